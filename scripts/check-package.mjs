@@ -1,0 +1,87 @@
+/**
+ * Checks what a user would install: the exact files, nothing to download besides, a program that starts.
+ * Run it after a build.
+ *
+ *   node scripts/check-package.mjs
+ */
+import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+const EXPECTED_FILES = [
+  "CHANGELOG.md",
+  "LICENSE",
+  "README.md",
+  "SECURITY.md",
+  "dist/THIRD-PARTY-NOTICES.txt",
+  "dist/tunnel-mcp.js",
+  "package.json",
+  "skills/tunnel-etiquette/SKILL.md",
+];
+
+/** `npx` fetches the packed size on first use; a slow line should not notice. */
+const MAX_PACKED_BYTES = 512 * 1024;
+const MAX_UNPACKED_BYTES = 2 * 1024 * 1024;
+
+/** The command that runs npm without a shell: on Windows `npm` is a batch file, so its script is run instead. */
+function npmCommand() {
+  if (process.platform !== "win32") return ["npm"];
+  return [
+    process.execPath,
+    path.join(path.dirname(process.execPath), "node_modules", "npm", "bin", "npm-cli.js"),
+  ];
+}
+
+/** What `npm pack` would publish. */
+function packed() {
+  const [command, ...args] = npmCommand();
+  const options = { cwd: root, encoding: "utf8" };
+  const result = spawnSync(command, [...args, "pack", "--dry-run", "--json"], options);
+  if (result.status !== 0) throw new Error(`npm pack failed: ${result.stderr || result.error}`);
+  return Object.values(JSON.parse(result.stdout))[0];
+}
+
+/** Everything that is wrong with the package, one sentence each. */
+async function problems() {
+  const manifest = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
+  const { files, size, unpackedSize } = packed();
+  const names = files.map((file) => file.path);
+  const found = [
+    ...EXPECTED_FILES.filter((name) => !names.includes(name)).map(
+      (name) => `missing from the package: ${name}`,
+    ),
+    ...names
+      .filter((name) => !EXPECTED_FILES.includes(name))
+      .map((name) => `unexpected in the package: ${name}`),
+  ];
+  for (const key of ["dependencies", "optionalDependencies", "bundleDependencies"]) {
+    if (Object.keys(manifest[key] ?? {}).length > 0)
+      found.push(`package.json has ${key}: everything must be bundled`);
+  }
+  for (const script of ["preinstall", "install", "postinstall", "prepare"]) {
+    if (manifest.scripts?.[script] !== undefined)
+      found.push(`package.json runs a script at install: ${script}`);
+  }
+  for (const bin of Object.values(manifest.bin)) {
+    const program = await readFile(path.join(root, bin), "utf8").catch(() => "");
+    if (!program.startsWith("#!/usr/bin/env node\n")) found.push(`${bin} is missing or has no shebang`);
+    const { status, stdout } = spawnSync(process.execPath, [path.join(root, bin), "--version"], {
+      encoding: "utf8",
+    });
+    if (status !== 0 || stdout.trim() !== manifest.version)
+      found.push(`${bin} --version does not say ${manifest.version}`);
+  }
+  if (size > MAX_PACKED_BYTES) found.push(`packed size ${size} is over ${MAX_PACKED_BYTES} bytes`);
+  if (unpackedSize > MAX_UNPACKED_BYTES)
+    found.push(`unpacked size ${unpackedSize} is over ${MAX_UNPACKED_BYTES} bytes`);
+  if (found.length === 0)
+    console.log(`package: ${names.length} files, ${size} bytes packed, ${unpackedSize} unpacked`);
+  return found;
+}
+
+const found = await problems();
+for (const problem of found) console.error(`package: ${problem}`);
+process.exitCode = found.length === 0 ? 0 : 1;

@@ -1,0 +1,99 @@
+import { type CallToolResult, Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { z } from "zod";
+
+/** Opening through cloudflared may first have to download it. */
+const CALL_TIMEOUT_MS = 180_000;
+/** How long one `tunnel_listen` waits, and how often the demo asks before it gives a message up for lost. */
+const LISTEN_MS = 10_000;
+const MAX_LISTENS = 6;
+
+const messageSchema = z.object({
+  seq: z.number(),
+  fromName: z.string().nullish(),
+  kind: z.string(),
+  text: z.string().nullish(),
+  intent: z.string().nullish(),
+});
+const listenSchema = z.object({ messages: z.array(messageSchema) });
+const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
+
+export type DemoMessage = z.infer<typeof messageSchema>;
+
+/** A tool answered with an error. */
+export class ToolRefused extends Error {
+  override readonly name = "ToolRefused";
+  readonly code: string;
+
+  constructor(tool: string, code: string, message: string) {
+    super(`${tool} answered ${code}: ${message}`);
+    this.code = code;
+  }
+}
+
+export interface AgentOptions {
+  readonly name: string;
+  /** The server to run, as an absolute path. */
+  readonly bundle: string;
+  readonly env: Record<string, string>;
+  readonly version: string;
+}
+
+/** One developer's side: a server process of its own, driven by a real MCP client over stdio. */
+export interface DemoAgent {
+  readonly name: string;
+  readonly pid: number | null;
+  /** Calls a tool. @throws ToolRefused when the tool answers with an error; another error when the shape is wrong */
+  call<T>(tool: string, args: Record<string, unknown>, schema: z.ZodType<T>): Promise<T>;
+  /** Everything unread, waiting until `wanted` accepts one of the messages; that one is returned. */
+  hear(wanted: (message: DemoMessage) => boolean): Promise<DemoMessage>;
+  /** Ends the process. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server process and completes the MCP handshake with it. */
+export async function startAgent({ name, bundle, env, version }: AgentOptions): Promise<DemoAgent> {
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [bundle],
+    env: { ...env, TUNNEL_NAME: name },
+    stderr: "inherit",
+  });
+  const client = new Client({ name: "tunnel-mcp-demo", version });
+  await client.connect(transport);
+
+  async function call<T>(tool: string, args: Record<string, unknown>, schema: z.ZodType<T>): Promise<T> {
+    const result = await client.callTool({ name: tool, arguments: args }, { timeout: CALL_TIMEOUT_MS });
+    if (result.isError === true) throw refusal(tool, result);
+    return schema.parse(result.structuredContent);
+  }
+
+  return {
+    name,
+    pid: transport.pid,
+    call,
+    async hear(wanted) {
+      for (let listens = 0; listens < MAX_LISTENS; listens += 1) {
+        const { messages } = await call("tunnel_listen", { timeoutMs: LISTEN_MS }, listenSchema);
+        const found = messages.find(wanted);
+        if (found !== undefined) return found;
+      }
+      throw new Error(`${name} was not told in ${(MAX_LISTENS * LISTEN_MS) / 1000} s`);
+    },
+    stop: () => client.close(),
+  };
+}
+
+function refusal(tool: string, result: CallToolResult): ToolRefused {
+  const structured = errorSchema.safeParse(result.structuredContent);
+  if (structured.success)
+    return new ToolRefused(tool, structured.data.error.code, structured.data.error.message);
+  const text = result.content.map((part) => (part.type === "text" ? part.text : "")).join(" ");
+  return new ToolRefused(tool, "unknown", text);
+}
+
+/** What a peer said, without the marker lines that fence it off for a model. */
+export function withoutFence(text: string): string {
+  const lines = text.split("\n");
+  return lines.length >= 3 ? lines.slice(1, -1).join("\n") : text;
+}

@@ -1,0 +1,41 @@
+/** The command that registers this server with a client, as every text of the project prints it. */
+export const REGISTRATION = "claude mcp add tunnel -- npx -y tunnel-mcp";
+
+/** Shown on stderr when a person starts the server by hand and would otherwise face a silent process. */
+export const TERMINAL_HINT = `tunnel-mcp waits for an MCP client on stdin. To register it: ${REGISTRATION}  (--help for more, Ctrl-C to end)`;
+
+/** The text of `--help`. */
+export function helpText(version: string): string {
+  return `tunnel-mcp ${version} - two developers' coding agents talk directly, end-to-end encrypted
+
+Usage: tunnel-mcp [command]
+
+  (no command)          run the MCP server on stdin and stdout; a client starts this
+  demo                  watch two agents pair and talk on this machine
+    --transport NAME    direct (default), or cloudflared to go through the internet
+  doctor                check what a tunnel needs here, with a fix for each failure
+  install-skill         teach your agent how to behave in a tunnel
+    --dir PATH          skills folder (default: ~/.claude/skills)
+    --force             replace a skill that differs
+  --help, -h            show this text
+  --version, -v         show the version
+
+Register it with Claude Code:
+
+  ${REGISTRATION}
+
+Environment, all optional:
+
+  TUNNEL_TRANSPORT                cloudflared (default), or direct
+  TUNNEL_NAME                     how the other side sees you
+  TUNNEL_CLOUDFLARED              path of your own cloudflared; unset: a verified copy
+  TUNNEL_BIND                     address to listen on (default: 127.0.0.1)
+  TUNNEL_PORT                     port to listen on (default: 0, any free one)
+  TUNNEL_PUBLIC_URL               address in front of that port; only with direct
+  TUNNEL_DOH                      on (default), or off: DNS-over-HTTPS
+  TUNNEL_IDLE_MINUTES             an idle tunnel closes after this (default: 30)
+  TUNNEL_INVITE_MINUTES           an unused link expires after this (default: 10)
+  TUNNEL_SKIP_REACHABILITY_CHECK  1: hand out the link without waiting for its name
+  TUNNEL_SKILLS_DIR               skills folder for install-skill
+`;
+}

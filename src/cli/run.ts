@@ -1,0 +1,86 @@
+import type { Clock } from "../runtime/clock.ts";
+import { asTunnelError } from "../protocol/errors.ts";
+import { type Command, parseCommand } from "./args.ts";
+import { type Environment, readConfig, skillsDirectory, wantsColor } from "./env.ts";
+import { helpText, TERMINAL_HINT } from "./help.ts";
+import { describeSafely } from "./lifecycle.ts";
+import type { Output } from "./output.ts";
+
+/** Everything a command may touch of the outside world. */
+export interface Host {
+  readonly args: readonly string[];
+  readonly env: Environment;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly stdinIsTerminal: boolean;
+  readonly stdoutIsTerminal: boolean;
+  /** The user's home folder. */
+  readonly home: string;
+  /** The running bundle, absolute; the package's other files are found from here. */
+  readonly bundle: string;
+  readonly onShutdown: (hook: () => Promise<void>) => void;
+}
+
+/** 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. */
+export type ExitCode = 0 | 1 | 2;
+
+/** Runs the command line to its end. Never rejects: a failure is explained on stderr. */
+export async function run(host: Host): Promise<ExitCode> {
+  try {
+    return await execute(parseCommand(host.args), host);
+  } catch (thrown) {
+    const error = asTunnelError(thrown);
+    host.err(`tunnel-mcp: ${error.message}\n  ${error.next}\n`);
+    if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
+    return error.code === "config-invalid" ? 2 : 1;
+  }
+}
+
+// The heavy modules are imported where they are needed: the server's start-up must not pay for the other commands.
+async function execute(command: Command, host: Host): Promise<ExitCode> {
+  const { env, version, clock, onShutdown } = host;
+  const output: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
+  switch (command.kind) {
+    case "help":
+      host.out(helpText(version));
+      return 0;
+    case "version":
+      host.out(`${version}\n`);
+      return 0;
+    case "usage-error":
+      host.err(`tunnel-mcp: ${command.message}\n\n${helpText(version)}`);
+      return 2;
+    case "serve": {
+      const config = readConfig(env);
+      if (host.stdinIsTerminal) host.err(`${TERMINAL_HINT}\n`);
+      const { serve } = await import("../mcp/serve.ts");
+      await serve({ config, version, clock, env, onShutdown });
+      return 0;
+    }
+    case "demo": {
+      const { demo } = await import("./demo.ts");
+      return demo({
+        transport: command.transport,
+        bundle: host.bundle,
+        env,
+        version,
+        clock,
+        output,
+        onShutdown,
+      });
+    }
+    case "doctor": {
+      const config = readConfig(env);
+      const { doctor } = await import("./doctor.ts");
+      const { realProbes } = await import("./doctor-probes.ts");
+      return doctor({ probes: realProbes(config, env), transport: config.transport, clock, output });
+    }
+    case "install-skill": {
+      const { installSkill } = await import("./install-skill.ts");
+      const dir = command.dir ?? skillsDirectory(env, host.home);
+      return installSkill({ bundle: host.bundle, dir, force: command.force, output });
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import { homedir } from "node:os";
+import { isatty } from "node:tty";
+import { fileURLToPath } from "node:url";
+import { createLifecycle, endOnSignals, endWithParent } from "./cli/lifecycle.ts";
+import { run } from "./cli/run.ts";
+import { systemClock as clock } from "./runtime/clock.ts";
+
+/** Put in by scripts/build.mjs. */
+declare const __VERSION__: string;
+
+const args = process.argv.slice(2);
+const isServer = args.length === 0;
+const log = (line: string): void => void process.stderr.write(`tunnel-mcp: ${line}\n`);
+const exitNow = (code: number): void => process.exit(code);
+// Pipes are written asynchronously on some systems: what was printed must be out before the process is.
+const exitFlushed = (code: number): void => void process.stdout.write("", () => process.exit(code));
+
+const lifecycle = createLifecycle({ clock, exit: exitFlushed, log });
+endOnSignals(process, lifecycle, { isServer, exit: exitNow, log });
+if (isServer) endWithParent(process, lifecycle, clock);
+// The reader has gone. Without listeners this would be an uncaught exception in the middle of a clean end.
+process.stdout.on("error", () => void lifecycle.shutdown(0));
+process.stderr.on("error", () => undefined);
+
+void run({
+  args,
+  env: process.env,
+  version: __VERSION__,
+  clock,
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  stdinIsTerminal: isatty(0),
+  stdoutIsTerminal: isatty(1),
+  home: homedir(),
+  bundle: fileURLToPath(import.meta.url),
+  onShutdown: lifecycle.onShutdown,
+}).then(lifecycle.shutdown);

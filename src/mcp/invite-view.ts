@@ -1,0 +1,29 @@
+import type { Invite } from "../session/hosting.ts";
+import { SET_UP } from "./registration.ts";
+import type { Payload } from "./result.ts";
+import { seconds } from "./views.ts";
+
+/** One text that a human can paste to the other one: set-up, link, how long it lives, and that it is a secret. */
+export function inviteText(joinLink: string, expiresInSec: number): string {
+  const minutes = Math.max(1, Math.round(expiresInSec / 60));
+  return [
+    "Let your coding agent join mine in an end-to-end-encrypted tunnel (tunnel-mcp).",
+    "",
+    `1. Set it up once, if you have not: ${SET_UP}`,
+    "2. Tell your agent: Join this tunnel with tunnel_join:",
+    "",
+    joinLink,
+    "",
+    `The link works once, for one person, within ${minutes} ${minutes === 1 ? "minute" : "minutes"}.` +
+      " It is a secret: whoever has it can join in your place, so do not post it where others read.",
+  ].join("\n");
+}
+
+export function inviteView({
+  inviteId,
+  joinLink,
+  expiresInMs,
+}: Invite): Payload & { joinLink: string; invite: string } {
+  const expiresInSec = seconds(expiresInMs);
+  return { inviteId, joinLink, invite: inviteText(joinLink, expiresInSec), expiresInSec };
+}

@@ -1,0 +1,25 @@
+import type { CallToolResult } from "@modelcontextprotocol/server";
+import type { TunnelError } from "../protocol/errors.ts";
+
+/** What a tool gives back, before it is put into the MCP envelope. */
+export type Payload = Readonly<Record<string, unknown>>;
+
+/** The same payload twice: clients differ in which of the two they show the model. */
+function result(payload: Payload): CallToolResult {
+  // Through JSON, so that absent optional fields are absent in both.
+  const text = JSON.stringify(payload);
+  return {
+    content: [{ type: "text", text }],
+    structuredContent: JSON.parse(text) as Record<string, unknown>,
+  };
+}
+
+export function success(payload: Payload): CallToolResult {
+  return result(payload);
+}
+
+/** Code, what happened, next step: all a model needs to do better (DESIGN §6). */
+export function failure(error: TunnelError, extra: Payload = {}): CallToolResult {
+  const { code, message, next, retryable } = error;
+  return { ...result({ error: { code, message, next, retryable }, ...extra }), isError: true };
+}

@@ -1,0 +1,43 @@
+import * as z from "zod";
+import { asTunnelError } from "../../protocol/errors.ts";
+import { defineTool } from "../define-tool.ts";
+import { tunnelId } from "../inputs.ts";
+import { endView } from "../views.ts";
+
+/** Nobody to hear the last words is no reason not to close. */
+const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);
+
+export const closeTool = defineTool({
+  name: "tunnel_close",
+  title: "Close or leave",
+  description:
+    "Host: ends the tunnel for everyone, and its address stops existing. Member: leaves it for good; coming back needs " +
+    "a new invite. A `summary` is sent to the others as the last message. What is unread stays readable here with " +
+    "tunnel_listen.",
+  annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
+  input: z.strictObject({
+    summary: z.string().optional().describe("Last message to the others: what was agreed, and what is open."),
+    tunnelId,
+  }),
+  async run({ summary, tunnelId: id }, call) {
+    const tunnel = call.sessions.resolve(id);
+    const text = summary === undefined ? undefined : call.sessions.checkedText(summary);
+    let summarySent = false;
+    if (text !== undefined) {
+      try {
+        summarySent = (await tunnel.say({ text, intent: "inform" })).status === "sent";
+      } catch (thrown) {
+        if (!NO_LISTENER.has(asTunnelError(thrown).code)) throw thrown;
+      }
+    }
+    await tunnel.close();
+    return {
+      tunnelId: tunnel.tunnelId,
+      role: tunnel.role,
+      status: "closed",
+      ...(text === undefined ? {} : { summarySent }),
+      unread: tunnel.inbox.unread,
+      ...endView(tunnel),
+    };
+  },
+});

@@ -1,0 +1,19 @@
+import type { Tool } from "../define-tool.ts";
+import { closeTool } from "./close.ts";
+import { inviteTool } from "./invite.ts";
+import { joinTool } from "./join.ts";
+import { listenTool } from "./listen.ts";
+import { openTool } from "./open.ts";
+import { sayTool } from "./say.ts";
+import { statusTool } from "./status.ts";
+
+/** The whole surface, in the order in which a conversation uses it. */
+export const TOOLS: readonly Tool[] = [
+  openTool,
+  inviteTool,
+  joinTool,
+  sayTool,
+  listenTool,
+  statusTool,
+  closeTool,
+];

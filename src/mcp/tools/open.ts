@@ -1,0 +1,63 @@
+import * as z from "zod";
+import { ROOM } from "../../protocol/limits.ts";
+import { defineTool } from "../define-tool.ts";
+import { memberName } from "../inputs.ts";
+import { inviteView } from "../invite-view.ts";
+import { seconds, statusOf } from "../views.ts";
+
+export const openTool = defineTool({
+  name: "tunnel_open",
+  title: "Open a tunnel",
+  description:
+    "Opens an end-to-end-encrypted tunnel to another developer's coding agent and returns a single-use invite link. " +
+    "This process hosts the conversation; a throwaway public address leads to it. The result's `invite` is a " +
+    "paste-ready text for the other human; the link in it is a secret that works once and expires in minutes. " +
+    "Opening through cloudflared takes up to half a minute, longer the first time. Afterwards tunnel_listen tells " +
+    "when somebody has joined.",
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  input: z.strictObject({
+    goal: z
+      .string()
+      .describe("What the two agents are to get done, in one line; the other side sees it when it joins."),
+    invites: z
+      .int()
+      .min(1)
+      .max(ROOM.maxMembers - 1)
+      .default(1)
+      .describe("How many people are invited; each gets a link of their own."),
+    transport: z
+      .enum(["cloudflared", "direct"])
+      .optional()
+      .describe(
+        "cloudflared: reachable from anywhere (default). direct: the address in TUNNEL_BIND or TUNNEL_PUBLIC_URL.",
+      ),
+    name: memberName,
+  }),
+  async run({ goal, invites: count, transport, name }, call) {
+    const { hosting, invites } = await call.sessions.host({
+      goal,
+      invites: count,
+      transport,
+      name,
+      signal: call.signal,
+      onProgress: ({ message, fraction }) => call.progress(message, fraction),
+    });
+    const views = invites.map(inviteView);
+    const [only] = views.length === 1 ? views : [];
+    const self = hosting.presence().find((member) => member.isSelf);
+    return {
+      tunnelId: hosting.tunnelId,
+      status: statusOf(hosting),
+      goal: hosting.goal,
+      self: { id: hosting.self, name: self?.name },
+      transport: hosting.tunnel.provider,
+      ...(only === undefined
+        ? {}
+        : { joinLink: only.joinLink, invite: only.invite, joinLinkExpiresInSec: only["expiresInSec"] }),
+      invites: views,
+      unread: hosting.inbox.unread,
+      idleEndsInSec: seconds(hosting.idleAt - call.clock.now()),
+      next: "Give `invite` to your human to pass on over a private channel, then call tunnel_listen: it answers when somebody joins.",
+    };
+  },
+});

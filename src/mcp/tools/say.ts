@@ -1,0 +1,58 @@
+import * as z from "zod";
+import { SESSION } from "../../protocol/limits.ts";
+import { INTENTS } from "../../protocol/frames.ts";
+import { defineTool } from "../define-tool.ts";
+import { tunnelId } from "../inputs.ts";
+import { batchView, endView, listen, memberViews } from "../views.ts";
+
+export const sayTool = defineTool({
+  name: "tunnel_say",
+  title: "Say something",
+  description:
+    "Sends a message to everybody in the tunnel. `status` is `sent` when it has its place in the conversation, or " +
+    "`queued` with the reason when the link is down; a queued message is delivered by itself and need not be sent " +
+    "again. `members` tells who is connected and up to which `seq` each has read. With `waitMs` it also waits for an " +
+    "answer, like tunnel_listen. Up to 64 KiB of text. Secrets, credentials and unrelated files do not belong in it.",
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  input: z.strictObject({
+    text: z.string().describe("The message: complete in itself, with paths and what is wanted."),
+    intent: z
+      .enum(INTENTS)
+      .optional()
+      .describe(
+        "request: an answer is needed. inform: answer only if useful. ack: received, never to be answered.",
+      ),
+    replyTo: z.int().min(1).optional().describe("The seq of the message that this one answers."),
+    waitMs: z
+      .number()
+      .min(0)
+      .optional()
+      .describe(
+        `Wait up to this many ms for an answer and return it in \`messages\`; at most ${SESSION.listenMaxMs}.`,
+      ),
+    tunnelId,
+  }),
+  async run({ text, intent, replyTo, waitMs, tunnelId: id }, call) {
+    const tunnel = call.sessions.resolve(id);
+    tunnel.touch();
+    const checked = call.sessions.checkedText(text);
+    const sent = await tunnel.say({
+      text: checked,
+      ...(intent === undefined ? {} : { intent }),
+      ...(replyTo === undefined ? {} : { replyTo }),
+    });
+    const timeoutMs = Math.min(waitMs ?? 0, SESSION.listenMaxMs);
+    const batch =
+      timeoutMs > 0
+        ? await listen(tunnel, { timeoutMs, limit: SESSION.listenDefaultCount }, call)
+        : undefined;
+    return {
+      tunnelId: tunnel.tunnelId,
+      ...sent,
+      members: memberViews(tunnel),
+      unread: tunnel.inbox.unread,
+      ...(batch === undefined ? {} : batchView(batch, call)),
+      ...endView(tunnel),
+    };
+  },
+});

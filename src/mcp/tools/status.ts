@@ -1,0 +1,86 @@
+import * as z from "zod";
+import type { OpenTunnel } from "../../session/sessions.ts";
+import { defineTool, type ToolCall } from "../define-tool.ts";
+import { tunnelId } from "../inputs.ts";
+import type { Payload } from "../result.ts";
+import { alarmViews, endView, memberViews, seconds, statusOf } from "../views.ts";
+
+function describe(tunnel: OpenTunnel, call: ToolCall): Payload {
+  const now = call.clock.now();
+  return {
+    tunnelId: tunnel.tunnelId,
+    role: tunnel.role,
+    status: statusOf(tunnel),
+    goal: tunnel.goal,
+    openedAt: new Date(tunnel.openedAt).toISOString(),
+    lastSeq: tunnel.inbox.lastSeq,
+    unread: tunnel.inbox.unread,
+    members: memberViews(tunnel),
+    ...(tunnel.role === "host" ? hostView(tunnel, now) : memberSideView(tunnel, now)),
+    alarms: tunnel.alarms.length === 0 ? undefined : alarmViews(tunnel.alarms),
+    ...endView(tunnel),
+  };
+}
+
+function hostView(tunnel: Extract<OpenTunnel, { role: "host" }>, now: number): Payload {
+  const health = tunnel.health;
+  const others = tunnel.presence().filter((member) => member.safetyCode !== undefined);
+  const [only] = others.length === 1 ? others : [];
+  return {
+    transport: tunnel.tunnel.provider,
+    transportDetail: tunnel.tunnel.description,
+    transportHealth: health.state,
+    ...(health.state === "degraded" ? { transportReason: health.reason } : {}),
+    ...(health.state === "down" ? { transportError: alarmViews([health.error])[0] } : {}),
+    pendingInvites: tunnel.pendingInvites().map(({ inviteId, expiresInMs, claimed }) => ({
+      inviteId,
+      expiresInSec: seconds(expiresInMs),
+      claimed,
+    })),
+    idleEndsInSec: seconds(tunnel.idleAt - now),
+    safetyCode: only?.safetyCode,
+    safetyCodes: others.length > 1 ? others.map(({ name, safetyCode }) => ({ name, safetyCode })) : undefined,
+  };
+}
+
+function memberSideView(tunnel: Extract<OpenTunnel, { role: "member" }>, now: number): Payload {
+  const { link } = tunnel;
+  return {
+    link: link.name,
+    ...(link.name === "waiting"
+      ? { attempts: link.attempt, retryInSec: seconds(link.retryAt - now), reason: link.reason }
+      : {}),
+    queued: tunnel.unplaced,
+    safetyCode: tunnel.safetyCode,
+  };
+}
+
+export const statusTool = defineTool({
+  name: "tunnel_status",
+  title: "Status",
+  description:
+    "Shows the state of a tunnel: role, goal, health of the connection, who is there and how far each has read, " +
+    "pending invites, unread messages, when it ends by itself, and the safety code for the two humans to compare. " +
+    "Without a tunnelId and with several tunnels open it shows all of them. Works without any tunnel, too.",
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  input: z.strictObject({ tunnelId }),
+  async run({ tunnelId: id }, call) {
+    const { sessions } = call;
+    if (id === undefined && sessions.all.length === 0) {
+      return {
+        status: "idle",
+        tunnels: [],
+        unread: 0,
+        next: "No tunnel is open. Open one with tunnel_open, or join one with tunnel_join.",
+      };
+    }
+    if (id === undefined && sessions.open.length > 1) {
+      for (const tunnel of sessions.open) tunnel.touch();
+      const tunnels = sessions.open.map((tunnel) => describe(tunnel, call));
+      return { tunnels, unread: sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0) };
+    }
+    const tunnel = sessions.resolve(id);
+    tunnel.touch();
+    return describe(tunnel, call);
+  },
+});

@@ -1,0 +1,140 @@
+import { ERRORS, type TunnelError } from "../protocol/errors.ts";
+import { SESSION } from "../protocol/limits.ts";
+import type { Presence } from "../protocol/room.ts";
+import type { SystemEvent } from "../protocol/transcript.ts";
+import type { SessionEnd } from "../session/handle.ts";
+import type { Batch, Delivered } from "../session/inbox.ts";
+import type { OpenTunnel } from "../session/sessions.ts";
+import type { ToolCall } from "./define-tool.ts";
+import type { Fence } from "./fence.ts";
+import type { Payload } from "./result.ts";
+
+/** How the state of a tunnel is shown to the model: the same words in every tool. */
+
+export function seconds(ms: number): number {
+  return Math.max(0, Math.round(ms / 1000));
+}
+
+export type TunnelStatus = "waiting_for_members" | "open" | "reconnecting" | "closed";
+
+export function statusOf(tunnel: OpenTunnel): TunnelStatus {
+  if (tunnel.end !== undefined) return "closed";
+  if (tunnel.role === "member") return tunnel.link.name === "connected" ? "open" : "reconnecting";
+  return tunnel.presence().length > 1 ? "open" : "waiting_for_members";
+}
+
+export function memberViews(tunnel: OpenTunnel): Payload[] {
+  return tunnel.presence().map((member) => memberView(member));
+}
+
+function memberView({ id, name, isHost, isSelf, connected, lastSeenMs, read }: Presence): Payload {
+  return { id, name, isHost, isSelf, connected, lastSeenSec: seconds(lastSeenMs), readSeq: read };
+}
+
+const END_TEXTS: Readonly<Record<SessionEnd["cause"], string>> = {
+  "closed-here": "this side has closed it",
+  "closed-by-host": "the host has closed it",
+  idle: "nobody did anything in it for too long",
+  "host-stopped": "the host's session has ended",
+  removed: "the host has removed this side from it",
+  failed: "it failed",
+};
+
+/** Why a tunnel is over, or nothing while it is not. */
+export function endView(tunnel: OpenTunnel): Payload {
+  const { end } = tunnel;
+  if (end === undefined) return {};
+  const because = end.cause === "failed" ? `${END_TEXTS.failed}: ${end.error.message}` : END_TEXTS[end.cause];
+  return { ended: { cause: end.cause === "failed" ? end.error.code : end.cause, because } };
+}
+
+export function alarmViews(alarms: readonly TunnelError[]): Payload[] {
+  return alarms.map(({ code, message }) => ({ code, message, next: ERRORS[code].next }));
+}
+
+/** Fixed sentences: a peer's words never stand in one; who it concerns is in a field of its own. */
+function systemText(event: SystemEvent): string {
+  switch (event.event) {
+    case "joined":
+      return "A member joined.";
+    case "left":
+      return LEFT_TEXTS[event.cause];
+    case "idle-warning":
+      return `Nobody has done anything here for a while: the tunnel ends in ${seconds(event.endsInMs)} s unless somebody does.`;
+    case "ended":
+      return ENDED_TEXTS[event.cause];
+  }
+}
+
+const LEFT_TEXTS = {
+  left: "A member left.",
+  lost: "A member has been unreachable for too long and was given up.",
+  removed: "A member was removed by the host.",
+  "fell-behind": "A member was away for so long that it could not catch up, and was given up.",
+} as const;
+
+const ENDED_TEXTS = {
+  closed: "The host closed the tunnel.",
+  idle: "The tunnel ended because nobody did anything in it.",
+  "host-stopped": "The tunnel ended because the host's session ended.",
+} as const;
+
+function messageView({ entry, redelivered }: Delivered, now: number, fence: Fence): Payload {
+  const { seq, kind } = entry;
+  const common = { ts: new Date(entry.ts).toISOString(), ageSec: seconds(now - entry.ts) };
+  const again = redelivered ? { redelivered } : {};
+  if (entry.kind === "chat") {
+    const { from, fromName, intent, replyTo } = entry;
+    return { seq, from, fromName, kind, text: fence.wrap(entry.text), intent, replyTo, ...common, ...again };
+  }
+  const subject = "member" in entry ? { member: entry.member, memberName: entry.name } : {};
+  const text = systemText(entry);
+  return {
+    seq,
+    from: "tunnel",
+    fromName: "tunnel",
+    kind,
+    event: entry.event,
+    ...subject,
+    text,
+    ...common,
+    ...again,
+  };
+}
+
+export function batchView(batch: Batch, call: ToolCall): Payload {
+  const now = call.clock.now();
+  return {
+    messages: batch.entries.map((delivered) => messageView(delivered, now, call.fence)),
+    unread: batch.unread,
+    more: batch.more,
+    gap: batch.gap,
+  };
+}
+
+/**
+ * Waits until something unread is there and takes it. While it waits the client is told that it is alive; a cancelled
+ * call takes nothing.
+ */
+export async function listen(
+  tunnel: OpenTunnel,
+  options: { timeoutMs: number; limit: number },
+  call: ToolCall,
+): Promise<Batch> {
+  const started = call.clock.now();
+  let cancel = (): void => undefined;
+  const beat = (): void => {
+    cancel = call.clock.after(SESSION.progressEveryMs, () => {
+      call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`);
+      beat();
+    });
+  };
+  beat();
+  try {
+    await tunnel.inbox.wait(options.timeoutMs, call.signal);
+  } finally {
+    cancel();
+  }
+  call.signal.throwIfAborted();
+  return tunnel.inbox.take(call.id, options.limit);
+}

@@ -1,0 +1,72 @@
+import { request } from "node:https";
+import type { LookupFunction } from "node:net";
+
+export interface HttpsGet {
+  readonly url: URL;
+  /** Dial this IP literal instead of resolving the URL's name; TLS and the Host header still use the name. */
+  readonly address?: string;
+  /** Resolves the URL's name; the system resolver when absent. Not used together with `address`. */
+  readonly lookup?: LookupFunction;
+  readonly accept?: string;
+  /** Extra trust anchor, for tests. */
+  readonly ca?: string;
+  readonly port?: number;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpsResponse {
+  readonly status: number;
+  readonly location: string | undefined;
+  /** Content-Length in bytes, when the server told one. */
+  readonly length: number | undefined;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Drops the connection; needed when `body` is not read to its end. */
+  discard(): void;
+}
+
+/** One GET over TLS, redirects not followed. Rejects when no response begins; the body may still fail while read. */
+export type HttpsClient = (get: HttpsGet) => Promise<HttpsResponse>;
+
+export const httpsClient: HttpsClient = (get) =>
+  new Promise((resolve, reject) => {
+    if (get.url.protocol !== "https:") return reject(new Error("not an https URL"));
+    const outgoing = request({
+      host: get.address ?? get.url.hostname,
+      port: get.port ?? (get.url.port === "" ? 443 : Number(get.url.port)),
+      servername: get.url.hostname,
+      path: `${get.url.pathname}${get.url.search}`,
+      headers: { host: get.url.host, accept: get.accept ?? "*/*", "user-agent": "tunnel-mcp" },
+      agent: false,
+      signal: get.signal,
+      ...(get.lookup === undefined ? {} : { lookup: get.lookup }),
+      ...(get.ca === undefined ? {} : { ca: get.ca }),
+    });
+    outgoing.once("error", reject);
+    outgoing.once("response", (incoming) => {
+      const length = Number(incoming.headers["content-length"] ?? Number.NaN);
+      resolve({
+        status: incoming.statusCode ?? 0,
+        location: incoming.headers.location,
+        length: Number.isSafeInteger(length) ? length : undefined,
+        body: incoming,
+        discard: () => incoming.destroy(),
+      });
+    });
+    outgoing.end();
+  });
+
+/** The whole body, or a rejection once it exceeds `maxBytes`. */
+export async function readBounded(response: HttpsResponse, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response.body) {
+      size += chunk.length;
+      if (size > maxBytes) throw new Error(`response over ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+  } finally {
+    response.discard();
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,110 @@
+/** Bytes and the few encodings the protocol uses, without a platform. All functions are total or throw RangeError. */
+
+export type Bytes = Uint8Array;
+
+export function concat(...parts: readonly Bytes[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+export function u32be(value: number): Bytes {
+  const out = new Uint8Array(4);
+  new DataView(out.buffer).setUint32(0, value);
+  return out;
+}
+
+/** 64-bit big-endian of a non-negative safe integer. */
+export function u64be(value: number): Bytes {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError("u64be needs a non-negative safe integer");
+  const out = new Uint8Array(8);
+  new DataView(out.buffer).setBigUint64(0, BigInt(value));
+  return out;
+}
+
+/** The inverse of {@link u64be}; `undefined` when the value is no safe integer. */
+export function readU64be(bytes: Bytes, at: number): number | undefined {
+  if (at + 8 > bytes.length) return undefined;
+  const value = view(bytes).getBigUint64(at);
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : undefined;
+}
+
+export function view(bytes: Bytes): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Length-prefixed concatenation: every field preceded by its u32be length, so that no two lists collide (K1). */
+export function lengthPrefixed(...fields: readonly Bytes[]): Bytes {
+  return concat(...fields.flatMap((field) => [u32be(field.length), field]));
+}
+
+/** Equality in time that depends on the length alone. */
+export function equalBytes(a: Bytes, b: Bytes): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i += 1) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
+  return difference === 0;
+}
+
+/** Best-effort erasure: JavaScript may have copied the bytes before. */
+export function wipe(...secrets: readonly (Bytes | undefined)[]): void {
+  for (const secret of secrets) secret?.fill(0);
+}
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const VALUES: ReadonlyMap<string, number> = new Map(Array.from(ALPHABET).map((letter, value) => [letter, value]));
+
+/** RFC 4648 §5, without padding. */
+export function toBase64url(bytes: Bytes): string {
+  let text = "";
+  let bits = 0;
+  let held = 0;
+  for (const byte of bytes) {
+    held = (held << 8) | byte;
+    bits += 8;
+    while (bits >= 6) {
+      bits -= 6;
+      text += ALPHABET[(held >> bits) & 63] ?? "";
+      held &= (1 << bits) - 1;
+    }
+  }
+  return bits === 0 ? text : text + (ALPHABET[(held << (6 - bits)) & 63] ?? "");
+}
+
+/** Strict: no padding, no other letters, no non-zero trailing bits; `undefined` otherwise (one text per value). */
+export function fromBase64url(text: string, length: number): Bytes | undefined {
+  if (text.length !== Math.ceil((length * 8) / 6)) return undefined;
+  const out = new Uint8Array(length);
+  let at = 0;
+  let bits = 0;
+  let held = 0;
+  for (const letter of text) {
+    const value = VALUES.get(letter);
+    if (value === undefined) return undefined;
+    held = (held << 6) | value;
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      out[at] = held >> bits;
+      at += 1;
+      held &= (1 << bits) - 1;
+    }
+  }
+  return held === 0 && at === length ? out : undefined;
+}
+
+export function toHex(bytes: Bytes): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Bytes of a label that is known to be ASCII; UTF-8 proper is a primitive, since the platform does it well. */
+export function ascii(label: string): Bytes {
+  return Uint8Array.from(label, (letter) => letter.charCodeAt(0));
+}

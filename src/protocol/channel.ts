@@ -1,0 +1,199 @@
+import { concat, readU64be, u32be, u64be, view, type Bytes } from "./bytes.ts";
+import { TunnelError } from "./errors.ts";
+import { LINK } from "./limits.ts";
+import { Outbox, type Durable } from "./outbox.ts";
+import { closeReason, FRAME, type Frame, type RecordLayer } from "./record.ts";
+
+/** The stream that carries the room service. Others are refused until a service of theirs exists (S1). */
+export const ROOM_STREAM = 0;
+
+/** Why a connection was ended on purpose; one byte inside an authenticated CLOSE. */
+export const CLOSE = { done: 0, left: 1, ended: 2, removed: 3, replaced: 4 } as const;
+
+export type ChannelEvent =
+  | { readonly type: "durable"; readonly stream: number; readonly payload: Bytes }
+  | { readonly type: "note"; readonly payload: Bytes }
+  | { readonly type: "close"; readonly reason: number };
+
+const DATA_HEADER_BYTES = 8 + 8 + 4;
+const EMPTY = new Uint8Array(0);
+
+/** What exists only while a connection does. */
+interface Connection {
+  readonly records: RecordLayer;
+  lastHeard: number;
+  lastPing: number;
+  /** Frames received since the last acknowledgement went out, and since when. */
+  unacknowledged: number;
+  ackDueAt: number | undefined;
+}
+
+/**
+ * The sealed channel between the host and one member for the member's whole stay (PROTOCOL §6): frames put in at one
+ * end come out at the other exactly once and in order, whatever happens to the connections below. Every method
+ * returns the WebSocket messages to send now; none while no connection is attached.
+ */
+export class Channel {
+  readonly #outbox = new Outbox();
+  #connection: Connection | undefined;
+
+  get connected(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /** Number of the last durable frame received: the resume point to tell the peer. */
+  get received(): number {
+    return this.#outbox.received;
+  }
+
+  /** Frames that the peer has not confirmed. */
+  get waiting(): number {
+    return this.#outbox.unconfirmed.length;
+  }
+
+  /** When the peer was last heard on this connection, in ms since the epoch. */
+  get lastHeard(): number | undefined {
+    return this.#connection?.lastHeard;
+  }
+
+  hasRoomFor(bytes: number): boolean {
+    return this.#outbox.hasRoomFor(bytes);
+  }
+
+  /** A new connection takes over; `peerReceived` is the peer's own resume point, the rest is resent (D5). */
+  attach(records: RecordLayer, peerReceived: number, now: number): Bytes[] {
+    this.#outbox.confirm(peerReceived);
+    this.#connection?.records.wipe();
+    this.#connection = { records, lastHeard: now, lastPing: now, unacknowledged: 0, ackDueAt: undefined };
+    return this.#outbox.unconfirmed.flatMap((frame) => this.#sealData(frame, now));
+  }
+
+  detach(): void {
+    this.#connection?.records.wipe();
+    this.#connection = undefined;
+  }
+
+  /** @throws {TunnelError} outbox-full */
+  send(stream: number, payload: Bytes, now: number): Bytes[] {
+    const frame = this.#outbox.push(stream, payload);
+    return this.#sealData(frame, now);
+  }
+
+  /** Volatile: sent now or never. */
+  note(payload: Bytes, now: number): Bytes[] {
+    return this.#seal({ type: FRAME.note, payload }, now);
+  }
+
+  /** Authenticated end of this connection; the stay may go on with another one. */
+  close(reason: number, now: number): Bytes[] {
+    const messages = this.#connection?.records.sealClose(reason, now) ?? [];
+    this.detach();
+    return messages;
+  }
+
+  /**
+   * A WebSocket message arrived.
+   * @throws {TunnelError} integrity-failed, protocol-violation: the connection must be cut, the stay survives
+   */
+  receive(message: Bytes, now: number): { event: ChannelEvent | undefined; reply: Bytes[] } {
+    const connection = this.#connection;
+    if (connection === undefined) return { event: undefined, reply: [] };
+    const frame = connection.records.open(message, now);
+    connection.lastHeard = now;
+    if (frame === undefined) return { event: undefined, reply: [] };
+    switch (frame.type) {
+      case FRAME.data:
+        return this.#receiveData(connection, frame.payload, now);
+      case FRAME.ack:
+        this.#outbox.confirm(readNumber(frame.payload, 0));
+        return { event: undefined, reply: [] };
+      case FRAME.ping:
+        return { event: undefined, reply: this.#seal({ type: FRAME.pong, payload: EMPTY }, now) };
+      case FRAME.pong:
+        return { event: undefined, reply: [] };
+      case FRAME.note:
+        return { event: { type: "note", payload: frame.payload }, reply: [] };
+      case FRAME.close:
+        return { event: { type: "close", reason: closeReason(frame.payload) ?? CLOSE.done }, reply: [] };
+      default:
+        throw new TunnelError("protocol-violation", { detail: "a frame of unknown type" });
+    }
+  }
+
+  /** Acknowledgements and pings that are due. `dead` when the peer has been silent for too long (D7). */
+  tick(now: number): { messages: Bytes[]; dead: boolean } {
+    const connection = this.#connection;
+    if (connection === undefined) return { messages: [], dead: false };
+    if (now - connection.lastHeard >= LINK.silenceMs) return { messages: [], dead: true };
+    const messages: Bytes[] = [];
+    if (connection.ackDueAt !== undefined && now >= connection.ackDueAt) messages.push(...this.#sealAck(now));
+    if (now - connection.lastPing >= LINK.pingEveryMs) {
+      connection.lastPing = now;
+      messages.push(...this.#seal({ type: FRAME.ping, payload: EMPTY }, now));
+    }
+    return { messages, dead: false };
+  }
+
+  /** When {@link tick} has something to do next. */
+  nextDeadline(): number | undefined {
+    const connection = this.#connection;
+    if (connection === undefined) return undefined;
+    return Math.min(
+      connection.lastHeard + LINK.silenceMs,
+      connection.lastPing + LINK.pingEveryMs,
+      connection.ackDueAt ?? Number.POSITIVE_INFINITY,
+    );
+  }
+
+  #receiveData(
+    connection: Connection,
+    payload: Bytes,
+    now: number,
+  ): { event: ChannelEvent | undefined; reply: Bytes[] } {
+    const number = readNumber(payload, 0);
+    this.#outbox.confirm(readNumber(payload, 8));
+    if (payload.length < DATA_HEADER_BYTES)
+      throw new TunnelError("protocol-violation", { detail: "a short frame" });
+    const stream = view(payload).getUint32(16);
+    if (stream !== ROOM_STREAM) throw new TunnelError("protocol-violation", { detail: "an unknown stream" });
+    const fresh = this.#outbox.accept(number);
+    connection.unacknowledged += 1;
+    connection.ackDueAt ??= now + LINK.ackDelayMs;
+    const reply = connection.unacknowledged >= LINK.ackEveryFrames ? this.#sealAck(now) : [];
+    const event = fresh
+      ? ({ type: "durable", stream, payload: payload.subarray(DATA_HEADER_BYTES) } as const)
+      : undefined;
+    return { event, reply };
+  }
+
+  #sealData(frame: Durable, now: number): Bytes[] {
+    const header = concat(u64be(frame.number), u64be(this.#outbox.received), u32be(frame.stream));
+    const messages = this.#seal({ type: FRAME.data, payload: concat(header, frame.payload) }, now);
+    this.#acknowledged();
+    return messages;
+  }
+
+  #sealAck(now: number): Bytes[] {
+    this.#acknowledged();
+    return this.#seal({ type: FRAME.ack, payload: u64be(this.#outbox.received) }, now);
+  }
+
+  #acknowledged(): void {
+    if (this.#connection === undefined) return;
+    this.#connection.unacknowledged = 0;
+    this.#connection.ackDueAt = undefined;
+  }
+
+  #seal(frame: Frame, now: number): Bytes[] {
+    return this.#connection?.records.seal(frame, now) ?? [];
+  }
+}
+
+function readNumber(payload: Bytes, at: number): number {
+  const number = readU64be(payload, at);
+  if (number === undefined) throw new TunnelError("protocol-violation", { detail: "a short frame" });
+  return number;
+}
+
+/** Bytes of a durable frame's payload that still fit one record. */
+export const DATA_OVERHEAD_BYTES = DATA_HEADER_BYTES;

@@ -1,0 +1,308 @@
+/**
+ * Every failure a person or an agent can be shown: a closed table of stable codes, each with what happened and
+ * what to do next. No key, link or message text may ever be put into `detail`.
+ */
+
+interface ErrorEntry {
+  /** What happened, lower case, without a full stop. */
+  readonly message: string;
+  /** The next step, as an instruction to the agent or its human. */
+  readonly next: string;
+  /** Whether the same call may succeed later without anything being changed. */
+  readonly retryable: boolean;
+}
+
+export const ERRORS = {
+  // --- input of a tool or command ---
+  "input-invalid": {
+    message: "an argument is missing or does not have the accepted form",
+    next: "Correct the named argument and call again.",
+    retryable: false,
+  },
+  "goal-invalid": {
+    message: "the goal is not usable",
+    next: "Give the goal as one line of 1 to 500 characters without control characters.",
+    retryable: false,
+  },
+  "name-invalid": {
+    message: "the name is not usable",
+    next: "Give a name of 1 to 64 characters on one line, without control characters.",
+    retryable: false,
+  },
+  "text-invalid": {
+    message: "the message text is empty or contains characters that are not allowed",
+    next: "Send non-empty text; of the control characters only newline and tab are allowed (remove terminal colour codes and the like).",
+    retryable: false,
+  },
+  "text-too-long": {
+    message: "the message text is over the limit of 65536 bytes of UTF-8",
+    next: "Shorten it, or split it into several messages.",
+    retryable: false,
+  },
+  "reply-unknown": {
+    message: "replyTo names a message that does not exist in this tunnel",
+    next: "Use the seq of a message that tunnel_listen returned, or leave replyTo out.",
+    retryable: false,
+  },
+  "config-invalid": {
+    message: "an environment variable has a value that cannot be used",
+    next: "Set the named variable to the accepted form, or unset it, and start again.",
+    retryable: false,
+  },
+
+  // --- the link and joining ---
+  "link-malformed": {
+    message: "this is not a complete tunnel link",
+    next: "Ask the other side for the whole link again: wss://HOST/t/ROOM#1.KEY.HOSTKEY, copied without a line break.",
+    retryable: false,
+  },
+  "link-version": {
+    message: "the link was made by a version of tunnel-mcp that this one does not understand",
+    next: "Update tunnel-mcp on both sides (npx -y tunnel-mcp@latest) and ask for a new link.",
+    retryable: false,
+  },
+  "link-address": {
+    message: "the link points to an address that is never a tunnel",
+    next: "Do not use this link. Ask the other side for a new one.",
+    retryable: false,
+  },
+  "invite-refused": {
+    message:
+      "the host refused the link: it was used already, has expired, was revoked, or is being used by someone else right now",
+    next: "Ask the host for a new invite (tunnel_invite). If nobody on your side used it, tell both humans: someone else may have.",
+    retryable: false,
+  },
+  "host-not-authentic": {
+    message: "whoever answered at this address does not hold the host's key, so nothing was revealed to them",
+    next: "Do not retry. Tell your human, and ask the host for a new link over a channel you trust.",
+    retryable: false,
+  },
+  "host-unreachable": {
+    message: "nothing answers at the address in the link",
+    next: "Check that the host's session is still open, then try again; a new Quick Tunnel can take half a minute to appear.",
+    retryable: true,
+  },
+  "host-name-unknown": {
+    message: "the host name in the link does not resolve",
+    next: "A new Quick Tunnel name takes up to half a minute to appear: try again shortly. If it persists, ask the host for a new link.",
+    retryable: true,
+  },
+  "not-a-tunnel": {
+    message: "something answers at this address, but it is not a tunnel-mcp host",
+    next: "Ask the host whether its session is still open, and for a new link.",
+    retryable: false,
+  },
+  "tunnel-gone": {
+    message: "the tunnel in the link is not open at this address any more",
+    next: "Ask the host to open a new tunnel and send a new link.",
+    retryable: false,
+  },
+  "version-unsupported": {
+    message: "the other side speaks a protocol version that this one does not",
+    next: "Update tunnel-mcp on both sides (npx -y tunnel-mcp@latest).",
+    retryable: false,
+  },
+  "handshake-timeout": {
+    message: "the other side did not finish the handshake in time",
+    next: "Try again; if it persists, ask the host to check tunnel_status.",
+    retryable: true,
+  },
+  "own-link": {
+    message: "this link belongs to a tunnel that this very server has opened",
+    next: "Give the link to the other developer. You are in the tunnel already: use tunnel_listen and tunnel_say.",
+    retryable: false,
+  },
+  "already-joined": {
+    message: "this server has already joined the tunnel of this link",
+    next: "Use tunnel_listen and tunnel_say with the tunnelId you have.",
+    retryable: false,
+  },
+  "room-full": {
+    message: "the room has no free seat",
+    next: "Ask the host to make room, then ask for a new invite.",
+    retryable: true,
+  },
+
+  // --- the session ---
+  "no-tunnel": {
+    message: "no tunnel is open",
+    next: "Open one with tunnel_open, or join one with tunnel_join and the link you were given.",
+    retryable: false,
+  },
+  "tunnel-ambiguous": {
+    message: "several tunnels are open and the call does not say which one it means",
+    next: "Call again with tunnelId set to one of the listed tunnels.",
+    retryable: false,
+  },
+  "tunnel-unknown": {
+    message: "there is no tunnel with this tunnelId here",
+    next: "Call tunnel_status to see the open tunnels.",
+    retryable: false,
+  },
+  "tunnel-closed": {
+    message: "this tunnel has ended",
+    next: "Nothing more can be sent. Tell your human, and open or join a new tunnel if the work goes on.",
+    retryable: false,
+  },
+  "too-many-tunnels": {
+    message: "as many tunnels are open as one server allows",
+    next: "Close one with tunnel_close first.",
+    retryable: false,
+  },
+  "not-the-host": {
+    message: "only the host of a tunnel can do this",
+    next: "Ask the host.",
+    retryable: false,
+  },
+  "invite-limit": {
+    message: "there is no free seat for another invite",
+    next: "Wait for a pending invite to be used or to expire, or revoke one.",
+    retryable: false,
+  },
+  "invite-unknown": {
+    message: "there is no pending invite with this id",
+    next: "Call tunnel_status to see the pending invites.",
+    retryable: false,
+  },
+  "nobody-joined": {
+    message: "nobody has joined this tunnel yet, or everybody has left, so nobody would receive the message",
+    next: "Give the other developer the invite, wait with tunnel_listen until they have joined, then send it.",
+    retryable: true,
+  },
+  "outbox-full": {
+    message: "too many messages are waiting to be delivered, so this one was not accepted",
+    next: "Wait until the other side is connected again (tunnel_status) and send it again.",
+    retryable: true,
+  },
+
+  // --- integrity ---
+  "integrity-failed": {
+    message:
+      "data arrived that was altered, replayed, reordered or not made by the peer, so the connection was cut",
+    next: "Tell your human: somebody on the path may be tampering. A new connection with fresh keys is tried by itself.",
+    retryable: true,
+  },
+  "protocol-violation": {
+    message: "the other side sent something the protocol does not allow, so the connection was cut",
+    next: "Check that both sides run the same version of tunnel-mcp; if they do, report it.",
+    retryable: false,
+  },
+  "host-equivocation": {
+    message: "the host has shown different members different conversations",
+    next: "Stop relying on this tunnel and tell your human.",
+    retryable: false,
+  },
+
+  // --- the tunnel program and the port ---
+  "cloudflared-unsupported": {
+    message: "there is no pinned cloudflared for this platform",
+    next: "Install cloudflared yourself (see its downloads page, or your package manager) and set TUNNEL_CLOUDFLARED to its path; or use TUNNEL_TRANSPORT=direct.",
+    retryable: false,
+  },
+  "cloudflared-missing": {
+    message: "the cloudflared program named by TUNNEL_CLOUDFLARED does not exist or cannot be run",
+    next: "Correct the path, or unset TUNNEL_CLOUDFLARED to let tunnel-mcp fetch its own verified copy.",
+    retryable: false,
+  },
+  "cloudflared-download-failed": {
+    message: "cloudflared could not be downloaded",
+    next: "Check the network or proxy and try again; or install cloudflared and set TUNNEL_CLOUDFLARED; or use TUNNEL_TRANSPORT=direct.",
+    retryable: true,
+  },
+  "cloudflared-hash-mismatch": {
+    message: "the cloudflared file does not have the expected SHA-256, so it was not run",
+    next: "Run `tunnel-mcp doctor`. If a fresh download fails too, something between you and the release page alters files: tell your human.",
+    retryable: false,
+  },
+  "cloudflared-rate-limited": {
+    message: "Cloudflare refuses new Quick Tunnels from this address for now (rate limit, error 1015)",
+    next: "Wait some minutes and try again, or use TUNNEL_TRANSPORT=direct.",
+    retryable: true,
+  },
+  "cloudflared-api-down": {
+    message: "Cloudflare's Quick Tunnel service did not answer usefully",
+    next: "Try again in a minute; if it persists, use TUNNEL_TRANSPORT=direct.",
+    retryable: true,
+  },
+  "cloudflared-blocked": {
+    message: "cloudflared cannot reach Cloudflare's edge: port 7844 seems to be blocked for both UDP and TCP",
+    next: "Allow outgoing port 7844, or change the network, or use TUNNEL_TRANSPORT=direct. `tunnel-mcp doctor` shows which part fails.",
+    retryable: true,
+  },
+  "cloudflared-edge-unknown": {
+    message: "cloudflared could not look up Cloudflare's edge",
+    next: "Check DNS on this machine (`tunnel-mcp doctor`), then try again.",
+    retryable: true,
+  },
+  "cloudflared-config": {
+    message: "cloudflared refused its configuration",
+    next: "Run `tunnel-mcp doctor`; if you set TUNNEL_CLOUDFLARED, check that it is a recent cloudflared.",
+    retryable: false,
+  },
+  "cloudflared-exited": {
+    message: "cloudflared ended unexpectedly",
+    next: "Open the tunnel again; if it persists, run `tunnel-mcp doctor`.",
+    retryable: true,
+  },
+  "cloudflared-not-ready": {
+    message: "cloudflared started but the tunnel did not come up in time",
+    next: "Try again; if it persists, run `tunnel-mcp doctor`.",
+    retryable: true,
+  },
+  "address-not-live": {
+    message: "the tunnel is up, but its public name did not become reachable in time",
+    next: "Try again; or set TUNNEL_SKIP_REACHABILITY_CHECK=1 if DNS-over-HTTPS is blocked here.",
+    retryable: true,
+  },
+  "port-in-use": {
+    message: "the port in TUNNEL_PORT is in use by another program",
+    next: "Choose another TUNNEL_PORT, or unset it to take any free port.",
+    retryable: false,
+  },
+  "bind-failed": {
+    message: "the address in TUNNEL_BIND cannot be listened on",
+    next: "Set TUNNEL_BIND to an address of this machine, or unset it.",
+    retryable: false,
+  },
+  cancelled: {
+    message: "the call was cancelled before it finished",
+    next: "Call again if you still need it.",
+    retryable: true,
+  },
+  internal: {
+    message: "something went wrong inside tunnel-mcp",
+    next: "Try again; if it persists, report it with the version number.",
+    retryable: true,
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error class. `detail` is safe to show: never a key, a link, message text or a peer's words. */
+export class TunnelError extends Error {
+  override readonly name = "TunnelError";
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+
+  constructor(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}) {
+    const entry = ERRORS[code];
+    super(options.detail === undefined ? entry.message : `${entry.message}: ${options.detail}`, {
+      cause: options.cause,
+    });
+    this.code = code;
+    this.detail = options.detail;
+  }
+
+  get next(): string {
+    return ERRORS[this.code].next;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+}
+
+/** What was thrown, as a TunnelError; anything unforeseen becomes `internal` with the original as its cause. */
+export function asTunnelError(thrown: unknown): TunnelError {
+  return thrown instanceof TunnelError ? thrown : new TunnelError("internal", { cause: thrown });
+}

@@ -1,0 +1,101 @@
+/**
+ * Every number of the protocol and its reason. Checked before memory is taken; derived values are computed, so that
+ * two of them cannot drift apart.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+export const PROTOCOL_VERSION = 1;
+
+/** Before a peer has proved anything (DESIGN §7): small, because anybody on the internet can cause it. */
+export const PRE_AUTH = {
+  /** The longest handshake message is a confirmation record in the 1 KiB bucket. */
+  maxFrameBytes: KIB,
+  /** All that a socket may send before it is a member: one AUTH, one CONFIRM, WebSocket framing and pings. */
+  maxTotalBytes: 4 * KIB,
+  /** From accepted socket to CONFIRM; a slow mobile link needs three round trips. */
+  deadlineMs: 10 * SECOND,
+  /** Waiting sockets in all; further ones are turned away. */
+  maxSockets: 32,
+  /** Of those, at most this many from one source address, where the edge reports it. */
+  maxSocketsPerSource: 8,
+  /** Failed proofs that one source may cause at once … */
+  failureBurst: 10,
+  /** … and how fast it earns another one. */
+  failureRefillMs: 6 * SECOND,
+  /** Sources remembered for the failure rate; the oldest are forgotten first. */
+  maxSources: 1024,
+} as const;
+
+/** Whole WebSocket messages a sealed record may fill (R3). 17 bytes of each are kind and tag. */
+export const RECORD_BUCKETS = [256, KIB, 4 * KIB, 16 * KIB, 64 * KIB, 128 * KIB] as const;
+
+export const RECORD = {
+  maxFrameBytes: 128 * KIB,
+  /** Kind byte and Poly1305 tag. */
+  overheadBytes: 1 + 16,
+  /** Frame type and u32 length inside the seal. */
+  headerBytes: 1 + 4,
+  rekeyAfterRecords: 2 ** 20,
+  rekeyAfterBytes: 1024 * MIB,
+  rekeyAfterMs: 15 * MINUTE,
+} as const;
+
+export const ROOM = {
+  /** Members at once, the host included (issue 4: up to 64). */
+  maxMembers: 64,
+  maxPendingInvites: 64,
+  inviteLifetimeMs: 10 * MINUTE,
+  /** How long a claim keeps other holders of the same link out, and its own retries in. */
+  claimHoldMs: 30 * SECOND,
+  maxTextBytes: 64 * KIB,
+  maxNameChars: 64,
+  maxGoalChars: 500,
+  /** Messages and bytes of text that the host and each member keep for reading back. */
+  maxTranscriptEntries: 5_000,
+  maxTranscriptBytes: 16 * MIB,
+  idleMs: 30 * MINUTE,
+  idleWarningMs: 5 * MINUTE,
+  /** Activity of a member is reported to the host at most this often. */
+  activityEveryMs: 15 * SECOND,
+} as const;
+
+export const LINK = {
+  /** Both sides ping; under the shortest idle cut seen at an edge, with room for one loss. */
+  pingEveryMs: 20 * SECOND,
+  /** Silence after which a connection counts as dead. */
+  silenceMs: 50 * SECOND,
+  /** An acknowledgement waits this long for a frame to ride on. */
+  ackDelayMs: 50,
+  /** … but no more than this many frames go unacknowledged. */
+  ackEveryFrames: 32,
+  /** Durable frames kept until the peer has confirmed them; a full outbox is an error to the caller. */
+  maxOutboxFrames: 10_000,
+  maxOutboxBytes: 8 * MIB,
+  /** Bytes a socket may have buffered for a reader that does not read, before it is cut (it may resume). */
+  maxSendBufferBytes: 4 * MIB,
+  /** From dialling to WELCOME. */
+  connectTimeoutMs: 15 * SECOND,
+  /** Reconnecting: first wait, growth, ceiling; each wait is scaled by a random factor of 0.5 to 1. */
+  backoffFirstMs: 500,
+  backoffFactor: 2,
+  backoffMaxMs: 15 * SECOND,
+  /** A member that cannot reach the host for this long gives the tunnel up for lost. */
+  giveUpMs: 30 * MINUTE,
+  /** What `tunnel_say` waits for the host's confirmation before it answers "queued". */
+  sayConfirmMs: 2_500,
+} as const;
+
+export const SESSION = {
+  maxTunnels: 8,
+  listenDefaultMs: 50 * SECOND,
+  listenMaxMs: 110 * SECOND,
+  /** Messages in one result, and their bytes: clients cut results at about 25,000 tokens. */
+  listenDefaultCount: 50,
+  listenMaxCount: 200,
+  listenMaxBytes: 32 * KIB,
+  progressEveryMs: 10 * SECOND,
+} as const;

@@ -1,0 +1,69 @@
+import type { Bytes } from "./bytes.ts";
+import { TunnelError } from "./errors.ts";
+import { LINK } from "./limits.ts";
+
+/** A durable frame on its way: numbered from 1 per direction, for the member's whole stay. */
+export interface Durable {
+  readonly number: number;
+  readonly stream: number;
+  readonly payload: Bytes;
+}
+
+/**
+ * The reliable layer (PROTOCOL §6) of one member's stay, across its connections: what was sent and not yet confirmed,
+ * and how far the peer's frames have arrived. Exactly once and in order is decided here and nowhere else.
+ */
+export class Outbox {
+  #unconfirmed: Durable[] = [];
+  #bytes = 0;
+  #lastSent = 0;
+  #lastReceived = 0;
+
+  /** Number of the last durable frame that arrived; what CONFIRM, WELCOME and ACK state. */
+  get received(): number {
+    return this.#lastReceived;
+  }
+
+  get unconfirmed(): readonly Durable[] {
+    return this.#unconfirmed;
+  }
+
+  hasRoomFor(bytes: number): boolean {
+    return this.#unconfirmed.length < LINK.maxOutboxFrames && this.#bytes + bytes <= LINK.maxOutboxBytes;
+  }
+
+  /** @throws {TunnelError} outbox-full: the caller is told, nothing is dropped (D3) */
+  push(stream: number, payload: Bytes): Durable {
+    if (!this.hasRoomFor(payload.length)) throw new TunnelError("outbox-full");
+    this.#lastSent += 1;
+    const frame = { number: this.#lastSent, stream, payload };
+    this.#unconfirmed.push(frame);
+    this.#bytes += payload.length;
+    return frame;
+  }
+
+  /** The peer has everything up to `number` (D2). @throws {TunnelError} protocol-violation for a number never sent */
+  confirm(number: number): void {
+    if (number > this.#lastSent)
+      throw new TunnelError("protocol-violation", { detail: "acknowledged the unsent" });
+    let done = 0;
+    for (const frame of this.#unconfirmed) {
+      if (frame.number > number) break;
+      this.#bytes -= frame.payload.length;
+      done += 1;
+    }
+    this.#unconfirmed.splice(0, done);
+  }
+
+  /**
+   * Whether an arriving frame is the next one (`true`) or one that came before the cut (`false`).
+   * @throws {TunnelError} protocol-violation for a gap, which an ordered channel cannot have (D4)
+   */
+  accept(number: number): boolean {
+    if (number <= this.#lastReceived) return false;
+    if (number !== this.#lastReceived + 1)
+      throw new TunnelError("protocol-violation", { detail: "a frame is missing" });
+    this.#lastReceived = number;
+    return true;
+  }
+}

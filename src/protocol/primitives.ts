@@ -1,0 +1,40 @@
+import type { Bytes } from "./bytes.ts";
+
+/** A private key that never leaves the adapter: an opaque handle, so that it is not a string anybody can log. */
+export interface DhKeyPair {
+  /** X25519 public key, 32 bytes (RFC 7748). */
+  readonly publicKey: Bytes;
+  /** X25519 with the peer's public key; `undefined` for an all-zero result (RFC 7748 §6.1, rule K5). */
+  agree(peerPublicKey: Bytes): Bytes | undefined;
+}
+
+export interface SigningKeyPair {
+  /** Ed25519 public key, 32 bytes (RFC 8032). */
+  readonly publicKey: Bytes;
+  /** 64-byte signature. */
+  sign(message: Bytes): Bytes;
+}
+
+/**
+ * What the core needs of a platform: standard primitives and randomness, nothing of its own making.
+ * Implemented by `src/runtime/primitives.ts`; tests use it with seeded randomness.
+ */
+export interface Primitives {
+  random(length: number): Bytes;
+  sha256(data: Bytes): Bytes;
+  hmacSha256(key: Bytes, data: Bytes): Bytes;
+  /** HKDF-SHA-256 (RFC 5869). */
+  hkdfSha256(inputKey: Bytes, salt: Bytes, info: Bytes, length: number): Bytes;
+  generateDhKeyPair(): DhKeyPair;
+  generateSigningKeyPair(): SigningKeyPair;
+  verifySignature(publicKey: Bytes, message: Bytes, signature: Bytes): boolean;
+  /** ChaCha20-Poly1305 (RFC 8439), 12-byte nonce; the tag is appended. */
+  chachaSeal(key: Bytes, nonce: Bytes, plaintext: Bytes, associated: Bytes): Bytes;
+  chachaOpen(key: Bytes, nonce: Bytes, sealed: Bytes, associated: Bytes): Bytes | undefined;
+  /** NaCl secretbox (XSalsa20-Poly1305), 24-byte nonce; the tag comes first. */
+  secretboxSeal(key: Bytes, nonce: Bytes, plaintext: Bytes): Bytes;
+  secretboxOpen(key: Bytes, nonce: Bytes, sealed: Bytes): Bytes | undefined;
+  encodeUtf8(text: string): Bytes;
+  /** `undefined` for anything that is not well-formed UTF-8. */
+  decodeUtf8(bytes: Bytes): string | undefined;
+}

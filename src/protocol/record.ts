@@ -1,0 +1,188 @@
+import { ascii, concat, readU64be, u32be, u64be, view, wipe, type Bytes } from "./bytes.ts";
+import { TunnelError } from "./errors.ts";
+import { WIRE } from "./handshake.ts";
+import { controlKey, nextTrafficSecret } from "./keys.ts";
+import { RECORD, RECORD_BUCKETS } from "./limits.ts";
+import type { Primitives } from "./primitives.ts";
+
+/** What a record carries inside the seal (PROTOCOL §5). */
+export const FRAME = {
+  confirm: 0x01,
+  welcome: 0x02,
+  /** Durable: numbered, acknowledged, resent after resume. */
+  data: 0x10,
+  ack: 0x11,
+  ping: 0x12,
+  pong: 0x13,
+  /** Volatile: may be lost with the connection. */
+  note: 0x14,
+  rekey: 0x20,
+  close: 0x21,
+} as const;
+
+export interface Frame {
+  readonly type: number;
+  readonly payload: Bytes;
+}
+
+const NONCE_PREFIX = ascii("tmc1");
+const NONCE_GAP = new Uint8Array(8);
+const CLOSE_BYTES = 8;
+
+/** `"tmc1" ‖ u32 epoch ‖ 8 zero bytes ‖ u64 counter` (R2): implicit, so it can be neither chosen nor repeated. */
+function nonce(epoch: number, counter: number): Bytes {
+  return concat(NONCE_PREFIX, u32be(epoch), NONCE_GAP, u64be(counter));
+}
+
+/** One direction of one connection: a key, an epoch and a counter that only ever move forward. */
+class Direction {
+  readonly #primitives: Primitives;
+  #secret: Bytes;
+  #key: Bytes;
+  #epoch = 0;
+  #counter = 0;
+  /** Records of all epochs, what CLOSE must name (R6). */
+  total = 0;
+  #bytes = 0;
+  #since: number;
+
+  constructor(primitives: Primitives, secret: Bytes, now: number) {
+    this.#primitives = primitives;
+    this.#secret = secret;
+    this.#key = controlKey(primitives, secret);
+    this.#since = now;
+  }
+
+  get key(): Bytes {
+    return this.#key;
+  }
+
+  nextNonce(size: number): Bytes {
+    const used = nonce(this.#epoch, this.#counter);
+    this.#counter += 1;
+    this.total += 1;
+    this.#bytes += size;
+    return used;
+  }
+
+  rekeyDue(now: number): boolean {
+    return (
+      this.#counter >= RECORD.rekeyAfterRecords ||
+      this.#bytes >= RECORD.rekeyAfterBytes ||
+      now - this.#since >= RECORD.rekeyAfterMs
+    );
+  }
+
+  rekey(now: number): void {
+    const next = nextTrafficSecret(this.#primitives, this.#secret);
+    wipe(this.#secret, this.#key);
+    this.#secret = next;
+    this.#key = controlKey(this.#primitives, next);
+    this.#epoch += 1;
+    this.#counter = 0;
+    this.#bytes = 0;
+    this.#since = now;
+  }
+
+  wipe(): void {
+    wipe(this.#secret, this.#key);
+  }
+}
+
+/** `type ‖ u32 length ‖ payload ‖ zeros` up to the smallest bucket that holds it (R3). */
+function pad(frame: Frame): Bytes {
+  const length = RECORD.headerBytes + frame.payload.length;
+  const bucket = RECORD_BUCKETS.find((size) => size - RECORD.overheadBytes >= length);
+  if (bucket === undefined) throw new RangeError("frame is over the record limit");
+  const padded = new Uint8Array(bucket - RECORD.overheadBytes);
+  padded[0] = frame.type;
+  padded.set(u32be(frame.payload.length), 1);
+  padded.set(frame.payload, RECORD.headerBytes);
+  return padded;
+}
+
+function unpad(padded: Bytes): Frame | undefined {
+  const type = padded[0];
+  if (type === undefined || padded.length < RECORD.headerBytes) return undefined;
+  const end = RECORD.headerBytes + view(padded).getUint32(1);
+  if (end > padded.length || padded.subarray(end).some((byte) => byte !== 0)) return undefined;
+  return { type, payload: padded.slice(RECORD.headerBytes, end) };
+}
+
+/** The most payload one frame can carry. */
+export const MAX_PAYLOAD_BYTES = RECORD.maxFrameBytes - RECORD.overheadBytes - RECORD.headerBytes;
+
+/**
+ * The sealed record layer of one connection (PROTOCOL §5). It owns nonce counters, so it is changed in place and must
+ * never be copied: two copies would seal two texts under one nonce.
+ */
+export class RecordLayer {
+  readonly #primitives: Primitives;
+  readonly #sending: Direction;
+  readonly #receiving: Direction;
+
+  constructor(primitives: Primitives, secrets: { send: Bytes; receive: Bytes }, now: number) {
+    this.#primitives = primitives;
+    this.#sending = new Direction(primitives, secrets.send, now);
+    this.#receiving = new Direction(primitives, secrets.receive, now);
+  }
+
+  /** One WebSocket message, or two when a new epoch begins (R5). @throws {RangeError} payload over the limit */
+  seal(frame: Frame, now: number): Bytes[] {
+    if (!this.#sending.rekeyDue(now)) return [this.#sealOne(frame)];
+    const last = this.#sealOne({ type: FRAME.rekey, payload: new Uint8Array(0) });
+    this.#sending.rekey(now);
+    return [last, this.#sealOne(frame)];
+  }
+
+  /** The authenticated end (R6): says how many records went before, so that a missing tail shows. */
+  sealClose(reason: number, now: number): Bytes[] {
+    const payload = concat(
+      u64be(this.#sending.total + (this.#sending.rekeyDue(now) ? 1 : 0)),
+      Uint8Array.of(reason),
+    );
+    return this.seal({ type: FRAME.close, payload }, now);
+  }
+
+  /**
+   * The frame in a WebSocket message; `undefined` for one that only began a new epoch.
+   * @throws {TunnelError} integrity-failed: whatever does not open under the next counter is fatal (R4)
+   */
+  open(message: Bytes, now: number): Frame | undefined {
+    if (message[0] !== WIRE.control || !RECORD_BUCKETS.some((size) => size === message.length)) {
+      throw new TunnelError("integrity-failed");
+    }
+    const { key } = this.#receiving;
+    const before = this.#receiving.total;
+    const used = this.#receiving.nextNonce(message.length);
+    const padded = this.#primitives.secretboxOpen(key, used, message.subarray(1));
+    const frame = padded === undefined ? undefined : unpad(padded);
+    if (frame === undefined) throw new TunnelError("integrity-failed");
+    if (frame.type === FRAME.rekey) {
+      this.#receiving.rekey(now);
+      return undefined;
+    }
+    if (frame.type === FRAME.close && readU64be(frame.payload, 0) !== before) {
+      throw new TunnelError("integrity-failed");
+    }
+    return frame;
+  }
+
+  /** Best-effort erasure of the keys. */
+  wipe(): void {
+    this.#sending.wipe();
+    this.#receiving.wipe();
+  }
+
+  #sealOne(frame: Frame): Bytes {
+    const padded = pad(frame);
+    const { key } = this.#sending;
+    const sealed = this.#primitives.secretboxSeal(key, this.#sending.nextNonce(padded.length), padded);
+    return concat(Uint8Array.of(WIRE.control), sealed);
+  }
+}
+
+/** The reason byte of a CLOSE frame, `undefined` when it has another size. */
+export function closeReason(payload: Bytes): number | undefined {
+  return payload.length === CLOSE_BYTES + 1 ? payload[CLOSE_BYTES] : undefined;
+}

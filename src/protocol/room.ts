@@ -1,0 +1,583 @@
+import { equalBytes, fromBase64url, wipe, type Bytes } from "./bytes.ts";
+import { CLOSE, ROOM_STREAM } from "./channel.ts";
+import { Door, type ConnectionId, type Entrant } from "./door.ts";
+import { asTunnelError, TunnelError } from "./errors.ts";
+import {
+  FrameCodec,
+  type ChatEvent,
+  type EndCause,
+  type HostNote,
+  type LeaveCause,
+  type MemberNote,
+  type MemberRecord,
+  type RoomEvent,
+  type SayFrame,
+} from "./frames.ts";
+import { DENIED } from "./handshake.ts";
+import { ROOM_ID_BYTES, roomIdFrom, type InviteId, type MemberId, type RoomId } from "./ids.ts";
+import { InviteLedger, type PendingInvite } from "./invites.ts";
+import { LINK, PRE_AUTH, ROOM } from "./limits.ts";
+import { memberIdOf, RoomOrder, Signer } from "./order.ts";
+import type { DhKeyPair, Primitives } from "./primitives.ts";
+import { FRAME } from "./record.ts";
+import { credentialKey, newSeat, type Seat } from "./seat.ts";
+import type { Entry, SystemEvent } from "./transcript.ts";
+
+/** WebSocket close codes of the application range; hints for people with a packet trace, never trusted. */
+export const HANGUP = {
+  normal: 1000,
+  denied: 4001,
+  late: 4002,
+  replaced: 4003,
+  violation: 4004,
+  silent: 4005,
+} as const;
+
+/** What the host's machine asks its driver to do. */
+export type RoomEffect =
+  | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
+  | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
+  | { readonly type: "member"; readonly connection: ConnectionId }
+  | { readonly type: "entry"; readonly entry: Entry }
+  | { readonly type: "presence" }
+  | { readonly type: "alarm"; readonly error: TunnelError; readonly member: MemberId }
+  | { readonly type: "ended"; readonly cause: EndCause };
+
+export type RoomInput =
+  | { readonly type: "opened"; readonly connection: ConnectionId; readonly source: string }
+  | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
+  | { readonly type: "closed"; readonly connection: ConnectionId }
+  | { readonly type: "tick" };
+
+/** A participant as any side may show it: measured, with its age (DESIGN §5.4). */
+export interface Presence {
+  readonly id: MemberId;
+  readonly name: string;
+  readonly isHost: boolean;
+  readonly isSelf: boolean;
+  readonly connected: boolean;
+  readonly lastSeenMs: number;
+  readonly read: number;
+  readonly safetyCode: string | undefined;
+}
+
+/** What a participant says: checked text and its marks. */
+export interface Utterance {
+  readonly text: string;
+  readonly intent?: SayFrame["intent"];
+  readonly replyTo?: number;
+}
+
+export interface RoomOptions {
+  readonly goal: string;
+  readonly hostName: string;
+  readonly idleMs: number;
+  readonly inviteMs: number;
+}
+
+/**
+ * The host's machine (PROTOCOL §4 to §8): a room, its door and its members, without sockets, timers or a clock. Feed
+ * it inputs with the time, then carry out {@link takeEffects}. It owns nonce counters and keys, so it is changed in
+ * place and must not be copied.
+ */
+export class Room {
+  readonly #primitives: Primitives;
+  readonly #codec: FrameCodec;
+  readonly #options: RoomOptions;
+  readonly #hostStatic: DhKeyPair;
+  readonly #signer: Signer;
+  readonly #order: RoomOrder;
+  readonly #ledger: InviteLedger;
+  readonly #door: Door;
+  readonly #seats = new Map<MemberId, Seat>();
+  readonly #connections = new Map<ConnectionId, MemberId>();
+  #effects: RoomEffect[] = [];
+  #activeAt: number;
+  #warned = false;
+  #presenceDueAt: number | undefined;
+  #hostRead = 0;
+  #ended: EndCause | undefined;
+
+  readonly id: RoomId;
+
+  constructor(primitives: Primitives, options: RoomOptions, now: number) {
+    this.#primitives = primitives;
+    this.#codec = new FrameCodec(primitives);
+    this.#options = options;
+    this.#activeAt = now;
+    this.id = roomIdFrom(primitives.random(ROOM_ID_BYTES));
+    this.#hostStatic = primitives.generateDhKeyPair();
+    this.#signer = new Signer(primitives, primitives.generateSigningKeyPair(), this.id);
+    const host = { id: this.#signer.id, name: options.hostName, key: this.#signer.publicKey };
+    this.#order = RoomOrder.genesis(primitives, this.id, host);
+    this.#ledger = new InviteLedger(primitives, options.inviteMs);
+    this.#door = new Door(primitives, this.#codec, {
+      room: fromBase64url(this.id, ROOM_ID_BYTES) ?? new Uint8Array(ROOM_ID_BYTES),
+      hostStatic: this.#hostStatic,
+      ledger: this.#ledger,
+      seatOf: (id) => this.#seatOf(id),
+    });
+  }
+
+  /** For the link (L1). */
+  get hostKey(): Bytes {
+    return this.#hostStatic.publicKey;
+  }
+
+  get self(): MemberId {
+    return this.#signer.id;
+  }
+
+  get lastSeq(): number {
+    return this.#order.view.seq;
+  }
+
+  get ended(): EndCause | undefined {
+    return this.#ended;
+  }
+
+  /** When the room ends if nobody does anything. */
+  get idleAt(): number {
+    return this.#activeAt + this.#options.idleMs;
+  }
+
+  takeEffects(): RoomEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** Whether a new socket of this source may be upgraded at all. */
+  admits(source: string, now: number): boolean {
+    return this.#ended === undefined && this.#door.admits(source, now);
+  }
+
+  handle(input: RoomInput, now: number): void {
+    if (this.#ended !== undefined) return;
+    this.#dispatch(input, now);
+    this.#expel(now);
+  }
+
+  #dispatch(input: RoomInput, now: number): void {
+    switch (input.type) {
+      case "opened":
+        return this.#opened(input.connection, input.source, now);
+      case "message":
+        return this.#message(input.connection, input.message, now);
+      case "closed":
+        return this.#closed(input.connection, now);
+      case "tick":
+        return this.#tick(now);
+    }
+  }
+
+  nextDeadline(): number | undefined {
+    if (this.#ended !== undefined) return undefined;
+    const deadlines = [
+      this.idleAt,
+      this.#warned ? undefined : this.#warningAt(),
+      this.#door.nextDeadline(),
+      this.#presenceDueAt,
+      ...[...this.#seats.values()].map((seat) => this.#seatDeadline(seat)),
+    ];
+    return Math.min(...deadlines.map((deadline) => deadline ?? Number.POSITIVE_INFINITY));
+  }
+
+  // --- what the host's own agent does ---
+
+  /** @throws {TunnelError} invite-limit: seats and pending invites together are bounded */
+  mint(now: number): { inviteId: InviteId; key: Bytes; expiresInMs: number } {
+    this.#assertOpen();
+    const taken = 1 + this.#seats.size + this.#ledger.pending(now).length;
+    if (taken >= ROOM.maxMembers) throw new TunnelError("invite-limit");
+    return this.#ledger.mint(now);
+  }
+
+  revoke(inviteId: string, now: number): boolean {
+    const pending = this.#ledger.pending(now).find((invite) => invite.inviteId === inviteId);
+    return pending !== undefined && this.#ledger.revoke(pending.inviteId, now);
+  }
+
+  pendingInvites(now: number): PendingInvite[] {
+    return this.#ledger.pending(now);
+  }
+
+  /**
+   * A message of the host: its place in the room's order, at once.
+   * @throws {TunnelError} tunnel-closed, nobody-joined, reply-unknown, outbox-full
+   */
+  say(utterance: Utterance, now: number): number {
+    this.#assertOpen();
+    if (this.#seats.size === 0) throw new TunnelError("nobody-joined");
+    this.#assertReply(utterance.replyTo);
+    const bytes = this.#primitives.encodeUtf8(utterance.text).length;
+    const reachable = [...this.#seats.values()].some((seat) =>
+      seat.channel.hasRoomFor(bytes + ROOM.maxTextBytes),
+    );
+    if (!reachable) throw new TunnelError("outbox-full");
+    this.#activity(now);
+    const { fields, hash } = this.#signer.sign({ ...utterance, view: this.#order.view });
+    this.#chat({ kind: "chat", from: this.self, ...fields }, utterance.text, hash, now);
+    const seq = this.lastSeq;
+    this.#expel(now);
+    return seq;
+  }
+
+  /** The host's agent has read up to `seq`, or merely done something in the room. */
+  touch(read: number, now: number): void {
+    if (this.#ended !== undefined) return;
+    this.#activity(now);
+    if (read <= this.#hostRead) return;
+    this.#hostRead = read;
+    this.#schedulePresence(now);
+  }
+
+  /** Ends the room for everyone; every member is told why, in order and sealed. */
+  end(cause: EndCause, now: number): void {
+    if (this.#ended !== undefined) return;
+    this.#system({ kind: "ended", cause }, now);
+    this.#ended = cause;
+    for (const seat of this.#seats.values()) {
+      const { connection } = seat;
+      if (connection === undefined) continue;
+      this.#send(connection, seat.channel.close(CLOSE.ended, now));
+      this.#hangup(connection, HANGUP.normal);
+      wipe(seat.credential.psk, seat.credential.mac);
+    }
+    this.#ledger.wipe();
+    this.#effects.push({ type: "ended", cause });
+  }
+
+  presence(now: number): Presence[] {
+    return this.#order.members.map((member) => {
+      const seat = this.#seats.get(member.id);
+      const isHost = seat === undefined;
+      return {
+        id: member.id,
+        name: member.name,
+        isHost,
+        isSelf: isHost,
+        connected: isHost || seat.connection !== undefined,
+        lastSeenMs: isHost ? 0 : Math.max(0, now - (seat.channel.lastHeard ?? seat.lastSeen)),
+        read: isHost ? this.#hostRead : seat.read,
+        safetyCode: seat?.safetyCode,
+      };
+    });
+  }
+
+  // --- connections ---
+
+  #opened(connection: ConnectionId, source: string, now: number): void {
+    const opened = this.#door.open(connection, source, now);
+    if (opened === undefined) return this.#hangup(connection, HANGUP.denied);
+    if (opened.evicted !== undefined) this.#hangup(opened.evicted, HANGUP.late);
+    this.#send(connection, [opened.challenge]);
+  }
+
+  #message(connection: ConnectionId, message: Bytes, now: number): void {
+    const seat = this.#seats.get(this.#connections.get(connection) ?? this.self);
+    if (seat !== undefined) return this.#memberMessage(seat, connection, message, now);
+    if (!this.#door.has(connection)) return;
+    const answer = this.#door.receive(connection, message, now);
+    if (answer !== undefined && "accept" in answer) return this.#send(connection, [answer.accept]);
+    if (answer !== undefined && this.#enter(answer.entrant, connection, now)) return;
+    this.#send(connection, [DENIED]);
+    this.#hangup(connection, HANGUP.denied);
+  }
+
+  #enter(entrant: Entrant, connection: ConnectionId, now: number): boolean {
+    const { entitlement } = entrant;
+    const seat =
+      entitlement.kind === "invite"
+        ? this.#admit(entrant, entitlement, connection, now)
+        : this.#readmit(entrant, entitlement.member, connection, now);
+    if (seat === undefined) return false;
+    this.#connections.set(connection, seat.member.id);
+    this.#effects.push({ type: "member", connection });
+    const welcome = this.#codec.encodeWelcome({
+      goal: this.#options.goal,
+      self: seat.member.id,
+      name: seat.member.name,
+      host: this.self,
+      members: [...seat.entry.members],
+      received: seat.channel.received,
+      view: seat.entry.view,
+      idleMs: this.#options.idleMs,
+    });
+    this.#send(connection, entrant.records.seal({ type: FRAME.welcome, payload: welcome }, now));
+    this.#send(connection, seat.channel.attach(entrant.records, entrant.confirm.received, now));
+    if (entitlement.kind === "invite") this.#system({ kind: "joined", member: seat.member }, now);
+    this.#activity(now);
+    this.#schedulePresence(now);
+    return true;
+  }
+
+  #admit(
+    entrant: Entrant,
+    invite: { inviteId: InviteId; claim: Bytes },
+    connection: ConnectionId,
+    now: number,
+  ): Seat | undefined {
+    const { key, name, received } = entrant.confirm;
+    const id = memberIdOf(this.#primitives, key);
+    if (this.#order.member(id) !== undefined || received !== 0) return undefined;
+    if (!this.#ledger.consume(invite.inviteId, invite.claim, now)) return undefined;
+    const member: MemberRecord = { id, name: this.#uniqueName(name), key };
+    const entry = { view: this.#order.view, members: this.#order.members };
+    const seat = newSeat(this.#primitives, { entrant, member, entry, connection, now });
+    this.#seats.set(id, seat);
+    return seat;
+  }
+
+  /** The same member on a new connection: it replaces the old one, and its secret moves on (K3, D5). */
+  #readmit(entrant: Entrant, id: MemberId, connection: ConnectionId, now: number): Seat | undefined {
+    const seat = this.#seats.get(id);
+    if (seat === undefined || seat.credential !== entrant.credential) return undefined;
+    if (!equalBytes(seat.member.key, entrant.confirm.key)) return undefined;
+    if (seat.connection !== undefined) {
+      this.#send(seat.connection, seat.channel.close(CLOSE.replaced, now));
+      this.#drop(seat, HANGUP.replaced, now);
+    }
+    const next = newSeat(this.#primitives, {
+      entrant,
+      member: seat.member,
+      entry: seat.entry,
+      connection,
+      now,
+    });
+    wipe(seat.credential.psk, seat.credential.mac);
+    seat.credential = next.credential;
+    seat.connection = connection;
+    seat.lastSeen = now;
+    return seat;
+  }
+
+  #seatOf(id: string): { member: MemberId; credential: Seat["credential"] } | undefined {
+    for (const seat of this.#seats.values()) {
+      if (credentialKey(seat.credential.id) === id)
+        return { member: seat.member.id, credential: seat.credential };
+    }
+    return undefined;
+  }
+
+  #memberMessage(seat: Seat, connection: ConnectionId, message: Bytes, now: number): void {
+    try {
+      const { event, reply } = seat.channel.receive(message, now);
+      this.#send(connection, reply);
+      if (event?.type === "durable") this.#memberFrame(seat, event.payload, now);
+      if (event?.type === "note") this.#memberNote(seat, this.#codec.decodeMemberNote(event.payload), now);
+      if (event?.type === "close") this.#drop(seat, HANGUP.normal, now);
+    } catch (thrown) {
+      const error = asTunnelError(thrown);
+      if (error.code === "internal") throw thrown;
+      this.#effects.push({ type: "alarm", error, member: seat.member.id });
+      this.#drop(seat, HANGUP.violation, now);
+    }
+  }
+
+  #memberFrame(seat: Seat, payload: Bytes, now: number): void {
+    const { frame, text } = this.#codec.decodeMemberFrame(payload);
+    this.#activity(now);
+    if (frame.t === "leave") return this.#remove(seat, "left", now);
+    const { t: _, ...fields } = frame;
+    const event: ChatEvent = { kind: "chat", from: seat.member.id, ...fields };
+    const hash = this.#order.verify(event, text);
+    if (frame.to !== undefined || (frame.replyTo ?? 0) > this.lastSeq) {
+      throw new TunnelError("protocol-violation", { detail: "a message that refers to nothing" });
+    }
+    this.#chat(event, text, hash, now);
+  }
+
+  #memberNote(seat: Seat, note: MemberNote, now: number): void {
+    if (note.active) this.#activity(now);
+    if (note.read <= seat.read || note.read > this.lastSeq) return;
+    seat.read = note.read;
+    this.#schedulePresence(now);
+  }
+
+  #closed(connection: ConnectionId, now: number): void {
+    if (this.#door.has(connection)) return this.#door.close(connection);
+    const seat = this.#seats.get(this.#connections.get(connection) ?? this.self);
+    if (seat?.connection === connection) this.#drop(seat, undefined, now);
+  }
+
+  /** The connection is over, the seat stays; `code` when the socket itself still has to be closed. */
+  #drop(seat: Seat, code: number | undefined, now: number): void {
+    if (seat.connection === undefined) return;
+    seat.lastSeen = seat.channel.lastHeard ?? seat.lastSeen;
+    seat.channel.detach();
+    this.#connections.delete(seat.connection);
+    if (code !== undefined) this.#hangup(seat.connection, code);
+    seat.connection = undefined;
+    this.#schedulePresence(now);
+  }
+
+  #remove(seat: Seat, cause: LeaveCause, now: number): void {
+    if (seat.connection !== undefined) {
+      this.#send(seat.connection, seat.channel.close(cause === "left" ? CLOSE.left : CLOSE.removed, now));
+      this.#drop(seat, HANGUP.normal, now);
+    }
+    wipe(seat.credential.psk, seat.credential.mac);
+    this.#seats.delete(seat.member.id);
+    this.#system({ kind: "left", id: seat.member.id, cause }, now);
+  }
+
+  // --- the order of the room ---
+
+  #chat(event: ChatEvent, text: string, hash: Bytes, now: number): void {
+    const seq = this.lastSeq + 1;
+    this.#order.appendChat(seq, now, event, hash);
+    const payload = this.#codec.encodeHostFrame({ t: "event", seq, ts: now, event }, text);
+    for (const seat of this.#seats.values()) {
+      const isOwn = seat.member.id === event.from;
+      const own = isOwn ? this.#codec.encodeHostFrame({ t: "own", seq, ts: now, n: event.n }) : payload;
+      this.#deliver(seat, own, now);
+    }
+    const fromName = this.#order.member(event.from)?.name ?? "";
+    const { from, intent, replyTo } = event;
+    const own = from === this.self;
+    this.#effects.push({
+      type: "entry",
+      entry: { kind: "chat", seq, ts: now, from, fromName, own, text, intent, replyTo },
+    });
+  }
+
+  #system(event: Exclude<RoomEvent, ChatEvent>, now: number): void {
+    const seq = this.lastSeq + 1;
+    const entry = systemEvent(event, this.#order);
+    this.#order.appendSystem(seq, now, event);
+    const payload = this.#codec.encodeHostFrame({ t: "event", seq, ts: now, event });
+    for (const seat of this.#seats.values()) this.#deliver(seat, payload, now);
+    this.#effects.push({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
+  }
+
+  /** A member that has been away for so long that its outbox is full loses its seat; it is never skipped silently. */
+  #deliver(seat: Seat, payload: Bytes, now: number): void {
+    if (!seat.channel.hasRoomFor(payload.length)) {
+      // Removal is itself an event of the room, so it must come after the one being delivered.
+      seat.fellBehind = true;
+      return;
+    }
+    const messages = seat.channel.send(ROOM_STREAM, payload, now);
+    if (seat.connection !== undefined) this.#send(seat.connection, messages);
+  }
+
+  /** Removing one member is told to the others, which may be too much for another one: until nobody is left over. */
+  #expel(now: number): void {
+    for (;;) {
+      const behind = [...this.#seats.values()].find((seat) => seat.fellBehind);
+      if (behind === undefined) return;
+      this.#remove(behind, "fell-behind", now);
+    }
+  }
+
+  // --- time ---
+
+  #tick(now: number): void {
+    for (const connection of this.#door.expire(now)) this.#hangup(connection, HANGUP.late);
+    for (const seat of this.#seats.values()) this.#tickSeat(seat, now);
+    if (this.#presenceDueAt !== undefined && now >= this.#presenceDueAt) this.#sendPresence(now);
+    if (!this.#warned && now >= this.#warningAt()) {
+      this.#warned = true;
+      this.#system({ kind: "idle-warning", endsInMs: Math.max(0, this.idleAt - now) }, now);
+    }
+    if (now >= this.idleAt) this.end("idle", now);
+  }
+
+  #tickSeat(seat: Seat, now: number): void {
+    const { messages, dead } = seat.channel.tick(now);
+    if (seat.connection !== undefined) this.#send(seat.connection, messages);
+    if (dead) this.#drop(seat, HANGUP.silent, now);
+    if (seat.connection === undefined && now >= this.#lostAt(seat)) this.#remove(seat, "lost", now);
+  }
+
+  #seatDeadline(seat: Seat): number | undefined {
+    return seat.connection === undefined ? this.#lostAt(seat) : seat.channel.nextDeadline();
+  }
+
+  #lostAt(seat: Seat): number {
+    return seat.lastSeen + LINK.giveUpMs;
+  }
+
+  #warningAt(): number {
+    return this.idleAt - Math.min(ROOM.idleWarningMs, this.#options.idleMs / 2);
+  }
+
+  #activity(now: number): void {
+    this.#activeAt = now;
+    this.#warned = false;
+  }
+
+  #schedulePresence(now: number): void {
+    this.#presenceDueAt ??= now + LINK.ackDelayMs;
+    this.#effects.push({ type: "presence" });
+  }
+
+  #sendPresence(now: number): void {
+    this.#presenceDueAt = undefined;
+    const members: HostNote["members"] = this.presence(now).map(({ id, connected, lastSeenMs, read }) => ({
+      id,
+      connected,
+      heardAgoMs: lastSeenMs,
+      read,
+    }));
+    const note = this.#codec.encodeHostNote({ members });
+    for (const seat of this.#seats.values()) {
+      if (seat.connection !== undefined) this.#send(seat.connection, seat.channel.note(note, now));
+    }
+  }
+
+  // --- small things ---
+
+  #uniqueName(name: string): string {
+    const taken = new Set(this.#order.members.map((member) => member.name.toLowerCase()));
+    if (!taken.has(name.toLowerCase())) return name;
+    for (let suffix = 2; ; suffix += 1) {
+      const tail = ` (${suffix})`;
+      const candidate =
+        Array.from(name)
+          .slice(0, ROOM.maxNameChars - tail.length)
+          .join("")
+          .trimEnd() + tail;
+      if (!taken.has(candidate.toLowerCase())) return candidate;
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#ended !== undefined) throw new TunnelError("tunnel-closed");
+  }
+
+  #assertReply(replyTo: number | undefined): void {
+    if (replyTo !== undefined && replyTo > this.lastSeq) throw new TunnelError("reply-unknown");
+  }
+
+  #send(connection: ConnectionId, messages: readonly Bytes[]): void {
+    for (const message of messages) this.#effects.push({ type: "send", connection, message });
+  }
+
+  #hangup(connection: ConnectionId, code: number): void {
+    this.#effects.push({ type: "hangup", connection, code });
+  }
+}
+
+/** A change of the room as the log keeps it; asked before the roster changes, so that who left still has a name. */
+export function systemEvent(event: Exclude<RoomEvent, ChatEvent>, order: RoomOrder): SystemEvent {
+  switch (event.kind) {
+    case "joined":
+      return { event: "joined", member: event.member.id, name: event.member.name };
+    case "left":
+      return {
+        event: "left",
+        member: event.id,
+        name: order.member(event.id)?.name ?? "",
+        cause: event.cause,
+      };
+    case "idle-warning":
+      return { event: "idle-warning", endsInMs: event.endsInMs };
+    case "ended":
+      return { event: "ended", cause: event.cause };
+  }
+}
+
+/** How long a stranger may hold a socket, for the driver's own backstop. */
+export const VISITOR_DEADLINE_MS = PRE_AUTH.deadlineMs;

@@ -1,0 +1,55 @@
+import type { Bytes } from "./bytes.ts";
+import { Channel } from "./channel.ts";
+import type { ConnectionId, Entrant } from "./door.ts";
+import type { MemberRecord, View } from "./frames.ts";
+import { inviteIdFrom } from "./ids.ts";
+import { resumeCredential, type Credential } from "./keys.ts";
+import type { Primitives } from "./primitives.ts";
+import { safetyCode } from "./safety.ts";
+
+/** A member other than the host, from its first CONFIRM until it leaves, across all its connections. */
+export interface Seat {
+  readonly member: MemberRecord;
+  readonly channel: Channel;
+  /** Where its part of the room begins, and who was there: repeated in every WELCOME, since one may get lost. */
+  readonly entry: { readonly view: View; readonly members: readonly MemberRecord[] };
+  readonly safetyCode: string;
+  connection: ConnectionId | undefined;
+  /** Opens the door to this seat once more; replaced by each handshake (K3). */
+  credential: Credential;
+  /** Milliseconds since the epoch of the last sign of life. */
+  lastSeen: number;
+  /** How far its agent has read. */
+  read: number;
+  /** Its outbox is full: it must go, since skipping a message silently is not allowed (D3). */
+  fellBehind: boolean;
+}
+
+export function newSeat(
+  primitives: Primitives,
+  options: {
+    entrant: Entrant;
+    member: MemberRecord;
+    entry: Seat["entry"];
+    connection: ConnectionId;
+    now: number;
+  },
+): Seat {
+  const { entrant, member, entry, connection, now } = options;
+  return {
+    member,
+    channel: new Channel(),
+    entry,
+    safetyCode: safetyCode(primitives, entrant.handshakeHash, entrant.confirm.share),
+    connection,
+    credential: resumeCredential(primitives, entrant.resumeSecret),
+    lastSeen: now,
+    read: entry.view.seq,
+    fellBehind: false,
+  };
+}
+
+/** The clear id under which a seat's resume credential is looked up. */
+export function credentialKey(id: Bytes): string {
+  return inviteIdFrom(id);
+}

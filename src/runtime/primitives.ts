@@ -1,0 +1,131 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hkdfSync,
+  randomBytes,
+  sign,
+  verify,
+  type KeyObject,
+} from "node:crypto";
+import nacl from "tweetnacl";
+import type { Bytes } from "../protocol/bytes.ts";
+import type { DhKeyPair, Primitives, SigningKeyPair } from "../protocol/primitives.ts";
+
+const TAG_LENGTH = 16;
+
+/** DER prefixes that turn 32 raw bytes into the structures node:crypto imports (RFC 8410 §4 and §7). */
+const X25519_SPKI = Buffer.from("302a300506032b656e032100", "hex");
+const X25519_PKCS8 = Buffer.from("302e020100300506032b656e04220420", "hex");
+const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
+
+function rawPublicKey(key: KeyObject): Bytes {
+  // The raw key is the end of the SPKI structure.
+  return new Uint8Array(key.export({ format: "der", type: "spki" }).subarray(-32));
+}
+
+function importPublicKey(prefix: Buffer, raw: Bytes): KeyObject {
+  return createPublicKey({ key: Buffer.concat([prefix, raw]), format: "der", type: "spki" });
+}
+
+function dhKeyPair(privateKey: KeyObject, publicKey: Bytes): DhKeyPair {
+  return {
+    publicKey,
+    agree(peerPublicKey) {
+      if (peerPublicKey.length !== 32) return undefined;
+      try {
+        const shared = diffieHellman({ privateKey, publicKey: importPublicKey(X25519_SPKI, peerPublicKey) });
+        return shared.every((byte) => byte === 0) ? undefined : new Uint8Array(shared);
+      } catch (error) {
+        // OpenSSL refuses low-order points by throwing; to the protocol both refusals are the same (K5).
+        if (error instanceof Error) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+/** A key pair from 32 known bytes: published test vectors, nothing else, fix an X25519 private key. */
+export function dhKeyPairFrom(privateBytes: Bytes): DhKeyPair {
+  const key = createPrivateKey({
+    key: Buffer.concat([X25519_PKCS8, privateBytes]),
+    format: "der",
+    type: "pkcs8",
+  });
+  return dhKeyPair(key, rawPublicKey(createPublicKey(key)));
+}
+
+function generateDhKeyPair(): DhKeyPair {
+  const { privateKey, publicKey } = generateKeyPairSync("x25519");
+  return dhKeyPair(privateKey, rawPublicKey(publicKey));
+}
+
+function generateSigningKeyPair(): SigningKeyPair {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  return {
+    publicKey: rawPublicKey(publicKey),
+    sign: (message) => new Uint8Array(sign(null, message, privateKey)),
+  };
+}
+
+function verifySignature(publicKey: Bytes, message: Bytes, signature: Bytes): boolean {
+  if (publicKey.length !== 32 || signature.length !== 64) return false;
+  return verify(null, message, importPublicKey(ED25519_SPKI, publicKey), signature);
+}
+
+function chachaSeal(key: Bytes, nonce: Bytes, plaintext: Bytes, associated: Bytes): Bytes {
+  const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_LENGTH });
+  cipher.setAAD(associated, { plaintextLength: plaintext.length });
+  return new Uint8Array(Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
+}
+
+function chachaOpen(key: Bytes, nonce: Bytes, sealed: Bytes, associated: Bytes): Bytes | undefined {
+  const length = sealed.length - TAG_LENGTH;
+  if (length < 0) return undefined;
+  const decipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_LENGTH });
+  decipher.setAAD(associated, { plaintextLength: length });
+  decipher.setAuthTag(sealed.subarray(length));
+  const plaintext = decipher.update(sealed.subarray(0, length));
+  try {
+    decipher.final();
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+  return new Uint8Array(plaintext);
+}
+
+const utf8Encoder = new TextEncoder();
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodeUtf8(bytes: Bytes): string | undefined {
+  try {
+    return utf8Decoder.decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** The platform's primitives: node:crypto for curves, hashes and bulk; tweetnacl for secretbox. */
+export const nodePrimitives: Primitives = {
+  random: (length) => new Uint8Array(randomBytes(length)),
+  sha256: (data) => new Uint8Array(createHash("sha256").update(data).digest()),
+  hmacSha256: (key, data) => new Uint8Array(createHmac("sha256", key).update(data).digest()),
+  hkdfSha256: (inputKey, salt, info, length) =>
+    new Uint8Array(hkdfSync("sha256", inputKey, salt, info, length)),
+  generateDhKeyPair,
+  generateSigningKeyPair,
+  verifySignature,
+  chachaSeal,
+  chachaOpen,
+  secretboxSeal: (key, nonce, plaintext) => nacl.secretbox(plaintext, nonce, key),
+  secretboxOpen: (key, nonce, sealed) => nacl.secretbox.open(sealed, nonce, key) ?? undefined,
+  encodeUtf8: (text) => utf8Encoder.encode(text),
+  decodeUtf8,
+};

@@ -1,0 +1,20 @@
+/** Everything a user can set, already parsed: `src/cli/env.ts` is the only place that reads the environment. */
+export interface Config {
+  readonly transport: "cloudflared" | "direct";
+  /** IP address to listen on. Loopback unless the user says otherwise. */
+  readonly bind: string;
+  /** TCP port to listen on; 0 takes any free one. */
+  readonly port: number;
+  /** Origin (`wss://…` or `ws://…`, no path) that the user has put in front of the port; direct transport only. */
+  readonly publicUrl: string | undefined;
+  /** How this side is called in a room unless a tool call says otherwise. */
+  readonly name: string | undefined;
+  /** Path of a cloudflared program to use instead of the verified copy. */
+  readonly cloudflaredPath: string | undefined;
+  /** Whether names may be resolved by DNS-over-HTTPS. */
+  readonly doh: boolean;
+  readonly idleMinutes: number;
+  readonly inviteMinutes: number;
+  /** Hand out the link without waiting until its name resolves. */
+  readonly skipReachabilityCheck: boolean;
+}

@@ -1,0 +1,226 @@
+import type { LookupFunction } from "node:net";
+import { TunnelError } from "../protocol/errors.ts";
+import type { MemberId } from "../protocol/ids.ts";
+import { LINK } from "../protocol/limits.ts";
+import { dialUrl, type InviteLink } from "../protocol/link.ts";
+import { Member, type LinkState, type MemberEnd } from "../protocol/member.ts";
+import type { Primitives } from "../protocol/primitives.ts";
+import type { Presence, Utterance } from "../protocol/room.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { MemberSocket, type MemberNotice } from "../transport/member-socket.ts";
+import { Inbox } from "./inbox.ts";
+import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
+
+export interface JoinedOptions {
+  readonly tunnelId: TunnelId;
+  readonly link: InviteLink;
+  readonly name: string;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly lookup: LookupFunction;
+  readonly signal: AbortSignal;
+}
+
+/** A fresh Quick Tunnel may need this long until its name and its edge are there. */
+const JOIN_PATIENCE_MS = 25_000;
+
+type Settle = { resolve: () => void; reject: (error: TunnelError) => void };
+
+/** A tunnel that this process has joined as a guest. */
+export class Joined implements TunnelHandle {
+  readonly role = "member";
+  readonly tunnelId: TunnelId;
+  readonly inbox: Inbox;
+  readonly openedAt: number;
+  readonly room: string;
+  readonly #member: Member;
+  readonly #socket: MemberSocket;
+  readonly #clock: Clock;
+  readonly #alarms: TunnelError[] = [];
+  readonly #placing = new Map<number, (seq: number | undefined) => void>();
+  #joining: Settle | undefined;
+  #end: SessionEnd | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: JoinedOptions, joining: Settle) {
+    const { primitives, clock, link, name, lookup } = options;
+    this.tunnelId = options.tunnelId;
+    this.openedAt = clock.now();
+    this.room = link.room;
+    this.#clock = clock;
+    this.#joining = joining;
+    this.#member = new Member(primitives, { link, name }, clock.now());
+    this.inbox = new Inbox({ self: this.#member.self, clock, start: 0 });
+    this.#socket = new MemberSocket({
+      member: this.#member,
+      url: dialUrl(link.origin, link.room),
+      clock,
+      lookup,
+      onNotice: (notice) => this.#noticed(notice),
+      onFailure: (error) => this.#failedToConnect(error),
+    });
+  }
+
+  /**
+   * Resolves when the host is proved and has let this side in; leaves nothing behind otherwise.
+   * @throws {TunnelError} whatever kept it out, or cancelled
+   */
+  static async join(options: JoinedOptions): Promise<Joined> {
+    const { signal } = options;
+    let joined: Joined | undefined;
+    const cancel = (): void => joined?.stopJoining(new TunnelError("cancelled"));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        joined = new Joined(options, { resolve, reject });
+        signal.addEventListener("abort", cancel);
+        if (signal.aborted) cancel();
+      });
+    } catch (error) {
+      await joined?.close();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+    // The promise only resolves from within the instance.
+    if (joined === undefined) throw new TunnelError("internal");
+    return joined;
+  }
+
+  get self(): MemberId {
+    return this.#member.self;
+  }
+
+  get goal(): string {
+    return this.#member.membership?.goal ?? "";
+  }
+
+  /** As the host calls this member. */
+  get name(): string {
+    return this.#member.membership?.name ?? "";
+  }
+
+  get safetyCode(): string {
+    return this.#member.membership?.safetyCode ?? "";
+  }
+
+  get end(): SessionEnd | undefined {
+    return this.#end;
+  }
+
+  get alarms(): readonly TunnelError[] {
+    return this.#alarms;
+  }
+
+  get link(): LinkState {
+    return this.#member.link;
+  }
+
+  /** Own messages that have not reached the host yet. */
+  get unplaced(): number {
+    return this.#member.unplaced;
+  }
+
+  presence(): Presence[] {
+    return this.#member.presence(this.#clock.now());
+  }
+
+  async say(utterance: Utterance): Promise<Sent> {
+    const n = this.#socket.run((member, now) => member.say(utterance, now));
+    const reason = "the connection to the host is down; it is sent as soon as it is back";
+    if (this.link.name !== "connected") return { status: "queued", seq: undefined, reason };
+    const seq = await this.#placed(n);
+    if (seq !== undefined) return { status: "sent", seq };
+    return {
+      status: "queued",
+      seq: undefined,
+      reason: "the host has not confirmed it yet; it is sent again if need be",
+    };
+  }
+
+  touch(): void {
+    if (this.#end !== undefined) return;
+    this.#socket.run((member, now) => member.touch(this.inbox.read, now));
+  }
+
+  close(): Promise<void> {
+    // Leaving is itself an ending, which closes: the promise must exist before the machine is called.
+    this.#closing ??= Promise.resolve().then(() => this.#close());
+    return this.#closing;
+  }
+
+  /** Gives up joining; `join` rejects with `error`. */
+  stopJoining(error: TunnelError): void {
+    this.#joining?.reject(error);
+    this.#joining = undefined;
+  }
+
+  async #close(): Promise<void> {
+    this.#socket.run((member, now) => member.leave(now));
+    await this.#socket.stop();
+  }
+
+  /** The place the host gives to message `n`; `undefined` when it takes too long or the tunnel ends first. */
+  #placed(n: number): Promise<number | undefined> {
+    return new Promise((resolve) => {
+      const done = (seq: number | undefined): void => {
+        cancelTimer();
+        this.#placing.delete(n);
+        resolve(seq);
+      };
+      const cancelTimer = this.#clock.after(LINK.sayConfirmMs, () => done(undefined));
+      this.#placing.set(n, done);
+    });
+  }
+
+  #noticed(notice: MemberNotice): void {
+    switch (notice.type) {
+      case "joined":
+        this.#joining?.resolve();
+        this.#joining = undefined;
+        return;
+      case "entry":
+        return this.inbox.append(notice.entry);
+      case "placed":
+        return this.#placing.get(notice.n)?.(notice.seq);
+      case "presence":
+        return;
+      case "alarm":
+        this.#alarms.push(notice.error);
+        if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
+        return;
+      case "ended":
+        this.#ended(notice.end);
+    }
+  }
+
+  #ended(end: MemberEnd): void {
+    this.#end = sessionEnd(end);
+    this.inbox.close();
+    for (const done of this.#placing.values()) done(undefined);
+    if (this.#end.cause === "failed") this.stopJoining(this.#end.error);
+    // The host may end it at any time: what is left here must go, too.
+    void this.close();
+  }
+
+  /** While joining, what cannot pass by itself is told at once, and the rest is tried for a while. */
+  #failedToConnect(error: TunnelError): void {
+    if (this.#joining === undefined) return;
+    const mayPass = error.code === "host-name-unknown" || error.detail?.startsWith("HTTP ") === true;
+    const isGone = error.code === "tunnel-gone" || error.code === "not-a-tunnel";
+    const isLate = this.#clock.now() - this.openedAt >= JOIN_PATIENCE_MS;
+    if (!mayPass || isGone || isLate) this.stopJoining(error);
+  }
+}
+
+function sessionEnd(end: MemberEnd): SessionEnd {
+  switch (end.by) {
+    case "host":
+      return { cause: end.cause === "closed" ? "closed-by-host" : end.cause };
+    case "removal":
+      return { cause: "removed" };
+    case "self":
+      return { cause: "closed-here" };
+    case "failure":
+      return { cause: "failed", error: end.error };
+  }
+}

@@ -1,0 +1,205 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer, type WebSocket } from "ws";
+import type { ConnectionId } from "../protocol/door.ts";
+import { TunnelError } from "../protocol/errors.ts";
+import { PRE_AUTH } from "../protocol/limits.ts";
+import { HANGUP, type Room, type RoomEffect } from "../protocol/room.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { Driver } from "./driver.ts";
+import { hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
+
+/** What of a room's effects is not the relay's own business. */
+export type RoomNotice = Exclude<RoomEffect, { type: "send" | "hangup" | "member" }>;
+
+export interface RelayOptions {
+  readonly room: Room;
+  readonly clock: Clock;
+  /** IP address to listen on. */
+  readonly bind: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Whether `Cf-Connecting-Ip` names the source: true only when Cloudflare's edge is in front and nobody else can be. */
+  readonly isBehindEdge: boolean;
+  readonly onNotice: (notice: RoomNotice) => void;
+}
+
+/** The host's end of the wire: an HTTP server that knows one path, and the driver that runs the room. */
+export interface Relay {
+  readonly port: number;
+  /** Calls the room and carries out what comes of it. */
+  run<Result>(call: (room: Room, now: number) => Result): Result;
+  /** Resolves when no socket is left and the port is free. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const HTTP_LIMITS = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 1_000,
+} as const;
+/** TCP connections of any kind: members, visitors, and those that have not asked for anything yet. */
+const MAX_TCP_CONNECTIONS = 512;
+const STOP_GRACE_MS = 1_000;
+
+/** @throws {TunnelError} port-in-use, bind-failed */
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const server = createServer(HTTP_LIMITS, (_request, response) => {
+    // Whatever is fetched from the port, a link preview or a scan, gets this and nothing else (L4).
+    response.shouldKeepAlive = false;
+    response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
+  });
+  server.maxConnections = MAX_TCP_CONNECTIONS;
+  const relay = new RelayServer(server, options);
+  await listen(server, options);
+  return relay;
+}
+
+function listen(server: Server, { bind, port }: RelayOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const isTaken = error.code === "EADDRINUSE" || (error.code === "EACCES" && port !== 0);
+      const where = isTaken ? `port ${port}` : bind;
+      reject(new TunnelError(isTaken ? "port-in-use" : "bind-failed", { detail: where, cause: error }));
+    });
+    server.listen({ host: bind, port, exclusive: true }, resolve);
+  });
+}
+
+class RelayServer implements Relay {
+  readonly #server: Server;
+  readonly #options: RelayOptions;
+  readonly #sockets = new Map<ConnectionId, WebSocket>();
+  /** Undoes the byte budget of a socket that has not proved itself. */
+  readonly #budgets = new Map<ConnectionId, () => void>();
+  readonly #upgrader = new WebSocketServer({ noServer: true, clientTracking: false, ...SOCKET_OPTIONS });
+  readonly #driver: Driver<Room, RoomEffect>;
+  #lastConnection: ConnectionId = 0;
+  #stopping: Promise<void> | undefined;
+
+  constructor(server: Server, options: RelayOptions) {
+    this.#server = server;
+    this.#options = options;
+    this.#driver = new Driver({
+      machine: options.room,
+      clock: options.clock,
+      perform: (effect) => this.#perform(effect),
+      wake: (room, now) => room.handle({ type: "tick" }, now),
+    });
+    server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    server.on("clientError", (_error, socket) => socket.destroy());
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : this.#options.port;
+  }
+
+  run<Result>(call: (room: Room, now: number) => Result): Result {
+    return this.#driver.run(call);
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#driver.stop();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets.values()) hangUp(socket, HANGUP.normal, this.#options.clock);
+    // What was sent last, the end of the room above all, gets a moment to leave the buffers.
+    const cancel = this.#options.clock.after(STOP_GRACE_MS, () => this.#server.closeAllConnections());
+    this.#server.closeIdleConnections();
+    await closed;
+    cancel();
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    const status = this.#refusal(request);
+    if (status !== undefined) {
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    this.#upgrader.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#accept(webSocket, socket, request),
+    );
+  }
+
+  /** The HTTP status to refuse with; browsers always send Origin, members never do (A1). */
+  #refusal(request: IncomingMessage): string | undefined {
+    const { room, clock } = this.#options;
+    if (this.#stopping !== undefined || request.url !== `/t/${room.id}`) return "404 Not Found";
+    if (request.headers.origin !== undefined) return "403 Forbidden";
+    if (!room.admits(this.#source(request), clock.now())) return "429 Too Many Requests";
+    return undefined;
+  }
+
+  #source(request: IncomingMessage): string {
+    const reported = request.headers["cf-connecting-ip"];
+    if (this.#options.isBehindEdge && typeof reported === "string") return reported.slice(0, 64);
+    return request.socket.remoteAddress ?? "unknown";
+  }
+
+  #accept(socket: WebSocket, raw: Duplex, request: IncomingMessage): void {
+    this.#lastConnection += 1;
+    const connection = this.#lastConnection;
+    this.#sockets.set(connection, socket);
+    this.#limitBytes(connection, raw);
+    socket.on("message", (data, isBinary) => {
+      const message = messageBytes(data, isBinary);
+      if (message === undefined) return hangUp(socket, HANGUP.violation, this.#options.clock);
+      this.run((room, now) => room.handle({ type: "message", connection, message }, now));
+    });
+    // ws reports a broken peer here and closes by itself; "close" follows.
+    socket.on("error", () => socket.terminate());
+    socket.on("close", () => {
+      this.#sockets.delete(connection);
+      this.#budgets.delete(connection);
+      this.run((room, now) => room.handle({ type: "closed", connection }, now));
+    });
+    const source = this.#source(request);
+    this.run((room, now) => room.handle({ type: "opened", connection, source }, now));
+  }
+
+  /**
+   * Before a member is proved, all bytes on its socket together are bounded, whatever frames, fragments or pings they
+   * form (A1): counted ahead of the WebSocket parser, so nothing is collected first.
+   */
+  #limitBytes(connection: ConnectionId, raw: Duplex): void {
+    let total = 0;
+    const count = (chunk: Buffer): void => {
+      total += chunk.length;
+      if (total > PRE_AUTH.maxTotalBytes) raw.destroy();
+    };
+    raw.prependListener("data", count);
+    this.#budgets.set(connection, () => raw.off("data", count));
+  }
+
+  #perform(effect: RoomEffect): void {
+    switch (effect.type) {
+      case "send": {
+        const socket = this.#sockets.get(effect.connection);
+        if (socket !== undefined) sendBounded(socket, effect.message);
+        return;
+      }
+      case "hangup": {
+        const socket = this.#sockets.get(effect.connection);
+        if (socket !== undefined) hangUp(socket, effect.code, this.#options.clock);
+        return;
+      }
+      case "member":
+        this.#budgets.get(effect.connection)?.();
+        this.#budgets.delete(effect.connection);
+        return;
+      case "entry":
+      case "presence":
+      case "alarm":
+      case "ended":
+        this.#options.onNotice(effect);
+    }
+  }
+}

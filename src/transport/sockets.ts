@@ -1,0 +1,45 @@
+import type { RawData, WebSocket } from "ws";
+import type { Bytes } from "../protocol/bytes.ts";
+import { LINK, RECORD } from "../protocol/limits.ts";
+import type { Clock } from "../runtime/clock.ts";
+
+/** What both ends of every WebSocket agree on: no compression (CRIME-like leaks, memory), bounded messages. */
+export const SOCKET_OPTIONS = {
+  perMessageDeflate: false,
+  maxPayload: RECORD.maxFrameBytes,
+  // A legitimate message is one fragment; thousands of tiny ones are only ever an attack.
+  maxFragments: 16,
+  maxBufferedChunks: 1024,
+  skipUTF8Validation: true,
+} as const;
+
+const TERMINATE_AFTER_MS = 1_000;
+
+/** A message as bytes; `undefined` for a text frame, which the protocol does not have. */
+export function messageBytes(data: RawData, isBinary: boolean): Bytes | undefined {
+  if (!isBinary) return undefined;
+  if (Array.isArray(data)) return new Uint8Array(Buffer.concat(data));
+  return new Uint8Array(data);
+}
+
+/**
+ * Sends without ever queueing without bound: a reader that does not read is cut (it may resume).
+ * Returns whether the socket survived.
+ */
+export function sendBounded(socket: WebSocket, message: Bytes): boolean {
+  if (socket.readyState !== socket.OPEN) return false;
+  if (socket.bufferedAmount + message.length > LINK.maxSendBufferBytes) {
+    socket.terminate();
+    return false;
+  }
+  socket.send(message);
+  return true;
+}
+
+/** Closes politely, then for certain: the peer's answer to a close frame is not waited for beyond a second. */
+export function hangUp(socket: WebSocket, code: number, clock: Clock): void {
+  if (socket.readyState === socket.CONNECTING) return socket.terminate();
+  socket.close(code);
+  const cancel = clock.after(TERMINATE_AFTER_MS, () => socket.terminate());
+  socket.once("close", cancel);
+}

@@ -1,0 +1,22 @@
+import { TunnelError } from "../protocol/errors.ts";
+import type { Clock } from "../runtime/clock.ts";
+
+export function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) throw new TunnelError("cancelled");
+}
+
+/** Waits `ms`, or rejects with `cancelled` as soon as the signal aborts. */
+export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(new TunnelError("cancelled"));
+    const abort = (): void => {
+      cancel();
+      reject(new TunnelError("cancelled"));
+    };
+    const cancel = clock.after(ms, () => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    });
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}

@@ -1,0 +1,78 @@
+import { asTunnelError, type TunnelError } from "../protocol/errors.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { ReadyProbe } from "./ready.ts";
+import { exitError, type Run } from "./run.ts";
+import type { Tunnel, TunnelHealth } from "./tunnel.ts";
+
+export interface WatchOptions {
+  /** Origin for the members: `wss://…`. */
+  readonly url: string;
+  readonly description: string;
+  readonly clock: Clock;
+  readonly probe: ReadyProbe;
+}
+
+const POLL_MS = 5_000;
+
+/** A run that was ready, as a Tunnel: asked every few seconds how it is, and declared down when its process ends. */
+export function watchRun(run: Run, { url, description, clock, probe }: WatchOptions): Tunnel {
+  const listeners = new Set<(error: TunnelError) => void>();
+  let health: TunnelHealth = { state: "up" };
+  let stopping: Promise<void> | undefined;
+  let cancelPoll = (): void => undefined;
+
+  const over = (): boolean => stopping !== undefined || health.state === "down";
+
+  async function poll(): Promise<void> {
+    const { metricsPort } = run.facts();
+    const answer = metricsPort === undefined ? "no-answer" : await probe(metricsPort);
+    if (over()) return;
+    health = assess(answer, health, clock.now());
+    schedule();
+  }
+
+  function schedule(): void {
+    cancelPoll = clock.after(POLL_MS, () => void poll());
+  }
+
+  function goDown(error: TunnelError): void {
+    if (over()) return;
+    health = { state: "down", error };
+    cancelPoll();
+    for (const listener of listeners) listener(error);
+    listeners.clear();
+  }
+
+  async function stop(): Promise<void> {
+    cancelPoll();
+    listeners.clear();
+    await run.stop();
+  }
+
+  schedule();
+  run.exited.then(
+    (exit) => goDown(exitError(exit, run.facts(), true)),
+    (error: unknown) => goDown(asTunnelError(error)),
+  );
+
+  return {
+    provider: "cloudflared",
+    url,
+    description,
+    health: () => health,
+    onDown(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    stop: () => (stopping ??= stop()),
+  };
+}
+
+function assess(answer: Awaited<ReturnType<ReadyProbe>>, before: TunnelHealth, now: number): TunnelHealth {
+  if (answer === "ready") return { state: "up" };
+  const reason =
+    answer === "not-ready"
+      ? "cloudflared has lost its connection to Cloudflare's edge and is trying to get it back"
+      : "cloudflared does not tell whether it is connected";
+  return { state: "degraded", reason, sinceMs: before.state === "degraded" ? before.sinceMs : now };
+}

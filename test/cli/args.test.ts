@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { type Command, parseCommand } from "../../src/cli/args.ts";
+
+const UNDERSTOOD: readonly [args: string, command: Command][] = [
+  ["", { kind: "serve" }],
+  ["--help", { kind: "help" }],
+  ["-h", { kind: "help" }],
+  ["demo --help", { kind: "help" }],
+  ["--version", { kind: "version" }],
+  ["-v", { kind: "version" }],
+  ["demo", { kind: "demo", transport: "direct" }],
+  ["demo --transport direct", { kind: "demo", transport: "direct" }],
+  ["demo --transport cloudflared", { kind: "demo", transport: "cloudflared" }],
+  ["demo --transport=cloudflared", { kind: "demo", transport: "cloudflared" }],
+  ["doctor", { kind: "doctor" }],
+  ["install-skill", { kind: "install-skill", dir: undefined, force: false }],
+  ["install-skill --dir /a/b", { kind: "install-skill", dir: "/a/b", force: false }],
+  ["install-skill --force --dir=/a/b", { kind: "install-skill", dir: "/a/b", force: true }],
+];
+
+test.each(UNDERSTOOD)("understands: %s", (args, command) => {
+  expect(parseCommand(words(args))).toEqual(command);
+});
+
+const REFUSED: readonly [args: string, message: string][] = [
+  ["serve", "unknown command serve"],
+  ["--verbose", "unknown option --verbose"],
+  ["--version now", "unexpected argument now"],
+  ["doctor --fix", "unknown option --fix"],
+  ["doctor twice", "unexpected argument twice"],
+  ["demo --transport", "--transport needs a value"],
+  ["demo --transport=", "--transport needs a value"],
+  ["demo --transport carrier-pigeon", "--transport must be direct or cloudflared"],
+  ["demo --constructor", "unknown option --constructor"],
+  ["install-skill --dir --force", "--dir needs a value"],
+  ["install-skill --force=yes", "--force takes no value"],
+  ["install-skill /a/b", "unexpected argument /a/b"],
+];
+
+test.each(REFUSED)("refuses: %s", (args, message) => {
+  expect(parseCommand(words(args))).toEqual({ kind: "usage-error", message });
+});
+
+function words(text: string): string[] {
+  return text.split(" ").filter((word) => word !== "");
+}
