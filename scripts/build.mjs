@@ -1,67 +1,145 @@
 /**
- * Bundles src/main.ts into dist/tunnel-mcp.js: one ESM file without runtime dependencies, so that `npx` fetches one
- * small package and Node opens one file. Modules reached only through `import()` are evaluated when first used.
+ * Bundles the program into dist/tunnel-mcp.cjs: one file without runtime dependencies, so that `npx` fetches one small
+ * package and Node opens one file.
  *
  *   node scripts/build.mjs [--quiet]
+ *
+ * An MCP client waits for the answer to `initialize`, so start-up is what the shape of the file is made for (measured in
+ * bench/startup.mjs, reasons in docs/DECISIONS.md): CommonJS, because Node loads it faster; minified, because compiling
+ * grows with every byte; and in two units, because what is only needed later must cost nothing before. The second unit
+ * is one function of the file, called by the first `import()` of a module in LATER.
  */
-import { chmod, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
+import { chmod, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { thirdPartyNotices } from "./notices.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const bundle = path.join(root, "dist", "tunnel-mcp.js");
+const bundle = path.join(root, "dist", "tunnel-mcp.cjs");
 const notices = path.join(root, "dist", "THIRD-PARTY-NOTICES.txt");
 
-// Bundled CommonJS packages still call `require` for Node's own modules, which an ES module does not have.
-const banner = [
-  "#!/usr/bin/env node",
-  'import { createRequire as __createRequire } from "node:module";',
-  "const require = __createRequire(import.meta.url);",
-].join("\n");
+/** What a client that only lists the tools never needs: sockets, cryptography, tunnels, and the other commands. */
+const LATER = ["src/cli/commands.ts", "src/session/load.ts"];
 
-// TEMPORARY, until src/mcp exists: bundle the rest all the same, so that its tests can run.
-const unbuilt = existsSync(path.join(root, "src/mcp/serve.ts")) ? [] : ["../mcp/serve.ts"];
-if (unbuilt.length > 0)
-  console.error("build: src/mcp/serve.ts does not exist yet; the server part is missing");
+/** `import.meta.url` does not exist in CommonJS; this says the same. */
+const OWN_URL = "__ownUrl";
+const banner = `#!/usr/bin/env node\nconst ${OWN_URL} = require("node:url").pathToFileURL(__filename).href;`;
 
-/** The files of which at least one byte survived into the bundle. */
-function bundledFiles(metafile) {
-  return Object.values(metafile.outputs).flatMap(({ inputs }) =>
-    Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])),
+/** zod brings its error messages in fifty languages; the package speaks English. */
+const englishOnly = {
+  name: "english-only",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\/locales\/index\.js$/ }, ({ importer, path: wanted }) => {
+      if (!importer.includes(`${path.sep}zod${path.sep}`)) return undefined;
+      const english = path.join(path.dirname(importer), path.dirname(wanted), "en.js");
+      return { path: english, namespace: "english-only" };
+    });
+    onLoad({ filter: /./, namespace: "english-only" }, ({ path: file }) => ({
+      contents: `export { default as en } from ${JSON.stringify(file)};`,
+      resolveDir: path.dirname(file),
+    }));
+  },
+};
+
+/**
+ * The SDK checks elicited forms and structured results with Ajv, 150 KiB that are evaluated at start-up. It ships a
+ * smaller validator of its own for the same job (its default elsewhere), which is taken here, too.
+ */
+const smallValidator = {
+  name: "small-validator",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/ajvProvider-/ }, ({ resolveDir }) => ({
+      path: path.join(resolveDir, "validator"),
+      namespace: "small-validator",
+    }));
+    onLoad({ filter: /./, namespace: "small-validator" }, async ({ path: stand }) => {
+      const resolveDir = path.dirname(stand);
+      const file = (await readdir(resolveDir)).find((name) => /^cfWorkerProvider-.*\.mjs$/.test(name));
+      if (file === undefined) throw new Error("the MCP SDK has no small validator any more");
+      // The letters are the SDK's own, minified export names; the build fails when they change.
+      return { contents: `export { t as n } from "./${file}";`, resolveDir };
+    });
+  },
+};
+
+/** Node's own modules are required where a module needs them, and not all of them at the top of the file. */
+const builtinsOnDemand = {
+  name: "builtins-on-demand",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ kind, path: name }) =>
+      kind === "import-statement" ? { path: name, namespace: "builtin" } : { path: name, external: true },
+    );
+    onLoad({ filter: /./, namespace: "builtin" }, ({ path: name }) => ({
+      contents: `module.exports = require(${JSON.stringify(name)});`,
+    }));
+  },
+};
+
+/** Puts the second unit in the place of every module in LATER. */
+const laterUnit = (contents) => ({
+  name: "later-unit",
+  setup({ onResolve, onLoad }) {
+    const later = LATER.map((file) => path.join(root, file));
+    onResolve({ filter: /\.ts$/ }, ({ kind, resolveDir, path: wanted }) => {
+      const isLater = kind === "dynamic-import" && later.includes(path.join(resolveDir, wanted));
+      return isLater ? { path: "later", namespace: "later-unit" } : undefined;
+    });
+    onLoad({ filter: /./, namespace: "later-unit" }, () => ({ contents, loader: "js" }));
+  },
+});
+
+/** The files of which at least one byte survived into the bundle, without the plugins' prefixes. */
+function bundledFiles({ outputs }) {
+  return Object.values(outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).flatMap(([file, { bytesInOutput }]) =>
+      bytesInOutput > 0 ? [path.relative(root, path.resolve(root, file.replace(/^[a-z-]+:/, "")))] : [],
+    ),
   );
 }
 
 async function main() {
   const quiet = process.argv.includes("--quiet");
   const { version } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
-  await mkdir(path.dirname(bundle), { recursive: true });
-  const { metafile } = await build({
+  const common = {
     absWorkingDir: root,
-    entryPoints: ["src/main.ts"],
-    outfile: bundle,
     bundle: true,
-    format: "esm",
+    format: "cjs",
     platform: "node",
     target: "node20",
-    minifySyntax: true,
-    minifyWhitespace: true,
+    minify: true,
     legalComments: "none", // their texts are in THIRD-PARTY-NOTICES.txt
     metafile: true,
     logLevel: "warning",
-    banner: { js: banner },
-    define: { __VERSION__: JSON.stringify(version) },
+    define: { __VERSION__: JSON.stringify(version), "import.meta.url": OWN_URL },
     // Optional native helpers of `ws`; both exist only to be faster and would break the single file.
-    external: ["bufferutil", "utf-8-validate", ...unbuilt],
+    external: ["bufferutil", "utf-8-validate"],
+  };
+  const plugins = [englishOnly, smallValidator, builtinsOnDemand];
+  const later = await build({
+    ...common,
+    stdin: {
+      contents: LATER.map((file) => `export * from "./${file}";`).join("\n"),
+      resolveDir: root,
+      sourcefile: "later.ts",
+    },
+    write: false,
+    plugins,
+  });
+  await mkdir(path.dirname(bundle), { recursive: true });
+  const { metafile } = await build({
+    ...common,
+    entryPoints: ["src/main.ts"],
+    outfile: bundle,
+    banner: { js: banner },
+    plugins: [laterUnit(later.outputFiles[0].text), ...plugins],
   });
   await chmod(bundle, 0o755);
-  await writeFile(notices, await thirdPartyNotices(root, bundledFiles(metafile)));
-  if (!quiet) {
-    const { size } = await stat(bundle);
-    console.log(`dist/tunnel-mcp.js  ${(size / 1024).toFixed(0)} KiB  version ${version}`);
-  }
+  const files = [...new Set([...bundledFiles(metafile), ...bundledFiles(later.metafile)])];
+  await writeFile(notices, await thirdPartyNotices(root, files));
+  if (quiet) return;
+  const { size } = await stat(bundle);
+  console.log(`${path.relative(root, bundle)}  ${Math.round(size / 1024)} KiB  version ${version}`);
 }
 
 try {

@@ -37,6 +37,7 @@ THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.`;
  * one stops the build, so that a dependency update cannot bring in code without a notice.
  */
 const EMBEDDED = new Map([
+  ["@cfworker/json-schema", { licence: MIT, holders: ["Copyright (c) 2020 Jeremy Danyow"] }],
   ["ajv", { licence: MIT, holders: ["Copyright (c) 2015-2021 Evgeny Poberezkin"] }],
   ["ajv-formats", { licence: MIT, holders: ["Copyright (c) 2020 Evgeny Poberezkin"] }],
   ["content-type", { licence: MIT, holders: ["Copyright (c) 2015 Douglas Christopher Wilson"] }],

@@ -1,6 +1,6 @@
 import { type CallToolResult, Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { z } from "zod";
+import * as z from "zod";
 
 /** Opening through cloudflared may first have to download it. */
 const CALL_TIMEOUT_MS = 180_000;
@@ -12,6 +12,7 @@ const messageSchema = z.object({
   seq: z.number(),
   fromName: z.string().nullish(),
   kind: z.string(),
+  event: z.string().nullish(),
   text: z.string().nullish(),
   intent: z.string().nullish(),
 });
@@ -42,7 +43,10 @@ export interface AgentOptions {
 /** One developer's side: a server process of its own, driven by a real MCP client over stdio. */
 export interface DemoAgent {
   readonly name: string;
-  readonly pid: number | null;
+  /** The process, while it runs. */
+  readonly pid: () => number | null;
+  /** Starts the process and completes the MCP handshake with it. */
+  readonly start: () => Promise<void>;
   /** Calls a tool. @throws ToolRefused when the tool answers with an error; another error when the shape is wrong */
   call<T>(tool: string, args: Record<string, unknown>, schema: z.ZodType<T>): Promise<T>;
   /** Everything unread, waiting until `wanted` accepts one of the messages; that one is returned. */
@@ -51,8 +55,8 @@ export interface DemoAgent {
   stop(): Promise<void>;
 }
 
-/** Starts a server process and completes the MCP handshake with it. */
-export async function startAgent({ name, bundle, env, version }: AgentOptions): Promise<DemoAgent> {
+/** An agent whose process is not running yet. */
+export function createAgent({ name, bundle, env, version }: AgentOptions): DemoAgent {
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [bundle],
@@ -60,7 +64,6 @@ export async function startAgent({ name, bundle, env, version }: AgentOptions): 
     stderr: "inherit",
   });
   const client = new Client({ name: "tunnel-mcp-demo", version });
-  await client.connect(transport);
 
   async function call<T>(tool: string, args: Record<string, unknown>, schema: z.ZodType<T>): Promise<T> {
     const result = await client.callTool({ name: tool, arguments: args }, { timeout: CALL_TIMEOUT_MS });
@@ -70,7 +73,8 @@ export async function startAgent({ name, bundle, env, version }: AgentOptions): 
 
   return {
     name,
-    pid: transport.pid,
+    pid: () => transport.pid,
+    start: () => client.connect(transport),
     call,
     async hear(wanted) {
       for (let listens = 0; listens < MAX_LISTENS; listens += 1) {

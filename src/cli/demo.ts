@@ -1,7 +1,7 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Clock } from "../runtime/clock.ts";
 import type { Config } from "../session/config.ts";
-import { type DemoAgent, startAgent, ToolRefused, withoutFence } from "./demo-agent.ts";
+import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./demo-agent.ts";
 import { type Environment, withoutSettings } from "./env.ts";
 import { type Output, type Paint, paintFor } from "./output.ts";
 
@@ -37,16 +37,22 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
   const stopAll = async (): Promise<void> => {
     await Promise.allSettled(agents.splice(0).map((agent) => agent.stop()));
   };
-  onShutdown(stopAll);
+  let interrupted = false;
+  onShutdown(() => {
+    interrupted = true;
+    return stopAll();
+  });
   const start = async (name: string): Promise<DemoAgent> => {
-    const agent = await startAgent({ name, bundle, env: settings, version });
-    agents.push(agent);
+    const agent = createAgent({ name, bundle, env: settings, version });
+    agents.push(agent); // before it runs, so that an early end stops it as well
+    await agent.start();
     return agent;
   };
   try {
     await tellStory(options, start);
     return 0;
   } catch (error) {
+    if (interrupted) return 1; // whoever pressed Ctrl-C knows why it ended
     output.err(`\nThe demo failed: ${error instanceof Error ? error.message : "unknown error"}\n`);
     if (transport === "cloudflared") output.err("  `tunnel-mcp doctor` shows what is missing here.\n");
     return 1;
@@ -71,7 +77,7 @@ async function tellStory(options: DemoOptions, start: (name: string) => Promise<
   say.title(transport === "direct" ? "over this machine's loopback" : "through a Cloudflare Quick Tunnel");
   const [ana, ben] = await Promise.all([start("Ana"), start("Ben")]);
   say.note(
-    `Two MCP servers are running: Ana's is process ${ana.pid ?? "?"}, Ben's is process ${ben.pid ?? "?"}.`,
+    `Two MCP servers are running: Ana's is process ${ana.pid() ?? "?"}, Ben's is process ${ben.pid() ?? "?"}.`,
   );
 
   const opening = clock.now();
@@ -153,7 +159,7 @@ async function tryAgain(
 }
 
 async function close(ana: DemoAgent, ben: DemoAgent, say: Narrator): Promise<void> {
-  const told = ben.hear(({ kind }) => kind === "system");
+  const told = ben.hear(({ kind, event }) => kind === "system" && event === "ended");
   const [, end] = await Promise.all([ana.call("tunnel_close", { summary: "Settled." }, z.unknown()), told]);
   say.step("Ana", "closes the tunnel for everyone.");
   say.step("Ben", `is told: ${withoutFence(end.text ?? "the tunnel has ended")}`);

@@ -1,5 +1,4 @@
-/** The command that registers this server with a client, as every text of the project prints it. */
-export const REGISTRATION = "claude mcp add tunnel -- npx -y tunnel-mcp";
+import { REGISTRATION } from "../mcp/registration.ts";
 
 /** Shown on stderr when a person starts the server by hand and would otherwise face a silent process. */
 export const TERMINAL_HINT = `tunnel-mcp waits for an MCP client on stdin. To register it: ${REGISTRATION}  (--help for more, Ctrl-C to end)`;

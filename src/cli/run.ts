@@ -1,3 +1,4 @@
+import { serve } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../protocol/errors.ts";
 import { type Command, parseCommand } from "./args.ts";
@@ -55,12 +56,11 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
     case "serve": {
       const config = readConfig(env);
       if (host.stdinIsTerminal) host.err(`${TERMINAL_HINT}\n`);
-      const { serve } = await import("../mcp/serve.ts");
       await serve({ config, version, clock, env, onShutdown });
       return 0;
     }
     case "demo": {
-      const { demo } = await import("./demo.ts");
+      const { demo } = await import("./commands.ts");
       return demo({
         transport: command.transport,
         bundle: host.bundle,
@@ -73,12 +73,11 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
     }
     case "doctor": {
       const config = readConfig(env);
-      const { doctor } = await import("./doctor.ts");
-      const { realProbes } = await import("./doctor-probes.ts");
+      const { doctor, realProbes } = await import("./commands.ts");
       return doctor({ probes: realProbes(config, env), transport: config.transport, clock, output });
     }
     case "install-skill": {
-      const { installSkill } = await import("./install-skill.ts");
+      const { installSkill } = await import("./commands.ts");
       const dir = command.dir ?? skillsDirectory(env, host.home);
       return installSkill({ bundle: host.bundle, dir, force: command.force, output });
     }

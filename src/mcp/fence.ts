@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { toHex } from "../protocol/bytes.ts";
 
 /** Openings of anything that could pass for a fence line, whatever marker it carries. */
 const LOOK_ALIKE = /<{2,}(?=\s*\/?\s*(?:end\b[^\n]{0,16})?peer)/gi;
@@ -9,14 +9,14 @@ const LOOK_ALIKE = /<{2,}(?=\s*\/?\s*(?:end\b[^\n]{0,16})?peer)/gi;
  * use it, since it is taken out of everything a peer says.
  */
 export class Fence {
-  readonly #marker: string;
+  #marker: string | undefined;
 
-  constructor(marker: string = randomBytes(6).toString("hex")) {
+  constructor(marker?: string) {
     this.#marker = marker;
   }
 
   wrap(text: string): string {
-    const marker = this.#marker;
+    const marker = (this.#marker ??= toHex(crypto.getRandomValues(new Uint8Array(6))));
     const harmless = text.replaceAll(marker, "*".repeat(marker.length)).replace(LOOK_ALIKE, "‹‹");
     return `<<peer-text ${marker}>>\n${harmless}\n<<end peer-text ${marker}>>`;
   }

@@ -5,7 +5,7 @@
  */
 export const PUBLISHED = false;
 
-const SERVER_COMMAND = PUBLISHED ? "npx -y tunnel-mcp" : "node /path/to/tunnel-mcp/dist/tunnel-mcp.js";
+const SERVER_COMMAND = PUBLISHED ? "npx -y tunnel-mcp" : "node /path/to/tunnel-mcp/dist/tunnel-mcp.cjs";
 
 /** The line that registers the server with Claude Code. */
 export const REGISTRATION = `claude mcp add tunnel -- ${SERVER_COMMAND}`;

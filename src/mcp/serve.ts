@@ -1,4 +1,5 @@
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import * as z from "zod";
 import type { Clock } from "../runtime/clock.ts";
 import type { Config } from "../session/config.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -21,8 +22,10 @@ export interface ServeOptions {
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const { version, clock } = options;
+  // Compiling a validator for each schema of the MCP SDK costs more than it saves on a few messages a minute.
+  z.config({ jitless: true });
   let sessions: Promise<Sessions> | undefined;
-  const loadSessions = (): Promise<Sessions> => (sessions ??= createSessions(options));
+  const getSessions = (): Promise<Sessions> => (sessions ??= createSessions(options));
   options.onShutdown(async () => (await sessions)?.shutDown());
 
   const transport = transportWithCancellations((call) => {
@@ -31,45 +34,18 @@ export async function serve(options: ServeOptions): Promise<void> {
   const ended = new Promise<void>((resolve) => {
     process.stdin.once("end", resolve).once("close", resolve);
   });
-  const services = { clock, fence: new Fence(), sessions: loadSessions };
+  const services = { clock, fence: new Fence(), sessions: getSessions };
   const server = serveStdio(() => createServer(version, services), { transport });
   await ended;
   await (await sessions)?.shutDown();
   await server.close();
 }
 
-/** Sockets, cryptography and tunnels are loaded here, with the first tool call, and not at start-up. */
+/**
+ * Made with the first tool call. Sockets, cryptography and tunnels are loaded then, and not at start-up: a client that
+ * only lists the tools should not wait for them.
+ */
 async function createSessions({ config, clock, env }: ServeOptions): Promise<Sessions> {
-  const [
-    { Sessions },
-    { nodePrimitives },
-    { createLookup },
-    { createDirectProvider },
-    { createCloudflaredProvider },
-    { binaryEnvironment },
-  ] = await Promise.all([
-    import("../session/sessions.ts"),
-    import("../runtime/primitives.ts"),
-    import("../net/resolve.ts"),
-    import("../tunnel/direct.ts"),
-    import("../tunnel/cloudflared.ts"),
-    import("../tunnel/environment.ts"),
-  ]);
-  const { bind, publicUrl, cloudflaredPath: explicitPath, doh, skipReachabilityCheck } = config;
-  return new Sessions({
-    config,
-    primitives: nodePrimitives,
-    clock,
-    lookup: createLookup({ doh }),
-    providers: {
-      direct: createDirectProvider({ bind, publicUrl }),
-      cloudflared: createCloudflaredProvider({
-        environment: binaryEnvironment(env),
-        explicitPath,
-        doh,
-        skipReachabilityCheck,
-        clock,
-      }),
-    },
-  });
+  const { loadSessions } = await import("../session/load.ts");
+  return loadSessions({ config, clock, env });
 }

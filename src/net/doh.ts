@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { systemClock, type Clock } from "../runtime/clock.ts";
 import { deadline, orAborted } from "./deadline.ts";
 import { httpsClient, readBounded, type HttpsClient } from "./https.ts";

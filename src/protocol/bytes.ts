@@ -59,7 +59,9 @@ export function wipe(...secrets: readonly (Bytes | undefined)[]): void {
 }
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const VALUES: ReadonlyMap<string, number> = new Map(Array.from(ALPHABET).map((letter, value) => [letter, value]));
+const VALUES: ReadonlyMap<string, number> = new Map(
+  Array.from(ALPHABET).map((letter, value) => [letter, value]),
+);
 
 /** RFC 4648 §5, without padding. */
 export function toBase64url(bytes: Bytes): string {

@@ -240,8 +240,15 @@ export class Door {
     }
   }
 
+  /** Unless the same guest has come again meanwhile: then the claim is held for its newer connection (I3). */
   #release(entitlement: Entitlement): void {
-    if (entitlement.kind === "invite") this.#options.ledger.release(entitlement.inviteId, entitlement.claim);
+    if (entitlement.kind !== "invite") return;
+    const { inviteId, claim } = entitlement;
+    for (const visitor of this.#visitors.values()) {
+      const other = visitor.name === "accepted" ? visitor.entitlement : undefined;
+      if (other?.kind === "invite" && other.inviteId === inviteId) return;
+    }
+    this.#options.ledger.release(inviteId, claim);
   }
 
   /**

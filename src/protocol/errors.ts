@@ -58,7 +58,7 @@ export const ERRORS = {
   },
   "link-version": {
     message: "the link was made by a version of tunnel-mcp that this one does not understand",
-    next: "Update tunnel-mcp on both sides (npx -y tunnel-mcp@latest) and ask for a new link.",
+    next: "Update tunnel-mcp on both sides and ask for a new link.",
     retryable: false,
   },
   "link-address": {
@@ -99,7 +99,7 @@ export const ERRORS = {
   },
   "version-unsupported": {
     message: "the other side speaks a protocol version that this one does not",
-    next: "Update tunnel-mcp on both sides (npx -y tunnel-mcp@latest).",
+    next: "Update tunnel-mcp on both sides.",
     retryable: false,
   },
   "handshake-timeout": {
@@ -278,11 +278,19 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** Marks the class across copies: the bundle consists of two units, each with its own (scripts/build.mjs). */
+const BRAND = Symbol.for("tunnel-mcp.TunnelError");
+
 /** The one error class. `detail` is safe to show: never a key, a link, message text or a peer's words. */
 export class TunnelError extends Error {
   override readonly name = "TunnelError";
   readonly code: ErrorCode;
   readonly detail: string | undefined;
+  readonly [BRAND] = true;
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
 
   constructor(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}) {
     const entry = ERRORS[code];

@@ -5,7 +5,7 @@ type Branded<Base, Name extends string> = Base & { readonly [brand]: Name };
 
 /** 16 random bytes, base64url: names a room in the URL path; not a secret. */
 export type RoomId = Branded<string, "RoomId">;
-/** First 8 bytes of SHA-256 of a member's Ed25519 public key, base64url (M2). */
+/** First 8 bytes of SHA-256 of a member's Ed25519 public key, base64url (O2). */
 export type MemberId = Branded<string, "MemberId">;
 /** 16 bytes derived from an invite's key, base64url (K2). */
 export type InviteId = Branded<string, "InviteId">;

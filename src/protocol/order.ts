@@ -14,7 +14,7 @@ export function memberIdOf(primitives: Primitives, key: Bytes): MemberId {
   return memberIdFrom(primitives.sha256(key).slice(0, MEMBER_ID_BYTES));
 }
 
-/** What a signature covers (M3): the room, the sender, its count and history, the order it saw, and the text. */
+/** What a signature covers (O3): the room, the sender, its count and history, the order it saw, and the text. */
 export function signedBytes(
   primitives: Primitives,
   room: RoomId,
@@ -37,7 +37,7 @@ export function signedBytes(
   );
 }
 
-/** One member's own messages: counted, linked by hash, signed (M3). */
+/** One member's own messages: counted, linked by hash, signed (O3). */
 export class Signer {
   readonly #primitives: Primitives;
   readonly #keys: SigningKeyPair;
@@ -72,7 +72,7 @@ export class Signer {
   }
 }
 
-/** Hash of who is in the room, independent of the order of arrival (M5). */
+/** Hash of who is in the room, independent of the order of arrival (O5). */
 function rosterHash(primitives: Primitives, members: Iterable<MemberRecord>): Bytes {
   const sorted = [...members].toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const fields = sorted.flatMap((member) => [
@@ -105,7 +105,7 @@ export class RoomOrder {
     for (const member of members) this.#roster.set(member.id, member);
   }
 
-  /** Where a room begins: the chain starts from its id and its host (M4). */
+  /** Where a room begins: the chain starts from its id and its host (O4). */
   static genesis(primitives: Primitives, room: RoomId, host: MemberRecord): RoomOrder {
     const chain = primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 room-chain"), ascii(room), host.key));
     return new RoomOrder(primitives, room, [host], { seq: 0, chain });
@@ -124,7 +124,7 @@ export class RoomOrder {
   }
 
   /**
-   * Checks a message as every receiver must (M3, M6) and gives its hash.
+   * Checks a message as every receiver must (O3, O6) and gives its hash.
    * @throws {TunnelError} protocol-violation (unknown sender, wrong signature, a message missing or repeated),
    * host-equivocation (its sender was told another order than this replica)
    */

@@ -7,7 +7,7 @@ import { Member, type LinkState, type MemberEnd } from "../protocol/member.ts";
 import type { Primitives } from "../protocol/primitives.ts";
 import type { Presence, Utterance } from "../protocol/room.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { MemberSocket, type MemberNotice } from "../transport/member-socket.ts";
+import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/member-socket.ts";
 import { Inbox } from "./inbox.ts";
 import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
 
@@ -42,7 +42,7 @@ export class Joined implements TunnelHandle {
   #end: SessionEnd | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: JoinedOptions, joining: Settle) {
+  private constructor(options: JoinedOptions, dial: Dial, joining: Settle) {
     const { primitives, clock, link, name, lookup } = options;
     this.tunnelId = options.tunnelId;
     this.openedAt = clock.now();
@@ -55,6 +55,7 @@ export class Joined implements TunnelHandle {
       member: this.#member,
       url: dialUrl(link.origin, link.room),
       clock,
+      dial,
       lookup,
       onNotice: (notice) => this.#noticed(notice),
       onFailure: (error) => this.#failedToConnect(error),
@@ -67,11 +68,12 @@ export class Joined implements TunnelHandle {
    */
   static async join(options: JoinedOptions): Promise<Joined> {
     const { signal } = options;
+    const dial = await loadDial();
     let joined: Joined | undefined;
     const cancel = (): void => joined?.stopJoining(new TunnelError("cancelled"));
     try {
       await new Promise<void>((resolve, reject) => {
-        joined = new Joined(options, { resolve, reject });
+        joined = new Joined(options, dial, { resolve, reject });
         signal.addEventListener("abort", cancel);
         if (signal.aborted) cancel();
       });

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { LookupFunction } from "node:net";
-import { WebSocket } from "ws";
+import type { WebSocket } from "ws";
 import type { ConnectionId } from "../protocol/door.ts";
 import { TunnelError } from "../protocol/errors.ts";
 import { LINK } from "../protocol/limits.ts";
@@ -10,6 +10,23 @@ import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
 import { hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
+/** Opens a WebSocket. */
+export type Dial = (url: string, lookup: LookupFunction) => WebSocket;
+
+/** The `ws` package, loaded with the first tunnel and not when the process starts. */
+export async function loadDial(): Promise<Dial> {
+  const { WebSocket } = await import("ws");
+  return (url, lookup) => {
+    const options = {
+      ...SOCKET_OPTIONS,
+      lookup,
+      followRedirects: false,
+      handshakeTimeout: LINK.connectTimeoutMs,
+    };
+    return new WebSocket(url, options);
+  };
+}
+
 /** What of a member's effects is not the socket's own business. */
 export type MemberNotice = Exclude<MemberEffect, { type: "dial" | "send" | "hangup" }>;
 
@@ -18,6 +35,7 @@ export interface MemberSocketOptions {
   /** The link without its fragment. */
   readonly url: string;
   readonly clock: Clock;
+  readonly dial: Dial;
   readonly lookup: LookupFunction;
   readonly onNotice: (notice: MemberNotice) => void;
   /** A connection could not be made; the machine decides whether and when to try again. */
@@ -77,13 +95,8 @@ export class MemberSocket {
   }
 
   #dial(connection: ConnectionId): void {
-    const { url, lookup } = this.#options;
-    const socket = new WebSocket(url, {
-      ...SOCKET_OPTIONS,
-      lookup,
-      followRedirects: false,
-      handshakeTimeout: LINK.connectTimeoutMs,
-    });
+    const { url, lookup, dial } = this.#options;
+    const socket = dial(url, lookup);
     this.#current = { connection, socket };
     socket.on("open", () => this.run((member, now) => member.handle({ type: "opened", connection }, now)));
     socket.on("message", (data, isBinary) => {

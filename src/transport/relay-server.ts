@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer, type WebSocket } from "ws";
+import type { WebSocket, WebSocketServer } from "ws";
 import type { ConnectionId } from "../protocol/door.ts";
 import { TunnelError } from "../protocol/errors.ts";
 import { PRE_AUTH } from "../protocol/limits.ts";
@@ -52,7 +52,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
   });
   server.maxConnections = MAX_TCP_CONNECTIONS;
-  const relay = new RelayServer(server, options);
+  const { WebSocketServer } = await import("ws");
+  const upgrader = new WebSocketServer({ noServer: true, clientTracking: false, ...SOCKET_OPTIONS });
+  const relay = new RelayServer(server, upgrader, options);
   await listen(server, options);
   return relay;
 }
@@ -74,13 +76,14 @@ class RelayServer implements Relay {
   readonly #sockets = new Map<ConnectionId, WebSocket>();
   /** Undoes the byte budget of a socket that has not proved itself. */
   readonly #budgets = new Map<ConnectionId, () => void>();
-  readonly #upgrader = new WebSocketServer({ noServer: true, clientTracking: false, ...SOCKET_OPTIONS });
+  readonly #upgrader: WebSocketServer;
   readonly #driver: Driver<Room, RoomEffect>;
   #lastConnection: ConnectionId = 0;
   #stopping: Promise<void> | undefined;
 
-  constructor(server: Server, options: RelayOptions) {
+  constructor(server: Server, upgrader: WebSocketServer, options: RelayOptions) {
     this.#server = server;
+    this.#upgrader = upgrader;
     this.#options = options;
     this.#driver = new Driver({
       machine: options.room,

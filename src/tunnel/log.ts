@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { ErrorCode } from "../protocol/errors.ts";
 
 /** What a line of cloudflared's log means to us. Its text goes no further than this file: it may quote a remote server. */

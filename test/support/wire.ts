@@ -2,6 +2,7 @@ import type { Bytes } from "../../src/protocol/bytes.ts";
 import { inviteCredential } from "../../src/protocol/keys.ts";
 import { formatLink, parseLink, type InviteLink } from "../../src/protocol/link.ts";
 import { Member, type MemberEffect } from "../../src/protocol/member.ts";
+import type { Primitives } from "../../src/protocol/primitives.ts";
 import { Room, type RoomEffect, type RoomOptions } from "../../src/protocol/room.ts";
 import type { Entry } from "../../src/protocol/transcript.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
@@ -18,6 +19,8 @@ export interface Guest {
   tamperToGuest: Tamper;
   /** Refuse to connect while set. */
   offline: boolean;
+  /** The address the host sees. */
+  source: string;
   /** Every message that crossed, as the party in the middle saw it. */
   readonly wire: { toHost: Bytes[]; toGuest: Bytes[] };
   connection: number | undefined;
@@ -41,11 +44,13 @@ export class World {
   readonly #crossings = new Map<number, Crossing>();
   readonly #queue: (() => void)[] = [];
   readonly #guests: Guest[] = [];
+  readonly #primitives: Primitives;
   #connections = 0;
 
-  constructor(options: Partial<RoomOptions> = {}) {
+  constructor(options: Partial<RoomOptions> = {}, primitives: Primitives = nodePrimitives) {
     const defaults = { goal: "align the API", hostName: "ana", idleMs: 30 * 60_000, inviteMs: 10 * 60_000 };
-    this.room = new Room(nodePrimitives, { ...defaults, ...options }, this.now);
+    this.#primitives = primitives;
+    this.room = new Room(primitives, { ...defaults, ...options }, this.now);
   }
 
   link(): InviteLink {
@@ -55,7 +60,7 @@ export class World {
 
   /** A guest that dials with this link; a copy, since a guest erases the key of its own. */
   join(link: InviteLink, name = "ben"): Guest {
-    const member = new Member(nodePrimitives, { link: parseLink(formatLink(link)), name }, this.now);
+    const member = new Member(this.#primitives, { link: parseLink(formatLink(link)), name }, this.now);
     const guest: Guest = {
       member,
       entries: [],
@@ -63,6 +68,7 @@ export class World {
       tamperToHost: honest,
       tamperToGuest: honest,
       offline: false,
+      source: "198.51.100.7",
       wire: { toHost: [], toGuest: [] },
       connection: undefined,
     };
@@ -87,7 +93,10 @@ export class World {
     const end = this.now + ms;
     this.settle();
     for (;;) {
-      const deadlines = [this.room.nextDeadline(), ...this.#guests.map((guest) => guest.member.nextDeadline())];
+      const deadlines = [
+        this.room.nextDeadline(),
+        ...this.#guests.map((guest) => guest.member.nextDeadline()),
+      ];
       const next = Math.min(...deadlines.map((deadline) => deadline ?? Number.POSITIVE_INFINITY));
       if (next > end) break;
       this.now = Math.max(this.now, next);
@@ -98,12 +107,43 @@ export class World {
     this.now = end;
   }
 
+  /** Joins and waits until the guest is in. */
+  pair(name = "ben"): Guest {
+    const guest = this.join(this.link(), name);
+    this.settle();
+    if (guest.member.link.name !== "connected") throw new Error(`no pairing: ${guest.member.link.name}`);
+    return guest;
+  }
+
+  /** Forgets a guest whose stay is over, so that thousands can come and go. */
+  forget(guest: Guest): void {
+    this.cut(guest);
+    this.#guests.splice(this.#guests.indexOf(guest), 1);
+  }
+
+  /** What the room asked its driver to do, of one kind. */
+  did<Type extends RoomEffect["type"]>(type: Type): Extract<RoomEffect, { type: Type }>[] {
+    return this.hostEffects.filter(
+      (effect): effect is Extract<RoomEffect, { type: Type }> => effect.type === type,
+    );
+  }
+
   /** The wire between a guest and the host breaks; both ends notice. */
   cut(guest: Guest): void {
     for (const crossing of [...this.#crossings.values()]) {
       if (crossing.guest !== guest) continue;
       this.#crossings.delete(crossing.connection);
       this.room.handle({ type: "closed", connection: crossing.connection }, this.now);
+      guest.member.handle({ type: "closed", connection: crossing.memberConnection }, this.now);
+    }
+    this.settle();
+  }
+
+  /** Only the guest notices that its connection is gone; the host still holds the old socket. */
+  loseGuestSide(guest: Guest): void {
+    for (const crossing of [...this.#crossings.values()]) {
+      if (crossing.guest !== guest) continue;
+      this.#crossings.delete(crossing.connection);
       guest.member.handle({ type: "closed", connection: crossing.memberConnection }, this.now);
     }
     this.settle();
@@ -171,7 +211,7 @@ export class World {
     this.#crossings.set(connection, { guest, connection, memberConnection, toHost: 0, toGuest: 0 });
     guest.connection = connection;
     guest.member.handle({ type: "opened", connection: memberConnection }, this.now);
-    this.room.handle({ type: "opened", connection, source: "198.51.100.7" }, this.now);
+    this.room.handle({ type: "opened", connection, source: guest.source }, this.now);
   }
 
   #toGuest(crossing: Crossing, message: Bytes): void {
@@ -211,6 +251,31 @@ export class World {
 /** The texts of a participant's log, in order. */
 export function texts(entries: readonly Entry[]): string[] {
   return entries.flatMap((entry) => (entry.kind === "chat" ? [entry.text] : []));
+}
+
+/** What an effect list of a guest holds of one kind. */
+export function guestDid<Type extends MemberEffect["type"]>(
+  guest: Guest,
+  type: Type,
+): Extract<MemberEffect, { type: Type }>[] {
+  return guest.effects.filter(
+    (effect): effect is Extract<MemberEffect, { type: Type }> => effect.type === type,
+  );
+}
+
+/** Why a guest's stay is over: the code of its failure, or who ended it. */
+export function endOf(guest: Guest): string | undefined {
+  const { link } = guest.member;
+  if (link.name !== "ended") return undefined;
+  return link.end.by === "failure" ? link.end.error.code : link.end.by;
+}
+
+/** The same bytes with one bit turned over; bit 0 is the highest of the first byte. */
+export function flipBit(message: Bytes, bit: number): Bytes {
+  const copy = message.slice();
+  const at = bit >> 3;
+  copy[at] = (copy[at] ?? 0) ^ (0x80 >> (bit & 7));
+  return copy;
 }
 
 export { inviteCredential, nodePrimitives };

@@ -1,0 +1,35 @@
+import { createLookup } from "../net/resolve.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { nodePrimitives as primitives } from "../runtime/primitives.ts";
+import { createCloudflaredProvider } from "../tunnel/cloudflared.ts";
+import { createDirectProvider } from "../tunnel/direct.ts";
+import { binaryEnvironment } from "../tunnel/environment.ts";
+import type { Config } from "./config.ts";
+import { Sessions } from "./sessions.ts";
+
+/** The sessions of this process on the real network. Heavy to load, so it is only ever imported on demand. */
+export function loadSessions(options: {
+  config: Config;
+  clock: Clock;
+  env: Readonly<Record<string, string | undefined>>;
+}): Sessions {
+  const { config, clock, env } = options;
+  const { bind, publicUrl, cloudflaredPath: explicitPath, doh, skipReachabilityCheck } = config;
+  const environment = binaryEnvironment(env);
+  return new Sessions({
+    config,
+    primitives,
+    clock,
+    lookup: createLookup({ doh }),
+    providers: {
+      direct: createDirectProvider({ bind, publicUrl }),
+      cloudflared: createCloudflaredProvider({
+        environment,
+        explicitPath,
+        doh,
+        skipReachabilityCheck,
+        clock,
+      }),
+    },
+  });
+}

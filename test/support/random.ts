@@ -1,0 +1,82 @@
+import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
+import { concat, u64be, type Bytes } from "../../src/protocol/bytes.ts";
+import type { Primitives, SigningKeyPair } from "../../src/protocol/primitives.ts";
+import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
+
+const ED25519_PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
+
+/** An Ed25519 key pair from the 32 bytes of its seed (RFC 8032 §5.1.5). */
+export function signingKeyPairFrom(seed: Bytes): SigningKeyPair {
+  const privateKey = createPrivateKey({
+    key: Buffer.concat([ED25519_PKCS8, seed]),
+    format: "der",
+    type: "pkcs8",
+  });
+  const der = createPublicKey(privateKey).export({ format: "der", type: "spki" });
+  return {
+    publicKey: new Uint8Array(der.subarray(-32)),
+    sign: (message) => new Uint8Array(sign(null, message, privateKey)),
+  };
+}
+
+/** The stream SHA-256(seed ‖ u64be 0) ‖ SHA-256(seed ‖ u64be 1) ‖ …, easy to repeat in any language. */
+export function byteStream(seed: string): (length: number) => Bytes {
+  const start = nodePrimitives.encodeUtf8(seed);
+  let block = new Uint8Array(0);
+  let counter = 0;
+  return (length) => {
+    while (block.length < length) {
+      const next = createHash("sha256")
+        .update(concat(start, u64be(counter)))
+        .digest();
+      block = new Uint8Array(concat(block, next));
+      counter += 1;
+    }
+    const out = block.slice(0, length);
+    block = block.slice(length);
+    return out;
+  };
+}
+
+/** The real primitives with randomness that a seed decides; keys are made of the same stream, 32 bytes each. */
+export function seededPrimitives(seed: string): Primitives {
+  const random = byteStream(seed);
+  return {
+    ...nodePrimitives,
+    random,
+    generateDhKeyPair: () => dhKeyPairFrom(random(32)),
+    generateSigningKeyPair: () => signingKeyPairFrom(random(32)),
+  };
+}
+
+/** Numbers that a seed decides, for simulations (mulberry32: short, and good enough to choose what happens next). */
+export class Chance {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** At least 0 and below 1. */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
+  happens(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  pick<Item>(items: readonly Item[]): Item {
+    const item = items[this.below(items.length)];
+    if (item === undefined) throw new RangeError("nothing to pick from");
+    return item;
+  }
+}

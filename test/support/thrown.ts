@@ -1,0 +1,12 @@
+import { TunnelError, type ErrorCode } from "../../src/protocol/errors.ts";
+
+/** The code of the TunnelError that `call` throws; `undefined` when it does not; anything else passes through. */
+export function codeOf(call: () => unknown): ErrorCode | undefined {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    if (error instanceof TunnelError) return error.code;
+    throw error;
+  }
+}
