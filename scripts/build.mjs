@@ -1,13 +1,13 @@
 /**
- * Bundles the program into dist/tunnel-mcp.cjs: one file without runtime dependencies, so that `npx` fetches one small
- * package and Node opens one file.
+ * Bundles the program into dist/: the server in one file without runtime dependencies, so that `npx` fetches one small
+ * package and Node opens one file, and the commands for people at a terminal in a second one.
  *
  *   node scripts/build.mjs [--quiet]
  *
- * An MCP client waits for the answer to `initialize`, so start-up is what the shape of the file is made for (measured in
+ * An MCP client waits for the answer to `initialize`, so start-up is what the shape is made for (measured in
  * bench/startup.mjs, reasons in docs/DECISIONS.md): CommonJS, because Node loads it faster; minified, because compiling
- * grows with every byte; and in two units, because what is only needed later must cost nothing before. The second unit
- * is one function of the file, called by the first `import()` of a module in LATER.
+ * grows with every byte, used or not, which is also why the commands stay outside; and what the server needs only once a
+ * tool is called is one function of the file, called by the first `import()` of it.
  */
 import { chmod, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -16,15 +16,18 @@ import { build } from "esbuild";
 import { thirdPartyNotices } from "./notices.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const bundle = path.join(root, "dist", "tunnel-mcp.cjs");
-const notices = path.join(root, "dist", "THIRD-PARTY-NOTICES.txt");
+const dist = path.join(root, "dist");
+const bundle = path.join(dist, "tunnel-mcp.cjs");
 
-/** What a client that only lists the tools never needs: sockets, cryptography, tunnels, and the other commands. */
-const LATER = ["src/cli/commands.ts", "src/session/load.ts"];
+/** Sockets, cryptography, tunnels: a client that only lists the tools never needs them. */
+const ON_FIRST_CALL = "src/session/load.ts";
+/** Everything but the server. */
+const COMMANDS = "src/cli/commands.ts";
+const COMMANDS_FILE = "./commands.cjs";
 
 /** `import.meta.url` does not exist in CommonJS; this says the same. */
 const OWN_URL = "__ownUrl";
-const banner = `#!/usr/bin/env node\nconst ${OWN_URL} = require("node:url").pathToFileURL(__filename).href;`;
+const banner = `const ${OWN_URL} = require("node:url").pathToFileURL(__filename).href;`;
 
 /** zod brings its error messages in fifty languages; the package speaks English. */
 const englishOnly = {
@@ -76,16 +79,17 @@ const builtinsOnDemand = {
   },
 };
 
-/** Puts the second unit in the place of every module in LATER. */
-const laterUnit = (contents) => ({
-  name: "later-unit",
+/** What is behind the two dynamic imports: a function in this file, and another file. */
+const units = (onFirstCall) => ({
+  name: "units",
   setup({ onResolve, onLoad }) {
-    const later = LATER.map((file) => path.join(root, file));
     onResolve({ filter: /\.ts$/ }, ({ kind, resolveDir, path: wanted }) => {
-      const isLater = kind === "dynamic-import" && later.includes(path.join(resolveDir, wanted));
-      return isLater ? { path: "later", namespace: "later-unit" } : undefined;
+      if (kind !== "dynamic-import") return undefined;
+      const file = path.relative(root, path.join(resolveDir, wanted)).split(path.sep).join("/");
+      if (file === COMMANDS) return { path: COMMANDS_FILE, external: true };
+      return file === ON_FIRST_CALL ? { path: file, namespace: "unit" } : undefined;
     });
-    onLoad({ filter: /./, namespace: "later-unit" }, () => ({ contents, loader: "js" }));
+    onLoad({ filter: /./, namespace: "unit" }, () => ({ contents: onFirstCall, loader: "js" }));
   },
 });
 
@@ -116,27 +120,27 @@ async function main() {
     external: ["bufferutil", "utf-8-validate"],
   };
   const plugins = [englishOnly, smallValidator, builtinsOnDemand];
-  const later = await build({
-    ...common,
-    stdin: {
-      contents: LATER.map((file) => `export * from "./${file}";`).join("\n"),
-      resolveDir: root,
-      sourcefile: "later.ts",
-    },
-    write: false,
-    plugins,
-  });
-  await mkdir(path.dirname(bundle), { recursive: true });
-  const { metafile } = await build({
+  await mkdir(dist, { recursive: true });
+  const [onFirstCall, commands] = await Promise.all([
+    build({ ...common, entryPoints: [ON_FIRST_CALL], write: false, plugins }),
+    build({
+      ...common,
+      entryPoints: [COMMANDS],
+      outfile: path.join(dist, COMMANDS_FILE),
+      banner: { js: banner },
+      plugins,
+    }),
+  ]);
+  const server = await build({
     ...common,
     entryPoints: ["src/main.ts"],
     outfile: bundle,
-    banner: { js: banner },
-    plugins: [laterUnit(later.outputFiles[0].text), ...plugins],
+    banner: { js: `#!/usr/bin/env node\n${banner}` },
+    plugins: [units(onFirstCall.outputFiles[0].text), ...plugins],
   });
   await chmod(bundle, 0o755);
-  const files = [...new Set([...bundledFiles(metafile), ...bundledFiles(later.metafile)])];
-  await writeFile(notices, await thirdPartyNotices(root, files));
+  const files = new Set([onFirstCall, commands, server].flatMap(({ metafile }) => bundledFiles(metafile)));
+  await writeFile(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
   if (quiet) return;
   const { size } = await stat(bundle);
   console.log(`${path.relative(root, bundle)}  ${Math.round(size / 1024)} KiB  version ${version}`);

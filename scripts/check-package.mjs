@@ -17,6 +17,7 @@ const EXPECTED_FILES = [
   "README.md",
   "SECURITY.md",
   "dist/THIRD-PARTY-NOTICES.txt",
+  "dist/commands.cjs",
   "dist/tunnel-mcp.cjs",
   "package.json",
   "skills/tunnel-etiquette/SKILL.md",

@@ -1,3 +1,4 @@
+import "./runtime/lean-heap.ts";
 import { homedir } from "node:os";
 import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
