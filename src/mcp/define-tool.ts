@@ -71,10 +71,12 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
     name,
     { title, description, annotations: { title, ...annotations }, inputSchema: advertised(tool.input) },
     async (input: unknown, context: ServerContext) => {
+      let unread: number | undefined;
       try {
         const sessions = await services.sessions();
         // Its arrival is the proof that the results of earlier calls have been received.
         sessions.callArrived();
+        unread = sessions.unread;
         const { clock, fence } = services;
         const { id, signal } = context.mcpReq;
         const payload = await tool.run(input, {
@@ -87,7 +89,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
         });
         return success(payload);
       } catch (thrown) {
-        return failure(asTunnelError(thrown));
+        return failure(asTunnelError(thrown), { unread });
       }
     },
   );

@@ -46,6 +46,11 @@ export class Channel {
     return this.#outbox.received;
   }
 
+  /** Number of the last durable frame sent: the highest resume point that the peer can have. */
+  get sent(): number {
+    return this.#outbox.sent;
+  }
+
   /** Frames that the peer has not confirmed. */
   get waiting(): number {
     return this.#outbox.unconfirmed.length;

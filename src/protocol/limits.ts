@@ -83,6 +83,8 @@ export const LINK = {
   backoffFirstMs: 500,
   backoffFactor: 2,
   backoffMaxMs: 15 * SECOND,
+  /** Rounds in which every secret was denied, before a member believes that its seat is gone: a denial proves nothing. */
+  deniedRounds: 5,
   /** A member that cannot reach the host for this long gives the tunnel up for lost. */
   giveUpMs: 30 * MINUTE,
   /** What `tunnel_say` waits for the host's confirmation before it answers "queued". */

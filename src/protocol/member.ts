@@ -11,7 +11,7 @@ import type { InviteLink } from "./link.ts";
 import { RoomOrder, Signer } from "./order.ts";
 import type { Primitives } from "./primitives.ts";
 import { FRAME, RecordLayer } from "./record.ts";
-import { HANGUP, systemEvent, type Presence, type Utterance } from "./room.ts";
+import { HANGUP, isPlace, systemEvent, type Presence, type Utterance } from "./room.ts";
 import { safetyCode } from "./safety.ts";
 import type { Entry } from "./transcript.ts";
 
@@ -19,6 +19,7 @@ export type MemberEffect =
   | { readonly type: "dial"; readonly connection: ConnectionId }
   | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
   | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
+  /** This member's own arrival has its place in the room: it sees what the others see. */
   | { readonly type: "joined" }
   | { readonly type: "entry"; readonly entry: Entry }
   /** The host has given this member's own message number `n` its place. */
@@ -116,6 +117,7 @@ export class Member {
   #effects: MemberEffect[] = [];
   #connections = 0;
   #failures = 0;
+  #denials = 0;
   #lostAt: number;
   #read = 0;
   #noteDueAt: number | undefined;
@@ -212,7 +214,8 @@ export class Member {
   say(utterance: Utterance, now: number): number {
     const membership = this.#membership;
     if (membership === undefined || this.#state.name === "ended") throw new TunnelError("tunnel-closed");
-    if ((utterance.replyTo ?? 0) > this.lastSeq) throw new TunnelError("reply-unknown");
+    const { replyTo } = utterance;
+    if (replyTo !== undefined && !isPlace(replyTo, this.lastSeq)) throw new TunnelError("reply-unknown");
     const bytes = this.#primitives.encodeUtf8(utterance.text).length;
     if (!this.#channel.hasRoomFor(bytes + ROOM.maxNameChars * LINK.ackEveryFrames))
       throw new TunnelError("outbox-full");
@@ -275,7 +278,7 @@ export class Member {
     return state.name === "waiting" || state.name === "ended" ? undefined : state.attempt.connection;
   }
 
-  /** Tries every credential the host may hold, newest first, before a round counts as refused (K3). */
+  /** Tries every credential the host may hold, likeliest first, before a round counts as refused (K7). */
   #redial(now: number): void {
     if (this.#untried.length === 0) this.#untried = [...this.#candidates];
     const credential = this.#untried.shift();
@@ -335,8 +338,11 @@ export class Member {
     const records = new RecordLayer(this.#primitives, { send, receive }, now);
     const secret = resumeSecret(this.#primitives, exporter);
     // The host may take this step without our ever hearing of it, so the new secret counts from now on.
-    this.#candidates.unshift({ kind: "resume", credential: resumeCredential(this.#primitives, secret) });
-    if (this.#candidates.length > MAX_CANDIDATES) this.#candidates.splice(1, 1);
+    // The one just used was the right one a moment ago, so it is tried before older ones: a round that is mostly
+    // denials would use up this source's attempts (A3) before it comes to the right one.
+    const next: Candidate = { kind: "resume", credential: resumeCredential(this.#primitives, secret) };
+    const older = this.#candidates.filter((candidate) => candidate !== attempt.credential);
+    this.#candidates = [next, attempt.credential, ...older].slice(0, MAX_CANDIDATES);
     const code = safetyCode(this.#primitives, hash, attempt.handshake.share);
     this.#state = { name: "welcome", attempt, records, secret, safetyCode: code };
     const confirm = this.#codec.encodeConfirm({
@@ -361,11 +367,11 @@ export class Member {
       wipe(candidate.credential.psk, candidate.credential.mac);
     this.#untried = [];
     this.#failures = 0;
+    this.#denials = 0;
     this.#state = { name: "live", connection: state.attempt.connection };
     this.#send(this.#channel.attach(state.records, welcome.received, now));
     this.#effects.push({ type: "presence" });
-    if (isFirst) this.#effects.push({ type: "joined" });
-    else this.#noteDueAt = now;
+    if (!isFirst) this.#noteDueAt = now;
   }
 
   #membershipFrom(welcome: Welcome, state: { safetyCode: string; attempt: Attempt }): Membership {
@@ -412,6 +418,7 @@ export class Member {
       const entry = systemEvent(event, order);
       order.appendSystem(seq, ts, event);
       this.#effects.push({ type: "entry", entry: { kind: "system", seq, ts, ...entry } });
+      if (event.kind === "joined" && event.member.id === this.self) this.#effects.push({ type: "joined" });
       if (event.kind === "ended") this.#end({ by: "host", cause: event.cause });
       return;
     }
@@ -464,6 +471,9 @@ export class Member {
   #refused(error: TunnelError, now: number): void {
     if (this.#untried.length > 0) return this.#redial(now);
     if (this.#membership === undefined) return this.#end({ by: "failure", error });
+    // Anybody on the path can deny, or spoil what the host then denies; only the same answer time and again counts.
+    this.#denials += 1;
+    if (this.#denials < LINK.deniedRounds) return this.#disconnected("host-unreachable", now);
     // No seat under any credential any more: the host has given it away, or is another process.
     this.#end({ by: "failure", error: new TunnelError("tunnel-gone") });
   }

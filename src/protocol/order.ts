@@ -163,6 +163,8 @@ export class RoomOrder {
         throw new TunnelError("protocol-violation", { detail: "a member whose id is not its own" });
       }
       this.#roster.set(id, event.member);
+      // From here on this replica sees every message of it, so the first one must be the first.
+      this.#senders.set(id, { n: 0, hash: NO_HASH });
     }
     if (event.kind === "left") {
       this.#roster.delete(event.id);

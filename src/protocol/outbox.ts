@@ -24,6 +24,11 @@ export class Outbox {
     return this.#lastReceived;
   }
 
+  /** Number of the last durable frame that was sent: nobody can have received more. */
+  get sent(): number {
+    return this.#lastSent;
+  }
+
   get unconfirmed(): readonly Durable[] {
     return this.#unconfirmed;
   }

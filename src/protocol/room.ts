@@ -238,11 +238,11 @@ export class Room {
     this.#system({ kind: "ended", cause }, now);
     this.#ended = cause;
     for (const seat of this.#seats.values()) {
+      wipe(seat.credential.psk, seat.credential.mac);
       const { connection } = seat;
       if (connection === undefined) continue;
       this.#send(connection, seat.channel.close(CLOSE.ended, now));
       this.#hangup(connection, HANGUP.normal);
-      wipe(seat.credential.psk, seat.credential.mac);
     }
     this.#ledger.wipe();
     this.#effects.push({ type: "ended", cause });
@@ -320,7 +320,10 @@ export class Room {
   ): Seat | undefined {
     const { key, name, received } = entrant.confirm;
     const id = memberIdOf(this.#primitives, key);
-    if (this.#order.member(id) !== undefined || received !== 0) return undefined;
+    if (this.#order.member(id) !== undefined || received !== 0) {
+      this.#ledger.release(invite.inviteId, invite.claim);
+      return undefined;
+    }
     if (!this.#ledger.consume(invite.inviteId, invite.claim, now)) return undefined;
     const member: MemberRecord = { id, name: this.#uniqueName(name), key };
     const entry = { view: this.#order.view, members: this.#order.members };
@@ -334,6 +337,7 @@ export class Room {
     const seat = this.#seats.get(id);
     if (seat === undefined || seat.credential !== entrant.credential) return undefined;
     if (!equalBytes(seat.member.key, entrant.confirm.key)) return undefined;
+    if (entrant.confirm.received > seat.channel.sent) return undefined;
     if (seat.connection !== undefined) {
       this.#send(seat.connection, seat.channel.close(CLOSE.replaced, now));
       this.#drop(seat, HANGUP.replaced, now);
@@ -530,8 +534,8 @@ export class Room {
   // --- small things ---
 
   #uniqueName(name: string): string {
-    const taken = new Set(this.#order.members.map((member) => member.name.toLowerCase()));
-    if (!taken.has(name.toLowerCase())) return name;
+    const taken = new Set(this.#order.members.map((member) => folded(member.name)));
+    if (!taken.has(folded(name))) return name;
     for (let suffix = 2; ; suffix += 1) {
       const tail = ` (${suffix})`;
       const candidate =
@@ -539,7 +543,7 @@ export class Room {
           .slice(0, ROOM.maxNameChars - tail.length)
           .join("")
           .trimEnd() + tail;
-      if (!taken.has(candidate.toLowerCase())) return candidate;
+      if (!taken.has(folded(candidate))) return candidate;
     }
   }
 
@@ -548,7 +552,7 @@ export class Room {
   }
 
   #assertReply(replyTo: number | undefined): void {
-    if (replyTo !== undefined && replyTo > this.lastSeq) throw new TunnelError("reply-unknown");
+    if (replyTo !== undefined && !isPlace(replyTo, this.lastSeq)) throw new TunnelError("reply-unknown");
   }
 
   #send(connection: ConnectionId, messages: readonly Bytes[]): void {
@@ -558,6 +562,16 @@ export class Room {
   #hangup(connection: ConnectionId, code: number): void {
     this.#effects.push({ type: "hangup", connection, code });
   }
+}
+
+/** Whether a message can be answered by this number: a place in the order that exists. */
+export function isPlace(seq: number, lastSeq: number): boolean {
+  return Number.isSafeInteger(seq) && seq >= 1 && seq <= lastSeq;
+}
+
+/** What two names must not share in one room: case, width and the way accents are written do not tell them apart. */
+function folded(name: string): string {
+  return name.normalize("NFKC").toLowerCase().normalize("NFKC");
 }
 
 /** A change of the room as the log keeps it; asked before the roster changes, so that who left still has a name. */

@@ -49,6 +49,11 @@ export class Sessions {
     return this.all.filter((tunnel) => tunnel.end === undefined);
   }
 
+  /** Of all tunnels together. */
+  get unread(): number {
+    return this.all.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
+  }
+
   /** @throws {TunnelError} goal-invalid, name-invalid, too-many-tunnels, and all of the provider and the relay */
   async host(request: {
     goal: string;

@@ -10,7 +10,7 @@ function nextStep(tunnel: OpenTunnel, found: number): string | undefined {
     case "closed":
       return "The tunnel is over. Tell your human how it ended.";
     case "waiting_for_members":
-      return "Nobody has joined yet. Make sure your human has passed the invite on, then listen again.";
+      return "Nobody else is in the tunnel. Make sure your human has passed the invite on (tunnel_invite makes another one), then listen again.";
     case "reconnecting":
       return "The connection to the host is being restored by itself; nothing is lost. Go on with other work and listen again later.";
     case "open":
