@@ -1,6 +1,6 @@
 import { ERRORS, type TunnelError } from "../protocol/errors.ts";
 import { SESSION } from "../protocol/limits.ts";
-import type { Presence } from "../protocol/room.ts";
+import type { Presence } from "../protocol/participant.ts";
 import type { SystemEvent } from "../protocol/transcript.ts";
 import type { SessionEnd } from "../session/handle.ts";
 import type { Batch, Delivered } from "../session/inbox.ts";

@@ -5,59 +5,21 @@ import { asTunnelError, TunnelError, type ErrorCode } from "./errors.ts";
 import { FrameCodec, type HostFrame, type HostNote, type SayFrame, type Welcome } from "./frames.ts";
 import { CLAIM_BYTES, GuestHandshake } from "./handshake.ts";
 import { ROOM_ID_BYTES, type MemberId } from "./ids.ts";
-import { inviteCredential, resumeCredential, resumeSecret, type Credential } from "./keys.ts";
+import { resumeSecret } from "./keys.ts";
 import { LINK, ROOM } from "./limits.ts";
 import type { InviteLink } from "./link.ts";
 import { RoomOrder, Signer } from "./order.ts";
 import type { Primitives } from "./primitives.ts";
 import { FRAME, RecordLayer } from "./record.ts";
-import { HANGUP, isPlace, systemEvent, type Presence, type Utterance } from "./room.ts";
+import { HANGUP, isPlace, systemEvent, type Presence, type Utterance } from "./participant.ts";
+import { backoffMs, Candidates, type Candidate } from "./reconnect.ts";
+import type { LinkState, MemberEffect, MemberEnd, MemberInput } from "./member-io.ts";
 import { safetyCode } from "./safety.ts";
-import type { Entry } from "./transcript.ts";
-
-export type MemberEffect =
-  | { readonly type: "dial"; readonly connection: ConnectionId }
-  | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
-  | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
-  /** This member's own arrival has its place in the room: it sees what the others see. */
-  | { readonly type: "joined" }
-  | { readonly type: "entry"; readonly entry: Entry }
-  /** The host has given this member's own message number `n` its place. */
-  | { readonly type: "placed"; readonly n: number; readonly seq: number }
-  | { readonly type: "presence" }
-  | { readonly type: "alarm"; readonly error: TunnelError }
-  | { readonly type: "ended"; readonly end: MemberEnd };
-
-/** Why a member's stay is over. */
-export type MemberEnd =
-  | { readonly by: "host"; readonly cause: "closed" | "idle" | "host-stopped" }
-  | { readonly by: "removal" }
-  | { readonly by: "self" }
-  | { readonly by: "failure"; readonly error: TunnelError };
-
-export type MemberInput =
-  | { readonly type: "opened"; readonly connection: ConnectionId }
-  | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
-  | { readonly type: "closed"; readonly connection: ConnectionId }
-  | { readonly type: "failed"; readonly connection: ConnectionId; readonly error: TunnelError }
-  | { readonly type: "tick" };
-
-/** The state of the connection, as it may be shown. */
-export type LinkState =
-  | { readonly name: "connecting"; readonly attempt: number }
-  | { readonly name: "connected" }
-  | {
-      readonly name: "waiting";
-      readonly attempt: number;
-      readonly retryAt: number;
-      readonly reason: ErrorCode;
-    }
-  | { readonly name: "ended"; readonly end: MemberEnd };
 
 /** One attempt to connect, from dialling to WELCOME. */
 interface Attempt {
   readonly connection: ConnectionId;
-  readonly credential: Candidate;
+  readonly candidate: Candidate;
   readonly handshake: GuestHandshake;
   readonly deadline: number;
 }
@@ -75,12 +37,6 @@ type State =
   | { readonly name: "waiting"; readonly retryAt: number; readonly reason: ErrorCode }
   | { readonly name: "ended"; readonly end: MemberEnd };
 
-/** A credential that the host may hold: which one is known only when it has been tried (PROTOCOL §4.5). */
-interface Candidate {
-  readonly kind: "invite" | "resume";
-  readonly credential: Credential;
-}
-
 /** What exists once the first WELCOME has arrived. */
 interface Membership {
   readonly goal: string;
@@ -90,8 +46,6 @@ interface Membership {
   readonly safetyCode: string;
   readonly order: RoomOrder;
 }
-
-const MAX_CANDIDATES = 8;
 
 /**
  * The guest's machine (PROTOCOL §4 to §8): joins with a link, keeps the stay alive across connections, and holds what
@@ -108,8 +62,7 @@ export class Member {
   readonly #signer: Signer;
   readonly #channel = new Channel();
   readonly #pending = new Map<number, { hash: Bytes; utterance: Utterance }>();
-  #candidates: Candidate[];
-  #untried: Candidate[] = [];
+  readonly #candidates: Candidates;
   #state: State;
   #membership: Membership | undefined;
   #presence: HostNote["members"] = [];
@@ -131,7 +84,7 @@ export class Member {
     this.#claim = primitives.random(CLAIM_BYTES);
     this.#wantedName = options.name;
     this.#signer = new Signer(primitives, primitives.generateSigningKeyPair(), options.link.room);
-    this.#candidates = [{ kind: "invite", credential: inviteCredential(primitives, options.link.key) }];
+    this.#candidates = new Candidates(primitives, options.link.key);
     this.#lostAt = now;
     this.#state = { name: "waiting", retryAt: now, reason: "host-unreachable" };
     this.#redial(now);
@@ -280,17 +233,16 @@ export class Member {
 
   /** Tries every credential the host may hold, likeliest first, before a round counts as refused (K7). */
   #redial(now: number): void {
-    if (this.#untried.length === 0) this.#untried = [...this.#candidates];
-    const credential = this.#untried.shift();
-    if (credential === undefined) return;
+    const candidate = this.#candidates.next();
+    if (candidate === undefined) return;
     this.#connections += 1;
     const attempt: Attempt = {
       connection: this.#connections,
-      credential,
+      candidate,
       handshake: new GuestHandshake(this.#primitives, {
         room: this.#room,
         hostKey: this.#link.hostKey,
-        credential: credential.credential,
+        credential: candidate.credential,
         claim: this.#claim,
       }),
       deadline: now + LINK.connectTimeoutMs,
@@ -337,12 +289,8 @@ export class Member {
     } = attempt.handshake.finish(message);
     const records = new RecordLayer(this.#primitives, { send, receive }, now);
     const secret = resumeSecret(this.#primitives, exporter);
-    // The host may take this step without our ever hearing of it, so the new secret counts from now on.
-    // The one just used was the right one a moment ago, so it is tried before older ones: a round that is mostly
-    // denials would use up this source's attempts (A3) before it comes to the right one.
-    const next: Candidate = { kind: "resume", credential: resumeCredential(this.#primitives, secret) };
-    const older = this.#candidates.filter((candidate) => candidate !== attempt.credential);
-    this.#candidates = [next, attempt.credential, ...older].slice(0, MAX_CANDIDATES);
+    this.#candidates.offer(secret, attempt.candidate);
+    this.#denials = 0;
     const code = safetyCode(this.#primitives, hash, attempt.handshake.share);
     this.#state = { name: "welcome", attempt, records, secret, safetyCode: code };
     const confirm = this.#codec.encodeConfirm({
@@ -363,9 +311,7 @@ export class Member {
     const welcome = this.#codec.decodeWelcome(frame.payload);
     const isFirst = this.#membership === undefined;
     if (isFirst) this.#membership = this.#membershipFrom(welcome, state);
-    for (const candidate of this.#candidates.splice(1))
-      wipe(candidate.credential.psk, candidate.credential.mac);
-    this.#untried = [];
+    this.#candidates.settle();
     this.#failures = 0;
     this.#denials = 0;
     this.#state = { name: "live", connection: state.attempt.connection };
@@ -385,7 +331,7 @@ export class Member {
 
   /** The code of the pairing itself; a WELCOME lost on the way is made up for by a resume with a code of its own. */
   #safetyCode(state: { safetyCode: string; attempt: Attempt }): string {
-    if (state.attempt.credential.kind === "invite") this.#pairingCode = state.safetyCode;
+    if (state.attempt.candidate.kind === "invite") this.#pairingCode = state.safetyCode;
     return this.#pairingCode ?? state.safetyCode;
   }
   #pairingCode: string | undefined;
@@ -469,7 +415,7 @@ export class Member {
   }
 
   #refused(error: TunnelError, now: number): void {
-    if (this.#untried.length > 0) return this.#redial(now);
+    if (this.#candidates.isRoundOpen) return this.#redial(now);
     if (this.#membership === undefined) return this.#end({ by: "failure", error });
     // Anybody on the path can deny, or spoil what the host then denies; only the same answer time and again counts.
     this.#denials += 1;
@@ -484,19 +430,12 @@ export class Member {
       this.#effects.push({ type: "presence" });
     }
     this.#channel.detach();
-    this.#untried = [];
+    this.#candidates.endRound();
     if (this.#membership !== undefined && now - this.#lostAt >= LINK.giveUpMs) {
       return this.#end({ by: "failure", error: new TunnelError("host-unreachable") });
     }
-    this.#state = { name: "waiting", retryAt: now + this.#backoff(), reason };
+    this.#state = { name: "waiting", retryAt: now + backoffMs(this.#primitives, this.#failures), reason };
     this.#failures += 1;
-  }
-
-  /** Exponential, with a random share of it, so that the members of a room do not come back in step. */
-  #backoff(): number {
-    const ceiling = Math.min(LINK.backoffFirstMs * LINK.backoffFactor ** this.#failures, LINK.backoffMaxMs);
-    const share = (this.#primitives.random(1)[0] ?? 0) / 255;
-    return Math.round(ceiling * (0.5 + share / 2));
   }
 
   #tick(now: number): void {
@@ -536,8 +475,7 @@ export class Member {
     const connection = this.#current();
     if (connection !== undefined) this.#effects.push({ type: "hangup", connection, code: HANGUP.normal });
     this.#channel.detach();
-    for (const { credential } of this.#candidates) wipe(credential.psk, credential.mac);
-    this.#candidates = [];
+    this.#candidates.wipe();
     wipe(this.#link.key);
     this.#state = { name: "ended", end };
     this.#effects.push({ type: "ended", end });

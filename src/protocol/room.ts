@@ -11,69 +11,20 @@ import {
   type MemberNote,
   type MemberRecord,
   type RoomEvent,
-  type SayFrame,
 } from "./frames.ts";
 import { DENIED } from "./handshake.ts";
 import { ROOM_ID_BYTES, roomIdFrom, type InviteId, type MemberId, type RoomId } from "./ids.ts";
+import { IdleClock } from "./idle.ts";
 import { InviteLedger, type PendingInvite } from "./invites.ts";
-import { LINK, PRE_AUTH, ROOM } from "./limits.ts";
+import { resumeCredential } from "./keys.ts";
+import { LINK, ROOM } from "./limits.ts";
 import { memberIdOf, RoomOrder, Signer } from "./order.ts";
+import { HANGUP, isPlace, systemEvent, type Presence, type Utterance } from "./participant.ts";
 import type { DhKeyPair, Primitives } from "./primitives.ts";
 import { FRAME } from "./record.ts";
-import { credentialKey, newSeat, type Seat } from "./seat.ts";
-import type { Entry, SystemEvent } from "./transcript.ts";
-
-/** WebSocket close codes of the application range; hints for people with a packet trace, never trusted. */
-export const HANGUP = {
-  normal: 1000,
-  denied: 4001,
-  late: 4002,
-  replaced: 4003,
-  violation: 4004,
-  silent: 4005,
-} as const;
-
-/** What the host's machine asks its driver to do. */
-export type RoomEffect =
-  | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
-  | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
-  | { readonly type: "member"; readonly connection: ConnectionId }
-  | { readonly type: "entry"; readonly entry: Entry }
-  | { readonly type: "presence" }
-  | { readonly type: "alarm"; readonly error: TunnelError; readonly member: MemberId }
-  | { readonly type: "ended"; readonly cause: EndCause };
-
-export type RoomInput =
-  | { readonly type: "opened"; readonly connection: ConnectionId; readonly source: string }
-  | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
-  | { readonly type: "closed"; readonly connection: ConnectionId }
-  | { readonly type: "tick" };
-
-/** A participant as any side may show it: measured, with its age (DESIGN §5.4). */
-export interface Presence {
-  readonly id: MemberId;
-  readonly name: string;
-  readonly isHost: boolean;
-  readonly isSelf: boolean;
-  readonly connected: boolean;
-  readonly lastSeenMs: number;
-  readonly read: number;
-  readonly safetyCode: string | undefined;
-}
-
-/** What a participant says: checked text and its marks. */
-export interface Utterance {
-  readonly text: string;
-  readonly intent?: SayFrame["intent"];
-  readonly replyTo?: number;
-}
-
-export interface RoomOptions {
-  readonly goal: string;
-  readonly hostName: string;
-  readonly idleMs: number;
-  readonly inviteMs: number;
-}
+import type { RoomEffect, RoomInput, RoomOptions } from "./room-io.ts";
+import { newSeat, type Seat } from "./seat.ts";
+import { Seating, uniqueName } from "./seating.ts";
 
 /**
  * The host's machine (PROTOCOL §4 to §8): a room, its door and its members, without sockets, timers or a clock. Feed
@@ -89,11 +40,9 @@ export class Room {
   readonly #order: RoomOrder;
   readonly #ledger: InviteLedger;
   readonly #door: Door;
-  readonly #seats = new Map<MemberId, Seat>();
-  readonly #connections = new Map<ConnectionId, MemberId>();
+  readonly #idle: IdleClock;
+  readonly #seats = new Seating();
   #effects: RoomEffect[] = [];
-  #activeAt: number;
-  #warned = false;
   #presenceDueAt: number | undefined;
   #hostRead = 0;
   #ended: EndCause | undefined;
@@ -104,7 +53,7 @@ export class Room {
     this.#primitives = primitives;
     this.#codec = new FrameCodec(primitives);
     this.#options = options;
-    this.#activeAt = now;
+    this.#idle = new IdleClock(options.idleMs, now);
     this.id = roomIdFrom(primitives.random(ROOM_ID_BYTES));
     this.#hostStatic = primitives.generateDhKeyPair();
     this.#signer = new Signer(primitives, primitives.generateSigningKeyPair(), this.id);
@@ -115,7 +64,7 @@ export class Room {
       room: fromBase64url(this.id, ROOM_ID_BYTES) ?? new Uint8Array(ROOM_ID_BYTES),
       hostStatic: this.#hostStatic,
       ledger: this.#ledger,
-      seatOf: (id) => this.#seatOf(id),
+      seatOf: (id) => this.#seats.resumedBy(id),
     });
   }
 
@@ -138,7 +87,7 @@ export class Room {
 
   /** When the room ends if nobody does anything. */
   get idleAt(): number {
-    return this.#activeAt + this.#options.idleMs;
+    return this.#idle.endsAt;
   }
 
   takeEffects(): RoomEffect[] {
@@ -174,11 +123,10 @@ export class Room {
   nextDeadline(): number | undefined {
     if (this.#ended !== undefined) return undefined;
     const deadlines = [
-      this.idleAt,
-      this.#warned ? undefined : this.#warningAt(),
+      this.#idle.nextDeadline(),
       this.#door.nextDeadline(),
       this.#presenceDueAt,
-      ...[...this.#seats.values()].map((seat) => this.#seatDeadline(seat)),
+      ...this.#seats.all.map((seat) => this.#seatDeadline(seat)),
     ];
     return Math.min(...deadlines.map((deadline) => deadline ?? Number.POSITIVE_INFINITY));
   }
@@ -211,11 +159,9 @@ export class Room {
     if (this.#seats.size === 0) throw new TunnelError("nobody-joined");
     this.#assertReply(utterance.replyTo);
     const bytes = this.#primitives.encodeUtf8(utterance.text).length;
-    const reachable = [...this.#seats.values()].some((seat) =>
-      seat.channel.hasRoomFor(bytes + ROOM.maxTextBytes),
-    );
+    const reachable = this.#seats.all.some((seat) => seat.channel.hasRoomFor(bytes + ROOM.maxTextBytes));
     if (!reachable) throw new TunnelError("outbox-full");
-    this.#activity(now);
+    this.#idle.touch(now);
     const { fields, hash } = this.#signer.sign({ ...utterance, view: this.#order.view });
     this.#chat({ kind: "chat", from: this.self, ...fields }, utterance.text, hash, now);
     const seq = this.lastSeq;
@@ -226,7 +172,7 @@ export class Room {
   /** The host's agent has read up to `seq`, or merely done something in the room. */
   touch(read: number, now: number): void {
     if (this.#ended !== undefined) return;
-    this.#activity(now);
+    this.#idle.touch(now);
     if (read <= this.#hostRead) return;
     this.#hostRead = read;
     this.#schedulePresence(now);
@@ -237,7 +183,7 @@ export class Room {
     if (this.#ended !== undefined) return;
     this.#system({ kind: "ended", cause }, now);
     this.#ended = cause;
-    for (const seat of this.#seats.values()) {
+    for (const seat of this.#seats.all) {
       wipe(seat.credential.psk, seat.credential.mac);
       const { connection } = seat;
       if (connection === undefined) continue;
@@ -250,7 +196,7 @@ export class Room {
 
   presence(now: number): Presence[] {
     return this.#order.members.map((member) => {
-      const seat = this.#seats.get(member.id);
+      const seat = this.#seats.of(member.id);
       const isHost = seat === undefined;
       return {
         id: member.id,
@@ -275,7 +221,7 @@ export class Room {
   }
 
   #message(connection: ConnectionId, message: Bytes, now: number): void {
-    const seat = this.#seats.get(this.#connections.get(connection) ?? this.self);
+    const seat = this.#seats.at(connection);
     if (seat !== undefined) return this.#memberMessage(seat, connection, message, now);
     if (!this.#door.has(connection)) return;
     const answer = this.#door.receive(connection, message, now);
@@ -289,10 +235,10 @@ export class Room {
     const { entitlement } = entrant;
     const seat =
       entitlement.kind === "invite"
-        ? this.#admit(entrant, entitlement, connection, now)
-        : this.#readmit(entrant, entitlement.member, connection, now);
+        ? this.#admit(entrant, entitlement, now)
+        : this.#readmit(entrant, entitlement.member, now);
     if (seat === undefined) return false;
-    this.#connections.set(connection, seat.member.id);
+    this.#seats.connect(seat, connection);
     this.#effects.push({ type: "member", connection });
     const welcome = this.#codec.encodeWelcome({
       goal: this.#options.goal,
@@ -307,17 +253,12 @@ export class Room {
     this.#send(connection, entrant.records.seal({ type: FRAME.welcome, payload: welcome }, now));
     this.#send(connection, seat.channel.attach(entrant.records, entrant.confirm.received, now));
     if (entitlement.kind === "invite") this.#system({ kind: "joined", member: seat.member }, now);
-    this.#activity(now);
+    this.#idle.touch(now);
     this.#schedulePresence(now);
     return true;
   }
 
-  #admit(
-    entrant: Entrant,
-    invite: { inviteId: InviteId; claim: Bytes },
-    connection: ConnectionId,
-    now: number,
-  ): Seat | undefined {
+  #admit(entrant: Entrant, invite: { inviteId: InviteId; claim: Bytes }, now: number): Seat | undefined {
     const { key, name, received } = entrant.confirm;
     const id = memberIdOf(this.#primitives, key);
     if (this.#order.member(id) !== undefined || received !== 0) {
@@ -325,16 +266,23 @@ export class Room {
       return undefined;
     }
     if (!this.#ledger.consume(invite.inviteId, invite.claim, now)) return undefined;
-    const member: MemberRecord = { id, name: this.#uniqueName(name), key };
+    const member: MemberRecord = {
+      id,
+      name: uniqueName(
+        name,
+        this.#order.members.map((one) => one.name),
+      ),
+      key,
+    };
     const entry = { view: this.#order.view, members: this.#order.members };
-    const seat = newSeat(this.#primitives, { entrant, member, entry, connection, now });
-    this.#seats.set(id, seat);
+    const seat = newSeat(this.#primitives, { entrant, member, entry, now });
+    this.#seats.add(seat);
     return seat;
   }
 
   /** The same member on a new connection: it replaces the old one, and its secret moves on (K3, D5). */
-  #readmit(entrant: Entrant, id: MemberId, connection: ConnectionId, now: number): Seat | undefined {
-    const seat = this.#seats.get(id);
+  #readmit(entrant: Entrant, id: MemberId, now: number): Seat | undefined {
+    const seat = this.#seats.of(id);
     if (seat === undefined || seat.credential !== entrant.credential) return undefined;
     if (!equalBytes(seat.member.key, entrant.confirm.key)) return undefined;
     if (entrant.confirm.received > seat.channel.sent) return undefined;
@@ -342,26 +290,10 @@ export class Room {
       this.#send(seat.connection, seat.channel.close(CLOSE.replaced, now));
       this.#drop(seat, HANGUP.replaced, now);
     }
-    const next = newSeat(this.#primitives, {
-      entrant,
-      member: seat.member,
-      entry: seat.entry,
-      connection,
-      now,
-    });
     wipe(seat.credential.psk, seat.credential.mac);
-    seat.credential = next.credential;
-    seat.connection = connection;
+    seat.credential = resumeCredential(this.#primitives, entrant.resumeSecret);
     seat.lastSeen = now;
     return seat;
-  }
-
-  #seatOf(id: string): { member: MemberId; credential: Seat["credential"] } | undefined {
-    for (const seat of this.#seats.values()) {
-      if (credentialKey(seat.credential.id) === id)
-        return { member: seat.member.id, credential: seat.credential };
-    }
-    return undefined;
   }
 
   #memberMessage(seat: Seat, connection: ConnectionId, message: Bytes, now: number): void {
@@ -381,7 +313,7 @@ export class Room {
 
   #memberFrame(seat: Seat, payload: Bytes, now: number): void {
     const { frame, text } = this.#codec.decodeMemberFrame(payload);
-    this.#activity(now);
+    this.#idle.touch(now);
     if (frame.t === "leave") return this.#remove(seat, "left", now);
     const { t: _, ...fields } = frame;
     const event: ChatEvent = { kind: "chat", from: seat.member.id, ...fields };
@@ -393,7 +325,7 @@ export class Room {
   }
 
   #memberNote(seat: Seat, note: MemberNote, now: number): void {
-    if (note.active) this.#activity(now);
+    if (note.active) this.#idle.touch(now);
     if (note.read <= seat.read || note.read > this.lastSeq) return;
     seat.read = note.read;
     this.#schedulePresence(now);
@@ -401,7 +333,7 @@ export class Room {
 
   #closed(connection: ConnectionId, now: number): void {
     if (this.#door.has(connection)) return this.#door.close(connection);
-    const seat = this.#seats.get(this.#connections.get(connection) ?? this.self);
+    const seat = this.#seats.at(connection);
     if (seat?.connection === connection) this.#drop(seat, undefined, now);
   }
 
@@ -410,9 +342,8 @@ export class Room {
     if (seat.connection === undefined) return;
     seat.lastSeen = seat.channel.lastHeard ?? seat.lastSeen;
     seat.channel.detach();
-    this.#connections.delete(seat.connection);
     if (code !== undefined) this.#hangup(seat.connection, code);
-    seat.connection = undefined;
+    this.#seats.disconnect(seat);
     this.#schedulePresence(now);
   }
 
@@ -422,7 +353,7 @@ export class Room {
       this.#drop(seat, HANGUP.normal, now);
     }
     wipe(seat.credential.psk, seat.credential.mac);
-    this.#seats.delete(seat.member.id);
+    this.#seats.remove(seat);
     this.#system({ kind: "left", id: seat.member.id, cause }, now);
   }
 
@@ -432,7 +363,7 @@ export class Room {
     const seq = this.lastSeq + 1;
     this.#order.appendChat(seq, now, event, hash);
     const payload = this.#codec.encodeHostFrame({ t: "event", seq, ts: now, event }, text);
-    for (const seat of this.#seats.values()) {
+    for (const seat of this.#seats.all) {
       const isOwn = seat.member.id === event.from;
       const own = isOwn ? this.#codec.encodeHostFrame({ t: "own", seq, ts: now, n: event.n }) : payload;
       this.#deliver(seat, own, now);
@@ -451,7 +382,7 @@ export class Room {
     const entry = systemEvent(event, this.#order);
     this.#order.appendSystem(seq, now, event);
     const payload = this.#codec.encodeHostFrame({ t: "event", seq, ts: now, event });
-    for (const seat of this.#seats.values()) this.#deliver(seat, payload, now);
+    for (const seat of this.#seats.all) this.#deliver(seat, payload, now);
     this.#effects.push({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
   }
 
@@ -469,7 +400,7 @@ export class Room {
   /** Removing one member is told to the others, which may be too much for another one: until nobody is left over. */
   #expel(now: number): void {
     for (;;) {
-      const behind = [...this.#seats.values()].find((seat) => seat.fellBehind);
+      const behind = this.#seats.all.find((seat) => seat.fellBehind);
       if (behind === undefined) return;
       this.#remove(behind, "fell-behind", now);
     }
@@ -479,10 +410,9 @@ export class Room {
 
   #tick(now: number): void {
     for (const connection of this.#door.expire(now)) this.#hangup(connection, HANGUP.late);
-    for (const seat of this.#seats.values()) this.#tickSeat(seat, now);
+    for (const seat of this.#seats.all) this.#tickSeat(seat, now);
     if (this.#presenceDueAt !== undefined && now >= this.#presenceDueAt) this.#sendPresence(now);
-    if (!this.#warned && now >= this.#warningAt()) {
-      this.#warned = true;
+    if (this.#idle.takeWarning(now)) {
       this.#system({ kind: "idle-warning", endsInMs: Math.max(0, this.idleAt - now) }, now);
     }
     if (now >= this.idleAt) this.end("idle", now);
@@ -503,15 +433,6 @@ export class Room {
     return seat.lastSeen + LINK.giveUpMs;
   }
 
-  #warningAt(): number {
-    return this.idleAt - Math.min(ROOM.idleWarningMs, this.#options.idleMs / 2);
-  }
-
-  #activity(now: number): void {
-    this.#activeAt = now;
-    this.#warned = false;
-  }
-
   #schedulePresence(now: number): void {
     this.#presenceDueAt ??= now + LINK.ackDelayMs;
     this.#effects.push({ type: "presence" });
@@ -526,26 +447,12 @@ export class Room {
       read,
     }));
     const note = this.#codec.encodeHostNote({ members });
-    for (const seat of this.#seats.values()) {
+    for (const seat of this.#seats.all) {
       if (seat.connection !== undefined) this.#send(seat.connection, seat.channel.note(note, now));
     }
   }
 
   // --- small things ---
-
-  #uniqueName(name: string): string {
-    const taken = new Set(this.#order.members.map((member) => folded(member.name)));
-    if (!taken.has(folded(name))) return name;
-    for (let suffix = 2; ; suffix += 1) {
-      const tail = ` (${suffix})`;
-      const candidate =
-        Array.from(name)
-          .slice(0, ROOM.maxNameChars - tail.length)
-          .join("")
-          .trimEnd() + tail;
-      if (!taken.has(folded(candidate))) return candidate;
-    }
-  }
 
   #assertOpen(): void {
     if (this.#ended !== undefined) throw new TunnelError("tunnel-closed");
@@ -563,35 +470,3 @@ export class Room {
     this.#effects.push({ type: "hangup", connection, code });
   }
 }
-
-/** Whether a message can be answered by this number: a place in the order that exists. */
-export function isPlace(seq: number, lastSeq: number): boolean {
-  return Number.isSafeInteger(seq) && seq >= 1 && seq <= lastSeq;
-}
-
-/** What two names must not share in one room: case, width and the way accents are written do not tell them apart. */
-function folded(name: string): string {
-  return name.normalize("NFKC").toLowerCase().normalize("NFKC");
-}
-
-/** A change of the room as the log keeps it; asked before the roster changes, so that who left still has a name. */
-export function systemEvent(event: Exclude<RoomEvent, ChatEvent>, order: RoomOrder): SystemEvent {
-  switch (event.kind) {
-    case "joined":
-      return { event: "joined", member: event.member.id, name: event.member.name };
-    case "left":
-      return {
-        event: "left",
-        member: event.id,
-        name: order.member(event.id)?.name ?? "",
-        cause: event.cause,
-      };
-    case "idle-warning":
-      return { event: "idle-warning", endsInMs: event.endsInMs };
-    case "ended":
-      return { event: "ended", cause: event.cause };
-  }
-}
-
-/** How long a stranger may hold a socket, for the driver's own backstop. */
-export const VISITOR_DEADLINE_MS = PRE_AUTH.deadlineMs;

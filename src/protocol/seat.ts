@@ -31,17 +31,16 @@ export function newSeat(
     entrant: Entrant;
     member: MemberRecord;
     entry: Seat["entry"];
-    connection: ConnectionId;
     now: number;
   },
 ): Seat {
-  const { entrant, member, entry, connection, now } = options;
+  const { entrant, member, entry, now } = options;
   return {
     member,
     channel: new Channel(),
     entry,
     safetyCode: safetyCode(primitives, entrant.handshakeHash, entrant.confirm.share),
-    connection,
+    connection: undefined,
     credential: resumeCredential(primitives, entrant.resumeSecret),
     lastSeen: now,
     read: entry.view.seq,

@@ -1,6 +1,6 @@
 import type { TunnelError } from "../protocol/errors.ts";
 import type { MemberId } from "../protocol/ids.ts";
-import type { Presence, Utterance } from "../protocol/room.ts";
+import type { Presence, Utterance } from "../protocol/participant.ts";
 import type { Inbox } from "./inbox.ts";
 
 /** Names one tunnel of this process in tool calls; unguessable, and no credential. */

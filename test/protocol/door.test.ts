@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PRE_AUTH } from "../../src/protocol/limits.ts";
 import { DENIED } from "../../src/protocol/handshake.ts";
-import { HANGUP } from "../../src/protocol/room.ts";
+import { HANGUP } from "../../src/protocol/participant.ts";
 import { guestDid, World } from "../support/wire.ts";
 
 const WRONG = new Uint8Array(146).fill(2);

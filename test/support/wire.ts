@@ -1,9 +1,11 @@
 import type { Bytes } from "../../src/protocol/bytes.ts";
 import { inviteCredential } from "../../src/protocol/keys.ts";
 import { formatLink, parseLink, type InviteLink } from "../../src/protocol/link.ts";
-import { Member, type MemberEffect } from "../../src/protocol/member.ts";
+import type { MemberEffect } from "../../src/protocol/member-io.ts";
+import { Member } from "../../src/protocol/member.ts";
 import type { Primitives } from "../../src/protocol/primitives.ts";
-import { Room, type RoomEffect, type RoomOptions } from "../../src/protocol/room.ts";
+import type { RoomEffect, RoomOptions } from "../../src/protocol/room-io.ts";
+import { Room } from "../../src/protocol/room.ts";
 import type { Entry } from "../../src/protocol/transcript.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 

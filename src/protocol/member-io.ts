@@ -1,0 +1,45 @@
+import type { Bytes } from "./bytes.ts";
+import type { ConnectionId } from "./door.ts";
+import type { ErrorCode, TunnelError } from "./errors.ts";
+import type { EndCause } from "./frames.ts";
+import type { Entry } from "./transcript.ts";
+
+/** What the guest's machine asks its driver to do. */
+export type MemberEffect =
+  | { readonly type: "dial"; readonly connection: ConnectionId }
+  | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
+  | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
+  /** This member's own arrival has its place in the room: it sees what the others see. */
+  | { readonly type: "joined" }
+  | { readonly type: "entry"; readonly entry: Entry }
+  /** The host has given this member's own message number `n` its place. */
+  | { readonly type: "placed"; readonly n: number; readonly seq: number }
+  | { readonly type: "presence" }
+  | { readonly type: "alarm"; readonly error: TunnelError }
+  | { readonly type: "ended"; readonly end: MemberEnd };
+
+/** Why a member's stay is over. */
+export type MemberEnd =
+  | { readonly by: "host"; readonly cause: EndCause }
+  | { readonly by: "removal" }
+  | { readonly by: "self" }
+  | { readonly by: "failure"; readonly error: TunnelError };
+
+export type MemberInput =
+  | { readonly type: "opened"; readonly connection: ConnectionId }
+  | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
+  | { readonly type: "closed"; readonly connection: ConnectionId }
+  | { readonly type: "failed"; readonly connection: ConnectionId; readonly error: TunnelError }
+  | { readonly type: "tick" };
+
+/** The state of the connection, as it may be shown. */
+export type LinkState =
+  | { readonly name: "connecting"; readonly attempt: number }
+  | { readonly name: "connected" }
+  | {
+      readonly name: "waiting";
+      readonly attempt: number;
+      readonly retryAt: number;
+      readonly reason: ErrorCode;
+    }
+  | { readonly name: "ended"; readonly end: MemberEnd };

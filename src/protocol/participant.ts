@@ -1,0 +1,59 @@
+import type { ChatEvent, RoomEvent, SayFrame } from "./frames.ts";
+import type { MemberId } from "./ids.ts";
+import type { RoomOrder } from "./order.ts";
+import type { SystemEvent } from "./transcript.ts";
+
+/** What the machines of host and guest share: how a participant is shown, what it says, how a connection ends. */
+
+/** WebSocket close codes of the application range; hints for people with a packet trace, never trusted. */
+export const HANGUP = {
+  normal: 1000,
+  denied: 4001,
+  late: 4002,
+  replaced: 4003,
+  violation: 4004,
+  silent: 4005,
+} as const;
+
+/** A participant as any side may show it: measured, with its age (DESIGN §5.4). */
+export interface Presence {
+  readonly id: MemberId;
+  readonly name: string;
+  readonly isHost: boolean;
+  readonly isSelf: boolean;
+  readonly connected: boolean;
+  readonly lastSeenMs: number;
+  readonly read: number;
+  readonly safetyCode: string | undefined;
+}
+
+/** What a participant says: checked text and its marks. */
+export interface Utterance {
+  readonly text: string;
+  readonly intent?: SayFrame["intent"];
+  readonly replyTo?: number;
+}
+
+/** A change of the room as the log keeps it; asked before the roster changes, so that who left still has a name. */
+export function systemEvent(event: Exclude<RoomEvent, ChatEvent>, order: RoomOrder): SystemEvent {
+  switch (event.kind) {
+    case "joined":
+      return { event: "joined", member: event.member.id, name: event.member.name };
+    case "left":
+      return {
+        event: "left",
+        member: event.id,
+        name: order.member(event.id)?.name ?? "",
+        cause: event.cause,
+      };
+    case "idle-warning":
+      return { event: "idle-warning", endsInMs: event.endsInMs };
+    case "ended":
+      return { event: "ended", cause: event.cause };
+  }
+}
+
+/** Whether a message can be answered by this number: a place in the order that exists. */
+export function isPlace(seq: number, lastSeq: number): boolean {
+  return Number.isSafeInteger(seq) && seq >= 1 && seq <= lastSeq;
+}

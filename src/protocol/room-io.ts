@@ -1,0 +1,29 @@
+import type { Bytes } from "./bytes.ts";
+import type { ConnectionId } from "./door.ts";
+import type { TunnelError } from "./errors.ts";
+import type { EndCause } from "./frames.ts";
+import type { MemberId } from "./ids.ts";
+import type { Entry } from "./transcript.ts";
+
+/** What the host's machine asks its driver to do. */
+export type RoomEffect =
+  | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
+  | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
+  | { readonly type: "member"; readonly connection: ConnectionId }
+  | { readonly type: "entry"; readonly entry: Entry }
+  | { readonly type: "presence" }
+  | { readonly type: "alarm"; readonly error: TunnelError; readonly member: MemberId }
+  | { readonly type: "ended"; readonly cause: EndCause };
+
+export type RoomInput =
+  | { readonly type: "opened"; readonly connection: ConnectionId; readonly source: string }
+  | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
+  | { readonly type: "closed"; readonly connection: ConnectionId }
+  | { readonly type: "tick" };
+
+export interface RoomOptions {
+  readonly goal: string;
+  readonly hostName: string;
+  readonly idleMs: number;
+  readonly inviteMs: number;
+}

@@ -1,0 +1,108 @@
+import { concat, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
+import { FrameCodec, type HostFrame, type MemberFrame } from "../../src/protocol/frames.ts";
+import { GuestHandshake } from "../../src/protocol/handshake.ts";
+import {
+  inviteCredential,
+  resumeCredential,
+  resumeSecret,
+  type Credential,
+} from "../../src/protocol/keys.ts";
+import type { InviteLink } from "../../src/protocol/link.ts";
+import { Signer } from "../../src/protocol/order.ts";
+import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record.ts";
+import { nodePrimitives, type World } from "./wire.ts";
+
+/**
+ * A member that holds a valid invite and keeps to no other rule: for what the host must bear from somebody it has let
+ * in. Sends whatever frames it is told to.
+ */
+export class Impostor {
+  readonly codec = new FrameCodec(nodePrimitives);
+  readonly keys = nodePrimitives.generateSigningKeyPair();
+  readonly signer: Signer;
+  readonly #world: World;
+  readonly #link: InviteLink;
+  #credential: Credential;
+  #records: RecordLayer | undefined;
+  #connection = 0;
+  #send: (message: Bytes) => void = () => undefined;
+  #read = 0;
+  #number = 0;
+
+  constructor(world: World, link: InviteLink) {
+    this.#world = world;
+    this.#link = link;
+    this.#credential = inviteCredential(nodePrimitives, link.key);
+    this.signer = new Signer(nodePrimitives, this.keys, link.room);
+  }
+
+  get connection(): number {
+    return this.#connection;
+  }
+
+  /** Goes through the handshake, with what it likes in CONFIRM, and resumes when called again. */
+  enter(options: { name?: string; received?: number; key?: Bytes } = {}): void {
+    const { connection, send } = this.#world.stranger(`impostor ${this.#connection}`);
+    this.#connection = connection;
+    this.#send = send;
+    this.#read = 0;
+    const share = new GuestHandshake(nodePrimitives, {
+      room: new Uint8Array(Buffer.from(this.#link.room, "base64url")),
+      hostKey: this.#link.hostKey,
+      credential: this.#credential,
+      claim: nodePrimitives.random(16),
+    });
+    send(share.answer(this.#next()));
+    const result = share.finish(this.#next());
+    const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
+    this.#credential = resumeCredential(nodePrimitives, resumeSecret(nodePrimitives, result.exporter));
+    this.#records = new RecordLayer(nodePrimitives, secrets, this.#world.now);
+    const { name = "mallory", received = 0, key = this.keys.publicKey } = options;
+    const payload = this.codec.encodeConfirm({ share: share.share, name, key, received });
+    this.put(FRAME.confirm, payload);
+  }
+
+  put(type: number, payload: Bytes): void {
+    for (const message of this.#records?.seal({ type, payload }, this.#world.now) ?? []) this.#send(message);
+  }
+
+  /** A durable frame with the next number, or any other payload than a member would make. */
+  data(payload: Bytes): void {
+    this.#number += 1;
+    this.put(FRAME.data, concat(u64be(this.#number), u64be(0), u32be(0), payload));
+  }
+
+  say(text: string, change: Partial<Extract<MemberFrame, { t: "say" }>> = {}, view = this.view()): void {
+    const { fields } = this.signer.sign({ text, view });
+    this.data(this.codec.encodeMemberFrame({ t: "say", ...fields, ...change }, text));
+  }
+
+  /** What a member that was told everything would name as the order so far; only right after it has joined. */
+  view(): { seq: number; chain: Bytes } {
+    return { seq: 0, chain: new Uint8Array(32) };
+  }
+
+  /** The frames that have arrived on this connection, in order. */
+  frames(): Frame[] {
+    const frames: Frame[] = [];
+    for (const message of this.#world.sentTo(this.#connection).slice(this.#read)) {
+      this.#read += 1;
+      const frame = message[0] === 0x10 ? this.#records?.open(message, this.#world.now) : undefined;
+      if (frame !== undefined) frames.push(frame);
+    }
+    return frames;
+  }
+
+  hostFrames(): HostFrame[] {
+    return this.frames().flatMap((frame) =>
+      frame.type === FRAME.data ? [this.codec.decodeHostFrame(frame.payload.subarray(20)).frame] : [],
+    );
+  }
+
+  #next(): Bytes {
+    const message = this.#world.sentTo(this.#connection)[this.#read];
+    if (message === undefined) throw new Error("the host did not answer");
+    this.#read += 1;
+    return message;
+  }
+}
