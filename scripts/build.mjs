@@ -1,13 +1,13 @@
 /**
- * Bundles the program into dist/: the server in one file without runtime dependencies, so that `npx` fetches one small
- * package and Node opens one file, and the commands for people at a terminal in a second one.
+ * Bundles the program into dist/: no runtime dependencies, so that `npx` fetches one small package, and one file for each
+ * moment at which something is needed.
  *
  *   node scripts/build.mjs [--quiet]
  *
- * An MCP client waits for the answer to `initialize`, so start-up is what the shape is made for (measured in
- * bench/startup.mjs, reasons in docs/DECISIONS.md): CommonJS, because Node loads it faster; minified, because compiling
- * grows with every byte, used or not, which is also why the commands stay outside; and what the server needs only once a
- * tool is called is one function of the file, called by the first `import()` of it.
+ * An MCP client waits for the answer to `initialize`, and V8 compiles every byte of a file that it opens, used or not. So
+ * what answers is one file, and what comes later, with the first tool call or at a terminal, is another one each, loaded
+ * by the `import()` of its entry. CommonJS, because Node loads it faster; minified, for the same reason. Measured in
+ * bench/startup.mjs, reasons in docs/DECISIONS.md.
  */
 import { chmod, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -19,11 +19,13 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = path.join(root, "dist");
 const bundle = path.join(dist, "tunnel-mcp.cjs");
 
-/** Sockets, cryptography, tunnels: a client that only lists the tools never needs them. */
-const ON_FIRST_CALL = "src/session/load.ts";
-/** Everything but the server. */
-const COMMANDS = "src/cli/commands.ts";
-const COMMANDS_FILE = "./commands.cjs";
+/** What is imported on demand, and the file it gets. */
+const LATER = new Map([
+  // Sockets, cryptography, tunnels: a client that only lists the tools never needs them.
+  ["src/session/load.ts", "./sessions.cjs"],
+  // Everything but the server; the demo brings an MCP client.
+  ["src/cli/commands.ts", "./commands.cjs"],
+]);
 
 /** `import.meta.url` does not exist in CommonJS; this says the same. */
 const OWN_URL = "__ownUrl";
@@ -79,19 +81,18 @@ const builtinsOnDemand = {
   },
 };
 
-/** What is behind the two dynamic imports: a function in this file, and another file. */
-const units = (onFirstCall) => ({
-  name: "units",
-  setup({ onResolve, onLoad }) {
+/** Leaves the imports on demand to be resolved by Node, among the files in dist/. */
+const laterFiles = {
+  name: "later-files",
+  setup({ onResolve }) {
     onResolve({ filter: /\.ts$/ }, ({ kind, resolveDir, path: wanted }) => {
       if (kind !== "dynamic-import") return undefined;
-      const file = path.relative(root, path.join(resolveDir, wanted)).split(path.sep).join("/");
-      if (file === COMMANDS) return { path: COMMANDS_FILE, external: true };
-      return file === ON_FIRST_CALL ? { path: file, namespace: "unit" } : undefined;
+      const source = path.relative(root, path.join(resolveDir, wanted)).split(path.sep).join("/");
+      const file = LATER.get(source);
+      return file === undefined ? undefined : { path: file, external: true };
     });
-    onLoad({ filter: /./, namespace: "unit" }, () => ({ contents: onFirstCall, loader: "js" }));
   },
-});
+};
 
 /** The files of which at least one byte survived into the bundle, without the plugins' prefixes. */
 function bundledFiles({ outputs }) {
@@ -119,31 +120,22 @@ async function main() {
     // Optional native helpers of `ws`; both exist only to be faster and would break the single file.
     external: ["bufferutil", "utf-8-validate"],
   };
-  const plugins = [englishOnly, smallValidator, builtinsOnDemand];
+  const plugins = [laterFiles, englishOnly, smallValidator, builtinsOnDemand];
+  const bundled = (entry, file, head) =>
+    build({ ...common, entryPoints: [entry], outfile: path.join(dist, file), banner: { js: head }, plugins });
   await mkdir(dist, { recursive: true });
-  const [onFirstCall, commands] = await Promise.all([
-    build({ ...common, entryPoints: [ON_FIRST_CALL], write: false, plugins }),
-    build({
-      ...common,
-      entryPoints: [COMMANDS],
-      outfile: path.join(dist, COMMANDS_FILE),
-      banner: { js: banner },
-      plugins,
-    }),
+  const built = await Promise.all([
+    bundled("src/main.ts", "tunnel-mcp.cjs", `#!/usr/bin/env node\n${banner}`),
+    ...[...LATER].map(([entry, file]) => bundled(entry, file, banner)),
   ]);
-  const server = await build({
-    ...common,
-    entryPoints: ["src/main.ts"],
-    outfile: bundle,
-    banner: { js: `#!/usr/bin/env node\n${banner}` },
-    plugins: [units(onFirstCall.outputFiles[0].text), ...plugins],
-  });
   await chmod(bundle, 0o755);
-  const files = new Set([onFirstCall, commands, server].flatMap(({ metafile }) => bundledFiles(metafile)));
+  const files = new Set(built.flatMap(({ metafile }) => bundledFiles(metafile)));
   await writeFile(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
   if (quiet) return;
-  const { size } = await stat(bundle);
-  console.log(`${path.relative(root, bundle)}  ${Math.round(size / 1024)} KiB  version ${version}`);
+  for (const file of ["tunnel-mcp.cjs", ...LATER.values()]) {
+    const { size } = await stat(path.join(dist, file));
+    console.log(`${path.join("dist", file).padEnd(22)} ${Math.round(size / 1024)} KiB`);
+  }
 }
 
 try {

@@ -18,6 +18,7 @@ const EXPECTED_FILES = [
   "SECURITY.md",
   "dist/THIRD-PARTY-NOTICES.txt",
   "dist/commands.cjs",
+  "dist/sessions.cjs",
   "dist/tunnel-mcp.cjs",
   "package.json",
   "skills/tunnel-etiquette/SKILL.md",

@@ -278,7 +278,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Marks the class across copies: the bundle consists of two units, each with its own (scripts/build.mjs). */
+/** Marks the class across copies: every file of the bundle has its own (scripts/build.mjs). */
 const BRAND = Symbol.for("tunnel-mcp.TunnelError");
 
 /** The one error class. `detail` is safe to show: never a key, a link, message text or a peer's words. */
