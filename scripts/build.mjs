@@ -9,7 +9,7 @@
  * by the `import()` of its entry. CommonJS, because Node loads it faster; minified, for the same reason. Measured in
  * bench/startup.mjs, reasons in docs/DECISIONS.md.
  */
-import { chmod, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -94,6 +94,13 @@ const laterFiles = {
   },
 };
 
+/** In one step: whoever starts the program during a build gets the old file or the new one, never half of one. */
+async function replace(file, contents) {
+  const temporary = `${file}.${process.pid}`;
+  await writeFile(temporary, contents, { mode: file === bundle ? 0o755 : 0o644 });
+  await rename(temporary, file);
+}
+
 /** The files of which at least one byte survived into the bundle, without the plugins' prefixes. */
 function bundledFiles({ outputs }) {
   return Object.values(outputs).flatMap(({ inputs }) =>
@@ -122,15 +129,24 @@ async function main() {
   };
   const plugins = [laterFiles, englishOnly, smallValidator, builtinsOnDemand];
   const bundled = (entry, file, head) =>
-    build({ ...common, entryPoints: [entry], outfile: path.join(dist, file), banner: { js: head }, plugins });
+    build({
+      ...common,
+      entryPoints: [entry],
+      outfile: path.join(dist, file),
+      banner: { js: head },
+      plugins,
+      write: false,
+    });
   await mkdir(dist, { recursive: true });
   const built = await Promise.all([
     bundled("src/main.ts", "tunnel-mcp.cjs", `#!/usr/bin/env node\n${banner}`),
     ...[...LATER].map(([entry, file]) => bundled(entry, file, banner)),
   ]);
-  await chmod(bundle, 0o755);
+  for (const { outputFiles } of built) {
+    for (const { path: file, contents } of outputFiles) await replace(file, contents);
+  }
   const files = new Set(built.flatMap(({ metafile }) => bundledFiles(metafile)));
-  await writeFile(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
+  await replace(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
   if (quiet) return;
   for (const file of ["tunnel-mcp.cjs", ...LATER.values()]) {
     const { size } = await stat(path.join(dist, file));

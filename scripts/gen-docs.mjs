@@ -115,7 +115,7 @@ function hints({ readOnlyHint, destructiveHint, idempotentHint, openWorldHint })
 function toolTable({ TOOLS }) {
   const rows = TOOLS.map(({ name, description }) => [
     `[\`${name}\`](docs/TOOLS.md#${name})`,
-    cell(/^.*?[.](?=\s|$)/s.exec(description)?.[0] ?? description),
+    cell(/^.*?[.](?=\s+[A-Z]|$)/s.exec(description)?.[0] ?? description),
   ]);
   return table(["Tool", "What it does"], rows);
 }
@@ -133,7 +133,7 @@ function errorsPage({ ERRORS }) {
     "# Errors",
     GENERATED,
     "Every failure that a tool or a command can show. Codes are stable. _Retryable_ means that the same call may " +
-      "succeed later without anything being changed. `cause` and `detail` never contain a key, a link or a peer's words.",
+      "succeed later without anything being changed. What is shown never contains a key, a link or a peer's words.",
     table(["Code", "What happened", "Next step", "Retryable"], rows),
   ].join("\n\n");
 }

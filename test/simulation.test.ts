@@ -4,13 +4,13 @@ import type { Entry } from "../src/protocol/transcript.ts";
 import { Chance, seededPrimitives } from "./support/random.ts";
 import { flipBit, World, type Guest, type Tamper } from "./support/wire.ts";
 
-const SEEDS = Number(process.env["TUNNEL_SIMULATION_SEEDS"] ?? 150);
+const SEEDS = Number(process.env["TUNNEL_SIMULATION_SEEDS"] ?? 60);
 const FIRST_SEED = Number(process.env["TUNNEL_SIMULATION_FIRST_SEED"] ?? 1);
-const STEPS = 40;
+const STEPS = 30;
 
 /** What a participant knows of the room's order, without what differs between participants by right. */
-function told(entries: readonly Entry[]): unknown[] {
-  return entries.map((entry) => ({ ...entry, own: undefined }));
+function told(entries: readonly Entry[]): string[] {
+  return entries.map((entry) => JSON.stringify({ ...entry, own: undefined }));
 }
 
 /** A party in the middle that loses, doubles, alters, delays and invents, each now and then. */
@@ -151,7 +151,7 @@ describe("simulation", () => {
       }
     }
     // A wire that never does any harm would prove nothing.
-    if (SEEDS >= 100) expect(alarms).toBeGreaterThan(SEEDS / 10);
+    if (SEEDS >= 50) expect(alarms).toBeGreaterThan(SEEDS / 10);
   }, 60_000);
 
   it("a seed decides everything: two runs of it are the same, byte for byte", () => {

@@ -2,7 +2,7 @@ import { concat, readU64be, u32be, u64be, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
 import { LINK } from "./limits.ts";
 import { Outbox, type Durable } from "./outbox.ts";
-import { closeReason, FRAME, type Frame, type RecordLayer } from "./record.ts";
+import { CLOSE_PAYLOAD_BYTES, closeReason, FRAME, type Frame, type RecordLayer } from "./record.ts";
 
 /** The stream that carries the room service. Others are refused until a service of theirs exists (S1). */
 export const ROOM_STREAM = 0;
@@ -110,16 +110,21 @@ export class Channel {
       case FRAME.data:
         return this.#receiveData(connection, frame.payload, now);
       case FRAME.ack:
-        this.#outbox.confirm(readNumber(frame.payload, 0));
+        this.#outbox.confirm(readNumber(exactly(8, frame.payload), 0));
         return { event: undefined, reply: [] };
       case FRAME.ping:
+        exactly(0, frame.payload);
         return { event: undefined, reply: this.#seal({ type: FRAME.pong, payload: EMPTY }, now) };
       case FRAME.pong:
+        exactly(0, frame.payload);
         return { event: undefined, reply: [] };
       case FRAME.note:
         return { event: { type: "note", payload: frame.payload }, reply: [] };
       case FRAME.close:
-        return { event: { type: "close", reason: closeReason(frame.payload) ?? CLOSE.done }, reply: [] };
+        return {
+          event: { type: "close", reason: closeReason(exactly(CLOSE_PAYLOAD_BYTES, frame.payload)) },
+          reply: [],
+        };
       default:
         throw new TunnelError("protocol-violation", { detail: "a frame of unknown type" });
     }
@@ -192,6 +197,13 @@ export class Channel {
   #seal(frame: Frame, now: number): Bytes[] {
     return this.#connection?.records.seal(frame, now) ?? [];
   }
+}
+
+/** A frame of fixed size carries that and nothing else: nothing may ride along unread (F3). */
+function exactly(length: number, payload: Bytes): Bytes {
+  if (payload.length !== length)
+    throw new TunnelError("protocol-violation", { detail: "a frame of the wrong size" });
+  return payload;
 }
 
 function readNumber(payload: Bytes, at: number): number {

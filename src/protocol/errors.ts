@@ -117,11 +117,6 @@ export const ERRORS = {
     next: "Use tunnel_listen and tunnel_say with the tunnelId you have.",
     retryable: false,
   },
-  "room-full": {
-    message: "the room has no free seat",
-    next: "Ask the host to make room, then ask for a new invite.",
-    retryable: true,
-  },
 
   // --- the session ---
   "no-tunnel": {

@@ -47,7 +47,6 @@ export const RECORD = {
 export const ROOM = {
   /** Members at once, the host included (issue 4: up to 64). */
   maxMembers: 64,
-  maxPendingInvites: 64,
   inviteLifetimeMs: 10 * MINUTE,
   /** How long a claim keeps other holders of the same link out, and its own retries in. */
   claimHoldMs: 30 * SECOND,

@@ -408,10 +408,17 @@ export class Member {
     const wasLive = this.#state.name === "live";
     if (wasLive) this.#effects.push({ type: "alarm", error });
     if (error.code === "invite-refused") return this.#refused(error, now);
-    // A host that shows two members different rooms, or breaks the rules, is not to be trusted again.
-    const isFinal = wasLive ? error.code !== "integrity-failed" : this.#membership === undefined;
-    if (isFinal) return this.#end({ by: "failure", error });
+    if (this.#isFinal(error)) return this.#end({ by: "failure", error });
     this.#disconnected(error.code, now);
+  }
+
+  #isFinal(error: TunnelError): boolean {
+    const { name } = this.#state;
+    // Tampering is the path's doing and not the host's. Coming back is worth it as soon as there may be a seat.
+    if (error.code === "integrity-failed") return this.#membership === undefined && name !== "welcome";
+    // A host that breaks the rules or shows its members different rooms is not to be trusted again; what goes wrong in a
+    // later handshake may be somebody else answering in its place.
+    return name === "live" || this.#membership === undefined;
   }
 
   #refused(error: TunnelError, now: number): void {

@@ -27,7 +27,8 @@ export interface Frame {
 
 const NONCE_PREFIX = ascii("tmc1");
 const NONCE_GAP = new Uint8Array(8);
-const CLOSE_BYTES = 8;
+/** u64 count of the records before it, and the reason. */
+export const CLOSE_PAYLOAD_BYTES = 8 + 1;
 
 /** `"tmc1" ‖ u32 epoch ‖ 8 zero bytes ‖ u64 counter` (R2): implicit, so it can be neither chosen nor repeated. */
 function nonce(epoch: number, counter: number): Bytes {
@@ -159,6 +160,7 @@ export class RecordLayer {
     const frame = padded === undefined ? undefined : unpad(padded);
     if (frame === undefined) throw new TunnelError("integrity-failed");
     if (frame.type === FRAME.rekey) {
+      if (frame.payload.length > 0) throw new TunnelError("integrity-failed");
       this.#receiving.rekey(now);
       return undefined;
     }
@@ -182,7 +184,7 @@ export class RecordLayer {
   }
 }
 
-/** The reason byte of a CLOSE frame, `undefined` when it has another size. */
-export function closeReason(payload: Bytes): number | undefined {
-  return payload.length === CLOSE_BYTES + 1 ? payload[CLOSE_BYTES] : undefined;
+/** The reason byte of a CLOSE frame of {@link CLOSE_PAYLOAD_BYTES}. */
+export function closeReason(payload: Bytes): number {
+  return payload[CLOSE_PAYLOAD_BYTES - 1] ?? 0;
 }

@@ -104,7 +104,8 @@ export class Room {
   handle(input: RoomInput, now: number): void {
     if (this.#ended !== undefined) return;
     this.#dispatch(input, now);
-    this.#expel(now);
+    // Nothing may come after the end, which the call above can have been.
+    if (this.#isOpen()) this.#expel(now);
   }
 
   #dispatch(input: RoomInput, now: number): void {
@@ -454,8 +455,12 @@ export class Room {
 
   // --- small things ---
 
+  #isOpen(): boolean {
+    return this.#ended === undefined;
+  }
+
   #assertOpen(): void {
-    if (this.#ended !== undefined) throw new TunnelError("tunnel-closed");
+    if (!this.#isOpen()) throw new TunnelError("tunnel-closed");
   }
 
   #assertReply(replyTo: number | undefined): void {

@@ -4,9 +4,9 @@ import type { Primitives } from "./primitives.ts";
 
 /**
  * What a label (name, goal) may not contain (T1): controls, line separators, lone surrogates, private use, and the
- * invisible format characters that reorder or hide text.
+ * invisible characters that reorder or hide text or pass for an empty name.
  */
-const NOT_IN_LABEL = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/u;
+const NOT_IN_LABEL = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 /** What message text may not contain (T2): control characters other than newline and tab, and lone surrogates. */
 const NOT_IN_TEXT = /[\p{Cs}]|(?![\n\t])\p{Cc}/u;
 

@@ -86,6 +86,7 @@ export class Hosting implements TunnelHandle {
       isBehindEdge,
       onNotice: (notice) => onNotice(notice),
     });
+    const stopBeating = keepActive(relay, clock, idleMs / 4);
     try {
       const { signal, onProgress } = options;
       const tunnel = await options.provider({ port: relay.port, signal, onProgress });
@@ -98,6 +99,8 @@ export class Hosting implements TunnelHandle {
     } catch (error) {
       await relay.stop();
       throw error;
+    } finally {
+      stopBeating();
     }
   }
 
@@ -206,4 +209,15 @@ export class Hosting implements TunnelHandle {
     this.#alarms.push(error);
     if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
   }
+}
+
+/** Opening is activity: a first download may take longer than a short idle time. */
+function keepActive(relay: Relay, clock: Clock, everyMs: number): () => void {
+  let cancel = (): void => undefined;
+  const beat = (): void => {
+    relay.run((room, now) => room.touch(0, now));
+    cancel = clock.after(everyMs, beat);
+  };
+  beat();
+  return () => cancel();
 }

@@ -24,6 +24,8 @@ export interface JoinedOptions {
 
 /** A fresh Quick Tunnel may need this long until its name and its edge are there. */
 const JOIN_PATIENCE_MS = 25_000;
+/** Whatever happens, joining is over by then; an attempt that began in time may still come to its end. */
+const JOIN_LIMIT_MS = JOIN_PATIENCE_MS + LINK.connectTimeoutMs;
 
 type Settle = { resolve: () => void; reject: (error: TunnelError) => void };
 
@@ -40,6 +42,8 @@ export class Joined implements TunnelHandle {
   readonly #alarms: TunnelError[] = [];
   readonly #placing = new Map<number, (seq: number | undefined) => void>();
   #joining: Settle | undefined;
+  /** Why it could not join so far; somebody who takes the call and then says nothing leaves no other trace. */
+  #joinFailure = new TunnelError("handshake-timeout");
   #end: SessionEnd | undefined;
   #closing: Promise<void> | undefined;
 
@@ -72,6 +76,7 @@ export class Joined implements TunnelHandle {
     const dial = await loadDial();
     let joined: Joined | undefined;
     const cancel = (): void => joined?.stopJoining(new TunnelError("cancelled"));
+    const cancelTimer = options.clock.after(JOIN_LIMIT_MS, () => joined?.stopJoining(joined.#joinFailure));
     try {
       await new Promise<void>((resolve, reject) => {
         joined = new Joined(options, dial, { resolve, reject });
@@ -82,6 +87,7 @@ export class Joined implements TunnelHandle {
       await joined?.close();
       throw error;
     } finally {
+      cancelTimer();
       signal.removeEventListener("abort", cancel);
     }
     // The promise only resolves from within the instance.
@@ -208,6 +214,7 @@ export class Joined implements TunnelHandle {
   /** While joining, what cannot pass by itself is told at once, and the rest is tried for a while. */
   #failedToConnect(error: TunnelError): void {
     if (this.#joining === undefined) return;
+    this.#joinFailure = error;
     const mayPass = error.code === "host-name-unknown" || error.detail?.startsWith("HTTP ") === true;
     const isGone = error.code === "tunnel-gone" || error.code === "not-a-tunnel";
     const isLate = this.#clock.now() - this.openedAt >= JOIN_PATIENCE_MS;

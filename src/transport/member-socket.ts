@@ -46,6 +46,8 @@ export interface MemberSocketOptions {
 const NAME_ERRORS = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NONAME", "ENODATA"]);
 
 function failureOf(error: Error): TunnelError {
+  // The lookup has refused the address itself.
+  if (error instanceof TunnelError) return error;
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
   if (code !== undefined && NAME_ERRORS.has(code))
     return new TunnelError("host-name-unknown", { cause: error });

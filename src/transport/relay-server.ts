@@ -126,6 +126,8 @@ class RelayServer implements Relay {
     socket.on("error", () => socket.destroy());
     const status = this.#refusal(request);
     if (status !== undefined) {
+      // Both directions: a visitor that keeps its own side open must not keep the socket, nor hold up stop().
+      socket.once("finish", () => socket.destroy());
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
 import { Channel, CLOSE } from "../../src/protocol/channel.ts";
@@ -112,8 +112,8 @@ describe("reliable channel", () => {
           if (one === "a" || one === "b") line.say(one, (said[one] += 1));
           if (one === "step") line.step();
           if (one === "tick") line.tick(60);
-          if (one === "cut") line.cut();
-          if (one === "connect") (line.cut(), line.connect());
+          if (one === "cut" || one === "connect") line.cut();
+          if (one === "connect") line.connect();
         }
         line.cut();
         line.connect();
@@ -198,6 +198,21 @@ describe("reliable channel", () => {
     expect(channel.tick(79_999).dead).toBe(false);
     expect(channel.nextDeadline()).toBe(80_000);
     expect(channel.tick(80_000)).toEqual({ messages: [], dead: true });
+  });
+
+  it("[F3] refuses a frame of fixed size that has another one", () => {
+    const wrong: readonly (readonly [number, Bytes])[] = [
+      [FRAME.ack, new Uint8Array(9)],
+      [FRAME.ack, new Uint8Array(7)],
+      [FRAME.ping, new Uint8Array(1)],
+      [FRAME.pong, new Uint8Array(1)],
+      [FRAME.close, new Uint8Array(10)],
+    ];
+    for (const [type, payload] of wrong) {
+      expect(codeOf(() => withRawPeer().put(type, payload))).toBe("protocol-violation");
+    }
+    expect(codeOf(() => withRawPeer().put(FRAME.close, new Uint8Array(8)))).toBe("protocol-violation");
+    expect(codeOf(() => withRawPeer().put(FRAME.rekey, new Uint8Array(1)))).toBe("integrity-failed");
   });
 
   it("[S1] refuses every stream but 0", () => {

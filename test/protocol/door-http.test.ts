@@ -28,7 +28,10 @@ describe("the host's port", () => {
   });
   afterEach(() => relay.stop());
 
-  async function fetchPlain(method: string, path: string): Promise<{ status: number | undefined; body: string }> {
+  async function fetchPlain(
+    method: string,
+    path: string,
+  ): Promise<{ status: number | undefined; body: string }> {
     const asked = request({ host: "127.0.0.1", port: relay.port, method, path, agent: false }).end();
     const [response] = (await once(asked, "response")) as [IncomingMessage];
     let body = "";

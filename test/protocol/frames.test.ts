@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, toBase64url, type Bytes } from "../../src/protocol/bytes.ts";
 import {
@@ -20,7 +20,7 @@ import { codeOf } from "../support/thrown.ts";
 import { nodePrimitives } from "../support/wire.ts";
 
 const codec = new FrameCodec(nodePrimitives);
-const utf8 = nodePrimitives.encodeUtf8;
+const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const id = bytes(8).map(memberIdFrom);

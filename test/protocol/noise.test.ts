@@ -22,20 +22,23 @@ const published = z
 
 const NO_BYTES = new Uint8Array(0);
 
+const responderKeys = dhKeyPairFrom(published.responderStatic);
+const initiatorEphemeral = dhKeyPairFrom(published.initiatorEphemeral);
+const responderEphemeral = dhKeyPairFrom(published.responderEphemeral);
+
 function publishedPair(): { initiator: NoiseInitiator; responder: NoiseResponder } {
   const { prologue, psk } = published;
-  const responderKeys = dhKeyPairFrom(published.responderStatic);
   const initiator = new NoiseInitiator(nodePrimitives, {
     prologue,
     psk,
     responderStatic: responderKeys.publicKey,
-    ephemeral: dhKeyPairFrom(published.initiatorEphemeral),
+    ephemeral: initiatorEphemeral,
   });
   const responder = new NoiseResponder(nodePrimitives, {
     prologue,
     psk,
     static: responderKeys,
-    ephemeral: dhKeyPairFrom(published.responderEphemeral),
+    ephemeral: responderEphemeral,
   });
   return { initiator, responder };
 }
@@ -107,7 +110,7 @@ describe("Noise NKpsk0", () => {
     const { initiator } = publishedPair();
     const one = given(initiator.writeFirst(NO_BYTES));
     const { prologue, psk } = published;
-    const right = { prologue, psk, static: dhKeyPairFrom(published.responderStatic) };
+    const right = { prologue, psk, static: responderKeys };
     const other = seededPrimitives("other");
     for (const wrong of [
       { prologue: NO_BYTES },

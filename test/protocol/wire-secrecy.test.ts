@@ -106,7 +106,7 @@ describe("the wire", () => {
     const kinds = new Set(
       guests.flatMap((guest) => [...guest.wire.toHost, ...guest.wire.toGuest].map((one) => one[0])),
     );
-    expect([...kinds].toSorted()).toEqual([1, 16, 2, 3]);
+    expect(kinds).toEqual(new Set([1, 2, 3, 16]));
     const records = guests.flatMap((guest) => guest.wire.toGuest.filter((one) => one[0] === 16).map(toHex));
     expect(new Set(records).size).toBe(records.length);
   });

@@ -132,7 +132,7 @@ export class World {
 
   /** The wire between a guest and the host breaks; both ends notice. */
   cut(guest: Guest): void {
-    for (const crossing of [...this.#crossings.values()]) {
+    for (const crossing of this.#crossings.values()) {
       if (crossing.guest !== guest) continue;
       this.#crossings.delete(crossing.connection);
       this.room.handle({ type: "closed", connection: crossing.connection }, this.now);
@@ -143,7 +143,7 @@ export class World {
 
   /** Only the guest notices that its connection is gone; the host still holds the old socket. */
   loseGuestSide(guest: Guest): void {
-    for (const crossing of [...this.#crossings.values()]) {
+    for (const crossing of this.#crossings.values()) {
       if (crossing.guest !== guest) continue;
       this.#crossings.delete(crossing.connection);
       guest.member.handle({ type: "closed", connection: crossing.memberConnection }, this.now);

@@ -1,0 +1,226 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type CallToolResult, Client } from "@modelcontextprotocol/client";
+import { getDefaultEnvironment, StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { expect } from "vitest";
+import { z } from "zod";
+
+/** The file a user installs, and the Node that runs it; CI sets the variable to test others. */
+export const BUNDLE = fileURLToPath(new URL("../../dist/tunnel-mcp.cjs", import.meta.url));
+export const NODE = process.env["TUNNEL_TEST_NODE"] ?? process.execPath;
+
+export type Era = "legacy" | "modern";
+export const REVISION: Readonly<Record<Era, string>> = { legacy: "2025-11-25", modern: "2026-07-28" };
+
+const messageSchema = z.object({
+  seq: z.number(),
+  from: z.string(),
+  fromName: z.string(),
+  kind: z.string(),
+  text: z.string(),
+  event: z.string().optional(),
+  memberName: z.string().optional(),
+  intent: z.string().optional(),
+  replyTo: z.number().optional(),
+  ts: z.string(),
+  ageSec: z.number(),
+  redelivered: z.boolean().optional(),
+});
+const memberSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  isHost: z.boolean(),
+  isSelf: z.boolean(),
+  connected: z.boolean(),
+  lastSeenSec: z.number(),
+  readSeq: z.number(),
+});
+const inviteSchema = z.object({
+  inviteId: z.string(),
+  joinLink: z.string(),
+  invite: z.string(),
+  expiresInSec: z.number(),
+});
+/** Everything that any tool may answer with; each test asks for what it needs. */
+const payloadSchema = z
+  .object({
+    tunnelId: z.string(),
+    status: z.string(),
+    joinLink: z.string(),
+    invite: z.string(),
+    invites: z.array(inviteSchema),
+    goal: z.string(),
+    seq: z.number(),
+    unread: z.number(),
+    lastSeq: z.number(),
+    more: z.boolean(),
+    next: z.string(),
+    safetyCode: z.string(),
+    messages: z.array(messageSchema),
+    members: z.array(memberSchema),
+    ended: z.object({ cause: z.string(), because: z.string() }),
+    tunnels: z.array(z.looseObject({ tunnelId: z.string(), unread: z.number() })),
+  })
+  .partial()
+  .loose();
+const refusalSchema = z.strictObject({
+  unread: z.number(),
+  error: z.strictObject({
+    code: z.string(),
+    message: z.string().min(1),
+    next: z.string().min(1),
+    retryable: z.boolean(),
+  }),
+});
+
+export type Payload = z.infer<typeof payloadSchema>;
+export type Message = z.infer<typeof messageSchema>;
+export type Refusal = z.infer<typeof refusalSchema>["error"];
+
+/** A place of its own for each process: nothing may be left in it, and nothing of the user may be seen from it. */
+export interface Sandbox {
+  readonly root: string;
+  readonly env: Record<string, string>;
+  /** Whatever lies in the places a server might write to. */
+  left(): string[];
+  remove(): void;
+}
+
+export function sandbox(env: Record<string, string> = {}): Sandbox {
+  const root = mkdtempSync(join(tmpdir(), "tunnel-e2e-"));
+  const places = { TMPDIR: "tmp", XDG_CACHE_HOME: "cache", HOME: "home" };
+  const paths = Object.entries(places).map(([name, place]) => [name, join(root, place)] as const);
+  for (const [, path] of paths) mkdirSync(path);
+  return {
+    root,
+    env: {
+      ...getDefaultEnvironment(),
+      ...Object.fromEntries(paths),
+      TEMP: join(root, "tmp"),
+      TMP: join(root, "tmp"),
+      LOCALAPPDATA: join(root, "cache"),
+      TUNNEL_TRANSPORT: "direct",
+      TUNNEL_DOH: "off",
+      ...env,
+    },
+    left: () => paths.flatMap(([, path]) => readdirSync(path).map((name) => join(path, name))),
+    remove: () => rmSync(root, { recursive: true, force: true, maxRetries: 5 }),
+  };
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly onprogress?: (progress: { progress: number; message?: string | undefined }) => void;
+  readonly timeout?: number;
+}
+
+/** A server process with a real MCP client in front of it, as one developer has it. */
+export class Agent {
+  readonly client: Client;
+  readonly box: Sandbox;
+  readonly #transport: StdioClientTransport;
+  #stderr = "";
+
+  private constructor(env: Record<string, string>, era: Era) {
+    this.box = sandbox(env);
+    this.#transport = new StdioClientTransport({
+      command: NODE,
+      args: [BUNDLE],
+      env: this.box.env,
+      stderr: "pipe",
+    });
+    this.#transport.stderr?.on("data", (chunk: Buffer) => (this.#stderr += chunk.toString()));
+    const mode = era === "modern" ? { pin: REVISION.modern } : ("legacy" as const);
+    this.client = new Client({ name: "e2e", version: "0" }, { versionNegotiation: { mode } });
+  }
+
+  static async start(env: Record<string, string> = {}, era: Era = "legacy"): Promise<Agent> {
+    const agent = new Agent(env, era);
+    started.add(agent);
+    await agent.client.connect(agent.#transport);
+    return agent;
+  }
+
+  get pid(): number {
+    return this.#transport.pid ?? 0;
+  }
+
+  /** What the process has written to standard error. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  async result(
+    tool: string,
+    args: Record<string, unknown> = {},
+    options: CallOptions = {},
+  ): Promise<CallToolResult> {
+    const { onprogress, ...rest } = options;
+    const request = { ...rest, ...(onprogress === undefined ? {} : { onprogress }) };
+    const result = await this.client.callTool({ name: tool, arguments: args }, request);
+    // Both forms of every result, errors included, must say the same.
+    const [part] = result.content;
+    expect(result.content).toHaveLength(1);
+    expect(JSON.parse(part?.type === "text" ? part.text : "")).toEqual(result.structuredContent);
+    return result;
+  }
+
+  async call(tool: string, args: Record<string, unknown> = {}, options: CallOptions = {}): Promise<Payload> {
+    const { isError, structuredContent } = await this.result(tool, args, options);
+    if (isError === true) throw new Error(`${tool}: ${JSON.stringify(structuredContent)}`);
+    return payloadSchema.parse(structuredContent);
+  }
+
+  /** The error that a tool must answer with. */
+  async refused(tool: string, args: Record<string, unknown> = {}): Promise<Refusal> {
+    const { isError, structuredContent } = await this.result(tool, args);
+    expect({ isError, structuredContent }).toMatchObject({ isError: true });
+    return refusalSchema.parse(structuredContent).error;
+  }
+
+  /** Listens until all of `count` chat messages have come. */
+  async hear(count = 1, args: Record<string, unknown> = {}): Promise<Message[]> {
+    const heard: Message[] = [];
+    while (heard.length < count) {
+      const { messages = [], ended } = await this.call("tunnel_listen", { timeoutMs: 5_000, ...args });
+      heard.push(...messages.filter(({ kind }) => kind === "chat"));
+      if (ended !== undefined) break;
+    }
+    return heard;
+  }
+
+  async close(): Promise<void> {
+    started.delete(this);
+    await this.client.close();
+    this.box.remove();
+  }
+}
+
+const started = new Set<Agent>();
+
+/** For `afterEach` and `afterAll`: no test leaves a process behind. */
+export async function closeAgents(): Promise<void> {
+  await Promise.all([...started].map((agent) => agent.close()));
+}
+
+/** An agent that has opened a tunnel and one that has joined it. */
+export async function pair(
+  host: Agent,
+  guest: Agent,
+  goal = "align the API",
+): Promise<{ opened: Payload; joined: Payload }> {
+  const opened = await host.call("tunnel_open", { goal, name: "ana" });
+  const joined = await guest.call("tunnel_join", { joinLink: opened.joinLink, name: "ben" });
+  return { opened, joined };
+}
+
+export function portOf(joinLink = ""): number {
+  return Number(/:(\d+)\/t\//.exec(joinLink)?.[1]);
+}
+
+/** What a peer said, without the fence. */
+export function unfenced(text: string): string {
+  return text.split("\n").slice(1, -1).join("\n");
+}

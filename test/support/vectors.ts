@@ -1,0 +1,635 @@
+import * as z from "zod";
+import { concat, equalBytes, toBase64url, toHex, u64be, type Bytes } from "../../src/protocol/bytes.ts";
+import { TunnelError } from "../../src/protocol/errors.ts";
+import { FrameCodec, type ChatEvent, type RoomEvent } from "../../src/protocol/frames.ts";
+import {
+  acceptAuth,
+  commitment,
+  GuestHandshake,
+  readAuth,
+  verifyAuthTag,
+  writeChallenge,
+} from "../../src/protocol/handshake.ts";
+import { parseRoomId, roomIdFrom } from "../../src/protocol/ids.ts";
+import { inviteCredential, resumeCredential, resumeSecret } from "../../src/protocol/keys.ts";
+import { formatLink, parseLink } from "../../src/protocol/link.ts";
+import { RoomOrder, Signer } from "../../src/protocol/order.ts";
+import type { Primitives } from "../../src/protocol/primitives.ts";
+import { FRAME, RecordLayer } from "../../src/protocol/record.ts";
+import { safetyCode } from "../../src/protocol/safety.ts";
+import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
+import { seededPrimitives, signingKeyPairFrom } from "./random.ts";
+
+/** What must become of a scenario: everything is right, or the layer that must be the one to refuse. */
+export const EXPECTATIONS = [
+  "ok",
+  "link",
+  "challenge",
+  "auth",
+  "accept",
+  "confirm",
+  "welcome",
+  "record",
+  "frame",
+  "order",
+  "equivocation",
+] as const;
+const expectation = z.enum(EXPECTATIONS);
+export type Expectation = z.infer<typeof expectation>;
+
+const hex = z.string().regex(/^(?:[0-9a-f]{2})*$/);
+const unhex = (text: string): Bytes => new Uint8Array(Buffer.from(text, "hex"));
+const base = { name: z.string(), expect: expectation };
+
+const linkScenario = z.strictObject({ ...base, link: z.string() });
+const handshakeScenario = z.strictObject({
+  ...base,
+  inviteKey: hex,
+  hostStaticPrivate: hex,
+  /** What the guest's link names as the host's key. */
+  hostKey: hex,
+  room: hex,
+  /** The guest's randomness in order: share (32), ephemeral private key (32). */
+  guestRandom: hex,
+  claim: hex,
+  /** The host's ephemeral private key. */
+  hostRandom: hex,
+  m1: hex,
+  m2: hex,
+  m3: hex,
+  m4: hex,
+  m5: hex,
+});
+const recordScenario = z.strictObject({
+  ...base,
+  secret: hex,
+  records: z.array(hex),
+  frames: z.array(z.strictObject({ type: z.int(), payload: hex })).optional(),
+});
+const DECODERS = ["host", "member", "host-note", "member-note", "confirm", "welcome"] as const;
+const frameScenario = z.strictObject({ ...base, decoder: z.enum(DECODERS), payload: hex });
+const orderScenario = z.strictObject({
+  ...base,
+  room: z.string(),
+  host: z.strictObject({ name: z.string(), key: hex }),
+  /** Frames of the host as on the wire, in the order in which a replica gets them. */
+  frames: z.array(hex),
+  chain: hex.optional(),
+});
+
+export type HandshakeScenario = z.infer<typeof handshakeScenario>;
+
+export const vectorFile = z.discriminatedUnion("layer", [
+  z.strictObject({ layer: z.literal("link"), scenarios: z.array(linkScenario) }),
+  z.strictObject({ layer: z.literal("handshake"), scenarios: z.array(handshakeScenario) }),
+  z.strictObject({ layer: z.literal("record"), scenarios: z.array(recordScenario) }),
+  z.strictObject({ layer: z.literal("frame"), scenarios: z.array(frameScenario) }),
+  z.strictObject({ layer: z.literal("order"), scenarios: z.array(orderScenario) }),
+]);
+export type VectorFile = z.infer<typeof vectorFile>;
+
+/** Runs `call`; a refusal of the protocol becomes the name of its layer, anything else passes through. */
+function refusedAs(layer: Expectation, call: () => void): Expectation {
+  try {
+    call();
+    return "ok";
+  } catch (error) {
+    if (!(error instanceof TunnelError)) throw error;
+    return error.code === "host-equivocation" ? "equivocation" : layer;
+  }
+}
+
+/** Primitives that hand out these bytes and no others. */
+function scripted(random: Bytes): Primitives {
+  let at = 0;
+  const take = (length: number): Bytes => {
+    at += length;
+    if (at > random.length) throw new RangeError("the scenario has no more randomness");
+    return random.slice(at - length, at);
+  };
+  return { ...nodePrimitives, random: take, generateDhKeyPair: () => dhKeyPairFrom(take(32)) };
+}
+
+/** Goes through the handshake from both ends with the messages of the scenario; says which message was refused. */
+export function runHandshake(scenario: HandshakeScenario): {
+  layer: Expectation;
+  trace: Record<string, string>;
+} {
+  const trace: Record<string, string> = {};
+  const [m1, m2, m3, m4, m5] = [scenario.m1, scenario.m2, scenario.m3, scenario.m4, scenario.m5].map(unhex);
+  const credential = inviteCredential(nodePrimitives, unhex(scenario.inviteKey));
+  const guest = new GuestHandshake(scripted(unhex(scenario.guestRandom)), {
+    room: unhex(scenario.room),
+    hostKey: unhex(scenario.hostKey),
+    credential,
+    claim: unhex(scenario.claim),
+  });
+  const end = (layer: Expectation) => ({ layer, trace });
+  const none = new Uint8Array(0);
+
+  let answer: Bytes = none;
+  if (refusedAs("challenge", () => void (answer = guest.answer(m1 ?? none))) !== "ok")
+    return end("challenge");
+  trace["m2"] = toHex(answer);
+
+  const auth = readAuth(m2 ?? none);
+  if (auth === undefined || !equalBytes(auth.id, credential.id)) return end("auth");
+  if (!verifyAuthTag(nodePrimitives, m1 ?? none, auth, credential.mac)) return end("auth");
+  const accepted = acceptAuth(scripted(unhex(scenario.hostRandom)), {
+    challenge: m1 ?? none,
+    auth,
+    credential,
+    hostStatic: dhKeyPairFrom(unhex(scenario.hostStaticPrivate)),
+  });
+  if (accepted === undefined) return end("auth");
+  trace["m3"] = toHex(accepted.message);
+
+  let result = accepted.result;
+  if (refusedAs("accept", () => void (result = guest.finish(m3 ?? none))) !== "ok") return end("accept");
+  const { initiatorToResponder, responderToInitiator, exporter, hash } = result;
+  const secret = resumeSecret(nodePrimitives, exporter);
+  Object.assign(trace, {
+    guestToHost: toHex(initiatorToResponder),
+    hostToGuest: toHex(responderToInitiator),
+    exporter: toHex(exporter),
+    handshakeHash: toHex(hash),
+    resumeSecret: toHex(secret),
+    resumeId: toHex(resumeCredential(nodePrimitives, secret).id),
+    safetyCode: safetyCode(nodePrimitives, hash, guest.share),
+  });
+
+  const codec = new FrameCodec(nodePrimitives);
+  const secrets = (send: Bytes, receive: Bytes) => ({ send: send.slice(), receive: receive.slice() });
+  const hostEnd = new RecordLayer(nodePrimitives, secrets(responderToInitiator, initiatorToResponder), 0);
+  const guestEnd = new RecordLayer(nodePrimitives, secrets(initiatorToResponder, responderToInitiator), 0);
+  const isConfirmed = refusedAs("confirm", () => {
+    const frame = hostEnd.open(m4 ?? none, 0);
+    if (frame?.type !== FRAME.confirm) throw new TunnelError("protocol-violation");
+    const { share } = codec.decodeConfirm(frame.payload);
+    if (!equalBytes(commitment(nodePrimitives, share), accepted.commitment))
+      throw new TunnelError("protocol-violation");
+    trace["confirm"] = Buffer.from(frame.payload.subarray(2)).toString("utf8");
+  });
+  if (isConfirmed !== "ok") return end("confirm");
+  return end(
+    refusedAs("welcome", () => {
+      const frame = guestEnd.open(m5 ?? none, 0);
+      if (frame?.type !== FRAME.welcome) throw new TunnelError("protocol-violation");
+      codec.decodeWelcome(frame.payload);
+      trace["welcome"] = Buffer.from(frame.payload.subarray(2)).toString("utf8");
+    }),
+  );
+}
+
+function runRecords(scenario: z.infer<typeof recordScenario>): Expectation {
+  const receive = unhex(scenario.secret);
+  const layer = new RecordLayer(nodePrimitives, { send: new Uint8Array(32), receive }, 0);
+  const frames: { type: number; payload: string }[] = [];
+  const outcome = refusedAs("record", () => {
+    for (const record of scenario.records) {
+      const frame = layer.open(unhex(record), 0);
+      if (frame !== undefined) frames.push({ type: frame.type, payload: toHex(frame.payload) });
+    }
+  });
+  const isAsStated =
+    scenario.frames === undefined || JSON.stringify(frames) === JSON.stringify(scenario.frames);
+  if (outcome === "ok" && !isAsStated) throw new Error("the records hold other frames than stated");
+  return outcome;
+}
+
+function runFrame({ decoder, payload }: z.infer<typeof frameScenario>): Expectation {
+  const codec = new FrameCodec(nodePrimitives);
+  const bytes = unhex(payload);
+  return refusedAs("frame", () => {
+    if (decoder === "host") codec.decodeHostFrame(bytes);
+    if (decoder === "member") codec.decodeMemberFrame(bytes);
+    if (decoder === "host-note") codec.decodeHostNote(bytes);
+    if (decoder === "member-note") codec.decodeMemberNote(bytes);
+    if (decoder === "confirm") codec.decodeConfirm(bytes);
+    if (decoder === "welcome") codec.decodeWelcome(bytes);
+  });
+}
+
+function runOrder(scenario: z.infer<typeof orderScenario>): Expectation {
+  const codec = new FrameCodec(nodePrimitives);
+  const room = parseRoomId(scenario.room);
+  if (room === undefined) throw new Error("the scenario has no room");
+  const key = unhex(scenario.host.key);
+  const id = new Signer(nodePrimitives, { publicKey: key, sign: (message) => message }, room).id;
+  const order = RoomOrder.genesis(nodePrimitives, room, { id, name: scenario.host.name, key });
+  const outcome = refusedAs("order", () => {
+    for (const bytes of scenario.frames) {
+      const { frame, text } = codec.decodeHostFrame(unhex(bytes));
+      if (frame.t !== "event") throw new Error("a replica of everything has no messages of its own");
+      const { seq, ts, event } = frame;
+      if (event.kind === "chat") order.appendChat(seq, ts, event, order.verify(event, text));
+      else order.appendSystem(seq, ts, event);
+    }
+  });
+  const isAsStated = scenario.chain === undefined || toHex(order.view.chain) === scenario.chain;
+  if (outcome === "ok" && !isAsStated) throw new Error("the chain is another than stated");
+  return outcome;
+}
+
+/** Every scenario of a file with what became of it. */
+export function runVectors(file: VectorFile): { name: string; expect: Expectation; outcome: Expectation }[] {
+  const run = <Scenario extends { name: string; expect: Expectation }>(
+    scenarios: readonly Scenario[],
+    outcome: (scenario: Scenario) => Expectation,
+  ) =>
+    scenarios.map((scenario) => ({
+      name: scenario.name,
+      expect: scenario.expect,
+      outcome: outcome(scenario),
+    }));
+  switch (file.layer) {
+    case "link":
+      return run(file.scenarios, (one) => refusedAs("link", () => void parseLink(one.link)));
+    case "handshake":
+      return run(file.scenarios, (one) => runHandshake(one).layer);
+    case "record":
+      return run(file.scenarios, runRecords);
+    case "frame":
+      return run(file.scenarios, runFrame);
+    case "order":
+      return run(file.scenarios, runOrder);
+  }
+}
+
+// --- making them ---
+
+function flip(text: string, byte: number, mask = 1): string {
+  const bytes = unhex(text);
+  bytes[byte] = (bytes[byte] ?? 0) ^ mask;
+  return toHex(bytes);
+}
+
+function makeLinks(): VectorFile {
+  const primitives = seededPrimitives("vectors: link");
+  const good = formatLink({
+    origin: "wss://calm-red-fox.example",
+    room: roomIdFrom(primitives.random(16)),
+    key: primitives.random(32),
+    hostKey: primitives.random(32),
+  });
+  const bad: Record<string, string> = {
+    "another scheme": good.replace("wss:", "https:"),
+    "upper-case host": good.replace("calm", "CALM"),
+    "credentials in front of the host": good.replace("calm", "user@calm"),
+    "port out of range": good.replace(".example/", ".example:70000/"),
+    "another path": good.replace("/t/", "/join/"),
+    "a query": good.replace("#", "?utm=1#"),
+    "no fragment": good.slice(0, good.indexOf("#")),
+    "another version": good.replace("#1.", "#2."),
+    "truncated by one character": good.slice(0, -1),
+    "padded base64url": `${good}=`,
+    "a fourth part": `${good}.AA`,
+    "an empty key": good.replace(/\.[^.]+(\.[^.]+)$/, ".$1"),
+  };
+  return {
+    layer: "link",
+    scenarios: [
+      { name: "a link", expect: "ok", link: good },
+      { name: "a link in angle brackets", expect: "ok", link: `<${good}>` },
+      {
+        name: "a link to a local address",
+        expect: "ok",
+        link: good.replace("wss://calm-red-fox.example", "ws://[::1]:8080"),
+      },
+      ...Object.entries(bad).map(([name, link]) => ({ name, expect: "link" as const, link })),
+    ],
+  };
+}
+
+function makeHandshakes(): VectorFile {
+  const primitives = seededPrimitives("vectors: handshake");
+  const room = primitives.random(16);
+  const inviteKey = primitives.random(32);
+  const hostStaticPrivate = primitives.random(32);
+  const guestRandom = primitives.random(64);
+  const hostRandom = primitives.random(32);
+  const claim = primitives.random(16);
+  const hostStatic = dhKeyPairFrom(hostStaticPrivate);
+  const codec = new FrameCodec(nodePrimitives);
+  const guestKeys = signingKeyPairFrom(primitives.random(32));
+  const hostKeys = signingKeyPairFrom(primitives.random(32));
+  const roomId = roomIdFrom(room);
+  const signer = new Signer(nodePrimitives, guestKeys, roomId);
+  const host = new Signer(nodePrimitives, hostKeys, roomId);
+  const order = RoomOrder.genesis(nodePrimitives, roomId, { id: host.id, name: "ana", key: host.publicKey });
+
+  const credential = inviteCredential(nodePrimitives, inviteKey);
+  const half = (random = guestRandom) =>
+    new GuestHandshake(scripted(random), { room, hostKey: hostStatic.publicKey, credential, claim });
+  const guest = half();
+  const m1 = writeChallenge(primitives, room);
+  const m2 = guest.answer(m1);
+  const auth = readAuth(m2);
+  if (auth === undefined) throw new Error("no AUTH");
+  const accepted = acceptAuth(scripted(hostRandom), { challenge: m1, auth, credential, hostStatic });
+  if (accepted === undefined) throw new Error("not accepted");
+  const { initiatorToResponder, responderToInitiator } = guest.finish(accepted.message);
+  const seal = (secret: Bytes, frames: { type: number; payload: Bytes }[]): string => {
+    const secrets = { send: secret.slice(), receive: new Uint8Array(32) };
+    const layer = new RecordLayer(nodePrimitives, secrets, 0);
+    return frames.map((frame) => layer.seal(frame, 0).map(toHex).join("")).at(-1) ?? "";
+  };
+  const confirm = { share: guest.share, name: "ben", key: signer.publicKey, received: 0 };
+  const sealConfirm = (change: Partial<typeof confirm>, type: number = FRAME.confirm): string =>
+    seal(initiatorToResponder, [{ type, payload: codec.encodeConfirm({ ...confirm, ...change }) }]);
+  const welcome = codec.encodeWelcome({
+    goal: "align the API",
+    self: signer.id,
+    name: "ben",
+    host: host.id,
+    members: [...order.members],
+    received: 0,
+    view: order.view,
+    idleMs: 1_800_000,
+  });
+  const sealWelcome = (frames: { type: number; payload: Bytes }[]): string =>
+    seal(responderToInitiator, frames);
+  const good = {
+    inviteKey: toHex(inviteKey),
+    hostStaticPrivate: toHex(hostStaticPrivate),
+    hostKey: toHex(hostStatic.publicKey),
+    room: toHex(room),
+    guestRandom: toHex(guestRandom),
+    claim: toHex(claim),
+    hostRandom: toHex(hostRandom),
+    m1: toHex(m1),
+    m2: toHex(m2),
+    m3: toHex(accepted.message),
+    m4: sealConfirm({}),
+    m5: sealWelcome([{ type: FRAME.welcome, payload: welcome }]),
+  };
+  const wrongHost = dhKeyPairFrom(primitives.random(32)).publicKey;
+  const bad: [string, Expectation, Partial<typeof good>][] = [
+    ["M1: another kind", "challenge", { m1: flip(good.m1, 0, 2) }],
+    ["M1: version 2", "challenge", { m1: flip(good.m1, 1, 3) }],
+    ["M1: another room", "challenge", { m1: flip(good.m1, 2) }],
+    ["M1: a byte short", "challenge", { m1: good.m1.slice(0, -2) }],
+    ["M1: another nonce than M2 answers", "auth", { m1: flip(good.m1, 49) }],
+    ["M1: the link names a host key of low order", "challenge", { hostKey: "00".repeat(32) }],
+    ["M2: another kind", "auth", { m2: flip(good.m2, 0) }],
+    ["M2: an unknown invite", "auth", { m2: flip(good.m2, 1) }],
+    ["M2: a wrong tag", "auth", { m2: flip(good.m2, 17) }],
+    ["M2: another ephemeral key", "auth", { m2: flip(good.m2, 49) }],
+    ["M2: another payload", "auth", { m2: flip(good.m2, 145, 0x80) }],
+    ["M2: a byte more", "auth", { m2: `${good.m2}00` }],
+    [
+      "M2: made for another host key, with a right tag",
+      "auth",
+      {
+        m2: toHex(
+          new GuestHandshake(scripted(guestRandom), { room, hostKey: wrongHost, credential, claim }).answer(
+            m1,
+          ),
+        ),
+      },
+    ],
+    ["M3: a denial", "accept", { m3: "04" }],
+    ["M3: another kind", "accept", { m3: flip(good.m3, 0) }],
+    ["M3: another ephemeral key", "accept", { m3: flip(good.m3, 1) }],
+    ["M3: another payload", "accept", { m3: flip(good.m3, 53) }],
+    ["M3: an ephemeral key of zeros", "accept", { m3: `03${"00".repeat(32)}${good.m3.slice(66)}` }],
+    ["M3: a byte short", "accept", { m3: good.m3.slice(0, -2) }],
+    ["M4: a flipped bit", "confirm", { m4: flip(good.m4, 200) }],
+    ["M4: a share that was not committed to", "confirm", { m4: sealConfirm({ share: new Uint8Array(32) }) }],
+    ["M4: a name with a line break", "confirm", { m4: sealConfirm({ name: "ben\n" }) }],
+    ["M4: another frame type", "confirm", { m4: sealConfirm({}, FRAME.note) }],
+    ["M4: M5 sent back", "confirm", { m4: good.m5 }],
+    ["M5: a flipped bit", "welcome", { m5: flip(good.m5, 900) }],
+    ["M5: M4 sent back", "welcome", { m5: good.m4 }],
+    ["M5: another frame type", "welcome", { m5: sealWelcome([{ type: FRAME.data, payload: welcome }]) }],
+    [
+      "M5: the second record instead of the first",
+      "welcome",
+      {
+        m5: sealWelcome([1, 2].map(() => ({ type: FRAME.welcome, payload: welcome }))),
+      },
+    ],
+  ];
+  return {
+    layer: "handshake",
+    scenarios: [
+      { name: "worked example", expect: "ok", ...good },
+      ...bad.map(([name, expect, change]) => ({ name, expect, ...good, ...change })),
+    ],
+  };
+}
+
+function makeRecords(): VectorFile {
+  const primitives = seededPrimitives("vectors: record");
+  const secret = primitives.random(32);
+  const note = (value: number) => ({ type: FRAME.note, payload: Uint8Array.of(value) });
+  const layer = () =>
+    new RecordLayer(nodePrimitives, { send: secret.slice(), receive: new Uint8Array(32) }, 0);
+  const first = layer();
+  const three = [1, 2, 3].flatMap((value) => first.seal(note(value), 0)).map(toHex);
+  const [one = "", two = "", last = ""] = three;
+  const second = layer();
+  const epochs = [...second.seal(note(1), 0), ...second.seal(note(2), 15 * 60_000)].map(toHex);
+  const third = layer();
+  const closed = [...third.seal(note(1), 0), ...third.sealClose(1, 0)].map(toHex);
+  const fourth = layer();
+  const crafted = (count: number) =>
+    [
+      ...fourth.seal(note(1), 0),
+      ...fourth.seal({ type: FRAME.close, payload: concat(u64be(count), Uint8Array.of(1)) }, 0),
+    ].map(toHex);
+  const frames = (...values: number[]) =>
+    values.map((value) => ({ type: 0x14, payload: toHex(Uint8Array.of(value)) }));
+  const key = toHex(secret);
+  const bad: Record<string, string[]> = {
+    "the first bit of the kind flipped": [flip(one, 0, 0x80), two],
+    "a bit of the tag flipped": [flip(one, 1), two],
+    "the last bit flipped": [one, flip(two, 255)],
+    reordered: [two, one],
+    replayed: [one, one],
+    "one missing": [one, last],
+    "cut to no bucket": [one.slice(0, -2)],
+    empty: [""],
+    "grown to the next bucket": [one + "00".repeat(768)],
+    "an epoch without its announcement": [epochs[0] ?? "", epochs[2] ?? ""],
+    "a record of the old epoch after its end": [epochs[0] ?? "", epochs[1] ?? "", two],
+    "an end that names one record more": crafted(2),
+    "an end whose predecessor is missing": closed.slice(1),
+  };
+  return {
+    layer: "record",
+    scenarios: [
+      { name: "three in a row", expect: "ok", secret: key, records: three, frames: frames(1, 2, 3) },
+      { name: "a new epoch", expect: "ok", secret: key, records: epochs, frames: frames(1, 2) },
+      { name: "an authenticated end", expect: "ok", secret: key, records: closed },
+      ...Object.entries(bad).map(([name, records]) => ({
+        name,
+        expect: "record" as const,
+        secret: key,
+        records,
+      })),
+      { name: "under another key", expect: "record", secret: toHex(primitives.random(32)), records: three },
+    ],
+  };
+}
+
+function rawFrame(header: string, body = ""): string {
+  const json = nodePrimitives.encodeUtf8(header);
+  return toHex(
+    concat(Uint8Array.of(json.length >> 8, json.length & 255), json, nodePrimitives.encodeUtf8(body)),
+  );
+}
+
+function makeFrames(): VectorFile {
+  const zeros = (length: number): string => toBase64url(new Uint8Array(length));
+  const say = `{"t":"say","n":1,"prev":"${zeros(32)}","view":{"seq":0,"chain":"${zeros(32)}"},"sig":"${zeros(64)}"}`;
+  const own = '{"t":"own","seq":1,"ts":0,"n":1}';
+  const ended = '{"t":"event","seq":1,"ts":0,"event":{"kind":"ended","cause":"closed"}}';
+  const ok: [string, (typeof DECODERS)[number], string][] = [
+    ["a message", "member", rawFrame(say, "hello")],
+    ["keys in another order", "member", rawFrame(`{"n":1,${say.slice(1).replace('"n":1,', "")}`, "hello")],
+    ["a place", "host", rawFrame(own)],
+    ["the end", "host", rawFrame(ended)],
+    ["a leave", "member", rawFrame('{"t":"leave"}')],
+    ["an empty presence", "host-note", rawFrame('{"members":[]}')],
+    ["a reading note", "member-note", rawFrame('{"read":3,"active":true}')],
+  ];
+  const bad: [string, (typeof DECODERS)[number], string][] = [
+    ["no bytes at all", "host", ""],
+    ["a header longer than the frame", "host", rawFrame(own).slice(0, -2)],
+    ["no JSON", "host", rawFrame("own")],
+    ["an unknown type", "host", rawFrame('{"t":"exec"}')],
+    ["an unknown key", "host", rawFrame('{"t":"own","seq":1,"ts":0,"n":1,"x":1}')],
+    ["a missing key", "host", rawFrame('{"t":"own","seq":1,"ts":0}')],
+    ["a place of zero", "host", rawFrame(own.replace('"seq":1', '"seq":0'))],
+    ["a number that is no integer", "host", rawFrame(own.replace('"n":1', '"n":1.5'))],
+    ["a number beyond 2^53", "host", rawFrame(own.replace('"n":1', '"n":9007199254740992'))],
+    ["an unknown cause", "host", rawFrame(ended.replace("closed", "bored"))],
+    ["a body on a frame without one", "host", rawFrame(ended, "and more")],
+    ["a member's frame to a member", "host", rawFrame(say, "hello")],
+    ["a host's frame to the host", "member", rawFrame(own)],
+    ["a message without text", "member", rawFrame(say)],
+    ["a message of blanks", "member", rawFrame(say, " \n ")],
+    ["a message with an escape sequence", "member", rawFrame(say, "\u001b]0;x\u0007")],
+    ["a hash of 31 bytes", "member", rawFrame(say.replace(zeros(32), zeros(31)), "hello")],
+    [
+      "a hash with trailing bits",
+      "member",
+      rawFrame(say.replace(zeros(32), `${zeros(32).slice(0, -1)}B`), "hello"),
+    ],
+    ["an unknown intent", "member", rawFrame(say.replace('"n":1', '"n":1,"intent":"command"'), "hello")],
+    [
+      "a name that turns the line around",
+      "confirm",
+      rawFrame(`{"share":"${zeros(32)}","name":"a\u202eb","key":"${zeros(32)}","received":0}`),
+    ],
+    [
+      "a name with a line break",
+      "confirm",
+      rawFrame(`{"share":"${zeros(32)}","name":"a\\nb","key":"${zeros(32)}","received":0}`),
+    ],
+    [
+      "a presence of a nameless id",
+      "host-note",
+      rawFrame('{"members":[{"id":"","connected":true,"heardAgoMs":0,"read":0}]}'),
+    ],
+    ["a note with a body", "member-note", rawFrame('{"read":3,"active":true}', "x")],
+  ];
+  const scenario =
+    (expect: "ok" | "frame") =>
+    ([name, decoder, payload]: (typeof ok)[number]) => ({ name, expect, decoder, payload });
+  return { layer: "frame", scenarios: [...ok.map(scenario("ok")), ...bad.map(scenario("frame"))] };
+}
+
+function makeOrders(): VectorFile {
+  const primitives = seededPrimitives("vectors: order");
+  const codec = new FrameCodec(nodePrimitives);
+  const room = roomIdFrom(primitives.random(16));
+  const keys = ["host", "ben", "cid"].map(() => primitives.generateSigningKeyPair());
+  const [host, ben, cid] = keys.map((pair) => new Signer(nodePrimitives, pair, room));
+  if (host === undefined || ben === undefined || cid === undefined) throw new Error("no signers");
+  const order = RoomOrder.genesis(nodePrimitives, room, { id: host.id, name: "ana", key: host.publicKey });
+  const event = (seq: number, one: RoomEvent, text = ""): string =>
+    toHex(codec.encodeHostFrame({ t: "event", seq, ts: 1_700_000_000_000 + seq, event: one }, text));
+  const take = (seq: number, one: RoomEvent, text = ""): string => {
+    const ts = 1_700_000_000_000 + seq;
+    if (one.kind === "chat") order.appendChat(seq, ts, one, order.verify(one, text));
+    else order.appendSystem(seq, ts, one);
+    return event(seq, one, text);
+  };
+  const joined = (signer: Signer, name: string): RoomEvent => ({
+    kind: "joined",
+    member: { id: signer.id, name, key: signer.publicKey },
+  });
+  const said = (signer: Signer, text: string, view = order.view): ChatEvent => ({
+    kind: "chat",
+    from: signer.id,
+    ...signer.sign({ text, view }).fields,
+  });
+  const j1 = take(1, joined(ben, "ben"));
+  const j2 = take(2, joined(cid, "cid"));
+  const viewAt2 = order.view;
+  const first = said(ben, "one");
+  const c3 = take(3, first, "one");
+  const second = said(ben, "two");
+  const c4 = take(4, second, "two");
+  const reply = said(cid, "three");
+  const c5 = take(5, reply, "three");
+  const left = take(6, { kind: "left", id: ben.id, cause: "left" });
+  const chain = toHex(order.view.chain);
+  const elsewhere = { seq: viewAt2.seq, chain: new Uint8Array(32) };
+  const forged = said(host, "forged", elsewhere);
+  const common = { room, host: { name: "ana", key: toHex(host.publicKey) } };
+  const bad: [string, Expectation, string[]][] = [
+    ["a sender nobody knows", "order", [c3]],
+    ["another sender than who signed", "order", [j1, j2, event(3, { ...first, from: cid.id }, "one")]],
+    ["another text than was signed", "order", [j1, j2, event(3, first, "won")]],
+    ["another count than was signed", "order", [j1, j2, event(3, { ...first, n: 2 }, "one")]],
+    ["a first message withheld", "order", [j1, j2, event(3, second, "two")]],
+    ["a message repeated", "order", [j1, j2, c3, event(4, first, "one")]],
+    ["a number skipped", "order", [j1, j2, event(4, first, "one")]],
+    ["a number repeated", "order", [j1, event(1, joined(cid, "cid"))]],
+    ["a member twice", "order", [j1, event(2, joined(ben, "ben"))]],
+    [
+      "a member under an id that is not its own",
+      "order",
+      [event(1, { kind: "joined", member: { id: cid.id, name: "cid", key: ben.publicKey } })],
+    ],
+    [
+      "words of somebody who has left",
+      "order",
+      [j1, j2, event(3, { kind: "left", id: ben.id, cause: "lost" }), event(4, first, "one")],
+    ],
+    ["a sender that was told another order", "equivocation", [j1, j2, event(3, forged, "forged")]],
+    ["a sender that was told more", "equivocation", [j1, j2, c3, event(4, reply, "three")]],
+    [
+      "a name that another member was told differently",
+      "equivocation",
+      [j1, event(2, joined(cid, "sid")), event(3, first, "one")],
+    ],
+  ];
+  return {
+    layer: "order",
+    scenarios: [
+      { name: "a whole room", expect: "ok", ...common, frames: [j1, j2, c3, c4, c5, left], chain },
+      ...bad.map(([name, expect, frames]) => ({ name, expect, ...common, frames })),
+    ],
+  };
+}
+
+/** Every generated file by its name in test/vectors, as it is to be stored. */
+export function makeVectors(): Record<string, string> {
+  const files = {
+    "link.json": makeLinks(),
+    "handshake.json": makeHandshakes(),
+    "record.json": makeRecords(),
+    "frame.json": makeFrames(),
+    "order.json": makeOrders(),
+  };
+  return Object.fromEntries(
+    Object.entries(files).map(([name, file]) => [
+      name,
+      `${JSON.stringify(vectorFile.parse(file), null, 2)}\n`,
+    ]),
+  );
+}

@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import {
+  EXPECTATIONS,
+  makeVectors,
+  runHandshake,
+  runVectors,
+  vectorFile,
+  type VectorFile,
+} from "./support/vectors.ts";
+
+const folder = new URL("./vectors/", import.meta.url);
+/** noise.json is the work of others and has its own test. */
+const names = readdirSync(folder).filter((name) => name.endsWith(".json") && name !== "noise.json");
+const read = (name: string): string => readFileSync(new URL(name, folder), "utf8");
+/** Throws for a file of another form, so an unknown `expect` fails the run. */
+const parse = (name: string): VectorFile => vectorFile.parse(JSON.parse(read(name)));
+
+const RULES: Record<VectorFile["layer"], string> = {
+  link: "[L1] [L2]",
+  handshake: "[H1] [H2] [H5] [H7] [H10] [H11] [H12] [K5]",
+  record: "[R2] [R3] [R4] [R5] [R6]",
+  frame: "[F1] [F2] [F3] [F4] [T1] [T2]",
+  order: "[O1] [O2] [O3] [O4] [O5] [O6]",
+};
+
+describe("vectors", () => {
+  for (const name of names) {
+    const file = parse(name);
+    for (const { name: scenario, expect: expected, outcome } of runVectors(file)) {
+      it(`${RULES[file.layer]} ${name}: ${scenario} → ${expected}`, () => {
+        expect(outcome).toBe(expected);
+      });
+    }
+  }
+
+  it("are what the generator makes, and nothing else", () => {
+    const made = makeVectors();
+    expect(names.toSorted()).toEqual(Object.keys(made).toSorted());
+    for (const name of names) expect(read(name), name).toBe(made[name]);
+  });
+
+  it("mostly fail, name every layer, and have names of their own", () => {
+    const all = names.flatMap((name) => parse(name).scenarios.map((one) => ({ file: name, ...one })));
+    const failing = all.filter((one) => one.expect !== "ok");
+    expect(failing.length / all.length).toBeGreaterThan(0.75);
+    expect(new Set(all.map((one) => one.expect))).toEqual(new Set(EXPECTATIONS));
+    expect(new Set(all.map((one) => `${one.file} ${one.name}`)).size).toBe(all.length);
+  });
+
+  it("refuse an expectation that nobody knows", () => {
+    const file: unknown = JSON.parse(read("link.json").replace('"expect": "link"', '"expect": "lnk"'));
+    expect(vectorFile.safeParse(file).success).toBe(false);
+  });
+
+  it("[H1] [H2] [H7] [K2] [K3] the worked example of the specification is the first handshake vector", () => {
+    const file = parse("handshake.json");
+    const example = file.layer === "handshake" ? file.scenarios[0] : undefined;
+    if (example === undefined) throw new Error("no worked example");
+    const { layer, trace } = runHandshake(example);
+    expect(layer).toBe("ok");
+    expect([trace["m2"], trace["m3"]]).toEqual([example.m2, example.m3]);
+    const specification = readFileSync(new URL("../docs/PROTOCOL.md", import.meta.url), "utf8");
+    const section = specification.slice(specification.indexOf("## 13."), specification.indexOf("## 14."));
+    const shown = section.replaceAll(/\s/g, "");
+    const { name: _, expect: __, m4, m5, ...inputs } = example;
+    for (const [field, value] of Object.entries({ ...inputs, ...trace }))
+      expect(shown.includes(value.replaceAll(/\s/g, "")), field).toBe(true);
+    for (const long of [m4, m5]) expect(shown.includes(long.slice(0, 64)), "a record").toBe(true);
+  });
+});
