@@ -1,0 +1,91 @@
+import { createServer, type AddressInfo } from "node:net";
+import type { MemberId } from "../../src/protocol/ids.ts";
+import { nodePrimitives } from "../../src/runtime/primitives.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
+import type { Config } from "../../src/session/config.ts";
+import { Sessions, type SessionsOptions } from "../../src/session/sessions.ts";
+import { createLookup } from "../../src/net/resolve.ts";
+import { createDirectProvider } from "../../src/tunnel/direct.ts";
+import type { TunnelProvider } from "../../src/tunnel/tunnel.ts";
+
+/** Ids are only ever compared here. */
+export function memberIdFromText(text: string): MemberId {
+  return text as MemberId;
+}
+
+export const CONFIG: Config = {
+  transport: "direct",
+  bind: "127.0.0.1",
+  port: 0,
+  publicUrl: undefined,
+  name: undefined,
+  cloudflaredPath: undefined,
+  doh: false,
+  idleMinutes: 30,
+  inviteMinutes: 10,
+  skipReachabilityCheck: true,
+};
+
+export function sessionsOn(
+  clock: Clock,
+  config: Partial<Config> = {},
+  providers: Partial<SessionsOptions["providers"]> = {},
+): Sessions {
+  const direct = createDirectProvider({ bind: "127.0.0.1" });
+  return new Sessions({
+    config: { ...CONFIG, ...config },
+    primitives: nodePrimitives,
+    clock,
+    lookup: createLookup({ doh: false }),
+    providers: { direct, cloudflared: direct, ...providers },
+  });
+}
+
+export interface WatchedProvider {
+  readonly provider: TunnelProvider;
+  readonly ports: number[];
+  stops: number;
+}
+
+/** The direct provider, and what was asked of it. */
+export function watchedProvider(): WatchedProvider {
+  const direct = createDirectProvider({ bind: "127.0.0.1" });
+  const watched: WatchedProvider = {
+    ports: [],
+    stops: 0,
+    async provider(request) {
+      watched.ports.push(request.port);
+      const tunnel = await direct(request);
+      return {
+        ...tunnel,
+        async stop() {
+          watched.stops += 1;
+          await tunnel.stop();
+        },
+      };
+    },
+  };
+  return watched;
+}
+
+export const hostRequest = (goal = "goal", signal = new AbortController().signal) => ({
+  goal,
+  invites: 1,
+  transport: undefined,
+  name: "ana",
+  signal,
+  onProgress: () => undefined,
+});
+
+export const joinRequest = (joinLink = "", signal = new AbortController().signal) => ({
+  joinLink,
+  name: "ben",
+  signal,
+});
+
+/** A port that was free a moment ago. */
+export async function takenPort(): Promise<{ port: number; free: () => void }> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { port: (server.address() as AddressInfo).port, free: () => void server.close() };
+}
