@@ -24,7 +24,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const ORDER = ["main", "cli", "mcp", "session", "tunnel", "transport", "net", "runtime", "protocol"];
 
 /** Packages that the pure core may use: schemas, and a list of words. */
-const CORE_PACKAGES = ["@scure/bip39/wordlists/english.js", "zod"];
+const CORE_PACKAGES = ["@scure/bip39/wordlists/english.js", "zod/mini"];
 
 const MAX_LINES = 300;
 /** Files that are longer, and why. */

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { systemClock, type Clock } from "../runtime/clock.ts";
 import { deadline, orAborted } from "./deadline.ts";
 import { httpsClient, readBounded, type HttpsClient } from "./https.ts";
@@ -49,11 +49,8 @@ const NO_ERROR = 0;
 const NAME_ERROR = 3;
 
 const answerSchema = z.object({
-  Status: z.number().int(),
-  Answer: z
-    .array(z.object({ type: z.number().int(), data: z.string() }))
-    .max(100)
-    .optional(),
+  Status: z.int(),
+  Answer: z.optional(z.array(z.object({ type: z.int(), data: z.string() })).check(z.maxLength(100))),
 });
 
 /** Asks the servers one after the other, each a little after the one before or as soon as that failed. */

@@ -42,7 +42,17 @@ export function view(bytes: Bytes): DataView {
 
 /** Length-prefixed concatenation: every field preceded by its u32be length, so that no two lists collide (K1). */
 export function lengthPrefixed(...fields: readonly Bytes[]): Bytes {
-  return concat(...fields.flatMap((field) => [u32be(field.length), field]));
+  let length = 0;
+  for (const field of fields) length += 4 + field.length;
+  const whole = new Uint8Array(length);
+  const lengths = new DataView(whole.buffer);
+  let at = 0;
+  for (const field of fields) {
+    lengths.setUint32(at, field.length);
+    whole.set(field, at + 4);
+    at += 4 + field.length;
+  }
+  return whole;
 }
 
 /** Equality in time that depends on the length alone. */
@@ -108,5 +118,7 @@ export function toHex(bytes: Bytes): string {
 
 /** Bytes of a label that is known to be ASCII; UTF-8 proper is a primitive, since the platform does it well. */
 export function ascii(label: string): Bytes {
-  return Uint8Array.from(label, (letter) => letter.charCodeAt(0));
+  const bytes = new Uint8Array(label.length);
+  for (let at = 0; at < label.length; at += 1) bytes[at] = label.charCodeAt(at);
+  return bytes;
 }

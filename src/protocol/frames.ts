@@ -1,7 +1,7 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { concat, fromBase64url, toBase64url, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
-import { parseMemberId, type MemberId } from "./ids.ts";
+import { parseMemberId } from "./ids.ts";
 import { ROOM } from "./limits.ts";
 import type { Primitives } from "./primitives.ts";
 import { isGoal, isName, isText } from "./text.ts";
@@ -14,25 +14,26 @@ import { isGoal, isName, isText } from "./text.ts";
 const HEADER_LENGTH_BYTES = 2;
 const MAX_HEADER_BYTES = 0xffff;
 
-const bytesOf = (length: number) =>
-  z.string().transform((text, context): Bytes => {
-    const bytes = fromBase64url(text, length);
-    if (bytes !== undefined) return bytes;
-    context.addIssue("not base64url of the right length");
-    return z.NEVER;
-  });
-const memberId = z.string().transform((text, context): MemberId => {
-  const id = parseMemberId(text);
-  if (id !== undefined) return id;
-  context.addIssue("not a member id");
-  return z.NEVER;
-});
+/** A text that stands for something else, or is malformed. */
+const decoded = <Value>(read: (text: string) => Value | undefined) =>
+  z.pipe(
+    z.string(),
+    z.transform((text, context): Value => {
+      const value = read(text);
+      if (value !== undefined) return value;
+      context.issues.push({ code: "custom", message: "malformed", input: text });
+      return z.NEVER;
+    }),
+  );
+
+const bytesOf = (length: number) => decoded((text) => fromBase64url(text, length));
+const memberId = decoded(parseMemberId);
 const hash = bytesOf(32);
-const counter = z.int().nonnegative();
-const name = z.string().refine(isName);
+const counter = z.int().check(z.nonnegative());
+const ordinal = z.int().check(z.positive());
+const name = z.string().check(z.refine(isName));
 
 export const INTENTS = ["request", "inform", "ack"] as const;
-const intent = z.enum(INTENTS).optional();
 
 /** A place in the room's order, as one member saw it. */
 const viewSchema = z.strictObject({ seq: counter, chain: hash });
@@ -40,13 +41,13 @@ const member = z.strictObject({ id: memberId, name, key: bytesOf(32) });
 
 const chatFields = {
   /** The sender's own count of its messages, from 1. */
-  n: counter.min(1),
+  n: ordinal,
   /** Hash of the sender's message before this one; zeros for its first. */
   prev: hash,
   view: viewSchema,
-  intent,
-  replyTo: counter.min(1).optional(),
-  to: z.array(memberId).min(1).max(ROOM.maxMembers).optional(),
+  intent: z.optional(z.enum(INTENTS)),
+  replyTo: z.optional(ordinal),
+  to: z.optional(z.array(memberId).check(z.minLength(1), z.maxLength(ROOM.maxMembers))),
   sig: bytesOf(64),
 };
 
@@ -63,8 +64,8 @@ const roomEvent = z.discriminatedUnion("kind", [
 
 /** Host to member. `own` places the member's own message; everything else arrives as an event. */
 const hostFrame = z.discriminatedUnion("t", [
-  z.strictObject({ t: z.literal("event"), seq: counter.min(1), ts: counter, event: roomEvent }),
-  z.strictObject({ t: z.literal("own"), seq: counter.min(1), ts: counter, n: counter.min(1) }),
+  z.strictObject({ t: z.literal("event"), seq: ordinal, ts: counter, event: roomEvent }),
+  z.strictObject({ t: z.literal("own"), seq: ordinal, ts: counter, n: ordinal }),
 ]);
 
 /** Member to host. */
@@ -73,11 +74,14 @@ const memberFrame = z.discriminatedUnion("t", [
   z.strictObject({ t: z.literal("leave") }),
 ]);
 
+const members = <Item extends z.core.$ZodType>(item: Item) =>
+  z.array(item).check(z.maxLength(ROOM.maxMembers));
+
 /** Volatile, host to member: who is there, how long ago each was heard, how far each has read. */
 const hostNote = z.strictObject({
-  members: z
-    .array(z.strictObject({ id: memberId, connected: z.boolean(), heardAgoMs: counter, read: counter }))
-    .max(ROOM.maxMembers),
+  members: members(
+    z.strictObject({ id: memberId, connected: z.boolean(), heardAgoMs: counter, read: counter }),
+  ),
 });
 
 /** Volatile, member to host: how far this member's agent has read; being sent at all is activity. */
@@ -92,12 +96,12 @@ const confirm = z.strictObject({
 });
 
 const welcome = z.strictObject({
-  goal: z.string().refine(isGoal),
+  goal: z.string().check(z.refine(isGoal)),
   self: memberId,
   /** As the host calls this member: a name that was taken gets a suffix. */
   name,
   host: memberId,
-  members: z.array(member).max(ROOM.maxMembers),
+  members: members(member),
   /** Last durable frame the host has received from this member. */
   received: counter,
   /** Where this member's part of the room's order begins; at a first connection, just before its own arrival. */
@@ -136,7 +140,7 @@ function violation(): TunnelError {
   return new TunnelError("protocol-violation", { detail: "a malformed frame" });
 }
 
-function decode<Schema extends z.ZodType>(
+function decode<Schema extends z.ZodMiniType>(
   primitives: Primitives,
   schema: Schema,
   payload: Bytes,

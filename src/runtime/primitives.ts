@@ -73,9 +73,14 @@ function generateSigningKeyPair(): SigningKeyPair {
   };
 }
 
+/** Importing a key costs as much as a verification, and a member's key is the same object for its whole stay. */
+const importedKeys = new WeakMap<Bytes, KeyObject>();
+
 function verifySignature(publicKey: Bytes, message: Bytes, signature: Bytes): boolean {
   if (publicKey.length !== 32 || signature.length !== 64) return false;
-  return verify(null, message, importPublicKey(ED25519_SPKI, publicKey), signature);
+  const key = importedKeys.get(publicKey) ?? importPublicKey(ED25519_SPKI, publicKey);
+  importedKeys.set(publicKey, key);
+  return verify(null, message, key, signature);
 }
 
 function chachaSeal(key: Bytes, nonce: Bytes, plaintext: Bytes, associated: Bytes): Bytes {

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { ErrorCode } from "../protocol/errors.ts";
 
 /** What a line of cloudflared's log means to us. Its text goes no further than this file: it may quote a remote server. */
@@ -56,9 +56,9 @@ interface Entry {
 
 const jsonEntry = z.object({
   level: z.string(),
-  message: z.string().default(""),
-  error: z.string().default(""),
-  status_code: z.string().default(""),
+  message: z._default(z.string(), ""),
+  error: z._default(z.string(), ""),
+  status_code: z._default(z.string(), ""),
 });
 
 function readEntry(line: string): Entry {
