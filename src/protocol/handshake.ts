@@ -130,11 +130,11 @@ export class GuestHandshake {
   /**
    * M1 → M2. The answer holds nothing that a fake host could use: an HMAC bound to its own challenge, and
    * ciphertext under a key it does not have (H3).
-   * @throws {TunnelError} version-unsupported, protocol-violation, host-not-authentic
+   * @throws {TunnelError} not-a-tunnel, version-unsupported, protocol-violation, host-not-authentic
    */
   answer(challenge: Bytes): Bytes {
     if (challenge.length !== CHALLENGE_BYTES || challenge[0] !== WIRE.challenge) {
-      throw new TunnelError("protocol-violation", { detail: "no challenge came" });
+      throw new TunnelError("not-a-tunnel", { detail: "no challenge came" });
     }
     if (challenge[1] !== PROTOCOL_VERSION) throw new TunnelError("version-unsupported");
     const { room, hostKey, credential, claim } = this.#options;

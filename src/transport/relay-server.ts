@@ -68,7 +68,11 @@ function listen(server: Server, { bind, port }: RelayOptions): Promise<void> {
       const where = isTaken ? `port ${port}` : bind;
       reject(new TunnelError(isTaken ? "port-in-use" : "bind-failed", { detail: where, cause: error }));
     });
-    server.listen({ host: bind, port, exclusive: true }, resolve);
+    server.listen({ host: bind, port, exclusive: true }, () => {
+      // Out of descriptors, say: one connection less, and no reason for the room to end.
+      server.on("error", () => undefined);
+      resolve();
+    });
   });
 }
 

@@ -3,7 +3,7 @@ import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
 import { Agent, closeAgents, portOf, type Payload } from "../support/agent.ts";
-import { accepts } from "../support/processes.ts";
+import { accepts, until } from "../support/processes.ts";
 
 /** Every bad input gets a code and a next step (the helper insists on both), and nothing is lost by it. */
 let host: Agent;
@@ -278,7 +278,7 @@ it("a port in use, an address that is not ours and a variable that does not pars
   expect(portOf(again.joinLink)).toBe(port);
   expect(await code(taken, "tunnel_open", { goal: "y" })).toBe("port-in-use");
   await taken.call("tunnel_close");
-  expect(await accepts(port)).toBe(false);
+  await until("nothing listens any more", async () => !(await accepts(port)));
   const elsewhere = await Agent.start({ TUNNEL_BIND: "192.0.2.1" });
   expect(await code(elsewhere, "tunnel_open", { goal: "x" })).toBe("bind-failed");
   await Promise.all([taken.close(), elsewhere.close()]);

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Agent, closeAgents } from "../support/agent.ts";
-import { accepts, gone } from "../support/processes.ts";
+import { accepts, until, gone } from "../support/processes.ts";
 
 const FAKE = fileURLToPath(new URL("../support/fake-cloudflared.mjs", import.meta.url));
 const startSchema = z.object({ pid: z.number(), host: z.string(), proxyPort: z.number() });
@@ -51,7 +51,7 @@ it("a whole session runs through the proxy, and nothing is left of it", async ()
   const end = await guest.call("tunnel_listen");
   expect(end.ended).toMatchObject({ cause: "closed-by-host" });
   await gone(start.pid);
-  expect(await accepts(start.proxyPort)).toBe(false);
+  await until("nothing listens any more", async () => !(await accepts(start.proxyPort)));
   expect([host.box.left(), host.stderr]).toEqual([[], ""]);
 });
 

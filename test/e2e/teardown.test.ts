@@ -115,7 +115,7 @@ describe("the end of a server", () => {
     end(server);
     expect(await exited).toEqual([0, null]);
     await gone(start?.pid ?? 0);
-    expect(await accepts(port)).toBe(false);
+    await until("nothing listens any more", async () => !(await accepts(port)));
     expect(box.left()).toEqual([]);
     expect(server.stderr()).toBe("");
     // Whatever stands on standard output is JSON-RPC.
@@ -135,7 +135,7 @@ describe("the end of a server", () => {
     server.child.stdin?.end();
     expect(await exited).toEqual([0, null]);
     await gone(start?.pid ?? 0);
-    expect(await accepts(localPort(start ?? { args: [] }))).toBe(false);
+    await until("nothing listens any more", async () => !(await accepts(localPort(start ?? { args: [] }))));
     expect(box.left()).toEqual([]);
   });
 
@@ -159,7 +159,7 @@ describe("the end of a server", () => {
     const [start] = starts(state);
     await gone(start?.pid ?? 0);
     await until("the directory is gone", () => box.left().length === 0);
-    expect(await accepts(localPort(start ?? { args: [] }))).toBe(false);
+    await until("nothing listens any more", async () => !(await accepts(localPort(start ?? { args: [] }))));
     server.send({ id: 3, method: "tools/call", params: { name: "tunnel_status", arguments: {} } });
     expect(await server.answer(3)).toMatchObject({ result: { structuredContent: { status: "idle" } } });
     expect(server.lines.some((line) => line.includes('"id":2'))).toBe(false);
@@ -187,7 +187,7 @@ describe.skipIf(!POSIX)("kill -9 of the client", () => {
     client.kill("SIGKILL");
     await gone(server);
     await gone(start?.pid ?? 0);
-    expect(await accepts(localPort(start ?? { args: [] }))).toBe(false);
+    await until("nothing listens any more", async () => !(await accepts(localPort(start ?? { args: [] }))));
     expect(box.left()).toEqual([]);
     if (holder !== undefined) process.kill(holder, "SIGKILL");
   });
