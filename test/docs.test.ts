@@ -45,6 +45,12 @@ describe("the documentation", () => {
     }
   });
 
+  it("names for every claim about threats a test that exists", () => {
+    const named = [...read("docs/THREATS.md").matchAll(/test\/[\w/-]+\.test\.ts/g)].map(([file]) => file);
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
+  });
+
   it("names both set-up commands, and nowhere tells anybody to start a stranger's package", () => {
     const readme = read("README.md");
     expect(readme).toContain("npm ci && npm run demo");

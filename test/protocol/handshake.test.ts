@@ -223,6 +223,40 @@ describe("handshake", () => {
     }
   });
 
+  it("[K4] the link and even the host's private key, leaked later, open nothing that was recorded", () => {
+    const link = new World().link();
+    const hostStatic = nodePrimitives.generateDhKeyPair();
+    const credential = inviteCredential(nodePrimitives, link.key);
+    const guest = guestHalf({ ...link, hostKey: hostStatic.publicKey });
+    const challenge = writeChallenge(nodePrimitives, roomBytes(link));
+    const auth = readAuth(guest.answer(challenge));
+    if (auth === undefined) throw new Error("no AUTH");
+    const accepted = acceptAuth(nodePrimitives, { challenge, auth, credential, hostStatic });
+    if (accepted === undefined) throw new Error("denied");
+    const result = guest.finish(accepted.message);
+    const secrets = {
+      send: result.initiatorToResponder.slice(),
+      receive: result.responderToInitiator.slice(),
+    };
+    const frame = { type: FRAME.note, payload: nodePrimitives.encodeUtf8("the goal") };
+    const [recorded = new Uint8Array(0)] = new RecordLayer(nodePrimitives, secrets, 0).seal(frame, 0);
+
+    // With everything that is ever written down, the thief can redo the host's half, but with another ephemeral key.
+    const redone = acceptAuth(nodePrimitives, { challenge, auth, credential, hostStatic });
+    if (redone === undefined) throw new Error("denied");
+    for (const receive of [redone.result.initiatorToResponder, redone.result.responderToInitiator]) {
+      const thief = new RecordLayer(nodePrimitives, { send: receive.slice(), receive: receive.slice() }, 0);
+      expect(codeOf(() => thief.open(recorded, 0))).toBe("integrity-failed");
+    }
+    // The keys of the session itself do open it, so the check above can fail.
+    const host = new RecordLayer(
+      nodePrimitives,
+      { send: accepted.result.responderToInitiator, receive: accepted.result.initiatorToResponder },
+      0,
+    );
+    expect(host.open(recorded, 0)).toEqual(frame);
+  });
+
   it("[H3] an answer to one challenge is worth nothing for another: relayed to the real host, it is denied", () => {
     const world = new World();
     const link = world.link();
