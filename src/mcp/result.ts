@@ -18,7 +18,7 @@ export function success(payload: Payload): CallToolResult {
   return result(payload);
 }
 
-/** Code, what happened, next step: all a model needs to do better (DESIGN §6). */
+/** Code, what happened, next step: all a model needs to do better. */
 export function failure(error: TunnelError, extra: Payload = {}): CallToolResult {
   const { code, message, next, retryable } = error;
   return { ...result({ error: { code, message, next, retryable }, ...extra }), isError: true };

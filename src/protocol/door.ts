@@ -25,7 +25,7 @@ export type Entitlement =
   | { readonly kind: "invite"; readonly inviteId: InviteId; readonly claim: Bytes }
   | { readonly kind: "resume"; readonly member: MemberId };
 
-/** A socket that has not proved itself yet; what it may hold depends on how far it came (PROTOCOL §4.2). */
+/** A socket that has not proved itself yet; what it may hold depends on how far it came (PROTOCOL §4.1). */
 type Visitor =
   | {
       readonly name: "challenged";

@@ -1,6 +1,6 @@
 import { ROOM } from "./limits.ts";
 
-/** When a room in which nobody does anything ends (DESIGN §5.6), and when its members are told so. */
+/** When a room in which nobody does anything ends, and when its members are told so. */
 export class IdleClock {
   readonly #limitMs: number;
   #activeAt: number;

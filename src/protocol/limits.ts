@@ -10,7 +10,7 @@ const MINUTE = 60 * SECOND;
 
 export const PROTOCOL_VERSION = 1;
 
-/** Before a peer has proved anything (DESIGN §7): small, because anybody on the internet can cause it. */
+/** Before a peer has proved anything (PROTOCOL §4.2): small, because anybody on the internet can cause it. */
 export const PRE_AUTH = {
   /** The longest handshake message is a confirmation record in the 1 KiB bucket. */
   maxFrameBytes: KIB,
@@ -45,7 +45,7 @@ export const RECORD = {
 } as const;
 
 export const ROOM = {
-  /** Members at once, the host included (issue 4: up to 64). */
+  /** Members at once, the host included. */
   maxMembers: 64,
   inviteLifetimeMs: 10 * MINUTE,
   /** How long a claim keeps other holders of the same link out, and its own retries in. */

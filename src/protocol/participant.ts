@@ -15,7 +15,7 @@ export const HANGUP = {
   silent: 4005,
 } as const;
 
-/** A participant as any side may show it: measured, with its age (DESIGN §5.4). */
+/** A participant as any side may show it: measured, with its age. */
 export interface Presence {
   readonly id: MemberId;
   readonly name: string;

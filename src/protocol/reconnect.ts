@@ -3,7 +3,7 @@ import { inviteCredential, resumeCredential, type Credential } from "./keys.ts";
 import { LINK } from "./limits.ts";
 import type { Primitives } from "./primitives.ts";
 
-/** A credential that the host may hold: which one is known only when it has been tried (PROTOCOL §4.5). */
+/** A credential that the host may hold: which one is known only when it has been tried (PROTOCOL §4.4). */
 export interface Candidate {
   readonly kind: "invite" | "resume";
   readonly credential: Credential;

@@ -32,7 +32,7 @@ interface Offer {
 const MAX_OFFERS = 16;
 
 /**
- * The reading position of this side's agent, kept here and not by the model (DESIGN §5.2). A batch is read when the next
+ * The reading position of this side's agent, kept here and not by the model. A batch is read when the next
  * call arrives and the one that returned it was not cancelled; until then it is offered again. Own words and own
  * arrival are never offered.
  */
