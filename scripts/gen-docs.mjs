@@ -142,7 +142,7 @@ function errorsPage({ ERRORS }) {
 
 /** Names and meanings are those of `--help`; the accepted forms are those of the refusal of a value that nothing accepts. */
 function environmentTable({ helpText, readConfig }) {
-  const variables = [...helpText("0").matchAll(/^ {2}(TUNNEL_\w+) +(.+)$/gm)].map(([, name, meaning]) => ({
+  const variables = [...helpText("0", "").matchAll(/^ {2}(TUNNEL_\w+) +(.+)$/gm)].map(([, name, meaning]) => ({
     name,
     meaning,
   }));

@@ -1,10 +1,12 @@
-import { REGISTRATION } from "../mcp/registration.ts";
+import { registration } from "../mcp/registration.ts";
 
 /** Shown on stderr when a person starts the server by hand and would otherwise face a silent process. */
-export const TERMINAL_HINT = `tunnel-mcp waits for an MCP client on stdin. To register it: ${REGISTRATION}  (--help for more, Ctrl-C to end)`;
+export function terminalHint(bundle: string): string {
+  return `tunnel-mcp waits for an MCP client on stdin. To register it: ${registration(bundle)}  (--help for more, Ctrl-C to end)`;
+}
 
-/** The text of `--help`. */
-export function helpText(version: string): string {
+/** The text of `--help`; `bundle` is the path of the running program. */
+export function helpText(version: string, bundle: string): string {
   return `tunnel-mcp ${version} - two developers' coding agents talk directly, end-to-end encrypted
 
 Usage: tunnel-mcp [command]
@@ -21,7 +23,7 @@ Usage: tunnel-mcp [command]
 
 Register it with Claude Code:
 
-  ${REGISTRATION}
+  ${registration(bundle)}
 
 Environment, all optional:
 

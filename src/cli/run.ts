@@ -3,7 +3,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../protocol/errors.ts";
 import { type Command, parseCommand } from "./args.ts";
 import { type Environment, readConfig, skillsDirectory, wantsColor } from "./env.ts";
-import { helpText, TERMINAL_HINT } from "./help.ts";
+import { helpText, terminalHint } from "./help.ts";
 import { describeSafely } from "./lifecycle.ts";
 import type { Output } from "./output.ts";
 
@@ -45,17 +45,17 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
   const output: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
   switch (command.kind) {
     case "help":
-      host.out(helpText(version));
+      host.out(helpText(version, host.bundle));
       return 0;
     case "version":
       host.out(`${version}\n`);
       return 0;
     case "usage-error":
-      host.err(`tunnel-mcp: ${command.message}\n\n${helpText(version)}`);
+      host.err(`tunnel-mcp: ${command.message}\n\n${helpText(version, host.bundle)}`);
       return 2;
     case "serve": {
       const config = readConfig(env);
-      if (host.stdinIsTerminal) host.err(`${TERMINAL_HINT}\n`);
+      if (host.stdinIsTerminal) host.err(`${terminalHint(host.bundle)}\n`);
       await serve({ config, version, clock, env, onShutdown });
       return 0;
     }

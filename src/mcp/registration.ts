@@ -5,10 +5,17 @@
  */
 export const PUBLISHED = false;
 
-const SERVER_COMMAND = PUBLISHED ? "npx -y tunnel-mcp" : "node /path/to/tunnel-mcp/dist/tunnel-mcp.cjs";
+/** The line that registers the server with Claude Code; `program` is the path of the bundle, as a shell takes it. */
+export function registration(program: string): string {
+  return `claude mcp add tunnel -- ${PUBLISHED ? "npx -y tunnel-mcp" : `node ${quoted(program)}`}`;
+}
 
-/** The line that registers the server with Claude Code. */
-export const REGISTRATION = `claude mcp add tunnel -- ${SERVER_COMMAND}`;
+function quoted(path: string): string {
+  return /^[\w./:\\-]+$/.test(path) ? path : `"${path}"`;
+}
+
+/** The line for a machine whose paths are not known here. */
+export const REGISTRATION = registration("/path/to/tunnel-mcp/dist/tunnel-mcp.cjs");
 
 /** The same as one instruction to somebody who has nothing yet. */
 export const SET_UP = PUBLISHED

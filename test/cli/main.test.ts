@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { helpText } from "../../src/cli/help.ts";
-import { REGISTRATION } from "../../src/mcp/registration.ts";
+import { registration } from "../../src/mcp/registration.ts";
 
 const bundle = fileURLToPath(new URL("../../dist/tunnel-mcp.cjs", import.meta.url));
 const manifest = fileURLToPath(new URL("../../package.json", import.meta.url));
@@ -25,11 +25,11 @@ test("--version prints the version of the package and nothing else", () => {
 });
 
 test("--help prints the usage on stdout", () => {
-  expect(run(["--help"])).toEqual({ status: 0, stdout: helpText(version), stderr: "" });
+  expect(run(["--help"])).toEqual({ status: 0, stdout: helpText(version, bundle), stderr: "" });
 });
 
 test("an unknown argument: what was not understood and the usage on stderr, nothing on stdout, exit code 2", () => {
-  const stderr = `tunnel-mcp: unknown command serve\n\n${helpText(version)}`;
+  const stderr = `tunnel-mcp: unknown command serve\n\n${helpText(version, bundle)}`;
   expect(run(["serve"])).toEqual({ status: 2, stdout: "", stderr });
 });
 
@@ -44,7 +44,7 @@ test.each([[[]], [["doctor"]]])(
 );
 
 test("the help fits a terminal and names every command and variable", () => {
-  const text = helpText("1.2.3");
+  const text = helpText("1.2.3", "/opt/tunnel-mcp.cjs");
   expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(90);
   for (const name of ["demo", "doctor", "install-skill", "--dir PATH", "--force", "--help", "--version"]) {
     expect(text).toContain(`  ${name}`);
@@ -53,5 +53,14 @@ test("the help fits a terminal and names every command and variable", () => {
   const variables = new Set(source.match(/TUNNEL_[A-Z_]+/g));
   expect(new Set(text.match(/TUNNEL_[A-Z_]+/g))).toEqual(variables);
   expect(variables.size).toBe(11);
-  expect(text).toContain(`  ${REGISTRATION}\n`);
+  expect(text).toContain("  claude mcp add tunnel -- node /opt/tunnel-mcp.cjs\n");
+});
+
+test("the line to register is one a shell takes, also for a folder with a space", () => {
+  expect(registration("/home/ana b/tunnel-mcp.cjs")).toBe(
+    'claude mcp add tunnel -- node "/home/ana b/tunnel-mcp.cjs"',
+  );
+  expect(registration("C:\\tools\\tunnel-mcp.cjs")).toBe(
+    "claude mcp add tunnel -- node C:\\tools\\tunnel-mcp.cjs",
+  );
 });
