@@ -6,6 +6,8 @@ import { createLifecycle, endOnSignals, endWithParent } from "./cli/lifecycle.ts
 import { run } from "./cli/run.ts";
 import { systemClock as clock } from "./runtime/clock.ts";
 
+const FLUSH_LIMIT_MS = 500;
+
 /** Put in by scripts/build.mjs. */
 declare const __VERSION__: string;
 
@@ -14,7 +16,11 @@ const isServer = args.length === 0;
 const log = (line: string): void => void process.stderr.write(`tunnel-mcp: ${line}\n`);
 const exitNow = (code: number): void => process.exit(code);
 // Pipes are written asynchronously on some systems: what was printed must be out before the process is.
-const exitFlushed = (code: number): void => void process.stdout.write("", () => process.exit(code));
+// … but a reader that has stopped reading must not keep it alive.
+const exitFlushed = (code: number): void => {
+  setTimeout(() => process.exit(code), FLUSH_LIMIT_MS);
+  process.stdout.write("", () => process.exit(code));
+};
 
 const lifecycle = createLifecycle({ clock, exit: exitFlushed, log });
 endOnSignals(process, lifecycle, { isServer, exit: exitNow, log });
@@ -22,6 +28,8 @@ if (isServer) endWithParent(process, lifecycle, clock);
 // The reader has gone. Without listeners this would be an uncaught exception in the middle of a clean end.
 process.stdout.on("error", () => void lifecycle.shutdown(0));
 process.stderr.on("error", () => undefined);
+// The SDK adds a listener for each answer that waits for a slow reader; Node would take that for a leak, and say so.
+process.stdout.setMaxListeners(0);
 
 void run({
   args,

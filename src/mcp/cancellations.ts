@@ -2,6 +2,9 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import type { CallId } from "../session/inbox.ts";
 
+/** One JSON-RPC line; past it the SDK gives the connection up, and with it every tunnel. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
+
 type Receive = (message: JSONRPCMessage) => void;
 
 /**
@@ -9,7 +12,9 @@ type Receive = (message: JSONRPCMessage) => void;
  * gives up at that very moment drops the answer, and only its cancellation, which the SDK then ignores, tells so.
  */
 export function transportWithCancellations(onCancelled: (call: CallId) => void): StdioServerTransport {
-  const transport = new StdioServerTransport();
+  const transport = new StdioServerTransport(process.stdin, process.stdout, {
+    maxBufferSize: MAX_LINE_BYTES,
+  });
   let receive: Receive | undefined;
   Object.defineProperty(transport, "onmessage", {
     configurable: true,

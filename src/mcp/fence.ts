@@ -1,7 +1,14 @@
 import { toHex } from "../protocol/bytes.ts";
 
-/** Openings of anything that could pass for a fence line, whatever marker it carries. */
-const LOOK_ALIKE = /<{2,}(?=\s*\/?\s*(?:end\b[^\n]{0,16})?peer)/gi;
+/** Two or more opening signs, also with invisible characters between them. Runs are disjoint: a single linear pass. */
+const RUN = /<(?:\p{Cf}*<)+/gu;
+/** How far behind a run it is looked whether it could pass for a fence line: bounded, since a peer chooses the text. */
+const LOOK_AHEAD_CHARS = 64;
+
+function looksLikeFence(following: string): boolean {
+  const visible = following.replace(/[\p{Cf}\s/]/gu, "");
+  return /^(?:end.{0,16})?peer/i.test(visible);
+}
 
 /**
  * Wraps what a peer said so that a model can tell where it begins and ends, also where clients show the result as flat
@@ -17,7 +24,14 @@ export class Fence {
 
   wrap(text: string): string {
     const marker = (this.#marker ??= toHex(crypto.getRandomValues(new Uint8Array(6))));
-    const harmless = text.replaceAll(marker, "*".repeat(marker.length)).replace(LOOK_ALIKE, "‹‹");
+    const harmless = text
+      .replace(new RegExp(marker, "gi"), "*".repeat(marker.length))
+      .replace(RUN, (run: string, at: number, whole: string) => {
+        const behind = at + run.length;
+        return looksLikeFence(whole.slice(behind, behind + LOOK_AHEAD_CHARS))
+          ? run.replaceAll("<", "‹")
+          : run;
+      });
     return `<<peer-text ${marker}>>\n${harmless}\n<<end peer-text ${marker}>>`;
   }
 }

@@ -20,4 +20,4 @@ export const REGISTRATION = registration("/path/to/tunnel-mcp/dist/tunnel-mcp.cj
 /** The same as one instruction to somebody who has nothing yet. */
 export const SET_UP = PUBLISHED
   ? REGISTRATION
-  : `in a clone of tunnel-mcp: npm ci && npm run build, then ${REGISTRATION} (with the clone's own path)`;
+  : `in a clone of tunnel-mcp: npm ci && npm run build, then ${REGISTRATION} (with the clone's own path; not the npm package of that name, which is somebody else's)`;

@@ -16,6 +16,8 @@ export interface ServeOptions {
   readonly onShutdown: (hook: () => Promise<void>) => void;
 }
 
+const CLOSE_LIMIT_MS = 1_000;
+
 /**
  * Serves MCP on stdin and stdout, in both protocol eras. Resolves when stdin has ended, the one portable sign that the
  * client is gone, and every tunnel is torn down.
@@ -33,12 +35,19 @@ export async function serve(options: ServeOptions): Promise<void> {
   });
   const ended = new Promise<void>((resolve) => {
     process.stdin.once("end", resolve).once("close", resolve);
+    // The SDK closes its transport by itself when a line is endless. It then reads no more, and stdin would never end.
+    const close = transport.close.bind(transport);
+    transport.close = () => close().finally(resolve);
   });
   const services = { clock, fence: new Fence(), sessions: getSessions };
   const server = serveStdio(() => createServer(version, services), { transport });
   await ended;
   await (await sessions)?.shutDown();
-  await server.close();
+  // A client that has stopped reading must not keep this process alive.
+  await Promise.race([
+    server.close(),
+    new Promise<void>((resolve) => void clock.after(CLOSE_LIMIT_MS, resolve)),
+  ]);
 }
 
 /**

@@ -131,10 +131,16 @@ export async function listen(
   };
   beat();
   try {
-    await tunnel.inbox.wait(options.timeoutMs, call.signal);
+    for (;;) {
+      const leftMs = started + options.timeoutMs - call.clock.now();
+      await tunnel.inbox.wait(leftMs, call.signal);
+      call.signal.throwIfAborted();
+      const batch = tunnel.inbox.take(call.id, options.limit);
+      // Another call of this agent may have taken what woke this one: then it goes on waiting.
+      const isOver = tunnel.end !== undefined || call.clock.now() >= started + options.timeoutMs;
+      if (batch.entries.length > 0 || isOver) return batch;
+    }
   } finally {
     cancel();
   }
-  call.signal.throwIfAborted();
-  return tunnel.inbox.take(call.id, options.limit);
 }

@@ -26,6 +26,9 @@ interface Connection {
   /** Frames received since the last acknowledgement went out, and since when. */
   unacknowledged: number;
   ackDueAt: number | undefined;
+  /** The last durable frame that was put on this connection, and the bytes of those not confirmed since. */
+  sentUpTo: number;
+  inFlight: number;
 }
 
 /**
@@ -53,7 +56,7 @@ export class Channel {
 
   /** Frames that the peer has not confirmed. */
   get waiting(): number {
-    return this.#outbox.unconfirmed.length;
+    return this.#outbox.waiting;
   }
 
   /** When the peer was last heard on this connection, in ms since the epoch. */
@@ -69,8 +72,16 @@ export class Channel {
   attach(records: RecordLayer, peerReceived: number, now: number): Bytes[] {
     this.#outbox.confirm(peerReceived);
     this.#connection?.records.wipe();
-    this.#connection = { records, lastHeard: now, lastPing: now, unacknowledged: 0, ackDueAt: undefined };
-    return this.#outbox.unconfirmed.flatMap((frame) => this.#sealData(frame, now));
+    this.#connection = {
+      records,
+      lastHeard: now,
+      lastPing: now,
+      unacknowledged: 0,
+      ackDueAt: undefined,
+      sentUpTo: peerReceived,
+      inFlight: 0,
+    };
+    return this.#pump(now);
   }
 
   detach(): void {
@@ -80,8 +91,8 @@ export class Channel {
 
   /** @throws {TunnelError} outbox-full */
   send(stream: number, payload: Bytes, now: number): Bytes[] {
-    const frame = this.#outbox.push(stream, payload);
-    return this.#sealData(frame, now);
+    this.#outbox.push(stream, payload);
+    return this.#pump(now);
   }
 
   /** Volatile: sent now or never. */
@@ -110,8 +121,8 @@ export class Channel {
       case FRAME.data:
         return this.#receiveData(connection, frame.payload, now);
       case FRAME.ack:
-        this.#outbox.confirm(readNumber(exactly(8, frame.payload), 0));
-        return { event: undefined, reply: [] };
+        this.#confirm(connection, readNumber(exactly(8, frame.payload), 0));
+        return { event: undefined, reply: this.#pump(now) };
       case FRAME.ping:
         exactly(0, frame.payload);
         return { event: undefined, reply: this.#seal({ type: FRAME.pong, payload: EMPTY }, now) };
@@ -161,7 +172,7 @@ export class Channel {
     now: number,
   ): { event: ChannelEvent | undefined; reply: Bytes[] } {
     const number = readNumber(payload, 0);
-    this.#outbox.confirm(readNumber(payload, 8));
+    this.#confirm(connection, readNumber(payload, 8));
     if (payload.length < DATA_HEADER_BYTES)
       throw new TunnelError("protocol-violation", { detail: "a short frame" });
     const stream = view(payload).getUint32(16);
@@ -169,11 +180,37 @@ export class Channel {
     const fresh = this.#outbox.accept(number);
     connection.unacknowledged += 1;
     connection.ackDueAt ??= now + LINK.ackDelayMs;
-    const reply = connection.unacknowledged >= LINK.ackEveryFrames ? this.#sealAck(now) : [];
+    // What the acknowledgement has made room for may carry ours.
+    const pumped = this.#pump(now);
+    const reply =
+      connection.unacknowledged >= LINK.ackEveryFrames ? [...pumped, ...this.#sealAck(now)] : pumped;
     const event = fresh
       ? ({ type: "durable", stream, payload: payload.subarray(DATA_HEADER_BYTES) } as const)
       : undefined;
     return { event, reply };
+  }
+
+  /** @throws {TunnelError} protocol-violation for a frame that was not put on this connection */
+  #confirm(connection: Connection, number: number): void {
+    if (number > connection.sentUpTo) {
+      throw new TunnelError("protocol-violation", { detail: "acknowledged the unsent" });
+    }
+    connection.inFlight -= this.#outbox.confirm(number);
+  }
+
+  /** Puts as many of the waiting frames on the connection as its window has room for (D10), one at least. */
+  #pump(now: number): Bytes[] {
+    const connection = this.#connection;
+    if (connection === undefined) return [];
+    const messages: Bytes[] = [];
+    while (connection.inFlight < LINK.windowBytes) {
+      const frame = this.#outbox.after(connection.sentUpTo);
+      if (frame === undefined) break;
+      connection.sentUpTo = frame.number;
+      connection.inFlight += frame.payload.length;
+      messages.push(...this.#sealData(frame, now));
+    }
+    return messages;
   }
 
   #sealData(frame: Durable, now: number): Bytes[] {

@@ -74,6 +74,8 @@ export const LINK = {
   /** Durable frames kept until the peer has confirmed them; a full outbox is an error to the caller. */
   maxOutboxFrames: 10_000,
   maxOutboxBytes: 8 * MIB,
+  /** Bytes of durable frames on their way at once; the next ones wait for acknowledgements, so a slow link is not drowned. */
+  windowBytes: MIB,
   /** Bytes a socket may have buffered for a reader that does not read, before it is cut (it may resume). */
   maxSendBufferBytes: 4 * MIB,
   /** From dialling to WELCOME. */

@@ -45,6 +45,8 @@ function malformed(detail: string): TunnelError {
  * @throws {TunnelError} link-malformed, link-version
  */
 export function parseLink(text: string): InviteLink {
+  // Before anything that looks at every character: the text may be anybody's.
+  if (text.length > 2 * MAX_LINK_CHARS) throw malformed("it is too long");
   const link = text.trim().replace(/^[<`"']+|[>`"']+$/g, "");
   if (link.length > MAX_LINK_CHARS) throw malformed("it is too long");
   const hash = link.indexOf("#");
@@ -56,12 +58,16 @@ export function parseLink(text: string): InviteLink {
   const room = parseRoomId(link.slice(path + 3, hash));
   if (room === undefined) throw malformed("the room between /t/ and # is not complete");
 
-  const [version = "", key = "", hostKey = "", ...rest] = link.slice(hash + 1).split(".");
+  return { origin, room, ...parseFragment(link.slice(hash + 1)) };
+}
+
+function parseFragment(fragment: string): Pick<InviteLink, "key" | "hostKey"> {
+  const [version = "", key = "", hostKey = "", ...rest] = fragment.split(".");
   if (version !== LINK_VERSION && /^[0-9]{1,3}$/.test(version)) throw new TunnelError("link-version");
   const keyBytes = fromBase64url(key, KEY_BYTES);
   const hostKeyBytes = fromBase64url(hostKey, KEY_BYTES);
   if (version !== LINK_VERSION || keyBytes === undefined || hostKeyBytes === undefined || rest.length > 0) {
     throw malformed("the part after # is truncated or altered");
   }
-  return { origin, room, key: keyBytes, hostKey: hostKeyBytes };
+  return { key: keyBytes, hostKey: hostKeyBytes };
 }

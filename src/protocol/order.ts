@@ -159,6 +159,9 @@ export class RoomOrder {
   appendSystem(seq: number, ts: number, event: Exclude<RoomEvent, ChatEvent>): void {
     if (event.kind === "joined") {
       const { id, key } = event.member;
+      if (this.#roster.size >= ROOM.maxMembers) {
+        throw new TunnelError("protocol-violation", { detail: "more members than a room has" });
+      }
       if (this.#roster.has(id) || id !== memberIdOf(this.#primitives, key)) {
         throw new TunnelError("protocol-violation", { detail: "a member whose id is not its own" });
       }

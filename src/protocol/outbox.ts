@@ -29,8 +29,16 @@ export class Outbox {
     return this.#lastSent;
   }
 
-  get unconfirmed(): readonly Durable[] {
-    return this.#unconfirmed;
+  /** Frames the peer has not confirmed. */
+  get waiting(): number {
+    return this.#unconfirmed.length;
+  }
+
+  /** The unconfirmed frame with the lowest number above `number`. */
+  after(number: number): Durable | undefined {
+    // Numbers are contiguous, so the place follows from the first one.
+    const first = this.#unconfirmed[0]?.number ?? 0;
+    return this.#unconfirmed[Math.max(0, number + 1 - first)];
   }
 
   hasRoomFor(bytes: number): boolean {
@@ -47,17 +55,20 @@ export class Outbox {
     return frame;
   }
 
-  /** The peer has everything up to `number` (D2). @throws {TunnelError} protocol-violation for a number never sent */
-  confirm(number: number): void {
+  /** The peer has everything up to `number` (D2); gives the bytes that this set free. @throws {TunnelError} protocol-violation for a number never sent */
+  confirm(number: number): number {
     if (number > this.#lastSent)
       throw new TunnelError("protocol-violation", { detail: "acknowledged the unsent" });
     let done = 0;
+    let freed = 0;
     for (const frame of this.#unconfirmed) {
       if (frame.number > number) break;
-      this.#bytes -= frame.payload.length;
+      freed += frame.payload.length;
       done += 1;
     }
     this.#unconfirmed.splice(0, done);
+    this.#bytes -= freed;
+    return freed;
   }
 
   /**

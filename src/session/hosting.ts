@@ -87,9 +87,10 @@ export class Hosting implements TunnelHandle {
       onNotice: (notice) => onNotice(notice),
     });
     const stopBeating = keepActive(relay, clock, idleMs / 4);
+    let tunnel: Tunnel | undefined;
     try {
       const { signal, onProgress } = options;
-      const tunnel = await options.provider({ port: relay.port, signal, onProgress });
+      tunnel = await options.provider({ port: relay.port, signal, onProgress });
       const hosting = new Hosting({ options, room, relay, tunnel, inbox });
       onNotice = (notice) => hosting.#noticed(notice);
       for (const notice of early) hosting.#noticed(notice);
@@ -98,6 +99,7 @@ export class Hosting implements TunnelHandle {
       return { hosting, invites: hosting.invite(options.invites) };
     } catch (error) {
       await relay.stop();
+      await tunnel?.stop();
       throw error;
     } finally {
       stopBeating();

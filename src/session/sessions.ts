@@ -95,6 +95,8 @@ export class Sessions {
   async join(request: { joinLink: string; name: string | undefined; signal: AbortSignal }): Promise<Joined> {
     const { primitives, clock, lookup } = this.#options;
     const link = parseLink(request.joinLink);
+    if (!URL.canParse(link.origin))
+      throw new TunnelError("link-malformed", { detail: "its address is not one" });
     if (isForbiddenDialAddress(new URL(link.origin).hostname)) throw new TunnelError("link-address");
     const name = this.#name(request.name, "guest");
     if (this.open.some((tunnel) => tunnel.role === "host" && tunnel.isRoom(link.room))) {

@@ -53,6 +53,13 @@ describe("links", () => {
     ["with a line break", (text) => text.replace("/t/", "/t/\n"), "link-malformed"],
     ["with something after it", (text) => `${text}.x`, "link-malformed"],
     ["far too long", (text) => text + "A".repeat(100_000), "link-malformed"],
+    ["closing marks without end", () => `${">".repeat(1_000_000)}x`, "link-malformed"],
+    ["to an address that is none", (text) => text.replace(/127\.0\.0\.1:\d+/, "[::::]:80"), "link-malformed"],
+    [
+      "to numbers that are none",
+      (text) => text.replace(/127\.0\.0\.1:\d+/, "1.2.3.999:80"),
+      "link-malformed",
+    ],
     ["another scheme", (text) => text.replace("ws:", "http:"), "link-malformed"],
     ["of a later version", (text) => text.replace("#1.", "#2."), "link-version"],
     [

@@ -88,6 +88,23 @@ it("a guest whose host's process ends is told", async () => {
   expect(await waiting).toMatchObject({ ended: { cause: "host-stopped" } });
 });
 
+it("a listen that another one has beaten to a message goes on waiting for its own", async () => {
+  const both = [0, 1].map(async () => guest.call("tunnel_listen", { timeoutMs: 15_000 }));
+  await host.call("tunnel_say", { text: "for one of them" });
+  await Promise.race(both);
+  await host.call("tunnel_say", { text: "for the other" });
+  const heard = (await Promise.all(both)).map(({ messages = [] }) =>
+    messages.map(({ text }) => unfenced(text)),
+  );
+  expect(heard.flat().toSorted()).toEqual(["for one of them", "for the other"]);
+  expect(heard.map((texts) => texts.length)).toEqual([1, 1]);
+});
+
+it("a peer cannot stop this side's process with what it says", async () => {
+  await host.call("tunnel_say", { text: `${"<".repeat(20_000)}${" ".repeat(40_000)}x` });
+  expect(await guest.hear()).toHaveLength(1);
+});
+
 it("a peer cannot forge the fence, nor make itself a system message", async () => {
   await host.call("tunnel_say", { text: "first" });
   const [first] = await guest.hear();

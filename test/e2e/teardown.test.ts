@@ -150,6 +150,29 @@ describe("the end of a server", () => {
     expect([server.stderr(), box.left()]).toEqual(["", []]);
   });
 
+  it("a client that has stopped reading cannot keep it alive", async () => {
+    const box = sandbox();
+    boxes.push(box);
+    const child = spawn(NODE, [BUNDLE], { env: box.env, stdio: ["pipe", "pipe", "pipe"] });
+    children.push(child);
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    const exited = once(child, "exit");
+    const send = (message: object): void =>
+      void child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+    const clientInfo = { name: "deaf", version: "0" };
+    send({
+      id: 1,
+      method: "initialize",
+      params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo },
+    });
+    // Far more than a pipe holds, and nobody takes it out.
+    for (let id = 2; id < 200; id += 1) send({ id, method: "tools/list" });
+    child.stdin.end();
+    expect(await exited).toEqual([0, null]);
+    expect(stderr).toBe("");
+  });
+
   it("a cancelled opening leaves nothing, and the server goes on", async () => {
     const { box, state } = cloudflaredBox("never-ready");
     const server = serve(box);

@@ -177,13 +177,48 @@ describe("reliable channel", () => {
     const mebibyte = new Uint8Array(1024 * 1024);
     for (let count = 0; count < 8; count += 1) outbox.push(0, mebibyte);
     expect(codeOf(() => outbox.push(0, Uint8Array.of(1)))).toBe("outbox-full");
-    expect(outbox.unconfirmed.map((frame) => frame.number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-    outbox.confirm(3);
-    expect(outbox.unconfirmed.map((frame) => frame.number)).toEqual([4, 5, 6, 7, 8]);
+    expect([outbox.waiting, outbox.after(0)?.number, outbox.after(7)?.number, outbox.after(8)]).toEqual([
+      8,
+      1,
+      8,
+      undefined,
+    ]);
+    expect(outbox.confirm(3)).toBe(3 * mebibyte.length);
+    expect([outbox.waiting, outbox.after(0)?.number, outbox.after(3)?.number]).toEqual([5, 4, 4]);
     expect(outbox.push(0, mebibyte).number).toBe(9);
     const many = new Outbox();
     for (let count = 0; count < LINK.maxOutboxFrames; count += 1) many.push(0, EMPTY);
     expect(codeOf(() => many.push(0, EMPTY))).toBe("outbox-full");
+  });
+
+  it("[D10] keeps a window: a backlog follows its acknowledgements, and does not drown a slow link", () => {
+    const channel = new Channel();
+    const text = new Uint8Array(60 * 1024);
+    for (let count = 0; count < 100; count += 1) channel.send(0, text, 0);
+    const { a, b: peer } = records();
+    let sent = channel.attach(a, 0, 0);
+    const received: Bytes[] = [];
+    let acknowledged = 0;
+    while (sent.length > 0) {
+      const bytes = sent.reduce((sum, message) => sum + message.length, 0);
+      expect(bytes).toBeLessThanOrEqual(2 * LINK.windowBytes + 128 * 1024);
+      for (const message of sent) {
+        const frame = peer.open(message, 0);
+        if (frame?.type === FRAME.data) received.push(frame.payload);
+      }
+      acknowledged = received.length;
+      sent = peer
+        .seal({ type: FRAME.ack, payload: u64be(acknowledged) }, 0)
+        .flatMap((message) => channel.receive(message, 0).reply);
+    }
+    expect(received).toHaveLength(100);
+    expect(channel.waiting).toBe(0);
+  });
+
+  it("[D2] [D10] refuses the acknowledgement of what was not sent on this connection", () => {
+    const { channel, put } = withRawPeer();
+    for (let count = 0; count < 40; count += 1) channel.send(0, new Uint8Array(60 * 1024), 0);
+    expect(codeOf(() => put(FRAME.ack, u64be(40)))).toBe("protocol-violation");
   });
 
   it("[D7] pings every 20 seconds, answers a ping, and counts 50 seconds of silence as death", () => {

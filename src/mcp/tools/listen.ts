@@ -12,7 +12,7 @@ function nextStep(tunnel: OpenTunnel, found: number): string | undefined {
     case "waiting_for_members":
       return "Nobody else is in the tunnel. Make sure your human has passed the invite on (tunnel_invite makes another one), then listen again.";
     case "reconnecting":
-      return "The connection to the host is being restored by itself; nothing is lost. Go on with other work and listen again later.";
+      return "The connection to the host is being restored by itself; what was said waits. Go on with other work and listen again later.";
     case "open":
       if (found > 0) return undefined;
       return "Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop.";
