@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { BUNDLE, NODE, portOf, sandbox, type Sandbox } from "../support/agent.ts";
+import { completeLines } from "../support/lines.ts";
 import { accepts, gone, isRunning, until } from "../support/processes.ts";
 
 const FAKE = fileURLToPath(new URL("../support/fake-cloudflared.mjs", import.meta.url));
@@ -43,9 +43,7 @@ function cloudflaredBox(mode = "ok"): { box: Sandbox; state: string } {
 }
 
 function starts(state: string): z.infer<typeof startSchema>[] {
-  if (!existsSync(state)) return [];
-  const lines = readFileSync(state, "utf8").trimEnd().split("\n");
-  return lines.map((line) => startSchema.parse(JSON.parse(line)));
+  return completeLines(state).map((line) => startSchema.parse(JSON.parse(line)));
 }
 
 const localPort = (start: { args: string[] }): number =>

@@ -1,17 +1,10 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { completeLines } from "../support/lines.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createCloudflaredProvider, type CloudflaredOptions } from "../../src/tunnel/cloudflared.ts";
@@ -43,12 +36,7 @@ afterEach(async () => {
 });
 
 function starts(): z.infer<typeof startSchema>[] {
-  const path = join(root, "state");
-  if (!existsSync(path)) return [];
-  return readFileSync(path, "utf8")
-    .trimEnd()
-    .split("\n")
-    .map((line) => startSchema.parse(JSON.parse(line)));
+  return completeLines(join(root, "state")).map((line) => startSchema.parse(JSON.parse(line)));
 }
 
 function isRunning(pid: number): boolean {
