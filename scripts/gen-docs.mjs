@@ -142,10 +142,12 @@ function errorsPage({ ERRORS }) {
 
 /** Names and meanings are those of `--help`; the accepted forms are those of the refusal of a value that nothing accepts. */
 function environmentTable({ helpText, readConfig }) {
-  const variables = [...helpText("0", "").matchAll(/^ {2}(TUNNEL_\w+) +(.+)$/gm)].map(([, name, meaning]) => ({
-    name,
-    meaning,
-  }));
+  const variables = [...helpText("0", "").matchAll(/^ {2}(TUNNEL_\w+) +(.+)$/gm)].map(
+    ([, name, meaning]) => ({
+      name,
+      meaning,
+    }),
+  );
   const forms = acceptedForms(readConfig, variables);
   const unexplained = [...forms.keys()].filter((name) => !variables.some((one) => one.name === name));
   if (unexplained.length > 0) throw new Error(`--help does not mention ${unexplained.join(", ")}`);
