@@ -162,9 +162,8 @@ export class Hosting implements TunnelHandle {
   say(utterance: Utterance): Promise<Sent> {
     return new Promise((resolve) => {
       const seq = this.#relay.run((room, now) => room.say(utterance, now));
-      const away = this.presence().filter((member) => !member.isSelf && !member.connected);
-      const others = this.presence().filter((member) => !member.isSelf);
-      if (away.length < others.length) return resolve({ status: "sent", seq });
+      const isHeard = this.presence().some((member) => !member.isSelf && member.connected);
+      if (isHeard) return resolve({ status: "sent", seq });
       const reason = "nobody is connected at the moment; it is delivered as soon as they are back";
       return resolve({ status: "queued", seq, reason });
     });
