@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import path from "node:path";
 import { TunnelError } from "../protocol/errors.ts";
+import { ROOM } from "../protocol/limits.ts";
 import { isName } from "../protocol/text.ts";
 import type { Config } from "../session/config.ts";
 import { publicOrigin } from "../tunnel/direct.ts";
@@ -17,6 +18,7 @@ interface Variable<T> {
   readonly fallback: T;
 }
 
+const MINUTE_MS = 60_000;
 const TRANSPORTS = { cloudflared: "cloudflared", direct: "direct" } as const;
 const ON_OFF = { on: true, off: false } as const;
 const YES_NO = { "1": true, true: true, "0": false, false: false } as const;
@@ -38,8 +40,8 @@ const VARIABLES = {
     path.isAbsolute(text) ? text : undefined,
   ),
   TUNNEL_DOH: oneOf<boolean>(ON_OFF, true),
-  TUNNEL_IDLE_MINUTES: wholeNumber(1, 1_440, 30),
-  TUNNEL_INVITE_MINUTES: wholeNumber(1, 1_440, 10),
+  TUNNEL_IDLE_MINUTES: wholeNumber(1, 1_440, ROOM.idleMs / MINUTE_MS),
+  TUNNEL_INVITE_MINUTES: wholeNumber(1, 1_440, ROOM.inviteLifetimeMs / MINUTE_MS),
   TUNNEL_SKIP_REACHABILITY_CHECK: oneOf<boolean>(YES_NO, false),
 };
 

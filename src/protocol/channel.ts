@@ -248,6 +248,3 @@ function readNumber(payload: Bytes, at: number): number {
   if (number === undefined) throw new TunnelError("protocol-violation", { detail: "a short frame" });
   return number;
 }
-
-/** Bytes of a durable frame's payload that still fit one record. */
-export const DATA_OVERHEAD_BYTES = DATA_HEADER_BYTES;

@@ -1,8 +1,6 @@
-import type { Bytes } from "./bytes.ts";
 import { Channel } from "./channel.ts";
 import type { ConnectionId, Entrant } from "./door.ts";
 import type { MemberRecord, View } from "./frames.ts";
-import { inviteIdFrom } from "./ids.ts";
 import { resumeCredential, type Credential } from "./keys.ts";
 import type { Primitives } from "./primitives.ts";
 import { safetyCode } from "./safety.ts";
@@ -46,9 +44,4 @@ export function newSeat(
     read: entry.view.seq,
     fellBehind: false,
   };
-}
-
-/** The clear id under which a seat's resume credential is looked up. */
-export function credentialKey(id: Bytes): string {
-  return inviteIdFrom(id);
 }

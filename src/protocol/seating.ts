@@ -1,8 +1,8 @@
 import type { ConnectionId } from "./door.ts";
-import type { MemberId } from "./ids.ts";
+import { inviteIdFrom, type MemberId } from "./ids.ts";
 import type { Credential } from "./keys.ts";
 import { ROOM } from "./limits.ts";
-import { credentialKey, type Seat } from "./seat.ts";
+import type { Seat } from "./seat.ts";
 
 /** The members of a room other than its host, found by whatever is known of them. */
 export class Seating {
@@ -29,7 +29,7 @@ export class Seating {
 
   /** Whose resume credential this is the clear id of. */
   resumedBy(id: string): { member: MemberId; credential: Credential } | undefined {
-    const seat = this.all.find(({ credential }) => credentialKey(credential.id) === id);
+    const seat = this.all.find(({ credential }) => inviteIdFrom(credential.id) === id);
     return seat === undefined ? undefined : { member: seat.member.id, credential: seat.credential };
   }
 
