@@ -15,7 +15,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: ["mcp", "net", "protocol", "runtime", "session", "tunnel"],
   mcp: ["protocol", "runtime", "session"],
   session: ["net", "protocol", "runtime", "transport", "tunnel"],
-  transport: ["protocol", "runtime"],
+  transport: ["net", "protocol", "runtime"],
   tunnel: ["net", "protocol", "runtime"],
   net: ["protocol", "runtime"],
   runtime: ["protocol"],

@@ -92,8 +92,8 @@ describe("the limits of docs/PROTOCOL.md", () => {
   );
 
   it("[R3] equal those of the code, all of them and no others", () => {
-    const { PRE_AUTH, RECORD, ROOM, LINK } = limits;
-    const code = Object.entries({ PRE_AUTH, RECORD, ROOM, LINK }).flatMap(([group, values]) =>
+    const { PRE_AUTH, RECORD, ROOM, LINK, RATE } = limits;
+    const code = Object.entries({ PRE_AUTH, RECORD, ROOM, LINK, RATE }).flatMap(([group, values]) =>
       Object.entries(values).map(([name, value]) => [`${group}.${name}`, value] as const),
     );
     expect(Object.fromEntries(table)).toEqual(Object.fromEntries(code));

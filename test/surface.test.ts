@@ -22,6 +22,7 @@ const TOOLS = [
 
 /** Codes are for ever: one may be added, none may change its name. */
 const CODES = [
+  "address-lost",
   "address-not-live",
   "already-joined",
   "bind-failed",
@@ -30,6 +31,7 @@ const CODES = [
   "cloudflared-blocked",
   "cloudflared-config",
   "cloudflared-download-failed",
+  "cloudflared-edge-lost",
   "cloudflared-edge-unknown",
   "cloudflared-exited",
   "cloudflared-hash-mismatch",
@@ -52,6 +54,7 @@ const CODES = [
   "invite-unknown",
   "link-address",
   "link-malformed",
+  "link-other-host",
   "link-version",
   "name-invalid",
   "no-tunnel",

@@ -32,7 +32,13 @@ const statusSchema = z.object({
  */
 export async function demo(options: DemoOptions): Promise<0 | 1> {
   const { transport, bundle, env, version, output, onShutdown } = options;
-  const settings = { ...withoutSettings(env), ...passedOn(env, transport), TUNNEL_TRANSPORT: transport };
+  const settings = {
+    ...withoutSettings(env),
+    ...passedOn(env, transport),
+    TUNNEL_TRANSPORT: transport,
+    // A spare address for a minute would only use up what Cloudflare allows.
+    TUNNEL_STANDBY: "off",
+  };
   const agents: DemoAgent[] = [];
   const stopAll = async (): Promise<void> => {
     await Promise.allSettled(agents.splice(0).map((agent) => agent.stop()));

@@ -34,6 +34,7 @@ Environment, all optional:
   TUNNEL_PORT                     port to listen on (default: 0, any free one)
   TUNNEL_PUBLIC_URL               address in front of that port; only with direct
   TUNNEL_DOH                      on (default), or off: DNS-over-HTTPS
+  TUNNEL_STANDBY                  on (default), or off: a spare tunnel while others are in
   TUNNEL_IDLE_MINUTES             an idle tunnel closes after this (default: 30)
   TUNNEL_INVITE_MINUTES           an unused link expires after this (default: 10)
   TUNNEL_SKIP_REACHABILITY_CHECK  1: hand out the link without waiting for its name

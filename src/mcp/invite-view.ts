@@ -1,7 +1,8 @@
-import type { Invite } from "../session/hosting.ts";
+import type { PendingInvite } from "../protocol/invites.ts";
+import type { Invite } from "../session/issued-invites.ts";
 import { SET_UP } from "./registration.ts";
 import type { Payload } from "./result.ts";
-import { seconds } from "./views.ts";
+import { seconds } from "./time.ts";
 
 /** One text that a human can paste to the other one: set-up, link, how long it lives, and that it is a secret. */
 export function inviteText(joinLink: string, expiresInSec: number): string {
@@ -26,4 +27,9 @@ export function inviteView({
 }: Invite): Payload & { joinLink: string; invite: string } {
   const expiresInSec = seconds(expiresInMs);
   return { inviteId, joinLink, invite: inviteText(joinLink, expiresInSec), expiresInSec };
+}
+
+/** Ids and time left, never secrets. */
+export function pendingView({ inviteId, expiresInMs, claimed }: PendingInvite): Payload {
+  return { inviteId, expiresInSec: seconds(expiresInMs), claimed };
 }

@@ -19,7 +19,10 @@ export function success(payload: Payload): CallToolResult {
 }
 
 /** Code, what happened, next step: all a model needs to do better. */
+export function errorView({ code, message, next, retryable }: TunnelError): Payload {
+  return { code, message, next, retryable };
+}
+
 export function failure(error: TunnelError, extra: Payload = {}): CallToolResult {
-  const { code, message, next, retryable } = error;
-  return { ...result({ error: { code, message, next, retryable }, ...extra }), isError: true };
+  return { ...result({ error: errorView(error), ...extra }), isError: true };
 }

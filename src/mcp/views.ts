@@ -1,19 +1,13 @@
-import { ERRORS, type TunnelError } from "../protocol/errors.ts";
 import { SESSION } from "../protocol/limits.ts";
 import type { Presence } from "../protocol/participant.ts";
-import type { SystemEvent } from "../protocol/transcript.ts";
 import type { SessionEnd } from "../session/handle.ts";
-import type { Batch, Delivered } from "../session/inbox.ts";
+import type { Batch } from "../session/inbox.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
 import type { ToolCall } from "./define-tool.ts";
-import type { Fence } from "./fence.ts";
 import type { Payload } from "./result.ts";
+import { seconds } from "./time.ts";
 
 /** How the state of a tunnel is shown to the model: the same words in every tool. */
-
-export function seconds(ms: number): number {
-  return Math.max(0, Math.round(ms / 1000));
-}
 
 export type TunnelStatus = "waiting_for_members" | "open" | "reconnecting" | "closed";
 
@@ -46,70 +40,6 @@ export function endView(tunnel: OpenTunnel): Payload {
   if (end === undefined) return {};
   const because = end.cause === "failed" ? `${END_TEXTS.failed}: ${end.error.message}` : END_TEXTS[end.cause];
   return { ended: { cause: end.cause === "failed" ? end.error.code : end.cause, because } };
-}
-
-export function alarmViews(alarms: readonly TunnelError[]): Payload[] {
-  return alarms.map(({ code, message }) => ({ code, message, next: ERRORS[code].next }));
-}
-
-/** Fixed sentences: a peer's words never stand in one; who it concerns is in a field of its own. */
-function systemText(event: SystemEvent): string {
-  switch (event.event) {
-    case "joined":
-      return "A member joined.";
-    case "left":
-      return LEFT_TEXTS[event.cause];
-    case "idle-warning":
-      return `Nobody has done anything here for a while: the tunnel ends in ${seconds(event.endsInMs)} s unless somebody does.`;
-    case "ended":
-      return ENDED_TEXTS[event.cause];
-  }
-}
-
-const LEFT_TEXTS = {
-  left: "A member left.",
-  lost: "A member has been unreachable for too long and was given up.",
-  removed: "A member was removed by the host.",
-  "fell-behind": "A member was away for so long that it could not catch up, and was given up.",
-} as const;
-
-const ENDED_TEXTS = {
-  closed: "The host closed the tunnel.",
-  idle: "The tunnel ended because nobody did anything in it.",
-  "host-stopped": "The tunnel ended because the host's session ended.",
-} as const;
-
-function messageView({ entry, redelivered }: Delivered, now: number, fence: Fence): Payload {
-  const { seq, kind } = entry;
-  const common = { ts: new Date(entry.ts).toISOString(), ageSec: seconds(now - entry.ts) };
-  const again = redelivered ? { redelivered } : {};
-  if (entry.kind === "chat") {
-    const { from, fromName, intent, replyTo } = entry;
-    return { seq, from, fromName, kind, text: fence.wrap(entry.text), intent, replyTo, ...common, ...again };
-  }
-  const subject = "member" in entry ? { member: entry.member, memberName: entry.name } : {};
-  const text = systemText(entry);
-  return {
-    seq,
-    from: "tunnel",
-    fromName: "tunnel",
-    kind,
-    event: entry.event,
-    ...subject,
-    text,
-    ...common,
-    ...again,
-  };
-}
-
-export function batchView(batch: Batch, call: ToolCall): Payload {
-  const now = call.clock.now();
-  return {
-    messages: batch.entries.map((delivered) => messageView(delivered, now, call.fence)),
-    unread: batch.unread,
-    more: batch.more,
-    gap: batch.gap,
-  };
 }
 
 /**

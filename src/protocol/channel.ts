@@ -23,6 +23,8 @@ interface Connection {
   readonly records: RecordLayer;
   lastHeard: number;
   lastPing: number;
+  /** Since when the peer owes an answer, to a PING or to DATA, without having been heard. */
+  askedAt: number | undefined;
   /** Frames received since the last acknowledgement went out, and since when. */
   unacknowledged: number;
   ackDueAt: number | undefined;
@@ -76,6 +78,7 @@ export class Channel {
       records,
       lastHeard: now,
       lastPing: now,
+      askedAt: undefined,
       unacknowledged: 0,
       ackDueAt: undefined,
       sentUpTo: peerReceived,
@@ -116,7 +119,18 @@ export class Channel {
     if (connection === undefined) return { event: undefined, reply: [] };
     const frame = connection.records.open(message, now);
     connection.lastHeard = now;
+    connection.askedAt = undefined;
     if (frame === undefined) return { event: undefined, reply: [] };
+    const received = this.#received(connection, frame, now);
+    if (connection.inFlight > 0) connection.askedAt ??= now;
+    return received;
+  }
+
+  #received(
+    connection: Connection,
+    frame: Frame,
+    now: number,
+  ): { event: ChannelEvent | undefined; reply: Bytes[] } {
     switch (frame.type) {
       case FRAME.data:
         return this.#receiveData(connection, frame.payload, now);
@@ -145,11 +159,12 @@ export class Channel {
   tick(now: number): { messages: Bytes[]; dead: boolean } {
     const connection = this.#connection;
     if (connection === undefined) return { messages: [], dead: false };
-    if (now - connection.lastHeard >= LINK.silenceMs) return { messages: [], dead: true };
+    if (now >= this.#deadAt(connection)) return { messages: [], dead: true };
     const messages: Bytes[] = [];
     if (connection.ackDueAt !== undefined && now >= connection.ackDueAt) messages.push(...this.#sealAck(now));
     if (now - connection.lastPing >= LINK.pingEveryMs) {
       connection.lastPing = now;
+      connection.askedAt ??= now;
       messages.push(...this.#seal({ type: FRAME.ping, payload: EMPTY }, now));
     }
     return { messages, dead: false };
@@ -160,10 +175,16 @@ export class Channel {
     const connection = this.#connection;
     if (connection === undefined) return undefined;
     return Math.min(
-      connection.lastHeard + LINK.silenceMs,
+      this.#deadAt(connection),
       connection.lastPing + LINK.pingEveryMs,
       connection.ackDueAt ?? Number.POSITIVE_INFINITY,
     );
+  }
+
+  /** The second term is for a machine that slept: its pings did not go out, so nobody owes it an answer (D7). */
+  #deadAt({ askedAt, lastHeard }: Connection): number {
+    const asleep = lastHeard + LINK.pingEveryMs + LINK.answerMs;
+    return Math.min(askedAt === undefined ? asleep : askedAt + LINK.answerMs, asleep);
   }
 
   #receiveData(
@@ -208,6 +229,7 @@ export class Channel {
       if (frame === undefined) break;
       connection.sentUpTo = frame.number;
       connection.inFlight += frame.payload.length;
+      connection.askedAt ??= now;
       messages.push(...this.#sealData(frame, now));
     }
     return messages;

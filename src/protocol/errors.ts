@@ -159,6 +159,16 @@ export const ERRORS = {
     next: "Call tunnel_status to see the pending invites.",
     retryable: false,
   },
+  "address-lost": {
+    message: "the public address of this tunnel is lost, and a new one is not there yet",
+    next: "Wait: a new one is opened by itself (tunnel_status shows the next attempt). Then call again.",
+    retryable: true,
+  },
+  "link-other-host": {
+    message: "the link names the room of a tunnel that is joined here, but another host key",
+    next: "Do not use this link; tell your human that it may be a forgery, and ask the host for a new one.",
+    retryable: false,
+  },
   "nobody-joined": {
     message: "nobody has joined this tunnel yet, or everybody has left, so nobody would receive the message",
     next: "Give the other developer the invite, wait with tunnel_listen until they have joined, then send it.",
@@ -227,6 +237,11 @@ export const ERRORS = {
   "cloudflared-edge-unknown": {
     message: "cloudflared could not look up Cloudflare's edge",
     next: "Check DNS on this machine (`tunnel-mcp doctor`), then try again.",
+    retryable: true,
+  },
+  "cloudflared-edge-lost": {
+    message: "cloudflared had no connection to Cloudflare's edge for too long, so it was replaced",
+    next: "Nothing: another tunnel takes its place by itself; tunnel_status shows how it goes.",
     retryable: true,
   },
   "cloudflared-config": {

@@ -2,7 +2,8 @@ import * as z from "zod/mini";
 import { concat, fromBase64url, toBase64url, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
 import { parseMemberId } from "./ids.ts";
-import { ROOM } from "./limits.ts";
+import { LINK, ROOM } from "./limits.ts";
+import { isOrigin } from "./link.ts";
 import type { Primitives } from "./primitives.ts";
 import { isGoal, isName, isText } from "./text.ts";
 
@@ -77,11 +78,18 @@ const memberFrame = z.discriminatedUnion("t", [
 const members = <Item extends z.core.$ZodType>(item: Item) =>
   z.array(item).check(z.maxLength(ROOM.maxMembers));
 
-/** Volatile, host to member: who is there, how long ago each was heard, how far each has read. */
+/** Origins at which the host can be reached at present, best first. */
+const addresses = z.array(z.string().check(z.refine(isOrigin))).check(z.maxLength(LINK.maxAddresses));
+
+/**
+ * Volatile, host to member: who is there, how long ago each was heard, how far each has read; and where the host is to
+ * be found, if that has changed.
+ */
 const hostNote = z.strictObject({
   members: members(
     z.strictObject({ id: memberId, connected: z.boolean(), heardAgoMs: counter, read: counter }),
   ),
+  addresses: z.optional(addresses),
 });
 
 /** Volatile, member to host: how far this member's agent has read; being sent at all is activity. */
@@ -107,6 +115,7 @@ const welcome = z.strictObject({
   /** Where this member's part of the room's order begins; at a first connection, just before its own arrival. */
   view: viewSchema,
   idleMs: counter,
+  addresses,
 });
 
 export type View = z.infer<typeof viewSchema>;

@@ -63,10 +63,13 @@ export const ROOM = {
 } as const;
 
 export const LINK = {
-  /** Both sides ping; under the shortest idle cut seen at an edge, with room for one loss. */
+  /** Both sides ping; under the shortest idle cut seen at an edge. */
   pingEveryMs: 20 * SECOND,
-  /** Silence after which a connection counts as dead. */
-  silenceMs: 50 * SECOND,
+  /**
+   * How long a peer may stay silent that has something to answer. Any record is a sign of life and every frame that
+   * arrives is acknowledged, so only one that takes longer than this on its own (128 KiB at 70 kbit/s) is mistaken.
+   */
+  answerMs: 15 * SECOND,
   /** An acknowledgement waits this long for a frame to ride on. */
   ackDelayMs: 50,
   /** … but no more than this many frames go unacknowledged. */
@@ -80,6 +83,10 @@ export const LINK = {
   maxSendBufferBytes: 4 * MIB,
   /** From dialling to WELCOME. */
   connectTimeoutMs: 15 * SECOND,
+  /** The same where another address of the host is still to be tried: one that swallows everything must not hold that up. */
+  hopTimeoutMs: 5 * SECOND,
+  /** Addresses that a host may have at once: one in use, a spare, and each being replaced. */
+  maxAddresses: 4,
   /** Reconnecting: first wait, growth, ceiling; each wait is scaled by a random factor of 0.5 to 1. */
   backoffFirstMs: 500,
   backoffFactor: 2,
@@ -88,8 +95,24 @@ export const LINK = {
   deniedRounds: 5,
   /** A member that cannot reach the host for this long gives the tunnel up for lost. */
   giveUpMs: 30 * MINUTE,
+  /** The same when every address has said all the time that there is no tunnel: long enough for a proxy to restart. */
+  goneMs: 2 * MINUTE,
   /** What `tunnel_say` waits for the host's confirmation before it answers "queued". */
   sayConfirmMs: 2_500,
+} as const;
+
+/**
+ * What one member may send once it is in (PROTOCOL §6.1). Generous for agents, and a few per cent of a core at the host. A
+ * faster one is read more slowly, never cut: its own socket fills up, and nobody else's.
+ */
+export const RATE = {
+  /** Records, and WebSocket pings and pongs, a second … */
+  framesPerSecond: 500,
+  /** … after so many at once: enough for what had to wait during a cut. */
+  framesBurst: 2_000,
+  bytesPerSecond: 4 * MIB,
+  /** A whole outbox. */
+  bytesBurst: 8 * MIB,
 } as const;
 
 export const SESSION = {

@@ -6,7 +6,8 @@ import type { Entry } from "./transcript.ts";
 
 /** What the guest's machine asks its driver to do. */
 export type MemberEffect =
-  | { readonly type: "dial"; readonly connection: ConnectionId }
+  /** `origin` is the address to dial; the path is that of the room. */
+  | { readonly type: "dial"; readonly connection: ConnectionId; readonly origin: string }
   | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
   | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
   /** This member's own arrival has its place in the room: it sees what the others see. */
@@ -29,17 +30,25 @@ export type MemberInput =
   | { readonly type: "opened"; readonly connection: ConnectionId }
   | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
   | { readonly type: "closed"; readonly connection: ConnectionId }
-  | { readonly type: "failed"; readonly connection: ConnectionId; readonly error: TunnelError }
+  | {
+      readonly type: "failed";
+      readonly connection: ConnectionId;
+      readonly error: TunnelError;
+      /** Whoever answers there says that there is no tunnel (any more). */
+      readonly isGone?: boolean;
+    }
   | { readonly type: "tick" };
 
-/** The state of the connection, as it may be shown. */
+/** The state of the connection, as it may be shown; times in ms since the epoch. */
 export type LinkState =
-  | { readonly name: "connecting"; readonly attempt: number }
+  | { readonly name: "connecting"; readonly attempt: number; readonly givesUpAt: number }
   | { readonly name: "connected" }
   | {
       readonly name: "waiting";
       readonly attempt: number;
       readonly retryAt: number;
       readonly reason: ErrorCode;
+      /** Then the member gives the host up for lost. */
+      readonly givesUpAt: number;
     }
   | { readonly name: "ended"; readonly end: MemberEnd };

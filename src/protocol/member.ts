@@ -1,41 +1,16 @@
-import { fromBase64url, wipe, type Bytes } from "./bytes.ts";
+import type { Arrival } from "./attempt.ts";
+import type { Bytes } from "./bytes.ts";
 import { Channel, CLOSE, ROOM_STREAM } from "./channel.ts";
-import type { ConnectionId } from "./door.ts";
+import { Dialler, type DiallerEvent } from "./dialler.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "./errors.ts";
-import { FrameCodec, type HostFrame, type HostNote, type SayFrame, type Welcome } from "./frames.ts";
-import { CLAIM_BYTES, GuestHandshake } from "./handshake.ts";
-import { ROOM_ID_BYTES, type MemberId } from "./ids.ts";
-import { resumeSecret } from "./keys.ts";
+import { FrameCodec, type HostFrame, type HostNote, type SayFrame } from "./frames.ts";
+import type { MemberId } from "./ids.ts";
 import { LINK, ROOM } from "./limits.ts";
 import type { InviteLink } from "./link.ts";
 import { RoomOrder, Signer } from "./order.ts";
 import type { Primitives } from "./primitives.ts";
-import { FRAME, RecordLayer } from "./record.ts";
 import { HANGUP, isPlace, systemEvent, type Presence, type Utterance } from "./participant.ts";
-import { backoffMs, Candidates, type Candidate } from "./reconnect.ts";
 import type { LinkState, MemberEffect, MemberEnd, MemberInput } from "./member-io.ts";
-import { safetyCode } from "./safety.ts";
-
-/** One attempt to connect, from dialling to WELCOME. */
-interface Attempt {
-  readonly connection: ConnectionId;
-  readonly candidate: Candidate;
-  readonly handshake: GuestHandshake;
-  readonly deadline: number;
-}
-
-type State =
-  | { readonly name: "dialling" | "challenge" | "accept"; readonly attempt: Attempt }
-  | {
-      readonly name: "welcome";
-      readonly attempt: Attempt;
-      readonly records: RecordLayer;
-      readonly secret: Bytes;
-      readonly safetyCode: string;
-    }
-  | { readonly name: "live"; readonly connection: ConnectionId }
-  | { readonly name: "waiting"; readonly retryAt: number; readonly reason: ErrorCode }
-  | { readonly name: "ended"; readonly end: MemberEnd };
 
 /** What exists once the first WELCOME has arrived. */
 interface Membership {
@@ -56,22 +31,16 @@ export class Member {
   readonly #primitives: Primitives;
   readonly #codec: FrameCodec;
   readonly #link: InviteLink;
-  readonly #room: Bytes;
-  readonly #claim: Bytes;
   readonly #wantedName: string;
   readonly #signer: Signer;
   readonly #channel = new Channel();
   readonly #pending = new Map<number, { hash: Bytes; utterance: Utterance }>();
-  readonly #candidates: Candidates;
-  #state: State;
+  readonly #dialler: Dialler;
   #membership: Membership | undefined;
+  #ended: MemberEnd | undefined;
   #presence: HostNote["members"] = [];
   #presenceAt = 0;
   #effects: MemberEffect[] = [];
-  #connections = 0;
-  #failures = 0;
-  #denials = 0;
-  #lostAt: number;
   #read = 0;
   #noteDueAt: number | undefined;
   #noteSentAt = Number.NEGATIVE_INFINITY;
@@ -80,14 +49,22 @@ export class Member {
     this.#primitives = primitives;
     this.#codec = new FrameCodec(primitives);
     this.#link = options.link;
-    this.#room = fromBase64url(options.link.room, ROOM_ID_BYTES) ?? new Uint8Array(ROOM_ID_BYTES);
-    this.#claim = primitives.random(CLAIM_BYTES);
     this.#wantedName = options.name;
     this.#signer = new Signer(primitives, primitives.generateSigningKeyPair(), options.link.room);
-    this.#candidates = new Candidates(primitives, options.link.key);
-    this.#lostAt = now;
-    this.#state = { name: "waiting", retryAt: now, reason: "host-unreachable" };
-    this.#redial(now);
+    this.#dialler = new Dialler(
+      primitives,
+      {
+        link: options.link,
+        codec: this.#codec,
+        confirm: () => ({
+          name: this.#wantedName,
+          key: this.#signer.publicKey,
+          received: this.#channel.received,
+        }),
+        emit: (effect) => this.#effects.push(effect),
+      },
+      now,
+    );
   }
 
   get self(): MemberId {
@@ -108,11 +85,12 @@ export class Member {
   }
 
   get link(): LinkState {
-    const state = this.#state;
-    if (state.name === "live") return { name: "connected" };
-    if (state.name === "ended") return { name: "ended", end: state.end };
-    if (state.name !== "waiting") return { name: "connecting", attempt: this.#failures + 1 };
-    return { name: "waiting", attempt: this.#failures, retryAt: state.retryAt, reason: state.reason };
+    return this.#ended === undefined ? this.#dialler.link : { name: "ended", end: this.#ended };
+  }
+
+  /** When the host was last heard, in ms since the epoch. */
+  get lastHeard(): number {
+    return this.#channel.lastHeard ?? this.#dialler.lostAt;
   }
 
   takeEffects(): MemberEffect[] {
@@ -122,40 +100,18 @@ export class Member {
   }
 
   handle(input: MemberInput, now: number): void {
-    if (this.#state.name === "ended") return;
-    if (input.type === "tick") return this.#tick(now);
-    if (input.connection !== this.#current()) return;
-    switch (input.type) {
-      case "opened":
-        if (this.#state.name === "dialling") this.#state = { ...this.#state, name: "challenge" };
-        return;
-      case "message":
-        return this.#message(input.message, now);
-      case "closed":
-        return this.#disconnected("host-unreachable", now);
-      case "failed":
-        return this.#disconnected(input.error.code, now);
-    }
+    if (this.#ended !== undefined) return;
+    if (this.#dialler.isConnected) this.#live(input, now);
+    else this.#follow(this.#dialler.handle(input, now), now);
   }
 
   nextDeadline(): number | undefined {
-    const state = this.#state;
-    switch (state.name) {
-      case "ended":
-        return undefined;
-      case "waiting":
-        return state.retryAt;
-      case "live":
-        return Math.min(
-          this.#channel.nextDeadline() ?? Number.POSITIVE_INFINITY,
-          this.#noteDueAt ?? Number.POSITIVE_INFINITY,
-        );
-      case "dialling":
-      case "challenge":
-      case "accept":
-      case "welcome":
-        return state.attempt.deadline;
-    }
+    if (this.#ended !== undefined) return undefined;
+    if (!this.#dialler.isConnected) return this.#dialler.nextDeadline();
+    return Math.min(
+      this.#channel.nextDeadline() ?? Number.POSITIVE_INFINITY,
+      this.#noteDueAt ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   // --- what this member's own agent does ---
@@ -166,7 +122,7 @@ export class Member {
    */
   say(utterance: Utterance, now: number): number {
     const membership = this.#membership;
-    if (membership === undefined || this.#state.name === "ended") throw new TunnelError("tunnel-closed");
+    if (membership === undefined || this.#ended !== undefined) throw new TunnelError("tunnel-closed");
     const { replyTo } = utterance;
     if (replyTo !== undefined && !isPlace(replyTo, this.lastSeq)) throw new TunnelError("reply-unknown");
     const bytes = this.#primitives.encodeUtf8(utterance.text).length;
@@ -181,7 +137,7 @@ export class Member {
 
   /** This member's agent has read up to `read`, or merely done something in the room. */
   touch(read: number, now: number): void {
-    if (this.#state.name === "ended") return;
+    if (this.#ended !== undefined) return;
     const isNews = read > this.#read;
     this.#read = Math.max(this.#read, read);
     if (isNews || now - this.#noteSentAt >= ROOM.activityEveryMs) this.#noteDueAt ??= now + LINK.ackDelayMs;
@@ -189,8 +145,8 @@ export class Member {
 
   /** Leaves for good. */
   leave(now: number): void {
-    if (this.#state.name === "ended") return;
-    if (this.#state.name === "live") {
+    if (this.#ended !== undefined) return;
+    if (this.#dialler.isConnected) {
       const payload = this.#codec.encodeMemberFrame({ t: "leave" });
       // A full outbox cannot keep anybody in: the authenticated CLOSE says the same.
       if (this.#channel.hasRoomFor(payload.length)) this.#send(this.#channel.send(ROOM_STREAM, payload, now));
@@ -202,13 +158,13 @@ export class Member {
   presence(now: number): Presence[] {
     const membership = this.#membership;
     if (membership === undefined) return [];
-    const isLive = this.#state.name === "live";
+    const isLive = this.#dialler.isConnected;
     const age = now - this.#presenceAt;
     return membership.order.members.map((member) => {
       const known = this.#presence.find((entry) => entry.id === member.id);
       const isHost = member.id === membership.host;
       const isSelf = member.id === this.self;
-      const hostAge = now - (this.#channel.lastHeard ?? this.#lostAt);
+      const hostAge = now - this.lastHeard;
       const lastSeenMs = isSelf ? 0 : isHost ? hostAge : (known?.heardAgoMs ?? 0) + age;
       return {
         id: member.id,
@@ -223,118 +179,63 @@ export class Member {
     });
   }
 
-  // --- connecting ---
-
-  #current(): ConnectionId | undefined {
-    const state = this.#state;
-    if (state.name === "live") return state.connection;
-    return state.name === "waiting" || state.name === "ended" ? undefined : state.attempt.connection;
+  /** A fresh link to the same host, where the known addresses lead nowhere any more. */
+  prefer(origin: string, now: number): void {
+    if (this.#ended === undefined) this.#dialler.prefer(origin, now);
   }
 
-  /** Tries every credential the host may hold, likeliest first, before a round counts as refused (K7). */
-  #redial(now: number): void {
-    const candidate = this.#candidates.next();
-    if (candidate === undefined) return;
-    this.#connections += 1;
-    const attempt: Attempt = {
-      connection: this.#connections,
-      candidate,
-      handshake: new GuestHandshake(this.#primitives, {
-        room: this.#room,
-        hostKey: this.#link.hostKey,
-        credential: candidate.credential,
-        claim: this.#claim,
-      }),
-      deadline: now + LINK.connectTimeoutMs,
-    };
-    this.#state = { name: "dialling", attempt };
-    this.#effects.push({ type: "dial", connection: attempt.connection });
+  // --- the connection ---
+
+  #follow(event: DiallerEvent | undefined, now: number): void {
+    if (event?.type === "gave-up") this.#end({ by: "failure", error: event.error });
+    if (event?.type === "arrived") this.#guarded(now, () => this.#arrived(event, now));
   }
 
-  #message(message: Bytes, now: number): void {
-    try {
-      this.#step(message, now);
-    } catch (thrown) {
-      const error = asTunnelError(thrown);
-      if (error.code === "internal") throw thrown;
-      this.#failed(error, now);
-    }
-  }
-
-  #step(message: Bytes, now: number): void {
-    const state = this.#state;
-    switch (state.name) {
-      case "dialling":
-      case "challenge":
-        this.#state = { name: "accept", attempt: state.attempt };
-        return this.#send([state.attempt.handshake.answer(message)]);
-      case "accept":
-        return this.#accepted(state.attempt, message, now);
-      case "welcome":
-        return this.#welcomed(state, message, now);
-      case "live":
-        return this.#receive(message, now);
-      case "waiting":
-      case "ended":
-        return;
-    }
-  }
-
-  #accepted(attempt: Attempt, message: Bytes, now: number): void {
-    const {
-      initiatorToResponder: send,
-      responderToInitiator: receive,
-      hash,
-      exporter,
-    } = attempt.handshake.finish(message);
-    const records = new RecordLayer(this.#primitives, { send, receive }, now);
-    const secret = resumeSecret(this.#primitives, exporter);
-    this.#candidates.offer(secret, attempt.candidate);
-    this.#denials = 0;
-    const code = safetyCode(this.#primitives, hash, attempt.handshake.share);
-    this.#state = { name: "welcome", attempt, records, secret, safetyCode: code };
-    const confirm = this.#codec.encodeConfirm({
-      share: attempt.handshake.share,
-      name: this.#wantedName,
-      key: this.#signer.publicKey,
-      received: this.#channel.received,
-    });
-    this.#send(records.seal({ type: FRAME.confirm, payload: confirm }, now));
-  }
-
-  #welcomed(state: Extract<State, { name: "welcome" }>, message: Bytes, now: number): void {
-    // A denial may come as late as this: the seat moved on to another credential meanwhile.
-    if (message.length === 1) throw new TunnelError("invite-refused");
-    const frame = state.records.open(message, now);
-    if (frame?.type !== FRAME.welcome)
-      throw new TunnelError("protocol-violation", { detail: "no welcome came" });
-    const welcome = this.#codec.decodeWelcome(frame.payload);
+  #arrived(arrival: Arrival, now: number): void {
     const isFirst = this.#membership === undefined;
-    if (isFirst) this.#membership = this.#membershipFrom(welcome, state);
-    this.#candidates.settle();
-    this.#failures = 0;
-    this.#denials = 0;
-    this.#state = { name: "live", connection: state.attempt.connection };
-    this.#send(this.#channel.attach(state.records, welcome.received, now));
+    this.#membership ??= this.#membershipFrom(arrival);
+    this.#send(this.#channel.attach(arrival.records, arrival.welcome.received, now));
     this.#effects.push({ type: "presence" });
     if (!isFirst) this.#noteDueAt = now;
   }
 
-  #membershipFrom(welcome: Welcome, state: { safetyCode: string; attempt: Attempt }): Membership {
+  #membershipFrom({ welcome, safetyCode }: Arrival): Membership {
     const isSane = welcome.self === this.self && welcome.members.some((member) => member.id === welcome.host);
     if (!isSane) throw new TunnelError("protocol-violation", { detail: "a welcome for somebody else" });
     const { goal, name, host, idleMs, view, members } = welcome;
     const order = new RoomOrder(this.#primitives, this.#link.room, members, view);
     this.#read = view.seq;
-    return { goal, name, host, idleMs, safetyCode: this.#safetyCode(state), order };
+    return { goal, name, host, idleMs, safetyCode, order };
   }
 
-  /** The code of the pairing itself; a WELCOME lost on the way is made up for by a resume with a code of its own. */
-  #safetyCode(state: { safetyCode: string; attempt: Attempt }): string {
-    if (state.attempt.candidate.kind === "invite") this.#pairingCode = state.safetyCode;
-    return this.#pairingCode ?? state.safetyCode;
+  #live(input: MemberInput, now: number): void {
+    if (input.type === "tick") return this.#tick(now);
+    if (input.connection !== this.#dialler.connection) return;
+    if (input.type === "message") this.#guarded(now, () => this.#receive(input.message, now));
+    if (input.type === "closed" || input.type === "failed") this.#disconnected("host-unreachable", now);
   }
-  #pairingCode: string | undefined;
+
+  /** What the host does wrong costs the connection, and the stay unless it may have been somebody on the path. */
+  #guarded(now: number, work: () => void): void {
+    try {
+      work();
+    } catch (thrown) {
+      const error = asTunnelError(thrown);
+      if (error.code === "internal") throw thrown;
+      this.#hangup(HANGUP.violation);
+      this.#effects.push({ type: "alarm", error });
+      // A host that breaks the rules or shows its members different rooms is not to be trusted again.
+      if (error.code === "integrity-failed") this.#disconnected(error.code, now);
+      else this.#end({ by: "failure", error });
+    }
+  }
+
+  #disconnected(reason: ErrorCode, now: number): void {
+    const lastHeard = this.#channel.lastHeard ?? now;
+    this.#channel.detach();
+    this.#effects.push({ type: "presence" });
+    this.#follow(this.#dialler.lost(reason, lastHeard, now), now);
+  }
 
   // --- the room ---
 
@@ -346,8 +247,10 @@ export class Member {
       this.#hostFrame(frame, text);
     }
     if (event?.type === "note") {
-      this.#presence = this.#codec.decodeHostNote(event.payload).members;
+      const { members, addresses } = this.#codec.decodeHostNote(event.payload);
+      this.#presence = members;
       this.#presenceAt = now;
+      this.#dialler.announced(addresses ?? []);
       this.#effects.push({ type: "presence" });
     }
     if (event?.type === "close") this.#closedByHost(event.reason, now);
@@ -399,77 +302,13 @@ export class Member {
     this.#disconnected("host-unreachable", now);
   }
 
-  // --- failure and time ---
-
-  /** The other end did something wrong: cut the connection; what follows depends on what it was. */
-  #failed(error: TunnelError, now: number): void {
-    const connection = this.#current();
-    if (connection !== undefined) this.#effects.push({ type: "hangup", connection, code: HANGUP.violation });
-    const wasLive = this.#state.name === "live";
-    if (wasLive) this.#effects.push({ type: "alarm", error });
-    if (error.code === "invite-refused") return this.#refused(error, now);
-    if (this.#isFinal(error)) return this.#end({ by: "failure", error });
-    this.#disconnected(error.code, now);
-  }
-
-  #isFinal(error: TunnelError): boolean {
-    const { name } = this.#state;
-    // Tampering is the path's doing and not the host's. Coming back is worth it as soon as there may be a seat.
-    if (error.code === "integrity-failed") return this.#membership === undefined && name !== "welcome";
-    // A host that breaks the rules or shows its members different rooms is not to be trusted again; what goes wrong in a
-    // later handshake may be somebody else answering in its place.
-    return name === "live" || this.#membership === undefined;
-  }
-
-  #refused(error: TunnelError, now: number): void {
-    if (this.#candidates.isRoundOpen) return this.#redial(now);
-    if (this.#membership === undefined) return this.#end({ by: "failure", error });
-    // Anybody on the path can deny, or spoil what the host then denies; only the same answer time and again counts.
-    this.#denials += 1;
-    if (this.#denials < LINK.deniedRounds) return this.#disconnected("host-unreachable", now);
-    // No seat under any credential any more: the host has given it away, or is another process.
-    this.#end({ by: "failure", error: new TunnelError("tunnel-gone") });
-  }
-
-  #disconnected(reason: ErrorCode, now: number): void {
-    if (this.#state.name === "live") {
-      this.#lostAt = this.#channel.lastHeard ?? now;
-      this.#effects.push({ type: "presence" });
-    }
-    this.#channel.detach();
-    this.#candidates.endRound();
-    if (this.#membership !== undefined && now - this.#lostAt >= LINK.giveUpMs) {
-      return this.#end({ by: "failure", error: new TunnelError("host-unreachable") });
-    }
-    this.#state = { name: "waiting", retryAt: now + backoffMs(this.#primitives, this.#failures), reason };
-    this.#failures += 1;
-  }
+  // --- time and the end ---
 
   #tick(now: number): void {
-    const state = this.#state;
-    switch (state.name) {
-      case "waiting":
-        if (now >= state.retryAt) this.#redial(now);
-        return;
-      case "live":
-        return this.#tickLive(state.connection, now);
-      case "dialling":
-      case "challenge":
-      case "accept":
-      case "welcome":
-        if (now < state.attempt.deadline) return;
-        this.#effects.push({ type: "hangup", connection: state.attempt.connection, code: HANGUP.late });
-        return this.#disconnected(state.name === "dialling" ? "host-unreachable" : "handshake-timeout", now);
-      case "ended":
-        return;
-    }
-  }
-
-  #tickLive(connection: ConnectionId, now: number): void {
     const { messages, dead } = this.#channel.tick(now);
     this.#send(messages);
     if (dead) {
-      this.#effects.push({ type: "hangup", connection, code: HANGUP.silent });
+      this.#hangup(HANGUP.silent);
       return this.#disconnected("host-unreachable", now);
     }
     if (this.#noteDueAt === undefined || now < this.#noteDueAt) return;
@@ -479,17 +318,20 @@ export class Member {
   }
 
   #end(end: MemberEnd): void {
-    const connection = this.#current();
-    if (connection !== undefined) this.#effects.push({ type: "hangup", connection, code: HANGUP.normal });
+    this.#hangup(HANGUP.normal);
     this.#channel.detach();
-    this.#candidates.wipe();
-    wipe(this.#link.key);
-    this.#state = { name: "ended", end };
+    this.#dialler.stop();
+    this.#ended = end;
     this.#effects.push({ type: "ended", end });
   }
 
+  #hangup(code: number): void {
+    const { connection } = this.#dialler;
+    if (connection !== undefined) this.#effects.push({ type: "hangup", connection, code });
+  }
+
   #send(messages: readonly Bytes[]): void {
-    const connection = this.#current();
+    const { connection } = this.#dialler;
     if (connection === undefined) return;
     for (const message of messages) this.#effects.push({ type: "send", connection, message });
   }

@@ -7,6 +7,8 @@ import type { Primitives } from "./primitives.ts";
 export interface Candidate {
   readonly kind: "invite" | "resume";
   readonly credential: Credential;
+  /** Of a resume: the safety code of the pairing that it goes back to, which is what the host shows (N1). */
+  readonly pairing?: string;
 }
 
 const MAX_CANDIDATES = 8;
@@ -40,10 +42,14 @@ export class Candidates {
   /**
    * A handshake with `used` went so far that the host may have moved on to `secret` without our hearing of it. The one
    * just used was the right one a moment ago, so it is tried before older ones: a round that is mostly denials would use
-   * up this source's attempts (A3) before it comes to the right one.
+   * up this source's attempts (A3) before it comes to the right one. `code` is the safety code of this handshake.
    */
-  offer(secret: Uint8Array, used: Candidate): void {
-    const next: Candidate = { kind: "resume", credential: resumeCredential(this.#primitives, secret) };
+  offer(secret: Uint8Array, used: Candidate, code: string): void {
+    const next: Candidate = {
+      kind: "resume",
+      credential: resumeCredential(this.#primitives, secret),
+      pairing: used.pairing ?? code,
+    };
     const older = this.#all.filter((candidate) => candidate !== used);
     this.#all = [next, used, ...older].slice(0, MAX_CANDIDATES);
   }

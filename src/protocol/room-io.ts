@@ -10,6 +10,8 @@ export type RoomEffect =
   | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
   | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
   | { readonly type: "member"; readonly connection: ConnectionId }
+  /** Reads nothing from it for so long: its member sends more than it may (E1). */
+  | { readonly type: "pause"; readonly connection: ConnectionId; readonly ms: number }
   | { readonly type: "entry"; readonly entry: Entry }
   | { readonly type: "presence" }
   | { readonly type: "alarm"; readonly error: TunnelError; readonly member: MemberId }
@@ -18,6 +20,8 @@ export type RoomEffect =
 export type RoomInput =
   | { readonly type: "opened"; readonly connection: ConnectionId; readonly source: string }
   | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
+  /** A WebSocket ping or pong: nothing to answer here, but it costs its sender what a message costs. */
+  | { readonly type: "control"; readonly connection: ConnectionId }
   | { readonly type: "closed"; readonly connection: ConnectionId }
   | { readonly type: "tick" };
 

@@ -45,6 +45,7 @@ export class Room {
   #effects: RoomEffect[] = [];
   #presenceDueAt: number | undefined;
   #hostRead = 0;
+  #addresses: readonly string[] = [];
   #ended: EndCause | undefined;
 
   readonly id: RoomId;
@@ -114,6 +115,8 @@ export class Room {
         return this.#opened(input.connection, input.source, now);
       case "message":
         return this.#message(input.connection, input.message, now);
+      case "control":
+        return this.#spend(input.connection, 0, now);
       case "closed":
         return this.#closed(input.connection, now);
       case "tick":
@@ -179,6 +182,14 @@ export class Room {
     this.#schedulePresence(now);
   }
 
+  /** Where members find this room from now on, as origins, best first; told to those who are connected, sealed (U1). */
+  setAddresses(origins: readonly string[], now: number): void {
+    if (this.#ended !== undefined) return;
+    this.#addresses = origins.slice(0, LINK.maxAddresses);
+    // At once: the address in use may be lost next.
+    this.#sendPresence(now, { addresses: [...this.#addresses] });
+  }
+
   /** Ends the room for everyone; every member is told why, in order and sealed. */
   end(cause: EndCause, now: number): void {
     if (this.#ended !== undefined) return;
@@ -223,13 +234,22 @@ export class Room {
 
   #message(connection: ConnectionId, message: Bytes, now: number): void {
     const seat = this.#seats.at(connection);
-    if (seat !== undefined) return this.#memberMessage(seat, connection, message, now);
+    if (seat !== undefined) {
+      this.#spend(connection, message.length, now);
+      return this.#memberMessage(seat, connection, message, now);
+    }
     if (!this.#door.has(connection)) return;
     const answer = this.#door.receive(connection, message, now);
     if (answer !== undefined && "accept" in answer) return this.#send(connection, [answer.accept]);
     if (answer !== undefined && this.#enter(answer.entrant, connection, now)) return;
     this.#send(connection, [DENIED]);
     this.#hangup(connection, HANGUP.denied);
+  }
+
+  /** What arrives has its price; a member that is in debt is not read from until it has earned it back (E1). */
+  #spend(connection: ConnectionId, bytes: number, now: number): void {
+    const ms = this.#seats.at(connection)?.budget.spend(bytes, now) ?? 0;
+    if (ms > 0) this.#effects.push({ type: "pause", connection, ms });
   }
 
   #enter(entrant: Entrant, connection: ConnectionId, now: number): boolean {
@@ -250,6 +270,7 @@ export class Room {
       received: seat.channel.received,
       view: seat.entry.view,
       idleMs: this.#options.idleMs,
+      addresses: [...this.#addresses],
     });
     this.#send(connection, entrant.records.seal({ type: FRAME.welcome, payload: welcome }, now));
     this.#send(connection, seat.channel.attach(entrant.records, entrant.confirm.received, now));
@@ -439,7 +460,7 @@ export class Room {
     this.#effects.push({ type: "presence" });
   }
 
-  #sendPresence(now: number): void {
+  #sendPresence(now: number, news: Pick<HostNote, "addresses"> = {}): void {
     this.#presenceDueAt = undefined;
     const members: HostNote["members"] = this.presence(now).map(({ id, connected, lastSeenMs, read }) => ({
       id,
@@ -447,7 +468,7 @@ export class Room {
       heardAgoMs: lastSeenMs,
       read,
     }));
-    const note = this.#codec.encodeHostNote({ members });
+    const note = this.#codec.encodeHostNote({ members, ...news });
     for (const seat of this.#seats.all) {
       if (seat.connection !== undefined) this.#send(seat.connection, seat.channel.note(note, now));
     }

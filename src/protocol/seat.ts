@@ -1,3 +1,4 @@
+import { Budget } from "./budget.ts";
 import { Channel } from "./channel.ts";
 import type { ConnectionId, Entrant } from "./door.ts";
 import type { MemberRecord, View } from "./frames.ts";
@@ -9,6 +10,7 @@ import { safetyCode } from "./safety.ts";
 export interface Seat {
   readonly member: MemberRecord;
   readonly channel: Channel;
+  readonly budget: Budget;
   /** Where its part of the room begins, and who was there: repeated in every WELCOME, since one may get lost. */
   readonly entry: { readonly view: View; readonly members: readonly MemberRecord[] };
   readonly safetyCode: string;
@@ -36,6 +38,7 @@ export function newSeat(
   return {
     member,
     channel: new Channel(),
+    budget: new Budget(now),
     entry,
     safetyCode: safetyCode(primitives, entrant.handshakeHash, entrant.confirm.share),
     connection: undefined,

@@ -31,68 +31,80 @@ export type SystemEntry = EntryBase & { readonly kind: "system" } & SystemEvent;
 /** One thing that happened in a room, as a participant keeps it. */
 export type Entry = ChatEntry | SystemEntry;
 
-function sizeOf(entry: Entry): number {
-  return entry.kind === "chat" ? entry.text.length : 0;
-}
-
 const COMPACT_AFTER = 512;
 
-/** The bounded log of a room. What is trimmed leaves an explicit gap, never a silent one (D6). */
-export class Transcript {
-  #entries: Entry[] = [];
-  /** Index of the oldest entry still kept; those before it are trimmed and await compaction. */
+/** What a log counts: a place in the room's order, which may be shared with what came after it locally. */
+export interface Logged {
+  readonly seq: number;
+}
+
+/**
+ * A bounded log, oldest first. A position is the number of items that had been appended at some moment: it grows with
+ * every item, whereas a sequence number is the room's. What is trimmed leaves an explicit gap, never a silent one (D6).
+ */
+export class Transcript<Item extends Logged> {
+  readonly #sizeOf: (item: Item) => number;
+  #items: Item[] = [];
+  /** Index of the oldest item still kept; those before it are trimmed and await compaction. */
   #start = 0;
+  /** Items that compaction has taken away. */
+  #compacted = 0;
   #size = 0;
-  /** Sequence number of the newest entry that was trimmed away; 0 when none was. */
+  /** Sequence number of the newest item that was trimmed away; 0 when none was. */
   #trimmedTo = 0;
+
+  constructor(sizeOf: (item: Item) => number) {
+    this.#sizeOf = sizeOf;
+  }
 
   get trimmedTo(): number {
     return this.#trimmedTo;
   }
 
   get lastSeq(): number {
-    return this.#entries.at(-1)?.seq ?? this.#trimmedTo;
+    return this.#items.at(-1)?.seq ?? this.#trimmedTo;
   }
 
-  append(entry: Entry): void {
-    this.#entries.push(entry);
-    this.#size += sizeOf(entry);
+  append(item: Item): void {
+    this.#items.push(item);
+    this.#size += this.#sizeOf(item);
     while (this.#isOver()) {
-      const oldest = this.#entries[this.#start];
+      const oldest = this.#items[this.#start];
       if (oldest === undefined) break;
-      this.#size -= sizeOf(oldest);
+      this.#size -= this.#sizeOf(oldest);
       this.#trimmedTo = oldest.seq;
       this.#start += 1;
     }
     // Giving the memory back in blocks keeps an append at constant cost.
     if (this.#start >= COMPACT_AFTER) {
-      this.#entries = this.#entries.slice(this.#start);
+      this.#items = this.#items.slice(this.#start);
+      this.#compacted += this.#start;
       this.#start = 0;
     }
   }
 
   #isOver(): boolean {
-    const count = this.#entries.length - this.#start;
+    const count = this.#items.length - this.#start;
     return count > ROOM.maxTranscriptEntries || (this.#size > ROOM.maxTranscriptBytes && count > 1);
   }
 
-  /** Entries after `seq`, oldest first. */
-  *after(seq: number): Generator<Entry> {
-    for (let at = this.#firstAfter(seq); at < this.#entries.length; at += 1) {
-      const entry = this.#entries[at];
-      if (entry !== undefined) yield entry;
+  /** Items after `position` that are still kept, oldest first, each with the position after it. */
+  *after(position: number): Generator<readonly [position: number, item: Item]> {
+    for (let at = Math.max(this.#start, position - this.#compacted); at < this.#items.length; at += 1) {
+      const item = this.#items[at];
+      if (item !== undefined) yield [this.#compacted + at + 1, item];
     }
   }
 
-  /** Binary search: sequence numbers only grow. */
-  #firstAfter(seq: number): number {
+  /** The position after everything up to `seq`; by binary search, since sequence numbers never fall. */
+  positionOf(seq: number): number {
     let low = this.#start;
-    let high = this.#entries.length;
+    let high = this.#items.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#entries[middle]?.seq ?? 0) <= seq) low = middle + 1;
+      if ((this.#items[middle]?.seq ?? 0) <= seq) low = middle + 1;
       else high = middle;
     }
-    return low;
+    return this.#compacted + low;
   }
 }

@@ -13,6 +13,8 @@ export interface Config {
   readonly cloudflaredPath: string | undefined;
   /** Whether names may be resolved by DNS-over-HTTPS. */
   readonly doh: boolean;
+  /** Whether a spare Quick Tunnel is kept once somebody has joined. */
+  readonly standby: boolean;
   readonly idleMinutes: number;
   readonly inviteMinutes: number;
   /** Hand out the link without waiting until its name resolves. */

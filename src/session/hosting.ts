@@ -1,23 +1,19 @@
-import { TunnelError } from "../protocol/errors.ts";
+import type { TunnelError } from "../protocol/errors.ts";
 import type { EndCause } from "../protocol/frames.ts";
-import type { InviteId, MemberId } from "../protocol/ids.ts";
+import type { MemberId } from "../protocol/ids.ts";
 import type { PendingInvite } from "../protocol/invites.ts";
-import { formatLink } from "../protocol/link.ts";
 import type { Primitives } from "../protocol/primitives.ts";
 import type { Presence, Utterance } from "../protocol/participant.ts";
 import { Room } from "../protocol/room.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
-import type { Tunnel, TunnelHealth, TunnelProgress, TunnelProvider } from "../tunnel/tunnel.ts";
+import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool.ts";
+import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/tunnel.ts";
 import { Inbox } from "./inbox.ts";
+import { IssuedInvites, type Invite } from "./issued-invites.ts";
 import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
 
-export interface Invite {
-  readonly inviteId: InviteId;
-  /** The secret: whoever has it can join, once. */
-  readonly joinLink: string;
-  readonly expiresInMs: number;
-}
+export type { PoolHealth };
 
 export interface HostingOptions {
   readonly tunnelId: TunnelId;
@@ -30,24 +26,33 @@ export interface HostingOptions {
   readonly port: number;
   readonly transport: Tunnel["provider"];
   readonly provider: TunnelProvider;
+  /** Whether a spare address is kept once there are members. */
+  readonly standby: boolean;
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: TunnelProgress) => void;
 }
 
-/** A tunnel that this process hosts: the room, its relay and its public address as one resource. */
+/** A tunnel that this process hosts: the room, its relay and its public addresses as one resource. */
 export class Hosting implements TunnelHandle {
   readonly role = "host";
   readonly tunnelId: TunnelId;
   readonly goal: string;
   readonly inbox: Inbox;
   readonly openedAt: number;
-  readonly tunnel: Tunnel;
+  readonly transport: Tunnel["provider"];
   readonly #room: Room;
   readonly #relay: Relay;
+  readonly #pool: TunnelPool;
+  readonly #invites: IssuedInvites;
   readonly #clock: Clock;
   readonly #alarms: TunnelError[] = [];
+  /** Of the tunnel in use, or the last one that was. */
+  #transportDetail: string;
+  #addressLost: TunnelError | undefined;
+  /** No address leads here at the moment. */
+  #isAstray = false;
   #end: SessionEnd | undefined;
   #closing: Promise<void> | undefined;
 
@@ -59,15 +64,26 @@ export class Hosting implements TunnelHandle {
     inbox: Inbox;
   }) {
     const { options, room, relay, tunnel, inbox } = parts;
+    const { clock, provider, standby, primitives } = options;
     this.tunnelId = options.tunnelId;
     this.goal = options.goal;
+    this.transport = options.transport;
     this.inbox = inbox;
-    this.openedAt = options.clock.now();
-    this.tunnel = tunnel;
+    this.openedAt = clock.now();
+    this.#transportDetail = tunnel.description;
     this.#room = room;
     this.#relay = relay;
-    this.#clock = options.clock;
-    tunnel.onDown((error) => this.#alarm(error));
+    this.#clock = clock;
+    this.#invites = new IssuedInvites((call) => relay.run(call));
+    this.#pool = new TunnelPool({
+      active: tunnel,
+      provider,
+      port: relay.port,
+      clock,
+      standby,
+      random: () => (primitives.random(1)[0] ?? 0) / 256,
+      onEvent: (event) => this.#moved(event),
+    });
   }
 
   /** Opens everything or leaves nothing behind. @throws {TunnelError} */
@@ -87,19 +103,19 @@ export class Hosting implements TunnelHandle {
       onNotice: (notice) => onNotice(notice),
     });
     const stopBeating = keepActive(relay, clock, idleMs / 4);
-    let tunnel: Tunnel | undefined;
+    let hosting: Hosting | undefined;
     try {
       const { signal, onProgress } = options;
-      tunnel = await options.provider({ port: relay.port, signal, onProgress });
-      const hosting = new Hosting({ options, room, relay, tunnel, inbox });
-      onNotice = (notice) => hosting.#noticed(notice);
-      for (const notice of early) hosting.#noticed(notice);
+      const tunnel = await options.provider({ port: relay.port, signal, onProgress });
+      const opened = new Hosting({ options, room, relay, tunnel, inbox });
+      hosting = opened;
+      onNotice = (notice) => opened.#noticed(notice);
+      for (const notice of early) opened.#noticed(notice);
       // The idle time starts when the human can do something, not while cloudflared was being fetched.
-      hosting.touch();
-      return { hosting, invites: hosting.invite(options.invites) };
+      opened.touch();
+      return { hosting, invites: opened.#invites.issue(options.invites, tunnel.url) };
     } catch (error) {
-      await relay.stop();
-      await tunnel?.stop();
+      await (hosting === undefined ? relay.stop() : hosting.close());
       throw error;
     } finally {
       stopBeating();
@@ -118,8 +134,13 @@ export class Hosting implements TunnelHandle {
     return this.#alarms;
   }
 
-  get health(): TunnelHealth {
-    return this.tunnel.health();
+  /** One line on what carries the room, safe to show. */
+  get transportDetail(): string {
+    return this.#transportDetail;
+  }
+
+  get health(): PoolHealth {
+    return this.#pool.health();
   }
 
   /** When the room ends if nobody does anything in it. */
@@ -131,27 +152,17 @@ export class Hosting implements TunnelHandle {
     return this.#room.presence(this.#clock.now());
   }
 
-  /** @throws {TunnelError} tunnel-closed, invite-limit; all or none */
+  /** @throws {TunnelError} tunnel-closed, invite-limit, address-lost; all or none */
   invite(count: number): Invite[] {
-    const minted: { inviteId: InviteId; key: Uint8Array; expiresInMs: number }[] = [];
-    try {
-      for (let made = 0; made < count; made += 1) minted.push(this.#relay.run((room, now) => room.mint(now)));
-    } catch (error) {
-      for (const { inviteId } of minted) this.revoke(inviteId);
-      throw error;
-    }
-    return minted.map(({ inviteId, key, expiresInMs }) => {
-      const { id: room, hostKey } = this.#room;
-      return { inviteId, expiresInMs, joinLink: formatLink({ origin: this.tunnel.url, room, key, hostKey }) };
-    });
+    return this.#invites.issue(count, this.#pool.urls[0]);
   }
 
   revoke(inviteId: string): boolean {
-    return this.#relay.run((room, now) => room.revoke(inviteId, now));
+    return this.#invites.revoke(inviteId);
   }
 
   pendingInvites(): PendingInvite[] {
-    return this.#end === undefined ? this.#room.pendingInvites(this.#clock.now()) : [];
+    return this.#end === undefined ? this.#invites.pending() : [];
   }
 
   /** Whether a link leads to this very room. */
@@ -182,20 +193,23 @@ export class Hosting implements TunnelHandle {
 
   async #close(cause: EndCause): Promise<void> {
     this.#relay.run((room, now) => room.end(cause, now));
-    // The last words go out through the tunnel, so it outlives the relay.
+    // The last words go out through the tunnels, so these outlive the relay.
     try {
       await this.#relay.stop();
     } finally {
-      await this.tunnel.stop();
+      await this.#pool.stop();
     }
   }
 
   #noticed(notice: RoomNotice): void {
     switch (notice.type) {
       case "entry":
-        return this.inbox.append(notice.entry);
+        this.inbox.append(notice.entry);
+        // From now on there is somebody who would lose the way with the address.
+        if (notice.entry.kind === "system" && notice.entry.event === "joined") this.#pool.keepStandby();
+        return;
       case "alarm":
-        return this.#alarm(notice.error);
+        return this.#alarm(notice.error, notice.member);
       case "presence":
         return;
       case "ended":
@@ -206,9 +220,38 @@ export class Hosting implements TunnelHandle {
     }
   }
 
-  #alarm(error: TunnelError): void {
+  #moved(event: PoolEvent): void {
+    if (this.#end !== undefined) return;
+    switch (event.type) {
+      case "addresses":
+        return this.#leadsHere(event.urls);
+      case "lost":
+      case "failed":
+        this.#addressLost = event.error;
+        return;
+      case "replaced":
+        return;
+    }
+  }
+
+  /** Members learn where to find the room, and whoever still holds a link to an address that is gone gets another one. */
+  #leadsHere(urls: readonly string[]): void {
+    const { active } = this.#pool;
+    this.#transportDetail = active?.description ?? this.#transportDetail;
+    this.#relay.run((room, now) => room.setAddresses(urls, now));
+    if (urls.length === 0 && this.#addressLost !== undefined)
+      this.inbox.notify({ notice: "address-lost", error: this.#addressLost });
+    if (urls.length > 0 && this.#isAstray) this.inbox.notify({ notice: "address-restored" });
+    this.#isAstray = urls.length === 0;
+    const invites = this.#invites.reissue(urls);
+    if (invites.length > 0) this.inbox.notify({ notice: "invites-reissued", invites });
+  }
+
+  #alarm(error: TunnelError, member: MemberId): void {
     this.#alarms.push(error);
     if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
+    const name = this.presence().find(({ id }) => id === member)?.name;
+    this.inbox.notify({ notice: "alarm", error, member: name });
   }
 }
 

@@ -2,6 +2,7 @@ import type { MemberId } from "../protocol/ids.ts";
 import { SESSION } from "../protocol/limits.ts";
 import { Transcript, type Entry } from "../protocol/transcript.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { Notice, NoticeEntry } from "./notice.ts";
 
 /** Names a tool call, as the MCP client does. */
 export type CallId = string | number;
@@ -16,16 +17,22 @@ export interface Batch {
 }
 
 export interface Delivered {
-  readonly entry: Entry;
+  readonly entry: Entry | NoticeEntry;
   /** Returned before, in a call whose result may never have reached the model. */
   readonly redelivered: boolean;
+}
+
+/** A place in the log, and the room's number there: what was read is told to others by the number. */
+interface Place {
+  readonly position: number;
+  readonly seq: number;
 }
 
 interface Offer {
   readonly call: CallId;
   /** Reading position before and after this batch. */
-  readonly from: number;
-  readonly to: number;
+  readonly from: Place;
+  readonly to: Place;
 }
 
 /** Offers whose cancellation may still arrive; a client cancels within its own timeout, not hours later. */
@@ -37,13 +44,13 @@ const MAX_OFFERS = 16;
  * arrival are never offered.
  */
 export class Inbox {
-  readonly #log = new Transcript();
+  readonly #log = new Transcript<Entry | NoticeEntry>(sizeOf);
   readonly #self: MemberId;
   readonly #clock: Clock;
   readonly #waiters = new Set<() => void>();
   /** Up to here the agent has read, or had no need to. */
-  #read: number;
-  /** The newest entry that was ever returned; what is returned again below it is marked. */
+  #read: Place;
+  /** Up to here everything was returned at some time; what is returned again below it is marked. */
   #returned = 0;
   #offers: Offer[] = [];
   #closed = false;
@@ -51,24 +58,38 @@ export class Inbox {
   constructor(options: { self: MemberId; clock: Clock; start: number }) {
     this.#self = options.self;
     this.#clock = options.clock;
-    this.#read = options.start;
+    this.#read = { position: 0, seq: options.start };
   }
 
+  /** Number of the last entry of the room that the agent has read. */
   get read(): number {
-    return this.#read;
+    return this.#read.seq;
   }
 
   get lastSeq(): number {
-    return Math.max(this.#log.lastSeq, this.#read);
+    return Math.max(this.#log.lastSeq, this.read);
   }
 
   get unread(): number {
-    return this.#countAfter(this.#position());
+    return this.#countAfter(this.#place().position);
   }
 
   append(entry: Entry): void {
+    // What came before this side's first entry was never its to read.
+    if (this.#read.position === 0)
+      this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
     this.#log.append(entry);
     if (this.#concerns(entry)) this.#wake();
+  }
+
+  /** A word of this server to its agent; dropped while one of the same kind about the same thing is unread. */
+  notify(notice: Notice): void {
+    const subject = subjectOf(notice);
+    for (const [, entry] of this.#log.after(this.#place().position)) {
+      if (subject !== undefined && entry.kind === "notice" && subjectOf(entry) === subject) return;
+    }
+    this.#log.append({ kind: "notice", seq: this.lastSeq, ts: this.#clock.now(), ...notice });
+    this.#wake();
   }
 
   /** The room is over: nobody waits any longer. */
@@ -80,7 +101,7 @@ export class Inbox {
   /** A new call has arrived: what earlier calls returned has reached the agent. */
   settle(): void {
     const last = this.#offers.at(-1);
-    if (last !== undefined) this.#read = Math.max(this.#read, last.to);
+    if (last !== undefined && last.to.position > this.#read.position) this.#read = last.to;
   }
 
   /** A call was cancelled, or its client gave up on it: what it returned counts as never returned. */
@@ -89,24 +110,25 @@ export class Inbox {
     const offer = this.#offers[at];
     if (offer === undefined) return;
     this.#offers = this.#offers.slice(0, at);
-    this.#read = Math.min(this.#read, offer.from);
+    if (offer.from.position < this.#read.position) this.#read = offer.from;
   }
 
   /** What the agent has not read, from the reading position; moves nothing until {@link settle}. */
   take(call: CallId, limit: number): Batch {
-    const from = this.#position();
-    const batch = this.#collect(from, limit);
-    const to = batch.entries.at(-1)?.entry.seq ?? from;
-    if (to > from) {
+    const from = this.#place();
+    const { to, ...batch } = this.#collect(from, limit);
+    if (to.position > from.position) {
       this.#offers = [...this.#offers.slice(1 - MAX_OFFERS), { call, from, to }];
-      this.#returned = Math.max(this.#returned, to);
+      this.#returned = Math.max(this.#returned, to.position);
     }
-    return { ...batch, unread: this.#countAfter(to) };
+    return { ...batch, unread: this.#countAfter(to.position) };
   }
 
   /** What came after `sinceSeq`, read or not; the reading position stays. */
   reread(sinceSeq: number, limit: number): Batch {
-    return { ...this.#collect(sinceSeq, limit), unread: this.unread };
+    const from = { position: this.#log.positionOf(sinceSeq), seq: sinceSeq };
+    const { to: _, ...batch } = this.#collect(from, limit);
+    return { ...batch, unread: this.unread };
   }
 
   /** Resolves when something unread is there, the room is over, the time is up or the call is cancelled. */
@@ -126,41 +148,68 @@ export class Inbox {
   }
 
   /** Where the next batch begins: after what was read, and after what an unsettled call has already been given. */
-  #position(): number {
-    return Math.max(this.#read, this.#offers.at(-1)?.to ?? 0);
+  #place(): Place {
+    const last = this.#offers.at(-1);
+    return last !== undefined && last.to.position > this.#read.position ? last.to : this.#read;
   }
 
-  #collect(from: number, limit: number): Omit<Batch, "unread"> {
+  #collect(from: Place, limit: number): Omit<Batch, "unread"> & { to: Place } {
     const entries: Delivered[] = [];
+    let to = from;
     let size = 0;
     let more = false;
-    for (const entry of this.#log.after(from)) {
+    for (const [position, entry] of this.#log.after(from.position)) {
       if (!this.#concerns(entry)) continue;
-      size += entry.kind === "chat" ? entry.text.length : 0;
+      size += sizeOf(entry);
       // At least one, however long: otherwise it could never be read.
       if (entries.length >= limit || (size > SESSION.listenMaxBytes && entries.length > 0)) {
         more = true;
         break;
       }
-      entries.push({ entry, redelivered: entry.seq <= this.#returned });
+      entries.push({ entry, redelivered: position <= this.#returned });
+      to = { position, seq: entry.seq };
     }
     const { trimmedTo } = this.#log;
-    const gap = from < trimmedTo ? { fromSeq: from + 1, toSeq: trimmedTo } : undefined;
-    return { entries, more, gap };
+    const gap = from.seq < trimmedTo ? { fromSeq: from.seq + 1, toSeq: trimmedTo } : undefined;
+    return { entries, to, more, gap };
   }
 
-  #countAfter(seq: number): number {
+  #countAfter(position: number): number {
     let count = 0;
-    for (const entry of this.#log.after(seq)) if (this.#concerns(entry)) count += 1;
+    for (const [, entry] of this.#log.after(position)) if (this.#concerns(entry)) count += 1;
     return count;
   }
 
-  #concerns(entry: Entry): boolean {
+  #concerns(entry: Entry | NoticeEntry): boolean {
+    if (entry.kind === "notice") return true;
     if (entry.kind === "chat") return !entry.own;
     return entry.event !== "joined" || entry.member !== this.#self;
   }
 
   #wake(): void {
     for (const waiter of this.#waiters) waiter();
+  }
+}
+
+/** Characters of an invite as it is shown, set-up and warning included. */
+const INVITE_CHARS = 1_000;
+
+function sizeOf(entry: Entry | NoticeEntry): number {
+  if (entry.kind === "chat") return entry.text.length;
+  return entry.kind === "notice" && entry.notice === "invites-reissued"
+    ? entry.invites.length * INVITE_CHARS
+    : 0;
+}
+
+/** What makes two notices the same news, so that a peer cannot fill the log with them; never the same for invites. */
+function subjectOf(notice: Notice): string | undefined {
+  switch (notice.notice) {
+    case "alarm":
+      return `alarm ${notice.error.code} ${notice.member ?? ""}`;
+    case "address-lost":
+    case "address-restored":
+      return notice.notice;
+    case "invites-reissued":
+      return undefined;
   }
 }

@@ -1,8 +1,9 @@
 import type { LookupFunction } from "node:net";
+import type { Bytes } from "../protocol/bytes.ts";
 import { TunnelError } from "../protocol/errors.ts";
 import type { MemberId } from "../protocol/ids.ts";
 import { LINK } from "../protocol/limits.ts";
-import { dialUrl, type InviteLink } from "../protocol/link.ts";
+import type { InviteLink } from "../protocol/link.ts";
 import type { LinkState, MemberEnd } from "../protocol/member-io.ts";
 import { Member } from "../protocol/member.ts";
 import type { Primitives } from "../protocol/primitives.ts";
@@ -36,11 +37,15 @@ export class Joined implements TunnelHandle {
   readonly inbox: Inbox;
   readonly openedAt: number;
   readonly room: string;
+  /** The host's public key as the link named it: nobody else can ever answer here. */
+  readonly hostKey: Bytes;
   readonly #member: Member;
   readonly #socket: MemberSocket;
   readonly #clock: Clock;
   readonly #alarms: TunnelError[] = [];
   readonly #placing = new Map<number, (seq: number | undefined) => void>();
+  /** Called when the connection or somebody's presence changes. */
+  readonly #watchers = new Set<() => void>();
   #joining: Settle | undefined;
   /** Why it could not join so far; somebody who takes the call and then says nothing leaves no other trace. */
   #joinFailure = new TunnelError("handshake-timeout");
@@ -52,13 +57,14 @@ export class Joined implements TunnelHandle {
     this.tunnelId = options.tunnelId;
     this.openedAt = clock.now();
     this.room = link.room;
+    this.hostKey = link.hostKey;
     this.#clock = clock;
     this.#joining = joining;
     this.#member = new Member(primitives, { link, name }, clock.now());
     this.inbox = new Inbox({ self: this.#member.self, clock, start: 0 });
     this.#socket = new MemberSocket({
       member: this.#member,
-      url: dialUrl(link.origin, link.room),
+      room: link.room,
       clock,
       dial,
       lookup,
@@ -124,6 +130,11 @@ export class Joined implements TunnelHandle {
     return this.#member.link;
   }
 
+  /** When the host was last heard, in ms since the epoch. */
+  get lastHeard(): number {
+    return this.#member.lastHeard;
+  }
+
   /** Own messages that have not reached the host yet. */
   get unplaced(): number {
     return this.#member.unplaced;
@@ -144,6 +155,33 @@ export class Joined implements TunnelHandle {
       seq: undefined,
       reason: "the host has not confirmed it yet; it is sent again if need be",
     };
+  }
+
+  /**
+   * Back to the same host by the address in a fresh link, where the known ones lead nowhere any more. The invite in it
+   * stays unused.
+   * @throws {TunnelError} host-unreachable when that does not lead there in time, cancelled, or why the tunnel has ended
+   */
+  async rejoin(origin: string, signal: AbortSignal): Promise<void> {
+    this.#socket.run((member, now) => member.prefer(origin, now));
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (this.link.name === "connected" || this.#end !== undefined || signal.aborted) done();
+      };
+      const done = (): void => {
+        cancelTimer();
+        signal.removeEventListener("abort", done);
+        this.#watchers.delete(look);
+        resolve();
+      };
+      const cancelTimer = this.#clock.after(JOIN_PATIENCE_MS, done);
+      signal.addEventListener("abort", done);
+      this.#watchers.add(look);
+      look();
+    });
+    if (this.#end?.cause === "failed") throw this.#end.error;
+    if (signal.aborted) throw new TunnelError("cancelled");
+    if (this.link.name !== "connected") throw new TunnelError("host-unreachable");
   }
 
   touch(): void {
@@ -192,11 +230,12 @@ export class Joined implements TunnelHandle {
       case "placed":
         return this.#placing.get(notice.n)?.(notice.seq);
       case "presence":
+        for (const changed of this.#watchers) changed();
         return;
       case "alarm":
         this.#alarms.push(notice.error);
         if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
-        return;
+        return this.inbox.notify({ notice: "alarm", error: notice.error, member: undefined });
       case "ended":
         this.#ended(notice.end);
     }
@@ -206,6 +245,7 @@ export class Joined implements TunnelHandle {
     this.#end = sessionEnd(end);
     this.inbox.close();
     for (const done of this.#placing.values()) done(undefined);
+    for (const changed of this.#watchers) changed();
     if (this.#end.cause === "failed") this.stopJoining(this.#end.error);
     // The host may end it at any time: what is left here must go, too.
     void this.close();

@@ -1,18 +1,19 @@
 import { hostname, userInfo } from "node:os";
 import type { LookupFunction } from "node:net";
 import { isForbiddenDialAddress } from "../net/address.ts";
-import { toHex } from "../protocol/bytes.ts";
+import { equalBytes, toHex } from "../protocol/bytes.ts";
 import { TunnelError } from "../protocol/errors.ts";
 import { SESSION } from "../protocol/limits.ts";
-import { parseLink } from "../protocol/link.ts";
+import { parseLink, type InviteLink } from "../protocol/link.ts";
 import type { Primitives } from "../protocol/primitives.ts";
 import { checkGoal, checkName, checkText, isName } from "../protocol/text.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/tunnel.ts";
 import type { Config } from "./config.ts";
 import type { TunnelId } from "./handle.ts";
-import { Hosting, type Invite } from "./hosting.ts";
+import { Hosting } from "./hosting.ts";
 import type { CallId } from "./inbox.ts";
+import type { Invite } from "./issued-invites.ts";
 import { Joined } from "./joined.ts";
 
 export type OpenTunnel = Hosting | Joined;
@@ -81,6 +82,8 @@ export class Sessions {
         port: config.port,
         transport,
         provider: providers[transport],
+        // The port itself, or the user's own address in front of it, cannot be had twice.
+        standby: config.standby && transport === "cloudflared",
         primitives,
         clock,
         signal,
@@ -91,7 +94,7 @@ export class Sessions {
     });
   }
 
-  /** @throws {TunnelError} link-*, own-link, already-joined, name-invalid, too-many-tunnels, and all of joining */
+  /** @throws {TunnelError} link-*, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining */
   async join(request: { joinLink: string; name: string | undefined; signal: AbortSignal }): Promise<Joined> {
     const { primitives, clock, lookup } = this.#options;
     const link = parseLink(request.joinLink);
@@ -102,8 +105,9 @@ export class Sessions {
     if (this.open.some((tunnel) => tunnel.role === "host" && tunnel.isRoom(link.room))) {
       throw new TunnelError("own-link");
     }
-    const isHere = this.open.some((tunnel) => tunnel.role === "member" && tunnel.room === link.room);
-    if (isHere || this.#joining.has(link.room)) throw new TunnelError("already-joined");
+    const known = this.open.find((tunnel) => tunnel.role === "member" && tunnel.room === link.room);
+    if (known?.role === "member") return this.#rejoined(known, link, request.signal);
+    if (this.#joining.has(link.room)) throw new TunnelError("already-joined");
     this.#joining.add(link.room);
     try {
       return await this.#opened(async () => {
@@ -123,6 +127,14 @@ export class Sessions {
     } finally {
       this.#joining.delete(link.room);
     }
+  }
+
+  /** A second link to a room that this process is in: the way back where its address has died. */
+  async #rejoined(tunnel: Joined, { origin, hostKey }: InviteLink, signal: AbortSignal): Promise<Joined> {
+    if (!equalBytes(tunnel.hostKey, hostKey)) throw new TunnelError("link-other-host");
+    if (tunnel.link.name === "connected") throw new TunnelError("already-joined");
+    await tunnel.rejoin(origin, signal);
+    return tunnel;
   }
 
   /**

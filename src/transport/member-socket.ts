@@ -1,15 +1,18 @@
 import type { IncomingMessage } from "node:http";
 import type { LookupFunction } from "node:net";
 import type { WebSocket } from "ws";
+import { isForbiddenDialAddress } from "../net/address.ts";
 import type { ConnectionId } from "../protocol/door.ts";
 import { TunnelError } from "../protocol/errors.ts";
+import type { RoomId } from "../protocol/ids.ts";
 import { LINK } from "../protocol/limits.ts";
+import { dialUrl } from "../protocol/link.ts";
 import { HANGUP } from "../protocol/participant.ts";
 import type { MemberEffect } from "../protocol/member-io.ts";
 import type { Member } from "../protocol/member.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
-import { hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
+import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
 /** Opens a WebSocket. */
 export type Dial = (url: string, lookup: LookupFunction) => WebSocket;
@@ -33,8 +36,7 @@ export type MemberNotice = Exclude<MemberEffect, { type: "dial" | "send" | "hang
 
 export interface MemberSocketOptions {
   readonly member: Member;
-  /** The link without its fragment. */
-  readonly url: string;
+  readonly room: RoomId;
   readonly clock: Clock;
   readonly dial: Dial;
   readonly lookup: LookupFunction;
@@ -45,26 +47,34 @@ export interface MemberSocketOptions {
 
 const NAME_ERRORS = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NONAME", "ENODATA"]);
 
-function failureOf(error: Error): TunnelError {
+/** Why a connection could not be made, and whether that says that the host's process is no more. */
+interface Failure {
+  readonly error: TunnelError;
+  readonly isGone: boolean;
+}
+
+function failureOf(error: Error): Failure {
   // The lookup has refused the address itself.
-  if (error instanceof TunnelError) return error;
+  if (error instanceof TunnelError) return { error, isGone: false };
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
   if (code !== undefined && NAME_ERRORS.has(code))
-    return new TunnelError("host-name-unknown", { cause: error });
-  return new TunnelError("host-unreachable", {
-    ...(code === undefined ? {} : { detail: code }),
-    cause: error,
-  });
+    return { error: new TunnelError("host-name-unknown", { cause: error }), isGone: false };
+  const detail = code === undefined ? {} : { detail: code };
+  // A machine that sleeps or has lost its network does not refuse: nobody listens there.
+  return {
+    error: new TunnelError("host-unreachable", { ...detail, cause: error }),
+    isGone: code === "ECONNREFUSED",
+  };
 }
 
 /** What an answer that is no WebSocket says of the other end; its body is never read. */
-function refusalOf(response: IncomingMessage): TunnelError {
+function refusalOf(response: IncomingMessage): Failure {
   const status = response.statusCode ?? 0;
   const detail = `HTTP ${status}`;
-  if (status === 404) return new TunnelError("tunnel-gone", { detail });
+  if (status === 404) return { error: new TunnelError("tunnel-gone", { detail }), isGone: true };
   // 429 is the host's or the edge's own rate limit, 5xx an edge without its tunnel: both may pass.
-  if (status === 429 || status >= 500) return new TunnelError("host-unreachable", { detail });
-  return new TunnelError("not-a-tunnel", { detail });
+  const mayPass = status === 429 || status >= 500;
+  return { error: new TunnelError(mayPass ? "host-unreachable" : "not-a-tunnel", { detail }), isGone: false };
 }
 
 /** A member's end of the wire: dials out when the machine says so, and runs it. */
@@ -97,10 +107,15 @@ export class MemberSocket {
     await closed;
   }
 
-  #dial(connection: ConnectionId): void {
-    const { url, lookup, dial } = this.#options;
-    const socket = dial(url, lookup);
+  #dial(connection: ConnectionId, origin: string): void {
+    const { room, lookup, dial } = this.#options;
+    // An address may come from the host, which must not lead anybody to a machine's own services (the lookup checks names).
+    if (isForbiddenDialAddress(new URL(origin).hostname)) {
+      return this.#failed(connection, { error: new TunnelError("link-address"), isGone: false });
+    }
+    const socket = dial(dialUrl(origin, room), lookup);
     this.#current = { connection, socket };
+    answerPings(socket);
     socket.on("open", () => this.run((member, now) => member.handle({ type: "opened", connection }, now)));
     socket.on("message", (data, isBinary) => {
       const message = messageBytes(data, isBinary) ?? new Uint8Array(0);
@@ -114,15 +129,15 @@ export class MemberSocket {
     socket.on("close", () => this.run((member, now) => member.handle({ type: "closed", connection }, now)));
   }
 
-  #failed(connection: ConnectionId, error: TunnelError): void {
-    this.#options.onFailure?.(error);
-    this.run((member, now) => member.handle({ type: "failed", connection, error }, now));
+  #failed(connection: ConnectionId, failure: Failure): void {
+    this.#options.onFailure?.(failure.error);
+    this.run((member, now) => member.handle({ type: "failed", connection, ...failure }, now));
   }
 
   #perform(effect: MemberEffect): void {
     switch (effect.type) {
       case "dial":
-        return this.#dial(effect.connection);
+        return this.#dial(effect.connection, effect.origin);
       case "send":
         if (this.#current?.connection === effect.connection)
           sendBounded(this.#current.socket, effect.message);

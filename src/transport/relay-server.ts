@@ -9,10 +9,10 @@ import type { RoomEffect } from "../protocol/room-io.ts";
 import type { Room } from "../protocol/room.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
-import { hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
+import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
 /** What of a room's effects is not the relay's own business. */
-export type RoomNotice = Exclude<RoomEffect, { type: "send" | "hangup" | "member" }>;
+export type RoomNotice = Exclude<RoomEffect, { type: "send" | "hangup" | "member" | "pause" }>;
 
 export interface RelayOptions {
   readonly room: Room;
@@ -44,6 +44,8 @@ const HTTP_LIMITS = {
 } as const;
 /** TCP connections of any kind: members, visitors, and those that have not asked for anything yet. */
 const MAX_TCP_CONNECTIONS = 512;
+/** Of those, connections that have not asked for the room yet; one more takes the place of the oldest. */
+const MAX_UNDECIDED = 128;
 const STOP_GRACE_MS = 1_000;
 
 /** @throws {TunnelError} port-in-use, bind-failed */
@@ -82,8 +84,12 @@ class RelayServer implements Relay {
   readonly #sockets = new Map<ConnectionId, WebSocket>();
   /** Undoes the byte budget of a socket that has not proved itself. */
   readonly #budgets = new Map<ConnectionId, () => void>();
+  /** Undoes the wait of a connection that is not read from for a while. */
+  readonly #resumes = new Map<ConnectionId, () => void>();
   readonly #upgrader: WebSocketServer;
   readonly #driver: Driver<Room, RoomEffect>;
+  /** TCP connections that have not become WebSockets, oldest first. */
+  readonly #undecided = new Set<Duplex>();
   #lastConnection: ConnectionId = 0;
   #stopping: Promise<void> | undefined;
 
@@ -97,6 +103,7 @@ class RelayServer implements Relay {
       perform: (effect) => this.#perform(effect),
       wake: (room, now) => room.handle({ type: "tick" }, now),
     });
+    server.on("connection", (socket) => this.#visited(socket));
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     server.on("clientError", (_error, socket) => socket.destroy());
   }
@@ -126,7 +133,20 @@ class RelayServer implements Relay {
     cancel();
   }
 
+  /** Half-sent requests must not fill the port: a guest that comes back needs one round trip to get past this. */
+  #visited(socket: Duplex): void {
+    this.#undecided.add(socket);
+    socket.once("close", () => this.#undecided.delete(socket));
+    if (this.#undecided.size <= MAX_UNDECIDED) return;
+    for (const oldest of this.#undecided) {
+      this.#undecided.delete(oldest);
+      oldest.destroy();
+      return;
+    }
+  }
+
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#undecided.delete(socket);
     socket.on("error", () => socket.destroy());
     const status = this.#refusal(request);
     if (status !== undefined) {
@@ -165,11 +185,17 @@ class RelayServer implements Relay {
       if (message === undefined) return hangUp(socket, HANGUP.violation, this.#options.clock);
       this.run((room, now) => room.handle({ type: "message", connection, message }, now));
     });
+    answerPings(socket);
+    const control = (): void => this.run((room, now) => room.handle({ type: "control", connection }, now));
+    socket.on("ping", control);
+    socket.on("pong", control);
     // ws reports a broken peer here and closes by itself; "close" follows.
     socket.on("error", () => socket.terminate());
     socket.on("close", () => {
       this.#sockets.delete(connection);
       this.#budgets.delete(connection);
+      this.#resumes.get(connection)?.();
+      this.#resumes.delete(connection);
       this.run((room, now) => room.handle({ type: "closed", connection }, now));
     });
     const source = this.#source(request);
@@ -190,6 +216,16 @@ class RelayServer implements Relay {
     this.#budgets.set(connection, () => raw.off("data", count));
   }
 
+  /** Its own socket fills up then, and TCP slows its sender down. */
+  #pause(connection: ConnectionId, ms: number): void {
+    this.#resumes.get(connection)?.();
+    const socket = this.#sockets.get(connection);
+    if (socket === undefined) return;
+    socket.pause();
+    const cancel = this.#options.clock.after(ms, () => socket.resume());
+    this.#resumes.set(connection, cancel);
+  }
+
   #perform(effect: RoomEffect): void {
     switch (effect.type) {
       case "send": {
@@ -202,6 +238,8 @@ class RelayServer implements Relay {
         if (socket !== undefined) hangUp(socket, effect.code, this.#options.clock);
         return;
       }
+      case "pause":
+        return this.#pause(effect.connection, effect.ms);
       case "member":
         this.#budgets.get(effect.connection)?.();
         this.#budgets.delete(effect.connection);

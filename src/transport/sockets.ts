@@ -11,7 +11,12 @@ export const SOCKET_OPTIONS = {
   maxFragments: 16,
   maxBufferedChunks: 1024,
   skipUTF8Validation: true,
+  // Answered by answerPings: ws would queue a pong for every ping, whether the other side reads them or not.
+  autoPong: false,
 } as const;
+
+/** Bytes that may wait to be sent for a pong to be added: whoever does not read gets no further ones. */
+const MAX_BUFFERED_FOR_PONG = 64 * 1024;
 
 const TERMINATE_AFTER_MS = 1_000;
 
@@ -34,6 +39,13 @@ export function sendBounded(socket: WebSocket, message: Bytes): boolean {
   }
   socket.send(message);
   return true;
+}
+
+/** Answers WebSocket pings, which edges send and members do not, as long as the answers are read. */
+export function answerPings(socket: WebSocket): void {
+  socket.on("ping", (data) => {
+    if (socket.readyState === socket.OPEN && socket.bufferedAmount < MAX_BUFFERED_FOR_PONG) socket.pong(data);
+  });
 }
 
 /** Closes politely, then for certain: the peer's answer to a close frame is not waited for beyond a second. */

@@ -20,6 +20,8 @@ export interface Run {
   facts(): RunFacts;
   readonly exited: Promise<Exit>;
   exit(): Exit | undefined;
+  /** Calls when the log tells of a connection to the edge that was lost or made; the returned function unsubscribes. */
+  onEdgeChange(listener: () => void): () => void;
   /** Ends the process and removes its directory. Idempotent. */
   stop(): Promise<void>;
 }
@@ -66,6 +68,10 @@ export function startRun(options: RunOptions): Run {
     facts: () => remember.facts,
     exited: child.exited,
     exit: () => child.exit(),
+    onEdgeChange(listener) {
+      remember.edgeListeners.add(listener);
+      return () => remember.edgeListeners.delete(listener);
+    },
     async stop() {
       await child.stop();
       process.removeListener("exit", removeDirectory);
@@ -89,6 +95,7 @@ function argumentsFor(config: string, { protocol, port }: RunOptions): string[] 
 
 class Memory {
   facts: RunFacts = { url: undefined, metricsPort: undefined, dialFailed: false, fault: undefined };
+  readonly edgeListeners = new Set<() => void>();
 
   note(event: LogEvent): void {
     switch (event.kind) {
@@ -106,11 +113,16 @@ class Memory {
         return;
       case "registered":
         this.facts = { ...this.facts, dialFailed: false };
-        return;
+        return this.#edgeChanged();
       case "lost":
+        return this.#edgeChanged();
       case "other":
         return;
     }
+  }
+
+  #edgeChanged(): void {
+    for (const listener of this.edgeListeners) listener();
   }
 }
 

@@ -13,43 +13,65 @@ export interface WatchOptions {
 }
 
 const POLL_MS = 5_000;
+/** After a line about the edge: cloudflared writes it a moment before `/ready` answers otherwise, so it is asked twice. */
+const RECHECK_MS = 500;
 
-/** A run that was ready, as a Tunnel: asked every few seconds how it is, and declared down when its process ends. */
+/**
+ * A run that was ready, as a Tunnel: asked every few seconds, and whenever its log tells of the edge, how it is; declared
+ * down when its process ends.
+ */
 export function watchRun(run: Run, { url, description, clock, probe }: WatchOptions): Tunnel {
   const listeners = new Set<(error: TunnelError) => void>();
   let health: TunnelHealth = { state: "up" };
   let stopping: Promise<void> | undefined;
   let cancelPoll = (): void => undefined;
+  let isProbing = false;
+  let isStirred = false;
 
   const over = (): boolean => stopping !== undefined || health.state === "down";
 
   async function poll(): Promise<void> {
     const { metricsPort } = run.facts();
+    isProbing = true;
     const answer = metricsPort === undefined ? "no-answer" : await probe(metricsPort);
+    isProbing = false;
     if (over()) return;
     health = assess(answer, health, clock.now());
-    schedule();
+    schedule(isStirred ? RECHECK_MS : POLL_MS);
+    isStirred = false;
   }
 
-  function schedule(): void {
-    cancelPoll = clock.after(POLL_MS, () => void poll());
+  function schedule(ms: number): void {
+    cancelPoll = clock.after(ms, () => void poll());
+  }
+
+  /** The log tells of the edge. One probe at a time: what is asked already may be answered from before the change. */
+  function stir(): void {
+    if (over()) return;
+    isStirred = true;
+    if (isProbing) return;
+    cancelPoll();
+    void poll();
   }
 
   function goDown(error: TunnelError): void {
     if (over()) return;
     health = { state: "down", error };
     cancelPoll();
+    unsubscribe();
     for (const listener of listeners) listener(error);
     listeners.clear();
   }
 
   async function stop(): Promise<void> {
     cancelPoll();
+    unsubscribe();
     listeners.clear();
     await run.stop();
   }
 
-  schedule();
+  const unsubscribe = run.onEdgeChange(stir);
+  schedule(POLL_MS);
   run.exited.then(
     (exit) => goDown(exitError(exit, run.facts(), true)),
     (error: unknown) => goDown(asTunnelError(error)),

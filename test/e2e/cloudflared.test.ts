@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Agent, closeAgents } from "../support/agent.ts";
+import { completeLines } from "../support/lines.ts";
 import { accepts, until, gone } from "../support/processes.ts";
 
 const FAKE = fileURLToPath(new URL("../support/fake-cloudflared.mjs", import.meta.url));
@@ -55,24 +56,60 @@ it("a whole session runs through the proxy, and nothing is left of it", async ()
   expect([host.box.left(), host.stderr]).toEqual([[], ""]);
 });
 
-it("tells in the status that cloudflared has ended, and what to do", async () => {
+it("a cloudflared that ends is replaced, and the agent is told with the new invite to pass on", async () => {
   const guest = await Agent.start();
   const state = join(guest.box.root, "state");
   const host = await startHost({ FAKE_CF_STATE: state });
-  await host.call("tunnel_open", { goal: "to be lost" });
+  const opened = await host.call("tunnel_open", { goal: "to be lost" });
   const { pid } = startSchema.parse(JSON.parse(readFileSync(state, "utf8")));
   process.kill(pid, "SIGKILL");
-  for (;;) {
-    const status = await host.call("tunnel_status");
-    if (status["transportHealth"] !== "down") continue;
-    expect(status).toMatchObject({
-      transportError: { code: "cloudflared-exited", next: expect.stringContaining("again") },
-      alarms: [{ code: "cloudflared-exited" }],
-    });
-    break;
+  const events: Record<string, unknown>[] = [];
+  while (!events.some(({ event }) => event === "invites-reissued")) {
+    events.push(...((await host.call("tunnel_listen")).messages ?? []));
   }
+  expect(events.map(({ event }) => event)).toEqual(["address-lost", "address-restored", "invites-reissued"]);
+  expect(events[0]).toMatchObject({
+    from: "tunnel",
+    local: true,
+    error: { code: "cloudflared-exited", next: expect.stringContaining("again") },
+  });
+  const old = opened.invites?.[0];
+  const [, second] = completeLines(state).map((line) => startSchema.parse(JSON.parse(line)));
+  expect(events[2]?.["invites"]).toMatchObject([
+    { replaces: old?.inviteId, joinLink: expect.stringMatching(`^wss://${second?.host}/t/`) },
+  ]);
+  expect(await host.call("tunnel_status")).toMatchObject({
+    transportHealth: "up",
+    standby: { state: "off" },
+    pendingInvites: [{ claimed: false }],
+  });
   await host.call("tunnel_close");
   expect(host.box.left()).toEqual([]);
+});
+
+it("a spare tunnel is kept while somebody is in, unless it is switched off", async () => {
+  const guest = await Agent.start();
+  const state = join(guest.box.root, "state");
+  const host = await startHost({ FAKE_CF_STATE: state });
+  const rewritten = async (of: Agent, at: string): Promise<string> => {
+    const opened = await of.call("tunnel_open", { goal: "spare" });
+    const start = startSchema.parse(JSON.parse(completeLines(at)[0] ?? ""));
+    return opened.joinLink?.replace(`wss://${start.host}`, `ws://127.0.0.1:${start.proxyPort}`) ?? "";
+  };
+  await guest.call("tunnel_join", { joinLink: await rewritten(host, state) });
+  await until("the spare one is ready", async () => {
+    const { standby } = await host.call("tunnel_status");
+    return JSON.stringify(standby) === JSON.stringify({ state: "ready" });
+  });
+  await host.call("tunnel_close");
+  for (const line of completeLines(state)) await gone(startSchema.parse(JSON.parse(line)).pid);
+  expect(host.box.left()).toEqual([]);
+
+  const single = join(guest.box.root, "single");
+  const without = await startHost({ FAKE_CF_STATE: single, TUNNEL_STANDBY: "off" });
+  await guest.call("tunnel_join", { joinLink: await rewritten(without, single) });
+  expect(await without.call("tunnel_status")).toMatchObject({ standby: { state: "off" } });
+  expect(completeLines(single)).toHaveLength(1);
 });
 
 describe("each way in which cloudflared fails has its own code, and leaves nothing", () => {

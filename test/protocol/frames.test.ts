@@ -58,11 +58,18 @@ const bare: fc.Arbitrary<HostFrame> = fc.oneof(
   fc.record({ t: fc.constant("event" as const), ...place, event: systemEvents }),
   fc.record({ t: fc.constant("own" as const), ...place, n: positive }),
 );
-const hostNote: fc.Arbitrary<HostNote> = fc.record({
-  members: fc.array(fc.record({ id, connected: fc.boolean(), heardAgoMs: counter, read: counter }), {
-    maxLength: 4,
-  }),
+const addresses = fc.array(fc.constantFrom("wss://a.example", "ws://127.0.0.1:80", "ws://[::1]:1"), {
+  maxLength: 4,
 });
+const hostNote: fc.Arbitrary<HostNote> = fc.record(
+  {
+    members: fc.array(fc.record({ id, connected: fc.boolean(), heardAgoMs: counter, read: counter }), {
+      maxLength: 4,
+    }),
+    addresses,
+  },
+  { requiredKeys: ["members"] },
+);
 const memberNote: fc.Arbitrary<MemberNote> = fc.record({ read: counter, active: fc.boolean() });
 const confirm: fc.Arbitrary<Confirm> = fc.record({
   share: bytes(32),
@@ -79,6 +86,7 @@ const welcome: fc.Arbitrary<Welcome> = fc.record({
   received: counter,
   view,
   idleMs: counter,
+  addresses,
 });
 
 function frame(header: unknown, body: Bytes = new Uint8Array(0)): Bytes {
@@ -198,6 +206,31 @@ describe("frames", () => {
       expect(codeOf(() => decode(payload))).toBe("protocol-violation");
   });
 
+  const ARRIVAL = {
+    goal: "g",
+    self: ID,
+    name: "b",
+    host: ID,
+    members: [],
+    received: 0,
+    view: SAY.view,
+    idleMs: 1,
+    addresses: ["wss://a.example"],
+  };
+
+  it("[U1] refuses an address that is none, and a fifth one", () => {
+    for (const bad of ["wss://A.example", "http://a.example", "wss://a.example/", "wss://a.example:0", ""])
+      expect(codeOf(() => decoders["host note"]?.(frame({ members: [], addresses: [bad] })))).toBe(
+        "protocol-violation",
+      );
+    const four = ["wss://a.example", "wss://b.example", "ws://10.0.0.1:8", "wss://c.example"];
+    expect(codeOf(() => decoders["host note"]?.(frame({ members: [], addresses: four })))).toBeUndefined();
+    const five = [...four, "wss://d.example"];
+    expect(codeOf(() => decoders["host note"]?.(frame({ members: [], addresses: five })))).toBe(
+      "protocol-violation",
+    );
+  });
+
   it("[F3] refuses a body where none belongs", () => {
     const body = Uint8Array.of(0x20);
     const bodiless = [
@@ -207,10 +240,7 @@ describe("frames", () => {
       [decoders["host note"], { members: [] }],
       [decoders["member note"], { read: 0, active: true }],
       [decoders["CONFIRM"], { share: B32, name: "b", key: B32, received: 0 }],
-      [
-        decoders["WELCOME"],
-        { goal: "g", self: ID, name: "b", host: ID, members: [], received: 0, view: SAY.view, idleMs: 1 },
-      ],
+      [decoders["WELCOME"], ARRIVAL],
     ] as const;
     for (const [decode, header] of bodiless) {
       expect(codeOf(() => decode?.(frame(header)))).toBeUndefined();

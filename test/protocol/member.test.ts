@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toHex, type Bytes } from "../../src/protocol/bytes.ts";
 import { DENIED } from "../../src/protocol/handshake.ts";
+import { LINK } from "../../src/protocol/limits.ts";
 import { HANGUP } from "../../src/protocol/participant.ts";
 import { endOf, flipBit, guestDid, texts, World, type Guest, type Tamper } from "../support/wire.ts";
 
@@ -157,14 +158,33 @@ describe("member", () => {
     expect(["waiting", "connecting"]).toContain(cut.member.link.name);
   });
 
-  it("[D7] [D9] counts a host that is silent for 50 seconds as gone and tries again, ever more slowly", () => {
+  it("[N1] [K7] shows the code of the pairing also when its WELCOME was lost and a resume made up for it", () => {
+    const world = new World();
+    const guest = world.join(world.link());
+    // The CHALLENGE and the ACCEPT pass, what follows does not: the host has seated a guest that does not know it.
+    guest.tamperToGuest = (message, index) => (index < 2 ? [message] : []);
+    world.settle();
+    expect(world.room.presence(world.now)).toHaveLength(2);
+    guest.tamperToGuest = honest;
+    world.cut(guest);
+    world.advance(MINUTE);
+    expect(guest.member.link.name).toBe("connected");
+    const shown = world.room.presence(world.now).find(({ isHost }) => !isHost)?.safetyCode;
+    expect(guest.member.membership?.safetyCode).toBe(shown);
+    world.cut(guest);
+    world.advance(MINUTE);
+    expect(guest.member.membership?.safetyCode).toBe(shown);
+  });
+
+  it("[D7] [D9] counts a host that answers no ping for 15 seconds as gone and tries again, ever more slowly", () => {
     const world = new World({ idleMs: 10 * 60 * MINUTE });
     const guest = world.pair();
+    world.advance(1_000);
     guest.tamperToGuest = () => [];
     guest.tamperToHost = () => [];
-    world.advance(49_999);
+    world.advance(LINK.pingEveryMs + LINK.answerMs - 1_001);
     expect(guest.member.link.name).toBe("connected");
-    world.advance(1);
+    world.advance((guest.member.nextDeadline() ?? 0) - world.now);
     expect(guest.member.link).toMatchObject({ name: "waiting", reason: "host-unreachable" });
     guest.offline = true;
     const waits: number[] = [];

@@ -2,8 +2,11 @@ import { array, assert, boolean, constant, integer, oneof, property, record } fr
 import { describe, expect, it } from "vitest";
 import { memberIdFromText } from "./support.ts";
 import { SESSION } from "../../src/protocol/limits.ts";
+import { TunnelError } from "../../src/protocol/errors.ts";
+import type { InviteId } from "../../src/protocol/ids.ts";
 import type { Entry } from "../../src/protocol/transcript.ts";
-import { Inbox } from "../../src/session/inbox.ts";
+import { Inbox, type Batch } from "../../src/session/inbox.ts";
+import type { Notice } from "../../src/session/notice.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 
 const SELF = memberIdFromText("self");
@@ -24,61 +27,83 @@ function inboxOf(...entries: Entry[]): Inbox {
   return inbox;
 }
 
-const seqs = (batch: { entries: readonly { entry: Entry }[] }): number[] =>
-  batch.entries.map(({ entry }) => entry.seq);
-const marked = (batch: { entries: readonly { redelivered: boolean }[] }): boolean[] =>
+const seqs = (batch: Pick<Batch, "entries">): number[] => batch.entries.map(({ entry }) => entry.seq);
+const marked = (batch: Pick<Batch, "entries">): boolean[] =>
   batch.entries.map(({ redelivered }) => redelivered);
+
+function alarm(member: string): Notice {
+  return { notice: "alarm", error: new TunnelError("integrity-failed"), member };
+}
+
+/** What the property below calls an item by: its place in the order in which the inbox was given them. */
+function nameOf(entry: Batch["entries"][number]["entry"]): number {
+  if (entry.kind === "chat") return Number(entry.text);
+  return entry.kind === "notice" && entry.notice === "alarm" ? Number(entry.member) : Number.NaN;
+}
 
 describe("any interleaving", () => {
   type Step =
     | { do: "append"; own: boolean }
+    | { do: "notify" }
     | { do: "take"; limit: number }
     | { do: "cancel"; back: number }
     | { do: "reread"; since: number };
   const step = oneof(
     record({ do: constant("append" as const), own: boolean() }),
+    record({ do: constant("notify" as const) }),
     record({ do: constant("take" as const), limit: integer({ min: 1, max: 4 }) }),
     record({ do: constant("cancel" as const), back: integer({ min: 0, max: 4 }) }),
     record({ do: constant("reread" as const), since: integer({ min: 0, max: 20 }) }),
   );
 
-  it("skips nothing and returns nothing twice without a mark", () => {
+  it("of saying, listening and giving up skips nothing and returns nothing twice without a mark", () => {
     assert(
       property(array<Step>(step, { maxLength: 60 }), (steps) => {
         const inbox = inboxOf();
-        const foreign: number[] = [];
+        /** What concerns the agent, in the order of arrival, and the room's number at each. */
+        const foreign: { name: number; seq: number }[] = [];
         const everReturned = new Set<number>();
         /** What each call that was not cancelled has brought; the agent has read their union. */
-        const calls: { seqs: number[]; cancelled: boolean }[] = [];
+        const calls: { names: number[]; cancelled: boolean }[] = [];
         let seq = 0;
+        let items = 0;
+        const missing = (): number[] => {
+          const read = new Set(calls.filter((call) => !call.cancelled).flatMap((call) => call.names));
+          return foreign.map(({ name }) => name).filter((name) => !read.has(name));
+        };
         const take = (limit: number): void => {
           inbox.settle();
+          const expected = missing();
           const batch = inbox.take(calls.length, limit);
           for (const { entry, redelivered } of batch.entries) {
-            expect(redelivered).toBe(everReturned.has(entry.seq));
-            everReturned.add(entry.seq);
+            expect(redelivered).toBe(everReturned.has(nameOf(entry)));
+            everReturned.add(nameOf(entry));
           }
-          const got = seqs(batch);
+          const got = batch.entries.map(({ entry }) => nameOf(entry));
           expect(got.length).toBeLessThanOrEqual(limit);
-          const read = new Set(calls.filter((call) => !call.cancelled).flatMap((call) => call.seqs));
-          const missing = foreign.filter((one) => !read.has(one));
           // Nothing older than what comes now may be missing still.
-          expect(got.filter((one) => missing.includes(one))).toEqual(
-            missing.filter((one) => one <= (got.at(-1) ?? 0)),
+          expect(got.filter((name) => expected.includes(name))).toEqual(
+            expected.filter((name) => name <= (got.at(-1) ?? 0)),
           );
-          if (missing.length > 0) expect(got).not.toEqual([]);
-          expect(batch.more).toBe(foreign.some((one) => one > (got.at(-1) ?? seq)));
-          calls.push({ seqs: got, cancelled: false });
+          if (expected.length > 0) expect(got).not.toEqual([]);
+          expect(batch.more).toBe(foreign.some(({ name }) => name > (got.at(-1) ?? items)));
+          calls.push({ names: got, cancelled: false });
         };
         for (const one of steps) {
           if (one.do === "append") {
             seq += 1;
-            inbox.append(chat(seq, one.own));
-            if (!one.own) foreign.push(seq);
+            items += 1;
+            inbox.append(chat(seq, one.own, String(items)));
+            if (!one.own) foreign.push({ name: items, seq });
+          } else if (one.do === "notify") {
+            items += 1;
+            inbox.notify(alarm(String(items)));
+            foreign.push({ name: items, seq });
           } else if (one.do === "take") take(one.limit);
           else if (one.do === "reread") {
-            const all = seqs(inbox.reread(one.since, 1_000));
-            expect(all).toEqual(foreign.filter((each) => each > one.since));
+            const all = inbox.reread(one.since, 1_000).entries.map(({ entry }) => nameOf(entry));
+            const later = foreign.filter((each) => each.seq > one.since);
+            expect(all).toEqual(later.map(({ name }) => name));
           } else {
             const at = calls.length - 1 - one.back;
             const call = calls[at];
@@ -89,13 +114,47 @@ describe("any interleaving", () => {
         }
         // In the end everything can be had.
         for (let rounds = 0; rounds <= foreign.length; rounds += 1) take(3);
-        const read = new Set(calls.filter((call) => !call.cancelled).flatMap((call) => call.seqs));
-        expect(foreign.filter((each) => !read.has(each))).toEqual([]);
+        expect(missing()).toEqual([]);
         inbox.settle();
         expect(inbox.unread).toBe(0);
       }),
-      { numRuns: 400 },
+      { numRuns: 600 },
     );
+  });
+});
+
+describe("a notice of this server", () => {
+  it("wakes and is read like a message, and bears the number of what came before it", () => {
+    const inbox = inboxOf(chat(1), chat(2, true));
+    inbox.notify({ notice: "address-restored" });
+    expect(inbox.unread).toBe(2);
+    expect(seqs(inbox.take("a", 9))).toEqual([1, 2]);
+    expect(seqs(inbox.take("b", 9))).toEqual([]);
+    inbox.settle();
+    // Its own number 2 was no news, so the receipt covers it as well.
+    expect(inbox.read).toBe(2);
+    inbox.append(chat(3));
+    expect(seqs(inbox.take("c", 9))).toEqual([3]);
+  });
+
+  it("is not repeated while the same news is unread, so that nobody can fill the log with it", () => {
+    const inbox = inboxOf();
+    for (let count = 0; count < 10_000; count += 1) inbox.notify(alarm("mallory"));
+    inbox.notify(alarm("ben"));
+    expect(inbox.unread).toBe(2);
+    inbox.take("a", 9);
+    inbox.notify(alarm("mallory"));
+    expect(inbox.unread).toBe(1);
+  });
+
+  it("that holds invites is always another one, and counts for its size", () => {
+    const inbox = inboxOf();
+    const id = "AAAAAAAAAAAAAAAAAAAAAA" as InviteId;
+    const invite = { replaces: id, inviteId: id, joinLink: "x", expiresInMs: 1 };
+    const notice: Notice = { notice: "invites-reissued", invites: Array.from({ length: 63 }, () => invite) };
+    inbox.notify(notice);
+    inbox.notify(notice);
+    expect(inbox.take("a", 9)).toMatchObject({ more: true, unread: 1 });
   });
 });
 
@@ -142,6 +201,12 @@ describe("bounds", () => {
     expect(inbox.take("a", 9)).toMatchObject({ more: true, unread: 2 });
     expect(seqs(inbox.take("b", 9))).toEqual([2]);
     expect(inbox.take("c", 9)).toMatchObject({ entries: [{ entry: { seq: 3 } }], more: false, unread: 0 });
+  });
+
+  it("a log that begins in the middle of a room has lost nothing before its beginning", () => {
+    const inbox = inboxOf(arrival(7, SELF));
+    for (let seq = 8; seq <= 5_010; seq += 1) inbox.append(chat(seq, false, "x"));
+    expect(inbox.take("a", 1).gap).toEqual({ fromSeq: 7, toSeq: 10 });
   });
 
   it("what the log has lost is told as a gap", () => {

@@ -21,6 +21,7 @@ export const CONFIG: Config = {
   name: undefined,
   cloudflaredPath: undefined,
   doh: false,
+  standby: true,
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: true,

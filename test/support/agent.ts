@@ -14,7 +14,7 @@ export const NODE = process.env["TUNNEL_TEST_NODE"] ?? process.execPath;
 export type Era = "legacy" | "modern";
 export const REVISION: Readonly<Record<Era, string>> = { legacy: "2025-11-25", modern: "2026-07-28" };
 
-const messageSchema = z.object({
+const messageSchema = z.looseObject({
   seq: z.number(),
   from: z.string(),
   fromName: z.string(),

@@ -346,6 +346,7 @@ function makeHandshakes(): VectorFile {
     received: 0,
     view: order.view,
     idleMs: 1_800_000,
+    addresses: ["wss://calm-red-fox.example"],
   });
   const sealWelcome = (frames: { type: number; payload: Bytes }[]): string =>
     seal(responderToInitiator, frames);

@@ -1,63 +1,93 @@
 import type { Bytes } from "../../src/protocol/bytes.ts";
+import { TunnelError } from "../../src/protocol/errors.ts";
 import { inviteCredential } from "../../src/protocol/keys.ts";
+import { ROOM } from "../../src/protocol/limits.ts";
 import { formatLink, parseLink, type InviteLink } from "../../src/protocol/link.ts";
-import type { MemberEffect } from "../../src/protocol/member-io.ts";
+import type { MemberEffect, MemberInput } from "../../src/protocol/member-io.ts";
 import { Member } from "../../src/protocol/member.ts";
 import type { Primitives } from "../../src/protocol/primitives.ts";
-import type { RoomEffect, RoomOptions } from "../../src/protocol/room-io.ts";
+import type { RoomEffect, RoomInput, RoomOptions } from "../../src/protocol/room-io.ts";
 import { Room } from "../../src/protocol/room.ts";
-import type { Entry } from "../../src/protocol/transcript.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
+import {
+  crossingBetween,
+  fallInto,
+  honest,
+  type Crossing,
+  type Guest,
+  type Way,
+} from "./simulation-crossing.ts";
+import { Timeline } from "./simulation-timeline.ts";
 
-/** Sits on the path of one connection: gets each message and says what arrives instead. */
-export type Tamper = (message: Bytes, index: number) => readonly Bytes[];
-const honest: Tamper = (message) => [message];
+export type { Guest, Tamper } from "./simulation-crossing.ts";
+export { endOf, flipBit, guestDid, texts } from "./simulation-crossing.ts";
 
-export interface Guest {
-  readonly member: Member;
-  readonly entries: Entry[];
-  readonly effects: MemberEffect[];
-  tamperToHost: Tamper;
-  tamperToGuest: Tamper;
-  /** Refuse to connect while set. */
-  offline: boolean;
-  /** The address the host sees. */
-  source: string;
-  /** Every message that crossed, as the party in the middle saw it. */
-  readonly wire: { toHost: Bytes[]; toGuest: Bytes[] };
-  connection: number | undefined;
-}
+/** What dialling an address leads to: the host, an error at once, the word that nobody is there, or silence. */
+export type OriginState = "up" | "dead" | "gone" | "hole";
 
-interface Crossing {
-  readonly guest: Guest;
-  readonly connection: number;
-  readonly memberConnection: number;
-  /** Messages that passed so far, each way; the tamperer's index. */
-  toHost: number;
-  toGuest: number;
-}
+/** The host's first address. */
+export const ORIGIN = "ws://127.0.0.1:1";
 
-/** A room and its guests over an in-memory wire with a clock of its own: nothing here waits or sleeps. */
+/** Hears every effect when it is carried out; `guest` is missing for those of the room. */
+export type Observer = (guest: Guest | undefined, effect: RoomEffect | MemberEffect) => void;
+
+/**
+ * A room and its guests over an in-memory wire with a clock of its own: nothing here waits or sleeps. Each direction of a
+ * connection keeps its order, as TCP does, and takes `latency`; who should be worse off has a tamperer.
+ */
 export class World {
   now = 1_700_000_000_000;
   readonly room: Room;
-  readonly hostEntries: Entry[] = [];
+  readonly hostEntries: Guest["entries"] = [];
   readonly hostEffects: RoomEffect[] = [];
+  readonly origins = new Map<string, OriginState>([[ORIGIN, "up"]]);
+  /** How long the next message to this guest, or from it, takes. */
+  latency: (guest: Guest) => number = () => 0;
+  observe: Observer = () => {};
+  /** Keeps every message and effect for whoever asks later. */
+  isRecording = true;
+  /** How far the host's clock is ahead. */
+  hostSkew = 0;
+  readonly #timeline = new Timeline();
   readonly #crossings = new Map<number, Crossing>();
-  readonly #queue: (() => void)[] = [];
+  readonly #crossingsOf = new Map<Guest, Crossing[]>();
   readonly #guests: Guest[] = [];
   readonly #primitives: Primitives;
+  /** Whose effects have to be carried out. */
+  readonly #dirty = new Set<Guest>();
+  #isRoomDirty = true;
+  #roomWakesAt = Number.POSITIVE_INFINITY;
+  /** What arrives at a host that sleeps. */
+  #hostHeld: (() => void)[] | undefined;
   #connections = 0;
 
   constructor(options: Partial<RoomOptions> = {}, primitives: Primitives = nodePrimitives) {
-    const defaults = { goal: "align the API", hostName: "ana", idleMs: 30 * 60_000, inviteMs: 10 * 60_000 };
+    const defaults = {
+      goal: "align the API",
+      hostName: "ana",
+      idleMs: ROOM.idleMs,
+      inviteMs: ROOM.inviteLifetimeMs,
+    };
     this.#primitives = primitives;
     this.room = new Room(primitives, { ...defaults, ...options }, this.now);
   }
 
-  link(): InviteLink {
-    const { key } = this.room.mint(this.now);
-    return { origin: "ws://127.0.0.1:1", room: this.room.id, key, hostKey: this.room.hostKey };
+  link(origin = ORIGIN): InviteLink {
+    const { key } = this.room.mint(this.hostNow);
+    return { origin, room: this.room.id, key, hostKey: this.room.hostKey };
+  }
+
+  get hostNow(): number {
+    return this.now + this.hostSkew;
+  }
+
+  get isHostAsleep(): boolean {
+    return this.#hostHeld !== undefined;
+  }
+
+  /** What this guest's clock shows. */
+  nowOf(guest: Guest): number {
+    return this.now + guest.skew;
   }
 
   /** A guest that dials with this link; a copy, since a guest erases the key of its own. */
@@ -73,40 +103,42 @@ export class World {
       source: "198.51.100.7",
       wire: { toHost: [], toGuest: [] },
       connection: undefined,
+      skew: 0,
+      held: undefined,
+      wakesAt: Number.POSITIVE_INFINITY,
     };
     this.#guests.push(guest);
     return guest;
   }
 
-  /** Delivers until nothing moves. */
+  /** Delivers until nothing moves at this moment; what is under way stays under way. */
   settle(): void {
-    for (let rounds = 0; rounds < 100_000; rounds += 1) {
-      this.#performRoom();
-      for (const guest of this.#guests) this.#performGuest(guest);
-      const next = this.#queue.shift();
-      if (next === undefined) return;
-      next();
-    }
-    throw new Error("the world does not come to rest");
+    // Tests call the machines directly, so anybody may have something to do.
+    this.#isRoomDirty = true;
+    for (const guest of this.#guests) this.#dirty.add(guest);
+    this.#deliver();
   }
 
-  /** Lets time pass in steps of the machines' own deadlines. */
+  /** Lets time pass in steps of the machines' own deadlines and of what arrives. */
   advance(ms: number): void {
     const end = this.now + ms;
     this.settle();
-    for (;;) {
-      const deadlines = [
-        this.room.nextDeadline(),
-        ...this.#guests.map((guest) => guest.member.nextDeadline()),
-      ];
-      const next = Math.min(...deadlines.map((deadline) => deadline ?? Number.POSITIVE_INFINITY));
-      if (next > end) break;
+    for (let turns = 0; turns < 10_000; turns += 1) {
+      let next = Math.min(this.#roomWakesAt, this.#timeline.next);
+      for (const guest of this.#guests) next = Math.min(next, guest.wakesAt);
+      if (next > end) {
+        this.now = end;
+        return;
+      }
+      // A machine that is woken in vain wants to be woken again at once.
+      if (next > this.now) turns = 0;
       this.now = Math.max(this.now, next);
-      this.room.handle({ type: "tick" }, this.now);
-      for (const guest of this.#guests) guest.member.handle({ type: "tick" }, this.now);
-      this.settle();
+      if (this.#roomWakesAt <= this.now) this.#tellRoom({ type: "tick" });
+      for (const guest of this.#guests)
+        if (guest.wakesAt <= this.now) this.#tellGuest(guest, { type: "tick" });
+      this.#deliver();
     }
-    this.now = end;
+    throw new Error("time does not pass");
   }
 
   /** Joins and waits until the guest is in. */
@@ -121,6 +153,7 @@ export class World {
   forget(guest: Guest): void {
     this.cut(guest);
     this.#guests.splice(this.#guests.indexOf(guest), 1);
+    this.#crossingsOf.delete(guest);
   }
 
   /** What the room asked its driver to do, of one kind. */
@@ -130,37 +163,85 @@ export class World {
     );
   }
 
+  // --- what goes wrong ---
+
   /** The wire between a guest and the host breaks; both ends notice. */
   cut(guest: Guest): void {
-    for (const crossing of this.#crossings.values()) {
-      if (crossing.guest !== guest) continue;
-      this.#crossings.delete(crossing.connection);
-      this.room.handle({ type: "closed", connection: crossing.connection }, this.now);
-      guest.member.handle({ type: "closed", connection: crossing.memberConnection }, this.now);
-    }
+    for (const crossing of this.#of(guest)) this.#lose(crossing);
     this.settle();
   }
 
   /** Only the guest notices that its connection is gone; the host still holds the old socket. */
   loseGuestSide(guest: Guest): void {
+    for (const crossing of this.#of(guest)) this.#loseGuest(crossing);
+    this.settle();
+  }
+
+  /** Only the host notices; the guest waits for somebody who is not there any more. */
+  loseHostSide(guest: Guest): void {
+    for (const crossing of this.#of(guest)) this.#loseHost(crossing);
+    this.settle();
+  }
+
+  /** Nothing arrives any more that way, and nobody is told: only silence says so. For the connections of now. */
+  blackHole(guest: Guest, ways: readonly Way[] = ["toHost", "toGuest"]): void {
+    for (const crossing of this.#of(guest)) fallInto(crossing, ways);
+  }
+
+  /** An address of the host changes, and with it every connection over it that cannot go on. */
+  setOrigin(origin: string, state: OriginState): void {
+    this.origins.set(origin, state);
     for (const crossing of this.#crossings.values()) {
-      if (crossing.guest !== guest) continue;
-      this.#crossings.delete(crossing.connection);
-      guest.member.handle({ type: "closed", connection: crossing.memberConnection }, this.now);
+      if (crossing.origin !== origin || state === "up") continue;
+      if (state === "hole") fallInto(crossing);
+      else this.#lose(crossing);
     }
     this.settle();
   }
 
+  /** Whether what each says to the other would arrive now. */
+  isWhole(guest: Guest): boolean {
+    const isAwake = guest.held === undefined && !this.isHostAsleep;
+    const isUp = this.#of(guest).some(
+      ({ hostUp, guestUp, toHost, toGuest }) => hostUp && guestUp && !toHost.isHole && !toGuest.isHole,
+    );
+    return isAwake && isUp && guest.member.link.name === "connected";
+  }
+
+  /** Connections of this guest that either end believes in. */
+  connectionsOf(guest: Guest): number {
+    return this.#of(guest).length;
+  }
+
+  /** A lid is closed: no timer runs and nothing is read, while the other end goes on. */
+  sleep(who: Guest | "host"): void {
+    this.settle();
+    if (who === "host") this.#hostHeld ??= [];
+    else who.held ??= [];
+    this.settle();
+  }
+
+  /** The lid is opened: what has piled up arrives, before or after the first timer. */
+  wake(who: Guest | "host", timersFirst = true): void {
+    const held = who === "host" ? this.#hostHeld : who.held;
+    if (held === undefined) return;
+    if (who === "host") this.#hostHeld = undefined;
+    else who.held = undefined;
+    const tick = (): void =>
+      who === "host" ? this.#tellRoom({ type: "tick" }) : this.#tellGuest(who, { type: "tick" });
+    if (timersFirst) tick();
+    for (const arrive of held) arrive();
+    if (!timersFirst) tick();
+    this.settle();
+  }
+
+  // --- strangers ---
+
   /** A socket of somebody who is no machine of ours. */
   stranger(source = "203.0.113.9"): { connection: number; send: (message: Bytes) => void } {
     const connection = this.#nextConnection();
-    this.room.handle({ type: "opened", connection, source }, this.now);
-    return {
-      connection,
-      send: (message) => {
-        this.room.handle({ type: "message", connection, message }, this.now);
-      },
-    };
+    this.#tellRoom({ type: "opened", connection, source });
+    return { connection, send: (message) => this.#tellRoom({ type: "message", connection, message }) };
   }
 
   /** Messages the room sent to a stranger's connection so far. */
@@ -171,113 +252,174 @@ export class World {
     );
   }
 
+  // --- the machines ---
+
   #nextConnection(): number {
     this.#connections += 1;
     return this.#connections;
   }
 
+  #tellRoom(input: RoomInput): void {
+    if (this.#hostHeld !== undefined) {
+      this.#hostHeld.push(() => this.#tellRoom(input));
+      return;
+    }
+    this.room.handle(input, this.hostNow);
+    this.#isRoomDirty = true;
+  }
+
+  #tellGuest(guest: Guest, input: MemberInput): void {
+    if (guest.held !== undefined) {
+      guest.held.push(() => this.#tellGuest(guest, input));
+      return;
+    }
+    guest.member.handle(input, this.nowOf(guest));
+    this.#dirty.add(guest);
+  }
+
+  #deliver(): void {
+    for (let rounds = 0; rounds < 1_000_000; rounds += 1) {
+      if (this.#isRoomDirty) this.#performRoom();
+      if (this.#dirty.size > 0) this.#performGuests();
+      const next = this.#timeline.take(this.now);
+      if (next !== undefined) next();
+      else if (!this.#isRoomDirty && this.#dirty.size === 0) return;
+    }
+    throw new Error("the world does not come to rest");
+  }
+
   #performRoom(): void {
+    this.#isRoomDirty = false;
     for (const effect of this.room.takeEffects()) {
-      this.hostEffects.push(effect);
+      if (this.isRecording) this.hostEffects.push(effect);
       if (effect.type === "entry") this.hostEntries.push(effect.entry);
-      if (effect.type === "send") {
-        const crossing = this.#crossings.get(effect.connection);
-        if (crossing !== undefined) this.#queue.push(() => this.#toGuest(crossing, effect.message));
+      this.observe(undefined, effect);
+      const crossing = "connection" in effect ? this.#crossings.get(effect.connection) : undefined;
+      if (crossing === undefined) continue;
+      if (effect.type === "send")
+        this.#send(crossing, "toGuest", () => this.#arriveAtGuest(crossing, effect.message));
+      if (effect.type === "hangup") this.#hangup(crossing, "toGuest");
+      if (effect.type === "pause") crossing.readsAt = this.now + effect.ms;
+    }
+    const wakesAt = this.#hostHeld === undefined ? this.room.nextDeadline() : undefined;
+    this.#roomWakesAt = wakesAt === undefined ? Number.POSITIVE_INFINITY : wakesAt - this.hostSkew;
+  }
+
+  #performGuests(): void {
+    for (const guest of this.#dirty) {
+      this.#dirty.delete(guest);
+      for (const effect of guest.member.takeEffects()) {
+        if (this.isRecording) guest.effects.push(effect);
+        if (effect.type === "entry") guest.entries.push(effect.entry);
+        this.observe(guest, effect);
+        if (effect.type === "dial") this.#timeline.at(this.now, this.now, () => this.#dial(guest, effect));
+        if (effect.type !== "send" && effect.type !== "hangup") continue;
+        const crossing = this.#crossingsOf
+          .get(guest)
+          ?.find((one) => one.memberConnection === effect.connection);
+        if (crossing === undefined) continue;
+        if (effect.type === "send")
+          this.#send(crossing, "toHost", () => this.#arriveAtHost(crossing, effect.message));
+        else this.#hangup(crossing, "toHost");
       }
-      if (effect.type === "hangup") {
-        const crossing = this.#crossings.get(effect.connection);
-        if (crossing !== undefined) this.#queue.push(() => this.#hangup(crossing));
-      }
+      const wakesAt = guest.held === undefined ? guest.member.nextDeadline() : undefined;
+      guest.wakesAt = wakesAt === undefined ? Number.POSITIVE_INFINITY : wakesAt - guest.skew;
     }
   }
 
-  #performGuest(guest: Guest): void {
-    for (const effect of guest.member.takeEffects()) {
-      guest.effects.push(effect);
-      if (effect.type === "entry") guest.entries.push(effect.entry);
-      if (effect.type === "dial") this.#queue.push(() => this.#dial(guest, effect.connection));
-      if (effect.type === "send") {
-        const crossing = this.#crossingOf(guest, effect.connection);
-        if (crossing !== undefined) this.#queue.push(() => this.#toHost(crossing, effect.message));
-      }
-      if (effect.type === "hangup") {
-        const crossing = this.#crossingOf(guest, effect.connection);
-        if (crossing !== undefined) this.#queue.push(() => this.#hangup(crossing));
-      }
-    }
+  // --- the wire ---
+
+  #of(guest: Guest): Crossing[] {
+    return [...(this.#crossingsOf.get(guest) ?? [])];
   }
 
-  #dial(guest: Guest, memberConnection: number): void {
-    if (guest.offline) return guest.member.handle({ type: "closed", connection: memberConnection }, this.now);
+  #forget(crossing: Crossing): void {
+    this.#crossings.delete(crossing.connection);
+    const others = this.#of(crossing.guest).filter((other) => other !== crossing);
+    this.#crossingsOf.set(crossing.guest, others);
+  }
+
+  #send(crossing: Crossing, way: Way, arrive: () => void): void {
+    const direction = crossing[way];
+    direction.dueAt = Math.max(direction.dueAt, this.now + this.latency(crossing.guest));
+    this.#timeline.at(direction.dueAt, this.now, arrive);
+  }
+
+  #dial(guest: Guest, effect: Extract<MemberEffect, { type: "dial" }>): void {
+    const { connection: memberConnection } = effect;
+    const { origin } = effect;
+    const state = this.origins.get(origin) ?? "dead";
+    if (guest.offline || state === "dead" || this.room.ended !== undefined)
+      return this.#tellGuest(guest, { type: "closed", connection: memberConnection });
+    if (state === "gone") {
+      const error = new TunnelError("tunnel-gone");
+      return this.#tellGuest(guest, { type: "failed", connection: memberConnection, error, isGone: true });
+    }
+    if (state === "hole" || this.isHostAsleep) return;
     const connection = this.#nextConnection();
-    this.#crossings.set(connection, { guest, connection, memberConnection, toHost: 0, toGuest: 0 });
+    const crossing = crossingBetween({ guest, connection, memberConnection, origin });
+    this.#crossings.set(connection, crossing);
+    this.#crossingsOf.set(guest, [...this.#of(guest), crossing]);
     guest.connection = connection;
-    guest.member.handle({ type: "opened", connection: memberConnection }, this.now);
-    this.room.handle({ type: "opened", connection, source: guest.source }, this.now);
+    this.#send(crossing, "toHost", () => {
+      if (!crossing.hostUp) return;
+      this.#send(crossing, "toGuest", () => {
+        if (crossing.guestUp) this.#tellGuest(guest, { type: "opened", connection: memberConnection });
+      });
+      this.#tellRoom({ type: "opened", connection, source: guest.source });
+    });
   }
 
-  #toGuest(crossing: Crossing, message: Bytes): void {
-    if (!this.#crossings.has(crossing.connection)) return;
-    crossing.guest.wire.toGuest.push(message);
-    const arriving = crossing.guest.tamperToGuest(message, crossing.toGuest);
-    crossing.toGuest += 1;
-    for (const arrived of arriving) {
-      const { memberConnection: connection } = crossing;
-      crossing.guest.member.handle({ type: "message", connection, message: arrived }, this.now);
+  #arriveAtGuest(crossing: Crossing, message: Bytes): void {
+    const { guest, toGuest, memberConnection: connection } = crossing;
+    if (!crossing.guestUp || toGuest.isHole) return;
+    if (this.isRecording) guest.wire.toGuest.push(message);
+    const arriving = guest.tamperToGuest(message, toGuest.passed);
+    toGuest.passed += 1;
+    for (const arrived of arriving) this.#tellGuest(guest, { type: "message", connection, message: arrived });
+  }
+
+  #arriveAtHost(crossing: Crossing, message: Bytes): void {
+    const { guest, toHost, connection } = crossing;
+    if (!crossing.hostUp || toHost.isHole) return;
+    if (crossing.readsAt > this.now) {
+      this.#timeline.at(crossing.readsAt, this.now, () => this.#arriveAtHost(crossing, message));
+      return;
     }
+    if (this.isRecording) guest.wire.toHost.push(message);
+    const arriving = guest.tamperToHost(message, toHost.passed);
+    toHost.passed += 1;
+    for (const arrived of arriving) this.#tellRoom({ type: "message", connection, message: arrived });
   }
 
-  #toHost(crossing: Crossing, message: Bytes): void {
-    if (!this.#crossings.has(crossing.connection)) return;
-    crossing.guest.wire.toHost.push(message);
-    const arriving = crossing.guest.tamperToHost(message, crossing.toHost);
-    crossing.toHost += 1;
-    for (const arrived of arriving) {
-      this.room.handle({ type: "message", connection: crossing.connection, message: arrived }, this.now);
-    }
+  /** One end closes: what it said before arrives first, then the other end is told, unless a hole swallows both. */
+  #hangup(crossing: Crossing, way: Way): void {
+    const loseNear = way === "toGuest" ? () => this.#loseHost(crossing) : () => this.#loseGuest(crossing);
+    const loseFar = way === "toGuest" ? () => this.#loseGuest(crossing) : () => this.#loseHost(crossing);
+    this.#timeline.at(this.now, this.now, loseNear);
+    this.#send(crossing, way, () => {
+      if (!crossing[way].isHole) loseFar();
+    });
   }
 
-  #hangup(crossing: Crossing): void {
-    if (!this.#crossings.delete(crossing.connection)) return;
-    this.room.handle({ type: "closed", connection: crossing.connection }, this.now);
-    crossing.guest.member.handle({ type: "closed", connection: crossing.memberConnection }, this.now);
+  #lose(crossing: Crossing): void {
+    this.#loseHost(crossing);
+    this.#loseGuest(crossing);
   }
 
-  #crossingOf(guest: Guest, memberConnection: number): Crossing | undefined {
-    return [...this.#crossings.values()].find(
-      (crossing) => crossing.guest === guest && crossing.memberConnection === memberConnection,
-    );
+  #loseHost(crossing: Crossing): void {
+    if (!crossing.hostUp) return;
+    crossing.hostUp = false;
+    this.#tellRoom({ type: "closed", connection: crossing.connection });
+    if (!crossing.guestUp) this.#forget(crossing);
   }
-}
 
-/** The texts of a participant's log, in order. */
-export function texts(entries: readonly Entry[]): string[] {
-  return entries.flatMap((entry) => (entry.kind === "chat" ? [entry.text] : []));
-}
-
-/** What an effect list of a guest holds of one kind. */
-export function guestDid<Type extends MemberEffect["type"]>(
-  guest: Guest,
-  type: Type,
-): Extract<MemberEffect, { type: Type }>[] {
-  return guest.effects.filter(
-    (effect): effect is Extract<MemberEffect, { type: Type }> => effect.type === type,
-  );
-}
-
-/** Why a guest's stay is over: the code of its failure, or who ended it. */
-export function endOf(guest: Guest): string | undefined {
-  const { link } = guest.member;
-  if (link.name !== "ended") return undefined;
-  return link.end.by === "failure" ? link.end.error.code : link.end.by;
-}
-
-/** The same bytes with one bit turned over; bit 0 is the highest of the first byte. */
-export function flipBit(message: Bytes, bit: number): Bytes {
-  const copy = message.slice();
-  const at = bit >> 3;
-  copy[at] = (copy[at] ?? 0) ^ (0x80 >> (bit & 7));
-  return copy;
+  #loseGuest(crossing: Crossing): void {
+    if (!crossing.guestUp) return;
+    crossing.guestUp = false;
+    this.#tellGuest(crossing.guest, { type: "closed", connection: crossing.memberConnection });
+    if (!crossing.hostUp) this.#forget(crossing);
+  }
 }
 
 export { inviteCredential, nodePrimitives };

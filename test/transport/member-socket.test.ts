@@ -27,7 +27,7 @@ async function failure(origin: string, lookup = createLookup({ doh: false })): P
   const failures: TunnelError[] = [];
   const socket = new MemberSocket({
     member: new Member(nodePrimitives, { link, name: "ben" }, clock.now()),
-    url: `${origin}/t/${room.id}`,
+    room: room.id,
     clock,
     dial: await loadDial(),
     lookup,

@@ -77,7 +77,7 @@ async function pairedGuest(): Promise<{ guest: MemberSocket; heard: MemberNotice
   const heard: MemberNotice[] = [];
   const guest = new MemberSocket({
     member,
-    url,
+    room: room.id,
     clock,
     dial: await loadDial(),
     lookup: createLookup({ doh: false }),

@@ -3,8 +3,7 @@ import { TunnelError } from "../../protocol/errors.ts";
 import { ROOM } from "../../protocol/limits.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
-import { inviteView } from "../invite-view.ts";
-import { seconds } from "../views.ts";
+import { inviteView, pendingView } from "../invite-view.ts";
 
 export const inviteTool = defineTool({
   name: "tunnel_invite",
@@ -32,11 +31,7 @@ export const inviteTool = defineTool({
     return {
       tunnelId: tunnel.tunnelId,
       invites: invites.map(inviteView),
-      pending: tunnel.pendingInvites().map(({ inviteId, expiresInMs, claimed }) => ({
-        inviteId,
-        expiresInSec: seconds(expiresInMs),
-        claimed,
-      })),
+      pending: tunnel.pendingInvites().map(pendingView),
       unread: tunnel.inbox.unread,
     };
   },

@@ -3,7 +3,8 @@ import { SESSION } from "../../protocol/limits.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
-import { batchView, endView, listen, statusOf } from "../views.ts";
+import { batchView } from "../messages.ts";
+import { endView, listen, statusOf } from "../views.ts";
 
 function nextStep(tunnel: OpenTunnel, found: number): string | undefined {
   switch (statusOf(tunnel)) {

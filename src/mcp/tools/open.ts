@@ -3,7 +3,8 @@ import { ROOM } from "../../protocol/limits.ts";
 import { defineTool } from "../define-tool.ts";
 import { memberName } from "../inputs.ts";
 import { inviteView } from "../invite-view.ts";
-import { seconds, statusOf } from "../views.ts";
+import { seconds } from "../time.ts";
+import { statusOf } from "../views.ts";
 
 export const openTool = defineTool({
   name: "tunnel_open",
@@ -50,7 +51,7 @@ export const openTool = defineTool({
       status: statusOf(hosting),
       goal: hosting.goal,
       self: { id: hosting.self, name: self?.name },
-      transport: hosting.tunnel.provider,
+      transport: hosting.transport,
       ...(only === undefined
         ? {}
         : { joinLink: only.joinLink, invite: only.invite, joinLinkExpiresInSec: only["expiresInSec"] }),

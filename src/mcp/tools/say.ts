@@ -3,7 +3,8 @@ import { SESSION } from "../../protocol/limits.ts";
 import { INTENTS } from "../../protocol/frames.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
-import { batchView, endView, listen, memberViews } from "../views.ts";
+import { batchView } from "../messages.ts";
+import { endView, listen, memberViews } from "../views.ts";
 
 export const sayTool = defineTool({
   name: "tunnel_say",

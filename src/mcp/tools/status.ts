@@ -2,8 +2,12 @@ import * as z from "zod";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
+import { healthView, linkView } from "../health-view.ts";
+import { pendingView } from "../invite-view.ts";
+import { alarmViews } from "../messages.ts";
 import type { Payload } from "../result.ts";
-import { alarmViews, endView, memberViews, seconds, statusOf } from "../views.ts";
+import { seconds } from "../time.ts";
+import { endView, memberViews, statusOf } from "../views.ts";
 
 function describe(tunnel: OpenTunnel, call: ToolCall): Payload {
   const now = call.clock.now();
@@ -23,20 +27,13 @@ function describe(tunnel: OpenTunnel, call: ToolCall): Payload {
 }
 
 function hostView(tunnel: Extract<OpenTunnel, { role: "host" }>, now: number): Payload {
-  const health = tunnel.health;
   const others = tunnel.presence().filter((member) => member.safetyCode !== undefined);
   const [only] = others.length === 1 ? others : [];
   return {
-    transport: tunnel.tunnel.provider,
-    transportDetail: tunnel.tunnel.description,
-    transportHealth: health.state,
-    ...(health.state === "degraded" ? { transportReason: health.reason } : {}),
-    ...(health.state === "down" ? { transportError: alarmViews([health.error])[0] } : {}),
-    pendingInvites: tunnel.pendingInvites().map(({ inviteId, expiresInMs, claimed }) => ({
-      inviteId,
-      expiresInSec: seconds(expiresInMs),
-      claimed,
-    })),
+    transport: tunnel.transport,
+    transportDetail: tunnel.transportDetail,
+    ...healthView(tunnel.health, now),
+    pendingInvites: tunnel.pendingInvites().map(pendingView),
     idleEndsInSec: seconds(tunnel.idleAt - now),
     safetyCode: only?.safetyCode,
     safetyCodes: others.length > 1 ? others.map(({ name, safetyCode }) => ({ name, safetyCode })) : undefined,
@@ -44,12 +41,8 @@ function hostView(tunnel: Extract<OpenTunnel, { role: "host" }>, now: number): P
 }
 
 function memberSideView(tunnel: Extract<OpenTunnel, { role: "member" }>, now: number): Payload {
-  const { link } = tunnel;
   return {
-    link: link.name,
-    ...(link.name === "waiting"
-      ? { attempts: link.attempt, retryInSec: seconds(link.retryAt - now), reason: link.reason }
-      : {}),
+    ...linkView(tunnel.link, now - tunnel.lastHeard, now),
     queued: tunnel.unplaced,
     safetyCode: tunnel.safetyCode,
   };

@@ -1,0 +1,74 @@
+import { TunnelError } from "../protocol/errors.ts";
+import type { InviteId } from "../protocol/ids.ts";
+import type { PendingInvite } from "../protocol/invites.ts";
+import { formatLink } from "../protocol/link.ts";
+import type { Room } from "../protocol/room.ts";
+import type { Reissued } from "./notice.ts";
+
+export interface Invite {
+  readonly inviteId: InviteId;
+  /** The secret: whoever has it can join, once. */
+  readonly joinLink: string;
+  readonly expiresInMs: number;
+}
+
+/** Calls the room and carries out what comes of it. */
+export type RunRoom = <Result>(call: (room: Room, now: number) => Result) => Result;
+
+/** The links of a room: each leads to the address that was best when it was made, and is replaced when that is gone. */
+export class IssuedInvites {
+  readonly #run: RunRoom;
+  /** Of every invite that may be pending, the address in its link. */
+  readonly #addresses = new Map<InviteId, string>();
+
+  constructor(run: RunRoom) {
+    this.#run = run;
+  }
+
+  /** @throws {TunnelError} tunnel-closed, invite-limit, address-lost (there is no address now); all or none */
+  issue(count: number, address: string | undefined): Invite[] {
+    if (address === undefined && count > 0) throw new TunnelError("address-lost");
+    const invites: Invite[] = [];
+    try {
+      for (let made = 0; made < count; made += 1) invites.push(this.#mint(address ?? ""));
+    } catch (error) {
+      for (const { inviteId } of invites) this.revoke(inviteId);
+      throw error;
+    }
+    return invites;
+  }
+
+  revoke(inviteId: string): boolean {
+    return this.#run((room, now) => room.revoke(inviteId, now));
+  }
+
+  pending(): PendingInvite[] {
+    return this.#run((room, now) => room.pendingInvites(now));
+  }
+
+  /** New invites, with all their time before them, for those whose link leads to none of these addresses any more. */
+  reissue(addresses: readonly string[]): Reissued[] {
+    const [best] = addresses;
+    if (best === undefined) return [];
+    const pending = new Map(this.pending().map((invite) => [invite.inviteId, invite]));
+    const reissued: Reissued[] = [];
+    for (const [inviteId, address] of this.#addresses) {
+      if (!pending.has(inviteId)) this.#addresses.delete(inviteId);
+      else if (!addresses.includes(address)) {
+        this.#addresses.delete(inviteId);
+        this.revoke(inviteId);
+        reissued.push({ replaces: inviteId, ...this.#mint(best) });
+      }
+    }
+    return reissued;
+  }
+
+  #mint(origin: string): Invite {
+    return this.#run((room, now) => {
+      const { inviteId, key, expiresInMs } = room.mint(now);
+      const { id, hostKey } = room;
+      this.#addresses.set(inviteId, origin);
+      return { inviteId, expiresInMs, joinLink: formatLink({ origin, room: id, key, hostKey }) };
+    });
+  }
+}

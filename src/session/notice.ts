@@ -1,0 +1,23 @@
+import type { TunnelError } from "../protocol/errors.ts";
+import type { InviteId } from "../protocol/ids.ts";
+
+/** A fresh invite in place of one whose address is gone. */
+export interface Reissued {
+  readonly replaces: InviteId;
+  readonly inviteId: InviteId;
+  /** The secret: whoever has it can join, once. */
+  readonly joinLink: string;
+  readonly expiresInMs: number;
+}
+
+/** What this side's own server has to say to its agent. Seen by nobody else, and no part of the room's order. */
+export type Notice =
+  /** Something went wrong that a human should hear of; `member` is the name of whom it concerns. */
+  | { readonly notice: "alarm"; readonly error: TunnelError; readonly member: string | undefined }
+  /** The room has no public address at the moment. */
+  | { readonly notice: "address-lost"; readonly error: TunnelError }
+  | { readonly notice: "address-restored" }
+  | { readonly notice: "invites-reissued"; readonly invites: readonly Reissued[] };
+
+/** In the log beside what was said: `seq` is that of the entry before it, `ts` ms since the epoch. */
+export type NoticeEntry = { readonly kind: "notice"; readonly seq: number; readonly ts: number } & Notice;
