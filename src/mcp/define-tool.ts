@@ -72,8 +72,10 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
     { title, description, annotations: { title, ...annotations }, inputSchema: advertised(tool.input) },
     async (input: unknown, context: ServerContext) => {
       let unread: number | undefined;
+      let undo = (): void => undefined;
       try {
         const sessions = await services.sessions();
+        undo = () => sessions.callCancelled(context.mcpReq.id);
         // Its arrival is the proof that the results of earlier calls have been received.
         sessions.callArrived();
         unread = sessions.unread;
@@ -89,6 +91,8 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
         });
         return success(payload);
       } catch (thrown) {
+        // What it has taken from an inbox reaches nobody: it comes again.
+        undo();
         return failure(asTunnelError(thrown), { unread });
       }
     },

@@ -1,13 +1,15 @@
 import { toHex } from "../protocol/bytes.ts";
 
-/** Two or more opening signs, also with invisible characters between them. Runs are disjoint: a single linear pass. */
-const RUN = /<(?:\p{Cf}*<)+/gu;
-/** How far behind a run it is looked whether it could pass for a fence line: bounded, since a peer chooses the text. */
-const LOOK_AHEAD_CHARS = 64;
+/** What can stand between letters without being seen: format characters, variation selectors, combining marks. */
+const UNSEEN = /[\p{Cf}\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}]/gu;
+/** Two or more opening signs, also with white space between them. Runs are disjoint: a single linear pass. */
+const RUN = /<(?:\s*<)+/g;
+/** What makes a run pass for a fence line, however much white space is put in between. */
+const FENCE_WORDS = /[\s/]*(?:end[^<]{0,16})?peer/iy;
 
-function looksLikeFence(following: string): boolean {
-  const visible = following.replace(/[\p{Cf}\s/]/gu, "");
-  return /^(?:end.{0,16})?peer/i.test(visible);
+function looksLikeFence(text: string, at: number): boolean {
+  FENCE_WORDS.lastIndex = at;
+  return FENCE_WORDS.test(text);
 }
 
 /**
@@ -24,14 +26,17 @@ export class Fence {
 
   wrap(text: string): string {
     const marker = (this.#marker ??= toHex(crypto.getRandomValues(new Uint8Array(6))));
-    const harmless = text
-      .replace(new RegExp(marker, "gi"), "*".repeat(marker.length))
-      .replace(RUN, (run: string, at: number, whole: string) => {
-        const behind = at + run.length;
-        return looksLikeFence(whole.slice(behind, behind + LOOK_AHEAD_CHARS))
-          ? run.replaceAll("<", "‹")
-          : run;
-      });
-    return `<<peer-text ${marker}>>\n${harmless}\n<<end peer-text ${marker}>>`;
+    return `<<peer-text ${marker}>>\n${harmless(text, marker)}\n<<end peer-text ${marker}>>`;
   }
+}
+
+/** A text that tries to pass for a fence loses its invisible characters with what makes it one; others stay as they are. */
+function harmless(text: string, marker: string): string {
+  const seen = text.replace(UNSEEN, "");
+  const defused = seen
+    .replace(new RegExp(marker, "gi"), "*".repeat(marker.length))
+    .replace(RUN, (run: string, at: number, whole: string) =>
+      looksLikeFence(whole, at + run.length) ? run.replaceAll("<", "‹") : run,
+    );
+  return defused === seen ? text : defused;
 }

@@ -67,8 +67,9 @@ function messageView({ entry, redelivered }: Delivered, now: number, fence: Fenc
   const common = { ts: new Date(entry.ts).toISOString(), ageSec: seconds(now - entry.ts) };
   const again = redelivered ? { redelivered } : {};
   if (entry.kind === "chat") {
-    const { from, fromName, intent, replyTo } = entry;
-    return { seq, from, fromName, kind, text: fence.wrap(entry.text), intent, replyTo, ...common, ...again };
+    const { from, fromName, intent, replyTo, to, past } = entry;
+    const text = fence.wrap(entry.text);
+    return { seq, from, fromName, kind, text, intent, replyTo, to, beforeYou: past, ...common, ...again };
   }
   const ours = { seq, from: "tunnel", fromName: "tunnel", kind: "system" };
   if (entry.kind === "notice") {

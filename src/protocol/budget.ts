@@ -33,8 +33,11 @@ export class Budget {
     this.#bytes = new Bucket(RATE.bytesPerSecond, RATE.bytesBurst, now);
   }
 
-  /** One frame of `bytes` came in; gives for how many milliseconds nothing more should be read. */
-  spend(bytes: number, now: number): number {
-    return Math.max(this.#frames.take(1, now), this.#bytes.take(bytes, now));
+  /**
+   * `frames` of so many bytes in all came in; gives for how many milliseconds nothing more should be read. Never so long
+   * that the silence would look like the end of the connection: what is still owed then counts with the next frame.
+   */
+  spend(frames: number, bytes: number, now: number): number {
+    return Math.min(RATE.maxPauseMs, Math.max(this.#frames.take(frames, now), this.#bytes.take(bytes, now)));
   }
 }

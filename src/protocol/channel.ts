@@ -28,6 +28,8 @@ interface Connection {
   /** Frames received since the last acknowledgement went out, and since when. */
   unacknowledged: number;
   ackDueAt: number | undefined;
+  /** Acknowledgements that may still go out at once in the window that began then. */
+  promptAcks: { left: number; since: number };
   /** The last durable frame that was put on this connection, and the bytes of those not confirmed since. */
   sentUpTo: number;
   inFlight: number;
@@ -56,6 +58,11 @@ export class Channel {
     return this.#outbox.sent;
   }
 
+  /** Number of the last durable frame that the peer has confirmed: its process has it. */
+  get confirmed(): number {
+    return this.#outbox.confirmed;
+  }
+
   /** Frames that the peer has not confirmed. */
   get waiting(): number {
     return this.#outbox.waiting;
@@ -81,6 +88,7 @@ export class Channel {
       askedAt: undefined,
       unacknowledged: 0,
       ackDueAt: undefined,
+      promptAcks: { left: 0, since: Number.NEGATIVE_INFINITY },
       sentUpTo: peerReceived,
       inFlight: 0,
     };
@@ -101,6 +109,22 @@ export class Channel {
   /** Volatile: sent now or never. */
   note(payload: Bytes, now: number): Bytes[] {
     return this.#seal({ type: FRAME.note, payload }, now);
+  }
+
+  /**
+   * Acknowledges what has come at once, because somebody waits to hear that it did (D8): so many in each delay that a
+   * conversation never waits and a flood costs little more.
+   */
+  acknowledge(now: number): Bytes[] {
+    const connection = this.#connection;
+    if (connection === undefined || connection.unacknowledged === 0) return [];
+    const { promptAcks } = connection;
+    if (now - promptAcks.since >= LINK.ackDelayMs) {
+      promptAcks.since = now;
+      promptAcks.left = LINK.ackEveryFrames;
+    }
+    promptAcks.left -= 1;
+    return promptAcks.left >= 0 ? this.#sealAck(now) : [];
   }
 
   /** Authenticated end of this connection; the stay may go on with another one. */

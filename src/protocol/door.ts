@@ -1,5 +1,6 @@
 import { equalBytes, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
+import { FailureRate } from "./failure-rate.ts";
 import type { FrameCodec, Confirm } from "./frames.ts";
 import {
   acceptAuth,
@@ -66,7 +67,7 @@ export class Door {
   readonly #codec: FrameCodec;
   readonly #options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; seatOf: SeatLookup };
   readonly #visitors = new Map<ConnectionId, Visitor>();
-  readonly #failures = new Map<string, { count: number; at: number }>();
+  readonly #failures = new FailureRate();
 
   constructor(
     primitives: Primitives,
@@ -84,7 +85,7 @@ export class Door {
 
   /** Whether a further socket of this source would be served at all (A3); asked before the WebSocket exists. */
   admits(source: string, now: number): boolean {
-    return this.#failuresOf(source, now) < PRE_AUTH.failureBurst;
+    return this.#failures.admits(source, now);
   }
 
   has(connection: ConnectionId): boolean {
@@ -114,25 +115,38 @@ export class Door {
   }
 
   /**
-   * A message of a waiting socket: ACCEPT to send, or an entrant, or `undefined` for the one generic denial, after
+   * A message of a waiting socket: ACCEPT to send and which socket makes room for this one, or an entrant, or `undefined` for the one generic denial, after
    * which the socket must be closed (H6). One attempt per socket: whatever fails here forgets the visitor first (H8).
    */
   receive(
     connection: ConnectionId,
     message: Bytes,
     now: number,
-  ): { accept: Bytes } | { entrant: Entrant } | undefined {
+  ): { accept: Bytes; evicted: ConnectionId | undefined } | { entrant: Entrant } | undefined {
     const visitor = this.#visitors.get(connection);
     this.#visitors.delete(connection);
-    if (visitor === undefined || message.length > PRE_AUTH.maxFrameBytes) return undefined;
-    if (visitor.name === "accepted") return this.#confirm(visitor, message, now);
+    if (visitor === undefined) return undefined;
+    if (visitor.name === "accepted") {
+      const entrant = this.#confirm(visitor, message, now);
+      if (entrant === undefined) this.#failures.record(visitor.source, now);
+      return entrant;
+    }
     const next = this.#authenticate(visitor, message, now);
     if (next === undefined) {
-      this.#recordFailure(visitor.source, now);
+      this.#failures.record(visitor.source, now);
       return undefined;
     }
+    const evicted = this.#acceptedWith(next.credential);
+    if (evicted !== undefined) this.#visitors.delete(evicted);
     this.#visitors.set(connection, next);
-    return { accept: next.accepted.message };
+    return { accept: next.accepted.message, evicted };
+  }
+
+  /** One credential holds one place: whoever comes again with it has given the other connection up (A2). */
+  #acceptedWith(credential: Credential): ConnectionId | undefined {
+    for (const [connection, visitor] of this.#visitors)
+      if (visitor.name === "accepted" && visitor.credential === credential) return connection;
+    return undefined;
   }
 
   /** A waiting socket closed: a claim it held is free again (I5). */
@@ -230,6 +244,7 @@ export class Door {
   }
 
   #readConfirm(records: RecordLayer, message: Bytes, now: number): Confirm | undefined {
+    if (message.length > PRE_AUTH.maxFrameBytes) return undefined;
     try {
       const frame = records.open(message, now);
       return frame?.type === FRAME.confirm ? this.#codec.decodeConfirm(frame.payload) : undefined;
@@ -266,23 +281,5 @@ export class Door {
     const oldest = waiting.find(([, visitor]) => visitor.source === from)?.[0];
     if (oldest !== undefined) this.#visitors.delete(oldest);
     return oldest;
-  }
-
-  #failuresOf(source: string, now: number): number {
-    const failures = this.#failures.get(source);
-    if (failures === undefined) return 0;
-    return Math.max(0, failures.count - Math.floor((now - failures.at) / PRE_AUTH.failureRefillMs));
-  }
-
-  #recordFailure(source: string, now: number): void {
-    const count = Math.min(this.#failuresOf(source, now) + 1, PRE_AUTH.failureBurst);
-    // Re-inserting keeps the map in order of use, so that the first key is the one longest unused.
-    this.#failures.delete(source);
-    this.#failures.set(source, { count, at: now });
-    if (this.#failures.size <= PRE_AUTH.maxSources) return;
-    for (const oldest of this.#failures.keys()) {
-      this.#failures.delete(oldest);
-      return;
-    }
   }
 }

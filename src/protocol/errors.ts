@@ -169,6 +169,11 @@ export const ERRORS = {
     next: "Do not use this link; tell your human that it may be a forgery, and ask the host for a new one.",
     retryable: false,
   },
+  "member-unknown": {
+    message: "nobody of this name is in the tunnel",
+    next: "Use the names in `members` (tunnel_status shows them); this side itself cannot be meant.",
+    retryable: false,
+  },
   "nobody-joined": {
     message: "nobody has joined this tunnel yet, or everybody has left, so nobody would receive the message",
     next: "Give the other developer the invite, wait with tunnel_listen until they have joined, then send it.",
@@ -190,6 +195,17 @@ export const ERRORS = {
   "protocol-violation": {
     message: "the other side sent something the protocol does not allow, so the connection was cut",
     next: "Check that both sides run the same version of tunnel-mcp; if they do, report it.",
+    retryable: false,
+  },
+  "order-broken": {
+    message:
+      "what arrived is not what was said: a message was altered, invented, left out, repeated or moved",
+    next: "Tell your human. A member gets its messages from the host alone: it should stop relying on this tunnel. A host that reads this has been sent it by the member.",
+    retryable: false,
+  },
+  "message-unreadable": {
+    message: "a message for this side only could not be opened: its sender has sealed it wrongly",
+    next: "Ask the sender to say it again; if it persists, check that both sides run the same version of tunnel-mcp.",
     retryable: false,
   },
   "host-equivocation": {

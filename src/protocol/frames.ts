@@ -14,6 +14,9 @@ import { isGoal, isName, isText } from "./text.ts";
 
 const HEADER_LENGTH_BYTES = 2;
 const MAX_HEADER_BYTES = 0xffff;
+/** Tag of a secretbox. */
+const TAG_BYTES = 16;
+const WRAP_BYTES = 32 + TAG_BYTES;
 
 /** A text that stands for something else, or is malformed. */
 const decoded = <Value>(read: (text: string) => Value | undefined) =>
@@ -32,13 +35,22 @@ const memberId = decoded(parseMemberId);
 const hash = bytesOf(32);
 const counter = z.int().check(z.nonnegative());
 const ordinal = z.int().check(z.positive());
+/** Milliseconds since the Unix epoch, as far as a date goes in ECMAScript. */
+const instant = z.int().check(z.nonnegative(), z.lte(8.64e15));
 const name = z.string().check(z.refine(isName));
 
 export const INTENTS = ["request", "inform", "ack"] as const;
 
 /** A place in the room's order, as one member saw it. */
 const viewSchema = z.strictObject({ seq: counter, chain: hash });
-const member = z.strictObject({ id: memberId, name, key: bytesOf(32) });
+/** `key` verifies what a member signs (Ed25519), `box` is what others seal to (X25519). */
+const member = z.strictObject({ id: memberId, name, key: bytesOf(32), box: bytesOf(32) });
+
+/** How a message for some is sealed: an ephemeral X25519 key, and the content key wrapped for each of `to`, in order. */
+const seal = z.strictObject({
+  key: bytesOf(32),
+  wraps: z.array(bytesOf(WRAP_BYTES)).check(z.minLength(1), z.maxLength(ROOM.maxMembers)),
+});
 
 const chatFields = {
   /** The sender's own count of its messages, from 1. */
@@ -48,15 +60,28 @@ const chatFields = {
   view: viewSchema,
   intent: z.optional(z.enum(INTENTS)),
   replyTo: z.optional(ordinal),
+  /** Only these are to read it; everybody when left out. */
   to: z.optional(z.array(memberId).check(z.minLength(1), z.maxLength(ROOM.maxMembers))),
+  seal: z.optional(seal),
   sig: bytesOf(64),
 };
+
+/** Recipients are named once each, and each has its wrap (O10). */
+function isAddressed(message: {
+  to?: readonly string[] | undefined;
+  seal?: z.infer<typeof seal> | undefined;
+}): boolean {
+  const { to = [], seal: sealed } = message;
+  return to.length === (sealed?.wraps.length ?? 0) && new Set(to).size === to.length;
+}
 
 export const LEAVE_CAUSES = ["left", "lost", "removed", "fell-behind"] as const;
 export const END_CAUSES = ["closed", "idle", "host-stopped"] as const;
 
 const roomEvent = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("chat"), from: memberId, ...chatFields }),
+  z.strictObject({ kind: z.literal("chat"), from: memberId, ...chatFields }).check(z.refine(isAddressed)),
+  /** A message to others: its place, and what holds it there. */
+  z.strictObject({ kind: z.literal("withheld"), from: memberId, n: ordinal, hash }),
   z.strictObject({ kind: z.literal("joined"), member }),
   z.strictObject({ kind: z.literal("left"), id: memberId, cause: z.enum(LEAVE_CAUSES) }),
   z.strictObject({ kind: z.literal("idle-warning"), endsInMs: counter }),
@@ -65,13 +90,13 @@ const roomEvent = z.discriminatedUnion("kind", [
 
 /** Host to member. `own` places the member's own message; everything else arrives as an event. */
 const hostFrame = z.discriminatedUnion("t", [
-  z.strictObject({ t: z.literal("event"), seq: ordinal, ts: counter, event: roomEvent }),
-  z.strictObject({ t: z.literal("own"), seq: ordinal, ts: counter, n: ordinal }),
+  z.strictObject({ t: z.literal("event"), seq: ordinal, ts: instant, event: roomEvent }),
+  z.strictObject({ t: z.literal("own"), seq: ordinal, ts: instant, n: ordinal }),
 ]);
 
 /** Member to host. */
 const memberFrame = z.discriminatedUnion("t", [
-  z.strictObject({ t: z.literal("say"), ...chatFields }),
+  z.strictObject({ t: z.literal("say"), ...chatFields }).check(z.refine(isAddressed)),
   z.strictObject({ t: z.literal("leave") }),
 ]);
 
@@ -99,6 +124,7 @@ const confirm = z.strictObject({
   share: bytesOf(32),
   name,
   key: bytesOf(32),
+  box: bytesOf(32),
   /** Last durable frame this member has received; 0 at its first connection. */
   received: counter,
 });
@@ -115,13 +141,19 @@ const welcome = z.strictObject({
   /** Where this member's part of the room's order begins; at a first connection, just before its own arrival. */
   view: viewSchema,
   idleMs: counter,
+  /** Whether those who come later are given what was said before. */
+  history: z.boolean(),
   addresses,
 });
 
+export type Seal = z.infer<typeof seal>;
 export type View = z.infer<typeof viewSchema>;
 export type MemberRecord = z.infer<typeof member>;
 export type RoomEvent = z.infer<typeof roomEvent>;
 export type ChatEvent = Extract<RoomEvent, { kind: "chat" }>;
+export type WithheldEvent = Extract<RoomEvent, { kind: "withheld" }>;
+/** A change of the room itself, told in structured fields. */
+export type SystemRoomEvent = Exclude<RoomEvent, ChatEvent | WithheldEvent>;
 export type HostFrame = z.infer<typeof hostFrame>;
 export type MemberFrame = z.infer<typeof memberFrame>;
 export type SayFrame = Extract<MemberFrame, { t: "say" }>;
@@ -178,10 +210,21 @@ function withoutBody<Header>(decoded: { header: Header; body: Bytes }): Header {
   return decoded.header;
 }
 
-function textOf(primitives: Primitives, body: Bytes): string {
-  const text = body.length <= ROOM.maxTextBytes ? primitives.decodeUtf8(body) : undefined;
+/** A text that everybody may read must be one (T2); of a sealed one only the size can be checked. */
+function textOf(primitives: Primitives, message: Pick<ChatEvent, "seal">, body: Bytes): string | undefined {
+  const isSealed = message.seal !== undefined;
+  if (body.length > ROOM.maxTextBytes + (isSealed ? TAG_BYTES : 0)) throw violation();
+  if (isSealed) return undefined;
+  const text = primitives.decodeUtf8(body);
   if (text === undefined || !isText(text)) throw violation();
   return text;
+}
+
+/** A frame with what came along: the body as it was signed, and its text unless that is sealed. */
+export interface Decoded<Frame> {
+  readonly frame: Frame;
+  readonly body: Bytes;
+  readonly text: string | undefined;
 }
 
 /** Encoding and total decoding of everything on the room stream; decoders throw protocol-violation. */
@@ -192,31 +235,28 @@ export class FrameCodec {
     this.#primitives = primitives;
   }
 
-  encodeHostFrame(frame: HostFrame, text = ""): Bytes {
-    return encode(this.#primitives, frame, this.#primitives.encodeUtf8(text));
+  /** `body` is the text of a message, or what it is sealed to. */
+  encodeHostFrame(frame: HostFrame, body: Bytes = EMPTY): Bytes {
+    return encode(this.#primitives, frame, body);
   }
 
-  decodeHostFrame(payload: Bytes): { frame: HostFrame; text: string } {
+  decodeHostFrame(payload: Bytes): Decoded<HostFrame> {
     const decoded = decode(this.#primitives, hostFrame, payload);
-    const { header } = decoded;
-    const isChat = header.t === "event" && header.event.kind === "chat";
-    return {
-      frame: isChat ? header : withoutBody(decoded),
-      text: isChat ? textOf(this.#primitives, decoded.body) : "",
-    };
+    const { header, body } = decoded;
+    const chat = header.t === "event" && header.event.kind === "chat" ? header.event : undefined;
+    if (chat === undefined) return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
+    return { frame: header, body, text: textOf(this.#primitives, chat, body) };
   }
 
-  encodeMemberFrame(frame: MemberFrame, text = ""): Bytes {
-    return encode(this.#primitives, frame, this.#primitives.encodeUtf8(text));
+  encodeMemberFrame(frame: MemberFrame, body: Bytes = EMPTY): Bytes {
+    return encode(this.#primitives, frame, body);
   }
 
-  decodeMemberFrame(payload: Bytes): { frame: MemberFrame; text: string } {
+  decodeMemberFrame(payload: Bytes): Decoded<MemberFrame> {
     const decoded = decode(this.#primitives, memberFrame, payload);
-    const isSay = decoded.header.t === "say";
-    return {
-      frame: isSay ? decoded.header : withoutBody(decoded),
-      text: isSay ? textOf(this.#primitives, decoded.body) : "",
-    };
+    const { header, body } = decoded;
+    if (header.t !== "say") return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
+    return { frame: header, body, text: textOf(this.#primitives, header, body) };
   }
 
   encodeHostNote(note: HostNote): Bytes {

@@ -38,6 +38,11 @@ export function resumeCredential(primitives: Primitives, resumeSecret: Bytes): C
   return credential(primitives, resumeSecret, "resume");
 }
 
+/** The key that wraps a message's content key for one recipient (K8); `binding` names both public keys. */
+export function sealedToKey(primitives: Primitives, shared: Bytes, binding: Bytes): Bytes {
+  return primitives.hkdfSha256(shared, binding, ascii(`${CONTEXT}sealed-to`), 32);
+}
+
 /** The secret that lets this member come back once, from the exporter of the handshake that it completed (K3). */
 export function resumeSecret(primitives: Primitives, exporter: Bytes): Bytes {
   return derive(primitives, exporter, "resume", 32);

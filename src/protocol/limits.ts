@@ -56,6 +56,9 @@ export const ROOM = {
   /** Messages and bytes of text that the host and each member keep for reading back. */
   maxTranscriptEntries: 5_000,
   maxTranscriptBytes: 16 * MIB,
+  /** Frames and bytes of the time before it that a new member is given at most, where the host wants that; half an outbox. */
+  maxHistoryEntries: 2_000,
+  maxHistoryBytes: 4 * MIB,
   idleMs: 30 * MINUTE,
   idleWarningMs: 5 * MINUTE,
   /** Activity of a member is reported to the host at most this often. */
@@ -72,11 +75,15 @@ export const LINK = {
   answerMs: 15 * SECOND,
   /** An acknowledgement waits this long for a frame to ride on. */
   ackDelayMs: 50,
+  /** Presence is told at most this often for each member there is: it goes to all, and holds all. */
+  presenceEveryMs: 25,
   /** … but no more than this many frames go unacknowledged. */
   ackEveryFrames: 32,
   /** Durable frames kept until the peer has confirmed them; a full outbox is an error to the caller. */
   maxOutboxFrames: 10_000,
   maxOutboxBytes: 8 * MIB,
+  /** What the header of a message may add to its text, with 63 recipients named. */
+  frameAllowanceBytes: 8 * KIB,
   /** Bytes of durable frames on their way at once; the next ones wait for acknowledgements, so a slow link is not drowned. */
   windowBytes: MIB,
   /** Bytes a socket may have buffered for a reader that does not read, before it is cut (it may resume). */
@@ -113,6 +120,10 @@ export const RATE = {
   bytesPerSecond: 4 * MIB,
   /** A whole outbox. */
   bytesBurst: 8 * MIB,
+  /** A message goes out to every member: for so many of them it costs its sender once more. */
+  membersPerShare: 8,
+  /** Well below {@link LINK.answerMs}, since nothing of a member is heard meanwhile. */
+  maxPauseMs: 5 * SECOND,
 } as const;
 
 export const SESSION = {

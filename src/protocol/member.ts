@@ -1,15 +1,31 @@
 import type { Arrival } from "./attempt.ts";
-import type { Bytes } from "./bytes.ts";
+import { equalBytes, type Bytes } from "./bytes.ts";
 import { Channel, CLOSE, ROOM_STREAM } from "./channel.ts";
 import { Dialler, type DiallerEvent } from "./dialler.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "./errors.ts";
-import { FrameCodec, type HostFrame, type HostNote, type SayFrame } from "./frames.ts";
+import {
+  FrameCodec,
+  type ChatEvent,
+  type Decoded,
+  type HostFrame,
+  type HostNote,
+  type SayFrame,
+  type SystemRoomEvent,
+} from "./frames.ts";
 import type { MemberId } from "./ids.ts";
 import { LINK, ROOM } from "./limits.ts";
 import type { InviteLink } from "./link.ts";
-import { RoomOrder, Signer } from "./order.ts";
+import { RoomOrder } from "./order.ts";
 import type { Primitives } from "./primitives.ts";
-import { HANGUP, isPlace, systemEvent, type Presence, type Utterance } from "./participant.ts";
+import {
+  HANGUP,
+  isPlace,
+  recipientNames,
+  systemEvent,
+  type Presence,
+  type Utterance,
+} from "./participant.ts";
+import { Speaker } from "./speaker.ts";
 import type { LinkState, MemberEffect, MemberEnd, MemberInput } from "./member-io.ts";
 
 /** What exists once the first WELCOME has arrived. */
@@ -18,6 +34,8 @@ interface Membership {
   readonly name: string;
   readonly host: MemberId;
   readonly idleMs: number;
+  /** Whether those who come later are given what is said now. */
+  readonly history: boolean;
   readonly safetyCode: string;
   readonly order: RoomOrder;
 }
@@ -32,7 +50,7 @@ export class Member {
   readonly #codec: FrameCodec;
   readonly #link: InviteLink;
   readonly #wantedName: string;
-  readonly #signer: Signer;
+  readonly #speaker: Speaker;
   readonly #channel = new Channel();
   readonly #pending = new Map<number, { hash: Bytes; utterance: Utterance }>();
   readonly #dialler: Dialler;
@@ -42,6 +60,8 @@ export class Member {
   #presenceAt = 0;
   #effects: MemberEffect[] = [];
   #read = 0;
+  /** Until its own arrival, what a member is told is of the time before it. */
+  #past: { readonly past?: true } = { past: true };
   #noteDueAt: number | undefined;
   #noteSentAt = Number.NEGATIVE_INFINITY;
 
@@ -50,7 +70,7 @@ export class Member {
     this.#codec = new FrameCodec(primitives);
     this.#link = options.link;
     this.#wantedName = options.name;
-    this.#signer = new Signer(primitives, primitives.generateSigningKeyPair(), options.link.room);
+    this.#speaker = new Speaker(primitives, options.link.room);
     this.#dialler = new Dialler(
       primitives,
       {
@@ -58,7 +78,8 @@ export class Member {
         codec: this.#codec,
         confirm: () => ({
           name: this.#wantedName,
-          key: this.#signer.publicKey,
+          key: this.#speaker.key,
+          box: this.#speaker.box,
           received: this.#channel.received,
         }),
         emit: (effect) => this.#effects.push(effect),
@@ -68,7 +89,7 @@ export class Member {
   }
 
   get self(): MemberId {
-    return this.#signer.id;
+    return this.#speaker.id;
   }
 
   get membership(): Membership | undefined {
@@ -118,19 +139,26 @@ export class Member {
 
   /**
    * A message of this member: its own number, for the `placed` effect that will name its place.
-   * @throws {TunnelError} tunnel-closed, reply-unknown, outbox-full
+   * @throws {TunnelError} tunnel-closed, reply-unknown, member-unknown, outbox-full
    */
   say(utterance: Utterance, now: number): number {
     const membership = this.#membership;
-    if (membership === undefined || this.#ended !== undefined) throw new TunnelError("tunnel-closed");
+    // Before its own arrival a member has no place from which to speak.
+    const isHere = membership !== undefined && this.#past.past === undefined;
+    if (!isHere || this.#ended !== undefined) throw new TunnelError("tunnel-closed");
     const { replyTo } = utterance;
     if (replyTo !== undefined && !isPlace(replyTo, this.lastSeq)) throw new TunnelError("reply-unknown");
+    const { view, members } = membership.order;
+    const isKnown = (id: MemberId): boolean => id !== this.self && membership.order.member(id) !== undefined;
+    if (utterance.to?.every(isKnown) === false) throw new TunnelError("member-unknown");
     const bytes = this.#primitives.encodeUtf8(utterance.text).length;
-    if (!this.#channel.hasRoomFor(bytes + ROOM.maxNameChars * LINK.ackEveryFrames))
+    // What a host acknowledges and never places must not pile up, either.
+    const isFull = this.#pending.size >= LINK.maxOutboxFrames;
+    if (isFull || !this.#channel.hasRoomFor(bytes + LINK.frameAllowanceBytes))
       throw new TunnelError("outbox-full");
-    const { fields, hash } = this.#signer.sign({ ...utterance, view: membership.order.view });
+    const { fields, body, hash } = this.#speaker.say(utterance, view, members);
     this.#pending.set(fields.n, { hash, utterance });
-    const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields } satisfies SayFrame, utterance.text);
+    const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields } satisfies SayFrame, body);
     this.#send(this.#channel.send(ROOM_STREAM, payload, now));
     return fields.n;
   }
@@ -202,10 +230,10 @@ export class Member {
   #membershipFrom({ welcome, safetyCode }: Arrival): Membership {
     const isSane = welcome.self === this.self && welcome.members.some((member) => member.id === welcome.host);
     if (!isSane) throw new TunnelError("protocol-violation", { detail: "a welcome for somebody else" });
-    const { goal, name, host, idleMs, view, members } = welcome;
+    const { goal, name, host, idleMs, history, view, members } = welcome;
     const order = new RoomOrder(this.#primitives, this.#link.room, members, view);
     this.#read = view.seq;
-    return { goal, name, host, idleMs, safetyCode, order };
+    return { goal, name, host, idleMs, history, safetyCode, order };
   }
 
   #live(input: MemberInput, now: number): void {
@@ -243,8 +271,10 @@ export class Member {
     const { event, reply } = this.#channel.receive(message, now);
     this.#send(reply);
     if (event?.type === "durable") {
-      const { frame, text } = this.#codec.decodeHostFrame(event.payload);
-      this.#hostFrame(frame, text);
+      const decoded = this.#codec.decodeHostFrame(event.payload);
+      this.#hostFrame(decoded);
+      // The host's agent waits to hear whether its words have come.
+      if (speakerOf(decoded.frame) === this.#membership?.host) this.#send(this.#channel.acknowledge(now));
     }
     if (event?.type === "note") {
       const { members, addresses } = this.#codec.decodeHostNote(event.payload);
@@ -256,42 +286,82 @@ export class Member {
     if (event?.type === "close") this.#closedByHost(event.reason, now);
   }
 
-  #hostFrame(frame: HostFrame, text: string): void {
+  #hostFrame({ frame, body, text }: Decoded<HostFrame>): void {
     const membership = this.#membership;
     if (membership === undefined) return;
     const { order } = membership;
     const { seq, ts } = frame;
     if (frame.t === "own") return this.#placed(order, seq, ts, frame.n);
     const { event } = frame;
-    if (event.kind !== "chat") {
-      const entry = systemEvent(event, order);
-      order.appendSystem(seq, ts, event);
-      this.#effects.push({ type: "entry", entry: { kind: "system", seq, ts, ...entry } });
-      if (event.kind === "joined" && event.member.id === this.self) this.#effects.push({ type: "joined" });
-      if (event.kind === "ended") this.#end({ by: "host", cause: event.cause });
+    if (event.kind === "chat") return this.#said(order, { seq, ts, event, body, text });
+    if (event.kind === "withheld") {
+      this.#assertNotOwn(event.from);
+      order.verifyWithheld(event);
+      return order.appendChat(seq, ts, event, event.hash);
+    }
+    this.#happened(order, { seq, ts, event });
+  }
+
+  #said(
+    order: RoomOrder,
+    said: { seq: number; ts: number; event: ChatEvent; body: Bytes; text: string | undefined },
+  ): void {
+    const { seq, ts, event, body } = said;
+    const { from, intent, replyTo } = event;
+    this.#assertNotOwn(from);
+    order.appendChat(seq, ts, event, order.verify(event, body));
+    const text = said.text ?? this.#speaker.open(event, body);
+    if (text === undefined) {
+      // Its sender's doing, who signed it: no reason to leave the others.
+      this.#effects.push({ type: "alarm", error: new TunnelError("message-unreadable") });
       return;
     }
-    if (event.from === this.self)
-      throw new TunnelError("protocol-violation", { detail: "words put into our mouth" });
-    order.appendChat(seq, ts, event, order.verify(event, text));
-    const { from, intent, replyTo } = event;
     const fromName = order.member(from)?.name ?? "";
+    const to = recipientNames(event.to, order);
     this.#effects.push({
       type: "entry",
-      entry: { kind: "chat", seq, ts, from, fromName, own: false, text, intent, replyTo },
+      entry: { kind: "chat", seq, ts, ...this.#past, from, fromName, own: false, text, intent, replyTo, to },
     });
+  }
+
+  #happened(order: RoomOrder, { seq, ts, event }: { seq: number; ts: number; event: SystemRoomEvent }): void {
+    const isSelf = event.kind === "joined" && event.member.id === this.self;
+    if (isSelf) {
+      const { key, box } = this.#speaker;
+      // Others seal to what they were told of us.
+      if (!equalBytes(event.member.key, key) || !equalBytes(event.member.box, box))
+        throw new TunnelError("order-broken", { detail: "a member whose keys are not its own" });
+    }
+    const { host } = this.#membership ?? {};
+    // Whoever leaves is not told so by an event, and with the host ends the room.
+    if (event.kind === "left" && (event.id === this.self || event.id === host))
+      throw new TunnelError("order-broken", { detail: "somebody left who cannot" });
+    const entry = systemEvent(event, order);
+    order.appendSystem(seq, ts, event);
+    if (isSelf) this.#past = {};
+    this.#effects.push({ type: "entry", entry: { kind: "system", seq, ts, ...this.#past, ...entry } });
+    if (isSelf) this.#effects.push({ type: "joined" });
+    if (event.kind === "ended") this.#end({ by: "host", cause: event.cause });
+  }
+
+  #assertNotOwn(from: MemberId): void {
+    if (from === this.self) throw new TunnelError("order-broken", { detail: "words put into our mouth" });
   }
 
   #placed(order: RoomOrder, seq: number, ts: number, n: number): void {
     const pending = this.#pending.get(n);
-    if (pending === undefined) throw new TunnelError("protocol-violation", { detail: "a place for nothing" });
+    // Placed in the order in which it was said: the map keeps that.
+    const [next] = this.#pending.keys();
+    if (pending === undefined || n !== next)
+      throw new TunnelError("order-broken", { detail: "an own message out of its turn" });
     this.#pending.delete(n);
     order.appendChat(seq, ts, { from: this.self, n }, pending.hash);
     const { text, intent, replyTo } = pending.utterance;
+    const to = recipientNames(pending.utterance.to, order);
     const fromName = order.member(this.self)?.name ?? this.#wantedName;
     this.#effects.push({
       type: "entry",
-      entry: { kind: "chat", seq, ts, from: this.self, fromName, own: true, text, intent, replyTo },
+      entry: { kind: "chat", seq, ts, from: this.self, fromName, own: true, text, intent, replyTo, to },
     });
     this.#effects.push({ type: "placed", n, seq });
   }
@@ -335,4 +405,8 @@ export class Member {
     if (connection === undefined) return;
     for (const message of messages) this.#effects.push({ type: "send", connection, message });
   }
+}
+
+function speakerOf(frame: HostFrame): MemberId | undefined {
+  return frame.t === "event" && frame.event.kind === "chat" ? frame.event.from : undefined;
 }

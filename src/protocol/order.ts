@@ -1,9 +1,11 @@
 import { ascii, concat, equalBytes, lengthPrefixed, u64be, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
-import type { ChatEvent, MemberRecord, RoomEvent, SayFrame, View } from "./frames.ts";
+import { sealBytes } from "./addressed.ts";
+import type { ChatEvent, MemberRecord, SayFrame, SystemRoomEvent, View } from "./frames.ts";
 import { MEMBER_ID_BYTES, memberIdFrom, type MemberId, type RoomId } from "./ids.ts";
 import { ROOM } from "./limits.ts";
 import type { Primitives, SigningKeyPair } from "./primitives.ts";
+import { foldedName } from "./text.ts";
 
 /** Everything of a message that its sender signs, apart from the text. */
 export type SignedFields = Omit<SayFrame, "t" | "sig">;
@@ -14,13 +16,13 @@ export function memberIdOf(primitives: Primitives, key: Bytes): MemberId {
   return memberIdFrom(primitives.sha256(key).slice(0, MEMBER_ID_BYTES));
 }
 
-/** What a signature covers (O3): the room, the sender, its count and history, the order it saw, and the text. */
+/** What a signature covers (O3): the room, the sender, its count and history, the order it saw, and what it says to whom. */
 export function signedBytes(
   primitives: Primitives,
   room: RoomId,
   from: MemberId,
   fields: SignedFields,
-  text: string,
+  body: Bytes,
 ): Bytes {
   return lengthPrefixed(
     ascii("tunnel-mcp/1 room-msg"),
@@ -33,7 +35,8 @@ export function signedBytes(
     ascii(fields.intent ?? ""),
     u64be(fields.replyTo ?? 0),
     ascii((fields.to ?? []).join(",")),
-    primitives.sha256(primitives.encodeUtf8(text)),
+    sealBytes(fields.seal),
+    primitives.sha256(body),
   );
 }
 
@@ -57,13 +60,13 @@ export class Signer {
     return this.#keys.publicKey;
   }
 
-  sign(message: { view: View; text: string } & Pick<SayFrame, "intent" | "replyTo" | "to">): {
+  sign(message: { view: View; body: Bytes } & Pick<SayFrame, "intent" | "replyTo" | "to" | "seal">): {
     fields: SignedFields & { sig: Bytes };
     hash: Bytes;
   } {
-    const { text, ...rest } = message;
+    const { body, ...rest } = message;
     const fields = { ...rest, n: this.#count + 1, prev: this.#last };
-    const bytes = signedBytes(this.#primitives, this.#room, this.id, fields, text);
+    const bytes = signedBytes(this.#primitives, this.#room, this.id, fields, body);
     const hash = this.#primitives.sha256(bytes);
     const sig = this.#keys.sign(bytes);
     this.#count = fields.n;
@@ -72,12 +75,17 @@ export class Signer {
   }
 }
 
+function broken(detail: string): TunnelError {
+  return new TunnelError("order-broken", { detail });
+}
+
 /** Hash of who is in the room, independent of the order of arrival (O5). */
 function rosterHash(primitives: Primitives, members: Iterable<MemberRecord>): Bytes {
   const sorted = [...members].toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const fields = sorted.flatMap((member) => [
     ascii(member.id),
     member.key,
+    member.box,
     primitives.encodeUtf8(member.name),
   ]);
   return primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 roster"), ...fields));
@@ -92,7 +100,9 @@ export class RoomOrder {
   readonly #primitives: Primitives;
   readonly #room: RoomId;
   readonly #roster = new Map<MemberId, MemberRecord>();
-  readonly #senders = new Map<MemberId, { n: number; hash: Bytes }>();
+  #members: readonly MemberRecord[];
+  /** The last message of each, and the place at which this replica saw it come, 0 for those who were there before. */
+  readonly #senders = new Map<MemberId, { n: number; hash: Bytes; since: number }>();
   /** Chain values by sequence number, the recent ones. */
   readonly #chains = new Map<number, Bytes>();
   #view: View;
@@ -102,7 +112,18 @@ export class RoomOrder {
     this.#room = room;
     this.#view = start;
     this.#chains.set(start.seq, start.chain);
-    for (const member of members) this.#roster.set(member.id, member);
+    for (const member of members) this.#admit(member);
+    this.#members = members;
+  }
+
+  /** @throws {TunnelError} order-broken: whoever is in the roster has its own id, and a name of its own (O2, G1) */
+  #admit(member: MemberRecord): void {
+    if (this.#roster.size >= ROOM.maxMembers) throw broken("more members than a room has");
+    if (this.#roster.has(member.id) || member.id !== memberIdOf(this.#primitives, member.key))
+      throw broken("a member whose id is not its own");
+    for (const { name } of this.#roster.values())
+      if (foldedName(name) === foldedName(member.name)) throw broken("two members of one name");
+    this.#roster.set(member.id, member);
   }
 
   /** Where a room begins: the chain starts from its id and its host (O4). */
@@ -116,7 +137,7 @@ export class RoomOrder {
   }
 
   get members(): readonly MemberRecord[] {
-    return [...this.#roster.values()];
+    return this.#members;
   }
 
   member(id: MemberId): MemberRecord | undefined {
@@ -125,23 +146,20 @@ export class RoomOrder {
 
   /**
    * Checks a message as every receiver must (O3, O6) and gives its hash.
-   * @throws {TunnelError} protocol-violation (unknown sender, wrong signature, a message missing or repeated),
+   * @throws {TunnelError} order-broken (unknown sender, wrong signature, a message missing or repeated),
    * host-equivocation (its sender was told another order than this replica)
    */
-  verify(event: ChatEvent, text: string): Bytes {
+  verify(event: ChatEvent, body: Bytes): Bytes {
     const sender = this.#roster.get(event.from);
-    if (sender === undefined)
-      throw new TunnelError("protocol-violation", { detail: "a message from nobody" });
-    const bytes = signedBytes(this.#primitives, this.#room, event.from, event, text);
-    if (!this.#primitives.verifySignature(sender.key, bytes, event.sig)) {
-      throw new TunnelError("protocol-violation", { detail: "a message its sender did not sign" });
-    }
+    if (sender === undefined) throw broken("a message from nobody");
+    const bytes = signedBytes(this.#primitives, this.#room, event.from, event, body);
+    if (!this.#primitives.verifySignature(sender.key, bytes, event.sig))
+      throw broken("a message its sender did not sign");
     const last = this.#senders.get(event.from);
-    if (last !== undefined && (event.n !== last.n + 1 || !equalBytes(event.prev, last.hash))) {
-      throw new TunnelError("protocol-violation", {
-        detail: "a message of this sender is missing or repeated",
-      });
-    }
+    if (last !== undefined && (event.n !== last.n + 1 || !equalBytes(event.prev, last.hash)))
+      throw broken("a message of this sender is missing or repeated");
+    // Nobody has seen the room before it came: else its words of an earlier stay could be said again (O6).
+    if (event.view.seq < (last?.since ?? 0) - 1) throw broken("a message from before its sender came");
     if (event.view.seq > this.#view.seq) throw new TunnelError("host-equivocation");
     const known = this.#chains.get(event.view.seq);
     if (known !== undefined && !equalBytes(known, event.view.chain))
@@ -149,34 +167,41 @@ export class RoomOrder {
     return this.#primitives.sha256(bytes);
   }
 
+  /**
+   * Checks the place of a message that others may read (O10): what it says shows when its sender speaks again, since
+   * that message names this one's hash.
+   * @throws {TunnelError} order-broken
+   */
+  verifyWithheld({ from, n }: { from: MemberId; n: number }): void {
+    const last = this.#senders.get(from);
+    if (!this.#roster.has(from)) throw broken("a message from nobody");
+    if (last !== undefined && n !== last.n + 1)
+      throw broken("a message of this sender is missing or repeated");
+  }
+
   /** Takes a verified message, or this participant's own, into the order. */
   appendChat(seq: number, ts: number, event: { from: MemberId; n: number }, hash: Bytes): void {
     this.#advance(seq, ts, hash);
-    this.#senders.set(event.from, { n: event.n, hash });
+    this.#senders.set(event.from, { n: event.n, hash, since: this.#senders.get(event.from)?.since ?? 0 });
   }
 
-  /** Takes a change of the roster or a notice of the host into the order. @throws {TunnelError} protocol-violation */
-  appendSystem(seq: number, ts: number, event: Exclude<RoomEvent, ChatEvent>): void {
+  /** Takes a change of the roster or a notice of the host into the order. @throws {TunnelError} order-broken */
+  appendSystem(seq: number, ts: number, event: SystemRoomEvent): void {
     if (event.kind === "joined") {
-      const { id, key } = event.member;
-      if (this.#roster.size >= ROOM.maxMembers) {
-        throw new TunnelError("protocol-violation", { detail: "more members than a room has" });
-      }
-      if (this.#roster.has(id) || id !== memberIdOf(this.#primitives, key)) {
-        throw new TunnelError("protocol-violation", { detail: "a member whose id is not its own" });
-      }
-      this.#roster.set(id, event.member);
+      this.#admit(event.member);
       // From here on this replica sees every message of it, so the first one must be the first.
-      this.#senders.set(id, { n: 0, hash: NO_HASH });
+      this.#senders.set(event.member.id, { n: 0, hash: NO_HASH, since: seq });
     }
     if (event.kind === "left") {
+      if (!this.#roster.has(event.id)) throw broken("somebody left who was not there");
       this.#roster.delete(event.id);
       this.#senders.delete(event.id);
     }
+    this.#members = [...this.#roster.values()];
     this.#advance(seq, ts, this.#systemHash(event));
   }
 
-  #systemHash(event: Exclude<RoomEvent, ChatEvent>): Bytes {
+  #systemHash(event: SystemRoomEvent): Bytes {
     const subject = event.kind === "joined" ? event.member.id : event.kind === "left" ? event.id : "";
     const cause = event.kind === "left" || event.kind === "ended" ? event.cause : "";
     const roster = rosterHash(this.#primitives, this.#roster.values());
@@ -187,9 +212,7 @@ export class RoomOrder {
   }
 
   #advance(seq: number, ts: number, eventHash: Bytes): void {
-    if (seq !== this.#view.seq + 1) {
-      throw new TunnelError("protocol-violation", { detail: "the room's order has a gap" });
-    }
+    if (seq !== this.#view.seq + 1) throw broken("the room's order has a gap");
     const chain = this.#primitives.sha256(concat(this.#view.chain, u64be(seq), u64be(ts), eventHash));
     this.#view = { seq, chain };
     this.#chains.set(seq, chain);

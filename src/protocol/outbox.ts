@@ -29,6 +29,11 @@ export class Outbox {
     return this.#lastSent;
   }
 
+  /** Number of the last durable frame that the peer has confirmed. */
+  get confirmed(): number {
+    return this.#lastSent - this.#unconfirmed.length;
+  }
+
   /** Frames the peer has not confirmed. */
   get waiting(): number {
     return this.#unconfirmed.length;

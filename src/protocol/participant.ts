@@ -1,4 +1,4 @@
-import type { ChatEvent, RoomEvent, SayFrame } from "./frames.ts";
+import type { SayFrame, SystemRoomEvent } from "./frames.ts";
 import type { MemberId } from "./ids.ts";
 import type { RoomOrder } from "./order.ts";
 import type { SystemEvent } from "./transcript.ts";
@@ -32,10 +32,12 @@ export interface Utterance {
   readonly text: string;
   readonly intent?: SayFrame["intent"];
   readonly replyTo?: number;
+  /** For these alone, at least one and not this participant itself; for everybody when left out. */
+  readonly to?: readonly MemberId[];
 }
 
 /** A change of the room as the log keeps it; asked before the roster changes, so that who left still has a name. */
-export function systemEvent(event: Exclude<RoomEvent, ChatEvent>, order: RoomOrder): SystemEvent {
+export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEvent {
   switch (event.kind) {
     case "joined":
       return { event: "joined", member: event.member.id, name: event.member.name };
@@ -51,6 +53,14 @@ export function systemEvent(event: Exclude<RoomEvent, ChatEvent>, order: RoomOrd
     case "ended":
       return { event: "ended", cause: event.cause };
   }
+}
+
+/** The names of those a message was for, as the log keeps them; `undefined` for everybody. */
+export function recipientNames(
+  to: readonly MemberId[] | undefined,
+  order: RoomOrder,
+): readonly string[] | undefined {
+  return to?.map((id) => order.member(id)?.name ?? id);
 }
 
 /** Whether a message can be answered by this number: a place in the order that exists. */

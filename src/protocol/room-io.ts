@@ -13,6 +13,8 @@ export type RoomEffect =
   /** Reads nothing from it for so long: its member sends more than it may (E1). */
   | { readonly type: "pause"; readonly connection: ConnectionId; readonly ms: number }
   | { readonly type: "entry"; readonly entry: Entry }
+  /** The process of a member has the host's own message of this place. */
+  | { readonly type: "reached"; readonly seq: number }
   | { readonly type: "presence" }
   | { readonly type: "alarm"; readonly error: TunnelError; readonly member: MemberId }
   | { readonly type: "ended"; readonly cause: EndCause };
@@ -30,4 +32,6 @@ export interface RoomOptions {
   readonly hostName: string;
   readonly idleMs: number;
   readonly inviteMs: number;
+  /** Whether those who join later are given what was said before. */
+  readonly history: boolean;
 }

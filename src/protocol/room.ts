@@ -1,5 +1,6 @@
+import { Broadcast } from "./broadcast.ts";
 import { equalBytes, fromBase64url, wipe, type Bytes } from "./bytes.ts";
-import { CLOSE, ROOM_STREAM } from "./channel.ts";
+import { CLOSE } from "./channel.ts";
 import { Door, type ConnectionId, type Entrant } from "./door.ts";
 import { asTunnelError, TunnelError } from "./errors.ts";
 import {
@@ -10,21 +11,22 @@ import {
   type LeaveCause,
   type MemberNote,
   type MemberRecord,
-  type RoomEvent,
 } from "./frames.ts";
 import { DENIED } from "./handshake.ts";
 import { ROOM_ID_BYTES, roomIdFrom, type InviteId, type MemberId, type RoomId } from "./ids.ts";
 import { IdleClock } from "./idle.ts";
 import { InviteLedger, type PendingInvite } from "./invites.ts";
 import { resumeCredential } from "./keys.ts";
-import { LINK, ROOM } from "./limits.ts";
-import { memberIdOf, RoomOrder, Signer } from "./order.ts";
-import { HANGUP, isPlace, systemEvent, type Presence, type Utterance } from "./participant.ts";
+import { LINK, RATE, ROOM } from "./limits.ts";
+import { memberIdOf, RoomOrder } from "./order.ts";
+import { HANGUP, isPlace, type Presence, type Utterance } from "./participant.ts";
 import type { DhKeyPair, Primitives } from "./primitives.ts";
+import { Receipts } from "./receipts.ts";
 import { FRAME } from "./record.ts";
 import type { RoomEffect, RoomInput, RoomOptions } from "./room-io.ts";
 import { newSeat, type Seat } from "./seat.ts";
 import { Seating, uniqueName } from "./seating.ts";
+import { Speaker } from "./speaker.ts";
 
 /**
  * The host's machine (PROTOCOL §4 to §8): a room, its door and its members, without sockets, timers or a clock. Feed
@@ -36,14 +38,17 @@ export class Room {
   readonly #codec: FrameCodec;
   readonly #options: RoomOptions;
   readonly #hostStatic: DhKeyPair;
-  readonly #signer: Signer;
+  readonly #speaker: Speaker;
   readonly #order: RoomOrder;
+  readonly #broadcast: Broadcast;
   readonly #ledger: InviteLedger;
   readonly #door: Door;
   readonly #idle: IdleClock;
   readonly #seats = new Seating();
+  readonly #receipts = new Receipts();
   #effects: RoomEffect[] = [];
   #presenceDueAt: number | undefined;
+  #presenceAt = Number.NEGATIVE_INFINITY;
   #hostRead = 0;
   #addresses: readonly string[] = [];
   #ended: EndCause | undefined;
@@ -57,9 +62,17 @@ export class Room {
     this.#idle = new IdleClock(options.idleMs, now);
     this.id = roomIdFrom(primitives.random(ROOM_ID_BYTES));
     this.#hostStatic = primitives.generateDhKeyPair();
-    this.#signer = new Signer(primitives, primitives.generateSigningKeyPair(), this.id);
-    const host = { id: this.#signer.id, name: options.hostName, key: this.#signer.publicKey };
-    this.#order = RoomOrder.genesis(primitives, this.id, host);
+    this.#speaker = new Speaker(primitives, this.id);
+    const { id, key, box } = this.#speaker;
+    this.#order = RoomOrder.genesis(primitives, this.id, { id, name: options.hostName, key, box });
+    this.#broadcast = new Broadcast({
+      codec: this.#codec,
+      seats: this.#seats,
+      order: this.#order,
+      speaker: this.#speaker,
+      history: options.history,
+      emit: (effect) => this.#effects.push(effect),
+    });
     this.#ledger = new InviteLedger(primitives, options.inviteMs);
     this.#door = new Door(primitives, this.#codec, {
       room: fromBase64url(this.id, ROOM_ID_BYTES) ?? new Uint8Array(ROOM_ID_BYTES),
@@ -75,7 +88,7 @@ export class Room {
   }
 
   get self(): MemberId {
-    return this.#signer.id;
+    return this.#speaker.id;
   }
 
   get lastSeq(): number {
@@ -116,7 +129,7 @@ export class Room {
       case "message":
         return this.#message(input.connection, input.message, now);
       case "control":
-        return this.#spend(input.connection, 0, now);
+        return this.#spend(input.connection, 1, 0, now);
       case "closed":
         return this.#closed(input.connection, now);
       case "tick":
@@ -156,19 +169,26 @@ export class Room {
 
   /**
    * A message of the host: its place in the room's order, at once.
-   * @throws {TunnelError} tunnel-closed, nobody-joined, reply-unknown, outbox-full
+   * @throws {TunnelError} tunnel-closed, nobody-joined, reply-unknown, member-unknown, outbox-full
    */
   say(utterance: Utterance, now: number): number {
     this.#assertOpen();
     if (this.#seats.size === 0) throw new TunnelError("nobody-joined");
     this.#assertReply(utterance.replyTo);
+    const { to } = utterance;
+    if (to?.some((id) => this.#seats.of(id) === undefined)) throw new TunnelError("member-unknown");
     const bytes = this.#primitives.encodeUtf8(utterance.text).length;
     const reachable = this.#seats.all.some((seat) => seat.channel.hasRoomFor(bytes + ROOM.maxTextBytes));
     if (!reachable) throw new TunnelError("outbox-full");
     this.#idle.touch(now);
-    const { fields, hash } = this.#signer.sign({ ...utterance, view: this.#order.view });
-    this.#chat({ kind: "chat", from: this.self, ...fields }, utterance.text, hash, now);
+    const { fields, body, hash } = this.#speaker.say(utterance, this.#order.view, this.#order.members);
+    const event: ChatEvent = { kind: "chat", from: this.self, ...fields };
+    this.#broadcast.chat(event, body, hash, now);
+    this.#broadcast.show(event, utterance.text, now);
     const seq = this.lastSeq;
+    const isMeant = ({ member, connection }: Seat): boolean =>
+      connection !== undefined && to?.includes(member.id) !== false;
+    this.#receipts.expect(seq, this.#seats.all.filter(isMeant));
     this.#expel(now);
     return seq;
   }
@@ -182,6 +202,19 @@ export class Room {
     this.#schedulePresence(now);
   }
 
+  /**
+   * Takes a member's seat away for good (G9): it is told if it can be, its secrets are void, and the others see it.
+   * @throws {TunnelError} tunnel-closed, member-unknown
+   */
+  remove(id: MemberId, now: number): void {
+    this.#assertOpen();
+    const seat = this.#seats.of(id);
+    if (seat === undefined) throw new TunnelError("member-unknown");
+    this.#idle.touch(now);
+    this.#remove(seat, "removed", now);
+    this.#expel(now);
+  }
+
   /** Where members find this room from now on, as origins, best first; told to those who are connected, sealed (U1). */
   setAddresses(origins: readonly string[], now: number): void {
     if (this.#ended !== undefined) return;
@@ -193,7 +226,7 @@ export class Room {
   /** Ends the room for everyone; every member is told why, in order and sealed. */
   end(cause: EndCause, now: number): void {
     if (this.#ended !== undefined) return;
-    this.#system({ kind: "ended", cause }, now);
+    this.#broadcast.system({ kind: "ended", cause }, now);
     this.#ended = cause;
     for (const seat of this.#seats.all) {
       wipe(seat.credential.psk, seat.credential.mac);
@@ -235,20 +268,23 @@ export class Room {
   #message(connection: ConnectionId, message: Bytes, now: number): void {
     const seat = this.#seats.at(connection);
     if (seat !== undefined) {
-      this.#spend(connection, message.length, now);
+      this.#spend(connection, 1, message.length, now);
       return this.#memberMessage(seat, connection, message, now);
     }
     if (!this.#door.has(connection)) return;
     const answer = this.#door.receive(connection, message, now);
-    if (answer !== undefined && "accept" in answer) return this.#send(connection, [answer.accept]);
+    if (answer !== undefined && "accept" in answer) {
+      if (answer.evicted !== undefined) this.#hangup(answer.evicted, HANGUP.late);
+      return this.#send(connection, [answer.accept]);
+    }
     if (answer !== undefined && this.#enter(answer.entrant, connection, now)) return;
     this.#send(connection, [DENIED]);
     this.#hangup(connection, HANGUP.denied);
   }
 
   /** What arrives has its price; a member that is in debt is not read from until it has earned it back (E1). */
-  #spend(connection: ConnectionId, bytes: number, now: number): void {
-    const ms = this.#seats.at(connection)?.budget.spend(bytes, now) ?? 0;
+  #spend(connection: ConnectionId, frames: number, bytes: number, now: number): void {
+    const ms = this.#seats.at(connection)?.budget.spend(frames, bytes, now) ?? 0;
     if (ms > 0) this.#effects.push({ type: "pause", connection, ms });
   }
 
@@ -270,18 +306,22 @@ export class Room {
       received: seat.channel.received,
       view: seat.entry.view,
       idleMs: this.#options.idleMs,
+      history: this.#options.history,
       addresses: [...this.#addresses],
     });
     this.#send(connection, entrant.records.seal({ type: FRAME.welcome, payload: welcome }, now));
     this.#send(connection, seat.channel.attach(entrant.records, entrant.confirm.received, now));
-    if (entitlement.kind === "invite") this.#system({ kind: "joined", member: seat.member }, now);
+    if (entitlement.kind === "invite") {
+      this.#broadcast.replay(seat, now);
+      this.#broadcast.system({ kind: "joined", member: seat.member }, now);
+    }
     this.#idle.touch(now);
     this.#schedulePresence(now);
     return true;
   }
 
   #admit(entrant: Entrant, invite: { inviteId: InviteId; claim: Bytes }, now: number): Seat | undefined {
-    const { key, name, received } = entrant.confirm;
+    const { key, box, name, received } = entrant.confirm;
     const id = memberIdOf(this.#primitives, key);
     if (this.#order.member(id) !== undefined || received !== 0) {
       this.#ledger.release(invite.inviteId, invite.claim);
@@ -295,9 +335,9 @@ export class Room {
         this.#order.members.map((one) => one.name),
       ),
       key,
+      box,
     };
-    const entry = { view: this.#order.view, members: this.#order.members };
-    const seat = newSeat(this.#primitives, { entrant, member, entry, now });
+    const seat = newSeat(this.#primitives, { entrant, member, entry: this.#broadcast.beginning, now });
     this.#seats.add(seat);
     return seat;
   }
@@ -306,7 +346,8 @@ export class Room {
   #readmit(entrant: Entrant, id: MemberId, now: number): Seat | undefined {
     const seat = this.#seats.of(id);
     if (seat === undefined || seat.credential !== entrant.credential) return undefined;
-    if (!equalBytes(seat.member.key, entrant.confirm.key)) return undefined;
+    const { key, box } = seat.member;
+    if (!equalBytes(key, entrant.confirm.key) || !equalBytes(box, entrant.confirm.box)) return undefined;
     if (entrant.confirm.received > seat.channel.sent) return undefined;
     if (seat.connection !== undefined) {
       this.#send(seat.connection, seat.channel.close(CLOSE.replaced, now));
@@ -322,6 +363,7 @@ export class Room {
     try {
       const { event, reply } = seat.channel.receive(message, now);
       this.#send(connection, reply);
+      for (const seq of this.#receipts.confirmed(seat)) this.#effects.push({ type: "reached", seq });
       if (event?.type === "durable") this.#memberFrame(seat, event.payload, now);
       if (event?.type === "note") this.#memberNote(seat, this.#codec.decodeMemberNote(event.payload), now);
       if (event?.type === "close") this.#drop(seat, HANGUP.normal, now);
@@ -334,16 +376,27 @@ export class Room {
   }
 
   #memberFrame(seat: Seat, payload: Bytes, now: number): void {
-    const { frame, text } = this.#codec.decodeMemberFrame(payload);
+    const { frame, body, text } = this.#codec.decodeMemberFrame(payload);
     this.#idle.touch(now);
     if (frame.t === "leave") return this.#remove(seat, "left", now);
     const { t: _, ...fields } = frame;
     const event: ChatEvent = { kind: "chat", from: seat.member.id, ...fields };
-    const hash = this.#order.verify(event, text);
-    if (frame.to !== undefined || (frame.replyTo ?? 0) > this.lastSeq) {
+    const hash = this.#order.verify(event, body);
+    if ((frame.replyTo ?? 0) > this.lastSeq) {
       throw new TunnelError("protocol-violation", { detail: "a message that refers to nothing" });
     }
-    this.#chat(event, text, hash, now);
+    this.#broadcast.chat(event, body, hash, now);
+    const shares = Math.floor(this.#seats.size / RATE.membersPerShare);
+    if (seat.connection !== undefined) this.#spend(seat.connection, shares, shares * payload.length, now);
+    // The host is a participant like the others: what is not for it, its agent does not see (O10).
+    if (event.to?.includes(this.self) !== false)
+      this.#hear(event, text ?? this.#speaker.open(event, body), now);
+  }
+
+  #hear(event: ChatEvent, text: string | undefined, now: number): void {
+    if (text !== undefined) return this.#broadcast.show(event, text, now);
+    const error = new TunnelError("message-unreadable");
+    this.#effects.push({ type: "alarm", error, member: event.from });
   }
 
   #memberNote(seat: Seat, note: MemberNote, now: number): void {
@@ -376,47 +429,7 @@ export class Room {
     }
     wipe(seat.credential.psk, seat.credential.mac);
     this.#seats.remove(seat);
-    this.#system({ kind: "left", id: seat.member.id, cause }, now);
-  }
-
-  // --- the order of the room ---
-
-  #chat(event: ChatEvent, text: string, hash: Bytes, now: number): void {
-    const seq = this.lastSeq + 1;
-    this.#order.appendChat(seq, now, event, hash);
-    const payload = this.#codec.encodeHostFrame({ t: "event", seq, ts: now, event }, text);
-    for (const seat of this.#seats.all) {
-      const isOwn = seat.member.id === event.from;
-      const own = isOwn ? this.#codec.encodeHostFrame({ t: "own", seq, ts: now, n: event.n }) : payload;
-      this.#deliver(seat, own, now);
-    }
-    const fromName = this.#order.member(event.from)?.name ?? "";
-    const { from, intent, replyTo } = event;
-    const own = from === this.self;
-    this.#effects.push({
-      type: "entry",
-      entry: { kind: "chat", seq, ts: now, from, fromName, own, text, intent, replyTo },
-    });
-  }
-
-  #system(event: Exclude<RoomEvent, ChatEvent>, now: number): void {
-    const seq = this.lastSeq + 1;
-    const entry = systemEvent(event, this.#order);
-    this.#order.appendSystem(seq, now, event);
-    const payload = this.#codec.encodeHostFrame({ t: "event", seq, ts: now, event });
-    for (const seat of this.#seats.all) this.#deliver(seat, payload, now);
-    this.#effects.push({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
-  }
-
-  /** A member that has been away for so long that its outbox is full loses its seat; it is never skipped silently. */
-  #deliver(seat: Seat, payload: Bytes, now: number): void {
-    if (!seat.channel.hasRoomFor(payload.length)) {
-      // Removal is itself an event of the room, so it must come after the one being delivered.
-      seat.fellBehind = true;
-      return;
-    }
-    const messages = seat.channel.send(ROOM_STREAM, payload, now);
-    if (seat.connection !== undefined) this.#send(seat.connection, messages);
+    this.#broadcast.system({ kind: "left", id: seat.member.id, cause }, now);
   }
 
   /** Removing one member is told to the others, which may be too much for another one: until nobody is left over. */
@@ -435,7 +448,7 @@ export class Room {
     for (const seat of this.#seats.all) this.#tickSeat(seat, now);
     if (this.#presenceDueAt !== undefined && now >= this.#presenceDueAt) this.#sendPresence(now);
     if (this.#idle.takeWarning(now)) {
-      this.#system({ kind: "idle-warning", endsInMs: Math.max(0, this.idleAt - now) }, now);
+      this.#broadcast.system({ kind: "idle-warning", endsInMs: Math.max(0, this.idleAt - now) }, now);
     }
     if (now >= this.idleAt) this.end("idle", now);
   }
@@ -456,12 +469,17 @@ export class Room {
   }
 
   #schedulePresence(now: number): void {
-    this.#presenceDueAt ??= now + LINK.ackDelayMs;
+    const { presenceEveryMs } = LINK;
+    this.#presenceDueAt ??= Math.max(
+      now + LINK.ackDelayMs,
+      this.#presenceAt + presenceEveryMs * this.#seats.size,
+    );
     this.#effects.push({ type: "presence" });
   }
 
   #sendPresence(now: number, news: Pick<HostNote, "addresses"> = {}): void {
     this.#presenceDueAt = undefined;
+    this.#presenceAt = now;
     const members: HostNote["members"] = this.presence(now).map(({ id, connected, lastSeenMs, read }) => ({
       id,
       connected,

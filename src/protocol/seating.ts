@@ -3,6 +3,7 @@ import { inviteIdFrom, type MemberId } from "./ids.ts";
 import type { Credential } from "./keys.ts";
 import { ROOM } from "./limits.ts";
 import type { Seat } from "./seat.ts";
+import { foldedName } from "./text.ts";
 
 /** The members of a room other than its host, found by whatever is known of them. */
 export class Seating {
@@ -53,10 +54,13 @@ export class Seating {
   }
 }
 
+/** What this server calls itself where it says something. */
+const RESERVED = ["tunnel"];
+
 /** The name as asked for, or with a number behind it when somebody here is called so already. */
 export function uniqueName(name: string, names: readonly string[]): string {
-  const taken = new Set(names.map(folded));
-  if (!taken.has(folded(name))) return name;
+  const taken = new Set([...names, ...RESERVED].map(foldedName));
+  if (!taken.has(foldedName(name))) return name;
   for (let suffix = 2; ; suffix += 1) {
     const tail = ` (${suffix})`;
     const candidate =
@@ -64,11 +68,6 @@ export function uniqueName(name: string, names: readonly string[]): string {
         .slice(0, ROOM.maxNameChars - tail.length)
         .join("")
         .trimEnd() + tail;
-    if (!taken.has(folded(candidate))) return candidate;
+    if (!taken.has(foldedName(candidate))) return candidate;
   }
-}
-
-/** What two names must not share in one room: case, width and the way accents are written do not tell them apart. */
-function folded(name: string): string {
-  return name.normalize("NFKC").toLowerCase().normalize("NFKC");
 }

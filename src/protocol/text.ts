@@ -63,3 +63,8 @@ export function checkText(primitives: Primitives, text: string): string {
   if (bytes > ROOM.maxTextBytes) throw new TunnelError("text-too-long", { detail: `it has ${bytes} bytes` });
   return uniform;
 }
+
+/** What two names must not share in one room: case, width and the way accents are written do not tell them apart. */
+export function foldedName(name: string): string {
+  return name.normalize("NFKC").toLowerCase().normalize("NFKC");
+}

@@ -6,6 +6,8 @@ interface EntryBase {
   readonly seq: number;
   /** Milliseconds since the Unix epoch, by the host's clock. */
   readonly ts: number;
+  /** From before this participant's own arrival. */
+  readonly past?: true;
 }
 
 export interface ChatEntry extends EntryBase {
@@ -17,6 +19,8 @@ export interface ChatEntry extends EntryBase {
   readonly text: string;
   readonly intent: Intent | undefined;
   readonly replyTo: number | undefined;
+  /** Names of those it was for; everybody when undefined. */
+  readonly to: readonly string[] | undefined;
 }
 
 /** Structured, never text: what a peer says can therefore never look like one (T3). */
@@ -63,6 +67,11 @@ export class Transcript<Item extends Logged> {
 
   get lastSeq(): number {
     return this.#items.at(-1)?.seq ?? this.#trimmedTo;
+  }
+
+  /** The position after the newest item. */
+  get end(): number {
+    return this.#compacted + this.#items.length;
   }
 
   append(item: Item): void {

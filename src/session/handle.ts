@@ -21,6 +21,8 @@ export interface TunnelHandle {
   readonly tunnelId: TunnelId;
   readonly role: "host" | "member";
   readonly goal: string;
+  /** Whether those who join later are given what is said now. */
+  readonly history: boolean;
   readonly self: MemberId;
   readonly inbox: Inbox;
   /** Milliseconds since the epoch. */

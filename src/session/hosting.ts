@@ -9,8 +9,10 @@ import type { Clock } from "../runtime/clock.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
 import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool.ts";
 import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/tunnel.ts";
+import { Confirmations } from "./confirmations.ts";
 import { Inbox } from "./inbox.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
+import { membersNamed } from "./recipients.ts";
 import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
 
 export type { PoolHealth };
@@ -20,6 +22,8 @@ export interface HostingOptions {
   readonly goal: string;
   readonly name: string;
   readonly invites: number;
+  /** Whether those who join later are given what was said before. */
+  readonly history: boolean;
   readonly idleMs: number;
   readonly inviteMs: number;
   readonly bind: string;
@@ -39,6 +43,7 @@ export class Hosting implements TunnelHandle {
   readonly role = "host";
   readonly tunnelId: TunnelId;
   readonly goal: string;
+  readonly history: boolean;
   readonly inbox: Inbox;
   readonly openedAt: number;
   readonly transport: Tunnel["provider"];
@@ -47,6 +52,7 @@ export class Hosting implements TunnelHandle {
   readonly #pool: TunnelPool;
   readonly #invites: IssuedInvites;
   readonly #clock: Clock;
+  readonly #confirmations: Confirmations;
   readonly #alarms: TunnelError[] = [];
   /** Of the tunnel in use, or the last one that was. */
   #transportDetail: string;
@@ -67,6 +73,7 @@ export class Hosting implements TunnelHandle {
     const { clock, provider, standby, primitives } = options;
     this.tunnelId = options.tunnelId;
     this.goal = options.goal;
+    this.history = options.history;
     this.transport = options.transport;
     this.inbox = inbox;
     this.openedAt = clock.now();
@@ -74,6 +81,7 @@ export class Hosting implements TunnelHandle {
     this.#room = room;
     this.#relay = relay;
     this.#clock = clock;
+    this.#confirmations = new Confirmations(clock);
     this.#invites = new IssuedInvites((call) => relay.run(call));
     this.#pool = new TunnelPool({
       active: tunnel,
@@ -88,8 +96,8 @@ export class Hosting implements TunnelHandle {
 
   /** Opens everything or leaves nothing behind. @throws {TunnelError} */
   static async open(options: HostingOptions): Promise<{ hosting: Hosting; invites: Invite[] }> {
-    const { primitives, clock, goal, name, idleMs, inviteMs, bind, port, transport } = options;
-    const room = new Room(primitives, { goal, hostName: name, idleMs, inviteMs }, clock.now());
+    const { primitives, clock, goal, name, history, idleMs, inviteMs, bind, port, transport } = options;
+    const room = new Room(primitives, { goal, hostName: name, history, idleMs, inviteMs }, clock.now());
     const inbox = new Inbox({ self: room.self, clock, start: 0 });
     const early: RoomNotice[] = [];
     let onNotice = (notice: RoomNotice): void => void early.push(notice);
@@ -161,6 +169,12 @@ export class Hosting implements TunnelHandle {
     return this.#invites.revoke(inviteId);
   }
 
+  /** Takes the seat of a member away. @throws {TunnelError} tunnel-closed, member-unknown */
+  remove(member: string): void {
+    const ids = membersNamed(this.presence(), [member]);
+    this.#relay.run((room, now) => ids.forEach((id) => room.remove(id, now)));
+  }
+
   pendingInvites(): PendingInvite[] {
     return this.#end === undefined ? this.#invites.pending() : [];
   }
@@ -170,14 +184,18 @@ export class Hosting implements TunnelHandle {
     return this.#room.id === room;
   }
 
-  say(utterance: Utterance): Promise<Sent> {
-    return new Promise((resolve) => {
-      const seq = this.#relay.run((room, now) => room.say(utterance, now));
-      const isHeard = this.presence().some((member) => !member.isSelf && member.connected);
-      if (isHeard) return resolve({ status: "sent", seq });
-      const reason = "nobody is connected at the moment; it is delivered as soon as they are back";
-      return resolve({ status: "queued", seq, reason });
-    });
+  async say(utterance: Utterance): Promise<Sent> {
+    const seq = this.#relay.run((room, now) => room.say(utterance, now));
+    const { to } = utterance;
+    const audience = this.presence().filter(({ isSelf, id }) => !isSelf && to?.includes(id) !== false);
+    if (!audience.some(({ connected }) => connected)) {
+      const reason = "nobody it is for is connected at the moment; it is delivered as soon as they are back";
+      return { status: "queued", seq, reason };
+    }
+    // A link can be dead without anybody having noticed: only who has it can say that it came.
+    if ((await this.#confirmations.wait(seq)) !== undefined) return { status: "sent", seq };
+    const reason = "nobody has confirmed it yet; it is delivered as soon as they can be reached";
+    return { status: "queued", seq, reason };
   }
 
   touch(): void {
@@ -210,11 +228,14 @@ export class Hosting implements TunnelHandle {
         return;
       case "alarm":
         return this.#alarm(notice.error, notice.member);
+      case "reached":
+        return this.#confirmations.confirm(notice.seq, notice.seq);
       case "presence":
         return;
       case "ended":
         this.#end = { cause: notice.cause === "closed" ? "closed-here" : notice.cause };
         this.inbox.close();
+        this.#confirmations.end();
         // Idle time ends a room from within: what carries it must go, too.
         void this.close(notice.cause);
     }

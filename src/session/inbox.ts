@@ -78,8 +78,11 @@ export class Inbox {
     // What came before this side's first entry was never its to read.
     if (this.#read.position === 0)
       this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
+    const isNews = this.#concerns(entry);
+    const isAllRead = this.#read.position === this.#log.end;
     this.#log.append(entry);
-    if (this.#concerns(entry)) this.#wake();
+    if (!isNews && isAllRead) this.#read = { position: this.#log.end, seq: entry.seq };
+    if (isNews) this.#wake();
   }
 
   /** A word of this server to its agent; dropped while one of the same kind about the same thing is unread. */
@@ -159,7 +162,11 @@ export class Inbox {
     let size = 0;
     let more = false;
     for (const [position, entry] of this.#log.after(from.position)) {
-      if (!this.#concerns(entry)) continue;
+      if (!this.#concerns(entry)) {
+        // Own words are no news, so whoever has read all before them has read them, too.
+        to = { position, seq: entry.seq };
+        continue;
+      }
       size += sizeOf(entry);
       // At least one, however long: otherwise it could never be read.
       if (entries.length >= limit || (size > SESSION.listenMaxBytes && entries.length > 0)) {

@@ -10,6 +10,7 @@ import type { Primitives } from "../protocol/primitives.ts";
 import type { Presence, Utterance } from "../protocol/participant.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/member-socket.ts";
+import { Confirmations } from "./confirmations.ts";
 import { Inbox } from "./inbox.ts";
 import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
 
@@ -43,7 +44,7 @@ export class Joined implements TunnelHandle {
   readonly #socket: MemberSocket;
   readonly #clock: Clock;
   readonly #alarms: TunnelError[] = [];
-  readonly #placing = new Map<number, (seq: number | undefined) => void>();
+  readonly #confirmations: Confirmations;
   /** Called when the connection or somebody's presence changes. */
   readonly #watchers = new Set<() => void>();
   #joining: Settle | undefined;
@@ -59,6 +60,7 @@ export class Joined implements TunnelHandle {
     this.room = link.room;
     this.hostKey = link.hostKey;
     this.#clock = clock;
+    this.#confirmations = new Confirmations(clock);
     this.#joining = joining;
     this.#member = new Member(primitives, { link, name }, clock.now());
     this.inbox = new Inbox({ self: this.#member.self, clock, start: 0 });
@@ -109,6 +111,10 @@ export class Joined implements TunnelHandle {
     return this.#member.membership?.goal ?? "";
   }
 
+  get history(): boolean {
+    return this.#member.membership?.history ?? false;
+  }
+
   /** As the host calls this member. */
   get name(): string {
     return this.#member.membership?.name ?? "";
@@ -148,7 +154,7 @@ export class Joined implements TunnelHandle {
     const n = this.#socket.run((member, now) => member.say(utterance, now));
     const reason = "the connection to the host is down; it is sent as soon as it is back";
     if (this.link.name !== "connected") return { status: "queued", seq: undefined, reason };
-    const seq = await this.#placed(n);
+    const seq = await this.#confirmations.wait(n);
     if (seq !== undefined) return { status: "sent", seq };
     return {
       status: "queued",
@@ -206,19 +212,6 @@ export class Joined implements TunnelHandle {
     await this.#socket.stop();
   }
 
-  /** The place the host gives to message `n`; `undefined` when it takes too long or the tunnel ends first. */
-  #placed(n: number): Promise<number | undefined> {
-    return new Promise((resolve) => {
-      const done = (seq: number | undefined): void => {
-        cancelTimer();
-        this.#placing.delete(n);
-        resolve(seq);
-      };
-      const cancelTimer = this.#clock.after(LINK.sayConfirmMs, () => done(undefined));
-      this.#placing.set(n, done);
-    });
-  }
-
   #noticed(notice: MemberNotice): void {
     switch (notice.type) {
       case "joined":
@@ -228,7 +221,7 @@ export class Joined implements TunnelHandle {
       case "entry":
         return this.inbox.append(notice.entry);
       case "placed":
-        return this.#placing.get(notice.n)?.(notice.seq);
+        return this.#confirmations.confirm(notice.n, notice.seq);
       case "presence":
         for (const changed of this.#watchers) changed();
         return;
@@ -244,7 +237,7 @@ export class Joined implements TunnelHandle {
   #ended(end: MemberEnd): void {
     this.#end = sessionEnd(end);
     this.inbox.close();
-    for (const done of this.#placing.values()) done(undefined);
+    this.#confirmations.end();
     for (const changed of this.#watchers) changed();
     if (this.#end.cause === "failed") this.stopJoining(this.#end.error);
     // The host may end it at any time: what is left here must go, too.
@@ -255,7 +248,8 @@ export class Joined implements TunnelHandle {
   #failedToConnect(error: TunnelError): void {
     if (this.#joining === undefined) return;
     this.#joinFailure = error;
-    const mayPass = error.code === "host-name-unknown" || error.detail?.startsWith("HTTP ") === true;
+    const isCut = error.detail === "ECONNRESET" || error.detail?.startsWith("HTTP ") === true;
+    const mayPass = error.code === "host-name-unknown" || isCut;
     const isGone = error.code === "tunnel-gone" || error.code === "not-a-tunnel";
     const isLate = this.#clock.now() - this.openedAt >= JOIN_PATIENCE_MS;
     if (!mayPass || isGone || isLate) this.stopJoining(error);

@@ -59,6 +59,7 @@ export class Sessions {
   async host(request: {
     goal: string;
     invites: number;
+    history: boolean;
     transport: Tunnel["provider"] | undefined;
     name: string | undefined;
     signal: AbortSignal;
@@ -68,13 +69,14 @@ export class Sessions {
     const goal = checkGoal(request.goal);
     const name = this.#name(request.name, "host");
     const transport = request.transport ?? config.transport;
-    const { signal, onProgress, invites } = request;
+    const { signal, onProgress, invites, history } = request;
     return this.#opened(async () => {
       const opened = await Hosting.open({
         tunnelId: this.#newId(),
         goal,
         name,
         invites,
+        history,
         idleMs: config.idleMinutes * 60_000,
         inviteMs: config.inviteMinutes * 60_000,
         // Behind cloudflared nobody but this machine has any business with the port.

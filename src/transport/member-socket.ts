@@ -109,8 +109,9 @@ export class MemberSocket {
 
   #dial(connection: ConnectionId, origin: string): void {
     const { room, lookup, dial } = this.#options;
-    // An address may come from the host, which must not lead anybody to a machine's own services (the lookup checks names).
-    if (isForbiddenDialAddress(new URL(origin).hostname)) {
+    // An address may come from the host, which must neither lead anybody to a machine's own services (the lookup checks
+    // names) nor be something that only our own grammar takes for an address.
+    if (!URL.canParse(origin) || isForbiddenDialAddress(new URL(origin).hostname)) {
       return this.#failed(connection, { error: new TunnelError("link-address"), isGone: false });
     }
     const socket = dial(dialUrl(origin, room), lookup);

@@ -245,6 +245,7 @@ class RelayServer implements Relay {
         this.#budgets.delete(effect.connection);
         return;
       case "entry":
+      case "reached":
       case "presence":
       case "alarm":
       case "ended":

@@ -43,14 +43,27 @@ export function sendBounded(socket: WebSocket, message: Bytes): boolean {
 
 /** Answers WebSocket pings, which edges send and members do not, as long as the answers are read. */
 export function answerPings(socket: WebSocket): void {
+  let latest: Buffer | undefined;
   socket.on("ping", (data) => {
-    if (socket.readyState === socket.OPEN && socket.bufferedAmount < MAX_BUFFERED_FOR_PONG) socket.pong(data);
+    // Only the latest of those that came together has to be answered (RFC 6455 §5.5.3).
+    if (latest === undefined) setImmediate(answer);
+    latest = data;
   });
+  const answer = (): void => {
+    const data = latest;
+    latest = undefined;
+    if (socket.readyState === socket.OPEN && socket.bufferedAmount < MAX_BUFFERED_FOR_PONG) socket.pong(data);
+  };
 }
+
+/** Sockets that are being hung up already: what a peer sends meanwhile must not begin it again. */
+const closing = new WeakSet<WebSocket>();
 
 /** Closes politely, then for certain: the peer's answer to a close frame is not waited for beyond a second. */
 export function hangUp(socket: WebSocket, code: number, clock: Clock): void {
   if (socket.readyState === socket.CONNECTING) return socket.terminate();
+  if (closing.has(socket)) return;
+  closing.add(socket);
   socket.close(code);
   const cancel = clock.after(TERMINATE_AFTER_MS, () => socket.terminate());
   socket.once("close", cancel);

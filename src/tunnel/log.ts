@@ -96,11 +96,13 @@ function milestone(text: string): LogEvent {
 }
 
 const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+const MAX_BANNER_CHARS = 512;
 /** Alone in its line of the banner: `|  https://a-b.trycloudflare.com  |`. */
 const BANNER = new RegExp(`^\\|? *(https://((?:${LABEL}\\.){1,4})trycloudflare\\.com) *\\|? *$`);
 
 /** The address a quick tunnel was given: https, a name below trycloudflare.com, and nothing else. */
 export function quickTunnelUrl(text: string): string | undefined {
+  if (text.length > MAX_BANNER_CHARS) return undefined;
   const [, url, labels] = BANNER.exec(text) ?? [];
   return labels === "api." ? undefined : url;
 }

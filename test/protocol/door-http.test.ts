@@ -15,7 +15,7 @@ describe("the host's port", () => {
   let room: Room;
 
   beforeEach(async () => {
-    const options = { goal: "g", hostName: "ana", idleMs: 60_000, inviteMs: 60_000 };
+    const options = { goal: "g", hostName: "ana", idleMs: 60_000, history: false, inviteMs: 60_000 };
     room = new Room(nodePrimitives, options, Date.now());
     relay = await startRelay({
       room,

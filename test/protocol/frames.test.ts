@@ -31,7 +31,7 @@ const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 200 }).filte
 const counter = fc.maxSafeNat();
 const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const view = fc.record({ seq: counter, chain: bytes(32) });
-const member = fc.record({ id, name, key: bytes(32) });
+const member = fc.record({ id, name, key: bytes(32), box: bytes(32) });
 const chat = {
   n: positive,
   prev: bytes(32),
@@ -39,21 +39,39 @@ const chat = {
   sig: bytes(64),
   intent: fc.constantFrom(...INTENTS),
   replyTo: positive,
-  to: fc.array(id, { minLength: 1, maxLength: 5 }),
 };
+/** Recipients with a wrap each, or neither. */
+const addressed = fc.option(
+  fc.uniqueArray(fc.tuple(id, bytes(48)), { minLength: 1, maxLength: 5, selector: ([to]) => to }),
+  { nil: undefined },
+);
+const sealKey = bytes(32);
+const withAddress = <Message>(message: fc.Arbitrary<Message>) =>
+  fc
+    .tuple(message, addressed, sealKey)
+    .map(([one, pairs, key]) =>
+      pairs === undefined
+        ? one
+        : { ...one, to: pairs.map(([to]) => to), seal: { key, wraps: pairs.map(([, wrap]) => wrap) } },
+    );
 const required = ["n", "prev", "view", "sig"] as const;
-const said = fc.record({ t: fc.constant("say" as const), ...chat }, { requiredKeys: ["t", ...required] });
-const chatEvent = fc.record(
-  { kind: fc.constant("chat" as const), from: id, ...chat },
-  { requiredKeys: ["kind", "from", ...required] },
+const said = withAddress(
+  fc.record({ t: fc.constant("say" as const), ...chat }, { requiredKeys: ["t", ...required] }),
+);
+const chatEvent = withAddress(
+  fc.record(
+    { kind: fc.constant("chat" as const), from: id, ...chat },
+    { requiredKeys: ["kind", "from", ...required] },
+  ),
 );
 const systemEvents: fc.Arbitrary<RoomEvent> = fc.oneof(
   fc.record({ kind: fc.constant("joined" as const), member }),
+  fc.record({ kind: fc.constant("withheld" as const), from: id, n: positive, hash: bytes(32) }),
   fc.record({ kind: fc.constant("left" as const), id, cause: fc.constantFrom(...LEAVE_CAUSES) }),
   fc.record({ kind: fc.constant("idle-warning" as const), endsInMs: counter }),
   fc.record({ kind: fc.constant("ended" as const), cause: fc.constantFrom(...END_CAUSES) }),
 );
-const place = { seq: positive, ts: counter };
+const place = { seq: positive, ts: fc.integer({ min: 0, max: 8.64e15 }) };
 const bare: fc.Arbitrary<HostFrame> = fc.oneof(
   fc.record({ t: fc.constant("event" as const), ...place, event: systemEvents }),
   fc.record({ t: fc.constant("own" as const), ...place, n: positive }),
@@ -75,6 +93,7 @@ const confirm: fc.Arbitrary<Confirm> = fc.record({
   share: bytes(32),
   name,
   key: bytes(32),
+  box: bytes(32),
   received: counter,
 });
 const welcome: fc.Arbitrary<Welcome> = fc.record({
@@ -86,6 +105,7 @@ const welcome: fc.Arbitrary<Welcome> = fc.record({
   received: counter,
   view,
   idleMs: counter,
+  history: fc.boolean(),
   addresses,
 });
 
@@ -112,7 +132,7 @@ const JOINED = {
   t: "event",
   seq: 1,
   ts: 0,
-  event: { kind: "joined", member: { id: ID, name: "ben", key: B32 } },
+  event: { kind: "joined", member: { id: ID, name: "ben", key: B32, box: B32 } },
 };
 
 describe("frames", () => {
@@ -124,10 +144,22 @@ describe("frames", () => {
         bare,
         fc.record({ hostNote, memberNote, confirm, welcome, text, seq: positive }),
         (say, event, other, { seq, text, ...rest }) => {
-          expect(codec.decodeMemberFrame(codec.encodeMemberFrame(say, text))).toEqual({ frame: say, text });
+          const body = utf8(text);
+          // What is sealed is no text to this layer.
+          const readable = (message: object): string | undefined => ("seal" in message ? undefined : text);
+          expect(codec.decodeMemberFrame(codec.encodeMemberFrame(say, body))).toEqual({
+            frame: say,
+            body,
+            text: readable(say),
+          });
           const placed = { t: "event", seq, ts: 5, event } as HostFrame;
-          expect(codec.decodeHostFrame(codec.encodeHostFrame(placed, text))).toEqual({ frame: placed, text });
-          expect(codec.decodeHostFrame(codec.encodeHostFrame(other))).toEqual({ frame: other, text: "" });
+          expect(codec.decodeHostFrame(codec.encodeHostFrame(placed, body))).toEqual({
+            frame: placed,
+            body,
+            text: readable(event),
+          });
+          const bare = { frame: other, body: new Uint8Array(0), text: undefined };
+          expect(codec.decodeHostFrame(codec.encodeHostFrame(other))).toEqual(bare);
           expect(codec.decodeHostNote(codec.encodeHostNote(rest.hostNote))).toEqual(rest.hostNote);
           expect(codec.decodeMemberNote(codec.encodeMemberNote(rest.memberNote))).toEqual(rest.memberNote);
           expect(codec.decodeConfirm(codec.encodeConfirm(rest.confirm))).toEqual(rest.confirm);
@@ -138,7 +170,8 @@ describe("frames", () => {
     );
     expect(codec.decodeMemberFrame(codec.encodeMemberFrame({ t: "leave" }))).toEqual({
       frame: { t: "leave" },
-      text: "",
+      body: new Uint8Array(0),
+      text: undefined,
     });
   });
 
@@ -215,6 +248,7 @@ describe("frames", () => {
     received: 0,
     view: SAY.view,
     idleMs: 1,
+    history: false,
     addresses: ["wss://a.example"],
   };
 
@@ -239,7 +273,7 @@ describe("frames", () => {
       [decoders["member frame"], { t: "leave" }],
       [decoders["host note"], { members: [] }],
       [decoders["member note"], { read: 0, active: true }],
-      [decoders["CONFIRM"], { share: B32, name: "b", key: B32, received: 0 }],
+      [decoders["CONFIRM"], { share: B32, name: "b", key: B32, box: B32, received: 0 }],
       [decoders["WELCOME"], ARRIVAL],
     ] as const;
     for (const [decode, header] of bodiless) {
@@ -266,9 +300,9 @@ describe("frames", () => {
   it.each(["", " ben", "be\nn", "x".repeat(65), "\u202eneb"])(
     "[T1] refuses a peer's name %j in every frame",
     (bad) => {
-      const event = { kind: "joined", member: { id: ID, name: bad, key: B32 } };
+      const event = { kind: "joined", member: { id: ID, name: bad, key: B32, box: B32 } };
       expect(codeOf(() => codec.decodeHostFrame(frame({ ...JOINED, event })))).toBe("protocol-violation");
-      const sent = { share: B32, name: bad, key: B32, received: 0 };
+      const sent = { share: B32, name: bad, key: B32, box: B32, received: 0 };
       expect(codeOf(() => codec.decodeConfirm(frame(sent)))).toBe("protocol-violation");
     },
   );
@@ -281,6 +315,8 @@ describe("frames", () => {
       prev: new Uint8Array(32),
       view: { seq: 0, chain: new Uint8Array(32) },
     } as const;
-    expect(() => codec.encodeMemberFrame({ ...say, to, sig: new Uint8Array(64) }, "x")).toThrow(RangeError);
+    expect(() => codec.encodeMemberFrame({ ...say, to, sig: new Uint8Array(64) }, utf8("x"))).toThrow(
+      RangeError,
+    );
   });
 });

@@ -415,6 +415,7 @@ describe("handshake", () => {
       share: nodePrimitives.random(32),
       name: "mallory",
       key,
+      box: key,
       received: 0,
     });
     for (const message of records.seal({ type: FRAME.confirm, payload }, world.now)) socket.send(message);

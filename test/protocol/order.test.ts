@@ -20,7 +20,7 @@ const lp = (...fields: Bytes[]): Bytes => concat(...fields.flatMap((field) => [u
 
 function participant(name: string): { signer: Signer; record: MemberRecord } {
   const signer = new Signer(primitives, primitives.generateSigningKeyPair(), room);
-  return { signer, record: { id: signer.id, name, key: signer.publicKey } };
+  return { signer, record: { id: signer.id, name, key: signer.publicKey, box: primitives.random(32) } };
 }
 
 /** A host and a member, as the host's replica has them after the member joined. */
@@ -33,7 +33,7 @@ function roomOfTwo() {
 }
 
 function said(from: Signer, view: View, text: string, extra: Partial<ChatEvent> = {}): ChatEvent {
-  const { fields } = from.sign({ text, view });
+  const { fields } = from.sign({ body: utf8(text), view });
   return { kind: "chat", from: from.id, ...fields, ...extra };
 }
 
@@ -48,7 +48,7 @@ describe("order and signatures", () => {
   it("[O3] signs the room, the sender, its count and history, what it saw, its marks and the text", () => {
     const { ben, order } = roomOfTwo();
     const view = order.view;
-    const { fields } = ben.signer.sign({ text: "hi", view, intent: "request", replyTo: 1 });
+    const { fields } = ben.signer.sign({ body: utf8("hi"), view, intent: "request", replyTo: 1 });
     const signed = lp(
       utf8("tunnel-mcp/1 room-msg"),
       utf8(room),
@@ -60,11 +60,12 @@ describe("order and signatures", () => {
       utf8("request"),
       u64be(1),
       utf8(""),
+      utf8(""),
       sha256(utf8("hi")),
     );
-    expect(toHex(signedBytes(primitives, room, ben.signer.id, fields, "hi"))).toBe(toHex(signed));
+    expect(toHex(signedBytes(primitives, room, ben.signer.id, fields, utf8("hi")))).toBe(toHex(signed));
     expect(primitives.verifySignature(ben.signer.publicKey, signed, fields.sig)).toBe(true);
-    const next = ben.signer.sign({ text: "again", view }).fields;
+    const next = ben.signer.sign({ body: utf8("again"), view }).fields;
     expect([next.n, toHex(next.prev)]).toEqual([2, toHex(sha256(signed))]);
   });
 
@@ -72,7 +73,7 @@ describe("order and signatures", () => {
     const { host, ben, order } = roomOfTwo();
     const genesis = sha256(lp(utf8("tunnel-mcp/1 room-chain"), utf8(room), host.record.key));
     const members = [host.record, ben.record].toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    const fields = members.flatMap((one) => [utf8(one.id), one.key, utf8(one.name)]);
+    const fields = members.flatMap((one) => [utf8(one.id), one.key, one.box, utf8(one.name)]);
     const roster = sha256(lp(utf8("tunnel-mcp/1 roster"), ...fields));
     const event = sha256(
       lp(utf8("tunnel-mcp/1 room-event"), utf8("joined"), utf8(ben.record.id), utf8(""), roster),
@@ -80,7 +81,7 @@ describe("order and signatures", () => {
     const first = sha256(genesis, u64be(1), u64be(1000), event);
     expect(order.view).toEqual({ seq: 1, chain: first });
     const message = said(ben.signer, order.view, "hi");
-    const hash = order.verify(message, "hi");
+    const hash = order.verify(message, utf8("hi"));
     order.appendChat(2, 1001, message, hash);
     expect(order.view).toEqual({ seq: 2, chain: sha256(first, u64be(2), u64be(1001), hash) });
   });
@@ -109,8 +110,8 @@ describe("order and signatures", () => {
   it("[O6] refuses a message of nobody, or one its sender did not sign", () => {
     const { ben, order, host } = roomOfTwo();
     const stranger = participant("eve");
-    expect(codeOf(() => order.verify(said(stranger.signer, order.view, "x"), "x"))).toBe(
-      "protocol-violation",
+    expect(codeOf(() => order.verify(said(stranger.signer, order.view, "x"), utf8("x")))).toBe(
+      "order-broken",
     );
     const message = said(ben.signer, order.view, "x");
     const otherChain = { seq: 1, chain: primitives.random(32) };
@@ -125,9 +126,9 @@ describe("order and signatures", () => {
       [{ to: [host.record.id] }, "x"],
       [{ sig: primitives.random(64) }, "x"],
     ] as [Partial<ChatEvent>, string][]) {
-      expect(codeOf(() => order.verify({ ...message, ...changed }, text))).toBe("protocol-violation");
+      expect(codeOf(() => order.verify({ ...message, ...changed }, utf8(text)))).toBe("order-broken");
     }
-    expect(codeOf(() => order.verify(message, "x"))).toBeUndefined();
+    expect(codeOf(() => order.verify(message, utf8("x")))).toBeUndefined();
   });
 
   it("[O6] refuses a message of another room", () => {
@@ -135,21 +136,24 @@ describe("order and signatures", () => {
     const other = roomIdFrom(primitives.random(16));
     const keys = primitives.generateSigningKeyPair();
     const here = new Signer(primitives, keys, other);
-    order.appendSystem(2, 1, { kind: "joined", member: { id: here.id, name: "cid", key: keys.publicKey } });
-    expect(codeOf(() => order.verify(said(here, order.view, "x"), "x"))).toBe("protocol-violation");
-    expect(codeOf(() => order.verify(said(ben.signer, order.view, "x"), "x"))).toBeUndefined();
+    order.appendSystem(2, 1, {
+      kind: "joined",
+      member: { id: here.id, name: "cid", key: keys.publicKey, box: keys.publicKey },
+    });
+    expect(codeOf(() => order.verify(said(here, order.view, "x"), utf8("x")))).toBe("order-broken");
+    expect(codeOf(() => order.verify(said(ben.signer, order.view, "x"), utf8("x")))).toBeUndefined();
   });
 
   it("[O6] refuses a message that is missing, repeated or out of turn, the first one included", () => {
     const { ben, order } = roomOfTwo();
     const [one, two, three] = ["1", "2", "3"].map((text) => said(ben.signer, order.view, text));
     if (one === undefined || two === undefined || three === undefined) throw new Error("unsaid");
-    expect(codeOf(() => order.verify(two, "2"))).toBe("protocol-violation");
-    order.appendChat(2, 0, one, order.verify(one, "1"));
-    expect(codeOf(() => order.verify(one, "1"))).toBe("protocol-violation");
-    expect(codeOf(() => order.verify(three, "3"))).toBe("protocol-violation");
-    order.appendChat(3, 0, two, order.verify(two, "2"));
-    order.appendChat(4, 0, three, order.verify(three, "3"));
+    expect(codeOf(() => order.verify(two, utf8("2")))).toBe("order-broken");
+    order.appendChat(2, 0, one, order.verify(one, utf8("1")));
+    expect(codeOf(() => order.verify(one, utf8("1")))).toBe("order-broken");
+    expect(codeOf(() => order.verify(three, utf8("3")))).toBe("order-broken");
+    order.appendChat(3, 0, two, order.verify(two, utf8("2")));
+    order.appendChat(4, 0, three, order.verify(three, utf8("3")));
     expect(order.view.seq).toBe(4);
   });
 
@@ -162,27 +166,27 @@ describe("order and signatures", () => {
       said(host.signer, order.view, "yes"),
       said(participant("x").signer, order.view, "no"),
     ];
-    ana.appendChat(2, 1, told, ana.verify(told, "yes"));
+    ana.appendChat(2, 1, told, ana.verify(told, utf8("yes")));
     bea.appendSystem(2, 1, { kind: "joined", member: cid });
     expect(hidden.n).toBe(1);
     const fromAna = said(ben.signer, ana.view, "as you said");
-    expect(codeOf(() => bea.verify(fromAna, "as you said"))).toBe("host-equivocation");
-    expect(codeOf(() => ana.verify(fromAna, "as you said"))).toBeUndefined();
+    expect(codeOf(() => bea.verify(fromAna, utf8("as you said")))).toBe("host-equivocation");
+    expect(codeOf(() => ana.verify(fromAna, utf8("as you said")))).toBeUndefined();
     const ahead = said(ben.signer, { seq: 99, chain: primitives.random(32) }, "from the future", { n: 1 });
-    expect(codeOf(() => ana.verify({ ...ahead, prev: fromAna.prev }, "from the future"))).toBeDefined();
+    expect(codeOf(() => ana.verify({ ...ahead, prev: fromAna.prev }, utf8("from the future")))).toBeDefined();
   });
 
   it("[O6] a view ahead of this replica means that something was withheld from it", () => {
     const { ben, order } = roomOfTwo();
     const ahead = said(ben.signer, { seq: 2, chain: primitives.random(32) }, "x");
-    expect(codeOf(() => order.verify(ahead, "x"))).toBe("host-equivocation");
+    expect(codeOf(() => order.verify(ahead, utf8("x")))).toBe("host-equivocation");
   });
 
   it("[O1] the order has no gaps and no repeats", () => {
     const { order } = roomOfTwo();
     for (const seq of [0, 1, 3])
       expect(codeOf(() => order.appendSystem(seq, 1, { kind: "idle-warning", endsInMs: 1 }))).toBe(
-        "protocol-violation",
+        "order-broken",
       );
     expect(order.view.seq).toBe(1);
   });
@@ -191,8 +195,8 @@ describe("order and signatures", () => {
     const { ben, order } = roomOfTwo();
     const cid = participant("cid").record;
     const joined = (member: MemberRecord) => () => order.appendSystem(2, 1, { kind: "joined", member });
-    expect(codeOf(joined(ben.record))).toBe("protocol-violation");
-    expect(codeOf(joined({ ...cid, key: ben.record.key }))).toBe("protocol-violation");
+    expect(codeOf(joined(ben.record))).toBe("order-broken");
+    expect(codeOf(joined({ ...cid, key: ben.record.key }))).toBe("order-broken");
     expect(codeOf(joined(cid))).toBeUndefined();
   });
 });

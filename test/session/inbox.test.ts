@@ -14,7 +14,18 @@ const PEER = memberIdFromText("peer");
 
 function chat(seq: number, own = false, text = `text ${seq}`): Entry {
   const from = own ? SELF : PEER;
-  return { kind: "chat", seq, ts: 0, from, fromName: "x", own, text, intent: undefined, replyTo: undefined };
+  return {
+    kind: "chat",
+    seq,
+    ts: 0,
+    from,
+    fromName: "x",
+    own,
+    text,
+    intent: undefined,
+    replyTo: undefined,
+    to: undefined,
+  };
 }
 
 function arrival(seq: number, member = PEER): Entry {
@@ -206,7 +217,19 @@ describe("bounds", () => {
   it("a log that begins in the middle of a room has lost nothing before its beginning", () => {
     const inbox = inboxOf(arrival(7, SELF));
     for (let seq = 8; seq <= 5_010; seq += 1) inbox.append(chat(seq, false, "x"));
-    expect(inbox.take("a", 1).gap).toEqual({ fromSeq: 7, toSeq: 10 });
+    expect(inbox.take("a", 1).gap).toEqual({ fromSeq: 8, toSeq: 10 });
+  });
+
+  it("own words are read, however many there are, and leave no gap", () => {
+    const inbox = inboxOf(chat(1));
+    inbox.take("a", 9);
+    for (let seq = 2; seq <= 6_000; seq += 1) inbox.append(chat(seq, true, "x"));
+    inbox.settle();
+    expect(inbox.take("b", 9)).toMatchObject({ entries: [], gap: { fromSeq: 2, toSeq: 1_000 } });
+    const talker = inboxOf();
+    for (let seq = 1; seq <= 6_000; seq += 1) talker.append(chat(seq, true, "x"));
+    expect(talker.take("a", 9)).toMatchObject({ entries: [], gap: undefined });
+    expect(talker.read).toBe(6_000);
   });
 
   it("what the log has lost is told as a gap", () => {

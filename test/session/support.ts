@@ -72,6 +72,7 @@ export function watchedProvider(): WatchedProvider {
 export const hostRequest = (goal = "goal", signal = new AbortController().signal) => ({
   goal,
   invites: 1,
+  history: false,
   transport: undefined,
   name: "ana",
   signal,

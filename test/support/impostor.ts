@@ -20,6 +20,7 @@ export class Impostor {
   readonly codec = new FrameCodec(nodePrimitives);
   readonly keys = nodePrimitives.generateSigningKeyPair();
   readonly signer: Signer;
+  readonly box = nodePrimitives.generateDhKeyPair();
   readonly #world: World;
   readonly #link: InviteLink;
   #credential: Credential;
@@ -58,7 +59,8 @@ export class Impostor {
     this.#credential = resumeCredential(nodePrimitives, resumeSecret(nodePrimitives, result.exporter));
     this.#records = new RecordLayer(nodePrimitives, secrets, this.#world.now);
     const { name = "mallory", received = 0, key = this.keys.publicKey } = options;
-    const payload = this.codec.encodeConfirm({ share: share.share, name, key, received });
+    const box = this.box.publicKey;
+    const payload = this.codec.encodeConfirm({ share: share.share, name, key, box, received });
     this.put(FRAME.confirm, payload);
   }
 
@@ -73,8 +75,9 @@ export class Impostor {
   }
 
   say(text: string, change: Partial<Extract<MemberFrame, { t: "say" }>> = {}, view = this.view()): void {
-    const { fields } = this.signer.sign({ text, view });
-    this.data(this.codec.encodeMemberFrame({ t: "say", ...fields, ...change }, text));
+    const body = nodePrimitives.encodeUtf8(text);
+    const { fields } = this.signer.sign({ body, view });
+    this.data(this.codec.encodeMemberFrame({ t: "say", ...fields, ...change }, body));
   }
 
   /** What a member that was told everything would name as the order so far; only right after it has joined. */

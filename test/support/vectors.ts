@@ -71,7 +71,7 @@ const frameScenario = z.strictObject({ ...base, decoder: z.enum(DECODERS), paylo
 const orderScenario = z.strictObject({
   ...base,
   room: z.string(),
-  host: z.strictObject({ name: z.string(), key: hex }),
+  host: z.strictObject({ name: z.string(), key: hex, box: hex }),
   /** Frames of the host as on the wire, in the order in which a replica gets them. */
   frames: z.array(hex),
   chain: hex.optional(),
@@ -214,16 +214,19 @@ function runOrder(scenario: z.infer<typeof orderScenario>): Expectation {
   const codec = new FrameCodec(nodePrimitives);
   const room = parseRoomId(scenario.room);
   if (room === undefined) throw new Error("the scenario has no room");
-  const key = unhex(scenario.host.key);
+  const [key, box] = [unhex(scenario.host.key), unhex(scenario.host.box)];
   const id = new Signer(nodePrimitives, { publicKey: key, sign: (message) => message }, room).id;
-  const order = RoomOrder.genesis(nodePrimitives, room, { id, name: scenario.host.name, key });
+  const order = RoomOrder.genesis(nodePrimitives, room, { id, name: scenario.host.name, key, box });
   const outcome = refusedAs("order", () => {
     for (const bytes of scenario.frames) {
-      const { frame, text } = codec.decodeHostFrame(unhex(bytes));
+      const { frame, body } = codec.decodeHostFrame(unhex(bytes));
       if (frame.t !== "event") throw new Error("a replica of everything has no messages of its own");
       const { seq, ts, event } = frame;
-      if (event.kind === "chat") order.appendChat(seq, ts, event, order.verify(event, text));
-      else order.appendSystem(seq, ts, event);
+      if (event.kind === "chat") order.appendChat(seq, ts, event, order.verify(event, body));
+      else if (event.kind === "withheld") {
+        order.verifyWithheld(event);
+        order.appendChat(seq, ts, event, event.hash);
+      } else order.appendSystem(seq, ts, event);
     }
   });
   const isAsStated = scenario.chain === undefined || toHex(order.view.chain) === scenario.chain;
@@ -316,7 +319,15 @@ function makeHandshakes(): VectorFile {
   const roomId = roomIdFrom(room);
   const signer = new Signer(nodePrimitives, guestKeys, roomId);
   const host = new Signer(nodePrimitives, hostKeys, roomId);
-  const order = RoomOrder.genesis(nodePrimitives, roomId, { id: host.id, name: "ana", key: host.publicKey });
+  // Of a seed of their own, so that the messages before CONFIRM do not depend on them.
+  const { random } = seededPrimitives("vectors: boxes");
+  const boxes = { guest: random(32), host: random(32) };
+  const order = RoomOrder.genesis(nodePrimitives, roomId, {
+    id: host.id,
+    name: "ana",
+    key: host.publicKey,
+    box: boxes.host,
+  });
 
   const credential = inviteCredential(nodePrimitives, inviteKey);
   const half = (random = guestRandom) =>
@@ -334,7 +345,7 @@ function makeHandshakes(): VectorFile {
     const layer = new RecordLayer(nodePrimitives, secrets, 0);
     return frames.map((frame) => layer.seal(frame, 0).map(toHex).join("")).at(-1) ?? "";
   };
-  const confirm = { share: guest.share, name: "ben", key: signer.publicKey, received: 0 };
+  const confirm = { share: guest.share, name: "ben", key: signer.publicKey, box: boxes.guest, received: 0 };
   const sealConfirm = (change: Partial<typeof confirm>, type: number = FRAME.confirm): string =>
     seal(initiatorToResponder, [{ type, payload: codec.encodeConfirm({ ...confirm, ...change }) }]);
   const welcome = codec.encodeWelcome({
@@ -346,6 +357,7 @@ function makeHandshakes(): VectorFile {
     received: 0,
     view: order.view,
     idleMs: 1_800_000,
+    history: false,
     addresses: ["wss://calm-red-fox.example"],
   });
   const sealWelcome = (frames: { type: number; payload: Bytes }[]): string =>
@@ -484,12 +496,22 @@ function rawFrame(header: string, body = ""): string {
 function makeFrames(): VectorFile {
   const zeros = (length: number): string => toBase64url(new Uint8Array(length));
   const say = `{"t":"say","n":1,"prev":"${zeros(32)}","view":{"seq":0,"chain":"${zeros(32)}"},"sig":"${zeros(64)}"}`;
+  const TO = `"to":["${zeros(8)}"]`;
+  const SEAL = `"seal":{"key":"${zeros(32)}","wraps":["${zeros(48)}"]}`;
   const own = '{"t":"own","seq":1,"ts":0,"n":1}';
   const ended = '{"t":"event","seq":1,"ts":0,"event":{"kind":"ended","cause":"closed"}}';
   const ok: [string, (typeof DECODERS)[number], string][] = [
     ["a message", "member", rawFrame(say, "hello")],
     ["keys in another order", "member", rawFrame(`{"n":1,${say.slice(1).replace('"n":1,', "")}`, "hello")],
+    ["a message to one member", "member", rawFrame(say.replace('"n":1', `"n":1,${TO},${SEAL}`), "\u0000")],
     ["a place", "host", rawFrame(own)],
+    [
+      "a message to others",
+      "host",
+      rawFrame(
+        `{"t":"event","seq":1,"ts":0,"event":{"kind":"withheld","from":"${zeros(8)}","n":1,"hash":"${zeros(32)}"}}`,
+      ),
+    ],
     ["the end", "host", rawFrame(ended)],
     ["a leave", "member", rawFrame('{"t":"leave"}')],
     ["an empty presence", "host-note", rawFrame('{"members":[]}')],
@@ -518,16 +540,33 @@ function makeFrames(): VectorFile {
       "member",
       rawFrame(say.replace(zeros(32), `${zeros(32).slice(0, -1)}B`), "hello"),
     ],
+    ["a recipient without its seal", "member", rawFrame(say.replace('"n":1', `"n":1,${TO}`), "hello")],
+    ["a seal without a recipient", "member", rawFrame(say.replace('"n":1', `"n":1,${SEAL}`), "hello")],
+    [
+      "a recipient named twice",
+      "member",
+      rawFrame(
+        say.replace(
+          '"n":1',
+          `"n":1,"to":["${zeros(8)}","${zeros(8)}"],${SEAL.replace("]", `,"${zeros(48)}"]`)}`,
+        ),
+        "hello",
+      ),
+    ],
     ["an unknown intent", "member", rawFrame(say.replace('"n":1', '"n":1,"intent":"command"'), "hello")],
     [
       "a name that turns the line around",
       "confirm",
-      rawFrame(`{"share":"${zeros(32)}","name":"a\u202eb","key":"${zeros(32)}","received":0}`),
+      rawFrame(
+        `{"share":"${zeros(32)}","name":"a\u202eb","key":"${zeros(32)}","box":"${zeros(32)}","received":0}`,
+      ),
     ],
     [
       "a name with a line break",
       "confirm",
-      rawFrame(`{"share":"${zeros(32)}","name":"a\\nb","key":"${zeros(32)}","received":0}`),
+      rawFrame(
+        `{"share":"${zeros(32)}","name":"a\\nb","key":"${zeros(32)}","box":"${zeros(32)}","received":0}`,
+      ),
     ],
     [
       "a presence of a nameless id",
@@ -549,23 +588,31 @@ function makeOrders(): VectorFile {
   const keys = ["host", "ben", "cid"].map(() => primitives.generateSigningKeyPair());
   const [host, ben, cid] = keys.map((pair) => new Signer(nodePrimitives, pair, room));
   if (host === undefined || ben === undefined || cid === undefined) throw new Error("no signers");
-  const order = RoomOrder.genesis(nodePrimitives, room, { id: host.id, name: "ana", key: host.publicKey });
+  const box = primitives.random(32);
+  const order = RoomOrder.genesis(nodePrimitives, room, {
+    id: host.id,
+    name: "ana",
+    key: host.publicKey,
+    box,
+  });
+  const bodyOf = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
   const event = (seq: number, one: RoomEvent, text = ""): string =>
-    toHex(codec.encodeHostFrame({ t: "event", seq, ts: 1_700_000_000_000 + seq, event: one }, text));
+    toHex(codec.encodeHostFrame({ t: "event", seq, ts: 1_700_000_000_000 + seq, event: one }, bodyOf(text)));
   const take = (seq: number, one: RoomEvent, text = ""): string => {
     const ts = 1_700_000_000_000 + seq;
-    if (one.kind === "chat") order.appendChat(seq, ts, one, order.verify(one, text));
+    if (one.kind === "chat") order.appendChat(seq, ts, one, order.verify(one, bodyOf(text)));
+    else if (one.kind === "withheld") order.appendChat(seq, ts, one, one.hash);
     else order.appendSystem(seq, ts, one);
     return event(seq, one, text);
   };
   const joined = (signer: Signer, name: string): RoomEvent => ({
     kind: "joined",
-    member: { id: signer.id, name, key: signer.publicKey },
+    member: { id: signer.id, name, key: signer.publicKey, box },
   });
   const said = (signer: Signer, text: string, view = order.view): ChatEvent => ({
     kind: "chat",
     from: signer.id,
-    ...signer.sign({ text, view }).fields,
+    ...signer.sign({ body: bodyOf(text), view }).fields,
   });
   const j1 = take(1, joined(ben, "ben"));
   const j2 = take(2, joined(cid, "cid"));
@@ -580,7 +627,7 @@ function makeOrders(): VectorFile {
   const chain = toHex(order.view.chain);
   const elsewhere = { seq: viewAt2.seq, chain: new Uint8Array(32) };
   const forged = said(host, "forged", elsewhere);
-  const common = { room, host: { name: "ana", key: toHex(host.publicKey) } };
+  const common = { room, host: { name: "ana", key: toHex(host.publicKey), box: toHex(box) } };
   const bad: [string, Expectation, string[]][] = [
     ["a sender nobody knows", "order", [c3]],
     ["another sender than who signed", "order", [j1, j2, event(3, { ...first, from: cid.id }, "one")]],
@@ -594,7 +641,7 @@ function makeOrders(): VectorFile {
     [
       "a member under an id that is not its own",
       "order",
-      [event(1, { kind: "joined", member: { id: cid.id, name: "cid", key: ben.publicKey } })],
+      [event(1, { kind: "joined", member: { id: cid.id, name: "cid", key: ben.publicKey, box } })],
     ],
     [
       "words of somebody who has left",

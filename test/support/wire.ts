@@ -65,6 +65,7 @@ export class World {
     const defaults = {
       goal: "align the API",
       hostName: "ana",
+      history: false,
       idleMs: ROOM.idleMs,
       inviteMs: ROOM.inviteLifetimeMs,
     };

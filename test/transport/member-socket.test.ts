@@ -20,7 +20,7 @@ afterEach(async () => {
 /** The first failure of a member that dials `origin`. */
 async function failure(origin: string, lookup = createLookup({ doh: false })): Promise<TunnelError> {
   const clock = new FakeClock();
-  const options = { goal: "goal", hostName: "ana", idleMs: 60_000, inviteMs: 60_000 };
+  const options = { goal: "goal", hostName: "ana", history: false, idleMs: 60_000, inviteMs: 60_000 };
   const room = new Room(nodePrimitives, options, clock.now());
   const { key } = room.mint(clock.now());
   const link = parseLink(formatLink({ origin, room: room.id, key, hostKey: room.hostKey }));

@@ -23,7 +23,13 @@ let sockets: (WebSocket | Socket)[];
 let guests: MemberSocket[];
 
 async function start(isBehindEdge = false): Promise<void> {
-  const options = { goal: "goal", hostName: "ana", idleMs: 30 * 60_000, inviteMs: 10 * 60_000 };
+  const options = {
+    goal: "goal",
+    hostName: "ana",
+    history: false,
+    idleMs: 30 * 60_000,
+    inviteMs: 10 * 60_000,
+  };
   room = new Room(nodePrimitives, options, clock.now());
   const onNotice = (notice: RoomNotice): void => void notices.push(notice);
   relay = await startRelay({ room, clock, bind: "127.0.0.1", port: 0, isBehindEdge, onNotice });

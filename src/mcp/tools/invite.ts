@@ -4,34 +4,39 @@ import { ROOM } from "../../protocol/limits.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
 import { inviteView, pendingView } from "../invite-view.ts";
+import { memberViews } from "../views.ts";
 
 export const inviteTool = defineTool({
   name: "tunnel_invite",
-  title: "Invite or revoke",
+  title: "Invite, revoke, remove",
   description:
     "Host only: makes further single-use invite links for a tunnel that is open, e.g. for another person or when one " +
-    "has expired, or revokes a pending one. Lists the pending invites by id and time left, never their secrets.",
-  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+    "has expired; revokes a pending one; or removes a member, who is told so and cannot come back without a new invite. " +
+    "Lists the pending invites by id and time left, never their secrets.",
+  annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     count: z
       .int()
       .min(1)
       .max(ROOM.maxMembers - 1)
       .optional()
-      .describe("How many new invites to make. Defaults to 1, or to 0 when `revoke` is given."),
+      .describe("How many new invites to make. Defaults to 1, or to 0 with `revoke` or `remove`."),
     revoke: z.string().optional().describe("The inviteId of a pending invite that must not work any more."),
+    remove: z.string().optional().describe("Name (or id) of a member to remove from the tunnel."),
     tunnelId,
   }),
-  async run({ count, revoke, tunnelId: id }, call) {
+  async run({ count, revoke, remove, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     if (tunnel.role !== "host") throw new TunnelError("not-the-host");
     tunnel.touch();
     if (revoke !== undefined && !tunnel.revoke(revoke)) throw new TunnelError("invite-unknown");
-    const invites = tunnel.invite(count ?? (revoke === undefined ? 1 : 0));
+    if (remove !== undefined) tunnel.remove(remove);
+    const invites = tunnel.invite(count ?? (revoke === undefined && remove === undefined ? 1 : 0));
     return {
       tunnelId: tunnel.tunnelId,
       invites: invites.map(inviteView),
       pending: tunnel.pendingInvites().map(pendingView),
+      ...(remove === undefined ? {} : { members: memberViews(tunnel) }),
       unread: tunnel.inbox.unread,
     };
   },

@@ -25,6 +25,7 @@ export const joinTool = defineTool({
       goal: joined.goal,
       self: { id: joined.self, name: joined.name },
       members: memberViews(joined),
+      history: joined.history,
       safetyCode: joined.safetyCode,
       safetyNote: "Tell your human: if this code is the same on the other side, nobody sits between you.",
       unread: joined.inbox.unread,

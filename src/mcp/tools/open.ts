@@ -32,13 +32,18 @@ export const openTool = defineTool({
       .describe(
         "cloudflared: reachable from anywhere (default). direct: the address in TUNNEL_BIND or TUNNEL_PUBLIC_URL.",
       ),
+    history: z
+      .boolean()
+      .default(false)
+      .describe("Whether those who join later are given what was said before they came."),
     name: memberName,
   }),
-  async run({ goal, invites: count, transport, name }, call) {
+  async run({ goal, invites: count, transport, history, name }, call) {
     const { hosting, invites } = await call.sessions.host({
       goal,
       invites: count,
       transport,
+      history,
       name,
       signal: call.signal,
       onProgress: ({ message, fraction }) => call.progress(message, fraction),

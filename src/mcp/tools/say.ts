@@ -1,6 +1,7 @@
 import * as z from "zod";
-import { SESSION } from "../../protocol/limits.ts";
 import { INTENTS } from "../../protocol/frames.ts";
+import { ROOM, SESSION } from "../../protocol/limits.ts";
+import { membersNamed } from "../../session/recipients.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
 import { batchView } from "../messages.ts";
@@ -10,7 +11,7 @@ export const sayTool = defineTool({
   name: "tunnel_say",
   title: "Say something",
   description:
-    "Sends a message to everybody in the tunnel. `status` is `sent` when it has its place in the conversation, or " +
+    "Sends a message to everybody in the tunnel, or to those in `to` alone. `status` is `sent` when it has its place in the conversation, or " +
     "`queued` with the reason when the link is down; a queued message is delivered by itself and need not be sent " +
     "again. `members` tells who is connected and up to which `seq` each has read. With `waitMs` it also waits for an " +
     "answer, like tunnel_listen. Up to 64 KiB of text. Secrets, credentials and unrelated files do not belong in it.",
@@ -24,6 +25,12 @@ export const sayTool = defineTool({
         "request: an answer is needed. inform: answer only if useful. ack: received, never to be answered.",
       ),
     replyTo: z.int().min(1).optional().describe("The seq of the message that this one answers."),
+    to: z
+      .array(z.string())
+      .min(1)
+      .max(ROOM.maxMembers)
+      .optional()
+      .describe("Names of the members it is for, if not for all: sealed to them, and passed on unread."),
     waitMs: z
       .number()
       .min(0)
@@ -33,7 +40,7 @@ export const sayTool = defineTool({
       ),
     tunnelId,
   }),
-  async run({ text, intent, replyTo, waitMs, tunnelId: id }, call) {
+  async run({ text, intent, replyTo, to, waitMs, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
     const checked = call.sessions.checkedText(text);
@@ -41,6 +48,7 @@ export const sayTool = defineTool({
       text: checked,
       ...(intent === undefined ? {} : { intent }),
       ...(replyTo === undefined ? {} : { replyTo }),
+      ...(to === undefined ? {} : { to: membersNamed(tunnel.presence(), to) }),
     });
     const timeoutMs = Math.min(waitMs ?? 0, SESSION.listenMaxMs);
     const batch =

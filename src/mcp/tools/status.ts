@@ -20,6 +20,7 @@ function describe(tunnel: OpenTunnel, call: ToolCall): Payload {
     lastSeq: tunnel.inbox.lastSeq,
     unread: tunnel.inbox.unread,
     members: memberViews(tunnel),
+    history: tunnel.history,
     ...(tunnel.role === "host" ? hostView(tunnel, now) : memberSideView(tunnel, now)),
     alarms: tunnel.alarms.length === 0 ? undefined : alarmViews(tunnel.alarms),
     ...endView(tunnel),

@@ -1,0 +1,106 @@
+import type { Bytes } from "./bytes.ts";
+import { ROOM_STREAM } from "./channel.ts";
+import type { ChatEvent, FrameCodec, HostFrame, SystemRoomEvent } from "./frames.ts";
+import { History, type Beginning } from "./history.ts";
+import type { RoomOrder } from "./order.ts";
+import { recipientNames, systemEvent } from "./participant.ts";
+import type { RoomEffect } from "./room-io.ts";
+import type { Seat } from "./seat.ts";
+import type { Seating } from "./seating.ts";
+import type { Speaker } from "./speaker.ts";
+
+export interface BroadcastOptions {
+  readonly codec: FrameCodec;
+  readonly seats: Seating;
+  readonly order: RoomOrder;
+  /** The host itself, which hears what is for it. */
+  readonly speaker: Speaker;
+  /** Whether later members are given what was said before them. */
+  readonly history: boolean;
+  readonly emit: (effect: RoomEffect) => void;
+}
+
+/** Gives everything that happens in a room its place, and every member what it is to have of it (PROTOCOL §8). */
+export class Broadcast {
+  readonly #options: BroadcastOptions;
+  readonly #history: History;
+
+  constructor(options: BroadcastOptions) {
+    this.#options = options;
+    this.#history = new History(options.history, this.#present);
+  }
+
+  /** Where the part of the room begins that a new member is given. */
+  get beginning(): Beginning {
+    return this.#history.beginning;
+  }
+
+  get #present(): Beginning {
+    const { order } = this.#options;
+    return { view: order.view, members: order.members };
+  }
+
+  /** A message that has been verified, or is the host's own. */
+  chat(event: ChatEvent, body: Bytes, hash: Bytes, now: number): void {
+    const { order, seats, codec } = this.#options;
+    const seq = order.view.seq + 1;
+    order.appendChat(seq, now, event, hash);
+    const { from, n, to } = event;
+    const place = { seq, ts: now };
+    const whole = codec.encodeHostFrame({ t: "event", ...place, event }, body);
+    const withheld =
+      to === undefined
+        ? whole
+        : codec.encodeHostFrame({ t: "event", ...place, event: { kind: "withheld", from, n, hash } });
+    for (const seat of seats.all) {
+      const { id } = seat.member;
+      if (id === from) this.#deliver(seat, codec.encodeHostFrame({ t: "own", ...place, n }), now);
+      else this.#deliver(seat, to?.includes(id) === false ? withheld : whole, now);
+    }
+    this.#history.append(withheld, this.#present);
+  }
+
+  system(event: SystemRoomEvent, now: number): void {
+    const { order, seats, codec, emit } = this.#options;
+    const seq = order.view.seq + 1;
+    const entry = systemEvent(event, order);
+    order.appendSystem(seq, now, event);
+    const frame: HostFrame = { t: "event", seq, ts: now, event };
+    const payload = codec.encodeHostFrame(frame);
+    for (const seat of seats.all) this.#deliver(seat, payload, now);
+    this.#history.append(payload, this.#present);
+    emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
+  }
+
+  /** What the host's own agent is shown of the message that was placed last. */
+  show(event: ChatEvent, text: string, now: number): void {
+    const { order, speaker, emit } = this.#options;
+    const { from, intent, replyTo } = event;
+    const fromName = order.member(from)?.name ?? "";
+    const own = from === speaker.id;
+    const to = recipientNames(event.to, order);
+    const { seq } = order.view;
+    emit({
+      type: "entry",
+      entry: { kind: "chat", seq, ts: now, from, fromName, own, text, intent, replyTo, to },
+    });
+  }
+
+  /** The time before it, for a member that has just come. */
+  replay(seat: Seat, now: number): void {
+    for (const payload of this.#history.payloads) this.#deliver(seat, payload, now);
+  }
+
+  /** A member that has been away for so long that its outbox is full loses its seat; it is never skipped silently. */
+  #deliver(seat: Seat, payload: Bytes, now: number): void {
+    if (!seat.channel.hasRoomFor(payload.length)) {
+      // Removal is itself an event of the room, so it must come after the one being delivered.
+      seat.fellBehind = true;
+      return;
+    }
+    const messages = seat.channel.send(ROOM_STREAM, payload, now);
+    const { connection } = seat;
+    if (connection === undefined) return;
+    for (const message of messages) this.#options.emit({ type: "send", connection, message });
+  }
+}

@@ -1,0 +1,69 @@
+import { openSealed, sealTo } from "./addressed.ts";
+import type { Bytes } from "./bytes.ts";
+import type { ChatEvent, MemberRecord, SayFrame, View } from "./frames.ts";
+import type { MemberId, RoomId } from "./ids.ts";
+import { Signer } from "./order.ts";
+import type { Utterance } from "./participant.ts";
+import type { DhKeyPair, Primitives } from "./primitives.ts";
+import { isText } from "./text.ts";
+
+/** Something said, ready for the wire. */
+export interface Speech {
+  readonly fields: Omit<SayFrame, "t">;
+  /** The text, or what it is sealed to. */
+  readonly body: Bytes;
+  readonly hash: Bytes;
+}
+
+/** One participant's own voice and ear: the keys it signs with and that others seal to. */
+export class Speaker {
+  readonly #primitives: Primitives;
+  readonly #signer: Signer;
+  readonly #box: DhKeyPair;
+
+  constructor(primitives: Primitives, room: RoomId) {
+    this.#primitives = primitives;
+    this.#signer = new Signer(primitives, primitives.generateSigningKeyPair(), room);
+    this.#box = primitives.generateDhKeyPair();
+  }
+
+  get id(): MemberId {
+    return this.#signer.id;
+  }
+
+  /** Ed25519, to verify what it says. */
+  get key(): Bytes {
+    return this.#signer.publicKey;
+  }
+
+  /** X25519, to seal to it. */
+  get box(): Bytes {
+    return this.#box.publicKey;
+  }
+
+  /** Signs and, where it is for some only, seals; `roster` knows everybody in `to`. */
+  say({ text, to, ...marks }: Utterance, view: View, roster: readonly MemberRecord[]): Speech {
+    const plaintext = this.#primitives.encodeUtf8(text);
+    const named = to?.flatMap((id) => roster.find((member) => member.id === id) ?? []);
+    const { seal, body } =
+      named === undefined
+        ? { body: plaintext }
+        : sealTo(
+            this.#primitives,
+            named.map(({ box }) => box),
+            plaintext,
+          );
+    const addressed =
+      named === undefined || seal === undefined ? {} : { to: named.map(({ id }) => id), seal };
+    const { fields, hash } = this.#signer.sign({ ...marks, ...addressed, view, body });
+    return { fields, body, hash };
+  }
+
+  /** The text of a message that is sealed to some; `undefined` when not to this participant, or not properly. */
+  open({ to, seal }: Pick<ChatEvent, "to" | "seal">, body: Bytes): string | undefined {
+    if (to === undefined || seal === undefined) return undefined;
+    const plaintext = openSealed(this.#primitives, this.#box, to.indexOf(this.id), { seal, body });
+    const text = plaintext === undefined ? undefined : this.#primitives.decodeUtf8(plaintext);
+    return text !== undefined && isText(text) ? text : undefined;
+  }
+}
