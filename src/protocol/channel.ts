@@ -8,7 +8,15 @@ import { CLOSE_PAYLOAD_BYTES, closeReason, FRAME, type Frame, type RecordLayer }
 export const ROOM_STREAM = 0;
 
 /** Why a connection was ended on purpose; one byte inside an authenticated CLOSE. */
-export const CLOSE = { done: 0, left: 1, ended: 2, removed: 3, replaced: 4 } as const;
+export const CLOSE = {
+  done: 0,
+  left: 1,
+  closed: 2,
+  removed: 3,
+  replaced: 4,
+  idle: 5,
+  hostStopped: 6,
+} as const;
 
 export type ChannelEvent =
   | { readonly type: "durable"; readonly stream: number; readonly payload: Bytes }
@@ -134,6 +142,11 @@ export class Channel {
     return messages;
   }
 
+  /** The last word: what still waits goes out first, as far as a socket takes it, since no acknowledgement will come. */
+  finish(reason: number, now: number): Bytes[] {
+    return [...this.#pump(now, LINK.maxSendBufferBytes / 2), ...this.close(reason, now)];
+  }
+
   /**
    * A WebSocket message arrived.
    * @throws {TunnelError} integrity-failed, protocol-violation: the connection must be cut, the stay survives
@@ -244,11 +257,11 @@ export class Channel {
   }
 
   /** Puts as many of the waiting frames on the connection as its window has room for (D10), one at least. */
-  #pump(now: number): Bytes[] {
+  #pump(now: number, windowBytes: number = LINK.windowBytes): Bytes[] {
     const connection = this.#connection;
     if (connection === undefined) return [];
     const messages: Bytes[] = [];
-    while (connection.inFlight < LINK.windowBytes) {
+    while (connection.inFlight < windowBytes) {
       const frame = this.#outbox.after(connection.sentUpTo);
       if (frame === undefined) break;
       connection.sentUpTo = frame.number;

@@ -46,8 +46,8 @@ export class Dialler {
   #connections = 0;
   #failures = 0;
   #denials = 0;
-  /** Whether every address of this round has answered, and denied. */
-  #isDenied = true;
+  /** Addresses of this round that have denied, and those that did not lead to the host at all. */
+  #round = { denied: 0, failed: 0 };
   /** Since when every attempt has been told that no tunnel is there. */
   #goneSince: number | undefined;
   #lostAt: number;
@@ -109,7 +109,7 @@ export class Dialler {
       case "closed":
         return this.#failed("host-unreachable", now);
       case "failed":
-        return this.#failed(input.error.code, now, input.isGone);
+        return this.#failed(input.error.code, now, input);
     }
   }
 
@@ -143,7 +143,7 @@ export class Dialler {
 
   #begin(now: number): void {
     this.#addresses.begin();
-    this.#isDenied = true;
+    this.#round = { denied: 0, failed: 0 };
     this.#redial(now);
   }
 
@@ -211,28 +211,38 @@ export class Dialler {
   }
 
   #refused(error: TunnelError, now: number): DiallerEvent | undefined {
-    const isMore = this.#candidates.isRoundOpen || (this.#isMember && this.#addresses.advance());
-    if (isMore) {
+    if (this.#candidates.isRoundOpen) {
       this.#redial(now);
       return undefined;
     }
     if (!this.#isMember) return { type: "gave-up", error };
-    if (!this.#isDenied) return this.#wait("host-unreachable", now);
-    // Anybody on the path can deny, or spoil what the host then denies; only the same answer time and again counts.
-    this.#denials += 1;
-    if (this.#denials < LINK.deniedRounds) return this.#wait("host-unreachable", now);
-    // No seat under any credential any more: the host has given it away, or is another process.
-    return { type: "gave-up", error: new TunnelError("tunnel-gone") };
+    this.#round.denied += 1;
+    return this.#next("host-unreachable", now);
   }
 
   /** This address did not lead to the host; the next one may. */
-  #failed(reason: ErrorCode, now: number, isGone = false): DiallerEvent | undefined {
-    this.#isDenied = false;
+  #failed(
+    reason: ErrorCode,
+    now: number,
+    { isGone = false, isBusy = false }: { isGone?: boolean; isBusy?: boolean } = {},
+  ): DiallerEvent | undefined {
     this.#goneSince = isGone ? (this.#goneSince ?? now) : undefined;
+    if (!isBusy) this.#round.failed += 1;
+    return this.#next(reason, now);
+  }
+
+  #next(reason: ErrorCode, now: number): DiallerEvent | undefined {
     this.#candidates.endRound();
-    if (!this.#addresses.advance()) return this.#wait(reason, now);
-    this.#redial(now);
-    return undefined;
+    if (this.#addresses.advance()) {
+      this.#redial(now);
+      return undefined;
+    }
+    const { denied, failed } = this.#round;
+    // Anybody on the path can deny, or spoil what the host then denies; only the same answer time and again counts.
+    if (denied > 0 && failed === 0) this.#denials += 1;
+    if (this.#denials < LINK.deniedRounds) return this.#wait(reason, now);
+    // No seat under any credential any more: the host has given it away, or is another process.
+    return { type: "gave-up", error: new TunnelError("tunnel-gone") };
   }
 
   #wait(reason: ErrorCode, now: number): DiallerEvent | undefined {

@@ -36,6 +36,8 @@ export type MemberInput =
       readonly error: TunnelError;
       /** Whoever answers there says that there is no tunnel (any more). */
       readonly isGone?: boolean;
+      /** It has turned this source away for now (A3): that says nothing of the seat. */
+      readonly isBusy?: boolean;
     }
   | { readonly type: "tick" };
 

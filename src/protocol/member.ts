@@ -7,6 +7,7 @@ import {
   FrameCodec,
   type ChatEvent,
   type Decoded,
+  type EndCause,
   type HostFrame,
   type HostNote,
   type SayFrame,
@@ -39,6 +40,13 @@ interface Membership {
   readonly safetyCode: string;
   readonly order: RoomOrder;
 }
+
+/** What a CLOSE says of the room's end, where the event that tells it did not come through. */
+const CAUSES: ReadonlyMap<number, EndCause> = new Map([
+  [CLOSE.closed, "closed"],
+  [CLOSE.idle, "idle"],
+  [CLOSE.hostStopped, "host-stopped"],
+]);
 
 /**
  * The guest's machine (PROTOCOL §4 to §8): joins with a link, keeps the stay alive across connections, and holds what
@@ -178,7 +186,7 @@ export class Member {
       const payload = this.#codec.encodeMemberFrame({ t: "leave" });
       // A full outbox cannot keep anybody in: the authenticated CLOSE says the same.
       if (this.#channel.hasRoomFor(payload.length)) this.#send(this.#channel.send(ROOM_STREAM, payload, now));
-      this.#send(this.#channel.close(CLOSE.left, now));
+      this.#send(this.#channel.finish(CLOSE.left, now));
     }
     this.#end({ by: "self" });
   }
@@ -368,7 +376,8 @@ export class Member {
 
   #closedByHost(reason: number, now: number): void {
     if (reason === CLOSE.removed) return this.#end({ by: "removal" });
-    if (reason === CLOSE.ended) return this.#end({ by: "host", cause: "closed" });
+    const cause = CAUSES.get(reason);
+    if (cause !== undefined) return this.#end({ by: "host", cause });
     this.#disconnected("host-unreachable", now);
   }
 

@@ -28,6 +28,8 @@ import { newSeat, type Seat } from "./seat.ts";
 import { Seating, uniqueName } from "./seating.ts";
 import { Speaker } from "./speaker.ts";
 
+const CLOSE_OF = { closed: CLOSE.closed, idle: CLOSE.idle, "host-stopped": CLOSE.hostStopped } as const;
+
 /**
  * The host's machine (PROTOCOL §4 to §8): a room, its door and its members, without sockets, timers or a clock. Feed
  * it inputs with the time, then carry out {@link takeEffects}. It owns nonce counters and keys, so it is changed in
@@ -232,7 +234,7 @@ export class Room {
       wipe(seat.credential.psk, seat.credential.mac);
       const { connection } = seat;
       if (connection === undefined) continue;
-      this.#send(connection, seat.channel.close(CLOSE.ended, now));
+      this.#send(connection, seat.channel.finish(CLOSE_OF[cause], now));
       this.#hangup(connection, HANGUP.normal);
     }
     this.#ledger.wipe();
@@ -366,7 +368,9 @@ export class Room {
       for (const seq of this.#receipts.confirmed(seat)) this.#effects.push({ type: "reached", seq });
       if (event?.type === "durable") this.#memberFrame(seat, event.payload, now);
       if (event?.type === "note") this.#memberNote(seat, this.#codec.decodeMemberNote(event.payload), now);
-      if (event?.type === "close") this.#drop(seat, HANGUP.normal, now);
+      // A full window may have kept the frame back that says so.
+      if (event?.type === "close" && event.reason === CLOSE.left) this.#remove(seat, "left", now);
+      else if (event?.type === "close") this.#drop(seat, HANGUP.normal, now);
     } catch (thrown) {
       const error = asTunnelError(thrown);
       if (error.code === "internal") throw thrown;
@@ -424,7 +428,7 @@ export class Room {
 
   #remove(seat: Seat, cause: LeaveCause, now: number): void {
     if (seat.connection !== undefined) {
-      this.#send(seat.connection, seat.channel.close(cause === "left" ? CLOSE.left : CLOSE.removed, now));
+      this.#send(seat.connection, seat.channel.finish(cause === "left" ? CLOSE.left : CLOSE.removed, now));
       this.#drop(seat, HANGUP.normal, now);
     }
     wipe(seat.credential.psk, seat.credential.mac);

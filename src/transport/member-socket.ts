@@ -51,6 +51,7 @@ const NAME_ERRORS = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NONAME", "ENODATA"])
 interface Failure {
   readonly error: TunnelError;
   readonly isGone: boolean;
+  readonly isBusy?: boolean;
 }
 
 function failureOf(error: Error): Failure {
@@ -74,7 +75,8 @@ function refusalOf(response: IncomingMessage): Failure {
   if (status === 404) return { error: new TunnelError("tunnel-gone", { detail }), isGone: true };
   // 429 is the host's or the edge's own rate limit, 5xx an edge without its tunnel: both may pass.
   const mayPass = status === 429 || status >= 500;
-  return { error: new TunnelError(mayPass ? "host-unreachable" : "not-a-tunnel", { detail }), isGone: false };
+  const error = new TunnelError(mayPass ? "host-unreachable" : "not-a-tunnel", { detail });
+  return { error, isGone: false, isBusy: status === 429 };
 }
 
 /** A member's end of the wire: dials out when the machine says so, and runs it. */
