@@ -87,7 +87,7 @@ export async function measureExchange(programs, { samples }) {
   }
 }
 
-async function exchangeBothWays(host, guest) {
+export async function exchangeBothWays(host, guest) {
   await host.call("tunnel_say", { text: TEXT, intent: "inform" });
   await heard(guest);
   await guest.call("tunnel_say", { text: TEXT, intent: "inform" });

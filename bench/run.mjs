@@ -1,38 +1,127 @@
 /**
- * Runs every benchmark, each with its baseline in the same run: one JSON object on stdout, a table for people on stderr.
+ * Runs the benchmarks, each with its baseline in the same run: one JSON object on stdout, a table for people on stderr.
  *
- *   node bench/run.mjs [--startup 31] [--exchange 300] [--memory 5]     (numbers of samples)
+ *   node bench/run.mjs [--only throughput,recovery] [--startup 31] [--exchange 300] [--memory 5] [--throughput 5]
+ *                      [--recovery 30] [--endurance 100000] [--strangers 5] [--fanout 12000]
+ *
+ * The numbers are samples, messages or deliveries: see each file.
  */
+import { measureEndurance } from "./endurance.mjs";
 import { measureExchange } from "./exchange.mjs";
+import { measureFanout } from "./fanout.mjs";
 import { measureMemory } from "./memory.mjs";
+import { measureRecovery } from "./recovery.mjs";
 import { measureStartup } from "./startup.mjs";
+import { measureStrangers } from "./strangers.mjs";
 import { counts, machine, print, withPrograms } from "./support.mjs";
+import { measureThroughput } from "./throughput.mjs";
 
-const samples = counts({ startup: 31, exchange: 300, memory: 5 });
+const ATTEMPTS = 300;
 
-const results = await withPrograms(async (programs) => ({
-  startup: await measureStartup(programs, { samples: samples.startup }),
-  exchange: await measureExchange(programs, { samples: samples.exchange }),
-  memory: await measureMemory(programs, { samples: samples.memory }),
-}));
+/** What each is called, how it is run with its number, and which of its numbers is compared with its target. */
+const BENCHES = {
+  startup: {
+    title: "spawn to initialize",
+    number: 31,
+    run: (programs, samples) => measureStartup(programs, { samples }),
+    row: ofRatio,
+  },
+  exchange: {
+    title: "exchange both ways",
+    number: 300,
+    run: (programs, samples) => measureExchange(programs, { samples }),
+    row: ofRatio,
+  },
+  memory: {
+    title: "idle host",
+    number: 5,
+    run: (programs, samples) => measureMemory(programs, { samples }),
+    row: ({ measured, baseline, target }) => [
+      ...medians(measured, baseline, "MB"),
+      `${measured.median} MB`,
+      `${target} MB`,
+    ],
+  },
+  throughput: {
+    title: "one way, 200 bytes",
+    number: 5,
+    run: (programs, samples) => measureThroughput(programs, { samples }),
+    row: ({ measured, baseline, share, target }) => [
+      ...medians(measured, baseline, "/s"),
+      `x ${share}`,
+      `${target} /s`,
+    ],
+  },
+  recovery: {
+    title: "recovery after a cut",
+    number: 30,
+    run: (programs, samples) => measureRecovery(programs, { samples }),
+    row: ({ measured, baseline, target }) => [
+      ...medians(measured, baseline, "ms"),
+      `${measured.median} ms`,
+      `${target} ms`,
+    ],
+  },
+  endurance: {
+    title: "host after many messages",
+    number: 100_000,
+    run: (programs, messages) => measureEndurance(programs, { messages }),
+    row: ({ measured, baseline, target }) => [
+      `${measured.settledLast} MB`,
+      "",
+      `${baseline.host.settledLast} MB`,
+      `+ ${measured.growth} MB`,
+      `+ ${target} MB`,
+    ],
+  },
+  strangers: {
+    title: "exchange beside 300 strangers",
+    number: 5,
+    run: (programs, samples) => measureStrangers(programs, { samples, attempts: ATTEMPTS }),
+    row: ofRatio,
+  },
+  fanout: {
+    title: "delivery in a room of 64, p95",
+    number: 12_000,
+    run: (programs, deliveries) => measureFanout(programs, { deliveries }),
+    row: ({ measured, baseline, target }) => [
+      ...medians(measured, baseline, "ms"),
+      `${measured.p95} ms`,
+      `${target} ms`,
+    ],
+  },
+};
+
+const names = Object.keys(BENCHES);
+const { only, ...numbers } = counts(Object.fromEntries(names.map((name) => [name, BENCHES[name].number])), {
+  only: names.join(","),
+});
+const chosen = only.split(",");
+const unknown = chosen.find((name) => !names.includes(name));
+if (unknown !== undefined) throw new Error(`--only: there is no ${unknown}, but ${names.join(", ")}`);
+
+const results = await withPrograms(async (programs) => {
+  const found = {};
+  for (const name of chosen) found[name] = await BENCHES[name].run(programs, numbers[name]);
+  return found;
+});
 print({ machine: await machine(), ...results });
 table(results);
 
-function table({ startup, exchange, memory }) {
+function medians(measured, baseline, unit) {
+  return [measured.median, measured.min, baseline.median].map((value) => `${value} ${unit}`);
+}
+
+function ofRatio({ unit, measured, baseline, ratio, target }) {
+  return [...medians(measured, baseline, unit), `x ${ratio}`, `x ${target}`];
+}
+
+function table(found) {
   const rows = [["", "median", "min", "baseline median", "result", "target", ""]];
-  for (const [title, { unit, measured, baseline, ratio, target, met }] of [
-    ["spawn to initialize", startup],
-    ["exchange both ways", exchange],
-  ]) {
-    const inUnit = (value) => `${value} ${unit}`;
-    const verdict = met ? "met" : "MISSED";
-    const times = [measured.median, measured.min, baseline.median].map(inUnit);
-    rows.push([title, ...times, `x ${ratio}`, `x ${target}`, verdict]);
-  }
-  const { measured, baseline, target, met } = memory;
-  if (measured !== undefined) {
-    const sizes = [measured.median, measured.min, baseline.median].map((value) => `${value} MB`);
-    rows.push(["idle host", ...sizes, `${measured.median} MB`, `${target} MB`, met ? "met" : "MISSED"]);
+  for (const [name, result] of Object.entries(found)) {
+    const { title, row } = BENCHES[name];
+    if (result.measured === undefined) rows.push([title, result.skipped ?? "", "", "", "", "", "skipped"]);
+    else rows.push([title, ...row(result), result.met ? "met" : "MISSED"]);
   }
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   for (const row of rows) {

@@ -1,7 +1,7 @@
 /** What the benchmarks share: statistics, one private copy of the programs to measure, and clients to drive them. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, fork, spawn } from "node:child_process";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
-import { arch, cpus, platform, release, tmpdir, totalmem } from "node:os";
+import { arch, cpus, loadavg, platform, release, tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -18,6 +18,8 @@ export const SERVER_ENV = {
   TUNNEL_NAME: "bench",
 };
 
+const PROGRAMS = ["echo-server", "ws-echo", "session-side", "raw-side", "bare-door", "strangers-side"];
+
 /**
  * Builds the program, and the baselines in the same way, and hands over copies in a folder of their own: another build
  * in the middle of a run must not change what is measured. Everything is gone when `work` has settled.
@@ -28,11 +30,9 @@ export async function withPrograms(work) {
   try {
     const server = path.join(folder, "tunnel-mcp.cjs");
     await cp(path.join(root, "dist"), folder, { recursive: true });
-    const echo = path.join(folder, "echo-server.cjs");
-    const wsEcho = path.join(folder, "ws-echo.cjs");
-    await bundle("echo-server.mjs", echo);
-    await bundle("ws-echo.mjs", wsEcho);
-    return await work({ server, echo, wsEcho });
+    const bundled = (name) => bundle(`${name}.mjs`, path.join(folder, `${name}.cjs`));
+    const [echo, wsEcho, session, raw, bareDoor, strangers] = await Promise.all(PROGRAMS.map(bundled));
+    return await work({ server, echo, wsEcho, session, raw, bareDoor, strangers });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -46,10 +46,14 @@ async function bundle(source, outfile) {
     format: "cjs",
     platform: "node",
     target: "node20",
-    minify: true,
+    minify: process.env.BENCH_CPU_PROF === undefined,
     external: ["bufferutil", "utf-8-validate"],
+    // As the program itself is built: `import.meta.url` does not exist in CommonJS.
+    banner: { js: 'const __ownUrl = require("node:url").pathToFileURL(__filename).href;' },
+    define: { "import.meta.url": "__ownUrl" },
     logLevel: "error",
   });
+  return outfile;
 }
 
 /** An MCP client of the SDK on a server process of its own. */
@@ -74,8 +78,62 @@ export async function pair(server) {
   const guest = await connect(server);
   const { joinLink } = await host.call("tunnel_open", { goal: "measure" });
   await guest.call("tunnel_join", { joinLink });
-  return { host, guest };
+  return { host, guest, joinLink };
 }
+
+/** A process of `session-side`, `raw-side` or another program that is driven by commands. */
+export function side(program) {
+  const child = fork(program, { env: SERVER_ENV, execArgv: profiling() });
+  const waiting = new Map();
+  let last = 0;
+  child.on("message", ({ id, result, error }) => {
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) resolve(result);
+    else reject(new Error(`${path.basename(program)}: ${error}`));
+  });
+  child.on("exit", (code) => {
+    for (const { reject } of waiting.values())
+      reject(new Error(`${path.basename(program)} ended with ${code}`));
+  });
+  return {
+    pid: child.pid,
+    call(name, args = {}) {
+      last += 1;
+      const id = last;
+      const answer = new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+      child.send({ id, name, args });
+      return answer;
+    },
+    close: () => end(child),
+  };
+}
+
+/** `BENCH_CPU_PROF=folder` writes a processor profile of every such process there. */
+function profiling() {
+  const folder = process.env.BENCH_CPU_PROF;
+  return folder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${folder}`];
+}
+
+async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  if (child.connected) child.disconnect();
+  await gone;
+}
+
+/** Runs `work` with processes of `programs`, all gone when it has settled. */
+export async function withSides(programs, work) {
+  const sides = programs.map(side);
+  try {
+    return await work(...sides);
+  } finally {
+    await Promise.all(sides.map((one) => one.close()));
+  }
+}
+
+/** The clock of side.mjs. */
+export const now = () => Number(process.hrtime.bigint()) / 1e6;
 
 export function start(args) {
   return spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"], env: SERVER_ENV });
@@ -96,6 +154,7 @@ export function summary(values) {
     median: rounded(at(0.5)),
     min: rounded(sorted[0]),
     p90: rounded(at(0.9)),
+    p95: rounded(at(0.95)),
     samples: sorted.length,
   };
 }
@@ -112,6 +171,8 @@ export async function machine() {
   return {
     cpu: first?.model.trim() ?? "unknown",
     cores: cpus().length,
+    /** What else was running: processes that wanted a core during the last minute, ours included. */
+    load: rounded(loadavg()[0]),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     os: `${platform()} ${release()} ${arch()}`,
     node: process.version,
@@ -120,16 +181,19 @@ export async function machine() {
   };
 }
 
-/** Counts from the command line, e.g. `--samples 11`; anything else is refused. */
-export function counts(defaults) {
-  const options = Object.fromEntries(Object.keys(defaults).map((name) => [name, { type: "string" }]));
+/** Counts from the command line, e.g. `--samples 11`, and `texts`; anything else is refused. */
+export function counts(defaults, texts = {}) {
+  const options = Object.fromEntries(
+    Object.keys({ ...defaults, ...texts }).map((name) => [name, { type: "string" }]),
+  );
   const { values } = parseArgs({ options });
   const read = Object.entries(defaults).map(([name, fallback]) => {
     const count = values[name] === undefined ? fallback : Number(values[name]);
     if (!Number.isInteger(count) || count < 1) throw new Error(`--${name} must be a whole number from 1`);
     return [name, count];
   });
-  return Object.fromEntries(read);
+  const kept = Object.entries(texts).map(([name, fallback]) => [name, values[name] ?? fallback]);
+  return Object.fromEntries([...read, ...kept]);
 }
 
 /** Whether a module is what Node was started with. */

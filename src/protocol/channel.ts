@@ -7,17 +7,6 @@ import { CLOSE_PAYLOAD_BYTES, closeReason, FRAME, type Frame, type RecordLayer }
 /** The stream that carries the room service. Others are refused until a service of theirs exists (S1). */
 export const ROOM_STREAM = 0;
 
-/** Why a connection was ended on purpose; one byte inside an authenticated CLOSE. */
-export const CLOSE = {
-  done: 0,
-  left: 1,
-  closed: 2,
-  removed: 3,
-  replaced: 4,
-  idle: 5,
-  hostStopped: 6,
-} as const;
-
 export type ChannelEvent =
   | { readonly type: "durable"; readonly stream: number; readonly payload: Bytes }
   | { readonly type: "note"; readonly payload: Bytes }
@@ -36,8 +25,6 @@ interface Connection {
   /** Frames received since the last acknowledgement went out, and since when. */
   unacknowledged: number;
   ackDueAt: number | undefined;
-  /** Acknowledgements that may still go out at once in the window that began then. */
-  promptAcks: { left: number; since: number };
   /** The last durable frame that was put on this connection, and the bytes of those not confirmed since. */
   sentUpTo: number;
   inFlight: number;
@@ -96,7 +83,6 @@ export class Channel {
       askedAt: undefined,
       unacknowledged: 0,
       ackDueAt: undefined,
-      promptAcks: { left: 0, since: Number.NEGATIVE_INFINITY },
       sentUpTo: peerReceived,
       inFlight: 0,
     };
@@ -119,20 +105,10 @@ export class Channel {
     return this.#seal({ type: FRAME.note, payload }, now);
   }
 
-  /**
-   * Acknowledges what has come at once, because somebody waits to hear that it did (D8): so many in each delay that a
-   * conversation never waits and a flood costs little more.
-   */
-  acknowledge(now: number): Bytes[] {
+  /** Acknowledges what has come as soon as nothing more is coming, because somebody waits to hear that it did (D8). */
+  acknowledgeSoon(now: number): void {
     const connection = this.#connection;
-    if (connection === undefined || connection.unacknowledged === 0) return [];
-    const { promptAcks } = connection;
-    if (now - promptAcks.since >= LINK.ackDelayMs) {
-      promptAcks.since = now;
-      promptAcks.left = LINK.ackEveryFrames;
-    }
-    promptAcks.left -= 1;
-    return promptAcks.left >= 0 ? this.#sealAck(now) : [];
+    if (connection !== undefined && connection.unacknowledged > 0) connection.ackDueAt = now;
   }
 
   /** Authenticated end of this connection; the stay may go on with another one. */

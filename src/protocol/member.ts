@@ -1,13 +1,13 @@
 import type { Arrival } from "./attempt.ts";
 import { equalBytes, type Bytes } from "./bytes.ts";
-import { Channel, CLOSE, ROOM_STREAM } from "./channel.ts";
+import { Channel, ROOM_STREAM } from "./channel.ts";
+import { CAUSE_OF, CLOSE } from "./close-reasons.ts";
 import { Dialler, type DiallerEvent } from "./dialler.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "./errors.ts";
 import {
   FrameCodec,
   type ChatEvent,
   type Decoded,
-  type EndCause,
   type HostFrame,
   type HostNote,
   type SayFrame,
@@ -40,13 +40,6 @@ interface Membership {
   readonly safetyCode: string;
   readonly order: RoomOrder;
 }
-
-/** What a CLOSE says of the room's end, where the event that tells it did not come through. */
-const CAUSES: ReadonlyMap<number, EndCause> = new Map([
-  [CLOSE.closed, "closed"],
-  [CLOSE.idle, "idle"],
-  [CLOSE.hostStopped, "host-stopped"],
-]);
 
 /**
  * The guest's machine (PROTOCOL §4 to §8): joins with a link, keeps the stay alive across connections, and holds what
@@ -282,7 +275,7 @@ export class Member {
       const decoded = this.#codec.decodeHostFrame(event.payload);
       this.#hostFrame(decoded);
       // The host's agent waits to hear whether its words have come.
-      if (speakerOf(decoded.frame) === this.#membership?.host) this.#send(this.#channel.acknowledge(now));
+      if (speakerOf(decoded.frame) === this.#membership?.host) this.#channel.acknowledgeSoon(now);
     }
     if (event?.type === "note") {
       const { members, addresses } = this.#codec.decodeHostNote(event.payload);
@@ -376,7 +369,7 @@ export class Member {
 
   #closedByHost(reason: number, now: number): void {
     if (reason === CLOSE.removed) return this.#end({ by: "removal" });
-    const cause = CAUSES.get(reason);
+    const cause = CAUSE_OF.get(reason);
     if (cause !== undefined) return this.#end({ by: "host", cause });
     this.#disconnected("host-unreachable", now);
   }

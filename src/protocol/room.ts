@@ -1,6 +1,6 @@
 import { Broadcast } from "./broadcast.ts";
 import { equalBytes, fromBase64url, wipe, type Bytes } from "./bytes.ts";
-import { CLOSE } from "./channel.ts";
+import { CLOSE, CLOSE_OF } from "./close-reasons.ts";
 import { Door, type ConnectionId, type Entrant } from "./door.ts";
 import { asTunnelError, TunnelError } from "./errors.ts";
 import {
@@ -20,6 +20,7 @@ import { resumeCredential } from "./keys.ts";
 import { LINK, RATE, ROOM } from "./limits.ts";
 import { memberIdOf, RoomOrder } from "./order.ts";
 import { HANGUP, isPlace, type Presence, type Utterance } from "./participant.ts";
+import { PresenceBoard } from "./presence-board.ts";
 import type { DhKeyPair, Primitives } from "./primitives.ts";
 import { Receipts } from "./receipts.ts";
 import { FRAME } from "./record.ts";
@@ -27,8 +28,6 @@ import type { RoomEffect, RoomInput, RoomOptions } from "./room-io.ts";
 import { newSeat, type Seat } from "./seat.ts";
 import { Seating, uniqueName } from "./seating.ts";
 import { Speaker } from "./speaker.ts";
-
-const CLOSE_OF = { closed: CLOSE.closed, idle: CLOSE.idle, "host-stopped": CLOSE.hostStopped } as const;
 
 /**
  * The host's machine (PROTOCOL §4 to §8): a room, its door and its members, without sockets, timers or a clock. Feed
@@ -48,10 +47,8 @@ export class Room {
   readonly #idle: IdleClock;
   readonly #seats = new Seating();
   readonly #receipts = new Receipts();
+  readonly #presence: PresenceBoard;
   #effects: RoomEffect[] = [];
-  #presenceDueAt: number | undefined;
-  #presenceAt = Number.NEGATIVE_INFINITY;
-  #hostRead = 0;
   #addresses: readonly string[] = [];
   #ended: EndCause | undefined;
 
@@ -75,6 +72,7 @@ export class Room {
       history: options.history,
       emit: (effect) => this.#effects.push(effect),
     });
+    this.#presence = new PresenceBoard({ codec: this.#codec, order: this.#order, seats: this.#seats });
     this.#ledger = new InviteLedger(primitives, options.inviteMs);
     this.#door = new Door(primitives, this.#codec, {
       room: fromBase64url(this.id, ROOM_ID_BYTES) ?? new Uint8Array(ROOM_ID_BYTES),
@@ -144,7 +142,7 @@ export class Room {
     const deadlines = [
       this.#idle.nextDeadline(),
       this.#door.nextDeadline(),
-      this.#presenceDueAt,
+      this.#presence.dueAt,
       ...this.#seats.all.map((seat) => this.#seatDeadline(seat)),
     ];
     return Math.min(...deadlines.map((deadline) => deadline ?? Number.POSITIVE_INFINITY));
@@ -199,9 +197,7 @@ export class Room {
   touch(read: number, now: number): void {
     if (this.#ended !== undefined) return;
     this.#idle.touch(now);
-    if (read <= this.#hostRead) return;
-    this.#hostRead = read;
-    this.#schedulePresence(now);
+    if (this.#presence.hostRead(read)) this.#schedulePresence(now);
   }
 
   /**
@@ -242,20 +238,7 @@ export class Room {
   }
 
   presence(now: number): Presence[] {
-    return this.#order.members.map((member) => {
-      const seat = this.#seats.of(member.id);
-      const isHost = seat === undefined;
-      return {
-        id: member.id,
-        name: member.name,
-        isHost,
-        isSelf: isHost,
-        connected: isHost || seat.connection !== undefined,
-        lastSeenMs: isHost ? 0 : Math.max(0, now - (seat.channel.lastHeard ?? seat.lastSeen)),
-        read: isHost ? this.#hostRead : seat.read,
-        safetyCode: seat?.safetyCode,
-      };
-    });
+    return this.#presence.list(now);
   }
 
   // --- connections ---
@@ -450,7 +433,7 @@ export class Room {
   #tick(now: number): void {
     for (const connection of this.#door.expire(now)) this.#hangup(connection, HANGUP.late);
     for (const seat of this.#seats.all) this.#tickSeat(seat, now);
-    if (this.#presenceDueAt !== undefined && now >= this.#presenceDueAt) this.#sendPresence(now);
+    if (now >= (this.#presence.dueAt ?? Number.POSITIVE_INFINITY)) this.#sendPresence(now);
     if (this.#idle.takeWarning(now)) {
       this.#broadcast.system({ kind: "idle-warning", endsInMs: Math.max(0, this.idleAt - now) }, now);
     }
@@ -473,24 +456,12 @@ export class Room {
   }
 
   #schedulePresence(now: number): void {
-    const { presenceEveryMs } = LINK;
-    this.#presenceDueAt ??= Math.max(
-      now + LINK.ackDelayMs,
-      this.#presenceAt + presenceEveryMs * this.#seats.size,
-    );
+    this.#presence.changed(now);
     this.#effects.push({ type: "presence" });
   }
 
   #sendPresence(now: number, news: Pick<HostNote, "addresses"> = {}): void {
-    this.#presenceDueAt = undefined;
-    this.#presenceAt = now;
-    const members: HostNote["members"] = this.presence(now).map(({ id, connected, lastSeenMs, read }) => ({
-      id,
-      connected,
-      heardAgoMs: lastSeenMs,
-      read,
-    }));
-    const note = this.#codec.encodeHostNote({ members, ...news });
+    const note = this.#presence.note(now, news);
     for (const seat of this.#seats.all) {
       if (seat.connection !== undefined) this.#send(seat.connection, seat.channel.note(note, now));
     }

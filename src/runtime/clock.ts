@@ -26,12 +26,20 @@ export function steady(wall: () => number, running: () => number): () => number 
   };
 }
 
+/** After everything that has arrived already, and before any timer: a timer takes a millisecond at least. */
+function soon(callback: () => void): () => void {
+  const immediate = setImmediate(callback);
+  immediate.unref();
+  return () => clearImmediate(immediate);
+}
+
 export const systemClock: Clock = {
   now: steady(
     () => Date.now(),
     () => performance.now(),
   ),
   after(ms, callback) {
+    if (ms <= 0) return soon(callback);
     const timer = setTimeout(callback, ms);
     timer.unref();
     return () => clearTimeout(timer);

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import { Channel, CLOSE } from "../../src/protocol/channel.ts";
+import { CLOSE } from "../../src/protocol/close-reasons.ts";
+import { Channel } from "../../src/protocol/channel.ts";
 import { LINK } from "../../src/protocol/limits.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
 import { FRAME, RecordLayer } from "../../src/protocol/record.ts";

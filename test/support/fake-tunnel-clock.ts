@@ -10,6 +10,11 @@ export class FakeClock implements Clock {
   }
 
   after(ms: number, callback: () => void): () => void {
+    // What is due now needs no time to pass.
+    if (ms <= 0) {
+      const immediate = setImmediate(callback);
+      return () => clearImmediate(immediate);
+    }
     const timer = { at: this.#now + ms, callback };
     this.#timers.push(timer);
     return () => {
@@ -44,6 +49,10 @@ export function fastClock(factor: number): Clock & { jump(ms: number): void } {
   return {
     now: () => start + (Date.now() - start) * factor + ahead,
     after(ms, callback) {
+      if (ms <= 0) {
+        const immediate = setImmediate(callback);
+        return () => clearImmediate(immediate);
+      }
       const timer = setTimeout(callback, ms / factor);
       return () => clearTimeout(timer);
     },

@@ -1,0 +1,26 @@
+import type { EndCause } from "./frames.ts";
+
+/** Why a connection was ended on purpose; one byte inside an authenticated CLOSE (PROTOCOL §5). */
+export const CLOSE = {
+  done: 0,
+  left: 1,
+  closed: 2,
+  removed: 3,
+  replaced: 4,
+  idle: 5,
+  hostStopped: 6,
+} as const;
+
+/** What a room's end is called in a CLOSE. */
+export const CLOSE_OF: Readonly<Record<EndCause, number>> = {
+  closed: CLOSE.closed,
+  idle: CLOSE.idle,
+  "host-stopped": CLOSE.hostStopped,
+};
+
+/** What a CLOSE says of the room's end, where the event that tells it did not come through. */
+export const CAUSE_OF: ReadonlyMap<number, EndCause> = new Map([
+  [CLOSE.closed, "closed"],
+  [CLOSE.idle, "idle"],
+  [CLOSE.hostStopped, "host-stopped"],
+]);
