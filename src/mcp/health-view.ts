@@ -45,26 +45,15 @@ export function healthView({ active, standby }: PoolHealth, now: number): Payloa
 /** A member's connection to its host. */
 export function linkView(link: LinkState, sinceHeardMs: number, now: number): Payload {
   const lastHeardSec = seconds(sinceHeardMs);
-  switch (link.name) {
-    case "connected":
-      return { link: link.name, lastHeardSec };
-    case "ended":
-      return { link: link.name };
-    case "connecting":
-      return {
-        link: link.name,
-        lastHeardSec,
-        attempts: link.attempt,
-        givesUpInSec: seconds(link.givesUpAt - now),
-      };
-    case "waiting":
-      return {
-        link: link.name,
-        lastHeardSec,
-        attempts: link.attempt,
-        retryInSec: seconds(link.retryAt - now),
-        reason: link.reason,
-        givesUpInSec: seconds(link.givesUpAt - now),
-      };
-  }
+  const { name } = link;
+  if (name === "ended") return { link: name };
+  if (name === "connected") return { link: name, lastHeardSec };
+  const trying = {
+    link: name,
+    lastHeardSec,
+    attempts: link.attempt,
+    givesUpInSec: seconds(link.givesUpAt - now),
+  };
+  if (name === "connecting") return trying;
+  return { ...trying, retryInSec: seconds(link.retryAt - now), reason: link.reason };
 }

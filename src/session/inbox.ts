@@ -3,6 +3,7 @@ import { SESSION } from "../protocol/limits.ts";
 import { Transcript, type Entry } from "../protocol/transcript.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
+import { Waiters } from "./waiters.ts";
 
 /** Names a tool call, as the MCP client does. */
 export type CallId = string | number;
@@ -47,7 +48,7 @@ export class Inbox {
   readonly #log = new Transcript<Entry | NoticeEntry>(sizeOf);
   readonly #self: MemberId;
   readonly #clock: Clock;
-  readonly #waiters = new Set<() => void>();
+  readonly #waiters: Waiters;
   /** Up to here the agent has read, or had no need to. */
   #read: Place;
   /** Up to here everything was returned at some time; what is returned again below it is marked. */
@@ -58,6 +59,7 @@ export class Inbox {
   constructor(options: { self: MemberId; clock: Clock; start: number }) {
     this.#self = options.self;
     this.#clock = options.clock;
+    this.#waiters = new Waiters(options.clock);
     this.#read = { position: 0, seq: options.start };
   }
 
@@ -82,7 +84,7 @@ export class Inbox {
     const isAllRead = this.#read.position === this.#log.end;
     this.#log.append(entry);
     if (!isNews && isAllRead) this.#read = { position: this.#log.end, seq: entry.seq };
-    if (isNews) this.#wake();
+    if (isNews) this.#waiters.wake();
   }
 
   /** A word of this server to its agent; dropped while one of the same kind about the same thing is unread. */
@@ -92,13 +94,13 @@ export class Inbox {
       if (subject !== undefined && entry.kind === "notice" && subjectOf(entry) === subject) return;
     }
     this.#log.append({ kind: "notice", seq: this.lastSeq, ts: this.#clock.now(), ...notice });
-    this.#wake();
+    this.#waiters.wake();
   }
 
   /** The room is over: nobody waits any longer. */
   close(): void {
     this.#closed = true;
-    this.#wake();
+    this.#waiters.wake();
   }
 
   /** A new call has arrived: what earlier calls returned has reached the agent. */
@@ -136,18 +138,8 @@ export class Inbox {
 
   /** Resolves when something unread is there, the room is over, the time is up or the call is cancelled. */
   wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.unread > 0 || this.#closed || signal.aborted || timeoutMs <= 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        cancelTimer();
-        signal.removeEventListener("abort", done);
-        this.#waiters.delete(done);
-        resolve();
-      };
-      const cancelTimer = this.#clock.after(timeoutMs, done);
-      signal.addEventListener("abort", done);
-      this.#waiters.add(done);
-    });
+    if (this.unread > 0 || this.#closed) return Promise.resolve();
+    return this.#waiters.wait(timeoutMs, signal);
   }
 
   /** Where the next batch begins: after what was read, and after what an unsettled call has already been given. */
@@ -191,10 +183,6 @@ export class Inbox {
     if (entry.kind === "notice") return true;
     if (entry.kind === "chat") return !entry.own;
     return entry.event !== "joined" || entry.member !== this.#self;
-  }
-
-  #wake(): void {
-    for (const waiter of this.#waiters) waiter();
   }
 }
 

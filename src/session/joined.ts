@@ -12,6 +12,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/member-socket.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Inbox } from "./inbox.ts";
+import { Waiters } from "./waiters.ts";
 import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
 
 export interface JoinedOptions {
@@ -45,8 +46,8 @@ export class Joined implements TunnelHandle {
   readonly #clock: Clock;
   readonly #alarms: TunnelError[] = [];
   readonly #confirmations: Confirmations;
-  /** Called when the connection or somebody's presence changes. */
-  readonly #watchers = new Set<() => void>();
+  /** Woken when the connection or somebody's presence changes. */
+  readonly #watchers: Waiters;
   #joining: Settle | undefined;
   /** Why it could not join so far; somebody who takes the call and then says nothing leaves no other trace. */
   #joinFailure = new TunnelError("handshake-timeout");
@@ -61,6 +62,7 @@ export class Joined implements TunnelHandle {
     this.hostKey = link.hostKey;
     this.#clock = clock;
     this.#confirmations = new Confirmations(clock);
+    this.#watchers = new Waiters(clock);
     this.#joining = joining;
     this.#member = new Member(primitives, { link, name }, clock.now());
     this.inbox = new Inbox({ self: this.#member.self, clock, start: 0 });
@@ -170,24 +172,21 @@ export class Joined implements TunnelHandle {
    */
   async rejoin(origin: string, signal: AbortSignal): Promise<void> {
     this.#socket.run((member, now) => member.prefer(origin, now));
-    await new Promise<void>((resolve) => {
-      const look = (): void => {
-        if (this.link.name === "connected" || this.#end !== undefined || signal.aborted) done();
-      };
-      const done = (): void => {
-        cancelTimer();
-        signal.removeEventListener("abort", done);
-        this.#watchers.delete(look);
-        resolve();
-      };
-      const cancelTimer = this.#clock.after(JOIN_PATIENCE_MS, done);
-      signal.addEventListener("abort", done);
-      this.#watchers.add(look);
-      look();
-    });
+    const until = this.#clock.now() + JOIN_PATIENCE_MS;
+    for (
+      let left = JOIN_PATIENCE_MS;
+      left > 0 && this.#isAway && !signal.aborted;
+      left = until - this.#clock.now()
+    )
+      await this.#watchers.wait(left, signal);
     if (this.#end?.cause === "failed") throw this.#end.error;
     if (signal.aborted) throw new TunnelError("cancelled");
-    if (this.link.name !== "connected") throw new TunnelError("host-unreachable");
+    if (this.#isAway) throw new TunnelError("host-unreachable");
+  }
+
+  /** Not connected, and not over either. */
+  get #isAway(): boolean {
+    return this.#end === undefined && this.link.name !== "connected";
   }
 
   touch(): void {
@@ -223,8 +222,7 @@ export class Joined implements TunnelHandle {
       case "placed":
         return this.#confirmations.confirm(notice.n, notice.seq);
       case "presence":
-        for (const changed of this.#watchers) changed();
-        return;
+        return this.#watchers.wake();
       case "alarm":
         this.#alarms.push(notice.error);
         if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
@@ -238,7 +236,7 @@ export class Joined implements TunnelHandle {
     this.#end = sessionEnd(end);
     this.inbox.close();
     this.#confirmations.end();
-    for (const changed of this.#watchers) changed();
+    this.#watchers.wake();
     if (this.#end.cause === "failed") this.stopJoining(this.#end.error);
     // The host may end it at any time: what is left here must go, too.
     void this.close();
