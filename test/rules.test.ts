@@ -86,7 +86,7 @@ describe("the rules of docs/PROTOCOL.md", () => {
 describe("the limits of docs/PROTOCOL.md", () => {
   const table = new Map(
     Array.from(
-      specification.matchAll(/^\| `([A-Z_]+)\.([A-Za-z]+)`\s*\| (\d+)\s*\|/gm),
+      specification.matchAll(/^\| `([A-Z_]+)\.([A-Za-z]+)`\s*\| ([\d.]+)\s*\|/gm),
       ([, group, name, value]) => [`${group}.${name}`, Number(value)] as const,
     ),
   );

@@ -20,20 +20,26 @@ export function u32be(value: number): Bytes {
   return out;
 }
 
+const HALF = 2 ** 32;
+
 /** 64-bit big-endian of a non-negative safe integer. */
 export function u64be(value: number): Bytes {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new RangeError("u64be needs a non-negative safe integer");
   const out = new Uint8Array(8);
-  new DataView(out.buffer).setBigUint64(0, BigInt(value));
+  const halves = new DataView(out.buffer);
+  // Two halves, since a BigInt costs more than all the rest of a small record's header.
+  halves.setUint32(0, Math.floor(value / HALF));
+  halves.setUint32(4, value % HALF);
   return out;
 }
 
 /** The inverse of {@link u64be}; `undefined` when the value is no safe integer. */
 export function readU64be(bytes: Bytes, at: number): number | undefined {
   if (at + 8 > bytes.length) return undefined;
-  const value = view(bytes).getBigUint64(at);
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : undefined;
+  const halves = view(bytes);
+  const value = halves.getUint32(at) * HALF + halves.getUint32(at + 4);
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 export function view(bytes: Bytes): DataView {

@@ -12,8 +12,15 @@ export type ChannelEvent =
   | { readonly type: "note"; readonly payload: Bytes }
   | { readonly type: "close"; readonly reason: number };
 
+/** What an arriving frame has led to: what is for the layer above, and what to answer. */
+interface Received {
+  readonly event: ChannelEvent | undefined;
+  readonly reply: readonly Bytes[];
+}
+
 const DATA_HEADER_BYTES = 8 + 8 + 4;
 const EMPTY = new Uint8Array(0);
+const NOTHING: Received = { event: undefined, reply: [] };
 
 /** What exists only while a connection does. */
 interface Connection {
@@ -124,26 +131,22 @@ export class Channel {
   }
 
   /**
-   * A WebSocket message arrived.
+   * A WebSocket message arrived. `isAnswer` for what only answers our own frames, and so cannot be more than these.
    * @throws {TunnelError} integrity-failed, protocol-violation: the connection must be cut, the stay survives
    */
-  receive(message: Bytes, now: number): { event: ChannelEvent | undefined; reply: Bytes[] } {
+  receive(message: Bytes, now: number): Received & { isAnswer: boolean } {
     const connection = this.#connection;
-    if (connection === undefined) return { event: undefined, reply: [] };
+    if (connection === undefined) return { ...NOTHING, isAnswer: false };
     const frame = connection.records.open(message, now);
     connection.lastHeard = now;
     connection.askedAt = undefined;
-    if (frame === undefined) return { event: undefined, reply: [] };
+    if (frame === undefined) return { ...NOTHING, isAnswer: false };
     const received = this.#received(connection, frame, now);
     if (connection.inFlight > 0) connection.askedAt ??= now;
-    return received;
+    return { ...received, isAnswer: frame.type === FRAME.ack || frame.type === FRAME.pong };
   }
 
-  #received(
-    connection: Connection,
-    frame: Frame,
-    now: number,
-  ): { event: ChannelEvent | undefined; reply: Bytes[] } {
+  #received(connection: Connection, frame: Frame, now: number): Received {
     switch (frame.type) {
       case FRAME.data:
         return this.#receiveData(connection, frame.payload, now);
@@ -155,7 +158,7 @@ export class Channel {
         return { event: undefined, reply: this.#seal({ type: FRAME.pong, payload: EMPTY }, now) };
       case FRAME.pong:
         exactly(0, frame.payload);
-        return { event: undefined, reply: [] };
+        return NOTHING;
       case FRAME.note:
         return { event: { type: "note", payload: frame.payload }, reply: [] };
       case FRAME.close:
@@ -200,11 +203,7 @@ export class Channel {
     return Math.min(askedAt === undefined ? asleep : askedAt + LINK.answerMs, asleep);
   }
 
-  #receiveData(
-    connection: Connection,
-    payload: Bytes,
-    now: number,
-  ): { event: ChannelEvent | undefined; reply: Bytes[] } {
+  #receiveData(connection: Connection, payload: Bytes, now: number): Received {
     const number = readNumber(payload, 0);
     this.#confirm(connection, readNumber(payload, 8));
     if (payload.length < DATA_HEADER_BYTES)

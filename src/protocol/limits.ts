@@ -115,6 +115,8 @@ export const LINK = {
 export const RATE = {
   /** Records, and WebSocket pings and pongs, a second … */
   framesPerSecond: 500,
+  /** Of an acknowledgement or a PONG: every word of the host's asks for one. */
+  answerPrice: 1 / 8,
   /** … after so many at once: enough for what had to wait during a cut. */
   framesBurst: 2_000,
   bytesPerSecond: 4 * MIB,

@@ -252,10 +252,7 @@ export class Room {
 
   #message(connection: ConnectionId, message: Bytes, now: number): void {
     const seat = this.#seats.at(connection);
-    if (seat !== undefined) {
-      this.#spend(connection, 1, message.length, now);
-      return this.#memberMessage(seat, connection, message, now);
-    }
+    if (seat !== undefined) return this.#memberMessage(seat, connection, message, now);
     if (!this.#door.has(connection)) return;
     const answer = this.#door.receive(connection, message, now);
     if (answer !== undefined && "accept" in answer) {
@@ -346,7 +343,8 @@ export class Room {
 
   #memberMessage(seat: Seat, connection: ConnectionId, message: Bytes, now: number): void {
     try {
-      const { event, reply } = seat.channel.receive(message, now);
+      const { event, reply, isAnswer } = seat.channel.receive(message, now);
+      this.#spend(connection, isAnswer ? RATE.answerPrice : 1, message.length, now);
       this.#send(connection, reply);
       for (const seq of this.#receipts.confirmed(seat)) this.#effects.push({ type: "reached", seq });
       if (event?.type === "durable") this.#memberFrame(seat, event.payload, now);

@@ -308,7 +308,7 @@ describe("reliable channel", () => {
     expect(line.b.receive(close, 0).event).toEqual({ type: "close", reason: CLOSE.left });
     expect(line.a.connected).toBe(false);
     expect(line.a.close(CLOSE.left, 0)).toEqual([]);
-    expect(line.a.receive(close, 0)).toEqual({ event: undefined, reply: [] });
+    expect(line.a.receive(close, 0)).toEqual({ event: undefined, reply: [], isAnswer: false });
     expect(line.a.tick(10 ** 9)).toEqual({ messages: [], dead: false });
     expect(line.a.nextDeadline()).toBeUndefined();
   });
