@@ -6,12 +6,8 @@ export type Payload = Readonly<Record<string, unknown>>;
 
 /** The same payload twice: clients differ in which of the two they show the model. */
 function result(payload: Payload): CallToolResult {
-  // Through JSON, so that absent optional fields are absent in both.
-  const text = JSON.stringify(payload);
-  return {
-    content: [{ type: "text", text }],
-    structuredContent: JSON.parse(text) as Record<string, unknown>,
-  };
+  // What is undefined in it is absent in both once they are written as JSON.
+  return { content: [{ type: "text", text: JSON.stringify(payload) }], structuredContent: { ...payload } };
 }
 
 export function success(payload: Payload): CallToolResult {

@@ -32,6 +32,8 @@ interface Connection {
   /** Frames received since the last acknowledgement went out, and since when. */
   unacknowledged: number;
   ackDueAt: number | undefined;
+  /** Acknowledgements that may still go out without delay in the window that began then. */
+  readonly prompt: { left: number; since: number };
   /** The last durable frame that was put on this connection, and the bytes of those not confirmed since. */
   sentUpTo: number;
   inFlight: number;
@@ -90,6 +92,7 @@ export class Channel {
       askedAt: undefined,
       unacknowledged: 0,
       ackDueAt: undefined,
+      prompt: { left: 0, since: Number.NEGATIVE_INFINITY },
       sentUpTo: peerReceived,
       inFlight: 0,
     };
@@ -112,10 +115,22 @@ export class Channel {
     return this.#seal({ type: FRAME.note, payload }, now);
   }
 
-  /** Acknowledges what has come as soon as nothing more is coming, because somebody waits to hear that it did (D8). */
-  acknowledgeSoon(now: number): void {
+  /**
+   * Acknowledges what has come without delay, because somebody waits to hear that it did (D8). Where much comes at once, all
+   * that is there is read first: so many at once are no conversation.
+   */
+  acknowledge(now: number): Bytes[] {
     const connection = this.#connection;
-    if (connection !== undefined && connection.unacknowledged > 0) connection.ackDueAt = now;
+    if (connection === undefined || connection.unacknowledged === 0) return [];
+    const { prompt } = connection;
+    if (now - prompt.since >= LINK.ackDelayMs) {
+      prompt.since = now;
+      prompt.left = LINK.ackEveryFrames;
+    }
+    prompt.left -= 1;
+    if (prompt.left >= 0) return this.#sealAck(now);
+    connection.ackDueAt = now;
+    return [];
   }
 
   /** Authenticated end of this connection; the stay may go on with another one. */

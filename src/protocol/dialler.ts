@@ -83,7 +83,8 @@ export class Dialler {
   get link(): Exclude<LinkState, { name: "ended" }> {
     const state = this.#state;
     if (state.name === "connected") return { name: "connected" };
-    const givesUpAt = this.#lostAt + LINK.giveUpMs;
+    const goneAt = (this.#goneSince ?? Number.POSITIVE_INFINITY) + LINK.goneMs;
+    const givesUpAt = Math.min(this.#lostAt + LINK.giveUpMs, goneAt);
     if (state.name !== "waiting") return { name: "connecting", attempt: this.#failures + 1, givesUpAt };
     const { retryAt, reason } = state;
     return { name: "waiting", attempt: this.#failures, retryAt, reason, givesUpAt };

@@ -16,7 +16,8 @@ export type MemberEffect =
   /** The host has given this member's own message number `n` its place. */
   | { readonly type: "placed"; readonly n: number; readonly seq: number }
   | { readonly type: "presence" }
-  | { readonly type: "alarm"; readonly error: TunnelError }
+  /** `member` is the name of whom it concerns, where it is somebody other than the host. */
+  | { readonly type: "alarm"; readonly error: TunnelError; readonly member: string | undefined }
   | { readonly type: "ended"; readonly end: MemberEnd };
 
 /** Why a member's stay is over. */

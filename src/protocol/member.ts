@@ -252,7 +252,7 @@ export class Member {
       const error = asTunnelError(thrown);
       if (error.code === "internal") throw thrown;
       this.#hangup(HANGUP.violation);
-      this.#effects.push({ type: "alarm", error });
+      this.#effects.push({ type: "alarm", error, member: undefined });
       // A host that breaks the rules or shows its members different rooms is not to be trusted again.
       if (error.code === "integrity-failed") this.#disconnected(error.code, now);
       else this.#end({ by: "failure", error });
@@ -273,9 +273,9 @@ export class Member {
     this.#send(reply);
     if (event?.type === "durable") {
       const decoded = this.#codec.decodeHostFrame(event.payload);
-      this.#hostFrame(decoded);
-      // The host's agent waits to hear whether its words have come.
-      if (speakerOf(decoded.frame) === this.#membership?.host) this.#channel.acknowledgeSoon(now);
+      // The host's agent waits to hear whether its words have come; checking them takes longer than all the rest.
+      if (speakerOf(decoded.frame) === this.#membership?.host) this.#send(this.#channel.acknowledge(now));
+      this.#hostFrame(decoded, now);
     }
     if (event?.type === "note") {
       const { members, addresses } = this.#codec.decodeHostNote(event.payload);
@@ -287,7 +287,7 @@ export class Member {
     if (event?.type === "close") this.#closedByHost(event.reason, now);
   }
 
-  #hostFrame({ frame, body, text }: Decoded<HostFrame>): void {
+  #hostFrame({ frame, body, text }: Decoded<HostFrame>, now: number): void {
     const membership = this.#membership;
     if (membership === undefined) return;
     const { order } = membership;
@@ -300,7 +300,7 @@ export class Member {
       order.verifyWithheld(event);
       return order.appendChat(seq, ts, event, event.hash);
     }
-    this.#happened(order, { seq, ts, event });
+    this.#happened(order, { seq, ts, event }, now);
   }
 
   #said(
@@ -312,12 +312,12 @@ export class Member {
     this.#assertNotOwn(from);
     order.appendChat(seq, ts, event, order.verify(event, body));
     const text = said.text ?? this.#speaker.open(event, body);
+    const fromName = order.member(from)?.name ?? "";
     if (text === undefined) {
       // Its sender's doing, who signed it: no reason to leave the others.
-      this.#effects.push({ type: "alarm", error: new TunnelError("message-unreadable") });
+      this.#effects.push({ type: "alarm", error: new TunnelError("message-unreadable"), member: fromName });
       return;
     }
-    const fromName = order.member(from)?.name ?? "";
     const to = recipientNames(event.to, order);
     this.#effects.push({
       type: "entry",
@@ -325,7 +325,11 @@ export class Member {
     });
   }
 
-  #happened(order: RoomOrder, { seq, ts, event }: { seq: number; ts: number; event: SystemRoomEvent }): void {
+  #happened(
+    order: RoomOrder,
+    { seq, ts, event }: { seq: number; ts: number; event: SystemRoomEvent },
+    now: number,
+  ): void {
     const isSelf = event.kind === "joined" && event.member.id === this.self;
     if (isSelf) {
       const { key, box } = this.#speaker;
@@ -340,6 +344,11 @@ export class Member {
     const entry = systemEvent(event, order);
     order.appendSystem(seq, ts, event);
     if (isSelf) this.#past = {};
+    // Whoever comes is there; the NOTE that says so follows later.
+    else if (event.kind === "joined") {
+      const heardAgoMs = this.#presenceAt - now;
+      this.#presence = [...this.#presence, { id: event.member.id, connected: true, heardAgoMs, read: 0 }];
+    }
     this.#effects.push({ type: "entry", entry: { kind: "system", seq, ts, ...this.#past, ...entry } });
     if (isSelf) this.#effects.push({ type: "joined" });
     if (event.kind === "ended") this.#end({ by: "host", cause: event.cause });

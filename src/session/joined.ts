@@ -226,7 +226,7 @@ export class Joined implements TunnelHandle {
       case "alarm":
         this.#alarms.push(notice.error);
         if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
-        return this.inbox.notify({ notice: "alarm", error: notice.error, member: undefined });
+        return this.inbox.notify({ notice: "alarm", error: notice.error, member: notice.member });
       case "ended":
         this.#ended(notice.end);
     }

@@ -152,6 +152,15 @@ describe("a host that is gone", () => {
     expect(endOf(guest)).toBeUndefined();
   });
 
+  it("tells that it will not be tried for long when the address says that no tunnel is there", () => {
+    const { world, guest } = paired();
+    guest.offline = true;
+    world.cut(guest);
+    refuse(world, guest, true, 20_000);
+    const { link } = guest.member;
+    expect("givesUpAt" in link && link.givesUpAt - world.now).toBeLessThan(LINK.goneMs);
+  });
+
   it("tells until when it will be tried", () => {
     const { world, guest } = paired();
     const { lastHeard } = guest.member;

@@ -112,6 +112,15 @@ describe("history", () => {
   });
 });
 
+it("whoever comes is shown as there before anybody has been told of presence", () => {
+  const world = new World();
+  const ben = world.pair("ben");
+  world.advance(60_000);
+  world.pair("cid");
+  const cid = ben.member.presence(world.now).find(({ name }) => name === "cid");
+  expect(cid).toMatchObject({ connected: true, lastSeenMs: 0 });
+});
+
 describe("removing a member", () => {
   it("[G9] tells it, voids its secret, frees its seat, and the others see it", () => {
     const world = new World();

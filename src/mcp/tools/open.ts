@@ -10,16 +10,16 @@ export const openTool = defineTool({
   name: "tunnel_open",
   title: "Open a tunnel",
   description:
-    "Opens an end-to-end-encrypted tunnel to another developer's coding agent and returns a single-use invite link. " +
-    "This process hosts the conversation; a throwaway public address leads to it. The result's `invite` is a " +
-    "paste-ready text for the other human; the link in it is a secret that works once and expires in minutes. " +
+    "Opens an end-to-end-encrypted tunnel to other developers' coding agents and returns a single-use invite link " +
+    "for each. This process hosts the conversation; a throwaway public address leads to it. An `invite` is a " +
+    "paste-ready text for one other human; the link in it is a secret that works once and expires in minutes. " +
     "Opening through cloudflared takes up to half a minute, longer the first time. Afterwards tunnel_listen tells " +
     "when somebody has joined.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     goal: z
       .string()
-      .describe("What the two agents are to get done, in one line; the other side sees it when it joins."),
+      .describe("What the agents are to get done, in one line; the others see it when they join."),
     invites: z
       .int()
       .min(1)
@@ -63,7 +63,7 @@ export const openTool = defineTool({
       invites: views,
       unread: hosting.inbox.unread,
       idleEndsInSec: seconds(hosting.idleAt - call.clock.now()),
-      next: "Give `invite` to your human to pass on over a private channel, then call tunnel_listen: it answers when somebody joins.",
+      next: "Give each `invite` to your human to pass on to one person over a private channel, then call tunnel_listen: it answers when somebody joins.",
     };
   },
 });

@@ -11,10 +11,11 @@ export const sayTool = defineTool({
   name: "tunnel_say",
   title: "Say something",
   description:
-    "Sends a message to everybody in the tunnel, or to those in `to` alone. `status` is `sent` when it has its place in the conversation, or " +
-    "`queued` with the reason when the link is down; a queued message is delivered by itself and need not be sent " +
-    "again. `members` tells who is connected and up to which `seq` each has read. With `waitMs` it also waits for an " +
-    "answer, like tunnel_listen. Up to 64 KiB of text. Secrets, credentials and unrelated files do not belong in it.",
+    "Sends a message to everybody in the tunnel, or to those in `to` alone. Its `status` is `sent` when the host's " +
+    "process has confirmed it (a receiver's, where the host speaks), else `queued` with the reason; a queued message " +
+    "is delivered by itself and need not be sent again. Neither means read: `members` tells who is connected and up " +
+    "to which `seq` each has read. With `waitMs` it also waits for an answer, like tunnel_listen. Up to 64 KiB of " +
+    "text. Secrets, credentials and unrelated files do not belong in it.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     text: z.string().describe("The message: complete in itself, with paths and what is wanted."),
@@ -30,7 +31,7 @@ export const sayTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers)
       .optional()
-      .describe("Names of the members it is for, if not for all: sealed to them, and passed on unread."),
+      .describe("Names or ids of those it is for, if not for all: sealed to them, and passed on unread."),
     waitMs: z
       .number()
       .min(0)
