@@ -59,7 +59,12 @@ export function watchRun(run: Run, { url, description, clock, probe }: WatchOpti
     health = { state: "down", error };
     cancelPoll();
     unsubscribe();
-    for (const listener of listeners) listener(error);
+    tell();
+  }
+
+  function tell(): void {
+    if (health.state !== "down") return;
+    for (const listener of listeners) listener(health.error);
     listeners.clear();
   }
 
@@ -84,6 +89,8 @@ export function watchRun(run: Run, { url, description, clock, probe }: WatchOpti
     health: () => health,
     onDown(listener) {
       listeners.add(listener);
+      // Who asks too late is told as well: it may have ended while it was being handed over.
+      if (health.state === "down") queueMicrotask(tell);
       return () => listeners.delete(listener);
     },
     stop: () => (stopping ??= stop()),

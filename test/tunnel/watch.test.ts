@@ -144,3 +144,15 @@ it("a real process tells by its log when the edge is lost and found, without bei
     rmSync(root, { recursive: true, force: true });
   }
 });
+
+it("tells also those who ask when it is over already, once", async () => {
+  const { tunnel, end } = watched();
+  end({ signal: "SIGKILL" });
+  await settle();
+  const seen: string[] = [];
+  tunnel.onDown(({ code }) => seen.push(code));
+  const forget = tunnel.onDown(() => seen.push("forgotten"));
+  forget();
+  await settle();
+  expect(seen).toEqual(["cloudflared-exited"]);
+});
