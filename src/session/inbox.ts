@@ -80,11 +80,14 @@ export class Inbox {
     // What came before this side's first entry was never its to read.
     if (this.#read.position === 0)
       this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
-    const isNews = this.#concerns(entry);
-    const isAllRead = this.#read.position === this.#log.end;
+    const before = this.#log.end;
     this.#log.append(entry);
-    if (!isNews && isAllRead) this.#read = { position: this.#log.end, seq: entry.seq };
-    if (isNews) this.#waiters.wake();
+    if (this.#concerns(entry)) return this.#waiters.wake();
+    // Own words are no news: whoever has everything before them has them, too.
+    const here = { position: this.#log.end, seq: entry.seq };
+    const last = this.#offers.at(-1);
+    if (last?.to.position === before) this.#offers = [...this.#offers.slice(0, -1), { ...last, to: here }];
+    if (this.#read.position === before) this.#read = here;
   }
 
   /** A word of this server to its agent; dropped while one of the same kind about the same thing is unread. */
@@ -155,7 +158,6 @@ export class Inbox {
     let more = false;
     for (const [position, entry] of this.#log.after(from.position)) {
       if (!this.#concerns(entry)) {
-        // Own words are no news, so whoever has read all before them has read them, too.
         to = { position, seq: entry.seq };
         continue;
       }
