@@ -53,6 +53,59 @@ async function loadSources() {
 
 // --- tools ---
 
+/** What an example of two agents cannot show. */
+const NOTES = {
+  tunnel_open: [
+    "With several `invites` there is no `joinLink` and no `invite` beside the list: each in it is for one person.",
+  ],
+  tunnel_invite: ["With `remove` the result holds the `members` that are left."],
+  tunnel_join: [
+    "`history` tells whether the past is given: it then comes first in tunnel_listen, marked `beforeYou`. In a tunnel " +
+      "that is joined already and has lost its host, a fresh link of the same host restores the connection; the invite " +
+      "in it stays unused.",
+  ],
+  tunnel_say: [
+    "A `queued` result has a `reason`, and from a guest no `seq` yet. `sent` to several means that it is in the " +
+      "conversation, not that each of them has it; `readSeq` tells who has read it. With `waitMs` the fields of " +
+      "tunnel_listen are there, too.",
+  ],
+  tunnel_listen: [
+    "A message for some has `to`, their names. Other fields that come where they apply: `replyTo`, `beforeYou` (from " +
+      "the time before this side came), `redelivered`, and beside the messages `gap` (what is no longer kept), `ended` " +
+      "(why the tunnel is over) and `next`.",
+    "Messages of kind `system` are from `tunnel`. Their `event` is `joined`, `left` (the text tells whether by itself, lost, " +
+      "removed or too far behind; `memberName` who), `idle-warning` or `ended`. With `local: true` it is a notice to this " +
+      "agent alone:",
+    table(
+      ["Notice", "What it means"],
+      [
+        [
+          "`alarm`",
+          "Something went wrong on a sealed connection: `error` says what, `memberName` with whom.",
+        ],
+        [
+          "`address-lost`",
+          "Host: the public address is gone, and another one is being opened. `error` says why.",
+        ],
+        [
+          "`address-restored`",
+          "Host: there is an address again. Members come back by themselves, or with a new invite.",
+        ],
+        [
+          "`invites-reissued`",
+          "Host: `invites` that must be passed on instead of those they replace (`replaces`).",
+        ],
+      ],
+    ),
+  ],
+  tunnel_status: [
+    "With several members a host has `safetyCodes`, one for each by name, instead of `safetyCode`. A member has `link`, " +
+      "`lastHeardSec` and `queued` (own messages the host has not confirmed) instead of the fields about transport and " +
+      "invites, and while it is cut off `attempts`, `retryInSec`, `reason` and `givesUpInSec`. `alarms` lists what went " +
+      "wrong, `transportProblem` what is wrong with the address now.",
+  ],
+};
+
 function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
   const parts = [
     "# Tools",
@@ -60,7 +113,10 @@ function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
     "Every result comes twice: as `structuredContent`, and as the same JSON in a text block, since clients differ in " +
       "which of the two they show the model. Arguments that are not listed are refused. A failure has `isError` set and " +
       "looks like this; the codes are in [ERRORS.md](ERRORS.md):",
-    fenced("json", json({ error: { code: "no-tunnel", message: "…", next: "…", retryable: false } })),
+    fenced(
+      "json",
+      json({ error: { code: "no-tunnel", message: "…", next: "…", retryable: false }, unread: 0 }),
+    ),
     "The examples are from a real conversation; addresses, keys and ids in it are replaced.",
   ];
   for (const tool of TOOLS) {
@@ -71,6 +127,7 @@ function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
       `Hints: ${hints(tool.annotations)}.`,
       "Example result:",
       fenced("json", json(examples[tool.name])),
+      ...(NOTES[tool.name] ?? []),
     );
   }
   parts.push(
@@ -91,7 +148,7 @@ function argumentTable({ properties, required = [] }) {
   return table(["Argument", "Type", "Required", "Meaning"], rows);
 }
 
-function typeOf({ type, enum: values, minimum, maximum, default: fallback }) {
+function typeOf({ type, items, enum: values, minimum, maximum, default: fallback }) {
   if (values !== undefined) return values.map((value) => `\`"${value}"\``).join(", ");
   const isBounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
   const range = [
@@ -99,7 +156,7 @@ function typeOf({ type, enum: values, minimum, maximum, default: fallback }) {
     ...(isBounded ? [`${minimum} to ${maximum}`] : []),
     ...(fallback === undefined ? [] : [`default ${fallback}`]),
   ];
-  return [type, ...range].join(", ");
+  return [items === undefined ? type : `${type} of ${items.type}`, ...range].join(", ");
 }
 
 function hints({ readOnlyHint, destructiveHint, idempotentHint, openWorldHint }) {
@@ -178,6 +235,10 @@ const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
 async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives }) {
   const clock = standingClock();
+  // Where the clock stands nothing else would end a wait for what never comes.
+  const limit = setTimeout(() => {
+    throw new Error("the example conversation got stuck");
+  }, 60_000).unref();
   const names = new Map();
   const ana = side("Ana");
   const ben = side("Ben");
@@ -201,6 +262,7 @@ async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives }) {
     results.tunnel_close = await ana.call("tunnel_close", { summary: "GET /orders answers with a cursor." });
   } finally {
     await Promise.all([ana.stop(), ben.stop()]);
+    clearTimeout(limit);
   }
   return withoutChance(results);
 

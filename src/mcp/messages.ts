@@ -76,8 +76,19 @@ function messageView({ entry, redelivered }: Delivered, now: number, fence: Fenc
     const text = NOTICE_TEXTS[entry.notice];
     return { ...ours, event: entry.notice, local: true, ...noticeView(entry), text, ...common, ...again };
   }
+  const { event, past } = entry;
   const subject = "member" in entry ? { member: entry.member, memberName: entry.name } : {};
-  return { ...ours, event: entry.event, ...subject, text: systemText(entry), ...common, ...again };
+  const cause = "cause" in entry ? { cause: entry.cause } : {};
+  return {
+    ...ours,
+    event,
+    ...subject,
+    ...cause,
+    text: systemText(entry),
+    beforeYou: past,
+    ...common,
+    ...again,
+  };
 }
 
 export function batchView(batch: Batch, call: ToolCall): Payload {

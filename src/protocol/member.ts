@@ -223,6 +223,8 @@ export class Member {
   #arrived(arrival: Arrival, now: number): void {
     const isFirst = this.#membership === undefined;
     this.#membership ??= this.#membershipFrom(arrival);
+    // Until the first NOTE, which follows, nothing is known of the others.
+    if (isFirst) this.#presenceAt = now;
     this.#send(this.#channel.attach(arrival.records, arrival.welcome.received, now));
     this.#effects.push({ type: "presence" });
     if (!isFirst) this.#noteDueAt = now;

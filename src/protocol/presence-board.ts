@@ -55,10 +55,14 @@ export class PresenceBoard {
     this.#dueAt ??= Math.max(now + LINK.ackDelayMs, earliest);
   }
 
-  /** The NOTE to send to all who are connected, with what else there is to tell. */
-  note(now: number, news: Pick<HostNote, "addresses"> = {}): Bytes {
+  /** All who are connected have been told. */
+  told(now: number): void {
     this.#dueAt = undefined;
     this.#toldAt = now;
+  }
+
+  /** The NOTE that tells a member, with what else there is to tell. */
+  note(now: number, news: Pick<HostNote, "addresses"> = {}): Bytes {
     const members: HostNote["members"] = this.list(now).map(({ id, connected, lastSeenMs, read }) => ({
       id,
       connected,

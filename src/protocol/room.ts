@@ -293,6 +293,8 @@ export class Room {
     });
     this.#send(connection, entrant.records.seal({ type: FRAME.welcome, payload: welcome }, now));
     this.#send(connection, seat.channel.attach(entrant.records, entrant.confirm.received, now));
+    // Whoever comes is to know at once who is there; the others are told when it is time.
+    this.#send(connection, seat.channel.note(this.#presence.note(now), now));
     if (entitlement.kind === "invite") {
       this.#broadcast.replay(seat, now);
       this.#broadcast.system({ kind: "joined", member: seat.member }, now);
@@ -460,6 +462,7 @@ export class Room {
 
   #sendPresence(now: number, news: Pick<HostNote, "addresses"> = {}): void {
     const note = this.#presence.note(now, news);
+    this.#presence.told(now);
     for (const seat of this.#seats.all) {
       if (seat.connection !== undefined) this.#send(seat.connection, seat.channel.note(note, now));
     }

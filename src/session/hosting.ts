@@ -222,6 +222,13 @@ export class Hosting implements TunnelHandle {
   #noticed(notice: RoomNotice): void {
     switch (notice.type) {
       case "entry":
+        // Its own closing is no news to whoever closes.
+        if (
+          notice.entry.kind === "system" &&
+          notice.entry.event === "ended" &&
+          notice.entry.cause === "closed"
+        )
+          return;
         this.inbox.append(notice.entry);
         // From now on there is somebody who would lose the way with the address.
         if (notice.entry.kind === "system" && notice.entry.event === "joined") this.#pool.keepStandby();

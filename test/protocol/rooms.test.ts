@@ -121,6 +121,27 @@ it("whoever comes is shown as there before anybody has been told of presence", (
   expect(cid).toMatchObject({ connected: true, lastSeenMs: 0 });
 });
 
+it("whoever comes knows at once who is there", () => {
+  const world = new World();
+  const [ben, cid] = [world.pair("ben"), world.pair("cid")];
+  cid.offline = true;
+  world.cut(cid);
+  world.advance(60_000);
+  const eve = world.pair("eve");
+  expect(eve.member.presence(world.now).map(({ name, connected }) => [name, connected])).toEqual([
+    ["ana", true],
+    ["ben", true],
+    ["cid", false],
+    ["eve", true],
+  ]);
+  world.advance(10_000);
+  world.cut(ben);
+  world.advance(5_000);
+  expect(ben.member.presence(world.now).filter(({ connected }) => !connected)).toMatchObject([
+    { name: "cid" },
+  ]);
+});
+
 describe("removing a member", () => {
   it("[G9] tells it, voids its secret, frees its seat, and the others see it", () => {
     const world = new World();

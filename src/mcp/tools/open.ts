@@ -57,6 +57,7 @@ export const openTool = defineTool({
       goal: hosting.goal,
       self: { id: hosting.self, name: self?.name },
       transport: hosting.transport,
+      history: hosting.history,
       ...(only === undefined
         ? {}
         : { joinLink: only.joinLink, invite: only.invite, joinLinkExpiresInSec: only["expiresInSec"] }),
