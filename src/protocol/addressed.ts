@@ -1,6 +1,7 @@
-import { concat, lengthPrefixed, type Bytes } from "./bytes.ts";
+import { ascii, concat, equalBytes, lengthPrefixed, u64be, type Bytes } from "./bytes.ts";
 import { sealedToKey } from "./keys.ts";
-import type { Seal } from "./frames.ts";
+import type { Digests, Seal } from "./frames.ts";
+import type { MemberId, RoomId } from "./ids.ts";
 import type { DhKeyPair, Primitives } from "./primitives.ts";
 
 /**
@@ -11,43 +12,72 @@ import type { DhKeyPair, Primitives } from "./primitives.ts";
 /** Each key here seals one thing once, so the nonce may be fixed. */
 const NONCE = new Uint8Array(24);
 
-function wrapKey(primitives: Primitives, shared: Bytes, ephemeral: Bytes, recipient: Bytes): Bytes {
-  return sealedToKey(primitives, shared, lengthPrefixed(ephemeral, recipient));
+/** Whose message it is (K8): in another one, or under another name, the same seal does not open. */
+export interface SealContext {
+  readonly room: RoomId;
+  readonly from: MemberId;
+  readonly n: number;
+}
+
+function wrapKey(
+  primitives: Primitives,
+  shared: Bytes,
+  { room, from, n }: SealContext,
+  keys: { ephemeral: Bytes; recipient: Bytes },
+): Bytes {
+  const binding = lengthPrefixed(ascii(room), ascii(from), u64be(n), keys.ephemeral, keys.recipient);
+  return sealedToKey(primitives, shared, binding);
+}
+
+/** A secretbox can be made to open under two keys; two recipients must not be shown two texts. */
+function commitmentTo(primitives: Primitives, content: Bytes): Bytes {
+  return primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 content-key"), content));
 }
 
 /** `boxes` are the recipients' X25519 keys, in the order of `to`. */
 export function sealTo(
   primitives: Primitives,
+  context: SealContext,
   boxes: readonly Bytes[],
   plaintext: Bytes,
 ): { seal: Seal; body: Bytes } {
   const content = primitives.random(32);
-  const ephemeral = primitives.generateDhKeyPair();
-  const { publicKey: key } = ephemeral;
-  const wraps = boxes.map((box) => {
+  const pair = primitives.generateDhKeyPair();
+  const { publicKey: ephemeral } = pair;
+  const wraps = boxes.map((recipient) => {
     // An all-zero result is only had with a key that is none (K5); its owner opens nothing, and nobody else does.
-    const shared = ephemeral.agree(box) ?? primitives.random(32);
-    return primitives.secretboxSeal(wrapKey(primitives, shared, key, box), NONCE, content);
+    const shared = pair.agree(recipient) ?? primitives.random(32);
+    const key = wrapKey(primitives, shared, context, { ephemeral, recipient });
+    return primitives.secretboxSeal(key, NONCE, content);
   });
-  return { seal: { key, wraps }, body: primitives.secretboxSeal(content, NONCE, plaintext) };
+  const commitment = commitmentTo(primitives, content);
+  return {
+    seal: { key: ephemeral, commitment, wraps },
+    body: primitives.secretboxSeal(content, NONCE, plaintext),
+  };
 }
 
 /** What was sealed to `own`, the recipient at place `index` of `to`; `undefined` when it does not open. */
 export function openSealed(
   primitives: Primitives,
-  own: DhKeyPair,
-  index: number,
+  context: SealContext,
+  own: { readonly keys: DhKeyPair; readonly index: number },
   { seal, body }: { seal: Seal; body: Bytes },
 ): Bytes | undefined {
-  const wrapped = seal.wraps[index];
-  const shared = own.agree(seal.key);
+  const wrapped = seal.wraps[own.index];
+  const shared = own.keys.agree(seal.key);
   if (wrapped === undefined || shared === undefined) return undefined;
-  const key = wrapKey(primitives, shared, seal.key, own.publicKey);
-  const content = primitives.secretboxOpen(key, NONCE, wrapped);
-  return content === undefined ? undefined : primitives.secretboxOpen(content, NONCE, body);
+  const keys = { ephemeral: seal.key, recipient: own.keys.publicKey };
+  const content = primitives.secretboxOpen(wrapKey(primitives, shared, context, keys), NONCE, wrapped);
+  if (content === undefined || !equalBytes(commitmentTo(primitives, content), seal.commitment))
+    return undefined;
+  return primitives.secretboxOpen(content, NONCE, body);
 }
 
-/** The seal as a signature covers it (O3); nothing for a message to everybody. */
-export function sealBytes(seal: Seal | undefined): Bytes {
-  return seal === undefined ? new Uint8Array(0) : concat(seal.key, ...seal.wraps);
+/** What a signature covers of a message's content (O3): hashes, so that it can be checked by those who are not shown it. */
+export function digestsOf(primitives: Primitives, seal: Seal | undefined, body: Bytes): Digests {
+  const sealed = seal === undefined ? NOTHING : concat(seal.key, seal.commitment, ...seal.wraps);
+  return { seal: primitives.sha256(sealed), body: primitives.sha256(body) };
 }
+
+const NOTHING = new Uint8Array(0);

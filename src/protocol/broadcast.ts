@@ -1,15 +1,18 @@
+import { digestsOf } from "./addressed.ts";
 import type { Bytes } from "./bytes.ts";
 import { ROOM_STREAM } from "./channel.ts";
 import type { ChatEvent, FrameCodec, HostFrame, SystemRoomEvent } from "./frames.ts";
 import { History, type Beginning } from "./history.ts";
 import type { RoomOrder } from "./order.ts";
 import { recipientNames, systemEvent } from "./participant.ts";
+import type { Primitives } from "./primitives.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { Seat } from "./seat.ts";
 import type { Seating } from "./seating.ts";
 import type { Speaker } from "./speaker.ts";
 
 export interface BroadcastOptions {
+  readonly primitives: Primitives;
   readonly codec: FrameCodec;
   readonly seats: Seating;
   readonly order: RoomOrder;
@@ -42,16 +45,21 @@ export class Broadcast {
 
   /** A message that has been verified, or is the host's own. */
   chat(event: ChatEvent, body: Bytes, hash: Bytes, now: number): void {
-    const { order, seats, codec } = this.#options;
+    const { primitives, order, seats, codec } = this.#options;
     const seq = order.view.seq + 1;
     order.appendChat(seq, now, event, hash);
-    const { from, n, to } = event;
+    const { seal, ...fields } = event;
+    const { from, n, to } = fields;
     const place = { seq, ts: now };
     const whole = codec.encodeHostFrame({ t: "event", ...place, event }, body);
     const withheld =
       to === undefined
         ? whole
-        : codec.encodeHostFrame({ t: "event", ...place, event: { kind: "withheld", from, n, hash } });
+        : codec.encodeHostFrame({
+            t: "event",
+            ...place,
+            event: { ...fields, kind: "withheld", to, digests: digestsOf(primitives, seal, body) },
+          });
     for (const seat of seats.all) {
       const { id } = seat.member;
       if (id === from) this.#deliver(seat, codec.encodeHostFrame({ t: "own", ...place, n }), now);

@@ -46,13 +46,20 @@ const viewSchema = z.strictObject({ seq: counter, chain: hash });
 /** `key` verifies what a member signs (Ed25519), `box` is what others seal to (X25519). */
 const member = z.strictObject({ id: memberId, name, key: bytesOf(32), box: bytesOf(32) });
 
-/** How a message for some is sealed: an ephemeral X25519 key, and the content key wrapped for each of `to`, in order. */
+/**
+ * How a message for some is sealed: an ephemeral X25519 key, what the content key hashes to, and that key wrapped for each
+ * of `to`, in order.
+ */
 const seal = z.strictObject({
   key: bytesOf(32),
+  commitment: hash,
   wraps: z.array(bytesOf(WRAP_BYTES)).check(z.minLength(1), z.maxLength(ROOM.maxMembers)),
 });
 
-const chatFields = {
+/** Those who are to read it, and nobody else. */
+const recipients = z.array(memberId).check(z.minLength(1), z.maxLength(ROOM.maxMembers));
+
+const signedFields = {
   /** The sender's own count of its messages, from 1. */
   n: ordinal,
   /** Hash of the sender's message before this one; zeros for its first. */
@@ -60,11 +67,17 @@ const chatFields = {
   view: viewSchema,
   intent: z.optional(z.enum(INTENTS)),
   replyTo: z.optional(ordinal),
-  /** Only these are to read it; everybody when left out. */
-  to: z.optional(z.array(memberId).check(z.minLength(1), z.maxLength(ROOM.maxMembers))),
-  seal: z.optional(seal),
   sig: bytesOf(64),
 };
+
+const chatFields = { ...signedFields, to: z.optional(recipients), seal: z.optional(seal) };
+
+/** What stands in the signature for a seal and a body that are not shown. */
+const digests = z.strictObject({ seal: hash, body: hash });
+
+function isUnique(list: readonly unknown[]): boolean {
+  return new Set(list).size === list.length;
+}
 
 /** Recipients are named once each, and each has its wrap (O10). */
 function isAddressed(message: {
@@ -72,7 +85,7 @@ function isAddressed(message: {
   seal?: z.infer<typeof seal> | undefined;
 }): boolean {
   const { to = [], seal: sealed } = message;
-  return to.length === (sealed?.wraps.length ?? 0) && new Set(to).size === to.length;
+  return to.length === (sealed?.wraps.length ?? 0) && isUnique(to);
 }
 
 export const LEAVE_CAUSES = ["left", "lost", "removed", "fell-behind"] as const;
@@ -80,8 +93,10 @@ export const END_CAUSES = ["closed", "idle", "host-stopped"] as const;
 
 const roomEvent = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("chat"), from: memberId, ...chatFields }).check(z.refine(isAddressed)),
-  /** A message to others: its place, and what holds it there. */
-  z.strictObject({ kind: z.literal("withheld"), from: memberId, n: ordinal, hash }),
+  /** A message to others: everything of it but what it says, so that its sender's signature holds it in its place. */
+  z
+    .strictObject({ kind: z.literal("withheld"), from: memberId, ...signedFields, to: recipients, digests })
+    .check(z.refine(({ to }) => isUnique(to))),
   z.strictObject({ kind: z.literal("joined"), member }),
   z.strictObject({ kind: z.literal("left"), id: memberId, cause: z.enum(LEAVE_CAUSES) }),
   z.strictObject({ kind: z.literal("idle-warning"), endsInMs: counter }),
@@ -147,6 +162,7 @@ const welcome = z.strictObject({
 });
 
 export type Seal = z.infer<typeof seal>;
+export type Digests = z.infer<typeof digests>;
 export type View = z.infer<typeof viewSchema>;
 export type MemberRecord = z.infer<typeof member>;
 export type RoomEvent = z.infer<typeof roomEvent>;

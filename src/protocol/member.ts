@@ -299,8 +299,9 @@ export class Member {
     if (event.kind === "chat") return this.#said(order, { seq, ts, event, body, text });
     if (event.kind === "withheld") {
       this.#assertNotOwn(event.from);
-      order.verifyWithheld(event);
-      return order.appendChat(seq, ts, event, event.hash);
+      if (event.to.includes(this.self))
+        throw new TunnelError("order-broken", { detail: "a message kept back from one whom it is for" });
+      return order.appendChat(seq, ts, event, order.verifyWithheld(event));
     }
     this.#happened(order, { seq, ts, event }, now);
   }

@@ -1,14 +1,22 @@
 import { ascii, concat, equalBytes, lengthPrefixed, u64be, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
-import { sealBytes } from "./addressed.ts";
-import type { ChatEvent, MemberRecord, SayFrame, SystemRoomEvent, View } from "./frames.ts";
+import { digestsOf } from "./addressed.ts";
+import type {
+  ChatEvent,
+  Digests,
+  MemberRecord,
+  SayFrame,
+  SystemRoomEvent,
+  View,
+  WithheldEvent,
+} from "./frames.ts";
 import { MEMBER_ID_BYTES, memberIdFrom, type MemberId, type RoomId } from "./ids.ts";
 import { ROOM } from "./limits.ts";
 import type { Primitives, SigningKeyPair } from "./primitives.ts";
 import { foldedName } from "./text.ts";
 
-/** Everything of a message that its sender signs, apart from the text. */
-export type SignedFields = Omit<SayFrame, "t" | "sig">;
+/** Everything of a message that its sender signs, apart from its content. */
+export type SignedFields = Omit<SayFrame, "t" | "sig" | "seal">;
 
 const NO_HASH = new Uint8Array(32);
 
@@ -17,13 +25,7 @@ export function memberIdOf(primitives: Primitives, key: Bytes): MemberId {
 }
 
 /** What a signature covers (O3): the room, the sender, its count and history, the order it saw, and what it says to whom. */
-export function signedBytes(
-  primitives: Primitives,
-  room: RoomId,
-  from: MemberId,
-  fields: SignedFields,
-  body: Bytes,
-): Bytes {
+export function signedBytes(room: RoomId, from: MemberId, fields: SignedFields, digests: Digests): Bytes {
   return lengthPrefixed(
     ascii("tunnel-mcp/1 room-msg"),
     ascii(room),
@@ -35,8 +37,8 @@ export function signedBytes(
     ascii(fields.intent ?? ""),
     u64be(fields.replyTo ?? 0),
     ascii((fields.to ?? []).join(",")),
-    sealBytes(fields.seal),
-    primitives.sha256(body),
+    digests.seal,
+    digests.body,
   );
 }
 
@@ -60,13 +62,19 @@ export class Signer {
     return this.#keys.publicKey;
   }
 
+  /** Number of the message that is signed next. */
+  get next(): number {
+    return this.#count + 1;
+  }
+
   sign(message: { view: View; body: Bytes } & Pick<SayFrame, "intent" | "replyTo" | "to" | "seal">): {
-    fields: SignedFields & { sig: Bytes };
+    fields: Omit<SayFrame, "t">;
     hash: Bytes;
   } {
     const { body, ...rest } = message;
     const fields = { ...rest, n: this.#count + 1, prev: this.#last };
-    const bytes = signedBytes(this.#primitives, this.#room, this.id, fields, body);
+    const digests = digestsOf(this.#primitives, fields.seal, body);
+    const bytes = signedBytes(this.#room, this.id, fields, digests);
     const hash = this.#primitives.sha256(bytes);
     const sig = this.#keys.sign(bytes);
     this.#count = fields.n;
@@ -150,9 +158,18 @@ export class RoomOrder {
    * host-equivocation (its sender was told another order than this replica)
    */
   verify(event: ChatEvent, body: Bytes): Bytes {
+    return this.#verify(event, digestsOf(this.#primitives, event.seal, body));
+  }
+
+  /** The same for a message to others, of which this replica is not told what it says (O10). */
+  verifyWithheld(event: WithheldEvent): Bytes {
+    return this.#verify(event, event.digests);
+  }
+
+  #verify(event: SignedFields & { from: MemberId; sig: Bytes }, digests: Digests): Bytes {
     const sender = this.#roster.get(event.from);
     if (sender === undefined) throw broken("a message from nobody");
-    const bytes = signedBytes(this.#primitives, this.#room, event.from, event, body);
+    const bytes = signedBytes(this.#room, event.from, event, digests);
     if (!this.#primitives.verifySignature(sender.key, bytes, event.sig))
       throw broken("a message its sender did not sign");
     const last = this.#senders.get(event.from);
@@ -165,18 +182,6 @@ export class RoomOrder {
     if (known !== undefined && !equalBytes(known, event.view.chain))
       throw new TunnelError("host-equivocation");
     return this.#primitives.sha256(bytes);
-  }
-
-  /**
-   * Checks the place of a message that others may read (O10): what it says shows when its sender speaks again, since
-   * that message names this one's hash.
-   * @throws {TunnelError} order-broken
-   */
-  verifyWithheld({ from, n }: { from: MemberId; n: number }): void {
-    const last = this.#senders.get(from);
-    if (!this.#roster.has(from)) throw broken("a message from nobody");
-    if (last !== undefined && n !== last.n + 1)
-      throw broken("a message of this sender is missing or repeated");
   }
 
   /** Takes a verified message, or this participant's own, into the order. */

@@ -65,6 +65,7 @@ export class Room {
     const { id, key, box } = this.#speaker;
     this.#order = RoomOrder.genesis(primitives, this.id, { id, name: options.hostName, key, box });
     this.#broadcast = new Broadcast({
+      primitives,
       codec: this.#codec,
       seats: this.#seats,
       order: this.#order,

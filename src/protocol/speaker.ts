@@ -18,11 +18,13 @@ export interface Speech {
 /** One participant's own voice and ear: the keys it signs with and that others seal to. */
 export class Speaker {
   readonly #primitives: Primitives;
+  readonly #room: RoomId;
   readonly #signer: Signer;
   readonly #box: DhKeyPair;
 
   constructor(primitives: Primitives, room: RoomId) {
     this.#primitives = primitives;
+    this.#room = room;
     this.#signer = new Signer(primitives, primitives.generateSigningKeyPair(), room);
     this.#box = primitives.generateDhKeyPair();
   }
@@ -50,6 +52,7 @@ export class Speaker {
         ? { body: plaintext }
         : sealTo(
             this.#primitives,
+            { room: this.#room, from: this.id, n: this.#signer.next },
             named.map(({ box }) => box),
             plaintext,
           );
@@ -60,9 +63,10 @@ export class Speaker {
   }
 
   /** The text of a message that is sealed to some; `undefined` when not to this participant, or not properly. */
-  open({ to, seal }: Pick<ChatEvent, "to" | "seal">, body: Bytes): string | undefined {
+  open({ from, n, to, seal }: ChatEvent, body: Bytes): string | undefined {
     if (to === undefined || seal === undefined) return undefined;
-    const plaintext = openSealed(this.#primitives, this.#box, to.indexOf(this.id), { seal, body });
+    const own = { keys: this.#box, index: to.indexOf(this.id) };
+    const plaintext = openSealed(this.#primitives, { room: this.#room, from, n }, own, { seal, body });
     const text = plaintext === undefined ? undefined : this.#primitives.decodeUtf8(plaintext);
     return text !== undefined && isText(text) ? text : undefined;
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { openSealed, sealTo } from "../../src/protocol/addressed.ts";
-import { concat, lengthPrefixed, toHex, type Bytes } from "../../src/protocol/bytes.ts";
+import { concat, lengthPrefixed, toHex, u64be, type Bytes } from "../../src/protocol/bytes.ts";
+import { memberIdFrom, roomIdFrom } from "../../src/protocol/ids.ts";
 import { sealedToKey } from "../../src/protocol/keys.ts";
 import type { Entry } from "../../src/protocol/transcript.ts";
 import { Impostor } from "../support/impostor.ts";
@@ -9,14 +10,19 @@ import { codeOf } from "../support/thrown.ts";
 import { endOf, guestDid, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";
 
 const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const CONTEXT = {
+  room: roomIdFrom(nodePrimitives.random(16)),
+  from: memberIdFrom(nodePrimitives.random(8)),
+  n: 7,
+};
 
 describe("a sealed text", () => {
   it("[K8] opens for each of those it is for, at its own place, and for nobody else", () => {
     const [ben, cid, eve] = [1, 2, 3].map(() => nodePrimitives.generateDhKeyPair());
     if (ben === undefined || cid === undefined || eve === undefined) throw new Error("no keys");
-    const sealed = sealTo(nodePrimitives, [ben.publicKey, cid.publicKey], utf8("between us"));
-    expect(openSealed(nodePrimitives, ben, 0, sealed)).toEqual(utf8("between us"));
-    expect(openSealed(nodePrimitives, cid, 1, sealed)).toEqual(utf8("between us"));
+    const sealed = sealTo(nodePrimitives, CONTEXT, [ben.publicKey, cid.publicKey], utf8("between us"));
+    expect(openSealed(nodePrimitives, CONTEXT, { keys: ben, index: 0 }, sealed)).toEqual(utf8("between us"));
+    expect(openSealed(nodePrimitives, CONTEXT, { keys: cid, index: 1 }, sealed)).toEqual(utf8("between us"));
     for (const [who, index] of [
       [ben, 1],
       [cid, 0],
@@ -25,34 +31,49 @@ describe("a sealed text", () => {
       [ben, 2],
       [ben, -1],
     ] as const)
-      expect(openSealed(nodePrimitives, who, index, sealed)).toBeUndefined();
+      expect(openSealed(nodePrimitives, CONTEXT, { keys: who, index }, sealed)).toBeUndefined();
   });
 
   it("[K8] does not open when a bit of the seal or the body is another one", () => {
     const ben = nodePrimitives.generateDhKeyPair();
-    const { seal, body } = sealTo(nodePrimitives, [ben.publicKey], utf8("x"));
+    const { seal, body } = sealTo(nodePrimitives, CONTEXT, [ben.publicKey], utf8("x"));
     const flipped = (bytes: Bytes): Bytes => bytes.map((byte, at) => (at === 5 ? byte ^ 1 : byte));
     const open = (changed: { seal: typeof seal; body: Bytes }): Bytes | undefined =>
-      openSealed(nodePrimitives, ben, 0, changed);
+      openSealed(nodePrimitives, CONTEXT, { keys: ben, index: 0 }, changed);
     expect(open({ seal: { ...seal, key: flipped(seal.key) }, body })).toBeUndefined();
     expect(open({ seal: { ...seal, wraps: seal.wraps.map(flipped) }, body })).toBeUndefined();
     expect(open({ seal, body: flipped(body) })).toBeUndefined();
     expect(open({ seal: { ...seal, key: new Uint8Array(32) }, body })).toBeUndefined();
+    expect(open({ seal: { ...seal, commitment: flipped(seal.commitment) }, body })).toBeUndefined();
+    expect(open({ seal, body })).toEqual(utf8("x"));
+  });
+
+  it("[K8] does not open in another room, under another name, or in another message of the same sender", () => {
+    const ben = nodePrimitives.generateDhKeyPair();
+    const sealed = sealTo(nodePrimitives, CONTEXT, [ben.publicKey], utf8("x"));
+    for (const other of [
+      { room: roomIdFrom(nodePrimitives.random(16)) },
+      { from: memberIdFrom(nodePrimitives.random(8)) },
+      { n: 8 },
+    ]) {
+      const own = { keys: ben, index: 0 };
+      expect(openSealed(nodePrimitives, { ...CONTEXT, ...other }, own, sealed)).toBeUndefined();
+    }
   });
 
   it("[K8] is made by the formula of the specification", () => {
     const primitives = seededPrimitives("sealed to");
     const ben = primitives.generateDhKeyPair();
-    const { seal, body } = sealTo(primitives, [ben.publicKey], utf8("hi"));
+    const { seal, body } = sealTo(primitives, CONTEXT, [ben.publicKey], utf8("hi"));
     const shared = ben.agree(seal.key) ?? new Uint8Array(0);
-    const key = nodePrimitives.hkdfSha256(
-      shared,
-      lengthPrefixed(seal.key, ben.publicKey),
-      utf8("tunnel-mcp/1 sealed-to"),
-      32,
-    );
-    expect(toHex(sealedToKey(primitives, shared, lengthPrefixed(seal.key, ben.publicKey)))).toBe(toHex(key));
+    const { room, from, n } = CONTEXT;
+    const binding = lengthPrefixed(utf8(room), utf8(from), u64be(n), seal.key, ben.publicKey);
+    const key = nodePrimitives.hkdfSha256(shared, binding, utf8("tunnel-mcp/1 sealed-to"), 32);
+    expect(toHex(sealedToKey(primitives, shared, binding))).toBe(toHex(key));
     const content = nodePrimitives.secretboxOpen(key, new Uint8Array(24), seal.wraps[0] ?? key);
+    const label = utf8("tunnel-mcp/1 content-key");
+    const committed = nodePrimitives.sha256(lengthPrefixed(label, content ?? key));
+    expect(toHex(seal.commitment)).toBe(toHex(committed));
     expect(nodePrimitives.secretboxOpen(content ?? key, new Uint8Array(24), body)).toEqual(utf8("hi"));
   });
 });
@@ -161,7 +182,12 @@ describe("a message for some", () => {
     const impostor = new Impostor(world, world.link());
     impostor.enter();
     world.settle();
-    const wrong = sealTo(nodePrimitives, [impostor.box.publicKey, impostor.box.publicKey], utf8("x"));
+    const wrong = sealTo(
+      nodePrimitives,
+      CONTEXT,
+      [impostor.box.publicKey, impostor.box.publicKey],
+      utf8("x"),
+    );
     const view = ben.member.membership?.order.view ?? impostor.view();
     const to = [ben.member.self, world.room.self];
     const { fields } = impostor.signer.sign({ body: wrong.body, view, to, seal: wrong.seal });
@@ -184,7 +210,12 @@ describe("a message for some", () => {
     impostor.enter();
     world.settle();
     const box = ben.member.membership?.order.members.find(({ id }) => id === ben.member.self)?.box;
-    const { seal, body } = sealTo(nodePrimitives, [box ?? new Uint8Array(32)], utf8("\u001b]0;x\u0007"));
+    const { seal, body } = sealTo(
+      nodePrimitives,
+      CONTEXT,
+      [box ?? new Uint8Array(32)],
+      utf8("\u001b]0;x\u0007"),
+    );
     const view = ben.member.membership?.order.view ?? impostor.view();
     const { fields } = impostor.signer.sign({ body, view, to: [ben.member.self], seal });
     impostor.data(impostor.codec.encodeMemberFrame({ t: "say", ...fields }, body));
@@ -195,7 +226,7 @@ describe("a message for some", () => {
 
   it("has room for 63 recipients and 64 KiB of text", () => {
     const boxes = Array.from({ length: 63 }, () => nodePrimitives.generateDhKeyPair().publicKey);
-    const { seal, body } = sealTo(nodePrimitives, boxes, utf8("x".repeat(64 * 1_024)));
+    const { seal, body } = sealTo(nodePrimitives, CONTEXT, boxes, utf8("x".repeat(64 * 1_024)));
     expect(seal.wraps).toHaveLength(63);
     expect(concat(...seal.wraps).length + body.length).toBeLessThan(128 * 1_024);
   });

@@ -47,13 +47,15 @@ const addressed = fc.option(
 );
 const sealKey = bytes(32);
 const withAddress = <Message>(message: fc.Arbitrary<Message>) =>
-  fc
-    .tuple(message, addressed, sealKey)
-    .map(([one, pairs, key]) =>
-      pairs === undefined
-        ? one
-        : { ...one, to: pairs.map(([to]) => to), seal: { key, wraps: pairs.map(([, wrap]) => wrap) } },
-    );
+  fc.tuple(message, addressed, sealKey).map(([one, pairs, key]) =>
+    pairs === undefined
+      ? one
+      : {
+          ...one,
+          to: pairs.map(([to]) => to),
+          seal: { key, commitment: key, wraps: pairs.map(([, wrap]) => wrap) },
+        },
+  );
 const required = ["n", "prev", "view", "sig"] as const;
 const said = withAddress(
   fc.record({ t: fc.constant("say" as const), ...chat }, { requiredKeys: ["t", ...required] }),
@@ -66,7 +68,16 @@ const chatEvent = withAddress(
 );
 const systemEvents: fc.Arbitrary<RoomEvent> = fc.oneof(
   fc.record({ kind: fc.constant("joined" as const), member }),
-  fc.record({ kind: fc.constant("withheld" as const), from: id, n: positive, hash: bytes(32) }),
+  fc.record(
+    {
+      kind: fc.constant("withheld" as const),
+      from: id,
+      ...chat,
+      to: fc.uniqueArray(id, { minLength: 1, maxLength: 5 }),
+      digests: fc.record({ seal: bytes(32), body: bytes(32) }),
+    },
+    { requiredKeys: ["kind", "from", "to", "digests", ...required] },
+  ),
   fc.record({ kind: fc.constant("left" as const), id, cause: fc.constantFrom(...LEAVE_CAUSES) }),
   fc.record({ kind: fc.constant("idle-warning" as const), endsInMs: counter }),
   fc.record({ kind: fc.constant("ended" as const), cause: fc.constantFrom(...END_CAUSES) }),

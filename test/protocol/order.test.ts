@@ -60,10 +60,12 @@ describe("order and signatures", () => {
       utf8("request"),
       u64be(1),
       utf8(""),
-      utf8(""),
+      sha256(),
       sha256(utf8("hi")),
     );
-    expect(toHex(signedBytes(primitives, room, ben.signer.id, fields, utf8("hi")))).toBe(toHex(signed));
+    expect(
+      toHex(signedBytes(room, ben.signer.id, fields, { seal: sha256(), body: sha256(utf8("hi")) })),
+    ).toBe(toHex(signed));
     expect(primitives.verifySignature(ben.signer.publicKey, signed, fields.sig)).toBe(true);
     const next = ben.signer.sign({ body: utf8("again"), view }).fields;
     expect([next.n, toHex(next.prev)]).toEqual([2, toHex(sha256(signed))]);

@@ -224,8 +224,7 @@ function runOrder(scenario: z.infer<typeof orderScenario>): Expectation {
       const { seq, ts, event } = frame;
       if (event.kind === "chat") order.appendChat(seq, ts, event, order.verify(event, body));
       else if (event.kind === "withheld") {
-        order.verifyWithheld(event);
-        order.appendChat(seq, ts, event, event.hash);
+        order.appendChat(seq, ts, event, order.verifyWithheld(event));
       } else order.appendSystem(seq, ts, event);
     }
   });
@@ -497,7 +496,7 @@ function makeFrames(): VectorFile {
   const zeros = (length: number): string => toBase64url(new Uint8Array(length));
   const say = `{"t":"say","n":1,"prev":"${zeros(32)}","view":{"seq":0,"chain":"${zeros(32)}"},"sig":"${zeros(64)}"}`;
   const TO = `"to":["${zeros(8)}"]`;
-  const SEAL = `"seal":{"key":"${zeros(32)}","wraps":["${zeros(48)}"]}`;
+  const SEAL = `"seal":{"key":"${zeros(32)}","commitment":"${zeros(32)}","wraps":["${zeros(48)}"]}`;
   const own = '{"t":"own","seq":1,"ts":0,"n":1}';
   const ended = '{"t":"event","seq":1,"ts":0,"event":{"kind":"ended","cause":"closed"}}';
   const ok: [string, (typeof DECODERS)[number], string][] = [
@@ -509,7 +508,7 @@ function makeFrames(): VectorFile {
       "a message to others",
       "host",
       rawFrame(
-        `{"t":"event","seq":1,"ts":0,"event":{"kind":"withheld","from":"${zeros(8)}","n":1,"hash":"${zeros(32)}"}}`,
+        `{"t":"event","seq":1,"ts":0,"event":{"kind":"withheld","from":"${zeros(8)}",${say.slice(11, -1)},${TO},"digests":{"seal":"${zeros(32)}","body":"${zeros(32)}"}}}`,
       ),
     ],
     ["the end", "host", rawFrame(ended)],
@@ -601,7 +600,7 @@ function makeOrders(): VectorFile {
   const take = (seq: number, one: RoomEvent, text = ""): string => {
     const ts = 1_700_000_000_000 + seq;
     if (one.kind === "chat") order.appendChat(seq, ts, one, order.verify(one, bodyOf(text)));
-    else if (one.kind === "withheld") order.appendChat(seq, ts, one, one.hash);
+    else if (one.kind === "withheld") order.appendChat(seq, ts, one, order.verifyWithheld(one));
     else order.appendSystem(seq, ts, one);
     return event(seq, one, text);
   };
