@@ -163,10 +163,16 @@ export class Dialler {
       claim: this.#claim,
       codec,
       confirm,
-      deadline: now + (this.#addresses.hasNext ? LINK.hopTimeoutMs : LINK.connectTimeoutMs),
+      deadline: now + this.#patienceMs,
     });
     this.#state = { name: "connecting", attempt };
     this.#options.emit({ type: "dial", connection, origin: this.#addresses.current });
+  }
+
+  /** Short only where another address is left, and only at first: on a slow link nothing else would ever be enough. */
+  get #patienceMs(): number {
+    const isHasty = this.#addresses.hasNext && this.#failures < LINK.hastyRounds;
+    return isHasty ? LINK.hopTimeoutMs : LINK.connectTimeoutMs;
   }
 
   #message(attempt: Attempt, message: Bytes, now: number): DiallerEvent | undefined {

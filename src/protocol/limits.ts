@@ -92,6 +92,8 @@ export const LINK = {
   connectTimeoutMs: 15 * SECOND,
   /** The same where another address of the host is still to be tried: one that swallows everything must not hold that up. */
   hopTimeoutMs: 5 * SECOND,
+  /** … in so many rounds; after that every address gets the full time, for links that need it. */
+  hastyRounds: 4,
   /** Addresses that a host may have at once: one in use, a spare, and each being replaced. */
   maxAddresses: 4,
   /** Reconnecting: first wait, growth, ceiling; each wait is scaled by a random factor of 0.5 to 1. */

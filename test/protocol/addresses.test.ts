@@ -72,6 +72,16 @@ describe("where the host is to be found", () => {
     expect(guest.member.link.name).toBe("connected");
   });
 
+  it("[U3] a link so slow that five seconds are not enough is given fifteen after some rounds", () => {
+    const { world, guest } = paired();
+    announce(world, [FIRST, SECOND]);
+    world.setOrigin(SECOND, "hole");
+    world.cut(guest);
+    world.latency = () => 1_100;
+    world.advance(3 * MINUTE);
+    expect(guest.member.link.name).toBe("connected");
+  });
+
   it.each([
     ["wss://a.example", ["wss://b.example", "wss://b.example:8443"], true],
     ["wss://a.example", ["wss://b.example", "ws://b.example"], false],
