@@ -49,6 +49,8 @@ export interface Crossing {
   hostUp: boolean;
   /** Until then the host reads nothing of it. */
   readsAt: number;
+  /** What has arrived at the host and was not read yet. */
+  readonly unread: Bytes[];
   readonly toHost: Direction;
   readonly toGuest: Direction;
 }
@@ -57,7 +59,15 @@ export function crossingBetween(
   ends: Pick<Crossing, "guest" | "connection" | "memberConnection" | "origin">,
 ): Crossing {
   const direction = (): Direction => ({ passed: 0, dueAt: 0, isHole: false });
-  return { ...ends, guestUp: true, hostUp: true, readsAt: 0, toHost: direction(), toGuest: direction() };
+  return {
+    ...ends,
+    guestUp: true,
+    hostUp: true,
+    readsAt: 0,
+    unread: [],
+    toHost: direction(),
+    toGuest: direction(),
+  };
 }
 
 /** From now on nothing comes out of this connection, and nobody is told. */

@@ -319,8 +319,8 @@ function makeHandshakes(): VectorFile {
   const signer = new Signer(nodePrimitives, guestKeys, roomId);
   const host = new Signer(nodePrimitives, hostKeys, roomId);
   // Of a seed of their own, so that the messages before CONFIRM do not depend on them.
-  const { random } = seededPrimitives("vectors: boxes");
-  const boxes = { guest: random(32), host: random(32) };
+  const others = seededPrimitives("vectors: boxes");
+  const boxes = { guest: others.random(32), host: others.random(32) };
   const order = RoomOrder.genesis(nodePrimitives, roomId, {
     id: host.id,
     name: "ana",

@@ -9,15 +9,8 @@ import type { Primitives } from "../../src/protocol/primitives.ts";
 import type { RoomEffect, RoomInput, RoomOptions } from "../../src/protocol/room-io.ts";
 import { Room } from "../../src/protocol/room.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import {
-  crossingBetween,
-  fallInto,
-  honest,
-  type Crossing,
-  type Guest,
-  type Way,
-} from "./simulation-crossing.ts";
-import { Timeline } from "./simulation-timeline.ts";
+import { fallInto, honest, type Guest, type Way } from "./simulation-crossing.ts";
+import { Wire } from "./simulation-wire.ts";
 
 export type { Guest, Tamper } from "./simulation-crossing.ts";
 export { endOf, flipBit, guestDid, texts } from "./simulation-crossing.ts";
@@ -48,9 +41,7 @@ export class World {
   isRecording = true;
   /** How far the host's clock is ahead. */
   hostSkew = 0;
-  readonly #timeline = new Timeline();
-  readonly #crossings = new Map<number, Crossing>();
-  readonly #crossingsOf = new Map<Guest, Crossing[]>();
+  readonly #wire: Wire;
   readonly #guests: Guest[] = [];
   readonly #primitives: Primitives;
   /** Whose effects have to be carried out. */
@@ -59,7 +50,6 @@ export class World {
   #roomWakesAt = Number.POSITIVE_INFINITY;
   /** What arrives at a host that sleeps. */
   #hostHeld: (() => void)[] | undefined;
-  #connections = 0;
 
   constructor(options: Partial<RoomOptions> = {}, primitives: Primitives = nodePrimitives) {
     const defaults = {
@@ -70,6 +60,14 @@ export class World {
       inviteMs: ROOM.inviteLifetimeMs,
     };
     this.#primitives = primitives;
+    this.#wire = new Wire({
+      now: () => this.now,
+      latency: (guest) => this.latency(guest),
+      isRecording: () => this.isRecording,
+      admits: (guest) => this.room.admits(guest.source, this.hostNow),
+      tellRoom: (input) => this.#tellRoom(input),
+      tellGuest: (guest, input) => this.#tellGuest(guest, input),
+    });
     this.room = new Room(primitives, { ...defaults, ...options }, this.now);
   }
 
@@ -125,7 +123,7 @@ export class World {
     const end = this.now + ms;
     this.settle();
     for (let turns = 0; turns < 10_000; turns += 1) {
-      let next = Math.min(this.#roomWakesAt, this.#timeline.next);
+      let next = Math.min(this.#roomWakesAt, this.#wire.next);
       for (const guest of this.#guests) next = Math.min(next, guest.wakesAt);
       if (next > end) {
         this.now = end;
@@ -154,7 +152,7 @@ export class World {
   forget(guest: Guest): void {
     this.cut(guest);
     this.#guests.splice(this.#guests.indexOf(guest), 1);
-    this.#crossingsOf.delete(guest);
+    this.#wire.forget(guest);
   }
 
   /** What the room asked its driver to do, of one kind. */
@@ -168,34 +166,33 @@ export class World {
 
   /** The wire between a guest and the host breaks; both ends notice. */
   cut(guest: Guest): void {
-    for (const crossing of this.#of(guest)) this.#lose(crossing);
+    for (const crossing of this.#wire.of(guest)) this.#wire.lose(crossing);
     this.settle();
   }
 
   /** Only the guest notices that its connection is gone; the host still holds the old socket. */
   loseGuestSide(guest: Guest): void {
-    for (const crossing of this.#of(guest)) this.#loseGuest(crossing);
+    for (const crossing of this.#wire.of(guest)) this.#wire.loseGuest(crossing);
     this.settle();
   }
 
   /** Only the host notices; the guest waits for somebody who is not there any more. */
   loseHostSide(guest: Guest): void {
-    for (const crossing of this.#of(guest)) this.#loseHost(crossing);
+    for (const crossing of this.#wire.of(guest)) this.#wire.loseHost(crossing);
     this.settle();
   }
 
   /** Nothing arrives any more that way, and nobody is told: only silence says so. For the connections of now. */
   blackHole(guest: Guest, ways: readonly Way[] = ["toHost", "toGuest"]): void {
-    for (const crossing of this.#of(guest)) fallInto(crossing, ways);
+    for (const crossing of this.#wire.of(guest)) fallInto(crossing, ways);
   }
 
   /** An address of the host changes, and with it every connection over it that cannot go on. */
   setOrigin(origin: string, state: OriginState): void {
     this.origins.set(origin, state);
-    for (const crossing of this.#crossings.values()) {
-      if (crossing.origin !== origin || state === "up") continue;
+    for (const crossing of state === "up" ? [] : this.#wire.over(origin)) {
       if (state === "hole") fallInto(crossing);
-      else this.#lose(crossing);
+      else this.#wire.lose(crossing);
     }
     this.settle();
   }
@@ -203,15 +200,15 @@ export class World {
   /** Whether what each says to the other would arrive now. */
   isWhole(guest: Guest): boolean {
     const isAwake = guest.held === undefined && !this.isHostAsleep;
-    const isUp = this.#of(guest).some(
-      ({ hostUp, guestUp, toHost, toGuest }) => hostUp && guestUp && !toHost.isHole && !toGuest.isHole,
-    );
+    const isUp = this.#wire
+      .of(guest)
+      .some(({ hostUp, guestUp, toHost, toGuest }) => hostUp && guestUp && !toHost.isHole && !toGuest.isHole);
     return isAwake && isUp && guest.member.link.name === "connected";
   }
 
   /** Connections of this guest that either end believes in. */
   connectionsOf(guest: Guest): number {
-    return this.#of(guest).length;
+    return this.#wire.of(guest).length;
   }
 
   /** A lid is closed: no timer runs and nothing is read, while the other end goes on. */
@@ -240,7 +237,7 @@ export class World {
 
   /** A socket of somebody who is no machine of ours. */
   stranger(source = "203.0.113.9"): { connection: number; send: (message: Bytes) => void } {
-    const connection = this.#nextConnection();
+    const connection = this.#wire.nextConnection();
     this.#tellRoom({ type: "opened", connection, source });
     return { connection, send: (message) => this.#tellRoom({ type: "message", connection, message }) };
   }
@@ -254,11 +251,6 @@ export class World {
   }
 
   // --- the machines ---
-
-  #nextConnection(): number {
-    this.#connections += 1;
-    return this.#connections;
-  }
 
   #tellRoom(input: RoomInput): void {
     if (this.#hostHeld !== undefined) {
@@ -282,7 +274,7 @@ export class World {
     for (let rounds = 0; rounds < 1_000_000; rounds += 1) {
       if (this.#isRoomDirty) this.#performRoom();
       if (this.#dirty.size > 0) this.#performGuests();
-      const next = this.#timeline.take(this.now);
+      const next = this.#wire.take();
       if (next !== undefined) next();
       else if (!this.#isRoomDirty && this.#dirty.size === 0) return;
     }
@@ -295,11 +287,10 @@ export class World {
       if (this.isRecording) this.hostEffects.push(effect);
       if (effect.type === "entry") this.hostEntries.push(effect.entry);
       this.observe(undefined, effect);
-      const crossing = "connection" in effect ? this.#crossings.get(effect.connection) : undefined;
+      const crossing = "connection" in effect ? this.#wire.at(effect.connection) : undefined;
       if (crossing === undefined) continue;
-      if (effect.type === "send")
-        this.#send(crossing, "toGuest", () => this.#arriveAtGuest(crossing, effect.message));
-      if (effect.type === "hangup") this.#hangup(crossing, "toGuest");
+      if (effect.type === "send") this.#wire.send(crossing, "toGuest", effect.message);
+      if (effect.type === "hangup") this.#wire.hangup(crossing, "toGuest");
       if (effect.type === "pause") crossing.readsAt = this.now + effect.ms;
     }
     const wakesAt = this.#hostHeld === undefined ? this.room.nextDeadline() : undefined;
@@ -313,113 +304,27 @@ export class World {
         if (this.isRecording) guest.effects.push(effect);
         if (effect.type === "entry") guest.entries.push(effect.entry);
         this.observe(guest, effect);
-        if (effect.type === "dial") this.#timeline.at(this.now, this.now, () => this.#dial(guest, effect));
+        if (effect.type === "dial") this.#wire.soon(() => this.#dial(guest, effect));
         if (effect.type !== "send" && effect.type !== "hangup") continue;
-        const crossing = this.#crossingsOf
-          .get(guest)
-          ?.find((one) => one.memberConnection === effect.connection);
+        const crossing = this.#wire.of(guest).find((one) => one.memberConnection === effect.connection);
         if (crossing === undefined) continue;
-        if (effect.type === "send")
-          this.#send(crossing, "toHost", () => this.#arriveAtHost(crossing, effect.message));
-        else this.#hangup(crossing, "toHost");
+        if (effect.type === "send") this.#wire.send(crossing, "toHost", effect.message);
+        else this.#wire.hangup(crossing, "toHost");
       }
       const wakesAt = guest.held === undefined ? guest.member.nextDeadline() : undefined;
       guest.wakesAt = wakesAt === undefined ? Number.POSITIVE_INFINITY : wakesAt - guest.skew;
     }
   }
 
-  // --- the wire ---
-
-  #of(guest: Guest): Crossing[] {
-    return [...(this.#crossingsOf.get(guest) ?? [])];
-  }
-
-  #forget(crossing: Crossing): void {
-    this.#crossings.delete(crossing.connection);
-    const others = this.#of(crossing.guest).filter((other) => other !== crossing);
-    this.#crossingsOf.set(crossing.guest, others);
-  }
-
-  #send(crossing: Crossing, way: Way, arrive: () => void): void {
-    const direction = crossing[way];
-    direction.dueAt = Math.max(direction.dueAt, this.now + this.latency(crossing.guest));
-    this.#timeline.at(direction.dueAt, this.now, arrive);
-  }
-
-  #dial(guest: Guest, effect: Extract<MemberEffect, { type: "dial" }>): void {
-    const { connection: memberConnection } = effect;
-    const { origin } = effect;
+  #dial(guest: Guest, { connection, origin }: Extract<MemberEffect, { type: "dial" }>): void {
     const state = this.origins.get(origin) ?? "dead";
     if (guest.offline || state === "dead" || this.room.ended !== undefined)
-      return this.#tellGuest(guest, { type: "closed", connection: memberConnection });
+      return this.#tellGuest(guest, { type: "closed", connection });
     if (state === "gone") {
       const error = new TunnelError("tunnel-gone");
-      return this.#tellGuest(guest, { type: "failed", connection: memberConnection, error, isGone: true });
+      return this.#tellGuest(guest, { type: "failed", connection, error, isGone: true });
     }
-    if (state === "hole" || this.isHostAsleep) return;
-    const connection = this.#nextConnection();
-    const crossing = crossingBetween({ guest, connection, memberConnection, origin });
-    this.#crossings.set(connection, crossing);
-    this.#crossingsOf.set(guest, [...this.#of(guest), crossing]);
-    guest.connection = connection;
-    this.#send(crossing, "toHost", () => {
-      if (!crossing.hostUp) return;
-      this.#send(crossing, "toGuest", () => {
-        if (crossing.guestUp) this.#tellGuest(guest, { type: "opened", connection: memberConnection });
-      });
-      this.#tellRoom({ type: "opened", connection, source: guest.source });
-    });
-  }
-
-  #arriveAtGuest(crossing: Crossing, message: Bytes): void {
-    const { guest, toGuest, memberConnection: connection } = crossing;
-    if (!crossing.guestUp || toGuest.isHole) return;
-    if (this.isRecording) guest.wire.toGuest.push(message);
-    const arriving = guest.tamperToGuest(message, toGuest.passed);
-    toGuest.passed += 1;
-    for (const arrived of arriving) this.#tellGuest(guest, { type: "message", connection, message: arrived });
-  }
-
-  #arriveAtHost(crossing: Crossing, message: Bytes): void {
-    const { guest, toHost, connection } = crossing;
-    if (!crossing.hostUp || toHost.isHole) return;
-    if (crossing.readsAt > this.now) {
-      this.#timeline.at(crossing.readsAt, this.now, () => this.#arriveAtHost(crossing, message));
-      return;
-    }
-    if (this.isRecording) guest.wire.toHost.push(message);
-    const arriving = guest.tamperToHost(message, toHost.passed);
-    toHost.passed += 1;
-    for (const arrived of arriving) this.#tellRoom({ type: "message", connection, message: arrived });
-  }
-
-  /** One end closes: what it said before arrives first, then the other end is told, unless a hole swallows both. */
-  #hangup(crossing: Crossing, way: Way): void {
-    const loseNear = way === "toGuest" ? () => this.#loseHost(crossing) : () => this.#loseGuest(crossing);
-    const loseFar = way === "toGuest" ? () => this.#loseGuest(crossing) : () => this.#loseHost(crossing);
-    this.#timeline.at(this.now, this.now, loseNear);
-    this.#send(crossing, way, () => {
-      if (!crossing[way].isHole) loseFar();
-    });
-  }
-
-  #lose(crossing: Crossing): void {
-    this.#loseHost(crossing);
-    this.#loseGuest(crossing);
-  }
-
-  #loseHost(crossing: Crossing): void {
-    if (!crossing.hostUp) return;
-    crossing.hostUp = false;
-    this.#tellRoom({ type: "closed", connection: crossing.connection });
-    if (!crossing.guestUp) this.#forget(crossing);
-  }
-
-  #loseGuest(crossing: Crossing): void {
-    if (!crossing.guestUp) return;
-    crossing.guestUp = false;
-    this.#tellGuest(crossing.guest, { type: "closed", connection: crossing.memberConnection });
-    if (!crossing.hostUp) this.#forget(crossing);
+    if (state === "up" && !this.isHostAsleep) this.#wire.open(guest, connection, origin);
   }
 }
 

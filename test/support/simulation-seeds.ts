@@ -1,0 +1,74 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { simulate } from "./simulation.ts";
+
+/** Seeds that have failed once; the next run begins with them. Relative to where the project's scripts run. */
+const KEPT = path.resolve("test/failing-seeds.json");
+
+function isSeed(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+export function keptSeeds(): number[] {
+  if (!existsSync(KEPT)) return [];
+  const kept: unknown = JSON.parse(readFileSync(KEPT, "utf8"));
+  if (!Array.isArray(kept) || !kept.every(isSeed))
+    throw new Error("failing-seeds.json is no list of numbers");
+  return kept;
+}
+
+function keep(seed: number): void {
+  const seeds = [...new Set([...keptSeeds(), seed])].toSorted((a, b) => a - b);
+  writeFileSync(KEPT, `[${seeds.join(", ")}]\n`);
+}
+
+/** What a number of seeds was about, so that a run that proves nothing shows. */
+export interface Tally {
+  rooms: number;
+  alarms: number;
+  places: number;
+  redials: number;
+  moves: number;
+  /** Messages to some, and entries told to somebody who came after them. */
+  addressed: number;
+  past: number;
+  /** Rooms with 8 members or more. */
+  crowds: number;
+  /** Ends of stays by their reason. */
+  readonly ends: Map<string, number>;
+}
+
+export function newTally(): Tally {
+  return {
+    rooms: 0,
+    alarms: 0,
+    places: 0,
+    redials: 0,
+    moves: 0,
+    addressed: 0,
+    past: 0,
+    crowds: 0,
+    ends: new Map(),
+  };
+}
+
+/** Runs one seed into the tally. @throws {Error} when it fails: kept, and with the command that repeats it */
+export function runSeed(seed: number, tally: Tally): void {
+  try {
+    const { checks, world } = simulate(seed);
+    tally.rooms += 1;
+    tally.alarms += checks.alarms;
+    tally.places += world.hostEntries.length;
+    tally.redials += checks.redials;
+    tally.moves += checks.moves;
+    tally.addressed += checks.order.addressed;
+    tally.past += checks.order.past;
+    if (checks.all.length >= 8) tally.crowds += 1;
+    for (const reason of checks.ends) tally.ends.set(reason, (tally.ends.get(reason) ?? 0) + 1);
+  } catch (error) {
+    keep(seed);
+    const message = error instanceof Error ? error.message : String(error);
+    const repeat = `npm run soak -- --first ${seed} --seeds 1`;
+    throw new Error(`seed ${seed} fails; to repeat it: ${repeat}\n${message}`, { cause: error });
+  }
+}
