@@ -1,4 +1,4 @@
-import { ascii, concat, equalBytes, lengthPrefixed, u64be, type Bytes } from "./bytes.ts";
+import { ascii, concat, equalBytes, lengthPrefixed, u64be, wipe, type Bytes } from "./bytes.ts";
 import { sealedToKey } from "./keys.ts";
 import type { Digests, Seal } from "./frames.ts";
 import type { MemberId, RoomId } from "./ids.ts";
@@ -48,13 +48,14 @@ export function sealTo(
     // An all-zero result is only had with a key that is none (K5); its owner opens nothing, and nobody else does.
     const shared = pair.agree(recipient) ?? primitives.random(32);
     const key = wrapKey(primitives, shared, context, { ephemeral, recipient });
-    return primitives.secretboxSeal(key, NONCE, content);
+    const wrap = primitives.secretboxSeal(key, NONCE, content);
+    wipe(shared, key);
+    return wrap;
   });
-  const commitment = commitmentTo(primitives, content);
-  return {
-    seal: { key: ephemeral, commitment, wraps },
-    body: primitives.secretboxSeal(content, NONCE, plaintext),
-  };
+  const seal = { key: ephemeral, commitment: commitmentTo(primitives, content), wraps };
+  const body = primitives.secretboxSeal(content, NONCE, plaintext);
+  wipe(content);
+  return { seal, body };
 }
 
 /** What was sealed to `own`, the recipient at place `index` of `to`; `undefined` when it does not open. */
@@ -67,11 +68,14 @@ export function openSealed(
   const wrapped = seal.wraps[own.index];
   const shared = own.keys.agree(seal.key);
   if (wrapped === undefined || shared === undefined) return undefined;
-  const keys = { ephemeral: seal.key, recipient: own.keys.publicKey };
-  const content = primitives.secretboxOpen(wrapKey(primitives, shared, context, keys), NONCE, wrapped);
-  if (content === undefined || !equalBytes(commitmentTo(primitives, content), seal.commitment))
-    return undefined;
-  return primitives.secretboxOpen(content, NONCE, body);
+  const key = wrapKey(primitives, shared, context, { ephemeral: seal.key, recipient: own.keys.publicKey });
+  const content = primitives.secretboxOpen(key, NONCE, wrapped);
+  wipe(shared, key);
+  if (content === undefined) return undefined;
+  const isCommitted = equalBytes(commitmentTo(primitives, content), seal.commitment);
+  const plaintext = isCommitted ? primitives.secretboxOpen(content, NONCE, body) : undefined;
+  wipe(content);
+  return plaintext;
 }
 
 /** What a signature covers of a message's content (O3): hashes, so that it can be checked by those who are not shown it. */

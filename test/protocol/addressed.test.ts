@@ -184,7 +184,7 @@ describe("a message for some", () => {
     world.settle();
     const wrong = sealTo(
       nodePrimitives,
-      CONTEXT,
+      { room: world.room.id, from: impostor.signer.id, n: 1 },
       [impostor.box.publicKey, impostor.box.publicKey],
       utf8("x"),
     );
@@ -212,7 +212,7 @@ describe("a message for some", () => {
     const box = ben.member.membership?.order.members.find(({ id }) => id === ben.member.self)?.box;
     const { seal, body } = sealTo(
       nodePrimitives,
-      CONTEXT,
+      { room: world.room.id, from: impostor.signer.id, n: 1 },
       [box ?? new Uint8Array(32)],
       utf8("\u001b]0;x\u0007"),
     );

@@ -180,8 +180,6 @@ export class Checks {
 
   /** Whether everything that it has not heard goes out before a last word (G5). */
   #isSmall(guest: Guest): boolean {
-    const { chars } = this.order;
-    if (chars < SMALL_ROOM_CHARS) return true;
     let unheard = 0;
     for (let seq = guest.member.lastSeq + 1; seq <= this.#world.room.lastSeq; seq += 1)
       unheard += this.order.saidAt(seq)?.message.text.length ?? UNKNOWN_CHARS;
