@@ -46,6 +46,7 @@ describe.each<[Era, Era]>([
       goal: "align the orders API",
       self: { id: expect.any(String), name: "ana" },
       transport: "direct",
+      history: false,
       joinLink: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+\/t\/[\w-]{22}#1\.[\w-]{43}\.[\w-]{43}$/),
       joinLinkExpiresInSec: 600,
       invite: expect.any(String),

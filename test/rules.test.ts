@@ -94,7 +94,9 @@ describe("the limits of docs/PROTOCOL.md", () => {
   it("[R3] equal those of the code, all of them and no others", () => {
     const { PRE_AUTH, RECORD, ROOM, LINK, RATE } = limits;
     const code = Object.entries({ PRE_AUTH, RECORD, ROOM, LINK, RATE }).flatMap(([group, values]) =>
-      Object.entries(values).map(([name, value]) => [`${group}.${name}`, value] as const),
+      Object.entries(values).flatMap(([name, value]) =>
+        typeof value === "number" ? [[`${group}.${name}`, value] as const] : [],
+      ),
     );
     expect(Object.fromEntries(table)).toEqual(Object.fromEntries(code));
     const buckets = limits.RECORD_BUCKETS.map((bucket) => bucket.toLocaleString("en-US"));

@@ -47,7 +47,7 @@ const NOTICE_TEXTS = {
     "The address in some pending invites is gone, so they do not work any more. Give your human the new ones in `invites` to pass on instead.",
 } as const satisfies Record<Notice["notice"], string>;
 
-function noticeView(notice: Notice): Payload {
+function noticeView(notice: Notice, now: number): Payload {
   switch (notice.notice) {
     case "alarm":
       return { error: errorView(notice.error), memberName: notice.member };
@@ -57,7 +57,12 @@ function noticeView(notice: Notice): Payload {
       return {};
     case "invites-reissued":
       return {
-        invites: notice.invites.map((invite) => ({ replaces: invite.replaces, ...inviteView(invite) })),
+        invites: notice.invites
+          .filter(({ expiresAt }) => expiresAt > now)
+          .map(({ replaces, expiresAt, ...invite }) => ({
+            replaces,
+            ...inviteView({ ...invite, expiresInMs: expiresAt - now }),
+          })),
       };
   }
 }
@@ -74,7 +79,15 @@ function messageView({ entry, redelivered }: Delivered, now: number, fence: Fenc
   const ours = { seq, from: "tunnel", fromName: "tunnel", kind: "system" };
   if (entry.kind === "notice") {
     const text = NOTICE_TEXTS[entry.notice];
-    return { ...ours, event: entry.notice, local: true, ...noticeView(entry), text, ...common, ...again };
+    return {
+      ...ours,
+      event: entry.notice,
+      local: true,
+      ...noticeView(entry, now),
+      text,
+      ...common,
+      ...again,
+    };
   }
   const { event, past } = entry;
   const subject = "member" in entry ? { member: entry.member, memberName: entry.name } : {};

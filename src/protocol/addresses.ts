@@ -80,5 +80,7 @@ export class Addresses {
   prefer(origin: string): void {
     this.#worked = origin;
     this.#retired.delete(origin);
+    // Also in the round that is under way.
+    this.#untried = [origin, ...this.#untried.filter((other) => other !== origin)];
   }
 }

@@ -1,7 +1,7 @@
 import { concat, readU64be, u32be, u64be, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
 import { LINK } from "./limits.ts";
-import { Outbox, type Durable } from "./outbox.ts";
+import { DATA_HEADER_BYTES, Outbox, type Durable } from "./outbox.ts";
 import { CLOSE_PAYLOAD_BYTES, closeReason, FRAME, type Frame, type RecordLayer } from "./record.ts";
 
 /** The stream that carries the room service. Others are refused until a service of theirs exists (S1). */
@@ -18,7 +18,6 @@ interface Received {
   readonly reply: readonly Bytes[];
 }
 
-const DATA_HEADER_BYTES = 8 + 8 + 4;
 const EMPTY = new Uint8Array(0);
 const NOTHING: Received = { event: undefined, reply: [] };
 
@@ -48,10 +47,6 @@ export class Channel {
   readonly #outbox = new Outbox();
   #connection: Connection | undefined;
 
-  get connected(): boolean {
-    return this.#connection !== undefined;
-  }
-
   /** Number of the last durable frame received: the resume point to tell the peer. */
   get received(): number {
     return this.#outbox.received;
@@ -70,6 +65,11 @@ export class Channel {
   /** Frames that the peer has not confirmed. */
   get waiting(): number {
     return this.#outbox.waiting;
+  }
+
+  /** Share of the outbox that is taken, 0 to 1. */
+  get fill(): number {
+    return this.#outbox.bytes / LINK.maxOutboxBytes;
   }
 
   /** When the peer was last heard on this connection, in ms since the epoch. */
@@ -255,7 +255,7 @@ export class Channel {
       const frame = this.#outbox.after(connection.sentUpTo);
       if (frame === undefined) break;
       connection.sentUpTo = frame.number;
-      connection.inFlight += frame.payload.length;
+      connection.inFlight += frame.wireBytes;
       connection.askedAt ??= now;
       messages.push(...this.#sealData(frame, now));
     }

@@ -181,7 +181,7 @@ export const ERRORS = {
   },
   "outbox-full": {
     message: "too many messages are waiting to be delivered, so this one was not accepted",
-    next: "Wait until the other side is connected again (tunnel_status) and send it again.",
+    next: "Wait until the others have caught up or are connected again (tunnel_status shows it), and send it again.",
     retryable: true,
   },
 

@@ -111,8 +111,8 @@ export const LINK = {
 } as const;
 
 /**
- * What one member may send once it is in (PROTOCOL §6.1). Generous for agents, and a few per cent of a core at the host. A
- * faster one is read more slowly, never cut: its own socket fills up, and nobody else's.
+ * What one member may send once it is in (PROTOCOL §6.1). Generous for agents, and at most about a fifth of a core at the
+ * host of a full room. A faster one is read more slowly, never cut: its own socket fills up, and nobody else's.
  */
 export const RATE = {
   /** Records, and WebSocket pings and pongs, a second … */
@@ -125,7 +125,13 @@ export const RATE = {
   /** A whole outbox. */
   bytesBurst: 8 * MIB,
   /** A message goes out to every member: for so many of them it costs its sender once more. */
-  membersPerShare: 8,
+  membersPerShare: 2,
+  /** How long a speaker is not read from when the outbox of a connected member is so full. */
+  congestionMs: [
+    [1 / 2, 250],
+    [3 / 4, 2 * SECOND],
+    [7 / 8, 5 * SECOND],
+  ] as readonly (readonly [fill: number, ms: number])[],
   /** Well below {@link LINK.answerMs}, since nothing of a member is heard meanwhile. */
   maxPauseMs: 5 * SECOND,
 } as const;

@@ -9,7 +9,13 @@ export type MemberEffect =
   /** `origin` is the address to dial; the path is that of the room. */
   | { readonly type: "dial"; readonly connection: ConnectionId; readonly origin: string }
   | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
-  | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
+  /** `linger`: what was sent last has not been confirmed, and is to arrive if it can. */
+  | {
+      readonly type: "hangup";
+      readonly connection: ConnectionId;
+      readonly code: number;
+      readonly linger?: boolean;
+    }
   /** This member's own arrival has its place in the room: it sees what the others see. */
   | { readonly type: "joined" }
   | { readonly type: "entry"; readonly entry: Entry }

@@ -350,8 +350,9 @@ export class Member {
     // Whoever comes is there; the NOTE that says so follows later.
     else if (event.kind === "joined") {
       const heardAgoMs = this.#presenceAt - now;
-      this.#presence = [...this.#presence, { id: event.member.id, connected: true, heardAgoMs, read: 0 }];
+      this.#presence.push({ id: event.member.id, connected: true, heardAgoMs, read: 0 });
     }
+    if (event.kind === "left") this.#presence = this.#presence.filter(({ id }) => id !== event.id);
     this.#effects.push({ type: "entry", entry: { kind: "system", seq, ts, ...this.#past, ...entry } });
     if (isSelf) this.#effects.push({ type: "joined" });
     if (event.kind === "ended") this.#end({ by: "host", cause: event.cause });
@@ -402,16 +403,17 @@ export class Member {
   }
 
   #end(end: MemberEnd): void {
-    this.#hangup(HANGUP.normal);
+    this.#hangup(HANGUP.normal, end.by === "self" && this.#channel.waiting > 0);
     this.#channel.detach();
     this.#dialler.stop();
     this.#ended = end;
     this.#effects.push({ type: "ended", end });
   }
 
-  #hangup(code: number): void {
+  #hangup(code: number, linger = false): void {
     const { connection } = this.#dialler;
-    if (connection !== undefined) this.#effects.push({ type: "hangup", connection, code });
+    if (connection !== undefined)
+      this.#effects.push({ type: "hangup", connection, code, ...(linger ? { linger } : {}) });
   }
 
   #send(messages: readonly Bytes[]): void {

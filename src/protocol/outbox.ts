@@ -1,12 +1,14 @@
 import type { Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
-import { LINK } from "./limits.ts";
+import { LINK, RECORD, RECORD_BUCKETS } from "./limits.ts";
 
 /** A durable frame on its way: numbered from 1 per direction, for the member's whole stay. */
 export interface Durable {
   readonly number: number;
   readonly stream: number;
   readonly payload: Bytes;
+  /** What it takes on the wire, padding included. */
+  readonly wireBytes: number;
 }
 
 /**
@@ -54,25 +56,32 @@ export class Outbox {
   push(stream: number, payload: Bytes): Durable {
     if (!this.hasRoomFor(payload.length)) throw new TunnelError("outbox-full");
     this.#lastSent += 1;
-    const frame = { number: this.#lastSent, stream, payload };
+    const frame = { number: this.#lastSent, stream, payload, wireBytes: wireBytesOf(payload.length) };
     this.#unconfirmed.push(frame);
     this.#bytes += payload.length;
     return frame;
   }
 
-  /** The peer has everything up to `number` (D2); gives the bytes that this set free. @throws {TunnelError} protocol-violation for a number never sent */
+  /** Bytes of payload that the peer has not confirmed. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The peer has everything up to `number` (D2); gives the bytes on the wire that this set free. @throws {TunnelError} protocol-violation for a number never sent */
   confirm(number: number): number {
     if (number > this.#lastSent)
       throw new TunnelError("protocol-violation", { detail: "acknowledged the unsent" });
     let done = 0;
     let freed = 0;
+    let bytes = 0;
     for (const frame of this.#unconfirmed) {
       if (frame.number > number) break;
-      freed += frame.payload.length;
+      freed += frame.wireBytes;
+      bytes += frame.payload.length;
       done += 1;
     }
     this.#unconfirmed.splice(0, done);
-    this.#bytes -= freed;
+    this.#bytes -= bytes;
     return freed;
   }
 
@@ -87,4 +96,13 @@ export class Outbox {
     this.#lastReceived = number;
     return true;
   }
+}
+
+/** Number, acknowledgement and stream of a DATA frame (PROTOCOL §5). */
+export const DATA_HEADER_BYTES = 8 + 8 + 4;
+
+/** The record that a durable frame of so much payload fills. */
+function wireBytesOf(payloadBytes: number): number {
+  const bytes = RECORD.overheadBytes + RECORD.headerBytes + DATA_HEADER_BYTES + payloadBytes;
+  return RECORD_BUCKETS.find((bucket) => bucket >= bytes) ?? RECORD.maxFrameBytes;
 }

@@ -8,7 +8,13 @@ import type { Entry } from "./transcript.ts";
 /** What the host's machine asks its driver to do. */
 export type RoomEffect =
   | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
-  | { readonly type: "hangup"; readonly connection: ConnectionId; readonly code: number }
+  /** `linger`: what was sent last has not been confirmed, and is to arrive if it can. */
+  | {
+      readonly type: "hangup";
+      readonly connection: ConnectionId;
+      readonly code: number;
+      readonly linger?: boolean;
+    }
   | { readonly type: "member"; readonly connection: ConnectionId }
   /** Reads nothing from it for so long: its member sends more than it may (E1). */
   | { readonly type: "pause"; readonly connection: ConnectionId; readonly ms: number }

@@ -179,17 +179,18 @@ export class Room {
     const { to } = utterance;
     if (to?.some((id) => this.#seats.of(id) === undefined)) throw new TunnelError("member-unknown");
     const bytes = this.#primitives.encodeUtf8(utterance.text).length;
-    const reachable = this.#seats.all.some((seat) => seat.channel.hasRoomFor(bytes + ROOM.maxTextBytes));
-    if (!reachable) throw new TunnelError("outbox-full");
+    // Whoever is away may lose its seat by it, but not all of them, and nobody who is only slow.
+    const hasRoom = ({ channel }: Seat): boolean => channel.hasRoomFor(bytes + ROOM.maxTextBytes);
+    const audience = this.#seats.all.filter(({ member }) => to?.includes(member.id) !== false);
+    if (!audience.some(hasRoom) || audience.some((seat) => isConnected(seat) && !hasRoom(seat)))
+      throw new TunnelError("outbox-full");
     this.#idle.touch(now);
     const { fields, body, hash } = this.#speaker.say(utterance, this.#order.view, this.#order.members);
     const event: ChatEvent = { kind: "chat", from: this.self, ...fields };
     this.#broadcast.chat(event, body, hash, now);
     this.#broadcast.show(event, utterance.text, now);
     const seq = this.lastSeq;
-    const isMeant = ({ member, connection }: Seat): boolean =>
-      connection !== undefined && to?.includes(member.id) !== false;
-    this.#receipts.expect(seq, this.#seats.all.filter(isMeant));
+    this.#receipts.expect(seq, audience.filter(isConnected));
     this.#expel(now);
     return seq;
   }
@@ -232,7 +233,7 @@ export class Room {
       const { connection } = seat;
       if (connection === undefined) continue;
       this.#send(connection, seat.channel.finish(CLOSE_OF[cause], now));
-      this.#hangup(connection, HANGUP.normal);
+      this.#hangup(connection, HANGUP.normal, seat.channel.waiting > 0);
     }
     this.#ledger.wipe();
     this.#effects.push({ type: "ended", cause });
@@ -269,6 +270,16 @@ export class Room {
   #spend(connection: ConnectionId, frames: number, bytes: number, now: number): void {
     const ms = this.#seats.at(connection)?.budget.spend(frames, bytes, now) ?? 0;
     if (ms > 0) this.#effects.push({ type: "pause", connection, ms });
+  }
+
+  /** What a member says goes out to all: it has the price of its copies, and waits for those who cannot keep up (E1, E3). */
+  #spendCopies({ connection }: Seat, bytes: number, now: number): void {
+    if (connection === undefined) return;
+    const shares = Math.floor(this.#seats.size / RATE.membersPerShare);
+    this.#spend(connection, shares, shares * bytes, now);
+    const fullest = Math.max(0, ...this.#seats.all.filter(isConnected).map(({ channel }) => channel.fill));
+    const ms = RATE.congestionMs.findLast(([fill]) => fullest >= fill)?.[1];
+    if (ms !== undefined) this.#effects.push({ type: "pause", connection, ms });
   }
 
   #enter(entrant: Entrant, connection: ConnectionId, now: number): boolean {
@@ -350,7 +361,10 @@ export class Room {
       this.#spend(connection, isAnswer ? RATE.answerPrice : 1, message.length, now);
       this.#send(connection, reply);
       for (const seq of this.#receipts.confirmed(seat)) this.#effects.push({ type: "reached", seq });
-      if (event?.type === "durable") this.#memberFrame(seat, event.payload, now);
+      if (event?.type === "durable") {
+        this.#memberFrame(seat, event.payload, now);
+        this.#spendCopies(seat, message.length, now);
+      }
       if (event?.type === "note") this.#memberNote(seat, this.#codec.decodeMemberNote(event.payload), now);
       // A full window may have kept the frame back that says so.
       if (event?.type === "close" && event.reason === CLOSE.left) this.#remove(seat, "left", now);
@@ -374,8 +388,6 @@ export class Room {
       throw new TunnelError("protocol-violation", { detail: "a message that refers to nothing" });
     }
     this.#broadcast.chat(event, body, hash, now);
-    const shares = Math.floor(this.#seats.size / RATE.membersPerShare);
-    if (seat.connection !== undefined) this.#spend(seat.connection, shares, shares * payload.length, now);
     // The host is a participant like the others: what is not for it, its agent does not see (O10).
     if (event.to?.includes(this.self) !== false)
       this.#hear(event, text ?? this.#speaker.open(event, body), now);
@@ -413,7 +425,8 @@ export class Room {
   #remove(seat: Seat, cause: LeaveCause, now: number): void {
     if (seat.connection !== undefined) {
       this.#send(seat.connection, seat.channel.finish(cause === "left" ? CLOSE.left : CLOSE.removed, now));
-      this.#drop(seat, HANGUP.normal, now);
+      this.#hangup(seat.connection, HANGUP.normal, seat.channel.waiting > 0);
+      this.#drop(seat, undefined, now);
     }
     wipe(seat.credential.psk, seat.credential.mac);
     this.#seats.remove(seat);
@@ -487,7 +500,11 @@ export class Room {
     for (const message of messages) this.#effects.push({ type: "send", connection, message });
   }
 
-  #hangup(connection: ConnectionId, code: number): void {
-    this.#effects.push({ type: "hangup", connection, code });
+  #hangup(connection: ConnectionId, code: number, linger = false): void {
+    this.#effects.push({ type: "hangup", connection, code, ...(linger ? { linger } : {}) });
   }
+}
+
+function isConnected({ connection }: Seat): boolean {
+  return connection !== undefined;
 }

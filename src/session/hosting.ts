@@ -271,7 +271,7 @@ export class Hosting implements TunnelHandle {
       this.inbox.notify({ notice: "address-lost", error: this.#addressLost });
     if (urls.length > 0 && this.#isAstray) this.inbox.notify({ notice: "address-restored" });
     this.#isAstray = urls.length === 0;
-    const invites = this.#invites.reissue(urls);
+    const invites = this.#invites.reissue(urls, this.#clock.now());
     if (invites.length > 0) this.inbox.notify({ notice: "invites-reissued", invites });
   }
 

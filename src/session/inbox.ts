@@ -92,10 +92,13 @@ export class Inbox {
 
   /** A word of this server to its agent; dropped while one of the same kind about the same thing is unread. */
   notify(notice: Notice): void {
-    const subject = subjectOf(notice);
+    const { about, news } = subjectOf(notice);
+    let known: string | undefined;
     for (const [, entry] of this.#log.after(this.#place().position)) {
-      if (subject !== undefined && entry.kind === "notice" && subjectOf(entry) === subject) return;
+      if (entry.kind === "notice" && subjectOf(entry).about === about) known = subjectOf(entry).news;
     }
+    // Of what changes to and fro only the last word counts.
+    if (about !== undefined && known === news) return;
     this.#log.append({ kind: "notice", seq: this.lastSeq, ts: this.#clock.now(), ...notice });
     this.#waiters.wake();
   }
@@ -198,15 +201,19 @@ function sizeOf(entry: Entry | NoticeEntry): number {
     : 0;
 }
 
-/** What makes two notices the same news, so that a peer cannot fill the log with them; never the same for invites. */
-function subjectOf(notice: Notice): string | undefined {
+/**
+ * What a notice is about, and its news: the same news again is not worth another notice, so that a peer cannot fill the
+ * log with them. Invites are always news.
+ */
+function subjectOf(notice: Notice): { about: string | undefined; news: string } {
+  const news = notice.notice;
   switch (notice.notice) {
     case "alarm":
-      return `alarm ${notice.error.code} ${notice.member ?? ""}`;
+      return { about: `alarm ${notice.error.code} ${notice.member ?? ""}`, news };
     case "address-lost":
     case "address-restored":
-      return notice.notice;
+      return { about: "address", news };
     case "invites-reissued":
-      return undefined;
+      return { about: undefined, news };
   }
 }

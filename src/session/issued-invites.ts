@@ -47,7 +47,7 @@ export class IssuedInvites {
   }
 
   /** New invites, with all their time before them, for those whose link leads to none of these addresses any more. */
-  reissue(addresses: readonly string[]): Reissued[] {
+  reissue(addresses: readonly string[], now: number): Reissued[] {
     const [best] = addresses;
     if (best === undefined) return [];
     const pending = new Map(this.pending().map((invite) => [invite.inviteId, invite]));
@@ -57,7 +57,8 @@ export class IssuedInvites {
       else if (!addresses.includes(address)) {
         this.#addresses.delete(inviteId);
         this.revoke(inviteId);
-        reissued.push({ replaces: inviteId, ...this.#mint(best) });
+        const { expiresInMs, ...invite } = this.#mint(best);
+        reissued.push({ replaces: inviteId, ...invite, expiresAt: now + expiresInMs });
       }
     }
     return reissued;

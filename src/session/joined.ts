@@ -86,7 +86,15 @@ export class Joined implements TunnelHandle {
     const dial = await loadDial();
     let joined: Joined | undefined;
     const cancel = (): void => joined?.stopJoining(new TunnelError("cancelled"));
-    const cancelTimer = options.clock.after(JOIN_LIMIT_MS, () => joined?.stopJoining(joined.#joinFailure));
+    let cancelTimer = (): void => undefined;
+    const limit = (ms: number): void => {
+      cancelTimer = options.clock.after(ms, () => {
+        // A long history over a slow link is no failure as long as it goes on arriving.
+        if (joined?.isArriving === true) limit(LINK.answerMs);
+        else joined?.stopJoining(joined.#joinFailure);
+      });
+    };
+    limit(JOIN_LIMIT_MS);
     try {
       await new Promise<void>((resolve, reject) => {
         joined = new Joined(options, dial, { resolve, reject });
@@ -182,6 +190,12 @@ export class Joined implements TunnelHandle {
     if (this.#end?.cause === "failed") throw this.#end.error;
     if (signal.aborted) throw new TunnelError("cancelled");
     if (this.#isAway) throw new TunnelError("host-unreachable");
+  }
+
+  /** The host has let this side in, and what comes before its own arrival is on its way. */
+  get isArriving(): boolean {
+    const isHeard = this.#clock.now() - this.#member.lastHeard < LINK.answerMs;
+    return this.#member.membership !== undefined && isHeard;
   }
 
   /** Not connected, and not over either. */

@@ -7,7 +7,8 @@ export interface Reissued {
   readonly inviteId: InviteId;
   /** The secret: whoever has it can join, once. */
   readonly joinLink: string;
-  readonly expiresInMs: number;
+  /** Milliseconds since the epoch: the notice may be read much later. */
+  readonly expiresAt: number;
 }
 
 /** What this side's own server has to say to its agent. Seen by nobody else, and no part of the room's order. */

@@ -12,7 +12,10 @@ export function membersNamed(members: readonly Presence[], wanted: readonly stri
   const found = new Set<MemberId>();
   const unknown: string[] = [];
   for (const one of wanted) {
-    const member = others.find(({ id, name }) => id === one || foldedName(name) === foldedName(one.trim()));
+    // An id first: a name may look like one.
+    const member =
+      others.find(({ id }) => id === one) ??
+      others.find(({ name }) => foldedName(name) === foldedName(one.trim()));
     if (member === undefined) unknown.push(one);
     else found.add(member.id);
   }

@@ -147,7 +147,7 @@ export class MemberSocket {
         return;
       case "hangup":
         if (this.#current?.connection === effect.connection) {
-          hangUp(this.#current.socket, effect.code, this.#options.clock);
+          hangUp(this.#current.socket, effect.code, this.#options.clock, effect.linger);
         }
         return;
       case "joined":

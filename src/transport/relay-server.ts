@@ -85,7 +85,7 @@ class RelayServer implements Relay {
   /** Undoes the byte budget of a socket that has not proved itself. */
   readonly #budgets = new Map<ConnectionId, () => void>();
   /** Undoes the wait of a connection that is not read from for a while. */
-  readonly #resumes = new Map<ConnectionId, () => void>();
+  readonly #resumes = new Map<ConnectionId, { readonly until: number; readonly cancel: () => void }>();
   readonly #upgrader: WebSocketServer;
   readonly #driver: Driver<Room, RoomEffect>;
   /** TCP connections that have not become WebSockets, oldest first. */
@@ -194,7 +194,7 @@ class RelayServer implements Relay {
     socket.on("close", () => {
       this.#sockets.delete(connection);
       this.#budgets.delete(connection);
-      this.#resumes.get(connection)?.();
+      this.#resumes.get(connection)?.cancel();
       this.#resumes.delete(connection);
       this.run((room, now) => room.handle({ type: "closed", connection }, now));
     });
@@ -218,12 +218,19 @@ class RelayServer implements Relay {
 
   /** Its own socket fills up then, and TCP slows its sender down. */
   #pause(connection: ConnectionId, ms: number): void {
-    this.#resumes.get(connection)?.();
+    const { clock } = this.#options;
     const socket = this.#sockets.get(connection);
-    if (socket === undefined) return;
+    const until = clock.now() + ms;
+    const before = this.#resumes.get(connection);
+    // The longest of several reasons counts.
+    if (socket === undefined || (before !== undefined && before.until >= until)) return;
+    before?.cancel();
     socket.pause();
-    const cancel = this.#options.clock.after(ms, () => socket.resume());
-    this.#resumes.set(connection, cancel);
+    const cancel = clock.after(ms, () => {
+      this.#resumes.delete(connection);
+      socket.resume();
+    });
+    this.#resumes.set(connection, { until, cancel });
   }
 
   #perform(effect: RoomEffect): void {
@@ -235,7 +242,7 @@ class RelayServer implements Relay {
       }
       case "hangup": {
         const socket = this.#sockets.get(effect.connection);
-        if (socket !== undefined) hangUp(socket, effect.code, this.#options.clock);
+        if (socket !== undefined) hangUp(socket, effect.code, this.#options.clock, effect.linger);
         return;
       }
       case "pause":

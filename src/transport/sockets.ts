@@ -19,6 +19,8 @@ export const SOCKET_OPTIONS = {
 const MAX_BUFFERED_FOR_PONG = 64 * 1024;
 
 const TERMINATE_AFTER_MS = 1_000;
+/** Two megabytes, padding included, at 2 Mbit/s. */
+const LINGER_MS = 8_000;
 
 /** A message as bytes; `undefined` for a text frame, which the protocol does not have. */
 export function messageBytes(data: RawData, isBinary: boolean): Bytes | undefined {
@@ -59,12 +61,15 @@ export function answerPings(socket: WebSocket): void {
 /** Sockets that are being hung up already: what a peer sends meanwhile must not begin it again. */
 const closing = new WeakSet<WebSocket>();
 
-/** Closes politely, then for certain: the peer's answer to a close frame is not waited for beyond a second. */
-export function hangUp(socket: WebSocket, code: number, clock: Clock): void {
+/**
+ * Closes politely, then for certain. The peer answers a close frame when it has read everything before it: that is waited
+ * for longer when something before it has to arrive.
+ */
+export function hangUp(socket: WebSocket, code: number, clock: Clock, linger = false): void {
   if (socket.readyState === socket.CONNECTING) return socket.terminate();
   if (closing.has(socket)) return;
   closing.add(socket);
   socket.close(code);
-  const cancel = clock.after(TERMINATE_AFTER_MS, () => socket.terminate());
+  const cancel = clock.after(linger ? LINGER_MS : TERMINATE_AFTER_MS, () => socket.terminate());
   socket.once("close", cancel);
 }

@@ -3,6 +3,7 @@ import { Budget } from "../../src/protocol/budget.ts";
 import { RATE, RECORD } from "../../src/protocol/limits.ts";
 import { FRAME } from "../../src/protocol/record.ts";
 import { Impostor } from "../support/impostor.ts";
+import { codeOf } from "../support/thrown.ts";
 import { texts, World } from "../support/wire.ts";
 
 const KIB = 1_024;
@@ -69,5 +70,26 @@ describe("what a member may send", () => {
     expect(world.did("pause").at(-1)).toMatchObject({ connection });
     // A stranger has no budget: its bytes are counted before anything is read from them (A1).
     world.room.handle({ type: "control", connection: 999 }, world.now);
+  });
+
+  it("[E3] a member that talks faster than another one hears is slowed down, and nobody loses a seat", () => {
+    const world = new World();
+    const [ben, cid] = [world.pair("ben"), world.pair("cid")];
+    world.settle();
+    // Ben hears nothing for the moment, and has not gone either: his acknowledgements are under way.
+    ben.tamperToHost = () => [];
+    const text = "x".repeat(60_000);
+    for (let count = 0; count < 80; count += 1) {
+      cid.member.say({ text }, world.now);
+      world.advance(40);
+    }
+    const waits = world.did("pause").filter(({ connection }) => connection === cid.connection);
+    expect(waits.some(({ ms }) => ms === 250)).toBe(true);
+    expect(world.did("pause").some(({ connection }) => connection === ben.connection)).toBe(false);
+    // The host itself is told, while somebody who is there cannot take it.
+    const refusals = Array.from({ length: 80 }, () => codeOf(() => world.room.say({ text }, world.now)));
+    expect(refusals.at(0)).toBeUndefined();
+    expect(refusals.at(-1)).toBe("outbox-full");
+    expect(world.room.presence(world.now).map(({ name }) => name)).toEqual(["ana", "ben", "cid"]);
   });
 });

@@ -152,16 +152,25 @@ describe("a notice of this server", () => {
     const inbox = inboxOf();
     for (let count = 0; count < 10_000; count += 1) inbox.notify(alarm("mallory"));
     inbox.notify(alarm("ben"));
+    inbox.notify(alarm("mallory"));
     expect(inbox.unread).toBe(2);
     inbox.take("a", 9);
     inbox.notify(alarm("mallory"));
     expect(inbox.unread).toBe(1);
   });
 
+  it("of what changes to and fro says how it is in the end", () => {
+    const inbox = inboxOf();
+    const lost: Notice = { notice: "address-lost", error: new TunnelError("cloudflared-exited") };
+    for (const notice of [lost, lost, { notice: "address-restored" } as const, lost]) inbox.notify(notice);
+    const told = inbox.take("a", 9).entries.map(({ entry }) => entry.kind === "notice" && entry.notice);
+    expect(told).toEqual(["address-lost", "address-restored", "address-lost"]);
+  });
+
   it("that holds invites is always another one, and counts for its size", () => {
     const inbox = inboxOf();
     const id = "AAAAAAAAAAAAAAAAAAAAAA" as InviteId;
-    const invite = { replaces: id, inviteId: id, joinLink: "x", expiresInMs: 1 };
+    const invite = { replaces: id, inviteId: id, joinLink: "x", expiresAt: 1 };
     const notice: Notice = { notice: "invites-reissued", invites: Array.from({ length: 63 }, () => invite) };
     inbox.notify(notice);
     inbox.notify(notice);

@@ -29,6 +29,9 @@ export const inviteTool = defineTool({
     const tunnel = call.sessions.resolve(id);
     if (tunnel.role !== "host") throw new TunnelError("not-the-host");
     tunnel.touch();
+    if (remove !== undefined && (count ?? 0) > 0) {
+      throw new TunnelError("input-invalid", { detail: "remove: in a call of its own, without count" });
+    }
     if (revoke !== undefined && !tunnel.revoke(revoke)) throw new TunnelError("invite-unknown");
     if (remove !== undefined) tunnel.remove(remove);
     const invites = tunnel.invite(count ?? (revoke === undefined && remove === undefined ? 1 : 0));
