@@ -67,9 +67,9 @@ export class Channel {
     return this.#outbox.waiting;
   }
 
-  /** Share of the outbox that is taken, 0 to 1. */
-  get fill(): number {
-    return this.#outbox.bytes / LINK.maxOutboxBytes;
+  /** Share of the outbox that is taken, 0 to 1, and the bytes that have ever left it. */
+  get load(): { readonly fill: number; readonly drained: number } {
+    return { fill: this.#outbox.bytes / LINK.maxOutboxBytes, drained: this.#outbox.drained };
   }
 
   /** When the peer was last heard on this connection, in ms since the epoch. */

@@ -126,6 +126,11 @@ export const RATE = {
   bytesBurst: 8 * MIB,
   /** A message goes out to every member: for so many of them it costs its sender once more. */
   membersPerShare: 2,
+  /** From so full an outbox on, a connected member slows the speakers down … */
+  congestedFill: 1 / 2,
+  /** What such a member must take in, in so much time, or lose its seat: 280 kbit/s, at which the others can talk. */
+  catchUpBytes: MIB,
+  catchUpMs: 30 * SECOND,
   /** How long a speaker is not read from when the outbox of a connected member is so full. */
   congestionMs: [
     [1 / 2, 250],

@@ -18,6 +18,7 @@ export interface Durable {
 export class Outbox {
   #unconfirmed: Durable[] = [];
   #bytes = 0;
+  #drained = 0;
   #lastSent = 0;
   #lastReceived = 0;
 
@@ -67,6 +68,11 @@ export class Outbox {
     return this.#bytes;
   }
 
+  /** Bytes of payload that the peer has confirmed, ever. */
+  get drained(): number {
+    return this.#drained;
+  }
+
   /** The peer has everything up to `number` (D2); gives the bytes on the wire that this set free. @throws {TunnelError} protocol-violation for a number never sent */
   confirm(number: number): number {
     if (number > this.#lastSent)
@@ -82,6 +88,7 @@ export class Outbox {
     }
     this.#unconfirmed.splice(0, done);
     this.#bytes -= bytes;
+    this.#drained += bytes;
     return freed;
   }
 

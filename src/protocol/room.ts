@@ -182,13 +182,16 @@ export class Room {
     // Whoever is away may lose its seat by it, but not all of them, and nobody who is only slow.
     const hasRoom = ({ channel }: Seat): boolean => channel.hasRoomFor(bytes + ROOM.maxTextBytes);
     const audience = this.#seats.all.filter(({ member }) => to?.includes(member.id) !== false);
-    if (!audience.some(hasRoom) || audience.some((seat) => isConnected(seat) && !hasRoom(seat)))
+    if (!audience.some(hasRoom) || audience.some((seat) => isConnected(seat) && !hasRoom(seat))) {
+      for (const seat of audience) if (isConnected(seat)) this.#watch(seat, now);
       throw new TunnelError("outbox-full");
+    }
     this.#idle.touch(now);
     const { fields, body, hash } = this.#speaker.say(utterance, this.#order.view, this.#order.members);
     const event: ChatEvent = { kind: "chat", from: this.self, ...fields };
     this.#broadcast.chat(event, body, hash, now);
     this.#broadcast.show(event, utterance.text, now);
+    for (const seat of audience) if (isConnected(seat)) this.#watch(seat, now);
     const seq = this.lastSeq;
     this.#receipts.expect(seq, audience.filter(isConnected));
     this.#expel(now);
@@ -277,9 +280,23 @@ export class Room {
     if (connection === undefined) return;
     const shares = Math.floor(this.#seats.size / RATE.membersPerShare);
     this.#spend(connection, shares, shares * bytes, now);
-    const fullest = Math.max(0, ...this.#seats.all.filter(isConnected).map(({ channel }) => channel.fill));
+    const connected = this.#seats.all.filter(isConnected);
+    for (const seat of connected) this.#watch(seat, now);
+    const fullest = Math.max(0, ...connected.map(({ channel }) => channel.load.fill));
     const ms = RATE.congestionMs.findLast(([fill]) => fullest >= fill)?.[1];
     if (ms !== undefined) this.#effects.push({ type: "pause", connection, ms });
+  }
+
+  /** Whoever slows the others down must at least take in what is meant to wait for it: else it has fallen behind (E3). */
+  #watch(seat: Seat, now: number): void {
+    const { fill, drained } = seat.channel.load;
+    const { congestion } = seat;
+    if (fill < RATE.congestedFill) seat.congestion = undefined;
+    else if (congestion === undefined) seat.congestion = { at: now, drained };
+    else if (now - congestion.at >= RATE.catchUpMs) {
+      seat.fellBehind ||= drained - congestion.drained < RATE.catchUpBytes;
+      seat.congestion = { at: now, drained };
+    }
   }
 
   #enter(entrant: Entrant, connection: ConnectionId, now: number): boolean {
@@ -458,11 +475,17 @@ export class Room {
     const { messages, dead } = seat.channel.tick(now);
     if (seat.connection !== undefined) this.#send(seat.connection, messages);
     if (dead) this.#drop(seat, HANGUP.silent, now);
+    if (isConnected(seat)) this.#watch(seat, now);
     if (seat.connection === undefined && now >= this.#lostAt(seat)) this.#remove(seat, "lost", now);
   }
 
   #seatDeadline(seat: Seat): number | undefined {
-    return seat.connection === undefined ? this.#lostAt(seat) : seat.channel.nextDeadline();
+    if (seat.connection === undefined) return this.#lostAt(seat);
+    const catchUpAt = seat.congestion === undefined ? undefined : seat.congestion.at + RATE.catchUpMs;
+    return Math.min(
+      seat.channel.nextDeadline() ?? Number.POSITIVE_INFINITY,
+      catchUpAt ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   #lostAt(seat: Seat): number {

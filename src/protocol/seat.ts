@@ -23,6 +23,8 @@ export interface Seat {
   read: number;
   /** Its outbox is full: it must go, since skipping a message silently is not allowed (D3). */
   fellBehind: boolean;
+  /** Since when its outbox is more than half full, and what had left it by then. */
+  congestion: { readonly at: number; readonly drained: number } | undefined;
 }
 
 export function newSeat(
@@ -46,5 +48,6 @@ export function newSeat(
     lastSeen: now,
     read: entry.view.seq,
     fellBehind: false,
+    congestion: undefined,
   };
 }
