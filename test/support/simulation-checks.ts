@@ -139,7 +139,9 @@ export class Checks {
     // A host that wakes from a long sleep counts everybody as silent before it does anything else.
     const presence = this.#world.room.presence(this.#world.hostNow);
     if (presence.find((one) => one.id === id)?.connected !== true) return false;
-    return guest !== undefined && !this.#circumstances.isHostile && this.#world.isWhole(guest);
+    if (guest === undefined || this.#circumstances.isHostile || !this.#world.isWhole(guest)) return false;
+    // So does a guest that has slept: it drops the connection before it reads what came meanwhile.
+    return this.#world.nowOf(guest) - guest.member.lastHeard < LINK.pingEveryMs + LINK.answerMs;
   }
 
   excuseAll(): void {
