@@ -1,4 +1,3 @@
-import type { TunnelError } from "../protocol/errors.ts";
 import type { SystemEvent } from "../protocol/transcript.ts";
 import type { Batch, Delivered } from "../session/inbox.ts";
 import type { Notice } from "../session/notice.ts";
@@ -112,8 +111,4 @@ export function batchView(batch: Batch, call: ToolCall): Payload {
     more: batch.more,
     gap: batch.gap,
   };
-}
-
-export function alarmViews(alarms: readonly TunnelError[]): Payload[] {
-  return alarms.map(errorView);
 }

@@ -1,4 +1,4 @@
-import type { EndCause } from "./frames.ts";
+import { END_CAUSES, type EndCause } from "./frames.ts";
 
 /** Why a connection was ended on purpose; one byte inside an authenticated CLOSE (PROTOCOL §5). */
 export const CLOSE = {
@@ -19,8 +19,6 @@ export const CLOSE_OF: Readonly<Record<EndCause, number>> = {
 };
 
 /** What a CLOSE says of the room's end, where the event that tells it did not come through. */
-export const CAUSE_OF: ReadonlyMap<number, EndCause> = new Map([
-  [CLOSE.closed, "closed"],
-  [CLOSE.idle, "idle"],
-  [CLOSE.hostStopped, "host-stopped"],
-]);
+export const CAUSE_OF: ReadonlyMap<number, EndCause> = new Map(
+  END_CAUSES.map((cause) => [CLOSE_OF[cause], cause] as const),
+);

@@ -110,6 +110,8 @@ export const LINK = {
   sayConfirmMs: 2_500,
 } as const;
 
+const CONGESTED_FILL = 1 / 2;
+
 /**
  * What one member may send once it is in (PROTOCOL §6.1). Generous for agents, and at most about a fifth of a core at the
  * host of a full room. A faster one is read more slowly, never cut: its own socket fills up, and nobody else's.
@@ -127,13 +129,13 @@ export const RATE = {
   /** A message goes out to every member: for so many of them it costs its sender once more. */
   membersPerShare: 2,
   /** From so full an outbox on, a connected member slows the speakers down … */
-  congestedFill: 1 / 2,
+  congestedFill: CONGESTED_FILL,
   /** What such a member must take in, in so much time, or lose its seat: 280 kbit/s, at which the others can talk. */
   catchUpBytes: MIB,
   catchUpMs: 30 * SECOND,
   /** How long a speaker is not read from when the outbox of a connected member is so full. */
   congestionMs: [
-    [1 / 2, 250],
+    [CONGESTED_FILL, 250],
     [3 / 4, 2 * SECOND],
     [7 / 8, 5 * SECOND],
   ] as readonly (readonly [fill: number, ms: number])[],

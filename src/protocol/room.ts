@@ -182,8 +182,9 @@ export class Room {
     // Whoever is away may lose its seat by it, but not all of them, and nobody who is only slow.
     const hasRoom = ({ channel }: Seat): boolean => channel.hasRoomFor(bytes + ROOM.maxTextBytes);
     const audience = this.#seats.all.filter(({ member }) => to?.includes(member.id) !== false);
-    if (!audience.some(hasRoom) || audience.some((seat) => isConnected(seat) && !hasRoom(seat))) {
-      for (const seat of audience) if (isConnected(seat)) this.#watch(seat, now);
+    const connected = audience.filter(isConnected);
+    if (!audience.some(hasRoom) || !connected.every(hasRoom)) {
+      this.#watch(connected, now);
       throw new TunnelError("outbox-full");
     }
     this.#idle.touch(now);
@@ -191,9 +192,9 @@ export class Room {
     const event: ChatEvent = { kind: "chat", from: this.self, ...fields };
     this.#broadcast.chat(event, body, hash, now);
     this.#broadcast.show(event, utterance.text, now);
-    for (const seat of audience) if (isConnected(seat)) this.#watch(seat, now);
+    this.#watch(connected, now);
     const seq = this.lastSeq;
-    this.#receipts.expect(seq, audience.filter(isConnected));
+    this.#receipts.expect(seq, connected);
     this.#expel(now);
     return seq;
   }
@@ -281,21 +282,23 @@ export class Room {
     const shares = Math.floor(this.#seats.size / RATE.membersPerShare);
     this.#spend(connection, shares, shares * bytes, now);
     const connected = this.#seats.all.filter(isConnected);
-    for (const seat of connected) this.#watch(seat, now);
+    this.#watch(connected, now);
     const fullest = Math.max(0, ...connected.map(({ channel }) => channel.load.fill));
     const ms = RATE.congestionMs.findLast(([fill]) => fullest >= fill)?.[1];
     if (ms !== undefined) this.#effects.push({ type: "pause", connection, ms });
   }
 
   /** Whoever slows the others down must at least take in what is meant to wait for it: else it has fallen behind (E3). */
-  #watch(seat: Seat, now: number): void {
-    const { fill, drained } = seat.channel.load;
-    const { congestion } = seat;
-    if (fill < RATE.congestedFill) seat.congestion = undefined;
-    else if (congestion === undefined) seat.congestion = { at: now, drained };
-    else if (now - congestion.at >= RATE.catchUpMs) {
-      seat.fellBehind ||= drained - congestion.drained < RATE.catchUpBytes;
-      seat.congestion = { at: now, drained };
+  #watch(connected: readonly Seat[], now: number): void {
+    for (const seat of connected) {
+      const { fill, drained } = seat.channel.load;
+      const { congestion } = seat;
+      if (fill < RATE.congestedFill) seat.congestion = undefined;
+      else if (congestion === undefined) seat.congestion = { at: now, drained };
+      else if (now - congestion.at >= RATE.catchUpMs) {
+        seat.fellBehind ||= drained - congestion.drained < RATE.catchUpBytes;
+        seat.congestion = { at: now, drained };
+      }
     }
   }
 
@@ -475,7 +478,7 @@ export class Room {
     const { messages, dead } = seat.channel.tick(now);
     if (seat.connection !== undefined) this.#send(seat.connection, messages);
     if (dead) this.#drop(seat, HANGUP.silent, now);
-    if (isConnected(seat)) this.#watch(seat, now);
+    if (isConnected(seat)) this.#watch([seat], now);
     if (seat.connection === undefined && now >= this.#lostAt(seat)) this.#remove(seat, "lost", now);
   }
 

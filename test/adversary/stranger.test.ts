@@ -1,3 +1,4 @@
+import { guestHalf, roomBytes } from "../support/guest-half.ts";
 import { describe, expect, it } from "vitest";
 import { concat, type Bytes } from "../../src/protocol/bytes.ts";
 import { acceptAuth, GuestHandshake, readAuth, WIRE, writeChallenge } from "../../src/protocol/handshake.ts";
@@ -13,16 +14,6 @@ import { joinRequest, sessionsOn } from "../session/support.ts";
 
 const DENIED = Uint8Array.of(WIRE.denied);
 const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
-const roomBytes = (link: InviteLink): Bytes => new Uint8Array(Buffer.from(link.room, "base64url"));
-
-function guestHalf(link: InviteLink, claim = nodePrimitives.random(16)): GuestHandshake {
-  return new GuestHandshake(nodePrimitives, {
-    room: roomBytes(link),
-    hostKey: link.hostKey,
-    credential: inviteCredential(nodePrimitives, link.key),
-    claim,
-  });
-}
 
 /** A socket that has answered its challenge with this half of a handshake. */
 function authenticate(world: World, half: GuestHandshake, source: string) {

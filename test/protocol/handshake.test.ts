@@ -1,3 +1,4 @@
+import { guestHalf, roomBytes } from "../support/guest-half.ts";
 import { describe, expect, it } from "vitest";
 import { concat, toHex, type Bytes } from "../../src/protocol/bytes.ts";
 import { FrameCodec } from "../../src/protocol/frames.ts";
@@ -18,17 +19,6 @@ import { codeOf } from "../support/thrown.ts";
 import { endOf, flipBit, guestDid, nodePrimitives, World, type Guest, type Tamper } from "../support/wire.ts";
 
 const nothing: readonly Bytes[] = [];
-const roomBytes = (link: InviteLink): Bytes => new Uint8Array(Buffer.from(link.room, "base64url"));
-
-/** A guest's half of a handshake without a member around it. */
-function guestHalf(link: InviteLink, claim = nodePrimitives.random(16)): GuestHandshake {
-  return new GuestHandshake(nodePrimitives, {
-    room: roomBytes(link),
-    hostKey: link.hostKey,
-    credential: inviteCredential(nodePrimitives, link.key),
-    claim,
-  });
-}
 
 /** A fresh socket of its own source, which has answered its challenge. */
 function authenticated(world: World, guest: GuestHandshake, source: string) {

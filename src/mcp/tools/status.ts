@@ -4,8 +4,7 @@ import { defineTool, type ToolCall } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
 import { healthView, linkView } from "../health-view.ts";
 import { pendingView } from "../invite-view.ts";
-import { alarmViews } from "../messages.ts";
-import type { Payload } from "../result.ts";
+import { errorView, type Payload } from "../result.ts";
 import { seconds } from "../time.ts";
 import { endView, memberViews, statusOf } from "../views.ts";
 
@@ -22,7 +21,7 @@ function describe(tunnel: OpenTunnel, call: ToolCall): Payload {
     members: memberViews(tunnel),
     history: tunnel.history,
     ...(tunnel.role === "host" ? hostView(tunnel, now) : memberSideView(tunnel, now)),
-    alarms: tunnel.alarms.length === 0 ? undefined : alarmViews(tunnel.alarms),
+    alarms: tunnel.alarms.length === 0 ? undefined : tunnel.alarms.map(errorView),
     ...endView(tunnel),
   };
 }
