@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { isIP } from "node:net";
 import path from "node:path";
 import { TunnelError } from "../protocol/errors.ts";
@@ -44,6 +45,9 @@ const VARIABLES = {
   TUNNEL_IDLE_MINUTES: wholeNumber(1, 1_440, ROOM.idleMs / MINUTE_MS),
   TUNNEL_INVITE_MINUTES: wholeNumber(1, 1_440, ROOM.inviteLifetimeMs / MINUTE_MS),
   TUNNEL_SKIP_REACHABILITY_CHECK: oneOf<boolean>(YES_NO, false),
+  TUNNEL_SAVE_ROOTS: list("absolute paths of existing folders", isFolder),
+  TUNNEL_SHARE_ROOTS: list("absolute paths of existing folders", isFolder),
+  TUNNEL_SHARE_ALLOW: list("absolute paths of files", () => true),
 };
 
 /**
@@ -72,6 +76,9 @@ export function readConfig(env: Environment): Config {
     idleMinutes: read("TUNNEL_IDLE_MINUTES", VARIABLES.TUNNEL_IDLE_MINUTES),
     inviteMinutes: read("TUNNEL_INVITE_MINUTES", VARIABLES.TUNNEL_INVITE_MINUTES),
     skipReachabilityCheck: read("TUNNEL_SKIP_REACHABILITY_CHECK", VARIABLES.TUNNEL_SKIP_REACHABILITY_CHECK),
+    saveRoots: read("TUNNEL_SAVE_ROOTS", VARIABLES.TUNNEL_SAVE_ROOTS),
+    shareRoots: read("TUNNEL_SHARE_ROOTS", VARIABLES.TUNNEL_SHARE_ROOTS),
+    shareAllow: read("TUNNEL_SHARE_ALLOW", VARIABLES.TUNNEL_SHARE_ALLOW),
   };
   if (config.publicUrl !== undefined && config.transport !== "direct") {
     problems.push("TUNNEL_PUBLIC_URL must be unset, or used together with TUNNEL_TRANSPORT=direct");
@@ -120,6 +127,29 @@ function wholeNumber(min: number, max: number, fallback: number): Variable<numbe
 
 function optional(form: string, parse: (text: string) => string | undefined): Variable<string | undefined> {
   return { form, parse, fallback: undefined };
+}
+
+/** Paths, separated as in `PATH`. Absolute, since a client may start the server in any folder. */
+function list(what: string, accepts: (entry: string) => boolean): Variable<readonly string[]> {
+  return {
+    form: `${what}, separated as in PATH`,
+    parse(text) {
+      const entries = text.split(path.delimiter).filter((entry) => entry !== "");
+      const accepted = entries.filter(
+        (entry) => path.isAbsolute(entry) && !entry.includes("\0") && accepts(entry),
+      );
+      return entries.length > 0 && accepted.length === entries.length ? entries : undefined;
+    },
+    fallback: [],
+  };
+}
+
+function isFolder(entry: string): boolean {
+  try {
+    return statSync(entry, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch {
+    return false;
+  }
 }
 
 function parseName(text: string): string | undefined {

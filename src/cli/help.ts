@@ -38,6 +38,9 @@ Environment, all optional:
   TUNNEL_IDLE_MINUTES             an idle tunnel closes after this (default: 30)
   TUNNEL_INVITE_MINUTES           an unused link expires after this (default: 10)
   TUNNEL_SKIP_REACHABILITY_CHECK  1: hand out the link without waiting for its name
+  TUNNEL_SAVE_ROOTS               more folders in which received files may be saved
+  TUNNEL_SHARE_ROOTS              more folders from which files may be shared
+  TUNNEL_SHARE_ALLOW              files that may be shared although they look like a secret
   TUNNEL_SKILLS_DIR               skills folder for install-skill
 `;
 }

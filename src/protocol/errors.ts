@@ -290,6 +290,109 @@ export const ERRORS = {
     next: "Set TUNNEL_BIND to an address of this machine, or unset it.",
     retryable: false,
   },
+  // --- files of this machine ---
+  "path-invalid": {
+    message: "the path cannot be used",
+    next: "Give a path relative to the working directory, or an absolute one, with a plain file name that Windows accepts, too.",
+    retryable: false,
+  },
+  "path-outside": {
+    message: "the path leads out of the folders that may be used",
+    next: "Choose a place in the working directory of this server. Your human can allow other folders: TUNNEL_SAVE_ROOTS for saving, TUNNEL_SHARE_ROOTS for sharing.",
+    retryable: false,
+  },
+  "path-protected": {
+    message: "a file saved there would run by itself, or change how a tool or an agent behaves",
+    next: "Save it somewhere else in the project under another name. If it belongs there, your human can read it and move it.",
+    retryable: false,
+  },
+  "save-folder-missing": {
+    message: "the folder in which the file is to be saved does not exist",
+    next: "Make the folder first, or choose another one.",
+    retryable: false,
+  },
+  "save-exists": {
+    message: "a file of that name exists already",
+    next: "Choose another name; or, if it is to be replaced, say so with overwrite.",
+    retryable: false,
+  },
+  "save-not-a-file": {
+    message: "at that path there is something that is not a plain file: a folder, a link or a device",
+    next: "Choose another name.",
+    retryable: false,
+  },
+  "save-failed": {
+    message: "the file could not be saved; nothing was left behind",
+    next: "Check that the folder can be written to, or choose another one, and try again.",
+    retryable: true,
+  },
+  "save-mismatch": {
+    message: "what arrived is not the file that was announced, so it was not saved",
+    next: "Ask the sender to share the file anew.",
+    retryable: false,
+  },
+  "disk-full": {
+    message: "there is no space left for the file; nothing was left behind",
+    next: "Free some space, or choose a folder on another disk, and try again.",
+    retryable: false,
+  },
+  "share-not-found": {
+    message: "there is no file at that path",
+    next: "Check the path: it is relative to the working directory of this server.",
+    retryable: false,
+  },
+  "share-not-a-file": {
+    message: "at that path there is something that cannot be shared: only plain files can",
+    next: "Share the files of a folder one by one, or pack them into an archive first.",
+    retryable: false,
+  },
+  "share-unreadable": {
+    message: "the file cannot be read",
+    next: "Check its permissions.",
+    retryable: false,
+  },
+  "share-sensitive": {
+    message: "the file looks like a secret, so it was not shared",
+    next: "Share something else, without the secret. Only your human can allow this one file, if it is none: by adding its absolute path to TUNNEL_SHARE_ALLOW and starting the server again.",
+    retryable: false,
+  },
+  "share-changed": {
+    message: "the file was changed after it was shared",
+    next: "Share it again, once it is as it should be.",
+    retryable: false,
+  },
+  "share-gone": {
+    message: "the file was deleted or moved after it was shared",
+    next: "Share it again from where it is now.",
+    retryable: false,
+  },
+
+  // --- git ---
+  "git-unavailable": {
+    message: "there is no git repository here that can be used",
+    next: "Check that git is installed, that the working directory of this server is in a repository with a commit, and that `git status` works there.",
+    retryable: false,
+  },
+  "git-failed": {
+    message: "git did not do what it was asked",
+    next: "Check that `git status` works in the working directory of this server, then try again.",
+    retryable: true,
+  },
+  "patch-range": {
+    message: "the range does not name commits of this repository",
+    next: "Give one commit, or two as BASE..TIP; leave it out for what is not committed yet.",
+    retryable: false,
+  },
+  "patch-empty": {
+    message: "there is nothing to send: no change was found",
+    next: "Make the change first, or give the range of the commits that hold it.",
+    retryable: false,
+  },
+  "patch-too-large": {
+    message: "the patch is over the limit of 32 MiB",
+    next: "Send fewer commits at once, or push a branch and name it instead.",
+    retryable: false,
+  },
   cancelled: {
     message: "the call was cancelled before it finished",
     next: "Call again if you still need it.",

@@ -19,4 +19,10 @@ export interface Config {
   readonly inviteMinutes: number;
   /** Hand out the link without waiting until its name resolves. */
   readonly skipReachabilityCheck: boolean;
+  /** Folders beside the working directory into which received files may be saved. */
+  readonly saveRoots: readonly string[];
+  /** Folders beside the working directory from which files may be shared. */
+  readonly shareRoots: readonly string[];
+  /** Single files that a human lets through although they look like a secret. */
+  readonly shareAllow: readonly string[];
 }

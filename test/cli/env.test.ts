@@ -16,6 +16,9 @@ const DEFAULTS: Config = {
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: false,
+  saveRoots: [],
+  shareRoots: [],
+  shareAllow: [],
 };
 
 test("without variables the defaults hold, and an empty variable is no variable", () => {

@@ -25,6 +25,9 @@ export const CONFIG: Config = {
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: true,
+  saveRoots: [],
+  shareRoots: [],
+  shareAllow: [],
 };
 
 export function sessionsOn(

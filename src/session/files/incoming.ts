@@ -1,0 +1,225 @@
+import { createHash, randomBytes, type Hash } from "node:crypto";
+import { constants, unlinkSync } from "node:fs";
+import { link, open, rename, unlink } from "node:fs/promises";
+import path from "node:path";
+import { TunnelError } from "../../protocol/errors.ts";
+import { codeOf, writeFailure } from "./failures.ts";
+import type { SavePlace } from "./place.ts";
+
+/** What is asked of an open file; a test puts a disk that is full in its place. */
+export interface PartHandle {
+  write(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesWritten: number }>;
+  sync(): Promise<void>;
+  chmod(mode: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Disk {
+  open(file: string, flags: number, mode: number): Promise<PartHandle>;
+  link(from: string, to: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(file: string): Promise<void>;
+}
+
+const DISK: Disk = { open, link, rename, unlink };
+
+/** Undefined on Windows, where links need a privilege and the file is made anew anyway. */
+const NO_FOLLOW: number = constants.O_NOFOLLOW ?? 0;
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW;
+/** Readable for whoever may read what this user makes, and never executable. */
+const MODE = 0o644;
+
+/** Errors by which a file system says that it has no hard links (FAT, some network and container disks). */
+const NO_LINKS = new Set([
+  "EPERM",
+  "ENOSYS",
+  "ENOTSUP",
+  "EOPNOTSUPP",
+  "EMLINK",
+  "EACCES",
+  "EINVAL",
+  "UNKNOWN",
+]);
+
+/** The files that are on their way in, so that none stays behind when the process ends. */
+export class IncomingFiles {
+  readonly #parts = new Set<string>();
+  readonly #disk: Disk;
+
+  constructor(disk: Disk = DISK) {
+    this.#disk = disk;
+  }
+
+  get size(): number {
+    return this.#parts.size;
+  }
+
+  /**
+   * Begins to write beside the target, under a name that nobody can guess and that says what it is.
+   * @throws TunnelError `disk-full`, `save-failed`
+   */
+  async create(place: SavePlace): Promise<IncomingFile> {
+    const part = path.join(place.folder, `.${randomBytes(12).toString("hex")}.tunnel-part`);
+    // Before it is there, so that there is no moment at which it is there and unknown.
+    this.#parts.add(part);
+    try {
+      const handle = await this.#disk.open(part, CREATE, 0o600);
+      return new IncomingFile({
+        place,
+        part,
+        handle,
+        disk: this.#disk,
+        done: () => this.#parts.delete(part),
+      });
+    } catch (error) {
+      this.#parts.delete(part);
+      throw writeFailure(error);
+    }
+  }
+
+  /** For the end of the process, when nothing can be waited for. */
+  removeAll(): void {
+    for (const part of this.#parts) {
+      try {
+        unlinkSync(part);
+      } catch {
+        // Committed or removed at this very moment, or out of reach: there is nothing left to do.
+      }
+    }
+    this.#parts.clear();
+  }
+}
+
+/** One file on its way in: it appears at its place whole and verified, or not at all. */
+export class IncomingFile {
+  readonly #place: SavePlace;
+  readonly #part: string;
+  readonly #handle: PartHandle;
+  readonly #disk: Disk;
+  readonly #done: () => void;
+  readonly #hash: Hash = createHash("sha256");
+  /** Calls take their turn, so that an abort cannot overtake a write. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #position = 0;
+  #state: "open" | "closed" = "open";
+
+  constructor(options: { place: SavePlace; part: string; handle: PartHandle; disk: Disk; done: () => void }) {
+    this.#place = options.place;
+    this.#part = options.part;
+    this.#handle = options.handle;
+    this.#disk = options.disk;
+    this.#done = options.done;
+  }
+
+  /** How many bytes are written; the next chunk continues there. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /**
+   * Appends. A failure ends the file, and nothing of it stays behind.
+   * @throws TunnelError `disk-full`, `save-failed`
+   */
+  write(chunk: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      let done = 0;
+      while (done < chunk.length) {
+        const rest = chunk.length - done;
+        const { bytesWritten } = await this.#handle.write(chunk, done, rest, this.#position + done);
+        if (bytesWritten === 0) throw new TunnelError("disk-full");
+        done += bytesWritten;
+      }
+      this.#hash.update(chunk);
+      this.#position += chunk.length;
+    });
+  }
+
+  /**
+   * Verifies, and puts the file at its place in one step.
+   * @param expectedSha256 lower-case hex
+   * @returns the path of the file
+   * @throws TunnelError `save-mismatch`, `save-exists`, `disk-full`, `save-failed`, and all that `recheck` throws
+   */
+  commit(expectedSha256: string): Promise<string> {
+    return this.#inTurn(async () => {
+      if (this.#hash.digest("hex") !== expectedSha256) throw new TunnelError("save-mismatch");
+      // Before it has its name: a crash must not leave an empty file under the name of a whole one.
+      await this.#handle.sync();
+      // Some disks know no modes; the file is then as private as its folder.
+      await this.#handle.chmod(MODE & ~process.umask()).catch(() => undefined);
+      // Windows renames no open file; and a delayed ENOSPC of a network disk comes with closing.
+      await this.#handle.close();
+      this.#state = "closed";
+      await this.#place.recheck();
+      await this.#publish();
+      this.#done();
+      return this.#place.target;
+    });
+  }
+
+  /** Removes what was written. Never fails: there is nothing that a caller could do about it. */
+  abort(): Promise<void> {
+    const run = this.#turn.then(() => this.#discard());
+    this.#turn = run;
+    return run;
+  }
+
+  /** `rename` replaces the name, not what a link leads to, so an overwritten hard link keeps its other names' content. */
+  async #publish(): Promise<void> {
+    const { target, overwrite } = this.#place;
+    if (overwrite) return await this.#disk.rename(this.#part, target);
+    try {
+      await this.#disk.link(this.#part, target);
+    } catch (error) {
+      if (codeOf(error) === "EEXIST") throw new TunnelError("save-exists", { cause: error });
+      if (!NO_LINKS.has(codeOf(error))) throw error;
+      return await this.#publishWithoutLink(target);
+    }
+    // The file is at its place; that a second name of it stays is no reason to call that a failure.
+    await this.#disk.unlink(this.#part).catch(() => undefined);
+  }
+
+  /** Takes the name with an empty file, which fails if somebody has it, and replaces that own file. */
+  async #publishWithoutLink(target: string): Promise<void> {
+    try {
+      await (await this.#disk.open(target, CREATE, 0o600)).close();
+    } catch (error) {
+      throw codeOf(error) === "EEXIST" ? new TunnelError("save-exists", { cause: error }) : error;
+    }
+    try {
+      await this.#disk.rename(this.#part, target);
+    } catch (error) {
+      await this.#disk.unlink(target).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#turn.then(async () => {
+      if (this.#state === "closed") throw new TunnelError("save-failed", { detail: "the file is closed" });
+      try {
+        return await work();
+      } catch (error) {
+        await this.#discard();
+        throw writeFailure(error);
+      }
+    });
+    this.#turn = run.catch(() => undefined);
+    return run;
+  }
+
+  async #discard(): Promise<void> {
+    if (this.#state === "open") {
+      this.#state = "closed";
+      await this.#handle.close().catch(() => undefined);
+    }
+    // After a commit the working name is gone already.
+    await this.#disk.unlink(this.#part).catch(() => undefined);
+    this.#done();
+  }
+}

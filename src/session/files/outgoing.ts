@@ -1,0 +1,116 @@
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { lstat, type FileHandle } from "node:fs/promises";
+import { TunnelError } from "../../protocol/errors.ts";
+import { codeOf, readFailure } from "./failures.ts";
+import type { Handles } from "./handles.ts";
+import { identityOf, type FileIdentity, type ShareSource } from "./share.ts";
+
+const HASH_CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * A file as it was when it was shared. Each read gives bytes of that very content, or an error: by the record of the file
+ * system before and after, so that an answer does not depend on whether the file happened to be open. Who writes in place
+ * and sets the time back deceives this check, but not the hash at the receiver's end.
+ */
+export class OutgoingFile {
+  readonly name: string;
+  readonly size: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly #source: ShareSource;
+  readonly #handles: Handles;
+
+  private constructor(source: ShareSource, sha256: string, handles: Handles) {
+    this.name = source.name;
+    this.size = Number(source.identity.size);
+    this.sha256 = sha256;
+    this.#source = source;
+    this.#handles = handles;
+  }
+
+  /**
+   * Reads the file once, for its hash.
+   * @throws TunnelError `cancelled`, `share-changed`, `share-gone`, `share-unreadable`
+   */
+  static async open(
+    source: ShareSource,
+    options: {
+      handles: Handles;
+      signal: AbortSignal;
+      onProgress?: (doneBytes: number, totalBytes: number) => void;
+    },
+  ): Promise<OutgoingFile> {
+    const { handles, signal, onProgress } = options;
+    const total = Number(source.identity.size);
+    const hash = createHash("sha256");
+    const file = new OutgoingFile(source, "", handles);
+    const chunk = Buffer.alloc(Math.min(HASH_CHUNK_BYTES, Math.max(total, 1)));
+    for (let done = 0; done < total;) {
+      if (signal.aborted) throw new TunnelError("cancelled");
+      const length = Math.min(chunk.length, total - done);
+      await file.#readInto(chunk, done, length);
+      hash.update(chunk.subarray(0, length));
+      done += length;
+      onProgress?.(done, total);
+    }
+    if (signal.aborted) throw new TunnelError("cancelled");
+    return new OutgoingFile(source, hash.digest("hex"), handles);
+  }
+
+  /**
+   * Exactly the bytes asked for, cut at the end of the file.
+   * @throws TunnelError `share-changed`, `share-gone`, `share-unreadable`
+   */
+  async read(offset: number, length: number): Promise<Buffer> {
+    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
+      throw new RangeError("offset and length must be whole numbers");
+    }
+    const bytes = Buffer.alloc(Math.max(0, Math.min(length, this.size - offset)));
+    await this.#readInto(bytes, offset, bytes.length);
+    return bytes;
+  }
+
+  async #readInto(bytes: Buffer, offset: number, length: number): Promise<void> {
+    try {
+      await this.#checkPath();
+      await this.#handles.use(this.#source, async (handle) => {
+        await this.#checkHandle(handle);
+        await readFully(handle, bytes, offset, length);
+        await this.#checkHandle(handle);
+      });
+    } catch (error) {
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") {
+        throw new TunnelError("share-gone", { cause: error });
+      }
+      throw readFailure(error);
+    }
+  }
+
+  /** A file that was moved, or replaced as editors save, is not what the human shared any more. */
+  async #checkPath(): Promise<void> {
+    this.#compare(identityOf(await lstat(this.#source.file, { bigint: true })));
+  }
+
+  async #checkHandle(handle: FileHandle): Promise<void> {
+    const found = await handle.stat({ bigint: true });
+    if (found.nlink === 0n) throw new TunnelError("share-gone");
+    this.#compare(identityOf(found));
+  }
+
+  #compare(found: FileIdentity): void {
+    const { dev, ino, size, mtimeNs } = this.#source.identity;
+    if (found.dev !== dev || found.ino !== ino || found.size !== size || found.mtimeNs !== mtimeNs) {
+      throw new TunnelError("share-changed");
+    }
+  }
+}
+
+/** Short reads are normal on network disks; an early end means that the file was cut. */
+async function readFully(handle: FileHandle, bytes: Buffer, offset: number, length: number): Promise<void> {
+  for (let done = 0; done < length;) {
+    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+    if (bytesRead === 0) throw new TunnelError("share-changed");
+    done += bytesRead;
+  }
+}

@@ -1,0 +1,118 @@
+import type { Buffer } from "node:buffer";
+import { foldedSegment } from "./names.ts";
+
+/**
+ * Files that are almost never meant when an agent shares one, by name and by content. Few and precise rules: one that cries
+ * wolf is switched off. They stop mistakes and an agent that was talked into something, not one that is out to deceive.
+ */
+
+/** How much of a file is looked at: secrets stand at the top of the files that are made to hold them. */
+export const SCANNED_BYTES = 64 * 1024;
+
+interface NameRule {
+  readonly rule: string;
+  /** Against the last names of the real path, folded, with `/` between and in front. */
+  readonly pattern: RegExp;
+}
+
+const NAME_RULES: readonly NameRule[] = [
+  { rule: "private SSH key", pattern: /\/id_(?:rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk|xmss)$/ },
+  { rule: "private SSH key", pattern: /\/ssh_host_\w+_key$/ },
+  { rule: "key store", pattern: /\.(?:p12|pfx|jks|keystore|kdbx|kdb|ppk|keychain|keychain-db)$/ },
+  { rule: "GnuPG keys", pattern: /\/\.gnupg\/|\/(?:secring\.gpg|private-keys-v1\.d\/.*)$/ },
+  {
+    rule: "environment file",
+    pattern: /\/\.env(?:rc)?$|\/\.env\.(?!(?:[\w-]+\.)?(?:example|sample|template|dist)$)[^/]*$/,
+  },
+  {
+    rule: "passwords of programs",
+    pattern: /\/(?:\.|_)netrc$|\/\.pgpass$|\/\.my\.cnf$|\/\.git-credentials$/,
+  },
+  { rule: "git credentials", pattern: /\/\.config\/git\/credentials$/ },
+  {
+    rule: "tokens of a package registry",
+    pattern: /\/\.pypirc$|\/\.gem\/credentials$|\/\.cargo\/credentials(?:\.toml)?$/,
+  },
+  {
+    rule: "cloud credentials",
+    pattern: /\/\.aws\/(?:credentials$|sso\/cache\/|cli\/cache\/)|\/\.azure\/[^/]*(?:token|profile)[^/]*$/,
+  },
+  {
+    rule: "cloud credentials",
+    pattern:
+      /\/gcloud\/(?:credentials\.db|access_tokens\.db|application_default_credentials\.json|legacy_credentials\/.*)$/,
+  },
+  {
+    rule: "cloud credentials",
+    pattern:
+      /\/(?:\.kube\/config|\.docker\/config\.json|\.terraformrc|credentials\.tfrc\.json|\.vault-token)$/,
+  },
+  {
+    rule: "cloud credentials",
+    pattern: /\.tfstate(?:\.backup)?$|\/\.oci\/config$|\/\.config\/doctl\/config\.yaml$/,
+  },
+  { rule: "GitHub credentials", pattern: /\/(?:gh|github cli|hub)\/hosts\.yml$|\/\.config\/hub$/ },
+  {
+    rule: "credentials of an agent",
+    pattern:
+      /\/\.claude\/\.credentials\.json$|\/\.codex\/auth\.json$|\/\.gemini\/oauth_creds\.json$|\/\.claude\.json$/,
+  },
+  {
+    rule: "cookies or passwords of a browser",
+    pattern:
+      /\/(?:cookies|login data|web data)(?:-journal|-wal)?$|\/(?:cookies\.sqlite|key[34]\.db|logins\.json|cookies\.binarycookies)(?:-wal|-shm)?$/,
+  },
+  { rule: "key ring", pattern: /\/(?:login|default)\.keyring$|\/library\/keychains\// },
+  {
+    rule: "shell history",
+    pattern:
+      /\/\.(?:bash|zsh|sh|python|node_repl|psql|mysql|sqlite|rediscli|irb|lesshst)_?history$|\/(?:fish_history|consolehost_history\.txt)$|\/\.zhistory$/,
+  },
+  { rule: "password hashes", pattern: /\/etc\/(?:shadow|gshadow|master\.passwd)-?$|\/\.htpasswd$/ },
+];
+
+interface ContentRule {
+  readonly rule: string;
+  readonly pattern: RegExp;
+}
+
+/** Each names a token's own prefix and form, so that prose about tokens does not match. */
+const CONTENT_RULES: readonly ContentRule[] = [
+  { rule: "a private key inside", pattern: /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/ },
+  { rule: "a private key inside", pattern: /PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1[0-9A-Z]{50}/ },
+  { rule: "an AWS key inside", pattern: /\bA(?:KIA|SIA)(?![A-Z2-7]{9}EXAMPLE)[A-Z2-7]{16}\b/ },
+  {
+    rule: "an AWS key inside",
+    pattern:
+      /aws_secret_access_key["']?\s{0,9}[=:]\s{0,9}["']?(?![A-Za-z0-9/+]{33}EXAMPLE)[A-Za-z0-9/+]{40}\b/i,
+  },
+  { rule: "a GitHub token inside", pattern: /\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_[A-Za-z0-9_]{22}/ },
+  { rule: "a GitLab token inside", pattern: /\bglpat-[\w-]{20}/ },
+  { rule: "an Anthropic key inside", pattern: /\bsk-ant-[a-z0-9]{1,10}-[\w-]{24}/ },
+  { rule: "an OpenAI key inside", pattern: /\bsk-(?:proj|svcacct|admin)-[\w-]{40}/ },
+  { rule: "a Google key inside", pattern: /\bAIza[0-9A-Za-z_-]{35}\b/ },
+  { rule: "a Slack token inside", pattern: /\bxox[abeoprs]-\d{8,}-[0-9A-Za-z-]{10}/ },
+  { rule: "a Stripe key inside", pattern: /\b[rs]k_live_[0-9A-Za-z]{20}/ },
+  {
+    rule: "an npm token inside",
+    pattern: /\bnpm_[A-Za-z0-9]{36}\b|:_authToken\s{0,9}=\s{0,9}(?!\$)["']?[\w-]{16}/,
+  },
+  { rule: "a PyPI token inside", pattern: /\bpypi-AgEIcHlwaS5vcmc[\w-]{50}/ },
+];
+
+/** The rule that a path breaks by its names alone. Paths of any platform, with case and Unicode tricks undone. */
+export function sensitiveName(file: string): string | undefined {
+  const folded = `/${file
+    .split(/[\\/]+/)
+    .filter((segment) => segment !== "")
+    .map(foldedSegment)
+    .join("/")}`;
+  return NAME_RULES.find(({ pattern }) => pattern.test(folded))?.rule;
+}
+
+/** The rule that the bytes break. UTF-16, which Windows tools write, is read as the ASCII in it. */
+export function sensitiveContent(bytes: Buffer): string | undefined {
+  const text = bytes.toString("latin1");
+  const plain = text.includes("\0") ? text.replaceAll("\0", "") : text;
+  return CONTENT_RULES.find(({ pattern }) => pattern.test(plain))?.rule;
+}

@@ -1,0 +1,128 @@
+import { createHash } from "node:crypto";
+import { appendFileSync, renameSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { HANDLES, Handles } from "../../../src/session/files/handles.ts";
+import { OutgoingFile } from "../../../src/session/files/outgoing.ts";
+import { resolveShare } from "../../../src/session/files/share.ts";
+import { FakeClock } from "../../support/fake-tunnel-clock.ts";
+import { rejectedWith } from "../../support/rejection.ts";
+import { temporaryFolders } from "../../support/temp-folder.ts";
+
+const folder = temporaryFolders();
+let cwd = "";
+let clock = new FakeClock();
+let handles = new Handles(clock);
+
+beforeEach(() => {
+  cwd = folder();
+  clock = new FakeClock();
+  handles = new Handles(clock);
+});
+afterEach(() => handles.closeAll());
+
+const BIG = Buffer.alloc(2_500_000, "abcdefg");
+
+async function share(
+  name: string,
+  content: Buffer | string = "hello, file",
+  signal = new AbortController().signal,
+) {
+  writeFileSync(path.join(cwd, name), content);
+  const source = await resolveShare(name, { cwd, roots: [], allow: [], home: "/nowhere" });
+  const progress: number[] = [];
+  const file = await OutgoingFile.open(source, {
+    handles,
+    signal,
+    onProgress: (done) => progress.push(done),
+  });
+  return { file, progress, at: path.join(cwd, name) };
+}
+
+describe("a file on its way out", () => {
+  test("has the hash and size of its content, which is read in pieces", async () => {
+    const { file, progress } = await share("big", BIG);
+    expect(file.sha256).toBe(createHash("sha256").update(BIG).digest("hex"));
+    expect(file.size).toBe(BIG.length);
+    expect(progress).toEqual([1_048_576, 2_097_152, 2_500_000]);
+    expect(await file.read(2_499_998, 100)).toEqual(BIG.subarray(2_499_998));
+    expect(await file.read(9, 4)).toEqual(BIG.subarray(9, 13));
+    expect((await file.read(BIG.length + 5, 10)).length).toBe(0);
+  });
+
+  test("may be empty", async () => {
+    const { file } = await share("empty", "");
+    expect([file.size, file.sha256]).toEqual([0, createHash("sha256").digest("hex")]);
+  });
+
+  test("is not read further when the call is cancelled", async () => {
+    const controller = new AbortController();
+    controller.abort();
+    expect(await rejectedWith(share("big", BIG, controller.signal))).toBe("cancelled");
+  });
+
+  test.each(["open", "closed"])("that grew, shrank or was touched has changed (%s)", async (state) => {
+    for (const change of [
+      (at: string) => appendFileSync(at, "x"),
+      (at: string) => writeFileSync(at, "x"),
+      (at: string) => utimesSync(at, 1, 1),
+    ]) {
+      const { file, at } = await share("a.txt");
+      if (state === "closed") await clock.advance(HANDLES.idleMs);
+      change(at);
+      expect(await rejectedWith(file.read(0, 1))).toBe("share-changed");
+      unlinkSync(at);
+    }
+  });
+
+  test.each(["open", "closed"])(
+    "that was deleted or moved is gone, replaced is changed (%s)",
+    async (state) => {
+      const one = await share("a.txt");
+      const two = await share("b.txt");
+      const three = await share("c.txt");
+      if (state === "closed") await clock.advance(HANDLES.idleMs);
+      unlinkSync(one.at);
+      renameSync(two.at, `${two.at}.moved`);
+      writeFileSync(path.join(cwd, "new"), "hello, file");
+      renameSync(path.join(cwd, "new"), three.at);
+      expect(await rejectedWith(one.file.read(0, 1))).toBe("share-gone");
+      expect(await rejectedWith(two.file.read(0, 1))).toBe("share-gone");
+      expect(await rejectedWith(three.file.read(0, 1))).toBe("share-changed");
+    },
+  );
+
+  test("that was replaced and shared anew is read, although the old one is still open", async () => {
+    const old = await share("a.txt");
+    unlinkSync(old.at);
+    const { file } = await share("a.txt", "another one");
+    expect((await file.read(0, 7)).toString()).toBe("another");
+    expect(await rejectedWith(old.file.read(0, 1))).toBe("share-changed");
+  });
+});
+
+describe("open files", () => {
+  test("are closed when nobody reads for a while, and opened again", async () => {
+    const { file } = await share("a.txt");
+    expect(handles.open).toBe(1);
+    await clock.advance(HANDLES.idleMs - 1);
+    await file.read(0, 1);
+    await clock.advance(HANDLES.idleMs - 1);
+    expect(handles.open).toBe(1);
+    await clock.advance(1);
+    expect(handles.open).toBe(0);
+    expect((await file.read(0, 5)).toString()).toBe("hello");
+  });
+
+  test("are few, however many files are shared", async () => {
+    const files = [];
+    for (let index = 0; index < HANDLES.maxIdle + 5; index += 1)
+      files.push(await share(`f${index}`, `n${index}`));
+    expect(handles.open).toBe(HANDLES.maxIdle);
+    const read = await Promise.all(files.map(({ file }) => file.read(0, 9)));
+    expect(read.map(String)).toEqual(files.map((_, index) => `n${index}`));
+    expect(handles.open).toBe(HANDLES.maxIdle);
+    await handles.closeAll();
+    expect(handles.open).toBe(0);
+  });
+});
