@@ -26,6 +26,7 @@ test("without variables the defaults hold, and an empty variable is no variable"
   expect(readConfig({ TUNNEL_PORT: "", TUNNEL_NAME: "", TUNNEL_PUBLIC_URL: "" })).toEqual(DEFAULTS);
 });
 
+const here = path.resolve(import.meta.dirname);
 const program = path.resolve("/opt/cloudflared");
 
 const GOOD: readonly [name: string, value: string, expected: Partial<Config>][] = [
@@ -46,6 +47,9 @@ const GOOD: readonly [name: string, value: string, expected: Partial<Config>][] 
   ["TUNNEL_SKIP_REACHABILITY_CHECK", "true", { skipReachabilityCheck: true }],
   ["TUNNEL_SKIP_REACHABILITY_CHECK", "0", {}],
   ["TUNNEL_SKIP_REACHABILITY_CHECK", "false", {}],
+  ["TUNNEL_SAVE_ROOTS", [here, here].join(path.delimiter), { saveRoots: [here, here] }],
+  ["TUNNEL_SHARE_ROOTS", `${here}${path.delimiter}`, { shareRoots: [here] }],
+  ["TUNNEL_SHARE_ALLOW", path.join(here, "not there"), { shareAllow: [path.join(here, "not there")] }],
 ];
 
 test.each(GOOD)("%s=%s", (name, value, expected) => {
@@ -71,6 +75,13 @@ const BAD: readonly [name: string, value: string][] = [
   ["TUNNEL_IDLE_MINUTES", "1441"],
   ["TUNNEL_INVITE_MINUTES", "10m"],
   ["TUNNEL_SKIP_REACHABILITY_CHECK", "yes"],
+  ["TUNNEL_SAVE_ROOTS", "work"],
+  ["TUNNEL_SAVE_ROOTS", path.join(here, "not there")],
+  ["TUNNEL_SAVE_ROOTS", path.join(here, "x".repeat(5_000))],
+  ["TUNNEL_SAVE_ROOTS", import.meta.filename],
+  ["TUNNEL_SHARE_ROOTS", [here, "~"].join(path.delimiter)],
+  ["TUNNEL_SHARE_ALLOW", ".env"],
+  ["TUNNEL_SHARE_ALLOW", path.delimiter],
 ];
 
 test.each(BAD)("%s=%j is refused by name", (name, value) => {

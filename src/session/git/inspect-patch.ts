@@ -1,0 +1,171 @@
+import type { Buffer } from "node:buffer";
+import { open } from "node:fs/promises";
+import { TunnelError } from "../../protocol/errors.ts";
+import { readFailure } from "../files/failures.ts";
+import { plainLabel } from "../files/names.ts";
+import { lexicalPath } from "../files/roots.ts";
+import { READ_ONLY } from "../files/share.ts";
+import { isCommitHash } from "./context.ts";
+import { PATCH } from "./make-patch.ts";
+import { parsePatch, type PatchFile } from "./parse-patch.ts";
+import { findRepository, type Repository } from "./repository.ts";
+import { gitText, runGit, type Environment } from "./run.ts";
+import { suspicionsOf, type Suspicion } from "./suspicions.ts";
+
+export interface InspectedFile {
+  /** Names are the sender's words, made fit to be shown: labels, not paths to act upon. */
+  readonly path: string;
+  readonly previousPath?: string;
+  readonly change: PatchFile["change"];
+  readonly isBinary: boolean;
+  readonly insertions: number;
+  readonly deletions: number;
+  readonly suspicions: readonly Suspicion[];
+}
+
+/** Whether git would take the patch as the working tree is now. It is never applied here. */
+export type Applies =
+  | { readonly kind: "yes" }
+  | {
+      readonly kind: "no";
+      readonly failing: readonly { readonly path: string; readonly reason: ApplyProblem }[];
+    }
+  | { readonly kind: "unknown"; readonly reason: "no-repository" | "malformed" | "too-large" | "git-failed" };
+
+export type ApplyProblem = "conflict" | "missing" | "exists" | "refused";
+
+export interface PatchInspection {
+  readonly files: readonly InspectedFile[];
+  readonly fileCount: number;
+  readonly insertions: number;
+  readonly deletions: number;
+  /** Every kind that some file has, once. */
+  readonly suspicions: readonly Suspicion["kind"][];
+  readonly base: "head" | "known" | "unknown" | "not-given" | "no-repository";
+  readonly applies: Applies;
+}
+
+const LIMITS = {
+  /** Files that are told of; the counts are of all. */
+  maxFiles: 500,
+  /** `git apply --check` unpacks binary changes in memory. */
+  maxBinaryBytes: 256 * 1024 * 1024,
+  timeoutMs: 30_000,
+} as const;
+
+/**
+ * What a received patch would do, told from its own text, and whether it would apply.
+ * @param patchPath as this side's agent gave it: a file that was received and saved
+ * @throws TunnelError `path-invalid`, `share-not-found`, `share-not-a-file`, `share-unreadable`, `patch-too-large`
+ */
+export async function inspectPatch(
+  cwd: string,
+  patchPath: string,
+  options: { env: Environment; baseCommit?: string; signal?: AbortSignal; home?: string },
+): Promise<PatchInspection> {
+  const file = lexicalPath(patchPath, cwd);
+  const bytes = await readPatch(file);
+  const files = parsePatch(bytes);
+  const inspected = inspectFiles(files);
+  const repository = await findRepository(cwd, { ...options, timeoutMs: LIMITS.timeoutMs });
+  const kinds = new Set(inspected.flatMap(({ suspicions }) => suspicions.map(({ kind }) => kind)));
+  return {
+    files: inspected.slice(0, LIMITS.maxFiles),
+    fileCount: files.length,
+    insertions: files.reduce((total, { insertions }) => total + insertions, 0),
+    deletions: files.reduce((total, { deletions }) => total + deletions, 0),
+    suspicions: [...kinds],
+    base: await baseOf(repository, options.baseCommit),
+    applies: await applies(repository, bytes, files),
+  };
+}
+
+async function readPatch(file: string): Promise<Buffer> {
+  const handle = await open(file, READ_ONLY).catch((error: unknown) => {
+    throw readFailure(error);
+  });
+  try {
+    const { size } = await statOfFile(handle);
+    if (size > PATCH.maxBytes) throw new TunnelError("patch-too-large");
+    return await handle.readFile();
+  } catch (error) {
+    throw readFailure(error);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function statOfFile(handle: Awaited<ReturnType<typeof open>>): Promise<{ size: number }> {
+  const found = await handle.stat();
+  if (!found.isFile()) throw new TunnelError("share-not-a-file");
+  return found;
+}
+
+function inspectFiles(files: readonly PatchFile[]): InspectedFile[] {
+  const seen = new Map<string, string>();
+  return files.map((file) => {
+    const { oldPath, newPath, change, isBinary, insertions, deletions, names } = file;
+    const shown = newPath ?? oldPath ?? names[0] ?? "";
+    const hasMoved = oldPath !== undefined && newPath !== undefined && oldPath !== newPath;
+    return {
+      path: plainLabel(shown, 1_024),
+      ...(hasMoved ? { previousPath: plainLabel(oldPath, 1_024) } : {}),
+      change,
+      isBinary,
+      insertions,
+      deletions,
+      suspicions: suspicionsOf(file, seen),
+    };
+  });
+}
+
+async function baseOf(
+  repository: Repository | undefined,
+  baseCommit: string | undefined,
+): Promise<PatchInspection["base"]> {
+  if (repository === undefined) return "no-repository";
+  if (baseCommit === undefined) return "not-given";
+  if (!isCommitHash(baseCommit)) return "unknown";
+  const head = await gitText(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], repository.call);
+  if (head === baseCommit) return "head";
+  const found = await runGit(["cat-file", "-e", `${baseCommit}^{commit}`], repository.call);
+  return found.kind === "done" && found.exitCode === 0 ? "known" : "unknown";
+}
+
+async function applies(
+  repository: Repository | undefined,
+  bytes: Buffer,
+  files: readonly PatchFile[],
+): Promise<Applies> {
+  if (repository === undefined) return { kind: "unknown", reason: "no-repository" };
+  if (files.length === 0 || files.some(({ isMalformed }) => isMalformed)) {
+    return { kind: "unknown", reason: "malformed" };
+  }
+  const unpacked = files.reduce((total, { binaryBytes }) => total + binaryBytes, 0);
+  if (unpacked > LIMITS.maxBinaryBytes) return { kind: "unknown", reason: "too-large" };
+  // From standard input: what is checked is what was read, whatever happens to the file.
+  const result = await runGit(["apply", "--check", "-"], { ...repository.call, input: bytes });
+  if (result.kind !== "done") return { kind: "unknown", reason: "git-failed" };
+  if (result.exitCode === 0) return { kind: "yes" };
+  return { kind: "no", failing: failing(result.stderr.toString("utf8"), files) };
+}
+
+/** git's words quote the patch, so only paths that its own headers name are taken from them. */
+function failing(stderr: string, files: readonly PatchFile[]): { path: string; reason: ApplyProblem }[] {
+  const names = new Set(files.flatMap((file) => file.names));
+  const problems = new Map<string, ApplyProblem>();
+  for (const line of stderr.split("\n")) {
+    const [, name = "", words = ""] = /^error: (.*): ([^:]*)$/.exec(line) ?? [];
+    if (names.has(name)) problems.set(name, reasonOf(words));
+  }
+  return [...problems]
+    .slice(0, LIMITS.maxFiles)
+    .map(([name, reason]) => ({ path: plainLabel(name, 1_024), reason }));
+}
+
+function reasonOf(words: string): ApplyProblem {
+  if (words.startsWith("patch does not apply")) return "conflict";
+  if (words.startsWith("No such file")) return "missing";
+  if (words.startsWith("already exists")) return "exists";
+  return "refused";
+}

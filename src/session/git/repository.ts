@@ -1,0 +1,45 @@
+import { realpath } from "node:fs/promises";
+import { homedir } from "node:os";
+import { isTooWide, isWithin } from "../files/roots.ts";
+import { gitText, quietFilters, type Environment, type GitCall } from "./run.ts";
+
+export interface Repository {
+  /** Without symbolic links. */
+  readonly toplevel: string;
+  readonly gitDirectory: string;
+  /** For further calls, at the top of the working tree. */
+  readonly call: GitCall;
+}
+
+export interface RepositoryOptions {
+  readonly env: Environment;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  readonly home?: string;
+}
+
+/**
+ * The repository around a folder. Undefined where there is none, no git, where git does not trust it (another owner), or
+ * where its settings would have git look at files elsewhere (`core.worktree`).
+ */
+export async function findRepository(
+  cwd: string,
+  options: RepositoryOptions,
+): Promise<Repository | undefined> {
+  const { env, timeoutMs, signal, home = homedir() } = options;
+  const base: GitCall = { cwd, env, timeoutMs, ...(signal === undefined ? {} : { signal }) };
+  const [filters, shown, gitDirectory] = await Promise.all([
+    quietFilters(base),
+    gitText(["rev-parse", "--show-toplevel"], base),
+    gitText(["rev-parse", "--absolute-git-dir"], base),
+  ]);
+  if (filters === undefined || !shown || !gitDirectory) return undefined;
+  const [toplevel, here, realHome] = await Promise.all([shown, cwd, home].map(realOrUndefined));
+  if (toplevel === undefined || here === undefined) return undefined;
+  if (!isWithin(toplevel, here) || isTooWide(toplevel, realHome ?? home)) return undefined;
+  return { toplevel, gitDirectory, call: { ...base, cwd: toplevel, settings: filters } };
+}
+
+async function realOrUndefined(folder: string): Promise<string | undefined> {
+  return await realpath(folder).catch(() => undefined);
+}

@@ -1,0 +1,78 @@
+import { foldedSegment, nameProblem } from "../files/names.ts";
+import { protectedPlace } from "../files/protected.ts";
+import { sensitiveName } from "../files/sensitive.ts";
+import type { PatchFile } from "./parse-patch.ts";
+
+/** What a human should look at before a patch is applied. None of them is proof of anything. */
+export type Suspicion =
+  /** A path that leads out of the repository. */
+  | { readonly kind: "outside" }
+  /** `.git`, hooks, agent and editor configuration, workflows. */
+  | { readonly kind: "protected"; readonly purpose: string }
+  | { readonly kind: "sensitive"; readonly rule: string }
+  /** A name that another system reads otherwise, or that hides characters. */
+  | { readonly kind: "name" }
+  /** Two names that are one where case does not count. */
+  | { readonly kind: "collision" }
+  | { readonly kind: "symlink" }
+  | { readonly kind: "submodule" }
+  /** Becomes executable, or is new and executable. */
+  | { readonly kind: "executable" }
+  | { readonly kind: "mode" }
+  | { readonly kind: "binary" }
+  /** Not in git's own form. */
+  | { readonly kind: "traditional" }
+  | { readonly kind: "malformed" };
+
+const PLAIN_MODES = new Set(["100644", "100755", "120000", "160000"]);
+
+/** @param seen the folded paths of the files before this one, and how they were written */
+export function suspicionsOf(file: PatchFile, seen: Map<string, string>): Suspicion[] {
+  return [
+    ...file.names.flatMap(pathSuspicions),
+    ...collisions(file, seen),
+    ...modeSuspicions(file),
+    ...(file.isBinary ? [{ kind: "binary" } as const] : []),
+    ...(file.isTraditional ? [{ kind: "traditional" } as const] : []),
+    ...(file.isMalformed ? [{ kind: "malformed" } as const] : []),
+  ].filter((one, index, all) => all.findIndex((other) => isEqual(one, other)) === index);
+}
+
+function isEqual(one: Suspicion, other: Suspicion): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function pathSuspicions(name: string): Suspicion[] {
+  const segments = name.split(/[\\/]/);
+  const found: Suspicion[] = [];
+  if (/^(?:[\\/]|[a-z]:)/i.test(name) || segments.includes("..")) found.push({ kind: "outside" });
+  const purpose = protectedPlace(segments.filter((segment) => segment !== ""));
+  if (purpose !== undefined) found.push({ kind: "protected", purpose });
+  const rule = sensitiveName(name);
+  if (rule !== undefined) found.push({ kind: "sensitive", rule });
+  if (name.split("/").some((segment) => nameProblem(segment) !== undefined)) found.push({ kind: "name" });
+  return found;
+}
+
+function collisions({ names }: PatchFile, seen: Map<string, string>): Suspicion[] {
+  let collides = false;
+  for (const name of names) {
+    const folded = name.split("/").map(foldedSegment).join("/");
+    const before = seen.get(folded);
+    if (before !== undefined && before !== name) collides = true;
+    seen.set(folded, name);
+  }
+  return collides ? [{ kind: "collision" }] : [];
+}
+
+function modeSuspicions({ oldMode, newMode, change }: PatchFile): Suspicion[] {
+  const found: Suspicion[] = [];
+  const modes = [oldMode, newMode].filter((mode) => mode !== undefined);
+  if (modes.includes("120000")) found.push({ kind: "symlink" });
+  if (modes.includes("160000")) found.push({ kind: "submodule" });
+  const isRunnable = newMode !== undefined && newMode.startsWith("100") && /[1357]/.test(newMode.slice(3));
+  const wasRunnable = change !== "added" && oldMode === newMode;
+  if (isRunnable && !wasRunnable) found.push({ kind: "executable" });
+  if (modes.some((mode) => !PLAIN_MODES.has(mode))) found.push({ kind: "mode" });
+  return found;
+}
