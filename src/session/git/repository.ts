@@ -1,5 +1,6 @@
-import { realpath } from "node:fs/promises";
+import { lstat, realpath } from "node:fs/promises";
 import { homedir } from "node:os";
+import path from "node:path";
 import { isTooWide, isWithin } from "../files/roots.ts";
 import { gitText, quietFilters, type Environment, type GitCall } from "./run.ts";
 
@@ -37,7 +38,16 @@ export async function findRepository(
   const [toplevel, here, realHome] = await Promise.all([shown, cwd, home].map(realOrUndefined));
   if (toplevel === undefined || here === undefined) return undefined;
   if (!isWithin(toplevel, here) || isTooWide(toplevel, realHome ?? home)) return undefined;
+  if (!(await isOwnTree(toplevel, gitDirectory))) return undefined;
   return { toplevel, gitDirectory, call: { ...base, cwd: toplevel, settings: filters } };
+}
+
+/** Whether the top holds this very repository, as a folder or as the small file of a linked tree or a submodule. */
+async function isOwnTree(toplevel: string, gitDirectory: string): Promise<boolean> {
+  const entry = path.join(toplevel, ".git");
+  const found = await lstat(entry).catch(() => undefined);
+  if (found === undefined) return false;
+  return found.isFile() || (await realOrUndefined(entry)) === (await realOrUndefined(gitDirectory));
 }
 
 async function realOrUndefined(folder: string): Promise<string | undefined> {

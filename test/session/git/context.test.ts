@@ -5,7 +5,7 @@ import { contextOf, projectName } from "../../../src/session/git/context.ts";
 import { inspectPatch } from "../../../src/session/git/inspect-patch.ts";
 import { makePatch } from "../../../src/session/git/make-patch.ts";
 import { gitEnvironment } from "../../../src/session/git/run.ts";
-import { rejectedWith } from "../../support/rejection.ts";
+import { rejectedWith, rejection } from "../../support/rejection.ts";
 import { temporaryFolders } from "../../support/temp-folder.ts";
 import { GIT_ENV, Repository } from "../../support/temp-repository.ts";
 
@@ -24,6 +24,9 @@ describe("the context of work", () => {
     repository.put("a.txt", "a");
     const head = repository.commit();
     const clean = { repository: "shop", branch: "main", head, dirty: false };
+    repository.git("worktree", "add", "--quiet", "-b", "side", "../linked");
+    const linked = path.join(path.dirname(repository.folder), "linked");
+    expect(await contextOf(linked, options)).toEqual({ ...clean, repository: "linked", branch: "side" });
     expect(await contextOf(repository.folder, options)).toEqual(clean);
     repository.put("sub/b.txt", "b");
     expect(await contextOf(path.join(repository.folder, "sub"), options)).toEqual({ ...clean, dirty: true });
@@ -121,6 +124,11 @@ describe("the settings of a repository that comes from somebody else", () => {
     repository.commit();
     repository.git("config", "core.worktree", secret);
     expect(await contextOf(repository.folder, options)).toBeUndefined();
+    expect(await rejectedWith(makePatch(repository.folder, { ...options, allow: [] }))).toBe(
+      "git-unavailable",
+    );
+    // One that is around the repository is the one that git itself would go along with.
+    repository.git("config", "core.worktree", path.dirname(repository.folder));
     expect(await rejectedWith(makePatch(repository.folder, { ...options, allow: [] }))).toBe(
       "git-unavailable",
     );
