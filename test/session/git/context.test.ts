@@ -129,9 +129,8 @@ describe("the settings of a repository that comes from somebody else", () => {
     );
     // One that is around the repository is the one that git itself would go along with.
     repository.git("config", "core.worktree", path.dirname(repository.folder));
-    expect(await rejectedWith(makePatch(repository.folder, { ...options, allow: [] }))).toBe(
-      "git-unavailable",
-    );
+    const refused = await rejection(makePatch(repository.folder, { ...options, allow: [] }));
+    expect(refused).toMatchObject({ code: "git-unavailable", detail: undefined });
     repository.git("config", "core.worktree", path.parse(secret).root);
     expect(await contextOf(repository.folder, options)).toBeUndefined();
   });
