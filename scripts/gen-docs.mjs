@@ -6,8 +6,9 @@
  *   node scripts/gen-docs.mjs            write
  *   node scripts/gen-docs.mjs --check    compare only; exits 1 when something differs
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileFunction } from "node:vm";
@@ -29,6 +30,7 @@ const SOURCES = `
   export { ERRORS } from "./src/protocol/errors.ts";
   export { helpText } from "./src/cli/help.ts";
   export { readConfig } from "./src/cli/env.ts";
+  export { LocalFiles } from "./src/session/files/local-files.ts";
   export { Sessions } from "./src/session/sessions.ts";
   export { nodePrimitives } from "./src/runtime/primitives.ts";
 `;
@@ -233,8 +235,9 @@ const START = Date.parse("2026-11-21T10:00:00Z");
 const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
-async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives }) {
+async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodePrimitives }) {
   const clock = standingClock();
+  const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
   // Where the clock stands nothing else would end a wait for what never comes.
   const limit = setTimeout(() => {
     throw new Error("the example conversation got stuck");
@@ -258,24 +261,36 @@ async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives }) {
     clock.advance(1_000);
     await until(() => ana.members().some(({ isSelf, read }) => !isSelf && read >= asked.seq));
     await ana.call("tunnel_listen", { timeoutMs: 50_000 });
+    await writeFile(path.join(folder, "orders.json"), '{ "items": [], "nextCursor": "c2" }\n');
+    results.tunnel_share = await ana.call("tunnel_share", { path: "orders.json", note: "What it answers." });
+    const { fileId } = results.tunnel_share;
+    await until(() => ben.files().some((file) => file.fileId === fileId));
+    results.tunnel_receive = await ben.call("tunnel_receive", { fileId, savePath: "answer.json" });
     results.tunnel_status = await ana.call("tunnel_status", {});
     results.tunnel_close = await ana.call("tunnel_close", { summary: "GET /orders answers with a cursor." });
   } finally {
     await Promise.all([ana.stop(), ben.stop()]);
     clearTimeout(limit);
+    await rm(folder, { recursive: true });
   }
   return withoutChance(results);
 
   function side(name) {
+    const config = {
+      transport: "cloudflared",
+      bind: "127.0.0.1",
+      port: 0,
+      name,
+      context: true,
+      idleMinutes: 30,
+      inviteMinutes: 10,
+      saveRoots: [],
+      shareRoots: [],
+      shareAllow: [],
+    };
     const sessions = new Sessions({
-      config: {
-        transport: "cloudflared",
-        bind: "127.0.0.1",
-        port: 0,
-        name,
-        idleMinutes: 30,
-        inviteMinutes: 10,
-      },
+      config,
+      localFiles: new LocalFiles({ cwd: folder, home: "/nobody", env: {}, config, clock }),
       primitives: nodePrimitives,
       clock,
       lookup: () => undefined,
@@ -285,6 +300,7 @@ async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives }) {
     const signal = new AbortController().signal;
     let id = 0;
     return {
+      files: () => sessions.open.flatMap((tunnel) => tunnel.files.offered),
       members: () => sessions.open.flatMap((tunnel) => tunnel.presence()),
       stop: () => sessions.shutDown(),
       async call(toolName, args) {
@@ -295,6 +311,7 @@ async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives }) {
           id,
           signal,
           sessions,
+          client: { name: "claude-code", version: "2.1.329" },
           clock,
           fence,
           progress: () => undefined,
@@ -313,6 +330,8 @@ async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives }) {
     const invites = [...value.tunnel_open.invites, ...value.tunnel_invite.invites];
     tunnels.forEach((id, index) => names.set(id, `tunnel-${index + 1}`));
     invites.forEach(({ inviteId }, index) => names.set(inviteId, `invite-${index + 1}`));
+    names.set(value.tunnel_share.fileId, "file-1");
+    names.set(folder, "/home/ben/shop");
     names.set(value.tunnel_join.safetyCode, "🦊 🐘 📎 … / blue deposit …");
     for (const [chance, name] of names) text = text.replaceAll(chance, name);
     return JSON.parse(text);

@@ -41,6 +41,7 @@ void run({
   stdinIsTerminal: isatty(0),
   stdoutIsTerminal: isatty(1),
   home: homedir(),
+  cwd: process.cwd(),
   bundle: fileURLToPath(import.meta.url),
   onShutdown: lifecycle.onShutdown,
 }).then(lifecycle.shutdown);

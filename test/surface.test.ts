@@ -93,7 +93,6 @@ const CODES = [
   "save-exists",
   "save-failed",
   "save-folder-missing",
-  "save-mismatch",
   "save-not-a-file",
   "share-changed",
   "share-gone",

@@ -61,7 +61,7 @@ describe("vectors", () => {
     expect(layer).toBe("ok");
     expect([trace["m2"], trace["m3"]]).toEqual([example.m2, example.m3]);
     const specification = readFileSync(new URL("../docs/PROTOCOL.md", import.meta.url), "utf8");
-    const section = specification.slice(specification.indexOf("## 13."), specification.indexOf("## 14."));
+    const section = specification.slice(specification.indexOf("## 14."), specification.indexOf("## 15."));
     const shown = section.replaceAll(/\s/g, "");
     const { name: _, expect: __, m4, m5, ...inputs } = example;
     for (const [field, value] of Object.entries({ ...inputs, ...trace }))

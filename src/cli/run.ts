@@ -19,6 +19,8 @@ export interface Host {
   readonly stdoutIsTerminal: boolean;
   /** The user's home folder. */
   readonly home: string;
+  /** The working directory. */
+  readonly cwd: string;
   /** The running bundle, absolute; the package's other files are found from here. */
   readonly bundle: string;
   readonly onShutdown: (hook: () => Promise<void>) => void;
@@ -56,7 +58,7 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
     case "serve": {
       const config = readConfig(env);
       if (host.stdinIsTerminal) host.err(`${terminalHint(host.bundle)}\n`);
-      await serve({ config, version, clock, env, onShutdown });
+      await serve({ config, version, clock, env, cwd: host.cwd, home: host.home, onShutdown });
       return 0;
     }
     case "demo": {

@@ -1,5 +1,11 @@
-import type { McpServer, ServerContext, StandardSchemaWithJSON } from "@modelcontextprotocol/server";
+import {
+  CLIENT_INFO_META_KEY,
+  type McpServer,
+  type ServerContext,
+  type StandardSchemaWithJSON,
+} from "@modelcontextprotocol/server";
 import * as z from "zod";
+import type { ClientProgram } from "../protocol/card.ts";
 import { asTunnelError, TunnelError } from "../protocol/errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -11,15 +17,19 @@ export interface ToolServices {
   readonly clock: Clock;
   readonly fence: Fence;
   readonly sessions: () => Promise<Sessions>;
+  /** Nobody is there to confirm anything: the human has said so. */
+  readonly isUnattended: boolean;
 }
 
 /** One call. */
-export interface ToolCall extends Omit<ToolServices, "sessions"> {
+export interface ToolCall extends Omit<ToolServices, "sessions" | "isUnattended"> {
   readonly id: string | number;
   readonly signal: AbortSignal;
   readonly sessions: Sessions;
-  /** Tells a client that asked for progress how it is going; `fraction` is 0 to 1 when known. */
-  readonly progress: (message: string, fraction?: number) => void;
+  /** The program that calls, as it names itself. */
+  readonly client: ClientProgram | undefined;
+  /** Tells a client that asked for progress how it is going, and how far it is where that is known. */
+  readonly progress: (message: string, part?: { readonly done: number; readonly total: number }) => void;
 }
 
 export interface Tool {
@@ -32,6 +42,8 @@ export interface Tool {
     readonly idempotentHint: boolean;
     readonly openWorldHint: boolean;
   };
+  /** Asks clients that can to have a human confirm each call. */
+  readonly forHumans?: boolean;
   readonly input: z.ZodType & StandardSchemaWithJSON;
   readonly run: (input: unknown, call: ToolCall) => Promise<Payload>;
 }
@@ -65,11 +77,20 @@ function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaW
   return { "~standard": { vendor, version, jsonSchema, validate: (value) => ({ value }) } };
 }
 
+/** Claude Code asks the user before every call of such a tool, whatever permissions it has; other clients ignore it. */
+const ASK_A_HUMAN = { "anthropic/requiresUserInteraction": true } as const;
+
 export function register(server: McpServer, tool: Tool, services: ToolServices): void {
   const { name, title, description, annotations } = tool;
   server.registerTool(
     name,
-    { title, description, annotations: { title, ...annotations }, inputSchema: advertised(tool.input) },
+    {
+      title,
+      description,
+      annotations: { title, ...annotations },
+      inputSchema: advertised(tool.input),
+      ...(tool.forHumans === true && !services.isUnattended ? { _meta: ASK_A_HUMAN } : {}),
+    },
     async (input: unknown, context: ServerContext) => {
       let unread: number | undefined;
       let undo = (): void => undefined;
@@ -85,6 +106,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
           id,
           signal,
           sessions,
+          client: clientOf(server, context),
           clock,
           fence,
           progress: progressOf(context),
@@ -99,15 +121,26 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
   );
 }
 
+/** The 2025 era tells it once, the later one with every request. */
+function clientOf(server: McpServer, { mcpReq }: ServerContext): ClientProgram | undefined {
+  const envelope = envelopeSchema.safeParse(mcpReq.envelope);
+  const told = envelope.success ? envelope.data[CLIENT_INFO_META_KEY] : server.server.getClientVersion();
+  return told && { name: told.name, version: told.version };
+}
+
+const envelopeSchema = z.looseObject({
+  [CLIENT_INFO_META_KEY]: z.looseObject({ name: z.string(), version: z.string() }),
+});
+
 /** Without a token the client has not asked, and must not be sent any (MCP, Progress). */
 function progressOf(context: ServerContext): ToolCall["progress"] {
   const progressToken = context.mcpReq._meta?.progressToken;
   if (progressToken === undefined) return () => undefined;
   let progress = 0;
-  return (message, fraction) => {
+  return (message, part) => {
     // Must grow with every notification, also where a step does not know how far it is.
-    progress = Math.max(progress + 0.001, fraction ?? 0);
-    const params = { progressToken, progress, ...(fraction === undefined ? {} : { total: 1 }), message };
+    progress = Math.max(progress + 0.001, part?.done ?? 0);
+    const params = { progressToken, progress, ...(part === undefined ? {} : { total: part.total }), message };
     // A client that is gone will not miss it.
     context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => undefined);
   };

@@ -1,8 +1,9 @@
 import type { SystemEvent } from "../protocol/transcript.ts";
 import type { Batch, Delivered } from "../session/inbox.ts";
-import type { Notice } from "../session/notice.ts";
+import type { Notice, ReceivedFile } from "../session/notice.ts";
 import type { ToolCall } from "./define-tool.ts";
 import type { Fence } from "./fence.ts";
+import { fileView } from "./file-view.ts";
 import { inviteView } from "./invite-view.ts";
 import { errorView, type Payload } from "./result.ts";
 import { seconds } from "./time.ts";
@@ -44,7 +45,14 @@ const NOTICE_TEXTS = {
     "The tunnel has a public address again. A member that does not come back by itself can do so with a new invite (tunnel_invite): its agent calls tunnel_join with it, and nothing said meanwhile is lost.",
   "invites-reissued":
     "The address in some pending invites is gone, so they do not work any more. Give your human the new ones in `invites` to pass on instead.",
+  "file-received":
+    "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",
+  "file-failed": "A file could not be received; nothing of it was kept. See `error`.",
 } as const satisfies Record<Notice["notice"], string>;
+
+function receivedView({ target, ...file }: ReceivedFile): Payload {
+  return { ...file, savePath: target };
+}
 
 function noticeView(notice: Notice, now: number): Payload {
   switch (notice.notice) {
@@ -54,6 +62,10 @@ function noticeView(notice: Notice, now: number): Payload {
       return { error: errorView(notice.error) };
     case "address-restored":
       return {};
+    case "file-received":
+      return { file: receivedView(notice.file) };
+    case "file-failed":
+      return { file: receivedView(notice.file), error: errorView(notice.error) };
     case "invites-reissued":
       return {
         invites: notice.invites
@@ -74,6 +86,25 @@ function messageView({ entry, redelivered }: Delivered, now: number, fence: Fenc
     const { from, fromName, intent, replyTo, to, past } = entry;
     const text = fence.wrap(entry.text);
     return { seq, from, fromName, kind, text, intent, replyTo, to, beforeYou: past, ...common, ...again };
+  }
+  if (entry.kind === "file") {
+    const { from, fromName, intent, replyTo, to, past, offer } = entry;
+    const text = fence.wrap(offer.note ?? offer.name);
+    const file = fileView(offer);
+    return {
+      seq,
+      from,
+      fromName,
+      kind,
+      ...file,
+      text,
+      intent,
+      replyTo,
+      to,
+      beforeYou: past,
+      ...common,
+      ...again,
+    };
   }
   const ours = { seq, from: "tunnel", fromName: "tunnel", kind: "system" };
   if (entry.kind === "notice") {

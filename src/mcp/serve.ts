@@ -12,6 +12,8 @@ export interface ServeOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly home: string;
   /** Registers what must be done before the process may end, whatever ends it. */
   readonly onShutdown: (hook: () => Promise<void>) => void;
 }
@@ -39,7 +41,12 @@ export async function serve(options: ServeOptions): Promise<void> {
     const close = transport.close.bind(transport);
     transport.close = () => close().finally(resolve);
   });
-  const services = { clock, fence: new Fence(), sessions: getSessions };
+  const services = {
+    clock,
+    fence: new Fence(),
+    sessions: getSessions,
+    isUnattended: options.config.unattended,
+  };
   const server = serveStdio(() => createServer(version, services), { transport });
   await ended;
   await (await sessions)?.shutDown();
@@ -54,7 +61,7 @@ export async function serve(options: ServeOptions): Promise<void> {
  * Made with the first tool call. Sockets, cryptography and tunnels are loaded then, and not at start-up: a client that
  * only lists the tools should not wait for them.
  */
-async function createSessions({ config, clock, env }: ServeOptions): Promise<Sessions> {
+async function createSessions({ config, clock, env, cwd, home }: ServeOptions): Promise<Sessions> {
   const { loadSessions } = await import("../session/load.ts");
-  return loadSessions({ config, clock, env });
+  return loadSessions({ config, clock, env, cwd, home });
 }

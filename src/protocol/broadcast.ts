@@ -4,7 +4,7 @@ import { ROOM_STREAM } from "./channel.ts";
 import type { ChatEvent, FrameCodec, HostFrame, SystemRoomEvent } from "./frames.ts";
 import { History, type Beginning } from "./history.ts";
 import type { RoomOrder } from "./order.ts";
-import { recipientNames, systemEvent } from "./participant.ts";
+import { spokenEntry, systemEvent } from "./participant.ts";
 import type { Primitives } from "./primitives.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { Seat } from "./seat.ts";
@@ -80,18 +80,13 @@ export class Broadcast {
     emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
   }
 
-  /** What the host's own agent is shown of the message that was placed last. */
-  show(event: ChatEvent, text: string, now: number): void {
+  /** Shows the host's own agent the message that was placed last; whether it could be shown. */
+  show(event: ChatEvent, text: string, now: number): boolean {
     const { order, speaker, emit } = this.#options;
-    const { from, intent, replyTo } = event;
-    const fromName = order.member(from)?.name ?? "";
-    const own = from === speaker.id;
-    const to = recipientNames(event.to, order);
-    const { seq } = order.view;
-    emit({
-      type: "entry",
-      entry: { kind: "chat", seq, ts: now, from, fromName, own, text, intent, replyTo, to },
-    });
+    const said = { ...event, own: event.from === speaker.id, text };
+    const entry = spokenEntry({ seq: order.view.seq, ts: now }, said, order);
+    if (entry !== undefined) emit({ type: "entry", entry });
+    return entry !== undefined;
   }
 
   /** The time before it, for a member that has just come. */

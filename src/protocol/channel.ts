@@ -2,14 +2,18 @@ import { concat, readU64be, u32be, u64be, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
 import { LINK } from "./limits.ts";
 import { DATA_HEADER_BYTES, Outbox, type Durable } from "./outbox.ts";
-import { CLOSE_PAYLOAD_BYTES, closeReason, FRAME, type Frame, type RecordLayer } from "./record.ts";
+import { CLOSE_PAYLOAD_BYTES, closeReason, FRAME, isBulk, type Frame, type RecordLayer } from "./record.ts";
+import { chunkHeader, readChunkHeader, type Chunk } from "./streams.ts";
 
-/** The stream that carries the room service. Others are refused until a service of theirs exists (S1). */
+/** The stream of the reliable layer that carries the room service. Others are refused until a service of theirs exists (S1). */
 export const ROOM_STREAM = 0;
 
 export type ChannelEvent =
   | { readonly type: "durable"; readonly stream: number; readonly payload: Bytes }
   | { readonly type: "note"; readonly payload: Bytes }
+  /** Opens, feeds or stops a stream. */
+  | { readonly type: "stream"; readonly payload: Bytes }
+  | { readonly type: "chunk"; readonly chunk: Chunk }
   | { readonly type: "close"; readonly reason: number };
 
 /** What an arriving frame has led to: what is for the layer above, and what to answer. */
@@ -115,6 +119,18 @@ export class Channel {
     return this.#seal({ type: FRAME.note, payload }, now);
   }
 
+  /** Volatile like {@link note}: about a stream of bulk messages, which ends with the connection. */
+  stream(payload: Bytes, now: number): Bytes[] {
+    return this.#seal({ type: FRAME.stream, payload }, now);
+  }
+
+  /** A bulk message: never kept here, since its sender can read it again. */
+  chunk(chunk: Chunk, now: number): Bytes[] {
+    const { sealed, message } = chunk;
+    const bulk = { header: chunkHeader(chunk), chunk: sealed, ...(message === undefined ? {} : { message }) };
+    return this.#connection?.records.sealBulk(bulk, now) ?? [];
+  }
+
   /**
    * Acknowledges what has come without delay, because somebody waits to hear that it did (D8). Where much comes at once, all
    * that is there is read first: so many at once are no conversation.
@@ -152,13 +168,13 @@ export class Channel {
   receive(message: Bytes, now: number): Received & { isAnswer: boolean } {
     const connection = this.#connection;
     if (connection === undefined) return { ...NOTHING, isAnswer: false };
-    const frame = connection.records.open(message, now);
+    const event = isBulk(message) ? openChunk(connection.records, message) : undefined;
+    const frame = event === undefined ? connection.records.open(message, now) : undefined;
     connection.lastHeard = now;
     connection.askedAt = undefined;
-    if (frame === undefined) return { ...NOTHING, isAnswer: false };
-    const received = this.#received(connection, frame, now);
+    const received = frame === undefined ? { event, reply: [] } : this.#received(connection, frame, now);
     if (connection.inFlight > 0) connection.askedAt ??= now;
-    return { ...received, isAnswer: frame.type === FRAME.ack || frame.type === FRAME.pong };
+    return { ...received, isAnswer: frame?.type === FRAME.ack || frame?.type === FRAME.pong };
   }
 
   #received(connection: Connection, frame: Frame, now: number): Received {
@@ -176,6 +192,8 @@ export class Channel {
         return NOTHING;
       case FRAME.note:
         return { event: { type: "note", payload: frame.payload }, reply: [] };
+      case FRAME.stream:
+        return { event: { type: "stream", payload: frame.payload }, reply: [] };
       case FRAME.close:
         return {
           event: { type: "close", reason: closeReason(exactly(CLOSE_PAYLOAD_BYTES, frame.payload)) },
@@ -290,6 +308,11 @@ function exactly(length: number, payload: Bytes): Bytes {
   if (payload.length !== length)
     throw new TunnelError("protocol-violation", { detail: "a frame of the wrong size" });
   return payload;
+}
+
+function openChunk(records: RecordLayer, message: Bytes): ChannelEvent {
+  const { header, chunk } = records.openBulk(message);
+  return { type: "chunk", chunk: { ...readChunkHeader(header), sealed: chunk } };
 }
 
 function readNumber(payload: Bytes, at: number): number {

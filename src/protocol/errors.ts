@@ -214,6 +214,83 @@ export const ERRORS = {
     retryable: false,
   },
 
+  // --- files ---
+  "file-unknown": {
+    message: "no file of this id has been offered to this side, or its sender does not offer it any more",
+    next: "Use the fileId of a message of kind `file` that tunnel_listen returned, or ask the sender to share it again.",
+    retryable: false,
+  },
+  "note-invalid": {
+    message: "the note is empty, too long, or contains characters that are not allowed",
+    next: "Give up to 500 characters of plain text, or leave the note out and say it with tunnel_say.",
+    retryable: false,
+  },
+  "file-own": {
+    message: "this side shares this file itself",
+    next: "It lies where it was shared from. The others receive it with tunnel_receive.",
+    retryable: false,
+  },
+  "file-sender-left": {
+    message: "whoever shared the file has left the tunnel, and its bytes with them",
+    next: "Ask for the file to be shared again once they are back.",
+    retryable: false,
+  },
+  "file-stalled": {
+    message: "whoever shared the file has not sent any of it for too long",
+    next: "See in tunnel_status whether they are connected, then call tunnel_receive again.",
+    retryable: true,
+  },
+  "file-gone": {
+    message: "the file was deleted or cannot be read any more where it was shared from",
+    next: "Ask the sender to share it again.",
+    retryable: false,
+  },
+  "file-changed": {
+    message: "the file has changed since it was shared",
+    next: "Ask the sender to share it again as it is now.",
+    retryable: false,
+  },
+  "file-too-short": {
+    message: "the sender ended the file before the size that it had announced",
+    next: "Nothing was saved. Ask the sender to share the file again; if it persists, tell your human.",
+    retryable: false,
+  },
+  "file-too-long": {
+    message: "the sender sent more than the size that it had announced",
+    next: "Nothing was saved. Tell your human: an honest sender does not do this.",
+    retryable: false,
+  },
+  "file-unfinished": {
+    message: "the sender did not mark the end of the file where it had announced it",
+    next: "Nothing was saved. Tell your human: an honest sender does not do this.",
+    retryable: false,
+  },
+  "file-out-of-order": {
+    message: "the pieces of the file came in another order than they have",
+    next: "Nothing was saved. Tell your human: an honest sender does not do this.",
+    retryable: false,
+  },
+  "file-corrupt": {
+    message: "a piece of the file is not what its sender sealed for this side",
+    next: "Nothing was saved. Receive it again; if it persists, tell your human.",
+    retryable: true,
+  },
+  "file-hash-mismatch": {
+    message: "what came is not the file that was announced: its SHA-256 is another one",
+    next: "Nothing was saved. Ask the sender to share the file again; if it persists, tell your human.",
+    retryable: false,
+  },
+  "transfer-limit": {
+    message: "as many files as allowed are being received at once",
+    next: "Wait until one is done (tunnel_status shows them), then call again.",
+    retryable: true,
+  },
+  "share-limit": {
+    message: "as many files as allowed are shared in this tunnel",
+    next: "Close the tunnel and open another one, or put several files into one archive.",
+    retryable: false,
+  },
+
   // --- the tunnel program and the port ---
   "cloudflared-unsupported": {
     message: "there is no pinned cloudflared for this platform",
@@ -325,11 +402,6 @@ export const ERRORS = {
     message: "the file could not be saved; nothing was left behind",
     next: "Check that the folder can be written to, or choose another one, and try again.",
     retryable: true,
-  },
-  "save-mismatch": {
-    message: "what arrived is not the file that was announced, so it was not saved",
-    next: "Ask the sender to share the file anew.",
-    retryable: false,
   },
   "disk-full": {
     message: "there is no space left for the file; nothing was left behind",

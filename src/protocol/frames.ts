@@ -1,7 +1,16 @@
 import * as z from "zod/mini";
-import { concat, fromBase64url, toBase64url, view, type Bytes } from "./bytes.ts";
-import { TunnelError } from "./errors.ts";
-import { parseMemberId } from "./ids.ts";
+import type { Bytes } from "./bytes.ts";
+import { cardSchema } from "./card.ts";
+import {
+  bytesOf,
+  counter,
+  decodeHeader,
+  encodeHeader,
+  memberId,
+  ordinal,
+  violation,
+  withoutBody,
+} from "./header.ts";
 import { LINK, ROOM } from "./limits.ts";
 import { isOrigin } from "./link.ts";
 import type { Primitives } from "./primitives.ts";
@@ -9,42 +18,34 @@ import { isGoal, isName, isText } from "./text.ts";
 
 /**
  * What the two ends of a sealed channel say to each other on the room stream (PROTOCOL §7): a JSON header, then raw
- * bytes. The only place where JSON of a peer is parsed; after it, the type is the proof.
+ * bytes. After this the type is the proof.
  */
 
-const HEADER_LENGTH_BYTES = 2;
-const MAX_HEADER_BYTES = 0xffff;
 /** Tag of a secretbox. */
 const TAG_BYTES = 16;
 const WRAP_BYTES = 32 + TAG_BYTES;
 
-/** A text that stands for something else, or is malformed. */
-const decoded = <Value>(read: (text: string) => Value | undefined) =>
-  z.pipe(
-    z.string(),
-    z.transform((text, context): Value => {
-      const value = read(text);
-      if (value !== undefined) return value;
-      context.issues.push({ code: "custom", message: "malformed", input: text });
-      return z.NEVER;
-    }),
-  );
-
-const bytesOf = (length: number) => decoded((text) => fromBase64url(text, length));
-const memberId = decoded(parseMemberId);
 const hash = bytesOf(32);
-const counter = z.int().check(z.nonnegative());
-const ordinal = z.int().check(z.positive());
-/** Milliseconds since the Unix epoch, as far as a date goes in ECMAScript. */
-const instant = z.int().check(z.nonnegative(), z.lte(8.64e15));
 const name = z.string().check(z.refine(isName));
 
 export const INTENTS = ["request", "inform", "ack"] as const;
 
+/** What a message is, where it is not text for people and agents: a file that its sender offers. */
+export const CONTENTS = ["file"] as const;
+
+/** Milliseconds since the Unix epoch, as far as a date goes in ECMAScript. */
+const instant = z.int().check(z.nonnegative(), z.lte(8.64e15));
+
 /** A place in the room's order, as one member saw it. */
 const viewSchema = z.strictObject({ seq: counter, chain: hash });
 /** `key` verifies what a member signs (Ed25519), `box` is what others seal to (X25519). */
-const member = z.strictObject({ id: memberId, name, key: bytesOf(32), box: bytesOf(32) });
+const member = z.strictObject({
+  id: memberId,
+  name,
+  key: bytesOf(32),
+  box: bytesOf(32),
+  card: z.optional(cardSchema),
+});
 
 /**
  * How a message for some is sealed: an ephemeral X25519 key, what the content key hashes to, and that key wrapped for each
@@ -65,6 +66,7 @@ const signedFields = {
   /** Hash of the sender's message before this one; zeros for its first. */
   prev: hash,
   view: viewSchema,
+  what: z.optional(z.enum(CONTENTS)),
   intent: z.optional(z.enum(INTENTS)),
   replyTo: z.optional(ordinal),
   sig: bytesOf(64),
@@ -140,6 +142,8 @@ const confirm = z.strictObject({
   name,
   key: bytesOf(32),
   box: bytesOf(32),
+  /** At its first connection, where its human has not switched that off. */
+  card: z.optional(cardSchema),
   /** Last durable frame this member has received; 0 at its first connection. */
   received: counter,
 });
@@ -183,49 +187,6 @@ export type EndCause = (typeof END_CAUSES)[number];
 
 const EMPTY = new Uint8Array(0);
 
-function encode(primitives: Primitives, header: unknown, body: Bytes = EMPTY): Bytes {
-  const json = primitives.encodeUtf8(
-    JSON.stringify(header, (_key, value: unknown) =>
-      value instanceof Uint8Array ? toBase64url(value) : value,
-    ),
-  );
-  if (json.length > MAX_HEADER_BYTES) throw new RangeError("frame header is over its limit");
-  return concat(Uint8Array.of(json.length >> 8, json.length & 0xff), json, body);
-}
-
-function violation(): TunnelError {
-  return new TunnelError("protocol-violation", { detail: "a malformed frame" });
-}
-
-function decode<Schema extends z.ZodMiniType>(
-  primitives: Primitives,
-  schema: Schema,
-  payload: Bytes,
-): { header: z.infer<Schema>; body: Bytes } {
-  const length = payload.length >= HEADER_LENGTH_BYTES ? view(payload).getUint16(0) : payload.length;
-  const end = HEADER_LENGTH_BYTES + length;
-  const json =
-    end <= payload.length ? primitives.decodeUtf8(payload.subarray(HEADER_LENGTH_BYTES, end)) : undefined;
-  const parsed = json === undefined ? undefined : schema.safeParse(parseJson(json));
-  if (parsed?.success !== true) throw violation();
-  return { header: parsed.data, body: payload.subarray(end) };
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json) as unknown;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-/** Frames without a body must not carry one: nothing may ride along unread (F3). */
-function withoutBody<Header>(decoded: { header: Header; body: Bytes }): Header {
-  if (decoded.body.length > 0) throw violation();
-  return decoded.header;
-}
-
 /** A text that everybody may read must be one (T2); of a sealed one only the size can be checked. */
 function textOf(primitives: Primitives, message: Pick<ChatEvent, "seal">, body: Bytes): string | undefined {
   const isSealed = message.seal !== undefined;
@@ -253,11 +214,11 @@ export class FrameCodec {
 
   /** `body` is the text of a message, or what it is sealed to. */
   encodeHostFrame(frame: HostFrame, body: Bytes = EMPTY): Bytes {
-    return encode(this.#primitives, frame, body);
+    return encodeHeader(this.#primitives, frame, body);
   }
 
   decodeHostFrame(payload: Bytes): Decoded<HostFrame> {
-    const decoded = decode(this.#primitives, hostFrame, payload);
+    const decoded = decodeHeader(this.#primitives, hostFrame, payload);
     const { header, body } = decoded;
     const chat = header.t === "event" && header.event.kind === "chat" ? header.event : undefined;
     if (chat === undefined) return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
@@ -265,45 +226,45 @@ export class FrameCodec {
   }
 
   encodeMemberFrame(frame: MemberFrame, body: Bytes = EMPTY): Bytes {
-    return encode(this.#primitives, frame, body);
+    return encodeHeader(this.#primitives, frame, body);
   }
 
   decodeMemberFrame(payload: Bytes): Decoded<MemberFrame> {
-    const decoded = decode(this.#primitives, memberFrame, payload);
+    const decoded = decodeHeader(this.#primitives, memberFrame, payload);
     const { header, body } = decoded;
     if (header.t !== "say") return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
     return { frame: header, body, text: textOf(this.#primitives, header, body) };
   }
 
   encodeHostNote(note: HostNote): Bytes {
-    return encode(this.#primitives, note);
+    return encodeHeader(this.#primitives, note);
   }
 
   decodeHostNote(payload: Bytes): HostNote {
-    return withoutBody(decode(this.#primitives, hostNote, payload));
+    return withoutBody(decodeHeader(this.#primitives, hostNote, payload));
   }
 
   encodeMemberNote(note: MemberNote): Bytes {
-    return encode(this.#primitives, note);
+    return encodeHeader(this.#primitives, note);
   }
 
   decodeMemberNote(payload: Bytes): MemberNote {
-    return withoutBody(decode(this.#primitives, memberNote, payload));
+    return withoutBody(decodeHeader(this.#primitives, memberNote, payload));
   }
 
   encodeConfirm(value: Confirm): Bytes {
-    return encode(this.#primitives, value);
+    return encodeHeader(this.#primitives, value);
   }
 
   decodeConfirm(payload: Bytes): Confirm {
-    return withoutBody(decode(this.#primitives, confirm, payload));
+    return withoutBody(decodeHeader(this.#primitives, confirm, payload));
   }
 
   encodeWelcome(value: Welcome): Bytes {
-    return encode(this.#primitives, value);
+    return encodeHeader(this.#primitives, value);
   }
 
   decodeWelcome(payload: Bytes): Welcome {
-    return withoutBody(decode(this.#primitives, welcome, payload));
+    return withoutBody(decodeHeader(this.#primitives, welcome, payload));
   }
 }

@@ -53,6 +53,16 @@ export function controlKey(primitives: Primitives, trafficSecret: Bytes): Bytes 
   return derive(primitives, trafficSecret, "control secretbox", 32);
 }
 
+/** The key of bulk messages of the same direction and epoch (K4). */
+export function bulkKey(primitives: Primitives, trafficSecret: Bytes): Bytes {
+  return derive(primitives, trafficSecret, "bulk chacha20poly1305", 32);
+}
+
+/** The key of one stream of a file (K9): `salt` is the sender's, fresh for each, so that no nonce is ever used twice. */
+export function fileStreamKey(primitives: Primitives, fileKey: Bytes, salt: Bytes): Bytes {
+  return primitives.hkdfSha256(fileKey, salt, ascii(`${CONTEXT}file stream`), 32);
+}
+
 /** The next epoch's traffic secret (K6): one-way, so an old epoch stays closed when a new one leaks. */
 export function nextTrafficSecret(primitives: Primitives, trafficSecret: Bytes): Bytes {
   return derive(primitives, trafficSecret, "rekey", 32);

@@ -65,6 +65,13 @@ export const ROOM = {
   activityEveryMs: 15 * SECOND,
 } as const;
 
+/** What a member tells of where it works; it must fit into the first confirmation beside the longest name. */
+export const CARD = {
+  maxLabelChars: 100,
+  /** Of its JSON. */
+  maxBytes: 384,
+} as const;
+
 export const LINK = {
   /** Both sides ping; under the shortest idle cut seen at an edge. */
   pingEveryMs: 20 * SECOND,
@@ -141,6 +148,30 @@ export const RATE = {
   ] as readonly (readonly [fill: number, ms: number])[],
   /** Well below {@link LINK.answerMs}, since nothing of a member is heard meanwhile. */
   maxPauseMs: 5 * SECOND,
+} as const;
+
+/** Files on their way through the room (PROTOCOL §9). */
+export const FILE = {
+  /** Of content in one bulk message: what fills the largest record, in whole KiB. */
+  chunkBytes: 127 * KIB,
+  /** As much as a name may have on common file systems. */
+  maxNameBytes: 255,
+  maxNoteChars: 500,
+  /** 1 TiB: beyond it a size is a mistake. */
+  maxBytes: 2 ** 40,
+  /** Streams that one side of a channel has open towards the other at once. */
+  maxOpened: 4,
+  /** Streams that one side serves at once, further ones are told to come again: one file for a room of many. */
+  maxServed: 16,
+  /**
+   * What a receiver lets come unasked: as much as it took in during the last half second. So a fast link is full and on a
+   * slow one a message waits half a second behind a file at most.
+   */
+  windowMs: 500,
+  windowMinBytes: 2 * 128 * KIB,
+  windowMaxBytes: 2 * MIB,
+  /** Of all streams of one receiver together: less than a socket may have buffered, with room for messages. */
+  windowTotalBytes: 3 * MIB,
 } as const;
 
 export const SESSION = {

@@ -2,13 +2,20 @@ import type { Bytes } from "./bytes.ts";
 import type { ConnectionId } from "./door.ts";
 import type { ErrorCode, TunnelError } from "./errors.ts";
 import type { EndCause } from "./frames.ts";
+import type { StreamEvent } from "./streams.ts";
 import type { Entry } from "./transcript.ts";
 
 /** What the guest's machine asks its driver to do. */
 export type MemberEffect =
   /** `origin` is the address to dial; the path is that of the room. */
   | { readonly type: "dial"; readonly connection: ConnectionId; readonly origin: string }
-  | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
+  /** `bulk`: part of a file, which may wait for what is more urgent. */
+  | {
+      readonly type: "send";
+      readonly connection: ConnectionId;
+      readonly message: Bytes;
+      readonly bulk?: boolean;
+    }
   /** `linger`: what was sent last has not been confirmed, and is to arrive if it can. */
   | {
       readonly type: "hangup";
@@ -22,6 +29,8 @@ export type MemberEffect =
   /** The host has given this member's own message number `n` its place. */
   | { readonly type: "placed"; readonly n: number; readonly seq: number }
   | { readonly type: "presence" }
+  /** At this participant's own end of a stream. */
+  | { readonly type: "stream"; readonly event: StreamEvent }
   /** `member` is the name of whom it concerns, where it is somebody other than the host. */
   | { readonly type: "alarm"; readonly error: TunnelError; readonly member: string | undefined }
   | { readonly type: "ended"; readonly end: MemberEnd };

@@ -1,5 +1,6 @@
 import type { Arrival } from "./attempt.ts";
 import { equalBytes, type Bytes } from "./bytes.ts";
+import type { Card } from "./card.ts";
 import { Channel, ROOM_STREAM } from "./channel.ts";
 import { CAUSE_OF, CLOSE } from "./close-reasons.ts";
 import { Dialler, type DiallerEvent } from "./dialler.ts";
@@ -18,15 +19,19 @@ import { LINK, ROOM } from "./limits.ts";
 import type { InviteLink } from "./link.ts";
 import { RoomOrder } from "./order.ts";
 import type { Primitives } from "./primitives.ts";
-import {
-  HANGUP,
-  isPlace,
-  recipientNames,
-  systemEvent,
-  type Presence,
-  type Utterance,
-} from "./participant.ts";
+import { HANGUP, isPlace, spokenEntry, systemEvent, type Presence, type Utterance } from "./participant.ts";
 import { Speaker } from "./speaker.ts";
+import {
+  chunkPrice,
+  decodeStreamFrame,
+  encodeStreamFrame,
+  Streams,
+  type Chunk,
+  type StreamFrame,
+  type StreamId,
+  type StreamOpen,
+  type StreamRequest,
+} from "./streams.ts";
 import type { LinkState, MemberEffect, MemberEnd, MemberInput } from "./member-io.ts";
 
 /** What exists once the first WELCOME has arrived. */
@@ -53,6 +58,7 @@ export class Member {
   readonly #wantedName: string;
   readonly #speaker: Speaker;
   readonly #channel = new Channel();
+  readonly #streams = new Streams("member");
   readonly #pending = new Map<number, { hash: Bytes; utterance: Utterance }>();
   readonly #dialler: Dialler;
   #membership: Membership | undefined;
@@ -66,7 +72,11 @@ export class Member {
   #noteDueAt: number | undefined;
   #noteSentAt = Number.NEGATIVE_INFINITY;
 
-  constructor(primitives: Primitives, options: { link: InviteLink; name: string }, now: number) {
+  constructor(
+    primitives: Primitives,
+    options: { link: InviteLink; name: string; card?: Card | undefined },
+    now: number,
+  ) {
     this.#primitives = primitives;
     this.#codec = new FrameCodec(primitives);
     this.#link = options.link;
@@ -81,6 +91,8 @@ export class Member {
           name: this.#wantedName,
           key: this.#speaker.key,
           box: this.#speaker.box,
+          // The roster has it from then on.
+          ...(options.card === undefined || this.#membership !== undefined ? {} : { card: options.card }),
           received: this.#channel.received,
         }),
         emit: (effect) => this.#effects.push(effect),
@@ -201,6 +213,7 @@ export class Member {
         isHost,
         isSelf,
         connected: isLive && (isSelf || isHost || known?.connected === true),
+        card: member.card,
         lastSeenMs: Math.max(0, lastSeenMs),
         read: isSelf ? this.#read : (known?.read ?? 0),
         safetyCode: isHost ? membership.safetyCode : undefined,
@@ -211,6 +224,60 @@ export class Member {
   /** A fresh link to the same host, where the known addresses lead nowhere any more. */
   prefer(origin: string, now: number): void {
     if (this.#ended === undefined) this.#dialler.prefer(origin, now);
+  }
+
+  // --- files, on streams of their own (PROTOCOL §9) ---
+
+  /** Asks whose file it is for it; `undefined` while that cannot be asked. */
+  openStream({ file, owner, offset, credit }: StreamRequest, now: number): StreamId | undefined {
+    if (!this.#dialler.isConnected || this.#ended !== undefined || !this.#streams.mayOpen) return undefined;
+    const stream = this.#streams.open(credit);
+    this.#sendStream({ t: "open", stream, file, who: owner, offset, credit }, now);
+    return stream;
+  }
+
+  /** Of this member's own end of a stream; nothing once that is over. */
+  stream(frame: Exclude<StreamFrame, StreamOpen>, now: number): void {
+    if (!this.#streams.isLive(frame.stream)) return;
+    if (frame.t === "credit") this.#streams.grant(frame.stream, frame.bytes);
+    if (frame.t === "stop") this.#streams.end(frame.stream);
+    this.#sendStream(frame, now);
+  }
+
+  /** Whether there was credit left for it. */
+  sendChunk(chunk: Chunk, now: number): boolean {
+    if (!this.#streams.spend(chunk.stream, chunkPrice(chunk))) return false;
+    if (chunk.final) this.#streams.end(chunk.stream);
+    this.#send(this.#channel.chunk(chunk, now), true);
+    return true;
+  }
+
+  #sendStream(frame: StreamFrame, now: number): void {
+    this.#send(this.#channel.stream(encodeStreamFrame(this.#primitives, frame), now));
+  }
+
+  #streamFrame(payload: Bytes, now: number): void {
+    const frame = decodeStreamFrame(this.#primitives, payload);
+    const { stream } = frame;
+    if (frame.t === "open" && !this.#streams.asked(stream, frame.credit))
+      return this.#sendStream({ t: "stop", stream, reason: "busy" }, now);
+    if (frame.t !== "open" && !this.#streams.isLive(stream)) return this.#streams.assertKnown(stream);
+    if (frame.t === "credit") this.#streams.credited(stream, frame.bytes);
+    if (frame.t === "stop") this.#streams.end(stream);
+    this.#effects.push({ type: "stream", event: frame });
+  }
+
+  #chunk(chunk: Chunk): void {
+    if (!this.#streams.received(chunk.stream, chunkPrice(chunk))) return;
+    if (chunk.final) this.#streams.end(chunk.stream);
+    this.#effects.push({ type: "stream", event: { t: "chunk", ...chunk } });
+  }
+
+  /** Streams end with the connection; what they carried is asked for again. */
+  #endStreams(): void {
+    for (const stream of this.#streams.live)
+      this.#effects.push({ type: "stream", event: { t: "stop", stream, reason: "away" } });
+    this.#streams.clear();
   }
 
   // --- the connection ---
@@ -264,6 +331,7 @@ export class Member {
   #disconnected(reason: ErrorCode, now: number): void {
     const lastHeard = this.#channel.lastHeard ?? now;
     this.#channel.detach();
+    this.#endStreams();
     this.#effects.push({ type: "presence" });
     this.#follow(this.#dialler.lost(reason, lastHeard, now), now);
   }
@@ -286,6 +354,8 @@ export class Member {
       this.#dialler.announced(addresses ?? []);
       this.#effects.push({ type: "presence" });
     }
+    if (event?.type === "stream") this.#streamFrame(event.payload, now);
+    if (event?.type === "chunk") this.#chunk(event.chunk);
     if (event?.type === "close") this.#closedByHost(event.reason, now);
   }
 
@@ -311,21 +381,18 @@ export class Member {
     said: { seq: number; ts: number; event: ChatEvent; body: Bytes; text: string | undefined },
   ): void {
     const { seq, ts, event, body } = said;
-    const { from, intent, replyTo } = event;
+    const { from } = event;
     this.#assertNotOwn(from);
     order.appendChat(seq, ts, event, order.verify(event, body));
     const text = said.text ?? this.#speaker.open(event, body);
-    const fromName = order.member(from)?.name ?? "";
-    if (text === undefined) {
-      // Its sender's doing, who signed it: no reason to leave the others.
-      this.#effects.push({ type: "alarm", error: new TunnelError("message-unreadable"), member: fromName });
-      return;
-    }
-    const to = recipientNames(event.to, order);
-    this.#effects.push({
-      type: "entry",
-      entry: { kind: "chat", seq, ts, ...this.#past, from, fromName, own: false, text, intent, replyTo, to },
-    });
+    const entry =
+      text === undefined
+        ? undefined
+        : spokenEntry({ seq, ts, ...this.#past }, { ...event, own: false, text }, order);
+    if (entry !== undefined) return void this.#effects.push({ type: "entry", entry });
+    // Its sender's doing, who signed it: no reason to leave the others.
+    const error = new TunnelError("message-unreadable");
+    this.#effects.push({ type: "alarm", error, member: order.member(from)?.name ?? "" });
   }
 
   #happened(
@@ -370,13 +437,8 @@ export class Member {
       throw new TunnelError("order-broken", { detail: "an own message out of its turn" });
     this.#pending.delete(n);
     order.appendChat(seq, ts, { from: this.self, n }, pending.hash);
-    const { text, intent, replyTo } = pending.utterance;
-    const to = recipientNames(pending.utterance.to, order);
-    const fromName = order.member(this.self)?.name ?? this.#wantedName;
-    this.#effects.push({
-      type: "entry",
-      entry: { kind: "chat", seq, ts, from: this.self, fromName, own: true, text, intent, replyTo, to },
-    });
+    const entry = spokenEntry({ seq, ts }, { ...pending.utterance, from: this.self, own: true }, order);
+    if (entry !== undefined) this.#effects.push({ type: "entry", entry });
     this.#effects.push({ type: "placed", n, seq });
   }
 
@@ -406,6 +468,7 @@ export class Member {
     this.#hangup(HANGUP.normal, end.by === "self" && this.#channel.waiting > 0);
     this.#channel.detach();
     this.#dialler.stop();
+    this.#endStreams();
     this.#ended = end;
     this.#effects.push({ type: "ended", end });
   }
@@ -416,10 +479,11 @@ export class Member {
       this.#effects.push({ type: "hangup", connection, code, ...(linger ? { linger } : {}) });
   }
 
-  #send(messages: readonly Bytes[]): void {
+  #send(messages: readonly Bytes[], bulk = false): void {
     const { connection } = this.#dialler;
     if (connection === undefined) return;
-    for (const message of messages) this.#effects.push({ type: "send", connection, message });
+    for (const message of messages)
+      this.#effects.push({ type: "send", connection, message, ...(bulk ? { bulk } : {}) });
   }
 }
 

@@ -1,4 +1,5 @@
 import { ascii, concat, equalBytes, lengthPrefixed, u64be, type Bytes } from "./bytes.ts";
+import { cardBytes } from "./card.ts";
 import { TunnelError } from "./errors.ts";
 import { digestsOf } from "./addressed.ts";
 import type {
@@ -34,6 +35,7 @@ export function signedBytes(room: RoomId, from: MemberId, fields: SignedFields, 
     fields.prev,
     u64be(fields.view.seq),
     fields.view.chain,
+    ascii(fields.what ?? ""),
     ascii(fields.intent ?? ""),
     u64be(fields.replyTo ?? 0),
     ascii((fields.to ?? []).join(",")),
@@ -67,7 +69,9 @@ export class Signer {
     return this.#count + 1;
   }
 
-  sign(message: { view: View; body: Bytes } & Pick<SayFrame, "intent" | "replyTo" | "to" | "seal">): {
+  sign(
+    message: { view: View; body: Bytes } & Pick<SayFrame, "what" | "intent" | "replyTo" | "to" | "seal">,
+  ): {
     fields: Omit<SayFrame, "t">;
     hash: Bytes;
   } {
@@ -95,6 +99,7 @@ function rosterHash(primitives: Primitives, members: Iterable<MemberRecord>): By
     member.key,
     member.box,
     primitives.encodeUtf8(member.name),
+    cardBytes(primitives, member.card),
   ]);
   return primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 roster"), ...fields));
 }

@@ -1,7 +1,9 @@
+import type { Card } from "./card.ts";
 import type { SayFrame, SystemRoomEvent } from "./frames.ts";
 import type { MemberId } from "./ids.ts";
 import type { RoomOrder } from "./order.ts";
-import type { SystemEvent } from "./transcript.ts";
+import { decodeOffer } from "./offer.ts";
+import type { SpokenEntry, SystemEvent } from "./transcript.ts";
 
 /** What the machines of host and guest share: how a participant is shown, what it says, how a connection ends. */
 
@@ -22,6 +24,8 @@ export interface Presence {
   readonly isHost: boolean;
   readonly isSelf: boolean;
   readonly connected: boolean;
+  /** What it told of where it works when it came. */
+  readonly card: Card | undefined;
   readonly lastSeenMs: number;
   readonly read: number;
   readonly safetyCode: string | undefined;
@@ -29,7 +33,9 @@ export interface Presence {
 
 /** What a participant says: checked text and its marks. */
 export interface Utterance {
+  /** Of a file, its encoded offer. */
   readonly text: string;
+  readonly what?: SayFrame["what"];
   readonly intent?: SayFrame["intent"];
   readonly replyTo?: number;
   /** For these alone, at least one and not this participant itself; for everybody when left out. */
@@ -40,7 +46,7 @@ export interface Utterance {
 export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEvent {
   switch (event.kind) {
     case "joined":
-      return { event: "joined", member: event.member.id, name: event.member.name };
+      return { event: "joined", member: event.member.id, name: event.member.name, card: event.member.card };
     case "left":
       return {
         event: "left",
@@ -55,8 +61,30 @@ export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEve
   }
 }
 
+/**
+ * What somebody said as the log keeps it; `undefined` for an offer that is none (B1).
+ * `text` is the content, opened where it was sealed.
+ */
+export function spokenEntry(
+  place: { readonly seq: number; readonly ts: number; readonly past?: true },
+  said: Pick<SayFrame, "what" | "intent" | "replyTo"> & {
+    readonly to?: readonly MemberId[] | undefined;
+    readonly from: MemberId;
+    readonly own: boolean;
+    readonly text: string;
+  },
+  order: RoomOrder,
+): SpokenEntry | undefined {
+  const { what, intent, replyTo, from, own, text } = said;
+  const fromName = order.member(from)?.name ?? "";
+  const spoken = { ...place, from, fromName, own, intent, replyTo, to: recipientNames(said.to, order) };
+  if (what === undefined) return { kind: "chat", ...spoken, text };
+  const offer = decodeOffer(text);
+  return offer === undefined ? undefined : { kind: "file", ...spoken, offer };
+}
+
 /** The names of those a message was for, as the log keeps them; `undefined` for everybody. */
-export function recipientNames(
+function recipientNames(
   to: readonly MemberId[] | undefined,
   order: RoomOrder,
 ): readonly string[] | undefined {

@@ -42,6 +42,7 @@ export class PresenceBoard {
         isHost,
         isSelf: isHost,
         connected: isHost || seat.connection !== undefined,
+        card: member.card,
         lastSeenMs: isHost ? 0 : Math.max(0, now - (seat.channel.lastHeard ?? seat.lastSeen)),
         read: isHost ? this.#hostRead : seat.read,
         safetyCode: seat?.safetyCode,

@@ -30,6 +30,8 @@ export interface Primitives {
   verifySignature(publicKey: Bytes, message: Bytes, signature: Bytes): boolean;
   /** ChaCha20-Poly1305 (RFC 8439), 12-byte nonce; the tag is appended. */
   chachaSeal(key: Bytes, nonce: Bytes, plaintext: Bytes, associated: Bytes): Bytes;
+  /** The same of several parts, written into `out`, which is as long as they and the tag. */
+  chachaSealInto(out: Bytes, key: Bytes, nonce: Bytes, plaintext: readonly Bytes[], associated: Bytes): void;
   chachaOpen(key: Bytes, nonce: Bytes, sealed: Bytes, associated: Bytes): Bytes | undefined;
   /** NaCl secretbox (XSalsa20-Poly1305), 24-byte nonce; the tag comes first. */
   secretboxSeal(key: Bytes, nonce: Bytes, plaintext: Bytes): Bytes;

@@ -1,7 +1,7 @@
 import { ascii, concat, readU64be, u32be, u64be, view, wipe, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
 import { WIRE } from "./handshake.ts";
-import { controlKey, nextTrafficSecret } from "./keys.ts";
+import { bulkKey, controlKey, nextTrafficSecret } from "./keys.ts";
 import { RECORD, RECORD_BUCKETS } from "./limits.ts";
 import type { Primitives } from "./primitives.ts";
 
@@ -16,6 +16,8 @@ export const FRAME = {
   pong: 0x13,
   /** Volatile: may be lost with the connection. */
   note: 0x14,
+  /** Volatile: opens, feeds and stops a stream of bulk messages. */
+  stream: 0x15,
   rekey: 0x20,
   close: 0x21,
 } as const;
@@ -35,11 +37,19 @@ function nonce(epoch: number, counter: number): Bytes {
   return concat(NONCE_PREFIX, u32be(epoch), NONCE_GAP, u64be(counter));
 }
 
+const BULK_NONCE_PREFIX = new Uint8Array(4);
+
+/** 4 zero bytes ‖ u64 records of either kind before it (R7): so the two kinds cannot change places either. */
+function bulkNonce(total: number): Bytes {
+  return concat(BULK_NONCE_PREFIX, u64be(total));
+}
+
 /** One direction of one connection: a key, an epoch and a counter that only ever move forward. */
 class Direction {
   readonly #primitives: Primitives;
   #secret: Bytes;
   #key: Bytes;
+  #bulkKey: Bytes;
   #epoch = 0;
   #counter = 0;
   /** Records of all epochs, what CLOSE must name (R6). */
@@ -51,6 +61,7 @@ class Direction {
     this.#primitives = primitives;
     this.#secret = secret;
     this.#key = controlKey(primitives, secret);
+    this.#bulkKey = bulkKey(primitives, secret);
     this.#since = now;
   }
 
@@ -58,9 +69,20 @@ class Direction {
     return this.#key;
   }
 
+  get bulkKey(): Bytes {
+    return this.#bulkKey;
+  }
+
   nextNonce(size: number): Bytes {
     const used = nonce(this.#epoch, this.#counter);
     this.#counter += 1;
+    this.total += 1;
+    this.#bytes += size;
+    return used;
+  }
+
+  nextBulkNonce(size: number): Bytes {
+    const used = bulkNonce(this.total);
     this.total += 1;
     this.#bytes += size;
     return used;
@@ -76,9 +98,10 @@ class Direction {
 
   rekey(now: number): void {
     const next = nextTrafficSecret(this.#primitives, this.#secret);
-    wipe(this.#secret, this.#key);
+    this.wipe();
     this.#secret = next;
     this.#key = controlKey(this.#primitives, next);
+    this.#bulkKey = bulkKey(this.#primitives, next);
     this.#epoch += 1;
     this.#counter = 0;
     this.#bytes = 0;
@@ -86,7 +109,7 @@ class Direction {
   }
 
   wipe(): void {
-    wipe(this.#secret, this.#key);
+    wipe(this.#secret, this.#key, this.#bulkKey);
   }
 }
 
@@ -112,6 +135,28 @@ function unpad(padded: Bytes): Frame | undefined {
   return { type, payload: padded.slice(RECORD.headerBytes, end) };
 }
 
+function isBucket(length: number): boolean {
+  return RECORD_BUCKETS.some((size) => size === length);
+}
+
+/** Stream, offset and flags of a chunk. */
+export const BULK_HEADER_BYTES = 4 + 8 + 1;
+/** Kind, sealed header and its tag: what a bulk message has beside its chunk. */
+export const BULK_OVERHEAD_BYTES = 1 + BULK_HEADER_BYTES + 16;
+
+/** A bulk message in two parts: what every hop reads, and what only the two ends can open. */
+export interface Bulk {
+  /** {@link BULK_HEADER_BYTES} of it. */
+  readonly header: Bytes;
+  readonly chunk: Bytes;
+  /** Where the chunk stands already, with room for the head before it: written to, and sent as it is. */
+  readonly message?: Bytes;
+}
+
+export function isBulk(message: Bytes): boolean {
+  return message[0] === WIRE.bulk;
+}
+
 /** The most payload one frame can carry. */
 export const MAX_PAYLOAD_BYTES = RECORD.maxFrameBytes - RECORD.overheadBytes - RECORD.headerBytes;
 
@@ -132,10 +177,14 @@ export class RecordLayer {
 
   /** One WebSocket message, or two when a new epoch begins (R5). @throws {RangeError} payload over the limit */
   seal(frame: Frame, now: number): Bytes[] {
-    if (!this.#sending.rekeyDue(now)) return [this.#sealOne(frame)];
+    const messages = this.#sending.rekeyDue(now) ? this.#beginEpoch(now) : [];
+    return [...messages, this.#sealOne(frame)];
+  }
+
+  #beginEpoch(now: number): Bytes[] {
     const last = this.#sealOne({ type: FRAME.rekey, payload: new Uint8Array(0) });
     this.#sending.rekey(now);
-    return [last, this.#sealOne(frame)];
+    return [last];
   }
 
   /** The authenticated end (R6): says how many records went before, so that a missing tail shows. */
@@ -152,7 +201,7 @@ export class RecordLayer {
    * @throws {TunnelError} integrity-failed: whatever does not open under the next counter is fatal (R4)
    */
   open(message: Bytes, now: number): Frame | undefined {
-    if (message[0] !== WIRE.control || !RECORD_BUCKETS.some((size) => size === message.length)) {
+    if (message[0] !== WIRE.control || !isBucket(message.length)) {
       throw new TunnelError("integrity-failed");
     }
     const { key } = this.#receiving;
@@ -170,6 +219,32 @@ export class RecordLayer {
       throw new TunnelError("integrity-failed");
     }
     return frame;
+  }
+
+  /**
+   * A bulk message (R7): the header sealed, with a chunk that is sealed already as associated data. One message, or two
+   * when a new epoch begins.
+   */
+  sealBulk({ header, chunk, message }: Bulk, now: number): Bytes[] {
+    const messages = this.#sending.rekeyDue(now) ? this.#beginEpoch(now) : [];
+    const { bulkKey: key } = this.#sending;
+    const size = BULK_OVERHEAD_BYTES + chunk.length;
+    const sealed = this.#primitives.chachaSeal(key, this.#sending.nextBulkNonce(size), header, chunk);
+    if (message === undefined) return [...messages, concat(Uint8Array.of(WIRE.bulk), sealed, chunk)];
+    message[0] = WIRE.bulk;
+    message.set(sealed, 1);
+    return [...messages, message];
+  }
+
+  /** @throws {TunnelError} integrity-failed, as {@link open} */
+  openBulk(message: Bytes): Bulk {
+    if (!isBulk(message) || !isBucket(message.length)) throw new TunnelError("integrity-failed");
+    const { bulkKey: key } = this.#receiving;
+    const used = this.#receiving.nextBulkNonce(message.length);
+    const chunk = message.subarray(BULK_OVERHEAD_BYTES);
+    const header = this.#primitives.chachaOpen(key, used, message.subarray(1, BULK_OVERHEAD_BYTES), chunk);
+    if (header === undefined) throw new TunnelError("integrity-failed");
+    return { header, chunk };
   }
 
   /** Best-effort erasure of the keys. */

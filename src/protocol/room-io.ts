@@ -1,13 +1,21 @@
 import type { Bytes } from "./bytes.ts";
+import type { Card } from "./card.ts";
 import type { ConnectionId } from "./door.ts";
 import type { TunnelError } from "./errors.ts";
 import type { EndCause } from "./frames.ts";
 import type { MemberId } from "./ids.ts";
+import type { StreamEvent } from "./streams.ts";
 import type { Entry } from "./transcript.ts";
 
 /** What the host's machine asks its driver to do. */
 export type RoomEffect =
-  | { readonly type: "send"; readonly connection: ConnectionId; readonly message: Bytes }
+  /** `bulk`: part of a file, which may wait for what is more urgent. */
+  | {
+      readonly type: "send";
+      readonly connection: ConnectionId;
+      readonly message: Bytes;
+      readonly bulk?: boolean;
+    }
   /** `linger`: what was sent last has not been confirmed, and is to arrive if it can. */
   | {
       readonly type: "hangup";
@@ -22,6 +30,8 @@ export type RoomEffect =
   /** The process of a member has the host's own message of this place. */
   | { readonly type: "reached"; readonly seq: number }
   | { readonly type: "presence" }
+  /** At this participant's own end of a stream. */
+  | { readonly type: "stream"; readonly event: StreamEvent }
   | { readonly type: "alarm"; readonly error: TunnelError; readonly member: MemberId }
   | { readonly type: "ended"; readonly cause: EndCause };
 
@@ -36,6 +46,8 @@ export type RoomInput =
 export interface RoomOptions {
   readonly goal: string;
   readonly hostName: string;
+  /** What the host tells of where it works. */
+  readonly card?: Card | undefined;
   readonly idleMs: number;
   readonly inviteMs: number;
   /** Whether those who join later are given what was said before. */

@@ -17,6 +17,7 @@ import { ROOM_ID_BYTES, roomIdFrom, type InviteId, type MemberId, type RoomId } 
 import { IdleClock } from "./idle.ts";
 import { InviteLedger, type PendingInvite } from "./invites.ts";
 import { resumeCredential } from "./keys.ts";
+import { Junction } from "./junction.ts";
 import { LINK, RATE, ROOM } from "./limits.ts";
 import { memberIdOf, RoomOrder } from "./order.ts";
 import { HANGUP, isPlace, type Presence, type Utterance } from "./participant.ts";
@@ -28,6 +29,14 @@ import type { RoomEffect, RoomInput, RoomOptions } from "./room-io.ts";
 import { newSeat, type Seat } from "./seat.ts";
 import { Seating, uniqueName } from "./seating.ts";
 import { Speaker } from "./speaker.ts";
+import {
+  chunkPrice,
+  type Chunk,
+  type StreamFrame,
+  type StreamId,
+  type StreamOpen,
+  type StreamRequest,
+} from "./streams.ts";
 
 /**
  * The host's machine (PROTOCOL §4 to §8): a room, its door and its members, without sockets, timers or a clock. Feed
@@ -48,6 +57,7 @@ export class Room {
   readonly #seats = new Seating();
   readonly #receipts = new Receipts();
   readonly #presence: PresenceBoard;
+  readonly #junction: Junction;
   #effects: RoomEffect[] = [];
   #addresses: readonly string[] = [];
   #ended: EndCause | undefined;
@@ -63,7 +73,9 @@ export class Room {
     this.#hostStatic = primitives.generateDhKeyPair();
     this.#speaker = new Speaker(primitives, this.id);
     const { id, key, box } = this.#speaker;
-    this.#order = RoomOrder.genesis(primitives, this.id, { id, name: options.hostName, key, box });
+    const { hostName: name, card } = options;
+    const host = { id, name, key, box, ...(card === undefined ? {} : { card }) };
+    this.#order = RoomOrder.genesis(primitives, this.id, host);
     this.#broadcast = new Broadcast({
       primitives,
       codec: this.#codec,
@@ -71,6 +83,12 @@ export class Room {
       order: this.#order,
       speaker: this.#speaker,
       history: options.history,
+      emit: (effect) => this.#effects.push(effect),
+    });
+    this.#junction = new Junction({
+      primitives,
+      seats: this.#seats,
+      self: id,
       emit: (effect) => this.#effects.push(effect),
     });
     this.#presence = new PresenceBoard({ codec: this.#codec, order: this.#order, seats: this.#seats });
@@ -206,6 +224,23 @@ export class Room {
     if (this.#presence.hostRead(read)) this.#schedulePresence(now);
   }
 
+  // --- files, on streams of their own (PROTOCOL §9) ---
+
+  /** Asks whose file it is for it; `undefined` while that cannot be asked. */
+  openStream(request: StreamRequest, now: number): StreamId | undefined {
+    return this.#isOpen() ? this.#junction.open(request, now) : undefined;
+  }
+
+  /** Of the host's own end of a stream; nothing once that is over. */
+  stream(frame: Exclude<StreamFrame, StreamOpen>, now: number): void {
+    if (this.#isOpen()) this.#junction.own(frame, now);
+  }
+
+  /** Whether there was credit left for it. */
+  sendChunk(chunk: Chunk, now: number): boolean {
+    return this.#isOpen() && this.#junction.ownChunk(chunk, now);
+  }
+
   /**
    * Takes a member's seat away for good (G9): it is told if it can be, its secrets are void, and the others see it.
    * @throws {TunnelError} tunnel-closed, member-unknown
@@ -337,7 +372,7 @@ export class Room {
   }
 
   #admit(entrant: Entrant, invite: { inviteId: InviteId; claim: Bytes }, now: number): Seat | undefined {
-    const { key, box, name, received } = entrant.confirm;
+    const { key, box, name, card, received } = entrant.confirm;
     const id = memberIdOf(this.#primitives, key);
     if (this.#order.member(id) !== undefined || received !== 0) {
       this.#ledger.release(invite.inviteId, invite.claim);
@@ -352,6 +387,7 @@ export class Room {
       ),
       key,
       box,
+      ...(card === undefined ? {} : { card }),
     };
     const seat = newSeat(this.#primitives, { entrant, member, entry: this.#broadcast.beginning, now });
     this.#seats.add(seat);
@@ -378,7 +414,10 @@ export class Room {
   #memberMessage(seat: Seat, connection: ConnectionId, message: Bytes, now: number): void {
     try {
       const { event, reply, isAnswer } = seat.channel.receive(message, now);
-      this.#spend(connection, isAnswer ? RATE.answerPrice : 1, message.length, now);
+      if (event?.type === "chunk") return this.#chunk(seat, connection, event.chunk, now);
+      const isCredit =
+        event?.type === "stream" && this.#junction.frame(seat, event.payload, now) === "credit";
+      this.#spend(connection, isAnswer || isCredit ? RATE.answerPrice : 1, message.length, now);
       this.#send(connection, reply);
       for (const seq of this.#receipts.confirmed(seat)) this.#effects.push({ type: "reached", seq });
       if (event?.type === "durable") {
@@ -395,6 +434,12 @@ export class Room {
       this.#effects.push({ type: "alarm", error, member: seat.member.id });
       this.#drop(seat, HANGUP.violation, now);
     }
+  }
+
+  /** What a receiver has let come costs nothing: its credit is the limit (S3). Other chunks cost what any message does. */
+  #chunk(seat: Seat, connection: ConnectionId, chunk: Chunk, now: number): void {
+    if (this.#junction.chunk(seat, chunk, now)) return this.#idle.touch(now);
+    this.#spend(connection, 1, chunkPrice(chunk), now);
   }
 
   #memberFrame(seat: Seat, payload: Bytes, now: number): void {
@@ -414,7 +459,7 @@ export class Room {
   }
 
   #hear(event: ChatEvent, text: string | undefined, now: number): void {
-    if (text !== undefined) return this.#broadcast.show(event, text, now);
+    if (text !== undefined && this.#broadcast.show(event, text, now)) return;
     const error = new TunnelError("message-unreadable");
     this.#effects.push({ type: "alarm", error, member: event.from });
   }
@@ -437,6 +482,7 @@ export class Room {
     if (seat.connection === undefined) return;
     seat.lastSeen = seat.channel.lastHeard ?? seat.lastSeen;
     seat.channel.detach();
+    this.#junction.dropped(seat, now);
     if (code !== undefined) this.#hangup(seat.connection, code);
     this.#seats.disconnect(seat);
     this.#schedulePresence(now);

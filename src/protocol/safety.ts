@@ -31,7 +31,7 @@ function* groups(bytes: Bytes, width: number): Generator<number> {
 
 /**
  * Seven signs (42 bits) and four words (44 bits) that are equal on both sides of a pairing exactly when nobody sits
- * between them (PROTOCOL §9). The guest commits to its share before it sees the host's half, so an attacker has one
+ * between them (PROTOCOL §10). The guest commits to its share before it sees the host's half, so an attacker has one
  * guess and cannot search for a match.
  */
 export function safetyCode(primitives: Primitives, handshakeHash: Bytes, guestShare: Bytes): string {

@@ -5,11 +5,14 @@ import type { MemberRecord, View } from "./frames.ts";
 import { resumeCredential, type Credential } from "./keys.ts";
 import type { Primitives } from "./primitives.ts";
 import { safetyCode } from "./safety.ts";
+import { Streams } from "./streams.ts";
 
 /** A member other than the host, from its first CONFIRM until it leaves, across all its connections. */
 export interface Seat {
   readonly member: MemberRecord;
   readonly channel: Channel;
+  /** Of files, on its present connection. */
+  readonly streams: Streams;
   readonly budget: Budget;
   /** Where its part of the room begins, and who was there: repeated in every WELCOME, since one may get lost. */
   readonly entry: { readonly view: View; readonly members: readonly MemberRecord[] };
@@ -40,6 +43,7 @@ export function newSeat(
   return {
     member,
     channel: new Channel(),
+    streams: new Streams("host"),
     budget: new Budget(now),
     entry,
     safetyCode: safetyCode(primitives, entrant.handshakeHash, entrant.confirm.share),

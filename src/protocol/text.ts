@@ -10,17 +10,18 @@ const NOT_IN_LABEL = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_
 /** What message text may not contain (T2): control characters other than newline and tab, and lone surrogates. */
 const NOT_IN_TEXT = /[\p{Cs}]|(?![\n\t])\p{Cc}/u;
 
-function isLabel(text: string, maxChars: number): boolean {
+/** One line of 1 to `maxChars` code points, as T1 wants labels. */
+export function isLabelUpTo(text: string, maxChars: number): boolean {
   if (text.trim() !== text || text.length === 0 || NOT_IN_LABEL.test(text)) return false;
   return Array.from(text).length <= maxChars;
 }
 
 export function isName(text: string): boolean {
-  return isLabel(text, ROOM.maxNameChars);
+  return isLabelUpTo(text, ROOM.maxNameChars);
 }
 
 export function isGoal(text: string): boolean {
-  return isLabel(text, ROOM.maxGoalChars);
+  return isLabelUpTo(text, ROOM.maxGoalChars);
 }
 
 export function isText(text: string): boolean {
@@ -67,4 +68,14 @@ export function checkText(primitives: Primitives, text: string): string {
 /** What two names must not share in one room: case, width and the way accents are written do not tell them apart. */
 export function foldedName(name: string): string {
   return name.normalize("NFKC").toLowerCase().normalize("NFKC");
+}
+
+/** Bytes of a well-formed text in UTF-8. */
+export function utf8Length(text: string): number {
+  let bytes = 0;
+  for (const letter of text) {
+    const point = letter.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
 }

@@ -1,5 +1,7 @@
+import type { Card } from "./card.ts";
 import type { EndCause, Intent, LeaveCause } from "./frames.ts";
 import type { MemberId } from "./ids.ts";
+import type { FileOffer } from "./offer.ts";
 import { ROOM } from "./limits.ts";
 
 interface EntryBase {
@@ -10,22 +12,39 @@ interface EntryBase {
   readonly past?: true;
 }
 
-export interface ChatEntry extends EntryBase {
-  readonly kind: "chat";
+interface Spoken extends EntryBase {
   readonly from: MemberId;
   readonly fromName: string;
   /** Said by this participant itself. */
   readonly own: boolean;
-  readonly text: string;
   readonly intent: Intent | undefined;
   readonly replyTo: number | undefined;
   /** Names of those it was for; everybody when undefined. */
   readonly to: readonly string[] | undefined;
 }
 
+export interface ChatEntry extends Spoken {
+  readonly kind: "chat";
+  readonly text: string;
+}
+
+/** A file that its sender offers: the bytes are fetched from it (PROTOCOL §9). */
+export interface FileEntry extends Spoken {
+  readonly kind: "file";
+  readonly offer: FileOffer;
+}
+
+/** What somebody said, in words or by offering a file. */
+export type SpokenEntry = ChatEntry | FileEntry;
+
 /** Structured, never text: what a peer says can therefore never look like one (T3). */
 export type SystemEvent =
-  | { readonly event: "joined"; readonly member: MemberId; readonly name: string }
+  | {
+      readonly event: "joined";
+      readonly member: MemberId;
+      readonly name: string;
+      readonly card?: Card | undefined;
+    }
   | { readonly event: "left"; readonly member: MemberId; readonly name: string; readonly cause: LeaveCause }
   | { readonly event: "idle-warning"; readonly endsInMs: number }
   | { readonly event: "ended"; readonly cause: EndCause };
@@ -33,7 +52,7 @@ export type SystemEvent =
 export type SystemEntry = EntryBase & { readonly kind: "system" } & SystemEvent;
 
 /** One thing that happened in a room, as a participant keeps it. */
-export type Entry = ChatEntry | SystemEntry;
+export type Entry = SpokenEntry | SystemEntry;
 
 const COMPACT_AFTER = 512;
 

@@ -83,10 +83,35 @@ function verifySignature(publicKey: Bytes, message: Bytes, signature: Bytes): bo
   return verify(null, message, key, signature);
 }
 
-function chachaSeal(key: Bytes, nonce: Bytes, plaintext: Bytes, associated: Bytes): Bytes {
+/** The same bytes, without the methods of Buffer that mean something else than those of Uint8Array. */
+function plain(buffer: Buffer): Bytes {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+function chachaSealInto(
+  out: Bytes,
+  key: Bytes,
+  nonce: Bytes,
+  plaintext: readonly Bytes[],
+  associated: Bytes,
+): void {
   const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_LENGTH });
-  cipher.setAAD(associated, { plaintextLength: plaintext.length });
-  return new Uint8Array(Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
+  cipher.setAAD(associated, { plaintextLength: out.length - TAG_LENGTH });
+  let at = 0;
+  for (const part of plaintext) {
+    // A stream cipher keeps nothing back.
+    const sealed = cipher.update(part);
+    out.set(sealed, at);
+    at += sealed.length;
+  }
+  cipher.final();
+  out.set(cipher.getAuthTag(), at);
+}
+
+function chachaSeal(key: Bytes, nonce: Bytes, plaintext: Bytes, associated: Bytes): Bytes {
+  const out = new Uint8Array(plaintext.length + TAG_LENGTH);
+  chachaSealInto(out, key, nonce, [plaintext], associated);
+  return out;
 }
 
 function chachaOpen(key: Bytes, nonce: Bytes, sealed: Bytes, associated: Bytes): Bytes | undefined {
@@ -102,7 +127,7 @@ function chachaOpen(key: Bytes, nonce: Bytes, sealed: Bytes, associated: Bytes):
     if (error instanceof Error) return undefined;
     throw error;
   }
-  return new Uint8Array(plaintext);
+  return plain(plaintext);
 }
 
 const utf8Encoder = new TextEncoder();
@@ -128,6 +153,7 @@ export const nodePrimitives: Primitives = {
   generateSigningKeyPair,
   verifySignature,
   chachaSeal,
+  chachaSealInto,
   chachaOpen,
   secretboxSeal: (key, nonce, plaintext) => nacl.secretbox(plaintext, nonce, key),
   secretboxOpen: (key, nonce, sealed) => nacl.secretbox.open(sealed, nonce, key) ?? undefined,

@@ -19,6 +19,10 @@ export interface Config {
   readonly inviteMinutes: number;
   /** Hand out the link without waiting until its name resolves. */
   readonly skipReachabilityCheck: boolean;
+  /** Whether the others are told of the repository and the client that this side works in. */
+  readonly context: boolean;
+  /** Nobody is there to confirm a tool call. */
+  readonly unattended: boolean;
   /** Folders beside the working directory into which received files may be saved. */
   readonly saveRoots: readonly string[];
   /** Folders beside the working directory from which files may be shared. */

@@ -1,6 +1,7 @@
 import type { TunnelError } from "../protocol/errors.ts";
 import type { MemberId } from "../protocol/ids.ts";
 import type { Presence, Utterance } from "../protocol/participant.ts";
+import type { Files } from "./files/files.ts";
 import type { Inbox } from "./inbox.ts";
 
 /** Names one tunnel of this process in tool calls; unguessable, and no credential. */
@@ -25,6 +26,7 @@ export interface TunnelHandle {
   readonly history: boolean;
   readonly self: MemberId;
   readonly inbox: Inbox;
+  readonly files: Files;
   /** Milliseconds since the epoch. */
   readonly openedAt: number;
   /** Set once it is over. */

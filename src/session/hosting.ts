@@ -1,3 +1,4 @@
+import type { Card } from "../protocol/card.ts";
 import type { TunnelError } from "../protocol/errors.ts";
 import type { EndCause } from "../protocol/frames.ts";
 import type { MemberId } from "../protocol/ids.ts";
@@ -10,6 +11,7 @@ import { startRelay, type Relay, type RoomNotice } from "../transport/relay-serv
 import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool.ts";
 import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/tunnel.ts";
 import { Confirmations } from "./confirmations.ts";
+import { Files } from "./files/files.ts";
 import { Inbox } from "./inbox.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
 import { membersNamed } from "./recipients.ts";
@@ -21,6 +23,8 @@ export interface HostingOptions {
   readonly tunnelId: TunnelId;
   readonly goal: string;
   readonly name: string;
+  /** What members are told of where this side works. */
+  readonly card: Card | undefined;
   readonly invites: number;
   /** Whether those who join later are given what was said before. */
   readonly history: boolean;
@@ -45,6 +49,7 @@ export class Hosting implements TunnelHandle {
   readonly goal: string;
   readonly history: boolean;
   readonly inbox: Inbox;
+  readonly files: Files;
   readonly openedAt: number;
   readonly transport: Tunnel["provider"];
   readonly #room: Room;
@@ -82,6 +87,20 @@ export class Hosting implements TunnelHandle {
     this.#relay = relay;
     this.#clock = clock;
     this.#confirmations = new Confirmations(clock);
+    this.files = new Files({
+      primitives,
+      clock,
+      say: (utterance) => this.say(utterance),
+      notify: (notice) => this.inbox.notify(notice),
+      port: {
+        openStream: (request) => relay.run((machine, now) => machine.openStream(request, now)),
+        stream: (frame) => relay.run((machine, now) => machine.stream(frame, now)),
+        sendChunk: (chunk) => relay.run((machine, now) => machine.sendChunk(chunk, now)),
+        // What a receiver lets come is all that waits for it here.
+        writable: () => Promise.resolve(),
+        isMember: (id) => this.presence().some((member) => member.id === id),
+      },
+    });
     this.#invites = new IssuedInvites((call) => relay.run(call));
     this.#pool = new TunnelPool({
       active: tunnel,
@@ -96,8 +115,8 @@ export class Hosting implements TunnelHandle {
 
   /** Opens everything or leaves nothing behind. @throws {TunnelError} */
   static async open(options: HostingOptions): Promise<{ hosting: Hosting; invites: Invite[] }> {
-    const { primitives, clock, goal, name, history, idleMs, inviteMs, bind, port, transport } = options;
-    const room = new Room(primitives, { goal, hostName: name, history, idleMs, inviteMs }, clock.now());
+    const { primitives, clock, goal, name, card, history, idleMs, inviteMs, bind, port, transport } = options;
+    const room = new Room(primitives, { goal, hostName: name, card, history, idleMs, inviteMs }, clock.now());
     const inbox = new Inbox({ self: room.self, clock, start: 0 });
     const early: RoomNotice[] = [];
     let onNotice = (notice: RoomNotice): void => void early.push(notice);
@@ -211,6 +230,7 @@ export class Hosting implements TunnelHandle {
 
   async #close(cause: EndCause): Promise<void> {
     this.#relay.run((room, now) => room.end(cause, now));
+    await this.files.end();
     // The last words go out through the tunnels, so these outlive the relay.
     try {
       await this.#relay.stop();
@@ -230,6 +250,7 @@ export class Hosting implements TunnelHandle {
         )
           return;
         this.inbox.append(notice.entry);
+        if (notice.entry.kind === "file") this.files.heard(notice.entry);
         // From now on there is somebody who would lose the way with the address.
         if (notice.entry.kind === "system" && notice.entry.event === "joined") this.#pool.keepStandby();
         return;
@@ -238,7 +259,9 @@ export class Hosting implements TunnelHandle {
       case "reached":
         return this.#confirmations.confirm(notice.seq, notice.seq);
       case "presence":
-        return;
+        return this.files.rosterChanged();
+      case "stream":
+        return this.files.happened(notice.event);
       case "ended":
         this.#end = { cause: notice.cause === "closed" ? "closed-here" : notice.cause };
         this.inbox.close();

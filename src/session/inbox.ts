@@ -186,7 +186,7 @@ export class Inbox {
 
   #concerns(entry: Entry | NoticeEntry): boolean {
     if (entry.kind === "notice") return true;
-    if (entry.kind === "chat") return !entry.own;
+    if (entry.kind !== "system") return !entry.own;
     return entry.event !== "joined" || entry.member !== this.#self;
   }
 }
@@ -213,6 +213,9 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
     case "address-lost":
     case "address-restored":
       return { about: "address", news };
+    case "file-received":
+    case "file-failed":
+      return { about: `file ${notice.file.fileId} ${notice.file.target}`, news };
     case "invites-reissued":
       return { about: undefined, news };
   }

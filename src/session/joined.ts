@@ -1,5 +1,6 @@
 import type { LookupFunction } from "node:net";
 import type { Bytes } from "../protocol/bytes.ts";
+import type { Card } from "../protocol/card.ts";
 import { TunnelError } from "../protocol/errors.ts";
 import type { MemberId } from "../protocol/ids.ts";
 import { LINK } from "../protocol/limits.ts";
@@ -11,6 +12,7 @@ import type { Presence, Utterance } from "../protocol/participant.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/member-socket.ts";
 import { Confirmations } from "./confirmations.ts";
+import { Files } from "./files/files.ts";
 import { Inbox } from "./inbox.ts";
 import { Waiters } from "./waiters.ts";
 import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
@@ -19,6 +21,8 @@ export interface JoinedOptions {
   readonly tunnelId: TunnelId;
   readonly link: InviteLink;
   readonly name: string;
+  /** What the others are told of where this side works. */
+  readonly card: Card | undefined;
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly lookup: LookupFunction;
@@ -37,6 +41,7 @@ export class Joined implements TunnelHandle {
   readonly role = "member";
   readonly tunnelId: TunnelId;
   readonly inbox: Inbox;
+  readonly files: Files;
   readonly openedAt: number;
   readonly room: string;
   /** The host's public key as the link named it: nobody else can ever answer here. */
@@ -64,7 +69,7 @@ export class Joined implements TunnelHandle {
     this.#confirmations = new Confirmations(clock);
     this.#watchers = new Waiters(clock);
     this.#joining = joining;
-    this.#member = new Member(primitives, { link, name }, clock.now());
+    this.#member = new Member(primitives, { link, name, card: options.card }, clock.now());
     this.inbox = new Inbox({ self: this.#member.self, clock, start: 0 });
     this.#socket = new MemberSocket({
       member: this.#member,
@@ -74,6 +79,20 @@ export class Joined implements TunnelHandle {
       lookup,
       onNotice: (notice) => this.#noticed(notice),
       onFailure: (error) => this.#failedToConnect(error),
+    });
+    const socket = this.#socket;
+    this.files = new Files({
+      primitives,
+      clock,
+      say: (utterance) => this.say(utterance),
+      notify: (notice) => this.inbox.notify(notice),
+      port: {
+        openStream: (request) => socket.run((machine, now) => machine.openStream(request, now)),
+        stream: (frame) => socket.run((machine, now) => machine.stream(frame, now)),
+        sendChunk: (chunk) => socket.run((machine, now) => machine.sendChunk(chunk, now)),
+        writable: () => socket.writable(),
+        isMember: (id) => this.presence().some((member) => member.id === id),
+      },
     });
   }
 
@@ -222,6 +241,7 @@ export class Joined implements TunnelHandle {
 
   async #close(): Promise<void> {
     this.#socket.run((member, now) => member.leave(now));
+    await this.files.end();
     await this.#socket.stop();
   }
 
@@ -232,11 +252,16 @@ export class Joined implements TunnelHandle {
         this.#joining = undefined;
         return;
       case "entry":
-        return this.inbox.append(notice.entry);
+        this.inbox.append(notice.entry);
+        if (notice.entry.kind === "file") this.files.heard(notice.entry);
+        return;
       case "placed":
         return this.#confirmations.confirm(notice.n, notice.seq);
       case "presence":
+        this.files.rosterChanged();
         return this.#watchers.wake();
+      case "stream":
+        return this.files.happened(notice.event);
       case "alarm":
         this.#alarms.push(notice.error);
         if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();

@@ -5,6 +5,7 @@ import { createCloudflaredProvider } from "../tunnel/cloudflared.ts";
 import { createDirectProvider } from "../tunnel/direct.ts";
 import { binaryEnvironment } from "../tunnel/environment.ts";
 import type { Config } from "./config.ts";
+import { LocalFiles } from "./files/local-files.ts";
 import { Sessions } from "./sessions.ts";
 
 /** The sessions of this process on the real network. Heavy to load, so it is only ever imported on demand. */
@@ -12,8 +13,11 @@ export function loadSessions(options: {
   config: Config;
   clock: Clock;
   env: Readonly<Record<string, string | undefined>>;
+  /** The working directory and the user's home. */
+  cwd: string;
+  home: string;
 }): Sessions {
-  const { config, clock, env } = options;
+  const { config, clock, env, cwd, home } = options;
   const { bind, publicUrl, cloudflaredPath: explicitPath, doh, skipReachabilityCheck } = config;
   const environment = binaryEnvironment(env);
   return new Sessions({
@@ -21,6 +25,7 @@ export function loadSessions(options: {
     primitives,
     clock,
     lookup: createLookup({ doh }),
+    localFiles: new LocalFiles({ cwd, home, env, config, clock }),
     providers: {
       direct: createDirectProvider({ bind, publicUrl }),
       cloudflared: createCloudflaredProvider({

@@ -11,6 +11,16 @@ export interface Reissued {
   readonly expiresAt: number;
 }
 
+/** A file of somebody else on this side's disk, or meant to be. */
+export interface ReceivedFile {
+  readonly fileId: string;
+  /** As its sender calls it. */
+  readonly name: string;
+  /** Where it lies, or was to lie. */
+  readonly target: string;
+  readonly size: number;
+}
+
 /** What this side's own server has to say to its agent. Seen by nobody else, and no part of the room's order. */
 export type Notice =
   /** Something went wrong that a human should hear of; `member` is the name of whom it concerns. */
@@ -18,7 +28,10 @@ export type Notice =
   /** The room has no public address at the moment. */
   | { readonly notice: "address-lost"; readonly error: TunnelError }
   | { readonly notice: "address-restored" }
-  | { readonly notice: "invites-reissued"; readonly invites: readonly Reissued[] };
+  | { readonly notice: "invites-reissued"; readonly invites: readonly Reissued[] }
+  /** A file that nobody waited for any more has arrived, or cannot. */
+  | { readonly notice: "file-received"; readonly file: ReceivedFile }
+  | { readonly notice: "file-failed"; readonly file: ReceivedFile; readonly error: TunnelError };
 
 /** In the log beside what was said: `seq` is that of the entry before it, `ts` ms since the epoch. */
 export type NoticeEntry = { readonly kind: "notice"; readonly seq: number; readonly ts: number } & Notice;

@@ -2,6 +2,7 @@ import { hostname, userInfo } from "node:os";
 import type { LookupFunction } from "node:net";
 import { isForbiddenDialAddress } from "../net/address.ts";
 import { equalBytes, toHex } from "../protocol/bytes.ts";
+import { makeCard, type Card, type ClientProgram } from "../protocol/card.ts";
 import { TunnelError } from "../protocol/errors.ts";
 import { SESSION } from "../protocol/limits.ts";
 import { parseLink, type InviteLink } from "../protocol/link.ts";
@@ -12,6 +13,7 @@ import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/tunnel.ts
 import type { Config } from "./config.ts";
 import type { TunnelId } from "./handle.ts";
 import { Hosting } from "./hosting.ts";
+import type { LocalFiles } from "./files/local-files.ts";
 import type { CallId } from "./inbox.ts";
 import type { Invite } from "./issued-invites.ts";
 import { Joined } from "./joined.ts";
@@ -23,6 +25,7 @@ export interface SessionsOptions {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly lookup: LookupFunction;
+  readonly localFiles: LocalFiles;
   readonly providers: Readonly<Record<Tunnel["provider"], TunnelProvider>>;
 }
 
@@ -40,6 +43,10 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+  }
+
+  get localFiles(): LocalFiles {
+    return this.#options.localFiles;
   }
 
   get all(): readonly OpenTunnel[] {
@@ -62,6 +69,7 @@ export class Sessions {
     history: boolean;
     transport: Tunnel["provider"] | undefined;
     name: string | undefined;
+    client?: ClientProgram | undefined;
     signal: AbortSignal;
     onProgress: (progress: TunnelProgress) => void;
   }): Promise<{ hosting: Hosting; invites: Invite[] }> {
@@ -71,10 +79,12 @@ export class Sessions {
     const transport = request.transport ?? config.transport;
     const { signal, onProgress, invites, history } = request;
     return this.#opened(async () => {
+      const card = await this.#card(request.client);
       const opened = await Hosting.open({
         tunnelId: this.#newId(),
         goal,
         name,
+        card,
         invites,
         history,
         idleMs: config.idleMinutes * 60_000,
@@ -97,7 +107,12 @@ export class Sessions {
   }
 
   /** @throws {TunnelError} link-*, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining */
-  async join(request: { joinLink: string; name: string | undefined; signal: AbortSignal }): Promise<Joined> {
+  async join(request: {
+    joinLink: string;
+    name: string | undefined;
+    client?: ClientProgram | undefined;
+    signal: AbortSignal;
+  }): Promise<Joined> {
     const { primitives, clock, lookup } = this.#options;
     const link = parseLink(request.joinLink);
     if (!URL.canParse(link.origin))
@@ -118,6 +133,7 @@ export class Sessions {
           tunnelId,
           link,
           name,
+          card: await this.#card(request.client),
           primitives,
           clock,
           lookup,
@@ -178,6 +194,7 @@ export class Sessions {
     await Promise.allSettled(
       this.all.map((tunnel) => (tunnel.role === "host" ? tunnel.close("host-stopped") : tunnel.close())),
     );
+    await this.localFiles.close();
   }
 
   async #opened<Result>(open: () => Promise<Result>): Promise<Result> {
@@ -199,6 +216,14 @@ export class Sessions {
     for (const old of ended.slice(0, Math.max(0, ended.length - MAX_ENDED + 1)))
       this.#tunnels.delete(old.tunnelId);
     this.#tunnels.set(tunnel.tunnelId, tunnel);
+  }
+
+  /** What the others are told of where this side works, unless its human has switched that off. */
+  async #card(client: ClientProgram | undefined): Promise<Card | undefined> {
+    if (!this.#options.config.context) return undefined;
+    const found = await this.localFiles.context();
+    const repository = found && { ...found, name: found.repository };
+    return makeCard({ ...(repository && { repository }), ...(client && { client }) });
   }
 
   #newId(): TunnelId {

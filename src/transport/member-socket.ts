@@ -12,7 +12,14 @@ import type { MemberEffect } from "../protocol/member-io.ts";
 import type { Member } from "../protocol/member.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
-import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
+import {
+  answerPings,
+  generateMask,
+  hangUp,
+  messageBytes,
+  sendBounded,
+  SOCKET_OPTIONS,
+} from "./sockets.ts";
 
 /** Opens a WebSocket. */
 export type Dial = (url: string, lookup: LookupFunction) => WebSocket;
@@ -26,6 +33,7 @@ export async function loadDial(): Promise<Dial> {
       lookup,
       followRedirects: false,
       handshakeTimeout: LINK.connectTimeoutMs,
+      generateMask,
     };
     return new WebSocket(url, options);
   };
@@ -44,6 +52,9 @@ export interface MemberSocketOptions {
   /** A connection could not be made; the machine decides whether and when to try again. */
   readonly onFailure?: (error: TunnelError) => void;
 }
+
+/** Of files, so much may wait in this process ahead of what is said. */
+const BULK_AHEAD_BYTES = 512 * 1024;
 
 const NAME_ERRORS = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NONAME", "ENODATA"]);
 
@@ -83,6 +94,8 @@ function refusalOf(response: IncomingMessage): Failure {
 export class MemberSocket {
   readonly #options: MemberSocketOptions;
   readonly #driver: Driver<Member, MemberEffect>;
+  /** Who waits to send more of a file. */
+  readonly #writers: (() => void)[] = [];
   #current: { connection: ConnectionId; socket: WebSocket } | undefined;
 
   constructor(options: MemberSocketOptions) {
@@ -98,6 +111,21 @@ export class MemberSocket {
   run<Result>(call: (member: Member, now: number) => Result): Result {
     return this.#driver.run(call);
   }
+
+  /** Resolves when little of a file waits to be sent: what is said meanwhile goes ahead of the rest. */
+  async writable(): Promise<void> {
+    while (this.#bulkWaits) await new Promise<void>((resolve) => this.#writers.push(resolve));
+  }
+
+  get #bulkWaits(): boolean {
+    const socket = this.#current?.socket;
+    return socket?.readyState === socket?.OPEN && (socket?.bufferedAmount ?? 0) > BULK_AHEAD_BYTES;
+  }
+
+  readonly #onBulkSent = (): void => {
+    if (this.#bulkWaits) return;
+    for (const resolve of this.#writers.splice(0)) resolve();
+  };
 
   /** Resolves when the socket is closed. */
   async stop(): Promise<void> {
@@ -129,7 +157,10 @@ export class MemberSocket {
       request.destroy();
     });
     socket.on("error", (error) => this.#failed(connection, failureOf(error)));
-    socket.on("close", () => this.run((member, now) => member.handle({ type: "closed", connection }, now)));
+    socket.on("close", () => {
+      this.#onBulkSent();
+      this.run((member, now) => member.handle({ type: "closed", connection }, now));
+    });
   }
 
   #failed(connection: ConnectionId, failure: Failure): void {
@@ -143,7 +174,11 @@ export class MemberSocket {
         return this.#dial(effect.connection, effect.origin);
       case "send":
         if (this.#current?.connection === effect.connection)
-          sendBounded(this.#current.socket, effect.message);
+          sendBounded(
+            this.#current.socket,
+            effect.message,
+            effect.bulk === true ? this.#onBulkSent : undefined,
+          );
         return;
       case "hangup":
         if (this.#current?.connection === effect.connection) {
@@ -154,6 +189,7 @@ export class MemberSocket {
       case "entry":
       case "placed":
       case "presence":
+      case "stream":
       case "alarm":
       case "ended":
         this.#options.onNotice(effect);

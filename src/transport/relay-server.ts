@@ -254,6 +254,7 @@ class RelayServer implements Relay {
       case "entry":
       case "reached":
       case "presence":
+      case "stream":
       case "alarm":
       case "ended":
         this.#options.onNotice(effect);

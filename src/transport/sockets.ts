@@ -25,21 +25,42 @@ const LINGER_MS = 8_000;
 /** A message as bytes; `undefined` for a text frame, which the protocol does not have. */
 export function messageBytes(data: RawData, isBinary: boolean): Bytes | undefined {
   if (!isBinary) return undefined;
-  if (Array.isArray(data)) return new Uint8Array(Buffer.concat(data));
-  return new Uint8Array(data);
+  const whole = Array.isArray(data) ? Buffer.concat(data) : data;
+  // The same bytes as what the protocol calls bytes: a Buffer slices in another way.
+  return whole instanceof ArrayBuffer
+    ? new Uint8Array(whole)
+    : new Uint8Array(whole.buffer, whole.byteOffset, whole.byteLength);
+}
+
+/** What is being framed at the moment is a message of the protocol. */
+let isSealed = false;
+
+/**
+ * A client's mask (RFC 6455 §5.3, §10.3) keeps whoever chooses the payload from choosing the bytes on the wire. A sealed message has
+ * no bytes that anybody could choose, so it takes the mask of zeros, which costs nothing to apply; everything else, answers to
+ * pings above all, gets a random one.
+ */
+export function generateMask(mask: Uint8Array): void {
+  if (isSealed) mask.fill(0);
+  else crypto.getRandomValues(mask);
 }
 
 /**
  * Sends without ever queueing without bound: a reader that does not read is cut (it may resume).
- * Returns whether the socket survived.
+ * Returns whether the socket survived. `onSent` is called when the message has left this process, or cannot any more.
  */
-export function sendBounded(socket: WebSocket, message: Bytes): boolean {
+export function sendBounded(socket: WebSocket, message: Bytes, onSent?: () => void): boolean {
   if (socket.readyState !== socket.OPEN) return false;
   if (socket.bufferedAmount + message.length > LINK.maxSendBufferBytes) {
     socket.terminate();
     return false;
   }
-  socket.send(message);
+  isSealed = true;
+  try {
+    socket.send(message, onSent);
+  } finally {
+    isSealed = false;
+  }
   return true;
 }
 

@@ -176,6 +176,7 @@ describe("the thief of a key", () => {
         "resume-psk",
         "resume-mac",
         "control secretbox",
+        "bulk chacha20poly1305",
         "rekey",
         "sas",
       ]),

@@ -16,6 +16,8 @@ const DEFAULTS: Config = {
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: false,
+  context: true,
+  unattended: false,
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],

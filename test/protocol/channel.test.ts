@@ -284,6 +284,7 @@ describe("reliable channel", () => {
       FRAME.ping,
       FRAME.pong,
       FRAME.note,
+      FRAME.stream,
       FRAME.rekey,
       FRAME.close,
     ]);

@@ -13,7 +13,7 @@ import { nodePrimitives as primitives } from "../../src/runtime/primitives.ts";
 
 const key = Uint8Array.from({ length: 32 }, (_, at) => at);
 
-/** The formula of PROTOCOL §12, written down a second time. */
+/** The formula of PROTOCOL §13, written down a second time. */
 function hkdf(label: string, length: number, input: Uint8Array = key): string {
   return Buffer.from(hkdfSync("sha256", input, "", `tunnel-mcp/1 ${label}`, length)).toString("hex");
 }

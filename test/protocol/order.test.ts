@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { concat, toHex, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
+import type { Card } from "../../src/protocol/card.ts";
 import type { ChatEvent, MemberRecord, View } from "../../src/protocol/frames.ts";
 import { memberIdFrom, roomIdFrom } from "../../src/protocol/ids.ts";
 import { memberIdOf, RoomOrder, signedBytes, Signer } from "../../src/protocol/order.ts";
@@ -18,15 +19,24 @@ const sha256 = (...parts: Bytes[]): Bytes =>
 const utf8 = (text: string): Bytes => primitives.encodeUtf8(text);
 const lp = (...fields: Bytes[]): Bytes => concat(...fields.flatMap((field) => [u32be(field.length), field]));
 
-function participant(name: string): { signer: Signer; record: MemberRecord } {
+function participant(name: string, card?: Card): { signer: Signer; record: MemberRecord } {
   const signer = new Signer(primitives, primitives.generateSigningKeyPair(), room);
-  return { signer, record: { id: signer.id, name, key: signer.publicKey, box: primitives.random(32) } };
+  return {
+    signer,
+    record: {
+      id: signer.id,
+      name,
+      key: signer.publicKey,
+      box: primitives.random(32),
+      ...(card === undefined ? {} : { card }),
+    },
+  };
 }
 
 /** A host and a member, as the host's replica has them after the member joined. */
-function roomOfTwo() {
+function roomOfTwo(card?: Card) {
   const host = participant("ana");
-  const ben = participant("ben");
+  const ben = participant("ben", card);
   const order = RoomOrder.genesis(primitives, room, host.record);
   order.appendSystem(1, 1000, { kind: "joined", member: ben.record });
   return { host, ben, order };
@@ -48,7 +58,8 @@ describe("order and signatures", () => {
   it("[O3] signs the room, the sender, its count and history, what it saw, its marks and the text", () => {
     const { ben, order } = roomOfTwo();
     const view = order.view;
-    const { fields } = ben.signer.sign({ body: utf8("hi"), view, intent: "request", replyTo: 1 });
+    const marks = { what: "file", intent: "request", replyTo: 1 } as const;
+    const { fields } = ben.signer.sign({ body: utf8("hi"), view, ...marks });
     const signed = lp(
       utf8("tunnel-mcp/1 room-msg"),
       utf8(room),
@@ -57,6 +68,7 @@ describe("order and signatures", () => {
       new Uint8Array(32),
       u64be(view.seq),
       view.chain,
+      utf8("file"),
       utf8("request"),
       u64be(1),
       utf8(""),
@@ -72,10 +84,17 @@ describe("order and signatures", () => {
   });
 
   it("[O4] [O5] chains every event from the room's beginning, by the formulas of the specification", () => {
-    const { host, ben, order } = roomOfTwo();
+    const { host, ben, order } = roomOfTwo({ client: { name: "codex", version: "1" } });
+    const card = lp(...["", "", "", "", "codex", "1"].map((text) => utf8(text)));
     const genesis = sha256(lp(utf8("tunnel-mcp/1 room-chain"), utf8(room), host.record.key));
     const members = [host.record, ben.record].toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    const fields = members.flatMap((one) => [utf8(one.id), one.key, one.box, utf8(one.name)]);
+    const fields = members.flatMap((one) => [
+      utf8(one.id),
+      one.key,
+      one.box,
+      utf8(one.name),
+      one === ben.record ? card : utf8(""),
+    ]);
     const roster = sha256(lp(utf8("tunnel-mcp/1 roster"), ...fields));
     const event = sha256(
       lp(utf8("tunnel-mcp/1 room-event"), utf8("joined"), utf8(ben.record.id), utf8(""), roster),
@@ -101,6 +120,10 @@ describe("order and signatures", () => {
       chain(ben, 1),
       chain(ben, 2),
       chain({ ...ben, name: "Ben" }, 1),
+      chain({ ...ben, card: { client: { name: "codex", version: "1" } } }, 1),
+      chain({ ...ben, card: { client: { name: "codex", version: "2" } } }, 1),
+      chain({ ...ben, card: { repository: { name: "shop", dirty: true } } }, 1),
+      chain({ ...ben, card: { repository: { name: "shop", dirty: false } } }, 1),
       chain(participant("ben").record, 1),
       chain(ben, 1, "left"),
       chain(ben, 1, "lost"),

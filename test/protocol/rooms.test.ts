@@ -6,7 +6,11 @@ import { endOf, texts, World, type Guest } from "../support/wire.ts";
 
 const kinds = (entries: readonly Entry[]): string[] =>
   entries.map((entry) =>
-    entry.kind === "system" ? `${entry.event} ${"name" in entry ? entry.name : ""}` : entry.text,
+    entry.kind === "system"
+      ? `${entry.event} ${"name" in entry ? entry.name : ""}`
+      : entry.kind === "file"
+        ? entry.offer.name
+        : entry.text,
   );
 
 describe("history", () => {

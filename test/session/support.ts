@@ -3,6 +3,7 @@ import type { MemberId } from "../../src/protocol/ids.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Config } from "../../src/session/config.ts";
+import { LocalFiles } from "../../src/session/files/local-files.ts";
 import { Sessions, type SessionsOptions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { createDirectProvider } from "../../src/tunnel/direct.ts";
@@ -25,6 +26,8 @@ export const CONFIG: Config = {
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: true,
+  context: false,
+  unattended: false,
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],
@@ -34,10 +37,14 @@ export function sessionsOn(
   clock: Clock,
   config: Partial<Config> = {},
   providers: Partial<SessionsOptions["providers"]> = {},
+  local: { cwd?: string } = {},
 ): Sessions {
   const direct = createDirectProvider({ bind: "127.0.0.1" });
+  const whole = { ...CONFIG, ...config };
+  const [cwd, home] = [process.cwd(), "/nobody"];
   return new Sessions({
-    config: { ...CONFIG, ...config },
+    config: whole,
+    localFiles: new LocalFiles({ cwd, home, env: {}, config: whole, clock, ...local }),
     primitives: nodePrimitives,
     clock,
     lookup: createLookup({ doh: false }),

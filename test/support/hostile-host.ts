@@ -172,7 +172,9 @@ export class Victim {
 
   /** Texts and events in its log, for comparison. */
   get log(): string[] {
-    return this.entries.map((entry) => (entry.kind === "chat" ? entry.text : entry.event));
+    return this.entries.map((entry) =>
+      entry.kind === "chat" ? entry.text : entry.kind === "file" ? entry.offer.name : entry.event,
+    );
   }
 
   /** M1 to M4 of a connection it has dialled. */

@@ -68,6 +68,7 @@ export class Order {
     if (isArrival) listener.hasArrived = true;
     assert.equal(entry.past === true, !listener.hasArrived, `place ${seq} of the past?`);
     if (entry.past === true) this.past += 1;
+    assert.notEqual(entry.kind, "file");
     const said = entry.kind === "chat" ? heard(listener, entry, everybody) : undefined;
     const same = sameForAll(entry);
     const known = this.#places.get(seq);
@@ -75,7 +76,7 @@ export class Order {
     assert.ok(isHost || said?.message.to !== undefined, "not what the host knows");
     this.#places.set(seq, { same, said });
     if (entry.kind === "system") return this.#happened(entry);
-    if (said !== undefined) this.#said(entry, said.speaker, said.message);
+    if (said !== undefined && entry.kind === "chat") this.#said(entry, said.speaker, said.message);
   }
 
   #begins(listener: Participant, entry: Entry): void {

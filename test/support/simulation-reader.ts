@@ -28,7 +28,8 @@ export class Reader {
 
   append(entry: Entry): void {
     this.inbox.append(entry);
-    const isOwn = entry.kind === "chat" ? entry.own : entry.event === "joined" && entry.member === this.#self;
+    const isOwn =
+      entry.kind !== "system" ? entry.own : entry.event === "joined" && entry.member === this.#self;
     if (!isOwn) this.#foreign.push(entry.seq);
   }
 

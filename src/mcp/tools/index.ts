@@ -5,6 +5,8 @@ import { joinTool } from "./join.ts";
 import { listenTool } from "./listen.ts";
 import { openTool } from "./open.ts";
 import { sayTool } from "./say.ts";
+import { receiveTool } from "./receive.ts";
+import { shareTool } from "./share.ts";
 import { statusTool } from "./status.ts";
 
 /** The whole surface, in the order in which a conversation uses it. */
@@ -14,6 +16,8 @@ export const TOOLS: readonly Tool[] = [
   joinTool,
   sayTool,
   listenTool,
+  shareTool,
+  receiveTool,
   statusTool,
   closeTool,
 ];

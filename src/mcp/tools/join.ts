@@ -19,7 +19,7 @@ export const joinTool = defineTool({
   }),
   async run({ joinLink, name }, call) {
     call.progress("connecting to the host");
-    const joined = await call.sessions.join({ joinLink, name, signal: call.signal });
+    const joined = await call.sessions.join({ joinLink, name, client: call.client, signal: call.signal });
     return {
       tunnelId: joined.tunnelId,
       status: statusOf(joined),

@@ -45,8 +45,10 @@ export const openTool = defineTool({
       transport,
       history,
       name,
+      client: call.client,
       signal: call.signal,
-      onProgress: ({ message, fraction }) => call.progress(message, fraction),
+      onProgress: ({ message, fraction }) =>
+        call.progress(message, fraction === undefined ? undefined : { done: fraction, total: 1 }),
     });
     const views = invites.map(inviteView);
     const [only] = views.length === 1 ? views : [];

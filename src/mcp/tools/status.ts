@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../define-tool.ts";
+import { filesView } from "../file-view.ts";
 import { tunnelId } from "../inputs.ts";
 import { healthView, linkView } from "../health-view.ts";
 import { pendingView } from "../invite-view.ts";
@@ -21,6 +22,7 @@ function describe(tunnel: OpenTunnel, call: ToolCall): Payload {
     members: memberViews(tunnel),
     history: tunnel.history,
     ...(tunnel.role === "host" ? hostView(tunnel, now) : memberSideView(tunnel, now)),
+    ...filesView(tunnel),
     alarms: tunnel.alarms.length === 0 ? undefined : tunnel.alarms.map(errorView),
     ...endView(tunnel),
   };

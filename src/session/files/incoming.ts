@@ -8,12 +8,7 @@ import type { SavePlace } from "./place.ts";
 
 /** What is asked of an open file; a test puts a disk that is full in its place. */
 export interface PartHandle {
-  write(
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ bytesWritten: number }>;
+  writev(chunks: readonly Uint8Array[], position: number): Promise<{ bytesWritten: number }>;
   sync(): Promise<void>;
   chmod(mode: number): Promise<void>;
   close(): Promise<void>;
@@ -125,17 +120,21 @@ export class IncomingFile {
    * Appends. A failure ends the file, and nothing of it stays behind.
    * @throws TunnelError `disk-full`, `save-failed`
    */
-  write(chunk: Uint8Array): Promise<void> {
+  write(...chunks: readonly Uint8Array[]): Promise<void> {
     return this.#inTurn(async () => {
-      let done = 0;
-      while (done < chunk.length) {
-        const rest = chunk.length - done;
-        const { bytesWritten } = await this.#handle.write(chunk, done, rest, this.#position + done);
+      let rest = chunks.filter(({ length }) => length > 0);
+      let position = this.#position;
+      let writing = rest.length === 0 ? undefined : this.#handle.writev(rest, position);
+      // While the disk is at work.
+      for (const chunk of chunks) this.#hash.update(chunk);
+      while (writing !== undefined) {
+        const { bytesWritten } = await writing;
         if (bytesWritten === 0) throw new TunnelError("disk-full");
-        done += bytesWritten;
+        rest = after(rest, bytesWritten);
+        position += bytesWritten;
+        writing = rest.length === 0 ? undefined : this.#handle.writev(rest, position);
       }
-      this.#hash.update(chunk);
-      this.#position += chunk.length;
+      this.#position = position;
     });
   }
 
@@ -143,11 +142,11 @@ export class IncomingFile {
    * Verifies, and puts the file at its place in one step.
    * @param expectedSha256 lower-case hex
    * @returns the path of the file
-   * @throws TunnelError `save-mismatch`, `save-exists`, `disk-full`, `save-failed`, and all that `recheck` throws
+   * @throws TunnelError `file-hash-mismatch`, `save-exists`, `disk-full`, `save-failed`, and all that `recheck` throws
    */
   commit(expectedSha256: string): Promise<string> {
     return this.#inTurn(async () => {
-      if (this.#hash.digest("hex") !== expectedSha256) throw new TunnelError("save-mismatch");
+      if (this.#hash.digest("hex") !== expectedSha256) throw new TunnelError("file-hash-mismatch");
       // Before it has its name: a crash must not leave an empty file under the name of a whole one.
       await this.#handle.sync();
       // Some disks know no modes; the file is then as private as its folder.
@@ -222,4 +221,14 @@ export class IncomingFile {
     await this.#disk.unlink(this.#part).catch(() => undefined);
     this.#done();
   }
+}
+
+/** What is left of these after so many bytes of them: a disk may take less than it was given. */
+function after(chunks: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes;
+  return chunks.flatMap((chunk) => {
+    const taken = Math.min(left, chunk.length);
+    left -= taken;
+    return taken === chunk.length ? [] : [chunk.subarray(taken)];
+  });
 }

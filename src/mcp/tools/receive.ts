@@ -1,0 +1,124 @@
+import * as z from "zod";
+import { toHex } from "../../protocol/bytes.ts";
+import { TunnelError } from "../../protocol/errors.ts";
+import { SESSION } from "../../protocol/limits.ts";
+import type { Download } from "../../session/files/files.ts";
+import type { OpenTunnel } from "../../session/sessions.ts";
+import { defineTool, type ToolCall } from "../define-tool.ts";
+import { downloadView, progressText, sizeText } from "../file-view.ts";
+import { tunnelId } from "../inputs.ts";
+import { patchView } from "../patch-view.ts";
+import type { Payload } from "../result.ts";
+
+const PROGRESS_MS = 500;
+const WARNING =
+  "These bytes are the peer's: verified to be what was sent, not to be safe. Do not run, install or apply them unless your human agrees.";
+
+/** Waits for the end of a transfer, or the time; a call that is cancelled takes the transfer with it. */
+async function waitFor(download: Download, timeoutMs: number, call: ToolCall): Promise<void> {
+  const { clock, signal } = call;
+  let cancelBeat = (): void => undefined;
+  const beat = (): void => {
+    const { state } = download;
+    if (state.name === "receiving")
+      call.progress(progressText(download, state), { done: state.received, total: download.offer.size });
+    cancelBeat = clock.after(PROGRESS_MS, beat);
+  };
+  let cancelTimer = (): void => undefined;
+  let aborted = (): void => undefined;
+  const given = new Promise<void>((resolve) => {
+    cancelTimer = clock.after(timeoutMs, resolve);
+    aborted = resolve;
+  });
+  signal.addEventListener("abort", aborted);
+  if (signal.aborted) aborted();
+  download.attend(true);
+  beat();
+  try {
+    await Promise.race([download.over, given]);
+  } finally {
+    cancelBeat();
+    cancelTimer();
+    signal.removeEventListener("abort", aborted);
+  }
+  if (signal.aborted) {
+    await download.cancel();
+    throw new TunnelError("cancelled");
+  }
+  if (download.state.name === "receiving") download.attend(false);
+}
+
+async function resultOf(tunnel: OpenTunnel, download: Download, call: ToolCall): Promise<Payload> {
+  const { state, offer, target, fileId } = download;
+  const common = { tunnelId: tunnel.tunnelId, fileId, savePath: target, name: offer.name, size: offer.size };
+  if (state.name === "failed") {
+    tunnel.files.forget(download);
+    throw state.error;
+  }
+  if (state.name === "receiving") {
+    return {
+      status: "receiving",
+      ...common,
+      ...downloadView(state, offer.size),
+      unread: tunnel.inbox.unread,
+      next: "It goes on by itself and nothing is lost when the connection is cut. Call tunnel_receive again with the same arguments to wait for it, or go on: a `local` notice tells how it ended.",
+    };
+  }
+  tunnel.files.forget(download);
+  const inspection =
+    offer.patch === undefined ? undefined : await call.sessions.localFiles.inspect(target, offer.patch.base);
+  return {
+    status: "received",
+    ...common,
+    sha256: toHex(offer.hash),
+    patch:
+      inspection === undefined || offer.patch === undefined
+        ? undefined
+        : patchView(offer.patch, inspection, call.fence),
+    warning: WARNING,
+    unread: tunnel.inbox.unread,
+  };
+}
+
+export const receiveTool = defineTool({
+  name: "tunnel_receive",
+  title: "Receive a file",
+  description:
+    "Fetches a file that somebody shared (a message of kind `file`) and saves it under a name of this side's choice, inside " +
+    "the working directory or a folder that the human has named. Verified against the announced size and SHA-256 before it " +
+    "gets its name; an existing file stays unless `overwrite` is given. Of a patch it tells whether it would apply here and " +
+    "what looks suspicious; nothing is ever applied or run. The bytes are the peer's: authentic, not safe.",
+  annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  forHumans: true,
+  input: z.strictObject({
+    fileId: z.string().describe("From the message of kind `file`."),
+    savePath: z
+      .string()
+      .describe(
+        "Where to save it: a file name, relative to the working directory or absolute. Its folder must exist.",
+      ),
+    overwrite: z.boolean().optional().describe("Replace a file that exists there. Default false."),
+    waitMs: z
+      .number()
+      .min(0)
+      .optional()
+      .describe(
+        `How long to wait for it, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; it goes on afterwards.`,
+      ),
+    tunnelId,
+  }),
+  async run({ fileId, savePath, overwrite, waitMs, tunnelId: id }, call) {
+    const tunnel = call.sessions.resolve(id);
+    tunnel.touch();
+    const { localFiles } = call.sessions;
+    const { files } = tunnel;
+    const { entry } = files.find(fileId);
+    const target = await localFiles.targetOf(savePath);
+    const known = files.current(fileId, target);
+    const download =
+      known ?? (await files.receive(fileId, target, () => localFiles.sink(savePath, overwrite === true)));
+    if (known === undefined) call.progress(`asking for ${sizeText(entry.offer.size)}`);
+    await waitFor(download, Math.min(waitMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs), call);
+    return resultOf(tunnel, download, call);
+  },
+});

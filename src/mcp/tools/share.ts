@@ -1,0 +1,91 @@
+import * as z from "zod";
+import { TunnelError } from "../../protocol/errors.ts";
+import { FILE, ROOM } from "../../protocol/limits.ts";
+import { checkNote } from "../../protocol/offer.ts";
+import { membersNamed } from "../../session/recipients.ts";
+import { defineTool, type ToolCall } from "../define-tool.ts";
+import { sizeText } from "../file-view.ts";
+import { tunnelId } from "../inputs.ts";
+import { memberViews } from "../views.ts";
+
+/** How the content of one share is found: a file, or a change made into a patch. */
+function contentOf(
+  {
+    path,
+    patch,
+    range,
+  }: { path?: string | undefined; patch?: boolean | undefined; range?: string | undefined },
+  call: ToolCall,
+) {
+  const { localFiles } = call.sessions;
+  const { signal } = call;
+  if ((path === undefined) === (patch !== true))
+    throw new TunnelError("input-invalid", { detail: "give either path or patch: true" });
+  if (path === undefined) return localFiles.patch(range, signal);
+  if (range !== undefined) throw new TunnelError("input-invalid", { detail: "range goes with patch: true" });
+  const onProgress = (done: number, total: number): void =>
+    call.progress(`reading the file, ${sizeText(done)} of ${sizeText(total)}`, { done, total });
+  return localFiles.share(path, { signal, onProgress });
+}
+
+export const shareTool = defineTool({
+  name: "tunnel_share",
+  title: "Share a file or a patch",
+  description:
+    "Offers a file to everybody in the tunnel, or to those in `to` alone: they are told its name, size and hash, sealed. " +
+    "Its bytes stay here and go to whoever calls tunnel_receive while this tunnel is open, so the file must stay as it is. " +
+    "With `patch` the change in the git repository here goes as a patch, with its base commit. Files must lie in the " +
+    "working directory, or a folder that the human has named; keys, .env and credential files are refused.",
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  input: z.strictObject({
+    path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),
+    patch: z.boolean().optional().describe("Share the uncommitted change (or `range`) instead of a file."),
+    range: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("With patch: what was committed, e.g. main..HEAD, or one commit."),
+    note: z
+      .string()
+      .optional()
+      .describe(`What it is and what to do with it, up to ${FILE.maxNoteChars} characters.`),
+    to: z
+      .array(z.string())
+      .min(1)
+      .max(ROOM.maxMembers)
+      .optional()
+      .describe(
+        "Names or ids of those it is for, if not for all; nobody else can open it, not even the host.",
+      ),
+    tunnelId,
+  }),
+  async run({ path, patch, range, note, to, tunnelId: id }, call) {
+    const tunnel = call.sessions.resolve(id);
+    tunnel.touch();
+    const checkedNote = note === undefined ? {} : { note: checkNote(note) };
+    const recipients = to === undefined ? undefined : membersNamed(tunnel.presence(), to);
+    const content = await contentOf({ path, patch, range }, call);
+    const { name, source } = content;
+    const facts = "patch" in content ? { patch: content.patch } : {};
+    const { fileId, sent } = await tunnel.files.share(source, {
+      name,
+      ...checkedNote,
+      ...facts,
+      ...(recipients === undefined ? {} : { to: recipients }),
+    });
+    const others = tunnel.presence().filter(({ isSelf }) => !isSelf);
+    return {
+      tunnelId: tunnel.tunnelId,
+      fileId,
+      name,
+      size: source.size,
+      sha256: source.sha256,
+      ...facts,
+      ...sent,
+      offeredTo: others.filter((one) => recipients?.includes(one.id) !== false).map((one) => one.name),
+      members: memberViews(tunnel),
+      unread: tunnel.inbox.unread,
+      next: "The bytes go when somebody receives it: keep the tunnel open and the file as it is. tunnel_status shows who does.",
+    };
+  },
+});

@@ -1,0 +1,255 @@
+import { toBase64url } from "../../protocol/bytes.ts";
+import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
+import type { MemberId } from "../../protocol/ids.ts";
+import { FILE } from "../../protocol/limits.ts";
+import { encodeOffer, FILE_ID_BYTES, type FileOffer, type PatchFacts } from "../../protocol/offer.ts";
+import type { Utterance } from "../../protocol/participant.ts";
+import type { Primitives } from "../../protocol/primitives.ts";
+import type { StreamEvent } from "../../protocol/streams.ts";
+import type { FileEntry } from "../../protocol/transcript.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Sent } from "../handle.ts";
+import type { Notice } from "../notice.ts";
+import { Transfer } from "./transfer.ts";
+import type { FileSink, FileSource, StreamPort } from "./port.ts";
+import { Sharing, type Serving, type Share } from "./sharing.ts";
+
+/** As tools name a file. */
+export type FileId = string;
+
+export interface FilesOptions {
+  readonly port: StreamPort;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly say: (utterance: Utterance) => Promise<Sent>;
+  readonly notify: (notice: Notice) => void;
+}
+
+/** How a file that this side receives stands. */
+export type DownloadState =
+  | {
+      readonly name: "receiving";
+      readonly received: number;
+      readonly bytesPerSecond: number;
+      readonly isFlowing: boolean;
+    }
+  | { readonly name: "done" }
+  | { readonly name: "failed"; readonly error: TunnelError };
+
+/** One file that this side receives, or has received. */
+export interface Download {
+  readonly fileId: FileId;
+  readonly offer: FileOffer;
+  readonly owner: MemberId;
+  /** Where it goes, as it may be shown. */
+  readonly target: string;
+  readonly state: DownloadState;
+  /** Settles when it is over; never rejects. */
+  readonly over: Promise<void>;
+  /** Nobody waits for it any more: its end becomes a notice. Waited for again, it does not. */
+  attend(isAttended: boolean): void;
+  /** Ends it and leaves nothing behind. */
+  cancel(): Promise<void>;
+}
+
+/** A file that somebody else offers. */
+export interface Offered {
+  readonly fileId: FileId;
+  readonly entry: FileEntry;
+}
+
+interface Running {
+  readonly transfer: Transfer;
+  isAttended: boolean;
+  outcome: Extract<DownloadState, { name: "done" | "failed" }> | undefined;
+}
+
+/** Files that one side may share in one tunnel, and offers and past transfers that it remembers. */
+export const FILES = { maxShares: 256, maxOffers: 1_000, maxPast: 50 } as const;
+
+/** The files of one tunnel: what this side offers, what it was offered, and what is on its way (PROTOCOL §9). */
+export class Files {
+  readonly #options: FilesOptions;
+  readonly #sharing: Sharing;
+  readonly #offered = new Map<FileId, Offered>();
+  #downloads: (Download & { readonly running: Running })[] = [];
+  #isOver = false;
+
+  constructor(options: FilesOptions) {
+    this.#options = options;
+    this.#sharing = new Sharing(options.primitives, options.clock, options.port);
+  }
+
+  get shares(): readonly Share[] {
+    return this.#sharing.shares;
+  }
+
+  get serving(): readonly Serving[] {
+    return this.#sharing.serving;
+  }
+
+  get offered(): readonly Offered[] {
+    return [...this.#offered.values()];
+  }
+
+  get downloads(): readonly Download[] {
+    return this.#downloads;
+  }
+
+  /**
+   * Offers a file to all, or to some. It is closed when it could not be offered, and else with the tunnel.
+   * @throws {TunnelError} share-limit, and all of saying
+   */
+  async share(
+    source: FileSource,
+    offer: { name: string; note?: string; patch?: PatchFacts; to?: readonly MemberId[] },
+  ): Promise<{ fileId: FileId; sent: Sent }> {
+    const { to, ...facts } = offer;
+    const { primitives, say } = this.#options;
+    try {
+      if (this.shares.length >= FILES.maxShares) throw new TunnelError("share-limit");
+      const { size, sha256 } = source;
+      const hash = new Uint8Array(Buffer.from(sha256, "hex"));
+      const id = primitives.random(FILE_ID_BYTES);
+      const whole: FileOffer = { id, key: primitives.random(32), size, hash, ...facts };
+      const text = encodeOffer(primitives, whole);
+      const share = { offer: whole, source, to };
+      // First known, then said: whoever hears of it may ask at once.
+      this.#sharing.add(share);
+      try {
+        const sent = await say({ text, what: "file", ...(to === undefined ? {} : { to }) });
+        return { fileId: toBase64url(id), sent };
+      } catch (error) {
+        this.#sharing.remove(share);
+        throw error;
+      }
+    } catch (error) {
+      await source.close();
+      throw error;
+    }
+  }
+
+  /** @throws {TunnelError} file-unknown, file-own */
+  find(fileId: FileId): Offered {
+    if (this.shares.some(({ offer }) => toBase64url(offer.id) === fileId)) throw new TunnelError("file-own");
+    const found = this.#offered.get(fileId);
+    if (found === undefined) throw new TunnelError("file-unknown");
+    return found;
+  }
+
+  /** The transfer of this file to this place that is under way, or that ended without having been asked about since. */
+  current(fileId: FileId, target: string): Download | undefined {
+    return this.#downloads.find((one) => one.fileId === fileId && one.target === target);
+  }
+
+  /** @throws {TunnelError} file-unknown, file-own, transfer-limit, file-sender-left, tunnel-closed */
+  async receive(fileId: FileId, target: string, makeSink: () => Promise<FileSink>): Promise<Download> {
+    const { entry } = this.find(fileId);
+    const { port, primitives, clock } = this.#options;
+    if (this.#isOver) throw new TunnelError("tunnel-closed");
+    if (!port.isMember(entry.from)) throw new TunnelError("file-sender-left");
+    if (this.#running.length >= FILE.maxOpened) throw new TunnelError("transfer-limit");
+    const transfer = new Transfer({
+      offer: entry.offer,
+      owner: entry.from,
+      sink: await makeSink(),
+      port,
+      primitives,
+      clock,
+      share: () => FILE.windowTotalBytes / Math.max(1, this.#running.length),
+    });
+    return this.#start({ fileId, entry, target, transfer });
+  }
+
+  /** Of no use any more: its outcome has been told. */
+  forget(download: Download): void {
+    this.#downloads = this.#downloads.filter((one) => one !== download);
+  }
+
+  // --- what happens in the tunnel ---
+
+  heard(entry: FileEntry): void {
+    if (entry.own) return;
+    this.#offered.set(toBase64url(entry.offer.id), { fileId: toBase64url(entry.offer.id), entry });
+    const [oldest] = this.#offered.keys();
+    if (this.#offered.size > FILES.maxOffers && oldest !== undefined) this.#offered.delete(oldest);
+  }
+
+  happened(event: StreamEvent): void {
+    if (event.t === "open") return this.#sharing.opened(event);
+    if (event.t === "credit") return this.#sharing.credited(event.stream);
+    const download = this.#running.find(({ running }) => running.transfer.isOn(event.stream));
+    if (download !== undefined) return download.running.transfer.arrived(event);
+    if (event.t === "stop") this.#sharing.stopped(event.stream);
+  }
+
+  /** Somebody came, went, or is connected again. */
+  rosterChanged(): void {
+    for (const { running } of this.#running) running.transfer.nudge();
+  }
+
+  /** The tunnel is over. Resolves when nothing is open any more. */
+  async end(): Promise<void> {
+    this.#isOver = true;
+    for (const { running } of this.#running) running.transfer.fail(new TunnelError("tunnel-closed"));
+    await Promise.all([this.#sharing.end(), ...this.#downloads.map(({ over }) => over)]);
+  }
+
+  get #running(): readonly (Download & { readonly running: Running })[] {
+    return this.#downloads.filter(({ running }) => running.outcome === undefined);
+  }
+
+  #start(parts: { fileId: FileId; entry: FileEntry; target: string; transfer: Transfer }): Download {
+    const { fileId, entry, target, transfer } = parts;
+    const { clock, notify } = this.#options;
+    const running: Running = { transfer, isAttended: true, outcome: undefined };
+    const over = transfer
+      .run()
+      .then(
+        () => ({ name: "done" }) as const,
+        (thrown: unknown) => ({ name: "failed", error: asTunnelError(thrown) }) as const,
+      )
+      .then((outcome) => {
+        running.outcome = outcome;
+        if (!running.isAttended) notify(noticeOf(outcome, { fileId, offer: entry.offer, target }));
+      });
+    const download = {
+      fileId,
+      offer: entry.offer,
+      owner: entry.from,
+      target,
+      running,
+      over,
+      get state(): DownloadState {
+        if (running.outcome !== undefined) return running.outcome;
+        const { received, isFlowing } = transfer;
+        return {
+          name: "receiving",
+          received,
+          isFlowing,
+          bytesPerSecond: transfer.bytesPerSecond(clock.now()),
+        };
+      },
+      attend: (isAttended: boolean) => {
+        running.isAttended = isAttended;
+      },
+      cancel: async () => {
+        transfer.fail(new TunnelError("cancelled"));
+        await over;
+      },
+    };
+    const past = this.#downloads.filter((one) => one.running.outcome !== undefined);
+    for (const old of past.slice(0, Math.max(0, past.length - FILES.maxPast + 1))) this.forget(old);
+    this.#downloads.push(download);
+    return download;
+  }
+}
+
+function noticeOf(
+  outcome: Extract<DownloadState, { name: "done" | "failed" }>,
+  { fileId, offer, target }: Pick<Download, "fileId" | "offer" | "target">,
+): Notice {
+  const file = { fileId, name: offer.name, target, size: offer.size };
+  if (outcome.name === "done") return { notice: "file-received", file };
+  return { notice: "file-failed", file, error: outcome.error };
+}

@@ -1,0 +1,141 @@
+import { createHash } from "node:crypto";
+import path from "node:path";
+import { TunnelError } from "../../protocol/errors.ts";
+import { isFileName, type PatchFacts } from "../../protocol/offer.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Config } from "../config.ts";
+import { contextOf, type GitContext } from "../git/context.ts";
+import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
+import { makePatch } from "../git/make-patch.ts";
+import type { Environment } from "../git/run.ts";
+import { Handles } from "./handles.ts";
+import { IncomingFiles } from "./incoming.ts";
+import { safeName } from "./names.ts";
+import { OutgoingFile } from "./outgoing.ts";
+import { resolveSave } from "./place.ts";
+import type { FileSink, FileSource } from "./port.ts";
+import { resolveShare } from "./share.ts";
+
+export interface LocalFilesOptions {
+  /** The server's working directory. */
+  readonly cwd: string;
+  readonly home: string;
+  readonly env: Environment;
+  readonly config: Pick<Config, "saveRoots" | "shareRoots" | "shareAllow">;
+  readonly clock: Clock;
+}
+
+/** Something to share, and how the others are shown it. */
+export interface Shareable {
+  readonly name: string;
+  readonly source: FileSource;
+  readonly patch?: PatchFacts;
+}
+
+/** Patches are made for the moment and kept in memory; of all that one process shares, so many bytes. */
+const MAX_PATCH_BYTES = 64 * 1024 * 1024;
+
+/** This machine's side of sharing and receiving: what may be read, and where what comes may go. */
+export class LocalFiles {
+  readonly #options: LocalFilesOptions;
+  readonly #incoming = new IncomingFiles();
+  readonly #handles: Handles;
+  #patchBytes = 0;
+
+  constructor(options: LocalFilesOptions) {
+    this.#options = options;
+    this.#handles = new Handles(options.clock);
+  }
+
+  /** @throws {TunnelError} path-*, share-*, cancelled */
+  async share(
+    given: string,
+    options: { signal: AbortSignal; onProgress: (done: number, total: number) => void },
+  ): Promise<Shareable> {
+    const { cwd, home, config } = this.#options;
+    const reach = { cwd, home, roots: config.shareRoots, allow: config.shareAllow };
+    const found = await resolveShare(given, reach);
+    const file = await OutgoingFile.open(found, { handles: this.#handles, ...options });
+    const { size, sha256 } = file;
+    const read = (offset: number, length: number): Promise<Uint8Array> => file.read(offset, length);
+    // Its handle is closed when nobody has read for a while.
+    const close = (): Promise<void> => Promise.resolve();
+    return { name: labelOf(file.name), source: { size, sha256, read, close } };
+  }
+
+  /**
+   * The change of the repository in the working directory as a patch.
+   * @throws {TunnelError} git-unavailable, patch-*, share-sensitive, share-limit, cancelled
+   */
+  async patch(range: string | undefined, signal: AbortSignal): Promise<Shareable> {
+    const { cwd, home, env, config } = this.#options;
+    const made = await makePatch(cwd, {
+      env,
+      home,
+      allow: config.shareAllow,
+      signal,
+      ...(range === undefined ? {} : { range }),
+    });
+    const { bytes, baseCommit, diffstat } = made;
+    if (this.#patchBytes + bytes.length > MAX_PATCH_BYTES) throw new TunnelError("share-limit");
+    this.#patchBytes += bytes.length;
+    const source: FileSource = {
+      size: bytes.length,
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+      read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
+      close: () => {
+        this.#patchBytes -= bytes.length;
+        return Promise.resolve();
+      },
+    };
+    const name = labelOf(`${path.basename(cwd)}-${(baseCommit ?? "start").slice(0, 8)}.patch`);
+    return {
+      name,
+      source,
+      patch: { ...diffstat, ...(baseCommit === undefined ? {} : { base: baseCommit }) },
+    };
+  }
+
+  /** The path that a file would get, without symbolic links; it names a transfer. @throws {TunnelError} path-*, save-folder-missing, save-not-a-file */
+  async targetOf(savePath: string): Promise<string> {
+    return (await this.#place(savePath, true)).target;
+  }
+
+  /** @throws {TunnelError} path-*, save-*, disk-full */
+  async sink(savePath: string, overwrite: boolean): Promise<FileSink> {
+    const file = await this.#incoming.create(await this.#place(savePath, overwrite));
+    return {
+      write: (contents) => file.write(...contents),
+      commit: (sha256) => file.commit(sha256),
+      abort: () => file.abort(),
+    };
+  }
+
+  /** What a received patch would do here; it is never applied. @throws {TunnelError} */
+  inspect(file: string, baseCommit: string | undefined): Promise<PatchInspection> {
+    const { cwd, home, env } = this.#options;
+    return inspectPatch(cwd, file, { env, home, ...(baseCommit === undefined ? {} : { baseCommit }) });
+  }
+
+  /** The repository of the working directory, if that is one. */
+  context(): Promise<GitContext | undefined> {
+    const { cwd, home, env } = this.#options;
+    return contextOf(cwd, { env, home });
+  }
+
+  /** Leaves no half of a file behind, also when the process has to end now. */
+  async close(): Promise<void> {
+    this.#incoming.removeAll();
+    await this.#handles.closeAll();
+  }
+
+  #place(savePath: string, overwrite: boolean): ReturnType<typeof resolveSave> {
+    const { cwd, home, config } = this.#options;
+    return resolveSave(savePath, { cwd, home, roots: config.saveRoots, overwrite });
+  }
+}
+
+/** A name as the others may be shown it (T4). */
+function labelOf(name: string): string {
+  return [name, safeName(name)].find((label) => isFileName(label)) ?? "unnamed";
+}

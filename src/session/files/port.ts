@@ -1,0 +1,36 @@
+import type { Bytes } from "../../protocol/bytes.ts";
+import type { MemberId } from "../../protocol/ids.ts";
+import type { Chunk, StreamFrame, StreamId, StreamOpen, StreamRequest } from "../../protocol/streams.ts";
+
+/** What files need of a tunnel, whichever role this side has in it. */
+export interface StreamPort {
+  /** `undefined` while whose file it is cannot be asked. */
+  openStream(request: StreamRequest): StreamId | undefined;
+  stream(frame: Exclude<StreamFrame, StreamOpen>): void;
+  /** Whether the receiver had credit left for it. */
+  sendChunk(chunk: Chunk): boolean;
+  /** Resolves when this side's own connection can take more. */
+  writable(): Promise<void>;
+  /** Whether somebody is in the room at all, connected or not. */
+  isMember(id: MemberId): boolean;
+}
+
+/** A file to read from, which stays what it was when it was offered. */
+export interface FileSource {
+  readonly size: number;
+  /** SHA-256 of the whole, lower-case hex. */
+  readonly sha256: string;
+  /** @throws {TunnelError} share-changed, share-gone */
+  read(offset: number, length: number): Promise<Bytes>;
+  close(): Promise<void>;
+}
+
+/** Where a file goes, under another name until it is whole. */
+export interface FileSink {
+  /** Appends these, in order. @throws {TunnelError} disk-full, save-failed */
+  write(contents: readonly Bytes[]): Promise<void>;
+  /** Gives it its name, if its SHA-256 is this one (hex). @throws {TunnelError} file-hash-mismatch and all of saving */
+  commit(sha256: string): Promise<unknown>;
+  /** Leaves nothing behind. Idempotent. */
+  abort(): Promise<void>;
+}

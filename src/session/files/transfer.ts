@@ -1,0 +1,221 @@
+import { toHex, type Bytes } from "../../protocol/bytes.ts";
+import { CreditWindow } from "../../protocol/credit.ts";
+import { asTunnelError, TunnelError, type ErrorCode } from "../../protocol/errors.ts";
+import { FileIntake } from "../../protocol/file-intake.ts";
+import type { MemberId } from "../../protocol/ids.ts";
+import type { FileOffer } from "../../protocol/offer.ts";
+import type { Primitives } from "../../protocol/primitives.ts";
+import {
+  chunkPrice,
+  type Chunk,
+  type StopReason,
+  type StreamEvent,
+  type StreamId,
+} from "../../protocol/streams.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { FileSink, StreamPort } from "./port.ts";
+import { Rate } from "./rate.ts";
+
+export interface TransferOptions {
+  readonly offer: FileOffer;
+  readonly owner: MemberId;
+  readonly sink: FileSink;
+  readonly port: StreamPort;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  /** What this transfer may have on its way at most, now. */
+  readonly share: () => number;
+}
+
+/** What the end of a stream means for its receiver; nothing where another stream may bring the rest. */
+const ERROR_OF: Readonly<Record<StopReason, ErrorCode | undefined>> = {
+  away: undefined,
+  busy: undefined,
+  cancelled: "file-sender-left",
+  unknown: "file-unknown",
+  gone: "file-gone",
+  changed: "file-changed",
+  refused: "file-unknown",
+};
+
+/** Without any sign of a stream that was asked for; a chunk on a slow link takes a quarter of that. */
+const STALL_MS = 60_000;
+const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 5_000;
+
+/** One file on its way to this side's disk, over as many streams as it takes. */
+export class Transfer {
+  readonly #options: TransferOptions;
+  readonly #intake: FileIntake;
+  readonly #window: CreditWindow;
+  readonly #rate: Rate;
+  /** What has arrived and is not written yet: bounded by the credit. */
+  #events: StreamEvent[] = [];
+  /** What was verified last, on its way to the disk while the next is verified. */
+  #writing: Promise<void> = Promise.resolve();
+  #stored = 0;
+  #stream: StreamId | undefined;
+  #failure: TunnelError | undefined;
+  #wake = (): void => undefined;
+
+  constructor(options: TransferOptions) {
+    const now = options.clock.now();
+    this.#options = options;
+    this.#intake = new FileIntake(options.primitives, options.offer);
+    this.#window = new CreditWindow(now);
+    this.#rate = new Rate(now);
+  }
+
+  /** Bytes that have been verified and written. */
+  get received(): number {
+    return this.#stored;
+  }
+
+  /** Whether a stream brings it at the moment. */
+  get isFlowing(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  bytesPerSecond(now: number): number {
+    return this.#rate.perSecond(now);
+  }
+
+  isOn(stream: StreamId): boolean {
+    return this.#stream === stream;
+  }
+
+  arrived(event: StreamEvent): void {
+    this.#events.push(event);
+    this.#wake();
+  }
+
+  /** Something changed that may let it go on. */
+  nudge(): void {
+    this.#wake();
+  }
+
+  /** Ends it: {@link run} rejects with the error. */
+  fail(error: TunnelError): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  /** Resolves when the file is whole, verified and in its place; leaves nothing behind otherwise. @throws {TunnelError} */
+  async run(): Promise<void> {
+    const { sink, offer } = this.#options;
+    try {
+      let retryMs = RETRY_FIRST_MS;
+      while (!this.#intake.isComplete) {
+        const before = this.received;
+        await this.#follow();
+        if (this.#intake.isComplete) break;
+        retryMs = this.received > before ? RETRY_FIRST_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
+        await this.#pause(retryMs);
+        this.#assertPossible();
+      }
+      this.#assertPossible();
+      await sink.commit(toHex(offer.hash));
+    } catch (thrown) {
+      this.#stop("refused");
+      await sink.abort();
+      throw asTunnelError(thrown);
+    }
+  }
+
+  /** One stream, to its end; returns when another one may bring the rest. */
+  async #follow(): Promise<void> {
+    const { port, offer, owner, clock, share } = this.#options;
+    await this.#writing;
+    const credit = this.#window.begin(clock.now(), share());
+    this.#events = [];
+    this.#stream = port.openStream({ file: offer.id, owner, offset: this.received, credit });
+    if (this.#stream === undefined) return;
+    this.#intake.interrupted();
+    try {
+      while (!this.#intake.isComplete) {
+        const event = await this.#next();
+        if (event.t === "start") this.#intake.start(event.salt);
+        if (event.t === "chunk") await this.#write(event);
+        if (event.t !== "stop") continue;
+        this.#stream = undefined;
+        const code = ERROR_OF[event.reason];
+        if (code === undefined) return;
+        throw new TunnelError(code);
+      }
+    } catch (thrown) {
+      const error = asTunnelError(thrown);
+      this.#stop(error.code === "cancelled" ? "cancelled" : "refused");
+      throw error;
+    }
+    this.#stream = undefined;
+  }
+
+  /** This chunk and those that came right behind it, in one go: a call of the system costs more than a chunk. */
+  async #write(first: Chunk): Promise<void> {
+    const { sink } = this.#options;
+    let price = 0;
+    const contents: Bytes[] = [];
+    for (let chunk: Chunk | undefined = first; chunk !== undefined; chunk = this.#nextChunk()) {
+      contents.push(this.#intake.take(chunk));
+      price += chunkPrice(chunk);
+    }
+    const { received } = this.#intake;
+    await this.#writing;
+    this.#writing = sink.write(contents).then(() => this.#written(received, price));
+    // Looked at with the next one; a file that is whole waits for the last.
+    this.#writing.catch(() => undefined);
+    if (this.#intake.isComplete) await this.#writing;
+  }
+
+  #written(received: number, price: number): void {
+    const { clock, port, share } = this.#options;
+    const now = clock.now();
+    this.#rate.add(received - this.#stored, now);
+    this.#stored = received;
+    const bytes = this.#window.taken(price, now, share());
+    if (bytes > 0 && this.#stream !== undefined && !this.#intake.isComplete)
+      port.stream({ t: "credit", stream: this.#stream, bytes });
+  }
+
+  #nextChunk(): Chunk | undefined {
+    const [next] = this.#events;
+    if (next?.t !== "chunk") return undefined;
+    this.#events.shift();
+    return next;
+  }
+
+  /** @throws {TunnelError} file-stalled, or why it was ended from outside */
+  async #next(): Promise<StreamEvent> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure;
+      const event = this.#events.shift();
+      if (event !== undefined) return event;
+      if (!(await this.#pause(STALL_MS))) throw new TunnelError("file-stalled");
+    }
+  }
+
+  /** Until something happens (`true`) or the time is up. */
+  #pause(ms: number): Promise<boolean> {
+    if (this.#failure !== undefined) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(ms, () => resolve(false));
+      this.#wake = () => {
+        cancel();
+        resolve(true);
+      };
+    });
+  }
+
+  /** @throws {TunnelError} file-sender-left, or why it was ended from outside */
+  #assertPossible(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { port, owner } = this.#options;
+    if (!this.#intake.isComplete && !port.isMember(owner)) throw new TunnelError("file-sender-left");
+  }
+
+  #stop(reason: StopReason): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    if (stream !== undefined) this.#options.port.stream({ t: "stop", stream, reason });
+  }
+}

@@ -1,0 +1,128 @@
+import { vi } from "vitest";
+import type { Bytes } from "../../src/protocol/bytes.ts";
+import { ChunkCipher } from "../../src/protocol/file-seal.ts";
+import { FILE, RECORD_BUCKETS } from "../../src/protocol/limits.ts";
+import type { InviteLink } from "../../src/protocol/link.ts";
+import type { FileOffer } from "../../src/protocol/offer.ts";
+import { BULK_OVERHEAD_BYTES, FRAME, RecordLayer } from "../../src/protocol/record.ts";
+import {
+  chunkHeader,
+  encodeStreamFrame,
+  type Chunk,
+  type StreamEvent,
+  type StreamFrame,
+} from "../../src/protocol/streams.ts";
+import { Impostor } from "./impostor.ts";
+import { guestDid, nodePrimitives, type Guest, type World } from "./wire.ts";
+
+/** Content that differs from place to place, so that no piece passes for another. */
+export function contentOf(length: number): Bytes {
+  return Uint8Array.from({ length }, (_, at) => (at * 31 + (at >> 8) * 17 + (at >> 16)) & 0xff);
+}
+
+export function offerOf(content: Bytes, change: Partial<FileOffer> = {}): FileOffer {
+  return {
+    id: nodePrimitives.random(16),
+    key: nodePrimitives.random(32),
+    name: "report.csv",
+    size: content.length,
+    hash: nodePrimitives.sha256(content),
+    ...change,
+  };
+}
+
+export const ownerOf = (guest: Guest): Guest["member"]["self"] => guest.member.self;
+
+/** The chunks of one stream of a file, as an honest sender makes them. */
+export function chunksOf(
+  offer: FileOffer,
+  content: Bytes,
+  options: { salt: Bytes; stream?: number; from?: number; piece?: number },
+): Chunk[] {
+  const { salt, stream = 1, from = 0, piece = FILE.chunkBytes } = options;
+  const cipher = new ChunkCipher(nodePrimitives, offer, salt);
+  const chunks: Chunk[] = [];
+  for (let offset = from; ; offset += piece) {
+    const part = content.subarray(offset, offset + piece);
+    const final = offset + part.length >= content.length;
+    chunks.push({ stream, offset, final, sealed: cipher.seal(part, { offset, final }) });
+    if (final) return chunks;
+  }
+}
+
+/** A chunk that fills a message of this size and opens for nobody. */
+export function noise(stream: number, offset = 0, bucket: (typeof RECORD_BUCKETS)[number] = 256): Chunk {
+  const sealed = nodePrimitives.random(bucket - BULK_OVERHEAD_BYTES);
+  return { stream, offset, final: false, sealed };
+}
+
+/** The record layer that seals what `put` sends: for sending what no machine would. */
+export function recordsBehind(put: () => void): RecordLayer {
+  const spy = vi.spyOn(RecordLayer.prototype, "seal");
+  try {
+    put();
+    const [layer] = spy.mock.contexts;
+    if (!(layer instanceof RecordLayer)) throw new Error("nothing was sealed");
+    return layer;
+  } finally {
+    spy.mockRestore();
+  }
+}
+
+/** A member with a valid invite that sends whatever STREAM frames and bulk messages it is told to. */
+export class Rogue {
+  readonly impostor: Impostor;
+  readonly records: RecordLayer;
+  readonly #world: World;
+
+  constructor(world: World, link: InviteLink = world.link()) {
+    this.#world = world;
+    this.impostor = new Impostor(world, link);
+    this.impostor.enter();
+    this.records = recordsBehind(() => this.impostor.put(FRAME.pong, new Uint8Array(0)));
+  }
+
+  stream(frame: StreamFrame): void {
+    this.impostor.put(FRAME.stream, encodeStreamFrame(nodePrimitives, frame));
+  }
+
+  chunk(chunk: Chunk): void {
+    this.bulk(chunkHeader(chunk), chunk.sealed);
+  }
+
+  bulk(header: Bytes, sealed: Bytes): void {
+    for (const message of this.records.sealBulk({ header, chunk: sealed }, this.#world.now))
+      this.give(message);
+  }
+
+  give(message: Bytes): void {
+    this.#world.room.handle(
+      { type: "message", connection: this.impostor.connection, message },
+      this.#world.now,
+    );
+  }
+
+  /** What the host said to it about streams since it was last asked. */
+  heard(): Bytes[] {
+    return this.impostor.frames().flatMap(({ type, payload }) => (type === FRAME.stream ? [payload] : []));
+  }
+}
+
+/** What a guest's own ends of streams have seen. */
+export function streamsOf(guest: Guest): StreamEvent[] {
+  return guestDid(guest, "stream").map(({ event }) => event);
+}
+
+export function hostStreams(world: World): StreamEvent[] {
+  return world.did("stream").map(({ event }) => event);
+}
+
+/** Events in short, for comparison. */
+export function inShort(events: readonly StreamEvent[]): string[] {
+  return events.map((event) => {
+    if (event.t === "stop") return `stop ${event.reason}`;
+    if (event.t === "credit") return `credit ${event.bytes}`;
+    if (event.t === "chunk") return `chunk ${event.offset}${event.final ? " final" : ""}`;
+    return event.t;
+  });
+}
