@@ -1,4 +1,5 @@
 import type { TunnelError } from "../protocol/errors.ts";
+import type { Witness } from "../protocol/evidence.ts";
 import type { EndCause } from "../protocol/frames.ts";
 import type { MemberId } from "../protocol/ids.ts";
 import type { PendingInvite } from "../protocol/invites.ts";
@@ -132,6 +133,10 @@ export class Hosting implements TunnelHandle {
 
   get self(): MemberId {
     return this.#room.self;
+  }
+
+  get witness(): Witness {
+    return this.#room.witness;
   }
 
   get end(): SessionEnd | undefined {

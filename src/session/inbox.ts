@@ -1,6 +1,6 @@
 import type { MemberId } from "../protocol/ids.ts";
 import { SESSION } from "../protocol/limits.ts";
-import { Transcript, type Entry } from "../protocol/transcript.ts";
+import { Transcript, type ChatEntry, type Entry } from "../protocol/transcript.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
 import { Waiters } from "./waiters.ts";
@@ -74,6 +74,11 @@ export class Inbox {
 
   get unread(): number {
     return this.#countAfter(this.#place().position);
+  }
+
+  /** Everything said that is still kept, own words included; for whoever looks back, and moves nothing. */
+  *said(): Generator<ChatEntry> {
+    for (const [, entry] of this.#log.after(0)) if (entry.kind === "chat") yield entry;
   }
 
   append(entry: Entry): void {

@@ -15,6 +15,7 @@ import { Hosting } from "./hosting.ts";
 import type { CallId } from "./inbox.ts";
 import type { Invite } from "./issued-invites.ts";
 import { Joined } from "./joined.ts";
+import { Transcripts } from "./transcript/transcripts.ts";
 
 export type OpenTunnel = Hosting | Joined;
 
@@ -32,6 +33,7 @@ const MAX_ENDED = 8;
 /** All tunnels of this process, open and ended. It outlives any MCP connection, which may be made twice. */
 export class Sessions {
   readonly #options: SessionsOptions;
+  readonly transcripts: Transcripts;
   readonly #tunnels = new Map<TunnelId, OpenTunnel>();
   /** Links being joined at this moment, so that two calls cannot use one up together. */
   readonly #joining = new Set<string>();
@@ -40,6 +42,7 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.transcripts = new Transcripts(options.primitives, options.clock);
   }
 
   get all(): readonly OpenTunnel[] {
