@@ -37,49 +37,29 @@ export function signedOf(
   return { ...fields, from, digests };
 }
 
-/** Byte lengths of what is packed, in this order; the last one is only there in messages to some. */
 const HASH = 32;
 const SIGNATURE = 64;
 
-/** A message whose hashes and signature are one text of a byte a character: an array of each would cost four times as much. */
-type Packed = Omit<Signed, "prev" | "view" | "sig" | "digests"> & {
-  readonly viewSeq: number;
-  readonly bytes: string;
-};
+/** What is neither hash nor signature: whatever else comes to be signed stands here, too. */
+type Marks = Omit<Signed, "prev" | "view" | "sig" | "digests">;
 
-type Kept = { readonly seq: number; readonly ts: number; readonly chain: string } & (
-  | { readonly kind: "message"; readonly packed: Packed }
-  | { readonly kind: "event"; readonly event: SystemRoomEvent }
+/**
+ * One entry as it is kept. All its hashes are one text of a byte a character: an array of each, or an object that was spread
+ * together, takes three times as much.
+ */
+type Kept = { readonly seq: number; readonly ts: number; readonly bytes: string } & (
+  | { readonly marks: Marks; readonly seen: number; readonly event?: never }
+  | { readonly event: SystemRoomEvent; readonly marks?: never }
 );
 
 const textOf = (...parts: readonly Bytes[]): string =>
   parts.map((part) => String.fromCharCode(...part)).join("");
 const bytesOf = (text: string): Bytes => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+const chainOf = ({ bytes }: Kept): Bytes => bytesOf(bytes.slice(0, HASH));
 
-function packed({ prev, view, sig, digests, ...rest }: Signed): Packed {
-  return { ...rest, viewSeq: view.seq, bytes: textOf(prev, view.chain, sig, digests.body, digests.seal) };
-}
-
-function unpacked({ viewSeq, bytes, ...rest }: Packed): Signed {
-  let at = 0;
-  const take = (length: number): Bytes => bytesOf(bytes.slice(at, (at += length)));
-  const [prev, chain, sig, body, seal] = [take(HASH), take(HASH), take(SIGNATURE), take(HASH), take(HASH)];
-  return { ...rest, prev, view: { seq: viewSeq, chain }, sig, digests: { seal, body } };
-}
-
-function evidenceOf(kept: Kept): Evidence {
-  const { seq, ts } = kept;
-  const place = { seq, ts, chain: bytesOf(kept.chain) };
-  return kept.kind === "event"
-    ? { ...place, kind: kept.kind, event: kept.event }
-    : { ...place, kind: kept.kind, signed: unpacked(kept.packed) };
-}
-
-function rosterAfter(members: readonly MemberRecord[], kept: Kept): readonly MemberRecord[] {
-  if (kept.kind === "message") return members;
-  const { event } = kept;
-  if (event.kind === "joined") return [...members, event.member];
-  return event.kind === "left" ? members.filter(({ id }) => id !== event.id) : members;
+function rosterAfter(members: readonly MemberRecord[], { event }: Kept): readonly MemberRecord[] {
+  if (event?.kind === "joined") return [...members, event.member];
+  return event?.kind === "left" ? members.filter(({ id }) => id !== event.id) : members;
 }
 
 /** Names in `to` are the one part of an entry that its sender makes longer or shorter. */
@@ -87,8 +67,7 @@ const ENTRY_BYTES = 350;
 const RECIPIENT_BYTES = 40;
 
 function sizeOf(kept: Kept): number {
-  const recipients = kept.kind === "message" ? (kept.packed.to?.length ?? 0) : 0;
-  return ENTRY_BYTES + RECIPIENT_BYTES * recipients;
+  return ENTRY_BYTES + RECIPIENT_BYTES * (kept.marks?.to?.length ?? 0);
 }
 
 /**
@@ -98,6 +77,8 @@ function sizeOf(kept: Kept): number {
 export class EvidenceLog {
   #start: Beginning;
   #end: View;
+  /** What stands in every message to all where others have the hash of their seal. */
+  #noSeal: Bytes = new Uint8Array(HASH);
   readonly #items = new Transcript<Kept>(sizeOf, (trimmed) => {
     this.#start = this.#after(this.#start, trimmed);
   });
@@ -109,12 +90,16 @@ export class EvidenceLog {
 
   /** A message has got its place; `view` is the order with it. */
   message(view: View, ts: number, signed: Signed): void {
-    this.#append({ ...view, ts, chain: textOf(view.chain), kind: "message", packed: packed(signed) }, view);
+    const { prev, view: own, sig, digests, ...marks } = signed;
+    const isSealed = marks.to !== undefined;
+    if (!isSealed) this.#noSeal = digests.seal;
+    const hashes = [view.chain, prev, own.chain, sig, digests.body, ...(isSealed ? [digests.seal] : [])];
+    this.#append({ seq: view.seq, ts, bytes: textOf(...hashes), marks, seen: own.seq }, view);
   }
 
   /** Something has happened in the room; `view` is the order with it. */
   event(view: View, ts: number, event: SystemRoomEvent): void {
-    this.#append({ ...view, ts, chain: textOf(view.chain), kind: "event", event }, view);
+    this.#append({ seq: view.seq, ts, bytes: textOf(view.chain), event }, view);
   }
 
   #append(kept: Kept, view: View): void {
@@ -122,9 +107,24 @@ export class EvidenceLog {
     this.#end = view;
   }
 
+  #evidence(kept: Kept): Evidence {
+    const { seq, ts, bytes } = kept;
+    const place = { seq, ts, chain: chainOf(kept) };
+    if (kept.event !== undefined) return { ...place, kind: "event", event: kept.event };
+    let at = HASH;
+    const take = (length: number): Bytes => bytesOf(bytes.slice(at, (at += length)));
+    const [prev, chain, sig, body, seal] = [take(HASH), take(HASH), take(SIGNATURE), take(HASH), take(HASH)];
+    const digests = { seal: kept.marks.to === undefined ? this.#noSeal : seal, body };
+    return {
+      ...place,
+      kind: "message",
+      signed: { ...kept.marks, prev, view: { seq: kept.seen, chain }, sig, digests },
+    };
+  }
+
   #after({ members }: Beginning, kept: Kept): Beginning {
     return {
-      view: { seq: kept.seq, chain: bytesOf(kept.chain) },
+      view: { seq: kept.seq, chain: chainOf(kept) },
       members: rosterAfter(members, kept),
     };
   }
@@ -144,7 +144,7 @@ export class EvidenceLog {
     const entries: Evidence[] = [];
     for (const [, kept] of this.#items.after(0)) {
       if (kept.seq <= seq) start = this.#after(start, kept);
-      else entries.push(evidenceOf(kept));
+      else entries.push(this.#evidence(kept));
     }
     return { start, entries };
   }

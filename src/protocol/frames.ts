@@ -162,7 +162,17 @@ const welcome = z.strictObject({
 });
 
 /** For documents about a room: what is signed in it, and what happens, has one schema. */
-export const SCHEMAS = { counter, digests, hash, instant, member, memberId, recipients, roomEvent, signedFields };
+export const SCHEMAS = {
+  counter,
+  digests,
+  hash,
+  instant,
+  member,
+  memberId,
+  recipients,
+  roomEvent,
+  signedFields,
+};
 
 export type Seal = z.infer<typeof seal>;
 export type Digests = z.infer<typeof digests>;

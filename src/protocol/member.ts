@@ -169,7 +169,11 @@ export class Member {
       throw new TunnelError("outbox-full");
     const { fields, body, hash } = this.#speaker.say(utterance, view, members);
     const digests = digestsOf(this.#primitives, fields.seal, body);
-    this.#pending.set(fields.n, { hash, signed: signedOf({ ...fields, from: this.self }, digests), utterance });
+    this.#pending.set(fields.n, {
+      hash,
+      signed: signedOf({ ...fields, from: this.self }, digests),
+      utterance,
+    });
     const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields } satisfies SayFrame, body);
     this.#send(this.#channel.send(ROOM_STREAM, payload, now));
     return fields.n;

@@ -49,6 +49,8 @@ export class Inbox {
   readonly #self: MemberId;
   readonly #clock: Clock;
   readonly #waiters: Waiters;
+  /** Told of every entry of the room, also of those that are no news to this side's agent. */
+  onEntry: () => void = () => undefined;
   /** Up to here the agent has read, or had no need to. */
   #read: Place;
   /** Up to here everything was returned at some time; what is returned again below it is marked. */
@@ -87,6 +89,7 @@ export class Inbox {
       this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
     const before = this.#log.end;
     this.#log.append(entry);
+    this.onEntry();
     if (this.#concerns(entry)) return this.#waiters.wake();
     // Own words are no news: whoever has everything before them has them, too.
     const here = { position: this.#log.end, seq: entry.seq };

@@ -27,6 +27,10 @@ export interface SessionsOptions {
   readonly providers: Readonly<Record<Tunnel["provider"], TunnelProvider>>;
 }
 
+/** What those who show tunnels want to hear of. */
+export type SessionsChange =
+  { readonly what: "tunnels" } | { readonly what: "transcript"; readonly tunnelId: TunnelId };
+
 /** Ended tunnels that can still be read; older ones are forgotten. */
 const MAX_ENDED = 8;
 
@@ -37,12 +41,21 @@ export class Sessions {
   readonly #tunnels = new Map<TunnelId, OpenTunnel>();
   /** Links being joined at this moment, so that two calls cannot use one up together. */
   readonly #joining = new Set<string>();
+  readonly #listeners = new Set<(change: SessionsChange) => void>();
   #opening = 0;
   #isShutDown = false;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.transcripts = new Transcripts(options.primitives, options.clock);
+  }
+
+  onChange(listener: (change: SessionsChange) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  #changed(change: SessionsChange): void {
+    for (const listener of this.#listeners) listener(change);
   }
 
   get all(): readonly OpenTunnel[] {
@@ -201,7 +214,10 @@ export class Sessions {
     const ended = this.all.filter((one) => one.end !== undefined);
     for (const old of ended.slice(0, Math.max(0, ended.length - MAX_ENDED + 1)))
       this.#tunnels.delete(old.tunnelId);
-    this.#tunnels.set(tunnel.tunnelId, tunnel);
+    const { tunnelId, inbox } = tunnel;
+    this.#tunnels.set(tunnelId, tunnel);
+    inbox.onEntry = () => this.#changed({ what: "transcript", tunnelId });
+    this.#changed({ what: "tunnels" });
   }
 
   #newId(): TunnelId {

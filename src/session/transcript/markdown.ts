@@ -14,7 +14,7 @@ export interface MarkdownOptions {
 
 /** Joiners that scripts and emoji need, and the two variation selectors in daily use, change only what stands beside them. */
 const HIDDEN =
-  /(?![\u200c\u200d\ufe0e\ufe0f])[\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?![\n\t])\p{Cc}/gu;
+  /(?!\u200c|\u200d|\ufe0e|\ufe0f)[\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?![\n\t])\p{Cc}/gu;
 
 /** A text in which nothing is hidden and nothing turns the direction round: such characters are named instead. */
 export function visible(text: string): string {

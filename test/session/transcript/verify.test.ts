@@ -86,11 +86,11 @@ describe("a transcript", () => {
   it("[V3] names up to which place each member has signed the order", () => {
     const { world, ben } = conversation();
     const { confirmedBy } = verify(transcriptOf(world, ben));
-    expect(confirmedBy.map(({ name, upTo }) => [name, upTo]).toSorted()).toEqual([
-      ["ana", 8],
-      ["ben", 5],
-      ["cid", 7],
-    ]);
+    expect(Object.fromEntries(confirmedBy.map(({ name, upTo }) => [name, upTo]))).toEqual({
+      ana: 8,
+      ben: 5,
+      cid: 7,
+    });
   });
 
   it("[V2] [V3] is refused after any change of a single thing", () => {
@@ -125,6 +125,7 @@ describe("a transcript", () => {
       const shown = accepted.filter((path) => path.endsWith("].text"));
       const places = shown.map((path) => Number(/\d+/.exec(path)?.[0]));
       const document = verify(transcriptOf(world, who));
+      expect(places.length).toBeGreaterThan(0);
       expect(places.map((at) => document.entries[at]?.status).every((status) => status !== "verified")).toBe(
         true,
       );
