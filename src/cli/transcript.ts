@@ -3,7 +3,7 @@ import { TunnelError } from "../protocol/errors.ts";
 import { nodePrimitives } from "../runtime/primitives.ts";
 import { parseTranscript, type TranscriptDocument } from "../session/transcript/document.ts";
 import { toMarkdown, visible } from "../session/transcript/markdown.ts";
-import { verifyTranscript, type EntryStatus, type Verdict } from "../session/transcript/verify.ts";
+import { missing, verifyTranscript, type EntryStatus, type Verdict } from "../session/transcript/verify.ts";
 import { paintFor, type Output } from "./output.ts";
 
 export interface TranscriptCommand {
@@ -71,9 +71,7 @@ export class Report {
     return [
       ...(isAsExported ? [] : [`It is not as ${exporter} signed it when it was exported.`]),
       ...problems.map((problem) => `As a whole: ${problem}.`),
-      ...gaps.map(({ from, to }) =>
-        from === to ? `Entry ${from} is missing.` : `Entries ${from} to ${to} are missing.`,
-      ),
+      ...gaps.map((gap) => `As a whole: ${missing(gap)}.`),
       ...broken,
     ];
   }
@@ -108,7 +106,7 @@ export class Report {
     return [
       ...(start.seq > 0 ? [`What happened before entry ${start.seq + 1}.`] : []),
       ...(hasEnd ? [] : [`That nothing was said after entry ${end.seq}.`]),
-      `Who a key belongs to: ${this.#name(host)}, the host, gave out these names. Ask the people for their keys: ${keys}.`,
+      `Who a key belongs to: ${this.#name(host)}, the host, gave out these names. Ask the people for their ids, which tunnel_status shows: ${keys}.`,
       "The times (the host's clock), and the goal (the exporter's word).",
       ...some("redacted", "Texts from which links were taken out: what is shown is not what was signed"),
       ...some(

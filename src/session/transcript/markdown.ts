@@ -1,7 +1,7 @@
 import type { SystemRoomEvent } from "../../protocol/frames.ts";
 import type { MemberId } from "../../protocol/ids.ts";
 import type { MessageEntry, TranscriptDocument, TranscriptEntry } from "./document.ts";
-import type { Verdict } from "./verify.ts";
+import { missing, type Verdict } from "./verify.ts";
 
 export interface MarkdownOptions {
   /** Put around what somebody other than the exporter said, where a model is going to read it. */
@@ -93,9 +93,9 @@ class Renderer {
     const { verdict } = this.#options;
     if (verdict === undefined) return [];
     if (verdict.ok) return ["**Checked: it is as it was exported, and every signature in it is right.**"];
-    const gaps = verdict.gaps.map(({ from, to }) => `entries ${from} to ${to} are missing`);
+    const gaps = verdict.gaps.map(missing);
     const exported = verdict.isAsExported ? [] : ["it is not as its exporter signed it"];
-    const broken = this.#reasons.size === 0 ? [] : [`${this.#reasons.size} entries are broken`];
+    const broken = this.#reasons.size === 0 ? [] : ["what is broken is marked below"];
     return [`**NOT VERIFIED: ${[...exported, ...verdict.problems, ...gaps, ...broken].join("; ")}.**`];
   }
 

@@ -139,12 +139,13 @@ class Verification {
     try {
       if (entry.kind === "event") this.#event(entry);
       else status = this.#message(entry);
-      if (seq > expected) reason = "what came before it is missing";
-      else if (!equalBytes(this.#order.view.chain, entry.chain))
+      if (!equalBytes(this.#order.view.chain, entry.chain))
         reason = "its place, its time or what was hashed with it is not as it was";
     } catch (thrown) {
       reason = reasonOf(thrown);
     }
+    // Whatever else is wrong with it follows from that.
+    if (seq > expected) reason = "what came before it is missing";
     if (reason === undefined) return { seq, status };
     this.#order = this.#replica(this.#order.members, { seq, chain: entry.chain });
     return { seq, status: "broken", reason };
@@ -174,6 +175,11 @@ class Verification {
     if (!equalBytes(digest, signed.digests.body)) throw new NotSaid();
     return "verified";
   }
+}
+
+/** Which entries a gap has taken, as a sentence without its end. */
+export function missing({ from, to }: Verdict["gaps"][number]): string {
+  return from === to ? `entry ${from} is missing` : `entries ${from} to ${to} are missing`;
 }
 
 class NotSaid extends Error {}
