@@ -64,7 +64,7 @@ export class Speaker {
     return { fields, body, hash };
   }
 
-  /** This participant's word for a transcript (V2). */
+  /** This participant's word for a transcript (J2). */
   attest(transcript: Bytes): Bytes {
     return this.#keys.sign(attestedBytes(transcript));
   }
@@ -79,7 +79,7 @@ export class Speaker {
   }
 }
 
-/** What a signature under a transcript covers (V2); with a label of its own it can never be one under a message. */
+/** What a signature under a transcript covers (J2); with a label of its own it can never be one under a message. */
 export function attestedBytes(transcript: Bytes): Bytes {
   return lengthPrefixed(ascii("tunnel-mcp/1 transcript"), transcript);
 }

@@ -127,6 +127,29 @@ describe.each<Era>(["legacy", "modern"])("in the %s era", (era) => {
   });
 });
 
+it("a long conversation is shown by its newest part, with how to have the rest, and saved whole", async () => {
+  const [host, guest] = await Promise.all([Agent.start(), Agent.start()]);
+  const { opened } = await pair(host, guest);
+  for (let index = 0; index < 210; index += 1) await guest.call("tunnel_say", { text: `word ${index}` });
+  const uri = `tunnel://${opened.tunnelId}/transcript.`;
+  const markdown = await textOf(host, `${uri}md`);
+  expect(markdown.match(/^### /gm)).toHaveLength(200);
+  expect(markdown).toContain(
+    "_What happened before entry 12 is not in it. tunnel_status with `saveTranscript` writes all",
+  );
+  expect(markdown).toContain("> word 209");
+  const part = path.join(host.box.root, "part.json");
+  writeFileSync(part, await textOf(host, `${uri}json`));
+  expect(cli("verify", part)).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining("200 entries, 12 to 211"),
+  });
+  for (let index = 0; index < 3; index += 1) await guest.call("tunnel_say", { text: "x".repeat(20_000) });
+  expect((await textOf(host, `${uri}md`)).match(/^### /gm)).toHaveLength(1);
+  const { saved } = await host.call("tunnel_status", { saveTranscript: "all" });
+  expect(saved).toMatchObject({ entries: 214, redacted: 0 });
+});
+
 it("subscribing to what is not there is refused", async () => {
   const agent = await Agent.start();
   await expect(

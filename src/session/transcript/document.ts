@@ -102,7 +102,7 @@ function readJson(json: string): unknown {
   }
 }
 
-/** The hash that stands for a transcript under its exporter's signature (V2): of its JSON in the one form of RFC 8785. */
+/** The hash that stands for a transcript under its exporter's signature (J2): of its JSON in the one form of RFC 8785. */
 export function transcriptHash(
   primitives: Primitives,
   document: UnsignedTranscript | TranscriptDocument,

@@ -51,7 +51,7 @@ export interface Verdict {
   readonly members: readonly MemberRecord[];
 }
 
-/** Checks a transcript by itself (V3): pure, and total for everything that `parseTranscript` lets through. */
+/** Checks a transcript by itself (J3): pure, and total for everything that `parseTranscript` lets through. */
 export function verifyTranscript(primitives: Primitives, document: TranscriptDocument): Verdict {
   return new Verification(primitives, document).verdict();
 }

@@ -19,7 +19,7 @@ function rendered(text: string, name = "ben", frame?: (text: string) => string):
 const outside = (markdown: string): string[] => markdown.split("\n").filter((line) => !line.startsWith("> "));
 
 describe("a transcript in Markdown", () => {
-  it("[V5] keeps every line of a peer in a quotation, and there as code that nothing in it can end", () => {
+  it("[J5] keeps every line of a peer in a quotation, and there as code that nothing in it can end", () => {
     const plain = outside(rendered("hi")).length;
     fc.assert(
       fc.property(
@@ -56,13 +56,13 @@ describe("a transcript in Markdown", () => {
     );
   });
 
-  it("[V5] shows names as code, whatever they are", () => {
+  it("[J5] shows names as code, whatever they are", () => {
     const name = "`x` ## [a](b)";
     const markdown = rendered("hi", name);
     expect(markdown).toContain("### 2 · `` `x` ## [a](b) ``");
   });
 
-  it("[V5] names what cannot be seen or turns the direction round, and leaves scripts and emoji alone", () => {
+  it("[J5] names what cannot be seen or turns the direction round, and leaves scripts and emoji alone", () => {
     expect(visible("pay\u202Eeno\u2028\u{e0041}\u0007\u200bx")).toBe(
       "pay⟨U+202E⟩eno⟨U+2028⟩⟨U+E0041⟩⟨U+0007⟩⟨U+200B⟩x",
     );

@@ -32,7 +32,7 @@ describe("what is taken out of a transcript", () => {
       `${link.slice(0, at + 9)}\n${link.slice(at + 9, at + 50)}\n> ${link.slice(at + 50)}`,
     ],
     ["an invite", inviteText(link, 600)],
-  ])("[V4] %s", (_, text) => {
+  ])("[J4] %s", (_, text) => {
     const shown = withoutLinks(text);
     expect(shown).toContain(LINK_REMOVED);
     const secret = toBase64url(key);
@@ -40,7 +40,7 @@ describe("what is taken out of a transcript", () => {
       expect(shown).not.toContain(secret.slice(from, from + 12));
   });
 
-  it("[V4] is the whole invite, so that nobody is told to join what they cannot", () => {
+  it("[J4] is the whole invite, so that nobody is told to join what they cannot", () => {
     expect(withoutLinks(`Here:\n${inviteText(link, 600)}\nSee you`)).toBe(`Here:\n${LINK_REMOVED}\nSee you`);
   });
 

@@ -42,7 +42,7 @@ function isAccepted(json: Json, repair = (document: TranscriptDocument) => docum
 }
 
 describe("a transcript", () => {
-  it("[V1] [V3] of the host and of a guest of the same room verify, and agree on the chain", () => {
+  it("[J1] [J3] of the host and of a guest of the same room verify, and agree on the chain", () => {
     const { world, ben, cid } = conversation();
     const [host, guest, late] = [
       transcriptOf(world, "host"),
@@ -83,7 +83,7 @@ describe("a transcript", () => {
     ]);
   });
 
-  it("[V3] names up to which place each member has signed the order", () => {
+  it("[J3] names up to which place each member has signed the order", () => {
     const { world, ben } = conversation();
     const { confirmedBy } = verify(transcriptOf(world, ben));
     expect(Object.fromEntries(confirmedBy.map(({ name, upTo }) => [name, upTo]))).toEqual({
@@ -93,7 +93,7 @@ describe("a transcript", () => {
     });
   });
 
-  it("[V2] [V3] is refused after any change of a single thing", () => {
+  it("[J2] [J3] is refused after any change of a single thing", () => {
     const { world, ben, cid } = conversation();
     for (const who of ["host" as const, ben, cid]) {
       const json = plain(transcriptOf(world, who));
@@ -108,7 +108,7 @@ describe("a transcript", () => {
     }
   });
 
-  it("[V3] is refused after a change by its exporter, too, but for what only its exporter vouches for", () => {
+  it("[J3] is refused after a change by its exporter, too, but for what only its exporter vouches for", () => {
     const { world, ben, cid } = conversation();
     for (const [who, extra] of [
       ["host", []],
@@ -132,7 +132,7 @@ describe("a transcript", () => {
     }
   });
 
-  it("[V3] without an entry shows the gap, and trusts nothing across it", () => {
+  it("[J3] without an entry shows the gap, and trusts nothing across it", () => {
     const { world } = conversation();
     const document = transcriptOf(world, "host");
     const entries = document.entries.filter(({ seq }) => seq !== 4 && seq !== 5);
@@ -142,7 +142,7 @@ describe("a transcript", () => {
     expect(verdict.entries.find(({ seq }) => seq === 3)).toMatchObject({ status: "verified" });
   });
 
-  it("[V3] shortened at its end by somebody else is not as exported; by its exporter it is a shorter one", () => {
+  it("[J3] shortened at its end by somebody else is not as exported; by its exporter it is a shorter one", () => {
     const { world, ben } = conversation();
     const whole = transcriptOf(world, ben);
     const entries = whole.entries.slice(0, -2);
@@ -156,7 +156,7 @@ describe("a transcript", () => {
     expect(verify(resigned(world, ben, { ...whole, entries, end }))).toMatchObject({ ok: true });
   });
 
-  it("[V2] of one room is none of another", () => {
+  it("[J2] of one room is none of another", () => {
     const [one, two] = [conversation(), conversation()];
     const document = { ...transcriptOf(one.world, "host"), room: two.world.room.id };
     const verdict = verify(resigned(one.world, "host", document));
@@ -164,7 +164,7 @@ describe("a transcript", () => {
     expect(verdict.problems).toEqual(["it does not begin as this room did"]);
   });
 
-  it("[V4] has no link in it, and keeps what proves the message without", () => {
+  it("[J4] has no link in it, and keeps what proves the message without", () => {
     const { world } = conversation();
     const text = toJson(transcriptOf(world, "host"));
     expect(text).toContain("I came by [tunnel link removed] just now");
@@ -172,7 +172,7 @@ describe("a transcript", () => {
     expect(text).not.toContain("k".repeat(16));
   });
 
-  it("[V1] of a part is a transcript of its own", () => {
+  it("[J1] of a part is a transcript of its own", () => {
     const { world, ben } = conversation();
     for (const entries of [1, 3, 6, 100]) {
       const part = transcriptOf(world, ben, { entries, chars: 10_000 });
@@ -184,7 +184,7 @@ describe("a transcript", () => {
     expect(verify(short).ok).toBe(true);
   });
 
-  it("[V1] of a room without a word is one, and so is an empty part", () => {
+  it("[J1] of a room without a word is one, and so is an empty part", () => {
     const world = new World();
     expect(verify(transcriptOf(world, "host"))).toMatchObject({ ok: true, entries: [] });
     world.pair("ben");
@@ -195,13 +195,13 @@ describe("a transcript", () => {
   });
 
   it.each(["", "{}", "null", "[1]", "no JSON", '{"format":"tunnel-mcp transcript","version":2}'])(
-    "[V1] is not %j",
+    "[J1] is not %j",
     (json) => {
       expect(codeOf(() => parseTranscript(json))).toBe("transcript-invalid");
     },
   );
 
-  it("[V1] keeps as many entries as a transcript has, and starts with the roster of then", () => {
+  it("[J1] keeps as many entries as a transcript has, and starts with the roster of then", () => {
     const world = new World();
     const ben = world.pair("ben");
     const eve = world.pair("eve");
