@@ -72,7 +72,9 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 /** Every way to change one thing: each value, each key left out, each item left out or doubled. */
 export function* mutations(value: Json, path = ""): Generator<readonly [path: string, changed: Json]> {
   if (typeof value === "string") yield [path, value === "" ? "x" : other(value)];
-  else if (typeof value === "number") yield [path, value + 1];
+  else if (typeof value === "number")
+    for (const changed of [value + 1, 0, Number.MAX_SAFE_INTEGER].filter((one) => one !== value))
+      yield [path, changed];
   else if (Array.isArray(value)) {
     for (const [index, item] of value.entries()) {
       yield [`${path}[-${index}]`, value.toSpliced(index, 1)];

@@ -66,7 +66,7 @@ function causeOf(thrown: unknown): string {
   return CAUSES[thrown.code] ?? thrown.code;
 }
 
-/** Saves both forms, or neither; gives their paths relative to `root`. @throws {TunnelError} transcript-not-saved */
+/** Saves both forms, or neither; gives their paths. @throws {TunnelError} transcript-not-saved */
 export async function saveTranscript(
   root: string,
   wanted: string,
@@ -81,5 +81,5 @@ export async function saveTranscript(
     await rm(json, { force: true });
     throw error;
   }
-  return { json: path.relative(root, json), markdown: path.relative(root, markdown) };
+  return { json, markdown };
 }

@@ -66,10 +66,10 @@ describe("where a transcript is saved", () => {
     mkdirSync(path.join(root, "notes"));
     const saved = await saveTranscript(root, "notes/talk", texts);
     expect(saved).toEqual({
-      json: path.join("notes", "talk.transcript.json"),
-      markdown: path.join("notes", "talk.transcript.md"),
+      json: path.join(root, "notes", "talk.transcript.json"),
+      markdown: path.join(root, "notes", "talk.transcript.md"),
     });
-    expect(readFileSync(path.join(root, saved.markdown), "utf8")).toBe("# x");
+    expect(readFileSync(saved.markdown, "utf8")).toBe("# x");
   });
 
   it("writes both or none, and never over anything", async () => {
