@@ -88,7 +88,7 @@ export class ResourceNews {
   }
 
   /** From the moment at which there are sessions. */
-  follow(sessions: Sessions): void {
+  follow(sessions: Pick<Sessions, "onChange">): void {
     sessions.onChange((change) => {
       if (change.what === "tunnels") return this.#tell((server) => server.sendResourceListChanged());
       this.#changed(uriOf(change.tunnelId, "md"));
