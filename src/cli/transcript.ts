@@ -94,7 +94,9 @@ export class Report {
   }
 
   get unproved(): string[] {
-    const { start, end, entries, host } = this.#document;
+    const { start, end, entries, host, exportedBy } = this.#document;
+    const others = this.#verdict.confirmedBy.filter(({ member }) => member !== exportedBy);
+    const agreed = Math.max(start.seq, ...others.map(({ upTo }) => upTo));
     const last = entries.at(-1);
     const hasEnd = last?.kind === "event" && last.event.kind === "ended";
     const keys = this.#verdict.members.map(({ id, name }) => `${quoted(name)} ${id}`).join(", ");
@@ -105,6 +107,11 @@ export class Report {
     };
     return [
       ...(start.seq > 0 ? [`What happened before entry ${start.seq + 1}.`] : []),
+      ...(agreed < end.seq
+        ? [
+            `Order, times, comings and goings after entry ${agreed}: only ${this.#name(exportedBy)} has signed them.`,
+          ]
+        : []),
       ...(hasEnd ? [] : [`That nothing was said after entry ${end.seq}.`]),
       `Who a key belongs to: ${this.#name(host)}, the host, gave out these names. Ask the people for their ids, which tunnel_status shows: ${keys}.`,
       "The times (the host's clock), and the goal (the exporter's word).",

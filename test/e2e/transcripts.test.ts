@@ -179,6 +179,8 @@ it("both sides save what verifies at a terminal, renders as Markdown, and is ref
     const checked = cli("verify", file);
     expect(checked).toMatchObject({ status: 0, stderr: "" });
     expect(checked.stdout).toContain("VERIFIED");
+    // The last word of each is not in anything that the other one signed.
+    expect(checked.stdout).toMatch(/after entry [12]: only "(?:ana|ben)" has signed them\./);
     expect(checked.stdout).toContain("links were taken out: what is shown is not what was signed (3).");
     const json = readFileSync(file, "utf8");
     ends.push(/"end": (\{[^}]*\})/.exec(json)?.[1] ?? "");
