@@ -105,6 +105,8 @@ const NOTES = {
       "`lastHeardSec` and `queued` (own messages the host has not confirmed) instead of the fields about transport and " +
       "invites, and while it is cut off `attempts`, `retryInSec`, `reason` and `givesUpInSec`. `alarms` lists what went " +
       "wrong, `transportProblem` what is wrong with the address now.",
+    "With `saveTranscript` there is `saved`: `path` and `markdown`, the two files; `entries`, how many are in them; and " +
+      "`redacted`, how many of them had links taken out.",
   ],
 };
 

@@ -28,7 +28,7 @@ const TOOLS = [
     ["intent", "replyTo", "to", "waitMs", "tunnelId"],
   ],
   ["tunnel_listen", "Listen", [true, false, false, true], [], ["timeoutMs", "limit", "sinceSeq", "tunnelId"]],
-  ["tunnel_status", "Status", [true, false, true, false], [], ["tunnelId"]],
+  ["tunnel_status", "Status", [false, false, true, false], [], ["tunnelId", "saveTranscript"]],
   ["tunnel_close", "Close or leave", [false, true, true, true], [], ["summary", "tunnelId"]],
 ] as const;
 
@@ -103,6 +103,8 @@ const CODES = [
   "text-invalid",
   "text-too-long",
   "too-many-tunnels",
+  "transcript-invalid",
+  "transcript-not-saved",
   "tunnel-ambiguous",
   "tunnel-closed",
   "tunnel-gone",

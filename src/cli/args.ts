@@ -9,6 +9,7 @@ export type Command =
   | { readonly kind: "demo"; readonly transport: Config["transport"] }
   | { readonly kind: "doctor" }
   | { readonly kind: "install-skill"; readonly dir: string | undefined; readonly force: boolean }
+  | { readonly kind: "verify" | "export"; readonly file: string }
   | { readonly kind: "usage-error"; readonly message: string };
 
 type OptionTypes = Readonly<Record<string, "string" | "boolean">>;
@@ -41,6 +42,10 @@ export function parseCommand(args: readonly string[]): Command {
           force: values.has("force"),
         };
       });
+    case "verify":
+      return withFile(rest, {}, (file) => ({ kind: "verify", file }));
+    case "export":
+      return withFile(rest, { markdown: "boolean" }, (file) => ({ kind: "export", file }));
     default:
       return {
         kind: "usage-error",
@@ -53,6 +58,15 @@ function demoCommand(values: ReadonlyMap<string, string | true>): Command {
   const transport = values.get("transport") ?? "direct";
   if (transport === "direct" || transport === "cloudflared") return { kind: "demo", transport };
   return { kind: "usage-error", message: "--transport must be direct or cloudflared" };
+}
+
+/** One path, and options before or after it. */
+function withFile(args: readonly string[], types: OptionTypes, command: (file: string) => Command): Command {
+  const at = args.findIndex((arg) => !arg.startsWith("-"));
+  const file = args[at];
+  if (file === undefined)
+    return { kind: "usage-error", message: "the path of a .transcript.json file is missing" };
+  return withOptions(args.toSpliced(at, 1), types, () => command(file));
 }
 
 function withOptions(

@@ -18,6 +18,8 @@ Usage: tunnel-mcp [command]
   install-skill         teach your agent how to behave in a tunnel
     --dir PATH          skills folder (default: ~/.claude/skills)
     --force             replace a skill that differs
+  verify FILE           check a saved transcript: what it proves, and what not
+  export FILE           show a saved transcript as Markdown
   --help, -h            show this text
   --version, -v         show the version
 

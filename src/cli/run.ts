@@ -78,6 +78,12 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       const { doctor, realProbes } = await import("./commands.ts");
       return doctor({ probes: realProbes(config, env), transport: config.transport, clock, output });
     }
+    case "verify":
+    case "export": {
+      const { verify, exportMarkdown } = await import("./commands.ts");
+      const show = command.kind === "verify" ? verify : exportMarkdown;
+      return show({ file: command.file, output });
+    }
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");
       const dir = command.dir ?? skillsDirectory(env, host.home);

@@ -1,3 +1,4 @@
+import type { McpServer } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import * as z from "zod";
 import type { Clock } from "../runtime/clock.ts";
@@ -5,6 +6,7 @@ import type { Config } from "../session/config.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Fence } from "./fence.ts";
+import { registerResources, ResourceNews, type Era } from "./resources.ts";
 import { createServer } from "./server.ts";
 
 export interface ServeOptions {
@@ -29,7 +31,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Compiling a validator for each schema of the MCP SDK costs more than it saves on a few messages a minute.
   z.config({ jitless: true });
   let sessions: Promise<Sessions> | undefined;
-  const getSessions = (): Promise<Sessions> => (sessions ??= createSessions(options));
+  const news = new ResourceNews(clock);
+  const getSessions = (): Promise<Sessions> => (sessions ??= createSessions(options, news));
   options.onShutdown(async () => (await sessions)?.shutDown());
 
   const transport = transportWithCancellations((call) => {
@@ -45,9 +48,15 @@ export async function serve(options: ServeOptions): Promise<void> {
     clock,
     fence: new Fence(),
     sessions: getSessions,
+    loaded: () => sessions,
     isUnattended: options.config.unattended,
   };
-  const server = serveStdio(() => createServer(version, services), { transport });
+  const factory = ({ era }: { era: Era }): McpServer => {
+    const server = createServer(version, services);
+    registerResources(server, services, news, era);
+    return server;
+  };
+  const server = serveStdio(factory, { transport });
   await ended;
   await (await sessions)?.shutDown();
   // A client that has stopped reading must not keep this process alive.
@@ -61,7 +70,9 @@ export async function serve(options: ServeOptions): Promise<void> {
  * Made with the first tool call. Sockets, cryptography and tunnels are loaded then, and not at start-up: a client that
  * only lists the tools should not wait for them.
  */
-async function createSessions({ config, clock, env, cwd, home }: ServeOptions): Promise<Sessions> {
+async function createSessions(options: ServeOptions, news: ResourceNews): Promise<Sessions> {
   const { loadSessions } = await import("../session/load.ts");
-  return loadSessions({ config, clock, env, cwd, home });
+  const sessions = loadSessions(options);
+  news.follow(sessions);
+  return sessions;
 }

@@ -1,6 +1,7 @@
 import { digestsOf } from "./addressed.ts";
 import type { Bytes } from "./bytes.ts";
 import { ROOM_STREAM } from "./channel.ts";
+import { EvidenceLog, signedOf } from "./evidence.ts";
 import type { ChatEvent, FrameCodec, HostFrame, SystemRoomEvent } from "./frames.ts";
 import { History, type Beginning } from "./history.ts";
 import type { RoomOrder } from "./order.ts";
@@ -27,10 +28,13 @@ export interface BroadcastOptions {
 export class Broadcast {
   readonly #options: BroadcastOptions;
   readonly #history: History;
+  /** What proves the order to others. */
+  readonly log: EvidenceLog;
 
   constructor(options: BroadcastOptions) {
     this.#options = options;
     this.#history = new History(options.history, this.#present);
+    this.log = new EvidenceLog(this.#present);
   }
 
   /** Where the part of the room begins that a new member is given. */
@@ -49,6 +53,8 @@ export class Broadcast {
     const seq = order.view.seq + 1;
     order.appendChat(seq, now, event, hash);
     const { seal, ...fields } = event;
+    const digests = digestsOf(primitives, seal, body);
+    this.log.message(order.view, now, signedOf(event, digests));
     const { from, n, to } = fields;
     const place = { seq, ts: now };
     const whole = codec.encodeHostFrame({ t: "event", ...place, event }, body);
@@ -58,7 +64,7 @@ export class Broadcast {
         : codec.encodeHostFrame({
             t: "event",
             ...place,
-            event: { ...fields, kind: "withheld", to, digests: digestsOf(primitives, seal, body) },
+            event: { ...fields, kind: "withheld", to, digests },
           });
     for (const seat of seats.all) {
       const { id } = seat.member;
@@ -73,6 +79,7 @@ export class Broadcast {
     const seq = order.view.seq + 1;
     const entry = systemEvent(event, order);
     order.appendSystem(seq, now, event);
+    this.log.event(order.view, now, event);
     const frame: HostFrame = { t: "event", seq, ts: now, event };
     const payload = codec.encodeHostFrame(frame);
     for (const seat of seats.all) this.#deliver(seat, payload, now);

@@ -50,6 +50,18 @@ export const ERRORS = {
     retryable: false,
   },
 
+  // --- transcripts ---
+  "transcript-invalid": {
+    message: "this is not a transcript of a tunnel that this version reads",
+    next: "Give the .transcript.json file as it was saved, or ask whoever gave it to you for the original.",
+    retryable: false,
+  },
+  "transcript-not-saved": {
+    message: "the transcript was not saved, and nothing was written",
+    next: "Give a name that does not exist yet, in a folder that exists inside the working directory.",
+    retryable: false,
+  },
+
   // --- the link and joining ---
   "link-malformed": {
     message: "this is not a complete tunnel link",

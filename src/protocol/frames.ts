@@ -165,6 +165,19 @@ const welcome = z.strictObject({
   addresses,
 });
 
+/** For documents about a room: what is signed in it, and what happens, has one schema. */
+export const SCHEMAS = {
+  counter,
+  digests,
+  hash,
+  instant,
+  member,
+  memberId,
+  recipients,
+  roomEvent,
+  signedFields,
+};
+
 export type Seal = z.infer<typeof seal>;
 export type Digests = z.infer<typeof digests>;
 export type View = z.infer<typeof viewSchema>;

@@ -1,10 +1,12 @@
 import type { Arrival } from "./attempt.ts";
+import { digestsOf } from "./addressed.ts";
 import { equalBytes, type Bytes } from "./bytes.ts";
 import type { Card } from "./card.ts";
 import { Channel, ROOM_STREAM } from "./channel.ts";
 import { CAUSE_OF, CLOSE } from "./close-reasons.ts";
 import { Dialler, type DiallerEvent } from "./dialler.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "./errors.ts";
+import { EvidenceLog, signedOf, type Signed, type Witness } from "./evidence.ts";
 import {
   FrameCodec,
   type ChatEvent,
@@ -44,6 +46,7 @@ interface Membership {
   readonly history: boolean;
   readonly safetyCode: string;
   readonly order: RoomOrder;
+  readonly log: EvidenceLog;
 }
 
 /**
@@ -59,7 +62,7 @@ export class Member {
   readonly #speaker: Speaker;
   readonly #channel = new Channel();
   readonly #streams = new Streams("member");
-  readonly #pending = new Map<number, { hash: Bytes; utterance: Utterance }>();
+  readonly #pending = new Map<number, { hash: Bytes; signed: Signed; utterance: Utterance }>();
   readonly #dialler: Dialler;
   #membership: Membership | undefined;
   #ended: MemberEnd | undefined;
@@ -111,6 +114,13 @@ export class Member {
 
   get lastSeq(): number {
     return this.#membership?.order.view.seq ?? 0;
+  }
+
+  get witness(): Witness | undefined {
+    if (this.#membership === undefined) return undefined;
+    const { host, log } = this.#membership;
+    const attest = (transcript: Bytes): Bytes => this.#speaker.attest(transcript);
+    return { room: this.#link.room, host, self: this.self, log, attest };
   }
 
   /** Own messages that the host has not confirmed yet. */
@@ -170,7 +180,12 @@ export class Member {
     if (isFull || !this.#channel.hasRoomFor(bytes + LINK.frameAllowanceBytes))
       throw new TunnelError("outbox-full");
     const { fields, body, hash } = this.#speaker.say(utterance, view, members);
-    this.#pending.set(fields.n, { hash, utterance });
+    const digests = digestsOf(this.#primitives, fields.seal, body);
+    this.#pending.set(fields.n, {
+      hash,
+      signed: signedOf({ ...fields, from: this.self }, digests),
+      utterance,
+    });
     const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields } satisfies SayFrame, body);
     this.#send(this.#channel.send(ROOM_STREAM, payload, now));
     return fields.n;
@@ -303,7 +318,8 @@ export class Member {
     const { goal, name, host, idleMs, history, view, members } = welcome;
     const order = new RoomOrder(this.#primitives, this.#link.room, members, view);
     this.#read = view.seq;
-    return { goal, name, host, idleMs, history, safetyCode, order };
+    const log = new EvidenceLog({ view, members });
+    return { goal, name, host, idleMs, history, safetyCode, order, log };
   }
 
   #live(input: MemberInput, now: number): void {
@@ -371,7 +387,9 @@ export class Member {
       this.#assertNotOwn(event.from);
       if (event.to.includes(this.self))
         throw new TunnelError("order-broken", { detail: "a message kept back from one whom it is for" });
-      return order.appendChat(seq, ts, event, order.verifyWithheld(event));
+      order.appendChat(seq, ts, event, order.verifyWithheld(event));
+      const { kind: _, ...signed } = event;
+      return membership.log.message(order.view, ts, signed);
     }
     this.#happened(order, { seq, ts, event }, now);
   }
@@ -384,6 +402,8 @@ export class Member {
     const { from } = event;
     this.#assertNotOwn(from);
     order.appendChat(seq, ts, event, order.verify(event, body));
+    const digests = digestsOf(this.#primitives, event.seal, body);
+    this.#membership?.log.message(order.view, ts, signedOf(event, digests));
     const text = said.text ?? this.#speaker.open(event, body);
     const entry =
       text === undefined
@@ -413,6 +433,7 @@ export class Member {
       throw new TunnelError("order-broken", { detail: "somebody left who cannot" });
     const entry = systemEvent(event, order);
     order.appendSystem(seq, ts, event);
+    this.#membership?.log.event(order.view, ts, event);
     if (isSelf) this.#past = {};
     // Whoever comes is there; the NOTE that says so follows later.
     else if (event.kind === "joined") {
@@ -437,6 +458,7 @@ export class Member {
       throw new TunnelError("order-broken", { detail: "an own message out of its turn" });
     this.#pending.delete(n);
     order.appendChat(seq, ts, { from: this.self, n }, pending.hash);
+    this.#membership?.log.message(order.view, ts, pending.signed);
     const entry = spokenEntry({ seq, ts }, { ...pending.utterance, from: this.self, own: true }, order);
     if (entry !== undefined) this.#effects.push({ type: "entry", entry });
     this.#effects.push({ type: "placed", n, seq });

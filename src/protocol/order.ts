@@ -167,7 +167,7 @@ export class RoomOrder {
   }
 
   /** The same for a message to others, of which this replica is not told what it says (O10). */
-  verifyWithheld(event: WithheldEvent): Bytes {
+  verifyWithheld(event: Omit<WithheldEvent, "kind" | "to"> & SignedFields): Bytes {
     return this.#verify(event, event.digests);
   }
 

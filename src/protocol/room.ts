@@ -3,6 +3,7 @@ import { equalBytes, fromBase64url, wipe, type Bytes } from "./bytes.ts";
 import { CLOSE, CLOSE_OF } from "./close-reasons.ts";
 import { Door, type ConnectionId, type Entrant } from "./door.ts";
 import { asTunnelError, TunnelError } from "./errors.ts";
+import type { Witness } from "./evidence.ts";
 import {
   FrameCodec,
   type ChatEvent,
@@ -112,6 +113,12 @@ export class Room {
 
   get lastSeq(): number {
     return this.#order.view.seq;
+  }
+
+  get witness(): Witness {
+    const { log } = this.#broadcast;
+    const attest = (transcript: Bytes): Bytes => this.#speaker.attest(transcript);
+    return { room: this.id, host: this.self, self: this.self, log, attest };
   }
 
   get ended(): EndCause | undefined {

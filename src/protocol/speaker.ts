@@ -1,10 +1,10 @@
 import { openSealed, sealTo } from "./addressed.ts";
-import type { Bytes } from "./bytes.ts";
+import { ascii, lengthPrefixed, type Bytes } from "./bytes.ts";
 import type { ChatEvent, MemberRecord, SayFrame, View } from "./frames.ts";
 import type { MemberId, RoomId } from "./ids.ts";
 import { Signer } from "./order.ts";
 import type { Utterance } from "./participant.ts";
-import type { DhKeyPair, Primitives } from "./primitives.ts";
+import type { DhKeyPair, Primitives, SigningKeyPair } from "./primitives.ts";
 import { isText } from "./text.ts";
 
 /** Something said, ready for the wire. */
@@ -21,11 +21,13 @@ export class Speaker {
   readonly #room: RoomId;
   readonly #signer: Signer;
   readonly #box: DhKeyPair;
+  readonly #keys: SigningKeyPair;
 
   constructor(primitives: Primitives, room: RoomId) {
     this.#primitives = primitives;
     this.#room = room;
-    this.#signer = new Signer(primitives, primitives.generateSigningKeyPair(), room);
+    this.#keys = primitives.generateSigningKeyPair();
+    this.#signer = new Signer(primitives, this.#keys, room);
     this.#box = primitives.generateDhKeyPair();
   }
 
@@ -62,6 +64,11 @@ export class Speaker {
     return { fields, body, hash };
   }
 
+  /** This participant's word for a transcript (J2). */
+  attest(transcript: Bytes): Bytes {
+    return this.#keys.sign(attestedBytes(transcript));
+  }
+
   /** The text of a message that is sealed to some; `undefined` when not to this participant, or not properly. */
   open({ from, n, to, seal }: ChatEvent, body: Bytes): string | undefined {
     if (to === undefined || seal === undefined) return undefined;
@@ -70,4 +77,9 @@ export class Speaker {
     const text = plaintext === undefined ? undefined : this.#primitives.decodeUtf8(plaintext);
     return text !== undefined && isText(text) ? text : undefined;
   }
+}
+
+/** What a signature under a transcript covers (J2); with a label of its own it can never be one under a message. */
+export function attestedBytes(transcript: Bytes): Bytes {
+  return lengthPrefixed(ascii("tunnel-mcp/1 transcript"), transcript);
 }

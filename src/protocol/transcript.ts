@@ -67,6 +67,7 @@ export interface Logged {
  */
 export class Transcript<Item extends Logged> {
   readonly #sizeOf: (item: Item) => number;
+  readonly #onTrim: (item: Item) => void;
   #items: Item[] = [];
   /** Index of the oldest item still kept; those before it are trimmed and await compaction. */
   #start = 0;
@@ -76,8 +77,9 @@ export class Transcript<Item extends Logged> {
   /** Sequence number of the newest item that was trimmed away; 0 when none was. */
   #trimmedTo = 0;
 
-  constructor(sizeOf: (item: Item) => number) {
+  constructor(sizeOf: (item: Item) => number, onTrim: (item: Item) => void = () => undefined) {
     this.#sizeOf = sizeOf;
+    this.#onTrim = onTrim;
   }
 
   get trimmedTo(): number {
@@ -101,6 +103,7 @@ export class Transcript<Item extends Logged> {
       if (oldest === undefined) break;
       this.#size -= this.#sizeOf(oldest);
       this.#trimmedTo = oldest.seq;
+      this.#onTrim(oldest);
       this.#start += 1;
     }
     // Giving the memory back in blocks keeps an append at constant cost.

@@ -1,4 +1,5 @@
 import type { TunnelError } from "../protocol/errors.ts";
+import type { Witness } from "../protocol/evidence.ts";
 import type { MemberId } from "../protocol/ids.ts";
 import type { Presence, Utterance } from "../protocol/participant.ts";
 import type { Files } from "./files/files.ts";
@@ -27,6 +28,8 @@ export interface TunnelHandle {
   readonly self: MemberId;
   readonly inbox: Inbox;
   readonly files: Files;
+  /** What this side can prove of the room; nothing before it is let in. */
+  readonly witness: Witness | undefined;
   /** Milliseconds since the epoch. */
   readonly openedAt: number;
   /** Set once it is over. */

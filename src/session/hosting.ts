@@ -1,5 +1,6 @@
 import type { Card } from "../protocol/card.ts";
 import type { TunnelError } from "../protocol/errors.ts";
+import type { Witness } from "../protocol/evidence.ts";
 import type { EndCause } from "../protocol/frames.ts";
 import type { MemberId } from "../protocol/ids.ts";
 import type { PendingInvite } from "../protocol/invites.ts";
@@ -151,6 +152,10 @@ export class Hosting implements TunnelHandle {
 
   get self(): MemberId {
     return this.#room.self;
+  }
+
+  get witness(): Witness {
+    return this.#room.witness;
   }
 
   get end(): SessionEnd | undefined {

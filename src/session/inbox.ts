@@ -1,6 +1,6 @@
 import type { MemberId } from "../protocol/ids.ts";
 import { SESSION } from "../protocol/limits.ts";
-import { Transcript, type Entry } from "../protocol/transcript.ts";
+import { Transcript, type ChatEntry, type Entry } from "../protocol/transcript.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
 import { Waiters } from "./waiters.ts";
@@ -49,6 +49,8 @@ export class Inbox {
   readonly #self: MemberId;
   readonly #clock: Clock;
   readonly #waiters: Waiters;
+  /** Told of every entry of the room, also of those that are no news to this side's agent. */
+  onEntry: () => void = () => undefined;
   /** Up to here the agent has read, or had no need to. */
   #read: Place;
   /** Up to here everything was returned at some time; what is returned again below it is marked. */
@@ -76,12 +78,18 @@ export class Inbox {
     return this.#countAfter(this.#place().position);
   }
 
+  /** Everything said that is still kept, own words included; for whoever looks back, and moves nothing. */
+  *said(): Generator<ChatEntry> {
+    for (const [, entry] of this.#log.after(0)) if (entry.kind === "chat") yield entry;
+  }
+
   append(entry: Entry): void {
     // What came before this side's first entry was never its to read.
     if (this.#read.position === 0)
       this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
     const before = this.#log.end;
     this.#log.append(entry);
+    this.onEntry();
     if (this.#concerns(entry)) return this.#waiters.wake();
     // Own words are no news: whoever has everything before them has them, too.
     const here = { position: this.#log.end, seq: entry.seq };

@@ -2,6 +2,7 @@ import type { LookupFunction } from "node:net";
 import type { Bytes } from "../protocol/bytes.ts";
 import type { Card } from "../protocol/card.ts";
 import { TunnelError } from "../protocol/errors.ts";
+import type { Witness } from "../protocol/evidence.ts";
 import type { MemberId } from "../protocol/ids.ts";
 import { LINK } from "../protocol/limits.ts";
 import type { InviteLink } from "../protocol/link.ts";
@@ -151,6 +152,10 @@ export class Joined implements TunnelHandle {
 
   get safetyCode(): string {
     return this.#member.membership?.safetyCode ?? "";
+  }
+
+  get witness(): Witness | undefined {
+    return this.#member.witness;
   }
 
   get end(): SessionEnd | undefined {

@@ -17,6 +17,7 @@ import type { LocalFiles } from "./files/local-files.ts";
 import type { CallId } from "./inbox.ts";
 import type { Invite } from "./issued-invites.ts";
 import { Joined } from "./joined.ts";
+import { Transcripts } from "./transcript/transcripts.ts";
 
 export type OpenTunnel = Hosting | Joined;
 
@@ -29,20 +30,35 @@ export interface SessionsOptions {
   readonly providers: Readonly<Record<Tunnel["provider"], TunnelProvider>>;
 }
 
+/** What those who show tunnels want to hear of. */
+export type SessionsChange =
+  { readonly what: "tunnels" } | { readonly what: "transcript"; readonly tunnelId: TunnelId };
+
 /** Ended tunnels that can still be read; older ones are forgotten. */
 const MAX_ENDED = 8;
 
 /** All tunnels of this process, open and ended. It outlives any MCP connection, which may be made twice. */
 export class Sessions {
   readonly #options: SessionsOptions;
+  readonly transcripts: Transcripts;
   readonly #tunnels = new Map<TunnelId, OpenTunnel>();
   /** Links being joined at this moment, so that two calls cannot use one up together. */
   readonly #joining = new Set<string>();
+  readonly #listeners = new Set<(change: SessionsChange) => void>();
   #opening = 0;
   #isShutDown = false;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.transcripts = new Transcripts(options.primitives, options.clock);
+  }
+
+  onChange(listener: (change: SessionsChange) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  #changed(change: SessionsChange): void {
+    for (const listener of this.#listeners) listener(change);
   }
 
   get localFiles(): LocalFiles {
@@ -215,7 +231,10 @@ export class Sessions {
     const ended = this.all.filter((one) => one.end !== undefined);
     for (const old of ended.slice(0, Math.max(0, ended.length - MAX_ENDED + 1)))
       this.#tunnels.delete(old.tunnelId);
-    this.#tunnels.set(tunnel.tunnelId, tunnel);
+    const { tunnelId, inbox } = tunnel;
+    this.#tunnels.set(tunnelId, tunnel);
+    inbox.onEntry = () => this.#changed({ what: "transcript", tunnelId });
+    this.#changed({ what: "tunnels" });
   }
 
   /** What the others are told of where this side works, unless its human has switched that off. */

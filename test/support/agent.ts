@@ -129,6 +129,7 @@ export class Agent {
       command: NODE,
       args: [BUNDLE],
       env: this.box.env,
+      cwd: this.box.root,
       stderr: "pipe",
     });
     this.#transport.stderr?.on("data", (chunk: Buffer) => (this.#stderr += chunk.toString()));

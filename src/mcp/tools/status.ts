@@ -56,11 +56,26 @@ export const statusTool = defineTool({
   description:
     "Shows the state of a tunnel: role, goal, health of the connection, who is there and how far each has read, " +
     "pending invites, unread messages, alarms, when it ends by itself, and the safety code of each pairing for the two humans to compare. " +
-    "Without a tunnelId and with several tunnels open it shows all of them. Works without any tunnel, too.",
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  input: z.strictObject({ tunnelId }),
-  async run({ tunnelId: id }, call) {
+    "Without a tunnelId and with several tunnels open it shows all of them. Works without any tunnel, too. With " +
+    "`saveTranscript` it also writes what was said into a new file, for your human.",
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  input: z.strictObject({
+    tunnelId,
+    saveTranscript: z
+      .string()
+      .optional()
+      .describe(
+        "Only when your human asks: a name inside the working directory, e.g. talk. Writes talk.transcript.json and .md.",
+      ),
+  }),
+  async run({ tunnelId: id, saveTranscript }, call) {
     const { sessions } = call;
+    if (saveTranscript !== undefined) {
+      const tunnel = sessions.resolve(id);
+      tunnel.touch();
+      const saved = await sessions.transcripts.save(tunnel, saveTranscript);
+      return { ...describe(tunnel, call), saved };
+    }
     if (id === undefined && sessions.all.length === 0) {
       return {
         status: "idle",

@@ -1,0 +1,57 @@
+import type { McpServer } from "@modelcontextprotocol/server";
+import * as z from "zod";
+
+/** What a human can choose from a menu instead of typing it. Each says what the human wants, and no more. */
+
+const asked = (text: string) => ({
+  messages: [{ role: "user" as const, content: { type: "text" as const, text } }],
+});
+
+const given = (value: string | undefined): string => value?.trim() ?? "";
+
+function openText(goal: string): string {
+  const what =
+    goal === ""
+      ? "Ask me in one line what the agents are to get done, then open a tunnel for it"
+      : `Open a tunnel with this goal: ${goal}`;
+  return `${what} (tunnel_open). Give me the invite to pass on, as it is. Then wait with tunnel_listen until the other side has joined, show me the safety code, and begin.`;
+}
+
+function joinText(link: string): string {
+  const what =
+    link === "" ? "Ask me for the invite link, then join that tunnel" : `Join this tunnel: ${link}`;
+  return `${what} (tunnel_join). Show me its goal and the safety code, and ask me whether the goal is what I want before you work on it.`;
+}
+
+const HANDOVER =
+  "Write a handover of what this tunnel has come to: what was agreed, what was decided and by whom, what is open and whose turn it is, with the numbers (seq) of the messages that say so. Keep apart what I have confirmed and what only the other agent says. Look the conversation up with tunnel_listen and `sinceSeq` where you are not sure. Show it to me first; send it to the other side (tunnel_say) only when I say so.";
+
+export function registerPrompts(server: McpServer): void {
+  server.registerPrompt(
+    "open",
+    {
+      title: "Open a tunnel",
+      description: "Open a tunnel to another developer's agent, and get the invite to pass on.",
+      argsSchema: z.object({ goal: z.string().optional().describe("What the agents are to get done.") }),
+    },
+    ({ goal }) => asked(openText(given(goal))),
+  );
+  server.registerPrompt(
+    "join",
+    {
+      title: "Join a tunnel",
+      description: "Join another developer's tunnel with the invite link that they sent.",
+      argsSchema: z.object({ link: z.string().optional().describe("The whole link, wss://…#1.…") }),
+    },
+    ({ link }) => asked(joinText(given(link))),
+  );
+  server.registerPrompt(
+    "handover",
+    {
+      title: "Write a handover",
+      description:
+        "Sum up what the tunnel has come to: agreed, decided, open, with the messages that say so.",
+    },
+    () => asked(HANDOVER),
+  );
+}

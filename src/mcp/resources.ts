@@ -1,0 +1,163 @@
+import { type McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
+import type { Clock } from "../runtime/clock.ts";
+import type { OpenTunnel, Sessions } from "../session/sessions.ts";
+import type { Fence } from "./fence.ts";
+
+/** The two forms of a live transcript, and whom each is for. */
+const FORMS = {
+  md: {
+    mimeType: "text/markdown",
+    title: "Transcript",
+    audience: ["user", "assistant"],
+    description: "What was said in a tunnel so far, to read; the words of peers stand between marks.",
+  },
+  json: {
+    mimeType: "application/json",
+    title: "Transcript with proofs",
+    // Its texts are what was signed, without marks around them: nothing for a model to read.
+    audience: ["user"],
+    description: "The same with signatures and hash chain, to be checked by `tunnel-mcp verify`.",
+  },
+} as const;
+type Form = keyof typeof FORMS;
+
+/** The newest part alone: clients put what they read into a context window. */
+const LIMIT = { entries: 200, chars: 32 * 1024 };
+const MORE = " tunnel_status with `saveTranscript` writes all that is kept into a file.";
+
+/** A resource that changes all the time is told of once in so long. */
+const UPDATE_EVERY_MS = 1_000;
+
+export interface ResourceServices {
+  readonly clock: Clock;
+  readonly fence: Fence;
+  /** The sessions if a tool call has made them, and nothing otherwise: listing must not load them. */
+  readonly loaded: () => Promise<Sessions> | undefined;
+}
+
+const uriOf = (tunnelId: string, form: Form): string => `tunnel://${tunnelId}/transcript.${form}`;
+
+/** A tunnel that ended before anybody was let in has none. */
+function tunnelsIn(sessions: Sessions | undefined): readonly OpenTunnel[] {
+  return sessions?.all.filter(({ witness }) => witness !== undefined) ?? [];
+}
+
+async function listed(services: ResourceServices, form: Form) {
+  const tunnels = tunnelsIn(await services.loaded());
+  const { title, description, mimeType, audience } = FORMS[form];
+  return {
+    resources: tunnels.map(({ tunnelId }) => ({
+      uri: uriOf(tunnelId, form),
+      name: `${tunnelId}/transcript.${form}`,
+      title: `${title} of tunnel ${tunnelId}`,
+      description,
+      mimeType,
+      annotations: { audience: [...audience] },
+    })),
+  };
+}
+
+async function read(services: ResourceServices, uri: string, tunnelId: string, form: Form) {
+  const sessions = await services.loaded();
+  const tunnel = tunnelsIn(sessions).find((one) => one.tunnelId === tunnelId);
+  if (sessions === undefined || tunnel === undefined) throw new ResourceNotFoundError(uri);
+  const { transcripts } = sessions;
+  const document = transcripts.of(tunnel, LIMIT);
+  const frame = (text: string): string => services.fence.wrap(text);
+  const text =
+    form === "json" ? transcripts.json(document) : transcripts.markdown(document, { frame, more: MORE });
+  return { contents: [{ uri, mimeType: FORMS[form].mimeType, text }] };
+}
+
+/** One of the servers of a connection, as far as it wants to hear of changes. */
+interface Subscriber {
+  readonly server: McpServer;
+  /** What a client of the 2025 era asked for; in the later one the SDK knows (`subscriptions/listen`). */
+  readonly wants: (uri: string) => boolean;
+}
+
+/** Tells clients that a transcript has grown, or that there is another tunnel. Outlives the servers, which come twice. */
+export class ResourceNews {
+  readonly #clock: Clock;
+  readonly #subscribers = new Set<Subscriber>();
+  /** Resources told of less than a moment ago, and whether they have changed since. */
+  readonly #quiet = new Map<string, boolean>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** From the moment at which there are sessions. */
+  follow(sessions: Pick<Sessions, "onChange">): void {
+    sessions.onChange((change) => {
+      if (change.what === "tunnels") return this.#tell((server) => server.sendResourceListChanged());
+      this.#changed(uriOf(change.tunnelId, "md"));
+      this.#changed(uriOf(change.tunnelId, "json"));
+    });
+  }
+
+  join(subscriber: Subscriber): void {
+    this.#subscribers.add(subscriber);
+  }
+
+  #tell(send: (server: McpServer["server"]) => Promise<void>, uri?: string): void {
+    for (const { server, wants } of this.#subscribers) {
+      // The server of the probe stays behind, closed.
+      if (!server.isConnected() || (uri !== undefined && !wants(uri))) continue;
+      // A client that is gone will not miss it.
+      send(server.server).catch(() => undefined);
+    }
+  }
+
+  #changed(uri: string): void {
+    if (this.#quiet.has(uri)) return void this.#quiet.set(uri, true);
+    this.#quiet.set(uri, false);
+    this.#tell((server) => server.sendResourceUpdated({ uri }), uri);
+    this.#clock.after(UPDATE_EVERY_MS, () => {
+      const hasChanged = this.#quiet.get(uri) === true;
+      this.#quiet.delete(uri);
+      if (hasChanged) this.#changed(uri);
+    });
+  }
+}
+
+/** As the SDK calls the two kinds of connections. */
+export type Era = "legacy" | "modern";
+
+export function registerResources(
+  server: McpServer,
+  services: ResourceServices,
+  news: ResourceNews,
+  era: Era,
+): void {
+  server.server.registerCapabilities({ resources: { subscribe: true, listChanged: true } });
+  for (const form of ["md", "json"] as const) {
+    const { title, description, mimeType } = FORMS[form];
+    const template = new ResourceTemplate(`tunnel://{tunnelId}/transcript.${form}`, {
+      list: () => listed(services, form),
+    });
+    server.registerResource(
+      `transcript.${form}`,
+      template,
+      { title, description, mimeType },
+      (uri, { tunnelId }) => read(services, uri.href, String(tunnelId), form),
+    );
+  }
+  const subscribed = new Set<string>();
+  if (era === "legacy") {
+    server.server.setRequestHandler("resources/subscribe", async ({ params: { uri } }) => {
+      const tunnels = tunnelsIn(await services.loaded());
+      const isKnown = tunnels.some(({ tunnelId }) =>
+        [uriOf(tunnelId, "md"), uriOf(tunnelId, "json")].includes(uri),
+      );
+      if (!isKnown) throw new ResourceNotFoundError(uri);
+      subscribed.add(uri);
+      return {};
+    });
+    server.server.setRequestHandler("resources/unsubscribe", ({ params }) => {
+      subscribed.delete(params.uri);
+      return {};
+    });
+  }
+  news.join({ server, wants: (uri) => era === "modern" || subscribed.has(uri) });
+}

@@ -1,0 +1,122 @@
+import * as z from "zod/mini";
+import { fromBase64url, toBase64url, type Bytes } from "../../protocol/bytes.ts";
+import { TunnelError } from "../../protocol/errors.ts";
+import { SCHEMAS } from "../../protocol/frames.ts";
+import { ROOM } from "../../protocol/limits.ts";
+import type { Primitives } from "../../protocol/primitives.ts";
+import { isGoal, isText } from "../../protocol/text.ts";
+import { parseRoomId } from "../../protocol/ids.ts";
+
+/** A transcript as a document (PROTOCOL §15): what it says, and what its parts can be checked by. */
+
+const { counter, digests, hash, instant, member, memberId, recipients, roomEvent, signedFields } = SCHEMAS;
+
+export const FORMAT = "tunnel-mcp transcript";
+export const FORMAT_VERSION = 1;
+
+const SIGNATURE_BYTES = 64;
+
+const place = { seq: counter, ts: instant, chain: hash };
+
+const said = z.strictObject({
+  ...place,
+  kind: z.literal("message"),
+  signed: z.strictObject({ ...signedFields, from: memberId, to: z.optional(recipients), digests }),
+  /** Missing where its exporter was not told it, or has no longer kept it. */
+  text: z.optional(z.string().check(z.refine(isText))),
+  /** Links were taken out of the text, so that it is not what was signed any more. */
+  redacted: z.optional(z.literal(true)),
+});
+
+const happened = z.strictObject({
+  ...place,
+  kind: z.literal("event"),
+  event: roomEvent.check(z.refine(({ kind }) => kind !== "chat" && kind !== "withheld")),
+});
+
+const roomId = z.pipe(
+  z.string().check(z.refine((text) => parseRoomId(text) !== undefined)),
+  z.transform((text) => parseRoomId(text) ?? z.NEVER),
+);
+
+const signature = z.pipe(
+  z.string().check(z.refine((text) => fromBase64url(text, SIGNATURE_BYTES) !== undefined)),
+  z.transform((text): Bytes => fromBase64url(text, SIGNATURE_BYTES) ?? new Uint8Array(SIGNATURE_BYTES)),
+);
+
+const body = {
+  format: z.literal(FORMAT),
+  version: z.literal(FORMAT_VERSION),
+  room: roomId,
+  goal: z.string().check(z.refine(isGoal)),
+  host: memberId,
+  exportedBy: memberId,
+  exportedAt: instant,
+  /** The order and the roster just before the first entry. */
+  start: z.strictObject({
+    seq: counter,
+    chain: hash,
+    members: z.array(member).check(z.minLength(1), z.maxLength(ROOM.maxMembers)),
+  }),
+  entries: z
+    .array(z.discriminatedUnion("kind", [said, happened]))
+    .check(z.maxLength(ROOM.maxTranscriptEntries)),
+  end: z.strictObject({ seq: counter, chain: hash }),
+};
+
+const transcript = z.strictObject({ ...body, signature });
+
+export type TranscriptDocument = z.infer<typeof transcript>;
+export type UnsignedTranscript = Omit<TranscriptDocument, "signature">;
+export type TranscriptEntry = TranscriptDocument["entries"][number];
+export type MessageEntry = Extract<TranscriptEntry, { kind: "message" }>;
+
+const bytesAsText = (_key: string, value: unknown): unknown =>
+  value instanceof Uint8Array ? toBase64url(value) : value;
+
+/** As it is written into a file. */
+export function toJson(document: TranscriptDocument): string {
+  return `${JSON.stringify(document, bytesAsText, 2)}\n`;
+}
+
+/** @throws {TunnelError} transcript-invalid: not a transcript of this version, naming where it differs first */
+export function parseTranscript(json: string): TranscriptDocument {
+  const parsed = transcript.safeParse(readJson(json));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const path = (issue?.path ?? []).map(String).join(".").slice(0, 100);
+  throw new TunnelError("transcript-invalid", path === "" ? {} : { detail: `at ${ascii7(path)}` });
+}
+
+/** The names of unknown keys are a stranger's. */
+function ascii7(text: string): string {
+  return text.replace(/[^\w.-]/g, "?");
+}
+
+function readJson(json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The hash that stands for a transcript under its exporter's signature (J2): of its JSON in the one form of RFC 8785. */
+export function transcriptHash(
+  primitives: Primitives,
+  document: UnsignedTranscript | TranscriptDocument,
+): Bytes {
+  const plain = JSON.parse(JSON.stringify({ ...document, signature: undefined }, bytesAsText)) as unknown;
+  return primitives.sha256(primitives.encodeUtf8(canonical(plain)));
+}
+
+/** Keys in order, no white space; numbers and texts as ECMAScript writes them, which is what the RFC asks for. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, one]) => `${JSON.stringify(key)}:${canonical(one)}`);
+  return `{${members.join(",")}}`;
+}

@@ -1,0 +1,163 @@
+import type { SystemRoomEvent } from "../../protocol/frames.ts";
+import type { MemberId } from "../../protocol/ids.ts";
+import type { MessageEntry, TranscriptDocument, TranscriptEntry } from "./document.ts";
+import { missing, type Verdict } from "./verify.ts";
+
+export interface MarkdownOptions {
+  /** Put around what somebody other than the exporter said, where a model is going to read it. */
+  readonly frame?: (text: string) => string;
+  /** What checking it has shown; left out where it comes from this process itself. */
+  readonly verdict?: Verdict;
+  /** How to get what is left out at the beginning. */
+  readonly more?: string;
+}
+
+/** Joiners that scripts and emoji need, and the two variation selectors in daily use, change only what stands beside them. */
+const HIDDEN =
+  /(?!\u200c|\u200d|\ufe0e|\ufe0f)[\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?![\n\t])\p{Cc}/gu;
+
+/** A text in which nothing is hidden and nothing turns the direction round: such characters are named instead. */
+export function visible(text: string): string {
+  return text.replace(HIDDEN, (character) => {
+    const point = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+    return `⟨U+${point}⟩`;
+  });
+}
+
+function ticks(text: string, atLeast: number): string {
+  const longest = Math.max(0, ...Array.from(text.matchAll(/`+/g), ([run]) => run.length));
+  return "`".repeat(Math.max(atLeast, longest + 1));
+}
+
+/** A label as code, in which Markdown means nothing. */
+function code(label: string): string {
+  const shown = visible(label).replaceAll("\n", " ");
+  const fence = ticks(shown, 1);
+  const pad = shown.startsWith("`") || shown.endsWith("`") ? " " : "";
+  return `${fence}${pad}${shown}${pad}${fence}`;
+}
+
+/** A peer's text, every line quoted and as code: no heading, link, picture or HTML can come of it, and no other entry. */
+function quoted(text: string): string {
+  const shown = visible(text);
+  const fence = ticks(shown, 3);
+  return [`${fence}text`, ...shown.split("\n"), fence].map((line) => `> ${line}`).join("\n");
+}
+
+const at = (ts: number): string => `${new Date(ts).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+
+class Renderer {
+  readonly #document: TranscriptDocument;
+  readonly #options: MarkdownOptions;
+  /** Names as the document tells them, also of those who have left. */
+  readonly #names = new Map<MemberId, string>();
+  readonly #reasons: ReadonlyMap<number, string>;
+
+  constructor(document: TranscriptDocument, options: MarkdownOptions) {
+    this.#document = document;
+    this.#options = options;
+    for (const { id, name } of document.start.members) this.#names.set(id, name);
+    for (const entry of document.entries)
+      if (entry.kind === "event" && entry.event.kind === "joined")
+        this.#names.set(entry.event.member.id, entry.event.member.name);
+    this.#reasons = new Map(
+      options.verdict?.entries.flatMap(({ seq, reason }) => (reason === undefined ? [] : [[seq, reason]])),
+    );
+  }
+
+  render(): string {
+    return `${[...this.#head(), ...this.#document.entries.flatMap((entry) => this.#entry(entry))].join("\n\n")}\n`;
+  }
+
+  #name(id: MemberId): string {
+    return code(this.#names.get(id) ?? id);
+  }
+
+  #head(): string[] {
+    const { goal, room, host, exportedBy, exportedAt, start, end } = this.#document;
+    const facts = [
+      `- Goal: ${code(goal)}`,
+      `- Room: ${code(room)}, hosted by ${this.#name(host)}`,
+      `- Exported by ${this.#name(exportedBy)} on ${at(exportedAt)}`,
+      `- Entries: ${start.seq + 1} to ${end.seq}, times by the host's clock`,
+      `- Members: ${[...this.#names].map(([id, name]) => `${code(name)} (key ${code(id)})`).join(", ")}`,
+    ];
+    const missing =
+      start.seq === 0
+        ? []
+        : [`_What happened before entry ${start.seq + 1} is not in it.${this.#options.more ?? ""}_`];
+    return ["# Transcript of a tunnel", facts.join("\n"), ...this.#checked(), ...missing];
+  }
+
+  #checked(): string[] {
+    const { verdict } = this.#options;
+    if (verdict === undefined) return [];
+    if (verdict.ok) return ["**Checked: it is as it was exported, and every signature in it is right.**"];
+    const gaps = verdict.gaps.map(missing);
+    const exported = verdict.isAsExported ? [] : ["it is not as its exporter signed it"];
+    const broken = this.#reasons.size === 0 ? [] : ["what is broken is marked below"];
+    return [`**NOT VERIFIED: ${[...exported, ...verdict.problems, ...gaps, ...broken].join("; ")}.**`];
+  }
+
+  #entry(entry: TranscriptEntry): string[] {
+    const reason = this.#reasons.get(entry.seq);
+    const warning = reason === undefined ? [] : [`**BROKEN: ${reason}.**`];
+    if (entry.kind === "message") return [...this.#message(entry), ...warning];
+    return [`### ${entry.seq} · ${this.#happened(entry.event)}`, `_${at(entry.ts)}_`, ...warning];
+  }
+
+  #message({ seq, ts, signed, text, redacted }: MessageEntry): string[] {
+    const { from, to, intent, replyTo } = signed;
+    const names = to === undefined ? "" : ` to ${to.map((id) => this.#name(id)).join(", ")}`;
+    const marks = [
+      at(ts),
+      ...(intent === undefined ? [] : [intent]),
+      ...(replyTo === undefined ? [] : [`answers ${replyTo}`]),
+      ...(redacted === true ? ["links removed, so the text shown is not what was signed"] : []),
+      ...(to === undefined || text === undefined ? [] : ["signed in its sealed form"]),
+    ];
+    return [`### ${seq} · ${this.#name(from)}${names}`, `_${marks.join(" · ")}_`, this.#body(from, text, to)];
+  }
+
+  #body(from: MemberId, text: string | undefined, to: readonly MemberId[] | undefined): string {
+    const { exportedBy } = this.#document;
+    const isOurs = from === exportedBy;
+    if (text !== undefined) return quoted(isOurs ? text : (this.#options.frame?.(text) ?? text));
+    const isForUs = isOurs || to === undefined || to.includes(exportedBy);
+    return isForUs ? "_Its text is no longer kept._" : "_It was not for whoever exported this._";
+  }
+
+  #happened(event: SystemRoomEvent | { readonly kind: "chat" | "withheld" }): string {
+    switch (event.kind) {
+      case "joined":
+        return `${code(event.member.name)} joined`;
+      case "left":
+        return `${this.#name(event.id)} ${LEFT[event.cause]}`;
+      case "idle-warning":
+        return "the tunnel warned that it ends unless somebody does something";
+      case "ended":
+        return `the tunnel ended: ${ENDED[event.cause]}`;
+      case "chat":
+      case "withheld":
+        return "";
+    }
+  }
+}
+
+const LEFT = {
+  left: "left",
+  lost: "was unreachable for too long and given up",
+  removed: "was removed by the host",
+  "fell-behind": "fell behind and was given up",
+} as const;
+
+const ENDED = {
+  closed: "the host closed it",
+  idle: "nobody did anything in it",
+  "host-stopped": "the host's session ended",
+} as const;
+
+/** A transcript for people to read. What peers wrote can look like nothing but what a peer wrote. */
+export function toMarkdown(document: TranscriptDocument, options: MarkdownOptions = {}): string {
+  return new Renderer(document, options).render();
+}

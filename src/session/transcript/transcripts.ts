@@ -1,0 +1,47 @@
+import type { Primitives } from "../../protocol/primitives.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { toJson, type TranscriptDocument } from "./document.ts";
+import { exportTranscript, redactedIn, type TranscriptLimit, type TranscriptSource } from "./export.ts";
+import { toMarkdown, type MarkdownOptions } from "./markdown.ts";
+import { saveTranscript } from "./save.ts";
+
+/** What became of a transcript that was asked for; whole paths, since people seldom know where a client starts its servers. */
+export interface Saved {
+  readonly path: string;
+  readonly markdown: string;
+  readonly entries: number;
+  readonly redacted: number;
+}
+
+/** Transcripts of this process's tunnels. Nothing is written unless somebody asks for it. */
+export class Transcripts {
+  readonly #primitives: Primitives;
+  readonly #clock: Clock;
+
+  constructor(primitives: Primitives, clock: Clock) {
+    this.#primitives = primitives;
+    this.#clock = clock;
+  }
+
+  /** @throws {TunnelError} tunnel-closed: it never began */
+  of(tunnel: TranscriptSource, limit?: TranscriptLimit): TranscriptDocument {
+    const now = this.#clock.now();
+    return exportTranscript(this.#primitives, tunnel, { now, ...(limit === undefined ? {} : { limit }) });
+  }
+
+  json(document: TranscriptDocument): string {
+    return toJson(document);
+  }
+
+  markdown(document: TranscriptDocument, options: MarkdownOptions = {}): string {
+    return toMarkdown(document, options);
+  }
+
+  /** Both forms, as new files inside the working directory. @throws {TunnelError} transcript-not-saved, tunnel-closed */
+  async save(tunnel: TranscriptSource, wanted: string, root = process.cwd()): Promise<Saved> {
+    const document = this.of(tunnel);
+    const texts = { json: toJson(document), markdown: toMarkdown(document) };
+    const { json, markdown } = await saveTranscript(root, wanted, texts);
+    return { path: json, markdown, entries: document.entries.length, redacted: redactedIn(document) };
+  }
+}

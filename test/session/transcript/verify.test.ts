@@ -1,0 +1,220 @@
+import { describe, expect, it } from "vitest";
+import { toBase64url } from "../../../src/protocol/bytes.ts";
+import { ROOM } from "../../../src/protocol/limits.ts";
+import {
+  parseTranscript,
+  toJson,
+  type TranscriptDocument,
+} from "../../../src/session/transcript/document.ts";
+import { verifyTranscript, type Verdict } from "../../../src/session/transcript/verify.ts";
+import { codeOf } from "../../support/thrown.ts";
+import {
+  conversation,
+  LINK,
+  mutations,
+  reread,
+  resigned,
+  transcriptOf,
+  type Json,
+} from "../../support/transcripts.ts";
+import { nodePrimitives, World } from "../../support/wire.ts";
+
+const verify = (document: TranscriptDocument): Verdict => verifyTranscript(nodePrimitives, document);
+const chains = ({ entries }: TranscriptDocument): Map<number, string> =>
+  new Map(entries.map(({ seq, chain }) => [seq, toBase64url(chain)]));
+const statuses = (verdict: Verdict): string[] => verdict.entries.map(({ status }) => status);
+const plain = (document: TranscriptDocument): Json => JSON.parse(toJson(document)) as Json;
+
+/** Whether a document with this content is taken for the real one. */
+function isAccepted(json: Json, repair = (document: TranscriptDocument) => document): boolean {
+  let document: TranscriptDocument;
+  try {
+    document = repair(parseTranscript(JSON.stringify(json)));
+  } catch (error) {
+    expect(
+      codeOf(() => {
+        throw error;
+      }),
+    ).toBe("transcript-invalid");
+    return false;
+  }
+  return verify(document).ok;
+}
+
+describe("a transcript", () => {
+  it("[J1] [J3] of the host and of a guest of the same room verify, and agree on the chain", () => {
+    const { world, ben, cid } = conversation();
+    const [host, guest, late] = [
+      transcriptOf(world, "host"),
+      transcriptOf(world, ben),
+      transcriptOf(world, cid),
+    ];
+    for (const document of [host, guest, late]) {
+      expect(verify(reread(document))).toMatchObject({
+        ok: true,
+        isAsExported: true,
+        problems: [],
+        gaps: [],
+      });
+    }
+    expect(chains(guest)).toEqual(chains(host));
+    for (const [seq, chain] of chains(late)) expect(chains(host).get(seq)).toBe(chain);
+    expect([host, guest, late].map((one) => verify(one).isFromBeginning)).toEqual([true, true, false]);
+    expect(statuses(verify(host))).toEqual([
+      "verified",
+      "verified",
+      "verified",
+      "verified",
+      "redacted",
+      "sealed",
+      "sealed",
+      "verified",
+      "verified",
+      "verified",
+    ]);
+    // What is not for somebody is in its transcript without its text, and holds its place.
+    expect(statuses(verify(late))).toEqual([
+      "verified",
+      "redacted",
+      "hidden",
+      "hidden",
+      "verified",
+      "verified",
+    ]);
+  });
+
+  it("[J3] names up to which place each member has signed the order", () => {
+    const { world, ben } = conversation();
+    const { confirmedBy } = verify(transcriptOf(world, ben));
+    expect(Object.fromEntries(confirmedBy.map(({ name, upTo }) => [name, upTo]))).toEqual({
+      ana: 8,
+      ben: 5,
+      cid: 7,
+    });
+  });
+
+  it("[J2] [J3] is refused after any change of a single thing", () => {
+    const { world, ben, cid } = conversation();
+    for (const who of ["host" as const, ben, cid]) {
+      const json = plain(transcriptOf(world, who));
+      let count = 0;
+      const accepted: string[] = [];
+      for (const [path, changed] of mutations(json)) {
+        count += 1;
+        if (isAccepted(changed)) accepted.push(path);
+      }
+      expect(accepted).toEqual([]);
+      expect(count).toBeGreaterThan(150);
+    }
+  });
+
+  it("[J3] is refused after a change by its exporter, too, but for what only its exporter vouches for", () => {
+    const { world, ben, cid } = conversation();
+    for (const [who, extra] of [
+      ["host", []],
+      [ben, []],
+      [cid, [".host"]],
+    ] as const) {
+      const accepted: string[] = [];
+      for (const [path, changed] of mutations(plain(transcriptOf(world, who))))
+        if (isAccepted(changed, (document) => resigned(world, who, document))) accepted.push(path);
+      const entry = (path: string): string => path.replace(/\[\d+\]/, "[]");
+      // The signature itself is made anew here; a text that was shortened, sealed or left out proves nothing.
+      const known = [".goal", ".exportedAt", ".signature", ".entries[].text", ".entries[].-text", ...extra];
+      expect(accepted.filter((path) => !known.includes(entry(path)))).toEqual([]);
+      const shown = accepted.filter((path) => path.endsWith("].text"));
+      const places = shown.map((path) => Number(/\d+/.exec(path)?.[0]));
+      const document = verify(transcriptOf(world, who));
+      expect(places.length).toBeGreaterThan(0);
+      expect(places.map((at) => document.entries[at]?.status).every((status) => status !== "verified")).toBe(
+        true,
+      );
+    }
+  });
+
+  it("[J3] without an entry shows the gap, and trusts nothing across it", () => {
+    const { world } = conversation();
+    const document = transcriptOf(world, "host");
+    const entries = document.entries.filter(({ seq }) => seq !== 4 && seq !== 5);
+    const verdict = verify(resigned(world, "host", { ...document, entries }));
+    expect(verdict).toMatchObject({ ok: false, gaps: [{ from: 4, to: 5 }] });
+    expect(verdict.entries.find(({ seq }) => seq === 6)).toMatchObject({ status: "broken" });
+    expect(verdict.entries.find(({ seq }) => seq === 3)).toMatchObject({ status: "verified" });
+  });
+
+  it("[J3] shortened at its end by somebody else is not as exported; by its exporter it is a shorter one", () => {
+    const { world, ben } = conversation();
+    const whole = transcriptOf(world, ben);
+    const entries = whole.entries.slice(0, -2);
+    const last = entries.at(-1);
+    const end = { seq: last?.seq ?? 0, chain: last?.chain ?? whole.end.chain };
+    expect(verify({ ...whole, entries, end })).toMatchObject({
+      ok: false,
+      isAsExported: false,
+      problems: [],
+    });
+    expect(verify(resigned(world, ben, { ...whole, entries, end }))).toMatchObject({ ok: true });
+  });
+
+  it("[J2] of one room is none of another", () => {
+    const [one, two] = [conversation(), conversation()];
+    const document = { ...transcriptOf(one.world, "host"), room: two.world.room.id };
+    const verdict = verify(resigned(one.world, "host", document));
+    expect(verdict.ok).toBe(false);
+    expect(verdict.problems).toEqual(["it does not begin as this room did"]);
+  });
+
+  it("[J4] has no link in it, and keeps what proves the message without", () => {
+    const { world } = conversation();
+    const text = toJson(transcriptOf(world, "host"));
+    expect(text).toContain("I came by [tunnel link removed] just now");
+    expect(text).not.toContain(LINK.slice(0, 20));
+    expect(text).not.toContain("k".repeat(16));
+  });
+
+  it("[J1] of a part is a transcript of its own", () => {
+    const { world, ben } = conversation();
+    for (const entries of [1, 3, 6, 100]) {
+      const part = transcriptOf(world, ben, { entries, chars: 10_000 });
+      expect(part.entries).toHaveLength(Math.min(entries, 10));
+      expect(verify(reread(part)).ok).toBe(true);
+    }
+    const short = transcriptOf(world, ben, { entries: 100, chars: 30 });
+    expect(short.entries.map(({ seq }) => seq)).toEqual([8, 9, 10]);
+    expect(verify(short).ok).toBe(true);
+  });
+
+  it("[J1] of a room without a word is one, and so is an empty part", () => {
+    const world = new World();
+    expect(verify(transcriptOf(world, "host"))).toMatchObject({ ok: true, entries: [] });
+    world.pair("ben");
+    expect(verify(transcriptOf(world, "host", { entries: 0, chars: 0 }))).toMatchObject({
+      ok: true,
+      entries: [],
+    });
+  });
+
+  it.each(["", "{}", "null", "[1]", "no JSON", '{"format":"tunnel-mcp transcript","version":2}'])(
+    "[J1] is not %j",
+    (json) => {
+      expect(codeOf(() => parseTranscript(json))).toBe("transcript-invalid");
+    },
+  );
+
+  it("[J1] keeps as many entries as a transcript has, and starts with the roster of then", () => {
+    const world = new World();
+    const ben = world.pair("ben");
+    const eve = world.pair("eve");
+    eve.member.leave(world.now);
+    for (let index = 0; index < ROOM.maxTranscriptEntries + 20; index += 1) {
+      world.room.say({ text: `${index}` }, world.now);
+      world.advance(5);
+    }
+    world.settle();
+    const [host, guest] = [transcriptOf(world, "host"), transcriptOf(world, ben)];
+    expect(host.entries).toHaveLength(ROOM.maxTranscriptEntries);
+    expect(host.start.members.map(({ name }) => name)).toEqual(["ana", "ben"]);
+    expect(verify(host).ok).toBe(true);
+    expect(chains(guest)).toEqual(chains(host));
+  }, 60_000);
+});
