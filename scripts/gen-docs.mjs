@@ -27,6 +27,7 @@ const SOURCES = `
   export { Fence } from "./src/mcp/fence.ts";
   export { REGISTRATION } from "./src/mcp/registration.ts";
   export { ERRORS } from "./src/protocol/errors.ts";
+  export { wakeView } from "./src/mcp/wake-view.ts";
   export { helpText } from "./src/cli/help.ts";
   export { readConfig } from "./src/cli/env.ts";
   export { Sessions } from "./src/session/sessions.ts";
@@ -233,7 +234,7 @@ const START = Date.parse("2026-11-21T10:00:00Z");
 const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
-async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives }) {
+async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives, wakeView }) {
   const clock = standingClock();
   // Where the clock stands nothing else would end a wait for what never comes.
   const limit = setTimeout(() => {
@@ -297,6 +298,13 @@ async function exampleResults({ TOOLS, Fence, Sessions, nodePrimitives }) {
           sessions,
           clock,
           fence,
+          wake: (tunnelId) =>
+            wakeView(tunnelId, {
+              bundle: "/path/to/tunnel-mcp/dist/tunnel-mcp.cjs",
+              platform: "linux",
+              endpoint: "open",
+              channel: "off",
+            }),
           progress: () => undefined,
         });
         for (const member of sessions.open.flatMap((tunnel) => tunnel.presence()))

@@ -9,7 +9,12 @@ export type Command =
   | { readonly kind: "demo"; readonly transport: Config["transport"] }
   | { readonly kind: "doctor" }
   | { readonly kind: "install-skill"; readonly dir: string | undefined; readonly force: boolean }
+  | { readonly kind: "wake"; readonly tunnelId: string | undefined; readonly timeoutMs: number | undefined }
+  | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
   | { readonly kind: "usage-error"; readonly message: string };
+
+/** A day. */
+const MAX_TIMEOUT_SECONDS = 86_400;
 
 type OptionTypes = Readonly<Record<string, "string" | "boolean">>;
 
@@ -41,6 +46,8 @@ export function parseCommand(args: readonly string[]): Command {
           force: values.has("force"),
         };
       });
+    case "wake":
+      return withOptions(rest, { tunnel: "string", timeout: "string", watch: "boolean" }, wakeCommand);
     default:
       return {
         kind: "usage-error",
@@ -53,6 +60,22 @@ function demoCommand(values: ReadonlyMap<string, string | true>): Command {
   const transport = values.get("transport") ?? "direct";
   if (transport === "direct" || transport === "cloudflared") return { kind: "demo", transport };
   return { kind: "usage-error", message: "--transport must be direct or cloudflared" };
+}
+
+function wakeCommand(values: ReadonlyMap<string, string | true>): Command {
+  const [tunnel, timeout] = [values.get("tunnel"), values.get("timeout")];
+  const tunnelId = typeof tunnel === "string" ? tunnel : undefined;
+  if (values.has("watch")) {
+    if (timeout === undefined) return { kind: "wake-watch", tunnelId };
+    return { kind: "usage-error", message: "--watch goes on for ever: leave --timeout out" };
+  }
+  if (timeout === undefined) return { kind: "wake", tunnelId, timeoutMs: undefined };
+  const seconds = typeof timeout === "string" && /^\d{1,5}$/.test(timeout) ? Number(timeout) : 0;
+  if (seconds < 1 || seconds > MAX_TIMEOUT_SECONDS) {
+    const message = `--timeout must be a whole number of seconds from 1 to ${MAX_TIMEOUT_SECONDS}`;
+    return { kind: "usage-error", message };
+  }
+  return { kind: "wake", tunnelId, timeoutMs: seconds * 1_000 };
 }
 
 function withOptions(

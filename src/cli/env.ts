@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import path from "node:path";
+import type { Identity } from "../control/descriptor.ts";
 import { TunnelError } from "../protocol/errors.ts";
 import { ROOM } from "../protocol/limits.ts";
 import { isName } from "../protocol/text.ts";
@@ -44,6 +45,7 @@ const VARIABLES = {
   TUNNEL_IDLE_MINUTES: wholeNumber(1, 1_440, ROOM.idleMs / MINUTE_MS),
   TUNNEL_INVITE_MINUTES: wholeNumber(1, 1_440, ROOM.inviteLifetimeMs / MINUTE_MS),
   TUNNEL_SKIP_REACHABILITY_CHECK: oneOf<boolean>(YES_NO, false),
+  TUNNEL_CHANNEL: oneOf<boolean>(ON_OFF, false),
 };
 
 /**
@@ -72,6 +74,7 @@ export function readConfig(env: Environment): Config {
     idleMinutes: read("TUNNEL_IDLE_MINUTES", VARIABLES.TUNNEL_IDLE_MINUTES),
     inviteMinutes: read("TUNNEL_INVITE_MINUTES", VARIABLES.TUNNEL_INVITE_MINUTES),
     skipReachabilityCheck: read("TUNNEL_SKIP_REACHABILITY_CHECK", VARIABLES.TUNNEL_SKIP_REACHABILITY_CHECK),
+    channel: read("TUNNEL_CHANNEL", VARIABLES.TUNNEL_CHANNEL),
   };
   if (config.publicUrl !== undefined && config.transport !== "direct") {
     problems.push("TUNNEL_PUBLIC_URL must be unset, or used together with TUNNEL_TRANSPORT=direct");
@@ -83,6 +86,11 @@ export function readConfig(env: Environment): Config {
 /** Where `install-skill` puts the skill when no `--dir` is given. */
 export function skillsDirectory(env: Environment, home: string): string {
   return env["TUNNEL_SKILLS_DIR"] || path.join(home, ".claude", "skills");
+}
+
+/** Which of a client's sessions this process belongs to, and where that works: Claude Code says so to all it starts. */
+export function identityOf(env: Environment, cwd: string): Identity {
+  return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, place: env["CLAUDE_PROJECT_DIR"] || cwd };
 }
 
 /** Whether text for a terminal may carry colour (see no-color.org). */

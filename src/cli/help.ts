@@ -18,6 +18,10 @@ Usage: tunnel-mcp [command]
   install-skill         teach your agent how to behave in a tunnel
     --dir PATH          skills folder (default: ~/.claude/skills)
     --force             replace a skill that differs
+  wake                  wait until something unread is there; reads nothing
+    --tunnel ID         which tunnel (default: those of this session or folder)
+    --timeout SECONDS   give up after this
+    --watch             go on, with a line whenever something has come
   --help, -h            show this text
   --version, -v         show the version
 
@@ -38,6 +42,7 @@ Environment, all optional:
   TUNNEL_IDLE_MINUTES             an idle tunnel closes after this (default: 30)
   TUNNEL_INVITE_MINUTES           an unused link expires after this (default: 10)
   TUNNEL_SKIP_REACHABILITY_CHECK  1: hand out the link without waiting for its name
+  TUNNEL_CHANNEL                  on, or off (default): wake Claude Code through a channel
   TUNNEL_SKILLS_DIR               skills folder for install-skill
 `;
 }

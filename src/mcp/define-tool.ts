@@ -2,6 +2,7 @@ import type { McpServer, ServerContext, StandardSchemaWithJSON } from "@modelcon
 import * as z from "zod";
 import { asTunnelError, TunnelError } from "../protocol/errors.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { TunnelId } from "../session/handle.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Fence } from "./fence.ts";
 import { failure, success, type Payload } from "./result.ts";
@@ -11,6 +12,8 @@ export interface ToolServices {
   readonly clock: Clock;
   readonly fence: Fence;
   readonly sessions: () => Promise<Sessions>;
+  /** What can wake an agent that has ended its turn, for one tunnel. */
+  readonly wake: (tunnelId: TunnelId) => Payload;
 }
 
 /** One call. */
@@ -79,7 +82,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
         // Its arrival is the proof that the results of earlier calls have been received.
         sessions.callArrived();
         unread = sessions.unread;
-        const { clock, fence } = services;
+        const { clock, fence, wake } = services;
         const { id, signal } = context.mcpReq;
         const payload = await tool.run(input, {
           id,
@@ -87,6 +90,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
           sessions,
           clock,
           fence,
+          wake,
           progress: progressOf(context),
         });
         return success(payload);

@@ -1,17 +1,27 @@
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import * as z from "zod";
+import type { Identity } from "../control/descriptor.ts";
+import type { Endpoint } from "../control/endpoint.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Config } from "../session/config.ts";
+import type { TunnelId } from "../session/handle.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { transportWithCancellations } from "./cancellations.ts";
+import { Channel } from "./channel.ts";
 import { Fence } from "./fence.ts";
+import type { Payload } from "./result.ts";
 import { createServer } from "./server.ts";
+import { wakeView } from "./wake-view.ts";
 
 export interface ServeOptions {
   readonly config: Config;
   readonly version: string;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whose server this is, for other commands of the same user that look for it. */
+  readonly identity: Identity;
+  /** The path of the running program. */
+  readonly bundle: string;
   /** Registers what must be done before the process may end, whatever ends it. */
   readonly onShutdown: (hook: () => Promise<void>) => void;
 }
@@ -23,15 +33,27 @@ const CLOSE_LIMIT_MS = 1_000;
  * client is gone, and every tunnel is torn down.
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { version, clock } = options;
+  const { config, version, clock } = options;
   // Compiling a validator for each schema of the MCP SDK costs more than it saves on a few messages a minute.
   z.config({ jitless: true });
-  let sessions: Promise<Sessions> | undefined;
-  const getSessions = (): Promise<Sessions> => (sessions ??= createSessions(options));
-  options.onShutdown(async () => (await sessions)?.shutDown());
+  const channel = new Channel(clock);
+  let loaded: Promise<Loaded> | undefined;
+  let endpoint: Endpoint | undefined;
+  const load = async (): Promise<Loaded> => {
+    const parts = await loadParts(options, channel);
+    ({ endpoint } = parts);
+    return parts;
+  };
+  const getSessions = async (): Promise<Sessions> => (await (loaded ??= load())).sessions;
+  const stop = async (): Promise<void> => {
+    const parts = await loaded;
+    await parts?.sessions.shutDown();
+    await parts?.endpoint.close();
+  };
+  options.onShutdown(stop);
 
   const transport = transportWithCancellations((call) => {
-    void sessions?.then((loaded) => loaded.callCancelled(call));
+    void loaded?.then(({ sessions }) => sessions.callCancelled(call));
   });
   const ended = new Promise<void>((resolve) => {
     process.stdin.once("end", resolve).once("close", resolve);
@@ -39,10 +61,26 @@ export async function serve(options: ServeOptions): Promise<void> {
     const close = transport.close.bind(transport);
     transport.close = () => close().finally(resolve);
   });
-  const services = { clock, fence: new Fence(), sessions: getSessions };
-  const server = serveStdio(() => createServer(version, services), { transport });
+  const wake = (tunnelId: TunnelId): Payload =>
+    wakeView(tunnelId, {
+      bundle: options.bundle,
+      platform: process.platform,
+      endpoint: endpoint?.state ?? "unopened",
+      channel: config.channel ? (channel.isAttached ? "declared" : "unsupported") : "off",
+    });
+  const services = { clock, fence: new Fence(), sessions: getSessions, wake };
+  const server = serveStdio(
+    ({ era }) => {
+      // Clients refuse channels of a server that speaks the newer revision.
+      const hasChannel = config.channel && era === "legacy";
+      const made = createServer(version, services, hasChannel);
+      if (hasChannel) channel.attach(made);
+      return made;
+    },
+    { transport },
+  );
   await ended;
-  await (await sessions)?.shutDown();
+  await stop();
   // A client that has stopped reading must not keep this process alive.
   await Promise.race([
     server.close(),
@@ -50,11 +88,29 @@ export async function serve(options: ServeOptions): Promise<void> {
   ]);
 }
 
+interface Loaded {
+  readonly sessions: Sessions;
+  readonly endpoint: Endpoint;
+}
+
 /**
  * Made with the first tool call. Sockets, cryptography and tunnels are loaded then, and not at start-up: a client that
  * only lists the tools should not wait for them.
  */
-async function createSessions({ config, clock, env }: ServeOptions): Promise<Sessions> {
-  const { loadSessions } = await import("../session/load.ts");
-  return loadSessions({ config, clock, env });
+async function loadParts(options: ServeOptions, channel: Channel): Promise<Loaded> {
+  const { config, clock, env, identity } = options;
+  const { ACTIONS, Endpoint, controlFolders, loadSessions, placeFacts } = await import("./later.ts");
+  const sessions = loadSessions({ config, clock, env });
+  const facts = placeFacts();
+  const endpoint = new Endpoint({
+    sessions,
+    clock,
+    actions: ACTIONS,
+    identity,
+    folders: controlFolders(env, facts),
+    platform: facts.platform,
+    pid: process.pid,
+  });
+  channel.follow(sessions);
+  return { sessions, endpoint };
 }

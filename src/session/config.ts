@@ -19,4 +19,6 @@ export interface Config {
   readonly inviteMinutes: number;
   /** Hand out the link without waiting until its name resolves. */
   readonly skipReachabilityCheck: boolean;
+  /** Whether a client that takes channels may be woken by an event of this server. */
+  readonly channel: boolean;
 }

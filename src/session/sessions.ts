@@ -35,6 +35,7 @@ export class Sessions {
   readonly #tunnels = new Map<TunnelId, OpenTunnel>();
   /** Links being joined at this moment, so that two calls cannot use one up together. */
   readonly #joining = new Set<string>();
+  readonly #watchers = new Set<() => void>();
   #opening = 0;
   #isShutDown = false;
 
@@ -53,6 +54,15 @@ export class Sessions {
   /** Of all tunnels together. */
   get unread(): number {
     return this.all.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
+  }
+
+  /**
+   * Calls `watcher` whenever there is a new tunnel, or something has come or ended in one of them; the returned function
+   * ends that. It must not throw, and is told nothing: it looks for itself.
+   */
+  watch(watcher: () => void): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
   }
 
   /** @throws {TunnelError} goal-invalid, name-invalid, too-many-tunnels, and all of the provider and the relay */
@@ -199,6 +209,12 @@ export class Sessions {
     for (const old of ended.slice(0, Math.max(0, ended.length - MAX_ENDED + 1)))
       this.#tunnels.delete(old.tunnelId);
     this.#tunnels.set(tunnel.tunnelId, tunnel);
+    tunnel.inbox.watch(() => this.#tell());
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const watcher of this.#watchers) watcher();
   }
 
   #newId(): TunnelId {

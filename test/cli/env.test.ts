@@ -16,6 +16,7 @@ const DEFAULTS: Config = {
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: false,
+  channel: false,
 };
 
 test("without variables the defaults hold, and an empty variable is no variable", () => {

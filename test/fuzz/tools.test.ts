@@ -60,7 +60,12 @@ class Bench {
   async connect(): Promise<void> {
     const [near, far] = InMemoryTransport.createLinkedPair();
     const { clock, sessions } = this;
-    await createServer("0", { clock, fence: new Fence(), sessions: async () => sessions }).connect(far);
+    await createServer("0", {
+      clock,
+      fence: new Fence(),
+      sessions: async () => sessions,
+      wake: () => ({}),
+    }).connect(far);
     await this.client.connect(near);
   }
 

@@ -25,6 +25,7 @@ export const CONFIG: Config = {
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: true,
+  channel: false,
 };
 
 export function sessionsOn(
