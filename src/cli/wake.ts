@@ -1,4 +1,4 @@
-import { peekSchema, type TunnelPeek } from "../control/actions.ts";
+import { isUnread, peekSchema, type TunnelPeek } from "../control/actions.ts";
 import { ask } from "../control/ask.ts";
 import { likelyServers } from "../control/choose.ts";
 import { readDescriptors, resolved, type Descriptor, type Identity } from "../control/descriptor.ts";
@@ -47,7 +47,7 @@ export async function wake(options: WakeOptions): Promise<WakeCode> {
   for (;;) {
     const timeoutMs = Math.max(0, Math.min(until - clock.now(), ASK_MS));
     const tunnels = await askWait(server, { tunnelId, timeoutMs }, options);
-    const unread = tunnels?.filter((tunnel) => tunnel.unread > 0) ?? [];
+    const unread = tunnels?.filter(isUnread) ?? [];
     if (unread.length > 0) {
       output.out(`${unreadLine(unread)}\n`);
       return 0;
@@ -70,8 +70,8 @@ export function unreadLine(tunnels: readonly TunnelPeek[]): string {
 }
 
 export function overLine(tunnelId: string | undefined): string {
-  const which = tunnelId === undefined ? "The tunnel" : `Tunnel ${tunnelId}`;
-  return `${which} is over, and nothing in it is unread. tunnel_status tells how it ended.`;
+  const which = tunnelId === undefined ? "This tunnel" : `Tunnel ${tunnelId}`;
+  return `${which} is over. tunnel_status tells how it ended.`;
 }
 
 /** Undefined when the server has ended while it was asked: its tunnels have ended with it. */

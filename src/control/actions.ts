@@ -78,14 +78,20 @@ export const wait = defineAction(
 
 export const ACTIONS: Actions = { peek, wait };
 
+/** Whether there is something to read in it. What comes after this side has ended it is no reason to wake anybody. */
+export function isUnread({ status, unread }: TunnelPeek): boolean {
+  return status !== "closed-here" && unread > 0;
+}
+
 /** Whether anything unread, or an end, is there that was not known. An end that this side made is none. */
-export function isNews({ id, status, unread, arrived }: TunnelPeek, seen: Readonly<Record<string, number>>) {
-  return arrived > (seen[id] ?? 0) && (status === "closed" || (status === "open" && unread > 0));
+export function isNews(tunnel: TunnelPeek, seen: Readonly<Record<string, number>>): boolean {
+  const { id, status, arrived } = tunnel;
+  return arrived > (seen[id] ?? 0) && (status === "closed" || isUnread(tunnel));
 }
 
 function isWorthTelling(tunnels: readonly TunnelPeek[], seen: Readonly<Record<string, number>> | undefined) {
   if (seen !== undefined) return tunnels.some((tunnel) => isNews(tunnel, seen));
-  return tunnels.some(({ unread }) => unread > 0) || tunnels.every(({ status }) => status !== "open");
+  return tunnels.some(isUnread) || tunnels.every(({ status }) => status !== "open");
 }
 
 /** @throws {TunnelError} tunnel-unknown */

@@ -66,6 +66,11 @@ export class Endpoint {
     return this.#state;
   }
 
+  /** How many are asking at this moment. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
   /** Resolves when nothing is left of it. Idempotent. */
   async close(): Promise<void> {
     this.#stopWatching();
