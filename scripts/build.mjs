@@ -25,6 +25,8 @@ const LATER = new Map([
   ["src/mcp/later.ts", "./sessions.cjs"],
   // Everything but the server; the demo brings an MCP client.
   ["src/cli/commands.ts", "./commands.cjs"],
+  // What asks a running server, and may run as long as it does.
+  ["src/cli/waking.ts", "./waking.cjs"],
 ]);
 
 /** `import.meta.url` does not exist in CommonJS; this says the same. */

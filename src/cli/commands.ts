@@ -6,5 +6,3 @@ export { demo } from "./demo.ts";
 export { doctor } from "./doctor.ts";
 export { realProbes } from "./doctor-probes.ts";
 export { installSkill } from "./install-skill.ts";
-export { serverSearch, wake } from "./wake.ts";
-export { wakeWatch } from "./wake-watch.ts";

@@ -83,13 +83,13 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       return installSkill({ bundle: host.bundle, dir, force: command.force, output });
     }
     case "wake": {
-      const { serverSearch, wake } = await import("./commands.ts");
+      const { serverSearch, wake } = await import("./waking.ts");
       const search = serverSearch(env, identityOf(env, process.cwd()));
       const { tunnelId, timeoutMs } = command;
       return wake({ ...search, tunnelId, timeoutMs, clock, output });
     }
     case "wake-watch": {
-      const { serverSearch, wakeWatch } = await import("./commands.ts");
+      const { serverSearch, wakeWatch } = await import("./waking.ts");
       const search = serverSearch(env, identityOf(env, process.cwd()));
       const ending = new AbortController();
       onShutdown(async () => ending.abort());
