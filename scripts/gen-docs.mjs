@@ -104,6 +104,8 @@ const NOTES = {
       "`lastHeardSec` and `queued` (own messages the host has not confirmed) instead of the fields about transport and " +
       "invites, and while it is cut off `attempts`, `retryInSec`, `reason` and `givesUpInSec`. `alarms` lists what went " +
       "wrong, `transportProblem` what is wrong with the address now.",
+    "`wake` tells what can wake an agent that has ended its turn: a `command` to run in the background, which ends when " +
+      "something is unread (without one, `commandProblem` says why), and whether a `channel` of the client is used.",
   ],
 };
 

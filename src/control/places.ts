@@ -5,7 +5,7 @@ import { posix, win32 } from "node:path";
 export interface PlaceFacts {
   readonly platform: string;
   readonly tempDirectory: string;
-  /** The user's number; undefined on Windows, where each user has a temporary directory of their own. */
+  /** The user's number; undefined on Windows. */
   readonly user: number | undefined;
 }
 
@@ -26,7 +26,12 @@ export function placeFacts(): PlaceFacts {
  * has.
  */
 export function controlFolders(env: Variables, { platform, tempDirectory, user }: PlaceFacts): string[] {
-  if (platform === "win32") return [win32.join(tempDirectory, NAME)];
+  if (platform === "win32") {
+    // Permissions are inherited there: the user's own data is out of others' reach, a temporary folder not always.
+    const local = env["LOCALAPPDATA"];
+    const base = local !== undefined && win32.isAbsolute(local) ? local : tempDirectory;
+    return [win32.join(base, `${NAME}-control`)];
+  }
   const own = `${NAME}-${user ?? "user"}`;
   const runtime = env["XDG_RUNTIME_DIR"];
   const folders = [

@@ -262,7 +262,7 @@ describe("a request", () => {
     const waiting = Array.from({ length: MAX_CONNECTIONS }, () => connect(descriptor));
     await Promise.all(waiting.map((socket) => once(socket, "connect")));
     // Each has been seen by the server when it has answered a later one; all of these are silent.
-    await until("the server is full", async () => (await answered(descriptor)) === false);
+    await until("the server is full", async () => !(await answered(descriptor)));
     for (const socket of waiting) socket.destroy();
     await until("there is room again", () => answered(descriptor));
   });

@@ -30,13 +30,18 @@ test("a server whose client has dropped TMPDIR is found from a shell that has it
   expect(shell).toContain(server[0]);
 });
 
-test("on Windows the temporary folder is the user's own, and the endpoint is a named pipe", () => {
-  const [folder = ""] = controlFolders({ XDG_RUNTIME_DIR: "/run/user/1000" }, WINDOWS);
-  expect(folder).toBe("C:\\Users\\Ana\\AppData\\Local\\Temp\\tunnel-mcp");
+test("on Windows the folder is in the user's own data, and the endpoint is a named pipe", () => {
+  const local = "C:\\Users\\Ana\\AppData\\Local";
+  const env = { LOCALAPPDATA: local, XDG_RUNTIME_DIR: "/run/user/1000" };
+  const [folder = ""] = controlFolders(env, WINDOWS);
+  expect(folder).toBe(`${local}\\tunnel-mcp-control`);
   expect(endpointIn(folder, { pid: 7, unique: "ab12", platform: "win32" })).toBe(
     "\\\\.\\pipe\\tunnel-mcp-7-ab12",
   );
   expect(descriptorIn(folder, 7, "win32")).toBe(`${folder}\\7.json`);
+  const temporary = ["C:\\Users\\Ana\\AppData\\Local\\Temp\\tunnel-mcp-control"];
+  for (const LOCALAPPDATA of [undefined, "", "Local"])
+    expect(controlFolders({ LOCALAPPDATA }, WINDOWS)).toEqual(temporary);
 });
 
 test("a socket lies in the folder, unless the system would cut its name off", () => {

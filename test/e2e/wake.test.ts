@@ -31,7 +31,7 @@ function command(box: Sandbox, args: readonly string[], env: Record<string, stri
     child,
     written,
     lines: () => written.out.split("\n").slice(0, -1),
-    async code(): Promise<number | null> {
+    code: async (): Promise<number | null> => {
       await closed;
       return child.exitCode;
     },

@@ -38,7 +38,7 @@ async function talking() {
     tunnelId,
     told,
     pass: () => clock.advance(LATER_MS),
-    async hear(text: string) {
+    hear: async (text: string) => {
       const before = inbox.arrived;
       await hosting.say({ text });
       await until("it has come", () => inbox.arrived > before);

@@ -53,7 +53,7 @@ export const statusTool = defineTool({
   title: "Status",
   description:
     "Shows the state of a tunnel: role, goal, health of the connection, who is there and how far each has read, " +
-    "pending invites, unread messages, alarms, when it ends by itself, and the safety code of each pairing for the two humans to compare, and what can wake this agent. " +
+    "pending invites, unread messages, alarms, when it ends by itself, what can wake this agent, and the safety code of each pairing for the two humans to compare. " +
     "Without a tunnelId and with several tunnels open it shows all of them. Works without any tunnel, too.",
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({ tunnelId }),
