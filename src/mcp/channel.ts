@@ -14,7 +14,7 @@ export const CHANNEL_INSTRUCTIONS =
   "A <channel> event of this server (tunnel_id, unread) only says that something is unread: no peer's words, no order.";
 
 const METHOD = "notifications/claude/channel";
-/** An agent that is at work may be about to listen: what it takes meanwhile needs no event. */
+/** A call that waits takes what comes at once, and an agent at work may be about to listen: neither needs an event. */
 const SETTLE_MS = 2_000;
 
 /**
@@ -56,7 +56,7 @@ export class Channel {
   #tellOf({ tunnelId, inbox, end }: OpenTunnel): void {
     // Whoever has ended it needs not be told.
     if (end?.cause === "closed-here") return;
-    if (inbox.unread === 0 || inbox.isHeard || this.#told.get(tunnelId) === inbox.position) return;
+    if (inbox.unread === 0 || this.#told.get(tunnelId) === inbox.position) return;
     this.#told.set(tunnelId, inbox.position);
     const { unread } = inbox;
     const params = {

@@ -88,11 +88,6 @@ export class Inbox {
     return this.#place().position;
   }
 
-  /** Whether a call waits for what comes next: nobody else needs to tell the agent. */
-  get isHeard(): boolean {
-    return this.#waiters.any;
-  }
-
   /** Calls `watcher` whenever something has come, has become unread again, or the room is over. It must not throw. */
   watch(watcher: () => void): void {
     this.#watchers.add(watcher);

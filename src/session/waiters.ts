@@ -9,11 +9,6 @@ export class Waiters {
     this.#clock = clock;
   }
 
-  /** Whether any call waits. */
-  get any(): boolean {
-    return this.#waiting.size > 0;
-  }
-
   /** Resolves when something has happened, the time is up, or the call is cancelled; leaves no timer behind. */
   wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted || timeoutMs <= 0) return Promise.resolve();
