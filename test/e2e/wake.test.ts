@@ -110,12 +110,15 @@ describe("wake", () => {
     expect(await guest.hear()).toHaveLength(1);
   });
 
-  it("without a server says so, with a next step", async () => {
+  it("without a server that has the tunnel says so, with a next step", async () => {
     const agent = await Agent.start();
-    const { written, code } = command(agent.box, ["wake"]);
+    // By its id, since this machine may have servers that are none of this test's.
+    const { written, code } = command(agent.box, ["wake", "--tunnel", "0123456789ab"]);
     expect(await code()).toBe(1);
     expect(written.out).toBe("");
-    expect(written.err).toMatch(/^tunnel-mcp: no tunnel-mcp server .*\n {2}Open or join a tunnel first/);
+    expect(written.err).toMatch(
+      /^tunnel-mcp: (?:no tunnel-mcp server|there is no tunnel) .*\n {2}(?:Open|Call) /,
+    );
   });
 
   it("--watch finds the server of its own session, prints a line for what comes, and stays", async () => {
@@ -164,7 +167,7 @@ describe("the local endpoint", () => {
   });
 
   it.skipIf(!POSIX)("of a server that was killed is cleared away by the next one", async () => {
-    const { guest } = await talking();
+    const { guest, tunnelId } = await talking();
     const { pid } = guest;
     const folder = folderOf(guest);
     const file = join(folder, `${pid}.json`);
@@ -172,7 +175,7 @@ describe("the local endpoint", () => {
     process.kill(pid, "SIGKILL");
     await gone(pid);
     expect(exists(file)).toBe(true);
-    const blind = command(guest.box, ["wake"]);
+    const blind = command(guest.box, ["wake", "--tunnel", tunnelId]);
     expect(await blind.code()).toBe(1);
     const next = await Agent.start({ TMPDIR: guest.box.env["TMPDIR"] ?? "" });
     await next.call("tunnel_open", { goal: "another" });
