@@ -20,6 +20,7 @@ const EXPECTED_FILES = [
   "dist/commands.cjs",
   "dist/sessions.cjs",
   "dist/tunnel-mcp.cjs",
+  "dist/waking.cjs",
   "package.json",
   "skills/tunnel-etiquette/SKILL.md",
 ];

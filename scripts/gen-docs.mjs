@@ -28,6 +28,7 @@ const SOURCES = `
   export { Fence } from "./src/mcp/fence.ts";
   export { REGISTRATION } from "./src/mcp/registration.ts";
   export { ERRORS } from "./src/protocol/errors.ts";
+  export { wakeView } from "./src/mcp/wake-view.ts";
   export { helpText } from "./src/cli/help.ts";
   export { readConfig } from "./src/cli/env.ts";
   export { LocalFiles } from "./src/session/files/local-files.ts";
@@ -107,6 +108,8 @@ const NOTES = {
       "wrong, `transportProblem` what is wrong with the address now.",
     "With `saveTranscript` there is `saved`: `path` and `markdown`, the two files; `entries`, how many are in them; and " +
       "`redacted`, how many of them had links taken out.",
+    "`wake` tells what can wake an agent that has ended its turn: a `command` to run in the background, which ends when " +
+      "something is unread (without one, `commandProblem` says why), and whether a `channel` of the client is used.",
   ],
 };
 
@@ -237,7 +240,7 @@ const START = Date.parse("2026-11-21T10:00:00Z");
 const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
-async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodePrimitives }) {
+async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodePrimitives, wakeView }) {
   const clock = standingClock();
   const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
   // Where the clock stands nothing else would end a wait for what never comes.
@@ -316,6 +319,13 @@ async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodePrimitiv
           client: { name: "claude-code", version: "2.1.329" },
           clock,
           fence,
+          wake: (tunnelId) =>
+            wakeView(tunnelId, {
+              bundle: "/path/to/tunnel-mcp/dist/tunnel-mcp.cjs",
+              platform: "linux",
+              endpoint: "open",
+              channel: "off",
+            }),
           progress: () => undefined,
         });
         for (const member of sessions.open.flatMap((tunnel) => tunnel.presence()))

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { createLifecycle, endOnSignals, endWithParent } from "./cli/lifecycle.ts";
 import { run } from "./cli/run.ts";
 import { systemClock as clock } from "./runtime/clock.ts";
+import { processIsRunning } from "./runtime/processes.ts";
 
 const FLUSH_LIMIT_MS = 500;
 
@@ -25,6 +26,8 @@ const exitFlushed = (code: number): void => {
 const lifecycle = createLifecycle({ clock, exit: exitFlushed, log });
 endOnSignals(process, lifecycle, { isServer, exit: exitNow, log });
 if (isServer) endWithParent(process, lifecycle, clock);
+// A watcher has no stdin that would tell it, and its parent is whoever reads what it prints.
+else if (args.includes("--watch")) endWithParent(process, lifecycle, clock, processIsRunning);
 // The reader has gone. Without listeners this would be an uncaught exception in the middle of a clean end.
 process.stdout.on("error", () => void lifecycle.shutdown(0));
 process.stderr.on("error", () => undefined);

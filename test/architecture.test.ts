@@ -6,14 +6,15 @@ import { describe, expect, it } from "vitest";
 const src = fileURLToPath(new URL("../src/", import.meta.url));
 
 /**
- * Who may import from whom. Down only: main → cli → mcp → session → transport, tunnel → net → runtime → protocol. An
+ * Who may import from whom. Down only: main → cli → mcp → control → session → transport, tunnel → net → runtime → protocol. An
  * arrow that no import needs any more fails as well, so this table is always the truth.
  */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   main: ["cli", "runtime"],
   // The doctor and the demo look at parts one by one, so the command line knows more rooms than the server does.
-  cli: ["mcp", "net", "protocol", "runtime", "session", "tunnel"],
-  mcp: ["protocol", "runtime", "session"],
+  cli: ["control", "mcp", "net", "protocol", "runtime", "session", "tunnel"],
+  mcp: ["control", "protocol", "runtime", "session"],
+  control: ["protocol", "runtime", "session"],
   session: ["net", "protocol", "runtime", "transport", "tunnel"],
   transport: ["net", "protocol", "runtime"],
   tunnel: ["net", "protocol", "runtime"],
@@ -21,7 +22,18 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   runtime: ["protocol"],
   protocol: [],
 };
-const ORDER = ["main", "cli", "mcp", "session", "tunnel", "transport", "net", "runtime", "protocol"];
+const ORDER = [
+  "main",
+  "cli",
+  "mcp",
+  "control",
+  "session",
+  "tunnel",
+  "transport",
+  "net",
+  "runtime",
+  "protocol",
+];
 
 /** Packages that the pure core may use: schemas, and a list of words. */
 const CORE_PACKAGES = ["@scure/bip39/wordlists/english.js", "zod/mini"];

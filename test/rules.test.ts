@@ -93,10 +93,11 @@ describe("the limits of docs/PROTOCOL.md", () => {
 
   it("[R3] equal those of the code, all of them and no others", () => {
     const { PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, FILE } = limits;
-    const code = Object.entries({ PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, FILE }).flatMap(([group, values]) =>
-      Object.entries(values).flatMap(([name, value]) =>
-        typeof value === "number" ? [[`${group}.${name}`, value] as const] : [],
-      ),
+    const code = Object.entries({ PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, FILE }).flatMap(
+      ([group, values]) =>
+        Object.entries(values).flatMap(([name, value]) =>
+          typeof value === "number" ? [[`${group}.${name}`, value] as const] : [],
+        ),
     );
     expect(Object.fromEntries(table)).toEqual(Object.fromEntries(code));
     const buckets = limits.RECORD_BUCKETS.map((bucket) => bucket.toLocaleString("en-US"));

@@ -10,7 +10,12 @@ export type Command =
   | { readonly kind: "doctor" }
   | { readonly kind: "install-skill"; readonly dir: string | undefined; readonly force: boolean }
   | { readonly kind: "verify" | "export"; readonly file: string }
+  | { readonly kind: "wake"; readonly tunnelId: string | undefined; readonly timeoutMs: number | undefined }
+  | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
   | { readonly kind: "usage-error"; readonly message: string };
+
+/** A day. */
+const MAX_TIMEOUT_SECONDS = 86_400;
 
 type OptionTypes = Readonly<Record<string, "string" | "boolean">>;
 
@@ -46,6 +51,8 @@ export function parseCommand(args: readonly string[]): Command {
       return withFile(rest, {}, (file) => ({ kind: "verify", file }));
     case "export":
       return withFile(rest, { markdown: "boolean" }, (file) => ({ kind: "export", file }));
+    case "wake":
+      return withOptions(rest, { tunnel: "string", timeout: "string", watch: "boolean" }, wakeCommand);
     default:
       return {
         kind: "usage-error",
@@ -67,6 +74,22 @@ function withFile(args: readonly string[], types: OptionTypes, command: (file: s
   if (file === undefined)
     return { kind: "usage-error", message: "the path of a .transcript.json file is missing" };
   return withOptions(args.toSpliced(at, 1), types, () => command(file));
+}
+
+function wakeCommand(values: ReadonlyMap<string, string | true>): Command {
+  const [tunnel, timeout] = [values.get("tunnel"), values.get("timeout")];
+  const tunnelId = typeof tunnel === "string" ? tunnel : undefined;
+  if (values.has("watch")) {
+    if (timeout === undefined) return { kind: "wake-watch", tunnelId };
+    return { kind: "usage-error", message: "--watch goes on for ever: leave --timeout out" };
+  }
+  if (timeout === undefined) return { kind: "wake", tunnelId, timeoutMs: undefined };
+  const seconds = typeof timeout === "string" && /^\d{1,5}$/.test(timeout) ? Number(timeout) : 0;
+  if (seconds < 1 || seconds > MAX_TIMEOUT_SECONDS) {
+    const message = `--timeout must be a whole number of seconds from 1 to ${MAX_TIMEOUT_SECONDS}`;
+    return { kind: "usage-error", message };
+  }
+  return { kind: "wake", tunnelId, timeoutMs: seconds * 1_000 };
 }
 
 function withOptions(

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { isIP } from "node:net";
 import path from "node:path";
+import type { Identity } from "../control/descriptor.ts";
 import { TunnelError } from "../protocol/errors.ts";
 import { ROOM } from "../protocol/limits.ts";
 import { isName } from "../protocol/text.ts";
@@ -50,6 +51,7 @@ const VARIABLES = {
   TUNNEL_SAVE_ROOTS: list("absolute paths of existing folders", isFolder),
   TUNNEL_SHARE_ROOTS: list("absolute paths of existing folders", isFolder),
   TUNNEL_SHARE_ALLOW: list("absolute paths of files", () => true),
+  TUNNEL_CHANNEL: oneOf<boolean>(ON_OFF, false),
 };
 
 /**
@@ -83,6 +85,7 @@ export function readConfig(env: Environment): Config {
     saveRoots: read("TUNNEL_SAVE_ROOTS", VARIABLES.TUNNEL_SAVE_ROOTS),
     shareRoots: read("TUNNEL_SHARE_ROOTS", VARIABLES.TUNNEL_SHARE_ROOTS),
     shareAllow: read("TUNNEL_SHARE_ALLOW", VARIABLES.TUNNEL_SHARE_ALLOW),
+    channel: read("TUNNEL_CHANNEL", VARIABLES.TUNNEL_CHANNEL),
   };
   if (config.publicUrl !== undefined && config.transport !== "direct") {
     problems.push("TUNNEL_PUBLIC_URL must be unset, or used together with TUNNEL_TRANSPORT=direct");
@@ -94,6 +97,11 @@ export function readConfig(env: Environment): Config {
 /** Where `install-skill` puts the skill when no `--dir` is given. */
 export function skillsDirectory(env: Environment, home: string): string {
   return env["TUNNEL_SKILLS_DIR"] || path.join(home, ".claude", "skills");
+}
+
+/** Which of a client's sessions this process belongs to, and where that works: Claude Code says so to all it starts. */
+export function identityOf(env: Environment, cwd: string): Identity {
+  return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, place: env["CLAUDE_PROJECT_DIR"] || cwd };
 }
 
 /** Whether text for a terminal may carry colour (see no-color.org). */

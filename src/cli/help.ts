@@ -20,6 +20,10 @@ Usage: tunnel-mcp [command]
     --force             replace a skill that differs
   verify FILE           check a saved transcript: what it proves, and what not
   export FILE           show a saved transcript as Markdown
+  wake                  wait until something unread is there; reads nothing
+    --tunnel ID         which tunnel (default: those of this session or folder)
+    --timeout SECONDS   give up after this
+    --watch             go on, with a line whenever something has come
   --help, -h            show this text
   --version, -v         show the version
 
@@ -45,6 +49,7 @@ Environment, all optional:
   TUNNEL_SAVE_ROOTS               more folders in which received files may be saved
   TUNNEL_SHARE_ROOTS              more folders from which files may be shared
   TUNNEL_SHARE_ALLOW              files that may be shared although they look like a secret
+  TUNNEL_CHANNEL                  on, or off (default): wake Claude Code through a channel
   TUNNEL_SKILLS_DIR               skills folder for install-skill
 `;
 }

@@ -88,13 +88,18 @@ export function endOnSignals(
 
 /**
  * Ends a server whose parent has died without closing stdin, as happens when another process holds the pipe open.
- * Windows keeps reporting the old parent; there the end of stdin is the only sign.
+ * Windows keeps reporting the old parent; there the end of stdin is the only sign, or `isRunning` where that is given.
  */
-export function endWithParent(events: ProcessEvents, lifecycle: Lifecycle, clock: Clock): void {
+export function endWithParent(
+  events: ProcessEvents,
+  lifecycle: Lifecycle,
+  clock: Clock,
+  isRunning: (pid: number) => boolean = () => true,
+): void {
   const parent = events.ppid;
   const poll = (): void => {
     clock.after(PARENT_POLL_MS, () => {
-      if (events.ppid === parent) poll();
+      if (events.ppid === parent && isRunning(parent)) poll();
       else void lifecycle.shutdown(0);
     });
   };

@@ -2,7 +2,7 @@ import { serve } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../protocol/errors.ts";
 import { type Command, parseCommand } from "./args.ts";
-import { type Environment, readConfig, skillsDirectory, wantsColor } from "./env.ts";
+import { type Environment, identityOf, readConfig, skillsDirectory, wantsColor } from "./env.ts";
 import { helpText, terminalHint } from "./help.ts";
 import { describeSafely } from "./lifecycle.ts";
 import type { Output } from "./output.ts";
@@ -26,8 +26,8 @@ export interface Host {
   readonly onShutdown: (hook: () => Promise<void>) => void;
 }
 
-/** 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. */
-export type ExitCode = 0 | 1 | 2;
+/** 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. */
+export type ExitCode = 0 | 1 | 2 | 3 | 4;
 
 /** Runs the command line to its end. Never rejects: a failure is explained on stderr. */
 export async function run(host: Host): Promise<ExitCode> {
@@ -58,7 +58,9 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
     case "serve": {
       const config = readConfig(env);
       if (host.stdinIsTerminal) host.err(`${terminalHint(host.bundle)}\n`);
-      await serve({ config, version, clock, env, cwd: host.cwd, home: host.home, onShutdown });
+      const identity = identityOf(env, host.cwd);
+      const { cwd, home, bundle } = host;
+      await serve({ config, version, clock, env, cwd, home, identity, bundle, onShutdown });
       return 0;
     }
     case "demo": {
@@ -88,6 +90,20 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       const { installSkill } = await import("./commands.ts");
       const dir = command.dir ?? skillsDirectory(env, host.home);
       return installSkill({ bundle: host.bundle, dir, force: command.force, output });
+    }
+    case "wake": {
+      const { serverSearch, wake } = await import("./waking.ts");
+      const search = serverSearch(env, identityOf(env, process.cwd()));
+      const { tunnelId, timeoutMs } = command;
+      return wake({ ...search, tunnelId, timeoutMs, clock, output });
+    }
+    case "wake-watch": {
+      const { serverSearch, wakeWatch } = await import("./waking.ts");
+      const search = serverSearch(env, identityOf(env, process.cwd()));
+      const ending = new AbortController();
+      onShutdown(async () => ending.abort());
+      await wakeWatch({ ...search, tunnelId: command.tunnelId, clock, output, signal: ending.signal });
+      return 0;
     }
   }
 }

@@ -8,6 +8,7 @@ import * as z from "zod";
 import type { ClientProgram } from "../protocol/card.ts";
 import { asTunnelError, TunnelError } from "../protocol/errors.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { TunnelId } from "../session/handle.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Fence } from "./fence.ts";
 import { failure, success, type Payload } from "./result.ts";
@@ -19,6 +20,8 @@ export interface ToolServices {
   readonly sessions: () => Promise<Sessions>;
   /** Nobody is there to confirm anything: the human has said so. */
   readonly isUnattended: boolean;
+  /** What can wake an agent that has ended its turn, for one tunnel. */
+  readonly wake: (tunnelId: TunnelId) => Payload;
 }
 
 /** One call. */
@@ -100,7 +103,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
         // Its arrival is the proof that the results of earlier calls have been received.
         sessions.callArrived();
         unread = sessions.unread;
-        const { clock, fence } = services;
+        const { clock, fence, wake } = services;
         const { id, signal } = context.mcpReq;
         const payload = await tool.run(input, {
           id,
@@ -109,6 +112,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
           client: clientOf(server, context),
           clock,
           fence,
+          wake,
           progress: progressOf(context),
         });
         return success(payload);

@@ -1,13 +1,22 @@
 import { McpServer } from "@modelcontextprotocol/server";
 import { register, type ToolServices } from "./define-tool.ts";
+import { CHANNEL_CAPABILITY, CHANNEL_INSTRUCTIONS } from "./channel.ts";
 import { INSTRUCTIONS } from "./instructions.ts";
 import { registerPrompts } from "./prompts.ts";
 import { TOOLS } from "./tools/index.ts";
 
 /** One MCP server. It is made once or twice per connection (probe, then real), so it holds no state of its own. */
-export function createServer(version: string, services: ToolServices): McpServer {
+export function createServer(version: string, services: ToolServices, hasChannel = false): McpServer {
   const info = { name: "tunnel-mcp", title: "Tunnel between agents", version };
-  const server = new McpServer(info, { instructions: INSTRUCTIONS });
+  const server = new McpServer(
+    info,
+    hasChannel
+      ? {
+          instructions: `${INSTRUCTIONS}\n\n${CHANNEL_INSTRUCTIONS}`,
+          capabilities: { experimental: CHANNEL_CAPABILITY },
+        }
+      : { instructions: INSTRUCTIONS },
+  );
   for (const tool of TOOLS) register(server, tool, services);
   registerPrompts(server);
   return server;

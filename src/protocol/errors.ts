@@ -141,6 +141,21 @@ export const ERRORS = {
     next: "Call again with tunnelId set to one of the listed tunnels.",
     retryable: false,
   },
+  "no-server": {
+    message: "no tunnel-mcp server of this user has a tunnel here",
+    next: "Open or join a tunnel first (tunnel_open, tunnel_join), then run the command as the same user on the same machine.",
+    retryable: true,
+  },
+  "server-ambiguous": {
+    message: "several servers have tunnels, and nothing tells which one is meant",
+    next: "Run it again with --tunnel and one of the listed tunnels.",
+    retryable: false,
+  },
+  "control-failed": {
+    message: "the running server does not answer at its local endpoint",
+    next: "Try again. If it persists, use tunnel_listen in the client that runs the server.",
+    retryable: true,
+  },
   "tunnel-unknown": {
     message: "there is no tunnel with this tunnelId here",
     next: "Call tunnel_status to see the open tunnels.",

@@ -29,4 +29,6 @@ export interface Config {
   readonly shareRoots: readonly string[];
   /** Single files that a human lets through although they look like a secret. */
   readonly shareAllow: readonly string[];
+  /** Whether a client that takes channels may be woken by an event of this server. */
+  readonly channel: boolean;
 }

@@ -57,6 +57,8 @@ export class Inbox {
   #returned = 0;
   #offers: Offer[] = [];
   #closed = false;
+  readonly #watchers = new Set<() => void>();
+  #arrived = 0;
 
   constructor(options: { self: MemberId; clock: Clock; start: number }) {
     this.#self = options.self;
@@ -83,6 +85,21 @@ export class Inbox {
     for (const [, entry] of this.#log.after(0)) if (entry.kind === "chat") yield entry;
   }
 
+  /** How often something came that concerns the agent, the end included: two counts tell whether anything did. */
+  get arrived(): number {
+    return this.#arrived;
+  }
+
+  /** The place in the log where the next batch begins: it moves when something is taken, and back when that fails. */
+  get position(): number {
+    return this.#place().position;
+  }
+
+  /** Calls `watcher` whenever something has come, has become unread again, or the room is over. It must not throw. */
+  watch(watcher: () => void): void {
+    this.#watchers.add(watcher);
+  }
+
   append(entry: Entry): void {
     // What came before this side's first entry was never its to read.
     if (this.#read.position === 0)
@@ -90,7 +107,7 @@ export class Inbox {
     const before = this.#log.end;
     this.#log.append(entry);
     this.onEntry();
-    if (this.#concerns(entry)) return this.#waiters.wake();
+    if (this.#concerns(entry)) return this.#came();
     // Own words are no news: whoever has everything before them has them, too.
     const here = { position: this.#log.end, seq: entry.seq };
     const last = this.#offers.at(-1);
@@ -108,13 +125,14 @@ export class Inbox {
     // Of what changes to and fro only the last word counts.
     if (about !== undefined && known === news) return;
     this.#log.append({ kind: "notice", seq: this.lastSeq, ts: this.#clock.now(), ...notice });
-    this.#waiters.wake();
+    this.#came();
   }
 
   /** The room is over: nobody waits any longer. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
-    this.#waiters.wake();
+    this.#came();
   }
 
   /** A new call has arrived: what earlier calls returned has reached the agent. */
@@ -130,6 +148,8 @@ export class Inbox {
     if (offer === undefined) return;
     this.#offers = this.#offers.slice(0, at);
     if (offer.from.position < this.#read.position) this.#read = offer.from;
+    // Another call may be waiting at this moment, and what it waits for is there again.
+    this.#tell();
   }
 
   /** What the agent has not read, from the reading position; moves nothing until {@link settle}. */
@@ -184,6 +204,16 @@ export class Inbox {
     const { trimmedTo } = this.#log;
     const gap = from.seq < trimmedTo ? { fromSeq: from.seq + 1, toSeq: trimmedTo } : undefined;
     return { entries, to, more, gap };
+  }
+
+  #came(): void {
+    this.#arrived += 1;
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#waiters.wake();
+    for (const watcher of this.#watchers) watcher();
   }
 
   #countAfter(position: number): number {

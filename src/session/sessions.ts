@@ -45,6 +45,7 @@ export class Sessions {
   /** Links being joined at this moment, so that two calls cannot use one up together. */
   readonly #joining = new Set<string>();
   readonly #listeners = new Set<(change: SessionsChange) => void>();
+  readonly #watchers = new Set<() => void>();
   #opening = 0;
   #isShutDown = false;
 
@@ -76,6 +77,15 @@ export class Sessions {
   /** Of all tunnels together. */
   get unread(): number {
     return this.all.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
+  }
+
+  /**
+   * Calls `watcher` whenever there is a new tunnel, or something has come or ended in one of them; the returned function
+   * ends that. It must not throw, and is told nothing: it looks for itself.
+   */
+  watch(watcher: () => void): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
   }
 
   /** @throws {TunnelError} goal-invalid, name-invalid, too-many-tunnels, and all of the provider and the relay */
@@ -235,6 +245,12 @@ export class Sessions {
     this.#tunnels.set(tunnelId, tunnel);
     inbox.onEntry = () => this.#changed({ what: "transcript", tunnelId });
     this.#changed({ what: "tunnels" });
+    inbox.watch(() => this.#tell());
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const watcher of this.#watchers) watcher();
   }
 
   /** What the others are told of where this side works, unless its human has switched that off. */

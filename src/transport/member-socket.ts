@@ -12,14 +12,7 @@ import type { MemberEffect } from "../protocol/member-io.ts";
 import type { Member } from "../protocol/member.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
-import {
-  answerPings,
-  generateMask,
-  hangUp,
-  messageBytes,
-  sendBounded,
-  SOCKET_OPTIONS,
-} from "./sockets.ts";
+import { answerPings, generateMask, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
 /** Opens a WebSocket. */
 export type Dial = (url: string, lookup: LookupFunction) => WebSocket;

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { chmod, lstat, mkdir, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { stat } from "node:fs/promises";
 
 /** Larger than any cloudflared so far (40 MB packed, 60 MB unpacked), small enough not to fill a disk. */
 export const MAX_BINARY_BYTES = 256 * 1024 * 1024;
@@ -41,27 +40,4 @@ export async function isWorldWritable(directory: string, platform: string): Prom
   } catch {
     return true;
   }
-}
-
-/**
- * Makes the directory, or checks the one that is there: a real directory (not a link) of this user, open to nobody
- * else. Wrong permissions of an own directory are corrected; anything else is an error, since whoever controls the
- * directory could exchange the program between its check and its start.
- */
-export async function ensurePrivateDirectory(path: string, platform: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
-    if (!isCode(error, "EEXIST")) throw error;
-  });
-  const found = await lstat(path);
-  if (!found.isDirectory()) throw new Error("the cache path is not a directory");
-  if (platform === "win32") return;
-  if (process.getuid !== undefined && found.uid !== process.getuid()) {
-    throw new Error("the cache directory belongs to another user");
-  }
-  if ((found.mode & 0o077) !== 0) await chmod(path, 0o700);
-}
-
-export function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

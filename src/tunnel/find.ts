@@ -1,9 +1,10 @@
 import { lstat } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { TunnelError } from "../protocol/errors.ts";
+import { ensurePrivateDirectory } from "../runtime/private-directory.ts";
 import { reportedVersion } from "./command.ts";
 import type { BinaryEnvironment } from "./environment.ts";
-import { ensurePrivateDirectory, isRunnableFile, isWorldWritable, sha256OfFile } from "./files.ts";
+import { isRunnableFile, isWorldWritable, sha256OfFile } from "./files.ts";
 import { isSupportedVersion, type PinnedRelease } from "./pins.ts";
 
 export type BinaryOrigin = "explicit" | "cache" | "path" | "npm";

@@ -16,6 +16,10 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["install-skill", { kind: "install-skill", dir: undefined, force: false }],
   ["install-skill --dir /a/b", { kind: "install-skill", dir: "/a/b", force: false }],
   ["install-skill --force --dir=/a/b", { kind: "install-skill", dir: "/a/b", force: true }],
+  ["wake", { kind: "wake", tunnelId: undefined, timeoutMs: undefined }],
+  ["wake --tunnel 1d --timeout 90", { kind: "wake", tunnelId: "1d", timeoutMs: 90_000 }],
+  ["wake --watch", { kind: "wake-watch", tunnelId: undefined }],
+  ["wake --watch --tunnel=1d", { kind: "wake-watch", tunnelId: "1d" }],
 ];
 
 test.each(UNDERSTOOD)("understands: %s", (args, command) => {
@@ -35,6 +39,11 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["install-skill --dir --force", "--dir needs a value"],
   ["install-skill --force=yes", "--force takes no value"],
   ["install-skill /a/b", "unexpected argument /a/b"],
+  ["wake up", "unexpected argument up"],
+  ["wake --timeout 0", "--timeout must be a whole number of seconds from 1 to 86400"],
+  ["wake --timeout 86401", "--timeout must be a whole number of seconds from 1 to 86400"],
+  ["wake --timeout 1e3", "--timeout must be a whole number of seconds from 1 to 86400"],
+  ["wake --watch --timeout 5", "--watch goes on for ever: leave --timeout out"],
 ];
 
 test.each(REFUSED)("refuses: %s", (args, message) => {

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { readConfig, skillsDirectory, wantsColor, withoutSettings } from "../../src/cli/env.ts";
+import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../../src/cli/env.ts";
 import { TunnelError } from "../../src/protocol/errors.ts";
 import type { Config } from "../../src/session/config.ts";
 
@@ -21,6 +21,7 @@ const DEFAULTS: Config = {
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],
+  channel: false,
 };
 
 test("without variables the defaults hold, and an empty variable is no variable", () => {
@@ -43,6 +44,7 @@ const GOOD: readonly [name: string, value: string, expected: Partial<Config>][] 
   ["TUNNEL_DOH", "off", { doh: false }],
   ["TUNNEL_DOH", "on", {}],
   ["TUNNEL_STANDBY", "off", { standby: false }],
+  ["TUNNEL_CHANNEL", "on", { channel: true }],
   ["TUNNEL_IDLE_MINUTES", "1440", { idleMinutes: 1_440 }],
   ["TUNNEL_INVITE_MINUTES", "1", { inviteMinutes: 1 }],
   ["TUNNEL_SKIP_REACHABILITY_CHECK", "1", { skipReachabilityCheck: true }],
@@ -158,3 +160,11 @@ function refusal(env: Record<string, string>): TunnelError {
   }
   throw new Error("the environment was accepted");
 }
+
+test("Claude Code tells what it starts to which session and folder it belongs; else the folder is the own one", () => {
+  const told = { CLAUDE_CODE_SESSION_ID: "5e55", CLAUDE_PROJECT_DIR: "/work/shop" };
+  expect(identityOf(told, "/work/shop/api")).toEqual({ session: "5e55", place: "/work/shop" });
+  const nothing = { session: undefined, place: "/work" };
+  expect(identityOf({}, "/work")).toEqual(nothing);
+  expect(identityOf({ CLAUDE_CODE_SESSION_ID: "", CLAUDE_PROJECT_DIR: "" }, "/work")).toEqual(nothing);
+});

@@ -98,6 +98,18 @@ test("a server ends when its parent is another process than before", async () =>
   expect(exits).toEqual([0]);
 });
 
+test("where the system keeps naming a parent that is gone, its absence ends the program", async () => {
+  const { process, lifecycle, clock, exits } = setUp();
+  const running = new Set([process.ppid]);
+  endWithParent(process, lifecycle, clock, (pid) => running.has(pid));
+  clock.advance(3_000);
+  expect(exits).toEqual([]);
+  running.clear();
+  clock.advance(3_000);
+  await lifecycle.shutdown(9);
+  expect(exits).toEqual([0]);
+});
+
 test("a log shows our own errors in full, and of others only what cannot be a secret", () => {
   expect(describeSafely(new TunnelError("port-in-use"))).toBe(
     "port-in-use: the port in TUNNEL_PORT is in use by another program",

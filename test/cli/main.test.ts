@@ -46,13 +46,22 @@ test.each([[[]], [["doctor"]]])(
 test("the help fits a terminal and names every command and variable", () => {
   const text = helpText("1.2.3", "/opt/tunnel-mcp.cjs");
   expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(90);
-  for (const name of ["demo", "doctor", "install-skill", "--dir PATH", "--force", "--help", "--version"]) {
+  for (const name of [
+    "demo",
+    "doctor",
+    "install-skill",
+    "wake",
+    "--dir PATH",
+    "--force",
+    "--help",
+    "--version",
+  ]) {
     expect(text).toContain(`  ${name}`);
   }
   const source = readFileSync(new URL("../../src/cli/env.ts", import.meta.url), "utf8");
   const variables = new Set(source.match(/TUNNEL_[A-Z_]+/g));
   expect(new Set(text.match(/TUNNEL_[A-Z_]+/g))).toEqual(variables);
-  expect(variables.size).toBe(12);
+  expect(variables.size).toBe(13);
   expect(text).toContain("  claude mcp add tunnel -- node /opt/tunnel-mcp.cjs\n");
 });
 

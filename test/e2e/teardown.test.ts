@@ -109,7 +109,8 @@ describe("the end of a server", () => {
     const [start] = starts(state);
     const port = localPort(start ?? { args: [] });
     expect(await accepts(port)).toBe(true);
-    expect(box.left()).toHaveLength(1);
+    // The folder of cloudflared, and that of the local endpoint.
+    await until("both are there", () => box.left().length === 2);
     end(server);
     expect(await exited).toEqual([0, null]);
     await gone(start?.pid ?? 0);

@@ -60,7 +60,13 @@ class Bench {
   async connect(): Promise<void> {
     const [near, far] = InMemoryTransport.createLinkedPair();
     const { clock, sessions } = this;
-    await createServer("0", { clock, fence: new Fence(), sessions: async () => sessions, isUnattended: false }).connect(far);
+    await createServer("0", {
+      clock,
+      fence: new Fence(),
+      sessions: async () => sessions,
+      isUnattended: false,
+      wake: () => ({}),
+    }).connect(far);
     await this.client.connect(near);
   }
 

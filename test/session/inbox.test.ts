@@ -286,4 +286,45 @@ describe("waiting", () => {
     await inbox.wait(1_000, never);
     await inbox.wait(0, never);
   });
+
+  it("goes on with what another call had taken and was cancelled", async () => {
+    const inbox = inboxOf(chat(1));
+    inbox.take("a", 9);
+    const waiting = inbox.wait(1_000, never);
+    inbox.cancelled("a");
+    await waiting;
+    expect(inbox.take("b", 9).entries).toMatchObject([{ redelivered: true }]);
+  });
+});
+
+describe("a watcher", () => {
+  it("is called for what comes, what comes back and the end; not for own words, and not for reading", () => {
+    const inbox = inboxOf();
+    const seen: [arrived: number, unread: number][] = [];
+    inbox.watch(() => seen.push([inbox.arrived, inbox.unread]));
+    inbox.append(chat(1));
+    inbox.append(chat(2, true));
+    inbox.take("a", 9);
+    inbox.cancelled("a");
+    inbox.cancelled("a");
+    inbox.notify(alarm("ben"));
+    inbox.settle();
+    inbox.close();
+    inbox.close();
+    expect(seen).toEqual([
+      [1, 1],
+      [1, 1],
+      [2, 2],
+      [3, 2],
+    ]);
+  });
+
+  it("sees by the place whether anything was taken: it moves ahead, and back when that call fails", () => {
+    const inbox = inboxOf(chat(1), chat(2));
+    const start = inbox.position;
+    inbox.take("a", 9);
+    expect(inbox.position).toBeGreaterThan(start);
+    inbox.cancelled("a");
+    expect(inbox.position).toBe(start);
+  });
 });

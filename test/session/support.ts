@@ -31,6 +31,7 @@ export const CONFIG: Config = {
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],
+  channel: false,
 };
 
 export function sessionsOn(

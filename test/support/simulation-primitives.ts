@@ -102,6 +102,10 @@ export function cheapPrimitives(seed: number): Primitives {
     verifySignature: (publicKey, message, sig) => equalBytes(signature(publicKey, message), sig),
     chachaSeal: (key, nonce, text, associated) =>
       concat(text, mixed(TAG_BYTES, key, nonce, associated, text)),
+    chachaSealInto: (out, key, nonce, plaintext, associated) => {
+      const text = concat(...plaintext);
+      out.set(concat(text, mixed(TAG_BYTES, key, nonce, associated, text)));
+    },
     chachaOpen: (key, nonce, sealed, associated) => {
       if (sealed.length < TAG_BYTES) return undefined;
       const text = sealed.subarray(0, -TAG_BYTES);

@@ -33,7 +33,7 @@ export function offerOf(content: Bytes, change: Partial<FileOffer> = {}): FileOf
 
 export const ownerOf = (guest: Guest): Guest["member"]["self"] => guest.member.self;
 
-/** The chunks of one stream of a file, as an honest sender makes them. */
+/** The chunks of one stream of a file, as an honest sender makes them; without their messages, so that a test may send one twice. */
 export function chunksOf(
   offer: FileOffer,
   content: Bytes,
@@ -45,7 +45,7 @@ export function chunksOf(
   for (let offset = from; ; offset += piece) {
     const part = content.subarray(offset, offset + piece);
     const final = offset + part.length >= content.length;
-    chunks.push({ stream, offset, final, sealed: cipher.seal(part, { offset, final }) });
+    chunks.push({ stream, offset, final, sealed: cipher.seal(part, { offset, final }).sealed });
     if (final) return chunks;
   }
 }

@@ -16,7 +16,7 @@ function nextStep(tunnel: OpenTunnel, found: number): string | undefined {
       return "The connection to the host is being restored by itself; what was said waits. Go on with other work and listen again later.";
     case "open":
       if (found > 0) return undefined;
-      return "Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop.";
+      return "Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop. With nothing else to do, run wake.command (tunnel_status) in the background, if you can, and end your turn.";
   }
 }
 

@@ -24,7 +24,7 @@ function describe(tunnel: OpenTunnel, call: ToolCall): Payload {
     ...(tunnel.role === "host" ? hostView(tunnel, now) : memberSideView(tunnel, now)),
     ...filesView(tunnel),
     alarms: tunnel.alarms.length === 0 ? undefined : tunnel.alarms.map(errorView),
-    ...endView(tunnel),
+    ...(tunnel.end === undefined ? { wake: call.wake(tunnel.tunnelId) } : endView(tunnel)),
   };
 }
 
@@ -55,7 +55,7 @@ export const statusTool = defineTool({
   title: "Status",
   description:
     "Shows the state of a tunnel: role, goal, health of the connection, who is there and how far each has read, " +
-    "pending invites, unread messages, alarms, when it ends by itself, and the safety code of each pairing for the two humans to compare. " +
+    "pending invites, unread messages, alarms, when it ends by itself, what can wake this agent, and the safety code of each pairing for the two humans to compare. " +
     "Without a tunnelId and with several tunnels open it shows all of them. Works without any tunnel, too. With " +
     "`saveTranscript` it also writes what was said into a new file, for your human.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },

@@ -1,0 +1,176 @@
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { chmod, rm, rmdir } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { asTunnelError, TunnelError } from "../protocol/errors.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { ensurePrivateDirectory } from "../runtime/private-directory.ts";
+import type { Sessions } from "../session/sessions.ts";
+import type { Actions } from "./actions.ts";
+import { removeStale, resolved, writeDescriptor, type Identity } from "./descriptor.ts";
+import { MAX_REQUEST_BYTES, parseJson, readLine, requestSchema, type Answer } from "./messages.ts";
+import { endpointIn } from "./places.ts";
+
+export interface EndpointOptions {
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  readonly actions: Actions;
+  readonly identity: Identity;
+  /** Where its descriptor may lie, the most wanted first. */
+  readonly folders: readonly string[];
+  readonly platform: string;
+  readonly pid: number;
+}
+
+/** `unopened` until there is a tunnel; `unavailable` where no folder could be used. */
+export type EndpointState = "unopened" | "open" | "unavailable" | "closed";
+
+/** Whoever needs more is no command of ours. */
+export const MAX_CONNECTIONS = 32;
+/** From connecting to the end of the request. */
+export const REQUEST_MS = 5_000;
+/** Until whoever asked has read the answer. */
+const READ_MS = 30_000;
+const TOKEN_BYTES = 32;
+/** Another server may remove the folder, empty as it finds it, at the moment at which this one comes. */
+const TRIES = 3;
+
+interface Listening {
+  readonly server: Server;
+  readonly folder: string;
+  readonly descriptor: string;
+}
+
+/**
+ * The local endpoint of a running server, for other commands of the same user. It exists from the first tunnel on and not
+ * before, and nothing is left of it after a clean end. A request must carry the token of the descriptor, which only this
+ * user can read. Not being able to open it is no error: tunnels work without.
+ */
+export class Endpoint {
+  readonly #options: EndpointOptions;
+  readonly #token = randomBytes(TOKEN_BYTES).toString("base64url");
+  readonly #sockets = new Set<Socket>();
+  readonly #stopWatching: () => void;
+  #opening: Promise<void> | undefined;
+  #listening: Listening | undefined;
+  #state: EndpointState = "unopened";
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#stopWatching = options.sessions.watch(() => {
+      this.#stopWatching();
+      this.#opening = this.#open();
+    });
+  }
+
+  get state(): EndpointState {
+    return this.#state;
+  }
+
+  /** How many are asking at this moment. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** Resolves when nothing is left of it. Idempotent. */
+  async close(): Promise<void> {
+    this.#stopWatching();
+    this.#state = "closed";
+    await this.#opening;
+    const listening = this.#listening;
+    this.#listening = undefined;
+    if (listening !== undefined) await this.#remove(listening);
+  }
+
+  async #open(): Promise<void> {
+    const listening = await this.#tryFolders();
+    this.#listening = listening;
+    // Closed meanwhile: whoever closes waits for this and removes it.
+    if (this.#state !== "closed") this.#state = listening === undefined ? "unavailable" : "open";
+  }
+
+  async #tryFolders(): Promise<Listening | undefined> {
+    for (const folder of this.#options.folders) {
+      for (let tries = 0; tries < TRIES; tries += 1) {
+        const listening = await this.#openIn(folder).catch((error: unknown) => asTunnelError(error));
+        if (!(listening instanceof TunnelError)) return listening;
+      }
+    }
+    return undefined;
+  }
+
+  async #openIn(folder: string): Promise<Listening> {
+    const { identity, platform, pid } = this.#options;
+    const endpoint = endpointIn(folder, { pid, unique: randomBytes(8).toString("hex"), platform });
+    if (endpoint === undefined) throw new TunnelError("control-failed");
+    await ensurePrivateDirectory(folder, platform);
+    await removeStale(folder);
+    const server = createServer((socket) => this.#accept(socket));
+    server.maxConnections = MAX_CONNECTIONS;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject).listen(endpoint, resolve);
+    });
+    // Whatever fails later concerns one connection, and never the tunnels.
+    server.on("error", () => undefined);
+    server.unref();
+    try {
+      if (platform !== "win32") await chmod(endpoint, 0o600);
+      const descriptor = { pid, endpoint, token: this.#token, ...(await resolved(identity)) };
+      return { server, folder, descriptor: await writeDescriptor(folder, descriptor, platform) };
+    } catch (error) {
+      server.close();
+      throw error;
+    }
+  }
+
+  async #remove({ server, folder, descriptor }: Listening): Promise<void> {
+    await rm(descriptor, { force: true });
+    const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+    // Not empty: another server of this user has its descriptor in it.
+    await rmdir(folder).catch(() => undefined);
+  }
+
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.unref();
+    socket.on("error", () => socket.destroy()).once("close", () => void this.#sockets.delete(socket));
+    void this.#serve(socket);
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    const { clock } = this.#options;
+    const late = clock.after(REQUEST_MS, () => socket.destroy());
+    const line = await readLine(socket, MAX_REQUEST_BYTES);
+    late();
+    if (line === undefined) return void socket.destroy();
+    const gone = new AbortController();
+    socket.once("close", () => gone.abort());
+    const answer = await this.#answer(line, gone.signal);
+    if (socket.destroyed) return;
+    const unread = clock.after(READ_MS, () => socket.destroy());
+    socket.once("close", unread);
+    socket.end(`${JSON.stringify(answer)}\n`);
+  }
+
+  /** Never rejects. Whoever does not have the token learns that alone. */
+  async #answer(line: string, signal: AbortSignal): Promise<Answer> {
+    const { sessions, clock, actions } = this.#options;
+    const request = requestSchema.safeParse(parseJson(line));
+    if (!request.success || !this.#isToken(request.data.token)) return { ok: false, code: "control-failed" };
+    const { action, input } = request.data;
+    const known = Object.hasOwn(actions, action) ? actions[action] : undefined;
+    if (known === undefined) return { ok: false, code: "control-failed" };
+    try {
+      return { ok: true, result: await known.run(input, { sessions, clock, signal }) };
+    } catch (thrown) {
+      return { ok: false, code: asTunnelError(thrown).code };
+    }
+  }
+
+  #isToken(token: string): boolean {
+    const given = Buffer.from(token);
+    const own = Buffer.from(this.#token);
+    return given.length === own.length && timingSafeEqual(given, own);
+  }
+}

@@ -1,0 +1,201 @@
+import { toBase64url, toHex, type Bytes } from "../../src/protocol/bytes.ts";
+import { TunnelError, type ErrorCode } from "../../src/protocol/errors.ts";
+import type { MemberId } from "../../src/protocol/ids.ts";
+import type { FileOffer } from "../../src/protocol/offer.ts";
+import type { Utterance } from "../../src/protocol/participant.ts";
+import {
+  chunkPrice,
+  type Chunk,
+  type StopReason,
+  type StreamFrame,
+  type StreamId,
+  type StreamOpen,
+  type StreamRequest,
+} from "../../src/protocol/streams.ts";
+import type { FileEntry } from "../../src/protocol/transcript.ts";
+import { Files, type Download } from "../../src/session/files/files.ts";
+import type { FileSink, FileSource, StreamPort } from "../../src/session/files/port.ts";
+import type { Notice } from "../../src/session/notice.ts";
+import { FakeClock, settle } from "./fake-tunnel-clock.ts";
+import { chunksOf } from "./streaming.ts";
+import { nodePrimitives } from "./wire.ts";
+
+/** A file that is only in memory, and as broken as a test wants. */
+export class MemorySource implements FileSource {
+  readonly size: number;
+  readonly sha256: string;
+  /** What reading ends with, from this offset on. */
+  failure: { readonly from: number; readonly code: ErrorCode } | undefined;
+  isClosed = false;
+  readonly #content: Bytes;
+
+  constructor(content: Bytes) {
+    this.#content = content;
+    this.size = content.length;
+    this.sha256 = toHex(nodePrimitives.sha256(content));
+  }
+
+  async read(offset: number, length: number): Promise<Bytes> {
+    await Promise.resolve();
+    if (this.failure !== undefined && offset >= this.failure.from) throw new TunnelError(this.failure.code);
+    return this.#content.subarray(offset, offset + length);
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+}
+
+/** A place for a file that remembers what was done to it. */
+export class MemorySink implements FileSink {
+  readonly parts: Bytes[] = [];
+  state: "open" | "committed" | "aborted" = "open";
+  failure: ErrorCode | undefined;
+  /** Writing waits for this. */
+  gate: Promise<void> = Promise.resolve();
+
+  get content(): Bytes {
+    return new Uint8Array(Buffer.concat(this.parts));
+  }
+
+  async write(contents: readonly Bytes[]): Promise<void> {
+    await this.gate;
+    if (this.failure !== undefined) throw new TunnelError(this.failure);
+    this.parts.push(...contents);
+  }
+
+  async commit(sha256: string): Promise<void> {
+    await Promise.resolve();
+    if (toHex(nodePrimitives.sha256(this.content)) !== sha256) throw new TunnelError("file-hash-mismatch");
+    this.state = "committed";
+  }
+
+  abort(): Promise<void> {
+    if (this.state === "open") this.state = "aborted";
+    return Promise.resolve();
+  }
+}
+
+/** The tunnel, as a test scripts it. */
+export class ScriptedPort implements StreamPort {
+  readonly requests: (StreamRequest & { readonly stream: StreamId })[] = [];
+  readonly frames: Exclude<StreamFrame, StreamOpen>[] = [];
+  readonly chunks: Chunk[] = [];
+  readonly members = new Set<MemberId>();
+  isConnected = true;
+  /** What the other side has let come, of all streams. */
+  credit = Number.POSITIVE_INFINITY;
+  #last = 0;
+
+  openStream(request: StreamRequest): StreamId | undefined {
+    if (!this.isConnected) return undefined;
+    this.#last += 1;
+    this.requests.push({ ...request, stream: this.#last });
+    return this.#last;
+  }
+
+  stream(frame: Exclude<StreamFrame, StreamOpen>): void {
+    this.frames.push(frame);
+  }
+
+  sendChunk(chunk: Chunk): boolean {
+    if (chunkPrice(chunk) > this.credit) return false;
+    this.credit -= chunkPrice(chunk);
+    this.chunks.push(chunk);
+    return true;
+  }
+
+  async writable(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  isMember(id: MemberId): boolean {
+    return this.members.has(id);
+  }
+
+  /** Bytes that have been let come on a stream. */
+  granted(stream: StreamId): number {
+    const opened = this.requests.find((request) => request.stream === stream)?.credit ?? 0;
+    const more = this.frames.flatMap((frame) =>
+      frame.t === "credit" && frame.stream === stream ? [frame.bytes] : [],
+    );
+    return more.reduce((sum, bytes) => sum + bytes, opened);
+  }
+
+  stops(): string[] {
+    return this.frames.flatMap((frame) => (frame.t === "stop" ? [frame.reason] : []));
+  }
+}
+
+/** The files of one side, everything around them scripted. */
+export class FileScene {
+  readonly clock = new FakeClock();
+  readonly port = new ScriptedPort();
+  readonly notices: Notice[] = [];
+  readonly said: Utterance[] = [];
+  sayFailure: ErrorCode | undefined;
+  readonly files = new Files({
+    port: this.port,
+    primitives: nodePrimitives,
+    clock: this.clock,
+    say: async (utterance) => {
+      await Promise.resolve();
+      if (this.sayFailure !== undefined) throw new TunnelError(this.sayFailure);
+      this.said.push(utterance);
+      return { status: "sent", seq: this.said.length };
+    },
+    notify: (notice) => this.notices.push(notice),
+  });
+
+  constructor(owner: MemberId) {
+    this.port.members.add(owner);
+  }
+
+  /** Somebody else offers a file; gives its id. */
+  hears(offer: FileOffer, from: MemberId): string {
+    const spoken = {
+      from,
+      fromName: "ben",
+      own: false,
+      intent: undefined,
+      replyTo: undefined,
+      to: undefined,
+    };
+    const entry: FileEntry = { kind: "file", seq: 1, ts: 0, ...spoken, offer };
+    this.files.heard(entry);
+    return toBase64url(offer.id);
+  }
+
+  async receive(offer: FileOffer, from: MemberId, target = "/x") {
+    const sink = new MemorySink();
+    const download = await this.files.receive(this.hears(offer, from), target, () => Promise.resolve(sink));
+    await settle();
+    return { sink, download };
+  }
+
+  /** Serves the stream that was asked for last, `count` chunks of it, then ends it for this reason. */
+  async serve(
+    offer: FileOffer,
+    content: Bytes,
+    options: { count?: number; stop?: StopReason; piece?: number } = {},
+  ) {
+    const request = this.port.requests.at(-1);
+    if (request === undefined) throw new Error("nothing was asked for");
+    const { stream, offset } = request;
+    const { count = Number.POSITIVE_INFINITY, stop, piece = 1_000 } = options;
+    const salt = nodePrimitives.random(32);
+    this.files.happened({ t: "start", stream, salt });
+    for (const chunk of chunksOf(offer, content, { salt, stream, from: offset, piece }).slice(0, count)) {
+      this.files.happened({ t: "chunk", ...chunk });
+      await settle();
+    }
+    if (stop !== undefined) this.files.happened({ t: "stop", stream, reason: stop });
+    await settle();
+  }
+}
+
+/** How a download stands, in short. */
+export function outcomeOf({ state }: Download): string {
+  return state.name === "failed" ? state.error.code : state.name;
+}
