@@ -43,4 +43,5 @@ void run({
   home: homedir(),
   bundle: fileURLToPath(import.meta.url),
   onShutdown: lifecycle.onShutdown,
+  exitNow,
 }).then(lifecycle.shutdown);
