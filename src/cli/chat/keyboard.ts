@@ -13,6 +13,7 @@ export const PASTE_OFF = "\u001b[?2004l";
 const PASTE_START = "\u001b[200~";
 const PASTE_END = "\u001b[201~";
 const CTRL_C = "\u0003";
+const ESCAPE = "\u001b";
 /** Alt-Enter. */
 const LINE_BREAK_KEYS = ["\u001b\r", "\u001b\n"];
 
@@ -43,6 +44,7 @@ export function keyboard(
   let waiting = "";
   let pasted: string | undefined;
 
+  // One by one: of several at once readline appends all but the last to the end of the line, wherever the cursor is.
   function feed(chunk: string): void {
     // Whoever waits for the end of a paste that never comes must still be able to leave.
     if (pasted !== undefined && chunk === CTRL_C) pasted = undefined;
@@ -51,11 +53,11 @@ export function keyboard(
     while (rest !== "") {
       const mark = pasted === undefined ? PASTE_START : PASTE_END;
       const at = rest.indexOf(mark);
-      // A mark may be cut in two. A lone ESC is a key of its own, and must not wait for another.
-      const held = at === -1 ? partOf(mark, rest, pasted === undefined ? 2 : 1) : 0;
+      // A mark may be cut in two. An ESC that comes alone is a key of its own, and must not wait for another.
+      const held = at === -1 && rest !== ESCAPE ? partOf(mark, rest) : 0;
       const text = rest.slice(0, at === -1 ? rest.length - held : at);
       if (pasted !== undefined) pasted += text;
-      else if (text !== "") keys.emit("data", withBreaks(text));
+      else for (const key of withBreaks(text)) keys.emit("data", key);
       if (at === -1) {
         waiting = rest.slice(rest.length - held);
         return;
@@ -87,9 +89,9 @@ function withBreaks(keys: string): string {
   return LINE_BREAK_KEYS.reduce((text, key) => text.replaceAll(key, BREAK), keys);
 }
 
-/** How many characters at the end of `text`, and at least `least`, are the beginning of `mark`. */
-function partOf(mark: string, text: string, least: number): number {
-  for (let length = Math.min(mark.length - 1, text.length); length >= least; length -= 1) {
+/** How many characters at the end of `text` are the beginning of `mark`. */
+function partOf(mark: string, text: string): number {
+  for (let length = Math.min(mark.length - 1, text.length); length > 0; length -= 1) {
     if (text.endsWith(mark.slice(0, length))) return length;
   }
   return 0;
