@@ -19,7 +19,9 @@ export class FakeTerminal extends Writable {
   constructor(columns = 80) {
     super({ decodeStrings: false });
     this.columns = columns;
-    this.input = Object.assign(new PassThrough(), { setRawMode: (mode: boolean) => void (this.isRaw = mode) });
+    this.input = Object.assign(new PassThrough(), {
+      setRawMode: (mode: boolean) => void (this.isRaw = mode),
+    });
   }
 
   /** Keys, as a terminal sends them. */
@@ -34,7 +36,11 @@ export class FakeTerminal extends Writable {
 
   /** Rows as they stand there, without those that are empty at the end. */
   get rows(): string[] {
-    const rows = this.#rows.map((row) => Array.from(row, (char) => char ?? " ").join("").trimEnd());
+    const rows = this.#rows.map((row) =>
+      Array.from(row, (char) => char ?? " ")
+        .join("")
+        .trimEnd(),
+    );
     while (rows.at(-1) === "") rows.pop();
     return rows;
   }

@@ -54,7 +54,7 @@ function problemOf(value: unknown, error: z.ZodError): string {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   const meant = isObject ? NAMES.findIndex((name) => Object.hasOwn(value, name)) : -1;
   const [choice] = error.issues;
-  const issues = choice?.code === "invalid_union" ? choice.errors[meant] : undefined;
+  const issues = choice?.code === "invalid_union" ? choice.errors[meant] : error.issues;
   if (issues === undefined) return `the line must be an object with one of ${NAMES.join(", ")}`;
   return issues.map(({ path, message }) => [path.join("."), message].filter(Boolean).join(": ")).join("; ");
 }

@@ -1,4 +1,4 @@
-import { endView, memberViews, statusOf } from "../../mcp/views.ts";
+import { memberViews, statusOf } from "../../mcp/views.ts";
 import { inviteView, pendingView } from "../../mcp/invite-view.ts";
 import { healthView, linkView } from "../../mcp/health-view.ts";
 import type { TunnelError } from "../../protocol/errors.ts";
@@ -57,9 +57,9 @@ export class JsonView {
       case "error":
         return { event: "error", ref: event.ref, line: event.line, ...errorFields(event.error) };
       case "ended": {
-        const { cause } = event.end;
-        const why = this.#tunnel === undefined ? {} : endView(this.#tunnel)["ended"];
-        return { event: "ended", cause, ...asFields(why), undelivered: event.undelivered };
+        const { end, undelivered } = event;
+        const error = end.cause === "failed" ? errorFields(end.error) : undefined;
+        return { event: "ended", cause: end.cause, error, undelivered };
       }
     }
   }
@@ -95,10 +95,6 @@ export class JsonView {
 
 export function errorFields({ code, message, retryable }: TunnelError): Fields {
   return { code, message, next: nextStep(code), retryable };
-}
-
-function asFields(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
 function described(tunnel: OpenTunnel): Fields {

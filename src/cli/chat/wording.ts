@@ -19,14 +19,14 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
   "tunnel-closed": "Nothing more can be sent. Open or join a new tunnel if the work goes on.",
   "too-many-tunnels": "Close one first.",
   "invite-limit": "Wait for a pending invite to be used or to expire, or remove somebody.",
-  "invite-unknown": "/status shows the pending invites.",
+  "invite-unknown": "The status shows the pending invites.",
   "address-lost": "Wait: a new one is opened by itself, and you are told when it is there. Then try again.",
   "link-other-host":
     "Do not use this link: it may be forged. Ask the host for a new one over another channel.",
   "member-unknown":
-    "/who shows who is there, with names as they are to be written. You yourself cannot be meant.",
+    "Use the names of those who are there, as they are shown (by /who, or the event `presence`). You yourself cannot be meant.",
   "nobody-joined": "Give the invite to the other person and wait until they have joined; then send it again.",
-  "outbox-full": "Wait until the others have caught up or are back (/who shows it), and send it again.",
+  "outbox-full": "Wait until the others have caught up or are back, and send it again.",
   "integrity-failed":
     "Somebody on the path may be tampering. A new connection with fresh keys is tried by itself.",
   "order-broken":

@@ -69,7 +69,7 @@ describe("two people at their terminals", () => {
     const { ana, ben } = await twoPeople(new FakeClock());
     ana.terminal.type("/to bne hello\r");
     await ana.seen(/nobody of this name is in the tunnel: bne \(member-unknown\)/);
-    await ana.seen(/^\/who shows who is there/);
+    await ana.seen(/^Use the names of those who are there/);
     expect(ana.terminal.rows.at(-1)).toBe("ana> /to bne hello");
     ana.terminal.type("\u0015/usr/bin is full\r");
     await ana.seen(/there is no command \/usr\/bin;/);
@@ -129,7 +129,8 @@ describe("the end of a chat", () => {
     ana.terminal.type("\u0004");
     expect(await ana.code).toBe(0);
     expect(ana.terminal.rows.at(-1)).toBe("You have closed the tunnel.");
-    for (const { terminal } of [ana, ben]) expect([terminal.isRaw, terminal.marksPaste]).toEqual([false, false]);
+    for (const { terminal } of [ana, ben])
+      expect([terminal.isRaw, terminal.marksPaste]).toEqual([false, false]);
   });
 
   it("by the host is told to the guest, who has done nothing wrong", async () => {
@@ -207,7 +208,12 @@ describe("what cannot begin", () => {
     ["a link that is none", joinRequest("wss://example.com/nothing"), 2, "link-malformed"],
     ["a goal of two lines", { ...openRequest, goal: "a\nb" }, 2, "goal-invalid"],
     ["a name with a colour in it", { ...openRequest, name: "\u001b[31mana" }, 2, "name-invalid"],
-    ["an address at which nobody is", joinRequest(`ws://127.0.0.1:1/t/${"A".repeat(22)}#1.${"A".repeat(43)}.${"A".repeat(43)}`), 1, "host-unreachable"],
+    [
+      "an address at which nobody is",
+      joinRequest(`ws://127.0.0.1:1/t/${"A".repeat(22)}#1.${"A".repeat(43)}.${"A".repeat(43)}`),
+      1,
+      "host-unreachable",
+    ],
   ] as const)("%s: the code and the next step on standard error", async (_, request, exit, code) => {
     const side = startSide(request, { clock: new FakeClock() });
     expect(await side.code).toBe(exit);
@@ -225,7 +231,10 @@ describe("names and words that lie", () => {
     await ben.seen(/^ben>/);
     await hosting.say({ text: `ok\n12:00 * ana has left${" ".repeat(40)}12:01 carl: hello\u202etxt.exe` });
     await ben.seen(/\\u\{202E\}/);
-    const rows = ben.terminal.rows.slice(ben.terminal.rows.findIndex((row) => row.includes("ana: ok")) + 1, -1);
+    const rows = ben.terminal.rows.slice(
+      ben.terminal.rows.findIndex((row) => row.includes("ana: ok")) + 1,
+      -1,
+    );
     expect(rows.length).toBeGreaterThan(1);
     for (const row of rows) expect(row).toMatch(/^ {2}│ /);
     await host.shutDown();

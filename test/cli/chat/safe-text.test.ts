@@ -6,7 +6,11 @@ import { safeJson, safeLabel, safeText, withGutter } from "../../../src/cli/chat
 const HOSTILE: readonly [what: string, text: string, shown: string][] = [
   ["clears the screen", "a\u001b[2Jb", "a\\u{1B}[2Jb"],
   ["sets the title", "\u001b]0;you\u0007", "\\u{1B}]0;you\\u{7}"],
-  ["makes a link that leads elsewhere (OSC 8)", "\u001b]8;;http://evil\u001b\\ok", "\\u{1B}]8;;http://evil\\u{1B}\\ok"],
+  [
+    "makes a link that leads elsewhere (OSC 8)",
+    "\u001b]8;;http://evil\u001b\\ok",
+    "\\u{1B}]8;;http://evil\\u{1B}\\ok",
+  ],
   ["fills the clipboard (OSC 52)", "\u001b]52;c;cm0gLXJm\u0007", "\\u{1B}]52;c;cm0gLXJm\\u{7}"],
   ["asks the terminal to answer (DSR)", "\u001b[6n", "\\u{1B}[6n"],
   ["uses the C1 form of CSI", "\u009b31m", "\\u{9B}31m"],

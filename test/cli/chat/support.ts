@@ -39,6 +39,8 @@ export interface Side {
   seen(row: RegExp): Promise<string>;
   /** What a program writes. */
   write(command: unknown): void;
+  /** Its input ends. */
+  end(): void;
   /** What a program reads: the first event of this kind of which this holds. */
   event(name: string, holds?: (event: Event) => boolean): Promise<Event>;
   events(): Event[];
@@ -112,6 +114,7 @@ export function startSide(
     },
     write: (command) =>
       void input.write(`${typeof command === "string" ? command : JSON.stringify(command)}\n`),
+    end: () => void input.end(),
     async event(name, holds = () => true) {
       const found = (): Event | undefined => events().find((one) => one.event === name && holds(one));
       await turning(clock, `the event ${name}`, () => found() !== undefined);
