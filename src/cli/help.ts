@@ -19,11 +19,11 @@ Usage: tunnel-mcp [command]
     --invites COUNT     how many people are invited (default: 1)
     --transport NAME    cloudflared (default), or direct
     --history           those who join later are given what was said before
-    --json              for programs: events on stdout, commands on stdin, as lines of JSON
+    --json              for programs: lines of JSON in and out (docs/CLI.md)
   join [LINK]           join a tunnel and chat in it from this terminal
     --name, --json      as for open
-                        Without LINK it is asked for, unseen, or read from the first line of
-                        stdin: other users of this machine can see the arguments of a command.
+                        Without LINK it is asked for, unseen, or read from stdin's first
+                        line: other users of a machine can see the arguments of commands.
   doctor                check what a tunnel needs here, with a fix for each failure
   install-skill         teach your agent how to behave in a tunnel
     --dir PATH          skills folder (default: ~/.claude/skills)

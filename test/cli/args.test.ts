@@ -16,6 +16,33 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["install-skill", { kind: "install-skill", dir: undefined, force: false }],
   ["install-skill --dir /a/b", { kind: "install-skill", dir: "/a/b", force: false }],
   ["install-skill --force --dir=/a/b", { kind: "install-skill", dir: "/a/b", force: true }],
+  [
+    "open --goal align",
+    {
+      kind: "open",
+      goal: "align",
+      name: undefined,
+      invites: 1,
+      transport: undefined,
+      history: false,
+      json: false,
+    },
+  ],
+  [
+    "open --json --history --goal=align --name ana --invites 63 --transport direct",
+    {
+      kind: "open",
+      goal: "align",
+      name: "ana",
+      invites: 63,
+      transport: "direct",
+      history: true,
+      json: true,
+    },
+  ],
+  ["join", { kind: "join", link: undefined, name: undefined, json: false }],
+  ["join wss://h/t/r#1.k.h", { kind: "join", link: "wss://h/t/r#1.k.h", name: undefined, json: false }],
+  ["join --json --name ben ws://x", { kind: "join", link: "ws://x", name: "ben", json: true }],
 ];
 
 test.each(UNDERSTOOD)("understands: %s", (args, command) => {
@@ -35,6 +62,14 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["install-skill --dir --force", "--dir needs a value"],
   ["install-skill --force=yes", "--force takes no value"],
   ["install-skill /a/b", "unexpected argument /a/b"],
+  ["open", "open needs --goal TEXT"],
+  ["open align", "unexpected argument align"],
+  ["open --goal x --invites 0", "--invites must be a number from 1 to 63"],
+  ["open --goal x --invites 64", "--invites must be a number from 1 to 63"],
+  ["open --goal x --invites two", "--invites must be a number from 1 to 63"],
+  ["open --goal x --transport pigeon", "--transport must be direct or cloudflared"],
+  ["join one two", "unexpected argument two"],
+  ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join"],
 ];
 
 test.each(REFUSED)("refuses: %s", (args, message) => {

@@ -46,7 +46,17 @@ test.each([[[]], [["doctor"]]])(
 test("the help fits a terminal and names every command and variable", () => {
   const text = helpText("1.2.3", "/opt/tunnel-mcp.cjs");
   expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(90);
-  for (const name of ["demo", "doctor", "install-skill", "--dir PATH", "--force", "--help", "--version"]) {
+  for (const name of [
+    "open --goal TEXT",
+    "join [LINK]",
+    "demo",
+    "doctor",
+    "install-skill",
+    "--dir PATH",
+    "--force",
+    "--help",
+    "--version",
+  ]) {
     expect(text).toContain(`  ${name}`);
   }
   const source = readFileSync(new URL("../../src/cli/env.ts", import.meta.url), "utf8");

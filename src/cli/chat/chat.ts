@@ -100,7 +100,8 @@ class Stay {
     let sessions: Sessions | undefined;
     this.#options.onShutdown(async () => {
       this.#abort.abort();
-      this.close();
+      // Not the input: its end would look like the wish to leave, and the others would be told so.
+      this.#screen?.close();
       await Promise.allSettled([opening]);
       await sessions?.shutDown();
     });
