@@ -3,6 +3,9 @@ import { PassThrough, Writable } from "node:stream";
 /** What a real terminal would do that this one does not know: no test may cause it without noticing. */
 class Unknown extends Error {}
 
+/** Escape sequences and single characters. */
+const PARTS = /\p{Cc}\[[?\d;]*[A-Za-z]|[\s\S]/gu;
+
 /** The screen of a terminal, as far as a line editor uses it: what a person sees, row by row. */
 export class FakeTerminal extends Writable {
   readonly columns: number;
@@ -52,7 +55,7 @@ export class FakeTerminal extends Writable {
   override _write(chunk: string | Buffer, _encoding: string, done: () => void): void {
     const text = chunk.toString();
     this.raw += text;
-    const parts = text.match(/\u001b\[[?\d;]*[A-Za-z]|[\s\S]/gu) ?? [];
+    const parts = text.match(PARTS) ?? [];
     for (const part of parts) this.#put(part);
     done();
   }
@@ -78,7 +81,7 @@ export class FakeTerminal extends Writable {
   }
 
   #obey(sequence: string): void {
-    const [, mark, number, letter] = /^\u001b\[(\??)([\d;]*)([A-Za-z])$/.exec(sequence) ?? [];
+    const [, mark, number, letter] = /^(\??)([\d;]*)([A-Za-z])$/.exec(sequence.slice(2)) ?? [];
     const count = Number(number === "" ? 1 : number);
     if (mark === "?" && number === "2004") this.marksPaste = letter === "h";
     else if (letter === "A") this.#row = Math.max(0, this.#row - count);

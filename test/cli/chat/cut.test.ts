@@ -15,8 +15,8 @@ interface Cut {
   readonly clock: FakeClock;
   readonly ana: Side;
   readonly ben: Side;
-  cut(): Promise<void>;
-  mend(): void;
+  readonly cut: () => Promise<void>;
+  readonly mend: () => void;
 }
 
 /** Ana hosts and Ben is her guest; what lies between them can be cut. */
