@@ -40,19 +40,12 @@ export function terminalScreen(options: {
   const { input, output, prompt, person } = options;
   const { keys, stop } = keyboard(input, {
     // As a whole: key by key it would take time that grows with the square of its length.
-    onPaste: (text) => put(text),
+    onPaste: (text) => rl.write(text),
     onActivity: person.onActivity,
   });
   const rl = createInterface({ input: keys, output, prompt, terminal: true, historySize: HISTORY });
   let isClosed = false;
   const write = (text: string): void => void output.write(text);
-
-  /**
-   * Up to Node 20 readline forgets to count a row that typing has begun, and then leaves a copy of the first row
-   * behind. What it counts is, after every key, the row of the cursor; later versions see to that themselves.
-   */
-  const countRows = (): void => void Reflect.set(rl, "prevRows", rl.getCursorPos().rows);
-  keys.on("keypress", countRows);
 
   /** Wipes the line being typed, prints, and shows the line again below. */
   function print(text: string): void {
@@ -64,11 +57,6 @@ export function terminalScreen(options: {
     // Readline goes up by the rows of the line it has last shown before it shows it again: they must be there.
     write(`${text}\n${"\n".repeat(rows)}`);
     rl.prompt(true);
-  }
-
-  function put(text: string): void {
-    rl.write(text);
-    countRows();
   }
 
   rl.on("line", (line) => {
@@ -105,7 +93,7 @@ export function terminalScreen(options: {
     print,
     giveBack(words) {
       if (isClosed || rl.line !== "") return false;
-      put(words.replaceAll("\n", BREAK));
+      rl.write(words.replaceAll("\n", BREAK));
       return true;
     },
     close,

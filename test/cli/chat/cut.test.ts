@@ -20,14 +20,17 @@ interface Cut {
 }
 
 /** Ana hosts and Ben is her guest; what lies between them can be cut. */
-async function twoApart(json = false): Promise<Cut> {
+async function twoApart(kind: "person" | "program" | "lines" = "person"): Promise<Cut> {
   const clock = new FakeClock();
   const wire = await Proxy.start();
   wires.push(wire);
   const sessions = sessionsOn(clock, {}, { direct: wire.provider });
   const ana = startSide(openRequest, { clock, sessions });
   const link = await linkOf(ana);
-  const ben = startSide({ ...joinRequest(link), json }, { clock });
+  const ben = startSide(
+    { ...joinRequest(link), json: kind === "program" },
+    { clock, plain: kind === "lines" },
+  );
   await ana.seen(/ben has joined/);
   await until("ben is in", () => ben.sessions.open.length === 1);
   return {
@@ -66,7 +69,7 @@ describe("a connection that is cut", () => {
   });
 
   it("keeps a program, whose input has ended, until what it said has come", async () => {
-    const { ana, ben, cut, mend } = await twoApart(true);
+    const { ana, ben, cut, mend } = await twoApart("program");
     await cut();
     ben.write({ say: "last words", ref: 1 });
     ben.end();
@@ -74,6 +77,17 @@ describe("a connection that is cut", () => {
     mend();
     await ana.seen(/ben: last words$/);
     expect(await ben.event("sent")).toMatchObject({ ref: 1 });
+    expect(await ben.code).toBe(0);
+  });
+
+  it("keeps lines from a pipe, which has ended, until they have come", async () => {
+    const { ana, ben, cut, mend } = await twoApart("lines");
+    await cut();
+    ben.write("last words");
+    ben.end();
+    await ben.seen(/Not delivered yet/);
+    mend();
+    await ana.seen(/ben: last words$/);
     expect(await ben.code).toBe(0);
   });
 

@@ -84,6 +84,25 @@ describe("a line that is being typed", () => {
 });
 
 describe("what is pasted", () => {
+  it("stays as it is below what comes in, over however many rows", () => {
+    const text = "0123456789".repeat(10);
+    terminal.type("ab");
+    terminal.type("\u001b[D");
+    terminal.paste(text);
+    screen.print("ben: hello");
+    screen.giveBack("not now");
+    screen.print("ben: again");
+    const typed = `ana> a${text}b`;
+    const rows = [0, 40, 80].map((at) => typed.slice(at, at + 40));
+    expect(terminal.rows).toEqual(["ben: hello", "ben: again", ...rows]);
+    expect(terminal.cursor).toEqual({ row: 4, column: 26 });
+    terminal.type("\u0005\u0015");
+    screen.giveBack(text);
+    screen.print("ben: still");
+    expect(terminal.rows[2]).toBe("ben: still");
+    expect(terminal.rows[3]).toBe(`ana> ${text.slice(0, 35)}`);
+  });
+
   it("is one message with all its lines, and waits for Enter", () => {
     terminal.type("see: ");
     terminal.paste("line 1\nline 2\n\n  line 4\n");
