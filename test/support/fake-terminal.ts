@@ -11,6 +11,8 @@ export class FakeTerminal extends Writable {
   readonly columns: number;
   readonly input: PassThrough & { setRawMode: (mode: boolean) => void };
   isRaw = false;
+  /** The window was closed: nothing can be set any more. */
+  isGone = false;
   /** Whether it marks what is pasted. */
   marksPaste = false;
   /** Everything that was written, as it was. */
@@ -23,7 +25,10 @@ export class FakeTerminal extends Writable {
     super({ decodeStrings: false });
     this.columns = columns;
     this.input = Object.assign(new PassThrough(), {
-      setRawMode: (mode: boolean) => void (this.isRaw = mode),
+      setRawMode: (mode: boolean) => {
+        if (this.isGone) throw new Error("EIO");
+        this.isRaw = mode;
+      },
     });
   }
 

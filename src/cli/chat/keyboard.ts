@@ -38,7 +38,7 @@ export function keyboard(
   { onPaste, onActivity }: { onPaste: (text: string) => void; onActivity: () => void },
 ): Keyboard {
   const keys: TerminalInput = Object.assign(new PassThrough(), {
-    setRawMode: (mode: boolean) => input.setRawMode?.(mode),
+    setRawMode: (mode: boolean) => setRawMode(input, mode),
   });
   const decoder = new StringDecoder("utf8");
   let waiting = "";
@@ -83,6 +83,15 @@ export function keyboard(
       input.pause();
     },
   };
+}
+
+function setRawMode(input: TerminalInput, mode: boolean): void {
+  try {
+    input.setRawMode?.(mode);
+  } catch (error) {
+    // A terminal that has gone took its mode with it; what else is to be ended must still be.
+    if (mode || !(error instanceof Error)) throw error;
+  }
 }
 
 function withBreaks(keys: string): string {

@@ -177,7 +177,8 @@ describe("a terminal", () => {
     expect(heard).toEqual(["ba"]);
   });
 
-  it("that goes away is an end, too", async () => {
+  it("that goes away is an end, too, and keeps nobody from ending the rest", async () => {
+    terminal.isGone = true;
     terminal.input.end();
     await settle();
     expect(heard).toEqual(["<end>"]);
