@@ -47,4 +47,5 @@ void run({
   cwd: process.cwd(),
   bundle: fileURLToPath(import.meta.url),
   onShutdown: lifecycle.onShutdown,
+  exitNow,
 }).then(lifecycle.shutdown);

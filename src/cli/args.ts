@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
+import { ROOM } from "../protocol/limits.ts";
 import type { Config } from "../session/config.ts";
+import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
 
 /** What the user asked for. `usage-error` carries one sentence that says what was not understood. */
 export type Command =
@@ -12,6 +14,8 @@ export type Command =
   | { readonly kind: "verify" | "export"; readonly file: string }
   | { readonly kind: "wake"; readonly tunnelId: string | undefined; readonly timeoutMs: number | undefined }
   | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
+  | OpenRequest
+  | JoinRequest
   | { readonly kind: "usage-error"; readonly message: string };
 
 /** A day. */
@@ -19,9 +23,11 @@ const MAX_TIMEOUT_SECONDS = 86_400;
 
 type OptionTypes = Readonly<Record<string, "string" | "boolean">>;
 
+type Values = ReadonlyMap<string, string | true>;
+
 /** The options given, or the first thing that is wrong with them. */
 type Options =
-  | { readonly ok: true; readonly values: ReadonlyMap<string, string | true> }
+  | { readonly ok: true; readonly values: Values; readonly positionals: readonly string[] }
   | { readonly ok: false; readonly message: string };
 
 /** Reads the arguments after the script's name. Total: whatever cannot be understood is a `usage-error`. */
@@ -53,7 +59,14 @@ export function parseCommand(args: readonly string[]): Command {
       return withFile(rest, { markdown: "boolean" }, (file) => ({ kind: "export", file }));
     case "wake":
       return withOptions(rest, { tunnel: "string", timeout: "string", watch: "boolean" }, wakeCommand);
+    case "open":
+      return withOptions(rest, OPEN_OPTIONS, openCommand);
+    case "join":
+      return withOptions(rest, { name: "string", json: "boolean" }, joinCommand, 1);
     default:
+      // Whoever gives nothing but a link wants to join; and a link is not to be repeated on a screen.
+      if (/^wss?:/.test(first))
+        return { kind: "usage-error", message: "to join with a link: tunnel-mcp join" };
       return {
         kind: "usage-error",
         message: `unknown ${first.startsWith("-") ? "option" : "command"} ${first}`,
@@ -92,16 +105,53 @@ function wakeCommand(values: ReadonlyMap<string, string | true>): Command {
   return { kind: "wake", tunnelId, timeoutMs: seconds * 1_000 };
 }
 
+const OPEN_OPTIONS: OptionTypes = {
+  goal: "string",
+  name: "string",
+  invites: "string",
+  transport: "string",
+  history: "boolean",
+  json: "boolean",
+};
+
+function openCommand(values: Values): Command {
+  const goal = text(values, "goal");
+  const transport = text(values, "transport");
+  const invites = text(values, "invites") ?? "1";
+  const count = /^\d{1,2}$/.test(invites) ? Number(invites) : 0;
+  if (goal === undefined) return { kind: "usage-error", message: "open needs --goal TEXT" };
+  if (count < 1 || count >= ROOM.maxMembers) {
+    return { kind: "usage-error", message: `--invites must be a number from 1 to ${ROOM.maxMembers - 1}` };
+  }
+  if (transport !== undefined && transport !== "direct" && transport !== "cloudflared") {
+    return { kind: "usage-error", message: "--transport must be direct or cloudflared" };
+  }
+  const [history, json] = [values.has("history"), values.has("json")];
+  return { kind: "open", goal, name: text(values, "name"), invites: count, transport, history, json };
+}
+
+function joinCommand(values: Values, [link]: readonly string[]): Command {
+  return { kind: "join", link, name: text(values, "name"), json: values.has("json") };
+}
+
+function text(values: Values, name: string): string | undefined {
+  const value = values.get(name);
+  return typeof value === "string" ? value : undefined;
+}
+
 function withOptions(
   args: readonly string[],
   types: OptionTypes,
-  command: (values: ReadonlyMap<string, string | true>) => Command,
+  command: (values: Values, positionals: readonly string[]) => Command,
+  maxPositionals = 0,
 ): Command {
-  const options = readOptions(args, types);
-  return options.ok ? command(options.values) : { kind: "usage-error", message: options.message };
+  const options = readOptions(args, types, maxPositionals);
+  return options.ok
+    ? command(options.values, options.positionals)
+    : { kind: "usage-error", message: options.message };
 }
 
-function readOptions(args: readonly string[], types: OptionTypes): Options {
+function readOptions(args: readonly string[], types: OptionTypes, maxPositionals: number): Options {
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(Object.entries(types).map(([name, type]) => [name, { type }])),
@@ -110,8 +160,14 @@ function readOptions(args: readonly string[], types: OptionTypes): Options {
     tokens: true,
   });
   const values = new Map<string, string | true>();
+  const positionals: string[] = [];
   for (const token of tokens) {
-    if (token.kind === "positional") return { ok: false, message: `unexpected argument ${token.value}` };
+    if (token.kind === "positional") {
+      if (positionals.length === maxPositionals)
+        return { ok: false, message: `unexpected argument ${token.value}` };
+      positionals.push(token.value);
+      continue;
+    }
     if (token.kind === "option-terminator") continue;
     const { name, rawName, value, inlineValue } = token;
     if (!Object.hasOwn(types, name)) return { ok: false, message: `unknown option ${rawName}` };
@@ -126,5 +182,5 @@ function readOptions(args: readonly string[], types: OptionTypes): Options {
     }
     values.set(name, value);
   }
-  return { ok: true, values };
+  return { ok: true, values, positionals };
 }

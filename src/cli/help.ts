@@ -14,6 +14,16 @@ Usage: tunnel-mcp [command]
   (no command)          run the MCP server on stdin and stdout; a client starts this
   demo                  watch two agents pair and talk on this machine
     --transport NAME    direct (default), or cloudflared to go through the internet
+  open --goal TEXT      open a tunnel and chat in it from this terminal
+    --name NAME         how the others see you
+    --invites COUNT     how many people are invited (default: 1)
+    --transport NAME    cloudflared (default), or direct
+    --history           those who join later are given what was said before
+    --json              for programs: lines of JSON in and out (docs/CLI.md)
+  join [LINK]           join a tunnel and chat in it from this terminal
+    --name, --json      as for open
+                        Without LINK it is asked for, unseen, or read from stdin's first
+                        line: other users of a machine can see the arguments of commands.
   doctor                check what a tunnel needs here, with a fix for each failure
   install-skill         teach your agent how to behave in a tunnel
     --dir PATH          skills folder (default: ~/.claude/skills)

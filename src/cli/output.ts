@@ -16,6 +16,8 @@ export interface Paint {
   readonly green: (text: string) => string;
   readonly yellow: (text: string) => string;
   readonly blue: (text: string) => string;
+  readonly magenta: (text: string) => string;
+  readonly cyan: (text: string) => string;
 }
 
 export function paintFor(color: boolean): Paint {
@@ -28,5 +30,7 @@ export function paintFor(color: boolean): Paint {
     green: style(32, 39),
     yellow: style(33, 39),
     blue: style(34, 39),
+    magenta: style(35, 39),
+    cyan: style(36, 39),
   };
 }

@@ -24,6 +24,8 @@ export interface Host {
   /** The running bundle, absolute; the package's other files are found from here. */
   readonly bundle: string;
   readonly onShutdown: (hook: () => Promise<void>) => void;
+  /** Ends the process at once, without any teardown. */
+  readonly exitNow: (code: number) => void;
 }
 
 /** 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. */
@@ -85,6 +87,31 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       const { verify, exportMarkdown } = await import("./commands.ts");
       const show = command.kind === "verify" ? verify : exportMarkdown;
       return show({ file: command.file, output });
+    }
+    case "open":
+    case "join": {
+      const config = readConfig(env);
+      const { chat } = await import("./commands.ts");
+      const { stdinIsTerminal } = host;
+      return chat({
+        request: command,
+        sessions: async () =>
+          (await import("../session/load.ts")).loadSessions({
+            config,
+            clock,
+            env,
+            cwd: host.cwd,
+            home: host.home,
+          }),
+        clock,
+        output,
+        input: process.stdin,
+        terminal: process.stdout,
+        stdinIsTerminal,
+        isInteractive: stdinIsTerminal && host.stdoutIsTerminal && env["TERM"] !== "dumb",
+        onShutdown,
+        exitNow: host.exitNow,
+      });
     }
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");

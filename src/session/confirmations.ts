@@ -5,6 +5,8 @@ import type { Clock } from "../runtime/clock.ts";
 export class Confirmations {
   readonly #clock: Clock;
   readonly #waiting = new Map<number, (seq: number | undefined) => void>();
+  /** Whom to tell of what is confirmed when nobody waits for it any longer. */
+  readonly #late = new Map<number, (seq: number) => void>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -23,12 +25,21 @@ export class Confirmations {
     });
   }
 
+  /** Message `key` was answered without a confirmation: this is told of one that still comes. */
+  later(key: number, onConfirmed: ((seq: number) => void) | undefined): void {
+    if (onConfirmed !== undefined) this.#late.set(key, onConfirmed);
+  }
+
   confirm(key: number, seq: number): void {
     this.#waiting.get(key)?.(seq);
+    const late = this.#late.get(key);
+    this.#late.delete(key);
+    late?.(seq);
   }
 
   /** Nothing more will be confirmed. */
   end(): void {
     for (const done of this.#waiting.values()) done(undefined);
+    this.#late.clear();
   }
 }

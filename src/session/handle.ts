@@ -37,8 +37,13 @@ export interface TunnelHandle {
   /** What went wrong on the way, newest last, for humans to hear of. */
   readonly alarms: readonly TunnelError[];
   presence(): Presence[];
-  /** @throws {TunnelError} as the machine of the role says */
-  say(utterance: Utterance): Promise<Sent>;
+  /**
+   * @param onConfirmed called when a message that was answered `queued` is confirmed after all
+   * @throws {TunnelError} as the machine of the role says
+   */
+  say(utterance: Utterance, onConfirmed?: (seq: number) => void): Promise<Sent>;
+  /** Resolves when the connection or somebody's presence has changed, the time is up, or the wait is given up. */
+  changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
   /** A tool call concerned this tunnel: activity, and the reading position as it is now. */
   touch(): void;
   /** Ends it (host) or leaves it (member). Resolves when nothing is left running. Idempotent. */

@@ -13,9 +13,11 @@ import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool.ts";
 import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/tunnel.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Files } from "./files/files.ts";
+import { keepActive } from "./keep-active.ts";
 import { Inbox } from "./inbox.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
 import { membersNamed } from "./recipients.ts";
+import { Waiters } from "./waiters.ts";
 import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
 
 export type { PoolHealth };
@@ -59,6 +61,8 @@ export class Hosting implements TunnelHandle {
   readonly #invites: IssuedInvites;
   readonly #clock: Clock;
   readonly #confirmations: Confirmations;
+  /** Woken when somebody's presence changes. */
+  readonly #watchers: Waiters;
   readonly #alarms: TunnelError[] = [];
   /** Of the tunnel in use, or the last one that was. */
   #transportDetail: string;
@@ -102,6 +106,7 @@ export class Hosting implements TunnelHandle {
         isMember: (id) => this.presence().some((member) => member.id === id),
       },
     });
+    this.#watchers = new Waiters(clock);
     this.#invites = new IssuedInvites((call) => relay.run(call));
     this.#pool = new TunnelPool({
       active: tunnel,
@@ -208,18 +213,24 @@ export class Hosting implements TunnelHandle {
     return this.#room.id === room;
   }
 
-  async say(utterance: Utterance): Promise<Sent> {
+  async say(utterance: Utterance, onConfirmed?: (seq: number) => void): Promise<Sent> {
     const seq = this.#relay.run((room, now) => room.say(utterance, now));
     const { to } = utterance;
     const audience = this.presence().filter(({ isSelf, id }) => !isSelf && to?.includes(id) !== false);
     if (!audience.some(({ connected }) => connected)) {
       const reason = "nobody it is for is connected at the moment; it is delivered as soon as they are back";
+      this.#confirmations.later(seq, onConfirmed);
       return { status: "queued", seq, reason };
     }
     // A link can be dead without anybody having noticed: only who has it can say that it came.
     if ((await this.#confirmations.wait(seq)) !== undefined) return { status: "sent", seq };
+    this.#confirmations.later(seq, onConfirmed);
     const reason = "nobody has confirmed it yet; it is delivered as soon as they can be reached";
     return { status: "queued", seq, reason };
+  }
+
+  changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    return this.#watchers.wait(timeoutMs, signal);
   }
 
   touch(): void {
@@ -264,13 +275,15 @@ export class Hosting implements TunnelHandle {
       case "reached":
         return this.#confirmations.confirm(notice.seq, notice.seq);
       case "presence":
-        return this.files.rosterChanged();
+        this.files.rosterChanged();
+        return this.#watchers.wake();
       case "stream":
         return this.files.happened(notice.event);
       case "ended":
         this.#end = { cause: notice.cause === "closed" ? "closed-here" : notice.cause };
         this.inbox.close();
         this.#confirmations.end();
+        this.#watchers.wake();
         // Idle time ends a room from within: what carries it must go, too.
         void this.close(notice.cause);
     }
@@ -309,15 +322,4 @@ export class Hosting implements TunnelHandle {
     const name = this.presence().find(({ id }) => id === member)?.name;
     this.inbox.notify({ notice: "alarm", error, member: name });
   }
-}
-
-/** Opening is activity: a first download may take longer than a short idle time. */
-function keepActive(relay: Relay, clock: Clock, everyMs: number): () => void {
-  let cancel = (): void => undefined;
-  const beat = (): void => {
-    relay.run((room, now) => room.touch(0, now));
-    cancel = clock.after(everyMs, beat);
-  };
-  beat();
-  return () => cancel();
 }

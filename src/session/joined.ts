@@ -184,12 +184,16 @@ export class Joined implements TunnelHandle {
     return this.#member.presence(this.#clock.now());
   }
 
-  async say(utterance: Utterance): Promise<Sent> {
+  async say(utterance: Utterance, onConfirmed?: (seq: number) => void): Promise<Sent> {
     const n = this.#socket.run((member, now) => member.say(utterance, now));
     const reason = "the connection to the host is down; it is sent as soon as it is back";
-    if (this.link.name !== "connected") return { status: "queued", seq: undefined, reason };
+    if (this.link.name !== "connected") {
+      this.#confirmations.later(n, onConfirmed);
+      return { status: "queued", seq: undefined, reason };
+    }
     const seq = await this.#confirmations.wait(n);
     if (seq !== undefined) return { status: "sent", seq };
+    this.#confirmations.later(n, onConfirmed);
     return {
       status: "queued",
       seq: undefined,
@@ -214,6 +218,10 @@ export class Joined implements TunnelHandle {
     if (this.#end?.cause === "failed") throw this.#end.error;
     if (signal.aborted) throw new TunnelError("cancelled");
     if (this.#isAway) throw new TunnelError("host-unreachable");
+  }
+
+  changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    return this.#watchers.wait(timeoutMs, signal);
   }
 
   /** The host has let this side in, and what comes before its own arrival is on its way. */

@@ -20,6 +20,33 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["wake --tunnel 1d --timeout 90", { kind: "wake", tunnelId: "1d", timeoutMs: 90_000 }],
   ["wake --watch", { kind: "wake-watch", tunnelId: undefined }],
   ["wake --watch --tunnel=1d", { kind: "wake-watch", tunnelId: "1d" }],
+  [
+    "open --goal align",
+    {
+      kind: "open",
+      goal: "align",
+      name: undefined,
+      invites: 1,
+      transport: undefined,
+      history: false,
+      json: false,
+    },
+  ],
+  [
+    "open --json --history --goal=align --name ana --invites 63 --transport direct",
+    {
+      kind: "open",
+      goal: "align",
+      name: "ana",
+      invites: 63,
+      transport: "direct",
+      history: true,
+      json: true,
+    },
+  ],
+  ["join", { kind: "join", link: undefined, name: undefined, json: false }],
+  ["join wss://h/t/r#1.k.h", { kind: "join", link: "wss://h/t/r#1.k.h", name: undefined, json: false }],
+  ["join --json --name ben ws://x", { kind: "join", link: "ws://x", name: "ben", json: true }],
 ];
 
 test.each(UNDERSTOOD)("understands: %s", (args, command) => {
@@ -44,6 +71,14 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["wake --timeout 86401", "--timeout must be a whole number of seconds from 1 to 86400"],
   ["wake --timeout 1e3", "--timeout must be a whole number of seconds from 1 to 86400"],
   ["wake --watch --timeout 5", "--watch goes on for ever: leave --timeout out"],
+  ["open", "open needs --goal TEXT"],
+  ["open align", "unexpected argument align"],
+  ["open --goal x --invites 0", "--invites must be a number from 1 to 63"],
+  ["open --goal x --invites 64", "--invites must be a number from 1 to 63"],
+  ["open --goal x --invites two", "--invites must be a number from 1 to 63"],
+  ["open --goal x --transport pigeon", "--transport must be direct or cloudflared"],
+  ["join one two", "unexpected argument two"],
+  ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join"],
 ];
 
 test.each(REFUSED)("refuses: %s", (args, message) => {

@@ -47,6 +47,8 @@ test("the help fits a terminal and names every command and variable", () => {
   const text = helpText("1.2.3", "/opt/tunnel-mcp.cjs");
   expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(90);
   for (const name of [
+    "open --goal TEXT",
+    "join [LINK]",
     "demo",
     "doctor",
     "install-skill",

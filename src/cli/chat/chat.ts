@@ -1,0 +1,217 @@
+import { createInterface } from "node:readline";
+import { asTunnelError, TunnelError, type ErrorCode } from "../../protocol/errors.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Config } from "../../session/config.ts";
+import type { OpenTunnel, Sessions } from "../../session/sessions.ts";
+import { paintFor, type Output } from "../output.ts";
+import { askLink, linkIn } from "./ask-link.ts";
+import { Conversation } from "./conversation.ts";
+import type { Show } from "./events.ts";
+import { obey, personIn } from "./front.ts";
+import { JsonView } from "./json-view.ts";
+import type { TerminalInput } from "./keyboard.ts";
+import { PeopleView } from "./people-view.ts";
+import { safeLabel, safeText } from "./safe-text.ts";
+import { plainScreen, terminalScreen, type Screen, type TerminalOutput } from "./screen.ts";
+import { errorText } from "./wording.ts";
+
+export interface OpenRequest {
+  readonly kind: "open";
+  readonly goal: string;
+  readonly name: string | undefined;
+  readonly invites: number;
+  readonly transport: Config["transport"] | undefined;
+  readonly history: boolean;
+  readonly json: boolean;
+}
+
+export interface JoinRequest {
+  readonly kind: "join";
+  /** Asked for, or read from the input, when it was not given. */
+  readonly link: string | undefined;
+  readonly name: string | undefined;
+  readonly json: boolean;
+}
+
+export interface ChatOptions {
+  readonly request: OpenRequest | JoinRequest;
+  /** Heavy to load; asked for once. */
+  readonly sessions: () => Promise<Sessions>;
+  readonly clock: Clock;
+  readonly output: Output;
+  readonly input: TerminalInput;
+  readonly terminal: TerminalOutput;
+  readonly stdinIsTerminal: boolean;
+  /** Whether a line can be edited here: a terminal on both sides that understands more than lines. */
+  readonly isInteractive: boolean;
+  readonly onShutdown: (hook: () => Promise<void>) => void;
+  readonly exitNow: (code: number) => void;
+}
+
+/** The arguments are what is wrong. */
+const USAGE_ERRORS: ReadonlySet<ErrorCode> = new Set(["goal-invalid", "name-invalid", "link-malformed"]);
+/** The longest that a timer can be. */
+const FOR_EVER_MS = 2 ** 31 - 1;
+
+/**
+ * Opens or joins a tunnel for somebody at a terminal, or for a program, and stays until it is over.
+ * @returns 0 for an end that was wished for, 1 for a failure, 2 for arguments that cannot be used
+ */
+export async function chat(options: ChatOptions): Promise<0 | 1 | 2> {
+  // The timers of a clock keep no process alive, nor does an input that has ended; a member that redials has nothing else.
+  const alive = setInterval(() => undefined, FOR_EVER_MS);
+  const stay = new Stay(options);
+  try {
+    return await stay.run();
+  } finally {
+    stay.close();
+    clearInterval(alive);
+  }
+}
+
+class Stay {
+  readonly #options: ChatOptions;
+  readonly #show: Show;
+  readonly #abort = new AbortController();
+  #screen: Screen | undefined;
+  #lines: AsyncIterator<string, undefined> | undefined;
+  /** Lines of the input that are used up. */
+  #linesRead = 0;
+
+  constructor(options: ChatOptions) {
+    this.#options = options;
+    const { clock, output, request } = options;
+    if (request.json) {
+      const view = new JsonView(clock, output.out);
+      this.#show = (event) => view.show(event);
+    } else {
+      const view = new PeopleView({
+        clock,
+        paint: paintFor(output.color),
+        columns: () => this.#screen?.columns(),
+        print: (text) => this.#print(text),
+      });
+      this.#show = (event) => view.show(event);
+    }
+  }
+
+  async run(): Promise<0 | 1 | 2> {
+    let opening: Promise<OpenTunnel> | undefined;
+    let sessions: Sessions | undefined;
+    this.#options.onShutdown(async () => {
+      this.#abort.abort();
+      // Not the input: its end would look like the wish to leave, and the others would be told so.
+      this.#screen?.close();
+      await Promise.allSettled([opening]);
+      await sessions?.shutDown();
+    });
+    try {
+      const link = await this.#link();
+      sessions = await this.#options.sessions();
+      opening = this.#open(sessions, link);
+      return await this.#talk(await opening, sessions);
+    } catch (thrown) {
+      // Whoever has interrupted it knows why it ended.
+      if (!this.#abort.signal.aborted) this.#refuse(asTunnelError(thrown));
+      return USAGE_ERRORS.has(asTunnelError(thrown).code) ? 2 : 1;
+    }
+  }
+
+  /** The terminal as it was before. */
+  close(): void {
+    this.#screen?.close();
+    void this.#lines?.return?.();
+  }
+
+  /** @throws {TunnelError} link-malformed when there is none */
+  async #link(): Promise<string> {
+    const { request, input, output, stdinIsTerminal } = this.#options;
+    if (request.kind === "open") return "";
+    if (request.link !== undefined) return request.link;
+    // On standard error: a program reads the other one.
+    const given = stdinIsTerminal ? await askLink(input, output.err) : await this.#firstLine();
+    if (given === undefined || given === "")
+      throw new TunnelError("link-malformed", { detail: "none was given" });
+    return given;
+  }
+
+  async #firstLine(): Promise<string | undefined> {
+    const { done, value } = await this.#input().next();
+    this.#linesRead = 1;
+    return done === true ? undefined : linkIn(value);
+  }
+
+  #input(): AsyncIterator<string, undefined> {
+    const { input } = this.#options;
+    return (this.#lines ??= createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]());
+  }
+
+  async #open(sessions: Sessions, joinLink: string): Promise<OpenTunnel> {
+    const { request } = this.#options;
+    const { signal } = this.#abort;
+    const { name } = request;
+    if (request.kind === "join") {
+      this.#show({ type: "progress", progress: { message: "connecting to the host" } });
+      const tunnel = await sessions.join({ joinLink, name, signal });
+      this.#show({ type: "joined", tunnel });
+      return tunnel;
+    }
+    const { goal, invites: count, transport, history } = request;
+    const { hosting, invites } = await sessions.host({
+      goal,
+      invites: count,
+      history,
+      transport,
+      name,
+      signal,
+      onProgress: (progress) => this.#show({ type: "progress", progress }),
+    });
+    this.#show({ type: "opened", tunnel: hosting, invites });
+    return hosting;
+  }
+
+  async #talk(tunnel: OpenTunnel, sessions: Sessions): Promise<0 | 1> {
+    const { clock } = this.#options;
+    const show = this.#show;
+    const conversation = new Conversation({
+      tunnel,
+      clock,
+      checkedText: (text) => sessions.checkedText(text),
+      show,
+    });
+    if (this.#options.request.json) {
+      void obey({ lines: this.#input(), from: this.#linesRead + 1, conversation, show });
+    } else this.#screen = this.#screenFor(conversation);
+    await conversation.run();
+    await tunnel.close();
+    const isFailure = tunnel.end?.cause === "failed" || tunnel.end?.cause === "removed";
+    return isFailure || conversation.undelivered > 0 ? 1 : 0;
+  }
+
+  #screenFor(conversation: Conversation): Screen {
+    const { input, terminal: output, isInteractive, exitNow } = this.#options;
+    const person = personIn({
+      conversation,
+      show: this.#show,
+      screen: () => this.#screen,
+      isTerminal: isInteractive,
+      exitNow,
+    });
+    if (!isInteractive) return plainScreen({ lines: this.#input(), output, person });
+    const name = conversation.tunnel.presence().find(({ isSelf }) => isSelf)?.name ?? "";
+    return terminalScreen({ input, output, prompt: `${safeLabel(name)}> `, person });
+  }
+
+  #print(text: string): void {
+    const { output } = this.#options;
+    if (this.#screen === undefined) output.out(`${text}\n`);
+    else this.#screen.print(text);
+  }
+
+  /** What ended it before it began; afterwards errors are events. */
+  #refuse(error: TunnelError): void {
+    const { output, request } = this.#options;
+    if (request.json) return this.#show({ type: "error", error });
+    output.err(`tunnel-mcp: ${safeText(errorText(error)).replace("\n", "\n  ")}\n`);
+  }
+}

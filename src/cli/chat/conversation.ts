@@ -1,0 +1,197 @@
+import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
+import type { Intent } from "../../protocol/frames.ts";
+import type { MemberId } from "../../protocol/ids.ts";
+import { SESSION } from "../../protocol/limits.ts";
+import type { Presence } from "../../protocol/participant.ts";
+import { membersNamed } from "../../session/recipients.ts";
+import type { Entry } from "../../protocol/transcript.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { NoticeEntry } from "../../session/notice.ts";
+import type { OpenTunnel } from "../../session/sessions.ts";
+import type { Ref, Show } from "./events.ts";
+
+/** What a person, or a program in its place, wants to be said. */
+export interface Words {
+  readonly text: string;
+  /** Names or ids; everybody when undefined. */
+  readonly to?: readonly string[] | undefined;
+  readonly intent?: Intent | undefined;
+  readonly replyTo?: number | undefined;
+  readonly ref?: Ref | undefined;
+}
+
+/** An own message of which nobody has said that it came. */
+interface Unconfirmed {
+  readonly ref: Ref | undefined;
+  readonly to: readonly MemberId[] | undefined;
+  seq: number | undefined;
+}
+
+export interface ConversationOptions {
+  readonly tunnel: OpenTunnel;
+  readonly clock: Clock;
+  /** @throws {TunnelError} text-invalid, text-too-long */
+  readonly checkedText: (text: string) => string;
+  readonly show: Show;
+}
+
+/** Nothing wakes a waiting side for longer than this; then it merely looks again. */
+const LOOK_AGAIN_MS = 60 * 60_000;
+
+/** One tunnel as somebody follows it who reads everything at once: what comes in is shown, and is read by that. */
+export class Conversation {
+  readonly tunnel: OpenTunnel;
+  readonly #clock: Clock;
+  readonly #checkedText: (text: string) => string;
+  readonly #show: Show;
+  readonly #unconfirmed = new Set<Unconfirmed>();
+  #settled: (() => void)[] = [];
+  /** The last own message, and who has been shown to have read it. */
+  #last:
+    | { readonly seq: number; readonly to: readonly MemberId[] | undefined; readonly told: Set<MemberId> }
+    | undefined;
+
+  constructor({ tunnel, clock, checkedText, show }: ConversationOptions) {
+    this.tunnel = tunnel;
+    this.#clock = clock;
+    this.#checkedText = checkedText;
+    this.#show = show;
+  }
+
+  /** Own messages that nobody has confirmed. */
+  get undelivered(): number {
+    return this.#unconfirmed.size;
+  }
+
+  /** Shows what happens until the tunnel is over, and then how it ended. */
+  async run(): Promise<void> {
+    const never = new AbortController().signal;
+    await Promise.all([this.#hear(never), this.#watch(never)]);
+    this.#settle();
+    const end = this.tunnel.end ?? { cause: "closed-here" as const };
+    this.#show({ type: "ended", end, undelivered: this.undelivered });
+  }
+
+  /**
+   * Says it before it returns, so that words keep their order; resolves when what became of it has been shown.
+   * @throws {TunnelError} why it cannot be said; nothing was sent then
+   */
+  async say({ text, to: names, intent, replyTo, ref }: Words): Promise<void> {
+    this.tunnel.touch();
+    const checked = this.#checkedText(text);
+    const to = names === undefined ? undefined : membersNamed(this.tunnel.presence(), names);
+    const message: Unconfirmed = { ref, to, seq: undefined };
+    const utterance = {
+      text: checked,
+      ...(intent === undefined ? {} : { intent }),
+      ...(replyTo === undefined ? {} : { replyTo }),
+      ...(to === undefined ? {} : { to }),
+    };
+    this.#unconfirmed.add(message);
+    try {
+      const sent = await this.tunnel.say(utterance, (seq) => this.#confirmed(message, seq, true));
+      message.seq = sent.seq;
+      if (sent.status === "sent") return this.#confirmed(message, sent.seq, false);
+      const { seq, reason } = sent;
+      // It may have been read in the meantime, or be too late for all of them.
+      const isOpen = this.#unconfirmed.has(message) && this.tunnel.end === undefined;
+      if (isOpen) this.#show({ type: "queued", ref, seq, reason });
+    } catch (thrown) {
+      this.#unconfirmed.delete(message);
+      this.#settle();
+      throw asTunnelError(thrown);
+    }
+  }
+
+  /**
+   * Leaves, or ends it for all where this side hosts it. What was said is waited for until it is confirmed, and for
+   * `patienceMs` at most; without that for as long as there is hope.
+   */
+  async leave(patienceMs?: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#settled.push(resolve);
+      this.#settle();
+      if (patienceMs !== undefined) this.#clock.after(patienceMs, resolve);
+    });
+    await this.tunnel.close();
+  }
+
+  #confirmed(message: Unconfirmed, seq: number, late: boolean): void {
+    if (!this.#unconfirmed.delete(message)) return;
+    this.#show({ type: "sent", ref: message.ref, seq, late });
+    // It has its place now, and whoever said it has read it.
+    this.tunnel.touch();
+    if (seq > (this.#last?.seq ?? 0)) this.#last = { seq, to: message.to, told: new Set() };
+    this.#tellRead();
+    this.#settle();
+  }
+
+  async #hear(signal: AbortSignal): Promise<void> {
+    const { inbox } = this.tunnel;
+    for (let call = 1; ; call += 1) {
+      const { entries, gap } = inbox.take(call, SESSION.listenMaxCount);
+      if (gap !== undefined && entries.length > 0) this.#show({ type: "gap", ...gap });
+      for (const { entry } of entries) this.#show({ type: "entry", entry });
+      inbox.settle();
+      if (entries.some(({ entry }) => isActivity(entry))) this.tunnel.touch();
+      if (entries.length > 0) continue;
+      if (this.tunnel.end !== undefined) return;
+      await inbox.wait(LOOK_AGAIN_MS, signal);
+    }
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    let before = this.tunnel.presence();
+    while (this.tunnel.end === undefined) {
+      const now = this.tunnel.presence();
+      if (differ(before, now)) this.#show({ type: "presence", before, now });
+      before = now;
+      this.#readIsConfirmed(now);
+      this.#tellRead();
+      await this.tunnel.changed(LOOK_AGAIN_MS, signal);
+    }
+  }
+
+  /** Whoever has read a message has it; and what was for nobody but those who have left cannot come any more. */
+  #readIsConfirmed(members: readonly Presence[]): void {
+    if (this.tunnel.role !== "host") return;
+    for (const message of this.#unconfirmed) {
+      const { seq, to } = message;
+      if (seq === undefined) continue;
+      const audience = members.filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
+      if (audience.some(({ read }) => read >= seq)) this.#confirmed(message, seq, true);
+      if (audience.length > 0) continue;
+      this.#unconfirmed.delete(message);
+      this.#show({ type: "error", error: new TunnelError("nobody-joined"), ref: message.ref });
+      this.#settle();
+    }
+  }
+
+  #tellRead(): void {
+    const last = this.#last;
+    if (last === undefined) return;
+    for (const { id, name, isSelf, read } of this.tunnel.presence()) {
+      if (isSelf || last.to?.includes(id) === false || read < last.seq || last.told.has(id)) continue;
+      last.told.add(id);
+      this.#show({ type: "read", name, seq: last.seq });
+    }
+  }
+
+  #settle(): void {
+    if (this.#unconfirmed.size > 0 && this.tunnel.end === undefined) return;
+    for (const resolve of this.#settled.splice(0)) resolve();
+  }
+}
+
+/** Reading is told by a touch. What others did is worth one; the warning of an idle room must not keep it alive. */
+function isActivity(entry: Entry | NoticeEntry): boolean {
+  if (entry.kind === "notice" || entry.past === true) return false;
+  return entry.kind !== "system" || entry.event === "joined" || entry.event === "left";
+}
+
+/** Times pass all the while; what counts is who is there and how far they have read. */
+function differ(before: readonly Presence[], now: readonly Presence[]): boolean {
+  const facts = (members: readonly Presence[]): string =>
+    JSON.stringify(members.map(({ id, connected, read, isSelf }) => [id, connected, isSelf ? 0 : read]));
+  return facts(before) !== facts(now);
+}

@@ -1,0 +1,46 @@
+import type { TunnelError } from "../../protocol/errors.ts";
+import type { Presence } from "../../protocol/participant.ts";
+import type { Entry } from "../../protocol/transcript.ts";
+import type { SessionEnd } from "../../session/handle.ts";
+import type { Hosting } from "../../session/hosting.ts";
+import type { Invite } from "../../session/issued-invites.ts";
+import type { Joined } from "../../session/joined.ts";
+import type { NoticeEntry } from "../../session/notice.ts";
+import type { TunnelProgress } from "../../tunnel/tunnel.ts";
+
+/** How a program on the other side of stdin names one of its commands; given back with what came of it. */
+export type Ref = string | number;
+
+/** Everything that can happen in a chat, before anybody decides how it looks. */
+export type ChatEvent =
+  | { readonly type: "progress"; readonly progress: TunnelProgress }
+  | { readonly type: "opened"; readonly tunnel: Hosting; readonly invites: readonly Invite[] }
+  | { readonly type: "joined"; readonly tunnel: Joined }
+  | { readonly type: "entry"; readonly entry: Entry | NoticeEntry }
+  /** What is no longer kept and was never shown, inclusive. */
+  | { readonly type: "gap"; readonly fromSeq: number; readonly toSeq: number }
+  | { readonly type: "presence"; readonly before: readonly Presence[]; readonly now: readonly Presence[] }
+  /** Somebody has read this side's own words up to `seq`. */
+  | { readonly type: "read"; readonly name: string; readonly seq: number }
+  /** `late`: it was told as queued before. */
+  | { readonly type: "sent"; readonly ref: Ref | undefined; readonly seq: number; readonly late: boolean }
+  | {
+      readonly type: "queued";
+      readonly ref: Ref | undefined;
+      readonly seq: number | undefined;
+      readonly reason: string;
+    }
+  | { readonly type: "invites"; readonly ref: Ref | undefined; readonly invites: readonly Invite[] }
+  | { readonly type: "status"; readonly ref: Ref | undefined }
+  | {
+      readonly type: "error";
+      readonly error: TunnelError;
+      readonly ref?: Ref | undefined;
+      /** Of the input, from 1. */
+      readonly line?: number;
+    }
+  /** `undelivered`: own messages of which nobody has said that they came. */
+  | { readonly type: "ended"; readonly end: SessionEnd; readonly undelivered: number };
+
+/** Shows what happens, in its way. */
+export type Show = (event: ChatEvent) => void;

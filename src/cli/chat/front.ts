@@ -1,0 +1,97 @@
+import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
+import { LINK } from "../../protocol/limits.ts";
+import type { Conversation } from "./conversation.ts";
+import type { Ref, Show } from "./events.ts";
+import { parseJsonCommand, type JsonCommand } from "./json-input.ts";
+import type { Person, Screen } from "./screen.ts";
+import { runSlash } from "./slash.ts";
+
+/** What somebody types, or a program writes, and what comes of it in a conversation. */
+
+/** An interrupted command, as shells number it. */
+const INTERRUPTED = 130;
+
+/** What a person at a keyboard does. `screen` is asked for when something is to be shown: it is made with the result. */
+export function personIn(options: {
+  conversation: Conversation;
+  show: Show;
+  screen: () => Screen | undefined;
+  /** Whether the end of the input is a key of a person, who does not want to wait, or the end of a script's lines. */
+  isTerminal: boolean;
+  exitNow: (code: number) => void;
+}): Person {
+  const { conversation, show, screen, isTerminal, exitNow } = options;
+  let isLeaving = false;
+  function leave(patienceMs?: number): void {
+    if (isLeaving) return;
+    isLeaving = true;
+    if (isTerminal) screen()?.print("Leaving … (Ctrl-C to leave at once)");
+    void conversation.leave(patienceMs);
+  }
+  async function line(text: string): Promise<void> {
+    if (text.trim() === "") return;
+    const print = (shown: string): void => screen()?.print(shown);
+    try {
+      if (!text.startsWith("/")) await conversation.say({ text });
+      else if (text.startsWith("//")) await conversation.say({ text: text.slice(1) });
+      else await runSlash(text, { conversation, show, print, leave: () => leave(LINK.sayConfirmMs) });
+    } catch (thrown) {
+      show({ type: "error", error: asTunnelError(thrown) });
+      screen()?.giveBack(text);
+    }
+  }
+  return {
+    onLine: (text) => void line(text),
+    onInterrupt() {
+      if (!isLeaving) return leave(LINK.sayConfirmMs);
+      screen()?.close();
+      exitNow(INTERRUPTED);
+    },
+    onEnd: () => leave(isTerminal ? LINK.sayConfirmMs : undefined),
+    onActivity: () => conversation.tunnel.touch(),
+  };
+}
+
+/**
+ * Carries out the commands of a program until it has closed the tunnel or has nothing more to say.
+ * @param from number of the first line
+ */
+export async function obey(options: {
+  lines: AsyncIterator<string, undefined>;
+  from: number;
+  conversation: Conversation;
+  show: Show;
+}): Promise<void> {
+  const { lines, from, conversation, show } = options;
+  for (let line = from; ; line += 1) {
+    const { done, value } = await lines.next();
+    if (done === true) return conversation.leave();
+    if (value.trim() === "") continue;
+    conversation.tunnel.touch();
+    let ref: Ref | undefined;
+    const fail = (thrown: unknown): void => show({ type: "error", error: asTunnelError(thrown), ref, line });
+    try {
+      const command = parseJsonCommand(value);
+      if ("close" in command) return conversation.leave(LINK.sayConfirmMs);
+      ref = command.ref;
+      // Not awaited: what is said next must not wait for the confirmation of this.
+      if ("say" in command) conversation.say({ ...command, text: command.say }).catch(fail);
+      else hostCommand(command, conversation, show);
+    } catch (thrown) {
+      fail(thrown);
+    }
+  }
+}
+
+type HostCommand = Exclude<JsonCommand, { say: string } | { close: true }>;
+
+/** @throws {TunnelError} not-the-host, and whatever the host says */
+function hostCommand(command: HostCommand, { tunnel }: Conversation, show: Show): void {
+  const { ref } = command;
+  if ("status" in command) return show({ type: "status", ref });
+  if (tunnel.role !== "host") throw new TunnelError("not-the-host");
+  if ("invite" in command) return show({ type: "invites", ref, invites: tunnel.invite(command.invite) });
+  if ("remove" in command) tunnel.remove(command.remove);
+  else if (!tunnel.revoke(command.revoke)) throw new TunnelError("invite-unknown");
+  show({ type: "status", ref });
+}

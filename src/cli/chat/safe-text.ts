@@ -1,0 +1,77 @@
+import { stripVTControlCharacters } from "node:util";
+
+/**
+ * Text of others on its way to a terminal. A terminal obeys what it is shown: it moves the cursor, rewrites lines, fills
+ * the clipboard, and lets one line pass for another. The protocol refuses most of that already; what is refused here
+ * does not depend on it.
+ */
+
+/** Controls, separators, lone surrogates, and invisible format characters but the two joiners that scripts need. */
+const NOT_FOR_TERMINALS = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu;
+
+function escaped(char: string): string {
+  return `\\u{${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`;
+}
+
+/** A name, a goal: one line. Runs of white space, which could push what follows to another place, become one space. */
+export function safeLabel(text: string): string {
+  return text.replace(/[^\S\n]+/g, " ").replace(NOT_FOR_TERMINALS, escaped);
+}
+
+/** What somebody said. Line ends stay, and are to be shown with {@link withGutter}. */
+export function safeText(text: string): string {
+  return text
+    .replace(/\t/g, "    ")
+    .replace(NOT_FOR_TERMINALS, (char) => (char === "\n" ? char : escaped(char)));
+}
+
+/** The same JSON value, written without the characters that a terminal would obey or hide. */
+export function safeJson(value: unknown): string {
+  return JSON.stringify(value).replace(NOT_FOR_TERMINALS, (char) =>
+    Array.from({ length: char.length }, (_, at) => char.charCodeAt(at))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
+const GUTTER = "  │ ";
+/** Below this there is nothing to be gained from wrapping. */
+const MIN_COLUMNS = 20;
+
+/** At least as wide as any terminal shows it: a row that is cut early is no harm, one that overflows is. */
+function widthOf(text: string): number {
+  return Array.from(text).reduce((sum, char) => sum + ((char.codePointAt(0) ?? 0) < 0x1100 ? 1 : 2), 0);
+}
+
+/**
+ * `text` after `head`, every further row behind a gutter: what somebody says can then not begin a row, and so not pass
+ * for a line of somebody else. `columns` is the width of the terminal, or undefined where nothing wraps.
+ */
+export function withGutter(head: string, text: string, columns: number | undefined): string {
+  const width = columns === undefined ? Number.POSITIVE_INFINITY : Math.max(columns, MIN_COLUMNS) - 1;
+  const headWidth = widthOf(stripVTControlCharacters(head));
+  const [first = "", ...rest] = text.split("\n");
+  const fits = headWidth + widthOf(first) <= width;
+  const rows = (fits ? rest : [first, ...rest]).flatMap((line) => wrapped(line, width - widthOf(GUTTER)));
+  return [fits ? `${head}${first}` : head.trimEnd(), ...rows.map((row) => `${GUTTER}${row}`)].join("\n");
+}
+
+function wrapped(line: string, width: number): string[] {
+  const rows: string[] = [];
+  let row = "";
+  let used = 0;
+  for (const char of line) {
+    const needed = widthOf(char);
+    if (used + needed > width) {
+      // Between words where there is one to go back to.
+      const space = row.lastIndexOf(" ");
+      const cut = space > row.length / 2 ? space + 1 : row.length;
+      rows.push(row.slice(0, cut).trimEnd());
+      row = row.slice(cut);
+      used = widthOf(row);
+    }
+    row += char;
+    used += needed;
+  }
+  return [...rows, row];
+}

@@ -1,0 +1,127 @@
+import { TunnelError } from "../../protocol/errors.ts";
+import { ROOM } from "../../protocol/limits.ts";
+import { foldedName } from "../../protocol/text.ts";
+import type { Hosting } from "../../session/hosting.ts";
+import type { Conversation } from "./conversation.ts";
+import type { Show } from "./events.ts";
+import { whoLines } from "./overview.ts";
+
+/** What a command may use. */
+export interface SlashCall {
+  readonly conversation: Conversation;
+  readonly show: Show;
+  readonly print: (text: string) => void;
+  readonly leave: () => void;
+}
+
+export interface SlashCommand {
+  readonly name: string;
+  /** What follows it, for `/help`. */
+  readonly usage?: string;
+  readonly help: string;
+  readonly forHostOnly?: true;
+  /** @throws {TunnelError} which is shown, and leaves the line to be corrected */
+  readonly run: (argument: string, call: SlashCall) => Promise<void> | void;
+}
+
+/** Everything that begins with a slash; one more is one more entry. */
+export const SLASH_COMMANDS: readonly SlashCommand[] = [
+  {
+    name: "who",
+    help: "who is there, and how far they have read",
+    run: (_, { conversation, print }) => print(whoLines(conversation.tunnel).join("\n")),
+  },
+  {
+    name: "to",
+    usage: "NAME[, NAME] TEXT",
+    help: "say it to these alone, sealed to them",
+    run: (argument, { conversation }) => conversation.say(addressed(argument, conversation)),
+  },
+  {
+    name: "status",
+    help: "connection, safety codes, when it ends by itself",
+    run: (_, { show }) => show({ type: "status", ref: undefined }),
+  },
+  {
+    name: "invite",
+    usage: "[COUNT]",
+    help: "make a new invite, or several",
+    forHostOnly: true,
+    run: (argument, { conversation, show }) => {
+      const invites = hostOf(conversation).invite(countOf(argument));
+      show({ type: "invites", ref: undefined, invites });
+    },
+  },
+  {
+    name: "remove",
+    usage: "NAME",
+    help: "take somebody out; they need a new invite to come back",
+    forHostOnly: true,
+    run: (argument, { conversation }) => hostOf(conversation).remove(argument),
+  },
+  { name: "help", help: "this list", run: (_, { conversation, print }) => print(helpText(conversation)) },
+  {
+    name: "quit",
+    help: "leave; for the host that ends the tunnel for everyone (also Ctrl-C, Ctrl-D)",
+    run: (_, { leave }) => leave(),
+  },
+];
+
+/** @throws {TunnelError} input-invalid for an unknown command, and whatever it throws */
+export async function runSlash(line: string, call: SlashCall): Promise<void> {
+  const [, name = "", argument = ""] = /^\/(\S*)\s*([\s\S]*)$/.exec(line) ?? [];
+  const command = SLASH_COMMANDS.find((one) => one.name === name.toLowerCase());
+  if (command === undefined) {
+    const detail = `there is no command /${name}; /help lists them, and // begins a message with a slash`;
+    throw new TunnelError("input-invalid", { detail });
+  }
+  await command.run(argument.trim(), call);
+}
+
+function helpText({ tunnel }: Conversation): string {
+  const offered = SLASH_COMMANDS.filter(({ forHostOnly }) => forHostOnly !== true || tunnel.role === "host");
+  const shown = offered.map(({ name, usage, help }) => [
+    `/${name}${usage === undefined ? "" : ` ${usage}`}`,
+    help,
+  ]);
+  const width = Math.max(...shown.map(([left = ""]) => left.length));
+  return [
+    "Whatever you type is said to everybody in the tunnel. Alt-Enter begins a new line.",
+    ...shown.map(([left = "", help = ""]) => `  ${left.padEnd(width)}  ${help}`),
+  ].join("\n");
+}
+
+function hostOf({ tunnel }: Conversation): Hosting {
+  if (tunnel.role !== "host") throw new TunnelError("not-the-host");
+  return tunnel;
+}
+
+function countOf(argument: string): number {
+  const count = argument === "" ? 1 : Number(/^\d{1,2}$/.exec(argument)?.[0] ?? 0);
+  if (count >= 1 && count < ROOM.maxMembers) return count;
+  throw new TunnelError("input-invalid", { detail: `COUNT is a number from 1 to ${ROOM.maxMembers - 1}` });
+}
+
+/**
+ * `ben, carl (2) the text`: names may contain spaces, so each is the longest one that somebody in the room has.
+ * @throws {TunnelError} member-unknown, input-invalid
+ */
+function addressed(argument: string, { tunnel }: Conversation): { to: string[]; text: string } {
+  const names = tunnel.presence().flatMap(({ name, isSelf }) => (isSelf ? [] : [foldedName(name)]));
+  const to: string[] = [];
+  let rest = argument;
+  for (;;) {
+    const ends = [...rest.matchAll(/(?=[\s,]|$)/g)].map(({ index }) => index);
+    const end = ends.findLast((at) => names.includes(foldedName(rest.slice(0, at))));
+    if (end === undefined) {
+      throw new TunnelError("member-unknown", { detail: (rest.split(/[\s,]/)[0] ?? "").slice(0, 100) });
+    }
+    to.push(rest.slice(0, end));
+    const after = rest.slice(end).trimStart();
+    if (!after.startsWith(",")) {
+      if (after === "") throw new TunnelError("input-invalid", { detail: "the text is missing" });
+      return { to, text: after };
+    }
+    rest = after.slice(1).trimStart();
+  }
+}

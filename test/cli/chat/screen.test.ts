@@ -1,0 +1,242 @@
+import { PassThrough } from "node:stream";
+import { createInterface } from "node:readline";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { askLink, linkIn } from "../../../src/cli/chat/ask-link.ts";
+import { plainScreen, terminalScreen, type Screen } from "../../../src/cli/chat/screen.ts";
+import { FakeTerminal } from "../../support/fake-terminal.ts";
+import { settle } from "../../support/fake-tunnel-clock.ts";
+
+const LINK = "wss://a-b-c.example/t/room#1.key.hostkey";
+const CTRL = { c: "\u0003", d: "\u0004" };
+
+let terminal: FakeTerminal;
+let screen: Screen;
+let heard: string[];
+let keys: number;
+
+function start(columns = 40): void {
+  terminal = new FakeTerminal(columns);
+  heard = [];
+  keys = 0;
+  screen = terminalScreen({
+    input: terminal.input,
+    output: terminal,
+    prompt: "ana> ",
+    person: {
+      onLine: (text) => void heard.push(text),
+      onInterrupt: () => void heard.push("<interrupt>"),
+      onEnd: () => void heard.push("<end>"),
+      onActivity: () => void (keys += 1),
+    },
+  });
+}
+beforeEach(() => start());
+afterEach(() => screen.close());
+
+describe("a line that is being typed", () => {
+  it("stays as it is below what comes in", () => {
+    terminal.type("half a th");
+    screen.print("ben: hello\n  │ again");
+    expect(terminal.rows).toEqual(["ben: hello", "  │ again", "ana> half a th"]);
+    expect(terminal.cursor).toEqual({ row: 2, column: 14 });
+    terminal.type("ought\r");
+    expect(heard).toEqual(["half a thought"]);
+    expect(terminal.rows.at(2)).toBe("ana> half a thought");
+  });
+
+  it("stays as it is when it has grown over several rows, and with the cursor in the middle", () => {
+    const long = "one two three four five six seven eight nine ten";
+    terminal.type(long);
+    terminal.type("\u001b[D".repeat(30));
+    const { column } = terminal.cursor;
+    screen.print("ben: hello");
+    screen.print("ben: again");
+    expect(terminal.rows).toEqual(["ben: hello", "ben: again", `ana> ${long.slice(0, 35)}`, long.slice(35)]);
+    expect(terminal.cursor).toEqual({ row: 2, column });
+    terminal.type("X\r");
+    expect(heard).toEqual([`${long.slice(0, 18)}X${long.slice(18)}`]);
+  });
+
+  it("is cleared by Ctrl-C; with nothing typed that is the wish to leave", () => {
+    terminal.type("no, wait");
+    terminal.type(CTRL.c);
+    expect(heard).toEqual([]);
+    expect(terminal.rows.at(-1)).toBe("ana>");
+    terminal.type(CTRL.c);
+    expect(heard).toEqual(["<interrupt>"]);
+  });
+
+  it("that was refused comes back to be corrected, unless something else is typed by then", () => {
+    expect(screen.giveBack("/to bne hello\nthere")).toBe(true);
+    terminal.type("!\r");
+    expect(heard).toEqual(["/to bne hello\nthere!"]);
+    terminal.type("other");
+    expect(screen.giveBack("again")).toBe(false);
+    expect(terminal.rows.at(-1)).toBe("ana> other");
+  });
+
+  it("can be called back with Up", () => {
+    terminal.type("first\r");
+    terminal.type("\u001b[A");
+    terminal.type("!\r");
+    expect(heard).toEqual(["first", "first!"]);
+  });
+});
+
+describe("what is pasted", () => {
+  it("stays as it is below what comes in, over however many rows", () => {
+    const text = "0123456789".repeat(10);
+    terminal.type("ab");
+    terminal.type("\u001b[D");
+    terminal.paste(text);
+    screen.print("ben: hello");
+    screen.giveBack("not now");
+    screen.print("ben: again");
+    const typed = `ana> a${text}b`;
+    const rows = [0, 40, 80].map((at) => typed.slice(at, at + 40));
+    expect(terminal.rows).toEqual(["ben: hello", "ben: again", ...rows]);
+    expect(terminal.cursor).toEqual({ row: 4, column: 26 });
+    terminal.type("\u0005\u0015");
+    screen.giveBack(text);
+    screen.print("ben: still");
+    expect(terminal.rows[2]).toBe("ben: still");
+    expect(terminal.rows[3]).toBe(`ana> ${text.slice(0, 35)}`);
+  });
+
+  it("is one message with all its lines, and waits for Enter", () => {
+    terminal.type("see: ");
+    terminal.paste("line 1\nline 2\n\n  line 4\n");
+    expect(heard).toEqual([]);
+    expect(terminal.rows).toEqual(["ana> see: line 1⏎line 2⏎⏎  line 4"]);
+    terminal.type("\r");
+    expect(heard).toEqual(["see: line 1\nline 2\n\n  line 4"]);
+  });
+
+  it("is the same in whatever pieces it arrives", () => {
+    const sent = "a\u001b[200~b\rc\u001b[201~d\u001b[200~e\r\nf\u001b[201~\r";
+    // An Escape that comes alone is the key of that name, and so no beginning of anything.
+    for (let size = 2; size <= sent.length; size += 1) {
+      start();
+      for (let at = 0; at < sent.length; at += size) terminal.type(sent.slice(at, at + size));
+      expect(heard).toEqual(["ab\ncde\nf"]);
+      screen.close();
+    }
+  });
+
+  it("loses its colours and other controls, which no message may contain", () => {
+    terminal.paste("\u001b[31mred\u001b[39m\u0003\u0007 \u009b1m\tok");
+    terminal.type("\r");
+    expect(heard).toEqual(["red \tok"]);
+  });
+
+  it("may be as long as a message may be", () => {
+    const text = "word ".repeat(13_000).trim();
+    terminal.paste(text);
+    terminal.type("\r");
+    expect(heard).toEqual([text]);
+  });
+
+  it("and never ends cannot keep anybody in", () => {
+    terminal.type("\u001b[200~abc");
+    terminal.type(CTRL.c);
+    expect(heard).toEqual(["<interrupt>"]);
+  });
+
+  it("is not needed for a second line: Alt-Enter makes one", () => {
+    terminal.type("a");
+    terminal.type("\u001b\r");
+    terminal.type("b\r");
+    expect(heard).toEqual(["a\nb"]);
+  });
+});
+
+describe("a terminal", () => {
+  it("is as it was before when it is closed: no raw mode, no marks, no prompt", () => {
+    expect([terminal.isRaw, terminal.marksPaste]).toEqual([true, true]);
+    terminal.type("half");
+    screen.close();
+    expect([terminal.isRaw, terminal.marksPaste, terminal.rows]).toEqual([false, false, []]);
+    screen.print("You have left.");
+    expect(terminal.rows).toEqual(["You have left."]);
+    expect(heard).toEqual([]);
+  });
+
+  it("tells of Ctrl-D once, and of every key that somebody is there", () => {
+    terminal.type("a");
+    terminal.type("\u007f");
+    expect(keys).toBe(2);
+    terminal.type(CTRL.d);
+    expect([heard, terminal.isRaw]).toEqual([["<end>"], false]);
+  });
+
+  it("is told of the Escape key at once, and of what comes after it", () => {
+    terminal.type("a");
+    terminal.type("\u001b");
+    terminal.type("[D");
+    terminal.type("b\r");
+    expect(heard).toEqual(["ba"]);
+  });
+
+  it("that goes away is an end, too, and keeps nobody from ending the rest", async () => {
+    terminal.isGone = true;
+    terminal.input.end();
+    await settle();
+    expect(heard).toEqual(["<end>"]);
+  });
+});
+
+describe("without a terminal", () => {
+  it("every line is one, and the end of them is told", async () => {
+    const input = new PassThrough();
+    const output = new PassThrough();
+    const lines: string[] = [];
+    let ended = (): void => undefined;
+    const end = new Promise<void>((resolve) => (ended = resolve));
+    const plain = plainScreen({
+      lines: createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator](),
+      output,
+      person: {
+        onLine: (text) => void lines.push(text),
+        onInterrupt: () => undefined,
+        onEnd: ended,
+        onActivity: () => undefined,
+      },
+    });
+    input.end("one\r\ntwo\nthree");
+    await end;
+    expect(lines).toEqual(["one", "two", "three"]);
+    plain.print("ben: hello");
+    expect(String(output.read())).toBe("ben: hello\n");
+  });
+});
+
+describe("the link that is asked for", () => {
+  it.each([
+    ["alone", LINK],
+    ["as the whole invite", `Let your agent join mine\n\n${LINK}\n\nThe link works once.`],
+  ])("pasted %s is taken and never shown", async (_, text) => {
+    const fresh = new FakeTerminal();
+    const link = askLink(fresh.input, (shown) => void fresh.write(shown));
+    fresh.paste(text);
+    fresh.type("\r");
+    expect(await link).toBe(LINK);
+    expect(fresh.raw).not.toMatch(/wss|key|room/);
+    expect([fresh.isRaw, fresh.marksPaste]).toEqual([false, false]);
+  });
+
+  it.each([
+    ["Enter", "\r"],
+    ["Ctrl-C", "\u0003"],
+    ["Ctrl-D", "\u0004"],
+  ])("is nothing after %s", async (_, key) => {
+    const fresh = new FakeTerminal();
+    const link = askLink(fresh.input, (shown) => void fresh.write(shown));
+    fresh.type(key);
+    expect(await link).toBeUndefined();
+    expect(fresh.isRaw).toBe(false);
+  });
+
+  it("that is not one is left to be refused", () => {
+    expect(linkIn("  nonsense ")).toBe("nonsense");
+  });
+});

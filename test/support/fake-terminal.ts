@@ -1,0 +1,103 @@
+import { PassThrough, Writable } from "node:stream";
+
+/** What a real terminal would do that this one does not know: no test may cause it without noticing. */
+class Unknown extends Error {}
+
+/** Escape sequences and single characters. */
+const PARTS = /\p{Cc}\[[?\d;]*[A-Za-z]|[\s\S]/gu;
+
+/** The screen of a terminal, as far as a line editor uses it: what a person sees, row by row. */
+export class FakeTerminal extends Writable {
+  readonly columns: number;
+  readonly input: PassThrough & { setRawMode: (mode: boolean) => void };
+  isRaw = false;
+  /** The window was closed: nothing can be set any more. */
+  isGone = false;
+  /** Whether it marks what is pasted. */
+  marksPaste = false;
+  /** Everything that was written, as it was. */
+  raw = "";
+  #rows: string[][] = [[]];
+  #row = 0;
+  #column = 0;
+
+  constructor(columns = 80) {
+    super({ decodeStrings: false });
+    this.columns = columns;
+    this.input = Object.assign(new PassThrough(), {
+      setRawMode: (mode: boolean) => {
+        if (this.isGone) throw new Error("EIO");
+        this.isRaw = mode;
+      },
+    });
+  }
+
+  /** Keys, as a terminal sends them. */
+  type(keys: string): void {
+    this.input.write(keys);
+  }
+
+  paste(text: string): void {
+    const sent = text.replaceAll("\n", "\r");
+    this.type(this.marksPaste ? `\u001b[200~${sent}\u001b[201~` : sent);
+  }
+
+  /** Rows as they stand there, without those that are empty at the end. */
+  get rows(): string[] {
+    const rows = this.#rows.map((row) =>
+      Array.from(row, (char) => char ?? " ")
+        .join("")
+        .trimEnd(),
+    );
+    while (rows.at(-1) === "") rows.pop();
+    return rows;
+  }
+
+  get cursor(): { row: number; column: number } {
+    return { row: this.#row, column: this.#column };
+  }
+
+  override _write(chunk: string | Buffer, _encoding: string, done: () => void): void {
+    const text = chunk.toString();
+    this.raw += text;
+    const parts = text.match(PARTS) ?? [];
+    for (const part of parts) this.#put(part);
+    done();
+  }
+
+  #put(part: string): void {
+    if (part === "\r") this.#column = 0;
+    else if (part === "\n") this.#lineFeed();
+    else if (part.startsWith("\u001b")) this.#obey(part);
+    else {
+      if (this.#column === this.columns) this.#lineFeed();
+      const row = (this.#rows[this.#row] ??= []);
+      while (row.length < this.#column) row.push(" ");
+      row[this.#column] = part;
+      this.#column += 1;
+    }
+  }
+
+  /** In raw mode the terminal driver still adds the carriage return. */
+  #lineFeed(): void {
+    this.#row += 1;
+    this.#column = 0;
+    this.#rows[this.#row] ??= [];
+  }
+
+  #obey(sequence: string): void {
+    const [, mark, number, letter] = /^(\??)([\d;]*)([A-Za-z])$/.exec(sequence.slice(2)) ?? [];
+    const count = Number(number === "" ? 1 : number);
+    if (mark === "?" && number === "2004") this.marksPaste = letter === "h";
+    else if (letter === "A") this.#row = Math.max(0, this.#row - count);
+    else if (letter === "B") this.#row += count;
+    else if (letter === "C") this.#column += count;
+    else if (letter === "D") this.#column = Math.max(0, this.#column - count);
+    else if (letter === "G") this.#column = count - 1;
+    else if (letter === "J" && (number === "" || number === "0")) {
+      this.#rows[this.#row]?.splice(this.#column);
+      this.#rows.splice(this.#row + 1);
+    } else if (letter === "K") this.#rows[this.#row]?.splice(this.#column);
+    else if (letter !== "m") throw new Unknown(JSON.stringify(sequence));
+  }
+}
