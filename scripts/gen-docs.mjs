@@ -42,6 +42,7 @@ async function loadSources() {
     format: "cjs",
     platform: "node",
     external: ["bufferutil", "utf-8-validate"],
+    alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
     define: { "import.meta.url": JSON.stringify(import.meta.url) },
     logLevel: "error",
   });

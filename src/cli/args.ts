@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Config } from "../session/config.ts";
+import { CLIENT_NAMES, isClientName } from "./setup/names.ts";
+import type { SetupRequest } from "./setup/setup.ts";
 
 /** What the user asked for. `usage-error` carries one sentence that says what was not understood. */
 export type Command =
@@ -9,9 +11,11 @@ export type Command =
   | { readonly kind: "demo"; readonly transport: Config["transport"] }
   | { readonly kind: "doctor" }
   | { readonly kind: "install-skill"; readonly dir: string | undefined; readonly force: boolean }
+  | { readonly kind: "setup"; readonly request: SetupRequest }
   | { readonly kind: "usage-error"; readonly message: string };
 
-type OptionTypes = Readonly<Record<string, "string" | "boolean">>;
+/** A `list` may be given several times, and takes several values with commas between them. */
+type OptionTypes = Readonly<Record<string, "string" | "boolean" | "list">>;
 
 /** The options given, or the first thing that is wrong with them. */
 type Options =
@@ -41,6 +45,12 @@ export function parseCommand(args: readonly string[]): Command {
           force: values.has("force"),
         };
       });
+    case "setup":
+      return withOptions(
+        rest,
+        { client: "list", yes: "boolean", print: "boolean", remove: "boolean", force: "boolean" },
+        setupCommand,
+      );
     default:
       return {
         kind: "usage-error",
@@ -55,6 +65,25 @@ function demoCommand(values: ReadonlyMap<string, string | true>): Command {
   return { kind: "usage-error", message: "--transport must be direct or cloudflared" };
 }
 
+function setupCommand(values: ReadonlyMap<string, string | true>): Command {
+  const list = values.get("client");
+  const names = typeof list === "string" ? list.split(",").map((name) => name.trim()) : [];
+  const clients = names.filter(isClientName);
+  const unknown = names.find((name) => !isClientName(name));
+  if (unknown !== undefined) {
+    return {
+      kind: "usage-error",
+      message: `unknown client ${unknown}; known are ${CLIENT_NAMES.join(", ")}`,
+    };
+  }
+  const other = ["yes", "remove", "force"].find((name) => values.has(name));
+  if (values.has("print") && other !== undefined) {
+    return { kind: "usage-error", message: `--print changes nothing, so it does not go with --${other}` };
+  }
+  const mode = values.has("print") ? "print" : values.has("remove") ? "remove" : "set-up";
+  return { kind: "setup", request: { clients, mode, yes: values.has("yes"), force: values.has("force") } };
+}
+
 function withOptions(
   args: readonly string[],
   types: OptionTypes,
@@ -67,7 +96,9 @@ function withOptions(
 function readOptions(args: readonly string[], types: OptionTypes): Options {
   const { tokens } = parseArgs({
     args: [...args],
-    options: Object.fromEntries(Object.entries(types).map(([name, type]) => [name, { type }])),
+    options: Object.fromEntries(
+      Object.entries(types).map(([name, type]) => [name, { type: type === "list" ? "string" : type }]),
+    ),
     allowPositionals: true,
     strict: false, // its own messages speak to programmers; the checks below speak to users
     tokens: true,
@@ -87,7 +118,8 @@ function readOptions(args: readonly string[], types: OptionTypes): Options {
     if (value === undefined || value === "" || isNextOption) {
       return { ok: false, message: `${rawName} needs a value` };
     }
-    values.set(name, value);
+    const before = types[name] === "list" ? values.get(name) : undefined;
+    values.set(name, typeof before === "string" ? `${before},${value}` : value);
   }
   return { ok: true, values };
 }

@@ -6,3 +6,4 @@ export { demo } from "./demo.ts";
 export { doctor } from "./doctor.ts";
 export { realProbes } from "./doctor-probes.ts";
 export { installSkill } from "./install-skill.ts";
+export { setupHere } from "./setup/here.ts";
