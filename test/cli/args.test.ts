@@ -16,6 +16,19 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["install-skill", { kind: "install-skill", dir: undefined, force: false }],
   ["install-skill --dir /a/b", { kind: "install-skill", dir: "/a/b", force: false }],
   ["install-skill --force --dir=/a/b", { kind: "install-skill", dir: "/a/b", force: true }],
+  ["setup", { kind: "setup", request: { clients: [], mode: "set-up", yes: false, force: false } }],
+  [
+    "setup --client cursor,codex --yes --client=vscode --force",
+    {
+      kind: "setup",
+      request: { clients: ["cursor", "codex", "vscode"], mode: "set-up", yes: true, force: true },
+    },
+  ],
+  [
+    "setup --print --client codex",
+    { kind: "setup", request: { clients: ["codex"], mode: "print", yes: false, force: false } },
+  ],
+  ["setup --remove", { kind: "setup", request: { clients: [], mode: "remove", yes: false, force: false } }],
 ];
 
 test.each(UNDERSTOOD)("understands: %s", (args, command) => {
@@ -35,6 +48,14 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["install-skill --dir --force", "--dir needs a value"],
   ["install-skill --force=yes", "--force takes no value"],
   ["install-skill /a/b", "unexpected argument /a/b"],
+  ["install-skill --client cursor", "unknown option --client"],
+  [
+    "setup --client cursor,emacs",
+    "unknown client emacs; known are claude-code, claude-desktop, codex, copilot, cursor, gemini, opencode, vscode, windsurf",
+  ],
+  ["setup --client", "--client needs a value"],
+  ["setup cursor", "unexpected argument cursor"],
+  ["setup --print --remove", "--print changes nothing, so it does not go with --remove"],
 ];
 
 test.each(REFUSED)("refuses: %s", (args, message) => {

@@ -58,8 +58,13 @@ async function factsOf(client: Client, options: MachineOptions): Promise<ClientF
     program,
     isHere: program !== undefined || traces.some((found) => found.length > 0),
     file: await readConfigFile(await configPath(client, options)),
-    skill: dir === undefined ? undefined : { dir, state: await skillState({ bundle: options.bundle, dir }) },
+    skill: dir === undefined ? undefined : { dir, state: await skillIn(dir, options) },
   };
+}
+
+/** A folder that cannot be looked into, or that is a file, is in the way of the skill and of nothing else. */
+function skillIn(dir: string, { bundle }: MachineOptions): Promise<SkillState> {
+  return skillState({ bundle, dir }).catch((): SkillState => "blocked");
 }
 
 async function configPath({ folders, files }: Client, options: MachineOptions): Promise<string> {
@@ -74,7 +79,7 @@ async function configPath({ folders, files }: Client, options: MachineOptions): 
 }
 
 /** The paths that a place stands for and that exist. */
-async function existing(place: Place, options: MachineOptions): Promise<readonly string[]> {
+export async function existing(place: Place, options: MachineOptions): Promise<readonly string[]> {
   const located = locate(place, options);
   if (located === undefined) return [];
   if (!located.includes("*")) return (await isThere(located)) ? [located] : [];

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../protocol/errors.ts";
-import type { ServerCommand } from "../../mcp/registration.ts";
+import { PUBLISHED, type ServerCommand } from "../../mcp/registration.ts";
 import { type Client, ownCommand } from "./clients.ts";
 import { type ConfigText, type Entry, Unusable } from "./config-text.ts";
 import { configText } from "./formats.ts";
@@ -39,7 +39,7 @@ export type Action =
   | Edit
   | { readonly kind: "cannot"; readonly code: ErrorCode; readonly detail: string };
 
-export type SkillAction = "none" | "copy" | "replace" | "delete" | "keep";
+export type SkillAction = "none" | "copy" | "replace" | "delete" | "keep" | "blocked";
 
 export interface Plan {
   readonly client: Client;
@@ -56,7 +56,7 @@ export function planFor(facts: ClientFacts, options: PlanOptions): Plan {
 export function isOpen({ action, skill }: Plan): boolean {
   if (action.kind === "cannot") return false;
   if (action.kind !== "nothing") return true;
-  return skill !== undefined && skill.action !== "none" && skill.action !== "keep";
+  return skill !== undefined && changeOf(skill.action) !== undefined;
 }
 
 function actionFor(facts: ClientFacts, options: PlanOptions): Action {
@@ -158,7 +158,8 @@ function isSame(argv: readonly string[], { command, args }: ServerCommand): bool
 function isOurs(argv: readonly string[]): boolean {
   const [program = "", ...args] = argv.map(lastSegment);
   if (/^node(?:\.exe)?$/i.test(program)) return args.includes("tunnel-mcp.cjs");
-  const isRunner = /^(?:npx|cmd)(?:\.cmd|\.exe)?$/i.test(program);
+  // Before it is published, the package of that name is another program (src/mcp/registration.ts).
+  const isRunner = PUBLISHED && /^(?:npx|cmd)(?:\.cmd|\.exe)?$/i.test(program);
   return isRunner && args.some((arg) => /^tunnel-mcp(?:@|$)/.test(arg));
 }
 
@@ -177,21 +178,28 @@ function skillFor({ skill }: ClientFacts, { remove, force }: PlanOptions): Plan[
     case "different":
       return { dir, action: force && !remove ? "replace" : "keep" };
     case "blocked":
-      return { dir, action: "keep" };
+      return { dir, action: "blocked" };
   }
+}
+
+type SkillChange = "copy" | "replace" | "delete";
+
+function changeOf(action: SkillAction): SkillChange | undefined {
+  return action === "copy" || action === "replace" || action === "delete" ? action : undefined;
 }
 
 /** The skills folders to change for the chosen plans, each once. One that a client still needs is left. */
 export function skillChanges(
   chosen: readonly Plan[],
   all: readonly Plan[],
-): readonly { readonly dir: string; readonly action: "copy" | "replace" | "delete" }[] {
+): readonly { readonly dir: string; readonly action: SkillChange }[] {
   const needed = all.filter((plan) => !chosen.includes(plan) && plan.action.kind !== "nothing");
-  const changes = new Map<string, "copy" | "replace" | "delete">();
+  const changes = new Map<string, SkillChange>();
   for (const { skill } of chosen) {
-    if (skill === undefined || skill.action === "none" || skill.action === "keep") continue;
-    if (skill.action === "delete" && needed.some((other) => other.skill?.dir === skill.dir)) continue;
-    changes.set(skill.dir, skill.action);
+    const change = skill === undefined ? undefined : changeOf(skill.action);
+    if (skill === undefined || change === undefined) continue;
+    if (change === "delete" && needed.some((other) => other.skill?.dir === skill.dir)) continue;
+    changes.set(skill.dir, change);
   }
   return Array.from(changes, ([dir, action]) => ({ dir, action }));
 }

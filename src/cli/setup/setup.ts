@@ -175,10 +175,20 @@ async function changeSkills(
   const { bundle, output, request } = options;
   let isGood = true;
   for (const { dir, action } of skillChanges(succeeded, all)) {
-    if (action === "delete") {
-      await removeSkill({ bundle, dir });
-      output.out(`Deleted the skill: ${skillFolder(dir)}\n`);
-    } else if ((await installSkill({ bundle, dir, force: request.force, output })) !== 0) {
+    try {
+      if (action === "delete") {
+        await removeSkill({ bundle, dir });
+        output.out(`Deleted the skill: ${skillFolder(dir)}\n`);
+      } else if ((await installSkill({ bundle, dir, force: request.force, output })) !== 0) {
+        isGood = false;
+      }
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+      const what = action === "delete" ? "deleted from" : "put into";
+      output.err(
+        `tunnel-mcp: the skill could not be ${what} ${dir}${code}\n` +
+          "  The server works without it; install-skill --dir PATH puts it elsewhere.\n",
+      );
       isGood = false;
     }
   }

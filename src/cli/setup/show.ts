@@ -54,7 +54,8 @@ const SKILL_VERBS: Readonly<Record<SkillAction, string | undefined>> = {
   copy: "copy the skill to",
   replace: "replace the skill in",
   delete: "delete the skill in",
-  keep: "leave the skill that differs in",
+  keep: "leave the skill, which differs from this version's (--force replaces it), in",
+  blocked: "leave the skill out: something else is in the way of",
 };
 
 /** What a plan would do, one line each. */

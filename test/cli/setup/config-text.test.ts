@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Format } from "../../../src/cli/setup/clients.ts";
 import { CLIENTS } from "../../../src/cli/setup/clients.ts";
-import type { ConfigText } from "../../../src/cli/setup/config-text.ts";
+import { type ConfigText, Unusable } from "../../../src/cli/setup/config-text.ts";
 import { configText } from "../../../src/cli/setup/formats.ts";
 
 const server = { command: "node", args: ["/opt/tunnel-mcp.cjs"] };
@@ -172,3 +172,77 @@ describe("our entry in a configuration file", () => {
     expect(config.add(before, moved)).toBe(other);
   });
 });
+
+describe("an entry that is there", () => {
+  const json = `{\n  "mcpServers": {\n    "tunnel": { "env": { "TUNNEL_NAME": "Ana" }, "command": "node", "args": ["/old/tunnel-mcp.cjs"] }, // mine\n    "z": {}\n  }\n}\n`;
+  const toml = `[mcp_servers.tunnel] # mine\nargs = [\n  "/old/tunnel-mcp.cjs", # here\n]\ncommand = 'node'\n[mcp_servers.tunnel.env]\nTUNNEL_NAME = "Ana"\n\n# the other\n[mcp_servers.z]\ncommand = "z"\n`;
+
+  it("keeps the user's other settings when its path is corrected", () => {
+    expect(cursor.update(json, server)).toBe(
+      json.replace(`["/old/tunnel-mcp.cjs"]`, `[\n      "/opt/tunnel-mcp.cjs"\n    ]`),
+    );
+    expect(codex.update(toml, server)).toBe(
+      toml
+        .replace(`command = 'node'`, `command = "node"`)
+        .replace(`[\n  "/old/tunnel-mcp.cjs", # here\n]`, `[ "/opt/tunnel-mcp.cjs" ]`),
+    );
+  });
+
+  it("is taken out from the middle with all that is below it, and with nothing that is not", () => {
+    expect(cursor.remove(json)).toBe(`{\n  "mcpServers": { // mine\n    "z": {}\n  }\n}\n`);
+    expect(codex.remove(toml)).toBe(`\n# the other\n[mcp_servers.z]\ncommand = "z"\n`.slice(1));
+  });
+
+  it("is replaced as a whole", () => {
+    const other = `{"mcpServers":{"a":1,"tunnel":{"url":"https://x.example"},"z":2}}`;
+    expect(cursor.entry(other)).toEqual({ kind: "present", argv: [] });
+    expect(cursor.replace(other, server)).toBe(
+      `{"mcpServers":{"a":1,"tunnel":{"command":"node","args":["/opt/tunnel-mcp.cjs"]},"z":2}}`,
+    );
+    expect(codex.replace(`[mcp_servers.tunnel]\nurl = "https://x.example"\n`, server)).toBe(
+      `[mcp_servers.tunnel]\ncommand = "node"\nargs = [ "/opt/tunnel-mcp.cjs" ]\n`,
+    );
+  });
+
+  it("is the only server: an object of servers stays, with its comment", () => {
+    const alone = `{\n  "mcpServers": {\n    // here\n    "tunnel": {}, // gone\n  }\n}`;
+    expect(cursor.remove(alone)).toBe(`{\n  "mcpServers": {\n    // here // gone\n  }\n}`);
+  });
+});
+
+describe("a file that is not touched, with a reason that does not quote it", () => {
+  const KEY = "sk-secret";
+  it.each<[string, ConfigText, string, string]>([
+    ["broken JSON", cursor, `{\n "${KEY}": \n}`, "ValueExpected in line 3"],
+    ["JSON that is a list", cursor, `["${KEY}"]`, "it is not a JSON object"],
+    ["only a comment", cursor, `// ${KEY}`, "ValueExpected"],
+    ["two roots", cursor, `{} {"${KEY}":1}`, "EndOfFileExpected in line 1"],
+    ["servers that are a list", cursor, `{"mcpServers":["${KEY}"]}`, `"mcpServers" in it is not an object`],
+    ["servers twice", cursor, `{"mcpServers":{},"mcpServers":{"${KEY}":1}}`, `it has "mcpServers" twice`],
+    ["our name twice", cursor, `{"mcpServers":{"tunnel":1,"tunnel":"${KEY}"}}`, `it has "tunnel" twice`],
+    ["broken TOML", codex, `a = 1\nb = ${KEY}\n`, "it is not TOML from line 2 on"],
+    ["servers that are a text", codex, `mcp_servers = "${KEY}"`, `"mcp_servers" in it is not a table`],
+    ["servers in one line", codex, `mcp_servers = { z = { command = "${KEY}" } }\n`, "it is not TOML"],
+  ])("%s", (_, config, text, reason) => {
+    const thrown = thrownBy(() => (config.entry(text), config.add(text, server)));
+    expect(thrown).toContain(reason);
+    expect(thrown).not.toContain(KEY);
+  });
+
+  it("an entry that cannot be told apart from what is around it", () => {
+    const inline = `mcp_servers = { tunnel = { command = "node" } }\n`;
+    expect(thrownBy(() => codex.remove(inline))).toBe("its layout is unusual");
+    const inText = `[mcp_servers.tunnel]\ncommand = "x"\nargs = ["""\n[other]\n"""]\n`;
+    expect(thrownBy(() => codex.remove(inText))).toContain("it is not TOML");
+  });
+});
+
+function thrownBy(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Unusable) return error.message;
+    throw error;
+  }
+  return "nothing was thrown";
+}
