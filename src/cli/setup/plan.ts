@@ -82,7 +82,12 @@ function registration(
     return edit(file, "add", (text) => config.add(text, server));
   }
   if (isSame(entry.argv, server)) return { kind: "nothing", why: "registered" };
-  if (isOurs(entry.argv)) return edit(file, "update", (text) => config.update(text, server));
+  if (isOurs(entry.argv)) {
+    // An application that does not see the user's PATH may have been given the path of its Node by hand.
+    const [program = ""] = entry.argv;
+    const kept = isNode(program) && isNode(server.command) ? { ...server, command: program } : server;
+    return edit(file, "update", (text) => config.update(text, kept));
+  }
   if (force) return edit(file, "replace", (text) => config.replace(text, server));
   return cannot("client-entry-foreign", file.path);
 }
@@ -149,15 +154,19 @@ function cannot(code: ErrorCode, detail: string): Action {
   return { kind: "cannot", code, detail };
 }
 
-function isSame(argv: readonly string[], { command, args }: ServerCommand): boolean {
-  const wanted = [command, ...args];
-  return argv.length === wanted.length && argv.every((part, index) => part === wanted[index]);
+function isSame([program = "", ...args]: readonly string[], wanted: ServerCommand): boolean {
+  if (program !== wanted.command && !(isNode(program) && isNode(wanted.command))) return false;
+  return args.length === wanted.args.length && args.every((arg, index) => arg === wanted.args[index]);
+}
+
+function isNode(program: string): boolean {
+  return /^node(?:\.exe)?$/i.test(lastSegment(program));
 }
 
 /** Whether an entry starts this program, be it another copy of it. */
 function isOurs(argv: readonly string[]): boolean {
   const [program = "", ...args] = argv.map(lastSegment);
-  if (/^node(?:\.exe)?$/i.test(program)) return args.includes("tunnel-mcp.cjs");
+  if (isNode(program)) return args.includes("tunnel-mcp.cjs");
   // Before it is published, the package of that name is another program (src/mcp/registration.ts).
   const isRunner = PUBLISHED && /^(?:npx|cmd)(?:\.cmd|\.exe)?$/i.test(program);
   return isRunner && args.some((arg) => /^tunnel-mcp(?:@|$)/.test(arg));

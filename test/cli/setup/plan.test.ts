@@ -114,6 +114,15 @@ describe("a client without one, or whose command is not there", () => {
 });
 
 describe("an entry of our name", () => {
+  it("keeps the path of the Node that somebody has written into it", () => {
+    const right = { command: "/opt/node/bin/node", args: server.args };
+    expect(planFor(facts("cursor", { file: cursorFile(right) }), add).action.kind).toBe("nothing");
+    const moved = { command: "/opt/node/bin/node", args: ["/old/tunnel-mcp.cjs"] };
+    const { action } = planFor(facts("cursor", { file: cursorFile(moved) }), add);
+    if (action.kind !== "edit") throw new Error(action.kind);
+    expect(JSON.parse(action.after)).toEqual({ mcpServers: { tunnel: right } });
+  });
+
   it("that is the same is left; with nothing else to do the plan is closed", () => {
     const same = planFor(facts("cursor", { file: cursorFile(server) }), add);
     expect(same.action).toEqual({ kind: "nothing", why: "registered" });
