@@ -52,7 +52,8 @@ export const ERRORS = {
 
   // --- setting up the clients of this machine ---
   "setup-place-passing": {
-    message: "this copy of tunnel-mcp lies in a folder that is emptied now and then, so clients would lose it",
+    message:
+      "this copy of tunnel-mcp lies in a folder that is emptied now and then, so clients would lose it",
     next: "Put a clone of tunnel-mcp into a folder that stays, build it there, and run its setup.",
     retryable: false,
   },
