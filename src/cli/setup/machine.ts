@@ -147,22 +147,24 @@ function whyUnreadable(error: unknown): string {
 
 /** A program on the search path, as the system would find it. */
 async function findProgram(name: string, options: MachineOptions): Promise<string | undefined> {
-  const { platform, searchPath, env } = options;
-  const path = pathOf(platform);
-  const endings = platform === "win32" ? [".exe", ".cmd", ".bat"] : [""];
-  for (const folder of searchPath) {
-    if (platform === "linux" && isWindowsDrive(folder, env)) continue;
+  const path = pathOf(options.platform);
+  const endings = options.platform === "win32" ? [".exe", ".cmd", ".bat"] : [""];
+  for (const folder of programFolders(options)) {
     for (const ending of endings) {
       const file = path.join(folder, name + ending);
-      if (await isProgram(file, platform)) return file;
+      if (await isProgram(file, options.platform)) return file;
     }
   }
   return undefined;
 }
 
 /** A client of the Windows around a WSL could not start a server by its path in here. */
-function isWindowsDrive(folder: string, env: Whereabouts["env"]): boolean {
-  return env["WSL_DISTRO_NAME"] !== undefined && /^\/mnt\/[a-z](?:\/|$)/.test(folder);
+export function programFolders({
+  searchPath,
+  env,
+}: Pick<MachineOptions, "searchPath" | "env">): readonly string[] {
+  if (env["WSL_DISTRO_NAME"] === undefined) return searchPath;
+  return searchPath.filter((folder) => !/^\/mnt\/[a-z](?:\/|$)/.test(folder));
 }
 
 async function isProgram(file: string, platform: Platform): Promise<boolean> {

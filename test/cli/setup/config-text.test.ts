@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Format } from "../../../src/cli/setup/clients.ts";
 import { CLIENTS } from "../../../src/cli/setup/clients.ts";
@@ -232,8 +233,38 @@ describe("a file that is not touched, with a reason that does not quote it", () 
   it("an entry that cannot be told apart from what is around it", () => {
     const inline = `mcp_servers = { tunnel = { command = "node" } }\n`;
     expect(thrownBy(() => codex.remove(inline))).toBe("its layout is unusual");
+    const asText = `[b]\ntext = """\n[mcp_servers.tunnel]\nx = 1\n\n[c]\n"""\n`;
+    expect(thrownBy(() => codex.remove(codex.add(asText, server)))).toBe("its layout is unusual");
     const inText = `[mcp_servers.tunnel]\ncommand = "x"\nargs = ["""\n[other]\n"""]\n`;
     expect(thrownBy(() => codex.remove(inText))).toContain("it is not TOML");
+  });
+});
+
+describe("any file at all", () => {
+  const name = fc.string({ maxLength: 4 }).filter((key) => key !== "tunnel" && key !== "mcpServers");
+  const files = fc.record({
+    before: fc.dictionary(name, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 }),
+    servers: fc.dictionary(name, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 }),
+    after: fc.dictionary(name, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 }),
+    indent: fc.constantFrom("", " ", "    ", "\t"),
+    eol: fc.constantFrom("\n", "\r\n"),
+    comment: fc.constantFrom("", " /* , } */ ", "// }\n"),
+  });
+
+  it("has our entry after it is added, and is the same to the byte after it is taken out", () => {
+    fc.assert(
+      fc.property(files, ({ before, servers, after, indent, eol, comment }) => {
+        const value = { ...before, mcpServers: servers, ...after };
+        const plain = JSON.stringify(value, null, indent).replaceAll("\n", eol);
+        // Behind the last brace but one, where an edit is most likely to go wrong.
+        const text =
+          comment === "" ? plain : plain.replace(/[}\]](\s*)\}$/, (end) => `${end.slice(0, -1)}${comment}}`);
+        const changed = cursor.add(text, server);
+        expect(cursor.entry(changed)).toEqual({ kind: "present", argv: ["node", ...server.args] });
+        expect(cursor.remove(changed)).toBe(text);
+      }),
+      { seed: 7, numRuns: 300 },
+    );
   });
 });
 

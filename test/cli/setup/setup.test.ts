@@ -16,7 +16,7 @@ import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { askWhich, parseChoice } from "../../../src/cli/setup/choose.ts";
-import { existing } from "../../../src/cli/setup/machine.ts";
+import { existing, programFolders } from "../../../src/cli/setup/machine.ts";
 import { type Place, platformOf } from "../../../src/cli/setup/places.ts";
 import { runProgram } from "../../../src/cli/setup/run-program.ts";
 import { setup, type SetupOptions, type SetupRequest } from "../../../src/cli/setup/setup.ts";
@@ -201,13 +201,11 @@ describe("setup", () => {
     expect(await existing(place, where)).toEqual([file("Packages", "Claude_b", "Roaming", "Claude")]);
   });
 
-  it("passes programs of a Windows by that surround a WSL", async () => {
-    const env = { WSL_DISTRO_NAME: "Debian" };
-    const { out } = await run(
-      { mode: "set-up", yes: false },
-      { platform: "linux", env, searchPath: ["/mnt/c/bin"] },
-    );
-    expect(out).toBe("");
+  it("passes by the programs of a Windows around a WSL", () => {
+    const searchPath = ["/usr/bin", "/mnt/c", "/mnt/c/Users/ana/bin", "/mnt/data/bin"];
+    expect(programFolders({ searchPath, env: {} })).toEqual(searchPath);
+    const inside = { searchPath, env: { WSL_DISTRO_NAME: "Debian" } };
+    expect(programFolders(inside)).toEqual(["/usr/bin", "/mnt/data/bin"]);
   });
 
   it("registers all the same where something is in the way of the skill, and says so", async () => {
@@ -350,14 +348,14 @@ describe("a file", () => {
     async () => {
       const real = path.join(root, "dotfiles.json");
       await writeFile(real, "{}");
-      await chmod(real, 0o640);
+      await chmod(real, 0o666); // more than the umask leaves
       await mkdir(file(".cursor"));
       await symlink(real, file(".cursor", "mcp.json"));
       expect((await run()).code).toBe(0);
       expect((await lstat(file(".cursor", "mcp.json"))).isSymbolicLink()).toBe(true);
       expect(await readFile(real, "utf8")).toContain("tunnel");
-      expect((await stat(real)).mode & 0o777).toBe(0o640);
-      expect((await stat(`${real}.bak-tunnel`)).mode & 0o777).toBe(0o640);
+      expect((await stat(real)).mode & 0o777).toBe(0o666);
+      expect((await stat(`${real}.bak-tunnel`)).mode & 0o777).toBe(0o666);
     },
   );
 
