@@ -125,6 +125,8 @@ async function main() {
     legalComments: "none", // their texts are in THIRD-PARTY-NOTICES.txt
     metafile: true,
     logLevel: "warning",
+    // Its CommonJS half finds its own files by a `require` that a bundler cannot see.
+    alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
     define: { __VERSION__: JSON.stringify(version), "import.meta.url": OWN_URL },
     // Optional native helpers of `ws`; both exist only to be faster and would break the single file.
     external: ["bufferutil", "utf-8-validate"],

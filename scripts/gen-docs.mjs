@@ -29,6 +29,11 @@ const SOURCES = `
   export { REGISTRATION } from "./src/mcp/registration.ts";
   export { ERRORS } from "./src/protocol/errors.ts";
   export { wakeView } from "./src/mcp/wake-view.ts";
+  export { serverCommand } from "./src/mcp/registration.ts";
+  export { CLIENTS } from "./src/cli/setup/clients.ts";
+  export { configText } from "./src/cli/setup/formats.ts";
+  export { describePlace } from "./src/cli/setup/places.ts";
+  export { ownLine } from "./src/cli/setup/show.ts";
   export { helpText } from "./src/cli/help.ts";
   export { readConfig } from "./src/cli/env.ts";
   export { LocalFiles } from "./src/session/files/local-files.ts";
@@ -45,6 +50,7 @@ async function loadSources() {
     format: "cjs",
     platform: "node",
     external: ["bufferutil", "utf-8-validate"],
+    alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
     define: { "import.meta.url": JSON.stringify(import.meta.url) },
     logLevel: "error",
   });
@@ -232,6 +238,51 @@ function acceptedForms(readConfig, variables) {
     return new Map(problems.map((problem) => problem.split(" must be ")));
   }
   throw new Error("nonsense in the environment was accepted");
+}
+
+// --- clients ---
+
+/** One block for each client that `setup` knows, for those who would rather do it by hand. */
+function clientBlocks({ CLIENTS, configText, describePlace, ownLine, serverCommand }) {
+  const server = serverCommand("/path/to/tunnel-mcp/dist/tunnel-mcp.cjs");
+  return CLIENTS.map((client) => {
+    const line = ownLine(client, server, "linux");
+    const skills = client.skills === undefined ? undefined : describePlace(client.skills, "linux");
+    return [
+      "<details>",
+      `<summary>${client.title}</summary>`,
+      ...(line === undefined ? [] : [fenced("sh", line), "Or by hand:"]),
+      fenced(client.format.kind, configText(client.format).snippet(server)),
+      clientFiles(client, describePlace),
+      [
+        ...(skills === undefined ? [] : [`The skill goes to \`${skills}\`.`]),
+        `Then ${client.afterwards}. Only this one: \`setup --client ${client.name}\`.`,
+      ].join(" "),
+      "</details>",
+    ].join("\n\n");
+  }).join("\n\n");
+}
+
+/** Where the client's file is on each system, each path once. */
+function clientFiles({ folders, files }, describePlace) {
+  const systems = [
+    ["Linux", "linux"],
+    ["macOS", "darwin"],
+    ["Windows", "win32"],
+  ];
+  const byPath = new Map();
+  for (const [title, platform] of systems) {
+    const separator = platform === "win32" ? "\\" : "/";
+    const places = folders
+      .map((place) => describePlace(place, platform))
+      .filter((place) => place !== undefined);
+    const [usual, ...packaged] = places
+      .map((place) => `\`${place}${separator}${files.at(-1)}\``)
+      .toReversed();
+    const list = packaged.length === 0 ? usual : `${usual}, or as a package ${packaged.join(" or ")}`;
+    byPath.set(list, [...(byPath.get(list) ?? []), title]);
+  }
+  return [...byPath].map(([paths, titles]) => `- ${titles.join(" and ")}: ${paths}`).join("\n");
 }
 
 // --- example results ---
@@ -435,6 +486,7 @@ async function main() {
     "docs/TOOLS.md": toolsPage(sources, await exampleResults(sources)),
     "docs/ERRORS.md": errorsPage(sources),
     "README.md": [
+      ["clients", clientBlocks(sources)],
       ["tools", toolTable(sources)],
       ["environment", environmentTable(sources)],
     ].reduce((page, [name, content]) => withSection(page, name, content), readme),

@@ -56,7 +56,7 @@ describe("the documentation", () => {
     expect(readme).toContain("npm ci && npm run demo");
     expect(readme).toContain("npm ci && npm test");
     const commands = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block).join("\n");
-    expect(commands).toContain('claude mcp add tunnel -- node "$PWD/dist/tunnel-mcp.cjs"');
+    expect(commands).toContain("node dist/tunnel-mcp.cjs setup");
     expect(commands).not.toMatch(/npx|npm (?:i|install)\b/);
   });
 });

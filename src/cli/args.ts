@@ -2,6 +2,8 @@ import { parseArgs } from "node:util";
 import { ROOM } from "../protocol/limits.ts";
 import type { Config } from "../session/config.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
+import { CLIENT_NAMES, isClientName } from "./setup/names.ts";
+import type { SetupRequest } from "./setup/setup.ts";
 
 /** What the user asked for. `usage-error` carries one sentence that says what was not understood. */
 export type Command =
@@ -16,12 +18,14 @@ export type Command =
   | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
   | OpenRequest
   | JoinRequest
+  | { readonly kind: "setup"; readonly request: SetupRequest }
   | { readonly kind: "usage-error"; readonly message: string };
 
 /** A day. */
 const MAX_TIMEOUT_SECONDS = 86_400;
 
-type OptionTypes = Readonly<Record<string, "string" | "boolean">>;
+/** A `list` may be given several times, and takes several values with commas between them. */
+type OptionTypes = Readonly<Record<string, "string" | "boolean" | "list">>;
 
 type Values = ReadonlyMap<string, string | true>;
 
@@ -63,6 +67,12 @@ export function parseCommand(args: readonly string[]): Command {
       return withOptions(rest, OPEN_OPTIONS, openCommand);
     case "join":
       return withOptions(rest, { name: "string", json: "boolean" }, joinCommand, 1);
+    case "setup":
+      return withOptions(
+        rest,
+        { client: "list", yes: "boolean", print: "boolean", remove: "boolean", force: "boolean" },
+        setupCommand,
+      );
     default:
       // Whoever gives nothing but a link wants to join; and a link is not to be repeated on a screen.
       if (/^wss?:/.test(first))
@@ -139,6 +149,25 @@ function text(values: Values, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+function setupCommand(values: ReadonlyMap<string, string | true>): Command {
+  const list = values.get("client");
+  const names = typeof list === "string" ? list.split(",").map((name) => name.trim()) : [];
+  const clients = names.filter(isClientName);
+  const unknown = names.find((name) => !isClientName(name));
+  if (unknown !== undefined) {
+    return {
+      kind: "usage-error",
+      message: `unknown client ${unknown}; known are ${CLIENT_NAMES.join(", ")}`,
+    };
+  }
+  const other = ["yes", "remove", "force"].find((name) => values.has(name));
+  if (values.has("print") && other !== undefined) {
+    return { kind: "usage-error", message: `--print changes nothing, so it does not go with --${other}` };
+  }
+  const mode = values.has("print") ? "print" : values.has("remove") ? "remove" : "set-up";
+  return { kind: "setup", request: { clients, mode, yes: values.has("yes"), force: values.has("force") } };
+}
+
 function withOptions(
   args: readonly string[],
   types: OptionTypes,
@@ -154,7 +183,9 @@ function withOptions(
 function readOptions(args: readonly string[], types: OptionTypes, maxPositionals: number): Options {
   const { tokens } = parseArgs({
     args: [...args],
-    options: Object.fromEntries(Object.entries(types).map(([name, type]) => [name, { type }])),
+    options: Object.fromEntries(
+      Object.entries(types).map(([name, type]) => [name, { type: type === "list" ? "string" : type }]),
+    ),
     allowPositionals: true,
     strict: false, // its own messages speak to programmers; the checks below speak to users
     tokens: true,
@@ -180,7 +211,8 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
     if (value === undefined || value === "" || isNextOption) {
       return { ok: false, message: `${rawName} needs a value` };
     }
-    values.set(name, value);
+    const before = types[name] === "list" ? values.get(name) : undefined;
+    values.set(name, typeof before === "string" ? `${before},${value}` : value);
   }
   return { ok: true, values, positionals };
 }

@@ -8,3 +8,4 @@ export { doctor } from "./doctor.ts";
 export { realProbes } from "./doctor-probes.ts";
 export { installSkill } from "./install-skill.ts";
 export { exportMarkdown, verify } from "./transcript.ts";
+export { setupHere } from "./setup/here.ts";

@@ -25,6 +25,12 @@ Usage: tunnel-mcp [command]
                         Without LINK it is asked for, unseen, or read from stdin's first
                         line: other users of a machine can see the arguments of commands.
   doctor                check what a tunnel needs here, with a fix for each failure
+  setup                 register with the MCP clients on this machine, and copy the skill
+    --client NAME       only this one, found or not; several times, or with commas
+    --yes               do it without asking
+    --print             show what to write by hand, and change nothing
+    --remove            take it out again
+    --force             replace what another program has under the name tunnel
   install-skill         teach your agent how to behave in a tunnel
     --dir PATH          skills folder (default: ~/.claude/skills)
     --force             replace a skill that differs
@@ -37,7 +43,7 @@ Usage: tunnel-mcp [command]
   --help, -h            show this text
   --version, -v         show the version
 
-Register it with Claude Code:
+Register it with Claude Code alone, by hand:
 
   ${registration(bundle)}
 

@@ -14,13 +14,39 @@ export interface InstallSkillOptions {
   readonly output: Output;
 }
 
+/** What lies where the skill goes; `blocked` is something that is not a folder, a link among others. */
+export type SkillState = "missing" | "same" | "different" | "blocked";
+
+type SkillPlace = Pick<InstallSkillOptions, "bundle" | "dir">;
+
+export async function skillState({ bundle, dir }: SkillPlace): Promise<SkillState> {
+  const target = skillFolder(dir);
+  const found = await lstatOrUndefined(target);
+  if (found === undefined) return "missing";
+  if (!found.isDirectory()) return "blocked";
+  return (await compare(skillSource(bundle), target)).length === 0 ? "same" : "different";
+}
+
+/** Takes the skill out of a client's skills folder again, unless somebody has changed it. */
+export async function removeSkill(place: SkillPlace): Promise<void> {
+  if ((await skillState(place)) === "same") await rm(skillFolder(place.dir), { recursive: true });
+}
+
+export function skillFolder(dir: string): string {
+  return path.resolve(dir, SKILL);
+}
+
+function skillSource(bundle: string): string {
+  return path.join(path.dirname(bundle), "..", "skills", SKILL);
+}
+
 /**
  * Copies the skill into a client's skills folder and says where it went.
  * @returns 0 when the skill is in place afterwards, 1 when something else is there and was left alone
  */
 export async function installSkill({ bundle, dir, force, output }: InstallSkillOptions): Promise<0 | 1> {
-  const source = path.join(path.dirname(bundle), "..", "skills", SKILL);
-  const target = path.resolve(dir, SKILL);
+  const source = skillSource(bundle);
+  const target = skillFolder(dir);
   const found = await lstatOrUndefined(target);
   if (found !== undefined && !found.isDirectory()) {
     // A symbolic link may lead to a folder the user edits elsewhere, so not even --force writes through it.

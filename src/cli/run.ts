@@ -113,6 +113,21 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
         exitNow: host.exitNow,
       });
     }
+    case "setup": {
+      const { setupHere } = await import("./commands.ts");
+      const { bundle, home, stdinIsTerminal, stdoutIsTerminal } = host;
+      const isAtTerminal = stdinIsTerminal && stdoutIsTerminal;
+      return setupHere({
+        request: command.request,
+        bundle,
+        home,
+        env,
+        clock,
+        output,
+        isAtTerminal,
+        onShutdown,
+      });
+    }
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");
       const dir = command.dir ?? skillsDirectory(env, host.home);

@@ -5,6 +5,17 @@
  */
 export const PUBLISHED = false;
 
+/** How a client starts the server. */
+export interface ServerCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** What is registered for the copy whose bundle lies at `bundle`, absolute. */
+export function serverCommand(bundle: string): ServerCommand {
+  return PUBLISHED ? { command: "npx", args: ["-y", "tunnel-mcp"] } : { command: "node", args: [bundle] };
+}
+
 /** The line that registers the server with Claude Code; `program` is the path of the bundle, as a shell takes it. */
 export function registration(program: string): string {
   return `claude mcp add tunnel -- ${PUBLISHED ? "npx -y tunnel-mcp" : `node ${quoted(program)}`}`;

@@ -61,6 +61,28 @@ export const ERRORS = {
     next: "Give a name that does not exist yet, in a folder that exists inside the working directory.",
     retryable: false,
   },
+  // --- setting up the clients of this machine ---
+  "setup-place-passing": {
+    message:
+      "this copy of tunnel-mcp lies in a folder that is emptied now and then, so clients would lose it",
+    next: "Put a clone of tunnel-mcp into a folder that stays, build it there, and run its setup.",
+    retryable: false,
+  },
+  "client-config-unusable": {
+    message: "a client's configuration file cannot be changed safely",
+    next: "Mend the named file, or write the entry into it by hand: `setup --print` shows it.",
+    retryable: false,
+  },
+  "client-entry-foreign": {
+    message: "another program is registered under the name tunnel",
+    next: "Leave it, or run setup again with --force to replace it (with --remove: to take it out).",
+    retryable: false,
+  },
+  "client-command-failed": {
+    message: "the client's own command failed",
+    next: "Read what it says; or do without it, and write the entry that `setup --print` shows by hand.",
+    retryable: true,
+  },
 
   // --- the link and joining ---
   "link-malformed": {

@@ -47,6 +47,19 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["join", { kind: "join", link: undefined, name: undefined, json: false }],
   ["join wss://h/t/r#1.k.h", { kind: "join", link: "wss://h/t/r#1.k.h", name: undefined, json: false }],
   ["join --json --name ben ws://x", { kind: "join", link: "ws://x", name: "ben", json: true }],
+  ["setup", { kind: "setup", request: { clients: [], mode: "set-up", yes: false, force: false } }],
+  [
+    "setup --client cursor,codex --yes --client=vscode --force",
+    {
+      kind: "setup",
+      request: { clients: ["cursor", "codex", "vscode"], mode: "set-up", yes: true, force: true },
+    },
+  ],
+  [
+    "setup --print --client codex",
+    { kind: "setup", request: { clients: ["codex"], mode: "print", yes: false, force: false } },
+  ],
+  ["setup --remove", { kind: "setup", request: { clients: [], mode: "remove", yes: false, force: false } }],
 ];
 
 test.each(UNDERSTOOD)("understands: %s", (args, command) => {
@@ -79,6 +92,14 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["open --goal x --transport pigeon", "--transport must be direct or cloudflared"],
   ["join one two", "unexpected argument two"],
   ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join"],
+  ["install-skill --client cursor", "unknown option --client"],
+  [
+    "setup --client cursor,emacs",
+    "unknown client emacs; known are claude-code, claude-desktop, codex, copilot, cursor, gemini, opencode, vscode, windsurf",
+  ],
+  ["setup --client", "--client needs a value"],
+  ["setup cursor", "unexpected argument cursor"],
+  ["setup --print --remove", "--print changes nothing, so it does not go with --remove"],
 ];
 
 test.each(REFUSED)("refuses: %s", (args, message) => {

@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import * as z from "zod";
@@ -51,6 +53,9 @@ test("the help fits a terminal and names every command and variable", () => {
     "join [LINK]",
     "demo",
     "doctor",
+    "setup",
+    "--client NAME",
+    "--remove",
     "install-skill",
     "wake",
     "--dir PATH",
@@ -74,4 +79,44 @@ test("the line to register is one a shell takes, also for a folder with a space"
   expect(registration("C:\\tools\\tunnel-mcp.cjs")).toBe(
     "claude mcp add tunnel -- node C:\\tools\\tunnel-mcp.cjs",
   );
+});
+
+test("setup, end to end: registers with a client it finds, twice, prints, and takes it out again", () => {
+  const home = mkdtempSync(path.join(tmpdir(), "tunnel-home-"));
+  // The folder for temporary files is elsewhere, or a clone that lies in there would be refused.
+  const elsewhere = { HOME: home, USERPROFILE: home, PATH: "", TMPDIR: home, TEMP: home, TMP: home };
+  const file = path.join(home, ".cursor", "mcp.json");
+  try {
+    mkdirSync(path.dirname(file));
+    writeFileSync(file, "{} // mine\n");
+    const only = ["setup", "--client", "cursor"];
+    expect(run(only, elsewhere)).toMatchObject({ status: 0, stderr: "" });
+    expect(readFileSync(file, "utf8")).toBe("{} // mine\n");
+    expect(run([...only, "--yes"], elsewhere)).toMatchObject({ status: 0, stderr: "" });
+    const after = readFileSync(file, "utf8");
+    expect(JSON.parse(after.replace(" // mine", ""))).toEqual({
+      mcpServers: { tunnel: { command: "node", args: [bundle] } },
+    });
+    const skill = path.join(home, ".cursor", "skills", "tunnel-etiquette", "SKILL.md");
+    expect(readFileSync(skill, "utf8")).toContain("tunnel-etiquette");
+    expect(run(["setup", "--yes"], elsewhere).stdout).toContain("There is nothing to do.");
+    expect(readFileSync(file, "utf8")).toBe(after);
+    expect(run([...only, "--print"], elsewhere).stdout).toContain(JSON.stringify(bundle));
+    expect(run(["setup", "--remove", "--yes"], elsewhere)).toMatchObject({ status: 0, stderr: "" });
+    expect(readFileSync(file, "utf8")).toBe("{} // mine\n");
+    expect(existsSync(skill)).toBe(false);
+  } finally {
+    rmSync(home, { recursive: true });
+  }
+});
+
+test("setup of a copy in the folder for temporary files is refused with a code's message and a next step", () => {
+  const { status, stdout, stderr } = run(["setup", "--yes"], {
+    TMPDIR: path.dirname(bundle),
+    TEMP: path.dirname(bundle),
+    TMP: path.dirname(bundle),
+  });
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+  expect(stderr).toContain("lies in a folder that is emptied now and then");
+  expect(stderr).toContain("Put a clone of tunnel-mcp into a folder that stays");
 });

@@ -1,0 +1,218 @@
+import type { ServerCommand } from "../../mcp/registration.ts";
+import type { ClientName } from "./names.ts";
+import type { Place, Platform } from "./places.ts";
+
+/** The name under which the server is registered; the tools' names begin with it in some clients. */
+export const SERVER = "tunnel";
+
+/** How a client writes down a server. */
+export type Format =
+  | {
+      readonly kind: "json";
+      /** Where its servers are: the first of these objects that a file has, and otherwise the last one. */
+      readonly containers: readonly (readonly string[])[];
+      readonly entry: (server: ServerCommand) => Readonly<Record<string, unknown>>;
+    }
+  | { readonly kind: "toml"; readonly table: string };
+
+/** A client's own command for its configuration. */
+export interface OwnCommand {
+  readonly add: (server: ServerCommand) => readonly string[];
+  /** Left out where it has none: the entry is then taken out of the file. */
+  readonly remove?: readonly string[];
+  /** Systems on which the file is edited all the same. */
+  readonly notOn?: Platform;
+}
+
+export interface Client {
+  readonly name: ClientName;
+  readonly title: string;
+  /** The program that tells by being on the PATH that the client is here. */
+  readonly program?: string;
+  /** … and the files or folders, each of which tells the same. */
+  readonly traces: readonly Place[];
+  /** The folder of its configuration: the first of these that exists, and otherwise the last one. */
+  readonly folders: readonly Place[];
+  /** The file in it: the first of these that exists, and otherwise the last one. */
+  readonly files: readonly string[];
+  readonly format: Format;
+  readonly own?: OwnCommand;
+  /** Where it reads skills of the user. */
+  readonly skills?: Place;
+  /** What the human does before the client knows the server. */
+  readonly afterwards: string;
+}
+
+type Entry = (server: ServerCommand) => Readonly<Record<string, unknown>>;
+
+const plain: Entry = ({ command, args }) => ({ command, args });
+const typed: Entry = ({ command, args }) => ({ type: "stdio", command, args });
+
+const json = (containers: readonly (readonly string[])[], entry: Entry): Format => ({
+  kind: "json",
+  containers,
+  entry,
+});
+
+/** The folder that several clients share (agentskills.io). */
+const AGENTS_SKILLS: Place = { base: "home", path: ".agents/skills" };
+
+const GEMINI: Place = {
+  base: "home",
+  path: ".gemini",
+  variable: ["GEMINI_CLI_HOME", ".gemini"],
+};
+const CODEX: Place = { base: "home", path: ".codex", variable: ["CODEX_HOME", ""] };
+const COPILOT: Place = { base: "home", path: ".copilot", variable: ["COPILOT_HOME", ""] };
+const CURSOR: Place = { base: "home", path: ".cursor" };
+const OPENCODE: Place = { base: "xdg", path: "opencode" };
+const VSCODE: Place = { base: "settings", path: "Code/User" };
+const WINDSURF: Place = { base: "home", path: ".codeium/windsurf" };
+const CLAUDE_DESKTOP: readonly Place[] = [
+  // Packaged for Windows, it does not see %APPDATA%: these are where such a program's own files are kept instead.
+  { base: "local", path: "Claude-Data/claude_*", on: "win32" },
+  { base: "local", path: "Packages/Claude_*/LocalCache/Roaming/Claude", on: "win32" },
+  { base: "settings", path: "Claude" },
+];
+
+/** Every client, in the order of its title. */
+export const CLIENTS: readonly Client[] = [
+  {
+    name: "claude-code",
+    title: "Claude Code",
+    program: "claude",
+    traces: [
+      { base: "home", path: ".claude.json", variable: ["CLAUDE_CONFIG_DIR", ".claude.json"] },
+      { base: "home", path: ".claude", variable: ["CLAUDE_CONFIG_DIR", ""] },
+    ],
+    folders: [{ base: "home", path: "", variable: ["CLAUDE_CONFIG_DIR", ""] }],
+    files: [".claude.json"],
+    format: json([["mcpServers"]], typed),
+    own: {
+      add: ({ command, args }) => ["mcp", "add", "--scope", "user", SERVER, "--", command, ...args],
+      remove: ["mcp", "remove", "--scope", "user", SERVER],
+    },
+    skills: { base: "home", path: ".claude/skills", variable: ["CLAUDE_CONFIG_DIR", "skills"] },
+    afterwards: "start a new session",
+  },
+  {
+    name: "claude-desktop",
+    title: "Claude Desktop",
+    traces: CLAUDE_DESKTOP,
+    folders: CLAUDE_DESKTOP,
+    files: ["claude_desktop_config.json"],
+    format: json([["mcpServers"]], plain),
+    afterwards: "quit it and start it again",
+  },
+  {
+    name: "codex",
+    title: "Codex",
+    program: "codex",
+    traces: [CODEX],
+    folders: [CODEX],
+    files: ["config.toml"],
+    format: { kind: "toml", table: "mcp_servers" },
+    own: {
+      add: ({ command, args }) => ["mcp", "add", SERVER, "--", command, ...args],
+      remove: ["mcp", "remove", SERVER],
+    },
+    skills: AGENTS_SKILLS,
+    afterwards: "start a new session",
+  },
+  {
+    name: "cursor",
+    title: "Cursor",
+    program: "cursor",
+    traces: [CURSOR],
+    folders: [CURSOR],
+    files: ["mcp.json"],
+    format: json([["mcpServers"]], plain),
+    skills: { base: "home", path: ".cursor/skills" },
+    afterwards: "switch the server on in its MCP settings if it asks",
+  },
+  {
+    name: "gemini",
+    title: "Gemini CLI",
+    program: "gemini",
+    // Other programs keep things in ~/.gemini, too.
+    traces: [
+      { base: "home", path: ".gemini/settings.json", variable: ["GEMINI_CLI_HOME", ".gemini/settings.json"] },
+    ],
+    folders: [GEMINI],
+    files: ["settings.json"],
+    format: json([["mcpServers"]], plain),
+    own: {
+      // It would take the server's options for its own without the dashes.
+      add: ({ command, args }) => [
+        "mcp",
+        "add",
+        "--scope",
+        "user",
+        SERVER,
+        command,
+        ...(args.some((arg) => arg.startsWith("-")) ? ["--", ...args] : args),
+      ],
+      remove: ["mcp", "remove", "--scope", "user", SERVER],
+    },
+    skills: { base: "home", path: ".agents/skills", variable: ["GEMINI_CLI_HOME", ".agents/skills"] },
+    afterwards: "start a new session",
+  },
+  {
+    name: "copilot",
+    title: "GitHub Copilot CLI",
+    program: "copilot",
+    traces: [COPILOT],
+    folders: [COPILOT],
+    files: ["mcp-config.json"],
+    format: json([["mcpServers"]], ({ command, args }) => ({ type: "local", command, args, tools: ["*"] })),
+    skills: AGENTS_SKILLS,
+    afterwards: "start a new session",
+  },
+  {
+    name: "opencode",
+    title: "opencode",
+    program: "opencode",
+    traces: [OPENCODE],
+    folders: [OPENCODE],
+    files: ["opencode.jsonc", "opencode.json"],
+    // Version 2 has its servers one level deeper, and reads the form of version 1, too.
+    format: json([["mcp", "servers"], ["mcp"]], ({ command, args }) => ({
+      type: "local",
+      command: [command, ...args],
+    })),
+    skills: AGENTS_SKILLS,
+    afterwards: "start a new session",
+  },
+  {
+    name: "vscode",
+    title: "VS Code",
+    program: "code",
+    traces: [VSCODE],
+    folders: [VSCODE],
+    files: ["mcp.json"],
+    format: json([["servers"]], typed),
+    own: {
+      add: ({ command, args }) => ["--add-mcp", JSON.stringify({ name: SERVER, command, args })],
+      // There `code` is a batch file, through which quotes inside an argument do not pass unharmed.
+      notOn: "win32",
+    },
+    skills: AGENTS_SKILLS,
+    afterwards: "start the server when it asks whether you trust it",
+  },
+  {
+    name: "windsurf",
+    title: "Windsurf",
+    program: "windsurf",
+    traces: [WINDSURF],
+    folders: [WINDSURF],
+    files: ["mcp_config.json"],
+    format: json([["mcpServers"]], plain),
+    skills: { base: "home", path: ".codeium/windsurf/skills" },
+    afterwards: "refresh its list of MCP servers",
+  },
+];
+
+/** The arguments with which the client's own command takes the server in; undefined where its file is edited. */
+export function ownCommand(client: Client, platform: Platform): OwnCommand | undefined {
+  return client.own?.notOn === platform ? undefined : client.own;
+}

@@ -1,0 +1,91 @@
+import { posix, win32, type PlatformPath } from "node:path";
+
+/** The systems that clients put their files differently on. Others are taken for Linux. */
+export type Platform = "linux" | "darwin" | "win32";
+
+/** A place in the user's own folders, for any machine. */
+export interface Place {
+  /**
+   * Where `path` begins: the home folder, the folder that the system has for applications' settings, the one for their
+   * data on this machine alone (Windows only), or the settings folder of the XDG specification, wherever one is.
+   */
+  readonly base: "home" | "settings" | "local" | "xdg";
+  /** With `/` on every system. A segment may end in `*`, for whatever name begins so. */
+  readonly path: string;
+  /** A variable that, where it is set, names a folder that stands in for `base` and `path`, and the path below it. */
+  readonly variable?: readonly [name: string, path: string];
+  /** Only there; everywhere when left out. */
+  readonly on?: Platform;
+}
+
+/** What of the machine decides where a place is. */
+export interface Whereabouts {
+  readonly platform: Platform;
+  readonly home: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export function platformOf(platform: string): Platform {
+  return platform === "darwin" || platform === "win32" ? platform : "linux";
+}
+
+export function pathOf(platform: Platform): PlatformPath {
+  return platform === "win32" ? win32 : posix;
+}
+
+/** The absolute path of a place, with its `*` as they are; undefined where there is no such place on this system. */
+export function locate(place: Place, where: Whereabouts): string | undefined {
+  if (place.on !== undefined && place.on !== where.platform) return undefined;
+  const path = pathOf(where.platform);
+  if (place.variable !== undefined) {
+    const [name, below] = place.variable;
+    const set = variable(where, name);
+    if (set !== undefined) return path.join(set, below);
+  }
+  const base = baseFolder(place.base, where);
+  return base === undefined ? undefined : path.join(base, place.path);
+}
+
+function baseFolder(base: Place["base"], where: Whereabouts): string | undefined {
+  const { platform, home } = where;
+  const path = pathOf(platform);
+  switch (base) {
+    case "home":
+      return home;
+    case "xdg":
+      return variable(where, "XDG_CONFIG_HOME") ?? path.join(home, ".config");
+    case "local":
+      return platform === "win32"
+        ? (variable(where, "LOCALAPPDATA") ?? path.join(home, "AppData", "Local"))
+        : undefined;
+    case "settings":
+      if (platform === "win32") return variable(where, "APPDATA") ?? path.join(home, "AppData", "Roaming");
+      if (platform === "darwin") return path.join(home, "Library", "Application Support");
+      return variable(where, "XDG_CONFIG_HOME") ?? path.join(home, ".config");
+  }
+}
+
+/** A variable that names a folder. One with a relative path means a different folder for every program, so it is passed over. */
+function variable({ env, platform }: Whereabouts, name: string): string | undefined {
+  const value = platform === "win32" ? withoutCase(env, name) : env[name];
+  return value !== undefined && isRooted(value, platform) ? value : undefined;
+}
+
+function isRooted(value: string, platform: Platform): boolean {
+  // %NAME% stands for a rooted path where paths are described and not opened.
+  return pathOf(platform).isAbsolute(value) || (platform === "win32" && value.startsWith("%"));
+}
+
+function withoutCase(env: Whereabouts["env"], name: string): string | undefined {
+  return Object.entries(env).find(([key]) => key.toUpperCase() === name)?.[1];
+}
+
+/** The same place as the documentation writes it, with the names of variables in place of folders. */
+export function describePlace(place: Place, platform: Platform): string | undefined {
+  const windows = { APPDATA: "%APPDATA%", LOCALAPPDATA: "%LOCALAPPDATA%" };
+  return locate(place, {
+    platform,
+    home: platform === "win32" ? "%USERPROFILE%" : "~",
+    env: platform === "win32" ? windows : {},
+  });
+}

@@ -1,0 +1,63 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { Unusable } from "./config-text.ts";
+import { backupOf } from "./machine.ts";
+import type { Edit } from "./plan.ts";
+
+/** Clients keep keys in these files: a new one is the user's alone. */
+const NEW_FILE_MODE = 0o600;
+
+/**
+ * Carries out an edit in one step, with what was there before beside it.
+ * @returns the path of the saved file; undefined where there was none
+ * @throws Unusable when the file has changed since it was read, or cannot be written
+ */
+export async function writeEdit({
+  target,
+  before,
+  after,
+  mode = NEW_FILE_MODE,
+}: Edit): Promise<string | undefined> {
+  try {
+    if ((await currentText(target)) !== before)
+      throw new Unusable("it was changed by something else just now");
+    if (before === undefined) await mkdir(path.dirname(target), { recursive: true });
+    const backup = before === undefined ? undefined : backupOf(target);
+    if (backup !== undefined && before !== undefined) await replaceFile(backup, before, mode);
+    await replaceFile(target, after, mode);
+    return backup;
+  } catch (error) {
+    if (error instanceof Unusable) throw error;
+    const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+    throw new Unusable(`it cannot be written${code}`);
+  }
+}
+
+async function currentText(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** A reader sees the old file or the new one, never half of one. */
+async function replaceFile(file: string, text: string, mode: number): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    const handle = await open(temporary, "wx", mode);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await chmod(temporary, mode); // the umask took some of it
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,212 @@
+import { describe, expect, it } from "vitest";
+import { type Client, CLIENTS } from "../../../src/cli/setup/clients.ts";
+import { configText } from "../../../src/cli/setup/formats.ts";
+import type { ClientFacts, ConfigFile } from "../../../src/cli/setup/machine.ts";
+import { PUBLISHED } from "../../../src/mcp/registration.ts";
+import { isOpen, type PlanOptions, planFor, skillChanges } from "../../../src/cli/setup/plan.ts";
+
+const server = { command: "node", args: ["/opt/tunnel-mcp.cjs"] };
+const windows = { command: "node", args: ["C:\\Program Files\\tunnel-mcp\\dist\\tunnel-mcp.cjs"] };
+const add: PlanOptions = { server, platform: "linux", remove: false, force: false };
+const remove: PlanOptions = { ...add, remove: true };
+
+const clientOf = (name: string): Client => {
+  const client = CLIENTS.find((one) => one.name === name);
+  if (client === undefined) throw new Error(`no client ${name}`);
+  return client;
+};
+
+const text = (content: string, more: Partial<Extract<ConfigFile, { kind: "text" }>> = {}): ConfigFile => ({
+  kind: "text",
+  path: "/link",
+  target: "/file",
+  text: content,
+  mode: 0o640,
+  isReadOnly: false,
+  backup: undefined,
+  ...more,
+});
+
+const facts = (name: string, more: Partial<ClientFacts> = {}): ClientFacts => ({
+  client: clientOf(name),
+  program: undefined,
+  isHere: true,
+  file: { kind: "missing", path: "/none" },
+  skill: undefined,
+  ...more,
+});
+
+const cursorFile = (entry: unknown): ConfigFile => text(JSON.stringify({ mcpServers: { tunnel: entry } }));
+
+describe("a client that has a command of its own", () => {
+  it.each<[string, readonly string[], readonly string[] | undefined]>([
+    [
+      "claude-code",
+      ["mcp", "add", "--scope", "user", "tunnel", "--", "node", "/opt/tunnel-mcp.cjs"],
+      ["mcp", "remove", "--scope", "user", "tunnel"],
+    ],
+    ["codex", ["mcp", "add", "tunnel", "--", "node", "/opt/tunnel-mcp.cjs"], ["mcp", "remove", "tunnel"]],
+    [
+      "gemini",
+      ["mcp", "add", "--scope", "user", "tunnel", "node", "/opt/tunnel-mcp.cjs"],
+      ["mcp", "remove", "--scope", "user", "tunnel"],
+    ],
+    ["vscode", ["--add-mcp", `{"name":"tunnel","command":"node","args":["/opt/tunnel-mcp.cjs"]}`], undefined],
+  ])("is asked by it to add and remove: %s", (name, adding, removing) => {
+    const program = `/bin/${name}`;
+    expect(planFor(facts(name, { program }), add).action).toMatchObject({
+      kind: "run",
+      program,
+      args: adding,
+    });
+    const config = configText(clientOf(name).format);
+    const file = text(config.add("", server));
+    const removal = planFor(facts(name, { program, file }), remove).action;
+    if (removing === undefined) expect(removal).toMatchObject({ kind: "edit", what: "remove" });
+    else expect(removal).toMatchObject({ kind: "run", program, args: removing });
+  });
+
+  it("gets the options of the server behind dashes, so that they are not taken for its own", () => {
+    const published = { command: "npx", args: ["-y", "tunnel-mcp"] };
+    const { action } = planFor(facts("gemini", { program: "/bin/gemini" }), { ...add, server: published });
+    expect(action).toMatchObject({
+      args: ["mcp", "add", "--scope", "user", "tunnel", "npx", "--", "-y", "tunnel-mcp"],
+    });
+  });
+
+  it("VS Code on Windows has its file edited all the same", () => {
+    const found = facts("vscode", { program: "C:\\code.cmd" });
+    expect(planFor(found, { ...add, platform: "win32" }).action).toMatchObject({
+      kind: "edit",
+      path: "/none",
+    });
+  });
+});
+
+describe("a client without one, or whose command is not there", () => {
+  it.each(CLIENTS.map(({ name }) => name))(
+    "has its file written: %s, with a Windows path as it is",
+    (name) => {
+      const { action } = planFor(facts(name), { ...add, platform: "win32", server: windows });
+      if (action.kind !== "edit") throw new Error(action.kind);
+      expect(action).toMatchObject({ what: "add", path: "/none", target: "/none", before: undefined });
+      const argv = ["node", ...windows.args];
+      expect(configText(clientOf(name).format).entry(action.after)).toEqual({ kind: "present", argv });
+    },
+  );
+
+  it("a link is written through, with the mode of the file", () => {
+    const { action } = planFor(facts("cursor", { file: text("{}") }), add);
+    expect(action).toMatchObject({ path: "/link", target: "/file", before: "{}", mode: 0o640 });
+  });
+
+  it("a file that is read-only or not readable is left, with the reason", () => {
+    const readOnly = planFor(facts("cursor", { file: text("{}", { isReadOnly: true }) }), add);
+    expect(readOnly.action).toEqual({
+      kind: "cannot",
+      code: "client-config-unusable",
+      detail: "/link: it is read-only",
+    });
+    const file: ConfigFile = { kind: "unusable", path: "/f", why: "it is not a file" };
+    expect(planFor(facts("cursor", { file }), add).action).toMatchObject({ detail: "/f: it is not a file" });
+    expect(isOpen(readOnly)).toBe(false);
+  });
+});
+
+describe("an entry of our name", () => {
+  it("keeps the path of the Node that somebody has written into it", () => {
+    const right = { command: "/opt/node/bin/node", args: server.args };
+    expect(planFor(facts("cursor", { file: cursorFile(right) }), add).action.kind).toBe("nothing");
+    const moved = { command: "/opt/node/bin/node", args: ["/old/tunnel-mcp.cjs"] };
+    const { action } = planFor(facts("cursor", { file: cursorFile(moved) }), add);
+    if (action.kind !== "edit") throw new Error(action.kind);
+    expect(JSON.parse(action.after)).toEqual({ mcpServers: { tunnel: right } });
+  });
+
+  it("that is the same is left; with nothing else to do the plan is closed", () => {
+    const same = planFor(facts("cursor", { file: cursorFile(server) }), add);
+    expect(same.action).toEqual({ kind: "nothing", why: "registered" });
+    expect(isOpen(same)).toBe(false);
+  });
+
+  it.each([
+    [{ command: "node", args: ["/elsewhere/dist/tunnel-mcp.cjs"] }],
+    [{ command: "C:\\node\\node.exe", args: ["D:\\x\\tunnel-mcp.cjs"] }],
+    [{ command: "/usr/bin/node", args: ["--enable-source-maps", "/x/tunnel-mcp.cjs"] }],
+  ])("that starts another copy of this program is corrected, and removed: %j", (entry) => {
+    const found = facts("cursor", { file: cursorFile(entry) });
+    expect(planFor(found, add).action).toMatchObject({ kind: "edit", what: "update" });
+    expect(planFor(found, remove).action).toMatchObject({ kind: "edit", what: "remove" });
+  });
+
+  it.each([
+    [{ command: "npx", args: ["-y", "tunnel-mcp@1"] }],
+    [{ command: "cmd", args: ["/c", "npx", "-y", "tunnel-mcp"] }],
+  ])("that fetches the npm package is this program's once that is published: %j", (entry) => {
+    const { kind } = planFor(facts("cursor", { file: cursorFile(entry) }), add).action;
+    expect(kind).toBe(PUBLISHED ? "edit" : "cannot");
+  });
+
+  it.each([
+    [{ command: "node", args: ["/other/server.js"] }],
+    [{ command: "npx", args: ["-y", "tunnel-mcp-pro"] }],
+    [{ command: "sh", args: ["/x/tunnel-mcp.cjs"] }],
+    [{ url: "https://tunnel.example" }],
+  ])("that is another program's is neither replaced nor removed without --force: %j", (entry) => {
+    const found = facts("cursor", { file: cursorFile(entry), program: "/bin/cursor" });
+    const refused = { kind: "cannot", code: "client-entry-foreign", detail: "/link" };
+    expect(planFor(found, add).action).toEqual(refused);
+    expect(planFor(found, remove).action).toEqual(refused);
+    const forced = planFor(found, { ...add, force: true }).action;
+    expect(forced).toMatchObject({ kind: "edit", what: "replace" });
+    expect(planFor(found, { ...remove, force: true }).action).toMatchObject({ kind: "edit", what: "remove" });
+  });
+
+  it("is taken out to the byte if nothing else has happened since, and only then", () => {
+    const before = `{ "theme": "dark" }`;
+    const after = configText(clientOf("cursor").format).add(before, server);
+    const undone = planFor(facts("cursor", { file: text(after, { backup: before }) }), remove).action;
+    expect(undone).toMatchObject({ kind: "edit", after: before });
+    const later = after.replace("dark", "light");
+    const edited = planFor(facts("cursor", { file: text(later, { backup: before }) }), remove).action;
+    if (edited.kind !== "edit") throw new Error(edited.kind);
+    expect(JSON.parse(edited.after)).toEqual({ theme: "light", mcpServers: {} });
+  });
+
+  it("that is not there has nothing to be taken out", () => {
+    expect(planFor(facts("cursor"), remove).action).toEqual({ kind: "nothing", why: "absent" });
+  });
+});
+
+describe("the skill", () => {
+  const withSkill = (
+    name: string,
+    state: "missing" | "same" | "different" | "blocked",
+    more: Partial<ClientFacts> = {},
+  ) => facts(name, { skill: { dir: "/skills", state }, ...more });
+
+  it.each([
+    ["missing", "copy", "copy", "none"],
+    ["same", "none", "none", "delete"],
+    ["different", "keep", "replace", "keep"],
+    ["blocked", "blocked", "blocked", "blocked"],
+  ] as const)("that is %s: %s, with --force %s, on removal %s", (state, adding, forced, removing) => {
+    const found = withSkill("codex", state);
+    expect(planFor(found, add).skill?.action).toBe(adding);
+    expect(planFor(found, { ...add, force: true }).skill?.action).toBe(forced);
+    expect(planFor(found, remove).skill?.action).toBe(removing);
+  });
+
+  it("is copied once into a folder that clients share, and deleted only when the last of them goes", () => {
+    const codexFile = text(configText(clientOf("codex").format).add("", server));
+    const copilotFile = cursorFile(server);
+    const adding = ["codex", "copilot"].map((name) => planFor(withSkill(name, "missing"), add));
+    expect(skillChanges(adding, adding)).toEqual([{ dir: "/skills", action: "copy" }]);
+    const removing = [
+      planFor(withSkill("codex", "same", { file: codexFile }), remove),
+      planFor(withSkill("copilot", "same", { file: copilotFile }), remove),
+    ];
+    expect(skillChanges(removing.slice(0, 1), removing)).toEqual([]);
+    expect(skillChanges(removing, removing)).toEqual([{ dir: "/skills", action: "delete" }]);
+  });
+});
