@@ -54,7 +54,7 @@ export function manifestFiles({ pkg, published, settings }) {
       displayName: DISPLAY_NAME,
       commands: "./commands/",
       skills: "./skills/",
-      mcpServers: servers(launch(pkg, published, "${CURSOR_PLUGIN_ROOT}/")),
+      ...servers(launch(pkg, published, "${CURSOR_PLUGIN_ROOT}/")),
     },
     "plugin.json": { $schema: `${AGENT_PLUGINS}/plugin.schema.json`, ...common },
     "mcp.json": {
