@@ -1,5 +1,6 @@
 /**
- * Refuses to publish what is not ready for strangers. npm runs it before `npm publish`, and never when somebody installs.
+ * Refuses to publish what is not ready for strangers. `npm run release` runs it first; a bare `npm publish` is stopped by
+ * `private` in package.json (and would run no script, see .npmrc).
  *
  *   node scripts/check-release.mjs
  */
@@ -20,13 +21,17 @@ async function problems() {
     found.push(
       `PUBLISHED in src/mcp/registration.ts is false: is \`${pkg.name}\` on npm this project's own name?`,
     );
+  if (pkg.private === true)
+    found.push("package.json says `private`: take it out when everything else is ready");
   if (pkg.repository === undefined)
     found.push("package.json has no `repository`, so the MCP registry cannot tell whose server this is");
-  if (found.length === 0 && !existsSync(path.join(root, "server.json")))
-    found.push("there is no server.json: run `npm run manifests` and commit the result");
   const changes = await readFile(path.join(root, "CHANGELOG.md"), "utf8");
   if (!changes.includes(`\n## ${pkg.version}`))
     found.push(`CHANGELOG.md has no section \`## ${pkg.version}\`: name the version under "Unreleased"`);
+  // What follows takes seconds, and would only repeat what has been said.
+  if (found.length > 0) return found;
+  if (!existsSync(path.join(root, "server.json")))
+    found.push("there is no server.json: run `npm run manifests` and commit the result");
   for (const script of ["gen-manifests.mjs", "gen-docs.mjs"]) {
     if (!succeeds(path.join(root, "scripts", script), "--check"))
       found.push(`scripts/${script} --check fails`);
