@@ -2,7 +2,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { registration } from "../../src/mcp/registration.ts";
 import { BUNDLE } from "../support/agent.ts";
-import { Home, install, PLUGIN, ROOT } from "./client.ts";
+import { Home, install, ROOT } from "./client.ts";
 
 const claude = install("@anthropic-ai/claude-code");
 // The bin is put in place by an install script; this starts the same program without one.
@@ -20,10 +20,12 @@ describe.skipIf(!claude.ok)(claude.label, () => {
     expect(await home.run(script, "mcp", "list")).toMatch(/^tunnel: node .*tunnel-mcp\.cjs - ✔ Connected$/m);
   });
 
-  it.each([PLUGIN, path.join(ROOT, ".claude-plugin", "marketplace.json")])(
+  it.each(["dist/plugin", ".claude-plugin/marketplace.json"])(
     "finds nothing wrong with %s",
     async (place) => {
-      expect(await home.run(script, "plugin", "validate", "--strict", place)).toContain("Validation passed");
+      expect(await home.run(script, "plugin", "validate", "--strict", path.join(ROOT, place))).toContain(
+        "Validation passed",
+      );
     },
   );
 
