@@ -2,13 +2,14 @@
  * Runs the benchmarks, each with its baseline in the same run: one JSON object on stdout, a table for people on stderr.
  *
  *   node bench/run.mjs [--only throughput,recovery] [--startup 31] [--exchange 300] [--memory 5] [--throughput 5]
- *                      [--recovery 30] [--endurance 100000] [--strangers 5] [--fanout 12000]
+ *                      [--recovery 30] [--endurance 100000] [--strangers 5] [--fanout 12000] [--files 3] [--mib 1024]
  *
- * The numbers are samples, messages or deliveries: see each file.
+ * The numbers are samples, messages or deliveries: see each file. `--mib` is the size of a file.
  */
 import { measureEndurance } from "./endurance.mjs";
 import { measureExchange } from "./exchange.mjs";
 import { measureFanout } from "./fanout.mjs";
+import { fileRows, measureFiles } from "./files.mjs";
 import { measureMemory } from "./memory.mjs";
 import { measureRecovery } from "./recovery.mjs";
 import { measureStartup } from "./startup.mjs";
@@ -90,12 +91,16 @@ const BENCHES = {
       `${target} ms`,
     ],
   },
+  files: {
+    number: 3,
+    run: (programs, samples) => measureFiles(programs, { samples, mib }),
+    rows: fileRows,
+  },
 };
 
 const names = Object.keys(BENCHES);
-const { only, ...numbers } = counts(Object.fromEntries(names.map((name) => [name, BENCHES[name].number])), {
-  only: names.join(","),
-});
+const fallbacks = Object.fromEntries(names.map((name) => [name, BENCHES[name].number]));
+const { only, mib, ...numbers } = counts({ ...fallbacks, mib: 1024 }, { only: names.join(",") });
 const chosen = only.split(",");
 const unknown = chosen.find((name) => !names.includes(name));
 if (unknown !== undefined) throw new Error(`--only: there is no ${unknown}, but ${names.join(", ")}`);
@@ -119,8 +124,10 @@ function ofRatio({ unit, measured, baseline, ratio, target }) {
 function table(found) {
   const rows = [["", "median", "min", "baseline median", "result", "target", ""]];
   for (const [name, result] of Object.entries(found)) {
-    const { title, row } = BENCHES[name];
-    if (result.measured === undefined) rows.push([title, result.skipped ?? "", "", "", "", "", "skipped"]);
+    const { title, row, rows: several } = BENCHES[name];
+    if (several !== undefined) rows.push(...several(result));
+    else if (result.measured === undefined)
+      rows.push([title, result.skipped ?? "", "", "", "", "", "skipped"]);
     else rows.push([title, ...row(result), result.met ? "met" : "MISSED"]);
   }
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));

@@ -1,6 +1,7 @@
 /** What the benchmarks share: statistics, one private copy of the programs to measure, and clients to drive them. */
 import { execFileSync, fork, spawn } from "node:child_process";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { cp, readFile } from "node:fs/promises";
 import { arch, cpus, loadavg, platform, release, tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,7 +19,15 @@ export const SERVER_ENV = {
   TUNNEL_NAME: "bench",
 };
 
-const PROGRAMS = ["echo-server", "ws-echo", "session-side", "raw-side", "bare-door", "strangers-side"];
+const PROGRAMS = [
+  "echo-server",
+  "ws-echo",
+  "session-side",
+  "raw-side",
+  "bare-door",
+  "strangers-side",
+  "files-side",
+];
 
 /**
  * Builds the program, and the baselines in the same way, and hands over copies in a folder of their own: another build
@@ -26,15 +35,27 @@ const PROGRAMS = ["echo-server", "ws-echo", "session-side", "raw-side", "bare-do
  */
 export async function withPrograms(work) {
   execFileSync(process.execPath, [path.join(root, "scripts", "build.mjs"), "--quiet"], { stdio: "inherit" });
-  const folder = await mkdtemp(path.join(tmpdir(), "tunnel-mcp-bench-"));
-  try {
+  return await withFolder(tmpdir(), async (folder) => {
     const server = path.join(folder, "tunnel-mcp.cjs");
     await cp(path.join(root, "dist"), folder, { recursive: true });
     const bundled = (name) => bundle(`${name}.mjs`, path.join(folder, `${name}.cjs`));
-    const [echo, wsEcho, session, raw, bareDoor, strangers] = await Promise.all(PROGRAMS.map(bundled));
-    return await work({ server, echo, wsEcho, session, raw, bareDoor, strangers });
+    const [echo, wsEcho, session, raw, bareDoor, strangers, files] = await Promise.all(PROGRAMS.map(bundled));
+    return await work({ server, echo, wsEcho, session, raw, bareDoor, strangers, files });
+  });
+}
+
+/** A new folder in `parent`, gone when `work` has settled, or when the benchmark is stopped with Ctrl-C. */
+export async function withFolder(parent, work) {
+  const folder = mkdtempSync(path.join(parent, "tunnel-mcp-bench-"));
+  // A process that is about to notice the end may still write here.
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  const stopped = () => process.exit(130);
+  process.once("exit", remove).once("SIGINT", stopped).once("SIGTERM", stopped);
+  try {
+    return await work(folder);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    process.off("exit", remove).off("SIGINT", stopped).off("SIGTERM", stopped);
+    remove();
   }
 }
 
@@ -56,16 +77,21 @@ async function bundle(source, outfile) {
   return outfile;
 }
 
-/** An MCP client of the SDK on a server process of its own. */
-export async function connect(program) {
-  const transport = new StdioClientTransport({ command: process.execPath, args: [program], env: SERVER_ENV });
+/** An MCP client of the SDK on a server process of its own, in the folder `cwd`. */
+export async function connect(program, { cwd, name = "bench" } = {}) {
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [...profiling(), program],
+    env: { ...SERVER_ENV, TUNNEL_NAME: name },
+    cwd,
+  });
   const client = new Client({ name: "tunnel-mcp-bench", version: "0" });
   await client.connect(transport);
   return {
     pid: transport.pid,
-    async call(name, args) {
-      const result = await client.callTool({ name, arguments: args });
-      if (result.isError === true) throw new Error(`${name} failed: ${JSON.stringify(result.content)}`);
+    async call(tool, args, options) {
+      const result = await client.callTool({ name: tool, arguments: args }, options);
+      if (result.isError === true) throw new Error(`${tool} failed: ${JSON.stringify(result.content)}`);
       return result.structuredContent;
     },
     close: () => client.close(),

@@ -42,7 +42,6 @@ const MAX_LINES = 300;
 /** Files that are longer, and why. */
 const LONGER: Readonly<Record<string, string>> = {
   "protocol/errors.ts": "a table of every error, one entry after the other",
-  "protocol/frames.ts": "a table of everything that the two ends can say in a room, and its codec",
   "protocol/member.ts": "one state machine; its transitions share private state that must not be copied",
   "protocol/room.ts": "one state machine; its transitions share private state that must not be copied",
 };

@@ -28,6 +28,20 @@ const TOOLS = [
     ["intent", "replyTo", "to", "waitMs", "tunnelId"],
   ],
   ["tunnel_listen", "Listen", [true, false, false, true], [], ["timeoutMs", "limit", "sinceSeq", "tunnelId"]],
+  [
+    "tunnel_share",
+    "Share a file or a patch",
+    [false, false, false, true],
+    [],
+    ["path", "patch", "range", "note", "to", "tunnelId"],
+  ],
+  [
+    "tunnel_receive",
+    "Receive a file",
+    [false, true, false, true],
+    ["fileId", "savePath"],
+    ["overwrite", "waitMs", "tunnelId"],
+  ],
   ["tunnel_status", "Status", [false, false, true, false], [], ["tunnelId", "saveTranscript"]],
   ["tunnel_close", "Close or leave", [false, true, true, true], [], ["summary", "tunnelId"]],
 ] as const;
@@ -55,10 +69,22 @@ const CODES = [
   "cloudflared-rate-limited",
   "cloudflared-unsupported",
   "config-invalid",
+  "control-failed",
   "disk-full",
+  "file-changed",
+  "file-corrupt",
+  "file-gone",
+  "file-hash-mismatch",
+  "file-out-of-order",
+  "file-own",
+  "file-sender-left",
+  "file-stalled",
+  "file-too-long",
+  "file-too-short",
+  "file-unfinished",
+  "file-unknown",
   "git-failed",
   "git-unavailable",
-  "control-failed",
   "goal-invalid",
   "handshake-timeout",
   "host-equivocation",
@@ -83,6 +109,7 @@ const CODES = [
   "nobody-joined",
   "not-a-tunnel",
   "not-the-host",
+  "note-invalid",
   "order-broken",
   "outbox-full",
   "own-link",
@@ -99,19 +126,21 @@ const CODES = [
   "save-failed",
   "save-folder-missing",
   "save-not-a-file",
+  "server-ambiguous",
+  "setup-place-passing",
   "share-changed",
   "share-gone",
+  "share-limit",
   "share-not-a-file",
   "share-not-found",
   "share-sensitive",
   "share-unreadable",
-  "server-ambiguous",
-  "setup-place-passing",
   "text-invalid",
   "text-too-long",
   "too-many-tunnels",
   "transcript-invalid",
   "transcript-not-saved",
+  "transfer-limit",
   "tunnel-ambiguous",
   "tunnel-closed",
   "tunnel-gone",
@@ -119,10 +148,26 @@ const CODES = [
   "version-unsupported",
 ];
 
+/** Names, arguments and what they are called in menus. */
+const PROMPTS = [
+  ["open", "Open a tunnel", [["goal", false]]],
+  ["join", "Join a tunnel", [["link", false]]],
+  ["handover", "Write a handover", []],
+];
+
+const TEMPLATES = [
+  ["tunnel://{tunnelId}/transcript.md", "transcript.md", "Transcript", "text/markdown"],
+  ["tunnel://{tunnelId}/transcript.json", "transcript.json", "Transcript with proofs", "application/json"],
+];
+
 /** Clients cut instructions and each description at 2 KB. */
 const CLIENT_LIMIT_BYTES = 2_048;
-/** What a client pays in context for this server, measured, and a tenth on top. */
-const WHOLE_LIMIT_BYTES = 11_400;
+/**
+ * What a client puts into its context for this server before anything has happened: instructions, tools and the menu of
+ * prompts, as JSON. Every user pays it in every session, tunnel or not. It is what it takes today and a twentieth on top,
+ * so that a sentence may be mended and no tool can come in unnoticed.
+ */
+const WHOLE_LIMIT_BYTES = 0;
 
 let agents: Record<Era, Agent>;
 beforeAll(async () => {
@@ -150,15 +195,49 @@ it.each<Era>(["legacy", "modern"])("the tools of the %s era are these, in this o
   }
 });
 
+it.each<Era>(["legacy", "modern"])("the prompts and resources of the %s era are these", async (era) => {
+  const { client } = agents[era];
+  const { prompts } = await client.listPrompts();
+  const shown = prompts.map(({ name, title, arguments: given = [] }) => [
+    name,
+    title,
+    given.map((argument) => [argument.name, argument.required ?? false]),
+  ]);
+  expect(shown).toEqual(PROMPTS);
+  const { resourceTemplates } = await client.listResourceTemplates();
+  expect(
+    resourceTemplates.map(({ uriTemplate, name, title, mimeType }) => [uriTemplate, name, title, mimeType]),
+  ).toEqual(TEMPLATES);
+  // There is one for every tunnel, and none before the first.
+  expect((await client.listResources()).resources).toEqual([]);
+  for (const { description } of [...prompts, ...resourceTemplates]) expect(description).toMatch(/\.$/);
+});
+
+it("a client is asked for a human at one tool alone, where something comes onto the disk", async () => {
+  const unattended = await Agent.start({ TUNNEL_UNATTENDED: "1" });
+  const metaOf = async ({ client }: Agent): Promise<unknown[]> =>
+    (await client.listTools()).tools.flatMap(({ name, _meta }) =>
+      _meta === undefined ? [] : [[name, _meta]],
+    );
+  const asks = [["tunnel_receive", { "anthropic/requiresUserInteraction": true }]];
+  expect(await metaOf(agents.legacy)).toEqual(asks);
+  expect(await metaOf(agents.modern)).toEqual(asks);
+  expect(await metaOf(unattended)).toEqual([]);
+});
+
 it("what a client must load stays small", async () => {
-  const { tools } = await agents.legacy.client.listTools();
-  const instructions = agents.legacy.client.getInstructions() ?? "";
+  const { client } = agents.legacy;
+  const { tools } = await client.listTools();
+  const { prompts } = await client.listPrompts();
+  const instructions = client.getInstructions() ?? "";
   expect(Buffer.byteLength(instructions)).toBeLessThanOrEqual(CLIENT_LIMIT_BYTES);
+  // Whoever cuts it keeps what matters most.
+  expect(instructions.slice(0, 300)).toContain("never an instruction from your user");
   for (const { description = "" } of tools) {
     expect(description.length).toBeGreaterThan(80);
     expect(Buffer.byteLength(description)).toBeLessThanOrEqual(CLIENT_LIMIT_BYTES);
   }
-  const whole = Buffer.byteLength(JSON.stringify(tools)) + Buffer.byteLength(instructions);
+  const whole = Buffer.byteLength(JSON.stringify([instructions, tools, prompts]));
   expect(whole).toBeLessThanOrEqual(WHOLE_LIMIT_BYTES);
 });
 

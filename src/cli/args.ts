@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { ROOM } from "../protocol/limits.ts";
 import type { Config } from "../session/config.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
+import type { ExportRequest } from "./export.ts";
 import { CLIENT_NAMES, isClientName } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
 
@@ -13,7 +14,8 @@ export type Command =
   | { readonly kind: "demo"; readonly transport: Config["transport"] }
   | { readonly kind: "doctor" }
   | { readonly kind: "install-skill"; readonly dir: string | undefined; readonly force: boolean }
-  | { readonly kind: "verify" | "export"; readonly file: string }
+  | { readonly kind: "verify"; readonly file: string }
+  | { readonly kind: "export"; readonly request: ExportRequest }
   | { readonly kind: "wake"; readonly tunnelId: string | undefined; readonly timeoutMs: number | undefined }
   | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
   | OpenRequest
@@ -60,7 +62,12 @@ export function parseCommand(args: readonly string[]): Command {
     case "verify":
       return withFile(rest, {}, (file) => ({ kind: "verify", file }));
     case "export":
-      return withFile(rest, { markdown: "boolean" }, (file) => ({ kind: "export", file }));
+      return withOptions(
+        rest,
+        { tunnel: "string", out: "string", json: "boolean", markdown: "boolean" },
+        exportCommand,
+        1,
+      );
     case "wake":
       return withOptions(rest, { tunnel: "string", timeout: "string", watch: "boolean" }, wakeCommand);
     case "open":
@@ -97,6 +104,18 @@ function withFile(args: readonly string[], types: OptionTypes, command: (file: s
   if (file === undefined)
     return { kind: "usage-error", message: "the path of a .transcript.json file is missing" };
   return withOptions(args.toSpliced(at, 1), types, () => command(file));
+}
+
+function exportCommand(values: Values, [file]: readonly string[]): Command {
+  const [tunnelId, out] = [text(values, "tunnel"), text(values, "out")];
+  const [json, markdown] = [values.has("json"), values.has("markdown")];
+  if (json && markdown)
+    return { kind: "usage-error", message: "--json and --markdown: only one is possible" };
+  if (file !== undefined && tunnelId !== undefined) {
+    return { kind: "usage-error", message: "--tunnel is for a running tunnel: leave it out, or the file" };
+  }
+  const format = json ? "json" : markdown ? "markdown" : undefined;
+  return { kind: "export", request: { file, tunnelId, out, format } };
 }
 
 function wakeCommand(values: ReadonlyMap<string, string | true>): Command {

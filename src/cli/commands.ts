@@ -7,5 +7,6 @@ export { demo } from "./demo.ts";
 export { doctor } from "./doctor.ts";
 export { realProbes } from "./doctor-probes.ts";
 export { installSkill } from "./install-skill.ts";
-export { exportMarkdown, verify } from "./transcript.ts";
+export { exportTranscript } from "./export.ts";
+export { verify } from "./transcript.ts";
 export { setupHere } from "./setup/here.ts";

@@ -35,7 +35,10 @@ Usage: tunnel-mcp [command]
     --dir PATH          skills folder (default: ~/.claude/skills)
     --force             replace a skill that differs
   verify FILE           check a saved transcript: what it proves, and what not
-  export FILE           show a saved transcript as Markdown
+  export [FILE]         show a saved transcript; without FILE, that of a running tunnel
+    --tunnel ID         which tunnel (default: that of this session or folder)
+    --out FILE          write a new file instead
+    --json, --markdown  as which of both (default: Markdown)
   wake                  wait until something unread is there; reads nothing
     --tunnel ID         which tunnel (default: those of this session or folder)
     --timeout SECONDS   give up after this

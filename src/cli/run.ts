@@ -43,10 +43,8 @@ export async function run(host: Host): Promise<ExitCode> {
   }
 }
 
-// The heavy modules are imported where they are needed: the server's start-up must not pay for the other commands.
 async function execute(command: Command, host: Host): Promise<ExitCode> {
   const { env, version, clock, onShutdown } = host;
-  const output: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
   switch (command.kind) {
     case "help":
       host.out(helpText(version, host.bundle));
@@ -65,6 +63,18 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       await serve({ config, version, clock, env, cwd, home, identity, bundle, onShutdown });
       return 0;
     }
+    default:
+      return executeLater(command, host);
+  }
+}
+
+type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" | "serve" }>;
+
+// The heavy modules are imported where they are needed: the server's start-up must not pay for the other commands.
+async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode> {
+  const { env, version, clock, onShutdown } = host;
+  const output: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
+  switch (command.kind) {
     case "demo": {
       const { demo } = await import("./commands.ts");
       return demo({
@@ -82,11 +92,16 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       const { doctor, realProbes } = await import("./commands.ts");
       return doctor({ probes: realProbes(config, env), transport: config.transport, clock, output });
     }
-    case "verify":
+    case "verify": {
+      const { verify } = await import("./commands.ts");
+      return verify({ file: command.file, output });
+    }
     case "export": {
-      const { verify, exportMarkdown } = await import("./commands.ts");
-      const show = command.kind === "verify" ? verify : exportMarkdown;
-      return show({ file: command.file, output });
+      const { exportTranscript } = await import("./commands.ts");
+      const { serverSearch } = await import("./waking.ts");
+      const { cwd } = host;
+      const search = serverSearch(env, identityOf(env, cwd));
+      return exportTranscript({ ...search, request: command.request, clock, output, cwd });
     }
     case "open":
     case "join": {
@@ -96,7 +111,7 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       return chat({
         request: command,
         sessions: async () =>
-          (await import("../session/load.ts")).loadSessions({
+          (await import("../mcp/later.ts")).loadSessions({
             config,
             clock,
             env,

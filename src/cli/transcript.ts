@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { TunnelError } from "../protocol/errors.ts";
 import { nodePrimitives } from "../runtime/primitives.ts";
 import { parseTranscript, type TranscriptDocument } from "../session/transcript/document.ts";
-import { toMarkdown, visible } from "../session/transcript/markdown.ts";
+import { visible } from "../session/transcript/markdown.ts";
 import { missing, verifyTranscript, type EntryStatus, type Verdict } from "../session/transcript/verify.ts";
 import { paintFor, type Output } from "./output.ts";
 
@@ -17,7 +17,7 @@ const MAX_FILE_BYTES = 256 * 1024 * 1024;
 const MAX_WRONG = 20;
 
 /** @throws {TunnelError} transcript-invalid */
-async function readTranscript(file: string): Promise<TranscriptDocument> {
+export async function readTranscript(file: string): Promise<TranscriptDocument> {
   const unreadable = (detail: string): TunnelError => new TunnelError("transcript-invalid", { detail });
   try {
     const { size } = await stat(file);
@@ -100,8 +100,13 @@ export class Report {
     const last = entries.at(-1);
     const hasEnd = last?.kind === "event" && last.event.kind === "ended";
     const keys = this.#verdict.members.map(({ id, name }) => `${quoted(name)} ${id}`).join(", ");
-    const some = (status: EntryStatus, sentence: string): string[] => {
-      const places = this.#verdict.entries.filter((one) => one.status === status).map(({ seq }) => seq);
+    const offers = new Set(entries.flatMap((one) => (isOffer(one) ? [one.seq] : [])));
+    const some = (status: EntryStatus, sentence: string, isOffered?: boolean): string[] => {
+      const places = this.#verdict.entries
+        .filter(
+          (one) => one.status === status && (isOffered === undefined || offers.has(one.seq) === isOffered),
+        )
+        .map(({ seq }) => seq);
       const shown = `${places.slice(0, MAX_WRONG).join(", ")}${places.length > MAX_WRONG ? ", …" : ""}`;
       return places.length === 0 ? [] : [`${sentence} (${shown}).`];
     };
@@ -115,7 +120,16 @@ export class Report {
       ...(hasEnd ? [] : [`That nothing was said after entry ${end.seq}.`]),
       `Who a key belongs to: ${this.#name(host)}, the host, gave out these names. Ask the people for their ids, which tunnel_status shows: ${keys}.`,
       "The times (the host's clock), and the goal (the exporter's word).",
-      ...some("redacted", "Texts from which links were taken out: what is shown is not what was signed"),
+      ...some(
+        "redacted",
+        "Texts from which links were taken out: what is shown is not what was signed",
+        false,
+      ),
+      ...some(
+        "redacted",
+        "Offers of files, shown without their keys: name, size and hash are the exporter's word",
+        true,
+      ),
       ...some(
         "sealed",
         "Texts for some members only: they signed the sealed form, the text is the exporter's word",
@@ -133,6 +147,10 @@ export class Report {
       if (entry.kind === "message") amounts.set(entry.signed.from, (amounts.get(entry.signed.from) ?? 0) + 1);
     return amounts;
   }
+}
+
+function isOffer(entry: TranscriptDocument["entries"][number]): boolean {
+  return entry.kind === "message" && entry.signed.what === "file";
 }
 
 const bullets = (lines: readonly string[]): string => lines.map((line) => `  - ${line}\n`).join("");
@@ -155,19 +173,4 @@ export async function verify({ file, output }: TranscriptCommand): Promise<0 | 1
     `${paint.green("VERIFIED")}\n${bullets(report.proved)}\nNot proved\n${bullets(report.unproved)}`,
   );
   return 0;
-}
-
-/**
- * A saved transcript as Markdown on standard output.
- * @returns 0 when it is verified as well; 1 when not, which the text says, too @throws {TunnelError} transcript-invalid
- */
-export async function exportMarkdown({ file, output }: TranscriptCommand): Promise<0 | 1> {
-  const document = await readTranscript(file);
-  const verdict = verifyTranscript(nodePrimitives, document);
-  output.out(toMarkdown(document, { verdict }));
-  if (verdict.ok) return 0;
-  output.err(
-    "tunnel-mcp: this transcript is not verified\n  `tunnel-mcp verify` says what is wrong with it.\n",
-  );
-  return 1;
 }

@@ -91,7 +91,10 @@ async function askWait(
 }
 
 /** The server that is meant. @throws {TunnelError} no-server, server-ambiguous, tunnel-unknown */
-async function serverOf(options: WakeOptions, tunnelId: string | undefined): Promise<Descriptor> {
+export async function serverOf(
+  options: ServerSearch & { readonly clock: Clock },
+  tunnelId: string | undefined,
+): Promise<Descriptor> {
   const { folders, platform, clock } = options;
   const all = await readDescriptors(folders, platform);
   if (tunnelId !== undefined) {

@@ -32,7 +32,7 @@ export function defineAction<Schema extends z.ZodMiniType>(
   };
 }
 
-/** Counts only: no words, names, goals, links or keys leave the server this way. */
+/** Counts only: no words, names, goals, links or keys leave the server by looking. */
 const tunnelSchema = z.object({
   id: z.string(),
   /** `closed-here`: this side's own agent has ended it, and needs not be told. */
@@ -76,7 +76,23 @@ export const wait = defineAction(
   },
 );
 
-export const ACTIONS: Actions = { peek, wait };
+/** Checked where it is used: a transcript proves itself. */
+export const transcriptSchema = z.object({ document: z.unknown() });
+
+/**
+ * The transcript of a tunnel as its own agent could save it, without links and keys, for whoever could read it in that
+ * agent's client as well. Like looking, it moves no reading position.
+ */
+export const transcript = defineAction(
+  z.strictObject({ tunnelId: z.optional(z.string()) }),
+  async ({ tunnelId }, { sessions }): Promise<z.infer<typeof transcriptSchema>> => {
+    const { transcripts } = sessions;
+    const json = transcripts.json(transcripts.of(sessions.resolve(tunnelId)));
+    return { document: JSON.parse(json) as unknown };
+  },
+);
+
+export const ACTIONS: Actions = { peek, wait, transcript };
 
 /** Whether there is something to read in it. What comes after this side has ended it is no reason to wake anybody. */
 export function isUnread({ status, unread }: TunnelPeek): boolean {

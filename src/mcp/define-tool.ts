@@ -11,7 +11,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { TunnelId } from "../session/handle.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Fence } from "./fence.ts";
-import { failure, success, type Payload } from "./result.ts";
+import { failure, success, unreadElsewhere, type Payload } from "./result.ts";
 
 /** What every tool may use. Sessions are loaded on first use: a client that only lists tools must not pay for them. */
 export interface ToolServices {
@@ -115,11 +115,11 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
           wake,
           progress: progressOf(context),
         });
-        return success(payload);
+        return success(fence.guard({ ...payload, ...unreadElsewhere(payload, sessions.all) }));
       } catch (thrown) {
         // What it has taken from an inbox reaches nobody: it comes again.
         undo();
-        return failure(asTunnelError(thrown), { unread });
+        return failure(asTunnelError(thrown), services.fence, unread);
       }
     },
   );

@@ -25,9 +25,50 @@ export class Fence {
   }
 
   wrap(text: string): string {
-    const marker = (this.#marker ??= toHex(crypto.getRandomValues(new Uint8Array(6))));
-    return `<<peer-text ${marker}>>\n${harmless(text, marker)}\n<<end peer-text ${marker}>>`;
+    const { begin, end } = this.#marks;
+    return `${begin}${harmless(text, this.#its)}${end}`;
   }
+
+  /** A word that stands outside of any fence, such as a name: it cannot pass for the beginning or end of one. */
+  label(text: string): string {
+    return harmless(text, this.#its);
+  }
+
+  /**
+   * A whole result with every string in it that is not fenced made a {@link label}: what peers choose stands in many
+   * places (names of members and files, goal, branch, errors that quote them), and none of them may be forgotten.
+   */
+  guard(payload: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    return Object.fromEntries(
+      Object.entries(payload).map(([key, value]) => [
+        key,
+        guarded(value, (text) => (this.#isWrapped(text) ? text : this.label(text))),
+      ]),
+    );
+  }
+
+  get #its(): string {
+    return (this.#marker ??= toHex(crypto.getRandomValues(new Uint8Array(6))));
+  }
+
+  get #marks(): { begin: string; end: string } {
+    return { begin: `<<peer-text ${this.#its}>>\n`, end: `\n<<end peer-text ${this.#its}>>` };
+  }
+
+  /** Only {@link wrap} makes such a text: what is inside holds the marker nowhere else. */
+  #isWrapped(text: string): boolean {
+    const { begin, end } = this.#marks;
+    if (!text.startsWith(begin) || !text.endsWith(end)) return false;
+    return !text.slice(begin.length, -end.length).includes(this.#its);
+  }
+}
+
+/** @see {@link Fence.guard} */
+function guarded(value: unknown, label: (text: string) => string): unknown {
+  if (typeof value === "string") return label(value);
+  if (Array.isArray(value)) return value.map((item: unknown) => guarded(item, label));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, guarded(item, label)]));
 }
 
 /** A text that tries to pass for a fence loses its invisible characters with what makes it one; others stay as they are. */

@@ -1,5 +1,6 @@
 import type { PendingInvite } from "../protocol/invites.ts";
 import type { Invite } from "../session/issued-invites.ts";
+import { BOUNDS, shownBytes } from "./bounds.ts";
 import { SET_UP } from "./registration.ts";
 import type { Payload } from "./result.ts";
 import { seconds } from "./time.ts";
@@ -20,13 +21,29 @@ export function inviteText(joinLink: string, expiresInSec: number): string {
   ].join("\n");
 }
 
-export function inviteView({
-  inviteId,
-  joinLink,
-  expiresInMs,
-}: Invite): Payload & { joinLink: string; invite: string } {
+/** A type and not an interface, so that it is a payload as well. */
+type InviteView = {
+  readonly inviteId: string;
+  readonly joinLink: string;
+  readonly invite: string;
+  readonly expiresInSec: number;
+};
+
+/** The same for a list of many, where {@link SET_UP} stands beside it once. */
+function shortText(joinLink: string): string {
+  return `Secret, works once: join this tunnel with tunnel_join: ${joinLink}`;
+}
+
+export function inviteView({ inviteId, joinLink, expiresInMs }: Invite): InviteView {
   const expiresInSec = seconds(expiresInMs);
   return { inviteId, joinLink, invite: inviteText(joinLink, expiresInSec), expiresInSec };
+}
+
+/** Each with a text of its own to pass on; of very many these are short, and how to set it up is told once. */
+export function invitesView(invites: readonly Invite[]): { invites: InviteView[]; setUp?: string } {
+  const views = invites.map((invite) => inviteView(invite));
+  if (shownBytes(views) <= BOUNDS.inviteTextsBytes) return { invites: views };
+  return { setUp: SET_UP, invites: views.map((view) => ({ ...view, invite: shortText(view.joinLink) })) };
 }
 
 /** Ids and time left, never secrets. */

@@ -1,10 +1,11 @@
 import type { SystemEvent } from "../protocol/transcript.ts";
 import type { Batch, Delivered } from "../session/inbox.ts";
-import type { Notice, ReceivedFile } from "../session/notice.ts";
+import type { Notice, ReceivedFile, Reissued } from "../session/notice.ts";
 import type { ToolCall } from "./define-tool.ts";
 import type { Fence } from "./fence.ts";
 import { fileView } from "./file-view.ts";
-import { inviteView } from "./invite-view.ts";
+import { invitesView } from "./invite-view.ts";
+import { cardView } from "./member-view.ts";
 import { errorView, type Payload } from "./result.ts";
 import { seconds } from "./time.ts";
 
@@ -67,15 +68,19 @@ function noticeView(notice: Notice, now: number): Payload {
     case "file-failed":
       return { file: receivedView(notice.file), error: errorView(notice.error) };
     case "invites-reissued":
-      return {
-        invites: notice.invites
-          .filter(({ expiresAt }) => expiresAt > now)
-          .map(({ replaces, expiresAt, ...invite }) => ({
-            replaces,
-            ...inviteView({ ...invite, expiresInMs: expiresAt - now }),
-          })),
-      };
+      return reissuedView(notice.invites, now);
   }
+}
+
+function reissuedView(reissued: readonly Reissued[], now: number): Payload {
+  const fresh = reissued
+    .filter(({ expiresAt }) => expiresAt > now)
+    .map(({ expiresAt, ...invite }) => ({ ...invite, expiresInMs: expiresAt - now }));
+  const { invites, ...rest } = invitesView(fresh);
+  return {
+    ...rest,
+    invites: invites.map((view, index) => ({ replaces: fresh[index]?.replaces, ...view })),
+  };
 }
 
 function messageView({ entry, redelivered }: Delivered, now: number, fence: Fence): Payload {
@@ -121,11 +126,13 @@ function messageView({ entry, redelivered }: Delivered, now: number, fence: Fenc
   }
   const { event, past } = entry;
   const subject = "member" in entry ? { member: entry.member, memberName: entry.name } : {};
+  const card = "card" in entry && entry.card !== undefined ? { card: cardView(entry.card) } : {};
   const cause = "cause" in entry ? { cause: entry.cause } : {};
   return {
     ...ours,
     event,
     ...subject,
+    ...card,
     ...cause,
     text: systemText(entry),
     beforeYou: past,

@@ -1,6 +1,8 @@
 import { type McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
+import { utf8Length } from "../protocol/text.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OpenTunnel, Sessions } from "../session/sessions.ts";
+import { BOUNDS } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
 
 /** The two forms of a live transcript, and whom each is for. */
@@ -23,6 +25,7 @@ type Form = keyof typeof FORMS;
 
 /** The newest part alone: clients put what they read into a context window. */
 const LIMIT = { entries: 200, chars: 32 * 1024 };
+const MAX_BYTES = { md: BOUNDS.markdownBytes, json: BOUNDS.proofsBytes } as const;
 const MORE = " tunnel_status with `saveTranscript` writes all that is kept into a file.";
 
 /** A resource that changes all the time is told of once in so long. */
@@ -61,12 +64,37 @@ async function read(services: ResourceServices, uri: string, tunnelId: string, f
   const sessions = await services.loaded();
   const tunnel = tunnelsIn(sessions).find((one) => one.tunnelId === tunnelId);
   if (sessions === undefined || tunnel === undefined) throw new ResourceNotFoundError(uri);
-  const { transcripts } = sessions;
-  const document = transcripts.of(tunnel, LIMIT);
-  const frame = (text: string): string => services.fence.wrap(text);
-  const text =
-    form === "json" ? transcripts.json(document) : transcripts.markdown(document, { frame, more: MORE });
-  return { contents: [{ uri, mimeType: FORMS[form].mimeType, text }] };
+  return {
+    contents: [{ uri, mimeType: FORMS[form].mimeType, text: newestPart(sessions, tunnel, form, services) }],
+  };
+}
+
+/** Names and proofs take room beside what was said: fewer entries until all of it fits, and one at least. */
+function newestPart(
+  { transcripts }: Sessions,
+  tunnel: OpenTunnel,
+  form: Form,
+  { fence }: ResourceServices,
+): string {
+  for (let { entries } = LIMIT; ; entries = Math.floor(entries / 2)) {
+    const document = transcripts.of(tunnel, { ...LIMIT, entries });
+    const text =
+      form === "json"
+        ? transcripts.json(document)
+        : guardedMarkdown(
+            transcripts.markdown(document, { frame: (said) => fence.wrap(said), more: MORE }),
+            fence,
+          );
+    if (entries === 1 || utf8Length(text) <= MAX_BYTES[form]) return text;
+  }
+}
+
+/** What is said is quoted line by line; every other line holds labels alone. */
+function guardedMarkdown(markdown: string, fence: Fence): string {
+  return markdown
+    .split("\n")
+    .map((line) => (line.startsWith("> ") ? line : fence.label(line)))
+    .join("\n");
 }
 
 /** One of the servers of a connection, as far as it wants to hear of changes. */

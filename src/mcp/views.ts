@@ -1,9 +1,9 @@
 import { SESSION } from "../protocol/limits.ts";
-import type { Presence } from "../protocol/participant.ts";
 import type { SessionEnd } from "../session/handle.ts";
 import type { Batch } from "../session/inbox.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
 import type { ToolCall } from "./define-tool.ts";
+import { memberView } from "./member-view.ts";
 import type { Payload } from "./result.ts";
 import { seconds } from "./time.ts";
 
@@ -17,12 +17,9 @@ export function statusOf(tunnel: OpenTunnel): TunnelStatus {
   return tunnel.presence().length > 1 ? "open" : "waiting_for_members";
 }
 
+/** All of them, for who does not read them with a model. */
 export function memberViews(tunnel: OpenTunnel): Payload[] {
   return tunnel.presence().map((member) => memberView(member));
-}
-
-function memberView({ id, name, isHost, isSelf, connected, lastSeenMs, read }: Presence): Payload {
-  return { id, name, isHost, isSelf, connected, lastSeenSec: seconds(lastSeenMs), readSeq: read };
 }
 
 const END_TEXTS: Readonly<Record<SessionEnd["cause"], string>> = {
@@ -33,6 +30,21 @@ const END_TEXTS: Readonly<Record<SessionEnd["cause"], string>> = {
   removed: "the host has removed this side from it",
   failed: "it failed",
 };
+
+/** What to do when somebody was waited for; nothing where what was found says it. */
+export function nextStep(tunnel: OpenTunnel, found: number): string | undefined {
+  switch (statusOf(tunnel)) {
+    case "closed":
+      return "The tunnel is over. Tell your human how it ended.";
+    case "waiting_for_members":
+      return "Nobody else is in the tunnel. Make sure your human has passed the invite on (tunnel_invite makes another one), then listen again.";
+    case "reconnecting":
+      return "The connection to the host is being restored by itself; what was said waits. Go on with other work and listen again later.";
+    case "open":
+      if (found > 0) return undefined;
+      return "Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop. With nothing else to do, run wake.command (tunnel_status) in the background, if you can, and end your turn.";
+  }
+}
 
 /** Why a tunnel is over, or nothing while it is not. */
 export function endView(tunnel: OpenTunnel): Payload {

@@ -71,8 +71,9 @@ export function makeCard({ repository: found, client: program }: CardFacts): Car
   const candidates = [
     { repository: repo && { ...repo, branch }, client },
     { repository: repo, client },
-    { client },
+    { repository: repo && { ...repo, branch } },
     { repository: repo },
+    { client },
   ];
   for (const candidate of candidates) {
     // Through JSON, so that what is undefined is absent.

@@ -1,26 +1,14 @@
-import { concat, readU64be, u32be, u64be, view, type Bytes } from "./bytes.ts";
+import { concat, u32be, u64be, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "./errors.ts";
+import type { ChannelEvent, Received } from "./channel-events.ts";
 import { LINK } from "./limits.ts";
 import { DATA_HEADER_BYTES, Outbox, type Durable } from "./outbox.ts";
+import { exactly, readNumber } from "./payloads.ts";
 import { CLOSE_PAYLOAD_BYTES, closeReason, FRAME, isBulk, type Frame, type RecordLayer } from "./record.ts";
 import { chunkHeader, readChunkHeader, type Chunk } from "./streams.ts";
 
 /** The stream of the reliable layer that carries the room service. Others are refused until a service of theirs exists (S1). */
 export const ROOM_STREAM = 0;
-
-export type ChannelEvent =
-  | { readonly type: "durable"; readonly stream: number; readonly payload: Bytes }
-  | { readonly type: "note"; readonly payload: Bytes }
-  /** Opens, feeds or stops a stream. */
-  | { readonly type: "stream"; readonly payload: Bytes }
-  | { readonly type: "chunk"; readonly chunk: Chunk }
-  | { readonly type: "close"; readonly reason: number };
-
-/** What an arriving frame has led to: what is for the layer above, and what to answer. */
-interface Received {
-  readonly event: ChannelEvent | undefined;
-  readonly reply: readonly Bytes[];
-}
 
 const EMPTY = new Uint8Array(0);
 const NOTHING: Received = { event: undefined, reply: [] };
@@ -303,20 +291,7 @@ export class Channel {
   }
 }
 
-/** A frame of fixed size carries that and nothing else: nothing may ride along unread (F3). */
-function exactly(length: number, payload: Bytes): Bytes {
-  if (payload.length !== length)
-    throw new TunnelError("protocol-violation", { detail: "a frame of the wrong size" });
-  return payload;
-}
-
 function openChunk(records: RecordLayer, message: Bytes): ChannelEvent {
   const { header, chunk } = records.openBulk(message);
   return { type: "chunk", chunk: { ...readChunkHeader(header), sealed: chunk } };
-}
-
-function readNumber(payload: Bytes, at: number): number {
-  const number = readU64be(payload, at);
-  if (number === undefined) throw new TunnelError("protocol-violation", { detail: "a short frame" });
-  return number;
 }

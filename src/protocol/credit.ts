@@ -16,7 +16,12 @@ export class CreditWindow {
     this.#since = now;
   }
 
-  /** A stream begins: what to grant with it. */
+  /** Bytes that may still come without being asked for again. */
+  get outstanding(): number {
+    return this.#outstanding;
+  }
+
+  /** A stream begins: what to grant with it, of at most `share`. */
   begin(now: number, share: number): number {
     this.#since = now;
     this.#taken = 0;
@@ -37,7 +42,7 @@ export class CreditWindow {
         this.#since = now;
       }
     }
-    const target = Math.floor(Math.min(this.#target, Math.max(share, FILE.windowMinBytes)));
+    const target = Math.floor(Math.min(this.#target, share));
     const grant = target - this.#outstanding;
     // A grant costs a frame: a quarter of the window at a time.
     if (grant < target / 4) return 0;

@@ -20,9 +20,6 @@ function nonce(index: number, final: boolean): Bytes {
   return concat(NONCE_PREFIX, u64be(index), Uint8Array.of(final ? 1 : 0));
 }
 
-/** Content that a bulk message of the largest bucket holds, at most. */
-const MAX_CONTENT_BYTES = RECORD.maxFrameBytes - BULK_OVERHEAD_BYTES - TAG_BYTES - LENGTH_BYTES;
-
 const ZEROS = new Uint8Array(RECORD.maxFrameBytes);
 
 /** How long the bulk message of so much content is, padded up to a bucket (R3). */
@@ -37,8 +34,10 @@ function messageBytes(content: Bytes): number {
 function unpad(padded: Bytes): Bytes | undefined {
   if (padded.length < LENGTH_BYTES) return undefined;
   const length = view(padded).getUint32(0);
-  if (length > padded.length - LENGTH_BYTES || length > MAX_CONTENT_BYTES) return undefined;
-  return padded.subarray(LENGTH_BYTES, LENGTH_BYTES + length);
+  const end = LENGTH_BYTES + length;
+  if (end > padded.length || length > FILE.chunkBytes) return undefined;
+  for (let at = end; at < padded.length; at += 1) if (padded[at] !== 0) return undefined;
+  return padded.subarray(LENGTH_BYTES, end);
 }
 
 /** One stream of one file, as either end seals or opens it; it counts the chunks, so it is never copied. */

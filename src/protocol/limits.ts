@@ -159,9 +159,9 @@ export const FILE = {
   maxNoteChars: 500,
   /** 1 TiB: beyond it a size is a mistake. */
   maxBytes: 2 ** 40,
-  /** Streams that one side of a channel has open towards the other at once. */
+  /** Files that one member receives at once. */
   maxOpened: 4,
-  /** Streams that one side serves at once, further ones are told to come again: one file for a room of many. */
+  /** Streams that one member serves at once, further ones are told to come again: one file for a room of many. */
   maxServed: 16,
   /**
    * What a receiver lets come unasked: as much as it took in during the last half second. So a fast link is full and on a

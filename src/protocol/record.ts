@@ -54,6 +54,8 @@ class Direction {
   #counter = 0;
   /** Records of all epochs, what CLOSE must name (R6). */
   total = 0;
+  /** Something did not open: nothing does afterwards, of either kind (R4). */
+  isBroken = false;
   #bytes = 0;
   #since: number;
 
@@ -201,9 +203,10 @@ export class RecordLayer {
    * @throws {TunnelError} integrity-failed: whatever does not open under the next counter is fatal (R4)
    */
   open(message: Bytes, now: number): Frame | undefined {
-    if (message[0] !== WIRE.control || !isBucket(message.length)) {
+    if (message[0] !== WIRE.control || !isBucket(message.length) || this.#receiving.isBroken) {
       throw new TunnelError("integrity-failed");
     }
+    this.#receiving.isBroken = true;
     const { key } = this.#receiving;
     const before = this.#receiving.total;
     const used = this.#receiving.nextNonce(message.length);
@@ -213,11 +216,13 @@ export class RecordLayer {
     if (frame.type === FRAME.rekey) {
       if (frame.payload.length > 0) throw new TunnelError("integrity-failed");
       this.#receiving.rekey(now);
+      this.#receiving.isBroken = false;
       return undefined;
     }
     if (frame.type === FRAME.close && readU64be(frame.payload, 0) !== before) {
       throw new TunnelError("integrity-failed");
     }
+    this.#receiving.isBroken = false;
     return frame;
   }
 
@@ -238,12 +243,15 @@ export class RecordLayer {
 
   /** @throws {TunnelError} integrity-failed, as {@link open} */
   openBulk(message: Bytes): Bulk {
-    if (!isBulk(message) || !isBucket(message.length)) throw new TunnelError("integrity-failed");
+    const isSound = isBulk(message) && isBucket(message.length) && !this.#receiving.isBroken;
+    if (!isSound) throw new TunnelError("integrity-failed");
     const { bulkKey: key } = this.#receiving;
+    this.#receiving.isBroken = true;
     const used = this.#receiving.nextBulkNonce(message.length);
     const chunk = message.subarray(BULK_OVERHEAD_BYTES);
     const header = this.#primitives.chachaOpen(key, used, message.subarray(1, BULK_OVERHEAD_BYTES), chunk);
     if (header === undefined) throw new TunnelError("integrity-failed");
+    this.#receiving.isBroken = false;
     return { header, chunk };
   }
 

@@ -1,5 +1,6 @@
 import { Broadcast } from "./broadcast.ts";
 import { equalBytes, fromBase64url, wipe, type Bytes } from "./bytes.ts";
+import type { ChannelEvent } from "./channel-events.ts";
 import { CLOSE, CLOSE_OF } from "./close-reasons.ts";
 import { Door, type ConnectionId, type Entrant } from "./door.ts";
 import { asTunnelError, TunnelError } from "./errors.ts";
@@ -245,7 +246,9 @@ export class Room {
 
   /** Whether there was credit left for it. */
   sendChunk(chunk: Chunk, now: number): boolean {
-    return this.#isOpen() && this.#junction.ownChunk(chunk, now);
+    if (!this.#isOpen() || !this.#junction.ownChunk(chunk, now)) return false;
+    this.#idle.touch(now);
+    return true;
   }
 
   /**
@@ -427,20 +430,24 @@ export class Room {
       this.#spend(connection, isAnswer || isCredit ? RATE.answerPrice : 1, message.length, now);
       this.#send(connection, reply);
       for (const seq of this.#receipts.confirmed(seat)) this.#effects.push({ type: "reached", seq });
-      if (event?.type === "durable") {
-        this.#memberFrame(seat, event.payload, now);
-        this.#spendCopies(seat, message.length, now);
-      }
-      if (event?.type === "note") this.#memberNote(seat, this.#codec.decodeMemberNote(event.payload), now);
-      // A full window may have kept the frame back that says so.
-      if (event?.type === "close" && event.reason === CLOSE.left) this.#remove(seat, "left", now);
-      else if (event?.type === "close") this.#drop(seat, HANGUP.normal, now);
+      if (event !== undefined) this.#channelEvent(seat, event, message.length, now);
     } catch (thrown) {
       const error = asTunnelError(thrown);
       if (error.code === "internal") throw thrown;
       this.#effects.push({ type: "alarm", error, member: seat.member.id });
       this.#drop(seat, HANGUP.violation, now);
     }
+  }
+
+  #channelEvent(seat: Seat, event: ChannelEvent, bytes: number, now: number): void {
+    if (event.type === "durable") {
+      this.#memberFrame(seat, event.payload, now);
+      this.#spendCopies(seat, bytes, now);
+    }
+    if (event.type === "note") this.#memberNote(seat, this.#codec.decodeMemberNote(event.payload), now);
+    // A full window may have kept the frame back that says so.
+    if (event.type === "close" && event.reason === CLOSE.left) this.#remove(seat, "left", now);
+    else if (event.type === "close") this.#drop(seat, HANGUP.normal, now);
   }
 
   /** What a receiver has let come costs nothing: its credit is the limit (S3). Other chunks cost what any message does. */

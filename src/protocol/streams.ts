@@ -8,7 +8,7 @@ import { FILE_ID_BYTES } from "./offer.ts";
 import type { Primitives } from "./primitives.ts";
 import { BULK_HEADER_BYTES, BULK_OVERHEAD_BYTES } from "./record.ts";
 
-/** Names a stream on one channel: odd when the member opened it, even when the host did; never used twice (S2). */
+/** Names a stream on one channel: odd when the member opened it, even when the host did; one connection uses none twice (S2). */
 export type StreamId = number;
 
 /** Why a stream ended before its final chunk. */
@@ -108,6 +108,11 @@ export function readChunkHeader(header: Bytes): Omit<Chunk, "sealed" | "message"
   return { stream: view(header).getUint32(0), offset, final: flags === FINAL };
 }
 
+/** Odd numbers or even ones, without a gap (S2). */
+function next(last: StreamId, parity: number): StreamId {
+  return last === 0 ? 2 - parity : last + 2;
+}
+
 function unasked(detail: string): TunnelError {
   return new TunnelError("protocol-violation", { detail });
 }
@@ -118,6 +123,8 @@ function unasked(detail: string): TunnelError {
  */
 export class Streams {
   readonly #ownParity: 0 | 1;
+  readonly #maxOpened: number;
+  readonly #maxAsked: number;
   #lastOpened = 0;
   #lastAsked = 0;
   /** Bytes that the other side may still send on a stream that this side opened. */
@@ -126,12 +133,16 @@ export class Streams {
   readonly #sending = new Map<StreamId, number>();
 
   constructor(role: "host" | "member") {
-    this.#ownParity = role === "host" ? 0 : 1;
+    const isHost = role === "host";
+    this.#ownParity = isHost ? 0 : 1;
+    // The host asks a member on behalf of many, a member asks for itself alone.
+    this.#maxOpened = isHost ? FILE.maxServed : FILE.maxOpened;
+    this.#maxAsked = isHost ? FILE.maxOpened : FILE.maxServed;
   }
 
   /** Whether the other side may be asked for one more. */
   get mayOpen(): boolean {
-    return this.#receiving.size < FILE.maxServed;
+    return this.#receiving.size < this.#maxOpened;
   }
 
   get live(): StreamId[] {
@@ -143,7 +154,7 @@ export class Streams {
   }
 
   open(credit: number): StreamId {
-    this.#lastOpened += this.#lastOpened === 0 ? 2 - this.#ownParity : 2;
+    this.#lastOpened = next(this.#lastOpened, this.#ownParity);
     this.#receiving.set(this.#lastOpened, credit);
     return this.#lastOpened;
   }
@@ -153,9 +164,9 @@ export class Streams {
    * @throws {TunnelError} protocol-violation for an id that is not its next one
    */
   asked(id: StreamId, credit: number): boolean {
-    if (id % 2 === this.#ownParity || id <= this.#lastAsked) throw unasked("a stream that cannot be");
+    if (id !== next(this.#lastAsked, 1 - this.#ownParity)) throw unasked("a stream that cannot be");
     this.#lastAsked = id;
-    if (this.#sending.size >= FILE.maxServed) return false;
+    if (this.#sending.size >= this.#maxAsked) return false;
     this.#sending.set(id, credit);
     return true;
   }
@@ -199,7 +210,7 @@ export class Streams {
   /** @throws {TunnelError} protocol-violation for a stream that was never opened */
   assertKnown(id: StreamId): void {
     const last = id % 2 === this.#ownParity ? this.#lastOpened : this.#lastAsked;
-    if (id > last) throw unasked("a stream that was never opened");
+    if (id === 0 || id > last) throw unasked("a stream that was never opened");
   }
 
   end(id: StreamId): void {
@@ -207,9 +218,11 @@ export class Streams {
     this.#sending.delete(id);
   }
 
-  /** The connection is gone, and with it every stream. */
+  /** The connection is gone, and with it every stream: the next one counts from the beginning. */
   clear(): void {
     this.#receiving.clear();
     this.#sending.clear();
+    this.#lastOpened = 0;
+    this.#lastAsked = 0;
   }
 }

@@ -1,18 +1,18 @@
-import type { Card } from "../protocol/card.ts";
 import type { TunnelError } from "../protocol/errors.ts";
 import type { Witness } from "../protocol/evidence.ts";
 import type { EndCause } from "../protocol/frames.ts";
 import type { MemberId } from "../protocol/ids.ts";
 import type { PendingInvite } from "../protocol/invites.ts";
-import type { Primitives } from "../protocol/primitives.ts";
 import type { Presence, Utterance } from "../protocol/participant.ts";
 import { Room } from "../protocol/room.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
 import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool.ts";
-import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/tunnel.ts";
+import type { Tunnel } from "../tunnel/tunnel.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Files } from "./files/files.ts";
+import { streamPort } from "./files/port.ts";
+import type { HostingOptions } from "./hosting-options.ts";
 import { keepActive } from "./keep-active.ts";
 import { Inbox } from "./inbox.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
@@ -21,29 +21,6 @@ import { Waiters } from "./waiters.ts";
 import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
 
 export type { PoolHealth };
-
-export interface HostingOptions {
-  readonly tunnelId: TunnelId;
-  readonly goal: string;
-  readonly name: string;
-  /** What members are told of where this side works. */
-  readonly card: Card | undefined;
-  readonly invites: number;
-  /** Whether those who join later are given what was said before. */
-  readonly history: boolean;
-  readonly idleMs: number;
-  readonly inviteMs: number;
-  readonly bind: string;
-  readonly port: number;
-  readonly transport: Tunnel["provider"];
-  readonly provider: TunnelProvider;
-  /** Whether a spare address is kept once there are members. */
-  readonly standby: boolean;
-  readonly primitives: Primitives;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: TunnelProgress) => void;
-}
 
 /** A tunnel that this process hosts: the room, its relay and its public addresses as one resource. */
 export class Hosting implements TunnelHandle {
@@ -97,14 +74,11 @@ export class Hosting implements TunnelHandle {
       clock,
       say: (utterance) => this.say(utterance),
       notify: (notice) => this.inbox.notify(notice),
-      port: {
-        openStream: (request) => relay.run((machine, now) => machine.openStream(request, now)),
-        stream: (frame) => relay.run((machine, now) => machine.stream(frame, now)),
-        sendChunk: (chunk) => relay.run((machine, now) => machine.sendChunk(chunk, now)),
-        // What a receiver lets come is all that waits for it here.
-        writable: () => Promise.resolve(),
-        isMember: (id) => this.presence().some((member) => member.id === id),
-      },
+      // What a receiver lets come is all that waits for it here.
+      port: streamPort(
+        (call) => relay.run(call),
+        () => Promise.resolve(),
+      ),
     });
     this.#watchers = new Waiters(clock);
     this.#invites = new IssuedInvites((call) => relay.run(call));

@@ -1,6 +1,6 @@
 import type { MemberId } from "../protocol/ids.ts";
 import { SESSION } from "../protocol/limits.ts";
-import { Transcript, type ChatEntry, type Entry } from "../protocol/transcript.ts";
+import { Transcript, type Entry, type SpokenEntry } from "../protocol/transcript.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
 import { Waiters } from "./waiters.ts";
@@ -81,8 +81,9 @@ export class Inbox {
   }
 
   /** Everything said that is still kept, own words included; for whoever looks back, and moves nothing. */
-  *said(): Generator<ChatEntry> {
-    for (const [, entry] of this.#log.after(0)) if (entry.kind === "chat") yield entry;
+  *said(): Generator<SpokenEntry> {
+    for (const [, entry] of this.#log.after(0))
+      if (entry.kind === "chat" || entry.kind === "file") yield entry;
   }
 
   /** How often something came that concerns the agent, the end included: two counts tell whether anything did. */

@@ -1,34 +1,21 @@
-import type { LookupFunction } from "node:net";
 import type { Bytes } from "../protocol/bytes.ts";
-import type { Card } from "../protocol/card.ts";
 import { TunnelError } from "../protocol/errors.ts";
 import type { Witness } from "../protocol/evidence.ts";
 import type { MemberId } from "../protocol/ids.ts";
 import { LINK } from "../protocol/limits.ts";
-import type { InviteLink } from "../protocol/link.ts";
 import type { LinkState, MemberEnd } from "../protocol/member-io.ts";
 import { Member } from "../protocol/member.ts";
-import type { Primitives } from "../protocol/primitives.ts";
 import type { Presence, Utterance } from "../protocol/participant.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/member-socket.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Files } from "./files/files.ts";
+import { streamPort } from "./files/port.ts";
 import { Inbox } from "./inbox.ts";
+import type { JoinedOptions } from "./joined-options.ts";
+import { sessionEnd } from "./member-end.ts";
 import { Waiters } from "./waiters.ts";
 import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
-
-export interface JoinedOptions {
-  readonly tunnelId: TunnelId;
-  readonly link: InviteLink;
-  readonly name: string;
-  /** What the others are told of where this side works. */
-  readonly card: Card | undefined;
-  readonly primitives: Primitives;
-  readonly clock: Clock;
-  readonly lookup: LookupFunction;
-  readonly signal: AbortSignal;
-}
 
 /** A fresh Quick Tunnel may need this long until its name and its edge are there. */
 const JOIN_PATIENCE_MS = 25_000;
@@ -87,13 +74,10 @@ export class Joined implements TunnelHandle {
       clock,
       say: (utterance) => this.say(utterance),
       notify: (notice) => this.inbox.notify(notice),
-      port: {
-        openStream: (request) => socket.run((machine, now) => machine.openStream(request, now)),
-        stream: (frame) => socket.run((machine, now) => machine.stream(frame, now)),
-        sendChunk: (chunk) => socket.run((machine, now) => machine.sendChunk(chunk, now)),
-        writable: () => socket.writable(),
-        isMember: (id) => this.presence().some((member) => member.id === id),
-      },
+      port: streamPort(
+        (call) => socket.run(call),
+        () => socket.writable(),
+      ),
     });
   }
 
@@ -303,18 +287,5 @@ export class Joined implements TunnelHandle {
     const isGone = error.code === "tunnel-gone" || error.code === "not-a-tunnel";
     const isLate = this.#clock.now() - this.openedAt >= JOIN_PATIENCE_MS;
     if (!mayPass || isGone || isLate) this.stopJoining(error);
-  }
-}
-
-function sessionEnd(end: MemberEnd): SessionEnd {
-  switch (end.by) {
-    case "host":
-      return { cause: end.cause === "closed" ? "closed-by-host" : end.cause };
-    case "removal":
-      return { cause: "removed" };
-    case "self":
-      return { cause: "closed-here" };
-    case "failure":
-      return { cause: "failed", error: end.error };
   }
 }

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { type Command, parseCommand } from "../../src/cli/args.ts";
 
+const EXPORT = { file: undefined, tunnelId: undefined, out: undefined, format: undefined };
+
 const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["", { kind: "serve" }],
   ["--help", { kind: "help" }],
@@ -16,6 +18,16 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["install-skill", { kind: "install-skill", dir: undefined, force: false }],
   ["install-skill --dir /a/b", { kind: "install-skill", dir: "/a/b", force: false }],
   ["install-skill --force --dir=/a/b", { kind: "install-skill", dir: "/a/b", force: true }],
+  ["verify a.json", { kind: "verify", file: "a.json" }],
+  ["export", { kind: "export", request: EXPORT }],
+  [
+    "export a.json --markdown",
+    { kind: "export", request: { ...EXPORT, file: "a.json", format: "markdown" } },
+  ],
+  [
+    "export --tunnel 1d --out=b.json --json",
+    { kind: "export", request: { ...EXPORT, tunnelId: "1d", out: "b.json", format: "json" } },
+  ],
   ["wake", { kind: "wake", tunnelId: undefined, timeoutMs: undefined }],
   ["wake --tunnel 1d --timeout 90", { kind: "wake", tunnelId: "1d", timeoutMs: 90_000 }],
   ["wake --watch", { kind: "wake-watch", tunnelId: undefined }],

@@ -129,3 +129,28 @@ describe("wait", () => {
     expect((await waiting).tunnels).toMatchObject([{ status: "closed-here" }, { status: "open", unread: 1 }]);
   });
 });
+
+describe("transcript", () => {
+  const ask = async (input: object, sessions = ben): Promise<string> => {
+    const signal = new AbortController().signal;
+    return JSON.stringify(await ACTIONS["transcript"]?.run(input, { sessions, clock: systemClock, signal }));
+  };
+
+  it("gives what the agent could save, without a link, and reads nothing", async () => {
+    const { hosting, joined } = await paired();
+    const [fresh] = hosting.invite(1);
+    await hosting.say({ text: `come by ${fresh?.joinLink ?? ""}` });
+    await until("it has come", () => joined.inbox.unread === 1);
+    const given = await ask({});
+    expect(given).toContain("come by [tunnel link removed]");
+    expect(given).not.toContain("#1.");
+    expect(joined.inbox.unread).toBe(1);
+    expect(await ask({ tunnelId: joined.tunnelId })).toContain("come by");
+  });
+
+  it("is refused for a tunnel that is not there, and for anything but an id", async () => {
+    await paired();
+    await expect(ask({ tunnelId: "none" })).rejects.toMatchObject({ code: "tunnel-unknown" });
+    await expect(ask({ path: "/etc/passwd" })).rejects.toMatchObject({ code: "input-invalid" });
+  });
+});

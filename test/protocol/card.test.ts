@@ -67,11 +67,7 @@ describe("a card", () => {
       { repository: { ...repository, name: "a\u001b[2J" }, client },
       { client },
     ],
-    [
-      "a program without a name",
-      { repository, client: { name: "", version: "1" } },
-      { repository: { name: "shop", head: HEAD, dirty: false } },
-    ],
+    ["a program without a name", { repository, client: { name: "", version: "1" } }, { repository }],
     ["a commit that is none", { repository: { ...repository, head: "HEAD" }, client }, { client }],
     ["nothing that can be told", { client: { name: "\u200b", version: "1" } }, undefined],
   ])("of %s is what may be told of it", (_what, facts, card) => {

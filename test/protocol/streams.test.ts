@@ -122,14 +122,14 @@ describe("the header of a chunk", () => {
 });
 
 describe("streams of a channel", () => {
-  it("[S2] a member takes odd numbers and the host even ones, each higher than before, also after an end", () => {
+  it("[S2] a member takes odd numbers and the host even ones, without a gap, and from the beginning on each connection", () => {
     const [member, host] = [new Streams("member"), new Streams("host")];
     expect([member.open(1), member.open(1), member.open(1)]).toEqual([1, 3, 5]);
     expect([host.open(1), host.open(1)]).toEqual([2, 4]);
     member.end(5);
     expect(member.open(1)).toBe(7);
     member.clear();
-    expect([member.live, member.open(1)]).toEqual([[], 9]);
+    expect([member.live, member.open(1)]).toEqual([[], 1]);
   });
 
   it.each([
@@ -137,31 +137,40 @@ describe("streams of a channel", () => {
     ["of the member's own", "member", 1],
     ["that was taken before", "host", 3],
     ["lower than one before", "host", 1],
+    ["that leaves one out", "host", 7],
   ] as const)("[S2] an open with a number %s is a violation", (_what, role, id) => {
     const streams = new Streams(role);
-    if (role === "host") streams.asked(3, 1);
+    if (role === "host") for (const before of [1, 3]) streams.asked(before, 1);
     expect(codeOf(() => streams.asked(id, 1))).toBe(VIOLATION);
   });
 
-  it("[S6] serves 16 at once and has no room for one more, until one ends", () => {
-    const host = new Streams("host");
-    for (let turn = 0; turn < FILE.maxServed; turn += 1) expect(host.asked(2 * turn + 1, 100)).toBe(true);
-    expect(host.asked(101, 100)).toBe(false);
-    // The refused one is over, and known.
-    expect([host.isLive(101), codeOf(() => host.credited(101, 1)), host.spend(101, 1)]).toEqual([
-      false,
-      undefined,
-      false,
-    ]);
-    host.end(1);
-    expect(host.asked(103, 100)).toBe(true);
-    const asking = new Streams("member");
-    for (let turn = 0; turn < FILE.maxServed; turn += 1) {
-      expect(asking.mayOpen).toBe(true);
-      asking.open(1);
-    }
-    expect(asking.mayOpen).toBe(false);
-  });
+  it.each([
+    ["host", FILE.maxOpened],
+    ["member", FILE.maxServed],
+  ] as const)(
+    "[S6] a %s serves so many at once and has no room for one more, until one ends",
+    (role, most) => {
+      const side = new Streams(role);
+      const first = role === "host" ? 1 : 2;
+      for (let turn = 0; turn < most; turn += 1) expect(side.asked(2 * turn + first, 100)).toBe(true);
+      const last = 2 * most + first;
+      expect(side.asked(last, 100)).toBe(false);
+      // The refused one is over, and known.
+      expect([side.isLive(last), codeOf(() => side.credited(last, 1)), side.spend(last, 1)]).toEqual([
+        false,
+        undefined,
+        false,
+      ]);
+      side.end(first);
+      expect(side.asked(last + 2, 100)).toBe(true);
+      const asking = new Streams(role === "host" ? "member" : "host");
+      for (let turn = 0; turn < most; turn += 1) {
+        expect(asking.mayOpen).toBe(true);
+        asking.open(1);
+      }
+      expect(asking.mayOpen).toBe(false);
+    },
+  );
 
   it("[S3] lets a sender spend its credit to the last byte, and no further", () => {
     const host = new Streams("host");

@@ -62,12 +62,12 @@ describe("receiving a file", () => {
 
   it("[B5] waits while this side is not connected itself, and asks as soon as somebody comes back", async () => {
     const scene = new FileScene(ben);
-    scene.port.isConnected = false;
+    scene.port.isUp = false;
     const { download } = await scene.receive(offer, ben);
     await scene.clock.advance(60_000);
     expect([scene.port.requests, outcomeOf(download)]).toEqual([[], "receiving"]);
     expect(download.state).toMatchObject({ isFlowing: false });
-    scene.port.isConnected = true;
+    scene.port.isUp = true;
     scene.files.rosterChanged();
     await settle();
     expect(scene.port.requests).toHaveLength(1);

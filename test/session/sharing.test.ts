@@ -48,6 +48,18 @@ function taken({ scene, offer }: Scene, stream: number, from = 0): { length: num
 }
 
 describe("sharing a file", () => {
+  it("[S6] a receiver that lets nothing come for a minute makes room for others", async () => {
+    const { scene, opens } = await sharing();
+    scene.port.credit = 0;
+    await opens(1);
+    expect(scene.files.serving).toHaveLength(1);
+    await scene.clock.advance(59_000);
+    expect(scene.files.serving).toHaveLength(1);
+    await scene.clock.advance(2_000);
+    expect(scene.files.serving).toHaveLength(0);
+    expect(scene.port.frames.at(-1)).toEqual({ t: "stop", stream: 1, reason: "busy" });
+  });
+
   it("[B1] says what it is to those it is for, and keeps the file open until the tunnel ends", async () => {
     const { scene, source, fileId, offer } = await sharing([ben]);
     expect(scene.said).toMatchObject([{ what: "file", to: [ben] }]);

@@ -27,6 +27,15 @@ const messageSchema = z.looseObject({
   ts: z.string(),
   ageSec: z.number(),
   redelivered: z.boolean().optional(),
+  /** Of kind `file`. */
+  fileId: z.string().optional(),
+  name: z.string().optional(),
+  size: z.number().optional(),
+  sha256: z.string().optional(),
+  /** Of a notice about a file. */
+  file: z.object({ fileId: z.string(), name: z.string(), size: z.number(), savePath: z.string() }).optional(),
+  error: z.object({ code: z.string() }).loose().optional(),
+  local: z.boolean().optional(),
 });
 const memberSchema = z.object({
   id: z.string(),
@@ -36,6 +45,45 @@ const memberSchema = z.object({
   connected: z.boolean(),
   lastSeenSec: z.number(),
   readSeq: z.number(),
+  /** What it tells of where it works. */
+  card: z
+    .strictObject({
+      repository: z.string().optional(),
+      branch: z.string().optional(),
+      head: z.string().optional(),
+      dirty: z.boolean().optional(),
+      client: z.string().optional(),
+    })
+    .optional(),
+});
+const sharedSchema = z.looseObject({
+  fileId: z.string(),
+  name: z.string(),
+  size: z.number(),
+  sending: z.array(z.object({ to: z.string(), sent: z.number(), bytesPerSec: z.number() })),
+});
+const receivingSchema = z.looseObject({
+  fileId: z.string(),
+  status: z.string(),
+  size: z.number(),
+  received: z.number().optional(),
+  bytesPerSec: z.number().optional(),
+});
+const filesSchema = z.object({
+  // Lists in which there is nothing are left out.
+  offered: z.array(z.looseObject({ fileId: z.string(), fromName: z.string(), seq: z.number() })).default([]),
+  shared: z.array(sharedSchema).default([]),
+  receiving: z.array(receivingSchema).default([]),
+});
+const patchSchema = z.looseObject({
+  base: z.string().optional(),
+  baseIs: z.string(),
+  applies: z.string(),
+  reason: z.string().optional(),
+  failing: z.string().optional(),
+  fileCount: z.number(),
+  suspicious: z.array(z.string()),
+  files: z.string(),
 });
 const inviteSchema = z.object({
   inviteId: z.string(),
@@ -62,6 +110,15 @@ const payloadSchema = z
     members: z.array(memberSchema),
     ended: z.object({ cause: z.string(), because: z.string() }),
     tunnels: z.array(z.looseObject({ tunnelId: z.string(), unread: z.number() })),
+    fileId: z.string(),
+    savePath: z.string(),
+    size: z.number(),
+    sha256: z.string(),
+    received: z.number(),
+    offeredTo: z.array(z.string()),
+    files: filesSchema,
+    // Of what was shared its facts, of what was received what was found.
+    patch: z.union([patchSchema, z.looseObject({ base: z.string().optional(), files: z.number() })]),
   })
   .partial()
   .loose();
@@ -112,7 +169,11 @@ export function sandbox(env: Record<string, string> = {}): Sandbox {
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
-  readonly onprogress?: (progress: { progress: number; message?: string | undefined }) => void;
+  readonly onprogress?: (progress: {
+    progress: number;
+    total?: number | undefined;
+    message?: string | undefined;
+  }) => void;
   readonly timeout?: number;
 }
 

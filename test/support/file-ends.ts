@@ -83,13 +83,13 @@ export class ScriptedPort implements StreamPort {
   readonly frames: Exclude<StreamFrame, StreamOpen>[] = [];
   readonly chunks: Chunk[] = [];
   readonly members = new Set<MemberId>();
-  isConnected = true;
+  isUp = true;
   /** What the other side has let come, of all streams. */
   credit = Number.POSITIVE_INFINITY;
   #last = 0;
 
   openStream(request: StreamRequest): StreamId | undefined {
-    if (!this.isConnected) return undefined;
+    if (!this.isUp) return undefined;
     this.#last += 1;
     this.requests.push({ ...request, stream: this.#last });
     return this.#last;
@@ -108,6 +108,10 @@ export class ScriptedPort implements StreamPort {
 
   async writable(): Promise<void> {
     await Promise.resolve();
+  }
+
+  isConnected(id: MemberId): boolean {
+    return this.isUp && this.isMember(id);
   }
 
   isMember(id: MemberId): boolean {

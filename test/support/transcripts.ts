@@ -15,7 +15,7 @@ export const LINK = `wss://calm-red-fox.example/t/${"r".repeat(22)}#1.${"k".repe
 function sourceOf(world: World, who: Guest | "host"): TranscriptSource {
   const entries = who === "host" ? world.hostEntries : who.entries;
   const witness = who === "host" ? world.room.witness : who.member.witness;
-  const said = () => entries.filter((entry) => entry.kind === "chat");
+  const said = () => entries.filter((entry) => entry.kind === "chat" || entry.kind === "file");
   return { goal: "align the API", witness, inbox: { said } };
 }
 

@@ -3,10 +3,13 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { answerPings, SOCKET_OPTIONS } from "../../src/transport/sockets.ts";
+import { createLookup } from "../../src/net/resolve.ts";
+import { loadDial } from "../../src/transport/member-socket.ts";
+import { answerPings, sendBounded, SOCKET_OPTIONS } from "../../src/transport/sockets.ts";
 import { until } from "../support/processes.ts";
 
 const stops: (() => void)[] = [];
+const lookup = createLookup({ doh: false });
 afterEach(() => {
   for (const stop of stops.splice(0)) stop();
 });
@@ -72,5 +75,49 @@ describe("WebSocket pings", () => {
       await new Promise((resolve) => setImmediate(resolve));
       expect(socket.pong).toHaveBeenCalledTimes(answers);
     }
+  });
+});
+
+describe("the masks of a member", () => {
+  it("are zero for sealed messages, and never what a server could foresee for the answer to its ping", async () => {
+    const server = createServer();
+    const upgrader = new WebSocketServer({ server, ...SOCKET_OPTIONS });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    // Copies: ws takes the mask off in place.
+    const bytes: Buffer[] = [];
+    server.on("upgrade", (_request, socket) =>
+      socket.prependListener("data", (data: Buffer) => bytes.push(Buffer.from(data))),
+    );
+    const accepted = new Promise<WebSocket>((resolve) => upgrader.once("connection", resolve));
+    const dial = await loadDial();
+    const member = dial(`ws://127.0.0.1:${port}`, lookup);
+    stops.push(() => {
+      member.terminate();
+      server.close();
+      upgrader.close();
+    });
+    const near = await accepted;
+    await until("it is open", () => member.readyState === member.OPEN);
+    answerPings(member);
+    // Chosen by whoever is on the other side, and not to appear on the wire as it is.
+    const chosen = "GET /script.js HTTP/1.1";
+    for (let turn = 0; turn < 20; turn += 1) {
+      near.ping(chosen);
+      await once(near, "pong");
+      sendBounded(member, new Uint8Array(100).fill(7));
+      await once(near, "message");
+    }
+    const frames = Buffer.concat(bytes);
+    expect(frames.includes(chosen)).toBe(false);
+    const masks = new Set<string>();
+    for (let at = 0; at < frames.length; at += 6 + ((frames[at + 1] ?? 0) & 0x7f)) {
+      const mask = frames.subarray(at + 2, at + 6).toString("hex");
+      if (((frames[at] ?? 0) & 0x0f) === 0xa) masks.add(mask);
+      else expect(mask).toBe("00000000");
+    }
+    expect(masks.size).toBe(20);
+    expect(masks.has("00000000")).toBe(false);
   });
 });

@@ -90,6 +90,7 @@ class Stay {
         paint: paintFor(output.color),
         columns: () => this.#screen?.columns(),
         print: (text) => this.#print(text),
+        status: (text) => this.#screen?.status(text),
       });
       this.#show = (event) => view.show(event);
     }
@@ -177,6 +178,7 @@ class Stay {
       tunnel,
       clock,
       checkedText: (text) => sessions.checkedText(text),
+      localFiles: sessions.localFiles,
       show,
     });
     if (this.#options.request.json) {

@@ -8,7 +8,9 @@ import type { Entry } from "../../protocol/transcript.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
+import type { LocalFiles } from "../../session/files/local-files.ts";
 import type { Ref, Show } from "./events.ts";
+import { Transfers } from "./transfers.ts";
 
 /** What a person, or a program in its place, wants to be said. */
 export interface Words {
@@ -32,6 +34,7 @@ export interface ConversationOptions {
   readonly clock: Clock;
   /** @throws {TunnelError} text-invalid, text-too-long */
   readonly checkedText: (text: string) => string;
+  readonly localFiles: LocalFiles;
   readonly show: Show;
 }
 
@@ -41,6 +44,7 @@ const LOOK_AGAIN_MS = 60 * 60_000;
 /** One tunnel as somebody follows it who reads everything at once: what comes in is shown, and is read by that. */
 export class Conversation {
   readonly tunnel: OpenTunnel;
+  readonly transfers: Transfers;
   readonly #clock: Clock;
   readonly #checkedText: (text: string) => string;
   readonly #show: Show;
@@ -51,8 +55,9 @@ export class Conversation {
     | { readonly seq: number; readonly to: readonly MemberId[] | undefined; readonly told: Set<MemberId> }
     | undefined;
 
-  constructor({ tunnel, clock, checkedText, show }: ConversationOptions) {
+  constructor({ tunnel, clock, checkedText, localFiles, show }: ConversationOptions) {
     this.tunnel = tunnel;
+    this.transfers = new Transfers({ tunnel, localFiles, clock, show });
     this.#clock = clock;
     this.#checkedText = checkedText;
     this.#show = show;
@@ -66,8 +71,12 @@ export class Conversation {
   /** Shows what happens until the tunnel is over, and then how it ended. */
   async run(): Promise<void> {
     const never = new AbortController().signal;
+    this.transfers.watch();
     await Promise.all([this.#hear(never), this.#watch(never)]);
     this.#settle();
+    this.transfers.cancel();
+    await this.transfers.settled();
+    this.transfers.close();
     const end = this.tunnel.end ?? { cause: "closed-here" as const };
     this.#show({ type: "ended", end, undelivered: this.undelivered });
   }
@@ -105,9 +114,11 @@ export class Conversation {
 
   /**
    * Leaves, or ends it for all where this side hosts it. What was said is waited for until it is confirmed, and for
-   * `patienceMs` at most; without that for as long as there is hope.
+   * `patienceMs` at most; without that for as long as there is hope, also for files that are being received.
    */
   async leave(patienceMs?: number): Promise<void> {
+    if (patienceMs === undefined) await this.transfers.settled();
+    else this.transfers.cancel();
     await new Promise<void>((resolve) => {
       this.#settled.push(resolve);
       this.#settle();

@@ -1,12 +1,16 @@
 import type { TunnelError } from "../../protocol/errors.ts";
+import type { FileOffer } from "../../protocol/offer.ts";
 import type { Presence } from "../../protocol/participant.ts";
 import type { Entry } from "../../protocol/transcript.ts";
+import type { OwnOffer } from "../../session/files/requests.ts";
+import type { PatchInspection } from "../../session/git/inspect-patch.ts";
 import type { SessionEnd } from "../../session/handle.ts";
 import type { Hosting } from "../../session/hosting.ts";
 import type { Invite } from "../../session/issued-invites.ts";
 import type { Joined } from "../../session/joined.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import type { TunnelProgress } from "../../tunnel/tunnel.ts";
+import type { Transfer } from "./transfers.ts";
 
 /** How a program on the other side of stdin names one of its commands; given back with what came of it. */
 export type Ref = string | number;
@@ -32,12 +36,29 @@ export type ChatEvent =
     }
   | { readonly type: "invites"; readonly ref: Ref | undefined; readonly invites: readonly Invite[] }
   | { readonly type: "status"; readonly ref: Ref | undefined }
+  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer }
+  /** How far everything that is on its way is; nothing any more when there is none. */
+  | { readonly type: "transfers"; readonly running: readonly Transfer[] }
+  | {
+      readonly type: "received";
+      readonly ref: Ref | undefined;
+      readonly fileId: string;
+      readonly offer: FileOffer;
+      /** Where it lies. */
+      readonly target: string;
+      /** Name of its sender; undefined when that one has left. */
+      readonly from: string | undefined;
+      /** Of a patch. */
+      readonly inspection: PatchInspection | undefined;
+    }
   | {
       readonly type: "error";
       readonly error: TunnelError;
       readonly ref?: Ref | undefined;
       /** Of the input, from 1. */
-      readonly line?: number;
+      readonly line?: number | undefined;
+      /** The file that could not be received. */
+      readonly file?: { readonly fileId: string; readonly name: string };
     }
   /** `undelivered`: own messages of which nobody has said that they came. */
   | { readonly type: "ended"; readonly end: SessionEnd; readonly undelivered: number };

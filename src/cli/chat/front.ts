@@ -76,6 +76,9 @@ export async function obey(options: {
       ref = command.ref;
       // Not awaited: what is said next must not wait for the confirmation of this.
       if ("say" in command) conversation.say({ ...command, text: command.say }).catch(fail);
+      else if ("share" in command) conversation.transfers.share({ ...command.share, ref }).catch(fail);
+      else if ("receive" in command)
+        conversation.transfers.receive({ ...command.receive, ref, line }).catch(fail);
       else hostCommand(command, conversation, show);
     } catch (thrown) {
       fail(thrown);
@@ -83,7 +86,10 @@ export async function obey(options: {
   }
 }
 
-type HostCommand = Exclude<JsonCommand, { say: string } | { close: true }>;
+type HostCommand = Exclude<
+  JsonCommand,
+  { say: string } | { share: object } | { receive: object } | { close: true }
+>;
 
 /** @throws {TunnelError} not-the-host, and whatever the host says */
 function hostCommand(command: HostCommand, { tunnel }: Conversation, show: Show): void {

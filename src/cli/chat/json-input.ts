@@ -24,12 +24,24 @@ const commandSchema = z.union([
   z.strictObject({ revoke: z.string(), ref }),
   z.strictObject({ remove: z.string(), ref }),
   z.strictObject({ status: z.literal(true), ref }),
+  z.strictObject({
+    share: z.strictObject({
+      path: z.string().min(1),
+      note: z.string().optional(),
+      to: z.array(z.string()).min(1).max(ROOM.maxMembers).optional(),
+    }),
+    ref,
+  }),
+  z.strictObject({
+    receive: z.strictObject({ fileId: z.string(), savePath: z.string(), overwrite: z.boolean().optional() }),
+    ref,
+  }),
   z.strictObject({ close: z.literal(true) }),
 ]);
 
 export type JsonCommand = z.infer<typeof commandSchema>;
 
-const NAMES = ["say", "invite", "revoke", "remove", "status", "close"];
+const NAMES = ["say", "invite", "revoke", "remove", "status", "share", "receive", "close"];
 
 /** @throws {TunnelError} input-invalid, which says what is wrong and quotes nothing of it */
 export function parseJsonCommand(line: string): JsonCommand {

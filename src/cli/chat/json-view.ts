@@ -1,4 +1,4 @@
-import { fileView } from "../../mcp/file-view.ts";
+import { filesView, fileView } from "../../mcp/file-view.ts";
 import { memberViews, statusOf } from "../../mcp/views.ts";
 import { inviteView, pendingView } from "../../mcp/invite-view.ts";
 import { healthView, linkView } from "../../mcp/health-view.ts";
@@ -8,6 +8,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import type { ChatEvent } from "./events.ts";
+import { progressFields, receivedFields } from "./json-files.ts";
 import { safeJson } from "./safe-text.ts";
 import { nextStep } from "./wording.ts";
 
@@ -25,10 +26,11 @@ export class JsonView {
   }
 
   show(event: ChatEvent): void {
-    this.#out(`${safeJson(this.#fieldsOf(event))}\n`);
+    const lines = event.type === "transfers" ? event.running.map(progressFields) : [this.#fieldsOf(event)];
+    for (const fields of lines) this.#out(`${safeJson(fields)}\n`);
   }
 
-  #fieldsOf(event: ChatEvent): Fields {
+  #fieldsOf(event: Exclude<ChatEvent, { type: "transfers" }>): Fields {
     const now = this.#clock.now();
     switch (event.type) {
       case "progress":
@@ -56,7 +58,19 @@ export class JsonView {
       case "status":
         return { event: "status", ref: event.ref, ...this.#status(now) };
       case "error":
-        return { event: "error", ref: event.ref, line: event.line, ...errorFields(event.error) };
+        return {
+          event: "error",
+          ref: event.ref,
+          line: event.line,
+          file: event.file,
+          ...errorFields(event.error),
+        };
+      case "shared": {
+        const { sent, ...offer } = event.offer;
+        return { event: "shared", ref: event.ref, ...offer, ...sent };
+      }
+      case "received":
+        return receivedFields(event);
       case "ended": {
         const { end, undelivered } = event;
         const error = end.cause === "failed" ? errorFields(end.error) : undefined;
@@ -77,6 +91,7 @@ export class JsonView {
       role: tunnel.role,
       ...this.#presence(),
       lastSeq: tunnel.inbox.lastSeq,
+      ...filesView(tunnel),
       alarms: tunnel.alarms.map(errorFields),
     };
     if (tunnel.role === "member") {

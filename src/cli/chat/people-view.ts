@@ -1,7 +1,4 @@
-import { sizeText } from "../../mcp/file-view.ts";
 import { inviteText } from "../../mcp/invite-view.ts";
-import { toBase64url } from "../../protocol/bytes.ts";
-import type { FileOffer } from "../../protocol/offer.ts";
 import type { Presence } from "../../protocol/participant.ts";
 import type { SpokenEntry, Entry, SystemEntry } from "../../protocol/transcript.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -9,6 +6,7 @@ import type { NoticeEntry } from "../../session/notice.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import type { Paint } from "../output.ts";
 import type { ChatEvent } from "./events.ts";
+import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeLabel, safeText, withGutter } from "./safe-text.ts";
 import { duration, endText, errorText, systemText } from "./wording.ts";
@@ -19,6 +17,8 @@ export interface PeopleViewOptions {
   /** Width of the terminal, or undefined where there is none. */
   readonly columns: () => number | undefined;
   readonly print: (text: string) => void;
+  /** What is true at this moment only: one line, which the next one replaces. */
+  readonly status: (text: string | undefined) => void;
 }
 
 /** How a chat looks to a person: every event as lines of text, safe for a terminal. */
@@ -65,11 +65,26 @@ export class PeopleView {
       case "status":
         return this.#status();
       case "error":
-        // The detail of an error can be what somebody typed or pasted.
-        return paint.red(safeText(errorText(event.error)));
+        return this.#error(event);
+      case "shared":
+        return this.#note(sharedText(event.offer));
+      case "transfers":
+        this.#options.status(event.running.map(transferText).join(" | ") || undefined);
+        return undefined;
+      case "received":
+        return [`${this.#time(this.#options.clock.now())} * `, receivedLines(event).join("\n")].join("");
       case "ended":
         return this.#ended(event);
     }
+  }
+
+  #error({ error, file }: Extract<ChatEvent, { type: "error" }>): string {
+    const { paint } = this.#options;
+    // The detail of an error can be what somebody typed or pasted.
+    const text = safeText(errorText(error));
+    if (file === undefined) return paint.red(text);
+    const head = `${safeLabel(file.name)} has not been received, and nothing of it was kept`;
+    return error.code === "cancelled" ? `${head}.` : paint.red(`${head}: ${text}`);
   }
 
   #note(text: string): string {
@@ -122,7 +137,7 @@ export class PeopleView {
       case "chat":
         return this.#said(entry, entry.text);
       case "file":
-        return this.#said(entry, offerText(entry.offer));
+        return this.#said(entry, offerText(entry.offer, this.#tunnel));
       case "system":
         // That it is over is told once, with the last line.
         return entry.event === "ended" ? undefined : this.#system(entry);
@@ -233,10 +248,4 @@ function colorOf(id: string, paint: Paint): (text: string) => string {
   const colors = [paint.green, paint.blue, paint.magenta, paint.cyan, paint.yellow] as const;
   const sum = Array.from(id).reduce((total, char) => total + (char.codePointAt(0) ?? 0), 0);
   return colors[sum % colors.length] ?? paint.blue;
-}
-
-/** A file as somebody in a chat is told of it. */
-function offerText({ id, name, size, note }: FileOffer): string {
-  const about = note === undefined ? "" : `\n${note}`;
-  return `offers ${name} (${sizeText(size)}): /receive ${toBase64url(id)} FILE${about}`;
 }

@@ -43,6 +43,20 @@ function widthOf(text: string): number {
   return Array.from(text).reduce((sum, char) => sum + ((char.codePointAt(0) ?? 0) < 0x1100 ? 1 : 2), 0);
 }
 
+/** As much of a line as fits into one row of this many columns, and does not reach its end. */
+export function oneRow(text: string, columns: number): string {
+  const width = Math.max(columns, MIN_COLUMNS) - 1;
+  if (widthOf(text) <= width) return text;
+  let row = "";
+  let used = 1;
+  for (const char of text) {
+    used += widthOf(char);
+    if (used > width) break;
+    row += char;
+  }
+  return `${row}…`;
+}
+
 /**
  * `text` after `head`, every further row behind a gutter: what somebody says can then not begin a row, and so not pass
  * for a line of somebody else. `columns` is the width of the terminal, or undefined where nothing wraps.

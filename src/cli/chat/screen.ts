@@ -1,4 +1,5 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from "node:readline";
+import { oneRow } from "./safe-text.ts";
 import { BREAK, keyboard, PASTE_OFF, PASTE_ON, type TerminalInput } from "./keyboard.ts";
 
 /** Where a chat is shown, and where what a person types comes from. */
@@ -7,6 +8,8 @@ export interface Screen {
   readonly columns: () => number | undefined;
   /** Above what is being typed. */
   readonly print: (text: string) => void;
+  /** One line between that and what is being typed, which the next one replaces; nothing where lines stay as they are. */
+  readonly status: (text: string | undefined) => void;
   /** Puts words back into the line, if nothing else is being typed. */
   readonly giveBack: (words: string) => boolean;
   /** The terminal as it was before. Idempotent. */
@@ -29,6 +32,8 @@ export interface TerminalOutput extends NodeJS.WritableStream {
 }
 
 const HISTORY = 200;
+/** Of a terminal that does not tell. */
+const DEFAULT_COLUMNS = 80;
 
 /** A terminal with a line that can be edited, and everything else above it. */
 export function terminalScreen(options: {
@@ -45,21 +50,39 @@ export function terminalScreen(options: {
   });
   const rl = createInterface({ input: keys, output, prompt, terminal: true, historySize: HISTORY });
   let isClosed = false;
+  let status: string | undefined;
+  let isStatusShown = false;
   const write = (text: string): void => void output.write(text);
+  // A terminal that does not know its size says 0.
+  const columns = (): number | undefined => (output.columns === 0 ? undefined : output.columns);
 
-  /** Wipes the line being typed, prints, and shows the line again below. */
-  function print(text: string): void {
-    if (isClosed) return write(`${text}\n`);
+  /** Wipes the line being typed, and the status above it; gives the rows of the former. */
+  function wipe(): number {
     const { rows } = rl.getCursorPos();
-    moveCursor(output, 0, -rows);
+    moveCursor(output, 0, -rows - (isStatusShown ? 1 : 0));
     cursorTo(output, 0);
     clearScreenDown(output);
+    return rows;
+  }
+
+  /** Wipes the line being typed, prints, and shows the line again below. */
+  function show(text: string): void {
+    const rows = wipe();
+    isStatusShown = status !== undefined;
+    const above = status === undefined ? "" : `${oneRow(status, columns() ?? DEFAULT_COLUMNS)}\n`;
     // Readline goes up by the rows of the line it has last shown before it shows it again: they must be there.
-    write(`${text}\n${"\n".repeat(rows)}`);
+    write(`${text}${above}${"\n".repeat(rows)}`);
     rl.prompt(true);
   }
 
+  function print(text: string): void {
+    if (isClosed) write(`${text}\n`);
+    else show(`${text}\n`);
+  }
+
   rl.on("line", (line) => {
+    // What stood above the line stands above a line that was typed now, and is history.
+    isStatusShown = false;
     person.onLine(line.replaceAll(BREAK, "\n"));
     if (!isClosed) rl.prompt();
   });
@@ -78,9 +101,7 @@ export function terminalScreen(options: {
     if (isClosed) return;
     isClosed = true;
     // Nothing is left of a prompt behind which nobody listens.
-    moveCursor(output, 0, -rl.getCursorPos().rows);
-    cursorTo(output, 0);
-    clearScreenDown(output);
+    wipe();
     write(PASTE_OFF);
     rl.close();
     stop();
@@ -88,9 +109,13 @@ export function terminalScreen(options: {
   write(PASTE_ON);
   rl.prompt();
   return {
-    // A terminal that does not know its size says 0.
-    columns: () => (output.columns === 0 ? undefined : output.columns),
+    columns,
     print,
+    status(text) {
+      if (isClosed || text === status) return;
+      status = text;
+      show("");
+    },
     giveBack(words) {
       if (isClosed || rl.line !== "") return false;
       rl.write(words.replaceAll("\n", BREAK));
@@ -121,6 +146,7 @@ export function plainScreen(options: {
   return {
     columns: () => undefined,
     print: (text) => void output.write(`${text}\n`),
+    status: () => undefined,
     giveBack: () => false,
     close: () => void (isClosed = true),
   };

@@ -4,7 +4,9 @@ import { foldedName } from "../../protocol/text.ts";
 import type { Hosting } from "../../session/hosting.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Show } from "./events.ts";
+import { filesLines } from "./file-lines.ts";
 import { whoLines } from "./overview.ts";
+import { wholeId } from "./transfers.ts";
 
 /** What a command may use. */
 export interface SlashCall {
@@ -59,6 +61,32 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     forHostOnly: true,
     run: (argument, { conversation }) => hostOf(conversation).remove(argument),
   },
+  {
+    name: "share",
+    usage: "FILE [NOTE]",
+    help: 'offer a file to everybody; "quotes" around a name with spaces',
+    run: (argument, { conversation }) => {
+      const [path, note] = firstWord(argument);
+      if (path === "") throw new TunnelError("input-invalid", { detail: "the file is missing" });
+      return conversation.transfers.share({ path, note: note === "" ? undefined : note });
+    },
+  },
+  {
+    name: "receive",
+    usage: "ID FILE [--overwrite]",
+    help: "fetch an offered file, and save it under this name",
+    run: (argument, { conversation }) => {
+      const { files } = conversation.tunnel;
+      const { beginning, savePath, overwrite } = receiving(argument);
+      return conversation.transfers.receive({ fileId: wholeId(files, beginning), savePath, overwrite });
+    },
+  },
+  {
+    name: "files",
+    help: "what was offered and shared, and what is on its way",
+    run: (_, { conversation: { tunnel, transfers }, print }) =>
+      print(filesLines(tunnel, transfers.running).join("\n")),
+  },
   { name: "help", help: "this list", run: (_, { conversation, print }) => print(helpText(conversation)) },
   {
     name: "quit",
@@ -89,6 +117,24 @@ function helpText({ tunnel }: Conversation): string {
     "Whatever you type is said to everybody in the tunnel. Alt-Enter begins a new line.",
     ...shown.map(([left = "", help = ""]) => `  ${left.padEnd(width)}  ${help}`),
   ].join("\n");
+}
+
+/** The first word, or what stands in quotes, and what follows it. A backslash is part of a path on Windows. */
+function firstWord(text: string): [word: string, rest: string] {
+  const [, , quoted, plain = "", rest = ""] = /^(?:(["'])(.*?)\1(?!\S)|(\S*))\s*([\s\S]*)$/.exec(text) ?? [];
+  return [quoted ?? plain, rest];
+}
+
+/** `ID FILE [--overwrite]`: whatever is in the middle is one file, with its spaces. @throws {TunnelError} input-invalid */
+function receiving(argument: string): { beginning: string; savePath: string; overwrite: boolean } {
+  const [beginning, rest] = firstWord(argument);
+  const [, path = "", flag] = /^([\s\S]*?)(?:(?:^|\s+)(--overwrite))?$/.exec(rest) ?? [];
+  const [word, more] = firstWord(path);
+  if (beginning === "" || path === "") {
+    const detail = "it takes the id of an offered file, and the name to save it under: /receive ID FILE";
+    throw new TunnelError("input-invalid", { detail });
+  }
+  return { beginning, savePath: more === "" ? word : path, overwrite: flag !== undefined };
 }
 
 function hostOf({ tunnel }: Conversation): Hosting {

@@ -36,6 +36,24 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
     "Run `tunnel-mcp doctor`. If a fresh download fails too, something between you and the release page alters files.",
   "cloudflared-edge-lost": "Nothing: another tunnel takes its place by itself; /status shows how it goes.",
   cancelled: "Start it again if you still need it.",
+  "file-unknown": "/files, or the event `file`, shows what is offered. Or ask the sender to share it again.",
+  "note-invalid": "Give up to 500 characters of plain text, or say it as a message.",
+  "file-own": "It lies where it was shared from.",
+  "file-stalled": "See whether its sender is connected, and receive it again.",
+  "file-too-short": "Ask the sender to share the file again; if it persists, do not trust that sender.",
+  "file-too-long": "Do not trust this sender: an honest one does not do this.",
+  "file-unfinished": "Do not trust this sender: an honest one does not do this.",
+  "file-out-of-order": "Do not trust this sender: an honest one does not do this.",
+  "file-corrupt": "Receive it again; if it persists, somebody on the path or the sender alters it.",
+  "file-hash-mismatch": "Ask the sender to share the file again; if it persists, do not trust that sender.",
+  "transfer-limit": "Wait until one is done, and try again.",
+  "path-outside":
+    "Choose a place in the folder in which you started this. TUNNEL_SAVE_ROOTS allows other folders for saving, TUNNEL_SHARE_ROOTS for sharing.",
+  "path-protected": "Save it under another name, read it, and move it there yourself if it belongs there.",
+  "save-exists":
+    "Choose another name; or, if it is to be replaced, say so: --overwrite, or overwrite in JSON.",
+  "share-sensitive":
+    "Share something else, without the secret. If it is none, start again with its absolute path in TUNNEL_SHARE_ALLOW.",
 };
 
 /** The next step of an error, for a person at a terminal. */

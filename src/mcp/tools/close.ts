@@ -38,6 +38,7 @@ export const closeTool = defineTool({
       ...(text === undefined ? {} : { summarySent }),
       unread: tunnel.inbox.unread,
       ...endView(tunnel),
+      next: tunnel.inbox.unread > 0 ? "Some of it is unread: read it with tunnel_listen." : undefined,
     };
   },
 });

@@ -1,10 +1,11 @@
 import * as z from "zod";
 import { TunnelError } from "../../protocol/errors.ts";
 import { ROOM } from "../../protocol/limits.ts";
+import { BOUNDS, within } from "../bounds.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
-import { inviteView, pendingView } from "../invite-view.ts";
-import { memberViews } from "../views.ts";
+import { invitesView, pendingView } from "../invite-view.ts";
+import { membersView } from "../member-view.ts";
 
 export const inviteTool = defineTool({
   name: "tunnel_invite",
@@ -35,12 +36,16 @@ export const inviteTool = defineTool({
     if (revoke !== undefined && !tunnel.revoke(revoke)) throw new TunnelError("invite-unknown");
     if (remove !== undefined) tunnel.remove(remove);
     const invites = tunnel.invite(count ?? (revoke === undefined && remove === undefined ? 1 : 0));
+    const all = tunnel.pendingInvites().map(pendingView);
+    const pending = within(all, BOUNDS.pendingBytes);
     return {
       tunnelId: tunnel.tunnelId,
-      invites: invites.map(inviteView),
-      pending: tunnel.pendingInvites().map(pendingView),
-      ...(remove === undefined ? {} : { members: memberViews(tunnel) }),
+      ...invitesView(invites),
+      pending,
+      pendingNotShown: all.length > pending.length ? all.length - pending.length : undefined,
+      ...(remove === undefined ? {} : membersView(tunnel, BOUNDS.membersBytes)),
       unread: tunnel.inbox.unread,
+      next: invites.length > 0 ? "Give each to your human to pass on to one person." : undefined,
     };
   },
 });

@@ -1,23 +1,20 @@
 import * as z from "zod";
 import { SESSION } from "../../protocol/limits.ts";
+import type { Batch } from "../../session/inbox.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
 import { batchView } from "../messages.ts";
-import { endView, listen, statusOf } from "../views.ts";
+import { endView, listen, nextStep, statusOf } from "../views.ts";
 
-function nextStep(tunnel: OpenTunnel, found: number): string | undefined {
-  switch (statusOf(tunnel)) {
-    case "closed":
-      return "The tunnel is over. Tell your human how it ended.";
-    case "waiting_for_members":
-      return "Nobody else is in the tunnel. Make sure your human has passed the invite on (tunnel_invite makes another one), then listen again.";
-    case "reconnecting":
-      return "The connection to the host is being restored by itself; what was said waits. Go on with other work and listen again later.";
-    case "open":
-      if (found > 0) return undefined;
-      return "Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop. With nothing else to do, run wake.command (tunnel_status) in the background, if you can, and end your turn.";
+function nextOf(tunnel: OpenTunnel, { entries, more }: Batch, isReread: boolean): string | undefined {
+  if (more) {
+    return isReread
+      ? "There is more: call again with `sinceSeq`, the seq of the last message here."
+      : "There is more: call tunnel_listen again.";
   }
+  if (isReread && entries.length === 0) return "Nothing was said after this seq.";
+  return nextStep(tunnel, entries.length);
 }
 
 export const listenTool = defineTool({
@@ -72,7 +69,7 @@ export const listenTool = defineTool({
       status: statusOf(tunnel),
       ...batchView(batch, call),
       ...endView(tunnel),
-      next: batch.more ? "There is more: call tunnel_listen again." : nextStep(tunnel, batch.entries.length),
+      next: nextOf(tunnel, batch, sinceSeq !== undefined),
     };
   },
 });

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { ROOM } from "../../protocol/limits.ts";
 import { defineTool } from "../define-tool.ts";
 import { memberName } from "../inputs.ts";
-import { inviteView } from "../invite-view.ts";
+import { invitesView } from "../invite-view.ts";
 import { seconds } from "../time.ts";
 import { statusOf } from "../views.ts";
 
@@ -50,8 +50,8 @@ export const openTool = defineTool({
       onProgress: ({ message, fraction }) =>
         call.progress(message, fraction === undefined ? undefined : { done: fraction, total: 1 }),
     });
-    const views = invites.map(inviteView);
-    const [only] = views.length === 1 ? views : [];
+    const views = invitesView(invites);
+    const [only] = views.invites.length === 1 ? views.invites : [];
     const self = hosting.presence().find((member) => member.isSelf);
     return {
       tunnelId: hosting.tunnelId,
@@ -62,8 +62,8 @@ export const openTool = defineTool({
       history: hosting.history,
       ...(only === undefined
         ? {}
-        : { joinLink: only.joinLink, invite: only.invite, joinLinkExpiresInSec: only["expiresInSec"] }),
-      invites: views,
+        : { joinLink: only.joinLink, invite: only.invite, joinLinkExpiresInSec: only.expiresInSec }),
+      ...views,
       unread: hosting.inbox.unread,
       idleEndsInSec: seconds(hosting.idleAt - call.clock.now()),
       next: "Give each `invite` to your human to pass on to one person over a private channel, then call tunnel_listen: it answers when somebody joins.",

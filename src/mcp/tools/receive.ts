@@ -3,6 +3,7 @@ import { toHex } from "../../protocol/bytes.ts";
 import { TunnelError } from "../../protocol/errors.ts";
 import { SESSION } from "../../protocol/limits.ts";
 import type { Download } from "../../session/files/files.ts";
+import { fetchFile } from "../../session/files/requests.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../define-tool.ts";
 import { downloadView, progressText, sizeText } from "../file-view.ts";
@@ -110,14 +111,9 @@ export const receiveTool = defineTool({
   async run({ fileId, savePath, overwrite, waitMs, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
-    const { localFiles } = call.sessions;
-    const { files } = tunnel;
-    const { entry } = files.find(fileId);
-    const target = await localFiles.targetOf(savePath);
-    const known = files.current(fileId, target);
-    const download =
-      known ?? (await files.receive(fileId, target, () => localFiles.sink(savePath, overwrite === true)));
-    if (known === undefined) call.progress(`asking for ${sizeText(entry.offer.size)}`);
+    const request = { fileId, savePath, overwrite: overwrite === true };
+    const { download, isNew } = await fetchFile(tunnel.files, call.sessions.localFiles, request);
+    if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
     await waitFor(download, Math.min(waitMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs), call);
     return resultOf(tunnel, download, call);
   },

@@ -2,10 +2,15 @@ import * as z from "zod";
 import { INTENTS } from "../../protocol/frames.ts";
 import { ROOM, SESSION } from "../../protocol/limits.ts";
 import { membersNamed } from "../../session/recipients.ts";
+import { BOUNDS } from "../bounds.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
+import { membersView } from "../member-view.ts";
 import { batchView } from "../messages.ts";
-import { endView, listen, memberViews } from "../views.ts";
+import { endView, listen, nextStep } from "../views.ts";
+
+const QUEUED =
+  "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";
 
 export const sayTool = defineTool({
   name: "tunnel_say",
@@ -59,10 +64,11 @@ export const sayTool = defineTool({
     return {
       tunnelId: tunnel.tunnelId,
       ...sent,
-      members: memberViews(tunnel),
+      ...membersView(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
       ...(batch === undefined ? {} : batchView(batch, call)),
       ...endView(tunnel),
+      next: sent.status === "queued" ? QUEUED : batch && nextStep(tunnel, batch.entries.length),
     };
   },
 });

@@ -1,8 +1,7 @@
 import * as z from "zod";
 import { TunnelError } from "../../protocol/errors.ts";
 import { FILE, ROOM } from "../../protocol/limits.ts";
-import { checkNote } from "../../protocol/offer.ts";
-import { membersNamed } from "../../session/recipients.ts";
+import { offerFile } from "../../session/files/requests.ts";
 import { defineTool, type ToolCall } from "../define-tool.ts";
 import { sizeText } from "../file-view.ts";
 import { tunnelId } from "../inputs.ts";
@@ -62,27 +61,13 @@ export const shareTool = defineTool({
   async run({ path, patch, range, note, to, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
-    const checkedNote = note === undefined ? {} : { note: checkNote(note) };
-    const recipients = to === undefined ? undefined : membersNamed(tunnel.presence(), to);
-    const content = await contentOf({ path, patch, range }, call);
-    const { name, source } = content;
-    const facts = "patch" in content ? { patch: content.patch } : {};
-    const { fileId, sent } = await tunnel.files.share(source, {
-      name,
-      ...checkedNote,
-      ...facts,
-      ...(recipients === undefined ? {} : { to: recipients }),
-    });
-    const others = tunnel.presence().filter(({ isSelf }) => !isSelf);
+    const content = () => contentOf({ path, patch, range }, call);
+    const { sent, offeredTo, ...offer } = await offerFile(tunnel, { note, to, content });
     return {
       tunnelId: tunnel.tunnelId,
-      fileId,
-      name,
-      size: source.size,
-      sha256: source.sha256,
-      ...facts,
+      ...offer,
       ...sent,
-      offeredTo: others.filter((one) => recipients?.includes(one.id) !== false).map((one) => one.name),
+      offeredTo,
       members: memberViews(tunnel),
       unread: tunnel.inbox.unread,
       next: "The bytes go when somebody receives it: keep the tunnel open and the file as it is. tunnel_status shows who does.",

@@ -1,15 +1,30 @@
 import * as z from "zod";
 import type { OpenTunnel } from "../../session/sessions.ts";
+import { BOUNDS, listed, newestWithin, within } from "../bounds.ts";
 import { defineTool, type ToolCall } from "../define-tool.ts";
 import { filesView } from "../file-view.ts";
 import { tunnelId } from "../inputs.ts";
 import { healthView, linkView } from "../health-view.ts";
 import { pendingView } from "../invite-view.ts";
+import { membersView } from "../member-view.ts";
 import { errorView, type Payload } from "../result.ts";
 import { seconds } from "../time.ts";
-import { endView, memberViews, statusOf } from "../views.ts";
+import { endView, statusOf } from "../views.ts";
 
-function describe(tunnel: OpenTunnel, call: ToolCall): Payload {
+/** What one tunnel may take, so that several fit into one result. */
+interface Room {
+  readonly members: number;
+  readonly lists: number;
+}
+
+const WHOLE: Room = { members: BOUNDS.membersBytes, lists: BOUNDS.statusBytes };
+
+function roomOfEach(count: number): Room {
+  return { members: BOUNDS.severalBytes / count / 2, lists: BOUNDS.severalBytes / count / 2 };
+}
+
+function describe(tunnel: OpenTunnel, call: ToolCall, room = WHOLE): Payload {
+  const alarms = tunnel.alarms.map(errorView);
   const now = call.clock.now();
   return {
     tunnelId: tunnel.tunnelId,
@@ -19,26 +34,54 @@ function describe(tunnel: OpenTunnel, call: ToolCall): Payload {
     openedAt: new Date(tunnel.openedAt).toISOString(),
     lastSeq: tunnel.inbox.lastSeq,
     unread: tunnel.inbox.unread,
-    members: memberViews(tunnel),
+    ...membersView(tunnel, room.members),
     history: tunnel.history,
-    ...(tunnel.role === "host" ? hostView(tunnel, now) : memberSideView(tunnel, now)),
-    ...filesView(tunnel),
-    alarms: tunnel.alarms.length === 0 ? undefined : tunnel.alarms.map(errorView),
+    ...(tunnel.role === "host" ? hostView(tunnel, now, room) : memberSideView(tunnel, now)),
+    ...listsOfFiles(tunnel, room.lists * SHARES.files),
+    ...listed("alarms", newestWithin(alarms, room.lists * SHARES.alarms), alarms.length),
     ...(tunnel.end === undefined ? { wake: call.wake(tunnel.tunnelId) } : endView(tunnel)),
   };
 }
 
-function hostView(tunnel: Extract<OpenTunnel, { role: "host" }>, now: number): Payload {
+/** Parts of what there is for lists. */
+const SHARES = { files: 5 / 12, codes: 5 / 12, alarms: 1 / 12, invites: 1 / 12 } as const;
+
+const fileLists = z.object({
+  offered: z.array(z.unknown()),
+  shared: z.array(z.unknown()),
+  receiving: z.array(z.unknown()),
+});
+
+/** The newest of each kind; of the others how many there are. */
+function listsOfFiles(tunnel: OpenTunnel, maxBytes: number): Payload {
+  const shown = fileLists.safeParse(filesView(tunnel)["files"]);
+  if (!shown.success) return {};
+  const { offered, shares, downloads } = tunnel.files;
+  const totals = { offered: offered.length, shared: shares.length, receiving: downloads.length };
+  const kinds = ["receiving", "shared", "offered"] as const;
+  return {
+    files: Object.assign(
+      {},
+      ...kinds.map((kind) => listed(kind, newestWithin(shown.data[kind], maxBytes / 3), totals[kind])),
+    ),
+  };
+}
+
+function hostView(tunnel: Extract<OpenTunnel, { role: "host" }>, now: number, { lists }: Room): Payload {
+  const pending = tunnel.pendingInvites().map(pendingView);
   const others = tunnel.presence().filter((member) => member.safetyCode !== undefined);
   const [only] = others.length === 1 ? others : [];
+  const codes = only === undefined ? others.map(({ name, safetyCode }) => ({ name, safetyCode })) : [];
+  const pendingInvites = within(pending, lists * SHARES.invites);
   return {
     transport: tunnel.transport,
     transportDetail: tunnel.transportDetail,
     ...healthView(tunnel.health, now),
-    pendingInvites: tunnel.pendingInvites().map(pendingView),
+    pendingInvites,
+    pendingInvitesNotShown: pending.length - pendingInvites.length || undefined,
     idleEndsInSec: seconds(tunnel.idleAt - now),
     safetyCode: only?.safetyCode,
-    safetyCodes: others.length > 1 ? others.map(({ name, safetyCode }) => ({ name, safetyCode })) : undefined,
+    ...listed("safetyCodes", within(codes, lists * SHARES.codes), codes.length),
   };
 }
 
@@ -56,7 +99,8 @@ export const statusTool = defineTool({
   description:
     "Shows the state of a tunnel: role, goal, health of the connection, who is there and how far each has read, " +
     "pending invites, unread messages, alarms, when it ends by itself, what can wake this agent, and the safety code of each pairing for the two humans to compare. " +
-    "Without a tunnelId and with several tunnels open it shows all of them. Works without any tunnel, too. With " +
+    "Without a tunnelId and with several tunnels open it shows all of them, in less detail. Long lists are cut, and " +
+    "`…NotShown` counts what is left out. Works without any tunnel, too. With " +
     "`saveTranscript` it also writes what was said into a new file, for your human.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
@@ -86,7 +130,8 @@ export const statusTool = defineTool({
     }
     if (id === undefined && sessions.open.length > 1) {
       for (const tunnel of sessions.open) tunnel.touch();
-      const tunnels = sessions.open.map((tunnel) => describe(tunnel, call));
+      const room = roomOfEach(sessions.open.length);
+      const tunnels = sessions.open.map((tunnel) => describe(tunnel, call, room));
       return { tunnels, unread: sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0) };
     }
     const tunnel = sessions.resolve(id);

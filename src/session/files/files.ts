@@ -73,6 +73,8 @@ export class Files {
   readonly #sharing: Sharing;
   readonly #offered = new Map<FileId, Offered>();
   #downloads: (Download & { readonly running: Running })[] = [];
+  /** Whose place is being made. */
+  #starting = 0;
   #isOver = false;
 
   constructor(options: FilesOptions) {
@@ -148,17 +150,38 @@ export class Files {
     const { port, primitives, clock } = this.#options;
     if (this.#isOver) throw new TunnelError("tunnel-closed");
     if (!port.isMember(entry.from)) throw new TunnelError("file-sender-left");
-    if (this.#running.length >= FILE.maxOpened) throw new TunnelError("transfer-limit");
+    if (this.#running.length + this.#starting >= FILE.maxOpened) throw new TunnelError("transfer-limit");
+    const sink = await this.#made(makeSink);
     const transfer = new Transfer({
       offer: entry.offer,
       owner: entry.from,
-      sink: await makeSink(),
+      sink,
       port,
       primitives,
       clock,
-      share: () => FILE.windowTotalBytes / Math.max(1, this.#running.length),
+      share: (own) => this.#shareOf(own),
     });
     return this.#start({ fileId, entry, target, transfer });
+  }
+
+  async #made(makeSink: () => Promise<FileSink>): Promise<FileSink> {
+    this.#starting += 1;
+    try {
+      const sink = await makeSink();
+      if (!this.#isOver) return sink;
+      await sink.abort();
+      throw new TunnelError("tunnel-closed");
+    } finally {
+      this.#starting -= 1;
+    }
+  }
+
+  /** Of the whole window what the others do not have, and every one that may still come gets its least (S4). */
+  #shareOf(own: Transfer): number {
+    const others = this.#running.filter(({ running }) => running.transfer !== own);
+    const taken = others.map(({ running }) => Math.max(running.transfer.outstanding, FILE.windowMinBytes));
+    const kept = (FILE.maxOpened - 1 - others.length) * FILE.windowMinBytes;
+    return FILE.windowTotalBytes - kept - taken.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** Of no use any more: its outcome has been told. */
@@ -170,7 +193,10 @@ export class Files {
 
   heard(entry: FileEntry): void {
     if (entry.own) return;
-    this.#offered.set(toBase64url(entry.offer.id), { fileId: toBase64url(entry.offer.id), entry });
+    const fileId = toBase64url(entry.offer.id);
+    // Everybody sees the id of an offer to all, and could repeat it: the first one has it.
+    if (this.#offered.has(fileId)) return;
+    this.#offered.set(fileId, { fileId, entry });
     const [oldest] = this.#offered.keys();
     if (this.#offered.size > FILES.maxOffers && oldest !== undefined) this.#offered.delete(oldest);
   }
@@ -203,16 +229,15 @@ export class Files {
     const { fileId, entry, target, transfer } = parts;
     const { clock, notify } = this.#options;
     const running: Running = { transfer, isAttended: true, outcome: undefined };
-    const over = transfer
-      .run()
-      .then(
+    const end = async (): Promise<void> => {
+      const outcome = await transfer.run().then(
         () => ({ name: "done" }) as const,
         (thrown: unknown) => ({ name: "failed", error: asTunnelError(thrown) }) as const,
-      )
-      .then((outcome) => {
-        running.outcome = outcome;
-        if (!running.isAttended) notify(noticeOf(outcome, { fileId, offer: entry.offer, target }));
-      });
+      );
+      running.outcome = outcome;
+      if (!running.isAttended) notify(noticeOf(outcome, { fileId, offer: entry.offer, target }));
+    };
+    const over = end();
     const download = {
       fileId,
       offer: entry.offer,

@@ -1,5 +1,6 @@
 import type { Bytes } from "../../protocol/bytes.ts";
 import type { MemberId } from "../../protocol/ids.ts";
+import type { Presence } from "../../protocol/participant.ts";
 import type { Chunk, StreamFrame, StreamId, StreamOpen, StreamRequest } from "../../protocol/streams.ts";
 
 /** What files need of a tunnel, whichever role this side has in it. */
@@ -13,6 +14,8 @@ export interface StreamPort {
   writable(): Promise<void>;
   /** Whether somebody is in the room at all, connected or not. */
   isMember(id: MemberId): boolean;
+  /** Whether a file of theirs could be asked for now, as far as is known here. */
+  isConnected(id: MemberId): boolean;
 }
 
 /** A file to read from, which stays what it was when it was offered. */
@@ -33,4 +36,29 @@ export interface FileSink {
   commit(sha256: string): Promise<unknown>;
   /** Leaves nothing behind. Idempotent. */
   abort(): Promise<void>;
+}
+
+/** What either machine offers of streams. */
+interface StreamMachine {
+  openStream(request: StreamRequest, now: number): StreamId | undefined;
+  stream(frame: Exclude<StreamFrame, StreamOpen>, now: number): void;
+  sendChunk(chunk: Chunk, now: number): boolean;
+  presence(now: number): Presence[];
+}
+
+/** The port of a machine that `run` calls; `writable` says when its side of the wire can take more. */
+export function streamPort(
+  run: <Result>(call: (machine: StreamMachine, now: number) => Result) => Result,
+  writable: () => Promise<void>,
+): StreamPort {
+  const memberOf = (id: MemberId): Presence | undefined =>
+    run((machine, now) => machine.presence(now)).find((member) => member.id === id);
+  return {
+    openStream: (request) => run((machine, now) => machine.openStream(request, now)),
+    stream: (frame) => run((machine, now) => machine.stream(frame, now)),
+    sendChunk: (chunk) => run((machine, now) => machine.sendChunk(chunk, now)),
+    writable,
+    isMember: (id) => memberOf(id) !== undefined,
+    isConnected: (id) => memberOf(id)?.connected === true,
+  };
 }

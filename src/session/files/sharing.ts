@@ -36,6 +36,8 @@ interface Served extends Omit<Serving, "bytesPerSec"> {
 }
 
 const SALT_BYTES = 32;
+/** Without any credit from a receiver that has none left. */
+const STALL_MS = 60_000;
 /** What is read at once: reading costs several calls of the system, however little it is. */
 const BLOCK_BYTES = 8 * FILE.chunkBytes;
 /** What the reading of a source can end with, as the receiver is told it. */
@@ -151,9 +153,17 @@ export class Sharing {
   /** Until the receiver has let it come, or wants no more. */
   async #whenCredited(served: Served, send: () => boolean): Promise<void> {
     while (!served.isOver && !send()) {
-      await new Promise<void>((resolve) => {
-        served.wake = resolve;
+      const isTold = await new Promise<boolean>((resolve) => {
+        const cancel = this.#clock.after(STALL_MS, () => resolve(false));
+        served.wake = () => {
+          cancel();
+          resolve(true);
+        };
       });
+      if (isTold || served.isOver) continue;
+      // Whoever keeps a place without using it makes room; it may come again.
+      this.#port.stream({ t: "stop", stream: served.stream, reason: "busy" });
+      this.stopped(served.stream);
     }
   }
 }

@@ -24,7 +24,7 @@ export interface TransferOptions {
   readonly primitives: Primitives;
   readonly clock: Clock;
   /** What this transfer may have on its way at most, now. */
-  readonly share: () => number;
+  readonly share: (own: Transfer) => number;
 }
 
 /** What the end of a stream means for its receiver; nothing where another stream may bring the rest. */
@@ -80,6 +80,11 @@ export class Transfer {
     return this.#rate.perSecond(now);
   }
 
+  /** Bytes that may still come without being asked for again. */
+  get outstanding(): number {
+    return this.#window.outstanding;
+  }
+
   isOn(stream: StreamId): boolean {
     return this.#stream === stream;
   }
@@ -110,8 +115,7 @@ export class Transfer {
         await this.#follow();
         if (this.#intake.isComplete) break;
         retryMs = this.received > before ? RETRY_FIRST_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
-        await this.#pause(retryMs);
-        this.#assertPossible();
+        await this.#retry(retryMs);
       }
       this.#assertPossible();
       await sink.commit(toHex(offer.hash));
@@ -126,7 +130,7 @@ export class Transfer {
   async #follow(): Promise<void> {
     const { port, offer, owner, clock, share } = this.#options;
     await this.#writing;
-    const credit = this.#window.begin(clock.now(), share());
+    const credit = this.#window.begin(clock.now(), share(this));
     this.#events = [];
     this.#stream = port.openStream({ file: offer.id, owner, offset: this.received, credit });
     if (this.#stream === undefined) return;
@@ -162,8 +166,8 @@ export class Transfer {
     const { received } = this.#intake;
     await this.#writing;
     this.#writing = sink.write(contents).then(() => this.#written(received, price));
-    // Looked at with the next one; a file that is whole waits for the last.
-    this.#writing.catch(() => undefined);
+    // The next one waits for it; where none comes, it must not go unnoticed.
+    this.#writing.catch((thrown: unknown) => this.fail(asTunnelError(thrown)));
     if (this.#intake.isComplete) await this.#writing;
   }
 
@@ -172,7 +176,7 @@ export class Transfer {
     const now = clock.now();
     this.#rate.add(received - this.#stored, now);
     this.#stored = received;
-    const bytes = this.#window.taken(price, now, share());
+    const bytes = this.#window.taken(price, now, share(this));
     if (bytes > 0 && this.#stream !== undefined && !this.#intake.isComplete)
       port.stream({ t: "credit", stream: this.#stream, bytes });
   }
@@ -186,22 +190,36 @@ export class Transfer {
 
   /** @throws {TunnelError} file-stalled, or why it was ended from outside */
   async #next(): Promise<StreamEvent> {
-    for (;;) {
+    const { clock } = this.#options;
+    for (const until = clock.now() + STALL_MS; ; await this.#pause(until - clock.now())) {
       if (this.#failure !== undefined) throw this.#failure;
       const event = this.#events.shift();
       if (event !== undefined) return event;
-      if (!(await this.#pause(STALL_MS))) throw new TunnelError("file-stalled");
+      if (clock.now() >= until) throw new TunnelError("file-stalled");
     }
   }
 
-  /** Until something happens (`true`) or the time is up. */
-  #pause(ms: number): Promise<boolean> {
-    if (this.#failure !== undefined) return Promise.resolve(true);
+  /** Until it is worth asking again: after so long, or as soon as whoever has the file is back. */
+  async #retry(ms: number): Promise<void> {
+    const { clock, port, owner } = this.#options;
+    const until = clock.now() + ms;
+    let wasAway = !port.isConnected(owner);
+    while (clock.now() < until) {
+      await this.#pause(until - clock.now());
+      this.#assertPossible();
+      if (wasAway && port.isConnected(owner)) return;
+      wasAway = !port.isConnected(owner);
+    }
+  }
+
+  /** Until something happens, or the time is up. */
+  #pause(ms: number): Promise<void> {
+    if (this.#failure !== undefined) return Promise.resolve();
     return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(ms, () => resolve(false));
+      const cancel = this.#options.clock.after(ms, resolve);
       this.#wake = () => {
         cancel();
-        resolve(true);
+        resolve();
       };
     });
   }

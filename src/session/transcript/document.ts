@@ -24,7 +24,7 @@ const said = z.strictObject({
   signed: z.strictObject({ ...signedFields, from: memberId, to: z.optional(recipients), digests }),
   /** Missing where its exporter was not told it, or has no longer kept it. */
   text: z.optional(z.string().check(z.refine(isText))),
-  /** Links were taken out of the text, so that it is not what was signed any more. */
+  /** Links, or the key of a file, were taken out of the text, so that it is not what was signed any more. */
   redacted: z.optional(z.literal(true)),
 });
 

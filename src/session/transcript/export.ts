@@ -1,7 +1,7 @@
 import type { Evidence, Witness } from "../../protocol/evidence.ts";
 import { TunnelError } from "../../protocol/errors.ts";
 import type { Primitives } from "../../protocol/primitives.ts";
-import type { ChatEntry } from "../../protocol/transcript.ts";
+import type { SpokenEntry } from "../../protocol/transcript.ts";
 import {
   FORMAT,
   FORMAT_VERSION,
@@ -10,13 +10,14 @@ import {
   type TranscriptEntry,
   type UnsignedTranscript,
 } from "./document.ts";
+import { offerText } from "./offer-text.ts";
 import { withoutLinks } from "./redact.ts";
 
 /** What a transcript is made of: a tunnel of either role, open or ended. */
 export interface TranscriptSource {
   readonly goal: string;
   readonly witness: Witness | undefined;
-  readonly inbox: { said(): Iterable<ChatEntry> };
+  readonly inbox: { said(): Iterable<SpokenEntry> };
 }
 
 /** How much of the end is wanted; all that is kept when left out. */
@@ -27,7 +28,7 @@ export interface TranscriptLimit {
 }
 
 /**
- * A tunnel's transcript: the texts that this side was told, without links, and the evidence. A part of it is a transcript
+ * A tunnel's transcript: the texts that this side was told, without links and keys of files, and the evidence. A part of it is a transcript
  * of its own, with its own beginning and signature.
  * @throws {TunnelError} tunnel-closed: it ended before it began
  */
@@ -39,8 +40,8 @@ export function exportTranscript(
   const { witness, goal } = source;
   if (witness === undefined) throw new TunnelError("tunnel-closed");
   const { room, host, self, log } = witness;
-  const texts = new Map<number, string>();
-  for (const { seq, text } of source.inbox.said()) texts.set(seq, text);
+  const texts = new Map<number, Shown>();
+  for (const entry of source.inbox.said()) texts.set(entry.seq, shownOf(entry));
   const from = options.limit === undefined ? 0 : firstOf(log.end.seq, texts, options.limit);
   const { start, entries } = log.after(from);
   const unsigned: UnsignedTranscript = {
@@ -59,23 +60,36 @@ export function exportTranscript(
 }
 
 /** The place after which the part begins that fits. */
-function firstOf(last: number, texts: ReadonlyMap<number, string>, limit: TranscriptLimit): number {
+function firstOf(last: number, texts: ReadonlyMap<number, Shown>, limit: TranscriptLimit): number {
   let chars = 0;
   let seq = last;
   for (; seq > 0 && last - seq < limit.entries; seq -= 1) {
-    chars += texts.get(seq)?.length ?? 0;
+    chars += texts.get(seq)?.text.length ?? 0;
     if (chars > limit.chars && seq < last) break;
   }
   return seq;
 }
 
-function entryOf(evidence: Evidence, text: string | undefined): TranscriptEntry {
-  if (evidence.kind === "event" || text === undefined) return evidence;
-  const shown = withoutLinks(text);
-  return { ...evidence, text: shown, ...(shown === text ? {} : { redacted: true }) };
+interface Shown {
+  readonly text: string;
+  readonly redacted?: true;
 }
 
-/** How many messages are not shown as they were said. */
+/** What was said as it may be passed on. */
+function shownOf(entry: SpokenEntry): Shown {
+  if (entry.kind === "file") return { text: offerText(entry.offer), redacted: true };
+  const text = withoutLinks(entry.text);
+  return text === entry.text ? { text } : { text, redacted: true };
+}
+
+function entryOf(evidence: Evidence, shown: Shown | undefined): TranscriptEntry {
+  if (evidence.kind === "event" || shown === undefined) return evidence;
+  return { ...evidence, ...shown };
+}
+
+/** How many texts had links taken out. Of offers the key always is, which is worth no warning. */
 export function redactedIn({ entries }: TranscriptDocument): number {
-  return entries.filter((entry) => entry.kind === "message" && entry.redacted === true).length;
+  return entries.filter(
+    (entry) => entry.kind === "message" && entry.redacted === true && entry.signed.what !== "file",
+  ).length;
 }

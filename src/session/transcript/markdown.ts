@@ -1,6 +1,7 @@
 import type { SystemRoomEvent } from "../../protocol/frames.ts";
 import type { MemberId } from "../../protocol/ids.ts";
 import type { MessageEntry, TranscriptDocument, TranscriptEntry } from "./document.ts";
+import { describedOffer } from "./offer-text.ts";
 import { missing, type Verdict } from "./verify.ts";
 
 export interface MarkdownOptions {
@@ -107,16 +108,22 @@ class Renderer {
   }
 
   #message({ seq, ts, signed, text, redacted }: MessageEntry): string[] {
-    const { from, to, intent, replyTo } = signed;
+    const { from, to, intent, replyTo, what } = signed;
+    const removed = what === "file" ? "the key of the file" : "links";
     const names = to === undefined ? "" : ` to ${to.map((id) => this.#name(id)).join(", ")}`;
     const marks = [
       at(ts),
       ...(intent === undefined ? [] : [intent]),
       ...(replyTo === undefined ? [] : [`answers ${replyTo}`]),
-      ...(redacted === true ? ["links removed, so the text shown is not what was signed"] : []),
+      ...(redacted === true ? [`${removed} removed, so the text shown is not what was signed`] : []),
       ...(to === undefined || text === undefined ? [] : ["signed in its sealed form"]),
     ];
-    return [`### ${seq} · ${this.#name(from)}${names}`, `_${marks.join(" · ")}_`, this.#body(from, text, to)];
+    const head = [`### ${seq} · ${this.#name(from)}${names}`, `_${marks.join(" · ")}_`];
+    if (text === undefined || what !== "file") return [...head, this.#body(from, text, to)];
+    // Never as it stands there: what offers a file in another form may have its key in it.
+    const offer = describedOffer(text);
+    const unread = "_It offers a file, in a form that is not read here._";
+    return [...head, offer === undefined ? unread : this.#body(from, offer, to)];
   }
 
   #body(from: MemberId, text: string | undefined, to: readonly MemberId[] | undefined): string {

@@ -1,9 +1,14 @@
-import { open, realpath, rm } from "node:fs/promises";
-import path, { type PlatformPath } from "node:path";
-import { TunnelError } from "../../protocol/errors.ts";
+import { constants } from "node:fs";
+import { open, rm } from "node:fs/promises";
+import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
+import { writeFailure } from "../files/failures.ts";
+import { resolveSave } from "../files/place.ts";
+import { lexicalPath, NATIVE, type Flavour } from "../files/roots.ts";
 
 /** A transcript holds what was said: nobody else on this machine needs to read it. */
 const OWNER_ONLY = 0o600;
+/** `O_NOFOLLOW` is undefined on Windows; a file that must be new is no link anyway. */
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 /**
  * Both names end so: whatever somebody may talk an agent into, no file that programs or agents look for by its name
@@ -15,55 +20,63 @@ function refused(detail: string): TunnelError {
   return new TunnelError("transcript-not-saved", { detail });
 }
 
+/** The rules for received files hold here, too; what they say is why there is no transcript. */
+function refusal(thrown: unknown): TunnelError {
+  const error = asTunnelError(thrown);
+  if (error.code === "transcript-not-saved" || error.code === "internal") return error;
+  return new TunnelError("transcript-not-saved", { detail: error.message, cause: error });
+}
+
 /** The path without its ending, inside `root`. @throws {TunnelError} transcript-not-saved */
-export function stemOf(wanted: string, root: string, paths: PlatformPath = path): string {
+export function stemOf(wanted: string, root: string, flavour: Flavour = NATIVE): string {
+  const { path } = flavour;
   const stem = wanted.replace(/(?:\.transcript)?(?:\.json|\.md)?$/i, "");
-  const relative = paths.relative(root, paths.resolve(root, stem));
-  const steps = relative.split(paths.sep);
-  if (paths.isAbsolute(relative) || steps[0] === "..") throw refused("that is outside the working directory");
+  const relative = path.relative(root, lexical(stem, root, flavour));
+  const steps = relative.split(path.sep);
+  if (path.isAbsolute(relative) || steps[0] === "..") throw refused("that is outside the working directory");
   // A dot in front hides a file, and folders of tools begin with one. A colon opens a stream of another file on Windows.
   const isPlain = steps.every((step) => /^[^.\p{Cc}:][^\p{Cc}:]*$/u.test(step));
   if (!isPlain) throw refused("that name is not plain");
-  return paths.join(root, `${relative}${SUFFIX}`);
+  return path.join(root, `${relative}${SUFFIX}`);
 }
 
-/**
- * Writes a new file and nothing else: an existing one, also a link, is never touched.
- * @throws {TunnelError} transcript-not-saved
- */
-export async function saveText(root: string, file: string, text: string): Promise<void> {
+function lexical(stem: string, root: string, flavour: Flavour): string {
   try {
-    const home = await realpath(root);
-    const folder = await realpath(path.dirname(file));
-    const relative = path.relative(home, folder);
-    // A folder in the working directory may be a link that leads out of it.
-    if (path.isAbsolute(relative) || relative.split(path.sep)[0] === "..")
-      throw refused("that is outside the working directory");
-    const handle = await open(path.join(folder, path.basename(file)), "wx", OWNER_ONLY);
-    try {
-      await handle.writeFile(text);
-    } finally {
-      await handle.close();
-    }
+    return lexicalPath(stem, root, flavour);
   } catch (thrown) {
-    throw thrown instanceof TunnelError ? thrown : refused(causeOf(thrown));
+    throw refusal(thrown);
   }
 }
 
-const CAUSES: Readonly<Record<string, string>> = {
-  EEXIST: "a file of that name exists already",
-  ENOENT: "its folder does not exist",
-  ENOTDIR: "its folder does not exist",
-  EACCES: "the system does not allow it",
-  EPERM: "the system does not allow it",
-  EROFS: "the system does not allow it",
-  ENOSPC: "the disk is full",
-  ENAMETOOLONG: "the name is too long",
-};
+/**
+ * Writes a new file and nothing else: an existing one, also a link, is never touched, and what could not be written whole
+ * is not left there.
+ * @param root the one folder that counts. It is named as such, so that also a home is one: unlike a received file, this one
+ *   has an ending of its own and lies in no folder of a tool.
+ * @returns its path without symbolic links @throws {TunnelError} transcript-not-saved
+ */
+export async function saveText(root: string, file: string, text: string): Promise<string> {
+  try {
+    const place = await resolveSave(file, { cwd: root, roots: [root], overwrite: false });
+    await writeNew(place.target, text);
+    return place.target;
+  } catch (thrown) {
+    throw refusal(thrown);
+  }
+}
 
-function causeOf(thrown: unknown): string {
-  if (!(thrown instanceof Error) || !("code" in thrown) || typeof thrown.code !== "string") throw thrown;
-  return CAUSES[thrown.code] ?? thrown.code;
+async function writeNew(file: string, text: string): Promise<void> {
+  const handle = await open(file, CREATE, OWNER_ONLY).catch((error: unknown) => {
+    throw writeFailure(error);
+  });
+  try {
+    await handle.writeFile(text);
+    await handle.close();
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await rm(file, { force: true });
+    throw writeFailure(error);
+  }
 }
 
 /** Saves both forms, or neither; gives their paths. @throws {TunnelError} transcript-not-saved */
@@ -73,13 +86,11 @@ export async function saveTranscript(
   texts: { readonly json: string; readonly markdown: string },
 ): Promise<{ json: string; markdown: string }> {
   const stem = stemOf(wanted, root);
-  const [json, markdown] = [`${stem}.json`, `${stem}.md`];
-  await saveText(root, json, texts.json);
+  const json = await saveText(root, `${stem}.json`, texts.json);
   try {
-    await saveText(root, markdown, texts.markdown);
+    return { json, markdown: await saveText(root, `${stem}.md`, texts.markdown) };
   } catch (error) {
     await rm(json, { force: true });
     throw error;
   }
-  return { json, markdown };
 }

@@ -15,7 +15,7 @@ import {
 /**
  * What can be said of one entry.
  * - `verified`: signed by whom it names, as it is shown, at this place; or an event that the chain holds
- * - `redacted`: the same, but that links were taken out, so that the shown text proves nothing
+ * - `redacted`: the same, but that links, or the key of a file, were taken out, so that the shown text proves nothing
  * - `sealed`: the same for a message to some; the signature is over the sealed form, not over the text that is shown
  * - `hidden`: the same without a text: it was not for the exporter, or is no longer kept
  * - `broken`: something in it is not as it was

@@ -4,20 +4,23 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Flavour } from "../../../src/session/files/roots.ts";
 import { saveTranscript, stemOf } from "../../../src/session/transcript/save.ts";
 import { codeOf } from "../../support/thrown.ts";
 
 let root: string;
 let outside: string;
 beforeEach(() => {
-  root = mkdtempSync(path.join(tmpdir(), "tunnel-save-"));
+  root = realpathSync(mkdtempSync(path.join(tmpdir(), "tunnel-save-")));
   outside = mkdtempSync(path.join(tmpdir(), "tunnel-outside-"));
 });
 afterEach(() => {
@@ -25,6 +28,8 @@ afterEach(() => {
 });
 
 const texts = { json: "{}", markdown: "# x" };
+const POSIX: Flavour = { path: path.posix, windows: false };
+const WINDOWS: Flavour = { path: path.win32, windows: true };
 
 describe("where a transcript is saved", () => {
   it.each([
@@ -36,8 +41,8 @@ describe("where a transcript is saved", () => {
     ["CLAUDE.md", "CLAUDE"],
     ["package.json", "package"],
   ])("%s is inside the working directory, under an ending of its own", (wanted, stem) => {
-    expect(stemOf(wanted, "/work", path.posix)).toBe(`/work/${stem}.transcript`);
-    expect(stemOf(wanted, "C:\\work", path.win32)).toBe(`C:\\work\\${stem.replaceAll("/", "\\")}.transcript`);
+    expect(stemOf(wanted, "/work", POSIX)).toBe(`/work/${stem}.transcript`);
+    expect(stemOf(wanted, "C:\\work", WINDOWS)).toBe(`C:\\work\\${stem.replaceAll("/", "\\")}.transcript`);
   });
 
   it.each([
@@ -51,14 +56,17 @@ describe("where a transcript is saved", () => {
     "a/.git/x",
     "a\u0000b",
     "a:b",
+    "a/../talk",
+    "~/talk",
+    `${"x".repeat(5_000)}`,
   ])("%j is refused", (wanted) => {
-    expect(codeOf(() => stemOf(wanted, "/work", path.posix))).toBe("transcript-not-saved");
+    expect(codeOf(() => stemOf(wanted, "/work", POSIX))).toBe("transcript-not-saved");
   });
 
   it.each(["D:\\talk", "\\\\server\\share\\talk", "..\\talk", "talk:stream", ".claude\\x"])(
     "%j is refused on Windows",
     (wanted) => {
-      expect(codeOf(() => stemOf(wanted, "C:\\work", path.win32))).toBe("transcript-not-saved");
+      expect(codeOf(() => stemOf(wanted, "C:\\work", WINDOWS))).toBe("transcript-not-saved");
     },
   );
 
@@ -70,6 +78,35 @@ describe("where a transcript is saved", () => {
       markdown: path.join(root, "notes", "talk.transcript.md"),
     });
     expect(readFileSync(saved.markdown, "utf8")).toBe("# x");
+    if (process.platform !== "win32") expect(statSync(saved.json).mode & 0o777).toBe(0o600);
+  });
+
+  it.each([
+    ["con/talk", /does not exist|device/],
+    [`notes/${"x".repeat(250)}`, /longer than 255 bytes/],
+    ["tal\u202ek", /invisible characters/],
+    ["talk?", /one of < >/],
+    ["AGENTS.md/talk", /does not exist/],
+    ["node_modules/.bin/talk", /not plain/],
+  ])("%j is refused as it is for a received file", async (wanted, why) => {
+    mkdirSync(path.join(root, "notes"));
+    await expect(saveTranscript(root, wanted, texts)).rejects.toMatchObject({
+      code: "transcript-not-saved",
+      detail: expect.stringMatching(why),
+    });
+    expect(readdirSync(root)).toEqual(["notes"]);
+  });
+
+  it("also in a home, where a received file may not go", async () => {
+    const before = process.env["HOME"];
+    process.env["HOME"] = root;
+    try {
+      expect(await saveTranscript(root, "talk", texts)).toMatchObject({
+        json: path.join(root, "talk.transcript.json"),
+      });
+    } finally {
+      process.env["HOME"] = before;
+    }
   });
 
   it("writes both or none, and never over anything", async () => {

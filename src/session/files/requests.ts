@@ -1,0 +1,66 @@
+import type { MemberId } from "../../protocol/ids.ts";
+import { checkNote, type PatchFacts } from "../../protocol/offer.ts";
+import type { Sent, TunnelHandle } from "../handle.ts";
+import { membersNamed } from "../recipients.ts";
+import type { Download, FileId, Files } from "./files.ts";
+import type { LocalFiles, Shareable } from "./local-files.ts";
+
+/** Offering a file and fetching one, the same for tools and for people. */
+
+/** A file of this side as it was offered. */
+export interface OwnOffer {
+  readonly fileId: FileId;
+  readonly name: string;
+  readonly size: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly patch: PatchFacts | undefined;
+  readonly sent: Sent;
+  /** Names of those who are there and can fetch it. */
+  readonly offeredTo: readonly string[];
+}
+
+/**
+ * @param request `to`: names or ids; everybody when undefined. `content` is read after all else was found to be right.
+ * @throws {TunnelError} note-invalid, member-unknown, share-limit, what `content` throws, and all of saying
+ */
+export async function offerFile(
+  tunnel: Pick<TunnelHandle, "files" | "presence">,
+  request: {
+    readonly note: string | undefined;
+    readonly to: readonly string[] | undefined;
+    readonly content: () => Promise<Shareable>;
+  },
+): Promise<OwnOffer> {
+  const note = request.note === undefined ? {} : { note: checkNote(request.note) };
+  const to: readonly MemberId[] | undefined =
+    request.to === undefined ? undefined : membersNamed(tunnel.presence(), request.to);
+  const { name, source, patch } = await request.content();
+  const { fileId, sent } = await tunnel.files.share(source, {
+    name,
+    ...note,
+    ...(patch === undefined ? {} : { patch }),
+    ...(to === undefined ? {} : { to }),
+  });
+  const { size, sha256 } = source;
+  const others = tunnel.presence().filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
+  return { fileId, name, size, sha256, patch, sent, offeredTo: others.map((one) => one.name) };
+}
+
+/**
+ * The transfer of an offered file to a place here: a new one, or the one that is known already.
+ * @throws {TunnelError} file-unknown, file-own, path-*, save-*, disk-full, and all of receiving
+ */
+export async function fetchFile(
+  files: Files,
+  localFiles: LocalFiles,
+  request: { readonly fileId: FileId; readonly savePath: string; readonly overwrite: boolean },
+): Promise<{ readonly download: Download; readonly isNew: boolean }> {
+  const { fileId, savePath, overwrite } = request;
+  files.find(fileId);
+  const target = await localFiles.targetOf(savePath);
+  const known = files.current(fileId, target);
+  if (known !== undefined) return { download: known, isNew: false };
+  const download = await files.receive(fileId, target, () => localFiles.sink(savePath, overwrite));
+  return { download, isNew: true };
+}

@@ -1,0 +1,19 @@
+import type { LookupFunction } from "node:net";
+import type { Card } from "../protocol/card.ts";
+import type { InviteLink } from "../protocol/link.ts";
+import type { Primitives } from "../protocol/primitives.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { TunnelId } from "./handle.ts";
+
+/** Everything that joining a tunnel needs, already checked. */
+export interface JoinedOptions {
+  readonly tunnelId: TunnelId;
+  readonly link: InviteLink;
+  readonly name: string;
+  /** What the others are told of where this side works. */
+  readonly card: Card | undefined;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly lookup: LookupFunction;
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,47 @@
+import * as z from "zod/mini";
+import { toBase64url, toHex } from "../../protocol/bytes.ts";
+import { bytesOf, counter } from "../../protocol/header.ts";
+import { FILE_ID_BYTES, isFileName, type FileOffer } from "../../protocol/offer.ts";
+import { isText } from "../../protocol/text.ts";
+import { withoutLinks } from "./redact.ts";
+
+/**
+ * What a transcript holds of an offer (J4): all but its key. Whoever has recorded the traffic could open the file with it,
+ * and a transcript is made to be passed on.
+ */
+export function offerText({ key: _, id, name, hash, note, ...facts }: FileOffer): string {
+  return JSON.stringify({
+    id: toBase64url(id),
+    name: withoutLinks(name),
+    hash: toBase64url(hash),
+    ...(note === undefined ? {} : { note: withoutLinks(note) }),
+    ...facts,
+  });
+}
+
+/** Not strict: what a transcript of another program may hold beyond this, a key above all, is not shown. */
+const shownOffer = z.object({
+  id: bytesOf(FILE_ID_BYTES),
+  name: z.string().check(z.refine(isFileName)),
+  size: counter,
+  hash: bytesOf(32),
+  note: z.optional(z.string().check(z.refine(isText))),
+});
+
+/** For people to read; undefined for what is no offer. */
+export function describedOffer(text: string): string | undefined {
+  const parsed = shownOffer.safeParse(jsonOf(text));
+  if (!parsed.success) return undefined;
+  const { id, name, size, hash, note } = parsed.data;
+  const facts = `offers the file ${name}\n${size} bytes, SHA-256 ${toHex(hash)}, id ${toBase64url(id)}`;
+  return note === undefined ? facts : `${facts}\n${note}`;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
