@@ -44,10 +44,14 @@ const SOURCES = `
 /** What an example of two agents cannot show. */
 const NOTES = {
   tunnel_open: [
-    "With several `invites` there is no `joinLink` and no `invite` beside the list: each in it is for one person.",
+    "With several `invites` there is no `joinLink` and no `invite` beside the list: each in it is for one person. Of very " +
+      "many the texts are short, and `setUp` tells once how to set it up.",
   ],
   tunnel_invite: ["With `remove` the result holds the `members` that are left."],
   tunnel_join: [
+    "A `card` is what a member told of where it works when it came: `repository` (a name), `branch`, `head` (abbreviated), " +
+      "`dirty` and `client`. `sameCode`, where both this side and the host have told of a repository, says whether " +
+      "`repository` and `head` are the same, and who has changes that no commit holds (`dirtyHere`, `dirtyAtHost`).",
     "`history` tells whether the past is given: it then comes first in tunnel_listen, marked `beforeYou`. In a tunnel " +
       "that is joined already and has lost its host, a fresh link of the same host restores the connection; the invite " +
       "in it stays unused.",
@@ -91,6 +95,8 @@ const NOTES = {
       "`lastHeardSec` and `queued` (own messages the host has not confirmed) instead of the fields about transport and " +
       "invites, and while it is cut off `attempts`, `retryInSec`, `reason` and `givesUpInSec`. `alarms` lists what went " +
       "wrong, `transportProblem` what is wrong with the address now.",
+    "`files`, where there are any: what is `offered` to this side, what it has `shared` and who is being sent it, and what " +
+      "it is `receiving`.",
     "With `saveTranscript` there is `saved`: `path` and `markdown`, the two files; `entries`, how many are in them; and " +
       "`redacted`, how many of them had links taken out.",
     "`wake` tells what can wake an agent that has ended its turn: a `command` to run in the background, which ends when " +
@@ -109,6 +115,10 @@ function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
       "json",
       json({ error: { code: "no-tunnel", message: "…", next: "…", retryable: false }, unread: 0 }),
     ),
+    "`unread` counts what is unread in the tunnel that a result is about (in a failure, in all), and `unreadElsewhere` " +
+      "names the others in which something is. No result is longer than 40 KiB unless it holds a single long message: of a list " +
+      "that does not fit as much is shown as does, and its name with `NotShown` counts the rest. Of members who do not fit " +
+      "`otherMembers` holds the names.",
     "The examples are from a real conversation; addresses, keys and ids in it are replaced.",
   ];
   for (const tool of TOOLS) {

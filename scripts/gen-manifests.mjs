@@ -6,7 +6,7 @@
  *   node scripts/gen-manifests.mjs --preview URL   print what they will be once the package is published from URL
  *   ... --into FOLDER                              another place than the repository
  */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -15,8 +15,6 @@ import { manifestSources } from "./manifest-sources.mjs";
 import { manifestFiles, withRegistryName } from "./manifests.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-/** Exists only for a published package; before that an old one would be a claim that nothing backs. */
-const REGISTRY_ENTRY = "server.json";
 
 async function formatted(file, value) {
   const config = await prettier.resolveConfig(path.join(root, file));
@@ -29,16 +27,12 @@ async function bringUpToDate(folder, wanted, check) {
   for (const [name, value] of Object.entries(wanted)) {
     const file = path.join(folder, name);
     const current = await readFile(file, "utf8").catch(() => undefined);
-    const next = value === undefined ? undefined : await formatted(name, value);
+    const next = await formatted(name, value);
     if (next === current) continue;
     stale.push(name);
     if (check) continue;
-    if (next === undefined) {
-      await rm(file);
-    } else {
-      await mkdir(path.dirname(file), { recursive: true });
-      await writeFile(file, next);
-    }
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, next);
   }
   return stale;
 }
@@ -53,9 +47,8 @@ async function main() {
     sources.pkg.repository = values.preview;
   }
   const wanted = {
-    [REGISTRY_ENTRY]: undefined,
     ...manifestFiles(sources),
-    "package.json": withRegistryName(sources.pkg, sources.published),
+    "package.json": withRegistryName(sources.pkg),
   };
   if (values.preview !== undefined) return console.log(JSON.stringify(wanted, null, 2));
   const stale = await bringUpToDate(values.into ?? root, wanted, values.check ?? false);

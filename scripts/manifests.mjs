@@ -23,9 +23,12 @@ const ASKED_IN_A_FORM = [
   "TUNNEL_INVITE_MINUTES",
 ];
 
+/** Who is to own the public repository: the registry knows a server by that, and checks it when something is published. */
+const INTENDED_OWNER = "tunnel-mcp";
+
 /**
- * The files by their path in the repository. Those that only make sense for a published package (server.json, and the
- * name in package.json that proves to the registry who owns it) exist only when there is one.
+ * The files by their path in the repository. server.json and `mcpName` take the owner of `repository`, and as long as there is
+ * none the intended one; `npm run release` refuses until there is.
  */
 export function manifestFiles({ pkg, published, settings }) {
   const repository = repositoryOf(pkg);
@@ -68,17 +71,18 @@ export function manifestFiles({ pkg, published, settings }) {
       ...servers(launch(pkg, published, "${extensionPath}/")),
     },
   };
-  if (published && repository !== undefined) files["server.json"] = registryEntry(pkg, repository, settings);
+  files["server.json"] = registryEntry(pkg, repository, settings);
   return files;
 }
 
 /** package.json with the name in the MCP registry: `mcpName` must equal the name in server.json. */
-export function withRegistryName(pkg, published) {
-  const { mcpName: _, ...rest } = pkg;
-  const repository = repositoryOf(pkg);
-  if (!published || repository === undefined) return rest;
-  const { name, version, ...others } = rest;
-  return { name, version, mcpName: repository.registryName, ...others };
+export function withRegistryName(pkg) {
+  const { mcpName: _, name, version, ...others } = pkg;
+  return { name, version, mcpName: registryName(pkg, repositoryOf(pkg)), ...others };
+}
+
+function registryName(pkg, repository) {
+  return `io.github.${repository?.owner ?? INTENDED_OWNER}/${pkg.name.replace(/^@.*\//, "")}`;
 }
 
 /** manifest.json of the MCPB bundle. */
@@ -131,7 +135,7 @@ export function settingOf({ name, meaning, form }) {
   };
 }
 
-/** Where the sources are, once they are public, and what the registry calls their owner's server. */
+/** Where the sources are, once they are public. */
 function repositoryOf(pkg) {
   const source = typeof pkg.repository === "string" ? pkg.repository : pkg.repository?.url;
   if (source === undefined) return undefined;
@@ -139,7 +143,7 @@ function repositoryOf(pkg) {
   if (owner === undefined) throw new Error("`repository` in package.json must be a repository on GitHub");
   return {
     url: `https://github.com/${owner}/${name}`,
-    registryName: `io.github.${owner}/${pkg.name.replace(/^@.*\//, "")}`,
+    owner,
   };
 }
 
@@ -207,12 +211,13 @@ function codexPlugin(common, pkg, published, settings) {
 function registryEntry(pkg, repository, settings) {
   return {
     $schema: SERVER_SCHEMA,
-    name: repository.registryName,
+    name: registryName(pkg, repository),
     title: DISPLAY_NAME,
     description: pkg.description,
     version: pkg.version,
-    websiteUrl: repository.url,
-    repository: { url: repository.url, source: "github" },
+    ...(repository === undefined
+      ? {}
+      : { websiteUrl: repository.url, repository: { url: repository.url, source: "github" } }),
     packages: [
       {
         registryType: "npm",

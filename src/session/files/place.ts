@@ -35,10 +35,10 @@ export async function resolveSave(savePath: string, options: SaveOptions): Promi
   const name = finalName(savePath);
   const problem = nameProblem(name);
   if (problem !== undefined) throw new TunnelError("path-invalid", { detail: problem });
+  // Before the folder is looked for: nobody is to be told to make it.
+  assertUnprotected(path.relative(options.cwd, wanted).split(path.sep));
   const folder = await realParent(path.dirname(wanted));
-  const segments = [...(await segmentsInRoots(folder, options)), name];
-  const purpose = protectedPlace(segments);
-  if (purpose !== undefined) throw new TunnelError("path-protected", { detail: purpose });
+  assertUnprotected([...(await segmentsInRoots(folder, options)), name]);
   const target = path.join(folder, name);
   await checkTarget(target, options.overwrite);
   const first = await stat(folder, { bigint: true });
@@ -101,4 +101,10 @@ async function checkTarget(target: string, overwrite: boolean): Promise<void> {
 
 export function isSame(one: BigIntStats, other: BigIntStats): boolean {
   return one.dev === other.dev && one.ino === other.ino;
+}
+
+/** Outside the working directory only the part inside a root counts, which is not known yet. @throws {TunnelError} path-protected */
+function assertUnprotected(segments: readonly string[]): void {
+  const purpose = segments[0] === ".." ? undefined : protectedPlace(segments);
+  if (purpose !== undefined) throw new TunnelError("path-protected", { detail: purpose });
 }

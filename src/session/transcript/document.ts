@@ -7,7 +7,7 @@ import type { Primitives } from "../../protocol/primitives.ts";
 import { isGoal, isText } from "../../protocol/text.ts";
 import { parseRoomId } from "../../protocol/ids.ts";
 
-/** A transcript as a document (PROTOCOL §15): what it says, and what its parts can be checked by. */
+/** A transcript as a document (PROTOCOL §16): what it says, and what its parts can be checked by. */
 
 const { counter, digests, hash, instant, member, memberId, recipients, roomEvent, signedFields } = SCHEMAS;
 

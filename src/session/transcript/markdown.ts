@@ -80,7 +80,9 @@ class Renderer {
       `- Goal: ${code(goal)}`,
       `- Room: ${code(room)}, hosted by ${this.#name(host)}`,
       `- Exported by ${this.#name(exportedBy)} on ${at(exportedAt)}`,
-      `- Entries: ${start.seq + 1} to ${end.seq}, times by the host's clock`,
+      start.seq === end.seq
+        ? "- Entries: none"
+        : `- Entries: ${start.seq + 1} to ${end.seq}, times by the host's clock`,
       `- Members: ${[...this.#names].map(([id, name]) => `${code(name)} (key ${code(id)})`).join(", ")}`,
     ];
     const missing =

@@ -9,13 +9,14 @@ import { withoutLinks } from "./redact.ts";
  * What a transcript holds of an offer (J4): all but its key. Whoever has recorded the traffic could open the file with it,
  * and a transcript is made to be passed on.
  */
-export function offerText({ key: _, id, name, hash, note, ...facts }: FileOffer): string {
+export function offerText({ id, name, size, hash, note, patch }: FileOffer): string {
   return JSON.stringify({
     id: toBase64url(id),
     name: withoutLinks(name),
+    size,
     hash: toBase64url(hash),
     ...(note === undefined ? {} : { note: withoutLinks(note) }),
-    ...facts,
+    ...(patch === undefined ? {} : { patch }),
   });
 }
 
