@@ -167,7 +167,7 @@ const CLIENT_LIMIT_BYTES = 2_048;
  * prompts, as JSON. Every user pays it in every session, tunnel or not. It is what it takes today and a twentieth on top,
  * so that a sentence may be mended and no tool can come in unnoticed.
  */
-const WHOLE_LIMIT_BYTES = 0;
+const WHOLE_LIMIT_BYTES = 15_200;
 
 let agents: Record<Era, Agent>;
 beforeAll(async () => {

@@ -60,7 +60,7 @@ Environment, all optional:
   TUNNEL_PUBLIC_URL               address in front of that port; only with direct
   TUNNEL_DOH                      on (default), or off: DNS-over-HTTPS
   TUNNEL_STANDBY                  on (default), or off: a spare tunnel while others are in
-  TUNNEL_CONTEXT                  on (default), or off: tell repository, branch, commit, client
+  TUNNEL_CONTEXT                  on (default), or off: tell repository, commit, client
   TUNNEL_UNATTENDED               1: clients need not ask a human before a file is received
   TUNNEL_IDLE_MINUTES             an idle tunnel closes after this (default: 30)
   TUNNEL_INVITE_MINUTES           an unused link expires after this (default: 10)

@@ -85,7 +85,9 @@ export class Report {
       ...(speakers.length === 0
         ? []
         : [`Every message was signed by the member it names: ${speakers.join(", ")}.`]),
-      `Nothing from ${start.seq + 1} to ${end.seq} is missing, added, moved or altered since.`,
+      ...(start.seq === end.seq
+        ? []
+        : [`Nothing from ${start.seq + 1} to ${end.seq} is missing, added, moved or altered since.`]),
       ...(this.#verdict.isFromBeginning ? ["It begins with the room itself."] : []),
       ...(confirmed.length === 0
         ? []

@@ -5,7 +5,7 @@ import * as z from "zod";
 export const tunnelId = z
   .string()
   .optional()
-  .describe("Which tunnel is meant; only needed when several are open. From tunnel_open or tunnel_join.");
+  .describe("Which tunnel, where several are open. From tunnel_open or tunnel_join.");
 
 export const memberName = z
   .string()

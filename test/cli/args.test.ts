@@ -79,6 +79,10 @@ test.each(UNDERSTOOD)("understands: %s", (args, command) => {
 });
 
 const REFUSED: readonly [args: string, message: string][] = [
+  ["export --json --markdown", "--json and --markdown: only one is possible"],
+  ["export a.json --tunnel 1d", "--tunnel is for a running tunnel: leave it out, or the file"],
+  ["export a.json b.json", "unexpected argument b.json"],
+  ["export --out", "--out needs a value"],
   ["serve", "unknown command serve"],
   ["--verbose", "unknown option --verbose"],
   ["--version now", "unexpected argument now"],

@@ -98,9 +98,9 @@ it("transcripts stay small also where everything in them is as long as it can be
   vi.spyOn(transcripts, "markdown").mockImplementation((document) => text(document.end.seq));
   vi.spyOn(transcripts, "json").mockImplementation((document) => text(document.end.seq));
   const asked: number[] = [];
-  const { of } = transcripts;
+  const of = transcripts.of.bind(transcripts);
   vi.spyOn(transcripts, "of").mockImplementation((tunnel, limit) => {
-    const document = of.call(transcripts, tunnel, limit);
+    const document = of(tunnel, limit);
     asked.push(limit?.entries ?? 0);
     return { ...document, end: { ...document.end, seq: limit?.entries ?? 0 } };
   });

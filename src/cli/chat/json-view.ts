@@ -8,7 +8,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import type { ChatEvent } from "./events.ts";
-import { progressFields, receivedFields } from "./json-files.ts";
+import { progressFields, receivedFields, sharedFields } from "./json-files.ts";
 import { safeJson } from "./safe-text.ts";
 import { nextStep } from "./wording.ts";
 
@@ -58,24 +58,13 @@ export class JsonView {
       case "status":
         return { event: "status", ref: event.ref, ...this.#status(now) };
       case "error":
-        return {
-          event: "error",
-          ref: event.ref,
-          line: event.line,
-          file: event.file,
-          ...errorFields(event.error),
-        };
-      case "shared": {
-        const { sent, ...offer } = event.offer;
-        return { event: "shared", ref: event.ref, ...offer, ...sent };
-      }
+        return errorEvent(event);
+      case "shared":
+        return sharedFields(event);
       case "received":
         return receivedFields(event);
-      case "ended": {
-        const { end, undelivered } = event;
-        const error = end.cause === "failed" ? errorFields(end.error) : undefined;
-        return { event: "ended", cause: end.cause, error, undelivered };
-      }
+      case "ended":
+        return endedFields(event);
     }
   }
 
@@ -111,6 +100,15 @@ export class JsonView {
 
 export function errorFields({ code, message, retryable }: TunnelError): Fields {
   return { code, message, next: nextStep(code), retryable };
+}
+
+function errorEvent({ ref, line, file, error }: Extract<ChatEvent, { type: "error" }>): Fields {
+  return { event: "error", ref, line, file, ...errorFields(error) };
+}
+
+function endedFields({ end, undelivered }: Extract<ChatEvent, { type: "ended" }>): Fields {
+  const error = end.cause === "failed" ? errorFields(end.error) : undefined;
+  return { event: "ended", cause: end.cause, error, undelivered };
 }
 
 function described(tunnel: OpenTunnel): Fields {

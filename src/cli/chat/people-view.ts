@@ -31,35 +31,27 @@ export class PeopleView {
   }
 
   show(event: ChatEvent): void {
-    const text = this.#textOf(event);
+    const text = event.type === "transfers" ? this.#transfers(event) : this.#textOf(event);
     if (text !== undefined) this.#options.print(text);
   }
 
-  #textOf(event: ChatEvent): string | undefined {
+  #textOf(event: Exclude<ChatEvent, { type: "transfers" }>): string | undefined {
     const { paint } = this.#options;
     switch (event.type) {
       case "progress":
         return paint.dim(`… ${safeLabel(event.progress.message)}`);
       case "opened":
-        this.#tunnel = event.tunnel;
-        return [...event.invites.map((invite) => this.#invite(invite)), this.#intro(event.tunnel)].join(
-          "\n\n",
-        );
       case "joined":
-        this.#tunnel = event.tunnel;
-        return this.#intro(event.tunnel);
+        return this.#begun(event);
       case "entry":
         return this.#entry(event.entry);
-      case "gap":
-        return this.#note(`What was said from ${event.fromSeq} to ${event.toSeq} is no longer kept.`);
       case "presence":
         return this.#presence(event.before, event.now);
+      case "gap":
       case "read":
-        return this.#note(`${safeLabel(event.name)} has read it`);
       case "sent":
-        return event.late ? this.#note("What waited has been delivered") : undefined;
       case "queued":
-        return this.#note(`Not delivered yet: ${event.reason}`);
+        return this.#delivery(event);
       case "invites":
         return event.invites.map((invite) => this.#invite(invite)).join("\n\n");
       case "status":
@@ -67,15 +59,35 @@ export class PeopleView {
       case "error":
         return this.#error(event);
       case "shared":
-        return this.#note(sharedText(event.offer));
-      case "transfers":
-        this.#options.status(event.running.map(transferText).join(" | ") || undefined);
-        return undefined;
       case "received":
-        return [`${this.#time(this.#options.clock.now())} * `, receivedLines(event).join("\n")].join("");
+        return this.#file(event);
       case "ended":
         return this.#ended(event);
     }
+  }
+
+  #begun(event: Extract<ChatEvent, { type: "opened" | "joined" }>): string {
+    this.#tunnel = event.tunnel;
+    const invites = event.type === "opened" ? event.invites : [];
+    return [...invites.map((invite) => this.#invite(invite)), this.#intro(event.tunnel)].join("\n\n");
+  }
+
+  #delivery(event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" }>): string | undefined {
+    if (event.type === "gap")
+      return this.#note(`What was said from ${event.fromSeq} to ${event.toSeq} is no longer kept.`);
+    if (event.type === "read") return this.#note(`${safeLabel(event.name)} has read it`);
+    if (event.type === "queued") return this.#note(`Not delivered yet: ${event.reason}`);
+    return event.late ? this.#note("What waited has been delivered") : undefined;
+  }
+
+  #file(event: Extract<ChatEvent, { type: "shared" | "received" }>): string {
+    if (event.type === "shared") return this.#note(sharedText(event.offer));
+    return `${this.#time(this.#options.clock.now())} * ${receivedLines(event).join("\n")}`;
+  }
+
+  /** Nothing of it is printed. */
+  #transfers({ running }: Extract<ChatEvent, { type: "transfers" }>): undefined {
+    this.#options.status(running.length === 0 ? undefined : running.map(transferText).join(" | "));
   }
 
   #error({ error, file }: Extract<ChatEvent, { type: "error" }>): string {

@@ -52,6 +52,10 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
   "path-protected": "Save it under another name, read it, and move it there yourself if it belongs there.",
   "save-exists":
     "Choose another name; or, if it is to be replaced, say so: --overwrite, or overwrite in JSON.",
+  "share-not-found": "Check the path: it is relative to the folder in which you started this.",
+  "no-server":
+    "Open or join a tunnel in an agent's client first; it must run as the same user on this machine.",
+  "control-failed": "Try again. If it persists, look into the client that runs the server.",
   "share-sensitive":
     "Share something else, without the secret. If it is none, start again with its absolute path in TUNNEL_SHARE_ALLOW.",
 };

@@ -133,8 +133,10 @@ describe("the page about the command line", () => {
   });
 
   it("lists the events that the code makes, and the slash commands", () => {
-    const source = readFileSync(new URL("../../../src/cli/chat/json-view.ts", import.meta.url), "utf8");
-    const made = new Set(Array.from(source.matchAll(/event: "([a-z]+)"/g), ([, name]) => name));
+    const sources = ["json-view.ts", "json-files.ts"].map((name) =>
+      readFileSync(new URL(`../../../src/cli/chat/${name}`, import.meta.url), "utf8"),
+    );
+    const made = new Set(Array.from(sources.join("").matchAll(/event: "([a-z]+)"/g), ([, name]) => name));
     const listed = new Set(Array.from(page.matchAll(/^\| `(?!event)([a-z]+)` /gm), ([, name]) => name));
     expect(listed).toEqual(made);
     const slashes = Array.from(page.matchAll(/^\| `(\/.*?)` /gm), ([, name]) => name);

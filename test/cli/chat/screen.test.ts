@@ -83,6 +83,43 @@ describe("a line that is being typed", () => {
   });
 });
 
+describe("what is true at this moment only", () => {
+  it("is one line above what is being typed, which the next one replaces, however long both are", () => {
+    const long = "one two three four five six seven eight nine ten";
+    terminal.type(long);
+    screen.status("receiving a.csv 1 %");
+    const typed = [`ana> ${long.slice(0, 35)}`, long.slice(35)];
+    expect(terminal.rows).toEqual(["receiving a.csv 1 %", ...typed]);
+    screen.status(`receiving ${"x".repeat(60)}`);
+    expect(terminal.rows).toEqual([`receiving ${"x".repeat(28)}…`, ...typed]);
+    screen.print("ben: hello");
+    expect(terminal.rows).toEqual(["ben: hello", `receiving ${"x".repeat(28)}…`, ...typed]);
+    screen.status(undefined);
+    expect(terminal.rows).toEqual(["ben: hello", ...typed]);
+    terminal.type("!\r");
+    expect(heard).toEqual([`${long}!`]);
+  });
+
+  it("takes nothing away when a line was sent, and is gone when all is over", () => {
+    screen.status("receiving a.csv 1 %");
+    terminal.type("hello\r");
+    screen.print("ben: hi");
+    expect(terminal.rows).toEqual([
+      "receiving a.csv 1 %",
+      "ana> hello",
+      "ben: hi",
+      "receiving a.csv 1 %",
+      "ana>",
+    ]);
+    screen.status("receiving a.csv 2 %");
+    expect(terminal.rows.slice(-3)).toEqual(["ben: hi", "receiving a.csv 2 %", "ana>"]);
+    screen.close();
+    screen.status("receiving a.csv 3 %");
+    screen.print("You have left.");
+    expect(terminal.rows.slice(-2)).toEqual(["ben: hi", "You have left."]);
+  });
+});
+
 describe("what is pasted", () => {
   it("stays as it is below what comes in, over however many rows", () => {
     const text = "0123456789".repeat(10);

@@ -58,7 +58,7 @@ describe("where a transcript is saved", () => {
     "a:b",
     "a/../talk",
     "~/talk",
-    `${"x".repeat(5_000)}`,
+    "x".repeat(5_000),
   ])("%j is refused", (wanted) => {
     expect(codeOf(() => stemOf(wanted, "/work", POSIX))).toBe("transcript-not-saved");
   });

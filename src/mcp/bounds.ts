@@ -1,0 +1,53 @@
+import { utf8Length } from "../protocol/text.ts";
+import type { Payload } from "./result.ts";
+
+/**
+ * What a result may take of a model's context, in bytes of its JSON. Clients cut results at about 25,000 tokens, and a
+ * full room of the longest names would fill that. Lists are cut, never silently: a count tells what is left out.
+ */
+export const BOUNDS = {
+  /** Any result but one that holds a single long message. */
+  resultBytes: 40 * 1024,
+  /** Who is there, where that is what was asked for … */
+  membersBytes: 14 * 1024,
+  /** … and beside something else. */
+  membersAsideBytes: 4 * 1024,
+  /** Everything that tunnel_status lists besides members, of one tunnel, and of several together. */
+  statusBytes: 14 * 1024,
+  severalBytes: 12 * 1024,
+  /** Paste-ready texts for each of several people; further ones get a short form. */
+  inviteTextsBytes: 16 * 1024,
+  pendingBytes: 3 * 1024,
+  /** A transcript as a resource: to read, and with proofs for a human to keep. */
+  markdownBytes: 64 * 1024,
+  proofsBytes: 256 * 1024,
+} as const;
+
+/** Of a value as it is shown. */
+export function shownBytes(value: unknown): number {
+  return utf8Length(JSON.stringify(value) ?? "");
+}
+
+/** As many from the front as fit. One that is too long is left out alone: a peer must not hide what comes after it. */
+export function within<Item>(all: readonly Item[], maxBytes: number): readonly Item[] {
+  let left = maxBytes;
+  return all.filter((item) => {
+    const bytes = shownBytes(item) + 1;
+    if (bytes > left) return false;
+    left -= bytes;
+    return true;
+  });
+}
+
+/** The same from the back: of what has grown the newest counts. */
+export function newestWithin<Item>(all: readonly Item[], maxBytes: number): readonly Item[] {
+  return within(all.toReversed(), maxBytes).toReversed();
+}
+
+/** A list under its name, and how many of `total` are not in it; nothing at all where there are none. */
+export function listed(name: string, shown: readonly unknown[], total: number): Payload {
+  return {
+    ...(shown.length === 0 ? {} : { [name]: shown }),
+    ...(total > shown.length ? { [`${name}NotShown`]: total - shown.length } : {}),
+  };
+}

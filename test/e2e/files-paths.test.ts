@@ -1,0 +1,203 @@
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Agent, closeAgents } from "../support/agent.ts";
+import { code, listing, meet, offer, put, read, worker } from "../support/file-agents.ts";
+
+/** Where a peer who has talked an agent into a path gets to: nowhere. */
+
+const POSIX = process.platform !== "win32";
+/** Beside the working directories. */
+let outside: string;
+let ana: Agent;
+let ben: Agent;
+let fileId: string;
+let before: string[];
+const at = (name: string): string => join(outside, name);
+const own = (name: string): string => join(realpathSync(ben.box.root), name);
+
+beforeAll(async () => {
+  outside = mkdtempSync(join(realpathSync(tmpdir()), "tunnel-outside-"));
+  for (const name of ["save", "share"]) mkdirSync(at(name));
+  for (const name of ["share/report.txt", "secret.txt", "share/.env"]) writeFileSync(at(name), "outside");
+  writeFileSync(at("share/allowed.pem"), "-----BEGIN PRIVATE KEY-----");
+  const roots = {
+    TUNNEL_SAVE_ROOTS: at("save"),
+    TUNNEL_SHARE_ROOTS: at("share"),
+    TUNNEL_SHARE_ALLOW: at("share/allowed.pem"),
+  };
+  [ana, ben] = await Promise.all([worker("ana"), worker("ben", roots)]);
+  await meet(ana, ben);
+  put(ana, "a.txt", "content");
+  ({ fileId } = await offer(ana, { path: "a.txt" }, ben));
+  for (const name of [".git/hooks/sample", ".claude/x", "folder/file.txt", "existing.txt"])
+    put(ben, name, "mine");
+  for (const name of [".env", ".env.production", "id_rsa", "server.pfx", ".ssh/id_ed25519", ".npmrc"])
+    put(ben, name, "x");
+  put(ben, "key.txt", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc");
+  put(ben, "token.txt", `token = ghp_${"a".repeat(36)}`);
+  if (POSIX) {
+    symlinkSync(at("secret.txt"), own("link.txt"));
+    symlinkSync(outside, own("linked"));
+    symlinkSync(own(".env"), own("innocent.txt"));
+    linkSync(own("id_rsa"), own("hard.txt"));
+  }
+  before = listing(ben);
+});
+afterAll(async () => {
+  await closeAgents();
+  rmSync(outside, { recursive: true, force: true });
+});
+
+const receive = (savePath: string, more = {}): Promise<string> =>
+  code(ben, "tunnel_receive", { fileId, savePath, ...more });
+
+/** Nothing is made, nothing is changed, wherever a path leads. */
+function expectUntouched(): void {
+  expect(listing(ben)).toEqual(before);
+  expect(read(ben, "existing.txt").toString()).toBe("mine");
+  expect(read(ben, ".git/hooks/sample").toString()).toBe("mine");
+  expect(existsSync(at("x.txt"))).toBe(false);
+  expect(existsSync(at("save/x.txt"))).toBe(false);
+}
+
+describe("a place to save at that", () => {
+  it.each<[string, string | (() => string), string]>([
+    ["is empty", "", "path-invalid"],
+    ["leads up", "../x.txt", "path-invalid"],
+    ["leads down and up", "folder/../../x.txt", "path-invalid"],
+    ["leads up from an absolute path", () => `${own("folder")}/../../x.txt`, "path-invalid"],
+    ["is beside the working directory", () => at("x.txt"), "path-outside"],
+    ["begins like it", () => `${own("")}-other/x.txt`.replace("/-", "-"), "save-folder-missing"],
+    ["is at the top of the system", POSIX ? "/x.txt" : "C:\\x.txt", "path-outside"],
+    ["is in the home", "~/x.txt", "path-invalid"],
+    ["is inside of git", ".git/hooks/x", "path-protected"],
+    ["is git's settings", ".git/config", "path-protected"],
+    ["configures agents", ".claude/settings.json", "path-protected"],
+    ["instructs agents", "CLAUDE.md", "path-protected"],
+    ["instructs agents in other letters", "agents.MD", "path-protected"],
+    ["configures MCP", ".mcp.json", "path-protected"],
+    ["is read by the shell", ".envrc", "path-protected"],
+    ["is a device of Windows", "CON", "path-invalid"],
+    ["is a device with an extension", "nul.txt", "path-invalid"],
+    ["ends with a dot", "x.txt.", "path-invalid"],
+    ["ends with a space", "x.txt ", "path-invalid"],
+    ["names a stream of Windows", "x.txt:hidden", "path-invalid"],
+    ["has a NUL in it", "x.txt\0.png", "path-invalid"],
+    ["has a line break in it", "x\n.txt", "path-invalid"],
+    ["turns letters round", "x\u202Etxt.exe", "path-invalid"],
+    ["is far too long", `${"x".repeat(300)}.txt`, "path-invalid"],
+    ["is a path far too long", "x/".repeat(5_000), "path-invalid"],
+    ["is in a folder that is missing", "missing/x.txt", "save-folder-missing"],
+    ["is in a file", "existing.txt/x.txt", "save-folder-missing"],
+    ["is a folder", "folder", "save-not-a-file"],
+    ["is a folder, with a slash", "folder/", "path-invalid"],
+    ["is the working directory", ".", "path-invalid"],
+    ["exists", "existing.txt", "save-exists"],
+  ])("%s is refused, and nothing is touched", async (_, given, expected) => {
+    const savePath = typeof given === "string" ? given : given();
+    expect(await receive(savePath)).toBe(expected);
+    if (expected !== "save-exists") expect(await receive(savePath, { overwrite: true })).toBe(expected);
+    expectUntouched();
+  });
+
+  it.skipIf(!POSIX).each<[string, string, string]>([
+    ["is a link to a file outside", "link.txt", "save-not-a-file"],
+    ["goes through a link to a folder outside", "linked/x.txt", "path-outside"],
+    ["goes through a link to a file outside that exists", "linked/secret.txt", "path-outside"],
+  ])(
+    "%s is refused, and nothing is touched (Windows needs a privilege for links)",
+    async (_, savePath, expected) => {
+      expect(await receive(savePath)).toBe(expected);
+      expect(await receive(savePath, { overwrite: true })).toBe(expected);
+      expectUntouched();
+    },
+  );
+
+  it("is in a folder that the human has named is used, and only that", async () => {
+    await ben.call("tunnel_receive", { fileId, savePath: at("save/good.txt") });
+    expect(existsSync(at("save/good.txt"))).toBe(true);
+    rmSync(at("save/good.txt"));
+    expect(await receive(at("share/x.txt"))).toBe("path-outside");
+    expect(await code(ana, "tunnel_share", { path: at("share/report.txt") })).toBe("path-outside");
+    expectUntouched();
+  });
+});
+
+describe("a file to share that", () => {
+  const share = (path: string): Promise<string> => code(ben, "tunnel_share", { path });
+
+  it.each<[string, string | (() => string), string]>([
+    ["is outside", () => at("secret.txt"), "path-outside"],
+    ["leads up", "../secret.txt", "path-invalid"],
+    ["is in a folder for saving only", () => at("save"), "path-outside"],
+    ["is one of the system", POSIX ? "/etc/passwd" : "C:\\Windows\\win.ini", "path-outside"],
+    ["has secrets of the environment", ".env", "share-sensitive"],
+    ["has those of production", ".env.production", "share-sensitive"],
+    ["has them in a named folder", () => at("share/.env"), "share-sensitive"],
+    ["is a private key", "id_rsa", "share-sensitive"],
+    ["is another one", ".ssh/id_ed25519", "share-sensitive"],
+    ["is a key store", "server.pfx", "share-sensitive"],
+    ["holds a private key", "key.txt", "share-sensitive"],
+    ["holds a token", "token.txt", "share-sensitive"],
+    ["is a folder", "folder", "share-not-a-file"],
+    ["is missing", "missing.txt", "share-not-found"],
+    ["is in a file", "existing.txt/x", "share-not-found"],
+    ["has a NUL in its name", "x\0y", "path-invalid"],
+  ])("%s is refused, and nobody hears of it", async (_, given, expected) => {
+    expect(await share(typeof given === "string" ? given : given())).toBe(expected);
+    expect(await ana.call("tunnel_listen", { timeoutMs: 0 })).toMatchObject({ unread: 0 });
+  });
+
+  it.skipIf(!POSIX).each<[string, string, string]>([
+    ["is a link to one outside", "link.txt", "path-outside"],
+    ["is reached by a link to a folder outside", "linked/secret.txt", "path-outside"],
+    ["is a link to a secret with an innocent name", "innocent.txt", "share-sensitive"],
+    ["is a second name of a secret", "hard.txt", "share-sensitive"],
+    ["is a device", "/dev/zero", "path-outside"],
+  ])("%s is refused (Windows needs a privilege for links)", async (_, path, expected) => {
+    expect(await share(path)).toBe(expected);
+  });
+
+  it("is in a folder that the human has named, or let through by name, is shared", async () => {
+    for (const name of ["report.txt", "allowed.pem"]) {
+      const { fileId: id } = await offer(ben, { path: at(`share/${name}`) }, ana);
+      await ana.call("tunnel_receive", { fileId: id, savePath: name });
+      expect(read(ana, name)).not.toHaveLength(0);
+    }
+  });
+
+  it.each([
+    [{}, "input-invalid"],
+    [{ path: "existing.txt", patch: true }, "input-invalid"],
+    [{ path: "existing.txt", range: "HEAD" }, "input-invalid"],
+    [{ path: "existing.txt", to: ["nobody"] }, "member-unknown"],
+    [{ path: "existing.txt", to: ["ben"] }, "member-unknown"],
+    [{ path: "existing.txt", note: "x".repeat(501) }, "note-invalid"],
+    [{ path: "existing.txt", note: " " }, "note-invalid"],
+    [{ path: "" }, "input-invalid"],
+  ])("is asked for with %j is refused as %s", async (args, expected) => {
+    expect(await code(ben, "tunnel_share", args)).toBe(expected);
+  });
+});
+
+it("a server that works in a home may reach nothing but what its human has named", async () => {
+  const named = at("share/report.txt");
+  // As `sandbox` has it: the working directory is around the home.
+  const homely = await Agent.start({ TUNNEL_NAME: "homely", TUNNEL_SHARE_ROOTS: at("share") });
+  const opened = await homely.call("tunnel_open", { goal: "x" });
+  await ana.call("tunnel_join", { joinLink: opened.joinLink });
+  put(homely, "here.txt", "x");
+  expect(await code(homely, "tunnel_share", { path: "here.txt" })).toBe("path-outside");
+  expect(await homely.call("tunnel_share", { path: named })).toMatchObject({ name: "report.txt" });
+});

@@ -1,0 +1,134 @@
+import { vi } from "vitest";
+import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
+import { ChunkCipher } from "../../src/protocol/file-seal.ts";
+import { FrameCodec, type View } from "../../src/protocol/frames.ts";
+import { encodeOffer, type FileOffer } from "../../src/protocol/offer.ts";
+import { Signer } from "../../src/protocol/order.ts";
+import { FRAME, RecordLayer } from "../../src/protocol/record.ts";
+import {
+  chunkHeader,
+  decodeStreamFrame,
+  encodeStreamFrame,
+  type Chunk,
+  type StreamFrame,
+  type StreamOpen,
+} from "../../src/protocol/streams.ts";
+import { nodePrimitives } from "../../src/runtime/primitives.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
+import { OPCODE, RawMember, wsFrame } from "./raw-member.ts";
+import { chunksOf, recordsBehind } from "./streaming.ts";
+
+/** A member on a real socket that shares files and keeps to no rule in giving them out. */
+export class RawSharer {
+  readonly member: RawMember;
+  readonly #clock: Clock;
+  readonly #records: RecordLayer;
+  readonly #signer: Signer;
+  readonly #codec = new FrameCodec(nodePrimitives);
+  readonly #view: View;
+  /** Messages so far, of which the first brought the signer to light. */
+  #number = 1;
+  #seen = 0;
+
+  private constructor(member: RawMember, clock: Clock, signer: Signer) {
+    this.member = member;
+    this.#clock = clock;
+    this.#signer = signer;
+    this.#records = recordsBehind(() => member.put(FRAME.pong));
+    const welcome = member.frames.find(({ type }) => type === FRAME.welcome);
+    if (welcome === undefined) throw new Error("it is not in the room");
+    this.#view = this.#codec.decodeWelcome(welcome.payload).view;
+  }
+
+  static async enter(joinLink: string, clock: Clock, name = "mallory"): Promise<RawSharer> {
+    const member = await RawMember.enter(joinLink, clock, name);
+    return new RawSharer(
+      member,
+      clock,
+      signerBehind(() => member.socket.tcp.write(member.saying("hello"))),
+    );
+  }
+
+  /** Offers whatever it is told to, signed and in good order. */
+  offers(offer: FileOffer): void {
+    const body = nodePrimitives.encodeUtf8(encodeOffer(nodePrimitives, offer));
+    const { fields } = this.#signer.sign({ body, view: this.#view, what: "file" });
+    this.#number += 1;
+    const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields }, body);
+    const last = this.member.frames.findLast(({ type }) => type === FRAME.data);
+    const received = last === undefined ? 0 : (readU64be(last.payload, 0) ?? 0);
+    this.member.put(FRAME.data, concat(u64be(this.#number), u64be(received), u32be(0), payload));
+  }
+
+  /** The next request for a file. */
+  async asked(): Promise<StreamOpen> {
+    for (;;) {
+      const frame = this.#streams()[this.#seen];
+      this.#seen += frame === undefined ? 0 : 1;
+      if (frame?.t === "open") return frame;
+      if (frame !== undefined) continue;
+      const { length } = this.member.frames;
+      await this.member.socket.until(() => this.member.frames.length > length);
+      if (this.member.socket.isClosed) throw new Error("the host has hung up");
+    }
+  }
+
+  /** Why the receiver has stopped, as often as it has. */
+  get stops(): string[] {
+    return this.#streams().flatMap((frame) => (frame.t === "stop" ? [frame.reason] : []));
+  }
+
+  tell(frame: StreamFrame): void {
+    this.member.put(FRAME.stream, encodeStreamFrame(nodePrimitives, frame));
+  }
+
+  give(chunk: Chunk): void {
+    const bulk = { header: chunkHeader(chunk), chunk: chunk.sealed };
+    const messages = this.#records.sealBulk(bulk, this.#clock.now());
+    this.member.socket.tcp.write(Buffer.concat(messages.map((message) => wsFrame(OPCODE.binary, message))));
+  }
+
+  #streams(): StreamFrame[] {
+    return this.member.frames
+      .filter(({ type }) => type === FRAME.stream)
+      .map(({ payload }) => decodeStreamFrame(nodePrimitives, payload));
+  }
+}
+
+/** What a rogue gives out on one stream: of what it announced, and of what it has. */
+export interface Giving {
+  readonly offer: FileOffer;
+  readonly content: Bytes;
+  readonly stream: number;
+  readonly salt: Bytes;
+}
+
+/** A chunk at any place with any mark, sealed as the `index`-th of its stream. */
+export function chunkAt(
+  { offer, stream, salt }: Giving,
+  content: Bytes,
+  place: { index: number; offset: number; final: boolean },
+): Chunk {
+  const cipher = new ChunkCipher(nodePrimitives, offer, salt);
+  const { index, ...rest } = place;
+  for (let before = 0; before < index; before += 1) cipher.seal(new Uint8Array(0), rest);
+  return { stream, ...rest, sealed: cipher.seal(content, rest).sealed };
+}
+
+/** The chunks as an honest sender has them, of small size. */
+export function honest({ offer, content, stream, salt }: Giving, piece = 1_000): Chunk[] {
+  return chunksOf(offer, content, { salt, stream, piece });
+}
+
+/** The signer that signs what `say` says. */
+function signerBehind(say: () => void): Signer {
+  const spy = vi.spyOn(Signer.prototype, "sign");
+  try {
+    say();
+    const [signer] = spy.mock.contexts;
+    if (!(signer instanceof Signer)) throw new Error("nothing was signed");
+    return signer;
+  } finally {
+    spy.mockRestore();
+  }
+}
