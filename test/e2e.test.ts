@@ -86,7 +86,9 @@ describe.each<[Era, Era]>([
       status: "open",
       goal: "align the orders API",
       self: { name: "ben" },
-      members: expect.arrayContaining([{ ...ana, isSelf: false, connected: true }]),
+      members: expect.arrayContaining([
+        expect.objectContaining({ ...ana, isSelf: false, connected: true, card: { client: "e2e 0" } }),
+      ]),
       safetyCode: expect.stringMatching(/^(?:\S+ ){7}\/ [a-z]+ [a-z]+ [a-z]+ [a-z]+$/),
       unread: expect.any(Number),
     });
@@ -204,8 +206,12 @@ describe.each<[Era, Era]>([
     expect(await host.call("tunnel_close")).toMatchObject({ status: "closed" });
   });
 
-  it("has written nothing to standard error, and no file", () => {
+  it("has written nothing to standard error, and leaves no file", async () => {
     expect([host.stderr, guest.stderr]).toEqual(["", ""]);
-    expect([...host.box.left(), ...guest.box.left()]).toEqual([]);
+    const left = (): string[] => [...host.box.left(), ...guest.box.left()];
+    // While they run there is the private folder of the local endpoint.
+    expect(left().filter((file) => !/tunnel-mcp-\d+$/.test(file))).toEqual([]);
+    await Promise.all([host.client.close(), guest.client.close()]);
+    await until("nothing is left", () => left().length === 0);
   });
 });

@@ -55,12 +55,12 @@ export function filesView(tunnel: OpenTunnel): Payload {
     ...(state.name === "done" ? { status: "received" } : {}),
     ...(state.name === "failed" ? { status: state.name, error: errorView(state.error) } : {}),
   }));
-  const shared = files.shares.map(({ offer }) => ({
-    ...fileView(offer),
-    sending: files.serving
+  const shared = files.shares.map(({ offer }) => {
+    const sending = files.serving
       .filter((one) => one.offer === offer)
-      .map(({ who, sent, bytesPerSec }) => ({ to: nameOf(who), sent, bytesPerSec })),
-  }));
+      .map(({ who, sent, bytesPerSec }) => ({ to: nameOf(who), sent, bytesPerSec }));
+    return { ...fileView(offer), sending: sending.length > 0 ? sending : undefined };
+  });
   const offered = files.offered
     .slice(-MAX_OFFERED)
     .map(({ entry }) => ({ ...fileView(entry.offer), fromName: entry.fromName, seq: entry.seq }));

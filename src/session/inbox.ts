@@ -1,5 +1,6 @@
 import type { MemberId } from "../protocol/ids.ts";
 import { SESSION } from "../protocol/limits.ts";
+import { utf8Length } from "../protocol/text.ts";
 import { Transcript, type Entry, type SpokenEntry } from "../protocol/transcript.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
@@ -193,7 +194,7 @@ export class Inbox {
         to = { position, seq: entry.seq };
         continue;
       }
-      size += sizeOf(entry);
+      size += shownBytes(entry);
       // At least one, however long: otherwise it could never be read.
       if (entries.length >= limit || (size > SESSION.listenMaxBytes && entries.length > 0)) {
         more = true;
@@ -230,14 +231,50 @@ export class Inbox {
   }
 }
 
+/** What every entry adds where it is shown: ids, times, names of fields, the marks around a text. */
+const ENTRY_BYTES = 400;
+/** The same of a file: id, hash, sizes, what its patch holds. */
+const FILE_BYTES = 350;
+
+/** About what an entry takes of a result: a batch of many short ones, or in other scripts, must not outgrow it either. */
+function shownBytes(entry: Entry | NoticeEntry): number {
+  return (
+    ENTRY_BYTES + sizeInJson(wordsOf(entry)) + (entry.kind === "file" ? FILE_BYTES : sizeOfInvites(entry))
+  );
+}
+
+/** Everything in it that others have chosen. */
+function wordsOf(entry: Entry | NoticeEntry): unknown[] {
+  switch (entry.kind) {
+    case "chat":
+      return [entry.fromName, entry.to, entry.text];
+    case "file":
+      return [entry.fromName, entry.to, entry.offer.name, entry.offer.note ?? entry.offer.name];
+    case "system":
+      return "name" in entry ? [entry.name, entry.event === "joined" ? entry.card : undefined] : [];
+    case "notice":
+      return [
+        "file" in entry ? entry.file : undefined,
+        "error" in entry ? [entry.error.message, entry.error.next] : undefined,
+      ];
+  }
+}
+
+function sizeInJson(words: unknown): number {
+  return utf8Length(JSON.stringify(words));
+}
+
+function sizeOfInvites(entry: Entry | NoticeEntry): number {
+  return entry.kind === "notice" && entry.notice === "invites-reissued"
+    ? entry.invites.length * INVITE_CHARS
+    : 0;
+}
+
 /** Characters of an invite as it is shown, set-up and warning included. */
 const INVITE_CHARS = 1_000;
 
 function sizeOf(entry: Entry | NoticeEntry): number {
-  if (entry.kind === "chat") return entry.text.length;
-  return entry.kind === "notice" && entry.notice === "invites-reissued"
-    ? entry.invites.length * INVITE_CHARS
-    : 0;
+  return entry.kind === "chat" ? entry.text.length : sizeOfInvites(entry);
 }
 
 /**

@@ -32,6 +32,8 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   tunnel_join: ["joinLink", "name"],
   tunnel_say: ["text", "intent", "replyTo", "to", "waitMs", "tunnelId"],
   tunnel_listen: ["timeoutMs", "limit", "sinceSeq", "tunnelId"],
+  tunnel_share: ["path", "patch", "range", "note", "to", "tunnelId"],
+  tunnel_receive: ["fileId", "savePath", "overwrite", "waitMs", "tunnelId"],
   tunnel_status: ["tunnelId"],
   tunnel_close: ["summary", "tunnelId"],
 };

@@ -2,10 +2,11 @@ import * as z from "zod";
 import { TunnelError } from "../../protocol/errors.ts";
 import { FILE, ROOM } from "../../protocol/limits.ts";
 import { offerFile } from "../../session/files/requests.ts";
+import { BOUNDS, listed, within } from "../bounds.ts";
 import { defineTool, type ToolCall } from "../define-tool.ts";
 import { sizeText } from "../file-view.ts";
 import { tunnelId } from "../inputs.ts";
-import { memberViews } from "../views.ts";
+import { membersView } from "../member-view.ts";
 
 /** How the content of one share is found: a file, or a change made into a patch. */
 function contentOf(
@@ -67,8 +68,8 @@ export const shareTool = defineTool({
       tunnelId: tunnel.tunnelId,
       ...offer,
       ...sent,
-      offeredTo,
-      members: memberViews(tunnel),
+      ...listed("offeredTo", within(offeredTo, BOUNDS.membersAsideBytes), offeredTo.length),
+      ...membersView(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
       next: "The bytes go when somebody receives it: keep the tunnel open and the file as it is. tunnel_status shows who does.",
     };
