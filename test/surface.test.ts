@@ -134,6 +134,7 @@ const CODES = [
   "share-not-a-file",
   "share-not-found",
   "share-sensitive",
+  "share-too-large",
   "share-unreadable",
   "text-invalid",
   "text-too-long",

@@ -25,7 +25,7 @@ export class CreditWindow {
   begin(now: number, share: number): number {
     this.#since = now;
     this.#taken = 0;
-    this.#outstanding = Math.min(this.#target, share);
+    this.#outstanding = Math.floor(Math.min(this.#target, share));
     return this.#outstanding;
   }
 

@@ -472,6 +472,11 @@ export const ERRORS = {
     next: "Check its permissions.",
     retryable: false,
   },
+  "share-too-large": {
+    message: "the file is over 1 TiB, which is as much as can be shared",
+    next: "Share a part of it, or another file.",
+    retryable: false,
+  },
   "share-sensitive": {
     message: "the file looks like a secret, so it was not shared",
     next: "Share something else, without the secret. Only your human can allow this one file, if it is none: by adding its absolute path to TUNNEL_SHARE_ALLOW and starting the server again.",

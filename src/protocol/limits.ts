@@ -128,6 +128,8 @@ export const RATE = {
   framesPerSecond: 500,
   /** Of an acknowledgement or a PONG: every word of the host's asks for one. */
   answerPrice: 1 / 8,
+  /** Of a chunk that was asked for: a full one every 125 microseconds. */
+  chunkPrice: 1 / 16,
   /** … after so many at once: enough for what had to wait during a cut. */
   framesBurst: 2_000,
   bytesPerSecond: 4 * MIB,

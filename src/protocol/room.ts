@@ -450,10 +450,11 @@ export class Room {
     else if (event.type === "close") this.#drop(seat, HANGUP.normal, now);
   }
 
-  /** What a receiver has let come costs nothing: its credit is the limit (S3). Other chunks cost what any message does. */
+  /** The bytes that a receiver has let come cost nothing: its credit is the limit (S3). Other chunks cost what any message does. */
   #chunk(seat: Seat, connection: ConnectionId, chunk: Chunk, now: number): void {
-    if (this.#junction.chunk(seat, chunk, now)) return this.#idle.touch(now);
-    this.#spend(connection, 1, chunkPrice(chunk), now);
+    const isAsked = this.#junction.chunk(seat, chunk, now);
+    if (isAsked) this.#idle.touch(now);
+    this.#spend(connection, isAsked ? RATE.chunkPrice : 1, isAsked ? 0 : chunkPrice(chunk), now);
   }
 
   #memberFrame(seat: Seat, payload: Bytes, now: number): void {

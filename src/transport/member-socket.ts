@@ -46,6 +46,8 @@ export interface MemberSocketOptions {
   readonly onFailure?: (error: TunnelError) => void;
 }
 
+/** Less than the command line grants an orderly end. */
+const STOP_LIMIT_MS = 4_000;
 /** Of files, so much may wait in this process ahead of what is said. */
 const BULK_AHEAD_BYTES = 512 * 1024;
 
@@ -117,7 +119,11 @@ export class MemberSocket {
 
   readonly #onBulkSent = (): void => {
     if (this.#bulkWaits) return;
-    for (const resolve of this.#writers.splice(0)) resolve();
+    // One at a time: what each adds decides whether there is room for the next.
+    const next = this.#writers.shift();
+    if (next === undefined) return;
+    next();
+    setImmediate(this.#onBulkSent);
   };
 
   /** Resolves when the socket is closed. */
@@ -126,8 +132,12 @@ export class MemberSocket {
     const socket = this.#current?.socket;
     if (socket === undefined || socket.readyState === socket.CLOSED) return;
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    hangUp(socket, HANGUP.normal, this.#options.clock);
+    const { clock } = this.#options;
+    hangUp(socket, HANGUP.normal, clock);
+    // The last words may be on their way to nobody.
+    const cancel = clock.after(STOP_LIMIT_MS, () => socket.terminate());
     await closed;
+    cancel();
   }
 
   #dial(connection: ConnectionId, origin: string): void {

@@ -66,6 +66,10 @@ async function leaveRoom(): Promise<void> {
   room = undefined;
 }
 afterAll(leaveRoom);
+// What a failure has left half done is no concern of the next test.
+afterEach(async ({ task }) => {
+  if (task.result?.state === "fail") await leaveRoom();
+});
 
 interface Scene {
   readonly ana: Agent;

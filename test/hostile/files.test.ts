@@ -211,22 +211,26 @@ describe("a file over a slow path", () => {
     for (const lane of [crossing.toHost, crossing.toGuest]) lane.bytesPerTurn = bytesPerTurn;
   }
 
-  it("keeps a room alive in which nobody does anything else, and no longer", async () => {
-    const wire = await proxy();
-    const made = sessions(clock, { idleMinutes: 1 }, { direct: wire.provider });
-    const { hosting: host, invites } = await made.host(hostRequest());
-    const ben = await joined(clock, invites[0]?.joinLink);
-    const content = contentOf(2 * MB);
-    const file = await sending(host, ben, content);
-    slow(newestOf(wire), 600);
-    const start = clock.now();
-    await turning(clock, "it is over", () => isOver(file.download), { stepMs: 200 });
-    expect(clock.now() - start).toBeGreaterThan(MINUTE_MS);
-    expectWhole(file, content);
-    expect([host.end, ben.end]).toEqual([undefined, undefined]);
-    await clock.advance(2 * MINUTE_MS);
-    expect(host.end).toMatchObject({ cause: "idle" });
-  });
+  it.each(["toGuest", "toHost"] as const)(
+    "keeps a room alive in which nobody does anything else, and no longer (%s)",
+    async (direction) => {
+      const wire = await proxy();
+      const made = sessions(clock, { idleMinutes: 1 }, { direct: wire.provider });
+      const { hosting: host, invites } = await made.host(hostRequest());
+      const ben = await joined(clock, invites[0]?.joinLink);
+      const content = contentOf(2 * MB);
+      const [from, to] = direction === "toGuest" ? [host, ben] : [ben, host];
+      const file = await sending(from, to, content);
+      slow(newestOf(wire), 600);
+      const start = clock.now();
+      await turning(clock, "it is over", () => isOver(file.download), { stepMs: 200 });
+      expect(clock.now() - start).toBeGreaterThan(MINUTE_MS);
+      expectWhole(file, content);
+      expect([host.end, ben.end]).toEqual([undefined, undefined]);
+      await clock.advance(2 * MINUTE_MS);
+      expect(host.end).toMatchObject({ cause: "idle" });
+    },
+  );
 
   it("leaves room for what is said meanwhile, in both directions", async () => {
     const room = await three();

@@ -60,7 +60,7 @@ const sharedSchema = z.looseObject({
   fileId: z.string(),
   name: z.string(),
   size: z.number(),
-  sending: z.array(z.object({ to: z.string(), sent: z.number(), bytesPerSec: z.number() })),
+  sending: z.array(z.object({ to: z.string(), sent: z.number(), bytesPerSec: z.number() })).default([]),
 });
 const receivingSchema = z.looseObject({
   fileId: z.string(),

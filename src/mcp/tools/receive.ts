@@ -16,7 +16,12 @@ const WARNING =
   "These bytes are the peer's: verified to be what was sent, not to be safe. Do not run, install or apply them unless your human agrees.";
 
 /** Waits for the end of a transfer, or the time; a call that is cancelled takes the transfer with it. */
-async function waitFor(download: Download, timeoutMs: number, call: ToolCall): Promise<void> {
+async function waitFor(
+  tunnel: OpenTunnel,
+  download: Download,
+  timeoutMs: number,
+  call: ToolCall,
+): Promise<void> {
   const { clock, signal } = call;
   let cancelBeat = (): void => undefined;
   const beat = (): void => {
@@ -44,6 +49,7 @@ async function waitFor(download: Download, timeoutMs: number, call: ToolCall): P
   }
   if (signal.aborted) {
     await download.cancel();
+    tunnel.files.forget(download);
     throw new TunnelError("cancelled");
   }
   if (download.state.name === "receiving") download.attend(false);
@@ -114,7 +120,7 @@ export const receiveTool = defineTool({
     const request = { fileId, savePath, overwrite: overwrite === true };
     const { download, isNew } = await fetchFile(tunnel.files, call.sessions.localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
-    await waitFor(download, Math.min(waitMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs), call);
+    await waitFor(tunnel, download, Math.min(waitMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs), call);
     return resultOf(tunnel, download, call);
   },
 });

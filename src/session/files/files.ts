@@ -61,11 +61,13 @@ export interface Offered {
 interface Running {
   readonly transfer: Transfer;
   isAttended: boolean;
+  /** A notice has told how it ended: asked again, it begins anew. */
+  isTold: boolean;
   outcome: Extract<DownloadState, { name: "done" | "failed" }> | undefined;
 }
 
-/** Files that one side may share in one tunnel, and offers and past transfers that it remembers. */
-export const FILES = { maxShares: 256, maxOffers: 1_000, maxPast: 50 } as const;
+/** Files that one side may share in one tunnel, offers that it remembers of each member, and past transfers. */
+export const FILES = { maxShares: 256, maxOffers: 256, maxPast: 50 } as const;
 
 /** The files of one tunnel: what this side offers, what it was offered, and what is on its way (PROTOCOL §9). */
 export class Files {
@@ -73,8 +75,8 @@ export class Files {
   readonly #sharing: Sharing;
   readonly #offered = new Map<FileId, Offered>();
   #downloads: (Download & { readonly running: Running })[] = [];
-  /** Whose place is being made. */
-  #starting = 0;
+  /** Places that are being made. */
+  readonly #starting = new Set<string>();
   #isOver = false;
 
   constructor(options: FilesOptions) {
@@ -141,7 +143,9 @@ export class Files {
 
   /** The transfer of this file to this place that is under way, or that ended without having been asked about since. */
   current(fileId: FileId, target: string): Download | undefined {
-    return this.#downloads.find((one) => one.fileId === fileId && one.target === target);
+    return this.#downloads.find(
+      (one) => one.fileId === fileId && one.target === target && !one.running.isTold,
+    );
   }
 
   /** @throws {TunnelError} file-unknown, file-own, transfer-limit, file-sender-left, tunnel-closed */
@@ -150,8 +154,10 @@ export class Files {
     const { port, primitives, clock } = this.#options;
     if (this.#isOver) throw new TunnelError("tunnel-closed");
     if (!port.isMember(entry.from)) throw new TunnelError("file-sender-left");
-    if (this.#running.length + this.#starting >= FILE.maxOpened) throw new TunnelError("transfer-limit");
-    const sink = await this.#made(makeSink);
+    if (this.#running.length + this.#starting.size >= FILE.maxOpened) throw new TunnelError("transfer-limit");
+    if (this.#starting.has(target) || this.#running.some((one) => one.target === target))
+      throw new TunnelError("save-exists", { detail: "a file is on its way there" });
+    const sink = await this.#made(target, makeSink);
     const transfer = new Transfer({
       offer: entry.offer,
       owner: entry.from,
@@ -164,15 +170,15 @@ export class Files {
     return this.#start({ fileId, entry, target, transfer });
   }
 
-  async #made(makeSink: () => Promise<FileSink>): Promise<FileSink> {
-    this.#starting += 1;
+  async #made(target: string, makeSink: () => Promise<FileSink>): Promise<FileSink> {
+    this.#starting.add(target);
     try {
       const sink = await makeSink();
       if (!this.#isOver) return sink;
       await sink.abort();
       throw new TunnelError("tunnel-closed");
     } finally {
-      this.#starting -= 1;
+      this.#starting.delete(target);
     }
   }
 
@@ -197,8 +203,10 @@ export class Files {
     // Everybody sees the id of an offer to all, and could repeat it: the first one has it.
     if (this.#offered.has(fileId)) return;
     this.#offered.set(fileId, { fileId, entry });
-    const [oldest] = this.#offered.keys();
-    if (this.#offered.size > FILES.maxOffers && oldest !== undefined) this.#offered.delete(oldest);
+    // One who offers without end pushes out its own offers, and nobody else's.
+    const ofSender = this.offered.filter((one) => one.entry.from === entry.from);
+    const [oldest] = ofSender;
+    if (oldest !== undefined && ofSender.length > FILES.maxOffers) this.#offered.delete(oldest.fileId);
   }
 
   happened(event: StreamEvent): void {
@@ -228,14 +236,16 @@ export class Files {
   #start(parts: { fileId: FileId; entry: FileEntry; target: string; transfer: Transfer }): Download {
     const { fileId, entry, target, transfer } = parts;
     const { clock, notify } = this.#options;
-    const running: Running = { transfer, isAttended: true, outcome: undefined };
+    const running: Running = { transfer, isAttended: true, isTold: false, outcome: undefined };
     const end = async (): Promise<void> => {
       const outcome = await transfer.run().then(
         () => ({ name: "done" }) as const,
         (thrown: unknown) => ({ name: "failed", error: asTunnelError(thrown) }) as const,
       );
       running.outcome = outcome;
-      if (!running.isAttended) notify(noticeOf(outcome, { fileId, offer: entry.offer, target }));
+      if (running.isAttended) return;
+      running.isTold = true;
+      notify(noticeOf(outcome, { fileId, offer: entry.offer, target }));
     };
     const over = end();
     const download = {

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { statfs } from "node:fs/promises";
 import path from "node:path";
-import { TunnelError } from "../../protocol/errors.ts";
+import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
+import { FILE } from "../../protocol/limits.ts";
 import { isFileName, type PatchFacts } from "../../protocol/offer.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Config } from "../config.ts";
@@ -55,6 +57,7 @@ export class LocalFiles {
     const { cwd, home, config } = this.#options;
     const reach = { cwd, home, roots: config.shareRoots, allow: config.shareAllow };
     const found = await resolveShare(given, reach);
+    if (found.identity.size > FILE.maxBytes) throw new TunnelError("share-too-large");
     const file = await OutgoingFile.open(found, { handles: this.#handles, ...options });
     const { size, sha256 } = file;
     const read = (offset: number, length: number): Promise<Uint8Array> => file.read(offset, length);
@@ -102,8 +105,10 @@ export class LocalFiles {
   }
 
   /** @throws {TunnelError} path-*, save-*, disk-full */
-  async sink(savePath: string, overwrite: boolean): Promise<FileSink> {
-    const file = await this.#incoming.create(await this.#place(savePath, overwrite));
+  async sink(savePath: string, overwrite: boolean, size: number): Promise<FileSink> {
+    const place = await this.#place(savePath, overwrite);
+    await assertRoom(place.folder, size);
+    const file = await this.#incoming.create(place);
     return {
       write: (contents) => file.write(...contents),
       commit: (sha256) => file.commit(sha256),
@@ -111,10 +116,22 @@ export class LocalFiles {
     };
   }
 
-  /** What a received patch would do here; it is never applied. @throws {TunnelError} */
-  inspect(file: string, baseCommit: string | undefined): Promise<PatchInspection> {
+  /** What a received patch would do here, as far as that can be told; it is never applied. */
+  async inspect(file: string, baseCommit: string | undefined): Promise<PatchInspection> {
     const { cwd, home, env } = this.#options;
-    return inspectPatch(cwd, file, { env, home, ...(baseCommit === undefined ? {} : { baseCommit }) });
+    try {
+      return await inspectPatch(cwd, file, {
+        env,
+        home,
+        ...(baseCommit === undefined ? {} : { baseCommit }),
+      });
+    } catch (thrown) {
+      // It was received all the same: what cannot be told of it is no reason to say that it was not.
+      const isLarge = asTunnelError(thrown).code === "patch-too-large";
+      const applies = { kind: "unknown", reason: isLarge ? "too-large" : "git-failed" } as const;
+      const counts = { fileCount: 0, insertions: 0, deletions: 0 };
+      return { files: [], ...counts, suspicions: ["malformed"], base: "not-given", applies };
+    }
   }
 
   /** The repository of the working directory, if that is one. */
@@ -138,4 +155,12 @@ export class LocalFiles {
 /** A name as the others may be shown it (T4). */
 function labelOf(name: string): string {
   return [name, safeName(name)].find((label) => isFileName(label)) ?? "unnamed";
+}
+
+/** Better refused now than when the disk is full for everybody. @throws {TunnelError} disk-full */
+async function assertRoom(folder: string, size: number): Promise<void> {
+  const disk = await statfs(folder).catch(() => undefined);
+  // Some disks do not say how much room they have.
+  if (disk === undefined || disk.blocks === 0) return;
+  if (disk.bavail * disk.bsize < size) throw new TunnelError("disk-full");
 }

@@ -10,7 +10,7 @@ const HASH_CHUNK_BYTES = 1024 * 1024;
 
 /**
  * A file as it was when it was shared. Each read gives bytes of that very content, or an error: by the record of the file
- * system before and after, so that an answer does not depend on whether the file happened to be open. Who writes in place
+ * system afterwards, so that an answer does not depend on whether the file happened to be open. Who writes in place
  * and sets the time back deceives this check, but not the hash at the receiver's end.
  */
 export class OutgoingFile {
@@ -66,7 +66,8 @@ export class OutgoingFile {
     if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
       throw new RangeError("offset and length must be whole numbers");
     }
-    const bytes = Buffer.alloc(Math.max(0, Math.min(length, this.size - offset)));
+    // Filled to the last byte, or not given out.
+    const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.size - offset)));
     await this.#readInto(bytes, offset, bytes.length);
     return bytes;
   }
@@ -75,7 +76,6 @@ export class OutgoingFile {
     try {
       await this.#checkPath();
       await this.#handles.use(this.#source, async (handle) => {
-        await this.#checkHandle(handle);
         await readFully(handle, bytes, offset, length);
         await this.#checkHandle(handle);
       });

@@ -1,3 +1,4 @@
+import { TunnelError } from "../../protocol/errors.ts";
 import type { MemberId } from "../../protocol/ids.ts";
 import { checkNote, type PatchFacts } from "../../protocol/offer.ts";
 import type { Sent, TunnelHandle } from "../handle.ts";
@@ -32,6 +33,8 @@ export async function offerFile(
     readonly content: () => Promise<Shareable>;
   },
 ): Promise<OwnOffer> {
+  // Before the whole of a large file is read.
+  if (tunnel.presence().length < 2) throw new TunnelError("nobody-joined");
   const note = request.note === undefined ? {} : { note: checkNote(request.note) };
   const to: readonly MemberId[] | undefined =
     request.to === undefined ? undefined : membersNamed(tunnel.presence(), request.to);
@@ -57,10 +60,12 @@ export async function fetchFile(
   request: { readonly fileId: FileId; readonly savePath: string; readonly overwrite: boolean },
 ): Promise<{ readonly download: Download; readonly isNew: boolean }> {
   const { fileId, savePath, overwrite } = request;
-  files.find(fileId);
+  const { entry } = files.find(fileId);
   const target = await localFiles.targetOf(savePath);
   const known = files.current(fileId, target);
   if (known !== undefined) return { download: known, isNew: false };
-  const download = await files.receive(fileId, target, () => localFiles.sink(savePath, overwrite));
+  const download = await files.receive(fileId, target, () =>
+    localFiles.sink(savePath, overwrite, entry.offer.size),
+  );
   return { download, isNew: true };
 }

@@ -24,6 +24,7 @@ const NAME_RULES: readonly NameRule[] = [
     rule: "environment file",
     pattern: /\/\.env(?:rc)?$|\/\.env\.(?!(?:[\w-]+\.)?(?:example|sample|template|dist)$)[^/]*$/,
   },
+  { rule: "git's own folder", pattern: /\/\.git\/(?:config|credentials)$/ },
   {
     rule: "passwords of programs",
     pattern: /\/(?:\.|_)netrc$|\/\.pgpass$|\/\.my\.cnf$|\/\.git-credentials$/,

@@ -35,6 +35,7 @@ interface Served extends Omit<Serving, "bytesPerSec"> {
   wake: () => void;
 }
 
+const MAX_READS = 8;
 const SALT_BYTES = 32;
 /** Without any credit from a receiver that has none left. */
 const STALL_MS = 60_000;
@@ -53,6 +54,8 @@ export class Sharing {
   readonly #port: StreamPort;
   readonly #shares: Share[] = [];
   readonly #served = new Map<StreamId, Served>();
+  /** Whoever opens and stops streams without end has no more read at once than this. */
+  readonly #reading = new Turns(MAX_READS);
 
   constructor(primitives: Primitives, clock: Clock, port: StreamPort) {
     this.#primitives = primitives;
@@ -83,6 +86,7 @@ export class Sharing {
 
   opened(request: StreamOpen): void {
     const { stream, file, who, offset } = request;
+    if (this.#served.size >= FILE.maxServed) return this.#port.stream({ t: "stop", stream, reason: "busy" });
     const share = this.#shares.find(({ offer }) => equalBytes(offer.id, file));
     // Who was not offered it learns no more than who asks for what there is not.
     if (share === undefined || share.to?.includes(who) === false || offset > share.offer.size)
@@ -127,7 +131,9 @@ export class Sharing {
       const reason = STOP_OF.get(asTunnelError(thrown).code) ?? "gone";
       if (!served.isOver) this.#port.stream({ t: "stop", stream, reason });
     } finally {
-      this.stopped(stream);
+      served.isOver = true;
+      // Its number may be that of another stream by now.
+      if (this.#served.get(stream) === served) this.#served.delete(stream);
     }
   }
 
@@ -136,7 +142,10 @@ export class Sharing {
     const salt = this.#primitives.random(SALT_BYTES);
     const cipher = new ChunkCipher(this.#primitives, offer, salt);
     this.#port.stream({ t: "start", stream, salt });
-    for await (const { offset, content } of blocks(source, served.sent)) {
+    const read = (at: number, length: number): Promise<Bytes> =>
+      this.#reading.run(() => (served.isOver ? Promise.resolve(NOTHING) : source.read(at, length)));
+    for await (const { offset, content } of blocks({ size: offer.size, read }, served.sent)) {
+      if (served.isOver) return;
       for (let at = 0; at < content.length || at === 0; at += FILE.chunkBytes) {
         const piece = content.subarray(at, at + FILE.chunkBytes);
         const place = { offset: offset + at, final: offset + at + piece.length === offer.size };
@@ -168,9 +177,14 @@ export class Sharing {
   }
 }
 
-/** The rest of a file from `offset` on, one block ahead of whoever takes them; an empty rest is one empty block. */
+const NOTHING = new Uint8Array(0);
+
+/**
+ * The rest of a file from `offset` on, one block ahead of whoever takes them, once the first was taken: who asks and takes
+ * nothing has one block read. An empty rest is one empty block.
+ */
 async function* blocks(
-  source: FileSource,
+  source: Pick<FileSource, "size" | "read">,
   offset: number,
 ): AsyncGenerator<{ readonly offset: number; readonly content: Bytes }> {
   const read = (at: number): Promise<Bytes> | undefined => {
@@ -180,9 +194,34 @@ async function* blocks(
     next.catch(() => undefined);
     return next;
   };
-  for (let at = offset, next = read(at); next !== undefined; at += BLOCK_BYTES) {
+  let next = read(offset);
+  for (let at = offset; next !== undefined; at += BLOCK_BYTES) {
     const content = await next;
-    next = read(at + BLOCK_BYTES);
+    next = at === offset ? undefined : read(at + BLOCK_BYTES);
     yield { offset: at, content };
+    if (at === offset) next = read(at + BLOCK_BYTES);
+  }
+}
+
+/** Work of which so much goes on at once; the rest waits its turn. */
+class Turns {
+  readonly #most: number;
+  readonly #waiting: (() => void)[] = [];
+  #busy = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  async run<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#busy >= this.#most) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#busy += 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#busy -= 1;
+      else next();
+    }
   }
 }

@@ -3,6 +3,7 @@ import { CreditWindow } from "../../protocol/credit.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../protocol/errors.ts";
 import { FileIntake } from "../../protocol/file-intake.ts";
 import type { MemberId } from "../../protocol/ids.ts";
+import { LINK } from "../../protocol/limits.ts";
 import type { FileOffer } from "../../protocol/offer.ts";
 import type { Primitives } from "../../protocol/primitives.ts";
 import {
@@ -38,6 +39,8 @@ const ERROR_OF: Readonly<Record<StopReason, ErrorCode | undefined>> = {
   refused: "file-unknown",
 };
 
+/** Without a byte more, whatever the reason: nobody keeps a place for ever. */
+const GIVE_UP_MS = LINK.giveUpMs;
 /** Without any sign of a stream that was asked for; a chunk on a slow link takes a quarter of that. */
 const STALL_MS = 60_000;
 const RETRY_FIRST_MS = 100;
@@ -54,6 +57,7 @@ export class Transfer {
   /** What was verified last, on its way to the disk while the next is verified. */
   #writing: Promise<void> = Promise.resolve();
   #stored = 0;
+  #grewAt: number;
   #stream: StreamId | undefined;
   #failure: TunnelError | undefined;
   #wake = (): void => undefined;
@@ -63,6 +67,7 @@ export class Transfer {
     this.#options = options;
     this.#intake = new FileIntake(options.primitives, options.offer);
     this.#window = new CreditWindow(now);
+    this.#grewAt = now;
     this.#rate = new Rate(now);
   }
 
@@ -91,6 +96,8 @@ export class Transfer {
 
   arrived(event: StreamEvent): void {
     this.#events.push(event);
+    // From here on its number may name another stream: what comes under it is not for this one.
+    if (event.t === "stop" || (event.t === "chunk" && event.final)) this.#stream = undefined;
     this.#wake();
   }
 
@@ -176,6 +183,7 @@ export class Transfer {
     const now = clock.now();
     this.#rate.add(received - this.#stored, now);
     this.#stored = received;
+    this.#grewAt = now;
     const bytes = this.#window.taken(price, now, share(this));
     if (bytes > 0 && this.#stream !== undefined && !this.#intake.isComplete)
       port.stream({ t: "credit", stream: this.#stream, bytes });
@@ -227,7 +235,9 @@ export class Transfer {
   /** @throws {TunnelError} file-sender-left, or why it was ended from outside */
   #assertPossible(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    const { port, owner } = this.#options;
+    const { port, owner, clock } = this.#options;
+    if (!this.#intake.isComplete && clock.now() - this.#grewAt >= GIVE_UP_MS)
+      throw new TunnelError("file-stalled");
     if (!this.#intake.isComplete && !port.isMember(owner)) throw new TunnelError("file-sender-left");
   }
 

@@ -129,10 +129,18 @@ function readGitNames(draft: Draft, text: string): void {
   if (text.startsWith('"')) setPaths(draft, stripped(first?.name), stripped(second?.name));
 }
 
+/** git writes a name four times at most: `diff`, `rename` or `copy`, and the two sides. */
+const MAX_NAMES = 8;
+
+function addName(draft: Draft, name: string): void {
+  if (draft.names.size < MAX_NAMES) draft.names.add(name);
+  else draft.isMalformed ||= !draft.names.has(name);
+}
+
 function setPaths(draft: Draft, oldPath: string | undefined, newPath: string | undefined): void {
   draft.oldPath = oldPath;
   draft.newPath = newPath;
-  for (const name of [oldPath, newPath]) if (name !== undefined) draft.names.add(name);
+  for (const name of [oldPath, newPath]) if (name !== undefined) addName(draft, name);
 }
 
 type Header = (draft: Draft, value: string) => void;
@@ -193,20 +201,20 @@ function pathHeader(draft: Draft, value: string, known: string | undefined): str
   const pathname = stripped(name);
   if (name === undefined || pathname === undefined) {
     draft.isMalformed = true;
-    if (name !== undefined) draft.names.add(name);
+    if (name !== undefined) addName(draft, name);
     return known;
   }
   if (known !== undefined && known !== pathname) draft.isMalformed = true;
   // What a program that strips nothing would take: only where the first part is not one of git's own.
-  if (!/^[abciow]\//.test(name)) draft.names.add(name);
-  draft.names.add(pathname);
+  if (!/^[abciow]\//.test(name)) addName(draft, name);
+  addName(draft, pathname);
   return pathname;
 }
 
 function moved(draft: Draft, change: "copied" | "renamed", side: "oldPath" | "newPath", value: string): void {
   const name = readName(value)?.name;
   if (name === undefined || name === "") draft.isMalformed = true;
-  else draft.names.add(name);
+  else addName(draft, name);
   draft.change = change;
   draft[side] = name;
 }

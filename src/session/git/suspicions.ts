@@ -42,7 +42,13 @@ function isEqual(one: Suspicion, other: Suspicion): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
+/** No path of a project is as long, or as deep. */
+const MAX_NAME = 4_096;
+const MAX_DEPTH = 64;
+
 function pathSuspicions(name: string): Suspicion[] {
+  if (name.length > MAX_NAME || name.split(/[\\/]/, MAX_DEPTH + 1).length > MAX_DEPTH)
+    return [{ kind: "malformed" }, { kind: "name" }];
   const segments = name.split(/[\\/]/);
   const found: Suspicion[] = [];
   if (/^(?:[\\/]|[a-z]:)/i.test(name) || segments.includes("..")) found.push({ kind: "outside" });
@@ -57,7 +63,7 @@ function pathSuspicions(name: string): Suspicion[] {
 function collisions({ names }: PatchFile, seen: Map<string, string>): Suspicion[] {
   let collides = false;
   for (const name of names) {
-    const folded = name.split("/").map(foldedSegment).join("/");
+    const folded = name.slice(0, MAX_NAME).split("/", MAX_DEPTH).map(foldedSegment).join("/");
     const before = seen.get(folded);
     if (before !== undefined && before !== name) collides = true;
     seen.set(folded, name);
