@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Agent, closeAgents, REVISION, unfenced, type Era, type Payload } from "./support/agent.ts";
+import {
+  Agent,
+  besideEndpoint,
+  closeAgents,
+  REVISION,
+  unfenced,
+  type Era,
+  type Payload,
+} from "./support/agent.ts";
 import { until } from "./support/processes.ts";
 
 /** One conversation from the invite to the end, over stdio, against the built file. */
@@ -210,7 +218,7 @@ describe.each<[Era, Era]>([
     expect([host.stderr, guest.stderr]).toEqual(["", ""]);
     const left = (): string[] => [...host.box.left(), ...guest.box.left()];
     // While they run there is the private folder of the local endpoint.
-    expect(left().filter((file) => !/tunnel-mcp-\d+$/.test(file))).toEqual([]);
+    expect(besideEndpoint(left())).toEqual([]);
     await Promise.all([host.client.close(), guest.client.close()]);
     await until("nothing is left", () => left().length === 0);
   });

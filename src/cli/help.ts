@@ -61,13 +61,13 @@ Environment, all optional:
   TUNNEL_DOH                      on (default), or off: DNS-over-HTTPS
   TUNNEL_STANDBY                  on (default), or off: a spare tunnel while others are in
   TUNNEL_CONTEXT                  on (default), or off: tell repository, commit, client
-  TUNNEL_UNATTENDED               1: clients need not ask a human before a file is received
+  TUNNEL_UNATTENDED               1: no human has to confirm that a file is received
   TUNNEL_IDLE_MINUTES             an idle tunnel closes after this (default: 30)
   TUNNEL_INVITE_MINUTES           an unused link expires after this (default: 10)
   TUNNEL_SKIP_REACHABILITY_CHECK  1: hand out the link without waiting for its name
   TUNNEL_SAVE_ROOTS               more folders in which received files may be saved
   TUNNEL_SHARE_ROOTS              more folders from which files may be shared
-  TUNNEL_SHARE_ALLOW              files that may be shared although they look like a secret
+  TUNNEL_SHARE_ALLOW              files to share although they look like a secret
   TUNNEL_CHANNEL                  on, or off (default): wake Claude Code through a channel
   TUNNEL_SKILLS_DIR               skills folder for install-skill
 `;

@@ -68,7 +68,7 @@ test("the help fits a terminal and names every command and variable", () => {
   const source = readFileSync(new URL("../../src/cli/env.ts", import.meta.url), "utf8");
   const variables = new Set(source.match(/TUNNEL_[A-Z_]+/g));
   expect(new Set(text.match(/TUNNEL_[A-Z_]+/g))).toEqual(variables);
-  expect(variables.size).toBe(13);
+  expect(variables.size).toBe(18);
   expect(text).toContain("  claude mcp add tunnel -- node /opt/tunnel-mcp.cjs\n");
 });
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Agent, closeAgents } from "../support/agent.ts";
+import { Agent, besideEndpoint, closeAgents } from "../support/agent.ts";
 import { completeLines } from "../support/lines.ts";
 import { accepts, until, gone } from "../support/processes.ts";
 
@@ -53,7 +53,7 @@ it("a whole session runs through the proxy, and nothing is left of it", async ()
   expect(end.ended).toMatchObject({ cause: "closed-by-host" });
   await gone(start.pid);
   await until("nothing listens any more", async () => !(await accepts(start.proxyPort)));
-  expect([host.box.left(), host.stderr]).toEqual([[], ""]);
+  expect([besideEndpoint(host.box.left()), host.stderr]).toEqual([[], ""]);
 });
 
 it("a cloudflared that ends is replaced, and the agent is told with the new invite to pass on", async () => {
@@ -84,7 +84,7 @@ it("a cloudflared that ends is replaced, and the agent is told with the new invi
     pendingInvites: [{ claimed: false }],
   });
   await host.call("tunnel_close");
-  expect(host.box.left()).toEqual([]);
+  expect(besideEndpoint(host.box.left())).toEqual([]);
 });
 
 it("a spare tunnel is kept while somebody is in, unless it is switched off", async () => {
@@ -103,7 +103,7 @@ it("a spare tunnel is kept while somebody is in, unless it is switched off", asy
   });
   await host.call("tunnel_close");
   for (const line of completeLines(state)) await gone(startSchema.parse(JSON.parse(line)).pid);
-  expect(host.box.left()).toEqual([]);
+  expect(besideEndpoint(host.box.left())).toEqual([]);
 
   const single = join(guest.box.root, "single");
   const without = await startHost({ FAKE_CF_STATE: single, TUNNEL_STANDBY: "off" });
@@ -123,7 +123,7 @@ describe("each way in which cloudflared fails has its own code, and leaves nothi
   ])("%s is %s", async (mode, code) => {
     const host = await startHost({ FAKE_CF_MODE: mode, FAKE_CF_READY_MS: "60000" });
     expect(await host.refused("tunnel_open", { goal: "x" })).toMatchObject({ code });
-    expect(host.box.left()).toEqual([]);
+    expect(besideEndpoint(host.box.left())).toEqual([]);
     expect(await host.call("tunnel_status")).toMatchObject({ status: "idle" });
     // Another transport is a way out at once.
     expect(await host.call("tunnel_open", { goal: "x", transport: "direct" })).toMatchObject({
@@ -138,6 +138,6 @@ describe("each way in which cloudflared fails has its own code, and leaves nothi
     const host = await startHost({ TUNNEL_CLOUDFLARED: path });
     expect(await host.refused("tunnel_open", { goal: "x" })).toMatchObject({ code: "cloudflared-missing" });
     expect(existsSync(path)).toBe(path === process.execPath);
-    expect(host.box.left()).toEqual([]);
+    expect(besideEndpoint(host.box.left())).toEqual([]);
   });
 });

@@ -118,10 +118,9 @@ describe("the end of a server", () => {
     expect(box.left()).toEqual([]);
     expect(server.stderr()).toBe("");
     // Whatever stands on standard output is JSON-RPC.
-    expect(server.lines.map((line) => (JSON.parse(line) as { jsonrpc: string }).jsonrpc)).toEqual([
-      "2.0",
-      "2.0",
-    ]);
+    const versions = server.lines.map((line) => (JSON.parse(line) as { jsonrpc: string }).jsonrpc);
+    expect(versions.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(versions)).toEqual(new Set(["2.0"]));
   });
 
   it("in the middle of an opening", async () => {

@@ -145,6 +145,11 @@ export interface Sandbox {
   remove(): void;
 }
 
+/** Without the private folder of the local endpoint, which is there while a server with a tunnel runs. */
+export function besideEndpoint(files: readonly string[]): string[] {
+  return files.filter((file) => !/tunnel-mcp-\d+$/.test(file));
+}
+
 export function sandbox(env: Record<string, string> = {}): Sandbox {
   const root = mkdtempSync(join(tmpdir(), "tunnel-e2e-"));
   const places = { TMPDIR: "tmp", XDG_CACHE_HOME: "cache", HOME: "home" };

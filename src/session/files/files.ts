@@ -61,7 +61,7 @@ export interface Offered {
 interface Running {
   readonly transfer: Transfer;
   isAttended: boolean;
-  /** A notice has told how it ended: asked again, it begins anew. */
+  /** A notice has told that it failed: asked again, it begins anew. */
   isTold: boolean;
   outcome: Extract<DownloadState, { name: "done" | "failed" }> | undefined;
 }
@@ -244,7 +244,8 @@ export class Files {
       );
       running.outcome = outcome;
       if (running.isAttended) return;
-      running.isTold = true;
+      // What failed begins anew; what is there is there.
+      running.isTold = outcome.name === "failed";
       notify(noticeOf(outcome, { fileId, offer: entry.offer, target }));
     };
     const over = end();

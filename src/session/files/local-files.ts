@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { statfs } from "node:fs/promises";
+import { lstat, statfs } from "node:fs/promises";
 import path from "node:path";
 import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
 import { FILE } from "../../protocol/limits.ts";
@@ -114,6 +114,12 @@ export class LocalFiles {
       commit: (sha256) => file.commit(sha256),
       abort: () => file.abort(),
     };
+  }
+
+  /** Whether a file of this size lies there. */
+  async isThere(target: string, size: number): Promise<boolean> {
+    const found = await lstat(target).catch(() => undefined);
+    return found?.isFile() === true && found.size === size;
   }
 
   /** What a received patch would do here, as far as that can be told; it is never applied. */

@@ -63,7 +63,11 @@ export async function fetchFile(
   const { entry } = files.find(fileId);
   const target = await localFiles.targetOf(savePath);
   const known = files.current(fileId, target);
-  if (known !== undefined) return { download: known, isNew: false };
+  if (known !== undefined) {
+    const isGone = known.state.name === "done" && !(await localFiles.isThere(target, known.offer.size));
+    if (!isGone) return { download: known, isNew: false };
+    files.forget(known);
+  }
   const download = await files.receive(fileId, target, () =>
     localFiles.sink(savePath, overwrite, entry.offer.size),
   );
