@@ -214,13 +214,13 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
   for (const token of tokens) {
     if (token.kind === "positional") {
       if (positionals.length === maxPositionals)
-        return { ok: false, message: `unexpected argument ${token.value}` };
+        return { ok: false, message: `unexpected argument ${quoted(token.value)}` };
       positionals.push(token.value);
       continue;
     }
     if (token.kind === "option-terminator") continue;
     const { name, rawName, value, inlineValue } = token;
-    if (!Object.hasOwn(types, name)) return { ok: false, message: `unknown option ${rawName}` };
+    if (!Object.hasOwn(types, name)) return { ok: false, message: `unknown option ${quoted(rawName)}` };
     if (types[name] === "boolean") {
       if (value !== undefined) return { ok: false, message: `${rawName} takes no value` };
       values.set(name, true);
@@ -234,4 +234,9 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
     values.set(name, typeof before === "string" ? `${before},${value}` : value);
   }
   return { ok: true, values, positionals };
+}
+
+/** What was typed, unless it may be a link: whoever looks at the screen could use it. */
+function quoted(typed: string): string {
+  return /^wss?:|#1\./i.test(typed) ? "(a link)" : typed;
 }

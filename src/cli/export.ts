@@ -10,6 +10,7 @@ import { saveText } from "../session/transcript/save.ts";
 import { verifyTranscript } from "../session/transcript/verify.ts";
 import type { Output } from "./output.ts";
 import { readTranscript } from "./transcript.ts";
+import { ownServers } from "../control/choose.ts";
 import { serverOf, tunnelsOf, type ServerSearch } from "./wake.ts";
 
 export interface ExportRequest {
@@ -62,7 +63,8 @@ function formatOf({ format, out }: ExportRequest): "json" | "markdown" {
 async function askedFor(options: ExportOptions): Promise<TranscriptDocument | undefined> {
   const { request, clock, output } = options;
   const { tunnelId } = request;
-  const server = await serverOf(options, tunnelId);
+  // What was said in another project is not given to whoever asks in this one.
+  const server = await serverOf(options, tunnelId, ownServers);
   try {
     const question = { action: "transcript", input: { tunnelId }, result: transcriptSchema };
     const { document } = await ask(server, question, clock);

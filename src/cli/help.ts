@@ -40,7 +40,7 @@ Usage: tunnel-mcp [command]
     --out FILE          write a new file instead
     --json, --markdown  as which of both (default: Markdown)
   wake                  wait until something unread is there; reads nothing
-    --tunnel ID         which tunnel (default: those of this session or folder)
+    --tunnel ID         which (default: of this session or folder, else all there are)
     --timeout SECONDS   give up after this
     --watch             go on, with a line whenever something has come
   --help, -h            show this text

@@ -12,7 +12,7 @@ export interface TranscriptCommand {
 }
 
 /** More than any transcript can have, and little enough to be read at once. */
-const MAX_FILE_BYTES = 256 * 1024 * 1024;
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
 /** Lines of what is wrong: after so many the rest says nothing new. */
 const MAX_WRONG = 20;
 
@@ -20,15 +20,18 @@ const MAX_WRONG = 20;
 export async function readTranscript(file: string): Promise<TranscriptDocument> {
   const unreadable = (detail: string): TunnelError => new TunnelError("transcript-invalid", { detail });
   try {
-    const { size } = await stat(file);
+    const found = await stat(file);
+    const { size } = found;
+    // Reading a pipe or a device may never end.
+    if (!found.isFile()) throw unreadable(found.isDirectory() ? "it is a folder" : "it is no file");
     if (size > MAX_FILE_BYTES) throw unreadable("the file is too large");
     return parseTranscript(await readFile(file, "utf8"));
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT")
-      throw unreadable("there is no such file");
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "EISDIR")
-      throw unreadable("it is a folder");
-    throw thrown;
+    const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : undefined;
+    if (thrown instanceof TunnelError || code === undefined) throw thrown;
+    if (code === "ENOENT") throw unreadable("there is no such file");
+    if (code === "EACCES" || code === "EPERM") throw unreadable("it may not be read");
+    throw unreadable(`it cannot be read (${code})`);
   }
 }
 

@@ -94,6 +94,7 @@ async function askWait(
 export async function serverOf(
   options: ServerSearch & { readonly clock: Clock },
   tunnelId: string | undefined,
+  choose: typeof likelyServers = likelyServers,
 ): Promise<Descriptor> {
   const { folders, platform, clock } = options;
   const all = await readDescriptors(folders, platform);
@@ -101,12 +102,21 @@ export async function serverOf(
     for (const server of all) if ((await tunnelsOf(server, tunnelId, clock)).length > 0) return server;
     throw new TunnelError(all.length === 0 ? "no-server" : "tunnel-unknown");
   }
-  const likely = likelyServers(all, await resolved(options.identity));
+  if (all.length === 0) throw new TunnelError("no-server");
+  const likely = choose(all, await resolved(options.identity));
   const [only] = likely;
-  if (only === undefined) throw new TunnelError("no-server");
-  if (likely.length === 1) return only;
-  const ids = await Promise.all(likely.map((server) => tunnelsOf(server, undefined, clock)));
-  throw new TunnelError("server-ambiguous", { detail: ids.flat().join(", ") });
+  if (only !== undefined && likely.length === 1) return only;
+  // None of them, or several: those that answer can be named.
+  const asked = await Promise.all(
+    (only === undefined ? all : likely).map(async (server) => ({
+      server,
+      ids: await tunnelsOf(server, undefined, clock),
+    })),
+  );
+  const answering = asked.filter(({ ids }) => ids.length > 0);
+  const [one] = answering;
+  if (only !== undefined && one !== undefined && answering.length === 1) return one.server;
+  throw new TunnelError("server-ambiguous", { detail: answering.flatMap(({ ids }) => ids).join(", ") });
 }
 
 /** Ids of the open tunnels of a server, or the one asked for if it has it; of one that does not answer, none. */

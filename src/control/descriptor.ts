@@ -1,4 +1,5 @@
 import { readdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import { isPrivate } from "../runtime/private-directory.ts";
@@ -59,12 +60,31 @@ export async function readDescriptors(
   const found: Descriptor[] = [];
   for (const folder of folders) {
     for (const pid of await pidsIn(folder, platform)) {
-      if (!isRunning(pid)) continue;
       const descriptor = await readDescriptor(descriptorIn(folder, pid, platform), platform);
-      if (descriptor?.pid === pid) found.push(descriptor);
+      if (descriptor?.pid !== pid) continue;
+      // In another container the number means nothing, but the socket answers.
+      if (isRunning(pid) || (await isListening(descriptor.endpoint))) found.push(descriptor);
     }
   }
   return found;
+}
+
+/** What a server leaves in its folder: the number of its process comes first. */
+const LEFT = /^([1-9]\d{0,9})(?:\.json(?:\.part)?|-[\w-]+\.sock)$/;
+const ANSWER_MS = 500;
+
+/** Whether a server listens there: a process of another container, whose number says nothing here, does. */
+function isListening(endpoint: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(endpoint);
+    const end = (isThere: boolean): void => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    // Whoever is too busy to answer is there.
+    socket.setTimeout(ANSWER_MS, () => end(true));
+    socket.once("connect", () => end(true)).once("error", () => end(false));
+  });
 }
 
 /** Removes what servers that were killed have left in a folder of our own. */
@@ -72,9 +92,13 @@ export async function removeStale(
   folder: string,
   isRunning: (pid: number) => boolean = processIsRunning,
 ): Promise<void> {
-  for (const name of await namesIn(folder)) {
-    const pid = /^([1-9]\d{0,9})(?:\.json(?:\.part)?|-[\w-]+\.sock)$/.exec(name)?.[1];
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, name), { force: true });
+  const names = await namesIn(folder);
+  for (const name of names) {
+    const pid = LEFT.exec(name)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    const sockets = names.filter((one) => one.startsWith(`${pid}-`) && one.endsWith(".sock"));
+    const answers = await Promise.all(sockets.map((socket) => isListening(join(folder, socket))));
+    if (!answers.includes(true)) await rm(join(folder, name), { force: true });
   }
 }
 

@@ -169,7 +169,7 @@ export const ERRORS = {
     retryable: true,
   },
   "server-ambiguous": {
-    message: "several servers have tunnels, and nothing tells which one is meant",
+    message: "there are servers with tunnels, and nothing tells which one is meant",
     next: "Run it again with --tunnel and one of the listed tunnels.",
     retryable: false,
   },

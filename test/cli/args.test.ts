@@ -107,6 +107,8 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["open --goal x --invites two", "--invites must be a number from 1 to 63"],
   ["open --goal x --transport pigeon", "--transport must be direct or cloudflared"],
   ["join one two", "unexpected argument two"],
+  ["open --goal x wss://h/t/r#1.secret.h", "unexpected argument (a link)"],
+  ["open --goal=x --wss://h/t/r#1.secret.h", "unknown option (a link)"],
   ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join"],
   ["install-skill --client cursor", "unknown option --client"],
   [

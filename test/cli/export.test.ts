@@ -61,12 +61,12 @@ async function talked(goal = "align the API") {
   return { hosting, joined, id: joined.tunnelId };
 }
 
-async function run(request: Partial<ExportRequest> = {}, folders = [join(root, "control")]) {
+async function run(request: Partial<ExportRequest> = {}, folders = [join(root, "control")], place = root) {
   const output = recorder();
   const code = await exportTranscript({
     folders,
     platform,
-    identity: { session: undefined, place: root },
+    identity: { session: undefined, place },
     request: { file: undefined, tunnelId: undefined, out: undefined, format: undefined, ...request },
     clock: systemClock,
     output,
@@ -140,6 +140,13 @@ describe("the transcript of a running tunnel", () => {
     expect((await run({ tunnelId: hosting.tunnelId })).out).toContain("- Entries: none\n");
   });
 
+  test("is not given to whoever asks in another folder, unless they name the tunnel", async () => {
+    const { id } = await talked();
+    const folders = [join(root, "control")];
+    await expect(run({}, folders, tmpdir())).rejects.toMatchObject({ code: "server-ambiguous", detail: id });
+    expect((await run({ tunnelId: id }, folders, tmpdir())).code).toBe(0);
+  });
+
   test("needs a server of this user", async () => {
     await expect(run()).rejects.toMatchObject({ code: "no-server" });
   });
@@ -154,4 +161,21 @@ test("a saved one that was touched is shown as what it is, also as JSON", async 
     const { code, err } = await run({ file, format }, []);
     expect([format, code, err]).toEqual([format, 1, expect.stringContaining("is not verified")]);
   }
+});
+
+describe("a file that is no transcript", () => {
+  test("may have millions of entries and is refused at once", async () => {
+    const file = join(root, "big.json");
+    writeFileSync(file, `{"entries":[${"{},".repeat(2_000_000)}{}]}`);
+    await expect(run({ file }, [])).rejects.toMatchObject({
+      code: "transcript-invalid",
+      detail: "it has too many entries",
+    });
+  });
+
+  test("is a folder, a device or a pipe, which may never end, and is not read", async () => {
+    await expect(run({ file: root }, [])).rejects.toMatchObject({ detail: "it is a folder" });
+    if (platform === "win32") return;
+    await expect(run({ file: "/dev/zero" }, [])).rejects.toMatchObject({ detail: "it is no file" });
+  });
 });

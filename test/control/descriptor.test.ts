@@ -8,6 +8,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -108,4 +110,21 @@ describe("what a killed server has left", () => {
     await removeStale(folder, isRunning);
     expect(readdirSync(folder).toSorted()).toEqual(["8-cd34.sock", "8.json", "9", "notes.txt"]);
   });
+
+  it.skipIf(!POSIX)(
+    "stays, and is found, when somebody listens there whose number means nothing here, as in another container (sockets of POSIX)",
+    async () => {
+      const endpoint = join(folder, "7-ab12.sock");
+      leave("7.json", descriptor(7, { endpoint }));
+      const server = createServer().listen(endpoint);
+      await once(server, "listening");
+      const isRunning = (): boolean => false;
+      await removeStale(folder, isRunning);
+      expect(readdirSync(folder).toSorted()).toEqual(["7-ab12.sock", "7.json"]);
+      expect((await readDescriptors([folder], platform, isRunning)).map(({ pid }) => pid)).toEqual([7]);
+      await new Promise<void>((resolve) => void server.close(() => resolve()));
+      await removeStale(folder, isRunning);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
 });

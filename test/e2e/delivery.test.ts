@@ -20,6 +20,8 @@ it("a listen that was cancelled while it waited loses nothing, and nothing comes
   await guest.call("tunnel_status");
   abort.abort("the human pressed escape");
   await expect(waiting).rejects.toThrow(/escape|abort/i);
+  // Answered after the cancellation has arrived, on the same line.
+  await guest.call("tunnel_status");
   await host.call("tunnel_say", { text: "after the cancellation" });
   const { messages } = await guest.call("tunnel_listen");
   expect(texts(messages)).toEqual(["after the cancellation"]);

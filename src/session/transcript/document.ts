@@ -81,12 +81,27 @@ export function toJson(document: TranscriptDocument): string {
 
 /** @throws {TunnelError} transcript-invalid: not a transcript of this version, naming where it differs first */
 export function parseTranscript(json: string): TranscriptDocument {
-  const parsed = transcript.safeParse(readJson(json));
+  const value = readJson(json);
+  // A schema looks at every item of a list before it counts them, and a stranger's file may have millions.
+  if (hasTooMany(value)) throw new TunnelError("transcript-invalid", { detail: "it has too many entries" });
+  const parsed = transcript.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const path = (issue?.path ?? []).map(String).join(".").slice(0, 100);
   throw new TunnelError("transcript-invalid", path === "" ? {} : { detail: `at ${ascii7(path)}` });
 }
+
+function hasTooMany(value: unknown): boolean {
+  const listed = lists.safeParse(value);
+  if (!listed.success) return false;
+  const { entries, start } = listed.data;
+  return (
+    (entries?.length ?? 0) > ROOM.maxTranscriptEntries || (start?.members?.length ?? 0) > ROOM.maxMembers
+  );
+}
+
+const list = z.optional(z.custom<readonly unknown[]>((value) => Array.isArray(value)));
+const lists = z.looseObject({ entries: list, start: z.optional(z.looseObject({ members: list })) });
 
 /** The names of unknown keys are a stranger's. */
 function ascii7(text: string): string {
