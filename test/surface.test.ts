@@ -40,7 +40,7 @@ const TOOLS = [
     "Receive a file",
     [false, true, false, true],
     ["fileId", "savePath"],
-    ["overwrite", "waitMs", "tunnelId"],
+    ["overwrite", "waitMs", "cancel", "tunnelId"],
   ],
   ["tunnel_status", "Status", [false, false, true, false], [], ["tunnelId", "saveTranscript"]],
   ["tunnel_close", "Close or leave", [false, true, true, true], [], ["summary", "tunnelId"]],

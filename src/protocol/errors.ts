@@ -331,7 +331,7 @@ export const ERRORS = {
   },
   "transfer-limit": {
     message: "as many files as allowed are being received at once",
-    next: "Wait until one is done (tunnel_status shows them), then call again.",
+    next: "Wait until one is done (tunnel_status shows them) or end one with `cancel`, then call again.",
     retryable: true,
   },
   "share-limit": {

@@ -259,6 +259,22 @@ describe("a file on its way", () => {
     expect(listing(ben)).toEqual(["g.bin"]);
   });
 
+  it("that is on its way in the background can be ended, and leaves nothing", async () => {
+    const { ana, ben, crossing } = await twoOnAWire();
+    put(ana, "a.bin", contentOf(MB));
+    const { fileId } = await offer(ana, { path: "a.bin" }, ben);
+    holdAfter(crossing, "toGuest", MB / 10);
+    const args = { fileId, savePath: "b.bin" };
+    expect(await ben.call("tunnel_receive", { ...args, waitMs: 0 })).toMatchObject({ status: "receiving" });
+    expect(await ben.call("tunnel_receive", { ...args, cancel: true })).toMatchObject({
+      status: "cancelled",
+    });
+    expect(await code(ben, "tunnel_receive", { ...args, cancel: true })).toBe("file-unknown");
+    release(crossing);
+    expect(await ben.call("tunnel_receive", args)).toMatchObject({ status: "received" });
+    expect(Buffer.compare(read(ben, "b.bin"), contentOf(MB))).toBe(0);
+  });
+
   it("is one of four at most that one side receives at once", async () => {
     const { ana, ben, crossing } = await twoOnAWire();
     const ids: string[] = [];

@@ -87,6 +87,17 @@ async function resultOf(tunnel: OpenTunnel, download: Download, call: ToolCall):
   };
 }
 
+/** @throws {TunnelError} file-unknown when nothing of it is on its way there */
+async function cancelled(tunnel: OpenTunnel, fileId: string, target: string): Promise<Payload> {
+  const download = tunnel.files.current(fileId, target);
+  if (download?.state.name !== "receiving") throw new TunnelError("file-unknown");
+  download.attend(true);
+  await download.cancel();
+  tunnel.files.forget(download);
+  const { tunnelId, inbox } = tunnel;
+  return { status: "cancelled", tunnelId, fileId, savePath: target, unread: inbox.unread };
+}
+
 export const receiveTool = defineTool({
   name: "tunnel_receive",
   title: "Receive a file",
@@ -112,11 +123,13 @@ export const receiveTool = defineTool({
       .describe(
         `How long to wait for it, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; it goes on afterwards.`,
       ),
+    cancel: z.boolean().optional().describe("End the transfer of this file to there; nothing of it stays."),
     tunnelId,
   }),
-  async run({ fileId, savePath, overwrite, waitMs, tunnelId: id }, call) {
+  async run({ fileId, savePath, overwrite, waitMs, cancel, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
+    if (cancel === true) return cancelled(tunnel, fileId, await call.sessions.localFiles.targetOf(savePath));
     const request = { fileId, savePath, overwrite: overwrite === true };
     const { download, isNew } = await fetchFile(tunnel.files, call.sessions.localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
