@@ -166,8 +166,8 @@ export const FILE = {
   /** Streams that one member serves at once, further ones are told to come again: one file for a room of many. */
   maxServed: 16,
   /**
-   * What a receiver lets come unasked: as much as it took in during the last half second. So a fast link is full and on a
-   * slow one a message waits half a second behind a file at most.
+   * What a receiver lets come unasked: as much as it took in during the last half second. So a fast link is full, and on a
+   * slow one a message does not wait behind a file for longer than that, or than the least of it takes.
    */
   windowMs: 500,
   windowMinBytes: 2 * 128 * KIB,
