@@ -32,7 +32,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function descriptor(pid: number, more: Partial<Descriptor> = {}): Descriptor {
-  return { pid, endpoint: `/e/${pid}`, token: TOKEN, place: "/work", ...more };
+  return { pid, endpoint: `/e/${pid}`, token: TOKEN, place: "/projects", ...more };
 }
 
 function leave(name: string, content: unknown, mode = 0o600): void {

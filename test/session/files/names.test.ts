@@ -138,8 +138,8 @@ describe("the text of a path", () => {
   });
 
   test("relative ones begin at the working directory, absolute ones stay", () => {
-    expect(lexicalPath("a/./b.txt", "/work", POSIX)).toBe("/work/a/b.txt");
-    expect(lexicalPath("/data/b", "/work", POSIX)).toBe("/data/b");
+    expect(lexicalPath("a/./b.txt", "/projects", POSIX)).toBe("/projects/a/b.txt");
+    expect(lexicalPath("/data/b", "/projects", POSIX)).toBe("/data/b");
     expect(lexicalPath("a\\b.txt", "C:\\work", WINDOWS)).toBe("C:\\work\\a\\b.txt");
     expect(lexicalPath("d:/data/b", "C:\\work", WINDOWS)).toBe("d:\\data\\b");
   });
@@ -148,7 +148,7 @@ describe("the text of a path", () => {
     const piece = fc.constantFrom("..", ".", "a", "/", "\\", "C:", "~", "\0", "\\\\?\\", ":", " ", "con");
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 8 }), fc.boolean(), (pieces, windows) => {
-        const [flavour, cwd] = windows ? [WINDOWS, "C:\\work\\here"] : [POSIX, "/work/here"];
+        const [flavour, cwd] = windows ? [WINDOWS, "C:\\work\\here"] : [POSIX, "/projects/here"];
         const given = pieces.join("");
         if (code(given, flavour) === "path-invalid" || flavour.path.isAbsolute(given)) return;
         expect(isWithin(cwd, lexicalPath(given, cwd, flavour), flavour)).toBe(true);
@@ -158,7 +158,7 @@ describe("the text of a path", () => {
 
   function code(given: string, flavour: Flavour): string {
     try {
-      return lexicalPath(given, flavour.windows ? "C:\\work" : "/work", flavour);
+      return lexicalPath(given, flavour.windows ? "C:\\work" : "/projects", flavour);
     } catch (error) {
       return error instanceof TunnelError ? error.code : "other";
     }

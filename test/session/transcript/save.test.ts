@@ -41,7 +41,7 @@ describe("where a transcript is saved", () => {
     ["CLAUDE.md", "CLAUDE"],
     ["package.json", "package"],
   ])("%s is inside the working directory, under an ending of its own", (wanted, stem) => {
-    expect(stemOf(wanted, "/work", POSIX)).toBe(`/work/${stem}.transcript`);
+    expect(stemOf(wanted, "/projects", POSIX)).toBe(`/projects/${stem}.transcript`);
     expect(stemOf(wanted, "C:\\work", WINDOWS)).toBe(`C:\\work\\${stem.replaceAll("/", "\\")}.transcript`);
   });
 
@@ -49,7 +49,7 @@ describe("where a transcript is saved", () => {
     "../talk",
     "a/../../talk",
     "/etc/talk",
-    "/work",
+    "/projects",
     ".",
     "",
     ".claude/commands/x",
@@ -60,7 +60,7 @@ describe("where a transcript is saved", () => {
     "~/talk",
     "x".repeat(5_000),
   ])("%j is refused", (wanted) => {
-    expect(codeOf(() => stemOf(wanted, "/work", POSIX))).toBe("transcript-not-saved");
+    expect(codeOf(() => stemOf(wanted, "/projects", POSIX))).toBe("transcript-not-saved");
   });
 
   it.each(["D:\\talk", "\\\\server\\share\\talk", "..\\talk", "talk:stream", ".claude\\x"])(
