@@ -150,13 +150,13 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "wake": {
       const { serverSearch, wake } = await import("./waking.ts");
-      const search = serverSearch(env, identityOf(env, process.cwd()));
+      const search = serverSearch(env, identityOf(env, host.cwd));
       const { tunnelId, timeoutMs } = command;
       return wake({ ...search, tunnelId, timeoutMs, clock, output });
     }
     case "wake-watch": {
       const { serverSearch, wakeWatch } = await import("./waking.ts");
-      const search = serverSearch(env, identityOf(env, process.cwd()));
+      const search = serverSearch(env, identityOf(env, host.cwd));
       const ending = new AbortController();
       onShutdown(async () => ending.abort());
       await wakeWatch({ ...search, tunnelId: command.tunnelId, clock, output, signal: ending.signal });

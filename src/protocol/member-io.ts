@@ -4,25 +4,13 @@ import type { ErrorCode, TunnelError } from "./errors.ts";
 import type { EndCause } from "./frames.ts";
 import type { StreamEvent } from "./streams.ts";
 import type { Entry } from "./transcript.ts";
+import type { WireEffect } from "./wire-effects.ts";
 
 /** What the guest's machine asks its driver to do. */
 export type MemberEffect =
   /** `origin` is the address to dial; the path is that of the room. */
   | { readonly type: "dial"; readonly connection: ConnectionId; readonly origin: string }
-  /** `bulk`: part of a file, which may wait for what is more urgent. */
-  | {
-      readonly type: "send";
-      readonly connection: ConnectionId;
-      readonly message: Bytes;
-      readonly bulk?: boolean;
-    }
-  /** `linger`: what was sent last has not been confirmed, and is to arrive if it can. */
-  | {
-      readonly type: "hangup";
-      readonly connection: ConnectionId;
-      readonly code: number;
-      readonly linger?: boolean;
-    }
+  | WireEffect
   /** This member's own arrival has its place in the room: it sees what the others see. */
   | { readonly type: "joined" }
   | { readonly type: "entry"; readonly entry: Entry }

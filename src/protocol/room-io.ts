@@ -6,23 +6,11 @@ import type { EndCause } from "./frames.ts";
 import type { MemberId } from "./ids.ts";
 import type { StreamEvent } from "./streams.ts";
 import type { Entry } from "./transcript.ts";
+import type { WireEffect } from "./wire-effects.ts";
 
 /** What the host's machine asks its driver to do. */
 export type RoomEffect =
-  /** `bulk`: part of a file, which may wait for what is more urgent. */
-  | {
-      readonly type: "send";
-      readonly connection: ConnectionId;
-      readonly message: Bytes;
-      readonly bulk?: boolean;
-    }
-  /** `linger`: what was sent last has not been confirmed, and is to arrive if it can. */
-  | {
-      readonly type: "hangup";
-      readonly connection: ConnectionId;
-      readonly code: number;
-      readonly linger?: boolean;
-    }
+  | WireEffect
   | { readonly type: "member"; readonly connection: ConnectionId }
   /** Reads nothing from it for so long: its member sends more than it may (E1). */
   | { readonly type: "pause"; readonly connection: ConnectionId; readonly ms: number }
