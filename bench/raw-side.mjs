@@ -3,8 +3,8 @@
  * has as many on their way at once, and a listener confirms every 32 of them with the smallest record.
  */
 import { WebSocket, WebSocketServer } from "ws";
-import { FrameCodec } from "../src/protocol/frames.ts";
-import { LINK, RECORD, RECORD_BUCKETS } from "../src/protocol/limits.ts";
+import { FrameCodec } from "../src/protocol/room/frames.ts";
+import { LINK, RECORD, RECORD_BUCKETS } from "../src/protocol/base/limits.ts";
 import { nodePrimitives } from "../src/runtime/primitives.ts";
 import { Ear, heardByAll, live, nextTurn, now, paced, serve, usage } from "./side.mjs";
 

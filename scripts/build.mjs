@@ -26,7 +26,7 @@ const LATER = new Map([
   // Everything but the server; the demo brings an MCP client.
   ["src/cli/commands.ts", "./commands.cjs"],
   // What asks a running server, and may run as long as it does.
-  ["src/cli/waking.ts", "./waking.cjs"],
+  ["src/cli/wake/waking.ts", "./waking.cjs"],
 ]);
 
 /** `import.meta.url` does not exist in CommonJS; this says the same. */

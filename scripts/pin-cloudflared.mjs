@@ -1,6 +1,6 @@
 /**
  * Pins a cloudflared release: downloads its assets, computes the SHA-256 of each asset and of the program in it, and
- * rewrites src/tunnel/release.ts. Needs the internet. Review the diff against the release notes before committing it.
+ * rewrites src/tunnel/cloudflared/release.ts. Needs the internet. Review the diff against the release notes before committing it.
  *
  *   node scripts/pin-cloudflared.mjs VERSION           rewrite
  *   node scripts/pin-cloudflared.mjs VERSION --check   compare only; exits 1 when something differs
@@ -13,7 +13,7 @@ import { createGunzip } from "node:zlib";
 import { build } from "esbuild";
 import * as prettier from "prettier";
 
-const TARGET = new URL("../src/tunnel/release.ts", import.meta.url);
+const TARGET = new URL("../src/tunnel/cloudflared/release.ts", import.meta.url);
 const ASSETS = {
   "linux-x64": "cloudflared-linux-amd64",
   "linux-arm64": "cloudflared-linux-arm64",
@@ -38,7 +38,7 @@ export const PINS: Readonly<Record<string, Pin>> = ${JSON.stringify(pins, null, 
 export async function pinOf(asset, bytes) {
   const assetSha256 = sha256(bytes);
   if (!asset.endsWith(".tgz")) return { asset, assetSha256, binarySha256: assetSha256 };
-  const { extractFile } = await load("../src/tunnel/archive.ts");
+  const { extractFile } = await load("../src/tunnel/cloudflared/archive.ts");
   const program = createHash("sha256");
   const archive = Readable.from([bytes]).pipe(createGunzip());
   for await (const chunk of extractFile(archive, "cloudflared", MAX_PROGRAM_BYTES)) program.update(chunk);
@@ -65,7 +65,7 @@ async function load(path) {
 async function main(version, check) {
   if (!/^\d{4}\.\d{1,2}\.\d{1,3}$/.test(version ?? ""))
     throw new Error("usage: pin-cloudflared.mjs VERSION [--check]");
-  const { assetUrl } = await load("../src/tunnel/pins.ts");
+  const { assetUrl } = await load("../src/tunnel/cloudflared/pins.ts");
   const pins = {};
   for (const [platform, asset] of Object.entries(ASSETS)) {
     const response = await fetch(assetUrl(version, asset));

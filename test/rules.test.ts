@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import * as limits from "../src/protocol/limits.ts";
+import * as limits from "../src/protocol/base/limits.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const specification = readFileSync(path.join(root, "docs/PROTOCOL.md"), "utf8");

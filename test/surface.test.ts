@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ERRORS } from "../src/protocol/errors.ts";
+import { ERRORS } from "../src/errors/tunnel-error.ts";
 import { Agent, closeAgents, type Era } from "./support/agent.ts";
 
 /** The surface that clients and skills rely on, word for word: changing it is a decision, never an accident. */

@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
-import { ROOM } from "../protocol/limits.ts";
+import { ROOM } from "../protocol/base/limits.ts";
 import type { Config } from "../session/config.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
-import type { ExportRequest } from "./export.ts";
+import type { ExportRequest } from "./transcript/export.ts";
 import { CLIENT_NAMES, isClientName } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
 

@@ -3,10 +3,10 @@
  * the server does not wait for what only a person at a terminal uses.
  */
 export { chat } from "./chat/chat.ts";
-export { demo } from "./demo.ts";
-export { doctor } from "./doctor.ts";
-export { realProbes } from "./doctor-probes.ts";
+export { demo } from "./demo/demo.ts";
+export { doctor } from "./doctor/doctor.ts";
+export { realProbes } from "./doctor/probes.ts";
 export { installSkill } from "./install-skill.ts";
-export { exportTranscript } from "./export.ts";
-export { verify } from "./transcript.ts";
+export { exportTranscript } from "./transcript/export.ts";
+export { verify } from "./transcript/verify.ts";
 export { setupHere } from "./setup/here.ts";

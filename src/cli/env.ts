@@ -2,9 +2,9 @@ import { statSync } from "node:fs";
 import { isIP } from "node:net";
 import path from "node:path";
 import type { Identity } from "../control/descriptor.ts";
-import { TunnelError } from "../protocol/errors.ts";
-import { ROOM } from "../protocol/limits.ts";
-import { isName } from "../protocol/text.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
+import { ROOM } from "../protocol/base/limits.ts";
+import { isName } from "../protocol/base/text.ts";
 import type { Config } from "../session/config.ts";
 import { publicOrigin } from "../tunnel/direct.ts";
 

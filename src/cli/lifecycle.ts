@@ -1,5 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
-import { TunnelError } from "../protocol/errors.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
 
 /** How long teardown may take before the process ends without it. */
 const BACKSTOP_MS = 5_000;

@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { TunnelError } from "../protocol/errors.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OpenTunnel, Sessions } from "../session/sessions.ts";
 

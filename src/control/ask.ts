@@ -1,6 +1,6 @@
 import { createConnection } from "node:net";
 import type * as z from "zod/mini";
-import { ERRORS, TunnelError, type ErrorCode } from "../protocol/errors.ts";
+import { ERRORS, TunnelError, type ErrorCode } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { answerSchema, MAX_ANSWER_BYTES, parseJson, readLine } from "./messages.ts";

@@ -1,7 +1,7 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { chmod, rm, rmdir } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
-import { asTunnelError, TunnelError } from "../protocol/errors.ts";
+import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { ensurePrivateDirectory } from "../runtime/private-directory.ts";
 import type { Sessions } from "../session/sessions.ts";

@@ -5,8 +5,8 @@ import {
   type StandardSchemaWithJSON,
 } from "@modelcontextprotocol/server";
 import * as z from "zod";
-import type { ClientProgram } from "../protocol/card.ts";
-import { asTunnelError, TunnelError } from "../protocol/errors.ts";
+import type { ClientProgram } from "../protocol/room/work-context.ts";
+import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { TunnelId } from "../session/handle.ts";
 import type { Sessions } from "../session/sessions.ts";

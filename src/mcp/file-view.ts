@@ -1,5 +1,5 @@
-import { toBase64url, toHex } from "../protocol/bytes.ts";
-import type { FileOffer } from "../protocol/offer.ts";
+import { toBase64url, toHex } from "../protocol/base/bytes.ts";
+import type { FileOffer } from "../protocol/files/offer.ts";
 import type { Download, DownloadState } from "../session/files/files.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
 import { errorView, type Payload } from "./result.ts";

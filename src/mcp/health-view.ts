@@ -1,4 +1,4 @@
-import type { LinkState } from "../protocol/member-io.ts";
+import type { LinkState } from "../protocol/guest/guest-io.ts";
 import type { PoolHealth } from "../session/hosting.ts";
 import { errorView, type Payload } from "./result.ts";
 import { seconds } from "./time.ts";

@@ -1,4 +1,4 @@
-import type { PendingInvite } from "../protocol/invites.ts";
+import type { PendingInvite } from "../protocol/host/invites.ts";
 import type { Invite } from "../session/issued-invites.ts";
 import { BOUNDS, shownBytes } from "./bounds.ts";
 import { SET_UP } from "./registration.ts";

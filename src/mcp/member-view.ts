@@ -1,6 +1,6 @@
-import type { Card } from "../protocol/card.ts";
-import type { MemberId } from "../protocol/ids.ts";
-import type { Presence } from "../protocol/participant.ts";
+import type { Card } from "../protocol/room/work-context.ts";
+import type { MemberId } from "../protocol/base/ids.ts";
+import type { Presence } from "../protocol/room/participant.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
 import { shownBytes, within } from "./bounds.ts";
 import type { Payload } from "./result.ts";

@@ -1,4 +1,4 @@
-import type { SystemEvent } from "../protocol/transcript.ts";
+import type { SystemEvent } from "../protocol/room/log.ts";
 import type { Batch, Delivered } from "../session/inbox.ts";
 import type { Notice, ReceivedFile, Reissued } from "../session/notice.ts";
 import type { ToolCall } from "./define-tool.ts";

@@ -1,4 +1,4 @@
-import type { PatchFacts } from "../protocol/offer.ts";
+import type { PatchFacts } from "../protocol/files/offer.ts";
 import type { InspectedFile, PatchInspection } from "../session/git/inspect-patch.ts";
 import { within } from "./bounds.ts";
 import type { Fence } from "./fence.ts";

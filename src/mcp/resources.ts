@@ -1,5 +1,5 @@
 import { type McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
-import { utf8Length } from "../protocol/text.ts";
+import { utf8Length } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OpenTunnel, Sessions } from "../session/sessions.ts";
 import { BOUNDS } from "./bounds.ts";

@@ -1,4 +1,4 @@
-import { SESSION } from "../protocol/limits.ts";
+import { SESSION } from "../protocol/base/limits.ts";
 import type { SessionEnd } from "../session/handle.ts";
 import type { Batch } from "../session/inbox.ts";
 import type { OpenTunnel } from "../session/sessions.ts";

@@ -1,7 +1,7 @@
 import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { callbackify } from "node:util";
-import { TunnelError } from "../protocol/errors.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
 import { isForbiddenDialAddress } from "./address.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH, type DohResolver } from "./doh.ts";
 

@@ -14,8 +14,8 @@ import {
   type KeyObject,
 } from "node:crypto";
 import nacl from "tweetnacl";
-import type { Bytes } from "../protocol/bytes.ts";
-import type { DhKeyPair, Primitives, SigningKeyPair } from "../protocol/primitives.ts";
+import type { Bytes } from "../protocol/base/bytes.ts";
+import type { DhKeyPair, Primitives, SigningKeyPair } from "../protocol/base/primitives.ts";
 
 const TAG_LENGTH = 16;
 

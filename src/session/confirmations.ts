@@ -1,4 +1,4 @@
-import { LINK } from "../protocol/limits.ts";
+import { LINK } from "../protocol/base/limits.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 /** Messages for which the far end has not said yet that it has them; each is waited for a moment and no longer. */

@@ -1,7 +1,7 @@
-import type { TunnelError } from "../protocol/errors.ts";
-import type { Witness } from "../protocol/evidence.ts";
-import type { MemberId } from "../protocol/ids.ts";
-import type { Presence, Utterance } from "../protocol/participant.ts";
+import type { TunnelError } from "../errors/tunnel-error.ts";
+import type { Witness } from "../protocol/room/audit-log.ts";
+import type { MemberId } from "../protocol/base/ids.ts";
+import type { Presence, Utterance } from "../protocol/room/participant.ts";
 import type { Files } from "./files/files.ts";
 import type { Inbox } from "./inbox.ts";
 

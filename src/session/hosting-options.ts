@@ -1,7 +1,7 @@
-import type { Card } from "../protocol/card.ts";
-import type { Primitives } from "../protocol/primitives.ts";
+import type { Card } from "../protocol/room/work-context.ts";
+import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/tunnel.ts";
+import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
 import type { TunnelId } from "./handle.ts";
 
 /** Everything that opening a tunnel needs, already checked. */

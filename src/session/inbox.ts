@@ -1,7 +1,7 @@
-import type { MemberId } from "../protocol/ids.ts";
-import { SESSION } from "../protocol/limits.ts";
-import { utf8Length } from "../protocol/text.ts";
-import { Transcript, type Entry, type SpokenEntry } from "../protocol/transcript.ts";
+import type { MemberId } from "../protocol/base/ids.ts";
+import { SESSION } from "../protocol/base/limits.ts";
+import { utf8Length } from "../protocol/base/text.ts";
+import { Transcript, type Entry, type SpokenEntry } from "../protocol/room/log.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
 import { Waiters } from "./waiters.ts";

@@ -1,8 +1,8 @@
-import { TunnelError } from "../protocol/errors.ts";
-import type { InviteId } from "../protocol/ids.ts";
-import type { PendingInvite } from "../protocol/invites.ts";
-import { formatLink } from "../protocol/link.ts";
-import type { Room } from "../protocol/room.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
+import type { InviteId } from "../protocol/base/ids.ts";
+import type { PendingInvite } from "../protocol/host/invites.ts";
+import { formatLink } from "../protocol/handshake/invite-link.ts";
+import type { Room } from "../protocol/host/room.ts";
 import type { Reissued } from "./notice.ts";
 
 export interface Invite {

@@ -1,7 +1,7 @@
 import type { LookupFunction } from "node:net";
-import type { Card } from "../protocol/card.ts";
-import type { InviteLink } from "../protocol/link.ts";
-import type { Primitives } from "../protocol/primitives.ts";
+import type { Card } from "../protocol/room/work-context.ts";
+import type { InviteLink } from "../protocol/handshake/invite-link.ts";
+import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { TunnelId } from "./handle.ts";
 

@@ -1,9 +1,9 @@
 import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
-import { createCloudflaredProvider } from "../tunnel/cloudflared.ts";
+import { createCloudflaredProvider } from "../tunnel/cloudflared/cloudflared.ts";
 import { createDirectProvider } from "../tunnel/direct.ts";
-import { binaryEnvironment } from "../tunnel/environment.ts";
+import { binaryEnvironment } from "../tunnel/cloudflared/environment.ts";
 import type { Config } from "./config.ts";
 import { LocalFiles } from "./files/local-files.ts";
 import { Sessions } from "./sessions.ts";

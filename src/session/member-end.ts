@@ -1,4 +1,4 @@
-import type { MemberEnd } from "../protocol/member-io.ts";
+import type { MemberEnd } from "../protocol/guest/guest-io.ts";
 import type { SessionEnd } from "./handle.ts";
 
 /** Why a member's stay is over, as its tunnel tells it. */

@@ -1,5 +1,5 @@
-import type { TunnelError } from "../protocol/errors.ts";
-import type { InviteId } from "../protocol/ids.ts";
+import type { TunnelError } from "../errors/tunnel-error.ts";
+import type { InviteId } from "../protocol/base/ids.ts";
 
 /** A fresh invite in place of one whose address is gone. */
 export interface Reissued {

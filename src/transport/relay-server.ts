@@ -1,12 +1,12 @@
+import type { ConnectionId } from "../protocol/base/ids.ts";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
-import type { ConnectionId } from "../protocol/door.ts";
-import { TunnelError } from "../protocol/errors.ts";
-import { PRE_AUTH } from "../protocol/limits.ts";
-import { HANGUP } from "../protocol/participant.ts";
-import type { RoomEffect } from "../protocol/room-io.ts";
-import type { Room } from "../protocol/room.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
+import { PRE_AUTH } from "../protocol/base/limits.ts";
+import { HANGUP } from "../protocol/room/participant.ts";
+import type { RoomEffect } from "../protocol/host/room-io.ts";
+import type { Room } from "../protocol/host/room.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
 import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";

@@ -1,6 +1,6 @@
 import type { RawData, WebSocket } from "ws";
-import type { Bytes } from "../protocol/bytes.ts";
-import { LINK, RECORD } from "../protocol/limits.ts";
+import type { Bytes } from "../protocol/base/bytes.ts";
+import { LINK, RECORD } from "../protocol/base/limits.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 /** What both ends of every WebSocket agree on: no compression (CRIME-like leaks, memory), bounded messages. */

@@ -1,7 +1,7 @@
 import { networkInterfaces, type NetworkInterfaceInfo } from "node:os";
 import { addressKind, hostForUrl } from "../net/address.ts";
-import { TunnelError } from "../protocol/errors.ts";
-import type { Tunnel, TunnelProvider } from "./tunnel.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
+import type { Tunnel, TunnelProvider } from "./provider.ts";
 import { throwIfCancelled } from "./wait.ts";
 
 export interface DirectOptions {

@@ -1,7 +1,7 @@
 import { deadline, orAborted } from "../net/deadline.ts";
 import type { DohResolver } from "../net/doh.ts";
 import type { HttpsClient } from "../net/https.ts";
-import { TunnelError } from "../protocol/errors.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { sleep, throwIfCancelled } from "./wait.ts";
 

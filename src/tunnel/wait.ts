@@ -1,4 +1,4 @@
-import { TunnelError } from "../protocol/errors.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 export function throwIfCancelled(signal: AbortSignal): void {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Bytes } from "../../src/protocol/bytes.ts";
-import { openSealed, sealTo, type SealContext } from "../../src/protocol/addressed.ts";
-import type { ChatEvent, RoomEvent } from "../../src/protocol/frames.ts";
+import type { Bytes } from "../../src/protocol/base/bytes.ts";
+import { openSealed, sealTo, type SealContext } from "../../src/protocol/room/sealed-message.ts";
+import type { ChatEvent, RoomEvent } from "../../src/protocol/room/frames.ts";
 import { boxForTwo } from "../support/hostile-box.ts";
 import { HostileHost, signedAs, Victim } from "../support/hostile-host.ts";
 import { expectCaught, newcomer, SECRET, whispered } from "../support/hostile-room.ts";

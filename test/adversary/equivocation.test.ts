@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { MemberRecord, WithheldEvent } from "../../src/protocol/frames.ts";
-import { memberIdFrom } from "../../src/protocol/ids.ts";
+import type { MemberRecord, WithheldEvent } from "../../src/protocol/room/frames.ts";
+import { memberIdFrom } from "../../src/protocol/base/ids.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { asWithheld, HostileHost, signedAs, Victim } from "../support/hostile-host.ts";
 import { expectCaught, newcomer, SECRET, three, whispered } from "../support/hostile-room.ts";

@@ -1,10 +1,10 @@
+import type { Chunk } from "../../src/protocol/record/chunk.ts";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { toBase64url, type Bytes } from "../../src/protocol/bytes.ts";
-import type { FileOffer } from "../../src/protocol/offer.ts";
-import type { Chunk } from "../../src/protocol/streams.ts";
+import { toBase64url, type Bytes } from "../../src/protocol/base/bytes.ts";
+import type { FileOffer } from "../../src/protocol/files/offer.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { closeAgents, unfenced, type Agent, type Payload } from "../support/agent.ts";
 import { listing, read, worker } from "../support/file-agents.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { concat, u32be, u64be } from "../../src/protocol/bytes.ts";
-import { CLOSE } from "../../src/protocol/close-reasons.ts";
-import type { ErrorCode } from "../../src/protocol/errors.ts";
-import type { ChatEvent, MemberRecord, RoomEvent } from "../../src/protocol/frames.ts";
-import { FRAME } from "../../src/protocol/record.ts";
+import { concat, u32be, u64be } from "../../src/protocol/base/bytes.ts";
+import { CLOSE } from "../../src/protocol/room/close-reasons.ts";
+import type { ErrorCode } from "../../src/errors/tunnel-error.ts";
+import type { ChatEvent, MemberRecord, RoomEvent } from "../../src/protocol/room/frames.ts";
+import { FRAME } from "../../src/protocol/record/record.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { HostileHost, signedAs, Victim } from "../support/hostile-host.ts";
 import { expectCaught, newcomer, three } from "../support/hostile-room.ts";

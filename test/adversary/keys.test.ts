@@ -1,22 +1,22 @@
 import { describe, expect, it } from "vitest";
-import { concat, toHex, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
+import { concat, toHex, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import {
   acceptAuth,
   GuestHandshake,
   readAuth,
   verifyAuthTag,
   writeChallenge,
-} from "../../src/protocol/handshake.ts";
+} from "../../src/protocol/handshake/handshake.ts";
 import {
   controlKey,
   inviteCredential,
   nextTrafficSecret,
   resumeCredential,
   resumeSecret,
-} from "../../src/protocol/keys.ts";
-import type { DhKeyPair } from "../../src/protocol/primitives.ts";
-import { FRAME, RecordLayer } from "../../src/protocol/record.ts";
-import { safetyCode } from "../../src/protocol/safety.ts";
+} from "../../src/protocol/handshake/keys.ts";
+import type { DhKeyPair } from "../../src/protocol/base/primitives.ts";
+import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
+import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
 import { alive, eyes } from "../support/hostile-eyes.ts";
 import { HostileHost } from "../support/hostile-host.ts";
 import { endOf, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";

@@ -1,10 +1,10 @@
 import { codeOf } from "../support/thrown.ts";
 import { describe, expect, it } from "vitest";
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import type { ErrorCode } from "../../src/protocol/errors.ts";
-import type { View } from "../../src/protocol/frames.ts";
-import { LINK } from "../../src/protocol/limits.ts";
-import { FRAME } from "../../src/protocol/record.ts";
+import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import type { ErrorCode } from "../../src/errors/tunnel-error.ts";
+import type { View } from "../../src/protocol/room/frames.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
+import { FRAME } from "../../src/protocol/record/record.ts";
 import { Impostor } from "../support/impostor.ts";
 import { endOf, guestDid, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";
 

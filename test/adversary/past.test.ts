@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ChatEvent, RoomEvent } from "../../src/protocol/frames.ts";
+import type { ChatEvent, RoomEvent } from "../../src/protocol/room/frames.ts";
 import { asWithheld, HostileHost, signedAs, Victim } from "../support/hostile-host.ts";
 import { expectCaught, newcomer, three } from "../support/hostile-room.ts";
 

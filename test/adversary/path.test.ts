@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { toHex, type Bytes } from "../../src/protocol/bytes.ts";
-import { RECORD_BUCKETS } from "../../src/protocol/limits.ts";
+import { toHex, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
 import { ATTACKS, Conversation, mount, silenceFrom, swap, type Way } from "../support/hostile-path.ts";
 import { endOf, flipBit, guestDid, texts, World, type Guest } from "../support/wire.ts";
 

@@ -1,11 +1,11 @@
 import { expect, it, vi } from "vitest";
-import type { Bytes } from "../../src/protocol/bytes.ts";
-import type * as Limits from "../../src/protocol/limits.ts";
+import type { Bytes } from "../../src/protocol/base/bytes.ts";
+import type * as Limits from "../../src/protocol/base/limits.ts";
 import { alive, eyes } from "../support/hostile-eyes.ts";
 import { texts, World } from "../support/wire.ts";
 
 // The real limit is a million records; the way there is the same.
-vi.mock("../../src/protocol/limits.ts", async (original) => {
+vi.mock("../../src/protocol/base/limits.ts", async (original) => {
   const limits = await original<typeof Limits>();
   return { ...limits, RECORD: { ...limits.RECORD, rekeyAfterRecords: 10 } };
 });

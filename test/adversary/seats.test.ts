@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { PRE_AUTH, RATE } from "../../src/protocol/limits.ts";
-import type { Bytes } from "../../src/protocol/bytes.ts";
-import { GuestHandshake } from "../../src/protocol/handshake.ts";
-import { inviteCredential, resumeCredential, type Credential } from "../../src/protocol/keys.ts";
-import type { InviteLink } from "../../src/protocol/link.ts";
-import { FRAME } from "../../src/protocol/record.ts";
+import { PRE_AUTH, RATE } from "../../src/protocol/base/limits.ts";
+import type { Bytes } from "../../src/protocol/base/bytes.ts";
+import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
+import { inviteCredential, resumeCredential, type Credential } from "../../src/protocol/handshake/keys.ts";
+import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
+import { FRAME } from "../../src/protocol/record/record.ts";
 import { eyes } from "../support/hostile-eyes.ts";
 import { Impostor } from "../support/impostor.ts";
 import { codeOf } from "../support/thrown.ts";

@@ -1,11 +1,17 @@
 import { guestHalf, roomBytes } from "../support/guest-half.ts";
 import { describe, expect, it } from "vitest";
-import { concat, type Bytes } from "../../src/protocol/bytes.ts";
-import { acceptAuth, GuestHandshake, readAuth, WIRE, writeChallenge } from "../../src/protocol/handshake.ts";
-import { inviteCredential } from "../../src/protocol/keys.ts";
-import { formatLink, parseLink, type InviteLink } from "../../src/protocol/link.ts";
-import { Member } from "../../src/protocol/member.ts";
-import { FRAME, RecordLayer } from "../../src/protocol/record.ts";
+import { concat, type Bytes } from "../../src/protocol/base/bytes.ts";
+import {
+  acceptAuth,
+  GuestHandshake,
+  readAuth,
+  WIRE,
+  writeChallenge,
+} from "../../src/protocol/handshake/handshake.ts";
+import { inviteCredential } from "../../src/protocol/handshake/keys.ts";
+import { formatLink, parseLink, type InviteLink } from "../../src/protocol/handshake/invite-link.ts";
+import { Member } from "../../src/protocol/guest/guest.ts";
+import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { eyes } from "../support/hostile-eyes.ts";
 import { codeOf } from "../support/thrown.ts";

@@ -1,9 +1,10 @@
+import { chunkHeader } from "../../src/protocol/record/chunk.ts";
 import { describe, expect, it } from "vitest";
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import type { MemberId } from "../../src/protocol/ids.ts";
-import { RATE } from "../../src/protocol/limits.ts";
-import { FRAME } from "../../src/protocol/record.ts";
-import { chunkHeader, encodeStreamFrame, type StreamFrame } from "../../src/protocol/streams.ts";
+import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import type { MemberId } from "../../src/protocol/base/ids.ts";
+import { RATE } from "../../src/protocol/base/limits.ts";
+import { FRAME } from "../../src/protocol/record/record.ts";
+import { encodeStreamFrame, type StreamFrame } from "../../src/protocol/link/streams.ts";
 import { HostileHost, type Victim } from "../support/hostile-host.ts";
 import { hostStreams, inShort, noise, recordsBehind, Rogue, streamsOf } from "../support/streaming.ts";
 import { guestDid, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";

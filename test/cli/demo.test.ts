@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { demo, withoutSecret } from "../../src/cli/demo.ts";
-import { withoutFence } from "../../src/cli/demo-agent.ts";
+import { demo, withoutSecret } from "../../src/cli/demo/demo.ts";
+import { withoutFence } from "../../src/cli/demo/agent.ts";
 import { handClock, recorder } from "./support.ts";
 
 const fake = fileURLToPath(new URL("fake-server.mjs", import.meta.url));

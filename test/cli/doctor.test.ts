@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import type { Probes } from "../../src/cli/doctor-checks.ts";
-import { cloudflaredFact, realProbes, versionNegotiationRequest } from "../../src/cli/doctor-probes.ts";
-import { doctor } from "../../src/cli/doctor.ts";
+import type { Probes } from "../../src/cli/doctor/checks.ts";
+import { cloudflaredFact, realProbes, versionNegotiationRequest } from "../../src/cli/doctor/probes.ts";
+import { doctor } from "../../src/cli/doctor/doctor.ts";
 import { readConfig } from "../../src/cli/env.ts";
-import { TunnelError } from "../../src/protocol/errors.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { handClock, recorder } from "./support.ts";
 
 const HEALTHY: Probes = {

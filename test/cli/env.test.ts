@@ -1,7 +1,7 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../../src/cli/env.ts";
-import { TunnelError } from "../../src/protocol/errors.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import type { Config } from "../../src/session/config.ts";
 
 const DEFAULTS: Config = {

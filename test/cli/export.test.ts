@@ -10,10 +10,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { exportTranscript, type ExportRequest } from "../../src/cli/export.ts";
+import { exportTranscript, type ExportRequest } from "../../src/cli/transcript/export.ts";
 import { ACTIONS } from "../../src/control/actions.ts";
 import { Endpoint } from "../../src/control/endpoint.ts";
-import { toBase64url } from "../../src/protocol/bytes.ts";
+import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { parseTranscript } from "../../src/session/transcript/document.ts";

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { expect, test } from "vitest";
 import { createLifecycle, describeSafely, endOnSignals, endWithParent } from "../../src/cli/lifecycle.ts";
-import { TunnelError } from "../../src/protocol/errors.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { handClock } from "./support.ts";
 
 class FakeProcess extends EventEmitter {

@@ -21,7 +21,7 @@ import { ask } from "../../src/control/ask.ts";
 import { readDescriptors, type Descriptor } from "../../src/control/descriptor.ts";
 import { Endpoint, MAX_CONNECTIONS, REQUEST_MS } from "../../src/control/endpoint.ts";
 import { MAX_REQUEST_BYTES } from "../../src/control/messages.ts";
-import { TunnelError } from "../../src/protocol/errors.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { systemClock, type Clock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, toBase64url, type Bytes } from "../../src/protocol/bytes.ts";
-import { FrameCodec } from "../../src/protocol/frames.ts";
-import { ROOM } from "../../src/protocol/limits.ts";
+import { concat, toBase64url, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { FrameCodec } from "../../src/protocol/room/frames.ts";
+import { ROOM } from "../../src/protocol/base/limits.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { anyBytes, mutated, oddJson, oddText, refusal, seeded, spoiled } from "../support/hostile-input.ts";
 

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import { FRAME } from "../../src/protocol/record.ts";
+import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { FRAME } from "../../src/protocol/record/record.ts";
 import { HostileHost, Victim } from "../support/hostile-host.ts";
 import { anyBytes, mutated, oddJson, seeded, spoiled, wireSized } from "../support/hostile-input.ts";
 import { Impostor } from "../support/impostor.ts";

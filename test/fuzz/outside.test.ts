@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { addressKind, isForbiddenDialAddress } from "../../src/net/address.ts";
 import { decodeAnswer } from "../../src/net/doh.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { extractFile } from "../../src/tunnel/archive.ts";
-import { LineSplitter, parseLogLine } from "../../src/tunnel/log.ts";
+import { extractFile } from "../../src/tunnel/cloudflared/archive.ts";
+import { LineSplitter, parseLogLine } from "../../src/tunnel/cloudflared/log.ts";
 import { tarEntry } from "../support/fake-tar.ts";
 import { anyBytes, mutated, oddJson, oddText, seeded } from "../support/hostile-input.ts";
 

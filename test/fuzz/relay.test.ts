@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { Room } from "../../src/protocol/room.ts";
+import { Room } from "../../src/protocol/host/room.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { startRelay, type Relay } from "../../src/transport/relay-server.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";

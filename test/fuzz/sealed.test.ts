@@ -1,18 +1,18 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import { Channel } from "../../src/protocol/channel.ts";
+import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { Channel } from "../../src/protocol/reliable/channel.ts";
 import {
   acceptAuth,
   GuestHandshake,
   readAuth,
   verifyAuthTag,
   writeChallenge,
-} from "../../src/protocol/handshake.ts";
-import { controlKey, inviteCredential } from "../../src/protocol/keys.ts";
-import { LINK, RECORD_BUCKETS } from "../../src/protocol/limits.ts";
-import { NoiseInitiator, NoiseResponder } from "../../src/protocol/noise.ts";
-import { FRAME, MAX_PAYLOAD_BYTES, RecordLayer } from "../../src/protocol/record.ts";
+} from "../../src/protocol/handshake/handshake.ts";
+import { controlKey, inviteCredential } from "../../src/protocol/handshake/keys.ts";
+import { LINK, RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
+import { NoiseInitiator, NoiseResponder } from "../../src/protocol/handshake/noise.ts";
+import { FRAME, MAX_PAYLOAD_BYTES, RecordLayer } from "../../src/protocol/record/record.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { anyBytes, mutated, refusal, seeded, wireSized } from "../support/hostile-input.ts";
 import { seededPrimitives } from "../support/random.ts";

@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, toBase64url, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import { RECORD_BUCKETS } from "../../src/protocol/limits.ts";
-import { BULK_OVERHEAD_BYTES, FRAME } from "../../src/protocol/record.ts";
-import { decodeStreamFrame, STOP_REASONS } from "../../src/protocol/streams.ts";
+import { concat, toBase64url, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
+import { BULK_OVERHEAD_BYTES, FRAME } from "../../src/protocol/record/record.ts";
+import { decodeStreamFrame, STOP_REASONS } from "../../src/protocol/link/streams.ts";
 import { HostileHost } from "../support/hostile-host.ts";
 import { anyBytes, oddJson, refusal, seeded, spoiled } from "../support/hostile-input.ts";
 import { hostStreams, noise, recordsBehind, Rogue, streamsOf } from "../support/streaming.ts";

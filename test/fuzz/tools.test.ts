@@ -5,7 +5,7 @@ import { z } from "zod";
 import { Fence } from "../../src/mcp/fence.ts";
 import { createServer } from "../../src/mcp/server.ts";
 import { TOOLS } from "../../src/mcp/tools/index.ts";
-import { ERRORS } from "../../src/protocol/errors.ts";
+import { ERRORS } from "../../src/errors/tunnel-error.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { oddText, seeded } from "../support/hostile-input.ts";

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LINK } from "../../src/protocol/limits.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
 import type { Hosting } from "../../src/session/hosting.ts";
 import type { Joined } from "../../src/session/joined.ts";
-import type { TunnelProvider } from "../../src/tunnel/tunnel.ts";
+import type { TunnelProvider } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import type { Direction, Proxy } from "../support/proxy.ts";

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { toBase64url } from "../../src/protocol/bytes.ts";
+import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import type { Download } from "../../src/session/files/files.ts";
 import type { Hosting } from "../../src/session/hosting.ts";
 import type { Joined } from "../../src/session/joined.ts";
-import type { TunnelProvider } from "../../src/tunnel/tunnel.ts";
+import type { TunnelProvider } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { MemorySink, MemorySource, outcomeOf } from "../support/file-ends.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LINK } from "../../src/protocol/limits.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
 import type { Sent } from "../../src/session/handle.ts";
 import type { Hosting } from "../../src/session/hosting.ts";
 import type { Joined } from "../../src/session/joined.ts";

@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { LINK } from "../../src/protocol/limits.ts";
-import { FRAME } from "../../src/protocol/record.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
+import { FRAME } from "../../src/protocol/record/record.ts";
 import { OPCODE, RawMember, wsFrame } from "../support/raw-member.ts";
 import { Scene } from "./scene.ts";
 import { afterwards, cleanUp, isConnected, joined, pass, turning } from "./support.ts";

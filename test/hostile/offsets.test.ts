@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from "vitest";
 import { createLookup } from "../../src/net/resolve.ts";
-import { parseLink } from "../../src/protocol/link.ts";
-import type { MemberEnd } from "../../src/protocol/member-io.ts";
-import { Member } from "../../src/protocol/member.ts";
+import { parseLink } from "../../src/protocol/handshake/invite-link.ts";
+import type { MemberEnd } from "../../src/protocol/guest/guest-io.ts";
+import { Member } from "../../src/protocol/guest/guest.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { loadDial, MemberSocket, type MemberNotice } from "../../src/transport/member-socket.ts";
+import { loadDial, MemberSocket, type MemberNotice } from "../../src/transport/guest-socket.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import type { Crossing, Direction } from "../support/proxy.ts";
 import { afterwards, cleanUp, opened, proxy, settled, turning, Voice } from "./support.ts";

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { PRE_AUTH } from "../../src/protocol/limits.ts";
+import { PRE_AUTH } from "../../src/protocol/base/limits.ts";
 import { OPCODE, RawSocket, upgradeRequest, wsFrame } from "../support/raw-member.ts";
 import { Scene } from "./scene.ts";
 import { afterwards, cleanUp, joined, turning } from "./support.ts";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { BOUNDS, listed, newestWithin, shownBytes, within } from "../../src/mcp/bounds.ts";
-import { ROOM, SESSION } from "../../src/protocol/limits.ts";
+import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { MAX_ALARMS } from "../../src/session/handle.ts";

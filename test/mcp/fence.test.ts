@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Fence } from "../../src/mcp/fence.ts";
-import { ROOM } from "../../src/protocol/limits.ts";
+import { ROOM } from "../../src/protocol/base/limits.ts";
 
 const MARKER = "0123456789ab";
 const inside = (text: string): string => {

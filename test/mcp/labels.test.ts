@@ -1,5 +1,5 @@
+import { FILE_ID_BYTES } from "../../src/protocol/base/ids.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { FILE_ID_BYTES } from "../../src/protocol/offer.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, joinRequest, memberIdFromText, sessionsOn } from "../session/support.ts";

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { BOUNDS, shownBytes } from "../../src/mcp/bounds.ts";
-import { TunnelError } from "../../src/protocol/errors.ts";
-import { ROOM, SESSION } from "../../src/protocol/limits.ts";
-import type { Entry } from "../../src/protocol/transcript.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
+import type { Entry } from "../../src/protocol/room/log.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Hosting } from "../../src/session/hosting.ts";
 import type { Sessions } from "../../src/session/sessions.ts";

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, it, test } from "vitest";
 import { z } from "zod";
 import { membersView, memberView, sameCodeView } from "../../src/mcp/member-view.ts";
-import type { Card } from "../../src/protocol/card.ts";
+import type { Card } from "../../src/protocol/room/work-context.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { BOUNDS, shownBytes } from "../../src/mcp/bounds.ts";
 import { Fence } from "../../src/mcp/fence.ts";
 import { patchView } from "../../src/mcp/patch-view.ts";
-import { ROOM } from "../../src/protocol/limits.ts";
+import { ROOM } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";

@@ -1,7 +1,7 @@
 import type { LookupAddress } from "node:dns";
 import { expect, it } from "vitest";
 import { createLookup, type LookupOptions } from "../../src/net/resolve.ts";
-import { TunnelError } from "../../src/protocol/errors.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
 
 const notFound = Object.assign(new Error("getaddrinfo ENOTFOUND"), { code: "ENOTFOUND" });
 const unknown = (): Promise<never> => Promise.reject(notFound);

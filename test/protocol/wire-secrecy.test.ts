@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { toHex } from "../../src/protocol/bytes.ts";
-import { RECORD_BUCKETS } from "../../src/protocol/limits.ts";
+import { toHex } from "../../src/protocol/base/bytes.ts";
+import { RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
 import { World, type Guest } from "../support/wire.ts";
 
 /** Things said in a session, each long and odd enough that no sealed byte string has it by chance. */

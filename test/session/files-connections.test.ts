@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { CreditWindow } from "../../src/protocol/credit.ts";
-import { FILE } from "../../src/protocol/limits.ts";
-import { decodeOffer } from "../../src/protocol/offer.ts";
+import { CreditWindow } from "../../src/protocol/link/credit.ts";
+import { FILE } from "../../src/protocol/base/limits.ts";
+import { decodeOffer } from "../../src/protocol/files/offer.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { settle } from "../support/fake-tunnel-clock.ts";
 import { FileScene, MemorySource, outcomeOf } from "../support/file-ends.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import { FileIntake } from "../../src/protocol/file-intake.ts";
-import { FILE } from "../../src/protocol/limits.ts";
-import { BULK_OVERHEAD_BYTES, FRAME, RecordLayer } from "../../src/protocol/record.ts";
-import { Streams } from "../../src/protocol/streams.ts";
+import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { FileIntake } from "../../src/protocol/files/receiver.ts";
+import { FILE } from "../../src/protocol/base/limits.ts";
+import { BULK_OVERHEAD_BYTES, FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
+import { Streams } from "../../src/protocol/link/streams.ts";
 import { settle } from "../support/fake-tunnel-clock.ts";
 import { FileScene, MemorySink, outcomeOf } from "../support/file-ends.ts";
 import { memberIdFromText } from "./support.ts";

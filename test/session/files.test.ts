@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { ErrorCode } from "../../src/protocol/errors.ts";
-import { FILE } from "../../src/protocol/limits.ts";
+import type { ErrorCode } from "../../src/errors/tunnel-error.ts";
+import { FILE } from "../../src/protocol/base/limits.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { Rate } from "../../src/session/files/rate.ts";
 import { settle } from "../support/fake-tunnel-clock.ts";

@@ -1,10 +1,10 @@
 import { array, assert, boolean, constant, integer, oneof, property, record } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memberIdFromText } from "./support.ts";
-import { SESSION } from "../../src/protocol/limits.ts";
-import { TunnelError } from "../../src/protocol/errors.ts";
-import type { InviteId } from "../../src/protocol/ids.ts";
-import type { Entry } from "../../src/protocol/transcript.ts";
+import { SESSION } from "../../src/protocol/base/limits.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import type { InviteId } from "../../src/protocol/base/ids.ts";
+import type { Entry } from "../../src/protocol/room/log.ts";
 import { Inbox, type Batch } from "../../src/session/inbox.ts";
 import type { Notice } from "../../src/session/notice.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";

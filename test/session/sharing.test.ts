@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { toBase64url, toHex } from "../../src/protocol/bytes.ts";
-import type { ErrorCode } from "../../src/protocol/errors.ts";
-import { FileIntake } from "../../src/protocol/file-intake.ts";
-import { FILE } from "../../src/protocol/limits.ts";
-import { decodeOffer, type FileOffer } from "../../src/protocol/offer.ts";
+import { toBase64url, toHex } from "../../src/protocol/base/bytes.ts";
+import type { ErrorCode } from "../../src/errors/tunnel-error.ts";
+import { FileIntake } from "../../src/protocol/files/receiver.ts";
+import { FILE } from "../../src/protocol/base/limits.ts";
+import { decodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { settle } from "../support/fake-tunnel-clock.ts";
 import { FileScene, MemorySource } from "../support/file-ends.ts";

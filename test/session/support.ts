@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo } from "node:net";
-import type { MemberId } from "../../src/protocol/ids.ts";
+import type { MemberId } from "../../src/protocol/base/ids.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Config } from "../../src/session/config.ts";
@@ -7,7 +7,7 @@ import { LocalFiles } from "../../src/session/files/local-files.ts";
 import { Sessions, type SessionsOptions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { createDirectProvider } from "../../src/tunnel/direct.ts";
-import type { TunnelProvider } from "../../src/tunnel/tunnel.ts";
+import type { TunnelProvider } from "../../src/tunnel/provider.ts";
 
 /** Ids are only ever compared here. */
 export function memberIdFromText(text: string): MemberId {

@@ -1,18 +1,16 @@
-import { toBase64url, toHex, type Bytes } from "../../src/protocol/bytes.ts";
-import { TunnelError, type ErrorCode } from "../../src/protocol/errors.ts";
-import type { MemberId } from "../../src/protocol/ids.ts";
-import type { FileOffer } from "../../src/protocol/offer.ts";
-import type { Utterance } from "../../src/protocol/participant.ts";
+import { chunkPrice, type Chunk, type StreamId } from "../../src/protocol/record/chunk.ts";
+import { toBase64url, toHex, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
+import type { MemberId } from "../../src/protocol/base/ids.ts";
+import type { FileOffer } from "../../src/protocol/files/offer.ts";
+import type { Utterance } from "../../src/protocol/room/participant.ts";
 import {
-  chunkPrice,
-  type Chunk,
   type StopReason,
   type StreamFrame,
-  type StreamId,
   type StreamOpen,
   type StreamRequest,
-} from "../../src/protocol/streams.ts";
-import type { FileEntry } from "../../src/protocol/transcript.ts";
+} from "../../src/protocol/link/streams.ts";
+import type { FileEntry } from "../../src/protocol/room/log.ts";
 import { Files, type Download } from "../../src/session/files/files.ts";
 import type { FileSink, FileSource, StreamPort } from "../../src/session/files/port.ts";
 import type { Notice } from "../../src/session/notice.ts";

@@ -1,7 +1,7 @@
-import type { Bytes } from "../../src/protocol/bytes.ts";
-import { GuestHandshake } from "../../src/protocol/handshake.ts";
-import { inviteCredential } from "../../src/protocol/keys.ts";
-import type { InviteLink } from "../../src/protocol/link.ts";
+import type { Bytes } from "../../src/protocol/base/bytes.ts";
+import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
+import { inviteCredential } from "../../src/protocol/handshake/keys.ts";
+import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import { nodePrimitives } from "./wire.ts";
 
 export const roomBytes = (link: InviteLink): Bytes => new Uint8Array(Buffer.from(link.room, "base64url"));

@@ -1,4 +1,4 @@
-import { concat, type Bytes } from "../../src/protocol/bytes.ts";
+import { concat, type Bytes } from "../../src/protocol/base/bytes.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 
 /**

@@ -1,5 +1,5 @@
-import type { Bytes } from "../../src/protocol/bytes.ts";
-import type { DhKeyPair, Primitives } from "../../src/protocol/primitives.ts";
+import type { Bytes } from "../../src/protocol/base/bytes.ts";
+import type { DhKeyPair, Primitives } from "../../src/protocol/base/primitives.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 
 /** What somebody sees who looks over the shoulder of both machines: every key that was derived, every curve operation. */

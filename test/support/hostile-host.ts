@@ -1,6 +1,6 @@
-import { digestsOf, sealTo } from "../../src/protocol/addressed.ts";
-import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import type { ErrorCode } from "../../src/protocol/errors.ts";
+import { digestsOf, sealTo } from "../../src/protocol/room/sealed-message.ts";
+import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import type { ErrorCode } from "../../src/errors/tunnel-error.ts";
 import {
   FrameCodec,
   type ChatEvent,
@@ -14,22 +14,22 @@ import {
   type View,
   type Welcome,
   type WithheldEvent,
-} from "../../src/protocol/frames.ts";
-import { acceptAuth, readAuth, writeChallenge } from "../../src/protocol/handshake.ts";
-import { roomIdFrom, type MemberId, type RoomId } from "../../src/protocol/ids.ts";
+} from "../../src/protocol/room/frames.ts";
+import { acceptAuth, readAuth, writeChallenge } from "../../src/protocol/handshake/handshake.ts";
+import { roomIdFrom, type MemberId, type RoomId } from "../../src/protocol/base/ids.ts";
 import {
   inviteCredential,
   resumeCredential,
   resumeSecret,
   type Credential,
-} from "../../src/protocol/keys.ts";
-import type { InviteLink } from "../../src/protocol/link.ts";
-import { Member } from "../../src/protocol/member.ts";
-import { memberIdOf, RoomOrder, signedBytes } from "../../src/protocol/order.ts";
-import type { Utterance } from "../../src/protocol/participant.ts";
-import type { SigningKeyPair } from "../../src/protocol/primitives.ts";
-import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record.ts";
-import type { Entry } from "../../src/protocol/transcript.ts";
+} from "../../src/protocol/handshake/keys.ts";
+import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
+import { Member } from "../../src/protocol/guest/guest.ts";
+import { memberIdOf, RoomOrder, signedBytes } from "../../src/protocol/room/order.ts";
+import type { Utterance } from "../../src/protocol/room/participant.ts";
+import type { SigningKeyPair } from "../../src/protocol/base/primitives.ts";
+import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
+import type { Entry } from "../../src/protocol/room/log.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 
 const NO_HASH = new Uint8Array(32);

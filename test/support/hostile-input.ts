@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
-import { concat, type Bytes } from "../../src/protocol/bytes.ts";
-import { ERRORS, TunnelError, type ErrorCode } from "../../src/protocol/errors.ts";
-import { RECORD_BUCKETS } from "../../src/protocol/limits.ts";
+import { concat, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { ERRORS, TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
+import { RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
 
 /** What somebody else's bytes and texts may look like, and what a decoder may make of them. */
 

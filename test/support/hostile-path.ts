@@ -1,4 +1,4 @@
-import { concat, type Bytes } from "../../src/protocol/bytes.ts";
+import { concat, type Bytes } from "../../src/protocol/base/bytes.ts";
 import { codeOf } from "./thrown.ts";
 import { flipBit, nodePrimitives, World, type Guest, type Tamper } from "./wire.ts";
 

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
-import type { ErrorCode } from "../../src/protocol/errors.ts";
-import type { MemberRecord } from "../../src/protocol/frames.ts";
-import { memberIdOf } from "../../src/protocol/order.ts";
+import type { ErrorCode } from "../../src/errors/tunnel-error.ts";
+import type { MemberRecord } from "../../src/protocol/room/frames.ts";
+import { memberIdOf } from "../../src/protocol/room/order.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { HostileHost, type Victim } from "./hostile-host.ts";
 

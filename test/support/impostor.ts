@@ -1,15 +1,15 @@
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import { FrameCodec, type HostFrame, type MemberFrame } from "../../src/protocol/frames.ts";
-import { GuestHandshake } from "../../src/protocol/handshake.ts";
+import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { FrameCodec, type HostFrame, type MemberFrame } from "../../src/protocol/room/frames.ts";
+import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
 import {
   inviteCredential,
   resumeCredential,
   resumeSecret,
   type Credential,
-} from "../../src/protocol/keys.ts";
-import type { InviteLink } from "../../src/protocol/link.ts";
-import { Signer } from "../../src/protocol/order.ts";
-import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record.ts";
+} from "../../src/protocol/handshake/keys.ts";
+import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
+import { Signer } from "../../src/protocol/room/order.ts";
+import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
 import { nodePrimitives, type World } from "./wire.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { createDirectProvider } from "../../src/tunnel/direct.ts";
-import type { TunnelProvider } from "../../src/tunnel/tunnel.ts";
+import type { TunnelProvider } from "../../src/tunnel/provider.ts";
 
 export type Direction = "toHost" | "toGuest";
 /** How a connection is ended: in an orderly way for TCP, or by a reset, as a crash or a middlebox does it. */

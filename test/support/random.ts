@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
-import { concat, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import type { Primitives, SigningKeyPair } from "../../src/protocol/primitives.ts";
+import { concat, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import type { Primitives, SigningKeyPair } from "../../src/protocol/base/primitives.ts";
 import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 
 const ED25519_PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");

@@ -1,11 +1,11 @@
 import { connect, type Socket } from "node:net";
-import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import { FrameCodec, type View } from "../../src/protocol/frames.ts";
-import { GuestHandshake } from "../../src/protocol/handshake.ts";
-import { inviteCredential } from "../../src/protocol/keys.ts";
-import { parseLink, type InviteLink } from "../../src/protocol/link.ts";
-import { Signer } from "../../src/protocol/order.ts";
-import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record.ts";
+import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { FrameCodec, type View } from "../../src/protocol/room/frames.ts";
+import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
+import { inviteCredential } from "../../src/protocol/handshake/keys.ts";
+import { parseLink, type InviteLink } from "../../src/protocol/handshake/invite-link.ts";
+import { Signer } from "../../src/protocol/room/order.ts";
+import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 

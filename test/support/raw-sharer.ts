@@ -1,18 +1,17 @@
+import { chunkHeader, type Chunk } from "../../src/protocol/record/chunk.ts";
 import { vi } from "vitest";
-import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import { ChunkCipher } from "../../src/protocol/file-seal.ts";
-import { FrameCodec, type View } from "../../src/protocol/frames.ts";
-import { encodeOffer, type FileOffer } from "../../src/protocol/offer.ts";
-import { Signer } from "../../src/protocol/order.ts";
-import { FRAME, RecordLayer } from "../../src/protocol/record.ts";
+import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
+import { FrameCodec, type View } from "../../src/protocol/room/frames.ts";
+import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
+import { Signer } from "../../src/protocol/room/order.ts";
+import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
 import {
-  chunkHeader,
   decodeStreamFrame,
   encodeStreamFrame,
-  type Chunk,
   type StreamFrame,
   type StreamOpen,
-} from "../../src/protocol/streams.ts";
+} from "../../src/protocol/link/streams.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { OPCODE, RawMember, wsFrame } from "./raw-member.ts";

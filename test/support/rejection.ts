@@ -1,4 +1,4 @@
-import { TunnelError, type ErrorCode } from "../../src/protocol/errors.ts";
+import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
 
 /** The TunnelError that a promise is rejected with; "nothing" when it is not; anything else passes through. */
 export async function rejection(promise: Promise<unknown>): Promise<TunnelError | "nothing"> {

@@ -1,5 +1,5 @@
-import { TunnelError, type ErrorCode } from "../../src/protocol/errors.ts";
-import type { Tunnel, TunnelHealth, TunnelProvider } from "../../src/tunnel/tunnel.ts";
+import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
+import type { Tunnel, TunnelHealth, TunnelProvider } from "../../src/tunnel/provider.ts";
 
 /** A tunnel that is how the test says it is. */
 export class ScriptedTunnel implements Tunnel {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { LINK } from "../../src/protocol/limits.ts";
-import type { MemberEffect, MemberEnd } from "../../src/protocol/member-io.ts";
-import type { RoomEffect } from "../../src/protocol/room-io.ts";
-import type { Entry } from "../../src/protocol/transcript.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
+import type { MemberEffect, MemberEnd } from "../../src/protocol/guest/guest-io.ts";
+import type { RoomEffect } from "../../src/protocol/host/room-io.ts";
+import type { Entry } from "../../src/protocol/room/log.ts";
 import { Order } from "./simulation-order.ts";
 import { Participant } from "./simulation-participant.ts";
 import { Reader } from "./simulation-reader.ts";

@@ -1,7 +1,7 @@
-import type { Bytes } from "../../src/protocol/bytes.ts";
-import type { MemberEffect } from "../../src/protocol/member-io.ts";
-import type { Member } from "../../src/protocol/member.ts";
-import type { Entry } from "../../src/protocol/transcript.ts";
+import type { Bytes } from "../../src/protocol/base/bytes.ts";
+import type { MemberEffect } from "../../src/protocol/guest/guest-io.ts";
+import type { Member } from "../../src/protocol/guest/guest.ts";
+import type { Entry } from "../../src/protocol/room/log.ts";
 
 /** Sits on the path of one connection: gets each message and says what arrives instead. */
 export type Tamper = (message: Bytes, index: number) => readonly Bytes[];

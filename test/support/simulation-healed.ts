@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { MemberId } from "../../src/protocol/ids.ts";
-import { LINK } from "../../src/protocol/limits.ts";
-import type { Presence } from "../../src/protocol/participant.ts";
+import type { MemberId } from "../../src/protocol/base/ids.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
+import type { Presence } from "../../src/protocol/room/participant.ts";
 import type { Checks } from "./simulation-checks.ts";
 import type { Participant } from "./simulation-participant.ts";
 import { DAY, MINUTE, type Plan } from "./simulation-plan.ts";

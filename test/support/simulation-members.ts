@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { TunnelError } from "../../src/protocol/errors.ts";
-import type { MemberId } from "../../src/protocol/ids.ts";
-import { LINK } from "../../src/protocol/limits.ts";
-import type { Utterance } from "../../src/protocol/participant.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import type { MemberId } from "../../src/protocol/base/ids.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
+import type { Utterance } from "../../src/protocol/room/participant.ts";
 import type { Participant } from "./simulation-participant.ts";
 import { SECOND } from "./simulation-plan.ts";
 import { addOrigin, type Stage } from "./simulation-stage.ts";

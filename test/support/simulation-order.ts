@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { MemberId } from "../../src/protocol/ids.ts";
-import { ROOM } from "../../src/protocol/limits.ts";
-import type { ChatEntry, Entry, SystemEntry } from "../../src/protocol/transcript.ts";
+import type { MemberId } from "../../src/protocol/base/ids.ts";
+import { ROOM } from "../../src/protocol/base/limits.ts";
+import type { ChatEntry, Entry, SystemEntry } from "../../src/protocol/room/log.ts";
 import type { Message, Participant } from "./simulation-participant.ts";
 
 interface Place {

@@ -1,5 +1,5 @@
-import { ROOM } from "../../src/protocol/limits.ts";
-import type { MemberId } from "../../src/protocol/ids.ts";
+import { ROOM } from "../../src/protocol/base/limits.ts";
+import type { MemberId } from "../../src/protocol/base/ids.ts";
 import type { Reader } from "./simulation-reader.ts";
 import type { Guest } from "./wire.ts";
 

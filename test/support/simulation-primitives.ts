@@ -1,5 +1,5 @@
-import { concat, equalBytes, u32be, view, type Bytes } from "../../src/protocol/bytes.ts";
-import type { Primitives } from "../../src/protocol/primitives.ts";
+import { concat, equalBytes, u32be, view, type Bytes } from "../../src/protocol/base/bytes.ts";
+import type { Primitives } from "../../src/protocol/base/primitives.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 
 /*

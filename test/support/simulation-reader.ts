@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { MemberId } from "../../src/protocol/ids.ts";
-import type { Entry } from "../../src/protocol/transcript.ts";
+import type { MemberId } from "../../src/protocol/base/ids.ts";
+import type { Entry } from "../../src/protocol/room/log.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { Inbox } from "../../src/session/inbox.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LINK } from "../../src/protocol/limits.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
 import { honest } from "./simulation-crossing.ts";
 import type { Participant } from "./simulation-participant.ts";
 import { hostile, MINUTE, SECOND } from "./simulation-plan.ts";

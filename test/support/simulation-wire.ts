@@ -1,7 +1,7 @@
-import type { Bytes } from "../../src/protocol/bytes.ts";
-import { TunnelError } from "../../src/protocol/errors.ts";
-import type { MemberInput } from "../../src/protocol/member-io.ts";
-import type { RoomInput } from "../../src/protocol/room-io.ts";
+import type { Bytes } from "../../src/protocol/base/bytes.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import type { MemberInput } from "../../src/protocol/guest/guest-io.ts";
+import type { RoomInput } from "../../src/protocol/host/room-io.ts";
 import { crossingBetween, type Crossing, type Guest, type Way } from "./simulation-crossing.ts";
 import { Timeline } from "./simulation-timeline.ts";
 

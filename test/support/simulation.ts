@@ -1,4 +1,4 @@
-import { LINK } from "../../src/protocol/limits.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
 import { Chance, seededPrimitives } from "./random.ts";
 import { Checks } from "./simulation-checks.ts";
 import { honest } from "./simulation-crossing.ts";

@@ -1,17 +1,12 @@
+import { chunkHeader, type Chunk } from "../../src/protocol/record/chunk.ts";
 import { vi } from "vitest";
-import type { Bytes } from "../../src/protocol/bytes.ts";
-import { ChunkCipher } from "../../src/protocol/file-seal.ts";
-import { FILE, RECORD_BUCKETS } from "../../src/protocol/limits.ts";
-import type { InviteLink } from "../../src/protocol/link.ts";
-import type { FileOffer } from "../../src/protocol/offer.ts";
-import { BULK_OVERHEAD_BYTES, FRAME, RecordLayer } from "../../src/protocol/record.ts";
-import {
-  chunkHeader,
-  encodeStreamFrame,
-  type Chunk,
-  type StreamEvent,
-  type StreamFrame,
-} from "../../src/protocol/streams.ts";
+import type { Bytes } from "../../src/protocol/base/bytes.ts";
+import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
+import { FILE, RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
+import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
+import type { FileOffer } from "../../src/protocol/files/offer.ts";
+import { BULK_OVERHEAD_BYTES, FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
+import { encodeStreamFrame, type StreamEvent, type StreamFrame } from "../../src/protocol/link/streams.ts";
 import { Impostor } from "./impostor.ts";
 import { guestDid, nodePrimitives, type Guest, type World } from "./wire.ts";
 

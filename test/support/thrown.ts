@@ -1,4 +1,4 @@
-import { TunnelError, type ErrorCode } from "../../src/protocol/errors.ts";
+import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
 
 /** The code of the TunnelError that `call` throws; `undefined` when it does not; anything else passes through. */
 export function codeOf(call: () => unknown): ErrorCode | undefined {

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { concat, equalBytes, toBase64url, toHex, u64be, type Bytes } from "../../src/protocol/bytes.ts";
-import { TunnelError } from "../../src/protocol/errors.ts";
-import { FrameCodec, type ChatEvent, type RoomEvent } from "../../src/protocol/frames.ts";
+import { concat, equalBytes, toBase64url, toHex, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import { FrameCodec, type ChatEvent, type RoomEvent } from "../../src/protocol/room/frames.ts";
 import {
   acceptAuth,
   commitment,
@@ -9,14 +9,14 @@ import {
   readAuth,
   verifyAuthTag,
   writeChallenge,
-} from "../../src/protocol/handshake.ts";
-import { parseRoomId, roomIdFrom } from "../../src/protocol/ids.ts";
-import { inviteCredential, resumeCredential, resumeSecret } from "../../src/protocol/keys.ts";
-import { formatLink, parseLink } from "../../src/protocol/link.ts";
-import { RoomOrder, Signer } from "../../src/protocol/order.ts";
-import type { Primitives } from "../../src/protocol/primitives.ts";
-import { FRAME, RecordLayer } from "../../src/protocol/record.ts";
-import { safetyCode } from "../../src/protocol/safety.ts";
+} from "../../src/protocol/handshake/handshake.ts";
+import { parseRoomId, roomIdFrom } from "../../src/protocol/base/ids.ts";
+import { inviteCredential, resumeCredential, resumeSecret } from "../../src/protocol/handshake/keys.ts";
+import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
+import { RoomOrder, Signer } from "../../src/protocol/room/order.ts";
+import type { Primitives } from "../../src/protocol/base/primitives.ts";
+import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
+import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
 import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 import { seededPrimitives, signingKeyPairFrom } from "./random.ts";
 

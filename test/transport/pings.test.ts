@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { createLookup } from "../../src/net/resolve.ts";
-import { loadDial } from "../../src/transport/member-socket.ts";
+import { loadDial } from "../../src/transport/guest-socket.ts";
 import { answerPings, sendBounded, SOCKET_OPTIONS } from "../../src/transport/sockets.ts";
 import { until } from "../support/processes.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { WebSocket } from "ws";
-import { LINK } from "../../src/protocol/limits.ts";
+import { LINK } from "../../src/protocol/base/limits.ts";
 import { messageBytes, sendBounded } from "../../src/transport/sockets.ts";
 
 function socket(bufferedAmount: number, readyState = 1) {

@@ -1,10 +1,10 @@
-import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
-import type { Intent } from "../../protocol/frames.ts";
-import type { MemberId } from "../../protocol/ids.ts";
-import { SESSION } from "../../protocol/limits.ts";
-import type { Presence } from "../../protocol/participant.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import type { Intent } from "../../protocol/room/frames.ts";
+import type { MemberId } from "../../protocol/base/ids.ts";
+import { SESSION } from "../../protocol/base/limits.ts";
+import type { Presence } from "../../protocol/room/participant.ts";
 import { membersNamed } from "../../session/recipients.ts";
-import type { Entry } from "../../protocol/transcript.ts";
+import type { Entry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";

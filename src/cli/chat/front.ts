@@ -1,9 +1,9 @@
-import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
-import { LINK } from "../../protocol/limits.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { LINK } from "../../protocol/base/limits.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Ref, Show } from "./events.ts";
-import { parseJsonCommand, type JsonCommand } from "./json-input.ts";
-import type { Person, Screen } from "./screen.ts";
+import { parseJsonCommand, type JsonCommand } from "./json/input.ts";
+import type { Person, Screen } from "./terminal/screen.ts";
 import { runSlash } from "./slash.ts";
 
 /** What somebody types, or a program writes, and what comes of it in a conversation. */

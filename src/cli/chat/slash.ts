@@ -1,11 +1,11 @@
-import { TunnelError } from "../../protocol/errors.ts";
-import { ROOM } from "../../protocol/limits.ts";
-import { foldedName } from "../../protocol/text.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { ROOM } from "../../protocol/base/limits.ts";
+import { foldedName } from "../../protocol/base/text.ts";
 import type { Hosting } from "../../session/hosting.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Show } from "./events.ts";
-import { filesLines } from "./file-lines.ts";
-import { whoLines } from "./overview.ts";
+import { filesLines } from "./terminal/file-lines.ts";
+import { whoLines } from "./terminal/overview.ts";
 import { wholeId } from "./transfers.ts";
 
 /** What a command may use. */

@@ -1,6 +1,6 @@
-import { toBase64url } from "../../protocol/bytes.ts";
-import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
-import type { FileOffer } from "../../protocol/offer.ts";
+import { toBase64url } from "../../protocol/base/bytes.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import type { FileOffer } from "../../protocol/files/offer.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Download, DownloadState, FileId, Files } from "../../session/files/files.ts";
 import type { LocalFiles } from "../../session/files/local-files.ts";

@@ -1,5 +1,5 @@
-import { ERRORS, type ErrorCode, type TunnelError } from "../../protocol/errors.ts";
-import type { SystemEvent } from "../../protocol/transcript.ts";
+import { ERRORS, type ErrorCode, type TunnelError } from "../../errors/tunnel-error.ts";
+import type { SystemEvent } from "../../protocol/room/log.ts";
 import type { SessionEnd } from "../../session/handle.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 

@@ -1,7 +1,7 @@
-import type { ErrorCode } from "../../protocol/errors.ts";
+import type { ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Client } from "./clients.ts";
-import { Unusable } from "./config-text.ts";
-import { configText } from "./formats.ts";
+import { Unusable } from "./formats/config-text.ts";
+import { configText } from "./formats/formats.ts";
 import { readConfigFile } from "./machine.ts";
 import type { Action, Plan } from "./plan.ts";
 import { type RunOptions, runProgram } from "./run-program.ts";

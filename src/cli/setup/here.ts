@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { binaryEnvironment } from "../../tunnel/environment.ts";
+import { binaryEnvironment } from "../../tunnel/cloudflared/environment.ts";
 import { askWhich } from "./choose.ts";
 import { platformOf } from "./places.ts";
 import { setup, type SetupOptions } from "./setup.ts";

@@ -1,8 +1,8 @@
-import type { ErrorCode } from "../../protocol/errors.ts";
+import type { ErrorCode } from "../../errors/tunnel-error.ts";
 import { PUBLISHED, type ServerCommand } from "../../mcp/registration.ts";
 import { type Client, ownCommand } from "./clients.ts";
-import { type ConfigText, type Entry, Unusable } from "./config-text.ts";
-import { configText } from "./formats.ts";
+import { type ConfigText, type Entry, Unusable } from "./formats/config-text.ts";
+import { configText } from "./formats/formats.ts";
 import type { ClientFacts, ConfigFile } from "./machine.ts";
 import type { Platform } from "./places.ts";
 

@@ -1,4 +1,4 @@
-import { TunnelError } from "../../protocol/errors.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
 import { PUBLISHED, serverCommand } from "../../mcp/registration.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { installSkill, removeSkill, skillFolder } from "../install-skill.ts";

@@ -1,9 +1,9 @@
-import { ERRORS, type ErrorCode } from "../../protocol/errors.ts";
+import { ERRORS, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { ServerCommand } from "../../mcp/registration.ts";
 import { skillFolder } from "../install-skill.ts";
 import { type Client, ownCommand } from "./clients.ts";
 import type { Outcome } from "./apply.ts";
-import { configText } from "./formats.ts";
+import { configText } from "./formats/formats.ts";
 import type { Action, Edit, Plan, SkillAction } from "./plan.ts";
 import type { Platform } from "./places.ts";
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { Unusable } from "./config-text.ts";
+import { Unusable } from "./formats/config-text.ts";
 import { backupOf } from "./machine.ts";
 import type { Edit } from "./plan.ts";
 

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { asTunnelError } from "../../protocol/errors.ts";
+import { asTunnelError } from "../../errors/tunnel-error.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";
 import { endView } from "../views.ts";

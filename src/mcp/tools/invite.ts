@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { TunnelError } from "../../protocol/errors.ts";
-import { ROOM } from "../../protocol/limits.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { ROOM } from "../../protocol/base/limits.ts";
 import { BOUNDS, within } from "../bounds.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";

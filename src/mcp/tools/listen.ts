@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { SESSION } from "../../protocol/limits.ts";
+import { SESSION } from "../../protocol/base/limits.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import { defineTool } from "../define-tool.ts";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { ROOM } from "../../protocol/limits.ts";
+import { ROOM } from "../../protocol/base/limits.ts";
 import { defineTool } from "../define-tool.ts";
 import { memberName } from "../inputs.ts";
 import { invitesView } from "../invite-view.ts";

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { toHex } from "../../protocol/bytes.ts";
-import { TunnelError } from "../../protocol/errors.ts";
-import { SESSION } from "../../protocol/limits.ts";
+import { toHex } from "../../protocol/base/bytes.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { SESSION } from "../../protocol/base/limits.ts";
 import type { Download } from "../../session/files/files.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";

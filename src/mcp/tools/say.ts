@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { INTENTS } from "../../protocol/frames.ts";
-import { ROOM, SESSION } from "../../protocol/limits.ts";
+import { INTENTS } from "../../protocol/room/frames.ts";
+import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../session/recipients.ts";
 import { BOUNDS } from "../bounds.ts";
 import { defineTool } from "../define-tool.ts";

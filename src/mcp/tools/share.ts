@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { TunnelError } from "../../protocol/errors.ts";
-import { FILE, ROOM } from "../../protocol/limits.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { FILE, ROOM } from "../../protocol/base/limits.ts";
 import { offerFile } from "../../session/files/requests.ts";
 import { BOUNDS, listed, within } from "../bounds.ts";
 import { defineTool, type ToolCall } from "../define-tool.ts";

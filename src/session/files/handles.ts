@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import type { Clock } from "../../runtime/clock.ts";
-import { READ_ONLY, type ShareSource } from "./share.ts";
+import { READ_ONLY, type ShareSource } from "../paths/share.ts";
 
 export const HANDLES = {
   /** Files open at once while nobody reads; a share may stand for hours, and descriptors are few. */

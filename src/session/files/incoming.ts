@@ -2,9 +2,9 @@ import { createHash, randomBytes, type Hash } from "node:crypto";
 import { constants, unlinkSync } from "node:fs";
 import { link, open, rename, unlink } from "node:fs/promises";
 import path from "node:path";
-import { TunnelError } from "../../protocol/errors.ts";
-import { codeOf, writeFailure } from "./failures.ts";
-import type { SavePlace } from "./place.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { codeOf, writeFailure } from "../paths/failures.ts";
+import type { SavePlace } from "../paths/place.ts";
 
 /** What is asked of an open file; a test puts a disk that is full in its place. */
 export interface PartHandle {

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { lstat, statfs } from "node:fs/promises";
 import path from "node:path";
-import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
-import { FILE } from "../../protocol/limits.ts";
-import { isFileName, type PatchFacts } from "../../protocol/offer.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { FILE } from "../../protocol/base/limits.ts";
+import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Config } from "../config.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
@@ -12,11 +12,11 @@ import { makePatch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { Handles } from "./handles.ts";
 import { IncomingFiles } from "./incoming.ts";
-import { safeName } from "./names.ts";
+import { safeName } from "../paths/names.ts";
 import { OutgoingFile } from "./outgoing.ts";
-import { resolveSave } from "./place.ts";
+import { resolveSave } from "../paths/place.ts";
 import type { FileSink, FileSource } from "./port.ts";
-import { resolveShare } from "./share.ts";
+import { resolveShare } from "../paths/share.ts";
 
 export interface LocalFilesOptions {
   /** The server's working directory. */

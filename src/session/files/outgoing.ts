@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { lstat, type FileHandle } from "node:fs/promises";
-import { TunnelError } from "../../protocol/errors.ts";
-import { codeOf, readFailure } from "./failures.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { codeOf, readFailure } from "../paths/failures.ts";
 import type { Handles } from "./handles.ts";
-import { identityOf, type FileIdentity, type ShareSource } from "./share.ts";
+import { identityOf, type FileIdentity, type ShareSource } from "../paths/share.ts";
 
 const HASH_CHUNK_BYTES = 1024 * 1024;
 

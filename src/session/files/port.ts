@@ -1,7 +1,8 @@
-import type { Bytes } from "../../protocol/bytes.ts";
-import type { MemberId } from "../../protocol/ids.ts";
-import type { Presence } from "../../protocol/participant.ts";
-import type { Chunk, StreamFrame, StreamId, StreamOpen, StreamRequest } from "../../protocol/streams.ts";
+import type { Chunk, StreamId } from "../../protocol/record/chunk.ts";
+import type { Bytes } from "../../protocol/base/bytes.ts";
+import type { MemberId } from "../../protocol/base/ids.ts";
+import type { Presence } from "../../protocol/room/participant.ts";
+import type { StreamFrame, StreamOpen, StreamRequest } from "../../protocol/link/streams.ts";
 
 /** What files need of a tunnel, whichever role this side has in it. */
 export interface StreamPort {

@@ -1,18 +1,13 @@
-import { toHex, type Bytes } from "../../protocol/bytes.ts";
-import { CreditWindow } from "../../protocol/credit.ts";
-import { asTunnelError, TunnelError, type ErrorCode } from "../../protocol/errors.ts";
-import { FileIntake } from "../../protocol/file-intake.ts";
-import type { MemberId } from "../../protocol/ids.ts";
-import { LINK } from "../../protocol/limits.ts";
-import type { FileOffer } from "../../protocol/offer.ts";
-import type { Primitives } from "../../protocol/primitives.ts";
-import {
-  chunkPrice,
-  type Chunk,
-  type StopReason,
-  type StreamEvent,
-  type StreamId,
-} from "../../protocol/streams.ts";
+import { chunkPrice, type Chunk, type StreamId } from "../../protocol/record/chunk.ts";
+import { toHex, type Bytes } from "../../protocol/base/bytes.ts";
+import { CreditWindow } from "../../protocol/link/credit.ts";
+import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
+import { FileIntake } from "../../protocol/files/receiver.ts";
+import type { MemberId } from "../../protocol/base/ids.ts";
+import { LINK } from "../../protocol/base/limits.ts";
+import type { FileOffer } from "../../protocol/files/offer.ts";
+import type { Primitives } from "../../protocol/base/primitives.ts";
+import { type StopReason, type StreamEvent } from "../../protocol/link/streams.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { FileSink, StreamPort } from "./port.ts";
 import { Rate } from "./rate.ts";

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { plainLabel, safeName } from "../files/names.ts";
+import { plainLabel, safeName } from "../paths/names.ts";
 import { findRepository } from "./repository.ts";
 import { gitText, runGit, type Environment } from "./run.ts";
 

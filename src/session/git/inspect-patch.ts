@@ -1,10 +1,10 @@
 import type { Buffer } from "node:buffer";
 import { open } from "node:fs/promises";
-import { TunnelError } from "../../protocol/errors.ts";
-import { readFailure } from "../files/failures.ts";
-import { plainLabel } from "../files/names.ts";
-import { lexicalPath } from "../files/roots.ts";
-import { READ_ONLY } from "../files/share.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { readFailure } from "../paths/failures.ts";
+import { plainLabel } from "../paths/names.ts";
+import { lexicalPath } from "../paths/roots.ts";
+import { READ_ONLY } from "../paths/share.ts";
 import { isCommitHash } from "./context.ts";
 import { PATCH } from "./make-patch.ts";
 import { parsePatch, type PatchFile } from "./parse-patch.ts";

@@ -1,7 +1,7 @@
 import { lstat, realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
-import { isTooWide, isWithin } from "../files/roots.ts";
+import { isTooWide, isWithin } from "../paths/roots.ts";
 import { gitText, quietFilters, type Environment, type GitCall } from "./run.ts";
 
 export interface Repository {

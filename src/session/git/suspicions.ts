@@ -1,6 +1,6 @@
-import { foldedSegment, nameProblem } from "../files/names.ts";
-import { protectedPlace } from "../files/protected.ts";
-import { sensitiveName } from "../files/sensitive.ts";
+import { foldedSegment, nameProblem } from "../paths/names.ts";
+import { protectedPlace } from "../paths/protected.ts";
+import { sensitiveName } from "../paths/sensitive.ts";
 import type { PatchFile } from "./parse-patch.ts";
 
 /** What a human should look at before a patch is applied. None of them is proof of anything. */

@@ -1,11 +1,11 @@
 import * as z from "zod/mini";
-import { fromBase64url, toBase64url, type Bytes } from "../../protocol/bytes.ts";
-import { TunnelError } from "../../protocol/errors.ts";
-import { SCHEMAS } from "../../protocol/frames.ts";
-import { ROOM } from "../../protocol/limits.ts";
-import type { Primitives } from "../../protocol/primitives.ts";
-import { isGoal, isText } from "../../protocol/text.ts";
-import { parseRoomId } from "../../protocol/ids.ts";
+import { fromBase64url, toBase64url, type Bytes } from "../../protocol/base/bytes.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { SCHEMAS } from "../../protocol/room/frames.ts";
+import { ROOM } from "../../protocol/base/limits.ts";
+import type { Primitives } from "../../protocol/base/primitives.ts";
+import { isGoal, isText } from "../../protocol/base/text.ts";
+import { parseRoomId } from "../../protocol/base/ids.ts";
 
 /** A transcript as a document (PROTOCOL §16): what it says, and what its parts can be checked by. */
 

@@ -1,7 +1,7 @@
-import type { Evidence, Witness } from "../../protocol/evidence.ts";
-import { TunnelError } from "../../protocol/errors.ts";
-import type { Primitives } from "../../protocol/primitives.ts";
-import type { SpokenEntry } from "../../protocol/transcript.ts";
+import type { Evidence, Witness } from "../../protocol/room/audit-log.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Primitives } from "../../protocol/base/primitives.ts";
+import type { SpokenEntry } from "../../protocol/room/log.ts";
 import {
   FORMAT,
   FORMAT_VERSION,

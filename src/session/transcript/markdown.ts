@@ -1,5 +1,5 @@
-import type { SystemRoomEvent } from "../../protocol/frames.ts";
-import type { MemberId } from "../../protocol/ids.ts";
+import type { SystemRoomEvent } from "../../protocol/room/frames.ts";
+import type { MemberId } from "../../protocol/base/ids.ts";
 import type { MessageEntry, TranscriptDocument, TranscriptEntry } from "./document.ts";
 import { describedOffer } from "./offer-text.ts";
 import { missing, type Verdict } from "./verify.ts";

@@ -1,8 +1,9 @@
+import { FILE_ID_BYTES } from "../../protocol/base/ids.ts";
 import * as z from "zod/mini";
-import { toBase64url, toHex } from "../../protocol/bytes.ts";
-import { bytesOf, counter } from "../../protocol/header.ts";
-import { FILE_ID_BYTES, isFileName, type FileOffer } from "../../protocol/offer.ts";
-import { isText } from "../../protocol/text.ts";
+import { toBase64url, toHex } from "../../protocol/base/bytes.ts";
+import { bytesOf, counter } from "../../protocol/base/header.ts";
+import { isFileName, type FileOffer } from "../../protocol/files/offer.ts";
+import { isText } from "../../protocol/base/text.ts";
 import { withoutLinks } from "./redact.ts";
 
 /**

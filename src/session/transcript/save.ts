@@ -1,9 +1,9 @@
 import { constants } from "node:fs";
 import { open, rm } from "node:fs/promises";
-import { asTunnelError, TunnelError } from "../../protocol/errors.ts";
-import { writeFailure } from "../files/failures.ts";
-import { resolveSave } from "../files/place.ts";
-import { lexicalPath, NATIVE, type Flavour } from "../files/roots.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { writeFailure } from "../paths/failures.ts";
+import { resolveSave } from "../paths/place.ts";
+import { lexicalPath, NATIVE, type Flavour } from "../paths/roots.ts";
 
 /** A transcript holds what was said: nobody else on this machine needs to read it. */
 const OWNER_ONLY = 0o600;

@@ -1,4 +1,4 @@
-import type { Primitives } from "../../protocol/primitives.ts";
+import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { toJson, type TranscriptDocument } from "./document.ts";
 import { exportTranscript, redactedIn, type TranscriptLimit, type TranscriptSource } from "./export.ts";

@@ -1,10 +1,10 @@
-import { equalBytes } from "../../protocol/bytes.ts";
-import { asTunnelError } from "../../protocol/errors.ts";
-import type { MemberRecord, View } from "../../protocol/frames.ts";
-import type { MemberId } from "../../protocol/ids.ts";
-import { RoomOrder } from "../../protocol/order.ts";
-import type { Primitives } from "../../protocol/primitives.ts";
-import { attestedBytes } from "../../protocol/speaker.ts";
+import { equalBytes } from "../../protocol/base/bytes.ts";
+import { asTunnelError } from "../../errors/tunnel-error.ts";
+import type { MemberRecord, View } from "../../protocol/room/frames.ts";
+import type { MemberId } from "../../protocol/base/ids.ts";
+import { RoomOrder } from "../../protocol/room/order.ts";
+import type { Primitives } from "../../protocol/base/primitives.ts";
+import { attestedBytes } from "../../protocol/room/identity.ts";
 import {
   transcriptHash,
   type MessageEntry,

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { parseJsonCommand } from "../../../src/cli/chat/json-input.ts";
+import { parseJsonCommand } from "../../../src/cli/chat/json/input.ts";
 import { errorText, nextStep } from "../../../src/cli/chat/wording.ts";
 import { SLASH_COMMANDS } from "../../../src/cli/chat/slash.ts";
-import { ERRORS, TunnelError, type ErrorCode } from "../../../src/protocol/errors.ts";
+import { ERRORS, TunnelError, type ErrorCode } from "../../../src/errors/tunnel-error.ts";
 import type { Clock } from "../../../src/runtime/clock.ts";
 import { FakeClock } from "../../support/fake-tunnel-clock.ts";
 import { endSides, joinRequest, openRequest, startSide, type Side } from "./support.ts";

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { safeJson, safeLabel, safeText, withGutter } from "../../../src/cli/chat/safe-text.ts";
+import { safeJson, safeLabel, safeText, withGutter } from "../../../src/cli/chat/terminal/safe-text.ts";
 
 /** What a peer may try on the terminal of whoever reads it. */
 const HOSTILE: readonly [what: string, text: string, shown: string][] = [

@@ -1,8 +1,8 @@
 import { PassThrough } from "node:stream";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { askLink, linkIn } from "../../../src/cli/chat/ask-link.ts";
-import { plainScreen, terminalScreen, type Screen } from "../../../src/cli/chat/screen.ts";
+import { askLink, linkIn } from "../../../src/cli/chat/terminal/ask-link.ts";
+import { plainScreen, terminalScreen, type Screen } from "../../../src/cli/chat/terminal/screen.ts";
 import { FakeTerminal } from "../../support/fake-terminal.ts";
 import { settle } from "../../support/fake-tunnel-clock.ts";
 

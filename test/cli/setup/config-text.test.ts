@@ -2,8 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Format } from "../../../src/cli/setup/clients.ts";
 import { CLIENTS } from "../../../src/cli/setup/clients.ts";
-import { type ConfigText, Unusable } from "../../../src/cli/setup/config-text.ts";
-import { configText } from "../../../src/cli/setup/formats.ts";
+import { type ConfigText, Unusable } from "../../../src/cli/setup/formats/config-text.ts";
+import { configText } from "../../../src/cli/setup/formats/formats.ts";
 
 const server = { command: "node", args: ["/opt/tunnel-mcp.cjs"] };
 const moved = { command: "node", args: ["C:\\Users\\ana b\\tunnel-mcp.cjs"] };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Client, CLIENTS } from "../../../src/cli/setup/clients.ts";
-import { configText } from "../../../src/cli/setup/formats.ts";
+import { configText } from "../../../src/cli/setup/formats/formats.ts";
 import type { ClientFacts, ConfigFile } from "../../../src/cli/setup/machine.ts";
 import { PUBLISHED } from "../../../src/mcp/registration.ts";
 import { isOpen, type PlanOptions, planFor, skillChanges } from "../../../src/cli/setup/plan.ts";

@@ -21,7 +21,7 @@ import { type Place, platformOf } from "../../../src/cli/setup/places.ts";
 import { runProgram } from "../../../src/cli/setup/run-program.ts";
 import { setup, type SetupOptions, type SetupRequest } from "../../../src/cli/setup/setup.ts";
 import { writeEdit } from "../../../src/cli/setup/write-file.ts";
-import { TunnelError } from "../../../src/protocol/errors.ts";
+import { TunnelError } from "../../../src/errors/tunnel-error.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { handClock, recorder } from "../support.ts";
 

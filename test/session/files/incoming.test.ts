@@ -13,7 +13,7 @@ import { link, open, rename, unlink } from "node:fs/promises";
 import path from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { IncomingFiles, type Disk, type PartHandle } from "../../../src/session/files/incoming.ts";
-import { resolveSave } from "../../../src/session/files/place.ts";
+import { resolveSave } from "../../../src/session/paths/place.ts";
 import { rejectedWith } from "../../support/rejection.ts";
 import { temporaryFolders } from "../../support/temp-folder.ts";
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HANDLES, Handles } from "../../../src/session/files/handles.ts";
 import { OutgoingFile } from "../../../src/session/files/outgoing.ts";
-import { resolveShare } from "../../../src/session/files/share.ts";
+import { resolveShare } from "../../../src/session/paths/share.ts";
 import { FakeClock } from "../../support/fake-tunnel-clock.ts";
 import { rejectedWith } from "../../support/rejection.ts";
 import { temporaryFolders } from "../../support/temp-folder.ts";

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isText } from "../../../src/protocol/text.ts";
+import { isText } from "../../../src/protocol/base/text.ts";
 import { toMarkdown, visible } from "../../../src/session/transcript/markdown.ts";
 import { verifyTranscript } from "../../../src/session/transcript/verify.ts";
 import { conversation, resigned, transcriptOf } from "../../support/transcripts.ts";

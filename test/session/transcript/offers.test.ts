@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { toBase64url, toHex } from "../../../src/protocol/bytes.ts";
-import { TunnelError } from "../../../src/protocol/errors.ts";
-import { encodeOffer, type FileOffer } from "../../../src/protocol/offer.ts";
+import { toBase64url, toHex } from "../../../src/protocol/base/bytes.ts";
+import { TunnelError } from "../../../src/errors/tunnel-error.ts";
+import { encodeOffer, type FileOffer } from "../../../src/protocol/files/offer.ts";
 import {
   parseTranscript,
   toJson,

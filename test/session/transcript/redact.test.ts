@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { inviteText } from "../../../src/mcp/invite-view.ts";
-import { toBase64url } from "../../../src/protocol/bytes.ts";
-import { formatLink } from "../../../src/protocol/link.ts";
-import { roomIdFrom } from "../../../src/protocol/ids.ts";
+import { toBase64url } from "../../../src/protocol/base/bytes.ts";
+import { formatLink } from "../../../src/protocol/handshake/invite-link.ts";
+import { roomIdFrom } from "../../../src/protocol/base/ids.ts";
 import { LINK_REMOVED, withoutLinks } from "../../../src/session/transcript/redact.ts";
 import { seededPrimitives } from "../../support/random.ts";
 

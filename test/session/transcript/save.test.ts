@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Flavour } from "../../../src/session/files/roots.ts";
+import type { Flavour } from "../../../src/session/paths/roots.ts";
 import { saveTranscript, stemOf } from "../../../src/session/transcript/save.ts";
 import { codeOf } from "../../support/thrown.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { toBase64url } from "../../../src/protocol/bytes.ts";
-import { ROOM } from "../../../src/protocol/limits.ts";
+import { toBase64url } from "../../../src/protocol/base/bytes.ts";
+import { ROOM } from "../../../src/protocol/base/limits.ts";
 import {
   parseTranscript,
   toJson,

@@ -1,0 +1,201 @@
+import * as z from "zod";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Config } from "../../session/config.ts";
+import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
+import { type Environment, withoutSettings } from "../env.ts";
+import { type Output, type Paint, paintFor } from "../output.ts";
+
+export interface DemoOptions {
+  readonly transport: Config["transport"];
+  readonly bundle: string;
+  readonly env: Environment;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly output: Output;
+  readonly onShutdown: (hook: () => Promise<void>) => void;
+}
+
+const GOAL = "Agree on the shape of GET /orders before both sides build it";
+
+const openSchema = z.object({ joinLink: z.string() });
+const joinSchema = z.object({ goal: z.string(), safetyCode: z.string() });
+const saySchema = z.object({ status: z.string(), seq: z.number().nullish() });
+const statusSchema = z.object({
+  members: z.array(z.unknown()),
+  lastSeq: z.number(),
+  safetyCode: z.unknown(),
+});
+
+/**
+ * Lets two server processes, each driven by an MCP client, pair and talk, and prints the conversation.
+ * @returns 0 when every step went as told, 1 when one did not; the processes are stopped either way
+ */
+export async function demo(options: DemoOptions): Promise<0 | 1> {
+  const { transport, bundle, env, version, output, onShutdown } = options;
+  const settings = {
+    ...withoutSettings(env),
+    ...passedOn(env, transport),
+    TUNNEL_TRANSPORT: transport,
+    // A spare address for a minute would only use up what Cloudflare allows.
+    TUNNEL_STANDBY: "off",
+  };
+  const agents: DemoAgent[] = [];
+  const stopAll = async (): Promise<void> => {
+    await Promise.allSettled(agents.splice(0).map((agent) => agent.stop()));
+  };
+  let interrupted = false;
+  onShutdown(() => {
+    interrupted = true;
+    return stopAll();
+  });
+  const start = async (name: string): Promise<DemoAgent> => {
+    const agent = createAgent({ name, bundle, env: settings, version });
+    agents.push(agent); // before it runs, so that an early end stops it as well
+    await agent.start();
+    return agent;
+  };
+  try {
+    await tellStory(options, start);
+    return 0;
+  } catch (error) {
+    if (interrupted) return 1; // whoever pressed Ctrl-C knows why it ended
+    output.err(`\nThe demo failed: ${error instanceof Error ? error.message : "unknown error"}\n`);
+    if (transport === "cloudflared") output.err("  `tunnel-mcp doctor` shows what is missing here.\n");
+    return 1;
+  } finally {
+    await stopAll();
+  }
+}
+
+/** The user's own settings that still apply when the demo goes through the internet. */
+function passedOn(env: Environment, transport: Config["transport"]): Record<string, string> {
+  const names = ["TUNNEL_CLOUDFLARED", "TUNNEL_DOH", "TUNNEL_SKIP_REACHABILITY_CHECK"];
+  if (transport === "direct") return {};
+  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}
+
+async function tellStory(options: DemoOptions, start: (name: string) => Promise<DemoAgent>): Promise<void> {
+  const { transport, clock, output } = options;
+  const paint = paintFor(output.color);
+  const say = narrator(output, paint);
+  const started = clock.now();
+
+  say.title(transport === "direct" ? "over this machine's loopback" : "through a Cloudflare Quick Tunnel");
+  const [ana, ben] = await Promise.all([start("Ana"), start("Ben")]);
+  say.note(
+    `Two MCP servers are running: Ana's is process ${ana.pid() ?? "?"}, Ben's is process ${ben.pid() ?? "?"}.`,
+  );
+
+  const opening = clock.now();
+  const { joinLink } = await ana.call("tunnel_open", { goal: GOAL }, openSchema);
+  const openMs = clock.now() - opening;
+  say.step("Ana", `opens a tunnel. Goal: ${GOAL}`);
+  say.detail(`link  ${withoutSecret(joinLink)}`);
+
+  const joining = clock.now();
+  const { safetyCode } = await ben.call("tunnel_join", { joinLink }, joinSchema);
+  const joinMs = clock.now() - joining;
+  say.step("Ben", "joins with the link, which Ana has sent him.");
+  say.detail(`safety code  ${safetyCode}  (both people can compare it)`);
+
+  await converse(ana, ben, say);
+  await converse(ben, ana, say);
+  await tryAgain(joinLink, start, say);
+
+  const status = await ana.call("tunnel_status", {}, statusSchema);
+  say.step(
+    "Ana",
+    `checks the status: ${status.members.length} members, ${status.lastSeq} entries in the room.`,
+  );
+  await close(ana, ben, say);
+
+  const totalMs = clock.now() - started;
+  say.note(`Opened in ${openMs} ms, paired in ${joinMs} ms, ${(totalMs / 1000).toFixed(1)} s in all.`);
+}
+
+/** What each asks, and what the other answers. */
+const TALK: Readonly<Record<string, readonly [question: string, answer: string]>> = {
+  Ana: [
+    "Does GET /orders return a bare array, or an object with a cursor? My client pages.",
+    'An object: { "items": [...], "nextCursor": "..." }; nextCursor is absent on the last page. See api/orders.ts.',
+  ],
+  Ben: [
+    "Then which page size do you need? The handler allows 1 to 200.",
+    "50. I send ?limit=50 and follow nextCursor until it is absent.",
+  ],
+};
+
+async function converse(asker: DemoAgent, answerer: DemoAgent, say: Narrator): Promise<void> {
+  const [question, answer] = TALK[asker.name] ?? ["Are you there?", "Yes."];
+  await pass(asker, answerer, question, "request", say);
+  await pass(answerer, asker, answer, "inform", say);
+}
+
+/** One message, printed as the receiving side got it. */
+async function pass(
+  from: DemoAgent,
+  to: DemoAgent,
+  text: string,
+  intent: string,
+  say: Narrator,
+): Promise<void> {
+  await from.call("tunnel_say", { text, intent }, saySchema);
+  const heard = await to.hear(({ kind }) => kind === "chat");
+  const received = withoutFence(heard.text ?? "");
+  if (received !== text) throw new Error(`${to.name} received something else than ${from.name} sent`);
+  say.message(from.name, to.name, intent, received);
+}
+
+async function tryAgain(
+  joinLink: string,
+  start: (name: string) => Promise<DemoAgent>,
+  say: Narrator,
+): Promise<void> {
+  const eve = await start("Eve");
+  try {
+    await eve.call("tunnel_join", { joinLink }, joinSchema);
+  } catch (error) {
+    if (!(error instanceof ToolRefused)) throw error;
+    say.step("Eve", `found the link in a chat log and tries it as well: refused (${error.code}).`);
+    return;
+  } finally {
+    await eve.stop();
+  }
+  throw new Error("the link could be used twice");
+}
+
+async function close(ana: DemoAgent, ben: DemoAgent, say: Narrator): Promise<void> {
+  const told = ben.hear(({ kind, event }) => kind === "system" && event === "ended");
+  const [, end] = await Promise.all([ana.call("tunnel_close", { summary: "Settled." }, z.unknown()), told]);
+  say.step("Ana", "closes the tunnel for everyone.");
+  say.step("Ben", `is told: ${withoutFence(end.text ?? "the tunnel has ended")}`);
+}
+
+/** The link as it may be shown: whoever reads over a shoulder learns nothing from it. */
+export function withoutSecret(joinLink: string): string {
+  return joinLink.replace(/#.*$/s, "#1.(secret key)");
+}
+
+type Narrator = ReturnType<typeof narrator>;
+
+function narrator(
+  { out }: Output,
+  paint: Paint,
+): {
+  readonly title: (how: string) => void;
+  readonly note: (text: string) => void;
+  readonly step: (who: string, what: string) => void;
+  readonly detail: (text: string) => void;
+  readonly message: (from: string, to: string, intent: string, text: string) => void;
+} {
+  const colored = (who: string): string => (who === "Ben" ? paint.green(who) : paint.blue(who));
+  return {
+    title: (how) => out(`${paint.bold("Two coding agents talk, end-to-end encrypted,")} ${how}.\n\n`),
+    note: (text) => out(`${paint.dim(text)}\n\n`),
+    step: (who, what) => out(`${colored(who)}  ${what}\n\n`),
+    detail: (text) => out(`     ${paint.dim(text)}\n\n`),
+    message: (from, to, intent, text) => {
+      out(`${colored(from)} to ${colored(to)} ${paint.dim(`(${intent})`)}\n     ${text}\n\n`);
+    },
+  };
+}

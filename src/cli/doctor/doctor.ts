@@ -1,0 +1,68 @@
+import type { Clock } from "../../runtime/clock.ts";
+import type { Config } from "../../session/config.ts";
+import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
+import { type Output, type Paint, paintFor } from "../output.ts";
+
+/** The whole report is there after this, whatever hangs. */
+const DEADLINE_MS = 8_000;
+
+export interface DoctorOptions {
+  readonly probes: Probes;
+  readonly transport: Config["transport"];
+  readonly clock: Clock;
+  readonly output: Output;
+}
+
+/**
+ * Runs all checks at once and prints each finding in the order of the table as soon as it is known.
+ * @returns 1 when a check failed; warnings alone give 0
+ */
+export async function doctor({ probes, transport, clock, output }: DoctorOptions): Promise<0 | 1> {
+  const paint = paintFor(output.color);
+  const checks = checksFor(probes);
+  const controller = new AbortController();
+  const cancelDeadline = clock.after(DEADLINE_MS, () => controller.abort(new Error("no answer in time")));
+  const width = Math.max(...checks.map(({ title }) => title.length));
+  const running = checks.map(async (check) =>
+    weigh(await finish(check, controller.signal), check, transport),
+  );
+
+  let failed = 0;
+  for (const [index, check] of checks.entries()) {
+    const finding = await running[index];
+    if (finding === undefined) continue;
+    if (finding.level === "fail") failed += 1;
+    output.out(line(check.title.padEnd(width), finding, paint));
+  }
+  cancelDeadline();
+  controller.abort(new Error("doctor is done"));
+  output.out(failed === 0 ? "\nReady.\n" : `\n${failed} of ${checks.length} checks failed.\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** The finding of a check; a rejection or a missed deadline is a finding too. */
+async function finish(check: Check, signal: AbortSignal): Promise<Finding> {
+  const late = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(new Error("no answer in time")), { once: true });
+  });
+  try {
+    return await Promise.race([check.run(signal), late]);
+  } catch (error) {
+    return { level: "fail", text: reasonOf(error), fix: "check the network connection and run doctor again" };
+  }
+}
+
+function line(title: string, finding: Finding, paint: Paint): string {
+  switch (finding.level) {
+    case "ok":
+      return `${paint.green("ok  ")}  ${title}  ${finding.text}\n`;
+    case "warn":
+      return `${paint.yellow("warn")}  ${title}  ${finding.text}\n${fixLine(title, finding.fix, paint)}`;
+    case "fail":
+      return `${paint.red("FAIL")}  ${title}  ${finding.text}\n${fixLine(title, finding.fix, paint)}`;
+  }
+}
+
+function fixLine(title: string, fix: string, paint: Paint): string {
+  return `${" ".repeat(title.length + 8)}${paint.dim("fix:")} ${fix}\n`;
+}

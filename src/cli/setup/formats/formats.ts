@@ -1,0 +1,8 @@
+import type { Format } from "../clients.ts";
+import { checked, type ConfigText } from "./config-text.ts";
+import { jsonConfig } from "./json-config.ts";
+import { tomlConfig } from "./toml-config.ts";
+
+export function configText(format: Format): ConfigText {
+  return checked(format.kind === "json" ? jsonConfig(format) : tomlConfig(format.table));
+}

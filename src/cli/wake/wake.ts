@@ -1,0 +1,136 @@
+import { isUnread, peekSchema, type TunnelPeek } from "../../control/actions.ts";
+import { ask } from "../../control/ask.ts";
+import { likelyServers } from "../../control/choose.ts";
+import { readDescriptors, resolved, type Descriptor, type Identity } from "../../control/descriptor.ts";
+import { controlFolders, placeFacts } from "../../control/places.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Environment } from "../env.ts";
+import type { Output } from "../output.ts";
+
+/** Where a command finds running servers, and whose they should be. */
+export interface ServerSearch {
+  readonly folders: readonly string[];
+  readonly platform: string;
+  readonly identity: Identity;
+}
+
+/** On this machine. */
+export function serverSearch(env: Environment, identity: Identity): ServerSearch {
+  const facts = placeFacts();
+  return { folders: controlFolders(env, facts), platform: facts.platform, identity };
+}
+
+export interface WakeOptions extends ServerSearch {
+  readonly tunnelId: string | undefined;
+  /** Undefined: as long as it takes. */
+  readonly timeoutMs: number | undefined;
+  readonly clock: Clock;
+  readonly output: Output;
+}
+
+/** 0: something unread is there. 3: the tunnel is over. 4: nothing came in time. */
+export type WakeCode = 0 | 3 | 4;
+
+/** One question to the server; it is asked again until the time is up. */
+const ASK_MS = 60_000;
+
+/**
+ * Waits until something unread is there, says so in one line, and ends. It looks and does not read: the message is still
+ * unread afterwards, and its sender is not told that it was read. Nothing a peer has chosen is ever printed.
+ * @throws {TunnelError} no-server, server-ambiguous, tunnel-unknown, control-failed
+ */
+export async function wake(options: WakeOptions): Promise<WakeCode> {
+  const { tunnelId, clock, output } = options;
+  const until = clock.now() + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
+  const server = await serverOf(options, tunnelId);
+  for (;;) {
+    const timeoutMs = Math.max(0, Math.min(until - clock.now(), ASK_MS));
+    const tunnels = await askWait(server, { tunnelId, timeoutMs }, options);
+    const unread = tunnels?.filter(isUnread) ?? [];
+    if (unread.length > 0) {
+      output.out(`${unreadLine(unread)}\n`);
+      return 0;
+    }
+    if (tunnels === undefined || tunnels.every(({ status }) => status !== "open")) {
+      output.out(`${overLine(tunnelId)}\n`);
+      return 3;
+    }
+    if (clock.now() >= until) {
+      output.out("Nothing came in the time given. What comes later waits to be read with tunnel_listen.\n");
+      return 4;
+    }
+  }
+}
+
+/** What a line says of tunnels with something unread: ids and numbers, and what to do. */
+export function unreadLine(tunnels: readonly TunnelPeek[]): string {
+  const counts = tunnels.map(({ id, unread }) => `${unread} in tunnel ${id}`).join(", ");
+  return `Unread: ${counts}. Read with tunnel_listen.`;
+}
+
+export function overLine(tunnelId: string | undefined): string {
+  const which = tunnelId === undefined ? "This tunnel" : `Tunnel ${tunnelId}`;
+  return `${which} is over. tunnel_status tells how it ended.`;
+}
+
+/** Undefined when the server has ended while it was asked: its tunnels have ended with it. */
+async function askWait(
+  server: Descriptor,
+  input: { tunnelId: string | undefined; timeoutMs: number },
+  { clock, ...search }: WakeOptions,
+): Promise<readonly TunnelPeek[] | undefined> {
+  try {
+    const takesMs = input.timeoutMs;
+    return (await ask(server, { action: "wait", input, result: peekSchema, takesMs }, clock)).tunnels;
+  } catch (thrown) {
+    const left = await readDescriptors(search.folders, search.platform);
+    if (left.some(({ token }) => token === server.token)) throw thrown;
+    return undefined;
+  }
+}
+
+/** The server that is meant. @throws {TunnelError} no-server, server-ambiguous, tunnel-unknown */
+export async function serverOf(
+  options: ServerSearch & { readonly clock: Clock },
+  tunnelId: string | undefined,
+  choose: typeof likelyServers = likelyServers,
+): Promise<Descriptor> {
+  const { folders, platform, clock } = options;
+  const all = await readDescriptors(folders, platform);
+  if (tunnelId !== undefined) {
+    for (const server of all) if ((await tunnelsOf(server, tunnelId, clock)).length > 0) return server;
+    throw new TunnelError(all.length === 0 ? "no-server" : "tunnel-unknown");
+  }
+  if (all.length === 0) throw new TunnelError("no-server");
+  const likely = choose(all, await resolved(options.identity));
+  const [only] = likely;
+  if (only !== undefined && likely.length === 1) return only;
+  // None of them, or several: those that answer can be named.
+  const asked = await Promise.all(
+    (only === undefined ? all : likely).map(async (server) => ({
+      server,
+      ids: await tunnelsOf(server, undefined, clock),
+    })),
+  );
+  const answering = asked.filter(({ ids }) => ids.length > 0);
+  const [one] = answering;
+  if (only !== undefined && one !== undefined && answering.length === 1) return one.server;
+  throw new TunnelError("server-ambiguous", { detail: answering.flatMap(({ ids }) => ids).join(", ") });
+}
+
+/** Ids of the open tunnels of a server, or the one asked for if it has it; of one that does not answer, none. */
+export async function tunnelsOf(
+  server: Descriptor,
+  tunnelId: string | undefined,
+  clock: Clock,
+): Promise<string[]> {
+  try {
+    const { tunnels } = await ask(server, { action: "peek", input: { tunnelId }, result: peekSchema }, clock);
+    return tunnels.filter(({ status }) => tunnelId !== undefined || status === "open").map(({ id }) => id);
+  } catch (thrown) {
+    const { code } = asTunnelError(thrown);
+    if (code === "tunnel-unknown" || code === "control-failed") return [];
+    throw thrown;
+  }
+}

@@ -1,0 +1,117 @@
+import { isNews, peekSchema, type Peek } from "../../control/actions.ts";
+import { ask } from "../../control/ask.ts";
+import { ownServers } from "../../control/choose.ts";
+import { readDescriptors, resolved, type Descriptor } from "../../control/descriptor.ts";
+import { asTunnelError } from "../../errors/tunnel-error.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Output } from "../output.ts";
+import { overLine, tunnelsOf, unreadLine, type ServerSearch } from "./wake.ts";
+
+export interface WatchOptions extends ServerSearch {
+  readonly tunnelId: string | undefined;
+  readonly clock: Clock;
+  readonly output: Output;
+  /** Ends the watching; nothing else does. */
+  readonly signal: AbortSignal;
+}
+
+/** Of each tunnel how much had come when it was told of. */
+type Seen = Readonly<Record<string, number>>;
+
+/** How often servers are looked for: reading a folder of a handful of files. */
+const LOOK_MS = 2_000;
+/** An agent that is at work may be about to listen: what it takes meanwhile is no news. */
+const SETTLE_MS = 2_000;
+/** A talkative peer must not make a line a second: each may start a turn of the agent. */
+const GAP_MS = 15_000;
+const ASK_MS = 60_000;
+
+/**
+ * Prints a line whenever something has come that is still unread a moment later, and nothing otherwise, for clients that
+ * show their agent what a background program prints. Servers come and go; it stays.
+ */
+export async function wakeWatch(options: WatchOptions): Promise<void> {
+  const { clock, output, signal } = options;
+  /** What was told of each server, by its token: also when it was out of reach for a while. */
+  const told = new Map<string, Seen>();
+  const watched = new Set<string>();
+  // Timers of the clock keep no process alive, and between two looks there is nothing else.
+  const alive = setInterval(() => undefined, LOOK_MS);
+  try {
+    while (!signal.aborted) {
+      for (const server of await serversOf(options)) {
+        const { token } = server;
+        if (watched.has(token)) continue;
+        watched.add(token);
+        void watchServer(server, options, told)
+          .catch((thrown: unknown) => output.err(`tunnel-mcp: ${asTunnelError(thrown).message}\n`))
+          .finally(() => watched.delete(token));
+      }
+      await pause(clock, LOOK_MS, signal);
+    }
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+async function serversOf({ folders, platform, identity, tunnelId, clock }: WatchOptions) {
+  const all = await readDescriptors(folders, platform);
+  if (tunnelId === undefined) return ownServers(all, await resolved(identity));
+  const having = await Promise.all(all.map((server) => tunnelsOf(server, tunnelId, clock)));
+  return all.filter((_, index) => having[index]?.length === 1);
+}
+
+/** Until the server has ended or does not answer; if it is still there, it will be found again. */
+async function watchServer(server: Descriptor, options: WatchOptions, told: Map<string, Seen>) {
+  const { clock, output, signal, tunnelId } = options;
+  const { token } = server;
+  while (!signal.aborted) {
+    const seen = told.get(token) ?? {};
+    const input = { tunnelId, seen, timeoutMs: ASK_MS };
+    if ((await look(server, { action: "wait", input, takesMs: ASK_MS }, clock)) === undefined) return;
+    await pause(clock, SETTLE_MS, signal);
+    const now = await look(server, { action: "peek", input: { tunnelId } }, clock);
+    if (now === undefined || signal.aborted) return;
+    told.set(token, Object.fromEntries(now.tunnels.map(({ id, arrived }) => [id, arrived])));
+    const lines = newsLines(now, seen);
+    if (lines.length === 0) continue;
+    output.out(`${lines.join(" ")}\n`);
+    await pause(clock, GAP_MS, signal);
+  }
+}
+
+/** Undefined when the server, or the tunnel, is gone. */
+async function look(
+  server: Descriptor,
+  question: { action: "wait" | "peek"; input: Readonly<Record<string, unknown>>; takesMs?: number },
+  clock: Clock,
+): Promise<Peek | undefined> {
+  try {
+    return await ask(server, { ...question, result: peekSchema }, clock);
+  } catch (thrown) {
+    const { code } = asTunnelError(thrown);
+    if (code === "control-failed" || code === "tunnel-unknown") return undefined;
+    throw thrown;
+  }
+}
+
+/** What is to be told: of each tunnel at most one sentence. */
+function newsLines({ tunnels }: Peek, seen: Seen): string[] {
+  const news = tunnels.filter((tunnel) => isNews(tunnel, seen));
+  const unread = news.filter((tunnel) => tunnel.unread > 0);
+  const over = news.filter((tunnel) => tunnel.unread === 0);
+  return [...(unread.length === 0 ? [] : [unreadLine(unread)]), ...over.map(({ id }) => overLine(id))];
+}
+
+function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel();
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const cancel = clock.after(ms, done);
+    signal.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,85 @@
+import * as z from "zod/mini";
+import { concat, fromBase64url, toBase64url, view, type Bytes } from "./bytes.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { parseMemberId } from "./ids.ts";
+import type { Primitives } from "./primitives.ts";
+
+/** The form of every frame (F1): a JSON header, then raw bytes. The only place where JSON of a peer is parsed. */
+
+const HEADER_LENGTH_BYTES = 2;
+const MAX_HEADER_BYTES = 0xffff;
+const EMPTY = new Uint8Array(0);
+
+/** A text that stands for something else, or is malformed. */
+const decoded = <Value>(read: (text: string) => Value | undefined) =>
+  z.pipe(
+    z.string(),
+    z.transform((text, context): Value => {
+      const value = read(text);
+      if (value !== undefined) return value;
+      context.issues.push({ code: "custom", message: "malformed", input: text });
+      return z.NEVER;
+    }),
+  );
+
+export const bytesOf = (length: number) => decoded((text) => fromBase64url(text, length));
+export const memberId = decoded(parseMemberId);
+export const counter = z.int().check(z.nonnegative());
+export const ordinal = z.int().check(z.positive());
+
+/** JSON in which bytes are base64url texts, as UTF-8. */
+export function encodeJson(primitives: Primitives, value: unknown): Bytes {
+  return primitives.encodeUtf8(
+    JSON.stringify(value, (_key, item: unknown) => (item instanceof Uint8Array ? toBase64url(item) : item)),
+  );
+}
+
+/** What is not JSON, or not of this form, is `undefined`. */
+export function decodeJson<Schema extends z.ZodMiniType>(
+  schema: Schema,
+  json: string,
+): z.infer<Schema> | undefined {
+  const parsed = schema.safeParse(parseJson(json));
+  return parsed.success ? parsed.data : undefined;
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** @throws {RangeError} header over its limit */
+export function encodeHeader(primitives: Primitives, header: unknown, body: Bytes = EMPTY): Bytes {
+  const json = encodeJson(primitives, header);
+  if (json.length > MAX_HEADER_BYTES) throw new RangeError("frame header is over its limit");
+  return concat(Uint8Array.of(json.length >> 8, json.length & 0xff), json, body);
+}
+
+export function violation(): TunnelError {
+  return new TunnelError("protocol-violation", { detail: "a malformed frame" });
+}
+
+/** @throws {TunnelError} protocol-violation (F2) */
+export function decodeHeader<Schema extends z.ZodMiniType>(
+  primitives: Primitives,
+  schema: Schema,
+  payload: Bytes,
+): { header: z.infer<Schema>; body: Bytes } {
+  const length = payload.length >= HEADER_LENGTH_BYTES ? view(payload).getUint16(0) : payload.length;
+  const end = HEADER_LENGTH_BYTES + length;
+  const json =
+    end <= payload.length ? primitives.decodeUtf8(payload.subarray(HEADER_LENGTH_BYTES, end)) : undefined;
+  const header = json === undefined ? undefined : decodeJson(schema, json);
+  if (header === undefined) throw violation();
+  return { header, body: payload.subarray(end) };
+}
+
+/** Frames without a body must not carry one: nothing may ride along unread (F3). @throws {TunnelError} protocol-violation */
+export function withoutBody<Header>(decodedFrame: { header: Header; body: Bytes }): Header {
+  if (decodedFrame.body.length > 0) throw violation();
+  return decodedFrame.header;
+}

@@ -1,0 +1,81 @@
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { ROOM } from "./limits.ts";
+import type { Primitives } from "./primitives.ts";
+
+/**
+ * What a label (name, goal) may not contain (T1): controls, line separators, lone surrogates, private use, and the
+ * invisible characters that reorder or hide text or pass for an empty name.
+ */
+const NOT_IN_LABEL = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
+/** What message text may not contain (T2): control characters other than newline and tab, and lone surrogates. */
+const NOT_IN_TEXT = /[\p{Cs}]|(?![\n\t])\p{Cc}/u;
+
+/** One line of 1 to `maxChars` code points, as T1 wants labels. */
+export function isLabelUpTo(text: string, maxChars: number): boolean {
+  if (text.trim() !== text || text.length === 0 || NOT_IN_LABEL.test(text)) return false;
+  return Array.from(text).length <= maxChars;
+}
+
+export function isName(text: string): boolean {
+  return isLabelUpTo(text, ROOM.maxNameChars);
+}
+
+export function isGoal(text: string): boolean {
+  return isLabelUpTo(text, ROOM.maxGoalChars);
+}
+
+export function isText(text: string): boolean {
+  return text.trim().length > 0 && !NOT_IN_TEXT.test(text);
+}
+
+/** A name as typed by this side's user or agent. @throws {TunnelError} name-invalid */
+export function checkName(name: string): string {
+  const trimmed = name.trim().normalize("NFC");
+  if (!isName(trimmed)) throw new TunnelError("name-invalid");
+  return trimmed;
+}
+
+/** A goal as typed by this side's user or agent. @throws {TunnelError} goal-invalid */
+export function checkGoal(goal: string): string {
+  const trimmed = goal.trim().normalize("NFC");
+  if (!isGoal(trimmed)) throw new TunnelError("goal-invalid", { detail: labelProblem(trimmed) });
+  return trimmed;
+}
+
+function labelProblem(label: string): string {
+  if (label.length === 0) return "it is empty";
+  if (NOT_IN_LABEL.test(label)) return "it contains control or invisible characters";
+  return `it has ${Array.from(label).length} characters`;
+}
+
+/**
+ * Message text as typed by this side's agent, line ends made uniform.
+ * @throws {TunnelError} text-invalid, text-too-long
+ */
+export function checkText(primitives: Primitives, text: string): string {
+  const uniform = text.replace(/\r\n?/g, "\n");
+  if (uniform.trim().length === 0) throw new TunnelError("text-invalid", { detail: "it is empty" });
+  const found = NOT_IN_TEXT.exec(uniform);
+  if (found !== null) {
+    const point = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+    throw new TunnelError("text-invalid", { detail: `it contains U+${point} at position ${found.index}` });
+  }
+  const bytes = primitives.encodeUtf8(uniform).length;
+  if (bytes > ROOM.maxTextBytes) throw new TunnelError("text-too-long", { detail: `it has ${bytes} bytes` });
+  return uniform;
+}
+
+/** What two names must not share in one room: case, width and the way accents are written do not tell them apart. */
+export function foldedName(name: string): string {
+  return name.normalize("NFKC").toLowerCase().normalize("NFKC");
+}
+
+/** Bytes of a well-formed text in UTF-8. */
+export function utf8Length(text: string): number {
+  let bytes = 0;
+  for (const letter of text) {
+    const point = letter.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}

@@ -1,0 +1,89 @@
+import type { Chunk } from "../record/chunk.ts";
+import { concat, lengthPrefixed, u32be, u64be, view, type Bytes } from "../base/bytes.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { fileStreamKey } from "../handshake/keys.ts";
+import { FILE, RECORD, RECORD_BUCKETS } from "../base/limits.ts";
+import type { FileOffer } from "./offer.ts";
+import type { Primitives } from "../base/primitives.ts";
+import { BULK_OVERHEAD_BYTES } from "../record/record.ts";
+
+/**
+ * The sealing of a file's chunks between its sender and one receiver, whatever lies between (B2, after the
+ * STREAM construction of age): a key for each stream, a counter and a final flag in the nonce.
+ */
+
+const TAG_BYTES = 16;
+const LENGTH_BYTES = 4;
+const NONCE_PREFIX = new Uint8Array(3);
+
+function nonce(index: number, final: boolean): Bytes {
+  return concat(NONCE_PREFIX, u64be(index), Uint8Array.of(final ? 1 : 0));
+}
+
+const ZEROS = new Uint8Array(RECORD.maxFrameBytes);
+
+/** How long the bulk message of so much content is, padded up to a bucket (R3). */
+function messageBytes(content: Bytes): number {
+  const needed = BULK_OVERHEAD_BYTES + LENGTH_BYTES + content.length + TAG_BYTES;
+  const bucket = RECORD_BUCKETS.find((size) => size >= needed);
+  if (bucket === undefined || content.length > FILE.chunkBytes)
+    throw new RangeError("a chunk over its limit");
+  return bucket;
+}
+
+function unpad(padded: Bytes): Bytes | undefined {
+  if (padded.length < LENGTH_BYTES) return undefined;
+  const length = view(padded).getUint32(0);
+  const end = LENGTH_BYTES + length;
+  if (end > padded.length || length > FILE.chunkBytes) return undefined;
+  for (let at = end; at < padded.length; at += 1) if (padded[at] !== 0) return undefined;
+  return padded.subarray(LENGTH_BYTES, end);
+}
+
+/** One stream of one file, as either end seals or opens it; it counts the chunks, so it is never copied. */
+export class ChunkCipher {
+  readonly #primitives: Primitives;
+  readonly #file: Bytes;
+  readonly #key: Bytes;
+  #index = 0;
+
+  constructor(primitives: Primitives, offer: Pick<FileOffer, "id" | "key">, salt: Bytes) {
+    this.#primitives = primitives;
+    this.#file = offer.id;
+    this.#key = fileStreamKey(primitives, offer.key, salt);
+  }
+
+  /**
+   * The next chunk, in a message with room for the head of a bulk message before it.
+   * @throws {RangeError} content over {@link FILE.chunkBytes}
+   */
+  seal(content: Bytes, place: Pick<Chunk, "offset" | "final">): Pick<Chunk, "sealed" | "message"> {
+    const message = new Uint8Array(messageBytes(content));
+    const sealed = message.subarray(BULK_OVERHEAD_BYTES);
+    const padding = sealed.length - TAG_BYTES - LENGTH_BYTES - content.length;
+    // `u32 length ‖ content ‖ zeros`
+    const parts = [u32be(content.length), content, ZEROS.subarray(0, padding)];
+    const used = this.#nextNonce(place.final);
+    this.#primitives.chachaSealInto(sealed, this.#key, used, parts, this.#associated(place));
+    return { sealed, message };
+  }
+
+  /** @throws {TunnelError} file-corrupt for what this sender did not seal as the next chunk of this stream */
+  open({ sealed, ...place }: Pick<Chunk, "sealed" | "offset" | "final">): Bytes {
+    const used = this.#nextNonce(place.final);
+    const padded = this.#primitives.chachaOpen(this.#key, used, sealed, this.#associated(place));
+    const content = padded === undefined ? undefined : unpad(padded);
+    if (content === undefined) throw new TunnelError("file-corrupt");
+    return content;
+  }
+
+  #nextNonce(final: boolean): Bytes {
+    const used = nonce(this.#index, final);
+    this.#index += 1;
+    return used;
+  }
+
+  #associated({ offset, final }: Pick<Chunk, "offset" | "final">): Bytes {
+    return lengthPrefixed(this.#file, u64be(offset), Uint8Array.of(final ? 1 : 0));
+  }
+}

@@ -1,0 +1,58 @@
+import { FILE_ID_BYTES } from "../base/ids.ts";
+import * as z from "zod/mini";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { bytesOf, counter, decodeJson, encodeJson } from "../base/header.ts";
+import { FILE } from "../base/limits.ts";
+import type { Primitives } from "../base/primitives.ts";
+import { isLabelUpTo, isText, utf8Length } from "../base/text.ts";
+
+/** A name as a label (T4): it never becomes a path, so it may be whatever a label may, but no path either. */
+export function isFileName(name: string): boolean {
+  const isPath = /[/\\]/.test(name) || name === "." || name === "..";
+  return !isPath && isLabelUpTo(name, FILE.maxNameBytes) && utf8Length(name) <= FILE.maxNameBytes;
+}
+
+const patch = z.strictObject({
+  /** The commit that the patch was made against; left out where it begins a repository. */
+  base: z.optional(z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/))),
+  files: counter,
+  insertions: counter,
+  deletions: counter,
+});
+
+function isNote(note: string): boolean {
+  return isText(note) && Array.from(note).length <= FILE.maxNoteChars;
+}
+
+/** A note as typed by this side's agent. @throws {TunnelError} note-invalid */
+export function checkNote(note: string): string {
+  const uniform = note.replace(/\r\n?/g, "\n").trim();
+  if (!isNote(uniform)) throw new TunnelError("note-invalid");
+  return uniform;
+}
+
+/** What a member says of a file that the others may fetch from it: the content of a message with `what: "file"` (B1). */
+const offerSchema = z.strictObject({
+  id: bytesOf(FILE_ID_BYTES),
+  /** Seals the chunks (K9); whoever can read the offer can open the file. */
+  key: bytesOf(32),
+  name: z.string().check(z.refine(isFileName)),
+  size: counter.check(z.lte(FILE.maxBytes)),
+  /** SHA-256 of the whole. */
+  hash: bytesOf(32),
+  note: z.optional(z.string().check(z.refine(isNote))),
+  patch: z.optional(patch),
+});
+
+export type FileOffer = z.infer<typeof offerSchema>;
+export type PatchFacts = z.infer<typeof patch>;
+
+/** As the text of a message. */
+export function encodeOffer(primitives: Primitives, offer: FileOffer): string {
+  return primitives.decodeUtf8(encodeJson(primitives, offer)) ?? "";
+}
+
+/** `undefined` for what is no offer. */
+export function decodeOffer(text: string): FileOffer | undefined {
+  return decodeJson(offerSchema, text);
+}

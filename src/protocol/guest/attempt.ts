@@ -1,0 +1,119 @@
+import type { ConnectionId } from "../base/ids.ts";
+import type { Bytes } from "../base/bytes.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Confirm, FrameCodec, Welcome } from "../room/frames.ts";
+import { GuestHandshake } from "../handshake/handshake.ts";
+import { resumeSecret } from "../handshake/keys.ts";
+import type { Primitives } from "../base/primitives.ts";
+import type { Candidate } from "./candidates.ts";
+import { FRAME, RecordLayer } from "../record/record.ts";
+import { safetyCode } from "../handshake/safety-code.ts";
+
+/** The host has proved itself and let us in. */
+export interface Arrival {
+  readonly welcome: Welcome;
+  readonly records: RecordLayer;
+  /** Of the pairing, however often it has been resumed since. */
+  readonly safetyCode: string;
+}
+
+/** The host holds the secret that was used, and may take up the next one. */
+export interface Proven {
+  readonly secret: Bytes;
+  readonly safetyCode: string;
+}
+
+type Stage =
+  | { readonly name: "dialling" | "challenge" | "accept" }
+  | { readonly name: "welcome"; readonly records: RecordLayer; readonly safetyCode: string };
+
+export interface AttemptOptions {
+  readonly connection: ConnectionId;
+  readonly candidate: Candidate;
+  readonly room: Bytes;
+  readonly hostKey: Bytes;
+  readonly claim: Bytes;
+  readonly codec: FrameCodec;
+  /** What CONFIRM says of this member, as it stands when it is sent. */
+  readonly confirm: () => Omit<Confirm, "share">;
+  /** Milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
+/** One attempt of a guest on one connection, from dialling to WELCOME (PROTOCOL §4.1): M1 to M5 as it sees them. */
+export class Attempt {
+  readonly connection: ConnectionId;
+  readonly candidate: Candidate;
+  readonly deadline: number;
+  readonly #primitives: Primitives;
+  readonly #options: AttemptOptions;
+  readonly #handshake: GuestHandshake;
+  #stage: Stage = { name: "dialling" };
+
+  constructor(primitives: Primitives, options: AttemptOptions) {
+    this.connection = options.connection;
+    this.candidate = options.candidate;
+    this.deadline = options.deadline;
+    this.#primitives = primitives;
+    this.#options = options;
+    this.#handshake = new GuestHandshake(primitives, {
+      room: options.room,
+      hostKey: options.hostKey,
+      credential: options.candidate.credential,
+      claim: options.claim,
+    });
+  }
+
+  get stage(): Stage["name"] {
+    return this.#stage.name;
+  }
+
+  opened(): void {
+    if (this.#stage.name === "dialling") this.#stage = { name: "challenge" };
+  }
+
+  /**
+   * The next message of the host: what to answer, what M3 has proved once it has opened, and the arrival.
+   * @throws {TunnelError} invite-refused, host-not-authentic, integrity-failed and whatever else is wrong with it
+   */
+  receive(message: Bytes, now: number): { reply: Bytes[]; proven?: Proven; arrival?: Arrival } {
+    const stage = this.#stage;
+    switch (stage.name) {
+      case "dialling":
+      case "challenge":
+        this.#stage = { name: "accept" };
+        return { reply: [this.#handshake.answer(message)] };
+      case "accept":
+        return this.#accepted(message, now);
+      case "welcome":
+        return { reply: [], arrival: this.#welcomed(stage, message, now) };
+    }
+  }
+
+  #accepted(message: Bytes, now: number): { reply: Bytes[]; proven: Proven } {
+    const {
+      initiatorToResponder: send,
+      responderToInitiator: receive,
+      hash,
+      exporter,
+    } = this.#handshake.finish(message);
+    const records = new RecordLayer(this.#primitives, { send, receive }, now);
+    const { share } = this.#handshake;
+    const code = this.#options.candidate.pairing ?? safetyCode(this.#primitives, hash, share);
+    this.#stage = { name: "welcome", records, safetyCode: code };
+    const { codec, confirm } = this.#options;
+    const payload = codec.encodeConfirm({ share, ...confirm() });
+    const reply = records.seal({ type: FRAME.confirm, payload }, now);
+    return { reply, proven: { secret: resumeSecret(this.#primitives, exporter), safetyCode: code } };
+  }
+
+  #welcomed(stage: Extract<Stage, { name: "welcome" }>, message: Bytes, now: number): Arrival {
+    // A denial may come as late as this: the seat moved on to another credential meanwhile.
+    if (message.length === 1) throw new TunnelError("invite-refused");
+    const frame = stage.records.open(message, now);
+    if (frame?.type !== FRAME.welcome)
+      throw new TunnelError("protocol-violation", { detail: "no welcome came" });
+    const welcome = this.#options.codec.decodeWelcome(frame.payload);
+    return { welcome, records: stage.records, safetyCode: stage.safetyCode };
+  }
+}

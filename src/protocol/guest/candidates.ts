@@ -1,0 +1,75 @@
+import { wipe } from "../base/bytes.ts";
+import { inviteCredential, resumeCredential, type Credential } from "../handshake/keys.ts";
+import { LINK } from "../base/limits.ts";
+import type { Primitives } from "../base/primitives.ts";
+
+/** A credential that the host may hold: which one is known only when it has been tried (PROTOCOL §4.4). */
+export interface Candidate {
+  readonly kind: "invite" | "resume";
+  readonly credential: Credential;
+  /** Of a resume: the safety code of the pairing that it goes back to, which is what the host shows (N1). */
+  readonly pairing?: string;
+}
+
+const MAX_CANDIDATES = 8;
+
+/** Everything that may open the door to a guest, likeliest first, and which of it this round has not tried yet (K7). */
+export class Candidates {
+  readonly #primitives: Primitives;
+  #all: Candidate[];
+  #untried: Candidate[] = [];
+
+  constructor(primitives: Primitives, inviteKey: Uint8Array) {
+    this.#primitives = primitives;
+    this.#all = [{ kind: "invite", credential: inviteCredential(primitives, inviteKey) }];
+  }
+
+  /** Whether this round has denied some, and has others left. */
+  get isRoundOpen(): boolean {
+    return this.#untried.length > 0;
+  }
+
+  /** The next one of this round, or the first of a new one; `undefined` after {@link wipe}. */
+  next(): Candidate | undefined {
+    if (!this.isRoundOpen) this.#untried = [...this.#all];
+    return this.#untried.shift();
+  }
+
+  endRound(): void {
+    this.#untried = [];
+  }
+
+  /**
+   * A handshake with `used` went so far that the host may have moved on to `secret` without our hearing of it. The one
+   * just used was the right one a moment ago, so it is tried before older ones: a round that is mostly denials would use
+   * up this source's attempts (A3) before it comes to the right one. `code` is the safety code of this handshake.
+   */
+  offer(secret: Uint8Array, used: Candidate, code: string): void {
+    const next: Candidate = {
+      kind: "resume",
+      credential: resumeCredential(this.#primitives, secret),
+      pairing: used.pairing ?? code,
+    };
+    const older = this.#all.filter((candidate) => candidate !== used);
+    this.#all = [next, used, ...older].slice(0, MAX_CANDIDATES);
+  }
+
+  /** The host has confirmed the newest: it alone opens the door from now on. */
+  settle(): void {
+    for (const { credential } of this.#all.splice(1)) wipe(credential.psk, credential.mac);
+    this.endRound();
+  }
+
+  wipe(): void {
+    for (const { credential } of this.#all) wipe(credential.psk, credential.mac);
+    this.#all = [];
+    this.endRound();
+  }
+}
+
+/** Exponential, with a random share of it, so that the members of a room do not come back in step. */
+export function backoffMs(primitives: Primitives, failures: number): number {
+  const ceiling = Math.min(LINK.backoffFirstMs * LINK.backoffFactor ** failures, LINK.backoffMaxMs);
+  const share = (primitives.random(1)[0] ?? 0) / 255;
+  return Math.round(ceiling * (0.5 + share / 2));
+}

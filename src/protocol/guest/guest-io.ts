@@ -1,0 +1,60 @@
+import type { ConnectionId } from "../base/ids.ts";
+import type { Bytes } from "../base/bytes.ts";
+import type { ErrorCode, TunnelError } from "../../errors/tunnel-error.ts";
+import type { EndCause } from "../room/frames.ts";
+import type { StreamEvent } from "../link/streams.ts";
+import type { Entry } from "../room/log.ts";
+import type { WireEffect } from "../link/wire-effects.ts";
+
+/** What the guest's machine asks its driver to do. */
+export type MemberEffect =
+  /** `origin` is the address to dial; the path is that of the room. */
+  | { readonly type: "dial"; readonly connection: ConnectionId; readonly origin: string }
+  | WireEffect
+  /** This member's own arrival has its place in the room: it sees what the others see. */
+  | { readonly type: "joined" }
+  | { readonly type: "entry"; readonly entry: Entry }
+  /** The host has given this member's own message number `n` its place. */
+  | { readonly type: "placed"; readonly n: number; readonly seq: number }
+  | { readonly type: "presence" }
+  /** At this participant's own end of a stream. */
+  | { readonly type: "stream"; readonly event: StreamEvent }
+  /** `member` is the name of whom it concerns, where it is somebody other than the host. */
+  | { readonly type: "alarm"; readonly error: TunnelError; readonly member: string | undefined }
+  | { readonly type: "ended"; readonly end: MemberEnd };
+
+/** Why a member's stay is over. */
+export type MemberEnd =
+  | { readonly by: "host"; readonly cause: EndCause }
+  | { readonly by: "removal" }
+  | { readonly by: "self" }
+  | { readonly by: "failure"; readonly error: TunnelError };
+
+export type MemberInput =
+  | { readonly type: "opened"; readonly connection: ConnectionId }
+  | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
+  | { readonly type: "closed"; readonly connection: ConnectionId }
+  | {
+      readonly type: "failed";
+      readonly connection: ConnectionId;
+      readonly error: TunnelError;
+      /** Whoever answers there says that there is no tunnel (any more). */
+      readonly isGone?: boolean;
+      /** It has turned this source away for now (A3): that says nothing of the seat. */
+      readonly isBusy?: boolean;
+    }
+  | { readonly type: "tick" };
+
+/** The state of the connection, as it may be shown; times in ms since the epoch. */
+export type LinkState =
+  | { readonly name: "connecting"; readonly attempt: number; readonly givesUpAt: number }
+  | { readonly name: "connected" }
+  | {
+      readonly name: "waiting";
+      readonly attempt: number;
+      readonly retryAt: number;
+      readonly reason: ErrorCode;
+      /** Then the member gives the host up for lost. */
+      readonly givesUpAt: number;
+    }
+  | { readonly name: "ended"; readonly end: MemberEnd };

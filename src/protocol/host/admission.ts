@@ -1,0 +1,283 @@
+import type { ConnectionId } from "../base/ids.ts";
+import { equalBytes, type Bytes } from "../base/bytes.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { FailureRate } from "./failure-rate.ts";
+import type { FrameCodec, Confirm } from "../room/frames.ts";
+import {
+  acceptAuth,
+  commitment,
+  readAuth,
+  verifyAuthTag,
+  writeChallenge,
+  type AcceptedAuth,
+  type AuthMessage,
+} from "../handshake/handshake.ts";
+import { inviteIdFrom, type InviteId, type MemberId } from "../base/ids.ts";
+import type { InviteLedger } from "./invites.ts";
+import { type Credential, resumeSecret } from "../handshake/keys.ts";
+import { PRE_AUTH } from "../base/limits.ts";
+import type { DhKeyPair, Primitives } from "../base/primitives.ts";
+import { FRAME, RecordLayer } from "../record/record.ts";
+
+/** What a visitor has the right to: a fresh seat, or the one it had. */
+export type Entitlement =
+  | { readonly kind: "invite"; readonly inviteId: InviteId; readonly claim: Bytes }
+  | { readonly kind: "resume"; readonly member: MemberId };
+
+/** A socket that has not proved itself yet; what it may hold depends on how far it came (PROTOCOL §4.1). */
+type Visitor =
+  | {
+      readonly name: "challenged";
+      readonly source: string;
+      readonly deadline: number;
+      readonly challenge: Bytes;
+    }
+  | {
+      readonly name: "accepted";
+      readonly source: string;
+      readonly deadline: number;
+      readonly entitlement: Entitlement;
+      readonly credential: Credential;
+      readonly accepted: AcceptedAuth;
+      readonly records: RecordLayer;
+    };
+
+/** Somebody who has proved everything and now becomes, or becomes again, a member. */
+export interface Entrant {
+  readonly entitlement: Entitlement;
+  /** The credential that was used; a resume is void when the seat has moved on to another one meanwhile. */
+  readonly credential: Credential;
+  readonly confirm: Confirm;
+  readonly records: RecordLayer;
+  readonly handshakeHash: Bytes;
+  /** For the next resume. */
+  readonly resumeSecret: Bytes;
+}
+
+/** Who holds which resume credential at the moment. */
+export type SeatLookup = (id: string) => { member: MemberId; credential: Credential } | undefined;
+
+/**
+ * Everything that happens before membership (PROTOCOL §4): bounded, cheap, and with one answer to every failure.
+ */
+export class Door {
+  readonly #primitives: Primitives;
+  readonly #codec: FrameCodec;
+  readonly #options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; seatOf: SeatLookup };
+  readonly #visitors = new Map<ConnectionId, Visitor>();
+  readonly #failures = new FailureRate();
+
+  constructor(
+    primitives: Primitives,
+    codec: FrameCodec,
+    options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; seatOf: SeatLookup },
+  ) {
+    this.#primitives = primitives;
+    this.#codec = codec;
+    this.#options = options;
+  }
+
+  get visitors(): number {
+    return this.#visitors.size;
+  }
+
+  /** Whether a further socket of this source would be served at all (A3); asked before the WebSocket exists. */
+  admits(source: string, now: number): boolean {
+    return this.#failures.admits(source, now);
+  }
+
+  has(connection: ConnectionId): boolean {
+    return this.#visitors.has(connection);
+  }
+
+  /**
+   * A socket opened: the challenge to send, and which older waiting socket must make room, if any (A2).
+   * `undefined` when its source has failed too often lately (A3), or when nobody can make room.
+   */
+  open(
+    connection: ConnectionId,
+    source: string,
+    now: number,
+  ): { challenge: Bytes; evicted: ConnectionId | undefined } | undefined {
+    if (!this.admits(source, now)) return undefined;
+    const evicted = this.#evict(source);
+    if (this.#visitors.size >= PRE_AUTH.maxSockets) return undefined;
+    const challenge = writeChallenge(this.#primitives, this.#options.room);
+    this.#visitors.set(connection, {
+      name: "challenged",
+      source,
+      deadline: now + PRE_AUTH.deadlineMs,
+      challenge,
+    });
+    return { challenge, evicted };
+  }
+
+  /**
+   * A message of a waiting socket: ACCEPT to send and which socket makes room for this one, or an entrant, or `undefined` for the one generic denial, after
+   * which the socket must be closed (H6). One attempt per socket: whatever fails here forgets the visitor first (H8).
+   */
+  receive(
+    connection: ConnectionId,
+    message: Bytes,
+    now: number,
+  ): { accept: Bytes; evicted: ConnectionId | undefined } | { entrant: Entrant } | undefined {
+    const visitor = this.#visitors.get(connection);
+    this.#visitors.delete(connection);
+    if (visitor === undefined) return undefined;
+    if (visitor.name === "accepted") {
+      const entrant = this.#confirm(visitor, message, now);
+      if (entrant === undefined) this.#failures.record(visitor.source, now);
+      return entrant;
+    }
+    const next = this.#authenticate(visitor, message, now);
+    if (next === undefined) {
+      this.#failures.record(visitor.source, now);
+      return undefined;
+    }
+    const evicted = this.#acceptedWith(next.credential);
+    if (evicted !== undefined) this.#visitors.delete(evicted);
+    this.#visitors.set(connection, next);
+    return { accept: next.accepted.message, evicted };
+  }
+
+  /** One credential holds one place: whoever comes again with it has given the other connection up (A2). */
+  #acceptedWith(credential: Credential): ConnectionId | undefined {
+    for (const [connection, visitor] of this.#visitors)
+      if (visitor.name === "accepted" && visitor.credential === credential) return connection;
+    return undefined;
+  }
+
+  /** A waiting socket closed: a claim it held is free again (I5). */
+  close(connection: ConnectionId): void {
+    const visitor = this.#visitors.get(connection);
+    this.#visitors.delete(connection);
+    if (visitor?.name === "accepted") this.#release(visitor.entitlement);
+  }
+
+  /** Waiting sockets whose time is over; they are forgotten here and must be closed (A4). */
+  expire(now: number): ConnectionId[] {
+    const late = [...this.#visitors].filter(([, visitor]) => now >= visitor.deadline).map(([id]) => id);
+    for (const connection of late) this.close(connection);
+    return late;
+  }
+
+  nextDeadline(): number | undefined {
+    let next: number | undefined;
+    for (const { deadline } of this.#visitors.values()) next = Math.min(next ?? deadline, deadline);
+    return next;
+  }
+
+  #authenticate(
+    visitor: Extract<Visitor, { name: "challenged" }>,
+    message: Bytes,
+    now: number,
+  ): Extract<Visitor, { name: "accepted" }> | undefined {
+    const auth = readAuth(message);
+    if (auth === undefined) return undefined;
+    const found = this.#find(auth, now);
+    // An unknown id is checked against a random key: the same work, and the same answer (H4, H6).
+    const mac = found?.credential.mac ?? this.#primitives.random(32);
+    if (!verifyAuthTag(this.#primitives, visitor.challenge, auth, mac) || found === undefined)
+      return undefined;
+    const { challenge, source, deadline } = visitor;
+    const { credential } = found;
+    const { hostStatic } = this.#options;
+    const accepted = acceptAuth(this.#primitives, { challenge, auth, credential, hostStatic });
+    if (accepted === undefined) return undefined;
+    const entitlement: Entitlement =
+      found.kind === "invite" ? { ...found.entitlement, claim: accepted.claim } : found.entitlement;
+    if (
+      entitlement.kind === "invite" &&
+      !this.#options.ledger.claim(entitlement.inviteId, accepted.claim, now)
+    ) {
+      return undefined;
+    }
+    const { initiatorToResponder: receive, responderToInitiator: send } = accepted.result;
+    const records = new RecordLayer(this.#primitives, { send, receive }, now);
+    return { name: "accepted", source, deadline, entitlement, credential, accepted, records };
+  }
+
+  #find(
+    auth: AuthMessage,
+    now: number,
+  ):
+    | {
+        kind: "invite";
+        credential: Credential;
+        entitlement: Omit<Extract<Entitlement, { kind: "invite" }>, "claim">;
+      }
+    | { kind: "resume"; credential: Credential; entitlement: Extract<Entitlement, { kind: "resume" }> }
+    | undefined {
+    const inviteId = inviteIdFrom(auth.id);
+    const credential = this.#options.ledger.credential(inviteId, now);
+    if (credential !== undefined)
+      return { kind: "invite", credential, entitlement: { kind: "invite", inviteId } };
+    const seat = this.#options.seatOf(inviteId);
+    if (seat === undefined) return undefined;
+    return {
+      kind: "resume",
+      credential: seat.credential,
+      entitlement: { kind: "resume", member: seat.member },
+    };
+  }
+
+  #confirm(
+    visitor: Extract<Visitor, { name: "accepted" }>,
+    message: Bytes,
+    now: number,
+  ): { entrant: Entrant } | undefined {
+    const { entitlement, credential, accepted, records } = visitor;
+    const confirm = this.#readConfirm(records, message, now);
+    if (confirm === undefined || !this.#isCommitted(confirm, accepted)) {
+      this.#release(entitlement);
+      return undefined;
+    }
+    const { hash: handshakeHash, exporter } = accepted.result;
+    const secret = resumeSecret(this.#primitives, exporter);
+    return { entrant: { entitlement, credential, confirm, records, handshakeHash, resumeSecret: secret } };
+  }
+
+  #isCommitted(confirm: Confirm, accepted: AcceptedAuth): boolean {
+    return equalBytes(commitment(this.#primitives, confirm.share), accepted.commitment);
+  }
+
+  #readConfirm(records: RecordLayer, message: Bytes, now: number): Confirm | undefined {
+    if (message.length > PRE_AUTH.maxFrameBytes) return undefined;
+    try {
+      const frame = records.open(message, now);
+      return frame?.type === FRAME.confirm ? this.#codec.decodeConfirm(frame.payload) : undefined;
+    } catch (error) {
+      // Whatever is wrong with a stranger's record, the answer is the one generic denial (H6).
+      if (error instanceof TunnelError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Unless the same guest has come again meanwhile: then the claim is held for its newer connection (I3). */
+  #release(entitlement: Entitlement): void {
+    if (entitlement.kind !== "invite") return;
+    const { inviteId, claim } = entitlement;
+    for (const visitor of this.#visitors.values()) {
+      const other = visitor.name === "accepted" ? visitor.entitlement : undefined;
+      if (other?.kind === "invite" && other.inviteId === inviteId) return;
+    }
+    this.#options.ledger.release(inviteId, claim);
+  }
+
+  /**
+   * Makes room for one more: from the same source first, else from the source that holds most. Those who have proved
+   * a key are never evicted by those who have not.
+   */
+  #evict(source: string): ConnectionId | undefined {
+    const waiting = [...this.#visitors].filter(([, visitor]) => visitor.name === "challenged");
+    const held = new Map<string, number>();
+    for (const [, visitor] of waiting) held.set(visitor.source, (held.get(visitor.source) ?? 0) + 1);
+    let from: string | undefined;
+    if ((held.get(source) ?? 0) >= PRE_AUTH.maxSocketsPerSource) from = source;
+    else if (this.#visitors.size >= PRE_AUTH.maxSockets)
+      from = [...held].toSorted((a, b) => b[1] - a[1])[0]?.[0];
+    const oldest = waiting.find(([, visitor]) => visitor.source === from)?.[0];
+    if (oldest !== undefined) this.#visitors.delete(oldest);
+    return oldest;
+  }
+}

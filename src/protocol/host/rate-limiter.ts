@@ -1,0 +1,43 @@
+import { RATE } from "../base/limits.ts";
+
+/** A token bucket for one quantity; it may go into debt, since what has arrived has arrived. */
+class Bucket {
+  readonly #perMs: number;
+  readonly #burst: number;
+  #left: number;
+  #at: number;
+
+  constructor(perSecond: number, burst: number, now: number) {
+    this.#perMs = perSecond / 1_000;
+    this.#burst = burst;
+    this.#left = burst;
+    this.#at = now;
+  }
+
+  /** Takes `amount`; gives the milliseconds until nothing is owed any more. */
+  take(amount: number, now: number): number {
+    const earned = Math.max(0, now - this.#at) * this.#perMs;
+    this.#left = Math.min(this.#burst, this.#left + earned) - amount;
+    this.#at = now;
+    return this.#left >= 0 ? 0 : Math.ceil(-this.#left / this.#perMs);
+  }
+}
+
+/** What one member may make the host work (E1): frames and bytes, kept across its connections. */
+export class Budget {
+  readonly #frames: Bucket;
+  readonly #bytes: Bucket;
+
+  constructor(now: number) {
+    this.#frames = new Bucket(RATE.framesPerSecond, RATE.framesBurst, now);
+    this.#bytes = new Bucket(RATE.bytesPerSecond, RATE.bytesBurst, now);
+  }
+
+  /**
+   * `frames` of so many bytes in all came in; gives for how many milliseconds nothing more should be read. Never so long
+   * that the silence would look like the end of the connection: what is still owed then counts with the next frame.
+   */
+  spend(frames: number, bytes: number, now: number): number {
+    return Math.min(RATE.maxPauseMs, Math.max(this.#frames.take(frames, now), this.#bytes.take(bytes, now)));
+  }
+}

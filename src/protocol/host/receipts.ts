@@ -1,0 +1,32 @@
+import type { Seat } from "./member-session.ts";
+
+interface Expected {
+  readonly seq: number;
+  /** Number of the frame that carries it, for each seat that was connected when it was said. */
+  readonly frames: ReadonlyMap<Seat, number>;
+}
+
+/** More than one agent has under way at once; what is forgotten beyond it is merely told as queued. */
+const MAX_EXPECTED = 256;
+
+/** Which of the host's own messages have not been confirmed by anybody's process yet. */
+export class Receipts {
+  #expected: Expected[] = [];
+
+  /** The message that was placed last, right after it has been put into the channels of these. */
+  expect(seq: number, audience: readonly Seat[]): void {
+    const frames = new Map(audience.map((seat) => [seat, seat.channel.sent] as const));
+    this.#expected = [...this.#expected.slice(1 - MAX_EXPECTED), { seq, frames }];
+  }
+
+  /** Something has arrived from this seat: the messages that are the first of anybody to be confirmed by it. */
+  confirmed(seat: Seat): number[] {
+    if (this.#expected.length === 0) return [];
+    const { confirmed } = seat.channel;
+    const has = ({ frames }: Expected): boolean =>
+      (frames.get(seat) ?? Number.POSITIVE_INFINITY) <= confirmed;
+    const reached = this.#expected.filter(has);
+    if (reached.length > 0) this.#expected = this.#expected.filter((one) => !has(one));
+    return reached.map(({ seq }) => seq);
+  }
+}

@@ -1,0 +1,42 @@
+import type { Bytes } from "../base/bytes.ts";
+import type { Card } from "../room/work-context.ts";
+import type { TunnelError } from "../../errors/tunnel-error.ts";
+import type { EndCause } from "../room/frames.ts";
+import type { MemberId, ConnectionId } from "../base/ids.ts";
+import type { StreamEvent } from "../link/streams.ts";
+import type { Entry } from "../room/log.ts";
+import type { WireEffect } from "../link/wire-effects.ts";
+
+/** What the host's machine asks its driver to do. */
+export type RoomEffect =
+  | WireEffect
+  | { readonly type: "member"; readonly connection: ConnectionId }
+  /** Reads nothing from it for so long: its member sends more than it may (E1). */
+  | { readonly type: "pause"; readonly connection: ConnectionId; readonly ms: number }
+  | { readonly type: "entry"; readonly entry: Entry }
+  /** The process of a member has the host's own message of this place. */
+  | { readonly type: "reached"; readonly seq: number }
+  | { readonly type: "presence" }
+  /** At this participant's own end of a stream. */
+  | { readonly type: "stream"; readonly event: StreamEvent }
+  | { readonly type: "alarm"; readonly error: TunnelError; readonly member: MemberId }
+  | { readonly type: "ended"; readonly cause: EndCause };
+
+export type RoomInput =
+  | { readonly type: "opened"; readonly connection: ConnectionId; readonly source: string }
+  | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
+  /** A WebSocket ping or pong: nothing to answer here, but it costs its sender what a message costs. */
+  | { readonly type: "control"; readonly connection: ConnectionId }
+  | { readonly type: "closed"; readonly connection: ConnectionId }
+  | { readonly type: "tick" };
+
+export interface RoomOptions {
+  readonly goal: string;
+  readonly hostName: string;
+  /** What the host tells of where it works. */
+  readonly card?: Card | undefined;
+  readonly idleMs: number;
+  readonly inviteMs: number;
+  /** Whether those who join later are given what was said before. */
+  readonly history: boolean;
+}

@@ -1,0 +1,150 @@
+import type { Bytes } from "../base/bytes.ts";
+import type { Digests, MemberRecord, SayFrame, SystemRoomEvent, View } from "./frames.ts";
+import type { MemberId, RoomId } from "../base/ids.ts";
+import type { SignedFields, Beginning } from "./order.ts";
+import { Transcript } from "./log.ts";
+
+/** A message as it can be proved without its content: what its sender signed, and the signature (O3). */
+export type Signed = SignedFields & {
+  readonly from: MemberId;
+  readonly sig: Bytes;
+  readonly digests: Digests;
+};
+
+/** One place of the room's order with everything that its place in the chain is made of (O4). */
+export type Evidence = { readonly seq: number; readonly ts: number; readonly chain: Bytes } & (
+  | { readonly kind: "message"; readonly signed: Signed }
+  | { readonly kind: "event"; readonly event: SystemRoomEvent }
+);
+
+/** What one participant can prove to others of the room it is in, or was. */
+export interface Witness {
+  readonly room: RoomId;
+  readonly host: MemberId;
+  readonly self: MemberId;
+  readonly log: EvidenceLog;
+  /** This participant's own signature under the hash of a transcript. */
+  attest(transcript: Bytes): Bytes;
+}
+
+/** The message of an event or a `say`, without what is only needed to open it. */
+export function signedOf(
+  { from, ...said }: Omit<SayFrame, "t"> & { readonly from: MemberId; readonly kind?: "chat" },
+  digests: Digests,
+): Signed {
+  const { seal: _, kind: __, ...fields } = said;
+  return { ...fields, from, digests };
+}
+
+const HASH = 32;
+const SIGNATURE = 64;
+
+/** What is neither hash nor signature: whatever else comes to be signed stands here, too. */
+type Marks = Omit<Signed, "prev" | "view" | "sig" | "digests">;
+
+/**
+ * One entry as it is kept. All its hashes are one text of a byte a character: an array of each, or an object that was spread
+ * together, takes three times as much.
+ */
+type Kept = { readonly seq: number; readonly ts: number; readonly bytes: string } & (
+  | { readonly marks: Marks; readonly seen: number; readonly event?: never }
+  | { readonly event: SystemRoomEvent; readonly marks?: never }
+);
+
+const textOf = (...parts: readonly Bytes[]): string =>
+  parts.map((part) => String.fromCharCode(...part)).join("");
+const bytesOf = (text: string): Bytes => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+const chainOf = ({ bytes }: Kept): Bytes => bytesOf(bytes.slice(0, HASH));
+
+function rosterAfter(members: readonly MemberRecord[], { event }: Kept): readonly MemberRecord[] {
+  if (event?.kind === "joined") return [...members, event.member];
+  return event?.kind === "left" ? members.filter(({ id }) => id !== event.id) : members;
+}
+
+/** Names in `to` are the one part of an entry that its sender makes longer or shorter. */
+const ENTRY_BYTES = 350;
+const RECIPIENT_BYTES = 40;
+
+function sizeOf(kept: Kept): number {
+  return ENTRY_BYTES + RECIPIENT_BYTES * (kept.marks?.to?.length ?? 0);
+}
+
+/**
+ * What proves the recent part of a room's order, without the texts: as many places as a transcript keeps, each with its
+ * value of the chain, and the roster from which they start.
+ */
+export class EvidenceLog {
+  #start: Beginning;
+  #end: View;
+  /** What stands in every message to all where others have the hash of their seal. */
+  #noSeal: Bytes = new Uint8Array(HASH);
+  readonly #items = new Transcript<Kept>(sizeOf, (trimmed) => {
+    this.#start = this.#after(this.#start, trimmed);
+  });
+
+  constructor(start: Beginning) {
+    this.#start = start;
+    this.#end = start.view;
+  }
+
+  /** A message has got its place; `view` is the order with it. */
+  message(view: View, ts: number, signed: Signed): void {
+    const { prev, view: own, sig, digests, ...marks } = signed;
+    const isSealed = marks.to !== undefined;
+    if (!isSealed) this.#noSeal = digests.seal;
+    const hashes = [view.chain, prev, own.chain, sig, digests.body, ...(isSealed ? [digests.seal] : [])];
+    this.#append({ seq: view.seq, ts, bytes: textOf(...hashes), marks, seen: own.seq }, view);
+  }
+
+  /** Something has happened in the room; `view` is the order with it. */
+  event(view: View, ts: number, event: SystemRoomEvent): void {
+    this.#append({ seq: view.seq, ts, bytes: textOf(view.chain), event }, view);
+  }
+
+  #append(kept: Kept, view: View): void {
+    this.#items.append(kept);
+    this.#end = view;
+  }
+
+  #evidence(kept: Kept): Evidence {
+    const { seq, ts, bytes } = kept;
+    const place = { seq, ts, chain: chainOf(kept) };
+    if (kept.event !== undefined) return { ...place, kind: "event", event: kept.event };
+    let at = HASH;
+    const take = (length: number): Bytes => bytesOf(bytes.slice(at, (at += length)));
+    const [prev, chain, sig, body, seal] = [take(HASH), take(HASH), take(SIGNATURE), take(HASH), take(HASH)];
+    const digests = { seal: kept.marks.to === undefined ? this.#noSeal : seal, body };
+    return {
+      ...place,
+      kind: "message",
+      signed: { ...kept.marks, prev, view: { seq: kept.seen, chain }, sig, digests },
+    };
+  }
+
+  #after({ members }: Beginning, kept: Kept): Beginning {
+    return {
+      view: { seq: kept.seq, chain: chainOf(kept) },
+      members: rosterAfter(members, kept),
+    };
+  }
+
+  /** Where what is kept begins. */
+  get start(): View {
+    return this.#start.view;
+  }
+
+  get end(): View {
+    return this.#end;
+  }
+
+  /** What is kept of the time after a place, and where that part begins. */
+  after(seq: number): { readonly start: Beginning; readonly entries: readonly Evidence[] } {
+    let start = this.#start;
+    const entries: Evidence[] = [];
+    for (const [, kept] of this.#items.after(0)) {
+      if (kept.seq <= seq) start = this.#after(start, kept);
+      else entries.push(this.#evidence(kept));
+    }
+    return { start, entries };
+  }
+}

@@ -1,0 +1,283 @@
+import * as z from "zod/mini";
+import type { Bytes } from "../base/bytes.ts";
+import { cardSchema } from "./work-context.ts";
+import {
+  bytesOf,
+  counter,
+  decodeHeader,
+  encodeHeader,
+  memberId,
+  ordinal,
+  violation,
+  withoutBody,
+} from "../base/header.ts";
+import { LINK, ROOM } from "../base/limits.ts";
+import { isOrigin } from "../handshake/invite-link.ts";
+import type { Primitives } from "../base/primitives.ts";
+import { isGoal, isName, isText } from "../base/text.ts";
+
+/**
+ * What the two ends of a sealed channel say to each other on the room stream (PROTOCOL §7): a JSON header, then raw
+ * bytes. After this the type is the proof.
+ */
+
+/** Tag of a secretbox. */
+const TAG_BYTES = 16;
+const WRAP_BYTES = 32 + TAG_BYTES;
+
+const hash = bytesOf(32);
+const name = z.string().check(z.refine(isName));
+
+export const INTENTS = ["request", "inform", "ack"] as const;
+
+/** What a message is, where it is not text for people and agents: a file that its sender offers. */
+export const CONTENTS = ["file"] as const;
+
+/** Milliseconds since the Unix epoch, as far as a date goes in ECMAScript. */
+const instant = z.int().check(z.nonnegative(), z.lte(8.64e15));
+
+/** A place in the room's order, as one member saw it. */
+const viewSchema = z.strictObject({ seq: counter, chain: hash });
+/** `key` verifies what a member signs (Ed25519), `box` is what others seal to (X25519). */
+const member = z.strictObject({
+  id: memberId,
+  name,
+  key: bytesOf(32),
+  box: bytesOf(32),
+  card: z.optional(cardSchema),
+});
+
+/**
+ * How a message for some is sealed: an ephemeral X25519 key, what the content key hashes to, and that key wrapped for each
+ * of `to`, in order.
+ */
+const seal = z.strictObject({
+  key: bytesOf(32),
+  commitment: hash,
+  wraps: z.array(bytesOf(WRAP_BYTES)).check(z.minLength(1), z.maxLength(ROOM.maxMembers)),
+});
+
+/** Those who are to read it, and nobody else. */
+const recipients = z.array(memberId).check(z.minLength(1), z.maxLength(ROOM.maxMembers));
+
+const signedFields = {
+  /** The sender's own count of its messages, from 1. */
+  n: ordinal,
+  /** Hash of the sender's message before this one; zeros for its first. */
+  prev: hash,
+  view: viewSchema,
+  what: z.optional(z.enum(CONTENTS)),
+  intent: z.optional(z.enum(INTENTS)),
+  replyTo: z.optional(ordinal),
+  sig: bytesOf(64),
+};
+
+const chatFields = { ...signedFields, to: z.optional(recipients), seal: z.optional(seal) };
+
+/** What stands in the signature for a seal and a body that are not shown. */
+const digests = z.strictObject({ seal: hash, body: hash });
+
+function isUnique(list: readonly unknown[]): boolean {
+  return new Set(list).size === list.length;
+}
+
+/** Recipients are named once each, and each has its wrap (O10). */
+function isAddressed(message: {
+  to?: readonly string[] | undefined;
+  seal?: z.infer<typeof seal> | undefined;
+}): boolean {
+  const { to = [], seal: sealed } = message;
+  return to.length === (sealed?.wraps.length ?? 0) && isUnique(to);
+}
+
+export const LEAVE_CAUSES = ["left", "lost", "removed", "fell-behind"] as const;
+export const END_CAUSES = ["closed", "idle", "host-stopped"] as const;
+
+const roomEvent = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("chat"), from: memberId, ...chatFields }).check(z.refine(isAddressed)),
+  /** A message to others: everything of it but what it says, so that its sender's signature holds it in its place. */
+  z
+    .strictObject({ kind: z.literal("withheld"), from: memberId, ...signedFields, to: recipients, digests })
+    .check(z.refine(({ to }) => isUnique(to))),
+  z.strictObject({ kind: z.literal("joined"), member }),
+  z.strictObject({ kind: z.literal("left"), id: memberId, cause: z.enum(LEAVE_CAUSES) }),
+  z.strictObject({ kind: z.literal("idle-warning"), endsInMs: counter }),
+  z.strictObject({ kind: z.literal("ended"), cause: z.enum(END_CAUSES) }),
+]);
+
+/** Host to member. `own` places the member's own message; everything else arrives as an event. */
+const hostFrame = z.discriminatedUnion("t", [
+  z.strictObject({ t: z.literal("event"), seq: ordinal, ts: instant, event: roomEvent }),
+  z.strictObject({ t: z.literal("own"), seq: ordinal, ts: instant, n: ordinal }),
+]);
+
+/** Member to host. */
+const memberFrame = z.discriminatedUnion("t", [
+  z.strictObject({ t: z.literal("say"), ...chatFields }).check(z.refine(isAddressed)),
+  z.strictObject({ t: z.literal("leave") }),
+]);
+
+const members = <Item extends z.core.$ZodType>(item: Item) =>
+  z.array(item).check(z.maxLength(ROOM.maxMembers));
+
+/** Origins at which the host can be reached at present, best first. */
+const addresses = z.array(z.string().check(z.refine(isOrigin))).check(z.maxLength(LINK.maxAddresses));
+
+/**
+ * Volatile, host to member: who is there, how long ago each was heard, how far each has read; and where the host is to
+ * be found, if that has changed.
+ */
+const hostNote = z.strictObject({
+  members: members(
+    z.strictObject({ id: memberId, connected: z.boolean(), heardAgoMs: counter, read: counter }),
+  ),
+  addresses: z.optional(addresses),
+});
+
+/** Volatile, member to host: how far this member's agent has read; being sent at all is activity. */
+const memberNote = z.strictObject({ read: counter, active: z.boolean() });
+
+const confirm = z.strictObject({
+  share: bytesOf(32),
+  name,
+  key: bytesOf(32),
+  box: bytesOf(32),
+  /** At its first connection, where its human has not switched that off. */
+  card: z.optional(cardSchema),
+  /** Last durable frame this member has received; 0 at its first connection. */
+  received: counter,
+});
+
+const welcome = z.strictObject({
+  goal: z.string().check(z.refine(isGoal)),
+  self: memberId,
+  /** As the host calls this member: a name that was taken gets a suffix. */
+  name,
+  host: memberId,
+  members: members(member),
+  /** Last durable frame the host has received from this member. */
+  received: counter,
+  /** Where this member's part of the room's order begins; at a first connection, just before its own arrival. */
+  view: viewSchema,
+  idleMs: counter,
+  /** Whether those who come later are given what was said before. */
+  history: z.boolean(),
+  addresses,
+});
+
+/** For documents about a room: what is signed in it, and what happens, has one schema. */
+export const SCHEMAS = {
+  counter,
+  digests,
+  hash,
+  instant,
+  member,
+  memberId,
+  recipients,
+  roomEvent,
+  signedFields,
+};
+
+export type Seal = z.infer<typeof seal>;
+export type Digests = z.infer<typeof digests>;
+export type View = z.infer<typeof viewSchema>;
+export type MemberRecord = z.infer<typeof member>;
+export type RoomEvent = z.infer<typeof roomEvent>;
+export type ChatEvent = Extract<RoomEvent, { kind: "chat" }>;
+export type WithheldEvent = Extract<RoomEvent, { kind: "withheld" }>;
+/** A change of the room itself, told in structured fields. */
+export type SystemRoomEvent = Exclude<RoomEvent, ChatEvent | WithheldEvent>;
+export type HostFrame = z.infer<typeof hostFrame>;
+export type MemberFrame = z.infer<typeof memberFrame>;
+export type SayFrame = Extract<MemberFrame, { t: "say" }>;
+export type HostNote = z.infer<typeof hostNote>;
+export type MemberNote = z.infer<typeof memberNote>;
+export type Confirm = z.infer<typeof confirm>;
+export type Welcome = z.infer<typeof welcome>;
+export type Intent = (typeof INTENTS)[number];
+export type LeaveCause = (typeof LEAVE_CAUSES)[number];
+export type EndCause = (typeof END_CAUSES)[number];
+
+const EMPTY = new Uint8Array(0);
+
+/** A text that everybody may read must be one (T2); of a sealed one only the size can be checked. */
+function textOf(primitives: Primitives, message: Pick<ChatEvent, "seal">, body: Bytes): string | undefined {
+  const isSealed = message.seal !== undefined;
+  if (body.length > ROOM.maxTextBytes + (isSealed ? TAG_BYTES : 0)) throw violation();
+  if (isSealed) return undefined;
+  const text = primitives.decodeUtf8(body);
+  if (text === undefined || !isText(text)) throw violation();
+  return text;
+}
+
+/** A frame with what came along: the body as it was signed, and its text unless that is sealed. */
+export interface Decoded<Frame> {
+  readonly frame: Frame;
+  readonly body: Bytes;
+  readonly text: string | undefined;
+}
+
+/** Encoding and total decoding of everything on the room stream; decoders throw protocol-violation. */
+export class FrameCodec {
+  readonly #primitives: Primitives;
+
+  constructor(primitives: Primitives) {
+    this.#primitives = primitives;
+  }
+
+  /** `body` is the text of a message, or what it is sealed to. */
+  encodeHostFrame(frame: HostFrame, body: Bytes = EMPTY): Bytes {
+    return encodeHeader(this.#primitives, frame, body);
+  }
+
+  decodeHostFrame(payload: Bytes): Decoded<HostFrame> {
+    const decoded = decodeHeader(this.#primitives, hostFrame, payload);
+    const { header, body } = decoded;
+    const chat = header.t === "event" && header.event.kind === "chat" ? header.event : undefined;
+    if (chat === undefined) return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
+    return { frame: header, body, text: textOf(this.#primitives, chat, body) };
+  }
+
+  encodeMemberFrame(frame: MemberFrame, body: Bytes = EMPTY): Bytes {
+    return encodeHeader(this.#primitives, frame, body);
+  }
+
+  decodeMemberFrame(payload: Bytes): Decoded<MemberFrame> {
+    const decoded = decodeHeader(this.#primitives, memberFrame, payload);
+    const { header, body } = decoded;
+    if (header.t !== "say") return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
+    return { frame: header, body, text: textOf(this.#primitives, header, body) };
+  }
+
+  encodeHostNote(note: HostNote): Bytes {
+    return encodeHeader(this.#primitives, note);
+  }
+
+  decodeHostNote(payload: Bytes): HostNote {
+    return withoutBody(decodeHeader(this.#primitives, hostNote, payload));
+  }
+
+  encodeMemberNote(note: MemberNote): Bytes {
+    return encodeHeader(this.#primitives, note);
+  }
+
+  decodeMemberNote(payload: Bytes): MemberNote {
+    return withoutBody(decodeHeader(this.#primitives, memberNote, payload));
+  }
+
+  encodeConfirm(value: Confirm): Bytes {
+    return encodeHeader(this.#primitives, value);
+  }
+
+  decodeConfirm(payload: Bytes): Confirm {
+    return withoutBody(decodeHeader(this.#primitives, confirm, payload));
+  }
+
+  encodeWelcome(value: Welcome): Bytes {
+    return encodeHeader(this.#primitives, value);
+  }
+
+  decodeWelcome(payload: Bytes): Welcome {
+    return withoutBody(decodeHeader(this.#primitives, welcome, payload));
+  }
+}

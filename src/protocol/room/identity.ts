@@ -1,0 +1,85 @@
+import { openSealed, sealTo } from "./sealed-message.ts";
+import { ascii, lengthPrefixed, type Bytes } from "../base/bytes.ts";
+import type { ChatEvent, MemberRecord, SayFrame, View } from "./frames.ts";
+import type { MemberId, RoomId } from "../base/ids.ts";
+import { Signer } from "./order.ts";
+import type { Utterance } from "./participant.ts";
+import type { DhKeyPair, Primitives, SigningKeyPair } from "../base/primitives.ts";
+import { isText } from "../base/text.ts";
+
+/** Something said, ready for the wire. */
+export interface Speech {
+  readonly fields: Omit<SayFrame, "t">;
+  /** The text, or what it is sealed to. */
+  readonly body: Bytes;
+  readonly hash: Bytes;
+}
+
+/** One participant's own voice and ear: the keys it signs with and that others seal to. */
+export class Speaker {
+  readonly #primitives: Primitives;
+  readonly #room: RoomId;
+  readonly #signer: Signer;
+  readonly #box: DhKeyPair;
+  readonly #keys: SigningKeyPair;
+
+  constructor(primitives: Primitives, room: RoomId) {
+    this.#primitives = primitives;
+    this.#room = room;
+    this.#keys = primitives.generateSigningKeyPair();
+    this.#signer = new Signer(primitives, this.#keys, room);
+    this.#box = primitives.generateDhKeyPair();
+  }
+
+  get id(): MemberId {
+    return this.#signer.id;
+  }
+
+  /** Ed25519, to verify what it says. */
+  get key(): Bytes {
+    return this.#signer.publicKey;
+  }
+
+  /** X25519, to seal to it. */
+  get box(): Bytes {
+    return this.#box.publicKey;
+  }
+
+  /** Signs and, where it is for some only, seals; `roster` knows everybody in `to`. */
+  say({ text, to, ...marks }: Utterance, view: View, roster: readonly MemberRecord[]): Speech {
+    const plaintext = this.#primitives.encodeUtf8(text);
+    const named = to?.flatMap((id) => roster.find((member) => member.id === id) ?? []);
+    const { seal, body } =
+      named === undefined
+        ? { body: plaintext }
+        : sealTo(
+            this.#primitives,
+            { room: this.#room, from: this.id, n: this.#signer.next },
+            named.map(({ box }) => box),
+            plaintext,
+          );
+    const addressed =
+      named === undefined || seal === undefined ? {} : { to: named.map(({ id }) => id), seal };
+    const { fields, hash } = this.#signer.sign({ ...marks, ...addressed, view, body });
+    return { fields, body, hash };
+  }
+
+  /** This participant's word for a transcript (J2). */
+  attest(transcript: Bytes): Bytes {
+    return this.#keys.sign(attestedBytes(transcript));
+  }
+
+  /** The text of a message that is sealed to some; `undefined` when not to this participant, or not properly. */
+  open({ from, n, to, seal }: ChatEvent, body: Bytes): string | undefined {
+    if (to === undefined || seal === undefined) return undefined;
+    const own = { keys: this.#box, index: to.indexOf(this.id) };
+    const plaintext = openSealed(this.#primitives, { room: this.#room, from, n }, own, { seal, body });
+    const text = plaintext === undefined ? undefined : this.#primitives.decodeUtf8(plaintext);
+    return text !== undefined && isText(text) ? text : undefined;
+  }
+}
+
+/** What a signature under a transcript covers (J2); with a label of its own it can never be one under a message. */
+export function attestedBytes(transcript: Bytes): Bytes {
+  return lengthPrefixed(ascii("tunnel-mcp/1 transcript"), transcript);
+}

@@ -1,0 +1,141 @@
+import type { Card } from "./work-context.ts";
+import type { EndCause, Intent, LeaveCause } from "./frames.ts";
+import type { MemberId } from "../base/ids.ts";
+import type { FileOffer } from "../files/offer.ts";
+import { ROOM } from "../base/limits.ts";
+
+interface EntryBase {
+  readonly seq: number;
+  /** Milliseconds since the Unix epoch, by the host's clock. */
+  readonly ts: number;
+  /** From before this participant's own arrival. */
+  readonly past?: true;
+}
+
+interface Spoken extends EntryBase {
+  readonly from: MemberId;
+  readonly fromName: string;
+  /** Said by this participant itself. */
+  readonly own: boolean;
+  readonly intent: Intent | undefined;
+  readonly replyTo: number | undefined;
+  /** Names of those it was for; everybody when undefined. */
+  readonly to: readonly string[] | undefined;
+}
+
+export interface ChatEntry extends Spoken {
+  readonly kind: "chat";
+  readonly text: string;
+}
+
+/** A file that its sender offers: the bytes are fetched from it (PROTOCOL §9). */
+export interface FileEntry extends Spoken {
+  readonly kind: "file";
+  readonly offer: FileOffer;
+}
+
+/** What somebody said, in words or by offering a file. */
+export type SpokenEntry = ChatEntry | FileEntry;
+
+/** Structured, never text: what a peer says can therefore never look like one (T3). */
+export type SystemEvent =
+  | {
+      readonly event: "joined";
+      readonly member: MemberId;
+      readonly name: string;
+      readonly card?: Card | undefined;
+    }
+  | { readonly event: "left"; readonly member: MemberId; readonly name: string; readonly cause: LeaveCause }
+  | { readonly event: "idle-warning"; readonly endsInMs: number }
+  | { readonly event: "ended"; readonly cause: EndCause };
+
+export type SystemEntry = EntryBase & { readonly kind: "system" } & SystemEvent;
+
+/** One thing that happened in a room, as a participant keeps it. */
+export type Entry = SpokenEntry | SystemEntry;
+
+const COMPACT_AFTER = 512;
+
+/** What a log counts: a place in the room's order, which may be shared with what came after it locally. */
+export interface Logged {
+  readonly seq: number;
+}
+
+/**
+ * A bounded log, oldest first. A position is the number of items that had been appended at some moment: it grows with
+ * every item, whereas a sequence number is the room's. What is trimmed leaves an explicit gap, never a silent one (D6).
+ */
+export class Transcript<Item extends Logged> {
+  readonly #sizeOf: (item: Item) => number;
+  readonly #onTrim: (item: Item) => void;
+  #items: Item[] = [];
+  /** Index of the oldest item still kept; those before it are trimmed and await compaction. */
+  #start = 0;
+  /** Items that compaction has taken away. */
+  #compacted = 0;
+  #size = 0;
+  /** Sequence number of the newest item that was trimmed away; 0 when none was. */
+  #trimmedTo = 0;
+
+  constructor(sizeOf: (item: Item) => number, onTrim: (item: Item) => void = () => undefined) {
+    this.#sizeOf = sizeOf;
+    this.#onTrim = onTrim;
+  }
+
+  get trimmedTo(): number {
+    return this.#trimmedTo;
+  }
+
+  get lastSeq(): number {
+    return this.#items.at(-1)?.seq ?? this.#trimmedTo;
+  }
+
+  /** The position after the newest item. */
+  get end(): number {
+    return this.#compacted + this.#items.length;
+  }
+
+  append(item: Item): void {
+    this.#items.push(item);
+    this.#size += this.#sizeOf(item);
+    while (this.#isOver()) {
+      const oldest = this.#items[this.#start];
+      if (oldest === undefined) break;
+      this.#size -= this.#sizeOf(oldest);
+      this.#trimmedTo = oldest.seq;
+      this.#onTrim(oldest);
+      this.#start += 1;
+    }
+    // Giving the memory back in blocks keeps an append at constant cost.
+    if (this.#start >= COMPACT_AFTER) {
+      this.#items = this.#items.slice(this.#start);
+      this.#compacted += this.#start;
+      this.#start = 0;
+    }
+  }
+
+  #isOver(): boolean {
+    const count = this.#items.length - this.#start;
+    return count > ROOM.maxTranscriptEntries || (this.#size > ROOM.maxTranscriptBytes && count > 1);
+  }
+
+  /** Items after `position` that are still kept, oldest first, each with the position after it. */
+  *after(position: number): Generator<readonly [position: number, item: Item]> {
+    for (let at = Math.max(this.#start, position - this.#compacted); at < this.#items.length; at += 1) {
+      const item = this.#items[at];
+      if (item !== undefined) yield [this.#compacted + at + 1, item];
+    }
+  }
+
+  /** The position after everything up to `seq`; by binary search, since sequence numbers never fall. */
+  positionOf(seq: number): number {
+    let low = this.#start;
+    let high = this.#items.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#items[middle]?.seq ?? 0) <= seq) low = middle + 1;
+      else high = middle;
+    }
+    return this.#compacted + low;
+  }
+}

@@ -1,0 +1,237 @@
+import { ascii, concat, equalBytes, lengthPrefixed, u64be, type Bytes } from "../base/bytes.ts";
+import { cardBytes } from "./work-context.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { digestsOf } from "./sealed-message.ts";
+import type {
+  ChatEvent,
+  Digests,
+  MemberRecord,
+  SayFrame,
+  SystemRoomEvent,
+  View,
+  WithheldEvent,
+} from "./frames.ts";
+import { MEMBER_ID_BYTES, memberIdFrom, type MemberId, type RoomId } from "../base/ids.ts";
+import { ROOM } from "../base/limits.ts";
+import type { Primitives, SigningKeyPair } from "../base/primitives.ts";
+import { foldedName } from "../base/text.ts";
+
+/** Everything of a message that its sender signs, apart from its content. */
+export type SignedFields = Omit<SayFrame, "t" | "sig" | "seal">;
+
+/** Where somebody's part of a room begins: the order and the roster at that place. */
+export interface Beginning {
+  readonly view: View;
+  readonly members: readonly MemberRecord[];
+}
+
+const NO_HASH = new Uint8Array(32);
+
+export function memberIdOf(primitives: Primitives, key: Bytes): MemberId {
+  return memberIdFrom(primitives.sha256(key).slice(0, MEMBER_ID_BYTES));
+}
+
+/** What a signature covers (O3): the room, the sender, its count and history, the order it saw, and what it says to whom. */
+export function signedBytes(room: RoomId, from: MemberId, fields: SignedFields, digests: Digests): Bytes {
+  return lengthPrefixed(
+    ascii("tunnel-mcp/1 room-msg"),
+    ascii(room),
+    ascii(from),
+    u64be(fields.n),
+    fields.prev,
+    u64be(fields.view.seq),
+    fields.view.chain,
+    ascii(fields.what ?? ""),
+    ascii(fields.intent ?? ""),
+    u64be(fields.replyTo ?? 0),
+    ascii((fields.to ?? []).join(",")),
+    digests.seal,
+    digests.body,
+  );
+}
+
+/** One member's own messages: counted, linked by hash, signed (O3). */
+export class Signer {
+  readonly #primitives: Primitives;
+  readonly #keys: SigningKeyPair;
+  readonly #room: RoomId;
+  readonly id: MemberId;
+  #count = 0;
+  #last: Bytes = NO_HASH;
+
+  constructor(primitives: Primitives, keys: SigningKeyPair, room: RoomId) {
+    this.#primitives = primitives;
+    this.#keys = keys;
+    this.#room = room;
+    this.id = memberIdOf(primitives, keys.publicKey);
+  }
+
+  get publicKey(): Bytes {
+    return this.#keys.publicKey;
+  }
+
+  /** Number of the message that is signed next. */
+  get next(): number {
+    return this.#count + 1;
+  }
+
+  sign(
+    message: { view: View; body: Bytes } & Pick<SayFrame, "what" | "intent" | "replyTo" | "to" | "seal">,
+  ): {
+    fields: Omit<SayFrame, "t">;
+    hash: Bytes;
+  } {
+    const { body, ...rest } = message;
+    const fields = { ...rest, n: this.#count + 1, prev: this.#last };
+    const digests = digestsOf(this.#primitives, fields.seal, body);
+    const bytes = signedBytes(this.#room, this.id, fields, digests);
+    const hash = this.#primitives.sha256(bytes);
+    const sig = this.#keys.sign(bytes);
+    this.#count = fields.n;
+    this.#last = hash;
+    return { fields: { ...fields, sig }, hash };
+  }
+}
+
+function broken(detail: string): TunnelError {
+  return new TunnelError("order-broken", { detail });
+}
+
+/** Hash of who is in the room, independent of the order of arrival (O5). */
+function rosterHash(primitives: Primitives, members: Iterable<MemberRecord>): Bytes {
+  const sorted = [...members].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const fields = sorted.flatMap((member) => [
+    ascii(member.id),
+    member.key,
+    member.box,
+    primitives.encodeUtf8(member.name),
+    cardBytes(primitives, member.card),
+  ]);
+  return primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 roster"), ...fields));
+}
+
+/**
+ * One participant's replica of the room's order (PROTOCOL §8): the roster, and a hash chain over every event. Two
+ * replicas that were told the same have the same chain; a message carries its sender's, so a host that tells two
+ * members different things is found out by the first message that crosses.
+ */
+export class RoomOrder {
+  readonly #primitives: Primitives;
+  readonly #room: RoomId;
+  readonly #roster = new Map<MemberId, MemberRecord>();
+  #members: readonly MemberRecord[];
+  /** The last message of each, and the place at which this replica saw it come, 0 for those who were there before. */
+  readonly #senders = new Map<MemberId, { n: number; hash: Bytes; since: number }>();
+  /** Chain values by sequence number, the recent ones. */
+  readonly #chains = new Map<number, Bytes>();
+  #view: View;
+
+  constructor(primitives: Primitives, room: RoomId, members: readonly MemberRecord[], start: View) {
+    this.#primitives = primitives;
+    this.#room = room;
+    this.#view = start;
+    this.#chains.set(start.seq, start.chain);
+    for (const member of members) this.#admit(member);
+    this.#members = members;
+  }
+
+  /** @throws {TunnelError} order-broken: whoever is in the roster has its own id, and a name of its own (O2, G1) */
+  #admit(member: MemberRecord): void {
+    if (this.#roster.size >= ROOM.maxMembers) throw broken("more members than a room has");
+    if (this.#roster.has(member.id) || member.id !== memberIdOf(this.#primitives, member.key))
+      throw broken("a member whose id is not its own");
+    for (const { name } of this.#roster.values())
+      if (foldedName(name) === foldedName(member.name)) throw broken("two members of one name");
+    this.#roster.set(member.id, member);
+  }
+
+  /** Where a room begins: the chain starts from its id and its host (O4). */
+  static genesis(primitives: Primitives, room: RoomId, host: MemberRecord): RoomOrder {
+    const chain = primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 room-chain"), ascii(room), host.key));
+    return new RoomOrder(primitives, room, [host], { seq: 0, chain });
+  }
+
+  get view(): View {
+    return this.#view;
+  }
+
+  get members(): readonly MemberRecord[] {
+    return this.#members;
+  }
+
+  member(id: MemberId): MemberRecord | undefined {
+    return this.#roster.get(id);
+  }
+
+  /**
+   * Checks a message as every receiver must (O3, O6) and gives its hash.
+   * @throws {TunnelError} order-broken (unknown sender, wrong signature, a message missing or repeated),
+   * host-equivocation (its sender was told another order than this replica)
+   */
+  verify(event: ChatEvent, body: Bytes): Bytes {
+    return this.#verify(event, digestsOf(this.#primitives, event.seal, body));
+  }
+
+  /** The same for a message to others, of which this replica is not told what it says (O10). */
+  verifyWithheld(event: Omit<WithheldEvent, "kind" | "to"> & SignedFields): Bytes {
+    return this.#verify(event, event.digests);
+  }
+
+  #verify(event: SignedFields & { from: MemberId; sig: Bytes }, digests: Digests): Bytes {
+    const sender = this.#roster.get(event.from);
+    if (sender === undefined) throw broken("a message from nobody");
+    const bytes = signedBytes(this.#room, event.from, event, digests);
+    if (!this.#primitives.verifySignature(sender.key, bytes, event.sig))
+      throw broken("a message its sender did not sign");
+    const last = this.#senders.get(event.from);
+    if (last !== undefined && (event.n !== last.n + 1 || !equalBytes(event.prev, last.hash)))
+      throw broken("a message of this sender is missing or repeated");
+    // Nobody has seen the room before it came: else its words of an earlier stay could be said again (O6).
+    if (event.view.seq < (last?.since ?? 0) - 1) throw broken("a message from before its sender came");
+    if (event.view.seq > this.#view.seq) throw new TunnelError("host-equivocation");
+    const known = this.#chains.get(event.view.seq);
+    if (known !== undefined && !equalBytes(known, event.view.chain))
+      throw new TunnelError("host-equivocation");
+    return this.#primitives.sha256(bytes);
+  }
+
+  /** Takes a verified message, or this participant's own, into the order. */
+  appendChat(seq: number, ts: number, event: { from: MemberId; n: number }, hash: Bytes): void {
+    this.#advance(seq, ts, hash);
+    this.#senders.set(event.from, { n: event.n, hash, since: this.#senders.get(event.from)?.since ?? 0 });
+  }
+
+  /** Takes a change of the roster or a notice of the host into the order. @throws {TunnelError} order-broken */
+  appendSystem(seq: number, ts: number, event: SystemRoomEvent): void {
+    if (event.kind === "joined") {
+      this.#admit(event.member);
+      // From here on this replica sees every message of it, so the first one must be the first.
+      this.#senders.set(event.member.id, { n: 0, hash: NO_HASH, since: seq });
+    }
+    if (event.kind === "left") {
+      if (!this.#roster.has(event.id)) throw broken("somebody left who was not there");
+      this.#roster.delete(event.id);
+      this.#senders.delete(event.id);
+    }
+    this.#members = [...this.#roster.values()];
+    this.#advance(seq, ts, this.#systemHash(event));
+  }
+
+  #systemHash(event: SystemRoomEvent): Bytes {
+    const subject = event.kind === "joined" ? event.member.id : event.kind === "left" ? event.id : "";
+    const cause = event.kind === "left" || event.kind === "ended" ? event.cause : "";
+    const roster = rosterHash(this.#primitives, this.#roster.values());
+    const label = ascii("tunnel-mcp/1 room-event");
+    return this.#primitives.sha256(
+      lengthPrefixed(label, ascii(event.kind), ascii(subject), ascii(cause), roster),
+    );
+  }
+
+  #advance(seq: number, ts: number, eventHash: Bytes): void {
+    if (seq !== this.#view.seq + 1) throw broken("the room's order has a gap");
+    const chain = this.#primitives.sha256(concat(this.#view.chain, u64be(seq), u64be(ts), eventHash));
+    this.#view = { seq, chain };
+    this.#chains.set(seq, chain);
+    this.#chains.delete(seq - ROOM.maxTranscriptEntries);
+  }
+}

@@ -1,0 +1,110 @@
+import type { BigIntStats } from "node:fs";
+import { lstat, realpath, stat } from "node:fs/promises";
+import path from "node:path";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { codeOf } from "./failures.ts";
+import { nameProblem } from "./names.ts";
+import { protectedPlace } from "./protected.ts";
+import { lexicalPath, NATIVE, segmentsInRoots, type Reach } from "./roots.ts";
+
+/**
+ * Where a received file may go. The adversary is the peer, who has talked this side's agent into a path and sends the
+ * bytes; it has no hands on this machine. Node has no `openat`, so between a check and the call that relies on it another
+ * local program can still exchange a folder for a link: whoever can do that can write there anyway.
+ */
+export interface SavePlace {
+  /** The folder, without symbolic links. */
+  readonly folder: string;
+  readonly name: string;
+  readonly target: string;
+  readonly overwrite: boolean;
+  /** Everything once more, at the moment of committing: hours may have passed. @throws TunnelError */
+  readonly recheck: () => Promise<void>;
+}
+
+export interface SaveOptions extends Reach {
+  readonly overwrite: boolean;
+}
+
+/**
+ * @param savePath as this side's agent gave it, relative to the working directory or absolute; never what a peer said
+ * @throws TunnelError `path-invalid`, `path-outside`, `path-protected`, `save-folder-missing`, `save-not-a-file`, `save-exists`
+ */
+export async function resolveSave(savePath: string, options: SaveOptions): Promise<SavePlace> {
+  const wanted = lexicalPath(savePath, options.cwd);
+  const name = finalName(savePath);
+  const problem = nameProblem(name);
+  if (problem !== undefined) throw new TunnelError("path-invalid", { detail: problem });
+  // Before the folder is looked for: nobody is to be told to make it.
+  assertUnprotected(path.relative(options.cwd, wanted).split(path.sep));
+  const folder = await realParent(path.dirname(wanted));
+  assertUnprotected([...(await segmentsInRoots(folder, options)), name]);
+  const target = path.join(folder, name);
+  await checkTarget(target, options.overwrite);
+  const first = await stat(folder, { bigint: true });
+  return {
+    folder,
+    name,
+    target,
+    overwrite: options.overwrite,
+    async recheck() {
+      if ((await realParent(folder)) !== folder || !isSame(first, await stat(folder, { bigint: true }))) {
+        throw new TunnelError("path-outside", { detail: "the folder was exchanged meanwhile" });
+      }
+      await segmentsInRoots(folder, options);
+      await checkTarget(target, options.overwrite);
+    },
+  };
+}
+
+/** What follows the last separator. `path.basename` would take `a/` for `a`. */
+function finalName(savePath: string): string {
+  return savePath.slice(
+    Math.max(savePath.lastIndexOf("/"), NATIVE.windows ? savePath.lastIndexOf("\\") : -1) + 1,
+  );
+}
+
+async function realParent(folder: string): Promise<string> {
+  try {
+    const real = await realpath(folder);
+    if ((await stat(real)).isDirectory()) return real;
+    throw new TunnelError("save-folder-missing", { detail: "what is there is not a folder" });
+  } catch (error) {
+    if (error instanceof TunnelError) throw error;
+    const code = codeOf(error);
+    if (code === "ELOOP")
+      throw new TunnelError("path-outside", { detail: "symbolic links lead round in circles" });
+    if (code === "ENAMETOOLONG")
+      throw new TunnelError("path-invalid", { detail: "it is too long", cause: error });
+    if (code === "ENOENT" || code === "ENOTDIR")
+      throw new TunnelError("save-folder-missing", { cause: error });
+    throw new TunnelError("save-failed", { detail: code, cause: error });
+  }
+}
+
+/** A link is refused wherever it leads, since what it names is not what the agent named. */
+async function checkTarget(target: string, overwrite: boolean): Promise<void> {
+  const found = await lstat(target).catch((error: unknown) => {
+    const code = codeOf(error);
+    if (code === "ENOENT") return undefined;
+    if (code === "ENAMETOOLONG")
+      throw new TunnelError("path-invalid", { detail: "it is too long", cause: error });
+    throw new TunnelError("save-failed", { detail: code, cause: error });
+  });
+  if (found === undefined) return;
+  if (!found.isFile()) throw new TunnelError("save-not-a-file");
+  if (!overwrite) throw new TunnelError("save-exists");
+  // On Windows and macOS another spelling, a short one such as CLAUDE~1.MD included, may lead to a protected file.
+  const purpose = protectedPlace([path.basename(await realpath(target))]);
+  if (purpose !== undefined) throw new TunnelError("path-protected", { detail: purpose });
+}
+
+export function isSame(one: BigIntStats, other: BigIntStats): boolean {
+  return one.dev === other.dev && one.ino === other.ino;
+}
+
+/** Outside the working directory only the part inside a root counts, which is not known yet. @throws {TunnelError} path-protected */
+function assertUnprotected(segments: readonly string[]): void {
+  const purpose = segments[0] === ".." ? undefined : protectedPlace(segments);
+  if (purpose !== undefined) throw new TunnelError("path-protected", { detail: purpose });
+}

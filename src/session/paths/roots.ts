@@ -1,0 +1,109 @@
+import { realpath, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import path from "node:path";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { isDeviceName } from "./names.ts";
+
+/** The folders that a tool call may reach. */
+export interface Reach {
+  /** The working directory of the server: relative paths begin here, and it is a root of its own. */
+  readonly cwd: string;
+  /** Further roots, which a human has named. */
+  readonly roots: readonly string[];
+  /** Home of the user: as a working directory it is too wide to be a root. */
+  readonly home?: string;
+}
+
+export interface Flavour {
+  readonly path: path.PlatformPath;
+  /** Whether the rules of Windows for drives, streams and devices hold. */
+  readonly windows: boolean;
+}
+
+export const NATIVE: Flavour = { path, windows: process.platform === "win32" };
+
+/** Far above what a project has, below what the systems take. */
+const MAX_PATH_CHARS = 4_096;
+
+/**
+ * The absolute path that was meant, by its text alone.
+ * @throws TunnelError `path-invalid`
+ */
+export function lexicalPath(given: string, cwd: string, flavour: Flavour = NATIVE): string {
+  const problem = pathProblem(given, flavour);
+  if (problem !== undefined) throw new TunnelError("path-invalid", { detail: problem });
+  return flavour.path.resolve(cwd, given);
+}
+
+function pathProblem(given: string, flavour: Flavour): string | undefined {
+  if (given === "") return "it is empty";
+  if (given.length > MAX_PATH_CHARS) return "it is too long";
+  if (/\p{Cc}/u.test(given)) return "it contains control characters";
+  if (/^~(?:$|[\\/])/.test(given)) return "`~` is not expanded";
+  const segments = given.split(flavour.windows ? /[\\/]+/ : /\/+/);
+  if (segments.includes("..")) return "`..` is not followed";
+  if (!flavour.windows) return undefined;
+  if (/^[\\/]{2}/.test(given))
+    return "network and device paths are not followed; use a drive letter or a relative path";
+  if (/^[\\/]/.test(given)) return "it lacks the drive letter";
+  const rest = given.replace(/^[a-z]:[\\/]/i, "");
+  if (rest.includes(":")) return "a colon may only follow the drive letter, as in C:\\folder\\file";
+  if (segments.some(isDeviceName)) return "it contains the name of a device";
+  if (segments.some((segment) => segment !== "." && /[. ]$/.test(segment)))
+    return "a name in it ends with a dot or a space";
+  return undefined;
+}
+
+/** Whether `target` is `folder` or lies in it. Both must be real paths. */
+export function isWithin(folder: string, target: string, flavour: Flavour = NATIVE): boolean {
+  const way = flavour.path.relative(folder, target);
+  return way !== ".." && !way.startsWith(`..${flavour.path.sep}`) && !flavour.path.isAbsolute(way);
+}
+
+/**
+ * Whether a folder holds more than a project: the root of a file system, a home, or what homes are in. Some clients start
+ * their servers in `/` or in the home of the user, and everything would then be "in the working directory".
+ */
+export function isTooWide(folder: string, home: string, flavour: Flavour = NATIVE): boolean {
+  return flavour.path.parse(folder).root === folder || isWithin(folder, home, flavour);
+}
+
+/** The roots that exist, without symbolic links; read anew for every call, since they may be moved meanwhile. */
+async function realRoots({
+  cwd,
+  roots,
+  home = homedir(),
+}: Reach): Promise<{ roots: string[]; tooWide: boolean }> {
+  const [own, realHome, ...named] = await Promise.all([cwd, home, ...roots].map(realFolder));
+  const tooWide = own !== undefined && isTooWide(own, realHome ?? home);
+  const usable = tooWide ? named : [own, ...named];
+  return { roots: usable.filter((root) => root !== undefined), tooWide };
+}
+
+async function realFolder(folder: string): Promise<string | undefined> {
+  try {
+    const real = await realpath(folder);
+    return (await stat(real)).isDirectory() ? real : undefined;
+  } catch {
+    // A root that is not there allows nothing.
+    return undefined;
+  }
+}
+
+/**
+ * The names on the way from the nearest root to `real`, a path without symbolic links. The nearest, because a human who
+ * works in `.claude/worktrees/one`, or names it, means what is in it.
+ * @throws TunnelError `path-outside`
+ */
+export async function segmentsInRoots(real: string, reach: Reach): Promise<string[]> {
+  const { roots, tooWide } = await realRoots(reach);
+  const [nearest] = roots.filter((root) => isWithin(root, real)).sort((a, b) => b.length - a.length);
+  if (nearest === undefined) throw new TunnelError("path-outside", tooWide ? { detail: TOO_WIDE } : {});
+  return path
+    .relative(nearest, real)
+    .split(path.sep)
+    .filter((segment) => segment !== "");
+}
+
+const TOO_WIDE =
+  "the server was started in a home or at the top of a disk, which is too wide to be allowed as a whole";

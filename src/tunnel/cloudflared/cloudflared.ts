@@ -1,0 +1,110 @@
+import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH, type DohResolver } from "../../net/doh.ts";
+import { httpsClient } from "../../net/https.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { systemClock } from "../../runtime/clock.ts";
+import { acquireBinary, type BinaryOptions } from "./binary.ts";
+import type { Binary } from "./find.ts";
+import { untilReachable } from "../reachable.ts";
+import { probeReady, untilReady, type ReadyProbe } from "./ready.ts";
+import { exitError, startRun, type Protocol, type Run } from "./run.ts";
+import type { Tunnel, TunnelProvider, TunnelRequest } from "../provider.ts";
+import { throwIfCancelled } from "../wait.ts";
+import { watchRun } from "./watch.ts";
+
+/** `client` and `clock` of BinaryOptions are used for everything else, too. */
+export interface CloudflaredOptions extends BinaryOptions {
+  /** Config.doh: without it the public name cannot be checked safely, so it is not checked. */
+  readonly doh: boolean;
+  /** Config.skipReachabilityCheck. */
+  readonly skipReachabilityCheck: boolean;
+  readonly resolver?: DohResolver;
+  readonly probe?: ReadyProbe;
+}
+
+/** For each attempt, from the start of the process. Getting a name alone may take cloudflared 15 s. */
+const READY_TIMEOUT_MS = 35_000;
+/** QUIC first, with cloudflared's own fallback; where that hangs nevertheless, once more with TCP only. */
+const ATTEMPTS: readonly Protocol[] = ["auto", "http2"];
+
+/** Quick Tunnels by cloudflared. Whatever goes wrong while opening, no process and no file is left behind. */
+export function createCloudflaredProvider(options: CloudflaredOptions): TunnelProvider {
+  return async (request) => {
+    const { signal, onProgress = () => undefined } = request;
+    throwIfCancelled(signal);
+    const binary = await acquireBinary(options, signal, onProgress);
+    let failure = new TunnelError("cloudflared-not-ready");
+    for (const protocol of ATTEMPTS) {
+      try {
+        return await attempt(options, request, binary, protocol);
+      } catch (error) {
+        failure = asTunnelError(error);
+        if (failure.code !== "cloudflared-not-ready" && failure.code !== "cloudflared-blocked") break;
+      }
+    }
+    throw failure;
+  };
+}
+
+async function attempt(
+  options: CloudflaredOptions,
+  request: TunnelRequest,
+  binary: Binary,
+  protocol: Protocol,
+): Promise<Tunnel> {
+  const { environment, clock = systemClock, probe = probeReady } = options;
+  const { port, signal, onProgress = () => undefined } = request;
+  throwIfCancelled(signal);
+  onProgress({
+    message: protocol === "auto" ? "starting cloudflared" : "starting cloudflared again, over TCP only",
+  });
+  const run = startRun({ binary: binary.path, port, protocol, environment, clock });
+  try {
+    const onUrl = (): void => onProgress({ message: "got a public name, connecting to Cloudflare's edge" });
+    const url = new URL(await untilReady(run, { clock, probe, timeoutMs: READY_TIMEOUT_MS, signal, onUrl }));
+    if (options.doh && !options.skipReachabilityCheck) {
+      onProgress({ message: "connected, waiting until the public name resolves" });
+      await reachableOrGone(run, url, options, signal);
+    }
+    return watchRun(run, { url: `wss://${url.host}`, description: describe(binary), clock, probe });
+  } catch (error) {
+    await run.stop();
+    throw error;
+  }
+}
+
+/** The reachability check, given up at once when the process ends meanwhile. */
+async function reachableOrGone(
+  run: Run,
+  url: URL,
+  options: CloudflaredOptions,
+  outer: AbortSignal,
+): Promise<void> {
+  const { client = httpsClient, clock = systemClock } = options;
+  const resolver =
+    options.resolver ?? createDohResolver({ servers: PROBED, negativeIsFinal: true, client, clock });
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  outer.addEventListener("abort", end, { once: true });
+  if (outer.aborted) end();
+  try {
+    const gone = run.exited.then((exit) => Promise.reject(exitError(exit, run.facts(), true)));
+    await Promise.race([untilReachable(url, { resolver, client, clock, signal: ended.signal }), gone]);
+  } finally {
+    outer.removeEventListener("abort", end);
+    end();
+  }
+}
+
+/** Cloudflare's servers first, since the zone is theirs; the others only when these do not answer at all. */
+const PROBED = [...CLOUDFLARE_DOH, ...GOOGLE_DOH];
+
+const ORIGIN_TEXT = {
+  explicit: "from TUNNEL_CLOUDFLARED, not verified",
+  cache: "own copy",
+  path: "from PATH, not verified",
+  npm: "from the npm package, not verified",
+} as const;
+
+function describe({ version, origin, verified }: Binary): string {
+  return `cloudflared ${version} (${verified ? "SHA-256 verified" : ORIGIN_TEXT[origin]})`;
+}

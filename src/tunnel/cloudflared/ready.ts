@@ -1,0 +1,70 @@
+import { get } from "node:http";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { exitError, type Run } from "./run.ts";
+import { sleep, throwIfCancelled } from "../wait.ts";
+
+/** Asks cloudflared's metrics server on a loopback port whether it is connected to the edge. Never rejects. */
+export type ReadyProbe = (port: number) => Promise<"ready" | "not-ready" | "no-answer">;
+
+const PROBE_TIMEOUT_MS = 2_000;
+const POLL_MS = 200;
+
+export const probeReady: ReadyProbe = (port) =>
+  new Promise((resolve) => {
+    const request = get({ host: "127.0.0.1", port, path: "/ready", agent: false, timeout: PROBE_TIMEOUT_MS });
+    request.once("response", (response) => {
+      response.destroy();
+      resolve(response.statusCode === 200 ? "ready" : "not-ready");
+    });
+    request.once("timeout", () => request.destroy(new Error("timeout")));
+    request.once("error", () => resolve("no-answer"));
+  });
+
+export interface ReadyOptions {
+  readonly clock: Clock;
+  readonly probe: ReadyProbe;
+  /** From now until `/ready` must have answered 200. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly onUrl: () => void;
+}
+
+/**
+ * The URL of a run once it carries traffic. The banner with the URL proves nothing: it is printed before the edge is
+ * contacted. Rejects with the error of the process's end, or with `cloudflared-blocked` or `-not-ready` in time.
+ */
+export async function untilReady(run: Run, options: ReadyOptions): Promise<string> {
+  const { clock, probe, timeoutMs, signal, onUrl } = options;
+  const giveUpAt = clock.now() + timeoutMs;
+  let told = false;
+  for (;;) {
+    throwIfCancelled(signal);
+    const exit = run.exit();
+    if (exit !== undefined) throw exitError(exit, run.facts(), false);
+    const { url, metricsPort, dialFailed } = run.facts();
+    if (url !== undefined && !told) {
+      told = true;
+      onUrl();
+    }
+    if (url !== undefined && metricsPort !== undefined && (await probe(metricsPort)) === "ready") return url;
+    if (clock.now() >= giveUpAt)
+      throw new TunnelError(dialFailed ? "cloudflared-blocked" : "cloudflared-not-ready");
+    await pause(run, clock, signal);
+  }
+}
+
+/** One poll interval, cut short when the process ends. */
+async function pause(run: Run, clock: Clock, signal: AbortSignal): Promise<void> {
+  const cut = new AbortController();
+  const end = (): void => cut.abort();
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  const interval = sleep(clock, POLL_MS, cut.signal).catch(() => undefined);
+  try {
+    await Promise.race([interval, run.exited]);
+  } finally {
+    signal.removeEventListener("abort", end);
+    end();
+  }
+}

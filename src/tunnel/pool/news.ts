@@ -1,0 +1,72 @@
+import type { TunnelError } from "../../errors/tunnel-error.ts";
+
+export type PoolEvent =
+  /** The addresses that lead here now, best first; sent whenever the list has changed. */
+  | { readonly type: "addresses"; readonly urls: readonly string[] }
+  /** An address is gone for good, though it was wanted. */
+  | { readonly type: "lost"; readonly url: string; readonly error: TunnelError }
+  /** Another address is the first now: links that were made with `url` had better name `by`. */
+  | { readonly type: "replaced"; readonly url: string; readonly by: string }
+  /** There is no address at all, and none could be had; the next attempt begins after `retryInMs`. */
+  | { readonly type: "failed"; readonly error: TunnelError; readonly retryInMs: number };
+
+/** What a pool tells: in order, also when the listener calls back into the pool, and nothing after the end. */
+export class PoolNews {
+  readonly #listener: (event: PoolEvent) => void;
+  readonly #untold: PoolEvent[] = [];
+  /** What was last told to be the first address; links name it even when it is gone. */
+  #first: string;
+  #urls: readonly string[];
+  #isTelling = false;
+  #isOver = false;
+
+  /** @param listener what it throws is dropped */
+  constructor(url: string, listener: (event: PoolEvent) => void) {
+    this.#listener = listener;
+    this.#first = url;
+    this.#urls = [url];
+  }
+
+  /** What was never told of cannot be lost. */
+  lost(url: string, error: TunnelError): void {
+    if (this.#urls.includes(url)) this.#untold.push({ type: "lost", url, error });
+  }
+
+  failed(error: TunnelError, retryInMs: number): void {
+    this.#untold.push({ type: "failed", error, retryInMs });
+  }
+
+  addresses(urls: readonly string[]): void {
+    const [first] = urls;
+    if (first !== undefined && first !== this.#first) {
+      this.#untold.push({ type: "replaced", url: this.#first, by: first });
+      this.#first = first;
+    }
+    if (urls.join(" ") === this.#urls.join(" ")) return;
+    this.#urls = urls;
+    this.#untold.push({ type: "addresses", urls });
+  }
+
+  /** Calls the listener with everything noted so far. The caller's state must be settled, for it may be called back. */
+  tell(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (let event = this.#untold.shift(); event !== undefined; event = this.#untold.shift()) {
+      if (!this.#isOver) this.#send(event);
+    }
+    this.#isTelling = false;
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  #send(event: PoolEvent): void {
+    try {
+      this.#listener(event);
+    } catch {
+      // A listener's mistake must not cost the room its address.
+      return;
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import { asTunnelError, type TunnelError } from "../../errors/tunnel-error.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { Pace } from "./pace.ts";
+import type { Tunnel, TunnelProvider } from "../provider.ts";
+
+/** How much another tunnel is needed, least first. */
+export const NEED = {
+  none: 0,
+  /** Ahead of a loss. */
+  spare: 1,
+  /** There are addresses, but none has led here for long. */
+  working: 2,
+  /** There is no address at all. */
+  address: 3,
+} as const;
+export type Need = (typeof NEED)[keyof typeof NEED];
+
+/** `attempts` have failed so far. `failed`: that cannot pass by itself, so it is not tried again. */
+export type OpenerState =
+  | { readonly state: "idle" }
+  | { readonly state: "opening"; readonly attempts: number }
+  | {
+      readonly state: "waiting";
+      readonly error: TunnelError;
+      readonly attempts: number;
+      readonly retryInMs: number;
+    }
+  | { readonly state: "failed"; readonly error: TunnelError; readonly attempts: number };
+
+export interface OpenerOptions {
+  readonly provider: TunnelProvider;
+  readonly port: number;
+  readonly clock: Clock;
+  /** At least 0 and below 1. */
+  readonly random: () => number;
+  readonly onOpened: (tunnel: Tunnel) => void;
+  /** Nothing could be opened, and nothing will be before `retryInMs`. */
+  readonly onWaiting: (error: TunnelError, retryInMs: number) => void;
+}
+
+/** One opening in flight, which can be disowned: what it brings is then stopped as soon as it arrives. */
+type Opening = AbortController;
+
+type Pause =
+  | { readonly kind: "retry"; readonly error: TunnelError; readonly at: number; readonly cancel: () => void }
+  | { readonly kind: "given-up"; readonly error: TunnelError };
+
+/** Opens one tunnel after the other for as long as it is told that one is needed, and waits between failures. */
+export class Opener {
+  readonly #options: OpenerOptions;
+  readonly #pace: Pace;
+  readonly #unfinished = new Set<Promise<void>>();
+  #need: Need = NEED.none;
+  #opening: Opening | undefined;
+  #pause: Pause | undefined;
+  #isStopped = false;
+
+  constructor(options: OpenerOptions) {
+    this.#options = options;
+    this.#pace = new Pace(options.random);
+  }
+
+  get state(): OpenerState {
+    const attempts = this.#pace.failures;
+    if (this.#opening !== undefined) return { state: "opening", attempts };
+    if (this.#pause === undefined) return { state: "idle" };
+    const { error } = this.#pause;
+    if (this.#pause.kind === "given-up") return { state: "failed", error, attempts };
+    const retryInMs = Math.max(0, this.#pause.at - this.#options.clock.now());
+    return { state: "waiting", error, attempts, retryInMs };
+  }
+
+  /** To be told whenever it may have changed; telling the same again changes nothing. */
+  need(need: Need): void {
+    if (this.#isStopped) return;
+    const isMore = need > this.#need;
+    this.#need = need;
+    if (need === NEED.none) return this.#rest();
+    if (isMore && need > NEED.spare) this.#pace.startOver();
+    if (this.#opening !== undefined || (this.#pause !== undefined && !isMore)) return;
+    this.#unpause();
+    const hold = this.#pace.hold(this.#options.clock.now());
+    if (hold === undefined) this.#start();
+    else this.#wait(hold.error, hold.ms);
+  }
+
+  /** A tunnel is gone after it has been open for `livedMs`. */
+  ended(livedMs: number, error: TunnelError): void {
+    this.#pace.ended(livedMs, error, this.#options.clock.now());
+  }
+
+  /** Resolves when no opening is in flight and what they brought is stopped. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#rest();
+    await Promise.all(this.#unfinished);
+  }
+
+  #rest(): void {
+    this.#unpause();
+    const opening = this.#opening;
+    this.#opening = undefined;
+    opening?.abort();
+  }
+
+  #unpause(): void {
+    if (this.#pause?.kind === "retry") this.#pause.cancel();
+    this.#pause = undefined;
+  }
+
+  #start(): void {
+    const opening = new AbortController();
+    this.#opening = opening;
+    const finished = this.#open(opening).finally(() => this.#unfinished.delete(finished));
+    this.#unfinished.add(finished);
+  }
+
+  /** Never rejects. */
+  async #open(opening: Opening): Promise<void> {
+    const { provider, port, onOpened } = this.#options;
+    let tunnel: Tunnel;
+    try {
+      tunnel = await provider({ port, signal: opening.signal });
+    } catch (error) {
+      if (this.#opening === opening) this.#failed(asTunnelError(error));
+      return;
+    }
+    if (this.#opening !== opening) return stopQuietly(tunnel);
+    this.#opening = undefined;
+    this.#pace.succeeded();
+    onOpened(tunnel);
+  }
+
+  #failed(error: TunnelError): void {
+    this.#opening = undefined;
+    const ms = this.#pace.failed(error, this.#options.clock.now());
+    if (!error.retryable && this.#need === NEED.spare) this.#pause = { kind: "given-up", error };
+    else this.#wait(error, ms);
+  }
+
+  #wait(error: TunnelError, ms: number): void {
+    const { clock, onWaiting } = this.#options;
+    const cancel = clock.after(ms, () => {
+      this.#pause = undefined;
+      this.#start();
+    });
+    this.#pause = { kind: "retry", error, at: clock.now() + ms, cancel };
+    onWaiting(error, ms);
+  }
+}
+
+/** Nobody is left to be told of a tunnel that could not be ended; its process ends with ours at the latest. */
+export async function stopQuietly(tunnel: Tunnel): Promise<void> {
+  try {
+    await tunnel.stop();
+  } catch {
+    return;
+  }
+}

@@ -1,0 +1,85 @@
+import type { TunnelError } from "../../errors/tunnel-error.ts";
+
+interface Backoff {
+  readonly firstMs: number;
+  readonly ceilingMs: number;
+}
+
+const PACE = {
+  /** Most failures are over in seconds or last for long; 5 min at most, since somebody may be waiting for an address. */
+  retry: { firstMs: 5_000, ceilingMs: 300_000 },
+  /** A refusal counts requests over minutes, and asking too early may prolong it. */
+  refused: { firstMs: 120_000, ceilingMs: 900_000 },
+  factor: 2,
+  /** Share of a wait that is added by chance, so that hosts which failed together do not come back together. */
+  jitter: 0.25,
+  /** A tunnel that ends before this many ms was not worth asking for. The first such one in a row is replaced at once. */
+  earlyEndMs: 60_000,
+} as const;
+
+export interface Hold {
+  readonly ms: number;
+  readonly error: TunnelError;
+}
+
+/** When the next tunnel may be asked for, from how the last ones went. */
+export class Pace {
+  readonly #random: () => number;
+  #failures = 0;
+  #refusals = 0;
+  #earlyEnds = 0;
+  #hold: { readonly until: number; readonly error: TunnelError } | undefined;
+
+  /** @param random at least 0 and below 1 */
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** Failures since the last success or {@link startOver}. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** An opening failed: the ms to wait before the next one. */
+  failed(error: TunnelError, now: number): number {
+    this.#failures += 1;
+    if (error.code === "cloudflared-rate-limited") {
+      this.#refusals += 1;
+      this.#hold = { until: now + PACE.refused.firstMs, error };
+      return this.#delay(PACE.refused, this.#refusals);
+    }
+    return error.retryable ? this.#delay(PACE.retry, this.#failures) : PACE.retry.ceilingMs;
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.#refusals = 0;
+  }
+
+  /** A tunnel that had been opened is gone. */
+  ended(livedMs: number, error: TunnelError, now: number): void {
+    if (livedMs >= PACE.earlyEndMs) {
+      this.#earlyEnds = 0;
+      return;
+    }
+    this.#earlyEnds += 1;
+    if (this.#earlyEnds > 1)
+      this.#hold = { until: now + this.#delay(PACE.retry, this.#earlyEnds - 1), error };
+  }
+
+  /** The next one is needed more than the last: the waits begin small again. */
+  startOver(): void {
+    this.#failures = 0;
+  }
+
+  /** What even an urgent opening waits for, and why; `undefined` when nothing stands against opening now. */
+  hold(now: number): Hold | undefined {
+    if (this.#hold === undefined || this.#hold.until <= now) return undefined;
+    return { ms: this.#hold.until - now, error: this.#hold.error };
+  }
+
+  #delay({ firstMs, ceilingMs }: Backoff, nth: number): number {
+    const ms = firstMs * PACE.factor ** (nth - 1) * (1 + this.#random() * PACE.jitter);
+    return Math.min(Math.round(ms), ceilingMs);
+  }
+}
