@@ -25,11 +25,11 @@ const SOURCES = `
   export { INSTRUCTIONS } from "./src/mcp/instructions.ts";
   export { Fence } from "./src/mcp/fence.ts";
   export { REGISTRATION } from "./src/mcp/registration.ts";
-  export { ERRORS } from "./src/protocol/errors.ts";
+  export { ERRORS } from "./src/errors/tunnel-error.ts";
   export { wakeView } from "./src/mcp/wake-view.ts";
   export { serverCommand } from "./src/mcp/registration.ts";
   export { CLIENTS } from "./src/cli/setup/clients.ts";
-  export { configText } from "./src/cli/setup/formats.ts";
+  export { configText } from "./src/cli/setup/formats/formats.ts";
   export { describePlace } from "./src/cli/setup/places.ts";
   export { ownLine } from "./src/cli/setup/show.ts";
   export { helpText } from "./src/cli/help.ts";
@@ -49,7 +49,7 @@ const NOTES = {
   ],
   tunnel_invite: ["With `remove` the result holds the `members` that are left."],
   tunnel_join: [
-    "A `card` is what a member told of where it works when it came: `repository` (a name), `branch`, `head` (abbreviated), " +
+    "A `workContext` is what a member told of where it works when it came: `repository` (a name), `branch`, `head` (abbreviated), " +
       "`dirty` and `client`. `sameCode`, where both this side and the host have told of a repository, says whether " +
       "`repository` and `head` are the same, and who has changes that no commit holds (`dirtyHere`, `dirtyAtHost`).",
     "`history` tells whether the past is given: it then comes first in tunnel_listen, marked `beforeYou`. In a tunnel " +

@@ -260,7 +260,7 @@ function draw(rows) {
     y += LINE * Math.max(1, ...sides.map(([, one]) => one.lines.length + 1)) + GAP;
   }
   const height = y - 8;
-  const card = (x, side, who, role) => [
+  const workContext = (x, side, who, role) => [
     `<rect class="card" x="${x}" y="${MARGIN}" width="${COLUMN}" height="${height - 2 * MARGIN}" rx="10"/>`,
     `<path class="rule" d="M${x} ${HEAD}H${x + COLUMN}"/>`,
     `<text class="who ${side}" x="${x + PADDING}" y="${MARGIN + 22}">${who}</text>`,
@@ -272,8 +272,8 @@ function draw(rows) {
     '<title id="title">A session of two coding agents over tunnel-mcp</title>',
     `<desc id="desc">${escaped(told(rows))}</desc>`,
     `<style>\n${STYLE}</style>`,
-    ...card(MARGIN, "left", "Ana's agent", "tunnel-mcp, host"),
-    ...card(RIGHT, "right", "Ben's agent", "tunnel-mcp, guest"),
+    ...workContext(MARGIN, "left", "Ana's agent", "tunnel-mcp, host"),
+    ...workContext(RIGHT, "right", "Ben's agent", "tunnel-mcp, guest"),
     ...parts,
     "</svg>\n",
   ].join("\n");

@@ -95,7 +95,7 @@ describe.each<[Era, Era]>([
       goal: "align the orders API",
       self: { name: "ben" },
       members: expect.arrayContaining([
-        expect.objectContaining({ ...ana, isSelf: false, connected: true, card: { client: "e2e 0" } }),
+        expect.objectContaining({ ...ana, isSelf: false, connected: true, workContext: { client: "e2e 0" } }),
       ]),
       safetyCode: expect.stringMatching(/^(?:\S+ ){7}\/ [a-z]+ [a-z]+ [a-z]+ [a-z]+$/),
       unread: expect.any(Number),

@@ -1,4 +1,4 @@
-import type { Card } from "../protocol/room/work-context.ts";
+import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { Presence } from "../protocol/room/participant.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
@@ -6,13 +6,13 @@ import { shownBytes, within } from "./bounds.ts";
 import type { Payload } from "./result.ts";
 import { seconds } from "./time.ts";
 
-/** How members are shown to the model. Names and cards are checked labels, and what somebody says of itself. */
+/** How members are shown to the model. Names and work contexts are checked labels, and what somebody says of itself. */
 
 /** As people abbreviate commits, and long enough to be looked up. */
 const HEAD_CHARS = 12;
 
 /** What somebody told of where it works when it came: no paths, no addresses. */
-export function cardView({ repository: found, client }: Card): Payload {
+export function workContextView({ repository: found, client }: WorkContext): Payload {
   return {
     repository: found?.name,
     branch: found?.branch,
@@ -23,7 +23,7 @@ export function cardView({ repository: found, client }: Card): Payload {
 }
 
 export function memberView(member: Presence): Payload & { readonly id: MemberId } {
-  const { id, name, isHost, isSelf, connected, lastSeenMs, read, card } = member;
+  const { id, name, isHost, isSelf, connected, lastSeenMs, read, workContext } = member;
   return {
     id,
     name,
@@ -32,7 +32,7 @@ export function memberView(member: Presence): Payload & { readonly id: MemberId 
     connected,
     lastSeenSec: seconds(lastSeenMs),
     readSeq: read,
-    card: card && cardView(card),
+    workContext: workContext && workContextView(workContext),
   };
 }
 
@@ -63,7 +63,10 @@ function rank({ isSelf, isHost, connected }: Presence): number {
  * Whether two agents look at the same code, by what each side has told of itself when it came: nothing here is proved.
  * `undefined` where one of them has told nothing of a repository.
  */
-export function sameCodeView(own: Card | undefined, host: Card | undefined): Payload | undefined {
+export function sameCodeView(
+  own: WorkContext | undefined,
+  host: WorkContext | undefined,
+): Payload | undefined {
   const [here, there] = [own?.repository, host?.repository];
   if (here === undefined || there === undefined) return undefined;
   const areKnown = here.head !== undefined && there.head !== undefined;

@@ -5,7 +5,7 @@ import type { ToolCall } from "./define-tool.ts";
 import type { Fence } from "./fence.ts";
 import { fileView } from "./file-view.ts";
 import { invitesView } from "./invite-view.ts";
-import { cardView } from "./member-view.ts";
+import { workContextView } from "./member-view.ts";
 import { errorView, type Payload } from "./result.ts";
 import { seconds } from "./time.ts";
 
@@ -126,13 +126,16 @@ function messageView({ entry, redelivered }: Delivered, now: number, fence: Fenc
   }
   const { event, past } = entry;
   const subject = "member" in entry ? { member: entry.member, memberName: entry.name } : {};
-  const card = "card" in entry && entry.card !== undefined ? { card: cardView(entry.card) } : {};
+  const workContext =
+    "workContext" in entry && entry.workContext !== undefined
+      ? { workContext: workContextView(entry.workContext) }
+      : {};
   const cause = "cause" in entry ? { cause: entry.cause } : {};
   return {
     ...ours,
     event,
     ...subject,
-    ...card,
+    ...workContext,
     ...cause,
     text: systemText(entry),
     beforeYou: past,

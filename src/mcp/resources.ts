@@ -42,7 +42,7 @@ const uriOf = (tunnelId: string, form: Form): string => `tunnel://${tunnelId}/tr
 
 /** A tunnel that ended before anybody was let in has none. */
 function tunnelsIn(sessions: Sessions | undefined): readonly OpenTunnel[] {
-  return sessions?.all.filter(({ witness }) => witness !== undefined) ?? [];
+  return sessions?.all.filter(({ attestation }) => attestation !== undefined) ?? [];
 }
 
 async function listed(services: ResourceServices, form: Form) {

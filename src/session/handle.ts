@@ -1,7 +1,7 @@
 import type { TunnelError } from "../errors/tunnel-error.ts";
-import type { Witness } from "../protocol/room/audit-log.ts";
+import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
-import type { Presence, Utterance } from "../protocol/room/participant.ts";
+import type { Presence, OutgoingMessage } from "../protocol/room/participant.ts";
 import type { Files } from "./files/files.ts";
 import type { Inbox } from "./inbox.ts";
 
@@ -29,7 +29,7 @@ export interface TunnelHandle {
   readonly inbox: Inbox;
   readonly files: Files;
   /** What this side can prove of the room; nothing before it is let in. */
-  readonly witness: Witness | undefined;
+  readonly attestation: Attestation | undefined;
   /** Milliseconds since the epoch. */
   readonly openedAt: number;
   /** Set once it is over. */
@@ -41,7 +41,7 @@ export interface TunnelHandle {
    * @param onConfirmed called when a message that was answered `queued` is confirmed after all
    * @throws {TunnelError} as the machine of the role says
    */
-  say(utterance: Utterance, onConfirmed?: (seq: number) => void): Promise<Sent>;
+  say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent>;
   /** Resolves when the connection or somebody's presence has changed, the time is up, or the wait is given up. */
   changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
   /** A tool call concerned this tunnel: activity, and the reading position as it is now. */

@@ -1,4 +1,4 @@
-import type { Card } from "../protocol/room/work-context.ts";
+import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
@@ -10,7 +10,7 @@ export interface HostingOptions {
   readonly goal: string;
   readonly name: string;
   /** What members are told of where this side works. */
-  readonly card: Card | undefined;
+  readonly workContext: WorkContext | undefined;
   readonly invites: number;
   /** Whether those who join later are given what was said before. */
   readonly history: boolean;

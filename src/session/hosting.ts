@@ -1,9 +1,9 @@
 import type { TunnelError } from "../errors/tunnel-error.ts";
-import type { Witness } from "../protocol/room/audit-log.ts";
+import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { EndCause } from "../protocol/room/frames.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
-import type { Presence, Utterance } from "../protocol/room/participant.ts";
+import type { Presence, OutgoingMessage } from "../protocol/room/participant.ts";
 import { Room } from "../protocol/host/room.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
@@ -72,7 +72,7 @@ export class Hosting implements TunnelHandle {
     this.files = new Files({
       primitives,
       clock,
-      say: (utterance) => this.say(utterance),
+      say: (outgoing) => this.say(outgoing),
       notify: (notice) => this.inbox.notify(notice),
       // What a receiver lets come is all that waits for it here.
       port: streamPort(
@@ -95,8 +95,13 @@ export class Hosting implements TunnelHandle {
 
   /** Opens everything or leaves nothing behind. @throws {TunnelError} */
   static async open(options: HostingOptions): Promise<{ hosting: Hosting; invites: Invite[] }> {
-    const { primitives, clock, goal, name, card, history, idleMs, inviteMs, bind, port, transport } = options;
-    const room = new Room(primitives, { goal, hostName: name, card, history, idleMs, inviteMs }, clock.now());
+    const { primitives, clock, goal, name, workContext, history, idleMs, inviteMs, bind, port, transport } =
+      options;
+    const room = new Room(
+      primitives,
+      { goal, hostName: name, workContext, history, idleMs, inviteMs },
+      clock.now(),
+    );
     const inbox = new Inbox({ self: room.self, clock, start: 0 });
     const early: RoomNotice[] = [];
     let onNotice = (notice: RoomNotice): void => void early.push(notice);
@@ -133,8 +138,8 @@ export class Hosting implements TunnelHandle {
     return this.#room.self;
   }
 
-  get witness(): Witness {
-    return this.#room.witness;
+  get attestation(): Attestation {
+    return this.#room.attestation;
   }
 
   get end(): SessionEnd | undefined {
@@ -187,9 +192,9 @@ export class Hosting implements TunnelHandle {
     return this.#room.id === room;
   }
 
-  async say(utterance: Utterance, onConfirmed?: (seq: number) => void): Promise<Sent> {
-    const seq = this.#relay.run((room, now) => room.say(utterance, now));
-    const { to } = utterance;
+  async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
+    const seq = this.#relay.run((room, now) => room.say(outgoing, now));
+    const { to } = outgoing;
     const audience = this.presence().filter(({ isSelf, id }) => !isSelf && to?.includes(id) !== false);
     if (!audience.some(({ connected }) => connected)) {
       const reason = "nobody it is for is connected at the moment; it is delivered as soon as they are back";

@@ -251,7 +251,7 @@ function wordsOf(entry: Entry | NoticeEntry): unknown[] {
     case "file":
       return [entry.fromName, entry.to, entry.offer.name, entry.offer.note ?? entry.offer.name];
     case "system":
-      return "name" in entry ? [entry.name, entry.event === "joined" ? entry.card : undefined] : [];
+      return "name" in entry ? [entry.name, entry.event === "joined" ? entry.workContext : undefined] : [];
     case "notice":
       return [
         "file" in entry ? entry.file : undefined,

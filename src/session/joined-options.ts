@@ -1,5 +1,5 @@
 import type { LookupFunction } from "node:net";
-import type { Card } from "../protocol/room/work-context.ts";
+import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -11,7 +11,7 @@ export interface JoinedOptions {
   readonly link: InviteLink;
   readonly name: string;
   /** What the others are told of where this side works. */
-  readonly card: Card | undefined;
+  readonly workContext: WorkContext | undefined;
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly lookup: LookupFunction;

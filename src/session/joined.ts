@@ -1,11 +1,11 @@
 import type { Bytes } from "../protocol/base/bytes.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
-import type { Witness } from "../protocol/room/audit-log.ts";
+import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
 import type { LinkState, MemberEnd } from "../protocol/guest/guest-io.ts";
 import { Member } from "../protocol/guest/guest.ts";
-import type { Presence, Utterance } from "../protocol/room/participant.ts";
+import type { Presence, OutgoingMessage } from "../protocol/room/participant.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/guest-socket.ts";
 import { Confirmations } from "./confirmations.ts";
@@ -57,7 +57,7 @@ export class Joined implements TunnelHandle {
     this.#confirmations = new Confirmations(clock);
     this.#watchers = new Waiters(clock);
     this.#joining = joining;
-    this.#member = new Member(primitives, { link, name, card: options.card }, clock.now());
+    this.#member = new Member(primitives, { link, name, workContext: options.workContext }, clock.now());
     this.inbox = new Inbox({ self: this.#member.self, clock, start: 0 });
     this.#socket = new MemberSocket({
       member: this.#member,
@@ -72,7 +72,7 @@ export class Joined implements TunnelHandle {
     this.files = new Files({
       primitives,
       clock,
-      say: (utterance) => this.say(utterance),
+      say: (outgoing) => this.say(outgoing),
       notify: (notice) => this.inbox.notify(notice),
       port: streamPort(
         (call) => socket.run(call),
@@ -138,8 +138,8 @@ export class Joined implements TunnelHandle {
     return this.#member.membership?.safetyCode ?? "";
   }
 
-  get witness(): Witness | undefined {
-    return this.#member.witness;
+  get attestation(): Attestation | undefined {
+    return this.#member.attestation;
   }
 
   get end(): SessionEnd | undefined {
@@ -168,8 +168,8 @@ export class Joined implements TunnelHandle {
     return this.#member.presence(this.#clock.now());
   }
 
-  async say(utterance: Utterance, onConfirmed?: (seq: number) => void): Promise<Sent> {
-    const n = this.#socket.run((member, now) => member.say(utterance, now));
+  async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
+    const n = this.#socket.run((member, now) => member.say(outgoing, now));
     const reason = "the connection to the host is down; it is sent as soon as it is back";
     if (this.link.name !== "connected") {
       this.#confirmations.later(n, onConfirmed);

@@ -2,7 +2,7 @@ import { hostname, userInfo } from "node:os";
 import type { LookupFunction } from "node:net";
 import { isForbiddenDialAddress } from "../net/address.ts";
 import { equalBytes, toHex } from "../protocol/base/bytes.ts";
-import { makeCard, type Card, type ClientProgram } from "../protocol/room/work-context.ts";
+import { makeWorkContext, type WorkContext, type ClientProgram } from "../protocol/room/work-context.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { SESSION } from "../protocol/base/limits.ts";
 import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts";
@@ -105,12 +105,12 @@ export class Sessions {
     const transport = request.transport ?? config.transport;
     const { signal, onProgress, invites, history } = request;
     return this.#opened(async () => {
-      const card = await this.#card(request.client);
+      const workContext = await this.#workContext(request.client);
       const opened = await Hosting.open({
         tunnelId: this.#newId(),
         goal,
         name,
-        card,
+        workContext,
         invites,
         history,
         idleMs: config.idleMinutes * 60_000,
@@ -159,7 +159,7 @@ export class Sessions {
           tunnelId,
           link,
           name,
-          card: await this.#card(request.client),
+          workContext: await this.#workContext(request.client),
           primitives,
           clock,
           lookup,
@@ -254,11 +254,11 @@ export class Sessions {
   }
 
   /** What the others are told of where this side works, unless its human has switched that off. */
-  async #card(client: ClientProgram | undefined): Promise<Card | undefined> {
+  async #workContext(client: ClientProgram | undefined): Promise<WorkContext | undefined> {
     if (!this.#options.config.context) return undefined;
     const found = await this.localFiles.context();
     const repository = found && { ...found, name: found.repository };
-    return makeCard({ ...(repository && { repository }), ...(client && { client }) });
+    return makeWorkContext({ ...(repository && { repository }), ...(client && { client }) });
   }
 
   #newId(): TunnelId {

@@ -6,7 +6,7 @@ import { TunnelError } from "../errors/tunnel-error.ts";
 import type { RoomId, ConnectionId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
 import { dialUrl } from "../protocol/handshake/invite-link.ts";
-import { HANGUP } from "../protocol/room/participant.ts";
+import { CLOSE_CODE } from "../protocol/room/participant.ts";
 import type { MemberEffect } from "../protocol/guest/guest-io.ts";
 import type { Member } from "../protocol/guest/guest.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -32,7 +32,7 @@ export async function loadDial(): Promise<Dial> {
 }
 
 /** What of a member's effects is not the socket's own business. */
-export type MemberNotice = Exclude<MemberEffect, { type: "dial" | "send" | "hangup" }>;
+export type MemberNotice = Exclude<MemberEffect, { type: "dial" | "send" | "close" }>;
 
 export interface MemberSocketOptions {
   readonly member: Member;
@@ -132,7 +132,7 @@ export class MemberSocket {
     if (socket === undefined || socket.readyState === socket.CLOSED) return;
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     const { clock } = this.#options;
-    hangUp(socket, HANGUP.normal, clock);
+    hangUp(socket, CLOSE_CODE.normal, clock);
     // The last words may be on their way to nobody.
     const cancel = clock.after(STOP_LIMIT_MS, () => socket.terminate());
     await closed;
@@ -182,7 +182,7 @@ export class MemberSocket {
             effect.bulk === true ? this.#onBulkSent : undefined,
           );
         return;
-      case "hangup":
+      case "close":
         if (this.#current?.connection === effect.connection) {
           hangUp(this.#current.socket, effect.code, this.#options.clock, effect.linger);
         }

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { PRE_AUTH } from "../protocol/base/limits.ts";
-import { HANGUP } from "../protocol/room/participant.ts";
+import { CLOSE_CODE } from "../protocol/room/participant.ts";
 import type { RoomEffect } from "../protocol/host/room-io.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -12,7 +12,7 @@ import { Driver } from "./driver.ts";
 import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
 /** What of a room's effects is not the relay's own business. */
-export type RoomNotice = Exclude<RoomEffect, { type: "send" | "hangup" | "member" | "pause" }>;
+export type RoomNotice = Exclude<RoomEffect, { type: "send" | "close" | "member" | "pause" }>;
 
 export interface RelayOptions {
   readonly room: Room;
@@ -42,7 +42,7 @@ const HTTP_LIMITS = {
   connectionsCheckingInterval: 1_000,
   keepAliveTimeout: 1_000,
 } as const;
-/** TCP connections of any kind: members, visitors, and those that have not asked for anything yet. */
+/** TCP connections of any kind: members, pending connections, and those that have not asked for anything yet. */
 const MAX_TCP_CONNECTIONS = 512;
 /** Of those, connections that have not asked for the room yet; one more takes the place of the oldest. */
 const MAX_UNDECIDED = 128;
@@ -125,7 +125,7 @@ class RelayServer implements Relay {
   async #stop(): Promise<void> {
     this.#driver.stop();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets.values()) hangUp(socket, HANGUP.normal, this.#options.clock);
+    for (const socket of this.#sockets.values()) hangUp(socket, CLOSE_CODE.normal, this.#options.clock);
     // What was sent last, the end of the room above all, gets a moment to leave the buffers.
     const cancel = this.#options.clock.after(STOP_GRACE_MS, () => this.#server.closeAllConnections());
     this.#server.closeIdleConnections();
@@ -150,7 +150,7 @@ class RelayServer implements Relay {
     socket.on("error", () => socket.destroy());
     const status = this.#refusal(request);
     if (status !== undefined) {
-      // Both directions: a visitor that keeps its own side open must not keep the socket, nor hold up stop().
+      // Both directions: a pending connection that keeps its own side open must not keep the socket, nor hold up stop().
       socket.once("finish", () => socket.destroy());
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
@@ -182,7 +182,7 @@ class RelayServer implements Relay {
     this.#limitBytes(connection, raw);
     socket.on("message", (data, isBinary) => {
       const message = messageBytes(data, isBinary);
-      if (message === undefined) return hangUp(socket, HANGUP.violation, this.#options.clock);
+      if (message === undefined) return hangUp(socket, CLOSE_CODE.violation, this.#options.clock);
       this.run((room, now) => room.handle({ type: "message", connection, message }, now));
     });
     answerPings(socket);
@@ -240,7 +240,7 @@ class RelayServer implements Relay {
         if (socket !== undefined) sendBounded(socket, effect.message);
         return;
       }
-      case "hangup": {
+      case "close": {
         const socket = this.#sockets.get(effect.connection);
         if (socket !== undefined) hangUp(socket, effect.code, this.#options.clock, effect.linger);
         return;

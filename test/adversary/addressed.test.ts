@@ -103,7 +103,7 @@ describe("a hostile host, to whom a message is not addressed", () => {
 
   it("(P13) [O5] tells one member a key of its own for another, which the first word that crosses shows", () => {
     const host = new HostileHost();
-    const [ben, cid] = host.seats("ben", "cid");
+    const [ben, cid] = host.sessions("ben", "cid");
     if (ben === undefined || cid === undefined) throw new Error("nobody came");
     const dan = newcomer("dan");
     ben.tell({ kind: "joined", member: dan });
@@ -114,10 +114,10 @@ describe("a hostile host, to whom a message is not addressed", () => {
 
   it("(P13) [O5] welcomes a member to a key of its own for another, which the first word that crosses shows", () => {
     const host = new HostileHost();
-    const [ben] = host.seats("ben");
+    const [ben] = host.sessions("ben");
     if (ben === undefined) throw new Error("nobody came");
     const members = [host.self, { ...ben.record, box: host.box.publicKey }];
-    const cid = host.seat("cid", { members, view: ben.view });
+    const cid = host.session("cid", { members, view: ben.view });
     ben.tell({ kind: "joined", member: cid.record });
     ben.tell(cid.speaks("hello"), "hello");
     expectCaught(ben, "host-equivocation", ["joined", "joined"]);

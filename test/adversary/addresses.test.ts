@@ -45,7 +45,7 @@ describe("a hostile host that says where it is to be found", () => {
     "x".repeat(600),
   ])("(A25) [U1] [F2] cannot name %s: it ends the stay, or is an address that can be dialled", (origin) => {
     const host = new HostileHost();
-    const ben = host.seat("ben");
+    const ben = host.session("ben");
     ben.put(FRAME.note, host.codec.encodeHostNote({ members: [], addresses: [origin] }));
     if (!isOrigin(origin)) return expectCaught(ben, "protocol-violation", ["joined"]);
     expect(ben.end).toBeUndefined();
@@ -140,7 +140,7 @@ describe("a hostile host that says where it is to be found", () => {
 
   it("(A22) (A25) [U3] with a flood of addresses makes a member try five of them a round, and remember few", () => {
     const host = new HostileHost();
-    const ben: Victim = host.seat("ben");
+    const ben: Victim = host.session("ben");
     for (let turn = 0; turn < 3_000; turn += 1) {
       const addresses = [0, 1, 2, 3].map((at) => `ws://127.0.0.1:${10_000 + turn * 4 + at}`);
       ben.put(FRAME.note, host.codec.encodeHostNote({ members: [], addresses }));

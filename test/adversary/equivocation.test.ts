@@ -111,10 +111,10 @@ describe("a host that shows its members different rooms", () => {
 
   it("(P13) is found out when it welcomes a guest to another past, by the guest's first word", () => {
     const host = new HostileHost();
-    const [ben] = host.seats("ben");
+    const [ben] = host.sessions("ben");
     const chain = nodePrimitives.random(32);
     const members = [host.self, ...(ben === undefined ? [] : [ben.record])];
-    const cid = host.seat("cid", { members, view: { seq: 1, chain } });
+    const cid = host.session("cid", { members, view: { seq: 1, chain } });
     ben?.tell({ kind: "joined", member: cid.record });
     ben?.tell(cid.speaks("hello"), "hello");
     expect(ben?.end).toBe("host-equivocation");
@@ -127,7 +127,7 @@ describe("a host that shows its members different rooms", () => {
     ["a member twice", (_host, ben) => [ben.record, { ...ben.record, name: "twin" }]],
   ])("(P13) [O2] cannot welcome a guest to %s", (_what, others) => {
     const host = new HostileHost();
-    const [ben] = host.seats("ben");
+    const [ben] = host.sessions("ben");
     if (ben === undefined) throw new Error("nobody came");
     const cid = new Victim(host, "cid");
     cid.welcome({ members: [host.self, ...others(host, ben)], view: ben.view });
@@ -187,7 +187,7 @@ describe("a hostile host that tells a member only that something was said to oth
     ["nobody", () => []],
   ])("(A9) (P13) [O10] withholds words to everybody as if for %s, and is caught at once", (_whom, to) => {
     const host = new HostileHost();
-    const [ben, cid, dan] = host.seats("ben", "cid", "dan");
+    const [ben, cid, dan] = host.sessions("ben", "cid", "dan");
     if (ben === undefined || cid === undefined || dan === undefined) throw new Error("nobody came");
     const words = "do not deploy";
     const recipients = to({ ben, cid, dan });

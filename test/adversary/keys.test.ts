@@ -233,7 +233,7 @@ describe("somebody in the middle, whom the humans' safety code must show", () =>
   it("(P16) [N1] cannot make the two ends' codes equal by sitting between them", () => {
     for (let turn = 0; turn < 15; turn += 1) {
       const fake = new HostileHost();
-      const victim = fake.seat("ben");
+      const victim = fake.session("ben");
       const world = new World();
       world.pair("ben");
       const shown = world.room.presence(world.now)[1]?.safetyCode ?? "";
@@ -258,7 +258,7 @@ describe("somebody in the middle, whom the humans' safety code must show", () =>
     socket.send(half.answer(challenge));
     const result = half.finish(world.sentTo(socket.connection)[1] ?? new Uint8Array(0));
     // Looking for the first sign of the victim's code takes 64 tries, which is nothing.
-    const wanted = new HostileHost().seat("ben").member.membership?.safetyCode.split(" ")[0];
+    const wanted = new HostileHost().session("ben").member.membership?.safetyCode.split(" ")[0];
     let share = nodePrimitives.random(32);
     while (safetyCode(nodePrimitives, result.hash, share).split(" ")[0] !== wanted)
       share = nodePrimitives.random(32);

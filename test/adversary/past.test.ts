@@ -6,7 +6,7 @@ import { expectCaught, newcomer, three } from "../support/hostile-room.ts";
 /** A hostile host that keeps a history: a past of two members, and a third one that is about to be given it. */
 function past() {
   const host = new HostileHost();
-  const [ben, cid] = host.seats("ben", "cid");
+  const [ben, cid] = host.sessions("ben", "cid");
   if (ben === undefined || cid === undefined) throw new Error("nobody came");
   const told: [RoomEvent, string][] = [
     [{ kind: "joined", member: ben.record }, ""],

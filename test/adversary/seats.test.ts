@@ -32,7 +32,7 @@ describe("somebody who holds a right secret, and no good will", () => {
     const sockets = Array.from({ length: 40 }, () =>
       prove(world, "one source", inviteCredential(nodePrimitives, link.key), claim),
     );
-    const closed = new Set(world.did("hangup").map(({ connection }) => connection));
+    const closed = new Set(world.did("close").map(({ connection }) => connection));
     const held = sockets.filter(({ connection, isAccepted }) => isAccepted && !closed.has(connection));
     expect(sockets.filter(({ isAccepted }) => isAccepted).length).toBeGreaterThan(
       PRE_AUTH.maxSocketsPerSource,

@@ -172,11 +172,11 @@ describe("a stranger at the door", () => {
     const world = new World();
     const sockets = Array.from({ length: 500 }, (_, index) => world.stranger(`source ${index % 100}`));
     world.settle();
-    const closed = new Set(world.did("hangup").map(({ connection }) => connection));
+    const closed = new Set(world.did("close").map(({ connection }) => connection));
     expect(sockets.filter(({ connection }) => !closed.has(connection))).toHaveLength(32);
     expect(guestDid(world.pair(), "joined")).toHaveLength(1);
     world.advance(10_000);
-    const late = new Set(world.did("hangup").map(({ connection }) => connection));
+    const late = new Set(world.did("close").map(({ connection }) => connection));
     expect(sockets.filter(({ connection }) => !late.has(connection))).toEqual([]);
   });
 

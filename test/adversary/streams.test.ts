@@ -219,7 +219,7 @@ describe("a member on streams", () => {
 describe("a host on streams", () => {
   function victimOf(): { host: HostileHost; ben: Victim; give: (header: Bytes, sealed: Bytes) => void } {
     const host = new HostileHost();
-    const ben = host.seat("ben");
+    const ben = host.session("ben");
     const records = recordsBehind(() => ben.put(FRAME.pong, new Uint8Array(0)));
     const give = (header: Bytes, sealed: Bytes): void => {
       for (const message of records.sealBulk({ header, chunk: sealed }, host.now)) ben.give(message);

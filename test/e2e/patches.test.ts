@@ -186,8 +186,8 @@ describe("where there is no repository", () => {
 
 describe("what members tell of where they work", () => {
   afterAll(closeAgents);
-  const cards = async (agent: Agent) =>
-    ((await agent.call("tunnel_status")).members ?? []).map(({ name, card }) => [name, card]);
+  const workContexts = async (agent: Agent) =>
+    ((await agent.call("tunnel_status")).members ?? []).map(({ name, workContext }) => [name, workContext]);
 
   it.each([
     ["legacy", "modern"],
@@ -211,8 +211,8 @@ describe("what members tell of where they work", () => {
         [eras[0], { repository: "shop", branch: "main", head: head.slice(0, 12), dirty: false, client }],
         [eras[1], { repository: "fork", branch: "feature/x", head: head.slice(0, 12), dirty: true, client }],
       ];
-      for (const agent of [ana, ben]) expect(await cards(agent)).toEqual(expected);
-      expect((joined?.members ?? []).map(({ name, card }) => [name, card])).toEqual(expected);
+      for (const agent of [ana, ben]) expect(await workContexts(agent)).toEqual(expected);
+      expect((joined?.members ?? []).map(({ name, workContext }) => [name, workContext])).toEqual(expected);
       const told = JSON.stringify([(await ana.call("tunnel_status")).members, joined?.members]);
       for (const secret of [
         "t0ken",
@@ -233,7 +233,7 @@ describe("what members tell of where they work", () => {
     repositoryOf(ana).put("a.txt", "one\n");
     await meet(ana, ben);
     for (const agent of [ana, ben])
-      expect(await cards(agent)).toEqual([
+      expect(await workContexts(agent)).toEqual([
         ["ana", undefined],
         ["ben", { client: "e2e 0" }],
       ]);

@@ -216,7 +216,7 @@ describe("a member", () => {
     const note = { members: [{ id, connected: true, heardAgoMs: 1, read: 2 }] };
     fc.assert(
       fc.property(steps(insider(own, event, joined, left, chat, sealed, withheld, note)), (attack) => {
-        const victim = host.seat("ben");
+        const victim = host.session("ben");
         for (const step of attack) {
           if ("raw" in step) victim.give(step.raw);
           else if ("data" in step) victim.data(step.data);
@@ -236,7 +236,7 @@ describe("a member", () => {
 
   it("[O1] keeps no more members and no more of the order than a room may have, whatever its host tells it", () => {
     const host = new HostileHost();
-    const victim = host.seat("ben");
+    const victim = host.session("ben");
     for (let turn = 0; turn < 70 && victim.end === undefined; turn += 1) {
       const { record } = new Victim(host, `guest ${turn}`);
       victim.tell({ kind: "joined", member: record });
@@ -250,7 +250,7 @@ describe("a member", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(number, number), { minLength: 1, maxLength: 8 }), (frames) => {
         const host = new HostileHost();
-        const victim = host.seat("ben");
+        const victim = host.session("ben");
         for (const [seq, ack] of frames) {
           if (victim.end !== undefined) break;
           const place = victim.view.seq + 1;

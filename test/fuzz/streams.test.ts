@@ -153,7 +153,7 @@ describe("a member", () => {
     const host = new HostileHost();
     fc.assert(
       fc.property(steps([host.self.id]), fc.array(fc.nat(5), { maxLength: 25 }), (attack, picks) => {
-        const ben = host.seat("ben");
+        const ben = host.session("ben");
         const records = recordsBehind(() => ben.put(FRAME.pong, new Uint8Array(0)));
         const ask = { file: new Uint8Array(16), owner: host.self.id, offset: 0, credit: 600 };
         for (const [index, step] of attack.entries()) {

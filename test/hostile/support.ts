@@ -169,13 +169,13 @@ export class Voice {
 }
 
 /** What one said is what the other heard: all of it, once, and in order. */
-export function expectAllHeard(speaker: Voice, name: string, listener: Voice): void {
-  speaker.expectNoFailures();
+export function expectAllHeard(signer: Voice, name: string, listener: Voice): void {
+  signer.expectNoFailures();
   const heard = listener.of(name);
   // Said in a short form first: the difference of two lists of long texts is slow to print.
   const short = (text: string): string => `${text.slice(0, 8)} ${text.length}`;
-  expect(heard.map(short)).toEqual(speaker.said.map(short));
-  expect(heard.every((text, at) => text === speaker.said[at])).toBe(true);
+  expect(heard.map(short)).toEqual(signer.said.map(short));
+  expect(heard.every((text, at) => text === signer.said[at])).toBe(true);
 }
 
 setFlagsFromString("--expose-gc");

@@ -59,7 +59,7 @@ test.each<[string, (seq: number) => Entry]>([
       event: "joined",
       member: memberIdFromText("i".repeat(43)),
       name: wide(ROOM.maxNameChars),
-      card: LONGEST_CARD,
+      workContext: LONGEST_CARD,
     }),
   ],
 ])("what one call of tunnel_listen returns stays small, and nothing is lost: %s", async (_what, make) => {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, it, test } from "vitest";
 import { z } from "zod";
 import { membersView, memberView, sameCodeView } from "../../src/mcp/member-view.ts";
-import type { Card } from "../../src/protocol/room/work-context.ts";
+import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
@@ -12,17 +12,17 @@ import { Repository } from "../support/temp-repository.ts";
 import { clientOf, presence } from "./room.ts";
 
 const HEAD = "0123456789abcdef0123456789abcdef01234567";
-const SHOP: Card = { repository: { name: "shop", branch: "main", head: HEAD, dirty: false } };
-const of = (repository: Partial<NonNullable<Card["repository"]>>): Card => ({
+const SHOP: WorkContext = { repository: { name: "shop", branch: "main", head: HEAD, dirty: false } };
+const of = (repository: Partial<NonNullable<WorkContext["repository"]>>): WorkContext => ({
   repository: { name: "shop", dirty: false, ...repository },
 });
 
-test("a card is shown shortly, and only what it holds", () => {
+test("a work context is shown shortly, and only what it holds", () => {
   const client = { name: "claude-code", version: "2.1.0" };
-  const card = { card: { ...SHOP, client } };
+  const workContext = { workContext: { ...SHOP, client } };
   const shown = (more: object): unknown => JSON.parse(JSON.stringify(memberView(presence(1, more))));
-  expect(shown(card)).toMatchObject({
-    card: {
+  expect(shown(workContext)).toMatchObject({
+    workContext: {
       repository: "shop",
       branch: "main",
       head: HEAD.slice(0, 12),
@@ -30,11 +30,11 @@ test("a card is shown shortly, and only what it holds", () => {
       client: "claude-code 2.1.0",
     },
   });
-  expect(shown({ card: { client } })).toHaveProperty("card", { client: "claude-code 2.1.0" });
-  expect(shown({ card: undefined })).not.toHaveProperty("card");
+  expect(shown({ workContext: { client } })).toHaveProperty("workContext", { client: "claude-code 2.1.0" });
+  expect(shown({ workContext: undefined })).not.toHaveProperty("workContext");
 });
 
-test.each<[string, Card | undefined, Card | undefined, unknown]>([
+test.each<[string, WorkContext | undefined, WorkContext | undefined, unknown]>([
   ["the same", SHOP, SHOP, { repository: true, head: true, dirtyHere: false, dirtyAtHost: false }],
   [
     "another commit, and changes at the host",
@@ -85,7 +85,7 @@ test("of a room that does not fit this side and the host come first, then who is
 let root: string;
 let sides: Sessions[];
 beforeEach(() => {
-  root = mkdtempSync(path.join(tmpdir(), "tunnel-cards-"));
+  root = mkdtempSync(path.join(tmpdir(), "tunnel-contexts-"));
   sides = [];
 });
 afterEach(async () => {
@@ -114,10 +114,10 @@ it("two agents are told whether they look at the same code when one joins, and n
   const [anas, bens] = [await clientOf(ana.sessions), await clientOf(ben.sessions)];
   const opened = await anas("tunnel_open", { goal: "g", name: "ana" });
   const joined = await bens("tunnel_join", { joinLink: opened["joinLink"], name: "ben" });
-  const card = { repository: "shop", branch: "main", head: head.slice(0, 12), client: "test 0" };
+  const workContext = { repository: "shop", branch: "main", head: head.slice(0, 12), client: "test 0" };
   const members = [
-    { name: "ana", isHost: true, card: { ...card, dirty: false } },
-    { name: "ben", isSelf: true, card: { ...card, dirty: true } },
+    { name: "ana", isHost: true, workContext: { ...workContext, dirty: false } },
+    { name: "ben", isSelf: true, workContext: { ...workContext, dirty: true } },
   ];
   expect(joined).toMatchObject({
     sameCode: { repository: true, head: true, dirtyHere: true, dirtyAtHost: false },
@@ -125,10 +125,10 @@ it("two agents are told whether they look at the same code when one joins, and n
   });
   const heard = await anas("tunnel_listen");
   expect(heard).toMatchObject({
-    messages: [{ event: "joined", memberName: "ben", card: { ...card, dirty: true } }],
+    messages: [{ event: "joined", memberName: "ben", workContext: { ...workContext, dirty: true } }],
   });
   const status = await anas("tunnel_status");
-  expect(status).toMatchObject({ members: [{ name: "ana" }, { name: "ben", card: { dirty: true } }] });
+  expect(status).toMatchObject({ members: [{ name: "ana" }, { name: "ben", workContext: { dirty: true } }] });
   const shown = JSON.stringify([joined, heard, status]);
   for (const hidden of ["token", "git.example", "team", "secret-folder", head])
     expect(shown).not.toContain(hidden);
@@ -140,5 +140,5 @@ it("a side that tells nothing is compared with nobody", async () => {
   const { invites } = await sessions.host(hostRequest());
   const joined = await (await clientOf(ben.sessions))("tunnel_join", { joinLink: invites[0]?.joinLink });
   expect(joined).not.toHaveProperty("sameCode");
-  expect(joined).toMatchObject({ members: [{ card: { repository: "shop" } }, { isSelf: true }] });
+  expect(joined).toMatchObject({ members: [{ workContext: { repository: "shop" } }, { isSelf: true }] });
 });

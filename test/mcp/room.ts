@@ -4,7 +4,7 @@ import { z } from "zod";
 import { Fence } from "../../src/mcp/fence.ts";
 import { createServer } from "../../src/mcp/server.ts";
 import type { Payload } from "../../src/mcp/result.ts";
-import type { Card } from "../../src/protocol/room/work-context.ts";
+import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import type { FileOffer } from "../../src/protocol/files/offer.ts";
@@ -49,7 +49,7 @@ export async function clientOf(
   };
 }
 
-export const LONGEST_CARD: Card = {
+export const LONGEST_CARD: WorkContext = {
   repository: { name: "r".repeat(100), branch: "b".repeat(80), head: "0".repeat(64), dirty: true },
   client: { name: "c".repeat(20), version: "v".repeat(20) },
 };
@@ -61,7 +61,7 @@ export function presence(index: number, more: Partial<Presence> = {}): Presence 
     isHost: false,
     isSelf: false,
     connected: true,
-    card: LONGEST_CARD,
+    workContext: LONGEST_CARD,
     lastSeenMs: 1_000,
     read: 5_000,
     safetyCode: `${wide(7)} / ${"abandoned ".repeat(4)}`,

@@ -46,7 +46,7 @@ const memberSchema = z.object({
   lastSeenSec: z.number(),
   readSeq: z.number(),
   /** What it tells of where it works. */
-  card: z
+  workContext: z
     .strictObject({
       repository: z.string().optional(),
       branch: z.string().optional(),

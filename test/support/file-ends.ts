@@ -3,7 +3,7 @@ import { toBase64url, toHex, type Bytes } from "../../src/protocol/base/bytes.ts
 import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
 import type { MemberId } from "../../src/protocol/base/ids.ts";
 import type { FileOffer } from "../../src/protocol/files/offer.ts";
-import type { Utterance } from "../../src/protocol/room/participant.ts";
+import type { OutgoingMessage } from "../../src/protocol/room/participant.ts";
 import {
   type StopReason,
   type StreamFrame,
@@ -135,16 +135,16 @@ export class FileScene {
   readonly clock = new FakeClock();
   readonly port = new ScriptedPort();
   readonly notices: Notice[] = [];
-  readonly said: Utterance[] = [];
+  readonly said: OutgoingMessage[] = [];
   sayFailure: ErrorCode | undefined;
   readonly files = new Files({
     port: this.port,
     primitives: nodePrimitives,
     clock: this.clock,
-    say: async (utterance) => {
+    say: async (outgoing) => {
       await Promise.resolve();
       if (this.sayFailure !== undefined) throw new TunnelError(this.sayFailure);
-      this.said.push(utterance);
+      this.said.push(outgoing);
       return { status: "sent", seq: this.said.length };
     },
     notify: (notice) => this.notices.push(notice),

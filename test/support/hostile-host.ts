@@ -26,7 +26,7 @@ import {
 import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import { Member } from "../../src/protocol/guest/guest.ts";
 import { memberIdOf, RoomOrder, signedBytes } from "../../src/protocol/room/order.ts";
-import type { Utterance } from "../../src/protocol/room/participant.ts";
+import type { OutgoingMessage } from "../../src/protocol/room/participant.ts";
 import type { SigningKeyPair } from "../../src/protocol/base/primitives.ts";
 import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
 import type { Entry } from "../../src/protocol/room/log.ts";
@@ -80,7 +80,7 @@ export class HostileHost {
   }
 
   /** A guest that has been welcomed and has seen its own arrival, in a room of its own as far as it can tell. */
-  seat(name: string, change: Partial<Welcome> = {}): Victim {
+  session(name: string, change: Partial<Welcome> = {}): Victim {
     const victim = new Victim(this, name);
     victim.welcome(change);
     victim.tell({ kind: "joined", member: victim.record });
@@ -102,7 +102,7 @@ export class HostileHost {
   }
 
   /** Guests that were all told the same: the others' arrivals as well. */
-  seats(...names: string[]): Victim[] {
+  sessions(...names: string[]): Victim[] {
     const victims: Victim[] = [];
     for (const name of names) {
       const [first] = victims;
@@ -264,14 +264,14 @@ export class Victim {
   }
 
   /** Says something and gives it as the event that an honest host would make of it. */
-  speaks(text: string, marks: Omit<Utterance, "text"> = {}): ChatEvent {
+  speaks(text: string, marks: Omit<OutgoingMessage, "text"> = {}): ChatEvent {
     return this.whispers(text, marks).event;
   }
 
   /** The same, with the body that goes with it and what is told where it is withheld. */
   whispers(
     text: string,
-    marks: Omit<Utterance, "text">,
+    marks: Omit<OutgoingMessage, "text">,
   ): { event: ChatEvent; body: Bytes; withheld: WithheldEvent } {
     this.member.say({ text, ...marks }, this.#host.now);
     this.pump();

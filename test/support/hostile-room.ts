@@ -8,7 +8,7 @@ import { HostileHost, type Victim } from "./hostile-host.ts";
 /** A hostile host and two guests that have been told the same so far. */
 export function three(): { host: HostileHost; ben: Victim; cid: Victim } {
   const host = new HostileHost();
-  const [ben, cid] = host.seats("ben", "cid");
+  const [ben, cid] = host.sessions("ben", "cid");
   if (ben === undefined || cid === undefined) throw new Error("nobody came");
   return { host, ben, cid };
 }
@@ -31,7 +31,7 @@ export const SECRET = "between us";
 /** Three guests of a hostile host; the first has said something that is for the second alone. */
 export function whispered(recipients: readonly ("cid" | "dan")[] = ["cid"]) {
   const host = new HostileHost();
-  const [ben, cid, dan] = host.seats("ben", "cid", "dan");
+  const [ben, cid, dan] = host.sessions("ben", "cid", "dan");
   if (ben === undefined || cid === undefined || dan === undefined) throw new Error("nobody came");
   const ids = { cid: cid.id, dan: dan.id };
   const whisper = ben.whispers(SECRET, { to: recipients.map((name) => ids[name]) });

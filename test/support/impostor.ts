@@ -8,7 +8,7 @@ import {
   type Credential,
 } from "../../src/protocol/handshake/keys.ts";
 import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
-import { Signer } from "../../src/protocol/room/order.ts";
+import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
 import { nodePrimitives, type World } from "./wire.ts";
 
@@ -19,7 +19,7 @@ import { nodePrimitives, type World } from "./wire.ts";
 export class Impostor {
   readonly codec = new FrameCodec(nodePrimitives);
   readonly keys = nodePrimitives.generateSigningKeyPair();
-  readonly signer: Signer;
+  readonly signer: SigningChain;
   readonly box = nodePrimitives.generateDhKeyPair();
   readonly #world: World;
   readonly #link: InviteLink;
@@ -34,7 +34,7 @@ export class Impostor {
     this.#world = world;
     this.#link = link;
     this.#credential = inviteCredential(nodePrimitives, link.key);
-    this.signer = new Signer(nodePrimitives, this.keys, link.room);
+    this.signer = new SigningChain(nodePrimitives, this.keys, link.room);
   }
 
   get connection(): number {

@@ -4,7 +4,7 @@ import { FrameCodec, type View } from "../../src/protocol/room/frames.ts";
 import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
 import { inviteCredential } from "../../src/protocol/handshake/keys.ts";
 import { parseLink, type InviteLink } from "../../src/protocol/handshake/invite-link.ts";
-import { Signer } from "../../src/protocol/room/order.ts";
+import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
@@ -158,12 +158,12 @@ export class RawMember {
   readonly #clock: Clock;
   readonly #records: RecordLayer;
   readonly #codec: FrameCodec;
-  readonly #signer: Signer;
+  readonly #signer: SigningChain;
   #view: View | undefined;
   #number = 0;
   #received = 0;
 
-  private constructor(socket: RawSocket, clock: Clock, records: RecordLayer, signer: Signer) {
+  private constructor(socket: RawSocket, clock: Clock, records: RecordLayer, signer: SigningChain) {
     this.socket = socket;
     this.#clock = clock;
     this.#records = records;
@@ -182,7 +182,7 @@ export class RawMember {
     const result = share.finish(await socket.next());
     const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
     const records = new RecordLayer(nodePrimitives, secrets, clock.now());
-    const member = new RawMember(socket, clock, records, new Signer(nodePrimitives, keys, link.room));
+    const member = new RawMember(socket, clock, records, new SigningChain(nodePrimitives, keys, link.room));
     const confirm = {
       share: share.share,
       name,

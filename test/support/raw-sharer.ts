@@ -4,7 +4,7 @@ import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/
 import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
 import { FrameCodec, type View } from "../../src/protocol/room/frames.ts";
 import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
-import { Signer } from "../../src/protocol/room/order.ts";
+import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
 import {
   decodeStreamFrame,
@@ -22,14 +22,14 @@ export class RawSharer {
   readonly member: RawMember;
   readonly #clock: Clock;
   readonly #records: RecordLayer;
-  readonly #signer: Signer;
+  readonly #signer: SigningChain;
   readonly #codec = new FrameCodec(nodePrimitives);
   readonly #view: View;
   /** Messages so far, of which the first brought the signer to light. */
   #number = 1;
   #seen = 0;
 
-  private constructor(member: RawMember, clock: Clock, signer: Signer) {
+  private constructor(member: RawMember, clock: Clock, signer: SigningChain) {
     this.member = member;
     this.#clock = clock;
     this.#signer = signer;
@@ -120,12 +120,12 @@ export function honest({ offer, content, stream, salt }: Giving, piece = 1_000):
 }
 
 /** The signer that signs what `say` says. */
-function signerBehind(say: () => void): Signer {
-  const spy = vi.spyOn(Signer.prototype, "sign");
+function signerBehind(say: () => void): SigningChain {
+  const spy = vi.spyOn(SigningChain.prototype, "sign");
   try {
     say();
     const [signer] = spy.mock.contexts;
-    if (!(signer instanceof Signer)) throw new Error("nothing was signed");
+    if (!(signer instanceof SigningChain)) throw new Error("nothing was signed");
     return signer;
   } finally {
     spy.mockRestore();

@@ -123,11 +123,11 @@ export class Checks {
   /** The host's own message is where it was meant to go, and said to be so once. */
   #hasReached(seq: number): void {
     const said = this.order.saidAt(seq);
-    assert.ok(said !== undefined && said.speaker.guest === undefined, `nothing of the host at ${seq}`);
+    assert.ok(said !== undefined && said.signer.guest === undefined, `nothing of the host at ${seq}`);
     assert.ok(!this.#reached.has(seq), `place ${seq} reached twice`);
     this.#reached.add(seq);
     const isThere = this.#participants.some(
-      (one) => one.guest !== undefined && one.isMeant(said.speaker, said.message) && one.last >= seq,
+      (one) => one.guest !== undefined && one.isMeant(said.signer, said.message) && one.last >= seq,
     );
     assert.ok(isThere, `nobody has place ${seq}`);
   }

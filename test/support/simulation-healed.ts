@@ -68,8 +68,8 @@ function checkPlaced(world: World, checks: Checks, participant: Participant): vo
   assert.ok(participant.hasArrived, `guest ${index} has arrived`);
   const presence = room.presence(hostNow);
   assert.equal(views(guest.member.presence(world.nowOf(guest))), views(presence), `who is here, to ${index}`);
-  const seat = presence.find(({ id }) => id === participant.id);
-  assert.equal(seat?.safetyCode, guest.member.membership?.safetyCode, `safety code of ${index}`);
+  const session = presence.find(({ id }) => id === participant.id);
+  assert.equal(session?.safetyCode, guest.member.membership?.safetyCode, `safety code of ${index}`);
   assert.equal(guest.member.membership?.name, checks.order.nameOf(participant.id), `name of ${index}`);
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import type { MemberId } from "../../src/protocol/base/ids.ts";
 import { LINK } from "../../src/protocol/base/limits.ts";
-import type { Utterance } from "../../src/protocol/room/participant.ts";
+import type { OutgoingMessage } from "../../src/protocol/room/participant.ts";
 import type { Participant } from "./simulation-participant.ts";
 import { SECOND } from "./simulation-plan.ts";
 import { addOrigin, type Stage } from "./simulation-stage.ts";
@@ -42,12 +42,12 @@ export class Members {
 
   // --- words ---
 
-  speak(speaker: Participant): void {
+  speak(signer: Participant): void {
     const { plan, chance } = this.#stage;
-    if (!speaker.isAwake) return;
+    if (!signer.isAwake) return;
     const times = chance.pick([1, 1, 1, 2, 6]);
     const lengths = plan.isHeavy ? [0, LONG_CHARS] : [0, 0, 3, 40, 700];
-    for (let time = 0; time < times; time += 1) this.#say(speaker, lengths);
+    for (let time = 0; time < times; time += 1) this.#say(signer, lengths);
   }
 
   /** So much is said, to those who hear it, that the outbox of one who is away gets full. */
@@ -73,11 +73,11 @@ export class Members {
     this.#stage.world.cut(away.guest);
   }
 
-  #say(speaker: Participant, lengths: readonly number[]): void {
+  #say(signer: Participant, lengths: readonly number[]): void {
     const { world, chance, plan } = this.#stage;
-    const { index, guest, said } = speaker;
+    const { index, guest, said } = signer;
     const text = `${index}:${said.length} ${"x".repeat(chance.pick(lengths))}`.trim();
-    const to = plan.hasAddressed && chance.happens(0.35) ? this.#some(speaker) : undefined;
+    const to = plan.hasAddressed && chance.happens(0.35) ? this.#some(signer) : undefined;
     const lastSeq = guest === undefined ? world.room.lastSeq : guest.member.lastSeq;
     const replyTo = lastSeq > 0 && chance.happens(0.1) ? 1 + chance.below(lastSeq) : undefined;
     const refusal = this.#utter(guest, {
@@ -92,11 +92,11 @@ export class Members {
     }
   }
 
-  #utter(guest: Guest | undefined, utterance: Utterance): string | undefined {
+  #utter(guest: Guest | undefined, outgoing: OutgoingMessage): string | undefined {
     const { world } = this.#stage;
     try {
-      if (guest === undefined) world.room.say(utterance, world.hostNow);
-      else guest.member.say(utterance, world.nowOf(guest));
+      if (guest === undefined) world.room.say(outgoing, world.hostNow);
+      else guest.member.say(outgoing, world.nowOf(guest));
       return undefined;
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
@@ -147,14 +147,14 @@ export class Members {
   stopAbruptly(): void {
     const { world, chance, checks } = this.#stage;
     const [host, ...guests] = checks.all;
-    const speaker = chance.happens(0.5) || guests.length === 0 ? host : chance.pick(guests);
-    if (speaker === undefined || this.#hasFlooded || !speaker.isAwake) return;
+    const signer = chance.happens(0.5) || guests.length === 0 ? host : chance.pick(guests);
+    if (signer === undefined || this.#hasFlooded || !signer.isAwake) return;
     this.#hasFlooded = true;
     world.settle();
     const messages = chance.pick(ABRUPT_MESSAGES);
-    for (let time = 0; time < messages; time += 1) this.#say(speaker, [LONG_CHARS]);
-    const { guest } = speaker;
-    if (guest !== undefined) return this.#leave(speaker, guest);
+    for (let time = 0; time < messages; time += 1) this.#say(signer, [LONG_CHARS]);
+    const { guest } = signer;
+    if (guest !== undefined) return this.#leave(signer, guest);
     if (chance.happens(0.5)) return this.#end();
     this.remove(chance.pick(guests.length === 0 ? checks.all : guests));
   }

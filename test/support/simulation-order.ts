@@ -7,7 +7,7 @@ import type { Message, Participant } from "./simulation-participant.ts";
 interface Place {
   /** What everybody who is told of it is told alike. */
   readonly same: string;
-  readonly said: { readonly speaker: Participant; readonly message: Message } | undefined;
+  readonly said: { readonly signer: Participant; readonly message: Message } | undefined;
 }
 
 interface Stay {
@@ -76,7 +76,7 @@ export class Order {
     assert.ok(isHost || said?.message.to !== undefined, "not what the host knows");
     this.#places.set(seq, { same, said });
     if (entry.kind === "system") return this.#happened(entry);
-    if (said !== undefined && entry.kind === "chat") this.#said(entry, said.speaker, said.message);
+    if (said !== undefined && entry.kind === "chat") this.#said(entry, said.signer, said.message);
   }
 
   #begins(listener: Participant, entry: Entry): void {
@@ -102,9 +102,9 @@ export class Order {
     }
   }
 
-  #said(entry: ChatEntry, speaker: Participant, message: Message): void {
+  #said(entry: ChatEntry, signer: Participant, message: Message): void {
     const { seq, fromName, to } = entry;
-    const stay = this.#stays.get(speaker.id);
+    const stay = this.#stays.get(signer.id);
     assert.ok(
       stay !== undefined && stay.joined < seq && seq < stay.left,
       "words of somebody who is not here",
@@ -115,7 +115,7 @@ export class Order {
       return one === undefined || one.left < seq ? id : one.name;
     });
     assert.deepEqual(to, names, "to whom");
-    place(speaker, message, seq);
+    place(signer, message, seq);
     this.chars += message.text.length;
     if (to !== undefined) this.addressed += 1;
   }
@@ -131,7 +131,7 @@ export class Order {
       const known = this.#places.get(seq);
       if (known === undefined) continue;
       const { said } = known;
-      const isFor = said === undefined || listener.isMeant(said.speaker, said.message);
+      const isFor = said === undefined || listener.isMeant(said.signer, said.message);
       assert.equal(isHere, isFor, `place ${seq}, for ${listener.index}?`);
     }
     assert.equal(at, entries.length, `places that ${listener.index} knows`);
@@ -161,22 +161,22 @@ function heard(
   everybody: readonly Participant[],
 ): NonNullable<Place["said"]> {
   const [, index, number] = /^([0-9]+):([0-9]+)/.exec(entry.text) ?? [];
-  const speaker = everybody[Number(index)];
-  const message = speaker?.said[Number(number)];
-  assert.ok(speaker !== undefined && message !== undefined, "words of nobody");
-  assert.equal(entry.from, speaker.id, "another's words");
-  assert.equal(entry.own, speaker === listener, "own words?");
+  const signer = everybody[Number(index)];
+  const message = signer?.said[Number(number)];
+  assert.ok(signer !== undefined && message !== undefined, "words of nobody");
+  assert.equal(entry.from, signer.id, "another's words");
+  assert.equal(entry.own, signer === listener, "own words?");
   assert.ok(entry.text === message.text, "other words");
-  assert.ok(listener.isMeant(speaker, message), `${listener.index} hears what is not for it`);
-  const next = listener.heard.get(speaker) ?? 0;
-  assert.ok(Number(number) >= next, `message ${number} of ${speaker.index} after ${next}`);
-  for (const missed of speaker.said.slice(next, Number(number))) {
+  assert.ok(listener.isMeant(signer, message), `${listener.index} hears what is not for it`);
+  const next = listener.heard.get(signer) ?? 0;
+  assert.ok(Number(number) >= next, `message ${number} of ${signer.index} after ${next}`);
+  for (const missed of signer.said.slice(next, Number(number))) {
     const isBefore = missed.place !== undefined && missed.place < (listener.first ?? 0);
-    const isOther = isBefore || !listener.isMeant(speaker, missed);
-    assert.ok(isOther, `${listener.index} has not heard all that ${speaker.index} said`);
+    const isOther = isBefore || !listener.isMeant(signer, missed);
+    assert.ok(isOther, `${listener.index} has not heard all that ${signer.index} said`);
   }
-  listener.heard.set(speaker, Number(number) + 1);
-  return { speaker, message };
+  listener.heard.set(signer, Number(number) + 1);
+  return { signer, message };
 }
 
 /** Its messages have places in the order in which it said them. */

@@ -68,8 +68,8 @@ export class Participant {
   }
 
   /** Whether this one is to have what `speaker` said. */
-  isMeant(speaker: Participant, { to }: Message): boolean {
-    return speaker === this || to?.includes(this.id) !== false;
+  isMeant(signer: Participant, { to }: Message): boolean {
+    return signer === this || to?.includes(this.id) !== false;
   }
 
   /** Something has happened to its wire or its clock: nothing is certain of it any more. */

@@ -105,7 +105,7 @@ export class Wire {
   }
 
   /** One end closes: what it said before arrives first, then the other end is told, unless a hole swallows both. */
-  hangup(crossing: Crossing, way: Way): void {
+  close(crossing: Crossing, way: Way): void {
     const loseHost = (): void => this.loseHost(crossing);
     const loseGuest = (): void => this.loseGuest(crossing);
     this.soon(way === "toGuest" ? loseHost : loseGuest);

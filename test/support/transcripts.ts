@@ -14,9 +14,9 @@ export const LINK = `wss://calm-red-fox.example/t/${"r".repeat(22)}#1.${"k".repe
 
 function sourceOf(world: World, who: Guest | "host"): TranscriptSource {
   const entries = who === "host" ? world.hostEntries : who.entries;
-  const witness = who === "host" ? world.room.witness : who.member.witness;
+  const attestation = who === "host" ? world.room.attestation : who.member.attestation;
   const said = () => entries.filter((entry) => entry.kind === "chat" || entry.kind === "file");
-  return { goal: "align the API", witness, inbox: { said } };
+  return { goal: "align the API", attestation, inbox: { said } };
 }
 
 export function transcriptOf(world: World, who: Guest | "host", limit?: TranscriptLimit): TranscriptDocument {
@@ -30,8 +30,8 @@ export function resigned(
   who: Guest | "host",
   document: TranscriptDocument,
 ): TranscriptDocument {
-  const { witness } = sourceOf(world, who);
-  const signature = witness?.attest(transcriptHash(nodePrimitives, document)) ?? document.signature;
+  const { attestation } = sourceOf(world, who);
+  const signature = attestation?.attest(transcriptHash(nodePrimitives, document)) ?? document.signature;
   return { ...document, signature };
 }
 

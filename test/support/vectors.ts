@@ -13,7 +13,7 @@ import {
 import { parseRoomId, roomIdFrom } from "../../src/protocol/base/ids.ts";
 import { inviteCredential, resumeCredential, resumeSecret } from "../../src/protocol/handshake/keys.ts";
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
-import { RoomOrder, Signer } from "../../src/protocol/room/order.ts";
+import { RoomOrder, SigningChain } from "../../src/protocol/room/order.ts";
 import type { Primitives } from "../../src/protocol/base/primitives.ts";
 import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
 import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
@@ -215,7 +215,7 @@ function runOrder(scenario: z.infer<typeof orderScenario>): Expectation {
   const room = parseRoomId(scenario.room);
   if (room === undefined) throw new Error("the scenario has no room");
   const [key, box] = [unhex(scenario.host.key), unhex(scenario.host.box)];
-  const id = new Signer(nodePrimitives, { publicKey: key, sign: (message) => message }, room).id;
+  const id = new SigningChain(nodePrimitives, { publicKey: key, sign: (message) => message }, room).id;
   const order = RoomOrder.genesis(nodePrimitives, room, { id, name: scenario.host.name, key, box });
   const outcome = refusedAs("order", () => {
     for (const bytes of scenario.frames) {
@@ -316,8 +316,8 @@ function makeHandshakes(): VectorFile {
   const guestKeys = signingKeyPairFrom(primitives.random(32));
   const hostKeys = signingKeyPairFrom(primitives.random(32));
   const roomId = roomIdFrom(room);
-  const signer = new Signer(nodePrimitives, guestKeys, roomId);
-  const host = new Signer(nodePrimitives, hostKeys, roomId);
+  const signer = new SigningChain(nodePrimitives, guestKeys, roomId);
+  const host = new SigningChain(nodePrimitives, hostKeys, roomId);
   // Of a seed of their own, so that the messages before CONFIRM do not depend on them.
   const others = seededPrimitives("vectors: boxes");
   const boxes = { guest: others.random(32), host: others.random(32) };
@@ -585,7 +585,7 @@ function makeOrders(): VectorFile {
   const codec = new FrameCodec(nodePrimitives);
   const room = roomIdFrom(primitives.random(16));
   const keys = ["host", "ben", "cid"].map(() => primitives.generateSigningKeyPair());
-  const [host, ben, cid] = keys.map((pair) => new Signer(nodePrimitives, pair, room));
+  const [host, ben, cid] = keys.map((pair) => new SigningChain(nodePrimitives, pair, room));
   if (host === undefined || ben === undefined || cid === undefined) throw new Error("no signers");
   const box = primitives.random(32);
   const order = RoomOrder.genesis(nodePrimitives, room, {
@@ -604,11 +604,11 @@ function makeOrders(): VectorFile {
     else order.appendSystem(seq, ts, one);
     return event(seq, one, text);
   };
-  const joined = (signer: Signer, name: string): RoomEvent => ({
+  const joined = (signer: SigningChain, name: string): RoomEvent => ({
     kind: "joined",
     member: { id: signer.id, name, key: signer.publicKey, box },
   });
-  const said = (signer: Signer, text: string, view = order.view): ChatEvent => ({
+  const said = (signer: SigningChain, text: string, view = order.view): ChatEvent => ({
     kind: "chat",
     from: signer.id,
     ...signer.sign({ body: bodyOf(text), view }).fields,

@@ -290,7 +290,7 @@ export class World {
       const crossing = "connection" in effect ? this.#wire.at(effect.connection) : undefined;
       if (crossing === undefined) continue;
       if (effect.type === "send") this.#wire.send(crossing, "toGuest", effect.message);
-      if (effect.type === "hangup") this.#wire.hangup(crossing, "toGuest");
+      if (effect.type === "close") this.#wire.close(crossing, "toGuest");
       if (effect.type === "pause") crossing.readsAt = this.now + effect.ms;
     }
     const wakesAt = this.#hostHeld === undefined ? this.room.nextDeadline() : undefined;
@@ -305,11 +305,11 @@ export class World {
         if (effect.type === "entry") guest.entries.push(effect.entry);
         this.observe(guest, effect);
         if (effect.type === "dial") this.#wire.soon(() => this.#dial(guest, effect));
-        if (effect.type !== "send" && effect.type !== "hangup") continue;
+        if (effect.type !== "send" && effect.type !== "close") continue;
         const crossing = this.#wire.of(guest).find((one) => one.memberConnection === effect.connection);
         if (crossing === undefined) continue;
         if (effect.type === "send") this.#wire.send(crossing, "toHost", effect.message);
-        else this.#wire.hangup(crossing, "toHost");
+        else this.#wire.close(crossing, "toHost");
       }
       const wakesAt = guest.held === undefined ? guest.member.nextDeadline() : undefined;
       guest.wakesAt = wakesAt === undefined ? Number.POSITIVE_INFINITY : wakesAt - guest.skew;

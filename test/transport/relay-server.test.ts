@@ -6,7 +6,7 @@ import { PRE_AUTH } from "../../src/protocol/base/limits.ts";
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
 import { Member } from "../../src/protocol/guest/guest.ts";
 import { Room } from "../../src/protocol/host/room.ts";
-import { HANGUP } from "../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../src/protocol/room/participant.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { loadDial, MemberSocket, type MemberNotice } from "../../src/transport/guest-socket.ts";
@@ -187,14 +187,14 @@ describe("before membership", () => {
   it("a text frame is a violation", async () => {
     const { socket, end } = await visitor();
     socket.send("hello");
-    expect(await end).toBe(HANGUP.violation);
+    expect(await end).toBe(CLOSE_CODE.violation);
   });
 
   it("a wrong proof gets one byte and no second attempt, and many cost the source its admission", async () => {
     for (let failures = 0; failures < PRE_AUTH.failureBurst; failures += 1) {
       const { socket, end, messages } = await visitor();
       socket.send(Buffer.alloc(200, 2));
-      expect(await end).toBe(HANGUP.denied);
+      expect(await end).toBe(CLOSE_CODE.denied);
       expect(messages[1]).toEqual(Buffer.from([4]));
     }
     expect(await visit().end).toBe("HTTP 429");
@@ -205,14 +205,14 @@ describe("before membership", () => {
   it("who does not prove anything in time is shown out", async () => {
     const { end } = await visitor();
     await clock.advance(PRE_AUTH.deadlineMs);
-    expect(await end).toBe(HANGUP.late);
+    expect(await end).toBe(CLOSE_CODE.late);
   });
 
   it("one source holds so many sockets, then its own oldest go", async () => {
     const first: ReturnType<typeof visit>[] = [];
     for (let at = 0; at < PRE_AUTH.maxSocketsPerSource; at += 1) first.push(await visitor());
     await visitor();
-    expect(await first[0]?.end).toBe(HANGUP.late);
+    expect(await first[0]?.end).toBe(CLOSE_CODE.late);
     expect(first.slice(1).map(({ socket }) => socket.readyState)).toEqual(
       first.slice(1).map(() => WebSocket.OPEN),
     );
@@ -241,7 +241,7 @@ it("the reported source counts only behind the edge", async () => {
   const first = await visitor({ headers: { "cf-connecting-ip": "198.51.100.1" } });
   for (let at = 0; at < PRE_AUTH.maxSocketsPerSource; at += 1)
     await visitor({ headers: { "cf-connecting-ip": `198.51.100.${at + 2}` } });
-  expect(await first.end).toBe(HANGUP.late);
+  expect(await first.end).toBe(CLOSE_CODE.late);
 });
 
 describe("members", () => {

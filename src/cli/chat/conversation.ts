@@ -90,7 +90,7 @@ export class Conversation {
     const checked = this.#checkedText(text);
     const to = names === undefined ? undefined : membersNamed(this.tunnel.presence(), names);
     const message: Unconfirmed = { ref, to, seq: undefined };
-    const utterance = {
+    const outgoing = {
       text: checked,
       ...(intent === undefined ? {} : { intent }),
       ...(replyTo === undefined ? {} : { replyTo }),
@@ -98,7 +98,7 @@ export class Conversation {
     };
     this.#unconfirmed.add(message);
     try {
-      const sent = await this.tunnel.say(utterance, (seq) => this.#confirmed(message, seq, true));
+      const sent = await this.tunnel.say(outgoing, (seq) => this.#confirmed(message, seq, true));
       message.seq = sent.seq;
       if (sent.status === "sent") return this.#confirmed(message, sent.seq, false);
       const { seq, reason } = sent;

@@ -107,7 +107,7 @@ export const LINK = {
   backoffFirstMs: 500,
   backoffFactor: 2,
   backoffMaxMs: 15 * SECOND,
-  /** Rounds in which every secret was denied, before a member believes that its seat is gone: a denial proves nothing. */
+  /** Rounds in which every secret was denied, before a member believes that its member's session is gone: a denial proves nothing. */
   deniedRounds: 5,
   /** A member that cannot reach the host for this long gives the tunnel up for lost. */
   giveUpMs: 30 * MINUTE,
@@ -139,10 +139,10 @@ export const RATE = {
   membersPerShare: 2,
   /** From so full an outbox on, a connected member slows the speakers down … */
   congestedFill: CONGESTED_FILL,
-  /** What such a member must take in, in so much time, or lose its seat: 280 kbit/s, at which the others can talk. */
+  /** What such a member must take in, in so much time, or lose its member's session: 280 kbit/s, at which the others can talk. */
   catchUpBytes: MIB,
   catchUpMs: 30 * SECOND,
-  /** How long a speaker is not read from when the outbox of a connected member is so full. */
+  /** How long a signer is not read from when the outbox of a connected member is so full. */
   congestionMs: [
     [CONGESTED_FILL, 250],
     [3 / 4, 2 * SECOND],

@@ -108,7 +108,7 @@ export class Attempt {
   }
 
   #welcomed(stage: Extract<Stage, { name: "welcome" }>, message: Bytes, now: number): Arrival {
-    // A denial may come as late as this: the seat moved on to another credential meanwhile.
+    // A denial may come as late as this: the member's session moved on to another credential meanwhile.
     if (message.length === 1) throw new TunnelError("invite-refused");
     const frame = stage.records.open(message, now);
     if (frame?.type !== FRAME.welcome)

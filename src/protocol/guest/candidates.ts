@@ -13,7 +13,7 @@ export interface Candidate {
 
 const MAX_CANDIDATES = 8;
 
-/** Everything that may open the door to a guest, likeliest first, and which of it this round has not tried yet (K7). */
+/** Everything that may open the admission to a guest, likeliest first, and which of it this round has not tried yet (K7). */
 export class Candidates {
   readonly #primitives: Primitives;
   #all: Candidate[];
@@ -54,7 +54,7 @@ export class Candidates {
     this.#all = [next, used, ...older].slice(0, MAX_CANDIDATES);
   }
 
-  /** The host has confirmed the newest: it alone opens the door from now on. */
+  /** The host has confirmed the newest: it alone opens the admission from now on. */
   settle(): void {
     for (const { credential } of this.#all.splice(1)) wipe(credential.psk, credential.mac);
     this.endRound();

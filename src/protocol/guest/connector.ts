@@ -8,7 +8,7 @@ import { ROOM_ID_BYTES, type ConnectionId } from "../base/ids.ts";
 import { LINK } from "../base/limits.ts";
 import type { InviteLink } from "../handshake/invite-link.ts";
 import type { LinkState, MemberEffect, MemberInput } from "./guest-io.ts";
-import { HANGUP } from "../room/participant.ts";
+import { CLOSE_CODE } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { backoffMs, Candidates } from "./candidates.ts";
 
@@ -19,10 +19,10 @@ type State =
   | { readonly name: "over" };
 
 /** What an input has led to, where it is more than a step on the way. */
-export type DiallerEvent =
+export type ConnectorEvent =
   ({ readonly type: "arrived" } & Arrival) | { readonly type: "gave-up"; readonly error: TunnelError };
 
-export interface DiallerOptions {
+export interface ConnectorOptions {
   readonly link: InviteLink;
   readonly codec: FrameCodec;
   readonly confirm: () => Omit<Confirm, "share">;
@@ -33,9 +33,9 @@ export interface DiallerOptions {
  * How a guest gets to its host, and back to it (PROTOCOL §4): which address, which secret, and when to try again. What is
  * said once it is there is none of its business.
  */
-export class Dialler {
+export class Connector {
   readonly #primitives: Primitives;
-  readonly #options: DiallerOptions;
+  readonly #options: ConnectorOptions;
   readonly #room: Bytes;
   readonly #claim: Bytes;
   readonly #candidates: Candidates;
@@ -51,7 +51,7 @@ export class Dialler {
   #goneSince: number | undefined;
   #lostAt: number;
 
-  constructor(primitives: Primitives, options: DiallerOptions, now: number) {
+  constructor(primitives: Primitives, options: ConnectorOptions, now: number) {
     this.#primitives = primitives;
     this.#options = options;
     this.#room = fromBase64url(options.link.room, ROOM_ID_BYTES) ?? new Uint8Array(ROOM_ID_BYTES);
@@ -96,7 +96,7 @@ export class Dialler {
   }
 
   /** Inputs of the attempt under way; those of a connection in use, or of an earlier one, lead to nothing here. */
-  handle(input: MemberInput, now: number): DiallerEvent | undefined {
+  handle(input: MemberInput, now: number): ConnectorEvent | undefined {
     if (input.type === "tick") return this.#tick(now);
     const state = this.#state;
     if (state.name !== "connecting" || input.connection !== state.attempt.connection) return undefined;
@@ -114,7 +114,7 @@ export class Dialler {
   }
 
   /** The connection in use is over: back to the host, after a moment, by whatever way there is. */
-  lost(reason: ErrorCode, lastHeard: number, now: number): DiallerEvent | undefined {
+  lost(reason: ErrorCode, lastHeard: number, now: number): ConnectorEvent | undefined {
     this.#lostAt = lastHeard;
     return this.#wait(reason, now);
   }
@@ -174,7 +174,7 @@ export class Dialler {
     return isHasty ? LINK.hopTimeoutMs : LINK.connectTimeoutMs;
   }
 
-  #message(attempt: Attempt, message: Bytes, now: number): DiallerEvent | undefined {
+  #message(attempt: Attempt, message: Bytes, now: number): ConnectorEvent | undefined {
     try {
       const { reply, proven, arrival } = attempt.receive(message, now);
       this.#goneSince = undefined;
@@ -192,7 +192,7 @@ export class Dialler {
     }
   }
 
-  #arrived(attempt: Attempt, arrival: Arrival): DiallerEvent {
+  #arrived(attempt: Attempt, arrival: Arrival): ConnectorEvent {
     this.announced(arrival.welcome.addresses);
     this.#addresses.succeeded();
     this.#candidates.settle();
@@ -206,17 +206,17 @@ export class Dialler {
   // --- failure and time ---
 
   /** The other end did something wrong: cut the connection; what follows depends on what it was. */
-  #broken(attempt: Attempt, error: TunnelError, now: number): DiallerEvent | undefined {
-    this.#options.emit({ type: "hangup", connection: attempt.connection, code: HANGUP.violation });
+  #broken(attempt: Attempt, error: TunnelError, now: number): ConnectorEvent | undefined {
+    this.#options.emit({ type: "close", connection: attempt.connection, code: CLOSE_CODE.violation });
     if (error.code === "invite-refused") return this.#refused(error, now);
-    // Until WELCOME the host may not have heard of us. An altered one says that it has: then there may be a seat.
+    // Until WELCOME the host may not have heard of us. An altered one says that it has: then there may be a member's session.
     const maySeat = error.code === "integrity-failed" && attempt.stage === "welcome";
     // For a member, what goes wrong in a later handshake may be somebody else answering in its host's place.
     if (!this.#isMember && !maySeat) return { type: "gave-up", error };
     return this.#failed(error.code, now);
   }
 
-  #refused(error: TunnelError, now: number): DiallerEvent | undefined {
+  #refused(error: TunnelError, now: number): ConnectorEvent | undefined {
     if (this.#candidates.isRoundOpen) {
       this.#redial(now);
       return undefined;
@@ -231,13 +231,13 @@ export class Dialler {
     reason: ErrorCode,
     now: number,
     { isGone = false, isBusy = false }: { isGone?: boolean; isBusy?: boolean } = {},
-  ): DiallerEvent | undefined {
+  ): ConnectorEvent | undefined {
     this.#goneSince = isGone ? (this.#goneSince ?? now) : undefined;
     if (!isBusy) this.#round.failed += 1;
     return this.#next(reason, now);
   }
 
-  #next(reason: ErrorCode, now: number): DiallerEvent | undefined {
+  #next(reason: ErrorCode, now: number): ConnectorEvent | undefined {
     this.#candidates.endRound();
     if (this.#addresses.advance()) {
       this.#redial(now);
@@ -247,11 +247,11 @@ export class Dialler {
     // Anybody on the path can deny, or spoil what the host then denies; only the same answer time and again counts.
     if (denied > 0 && failed === 0) this.#denials += 1;
     if (this.#denials < LINK.deniedRounds) return this.#wait(reason, now);
-    // No seat under any credential any more: the host has given it away, or is another process.
+    // No member's session under any credential any more: the host has given it away, or is another process.
     return { type: "gave-up", error: new TunnelError("tunnel-gone") };
   }
 
-  #wait(reason: ErrorCode, now: number): DiallerEvent | undefined {
+  #wait(reason: ErrorCode, now: number): ConnectorEvent | undefined {
     this.#candidates.endRound();
     const isGone = this.#goneSince !== undefined && now - this.#goneSince >= LINK.goneMs;
     if (this.#isMember && (isGone || now - this.#lostAt >= LINK.giveUpMs)) {
@@ -262,12 +262,12 @@ export class Dialler {
     return undefined;
   }
 
-  #tick(now: number): DiallerEvent | undefined {
+  #tick(now: number): ConnectorEvent | undefined {
     const state = this.#state;
     if (state.name === "waiting" && now >= state.retryAt) this.#begin(now);
     if (state.name !== "connecting" || now < state.attempt.deadline) return undefined;
     const { connection, stage } = state.attempt;
-    this.#options.emit({ type: "hangup", connection, code: HANGUP.late });
+    this.#options.emit({ type: "close", connection, code: CLOSE_CODE.late });
     return this.#failed(stage === "dialling" ? "host-unreachable" : "handshake-timeout", now);
   }
 }

@@ -40,7 +40,7 @@ export type MemberInput =
       readonly error: TunnelError;
       /** Whoever answers there says that there is no tunnel (any more). */
       readonly isGone?: boolean;
-      /** It has turned this source away for now (A3): that says nothing of the seat. */
+      /** It has turned this source away for now (A3): that says nothing of the member's session. */
       readonly isBusy?: boolean;
     }
   | { readonly type: "tick" };

@@ -2,12 +2,12 @@ import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
 import type { Arrival } from "./attempt.ts";
 import { digestsOf } from "../room/sealed-message.ts";
 import { equalBytes, type Bytes } from "../base/bytes.ts";
-import type { Card } from "../room/work-context.ts";
+import type { WorkContext } from "../room/work-context.ts";
 import { Channel, ROOM_STREAM } from "../reliable/channel.ts";
 import { CAUSE_OF, CLOSE } from "../room/close-reasons.ts";
-import { Dialler, type DiallerEvent } from "./connector.ts";
+import { Connector, type ConnectorEvent } from "./connector.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import { EvidenceLog, signedOf, type Signed, type Witness } from "../room/audit-log.ts";
+import { AuditLog, signedOf, type Signed, type Attestation } from "../room/audit-log.ts";
 import {
   FrameCodec,
   type ChatEvent,
@@ -23,14 +23,14 @@ import type { InviteLink } from "../handshake/invite-link.ts";
 import { RoomOrder } from "../room/order.ts";
 import type { Primitives } from "../base/primitives.ts";
 import {
-  HANGUP,
+  CLOSE_CODE,
   isPlace,
   spokenEntry,
   systemEvent,
   type Presence,
-  type Utterance,
+  type OutgoingMessage,
 } from "../room/participant.ts";
-import { Speaker } from "../room/identity.ts";
+import { Signer } from "../room/identity.ts";
 import {
   decodeStreamFrame,
   encodeStreamFrame,
@@ -51,7 +51,7 @@ interface Membership {
   readonly history: boolean;
   readonly safetyCode: string;
   readonly order: RoomOrder;
-  readonly log: EvidenceLog;
+  readonly log: AuditLog;
 }
 
 /**
@@ -64,11 +64,11 @@ export class Member {
   readonly #codec: FrameCodec;
   readonly #link: InviteLink;
   readonly #wantedName: string;
-  readonly #speaker: Speaker;
+  readonly #signer: Signer;
   readonly #channel = new Channel();
   readonly #streams = new Streams("member");
-  readonly #pending = new Map<number, { hash: Bytes; signed: Signed; utterance: Utterance }>();
-  readonly #dialler: Dialler;
+  readonly #pending = new Map<number, { hash: Bytes; signed: Signed; outgoing: OutgoingMessage }>();
+  readonly #connector: Connector;
   #membership: Membership | undefined;
   #ended: MemberEnd | undefined;
   #presence: HostNote["members"] = [];
@@ -82,25 +82,27 @@ export class Member {
 
   constructor(
     primitives: Primitives,
-    options: { link: InviteLink; name: string; card?: Card | undefined },
+    options: { link: InviteLink; name: string; workContext?: WorkContext | undefined },
     now: number,
   ) {
     this.#primitives = primitives;
     this.#codec = new FrameCodec(primitives);
     this.#link = options.link;
     this.#wantedName = options.name;
-    this.#speaker = new Speaker(primitives, options.link.room);
-    this.#dialler = new Dialler(
+    this.#signer = new Signer(primitives, options.link.room);
+    this.#connector = new Connector(
       primitives,
       {
         link: options.link,
         codec: this.#codec,
         confirm: () => ({
           name: this.#wantedName,
-          key: this.#speaker.key,
-          box: this.#speaker.box,
+          key: this.#signer.key,
+          box: this.#signer.box,
           // The roster has it from then on.
-          ...(options.card === undefined || this.#membership !== undefined ? {} : { card: options.card }),
+          ...(options.workContext === undefined || this.#membership !== undefined
+            ? {}
+            : { workContext: options.workContext }),
           received: this.#channel.received,
         }),
         emit: (effect) => this.#effects.push(effect),
@@ -110,7 +112,7 @@ export class Member {
   }
 
   get self(): MemberId {
-    return this.#speaker.id;
+    return this.#signer.id;
   }
 
   get membership(): Membership | undefined {
@@ -121,10 +123,10 @@ export class Member {
     return this.#membership?.order.view.seq ?? 0;
   }
 
-  get witness(): Witness | undefined {
+  get attestation(): Attestation | undefined {
     if (this.#membership === undefined) return undefined;
     const { host, log } = this.#membership;
-    const attest = (transcript: Bytes): Bytes => this.#speaker.attest(transcript);
+    const attest = (transcript: Bytes): Bytes => this.#signer.attest(transcript);
     return { room: this.#link.room, host, self: this.self, log, attest };
   }
 
@@ -134,12 +136,12 @@ export class Member {
   }
 
   get link(): LinkState {
-    return this.#ended === undefined ? this.#dialler.link : { name: "ended", end: this.#ended };
+    return this.#ended === undefined ? this.#connector.link : { name: "ended", end: this.#ended };
   }
 
   /** When the host was last heard, in ms since the epoch. */
   get lastHeard(): number {
-    return this.#channel.lastHeard ?? this.#dialler.lostAt;
+    return this.#channel.lastHeard ?? this.#connector.lostAt;
   }
 
   takeEffects(): MemberEffect[] {
@@ -150,13 +152,13 @@ export class Member {
 
   handle(input: MemberInput, now: number): void {
     if (this.#ended !== undefined) return;
-    if (this.#dialler.isConnected) this.#live(input, now);
-    else this.#follow(this.#dialler.handle(input, now), now);
+    if (this.#connector.isConnected) this.#live(input, now);
+    else this.#follow(this.#connector.handle(input, now), now);
   }
 
   nextDeadline(): number | undefined {
     if (this.#ended !== undefined) return undefined;
-    if (!this.#dialler.isConnected) return this.#dialler.nextDeadline();
+    if (!this.#connector.isConnected) return this.#connector.nextDeadline();
     return Math.min(
       this.#channel.nextDeadline() ?? Number.POSITIVE_INFINITY,
       this.#noteDueAt ?? Number.POSITIVE_INFINITY,
@@ -169,27 +171,27 @@ export class Member {
    * A message of this member: its own number, for the `placed` effect that will name its place.
    * @throws {TunnelError} tunnel-closed, reply-unknown, member-unknown, outbox-full
    */
-  say(utterance: Utterance, now: number): number {
+  say(outgoing: OutgoingMessage, now: number): number {
     const membership = this.#membership;
     // Before its own arrival a member has no place from which to speak.
     const isHere = membership !== undefined && this.#past.past === undefined;
     if (!isHere || this.#ended !== undefined) throw new TunnelError("tunnel-closed");
-    const { replyTo } = utterance;
+    const { replyTo } = outgoing;
     if (replyTo !== undefined && !isPlace(replyTo, this.lastSeq)) throw new TunnelError("reply-unknown");
     const { view, members } = membership.order;
     const isKnown = (id: MemberId): boolean => id !== this.self && membership.order.member(id) !== undefined;
-    if (utterance.to?.every(isKnown) === false) throw new TunnelError("member-unknown");
-    const bytes = this.#primitives.encodeUtf8(utterance.text).length;
+    if (outgoing.to?.every(isKnown) === false) throw new TunnelError("member-unknown");
+    const bytes = this.#primitives.encodeUtf8(outgoing.text).length;
     // What a host acknowledges and never places must not pile up, either.
     const isFull = this.#pending.size >= LINK.maxOutboxFrames;
     if (isFull || !this.#channel.hasRoomFor(bytes + LINK.frameAllowanceBytes))
       throw new TunnelError("outbox-full");
-    const { fields, body, hash } = this.#speaker.say(utterance, view, members);
+    const { fields, body, hash } = this.#signer.say(outgoing, view, members);
     const digests = digestsOf(this.#primitives, fields.seal, body);
     this.#pending.set(fields.n, {
       hash,
       signed: signedOf({ ...fields, from: this.self }, digests),
-      utterance,
+      outgoing,
     });
     const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields } satisfies SayFrame, body);
     this.#send(this.#channel.send(ROOM_STREAM, payload, now));
@@ -207,7 +209,7 @@ export class Member {
   /** Leaves for good. */
   leave(now: number): void {
     if (this.#ended !== undefined) return;
-    if (this.#dialler.isConnected) {
+    if (this.#connector.isConnected) {
       const payload = this.#codec.encodeMemberFrame({ t: "leave" });
       // A full outbox cannot keep anybody in: the authenticated CLOSE says the same.
       if (this.#channel.hasRoomFor(payload.length)) this.#send(this.#channel.send(ROOM_STREAM, payload, now));
@@ -219,7 +221,7 @@ export class Member {
   presence(now: number): Presence[] {
     const membership = this.#membership;
     if (membership === undefined) return [];
-    const isLive = this.#dialler.isConnected;
+    const isLive = this.#connector.isConnected;
     const age = now - this.#presenceAt;
     return membership.order.members.map((member) => {
       const known = this.#presence.find((entry) => entry.id === member.id);
@@ -233,7 +235,7 @@ export class Member {
         isHost,
         isSelf,
         connected: isLive && (isSelf || isHost || known?.connected === true),
-        card: member.card,
+        workContext: member.workContext,
         lastSeenMs: Math.max(0, lastSeenMs),
         read: isSelf ? this.#read : (known?.read ?? 0),
         safetyCode: isHost ? membership.safetyCode : undefined,
@@ -243,14 +245,14 @@ export class Member {
 
   /** A fresh link to the same host, where the known addresses lead nowhere any more. */
   prefer(origin: string, now: number): void {
-    if (this.#ended === undefined) this.#dialler.prefer(origin, now);
+    if (this.#ended === undefined) this.#connector.prefer(origin, now);
   }
 
   // --- files, on streams of their own (PROTOCOL §9) ---
 
   /** Asks whose file it is for it; `undefined` while that cannot be asked. */
   openStream({ file, owner, offset, credit }: StreamRequest, now: number): StreamId | undefined {
-    if (!this.#dialler.isConnected || this.#ended !== undefined || !this.#streams.mayOpen) return undefined;
+    if (!this.#connector.isConnected || this.#ended !== undefined || !this.#streams.mayOpen) return undefined;
     const stream = this.#streams.open(credit);
     this.#sendStream({ t: "open", stream, file, who: owner, offset, credit }, now);
     return stream;
@@ -302,7 +304,7 @@ export class Member {
 
   // --- the connection ---
 
-  #follow(event: DiallerEvent | undefined, now: number): void {
+  #follow(event: ConnectorEvent | undefined, now: number): void {
     if (event?.type === "gave-up") this.#end({ by: "failure", error: event.error });
     if (event?.type === "arrived") this.#guarded(now, () => this.#arrived(event, now));
   }
@@ -323,13 +325,13 @@ export class Member {
     const { goal, name, host, idleMs, history, view, members } = welcome;
     const order = new RoomOrder(this.#primitives, this.#link.room, members, view);
     this.#read = view.seq;
-    const log = new EvidenceLog({ view, members });
+    const log = new AuditLog({ view, members });
     return { goal, name, host, idleMs, history, safetyCode, order, log };
   }
 
   #live(input: MemberInput, now: number): void {
     if (input.type === "tick") return this.#tick(now);
-    if (input.connection !== this.#dialler.connection) return;
+    if (input.connection !== this.#connector.connection) return;
     if (input.type === "message") this.#guarded(now, () => this.#receive(input.message, now));
     if (input.type === "closed" || input.type === "failed") this.#disconnected("host-unreachable", now);
   }
@@ -341,7 +343,7 @@ export class Member {
     } catch (thrown) {
       const error = asTunnelError(thrown);
       if (error.code === "internal") throw thrown;
-      this.#hangup(HANGUP.violation);
+      this.#close(CLOSE_CODE.violation);
       this.#effects.push({ type: "alarm", error, member: undefined });
       // A host that breaks the rules or shows its members different rooms is not to be trusted again.
       if (error.code === "integrity-failed") this.#disconnected(error.code, now);
@@ -354,7 +356,7 @@ export class Member {
     this.#channel.detach();
     this.#endStreams();
     this.#effects.push({ type: "presence" });
-    this.#follow(this.#dialler.lost(reason, lastHeard, now), now);
+    this.#follow(this.#connector.lost(reason, lastHeard, now), now);
   }
 
   // --- the room ---
@@ -372,7 +374,7 @@ export class Member {
       const { members, addresses } = this.#codec.decodeHostNote(event.payload);
       this.#presence = members;
       this.#presenceAt = now;
-      this.#dialler.announced(addresses ?? []);
+      this.#connector.announced(addresses ?? []);
       this.#effects.push({ type: "presence" });
     }
     if (event?.type === "stream") this.#streamFrame(event.payload, now);
@@ -409,7 +411,7 @@ export class Member {
     order.appendChat(seq, ts, event, order.verify(event, body));
     const digests = digestsOf(this.#primitives, event.seal, body);
     this.#membership?.log.message(order.view, ts, signedOf(event, digests));
-    const text = said.text ?? this.#speaker.open(event, body);
+    const text = said.text ?? this.#signer.open(event, body);
     const entry =
       text === undefined
         ? undefined
@@ -427,7 +429,7 @@ export class Member {
   ): void {
     const isSelf = event.kind === "joined" && event.member.id === this.self;
     if (isSelf) {
-      const { key, box } = this.#speaker;
+      const { key, box } = this.#signer;
       // Others seal to what they were told of us.
       if (!equalBytes(event.member.key, key) || !equalBytes(event.member.box, box))
         throw new TunnelError("order-broken", { detail: "a member whose keys are not its own" });
@@ -464,7 +466,7 @@ export class Member {
     this.#pending.delete(n);
     order.appendChat(seq, ts, { from: this.self, n }, pending.hash);
     this.#membership?.log.message(order.view, ts, pending.signed);
-    const entry = spokenEntry({ seq, ts }, { ...pending.utterance, from: this.self, own: true }, order);
+    const entry = spokenEntry({ seq, ts }, { ...pending.outgoing, from: this.self, own: true }, order);
     if (entry !== undefined) this.#effects.push({ type: "entry", entry });
     this.#effects.push({ type: "placed", n, seq });
   }
@@ -482,7 +484,7 @@ export class Member {
     const { messages, dead } = this.#channel.tick(now);
     this.#send(messages);
     if (dead) {
-      this.#hangup(HANGUP.silent);
+      this.#close(CLOSE_CODE.silent);
       return this.#disconnected("host-unreachable", now);
     }
     if (this.#noteDueAt === undefined || now < this.#noteDueAt) return;
@@ -492,22 +494,22 @@ export class Member {
   }
 
   #end(end: MemberEnd): void {
-    this.#hangup(HANGUP.normal, end.by === "self" && this.#channel.waiting > 0);
+    this.#close(CLOSE_CODE.normal, end.by === "self" && this.#channel.waiting > 0);
     this.#channel.detach();
-    this.#dialler.stop();
+    this.#connector.stop();
     this.#endStreams();
     this.#ended = end;
     this.#effects.push({ type: "ended", end });
   }
 
-  #hangup(code: number, linger = false): void {
-    const { connection } = this.#dialler;
+  #close(code: number, linger = false): void {
+    const { connection } = this.#connector;
     if (connection !== undefined)
-      this.#effects.push({ type: "hangup", connection, code, ...(linger ? { linger } : {}) });
+      this.#effects.push({ type: "close", connection, code, ...(linger ? { linger } : {}) });
   }
 
   #send(messages: readonly Bytes[], bulk = false): void {
-    const { connection } = this.#dialler;
+    const { connection } = this.#connector;
     if (connection === undefined) return;
     for (const message of messages)
       this.#effects.push({ type: "send", connection, message, ...(bulk ? { bulk } : {}) });

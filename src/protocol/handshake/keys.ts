@@ -10,7 +10,7 @@ export function derive(primitives: Primitives, key: Bytes, label: string, length
   return primitives.hkdfSha256(key, NO_SALT, ascii(CONTEXT + label), length);
 }
 
-/** What proves the right to enter once: an invite's key, or the resume secret of a seat. */
+/** What proves the right to enter once: an invite's key, or the resume secret of a member's session. */
 export interface Credential {
   /** 16 bytes, sent in clear: says which credential is meant, reveals nothing of it. */
   readonly id: Bytes;

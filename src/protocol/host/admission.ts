@@ -19,13 +19,13 @@ import { PRE_AUTH } from "../base/limits.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
 import { FRAME, RecordLayer } from "../record/record.ts";
 
-/** What a visitor has the right to: a fresh seat, or the one it had. */
+/** What a pending connection has the right to: a fresh member's session, or the one it had. */
 export type Entitlement =
   | { readonly kind: "invite"; readonly inviteId: InviteId; readonly claim: Bytes }
   | { readonly kind: "resume"; readonly member: MemberId };
 
 /** A socket that has not proved itself yet; what it may hold depends on how far it came (PROTOCOL §4.1). */
-type Visitor =
+type PendingConnection =
   | {
       readonly name: "challenged";
       readonly source: string;
@@ -43,9 +43,9 @@ type Visitor =
     };
 
 /** Somebody who has proved everything and now becomes, or becomes again, a member. */
-export interface Entrant {
+export interface AuthenticatedPeer {
   readonly entitlement: Entitlement;
-  /** The credential that was used; a resume is void when the seat has moved on to another one meanwhile. */
+  /** The credential that was used; a resume is void when the member's session has moved on to another one meanwhile. */
   readonly credential: Credential;
   readonly confirm: Confirm;
   readonly records: RecordLayer;
@@ -55,30 +55,30 @@ export interface Entrant {
 }
 
 /** Who holds which resume credential at the moment. */
-export type SeatLookup = (id: string) => { member: MemberId; credential: Credential } | undefined;
+export type SessionLookup = (id: string) => { member: MemberId; credential: Credential } | undefined;
 
 /**
  * Everything that happens before membership (PROTOCOL §4): bounded, cheap, and with one answer to every failure.
  */
-export class Door {
+export class Admission {
   readonly #primitives: Primitives;
   readonly #codec: FrameCodec;
-  readonly #options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; seatOf: SeatLookup };
-  readonly #visitors = new Map<ConnectionId, Visitor>();
+  readonly #options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; sessionOf: SessionLookup };
+  readonly #pendingConnections = new Map<ConnectionId, PendingConnection>();
   readonly #failures = new FailureRate();
 
   constructor(
     primitives: Primitives,
     codec: FrameCodec,
-    options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; seatOf: SeatLookup },
+    options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; sessionOf: SessionLookup },
   ) {
     this.#primitives = primitives;
     this.#codec = codec;
     this.#options = options;
   }
 
-  get visitors(): number {
-    return this.#visitors.size;
+  get pendingConnections(): number {
+    return this.#pendingConnections.size;
   }
 
   /** Whether a further socket of this source would be served at all (A3); asked before the WebSocket exists. */
@@ -87,7 +87,7 @@ export class Door {
   }
 
   has(connection: ConnectionId): boolean {
-    return this.#visitors.has(connection);
+    return this.#pendingConnections.has(connection);
   }
 
   /**
@@ -101,9 +101,9 @@ export class Door {
   ): { challenge: Bytes; evicted: ConnectionId | undefined } | undefined {
     if (!this.admits(source, now)) return undefined;
     const evicted = this.#evict(source);
-    if (this.#visitors.size >= PRE_AUTH.maxSockets) return undefined;
+    if (this.#pendingConnections.size >= PRE_AUTH.maxSockets) return undefined;
     const challenge = writeChallenge(this.#primitives, this.#options.room);
-    this.#visitors.set(connection, {
+    this.#pendingConnections.set(connection, {
       name: "challenged",
       source,
       deadline: now + PRE_AUTH.deadlineMs,
@@ -113,73 +113,75 @@ export class Door {
   }
 
   /**
-   * A message of a waiting socket: ACCEPT to send and which socket makes room for this one, or an entrant, or `undefined` for the one generic denial, after
-   * which the socket must be closed (H6). One attempt per socket: whatever fails here forgets the visitor first (H8).
+   * A message of a waiting socket: ACCEPT to send and which socket makes room for this one, or an authenticated peer, or `undefined` for the one generic denial, after
+   * which the socket must be closed (H6). One attempt per socket: whatever fails here forgets the pending connection first (H8).
    */
   receive(
     connection: ConnectionId,
     message: Bytes,
     now: number,
-  ): { accept: Bytes; evicted: ConnectionId | undefined } | { entrant: Entrant } | undefined {
-    const visitor = this.#visitors.get(connection);
-    this.#visitors.delete(connection);
-    if (visitor === undefined) return undefined;
-    if (visitor.name === "accepted") {
-      const entrant = this.#confirm(visitor, message, now);
-      if (entrant === undefined) this.#failures.record(visitor.source, now);
-      return entrant;
+  ): { accept: Bytes; evicted: ConnectionId | undefined } | { peer: AuthenticatedPeer } | undefined {
+    const pending = this.#pendingConnections.get(connection);
+    this.#pendingConnections.delete(connection);
+    if (pending === undefined) return undefined;
+    if (pending.name === "accepted") {
+      const peer = this.#confirm(pending, message, now);
+      if (peer === undefined) this.#failures.record(pending.source, now);
+      return peer;
     }
-    const next = this.#authenticate(visitor, message, now);
+    const next = this.#authenticate(pending, message, now);
     if (next === undefined) {
-      this.#failures.record(visitor.source, now);
+      this.#failures.record(pending.source, now);
       return undefined;
     }
     const evicted = this.#acceptedWith(next.credential);
-    if (evicted !== undefined) this.#visitors.delete(evicted);
-    this.#visitors.set(connection, next);
+    if (evicted !== undefined) this.#pendingConnections.delete(evicted);
+    this.#pendingConnections.set(connection, next);
     return { accept: next.accepted.message, evicted };
   }
 
   /** One credential holds one place: whoever comes again with it has given the other connection up (A2). */
   #acceptedWith(credential: Credential): ConnectionId | undefined {
-    for (const [connection, visitor] of this.#visitors)
-      if (visitor.name === "accepted" && visitor.credential === credential) return connection;
+    for (const [connection, pending] of this.#pendingConnections)
+      if (pending.name === "accepted" && pending.credential === credential) return connection;
     return undefined;
   }
 
   /** A waiting socket closed: a claim it held is free again (I5). */
   close(connection: ConnectionId): void {
-    const visitor = this.#visitors.get(connection);
-    this.#visitors.delete(connection);
-    if (visitor?.name === "accepted") this.#release(visitor.entitlement);
+    const pending = this.#pendingConnections.get(connection);
+    this.#pendingConnections.delete(connection);
+    if (pending?.name === "accepted") this.#release(pending.entitlement);
   }
 
   /** Waiting sockets whose time is over; they are forgotten here and must be closed (A4). */
   expire(now: number): ConnectionId[] {
-    const late = [...this.#visitors].filter(([, visitor]) => now >= visitor.deadline).map(([id]) => id);
+    const late = [...this.#pendingConnections]
+      .filter(([, pending]) => now >= pending.deadline)
+      .map(([id]) => id);
     for (const connection of late) this.close(connection);
     return late;
   }
 
   nextDeadline(): number | undefined {
     let next: number | undefined;
-    for (const { deadline } of this.#visitors.values()) next = Math.min(next ?? deadline, deadline);
+    for (const { deadline } of this.#pendingConnections.values()) next = Math.min(next ?? deadline, deadline);
     return next;
   }
 
   #authenticate(
-    visitor: Extract<Visitor, { name: "challenged" }>,
+    pending: Extract<PendingConnection, { name: "challenged" }>,
     message: Bytes,
     now: number,
-  ): Extract<Visitor, { name: "accepted" }> | undefined {
+  ): Extract<PendingConnection, { name: "accepted" }> | undefined {
     const auth = readAuth(message);
     if (auth === undefined) return undefined;
     const found = this.#find(auth, now);
     // An unknown id is checked against a random key: the same work, and the same answer (H4, H6).
     const mac = found?.credential.mac ?? this.#primitives.random(32);
-    if (!verifyAuthTag(this.#primitives, visitor.challenge, auth, mac) || found === undefined)
+    if (!verifyAuthTag(this.#primitives, pending.challenge, auth, mac) || found === undefined)
       return undefined;
-    const { challenge, source, deadline } = visitor;
+    const { challenge, source, deadline } = pending;
     const { credential } = found;
     const { hostStatic } = this.#options;
     const accepted = acceptAuth(this.#primitives, { challenge, auth, credential, hostStatic });
@@ -212,21 +214,21 @@ export class Door {
     const credential = this.#options.ledger.credential(inviteId, now);
     if (credential !== undefined)
       return { kind: "invite", credential, entitlement: { kind: "invite", inviteId } };
-    const seat = this.#options.seatOf(inviteId);
-    if (seat === undefined) return undefined;
+    const session = this.#options.sessionOf(inviteId);
+    if (session === undefined) return undefined;
     return {
       kind: "resume",
-      credential: seat.credential,
-      entitlement: { kind: "resume", member: seat.member },
+      credential: session.credential,
+      entitlement: { kind: "resume", member: session.member },
     };
   }
 
   #confirm(
-    visitor: Extract<Visitor, { name: "accepted" }>,
+    pending: Extract<PendingConnection, { name: "accepted" }>,
     message: Bytes,
     now: number,
-  ): { entrant: Entrant } | undefined {
-    const { entitlement, credential, accepted, records } = visitor;
+  ): { peer: AuthenticatedPeer } | undefined {
+    const { entitlement, credential, accepted, records } = pending;
     const confirm = this.#readConfirm(records, message, now);
     if (confirm === undefined || !this.#isCommitted(confirm, accepted)) {
       this.#release(entitlement);
@@ -234,7 +236,7 @@ export class Door {
     }
     const { hash: handshakeHash, exporter } = accepted.result;
     const secret = resumeSecret(this.#primitives, exporter);
-    return { entrant: { entitlement, credential, confirm, records, handshakeHash, resumeSecret: secret } };
+    return { peer: { entitlement, credential, confirm, records, handshakeHash, resumeSecret: secret } };
   }
 
   #isCommitted(confirm: Confirm, accepted: AcceptedAuth): boolean {
@@ -257,8 +259,8 @@ export class Door {
   #release(entitlement: Entitlement): void {
     if (entitlement.kind !== "invite") return;
     const { inviteId, claim } = entitlement;
-    for (const visitor of this.#visitors.values()) {
-      const other = visitor.name === "accepted" ? visitor.entitlement : undefined;
+    for (const pending of this.#pendingConnections.values()) {
+      const other = pending.name === "accepted" ? pending.entitlement : undefined;
       if (other?.kind === "invite" && other.inviteId === inviteId) return;
     }
     this.#options.ledger.release(inviteId, claim);
@@ -269,15 +271,15 @@ export class Door {
    * a key are never evicted by those who have not.
    */
   #evict(source: string): ConnectionId | undefined {
-    const waiting = [...this.#visitors].filter(([, visitor]) => visitor.name === "challenged");
+    const waiting = [...this.#pendingConnections].filter(([, pending]) => pending.name === "challenged");
     const held = new Map<string, number>();
-    for (const [, visitor] of waiting) held.set(visitor.source, (held.get(visitor.source) ?? 0) + 1);
+    for (const [, pending] of waiting) held.set(pending.source, (held.get(pending.source) ?? 0) + 1);
     let from: string | undefined;
     if ((held.get(source) ?? 0) >= PRE_AUTH.maxSocketsPerSource) from = source;
-    else if (this.#visitors.size >= PRE_AUTH.maxSockets)
+    else if (this.#pendingConnections.size >= PRE_AUTH.maxSockets)
       from = [...held].toSorted((a, b) => b[1] - a[1])[0]?.[0];
-    const oldest = waiting.find(([, visitor]) => visitor.source === from)?.[0];
-    if (oldest !== undefined) this.#visitors.delete(oldest);
+    const oldest = waiting.find(([, pending]) => pending.source === from)?.[0];
+    if (oldest !== undefined) this.#pendingConnections.delete(oldest);
     return oldest;
   }
 }

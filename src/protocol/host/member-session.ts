@@ -1,7 +1,7 @@
 import type { ConnectionId } from "../base/ids.ts";
-import { Budget } from "./rate-limiter.ts";
+import { RateLimiter } from "./rate-limiter.ts";
 import { Channel } from "../reliable/channel.ts";
-import type { Entrant } from "./admission.ts";
+import type { AuthenticatedPeer } from "./admission.ts";
 import type { MemberRecord, View } from "../room/frames.ts";
 import { resumeCredential, type Credential } from "../handshake/keys.ts";
 import type { Primitives } from "../base/primitives.ts";
@@ -9,17 +9,17 @@ import { safetyCode } from "../handshake/safety-code.ts";
 import { Streams } from "../link/streams.ts";
 
 /** A member other than the host, from its first CONFIRM until it leaves, across all its connections. */
-export interface Seat {
+export interface MemberSession {
   readonly member: MemberRecord;
   readonly channel: Channel;
   /** Of files, on its present connection. */
   readonly streams: Streams;
-  readonly budget: Budget;
+  readonly rateLimiter: RateLimiter;
   /** Where its part of the room begins, and who was there: repeated in every WELCOME, since one may get lost. */
   readonly entry: { readonly view: View; readonly members: readonly MemberRecord[] };
   readonly safetyCode: string;
   connection: ConnectionId | undefined;
-  /** Opens the door to this seat once more; replaced by each handshake (K3). */
+  /** Opens the admission to this member's session once more; replaced by each handshake (K3). */
   credential: Credential;
   /** Milliseconds since the epoch of the last sign of life. */
   lastSeen: number;
@@ -31,25 +31,25 @@ export interface Seat {
   congestion: { readonly at: number; readonly drained: number } | undefined;
 }
 
-export function newSeat(
+export function newMemberSession(
   primitives: Primitives,
   options: {
-    entrant: Entrant;
+    peer: AuthenticatedPeer;
     member: MemberRecord;
-    entry: Seat["entry"];
+    entry: MemberSession["entry"];
     now: number;
   },
-): Seat {
-  const { entrant, member, entry, now } = options;
+): MemberSession {
+  const { peer, member, entry, now } = options;
   return {
     member,
     channel: new Channel(),
     streams: new Streams("host"),
-    budget: new Budget(now),
+    rateLimiter: new RateLimiter(now),
     entry,
-    safetyCode: safetyCode(primitives, entrant.handshakeHash, entrant.confirm.share),
+    safetyCode: safetyCode(primitives, peer.handshakeHash, peer.confirm.share),
     connection: undefined,
-    credential: resumeCredential(primitives, entrant.resumeSecret),
+    credential: resumeCredential(primitives, peer.resumeSecret),
     lastSeen: now,
     read: entry.view.seq,
     fellBehind: false,

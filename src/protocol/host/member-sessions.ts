@@ -1,55 +1,55 @@
 import { inviteIdFrom, type MemberId, type ConnectionId } from "../base/ids.ts";
 import type { Credential } from "../handshake/keys.ts";
 import { ROOM } from "../base/limits.ts";
-import type { Seat } from "./member-session.ts";
+import type { MemberSession } from "./member-session.ts";
 import { foldedName } from "../base/text.ts";
 
 /** The members of a room other than its host, found by whatever is known of them. */
-export class Seating {
-  readonly #seats = new Map<MemberId, Seat>();
+export class MemberSessions {
+  readonly #sessions = new Map<MemberId, MemberSession>();
   readonly #connections = new Map<ConnectionId, MemberId>();
 
   get size(): number {
-    return this.#seats.size;
+    return this.#sessions.size;
   }
 
-  get all(): readonly Seat[] {
-    return [...this.#seats.values()];
+  get all(): readonly MemberSession[] {
+    return [...this.#sessions.values()];
   }
 
-  of(id: MemberId): Seat | undefined {
-    return this.#seats.get(id);
+  of(id: MemberId): MemberSession | undefined {
+    return this.#sessions.get(id);
   }
 
   /** Whose connection this is. */
-  at(connection: ConnectionId): Seat | undefined {
+  at(connection: ConnectionId): MemberSession | undefined {
     const id = this.#connections.get(connection);
-    return id === undefined ? undefined : this.#seats.get(id);
+    return id === undefined ? undefined : this.#sessions.get(id);
   }
 
   /** Whose resume credential this is the clear id of. */
   resumedBy(id: string): { member: MemberId; credential: Credential } | undefined {
-    const seat = this.all.find(({ credential }) => inviteIdFrom(credential.id) === id);
-    return seat === undefined ? undefined : { member: seat.member.id, credential: seat.credential };
+    const session = this.all.find(({ credential }) => inviteIdFrom(credential.id) === id);
+    return session === undefined ? undefined : { member: session.member.id, credential: session.credential };
   }
 
-  add(seat: Seat): void {
-    this.#seats.set(seat.member.id, seat);
+  add(session: MemberSession): void {
+    this.#sessions.set(session.member.id, session);
   }
 
-  connect(seat: Seat, connection: ConnectionId): void {
-    seat.connection = connection;
-    this.#connections.set(connection, seat.member.id);
+  connect(session: MemberSession, connection: ConnectionId): void {
+    session.connection = connection;
+    this.#connections.set(connection, session.member.id);
   }
 
-  disconnect(seat: Seat): void {
-    if (seat.connection !== undefined) this.#connections.delete(seat.connection);
-    seat.connection = undefined;
+  disconnect(session: MemberSession): void {
+    if (session.connection !== undefined) this.#connections.delete(session.connection);
+    session.connection = undefined;
   }
 
-  remove(seat: Seat): void {
-    this.disconnect(seat);
-    this.#seats.delete(seat.member.id);
+  remove(session: MemberSession): void {
+    this.disconnect(session);
+    this.#sessions.delete(session.member.id);
   }
 }
 

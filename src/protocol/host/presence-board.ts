@@ -3,21 +3,21 @@ import type { FrameCodec, HostNote } from "../room/frames.ts";
 import { LINK } from "../base/limits.ts";
 import type { RoomOrder } from "../room/order.ts";
 import type { Presence } from "../room/participant.ts";
-import type { Seating } from "./member-sessions.ts";
+import type { MemberSessions } from "./member-sessions.ts";
 
 /** Who is in the host's room, measured; and when the members are next told so (G6). */
 export class PresenceBoard {
   readonly #codec: FrameCodec;
   readonly #order: RoomOrder;
-  readonly #seats: Seating;
+  readonly #sessions: MemberSessions;
   #hostRead = 0;
   #dueAt: number | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: { codec: FrameCodec; order: RoomOrder; seats: Seating }) {
+  constructor(options: { codec: FrameCodec; order: RoomOrder; sessions: MemberSessions }) {
     this.#codec = options.codec;
     this.#order = options.order;
-    this.#seats = options.seats;
+    this.#sessions = options.sessions;
   }
 
   /** When the members are to be told, in ms since the epoch. */
@@ -34,25 +34,25 @@ export class PresenceBoard {
 
   list(now: number): Presence[] {
     return this.#order.members.map((member) => {
-      const seat = this.#seats.of(member.id);
-      const isHost = seat === undefined;
+      const session = this.#sessions.of(member.id);
+      const isHost = session === undefined;
       return {
         id: member.id,
         name: member.name,
         isHost,
         isSelf: isHost,
-        connected: isHost || seat.connection !== undefined,
-        card: member.card,
-        lastSeenMs: isHost ? 0 : Math.max(0, now - (seat.channel.lastHeard ?? seat.lastSeen)),
-        read: isHost ? this.#hostRead : seat.read,
-        safetyCode: seat?.safetyCode,
+        connected: isHost || session.connection !== undefined,
+        workContext: member.workContext,
+        lastSeenMs: isHost ? 0 : Math.max(0, now - (session.channel.lastHeard ?? session.lastSeen)),
+        read: isHost ? this.#hostRead : session.read,
+        safetyCode: session?.safetyCode,
       };
     });
   }
 
   /** Something has changed. What goes to everybody and holds everybody goes out the more rarely, the more there are. */
   changed(now: number): void {
-    const earliest = this.#toldAt + LINK.presenceEveryMs * this.#seats.size;
+    const earliest = this.#toldAt + LINK.presenceEveryMs * this.#sessions.size;
     this.#dueAt ??= Math.max(now + LINK.ackDelayMs, earliest);
   }
 

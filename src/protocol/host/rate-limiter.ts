@@ -24,7 +24,7 @@ class Bucket {
 }
 
 /** What one member may make the host work (E1): frames and bytes, kept across its connections. */
-export class Budget {
+export class RateLimiter {
   readonly #frames: Bucket;
   readonly #bytes: Bucket;
 

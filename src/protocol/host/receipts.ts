@@ -1,9 +1,9 @@
-import type { Seat } from "./member-session.ts";
+import type { MemberSession } from "./member-session.ts";
 
 interface Expected {
   readonly seq: number;
-  /** Number of the frame that carries it, for each seat that was connected when it was said. */
-  readonly frames: ReadonlyMap<Seat, number>;
+  /** Number of the frame that carries it, for each member's session that was connected when it was said. */
+  readonly frames: ReadonlyMap<MemberSession, number>;
 }
 
 /** More than one agent has under way at once; what is forgotten beyond it is merely told as queued. */
@@ -14,17 +14,17 @@ export class Receipts {
   #expected: Expected[] = [];
 
   /** The message that was placed last, right after it has been put into the channels of these. */
-  expect(seq: number, audience: readonly Seat[]): void {
-    const frames = new Map(audience.map((seat) => [seat, seat.channel.sent] as const));
+  expect(seq: number, audience: readonly MemberSession[]): void {
+    const frames = new Map(audience.map((session) => [session, session.channel.sent] as const));
     this.#expected = [...this.#expected.slice(1 - MAX_EXPECTED), { seq, frames }];
   }
 
-  /** Something has arrived from this seat: the messages that are the first of anybody to be confirmed by it. */
-  confirmed(seat: Seat): number[] {
+  /** Something has arrived from this member's session: the messages that are the first of anybody to be confirmed by it. */
+  confirmed(session: MemberSession): number[] {
     if (this.#expected.length === 0) return [];
-    const { confirmed } = seat.channel;
+    const { confirmed } = session.channel;
     const has = ({ frames }: Expected): boolean =>
-      (frames.get(seat) ?? Number.POSITIVE_INFINITY) <= confirmed;
+      (frames.get(session) ?? Number.POSITIVE_INFINITY) <= confirmed;
     const reached = this.#expected.filter(has);
     if (reached.length > 0) this.#expected = this.#expected.filter((one) => !has(one));
     return reached.map(({ seq }) => seq);

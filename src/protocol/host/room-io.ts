@@ -1,5 +1,5 @@
 import type { Bytes } from "../base/bytes.ts";
-import type { Card } from "../room/work-context.ts";
+import type { WorkContext } from "../room/work-context.ts";
 import type { TunnelError } from "../../errors/tunnel-error.ts";
 import type { EndCause } from "../room/frames.ts";
 import type { MemberId, ConnectionId } from "../base/ids.ts";
@@ -34,7 +34,7 @@ export interface RoomOptions {
   readonly goal: string;
   readonly hostName: string;
   /** What the host tells of where it works. */
-  readonly card?: Card | undefined;
+  readonly workContext?: WorkContext | undefined;
   readonly idleMs: number;
   readonly inviteMs: number;
   /** Whether those who join later are given what was said before. */

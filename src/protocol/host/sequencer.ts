@@ -1,40 +1,40 @@
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { ROOM_STREAM } from "../reliable/channel.ts";
-import { EvidenceLog, signedOf } from "../room/audit-log.ts";
+import { AuditLog, signedOf } from "../room/audit-log.ts";
 import type { ChatEvent, FrameCodec, HostFrame, SystemRoomEvent } from "../room/frames.ts";
 import { History } from "./history.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
 import { spokenEntry, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { RoomEffect } from "./room-io.ts";
-import type { Seat } from "./member-session.ts";
-import type { Seating } from "./member-sessions.ts";
-import type { Speaker } from "../room/identity.ts";
+import type { MemberSession } from "./member-session.ts";
+import type { MemberSessions } from "./member-sessions.ts";
+import type { Signer } from "../room/identity.ts";
 
 export interface BroadcastOptions {
   readonly primitives: Primitives;
   readonly codec: FrameCodec;
-  readonly seats: Seating;
+  readonly sessions: MemberSessions;
   readonly order: RoomOrder;
   /** The host itself, which hears what is for it. */
-  readonly speaker: Speaker;
+  readonly signer: Signer;
   /** Whether later members are given what was said before them. */
   readonly history: boolean;
   readonly emit: (effect: RoomEffect) => void;
 }
 
 /** Gives everything that happens in a room its place, and every member what it is to have of it (PROTOCOL §8). */
-export class Broadcast {
+export class Sequencer {
   readonly #options: BroadcastOptions;
   readonly #history: History;
   /** What proves the order to others. */
-  readonly log: EvidenceLog;
+  readonly log: AuditLog;
 
   constructor(options: BroadcastOptions) {
     this.#options = options;
     this.#history = new History(options.history, this.#present);
-    this.log = new EvidenceLog(this.#present);
+    this.log = new AuditLog(this.#present);
   }
 
   /** Where the part of the room begins that a new member is given. */
@@ -49,7 +49,7 @@ export class Broadcast {
 
   /** A message that has been verified, or is the host's own. */
   chat(event: ChatEvent, body: Bytes, hash: Bytes, now: number): void {
-    const { primitives, order, seats, codec } = this.#options;
+    const { primitives, order, sessions, codec } = this.#options;
     const seq = order.view.seq + 1;
     order.appendChat(seq, now, event, hash);
     const { seal, ...fields } = event;
@@ -66,50 +66,50 @@ export class Broadcast {
             ...place,
             event: { ...fields, kind: "withheld", to, digests },
           });
-    for (const seat of seats.all) {
-      const { id } = seat.member;
-      if (id === from) this.#deliver(seat, codec.encodeHostFrame({ t: "own", ...place, n }), now);
-      else this.#deliver(seat, to?.includes(id) === false ? withheld : whole, now);
+    for (const session of sessions.all) {
+      const { id } = session.member;
+      if (id === from) this.#deliver(session, codec.encodeHostFrame({ t: "own", ...place, n }), now);
+      else this.#deliver(session, to?.includes(id) === false ? withheld : whole, now);
     }
     this.#history.append(withheld, this.#present);
   }
 
   system(event: SystemRoomEvent, now: number): void {
-    const { order, seats, codec, emit } = this.#options;
+    const { order, sessions, codec, emit } = this.#options;
     const seq = order.view.seq + 1;
     const entry = systemEvent(event, order);
     order.appendSystem(seq, now, event);
     this.log.event(order.view, now, event);
     const frame: HostFrame = { t: "event", seq, ts: now, event };
     const payload = codec.encodeHostFrame(frame);
-    for (const seat of seats.all) this.#deliver(seat, payload, now);
+    for (const session of sessions.all) this.#deliver(session, payload, now);
     this.#history.append(payload, this.#present);
     emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
   }
 
   /** Shows the host's own agent the message that was placed last; whether it could be shown. */
   show(event: ChatEvent, text: string, now: number): boolean {
-    const { order, speaker, emit } = this.#options;
-    const said = { ...event, own: event.from === speaker.id, text };
+    const { order, signer, emit } = this.#options;
+    const said = { ...event, own: event.from === signer.id, text };
     const entry = spokenEntry({ seq: order.view.seq, ts: now }, said, order);
     if (entry !== undefined) emit({ type: "entry", entry });
     return entry !== undefined;
   }
 
   /** The time before it, for a member that has just come. */
-  replay(seat: Seat, now: number): void {
-    for (const payload of this.#history.payloads) this.#deliver(seat, payload, now);
+  replay(session: MemberSession, now: number): void {
+    for (const payload of this.#history.payloads) this.#deliver(session, payload, now);
   }
 
-  /** A member that has been away for so long that its outbox is full loses its seat; it is never skipped silently. */
-  #deliver(seat: Seat, payload: Bytes, now: number): void {
-    if (!seat.channel.hasRoomFor(payload.length)) {
+  /** A member that has been away for so long that its outbox is full loses its member's session; it is never skipped silently. */
+  #deliver(session: MemberSession, payload: Bytes, now: number): void {
+    if (!session.channel.hasRoomFor(payload.length)) {
       // Removal is itself an event of the room, so it must come after the one being delivered.
-      seat.fellBehind = true;
+      session.fellBehind = true;
       return;
     }
-    const messages = seat.channel.send(ROOM_STREAM, payload, now);
-    const { connection } = seat;
+    const messages = session.channel.send(ROOM_STREAM, payload, now);
+    const { connection } = session;
     if (connection === undefined) return;
     for (const message of messages) this.#options.emit({ type: "send", connection, message });
   }

@@ -12,7 +12,7 @@ export type WireEffect =
     }
   /** `linger`: what was sent last has not been confirmed, and is to arrive if it can. */
   | {
-      readonly type: "hangup";
+      readonly type: "close";
       readonly connection: ConnectionId;
       readonly code: number;
       readonly linger?: boolean;

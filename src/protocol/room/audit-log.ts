@@ -12,17 +12,17 @@ export type Signed = SignedFields & {
 };
 
 /** One place of the room's order with everything that its place in the chain is made of (O4). */
-export type Evidence = { readonly seq: number; readonly ts: number; readonly chain: Bytes } & (
+export type AuditEntry = { readonly seq: number; readonly ts: number; readonly chain: Bytes } & (
   | { readonly kind: "message"; readonly signed: Signed }
   | { readonly kind: "event"; readonly event: SystemRoomEvent }
 );
 
 /** What one participant can prove to others of the room it is in, or was. */
-export interface Witness {
+export interface Attestation {
   readonly room: RoomId;
   readonly host: MemberId;
   readonly self: MemberId;
-  readonly log: EvidenceLog;
+  readonly log: AuditLog;
   /** This participant's own signature under the hash of a transcript. */
   attest(transcript: Bytes): Bytes;
 }
@@ -73,7 +73,7 @@ function sizeOf(kept: Kept): number {
  * What proves the recent part of a room's order, without the texts: as many places as a transcript keeps, each with its
  * value of the chain, and the roster from which they start.
  */
-export class EvidenceLog {
+export class AuditLog {
   #start: Beginning;
   #end: View;
   /** What stands in every message to all where others have the hash of their seal. */
@@ -106,7 +106,7 @@ export class EvidenceLog {
     this.#end = view;
   }
 
-  #evidence(kept: Kept): Evidence {
+  #auditEntry(kept: Kept): AuditEntry {
     const { seq, ts, bytes } = kept;
     const place = { seq, ts, chain: chainOf(kept) };
     if (kept.event !== undefined) return { ...place, kind: "event", event: kept.event };
@@ -138,12 +138,12 @@ export class EvidenceLog {
   }
 
   /** What is kept of the time after a place, and where that part begins. */
-  after(seq: number): { readonly start: Beginning; readonly entries: readonly Evidence[] } {
+  after(seq: number): { readonly start: Beginning; readonly entries: readonly AuditEntry[] } {
     let start = this.#start;
-    const entries: Evidence[] = [];
+    const entries: AuditEntry[] = [];
     for (const [, kept] of this.#items.after(0)) {
       if (kept.seq <= seq) start = this.#after(start, kept);
-      else entries.push(this.#evidence(kept));
+      else entries.push(this.#auditEntry(kept));
     }
     return { start, entries };
   }

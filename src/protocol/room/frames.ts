@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import type { Bytes } from "../base/bytes.ts";
-import { cardSchema } from "./work-context.ts";
+import { workContextSchema } from "./work-context.ts";
 import {
   bytesOf,
   counter,
@@ -44,7 +44,7 @@ const member = z.strictObject({
   name,
   key: bytesOf(32),
   box: bytesOf(32),
-  card: z.optional(cardSchema),
+  workContext: z.optional(workContextSchema),
 });
 
 /**
@@ -143,7 +143,7 @@ const confirm = z.strictObject({
   key: bytesOf(32),
   box: bytesOf(32),
   /** At its first connection, where its human has not switched that off. */
-  card: z.optional(cardSchema),
+  workContext: z.optional(workContextSchema),
   /** Last durable frame this member has received; 0 at its first connection. */
   received: counter,
 });

@@ -2,13 +2,13 @@ import { openSealed, sealTo } from "./sealed-message.ts";
 import { ascii, lengthPrefixed, type Bytes } from "../base/bytes.ts";
 import type { ChatEvent, MemberRecord, SayFrame, View } from "./frames.ts";
 import type { MemberId, RoomId } from "../base/ids.ts";
-import { Signer } from "./order.ts";
-import type { Utterance } from "./participant.ts";
+import { SigningChain } from "./order.ts";
+import type { OutgoingMessage } from "./participant.ts";
 import type { DhKeyPair, Primitives, SigningKeyPair } from "../base/primitives.ts";
 import { isText } from "../base/text.ts";
 
 /** Something said, ready for the wire. */
-export interface Speech {
+export interface SignedMessage {
   readonly fields: Omit<SayFrame, "t">;
   /** The text, or what it is sealed to. */
   readonly body: Bytes;
@@ -16,10 +16,10 @@ export interface Speech {
 }
 
 /** One participant's own voice and ear: the keys it signs with and that others seal to. */
-export class Speaker {
+export class Signer {
   readonly #primitives: Primitives;
   readonly #room: RoomId;
-  readonly #signer: Signer;
+  readonly #signer: SigningChain;
   readonly #box: DhKeyPair;
   readonly #keys: SigningKeyPair;
 
@@ -27,7 +27,7 @@ export class Speaker {
     this.#primitives = primitives;
     this.#room = room;
     this.#keys = primitives.generateSigningKeyPair();
-    this.#signer = new Signer(primitives, this.#keys, room);
+    this.#signer = new SigningChain(primitives, this.#keys, room);
     this.#box = primitives.generateDhKeyPair();
   }
 
@@ -46,7 +46,7 @@ export class Speaker {
   }
 
   /** Signs and, where it is for some only, seals; `roster` knows everybody in `to`. */
-  say({ text, to, ...marks }: Utterance, view: View, roster: readonly MemberRecord[]): Speech {
+  say({ text, to, ...marks }: OutgoingMessage, view: View, roster: readonly MemberRecord[]): SignedMessage {
     const plaintext = this.#primitives.encodeUtf8(text);
     const named = to?.flatMap((id) => roster.find((member) => member.id === id) ?? []);
     const { seal, body } =

@@ -1,4 +1,4 @@
-import type { Card } from "./work-context.ts";
+import type { WorkContext } from "./work-context.ts";
 import type { EndCause, Intent, LeaveCause } from "./frames.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { FileOffer } from "../files/offer.ts";
@@ -43,7 +43,7 @@ export type SystemEvent =
       readonly event: "joined";
       readonly member: MemberId;
       readonly name: string;
-      readonly card?: Card | undefined;
+      readonly workContext?: WorkContext | undefined;
     }
   | { readonly event: "left"; readonly member: MemberId; readonly name: string; readonly cause: LeaveCause }
   | { readonly event: "idle-warning"; readonly endsInMs: number }

@@ -1,5 +1,5 @@
 import { ascii, concat, equalBytes, lengthPrefixed, u64be, type Bytes } from "../base/bytes.ts";
-import { cardBytes } from "./work-context.ts";
+import { workContextBytes } from "./work-context.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { digestsOf } from "./sealed-message.ts";
 import type {
@@ -51,7 +51,7 @@ export function signedBytes(room: RoomId, from: MemberId, fields: SignedFields, 
 }
 
 /** One member's own messages: counted, linked by hash, signed (O3). */
-export class Signer {
+export class SigningChain {
   readonly #primitives: Primitives;
   readonly #keys: SigningKeyPair;
   readonly #room: RoomId;
@@ -105,7 +105,7 @@ function rosterHash(primitives: Primitives, members: Iterable<MemberRecord>): By
     member.key,
     member.box,
     primitives.encodeUtf8(member.name),
-    cardBytes(primitives, member.card),
+    workContextBytes(primitives, member.workContext),
   ]);
   return primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 roster"), ...fields));
 }

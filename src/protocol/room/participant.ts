@@ -1,4 +1,4 @@
-import type { Card } from "./work-context.ts";
+import type { WorkContext } from "./work-context.ts";
 import type { SayFrame, SystemRoomEvent } from "./frames.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { RoomOrder } from "./order.ts";
@@ -8,7 +8,7 @@ import type { SpokenEntry, SystemEvent } from "./log.ts";
 /** What the machines of host and guest share: how a participant is shown, what it says, how a connection ends. */
 
 /** WebSocket close codes of the application range; hints for people with a packet trace, never trusted. */
-export const HANGUP = {
+export const CLOSE_CODE = {
   normal: 1000,
   denied: 4001,
   late: 4002,
@@ -25,14 +25,14 @@ export interface Presence {
   readonly isSelf: boolean;
   readonly connected: boolean;
   /** What it told of where it works when it came. */
-  readonly card: Card | undefined;
+  readonly workContext: WorkContext | undefined;
   readonly lastSeenMs: number;
   readonly read: number;
   readonly safetyCode: string | undefined;
 }
 
 /** What a participant says: checked text and its marks. */
-export interface Utterance {
+export interface OutgoingMessage {
   /** Of a file, its encoded offer. */
   readonly text: string;
   readonly what?: SayFrame["what"];
@@ -46,7 +46,12 @@ export interface Utterance {
 export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEvent {
   switch (event.kind) {
     case "joined":
-      return { event: "joined", member: event.member.id, name: event.member.name, card: event.member.card };
+      return {
+        event: "joined",
+        member: event.member.id,
+        name: event.member.name,
+        workContext: event.member.workContext,
+      };
     case "left":
       return {
         event: "left",

@@ -25,16 +25,16 @@ const repository = z.strictObject({
 
 const client = z.strictObject({ name: label(CARD.maxLabelChars), version: label(CARD.maxLabelChars) });
 
-export const cardSchema = z
+export const workContextSchema = z
   .strictObject({ repository: z.optional(repository), client: z.optional(client) })
-  .check(z.refine((card) => utf8Length(JSON.stringify(card)) <= CARD.maxBytes));
+  .check(z.refine((workContext) => utf8Length(JSON.stringify(workContext)) <= CARD.maxBytes));
 
-export type Card = z.infer<typeof cardSchema>;
+export type WorkContext = z.infer<typeof workContextSchema>;
 
-/** What the roster hash covers of a card (O5). */
-export function cardBytes(primitives: Primitives, card: Card | undefined): Bytes {
-  if (card === undefined) return new Uint8Array(0);
-  const { repository: repo, client: program } = card;
+/** What the roster hash covers of a work context (O5). */
+export function workContextBytes(primitives: Primitives, workContext: WorkContext | undefined): Bytes {
+  if (workContext === undefined) return new Uint8Array(0);
+  const { repository: repo, client: program } = workContext;
   const fields = [
     repo?.name,
     repo?.branch,
@@ -63,8 +63,8 @@ export interface CardFacts {
   readonly client?: ClientProgram;
 }
 
-/** A card of this side's own: labels shortened, and without the branch where it does not fit; `undefined` where nothing is left. */
-export function makeCard({ repository: found, client: program }: CardFacts): Card | undefined {
+/** A work context of this side's own: labels shortened, and without the branch where it does not fit; `undefined` where nothing is left. */
+export function makeWorkContext({ repository: found, client: program }: CardFacts): WorkContext | undefined {
   const client = program && { name: shortened(program.name), version: shortened(program.version) };
   const repo = found && { name: shortened(found.name), head: found.head, dirty: found.dirty };
   const branch = found?.branch && shortened(found.branch);
@@ -77,8 +77,8 @@ export function makeCard({ repository: found, client: program }: CardFacts): Car
   ];
   for (const candidate of candidates) {
     // Through JSON, so that what is undefined is absent.
-    const card = cardSchema.safeParse(JSON.parse(JSON.stringify(candidate)));
-    if (card.success && Object.keys(card.data).length > 0) return card.data;
+    const workContext = workContextSchema.safeParse(JSON.parse(JSON.stringify(candidate)));
+    if (workContext.success && Object.keys(workContext.data).length > 0) return workContext.data;
   }
   return undefined;
 }

@@ -3,7 +3,7 @@ import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { type MemberId, FILE_ID_BYTES } from "../../protocol/base/ids.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import { encodeOffer, type FileOffer, type PatchFacts } from "../../protocol/files/offer.ts";
-import type { Utterance } from "../../protocol/room/participant.ts";
+import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { StreamEvent } from "../../protocol/link/streams.ts";
 import type { FileEntry } from "../../protocol/room/log.ts";
@@ -21,7 +21,7 @@ export interface FilesOptions {
   readonly port: StreamPort;
   readonly primitives: Primitives;
   readonly clock: Clock;
-  readonly say: (utterance: Utterance) => Promise<Sent>;
+  readonly say: (outgoing: OutgoingMessage) => Promise<Sent>;
   readonly notify: (notice: Notice) => void;
 }
 

@@ -1,4 +1,4 @@
-import type { Evidence, Witness } from "../../protocol/room/audit-log.ts";
+import type { AuditEntry, Attestation } from "../../protocol/room/audit-log.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { SpokenEntry } from "../../protocol/room/log.ts";
@@ -16,7 +16,7 @@ import { withoutLinks } from "./redact.ts";
 /** What a transcript is made of: a tunnel of either role, open or ended. */
 export interface TranscriptSource {
   readonly goal: string;
-  readonly witness: Witness | undefined;
+  readonly attestation: Attestation | undefined;
   readonly inbox: { said(): Iterable<SpokenEntry> };
 }
 
@@ -37,9 +37,9 @@ export function exportTranscript(
   source: TranscriptSource,
   options: { readonly now: number; readonly limit?: TranscriptLimit },
 ): TranscriptDocument {
-  const { witness, goal } = source;
-  if (witness === undefined) throw new TunnelError("tunnel-closed");
-  const { room, host, self, log } = witness;
+  const { attestation, goal } = source;
+  if (attestation === undefined) throw new TunnelError("tunnel-closed");
+  const { room, host, self, log } = attestation;
   const texts = new Map<number, Shown>();
   for (const entry of source.inbox.said()) texts.set(entry.seq, shownOf(entry));
   const from = options.limit === undefined ? 0 : firstOf(log.end.seq, texts, options.limit);
@@ -56,7 +56,7 @@ export function exportTranscript(
     entries: entries.map((evidence) => entryOf(evidence, texts.get(evidence.seq))),
     end: log.end,
   };
-  return { ...unsigned, signature: witness.attest(transcriptHash(primitives, unsigned)) };
+  return { ...unsigned, signature: attestation.attest(transcriptHash(primitives, unsigned)) };
 }
 
 /** The place after which the part begins that fits. */
@@ -82,7 +82,7 @@ function shownOf(entry: SpokenEntry): Shown {
   return text === entry.text ? { text } : { text, redacted: true };
 }
 
-function entryOf(evidence: Evidence, shown: Shown | undefined): TranscriptEntry {
+function entryOf(evidence: AuditEntry, shown: Shown | undefined): TranscriptEntry {
   if (evidence.kind === "event" || shown === undefined) return evidence;
   return { ...evidence, ...shown };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import { DENIED } from "../../../src/protocol/handshake/handshake.ts";
 import { LINK } from "../../../src/protocol/base/limits.ts";
-import { HANGUP } from "../../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../../src/protocol/room/participant.ts";
 import { endOf, flipBit, guestDid, texts, World, type Guest, type Tamper } from "../../support/wire.ts";
 
 const honest: Tamper = (message) => [message];
@@ -112,7 +112,7 @@ describe("member", () => {
     const old = guest.connection;
     world.loseGuestSide(guest);
     world.advance(5_000);
-    expect(world.did("hangup")).toContainEqual({ type: "hangup", connection: old, code: HANGUP.replaced });
+    expect(world.did("close")).toContainEqual({ type: "close", connection: old, code: CLOSE_CODE.replaced });
     expectHealthy(world, guest);
   });
 

@@ -303,7 +303,7 @@ describe("handshake", () => {
     stranger.send(good);
     stranger.send(good);
     expect(world.sentTo(stranger.connection)).toHaveLength(after);
-    expect(world.did("hangup").filter((one) => one.connection === stranger.connection)).toHaveLength(1);
+    expect(world.did("close").filter((one) => one.connection === stranger.connection)).toHaveLength(1);
     expect(world.room.pendingInvites(world.now)[0]?.claimed).toBe(false);
   });
 
@@ -332,8 +332,8 @@ describe("handshake", () => {
       const [challenge = new Uint8Array(0)] = world.sentTo(stranger.connection);
       stranger.send(cause(challenge));
       expect(world.sentTo(stranger.connection).slice(1)).toEqual([DENIED]);
-      expect(world.did("hangup").at(-1)).toEqual({
-        type: "hangup",
+      expect(world.did("close").at(-1)).toEqual({
+        type: "close",
         connection: stranger.connection,
         code: 4001,
       });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PRE_AUTH } from "../../../src/protocol/base/limits.ts";
 import { DENIED } from "../../../src/protocol/handshake/handshake.ts";
-import { HANGUP } from "../../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../../src/protocol/room/participant.ts";
 import { guestDid, World } from "../../support/wire.ts";
 
 const WRONG = new Uint8Array(146).fill(2);
@@ -9,7 +9,7 @@ const WRONG = new Uint8Array(146).fill(2);
 /** Connections that the room hung up on with this code. */
 function hungUp(world: World, code: number): number[] {
   world.settle();
-  return world.did("hangup").flatMap((effect) => (effect.code === code ? [effect.connection] : []));
+  return world.did("close").flatMap((effect) => (effect.code === code ? [effect.connection] : []));
 }
 
 describe("door", () => {
@@ -28,9 +28,9 @@ describe("door", () => {
     const world = new World();
     const mine = Array.from({ length: 8 }, () => world.stranger("busy").connection);
     const other = world.stranger("other").connection;
-    expect(hungUp(world, HANGUP.late)).toEqual([]);
+    expect(hungUp(world, CLOSE_CODE.late)).toEqual([]);
     const ninth = world.stranger("busy").connection;
-    expect(hungUp(world, HANGUP.late)).toEqual([mine[0]]);
+    expect(hungUp(world, CLOSE_CODE.late)).toEqual([mine[0]]);
     expect(world.sentTo(ninth)).toHaveLength(1);
     expect(world.sentTo(other)).toHaveLength(1);
   });
@@ -39,9 +39,9 @@ describe("door", () => {
     const world = new World();
     const crowd = Array.from({ length: 8 }, () => world.stranger("crowd").connection);
     for (let index = 0; index < 24; index += 1) world.stranger(`single ${index}`);
-    expect(hungUp(world, HANGUP.late)).toEqual([]);
+    expect(hungUp(world, CLOSE_CODE.late)).toEqual([]);
     const late = world.stranger("late").connection;
-    expect(hungUp(world, HANGUP.late)).toEqual([crowd[0]]);
+    expect(hungUp(world, CLOSE_CODE.late)).toEqual([crowd[0]]);
     expect(world.sentTo(late)).toHaveLength(1);
   });
 
@@ -50,15 +50,15 @@ describe("door", () => {
     const guests = Array.from({ length: 32 }, (_, index) => {
       const guest = world.join(world.link(), `g${index}`);
       guest.source = `s${index}`;
-      // M4 never arrives, so each of them stays at the door with its proof.
+      // M4 never arrives, so each of them stays at the admission with its proof.
       guest.tamperToHost = (message, at) => (at === 0 ? [message] : []);
       return guest;
     });
     world.settle();
     const late = world.stranger("late").connection;
-    expect(hungUp(world, HANGUP.denied)).toEqual([late]);
+    expect(hungUp(world, CLOSE_CODE.denied)).toEqual([late]);
     expect(world.sentTo(late)).toEqual([]);
-    expect(hungUp(world, HANGUP.late)).toEqual([]);
+    expect(hungUp(world, CLOSE_CODE.late)).toEqual([]);
     expect(guests.every((guest) => guest.wire.toHost.length === 2)).toBe(true);
   });
 
@@ -72,7 +72,7 @@ describe("door", () => {
     expect(world.room.admits("another", world.now)).toBe(true);
     const refused = world.stranger("guesser").connection;
     expect(world.sentTo(refused)).toEqual([]);
-    expect(hungUp(world, HANGUP.denied)).toContain(refused);
+    expect(hungUp(world, CLOSE_CODE.denied)).toContain(refused);
     world.advance(5_999);
     expect(world.room.admits("guesser", world.now)).toBe(false);
     world.advance(1);
@@ -103,9 +103,9 @@ describe("door", () => {
     const half = guest.connection;
     expect(world.room.pendingInvites(world.now)).toMatchObject([{ claimed: true }]);
     world.advance(9_999);
-    expect(hungUp(world, HANGUP.late)).toEqual([]);
+    expect(hungUp(world, CLOSE_CODE.late)).toEqual([]);
     world.advance(1);
-    expect(hungUp(world, HANGUP.late)).toEqual([idle.connection, half]);
+    expect(hungUp(world, CLOSE_CODE.late)).toEqual([idle.connection, half]);
     expect(world.room.pendingInvites(world.now)).toMatchObject([{ claimed: false }]);
   });
 
@@ -113,7 +113,7 @@ describe("door", () => {
     const world = new World();
     const guest = world.pair();
     world.advance(60_000);
-    expect(guestDid(guest, "hangup")).toEqual([]);
+    expect(guestDid(guest, "close")).toEqual([]);
     expect(guest.member.link.name).toBe("connected");
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Budget } from "../../../src/protocol/host/rate-limiter.ts";
+import { RateLimiter } from "../../../src/protocol/host/rate-limiter.ts";
 import { RATE, RECORD } from "../../../src/protocol/base/limits.ts";
 import { FRAME } from "../../../src/protocol/record/record.ts";
 import { Impostor } from "../../support/impostor.ts";
@@ -10,34 +10,34 @@ const KIB = 1_024;
 
 describe("what a member may send", () => {
   it("[E1] a burst costs nothing, and every frame after it waits for its turn", () => {
-    const budget = new Budget(0);
-    for (let count = 0; count < RATE.framesBurst; count += 1) expect(budget.spend(1, 0, 0)).toBe(0);
-    expect(budget.spend(1, 0, 0)).toBe(2);
-    for (let count = 0; count < 499; count += 1) budget.spend(1, 0, 0);
-    expect(budget.spend(1, 0, 1_000)).toBe(2);
+    const rateLimiter = new RateLimiter(0);
+    for (let count = 0; count < RATE.framesBurst; count += 1) expect(rateLimiter.spend(1, 0, 0)).toBe(0);
+    expect(rateLimiter.spend(1, 0, 0)).toBe(2);
+    for (let count = 0; count < 499; count += 1) rateLimiter.spend(1, 0, 0);
+    expect(rateLimiter.spend(1, 0, 1_000)).toBe(2);
   });
 
   it("[E1] bytes count as well, whatever they are cut into", () => {
-    const budget = new Budget(0);
+    const rateLimiter = new RateLimiter(0);
     let waits = 0;
     for (let count = 0; count < RATE.bytesBurst / RECORD.maxFrameBytes; count += 1)
-      waits += budget.spend(1, RECORD.maxFrameBytes, 0);
+      waits += rateLimiter.spend(1, RECORD.maxFrameBytes, 0);
     expect(waits).toBe(0);
-    expect(budget.spend(1, 4 * KIB, 0)).toBe(1);
-    expect(budget.spend(1, RATE.bytesPerSecond, 1)).toBe(1_000);
+    expect(rateLimiter.spend(1, 4 * KIB, 0)).toBe(1);
+    expect(rateLimiter.spend(1, RATE.bytesPerSecond, 1)).toBe(1_000);
   });
 
   it("[E1] what is not used is kept up to the burst and no further", () => {
-    const budget = new Budget(0);
-    expect(budget.spend(1, 0, 3_600_000)).toBe(0);
-    for (let count = 1; count < RATE.framesBurst; count += 1) budget.spend(1, 0, 3_600_000);
-    expect(budget.spend(1, 0, 3_600_000)).toBeGreaterThan(0);
+    const rateLimiter = new RateLimiter(0);
+    expect(rateLimiter.spend(1, 0, 3_600_000)).toBe(0);
+    for (let count = 1; count < RATE.framesBurst; count += 1) rateLimiter.spend(1, 0, 3_600_000);
+    expect(rateLimiter.spend(1, 0, 3_600_000)).toBeGreaterThan(0);
   });
 
   it("a clock that goes back gives nothing and takes nothing", () => {
-    const budget = new Budget(10_000);
-    expect(budget.spend(1, 0, 0)).toBe(0);
-    expect(budget.spend(1, 0, 10_000)).toBe(0);
+    const rateLimiter = new RateLimiter(10_000);
+    expect(rateLimiter.spend(1, 0, 0)).toBe(0);
+    expect(rateLimiter.spend(1, 0, 10_000)).toBe(0);
   });
 
   it("[E1] a member that floods the host is not read from for a while; the others are, and a new connection earns it nothing", () => {

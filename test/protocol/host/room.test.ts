@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FRAME } from "../../../src/protocol/record/record.ts";
-import { HANGUP } from "../../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../../src/protocol/room/participant.ts";
 import type { Entry, SystemEntry } from "../../../src/protocol/room/log.ts";
 import { Impostor } from "../../support/impostor.ts";
 import { codeOf } from "../../support/thrown.ts";
@@ -288,9 +288,9 @@ describe("room and a member that breaks the rules", () => {
       misbehave(impostor, ben);
       world.settle();
       expect(alarms(world)).toEqual([code]);
-      expect(world.did("hangup").at(-1)).toMatchObject({
+      expect(world.did("close").at(-1)).toMatchObject({
         connection: impostor.connection,
-        code: HANGUP.violation,
+        code: CLOSE_CODE.violation,
       });
       world.room.say({ text: "still here" }, world.now);
       world.settle();

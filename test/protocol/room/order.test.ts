@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { concat, toHex, u32be, u64be, type Bytes } from "../../../src/protocol/base/bytes.ts";
-import type { Card } from "../../../src/protocol/room/work-context.ts";
+import type { WorkContext } from "../../../src/protocol/room/work-context.ts";
 import type { ChatEvent, MemberRecord, View } from "../../../src/protocol/room/frames.ts";
 import { memberIdFrom, roomIdFrom } from "../../../src/protocol/base/ids.ts";
-import { memberIdOf, RoomOrder, signedBytes, Signer } from "../../../src/protocol/room/order.ts";
+import { memberIdOf, RoomOrder, signedBytes, SigningChain } from "../../../src/protocol/room/order.ts";
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
 
@@ -19,8 +19,11 @@ const sha256 = (...parts: Bytes[]): Bytes =>
 const utf8 = (text: string): Bytes => primitives.encodeUtf8(text);
 const lp = (...fields: Bytes[]): Bytes => concat(...fields.flatMap((field) => [u32be(field.length), field]));
 
-function participant(name: string, card?: Card): { signer: Signer; record: MemberRecord } {
-  const signer = new Signer(primitives, primitives.generateSigningKeyPair(), room);
+function participant(
+  name: string,
+  workContext?: WorkContext,
+): { signer: SigningChain; record: MemberRecord } {
+  const signer = new SigningChain(primitives, primitives.generateSigningKeyPair(), room);
   return {
     signer,
     record: {
@@ -28,21 +31,21 @@ function participant(name: string, card?: Card): { signer: Signer; record: Membe
       name,
       key: signer.publicKey,
       box: primitives.random(32),
-      ...(card === undefined ? {} : { card }),
+      ...(workContext === undefined ? {} : { workContext }),
     },
   };
 }
 
 /** A host and a member, as the host's replica has them after the member joined. */
-function roomOfTwo(card?: Card) {
+function roomOfTwo(workContext?: WorkContext) {
   const host = participant("ana");
-  const ben = participant("ben", card);
+  const ben = participant("ben", workContext);
   const order = RoomOrder.genesis(primitives, room, host.record);
   order.appendSystem(1, 1000, { kind: "joined", member: ben.record });
   return { host, ben, order };
 }
 
-function said(from: Signer, view: View, text: string, extra: Partial<ChatEvent> = {}): ChatEvent {
+function said(from: SigningChain, view: View, text: string, extra: Partial<ChatEvent> = {}): ChatEvent {
   const { fields } = from.sign({ body: utf8(text), view });
   return { kind: "chat", from: from.id, ...fields, ...extra };
 }
@@ -85,7 +88,7 @@ describe("order and signatures", () => {
 
   it("[O4] [O5] chains every event from the room's beginning, by the formulas of the specification", () => {
     const { host, ben, order } = roomOfTwo({ client: { name: "codex", version: "1" } });
-    const card = lp(...["", "", "", "", "codex", "1"].map((text) => utf8(text)));
+    const workContext = lp(...["", "", "", "", "codex", "1"].map((text) => utf8(text)));
     const genesis = sha256(lp(utf8("tunnel-mcp/1 room-chain"), utf8(room), host.record.key));
     const members = [host.record, ben.record].toSorted((a, b) => (a.id < b.id ? -1 : 1));
     const fields = members.flatMap((one) => [
@@ -93,7 +96,7 @@ describe("order and signatures", () => {
       one.key,
       one.box,
       utf8(one.name),
-      one === ben.record ? card : utf8(""),
+      one === ben.record ? workContext : utf8(""),
     ]);
     const roster = sha256(lp(utf8("tunnel-mcp/1 roster"), ...fields));
     const event = sha256(
@@ -120,10 +123,10 @@ describe("order and signatures", () => {
       chain(ben, 1),
       chain(ben, 2),
       chain({ ...ben, name: "Ben" }, 1),
-      chain({ ...ben, card: { client: { name: "codex", version: "1" } } }, 1),
-      chain({ ...ben, card: { client: { name: "codex", version: "2" } } }, 1),
-      chain({ ...ben, card: { repository: { name: "shop", dirty: true } } }, 1),
-      chain({ ...ben, card: { repository: { name: "shop", dirty: false } } }, 1),
+      chain({ ...ben, workContext: { client: { name: "codex", version: "1" } } }, 1),
+      chain({ ...ben, workContext: { client: { name: "codex", version: "2" } } }, 1),
+      chain({ ...ben, workContext: { repository: { name: "shop", dirty: true } } }, 1),
+      chain({ ...ben, workContext: { repository: { name: "shop", dirty: false } } }, 1),
       chain(participant("ben").record, 1),
       chain(ben, 1, "left"),
       chain(ben, 1, "lost"),
@@ -160,7 +163,7 @@ describe("order and signatures", () => {
     const { ben, order } = roomOfTwo();
     const other = roomIdFrom(primitives.random(16));
     const keys = primitives.generateSigningKeyPair();
-    const here = new Signer(primitives, keys, other);
+    const here = new SigningChain(primitives, keys, other);
     order.appendSystem(2, 1, {
       kind: "joined",
       member: { id: here.id, name: "cid", key: keys.publicKey, box: keys.publicKey },

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import * as z from "zod/mini";
 import {
-  cardBytes,
-  cardSchema,
-  makeCard,
-  type Card,
+  workContextBytes,
+  workContextSchema,
+  makeWorkContext,
+  type WorkContext,
   type CardFacts,
 } from "../../../src/protocol/room/work-context.ts";
 import { FrameCodec } from "../../../src/protocol/room/frames.ts";
@@ -19,20 +19,20 @@ import { nodePrimitives, World } from "../../support/wire.ts";
 const HEAD = "a".repeat(40);
 const client = { name: "claude-code", version: "2.1.0" };
 const repository = { name: "shop", branch: "main", head: HEAD, dirty: false };
-const isCard = (value: unknown): boolean => z.safeParse(cardSchema, value).success;
+const isCard = (value: unknown): boolean => z.safeParse(workContextSchema, value).success;
 
-/** A card of exactly as many bytes as one may have, by name, branch and version. */
-function largest(): Card {
-  const at = (chars: number): Card => ({
+/** A work context of exactly as many bytes as one may have, by name, branch and version. */
+function largest(): WorkContext {
+  const at = (chars: number): WorkContext => ({
     repository: { name: "n".repeat(100), branch: "b".repeat(chars), head: HEAD, dirty: false },
     client: { name: "c", version: "v".repeat(60) },
   });
   const fits = Array.from({ length: 100 }, (_, index) => at(100 - index)).find(isCard);
-  if (fits === undefined) throw new Error("no card fits");
+  if (fits === undefined) throw new Error("no work context fits");
   return fits;
 }
 
-describe("a card", () => {
+describe("a work context", () => {
   it.each<[string, CardFacts, unknown]>([
     ["everything", { repository, client }, { repository, client }],
     ["a program alone", { client }, { client }],
@@ -76,14 +76,14 @@ describe("a card", () => {
     ["a program without a name", { repository, client: { name: "", version: "1" } }, { repository }],
     ["a commit that is none", { repository: { ...repository, head: "HEAD" }, client }, { client }],
     ["nothing that can be told", { client: { name: "\u200b", version: "1" } }, undefined],
-  ])("of %s is what may be told of it", (_what, facts, card) => {
-    expect(makeCard(facts)).toEqual(card);
+  ])("of %s is what may be told of it", (_what, facts, workContext) => {
+    expect(makeWorkContext(facts)).toEqual(workContext);
   });
 
   it("shortens what is long, to 100 characters, and leaves the branch out where all is too long", () => {
-    const card = makeCard({ client: { name: "🐙".repeat(150), version: "1" } });
-    expect(card?.client?.name).toBeUndefined();
-    const ascii = makeCard({
+    const workContext = makeWorkContext({ client: { name: "🐙".repeat(150), version: "1" } });
+    expect(workContext?.client?.name).toBeUndefined();
+    const ascii = makeWorkContext({
       client: { name: "x".repeat(150), version: `${"v".repeat(98)} ${"w".repeat(9)}` },
     });
     expect([ascii?.client?.name, ascii?.client?.version]).toEqual([
@@ -91,11 +91,11 @@ describe("a card", () => {
       `${"v".repeat(98)}…`,
     ]);
     const long = { name: "n".repeat(100), branch: "b".repeat(100), head: HEAD, dirty: true };
-    const made = makeCard({ repository: long, client: { name: "c".repeat(60), version: "1" } });
+    const made = makeWorkContext({ repository: long, client: { name: "c".repeat(60), version: "1" } });
     expect(made?.repository).toEqual({ name: long.name, head: HEAD, dirty: true });
     for (const length of [1, 50, 99, 100, 101, 200])
       for (const letter of ["x", "é", "你", "🐙", '"', "\\"]) {
-        const any = makeCard({ repository: { ...long, name: letter.repeat(length) }, client });
+        const any = makeWorkContext({ repository: { ...long, name: letter.repeat(length) }, client });
         expect(any === undefined || utf8Length(JSON.stringify(any)) <= CARD.maxBytes).toBe(true);
         expect(any === undefined || isCard(any)).toBe(true);
       }
@@ -115,12 +115,12 @@ describe("a card", () => {
     ["385 bytes", { repository: { name: "é".repeat(100), branch: "é".repeat(60), head: HEAD, dirty: true } }],
     ["null inside", { client: null }],
     ["a list", []],
-  ])("[F2] [T1] with %s is none", (_what, card) => {
-    expect(isCard(card)).toBe(false);
+  ])("[F2] [T1] with %s is none", (_what, workContext) => {
+    expect(isCard(workContext)).toBe(false);
   });
 
-  it("[O5] [K1] has another part in the roster's hash for every difference, and none without a card", () => {
-    const cards: (Card | undefined)[] = [
+  it("[O5] [K1] has another part in the roster's hash for every difference, and none without one", () => {
+    const workContexts: (WorkContext | undefined)[] = [
       undefined,
       {},
       { client },
@@ -132,35 +132,37 @@ describe("a card", () => {
       { repository: { name: "shop", branch: "main", dirty: false } },
       { repository, client },
     ];
-    const hashed = cards.map((card) => Buffer.from(cardBytes(nodePrimitives, card)).toString("hex"));
-    expect(new Set(hashed).size).toBe(cards.length);
+    const hashed = workContexts.map((workContext) =>
+      Buffer.from(workContextBytes(nodePrimitives, workContext)).toString("hex"),
+    );
+    expect(new Set(hashed).size).toBe(workContexts.length);
     expect(hashed[0]).toBe("");
   });
 });
 
-describe("a card on its way", () => {
+describe("a work context on its way", () => {
   const codec = new FrameCodec(nodePrimitives);
   const bytes = new Uint8Array(32).fill(255);
   /** 64 code points in 256 bytes, and 64 that JSON doubles. */
   const names = ["𝕬".repeat(64), '"'.repeat(64), "\\".repeat(64)];
 
   it("[A1] [H11] the largest fits beside the longest name into the first record of a member", () => {
-    const card = largest();
-    expect(utf8Length(JSON.stringify(card))).toBe(CARD.maxBytes);
+    const workContext = largest();
+    expect(utf8Length(JSON.stringify(workContext))).toBe(CARD.maxBytes);
     for (const name of names) {
       const payload = codec.encodeConfirm({
         share: bytes,
         name,
         key: bytes,
         box: bytes,
-        card,
+        workContext,
         received: 2 ** 53 - 1,
       });
       const layer = new RecordLayer(nodePrimitives, { send: bytes.slice(), receive: bytes.slice() }, 0);
       const [record, ...rest] = layer.seal({ type: FRAME.confirm, payload }, 0);
       expect(rest).toEqual([]);
       expect(record?.length).toBeLessThanOrEqual(PRE_AUTH.maxFrameBytes);
-      expect(codec.decodeConfirm(payload)).toMatchObject({ name, card });
+      expect(codec.decodeConfirm(payload)).toMatchObject({ name, workContext });
     }
   });
 
@@ -171,7 +173,7 @@ describe("a card on its way", () => {
       name,
       key: bytes,
       box: bytes,
-      card: largest(),
+      workContext: largest(),
     }));
     const [first] = members;
     if (first === undefined) throw new Error("nobody is there");
@@ -196,7 +198,7 @@ describe("a card on its way", () => {
   it("[H6] [F2] one that is malformed is denied at the door, and burns no invite", () => {
     const world = new World();
     const link = world.link();
-    const enter = (card: unknown): number => {
+    const enter = (workContext: unknown): number => {
       const half = guestHalf(link);
       const { connection, send } = world.stranger("somebody");
       const [challenge = bytes] = world.sentTo(connection);
@@ -208,37 +210,40 @@ describe("a card on its way", () => {
       const { publicKey: box } = nodePrimitives.generateDhKeyPair();
       const whole = codec.encodeConfirm({ share: half.share, name: "eve", key, box, received: 0 });
       const json = nodePrimitives.encodeUtf8(
-        `${Buffer.from(whole.subarray(2)).toString("utf8").slice(0, -1)},"card":${JSON.stringify(card)}}`,
+        `${Buffer.from(whole.subarray(2)).toString("utf8").slice(0, -1)},"workContext":${JSON.stringify(workContext)}}`,
       );
       const payload = Uint8Array.of(json.length >> 8, json.length & 255, ...json);
       for (const message of records.seal({ type: FRAME.confirm, payload }, world.now)) send(message);
       return world.sentTo(connection).at(-1)?.[0] ?? 0;
     };
-    for (const card of [
+    for (const workContext of [
       { client, path: "/home" },
       { client: { name: "a\u202eb", version: "1" } },
       null,
       "x",
       { repository: {} },
     ])
-      expect(enter(card)).toBe(4);
+      expect(enter(workContext)).toBe(4);
     expect(world.hostEntries).toEqual([]);
     expect(world.room.pendingInvites(world.now)).toHaveLength(1);
-    // The same with a card that is one.
+    // The same with a work context that is one.
     expect(enter({ client })).toBe(0x10);
-    expect(world.hostEntries).toMatchObject([{ event: "joined", name: "eve", card: { client } }]);
+    expect(world.hostEntries).toMatchObject([{ event: "joined", name: "eve", workContext: { client } }]);
     expect(codeOf(() => codec.decodeConfirm(bytes))).toBe("protocol-violation");
   });
 
   it("[O5] is shown to all as its member told it, the host's own among them", () => {
-    const card: Card = { client };
-    const world = new World({ card });
+    const workContext: WorkContext = { client };
+    const world = new World({ workContext });
     const guest = world.pair();
-    const shown = guest.member.presence(world.now).map((one) => [one.name, one.card]);
+    const shown = guest.member.presence(world.now).map((one) => [one.name, one.workContext]);
     expect(shown).toEqual([
-      ["ana", card],
+      ["ana", workContext],
       ["ben", undefined],
     ]);
-    expect(guest.member.membership?.order.members.map((one) => one.card)).toEqual([card, undefined]);
+    expect(guest.member.membership?.order.members.map((one) => one.workContext)).toEqual([
+      workContext,
+      undefined,
+    ]);
   });
 });
