@@ -19,11 +19,8 @@ const CAPABILITY_BYTES = 4;
 
 // --- the bytes of each message ---
 
-export const encodeChallenge = (room: Bytes, nonce: Bytes): Bytes =>
-  concat(Uint8Array.of(KIND.challenge, VERSION), room, nonce);
-
 /** @throws {Refused} as H12 says. */
-export function checkChallenge(m1: Bytes, room: Bytes): void {
+function checkChallenge(m1: Bytes, room: Bytes): void {
   const isOne = m1.length === 2 + ROOM_BYTES + NONCE_BYTES && m1[0] === KIND.challenge;
   demand(isOne, "not-a-tunnel", "no CHALLENGE");
   demand(m1[1] === VERSION, "version-unsupported", "another version");
@@ -87,11 +84,11 @@ export interface GuestInput {
 
 export interface Answered {
   m2: Bytes;
-  /** Reads M3. @throws {Refused} `denied`, `host-not-authentic` (H7) */
+  /** Reads M3. @throws {Refused} `denied`, `host-not-authentic` (H7), `version-unsupported` (H9) */
   finish: (m3: Bytes) => Split;
 }
 
-/** @throws {Refused} as H12 says, and `host-not-authentic` for a host key of low order (K5). */
+/** M1 to M2. @throws {Refused} as H12 says, and `host-not-authentic` for a host key of low order (K5). */
 export function answer(guest: GuestInput, m1: Bytes): Answered {
   checkChallenge(m1, guest.room);
   const { credential, claim, share, ephemeral, hostKey: responder } = guest;
@@ -105,7 +102,7 @@ export function answer(guest: GuestInput, m1: Bytes): Answered {
     const { payload, split } = refusing("host-not-authentic", () => noise.read(noise2));
     const isRight = payload.length === 1 + CAPABILITY_BYTES && payload[0] === VERSION;
     demand(isRight, "version-unsupported", "an ACCEPT of another version");
-    return split; // H9: capabilities are ignored
+    return split; // the capabilities are ignored (H9)
   };
   return { m2: encodeAuth({ id, tag: tagOf(mac, m1, id, noise1), noise: noise1 }), finish };
 }
@@ -124,7 +121,7 @@ export interface Accepted {
   split: Split;
 }
 
-/** @throws {Refused} `denied`, whatever the cause (H6). */
+/** M2 to M3. @throws {Refused} `denied`, whatever the cause (H6). */
 export function accept(host: HostInput, m1: Bytes, m2: Bytes): Accepted {
   const { id, tag, noise } = decodeAuth(m2);
   const { credential, ephemeral } = host;
