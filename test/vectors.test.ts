@@ -1,5 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { safetyCode } from "../src/protocol/handshake/safety-code.ts";
+import { nodePrimitives } from "../src/runtime/primitives.ts";
+import { safetyCode as independentCode } from "./independent/safety.ts";
 import {
   EXPECTATIONS,
   makeVectors,
@@ -46,6 +49,17 @@ describe("vectors", () => {
     expect(failing.length / all.length).toBeGreaterThan(0.75);
     expect(new Set(all.map((one) => one.expect))).toEqual(new Set(EXPECTATIONS));
     expect(new Set(all.map((one) => `${one.file} ${one.name}`)).size).toBe(all.length);
+  });
+
+  it("[N1] safety codes are those of the independent decoder, whatever they show", () => {
+    const shown = new Set<string>();
+    for (let seed = 0; seed < 200; seed += 1) {
+      const [hash, share] = [new Uint8Array(32).fill(seed), new Uint8Array(32).fill(255 - seed)];
+      const code = safetyCode(nodePrimitives, hash, share);
+      expect(code).toBe(independentCode(hash, share));
+      for (const sign of code.split(" ").slice(0, 7)) shown.add(sign);
+    }
+    expect(shown.size).toBe(64);
   });
 
   it("refuse an expectation that nobody knows", () => {

@@ -1,7 +1,22 @@
 import * as z from "zod";
-import { concat, equalBytes, toBase64url, toHex, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import {
+  ascii,
+  concat,
+  equalBytes,
+  toBase64url,
+  toHex,
+  u32be,
+  u64be,
+  type Bytes,
+} from "../../src/protocol/base/bytes.ts";
+import { digestsOf } from "../../src/protocol/room/sealed-message.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
-import { FrameCodec, type ChatEvent, type RoomEvent } from "../../src/protocol/room/frames.ts";
+import {
+  FrameCodec,
+  type ChatEvent,
+  type MemberRecord,
+  type RoomEvent,
+} from "../../src/protocol/room/frames.ts";
 import {
   acceptAuth,
   commitment,
@@ -11,7 +26,12 @@ import {
   writeChallenge,
 } from "../../src/protocol/handshake/handshake.ts";
 import { parseRoomId, roomIdFrom } from "../../src/protocol/base/ids.ts";
-import { inviteCredential, resumeCredential, resumeSecret } from "../../src/protocol/handshake/keys.ts";
+import {
+  controlKey,
+  inviteCredential,
+  resumeCredential,
+  resumeSecret,
+} from "../../src/protocol/handshake/keys.ts";
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
 import { RoomOrder, SigningChain } from "../../src/protocol/room/order.ts";
 import type { Primitives } from "../../src/protocol/base/primitives.ts";
@@ -210,24 +230,35 @@ function runFrame({ decoder, payload }: z.infer<typeof frameScenario>): Expectat
   });
 }
 
-function runOrder(scenario: z.infer<typeof orderScenario>): Expectation {
-  const codec = new FrameCodec(nodePrimitives);
+type OrderScenario = z.infer<typeof orderScenario>;
+
+/** A replica of the scenario's room at place 0. */
+function replicaFor(scenario: Pick<OrderScenario, "room" | "host">): RoomOrder {
   const room = parseRoomId(scenario.room);
   if (room === undefined) throw new Error("the scenario has no room");
   const [key, box] = [unhex(scenario.host.key), unhex(scenario.host.box)];
   const id = new SigningChain(nodePrimitives, { publicKey: key, sign: (message) => message }, room).id;
-  const order = RoomOrder.genesis(nodePrimitives, room, { id, name: scenario.host.name, key, box });
-  const outcome = refusedAs("order", () => {
-    for (const bytes of scenario.frames) {
-      const { frame, body } = codec.decodeHostFrame(unhex(bytes));
-      if (frame.t !== "event") throw new Error("a replica of everything has no messages of its own");
-      const { seq, ts, event } = frame;
-      if (event.kind === "chat") order.appendChat(seq, ts, event, order.verify(event, body));
-      else if (event.kind === "withheld") {
-        order.appendChat(seq, ts, event, order.verifyWithheld(event));
-      } else order.appendSystem(seq, ts, event);
-    }
-  });
+  return RoomOrder.genesis(nodePrimitives, room, { id, name: scenario.host.name, key, box });
+}
+
+/** Gives the replica every frame. @throws {TunnelError} order-broken, host-equivocation, protocol-violation */
+function replay(order: RoomOrder, frames: readonly string[]): RoomOrder {
+  const codec = new FrameCodec(nodePrimitives);
+  for (const bytes of frames) {
+    const { frame, body } = codec.decodeHostFrame(unhex(bytes));
+    if (frame.t !== "event") throw new Error("a replica of everything has no messages of its own");
+    const { seq, ts, event } = frame;
+    if (event.kind === "chat") order.appendChat(seq, ts, event, order.verify(event, body));
+    else if (event.kind === "withheld") {
+      order.appendChat(seq, ts, event, order.verifyWithheld(event));
+    } else order.appendSystem(seq, ts, event);
+  }
+  return order;
+}
+
+function runOrder(scenario: OrderScenario): Expectation {
+  const order = replicaFor(scenario);
+  const outcome = refusedAs("order", () => void replay(order, scenario.frames));
   const isAsStated = scenario.chain === undefined || toHex(order.view.chain) === scenario.chain;
   if (outcome === "ok" && !isAsStated) throw new Error("the chain is another than stated");
   return outcome;
@@ -287,6 +318,8 @@ function makeLinks(): VectorFile {
     "padded base64url": `${good}=`,
     "a fourth part": `${good}.AA`,
     "an empty key": good.replace(/\.[^.]+(\.[^.]+)$/, ".$1"),
+    "white space inside the brackets": `< ${good} >`,
+    "brackets the wrong way round": `>${good}<`,
   };
   return {
     layer: "link",
@@ -450,6 +483,14 @@ function makeRecords(): VectorFile {
       ...fourth.seal(note(1), 0),
       ...fourth.seal({ type: FRAME.close, payload: concat(u64be(count), Uint8Array.of(1)) }, 0),
     ].map(toHex);
+  /** A first record of a form that no record layer would seal. */
+  const raw = (type: number, length: number, rest: string): string[] => {
+    const padded = new Uint8Array(256 - 17);
+    padded.set(concat(Uint8Array.of(type), u32be(length), ascii(rest)));
+    const nonce = concat(ascii("tmc1"), new Uint8Array(20));
+    const sealed = nodePrimitives.secretboxSeal(controlKey(nodePrimitives, secret), nonce, padded);
+    return [`10${toHex(sealed)}`];
+  };
   const frames = (...values: number[]) =>
     values.map((value) => ({ type: 0x14, payload: toHex(Uint8Array.of(value)) }));
   const key = toHex(secret);
@@ -467,6 +508,9 @@ function makeRecords(): VectorFile {
     "a record of the old epoch after its end": [epochs[0] ?? "", epochs[1] ?? "", two],
     "an end that names one record more": crafted(2),
     "an end whose predecessor is missing": closed.slice(1),
+    "padding that is not zero": raw(FRAME.note, 1, "12"),
+    "a length beyond the record": raw(FRAME.note, 256, "1"),
+    "a new epoch that says something": raw(FRAME.rekey, 1, "1"),
   };
   return {
     layer: "record",
@@ -604,16 +648,28 @@ function makeOrders(): VectorFile {
     else order.appendSystem(seq, ts, one);
     return event(seq, one, text);
   };
-  const joined = (signer: SigningChain, name: string): RoomEvent => ({
+  const joined = (
+    signer: SigningChain,
+    name: string,
+    workContext?: MemberRecord["workContext"],
+  ): RoomEvent => ({
     kind: "joined",
-    member: { id: signer.id, name, key: signer.publicKey, box },
+    member: {
+      id: signer.id,
+      name,
+      key: signer.publicKey,
+      box,
+      ...(workContext === undefined ? {} : { workContext }),
+    },
   });
   const said = (signer: SigningChain, text: string, view = order.view): ChatEvent => ({
     kind: "chat",
     from: signer.id,
     ...signer.sign({ body: bodyOf(text), view }).fields,
   });
+  const viewAt0 = order.view;
   const j1 = take(1, joined(ben, "ben"));
+  const viewAt1 = order.view;
   const j2 = take(2, joined(cid, "cid"));
   const viewAt2 = order.view;
   const first = said(ben, "one");
@@ -627,13 +683,38 @@ function makeOrders(): VectorFile {
   const elsewhere = { seq: viewAt2.seq, chain: new Uint8Array(32) };
   const forged = said(host, "forged", elsewhere);
   const common = { room, host: { name: "ana", key: toHex(host.publicKey), box: toHex(box) } };
+  /** A first message of cid with this view, as if there were no other. */
+  const cidAt = (view: typeof order.view): string => {
+    if (keys[2] === undefined) throw new Error("no signer");
+    return event(3, said(new SigningChain(nodePrimitives, keys[2], room), "three", view), "three");
+  };
+  /** A first message of ben to cid, as everybody else gets it. */
+  const withheld = (): string => {
+    if (keys[1] === undefined) throw new Error("no signer");
+    const seal = { key: box, commitment: box, wraps: [new Uint8Array(48)] };
+    const sealed = bodyOf("sealed");
+    const message = { body: sealed, view: viewAt2, to: [cid.id], seal };
+    const { seal: _, ...fields } = new SigningChain(nodePrimitives, keys[1], room).sign(message).fields;
+    const digests = digestsOf(nodePrimitives, seal, sealed);
+    return event(3, { kind: "withheld", from: ben.id, ...fields, to: [cid.id], digests });
+  };
+  // By its text this id is the first of the room, by its bytes the last.
+  let dee = host;
+  while (!/^[0-9]/.test(dee.id))
+    dee = new SigningChain(nodePrimitives, primitives.generateSigningKeyPair(), room);
+  const repository = { name: "shop", branch: "main", head: "ab".repeat(20), dirty: true };
+  const whole = (name: string, frames: string[]) => {
+    const chain = toHex(replay(replicaFor(common), frames).view.chain);
+    return { name, expect: "ok" as const, ...common, frames, chain };
+  };
   const bad: [string, Expectation, string[]][] = [
-    ["a sender nobody knows", "order", [c3]],
+    ["a sender nobody knows", "order", [event(1, joined(cid, "cid")), event(2, first, "one")]],
     ["another sender than who signed", "order", [j1, j2, event(3, { ...first, from: cid.id }, "one")]],
     ["another text than was signed", "order", [j1, j2, event(3, first, "won")]],
     ["another count than was signed", "order", [j1, j2, event(3, { ...first, n: 2 }, "one")]],
     ["a first message withheld", "order", [j1, j2, event(3, second, "two")]],
     ["a message repeated", "order", [j1, j2, c3, event(4, first, "one")]],
+    ["a view from before its sender came", "order", [j1, j2, cidAt(viewAt0)]],
     ["a number skipped", "order", [j1, j2, event(4, first, "one")]],
     ["a number repeated", "order", [j1, event(1, joined(cid, "cid"))]],
     ["a member twice", "order", [j1, event(2, joined(ben, "ben"))]],
@@ -659,6 +740,15 @@ function makeOrders(): VectorFile {
     layer: "order",
     scenarios: [
       { name: "a whole room", expect: "ok", ...common, frames: [j1, j2, c3, c4, c5, left], chain },
+      whole("a message said before its sender had seen itself come", [j1, j2, cidAt(viewAt1)]),
+      whole("a message to others", [j1, j2, withheld()]),
+      whole("members with work contexts, and an id with a digit in front", [
+        event(1, joined(ben, "ben", { repository, client: { name: "an agent", version: "1.2" } })),
+        event(2, joined(cid, "cid", { repository: { name: "shop", dirty: false } })),
+        event(3, joined(dee, "dée", {})),
+        event(4, { kind: "idle-warning", endsInMs: 300_000 }),
+        event(5, { kind: "ended", cause: "idle" }),
+      ]),
       ...bad.map(([name, expect, frames]) => ({ name, expect, ...common, frames })),
     ],
   };

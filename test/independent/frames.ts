@@ -1,0 +1,185 @@
+/** Section 7 of docs/PROTOCOL.md: the frames of the room. */
+import { base64url, concat, readU16, readUtf8, u16, utf8, type Bytes } from "./bytes.ts";
+import {
+  boolean,
+  bytes,
+  idText,
+  integer,
+  list,
+  object,
+  objectWith,
+  oneOf,
+  text,
+  variant,
+  where,
+  type Read,
+  type Reader,
+} from "./forms.ts";
+import { isOrigin } from "./link.ts";
+import { demand, Refused } from "./refusal.ts";
+import { isLabel, isMessageText } from "./text.ts";
+
+const MAX_MEMBERS = 64;
+const MAX_ADDRESSES = 4;
+const MAX_TS = 8.64e15;
+const MAX_TEXT_BYTES = 65_536;
+/** What a seal adds to a text (F4). */
+const SEAL_BYTES = 16;
+const MAX_CARD_BYTES = 384;
+
+// --- the forms of the table ---
+
+const name = text((value) => isLabel(value, 64));
+const goal = text((value) => isLabel(value, 500));
+const label = text((value) => isLabel(value, 100));
+const head = text((value) => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(value));
+const id = idText(8);
+const hash = bytes(32);
+const key = bytes(32);
+const place = integer(1);
+const ts = integer(0, MAX_TS);
+const count = integer();
+const addresses = list(text(isOrigin), 0, MAX_ADDRESSES);
+
+const repository = objectWith({ name: label, dirty: boolean }, { branch: label, head });
+const workContext = where(
+  objectWith({}, { repository, client: object({ name: label, version: label }) }),
+  (value) => utf8(JSON.stringify(value)).length <= MAX_CARD_BYTES,
+);
+const member = objectWith({ id, name, key, box: key }, { workContext });
+const view = object({ seq: count, chain: hash });
+
+const signedMust = { n: place, prev: hash, view, sig: bytes(64) };
+const signedMay = {
+  what: oneOf("file"),
+  intent: oneOf("request", "inform", "ack"),
+  replyTo: place,
+};
+const recipients = where(list(id, 1, MAX_MEMBERS), (ids) => new Set(ids).size === ids.length); // O10
+const seal = object({ key, commitment: hash, wraps: list(bytes(48), 1, MAX_MEMBERS) });
+const addressed = { to: recipients, seal };
+interface Addressed {
+  to?: string[];
+  seal?: Read<typeof seal>;
+}
+/** `to` and `seal` come together, with a wrap for each id. */
+const isSealedToAll = (value: Addressed): boolean => value.to?.length === value.seal?.wraps.length;
+
+const say = where(
+  objectWith({ t: oneOf("say"), ...signedMust }, { ...signedMay, ...addressed }),
+  isSealedToAll,
+);
+const chat = where(
+  objectWith({ kind: oneOf("chat"), from: id, ...signedMust }, { ...signedMay, ...addressed }),
+  isSealedToAll,
+);
+const withheld = objectWith(
+  {
+    kind: oneOf("withheld"),
+    from: id,
+    ...signedMust,
+    to: recipients,
+    digests: object({ seal: hash, body: hash }),
+  },
+  signedMay,
+);
+const event = variant("kind", {
+  chat,
+  withheld,
+  joined: object({ kind: oneOf("joined"), member }),
+  left: object({ kind: oneOf("left"), id, cause: oneOf("left", "lost", "removed", "fell-behind") }),
+  "idle-warning": object({ kind: oneOf("idle-warning"), endsInMs: count }),
+  ended: object({ kind: oneOf("ended"), cause: oneOf("closed", "idle", "host-stopped") }),
+});
+
+const hostHeader = variant("t", {
+  event: object({ t: oneOf("event"), seq: place, ts, event }),
+  own: object({ t: oneOf("own"), seq: place, ts, n: place }),
+});
+const memberHeader = variant("t", { say, leave: object({ t: oneOf("leave") }) });
+const hostNote = objectWith(
+  {
+    members: list(object({ id, connected: boolean, heardAgoMs: count, read: count }), 0, MAX_MEMBERS),
+  },
+  { addresses },
+);
+const memberNote = object({ read: count, active: boolean });
+const confirm = objectWith({ share: hash, name, key, box: key, received: count }, { workContext });
+const welcome = object({
+  goal,
+  self: id,
+  name,
+  host: id,
+  members: list(member, 0, MAX_MEMBERS),
+  received: count,
+  view,
+  idleMs: count,
+  history: boolean,
+  addresses,
+});
+
+export type Member = Read<typeof member>;
+export type RoomEvent = Read<typeof event>;
+export type Chat = Read<typeof chat>;
+export type Withheld = Read<typeof withheld>;
+
+// --- the bytes of a frame, and what may stand in its body ---
+
+export interface RoomFrame<Header> {
+  header: Header;
+  body: Bytes;
+}
+
+/** `u16` length ‖ header ‖ body (F1). Bytes in the header are written as texts. */
+export function encodeFrame({ header, body }: RoomFrame<unknown>): Bytes {
+  const json = utf8(
+    JSON.stringify(header, (_, value: unknown) => (value instanceof Uint8Array ? base64url(value) : value)),
+  );
+  return concat(u16(json.length), json, body);
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw new Refused("protocol-violation", "no JSON");
+  }
+}
+
+type Content = "none" | "text" | "sealed";
+
+function checkBody(body: Bytes, content: Content): void {
+  const isRight: Record<Content, () => boolean> = {
+    none: () => body.length === 0, // F3
+    text: () => body.length <= MAX_TEXT_BYTES && isMessageText(readUtf8(body) ?? ""), // F4
+    sealed: () => body.length <= MAX_TEXT_BYTES + SEAL_BYTES,
+  };
+  demand(isRight[content](), "protocol-violation", "a body that does not belong there");
+}
+
+const contentOf = (message: Addressed): Content => (message.seal === undefined ? "text" : "sealed");
+
+/** @throws {Refused} `protocol-violation` (F1 to F4), from the decoder that this makes. */
+const decoder =
+  <Header>(form: Reader<Header>, content: (header: Header) => Content = () => "none") =>
+  (frame: Bytes): RoomFrame<Header> => {
+    const end = frame.length < 2 ? Infinity : 2 + readU16(frame, 0);
+    demand(end <= frame.length, "protocol-violation", "a header beyond the frame");
+    const json = readUtf8(frame.subarray(2, end));
+    demand(json !== undefined, "protocol-violation", "no UTF-8");
+    const header = form(parseJson(json));
+    const body = frame.subarray(end);
+    checkBody(body, content(header));
+    return { header, body };
+  };
+
+export const decodeHostFrame = decoder(hostHeader, (header) =>
+  header.t === "event" && header.event.kind === "chat" ? contentOf(header.event) : "none",
+);
+export const decodeMemberFrame = decoder(memberHeader, (header) =>
+  header.t === "say" ? contentOf(header) : "none",
+);
+export const decodeHostNote = decoder(hostNote);
+export const decodeMemberNote = decoder(memberNote);
+export const decodeConfirm = decoder(confirm);
+export const decodeWelcome = decoder(welcome);

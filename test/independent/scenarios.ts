@@ -1,0 +1,219 @@
+/** Scenarios of the vectors in test/vectors, one layer each, and what the independent decoder makes of them. */
+import { expect } from "vitest";
+import * as z from "zod";
+import { fromHex, hex, isEqual, readUtf8, type Bytes } from "./bytes.ts";
+import { accept, answer, commitmentTo } from "./door.ts";
+import {
+  decodeConfirm,
+  decodeHostFrame,
+  decodeHostNote,
+  decodeMemberFrame,
+  decodeMemberNote,
+  decodeWelcome,
+  encodeFrame,
+  type RoomFrame,
+} from "./frames.ts";
+import { inviteCredential, resumeCredential, resumeSecret } from "./keys.ts";
+import { isOrigin, parseLink } from "./link.ts";
+import { Replica } from "./order.ts";
+import { RecordReceiver, RecordSender, TYPE, type Frame } from "./records.ts";
+import { demand, Refused } from "./refusal.ts";
+import { safetyCode } from "./safety.ts";
+
+// --- their form ---
+
+export const bytes = z
+  .string()
+  .regex(/^(?:[0-9a-f]{2})*$/)
+  .transform(fromHex);
+
+const link = z.strictObject({ link: z.string() });
+const record = z.strictObject({
+  secret: bytes,
+  records: z.array(bytes),
+  frames: z.array(z.strictObject({ type: z.int(), payload: z.string() })).optional(),
+});
+const frame = z.strictObject({
+  decoder: z.enum(["host", "member", "host-note", "member-note", "confirm", "welcome"]),
+  payload: bytes,
+});
+const order = z.strictObject({
+  room: z.string(),
+  host: z.strictObject({ name: z.string(), key: bytes, box: bytes }),
+  frames: z.array(bytes),
+  chain: z.string().optional(),
+});
+export const handshake = z.strictObject({
+  inviteKey: bytes,
+  hostStaticPrivate: bytes,
+  hostKey: bytes,
+  room: bytes,
+  guestRandom: bytes,
+  claim: bytes,
+  hostRandom: bytes,
+  m1: bytes,
+  m2: bytes,
+  m3: bytes,
+  m4: bytes,
+  m5: bytes,
+});
+
+// --- one scenario of each layer; whatever must not be is thrown as Refused ---
+
+function runLink(scenario: z.infer<typeof link>): void {
+  const { origin } = parseLink(scenario.link);
+  expect(isOrigin(origin)).toBe(true);
+}
+
+const DECODERS: Record<z.infer<typeof frame>["decoder"], (payload: Bytes) => RoomFrame<unknown>> = {
+  host: decodeHostFrame,
+  member: decodeMemberFrame,
+  "host-note": decodeHostNote,
+  "member-note": decodeMemberNote,
+  confirm: decodeConfirm,
+  welcome: decodeWelcome,
+};
+
+function runFrame({ decoder, payload }: z.infer<typeof frame>): void {
+  expect(hex(encodeFrame(DECODERS[decoder](payload)))).toBe(hex(payload));
+}
+
+function runRecords({ secret, records, frames }: z.infer<typeof record>): void {
+  const receiver = new RecordReceiver(secret);
+  const sender = new RecordSender(secret);
+  const came: Frame[] = [];
+  const sent = records.map((message) => {
+    const one = receiver.open(message);
+    if (one === undefined) return sender.rekey();
+    came.push(one);
+    return one.type === TYPE.close ? sender.close(one.payload.at(-1) ?? 0) : sender.seal(one);
+  });
+  expect(sent.map(hex)).toEqual(records.map(hex));
+  if (frames !== undefined)
+    expect(came.map(({ type, payload }) => ({ type, payload: hex(payload) }))).toEqual(frames);
+}
+
+function runOrder({ room, host, frames, chain }: z.infer<typeof order>): void {
+  const replica = new Replica(room, host);
+  for (const payload of frames) {
+    const decoded = decodeHostFrame(payload);
+    const { header, body } = decoded;
+    expect(hex(encodeFrame(decoded))).toBe(hex(payload));
+    if (header.t !== "event") throw new Error("a replica of everything has no messages of its own");
+    replica.append(header.seq, header.ts, header.event, body);
+  }
+  if (chain !== undefined) expect(hex(replica.view.chain)).toBe(chain);
+}
+
+/** What both ends of a pairing make of it, in hexadecimal or as text. */
+type Trace = Record<string, string>;
+
+/** A pairing from both ends, step by step; whatever a step makes goes into `trace`. */
+export function* pairing(scenario: z.infer<typeof handshake>, trace: Trace = {}): Generator<string> {
+  const { m1, m2, m3, m4, m5, room, hostKey, claim } = scenario;
+  const credential = inviteCredential(scenario.inviteKey);
+  const [share, ephemeral] = [scenario.guestRandom.subarray(0, 32), scenario.guestRandom.subarray(32)];
+
+  yield "challenge";
+  const guest = answer({ room, hostKey, credential, claim, share, ephemeral }, m1);
+
+  yield "auth";
+  const keys = { credential, static: scenario.hostStaticPrivate, ephemeral: scenario.hostRandom };
+  const host = accept(keys, m1, m2);
+
+  yield "accept";
+  const split = guest.finish(m3);
+  const secret = resumeSecret(split.exporter);
+
+  yield "confirm";
+  const confirm = firstFrame(host.split.initiatorToResponder, m4, TYPE.confirm);
+  const isCommitted = isEqual(commitmentTo(decodeConfirm(confirm).header.share), host.commitment);
+  demand(isCommitted, "protocol-violation", "a share that was not committed to"); // H10
+
+  yield "welcome";
+  const welcome = firstFrame(split.responderToInitiator, m5, TYPE.welcome);
+  decodeWelcome(welcome);
+
+  Object.assign(trace, {
+    m2: hex(guest.m2),
+    m3: hex(host.m3),
+    claim: hex(host.claim),
+    guestToHost: hex(split.initiatorToResponder),
+    hostToGuest: hex(split.responderToInitiator),
+    exporter: hex(split.exporter),
+    handshakeHash: hex(split.hash),
+    resumeSecret: hex(secret),
+    resumeId: hex(resumeCredential(secret).id),
+    safetyCode: safetyCode(split.hash, share),
+    confirm: readUtf8(confirm.subarray(2)) ?? "",
+    welcome: readUtf8(welcome.subarray(2)) ?? "",
+  });
+}
+
+/** The frame that must be the first of its direction (H11). */
+function firstFrame(traffic: Bytes, message: Bytes, type: number): Bytes {
+  const frame = new RecordReceiver(traffic).open(message);
+  demand(frame?.type === type, "protocol-violation", "another frame than the handshake has here");
+  return frame.payload;
+}
+
+/** What the document has each layer refuse with. */
+const CODES: Readonly<Record<string, readonly string[]>> = {
+  link: ["link-malformed", "link-version"],
+  challenge: ["not-a-tunnel", "version-unsupported", "protocol-violation", "host-not-authentic"],
+  auth: ["denied"],
+  accept: ["denied", "host-not-authentic"],
+  confirm: ["integrity-failed", "protocol-violation"],
+  welcome: ["integrity-failed", "protocol-violation"],
+  record: ["integrity-failed"],
+  frame: ["protocol-violation"],
+  order: ["order-broken"],
+  equivocation: ["host-equivocation"],
+};
+
+// --- what became of it ---
+
+/** Goes through named steps; the name of the one that refuses, and its code. */
+export function refusal(steps: Iterable<string>): { at: string; code: string } | undefined {
+  let at = "";
+  try {
+    for (const step of steps) at = step;
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { at, code: error.code };
+  }
+}
+
+/** The layer that refuses, or `ok`. An order that shows an equivocation has a name of its own. */
+function outcome(steps: Iterable<string>): string {
+  const refused = refusal(steps);
+  if (refused === undefined) return "ok";
+  const at = refused.code === "host-equivocation" ? "equivocation" : refused.at;
+  expect(CODES[at], `${at} refuses with one of its codes`).toContain(refused.code);
+  return at;
+}
+
+/** Runs a scenario as it stands in a file; says what became of it. */
+type Run = (scenario: unknown) => string;
+
+const inOneStep = <Schema extends z.ZodType>(
+  layer: string,
+  schema: Schema,
+  run: (scenario: z.infer<Schema>) => void,
+): Run => {
+  function* steps(scenario: unknown): Generator<string> {
+    const parsed = schema.parse(scenario);
+    yield layer;
+    run(parsed);
+  }
+  return (scenario) => outcome(steps(scenario));
+};
+
+export const LAYERS: ReadonlyMap<string, Run> = new Map([
+  ["link", inOneStep("link", link, runLink)],
+  ["handshake", (scenario) => outcome(pairing(handshake.parse(scenario)))],
+  ["record", inOneStep("record", record, runRecords)],
+  ["frame", inOneStep("frame", frame, runFrame)],
+  ["order", inOneStep("order", order, runOrder)],
+]);
