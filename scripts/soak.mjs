@@ -35,7 +35,7 @@ process.once("SIGTERM", () => stop.abort());
 process.setSourceMapsEnabled(true);
 try {
   await build({
-    entryPoints: [path.join(root, "test/support/simulation-soak.ts")],
+    entryPoints: [path.join(root, "test/simulation/soak.ts")],
     bundle: true,
     platform: "node",
     format: "cjs",

@@ -22,7 +22,7 @@ import { Endpoint } from "../../src/control/endpoint.ts";
 import { answerSchema, type Answer } from "../../src/control/messages.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
-import { seeded } from "../support/hostile-input.ts";
+import { seeded } from "../hostile-peers/support/input.ts";
 import { until } from "../support/processes.ts";
 
 const { platform, pid } = process;

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Fence } from "../../src/mcp/fence.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
-import { oddText, seeded } from "../support/hostile-input.ts";
+import { oddText, seeded } from "../hostile-peers/support/input.ts";
 
 const MARKER = "0123456789ab";
 

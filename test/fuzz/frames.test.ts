@@ -4,7 +4,15 @@ import { concat, toBase64url, type Bytes } from "../../src/protocol/base/bytes.t
 import { FrameCodec } from "../../src/protocol/room/frames.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { anyBytes, mutated, oddJson, oddText, refusal, seeded, spoiled } from "../support/hostile-input.ts";
+import {
+  anyBytes,
+  mutated,
+  oddJson,
+  oddText,
+  refusal,
+  seeded,
+  spoiled,
+} from "../hostile-peers/support/input.ts";
 
 const codec = new FrameCodec(nodePrimitives);
 const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);

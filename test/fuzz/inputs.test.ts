@@ -9,7 +9,7 @@ import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.
 import { uniqueName } from "../../src/protocol/host/member-sessions.ts";
 import { checkGoal, checkName, checkText, isGoal, isName, isText } from "../../src/protocol/base/text.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { mutated, oddText, refusal, seeded } from "../support/hostile-input.ts";
+import { mutated, oddText, refusal, seeded } from "../hostile-peers/support/input.ts";
 import { World } from "../support/wire.ts";
 
 const utf8 = (text: string): Uint8Array => nodePrimitives.encodeUtf8(text);

@@ -2,8 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
-import { HostileHost, Victim } from "../support/hostile-host.ts";
-import { anyBytes, mutated, oddJson, seeded, spoiled, wireSized } from "../support/hostile-input.ts";
+import { HostileHost, Victim } from "../hostile-peers/support/host.ts";
+import { anyBytes, mutated, oddJson, seeded, spoiled, wireSized } from "../hostile-peers/support/input.ts";
 import { Impostor } from "../support/impostor.ts";
 import { endOf, guestDid, nodePrimitives, texts, World } from "../support/wire.ts";
 

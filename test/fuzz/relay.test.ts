@@ -7,7 +7,7 @@ import { Room } from "../../src/protocol/host/room.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { startRelay, type Relay } from "../../src/transport/relay-server.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
-import { anyBytes, mutated, oddText, seeded } from "../support/hostile-input.ts";
+import { anyBytes, mutated, oddText, seeded } from "../hostile-peers/support/input.ts";
 
 const clock = new FakeClock();
 const options = { goal: "goal", hostName: "ana", history: false, idleMs: 30 * 60_000, inviteMs: 10 * 60_000 };

@@ -14,7 +14,7 @@ import { LINK, RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
 import { NoiseInitiator, NoiseResponder } from "../../src/protocol/handshake/noise.ts";
 import { FRAME, MAX_PAYLOAD_BYTES, RecordLayer } from "../../src/protocol/record/record.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { anyBytes, mutated, refusal, seeded, wireSized } from "../support/hostile-input.ts";
+import { anyBytes, mutated, refusal, seeded, wireSized } from "../hostile-peers/support/input.ts";
 import { seededPrimitives } from "../support/random.ts";
 
 const chosen = seededPrimitives("sealed");

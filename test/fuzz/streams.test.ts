@@ -4,8 +4,8 @@ import { concat, toBase64url, u32be, u64be, type Bytes } from "../../src/protoco
 import { RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
 import { BULK_OVERHEAD_BYTES, FRAME } from "../../src/protocol/record/record.ts";
 import { decodeStreamFrame, STOP_REASONS } from "../../src/protocol/link/streams.ts";
-import { HostileHost } from "../support/hostile-host.ts";
-import { anyBytes, oddJson, refusal, seeded, spoiled } from "../support/hostile-input.ts";
+import { HostileHost } from "../hostile-peers/support/host.ts";
+import { anyBytes, oddJson, refusal, seeded, spoiled } from "../hostile-peers/support/input.ts";
 import { hostStreams, noise, recordsBehind, Rogue, streamsOf } from "../support/streaming.ts";
 import { guestDid, nodePrimitives, texts, World } from "../support/wire.ts";
 

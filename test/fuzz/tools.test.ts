@@ -8,7 +8,7 @@ import { TOOLS } from "../../src/mcp/tools/index.ts";
 import { ERRORS } from "../../src/errors/tunnel-error.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
-import { oddText, seeded } from "../support/hostile-input.ts";
+import { oddText, seeded } from "../hostile-peers/support/input.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
 
 const answer = z.object({

@@ -9,11 +9,11 @@ import type { Primitives } from "../../src/protocol/base/primitives.ts";
 import type { RoomEffect, RoomInput, RoomOptions } from "../../src/protocol/host/room-io.ts";
 import { Room } from "../../src/protocol/host/room.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { fallInto, honest, type Guest, type Way } from "./simulation-crossing.ts";
-import { Wire } from "./simulation-wire.ts";
+import { fallInto, honest, type Guest, type Way } from "../simulation/crossing.ts";
+import { Wire } from "../simulation/wire.ts";
 
-export type { Guest, Tamper } from "./simulation-crossing.ts";
-export { endOf, flipBit, guestDid, texts } from "./simulation-crossing.ts";
+export type { Guest, Tamper } from "../simulation/crossing.ts";
+export { endOf, flipBit, guestDid, texts } from "../simulation/crossing.ts";
 
 /** What dialling an address leads to: the host, an error at once, the word that nobody is there, or silence. */
 export type OriginState = "up" | "dead" | "gone" | "hole";

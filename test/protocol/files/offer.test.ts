@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { toBase64url } from "../../../src/protocol/base/bytes.ts";
 import { FILE } from "../../../src/protocol/base/limits.ts";
 import { decodeOffer, encodeOffer, isFileName, type FileOffer } from "../../../src/protocol/files/offer.ts";
-import { oddJson, oddText, seeded, spoiled } from "../../support/hostile-input.ts";
+import { oddJson, oddText, seeded, spoiled } from "../../hostile-peers/support/input.ts";
 import { nodePrimitives, World } from "../../support/wire.ts";
 
 const whole: FileOffer = {

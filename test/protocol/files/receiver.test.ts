@@ -8,7 +8,7 @@ import { FILE, RECORD, RECORD_BUCKETS } from "../../../src/protocol/base/limits.
 import type { FileOffer } from "../../../src/protocol/files/offer.ts";
 import type { Primitives } from "../../../src/protocol/base/primitives.ts";
 import { BULK_OVERHEAD_BYTES } from "../../../src/protocol/record/record.ts";
-import { mutated, seeded } from "../../support/hostile-input.ts";
+import { mutated, seeded } from "../../hostile-peers/support/input.ts";
 import { chunksOf, contentOf, offerOf } from "../../support/streaming.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { nodePrimitives } from "../../support/wire.ts";

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CreditWindow } from "../../../src/protocol/link/credit.ts";
 import { FILE } from "../../../src/protocol/base/limits.ts";
-import { seeded } from "../../support/hostile-input.ts";
+import { seeded } from "../../hostile-peers/support/input.ts";
 
 const LARGEST = 131_072;
 const ALL = FILE.windowTotalBytes;

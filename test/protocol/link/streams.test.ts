@@ -13,7 +13,7 @@ import {
   Streams,
   type StreamFrame,
 } from "../../../src/protocol/link/streams.ts";
-import { seeded } from "../../support/hostile-input.ts";
+import { seeded } from "../../hostile-peers/support/input.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { nodePrimitives } from "../../support/wire.ts";
 

@@ -12,7 +12,7 @@ import {
   RecordLayer,
   type Bulk,
 } from "../../../src/protocol/record/record.ts";
-import { seeded } from "../../support/hostile-input.ts";
+import { seeded } from "../../hostile-peers/support/input.ts";
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { flipBit, nodePrimitives } from "../../support/wire.ts";
