@@ -102,6 +102,29 @@ describe("the documentation", () => {
     expect(named.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
   });
 
+  it("names only settings that are on the page of settings", () => {
+    const settings =
+      read("docs/SETTINGS.md")
+        .match(/^\| `TUNNEL_\w+`/gm)
+        ?.map((row) => row.slice(3, -1)) ?? [];
+    expect(settings.length).toBeGreaterThan(10);
+    for (const name of ["README.md", ...docPages, ...skills]) {
+      const named = read(name).match(/\bTUNNEL_[A-Z_]+/g) ?? [];
+      expect(
+        named.filter((setting) => !settings.includes(setting)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  it("helps with error codes that exist", () => {
+    const symptoms = read("docs/TROUBLESHOOTING.md").match(/^\*\*`[^*]*/gm) ?? [];
+    const codes = symptoms.flatMap((symptom) => symptom.match(/(?<=`)[a-z]+(?:-[a-z]+)+(?=`)/g) ?? []);
+    expect(codes.length).toBeGreaterThan(10);
+    const listed = read("docs/ERRORS.md");
+    expect(codes.filter((code) => !listed.includes(`| \`${code}\` `))).toEqual([]);
+  });
+
   it("names both commands that try it, and the one that sets it up", () => {
     const commands = commandsIn("README.md");
     expect(commands).toContain("npm ci && npm run demo");
