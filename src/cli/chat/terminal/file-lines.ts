@@ -44,6 +44,7 @@ const UNKNOWN = {
   malformed: "it is no patch that git takes",
   "too-large": "it is too large to be tried",
   "git-failed": "git could not be asked",
+  "git-missing": "git is not installed here",
 } as const;
 /** Names of a patch that are shown. */
 const MAX_NAMES = 10;
