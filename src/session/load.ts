@@ -1,5 +1,6 @@
 import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { restoreEngineDefaults } from "../runtime/engine-defaults.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { createCloudflaredProvider } from "../tunnel/cloudflared/cloudflared.ts";
 import { createDirectProvider } from "../tunnel/direct.ts";
@@ -20,6 +21,7 @@ export function loadSessions(options: {
   const { config, clock, env, cwd, home } = options;
   const { bind, publicUrl, cloudflaredPath: explicitPath, doh, skipReachabilityCheck } = config;
   const environment = binaryEnvironment(env);
+  restoreEngineDefaults();
   return new Sessions({
     config,
     primitives,
