@@ -25,7 +25,7 @@ const SOURCES = `
   export { INSTRUCTIONS } from "./src/mcp/instructions.ts";
   export { Fence } from "./src/mcp/fence.ts";
   export { REGISTRATION } from "./src/mcp/registration.ts";
-  export { ERRORS } from "./src/errors/tunnel-error.ts";
+  export { AREAS } from "./src/errors/table.ts";
   export { wakeView } from "./src/mcp/wake-view.ts";
   export { serverCommand } from "./src/mcp/registration.ts";
   export { CLIENTS } from "./src/cli/setup/clients.ts";
@@ -181,19 +181,23 @@ function toolTable({ TOOLS }) {
 
 // --- errors ---
 
-function errorsPage({ ERRORS }) {
-  const rows = Object.entries(ERRORS).map(([code, { message, next, retryable }]) => [
-    `\`${code}\``,
-    cell(message),
-    cell(next),
-    retryable ? "yes" : "no",
-  ]);
+function errorsPage({ AREAS }) {
+  const rowsOf = (area) =>
+    Object.entries(area).map(([code, { message, next, nextForPerson, retryable }]) => [
+      `\`${code}\``,
+      cell(message),
+      cell(next),
+      cell(nextForPerson ?? "the same"),
+      retryable ? "yes" : "no",
+    ]);
+  const head = ["Code", "What happened", "Next step for an agent", "Next step for a person", "Retry"];
   return [
     "# Errors",
     GENERATED,
-    "Every failure that a tool or a command can show. Codes are stable. _Retryable_ means that the same call may " +
-      "succeed later without anything being changed. What is shown never contains a key, a link or a peer's words.",
-    table(["Code", "What happened", "Next step", "Retryable"], rows),
+    "Every failure that a tool or a command can show. Codes are stable. _Retry_ tells whether the same call may " +
+      "succeed later without anything being changed. Tools show the next step for an agent, commands that for a " +
+      "person. No error contains a key, a link or a peer's words.",
+    ...Object.entries(AREAS).flatMap(([title, area]) => [`## ${title}`, table(head, rowsOf(area))]),
   ].join("\n\n");
 }
 
