@@ -10,7 +10,7 @@ export const LOCAL_ENDPOINT = {
     retryable: true,
   },
   "server-ambiguous": {
-    message: "several tunnels could be meant",
+    message: "it is unclear which tunnel is meant",
     next: "Run the command again with --tunnel and one of the listed tunnels.",
     retryable: false,
   },

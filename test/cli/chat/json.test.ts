@@ -50,8 +50,8 @@ describe("two programs", () => {
       ['{"say":"x","too":["ana"]}', /Unrecognized key: "too"/],
       ['{"say":"x","intent":"order"}', /: intent: /],
       ['{"say":"","ref":"r"}', /it is empty$/, "r"],
-      ['{"say":"x","to":["dora"],"ref":"r"}', /nobody of this name is in the tunnel: dora$/, "r"],
-      ['{"say":"x","replyTo":99,"ref":"r"}', /replyTo names a message that does not exist/, "r"],
+      ['{"say":"x","to":["dora"],"ref":"r"}', /nobody else in the tunnel has this name: dora$/, "r"],
+      ['{"say":"x","replyTo":99,"ref":"r"}', /replyTo names a message that is not in this tunnel/, "r"],
       ['{"invite":1,"ref":"r"}', /only the host of a tunnel can do this$/, "r"],
       ['{"close":false}', /: close: /],
     ];
