@@ -46,7 +46,7 @@ type Repeated = {
 type None<Nothing extends never> = Nothing;
 
 /** Every code. It does not compile where two areas have the same one, and the message names it. */
-export type ErrorCode = { [Title in keyof Areas]: CodeIn<Title> }[keyof Areas] | None<Repeated>;
+export type ErrorCode = Exclude<{ [Title in keyof Areas]: CodeIn<Title> }[keyof Areas], None<Repeated>>;
 
 /** Every failure that a person or an agent can be shown. */
 export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { parseJsonCommand } from "../../../src/cli/chat/json/input.ts";
 import { errorFields } from "../../../src/cli/chat/json/view.ts";
-import { errorText } from "../../../src/cli/chat/terminal/phrases.ts";
+import { errorText } from "../../../src/cli/chat/terminal/wording.ts";
 import { SLASH_COMMANDS } from "../../../src/cli/chat/slash.ts";
 import { ERRORS, TunnelError, type ErrorCode } from "../../../src/errors/tunnel-error.ts";
 import type { Clock } from "../../../src/runtime/clock.ts";
