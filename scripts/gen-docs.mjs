@@ -29,7 +29,7 @@ const SOURCES = `
   export { INSTRUCTIONS } from "./src/mcp/instructions.ts";
   export { Fence } from "./src/mcp/fence.ts";
   export { REGISTRATION } from "./src/mcp/registration.ts";
-  export { ERRORS } from "./src/errors/tunnel-error.ts";
+  export { AREAS } from "./src/errors/table.ts";
   export { wakeView } from "./src/mcp/wake-view.ts";
   export { serverCommand } from "./src/mcp/registration.ts";
   export { CLIENTS } from "./src/cli/setup/clients.ts";

@@ -62,6 +62,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/room",
     "protocol/files",
     "protocol/base",
+    "errors",
   ],
   "cli/demo": ["cli", "session", "runtime"],
   "cli/doctor": ["cli", "session", "tunnel/cloudflared", "net", "runtime"],
@@ -113,7 +114,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "session/git": ["session/paths", "errors"],
+  "session/git": ["session/paths", "errors", "errors/base"],
   "session/transcript": [
     "session/paths",
     "runtime",
@@ -162,8 +163,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "protocol/reliable": ["protocol/record", "protocol/base", "errors"],
   "protocol/record": ["protocol/handshake", "protocol/base", "errors"],
   "protocol/handshake": ["protocol/base", "errors"],
-  "protocol/base": ["errors"],
-  errors: [],
+  "protocol/base": ["errors", "errors/base"],
+  errors: ["errors/areas", "errors/base"],
+  "errors/areas": ["errors/base"],
+  "errors/base": [],
 };
 const ORDER = Object.keys(ARROWS);
 

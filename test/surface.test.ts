@@ -242,10 +242,6 @@ it("what a client must load stays small", async () => {
   expect(whole).toBeLessThanOrEqual(WHOLE_LIMIT_BYTES);
 });
 
-it("the error codes are these, each with what happened and a next step", () => {
+it("the error codes are these", () => {
   expect(Object.keys(ERRORS).toSorted()).toEqual(CODES);
-  for (const { message, next } of Object.values(ERRORS)) {
-    expect(message).toMatch(/^[^A-Z\s].*[^.]$|^Cloudflare/s);
-    expect(next).toMatch(/^[A-Z][\s\S]*\.$/);
-  }
 });

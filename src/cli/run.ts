@@ -37,7 +37,7 @@ export async function run(host: Host): Promise<ExitCode> {
     return await execute(parseCommand(host.args), host);
   } catch (thrown) {
     const error = asTunnelError(thrown);
-    host.err(`tunnel-mcp: ${error.message}\n  ${error.next}\n`);
+    host.err(`tunnel-mcp: ${error.message}\n  ${error.nextForPerson}\n`);
     if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
     return error.code === "config-invalid" ? 2 : 1;
   }

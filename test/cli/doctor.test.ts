@@ -149,6 +149,6 @@ test("the report on cloudflared is told in the doctor's words", () => {
   expect(cloudflaredFact({ origin: "explicit", verified: false, problem: missing })).toEqual({
     state: "unusable",
     text: missing.message,
-    fix: missing.next,
+    fix: missing.nextForPerson,
   });
 });

@@ -117,6 +117,6 @@ test("setup of a copy in the folder for temporary files is refused with a code's
     TMP: path.dirname(bundle),
   });
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-  expect(stderr).toContain("lies in a folder that is emptied now and then");
-  expect(stderr).toContain("Put a clone of tunnel-mcp into a folder that stays");
+  expect(stderr).toContain("is in a folder that is cleared from time to time");
+  expect(stderr).toContain("Clone tunnel-mcp into a permanent folder");
 });

@@ -13,7 +13,7 @@ import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
 import { safeLabel, safeText } from "./terminal/safe-text.ts";
 import { plainScreen, terminalScreen, type Screen, type TerminalOutput } from "./terminal/screen.ts";
-import { errorText } from "./wording.ts";
+import { errorText } from "./terminal/wording.ts";
 
 export interface OpenRequest {
   readonly kind: "open";
