@@ -10,7 +10,8 @@ const START = Date.parse("2026-11-21T10:00:00Z");
 const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
-export async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodePrimitives, wakeView }) {
+export async function exampleResults(sources) {
+  const { TOOLS, Fence, Sessions, LocalFiles, nodePrimitives, wakeView, defaultConfig, SETTINGS } = sources;
   const clock = standingClock();
   const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
   // Where the clock stands nothing else would end a wait for what never comes.
@@ -51,18 +52,8 @@ export async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodeP
   return withoutChance(results);
 
   function side(name) {
-    const config = {
-      transport: "cloudflared",
-      bind: "127.0.0.1",
-      port: 0,
-      name,
-      context: true,
-      idleMinutes: 30,
-      inviteMinutes: 10,
-      saveRoots: [],
-      shareRoots: [],
-      shareAllow: [],
-    };
+    // A spare tunnel would be opened at a moment of its own.
+    const config = { ...defaultConfig(SETTINGS), standby: false, name };
     const sessions = new Sessions({
       config,
       localFiles: new LocalFiles({ cwd: folder, home: "/nobody", env: {}, config, clock }),
@@ -89,6 +80,7 @@ export async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodeP
           client: { name: "claude-code", version: "2.1.329" },
           clock,
           fence,
+          settingProblems: [],
           wake: (tunnelId) =>
             wakeView(tunnelId, {
               bundle: "/path/to/tunnel-mcp/dist/tunnel-mcp.cjs",

@@ -67,6 +67,7 @@ class Bench {
       fence: new Fence(),
       sessions: async () => sessions,
       isUnattended: false,
+      settingProblems: [],
       wake: () => ({}),
     }).connect(far);
     await this.client.connect(near);

@@ -21,17 +21,17 @@ export const CONFIG: Config = {
   publicUrl: undefined,
   name: undefined,
   cloudflaredPath: undefined,
+  command: undefined,
+  commandUrl: undefined,
   doh: false,
   standby: true,
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: true,
   context: false,
-  unattended: false,
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],
-  channel: false,
 };
 
 export function sessionsOn(

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../../session/config.ts";
+import type { Config } from "../settings.ts";
 import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
 import { type Environment, withoutSettings } from "../env.ts";
 import { type Output, type Paint, paintFor } from "../output.ts";

@@ -1,4 +1,4 @@
-import type { Config } from "../../session/config.ts";
+import type { Config } from "../settings.ts";
 
 /** What one check found. Every problem comes with a fix. */
 export type Finding =
