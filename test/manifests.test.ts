@@ -157,7 +157,9 @@ describe("the manifests of a published package", () => {
       default: "30",
     });
     for (const { name, default: fallback, choices = [] } of environmentVariables) {
-      for (const value of [fallback, ...choices]) expect(() => readConfig({ [name]: value })).not.toThrow();
+      // One of the transports takes a command, so there is one.
+      for (const value of [fallback, ...choices])
+        expect(readConfig({ TUNNEL_COMMAND: "any", [name]: value }).problems).toEqual([]);
     }
   });
 

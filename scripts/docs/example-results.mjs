@@ -53,7 +53,7 @@ export async function exampleResults(sources) {
 
   function side(name) {
     // A spare tunnel would be opened at a moment of its own.
-    const config = { ...defaultConfig(SETTINGS), standby: false, name };
+    const config = { ...defaultConfig(SETTINGS), transport: "cloudflared", standby: false, name };
     const sessions = new Sessions({
       config,
       localFiles: new LocalFiles({ cwd: folder, home: "/nobody", env: {}, config, clock }),
