@@ -13,11 +13,14 @@ type Sources = Readonly<Record<string, unknown>>;
 
 /** The generators. They are plain JavaScript, so their types are told here. */
 interface Generators {
-  docSources(): Promise<Sources>;
-  docPages(sources: Sources, readPage: (name: string) => string): Promise<Record<string, string>>;
-  manifestSources(): Promise<Sources>;
-  manifestFiles(sources: Sources): Record<string, unknown>;
-  bundleManifest(sources: Sources): unknown;
+  readonly docSources: () => Promise<Sources>;
+  readonly docPages: (
+    sources: Sources,
+    readPage: (name: string) => string,
+  ) => Promise<Record<string, string>>;
+  readonly manifestSources: () => Promise<Sources>;
+  readonly manifestFiles: (sources: Sources) => Record<string, unknown>;
+  readonly bundleManifest: (sources: Sources) => unknown;
 }
 
 const modules: unknown[] = await Promise.all(
@@ -44,18 +47,19 @@ async function documents(settings: Table): Promise<ReadonlyMap<string, string>> 
   return new Map([["--help", help], ...Object.entries(pages), ...texts]);
 }
 
-/** The documents that are others because of a table. */
-async function changedBy(settings: Table): Promise<ReadonlyMap<string, string>> {
+/** The documents that are others because of a table; they must be `expected`. */
+async function changedBy(settings: Table, expected: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const after = await documents(settings);
   expect([...after.keys()]).toEqual([...unchanged.keys()]);
-  return new Map([...after].filter(([name, text]) => text !== unchanged.get(name)));
+  const changed = new Map([...after].filter(([name, text]) => text !== unchanged.get(name)));
+  expect([...changed.keys()].toSorted()).toEqual(expected);
+  return changed;
 }
 
 describe("every document follows the table", () => {
   it("in the default of a number, which the examples show, too", async () => {
     const changed = { ...SETTINGS, idleMinutes: { ...SETTINGS.idleMinutes, default: 47 } };
-    const follow = await changedBy(changed);
-    expect([...follow.keys()].toSorted()).toEqual([
+    const follow = await changedBy(changed, [
       "--help",
       "docs/SETTINGS.md",
       "docs/TOOLS.md",
@@ -71,8 +75,7 @@ describe("every document follows the table", () => {
   it("in the default of a choice, which an option of a command shows, too", async () => {
     const changed: Table = { ...SETTINGS, transport: { ...SETTINGS.transport, default: "direct" } };
     // The examples are of a tunnel through cloudflared whatever the default is.
-    const follow = await changedBy(changed);
-    expect([...follow.keys()].toSorted()).toEqual([
+    const follow = await changedBy(changed, [
       "--help",
       "docs/CLI.md",
       "docs/SETTINGS.md",
@@ -84,8 +87,7 @@ describe("every document follows the table", () => {
 
   it("in a name, which the client that hands on only what is named must know", async () => {
     const changed: Table = { ...SETTINGS, name: { ...SETTINGS.name, variable: "TUNNEL_OTHER_NAME" } };
-    const follow = await changedBy(changed);
-    expect([...follow.keys()].toSorted()).toEqual([
+    const follow = await changedBy(changed, [
       "--help",
       ".codex-plugin/plugin.json",
       "docs/SETTINGS.md",
