@@ -23,7 +23,10 @@ export function readConfig(env: Environment): { config: Config; problems: readon
     return [name, value?.is ?? setting.default];
   });
   const config = Object.fromEntries(values) as Config;
-  refused.push(...contradictions(config));
+  if (config.publicUrl !== undefined && config.transport !== "direct") {
+    const { publicUrl, transport } = SETTINGS;
+    refused.push(`${publicUrl.variable} must be unset, or used together with ${transport.variable}=direct`);
+  }
   if (refused.length > 0) {
     throw new TunnelError("config-invalid", { detail: [...refused, ...problems].join("; ") });
   }
@@ -39,22 +42,6 @@ function valueIn<T>(
   if (text === undefined || text === "") return { is: fallback };
   const value = kind.parse(text);
   return value === undefined ? undefined : { is: value };
-}
-
-/** Settings of which each is good, but not beside the others. */
-function contradictions({ publicUrl, command, ...config }: Config): string[] {
-  // Any name, since which transports there are is for the registry of providers to say.
-  const transport: string = config.transport;
-  const { publicUrl: address, command: program } = SETTINGS;
-  const name = SETTINGS.transport.variable;
-  return [
-    ...(publicUrl !== undefined && transport !== "direct"
-      ? [`${address.variable} must be unset, or used together with ${name}=direct`]
-      : []),
-    ...(command === undefined && transport === "exec"
-      ? [`${program.variable} must be set where ${name}=exec: ${program.kind.accepted}`]
-      : []),
-  ];
 }
 
 /** Where `install-skill` puts the skill when no `--dir` is given. */
