@@ -36,6 +36,7 @@ const SOURCES = `
   export { readConfig } from "./src/cli/env.ts";
   export { LocalFiles } from "./src/session/files/local-files.ts";
   export { Sessions } from "./src/session/sessions.ts";
+  export { PROVIDERS } from "./src/tunnel/registry/registry.ts";
   export { nodePrimitives } from "./src/runtime/primitives.ts";
 `;
 
@@ -260,7 +261,7 @@ const START = Date.parse("2026-11-21T10:00:00Z");
 const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
-async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodePrimitives, wakeView }) {
+async function exampleResults({ TOOLS, Fence, Sessions, PROVIDERS, LocalFiles, nodePrimitives, wakeView }) {
   const clock = standingClock();
   const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
   // Where the clock stands nothing else would end a wait for what never comes.
@@ -319,7 +320,7 @@ async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodePrimitiv
       primitives: nodePrimitives,
       clock,
       lookup: () => undefined,
-      providers: { cloudflared: async ({ port }) => pretendedTunnel(port) },
+      providers: (name) => ({ ...PROVIDERS[name], open: async ({ port }) => pretendedTunnel(port) }),
     });
     const fence = new Fence("7c1f0a9be254");
     const signal = new AbortController().signal;
@@ -372,7 +373,6 @@ async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodePrimitiv
 
 function pretendedTunnel(port) {
   return {
-    provider: "cloudflared",
     url: `ws://127.0.0.1:${port}`,
     description: "cloudflared, verified copy",
     health: () => ({ state: "up" }),

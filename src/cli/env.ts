@@ -7,6 +7,7 @@ import { ROOM } from "../protocol/base/limits.ts";
 import { isName } from "../protocol/base/text.ts";
 import type { Config } from "../session/config.ts";
 import { publicOrigin } from "../tunnel/direct.ts";
+import { PROVIDER_NAMES, type ProviderName } from "../tunnel/registry/registry.ts";
 
 /** The environment as it was handed to the process. This file is the only one that knows its variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,7 +22,9 @@ interface Variable<T> {
 }
 
 const MINUTE_MS = 60_000;
-const TRANSPORTS = { cloudflared: "cloudflared", direct: "direct" } as const;
+const TRANSPORTS: Readonly<Record<string, ProviderName>> = Object.fromEntries(
+  PROVIDER_NAMES.map((name) => [name, name]),
+);
 const ON_OFF = { on: true, off: false } as const;
 const YES_NO = { "1": true, true: true, "0": false, false: false } as const;
 
@@ -41,6 +44,16 @@ const VARIABLES = {
   TUNNEL_CLOUDFLARED: optional("the absolute path of a cloudflared program", (text) =>
     path.isAbsolute(text) ? text : undefined,
   ),
+  TUNNEL_COMMAND: {
+    form: "a JSON array of a program and its arguments",
+    parse: parseCommand,
+    fallback: undefined,
+  } satisfies Variable<readonly string[] | undefined>,
+  TUNNEL_COMMAND_URL: {
+    form: "a regular expression",
+    parse: parsePattern,
+    fallback: undefined,
+  } satisfies Variable<RegExp | undefined>,
   TUNNEL_DOH: oneOf<boolean>(ON_OFF, true),
   TUNNEL_STANDBY: oneOf<boolean>(ON_OFF, true),
   TUNNEL_CONTEXT: oneOf<boolean>(ON_OFF, true),
@@ -75,6 +88,8 @@ export function readConfig(env: Environment): Config {
     publicUrl: read("TUNNEL_PUBLIC_URL", VARIABLES.TUNNEL_PUBLIC_URL),
     name: read("TUNNEL_NAME", VARIABLES.TUNNEL_NAME),
     cloudflaredPath: read("TUNNEL_CLOUDFLARED", VARIABLES.TUNNEL_CLOUDFLARED),
+    command: read("TUNNEL_COMMAND", VARIABLES.TUNNEL_COMMAND),
+    commandUrl: read("TUNNEL_COMMAND_URL", VARIABLES.TUNNEL_COMMAND_URL),
     doh: read("TUNNEL_DOH", VARIABLES.TUNNEL_DOH),
     standby: read("TUNNEL_STANDBY", VARIABLES.TUNNEL_STANDBY),
     idleMinutes: read("TUNNEL_IDLE_MINUTES", VARIABLES.TUNNEL_IDLE_MINUTES),
@@ -161,6 +176,25 @@ function isFolder(entry: string): boolean {
     return statSync(entry, { throwIfNoEntry: false })?.isDirectory() === true;
   } catch {
     return false;
+  }
+}
+
+function parseCommand(text: string): readonly string[] | undefined {
+  try {
+    const words: unknown = JSON.parse(text);
+    if (!Array.isArray(words) || words.length === 0) return undefined;
+    const command = words.filter((word): word is string => typeof word === "string" && !word.includes("\0"));
+    return command.length === words.length ? command : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function parsePattern(text: string): RegExp | undefined {
+  try {
+    return new RegExp(text);
+  } catch {
+    return undefined;
   }
 }
 

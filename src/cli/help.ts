@@ -52,9 +52,11 @@ Register it with Claude Code alone, by hand:
 
 Environment, all optional:
 
-  TUNNEL_TRANSPORT                cloudflared (default), or direct
+  TUNNEL_TRANSPORT                cloudflared (default), direct or exec
   TUNNEL_NAME                     how the other side sees you
   TUNNEL_CLOUDFLARED              path of your own cloudflared; unset: a verified copy
+  TUNNEL_COMMAND                  program that opens the tunnel, with exec; {port} is replaced
+  TUNNEL_COMMAND_URL              finds the address in what it prints; unset: first https URL
   TUNNEL_BIND                     address to listen on (default: 127.0.0.1)
   TUNNEL_PORT                     port to listen on (default: 0, any free one)
   TUNNEL_PUBLIC_URL               address in front of that port; only with direct

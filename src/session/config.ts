@@ -1,6 +1,8 @@
+import type { ProviderName } from "../tunnel/registry/registry.ts";
+
 /** Everything a user can set, already parsed: `src/cli/env.ts` is the only place that reads the environment. */
 export interface Config {
-  readonly transport: "cloudflared" | "direct";
+  readonly transport: ProviderName;
   /** IP address to listen on. Loopback unless the user says otherwise. */
   readonly bind: string;
   /** TCP port to listen on; 0 takes any free one. */
@@ -11,6 +13,10 @@ export interface Config {
   readonly name: string | undefined;
   /** Path of a cloudflared program to use instead of the verified copy. */
   readonly cloudflaredPath: string | undefined;
+  /** The program of the exec transport and its arguments. */
+  readonly command: readonly string[] | undefined;
+  /** Finds the public URL in what that program prints. */
+  readonly commandUrl: RegExp | undefined;
   /** Whether names may be resolved by DNS-over-HTTPS. */
   readonly doh: boolean;
   /** Whether a spare Quick Tunnel is kept once somebody has joined. */

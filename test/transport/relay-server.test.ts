@@ -22,7 +22,7 @@ let url: string;
 let sockets: (WebSocket | Socket)[];
 let guests: MemberSocket[];
 
-async function start(isBehindEdge = false): Promise<void> {
+async function start(sourceHeader?: string): Promise<void> {
   const options = {
     goal: "goal",
     hostName: "ana",
@@ -32,7 +32,7 @@ async function start(isBehindEdge = false): Promise<void> {
   };
   room = new Room(nodePrimitives, options, clock.now());
   const onNotice = (notice: RoomNotice): void => void notices.push(notice);
-  relay = await startRelay({ room, clock, bind: "127.0.0.1", port: 0, isBehindEdge, onNotice });
+  relay = await startRelay({ room, clock, bind: "127.0.0.1", port: 0, sourceHeader, onNotice });
   url = `ws://127.0.0.1:${relay.port}/t/${room.id}`;
 }
 
@@ -220,7 +220,7 @@ describe("before membership", () => {
 });
 
 it("three hundred strangers of as many sources hold sockets; those who are paired notice nothing", async () => {
-  await start(true);
+  await start("cf-connecting-ip");
   const { guest, heard } = await pairedGuest();
   const crowd = Array.from({ length: 300 }, (_, at) =>
     visit({ headers: { "cf-connecting-ip": `198.51.100.${at}` } }),
@@ -237,7 +237,7 @@ it("three hundred strangers of as many sources hold sockets; those who are paire
 });
 
 it("the reported source counts only behind the edge", async () => {
-  await start(false);
+  await start();
   const first = await visitor({ headers: { "cf-connecting-ip": "198.51.100.1" } });
   for (let at = 0; at < PRE_AUTH.maxSocketsPerSource; at += 1)
     await visitor({ headers: { "cf-connecting-ip": `198.51.100.${at + 2}` } });
