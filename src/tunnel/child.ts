@@ -69,10 +69,12 @@ export function startChild(options: ChildOptions): Child {
   process.once("exit", killAtExit);
 
   let exit: Exit | undefined;
+  let cancelLastWords = (): void => undefined;
   const exited = new Promise<Exit>((resolve) => {
     const settle = (how: Exit): void => {
       if (exit !== undefined) return;
       exit = how;
+      cancelLastWords();
       process.removeListener("exit", killAtExit);
       for (const { reader } of outputs) reader?.end();
       resolve(how);
@@ -83,7 +85,7 @@ export function startChild(options: ChildOptions): Child {
       // What a wrapper has started does not outlive it.
       if (withDescendants) end("SIGKILL");
       // Nor may it hold stop() up by keeping the pipes open.
-      clock.after(LAST_WORDS_MS, () => outputs.forEach(({ stream }) => stream?.destroy()));
+      cancelLastWords = clock.after(LAST_WORDS_MS, () => outputs.forEach(({ stream }) => stream?.destroy()));
     });
     child.once("error", (failure) => {
       if (child.pid === undefined) settle({ failure });

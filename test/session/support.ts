@@ -7,7 +7,7 @@ import { LocalFiles } from "../../src/session/files/local-files.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { createDirectOpener } from "../../src/tunnel/direct.ts";
-import type { TunnelOpener } from "../../src/tunnel/provider.ts";
+import type { Provider, TunnelOpener } from "../../src/tunnel/provider.ts";
 import { type ProviderName, PROVIDERS } from "../../src/tunnel/registry/registry.ts";
 
 /** Ids are only ever compared here. */
@@ -40,7 +40,7 @@ export const CONFIG: Config = {
 export function sessionsOn(
   clock: Clock,
   config: Partial<Config> = {},
-  openers: Partial<Record<ProviderName, TunnelOpener>> = {},
+  openers: Partial<Record<ProviderName, TunnelOpener | Provider>> = {},
   local: { cwd?: string } = {},
 ): Sessions {
   const direct = createDirectOpener({ bind: "127.0.0.1" });
@@ -52,7 +52,10 @@ export function sessionsOn(
     primitives: nodePrimitives,
     clock,
     lookup: createLookup({ doh: false }),
-    providers: (name) => ({ ...PROVIDERS[name], open: openers[name] ?? direct }),
+    providers(name) {
+      const given = openers[name] ?? direct;
+      return typeof given === "function" ? { ...PROVIDERS[name], open: given } : given;
+    },
   });
 }
 

@@ -301,3 +301,25 @@ describe("stopping", () => {
     expect(idle.socket.destroyed || idle.socket.readableEnded).toBe(true);
   });
 });
+
+describe("the proof of a relay", () => {
+  const fetched = async (path: string, method = "GET"): Promise<[number, string]> => {
+    const response = await fetch(`http://127.0.0.1:${relay.port}${path}`, { method });
+    return [response.status, await response.text()];
+  };
+
+  it("[L4] is given on one path that nobody can guess, and everything else is answered the same", async () => {
+    await start();
+    const { path, answer } = relay.proof;
+    expect(path).toMatch(/^\/[0-9a-f]{64}$/);
+    expect(answer).toMatch(/^[0-9a-f]{64}$/);
+    expect(await fetched(path)).toEqual([404, answer]);
+    for (const other of ["/", `${path}x`, `${path}?x`, path.toUpperCase(), `/t/${room.id}`])
+      expect(await fetched(other)).toEqual([404, "not found\n"]);
+    const first = relay.proof;
+    await relay.stop();
+    await start();
+    expect(relay.proof.path).not.toBe(first.path);
+    expect(relay.proof.answer).not.toBe(first.answer);
+  });
+});
