@@ -11,7 +11,8 @@ const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
 export async function exampleResults(sources) {
-  const { TOOLS, Fence, Sessions, LocalFiles, nodePrimitives, wakeView, defaultConfig, SETTINGS } = sources;
+  const { TOOLS, Fence, Sessions, PROVIDERS, LocalFiles, nodePrimitives, wakeView, defaultConfig, SETTINGS } =
+    sources;
   const clock = standingClock();
   const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
   // Where the clock stands nothing else would end a wait for what never comes.
@@ -60,7 +61,7 @@ export async function exampleResults(sources) {
       primitives: nodePrimitives,
       clock,
       lookup: () => undefined,
-      providers: { cloudflared: async ({ port }) => pretendedTunnel(port) },
+      providers: (name) => ({ ...PROVIDERS[name], open: async ({ port }) => pretendedTunnel(port) }),
     });
     const fence = new Fence("7c1f0a9be254");
     const signal = new AbortController().signal;
@@ -114,7 +115,6 @@ export async function exampleResults(sources) {
 
 function pretendedTunnel(port) {
   return {
-    provider: "cloudflared",
     url: `ws://127.0.0.1:${port}`,
     description: "cloudflared, verified copy",
     health: () => ({ state: "up" }),

@@ -27,6 +27,7 @@ const SOURCES = `
   export { allSettings, defaultConfig, defaultText, GROUPS, SETTINGS } from "./src/cli/settings.ts";
   export { LocalFiles } from "./src/session/files/local-files.ts";
   export { Sessions } from "./src/session/sessions.ts";
+  export { PROVIDERS } from "./src/tunnel/registry/registry.ts";
   export { nodePrimitives } from "./src/runtime/primitives.ts";
 `;
 

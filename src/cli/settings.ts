@@ -1,5 +1,5 @@
 import { ROOM } from "../protocol/base/limits.ts";
-import type { Tunnel } from "../tunnel/provider.ts";
+import { PROVIDER_NAMES, type ProviderName } from "../tunnel/registry/registry.ts";
 import {
   COMMAND,
   FILES,
@@ -27,7 +27,7 @@ export interface Setting<T> {
   /** Half a sentence, without the choices and without the default: both are added wherever it is shown. */
   readonly help: string;
   readonly kind: Kind<T>;
-  readonly default: T;
+  readonly default: NoInfer<T>;
   /** Words for what happens without a value, where no text means the default. */
   readonly unset?: string;
   /**
@@ -51,9 +51,6 @@ export const GROUPS = {
 
 export type Group = keyof typeof GROUPS;
 
-/** Names of the ways in which a tunnel can be opened, the usual one first. */
-export const TRANSPORTS = ["cloudflared", "direct"] as const satisfies readonly Tunnel["provider"][];
-
 const MINUTE_MS = 60_000;
 /** A day. */
 const MAX_MINUTES = 1_440;
@@ -64,8 +61,8 @@ export const SETTINGS = {
     variable: "TUNNEL_TRANSPORT",
     group: "address",
     help: "how a tunnel is opened",
-    kind: oneOf<(typeof TRANSPORTS)[number]>(TRANSPORTS),
-    default: TRANSPORTS[0],
+    kind: oneOf<ProviderName>(PROVIDER_NAMES),
+    default: "cloudflared",
     weakens: true,
     isAsked: true,
   }),

@@ -401,6 +401,61 @@ export const ERRORS = {
     next: "Try again; if it persists, run `tunnel-mcp doctor`.",
     retryable: true,
   },
+  // --- a tunnel command of the user ---
+  "exec-no-command": {
+    message: "no command is set that could open a tunnel",
+    next: "Your human sets TUNNEL_COMMAND to a command that prints a public URL, with {port} in place of the port; or use another transport.",
+    retryable: false,
+  },
+  "exec-missing": {
+    message: "the program in TUNNEL_COMMAND does not exist or cannot be run",
+    next: "Your human checks its name and path (on Windows it must be an .exe, not a script) and that it is installed.",
+    retryable: false,
+  },
+  "exec-exited": {
+    message: "the program in TUNNEL_COMMAND ended",
+    next: "Your human runs the command in a terminal, with any port, and reads what it says; it must go on running as long as the tunnel is wanted.",
+    retryable: true,
+  },
+  "exec-no-url": {
+    message: "the program in TUNNEL_COMMAND printed no public URL in time",
+    next: "Your human runs the command in a terminal: if it prints its address in another form than an https URL, TUNNEL_COMMAND_URL must find that.",
+    retryable: true,
+  },
+  "exec-insecure-url": {
+    message: "the program in TUNNEL_COMMAND printed an address without TLS that leads off this machine",
+    next: "Your human lets the program give an https address, or lets TUNNEL_COMMAND_URL find that one.",
+    retryable: false,
+  },
+  "exec-unreachable": {
+    message: "the public URL that the program in TUNNEL_COMMAND printed did not answer in time",
+    next: "Try again. If it persists, your human checks that the URL is the public one; or sets TUNNEL_SKIP_REACHABILITY_CHECK=1 if this machine cannot reach its own address.",
+    retryable: true,
+  },
+  "exec-not-ours": {
+    message:
+      "the public URL that the program in TUNNEL_COMMAND printed leads to something else than this tunnel",
+    next: "Your human checks that the command forwards to {port} on 127.0.0.1, asks visitors for no login, and that TUNNEL_COMMAND_URL finds the right URL.",
+    retryable: false,
+  },
+  "exec-moved": {
+    message: "the program in TUNNEL_COMMAND changed its public URL",
+    next: "Nothing: it is started again by itself; tunnel_status shows how it goes.",
+    retryable: true,
+  },
+  "exec-silent": {
+    message:
+      "the public URL of the program in TUNNEL_COMMAND did not lead here for too long, so it was replaced",
+    next: "Nothing: another tunnel takes its place by itself; tunnel_status shows how it goes.",
+    retryable: true,
+  },
+  "exec-same-url": {
+    message: "the program in TUNNEL_COMMAND gives the same address every time, so there is no spare one",
+    next: "Nothing: the tunnel works. Your human can set TUNNEL_STANDBY=off to save the attempt.",
+    retryable: false,
+  },
+
+  // --- the public name and the port ---
   "address-not-live": {
     message: "the tunnel is up, but its public name did not become reachable in time",
     next: "Try again; or set TUNNEL_SKIP_REACHABILITY_CHECK=1 if DNS-over-HTTPS is blocked here.",

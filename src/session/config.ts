@@ -1,8 +1,8 @@
-import type { Tunnel } from "../tunnel/provider.ts";
+import type { ProviderName } from "../tunnel/registry/registry.ts";
 
 /** The settings that sessions work with. Where they come from, and what holds without them, is not for this layer to know. */
 export interface Config {
-  readonly transport: Tunnel["provider"];
+  readonly transport: ProviderName;
   /** IP address to listen on. */
   readonly bind: string;
   /** TCP port to listen on; 0 takes any free one. */

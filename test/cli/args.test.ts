@@ -105,7 +105,7 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["open --goal x --invites 0", "--invites must be a number from 1 to 63"],
   ["open --goal x --invites 64", "--invites must be a number from 1 to 63"],
   ["open --goal x --invites two", "--invites must be a number from 1 to 63"],
-  ["open --goal x --transport pigeon", "--transport must be cloudflared or direct"],
+  ["open --goal x --transport pigeon", "--transport must be cloudflared, direct or exec"],
   ["join one two", "unexpected argument two"],
   ["open --goal x wss://h/t/r#1.secret.h", "unexpected argument (a link)"],
   ["open --goal=x --wss://h/t/r#1.secret.h", "unknown option (a link)"],

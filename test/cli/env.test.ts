@@ -37,6 +37,9 @@ const program = path.resolve("/opt/cloudflared");
 const GOOD: readonly [name: string, value: string, expected: Partial<Config>][] = [
   ["TUNNEL_TRANSPORT", "direct", { transport: "direct" }],
   ["TUNNEL_TRANSPORT", "cloudflared", {}],
+  ["TUNNEL_TRANSPORT", "exec", { transport: "exec" }],
+  ["TUNNEL_COMMAND", '["a b","{port}"]', { command: ["a b", "{port}"] }],
+  ["TUNNEL_COMMAND_URL", "at (\\S+)", { commandUrl: /at (\S+)/ }],
   ["TUNNEL_BIND", "0.0.0.0", { bind: "0.0.0.0" }],
   ["TUNNEL_BIND", "::1", { bind: "::1" }],
   ["TUNNEL_PORT", "65535", { port: 65_535 }],

@@ -1,7 +1,7 @@
 import { asTunnelError, type TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { Pace } from "./pace.ts";
-import type { Tunnel, TunnelProvider } from "../provider.ts";
+import type { LocalRelay, Provider, Tunnel } from "../provider.ts";
 
 /** How much another tunnel is needed, least first. */
 export const NEED = {
@@ -28,8 +28,8 @@ export type OpenerState =
   | { readonly state: "failed"; readonly error: TunnelError; readonly attempts: number };
 
 export interface OpenerOptions {
-  readonly provider: TunnelProvider;
-  readonly port: number;
+  readonly provider: Provider;
+  readonly relay: LocalRelay;
   readonly clock: Clock;
   /** At least 0 and below 1. */
   readonly random: () => number;
@@ -117,10 +117,11 @@ export class Opener {
 
   /** Never rejects. */
   async #open(opening: Opening): Promise<void> {
-    const { provider, port, onOpened } = this.#options;
+    const { provider, relay, onOpened } = this.#options;
+    const { port, proof } = relay;
     let tunnel: Tunnel;
     try {
-      tunnel = await provider({ port, signal: opening.signal });
+      tunnel = await provider.open({ port, proof, signal: opening.signal });
     } catch (error) {
       if (this.#opening === opening) this.#failed(asTunnelError(error));
       return;
@@ -133,8 +134,9 @@ export class Opener {
 
   #failed(error: TunnelError): void {
     this.#opening = undefined;
-    const ms = this.#pace.failed(error, this.#options.clock.now());
-    if (!error.retryable && this.#need === NEED.spare) this.#pause = { kind: "given-up", error };
+    const weight = this.#options.provider.weigh(error);
+    const ms = this.#pace.failed(error, weight, this.#options.clock.now());
+    if (weight === "lasting" && this.#need === NEED.spare) this.#pause = { kind: "given-up", error };
     else this.#wait(error, ms);
   }
 

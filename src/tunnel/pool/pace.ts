@@ -1,4 +1,5 @@
 import type { TunnelError } from "../../errors/tunnel-error.ts";
+import type { FailureWeight } from "../provider.ts";
 
 interface Backoff {
   readonly firstMs: number;
@@ -41,14 +42,14 @@ export class Pace {
   }
 
   /** An opening failed: the ms to wait before the next one. */
-  failed(error: TunnelError, now: number): number {
+  failed(error: TunnelError, weight: FailureWeight, now: number): number {
     this.#failures += 1;
-    if (error.code === "cloudflared-rate-limited") {
+    if (weight === "refused") {
       this.#refusals += 1;
       this.#hold = { until: now + PACE.refused.firstMs, error };
       return this.#delay(PACE.refused, this.#refusals);
     }
-    return error.retryable ? this.#delay(PACE.retry, this.#failures) : PACE.retry.ceilingMs;
+    return weight === "passing" ? this.#delay(PACE.retry, this.#failures) : PACE.retry.ceilingMs;
   }
 
   succeeded(): void {
@@ -72,7 +73,7 @@ export class Pace {
     this.#failures = 0;
   }
 
-  /** What even an urgent opening waits for, and why; `undefined` when nothing stands against opening now. */
+  /** The wait that even an urgent opening observes, and why; `undefined` when nothing stands against opening now. */
   hold(now: number): Hold | undefined {
     if (this.#hold === undefined || this.#hold.until <= now) return undefined;
     return { ms: this.#hold.until - now, error: this.#hold.error };

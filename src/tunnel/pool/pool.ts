@@ -2,7 +2,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { PoolNews, type PoolEvent } from "./news.ts";
 import { NEED, Opener, stopQuietly, type Need, type OpenerState } from "./opener.ts";
-import type { Tunnel, TunnelHealth, TunnelProvider } from "../provider.ts";
+import type { LocalRelay, Provider, Tunnel, TunnelHealth } from "../provider.ts";
 
 const POOL = {
   /** Between two looks at the tunnels, in ms. A look is a read in memory; what it finds decides in tens of seconds. */
@@ -28,9 +28,9 @@ export interface PoolHealth {
 export interface PoolOptions {
   /** Open already; the pool owns it from now on. */
   readonly active: Tunnel;
-  /** Opens the others, for the same local port. */
-  readonly provider: TunnelProvider;
-  readonly port: number;
+  /** Opens the others, to the same relay. */
+  readonly provider: Provider;
+  readonly relay: LocalRelay;
   readonly clock: Clock;
   /** Whether a spare one may be opened ahead of a loss. */
   readonly standby: boolean;
@@ -64,11 +64,11 @@ export class TunnelPool {
   #cancelPoll: () => void;
 
   constructor(options: PoolOptions) {
-    const { active, provider, port, clock, random } = options;
+    const { active, provider, relay, clock, random } = options;
     this.#options = options;
     this.#opener = new Opener({
       provider,
-      port,
+      relay,
       clock,
       random,
       onOpened: (tunnel) => this.#opened(tunnel),
@@ -195,7 +195,7 @@ export class TunnelPool {
     }
   }
 
-  /** Makes of the lines what they should be, asks for what is missing, and tells what has changed. */
+  /** Brings the lines into order, asks for a missing one, and tells what has changed. */
   #reconcile(): void {
     this.#promote();
     this.#retire();
@@ -216,9 +216,13 @@ export class TunnelPool {
   /** Lets go of what is stale or too many. Never of the only one, which may come back. */
   #retire(): void {
     // The first is stale only if no other is up: else that one has been promoted.
-    for (const line of this.#lines.slice(1)) if (isStale(line)) this.#lose(line, staleError());
+    for (const line of this.#lines.slice(1)) if (isStale(line)) this.#lose(line, this.#staleError());
     const working = this.#lines.filter((line) => !isStale(line));
     for (const surplus of working.slice(this.#wanted)) this.#remove(surplus);
+  }
+
+  #staleError(): TunnelError {
+    return new TunnelError(this.#options.provider.staleCode, { detail: `${POOL.staleMs / 1000} s` });
   }
 
   #missing(): Need {
@@ -235,8 +239,4 @@ function isUp({ degradedMs }: Line): boolean {
 
 function isStale({ degradedMs }: Line): boolean {
   return degradedMs !== undefined && degradedMs >= POOL.staleMs;
-}
-
-function staleError(): TunnelError {
-  return new TunnelError("cloudflared-edge-lost", { detail: `${POOL.staleMs / 1000} s` });
 }
