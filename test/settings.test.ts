@@ -82,7 +82,7 @@ describe("every document follows the table", () => {
       "server.json",
       "the bundle",
     ]);
-    expect(follow.get("docs/CLI.md")).toContain("cloudflared or direct (default)");
+    expect(follow.get("docs/CLI.md")).toContain("direct (default)");
   });
 
   it("in a name, which the client that hands on only what is named must know", async () => {

@@ -27,7 +27,7 @@ export interface Setting<T> {
   /** Half a sentence, without the choices and without the default: both are added wherever it is shown. */
   readonly help: string;
   readonly kind: Kind<T>;
-  readonly default: T;
+  readonly default: NoInfer<T>;
   /** Words for what happens without a value, where no text means the default. */
   readonly unset?: string;
   /**
