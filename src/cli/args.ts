@@ -4,7 +4,6 @@ import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
 import type { ExportRequest } from "./transcript/export.ts";
 import { CLIENT_NAMES, isClientName } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
-import { oneOf } from "./setting-kinds.ts";
 import { type Config, SETTINGS } from "./settings.ts";
 
 /** What the user asked for. `usage-error` carries one sentence that says what was not understood. */
@@ -23,6 +22,9 @@ export type Command =
   | JoinRequest
   | { readonly kind: "setup"; readonly request: SetupRequest }
   | { readonly kind: "usage-error"; readonly message: string };
+
+/** A demo works without a network unless it is told to go through one. */
+export const DEMO_TRANSPORT = "direct";
 
 /** A day. */
 const MAX_TIMEOUT_SECONDS = 86_400;
@@ -93,8 +95,8 @@ export function parseCommand(args: readonly string[]): Command {
 }
 
 function demoCommand(values: ReadonlyMap<string, string | true>): Command {
-  const kind = oneOf(["direct", "cloudflared"]);
-  const transport = kind.parse(text(values, "transport") ?? "direct");
+  const { kind } = SETTINGS.transport;
+  const transport = kind.parse(text(values, "transport") ?? DEMO_TRANSPORT);
   if (transport !== undefined) return { kind: "demo", transport };
   return { kind: "usage-error", message: `--transport must be ${kind.accepted}` };
 }

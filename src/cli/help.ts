@@ -1,4 +1,5 @@
 import { registration } from "../mcp/registration.ts";
+import { DEMO_TRANSPORT } from "./args.ts";
 import { alternatives } from "./setting-kinds.ts";
 import { allSettings, defaultText, type Group, GROUPS, type Setting, type SettingList } from "./settings.ts";
 
@@ -29,16 +30,16 @@ ${settingsHelp(settings)}
 
 /** The commands and their options. Where a setting stands behind an option, its choices and its default are shown. */
 export function commandsHelp(settings: SettingList = allSettings()): string {
-  const option = (variable: Setting<unknown>["variable"]): string =>
+  const option = (variable: Setting<unknown>["variable"], others?: { default: unknown }): string =>
     settings
       .filter((setting) => setting.variable === variable)
-      .map(valuesOf)
+      .map((setting) => valuesOf({ ...setting, ...others }))
       .join("");
   return `Usage: tunnel-mcp [command]
 
   (no command)          run the MCP server on stdin and stdout; a client starts this
   demo                  watch two agents pair and talk on this machine
-    --transport NAME    direct (default), or cloudflared to go through the internet
+    --transport NAME    ${option("TUNNEL_TRANSPORT", { default: DEMO_TRANSPORT })}; direct needs no network
   open --goal TEXT      open a tunnel and chat in it from this terminal
     --name NAME         how the others see you
     --invites COUNT     how many people are invited (default: 1)
