@@ -13,7 +13,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
 import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
-/** What of a room's effects is not the relay's own business. */
+/** The effects of a room that are not the relay's own business. */
 export type RoomNotice = Exclude<RoomEffect, { type: "send" | "close" | "member" | "pause" }>;
 
 export interface RelayOptions {
@@ -48,7 +48,7 @@ const HTTP_LIMITS = {
 } as const;
 /** TCP connections of any kind: members, pending connections, and those that have not asked for anything yet. */
 const MAX_TCP_CONNECTIONS = 512;
-/** Of those, connections that have not asked for the room yet; one more takes the place of the oldest. */
+/** TCP connections among them that have not asked for the room yet; one more takes the place of the oldest. */
 const MAX_UNDECIDED = 128;
 const STOP_GRACE_MS = 1_000;
 
@@ -135,7 +135,7 @@ class RelayServer implements Relay {
     this.#driver.stop();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets.values()) hangUp(socket, CLOSE_CODE.normal, this.#options.clock);
-    // What was sent last, the end of the room above all, gets a moment to leave the buffers.
+    // The last messages, the end of the room above all, get a moment to leave the buffers.
     const cancel = this.#options.clock.after(STOP_GRACE_MS, () => this.#server.closeAllConnections());
     this.#server.closeIdleConnections();
     await closed;

@@ -37,7 +37,7 @@ export interface ChildOptions {
   readonly withDescendants?: boolean;
 }
 
-/** How long a child may take to follow SIGTERM. cloudflared's own grace period is set to half of it. */
+/** Time that a child has to follow SIGTERM. A provider sets a grace period of its program below it. */
 const STOP_GRACE_MS = 2_000;
 /** How long its output may stay open after it has ended. */
 const LAST_WORDS_MS = 500;
@@ -82,7 +82,7 @@ export function startChild(options: ChildOptions): Child {
     // "close" and not "exit": by then all that it wrote has been read.
     child.once("close", (code, signal) => settle(code === null ? { signal: signal ?? "unknown" } : { code }));
     child.once("exit", () => {
-      // What a wrapper has started does not outlive it.
+      // A wrapper does not leave behind the processes that it has started.
       if (withDescendants) end("SIGKILL");
       // Nor may it hold stop() up by keeping the pipes open.
       cancelLastWords = clock.after(LAST_WORDS_MS, () => outputs.forEach(({ stream }) => stream?.destroy()));

@@ -60,7 +60,10 @@ const SCHEMES: Readonly<Record<string, string>> = {
   "https:": "wss:",
 };
 
-/** A URL of the user as the origin of a link; `config-invalid` unless it is a ws or http origin and nothing more. */
+/**
+ * A URL of the user as the origin of a link.
+ * @throws {TunnelError} config-invalid, unless it is a ws or http origin and nothing more
+ */
 export function publicOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const scheme = url === undefined ? undefined : SCHEMES[url.protocol];
@@ -73,7 +76,7 @@ export function publicOrigin(text: string): string {
   return `${scheme}//${url.host}`;
 }
 
-/** An address others can dial for the one that was bound: for "all addresses" the first that leads off this machine. */
+/** The bound address in a form that others can dial. For "all addresses": the first one that leads off this machine. */
 function dialable(
   bind: string,
   interfaces: Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>,

@@ -90,7 +90,7 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["doctor twice", "unexpected argument twice"],
   ["demo --transport", "--transport needs a value"],
   ["demo --transport=", "--transport needs a value"],
-  ["demo --transport carrier-pigeon", "--transport must be cloudflared or direct"],
+  ["demo --transport carrier-pigeon", "--transport must be cloudflared, direct or exec"],
   ["demo --constructor", "unknown option --constructor"],
   ["install-skill --dir --force", "--dir needs a value"],
   ["install-skill --force=yes", "--force takes no value"],

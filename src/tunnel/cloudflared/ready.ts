@@ -32,7 +32,8 @@ export interface ReadyOptions {
 
 /**
  * The URL of a run once it carries traffic. The banner with the URL proves nothing: it is printed before the edge is
- * contacted. Rejects with the error of the process's end, or with `cloudflared-blocked` or `-not-ready` in time.
+ * contacted.
+ * @throws {TunnelError} cloudflared-blocked or cloudflared-not-ready after the time limit, or the error of the process's end
  */
 export async function untilReady(run: Run, options: ReadyOptions): Promise<string> {
   const { clock, probe, timeoutMs, signal, onUrl } = options;

@@ -15,7 +15,7 @@ export const NEED = {
 } as const;
 export type Need = (typeof NEED)[keyof typeof NEED];
 
-/** `attempts` have failed so far. `failed`: that cannot pass by itself, so it is not tried again. */
+/** `attempts` have failed so far. `failed`: the failure cannot pass by itself, so there is no further attempt. */
 export type OpenerState =
   | { readonly state: "idle" }
   | { readonly state: "opening"; readonly attempts: number }
@@ -38,7 +38,7 @@ export interface OpenerOptions {
   readonly onWaiting: (error: TunnelError, retryInMs: number) => void;
 }
 
-/** One opening in flight, which can be disowned: what it brings is then stopped as soon as it arrives. */
+/** One opening in flight. After its abort, a tunnel that still arrives is stopped at once. */
 type Opening = AbortController;
 
 type Pause =
@@ -70,7 +70,7 @@ export class Opener {
     return { state: "waiting", error, attempts, retryInMs };
   }
 
-  /** To be told whenever it may have changed; telling the same again changes nothing. */
+  /** Takes the present need. Call it whenever the need may have changed; the same need again changes nothing. */
   need(need: Need): void {
     if (this.#isStopped) return;
     const isMore = need > this.#need;
@@ -89,7 +89,7 @@ export class Opener {
     this.#pace.ended(livedMs, error, this.#options.clock.now());
   }
 
-  /** Resolves when no opening is in flight and what they brought is stopped. */
+  /** Resolves when no opening is in flight and every tunnel that arrived late is stopped. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#rest();
@@ -151,7 +151,7 @@ export class Opener {
   }
 }
 
-/** Nobody is left to be told of a tunnel that could not be ended; its process ends with ours at the latest. */
+/** Drops the error of a tunnel that could not be ended: its process ends with this one at the latest. */
 export async function stopQuietly(tunnel: Tunnel): Promise<void> {
   try {
     await tunnel.stop();

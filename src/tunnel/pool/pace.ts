@@ -12,9 +12,9 @@ const PACE = {
   /** A refusal counts requests over minutes, and asking too early may prolong it. */
   refused: { firstMs: 120_000, ceilingMs: 900_000 },
   factor: 2,
-  /** Share of a wait that is added by chance, so that hosts which failed together do not come back together. */
+  /** Largest random share added to a wait, so that hosts which failed together do not all retry together. */
   jitter: 0.25,
-  /** A tunnel that ends before this many ms was not worth asking for. The first such one in a row is replaced at once. */
+  /** A tunnel that ends before this many ms ended early. The first early end in a row is replaced at once. */
   earlyEndMs: 60_000,
 } as const;
 
@@ -23,7 +23,7 @@ export interface Hold {
   readonly error: TunnelError;
 }
 
-/** When the next tunnel may be asked for, from how the last ones went. */
+/** Decides when the next tunnel may be asked for, by how the last ones went. */
 export class Pace {
   readonly #random: () => number;
   #failures = 0;

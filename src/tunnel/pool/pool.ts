@@ -5,9 +5,9 @@ import { NEED, Opener, stopQuietly, type Need, type OpenerState } from "./opener
 import type { LocalRelay, Provider, Tunnel, TunnelHealth } from "../provider.ts";
 
 const POOL = {
-  /** Between two looks at the tunnels, in ms. A look is a read in memory; what it finds decides in tens of seconds. */
+  /** Between two looks at the tunnels, in ms. A look only reads memory. */
   pollMs: 2_000,
-  /** A lost edge is mostly found again within this many ms, and moving everybody costs each of them a reconnection. */
+  /** A degraded first tunnel keeps its place for so many ms: most recover in that time, and moving costs everybody a reconnection. */
   demoteMs: 10_000,
   /** A tunnel that has not led here for so many ms is not worth keeping when there is another. */
   staleMs: 60_000,
@@ -16,9 +16,9 @@ const POOL = {
 export type { PoolEvent };
 
 export interface PoolHealth {
-  /** The first address, or what is done to have one again. */
+  /** The first address, or the attempts to have one again. */
   readonly active: TunnelHealth | Exclude<OpenerState, { state: "idle" }> | { readonly state: "stopped" };
-  /** The second one. It is `off` when none is wanted; while there is no first one, it tells of the attempts at that. */
+  /** The second address; `off` when none is wanted. While there is no first one, these are the attempts at that. */
   readonly standby:
     | Exclude<OpenerState, { state: "idle" }>
     | { readonly state: "off" }
@@ -119,7 +119,7 @@ export class TunnelPool {
     if (first !== undefined) return first.tunnel.health();
     if (this.#stopping !== undefined) return { state: "stopped" };
     const state = this.#opener.state;
-    // Idle for a moment only: what has ended is noticed by the next look at the latest.
+    // Idle for a moment only: the next look notices the end at the latest.
     return state.state === "idle" ? { state: "opening", attempts: 0 } : state;
   }
 
@@ -151,7 +151,7 @@ export class TunnelPool {
   #remove(line: Line): void {
     this.#lines = this.#lines.filter((other) => other !== line);
     line.unsubscribe();
-    // Also what is down already has something left to be cleared away.
+    // A tunnel that is down may still have a process or a folder.
     const ending = stopQuietly(line.tunnel).finally(() => this.#endings.delete(ending));
     this.#endings.add(ending);
   }
@@ -200,7 +200,7 @@ export class TunnelPool {
     this.#promote();
     this.#retire();
     this.#news.addresses(this.#lines.map(({ tunnel }) => tunnel.url));
-    // Last, since it may have something to tell at once.
+    // After the addresses, since it may report a failure at once.
     this.#opener.need(this.#missing());
     this.#news.tell();
   }
