@@ -1,6 +1,7 @@
 import { ADDRESS } from "./areas/address.ts";
 import { CLOUDFLARED } from "./areas/cloudflared.ts";
 import { CONNECTION } from "./areas/connection.ts";
+import { EXEC } from "./areas/exec.ts";
 import { FILES } from "./areas/files.ts";
 import { GENERAL } from "./areas/general.ts";
 import { INTEGRITY } from "./areas/integrity.ts";
@@ -11,7 +12,6 @@ import { PATCHES } from "./areas/patches.ts";
 import { SAVING } from "./areas/saving.ts";
 import { SETTINGS } from "./areas/settings.ts";
 import { SHARING } from "./areas/sharing.ts";
-import { TRANSCRIPTS } from "./areas/transcripts.ts";
 import { TUNNELS } from "./areas/tunnels.ts";
 import type { ErrorArea, ErrorEntry } from "./base/entry.ts";
 
@@ -25,12 +25,12 @@ export const AREAS = {
   Integrity: INTEGRITY,
   "Files on their way": FILES,
   "Sharing files": SHARING,
-  "Saving files": SAVING,
+  "Saving files and transcripts": SAVING,
   "Git and patches": PATCHES,
   "Tunnel address": ADDRESS,
   Cloudflared: CLOUDFLARED,
+  "A command of your own": EXEC,
   Settings: SETTINGS,
-  Transcripts: TRANSCRIPTS,
   "Local endpoint": LOCAL_ENDPOINT,
 } as const satisfies Readonly<Record<string, ErrorArea>>;
 
@@ -62,7 +62,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ...PATCHES,
   ...ADDRESS,
   ...CLOUDFLARED,
+  ...EXEC,
   ...SETTINGS,
-  ...TRANSCRIPTS,
   ...LOCAL_ENDPOINT,
 };

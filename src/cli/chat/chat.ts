@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../../session/config.ts";
+import type { Config } from "../settings.ts";
 import type { OpenTunnel, Sessions } from "../../session/sessions.ts";
 import { paintFor, type Output } from "../output.ts";
 import { askLink, linkIn } from "./terminal/ask-link.ts";

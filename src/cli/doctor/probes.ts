@@ -8,7 +8,7 @@ import path from "node:path";
 import { hostForUrl } from "../../net/address.ts";
 import { orAborted } from "../../net/deadline.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH } from "../../net/doh.ts";
-import type { Config } from "../../session/config.ts";
+import type { Config } from "../settings.ts";
 import { type BinaryReport, inspectBinary } from "../../tunnel/cloudflared/binary.ts";
 import { binaryEnvironment } from "../../tunnel/cloudflared/environment.ts";
 import type { CloudflaredFact, Probes } from "./checks.ts";

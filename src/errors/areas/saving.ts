@@ -1,6 +1,6 @@
 import type { ErrorArea } from "../base/entry.ts";
 
-/** Paths of this machine, and saving a received file. */
+/** Paths of this machine, saving a received file, and transcripts. */
 export const SAVING = {
   "path-invalid": {
     message: "the path cannot be used",
@@ -44,6 +44,17 @@ export const SAVING = {
   "disk-full": {
     message: "the disk has no space for the file, and nothing was left behind",
     next: "Free some space, or choose a folder on another disk. Then try again.",
+    retryable: false,
+  },
+  "transcript-invalid": {
+    message: "this is not a tunnel transcript that this version can read",
+    next: "Use the .transcript.json file exactly as it was saved, or ask for the original.",
+    retryable: false,
+  },
+  "transcript-not-saved": {
+    message: "the transcript was not saved, and nothing was written",
+    next: "Choose a name that does not exist yet, in an existing folder inside the working directory.",
+    nextForPerson: "Choose a name that does not exist yet, in an existing folder.",
     retryable: false,
   },
 } as const satisfies ErrorArea;
