@@ -23,6 +23,7 @@ const state = process.env.FAKE_STATE;
 const note = (facts) => {
   if (state !== undefined) appendFileSync(state, `${JSON.stringify({ pid: process.pid, args, ...facts })}\n`);
 };
+const say = (stream, text) => stream.write(`${text}\n`);
 const stay = () => setInterval(() => undefined, 60_000);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -32,11 +33,11 @@ switch (mode) {
     process.on("SIGTERM", () => undefined);
   // falls through
   case "print":
-    for (const text of args) console.log(text);
+    for (const text of args) say(process.stdout, text);
     stay();
     break;
   case "complain":
-    for (const text of args) console.error(text);
+    for (const text of args) say(process.stderr, text);
     stay();
     break;
   case "slowly":
@@ -47,7 +48,7 @@ switch (mode) {
     stay();
     break;
   case "exit":
-    console.error(args[1]);
+    say(process.stderr, args[1]);
     process.exitCode = Number(args[0]);
     break;
   case "silent":
@@ -58,7 +59,7 @@ switch (mode) {
       if (!process.stdout.write("x".repeat(65_536)))
         await new Promise((go) => process.stdout.once("drain", go));
     }
-    console.log(`\n${args[0]}`);
+    say(process.stdout, `\n${args[0]}`);
     stay();
     break;
   case "wrapper":
@@ -93,7 +94,7 @@ function proxyTo(port) {
   server.listen(0, "127.0.0.1", () => {
     const url = `http://127.0.0.1:${server.address().port}`;
     note({ url });
-    console.log(`\u001b[32mForwarding\u001b[0m ${url}/ -> 127.0.0.1:${port}`);
+    say(process.stdout, `\u001b[32mForwarding\u001b[0m ${url}/ -> 127.0.0.1:${port}`);
   });
   process.on("SIGUSR2", () => {
     server.close();

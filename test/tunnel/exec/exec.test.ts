@@ -299,7 +299,8 @@ describe("a command that runs", () => {
   );
 
   it("is down when another URL that it printed leads here and the first one does not", async () => {
-    const made = commanding(["print", "https://a.example", "see https://b.example"]);
+    // One write, so that both lines have come when it is open.
+    const made = commanding(["print", "https://a.example\nsee https://b.example"]);
     const tunnel = await opening(made);
     await made.clock.advance(60_000);
     // A URL in a log is not asked while the first one works.

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { askWith, type Answer } from "../../../src/tunnel/exec/ours.ts";
 import { fakeHttps, silence, type FakeAnswer } from "../../support/fake-https.ts";
 import { FakeClock, settle } from "../../support/fake-tunnel-clock.ts";
+import { until } from "../../support/processes.ts";
 
 const PROOF = { path: "/a-path", answer: "the answer" };
 const NAME = new URL("https://a.example");
@@ -70,7 +71,7 @@ describe("a server on the loopback address", () => {
     let isAsked = false;
     const url = await served(() => (isAsked = true));
     const asking = overHttp(url, clock);
-    while (!isAsked) await settle();
+    await until("it is asked", () => isAsked);
     await clock.advance(5_000);
     expect(await asking).toBe("none");
     expect(clock.waiting).toBe(0);
