@@ -176,7 +176,7 @@ const CORE_PACKAGES = ["@scure/bip39/wordlists/english.js", "zod/mini"];
 /** A folder with more files hides what is in it. */
 const MAX_FILES = 15;
 /** Folders that are still larger. */
-const CROWDED = ["mcp", "session"];
+const CROWDED = ["mcp"];
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))

@@ -1,6 +1,6 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import type { Clock } from "../runtime/clock.ts";
-import type { TunnelId } from "../session/handle.ts";
+import type { TunnelId } from "../session/session.ts";
 import type { OpenTunnel, Sessions } from "../session/sessions.ts";
 
 /**

@@ -5,7 +5,7 @@ import type { Identity } from "../control/descriptor.ts";
 import type { Endpoint } from "../control/endpoint.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Config } from "../session/config.ts";
-import type { TunnelId } from "../session/handle.ts";
+import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Channel } from "./channel.ts";

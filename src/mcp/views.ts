@@ -1,5 +1,5 @@
 import { SESSION } from "../protocol/base/limits.ts";
-import type { SessionEnd } from "../session/handle.ts";
+import type { SessionEnd } from "../session/session.ts";
 import type { Batch } from "../session/inbox.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
 import type { ToolCall } from "./define-tool.ts";

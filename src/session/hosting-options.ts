@@ -2,7 +2,7 @@ import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
-import type { TunnelId } from "./handle.ts";
+import type { TunnelId } from "./session.ts";
 
 /** Everything that opening a tunnel needs, already checked. */
 export interface HostingOptions {

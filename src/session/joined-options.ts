@@ -3,7 +3,7 @@ import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { TunnelId } from "./handle.ts";
+import type { TunnelId } from "./session.ts";
 
 /** Everything that joining a tunnel needs, already checked. */
 export interface JoinedOptions {

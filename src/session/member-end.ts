@@ -1,5 +1,5 @@
 import type { MemberEnd } from "../protocol/guest/guest-io.ts";
-import type { SessionEnd } from "./handle.ts";
+import type { SessionEnd } from "./session.ts";
 
 /** Why a member's stay is over, as its tunnel tells it. */
 export function sessionEnd(end: MemberEnd): SessionEnd {

@@ -11,15 +11,15 @@ import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.t
 import type { Clock } from "../runtime/clock.ts";
 import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
 import type { Config } from "./config.ts";
-import type { TunnelId } from "./handle.ts";
-import { Hosting } from "./hosting.ts";
+import type { TunnelId } from "./session.ts";
+import { HostSession } from "./host-session.ts";
 import type { LocalFiles } from "./files/local-files.ts";
 import type { CallId } from "./inbox.ts";
 import type { Invite } from "./issued-invites.ts";
-import { Joined } from "./joined.ts";
+import { GuestSession } from "./guest-session.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
 
-export type OpenTunnel = Hosting | Joined;
+export type OpenTunnel = HostSession | GuestSession;
 
 export interface SessionsOptions {
   readonly config: Config;
@@ -98,7 +98,7 @@ export class Sessions {
     client?: ClientProgram | undefined;
     signal: AbortSignal;
     onProgress: (progress: TunnelProgress) => void;
-  }): Promise<{ hosting: Hosting; invites: Invite[] }> {
+  }): Promise<{ hosting: HostSession; invites: Invite[] }> {
     const { config, primitives, clock, providers } = this.#options;
     const goal = checkGoal(request.goal);
     const name = this.#name(request.name, "host");
@@ -106,7 +106,7 @@ export class Sessions {
     const { signal, onProgress, invites, history } = request;
     return this.#opened(async () => {
       const workContext = await this.#workContext(request.client);
-      const opened = await Hosting.open({
+      const opened = await HostSession.open({
         tunnelId: this.#newId(),
         goal,
         name,
@@ -138,7 +138,7 @@ export class Sessions {
     name: string | undefined;
     client?: ClientProgram | undefined;
     signal: AbortSignal;
-  }): Promise<Joined> {
+  }): Promise<GuestSession> {
     const { primitives, clock, lookup } = this.#options;
     const link = parseLink(request.joinLink);
     if (!URL.canParse(link.origin))
@@ -155,7 +155,7 @@ export class Sessions {
     try {
       return await this.#opened(async () => {
         const tunnelId = this.#newId();
-        const joined = await Joined.join({
+        const joined = await GuestSession.join({
           tunnelId,
           link,
           name,
@@ -174,7 +174,11 @@ export class Sessions {
   }
 
   /** A second link to a room that this process is in: the way back where its address has died. */
-  async #rejoined(tunnel: Joined, { origin, hostKey }: InviteLink, signal: AbortSignal): Promise<Joined> {
+  async #rejoined(
+    tunnel: GuestSession,
+    { origin, hostKey }: InviteLink,
+    signal: AbortSignal,
+  ): Promise<GuestSession> {
     if (!equalBytes(tunnel.hostKey, hostKey)) throw new TunnelError("link-other-host");
     if (tunnel.link.name === "connected") throw new TunnelError("already-joined");
     await tunnel.rejoin(origin, signal);

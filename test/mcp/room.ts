@@ -11,7 +11,7 @@ import type { FileOffer } from "../../src/protocol/files/offer.ts";
 import type { Presence } from "../../src/protocol/room/participant.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";
-import { MAX_ALARMS } from "../../src/session/handle.ts";
+import { MAX_ALARMS } from "../../src/session/session.ts";
 import type { OpenTunnel, Sessions } from "../../src/session/sessions.ts";
 import { memberIdFromText } from "../session/support.ts";
 

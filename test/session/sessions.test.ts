@@ -5,8 +5,8 @@ import { WebSocketServer } from "ws";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { SESSION } from "../../src/protocol/base/limits.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { Joined } from "../../src/session/joined.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { createDirectProvider } from "../../src/tunnel/direct.ts";
 import type { TunnelProvider } from "../../src/tunnel/provider.ts";
@@ -48,7 +48,7 @@ async function turning<Result>(clock: FakeClock, what: Promise<Result>, stepMs =
 async function paired(
   clock: FakeClock,
   provider?: TunnelProvider,
-): Promise<{ host: Hosting; guest: Joined; joinLink: string }> {
+): Promise<{ host: HostSession; guest: GuestSession; joinLink: string }> {
   const hosts = sessions(clock, {}, provider === undefined ? {} : { direct: provider });
   const { hosting, invites } = await hosts.host(hostRequest());
   const joinLink = invites[0]?.joinLink ?? "";

@@ -3,7 +3,7 @@ import type { Intent } from "../../protocol/room/frames.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
-import { membersNamed } from "../../session/recipients.ts";
+import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Entry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { NoticeEntry } from "../../session/notice.ts";

@@ -8,7 +8,7 @@ import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { StreamEvent } from "../../protocol/link/streams.ts";
 import type { FileEntry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Sent } from "../handle.ts";
+import type { Sent } from "../session.ts";
 import type { Notice } from "../notice.ts";
 import { Transfer } from "./transfer.ts";
 import type { FileSink, FileSource, StreamPort } from "./port.ts";

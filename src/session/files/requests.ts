@@ -1,8 +1,8 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import { checkNote, type PatchFacts } from "../../protocol/files/offer.ts";
-import type { Sent, TunnelHandle } from "../handle.ts";
-import { membersNamed } from "../recipients.ts";
+import type { Sent, TunnelHandle } from "../session.ts";
+import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Download, FileId, Files } from "./files.ts";
 import type { LocalFiles, Shareable } from "./local-files.ts";
 

@@ -15,7 +15,7 @@ import { Inbox } from "./inbox.ts";
 import type { JoinedOptions } from "./joined-options.ts";
 import { sessionEnd } from "./member-end.ts";
 import { Waiters } from "./waiters.ts";
-import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
+import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./session.ts";
 
 /** A fresh Quick Tunnel may need this long until its name and its edge are there. */
 const JOIN_PATIENCE_MS = 25_000;
@@ -25,7 +25,7 @@ const JOIN_LIMIT_MS = JOIN_PATIENCE_MS + LINK.connectTimeoutMs;
 type Settle = { resolve: () => void; reject: (error: TunnelError) => void };
 
 /** A tunnel that this process has joined as a guest. */
-export class Joined implements TunnelHandle {
+export class GuestSession implements TunnelHandle {
   readonly role = "member";
   readonly tunnelId: TunnelId;
   readonly inbox: Inbox;
@@ -85,10 +85,10 @@ export class Joined implements TunnelHandle {
    * Resolves when the host is proved and has let this side in; leaves nothing behind otherwise.
    * @throws {TunnelError} whatever kept it out, or cancelled
    */
-  static async join(options: JoinedOptions): Promise<Joined> {
+  static async join(options: JoinedOptions): Promise<GuestSession> {
     const { signal } = options;
     const dial = await loadDial();
-    let joined: Joined | undefined;
+    let joined: GuestSession | undefined;
     const cancel = (): void => joined?.stopJoining(new TunnelError("cancelled"));
     let cancelTimer = (): void => undefined;
     const limit = (ms: number): void => {
@@ -101,7 +101,7 @@ export class Joined implements TunnelHandle {
     limit(JOIN_LIMIT_MS);
     try {
       await new Promise<void>((resolve, reject) => {
-        joined = new Joined(options, dial, { resolve, reject });
+        joined = new GuestSession(options, dial, { resolve, reject });
         signal.addEventListener("abort", cancel);
         if (signal.aborted) cancel();
       });

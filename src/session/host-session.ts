@@ -16,14 +16,14 @@ import type { HostingOptions } from "./hosting-options.ts";
 import { keepActive } from "./keep-active.ts";
 import { Inbox } from "./inbox.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
-import { membersNamed } from "./recipients.ts";
+import { membersNamed } from "../protocol/room/recipients.ts";
 import { Waiters } from "./waiters.ts";
-import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./handle.ts";
+import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./session.ts";
 
 export type { PoolHealth };
 
 /** A tunnel that this process hosts: the room, its relay and its public addresses as one resource. */
-export class Hosting implements TunnelHandle {
+export class HostSession implements TunnelHandle {
   readonly role = "host";
   readonly tunnelId: TunnelId;
   readonly goal: string;
@@ -94,7 +94,7 @@ export class Hosting implements TunnelHandle {
   }
 
   /** Opens everything or leaves nothing behind. @throws {TunnelError} */
-  static async open(options: HostingOptions): Promise<{ hosting: Hosting; invites: Invite[] }> {
+  static async open(options: HostingOptions): Promise<{ hosting: HostSession; invites: Invite[] }> {
     const { primitives, clock, goal, name, workContext, history, idleMs, inviteMs, bind, port, transport } =
       options;
     const room = new Room(
@@ -115,11 +115,11 @@ export class Hosting implements TunnelHandle {
       onNotice: (notice) => onNotice(notice),
     });
     const stopBeating = keepActive(relay, clock, idleMs / 4);
-    let hosting: Hosting | undefined;
+    let hosting: HostSession | undefined;
     try {
       const { signal, onProgress } = options;
       const tunnel = await options.provider({ port: relay.port, signal, onProgress });
-      const opened = new Hosting({ options, room, relay, tunnel, inbox });
+      const opened = new HostSession({ options, room, relay, tunnel, inbox });
       hosting = opened;
       onNotice = (notice) => opened.#noticed(notice);
       for (const notice of early) opened.#noticed(notice);
