@@ -102,7 +102,6 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "errors",
   ],
   "session/files": [
-    "session",
     "session/git",
     "session/paths",
     "runtime",
@@ -168,7 +167,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const ORDER = Object.keys(ARROWS);
 
 /** Folders that are still one knot inside: arrows between them are not held to the order yet. */
-const KNOTS = ["session", "mcp", "cli"];
+const KNOTS = ["mcp", "cli"];
 
 /** Packages that the pure core may use: schemas, and a list of words. */
 const CORE_PACKAGES = ["@scure/bip39/wordlists/english.js", "zod/mini"];

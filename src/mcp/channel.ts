@@ -43,7 +43,7 @@ export class Channel {
   }
 
   follow(sessions: Sessions): void {
-    sessions.watch(() => {
+    sessions.onNews(() => {
       if (this.#isSettling || this.#server === undefined) return;
       this.#isSettling = true;
       this.#clock.after(SETTLE_MS, () => {

@@ -1,7 +1,8 @@
 import { type McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
 import { utf8Length } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { OpenTunnel, Sessions } from "../session/sessions.ts";
+import type { Observable } from "../runtime/emitter.ts";
+import type { OpenTunnel, Sessions, SessionsEvent } from "../session/sessions.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
 
@@ -116,11 +117,12 @@ export class ResourceNews {
   }
 
   /** From the moment at which there are sessions. */
-  follow(sessions: Pick<Sessions, "onChange">): void {
-    sessions.onChange((change) => {
-      if (change.what === "tunnels") return this.#tell((server) => server.sendResourceListChanged());
-      this.#changed(uriOf(change.tunnelId, "md"));
-      this.#changed(uriOf(change.tunnelId, "json"));
+  follow(sessions: Observable<SessionsEvent>): void {
+    sessions.subscribe(({ type, tunnelId }) => {
+      if (type === "opened") return this.#tell((server) => server.sendResourceListChanged());
+      if (type !== "entry") return;
+      this.#changed(uriOf(tunnelId, "md"));
+      this.#changed(uriOf(tunnelId, "json"));
     });
   }
 

@@ -1,66 +1,65 @@
-import type { Bytes } from "../protocol/base/bytes.ts";
+import type { LookupFunction } from "node:net";
 import { TunnelError } from "../errors/tunnel-error.ts";
-import type { Attestation } from "../protocol/room/audit-log.ts";
-import type { MemberId } from "../protocol/base/ids.ts";
+import type { Bytes } from "../protocol/base/bytes.ts";
 import { LINK } from "../protocol/base/limits.ts";
+import type { Primitives } from "../protocol/base/primitives.ts";
 import type { LinkState, MemberEnd } from "../protocol/guest/guest-io.ts";
 import { Member } from "../protocol/guest/guest.ts";
-import type { Presence, OutgoingMessage } from "../protocol/room/participant.ts";
+import type { InviteLink } from "../protocol/handshake/invite-link.ts";
+import type { OutgoingMessage } from "../protocol/room/participant.ts";
+import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { Emitter } from "../runtime/emitter.ts";
+import { wait } from "../runtime/wait.ts";
 import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/guest-socket.ts";
-import { Confirmations } from "./confirmations.ts";
-import { Files } from "./files/files.ts";
-import { streamPort } from "./files/port.ts";
-import { Inbox } from "./inbox.ts";
-import type { JoinedOptions } from "./joined-options.ts";
-import { sessionEnd } from "./member-end.ts";
-import { Waiters } from "./waiters.ts";
-import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./session.ts";
+import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
+
+/** Everything that joining a tunnel needs, already checked. */
+export interface GuestOptions {
+  readonly tunnelId: TunnelId;
+  readonly link: InviteLink;
+  readonly name: string;
+  /** The others are told this of where this side works. */
+  readonly workContext: WorkContext | undefined;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly lookup: LookupFunction;
+  readonly signal: AbortSignal;
+}
 
 /** A fresh Quick Tunnel may need this long until its name and its edge are there. */
 const JOIN_PATIENCE_MS = 25_000;
 /** Whatever happens, joining is over by then; an attempt that began in time may still come to its end. */
 const JOIN_LIMIT_MS = JOIN_PATIENCE_MS + LINK.connectTimeoutMs;
 
-type Settle = { resolve: () => void; reject: (error: TunnelError) => void };
+/** How far joining has come. */
+type Joining =
+  /** `failure` is the reason so far: a peer that takes the call and then says nothing leaves no other trace. */
+  | { readonly name: "joining"; readonly failure: TunnelError }
+  | { readonly name: "joined" }
+  | { readonly name: "failed"; readonly error: TunnelError };
 
-/** A tunnel that this process has joined as a guest. */
-export class GuestSession implements TunnelHandle {
+/** A session of a tunnel that this process has joined. */
+export class GuestSession extends SessionBase {
   readonly role = "member";
-  readonly tunnelId: TunnelId;
-  readonly inbox: Inbox;
-  readonly files: Files;
-  readonly openedAt: number;
   readonly room: string;
   /** The host's public key as the link named it: nobody else can ever answer here. */
   readonly hostKey: Bytes;
   readonly #member: Member;
   readonly #socket: MemberSocket;
-  readonly #clock: Clock;
-  readonly #alarms: TunnelError[] = [];
-  readonly #confirmations: Confirmations;
-  /** Woken when the connection or somebody's presence changes. */
-  readonly #watchers: Waiters;
-  #joining: Settle | undefined;
-  /** Why it could not join so far; somebody who takes the call and then says nothing leaves no other trace. */
-  #joinFailure = new TunnelError("handshake-timeout");
-  #end: SessionEnd | undefined;
-  #closing: Promise<void> | undefined;
+  /** Emits when joining has come to its end. */
+  readonly #joiningOver = new Emitter<void>();
+  #joining: Joining = { name: "joining", failure: new TunnelError("handshake-timeout") };
 
-  private constructor(options: JoinedOptions, dial: Dial, joining: Settle) {
-    const { primitives, clock, link, name, lookup } = options;
-    this.tunnelId = options.tunnelId;
-    this.openedAt = clock.now();
+  private constructor(options: GuestOptions, dial: Dial) {
+    const { tunnelId, primitives, clock, link, name, workContext, lookup } = options;
+    const member = new Member(primitives, { link, name, workContext }, clock.now());
+    super({ tunnelId, machine: member, primitives, clock });
     this.room = link.room;
     this.hostKey = link.hostKey;
-    this.#clock = clock;
-    this.#confirmations = new Confirmations(clock);
-    this.#watchers = new Waiters(clock);
-    this.#joining = joining;
-    this.#member = new Member(primitives, { link, name, workContext: options.workContext }, clock.now());
-    this.inbox = new Inbox({ self: this.#member.self, clock, start: 0 });
+    this.#member = member;
     this.#socket = new MemberSocket({
-      member: this.#member,
+      member,
       room: link.room,
       clock,
       dial,
@@ -68,57 +67,21 @@ export class GuestSession implements TunnelHandle {
       onNotice: (notice) => this.#noticed(notice),
       onFailure: (error) => this.#failedToConnect(error),
     });
-    const socket = this.#socket;
-    this.files = new Files({
-      primitives,
-      clock,
-      say: (outgoing) => this.say(outgoing),
-      notify: (notice) => this.inbox.notify(notice),
-      port: streamPort(
-        (call) => socket.run(call),
-        () => socket.writable(),
-      ),
-    });
   }
 
   /**
    * Resolves when the host is proved and has let this side in; leaves nothing behind otherwise.
    * @throws {TunnelError} whatever kept it out, or cancelled
    */
-  static async join(options: JoinedOptions): Promise<GuestSession> {
-    const { signal } = options;
-    const dial = await loadDial();
-    let joined: GuestSession | undefined;
-    const cancel = (): void => joined?.stopJoining(new TunnelError("cancelled"));
-    let cancelTimer = (): void => undefined;
-    const limit = (ms: number): void => {
-      cancelTimer = options.clock.after(ms, () => {
-        // A long history over a slow link is no failure as long as it goes on arriving.
-        if (joined?.isArriving === true) limit(LINK.answerMs);
-        else joined?.stopJoining(joined.#joinFailure);
-      });
-    };
-    limit(JOIN_LIMIT_MS);
+  static async join(options: GuestOptions): Promise<GuestSession> {
+    const session = new GuestSession(options, await loadDial());
     try {
-      await new Promise<void>((resolve, reject) => {
-        joined = new GuestSession(options, dial, { resolve, reject });
-        signal.addEventListener("abort", cancel);
-        if (signal.aborted) cancel();
-      });
+      await session.#untilJoined(options.signal);
+      return session;
     } catch (error) {
-      await joined?.close();
+      await session.close();
       throw error;
-    } finally {
-      cancelTimer();
-      signal.removeEventListener("abort", cancel);
     }
-    // The promise only resolves from within the instance.
-    if (joined === undefined) throw new TunnelError("internal");
-    return joined;
-  }
-
-  get self(): MemberId {
-    return this.#member.self;
   }
 
   get goal(): string {
@@ -138,18 +101,6 @@ export class GuestSession implements TunnelHandle {
     return this.#member.membership?.safetyCode ?? "";
   }
 
-  get attestation(): Attestation | undefined {
-    return this.#member.attestation;
-  }
-
-  get end(): SessionEnd | undefined {
-    return this.#end;
-  }
-
-  get alarms(): readonly TunnelError[] {
-    return this.#alarms;
-  }
-
   get link(): LinkState {
     return this.#member.link;
   }
@@ -164,27 +115,6 @@ export class GuestSession implements TunnelHandle {
     return this.#member.unplaced;
   }
 
-  presence(): Presence[] {
-    return this.#member.presence(this.#clock.now());
-  }
-
-  async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
-    const n = this.#socket.run((member, now) => member.say(outgoing, now));
-    const reason = "the connection to the host is down; it is sent as soon as it is back";
-    if (this.link.name !== "connected") {
-      this.#confirmations.later(n, onConfirmed);
-      return { status: "queued", seq: undefined, reason };
-    }
-    const seq = await this.#confirmations.wait(n);
-    if (seq !== undefined) return { status: "sent", seq };
-    this.#confirmations.later(n, onConfirmed);
-    return {
-      status: "queued",
-      seq: undefined,
-      reason: "the host has not confirmed it yet; it is sent again if need be",
-    };
-  }
-
   /**
    * Back to the same host by the address in a fresh link, where the known ones lead nowhere any more. The invite in it
    * stays unused.
@@ -192,100 +122,118 @@ export class GuestSession implements TunnelHandle {
    */
   async rejoin(origin: string, signal: AbortSignal): Promise<void> {
     this.#socket.run((member, now) => member.prefer(origin, now));
-    const until = this.#clock.now() + JOIN_PATIENCE_MS;
-    for (
-      let left = JOIN_PATIENCE_MS;
-      left > 0 && this.#isAway && !signal.aborted;
-      left = until - this.#clock.now()
-    )
-      await this.#watchers.wait(left, signal);
-    if (this.#end?.cause === "failed") throw this.#end.error;
+    const until = this.clock.now() + JOIN_PATIENCE_MS;
+    while (this.#isAway) {
+      const how = await wait(this.clock, until - this.clock.now(), { signal, until: this.onPresence });
+      if (how !== "woken") break;
+    }
+    if (this.end?.cause === "failed") throw this.end.error;
     if (signal.aborted) throw new TunnelError("cancelled");
     if (this.#isAway) throw new TunnelError("host-unreachable");
   }
 
-  changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    return this.#watchers.wait(timeoutMs, signal);
+  protected run<Result>(call: (member: Member, now: number) => Result): Result {
+    return this.#socket.run(call);
+  }
+
+  protected writable(): Promise<void> {
+    return this.#socket.writable();
+  }
+
+  protected post(outgoing: OutgoingMessage): Posted {
+    const key = this.#socket.run((member, now) => member.say(outgoing, now));
+    const isConnected = this.link.name === "connected";
+    return {
+      key,
+      seq: undefined,
+      unreachable: isConnected
+        ? undefined
+        : "the connection to the host is down; it is sent as soon as it is back",
+      unconfirmed: "the host has not confirmed it yet; it is sent again if need be",
+    };
+  }
+
+  protected finish(): void {
+    this.#socket.run((member, now) => member.leave(now));
+  }
+
+  protected stop(): Promise<void> {
+    return this.#socket.stop();
   }
 
   /** The host has let this side in, and what comes before its own arrival is on its way. */
-  get isArriving(): boolean {
-    const isHeard = this.#clock.now() - this.#member.lastHeard < LINK.answerMs;
+  get #isArriving(): boolean {
+    const isHeard = this.clock.now() - this.#member.lastHeard < LINK.answerMs;
     return this.#member.membership !== undefined && isHeard;
   }
 
   /** Not connected, and not over either. */
   get #isAway(): boolean {
-    return this.#end === undefined && this.link.name !== "connected";
+    return this.end === undefined && this.link.name !== "connected";
   }
 
-  touch(): void {
-    if (this.#end !== undefined) return;
-    this.#socket.run((member, now) => member.touch(this.inbox.read, now));
+  /** @throws {TunnelError} whatever kept it out, or cancelled */
+  async #untilJoined(signal: AbortSignal): Promise<void> {
+    const until = (wake: () => void): (() => void) => this.#joiningOver.subscribe(wake);
+    for (let ms = JOIN_LIMIT_MS; this.#joining.name === "joining"; ms = LINK.answerMs) {
+      const how = await wait(this.clock, ms, { signal, until });
+      if (how === "aborted") this.#joiningEnded({ name: "failed", error: new TunnelError("cancelled") });
+      // A long history over a slow link is no failure as long as it goes on arriving.
+      if (how === "timeout" && !this.#isArriving)
+        this.#joiningEnded({ name: "failed", error: this.#joining.failure });
+    }
+    if (this.#joining.name === "failed") throw this.#joining.error;
   }
 
-  close(): Promise<void> {
-    // Leaving is itself an ending, which closes: the promise must exist before the machine is called.
-    this.#closing ??= Promise.resolve().then(() => this.#close());
-    return this.#closing;
-  }
-
-  /** Gives up joining; `join` rejects with `error`. */
-  stopJoining(error: TunnelError): void {
-    this.#joining?.reject(error);
-    this.#joining = undefined;
-  }
-
-  async #close(): Promise<void> {
-    this.#socket.run((member, now) => member.leave(now));
-    await this.files.end();
-    await this.#socket.stop();
+  /** Only the first end counts. */
+  #joiningEnded(end: Exclude<Joining, { name: "joining" }>): void {
+    if (this.#joining.name !== "joining") return;
+    this.#joining = end;
+    this.#joiningOver.emit();
   }
 
   #noticed(notice: MemberNotice): void {
     switch (notice.type) {
       case "joined":
-        this.#joining?.resolve();
-        this.#joining = undefined;
-        return;
+        return this.#joiningEnded({ name: "joined" });
       case "entry":
-        this.inbox.append(notice.entry);
-        if (notice.entry.kind === "file") this.files.heard(notice.entry);
-        return;
-      case "placed":
-        return this.#confirmations.confirm(notice.n, notice.seq);
       case "presence":
-        this.files.rosterChanged();
-        return this.#watchers.wake();
       case "stream":
-        return this.files.happened(notice.event);
+        return this.heard(notice);
+      case "placed":
+        return this.confirm(notice.n, notice.seq);
       case "alarm":
-        this.#alarms.push(notice.error);
-        if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
-        return this.inbox.notify({ notice: "alarm", error: notice.error, member: notice.member });
-      case "ended":
-        this.#ended(notice.end);
+        return this.alarm(notice.error, notice.member);
+      case "ended": {
+        const end = sessionEnd(notice.end);
+        this.ended(end);
+        if (end.cause === "failed") this.#joiningEnded({ name: "failed", error: end.error });
+      }
     }
-  }
-
-  #ended(end: MemberEnd): void {
-    this.#end = sessionEnd(end);
-    this.inbox.close();
-    this.#confirmations.end();
-    this.#watchers.wake();
-    if (this.#end.cause === "failed") this.stopJoining(this.#end.error);
-    // The host may end it at any time: what is left here must go, too.
-    void this.close();
   }
 
   /** While joining, what cannot pass by itself is told at once, and the rest is tried for a while. */
   #failedToConnect(error: TunnelError): void {
-    if (this.#joining === undefined) return;
-    this.#joinFailure = error;
+    if (this.#joining.name !== "joining") return;
+    this.#joining = { name: "joining", failure: error };
     const isCut = error.detail === "ECONNRESET" || error.detail?.startsWith("HTTP ") === true;
     const mayPass = error.code === "host-name-unknown" || isCut;
     const isGone = error.code === "tunnel-gone" || error.code === "not-a-tunnel";
-    const isLate = this.#clock.now() - this.openedAt >= JOIN_PATIENCE_MS;
-    if (!mayPass || isGone || isLate) this.stopJoining(error);
+    const isLate = this.clock.now() - this.openedAt >= JOIN_PATIENCE_MS;
+    if (!mayPass || isGone || isLate) this.#joiningEnded({ name: "failed", error });
+  }
+}
+
+/** Why a member's stay is over, as its session tells it. */
+function sessionEnd(end: MemberEnd): SessionEnd {
+  switch (end.by) {
+    case "host":
+      return { cause: end.cause === "closed" ? "closed-by-host" : end.cause };
+    case "removal":
+      return { cause: "removed" };
+    case "self":
+      return { cause: "closed-here" };
+    case "failure":
+      return { cause: "failed", error: end.error };
   }
 }

@@ -1,86 +1,72 @@
 import type { TunnelError } from "../errors/tunnel-error.ts";
-import type { Attestation } from "../protocol/room/audit-log.ts";
-import type { EndCause } from "../protocol/room/frames.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
+import type { Primitives } from "../protocol/base/primitives.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
-import type { Presence, OutgoingMessage } from "../protocol/room/participant.ts";
 import { Room } from "../protocol/host/room.ts";
+import type { EndCause } from "../protocol/room/frames.ts";
+import type { OutgoingMessage } from "../protocol/room/participant.ts";
+import { membersNamed } from "../protocol/room/recipients.ts";
+import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { every } from "../runtime/wait.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
 import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool.ts";
-import type { Tunnel } from "../tunnel/provider.ts";
-import { Confirmations } from "./confirmations.ts";
-import { Files } from "./files/files.ts";
-import { streamPort } from "./files/port.ts";
-import type { HostingOptions } from "./hosting-options.ts";
-import { keepActive } from "./keep-active.ts";
-import { Inbox } from "./inbox.ts";
+import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
-import { membersNamed } from "../protocol/room/recipients.ts";
-import { Waiters } from "./waiters.ts";
-import { MAX_ALARMS, type Sent, type SessionEnd, type TunnelHandle, type TunnelId } from "./session.ts";
+import { SessionBase, type Posted, type TunnelId } from "./session.ts";
 
 export type { PoolHealth };
 
-/** A tunnel that this process hosts: the room, its relay and its public addresses as one resource. */
-export class HostSession implements TunnelHandle {
-  readonly role = "host";
+/** Everything that opening a tunnel needs, already checked. */
+export interface HostOptions {
   readonly tunnelId: TunnelId;
   readonly goal: string;
+  readonly name: string;
+  /** Members are told this of where this side works. */
+  readonly workContext: WorkContext | undefined;
+  readonly invites: number;
+  /** Whether those who join later are given what was said before. */
   readonly history: boolean;
-  readonly inbox: Inbox;
-  readonly files: Files;
-  readonly openedAt: number;
+  readonly idleMs: number;
+  readonly inviteMs: number;
+  readonly bind: string;
+  readonly port: number;
+  readonly transport: Tunnel["provider"];
+  readonly provider: TunnelProvider;
+  /** Whether a spare address is kept once there are members. */
+  readonly standby: boolean;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: TunnelProgress) => void;
+}
+
+/** A session of a tunnel that this process hosts: the room, its relay and its public addresses as one resource. */
+export class HostSession extends SessionBase {
+  readonly role = "host";
+  readonly goal: string;
+  readonly history: boolean;
   readonly transport: Tunnel["provider"];
   readonly #room: Room;
   readonly #relay: Relay;
   readonly #pool: TunnelPool;
   readonly #invites: IssuedInvites;
-  readonly #clock: Clock;
-  readonly #confirmations: Confirmations;
-  /** Woken when somebody's presence changes. */
-  readonly #watchers: Waiters;
-  readonly #alarms: TunnelError[] = [];
   /** Of the tunnel in use, or the last one that was. */
   #transportDetail: string;
   #addressLost: TunnelError | undefined;
   /** No address leads here at the moment. */
   #isAstray = false;
-  #end: SessionEnd | undefined;
-  #closing: Promise<void> | undefined;
 
-  private constructor(parts: {
-    options: HostingOptions;
-    room: Room;
-    relay: Relay;
-    tunnel: Tunnel;
-    inbox: Inbox;
-  }) {
-    const { options, room, relay, tunnel, inbox } = parts;
-    const { clock, provider, standby, primitives } = options;
-    this.tunnelId = options.tunnelId;
+  private constructor(parts: { options: HostOptions; room: Room; relay: Relay; tunnel: Tunnel }) {
+    const { options, room, relay, tunnel } = parts;
+    const { tunnelId, clock, provider, standby, primitives } = options;
+    super({ tunnelId, machine: room, primitives, clock });
     this.goal = options.goal;
     this.history = options.history;
     this.transport = options.transport;
-    this.inbox = inbox;
-    this.openedAt = clock.now();
     this.#transportDetail = tunnel.description;
     this.#room = room;
     this.#relay = relay;
-    this.#clock = clock;
-    this.#confirmations = new Confirmations(clock);
-    this.files = new Files({
-      primitives,
-      clock,
-      say: (outgoing) => this.say(outgoing),
-      notify: (notice) => this.inbox.notify(notice),
-      // What a receiver lets come is all that waits for it here.
-      port: streamPort(
-        (call) => relay.run(call),
-        () => Promise.resolve(),
-      ),
-    });
-    this.#watchers = new Waiters(clock);
     this.#invites = new IssuedInvites((call) => relay.run(call));
     this.#pool = new TunnelPool({
       active: tunnel,
@@ -94,7 +80,7 @@ export class HostSession implements TunnelHandle {
   }
 
   /** Opens everything or leaves nothing behind. @throws {TunnelError} */
-  static async open(options: HostingOptions): Promise<{ hosting: HostSession; invites: Invite[] }> {
+  static async open(options: HostOptions): Promise<{ hosting: HostSession; invites: Invite[] }> {
     const { primitives, clock, goal, name, workContext, history, idleMs, inviteMs, bind, port, transport } =
       options;
     const room = new Room(
@@ -102,7 +88,6 @@ export class HostSession implements TunnelHandle {
       { goal, hostName: name, workContext, history, idleMs, inviteMs },
       clock.now(),
     );
-    const inbox = new Inbox({ self: room.self, clock, start: 0 });
     const early: RoomNotice[] = [];
     let onNotice = (notice: RoomNotice): void => void early.push(notice);
     const isBehindEdge = transport === "cloudflared";
@@ -114,12 +99,15 @@ export class HostSession implements TunnelHandle {
       isBehindEdge,
       onNotice: (notice) => onNotice(notice),
     });
-    const stopBeating = keepActive(relay, clock, idleMs / 4);
+    // Opening is activity: a first download may take longer than a short idle time.
+    const beActive = (): void => relay.run((room, now) => room.touch(0, now));
+    beActive();
+    const stopBeating = every(clock, idleMs / 4, beActive);
     let hosting: HostSession | undefined;
     try {
       const { signal, onProgress } = options;
       const tunnel = await options.provider({ port: relay.port, signal, onProgress });
-      const opened = new HostSession({ options, room, relay, tunnel, inbox });
+      const opened = new HostSession({ options, room, relay, tunnel });
       hosting = opened;
       onNotice = (notice) => opened.#noticed(notice);
       for (const notice of early) opened.#noticed(notice);
@@ -134,22 +122,6 @@ export class HostSession implements TunnelHandle {
     }
   }
 
-  get self(): MemberId {
-    return this.#room.self;
-  }
-
-  get attestation(): Attestation {
-    return this.#room.attestation;
-  }
-
-  get end(): SessionEnd | undefined {
-    return this.#end;
-  }
-
-  get alarms(): readonly TunnelError[] {
-    return this.#alarms;
-  }
-
   /** One line on what carries the room, safe to show. */
   get transportDetail(): string {
     return this.#transportDetail;
@@ -162,10 +134,6 @@ export class HostSession implements TunnelHandle {
   /** When the room ends if nobody does anything in it. */
   get idleAt(): number {
     return this.#room.idleAt;
-  }
-
-  presence(): Presence[] {
-    return this.#room.presence(this.#clock.now());
   }
 
   /** @throws {TunnelError} tunnel-closed, invite-limit, address-lost; all or none */
@@ -184,7 +152,7 @@ export class HostSession implements TunnelHandle {
   }
 
   pendingInvites(): PendingInvite[] {
-    return this.#end === undefined ? this.#invites.pending() : [];
+    return this.end === undefined ? this.#invites.pending() : [];
   }
 
   /** Whether a link leads to this very room. */
@@ -192,40 +160,34 @@ export class HostSession implements TunnelHandle {
     return this.#room.id === room;
   }
 
-  async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
+  protected run<Result>(call: (room: Room, now: number) => Result): Result {
+    return this.#relay.run(call);
+  }
+
+  /** At once: what a receiver lets come is all that waits for it here. */
+  protected writable(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  protected post(outgoing: OutgoingMessage): Posted {
     const seq = this.#relay.run((room, now) => room.say(outgoing, now));
     const { to } = outgoing;
     const audience = this.presence().filter(({ isSelf, id }) => !isSelf && to?.includes(id) !== false);
-    if (!audience.some(({ connected }) => connected)) {
-      const reason = "nobody it is for is connected at the moment; it is delivered as soon as they are back";
-      this.#confirmations.later(seq, onConfirmed);
-      return { status: "queued", seq, reason };
-    }
-    // A link can be dead without anybody having noticed: only who has it can say that it came.
-    if ((await this.#confirmations.wait(seq)) !== undefined) return { status: "sent", seq };
-    this.#confirmations.later(seq, onConfirmed);
-    const reason = "nobody has confirmed it yet; it is delivered as soon as they can be reached";
-    return { status: "queued", seq, reason };
+    return {
+      key: seq,
+      seq,
+      unreachable: audience.some(({ connected }) => connected)
+        ? undefined
+        : "nobody it is for is connected at the moment; it is delivered as soon as they are back",
+      unconfirmed: "nobody has confirmed it yet; it is delivered as soon as they can be reached",
+    };
   }
 
-  changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    return this.#watchers.wait(timeoutMs, signal);
-  }
-
-  touch(): void {
-    if (this.#end !== undefined) return;
-    this.#relay.run((room, now) => room.touch(this.inbox.read, now));
-  }
-
-  close(cause: EndCause = "closed"): Promise<void> {
-    // Ending the room is itself told as an ending, which closes: the promise must exist before the room is called.
-    this.#closing ??= Promise.resolve().then(() => this.#close(cause));
-    return this.#closing;
-  }
-
-  async #close(cause: EndCause): Promise<void> {
+  protected finish(cause: EndCause): void {
     this.#relay.run((room, now) => room.end(cause, now));
-    await this.files.end();
+  }
+
+  protected async stop(): Promise<void> {
     // The last words go out through the tunnels, so these outlive the relay.
     try {
       await this.#relay.stop();
@@ -236,40 +198,30 @@ export class HostSession implements TunnelHandle {
 
   #noticed(notice: RoomNotice): void {
     switch (notice.type) {
-      case "entry":
-        // Its own closing is no news to whoever closes.
-        if (
-          notice.entry.kind === "system" &&
-          notice.entry.event === "ended" &&
-          notice.entry.cause === "closed"
-        )
-          return;
-        this.inbox.append(notice.entry);
-        if (notice.entry.kind === "file") this.files.heard(notice.entry);
+      case "entry": {
+        const { entry } = notice;
+        const isEnd = entry.kind === "system" && entry.event === "ended";
+        // Its own closing is no news to the one who closes.
+        if (isEnd && entry.cause === "closed") return;
+        this.heard(notice);
         // From now on there is somebody who would lose the way with the address.
-        if (notice.entry.kind === "system" && notice.entry.event === "joined") this.#pool.keepStandby();
+        if (entry.kind === "system" && entry.event === "joined") this.#pool.keepStandby();
         return;
-      case "alarm":
-        return this.#alarm(notice.error, notice.member);
-      case "reached":
-        return this.#confirmations.confirm(notice.seq, notice.seq);
+      }
       case "presence":
-        this.files.rosterChanged();
-        return this.#watchers.wake();
       case "stream":
-        return this.files.happened(notice.event);
+        return this.heard(notice);
+      case "reached":
+        return this.confirm(notice.seq, notice.seq);
+      case "alarm":
+        return this.alarm(notice.error, this.#nameOf(notice.member));
       case "ended":
-        this.#end = { cause: notice.cause === "closed" ? "closed-here" : notice.cause };
-        this.inbox.close();
-        this.#confirmations.end();
-        this.#watchers.wake();
-        // Idle time ends a room from within: what carries it must go, too.
-        void this.close(notice.cause);
+        return this.ended({ cause: notice.cause === "closed" ? "closed-here" : notice.cause });
     }
   }
 
   #moved(event: PoolEvent): void {
-    if (this.#end !== undefined) return;
+    if (this.end !== undefined) return;
     switch (event.type) {
       case "addresses":
         return this.#leadsHere(event.urls);
@@ -282,7 +234,7 @@ export class HostSession implements TunnelHandle {
     }
   }
 
-  /** Members learn where to find the room, and whoever still holds a link to an address that is gone gets another one. */
+  /** Members learn where to find the room, and a pending invite whose link leads to an address that is gone is made anew. */
   #leadsHere(urls: readonly string[]): void {
     const { active } = this.#pool;
     this.#transportDetail = active?.description ?? this.#transportDetail;
@@ -291,14 +243,11 @@ export class HostSession implements TunnelHandle {
       this.inbox.notify({ notice: "address-lost", error: this.#addressLost });
     if (urls.length > 0 && this.#isAstray) this.inbox.notify({ notice: "address-restored" });
     this.#isAstray = urls.length === 0;
-    const invites = this.#invites.reissue(urls, this.#clock.now());
+    const invites = this.#invites.reissue(urls, this.clock.now());
     if (invites.length > 0) this.inbox.notify({ notice: "invites-reissued", invites });
   }
 
-  #alarm(error: TunnelError, member: MemberId): void {
-    this.#alarms.push(error);
-    if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
-    const name = this.presence().find(({ id }) => id === member)?.name;
-    this.inbox.notify({ notice: "alarm", error, member: name });
+  #nameOf(member: MemberId): string | undefined {
+    return this.presence().find(({ id }) => id === member)?.name;
   }
 }

@@ -3,8 +3,9 @@ import { SESSION } from "../protocol/base/limits.ts";
 import { utf8Length } from "../protocol/base/text.ts";
 import { Transcript, type Entry, type SpokenEntry } from "../protocol/room/log.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { Emitter, when, type Observable } from "../runtime/emitter.ts";
+import { wait } from "../runtime/wait.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
-import { Waiters } from "./waiters.ts";
 
 /** Names a tool call, as the MCP client does. */
 export type CallId = string | number;
@@ -23,6 +24,13 @@ export interface Delivered {
   /** Returned before, in a call whose result may never have reached the model. */
   readonly redelivered: boolean;
 }
+
+/** News of an inbox. It carries nothing: the listener looks for itself. */
+export type InboxEvent =
+  /** An entry of the room was written down, also one that is no news to this side's agent. */
+  | { readonly type: "entry" }
+  /** Something has come that concerns the agent, or has become unread again, or the room is over. */
+  | { readonly type: "news" };
 
 /** A place in the log, and the room's number there: what was read is told to others by the number. */
 interface Place {
@@ -45,26 +53,23 @@ const MAX_OFFERS = 16;
  * call arrives and the one that returned it was not cancelled; until then it is offered again. Own words and own
  * arrival are never offered.
  */
-export class Inbox {
+export class Inbox implements Observable<InboxEvent> {
   readonly #log = new Transcript<Entry | NoticeEntry>(sizeOf);
   readonly #self: MemberId;
   readonly #clock: Clock;
-  readonly #waiters: Waiters;
-  /** Told of every entry of the room, also of those that are no news to this side's agent. */
-  onEntry: () => void = () => undefined;
+  readonly #events = new Emitter<InboxEvent>();
+  readonly #onNews = when(this.#events, ({ type }) => type === "news");
   /** Up to here the agent has read, or had no need to. */
   #read: Place;
   /** Up to here everything was returned at some time; what is returned again below it is marked. */
   #returned = 0;
   #offers: Offer[] = [];
   #closed = false;
-  readonly #watchers = new Set<() => void>();
   #arrived = 0;
 
   constructor(options: { self: MemberId; clock: Clock; start: number }) {
     this.#self = options.self;
     this.#clock = options.clock;
-    this.#waiters = new Waiters(options.clock);
     this.#read = { position: 0, seq: options.start };
   }
 
@@ -97,9 +102,8 @@ export class Inbox {
     return this.#place().position;
   }
 
-  /** Calls `watcher` whenever something has come, has become unread again, or the room is over. It must not throw. */
-  watch(watcher: () => void): void {
-    this.#watchers.add(watcher);
+  subscribe(listener: (event: InboxEvent) => void): () => void {
+    return this.#events.subscribe(listener);
   }
 
   append(entry: Entry): void {
@@ -108,7 +112,7 @@ export class Inbox {
       this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
     const before = this.#log.end;
     this.#log.append(entry);
-    this.onEntry();
+    this.#events.emit({ type: "entry" });
     if (this.#concerns(entry)) return this.#came();
     // Own words are no news: whoever has everything before them has them, too.
     const here = { position: this.#log.end, seq: entry.seq };
@@ -151,7 +155,7 @@ export class Inbox {
     this.#offers = this.#offers.slice(0, at);
     if (offer.from.position < this.#read.position) this.#read = offer.from;
     // Another call may be waiting at this moment, and what it waits for is there again.
-    this.#tell();
+    this.#events.emit({ type: "news" });
   }
 
   /** What the agent has not read, from the reading position; moves nothing until {@link settle}. */
@@ -173,9 +177,9 @@ export class Inbox {
   }
 
   /** Resolves when something unread is there, the room is over, the time is up or the call is cancelled. */
-  wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.unread > 0 || this.#closed) return Promise.resolve();
-    return this.#waiters.wait(timeoutMs, signal);
+  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.unread > 0 || this.#closed) return;
+    await wait(this.#clock, timeoutMs, { signal, until: this.#onNews });
   }
 
   /** Where the next batch begins: after what was read, and after what an unsettled call has already been given. */
@@ -210,12 +214,7 @@ export class Inbox {
 
   #came(): void {
     this.#arrived += 1;
-    this.#tell();
-  }
-
-  #tell(): void {
-    this.#waiters.wake();
-    for (const watcher of this.#watchers) watcher();
+    this.#events.emit({ type: "news" });
   }
 
   #countAfter(position: number): number {

@@ -1,5 +1,6 @@
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
+import type { FileNotice } from "./files/files.ts";
 
 /** A fresh invite in place of one whose address is gone. */
 export interface Reissued {
@@ -11,16 +12,6 @@ export interface Reissued {
   readonly expiresAt: number;
 }
 
-/** A file of somebody else on this side's disk, or meant to be. */
-export interface ReceivedFile {
-  readonly fileId: string;
-  /** As its sender calls it. */
-  readonly name: string;
-  /** Where it lies, or was to lie. */
-  readonly target: string;
-  readonly size: number;
-}
-
 /** What this side's own server has to say to its agent. Seen by nobody else, and no part of the room's order. */
 export type Notice =
   /** Something went wrong that a human should hear of; `member` is the name of whom it concerns. */
@@ -29,9 +20,7 @@ export type Notice =
   | { readonly notice: "address-lost"; readonly error: TunnelError }
   | { readonly notice: "address-restored" }
   | { readonly notice: "invites-reissued"; readonly invites: readonly Reissued[] }
-  /** A file that nobody waited for any more has arrived, or cannot. */
-  | { readonly notice: "file-received"; readonly file: ReceivedFile }
-  | { readonly notice: "file-failed"; readonly file: ReceivedFile; readonly error: TunnelError };
+  | FileNotice;
 
 /** In the log beside what was said: `seq` is that of the entry before it, `ts` ms since the epoch. */
 export type NoticeEntry = { readonly kind: "notice"; readonly seq: number; readonly ts: number } & Notice;

@@ -9,9 +9,10 @@ import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts
 import type { Primitives } from "../protocol/base/primitives.ts";
 import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
 import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
 import type { Config } from "./config.ts";
-import type { TunnelId } from "./session.ts";
+import type { SessionEvent, TunnelId } from "./session.ts";
 import { HostSession } from "./host-session.ts";
 import type { LocalFiles } from "./files/local-files.ts";
 import type { CallId } from "./inbox.ts";
@@ -30,22 +31,25 @@ export interface SessionsOptions {
   readonly providers: Readonly<Record<Tunnel["provider"], TunnelProvider>>;
 }
 
-/** What those who show tunnels want to hear of. */
-export type SessionsChange =
-  { readonly what: "tunnels" } | { readonly what: "transcript"; readonly tunnelId: TunnelId };
+/** News of a session, and of which; `opened` when there is a new one. */
+export interface SessionsEvent {
+  readonly type: "opened" | SessionEvent["type"];
+  readonly tunnelId: TunnelId;
+}
 
 /** Ended tunnels that can still be read; older ones are forgotten. */
 const MAX_ENDED = 8;
 
 /** All tunnels of this process, open and ended. It outlives any MCP connection, which may be made twice. */
-export class Sessions {
+export class Sessions implements Observable<SessionsEvent> {
   readonly #options: SessionsOptions;
   readonly transcripts: Transcripts;
   readonly #tunnels = new Map<TunnelId, OpenTunnel>();
   /** Links being joined at this moment, so that two calls cannot use one up together. */
   readonly #joining = new Set<string>();
-  readonly #listeners = new Set<(change: SessionsChange) => void>();
-  readonly #watchers = new Set<() => void>();
+  readonly #events = new Emitter<SessionsEvent>();
+  /** Wakes when there is a new session, or something has come or ended in one of them. */
+  readonly onNews: Subscribe = when(this, ({ type }) => type === "opened" || type === "news");
   #opening = 0;
   #isShutDown = false;
 
@@ -54,12 +58,8 @@ export class Sessions {
     this.transcripts = new Transcripts(options.primitives, options.clock);
   }
 
-  onChange(listener: (change: SessionsChange) => void): void {
-    this.#listeners.add(listener);
-  }
-
-  #changed(change: SessionsChange): void {
-    for (const listener of this.#listeners) listener(change);
+  subscribe(listener: (event: SessionsEvent) => void): () => void {
+    return this.#events.subscribe(listener);
   }
 
   get localFiles(): LocalFiles {
@@ -77,15 +77,6 @@ export class Sessions {
   /** Of all tunnels together. */
   get unread(): number {
     return this.all.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
-  }
-
-  /**
-   * Calls `watcher` whenever there is a new tunnel, or something has come or ended in one of them; the returned function
-   * ends that. It must not throw, and is told nothing: it looks for itself.
-   */
-  watch(watcher: () => void): () => void {
-    this.#watchers.add(watcher);
-    return () => void this.#watchers.delete(watcher);
   }
 
   /** @throws {TunnelError} goal-invalid, name-invalid, too-many-tunnels, and all of the provider and the relay */
@@ -221,9 +212,7 @@ export class Sessions {
   /** Ends everything for good; resolves when nothing is left running. */
   async shutDown(): Promise<void> {
     this.#isShutDown = true;
-    await Promise.allSettled(
-      this.all.map((tunnel) => (tunnel.role === "host" ? tunnel.close("host-stopped") : tunnel.close())),
-    );
+    await Promise.allSettled(this.all.map((tunnel) => tunnel.close("host-stopped")));
     await this.localFiles.close();
   }
 
@@ -245,16 +234,10 @@ export class Sessions {
     const ended = this.all.filter((one) => one.end !== undefined);
     for (const old of ended.slice(0, Math.max(0, ended.length - MAX_ENDED + 1)))
       this.#tunnels.delete(old.tunnelId);
-    const { tunnelId, inbox } = tunnel;
+    const { tunnelId } = tunnel;
     this.#tunnels.set(tunnelId, tunnel);
-    inbox.onEntry = () => this.#changed({ what: "transcript", tunnelId });
-    this.#changed({ what: "tunnels" });
-    inbox.watch(() => this.#tell());
-    this.#tell();
-  }
-
-  #tell(): void {
-    for (const watcher of this.#watchers) watcher();
+    tunnel.subscribe(({ type }) => this.#events.emit({ type, tunnelId }));
+    this.#events.emit({ type: "opened", tunnelId });
   }
 
   /** What the others are told of where this side works, unless its human has switched that off. */

@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect } from "vitest";
 import type { HostSession } from "../../src/session/host-session.ts";
-import type { TunnelHandle } from "../../src/session/session.ts";
+import type { SessionBase } from "../../src/session/session.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import type { FakeClock } from "../support/fake-tunnel-clock.ts";
@@ -128,10 +128,10 @@ const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 export class Voice {
   readonly said: string[] = [];
   readonly heard = new Map<string, string[]>();
-  readonly #tunnel: TunnelHandle;
+  readonly #tunnel: SessionBase;
   readonly #failures: unknown[] = [];
 
-  constructor(tunnel: TunnelHandle) {
+  constructor(tunnel: SessionBase) {
     this.#tunnel = tunnel;
   }
 

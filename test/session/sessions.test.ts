@@ -7,7 +7,7 @@ import { SESSION } from "../../src/protocol/base/limits.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
-import type { Sessions } from "../../src/session/sessions.ts";
+import type { Sessions, SessionsEvent } from "../../src/session/sessions.ts";
 import { createDirectProvider } from "../../src/tunnel/direct.ts";
 import type { TunnelProvider } from "../../src/tunnel/provider.ts";
 import { portOf } from "../support/agent.ts";
@@ -91,6 +91,39 @@ async function cuttable(): Promise<{ provider: TunnelProvider; cut: () => void; 
     mend: () => (isCut = false),
   };
 }
+
+describe("what is told to those who observe sessions", () => {
+  it("a new one, every entry, news for the agent, presence, and the end; and nothing after unsubscribing", async () => {
+    const clock = new FakeClock();
+    const [hosts, guests] = [sessions(clock), sessions(clock)];
+    const told = { host: [] as SessionsEvent[], guest: [] as SessionsEvent[] };
+    const unsubscribe = hosts.subscribe((event) => told.host.push(event));
+    guests.subscribe((event) => told.guest.push(event));
+    let news = 0;
+    hosts.onNews(() => (news += 1));
+    const types = (of: "host" | "guest"): string[] => told[of].splice(0).map(({ type }) => type);
+
+    const { hosting, invites } = await hosts.host(hostRequest());
+    expect(told.host).toEqual([{ type: "opened", tunnelId: hosting.tunnelId }]);
+    const guest = await guests.join(joinRequest(invites[0]?.joinLink));
+    await until("the host knows", () => hosting.presence().length === 2);
+    expect(types("host")).toEqual(expect.arrayContaining(["opened", "entry", "news", "presence"]));
+    expect(types("guest")).toContain("opened");
+    expect(news).toBe(2);
+
+    await guest.say({ text: "hello" });
+    // Own words are an entry and no news.
+    expect(types("guest").filter((type) => type !== "presence")).toEqual(["entry"]);
+    expect(types("host").filter((type) => type !== "presence")).toEqual(["entry", "news"]);
+
+    unsubscribe();
+    await hosting.close();
+    await until("the guest knows", () => guest.end !== undefined);
+    expect(types("guest")).toEqual(expect.arrayContaining(["news", "ended"]));
+    expect(types("host")).toEqual([]);
+    expect(news).toBe(4);
+  });
+});
 
 describe("which tunnel a call means", () => {
   it("the only open one, the named one, or the one that ended last", async () => {

@@ -6,6 +6,7 @@ import type { Presence } from "../../protocol/room/participant.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Entry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { wait } from "../../runtime/wait.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import type { LocalFiles } from "../../session/files/local-files.ts";
@@ -159,7 +160,7 @@ export class Conversation {
       before = now;
       this.#readIsConfirmed(now);
       this.#tellRead();
-      await this.tunnel.changed(LOOK_AGAIN_MS, signal);
+      await wait(this.#clock, LOOK_AGAIN_MS, { signal, until: this.tunnel.onPresence });
     }
   }
 

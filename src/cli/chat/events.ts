@@ -4,7 +4,7 @@ import type { Presence } from "../../protocol/room/participant.ts";
 import type { Entry } from "../../protocol/room/log.ts";
 import type { OwnOffer } from "../../session/files/requests.ts";
 import type { PatchInspection } from "../../session/git/inspect-patch.ts";
-import type { SessionEnd } from "../../session/session.ts";
+import type { Sent, SessionEnd } from "../../session/session.ts";
 import type { HostSession } from "../../session/host-session.ts";
 import type { Invite } from "../../session/issued-invites.ts";
 import type { GuestSession } from "../../session/guest-session.ts";
@@ -36,7 +36,7 @@ export type ChatEvent =
     }
   | { readonly type: "invites"; readonly ref: Ref | undefined; readonly invites: readonly Invite[] }
   | { readonly type: "status"; readonly ref: Ref | undefined }
-  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer }
+  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer<Sent> }
   /** How far everything that is on its way is; nothing any more when there is none. */
   | { readonly type: "transfers"; readonly running: readonly Transfer[] }
   | {

@@ -8,8 +8,6 @@ import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { StreamEvent } from "../../protocol/link/streams.ts";
 import type { FileEntry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Sent } from "../session.ts";
-import type { Notice } from "../notice.ts";
 import { Transfer } from "./transfer.ts";
 import type { FileSink, FileSource, StreamPort } from "./port.ts";
 import { Sharing, type Serving, type Share } from "./sharing.ts";
@@ -17,12 +15,28 @@ import { Sharing, type Serving, type Share } from "./sharing.ts";
 /** As tools name a file. */
 export type FileId = string;
 
-export interface FilesOptions {
+/** A file of somebody else on this side's disk, or meant to be. */
+export interface ReceivedFile {
+  readonly fileId: FileId;
+  /** As its sender calls it. */
+  readonly name: string;
+  /** Where it lies, or was to lie. */
+  readonly target: string;
+  readonly size: number;
+}
+
+/** How a file ended that nobody waited for any more. */
+export type FileNotice =
+  | { readonly notice: "file-received"; readonly file: ReceivedFile }
+  | { readonly notice: "file-failed"; readonly file: ReceivedFile; readonly error: TunnelError };
+
+/** `Said` is the answer of whatever says the offers. */
+export interface FilesOptions<Said> {
   readonly port: StreamPort;
   readonly primitives: Primitives;
   readonly clock: Clock;
-  readonly say: (outgoing: OutgoingMessage) => Promise<Sent>;
-  readonly notify: (notice: Notice) => void;
+  readonly say: (outgoing: OutgoingMessage) => Promise<Said>;
+  readonly notify: (notice: FileNotice) => void;
 }
 
 /** How a file that this side receives stands. */
@@ -70,8 +84,8 @@ interface Running {
 export const FILES = { maxShares: 256, maxOffers: 256, maxPast: 50 } as const;
 
 /** The files of one tunnel: what this side offers, what it was offered, and what is on its way (PROTOCOL §9). */
-export class Files {
-  readonly #options: FilesOptions;
+export class Files<Said = unknown> {
+  readonly #options: FilesOptions<Said>;
   readonly #sharing: Sharing;
   readonly #offered = new Map<FileId, Offered>();
   #downloads: (Download & { readonly running: Running })[] = [];
@@ -79,7 +93,7 @@ export class Files {
   readonly #starting = new Set<string>();
   #isOver = false;
 
-  constructor(options: FilesOptions) {
+  constructor(options: FilesOptions<Said>) {
     this.#options = options;
     this.#sharing = new Sharing(options.primitives, options.clock, options.port);
   }
@@ -107,7 +121,7 @@ export class Files {
   async share(
     source: FileSource,
     offer: { name: string; note?: string; patch?: PatchFacts; to?: readonly MemberId[] },
-  ): Promise<{ fileId: FileId; sent: Sent }> {
+  ): Promise<{ fileId: FileId; sent: Said }> {
     const { to, ...facts } = offer;
     const { primitives, say } = this.#options;
     try {
@@ -284,7 +298,7 @@ export class Files {
 function noticeOf(
   outcome: Extract<DownloadState, { name: "done" | "failed" }>,
   { fileId, offer, target }: Pick<Download, "fileId" | "offer" | "target">,
-): Notice {
+): FileNotice {
   const file = { fileId, name: offer.name, target, size: offer.size };
   if (outcome.name === "done") return { notice: "file-received", file };
   return { notice: "file-failed", file, error: outcome.error };

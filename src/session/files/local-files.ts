@@ -5,7 +5,6 @@ import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../config.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
 import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
 import { makePatch } from "../git/make-patch.ts";
@@ -18,12 +17,22 @@ import { resolveSave } from "../paths/place.ts";
 import type { FileSink, FileSource } from "./port.ts";
 import { resolveShare } from "../paths/share.ts";
 
+/** The places beside the working directory that a human has named. */
+export interface FileSettings {
+  /** Folders into which received files may be saved. */
+  readonly saveRoots: readonly string[];
+  /** Folders from which files may be shared. */
+  readonly shareRoots: readonly string[];
+  /** Single files that may be shared although they look like a secret. */
+  readonly shareAllow: readonly string[];
+}
+
 export interface LocalFilesOptions {
   /** The server's working directory. */
   readonly cwd: string;
   readonly home: string;
   readonly env: Environment;
-  readonly config: Pick<Config, "saveRoots" | "shareRoots" | "shareAllow">;
+  readonly config: FileSettings;
   readonly clock: Clock;
 }
 

@@ -3,6 +3,7 @@ import { toBase64url, toHex } from "../../../protocol/base/bytes.ts";
 import type { FileOffer } from "../../../protocol/files/offer.ts";
 import type { OwnOffer } from "../../../session/files/requests.ts";
 import type { PatchInspection } from "../../../session/git/inspect-patch.ts";
+import type { Sent } from "../../../session/session.ts";
 import type { OpenTunnel } from "../../../session/sessions.ts";
 import type { ChatEvent } from "../events.ts";
 import { safeLabel } from "./safe-text.ts";
@@ -19,7 +20,7 @@ export function offerText({ id, name, size, note }: FileOffer, tunnel: OpenTunne
   return `offers ${name} (${sizeText(size)}): /receive ${fileId} FILE${about}`;
 }
 
-export function sharedText({ name, size, sent, offeredTo }: OwnOffer): string {
+export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Sent>): string {
   const whom = offeredTo.length === 0 ? "nobody at present" : offeredTo.map(safeLabel).join(", ");
   const late = sent.status === "queued" ? ` Not told yet: ${sent.reason}.` : "";
   return `${safeLabel(name)} (${sizeText(size)}) is offered to ${whom}.${late} Stay here and leave the file as it is until they have it.`;
