@@ -83,7 +83,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "mcp/tools": ["mcp", "session", "session/files", "protocol/room", "protocol/base", "errors"],
+  "mcp/tools": ["mcp", "session", "session/files", "runtime", "protocol/room", "protocol/base", "errors"],
   control: ["session", "runtime", "errors"],
   session: [
     "session/files",

@@ -1,4 +1,5 @@
 import { SESSION } from "../protocol/base/limits.ts";
+import { every } from "../runtime/wait.ts";
 import type { SessionEnd } from "../session/session.ts";
 import type { Batch } from "../session/inbox.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
@@ -64,14 +65,9 @@ export async function listen(
   call: ToolCall,
 ): Promise<Batch> {
   const started = call.clock.now();
-  let cancel = (): void => undefined;
-  const beat = (): void => {
-    cancel = call.clock.after(SESSION.progressEveryMs, () => {
-      call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`);
-      beat();
-    });
-  };
-  beat();
+  const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
+    call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`),
+  );
   try {
     for (;;) {
       const leftMs = started + options.timeoutMs - call.clock.now();
@@ -83,6 +79,6 @@ export async function listen(
       if (batch.entries.length > 0 || isOver) return batch;
     }
   } finally {
-    cancel();
+    stopBeating();
   }
 }

@@ -6,7 +6,7 @@ import type { Presence } from "../../protocol/room/participant.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Entry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { wait } from "../../runtime/wait.ts";
+import { settled, wait } from "../../runtime/wait.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import type { LocalFiles } from "../../session/files/local-files.ts";
@@ -120,11 +120,10 @@ export class Conversation {
   async leave(patienceMs?: number): Promise<void> {
     if (patienceMs === undefined) await this.transfers.settled();
     else this.transfers.cancel();
-    await new Promise<void>((resolve) => {
-      this.#settled.push(resolve);
-      this.#settle();
-      if (patienceMs !== undefined) this.#clock.after(patienceMs, resolve);
-    });
+    const confirmed = new Promise<void>((resolve) => void this.#settled.push(resolve));
+    this.#settle();
+    if (patienceMs === undefined) await confirmed;
+    else await wait(this.#clock, patienceMs, { until: settled(confirmed) });
     await this.tunnel.close();
   }
 

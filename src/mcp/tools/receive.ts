@@ -2,6 +2,7 @@ import * as z from "zod";
 import { toHex } from "../../protocol/base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
+import { every, settled, wait } from "../../runtime/wait.ts";
 import type { Download } from "../../session/files/files.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
@@ -23,30 +24,16 @@ async function waitFor(
   call: ToolCall,
 ): Promise<void> {
   const { clock, signal } = call;
-  let cancelBeat = (): void => undefined;
   const beat = (): void => {
     const { state } = download;
     if (state.name === "receiving")
       call.progress(progressText(download, state), { done: state.received, total: download.offer.size });
-    cancelBeat = clock.after(PROGRESS_MS, beat);
   };
-  let cancelTimer = (): void => undefined;
-  let aborted = (): void => undefined;
-  const given = new Promise<void>((resolve) => {
-    cancelTimer = clock.after(timeoutMs, resolve);
-    aborted = resolve;
-  });
-  signal.addEventListener("abort", aborted);
-  if (signal.aborted) aborted();
   download.attend(true);
   beat();
-  try {
-    await Promise.race([download.over, given]);
-  } finally {
-    cancelBeat();
-    cancelTimer();
-    signal.removeEventListener("abort", aborted);
-  }
+  const stopBeating = every(clock, PROGRESS_MS, beat);
+  await wait(clock, timeoutMs, { signal, until: settled(download.over) });
+  stopBeating();
   if (signal.aborted) {
     await download.cancel();
     tunnel.files.forget(download);
