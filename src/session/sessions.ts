@@ -11,7 +11,6 @@ import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.t
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
 import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
-import type { Config } from "./config.ts";
 import type { SessionEvent, TunnelId } from "./session.ts";
 import { HostSession } from "./host-session.ts";
 import type { LocalFiles } from "./files/local-files.ts";
@@ -22,8 +21,25 @@ import { Transcripts } from "./transcript/transcripts.ts";
 
 export type OpenTunnel = HostSession | GuestSession;
 
+/** The settings that sessions work with. */
+export interface SessionSettings {
+  readonly transport: Tunnel["provider"];
+  /** IP address to listen on. */
+  readonly bind: string;
+  /** TCP port to listen on; 0 takes any free one. */
+  readonly port: number;
+  /** The name of this side in a room unless a call says otherwise. */
+  readonly name: string | undefined;
+  /** Whether a spare tunnel is kept once there are members. */
+  readonly standby: boolean;
+  readonly idleMinutes: number;
+  readonly inviteMinutes: number;
+  /** Whether the others are told of the repository and the client that this side works in. */
+  readonly context: boolean;
+}
+
 export interface SessionsOptions {
-  readonly config: Config;
+  readonly config: SessionSettings;
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly lookup: LookupFunction;
@@ -54,8 +70,9 @@ export class Sessions implements Observable<SessionsEvent> {
   #isShutDown = false;
 
   constructor(options: SessionsOptions) {
+    const { primitives, clock, localFiles } = options;
     this.#options = options;
-    this.transcripts = new Transcripts(options.primitives, options.clock);
+    this.transcripts = new Transcripts({ primitives, clock, root: localFiles.cwd });
   }
 
   subscribe(listener: (event: SessionsEvent) => void): () => void {

@@ -1,5 +1,8 @@
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
@@ -122,6 +125,20 @@ describe("what is told to those who observe sessions", () => {
     expect(types("guest")).toEqual(expect.arrayContaining(["news", "ended"]));
     expect(types("host")).toEqual([]);
     expect(news).toBe(4);
+  });
+});
+
+describe("a saved transcript", () => {
+  it("lies in the working directory that was handed in, whatever that of the process is", async () => {
+    const cwd = realpathSync(mkdtempSync(path.join(tmpdir(), "tunnel-cwd-")));
+    const all = sessionsOn(new FakeClock(), {}, {}, { cwd });
+    cleanups.push(() => rmSync(cwd, { recursive: true, force: true }));
+    cleanups.push(() => all.shutDown());
+    const { hosting } = await all.host(hostRequest());
+    const saved = await all.transcripts.save(hosting, "talk");
+    expect([saved.path, saved.markdown]).toEqual(
+      ["json", "md"].map((ending) => path.join(cwd, `talk.transcript.${ending}`)),
+    );
   });
 });
 

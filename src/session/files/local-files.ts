@@ -58,6 +58,11 @@ export class LocalFiles {
     this.#handles = new Handles(options.clock);
   }
 
+  /** The working directory that was handed in. */
+  get cwd(): string {
+    return this.#options.cwd;
+  }
+
   /** @throws {TunnelError} path-*, share-*, cancelled */
   async share(
     given: string,
