@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { Subscribe } from "./emitter.ts";
 
-/** How a wait ended: by what it waited for, by its time, or by its signal. */
+/** How a wait ended: by its event, by its time, or by its signal. */
 export type WaitEnd = "woken" | "timeout" | "aborted";
 
 export interface WaitOptions {

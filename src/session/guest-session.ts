@@ -29,7 +29,7 @@ export interface GuestOptions {
 
 /** A fresh Quick Tunnel may need this long until its name and its edge are there. */
 const JOIN_PATIENCE_MS = 25_000;
-/** Whatever happens, joining is over by then; an attempt that began in time may still come to its end. */
+/** Joining is over by then in any case; an attempt that began in time may still come to its end. */
 const JOIN_LIMIT_MS = JOIN_PATIENCE_MS + LINK.connectTimeoutMs;
 
 /** How far joining has come. */

@@ -51,7 +51,7 @@ export class HostSession extends SessionBase {
   readonly #relay: Relay;
   readonly #pool: TunnelPool;
   readonly #invites: IssuedInvites;
-  /** Of the tunnel in use, or the last one that was. */
+  /** Describes the tunnel in use, or the last one that was. */
   #transportDetail: string;
   #addressLost: TunnelError | undefined;
   /** No address leads here at the moment. */
@@ -145,7 +145,7 @@ export class HostSession extends SessionBase {
     return this.#invites.revoke(inviteId);
   }
 
-  /** Takes the seat of a member away. @throws {TunnelError} tunnel-closed, member-unknown */
+  /** Removes a member from the room. @throws {TunnelError} tunnel-closed, member-unknown */
   remove(member: string): void {
     const ids = membersNamed(this.presence(), [member]);
     this.#relay.run((room, now) => ids.forEach((id) => room.remove(id, now)));
@@ -164,7 +164,7 @@ export class HostSession extends SessionBase {
     return this.#relay.run(call);
   }
 
-  /** At once: what a receiver lets come is all that waits for it here. */
+  /** At once: a receiver's credit bounds what waits for it here. */
   protected writable(): Promise<void> {
     return Promise.resolve();
   }

@@ -45,7 +45,7 @@ interface Offer {
   readonly to: Place;
 }
 
-/** Offers whose cancellation may still arrive; a client cancels within its own timeout, not hours later. */
+/** Batches that may still be cancelled; a client cancels within its own timeout, not hours later. */
 const MAX_OFFERS = 16;
 
 /**
@@ -86,7 +86,7 @@ export class Inbox implements Observable<InboxEvent> {
     return this.#countAfter(this.#place().position);
   }
 
-  /** Everything said that is still kept, own words included; for whoever looks back, and moves nothing. */
+  /** Everything said that is still kept, own words included. The reading position stays. */
   *said(): Generator<SpokenEntry> {
     for (const [, entry] of this.#log.after(0))
       if (entry.kind === "chat" || entry.kind === "file") yield entry;
@@ -107,14 +107,14 @@ export class Inbox implements Observable<InboxEvent> {
   }
 
   append(entry: Entry): void {
-    // What came before this side's first entry was never its to read.
+    // Entries from before this side came were never its to read.
     if (this.#read.position === 0)
       this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
     const before = this.#log.end;
     this.#log.append(entry);
     this.#events.emit({ type: "entry" });
     if (this.#concerns(entry)) return this.#came();
-    // Own words are no news: whoever has everything before them has them, too.
+    // Own words are no news: an agent that has everything before them has them, too.
     const here = { position: this.#log.end, seq: entry.seq };
     const last = this.#offers.at(-1);
     if (last?.to.position === before) this.#offers = [...this.#offers.slice(0, -1), { ...last, to: here }];
@@ -128,7 +128,7 @@ export class Inbox implements Observable<InboxEvent> {
     for (const [, entry] of this.#log.after(this.#place().position)) {
       if (entry.kind === "notice" && subjectOf(entry).about === about) known = subjectOf(entry).news;
     }
-    // Of what changes to and fro only the last word counts.
+    // Some things change to and fro: only the last notice of them counts.
     if (about !== undefined && known === news) return;
     this.#log.append({ kind: "notice", seq: this.lastSeq, ts: this.#clock.now(), ...notice });
     this.#came();
@@ -141,24 +141,24 @@ export class Inbox implements Observable<InboxEvent> {
     this.#came();
   }
 
-  /** A new call has arrived: what earlier calls returned has reached the agent. */
+  /** A new call has arrived: the batches of earlier calls have reached the agent. */
   settle(): void {
     const last = this.#offers.at(-1);
     if (last !== undefined && last.to.position > this.#read.position) this.#read = last.to;
   }
 
-  /** A call was cancelled, or its client gave up on it: what it returned counts as never returned. */
+  /** A call was cancelled, or its client gave up on it: its batch counts as never returned. */
   cancelled(call: CallId): void {
     const at = this.#offers.findIndex((offer) => offer.call === call);
     const offer = this.#offers[at];
     if (offer === undefined) return;
     this.#offers = this.#offers.slice(0, at);
     if (offer.from.position < this.#read.position) this.#read = offer.from;
-    // Another call may be waiting at this moment, and what it waits for is there again.
+    // Another call may be waiting at this moment for these very entries.
     this.#events.emit({ type: "news" });
   }
 
-  /** What the agent has not read, from the reading position; moves nothing until {@link settle}. */
+  /** The entries after the reading position; it moves with {@link settle} only. */
   take(call: CallId, limit: number): Batch {
     const from = this.#place();
     const { to, ...batch } = this.#collect(from, limit);
@@ -169,7 +169,7 @@ export class Inbox implements Observable<InboxEvent> {
     return { ...batch, unread: this.#countAfter(to.position) };
   }
 
-  /** What came after `sinceSeq`, read or not; the reading position stays. */
+  /** The entries after `sinceSeq`, read or not; the reading position stays. */
   reread(sinceSeq: number, limit: number): Batch {
     const from = { position: this.#log.positionOf(sinceSeq), seq: sinceSeq };
     const { to: _, ...batch } = this.#collect(from, limit);
@@ -182,7 +182,7 @@ export class Inbox implements Observable<InboxEvent> {
     await wait(this.#clock, timeoutMs, { signal, until: this.#onNews });
   }
 
-  /** Where the next batch begins: after what was read, and after what an unsettled call has already been given. */
+  /** The next batch begins here: after everything read, and after the batches of unsettled calls. */
   #place(): Place {
     const last = this.#offers.at(-1);
     return last !== undefined && last.to.position > this.#read.position ? last.to : this.#read;
@@ -230,12 +230,12 @@ export class Inbox implements Observable<InboxEvent> {
   }
 }
 
-/** What every entry adds where it is shown: ids, times, names of fields, the marks around a text. */
+/** Every entry adds this much where it is shown: ids, times, names of fields, the marks around a text. */
 const ENTRY_BYTES = 400;
-/** The same of a file: id, hash, sizes, what its patch holds. */
+/** A file adds this much more: id, hash, sizes, the facts of a patch. */
 const FILE_BYTES = 350;
 
-/** About what an entry takes of a result: a batch of many short ones, or in other scripts, must not outgrow it either. */
+/** The size of an entry in a result, roughly: a batch of many short ones, or in other scripts, must not outgrow it either. */
 function shownBytes(entry: Entry | NoticeEntry): number {
   return (
     ENTRY_BYTES + sizeInJson(wordsOf(entry)) + (entry.kind === "file" ? FILE_BYTES : sizeOfInvites(entry))
@@ -277,7 +277,7 @@ function sizeOf(entry: Entry | NoticeEntry): number {
 }
 
 /**
- * What a notice is about, and its news: the same news again is not worth another notice, so that a peer cannot fill the
+ * The subject of a notice and its news: the same news again is not worth another notice, so that a peer cannot fill the
  * log with them. Invites are always news.
  */
 function subjectOf(notice: Notice): { about: string | undefined; news: string } {

@@ -107,7 +107,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     return this.#machine.self;
   }
 
-  /** What this side can prove of the room; nothing before it is let in. */
+  /** The proof of the room that this side can give; nothing before it is let in. */
   get attestation(): Attestation | undefined {
     return this.#machine.attestation;
   }
@@ -136,7 +136,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
    */
   async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
     const { key, seq, unreachable, unconfirmed } = this.post(outgoing);
-    // A link can be dead without anybody having noticed: only who has it can say that it came.
+    // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
     const place = unreachable === undefined ? await this.#confirmations.wait(key) : undefined;
     if (place !== undefined) return { status: "sent", seq: place };
     this.#confirmations.later(key, onConfirmed);

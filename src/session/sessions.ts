@@ -47,7 +47,7 @@ export interface SessionsOptions {
   readonly providers: Readonly<Record<Tunnel["provider"], TunnelProvider>>;
 }
 
-/** News of a session, and of which; `opened` when there is a new one. */
+/** News of one session; `opened` when it is new. */
 export interface SessionsEvent {
   readonly type: "opened" | SessionEvent["type"];
   readonly tunnelId: TunnelId;
@@ -91,7 +91,7 @@ export class Sessions implements Observable<SessionsEvent> {
     return this.all.filter((tunnel) => tunnel.end === undefined);
   }
 
-  /** Of all tunnels together. */
+  /** The unread entries of all tunnels together. */
   get unread(): number {
     return this.all.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
   }
@@ -181,7 +181,7 @@ export class Sessions implements Observable<SessionsEvent> {
     }
   }
 
-  /** A second link to a room that this process is in: the way back where its address has died. */
+  /** A second link to a room that this process is in leads back where its address has died. */
   async #rejoined(
     tunnel: GuestSession,
     { origin, hostKey }: InviteLink,
@@ -217,7 +217,7 @@ export class Sessions implements Observable<SessionsEvent> {
     return checkText(this.#options.primitives, text);
   }
 
-  /** A tool call arrived: whatever earlier calls returned has been received. */
+  /** A tool call arrived, so the results of earlier calls have been received. */
   callArrived(): void {
     for (const tunnel of this.#tunnels.values()) tunnel.inbox.settle();
   }
@@ -257,7 +257,7 @@ export class Sessions implements Observable<SessionsEvent> {
     this.#events.emit({ type: "opened", tunnelId });
   }
 
-  /** What the others are told of where this side works, unless its human has switched that off. */
+  /** The work context that the others are told, unless the human has switched that off. */
   async #workContext(client: ClientProgram | undefined): Promise<WorkContext | undefined> {
     if (!this.#options.config.context) return undefined;
     const found = await this.localFiles.context();

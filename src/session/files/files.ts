@@ -12,7 +12,7 @@ import { Transfer } from "./transfer.ts";
 import type { FileSink, FileSource, StreamPort } from "./port.ts";
 import { Sharing, type Serving, type Share } from "./sharing.ts";
 
-/** As tools name a file. */
+/** The name of a file in tool calls. */
 export type FileId = string;
 
 /** A file of somebody else on this side's disk, or meant to be. */
@@ -30,7 +30,7 @@ export type FileNotice =
   | { readonly notice: "file-received"; readonly file: ReceivedFile }
   | { readonly notice: "file-failed"; readonly file: ReceivedFile; readonly error: TunnelError };
 
-/** `Said` is the answer of whatever says the offers. */
+/** `Said` is the answer to an offer that was said. */
 export interface FilesOptions<Said> {
   readonly port: StreamPort;
   readonly primitives: Primitives;
@@ -83,7 +83,7 @@ interface Running {
 /** Files that one side may share in one tunnel, offers that it remembers of each member, and past transfers. */
 export const FILES = { maxShares: 256, maxOffers: 256, maxPast: 50 } as const;
 
-/** The files of one tunnel: what this side offers, what it was offered, and what is on its way (PROTOCOL §9). */
+/** The files of one tunnel: those this side offers, those it was offered, and those on their way (PROTOCOL §9). */
 export class Files<Said = unknown> {
   readonly #options: FilesOptions<Said>;
   readonly #sharing: Sharing;
@@ -132,7 +132,7 @@ export class Files<Said = unknown> {
       const whole: FileOffer = { id, key: primitives.random(32), size, hash, ...facts };
       const text = encodeOffer(primitives, whole);
       const share = { offer: whole, source, to };
-      // First known, then said: whoever hears of it may ask at once.
+      // First known, then said: its receivers may ask at once.
       this.#sharing.add(share);
       try {
         const sent = await say({ text, what: "file", ...(to === undefined ? {} : { to }) });
@@ -196,7 +196,7 @@ export class Files<Said = unknown> {
     }
   }
 
-  /** Of the whole window what the others do not have, and every one that may still come gets its least (S4). */
+  /** The part of the whole window that the others do not have; every transfer that may still come gets its least (S4). */
   #shareOf(own: Transfer): number {
     const others = this.#running.filter(({ running }) => running.transfer !== own);
     const taken = others.map(({ running }) => Math.max(running.transfer.outstanding, FILE.windowMinBytes));
@@ -204,7 +204,7 @@ export class Files<Said = unknown> {
     return FILE.windowTotalBytes - kept - taken.reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** Of no use any more: its outcome has been told. */
+  /** Drops a transfer: its outcome has been told. */
   forget(download: Download): void {
     this.#downloads = this.#downloads.filter((one) => one !== download);
   }
@@ -258,7 +258,7 @@ export class Files<Said = unknown> {
       );
       running.outcome = outcome;
       if (running.isAttended) return;
-      // What failed begins anew; what is there is there.
+      // A transfer that failed begins anew when it is asked for again; one that is done stays done.
       running.isTold = outcome.name === "failed";
       notify(noticeOf(outcome, { fileId, offer: entry.offer, target }));
     };

@@ -43,10 +43,10 @@ export interface Shareable {
   readonly patch?: PatchFacts;
 }
 
-/** Patches are made for the moment and kept in memory; of all that one process shares, so many bytes. */
+/** The bytes of all patches that one process shares: they are made for the moment and kept in memory. */
 const MAX_PATCH_BYTES = 64 * 1024 * 1024;
 
-/** This machine's side of sharing and receiving: what may be read, and where what comes may go. */
+/** This machine's side of sharing and receiving: the files that may be read, and the places for those that come. */
 export class LocalFiles {
   readonly #options: LocalFilesOptions;
   readonly #incoming = new IncomingFiles();
@@ -136,7 +136,7 @@ export class LocalFiles {
     return found?.isFile() === true && found.size === size;
   }
 
-  /** What a received patch would do here, as far as that can be told; it is never applied. */
+  /** The effect that a received patch would have here, as far as that can be told; it is never applied. */
   async inspect(file: string, baseCommit: string | undefined): Promise<PatchInspection> {
     const { cwd, home, env } = this.#options;
     try {
@@ -146,7 +146,7 @@ export class LocalFiles {
         ...(baseCommit === undefined ? {} : { baseCommit }),
       });
     } catch (thrown) {
-      // It was received all the same: what cannot be told of it is no reason to say that it was not.
+      // It was received all the same: an inspection that fails is no failure to receive.
       const isLarge = asTunnelError(thrown).code === "patch-too-large";
       const applies = { kind: "unknown", reason: isLarge ? "too-large" : "git-failed" } as const;
       const counts = { fileCount: 0, insertions: 0, deletions: 0 };

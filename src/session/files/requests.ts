@@ -8,13 +8,13 @@ import type { LocalFiles, Shareable } from "./local-files.ts";
 
 /** Offering a file and fetching one, the same for tools and for people. */
 
-/** What offering needs of a session. */
+/** The part of a session that offering needs. */
 export interface OfferingSession<Said> {
   readonly files: Files<Said>;
   presence(): Presence[];
 }
 
-/** A file of this side as it was offered; `Said` is what saying the offer was answered with. */
+/** A file of this side as it was offered; `Said` is the answer to the message that offers it. */
 export interface OwnOffer<Said> {
   readonly fileId: FileId;
   readonly name: string;

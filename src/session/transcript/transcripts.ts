@@ -5,7 +5,7 @@ import { exportTranscript, redactedIn, type TranscriptLimit, type TranscriptSour
 import { toMarkdown, type MarkdownOptions } from "./markdown.ts";
 import { saveTranscript } from "./save.ts";
 
-/** What became of a transcript that was asked for; whole paths, since people seldom know where a client starts its servers. */
+/** A transcript as it was saved; whole paths, since people seldom know where a client starts its servers. */
 export interface Saved {
   readonly path: string;
   readonly markdown: string;
