@@ -2,9 +2,9 @@ import type { Clock } from "./clock.ts";
 import type { Subscribe } from "./emitter.ts";
 
 /** How a wait ended: by its event, by its time, or by its signal. */
-export type WaitEnd = "woken" | "timeout" | "aborted";
+type WaitEnd = "woken" | "timeout" | "aborted";
 
-export interface WaitOptions {
+interface WaitOptions {
   /** Ends the wait early, as `aborted`. */
   readonly signal?: AbortSignal;
   /** Ends the wait early, as `woken`. */

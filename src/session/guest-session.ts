@@ -15,7 +15,7 @@ import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transpo
 import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
 
 /** Everything that joining a tunnel needs, already checked. */
-export interface GuestOptions {
+interface GuestOptions {
   readonly tunnelId: TunnelId;
   readonly link: InviteLink;
   readonly name: string;

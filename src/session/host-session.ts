@@ -18,7 +18,7 @@ import { SessionBase, type Posted, type TunnelId } from "./session.ts";
 export type { PoolHealth };
 
 /** Everything that opening a tunnel needs, already checked. */
-export interface HostOptions {
+interface HostOptions {
   readonly tunnelId: TunnelId;
   readonly goal: string;
   readonly name: string;

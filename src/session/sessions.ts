@@ -22,7 +22,7 @@ import { Transcripts } from "./transcript/transcripts.ts";
 export type OpenTunnel = HostSession | GuestSession;
 
 /** The settings that sessions work with. */
-export interface SessionSettings {
+interface SessionSettings {
   readonly transport: Tunnel["provider"];
   /** IP address to listen on. */
   readonly bind: string;

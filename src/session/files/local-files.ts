@@ -18,7 +18,7 @@ import type { FileSink, FileSource } from "./port.ts";
 import { resolveShare } from "../paths/share.ts";
 
 /** The places beside the working directory that a human has named. */
-export interface FileSettings {
+interface FileSettings {
   /** Folders into which received files may be saved. */
   readonly saveRoots: readonly string[];
   /** Folders from which files may be shared. */

@@ -9,7 +9,7 @@ import type { LocalFiles, Shareable } from "./local-files.ts";
 /** Offering a file and fetching one, the same for tools and for people. */
 
 /** The part of a session that offering needs. */
-export interface OfferingSession<Said> {
+interface OfferingSession<Said> {
   readonly files: Files<Said>;
   presence(): Presence[];
 }
