@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { wait as pause } from "../runtime/wait.ts";
-import type { OpenTunnel, Sessions } from "../session/sessions.ts";
+import type { Session, Sessions } from "../session/sessions.ts";
 
 /** What an action may use. `signal` is aborted when whoever asked has gone. */
 export interface ActionContext {
@@ -122,7 +122,7 @@ function look(sessions: Sessions, tunnelId: string | undefined): TunnelPeek[] {
   }));
 }
 
-function statusOf({ end }: OpenTunnel): TunnelPeek["status"] {
+function statusOf({ end }: Session): TunnelPeek["status"] {
   if (end === undefined) return "open";
   return end.cause === "closed-here" ? "closed-here" : "closed";
 }

@@ -19,7 +19,8 @@ import type { Invite } from "./issued-invites.ts";
 import { GuestSession } from "./guest-session.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
 
-export type OpenTunnel = HostSession | GuestSession;
+/** A session of either role, open or ended. */
+export type Session = HostSession | GuestSession;
 
 /** The settings that sessions work with. */
 interface SessionSettings {
@@ -60,7 +61,7 @@ const MAX_ENDED = 8;
 export class Sessions implements Observable<SessionsEvent> {
   readonly #options: SessionsOptions;
   readonly transcripts: Transcripts;
-  readonly #tunnels = new Map<TunnelId, OpenTunnel>();
+  readonly #tunnels = new Map<TunnelId, Session>();
   /** Links being joined at this moment, so that two calls cannot use one up together. */
   readonly #joining = new Set<string>();
   readonly #events = new Emitter<SessionsEvent>();
@@ -83,11 +84,11 @@ export class Sessions implements Observable<SessionsEvent> {
     return this.#options.localFiles;
   }
 
-  get all(): readonly OpenTunnel[] {
+  get all(): readonly Session[] {
     return [...this.#tunnels.values()];
   }
 
-  get open(): readonly OpenTunnel[] {
+  get open(): readonly Session[] {
     return this.all.filter((tunnel) => tunnel.end === undefined);
   }
 
@@ -197,7 +198,7 @@ export class Sessions implements Observable<SessionsEvent> {
    * The tunnel a call means: the named one, or the only open one, or the one that ended last.
    * @throws {TunnelError} no-tunnel, tunnel-unknown, tunnel-ambiguous (naming the open ones)
    */
-  resolve(tunnelId: TunnelId | undefined): OpenTunnel {
+  resolve(tunnelId: TunnelId | undefined): Session {
     if (tunnelId !== undefined) {
       const named = this.#tunnels.get(tunnelId);
       if (named === undefined) throw new TunnelError("tunnel-unknown");
@@ -243,7 +244,7 @@ export class Sessions implements Observable<SessionsEvent> {
     }
   }
 
-  async #keep(tunnel: OpenTunnel): Promise<void> {
+  async #keep(tunnel: Session): Promise<void> {
     if (this.#isShutDown) {
       await tunnel.close();
       throw new TunnelError("cancelled");

@@ -8,7 +8,7 @@ import type { Entry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { settled, wait } from "../../runtime/wait.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
-import type { OpenTunnel } from "../../session/sessions.ts";
+import type { Session } from "../../session/sessions.ts";
 import type { LocalFiles } from "../../session/files/local-files.ts";
 import type { Ref, Show } from "./events.ts";
 import { Transfers } from "./transfers.ts";
@@ -31,7 +31,7 @@ interface Unconfirmed {
 }
 
 export interface ConversationOptions {
-  readonly tunnel: OpenTunnel;
+  readonly tunnel: Session;
   readonly clock: Clock;
   /** @throws {TunnelError} text-invalid, text-too-long */
   readonly checkedText: (text: string) => string;
@@ -44,7 +44,7 @@ const LOOK_AGAIN_MS = 60 * 60_000;
 
 /** One tunnel as somebody follows it who reads everything at once: what comes in is shown, and is read by that. */
 export class Conversation {
-  readonly tunnel: OpenTunnel;
+  readonly tunnel: Session;
   readonly transfers: Transfers;
   readonly #clock: Clock;
   readonly #checkedText: (text: string) => string;
