@@ -8,6 +8,7 @@ import type { FileOffer } from "../../protocol/files/offer.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { StopReason, StreamOpen } from "../../protocol/link/streams.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { wait } from "../../runtime/wait.ts";
 import type { FileSource, StreamPort } from "./port.ts";
 import { Rate } from "./rate.ts";
 
@@ -163,14 +164,13 @@ export class Sharing {
   /** Until the receiver has let it come, or wants no more. */
   async #whenCredited(served: Served, send: () => boolean): Promise<void> {
     while (!served.isOver && !send()) {
-      const isTold = await new Promise<boolean>((resolve) => {
-        const cancel = this.#clock.after(STALL_MS, () => resolve(false));
-        served.wake = () => {
-          cancel();
-          resolve(true);
-        };
+      const how = await wait(this.#clock, STALL_MS, {
+        until: (wake) => {
+          served.wake = wake;
+          return () => undefined;
+        },
       });
-      if (isTold || served.isOver) continue;
+      if (how === "woken" || served.isOver) continue;
       // Whoever keeps a place without using it makes room; it may come again.
       this.#port.stream({ t: "stop", stream: served.stream, reason: "busy" });
       this.stopped(served.stream);

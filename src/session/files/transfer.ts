@@ -9,6 +9,7 @@ import type { FileOffer } from "../../protocol/files/offer.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { type StopReason, type StreamEvent } from "../../protocol/link/streams.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { wait } from "../../runtime/wait.ts";
 import type { FileSink, StreamPort } from "./port.ts";
 import { Rate } from "./rate.ts";
 
@@ -216,14 +217,13 @@ export class Transfer {
   }
 
   /** Until something happens, or the time is up. */
-  #pause(ms: number): Promise<void> {
-    if (this.#failure !== undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(ms, resolve);
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
+  async #pause(ms: number): Promise<void> {
+    if (this.#failure !== undefined) return;
+    await wait(this.#options.clock, ms, {
+      until: (wake) => {
+        this.#wake = wake;
+        return () => undefined;
+      },
     });
   }
 

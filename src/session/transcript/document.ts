@@ -7,7 +7,7 @@ import type { Primitives } from "../../protocol/base/primitives.ts";
 import { isGoal, isText } from "../../protocol/base/text.ts";
 import { parseRoomId } from "../../protocol/base/ids.ts";
 
-/** A transcript as a document (PROTOCOL §16): what it says, and what its parts can be checked by. */
+/** A transcript as a document (PROTOCOL §16): the entries, and the signatures and hashes that prove them. */
 
 const { counter, digests, hash, instant, member, memberId, recipients, roomEvent, signedFields } = SCHEMAS;
 
