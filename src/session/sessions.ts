@@ -202,7 +202,7 @@ export class Sessions {
 
   /** Text of this side's agent as it may be sent. @throws {TunnelError} text-invalid, text-too-long */
   checkedText(text: string): string {
-    return checkText(this.#options.primitives, text);
+    return checkText(text);
   }
 
   /** A tool call arrived: whatever earlier calls returned has been received. */

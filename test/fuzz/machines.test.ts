@@ -5,9 +5,10 @@ import { FRAME } from "../../src/protocol/record/record.ts";
 import { HostileHost, Victim } from "../hostile-peers/support/host.ts";
 import { anyBytes, mutated, oddJson, seeded, spoiled, wireSized } from "../hostile-peers/support/input.ts";
 import { Impostor } from "../support/impostor.ts";
-import { endOf, guestDid, nodePrimitives, texts, World } from "../support/wire.ts";
+import { endOf, guestDid, texts, World } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
-const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 const filler = Buffer.from(new Uint8Array(64).fill(7));
 const id = filler.subarray(0, 8).toString("base64url");
 const hash = filler.subarray(0, 32).toString("base64url");

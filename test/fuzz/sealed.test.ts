@@ -16,6 +16,7 @@ import { FRAME, MAX_PAYLOAD_BYTES, RecordLayer } from "../../src/protocol/record
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { anyBytes, mutated, refusal, seeded, wireSized } from "../hostile-peers/support/input.ts";
 import { seededPrimitives } from "../support/random.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 const chosen = seededPrimitives("sealed");
 const FORTH = chosen.random(32);
@@ -134,7 +135,7 @@ describe("records", () => {
 
   it("[R3] [R6] what is under the right key but not made by the rules is refused: lengths, padding, counts", () => {
     const key = controlKey(nodePrimitives, FORTH);
-    const nonce = concat(nodePrimitives.encodeUtf8("tmc1"), u32be(0), new Uint8Array(8), u64be(0));
+    const nonce = concat(encodeUtf8("tmc1"), u32be(0), new Uint8Array(8), u64be(0));
     const inner = fc.record({
       bucket: fc.constantFrom(...RECORD_BUCKETS.slice(0, 4), 255, 257, 17, 21, 22),
       type: fc.oneof(fc.constantFrom(...Object.values(FRAME)), fc.nat(255)),

@@ -7,7 +7,8 @@ import { decodeStreamFrame, STOP_REASONS } from "../../src/protocol/link/streams
 import { HostileHost } from "../hostile-peers/support/host.ts";
 import { anyBytes, oddJson, refusal, seeded, spoiled } from "../hostile-peers/support/input.ts";
 import { hostStreams, noise, recordsBehind, Rogue, streamsOf } from "../support/streaming.ts";
-import { guestDid, nodePrimitives, texts, World } from "../support/wire.ts";
+import { guestDid, texts, World } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 const id = toBase64url(new Uint8Array(8).fill(7));
 const file = toBase64url(new Uint8Array(16).fill(7));
@@ -43,7 +44,7 @@ function frames(who: readonly string[]): fc.Arbitrary<string> {
 }
 
 function framed(json: string, body: Bytes): Bytes {
-  const header = nodePrimitives.encodeUtf8(json).subarray(0, 0xffff);
+  const header = encodeUtf8(json).subarray(0, 0xffff);
   return concat(Uint8Array.of(header.length >> 8, header.length & 0xff), header, body);
 }
 
@@ -93,7 +94,7 @@ describe("STREAM frames from outside", () => {
           fc.tuple(frames([id]), anyBytes(3)).map(([json, rest]) => framed(json, rest)),
         ),
         (payload) => {
-          const code = refusal(() => decodeStreamFrame(nodePrimitives, payload));
+          const code = refusal(() => decodeStreamFrame(payload));
           expect([undefined, "protocol-violation"]).toContain(code);
         },
       ),

@@ -13,6 +13,7 @@ import { chunkAt, honest, RawSharer, type Giving } from "../support/raw-sharer.t
 import { chunksOf, contentOf, offerOf } from "../support/streaming.ts";
 import { Repository } from "../support/temp-repository.ts";
 import { flipBit, nodePrimitives } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 /** A member that shares files and cheats, over a real socket, against the programs that users run. */
 
@@ -288,7 +289,7 @@ describe("a patch that", () => {
   ])(
     "%s is received as a file; what it would do is told, and none of it is done",
     async (_, text, expected, applies) => {
-      const bytes = nodePrimitives.encodeUtf8(text);
+      const bytes = encodeUtf8(text);
       const facts = { files: 1, insertions: 1, deletions: 0 };
       const offer = offerOf(bytes, { name: "fix.patch", patch: facts });
       const { structuredContent } = await received(

@@ -7,7 +7,7 @@ import { FRAME } from "../../src/protocol/record/record.ts";
 import { encodeStreamFrame, type StreamFrame } from "../../src/protocol/link/streams.ts";
 import { HostileHost, type Victim } from "./support/host.ts";
 import { hostStreams, inShort, noise, recordsBehind, Rogue, streamsOf } from "../support/streaming.ts";
-import { guestDid, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";
+import { guestDid, texts, World, type Guest } from "../support/wire.ts";
 
 const file = new Uint8Array(16).fill(8);
 const MUCH = 1_000_000;
@@ -226,8 +226,7 @@ describe("a host on streams", () => {
     };
     return { host, ben, give };
   }
-  const tells = (ben: Victim, frame: StreamFrame): void =>
-    ben.put(FRAME.stream, encodeStreamFrame(nodePrimitives, frame));
+  const tells = (ben: Victim, frame: StreamFrame): void => ben.put(FRAME.stream, encodeStreamFrame(frame));
 
   it.each<[string, (scene: ReturnType<typeof victimOf>) => void]>([
     ["sends a chunk that was never asked for", ({ give }) => give(chunkHeader(noise(1)), noise(1).sealed)],

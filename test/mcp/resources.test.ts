@@ -4,13 +4,14 @@ import { expect, it, vi } from "vitest";
 import { Fence } from "../../src/mcp/fence.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
 import { BOUNDS } from "../../src/mcp/bounds.ts";
-import { utf8Length } from "../../src/protocol/base/text.ts";
+
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions, SessionsChange } from "../../src/session/sessions.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { until } from "../support/processes.ts";
 import { FENCE_MARKER, wide } from "./room.ts";
+import { utf8Length } from "../../src/protocol/base/utf8.ts";
 
 it("a transcript that grows all the time is told of once a second, and a last time when it stops", async () => {
   const clock = new FakeClock();

@@ -10,6 +10,7 @@ import { memberIdFromText } from "./support.ts";
 import { contentOf, offerOf } from "../support/streaming.ts";
 import { codeOf } from "../support/thrown.ts";
 import { flipBit, nodePrimitives, World } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 /** Weak places that a transfer can have, each with what must hold there. */
 
@@ -55,12 +56,7 @@ describe("weak places: chunks", () => {
   const offer = offerOf(content);
   const salt = new Uint8Array(32);
   const craft = (padded: Bytes, final: boolean): Bytes => {
-    const key = nodePrimitives.hkdfSha256(
-      offer.key,
-      salt,
-      nodePrimitives.encodeUtf8("tunnel-mcp/1 file stream"),
-      32,
-    );
+    const key = nodePrimitives.hkdfSha256(offer.key, salt, encodeUtf8("tunnel-mcp/1 file stream"), 32);
     const flags = Uint8Array.of(final ? 1 : 0);
     const lp = [offer.id, u64be(0), flags].flatMap((field) => [u32be(field.length), field]);
     const nonce = concat(new Uint8Array(11), flags);

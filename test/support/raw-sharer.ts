@@ -2,7 +2,8 @@ import { chunkHeader, type Chunk } from "../../src/protocol/record/chunk.ts";
 import { vi } from "vitest";
 import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
-import { FrameCodec, type View } from "../../src/protocol/room/frames.ts";
+import * as codec from "../../src/protocol/room/frames.ts";
+import type { View } from "../../src/protocol/room/frames.ts";
 import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
 import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
@@ -16,6 +17,7 @@ import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { OPCODE, RawMember, wsFrame } from "./raw-member.ts";
 import { chunksOf, recordsBehind } from "./streaming.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 /** A member on a real socket that shares files and keeps to no rule in giving them out. */
 export class RawSharer {
@@ -23,7 +25,6 @@ export class RawSharer {
   readonly #clock: Clock;
   readonly #records: RecordLayer;
   readonly #signer: SigningChain;
-  readonly #codec = new FrameCodec(nodePrimitives);
   readonly #view: View;
   /** Messages so far, of which the first brought the signer to light. */
   #number = 1;
@@ -36,7 +37,7 @@ export class RawSharer {
     this.#records = recordsBehind(() => member.put(FRAME.pong));
     const welcome = member.frames.find(({ type }) => type === FRAME.welcome);
     if (welcome === undefined) throw new Error("it is not in the room");
-    this.#view = this.#codec.decodeWelcome(welcome.payload).view;
+    this.#view = codec.decodeWelcome(welcome.payload).view;
   }
 
   static async enter(joinLink: string, clock: Clock, name = "mallory"): Promise<RawSharer> {
@@ -50,10 +51,10 @@ export class RawSharer {
 
   /** Offers whatever it is told to, signed and in good order. */
   offers(offer: FileOffer): void {
-    const body = nodePrimitives.encodeUtf8(encodeOffer(nodePrimitives, offer));
+    const body = encodeUtf8(encodeOffer(offer));
     const { fields } = this.#signer.sign({ body, view: this.#view, what: "file" });
     this.#number += 1;
-    const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields }, body);
+    const payload = codec.encodeMemberFrame({ t: "say", ...fields }, body);
     const last = this.member.frames.findLast(({ type }) => type === FRAME.data);
     const received = last === undefined ? 0 : (readU64be(last.payload, 0) ?? 0);
     this.member.put(FRAME.data, concat(u64be(this.#number), u64be(received), u32be(0), payload));
@@ -78,7 +79,7 @@ export class RawSharer {
   }
 
   tell(frame: StreamFrame): void {
-    this.member.put(FRAME.stream, encodeStreamFrame(nodePrimitives, frame));
+    this.member.put(FRAME.stream, encodeStreamFrame(frame));
   }
 
   give(chunk: Chunk): void {
@@ -90,7 +91,7 @@ export class RawSharer {
   #streams(): StreamFrame[] {
     return this.member.frames
       .filter(({ type }) => type === FRAME.stream)
-      .map(({ payload }) => decodeStreamFrame(nodePrimitives, payload));
+      .map(({ payload }) => decodeStreamFrame(payload));
   }
 }
 

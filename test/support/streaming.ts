@@ -78,7 +78,7 @@ export class Rogue {
   }
 
   stream(frame: StreamFrame): void {
-    this.impostor.put(FRAME.stream, encodeStreamFrame(nodePrimitives, frame));
+    this.impostor.put(FRAME.stream, encodeStreamFrame(frame));
   }
 
   chunk(chunk: Chunk): void {

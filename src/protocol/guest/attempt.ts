@@ -1,7 +1,7 @@
 import type { ConnectionId } from "../base/ids.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import type { Confirm, FrameCodec, Welcome } from "../room/frames.ts";
+import { decodeWelcome, encodeConfirm, type Confirm, type Welcome } from "../room/frames.ts";
 import { GuestHandshake } from "../handshake/handshake.ts";
 import { resumeSecret } from "../handshake/keys.ts";
 import type { Primitives } from "../base/primitives.ts";
@@ -33,7 +33,6 @@ export interface AttemptOptions {
   readonly room: Bytes;
   readonly hostKey: Bytes;
   readonly claim: Bytes;
-  readonly codec: FrameCodec;
   /** What CONFIRM says of this member, as it stands when it is sent. */
   readonly confirm: () => Omit<Confirm, "share">;
   /** Milliseconds since the epoch. */
@@ -101,8 +100,8 @@ export class Attempt {
     const { share } = this.#handshake;
     const code = this.#options.candidate.pairing ?? safetyCode(this.#primitives, hash, share);
     this.#stage = { name: "welcome", records, safetyCode: code };
-    const { codec, confirm } = this.#options;
-    const payload = codec.encodeConfirm({ share, ...confirm() });
+    const { confirm } = this.#options;
+    const payload = encodeConfirm({ share, ...confirm() });
     const reply = records.seal({ type: FRAME.confirm, payload }, now);
     return { reply, proven: { secret: resumeSecret(this.#primitives, exporter), safetyCode: code } };
   }
@@ -113,7 +112,7 @@ export class Attempt {
     const frame = stage.records.open(message, now);
     if (frame?.type !== FRAME.welcome)
       throw new TunnelError("protocol-violation", { detail: "no welcome came" });
-    const welcome = this.#options.codec.decodeWelcome(frame.payload);
+    const welcome = decodeWelcome(frame.payload);
     return { welcome, records: stage.records, safetyCode: stage.safetyCode };
   }
 }

@@ -2,7 +2,7 @@ import { Addresses, areAddresses } from "./known-addresses.ts";
 import { Attempt, type Arrival } from "./attempt.ts";
 import { fromBase64url, wipe, type Bytes } from "../base/bytes.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { Confirm, FrameCodec } from "../room/frames.ts";
+import type { Confirm } from "../room/frames.ts";
 import { CLAIM_BYTES } from "../handshake/handshake.ts";
 import { ROOM_ID_BYTES, type ConnectionId } from "../base/ids.ts";
 import { LINK } from "../base/limits.ts";
@@ -24,7 +24,6 @@ export type ConnectorEvent =
 
 export interface ConnectorOptions {
   readonly link: InviteLink;
-  readonly codec: FrameCodec;
   readonly confirm: () => Omit<Confirm, "share">;
   readonly emit: (effect: MemberEffect) => void;
 }
@@ -153,14 +152,13 @@ export class Connector {
     if (candidate === undefined) return;
     this.#connections += 1;
     const connection = this.#connections;
-    const { link, codec, confirm } = this.#options;
+    const { link, confirm } = this.#options;
     const attempt = new Attempt(this.#primitives, {
       connection,
       candidate,
       room: this.#room,
       hostKey: link.hostKey,
       claim: this.#claim,
-      codec,
       confirm,
       deadline: now + this.#patienceMs,
     });

@@ -9,7 +9,10 @@ import { Connector, type ConnectorEvent } from "./connector.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import { AuditLog, signedOf, type Signed, type Attestation } from "../room/audit-log.ts";
 import {
-  FrameCodec,
+  decodeHostFrame,
+  decodeHostNote,
+  encodeMemberFrame,
+  encodeMemberNote,
   type ChatEvent,
   type Decoded,
   type HostFrame,
@@ -40,6 +43,7 @@ import {
   type StreamRequest,
 } from "../link/streams.ts";
 import type { LinkState, MemberEffect, MemberEnd, MemberInput } from "./guest-io.ts";
+import { utf8Length } from "../base/utf8.ts";
 
 /** What exists once the first WELCOME has arrived. */
 interface Membership {
@@ -61,7 +65,6 @@ interface Membership {
  */
 export class Member {
   readonly #primitives: Primitives;
-  readonly #codec: FrameCodec;
   readonly #link: InviteLink;
   readonly #wantedName: string;
   readonly #signer: Signer;
@@ -86,7 +89,6 @@ export class Member {
     now: number,
   ) {
     this.#primitives = primitives;
-    this.#codec = new FrameCodec(primitives);
     this.#link = options.link;
     this.#wantedName = options.name;
     this.#signer = new Signer(primitives, options.link.room);
@@ -94,7 +96,6 @@ export class Member {
       primitives,
       {
         link: options.link,
-        codec: this.#codec,
         confirm: () => ({
           name: this.#wantedName,
           key: this.#signer.key,
@@ -181,7 +182,7 @@ export class Member {
     const { view, members } = membership.order;
     const isKnown = (id: MemberId): boolean => id !== this.self && membership.order.member(id) !== undefined;
     if (outgoing.to?.every(isKnown) === false) throw new TunnelError("member-unknown");
-    const bytes = this.#primitives.encodeUtf8(outgoing.text).length;
+    const bytes = utf8Length(outgoing.text);
     // What a host acknowledges and never places must not pile up, either.
     const isFull = this.#pending.size >= LINK.maxOutboxFrames;
     if (isFull || !this.#channel.hasRoomFor(bytes + LINK.frameAllowanceBytes))
@@ -193,7 +194,7 @@ export class Member {
       signed: signedOf({ ...fields, from: this.self }, digests),
       outgoing,
     });
-    const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields } satisfies SayFrame, body);
+    const payload = encodeMemberFrame({ t: "say", ...fields } satisfies SayFrame, body);
     this.#send(this.#channel.send(ROOM_STREAM, payload, now));
     return fields.n;
   }
@@ -210,7 +211,7 @@ export class Member {
   leave(now: number): void {
     if (this.#ended !== undefined) return;
     if (this.#connector.isConnected) {
-      const payload = this.#codec.encodeMemberFrame({ t: "leave" });
+      const payload = encodeMemberFrame({ t: "leave" });
       // A full outbox cannot keep anybody in: the authenticated CLOSE says the same.
       if (this.#channel.hasRoomFor(payload.length)) this.#send(this.#channel.send(ROOM_STREAM, payload, now));
       this.#send(this.#channel.finish(CLOSE.left, now));
@@ -275,11 +276,11 @@ export class Member {
   }
 
   #sendStream(frame: StreamFrame, now: number): void {
-    this.#send(this.#channel.stream(encodeStreamFrame(this.#primitives, frame), now));
+    this.#send(this.#channel.stream(encodeStreamFrame(frame), now));
   }
 
   #streamFrame(payload: Bytes, now: number): void {
-    const frame = decodeStreamFrame(this.#primitives, payload);
+    const frame = decodeStreamFrame(payload);
     const { stream } = frame;
     if (frame.t === "open" && !this.#streams.asked(stream, frame.credit))
       return this.#sendStream({ t: "stop", stream, reason: "busy" }, now);
@@ -365,13 +366,13 @@ export class Member {
     const { event, reply } = this.#channel.receive(message, now);
     this.#send(reply);
     if (event?.type === "durable") {
-      const decoded = this.#codec.decodeHostFrame(event.payload);
+      const decoded = decodeHostFrame(event.payload);
       // The host's agent waits to hear whether its words have come; checking them takes longer than all the rest.
       if (speakerOf(decoded.frame) === this.#membership?.host) this.#send(this.#channel.acknowledge(now));
       this.#hostFrame(decoded, now);
     }
     if (event?.type === "note") {
-      const { members, addresses } = this.#codec.decodeHostNote(event.payload);
+      const { members, addresses } = decodeHostNote(event.payload);
       this.#presence = members;
       this.#presenceAt = now;
       this.#connector.announced(addresses ?? []);
@@ -490,7 +491,7 @@ export class Member {
     if (this.#noteDueAt === undefined || now < this.#noteDueAt) return;
     this.#noteDueAt = undefined;
     this.#noteSentAt = now;
-    this.#send(this.#channel.note(this.#codec.encodeMemberNote({ read: this.#read, active: true }), now));
+    this.#send(this.#channel.note(encodeMemberNote({ read: this.#read, active: true }), now));
   }
 
   #end(end: MemberEnd): void {

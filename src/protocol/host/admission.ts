@@ -2,7 +2,7 @@ import type { ConnectionId } from "../base/ids.ts";
 import { equalBytes, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { FailureRate } from "./failure-rate.ts";
-import type { FrameCodec, Confirm } from "../room/frames.ts";
+import { decodeConfirm, type Confirm } from "../room/frames.ts";
 import {
   acceptAuth,
   commitment,
@@ -62,18 +62,15 @@ export type SessionLookup = (id: string) => { member: MemberId; credential: Cred
  */
 export class Admission {
   readonly #primitives: Primitives;
-  readonly #codec: FrameCodec;
   readonly #options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; sessionOf: SessionLookup };
   readonly #pendingConnections = new Map<ConnectionId, PendingConnection>();
   readonly #failures = new FailureRate();
 
   constructor(
     primitives: Primitives,
-    codec: FrameCodec,
     options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; sessionOf: SessionLookup },
   ) {
     this.#primitives = primitives;
-    this.#codec = codec;
     this.#options = options;
   }
 
@@ -247,7 +244,7 @@ export class Admission {
     if (message.length > PRE_AUTH.maxFrameBytes) return undefined;
     try {
       const frame = records.open(message, now);
-      return frame?.type === FRAME.confirm ? this.#codec.decodeConfirm(frame.payload) : undefined;
+      return frame?.type === FRAME.confirm ? decodeConfirm(frame.payload) : undefined;
     } catch (error) {
       // Whatever is wrong with a stranger's record, the answer is the one generic denial (H6).
       if (error instanceof TunnelError) return undefined;

@@ -1,5 +1,5 @@
 import type { Bytes } from "../base/bytes.ts";
-import type { FrameCodec, HostNote } from "../room/frames.ts";
+import { encodeHostNote, type HostNote } from "../room/frames.ts";
 import { LINK } from "../base/limits.ts";
 import type { RoomOrder } from "../room/order.ts";
 import type { Presence } from "../room/participant.ts";
@@ -7,15 +7,13 @@ import type { MemberSessions } from "./member-sessions.ts";
 
 /** Who is in the host's room, measured; and when the members are next told so (G6). */
 export class PresenceBoard {
-  readonly #codec: FrameCodec;
   readonly #order: RoomOrder;
   readonly #sessions: MemberSessions;
   #hostRead = 0;
   #dueAt: number | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: { codec: FrameCodec; order: RoomOrder; sessions: MemberSessions }) {
-    this.#codec = options.codec;
+  constructor(options: { order: RoomOrder; sessions: MemberSessions }) {
     this.#order = options.order;
     this.#sessions = options.sessions;
   }
@@ -70,6 +68,6 @@ export class PresenceBoard {
       heardAgoMs: lastSeenMs,
       read,
     }));
-    return this.#codec.encodeHostNote({ members, ...news });
+    return encodeHostNote({ members, ...news });
   }
 }

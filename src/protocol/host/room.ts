@@ -7,7 +7,9 @@ import { Admission, type AuthenticatedPeer } from "./admission.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Attestation } from "../room/audit-log.ts";
 import {
-  FrameCodec,
+  decodeMemberFrame,
+  decodeMemberNote,
+  encodeWelcome,
   type ChatEvent,
   type EndCause,
   type HostNote,
@@ -40,6 +42,7 @@ import { newMemberSession, type MemberSession } from "./member-session.ts";
 import { MemberSessions, uniqueName } from "./member-sessions.ts";
 import { Signer } from "../room/identity.ts";
 import { type StreamFrame, type StreamOpen, type StreamRequest } from "../link/streams.ts";
+import { utf8Length } from "../base/utf8.ts";
 
 /**
  * The host's machine (PROTOCOL §4 to §8): a room, its admission and its members, without sockets, timers or a clock. Feed
@@ -48,7 +51,6 @@ import { type StreamFrame, type StreamOpen, type StreamRequest } from "../link/s
  */
 export class Room {
   readonly #primitives: Primitives;
-  readonly #codec: FrameCodec;
   readonly #options: RoomOptions;
   readonly #hostStatic: DhKeyPair;
   readonly #signer: Signer;
@@ -69,7 +71,6 @@ export class Room {
 
   constructor(primitives: Primitives, options: RoomOptions, now: number) {
     this.#primitives = primitives;
-    this.#codec = new FrameCodec(primitives);
     this.#options = options;
     this.#idle = new IdleClock(options.idleMs, now);
     this.id = roomIdFrom(primitives.random(ROOM_ID_BYTES));
@@ -81,7 +82,6 @@ export class Room {
     this.#order = RoomOrder.genesis(primitives, this.id, host);
     this.#sequencer = new Sequencer({
       primitives,
-      codec: this.#codec,
       sessions: this.#sessions,
       order: this.#order,
       signer: this.#signer,
@@ -89,14 +89,13 @@ export class Room {
       emit: (effect) => this.#effects.push(effect),
     });
     this.#streamRelay = new StreamRelay({
-      primitives,
       sessions: this.#sessions,
       self: id,
       emit: (effect) => this.#effects.push(effect),
     });
-    this.#presence = new PresenceBoard({ codec: this.#codec, order: this.#order, sessions: this.#sessions });
+    this.#presence = new PresenceBoard({ order: this.#order, sessions: this.#sessions });
     this.#ledger = new InviteLedger(primitives, options.inviteMs);
-    this.#admission = new Admission(primitives, this.#codec, {
+    this.#admission = new Admission(primitives, {
       room: fromBase64url(this.id, ROOM_ID_BYTES) ?? new Uint8Array(ROOM_ID_BYTES),
       hostStatic: this.#hostStatic,
       ledger: this.#ledger,
@@ -205,7 +204,7 @@ export class Room {
     this.#assertReply(outgoing.replyTo);
     const { to } = outgoing;
     if (to?.some((id) => this.#sessions.of(id) === undefined)) throw new TunnelError("member-unknown");
-    const bytes = this.#primitives.encodeUtf8(outgoing.text).length;
+    const bytes = utf8Length(outgoing.text);
     // Whoever is away may lose its member's session by it, but not all of them, and nobody who is only slow.
     const hasRoom = ({ channel }: MemberSession): boolean => channel.hasRoomFor(bytes + ROOM.maxTextBytes);
     const audience = this.#sessions.all.filter(({ member }) => to?.includes(member.id) !== false);
@@ -357,7 +356,7 @@ export class Room {
     if (session === undefined) return false;
     this.#sessions.connect(session, connection);
     this.#effects.push({ type: "member", connection });
-    const welcome = this.#codec.encodeWelcome({
+    const welcome = encodeWelcome({
       goal: this.#options.goal,
       self: session.member.id,
       name: session.member.name,
@@ -454,7 +453,7 @@ export class Room {
       this.#memberFrame(session, event.payload, now);
       this.#spendCopies(session, bytes, now);
     }
-    if (event.type === "note") this.#memberNote(session, this.#codec.decodeMemberNote(event.payload), now);
+    if (event.type === "note") this.#memberNote(session, decodeMemberNote(event.payload), now);
     // A full window may have kept the frame back that says so.
     if (event.type === "close" && event.reason === CLOSE.left) this.#remove(session, "left", now);
     else if (event.type === "close") this.#drop(session, CLOSE_CODE.normal, now);
@@ -468,7 +467,7 @@ export class Room {
   }
 
   #memberFrame(session: MemberSession, payload: Bytes, now: number): void {
-    const { frame, body, text } = this.#codec.decodeMemberFrame(payload);
+    const { frame, body, text } = decodeMemberFrame(payload);
     this.#idle.touch(now);
     if (frame.t === "leave") return this.#remove(session, "left", now);
     const { t: _, ...fields } = frame;

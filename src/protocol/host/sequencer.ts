@@ -2,7 +2,7 @@ import { digestsOf } from "../room/sealed-message.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { ROOM_STREAM } from "../reliable/channel.ts";
 import { AuditLog, signedOf } from "../room/audit-log.ts";
-import type { ChatEvent, FrameCodec, HostFrame, SystemRoomEvent } from "../room/frames.ts";
+import { encodeHostFrame, type ChatEvent, type HostFrame, type SystemRoomEvent } from "../room/frames.ts";
 import { History } from "./history.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
 import { spokenEntry, systemEvent } from "../room/participant.ts";
@@ -14,7 +14,6 @@ import type { Signer } from "../room/identity.ts";
 
 export interface BroadcastOptions {
   readonly primitives: Primitives;
-  readonly codec: FrameCodec;
   readonly sessions: MemberSessions;
   readonly order: RoomOrder;
   /** The host itself, which hears what is for it. */
@@ -49,7 +48,7 @@ export class Sequencer {
 
   /** A message that has been verified, or is the host's own. */
   chat(event: ChatEvent, body: Bytes, hash: Bytes, now: number): void {
-    const { primitives, order, sessions, codec } = this.#options;
+    const { primitives, order, sessions } = this.#options;
     const seq = order.view.seq + 1;
     order.appendChat(seq, now, event, hash);
     const { seal, ...fields } = event;
@@ -57,31 +56,31 @@ export class Sequencer {
     this.log.message(order.view, now, signedOf(event, digests));
     const { from, n, to } = fields;
     const place = { seq, ts: now };
-    const whole = codec.encodeHostFrame({ t: "event", ...place, event }, body);
+    const whole = encodeHostFrame({ t: "event", ...place, event }, body);
     const withheld =
       to === undefined
         ? whole
-        : codec.encodeHostFrame({
+        : encodeHostFrame({
             t: "event",
             ...place,
             event: { ...fields, kind: "withheld", to, digests },
           });
     for (const session of sessions.all) {
       const { id } = session.member;
-      if (id === from) this.#deliver(session, codec.encodeHostFrame({ t: "own", ...place, n }), now);
+      if (id === from) this.#deliver(session, encodeHostFrame({ t: "own", ...place, n }), now);
       else this.#deliver(session, to?.includes(id) === false ? withheld : whole, now);
     }
     this.#history.append(withheld, this.#present);
   }
 
   system(event: SystemRoomEvent, now: number): void {
-    const { order, sessions, codec, emit } = this.#options;
+    const { order, sessions, emit } = this.#options;
     const seq = order.view.seq + 1;
     const entry = systemEvent(event, order);
     order.appendSystem(seq, now, event);
     this.log.event(order.view, now, event);
     const frame: HostFrame = { t: "event", seq, ts: now, event };
-    const payload = codec.encodeHostFrame(frame);
+    const payload = encodeHostFrame(frame);
     for (const session of sessions.all) this.#deliver(session, payload, now);
     this.#history.append(payload, this.#present);
     emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });

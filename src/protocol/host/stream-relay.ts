@@ -1,7 +1,6 @@
 import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { MemberId } from "../base/ids.ts";
-import type { Primitives } from "../base/primitives.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { MemberSession } from "./member-session.ts";
 import type { MemberSessions } from "./member-sessions.ts";
@@ -21,7 +20,6 @@ interface StreamEndpoint {
 }
 
 export interface StreamRelayOptions {
-  readonly primitives: Primitives;
   readonly sessions: MemberSessions;
   readonly self: MemberId;
   readonly emit: (effect: RoomEffect) => void;
@@ -47,7 +45,7 @@ export class StreamRelay {
 
   /** @throws {TunnelError} protocol-violation */
   frame(session: MemberSession, payload: Bytes, now: number): StreamFrame["t"] {
-    const frame = decodeStreamFrame(this.#options.primitives, payload);
+    const frame = decodeStreamFrame(payload);
     if (frame.t === "open") this.#asked(session, frame, now);
     else this.#pass({ session, stream: frame.stream }, frame, now);
     return frame.t;
@@ -163,10 +161,9 @@ export class StreamRelay {
   }
 
   #send(to: StreamEndpoint, frame: StreamFrame, now: number): void {
-    const { primitives, emit } = this.#options;
+    const { emit } = this.#options;
     if (to.session === undefined) emit({ type: "stream", event: frame });
-    else
-      this.#sendTo(to.session, to.session.channel.stream(encodeStreamFrame(primitives, frame), now), false);
+    else this.#sendTo(to.session, to.session.channel.stream(encodeStreamFrame(frame), now), false);
   }
 
   #sendTo({ connection }: MemberSession, messages: readonly Bytes[], bulk: boolean): void {

@@ -13,7 +13,6 @@ import {
 } from "../base/header.ts";
 import { type MemberId, FILE_ID_BYTES } from "../base/ids.ts";
 import { FILE } from "../base/limits.ts";
-import type { Primitives } from "../base/primitives.ts";
 
 /** Why a stream ended before its final chunk. */
 export const STOP_REASONS = [
@@ -72,13 +71,13 @@ export interface StreamRequest {
   readonly credit: number;
 }
 
-export function encodeStreamFrame(primitives: Primitives, frame: StreamFrame): Bytes {
-  return encodeHeader(primitives, frame);
+export function encodeStreamFrame(frame: StreamFrame): Bytes {
+  return encodeHeader(frame);
 }
 
 /** @throws {TunnelError} protocol-violation */
-export function decodeStreamFrame(primitives: Primitives, payload: Bytes): StreamFrame {
-  return withoutBody(decodeHeader(primitives, streamFrame, payload));
+export function decodeStreamFrame(payload: Bytes): StreamFrame {
+  return withoutBody(decodeHeader(streamFrame, payload));
 }
 
 /** Odd numbers or even ones, without a gap (S2). */

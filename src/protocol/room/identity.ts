@@ -6,6 +6,7 @@ import { SigningChain } from "./order.ts";
 import type { OutgoingMessage } from "./participant.ts";
 import type { DhKeyPair, Primitives, SigningKeyPair } from "../base/primitives.ts";
 import { isText } from "../base/text.ts";
+import { decodeUtf8, encodeUtf8 } from "../base/utf8.ts";
 
 /** Something said, ready for the wire. */
 export interface SignedMessage {
@@ -47,7 +48,7 @@ export class Signer {
 
   /** Signs and, where it is for some only, seals; `roster` knows everybody in `to`. */
   say({ text, to, ...marks }: OutgoingMessage, view: View, roster: readonly MemberRecord[]): SignedMessage {
-    const plaintext = this.#primitives.encodeUtf8(text);
+    const plaintext = encodeUtf8(text);
     const named = to?.flatMap((id) => roster.find((member) => member.id === id) ?? []);
     const { seal, body } =
       named === undefined
@@ -74,7 +75,7 @@ export class Signer {
     if (to === undefined || seal === undefined) return undefined;
     const own = { keys: this.#box, index: to.indexOf(this.id) };
     const plaintext = openSealed(this.#primitives, { room: this.#room, from, n }, own, { seal, body });
-    const text = plaintext === undefined ? undefined : this.#primitives.decodeUtf8(plaintext);
+    const text = plaintext === undefined ? undefined : decodeUtf8(plaintext);
     return text !== undefined && isText(text) ? text : undefined;
   }
 }

@@ -116,7 +116,7 @@ export class Files {
       const hash = new Uint8Array(Buffer.from(sha256, "hex"));
       const id = primitives.random(FILE_ID_BYTES);
       const whole: FileOffer = { id, key: primitives.random(32), size, hash, ...facts };
-      const text = encodeOffer(primitives, whole);
+      const text = encodeOffer(whole);
       const share = { offer: whole, source, to };
       // First known, then said: whoever hears of it may ask at once.
       this.#sharing.add(share);

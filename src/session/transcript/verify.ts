@@ -11,6 +11,7 @@ import {
   type TranscriptDocument,
   type TranscriptEntry,
 } from "./document.ts";
+import { encodeUtf8 } from "../../protocol/base/utf8.ts";
 
 /**
  * What can be said of one entry.
@@ -171,7 +172,7 @@ class Verification {
     if (text === undefined) return "hidden";
     if (redacted === true) return "redacted";
     if (signed.to !== undefined) return "sealed";
-    const digest = this.#primitives.sha256(this.#primitives.encodeUtf8(text));
+    const digest = this.#primitives.sha256(encodeUtf8(text));
     if (!equalBytes(digest, signed.digests.body)) throw new NotSaid();
     return "verified";
   }

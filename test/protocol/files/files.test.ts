@@ -197,7 +197,7 @@ describe("what cannot be asked for", () => {
     const rogue = new Rogue(world);
     const open = { t: "open", file: offer.id, who: world.room.self, offset: 0, credit: MUCH } as const;
     for (let turn = 0; turn < 5; turn += 1) rogue.stream({ ...open, stream: 2 * turn + 1 });
-    const heard = rogue.heard().map((payload) => decodeStreamFrame(nodePrimitives, payload));
+    const heard = rogue.heard().map((payload) => decodeStreamFrame(payload));
     expect(heard).toEqual([{ t: "stop", stream: 9, reason: "busy" }]);
     expect([hostStreams(world).length, world.did("alarm")]).toEqual([4 + 4, []]);
     expect([FILE.maxOpened, FILE.maxServed]).toEqual([4, 16]);

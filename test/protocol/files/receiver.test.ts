@@ -12,13 +12,14 @@ import { mutated, seeded } from "../../hostile-peers/support/input.ts";
 import { chunksOf, contentOf, offerOf } from "../../support/streaming.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { nodePrimitives } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const salt = new Uint8Array(32).fill(3);
 /** Pieces of 100 bytes: what is checked does not depend on how large they are. */
 const content = contentOf(350);
 const offer = offerOf(content);
 const chunks = chunksOf(offer, content, { salt, piece: 100 });
-const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 const lp = (...fields: Bytes[]): Bytes => concat(...fields.flatMap((field) => [u32be(field.length), field]));
 
 function begun(of: FileOffer = offer, under = salt): FileIntake {

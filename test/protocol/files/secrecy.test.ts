@@ -44,7 +44,7 @@ describe("[B2] [O10] (P14) a file for some", () => {
       const note = "nobody else is to see the numbers of the north";
       const secret = offerOf(content, { name, note });
       const to = isForSome ? { to: [cid.member.self] } : {};
-      ben.member.say({ text: encodeOffer(nodePrimitives, secret), what: "file", ...to }, world.now);
+      ben.member.say({ text: encodeOffer(secret), what: "file", ...to }, world.now);
       world.settle();
       cid.member.openStream({ file: secret.id, owner: ben.member.self, offset: 0, credit: MUCH }, world.now);
       world.settle();

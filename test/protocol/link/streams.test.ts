@@ -16,6 +16,7 @@ import {
 import { seeded } from "../../hostile-peers/support/input.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { nodePrimitives } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const VIOLATION = "protocol-violation";
 const EMPTY = new Uint8Array(0);
@@ -34,7 +35,7 @@ describe("STREAM frames", () => {
   it.each(frames.map((frame) => [frame.t, frame] as const))(
     "[S2] [F1] a %s comes out as it went in",
     (_t, frame) => {
-      expect(decodeStreamFrame(nodePrimitives, encodeStreamFrame(nodePrimitives, frame))).toEqual(frame);
+      expect(decodeStreamFrame(encodeStreamFrame(frame))).toEqual(frame);
     },
   );
 
@@ -62,17 +63,17 @@ describe("STREAM frames", () => {
     ],
     ["a negative offset", { t: "open", stream: 1, file: toBase64url(file), who, offset: -1, credit: 1 }],
   ])("[F2] with %s are a violation", (_what, header) => {
-    const json = nodePrimitives.encodeUtf8(JSON.stringify(header));
+    const json = encodeUtf8(JSON.stringify(header));
     const payload = concat(Uint8Array.of(0, json.length), json);
-    expect(codeOf(() => decodeStreamFrame(nodePrimitives, payload))).toBe(VIOLATION);
+    expect(codeOf(() => decodeStreamFrame(payload))).toBe(VIOLATION);
   });
 
   it("[F3] have no body", () => {
     const [frame] = frames;
-    const payload = frame === undefined ? EMPTY : encodeStreamFrame(nodePrimitives, frame);
+    const payload = frame === undefined ? EMPTY : encodeStreamFrame(frame);
     const longer = concat(payload, Uint8Array.of(0));
-    expect(codeOf(() => decodeStreamFrame(nodePrimitives, payload))).toBeUndefined();
-    expect(codeOf(() => decodeStreamFrame(nodePrimitives, longer))).toBe(VIOLATION);
+    expect(codeOf(() => decodeStreamFrame(payload))).toBeUndefined();
+    expect(codeOf(() => decodeStreamFrame(longer))).toBe(VIOLATION);
   });
 });
 
