@@ -2,6 +2,7 @@ import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { EndCause } from "../protocol/room/frames.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
+import { Services } from "../protocol/link/service.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
 import type { Presence, OutgoingMessage } from "../protocol/room/participant.ts";
 import { Room } from "../protocol/host/room.ts";
@@ -37,6 +38,8 @@ export class Hosting implements TunnelHandle {
   readonly #pool: TunnelPool;
   readonly #invites: IssuedInvites;
   readonly #clock: Clock;
+  /** The services on streams. */
+  readonly #services: Services;
   readonly #confirmations: Confirmations;
   /** Woken when somebody's presence changes. */
   readonly #watchers: Waiters;
@@ -69,16 +72,19 @@ export class Hosting implements TunnelHandle {
     this.#relay = relay;
     this.#clock = clock;
     this.#confirmations = new Confirmations(clock);
+    // All that waits for a receiver here is what it has let come.
+    const port = streamPort(
+      (call) => relay.run(call),
+      () => Promise.resolve(),
+    );
+    this.#services = new Services(port);
     this.files = new Files({
       primitives,
       clock,
       say: (outgoing) => this.say(outgoing),
       notify: (notice) => this.inbox.notify(notice),
-      // What a receiver lets come is all that waits for it here.
-      port: streamPort(
-        (call) => relay.run(call),
-        () => Promise.resolve(),
-      ),
+      services: this.#services,
+      port,
     });
     this.#watchers = new Waiters(clock);
     this.#invites = new IssuedInvites((call) => relay.run(call));
@@ -257,7 +263,7 @@ export class Hosting implements TunnelHandle {
         this.files.rosterChanged();
         return this.#watchers.wake();
       case "stream":
-        return this.files.happened(notice.event);
+        return this.#services.happened(notice.event);
       case "ended":
         this.#end = { cause: notice.cause === "closed" ? "closed-here" : notice.cause };
         this.inbox.close();

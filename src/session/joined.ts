@@ -2,6 +2,7 @@ import type { Bytes } from "../protocol/base/bytes.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
+import { Services } from "../protocol/link/service.ts";
 import { LINK } from "../protocol/base/limits.ts";
 import type { LinkState, MemberEnd } from "../protocol/guest/guest-io.ts";
 import { Member } from "../protocol/guest/guest.ts";
@@ -37,6 +38,8 @@ export class Joined implements TunnelHandle {
   readonly #member: Member;
   readonly #socket: MemberSocket;
   readonly #clock: Clock;
+  /** The services on streams. */
+  readonly #services: Services;
   readonly #alarms: TunnelError[] = [];
   readonly #confirmations: Confirmations;
   /** Woken when the connection or somebody's presence changes. */
@@ -69,15 +72,18 @@ export class Joined implements TunnelHandle {
       onFailure: (error) => this.#failedToConnect(error),
     });
     const socket = this.#socket;
+    const port = streamPort(
+      (call) => socket.run(call),
+      () => socket.writable(),
+    );
+    this.#services = new Services(port);
     this.files = new Files({
       primitives,
       clock,
       say: (outgoing) => this.say(outgoing),
       notify: (notice) => this.inbox.notify(notice),
-      port: streamPort(
-        (call) => socket.run(call),
-        () => socket.writable(),
-      ),
+      services: this.#services,
+      port,
     });
   }
 
@@ -258,7 +264,7 @@ export class Joined implements TunnelHandle {
         this.files.rosterChanged();
         return this.#watchers.wake();
       case "stream":
-        return this.files.happened(notice.event);
+        return this.#services.happened(notice.event);
       case "alarm":
         this.#alarms.push(notice.error);
         if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();

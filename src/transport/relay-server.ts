@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { PRE_AUTH } from "../protocol/base/limits.ts";
-import { CLOSE_CODE } from "../protocol/room/participant.ts";
+import { CLOSE_CODE } from "../protocol/link/wire.ts";
 import type { RoomEffect } from "../protocol/host/room-io.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Clock } from "../runtime/clock.ts";

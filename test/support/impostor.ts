@@ -1,4 +1,4 @@
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { concat, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import * as codec from "../../src/protocol/room/frames.ts";
 import type { HostFrame, MemberFrame } from "../../src/protocol/room/frames.ts";
 import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
@@ -73,7 +73,7 @@ export class Impostor {
   /** A durable frame with the next number, or any other payload than a member would make. */
   data(payload: Bytes): void {
     this.#number += 1;
-    this.put(FRAME.data, concat(u64be(this.#number), u64be(0), u32be(0), payload));
+    this.put(FRAME.data, concat(u64be(this.#number), u64be(0), payload));
   }
 
   say(text: string, change: Partial<Extract<MemberFrame, { t: "say" }>> = {}, view = this.view()): void {
@@ -100,7 +100,7 @@ export class Impostor {
 
   hostFrames(): HostFrame[] {
     return this.frames().flatMap((frame) =>
-      frame.type === FRAME.data ? [this.codec.decodeHostFrame(frame.payload.subarray(20)).frame] : [],
+      frame.type === FRAME.data ? [this.codec.decodeHostFrame(frame.payload.subarray(16)).frame] : [],
     );
   }
 

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { concat, readU64be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import * as codec from "../../src/protocol/room/frames.ts";
 import type { View } from "../../src/protocol/room/frames.ts";
 import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
@@ -213,7 +213,7 @@ export class RawMember {
     const { fields } = this.#signer.sign({ body, view });
     this.#number += 1;
     const payload = codec.encodeMemberFrame({ t: "say", ...fields }, body);
-    return this.sealed(FRAME.data, concat(u64be(this.#number), u64be(this.#received), u32be(0), payload));
+    return this.sealed(FRAME.data, concat(u64be(this.#number), u64be(this.#received), payload));
   }
 
   count(type: number): number {

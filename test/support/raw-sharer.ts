@@ -1,4 +1,3 @@
-import { chunkHeader, type Chunk } from "../../src/protocol/record/chunk.ts";
 import { vi } from "vitest";
 import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
@@ -7,15 +6,11 @@ import type { View } from "../../src/protocol/room/frames.ts";
 import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
 import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
-import {
-  decodeStreamFrame,
-  encodeStreamFrame,
-  type StreamFrame,
-  type StreamOpen,
-} from "../../src/protocol/link/streams.ts";
+import { decodeStreamFrame, encodeStreamFrame } from "../../src/protocol/link/stream-frames.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { OPCODE, RawMember, wsFrame } from "./raw-member.ts";
+import { chunkOf, frameOf, wordOf, type FilePiece, type FileWord } from "./file-words.ts";
 import { chunksOf, recordsBehind } from "./streaming.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
@@ -57,11 +52,11 @@ export class RawSharer {
     const payload = codec.encodeMemberFrame({ t: "say", ...fields }, body);
     const last = this.member.frames.findLast(({ type }) => type === FRAME.data);
     const received = last === undefined ? 0 : (readU64be(last.payload, 0) ?? 0);
-    this.member.put(FRAME.data, concat(u64be(this.#number), u64be(received), u32be(0), payload));
+    this.member.put(FRAME.data, concat(u64be(this.#number), u64be(received), payload));
   }
 
   /** The next request for a file. */
-  async asked(): Promise<StreamOpen> {
+  async asked(): Promise<Extract<FileWord, { t: "open" }>> {
     for (;;) {
       const frame = this.#streams()[this.#seen];
       this.#seen += frame === undefined ? 0 : 1;
@@ -78,20 +73,21 @@ export class RawSharer {
     return this.#streams().flatMap((frame) => (frame.t === "stop" ? [frame.reason] : []));
   }
 
-  tell(frame: StreamFrame): void {
-    this.member.put(FRAME.stream, encodeStreamFrame(frame));
+  tell(word: FileWord): void {
+    this.member.put(FRAME.stream, encodeStreamFrame(frameOf(word)));
   }
 
-  give(chunk: Chunk): void {
-    const bulk = { header: chunkHeader(chunk), chunk: chunk.sealed };
+  give(piece: FilePiece): void {
+    const chunk = chunkOf(piece);
+    const bulk = { header: u32be(chunk.stream), chunk: chunk.bytes };
     const messages = this.#records.sealBulk(bulk, this.#clock.now());
     this.member.socket.tcp.write(Buffer.concat(messages.map((message) => wsFrame(OPCODE.binary, message))));
   }
 
-  #streams(): StreamFrame[] {
+  #streams(): FileWord[] {
     return this.member.frames
       .filter(({ type }) => type === FRAME.stream)
-      .map(({ payload }) => decodeStreamFrame(payload));
+      .map(({ payload }) => wordOf(decodeStreamFrame(payload)));
   }
 }
 
@@ -108,7 +104,7 @@ export function chunkAt(
   { offer, stream, salt }: Giving,
   content: Bytes,
   place: { index: number; offset: number; final: boolean },
-): Chunk {
+): FilePiece {
   const cipher = new ChunkCipher(nodePrimitives, offer, salt);
   const { index, ...rest } = place;
   for (let before = 0; before < index; before += 1) cipher.seal(new Uint8Array(0), rest);
@@ -116,7 +112,7 @@ export function chunkAt(
 }
 
 /** The chunks as an honest sender has them, of small size. */
-export function honest({ offer, content, stream, salt }: Giving, piece = 1_000): Chunk[] {
+export function honest({ offer, content, stream, salt }: Giving, piece = 1_000): FilePiece[] {
   return chunksOf(offer, content, { salt, stream, piece });
 }
 

@@ -49,34 +49,42 @@ export function encodeUtf8(text: string): Bytes {
   return bytes;
 }
 
+/** The code point of the longer form that begins here, and the bytes behind its first one; `undefined` for a malformed one. */
+function decodeLong(bytes: Bytes, at: number): { point: number; more: number } | undefined {
+  const lead = bytes[at] ?? 0;
+  const more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+  if (lead < 0xc0 || lead > 0xf4 || at + more >= bytes.length) return undefined;
+  let point = lead & (0x3f >> more);
+  for (let left = 1; left <= more; left += 1) {
+    const next = bytes[at + left] ?? 0;
+    if (next >> 6 !== 2) return undefined;
+    point = (point << 6) | (next & 0x3f);
+  }
+  const isWell = point >= (LEAST[more] ?? 0) && point <= 0x10ffff && !isSurrogate(point);
+  return isWell ? { point, more } : undefined;
+}
+
 /** `undefined` for anything that is not well-formed: overlong, cut short, a surrogate, or beyond U+10FFFF. */
 export function decodeUtf8(bytes: Bytes): string | undefined {
   const units = new Uint16Array(bytes.length);
   let count = 0;
   for (let at = 0; at < bytes.length; at += 1) {
-    const lead = bytes[at] ?? 0;
-    if (lead < 0x80) {
-      units[count++] = lead;
+    const byte = bytes[at] ?? 0;
+    if (byte < 0x80) {
+      units[count++] = byte;
       continue;
     }
-    const more = lead < 0xc0 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-    if (more === 0 || lead > 0xf4 || at + more >= bytes.length) return undefined;
-    let point = lead & (0x3f >> more);
-    for (const end = at + more; at < end; at += 1) {
-      const next = bytes[at + 1] ?? 0;
-      if (next >> 6 !== 2) return undefined;
-      point = (point << 6) | (next & 0x3f);
-    }
-    if (point < (LEAST[more] ?? 0) || point > 0x10ffff || isSurrogate(point)) return undefined;
+    const long = decodeLong(bytes, at);
+    if (long === undefined) return undefined;
+    const { point, more } = long;
+    at += more;
     if (more === 3) units[count++] = 0xd7c0 + (point >> 10);
     units[count++] = more === 3 ? 0xdc00 | (point & 0x3ff) : point;
   }
   let text = "";
-  for (let at = 0; at < count; at += BLOCK_UNITS)
-    text += Reflect.apply(
-      String.fromCharCode,
-      undefined,
-      units.subarray(at, Math.min(count, at + BLOCK_UNITS)),
-    );
+  for (let at = 0; at < count; at += BLOCK_UNITS) {
+    const block = units.subarray(at, Math.min(count, at + BLOCK_UNITS));
+    text += Reflect.apply(String.fromCharCode, undefined, block);
+  }
   return text;
 }

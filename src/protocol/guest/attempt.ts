@@ -6,11 +6,13 @@ import { GuestHandshake } from "../handshake/handshake.ts";
 import { resumeSecret } from "../handshake/keys.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { Candidate } from "./candidates.ts";
+import type { RekeyLimits } from "../record/direction.ts";
 import { FRAME, RecordLayer } from "../record/record.ts";
 import { safetyCode } from "../handshake/safety-code.ts";
 
 /** The host has proved itself and let us in. */
 export interface Arrival {
+  readonly connection: ConnectionId;
   readonly welcome: Welcome;
   readonly records: RecordLayer;
   /** Of the pairing, however often it has been resumed since. */
@@ -35,6 +37,7 @@ export interface AttemptOptions {
   readonly claim: Bytes;
   /** What CONFIRM says of this member, as it stands when it is sent. */
   readonly confirm: () => Omit<Confirm, "share">;
+  readonly rekey?: RekeyLimits | undefined;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
 }
@@ -96,7 +99,7 @@ export class Attempt {
       hash,
       exporter,
     } = this.#handshake.finish(message);
-    const records = new RecordLayer(this.#primitives, { send, receive }, now);
+    const records = new RecordLayer(this.#primitives, { send, receive }, now, this.#options.rekey);
     const { share } = this.#handshake;
     const code = this.#options.candidate.pairing ?? safetyCode(this.#primitives, hash, share);
     this.#stage = { name: "welcome", records, safetyCode: code };
@@ -113,6 +116,6 @@ export class Attempt {
     if (frame?.type !== FRAME.welcome)
       throw new TunnelError("protocol-violation", { detail: "no welcome came" });
     const welcome = decodeWelcome(frame.payload);
-    return { welcome, records: stage.records, safetyCode: stage.safetyCode };
+    return { connection: this.connection, welcome, records: stage.records, safetyCode: stage.safetyCode };
   }
 }

@@ -17,6 +17,7 @@ import type { InviteLedger } from "./invites.ts";
 import { type Credential, resumeSecret } from "../handshake/keys.ts";
 import { PRE_AUTH } from "../base/limits.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
+import type { RekeyLimits } from "../record/direction.ts";
 import { FRAME, RecordLayer } from "../record/record.ts";
 
 /** What a pending connection has the right to: a fresh member's session, or the one it had. */
@@ -57,19 +58,24 @@ export interface AuthenticatedPeer {
 /** Who holds which resume credential at the moment. */
 export type SessionLookup = (id: string) => { member: MemberId; credential: Credential } | undefined;
 
+export interface AdmissionOptions {
+  readonly room: Bytes;
+  readonly hostStatic: DhKeyPair;
+  readonly ledger: InviteLedger;
+  readonly sessionOf: SessionLookup;
+  readonly rekey?: RekeyLimits | undefined;
+}
+
 /**
  * Everything that happens before membership (PROTOCOL §4): bounded, cheap, and with one answer to every failure.
  */
 export class Admission {
   readonly #primitives: Primitives;
-  readonly #options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; sessionOf: SessionLookup };
+  readonly #options: AdmissionOptions;
   readonly #pendingConnections = new Map<ConnectionId, PendingConnection>();
   readonly #failures = new FailureRate();
 
-  constructor(
-    primitives: Primitives,
-    options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; sessionOf: SessionLookup },
-  ) {
+  constructor(primitives: Primitives, options: AdmissionOptions) {
     this.#primitives = primitives;
     this.#options = options;
   }
@@ -192,7 +198,7 @@ export class Admission {
       return undefined;
     }
     const { initiatorToResponder: receive, responderToInitiator: send } = accepted.result;
-    const records = new RecordLayer(this.#primitives, { send, receive }, now);
+    const records = new RecordLayer(this.#primitives, { send, receive }, now, this.#options.rekey);
     return { name: "accepted", source, deadline, entitlement, credential, accepted, records };
   }
 

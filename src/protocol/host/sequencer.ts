@@ -1,6 +1,5 @@
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Bytes } from "../base/bytes.ts";
-import { ROOM_STREAM } from "../reliable/channel.ts";
 import { AuditLog, signedOf } from "../room/audit-log.ts";
 import { encodeHostFrame, type ChatEvent, type HostFrame, type SystemRoomEvent } from "../room/frames.ts";
 import { History } from "./history.ts";
@@ -8,11 +7,10 @@ import type { RoomOrder, Beginning } from "../room/order.ts";
 import { spokenEntry, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { RoomEffect } from "./room-io.ts";
-import type { MemberSession } from "./member-session.ts";
-import type { MemberSessions } from "./member-sessions.ts";
-import type { Signer } from "../room/identity.ts";
+import type { MemberSession, MemberSessions } from "./member-sessions.ts";
+import type { Signer } from "../room/signer.ts";
 
-export interface BroadcastOptions {
+export interface SequencerOptions {
   readonly primitives: Primitives;
   readonly sessions: MemberSessions;
   readonly order: RoomOrder;
@@ -25,12 +23,12 @@ export interface BroadcastOptions {
 
 /** Gives everything that happens in a room its place, and every member what it is to have of it (PROTOCOL §8). */
 export class Sequencer {
-  readonly #options: BroadcastOptions;
+  readonly #options: SequencerOptions;
   readonly #history: History;
   /** What proves the order to others. */
   readonly log: AuditLog;
 
-  constructor(options: BroadcastOptions) {
+  constructor(options: SequencerOptions) {
     this.#options = options;
     this.#history = new History(options.history, this.#present);
     this.log = new AuditLog(this.#present);
@@ -100,16 +98,10 @@ export class Sequencer {
     for (const payload of this.#history.payloads) this.#deliver(session, payload, now);
   }
 
-  /** A member that has been away for so long that its outbox is full loses its member's session; it is never skipped silently. */
+  /** A member that has been away for so long that its outbox is full loses its session; no message is skipped silently. */
   #deliver(session: MemberSession, payload: Bytes, now: number): void {
-    if (!session.channel.hasRoomFor(payload.length)) {
-      // Removal is itself an event of the room, so it must come after the one being delivered.
-      session.fellBehind = true;
-      return;
-    }
-    const messages = session.channel.send(ROOM_STREAM, payload, now);
-    const { connection } = session;
-    if (connection === undefined) return;
-    for (const message of messages) this.#options.emit({ type: "send", connection, message });
+    if (session.link.hasRoomFor(payload.length)) session.link.send(payload, now);
+    // Removal is itself an event of the room, so it must come after the one being delivered.
+    else session.fellBehind = true;
   }
 }

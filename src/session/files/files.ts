@@ -5,7 +5,7 @@ import { FILE } from "../../protocol/base/limits.ts";
 import { encodeOffer, type FileOffer, type PatchFacts } from "../../protocol/files/offer.ts";
 import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
-import type { StreamEvent } from "../../protocol/link/streams.ts";
+import type { Services } from "../../protocol/link/service.ts";
 import type { FileEntry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Sent } from "../handle.ts";
@@ -18,6 +18,8 @@ import { Sharing, type Serving, type Share } from "./sharing.ts";
 export type FileId = string;
 
 export interface FilesOptions {
+  /** The streams of this tunnel, to which files are added. */
+  readonly services: Services;
   readonly port: StreamPort;
   readonly primitives: Primitives;
   readonly clock: Clock;
@@ -82,6 +84,7 @@ export class Files {
   constructor(options: FilesOptions) {
     this.#options = options;
     this.#sharing = new Sharing(options.primitives, options.clock, options.port);
+    options.services.add(this.#sharing);
   }
 
   get shares(): readonly Share[] {
@@ -151,7 +154,7 @@ export class Files {
   /** @throws {TunnelError} file-unknown, file-own, transfer-limit, file-sender-left, tunnel-closed */
   async receive(fileId: FileId, target: string, makeSink: () => Promise<FileSink>): Promise<Download> {
     const { entry } = this.find(fileId);
-    const { port, primitives, clock } = this.#options;
+    const { services, port, primitives, clock } = this.#options;
     if (this.#isOver) throw new TunnelError("tunnel-closed");
     if (!port.isMember(entry.from)) throw new TunnelError("file-sender-left");
     if (this.#running.length + this.#starting.size >= FILE.maxOpened) throw new TunnelError("transfer-limit");
@@ -162,6 +165,7 @@ export class Files {
       offer: entry.offer,
       owner: entry.from,
       sink,
+      services,
       port,
       primitives,
       clock,
@@ -207,14 +211,6 @@ export class Files {
     const ofSender = this.offered.filter((one) => one.entry.from === entry.from);
     const [oldest] = ofSender;
     if (oldest !== undefined && ofSender.length > FILES.maxOffers) this.#offered.delete(oldest.fileId);
-  }
-
-  happened(event: StreamEvent): void {
-    if (event.t === "open") return this.#sharing.opened(event);
-    if (event.t === "credit") return this.#sharing.credited(event.stream);
-    const download = this.#running.find(({ running }) => running.transfer.isOn(event.stream));
-    if (download !== undefined) return download.running.transfer.arrived(event);
-    if (event.t === "stop") this.#sharing.stopped(event.stream);
   }
 
   /** Somebody came, went, or is connected again. */

@@ -4,7 +4,7 @@ import type { MemberRecord, View } from "../../protocol/room/frames.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import { RoomOrder } from "../../protocol/room/order.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
-import { attestedBytes } from "../../protocol/room/identity.ts";
+import { attestedBytes } from "../../protocol/room/signer.ts";
 import {
   transcriptHash,
   type MessageEntry,

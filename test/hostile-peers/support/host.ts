@@ -1,5 +1,5 @@
 import { digestsOf, sealTo } from "../../../src/protocol/room/sealed-message.ts";
-import { concat, readU64be, u32be, u64be, type Bytes } from "../../../src/protocol/base/bytes.ts";
+import { concat, readU64be, u64be, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import type { ErrorCode } from "../../../src/errors/tunnel-error.ts";
 import * as codec from "../../../src/protocol/room/frames.ts";
 import type {
@@ -234,9 +234,9 @@ export class Victim {
   }
 
   /** A durable frame with the next number and any content. */
-  data(payload: Bytes, stream = 0): void {
+  data(payload: Bytes): void {
     this.#number += 1;
-    this.put(FRAME.data, concat(u64be(this.#number), u64be(this.#received), u32be(stream), payload));
+    this.put(FRAME.data, concat(u64be(this.#number), u64be(this.#received), payload));
   }
 
   put(type: number, payload: Bytes): void {
@@ -298,7 +298,7 @@ export class Victim {
     const frame = this.#records?.open(message, this.#host.now);
     if (frame?.type !== FRAME.data) return;
     this.#received = readU64be(frame.payload, 0) ?? 0;
-    this.said.push(this.#host.codec.decodeMemberFrame(frame.payload.subarray(20)));
+    this.said.push(this.#host.codec.decodeMemberFrame(frame.payload.subarray(16)));
   }
 }
 

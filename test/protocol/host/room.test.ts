@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FRAME } from "../../../src/protocol/record/record.ts";
-import { CLOSE_CODE } from "../../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
 import type { Entry, SystemEntry } from "../../../src/protocol/room/log.ts";
 import { Impostor } from "../../support/impostor.ts";
 import { codeOf } from "../../support/thrown.ts";
