@@ -1,10 +1,11 @@
 import { type McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
-import { utf8Length } from "../protocol/base/text.ts";
+
 import type { Clock } from "../runtime/clock.ts";
 import type { Observable } from "../runtime/emitter.ts";
 import type { Session, Sessions, SessionsEvent } from "../session/sessions.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
+import { utf8Length } from "../protocol/base/utf8.ts";
 
 /** The two forms of a live transcript, and whom each is for. */
 const FORMS = {

@@ -1,11 +1,12 @@
 import type { MemberId } from "../protocol/base/ids.ts";
 import { SESSION } from "../protocol/base/limits.ts";
-import { utf8Length } from "../protocol/base/text.ts";
+
 import { Transcript, type Entry, type SpokenEntry } from "../protocol/room/log.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
+import { utf8Length } from "../protocol/base/utf8.ts";
 
 /** Names a tool call, as the MCP client does. */
 export type CallId = string | number;

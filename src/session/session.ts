@@ -1,3 +1,4 @@
+import { Services } from "../protocol/link/service.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
@@ -69,6 +70,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly openedAt: number;
   protected readonly clock: Clock;
   readonly #machine: Machine;
+  readonly #services: Services;
   readonly #events = new Emitter<SessionEvent>();
   /** Wakes when the connection or the presence of a member has changed, or the session is over. */
   readonly onPresence: Subscribe = when(this, ({ type }) => type === "presence" || type === "ended");
@@ -91,15 +93,18 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.#confirmations = new Confirmations(clock);
     this.inbox = new Inbox({ self: machine.self, clock, start: 0 });
     this.inbox.subscribe((event) => this.#events.emit(event));
+    const port = streamPort(
+      (call) => this.run(call),
+      () => this.writable(),
+    );
+    this.#services = new Services(port);
     this.files = new Files({
       primitives,
       clock,
       say: (outgoing) => this.say(outgoing),
       notify: (notice) => this.inbox.notify(notice),
-      port: streamPort(
-        (call) => this.run(call),
-        () => this.writable(),
-      ),
+      services: this.#services,
+      port,
     });
   }
 
@@ -186,7 +191,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
         this.files.rosterChanged();
         return this.#events.emit({ type: "presence" });
       case "stream":
-        return this.files.happened(notice.event);
+        return this.#services.happened(notice.event);
     }
   }
 

@@ -216,7 +216,7 @@ export class Sessions implements Observable<SessionsEvent> {
 
   /** Text of this side's agent as it may be sent. @throws {TunnelError} text-invalid, text-too-long */
   checkedText(text: string): string {
-    return checkText(this.#options.primitives, text);
+    return checkText(text);
   }
 
   /** A tool call arrived, so the results of earlier calls have been received. */

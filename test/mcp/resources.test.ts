@@ -4,7 +4,7 @@ import { expect, it, vi } from "vitest";
 import { Fence } from "../../src/mcp/fence.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
 import { BOUNDS } from "../../src/mcp/bounds.ts";
-import { utf8Length } from "../../src/protocol/base/text.ts";
+import { utf8Length } from "../../src/protocol/base/utf8.ts";
 import { Emitter } from "../../src/runtime/emitter.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions, SessionsEvent } from "../../src/session/sessions.ts";

@@ -5,7 +5,7 @@ import { FILE } from "../../protocol/base/limits.ts";
 import { encodeOffer, type FileOffer, type PatchFacts } from "../../protocol/files/offer.ts";
 import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
-import type { StreamEvent } from "../../protocol/link/streams.ts";
+import type { Services } from "../../protocol/link/service.ts";
 import type { FileEntry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { Transfer } from "./transfer.ts";
@@ -32,6 +32,8 @@ export type FileNotice =
 
 /** `Said` is the answer to an offer that was said. */
 export interface FilesOptions<Said> {
+  /** The streams of this tunnel, to which files are added. */
+  readonly services: Services;
   readonly port: StreamPort;
   readonly primitives: Primitives;
   readonly clock: Clock;
@@ -96,6 +98,7 @@ export class Files<Said = unknown> {
   constructor(options: FilesOptions<Said>) {
     this.#options = options;
     this.#sharing = new Sharing(options.primitives, options.clock, options.port);
+    options.services.add(this.#sharing);
   }
 
   get shares(): readonly Share[] {
@@ -130,7 +133,7 @@ export class Files<Said = unknown> {
       const hash = new Uint8Array(Buffer.from(sha256, "hex"));
       const id = primitives.random(FILE_ID_BYTES);
       const whole: FileOffer = { id, key: primitives.random(32), size, hash, ...facts };
-      const text = encodeOffer(primitives, whole);
+      const text = encodeOffer(whole);
       const share = { offer: whole, source, to };
       // First known, then said: its receivers may ask at once.
       this.#sharing.add(share);
@@ -165,7 +168,7 @@ export class Files<Said = unknown> {
   /** @throws {TunnelError} file-unknown, file-own, transfer-limit, file-sender-left, tunnel-closed */
   async receive(fileId: FileId, target: string, makeSink: () => Promise<FileSink>): Promise<Download> {
     const { entry } = this.find(fileId);
-    const { port, primitives, clock } = this.#options;
+    const { services, port, primitives, clock } = this.#options;
     if (this.#isOver) throw new TunnelError("tunnel-closed");
     if (!port.isMember(entry.from)) throw new TunnelError("file-sender-left");
     if (this.#running.length + this.#starting.size >= FILE.maxOpened) throw new TunnelError("transfer-limit");
@@ -176,6 +179,7 @@ export class Files<Said = unknown> {
       offer: entry.offer,
       owner: entry.from,
       sink,
+      services,
       port,
       primitives,
       clock,
@@ -221,14 +225,6 @@ export class Files<Said = unknown> {
     const ofSender = this.offered.filter((one) => one.entry.from === entry.from);
     const [oldest] = ofSender;
     if (oldest !== undefined && ofSender.length > FILES.maxOffers) this.#offered.delete(oldest.fileId);
-  }
-
-  happened(event: StreamEvent): void {
-    if (event.t === "open") return this.#sharing.opened(event);
-    if (event.t === "credit") return this.#sharing.credited(event.stream);
-    const download = this.#running.find(({ running }) => running.transfer.isOn(event.stream));
-    if (download !== undefined) return download.running.transfer.arrived(event);
-    if (event.t === "stop") this.#sharing.stopped(event.stream);
   }
 
   /** Somebody came, went, or is connected again. */

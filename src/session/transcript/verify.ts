@@ -4,13 +4,14 @@ import type { MemberRecord, View } from "../../protocol/room/frames.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import { RoomOrder } from "../../protocol/room/order.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
-import { attestedBytes } from "../../protocol/room/identity.ts";
+import { attestedBytes } from "../../protocol/room/signer.ts";
 import {
   transcriptHash,
   type MessageEntry,
   type TranscriptDocument,
   type TranscriptEntry,
 } from "./document.ts";
+import { encodeUtf8 } from "../../protocol/base/utf8.ts";
 
 /**
  * The verdict on one entry.
@@ -171,7 +172,7 @@ class Verification {
     if (text === undefined) return "hidden";
     if (redacted === true) return "redacted";
     if (signed.to !== undefined) return "sealed";
-    const digest = this.#primitives.sha256(this.#primitives.encodeUtf8(text));
+    const digest = this.#primitives.sha256(encodeUtf8(text));
     if (!equalBytes(digest, signed.digests.body)) throw new NotSaid();
     return "verified";
   }
