@@ -56,7 +56,7 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       host.err(`tunnel-mcp: ${command.message}\n\n${helpText(version, host.bundle)}`);
       return 2;
     case "serve": {
-      const { config, problems: problems } = checkedSettings(host);
+      const { config, problems } = checkedSettings(host);
       if (host.stdinIsTerminal) host.err(`${terminalHint(host.bundle)}\n`);
       const identity = identityOf(env, host.cwd);
       const { cwd, home, bundle } = host;
