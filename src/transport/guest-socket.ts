@@ -100,6 +100,7 @@ export class MemberSocket {
       perform: (effect) => this.#perform(effect),
       wake: (member, now) => member.handle({ type: "tick" }, now),
     });
+    options.member.sendThrough((effect) => this.#perform(effect));
   }
 
   run<Result>(call: (member: Member, now: number) => Result): Result {

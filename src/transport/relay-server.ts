@@ -103,6 +103,7 @@ class RelayServer implements Relay {
       perform: (effect) => this.#perform(effect),
       wake: (room, now) => room.handle({ type: "tick" }, now),
     });
+    options.room.sendThrough((effect) => this.#perform(effect));
     server.on("connection", (socket) => this.#visited(socket));
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     server.on("clientError", (_error, socket) => socket.destroy());

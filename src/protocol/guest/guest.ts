@@ -7,7 +7,7 @@ import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-
 import type { InviteLink } from "../handshake/invite-link.ts";
 import { PeerLink } from "../link/peer-link.ts";
 import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
-import { CLOSE_CODE } from "../link/wire.ts";
+import { CLOSE_CODE, type SendNow } from "../link/wire.ts";
 import type { Chunk, StreamId } from "../record/chunk.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import type { Attestation } from "../room/audit-log.ts";
@@ -60,13 +60,17 @@ export class Member {
   #membership: Membership | undefined;
   #ended: MemberEnd | undefined;
   #effects: MemberEffect[] = [];
+  #sendNow: SendNow | undefined;
 
   constructor(primitives: Primitives, options: MemberOptions, now: number) {
     this.#primitives = primitives;
     this.#options = options;
     this.#signer = new Signer(primitives, options.link.room);
     this.#presence = new GuestPresence(this.#signer.id);
-    const emit = (effect: MemberEffect): void => void this.#effects.push(effect);
+    const emit = (effect: MemberEffect): void => {
+      if (effect.type === "send" && this.#sendNow !== undefined) this.#sendNow(effect);
+      else this.#effects.push(effect);
+    };
     this.#link = new PeerLink("member", emit);
     const { link, rekey } = options;
     const confirm = () => this.#confirm();
@@ -103,6 +107,11 @@ export class Member {
   /** When the host was last heard, in ms since the epoch. */
   get lastHeard(): number {
     return this.#link.lastHeard ?? this.#connector.lostAt;
+  }
+
+  /** Hands messages over as soon as they are sealed, ahead of every other effect: somebody waits for them. */
+  sendThrough(send: SendNow): void {
+    this.#sendNow = send;
   }
 
   takeEffects(): MemberEffect[] {

@@ -40,15 +40,22 @@ function pad(frame: Frame): Bytes {
   return padded;
 }
 
+/** Whether nothing but zeros comes from here on; four bytes at once, since most of a record is padding. */
+function isZero(bytes: Bytes, from: number): boolean {
+  const words = view(bytes);
+  let at = from;
+  for (; at + 4 <= bytes.length; at += 4) if (words.getUint32(at) !== 0) return false;
+  for (; at < bytes.length; at += 1) if (bytes[at] !== 0) return false;
+  return true;
+}
+
 /** What follows a `u32` length at a place, up to zeros that fill the rest; `undefined` for any other form. */
 function unpadded(padded: Bytes, at: number): Bytes | undefined {
   const begin = at + 4;
   if (padded.length < begin) return undefined;
   const end = begin + view(padded).getUint32(at);
   if (end > padded.length) return undefined;
-  // A plain loop: this is on the way of every record, and most of a record is padding.
-  for (let index = end; index < padded.length; index += 1) if (padded[index] !== 0) return undefined;
-  return padded.subarray(begin, end);
+  return isZero(padded, end) ? padded.subarray(begin, end) : undefined;
 }
 
 function unpad(padded: Bytes): Frame | undefined {
