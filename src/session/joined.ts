@@ -4,11 +4,11 @@ import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import { Services } from "../protocol/link/service.ts";
 import { LINK } from "../protocol/base/limits.ts";
-import type { LinkState, MemberEnd } from "../protocol/guest/guest-io.ts";
-import { Member } from "../protocol/guest/guest.ts";
+import type { ConnectionState, GuestEnd } from "../protocol/guest/guest-io.ts";
+import { Guest } from "../protocol/guest/guest.ts";
 import type { Presence, OutgoingMessage } from "../protocol/room/participant.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/guest-socket.ts";
+import { loadDial, GuestSocket, type Dial, type GuestNotice } from "../transport/guest-socket.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Files } from "./files/files.ts";
 import { streamPort } from "./files/port.ts";
@@ -35,8 +35,8 @@ export class Joined implements TunnelHandle {
   readonly room: string;
   /** The host's public key as the link named it: nobody else can ever answer here. */
   readonly hostKey: Bytes;
-  readonly #member: Member;
-  readonly #socket: MemberSocket;
+  readonly #member: Guest;
+  readonly #socket: GuestSocket;
   readonly #clock: Clock;
   /** The services on streams. */
   readonly #services: Services;
@@ -60,9 +60,9 @@ export class Joined implements TunnelHandle {
     this.#confirmations = new Confirmations(clock);
     this.#watchers = new Waiters(clock);
     this.#joining = joining;
-    this.#member = new Member(primitives, { link, name, workContext: options.workContext }, clock.now());
+    this.#member = new Guest(primitives, { link, name, workContext: options.workContext }, clock.now());
     this.inbox = new Inbox({ self: this.#member.self, clock, start: 0 });
-    this.#socket = new MemberSocket({
+    this.#socket = new GuestSocket({
       member: this.#member,
       room: link.room,
       clock,
@@ -156,8 +156,8 @@ export class Joined implements TunnelHandle {
     return this.#alarms;
   }
 
-  get link(): LinkState {
-    return this.#member.link;
+  get link(): ConnectionState {
+    return this.#member.connection;
   }
 
   /** When the host was last heard, in ms since the epoch. */
@@ -248,7 +248,7 @@ export class Joined implements TunnelHandle {
     await this.#socket.stop();
   }
 
-  #noticed(notice: MemberNotice): void {
+  #noticed(notice: GuestNotice): void {
     switch (notice.type) {
       case "joined":
         this.#joining?.resolve();
@@ -274,7 +274,7 @@ export class Joined implements TunnelHandle {
     }
   }
 
-  #ended(end: MemberEnd): void {
+  #ended(end: GuestEnd): void {
     this.#end = sessionEnd(end);
     this.inbox.close();
     this.#confirmations.end();

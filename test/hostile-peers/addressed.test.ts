@@ -184,7 +184,10 @@ describe("a hostile member that says something to some", () => {
       [],
       [],
     ]);
-    expect([one.ben, one.cid].map(({ member }) => member.link.name)).toEqual(["connected", "connected"]);
+    expect([one.ben, one.cid].map(({ member }) => member.connection.name)).toEqual([
+      "connected",
+      "connected",
+    ]);
   });
 
   it.each<[string, (one: ReturnType<typeof room>) => [Pick<ChatEvent, "to" | "seal">, Bytes?]]>([

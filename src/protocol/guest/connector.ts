@@ -7,7 +7,7 @@ import { CLAIM_BYTES } from "../handshake/handshake.ts";
 import { ROOM_ID_BYTES, type ConnectionId } from "../base/ids.ts";
 import { LINK } from "../base/limits.ts";
 import type { InviteLink } from "../handshake/invite-link.ts";
-import type { LinkState, MemberEffect, MemberInput } from "./guest-io.ts";
+import type { ConnectionState, GuestEffect, GuestInput } from "./guest-io.ts";
 import { CLOSE_CODE } from "../link/wire.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import type { Primitives } from "../base/primitives.ts";
@@ -27,7 +27,7 @@ export interface ConnectorOptions {
   readonly link: InviteLink;
   readonly confirm: () => Omit<Confirm, "share">;
   readonly rekey?: RekeyLimits | undefined;
-  readonly emit: (effect: MemberEffect) => void;
+  readonly emit: (effect: GuestEffect) => void;
 }
 
 /**
@@ -69,7 +69,8 @@ export class Connector {
     return this.#lostAt;
   }
 
-  get link(): Exclude<LinkState, { name: "ended" }> {
+  /** How the connection to the host stands. */
+  get connection(): Exclude<ConnectionState, { name: "ended" }> {
     const state = this.#state;
     if (state.name === "connected") return { name: "connected" };
     const goneAt = (this.#goneSince ?? Number.POSITIVE_INFINITY) + LINK.goneMs;
@@ -86,7 +87,7 @@ export class Connector {
   }
 
   /** Inputs of the attempt under way; those of a connection in use, or of an earlier one, lead to nothing here. */
-  handle(input: MemberInput, now: number): ConnectorEvent | undefined {
+  handle(input: GuestInput, now: number): ConnectorEvent | undefined {
     if (input.type === "tick") return this.#tick(now);
     const state = this.#state;
     if (state.name !== "connecting" || input.connection !== state.attempt.connection) return undefined;

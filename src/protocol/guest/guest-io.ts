@@ -7,7 +7,7 @@ import type { Entry } from "../room/log.ts";
 import type { WireEffect } from "../link/wire.ts";
 
 /** What the guest's machine asks its driver to do. */
-export type MemberEffect =
+export type GuestEffect =
   /** `origin` is the address to dial; the path is that of the room. */
   | { readonly type: "dial"; readonly connection: ConnectionId; readonly origin: string }
   | WireEffect
@@ -21,16 +21,16 @@ export type MemberEffect =
   | { readonly type: "stream"; readonly event: StreamEvent }
   /** `member` is the name of whom it concerns, where it is somebody other than the host. */
   | { readonly type: "alarm"; readonly error: TunnelError; readonly member: string | undefined }
-  | { readonly type: "ended"; readonly end: MemberEnd };
+  | { readonly type: "ended"; readonly end: GuestEnd };
 
 /** Why a member's stay is over. */
-export type MemberEnd =
+export type GuestEnd =
   | { readonly by: "host"; readonly cause: EndCause }
   | { readonly by: "removal" }
   | { readonly by: "self" }
   | { readonly by: "failure"; readonly error: TunnelError };
 
-export type MemberInput =
+export type GuestInput =
   | { readonly type: "opened"; readonly connection: ConnectionId }
   | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
   | { readonly type: "closed"; readonly connection: ConnectionId }
@@ -46,7 +46,7 @@ export type MemberInput =
   | { readonly type: "tick" };
 
 /** The state of the connection, as it may be shown; times in ms since the epoch. */
-export type LinkState =
+export type ConnectionState =
   | { readonly name: "connecting"; readonly attempt: number; readonly givesUpAt: number }
   | { readonly name: "connected" }
   | {
@@ -57,4 +57,4 @@ export type LinkState =
       /** Then the member gives the host up for lost. */
       readonly givesUpAt: number;
     }
-  | { readonly name: "ended"; readonly end: MemberEnd };
+  | { readonly name: "ended"; readonly end: GuestEnd };

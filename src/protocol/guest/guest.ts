@@ -19,7 +19,7 @@ import { Signer } from "../room/signer.ts";
 import type { WorkContext } from "../room/work-context.ts";
 import type { Arrival } from "./attempt.ts";
 import { Connector, type ConnectorEvent } from "./connector.ts";
-import type { LinkState, MemberEffect, MemberEnd, MemberInput } from "./guest-io.ts";
+import type { ConnectionState, GuestEffect, GuestEnd, GuestInput } from "./guest-io.ts";
 import { GuestPresence } from "./presence.ts";
 import { orderFrom, Replica } from "./replica.ts";
 
@@ -37,7 +37,7 @@ interface Membership {
   readonly replica: Replica;
 }
 
-export interface MemberOptions {
+export interface GuestOptions {
   readonly link: InviteLink;
   readonly name: string;
   readonly workContext?: WorkContext | undefined;
@@ -50,24 +50,24 @@ export interface MemberOptions {
  * it says until the host has it. No sockets, timers or clock: feed it inputs with the time, then carry out
  * {@link takeEffects}. It owns nonce counters and keys, so it is changed in place and must not be copied.
  */
-export class Member {
+export class Guest {
   readonly #primitives: Primitives;
-  readonly #options: MemberOptions;
+  readonly #options: GuestOptions;
   readonly #signer: Signer;
   readonly #link: PeerLink;
   readonly #connector: Connector;
   readonly #presence: GuestPresence;
   #membership: Membership | undefined;
-  #ended: MemberEnd | undefined;
-  #effects: MemberEffect[] = [];
+  #ended: GuestEnd | undefined;
+  #effects: GuestEffect[] = [];
   #sendNow: SendNow | undefined;
 
-  constructor(primitives: Primitives, options: MemberOptions, now: number) {
+  constructor(primitives: Primitives, options: GuestOptions, now: number) {
     this.#primitives = primitives;
     this.#options = options;
     this.#signer = new Signer(primitives, options.link.room);
     this.#presence = new GuestPresence(this.#signer.id);
-    const emit = (effect: MemberEffect): void => {
+    const emit = (effect: GuestEffect): void => {
       if (effect.type === "send" && this.#sendNow !== undefined) this.#sendNow(effect);
       else this.#effects.push(effect);
     };
@@ -100,8 +100,9 @@ export class Member {
     return this.#membership?.replica.unplaced ?? 0;
   }
 
-  get link(): LinkState {
-    return this.#ended === undefined ? this.#connector.link : { name: "ended", end: this.#ended };
+  /** How the connection to the host stands. */
+  get connection(): ConnectionState {
+    return this.#ended === undefined ? this.#connector.connection : { name: "ended", end: this.#ended };
   }
 
   /** When the host was last heard, in ms since the epoch. */
@@ -114,13 +115,13 @@ export class Member {
     this.#sendNow = send;
   }
 
-  takeEffects(): MemberEffect[] {
+  takeEffects(): GuestEffect[] {
     const effects = this.#effects;
     this.#effects = [];
     return effects;
   }
 
-  handle(input: MemberInput, now: number): void {
+  handle(input: GuestInput, now: number): void {
     if (this.#ended !== undefined) return;
     if (this.#link.isConnected) this.#live(input, now);
     else this.#follow(this.#connector.handle(input, now), now);
@@ -230,7 +231,7 @@ export class Member {
     this.#effects.push({ type: "presence" });
   }
 
-  #live(input: MemberInput, now: number): void {
+  #live(input: GuestInput, now: number): void {
     if (input.type === "tick") return this.#tick(now);
     if (input.connection !== this.#link.connection) return;
     if (input.type === "message") this.#guarded(now, () => this.#receive(input.message, now));
@@ -325,7 +326,7 @@ export class Member {
     if (note !== undefined) this.#link.note(note, now);
   }
 
-  #end(end: MemberEnd, now: number): void {
+  #end(end: GuestEnd, now: number): void {
     const isViolation = end.by === "failure";
     const streams =
       end.by === "self"

@@ -17,7 +17,7 @@ import { RoomOrder } from "../room/order.ts";
 import { spokenEntry, systemEvent, type OutgoingMessage } from "../room/participant.ts";
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Signer } from "../room/signer.ts";
-import type { MemberEffect } from "./guest-io.ts";
+import type { GuestEffect } from "./guest-io.ts";
 import type { GuestPresence } from "./presence.ts";
 
 export interface ReplicaOptions {
@@ -26,7 +26,7 @@ export interface ReplicaOptions {
   readonly host: MemberId;
   readonly order: RoomOrder;
   readonly presence: GuestPresence;
-  readonly emit: (effect: MemberEffect) => void;
+  readonly emit: (effect: GuestEffect) => void;
 }
 
 /** One place in the room's order. */

@@ -238,7 +238,7 @@ describe("a stream and its connection", () => {
     room.asks(room.cid, room.ben);
     room.world.loseGuestSide(room.guests.ben);
     room.world.advance(5_000);
-    expect(room.guests.ben.member.link.name).toBe("connected");
+    expect(room.guests.ben.member.connection.name).toBe("connected");
     expect([room.ben, room.cid].map((end) => inShort(end.events()).at(-1))).toEqual([
       "stop away",
       "stop away",
