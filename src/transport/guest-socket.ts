@@ -31,7 +31,7 @@ export async function loadDial(): Promise<Dial> {
   };
 }
 
-/** What of a member's effects is not the socket's own business. */
+/** Effects of a guest that the socket passes on. */
 export type GuestNotice = Exclude<GuestEffect, { type: "dial" | "send" | "close" }>;
 
 export interface GuestSocketOptions {
@@ -47,7 +47,7 @@ export interface GuestSocketOptions {
 
 /** Less than the command line grants an orderly end. */
 const STOP_LIMIT_MS = 4_000;
-/** Of files, so much may wait in this process ahead of what is said. */
+/** Bytes of streams that may wait in this process ahead of messages. */
 const BULK_AHEAD_BYTES = 512 * 1024;
 
 const NAME_ERRORS = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NONAME", "ENODATA"]);
@@ -73,7 +73,7 @@ function failureOf(error: Error): Failure {
   };
 }
 
-/** What an answer that is no WebSocket says of the other end; its body is never read. */
+/** Reads an answer that is no WebSocket; its body is never read. */
 function refusalOf(response: IncomingMessage): Failure {
   const status = response.statusCode ?? 0;
   const detail = `HTTP ${status}`;
@@ -88,7 +88,7 @@ function refusalOf(response: IncomingMessage): Failure {
 export class GuestSocket {
   readonly #options: GuestSocketOptions;
   readonly #driver: Driver<GuestMachine, GuestEffect>;
-  /** Who waits to send more of a file. */
+  /** Senders that wait to send more of a stream. */
   readonly #writers: (() => void)[] = [];
   #current: { connection: ConnectionId; socket: WebSocket } | undefined;
 

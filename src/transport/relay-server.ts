@@ -11,7 +11,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
 import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
-/** What of a room's effects is not the relay's own business. */
+/** Effects of a room that the relay passes on. */
 export type RoomNotice = Exclude<RoomEffect, { type: "send" | "close" | "member" | "pause" }>;
 
 export interface RelayOptions {
@@ -44,7 +44,7 @@ const HTTP_LIMITS = {
 } as const;
 /** TCP connections of any kind: members, pending connections, and those that have not asked for anything yet. */
 const MAX_TCP_CONNECTIONS = 512;
-/** Of those, connections that have not asked for the room yet; one more takes the place of the oldest. */
+/** The part of them that has not asked for the room yet; one more takes the place of the oldest. */
 const MAX_UNDECIDED = 128;
 const STOP_GRACE_MS = 1_000;
 
@@ -127,7 +127,7 @@ class RelayServer implements Relay {
     this.#driver.stop();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets.values()) hangUp(socket, CLOSE_CODE.normal, this.#options.clock);
-    // What was sent last, the end of the room above all, gets a moment to leave the buffers.
+    // The last messages, the end of the room above all, get a moment to leave the buffers.
     const cancel = this.#options.clock.after(STOP_GRACE_MS, () => this.#server.closeAllConnections());
     this.#server.closeIdleConnections();
     await closed;

@@ -19,7 +19,7 @@ type State =
   | { readonly name: "waiting"; readonly retryAt: number; readonly reason: ErrorCode }
   | { readonly name: "over" };
 
-/** What an input has led to, where it is more than a step on the way. */
+/** The outcome of an input that ends an attempt. */
 export type ConnectorEvent =
   ({ readonly type: "arrived" } & Arrival) | { readonly type: "gave-up"; readonly error: TunnelError };
 
@@ -31,8 +31,8 @@ export interface ConnectorOptions {
 }
 
 /**
- * How a guest gets to its host, and back to it (PROTOCOL §4): which address, which secret, and when to try again. What is
- * said once it is there is none of its business.
+ * Leads a guest to its host, and back to it (PROTOCOL §4): which address, which secret, and when to try again. It knows
+ * nothing of the room.
  */
 export class Connector {
   readonly #primitives: Primitives;

@@ -23,7 +23,7 @@ import type { ConnectionState, GuestEffect, GuestEnd, GuestInput } from "./guest
 import { GuestPresence } from "./presence.ts";
 import { orderFrom, Replica } from "./replica.ts";
 
-/** What exists once the first WELCOME has arrived. */
+/** Known once the first WELCOME has arrived. */
 interface Membership {
   readonly goal: string;
   /** As the host calls this member. */
@@ -136,16 +136,16 @@ export class Guest {
   // --- what this member's own agent does ---
 
   /**
-   * A message of this member: its own number, for the `placed` effect that will name its place.
+   * A message of this member; gives its own number, by which the `placed` effect names its sequence number.
    * @throws {TunnelError} tunnel-closed, reply-unknown, member-unknown, outbox-full
    */
   say(outgoing: OutgoingMessage, now: number): number {
     const { replica, order } = this.#membership ?? {};
-    // Before its own arrival a member has no place from which to speak.
+    // A member says nothing before its own arrival is in the order.
     if (replica?.hasArrived !== true || order === undefined || this.#ended !== undefined)
       throw new TunnelError("tunnel-closed");
     assertSayable(outgoing, order, this.self);
-    // What a host acknowledges and never places must not pile up, either.
+    // Messages that a host acknowledges and never places must not pile up, either.
     const isFull = replica.unplaced >= LINK.maxOutboxFrames;
     if (isFull || !this.#link.hasRoomFor(utf8Length(outgoing.text) + LINK.frameAllowanceBytes))
       throw new TunnelError("outbox-full");

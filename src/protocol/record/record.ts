@@ -5,7 +5,7 @@ import { Direction, type RekeyLimits } from "./direction.ts";
 import { RECORD, RECORD_BUCKETS } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
 
-/** What a record carries inside the seal (PROTOCOL §5). */
+/** Types of frames inside the seal of a record (PROTOCOL §5). */
 export const FRAME = {
   confirm: 0x01,
   welcome: 0x02,
@@ -16,7 +16,7 @@ export const FRAME = {
   pong: 0x13,
   /** Volatile: may be lost with the connection. */
   note: 0x14,
-  /** Volatile: opens, feeds and stops a stream of bulk messages. */
+  /** Volatile: about a stream. */
   stream: 0x15,
   rekey: 0x20,
   close: 0x21,
@@ -49,7 +49,7 @@ function isZero(bytes: Bytes, from: number): boolean {
   return true;
 }
 
-/** What follows a `u32` length at a place, up to zeros that fill the rest; `undefined` for any other form. */
+/** The bytes behind a `u32` length, where zeros fill the rest; `undefined` for any other form. */
 function unpadded(padded: Bytes, at: number): Bytes | undefined {
   const begin = at + 4;
   if (padded.length < begin) return undefined;
@@ -80,7 +80,7 @@ export interface Bulk {
   /** {@link BULK_HEADER_BYTES} of it. */
   readonly header: Bytes;
   readonly chunk: Bytes;
-  /** Where the chunk stands already, with room for the head before it: written to, and sent as it is. */
+  /** The message in which the chunk stands already, with room for the head before it: written to, and sent as it is. */
   readonly message?: Bytes;
 }
 
@@ -100,7 +100,7 @@ export function isOpenBulk(message: Bytes): boolean {
 }
 
 const ZEROS = new Uint8Array(RECORD.maxFrameBytes);
-/** What an open bulk message authenticates beside its content, so that it can pass for no other kind. */
+/** The kind of an open bulk message, authenticated with its content so that it can pass for no other kind. */
 const OPEN_BULK = Uint8Array.of(WIRE.openBulk);
 
 /** The length of the smallest message that holds so much. @throws {RangeError} over the record limit */
