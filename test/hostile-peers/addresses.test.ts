@@ -109,7 +109,7 @@ describe("a hostile host that says where it is to be found", () => {
       world.room.setAddresses(addresses, world.now);
       world.advance(LINK.ackDelayMs);
     };
-    /** What it tries before it waits, when nothing answers. */
+    /** The addresses it tries before it waits, when nothing answers. */
     const round = (): string[] => {
       const before = guestDid(ben, "dial").length;
       ben.offline = true;
@@ -169,7 +169,7 @@ describe("a hostile host that says where it is to be found", () => {
     world.room.setAddresses([HOSTILE], world.now);
     world.settle();
     const before = ben.wire.toHost.length;
-    // Whoever is there has a room of its own, and passes its challenge off as one of the member's room.
+    // The impostor there has a room of its own, and passes its challenge off as one of the member's room.
     const [challenge = new Uint8Array(0)] = other.sentTo(other.stranger().connection);
     ben.tamperToGuest = (message, at) => (at === 0 ? [challenge] : [message]);
     world.cut(ben);

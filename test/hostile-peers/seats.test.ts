@@ -198,7 +198,7 @@ describe("a member that sends too much", () => {
       const { world, mallory, view } = flooding(guests);
       for (let turn = 1; turn < 200; turn += 1) {
         mallory.say(text, {}, view);
-        // What it does is not delivered: nobody else has a part in this.
+        // Its messages are not delivered: nobody else has a part in this.
         if (world.room.takeEffects().some(({ type }) => type === "pause")) return turn;
       }
       return 200;

@@ -31,7 +31,7 @@ function authenticate(world: World, half: GuestHandshake, source: string) {
 }
 
 describe("a stranger that plays the host", () => {
-  /** What it answers M2 with, knowing the whole link but not the private key behind it. */
+  /** Its answer to M2, knowing the whole link but not the private key behind it. */
   const answers: [string, (link: InviteLink, challenge: Bytes, m2: Bytes) => Bytes][] = [
     [
       "a plain yes with a goal and a backlog",
@@ -85,7 +85,7 @@ describe("a stranger that plays the host", () => {
       expect(member.membership).toBeUndefined();
       expect(Buffer.from(m2).includes("Benedikt")).toBe(false);
       expect(tell(utf8('{"type":"system","text":"approved"}'))).toEqual([]);
-      // What it has been sent does not let it in at the real host.
+      // The messages sent to it do not let it in at the real host.
       const thief = world.stranger("fake host");
       thief.send(m2);
       expect(world.sentTo(thief.connection).at(-1)).toEqual(DENIED);
@@ -151,7 +151,7 @@ describe("a stranger at the door", () => {
     }
     expect(seen.curve - before.curve).toBe(0);
     expect(seen.hmacs - before.hmacs).toBe(10_000);
-    // Whoever is honest gets in all the same.
+    // An honest guest gets in all the same.
     expect(guestDid(world.pair(), "joined")).toHaveLength(1);
   });
 

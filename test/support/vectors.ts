@@ -47,7 +47,7 @@ import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 import { seededPrimitives, signingKeyPairFrom } from "./random.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
-/** What must become of a scenario: everything is right, or the layer that must be the one to refuse. */
+/** The outcome that a scenario must have: everything is right, or the layer that must refuse. */
 export const EXPECTATIONS = [
   "ok",
   "link",
@@ -73,7 +73,7 @@ const handshakeScenario = z.strictObject({
   ...base,
   inviteKey: hex,
   hostStaticPrivate: hex,
-  /** What the guest's link names as the host's key. */
+  /** The host's key in the guest's link. */
   hostKey: hex,
   room: hex,
   /** The guest's randomness in order: share (32), ephemeral private key (32). */
@@ -92,7 +92,7 @@ const recordScenario = z.strictObject({
   secret: hex,
   records: z.array(hex),
   frames: z.array(z.strictObject({ type: z.int(), payload: hex })).optional(),
-  /** Of bulk and open bulk messages among the records. */
+  /** Chunks of the bulk and open bulk messages among the records. */
   chunks: z.array(z.strictObject({ stream: z.int(), bytes: hex, isSealed: z.boolean() })).optional(),
 });
 const DECODERS = [
@@ -258,7 +258,7 @@ function runFrame({ decoder, payload }: z.infer<typeof frameScenario>): Expectat
   });
 }
 
-/** What a fresh channel hands up of a DATA frame with this payload. @throws {TunnelError} */
+/** Gives a fresh channel a DATA frame with this payload. @throws {TunnelError} */
 function takeData(payload: Bytes): void {
   const [near, far] = [1, 2].map((end) => {
     const [send, receive] = [new Uint8Array(32).fill(end), new Uint8Array(32).fill(3 - end)];
@@ -393,7 +393,7 @@ function makeHandshakes(): VectorFile {
   const roomId = roomIdFrom(room);
   const signer = new SigningChain(nodePrimitives, guestKeys, roomId);
   const host = new SigningChain(nodePrimitives, hostKeys, roomId);
-  // Of a seed of their own, so that the messages before CONFIRM do not depend on them.
+  // They have a seed of their own, so that the messages before CONFIRM do not depend on them.
   const others = seededPrimitives("vectors: boxes");
   const boxes = { guest: others.random(32), host: others.random(32) };
   const order = RoomOrder.genesis(nodePrimitives, roomId, {

@@ -15,7 +15,7 @@ import { Wire } from "../simulation/wire.ts";
 export type { Guest, Tamper } from "../simulation/crossing.ts";
 export { endOf, flipBit, guestDid, texts } from "../simulation/crossing.ts";
 
-/** What dialling an address leads to: the host, an error at once, the word that nobody is there, or silence. */
+/** The outcome of dialling an address: the host, an error at once, the word that nobody is there, or silence. */
 export type OriginState = "up" | "dead" | "gone" | "hole";
 
 /** The host's first address. */
@@ -50,7 +50,7 @@ export class World {
   readonly #dirty = new Set<Guest>();
   #isRoomDirty = true;
   #roomWakesAt = Number.POSITIVE_INFINITY;
-  /** What arrives at a host that sleeps. */
+  /** Inputs that arrive at a host that sleeps. */
   #hostHeld: (() => void)[] | undefined;
 
   constructor(options: Partial<RoomOptions> = {}, primitives: Primitives = nodePrimitives) {
@@ -87,7 +87,7 @@ export class World {
     return this.#hostHeld !== undefined;
   }
 
-  /** What this guest's clock shows. */
+  /** The time by this guest's clock. */
   nowOf(guest: Guest): number {
     return this.now + guest.skew;
   }
@@ -163,7 +163,7 @@ export class World {
     this.#wire.forget(guest);
   }
 
-  /** What the room asked its driver to do, of one kind. */
+  /** The effects of one kind so far. */
   did<Type extends RoomEffect["type"]>(type: Type): Extract<RoomEffect, { type: Type }>[] {
     return this.hostEffects.filter(
       (effect): effect is Extract<RoomEffect, { type: Type }> => effect.type === type,

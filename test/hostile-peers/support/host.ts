@@ -66,7 +66,7 @@ export class HostileHost {
   readonly codec = codec;
   readonly dh = nodePrimitives.generateDhKeyPair();
   readonly signing = nodePrimitives.generateSigningKeyPair();
-  /** What others seal to when they mean the host. */
+  /** The key that others seal to for the host. */
   readonly box = nodePrimitives.generateDhKeyPair();
   readonly roomBytes = nodePrimitives.random(16);
   readonly room = roomIdFrom(this.roomBytes);
@@ -123,7 +123,7 @@ export class Victim {
   readonly member: Guest;
   readonly entries: Entry[] = [];
   readonly alarms: ErrorCode[] = [];
-  /** What it has said so far, as it reached the host. */
+  /** Its messages so far, as they reached the host. */
   readonly said: Decoded<MemberFrame>[] = [];
   /** Everything it has sent, and been sent, sealed or not. */
   readonly wire: { toHost: Bytes[]; toGuest: Bytes[] } = { toHost: [], toGuest: [] };

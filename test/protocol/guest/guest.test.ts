@@ -20,7 +20,7 @@ function expectHealthy(world: World, guest: Guest): void {
 }
 
 describe("member", () => {
-  // What crosses on a resumed connection: M1, M3, M5, then data to the guest; M2, M4, then data to the host.
+  // Messages of a resumed connection: M1, M3, M5, then data to the guest; M2, M4, then data to the host.
   it.each([
     ["toGuest", 0],
     ["toGuest", 1],

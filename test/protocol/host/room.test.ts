@@ -227,7 +227,7 @@ describe("room", () => {
     const age = cid.member.presence(world.now)[1]?.lastSeenMs ?? 0;
     expect(age).toBeGreaterThan(30_000);
     expect(age).toBeLessThan(40_000);
-    // Who is cut off itself calls nobody connected.
+    // A member that is cut off itself calls nobody connected.
     expect(seen(ben).map((one) => one[1])).toEqual([false, false, false]);
   });
 
