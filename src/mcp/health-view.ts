@@ -1,4 +1,4 @@
-import type { LinkState } from "../protocol/guest/guest-io.ts";
+import type { ConnectionState } from "../protocol/guest/guest-io.ts";
 import type { PoolHealth } from "../session/host-session.ts";
 import { errorView, type Payload } from "./result.ts";
 import { seconds } from "./time.ts";
@@ -43,7 +43,7 @@ export function healthView({ active, standby }: PoolHealth, now: number): Payloa
 }
 
 /** A member's connection to its host. */
-export function linkView(link: LinkState, sinceHeardMs: number, now: number): Payload {
+export function linkView(link: ConnectionState, sinceHeardMs: number, now: number): Payload {
   const lastHeardSec = seconds(sinceHeardMs);
   const { name } = link;
   if (name === "ended") return { link: name };

@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from "vitest";
 import { createLookup } from "../../src/net/resolve.ts";
 import { parseLink } from "../../src/protocol/handshake/invite-link.ts";
-import type { MemberEnd } from "../../src/protocol/guest/guest-io.ts";
-import { Member } from "../../src/protocol/guest/guest.ts";
+import type { GuestEnd } from "../../src/protocol/guest/guest-io.ts";
+import { Guest as GuestMachine } from "../../src/protocol/guest/guest.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { loadDial, MemberSocket, type MemberNotice } from "../../src/transport/guest-socket.ts";
+import { loadDial, GuestSocket, type GuestNotice } from "../../src/transport/guest-socket.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import type { Crossing, Direction } from "../support/proxy.ts";
 import { afterwards, cleanUp, opened, proxy, settled, turning, Voice } from "./support.ts";
@@ -15,14 +15,14 @@ afterEach(cleanUp);
 class Guest {
   readonly heard: string[] = [];
   readonly said: string[] = [];
-  readonly notices: MemberNotice[] = [];
-  readonly member: Member;
-  readonly #socket: MemberSocket;
+  readonly notices: GuestNotice[] = [];
+  readonly member: GuestMachine;
+  readonly #socket: GuestSocket;
 
   private constructor(clock: FakeClock, joinLink: string, dial: Awaited<ReturnType<typeof loadDial>>) {
     const link = parseLink(joinLink);
-    this.member = new Member(nodePrimitives, { link, name: "ben" }, clock.now());
-    this.#socket = new MemberSocket({
+    this.member = new GuestMachine(nodePrimitives, { link, name: "ben" }, clock.now());
+    this.#socket = new GuestSocket({
       member: this.member,
       room: link.room,
       clock,
@@ -38,11 +38,11 @@ class Guest {
   }
 
   get isIn(): boolean {
-    return this.member.link.name === "connected";
+    return this.member.connection.name === "connected";
   }
 
-  get end(): MemberEnd | undefined {
-    return this.member.link.name === "ended" ? this.member.link.end : undefined;
+  get end(): GuestEnd | undefined {
+    return this.member.connection.name === "ended" ? this.member.connection.end : undefined;
   }
 
   /** Whether it has been told of its own arrival: before that it has no place to speak from. */
@@ -55,7 +55,7 @@ class Guest {
     this.#socket.run((member, now) => member.say({ text }, now));
   }
 
-  #noticed(notice: MemberNotice): void {
+  #noticed(notice: GuestNotice): void {
     this.notices.push(notice);
     if (notice.type === "entry" && notice.entry.kind === "chat" && !notice.entry.own)
       this.heard.push(notice.entry.text);

@@ -153,7 +153,7 @@ describe("somebody who reads what is shown and logged", () => {
     const effects = [...guest.effects, ...world.hostEffects].filter(({ type }) => type !== "send");
     const shown = [
       effects,
-      guest.member.link,
+      guest.member.connection,
       guest.member.presence(world.now),
       world.room.presence(world.now),
       world.room.pendingInvites(world.now),

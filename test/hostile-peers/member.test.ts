@@ -39,7 +39,7 @@ function expectCut(
   world.room.say({ text: "still here" }, world.now);
   world.settle();
   expect(texts(ben.entries).at(-1)).toBe("still here");
-  expect(ben.member.link.name).toBe("connected");
+  expect(ben.member.connection.name).toBe("connected");
 }
 
 describe("a hostile member", () => {
@@ -130,7 +130,7 @@ describe("a hostile member", () => {
       mallory.say("x", {}, claim);
       world.settle();
       expect(alarms(world)).toEqual(["host-equivocation"]);
-      expect([texts(world.hostEntries), texts(ben.entries), ben.member.link.name]).toEqual([
+      expect([texts(world.hostEntries), texts(ben.entries), ben.member.connection.name]).toEqual([
         [],
         [],
         "connected",
@@ -261,7 +261,7 @@ describe("a hostile member", () => {
     }
     world.advance(1_000);
     expect(ben.wire.toGuest.length - before).toBeLessThan(10);
-    expect(ben.member.link.name).toBe("connected");
+    expect(ben.member.connection.name).toBe("connected");
     world.room.say({ text: "still here" }, world.now);
     world.settle();
     expect(texts(ben.entries)).toEqual(["still here"]);
@@ -276,7 +276,7 @@ describe("a hostile member", () => {
     expect(alarms(world)).toEqual([]);
     expect(texts(ben.entries).filter((text) => text === "my turn")).toHaveLength(1);
     expect(ben.member.lastSeq).toBe(world.room.lastSeq);
-    expect(ben.member.link.name).toBe("connected");
+    expect(ben.member.connection.name).toBe("connected");
   });
 
   it("(A23) [D7] that falls silent without closing is shown as gone within a minute, and its seat in half an hour", () => {
@@ -312,7 +312,7 @@ describe("a hostile member", () => {
     world.room.say({ text: "for ben" }, world.now);
     world.settle();
     expect(texts(ben.entries)).toEqual(["for ben"]);
-    expect([ben.member.link.name, endOf(ben)]).toEqual(["connected", undefined]);
+    expect([ben.member.connection.name, endOf(ben)]).toEqual(["connected", undefined]);
   });
 });
 

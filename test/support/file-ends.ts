@@ -28,7 +28,7 @@ import { nodePrimitives } from "./wire.ts";
 export class MemorySource implements FileSource {
   readonly size: number;
   readonly sha256: string;
-  /** What reading ends with, from this offset on. */
+  /** The error of reading from this offset on. */
   failure: { readonly from: number; readonly code: ErrorCode } | undefined;
   isClosed = false;
   readonly #content: Bytes;
@@ -96,7 +96,7 @@ export class ScriptedPort implements StreamPort {
   readonly chunks: FilePiece[] = [];
   readonly members = new Set<MemberId>();
   isUp = true;
-  /** What the other side has let come, of all streams. */
+  /** Credit of the other side, for all streams together. */
   credit = Number.POSITIVE_INFINITY;
   #last = 0;
 

@@ -82,7 +82,7 @@ export class Impostor {
     this.data(this.codec.encodeMemberFrame({ t: "say", ...fields, ...change }, body));
   }
 
-  /** What a member that was told everything would name as the order so far; only right after it has joined. */
+  /** The order that an honest member would name; only right after it has joined. */
   view(): { seq: number; chain: Bytes } {
     return { seq: 0, chain: new Uint8Array(32) };
   }

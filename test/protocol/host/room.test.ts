@@ -107,7 +107,7 @@ describe("room", () => {
     expect(ben.entries.at(-1)).toMatchObject({ event: "idle-warning", endsInMs: 5 * MINUTE });
     world.advance(5 * MINUTE);
     expect(events(ben.entries)).toEqual(["joined", "idle-warning", "ended"]);
-    expect(ben.member.link).toEqual({ name: "ended", end: { by: "host", cause: "idle" } });
+    expect(ben.member.connection).toEqual({ name: "ended", end: { by: "host", cause: "idle" } });
     expect(world.room.ended).toBe("idle");
   });
 
@@ -181,7 +181,7 @@ describe("room", () => {
     world.settle();
     for (const guest of [ben, cid]) {
       expect(guest.entries.at(-1)).toMatchObject({ event: "ended", cause: "host-stopped" });
-      expect(guest.member.link).toEqual({ name: "ended", end: { by: "host", cause: "host-stopped" } });
+      expect(guest.member.connection).toEqual({ name: "ended", end: { by: "host", cause: "host-stopped" } });
     }
     expect(world.room.admits("anybody", world.now)).toBe(false);
     expect(codeOf(() => world.room.say({ text: "x" }, world.now))).toBe("tunnel-closed");
@@ -227,7 +227,7 @@ describe("room", () => {
     const age = cid.member.presence(world.now)[1]?.lastSeenMs ?? 0;
     expect(age).toBeGreaterThan(30_000);
     expect(age).toBeLessThan(40_000);
-    // Who is cut off itself calls nobody connected.
+    // A member that is cut off itself calls nobody connected.
     expect(seen(ben).map((one) => one[1])).toEqual([false, false, false]);
   });
 
@@ -296,7 +296,7 @@ describe("room and a member that breaks the rules", () => {
       world.room.say({ text: "still here" }, world.now);
       world.settle();
       expect(ben.entries.length).toBe(before + 1);
-      expect(ben.member.link.name).toBe("connected");
+      expect(ben.member.connection.name).toBe("connected");
     },
   );
 

@@ -183,7 +183,7 @@ describe("removing a member", () => {
     if (first === undefined) throw new Error("an empty room");
     world.room.remove(first.member.self, world.now);
     world.settle();
-    expect(world.pair("late").member.link.name).toBe("connected");
+    expect(world.pair("late").member.connection.name).toBe("connected");
     world.room.say({ text: "all here?" }, world.now);
     world.settle();
     expect(guests.slice(1).every((guest) => texts(guest.entries).includes("all here?"))).toBe(true);
