@@ -1,10 +1,11 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, expect, it, vi } from "vitest";
 import { LINK } from "../../src/protocol/base/limits.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
 import { OPCODE, RawMember, wsFrame } from "../support/raw-member.ts";
-import { Scene } from "./scene.ts";
+import { forgetMemory, Scene } from "./scene.ts";
 import { afterwards, cleanUp, isConnected, joined, pass, turning } from "./support.ts";
 
+beforeAll(forgetMemory);
 afterEach(cleanUp);
 // Whatever else the machine does: nothing here is about how long something takes.
 vi.setConfig({ testTimeout: 60_000 });
