@@ -10,6 +10,7 @@ import {
 import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
+import type { DhKeyPair, Primitives, SigningKeyPair } from "../../src/protocol/base/primitives.ts";
 import { nodePrimitives, type World } from "./wire.ts";
 
 /**
@@ -17,10 +18,11 @@ import { nodePrimitives, type World } from "./wire.ts";
  * in. Sends whatever frames it is told to.
  */
 export class Impostor {
-  readonly codec = new FrameCodec(nodePrimitives);
-  readonly keys = nodePrimitives.generateSigningKeyPair();
+  readonly codec: FrameCodec;
+  readonly keys: SigningKeyPair;
   readonly signer: SigningChain;
-  readonly box = nodePrimitives.generateDhKeyPair();
+  readonly box: DhKeyPair;
+  readonly #primitives: Primitives;
   readonly #world: World;
   readonly #link: InviteLink;
   #credential: Credential;
@@ -30,11 +32,16 @@ export class Impostor {
   #read = 0;
   #number = 0;
 
-  constructor(world: World, link: InviteLink) {
+  /** `primitives` are those of the world. */
+  constructor(world: World, link: InviteLink, primitives: Primitives = nodePrimitives) {
     this.#world = world;
     this.#link = link;
-    this.#credential = inviteCredential(nodePrimitives, link.key);
-    this.signer = new SigningChain(nodePrimitives, this.keys, link.room);
+    this.#primitives = primitives;
+    this.codec = new FrameCodec(primitives);
+    this.keys = primitives.generateSigningKeyPair();
+    this.box = primitives.generateDhKeyPair();
+    this.#credential = inviteCredential(primitives, link.key);
+    this.signer = new SigningChain(primitives, this.keys, link.room);
   }
 
   get connection(): number {
@@ -47,17 +54,17 @@ export class Impostor {
     this.#connection = connection;
     this.#send = send;
     this.#read = 0;
-    const share = new GuestHandshake(nodePrimitives, {
+    const share = new GuestHandshake(this.#primitives, {
       room: new Uint8Array(Buffer.from(this.#link.room, "base64url")),
       hostKey: this.#link.hostKey,
       credential: this.#credential,
-      claim: nodePrimitives.random(16),
+      claim: this.#primitives.random(16),
     });
     send(share.answer(this.#next()));
     const result = share.finish(this.#next());
     const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
-    this.#credential = resumeCredential(nodePrimitives, resumeSecret(nodePrimitives, result.exporter));
-    this.#records = new RecordLayer(nodePrimitives, secrets, this.#world.now);
+    this.#credential = resumeCredential(this.#primitives, resumeSecret(this.#primitives, result.exporter));
+    this.#records = new RecordLayer(this.#primitives, secrets, this.#world.now);
     const { name = "mallory", received = 0, key = this.keys.publicKey } = options;
     const box = this.box.publicKey;
     const payload = this.codec.encodeConfirm({ share: share.share, name, key, box, received });
@@ -75,7 +82,7 @@ export class Impostor {
   }
 
   say(text: string, change: Partial<Extract<MemberFrame, { t: "say" }>> = {}, view = this.view()): void {
-    const body = nodePrimitives.encodeUtf8(text);
+    const body = this.#primitives.encodeUtf8(text);
     const { fields } = this.signer.sign({ body, view });
     this.data(this.codec.encodeMemberFrame({ t: "say", ...fields, ...change }, body));
   }
