@@ -265,6 +265,16 @@ export class Agent {
   }
 }
 
+/** For `afterEach` where a process serves more than one test: ends all of its tunnels that have not ended yet. */
+export async function closeTunnels(...agents: readonly (Agent | undefined)[]): Promise<void> {
+  for (const agent of agents) {
+    const { structuredContent } = (await agent?.result("tunnel_status")) ?? {};
+    const { tunnelId, tunnels = [] } = payloadSchema.parse(structuredContent ?? {});
+    for (const id of new Set([tunnelId, ...tunnels.map((one) => one.tunnelId)]))
+      if (id !== undefined) await agent?.result("tunnel_close", { tunnelId: id });
+  }
+}
+
 const started = new Set<Agent>();
 
 /** For `afterEach` and `afterAll`: no test leaves a process behind. */
