@@ -282,6 +282,27 @@ export async function closeAgents(): Promise<void> {
   await Promise.all([...started].map((agent) => agent.close()));
 }
 
+let other: Agent | undefined;
+
+/**
+ * The other side of a test that looks at nothing of its process: the same one for all tests of a file, each of which finds it
+ * without a tunnel. Goes with {@link closeOtherSide}.
+ */
+export async function otherSide(): Promise<Agent> {
+  // A test may have ended it.
+  if (other?.client.transport === undefined) await closeOtherSide();
+  await closeTunnels(other);
+  other ??= await Agent.start();
+  started.delete(other);
+  return other;
+}
+
+/** For `afterAll`. */
+export async function closeOtherSide(): Promise<void> {
+  await other?.close();
+  other = undefined;
+}
+
 /** An agent that has opened a tunnel and one that has joined it. */
 export async function pair(
   host: Agent,
