@@ -10,7 +10,9 @@ const START = Date.parse("2026-11-21T10:00:00Z");
 const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
-export async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodePrimitives, wakeView }) {
+export async function exampleResults(sources) {
+  const { TOOLS, Fence, Sessions, PROVIDERS, LocalFiles, nodePrimitives, wakeView, defaultConfig, SETTINGS } =
+    sources;
   const clock = standingClock();
   const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
   // Where the clock stands nothing else would end a wait for what never comes.
@@ -51,25 +53,15 @@ export async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodeP
   return withoutChance(results);
 
   function side(name) {
-    const config = {
-      transport: "cloudflared",
-      bind: "127.0.0.1",
-      port: 0,
-      name,
-      context: true,
-      idleMinutes: 30,
-      inviteMinutes: 10,
-      saveRoots: [],
-      shareRoots: [],
-      shareAllow: [],
-    };
+    // A spare tunnel would be opened at a moment of its own.
+    const config = { ...defaultConfig(SETTINGS), transport: "cloudflared", standby: false, name };
     const sessions = new Sessions({
       config,
       localFiles: new LocalFiles({ cwd: folder, home: "/nobody", env: {}, config, clock }),
       primitives: nodePrimitives,
       clock,
       lookup: () => undefined,
-      providers: { cloudflared: async ({ port }) => pretendedTunnel(port) },
+      providers: (name) => ({ ...PROVIDERS[name], open: async ({ port }) => pretendedTunnel(port) }),
     });
     const fence = new Fence("7c1f0a9be254");
     const signal = new AbortController().signal;
@@ -89,6 +81,7 @@ export async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodeP
           client: { name: "claude-code", version: "2.1.329" },
           clock,
           fence,
+          problems: [],
           wake: (tunnelId) =>
             wakeView(tunnelId, {
               bundle: "/path/to/tunnel-mcp/dist/tunnel-mcp.cjs",
@@ -122,7 +115,6 @@ export async function exampleResults({ TOOLS, Fence, Sessions, LocalFiles, nodeP
 
 function pretendedTunnel(port) {
   return {
-    provider: "cloudflared",
     url: `ws://127.0.0.1:${port}`,
     description: "cloudflared, verified copy",
     health: () => ({ state: "up" }),

@@ -20,6 +20,8 @@ export interface ToolServices {
   readonly sessions: () => Promise<Sessions>;
   /** Nobody is there to confirm anything: the human has said so. */
   readonly isUnattended: boolean;
+  /** Settings that were ignored, and what they must be. */
+  readonly problems: readonly string[];
   /** What can wake an agent that has ended its turn, for one tunnel. */
   readonly wake: (tunnelId: TunnelId) => Payload;
 }
@@ -103,7 +105,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
         // Its arrival is the proof that the results of earlier calls have been received.
         sessions.callArrived();
         unread = sessions.unread;
-        const { clock, fence, wake } = services;
+        const { clock, fence, wake, problems } = services;
         const { id, signal } = context.mcpReq;
         const payload = await tool.run(input, {
           id,
@@ -113,6 +115,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
           clock,
           fence,
           wake,
+          problems,
           progress: progressOf(context),
         });
         return success(fence.guard({ ...payload, ...unreadElsewhere(payload, sessions.all) }));

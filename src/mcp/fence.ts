@@ -2,6 +2,8 @@ import { toHex } from "../protocol/base/bytes.ts";
 
 /** What can stand between letters without being seen: format characters, variation selectors, combining marks. */
 const UNSEEN = /[\p{Cf}\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}]/gu;
+/** A text without any of this holds nothing unseen and no run of opening signs: most texts. */
+const UNUSUAL = /[^\t\n\r -~]|<\s*</;
 /** Two or more opening signs, also with white space between them. Runs are disjoint: a single linear pass. */
 const RUN = /<(?:\s*<)+/g;
 /** What makes a run pass for a fence line, however much white space is put in between. */
@@ -73,6 +75,7 @@ function guarded(value: unknown, label: (text: string) => string): unknown {
 
 /** A text that tries to pass for a fence loses its invisible characters with what makes it one; others stay as they are. */
 function harmless(text: string, marker: string): string {
+  if (!UNUSUAL.test(text) && !text.toLowerCase().includes(marker)) return text;
   const seen = text.replace(UNSEEN, "");
   const defused = seen
     .replace(new RegExp(marker, "gi"), "*".repeat(marker.length))

@@ -1,3 +1,5 @@
+import { shellLine } from "../runtime/shell-line.ts";
+
 /**
  * How the other human sets tunnel-mcp up, once. The npm name `tunnel-mcp` is not this project's until it has been
  * published under it: until then nobody may be told to fetch it, since they would get somebody else's program
@@ -16,17 +18,14 @@ export function serverCommand(bundle: string): ServerCommand {
   return PUBLISHED ? { command: "npx", args: ["-y", "tunnel-mcp"] } : { command: "node", args: [bundle] };
 }
 
-/** The line that registers the server with Claude Code; `program` is the path of the bundle, as a shell takes it. */
-export function registration(program: string): string {
-  return `claude mcp add tunnel -- ${PUBLISHED ? "npx -y tunnel-mcp" : `node ${quoted(program)}`}`;
-}
-
-function quoted(path: string): string {
-  return /^[\w./:\\-]+$/.test(path) ? path : `"${path}"`;
+/** The line that registers the server with Claude Code, for a shell of `platform`; `bundle` as for {@link serverCommand}. */
+export function registration(bundle: string, platform: string): string {
+  const { command, args } = serverCommand(bundle);
+  return shellLine(["claude", "mcp", "add", "tunnel", "--", command, ...args], platform);
 }
 
 /** The line for a machine whose paths are not known here. */
-export const REGISTRATION = registration("/path/to/tunnel-mcp/dist/tunnel-mcp.cjs");
+export const REGISTRATION = registration("/path/to/tunnel-mcp/dist/tunnel-mcp.cjs", "linux");
 
 /** The same as one instruction to somebody who has nothing yet. */
 export const SET_UP = PUBLISHED

@@ -16,7 +16,14 @@ import { createServer } from "./server.ts";
 import { wakeView } from "./wake-view.ts";
 
 export interface ServeOptions {
-  readonly config: Config;
+  readonly config: Config & {
+    /** Nobody is there to confirm a tool call. */
+    readonly unattended: boolean;
+    /** Whether a client that takes channels may be woken by an event of this server. */
+    readonly channel: boolean;
+  };
+  /** Settings that were ignored, and what they must be. */
+  readonly problems: readonly string[];
   readonly version: string;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -83,6 +90,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     sessions: getSessions,
     loaded: () => sessions,
     isUnattended: config.unattended,
+    problems: options.problems,
     wake,
   };
   const factory = ({ era }: { era: Era }): McpServer => {

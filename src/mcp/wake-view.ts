@@ -1,4 +1,5 @@
 import type { EndpointState } from "../control/endpoint.ts";
+import { shellLine } from "../runtime/shell-line.ts";
 import type { TunnelId } from "../session/handle.ts";
 import type { Payload } from "./result.ts";
 
@@ -20,16 +21,11 @@ const CHANNELS: Readonly<Record<WakePaths["channel"], string>> = {
 /** What can wake an agent that has ended its turn. Each is best effort; what was said waits in the inbox in any case. */
 export function wakeView(tunnelId: TunnelId, { bundle, platform, endpoint, channel }: WakePaths): Payload {
   const isUsable = endpoint === "open" || endpoint === "unopened";
+  // Agents on Windows run it in Git Bash, too, which takes backslashes away.
+  const program = platform === "win32" ? bundle.replaceAll("\\", "/") : bundle;
   return {
-    command: isUsable ? `node ${shellWord(bundle, platform)} wake --tunnel ${tunnelId}` : undefined,
+    command: isUsable ? shellLine(["node", program, "wake", "--tunnel", tunnelId], platform) : undefined,
     commandProblem: isUsable ? undefined : "no private folder for the local endpoint could be made here",
     channel: CHANNELS[channel],
   };
-}
-
-/** A path as every common shell takes it; on Windows with slashes, since Git Bash takes backslashes away. */
-function shellWord(path: string, platform: string): string {
-  const word = platform === "win32" ? path.replaceAll("\\", "/") : path;
-  if (/^[\w./:@+-]+$/.test(word)) return word;
-  return platform === "win32" ? `"${word}"` : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

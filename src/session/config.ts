@@ -1,7 +1,9 @@
-/** Everything a user can set, already parsed: `src/cli/env.ts` is the only place that reads the environment. */
+import type { ProviderName } from "../tunnel/registry/registry.ts";
+
+/** The settings that sessions work with. Where they come from, and what holds without them, is not for this layer to know. */
 export interface Config {
-  readonly transport: "cloudflared" | "direct";
-  /** IP address to listen on. Loopback unless the user says otherwise. */
+  readonly transport: ProviderName;
+  /** IP address to listen on. */
   readonly bind: string;
   /** TCP port to listen on; 0 takes any free one. */
   readonly port: number;
@@ -11,9 +13,13 @@ export interface Config {
   readonly name: string | undefined;
   /** Path of a cloudflared program to use instead of the verified copy. */
   readonly cloudflaredPath: string | undefined;
+  /** The program that opens the tunnel, and its arguments; exec transport only. */
+  readonly command: readonly string[] | undefined;
+  /** Finds the address in what that program prints; undefined for the first https URL. */
+  readonly commandUrl: RegExp | undefined;
   /** Whether names may be resolved by DNS-over-HTTPS. */
   readonly doh: boolean;
-  /** Whether a spare Quick Tunnel is kept once somebody has joined. */
+  /** Whether a spare tunnel is kept once somebody has joined. */
   readonly standby: boolean;
   readonly idleMinutes: number;
   readonly inviteMinutes: number;
@@ -21,14 +27,10 @@ export interface Config {
   readonly skipReachabilityCheck: boolean;
   /** Whether the others are told of the repository and the client that this side works in. */
   readonly context: boolean;
-  /** Nobody is there to confirm a tool call. */
-  readonly unattended: boolean;
   /** Folders beside the working directory into which received files may be saved. */
   readonly saveRoots: readonly string[];
   /** Folders beside the working directory from which files may be shared. */
   readonly shareRoots: readonly string[];
   /** Single files that a human lets through although they look like a secret. */
   readonly shareAllow: readonly string[];
-  /** Whether a client that takes channels may be woken by an event of this server. */
-  readonly channel: boolean;
 }

@@ -1,7 +1,8 @@
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
+import type { Provider, TunnelProgress } from "../tunnel/provider.ts";
+import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { TunnelId } from "./handle.ts";
 
 /** Everything that opening a tunnel needs, already checked. */
@@ -18,8 +19,8 @@ export interface HostingOptions {
   readonly inviteMs: number;
   readonly bind: string;
   readonly port: number;
-  readonly transport: Tunnel["provider"];
-  readonly provider: TunnelProvider;
+  readonly transport: ProviderName;
+  readonly provider: Provider;
   /** Whether a spare address is kept once there are members. */
   readonly standby: boolean;
   readonly primitives: Primitives;

@@ -9,6 +9,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
 import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool.ts";
 import type { Tunnel } from "../tunnel/provider.ts";
+import type { ProviderName } from "../tunnel/registry/registry.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Files } from "./files/files.ts";
 import { streamPort } from "./files/port.ts";
@@ -31,7 +32,7 @@ export class Hosting implements TunnelHandle {
   readonly inbox: Inbox;
   readonly files: Files;
   readonly openedAt: number;
-  readonly transport: Tunnel["provider"];
+  readonly transport: ProviderName;
   readonly #room: Room;
   readonly #relay: Relay;
   readonly #pool: TunnelPool;
@@ -85,7 +86,7 @@ export class Hosting implements TunnelHandle {
     this.#pool = new TunnelPool({
       active: tunnel,
       provider,
-      port: relay.port,
+      relay,
       clock,
       standby,
       random: () => (primitives.random(1)[0] ?? 0) / 256,
@@ -95,7 +96,7 @@ export class Hosting implements TunnelHandle {
 
   /** Opens everything or leaves nothing behind. @throws {TunnelError} */
   static async open(options: HostingOptions): Promise<{ hosting: Hosting; invites: Invite[] }> {
-    const { primitives, clock, goal, name, workContext, history, idleMs, inviteMs, bind, port, transport } =
+    const { primitives, clock, goal, name, workContext, history, idleMs, inviteMs, bind, port, provider } =
       options;
     const room = new Room(
       primitives,
@@ -105,25 +106,24 @@ export class Hosting implements TunnelHandle {
     const inbox = new Inbox({ self: room.self, clock, start: 0 });
     const early: RoomNotice[] = [];
     let onNotice = (notice: RoomNotice): void => void early.push(notice);
-    const isBehindEdge = transport === "cloudflared";
     const relay = await startRelay({
       room,
       clock,
       bind,
       port,
-      isBehindEdge,
+      sourceHeader: provider.sourceHeader,
       onNotice: (notice) => onNotice(notice),
     });
     const stopBeating = keepActive(relay, clock, idleMs / 4);
     let hosting: Hosting | undefined;
     try {
       const { signal, onProgress } = options;
-      const tunnel = await options.provider({ port: relay.port, signal, onProgress });
+      const tunnel = await provider.open({ port: relay.port, proof: relay.proof, signal, onProgress });
       const opened = new Hosting({ options, room, relay, tunnel, inbox });
       hosting = opened;
       onNotice = (notice) => opened.#noticed(notice);
       for (const notice of early) opened.#noticed(notice);
-      // The idle time starts when the human can do something, not while cloudflared was being fetched.
+      // The idle time starts when the human can do something, not while a tunnel program was being fetched.
       opened.touch();
       return { hosting, invites: opened.#invites.issue(options.invites, tunnel.url) };
     } catch (error) {

@@ -1,9 +1,8 @@
 import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { restoreEngineDefaults } from "../runtime/engine-defaults.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
-import { createCloudflaredProvider } from "../tunnel/cloudflared/cloudflared.ts";
-import { createDirectProvider } from "../tunnel/direct.ts";
-import { binaryEnvironment } from "../tunnel/cloudflared/environment.ts";
+import { providersFor } from "../tunnel/registry/registry.ts";
 import type { Config } from "./config.ts";
 import { LocalFiles } from "./files/local-files.ts";
 import { Sessions } from "./sessions.ts";
@@ -18,23 +17,13 @@ export function loadSessions(options: {
   home: string;
 }): Sessions {
   const { config, clock, env, cwd, home } = options;
-  const { bind, publicUrl, cloudflaredPath: explicitPath, doh, skipReachabilityCheck } = config;
-  const environment = binaryEnvironment(env);
+  restoreEngineDefaults();
   return new Sessions({
     config,
     primitives,
     clock,
-    lookup: createLookup({ doh }),
+    lookup: createLookup({ doh: config.doh }),
     localFiles: new LocalFiles({ cwd, home, env, config, clock }),
-    providers: {
-      direct: createDirectProvider({ bind, publicUrl }),
-      cloudflared: createCloudflaredProvider({
-        environment,
-        explicitPath,
-        doh,
-        skipReachabilityCheck,
-        clock,
-      }),
-    },
+    providers: providersFor({ ...config, env, cwd, clock }),
   });
 }

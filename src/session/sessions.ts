@@ -9,7 +9,8 @@ import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts
 import type { Primitives } from "../protocol/base/primitives.ts";
 import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
+import type { Provider, TunnelProgress } from "../tunnel/provider.ts";
+import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { Config } from "./config.ts";
 import type { TunnelId } from "./handle.ts";
 import { Hosting } from "./hosting.ts";
@@ -27,7 +28,7 @@ export interface SessionsOptions {
   readonly clock: Clock;
   readonly lookup: LookupFunction;
   readonly localFiles: LocalFiles;
-  readonly providers: Readonly<Record<Tunnel["provider"], TunnelProvider>>;
+  readonly providers: (name: ProviderName) => Provider;
 }
 
 /** What those who show tunnels want to hear of. */
@@ -93,7 +94,7 @@ export class Sessions {
     goal: string;
     invites: number;
     history: boolean;
-    transport: Tunnel["provider"] | undefined;
+    transport: ProviderName | undefined;
     name: string | undefined;
     client?: ClientProgram | undefined;
     signal: AbortSignal;
@@ -103,6 +104,7 @@ export class Sessions {
     const goal = checkGoal(request.goal);
     const name = this.#name(request.name, "host");
     const transport = request.transport ?? config.transport;
+    const provider = providers(transport);
     const { signal, onProgress, invites, history } = request;
     return this.#opened(async () => {
       const workContext = await this.#workContext(request.client);
@@ -115,13 +117,12 @@ export class Sessions {
         history,
         idleMs: config.idleMinutes * 60_000,
         inviteMs: config.inviteMinutes * 60_000,
-        // Behind cloudflared nobody but this machine has any business with the port.
-        bind: transport === "cloudflared" ? "127.0.0.1" : config.bind,
+        // Behind a tunnel program nobody but this machine has any business with the port.
+        bind: provider.dialsLoopbackOnly ? "127.0.0.1" : config.bind,
         port: config.port,
         transport,
-        provider: providers[transport],
-        // The port itself, or the user's own address in front of it, cannot be had twice.
-        standby: config.standby && transport === "cloudflared",
+        provider,
+        standby: config.standby && provider.canHaveSpare,
         primitives,
         clock,
         signal,

@@ -20,3 +20,23 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
     signal.addEventListener("abort", abort, { once: true });
   });
 }
+
+/** Waits `ms`, or less when the signal aborts or `ended` settles. Does not reject because of the signal. */
+export async function sleepUnless(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+  ended: Promise<unknown>,
+): Promise<void> {
+  const cut = new AbortController();
+  const end = (): void => cut.abort();
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  const interval = sleep(clock, ms, cut.signal).catch(() => undefined);
+  try {
+    await Promise.race([interval, ended]);
+  } finally {
+    signal.removeEventListener("abort", end);
+    end();
+  }
+}

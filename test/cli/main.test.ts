@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { helpText } from "../../src/cli/help.ts";
+import { allSettings } from "../../src/cli/settings.ts";
 import { registration } from "../../src/mcp/registration.ts";
 
 const bundle = fileURLToPath(new URL("../../dist/tunnel-mcp.cjs", import.meta.url));
@@ -65,19 +66,25 @@ test("the help fits a terminal and names every command and variable", () => {
   ]) {
     expect(text).toContain(`  ${name}`);
   }
-  const source = readFileSync(new URL("../../src/cli/env.ts", import.meta.url), "utf8");
-  const variables = new Set(source.match(/TUNNEL_[A-Z_]+/g));
-  expect(new Set(text.match(/TUNNEL_[A-Z_]+/g))).toEqual(variables);
-  expect(variables.size).toBe(18);
+  const variables = text.match(/TUNNEL_[A-Z_]+/g) ?? [];
+  expect(variables.toSorted()).toEqual(
+    allSettings()
+      .map(({ variable }) => variable)
+      .toSorted(),
+  );
+  expect(variables).toHaveLength(20);
   expect(text).toContain("  claude mcp add tunnel -- node /opt/tunnel-mcp.cjs\n");
 });
 
 test("the line to register is one a shell takes, also for a folder with a space", () => {
-  expect(registration("/home/ana b/tunnel-mcp.cjs")).toBe(
-    'claude mcp add tunnel -- node "/home/ana b/tunnel-mcp.cjs"',
+  expect(registration("/home/ana's b/$x.cjs", "linux")).toBe(
+    String.raw`claude mcp add tunnel -- node '/home/ana'\''s b/$x.cjs'`,
   );
-  expect(registration("C:\\tools\\tunnel-mcp.cjs")).toBe(
+  expect(registration("C:\\tools\\tunnel-mcp.cjs", "win32")).toBe(
     "claude mcp add tunnel -- node C:\\tools\\tunnel-mcp.cjs",
+  );
+  expect(registration("C:\\Ana B\\tunnel-mcp.cjs", "win32")).toBe(
+    'claude mcp add tunnel -- node "C:\\Ana B\\tunnel-mcp.cjs"',
   );
 });
 
@@ -117,6 +124,6 @@ test("setup of a copy in the folder for temporary files is refused with a code's
     TMP: path.dirname(bundle),
   });
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-  expect(stderr).toContain("lies in a folder that is emptied now and then");
-  expect(stderr).toContain("Put a clone of tunnel-mcp into a folder that stays");
+  expect(stderr).toContain("is in a folder that is cleared from time to time");
+  expect(stderr).toContain("Clone tunnel-mcp into a permanent folder");
 });

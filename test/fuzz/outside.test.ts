@@ -4,7 +4,8 @@ import { addressKind, isForbiddenDialAddress } from "../../src/net/address.ts";
 import { decodeAnswer } from "../../src/net/doh.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { extractFile } from "../../src/tunnel/cloudflared/archive.ts";
-import { LineSplitter, parseLogLine } from "../../src/tunnel/cloudflared/log.ts";
+import { parseLogLine } from "../../src/tunnel/cloudflared/log.ts";
+import { LineSplitter } from "../../src/tunnel/lines.ts";
 import { tarEntry } from "../support/fake-tar.ts";
 import { anyBytes, mutated, oddJson, oddText, seeded } from "../hostile-peers/support/input.ts";
 

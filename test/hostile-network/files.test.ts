@@ -3,7 +3,7 @@ import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import type { Download } from "../../src/session/files/files.ts";
 import type { Hosting } from "../../src/session/hosting.ts";
 import type { Joined } from "../../src/session/joined.ts";
-import type { TunnelProvider } from "../../src/tunnel/provider.ts";
+import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { MemorySink, MemorySource, outcomeOf } from "../support/file-ends.ts";
@@ -173,12 +173,11 @@ describe("a file whose connection is lost", () => {
 
   it("[U3] with its address comes over the next one", async () => {
     const wires: Proxy[] = [];
-    const provider: TunnelProvider = async ({ port }) => {
+    const provider: TunnelOpener = async ({ port }) => {
       const wire = await proxy();
       wire.target = port;
       wires.push(wire);
       return {
-        provider: "cloudflared",
         url: wire.origin,
         description: "a proxy",
         health: () => ({ state: "up" }),

@@ -33,6 +33,7 @@ export async function clientOf(
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
     isUnattended: false,
+    problems: [],
     wake: () => ({ command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`, channel: "off" }),
   }).connect(far);
   await client.connect(near);

@@ -8,8 +8,8 @@ import type { Clock } from "../../src/runtime/clock.ts";
 import type { Hosting } from "../../src/session/hosting.ts";
 import type { Joined } from "../../src/session/joined.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
-import { createDirectProvider } from "../../src/tunnel/direct.ts";
-import type { TunnelProvider } from "../../src/tunnel/provider.ts";
+import { createDirectOpener } from "../../src/tunnel/direct.ts";
+import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { portOf } from "../support/agent.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { accepts, until } from "../support/processes.ts";
@@ -47,7 +47,7 @@ async function turning<Result>(clock: FakeClock, what: Promise<Result>, stepMs =
 
 async function paired(
   clock: FakeClock,
-  provider?: TunnelProvider,
+  provider?: TunnelOpener,
 ): Promise<{ host: Hosting; guest: Joined; joinLink: string }> {
   const hosts = sessions(clock, {}, provider === undefined ? {} : { direct: provider });
   const { hosting, invites } = await hosts.host(hostRequest());
@@ -58,7 +58,7 @@ async function paired(
 }
 
 /** A public address in front of the port that can be cut and mended. */
-async function cuttable(): Promise<{ provider: TunnelProvider; cut: () => void; mend: () => void }> {
+async function cuttable(): Promise<{ provider: TunnelOpener; cut: () => void; mend: () => void }> {
   let target = 0;
   let isCut = false;
   const sockets = new Set<Socket>();
@@ -78,7 +78,7 @@ async function cuttable(): Promise<{ provider: TunnelProvider; cut: () => void; 
     server.close();
   });
   const publicUrl = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const direct = createDirectProvider({ bind: "127.0.0.1", publicUrl });
+  const direct = createDirectOpener({ bind: "127.0.0.1", publicUrl });
   return {
     provider: (request) => {
       target = request.port;
@@ -151,7 +151,7 @@ describe("opening", () => {
 
   it("a provider that fails leaves no listener and no tunnel", async () => {
     let port = 0;
-    const direct: TunnelProvider = (request) => {
+    const direct: TunnelOpener = (request) => {
       port = request.port;
       return Promise.reject(new TunnelError("cloudflared-blocked"));
     };
@@ -163,7 +163,7 @@ describe("opening", () => {
   it("a cancelled opening leaves no listener either", async () => {
     const abort = new AbortController();
     let port = 0;
-    const direct: TunnelProvider = (request) =>
+    const direct: TunnelOpener = (request) =>
       new Promise((_, reject) => {
         port = request.port;
         request.signal.addEventListener("abort", () => reject(new TunnelError("cancelled")));
@@ -180,7 +180,7 @@ describe("opening", () => {
   it("what is being opened when everything is shut down is closed again", async () => {
     const watched = watchedProvider();
     let go = (): void => undefined;
-    const direct: TunnelProvider = async (request) => {
+    const direct: TunnelOpener = async (request) => {
       await new Promise<void>((resolve) => (go = resolve));
       return watched.provider(request);
     };
@@ -203,7 +203,7 @@ describe("opening", () => {
     const ready = new Promise<void>((resolve) => (go = resolve));
     const watched = watchedProvider();
     let asked = false;
-    const direct: TunnelProvider = async (request) => {
+    const direct: TunnelOpener = async (request) => {
       asked = true;
       await ready;
       return watched.provider(request);

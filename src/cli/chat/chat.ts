@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../../session/config.ts";
+import type { Config } from "../settings.ts";
 import type { OpenTunnel, Sessions } from "../../session/sessions.ts";
 import { paintFor, type Output } from "../output.ts";
 import { askLink, linkIn } from "./terminal/ask-link.ts";
@@ -13,7 +13,7 @@ import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
 import { safeLabel, safeText } from "./terminal/safe-text.ts";
 import { plainScreen, terminalScreen, type Screen, type TerminalOutput } from "./terminal/screen.ts";
-import { errorText } from "./wording.ts";
+import { errorText } from "./terminal/wording.ts";
 
 export interface OpenRequest {
   readonly kind: "open";

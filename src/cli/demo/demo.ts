@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../../session/config.ts";
+import type { Config } from "../settings.ts";
+import { PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
 import { type Environment, withoutSettings } from "../env.ts";
 import { type Output, type Paint, paintFor } from "../output.ts";
@@ -36,7 +37,7 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
     ...withoutSettings(env),
     ...passedOn(env, transport),
     TUNNEL_TRANSPORT: transport,
-    // A spare address for a minute would only use up what Cloudflare allows.
+    // A spare address for a minute would only use up what a tunnel service allows.
     TUNNEL_STANDBY: "off",
   };
   const agents: DemoAgent[] = [];
@@ -60,7 +61,8 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
   } catch (error) {
     if (interrupted) return 1; // whoever pressed Ctrl-C knows why it ended
     output.err(`\nThe demo failed: ${error instanceof Error ? error.message : "unknown error"}\n`);
-    if (transport === "cloudflared") output.err("  `tunnel-mcp doctor` shows what is missing here.\n");
+    if (PROVIDERS[transport].dialsLoopbackOnly)
+      output.err("  `tunnel-mcp doctor` shows what is missing here.\n");
     return 1;
   } finally {
     await stopAll();
@@ -69,8 +71,14 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
 
 /** The user's own settings that still apply when the demo goes through the internet. */
 function passedOn(env: Environment, transport: Config["transport"]): Record<string, string> {
-  const names = ["TUNNEL_CLOUDFLARED", "TUNNEL_DOH", "TUNNEL_SKIP_REACHABILITY_CHECK"];
-  if (transport === "direct") return {};
+  const names = [
+    "TUNNEL_CLOUDFLARED",
+    "TUNNEL_COMMAND",
+    "TUNNEL_COMMAND_URL",
+    "TUNNEL_DOH",
+    "TUNNEL_SKIP_REACHABILITY_CHECK",
+  ];
+  if (!PROVIDERS[transport].dialsLoopbackOnly) return {};
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }
 
@@ -80,7 +88,7 @@ async function tellStory(options: DemoOptions, start: (name: string) => Promise<
   const say = narrator(output, paint);
   const started = clock.now();
 
-  say.title(transport === "direct" ? "over this machine's loopback" : "through a Cloudflare Quick Tunnel");
+  say.title(`through ${PROVIDERS[transport].title}`);
   const [ana, ben] = await Promise.all([start("Ana"), start("Ben")]);
   say.note(
     `Two MCP servers are running: Ana's is process ${ana.pid() ?? "?"}, Ben's is process ${ben.pid() ?? "?"}.`,

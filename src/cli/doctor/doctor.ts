@@ -1,5 +1,5 @@
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../../session/config.ts";
+import type { Config } from "../settings.ts";
 import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
 import { type Output, type Paint, paintFor } from "../output.ts";
 

@@ -8,7 +8,7 @@ import path from "node:path";
 import { hostForUrl } from "../../net/address.ts";
 import { orAborted } from "../../net/deadline.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH } from "../../net/doh.ts";
-import type { Config } from "../../session/config.ts";
+import type { Config } from "../settings.ts";
 import { type BinaryReport, inspectBinary } from "../../tunnel/cloudflared/binary.ts";
 import { binaryEnvironment } from "../../tunnel/cloudflared/environment.ts";
 import type { CloudflaredFact, Probes } from "./checks.ts";
@@ -50,7 +50,7 @@ export function cloudflaredFact(report: BinaryReport): CloudflaredFact {
   if (problem?.code === "cloudflared-hash-mismatch") {
     return { state: "absent", text: `the copy at ${file ?? "?"} was altered and will be fetched again` };
   }
-  if (problem !== undefined) return { state: "unusable", text: problem.message, fix: problem.next };
+  if (problem !== undefined) return { state: "unusable", text: problem.message, fix: problem.nextForPerson };
   if (origin === "none")
     return { state: "absent", text: "not here yet; a verified copy is fetched on first use" };
   const where = { explicit: "TUNNEL_CLOUDFLARED", cache: "our copy", path: "PATH", npm: "npm package" }[

@@ -1,5 +1,6 @@
-import { ERRORS, type ErrorCode } from "../../errors/tunnel-error.ts";
+import { ERRORS, nextForPerson, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { ServerCommand } from "../../mcp/registration.ts";
+import { shellLine } from "../../runtime/shell-line.ts";
 import { skillFolder } from "../install-skill.ts";
 import { type Client, ownCommand } from "./clients.ts";
 import type { Outcome } from "./apply.ts";
@@ -8,17 +9,6 @@ import type { Action, Edit, Plan, SkillAction } from "./plan.ts";
 import type { Platform } from "./places.ts";
 
 /** What the command says. Pure text, so that each sentence can be tested. */
-
-/** A command line as a human types it. */
-export function shellLine(argv: readonly string[], platform: Platform): string {
-  return argv.map((arg) => quoted(arg, platform)).join(" ");
-}
-
-function quoted(arg: string, platform: Platform): string {
-  if (/^[\w@%+=:,./\\-]+$/.test(arg) && (platform === "win32" || !arg.includes("\\"))) return arg;
-  if (platform === "win32") return `"${arg.replaceAll('"', '\\"')}"`;
-  return `'${arg.replaceAll("'", String.raw`'\''`)}'`;
-}
 
 /** The client's own command line that registers the server, where it has one. */
 export function ownLine(client: Client, server: ServerCommand, platform: Platform): string | undefined {
@@ -99,7 +89,7 @@ export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove:
 }
 
 export function failureLines(code: ErrorCode, detail: string): readonly string[] {
-  return [`${code}: ${ERRORS[code].message}: ${detail}`, ERRORS[code].next];
+  return [`${code}: ${ERRORS[code].message}: ${detail}`, nextForPerson(code)];
 }
 
 function doneWords({ program }: Client, action: Action, remove: boolean): string {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ROOM } from "../../protocol/base/limits.ts";
+import { PROVIDER_NAMES, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { defineTool } from "../define-tool.ts";
 import { memberName } from "../inputs.ts";
 import { invitesView } from "../invite-view.ts";
@@ -13,7 +14,7 @@ export const openTool = defineTool({
     "Opens an end-to-end-encrypted tunnel to other developers' coding agents and returns a single-use invite link " +
     "for each. This process hosts the conversation; a throwaway public address leads to it. An `invite` is a " +
     "paste-ready text for one other human; the link in it is a secret that works once and expires in minutes. " +
-    "Opening through cloudflared takes up to half a minute, longer the first time. Afterwards tunnel_listen tells " +
+    "Opening through a tunnel program takes up to half a minute, longer the first time. Afterwards tunnel_listen tells " +
     "when somebody has joined.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
@@ -27,11 +28,9 @@ export const openTool = defineTool({
       .default(1)
       .describe("How many people are invited; each gets a link of their own."),
     transport: z
-      .enum(["cloudflared", "direct"])
+      .enum(PROVIDER_NAMES)
       .optional()
-      .describe(
-        "cloudflared: reachable from anywhere (default). direct: the address in TUNNEL_BIND or TUNNEL_PUBLIC_URL.",
-      ),
+      .describe(PROVIDER_NAMES.map((name) => `${name}: ${PROVIDERS[name].advice}.`).join(" ")),
     history: z
       .boolean()
       .default(false)

@@ -93,6 +93,10 @@ function memberSideView(tunnel: Extract<OpenTunnel, { role: "member" }>, now: nu
   };
 }
 
+function settingsView({ problems }: ToolCall): Payload {
+  return problems.length === 0 ? {} : { problems };
+}
+
 export const statusTool = defineTool({
   name: "tunnel_status",
   title: "Status",
@@ -118,13 +122,14 @@ export const statusTool = defineTool({
       const tunnel = sessions.resolve(id);
       tunnel.touch();
       const saved = await sessions.transcripts.save(tunnel, saveTranscript);
-      return { ...describe(tunnel, call), saved };
+      return { ...describe(tunnel, call), saved, ...settingsView(call) };
     }
     if (id === undefined && sessions.all.length === 0) {
       return {
         status: "idle",
         tunnels: [],
         unread: 0,
+        ...settingsView(call),
         next: "No tunnel is open. Open one with tunnel_open, or join one with tunnel_join.",
       };
     }
@@ -132,10 +137,11 @@ export const statusTool = defineTool({
       for (const tunnel of sessions.open) tunnel.touch();
       const room = roomOfEach(sessions.open.length);
       const tunnels = sessions.open.map((tunnel) => describe(tunnel, call, room));
-      return { tunnels, unread: sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0) };
+      const unread = sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
+      return { tunnels, unread, ...settingsView(call) };
     }
     const tunnel = sessions.resolve(id);
     tunnel.touch();
-    return describe(tunnel, call);
+    return { ...describe(tunnel, call), ...settingsView(call) };
   },
 });

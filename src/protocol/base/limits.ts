@@ -1,3 +1,5 @@
+import { INPUT_LIMITS } from "../../errors/base/limits.ts";
+
 /**
  * Every number of the protocol and its reason. Checked before memory is taken; derived values are computed, so that
  * two of them cannot drift apart.
@@ -50,9 +52,9 @@ export const ROOM = {
   inviteLifetimeMs: 10 * MINUTE,
   /** How long a claim keeps other holders of the same link out, and its own retries in. */
   claimHoldMs: 30 * SECOND,
-  maxTextBytes: 64 * KIB,
-  maxNameChars: 64,
-  maxGoalChars: 500,
+  maxTextBytes: INPUT_LIMITS.textBytes,
+  maxNameChars: INPUT_LIMITS.nameChars,
+  maxGoalChars: INPUT_LIMITS.goalChars,
   /** Messages and bytes of text that the host and each member keep for reading back. */
   maxTranscriptEntries: 5_000,
   maxTranscriptBytes: 16 * MIB,
@@ -158,9 +160,8 @@ export const FILE = {
   chunkBytes: 127 * KIB,
   /** As much as a name may have on common file systems. */
   maxNameBytes: 255,
-  maxNoteChars: 500,
-  /** 1 TiB: beyond it a size is a mistake. */
-  maxBytes: 2 ** 40,
+  maxNoteChars: INPUT_LIMITS.noteChars,
+  maxBytes: INPUT_LIMITS.fileBytes,
   /** Files that one member receives at once. */
   maxOpened: 4,
   /** Streams that one member serves at once, further ones are told to come again: one file for a room of many. */

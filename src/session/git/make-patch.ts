@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { copyFile, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { INPUT_LIMITS } from "../../errors/base/limits.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { codeOf } from "../paths/failures.ts";
 import { plainLabel } from "../paths/names.ts";
@@ -12,7 +13,7 @@ import { findRepository, type Repository } from "./repository.ts";
 import { gitText, runGit, type Environment, type GitCall, type GitResult } from "./run.ts";
 
 export const PATCH = {
-  maxBytes: 32 * 1024 * 1024,
+  maxBytes: INPUT_LIMITS.patchBytes,
   /** A large repository on a slow disk. */
   timeoutMs: 60_000,
   /** git reads the patch once more, and unpacks its binary changes in memory. */

@@ -1,10 +1,10 @@
+import { INTENTS } from "../../../src/protocol/room/intent.ts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, toBase64url, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import {
   END_CAUSES,
   FrameCodec,
-  INTENTS,
   LEAVE_CAUSES,
   type Confirm,
   type HostFrame,

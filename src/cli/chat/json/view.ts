@@ -10,7 +10,6 @@ import type { OpenTunnel } from "../../../session/sessions.ts";
 import type { ChatEvent } from "../events.ts";
 import { progressFields, receivedFields, sharedFields } from "./files.ts";
 import { safeJson } from "../terminal/safe-text.ts";
-import { nextStep } from "../wording.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -98,8 +97,8 @@ export class JsonView {
   }
 }
 
-export function errorFields({ code, message, retryable }: TunnelError): Fields {
-  return { code, message, next: nextStep(code), retryable };
+export function errorFields({ code, message, nextForPerson, retryable }: TunnelError): Fields {
+  return { code, message, next: nextForPerson, retryable };
 }
 
 function errorEvent({ ref, line, file, error }: Extract<ChatEvent, { type: "error" }>): Fields {

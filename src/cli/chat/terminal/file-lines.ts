@@ -7,7 +7,7 @@ import type { OpenTunnel } from "../../../session/sessions.ts";
 import type { ChatEvent } from "../events.ts";
 import { safeLabel } from "./safe-text.ts";
 import { shortId, type Transfer } from "../transfers.ts";
-import { duration } from "../wording.ts";
+import { duration } from "./wording.ts";
 
 /** What people are told of files. Names are made safe here, but for `offerText`, which is shown as what somebody said. */
 

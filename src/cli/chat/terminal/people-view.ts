@@ -9,7 +9,7 @@ import type { ChatEvent } from "../events.ts";
 import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeLabel, safeText, withGutter } from "./safe-text.ts";
-import { duration, endText, errorText, systemText } from "../wording.ts";
+import { duration, endText, errorText, systemText } from "./wording.ts";
 
 export interface PeopleViewOptions {
   readonly clock: Clock;
