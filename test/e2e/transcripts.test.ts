@@ -214,7 +214,8 @@ it("both sides save what verifies at a terminal, renders as Markdown, and is ref
   }
   expect(ends[0]).toMatch(/"chain"/);
   expect(ends[1]).toBe(ends[0]);
-});
+  // It starts a dozen processes, one after the other.
+}, 60_000);
 
 it("nothing is written unless asked for, and nothing outside the working directory", async () => {
   const agent = await Agent.start();

@@ -18,7 +18,7 @@ import { nodePrimitives, type World } from "./wire.ts";
  * in. Sends whatever frames it is told to.
  */
 export class Impostor {
-  readonly codec: FrameCodec;
+  readonly codec = new FrameCodec(nodePrimitives);
   readonly keys: SigningKeyPair;
   readonly signer: SigningChain;
   readonly box: DhKeyPair;
@@ -37,7 +37,6 @@ export class Impostor {
     this.#world = world;
     this.#link = link;
     this.#primitives = primitives;
-    this.codec = new FrameCodec(primitives);
     this.keys = primitives.generateSigningKeyPair();
     this.box = primitives.generateDhKeyPair();
     this.#credential = inviteCredential(primitives, link.key);
@@ -82,7 +81,7 @@ export class Impostor {
   }
 
   say(text: string, change: Partial<Extract<MemberFrame, { t: "say" }>> = {}, view = this.view()): void {
-    const body = this.#primitives.encodeUtf8(text);
+    const body = nodePrimitives.encodeUtf8(text);
     const { fields } = this.signer.sign({ body, view });
     this.data(this.codec.encodeMemberFrame({ t: "say", ...fields, ...change }, body));
   }
