@@ -15,7 +15,7 @@ import {
 } from "../support/agent.ts";
 import { accepts, gone, until } from "../support/processes.ts";
 
-const FAKE = fileURLToPath(new URL("../support/fake-cloudflared.mjs", import.meta.url));
+const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const POSIX = process.platform !== "win32";
 const eventSchema = z.looseObject({ event: z.string() });
 const openedSchema = z.looseObject({ invites: z.array(z.looseObject({ joinLink: z.string() })).min(1) });

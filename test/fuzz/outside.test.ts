@@ -6,7 +6,7 @@ import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { extractFile } from "../../src/tunnel/cloudflared/archive.ts";
 import { parseLogLine } from "../../src/tunnel/cloudflared/log.ts";
 import { LineSplitter } from "../../src/tunnel/lines.ts";
-import { tarEntry } from "../support/fake-tar.ts";
+import { tarEntry } from "../support/tunnels/fake-tar.ts";
 import { anyBytes, mutated, oddJson, oddText, seeded } from "../hostile-peers/support/input.ts";
 
 const utf8 = (text: string): Uint8Array => nodePrimitives.encodeUtf8(text);

@@ -7,11 +7,11 @@ import { toBase64url, type Bytes } from "../../src/protocol/base/bytes.ts";
 import type { FileOffer } from "../../src/protocol/files/offer.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { closeAgents, unfenced, type Agent, type Payload } from "../support/agent.ts";
-import { listing, read, worker } from "../support/file-agents.ts";
+import { listing, read, worker } from "../support/files/file-agents.ts";
 import { hearUntil, linkOf, says } from "../support/hearing.ts";
 import { chunkAt, honest, RawSharer, type Giving } from "../support/raw-sharer.ts";
 import { chunksOf, contentOf, offerOf } from "../support/streaming.ts";
-import { Repository } from "../support/temp-repository.ts";
+import { Repository } from "../support/files/temp-repository.ts";
 import { flipBit, nodePrimitives } from "../support/wire.ts";
 
 /** A member that shares files and cheats, over a real socket, against the programs that users run. */
