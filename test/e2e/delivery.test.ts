@@ -7,10 +7,8 @@ let guest: Agent;
 /** Two processes serve many tests, each of which has a tunnel of its own. */
 const kept: { host?: Agent; guest?: Agent } = {};
 beforeEach(async () => {
-  [host, guest] = await Promise.all([
-    (kept.host ??= await Agent.start()),
-    (kept.guest ??= await Agent.start()),
-  ]);
+  host = kept.host ??= await Agent.start();
+  guest = kept.guest ??= await Agent.start();
   await pair(host, guest);
   await host.call("tunnel_listen");
 });
