@@ -1,7 +1,8 @@
 import * as z from "zod/mini";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { OpenTunnel, Sessions } from "../session/sessions.ts";
+import { wait as pause } from "../runtime/wait.ts";
+import type { Session, Sessions } from "../session/sessions.ts";
 
 /** What an action may use. `signal` is aborted when whoever asked has gone. */
 export interface ActionContext {
@@ -121,26 +122,17 @@ function look(sessions: Sessions, tunnelId: string | undefined): TunnelPeek[] {
   }));
 }
 
-function statusOf({ end }: OpenTunnel): TunnelPeek["status"] {
+function statusOf({ end }: Session): TunnelPeek["status"] {
   if (end === undefined) return "open";
   return end.cause === "closed-here" ? "closed-here" : "closed";
 }
 
 /** Resolves when something has happened, the time is up or nobody asks any more; leaves no timer behind. */
-function news(
+async function news(
   sessions: Sessions,
   { clock, signal, leftMs }: { clock: Clock; signal: AbortSignal; leftMs: number },
 ): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancelTimer();
-      stopWatching();
-      signal.removeEventListener("abort", done);
-      // A tunnel_listen that waits for the same takes it first: then it is no news any more.
-      clock.after(0, resolve);
-    };
-    const cancelTimer = clock.after(leftMs, done);
-    const stopWatching = sessions.watch(done);
-    signal.addEventListener("abort", done);
-  });
+  await pause(clock, leftMs, { signal, until: sessions.onNews });
+  // A tunnel_listen that waits for the same takes it first: then it is no news any more.
+  await new Promise<void>((resolve) => void clock.after(0, resolve));
 }

@@ -1,5 +1,5 @@
-import { utf8Length } from "../protocol/base/text.ts";
 import type { Payload } from "./result.ts";
+import { utf8Length } from "../protocol/base/utf8.ts";
 
 /**
  * What a result may take of a model's context, in bytes of its JSON. Clients cut results at about 25,000 tokens, and a

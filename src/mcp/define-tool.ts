@@ -8,7 +8,7 @@ import * as z from "zod";
 import type { ClientProgram } from "../protocol/room/work-context.ts";
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { TunnelId } from "../session/handle.ts";
+import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Fence } from "./fence.ts";
 import { failure, success, unreadElsewhere, type Payload } from "./result.ts";

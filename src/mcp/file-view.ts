@@ -1,7 +1,7 @@
 import { toBase64url, toHex } from "../protocol/base/bytes.ts";
 import type { FileOffer } from "../protocol/files/offer.ts";
 import type { Download, DownloadState } from "../session/files/files.ts";
-import type { OpenTunnel } from "../session/sessions.ts";
+import type { Session } from "../session/sessions.ts";
 import { errorView, type Payload } from "./result.ts";
 
 /** How files are shown to the model. */
@@ -42,7 +42,7 @@ export function downloadView({ received, bytesPerSecond, isFlowing }: Receiving,
 }
 
 /** What is on its way, and what could be, in one tunnel; nothing where there is nothing. */
-export function filesView(tunnel: OpenTunnel): Payload {
+export function filesView(tunnel: Session): Payload {
   const { files } = tunnel;
   const nameOf = (id: string): string | undefined =>
     tunnel.presence().find((member) => member.id === id)?.name;

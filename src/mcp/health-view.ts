@@ -1,5 +1,5 @@
 import type { LinkState } from "../protocol/guest/guest-io.ts";
-import type { PoolHealth } from "../session/hosting.ts";
+import type { PoolHealth } from "../session/host-session.ts";
 import { errorView, type Payload } from "./result.ts";
 import { seconds } from "./time.ts";
 

@@ -1,7 +1,7 @@
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { Presence } from "../protocol/room/participant.ts";
-import type { OpenTunnel } from "../session/sessions.ts";
+import type { Session } from "../session/sessions.ts";
 import { shownBytes, within } from "./bounds.ts";
 import type { Payload } from "./result.ts";
 import { seconds } from "./time.ts";
@@ -40,7 +40,7 @@ export function memberView(member: Presence): Payload & { readonly id: MemberId 
 const NAMES_SHARE = 1 / 4;
 
 /** Everybody, or this side, the host and as many others as fit; then names, then a number. */
-export function membersView(tunnel: Pick<OpenTunnel, "presence">, maxBytes: number): Payload {
+export function membersView(tunnel: Pick<Session, "presence">, maxBytes: number): Payload {
   const present = tunnel.presence();
   const views = present.map(memberView);
   if (shownBytes(views) <= maxBytes) return { members: views };

@@ -1,6 +1,7 @@
 import type { SystemEvent } from "../protocol/room/log.ts";
 import type { Batch, Delivered } from "../session/inbox.ts";
-import type { Notice, ReceivedFile, Reissued } from "../session/notice.ts";
+import type { ReceivedFile } from "../session/files/files.ts";
+import type { Notice, Reissued } from "../session/notice.ts";
 import type { ToolCall } from "./define-tool.ts";
 import type { Fence } from "./fence.ts";
 import { fileView } from "./file-view.ts";

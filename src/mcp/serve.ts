@@ -4,8 +4,9 @@ import * as z from "zod";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoint } from "../control/endpoint.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { wait } from "../runtime/wait.ts";
 import type { Config } from "../session/config.ts";
-import type { TunnelId } from "../session/handle.ts";
+import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Channel } from "./channel.ts";
@@ -105,10 +106,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   await ended;
   await stop();
   // A client that has stopped reading must not keep this process alive.
-  await Promise.race([
-    server.close(),
-    new Promise<void>((resolve) => void clock.after(CLOSE_LIMIT_MS, resolve)),
-  ]);
+  await Promise.race([server.close(), wait(clock, CLOSE_LIMIT_MS)]);
 }
 
 interface Loaded {

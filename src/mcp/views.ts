@@ -1,7 +1,8 @@
 import { SESSION } from "../protocol/base/limits.ts";
-import type { SessionEnd } from "../session/handle.ts";
+import { every } from "../runtime/wait.ts";
+import type { SessionEnd } from "../session/session.ts";
 import type { Batch } from "../session/inbox.ts";
-import type { OpenTunnel } from "../session/sessions.ts";
+import type { Session } from "../session/sessions.ts";
 import type { ToolCall } from "./define-tool.ts";
 import { memberView } from "./member-view.ts";
 import type { Payload } from "./result.ts";
@@ -11,14 +12,14 @@ import { seconds } from "./time.ts";
 
 export type TunnelStatus = "waiting_for_members" | "open" | "reconnecting" | "closed";
 
-export function statusOf(tunnel: OpenTunnel): TunnelStatus {
+export function statusOf(tunnel: Session): TunnelStatus {
   if (tunnel.end !== undefined) return "closed";
   if (tunnel.role === "member") return tunnel.link.name === "connected" ? "open" : "reconnecting";
   return tunnel.presence().length > 1 ? "open" : "waiting_for_members";
 }
 
 /** All of them, for who does not read them with a model. */
-export function memberViews(tunnel: OpenTunnel): Payload[] {
+export function memberViews(tunnel: Session): Payload[] {
   return tunnel.presence().map((member) => memberView(member));
 }
 
@@ -32,7 +33,7 @@ const END_TEXTS: Readonly<Record<SessionEnd["cause"], string>> = {
 };
 
 /** What to do when somebody was waited for; nothing where what was found says it. */
-export function nextStep(tunnel: OpenTunnel, found: number): string | undefined {
+export function nextStep(tunnel: Session, found: number): string | undefined {
   switch (statusOf(tunnel)) {
     case "closed":
       return "The tunnel is over. Tell your human how it ended.";
@@ -47,7 +48,7 @@ export function nextStep(tunnel: OpenTunnel, found: number): string | undefined 
 }
 
 /** Why a tunnel is over, or nothing while it is not. */
-export function endView(tunnel: OpenTunnel): Payload {
+export function endView(tunnel: Session): Payload {
   const { end } = tunnel;
   if (end === undefined) return {};
   const because = end.cause === "failed" ? `${END_TEXTS.failed}: ${end.error.message}` : END_TEXTS[end.cause];
@@ -59,19 +60,14 @@ export function endView(tunnel: OpenTunnel): Payload {
  * call takes nothing.
  */
 export async function listen(
-  tunnel: OpenTunnel,
+  tunnel: Session,
   options: { timeoutMs: number; limit: number },
   call: ToolCall,
 ): Promise<Batch> {
   const started = call.clock.now();
-  let cancel = (): void => undefined;
-  const beat = (): void => {
-    cancel = call.clock.after(SESSION.progressEveryMs, () => {
-      call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`);
-      beat();
-    });
-  };
-  beat();
+  const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
+    call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`),
+  );
   try {
     for (;;) {
       const leftMs = started + options.timeoutMs - call.clock.now();
@@ -83,6 +79,6 @@ export async function listen(
       if (batch.entries.length > 0 || isOver) return batch;
     }
   } finally {
-    cancel();
+    stopBeating();
   }
 }

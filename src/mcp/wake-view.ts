@@ -1,6 +1,6 @@
 import type { EndpointState } from "../control/endpoint.ts";
 import { shellLine } from "../runtime/shell-line.ts";
-import type { TunnelId } from "../session/handle.ts";
+import type { TunnelId } from "../session/session.ts";
 import type { Payload } from "./result.ts";
 
 export interface WakePaths {

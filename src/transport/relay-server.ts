@@ -6,7 +6,7 @@ import { TunnelError } from "../errors/tunnel-error.ts";
 import { addressKind } from "../net/address.ts";
 import type { ConnectionId } from "../protocol/base/ids.ts";
 import { PRE_AUTH } from "../protocol/base/limits.ts";
-import { CLOSE_CODE } from "../protocol/room/participant.ts";
+import { CLOSE_CODE } from "../protocol/link/wire.ts";
 import type { RoomEffect } from "../protocol/host/room-io.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Clock } from "../runtime/clock.ts";

@@ -9,11 +9,11 @@ import { ROOM } from "../../src/protocol/base/limits.ts";
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
 import { uniqueName } from "../../src/protocol/host/member-sessions.ts";
 import { checkGoal, checkName, checkText, isGoal, isName, isText } from "../../src/protocol/base/text.ts";
-import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { mutated, oddText, refusal, seeded } from "../hostile-peers/support/input.ts";
 import { World } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
-const utf8 = (text: string): Uint8Array => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Uint8Array => encodeUtf8(text);
 
 describe("text that somebody else has written", () => {
   const link = formatLink(new World().link());
@@ -55,7 +55,7 @@ describe("text that somebody else has written", () => {
         for (const [is, check] of [
           [isName, checkName],
           [isGoal, checkGoal],
-          [isText, (one: string) => checkText(nodePrimitives, one)],
+          [isText, (one: string) => checkText(one)],
         ] as const) {
           let checked = "";
           const code = refusal(() => (checked = check(text)));
@@ -98,10 +98,8 @@ describe("text that somebody else has written", () => {
   it("keeps to the limits of names and texts at their very edge", () => {
     expect(isName("x".repeat(ROOM.maxNameChars)) && !isName("x".repeat(ROOM.maxNameChars + 1))).toBe(true);
     expect(isGoal("🐙".repeat(ROOM.maxGoalChars)) && !isGoal("🐙".repeat(ROOM.maxGoalChars + 1))).toBe(true);
-    expect(refusal(() => checkText(nodePrimitives, "é".repeat(ROOM.maxTextBytes / 2)))).toBeUndefined();
-    expect(refusal(() => checkText(nodePrimitives, "é".repeat(ROOM.maxTextBytes / 2) + "x"))).toBe(
-      "text-too-long",
-    );
+    expect(refusal(() => checkText("é".repeat(ROOM.maxTextBytes / 2)))).toBeUndefined();
+    expect(refusal(() => checkText("é".repeat(ROOM.maxTextBytes / 2) + "x"))).toBe("text-too-long");
   });
 });
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LINK } from "../../src/protocol/base/limits.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { Joined } from "../../src/session/joined.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
 import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
@@ -34,8 +34,8 @@ const DEAD: readonly (readonly [string, readonly Direction[]])[] = [
 
 let clock: FakeClock;
 let wires: Proxy[];
-let host: Hosting;
-let guest: Joined;
+let host: HostSession;
+let guest: GuestSession;
 let ana: Voice;
 let ben: Voice;
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import type { Download } from "../../src/session/files/files.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { Joined } from "../../src/session/joined.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
 import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
@@ -32,7 +32,7 @@ const MB = 1_000_000;
 const MINUTE_MS = 60_000;
 const DIRECTIONS: readonly Direction[] = ["toHost", "toGuest"];
 const ENDINGS: readonly Ending[] = ["fin", "reset"];
-type Tunnel = Hosting | Joined;
+type Tunnel = HostSession | GuestSession;
 
 let clock: FakeClock;
 beforeEach(() => {
@@ -41,7 +41,7 @@ beforeEach(() => {
 afterEach(cleanUp);
 
 /** A host, a guest behind a bad network and one beside the host. */
-async function three(): Promise<{ host: Hosting; ben: Joined; cid: Joined; wire: Proxy }> {
+async function three(): Promise<{ host: HostSession; ben: GuestSession; cid: GuestSession; wire: Proxy }> {
   const wire = await proxy();
   const { host, joinLinks } = await opened(clock, { wire, invites: 2 });
   const direct = joinLinks[1]?.replace(`:${wire.port}/`, `:${wire.target}/`);

@@ -4,7 +4,7 @@ import { BOUNDS, listed, newestWithin, shownBytes, within } from "../../src/mcp/
 import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";
-import { MAX_ALARMS } from "../../src/session/handle.ts";
+import { MAX_ALARMS } from "../../src/session/session.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { createDirectOpener } from "../../src/tunnel/direct.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";

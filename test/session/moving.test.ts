@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { parseLink } from "../../src/protocol/handshake/invite-link.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
 import type { NoticeEntry } from "../../src/session/notice.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { createCloudflaredOpener } from "../../src/tunnel/cloudflared/cloudflared.ts";
@@ -103,7 +103,7 @@ function passages(): { provider: TunnelOpener; opened: Passage[]; failWith: Tunn
 async function hosting(
   provider: TunnelOpener,
   config: Parameters<typeof sessionsOn>[1] = {},
-): Promise<{ host: Hosting; link: string }> {
+): Promise<{ host: HostSession; link: string }> {
   const sessions = sessionsOn(
     fastClock(20),
     { transport: "cloudflared", ...config },
@@ -122,7 +122,7 @@ function guests(): Sessions {
 
 let calls = 0;
 /** What a side's agent is shown. */
-function shown({ inbox }: Pick<Hosting, "inbox">): (string | NoticeEntry)[] {
+function shown({ inbox }: Pick<HostSession, "inbox">): (string | NoticeEntry)[] {
   inbox.settle();
   calls += 1;
   return inbox.take(calls, 100).entries.flatMap(({ entry }): (string | NoticeEntry)[] => {

@@ -1,13 +1,16 @@
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { SESSION } from "../../src/protocol/base/limits.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { Joined } from "../../src/session/joined.ts";
-import type { Sessions } from "../../src/session/sessions.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
+import type { Sessions, SessionsEvent } from "../../src/session/sessions.ts";
 import { createDirectOpener } from "../../src/tunnel/direct.ts";
 import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { portOf } from "../support/agent.ts";
@@ -48,7 +51,7 @@ async function turning<Result>(clock: FakeClock, what: Promise<Result>, stepMs =
 async function paired(
   clock: FakeClock,
   provider?: TunnelOpener,
-): Promise<{ host: Hosting; guest: Joined; joinLink: string }> {
+): Promise<{ host: HostSession; guest: GuestSession; joinLink: string }> {
   const hosts = sessions(clock, {}, provider === undefined ? {} : { direct: provider });
   const { hosting, invites } = await hosts.host(hostRequest());
   const joinLink = invites[0]?.joinLink ?? "";
@@ -91,6 +94,53 @@ async function cuttable(): Promise<{ provider: TunnelOpener; cut: () => void; me
     mend: () => (isCut = false),
   };
 }
+
+describe("what is told to those who observe sessions", () => {
+  it("a new one, every entry, news for the agent, presence, and the end; and nothing after unsubscribing", async () => {
+    const clock = new FakeClock();
+    const [hosts, guests] = [sessions(clock), sessions(clock)];
+    const told = { host: [] as SessionsEvent[], guest: [] as SessionsEvent[] };
+    const unsubscribe = hosts.subscribe((event) => told.host.push(event));
+    guests.subscribe((event) => told.guest.push(event));
+    let news = 0;
+    hosts.onNews(() => (news += 1));
+    const types = (of: "host" | "guest"): string[] => told[of].splice(0).map(({ type }) => type);
+
+    const { hosting, invites } = await hosts.host(hostRequest());
+    expect(told.host).toEqual([{ type: "opened", tunnelId: hosting.tunnelId }]);
+    const guest = await guests.join(joinRequest(invites[0]?.joinLink));
+    await until("the host knows", () => hosting.presence().length === 2);
+    expect(types("host")).toEqual(expect.arrayContaining(["opened", "entry", "news", "presence"]));
+    expect(types("guest")).toContain("opened");
+    expect(news).toBe(2);
+
+    await guest.say({ text: "hello" });
+    // Own words are an entry and no news.
+    expect(types("guest").filter((type) => type !== "presence")).toEqual(["entry"]);
+    expect(types("host").filter((type) => type !== "presence")).toEqual(["entry", "news"]);
+
+    unsubscribe();
+    await hosting.close();
+    await until("the guest knows", () => guest.end !== undefined);
+    expect(types("guest")).toEqual(expect.arrayContaining(["news", "ended"]));
+    expect(types("host")).toEqual([]);
+    expect(news).toBe(4);
+  });
+});
+
+describe("a saved transcript", () => {
+  it("lies in the working directory that was handed in, whatever that of the process is", async () => {
+    const cwd = realpathSync(mkdtempSync(path.join(tmpdir(), "tunnel-cwd-")));
+    const all = sessionsOn(new FakeClock(), {}, {}, { cwd });
+    cleanups.push(() => rmSync(cwd, { recursive: true, force: true }));
+    cleanups.push(() => all.shutDown());
+    const { hosting } = await all.host(hostRequest());
+    const saved = await all.transcripts.save(hosting, "talk");
+    expect([saved.path, saved.markdown]).toEqual(
+      ["json", "md"].map((ending) => path.join(cwd, `talk.transcript.${ending}`)),
+    );
+  });
+});
 
 describe("which tunnel a call means", () => {
   it("the only open one, the named one, or the one that ended last", async () => {

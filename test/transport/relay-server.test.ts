@@ -6,7 +6,7 @@ import { PRE_AUTH } from "../../src/protocol/base/limits.ts";
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
 import { Member } from "../../src/protocol/guest/guest.ts";
 import { Room } from "../../src/protocol/host/room.ts";
-import { CLOSE_CODE } from "../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../src/protocol/link/wire.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { loadDial, MemberSocket, type MemberNotice } from "../../src/transport/guest-socket.ts";

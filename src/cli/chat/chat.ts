@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Config } from "../settings.ts";
-import type { OpenTunnel, Sessions } from "../../session/sessions.ts";
+import type { Session, Sessions } from "../../session/sessions.ts";
 import { paintFor, type Output } from "../output.ts";
 import { askLink, linkIn } from "./terminal/ask-link.ts";
 import { Conversation } from "./conversation.ts";
@@ -97,7 +97,7 @@ class Stay {
   }
 
   async run(): Promise<0 | 1 | 2> {
-    let opening: Promise<OpenTunnel> | undefined;
+    let opening: Promise<Session> | undefined;
     let sessions: Sessions | undefined;
     this.#options.onShutdown(async () => {
       this.#abort.abort();
@@ -147,7 +147,7 @@ class Stay {
     return (this.#lines ??= createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]());
   }
 
-  async #open(sessions: Sessions, joinLink: string): Promise<OpenTunnel> {
+  async #open(sessions: Sessions, joinLink: string): Promise<Session> {
     const { request } = this.#options;
     const { signal } = this.#abort;
     const { name } = request;
@@ -171,7 +171,7 @@ class Stay {
     return hosting;
   }
 
-  async #talk(tunnel: OpenTunnel, sessions: Sessions): Promise<0 | 1> {
+  async #talk(tunnel: Session, sessions: Sessions): Promise<0 | 1> {
     const { clock } = this.#options;
     const show = this.#show;
     const conversation = new Conversation({

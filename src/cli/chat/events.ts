@@ -4,10 +4,10 @@ import type { Presence } from "../../protocol/room/participant.ts";
 import type { Entry } from "../../protocol/room/log.ts";
 import type { OwnOffer } from "../../session/files/requests.ts";
 import type { PatchInspection } from "../../session/git/inspect-patch.ts";
-import type { SessionEnd } from "../../session/handle.ts";
-import type { Hosting } from "../../session/hosting.ts";
+import type { Sent, SessionEnd } from "../../session/session.ts";
+import type { HostSession } from "../../session/host-session.ts";
 import type { Invite } from "../../session/issued-invites.ts";
-import type { Joined } from "../../session/joined.ts";
+import type { GuestSession } from "../../session/guest-session.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import type { TunnelProgress } from "../../tunnel/provider.ts";
 import type { Transfer } from "./transfers.ts";
@@ -18,8 +18,8 @@ export type Ref = string | number;
 /** Everything that can happen in a chat, before anybody decides how it looks. */
 export type ChatEvent =
   | { readonly type: "progress"; readonly progress: TunnelProgress }
-  | { readonly type: "opened"; readonly tunnel: Hosting; readonly invites: readonly Invite[] }
-  | { readonly type: "joined"; readonly tunnel: Joined }
+  | { readonly type: "opened"; readonly tunnel: HostSession; readonly invites: readonly Invite[] }
+  | { readonly type: "joined"; readonly tunnel: GuestSession }
   | { readonly type: "entry"; readonly entry: Entry | NoticeEntry }
   /** What is no longer kept and was never shown, inclusive. */
   | { readonly type: "gap"; readonly fromSeq: number; readonly toSeq: number }
@@ -36,7 +36,7 @@ export type ChatEvent =
     }
   | { readonly type: "invites"; readonly ref: Ref | undefined; readonly invites: readonly Invite[] }
   | { readonly type: "status"; readonly ref: Ref | undefined }
-  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer }
+  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer<Sent> }
   /** How far everything that is on its way is; nothing any more when there is none. */
   | { readonly type: "transfers"; readonly running: readonly Transfer[] }
   | {

@@ -5,7 +5,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Download, DownloadState, FileId, Files } from "../../session/files/files.ts";
 import type { LocalFiles } from "../../session/files/local-files.ts";
 import { fetchFile, offerFile } from "../../session/files/requests.ts";
-import type { OpenTunnel } from "../../session/sessions.ts";
+import type { Session } from "../../session/sessions.ts";
 import type { Ref, Show } from "./events.ts";
 
 /** Something that is on its way at this moment. */
@@ -26,7 +26,7 @@ export type Transfer =
     };
 
 export interface TransfersOptions {
-  readonly tunnel: OpenTunnel;
+  readonly tunnel: Session;
   readonly localFiles: LocalFiles;
   readonly clock: Clock;
   readonly show: Show;

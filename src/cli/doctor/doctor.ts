@@ -1,3 +1,4 @@
+import { orAborted } from "../../net/deadline.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Config } from "../settings.ts";
 import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
@@ -42,11 +43,8 @@ export async function doctor({ probes, transport, clock, output }: DoctorOptions
 
 /** The finding of a check; a rejection or a missed deadline is a finding too. */
 async function finish(check: Check, signal: AbortSignal): Promise<Finding> {
-  const late = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(new Error("no answer in time")), { once: true });
-  });
   try {
-    return await Promise.race([check.run(signal), late]);
+    return await orAborted(signal, check.run(signal));
   } catch (error) {
     return { level: "fail", text: reasonOf(error), fix: "check the network connection and run doctor again" };
   }

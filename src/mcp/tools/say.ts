@@ -1,7 +1,7 @@
 import { INTENTS } from "../../protocol/room/intent.ts";
 import * as z from "zod";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
-import { membersNamed } from "../../session/recipients.ts";
+import { membersNamed } from "../../protocol/room/recipients.ts";
 import { BOUNDS } from "../bounds.ts";
 import { defineTool } from "../define-tool.ts";
 import { tunnelId } from "../inputs.ts";

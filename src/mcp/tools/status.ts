@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { OpenTunnel } from "../../session/sessions.ts";
+import type { Session } from "../../session/sessions.ts";
 import { BOUNDS, listed, newestWithin, within } from "../bounds.ts";
 import { defineTool, type ToolCall } from "../define-tool.ts";
 import { filesView } from "../file-view.ts";
@@ -23,7 +23,7 @@ function roomOfEach(count: number): Room {
   return { members: BOUNDS.severalBytes / count / 2, lists: BOUNDS.severalBytes / count / 2 };
 }
 
-function describe(tunnel: OpenTunnel, call: ToolCall, room = WHOLE): Payload {
+function describe(tunnel: Session, call: ToolCall, room = WHOLE): Payload {
   const alarms = tunnel.alarms.map(errorView);
   const now = call.clock.now();
   return {
@@ -53,7 +53,7 @@ const fileLists = z.object({
 });
 
 /** The newest of each kind; of the others how many there are. */
-function listsOfFiles(tunnel: OpenTunnel, maxBytes: number): Payload {
+function listsOfFiles(tunnel: Session, maxBytes: number): Payload {
   const shown = fileLists.safeParse(filesView(tunnel)["files"]);
   if (!shown.success) return {};
   const { offered, shares, downloads } = tunnel.files;
@@ -67,7 +67,7 @@ function listsOfFiles(tunnel: OpenTunnel, maxBytes: number): Payload {
   };
 }
 
-function hostView(tunnel: Extract<OpenTunnel, { role: "host" }>, now: number, { lists }: Room): Payload {
+function hostView(tunnel: Extract<Session, { role: "host" }>, now: number, { lists }: Room): Payload {
   const pending = tunnel.pendingInvites().map(pendingView);
   const others = tunnel.presence().filter((member) => member.safetyCode !== undefined);
   const [only] = others.length === 1 ? others : [];
@@ -85,7 +85,7 @@ function hostView(tunnel: Extract<OpenTunnel, { role: "host" }>, now: number, { 
   };
 }
 
-function memberSideView(tunnel: Extract<OpenTunnel, { role: "member" }>, now: number): Payload {
+function memberSideView(tunnel: Extract<Session, { role: "member" }>, now: number): Payload {
   return {
     ...linkView(tunnel.link, now - tunnel.lastHeard, now),
     queued: tunnel.unplaced,

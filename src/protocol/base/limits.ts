@@ -154,6 +154,16 @@ export const RATE = {
   maxPauseMs: 5 * SECOND,
 } as const;
 
+/** Streams between two members (PROTOCOL §6.2). */
+export const STREAM = {
+  /** Streams that one member may have open towards the host at once. */
+  maxOpened: 4,
+  /** Streams that one member serves at once; a further one is told to come again. One file for a room of many. */
+  maxServed: 16,
+  /** Of a request, and of a response to one: each is one frame, and counts as one. */
+  maxRequestBytes: 4 * KIB,
+} as const;
+
 /** Files on their way through the room (PROTOCOL §9). */
 export const FILE = {
   /** Of content in one bulk message: what fills the largest record, in whole KiB. */
@@ -162,10 +172,9 @@ export const FILE = {
   maxNameBytes: 255,
   maxNoteChars: INPUT_LIMITS.noteChars,
   maxBytes: INPUT_LIMITS.fileBytes,
-  /** Files that one member receives at once. */
-  maxOpened: 4,
-  /** Streams that one member serves at once, further ones are told to come again: one file for a room of many. */
-  maxServed: 16,
+  /** Files that one member receives at once, and serves at once: a stream each. */
+  maxOpened: STREAM.maxOpened,
+  maxServed: STREAM.maxServed,
   /**
    * What a receiver lets come unasked: as much as it took in during the last half second. So a fast link is full, and on a
    * slow one a message does not wait behind a file for longer than that, or than the least of it takes.

@@ -1,10 +1,10 @@
 import { FILE_ID_BYTES } from "../base/ids.ts";
 import * as z from "zod/mini";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { bytesOf, counter, decodeJson, encodeJson } from "../base/header.ts";
+import { bytesOf, counter, decodeJson, jsonText } from "../base/header.ts";
 import { FILE } from "../base/limits.ts";
-import type { Primitives } from "../base/primitives.ts";
-import { isLabelUpTo, isText, utf8Length } from "../base/text.ts";
+import { isLabelUpTo, isText } from "../base/text.ts";
+import { utf8Length } from "../base/utf8.ts";
 
 /** A name as a label (T4): it never becomes a path, so it may be whatever a label may, but no path either. */
 export function isFileName(name: string): boolean {
@@ -48,8 +48,8 @@ export type FileOffer = z.infer<typeof offerSchema>;
 export type PatchFacts = z.infer<typeof patch>;
 
 /** As the text of a message. */
-export function encodeOffer(primitives: Primitives, offer: FileOffer): string {
-  return primitives.decodeUtf8(encodeJson(primitives, offer)) ?? "";
+export function encodeOffer(offer: FileOffer): string {
+  return jsonText(offer);
 }
 
 /** `undefined` for what is no offer. */

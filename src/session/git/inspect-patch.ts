@@ -91,6 +91,8 @@ export async function inspectPatch(
 /** A patch that git refuses, or reads by guessing, may be taken otherwise by another program: its headers count as well. */
 function wholeSuspicions(reading: PatchReading, bytes: Buffer): Suspicion[] {
   if (reading.kind === "read" && reading.parts !== undefined) return [];
+  // A text without any part of a patch is no patch, which is nothing to warn of.
+  if (!/^(?:diff --git |--- |\+\+\+ |@@ -|GIT binary patch)/m.test(bytes.toString("latin1"))) return [];
   const kind = reading.kind === "read" ? "traditional" : "malformed";
   return [{ kind }, ...headerSuspicions(bytes)];
 }

@@ -1,8 +1,9 @@
 import { get } from "node:http";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { settled, wait } from "../../runtime/wait.ts";
 import { exitError, type Run } from "./run.ts";
-import { sleepUnless, throwIfCancelled } from "../wait.ts";
+import { throwIfCancelled } from "../wait.ts";
 
 /** Asks cloudflared's metrics server on a loopback port whether it is connected to the edge. Never rejects. */
 export type ReadyProbe = (port: number) => Promise<"ready" | "not-ready" | "no-answer">;
@@ -51,6 +52,6 @@ export async function untilReady(run: Run, options: ReadyOptions): Promise<strin
     if (url !== undefined && metricsPort !== undefined && (await probe(metricsPort)) === "ready") return url;
     if (clock.now() >= giveUpAt)
       throw new TunnelError(dialFailed ? "cloudflared-blocked" : "cloudflared-not-ready");
-    await sleepUnless(clock, POLL_MS, signal, run.exited);
+    await wait(clock, POLL_MS, { signal, until: settled(run.exited) });
   }
 }

@@ -6,7 +6,7 @@ import type { TunnelError } from "../../../errors/tunnel-error.ts";
 import type { Entry } from "../../../protocol/room/log.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
-import type { OpenTunnel } from "../../../session/sessions.ts";
+import type { Session } from "../../../session/sessions.ts";
 import type { ChatEvent } from "../events.ts";
 import { progressFields, receivedFields, sharedFields } from "./files.ts";
 import { safeJson } from "../terminal/safe-text.ts";
@@ -17,7 +17,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export class JsonView {
   readonly #clock: Clock;
   readonly #out: (text: string) => void;
-  #tunnel: OpenTunnel | undefined;
+  #tunnel: Session | undefined;
 
   constructor(clock: Clock, out: (text: string) => void) {
     this.#clock = clock;
@@ -110,7 +110,7 @@ function endedFields({ end, undelivered }: Extract<ChatEvent, { type: "ended" }>
   return { event: "ended", cause: end.cause, error, undelivered };
 }
 
-function described(tunnel: OpenTunnel): Fields {
+function described(tunnel: Session): Fields {
   const self = tunnel.presence().find(({ isSelf }) => isSelf);
   return {
     tunnelId: tunnel.tunnelId,

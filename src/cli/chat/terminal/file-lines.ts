@@ -3,7 +3,8 @@ import { toBase64url, toHex } from "../../../protocol/base/bytes.ts";
 import type { FileOffer } from "../../../protocol/files/offer.ts";
 import type { OwnOffer } from "../../../session/files/requests.ts";
 import type { PatchInspection } from "../../../session/git/inspect-patch.ts";
-import type { OpenTunnel } from "../../../session/sessions.ts";
+import type { Sent } from "../../../session/session.ts";
+import type { Session } from "../../../session/sessions.ts";
 import type { ChatEvent } from "../events.ts";
 import { safeLabel } from "./safe-text.ts";
 import { shortId, type Transfer } from "../transfers.ts";
@@ -12,14 +13,14 @@ import { duration } from "./wording.ts";
 /** What people are told of files. Names are made safe here, but for `offerText`, which is shown as what somebody said. */
 
 /** A file as somebody in a chat is told of it. */
-export function offerText({ id, name, size, note }: FileOffer, tunnel: OpenTunnel | undefined): string {
+export function offerText({ id, name, size, note }: FileOffer, tunnel: Session | undefined): string {
   const whole = toBase64url(id);
   const fileId = tunnel === undefined ? whole : shortId(tunnel.files, whole);
   const about = note === undefined ? "" : `\n${note}`;
   return `offers ${name} (${sizeText(size)}): /receive ${fileId} FILE${about}`;
 }
 
-export function sharedText({ name, size, sent, offeredTo }: OwnOffer): string {
+export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Sent>): string {
   const whom = offeredTo.length === 0 ? "nobody at present" : offeredTo.map(safeLabel).join(", ");
   const late = sent.status === "queued" ? ` Not told yet: ${sent.reason}.` : "";
   return `${safeLabel(name)} (${sizeText(size)}) is offered to ${whom}.${late} Stay here and leave the file as it is until they have it.`;
@@ -93,7 +94,7 @@ function pace(left: number, bytesPerSec: number): string {
 }
 
 /** What `/files` prints. */
-export function filesLines(tunnel: OpenTunnel, running: readonly Transfer[]): string[] {
+export function filesLines(tunnel: Session, running: readonly Transfer[]): string[] {
   const { files } = tunnel;
   const isHere = (id: string): boolean => tunnel.presence().some((one) => one.id === id);
   const label = ({ id, name, size }: FileOffer): string =>

@@ -1,5 +1,5 @@
 import type { Presence } from "../../../protocol/room/participant.ts";
-import type { OpenTunnel } from "../../../session/sessions.ts";
+import type { Session } from "../../../session/sessions.ts";
 import { safeLabel } from "./safe-text.ts";
 import { duration, errorText } from "./wording.ts";
 
@@ -10,7 +10,7 @@ function readText({ isSelf, read }: Presence, lastSeq: number): string {
   return read >= lastSeq ? "has read everything" : `has read up to ${read} of ${lastSeq}`;
 }
 
-export function whoLines(tunnel: OpenTunnel): string[] {
+export function whoLines(tunnel: Session): string[] {
   return tunnel.presence().map((member) => {
     const { name, isHost, isSelf, connected, lastSeenMs } = member;
     const facts = [
@@ -23,18 +23,18 @@ export function whoLines(tunnel: OpenTunnel): string[] {
 }
 
 /** The two sides of a pairing see the same code exactly when nobody sits between them. */
-export function safetyLines(tunnel: OpenTunnel): string[] {
+export function safetyLines(tunnel: Session): string[] {
   const paired = tunnel.presence().filter(({ safetyCode }) => safetyCode !== undefined);
   return paired.map(({ name, safetyCode }) => `Safety code with ${safeLabel(name)}: ${safetyCode ?? ""}`);
 }
 
-export function historyLine({ history }: OpenTunnel): string {
+export function historyLine({ history }: Session): string {
   return history
     ? "History: kept by the host, and given to those who join later."
     : "History: kept in the memory of the programs only; who joins later is told nothing of it.";
 }
 
-function connectionLines(tunnel: OpenTunnel, now: number): string[] {
+function connectionLines(tunnel: Session, now: number): string[] {
   if (tunnel.role === "member") {
     const { link } = tunnel;
     const heard = `host heard ${duration(now - tunnel.lastHeard)} ago`;
@@ -57,7 +57,7 @@ function connectionLines(tunnel: OpenTunnel, now: number): string[] {
   ];
 }
 
-export function statusLines(tunnel: OpenTunnel, now: number): string[] {
+export function statusLines(tunnel: Session, now: number): string[] {
   const lines = [
     `You are ${tunnel.role === "host" ? "the host" : "a guest"}.`,
     `Goal: ${safeLabel(tunnel.goal)}`,

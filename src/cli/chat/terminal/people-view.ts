@@ -3,7 +3,7 @@ import type { Presence } from "../../../protocol/room/participant.ts";
 import type { SpokenEntry, Entry, SystemEntry } from "../../../protocol/room/log.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
-import type { OpenTunnel } from "../../../session/sessions.ts";
+import type { Session } from "../../../session/sessions.ts";
 import type { Paint } from "../../output.ts";
 import type { ChatEvent } from "../events.ts";
 import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
@@ -24,7 +24,7 @@ export interface PeopleViewOptions {
 /** How a chat looks to a person: every event as lines of text, safe for a terminal. */
 export class PeopleView {
   readonly #options: PeopleViewOptions;
-  #tunnel: OpenTunnel | undefined;
+  #tunnel: Session | undefined;
 
   constructor(options: PeopleViewOptions) {
     this.#options = options;
@@ -119,7 +119,7 @@ export class PeopleView {
     ].join("\n");
   }
 
-  #intro(tunnel: OpenTunnel): string {
+  #intro(tunnel: Session): string {
     const { paint } = this.#options;
     const goal = `Goal: ${safeLabel(tunnel.goal)}`;
     if (tunnel.role === "host") {

@@ -1,7 +1,7 @@
 import type { TunnelError } from "../../../errors/tunnel-error.ts";
 import type { SystemEvent } from "../../../protocol/room/log.ts";
-import type { SessionEnd } from "../../../session/handle.ts";
-import type { OpenTunnel } from "../../../session/sessions.ts";
+import type { SessionEnd } from "../../../session/session.ts";
+import type { Session } from "../../../session/sessions.ts";
 
 /** An error as two lines: the failure with its code, then the next step for a person. */
 export function errorText({ code, message, nextForPerson }: TunnelError): string {
@@ -51,7 +51,7 @@ const END: Readonly<Record<Exclude<SessionEnd["cause"], "failed">, string>> = {
   removed: "The host has removed you from the tunnel.",
 };
 
-export function endText(end: SessionEnd, role: OpenTunnel["role"]): string {
+export function endText(end: SessionEnd, role: Session["role"]): string {
   if (end.cause === "closed-here" && role === "host") return "You have closed the tunnel.";
   return end.cause === "failed" ? `The tunnel has failed: ${errorText(end.error)}` : END[end.cause];
 }

@@ -1,9 +1,19 @@
 import type { ConnectionId } from "../base/ids.ts";
 import type { Bytes } from "../base/bytes.ts";
 
-/** What either machine asks its driver to do with a connection. */
+/** WebSocket close codes of the application range: hints for people with a packet trace, never trusted. */
+export const CLOSE_CODE = {
+  normal: 1000,
+  denied: 4001,
+  late: 4002,
+  replaced: 4003,
+  violation: 4004,
+  silent: 4005,
+} as const;
+
+/** Requests of either machine to its driver that concern a connection. */
 export type WireEffect =
-  /** `bulk`: part of a file, which may wait for what is more urgent. */
+  /** `bulk`: part of a stream, which may wait for more urgent messages. */
   | {
       readonly type: "send";
       readonly connection: ConnectionId;
