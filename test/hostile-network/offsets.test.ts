@@ -64,11 +64,16 @@ class Guest {
 
 /** Beyond what it takes to join or to resume, and the record of a message after that: 1,265 and 596 bytes, and 1,028. */
 const LAST: Readonly<Record<Direction, number>> = { toGuest: 2_400, toHost: 1_720 };
+/**
+ * Within a message one byte is as good as the next; behind a whole message is where test/hostile-peers/path.test.ts cuts. All
+ * bytes would take three times as long and show the same.
+ */
+const STEP = 3;
 /** So many messages wait at most, until enough bytes of a connection get through to carry them. */
 const MAX_WAITING = 6;
 
 it.each(["toGuest", "toHost"] as const)(
-  "[I3] [K7] [D5] connection k is cut after k bytes %s: one join survives them all, and so does what is said then",
+  "[I3] [K7] [D5] connection k is cut after 3k bytes %s: one join survives them all, and so does what is said then",
   async (direction) => {
     const clock = new FakeClock();
     const wire = await proxy();
@@ -77,7 +82,7 @@ it.each(["toGuest", "toHost"] as const)(
     let current: Crossing | undefined;
     wire.onCrossing = (crossing) => {
       // One that ended by itself, being denied for an outdated secret, has not been cut: the same offset again.
-      if (current?.wasCut === true) offset += 1;
+      if (current?.wasCut === true) offset += STEP;
       current = crossing;
       if (offset <= LAST[direction]) crossing.cutAfter(direction, offset, "reset", (offset % 2) * 3);
     };
@@ -106,11 +111,11 @@ it.each(["toGuest", "toHost"] as const)(
     ana.listen();
     expect(guest.end).toBeUndefined();
     // Every connection of the live stream had something to carry.
-    expect(Math.min(ana.said.length, guest.said.length)).toBeGreaterThan(50);
+    expect(Math.min(ana.said.length, guest.said.length)).toBeGreaterThan(50 / STEP);
     expect(guest.heard).toEqual(ana.said);
     expect(ana.of("ben")).toEqual(guest.said);
     ana.expectNoFailures();
-    // One seat, from one invite, whose way there had been cut at every byte.
+    // One seat, from one invite, whose way there had been cut everywhere.
     expect(host.presence().map(({ name }) => name)).toEqual(["ana", "ben"]);
     expect(host.pendingInvites()).toEqual([]);
     expect(guest.notices.filter(({ type }) => type === "joined")).toHaveLength(1);

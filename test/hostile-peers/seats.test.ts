@@ -5,6 +5,7 @@ import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
 import { inviteCredential, resumeCredential, type Credential } from "../../src/protocol/handshake/keys.ts";
 import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
+import { cheapPrimitives } from "../simulation/primitives.ts";
 import { eyes } from "./support/eyes.ts";
 import { Impostor } from "../support/impostor.ts";
 import { codeOf } from "../support/thrown.ts";
@@ -166,9 +167,10 @@ describe("a member that sends too much", () => {
   const pausesOf = (world: World): number[] => world.did("pause").map(({ ms }) => ms);
 
   function flooding(guests: number) {
-    const world = new World({ idleMs: DAY });
+    const primitives = cheapPrimitives(guests);
+    const world = new World({ idleMs: DAY }, primitives);
     const [first] = Array.from({ length: guests }, (_, index) => world.pair(`guest ${index}`));
-    const mallory = new Impostor(world, world.link());
+    const mallory = new Impostor(world, world.link(), primitives);
     mallory.enter();
     world.settle();
     return { world, mallory, view: first?.member.membership?.order.view };

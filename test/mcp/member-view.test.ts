@@ -8,7 +8,7 @@ import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
-import { Repository } from "../support/temp-repository.ts";
+import { Repository } from "../support/files/temp-repository.ts";
 import { clientOf, presence } from "./room.ts";
 
 const HEAD = "0123456789abcdef0123456789abcdef01234567";

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FRAME } from "../../../src/protocol/record/record.ts";
 import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
 import type { Entry, SystemEntry } from "../../../src/protocol/room/log.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { Impostor } from "../../support/impostor.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { endOf, guestDid, nodePrimitives, texts, World, type Guest } from "../../support/wire.ts";
@@ -135,7 +136,7 @@ describe("room", () => {
   });
 
   it("[G4] [D3] a member whose outbox is full loses its seat, and everybody else is told", () => {
-    const world = new World({ idleMs: 10 * 60 * MINUTE });
+    const world = new World({ idleMs: 10 * 60 * MINUTE }, cheapPrimitives(4));
     const [ben, cid] = [world.pair("ben"), world.pair("cid")];
     ben.offline = true;
     world.cut(ben);
@@ -153,7 +154,7 @@ describe("room", () => {
   });
 
   it("[D3] refuses to say what would reach nobody", () => {
-    const world = new World({ idleMs: 10 * 60 * MINUTE });
+    const world = new World({ idleMs: 10 * 60 * MINUTE }, cheapPrimitives(3));
     expect(codeOf(() => world.room.say({ text: "x" }, world.now))).toBe("nobody-joined");
     const ben = world.pair();
     ben.offline = true;

@@ -14,7 +14,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { OutgoingFile } from "../../../src/session/files/outgoing.ts";
 import { resolveShare } from "../../../src/session/paths/share.ts";
 import { rejectedWith } from "../../support/rejection.ts";
-import { temporaryFolders } from "../../support/temp-folder.ts";
+import { temporaryFolders } from "../../support/files/temp-folder.ts";
 
 const folder = temporaryFolders();
 let cwd = "";

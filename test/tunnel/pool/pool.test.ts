@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { cloudflared } from "../../../src/tunnel/cloudflared/declaration.ts";
 import { TunnelPool, type PoolEvent, type PoolOptions } from "../../../src/tunnel/pool/pool.ts";
 import { FakeClock, settle } from "../../support/fake-tunnel-clock.ts";
-import { NO_PROOF, ScriptedProvider, ScriptedTunnel } from "../../support/scripted-provider.ts";
+import { NO_PROOF, ScriptedProvider, ScriptedTunnel } from "../../support/tunnels/scripted-provider.ts";
 
 const A = "wss://a.example";
 const T1 = "wss://t1.example";

@@ -10,10 +10,10 @@ import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/en
 import { TunnelPool, type PoolEvent } from "../../../src/tunnel/pool/pool.ts";
 import { fastClock } from "../../support/fake-tunnel-clock.ts";
 import { completeLines } from "../../support/lines.ts";
-import { NO_PROOF } from "../../support/scripted-provider.ts";
+import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
 import { gone, isRunning, until } from "../../support/processes.ts";
 
-const FAKE = fileURLToPath(new URL("../../support/fake-cloudflared.mjs", import.meta.url));
+const FAKE = fileURLToPath(new URL("../../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const startSchema = z.object({ pid: z.number(), host: z.string(), metricsPort: z.number() });
 type Start = z.infer<typeof startSchema>;
 

@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../../src/errors/tunnel-error.ts";
 import { TunnelPool, type PoolEvent } from "../../../src/tunnel/pool/pool.ts";
 import { FakeClock, settle } from "../../support/fake-tunnel-clock.ts";
 import { Chance } from "../../support/random.ts";
-import { NO_PROOF, ScriptedProvider, ScriptedTunnel } from "../../support/scripted-provider.ts";
+import { NO_PROOF, ScriptedProvider, ScriptedTunnel } from "../../support/tunnels/scripted-provider.ts";
 
 const CODES = [
   "cloudflared-api-down",

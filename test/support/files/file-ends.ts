@@ -1,17 +1,17 @@
-import { chunkPrice, type Chunk, type StreamId } from "../../src/protocol/record/chunk.ts";
-import { toBase64url, toHex, type Bytes } from "../../src/protocol/base/bytes.ts";
-import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
-import type { MemberId } from "../../src/protocol/base/ids.ts";
-import type { FileOffer } from "../../src/protocol/files/offer.ts";
-import type { OutgoingMessage } from "../../src/protocol/room/participant.ts";
-import { decodeFileRequest } from "../../src/protocol/files/stream.ts";
-import { Services } from "../../src/protocol/link/service.ts";
-import type { StreamRequest, StreamWord } from "../../src/protocol/link/stream-frames.ts";
-import type { FileEntry } from "../../src/protocol/room/log.ts";
-import { Files, type Download } from "../../src/session/files/files.ts";
-import type { FileSink, FileSource, StreamPort } from "../../src/session/files/port.ts";
-import type { Notice } from "../../src/session/notice.ts";
-import { FakeClock, settle } from "./fake-tunnel-clock.ts";
+import { chunkPrice, type Chunk, type StreamId } from "../../../src/protocol/record/chunk.ts";
+import { toBase64url, toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
+import { TunnelError, type ErrorCode } from "../../../src/errors/tunnel-error.ts";
+import type { MemberId } from "../../../src/protocol/base/ids.ts";
+import type { FileOffer } from "../../../src/protocol/files/offer.ts";
+import type { OutgoingMessage } from "../../../src/protocol/room/participant.ts";
+import { decodeFileRequest } from "../../../src/protocol/files/stream.ts";
+import { Services } from "../../../src/protocol/link/service.ts";
+import type { StreamRequest, StreamWord } from "../../../src/protocol/link/stream-frames.ts";
+import type { FileEntry } from "../../../src/protocol/room/log.ts";
+import { Files, type Download } from "../../../src/session/files/files.ts";
+import type { FileSink, FileSource, StreamPort } from "../../../src/session/files/port.ts";
+import type { Notice } from "../../../src/session/notice.ts";
+import { FakeClock, settle } from "../fake-tunnel-clock.ts";
 import {
   chunkOf,
   frameOf,
@@ -20,9 +20,9 @@ import {
   type FileEvent,
   type FilePiece,
   type FileWord,
-} from "./file-words.ts";
-import { chunksOf } from "./streaming.ts";
-import { nodePrimitives } from "./wire.ts";
+} from "../file-words.ts";
+import { chunksOf } from "../streaming.ts";
+import { nodePrimitives } from "../wire.ts";
 
 /** A file that is only in memory, and as broken as a test wants. */
 export class MemorySource implements FileSource {
