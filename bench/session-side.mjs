@@ -4,7 +4,7 @@
  */
 import "../src/runtime/lean-heap.ts";
 import { systemClock } from "../src/runtime/clock.ts";
-import { loadSessions } from "../src/session/load.ts";
+import { loadSessions } from "../src/app/sessions.ts";
 import { Ear, heardByAll, live, nextTurn, now, paced, serve, sleep, usage } from "./side.mjs";
 
 const CONFIG = {

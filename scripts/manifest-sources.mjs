@@ -5,7 +5,7 @@ import { environmentVariables, loadSources } from "./sources.mjs";
 
 const SOURCES = `
   export { TOOLS } from "./src/mcp/tools/index.ts";
-  export { PUBLISHED } from "./src/mcp/registration.ts";
+  export { PUBLISHED } from "./src/view/registration.ts";
   export { helpText } from "./src/cli/help.ts";
   export { readConfig } from "./src/cli/env.ts";
 `;

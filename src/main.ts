@@ -2,8 +2,8 @@ import "./runtime/lean-heap.ts";
 import { homedir } from "node:os";
 import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
-import { createLifecycle, endOnSignals, endWithParent } from "./cli/lifecycle.ts";
-import { run } from "./cli/run.ts";
+import { createLifecycle, endOnSignals, endWithParent } from "./app/lifecycle.ts";
+import { run } from "./app/run.ts";
 import { systemClock as clock } from "./runtime/clock.ts";
 import { processIsRunning } from "./runtime/processes.ts";
 

@@ -1,4 +1,4 @@
-import { registration } from "../mcp/registration.ts";
+import { registration } from "../view/registration.ts";
 
 /** Shown on stderr when a person starts the server by hand and would otherwise face a silent process. */
 export function terminalHint(bundle: string): string {

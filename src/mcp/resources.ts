@@ -2,8 +2,8 @@ import { type McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelc
 import { utf8Length } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OpenTunnel, Sessions } from "../session/sessions.ts";
-import { BOUNDS } from "./bounds.ts";
-import type { Fence } from "./fence.ts";
+import { BOUNDS } from "./results/bounds.ts";
+import type { Fence } from "./results/fence.ts";
 
 /** The two forms of a live transcript, and whom each is for. */
 const FORMS = {

@@ -9,11 +9,11 @@ import type { TunnelId } from "../session/handle.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Channel } from "./channel.ts";
-import { Fence } from "./fence.ts";
+import { Fence } from "./results/fence.ts";
 import { registerResources, ResourceNews, type Era } from "./resources.ts";
-import type { Payload } from "./result.ts";
+import type { Payload } from "./results/result.ts";
 import { createServer } from "./server.ts";
-import { wakeView } from "./wake-view.ts";
+import { wakeView } from "./results/wake.ts";
 
 export interface ServeOptions {
   readonly config: Config;
@@ -114,7 +114,7 @@ interface Loaded {
  */
 async function loadParts(options: ServeOptions): Promise<Loaded> {
   const { clock, env, identity } = options;
-  const { ACTIONS, Endpoint, controlFolders, loadSessions, placeFacts } = await import("./later.ts");
+  const { ACTIONS, Endpoint, controlFolders, loadSessions, placeFacts } = await import("../app/later.ts");
   const sessions = loadSessions(options);
   const facts = placeFacts();
   const endpoint = new Endpoint({

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
-import { BOUNDS, shownBytes } from "../../src/mcp/bounds.ts";
+import { BOUNDS, shownBytes } from "../../src/mcp/results/bounds.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
 import type { Entry } from "../../src/protocol/room/log.ts";

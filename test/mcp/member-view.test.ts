@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it, test } from "vitest";
 import { z } from "zod";
-import { membersView, memberView, sameCodeView } from "../../src/mcp/member-view.ts";
+import { membersView, memberView, sameCodeView } from "../../src/view/members.ts";
 import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";

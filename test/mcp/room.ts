@@ -1,9 +1,9 @@
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { expect, vi } from "vitest";
 import { z } from "zod";
-import { Fence } from "../../src/mcp/fence.ts";
+import { Fence } from "../../src/mcp/results/fence.ts";
 import { createServer } from "../../src/mcp/server.ts";
-import type { Payload } from "../../src/mcp/result.ts";
+import type { Payload } from "../../src/mcp/results/result.ts";
 import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";

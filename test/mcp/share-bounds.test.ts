@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { BOUNDS, shownBytes } from "../../src/mcp/bounds.ts";
-import { Fence } from "../../src/mcp/fence.ts";
-import { patchView } from "../../src/mcp/patch-view.ts";
+import { BOUNDS, shownBytes } from "../../src/mcp/results/bounds.ts";
+import { Fence } from "../../src/mcp/results/fence.ts";
+import { patchView } from "../../src/mcp/results/patches.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";

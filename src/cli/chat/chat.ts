@@ -3,17 +3,17 @@ import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-
 import type { Clock } from "../../runtime/clock.ts";
 import type { Config } from "../../session/config.ts";
 import type { OpenTunnel, Sessions } from "../../session/sessions.ts";
-import { paintFor, type Output } from "../output.ts";
+import { paintFor, type Output } from "../io/output.ts";
 import { askLink, linkIn } from "./terminal/ask-link.ts";
-import { Conversation } from "./conversation.ts";
-import type { Show } from "./events.ts";
+import { Conversation } from "./conversation/conversation.ts";
+import type { Show } from "./conversation/events.ts";
 import { obey, personIn } from "./front.ts";
 import { JsonView } from "./json/view.ts";
 import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
 import { safeLabel, safeText } from "./terminal/safe-text.ts";
 import { plainScreen, terminalScreen, type Screen, type TerminalOutput } from "./terminal/screen.ts";
-import { errorText } from "./wording.ts";
+import { errorText } from "./terminal/wording.ts";
 
 export interface OpenRequest {
   readonly kind: "open";

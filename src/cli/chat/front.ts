@@ -1,7 +1,7 @@
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { LINK } from "../../protocol/base/limits.ts";
-import type { Conversation } from "./conversation.ts";
-import type { Ref, Show } from "./events.ts";
+import type { Conversation } from "./conversation/conversation.ts";
+import type { Ref, Show } from "./conversation/events.ts";
 import { parseJsonCommand, type JsonCommand } from "./json/input.ts";
 import type { Person, Screen } from "./terminal/screen.ts";
 import { runSlash } from "./slash.ts";

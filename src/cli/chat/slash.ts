@@ -2,11 +2,11 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import { foldedName } from "../../protocol/base/text.ts";
 import type { Hosting } from "../../session/hosting.ts";
-import type { Conversation } from "./conversation.ts";
-import type { Show } from "./events.ts";
+import type { Conversation } from "./conversation/conversation.ts";
+import type { Show } from "./conversation/events.ts";
 import { filesLines } from "./terminal/file-lines.ts";
 import { whoLines } from "./terminal/overview.ts";
-import { wholeId } from "./transfers.ts";
+import { wholeId } from "./conversation/transfers.ts";
 
 /** What a command may use. */
 export interface SlashCall {

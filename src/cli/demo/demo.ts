@@ -3,7 +3,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Config } from "../../session/config.ts";
 import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
 import { type Environment, withoutSettings } from "../env.ts";
-import { type Output, type Paint, paintFor } from "../output.ts";
+import { type Output, type Paint, paintFor } from "../io/output.ts";
 
 export interface DemoOptions {
   readonly transport: Config["transport"];

@@ -1,7 +1,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Config } from "../../session/config.ts";
 import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
-import { type Output, type Paint, paintFor } from "../output.ts";
+import { type Output, type Paint, paintFor } from "../io/output.ts";
 
 /** The whole report is there after this, whatever hangs. */
 const DEADLINE_MS = 8_000;

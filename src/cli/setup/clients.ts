@@ -1,4 +1,4 @@
-import type { ServerCommand } from "../../mcp/registration.ts";
+import type { ServerCommand } from "../../view/registration.ts";
 import type { ClientName } from "./names.ts";
 import type { Place, Platform } from "./places.ts";
 

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { access, lstat, readdir, readFile, realpath, stat } from "node:fs/promises";
-import { skillState, type SkillState } from "../install-skill.ts";
+import { skillState, type SkillState } from "./install-skill.ts";
 import { type Client, CLIENTS } from "./clients.ts";
 import { locate, pathOf, type Place, type Platform, type Whereabouts } from "./places.ts";
 

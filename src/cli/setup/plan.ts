@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
-import { PUBLISHED, type ServerCommand } from "../../mcp/registration.ts";
+import { PUBLISHED, type ServerCommand } from "../../view/registration.ts";
 import { type Client, ownCommand } from "./clients.ts";
 import { type ConfigText, type Entry, Unusable } from "./formats/config-text.ts";
 import { configText } from "./formats/formats.ts";

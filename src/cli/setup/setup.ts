@@ -1,8 +1,8 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { PUBLISHED, serverCommand } from "../../mcp/registration.ts";
+import { PUBLISHED, serverCommand } from "../../view/registration.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { installSkill, removeSkill, skillFolder } from "../install-skill.ts";
-import { type Output, paintFor } from "../output.ts";
+import { installSkill, removeSkill, skillFolder } from "./install-skill.ts";
+import { type Output, paintFor } from "../io/output.ts";
 import { apply } from "./apply.ts";
 import { type ClientFacts, lookAround } from "./machine.ts";
 import type { ClientName } from "./names.ts";

@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { ServerCommand } from "../../mcp/registration.ts";
-import { skillFolder } from "../install-skill.ts";
+import type { ServerCommand } from "../../view/registration.ts";
+import { skillFolder } from "./install-skill.ts";
 import { type Client, ownCommand } from "./clients.ts";
 import type { Outcome } from "./apply.ts";
 import { configText } from "./formats/formats.ts";

@@ -8,7 +8,7 @@ import { parseTranscript, toJson, type TranscriptDocument } from "../../session/
 import { toMarkdown } from "../../session/transcript/markdown.ts";
 import { saveText } from "../../session/transcript/save.ts";
 import { verifyTranscript } from "../../session/transcript/verify.ts";
-import type { Output } from "../output.ts";
+import type { Output } from "../io/output.ts";
 import { readTranscript } from "./verify.ts";
 import { ownServers } from "../../control/choose.ts";
 import { serverOf, tunnelsOf, type ServerSearch } from "../wake/wake.ts";

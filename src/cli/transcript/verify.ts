@@ -9,7 +9,7 @@ import {
   type EntryStatus,
   type Verdict,
 } from "../../session/transcript/verify.ts";
-import { paintFor, type Output } from "../output.ts";
+import { paintFor, type Output } from "../io/output.ts";
 
 export interface TranscriptCommand {
   readonly file: string;

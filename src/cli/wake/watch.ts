@@ -4,7 +4,7 @@ import { ownServers } from "../../control/choose.ts";
 import { readDescriptors, resolved, type Descriptor } from "../../control/descriptor.ts";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Output } from "../output.ts";
+import type { Output } from "../io/output.ts";
 import { overLine, tunnelsOf, unreadLine, type ServerSearch } from "./wake.ts";
 
 export interface WatchOptions extends ServerSearch {

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
-import { defineTool } from "../define-tool.ts";
-import { tunnelId } from "../inputs.ts";
-import { endView } from "../views.ts";
+import { defineTool } from "./define-tool.ts";
+import { tunnelId } from "./inputs.ts";
+import { endView } from "../../view/status.ts";
 
 /** Nobody to hear the last words is no reason not to close. */
 const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);

@@ -1,11 +1,11 @@
 import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
-import { BOUNDS, within } from "../bounds.ts";
-import { defineTool } from "../define-tool.ts";
-import { tunnelId } from "../inputs.ts";
-import { invitesView, pendingView } from "../invite-view.ts";
-import { membersView } from "../member-view.ts";
+import { BOUNDS, within } from "../results/bounds.ts";
+import { defineTool } from "./define-tool.ts";
+import { tunnelId } from "./inputs.ts";
+import { invitesView, pendingView } from "../../view/invites.ts";
+import { membersView } from "../../view/members.ts";
 
 export const inviteTool = defineTool({
   name: "tunnel_invite",

@@ -1,9 +1,9 @@
 import * as z from "zod";
-import { BOUNDS } from "../bounds.ts";
-import { defineTool } from "../define-tool.ts";
-import { memberName } from "../inputs.ts";
-import { membersView, sameCodeView } from "../member-view.ts";
-import { statusOf } from "../views.ts";
+import { BOUNDS } from "../results/bounds.ts";
+import { defineTool } from "./define-tool.ts";
+import { memberName } from "./inputs.ts";
+import { membersView, sameCodeView } from "../../view/members.ts";
+import { statusOf } from "../../view/status.ts";
 
 export const joinTool = defineTool({
   name: "tunnel_join",

@@ -2,10 +2,10 @@ import * as z from "zod";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
-import { defineTool } from "../define-tool.ts";
-import { tunnelId } from "../inputs.ts";
-import { batchView } from "../messages.ts";
-import { endView, listen, nextStep, statusOf } from "../views.ts";
+import { defineTool } from "./define-tool.ts";
+import { tunnelId } from "./inputs.ts";
+import { batchView } from "../results/messages.ts";
+import { endView, listen, nextStep, statusOf } from "../../view/status.ts";
 
 function nextOf(tunnel: OpenTunnel, { entries, more }: Batch, isReread: boolean): string | undefined {
   if (more) {

@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { ROOM } from "../../protocol/base/limits.ts";
-import { defineTool } from "../define-tool.ts";
-import { memberName } from "../inputs.ts";
-import { invitesView } from "../invite-view.ts";
-import { seconds } from "../time.ts";
-import { statusOf } from "../views.ts";
+import { defineTool } from "./define-tool.ts";
+import { memberName } from "./inputs.ts";
+import { invitesView } from "../../view/invites.ts";
+import { seconds } from "../../view/time.ts";
+import { statusOf } from "../../view/status.ts";
 
 export const openTool = defineTool({
   name: "tunnel_open",

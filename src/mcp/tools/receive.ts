@@ -5,11 +5,11 @@ import { SESSION } from "../../protocol/base/limits.ts";
 import type { Download } from "../../session/files/files.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
-import { defineTool, type ToolCall } from "../define-tool.ts";
-import { downloadView, progressText, sizeText } from "../file-view.ts";
-import { tunnelId } from "../inputs.ts";
-import { patchView } from "../patch-view.ts";
-import type { Payload } from "../result.ts";
+import { defineTool, type ToolCall } from "./define-tool.ts";
+import { downloadView, progressText, sizeText } from "../../view/files.ts";
+import { tunnelId } from "./inputs.ts";
+import { patchView } from "../results/patches.ts";
+import type { Payload } from "../results/result.ts";
 
 const PROGRESS_MS = 500;
 const WARNING =

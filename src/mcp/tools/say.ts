@@ -2,12 +2,12 @@ import * as z from "zod";
 import { INTENTS } from "../../protocol/room/frames.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../session/recipients.ts";
-import { BOUNDS } from "../bounds.ts";
-import { defineTool } from "../define-tool.ts";
-import { tunnelId } from "../inputs.ts";
-import { membersView } from "../member-view.ts";
-import { batchView } from "../messages.ts";
-import { endView, listen, nextStep } from "../views.ts";
+import { BOUNDS } from "../results/bounds.ts";
+import { defineTool } from "./define-tool.ts";
+import { tunnelId } from "./inputs.ts";
+import { membersView } from "../../view/members.ts";
+import { batchView } from "../results/messages.ts";
+import { endView, listen, nextStep } from "../../view/status.ts";
 
 const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";

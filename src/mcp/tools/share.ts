@@ -2,11 +2,11 @@ import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE, ROOM } from "../../protocol/base/limits.ts";
 import { offerFile } from "../../session/files/requests.ts";
-import { BOUNDS, listed, within } from "../bounds.ts";
-import { defineTool, type ToolCall } from "../define-tool.ts";
-import { sizeText } from "../file-view.ts";
-import { tunnelId } from "../inputs.ts";
-import { membersView } from "../member-view.ts";
+import { BOUNDS, listed, within } from "../results/bounds.ts";
+import { defineTool, type ToolCall } from "./define-tool.ts";
+import { sizeText } from "../../view/files.ts";
+import { tunnelId } from "./inputs.ts";
+import { membersView } from "../../view/members.ts";
 
 /** How the content of one share is found: a file, or a change made into a patch. */
 function contentOf(

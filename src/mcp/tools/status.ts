@@ -1,15 +1,15 @@
 import * as z from "zod";
 import type { OpenTunnel } from "../../session/sessions.ts";
-import { BOUNDS, listed, newestWithin, within } from "../bounds.ts";
-import { defineTool, type ToolCall } from "../define-tool.ts";
-import { filesView } from "../file-view.ts";
-import { tunnelId } from "../inputs.ts";
-import { healthView, linkView } from "../health-view.ts";
-import { pendingView } from "../invite-view.ts";
-import { membersView } from "../member-view.ts";
-import { errorView, type Payload } from "../result.ts";
-import { seconds } from "../time.ts";
-import { endView, statusOf } from "../views.ts";
+import { BOUNDS, listed, newestWithin, within } from "../results/bounds.ts";
+import { defineTool, type ToolCall } from "./define-tool.ts";
+import { filesView } from "../../view/files.ts";
+import { tunnelId } from "./inputs.ts";
+import { healthView, linkView } from "../../view/health.ts";
+import { pendingView } from "../../view/invites.ts";
+import { membersView } from "../../view/members.ts";
+import { errorView, type Payload } from "../results/result.ts";
+import { seconds } from "../../view/time.ts";
+import { endView, statusOf } from "../../view/status.ts";
 
 /** What one tunnel may take, so that several fit into one result. */
 interface Room {

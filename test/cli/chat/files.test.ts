@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { toBase64url } from "../../../src/protocol/base/bytes.ts";
-import { wholeId } from "../../../src/cli/chat/transfers.ts";
+import { wholeId } from "../../../src/cli/chat/conversation/transfers.ts";
 import type { Files } from "../../../src/session/files/files.ts";
 import { TunnelError } from "../../../src/errors/tunnel-error.ts";
 import { hostRequest, sessionsOn } from "../../session/support.ts";

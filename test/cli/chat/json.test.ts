@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { parseJsonCommand } from "../../../src/cli/chat/json/input.ts";
-import { errorText, nextStep } from "../../../src/cli/chat/wording.ts";
+import { errorText, nextStep } from "../../../src/cli/chat/terminal/wording.ts";
 import { SLASH_COMMANDS } from "../../../src/cli/chat/slash.ts";
 import { ERRORS, TunnelError, type ErrorCode } from "../../../src/errors/tunnel-error.ts";
 import type { Clock } from "../../../src/runtime/clock.ts";

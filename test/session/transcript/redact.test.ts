@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { inviteText } from "../../../src/mcp/invite-view.ts";
+import { inviteText } from "../../../src/view/invites.ts";
 import { toBase64url } from "../../../src/protocol/base/bytes.ts";
 import { formatLink } from "../../../src/protocol/handshake/invite-link.ts";
 import { roomIdFrom } from "../../../src/protocol/base/ids.ts";

@@ -1,9 +1,9 @@
-import { downloadView } from "../../../mcp/file-view.ts";
+import { downloadView } from "../../../view/files.ts";
 import { toBase64url, toHex } from "../../../protocol/base/bytes.ts";
 import type { PatchInspection } from "../../../session/git/inspect-patch.ts";
-import type { ChatEvent } from "../events.ts";
+import type { ChatEvent } from "../conversation/events.ts";
 import { transferText } from "../terminal/file-lines.ts";
-import type { Transfer } from "../transfers.ts";
+import type { Transfer } from "../conversation/transfers.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,16 +1,16 @@
-import { filesView, fileView } from "../../../mcp/file-view.ts";
-import { memberViews, statusOf } from "../../../mcp/views.ts";
-import { inviteView, pendingView } from "../../../mcp/invite-view.ts";
-import { healthView, linkView } from "../../../mcp/health-view.ts";
+import { filesView, fileView } from "../../../view/files.ts";
+import { memberViews, statusOf } from "../../../view/status.ts";
+import { inviteView, pendingView } from "../../../view/invites.ts";
+import { healthView, linkView } from "../../../view/health.ts";
 import type { TunnelError } from "../../../errors/tunnel-error.ts";
 import type { Entry } from "../../../protocol/room/log.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
 import type { OpenTunnel } from "../../../session/sessions.ts";
-import type { ChatEvent } from "../events.ts";
+import type { ChatEvent } from "../conversation/events.ts";
 import { progressFields, receivedFields, sharedFields } from "./files.ts";
 import { safeJson } from "../terminal/safe-text.ts";
-import { nextStep } from "../wording.ts";
+import { nextStep } from "../terminal/wording.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,13 +1,13 @@
-import { sizeText } from "../../../mcp/file-view.ts";
+import { sizeText } from "../../../view/files.ts";
 import { toBase64url, toHex } from "../../../protocol/base/bytes.ts";
 import type { FileOffer } from "../../../protocol/files/offer.ts";
 import type { OwnOffer } from "../../../session/files/requests.ts";
 import type { PatchInspection } from "../../../session/git/inspect-patch.ts";
 import type { OpenTunnel } from "../../../session/sessions.ts";
-import type { ChatEvent } from "../events.ts";
+import type { ChatEvent } from "../conversation/events.ts";
 import { safeLabel } from "./safe-text.ts";
-import { shortId, type Transfer } from "../transfers.ts";
-import { duration } from "../wording.ts";
+import { shortId, type Transfer } from "../conversation/transfers.ts";
+import { duration } from "./wording.ts";
 
 /** What people are told of files. Names are made safe here, but for `offerText`, which is shown as what somebody said. */
 

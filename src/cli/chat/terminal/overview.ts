@@ -1,7 +1,7 @@
 import type { Presence } from "../../../protocol/room/participant.ts";
 import type { OpenTunnel } from "../../../session/sessions.ts";
 import { safeLabel } from "./safe-text.ts";
-import { duration, errorText } from "../wording.ts";
+import { duration, errorText } from "./wording.ts";
 
 /** What `/who` and `/status` print. */
 

@@ -1,15 +1,15 @@
-import { inviteText } from "../../../mcp/invite-view.ts";
+import { inviteText } from "../../../view/invites.ts";
 import type { Presence } from "../../../protocol/room/participant.ts";
 import type { SpokenEntry, Entry, SystemEntry } from "../../../protocol/room/log.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
 import type { OpenTunnel } from "../../../session/sessions.ts";
-import type { Paint } from "../../output.ts";
-import type { ChatEvent } from "../events.ts";
+import type { Paint } from "../../io/output.ts";
+import type { ChatEvent } from "../conversation/events.ts";
 import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeLabel, safeText, withGutter } from "./safe-text.ts";
-import { duration, endText, errorText, systemText } from "../wording.ts";
+import { duration, endText, errorText, systemText } from "./wording.ts";
 
 export interface PeopleViewOptions {
   readonly clock: Clock;

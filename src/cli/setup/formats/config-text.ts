@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ServerCommand } from "../../../mcp/registration.ts";
+import type { ServerCommand } from "../../../view/registration.ts";
 
 /** What a file says about the server of our name. `argv` is empty where the entry does not name a program. */
 export type Entry =

@@ -2,7 +2,7 @@ import { toBase64url, toHex } from "../protocol/base/bytes.ts";
 import type { FileOffer } from "../protocol/files/offer.ts";
 import type { Download, DownloadState } from "../session/files/files.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
-import { errorView, type Payload } from "./result.ts";
+import { errorView, type Payload } from "../mcp/results/result.ts";
 
 /** How files are shown to the model. */
 

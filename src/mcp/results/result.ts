@@ -1,5 +1,5 @@
 import type { CallToolResult } from "@modelcontextprotocol/server";
-import type { TunnelError } from "../errors/tunnel-error.ts";
+import type { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Fence } from "./fence.ts";
 
 /** What a tool gives back, before it is put into the MCP envelope. */

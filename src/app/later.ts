@@ -5,4 +5,4 @@
 export { ACTIONS } from "../control/actions.ts";
 export { Endpoint } from "../control/endpoint.ts";
 export { controlFolders, placeFacts } from "../control/places.ts";
-export { loadSessions } from "../session/load.ts";
+export { loadSessions } from "./sessions.ts";

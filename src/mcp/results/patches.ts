@@ -1,5 +1,5 @@
-import type { PatchFacts } from "../protocol/files/offer.ts";
-import type { InspectedFile, PatchInspection } from "../session/git/inspect-patch.ts";
+import type { PatchFacts } from "../../protocol/files/offer.ts";
+import type { InspectedFile, PatchInspection } from "../../session/git/inspect-patch.ts";
 import { within } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
 import type { Payload } from "./result.ts";

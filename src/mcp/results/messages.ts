@@ -1,13 +1,13 @@
-import type { SystemEvent } from "../protocol/room/log.ts";
-import type { Batch, Delivered } from "../session/inbox.ts";
-import type { Notice, ReceivedFile, Reissued } from "../session/notice.ts";
-import type { ToolCall } from "./define-tool.ts";
+import type { SystemEvent } from "../../protocol/room/log.ts";
+import type { Batch, Delivered } from "../../session/inbox.ts";
+import type { Notice, ReceivedFile, Reissued } from "../../session/notice.ts";
+import type { ToolCall } from "../tools/define-tool.ts";
 import type { Fence } from "./fence.ts";
-import { fileView } from "./file-view.ts";
-import { invitesView } from "./invite-view.ts";
-import { workContextView } from "./member-view.ts";
+import { fileView } from "../../view/files.ts";
+import { invitesView } from "../../view/invites.ts";
+import { workContextView } from "../../view/members.ts";
 import { errorView, type Payload } from "./result.ts";
-import { seconds } from "./time.ts";
+import { seconds } from "../../view/time.ts";
 
 /** How what was said and what happened is shown to the model. */
 

@@ -1,15 +1,15 @@
-import type { TunnelError } from "../../errors/tunnel-error.ts";
-import type { FileOffer } from "../../protocol/files/offer.ts";
-import type { Presence } from "../../protocol/room/participant.ts";
-import type { Entry } from "../../protocol/room/log.ts";
-import type { OwnOffer } from "../../session/files/requests.ts";
-import type { PatchInspection } from "../../session/git/inspect-patch.ts";
-import type { SessionEnd } from "../../session/handle.ts";
-import type { Hosting } from "../../session/hosting.ts";
-import type { Invite } from "../../session/issued-invites.ts";
-import type { Joined } from "../../session/joined.ts";
-import type { NoticeEntry } from "../../session/notice.ts";
-import type { TunnelProgress } from "../../tunnel/provider.ts";
+import type { TunnelError } from "../../../errors/tunnel-error.ts";
+import type { FileOffer } from "../../../protocol/files/offer.ts";
+import type { Presence } from "../../../protocol/room/participant.ts";
+import type { Entry } from "../../../protocol/room/log.ts";
+import type { OwnOffer } from "../../../session/files/requests.ts";
+import type { PatchInspection } from "../../../session/git/inspect-patch.ts";
+import type { SessionEnd } from "../../../session/handle.ts";
+import type { Hosting } from "../../../session/hosting.ts";
+import type { Invite } from "../../../session/issued-invites.ts";
+import type { Joined } from "../../../session/joined.ts";
+import type { NoticeEntry } from "../../../session/notice.ts";
+import type { TunnelProgress } from "../../../tunnel/provider.ts";
 import type { Transfer } from "./transfers.ts";
 
 /** How a program on the other side of stdin names one of its commands; given back with what came of it. */

@@ -1,6 +1,6 @@
 import { cp, lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import type { Output } from "./output.ts";
+import type { Output } from "../io/output.ts";
 
 const SKILL = "tunnel-etiquette";
 

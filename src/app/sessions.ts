@@ -4,9 +4,9 @@ import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { createCloudflaredProvider } from "../tunnel/cloudflared/cloudflared.ts";
 import { createDirectProvider } from "../tunnel/direct.ts";
 import { binaryEnvironment } from "../tunnel/cloudflared/environment.ts";
-import type { Config } from "./config.ts";
-import { LocalFiles } from "./files/local-files.ts";
-import { Sessions } from "./sessions.ts";
+import type { Config } from "../session/config.ts";
+import { LocalFiles } from "../session/files/local-files.ts";
+import { Sessions } from "../session/sessions.ts";
 
 /** The sessions of this process on the real network. Heavy to load, so it is only ever imported on demand. */
 export function loadSessions(options: {

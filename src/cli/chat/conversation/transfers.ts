@@ -1,11 +1,11 @@
-import { toBase64url } from "../../protocol/base/bytes.ts";
-import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
-import type { FileOffer } from "../../protocol/files/offer.ts";
-import type { Clock } from "../../runtime/clock.ts";
-import type { Download, DownloadState, FileId, Files } from "../../session/files/files.ts";
-import type { LocalFiles } from "../../session/files/local-files.ts";
-import { fetchFile, offerFile } from "../../session/files/requests.ts";
-import type { OpenTunnel } from "../../session/sessions.ts";
+import { toBase64url } from "../../../protocol/base/bytes.ts";
+import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
+import type { FileOffer } from "../../../protocol/files/offer.ts";
+import type { Clock } from "../../../runtime/clock.ts";
+import type { Download, DownloadState, FileId, Files } from "../../../session/files/files.ts";
+import type { LocalFiles } from "../../../session/files/local-files.ts";
+import { fetchFile, offerFile } from "../../../session/files/requests.ts";
+import type { OpenTunnel } from "../../../session/sessions.ts";
 import type { Ref, Show } from "./events.ts";
 
 /** Something that is on its way at this moment. */

@@ -1,8 +1,8 @@
 import type { PendingInvite } from "../protocol/host/invites.ts";
 import type { Invite } from "../session/issued-invites.ts";
-import { BOUNDS, shownBytes } from "./bounds.ts";
+import { BOUNDS, shownBytes } from "../mcp/results/bounds.ts";
 import { SET_UP } from "./registration.ts";
-import type { Payload } from "./result.ts";
+import type { Payload } from "../mcp/results/result.ts";
 import { seconds } from "./time.ts";
 
 /** One text that a human can paste to the other one: set-up, link, how long it lives, and that it is a secret. */

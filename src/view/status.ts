@@ -2,9 +2,9 @@ import { SESSION } from "../protocol/base/limits.ts";
 import type { SessionEnd } from "../session/handle.ts";
 import type { Batch } from "../session/inbox.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
-import type { ToolCall } from "./define-tool.ts";
-import { memberView } from "./member-view.ts";
-import type { Payload } from "./result.ts";
+import type { ToolCall } from "../mcp/tools/define-tool.ts";
+import { memberView } from "./members.ts";
+import type { Payload } from "../mcp/results/result.ts";
 import { seconds } from "./time.ts";
 
 /** How the state of a tunnel is shown to the model: the same words in every tool. */

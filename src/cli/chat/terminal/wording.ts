@@ -1,7 +1,7 @@
-import { ERRORS, type ErrorCode, type TunnelError } from "../../errors/tunnel-error.ts";
-import type { SystemEvent } from "../../protocol/room/log.ts";
-import type { SessionEnd } from "../../session/handle.ts";
-import type { OpenTunnel } from "../../session/sessions.ts";
+import { ERRORS, type ErrorCode, type TunnelError } from "../../../errors/tunnel-error.ts";
+import type { SystemEvent } from "../../../protocol/room/log.ts";
+import type { SessionEnd } from "../../../session/handle.ts";
+import type { OpenTunnel } from "../../../session/sessions.ts";
 
 /** Next steps for somebody who has slash commands and no tools; everything else is said as the table of errors says it. */
 const NEXT: Partial<Record<ErrorCode, string>> = {

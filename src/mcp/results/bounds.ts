@@ -1,4 +1,4 @@
-import { utf8Length } from "../protocol/base/text.ts";
+import { utf8Length } from "../../protocol/base/text.ts";
 import type { Payload } from "./result.ts";
 
 /**

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { installSkill } from "../../src/cli/install-skill.ts";
-import { recorder } from "./support.ts";
+import { installSkill } from "../../../src/cli/setup/install-skill.ts";
+import { recorder } from "../support.ts";
 
 let root: string;
 let bundle: string;

@@ -1,4 +1,4 @@
-import { toHex } from "../protocol/base/bytes.ts";
+import { toHex } from "../../protocol/base/bytes.ts";
 
 /** What can stand between letters without being seen: format characters, variation selectors, combining marks. */
 const UNSEEN = /[\p{Cf}\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}]/gu;

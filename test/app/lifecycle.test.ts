@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import { expect, test } from "vitest";
-import { createLifecycle, describeSafely, endOnSignals, endWithParent } from "../../src/cli/lifecycle.ts";
+import { createLifecycle, describeSafely, endOnSignals, endWithParent } from "../../src/app/lifecycle.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
-import { handClock } from "./support.ts";
+import { handClock } from "../cli/support.ts";
 
 class FakeProcess extends EventEmitter {
   ppid = 100;

@@ -2,8 +2,8 @@ import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { Presence } from "../protocol/room/participant.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
-import { shownBytes, within } from "./bounds.ts";
-import type { Payload } from "./result.ts";
+import { shownBytes, within } from "../mcp/results/bounds.ts";
+import type { Payload } from "../mcp/results/result.ts";
 import { seconds } from "./time.ts";
 
 /** How members are shown to the model. Names and work contexts are checked labels, and what somebody says of itself. */

@@ -5,13 +5,13 @@ import {
   type StandardSchemaWithJSON,
 } from "@modelcontextprotocol/server";
 import * as z from "zod";
-import type { ClientProgram } from "../protocol/room/work-context.ts";
-import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
-import type { Clock } from "../runtime/clock.ts";
-import type { TunnelId } from "../session/handle.ts";
-import type { Sessions } from "../session/sessions.ts";
-import type { Fence } from "./fence.ts";
-import { failure, success, unreadElsewhere, type Payload } from "./result.ts";
+import type { ClientProgram } from "../../protocol/room/work-context.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { TunnelId } from "../../session/handle.ts";
+import type { Sessions } from "../../session/sessions.ts";
+import type { Fence } from "../results/fence.ts";
+import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
 
 /** What every tool may use. Sessions are loaded on first use: a client that only lists tools must not pay for them. */
 export interface ToolServices {

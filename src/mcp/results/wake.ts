@@ -1,5 +1,5 @@
-import type { EndpointState } from "../control/endpoint.ts";
-import type { TunnelId } from "../session/handle.ts";
+import type { EndpointState } from "../../control/endpoint.ts";
+import type { TunnelId } from "../../session/handle.ts";
 import type { Payload } from "./result.ts";
 
 export interface WakePaths {

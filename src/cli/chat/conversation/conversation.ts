@@ -1,14 +1,14 @@
-import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
-import type { Intent } from "../../protocol/room/frames.ts";
-import type { MemberId } from "../../protocol/base/ids.ts";
-import { SESSION } from "../../protocol/base/limits.ts";
-import type { Presence } from "../../protocol/room/participant.ts";
-import { membersNamed } from "../../session/recipients.ts";
-import type { Entry } from "../../protocol/room/log.ts";
-import type { Clock } from "../../runtime/clock.ts";
-import type { NoticeEntry } from "../../session/notice.ts";
-import type { OpenTunnel } from "../../session/sessions.ts";
-import type { LocalFiles } from "../../session/files/local-files.ts";
+import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
+import type { Intent } from "../../../protocol/room/frames.ts";
+import type { MemberId } from "../../../protocol/base/ids.ts";
+import { SESSION } from "../../../protocol/base/limits.ts";
+import type { Presence } from "../../../protocol/room/participant.ts";
+import { membersNamed } from "../../../session/recipients.ts";
+import type { Entry } from "../../../protocol/room/log.ts";
+import type { Clock } from "../../../runtime/clock.ts";
+import type { NoticeEntry } from "../../../session/notice.ts";
+import type { OpenTunnel } from "../../../session/sessions.ts";
+import type { LocalFiles } from "../../../session/files/local-files.ts";
 import type { Ref, Show } from "./events.ts";
 import { Transfers } from "./transfers.ts";
 

@@ -1,6 +1,6 @@
 import type { LinkState } from "../protocol/guest/guest-io.ts";
 import type { PoolHealth } from "../session/hosting.ts";
-import { errorView, type Payload } from "./result.ts";
+import { errorView, type Payload } from "../mcp/results/result.ts";
 import { seconds } from "./time.ts";
 
 /** How connections are shown to the model: measured, with ages, and with the next attempt where there is one. */

@@ -1,11 +1,11 @@
 import { serve } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
-import { type Command, parseCommand } from "./args.ts";
-import { type Environment, identityOf, readConfig, skillsDirectory, wantsColor } from "./env.ts";
-import { helpText, terminalHint } from "./help.ts";
+import { type Command, parseCommand } from "../cli/args.ts";
+import { type Environment, identityOf, readConfig, skillsDirectory, wantsColor } from "../cli/env.ts";
+import { helpText, terminalHint } from "../cli/help.ts";
 import { describeSafely } from "./lifecycle.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../cli/io/output.ts";
 
 /** Everything a command may touch of the outside world. */
 export interface Host {
@@ -98,7 +98,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "export": {
       const { exportTranscript } = await import("./commands.ts");
-      const { serverSearch } = await import("./wake/waking.ts");
+      const { serverSearch } = await import("./waking.ts");
       const { cwd } = host;
       const search = serverSearch(env, identityOf(env, cwd));
       return exportTranscript({ ...search, request: command.request, clock, output, cwd });
@@ -111,7 +111,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return chat({
         request: command,
         sessions: async () =>
-          (await import("../mcp/later.ts")).loadSessions({
+          (await import("./later.ts")).loadSessions({
             config,
             clock,
             env,
@@ -149,13 +149,13 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return installSkill({ bundle: host.bundle, dir, force: command.force, output });
     }
     case "wake": {
-      const { serverSearch, wake } = await import("./wake/waking.ts");
+      const { serverSearch, wake } = await import("./waking.ts");
       const search = serverSearch(env, identityOf(env, host.cwd));
       const { tunnelId, timeoutMs } = command;
       return wake({ ...search, tunnelId, timeoutMs, clock, output });
     }
     case "wake-watch": {
-      const { serverSearch, wakeWatch } = await import("./wake/waking.ts");
+      const { serverSearch, wakeWatch } = await import("./waking.ts");
       const search = serverSearch(env, identityOf(env, host.cwd));
       const ending = new AbortController();
       onShutdown(async () => ending.abort());
