@@ -22,7 +22,7 @@ const bundle = path.join(dist, "tunnel-mcp.cjs");
 /** What is imported on demand, and the file it gets. */
 const LATER = new Map([
   // Sockets, cryptography, tunnels: a client that only lists the tools never needs them.
-  ["src/app/later.ts", "./sessions.cjs"],
+  ["src/app/sessions.ts", "./sessions.cjs"],
   // Everything but the server; the demo brings an MCP client.
   ["src/app/commands.ts", "./commands.cjs"],
   // What asks a running server, and may run as long as it does.

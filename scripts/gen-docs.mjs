@@ -26,7 +26,7 @@ const SOURCES = `
   export { Fence } from "./src/mcp/results/fence.ts";
   export { REGISTRATION } from "./src/view/registration.ts";
   export { ERRORS } from "./src/errors/tunnel-error.ts";
-  export { wakeView } from "./src/mcp/results/wake.ts";
+  export { wakeView } from "./src/view/wake.ts";
   export { serverCommand } from "./src/view/registration.ts";
   export { CLIENTS } from "./src/cli/setup/clients.ts";
   export { configText } from "./src/cli/setup/formats/formats.ts";

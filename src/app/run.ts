@@ -1,10 +1,11 @@
-import { serve } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
-import { type Environment, identityOf, readConfig, skillsDirectory, wantsColor } from "../cli/env.ts";
+import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../cli/env.ts";
+import type { Environment } from "../cli/io/environment.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { describeSafely } from "./lifecycle.ts";
+import { serve } from "./serve.ts";
 import type { Output } from "../cli/io/output.ts";
 
 /** Everything a command may touch of the outside world. */
@@ -81,6 +82,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         transport: command.transport,
         bundle: host.bundle,
         env,
+        plainEnv: withoutSettings(env),
         version,
         clock,
         output,
@@ -111,7 +113,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return chat({
         request: command,
         sessions: async () =>
-          (await import("./later.ts")).loadSessions({
+          (await import("./sessions.ts")).loadSessions({
             config,
             clock,
             env,

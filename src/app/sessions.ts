@@ -8,7 +8,10 @@ import type { Config } from "../session/config.ts";
 import { LocalFiles } from "../session/files/local-files.ts";
 import { Sessions } from "../session/sessions.ts";
 
-/** The sessions of this process on the real network. Heavy to load, so it is only ever imported on demand. */
+/** In the same bundle: the server opens both with the first tool call (scripts/build.mjs). */
+export { openEndpoint } from "./endpoint.ts";
+
+/** The sessions of this process on the real network. Heavy to load: imported on demand only. */
 export function loadSessions(options: {
   config: Config;
   clock: Clock;

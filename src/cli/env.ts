@@ -1,15 +1,13 @@
 import { statSync } from "node:fs";
 import { isIP } from "node:net";
 import path from "node:path";
+import type { Environment } from "./io/environment.ts";
 import type { Identity } from "../control/descriptor.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { ROOM } from "../protocol/base/limits.ts";
 import { isName } from "../protocol/base/text.ts";
 import type { Config } from "../session/config.ts";
 import { publicOrigin } from "../tunnel/direct.ts";
-
-/** The environment as it was handed to the process. This file is the only one that knows its variables. */
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** One variable: how it is read, and how `--help` explains it. */
 interface Variable<T> {

@@ -1,38 +1,37 @@
 import { toBase64url, toHex } from "../protocol/base/bytes.ts";
-import type { FileOffer } from "../protocol/files/offer.ts";
-import type { Download, DownloadState } from "../session/files/files.ts";
+import type { FileOffer, PatchFacts } from "../protocol/files/offer.ts";
+import type { DownloadState, FileId } from "../session/files/files.ts";
+import type { ReceivedFile } from "../session/notice.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
-import { errorView, type Payload } from "../mcp/results/result.ts";
+import { errorView, type ErrorView } from "./errors.ts";
 
-/** How files are shown to the model. */
+/** A file as its offer describes it. The name is a label, never a path. */
+export interface FileView {
+  readonly fileId: FileId;
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly patch: PatchFacts | undefined;
+}
 
-/** What an offer says of its file; the name is a label, never a path. */
-export function fileView({ id, name, size, hash, patch }: FileOffer): Payload {
+export function fileView({ id, name, size, hash, patch }: FileOffer): FileView {
   return { fileId: toBase64url(id), name, size, sha256: toHex(hash), patch };
 }
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
-
-/** As people read sizes. */
-export function sizeText(bytes: number): string {
-  const step = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
-  const value = bytes / 2 ** (step * 10);
-  return `${step === 0 ? value : value.toFixed(1)} ${UNITS[step] ?? ""}`;
+/** How far a download is; bytes, and bytes per second. */
+export interface ProgressView {
+  readonly received: number;
+  readonly bytesPerSec: number;
+  /** Undefined while nothing flows. */
+  readonly etaSec: number | undefined;
+  readonly waitingForSender: true | undefined;
 }
 
-type Receiving = Extract<DownloadState, { name: "receiving" }>;
+export type Receiving = Extract<DownloadState, { name: "receiving" }>;
 
-export function progressText(
-  { offer }: Download,
-  { received, bytesPerSecond, isFlowing }: Receiving,
-): string {
-  const done = `${sizeText(received)} of ${sizeText(offer.size)}`;
-  return isFlowing
-    ? `received ${done}, ${sizeText(bytesPerSecond)}/s`
-    : `waiting for the sender, ${done} so far`;
-}
-
-export function downloadView({ received, bytesPerSecond, isFlowing }: Receiving, size: number): Payload {
+export function progressView({ received, bytesPerSecond, isFlowing }: Receiving, size: number): ProgressView {
   return {
     received,
     bytesPerSec: bytesPerSecond,
@@ -41,32 +40,105 @@ export function downloadView({ received, bytesPerSecond, isFlowing }: Receiving,
   };
 }
 
-/** What is on its way, and what could be, in one tunnel; nothing where there is nothing. */
-export function filesView(tunnel: OpenTunnel): Payload {
-  const { files } = tunnel;
-  const nameOf = (id: string): string | undefined =>
-    tunnel.presence().find((member) => member.id === id)?.name;
-  const receiving = files.downloads.map(({ fileId, offer, target, state }) => ({
-    fileId,
-    name: offer.name,
-    savePath: target,
-    size: offer.size,
-    ...(state.name === "receiving" ? { status: state.name, ...downloadView(state, offer.size) } : {}),
-    ...(state.name === "done" ? { status: "received" } : {}),
-    ...(state.name === "failed" ? { status: state.name, error: errorView(state.error) } : {}),
-  }));
-  const shared = files.shares.map(({ offer }) => {
-    const sending = files.serving
-      .filter((one) => one.offer === offer)
-      .map(({ who, sent, bytesPerSec }) => ({ to: nameOf(who), sent, bytesPerSec }));
-    return { ...fileView(offer), sending: sending.length > 0 ? sending : undefined };
-  });
-  const offered = files.offered
-    .slice(-MAX_OFFERED)
-    .map(({ entry }) => ({ ...fileView(entry.offer), fromName: entry.fromName, seq: entry.seq }));
-  if (receiving.length + shared.length + offered.length === 0) return {};
-  return { files: { offered, shared, receiving } };
+/** A file of somebody else on this side's disk, or meant to be. */
+export interface ReceivedFileView {
+  readonly fileId: FileId;
+  readonly name: string;
+  readonly size: number;
+  readonly savePath: string;
 }
 
-/** The latest; older ones are in the log. */
+export function receivedFileView({ target, ...file }: ReceivedFile): ReceivedFileView {
+  return { ...file, savePath: target };
+}
+
+/** A file that this side fetches or has fetched, and how that stands. */
+export type ReceivingView = { readonly savePath: string } & Pick<FileView, "fileId" | "name" | "size"> &
+  (
+    | ({ readonly status: "receiving" } & ProgressView)
+    | { readonly status: "received" }
+    | { readonly status: "failed"; readonly error: ErrorView }
+  );
+
+/** A transfer to somebody who fetches a file of this side. */
+export interface SendingView {
+  /** Undefined once that member has left. */
+  readonly to: string | undefined;
+  readonly sent: number;
+  readonly bytesPerSec: number;
+}
+
+export interface SharedView extends FileView {
+  /** Left out while nobody fetches it. */
+  readonly sending: readonly SendingView[] | undefined;
+}
+
+export interface OfferedView extends FileView {
+  readonly fromName: string;
+  readonly seq: number;
+  /** The file cannot be fetched any more. */
+  readonly senderLeft: true | undefined;
+}
+
+/** Something that is on its way at this moment. */
+export type TransferView =
+  /** A file of this side is read for its hash, before it is offered. */
+  | { readonly kind: "reading"; readonly path: string; readonly done: number; readonly size: number }
+  | ({ readonly kind: "receiving" } & Pick<FileView, "fileId" | "name" | "size"> & ProgressView)
+  | ({ readonly kind: "sending" } & Pick<FileView, "fileId" | "name" | "size"> & SendingView);
+
+/** Every file of one tunnel, the newest last. */
+export interface FilesView {
+  readonly offered: readonly OfferedView[];
+  readonly shared: readonly SharedView[];
+  readonly receiving: readonly ReceivingView[];
+}
+
+export function filesView(tunnel: Pick<OpenTunnel, "files" | "presence">): FilesView {
+  const { files } = tunnel;
+  const names = new Map<string, string>(tunnel.presence().map(({ id, name }) => [id, name]));
+  return {
+    offered: files.offered.map(({ entry }) => ({
+      ...fileView(entry.offer),
+      fromName: entry.fromName,
+      seq: entry.seq,
+      senderLeft: names.has(entry.from) ? undefined : true,
+    })),
+    shared: files.shares.map(({ offer }) => {
+      const sending = files.serving
+        .filter((one) => one.offer === offer)
+        .map(({ who, sent, bytesPerSec }) => ({ to: names.get(who), sent, bytesPerSec }));
+      return { ...fileView(offer), sending: sending.length > 0 ? sending : undefined };
+    }),
+    receiving: files.downloads.map(({ fileId, offer: { name, size }, target, state }) => {
+      const file = { fileId, name, savePath: target, size };
+      switch (state.name) {
+        case "receiving":
+          return { ...file, status: state.name, ...progressView(state, size) };
+        case "done":
+          return { ...file, status: "received" };
+        case "failed":
+          return { ...file, status: state.name, error: errorView(state.error) };
+      }
+    }),
+  };
+}
+
+/** Offers that a status lists; older ones are found in the log. */
 const MAX_OFFERED = 20;
+
+/** The files for a status; nothing at all where no file was ever offered, shared or received. */
+export function recentFiles(view: FilesView): FilesView | undefined {
+  const { offered, shared, receiving } = view;
+  if (offered.length + shared.length + receiving.length === 0) return undefined;
+  return { ...view, offered: offered.slice(-MAX_OFFERED) };
+}
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** A number of bytes for people. */
+export function sizeText(bytes: number): string {
+  const step = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  const value = bytes / 2 ** (step * 10);
+  return `${step === 0 ? value : value.toFixed(1)} ${UNITS[step] ?? ""}`;
+}

@@ -1,13 +1,30 @@
+import type { ErrorCode } from "../errors/tunnel-error.ts";
 import type { LinkState } from "../protocol/guest/guest-io.ts";
 import type { PoolHealth } from "../session/hosting.ts";
-import { errorView, type Payload } from "../mcp/results/result.ts";
+import { errorView, type ErrorView } from "./errors.ts";
 import { seconds } from "./time.ts";
 
-/** How connections are shown to the model: measured, with ages, and with the next attempt where there is one. */
+/** Why an address does not work now, or not well, and when the next attempt is. */
+export type ProblemView =
+  | { readonly reason: string; readonly forSec: number }
+  | { readonly error: ErrorView }
+  | { readonly attempts: number }
+  | { readonly attempts: number; readonly error: ErrorView }
+  | { readonly attempts: number; readonly retryInSec: number; readonly error: ErrorView };
 
-type Health = PoolHealth["active"] | PoolHealth["standby"];
+/** One public address of a host, as it was measured. */
+export type AddressView =
+  | { readonly state: "up" | "ready" | "off" | "stopped" }
+  | ({ readonly state: "degraded" | "down" | "opening" | "waiting" | "failed" } & ProblemView);
 
-function stateView(health: Health, now: number): Payload {
+export interface HealthView {
+  readonly transportHealth: AddressView["state"];
+  /** Left out where there is none. */
+  readonly transportProblem?: ProblemView;
+  readonly standby: AddressView;
+}
+
+function addressView(health: PoolHealth["active"] | PoolHealth["standby"], now: number): AddressView {
   switch (health.state) {
     case "up":
     case "off":
@@ -26,34 +43,70 @@ function stateView(health: Health, now: number): Payload {
     case "failed":
       return { state: health.state, attempts: health.attempts, error: errorView(health.error) };
     case "ready": {
-      const { state, ...rest } = stateView(health.health, now);
-      return state === "up" ? { state: "ready" } : { state, ...rest };
+      const view = addressView(health.health, now);
+      return view.state === "up" ? { state: "ready" } : view;
     }
   }
 }
 
 /** The public address of a host and its spare one. */
-export function healthView({ active, standby }: PoolHealth, now: number): Payload {
-  const { state, ...rest } = stateView(active, now);
+export function healthView({ active, standby }: PoolHealth, now: number): HealthView {
+  const view = addressView(active, now);
+  const problem = problemOf(view);
   return {
-    transportHealth: state,
-    ...(Object.keys(rest).length === 0 ? {} : { transportProblem: rest }),
-    standby: stateView(standby, now),
+    transportHealth: view.state,
+    ...(problem && { transportProblem: problem }),
+    standby: addressView(standby, now),
   };
 }
 
-/** A member's connection to its host. */
-export function linkView(link: LinkState, sinceHeardMs: number, now: number): Payload {
-  const lastHeardSec = seconds(sinceHeardMs);
-  const { name } = link;
-  if (name === "ended") return { link: name };
-  if (name === "connected") return { link: name, lastHeardSec };
-  const trying = {
-    link: name,
-    lastHeardSec,
-    attempts: link.attempt,
-    givesUpInSec: seconds(link.givesUpAt - now),
-  };
-  if (name === "connecting") return trying;
-  return { ...trying, retryInSec: seconds(link.retryAt - now), reason: link.reason };
+function problemOf(view: AddressView): ProblemView | undefined {
+  switch (view.state) {
+    case "up":
+    case "ready":
+    case "off":
+    case "stopped":
+      return undefined;
+    default: {
+      const { state: _state, ...problem } = view;
+      return problem;
+    }
+  }
+}
+
+interface Attempt {
+  readonly lastHeardSec: number;
+  readonly attempts: number;
+  readonly givesUpInSec: number;
+}
+
+/** A guest's connection to its host. */
+export type ConnectionView =
+  | { readonly link: "ended" }
+  | { readonly link: "connected"; readonly lastHeardSec: number }
+  | (Attempt & { readonly link: "connecting" })
+  | (Attempt & { readonly link: "waiting"; readonly retryInSec: number; readonly reason: ErrorCode });
+
+/** @param lastHeard when the host was heard last, in ms since the epoch like `now` */
+export function connectionView(link: LinkState, lastHeard: number, now: number): ConnectionView {
+  const lastHeardSec = seconds(now - lastHeard);
+  switch (link.name) {
+    case "ended":
+      return { link: link.name };
+    case "connected":
+      return { link: link.name, lastHeardSec };
+    case "connecting":
+      return { link: link.name, ...attempt(link) };
+    case "waiting":
+      return {
+        link: link.name,
+        ...attempt(link),
+        retryInSec: seconds(link.retryAt - now),
+        reason: link.reason,
+      };
+  }
+
+  function attempt(state: Extract<LinkState, { name: "connecting" | "waiting" }>): Attempt {
+    return { lastHeardSec, attempts: state.attempt, givesUpInSec: seconds(state.givesUpAt - now) };
+  }
 }

@@ -1,12 +1,21 @@
+import type { InviteId } from "../protocol/base/ids.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
 import type { Invite } from "../session/issued-invites.ts";
-import { BOUNDS, shownBytes } from "../mcp/results/bounds.ts";
+import type { Reissued } from "../session/notice.ts";
 import { SET_UP } from "./registration.ts";
-import type { Payload } from "../mcp/results/result.ts";
 import { seconds } from "./time.ts";
 
+/** An invite for the one who passes it on. `joinLink` and `invite` are secrets. */
+export interface InviteView {
+  readonly inviteId: InviteId;
+  readonly joinLink: string;
+  /** A text to paste to the other human. */
+  readonly invite: string;
+  readonly expiresInSec: number;
+}
+
 /** One text that a human can paste to the other one: set-up, link, how long it lives, and that it is a secret. */
-export function inviteText(joinLink: string, expiresInSec: number): string {
+function inviteText(joinLink: string, expiresInSec: number): string {
   const minutes = Math.max(1, Math.round(expiresInSec / 60));
   return [
     "Let your coding agent join mine in an end-to-end-encrypted tunnel (tunnel-mcp).",
@@ -21,32 +30,34 @@ export function inviteText(joinLink: string, expiresInSec: number): string {
   ].join("\n");
 }
 
-/** A type and not an interface, so that it is a payload as well. */
-type InviteView = {
-  readonly inviteId: string;
-  readonly joinLink: string;
-  readonly invite: string;
-  readonly expiresInSec: number;
-};
-
-/** The same for a list of many, where {@link SET_UP} stands beside it once. */
-function shortText(joinLink: string): string {
-  return `Secret, works once: join this tunnel with tunnel_join: ${joinLink}`;
-}
-
 export function inviteView({ inviteId, joinLink, expiresInMs }: Invite): InviteView {
   const expiresInSec = seconds(expiresInMs);
   return { inviteId, joinLink, invite: inviteText(joinLink, expiresInSec), expiresInSec };
 }
 
-/** Each with a text of its own to pass on; of very many these are short, and how to set it up is told once. */
-export function invitesView(invites: readonly Invite[]): { invites: InviteView[]; setUp?: string } {
-  const views = invites.map((invite) => inviteView(invite));
-  if (shownBytes(views) <= BOUNDS.inviteTextsBytes) return { invites: views };
-  return { setUp: SET_UP, invites: views.map((view) => ({ ...view, invite: shortText(view.joinLink) })) };
+/** An invite in place of one whose address is gone. */
+export interface ReissuedView extends InviteView {
+  readonly replaces: InviteId;
 }
 
-/** Ids and time left, never secrets. */
-export function pendingView({ inviteId, expiresInMs, claimed }: PendingInvite): Payload {
+/** Those that still work at `now`, in ms since the epoch: a notice may be read long after it was made. */
+export function reissuedViews(reissued: readonly Reissued[], now: number): ReissuedView[] {
+  return reissued
+    .filter(({ expiresAt }) => expiresAt > now)
+    .map(({ replaces, expiresAt, ...invite }) => ({
+      replaces,
+      ...inviteView({ ...invite, expiresInMs: expiresAt - now }),
+    }));
+}
+
+/** An invite that nobody has used yet: id and time left, never the secret. */
+export interface PendingInviteView {
+  readonly inviteId: InviteId;
+  readonly expiresInSec: number;
+  /** Somebody who holds the link is in the middle of joining. */
+  readonly claimed: boolean;
+}
+
+export function pendingInviteView({ inviteId, expiresInMs, claimed }: PendingInvite): PendingInviteView {
   return { inviteId, expiresInSec: seconds(expiresInMs), claimed };
 }

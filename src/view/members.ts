@@ -1,28 +1,44 @@
-import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { Presence } from "../protocol/room/participant.ts";
-import type { OpenTunnel } from "../session/sessions.ts";
-import { shownBytes, within } from "../mcp/results/bounds.ts";
-import type { Payload } from "../mcp/results/result.ts";
+import type { WorkContext } from "../protocol/room/work-context.ts";
 import { seconds } from "./time.ts";
 
-/** How members are shown to the model. Names and work contexts are checked labels, and what somebody says of itself. */
-
-/** As people abbreviate commits, and long enough to be looked up. */
+/** Git shows commits this short, and that is long enough to look one up. */
 const HEAD_CHARS = 12;
 
-/** What somebody told of where it works when it came: no paths, no addresses. */
-export function workContextView({ repository: found, client }: WorkContext): Payload {
+/** Where a member works, by its own words: no paths, no addresses, nothing proved. */
+export interface WorkContextView {
+  readonly repository: string | undefined;
+  readonly branch: string | undefined;
+  readonly head: string | undefined;
+  readonly dirty: boolean | undefined;
+  /** Name and version of its MCP client. */
+  readonly client: string | undefined;
+}
+
+/** One participant. Names and work contexts are checked labels that a peer has chosen. */
+export interface MemberView {
+  readonly id: MemberId;
+  readonly name: string;
+  readonly isHost: boolean;
+  readonly isSelf: boolean;
+  readonly connected: boolean;
+  readonly lastSeenSec: number;
+  readonly readSeq: number;
+  readonly workContext: WorkContextView | undefined;
+}
+
+export function workContextView({ repository, client }: WorkContext): WorkContextView {
   return {
-    repository: found?.name,
-    branch: found?.branch,
-    head: found?.head?.slice(0, HEAD_CHARS),
-    dirty: found?.dirty,
+    repository: repository?.name,
+    branch: repository?.branch,
+    head: repository?.head?.slice(0, HEAD_CHARS),
+    dirty: repository?.dirty,
     client: client && `${client.name} ${client.version}`,
   };
 }
 
-export function memberView(member: Presence): Payload & { readonly id: MemberId } {
+export function memberView(member: Presence): MemberView {
   const { id, name, isHost, isSelf, connected, lastSeenMs, read, workContext } = member;
   return {
     id,
@@ -36,37 +52,30 @@ export function memberView(member: Presence): Payload & { readonly id: MemberId 
   };
 }
 
-/** A part of the room for the names of those who do not fit as a whole, so that they can still be spoken to. */
-const NAMES_SHARE = 1 / 4;
-
-/** Everybody, or this side, the host and as many others as fit; then names, then a number. */
-export function membersView(tunnel: Pick<OpenTunnel, "presence">, maxBytes: number): Payload {
-  const present = tunnel.presence();
-  const views = present.map(memberView);
-  if (shownBytes(views) <= maxBytes) return { members: views };
-  const first = present.toSorted((one, other) => rank(one) - rank(other));
-  const members = within(first.map(memberView), maxBytes * (1 - NAMES_SHARE));
-  const shown = new Set(members.map(({ id }) => id));
-  const left = first.filter(({ id }) => !shown.has(id)).map(({ name }) => name);
-  const names = within(left, maxBytes * NAMES_SHARE);
-  const missing = left.length - names.length;
-  return { members, otherMembers: names, membersNotShown: missing > 0 ? missing : undefined };
+/** The two sides of a pairing see the same code exactly when nobody sits between them. */
+export interface SafetyCodeView {
+  readonly name: string;
+  readonly safetyCode: string;
 }
 
-function rank({ isSelf, isHost, connected }: Presence): number {
-  if (isSelf) return 0;
-  if (isHost) return 1;
-  return connected ? 2 : 3;
+export function safetyCodesView(members: readonly Presence[]): SafetyCodeView[] {
+  return members.flatMap(({ name, safetyCode }) => (safetyCode === undefined ? [] : [{ name, safetyCode }]));
 }
 
-/**
- * Whether two agents look at the same code, by what each side has told of itself when it came: nothing here is proved.
- * `undefined` where one of them has told nothing of a repository.
- */
+/** Whether two members say that they work on the same code. Nothing here is proved. */
+export interface SameCodeView {
+  readonly repository: boolean;
+  /** Undefined where one of them has no commit. */
+  readonly head: boolean | undefined;
+  readonly dirtyHere: boolean;
+  readonly dirtyAtHost: boolean;
+}
+
+/** @returns undefined where one of them has told of no repository */
 export function sameCodeView(
   own: WorkContext | undefined,
   host: WorkContext | undefined,
-): Payload | undefined {
+): SameCodeView | undefined {
   const [here, there] = [own?.repository, host?.repository];
   if (here === undefined || there === undefined) return undefined;
   const areKnown = here.head !== undefined && there.head !== undefined;

@@ -1,3 +1,5 @@
+import { shellWord } from "./shell.ts";
+
 /**
  * How the other human sets tunnel-mcp up, once. The npm name `tunnel-mcp` is not this project's until it has been
  * published under it: until then nobody may be told to fetch it, since they would get somebody else's program
@@ -11,18 +13,19 @@ export interface ServerCommand {
   readonly args: readonly string[];
 }
 
-/** What is registered for the copy whose bundle lies at `bundle`, absolute. */
+/** The command to register for a copy of the program. @param bundle absolute path */
 export function serverCommand(bundle: string): ServerCommand {
   return PUBLISHED ? { command: "npx", args: ["-y", "tunnel-mcp"] } : { command: "node", args: [bundle] };
 }
 
-/** The line that registers the server with Claude Code; `program` is the path of the bundle, as a shell takes it. */
+/** The line that registers the server with Claude Code. @param program absolute path of the bundle */
 export function registration(program: string): string {
-  return `claude mcp add tunnel -- ${PUBLISHED ? "npx -y tunnel-mcp" : `node ${quoted(program)}`}`;
+  return `claude mcp add tunnel -- ${PUBLISHED ? "npx -y tunnel-mcp" : `node ${shellWord(program, platformOf(program))}`}`;
 }
 
-function quoted(path: string): string {
-  return /^[\w./:\\-]+$/.test(path) ? path : `"${path}"`;
+/** An absolute path tells which system it is for. */
+function platformOf(program: string): "win32" | "linux" {
+  return /^[A-Za-z]:[\\/]/.test(program) ? "win32" : "linux";
 }
 
 /** The line for a machine whose paths are not known here. */

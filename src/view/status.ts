@@ -1,13 +1,14 @@
-import { SESSION } from "../protocol/base/limits.ts";
-import type { SessionEnd } from "../session/handle.ts";
-import type { Batch } from "../session/inbox.ts";
+import type { MemberId } from "../protocol/base/ids.ts";
+import type { SessionEnd, TunnelId } from "../session/handle.ts";
+import type { Hosting } from "../session/hosting.ts";
+import type { Joined } from "../session/joined.ts";
 import type { OpenTunnel } from "../session/sessions.ts";
-import type { ToolCall } from "../mcp/tools/define-tool.ts";
-import { memberView } from "./members.ts";
-import type { Payload } from "../mcp/results/result.ts";
-import { seconds } from "./time.ts";
-
-/** How the state of a tunnel is shown to the model: the same words in every tool. */
+import { errorView, type ErrorView } from "./errors.ts";
+import { filesView, type FilesView } from "./files.ts";
+import { connectionView, healthView, type ConnectionView, type HealthView } from "./health.ts";
+import { pendingInviteView, type PendingInviteView } from "./invites.ts";
+import { memberView, safetyCodesView, type MemberView, type SafetyCodeView } from "./members.ts";
+import { isoTime, seconds } from "./time.ts";
 
 export type TunnelStatus = "waiting_for_members" | "open" | "reconnecting" | "closed";
 
@@ -17,9 +18,12 @@ export function statusOf(tunnel: OpenTunnel): TunnelStatus {
   return tunnel.presence().length > 1 ? "open" : "waiting_for_members";
 }
 
-/** All of them, for who does not read them with a model. */
-export function memberViews(tunnel: OpenTunnel): Payload[] {
-  return tunnel.presence().map((member) => memberView(member));
+/** Why a tunnel is over. */
+export interface EndView {
+  /** An error code where it failed. */
+  readonly cause: string;
+  /** The same as half a sentence. */
+  readonly because: string;
 }
 
 const END_TEXTS: Readonly<Record<SessionEnd["cause"], string>> = {
@@ -31,58 +35,106 @@ const END_TEXTS: Readonly<Record<SessionEnd["cause"], string>> = {
   failed: "it failed",
 };
 
-/** What to do when somebody was waited for; nothing where what was found says it. */
-export function nextStep(tunnel: OpenTunnel, found: number): string | undefined {
-  switch (statusOf(tunnel)) {
-    case "closed":
-      return "The tunnel is over. Tell your human how it ended.";
-    case "waiting_for_members":
-      return "Nobody else is in the tunnel. Make sure your human has passed the invite on (tunnel_invite makes another one), then listen again.";
-    case "reconnecting":
-      return "The connection to the host is being restored by itself; what was said waits. Go on with other work and listen again later.";
-    case "open":
-      if (found > 0) return undefined;
-      return "Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop. With nothing else to do, run wake.command (tunnel_status) in the background, if you can, and end your turn.";
-  }
+export function endView(end: SessionEnd): EndView {
+  if (end.cause !== "failed") return { cause: end.cause, because: END_TEXTS[end.cause] };
+  return { cause: end.error.code, because: `${END_TEXTS.failed}: ${end.error.message}` };
 }
 
-/** Why a tunnel is over, or nothing while it is not. */
-export function endView(tunnel: OpenTunnel): Payload {
-  const { end } = tunnel;
-  if (end === undefined) return {};
-  const because = end.cause === "failed" ? `${END_TEXTS.failed}: ${end.error.message}` : END_TEXTS[end.cause];
-  return { ended: { cause: end.cause === "failed" ? end.error.code : end.cause, because } };
+/** This side in a tunnel. */
+export interface SelfView {
+  readonly id: MemberId;
+  readonly name: string | undefined;
 }
 
-/**
- * Waits until something unread is there and takes it. While it waits the client is told that it is alive; a cancelled
- * call takes nothing.
- */
-export async function listen(
-  tunnel: OpenTunnel,
-  options: { timeoutMs: number; limit: number },
-  call: ToolCall,
-): Promise<Batch> {
-  const started = call.clock.now();
-  let cancel = (): void => undefined;
-  const beat = (): void => {
-    cancel = call.clock.after(SESSION.progressEveryMs, () => {
-      call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`);
-      beat();
-    });
+export function selfView(tunnel: Pick<OpenTunnel, "self" | "presence">): SelfView {
+  return { id: tunnel.self, name: tunnel.presence().find(({ isSelf }) => isSelf)?.name };
+}
+
+interface TunnelView {
+  readonly tunnelId: TunnelId;
+  readonly status: TunnelStatus;
+  readonly self: SelfView;
+  /** The host's words. */
+  readonly goal: string;
+  /** ISO 8601. */
+  readonly openedAt: string;
+  readonly lastSeq: number;
+  readonly unread: number;
+  readonly members: readonly MemberView[];
+  /** Whether those who join later are given what was said before. */
+  readonly history: boolean;
+  /** One for each pairing of this side. */
+  readonly safetyCodes: readonly SafetyCodeView[];
+  readonly files: FilesView;
+  /** The newest last. */
+  readonly alarms: readonly ErrorView[];
+  /** Undefined while it is open. */
+  readonly ended: EndView | undefined;
+}
+
+export interface HostStatusView extends TunnelView {
+  readonly role: "host";
+  readonly transport: string;
+  readonly transportDetail: string;
+  readonly health: HealthView;
+  readonly pendingInvites: readonly PendingInviteView[];
+  /** Until it ends by itself, if nobody does anything. */
+  readonly idleEndsInSec: number;
+}
+
+export interface GuestStatusView extends TunnelView {
+  readonly role: "member";
+  readonly connection: ConnectionView;
+  /** Messages that the host has not given a number yet. */
+  readonly queued: number;
+  readonly safetyCode: string;
+}
+
+/** Everything that there is to show of one tunnel; the renderers choose and cut. */
+export type StatusView = HostStatusView | GuestStatusView;
+
+/** @param now ms since the epoch */
+export function statusView(tunnel: OpenTunnel, now: number): StatusView {
+  return tunnel.role === "host" ? hostStatusView(tunnel, now) : guestStatusView(tunnel, now);
+}
+
+export function hostStatusView(tunnel: Hosting, now: number): HostStatusView {
+  return {
+    ...tunnelView(tunnel),
+    role: tunnel.role,
+    transport: tunnel.transport,
+    transportDetail: tunnel.transportDetail,
+    health: healthView(tunnel.health, now),
+    pendingInvites: tunnel.pendingInvites().map(pendingInviteView),
+    idleEndsInSec: seconds(tunnel.idleAt - now),
   };
-  beat();
-  try {
-    for (;;) {
-      const leftMs = started + options.timeoutMs - call.clock.now();
-      await tunnel.inbox.wait(leftMs, call.signal);
-      call.signal.throwIfAborted();
-      const batch = tunnel.inbox.take(call.id, options.limit);
-      // Another call of this agent may have taken what woke this one: then it goes on waiting.
-      const isOver = tunnel.end !== undefined || call.clock.now() >= started + options.timeoutMs;
-      if (batch.entries.length > 0 || isOver) return batch;
-    }
-  } finally {
-    cancel();
-  }
+}
+
+export function guestStatusView(tunnel: Joined, now: number): GuestStatusView {
+  return {
+    ...tunnelView(tunnel),
+    role: tunnel.role,
+    connection: connectionView(tunnel.link, tunnel.lastHeard, now),
+    queued: tunnel.unplaced,
+    safetyCode: tunnel.safetyCode,
+  };
+}
+
+function tunnelView(tunnel: OpenTunnel): TunnelView {
+  const present = tunnel.presence();
+  return {
+    tunnelId: tunnel.tunnelId,
+    status: statusOf(tunnel),
+    self: selfView(tunnel),
+    goal: tunnel.goal,
+    openedAt: isoTime(tunnel.openedAt),
+    lastSeq: tunnel.inbox.lastSeq,
+    unread: tunnel.inbox.unread,
+    members: present.map(memberView),
+    history: tunnel.history,
+    safetyCodes: safetyCodesView(present),
+    files: filesView(tunnel),
+    alarms: tunnel.alarms.map(errorView),
+    ended: tunnel.end && endView(tunnel.end),
+  };
 }

@@ -74,7 +74,7 @@ test("the help fits a terminal and names every command and variable", () => {
 
 test("the line to register is one a shell takes, also for a folder with a space", () => {
   expect(registration("/home/ana b/tunnel-mcp.cjs")).toBe(
-    'claude mcp add tunnel -- node "/home/ana b/tunnel-mcp.cjs"',
+    "claude mcp add tunnel -- node '/home/ana b/tunnel-mcp.cjs'",
   );
   expect(registration("C:\\tools\\tunnel-mcp.cjs")).toBe(
     "claude mcp add tunnel -- node C:\\tools\\tunnel-mcp.cjs",

@@ -67,7 +67,7 @@ class Bench {
       fence: new Fence(),
       sessions: async () => sessions,
       isUnattended: false,
-      wake: () => ({}),
+      wake: () => ({ command: undefined, commandProblem: undefined, channel: "off" }),
     }).connect(far);
     await this.client.connect(near);
   }

@@ -33,7 +33,11 @@ export async function clientOf(
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
     isUnattended: false,
-    wake: () => ({ command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`, channel: "off" }),
+    wake: () => ({
+      command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`,
+      commandProblem: undefined,
+      channel: "off",
+    }),
   }).connect(far);
   await client.connect(near);
   return async (tool, args = {}) => {
@@ -49,7 +53,7 @@ export async function clientOf(
   };
 }
 
-export const LONGEST_CARD: WorkContext = {
+export const LONGEST_CONTEXT: WorkContext = {
   repository: { name: "r".repeat(100), branch: "b".repeat(80), head: "0".repeat(64), dirty: true },
   client: { name: "c".repeat(20), version: "v".repeat(20) },
 };
@@ -61,7 +65,7 @@ export function presence(index: number, more: Partial<Presence> = {}): Presence 
     isHost: false,
     isSelf: false,
     connected: true,
-    workContext: LONGEST_CARD,
+    workContext: LONGEST_CONTEXT,
     lastSeenMs: 1_000,
     read: 5_000,
     safetyCode: `${wide(7)} / ${"abandoned ".repeat(4)}`,

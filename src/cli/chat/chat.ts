@@ -3,12 +3,14 @@ import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-
 import type { Clock } from "../../runtime/clock.ts";
 import type { Config } from "../../session/config.ts";
 import type { OpenTunnel, Sessions } from "../../session/sessions.ts";
+import { inviteView } from "../../view/invites.ts";
+import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
 import { askLink, linkIn } from "./terminal/ask-link.ts";
 import { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
 import { obey, personIn } from "./front.ts";
-import { JsonView } from "./json/view.ts";
+import { jsonLines } from "./json/view.ts";
 import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
 import { safeLabel, safeText } from "./terminal/safe-text.ts";
@@ -48,7 +50,7 @@ export interface ChatOptions {
   readonly exitNow: (code: number) => void;
 }
 
-/** The arguments are what is wrong. */
+/** Errors that only other arguments can mend. */
 const USAGE_ERRORS: ReadonlySet<ErrorCode> = new Set(["goal-invalid", "name-invalid", "link-malformed"]);
 /** The longest that a timer can be. */
 const FOR_EVER_MS = 2 ** 31 - 1;
@@ -58,7 +60,7 @@ const FOR_EVER_MS = 2 ** 31 - 1;
  * @returns 0 for an end that was wished for, 1 for a failure, 2 for arguments that cannot be used
  */
 export async function chat(options: ChatOptions): Promise<0 | 1 | 2> {
-  // The timers of a clock keep no process alive, nor does an input that has ended; a member that redials has nothing else.
+  // Neither the timers of a clock nor an input that has ended keep a process alive, and a guest that redials has nothing else.
   const alive = setInterval(() => undefined, FOR_EVER_MS);
   const stay = new Stay(options);
   try {
@@ -82,8 +84,7 @@ class Stay {
     this.#options = options;
     const { clock, output, request } = options;
     if (request.json) {
-      const view = new JsonView(clock, output.out);
-      this.#show = (event) => view.show(event);
+      this.#show = (event) => jsonLines(event).forEach((line) => output.out(`${line}\n`));
     } else {
       const view = new PeopleView({
         clock,
@@ -112,7 +113,7 @@ class Stay {
       opening = this.#open(sessions, link);
       return await this.#talk(await opening, sessions);
     } catch (thrown) {
-      // Whoever has interrupted it knows why it ended.
+      // After an interrupt the user knows why it ended.
       if (!this.#abort.signal.aborted) this.#refuse(asTunnelError(thrown));
       return USAGE_ERRORS.has(asTunnelError(thrown).code) ? 2 : 1;
     }
@@ -148,13 +149,13 @@ class Stay {
   }
 
   async #open(sessions: Sessions, joinLink: string): Promise<OpenTunnel> {
-    const { request } = this.#options;
+    const { request, clock } = this.#options;
     const { signal } = this.#abort;
     const { name } = request;
     if (request.kind === "join") {
       this.#show({ type: "progress", progress: { message: "connecting to the host" } });
       const tunnel = await sessions.join({ joinLink, name, signal });
-      this.#show({ type: "joined", tunnel });
+      this.#show({ type: "joined", status: guestStatusView(tunnel, clock.now()) });
       return tunnel;
     }
     const { goal, invites: count, transport, history } = request;
@@ -167,7 +168,8 @@ class Stay {
       signal,
       onProgress: (progress) => this.#show({ type: "progress", progress }),
     });
-    this.#show({ type: "opened", tunnel: hosting, invites });
+    const status = hostStatusView(hosting, clock.now());
+    this.#show({ type: "opened", status, invites: invites.map(inviteView) });
     return hosting;
   }
 
@@ -210,7 +212,7 @@ class Stay {
     else this.#screen.print(text);
   }
 
-  /** What ended it before it began; afterwards errors are events. */
+  /** Tells of an error before the conversation began. Later errors are events. */
   #refuse(error: TunnelError): void {
     const { output, request } = this.#options;
     if (request.json) return this.#show({ type: "error", error });

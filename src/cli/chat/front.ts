@@ -1,17 +1,16 @@
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { LINK } from "../../protocol/base/limits.ts";
+import { inviteView } from "../../view/invites.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Ref, Show } from "./conversation/events.ts";
 import { parseJsonCommand, type JsonCommand } from "./json/input.ts";
 import type { Person, Screen } from "./terminal/screen.ts";
 import { runSlash } from "./slash.ts";
 
-/** What somebody types, or a program writes, and what comes of it in a conversation. */
-
 /** An interrupted command, as shells number it. */
 const INTERRUPTED = 130;
 
-/** What a person at a keyboard does. `screen` is asked for when something is to be shown: it is made with the result. */
+/** Carries out what a person types. `screen` is called for each line to show: the screen is made with the result. */
 export function personIn(options: {
   conversation: Conversation;
   show: Show;
@@ -92,12 +91,15 @@ type HostCommand = Exclude<
 >;
 
 /** @throws {TunnelError} not-the-host, and whatever the host says */
-function hostCommand(command: HostCommand, { tunnel }: Conversation, show: Show): void {
+function hostCommand(command: HostCommand, conversation: Conversation, show: Show): void {
   const { ref } = command;
-  if ("status" in command) return show({ type: "status", ref });
+  const { tunnel } = conversation;
+  if ("status" in command) return show({ type: "status", ref, status: conversation.status });
   if (tunnel.role !== "host") throw new TunnelError("not-the-host");
-  if ("invite" in command) return show({ type: "invites", ref, invites: tunnel.invite(command.invite) });
+  if ("invite" in command) {
+    return show({ type: "invites", ref, invites: tunnel.invite(command.invite).map(inviteView) });
+  }
   if ("remove" in command) tunnel.remove(command.remove);
   else if (!tunnel.revoke(command.revoke)) throw new TunnelError("invite-unknown");
-  show({ type: "status", ref });
+  show({ type: "status", ref, status: conversation.status });
 }

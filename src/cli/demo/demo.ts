@@ -2,13 +2,15 @@ import * as z from "zod";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Config } from "../../session/config.ts";
 import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
-import { type Environment, withoutSettings } from "../env.ts";
+import type { Environment } from "../io/environment.ts";
 import { type Output, type Paint, paintFor } from "../io/output.ts";
 
 export interface DemoOptions {
   readonly transport: Config["transport"];
   readonly bundle: string;
   readonly env: Environment;
+  /** The same without the settings of this program. */
+  readonly plainEnv: Environment;
   readonly version: string;
   readonly clock: Clock;
   readonly output: Output;
@@ -31,9 +33,9 @@ const statusSchema = z.object({
  * @returns 0 when every step went as told, 1 when one did not; the processes are stopped either way
  */
 export async function demo(options: DemoOptions): Promise<0 | 1> {
-  const { transport, bundle, env, version, output, onShutdown } = options;
+  const { transport, bundle, env, plainEnv, version, output, onShutdown } = options;
   const settings = {
-    ...withoutSettings(env),
+    ...plainEnv,
     ...passedOn(env, transport),
     TUNNEL_TRANSPORT: transport,
     // A spare address for a minute would only use up what Cloudflare allows.

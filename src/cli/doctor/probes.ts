@@ -12,7 +12,7 @@ import type { Config } from "../../session/config.ts";
 import { type BinaryReport, inspectBinary } from "../../tunnel/cloudflared/binary.ts";
 import { binaryEnvironment } from "../../tunnel/cloudflared/environment.ts";
 import type { CloudflaredFact, Probes } from "./checks.ts";
-import type { Environment } from "../env.ts";
+import type { Environment } from "../io/environment.ts";
 
 /** For one probe: generous for a slow line, and two in a row still fit into the doctor's deadline. */
 const PROBE_MS = 3_000;

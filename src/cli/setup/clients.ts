@@ -1,19 +1,7 @@
 import type { ServerCommand } from "../../view/registration.ts";
+import { type Format, SERVER } from "./formats/format.ts";
 import type { ClientName } from "./names.ts";
 import type { Place, Platform } from "./places.ts";
-
-/** The name under which the server is registered; the tools' names begin with it in some clients. */
-export const SERVER = "tunnel";
-
-/** How a client writes down a server. */
-export type Format =
-  | {
-      readonly kind: "json";
-      /** Where its servers are: the first of these objects that a file has, and otherwise the last one. */
-      readonly containers: readonly (readonly string[])[];
-      readonly entry: (server: ServerCommand) => Readonly<Record<string, unknown>>;
-    }
-  | { readonly kind: "toml"; readonly table: string };
 
 /** A client's own command for its configuration. */
 export interface OwnCommand {

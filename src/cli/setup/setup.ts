@@ -1,5 +1,6 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { PUBLISHED, serverCommand } from "../../view/registration.ts";
+import { shellLine } from "../../view/shell.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { installSkill, removeSkill, skillFolder } from "./install-skill.ts";
 import { type Output, paintFor } from "../io/output.ts";
@@ -8,7 +9,7 @@ import { type ClientFacts, lookAround } from "./machine.ts";
 import type { ClientName } from "./names.ts";
 import { isOpen, type Plan, planFor, skillChanges } from "./plan.ts";
 import { pathOf, type Platform } from "./places.ts";
-import { manual, outcomeLines, planLines, shellLine } from "./show.ts";
+import { manual, outcomeLines, planLines } from "./show.ts";
 
 /** What was asked for on the command line. */
 export interface SetupRequest {

@@ -1,5 +1,6 @@
 import { ERRORS, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { ServerCommand } from "../../view/registration.ts";
+import { shellLine } from "../../view/shell.ts";
 import { skillFolder } from "./install-skill.ts";
 import { type Client, ownCommand } from "./clients.ts";
 import type { Outcome } from "./apply.ts";
@@ -8,17 +9,6 @@ import type { Action, Edit, Plan, SkillAction } from "./plan.ts";
 import type { Platform } from "./places.ts";
 
 /** What the command says. Pure text, so that each sentence can be tested. */
-
-/** A command line as a human types it. */
-export function shellLine(argv: readonly string[], platform: Platform): string {
-  return argv.map((arg) => quoted(arg, platform)).join(" ");
-}
-
-function quoted(arg: string, platform: Platform): string {
-  if (/^[\w@%+=:,./\\-]+$/.test(arg) && (platform === "win32" || !arg.includes("\\"))) return arg;
-  if (platform === "win32") return `"${arg.replaceAll('"', '\\"')}"`;
-  return `'${arg.replaceAll("'", String.raw`'\''`)}'`;
-}
 
 /** The client's own command line that registers the server, where it has one. */
 export function ownLine(client: Client, server: ServerCommand, platform: Platform): string | undefined {

@@ -5,7 +5,7 @@ import { readDescriptors, resolved, type Descriptor, type Identity } from "../..
 import { controlFolders, placeFacts } from "../../control/places.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Environment } from "../env.ts";
+import type { Environment } from "../io/environment.ts";
 import type { Output } from "../io/output.ts";
 
 /** Where a command finds running servers, and whose they should be. */

@@ -2,15 +2,15 @@ import { utf8Length } from "../../protocol/base/text.ts";
 import type { Payload } from "./result.ts";
 
 /**
- * What a result may take of a model's context, in bytes of its JSON. Clients cut results at about 25,000 tokens, and a
- * full room of the longest names would fill that. Lists are cut, never silently: a count tells what is left out.
+ * The room that a result may take in a model's context, in bytes of its JSON. Clients cut results at about 25,000 tokens,
+ * and a full room of the longest names would fill that. Lists are never cut silently: a count tells what is left out.
  */
 export const BOUNDS = {
   /** Any result but one that holds a single long message. */
   resultBytes: 40 * 1024,
-  /** Who is there, where that is what was asked for … */
+  /** The members, where the result is about them … */
   membersBytes: 14 * 1024,
-  /** … and beside something else. */
+  /** … and where it is about something else. */
   membersAsideBytes: 4 * 1024,
   /** Everything that tunnel_status lists besides members, of one tunnel, and of several together. */
   statusBytes: 14 * 1024,
@@ -23,12 +23,12 @@ export const BOUNDS = {
   proofsBytes: 256 * 1024,
 } as const;
 
-/** Of a value as it is shown. */
+/** The bytes of a value as JSON. */
 export function shownBytes(value: unknown): number {
   return utf8Length(JSON.stringify(value) ?? "");
 }
 
-/** As many from the front as fit. One that is too long is left out alone: a peer must not hide what comes after it. */
+/** As many items from the front as fit. One that is too long is left out alone: a peer must not hide what comes after it. */
 export function within<Item>(all: readonly Item[], maxBytes: number): readonly Item[] {
   let left = maxBytes;
   return all.filter((item) => {
@@ -39,12 +39,12 @@ export function within<Item>(all: readonly Item[], maxBytes: number): readonly I
   });
 }
 
-/** The same from the back: of what has grown the newest counts. */
+/** As many from the back as fit: of a list that grows, the newest items count. */
 export function newestWithin<Item>(all: readonly Item[], maxBytes: number): readonly Item[] {
   return within(all.toReversed(), maxBytes).toReversed();
 }
 
-/** A list under its name, and how many of `total` are not in it; nothing at all where there are none. */
+/** The field `name` with a list, and `…NotShown` with how many of `total` are not in it; no field for an empty one. */
 export function listed(name: string, shown: readonly unknown[], total: number): Payload {
   return {
     ...(shown.length === 0 ? {} : { [name]: shown }),

@@ -1,25 +1,19 @@
-import type { SystemEvent } from "../../protocol/room/log.ts";
 import type { Batch, Delivered } from "../../session/inbox.ts";
-import type { Notice, ReceivedFile, Reissued } from "../../session/notice.ts";
-import type { ToolCall } from "../tools/define-tool.ts";
-import type { Fence } from "./fence.ts";
-import { fileView } from "../../view/files.ts";
-import { invitesView } from "../../view/invites.ts";
-import { workContextView } from "../../view/members.ts";
-import { errorView, type Payload } from "./result.ts";
+import { entryView, type EntryView, type NoticeEventView, type SystemEventView } from "../../view/entries.ts";
 import { seconds } from "../../view/time.ts";
+import type { Fence } from "./fence.ts";
+import { invitesWithin } from "./invites.ts";
+import type { Payload } from "./result.ts";
 
-/** How what was said and what happened is shown to the model. */
-
-/** Fixed sentences: a peer's words never stand in one; who it concerns is in a field of its own. */
-function systemText(event: SystemEvent): string {
+/** Fixed sentences. A peer's words never stand in one: the member it concerns is in a field of its own. */
+function systemText(event: SystemEventView): string {
   switch (event.event) {
     case "joined":
       return "A member joined.";
     case "left":
       return LEFT_TEXTS[event.cause];
     case "idle-warning":
-      return `Nobody has done anything here for a while: the tunnel ends in ${seconds(event.endsInMs)} s unless somebody does.`;
+      return `Nobody has done anything here for a while: the tunnel ends in ${event.endsInSec} s unless somebody does.`;
     case "ended":
       return ENDED_TEXTS[event.cause];
   }
@@ -49,107 +43,66 @@ const NOTICE_TEXTS = {
   "file-received":
     "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",
   "file-failed": "A file could not be received; nothing of it was kept. See `error`.",
-} as const satisfies Record<Notice["notice"], string>;
+} as const satisfies Record<NoticeEventView["notice"], string>;
 
-function receivedView({ target, ...file }: ReceivedFile): Payload {
-  return { ...file, savePath: target };
-}
+/** `from` of everything that this server says by itself. */
+const OURS = { from: "tunnel", fromName: "tunnel", kind: "system" } as const;
 
-function noticeView(notice: Notice, now: number): Payload {
-  switch (notice.notice) {
-    case "alarm":
-      return { error: errorView(notice.error), memberName: notice.member };
-    case "address-lost":
-      return { error: errorView(notice.error) };
-    case "address-restored":
+function systemFields(event: SystemEventView): Payload {
+  switch (event.event) {
+    case "joined":
+      return { member: event.member, memberName: event.memberName, workContext: event.workContext };
+    case "left":
+      return { member: event.member, memberName: event.memberName, cause: event.cause };
+    case "idle-warning":
       return {};
-    case "file-received":
-      return { file: receivedView(notice.file) };
-    case "file-failed":
-      return { file: receivedView(notice.file), error: errorView(notice.error) };
-    case "invites-reissued":
-      return reissuedView(notice.invites, now);
+    case "ended":
+      return { cause: event.cause };
   }
 }
 
-function reissuedView(reissued: readonly Reissued[], now: number): Payload {
-  const fresh = reissued
-    .filter(({ expiresAt }) => expiresAt > now)
-    .map(({ expiresAt, ...invite }) => ({ ...invite, expiresInMs: expiresAt - now }));
-  const { invites, ...rest } = invitesView(fresh);
+function noticeFields(event: NoticeEventView): Payload {
+  if (event.notice === "invites-reissued") return invitesWithin(event.invites);
+  const { notice: _, ...fields } = event;
+  return fields;
+}
+
+/** What the kinds of entries do not share, with every peer's words in the fence. */
+function entryFields(entry: EntryView, fence: Fence): Payload {
+  switch (entry.kind) {
+    case "chat": {
+      const { from, fromName, kind, text, intent, replyTo, to, beforeYou } = entry;
+      return { from, fromName, kind, text: fence.wrap(text), intent, replyTo, to, beforeYou };
+    }
+    case "file": {
+      const { from, fromName, kind, file, note, intent, replyTo, to, beforeYou } = entry;
+      const text = fence.wrap(note ?? file.name);
+      return { from, fromName, kind, ...file, text, intent, replyTo, to, beforeYou };
+    }
+    case "system": {
+      const { event, beforeYou } = entry;
+      return { ...OURS, event: event.event, ...systemFields(event), text: systemText(event), beforeYou };
+    }
+    case "notice": {
+      const { event } = entry;
+      const text = NOTICE_TEXTS[event.notice];
+      return { ...OURS, event: event.notice, local: true, ...noticeFields(event), text };
+    }
+  }
+}
+
+function messageFields({ entry, redelivered }: Delivered, now: number, fence: Fence): Payload {
+  const view = entryView(entry, now);
   return {
-    ...rest,
-    invites: invites.map((view, index) => ({ replaces: fresh[index]?.replaces, ...view })),
+    seq: view.seq,
+    ...entryFields(view, fence),
+    ts: view.ts,
+    ageSec: seconds(now - entry.ts),
+    ...(redelivered ? { redelivered } : {}),
   };
 }
 
-function messageView({ entry, redelivered }: Delivered, now: number, fence: Fence): Payload {
-  const { seq, kind } = entry;
-  const common = { ts: new Date(entry.ts).toISOString(), ageSec: seconds(now - entry.ts) };
-  const again = redelivered ? { redelivered } : {};
-  if (entry.kind === "chat") {
-    const { from, fromName, intent, replyTo, to, past } = entry;
-    const text = fence.wrap(entry.text);
-    return { seq, from, fromName, kind, text, intent, replyTo, to, beforeYou: past, ...common, ...again };
-  }
-  if (entry.kind === "file") {
-    const { from, fromName, intent, replyTo, to, past, offer } = entry;
-    const text = fence.wrap(offer.note ?? offer.name);
-    const file = fileView(offer);
-    return {
-      seq,
-      from,
-      fromName,
-      kind,
-      ...file,
-      text,
-      intent,
-      replyTo,
-      to,
-      beforeYou: past,
-      ...common,
-      ...again,
-    };
-  }
-  const ours = { seq, from: "tunnel", fromName: "tunnel", kind: "system" };
-  if (entry.kind === "notice") {
-    const text = NOTICE_TEXTS[entry.notice];
-    return {
-      ...ours,
-      event: entry.notice,
-      local: true,
-      ...noticeView(entry, now),
-      text,
-      ...common,
-      ...again,
-    };
-  }
-  const { event, past } = entry;
-  const subject = "member" in entry ? { member: entry.member, memberName: entry.name } : {};
-  const workContext =
-    "workContext" in entry && entry.workContext !== undefined
-      ? { workContext: workContextView(entry.workContext) }
-      : {};
-  const cause = "cause" in entry ? { cause: entry.cause } : {};
-  return {
-    ...ours,
-    event,
-    ...subject,
-    ...workContext,
-    ...cause,
-    text: systemText(entry),
-    beforeYou: past,
-    ...common,
-    ...again,
-  };
-}
-
-export function batchView(batch: Batch, call: ToolCall): Payload {
-  const now = call.clock.now();
-  return {
-    messages: batch.entries.map((delivered) => messageView(delivered, now, call.fence)),
-    unread: batch.unread,
-    more: batch.more,
-    gap: batch.gap,
-  };
+/** What a call has taken from the inbox. @param now ms since the epoch */
+export function batchFields({ entries, unread, more, gap }: Batch, now: number, fence: Fence): Payload {
+  return { messages: entries.map((delivered) => messageFields(delivered, now, fence)), unread, more, gap };
 }

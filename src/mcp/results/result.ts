@@ -1,11 +1,12 @@
 import type { CallToolResult } from "@modelcontextprotocol/server";
 import type { TunnelError } from "../../errors/tunnel-error.ts";
+import { errorView } from "../../view/errors.ts";
 import type { Fence } from "./fence.ts";
 
-/** What a tool gives back, before it is put into the MCP envelope. */
+/** The result of a tool, before it is put into the MCP envelope. */
 export type Payload = Readonly<Record<string, unknown>>;
 
-/** What is unread in other tunnels than those that a result is about. */
+/** The unread counts of all tunnels that a result is not about. */
 export function unreadElsewhere(payload: Payload, all: readonly Countable[]): Payload {
   const told = new Set([payload["tunnelId"], ...idsIn(payload["tunnels"])]);
   const others = all
@@ -28,17 +29,12 @@ function idsIn(tunnels: unknown): unknown[] {
 
 /** The same payload twice: clients differ in which of the two they show the model. */
 function result(payload: Payload): CallToolResult {
-  // What is undefined in it is absent in both once they are written as JSON.
+  // Fields that are undefined are absent in both once they are written as JSON.
   return { content: [{ type: "text", text: JSON.stringify(payload) }], structuredContent: { ...payload } };
 }
 
 export function success(payload: Payload): CallToolResult {
   return result(payload);
-}
-
-/** Code, what happened, next step: all a model needs to do better. */
-export function errorView({ code, message, next, retryable }: TunnelError): Payload {
-  return { code, message, next, retryable };
 }
 
 /** @param unread of all tunnels together, where that is known */

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
-import { endView } from "../../view/status.ts";
+import { endFields } from "./listening.ts";
 
 /** Nobody to hear the last words is no reason not to close. */
 const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);
@@ -37,7 +37,7 @@ export const closeTool = defineTool({
       status: "closed",
       ...(text === undefined ? {} : { summarySent }),
       unread: tunnel.inbox.unread,
-      ...endView(tunnel),
+      ...endFields(tunnel),
       next: tunnel.inbox.unread > 0 ? "Some of it is unread: read it with tunnel_listen." : undefined,
     };
   },

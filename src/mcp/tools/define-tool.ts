@@ -10,6 +10,7 @@ import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { TunnelId } from "../../session/handle.ts";
 import type { Sessions } from "../../session/sessions.ts";
+import type { WakeView } from "../../view/wake.ts";
 import type { Fence } from "../results/fence.ts";
 import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
 
@@ -21,7 +22,7 @@ export interface ToolServices {
   /** Nobody is there to confirm anything: the human has said so. */
   readonly isUnattended: boolean;
   /** What can wake an agent that has ended its turn, for one tunnel. */
-  readonly wake: (tunnelId: TunnelId) => Payload;
+  readonly wake: (tunnelId: TunnelId) => WakeView;
 }
 
 /** One call. */

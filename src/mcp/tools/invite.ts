@@ -4,8 +4,9 @@ import { ROOM } from "../../protocol/base/limits.ts";
 import { BOUNDS, within } from "../results/bounds.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
-import { invitesView, pendingView } from "../../view/invites.ts";
-import { membersView } from "../../view/members.ts";
+import { inviteView, pendingInviteView } from "../../view/invites.ts";
+import { invitesWithin } from "../results/invites.ts";
+import { membersOf } from "../results/members.ts";
 
 export const inviteTool = defineTool({
   name: "tunnel_invite",
@@ -36,14 +37,14 @@ export const inviteTool = defineTool({
     if (revoke !== undefined && !tunnel.revoke(revoke)) throw new TunnelError("invite-unknown");
     if (remove !== undefined) tunnel.remove(remove);
     const invites = tunnel.invite(count ?? (revoke === undefined && remove === undefined ? 1 : 0));
-    const all = tunnel.pendingInvites().map(pendingView);
+    const all = tunnel.pendingInvites().map(pendingInviteView);
     const pending = within(all, BOUNDS.pendingBytes);
     return {
       tunnelId: tunnel.tunnelId,
-      ...invitesView(invites),
+      ...invitesWithin(invites.map(inviteView)),
       pending,
       pendingNotShown: all.length > pending.length ? all.length - pending.length : undefined,
-      ...(remove === undefined ? {} : membersView(tunnel, BOUNDS.membersBytes)),
+      ...(remove === undefined ? {} : membersOf(tunnel, BOUNDS.membersBytes)),
       unread: tunnel.inbox.unread,
       next: invites.length > 0 ? "Give each to your human to pass on to one person." : undefined,
     };

@@ -2,8 +2,9 @@ import * as z from "zod";
 import { BOUNDS } from "../results/bounds.ts";
 import { defineTool } from "./define-tool.ts";
 import { memberName } from "./inputs.ts";
-import { membersView, sameCodeView } from "../../view/members.ts";
-import { statusOf } from "../../view/status.ts";
+import { membersOf } from "../results/members.ts";
+import { sameCodeView } from "../../view/members.ts";
+import { selfView, statusOf } from "../../view/status.ts";
 
 export const joinTool = defineTool({
   name: "tunnel_join",
@@ -29,8 +30,8 @@ export const joinTool = defineTool({
       tunnelId: joined.tunnelId,
       status: statusOf(joined),
       goal: joined.goal,
-      self: { id: joined.self, name: joined.name },
-      ...membersView(joined, BOUNDS.membersBytes),
+      self: selfView(joined),
+      ...membersOf(joined, BOUNDS.membersBytes),
       sameCode: sameCodeView(own?.workContext, host?.workContext),
       history: joined.history,
       safetyCode: joined.safetyCode,

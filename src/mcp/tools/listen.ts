@@ -4,8 +4,9 @@ import type { Batch } from "../../session/inbox.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
-import { batchView } from "../results/messages.ts";
-import { endView, listen, nextStep, statusOf } from "../../view/status.ts";
+import { batchFields } from "../results/messages.ts";
+import { endFields, listen, nextStep } from "./listening.ts";
+import { statusOf } from "../../view/status.ts";
 
 function nextOf(tunnel: OpenTunnel, { entries, more }: Batch, isReread: boolean): string | undefined {
   if (more) {
@@ -67,8 +68,8 @@ export const listenTool = defineTool({
     return {
       tunnelId: tunnel.tunnelId,
       status: statusOf(tunnel),
-      ...batchView(batch, call),
-      ...endView(tunnel),
+      ...batchFields(batch, call.clock.now(), call.fence),
+      ...endFields(tunnel),
       next: nextOf(tunnel, batch, sinceSeq !== undefined),
     };
   },

@@ -2,9 +2,10 @@ import * as z from "zod";
 import { ROOM } from "../../protocol/base/limits.ts";
 import { defineTool } from "./define-tool.ts";
 import { memberName } from "./inputs.ts";
-import { invitesView } from "../../view/invites.ts";
+import { inviteView } from "../../view/invites.ts";
+import { invitesWithin } from "../results/invites.ts";
 import { seconds } from "../../view/time.ts";
-import { statusOf } from "../../view/status.ts";
+import { selfView, statusOf } from "../../view/status.ts";
 
 export const openTool = defineTool({
   name: "tunnel_open",
@@ -50,20 +51,19 @@ export const openTool = defineTool({
       onProgress: ({ message, fraction }) =>
         call.progress(message, fraction === undefined ? undefined : { done: fraction, total: 1 }),
     });
-    const views = invitesView(invites);
-    const [only] = views.invites.length === 1 ? views.invites : [];
-    const self = hosting.presence().find((member) => member.isSelf);
+    const shown = invitesWithin(invites.map(inviteView));
+    const [only] = shown.invites.length === 1 ? shown.invites : [];
     return {
       tunnelId: hosting.tunnelId,
       status: statusOf(hosting),
       goal: hosting.goal,
-      self: { id: hosting.self, name: self?.name },
+      self: selfView(hosting),
       transport: hosting.transport,
       history: hosting.history,
       ...(only === undefined
         ? {}
         : { joinLink: only.joinLink, invite: only.invite, joinLinkExpiresInSec: only.expiresInSec }),
-      ...views,
+      ...shown,
       unread: hosting.inbox.unread,
       idleEndsInSec: seconds(hosting.idleAt - call.clock.now()),
       next: "Give each `invite` to your human to pass on to one person over a private channel, then call tunnel_listen: it answers when somebody joins.",

@@ -6,14 +6,22 @@ import type { Download } from "../../session/files/files.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
-import { downloadView, progressText, sizeText } from "../../view/files.ts";
+import { progressView, sizeText, type Receiving } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
-import { patchView } from "../results/patches.ts";
+import { patchFields } from "../results/patches.ts";
+import { patchView } from "../../view/patches.ts";
 import type { Payload } from "../results/result.ts";
 
 const PROGRESS_MS = 500;
 const WARNING =
   "These bytes are the peer's: verified to be what was sent, not to be safe. Do not run, install or apply them unless your human agrees.";
+
+function progressText({ offer }: Download, { received, bytesPerSecond, isFlowing }: Receiving): string {
+  const done = `${sizeText(received)} of ${sizeText(offer.size)}`;
+  return isFlowing
+    ? `received ${done}, ${sizeText(bytesPerSecond)}/s`
+    : `waiting for the sender, ${done} so far`;
+}
 
 /** Waits for the end of a transfer, or the time; a call that is cancelled takes the transfer with it. */
 async function waitFor(
@@ -66,7 +74,7 @@ async function resultOf(tunnel: OpenTunnel, download: Download, call: ToolCall):
     return {
       status: "receiving",
       ...common,
-      ...downloadView(state, offer.size),
+      ...progressView(state, offer.size),
       unread: tunnel.inbox.unread,
       next: "It goes on by itself and nothing is lost when the connection is cut. Call tunnel_receive again with the same arguments to wait for it, or go on: a `local` notice tells how it ended.",
     };
@@ -81,7 +89,7 @@ async function resultOf(tunnel: OpenTunnel, download: Download, call: ToolCall):
     patch:
       inspection === undefined || offer.patch === undefined
         ? undefined
-        : patchView(offer.patch, inspection, call.fence),
+        : patchFields(offer.patch, patchView(inspection), call.fence),
     warning: WARNING,
     unread: tunnel.inbox.unread,
   };

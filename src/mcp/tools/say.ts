@@ -5,9 +5,9 @@ import { membersNamed } from "../../session/recipients.ts";
 import { BOUNDS } from "../results/bounds.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
-import { membersView } from "../../view/members.ts";
-import { batchView } from "../results/messages.ts";
-import { endView, listen, nextStep } from "../../view/status.ts";
+import { membersOf } from "../results/members.ts";
+import { batchFields } from "../results/messages.ts";
+import { endFields, listen, nextStep } from "./listening.ts";
 
 const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";
@@ -64,10 +64,10 @@ export const sayTool = defineTool({
     return {
       tunnelId: tunnel.tunnelId,
       ...sent,
-      ...membersView(tunnel, BOUNDS.membersAsideBytes),
+      ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
-      ...(batch === undefined ? {} : batchView(batch, call)),
-      ...endView(tunnel),
+      ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),
+      ...endFields(tunnel),
       next: sent.status === "queued" ? QUEUED : batch && nextStep(tunnel, batch.entries.length),
     };
   },

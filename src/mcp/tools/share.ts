@@ -6,9 +6,9 @@ import { BOUNDS, listed, within } from "../results/bounds.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { sizeText } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
-import { membersView } from "../../view/members.ts";
+import { membersOf } from "../results/members.ts";
 
-/** How the content of one share is found: a file, or a change made into a patch. */
+/** The content of one share: a file, or a change made into a patch. */
 function contentOf(
   {
     path,
@@ -69,7 +69,7 @@ export const shareTool = defineTool({
       ...offer,
       ...sent,
       ...listed("offeredTo", within(offeredTo, BOUNDS.membersAsideBytes), offeredTo.length),
-      ...membersView(tunnel, BOUNDS.membersAsideBytes),
+      ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
       next: "The bytes go when somebody receives it: keep the tunnel open and the file as it is. tunnel_status shows who does.",
     };

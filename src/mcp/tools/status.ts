@@ -1,96 +1,76 @@
 import * as z from "zod";
+import { recentFiles, type FilesView } from "../../view/files.ts";
+import { statusView, type GuestStatusView, type HostStatusView } from "../../view/status.ts";
 import type { OpenTunnel } from "../../session/sessions.ts";
 import { BOUNDS, listed, newestWithin, within } from "../results/bounds.ts";
+import { membersWithin } from "../results/members.ts";
+import type { Payload } from "../results/result.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
-import { filesView } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
-import { healthView, linkView } from "../../view/health.ts";
-import { pendingView } from "../../view/invites.ts";
-import { membersView } from "../../view/members.ts";
-import { errorView, type Payload } from "../results/result.ts";
-import { seconds } from "../../view/time.ts";
-import { endView, statusOf } from "../../view/status.ts";
 
-/** What one tunnel may take, so that several fit into one result. */
-interface Room {
+/** Bytes for one tunnel, so that several fit into one result. */
+interface Share {
   readonly members: number;
   readonly lists: number;
 }
 
-const WHOLE: Room = { members: BOUNDS.membersBytes, lists: BOUNDS.statusBytes };
+const WHOLE: Share = { members: BOUNDS.membersBytes, lists: BOUNDS.statusBytes };
 
-function roomOfEach(count: number): Room {
+function shareOfEach(count: number): Share {
   return { members: BOUNDS.severalBytes / count / 2, lists: BOUNDS.severalBytes / count / 2 };
 }
 
-function describe(tunnel: OpenTunnel, call: ToolCall, room = WHOLE): Payload {
-  const alarms = tunnel.alarms.map(errorView);
-  const now = call.clock.now();
-  return {
-    tunnelId: tunnel.tunnelId,
-    role: tunnel.role,
-    status: statusOf(tunnel),
-    goal: tunnel.goal,
-    openedAt: new Date(tunnel.openedAt).toISOString(),
-    lastSeq: tunnel.inbox.lastSeq,
-    unread: tunnel.inbox.unread,
-    ...membersView(tunnel, room.members),
-    history: tunnel.history,
-    ...(tunnel.role === "host" ? hostView(tunnel, now, room) : memberSideView(tunnel, now)),
-    ...listsOfFiles(tunnel, room.lists * SHARES.files),
-    ...listed("alarms", newestWithin(alarms, room.lists * SHARES.alarms), alarms.length),
-    ...(tunnel.end === undefined ? { wake: call.wake(tunnel.tunnelId) } : endView(tunnel)),
-  };
-}
-
-/** Parts of what there is for lists. */
+/** Parts of the room for lists. */
 const SHARES = { files: 5 / 12, codes: 5 / 12, alarms: 1 / 12, invites: 1 / 12 } as const;
 
-const fileLists = z.object({
-  offered: z.array(z.unknown()),
-  shared: z.array(z.unknown()),
-  receiving: z.array(z.unknown()),
-});
-
-/** The newest of each kind; of the others how many there are. */
-function listsOfFiles(tunnel: OpenTunnel, maxBytes: number): Payload {
-  const shown = fileLists.safeParse(filesView(tunnel)["files"]);
-  if (!shown.success) return {};
-  const { offered, shares, downloads } = tunnel.files;
-  const totals = { offered: offered.length, shared: shares.length, receiving: downloads.length };
-  const kinds = ["receiving", "shared", "offered"] as const;
+function statusFields(tunnel: OpenTunnel, call: ToolCall, share = WHOLE): Payload {
+  const view = statusView(tunnel, call.clock.now());
+  const { tunnelId: id, role, status, goal, openedAt, lastSeq, unread, history, alarms, ended } = view;
   return {
-    files: Object.assign(
-      {},
-      ...kinds.map((kind) => listed(kind, newestWithin(shown.data[kind], maxBytes / 3), totals[kind])),
-    ),
+    tunnelId: id,
+    role,
+    status,
+    goal,
+    openedAt,
+    lastSeq,
+    unread,
+    ...membersWithin(view.members, share.members),
+    history,
+    ...(view.role === "host" ? hostFields(view, share) : guestFields(view)),
+    ...filesFields(view.files, share.lists * SHARES.files),
+    ...listed("alarms", newestWithin(alarms, share.lists * SHARES.alarms), alarms.length),
+    ...(ended === undefined ? { wake: call.wake(id) } : { ended }),
   };
 }
 
-function hostView(tunnel: Extract<OpenTunnel, { role: "host" }>, now: number, { lists }: Room): Payload {
-  const pending = tunnel.pendingInvites().map(pendingView);
-  const others = tunnel.presence().filter((member) => member.safetyCode !== undefined);
-  const [only] = others.length === 1 ? others : [];
-  const codes = only === undefined ? others.map(({ name, safetyCode }) => ({ name, safetyCode })) : [];
-  const pendingInvites = within(pending, lists * SHARES.invites);
+/** The newest of each kind, and how many others there are. */
+function filesFields(view: FilesView, maxBytes: number): Payload {
+  const recent = recentFiles(view);
+  if (recent === undefined) return {};
+  const list = (kind: keyof FilesView): Payload =>
+    listed(kind, newestWithin<unknown>(recent[kind], maxBytes / 3), view[kind].length);
+  return { files: { ...list("receiving"), ...list("shared"), ...list("offered") } };
+}
+
+function hostFields(view: HostStatusView, { lists }: Share): Payload {
+  const { transport, transportDetail, health, idleEndsInSec, safetyCodes } = view;
+  const pendingInvites = within(view.pendingInvites, lists * SHARES.invites);
+  const [only, ...more] = safetyCodes;
+  const codes = more.length === 0 ? [] : safetyCodes;
   return {
-    transport: tunnel.transport,
-    transportDetail: tunnel.transportDetail,
-    ...healthView(tunnel.health, now),
+    transport,
+    transportDetail,
+    ...health,
     pendingInvites,
-    pendingInvitesNotShown: pending.length - pendingInvites.length || undefined,
-    idleEndsInSec: seconds(tunnel.idleAt - now),
-    safetyCode: only?.safetyCode,
+    pendingInvitesNotShown: view.pendingInvites.length - pendingInvites.length || undefined,
+    idleEndsInSec,
+    safetyCode: more.length === 0 ? only?.safetyCode : undefined,
     ...listed("safetyCodes", within(codes, lists * SHARES.codes), codes.length),
   };
 }
 
-function memberSideView(tunnel: Extract<OpenTunnel, { role: "member" }>, now: number): Payload {
-  return {
-    ...linkView(tunnel.link, now - tunnel.lastHeard, now),
-    queued: tunnel.unplaced,
-    safetyCode: tunnel.safetyCode,
-  };
+function guestFields({ connection, queued, safetyCode }: GuestStatusView): Payload {
+  return { ...connection, queued, safetyCode };
 }
 
 export const statusTool = defineTool({
@@ -118,7 +98,7 @@ export const statusTool = defineTool({
       const tunnel = sessions.resolve(id);
       tunnel.touch();
       const saved = await sessions.transcripts.save(tunnel, saveTranscript);
-      return { ...describe(tunnel, call), saved };
+      return { ...statusFields(tunnel, call), saved };
     }
     if (id === undefined && sessions.all.length === 0) {
       return {
@@ -130,12 +110,12 @@ export const statusTool = defineTool({
     }
     if (id === undefined && sessions.open.length > 1) {
       for (const tunnel of sessions.open) tunnel.touch();
-      const room = roomOfEach(sessions.open.length);
-      const tunnels = sessions.open.map((tunnel) => describe(tunnel, call, room));
+      const share = shareOfEach(sessions.open.length);
+      const tunnels = sessions.open.map((tunnel) => statusFields(tunnel, call, share));
       return { tunnels, unread: sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0) };
     }
     const tunnel = sessions.resolve(id);
     tunnel.touch();
-    return describe(tunnel, call);
+    return statusFields(tunnel, call);
   },
 });

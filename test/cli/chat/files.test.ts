@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { toBase64url } from "../../../src/protocol/base/bytes.ts";
-import { wholeId } from "../../../src/cli/chat/conversation/transfers.ts";
+import { wholeId } from "../../../src/cli/chat/conversation/file-ids.ts";
 import type { Files } from "../../../src/session/files/files.ts";
 import { TunnelError } from "../../../src/errors/tunnel-error.ts";
 import { hostRequest, sessionsOn } from "../../session/support.ts";
@@ -366,8 +366,7 @@ describe("two programs", () => {
 });
 
 describe("the beginning of an id", () => {
-  const files = (...ids: string[]) =>
-    ({ offered: ids.map((fileId) => ({ fileId })), shares: [] }) as unknown as Files;
+  const files = (...ids: string[]) => ({ offered: ids.map((fileId) => ({ fileId })), shared: [] });
 
   it("is enough where one begins so, and never picks one of several", () => {
     expect(wholeId(files("abcdef1", "abd"), "abc")).toBe("abcdef1");

@@ -9,10 +9,15 @@ import type { Clock } from "../../../runtime/clock.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
 import type { OpenTunnel } from "../../../session/sessions.ts";
 import type { LocalFiles } from "../../../session/files/local-files.ts";
+import { entryView } from "../../../view/entries.ts";
+import { filesView, type FilesView } from "../../../view/files.ts";
+import { memberView } from "../../../view/members.ts";
+import { statusOf, statusView, type StatusView } from "../../../view/status.ts";
 import type { Ref, Show } from "./events.ts";
+import { shortId } from "./file-ids.ts";
 import { Transfers } from "./transfers.ts";
 
-/** What a person, or a program in its place, wants to be said. */
+/** A message as a person, or a program in its place, gives it. */
 export interface Words {
   readonly text: string;
   /** Names or ids; everybody when undefined. */
@@ -22,7 +27,7 @@ export interface Words {
   readonly ref?: Ref | undefined;
 }
 
-/** An own message of which nobody has said that it came. */
+/** Sent, not yet acknowledged. */
 interface Unconfirmed {
   readonly ref: Ref | undefined;
   readonly to: readonly MemberId[] | undefined;
@@ -38,10 +43,10 @@ export interface ConversationOptions {
   readonly show: Show;
 }
 
-/** Nothing wakes a waiting side for longer than this; then it merely looks again. */
+/** The longest wait for a change. After it the conversation looks again. */
 const LOOK_AGAIN_MS = 60 * 60_000;
 
-/** One tunnel as somebody follows it who reads everything at once: what comes in is shown, and is read by that. */
+/** One tunnel for a reader who sees everything at once: an entry that is shown counts as read. */
 export class Conversation {
   readonly tunnel: OpenTunnel;
   readonly transfers: Transfers;
@@ -50,7 +55,7 @@ export class Conversation {
   readonly #show: Show;
   readonly #unconfirmed = new Set<Unconfirmed>();
   #settled: (() => void)[] = [];
-  /** The last own message, and who has been shown to have read it. */
+  /** The last own message, and the members whose reading of it has been shown. */
   #last:
     | { readonly seq: number; readonly to: readonly MemberId[] | undefined; readonly told: Set<MemberId> }
     | undefined;
@@ -63,7 +68,15 @@ export class Conversation {
     this.#show = show;
   }
 
-  /** Own messages that nobody has confirmed. */
+  get status(): StatusView {
+    return statusView(this.tunnel, this.#clock.now());
+  }
+
+  get files(): FilesView {
+    return filesView(this.tunnel);
+  }
+
+  /** Own messages that were sent and never acknowledged. */
   get undelivered(): number {
     return this.#unconfirmed.size;
   }
@@ -78,11 +91,11 @@ export class Conversation {
     await this.transfers.settled();
     this.transfers.close();
     const end = this.tunnel.end ?? { cause: "closed-here" as const };
-    this.#show({ type: "ended", end, undelivered: this.undelivered });
+    this.#show({ type: "ended", role: this.tunnel.role, end, undelivered: this.undelivered });
   }
 
   /**
-   * Says it before it returns, so that words keep their order; resolves when what became of it has been shown.
+   * Sends before it returns, so that messages keep their order. Resolves when the outcome has been shown.
    * @throws {TunnelError} why it cannot be said; nothing was sent then
    */
   async say({ text, to: names, intent, replyTo, ref }: Words): Promise<void> {
@@ -102,7 +115,7 @@ export class Conversation {
       message.seq = sent.seq;
       if (sent.status === "sent") return this.#confirmed(message, sent.seq, false);
       const { seq, reason } = sent;
-      // It may have been read in the meantime, or be too late for all of them.
+      // It may be acknowledged by now, or the tunnel may have ended.
       const isOpen = this.#unconfirmed.has(message) && this.tunnel.end === undefined;
       if (isOpen) this.#show({ type: "queued", ref, seq, reason });
     } catch (thrown) {
@@ -113,8 +126,8 @@ export class Conversation {
   }
 
   /**
-   * Leaves, or ends it for all where this side hosts it. What was said is waited for until it is confirmed, and for
-   * `patienceMs` at most; without that for as long as there is hope, also for files that are being received.
+   * Leaves the tunnel; a host ends it for all. Waits for the acknowledgement of own messages, for at most `patienceMs`.
+   * Without a limit it waits as long as there is hope, for downloads as well.
    */
   async leave(patienceMs?: number): Promise<void> {
     if (patienceMs === undefined) await this.transfers.settled();
@@ -130,7 +143,7 @@ export class Conversation {
   #confirmed(message: Unconfirmed, seq: number, late: boolean): void {
     if (!this.#unconfirmed.delete(message)) return;
     this.#show({ type: "sent", ref: message.ref, seq, late });
-    // It has its place now, and whoever said it has read it.
+    // It has a number now, and its author has read it.
     this.tunnel.touch();
     if (seq > (this.#last?.seq ?? 0)) this.#last = { seq, to: message.to, told: new Set() };
     this.#tellRead();
@@ -142,7 +155,7 @@ export class Conversation {
     for (let call = 1; ; call += 1) {
       const { entries, gap } = inbox.take(call, SESSION.listenMaxCount);
       if (gap !== undefined && entries.length > 0) this.#show({ type: "gap", ...gap });
-      for (const { entry } of entries) this.#show({ type: "entry", entry });
+      for (const { entry } of entries) this.#showEntry(entry);
       inbox.settle();
       if (entries.some(({ entry }) => isActivity(entry))) this.tunnel.touch();
       if (entries.length > 0) continue;
@@ -151,11 +164,31 @@ export class Conversation {
     }
   }
 
+  #showEntry(raw: Entry | NoticeEntry): void {
+    const entry = entryView(raw, this.#clock.now());
+    this.#show({
+      type: "entry",
+      entry,
+      safetyCode: this.#safetyCodeWith(raw),
+      shortId: entry.kind === "file" ? shortId(this.files, entry.file.fileId) : undefined,
+    });
+  }
+
+  /** The code of the pairing that a host has just made. */
+  #safetyCodeWith(entry: Entry | NoticeEntry): string | undefined {
+    const isNew = entry.kind === "system" && entry.event === "joined" && entry.past !== true;
+    if (!isNew || this.tunnel.role !== "host") return undefined;
+    return this.tunnel.presence().find(({ id }) => id === entry.member)?.safetyCode;
+  }
+
   async #watch(signal: AbortSignal): Promise<void> {
     let before = this.tunnel.presence();
     while (this.tunnel.end === undefined) {
       const now = this.tunnel.presence();
-      if (differ(before, now)) this.#show({ type: "presence", before, now });
+      if (differ(before, now)) {
+        const status = statusOf(this.tunnel);
+        this.#show({ type: "presence", status, before: before.map(memberView), now: now.map(memberView) });
+      }
       before = now;
       this.#readIsConfirmed(now);
       this.#tellRead();
@@ -163,7 +196,7 @@ export class Conversation {
     }
   }
 
-  /** Whoever has read a message has it; and what was for nobody but those who have left cannot come any more. */
+  /** A reader has the message. A message whose recipients have all left cannot arrive any more. */
   #readIsConfirmed(members: readonly Presence[]): void {
     if (this.tunnel.role !== "host") return;
     for (const message of this.#unconfirmed) {
@@ -194,13 +227,13 @@ export class Conversation {
   }
 }
 
-/** Reading is told by a touch. What others did is worth one; the warning of an idle room must not keep it alive. */
+/** A touch tells the others what was read. Their deeds are worth one; the warning of an idle room must not keep it alive. */
 function isActivity(entry: Entry | NoticeEntry): boolean {
   if (entry.kind === "notice" || entry.past === true) return false;
   return entry.kind !== "system" || entry.event === "joined" || entry.event === "left";
 }
 
-/** Times pass all the while; what counts is who is there and how far they have read. */
+/** Ages change all the time. The connections and reading positions count. */
 function differ(before: readonly Presence[], now: readonly Presence[]): boolean {
   const facts = (members: readonly Presence[]): string =>
     JSON.stringify(members.map(({ id, connected, read, isSelf }) => [id, connected, isSelf ? 0 : read]));

@@ -1,32 +1,41 @@
 import type { TunnelError } from "../../../errors/tunnel-error.ts";
-import type { FileOffer } from "../../../protocol/files/offer.ts";
-import type { Presence } from "../../../protocol/room/participant.ts";
-import type { Entry } from "../../../protocol/room/log.ts";
 import type { OwnOffer } from "../../../session/files/requests.ts";
-import type { PatchInspection } from "../../../session/git/inspect-patch.ts";
 import type { SessionEnd } from "../../../session/handle.ts";
-import type { Hosting } from "../../../session/hosting.ts";
-import type { Invite } from "../../../session/issued-invites.ts";
-import type { Joined } from "../../../session/joined.ts";
-import type { NoticeEntry } from "../../../session/notice.ts";
 import type { TunnelProgress } from "../../../tunnel/provider.ts";
-import type { Transfer } from "./transfers.ts";
+import type { EntryView } from "../../../view/entries.ts";
+import type { FileView, TransferView } from "../../../view/files.ts";
+import type { InviteView } from "../../../view/invites.ts";
+import type { MemberView } from "../../../view/members.ts";
+import type { PatchView } from "../../../view/patches.ts";
+import type { GuestStatusView, HostStatusView, StatusView, TunnelStatus } from "../../../view/status.ts";
 
-/** How a program on the other side of stdin names one of its commands; given back with what came of it. */
+/** The name that a program on the other side of stdin gives to one of its commands; the events about it carry it. */
 export type Ref = string | number;
 
-/** Everything that can happen in a chat, before anybody decides how it looks. */
+/** Everything that can happen in a chat, before it is rendered. */
 export type ChatEvent =
   | { readonly type: "progress"; readonly progress: TunnelProgress }
-  | { readonly type: "opened"; readonly tunnel: Hosting; readonly invites: readonly Invite[] }
-  | { readonly type: "joined"; readonly tunnel: Joined }
-  | { readonly type: "entry"; readonly entry: Entry | NoticeEntry }
-  /** What is no longer kept and was never shown, inclusive. */
+  | { readonly type: "opened"; readonly status: HostStatusView; readonly invites: readonly InviteView[] }
+  | { readonly type: "joined"; readonly status: GuestStatusView }
+  | {
+      readonly type: "entry";
+      readonly entry: EntryView;
+      /** With a member who has just joined. */
+      readonly safetyCode?: string | undefined;
+      /** For an offered file: as much of its id as a person must type. */
+      readonly shortId?: string | undefined;
+    }
+  /** These entries, inclusive, are no longer kept and were never shown. */
   | { readonly type: "gap"; readonly fromSeq: number; readonly toSeq: number }
-  | { readonly type: "presence"; readonly before: readonly Presence[]; readonly now: readonly Presence[] }
-  /** Somebody has read this side's own words up to `seq`. */
+  | {
+      readonly type: "presence";
+      readonly status: TunnelStatus;
+      readonly before: readonly MemberView[];
+      readonly now: readonly MemberView[];
+    }
+  /** A member has read this side's own messages up to `seq`. */
   | { readonly type: "read"; readonly name: string; readonly seq: number }
-  /** `late`: it was told as queued before. */
+  /** `late`: an event `queued` told of it before. */
   | { readonly type: "sent"; readonly ref: Ref | undefined; readonly seq: number; readonly late: boolean }
   | {
       readonly type: "queued";
@@ -34,34 +43,37 @@ export type ChatEvent =
       readonly seq: number | undefined;
       readonly reason: string;
     }
-  | { readonly type: "invites"; readonly ref: Ref | undefined; readonly invites: readonly Invite[] }
-  | { readonly type: "status"; readonly ref: Ref | undefined }
+  | { readonly type: "invites"; readonly ref: Ref | undefined; readonly invites: readonly InviteView[] }
+  | { readonly type: "status"; readonly ref: Ref | undefined; readonly status: StatusView }
   | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer }
-  /** How far everything that is on its way is; nothing any more when there is none. */
-  | { readonly type: "transfers"; readonly running: readonly Transfer[] }
+  /** How far each transfer is; once with an empty list when none is left. */
+  | { readonly type: "transfers"; readonly running: readonly TransferView[] }
   | {
       readonly type: "received";
       readonly ref: Ref | undefined;
-      readonly fileId: string;
-      readonly offer: FileOffer;
-      /** Where it lies. */
-      readonly target: string;
-      /** Name of its sender; undefined when that one has left. */
-      readonly from: string | undefined;
-      /** Of a patch. */
-      readonly inspection: PatchInspection | undefined;
+      readonly file: FileView;
+      readonly savePath: string;
+      /** Undefined when its sender has left. */
+      readonly fromName: string | undefined;
+      /** Undefined where the file is no patch. */
+      readonly patch: PatchView | undefined;
     }
   | {
       readonly type: "error";
       readonly error: TunnelError;
       readonly ref?: Ref | undefined;
-      /** Of the input, from 1. */
+      /** Line of the input, from 1. */
       readonly line?: number | undefined;
       /** The file that could not be received. */
       readonly file?: { readonly fileId: string; readonly name: string };
     }
-  /** `undelivered`: own messages of which nobody has said that they came. */
-  | { readonly type: "ended"; readonly end: SessionEnd; readonly undelivered: number };
+  /** `undelivered`: own messages that were sent and never acknowledged. */
+  | {
+      readonly type: "ended";
+      readonly role: StatusView["role"];
+      readonly end: SessionEnd;
+      readonly undelivered: number;
+    };
 
-/** Shows what happens, in its way. */
+/** Renders an event. */
 export type Show = (event: ChatEvent) => void;

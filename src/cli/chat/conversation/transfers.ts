@@ -1,29 +1,13 @@
 import { toBase64url } from "../../../protocol/base/bytes.ts";
 import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
-import type { FileOffer } from "../../../protocol/files/offer.ts";
 import type { Clock } from "../../../runtime/clock.ts";
-import type { Download, DownloadState, FileId, Files } from "../../../session/files/files.ts";
+import type { Download, FileId } from "../../../session/files/files.ts";
 import type { LocalFiles } from "../../../session/files/local-files.ts";
 import { fetchFile, offerFile } from "../../../session/files/requests.ts";
 import type { OpenTunnel } from "../../../session/sessions.ts";
+import { fileView, progressView, type TransferView } from "../../../view/files.ts";
+import { patchView } from "../../../view/patches.ts";
 import type { Ref, Show } from "./events.ts";
-
-/** Something that is on its way at this moment. */
-export type Transfer =
-  | { readonly kind: "reading"; readonly path: string; readonly done: number; readonly size: number }
-  | {
-      readonly kind: "receiving";
-      readonly download: Pick<Download, "fileId" | "offer">;
-      readonly state: Extract<DownloadState, { name: "receiving" }>;
-    }
-  | {
-      readonly kind: "sending";
-      readonly offer: FileOffer;
-      /** Name of the receiver. */
-      readonly to: string;
-      readonly sent: number;
-      readonly bytesPerSec: number;
-    };
 
 export interface TransfersOptions {
   readonly tunnel: OpenTunnel;
@@ -49,16 +33,16 @@ export interface ReceiveWish {
   readonly line?: number | undefined;
 }
 
-/** How often it is told how far it is. */
+/** Between two events about progress. */
 const BEAT_MS = 1_000;
 
-/** The files of one conversation: what is read, received and sent, how far it is, and what became of it. */
+/** The files of one conversation: reads, receives and sends them, and tells how that goes and ends. */
 export class Transfers {
   readonly #options: TransfersOptions;
   readonly #pending = new Set<Promise<unknown>>();
   readonly #downloads = new Set<Download>();
   readonly #reading = new Set<{ path: string; done: number; size: number }>();
-  /** Ends what is read for a share; a transfer is ended by itself. */
+  /** Ends the reading for shares; a download has an end of its own. */
   readonly #abort = new AbortController();
   #told = "";
   #stopBeat = (): void => undefined;
@@ -67,23 +51,24 @@ export class Transfers {
     this.#options = options;
   }
 
-  get running(): readonly Transfer[] {
+  get running(): readonly TransferView[] {
     const { tunnel } = this.#options;
-    const nameOf = (id: string): string => tunnel.presence().find((one) => one.id === id)?.name ?? "";
+    const nameOf = (id: string): string | undefined => tunnel.presence().find((one) => one.id === id)?.name;
     return [
       ...Array.from(this.#reading, (one) => ({ kind: "reading" as const, ...one })),
-      ...Array.from(this.#downloads).flatMap((download) =>
-        download.state.name === "receiving"
-          ? [{ kind: "receiving" as const, download, state: download.state }]
+      ...Array.from(this.#downloads).flatMap(({ fileId, offer: { name, size }, state }) =>
+        state.name === "receiving"
+          ? [{ kind: "receiving" as const, fileId, name, size, ...progressView(state, size) }]
           : [],
       ),
-      ...tunnel.files.serving.map(({ offer, who, sent, bytesPerSec }) => {
-        return { kind: "sending" as const, offer, to: nameOf(who), sent, bytesPerSec };
+      ...tunnel.files.serving.map(({ offer: { id, name, size }, who, sent, bytesPerSec }) => {
+        const fileId = toBase64url(id);
+        return { kind: "sending" as const, fileId, name, size, to: nameOf(who), sent, bytesPerSec };
       }),
     ];
   }
 
-  /** Tells how far everything is, again and again; nothing while nothing moves. */
+  /** Tells of progress again and again; says nothing while nothing moves. */
   watch(): void {
     this.#tell();
     this.#stopBeat = this.#options.clock.after(BEAT_MS, () => this.watch());
@@ -110,7 +95,7 @@ export class Transfers {
   }
 
   /**
-   * Resolves when what became of it has been shown.
+   * Resolves when the outcome has been shown.
    * @throws {TunnelError} why it cannot begin
    */
   receive(wish: ReceiveWish): Promise<void> {
@@ -133,26 +118,26 @@ export class Transfers {
     const { offer, state, owner, target } = download;
     try {
       if (state.name === "failed") throw state.error;
-      const from = tunnel.presence().find(({ id }) => id === owner)?.name;
-      const { patch } = offer;
-      const inspection = patch === undefined ? undefined : await localFiles.inspect(target, patch.base);
-      show({ type: "received", ref, fileId, offer, target, from, inspection });
+      const fromName = tunnel.presence().find(({ id }) => id === owner)?.name;
+      const inspection = offer.patch && (await localFiles.inspect(target, offer.patch.base));
+      const patch = inspection && patchView(inspection);
+      show({ type: "received", ref, file: fileView(offer), savePath: target, fromName, patch });
     } catch (thrown) {
       show({ type: "error", error: asTunnelError(thrown), ref, line, file: { fileId, name: offer.name } });
     }
   }
 
-  /** Ends what is on its way, for whoever does not want to wait for it. */
+  /** Ends every download, for a user who does not want to wait. */
   cancel(): void {
     this.#abort.abort();
     for (const download of this.#downloads) void download.cancel();
   }
 
-  /** When of everything asked for it has been shown what became of it. */
+  /** Resolves when the outcome of every request has been shown. */
   async settled(): Promise<void> {
     if (this.#pending.size === 0) return;
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
-    // Whoever has asked is told why not by a rejection, and shows it a turn later.
+    // A failed request rejects, and its caller shows that a turn later.
     await new Promise<void>((resolve) => void setImmediate(resolve));
   }
 
@@ -179,46 +164,14 @@ export class Transfers {
   }
 }
 
-/** What is worth another line when it changes. */
-function factsOf(transfer: Transfer): readonly unknown[] {
+/** The facts that are worth another event when they change. */
+function factsOf(transfer: TransferView): readonly unknown[] {
   switch (transfer.kind) {
     case "reading":
       return [transfer.path, transfer.done];
     case "receiving":
-      return [transfer.download.fileId, transfer.state.received, transfer.state.isFlowing];
+      return [transfer.fileId, transfer.received, transfer.waitingForSender];
     case "sending":
-      return [toBase64url(transfer.offer.id), transfer.to, transfer.sent];
+      return [transfer.fileId, transfer.to, transfer.sent];
   }
-}
-
-/** Long enough that nobody meets another one by chance, short enough to be typed. */
-const SHORT_ID_CHARS = 6;
-
-function knownIds(files: Files): string[] {
-  const own = files.shares.map(({ offer }) => toBase64url(offer.id));
-  return [...new Set([...files.offered.map(({ fileId }) => fileId), ...own])];
-}
-
-/** The beginning of an id by which a person can name a file at this moment. */
-export function shortId(files: Files, fileId: FileId): string {
-  const others = knownIds(files).filter((id) => id !== fileId);
-  for (let length = SHORT_ID_CHARS; length < fileId.length; length += 1) {
-    const short = fileId.slice(0, length);
-    if (!others.some((id) => id.startsWith(short))) return short;
-  }
-  return fileId;
-}
-
-/**
- * The id that begins so. Whoever makes up an id that begins like another one makes that beginning useless, and misleads nobody.
- * @throws {TunnelError} input-invalid when several do
- */
-export function wholeId(files: Files, beginning: string): FileId {
-  const ids = knownIds(files);
-  if (ids.includes(beginning)) return beginning;
-  const [only, ...more] = ids.filter((id) => id.startsWith(beginning));
-  if (more.length === 0) return only ?? beginning;
-  throw new TunnelError("input-invalid", {
-    detail: "several files have an id that begins so; type more of it",
-  });
 }

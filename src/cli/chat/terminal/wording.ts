@@ -1,7 +1,7 @@
-import { ERRORS, type ErrorCode, type TunnelError } from "../../../errors/tunnel-error.ts";
-import type { SystemEvent } from "../../../protocol/room/log.ts";
+import { ERRORS, type ErrorCode } from "../../../errors/tunnel-error.ts";
 import type { SessionEnd } from "../../../session/handle.ts";
-import type { OpenTunnel } from "../../../session/sessions.ts";
+import type { SystemEventView } from "../../../view/entries.ts";
+import type { StatusView } from "../../../view/status.ts";
 
 /** Next steps for somebody who has slash commands and no tools; everything else is said as the table of errors says it. */
 const NEXT: Partial<Record<ErrorCode, string>> = {
@@ -66,7 +66,12 @@ export function nextStep(code: ErrorCode): string {
 }
 
 /** An error as two lines: what happened, what to do. */
-export function errorText({ code, message, detail }: TunnelError): string {
+export function errorText(error: {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly detail?: string | undefined;
+}): string {
+  const { code, message, detail } = error;
   // Nobody at a keyboard thinks of what they type as arguments.
   const what = code === "input-invalid" ? `that was not understood: ${detail ?? ""}` : message;
   return `${what} (${code})\n${nextStep(code)}`;
@@ -93,15 +98,15 @@ const ENDED = {
   "host-stopped": "The tunnel has ended because the host's program has.",
 } as const;
 
-/** What happened in the room; `name` is safe to print. */
-export function systemText(event: SystemEvent, name: string): string {
+/** A change of the room in words. @param name of the member it concerns, safe to print */
+export function systemText(event: SystemEventView, name: string): string {
   switch (event.event) {
     case "joined":
       return `${name} has joined`;
     case "left":
       return `${name} ${LEFT[event.cause]}`;
     case "idle-warning":
-      return `Nobody has done anything here for a while: the tunnel ends in ${duration(event.endsInMs)} unless somebody does. Pressing a key is enough.`;
+      return `Nobody has done anything here for a while: the tunnel ends in ${duration(event.endsInSec * 1_000)} unless somebody does. Pressing a key is enough.`;
     case "ended":
       return ENDED[event.cause];
   }
@@ -115,7 +120,7 @@ const END: Readonly<Record<Exclude<SessionEnd["cause"], "failed">, string>> = {
   removed: "The host has removed you from the tunnel.",
 };
 
-export function endText(end: SessionEnd, role: OpenTunnel["role"]): string {
+export function endText(end: SessionEnd, role: StatusView["role"]): string {
   if (end.cause === "closed-here" && role === "host") return "You have closed the tunnel.";
   return end.cause === "failed" ? `The tunnel has failed: ${errorText(end.error)}` : END[end.cause];
 }

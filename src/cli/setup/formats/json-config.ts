@@ -9,7 +9,7 @@ import {
 } from "jsonc-parser";
 import * as z from "zod/mini";
 import type { ServerCommand } from "../../../view/registration.ts";
-import { type Format, SERVER } from "../clients.ts";
+import { type Format, SERVER } from "./format.ts";
 import { insertProperty, layoutOf, removeProperty, replaceValue } from "./json-text.ts";
 import { type ConfigText, type Entry, unusable } from "./config-text.ts";
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify, type TomlTable, type TomlValue } from "smol-toml";
 import type { ServerCommand } from "../../../view/registration.ts";
-import { SERVER } from "../clients.ts";
+import { SERVER } from "./format.ts";
 import { type ConfigText, type Entry, unusable } from "./config-text.ts";
 
 /**

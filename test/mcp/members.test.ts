@@ -3,62 +3,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it, test } from "vitest";
 import { z } from "zod";
-import { membersView, memberView, sameCodeView } from "../../src/view/members.ts";
-import type { WorkContext } from "../../src/protocol/room/work-context.ts";
+import { membersOf } from "../../src/mcp/results/members.ts";
+import { memberView } from "../../src/view/members.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
 import { Repository } from "../support/temp-repository.ts";
 import { clientOf, presence } from "./room.ts";
-
-const HEAD = "0123456789abcdef0123456789abcdef01234567";
-const SHOP: WorkContext = { repository: { name: "shop", branch: "main", head: HEAD, dirty: false } };
-const of = (repository: Partial<NonNullable<WorkContext["repository"]>>): WorkContext => ({
-  repository: { name: "shop", dirty: false, ...repository },
-});
-
-test("a work context is shown shortly, and only what it holds", () => {
-  const client = { name: "claude-code", version: "2.1.0" };
-  const workContext = { workContext: { ...SHOP, client } };
-  const shown = (more: object): unknown => JSON.parse(JSON.stringify(memberView(presence(1, more))));
-  expect(shown(workContext)).toMatchObject({
-    workContext: {
-      repository: "shop",
-      branch: "main",
-      head: HEAD.slice(0, 12),
-      dirty: false,
-      client: "claude-code 2.1.0",
-    },
-  });
-  expect(shown({ workContext: { client } })).toHaveProperty("workContext", { client: "claude-code 2.1.0" });
-  expect(shown({ workContext: undefined })).not.toHaveProperty("workContext");
-});
-
-test.each<[string, WorkContext | undefined, WorkContext | undefined, unknown]>([
-  ["the same", SHOP, SHOP, { repository: true, head: true, dirtyHere: false, dirtyAtHost: false }],
-  [
-    "another commit, and changes at the host",
-    SHOP,
-    of({ head: "f".repeat(40), dirty: true }),
-    { repository: true, head: false, dirtyHere: false, dirtyAtHost: true },
-  ],
-  [
-    "a commit that two names lead to",
-    SHOP,
-    of({ name: "fork", head: HEAD }),
-    { repository: false, head: true, dirtyHere: false, dirtyAtHost: false },
-  ],
-  [
-    "a repository without a commit",
-    of({ dirty: true }),
-    SHOP,
-    { repository: true, head: undefined, dirtyHere: true, dirtyAtHost: false },
-  ],
-  ["a host that tells nothing", SHOP, undefined, undefined],
-  ["a side that is in no repository", { client: { name: "c", version: "1" } }, SHOP, undefined],
-])("whether both look at the same code: %s", (_what, own, host, same) => {
-  expect(sameCodeView(own, host)).toEqual(same);
-});
 
 test("of a room that does not fit this side and the host come first, then who is there, then names", () => {
   const present = [
@@ -69,17 +20,17 @@ test("of a room that does not fit this side and the host come first, then who is
     presence(4, { isSelf: true }),
   ];
   const room = { presence: () => present };
-  expect(membersView(room, 20_000)).toEqual({ members: present.map(memberView) });
+  expect(membersOf(room, 20_000)).toEqual({ members: present.map(memberView) });
   const shape = z.object({
     members: z.array(z.object({ id: z.string() })),
     otherMembers: z.array(z.string()),
     membersNotShown: z.number().optional(),
   });
-  const cut = shape.parse(membersView(room, 3_300));
+  const cut = shape.parse(membersOf(room, 3_300));
   expect(cut.members.map(({ id }) => Number(id.replaceAll("i", "")))).toEqual([4, 3, 1]);
   expect(cut.otherMembers).toEqual([present[2]?.name, present[0]?.name]);
   expect(cut.membersNotShown).toBeUndefined();
-  expect(shape.parse(membersView(room, 2_000))).toMatchObject({ membersNotShown: 2 });
+  expect(shape.parse(membersOf(room, 2_000))).toMatchObject({ membersNotShown: 2 });
 });
 
 let root: string;
