@@ -1,6 +1,6 @@
 /**
- * Every command but the server, as one unit: the build keeps it apart (scripts/build.mjs), so that a client that starts
- * the server does not wait for what only a person at a terminal uses.
+ * Every command but the server. The build makes a bundle of it (scripts/build.mjs), so that a starting server does not
+ * load what only a person at a terminal uses.
  */
 export { chat } from "../cli/chat/chat.ts";
 export { demo } from "../cli/demo/demo.ts";

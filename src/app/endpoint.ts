@@ -10,7 +10,7 @@ export function openEndpoint(options: {
   readonly sessions: Sessions;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Whose server this is, for other commands of the same user that look for it. */
+  /** The owner, for other commands of the same user that look for this server. */
   readonly identity: Identity;
 }): Endpoint {
   const { sessions, clock, env, identity } = options;

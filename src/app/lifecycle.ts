@@ -1,9 +1,9 @@
 import type { Clock } from "../runtime/clock.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 
-/** How long teardown may take before the process ends without it. */
+/** The longest teardown; after it the process ends all the same. */
 const BACKSTOP_MS = 5_000;
-/** How often a server looks whether its parent is still there. */
+/** Between two looks at the parent process. */
 const PARENT_POLL_MS = 3_000;
 
 export interface LifecycleOptions {
@@ -14,7 +14,7 @@ export interface LifecycleOptions {
   readonly log: (line: string) => void;
 }
 
-/** The end of the process: runs every hook once, however many causes arrive, and never hangs. */
+/** The end of the process. Runs every hook once, however many causes arrive, and never hangs. */
 export interface Lifecycle {
   /** Registers teardown. Hooks run one after the other, the last registered first. */
   readonly onShutdown: (hook: () => Promise<void>) => void;
@@ -72,7 +72,7 @@ export function endOnSignals(
   for (const [signal, number] of Object.entries(SIGNALS)) {
     const code = isServer ? 0 : 128 + number;
     events.on(signal, () => {
-      if (signalled) return exit(code); // somebody insists: do not make them wait for the teardown
+      if (signalled) return exit(code); // a second signal: the user does not want to wait for the teardown
       signalled = true;
       void lifecycle.shutdown(code);
     });
@@ -87,8 +87,8 @@ export function endOnSignals(
 }
 
 /**
- * Ends a server whose parent has died without closing stdin, as happens when another process holds the pipe open.
- * Windows keeps reporting the old parent; there the end of stdin is the only sign, or `isRunning` where that is given.
+ * Ends a server whose parent has died while another process holds stdin open. Windows keeps reporting the old parent, so
+ * that there `isRunning` must tell; without it the end of stdin is the only sign.
  */
 export function endWithParent(
   events: ProcessEvents,
@@ -107,8 +107,8 @@ export function endWithParent(
 }
 
 /**
- * A thrown value in one block for a log. The message of a foreign error can quote a link or a peer's words, so only its
- * name, its code and the places it passed through are shown.
+ * A thrown value as one block for a log. The message of a foreign error may quote a link or a peer's words, so it shows
+ * only the name, the code and the stack.
  */
 export function describeSafely(thrown: unknown): string {
   if (thrown instanceof TunnelError && thrown.cause === undefined) return `${thrown.code}: ${thrown.message}`;

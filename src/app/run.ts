@@ -8,7 +8,7 @@ import { describeSafely } from "./lifecycle.ts";
 import { serve } from "./serve.ts";
 import type { Output } from "../cli/io/output.ts";
 
-/** Everything a command may touch of the outside world. */
+/** The outside world of a command. */
 export interface Host {
   readonly args: readonly string[];
   readonly env: Environment;
@@ -22,10 +22,10 @@ export interface Host {
   readonly home: string;
   /** The working directory. */
   readonly cwd: string;
-  /** The running bundle, absolute; the package's other files are found from here. */
+  /** Absolute path of the running bundle; the other files of the package are found from here. */
   readonly bundle: string;
   readonly onShutdown: (hook: () => Promise<void>) => void;
-  /** Ends the process at once, without any teardown. */
+  /** Ends the process at once, without teardown. */
   readonly exitNow: (code: number) => void;
 }
 
@@ -71,7 +71,7 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
 
 type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" | "serve" }>;
 
-// The heavy modules are imported where they are needed: the server's start-up must not pay for the other commands.
+// Heavy modules are imported on demand: a starting server must not load the other commands.
 async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode> {
   const { env, version, clock, onShutdown } = host;
   const output: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };

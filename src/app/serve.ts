@@ -13,11 +13,11 @@ export interface ServeOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly home: string;
-  /** Whose server this is, for other commands of the same user that look for it. */
+  /** The owner, for other commands of the same user that look for this server. */
   readonly identity: Identity;
   /** The path of the running program. */
   readonly bundle: string;
-  /** Registers what must be done before the process may end, whatever ends it. */
+  /** Registers a hook for the end of the process, whatever its cause. */
   readonly onShutdown: (hook: () => Promise<void>) => void;
 }
 

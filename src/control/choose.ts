@@ -1,9 +1,9 @@
 import type { Descriptor, Identity } from "./descriptor.ts";
 
 /**
- * The servers that a command of this user, run in this session and folder, most likely means: those of the same session,
- * else those of the same folder, else all. A session gets a new id on the way (after it was cleared, say), so that
- * another one rules nothing out.
+ * The servers that a command in this session and folder most likely means: those of the same session, else those of the
+ * same folder, else all. Clients give a session a new id at times (when it is cleared, say), so a different id rules
+ * nothing out.
  */
 export function likelyServers(servers: readonly Descriptor[], own: Identity): readonly Descriptor[] {
   const ofSession = servers.filter(({ session }) => session !== undefined && session === own.session);
@@ -13,8 +13,8 @@ export function likelyServers(servers: readonly Descriptor[], own: Identity): re
 }
 
 /**
- * The servers that surely belong to this session. Whoever watches on behalf of an agent, unasked, must not wake it for
- * what another one was told: two known sessions that differ rule each other out, and a foreign folder does.
+ * The servers that surely belong to this session. A watcher must not wake an agent for messages of another one, so two
+ * known sessions that differ rule each other out, and so does another folder.
  */
 export function ownServers(servers: readonly Descriptor[], own: Identity): readonly Descriptor[] {
   return servers.filter(({ session, place }) =>

@@ -1,11 +1,11 @@
 import { tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 
-/** What finding the places of the local endpoint needs to know of the machine. */
+/** The facts about this machine that decide where the local endpoint lies. */
 export interface PlaceFacts {
   readonly platform: string;
   readonly tempDirectory: string;
-  /** The user's number; undefined on Windows. */
+  /** The numeric user id; undefined on Windows. */
   readonly user: number | undefined;
 }
 
@@ -13,7 +13,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 const NAME = "tunnel-mcp";
 
-/** The longest name of a Unix socket that every system takes, its terminating zero not counted (104 bytes on macOS). */
+/** The longest path of a Unix socket that every system takes, without its terminating zero (104 bytes on macOS). */
 const MAX_SOCKET_BYTES = 103;
 
 export function placeFacts(): PlaceFacts {
@@ -21,13 +21,12 @@ export function placeFacts(): PlaceFacts {
 }
 
 /**
- * The folders in which descriptors may lie, the most wanted first. A server takes the first that it can make its own,
- * and whoever looks for servers looks in all: a client may have started its server without the variables that a shell
- * has.
+ * Folders for descriptors, the preferred one first. A server takes the first that it can make its own. A search looks in
+ * all of them: a client may start its server without the variables of a shell.
  */
 export function controlFolders(env: Variables, { platform, tempDirectory, user }: PlaceFacts): string[] {
   if (platform === "win32") {
-    // Permissions are inherited there: the user's own data is out of others' reach, a temporary folder not always.
+    // Windows inherits permissions: other users cannot reach this user's data, but can reach some temporary folders.
     const local = env["LOCALAPPDATA"];
     const base = local !== undefined && win32.isAbsolute(local) ? local : tempDirectory;
     return [win32.join(base, `${NAME}-control`)];
@@ -43,8 +42,8 @@ export function controlFolders(env: Variables, { platform, tempDirectory, user }
 }
 
 /**
- * Where a server listens: a socket in the private folder, or a named pipe on Windows. `unique` is random, so that nobody
- * can have taken the name before. Undefined where the folder's path is too long for a socket.
+ * The address of a server: a socket in the private folder, or a named pipe on Windows. `unique` is random, so that nobody
+ * can take the name first. Undefined where the folder's path is too long for a socket.
  */
 export function endpointIn(
   folder: string,

@@ -5,7 +5,7 @@ import { INSTRUCTIONS } from "./instructions.ts";
 import { registerPrompts } from "./prompts.ts";
 import { TOOLS } from "./tools/index.ts";
 
-/** One MCP server. It is made once or twice per connection (probe, then real), so it holds no state of its own. */
+/** One MCP server. A connection makes one or two (probe, then real), so it holds no state of its own. */
 export function createServer(version: string, services: ToolServices, hasChannel = false): McpServer {
   const info = { name: "tunnel-mcp", title: "Tunnel between agents", version };
   const server = new McpServer(

@@ -55,7 +55,7 @@ export type SystemView = Placed & {
   readonly event: SystemEventView;
 };
 
-/** What this side's own server tells; seen by nobody else. */
+/** An event on this side alone: no other member sees it. */
 export type NoticeEventView =
   | { readonly notice: "alarm"; readonly error: ErrorView; readonly memberName: string | undefined }
   | { readonly notice: "address-lost"; readonly error: ErrorView }

@@ -1,6 +1,6 @@
 import type { Applies, InspectedFile, PatchInspection } from "../session/git/inspect-patch.ts";
 
-/** What this side has found in a received patch, which is never applied. Names in it are the sender's. */
+/** The findings of this side about a received patch, which is never applied. Names in it are the sender's. */
 export type PatchView = AppliesView & {
   readonly baseIs: PatchInspection["base"];
   readonly fileCount: number;

@@ -29,7 +29,7 @@ export interface OpenRequest {
 
 export interface JoinRequest {
   readonly kind: "join";
-  /** Asked for, or read from the input, when it was not given. */
+  /** Undefined: asked for at a terminal, or the first line of the input. */
   readonly link: string | undefined;
   readonly name: string | undefined;
   readonly json: boolean;
@@ -37,7 +37,7 @@ export interface JoinRequest {
 
 export interface ChatOptions {
   readonly request: OpenRequest | JoinRequest;
-  /** Heavy to load; asked for once. */
+  /** Loads the sessions; called once. */
   readonly sessions: () => Promise<Sessions>;
   readonly clock: Clock;
   readonly output: Output;
@@ -52,12 +52,12 @@ export interface ChatOptions {
 
 /** Errors that only other arguments can mend. */
 const USAGE_ERRORS: ReadonlySet<ErrorCode> = new Set(["goal-invalid", "name-invalid", "link-malformed"]);
-/** The longest that a timer can be. */
+/** The longest time of a timer. */
 const FOR_EVER_MS = 2 ** 31 - 1;
 
 /**
- * Opens or joins a tunnel for somebody at a terminal, or for a program, and stays until it is over.
- * @returns 0 for an end that was wished for, 1 for a failure, 2 for arguments that cannot be used
+ * Opens or joins a tunnel for a person at a terminal or for a program, and stays until it is over.
+ * @returns 0 for an end that was wanted, 1 for a failure, 2 for arguments that cannot be used
  */
 export async function chat(options: ChatOptions): Promise<0 | 1 | 2> {
   // Neither the timers of a clock nor an input that has ended keep a process alive, and a guest that redials has nothing else.
@@ -77,7 +77,7 @@ class Stay {
   readonly #abort = new AbortController();
   #screen: Screen | undefined;
   #lines: AsyncIterator<string, undefined> | undefined;
-  /** Lines of the input that are used up. */
+  /** Lines of the input that have been read. */
   #linesRead = 0;
 
   constructor(options: ChatOptions) {
@@ -102,7 +102,7 @@ class Stay {
     let sessions: Sessions | undefined;
     this.#options.onShutdown(async () => {
       this.#abort.abort();
-      // Not the input: its end would look like the wish to leave, and the others would be told so.
+      // The input stays open: its end would look like the wish to leave, and the others would be told so.
       this.#screen?.close();
       await Promise.allSettled([opening]);
       await sessions?.shutDown();
@@ -119,7 +119,7 @@ class Stay {
     }
   }
 
-  /** The terminal as it was before. */
+  /** Puts the terminal back into its first state. */
   close(): void {
     this.#screen?.close();
     void this.#lines?.return?.();

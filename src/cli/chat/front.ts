@@ -7,7 +7,7 @@ import { parseJsonCommand, type JsonCommand } from "./json/input.ts";
 import type { Person, Screen } from "./terminal/screen.ts";
 import { runSlash } from "./slash.ts";
 
-/** An interrupted command, as shells number it. */
+/** The exit code of an interrupted command, as shells number it. */
 const INTERRUPTED = 130;
 
 /** Carries out what a person types. `screen` is called for each line to show: the screen is made with the result. */
@@ -15,7 +15,7 @@ export function personIn(options: {
   conversation: Conversation;
   show: Show;
   screen: () => Screen | undefined;
-  /** Whether the end of the input is a key of a person, who does not want to wait, or the end of a script's lines. */
+  /** Whether the input ends by a key of a person, who does not want to wait, or with a script's last line. */
   isTerminal: boolean;
   exitNow: (code: number) => void;
 }): Person {
@@ -52,7 +52,7 @@ export function personIn(options: {
 }
 
 /**
- * Carries out the commands of a program until it has closed the tunnel or has nothing more to say.
+ * Carries out the commands of a program until it has closed the tunnel or its input ends.
  * @param from number of the first line
  */
 export async function obey(options: {
@@ -73,7 +73,7 @@ export async function obey(options: {
       const command = parseJsonCommand(value);
       if ("close" in command) return conversation.leave(LINK.sayConfirmMs);
       ref = command.ref;
-      // Not awaited: what is said next must not wait for the confirmation of this.
+      // Not awaited: the next message must not wait for the acknowledgement of this one.
       if ("say" in command) conversation.say({ ...command, text: command.say }).catch(fail);
       else if ("share" in command) conversation.transfers.share({ ...command.share, ref }).catch(fail);
       else if ("receive" in command)
@@ -90,7 +90,7 @@ type HostCommand = Exclude<
   { say: string } | { share: object } | { receive: object } | { close: true }
 >;
 
-/** @throws {TunnelError} not-the-host, and whatever the host says */
+/** @throws {TunnelError} not-the-host, and all errors of the host */
 function hostCommand(command: HostCommand, conversation: Conversation, show: Show): void {
   const { ref } = command;
   const { tunnel } = conversation;

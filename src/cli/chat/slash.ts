@@ -23,7 +23,7 @@ export interface SlashCommand {
   readonly usage?: string;
   readonly help: string;
   readonly forHostOnly?: true;
-  /** @throws {TunnelError} which is shown, and leaves the line to be corrected */
+  /** @throws {TunnelError} the chat shows it and leaves the line to be corrected */
   readonly run: (argument: string, call: SlashCall) => Promise<void> | void;
 }
 
@@ -99,7 +99,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   },
 ];
 
-/** @throws {TunnelError} input-invalid for an unknown command, and whatever it throws */
+/** @throws {TunnelError} input-invalid for an unknown command, and all errors of a known one */
 export async function runSlash(line: string, call: SlashCall): Promise<void> {
   const [, name = "", argument = ""] = /^\/(\S*)\s*([\s\S]*)$/.exec(line) ?? [];
   const command = SLASH_COMMANDS.find((one) => one.name === name.toLowerCase());
@@ -153,7 +153,7 @@ function countOf(argument: string): number {
 }
 
 /**
- * `ben, carl (2) the text`: names may contain spaces, so each is the longest one that somebody in the room has.
+ * `ben, carl (2) the text`: names may contain spaces, so each is the longest that a member has.
  * @throws {TunnelError} member-unknown, input-invalid
  */
 function addressed(argument: string, { tunnel }: Conversation): { to: string[]; text: string } {

@@ -60,7 +60,7 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
     await tellStory(options, start);
     return 0;
   } catch (error) {
-    if (interrupted) return 1; // whoever pressed Ctrl-C knows why it ended
+    if (interrupted) return 1; // the user pressed Ctrl-C and knows why it ended
     output.err(`\nThe demo failed: ${error instanceof Error ? error.message : "unknown error"}\n`);
     if (transport === "cloudflared") output.err("  `tunnel-mcp doctor` shows what is missing here.\n");
     return 1;
@@ -115,7 +115,7 @@ async function tellStory(options: DemoOptions, start: (name: string) => Promise<
   say.note(`Opened in ${openMs} ms, paired in ${joinMs} ms, ${(totalMs / 1000).toFixed(1)} s in all.`);
 }
 
-/** What each asks, and what the other answers. */
+/** The questions and answers of both. */
 const TALK: Readonly<Record<string, readonly [question: string, answer: string]>> = {
   Ana: [
     "Does GET /orders return a bare array, or an object with a cursor? My client pages.",
@@ -173,7 +173,7 @@ async function close(ana: DemoAgent, ben: DemoAgent, say: Narrator): Promise<voi
   say.step("Ben", `is told: ${withoutFence(end.text ?? "the tunnel has ended")}`);
 }
 
-/** The link as it may be shown: whoever reads over a shoulder learns nothing from it. */
+/** The link without its secret, safe to be shown. */
 export function withoutSecret(joinLink: string): string {
   return joinLink.replace(/#.*$/s, "#1.(secret key)");
 }

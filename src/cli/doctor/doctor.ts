@@ -3,7 +3,7 @@ import type { Config } from "../../session/config.ts";
 import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
 import { type Output, type Paint, paintFor } from "../io/output.ts";
 
-/** The whole report is there after this, whatever hangs. */
+/** The report is complete after this time, whatever hangs. */
 const DEADLINE_MS = 8_000;
 
 export interface DoctorOptions {

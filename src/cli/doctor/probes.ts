@@ -44,7 +44,7 @@ function limited(signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
 }
 
-/** The tunnel wing's report, in the words of the doctor. */
+/** The report of the tunnel, in the words of the doctor. */
 export function cloudflaredFact(report: BinaryReport): CloudflaredFact {
   const { origin, path: file, version, sha256, verified, problem } = report;
   if (problem?.code === "cloudflared-hash-mismatch") {

@@ -1,8 +1,8 @@
-/** Where a command writes. Tests put arrays in its place. */
+/** The output of a command. Tests put arrays in its place. */
 export interface Output {
-  /** What the user asked for: standard output. */
+  /** Standard output: the answer to the user. */
   readonly out: (text: string) => void;
-  /** Everything about how it went: standard error. */
+  /** Standard error: everything else. */
   readonly err: (text: string) => void;
   /** Whether `out` may carry colour. */
   readonly color: boolean;

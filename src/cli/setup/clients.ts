@@ -6,18 +6,18 @@ import type { Place, Platform } from "./places.ts";
 /** A client's own command for its configuration. */
 export interface OwnCommand {
   readonly add: (server: ServerCommand) => readonly string[];
-  /** Left out where it has none: the entry is then taken out of the file. */
+  /** Left out where it has none: then the entry is taken out of the file. */
   readonly remove?: readonly string[];
-  /** Systems on which the file is edited all the same. */
+  /** The system on which the file is edited all the same. */
   readonly notOn?: Platform;
 }
 
 export interface Client {
   readonly name: ClientName;
   readonly title: string;
-  /** The program that tells by being on the PATH that the client is here. */
+  /** A program on the PATH that shows that the client is here. */
   readonly program?: string;
-  /** … and the files or folders, each of which tells the same. */
+  /** Files and folders that show the same. */
   readonly traces: readonly Place[];
   /** The folder of its configuration: the first of these that exists, and otherwise the last one. */
   readonly folders: readonly Place[];
@@ -25,9 +25,9 @@ export interface Client {
   readonly files: readonly string[];
   readonly format: Format;
   readonly own?: OwnCommand;
-  /** Where it reads skills of the user. */
+  /** Its folder for skills of the user. */
   readonly skills?: Place;
-  /** What the human does before the client knows the server. */
+  /** The step of the human after which the client knows the server. */
   readonly afterwards: string;
 }
 
@@ -57,7 +57,7 @@ const OPENCODE: Place = { base: "xdg", path: "opencode" };
 const VSCODE: Place = { base: "settings", path: "Code/User" };
 const WINDSURF: Place = { base: "home", path: ".codeium/windsurf" };
 const CLAUDE_DESKTOP: readonly Place[] = [
-  // Packaged for Windows, it does not see %APPDATA%: these are where such a program's own files are kept instead.
+  // The Windows package does not see %APPDATA%. Windows keeps its files here instead.
   { base: "local", path: "Claude-Data/claude_*", on: "win32" },
   { base: "local", path: "Packages/Claude_*/LocalCache/Roaming/Claude", on: "win32" },
   { base: "settings", path: "Claude" },
@@ -130,7 +130,7 @@ export const CLIENTS: readonly Client[] = [
     files: ["settings.json"],
     format: json([["mcpServers"]], plain),
     own: {
-      // It would take the server's options for its own without the dashes.
+      // Without the dashes it would take the server's options for its own.
       add: ({ command, args }) => [
         "mcp",
         "add",
@@ -163,7 +163,7 @@ export const CLIENTS: readonly Client[] = [
     traces: [OPENCODE],
     folders: [OPENCODE],
     files: ["opencode.jsonc", "opencode.json"],
-    // Version 2 has its servers one level deeper, and reads the form of version 1, too.
+    // Version 2 has its servers one level deeper, and also reads the form of version 1.
     format: json([["mcp", "servers"], ["mcp"]], ({ command, args }) => ({
       type: "local",
       command: [command, ...args],
@@ -181,7 +181,7 @@ export const CLIENTS: readonly Client[] = [
     format: json([["servers"]], typed),
     own: {
       add: ({ command, args }) => ["--add-mcp", JSON.stringify({ name: SERVER, command, args })],
-      // There `code` is a batch file, through which quotes inside an argument do not pass unharmed.
+      // There `code` is a batch file, which breaks quotes inside an argument.
       notOn: "win32",
     },
     skills: AGENTS_SKILLS,
@@ -200,7 +200,7 @@ export const CLIENTS: readonly Client[] = [
   },
 ];
 
-/** The arguments with which the client's own command takes the server in; undefined where its file is edited. */
+/** The client's own command for this system; undefined where its file is edited. */
 export function ownCommand(client: Client, platform: Platform): OwnCommand | undefined {
   return client.own?.notOn === platform ? undefined : client.own;
 }

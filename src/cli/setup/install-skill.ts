@@ -14,7 +14,7 @@ export interface InstallSkillOptions {
   readonly output: Output;
 }
 
-/** What lies where the skill goes; `blocked` is something that is not a folder, a link among others. */
+/** The state of the skill's folder. `blocked`: something that is no folder lies there, such as a link. */
 export type SkillState = "missing" | "same" | "different" | "blocked";
 
 type SkillPlace = Pick<InstallSkillOptions, "bundle" | "dir">;
@@ -49,7 +49,7 @@ export async function installSkill({ bundle, dir, force, output }: InstallSkillO
   const target = skillFolder(dir);
   const found = await lstatOrUndefined(target);
   if (found !== undefined && !found.isDirectory()) {
-    // A symbolic link may lead to a folder the user edits elsewhere, so not even --force writes through it.
+    // A symbolic link may lead to a folder that the user edits elsewhere, so not even --force writes through it.
     const kind = found.isSymbolicLink() ? "a symbolic link" : "not a folder";
     output.err(
       `tunnel-mcp: ${target} is ${kind}, so nothing was written\n  Remove it, or choose another --dir.\n`,
@@ -69,7 +69,7 @@ export async function installSkill({ bundle, dir, force, output }: InstallSkillO
     return 1;
   }
   await mkdir(path.dirname(target), { recursive: true });
-  // Removed first: writing into an existing file would follow a link that lies in its place.
+  // Removed first: writing into an existing file would follow a link in its place.
   await rm(target, { recursive: true, force: true });
   await cp(source, target, { recursive: true, errorOnExist: true, force: false });
   output.out(`${found === undefined ? "Installed" : "Replaced"} the skill: ${target}\n`);

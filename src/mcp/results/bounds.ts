@@ -15,10 +15,10 @@ export const BOUNDS = {
   /** Everything that tunnel_status lists besides members, of one tunnel, and of several together. */
   statusBytes: 14 * 1024,
   severalBytes: 12 * 1024,
-  /** Paste-ready texts for each of several people; further ones get a short form. */
+  /** Texts to pass on, one for each invited person. Further invites get a short form. */
   inviteTextsBytes: 16 * 1024,
   pendingBytes: 3 * 1024,
-  /** A transcript as a resource: to read, and with proofs for a human to keep. */
+  /** A transcript as a resource: Markdown to read, and JSON with proofs for a human to keep. */
   markdownBytes: 64 * 1024,
   proofsBytes: 256 * 1024,
 } as const;

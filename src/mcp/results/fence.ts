@@ -1,10 +1,10 @@
 import { toHex } from "../../protocol/base/bytes.ts";
 
-/** What can stand between letters without being seen: format characters, variation selectors, combining marks. */
+/** Characters that stand between letters without being seen: format characters, variation selectors, combining marks. */
 const UNSEEN = /[\p{Cf}\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}]/gu;
 /** Two or more opening signs, also with white space between them. Runs are disjoint: a single linear pass. */
 const RUN = /<(?:\s*<)+/g;
-/** What makes a run pass for a fence line, however much white space is put in between. */
+/** The words that make a run look like a fence line, with any white space between them. */
 const FENCE_WORDS = /[\s/]*(?:end[^<]{0,16})?peer/iy;
 
 function looksLikeFence(text: string, at: number): boolean {
@@ -13,9 +13,9 @@ function looksLikeFence(text: string, at: number): boolean {
 }
 
 /**
- * Wraps what a peer said so that a model can tell where it begins and ends, also where clients show the result as flat
- * text. The marker is random per process; a peer that has been told it (an agent quoting its own results) still cannot
- * use it, since it is taken out of everything a peer says.
+ * Wraps a peer's text so that a model sees where it begins and ends, also where a client shows the result as flat text.
+ * The marker is random per process. A peer that learns it (an agent may quote its own results) still cannot use it: the
+ * marker is taken out of everything a peer says.
  */
 export class Fence {
   #marker: string | undefined;
@@ -29,14 +29,14 @@ export class Fence {
     return `${begin}${harmless(text, this.#its)}${end}`;
   }
 
-  /** A word that stands outside of any fence, such as a name: it cannot pass for the beginning or end of one. */
+  /** A word outside of any fence, such as a name: made unable to pass for the beginning or end of one. */
   label(text: string): string {
     return harmless(text, this.#its);
   }
 
   /**
-   * A whole result with every string in it that is not fenced made a {@link label}: what peers choose stands in many
-   * places (names of members and files, goal, branch, errors that quote them), and none of them may be forgotten.
+   * A whole result with every unfenced string made a {@link label}. Peers choose strings in many places (names of members
+   * and files, goal, branch, errors that quote them), and none of them may be forgotten.
    */
   guard(payload: Readonly<Record<string, unknown>>): Record<string, unknown> {
     return Object.fromEntries(
@@ -55,7 +55,7 @@ export class Fence {
     return { begin: `<<peer-text ${this.#its}>>\n`, end: `\n<<end peer-text ${this.#its}>>` };
   }
 
-  /** Only {@link wrap} makes such a text: what is inside holds the marker nowhere else. */
+  /** Only {@link wrap} makes such a text: the marker stands nowhere inside it. */
   #isWrapped(text: string): boolean {
     const { begin, end } = this.#marks;
     if (!text.startsWith(begin) || !text.endsWith(end)) return false;
@@ -71,7 +71,10 @@ function guarded(value: unknown, label: (text: string) => string): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, guarded(item, label)]));
 }
 
-/** A text that tries to pass for a fence loses its invisible characters with what makes it one; others stay as they are. */
+/**
+ * Breaks up everything that looks like a fence, and drops invisible characters where that was needed. Other texts stay as
+ * they are.
+ */
 function harmless(text: string, marker: string): string {
   const seen = text.replace(UNSEEN, "");
   const defused = seen

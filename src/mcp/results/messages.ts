@@ -67,7 +67,7 @@ function noticeFields(event: NoticeEventView): Payload {
   return fields;
 }
 
-/** What the kinds of entries do not share, with every peer's words in the fence. */
+/** The fields in which the kinds of entries differ, with every peer's words in the fence. */
 function entryFields(entry: EntryView, fence: Fence): Payload {
   switch (entry.kind) {
     case "chat": {
@@ -102,7 +102,7 @@ function messageFields({ entry, redelivered }: Delivered, now: number, fence: Fe
   };
 }
 
-/** What a call has taken from the inbox. @param now ms since the epoch */
+/** The fields for a batch of the inbox. @param now ms since the epoch */
 export function batchFields({ entries, unread, more, gap }: Batch, now: number, fence: Fence): Payload {
   return { messages: entries.map((delivered) => messageFields(delivered, now, fence)), unread, more, gap };
 }

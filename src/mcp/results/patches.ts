@@ -18,7 +18,7 @@ const BASE_TEXTS = {
   "no-repository": "The working directory is no git repository.",
 } as const satisfies Record<PatchView["baseIs"], string>;
 
-/** What a received patch would do here: facts found by this server, with the names in it inside the fence. */
+/** The effects of a received patch: facts that this server found, with the names in it inside the fence. */
 export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence): Payload {
   const { files, fileCount, insertions, deletions, suspicious, baseIs } = view;
   const shown = within(files.slice(0, MAX_FILES).map(fileLine), FILES_BYTES);

@@ -4,7 +4,7 @@ import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { endFields } from "./listening.ts";
 
-/** Nobody to hear the last words is no reason not to close. */
+/** Errors of the last message that must not keep a tunnel open: nobody is there to read it. */
 const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);
 
 export const closeTool = defineTool({

@@ -14,25 +14,28 @@ import type { WakeView } from "../../view/wake.ts";
 import type { Fence } from "../results/fence.ts";
 import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
 
-/** What every tool may use. Sessions are loaded on first use: a client that only lists tools must not pay for them. */
+/**
+ * Everything that a tool may use. The first tool call loads the sessions: a client that only lists tools must not wait
+ * for them.
+ */
 export interface ToolServices {
   readonly clock: Clock;
   readonly fence: Fence;
   readonly sessions: () => Promise<Sessions>;
-  /** Nobody is there to confirm anything: the human has said so. */
+  /** The human has said that nobody is there to confirm a call. */
   readonly isUnattended: boolean;
-  /** What can wake an agent that has ended its turn, for one tunnel. */
+  /** The ways to wake an agent that has ended its turn, for one tunnel. */
   readonly wake: (tunnelId: TunnelId) => WakeView;
 }
 
-/** One call. */
+/** One call of a tool. */
 export interface ToolCall extends Omit<ToolServices, "sessions" | "isUnattended"> {
   readonly id: string | number;
   readonly signal: AbortSignal;
   readonly sessions: Sessions;
-  /** The program that calls, as it names itself. */
+  /** The calling program, by its own name. */
   readonly client: ClientProgram | undefined;
-  /** Tells a client that asked for progress how it is going, and how far it is where that is known. */
+  /** Reports progress to a client that has asked for it, with the share that is done where that is known. */
   readonly progress: (message: string, part?: { readonly done: number; readonly total: number }) => void;
 }
 
@@ -46,13 +49,13 @@ export interface Tool {
     readonly idempotentHint: boolean;
     readonly openWorldHint: boolean;
   };
-  /** Asks clients that can to have a human confirm each call. */
+  /** Asks the client to have a human confirm each call, where it can. */
   readonly forHumans?: boolean;
   readonly input: z.ZodType & StandardSchemaWithJSON;
   readonly run: (input: unknown, call: ToolCall) => Promise<Payload>;
 }
 
-/** Pairs a schema with the function that takes what it lets through. */
+/** Pairs a schema with the function that takes its output. */
 export function defineTool<Schema extends z.ZodType & StandardSchemaWithJSON>(
   tool: Omit<Tool, "input" | "run"> & {
     readonly input: Schema;
@@ -73,8 +76,8 @@ function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z
 }
 
 /**
- * The JSON schema of a tool, with the checking left to {@link parseInput}: the SDK's own refusal would reach the model
- * without a code and without a next step.
+ * The JSON schema of a tool, checked by {@link parseInput} alone: the SDK's own refusal would reach the model without a
+ * code and a next step.
  */
 function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaWithJSON {
   const { vendor, version, jsonSchema } = schema["~standard"];
@@ -101,7 +104,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
       try {
         const sessions = await services.sessions();
         undo = () => sessions.callCancelled(context.mcpReq.id);
-        // Its arrival is the proof that the results of earlier calls have been received.
+        // A new call proves that the client has received the results of the earlier ones.
         sessions.callArrived();
         unread = sessions.unread;
         const { clock, fence, wake } = services;
@@ -118,7 +121,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
         });
         return success(fence.guard({ ...payload, ...unreadElsewhere(payload, sessions.all) }));
       } catch (thrown) {
-        // What it has taken from an inbox reaches nobody: it comes again.
+        // The failed call has delivered nothing: the messages that it took come again.
         undo();
         return failure(asTunnelError(thrown), services.fence, unread);
       }
@@ -126,7 +129,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
   );
 }
 
-/** The 2025 era tells it once, the later one with every request. */
+/** The 2025 era names the client once, the later one with every request. */
 function clientOf(server: McpServer, { mcpReq }: ServerContext): ClientProgram | undefined {
   const envelope = envelopeSchema.safeParse(mcpReq.envelope);
   const told = envelope.success ? envelope.data[CLIENT_INFO_META_KEY] : server.server.getClientVersion();
@@ -137,13 +140,13 @@ const envelopeSchema = z.looseObject({
   [CLIENT_INFO_META_KEY]: z.looseObject({ name: z.string(), version: z.string() }),
 });
 
-/** Without a token the client has not asked, and must not be sent any (MCP, Progress). */
+/** Without a token the client has not asked for progress, and must not get any (MCP, Progress). */
 function progressOf(context: ServerContext): ToolCall["progress"] {
   const progressToken = context.mcpReq._meta?.progressToken;
   if (progressToken === undefined) return () => undefined;
   let progress = 0;
   return (message, part) => {
-    // Must grow with every notification, also where a step does not know how far it is.
+    // Must grow with every notification, also where the share that is done is not known.
     progress = Math.max(progress + 0.001, part?.done ?? 0);
     const params = { progressToken, progress, ...(part === undefined ? {} : { total: part.total }), message };
     // A client that is gone will not miss it.

@@ -9,7 +9,7 @@ import { receiveTool } from "./receive.ts";
 import { shareTool } from "./share.ts";
 import { statusTool } from "./status.ts";
 
-/** The whole surface, in the order in which a conversation uses it. */
+/** All tools, in the order in which a conversation uses them. */
 export const TOOLS: readonly Tool[] = [
   openTool,
   inviteTool,

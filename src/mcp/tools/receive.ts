@@ -23,7 +23,7 @@ function progressText({ offer }: Download, { received, bytesPerSecond, isFlowing
     : `waiting for the sender, ${done} so far`;
 }
 
-/** Waits for the end of a transfer, or the time; a call that is cancelled takes the transfer with it. */
+/** Waits until the transfer ends or the time is up. A cancelled call cancels the transfer as well. */
 async function waitFor(
   tunnel: OpenTunnel,
   download: Download,

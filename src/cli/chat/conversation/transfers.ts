@@ -29,7 +29,7 @@ export interface ReceiveWish {
   readonly savePath: string;
   readonly overwrite?: boolean | undefined;
   readonly ref?: Ref | undefined;
-  /** Of the input; told with an error. */
+  /** Line of the input, for an error. */
   readonly line?: number | undefined;
 }
 

@@ -89,7 +89,7 @@ export class PeopleView {
 
   #error({ error, file }: Extract<ChatEvent, { type: "error" }>): string {
     const { paint } = this.#options;
-    // The detail of an error can be what somebody typed or pasted.
+    // The detail of an error may hold typed or pasted text.
     const text = safeText(errorText(error));
     if (file === undefined) return paint.red(text);
     const head = `${safeLabel(file.name)} has not been received, and nothing of it was kept`;
