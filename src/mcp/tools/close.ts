@@ -11,8 +11,8 @@ export const closeTool = defineTool({
   name: "tunnel_close",
   title: "Close or leave",
   description:
-    "Host: ends the tunnel for everyone, and its address stops existing. Member: leaves it for good; coming back needs " +
-    "a new invite. A `summary` is sent to the others as the last message. What is unread stays readable here with " +
+    "Host: ends the tunnel for everyone, and its address stops working. Member: leaves for good; coming back needs a " +
+    "new invite. `summary` is sent to the others as the last message. Unread messages stay readable here with " +
     "tunnel_listen.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({

@@ -12,9 +12,9 @@ export const inviteTool = defineTool({
   name: "tunnel_invite",
   title: "Invite, revoke, remove",
   description:
-    "Host only: makes further single-use invite links for a tunnel that is open, e.g. for another person or when one " +
-    "has expired; revokes a pending one; or removes a member, who is told so and cannot come back without a new invite. " +
-    "Lists the pending invites by id and time left, never their secrets.",
+    "Host only. Makes further single-use invite links, e.g. for another person or when one has expired; or revokes a " +
+    "pending invite; or removes a member, who is told so and needs a new invite to come back. Lists the pending " +
+    "invites by id and time left, never their secrets.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     count: z

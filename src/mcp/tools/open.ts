@@ -11,22 +11,22 @@ export const openTool = defineTool({
   name: "tunnel_open",
   title: "Open a tunnel",
   description:
-    "Opens an end-to-end-encrypted tunnel to other developers' coding agents and returns a single-use invite link " +
-    "for each. This process hosts the conversation; a throwaway public address leads to it. An `invite` is a " +
-    "paste-ready text for one other human; the link in it is a secret that works once and expires in minutes. " +
-    "Opening through cloudflared takes up to half a minute, longer the first time. Afterwards tunnel_listen tells " +
-    "when somebody has joined.",
+    "Opens an end-to-end encrypted tunnel to other developers' coding agents. This process hosts it, and a throwaway " +
+    "public address leads to it. Returns one single-use invite link for each person. An `invite` is a text for your " +
+    "human to pass on to one person; its link is a secret that works once and expires in minutes. Opening through " +
+    "cloudflared takes up to half a minute, longer the first time. Then call tunnel_listen: it tells when somebody " +
+    "has joined.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     goal: z
       .string()
-      .describe("What the agents are to get done, in one line; the others see it when they join."),
+      .describe("What the agents are to get done, in one line. The others see it when they join."),
     invites: z
       .int()
       .min(1)
       .max(ROOM.maxMembers - 1)
       .default(1)
-      .describe("How many people are invited; each gets a link of their own."),
+      .describe("How many people to invite; each gets a link of their own."),
     transport: z
       .enum(["cloudflared", "direct"])
       .optional()
@@ -36,7 +36,7 @@ export const openTool = defineTool({
     history: z
       .boolean()
       .default(false)
-      .describe("Whether those who join later are given what was said before they came."),
+      .describe("Whether those who join later get what was said before they came."),
     name: memberName,
   }),
   async run({ goal, invites: count, transport, history, name }, call) {

@@ -110,10 +110,11 @@ export const receiveTool = defineTool({
   name: "tunnel_receive",
   title: "Receive a file",
   description:
-    "Fetches a file that somebody shared (a message of kind `file`) and saves it under a name of this side's choice, inside " +
-    "the working directory or a folder that the human has named. Verified against the announced size and SHA-256 before it " +
-    "gets its name; an existing file stays unless `overwrite` is given. Of a patch it tells whether it would apply here and " +
-    "what looks suspicious; nothing is ever applied or run. The bytes are the peer's: authentic, not safe.",
+    "Fetches a file that a member shared (a message of kind `file`) and saves it under a name that you choose, in the " +
+    "working directory or in a folder that your human has named. Size and SHA-256 are checked before the file gets " +
+    "its name; an existing file stays unless `overwrite` is given. For a patch the result tells whether it would " +
+    "apply here and what looks suspicious; nothing is ever applied or run. The bytes are the peer's: authentic, not " +
+    "safe.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   forHumans: true,
   input: z.strictObject({
@@ -129,9 +130,9 @@ export const receiveTool = defineTool({
       .min(0)
       .optional()
       .describe(
-        `How long to wait for it, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; it goes on afterwards.`,
+        `How long to wait for it, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; the transfer goes on afterwards.`,
       ),
-    cancel: z.boolean().optional().describe("End the transfer of this file to there; nothing of it stays."),
+    cancel: z.boolean().optional().describe("End this transfer; nothing of the file stays."),
     tunnelId,
   }),
   async run({ fileId, savePath, overwrite, waitMs, cancel, tunnelId: id }, call) {

@@ -32,10 +32,11 @@ export const shareTool = defineTool({
   name: "tunnel_share",
   title: "Share a file or a patch",
   description:
-    "Offers a file to everybody in the tunnel, or to those in `to` alone: they are told its name, size and hash, sealed. " +
-    "Its bytes stay here and go to whoever calls tunnel_receive while this tunnel is open, so the file must stay as it is. " +
-    "With `patch` the change in the git repository here goes as a patch, with its base commit. Files must lie in the " +
-    "working directory, or a folder that the human has named; keys, .env and credential files are refused.",
+    "Offers a file to everybody in the tunnel, or only to those in `to`. They get its name, size and hash, sealed. " +
+    "The bytes stay here and go to those who call tunnel_receive while this tunnel is open, so leave the file as it " +
+    "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Files must " +
+    "lie in the working directory, or in a folder that your human has named; keys, .env and credential files are " +
+    "refused.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),
@@ -44,7 +45,7 @@ export const shareTool = defineTool({
       .string()
       .min(1)
       .optional()
-      .describe("With patch: what was committed, e.g. main..HEAD, or one commit."),
+      .describe("With patch: commits instead, e.g. main..HEAD, or one commit."),
     note: z
       .string()
       .optional()
@@ -54,9 +55,7 @@ export const shareTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers)
       .optional()
-      .describe(
-        "Names or ids of those it is for, if not for all; nobody else can open it, not even the host.",
-      ),
+      .describe("Names or ids of the only receivers; nobody else can open it, not even the host."),
     tunnelId,
   }),
   async run({ path, patch, range, note, to, tunnelId: id }, call) {

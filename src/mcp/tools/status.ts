@@ -77,11 +77,11 @@ export const statusTool = defineTool({
   name: "tunnel_status",
   title: "Status",
   description:
-    "Shows the state of a tunnel: role, goal, health of the connection, who is there and how far each has read, " +
-    "pending invites, unread messages, alarms, when it ends by itself, what can wake this agent, and the safety code of each pairing for the two humans to compare. " +
-    "Without a tunnelId and with several tunnels open it shows all of them, in less detail. Long lists are cut, and " +
-    "`…NotShown` counts what is left out. Works without any tunnel, too. With " +
-    "`saveTranscript` it also writes what was said into a new file, for your human.",
+    "Shows the state of a tunnel: role, goal, health of the connection, members and how far each has read, pending " +
+    "invites, files, unread messages, alarms, when it ends by itself, how you can be woken, and the safety code of " +
+    "each pairing for the two humans to compare. With several tunnels and no tunnelId it shows all of them, in less " +
+    "detail. Long lists are cut, and `…NotShown` counts the rest. Works without a tunnel, too. With `saveTranscript` " +
+    "it also writes the conversation into a new file, for your human.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
     tunnelId,
