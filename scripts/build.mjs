@@ -130,6 +130,8 @@ async function main() {
     define: { __VERSION__: JSON.stringify(version), "import.meta.url": OWN_URL },
     // Optional native helpers of `ws`; both exist only to be faster and would break the single file.
     external: ["bufferutil", "utf-8-validate"],
+    // `import()` would start Node's loader for ES modules, 6 MB and tens of milliseconds; this becomes `require`.
+    supported: { "dynamic-import": false },
   };
   const plugins = [laterFiles, englishOnly, smallValidator, builtinsOnDemand];
   const bundled = (entry, file, head) =>

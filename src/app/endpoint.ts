@@ -1,7 +1,7 @@
 import { ACTIONS } from "../control/actions.ts";
 import type { Identity } from "../control/descriptor.ts";
 import { Endpoint } from "../control/endpoint.ts";
-import { controlFolders, placeFacts } from "../control/places.ts";
+import { controlFolders, machineFacts } from "../control/paths.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Sessions } from "../session/sessions.ts";
 
@@ -14,7 +14,7 @@ export function openEndpoint(options: {
   readonly identity: Identity;
 }): Endpoint {
   const { sessions, clock, env, identity } = options;
-  const facts = placeFacts();
+  const facts = machineFacts();
   return new Endpoint({
     sessions,
     clock,

@@ -99,7 +99,7 @@ export function skillsDirectory(env: Environment, home: string): string {
 
 /** Which of a client's sessions this process belongs to, and where that works: Claude Code says so to all it starts. */
 export function identityOf(env: Environment, cwd: string): Identity {
-  return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, place: env["CLAUDE_PROJECT_DIR"] || cwd };
+  return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, folder: env["CLAUDE_PROJECT_DIR"] || cwd };
 }
 
 /** Whether text for a terminal may carry colour (see no-color.org). */

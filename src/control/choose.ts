@@ -8,7 +8,7 @@ import type { Descriptor, Identity } from "./descriptor.ts";
 export function likelyServers(servers: readonly Descriptor[], own: Identity): readonly Descriptor[] {
   const ofSession = servers.filter(({ session }) => session !== undefined && session === own.session);
   if (ofSession.length > 0) return ofSession;
-  const ofPlace = servers.filter(({ place }) => place === own.place);
+  const ofPlace = servers.filter(({ folder }) => folder === own.folder);
   return ofPlace.length > 0 ? ofPlace : servers;
 }
 
@@ -17,7 +17,7 @@ export function likelyServers(servers: readonly Descriptor[], own: Identity): re
  * known sessions that differ rule each other out, and so does another folder.
  */
 export function ownServers(servers: readonly Descriptor[], own: Identity): readonly Descriptor[] {
-  return servers.filter(({ session, place }) =>
-    session === undefined || own.session === undefined ? place === own.place : session === own.session,
+  return servers.filter(({ session, folder }) =>
+    session === undefined || own.session === undefined ? folder === own.folder : session === own.session,
   );
 }

@@ -4,17 +4,17 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 import { isPrivate } from "../runtime/private-directory.ts";
 import { processIsRunning } from "../runtime/processes.ts";
-import { descriptorIn, pidOfDescriptor } from "./places.ts";
+import { descriptorIn, pidOfDescriptor } from "./paths.ts";
 
 /** The owner of a server by its environment: the client's session, and the working directory. */
 export interface Identity {
   readonly session: string | undefined;
-  readonly place: string;
+  readonly folder: string;
 }
 
 /** The same with the real path of the folder: two programs may have reached it through different links. */
-export async function resolved({ session, place }: Identity): Promise<Identity> {
-  return { session, place: await realpath(place).catch(() => place) };
+export async function resolved({ session, folder }: Identity): Promise<Identity> {
+  return { session, folder: await realpath(folder).catch(() => folder) };
 }
 
 /** The file that a running server leaves for other commands of the same user. Its token is for readers of the file only. */
@@ -23,7 +23,7 @@ export interface Descriptor {
   readonly endpoint: string;
   readonly token: string;
   readonly session?: string | undefined;
-  readonly place: string;
+  readonly folder: string;
 }
 
 /** Other versions read it as well: fields may be added, and none may change. */
@@ -32,7 +32,7 @@ const descriptorSchema = z.object({
   endpoint: z.string().check(z.minLength(1), z.maxLength(256)),
   token: z.string().check(z.regex(/^[\w-]{43}$/)),
   session: z.optional(z.string()),
-  place: z.string(),
+  folder: z.string(),
 });
 
 const MAX_DESCRIPTOR_BYTES = 64 * 1024;

@@ -8,7 +8,7 @@ import type { Sessions } from "../session/sessions.ts";
 import type { Actions } from "./actions.ts";
 import { removeStale, resolved, writeDescriptor, type Identity } from "./descriptor.ts";
 import { MAX_REQUEST_BYTES, parseJson, readLine, requestSchema, type Answer } from "./messages.ts";
-import { endpointIn } from "./places.ts";
+import { endpointIn } from "./paths.ts";
 
 export interface EndpointOptions {
   readonly sessions: Sessions;

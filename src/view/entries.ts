@@ -1,5 +1,6 @@
 import type { MemberId } from "../protocol/base/ids.ts";
-import type { EndCause, Intent, LeaveCause } from "../protocol/room/frames.ts";
+import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
+import type { Intent } from "../protocol/room/intent.ts";
 import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Notice, NoticeEntry } from "../session/notice.ts";
 import { errorView, type ErrorView } from "./errors.ts";

@@ -82,24 +82,24 @@ interface Attempt {
 
 /** A guest's connection to its host. */
 export type ConnectionView =
-  | { readonly link: "ended" }
-  | { readonly link: "connected"; readonly lastHeardSec: number }
-  | (Attempt & { readonly link: "connecting" })
-  | (Attempt & { readonly link: "waiting"; readonly retryInSec: number; readonly reason: ErrorCode });
+  | { readonly connection: "ended" }
+  | { readonly connection: "connected"; readonly lastHeardSec: number }
+  | (Attempt & { readonly connection: "connecting" })
+  | (Attempt & { readonly connection: "waiting"; readonly retryInSec: number; readonly reason: ErrorCode });
 
 /** @param lastHeard when the host was heard last, in ms since the epoch like `now` */
 export function connectionView(link: LinkState, lastHeard: number, now: number): ConnectionView {
   const lastHeardSec = seconds(now - lastHeard);
   switch (link.name) {
     case "ended":
-      return { link: link.name };
+      return { connection: link.name };
     case "connected":
-      return { link: link.name, lastHeardSec };
+      return { connection: link.name, lastHeardSec };
     case "connecting":
-      return { link: link.name, ...attempt(link) };
+      return { connection: link.name, ...attempt(link) };
     case "waiting":
       return {
-        link: link.name,
+        connection: link.name,
         ...attempt(link),
         retryInSec: seconds(link.retryAt - now),
         reason: link.reason,

@@ -40,15 +40,15 @@ test("a spare address that works is ready, and one that does not shows its own s
 });
 
 test.each<[LinkState, ConnectionView]>([
-  [{ name: "connected" }, { link: "connected", lastHeardSec: 5 }],
+  [{ name: "connected" }, { connection: "connected", lastHeardSec: 5 }],
   [
     { name: "connecting", attempt: 3, givesUpAt: NOW + 60_000 },
-    { link: "connecting", lastHeardSec: 5, attempts: 3, givesUpInSec: 60 },
+    { connection: "connecting", lastHeardSec: 5, attempts: 3, givesUpInSec: 60 },
   ],
   [
     { name: "waiting", attempt: 3, givesUpAt: NOW + 60_000, retryAt: NOW - 1, reason: "host-unreachable" },
     {
-      link: "waiting",
+      connection: "waiting",
       lastHeardSec: 5,
       attempts: 3,
       givesUpInSec: 60,
@@ -56,7 +56,7 @@ test.each<[LinkState, ConnectionView]>([
       reason: "host-unreachable",
     },
   ],
-  [{ name: "ended", end: { by: "self" } }, { link: "ended" }],
+  [{ name: "ended", end: { by: "self" } }, { connection: "ended" }],
 ])("a connection that is $name", (link, shown) => {
   expect(connectionView(link, NOW - 5_000, NOW)).toEqual(shown);
 });

@@ -30,7 +30,7 @@ test("both ends of a tunnel show it in the same words, each with its own part", 
     role: "member",
     status: "open",
     goal: host.goal,
-    connection: { link: "connected" },
+    connection: { connection: "connected" },
     queued: 0,
   });
   expect(host).toMatchObject({ status: "open", pendingInvites: [] });

@@ -31,12 +31,12 @@ export interface Client {
   readonly afterwards: string;
 }
 
-type Entry = (server: ServerCommand) => Readonly<Record<string, unknown>>;
+type EntryForm = (server: ServerCommand) => Readonly<Record<string, unknown>>;
 
-const plain: Entry = ({ command, args }) => ({ command, args });
-const typed: Entry = ({ command, args }) => ({ type: "stdio", command, args });
+const plain: EntryForm = ({ command, args }) => ({ command, args });
+const typed: EntryForm = ({ command, args }) => ({ type: "stdio", command, args });
 
-const json = (containers: readonly (readonly string[])[], entry: Entry): Format => ({
+const json = (containers: readonly (readonly string[])[], entry: EntryForm): Format => ({
   kind: "json",
   containers,
   entry,

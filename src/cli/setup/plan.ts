@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
 import { PUBLISHED, type ServerCommand } from "../../view/registration.ts";
 import { type Client, ownCommand } from "./clients.ts";
-import { type ConfigText, type Entry, Unusable } from "./formats/config-text.ts";
+import { type ConfigText, type ServerEntry, Unusable } from "./formats/config-text.ts";
 import { configText } from "./formats/formats.ts";
 import type { ClientFacts, ConfigFile } from "./machine.ts";
 import type { Platform } from "./places.ts";
@@ -104,7 +104,7 @@ function removal({ client, program, file }: ClientFacts, { platform, force }: Pl
   return edit(file, "remove", (text) => restored(file, entry, config) ?? config.remove(text));
 }
 
-function entryIn(file: ConfigFile, config: ConfigText): Entry {
+function entryIn(file: ConfigFile, config: ConfigText): ServerEntry {
   if (file.kind === "unusable") throw new Unusable(file.why);
   return file.kind === "missing" ? { kind: "absent" } : config.entry(file.text);
 }
@@ -139,7 +139,7 @@ function edit(file: ConfigFile, what: Edit["what"], change: (text: string) => st
 }
 
 /** The file as it was before our entry, if it has not changed otherwise since. */
-function restored(file: ConfigFile, entry: Entry, config: ConfigText): string | undefined {
+function restored(file: ConfigFile, entry: ServerEntry, config: ConfigText): string | undefined {
   if (file.kind !== "text" || file.backup === undefined || entry.kind !== "present") return undefined;
   const [command = "", ...args] = entry.argv;
   try {

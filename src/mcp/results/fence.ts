@@ -7,6 +7,9 @@ const RUN = /<(?:\s*<)+/g;
 /** The words that make a run look like a fence line, with any white space between them. */
 const FENCE_WORDS = /[\s/]*(?:end[^<]{0,16})?peer/iy;
 
+/** A text of these alone holds nothing to take out, unless it holds the marker. */
+const PLAIN = /^[\t\n\r\x20-\x3b\x3d-\x7e]*$/;
+
 function looksLikeFence(text: string, at: number): boolean {
   FENCE_WORDS.lastIndex = at;
   return FENCE_WORDS.test(text);
@@ -18,10 +21,11 @@ function looksLikeFence(text: string, at: number): boolean {
  * marker is taken out of everything a peer says.
  */
 export class Fence {
-  #marker: string | undefined;
+  /** Random on first use: a client that only lists tools does not need it. */
+  #marker: Marker | undefined;
 
   constructor(marker?: string) {
-    this.#marker = marker;
+    this.#marker = marker === undefined ? undefined : markerOf(marker);
   }
 
   wrap(text: string): string {
@@ -47,19 +51,20 @@ export class Fence {
     );
   }
 
-  get #its(): string {
-    return (this.#marker ??= toHex(crypto.getRandomValues(new Uint8Array(6))));
+  get #its(): Marker {
+    return (this.#marker ??= markerOf(toHex(crypto.getRandomValues(new Uint8Array(6)))));
   }
 
   get #marks(): { begin: string; end: string } {
-    return { begin: `<<peer-text ${this.#its}>>\n`, end: `\n<<end peer-text ${this.#its}>>` };
+    const { text } = this.#its;
+    return { begin: `<<peer-text ${text}>>\n`, end: `\n<<end peer-text ${text}>>` };
   }
 
   /** Only {@link wrap} makes such a text: the marker stands nowhere inside it. */
   #isWrapped(text: string): boolean {
     const { begin, end } = this.#marks;
     if (!text.startsWith(begin) || !text.endsWith(end)) return false;
-    return !text.slice(begin.length, -end.length).includes(this.#its);
+    return !text.slice(begin.length, -end.length).includes(this.#its.text);
   }
 }
 
@@ -71,14 +76,22 @@ function guarded(value: unknown, label: (text: string) => string): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, guarded(item, label)]));
 }
 
-/**
- * Breaks up everything that looks like a fence, and drops invisible characters where that was needed. Other texts stay as
- * they are.
- */
-function harmless(text: string, marker: string): string {
+interface Marker {
+  readonly text: string;
+  /** Finds it in any case. */
+  readonly pattern: RegExp;
+}
+
+function markerOf(text: string): Marker {
+  return { text, pattern: new RegExp(text, "gi") };
+}
+
+/** Breaks up all that looks like a fence, and drops invisible characters where that was needed. Other texts stay. */
+function harmless(text: string, marker: Marker): string {
+  if (PLAIN.test(text) && text.search(marker.pattern) === -1) return text;
   const seen = text.replace(UNSEEN, "");
   const defused = seen
-    .replace(new RegExp(marker, "gi"), "*".repeat(marker.length))
+    .replace(marker.pattern, "*".repeat(marker.text.length))
     .replace(RUN, (run: string, at: number, whole: string) =>
       looksLikeFence(whole, at + run.length) ? run.replaceAll("<", "‹") : run,
     );

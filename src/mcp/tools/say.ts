@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { INTENTS } from "../../protocol/room/frames.ts";
+import { INTENTS } from "../../protocol/room/intent.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../session/recipients.ts";
 import { BOUNDS } from "../results/bounds.ts";

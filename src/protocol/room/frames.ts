@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import type { Bytes } from "../base/bytes.ts";
+import { INTENTS } from "./intent.ts";
 import { workContextSchema } from "./work-context.ts";
 import {
   bytesOf,
@@ -27,8 +28,6 @@ const WRAP_BYTES = 32 + TAG_BYTES;
 
 const hash = bytesOf(32);
 const name = z.string().check(z.refine(isName));
-
-export const INTENTS = ["request", "inform", "ack"] as const;
 
 /** What a message is, where it is not text for people and agents: a file that its sender offers. */
 export const CONTENTS = ["file"] as const;
@@ -194,7 +193,6 @@ export type HostNote = z.infer<typeof hostNote>;
 export type MemberNote = z.infer<typeof memberNote>;
 export type Confirm = z.infer<typeof confirm>;
 export type Welcome = z.infer<typeof welcome>;
-export type Intent = (typeof INTENTS)[number];
 export type LeaveCause = (typeof LEAVE_CAUSES)[number];
 export type EndCause = (typeof END_CAUSES)[number];
 

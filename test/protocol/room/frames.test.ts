@@ -4,7 +4,6 @@ import { concat, toBase64url, type Bytes } from "../../../src/protocol/base/byte
 import {
   END_CAUSES,
   FrameCodec,
-  INTENTS,
   LEAVE_CAUSES,
   type Confirm,
   type HostFrame,
@@ -14,6 +13,7 @@ import {
   type RoomEvent,
   type Welcome,
 } from "../../../src/protocol/room/frames.ts";
+import { INTENTS } from "../../../src/protocol/room/intent.ts";
 import { memberIdFrom } from "../../../src/protocol/base/ids.ts";
 import { isGoal, isName, isText } from "../../../src/protocol/base/text.ts";
 import { codeOf } from "../../support/thrown.ts";

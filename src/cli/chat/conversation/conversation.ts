@@ -1,5 +1,5 @@
 import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
-import type { Intent } from "../../../protocol/room/frames.ts";
+import type { Intent } from "../../../protocol/room/intent.ts";
 import type { MemberId } from "../../../protocol/base/ids.ts";
 import { SESSION } from "../../../protocol/base/limits.ts";
 import type { Presence } from "../../../protocol/room/participant.ts";

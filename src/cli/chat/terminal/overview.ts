@@ -35,14 +35,14 @@ export function historyLine(history: boolean): string {
     : "History: kept in the memory of the programs only; who joins later is told nothing of it.";
 }
 
-function guestLines(connection: ConnectionView, queued: number): string[] {
-  if (connection.link === "ended") return ["Connection: ended"];
-  const heard = `host heard ${inWords(connection.lastHeardSec)} ago`;
-  if (connection.link === "connected") return [`Connection: up, ${heard}`];
-  const until = `tried for another ${inWords(connection.givesUpInSec)}`;
-  const next = connection.link === "waiting" ? `next attempt in ${inWords(connection.retryInSec)}, ` : "";
+function guestLines(view: ConnectionView, queued: number): string[] {
+  if (view.connection === "ended") return ["Connection: ended"];
+  const heard = `host heard ${inWords(view.lastHeardSec)} ago`;
+  if (view.connection === "connected") return [`Connection: up, ${heard}`];
+  const until = `tried for another ${inWords(view.givesUpInSec)}`;
+  const next = view.connection === "waiting" ? `next attempt in ${inWords(view.retryInSec)}, ` : "";
   return [
-    `Connection: down, attempt ${connection.attempts}, ${next}${until}, ${heard}`,
+    `Connection: down, attempt ${view.attempts}, ${next}${until}, ${heard}`,
     `Waiting to be sent: ${queued}`,
   ];
 }

@@ -2,13 +2,13 @@ import { isDeepStrictEqual } from "node:util";
 import type { ServerCommand } from "../../../view/registration.ts";
 
 /** The entry for our server in a file. `argv` is empty where it names no program. */
-export type Entry =
+export type ServerEntry =
   { readonly kind: "absent" } | { readonly kind: "present"; readonly argv: readonly string[] };
 
 /** The text of a client's configuration file. Reads and changes our entry alone. */
 export interface ConfigText {
   /** @throws {Unusable} when the text cannot be read */
-  readonly entry: (text: string) => Entry;
+  readonly entry: (text: string) => ServerEntry;
   readonly add: (text: string, server: ServerCommand) => string;
   /** Puts command and arguments into the existing entry, and leaves its other settings. */
   readonly update: (text: string, server: ServerCommand) => string;
@@ -35,13 +35,13 @@ const BOM = "\uFEFF";
  * is refused.
  */
 export function checked(config: ConfigText): ConfigText {
-  const change = (text: string, edit: (text: string) => string, wanted: Entry): string => {
+  const change = (text: string, edit: (text: string) => string, wanted: ServerEntry): string => {
     const mark = text.startsWith(BOM) ? BOM : "";
     const after = edit(text.slice(mark.length));
     if (!isDeepStrictEqual(config.entry(after), wanted)) throw unusable("its layout is unusual");
     return mark + after;
   };
-  const present = ({ command, args }: ServerCommand): Entry => ({
+  const present = ({ command, args }: ServerCommand): ServerEntry => ({
     kind: "present",
     argv: [command, ...args],
   });

@@ -11,7 +11,7 @@ import * as z from "zod/mini";
 import type { ServerCommand } from "../../../view/registration.ts";
 import { type Format, SERVER } from "./format.ts";
 import { insertProperty, layoutOf, removeProperty, replaceValue } from "./json-text.ts";
-import { type ConfigText, type Entry, unusable } from "./config-text.ts";
+import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";
 
 type JsonFormat = Extract<Format, { kind: "json" }>;
 
@@ -105,7 +105,7 @@ function lineOf(text: string, offset: number): number {
 const OneString = z.object({ command: z.string(), args: z.optional(z.array(z.string())) });
 const OneList = z.object({ command: z.array(z.string()) });
 
-function entryOf(property: Node | undefined): Entry {
+function entryOf(property: Node | undefined): ServerEntry {
   const [, node] = property?.children ?? [];
   if (node === undefined) return { kind: "absent" };
   const value: unknown = getNodeValue(node);

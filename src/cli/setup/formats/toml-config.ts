@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { parse, stringify, type TomlTable, type TomlValue } from "smol-toml";
 import type { ServerCommand } from "../../../view/registration.ts";
 import { SERVER } from "./format.ts";
-import { type ConfigText, type Entry, unusable } from "./config-text.ts";
+import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";
 
 /**
  * A file of settings in TOML. Our entry is a table of its own, so it is added and taken out as whole lines. Each result
@@ -45,7 +45,7 @@ function settingsOf({ command, args }: ServerCommand): Record<string, unknown> {
   return { command, args: [...args] };
 }
 
-function entryOf(root: TomlTable, table: string): Entry {
+function entryOf(root: TomlTable, table: string): ServerEntry {
   const servers = root[table];
   if (servers === undefined) return { kind: "absent" };
   if (!isTable(servers)) throw unusable(`"${table}" in it is not a table`);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { controlFolders, descriptorIn, endpointIn, pidOfDescriptor } from "../../src/control/places.ts";
+import { controlFolders, descriptorIn, endpointIn, pidOfDescriptor } from "../../src/control/paths.ts";
 
 const LINUX = { platform: "linux", tempDirectory: "/tmp", user: 1000 };
 const MAC = { platform: "darwin", tempDirectory: "/var/folders/ab/cdefghijklmnop/T", user: 501 };

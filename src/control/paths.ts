@@ -2,7 +2,7 @@ import { tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 
 /** The facts about this machine that decide where the local endpoint lies. */
-export interface PlaceFacts {
+export interface MachineFacts {
   readonly platform: string;
   readonly tempDirectory: string;
   /** The numeric user id; undefined on Windows. */
@@ -16,7 +16,7 @@ const NAME = "tunnel-mcp";
 /** The longest path of a Unix socket that every system takes, without its terminating zero (104 bytes on macOS). */
 const MAX_SOCKET_BYTES = 103;
 
-export function placeFacts(): PlaceFacts {
+export function machineFacts(): MachineFacts {
   return { platform: process.platform, tempDirectory: tmpdir(), user: process.getuid?.() };
 }
 
@@ -24,7 +24,7 @@ export function placeFacts(): PlaceFacts {
  * Folders for descriptors, the preferred one first. A server takes the first that it can make its own. A search looks in
  * all of them: a client may start its server without the variables of a shell.
  */
-export function controlFolders(env: Variables, { platform, tempDirectory, user }: PlaceFacts): string[] {
+export function controlFolders(env: Variables, { platform, tempDirectory, user }: MachineFacts): string[] {
   if (platform === "win32") {
     // Windows inherits permissions: other users cannot reach this user's data, but can reach some temporary folders.
     const local = env["LOCALAPPDATA"];
