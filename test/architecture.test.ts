@@ -228,6 +228,12 @@ const ownImportsOf = (file: string): string[] =>
     .filter((specifier) => specifier.startsWith("."))
     .map((specifier) => path.posix.join(path.posix.dirname(file), specifier));
 
+/** The imports that are carried out as soon as a file is: neither types alone nor on demand. */
+function loadedWith(file: string): string[] {
+  const found = codeOf(file).matchAll(/\b(?:import|export)\s+(?!type\b)(?:[^"';]*?\bfrom\s+)?"([^"]+)"/g);
+  return Array.from(found, ([, specifier]) => specifier ?? "");
+}
+
 /** Every arrow between two folders with a file that draws it. */
 function drawn(): Map<string, string> {
   const arrows = new Map<string, string>();
@@ -302,6 +308,23 @@ describe("architecture", () => {
       .flatMap(importsOf)
       .filter((specifier) => !specifier.startsWith("."));
     expect([...new Set(used)].toSorted()).toEqual(CORE_PACKAGES);
+  });
+
+  it("loads at start-up only what the server's first answer needs: of packages the MCP SDK and its schemas", () => {
+    const loaded = new Set(["main.ts"]);
+    const packages = new Set<string>();
+    for (const file of loaded)
+      for (const specifier of loadedWith(file)) {
+        if (specifier.startsWith(".")) loaded.add(path.posix.join(path.posix.dirname(file), specifier));
+        else if (!specifier.startsWith("node:")) packages.add(specifier);
+      }
+    expect([...packages].toSorted()).toEqual([
+      "@modelcontextprotocol/server",
+      "@modelcontextprotocol/server/stdio",
+      "zod",
+    ]);
+    const heavy = ["session/sessions.ts", "session/files/files.ts", "control/endpoint.ts"];
+    expect(heavy.filter((file) => loaded.has(file))).toEqual([]);
   });
 
   it("has no `any` in it", () => {
