@@ -52,7 +52,8 @@ const RANGES: readonly (readonly [AddressKind, readonly Range[]])[] = [
   ],
 ];
 
-const LISTS = RANGES.map(([kind, ranges]) => ({ kind, list: listOf(ranges) }));
+/** Made on first use: a starting server judges no address, and the lists take 10 ms. */
+let lists: readonly { readonly kind: AddressKind; readonly list: BlockList }[] | undefined;
 
 const NEVER_DIALLED: ReadonlySet<AddressKind | undefined> = new Set<AddressKind>([
   "unspecified",
@@ -66,7 +67,8 @@ export function addressKind(host: string): AddressKind | undefined {
   const address = ipLiteral(host);
   if (address === undefined) return undefined;
   const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-  return LISTS.find(({ list }) => list.check(address, family))?.kind ?? "public";
+  lists ??= RANGES.map(([kind, ranges]) => ({ kind, list: listOf(ranges) }));
+  return lists.find(({ list }) => list.check(address, family))?.kind ?? "public";
 }
 
 /** True for an IP literal that is never a tunnel: unspecified, broadcast, multicast or link-local. Names are not judged. */
