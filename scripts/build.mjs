@@ -122,6 +122,8 @@ async function main() {
     platform: "node",
     target: "node20",
     minify: true,
+    // Node's loader of ES modules costs an idle host 6 MB, and these files are CommonJS.
+    supported: { "dynamic-import": false },
     legalComments: "none", // their texts are in THIRD-PARTY-NOTICES.txt
     metafile: true,
     logLevel: "warning",
@@ -130,8 +132,6 @@ async function main() {
     define: { __VERSION__: JSON.stringify(version), "import.meta.url": OWN_URL },
     // Optional native helpers of `ws`; both exist only to be faster and would break the single file.
     external: ["bufferutil", "utf-8-validate"],
-    // `import()` would start Node's loader for ES modules, 6 MB and tens of milliseconds; this becomes `require`.
-    supported: { "dynamic-import": false },
   };
   const plugins = [laterFiles, englishOnly, smallValidator, builtinsOnDemand];
   const bundled = (entry, file, head) =>

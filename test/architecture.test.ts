@@ -105,6 +105,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "session",
     "session/files",
     "session/git",
+    "runtime",
     "protocol/host",
     "protocol/guest",
     "protocol/room",

@@ -2,7 +2,7 @@ import { registration } from "../view/registration.ts";
 
 /** Shown on stderr when a person starts the server by hand and would otherwise face a silent process. */
 export function terminalHint(bundle: string): string {
-  return `tunnel-mcp waits for an MCP client on stdin. To register it: ${registration(bundle)}  (--help for more, Ctrl-C to end)`;
+  return `tunnel-mcp waits for an MCP client on stdin. To register it: ${registration(bundle, process.platform)}  (--help for more, Ctrl-C to end)`;
 }
 
 /** The text of `--help`; `bundle` is the path of the running program. */
@@ -48,7 +48,7 @@ Usage: tunnel-mcp [command]
 
 Register it with Claude Code alone, by hand:
 
-  ${registration(bundle)}
+  ${registration(bundle, process.platform)}
 
 Environment, all optional:
 

@@ -52,8 +52,11 @@ const RANGES: readonly (readonly [AddressKind, readonly Range[]])[] = [
   ],
 ];
 
-/** Made on first use: a starting server judges no address, and the lists take 10 ms. */
 let lists: readonly { readonly kind: AddressKind; readonly list: BlockList }[] | undefined;
+/** Built on first use: it takes a tenth of the time in which a server starts. */
+function blockLists(): NonNullable<typeof lists> {
+  return (lists ??= RANGES.map(([kind, ranges]) => ({ kind, list: listOf(ranges) })));
+}
 
 const NEVER_DIALLED: ReadonlySet<AddressKind | undefined> = new Set<AddressKind>([
   "unspecified",
@@ -67,8 +70,7 @@ export function addressKind(host: string): AddressKind | undefined {
   const address = ipLiteral(host);
   if (address === undefined) return undefined;
   const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-  lists ??= RANGES.map(([kind, ranges]) => ({ kind, list: listOf(ranges) }));
-  return lists.find(({ list }) => list.check(address, family))?.kind ?? "public";
+  return blockLists().find(({ list }) => list.check(address, family))?.kind ?? "public";
 }
 
 /** True for an IP literal that is never a tunnel: unspecified, broadcast, multicast or link-local. Names are not judged. */

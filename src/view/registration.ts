@@ -1,4 +1,4 @@
-import { shellWord } from "./shell.ts";
+import { shellLine } from "../runtime/shell-line.ts";
 
 /**
  * How the other human sets tunnel-mcp up, once. The npm name `tunnel-mcp` is not this project's until it has been
@@ -18,18 +18,14 @@ export function serverCommand(bundle: string): ServerCommand {
   return PUBLISHED ? { command: "npx", args: ["-y", "tunnel-mcp"] } : { command: "node", args: [bundle] };
 }
 
-/** The line that registers the server with Claude Code. @param program absolute path of the bundle */
-export function registration(program: string): string {
-  return `claude mcp add tunnel -- ${PUBLISHED ? "npx -y tunnel-mcp" : `node ${shellWord(program, platformOf(program))}`}`;
-}
-
-/** An absolute path tells which system it is for. */
-function platformOf(program: string): "win32" | "linux" {
-  return /^[A-Za-z]:[\\/]/.test(program) ? "win32" : "linux";
+/** The line that registers the server with Claude Code, for a shell of `platform`; `bundle` as for {@link serverCommand}. */
+export function registration(bundle: string, platform: string): string {
+  const { command, args } = serverCommand(bundle);
+  return shellLine(["claude", "mcp", "add", "tunnel", "--", command, ...args], platform);
 }
 
 /** The line for a machine whose paths are not known here. */
-export const REGISTRATION = registration("/path/to/tunnel-mcp/dist/tunnel-mcp.cjs");
+export const REGISTRATION = registration("/path/to/tunnel-mcp/dist/tunnel-mcp.cjs", "linux");
 
 /** The same as one instruction to somebody who has nothing yet. */
 export const SET_UP = PUBLISHED

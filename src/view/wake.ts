@@ -1,6 +1,6 @@
 import type { EndpointState } from "../control/endpoint.ts";
 import type { TunnelId } from "../session/handle.ts";
-import { shellLine } from "./shell.ts";
+import { shellLine } from "../runtime/shell-line.ts";
 
 export interface WakePaths {
   /** The path of the running program. */

@@ -73,11 +73,14 @@ test("the help fits a terminal and names every command and variable", () => {
 });
 
 test("the line to register is one a shell takes, also for a folder with a space", () => {
-  expect(registration("/home/ana b/tunnel-mcp.cjs")).toBe(
-    "claude mcp add tunnel -- node '/home/ana b/tunnel-mcp.cjs'",
+  expect(registration("/home/ana's b/$x.cjs", "linux")).toBe(
+    String.raw`claude mcp add tunnel -- node '/home/ana'\''s b/$x.cjs'`,
   );
-  expect(registration("C:\\tools\\tunnel-mcp.cjs")).toBe(
+  expect(registration("C:\\tools\\tunnel-mcp.cjs", "win32")).toBe(
     "claude mcp add tunnel -- node C:\\tools\\tunnel-mcp.cjs",
+  );
+  expect(registration("C:\\Ana B\\tunnel-mcp.cjs", "win32")).toBe(
+    'claude mcp add tunnel -- node "C:\\Ana B\\tunnel-mcp.cjs"',
   );
 });
 

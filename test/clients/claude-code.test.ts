@@ -14,7 +14,7 @@ afterEach(() => home.remove());
 
 describe.skipIf(!claude.ok)(claude.label, () => {
   it("connects to the server that was registered with the line of --help", async () => {
-    const [program, ...args] = registration(BUNDLE).split(" ");
+    const [program, ...args] = registration(BUNDLE, process.platform).split(" ");
     expect(program).toBe("claude");
     await home.run(script, ...args);
     expect(await home.run(script, "mcp", "list")).toMatch(/^tunnel: node .*tunnel-mcp\.cjs - ✔ Connected$/m);

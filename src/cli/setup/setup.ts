@@ -1,6 +1,6 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { PUBLISHED, serverCommand } from "../../view/registration.ts";
-import { shellLine } from "../../view/shell.ts";
+import { shellLine } from "../../runtime/shell-line.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { installSkill, removeSkill, skillFolder } from "./install-skill.ts";
 import { type Output, paintFor } from "../io/output.ts";

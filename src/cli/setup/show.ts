@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { ServerCommand } from "../../view/registration.ts";
-import { shellLine } from "../../view/shell.ts";
+import { shellLine } from "../../runtime/shell-line.ts";
 import { skillFolder } from "./install-skill.ts";
 import { type Client, ownCommand } from "./clients.ts";
 import type { Outcome } from "./apply.ts";

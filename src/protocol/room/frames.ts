@@ -1,6 +1,6 @@
+import { INTENTS } from "./intent.ts";
 import * as z from "zod/mini";
 import type { Bytes } from "../base/bytes.ts";
-import { INTENTS } from "./intent.ts";
 import { workContextSchema } from "./work-context.ts";
 import {
   bytesOf,

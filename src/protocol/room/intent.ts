@@ -1,4 +1,3 @@
-/** The intents of a message. Apart from the frames, whose schemas a starting server does not need. */
+/** The purpose that a message may state (§5, signed fields). Apart from the frames, whose schemas the start has no use for. */
 export const INTENTS = ["request", "inform", "ack"] as const;
-
 export type Intent = (typeof INTENTS)[number];

@@ -1,6 +1,6 @@
+import type { Intent } from "./intent.ts";
 import type { WorkContext } from "./work-context.ts";
 import type { EndCause, LeaveCause } from "./frames.ts";
-import type { Intent } from "./intent.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { FileOffer } from "../files/offer.ts";
 import { ROOM } from "../base/limits.ts";

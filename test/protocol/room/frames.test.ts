@@ -1,19 +1,8 @@
+import { INTENTS } from "../../../src/protocol/room/intent.ts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, toBase64url, type Bytes } from "../../../src/protocol/base/bytes.ts";
-import {
-  END_CAUSES,
-  FrameCodec,
-  LEAVE_CAUSES,
-  type Confirm,
-  type HostFrame,
-  type HostNote,
-  type MemberFrame,
-  type MemberNote,
-  type RoomEvent,
-  type Welcome,
-} from "../../../src/protocol/room/frames.ts";
-import { INTENTS } from "../../../src/protocol/room/intent.ts";
+import { END_CAUSES, FrameCodec, LEAVE_CAUSES, type Confirm, type HostFrame, type HostNote, type MemberFrame, type MemberNote, type RoomEvent, type Welcome } from "../../../src/protocol/room/frames.ts";
 import { memberIdFrom } from "../../../src/protocol/base/ids.ts";
 import { isGoal, isName, isText } from "../../../src/protocol/base/text.ts";
 import { codeOf } from "../../support/thrown.ts";
