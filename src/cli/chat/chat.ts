@@ -9,7 +9,8 @@ import { paintFor, type Output } from "../io/output.ts";
 import { askLink, linkIn } from "./terminal/ask-link.ts";
 import { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
-import { obey, personIn } from "./front.ts";
+import { personIn } from "./person.ts";
+import { obeyProgram } from "./program.ts";
 import { jsonLines } from "./json/view.ts";
 import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
@@ -184,7 +185,7 @@ class Stay {
       show,
     });
     if (this.#options.request.json) {
-      void obey({ lines: this.#input(), from: this.#linesRead + 1, conversation, show });
+      void obeyProgram({ lines: this.#input(), from: this.#linesRead + 1, conversation, show });
     } else this.#screen = this.#screenFor(conversation);
     await conversation.run();
     await tunnel.close();
