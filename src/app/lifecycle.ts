@@ -6,7 +6,7 @@ const BACKSTOP_MS = 5_000;
 /** Between two looks at the parent process. */
 const PARENT_POLL_MS = 3_000;
 
-export interface LifecycleOptions {
+interface LifecycleOptions {
   readonly clock: Clock;
   /** Ends the process now; does not return in the real program. */
   readonly exit: (code: number) => void;
@@ -15,7 +15,7 @@ export interface LifecycleOptions {
 }
 
 /** The end of the process. Runs every hook once, however many causes arrive, and never hangs. */
-export interface Lifecycle {
+interface Lifecycle {
   /** Registers teardown. Hooks run one after the other, the last registered first. */
   readonly onShutdown: (hook: () => Promise<void>) => void;
   /** Runs the hooks, then exits. The first caller's exit code wins; a failed or late teardown makes it 1. */
@@ -51,7 +51,7 @@ export function createLifecycle({ clock, exit, log }: LifecycleOptions): Lifecyc
 }
 
 /** The parts of `process` that end a program. */
-export interface ProcessEvents {
+interface ProcessEvents {
   readonly ppid: number;
   on(event: string, listener: (cause: unknown) => void): unknown;
 }

@@ -30,7 +30,7 @@ export interface Host {
 }
 
 /** 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. */
-export type ExitCode = 0 | 1 | 2 | 3 | 4;
+type ExitCode = 0 | 1 | 2 | 3 | 4;
 
 /** Runs the command line to its end. Never rejects: a failure is explained on stderr. */
 export async function run(host: Host): Promise<ExitCode> {

@@ -4,7 +4,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { OpenTunnel, Sessions } from "../session/sessions.ts";
 
 /** Everything that an action may use. `signal` is aborted when the asking command is gone. */
-export interface ActionContext {
+interface ActionContext {
   readonly sessions: Sessions;
   readonly clock: Clock;
   readonly signal: AbortSignal;

@@ -8,7 +8,7 @@ import { answerSchema, MAX_ANSWER_BYTES, parseJson, readLine } from "./messages.
 /** Added to the time of the action itself: a local server answers at once, or hangs. */
 const ANSWER_MS = 10_000;
 
-export interface Question<Schema extends z.ZodMiniType> {
+interface Question<Schema extends z.ZodMiniType> {
   readonly action: string;
   readonly input: Readonly<Record<string, unknown>>;
   /** The schema of the answer. */

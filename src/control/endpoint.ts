@@ -10,7 +10,7 @@ import { removeStale, resolved, writeDescriptor, type Identity } from "./descrip
 import { MAX_REQUEST_BYTES, parseJson, readLine, requestSchema, type Answer } from "./messages.ts";
 import { endpointIn } from "./paths.ts";
 
-export interface EndpointOptions {
+interface EndpointOptions {
   readonly sessions: Sessions;
   readonly clock: Clock;
   readonly actions: Actions;

@@ -2,7 +2,7 @@ import { tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 
 /** The facts about this machine that decide where the local endpoint lies. */
-export interface MachineFacts {
+interface MachineFacts {
   readonly platform: string;
   readonly tempDirectory: string;
   /** The numeric user id; undefined on Windows. */

@@ -31,7 +31,7 @@ const MORE = " tunnel_status with `saveTranscript` writes all that is kept into 
 /** At most one update of a resource in this time. */
 const UPDATE_EVERY_MS = 1_000;
 
-export interface ResourceServices {
+interface ResourceServices {
   readonly clock: Clock;
   readonly fence: Fence;
   /** The sessions, once a tool call has made them. Listing must not load them. */

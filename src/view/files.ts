@@ -21,7 +21,7 @@ export function fileView({ id, name, size, hash, patch }: FileOffer): FileView {
 }
 
 /** How far a download is; bytes, and bytes per second. */
-export interface ProgressView {
+interface ProgressView {
   readonly received: number;
   readonly bytesPerSec: number;
   /** Undefined while nothing flows. */
@@ -53,7 +53,7 @@ export function receivedFileView({ target, ...file }: ReceivedFile): ReceivedFil
 }
 
 /** A file that this side fetches or has fetched, and how that stands. */
-export type ReceivingView = { readonly savePath: string } & Pick<FileView, "fileId" | "name" | "size"> &
+type ReceivingView = { readonly savePath: string } & Pick<FileView, "fileId" | "name" | "size"> &
   (
     | ({ readonly status: "receiving" } & ProgressView)
     | { readonly status: "received" }
@@ -61,19 +61,19 @@ export type ReceivingView = { readonly savePath: string } & Pick<FileView, "file
   );
 
 /** A transfer to somebody who fetches a file of this side. */
-export interface SendingView {
+interface SendingView {
   /** Undefined once that member has left. */
   readonly to: string | undefined;
   readonly sent: number;
   readonly bytesPerSec: number;
 }
 
-export interface SharedView extends FileView {
+interface SharedView extends FileView {
   /** Left out while nobody fetches it. */
   readonly sending: readonly SendingView[] | undefined;
 }
 
-export interface OfferedView extends FileView {
+interface OfferedView extends FileView {
   readonly fromName: string;
   readonly seq: number;
   /** The file cannot be fetched any more. */

@@ -5,7 +5,7 @@ import { errorView, type ErrorView } from "./errors.ts";
 import { seconds } from "./time.ts";
 
 /** Why an address does not work now, or not well, and when the next attempt is. */
-export type ProblemView =
+type ProblemView =
   | { readonly reason: string; readonly forSec: number }
   | { readonly error: ErrorView }
   | { readonly attempts: number }
@@ -13,7 +13,7 @@ export type ProblemView =
   | { readonly attempts: number; readonly retryInSec: number; readonly error: ErrorView };
 
 /** One public address of a host, as it was measured. */
-export type AddressView =
+type AddressView =
   | { readonly state: "up" | "ready" | "off" | "stopped" }
   | ({ readonly state: "degraded" | "down" | "opening" | "waiting" | "failed" } & ProblemView);
 

@@ -63,7 +63,7 @@ export function safetyCodesView(members: readonly Presence[]): SafetyCodeView[] 
 }
 
 /** Whether two members say that they work on the same code. Nothing here is proved. */
-export interface SameCodeView {
+interface SameCodeView {
   readonly repository: boolean;
   /** Undefined where one of them has no commit. */
   readonly head: boolean | undefined;

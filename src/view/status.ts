@@ -41,7 +41,7 @@ export function endView(end: SessionEnd): EndView {
 }
 
 /** This side in a tunnel. */
-export interface SelfView {
+interface SelfView {
   readonly id: MemberId;
   readonly name: string | undefined;
 }

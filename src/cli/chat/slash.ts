@@ -10,14 +10,14 @@ import { whoLines } from "./terminal/overview.ts";
 import { wholeId } from "./conversation/file-ids.ts";
 
 /** Everything that a command may use. */
-export interface SlashCall {
+interface SlashCall {
   readonly conversation: Conversation;
   readonly show: Show;
   readonly print: (text: string) => void;
   readonly leave: () => void;
 }
 
-export interface SlashCommand {
+interface SlashCommand {
   readonly name: string;
   /** Its arguments, for `/help`. */
   readonly usage?: string;

@@ -5,7 +5,7 @@ import { shownBytes, within } from "./bounds.ts";
 /** The names of members who do not fit as a whole take this part of the room, so that they can still be spoken to. */
 const NAMES_SHARE = 1 / 4;
 
-export interface BoundedMembers {
+interface BoundedMembers {
   readonly members: readonly MemberView[];
   /** Names of further ones. */
   readonly otherMembers?: readonly string[];

@@ -34,7 +34,7 @@ interface Unconfirmed {
   seq: number | undefined;
 }
 
-export interface ConversationOptions {
+interface ConversationOptions {
   readonly tunnel: OpenTunnel;
   readonly clock: Clock;
   /** @throws {TunnelError} text-invalid, text-too-long */

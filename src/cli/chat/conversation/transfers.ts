@@ -9,14 +9,14 @@ import { fileView, progressView, type TransferView } from "../../../view/files.t
 import { patchView } from "../../../view/patches.ts";
 import type { Ref, Show } from "./events.ts";
 
-export interface TransfersOptions {
+interface TransfersOptions {
   readonly tunnel: OpenTunnel;
   readonly localFiles: LocalFiles;
   readonly clock: Clock;
   readonly show: Show;
 }
 
-export interface ShareWish {
+interface ShareWish {
   readonly path: string;
   readonly note?: string | undefined;
   /** Names or ids; everybody when undefined. */
@@ -24,7 +24,7 @@ export interface ShareWish {
   readonly ref?: Ref | undefined;
 }
 
-export interface ReceiveWish {
+interface ReceiveWish {
   readonly fileId: FileId;
   readonly savePath: string;
   readonly overwrite?: boolean | undefined;

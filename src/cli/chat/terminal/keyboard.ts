@@ -20,7 +20,7 @@ const LINE_BREAK_KEYS = ["\u001b\r", "\u001b\n"];
 /** The sign for a line break in the edited line: the editor knows one line only. */
 export const BREAK = "⏎";
 
-export interface Keyboard {
+interface Keyboard {
   /** For readline: keys as they were pressed, without pasted text. */
   readonly keys: TerminalInput;
   /** Stops listening to the terminal. */

@@ -10,7 +10,7 @@ import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeLabel, safeText, withGutter } from "./safe-text.ts";
 import { duration, endText, errorText, systemText } from "./wording.ts";
 
-export interface PeopleViewOptions {
+interface PeopleViewOptions {
   readonly clock: Clock;
   readonly paint: Paint;
   /** Width of the terminal, or undefined where there is none. */
