@@ -11,31 +11,23 @@
  * What the floor does not have and an exchange does: sealing, signing, ordering, acknowledging, waiting for the other
  * process to wake up, and results that say more than the text.
  *
- * Exchanges and floors are measured in turn, and which of them comes first changes.
+ * One run of a pair is ten in a row, and the figure is what one of them takes.
  *
- *   node bench/exchange.mjs [--samples 300]
+ *   node bench/exchange.mjs [--pairs 30]
  */
 import { WebSocket } from "ws";
-import {
-  connect,
-  counts,
-  isMain,
-  pair,
-  print,
-  rounded,
-  start,
-  stop,
-  summary,
-  withPrograms,
-} from "./support.mjs";
+import { isAtMost, LEAST_PAIRS, measurePairs, spread } from "./pairs.mjs";
+import { connect, counts, isMain, pair, print, start, stop, withPrograms } from "./support.mjs";
 
 const TARGET_RATIO = 2;
-const WARM_UP = 100;
+/** Runs: what an agent says is not the first thing that these processes do. */
+const WARM_UP = 10;
+const IN_A_RUN = 10;
 const TEXT = "The handler is in api/orders.ts; run its tests with npm test -- orders. ".repeat(3);
 const SEALED_BYTES = 1024;
 const LISTEN = { timeoutMs: 5_000 };
 
-export async function measureExchange(programs, { samples }) {
+export async function measureExchange(programs, { pairs }) {
   const stops = [];
   try {
     const { host, guest } = await pair(programs.server);
@@ -51,36 +43,30 @@ export async function measureExchange(programs, { samples }) {
 
     const calls = [];
     const wire = [];
-    const floors = [];
-    const exchanges = [];
-    const exchange = () => timed(() => exchangeBothWays(host, guest));
     async function floor() {
       const callMs = await timed(() => echoCalls(echoes));
       const wireMs = await timed(() => roundTrips(socket, 2));
-      return { callMs, wireMs };
-    }
-    for (let round = -WARM_UP; round < samples; round += 1) {
-      const before = round % 2 === 0 ? await exchange() : undefined;
-      const { callMs, wireMs } = await floor();
-      const exchangeMs = before ?? (await exchange());
-      if (round < 0) continue;
       calls.push(callMs);
       wire.push(wireMs);
-      floors.push(callMs + wireMs);
-      exchanges.push(exchangeMs);
+      return callMs + wireMs;
     }
-    const measured = summary(exchanges);
-    const baseline = summary(floors);
-    const ratio = rounded(measured.median / baseline.median);
+    const found = await measurePairs({
+      measured: () => eachOf(() => timed(() => exchangeBothWays(host, guest))),
+      floor: () => eachOf(floor),
+      pairs,
+      warmUp: WARM_UP,
+    });
+    const { measured, ratio } = found;
+    const counted = -pairs * IN_A_RUN;
     return {
       unit: "ms",
       measured,
-      baseline: { what: "4 bare SDK echo calls + 2 raw ws round trips", ...baseline },
-      sdkCalls: summary(calls),
-      wsRoundTrips: summary(wire),
+      baseline: { what: "4 bare SDK echo calls + 2 raw ws round trips", ...found.floor },
+      sdkCalls: spread(calls.slice(counted)),
+      wsRoundTrips: spread(wire.slice(counted)),
       ratio,
       target: TARGET_RATIO,
-      met: ratio <= TARGET_RATIO,
+      met: isAtMost(ratio, TARGET_RATIO),
     };
   } finally {
     for (const end of stops.reverse()) await end();
@@ -119,6 +105,13 @@ async function dial(child) {
   return socket;
 }
 
+/** What one of a run takes. */
+async function eachOf(once) {
+  let ms = 0;
+  for (let index = 0; index < IN_A_RUN; index += 1) ms += await once();
+  return ms / IN_A_RUN;
+}
+
 async function timed(work) {
   const began = performance.now();
   await work();
@@ -126,6 +119,6 @@ async function timed(work) {
 }
 
 if (isMain(import.meta.url)) {
-  const options = counts({ samples: 300 });
+  const options = counts({ pairs: LEAST_PAIRS });
   print(await withPrograms((programs) => measureExchange(programs, options)));
 }

@@ -3,17 +3,17 @@
  * client of the SDK, from the call of `tunnel_receive` to its answer, when the file is written, verified and in its place.
  * Both ways, and as information from guest to guest through the host. The files lie on a RAM disk where there is one.
  *
- * The floors, in turn with it, in the same two roles:
+ * The floors, in the same two roles:
  *   - `file`: the same file over bare `ws` with its default options, read, sent in messages of 128 KiB with a bound on what waits
- *     to be sent, and written at the other end;
- *   - `memory`: as many bytes of memory over bare `ws` to nowhere.
+ *     to be sent, and written at the other end. It makes a pair with the program;
+ *   - `memory`: as many bytes of memory over bare `ws` to nowhere, beside the first pairs.
  * What the floors do not have: sealing and opening the chunk, sealing and opening the record around it, hashing what was
  * written, credit, and the check that the file is still the one that was shared.
  *
  * Beside it: processor time, how far the peak of resident memory is above what was held before, and messages meanwhile (see
  * files-chat.mjs).
  *
- *   node bench/files.mjs [--samples 3] [--mib 1024]
+ *   node bench/files.mjs [--pairs 30] [--samples 3] [--mib 256]     (samples: of the second floor, and of guest to guest)
  */
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
@@ -29,13 +29,16 @@ import {
   share,
   withRoom,
 } from "./files-room.mjs";
+import { intervalText, isAtLeast, LEAST_PAIRS, measurePairs } from "./pairs.mjs";
 import { counts, isMain, print, rounded, summary, withFolder, withPrograms, withSides } from "./support.mjs";
 
-const TARGET_SHARE = 0.6;
+/** Of bare ws: what must be reached, and the earlier aim. */
+const TARGET_SHARE = 0.5;
+const EARLIER_TARGET_SHARE = 0.6;
 const TARGET_GROWTH_MB = 40;
 const NOT_READABLE = "costs of a process are read on Linux only";
 
-export async function measureFiles(programs, { samples, mib }) {
+export async function measureFiles(programs, { pairs, samples, mib }) {
   const bytes = mib * MIB;
   const { parent, what } = await placeFor(bytes);
   return withFolder(parent, async (folder) => {
@@ -43,7 +46,7 @@ export async function measureFiles(programs, { samples, mib }) {
     for (const one of [folders.sender, folders.receiver, folders.between]) await mkdir(one);
     await makeSource(folders.source, bytes);
     const run = { programs, folders, bytes };
-    const found = await rounds(run, samples);
+    const found = await rounds(run, { pairs, samples });
     const chat = await measureChat(programs, folders);
     const directions = Object.fromEntries(
       Object.entries(DIRECTIONS).map(([name, { title }]) => [name, judged(title, found[name])]),
@@ -59,22 +62,30 @@ export async function measureFiles(programs, { samples, mib }) {
   });
 }
 
-/** Program and floors in turn, and which of them comes first changes. */
-async function rounds(run, samples) {
+/** Of each direction the pairs, and all that each run has cost. */
+async function rounds(run, { pairs, samples }) {
   const found = { relay: [] };
-  for (const name of Object.keys(DIRECTIONS)) found[name] = { program: [], file: [], memory: [] };
-  for (let round = 0; round < samples; round += 1) {
-    for (const [name, direction] of Object.entries(DIRECTIONS)) {
-      const steps = [
-        ["program", () => transfer(run, direction)],
-        ["file", () => bare(run, direction, true)],
-        ["memory", () => bare(run, direction, false)],
-      ];
-      if (round % 2 === 1) steps.reverse();
-      for (const [step, measure] of steps) found[name][step].push(await measure());
-    }
-    found.relay.push(await relayed(run));
+  for (const [name, direction] of Object.entries(DIRECTIONS)) {
+    const each = { program: [], file: [], memory: [] };
+    const rateOf = (step, measure) => async () => {
+      const cost = await measure();
+      each[step].push(cost);
+      return cost.rate;
+    };
+    const { ratio } = await measurePairs({
+      measured: rateOf("program", () => transfer(run, direction)),
+      floor: rateOf("file", () => bare(run, direction, true)),
+      beside: {
+        memory: async () => {
+          if (each.memory.length < samples) each.memory.push(await bare(run, direction, false));
+          return each.memory.at(-1).rate;
+        },
+      },
+      pairs,
+    });
+    found[name] = { ...each, ratio };
   }
+  for (let round = 0; round < samples; round += 1) found.relay.push(await relayed(run));
   return found;
 }
 
@@ -136,21 +147,22 @@ function costs(found) {
   };
 }
 
-function judged(title, { program, file, memory }) {
+function judged(title, { program, file, memory, ratio }) {
   const measured = costs(program);
   const baseline = { what: "the same file over bare ws", ...costs(file) };
   const fromMemory = { what: "as many bytes of memory over bare ws to nowhere", ...costs(memory) };
-  const ratio = rounded(measured.median / baseline.median);
   return {
     title,
     measured,
     sharing: { what: "reading and hashing it first", ...costs(program.map(({ sharing }) => sharing)) },
     baseline,
     fromMemory,
-    share: ratio,
+    ratio,
     shareOfMemory: rounded(measured.median / fromMemory.median),
     target: TARGET_SHARE,
-    met: ratio >= TARGET_SHARE,
+    met: isAtLeast(ratio, TARGET_SHARE),
+    earlierTarget: EARLIER_TARGET_SHARE,
+    metEarlier: isAtLeast(ratio, EARLIER_TARGET_SHARE),
     peakGrowth: peakGrowth(measured),
   };
 }
@@ -163,13 +175,13 @@ function peakGrowth({ growthMB }) {
 
 /** The lines of this benchmark in the table of run.mjs. */
 export function fileRows({ directions, relay, chat }) {
-  const speed = Object.values(directions).map(({ title, measured, baseline, share: ratio, target, met }) => [
+  const speed = Object.values(directions).map(({ title, measured, baseline, ratio, target, met }) => [
     `file ${title}`,
     `${measured.median} MiB/s`,
     `${measured.min} MiB/s`,
     `${baseline.median} MiB/s`,
-    `x ${ratio}`,
-    `x ${target}`,
+    `x ${intervalText(ratio)}`,
+    `at least x ${target}`,
     verdict(met),
   ]);
   const memory = Object.values(directions).map(({ title, peakGrowth: growth, baseline }) =>
@@ -204,6 +216,6 @@ export function fileRows({ directions, relay, chat }) {
 const verdict = (met) => (met ? "met" : "MISSED");
 
 if (isMain(import.meta.url)) {
-  const options = counts({ samples: 3, mib: 1024 });
+  const options = counts({ pairs: LEAST_PAIRS, samples: 3, mib: 256 });
   print(await withPrograms((programs) => measureFiles(programs, options)));
 }

@@ -1,53 +1,47 @@
 /**
  * Resident memory of an idle host, in MB of 10^6 bytes: a server process that has opened a direct tunnel, first alone and
  * then with one guest who does nothing. Read some seconds after the last call, without forcing a collection. The
- * baselines are a Node process that does nothing, and the bare SDK echo server after one call. (A cloudflared tunnel
- * adds a process of its own, which is not counted here.)
+ * floors, read in the same round: a Node process that does nothing, a bare `ws` server with one client, and the bare SDK echo
+ * server after one call. (A cloudflared tunnel adds a process of its own, which is not counted here.)
  *
- *   node bench/memory.mjs [--samples 5]
+ * Not a ratio, so no pairs: repeated samples, whose median has the interval of pairs.mjs, and the most that was seen.
+ *
+ *   node bench/memory.mjs [--samples 12]
  */
 import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import {
-  connect,
-  counts,
-  isMain,
-  pair,
-  print,
-  sleep,
-  start,
-  stop,
-  summary,
-  withPrograms,
-} from "./support.mjs";
+import { WebSocket } from "ws";
+import { interval, isAtMost, spread } from "./pairs.mjs";
+import { connect, counts, isMain, pair, print, sleep, start, stop, withPrograms } from "./support.mjs";
 
-const TARGET_MB = 70;
+const TARGET_MB = 68;
 const SETTLE_MS = 4_000;
 
 export async function measureMemory(programs, { samples }) {
   if (process.platform === "win32") return { unit: "MB", skipped: "no way to read it on Windows" };
-  const found = { alone: [], withGuest: [], node: [], sdk: [] };
+  const found = { alone: [], withGuest: [], node: [], ws: [], sdk: [] };
   for (let round = 0; round < samples; round += 1) {
-    const [alone, withGuest, node, sdk] = await Promise.all([
+    const [alone, withGuest, node, ws, sdk] = await Promise.all([
       hostAlone(programs),
       hostWithGuest(programs),
       bareNode(),
+      bareWs(programs),
       bareSdk(programs),
     ]);
-    found.alone.push(alone);
-    found.withGuest.push(withGuest);
-    found.node.push(node);
-    found.sdk.push(sdk);
+    for (const [name, megabytes] of Object.entries({ alone, withGuest, node, ws, sdk }))
+      found[name].push(megabytes);
   }
-  const measured = summary(found.withGuest);
+  const medianOf = interval(found.withGuest);
   return {
     unit: "MB",
-    measured: { what: "host with one guest", ...measured },
-    alone: summary(found.alone),
-    baseline: { what: "node that does nothing", ...summary(found.node) },
-    bareSdk: summary(found.sdk),
+    measured: { what: "host with one guest", ...spread(found.withGuest) },
+    interval: medianOf,
+    alone: spread(found.alone),
+    baseline: { what: "bare ws server with one client", ...spread(found.ws) },
+    bareNode: spread(found.node),
+    bareSdk: spread(found.sdk),
     target: TARGET_MB,
-    met: measured.median <= TARGET_MB,
+    met: isAtMost(medianOf, TARGET_MB),
   };
 }
 
@@ -90,6 +84,20 @@ async function bareNode() {
   }
 }
 
+async function bareWs({ wsEcho }) {
+  const child = start([wsEcho]);
+  try {
+    const port = await new Promise((resolve) => child.stdout.once("data", (chunk) => resolve(Number(chunk))));
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`, { perMessageDeflate: false });
+    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    const megabytes = await settled(child.pid);
+    socket.terminate();
+    return megabytes;
+  } finally {
+    await stop(child);
+  }
+}
+
 async function settled(pid) {
   await sleep(SETTLE_MS);
   return ((await residentKiB(pid)) * 1024) / 1e6;
@@ -104,6 +112,6 @@ async function residentKiB(pid) {
 }
 
 if (isMain(import.meta.url)) {
-  const options = counts({ samples: 5 });
+  const options = counts({ samples: 12 });
   print(await withPrograms((programs) => measureMemory(programs, options)));
 }

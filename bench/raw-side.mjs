@@ -3,13 +3,16 @@
  * has as many on their way at once, and a listener confirms every 32 of them with the smallest record.
  */
 import { WebSocket, WebSocketServer } from "ws";
-import { FrameCodec } from "../src/protocol/room/frames.ts";
-import { LINK, RECORD, RECORD_BUCKETS } from "../src/protocol/base/limits.ts";
-import { nodePrimitives } from "../src/runtime/primitives.ts";
 import { Ear, heardByAll, live, nextTurn, now, paced, serve, usage } from "./side.mjs";
 
 const OPTIONS = { perMessageDeflate: false, skipUTF8Validation: true };
+/** Of PROTOCOL: whole messages that a record may fill, what of it is no payload, and when a receiver acknowledges. */
+const RECORD_BUCKETS = [256, 1_024, 4_096, 16_384, 65_536, 131_072];
+const RECORD_OVERHEAD_BYTES = 1 + 16 + 1 + 4;
 const DATA_HEADER_BYTES = 20;
+const FRAME_HEADER_LENGTH_BYTES = 2;
+const WINDOW_BYTES = 1024 * 1024;
+const ACK_EVERY_FRAMES = 32;
 const MESSAGES_PER_TURN = 16;
 const ACK = new Uint8Array(RECORD_BUCKETS[0]);
 
@@ -19,20 +22,22 @@ const acknowledged = new Map();
 let sent = 0;
 let onAck = () => undefined;
 
+const base64url = (bytes) => Buffer.alloc(bytes).toString("base64url");
+
 /** How long a chat event of so much text is before sealing, and the message afterwards. */
 function sizesOf(textBytes) {
-  const hash = new Uint8Array(32);
+  const hash = base64url(32);
   const event = {
     kind: "chat",
     from: "AAAAAAAAAAA",
     n: 9_999,
     prev: hash,
     view: { seq: 9_999, chain: hash },
-    sig: new Uint8Array(64),
+    sig: base64url(64),
   };
   const frame = { t: "event", seq: 9_999, ts: Date.now(), event };
-  const payload = new FrameCodec(nodePrimitives).encodeHostFrame(frame, "x".repeat(textBytes)).length;
-  const least = payload + DATA_HEADER_BYTES + RECORD.headerBytes + RECORD.overheadBytes;
+  const payload = FRAME_HEADER_LENGTH_BYTES + JSON.stringify(frame).length + textBytes;
+  const least = payload + DATA_HEADER_BYTES + RECORD_OVERHEAD_BYTES;
   return { payload, message: RECORD_BUCKETS.find((bucket) => bucket >= least) };
 }
 
@@ -50,7 +55,7 @@ function stampedMessage(bytes, stamped) {
   return message;
 }
 
-const windowOf = (bytes) => Math.ceil(LINK.windowBytes / sizesOf(bytes).payload);
+const windowOf = (bytes) => Math.ceil(WINDOW_BYTES / sizesOf(bytes).payload);
 
 function dial(url) {
   const socket = new WebSocket(url, OPTIONS);
@@ -60,7 +65,7 @@ function dial(url) {
   socket.on("message", (data) => {
     ear.hear(data.readDoubleLE(0));
     unacknowledged += 1;
-    if (unacknowledged < LINK.ackEveryFrames) return;
+    if (unacknowledged < ACK_EVERY_FRAMES) return;
     unacknowledged = 0;
     socket.send(ACK);
   });
@@ -74,7 +79,7 @@ serve({
       sockets.push(socket);
       acknowledged.set(socket, sent);
       socket.on("message", () => {
-        acknowledged.set(socket, acknowledged.get(socket) + LINK.ackEveryFrames);
+        acknowledged.set(socket, acknowledged.get(socket) + ACK_EVERY_FRAMES);
         onAck();
       });
     });

@@ -1,16 +1,18 @@
 /**
  * Runs the benchmarks, each with its baseline in the same run: one JSON object on stdout, a table for people on stderr.
  *
- *   node bench/run.mjs [--only throughput,recovery] [--startup 31] [--exchange 300] [--memory 5] [--throughput 5]
- *                      [--recovery 30] [--endurance 100000] [--strangers 5] [--fanout 12000] [--files 3] [--mib 1024]
+ *   node bench/run.mjs [--only startup,files] [--pairs 30] [--memory 12] [--throughput 5] [--recovery 30]
+ *                      [--endurance 100000] [--strangers 5] [--fanout 12000] [--files 3] [--mib 256]
  *
- * The numbers are samples, messages or deliveries: see each file. `--mib` is the size of a file.
+ * `--pairs` is how often startup, exchange and files are measured in turn with their floors (see pairs.mjs). The other numbers
+ * are samples, messages or deliveries: see each file. `--mib` is the size of a file.
  */
 import { measureEndurance } from "./endurance.mjs";
 import { measureExchange } from "./exchange.mjs";
 import { measureFanout } from "./fanout.mjs";
 import { fileRows, measureFiles } from "./files.mjs";
 import { measureMemory } from "./memory.mjs";
+import { intervalText, LEAST_PAIRS } from "./pairs.mjs";
 import { measureRecovery } from "./recovery.mjs";
 import { measureStartup } from "./startup.mjs";
 import { measureStrangers } from "./strangers.mjs";
@@ -23,23 +25,21 @@ const ATTEMPTS = 300;
 const BENCHES = {
   startup: {
     title: "spawn to initialize",
-    number: 31,
-    run: (programs, samples) => measureStartup(programs, { samples }),
-    row: ofRatio,
+    run: (programs) => measureStartup(programs, { pairs }),
+    row: ofPairs,
   },
   exchange: {
     title: "exchange both ways",
-    number: 300,
-    run: (programs, samples) => measureExchange(programs, { samples }),
-    row: ofRatio,
+    run: (programs) => measureExchange(programs, { pairs }),
+    row: ofPairs,
   },
   memory: {
     title: "idle host",
-    number: 5,
+    number: 12,
     run: (programs, samples) => measureMemory(programs, { samples }),
-    row: ({ measured, baseline, target }) => [
+    row: ({ measured, baseline, interval, target }) => [
       ...medians(measured, baseline, "MB"),
-      `${measured.median} MB`,
+      `${intervalText(interval)} MB, at most ${measured.max}`,
       `${target} MB`,
     ],
   },
@@ -93,14 +93,18 @@ const BENCHES = {
   },
   files: {
     number: 3,
-    run: (programs, samples) => measureFiles(programs, { samples, mib }),
+    run: (programs, samples) => measureFiles(programs, { pairs, samples, mib }),
     rows: fileRows,
   },
 };
 
 const names = Object.keys(BENCHES);
-const fallbacks = Object.fromEntries(names.map((name) => [name, BENCHES[name].number]));
-const { only, mib, ...numbers } = counts({ ...fallbacks, mib: 1024 }, { only: names.join(",") });
+const counted = names.filter((name) => BENCHES[name].number !== undefined);
+const fallbacks = Object.fromEntries(counted.map((name) => [name, BENCHES[name].number]));
+const { only, mib, pairs, ...numbers } = counts(
+  { ...fallbacks, pairs: LEAST_PAIRS, mib: 256 },
+  { only: names.join(",") },
+);
 const chosen = only.split(",");
 const unknown = chosen.find((name) => !names.includes(name));
 if (unknown !== undefined) throw new Error(`--only: there is no ${unknown}, but ${names.join(", ")}`);
@@ -119,6 +123,10 @@ function medians(measured, baseline, unit) {
 
 function ofRatio({ unit, measured, baseline, ratio, target }) {
   return [...medians(measured, baseline, unit), `x ${ratio}`, `x ${target}`];
+}
+
+function ofPairs({ unit, measured, baseline, ratio, target }) {
+  return [...medians(measured, baseline, unit), `x ${intervalText(ratio)}`, `x ${target}`];
 }
 
 function table(found) {

@@ -2,9 +2,8 @@
  * Host or guests of a tunnel on the program's own session layer, without MCP. They read as an agent does: take what is
  * new, settle it, and, unless told otherwise, tell the room how far they have come.
  */
-import "../src/runtime/lean-heap.ts";
-import { systemClock } from "../src/runtime/clock.ts";
-import { loadSessions } from "../src/app/sessions.ts";
+// Of the built program, beside which this one lies when it runs (support.mjs).
+import { loadSessions } from "./sessions.cjs";
 import { Ear, heardByAll, live, nextTurn, now, paced, serve, sleep, usage } from "./side.mjs";
 
 const CONFIG = {
@@ -18,6 +17,19 @@ const CONFIG = {
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: true,
+};
+/** Time, and a timer that keeps no process alive. */
+const clock = {
+  now: () => Date.now(),
+  after(ms, callback) {
+    if (ms <= 0) {
+      const immediate = setImmediate(() => callback());
+      return () => clearImmediate(immediate);
+    }
+    const timer = setTimeout(() => callback(), ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
 };
 const BATCH = 200;
 const LISTEN_MS = 60_000;
@@ -34,7 +46,7 @@ const ears = [];
 
 /** One each, since a process is in a room once. */
 const newSessions = () =>
-  loadSessions({ config: CONFIG, clock: systemClock, env: {}, cwd: process.cwd(), home: "/nobody" });
+  loadSessions({ config: CONFIG, clock, env: {}, cwd: process.cwd(), home: "/nobody" });
 
 function keep(tunnel, reads) {
   const ear = new Ear();

@@ -1,11 +1,11 @@
 /**
- * Cold start: from spawn to the last byte of the answer to `initialize`, in ms. The baseline is `node -e 0` from spawn to
- * exit, which is what no program written for Node can go below. The bare SDK server shows how much of the rest is the
- * SDK's. One run of each in turn, so that a busy moment of the machine hits all three.
+ * Cold start: from spawn to the last byte of the answer to `initialize`, in ms. The floor is `node -e 0` from spawn to exit,
+ * which is what no program written for Node can go below. The bare SDK server beside them shows how much of the rest is the SDK's.
  *
- *   node bench/startup.mjs [--samples 31]
+ *   node bench/startup.mjs [--pairs 30]
  */
-import { counts, isMain, print, rounded, start, stop, summary, withPrograms } from "./support.mjs";
+import { isAtMost, LEAST_PAIRS, measurePairs } from "./pairs.mjs";
+import { counts, isMain, print, start, stop, withPrograms } from "./support.mjs";
 
 const TARGET_RATIO = 2.2;
 const WARM_UP = 3;
@@ -21,26 +21,22 @@ const INITIALIZE = {
   },
 };
 
-export async function measureStartup({ server, echo }, { samples }) {
-  const runs = { node: untilExit, tunnel: () => untilAnswer(server), sdk: () => untilAnswer(echo) };
-  const times = { node: [], tunnel: [], sdk: [] };
-  for (let round = -WARM_UP; round < samples; round += 1) {
-    for (const [name, run] of Object.entries(runs)) {
-      const ms = await run();
-      if (round >= 0) times[name].push(ms);
-    }
-  }
-  const baseline = summary(times.node);
-  const measured = summary(times.tunnel);
-  const ratio = rounded(measured.median / baseline.median);
+export async function measureStartup({ server, echo }, { pairs }) {
+  const { measured, floor, beside, ratio } = await measurePairs({
+    measured: () => untilAnswer(server),
+    floor: untilExit,
+    beside: { sdk: () => untilAnswer(echo) },
+    pairs,
+    warmUp: WARM_UP,
+  });
   return {
     unit: "ms",
     measured,
-    baseline: { what: "node -e 0", ...baseline },
-    bareSdk: summary(times.sdk),
+    baseline: { what: "node -e 0", ...floor },
+    bareSdk: beside.sdk,
     ratio,
     target: TARGET_RATIO,
-    met: ratio <= TARGET_RATIO,
+    met: isAtMost(ratio, TARGET_RATIO),
   };
 }
 
@@ -77,6 +73,6 @@ function firstLine(child) {
 }
 
 if (isMain(import.meta.url)) {
-  const options = counts({ samples: 31 });
+  const options = counts({ pairs: LEAST_PAIRS });
   print(await withPrograms((programs) => measureStartup(programs, options)));
 }

@@ -68,7 +68,7 @@ async function bundle(source, outfile) {
     platform: "node",
     target: "node20",
     minify: process.env.BENCH_CPU_PROF === undefined,
-    external: ["bufferutil", "utf-8-validate"],
+    external: ["bufferutil", "utf-8-validate", "./sessions.cjs"],
     // As the program itself is built: `import.meta.url` does not exist in CommonJS.
     banner: { js: 'const __ownUrl = require("node:url").pathToFileURL(__filename).href;' },
     define: { "import.meta.url": "__ownUrl" },

@@ -83,14 +83,19 @@ const builtinsOnDemand = {
   },
 };
 
+/** The only file in which tunnels are opened. The others name the providers and never load their code. */
+const OPENS_TUNNELS = "./sessions.cjs";
+
 /** Leaves the imports on demand to be resolved by Node, among the files in dist/. */
 const laterFiles = {
   name: "later-files",
-  setup({ onResolve }) {
+  setup({ onResolve, initialOptions }) {
+    const opens = path.basename(initialOptions.outfile) === path.basename(OPENS_TUNNELS);
     onResolve({ filter: /\.ts$/ }, ({ kind, resolveDir, path: wanted }) => {
       if (kind !== "dynamic-import") return undefined;
       const source = path.relative(root, path.join(resolveDir, wanted)).split(path.sep).join("/");
-      const file = LATER.get(source);
+      const isProvider = source.startsWith("src/tunnel/");
+      const file = isProvider && !opens ? OPENS_TUNNELS : LATER.get(source);
       return file === undefined ? undefined : { path: file, external: true };
     });
   },

@@ -11,18 +11,6 @@ const PROGRAM = "dist/tunnel-mcp.cjs";
 const SERVER_SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json";
 const AGENT_PLUGINS = "https://agent-plugins.org/schemas/1.0.0";
 
-/** What Claude Desktop's form asks for; whoever needs more has a client that passes its environment on. */
-const ASKED_IN_A_FORM = [
-  "TUNNEL_NAME",
-  "TUNNEL_TRANSPORT",
-  "TUNNEL_BIND",
-  "TUNNEL_PORT",
-  "TUNNEL_PUBLIC_URL",
-  "TUNNEL_CLOUDFLARED",
-  "TUNNEL_IDLE_MINUTES",
-  "TUNNEL_INVITE_MINUTES",
-];
-
 /** Who is to own the public repository: the registry knows a server by that, and checks it when something is published. */
 const INTENDED_OWNER = "tunnel-mcp";
 
@@ -87,11 +75,7 @@ function registryName(pkg, repository) {
 
 /** manifest.json of the MCPB bundle. */
 export function bundleManifest({ pkg, tools, settings }) {
-  const asked = ASKED_IN_A_FORM.map((name) => {
-    const setting = settings.find((one) => one.name === name);
-    if (setting === undefined) throw new Error(`there is no setting ${name} to ask for`);
-    return setting;
-  });
+  const asked = settings.filter(({ isAsked }) => isAsked);
   const repository = repositoryOf(pkg);
   return {
     manifest_version: "0.3",
@@ -109,29 +93,14 @@ export function bundleManifest({ pkg, tools, settings }) {
       mcp_config: {
         command: "node",
         args: [`\${__dirname}/${PROGRAM}`],
-        env: Object.fromEntries(asked.map(({ name }) => [name, `\${user_config.${formKey(name)}}`])),
+        env: Object.fromEntries(
+          asked.map(({ variable }) => [variable, `\${user_config.${formKey(variable)}}`]),
+        ),
       },
     },
     tools: tools.map(({ name, description }) => ({ name, description })),
     compatibility: { platforms: ["darwin", "win32", "linux"], runtimes: { node: pkg.engines.node } },
-    user_config: Object.fromEntries(asked.map((setting) => [formKey(setting.name), formField(setting)])),
-  };
-}
-
-/** What is known of a variable beyond its text: its type, its choices, its bounds, its default. */
-export function settingOf({ name, meaning, form }) {
-  const [, min, max] = /^a whole number from (\d+) to (\d+)$/.exec(form) ?? [];
-  const choices = form.split(" or ");
-  const fallback = /\(default: ([^,)]+)/.exec(meaning)?.[1] ?? /^(\S+) \(default\)/.exec(meaning)?.[1];
-  return {
-    name,
-    description: meaning,
-    format:
-      min !== undefined ? "number" : /^(?:an|the) absolute path|^a folder/.test(form) ? "filepath" : "string",
-    ...(min === undefined ? {} : { min: Number(min), max: Number(max) }),
-    ...(choices.length > 1 && choices.every((choice) => /^[\w-]+$/.test(choice)) ? { choices } : {}),
-    ...(fallback === undefined ? {} : { fallback }),
-    secret: /TOKEN|SECRET|PASSWORD|PASSPHRASE|_KEY/.test(name),
+    user_config: Object.fromEntries(asked.map((setting) => [formKey(setting.variable), formField(setting)])),
   };
 }
 
@@ -195,7 +164,7 @@ function codexPlugin(common, pkg, published, settings) {
     ...servers({
       ...launch(pkg, published, "./"),
       cwd: ".",
-      env_vars: settings.map(({ name }) => name),
+      env_vars: settings.map(({ variable }) => variable),
     }),
     interface: {
       displayName: DISPLAY_NAME,
@@ -225,33 +194,38 @@ function registryEntry(pkg, repository, settings) {
         version: pkg.version,
         runtimeHint: "npx",
         transport: { type: "stdio" },
-        environmentVariables: settings.map(({ name, description, format, choices, fallback, secret }) => ({
-          name,
-          description,
-          format,
-          ...(choices === undefined ? {} : { choices }),
-          ...(fallback === undefined ? {} : { default: fallback }),
-          ...(secret ? { isSecret: true } : {}),
-        })),
+        environmentVariables: settings.map(registryVariable),
       },
     ],
   };
 }
 
-function formKey(name) {
-  return name.replace(/^TUNNEL_/, "").toLowerCase();
+function registryVariable({ variable, help, kind, default: value, isSecret }) {
+  const text = kind.write(value);
+  return {
+    name: variable,
+    description: help,
+    format: kind.format,
+    ...(kind.choices === undefined ? {} : { choices: kind.choices }),
+    ...(text === undefined ? {} : { default: text }),
+    ...(isSecret ? { isSecret } : {}),
+  };
+}
+
+function formKey(variable) {
+  return variable.replace(/^TUNNEL_/, "").toLowerCase();
 }
 
 /** Every field has a default, if only the empty text, which counts as unset: what has none stays a literal `${...}`. */
-function formField({ name, description, format, min, max, fallback, secret }) {
-  const title = formKey(name).replaceAll("_", " ");
+function formField({ variable, help, kind, default: value, isSecret }) {
+  const title = formKey(variable).replaceAll("_", " ");
   return {
-    type: { number: "number", filepath: "file", string: "string" }[format],
+    type: { number: "number", filepath: "file", string: "string" }[kind.format],
     title: `${title[0].toUpperCase()}${title.slice(1)}`,
-    description,
+    description: help,
     required: false,
-    default: format === "number" ? Number(fallback) : (fallback ?? ""),
-    ...(min === undefined ? {} : { min, max }),
-    ...(secret ? { sensitive: true } : {}),
+    default: kind.format === "number" ? value : (kind.write(value) ?? ""),
+    ...kind.range,
+    ...(isSecret ? { sensitive: true } : {}),
   };
 }

@@ -25,30 +25,3 @@ export async function loadSources(contents) {
   evaluate(module, module.exports, createRequire(import.meta.url));
   return module.exports;
 }
-
-/**
- * Every variable of the environment. Names and meanings are those of `--help`; the accepted form is that of the refusal
- * of a value that nothing accepts, and undefined where the server itself does not read the variable.
- */
-export function environmentVariables({ helpText, readConfig }) {
-  const named = [...helpText("0", "").matchAll(/^ {2}(TUNNEL_\w+) +(.+)$/gm)];
-  const forms = acceptedForms(
-    readConfig,
-    named.map(([, name]) => name),
-  );
-  const variables = named.map(([, name, meaning]) => ({ name, meaning, form: forms.get(name) }));
-  const unexplained = [...forms.keys()].filter((name) => !variables.some((one) => one.name === name));
-  if (unexplained.length > 0) throw new Error(`--help does not mention ${unexplained.join(", ")}`);
-  return variables;
-}
-
-function acceptedForms(readConfig, names) {
-  const nonsense = Object.fromEntries(names.map((name) => [name, "\u0001"]));
-  try {
-    readConfig(nonsense);
-  } catch (error) {
-    const problems = String(error.detail).split("; ");
-    return new Map(problems.map((problem) => problem.split(" must be ")));
-  }
-  throw new Error("nonsense in the environment was accepted");
-}

@@ -6,26 +6,60 @@ import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const docs = readdirSync(path.join(root, "docs")).map((name) => `docs/${name}`);
+const docPages = docs.filter((name) => name.endsWith(".md"));
+const skills = readdirSync(path.join(root, "skills")).map((name) => `skills/${name}/SKILL.md`);
 const pages = [
   "README.md",
   "CONTRIBUTING.md",
   "SECURITY.md",
   "CHANGELOG.md",
   "bench/RESULTS.md",
-  ...docs,
-].filter((name) => name.endsWith(".md"));
+  ...docPages,
+  ...skills,
+];
+
+/** README.md is for a newcomer: everything that makes it longer than this belongs on a page in docs/. */
+const MAX_README_BYTES = 14 * 1024;
 
 function read(name: string): string {
   return readFileSync(path.join(root, name), "utf8");
 }
 
-/** Targets of the links of a page that lead to files, without code blocks, web addresses and fragments. */
-function linkedFiles(name: string): string[] {
-  const prose = read(name).replace(/^```.*?^```$/gms, "");
-  const targets = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
+interface Link {
+  /** The file it leads to, relative to the repository. */
+  readonly file: string;
+  /** The heading or anchor in that file, without `#`; empty if it leads to the file. */
+  readonly fragment: string;
+}
+
+function proseOf(name: string): string {
+  return read(name).replace(/^```.*?^```$/gms, "");
+}
+
+/** Links of a page that lead to files of the repository, the page itself included. Code blocks and web addresses are left out. */
+function linksOf(name: string): Link[] {
+  const targets = [...proseOf(name).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
   return targets
-    .filter((target) => !/^[a-z]+:/.test(target) && !target.startsWith("#"))
-    .map((target) => path.join(path.dirname(name), target.replace(/#.*$/, "")));
+    .filter((target) => !/^[a-z]+:/.test(target))
+    .map((target) => {
+      const [file = "", fragment = ""] = target.split("#");
+      return { file: file === "" ? name : path.posix.join(path.posix.dirname(name), file), fragment };
+    });
+}
+
+/** The fragments that GitHub gives to the headings of a page: lower case, spaces as hyphens, without punctuation. */
+function fragmentsOf(name: string): string[] {
+  return [...proseOf(name).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\p{M} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+/** The commands that a page tells a reader to run. */
+function commandsIn(name: string): string {
+  return [...read(name).matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block).join("\n");
 }
 
 describe("the documentation", () => {
@@ -36,7 +70,24 @@ describe("the documentation", () => {
   });
 
   it.each(pages)("links from %s only to files that exist", (name) => {
-    expect(linkedFiles(name).filter((target) => !existsSync(path.join(root, target)))).toEqual([]);
+    const missing = linksOf(name).filter(({ file }) => !existsSync(path.join(root, file)));
+    expect(missing).toEqual([]);
+  });
+
+  it.each(pages)("links from %s only to headings that exist", (name) => {
+    const toHeadings = linksOf(name).filter(({ file, fragment }) => fragment !== "" && file.endsWith(".md"));
+    expect(toHeadings.filter(({ file, fragment }) => !fragmentsOf(file).includes(fragment))).toEqual([]);
+  });
+
+  it("is linked from README.md, every page in docs/ exactly once", () => {
+    const linked = linksOf("README.md").map(({ file }) => file);
+    const inDocs = linked.filter((file) => file.startsWith("docs/") && file.endsWith(".md"));
+    expect(inDocs.toSorted()).toEqual(docPages.toSorted());
+  });
+
+  it("has a README.md that a newcomer can read in one go", () => {
+    expect(Buffer.byteLength(read("README.md"))).toBeLessThanOrEqual(MAX_README_BYTES);
+    expect(linksOf("README.md")).toContainEqual({ file: "docs/session.svg", fragment: "" });
   });
 
   it("has the pages that everything else points to", () => {
@@ -51,12 +102,37 @@ describe("the documentation", () => {
     expect(named.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
   });
 
-  it("names both set-up commands, and nowhere tells anybody to start a stranger's package", () => {
-    const readme = read("README.md");
-    expect(readme).toContain("npm ci && npm run demo");
-    expect(readme).toContain("npm ci && npm test");
-    const commands = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block).join("\n");
-    expect(commands).toContain("node dist/tunnel-mcp.cjs setup");
-    expect(commands).not.toMatch(/npx|npm (?:i|install)\b/);
+  it("names only settings that are on the page of settings", () => {
+    const settings =
+      read("docs/SETTINGS.md")
+        .match(/^\| `TUNNEL_\w+`/gm)
+        ?.map((row) => row.slice(3, -1)) ?? [];
+    expect(settings.length).toBeGreaterThan(10);
+    for (const name of ["README.md", ...docPages, ...skills]) {
+      const named = read(name).match(/\bTUNNEL_[A-Z_]+/g) ?? [];
+      expect(
+        named.filter((setting) => !settings.includes(setting)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  it("helps with error codes that exist", () => {
+    const symptoms = read("docs/TROUBLESHOOTING.md").match(/^\*\*`[^*]*/gm) ?? [];
+    const codes = symptoms.flatMap((symptom) => symptom.match(/(?<=`)[a-z]+(?:-[a-z]+)+(?=`)/g) ?? []);
+    expect(codes.length).toBeGreaterThan(10);
+    const listed = read("docs/ERRORS.md");
+    expect(codes.filter((code) => !listed.includes(`| \`${code}\` `))).toEqual([]);
+  });
+
+  it("names both commands that try it, and the one that sets it up", () => {
+    const commands = commandsIn("README.md");
+    expect(commands).toContain("npm ci && npm run demo");
+    expect(commands).toContain("npm ci && npm test");
+    expect(commands).toContain("npm run build && node dist/tunnel-mcp.cjs setup");
+  });
+
+  it.each(pages)("tells nobody in %s to start a stranger's package", (name) => {
+    expect(commandsIn(name)).not.toMatch(/npx|npm (?:i|install)\b/);
   });
 });

@@ -38,7 +38,7 @@ export async function run(host: Host): Promise<ExitCode> {
     return await execute(parseCommand(host.args), host);
   } catch (thrown) {
     const error = asTunnelError(thrown);
-    host.err(`tunnel-mcp: ${error.message}\n  ${error.next}\n`);
+    host.err(`tunnel-mcp: ${error.message}\n  ${error.nextForPerson}\n`);
     if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
     return error.code === "config-invalid" ? 2 : 1;
   }
@@ -57,16 +57,23 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       host.err(`tunnel-mcp: ${command.message}\n\n${helpText(version, host.bundle)}`);
       return 2;
     case "serve": {
-      const config = readConfig(env);
+      const { config, problems } = checkedSettings(host);
       if (host.stdinIsTerminal) host.err(`${terminalHint(host.bundle)}\n`);
       const identity = identityOf(env, host.cwd);
       const { cwd, home, bundle } = host;
-      await serve({ config, version, clock, env, cwd, home, identity, bundle, onShutdown });
+      await serve({ config, problems, version, clock, env, cwd, home, identity, bundle, onShutdown });
       return 0;
     }
     default:
       return executeLater(command, host);
   }
+}
+
+/** The settings. Those that were ignored are named on stderr. */
+function checkedSettings({ env, err }: Host): ReturnType<typeof readConfig> {
+  const settings = readConfig(env);
+  for (const problem of settings.problems) err(`tunnel-mcp: ${problem}; it is ignored\n`);
+  return settings;
 }
 
 type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" | "serve" }>;
@@ -90,7 +97,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       });
     }
     case "doctor": {
-      const config = readConfig(env);
+      const { config } = checkedSettings(host);
       const { doctor, realProbes } = await import("./commands.ts");
       return doctor({ probes: realProbes(config, env), transport: config.transport, clock, output });
     }
@@ -107,7 +114,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "open":
     case "join": {
-      const config = readConfig(env);
+      const { config } = checkedSettings(host);
       const { chat } = await import("./commands.ts");
       const { stdinIsTerminal } = host;
       return chat({

@@ -1,13 +1,15 @@
+import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoint } from "../control/endpoint.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Config } from "../session/config.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { wakeView } from "../view/wake.ts";
 
 export interface ServeOptions {
   readonly config: Config;
+  /** Settings that were ignored, and what they must be. */
+  readonly problems: readonly string[];
   readonly version: string;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -31,7 +33,7 @@ interface Loaded {
  * only lists the tools must not wait for them. Resolves when the client is gone and every tunnel is torn down.
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config, version, clock, bundle } = options;
+  const { config, problems, version, clock, bundle } = options;
   let loading: Promise<Loaded> | undefined;
   let endpoint: Endpoint | undefined;
   const load = async (): Promise<Loaded> => {
@@ -51,6 +53,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     clock,
     makeSessions: async () => (await (loading ??= load())).sessions,
     isUnattended: config.unattended,
+    problems,
     wantsChannel: config.channel,
     wake: (tunnelId, channel) =>
       wakeView(tunnelId, {

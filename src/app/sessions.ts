@@ -1,10 +1,9 @@
+import type { Config } from "../cli/settings.ts";
 import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { restoreEngineDefaults } from "../runtime/engine-defaults.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
-import { createCloudflaredProvider } from "../tunnel/cloudflared/cloudflared.ts";
-import { createDirectProvider } from "../tunnel/direct.ts";
-import { binaryEnvironment } from "../tunnel/cloudflared/environment.ts";
-import type { Config } from "../session/config.ts";
+import { providersFor } from "../tunnel/registry/registry.ts";
 import { LocalFiles } from "../session/files/local-files.ts";
 import { Sessions } from "../session/sessions.ts";
 
@@ -21,23 +20,13 @@ export function loadSessions(options: {
   home: string;
 }): Sessions {
   const { config, clock, env, cwd, home } = options;
-  const { bind, publicUrl, cloudflaredPath: explicitPath, doh, skipReachabilityCheck } = config;
-  const environment = binaryEnvironment(env);
+  restoreEngineDefaults();
   return new Sessions({
     config,
     primitives,
     clock,
-    lookup: createLookup({ doh }),
+    lookup: createLookup({ doh: config.doh }),
     localFiles: new LocalFiles({ cwd, home, env, config, clock }),
-    providers: {
-      direct: createDirectProvider({ bind, publicUrl }),
-      cloudflared: createCloudflaredProvider({
-        environment,
-        explicitPath,
-        doh,
-        skipReachabilityCheck,
-        clock,
-      }),
-    },
+    providers: providersFor({ ...config, env, cwd, clock }),
   });
 }

@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 import { ROOM } from "../protocol/base/limits.ts";
-import type { Config } from "../session/config.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
 import type { ExportRequest } from "./transcript/export.ts";
 import { CLIENT_NAMES, isClientName } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
+import { type Config, SETTINGS } from "./settings.ts";
 
 /** What the user asked for. `usage-error` carries one sentence that says what was not understood. */
 export type Command =
@@ -22,6 +22,9 @@ export type Command =
   | JoinRequest
   | { readonly kind: "setup"; readonly request: SetupRequest }
   | { readonly kind: "usage-error"; readonly message: string };
+
+/** A demo works without a network unless it is told to go through one. */
+export const DEMO_TRANSPORT = "direct";
 
 /** A day. */
 const MAX_TIMEOUT_SECONDS = 86_400;
@@ -92,9 +95,10 @@ export function parseCommand(args: readonly string[]): Command {
 }
 
 function demoCommand(values: ReadonlyMap<string, string | true>): Command {
-  const transport = values.get("transport") ?? "direct";
-  if (transport === "direct" || transport === "cloudflared") return { kind: "demo", transport };
-  return { kind: "usage-error", message: "--transport must be direct or cloudflared" };
+  const { kind } = SETTINGS.transport;
+  const transport = kind.parse(text(values, "transport") ?? DEMO_TRANSPORT);
+  if (transport !== undefined) return { kind: "demo", transport };
+  return { kind: "usage-error", message: `--transport must be ${kind.accepted}` };
 }
 
 /** One path, and options before or after it. */
@@ -145,15 +149,17 @@ const OPEN_OPTIONS: OptionTypes = {
 
 function openCommand(values: Values): Command {
   const goal = text(values, "goal");
-  const transport = text(values, "transport");
+  const { kind } = SETTINGS.transport;
+  const named = text(values, "transport");
+  const transport = named === undefined ? undefined : kind.parse(named);
   const invites = text(values, "invites") ?? "1";
   const count = /^\d{1,2}$/.test(invites) ? Number(invites) : 0;
   if (goal === undefined) return { kind: "usage-error", message: "open needs --goal TEXT" };
   if (count < 1 || count >= ROOM.maxMembers) {
     return { kind: "usage-error", message: `--invites must be a number from 1 to ${ROOM.maxMembers - 1}` };
   }
-  if (transport !== undefined && transport !== "direct" && transport !== "cloudflared") {
-    return { kind: "usage-error", message: "--transport must be direct or cloudflared" };
+  if (named !== undefined && transport === undefined) {
+    return { kind: "usage-error", message: `--transport must be ${kind.accepted}` };
   }
   const [history, json] = [values.has("history"), values.has("json")];
   return { kind: "open", goal, name: text(values, "name"), invites: count, transport, history, json };

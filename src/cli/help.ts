@@ -1,4 +1,11 @@
 import { registration } from "../view/registration.ts";
+import { DEMO_TRANSPORT } from "./args.ts";
+import { alternatives } from "./setting-kinds.ts";
+import { allSettings, defaultText, type Group, GROUPS, type Setting, type SettingList } from "./settings.ts";
+
+const COLUMNS = 90;
+/** Where meanings begin: beside the longest name. */
+const MEANING_COLUMN = 34;
 
 /** Shown on stderr when a person starts the server by hand and would otherwise face a silent process. */
 export function terminalHint(bundle: string): string {
@@ -6,18 +13,37 @@ export function terminalHint(bundle: string): string {
 }
 
 /** The text of `--help`; `bundle` is the path of the running program. */
-export function helpText(version: string, bundle: string): string {
+export function helpText(version: string, bundle: string, settings: SettingList = allSettings()): string {
   return `tunnel-mcp ${version} - two developers' coding agents talk directly, end-to-end encrypted
 
-Usage: tunnel-mcp [command]
+${commandsHelp(settings)}
+
+Register it with Claude Code alone, by hand:
+
+  ${registration(bundle, process.platform)}
+
+Variables of the environment, all optional.
+
+${settingsHelp(settings)}
+`;
+}
+
+/** The commands and their options. Where a setting stands behind an option, its choices and its default are shown. */
+export function commandsHelp(settings: SettingList = allSettings()): string {
+  const option = (variable: Setting<unknown>["variable"], others?: { default: unknown }): string =>
+    settings
+      .filter((setting) => setting.variable === variable)
+      .map((setting) => valuesOf({ ...setting, ...others }))
+      .join("");
+  return `Usage: tunnel-mcp [command]
 
   (no command)          run the MCP server on stdin and stdout; a client starts this
   demo                  watch two agents pair and talk on this machine
-    --transport NAME    direct (default), or cloudflared to go through the internet
+    --transport NAME    ${option("TUNNEL_TRANSPORT", { default: DEMO_TRANSPORT })}; direct needs no network
   open --goal TEXT      open a tunnel and chat in it from this terminal
     --name NAME         how the others see you
     --invites COUNT     how many people are invited (default: 1)
-    --transport NAME    cloudflared (default), or direct
+    --transport NAME    ${option("TUNNEL_TRANSPORT")}
     --history           those who join later are given what was said before
     --json              for programs: lines of JSON in and out (docs/CLI.md)
   join [LINK]           join a tunnel and chat in it from this terminal
@@ -32,7 +58,7 @@ Usage: tunnel-mcp [command]
     --remove            take it out again
     --force             replace what another program has under the name tunnel
   install-skill         teach your agent how to behave in a tunnel
-    --dir PATH          skills folder (default: ~/.claude/skills)
+    --dir PATH          skills folder (default: ${option("TUNNEL_SKILLS_DIR")})
     --force             replace a skill that differs
   verify FILE           check a saved transcript: what it proves, and what not
   export [FILE]         show a saved transcript; without FILE, that of a running tunnel
@@ -44,31 +70,42 @@ Usage: tunnel-mcp [command]
     --timeout SECONDS   give up after this
     --watch             go on, with a line whenever something has come
   --help, -h            show this text
-  --version, -v         show the version
+  --version, -v         show the version`;
+}
 
-Register it with Claude Code alone, by hand:
+function settingsHelp(settings: SettingList): string {
+  const groups = Object.keys(GROUPS) as Group[];
+  return groups
+    .map((group) => {
+      const lines = settings.filter((setting) => setting.group === group).flatMap(settingLines);
+      return [`${GROUPS[group]}:`, ...lines].join("\n");
+    })
+    .join("\n\n");
+}
 
-  ${registration(bundle, process.platform)}
+function settingLines(setting: Setting<unknown>): string[] {
+  const lines = [""];
+  for (const word of meaningOf(setting).split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trimStart();
+    if (MEANING_COLUMN + longer.length > COLUMNS) lines.push(word);
+    else lines.splice(-1, 1, longer);
+  }
+  return lines.map((line, at) => (at === 0 ? `  ${setting.variable}` : "").padEnd(MEANING_COLUMN) + line);
+}
 
-Environment, all optional:
+/** What a setting means, and what it can be. */
+function meaningOf(setting: Setting<unknown>): string {
+  const values = valuesOf(setting);
+  if (setting.kind.choices !== undefined) return `${setting.help}: ${values}`;
+  if (values === "") return setting.help;
+  return `${setting.help} (${defaultText(setting) === undefined ? "unset" : "default"}: ${values})`;
+}
 
-  TUNNEL_TRANSPORT                cloudflared (default), or direct
-  TUNNEL_NAME                     how the other side sees you
-  TUNNEL_CLOUDFLARED              path of your own cloudflared; unset: a verified copy
-  TUNNEL_BIND                     address to listen on (default: 127.0.0.1)
-  TUNNEL_PORT                     port to listen on (default: 0, any free one)
-  TUNNEL_PUBLIC_URL               address in front of that port; only with direct
-  TUNNEL_DOH                      on (default), or off: DNS-over-HTTPS
-  TUNNEL_STANDBY                  on (default), or off: a spare tunnel while others are in
-  TUNNEL_CONTEXT                  on (default), or off: tell repository, commit, client
-  TUNNEL_UNATTENDED               1: no human has to confirm that a file is received
-  TUNNEL_IDLE_MINUTES             an idle tunnel closes after this (default: 30)
-  TUNNEL_INVITE_MINUTES           an unused link expires after this (default: 10)
-  TUNNEL_SKIP_REACHABILITY_CHECK  1: hand out the link without waiting for its name
-  TUNNEL_SAVE_ROOTS               more folders in which received files may be saved
-  TUNNEL_SHARE_ROOTS              more folders from which files may be shared
-  TUNNEL_SHARE_ALLOW              files to share although they look like a secret
-  TUNNEL_CHANNEL                  on, or off (default): wake Claude Code through a channel
-  TUNNEL_SKILLS_DIR               skills folder for install-skill
-`;
+/** The choices, each value once and the default marked; without choices what holds when nothing is set. */
+function valuesOf(setting: Setting<unknown>): string {
+  const { kind, unset = "" } = setting;
+  const usual = defaultText(setting);
+  if (kind.choices === undefined) return usual ?? unset;
+  const values = kind.choices.filter((text) => kind.write(kind.parse(text)) === text);
+  return alternatives(values.map((text) => (text === usual ? `${text} (default)` : text)));
 }

@@ -1,7 +1,8 @@
 import * as z from "zod/mini";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { OpenTunnel, Sessions } from "../session/sessions.ts";
+import { wait as pause } from "../runtime/wait.ts";
+import type { Session, Sessions } from "../session/sessions.ts";
 
 /** Everything that an action may use. `signal` is aborted when the asking command is gone. */
 interface ActionContext {
@@ -118,26 +119,17 @@ function look(sessions: Sessions, tunnelId: string | undefined): TunnelPeek[] {
   }));
 }
 
-function statusOf({ end }: OpenTunnel): TunnelPeek["status"] {
+function statusOf({ end }: Session): TunnelPeek["status"] {
   if (end === undefined) return "open";
   return end.cause === "closed-here" ? "closed-here" : "closed";
 }
 
 /** Resolves when something has happened, the time is up or the asking command is gone. Leaves no timer behind. */
-function news(
+async function news(
   sessions: Sessions,
   { clock, signal, leftMs }: { clock: Clock; signal: AbortSignal; leftMs: number },
 ): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancelTimer();
-      stopWatching();
-      signal.removeEventListener("abort", done);
-      // A waiting tunnel_listen takes the entry first. Then it is no news any more.
-      clock.after(0, resolve);
-    };
-    const cancelTimer = clock.after(leftMs, done);
-    const stopWatching = sessions.watch(done);
-    signal.addEventListener("abort", done);
-  });
+  await pause(clock, leftMs, { signal, until: sessions.onNews });
+  // A waiting tunnel_listen takes the entry first. Then it is no news any more.
+  await new Promise<void>((resolve) => void clock.after(0, resolve));
 }

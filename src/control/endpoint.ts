@@ -56,7 +56,7 @@ export class Endpoint {
 
   constructor(options: EndpointOptions) {
     this.#options = options;
-    this.#stopWatching = options.sessions.watch(() => {
+    this.#stopWatching = options.sessions.onNews(() => {
       this.#stopWatching();
       this.#opening = this.#open();
     });

@@ -1,7 +1,7 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import type { Clock } from "../runtime/clock.ts";
-import type { TunnelId } from "../session/handle.ts";
-import type { OpenTunnel, Sessions } from "../session/sessions.ts";
+import type { TunnelId } from "../session/session.ts";
+import type { Session, Sessions } from "../session/sessions.ts";
 
 /**
  * Events that start a turn of an idle Claude Code, declared only when the user has asked for them. The other capability
@@ -42,7 +42,7 @@ export class Channel {
   }
 
   follow(sessions: Sessions): void {
-    sessions.watch(() => {
+    sessions.onNews(() => {
       if (this.#isSettling || this.#server === undefined) return;
       this.#isSettling = true;
       this.#clock.after(SETTLE_MS, () => {
@@ -52,7 +52,7 @@ export class Channel {
     });
   }
 
-  #tellOf({ tunnelId, inbox, end }: OpenTunnel): void {
+  #tellOf({ tunnelId, inbox, end }: Session): void {
     // This side's own agent has ended it and knows.
     if (end?.cause === "closed-here") return;
     if (inbox.unread === 0 || this.#told.get(tunnelId) === inbox.position) return;

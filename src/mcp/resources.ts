@@ -1,7 +1,9 @@
 import { type McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
-import { utf8Length } from "../protocol/base/text.ts";
+
 import type { Clock } from "../runtime/clock.ts";
-import type { OpenTunnel, Sessions } from "../session/sessions.ts";
+import { utf8Length } from "../protocol/base/utf8.ts";
+import type { Observable } from "../runtime/emitter.ts";
+import type { Session, Sessions, SessionsEvent } from "../session/sessions.ts";
 import { BOUNDS } from "./results/bounds.ts";
 import type { Fence } from "./results/fence.ts";
 
@@ -41,7 +43,7 @@ interface ResourceServices {
 const uriOf = (tunnelId: string, form: Form): string => `tunnel://${tunnelId}/transcript.${form}`;
 
 /** A tunnel that ended before anybody was admitted has no transcript. */
-function tunnelsIn(sessions: Sessions | undefined): readonly OpenTunnel[] {
+function tunnelsIn(sessions: Sessions | undefined): readonly Session[] {
   return sessions?.all.filter(({ attestation }) => attestation !== undefined) ?? [];
 }
 
@@ -72,7 +74,7 @@ async function read(services: ResourceServices, uri: string, tunnelId: string, f
 /** Names and proofs take room beside the messages: halves the entries until all of it fits, down to one. */
 function newestPart(
   { transcripts }: Sessions,
-  tunnel: OpenTunnel,
+  tunnel: Session,
   form: Form,
   { fence }: ResourceServices,
 ): string {
@@ -116,11 +118,12 @@ export class ResourceNews {
   }
 
   /** Begins once there are sessions. */
-  follow(sessions: Pick<Sessions, "onChange">): void {
-    sessions.onChange((change) => {
-      if (change.what === "tunnels") return this.#tell((server) => server.sendResourceListChanged());
-      this.#changed(uriOf(change.tunnelId, "md"));
-      this.#changed(uriOf(change.tunnelId, "json"));
+  follow(sessions: Observable<SessionsEvent>): void {
+    sessions.subscribe(({ type, tunnelId }) => {
+      if (type === "opened") return this.#tell((server) => server.sendResourceListChanged());
+      if (type !== "entry") return;
+      this.#changed(uriOf(tunnelId, "md"));
+      this.#changed(uriOf(tunnelId, "json"));
     });
   }
 

@@ -2,7 +2,8 @@ import type { McpServer } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import * as z from "zod";
 import type { Clock } from "../runtime/clock.ts";
-import type { TunnelId } from "../session/handle.ts";
+import { wait } from "../runtime/wait.ts";
+import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { WakePaths, WakeView } from "../view/wake.ts";
 import { transportWithCancellations } from "./cancellations.ts";
@@ -18,6 +19,8 @@ export interface ServeOptions {
   readonly makeSessions: () => Promise<Sessions>;
   /** Nobody is there to confirm a tool call. */
   readonly isUnattended: boolean;
+  /** Settings that were ignored, and what they must be. */
+  readonly problems: readonly string[];
   /** Whether the user wants events of channels. */
   readonly wantsChannel: boolean;
   readonly wake: (tunnelId: TunnelId, channel: WakePaths["channel"]) => WakeView;
@@ -32,7 +35,7 @@ const CLOSE_LIMIT_MS = 1_000;
  * client is gone, and every tunnel is torn down.
  */
 export async function serveMcp(options: ServeOptions): Promise<void> {
-  const { version, clock, makeSessions, isUnattended, wantsChannel } = options;
+  const { version, clock, makeSessions, isUnattended, problems, wantsChannel } = options;
   // Compiling a validator for each schema of the MCP SDK costs more than it saves on a few messages a minute.
   z.config({ jitless: true });
   const channel = new Channel(clock);
@@ -60,6 +63,7 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     sessions: () => (sessions ??= load()),
     loaded: () => sessions,
     isUnattended,
+    problems,
     wake: (tunnelId: TunnelId) =>
       options.wake(tunnelId, wantsChannel ? (channel.isAttached ? "declared" : "unsupported") : "off"),
   };
@@ -75,8 +79,5 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
   await ended;
   await options.stop();
   // A client that has stopped reading must not keep this process alive.
-  await Promise.race([
-    server.close(),
-    new Promise<void>((resolve) => void clock.after(CLOSE_LIMIT_MS, resolve)),
-  ]);
+  await Promise.race([server.close(), wait(clock, CLOSE_LIMIT_MS)]);
 }

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 
-/** What an IP address is for, as far as dialling it is concerned. */
+/** The kind of an IP address, as far as dialling it is concerned. */
 export type AddressKind =
   "unspecified" | "loopback" | "link-local" | "multicast" | "broadcast" | "private" | "public";
 
@@ -100,7 +100,7 @@ function ipLiteral(host: string): string | undefined {
   return isIP(address) === 0 ? undefined : unmapped(address);
 }
 
-/** `::ffff:a.b.c.d` in any spelling as `a.b.c.d`: what the kernel dials in the end. BlockList does not do this everywhere. */
+/** `::ffff:a.b.c.d` in any spelling as `a.b.c.d`, which the kernel dials in the end. BlockList does not do this everywhere. */
 function unmapped(address: string): string {
   if (isIP(address) !== 6) return address;
   const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import * as z from "zod/mini";
 import { systemClock, type Clock } from "../runtime/clock.ts";
+import { settled, wait } from "../runtime/wait.ts";
 import { deadline, orAborted } from "./deadline.ts";
 import { httpsClient, readBounded, type HttpsClient } from "./https.ts";
 
@@ -119,16 +120,9 @@ async function nextOutcome(
   othersWait: boolean,
 ): Promise<{ from: Promise<Outcome>; outcome: Outcome } | undefined> {
   const outcomes = [...asked].map(async (from) => ({ from, outcome: await from }));
-  if (!othersWait) return Promise.race(outcomes);
-  let cancel = (): void => undefined;
-  const stagger = new Promise<undefined>((resolve) => {
-    cancel = clock.after(STAGGER_MS, () => resolve(undefined));
-  });
-  try {
-    return await Promise.race([...outcomes, stagger]);
-  } finally {
-    cancel();
-  }
+  const first = Promise.race(outcomes);
+  if (!othersWait) return first;
+  return (await wait(clock, STAGGER_MS, { until: settled(first) })) === "woken" ? first : undefined;
 }
 
 interface Query {

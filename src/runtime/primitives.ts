@@ -130,18 +130,6 @@ function chachaOpen(key: Bytes, nonce: Bytes, sealed: Bytes, associated: Bytes):
   return plain(plaintext);
 }
 
-const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function decodeUtf8(bytes: Bytes): string | undefined {
-  try {
-    return utf8Decoder.decode(bytes);
-  } catch (error) {
-    if (error instanceof TypeError) return undefined;
-    throw error;
-  }
-}
-
 /** The platform's primitives: node:crypto for curves, hashes and bulk; tweetnacl for secretbox. */
 export const nodePrimitives: Primitives = {
   random: (length) => new Uint8Array(randomBytes(length)),
@@ -157,6 +145,4 @@ export const nodePrimitives: Primitives = {
   chachaOpen,
   secretboxSeal: (key, nonce, plaintext) => nacl.secretbox(plaintext, nonce, key),
   secretboxOpen: (key, nonce, sealed) => nacl.secretbox.open(sealed, nonce, key) ?? undefined,
-  encodeUtf8: (text) => utf8Encoder.encode(text),
-  decodeUtf8,
 };

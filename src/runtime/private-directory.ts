@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 
 /**
  * Makes the directory, or checks the one that is there: a real directory (not a link) of this user, open to nobody
- * else. Wrong permissions of an own directory are corrected; anything else is an error, since whoever controls the
- * directory could exchange what lies in it between its check and its use.
+ * else. Wrong permissions of an own directory are corrected. Anything else is an error: a user who controls the directory
+ * could exchange a file in it between its check and its use.
  */
 export async function ensurePrivateDirectory(path: string, platform: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
@@ -20,7 +20,7 @@ export async function ensurePrivateDirectory(path: string, platform: string): Pr
   if ((found.mode & 0o077) !== 0) await chmod(path, 0o700);
 }
 
-/** Whether what is at `path` is this user's own, open to nobody else, and no link; false where nothing is. */
+/** Whether the file or directory at `path` is this user's own, open to nobody else, and no link; false where nothing is. */
 export async function isPrivate(
   path: string,
   kind: "directory" | "file",

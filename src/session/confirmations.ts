@@ -1,11 +1,12 @@
 import { LINK } from "../protocol/base/limits.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { wait } from "../runtime/wait.ts";
 
-/** Messages for which the far end has not said yet that it has them; each is waited for a moment and no longer. */
+/** Messages that are sent and not confirmed; each is waited for a moment and no longer. */
 export class Confirmations {
   readonly #clock: Clock;
   readonly #waiting = new Map<number, (seq: number | undefined) => void>();
-  /** Whom to tell of what is confirmed when nobody waits for it any longer. */
+  /** Told of a confirmation for which nobody waits any longer. */
   readonly #late = new Map<number, (seq: number) => void>();
 
   constructor(clock: Clock) {
@@ -13,16 +14,18 @@ export class Confirmations {
   }
 
   /** The place of message `key` once it is confirmed; `undefined` when that takes too long, or all is over. */
-  wait(key: number): Promise<number | undefined> {
-    return new Promise((resolve) => {
-      const done = (seq: number | undefined): void => {
-        cancelTimer();
-        this.#waiting.delete(key);
-        resolve(seq);
-      };
-      const cancelTimer = this.#clock.after(LINK.sayConfirmMs, () => done(undefined));
-      this.#waiting.set(key, done);
+  async wait(key: number): Promise<number | undefined> {
+    let place: number | undefined;
+    await wait(this.#clock, LINK.sayConfirmMs, {
+      until: (wake) => {
+        this.#waiting.set(key, (seq) => {
+          place = seq;
+          wake();
+        });
+        return () => this.#waiting.delete(key);
+      },
     });
+    return place;
   }
 
   /** Message `key` was answered without a confirmation: this is told of one that still comes. */

@@ -1,10 +1,12 @@
 import type { MemberId } from "../protocol/base/ids.ts";
 import { SESSION } from "../protocol/base/limits.ts";
-import { utf8Length } from "../protocol/base/text.ts";
+
 import { Transcript, type Entry, type SpokenEntry } from "../protocol/room/log.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { Emitter, when, type Observable } from "../runtime/emitter.ts";
+import { wait } from "../runtime/wait.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
-import { Waiters } from "./waiters.ts";
+import { utf8Length } from "../protocol/base/utf8.ts";
 
 /** Names a tool call, as the MCP client does. */
 export type CallId = string | number;
@@ -24,6 +26,13 @@ export interface Delivered {
   readonly redelivered: boolean;
 }
 
+/** News of an inbox. It carries nothing: the listener looks for itself. */
+export type InboxEvent =
+  /** An entry of the room was written down, also one that is no news to this side's agent. */
+  | { readonly type: "entry" }
+  /** Something has come that concerns the agent, or has become unread again, or the room is over. */
+  | { readonly type: "news" };
+
 /** A place in the log, and the room's number there: what was read is told to others by the number. */
 interface Place {
   readonly position: number;
@@ -37,7 +46,7 @@ interface Offer {
   readonly to: Place;
 }
 
-/** Offers whose cancellation may still arrive; a client cancels within its own timeout, not hours later. */
+/** Batches that may still be cancelled; a client cancels within its own timeout, not hours later. */
 const MAX_OFFERS = 16;
 
 /**
@@ -45,26 +54,23 @@ const MAX_OFFERS = 16;
  * call arrives and the one that returned it was not cancelled; until then it is offered again. Own words and own
  * arrival are never offered.
  */
-export class Inbox {
+export class Inbox implements Observable<InboxEvent> {
   readonly #log = new Transcript<Entry | NoticeEntry>(sizeOf);
   readonly #self: MemberId;
   readonly #clock: Clock;
-  readonly #waiters: Waiters;
-  /** Told of every entry of the room, also of those that are no news to this side's agent. */
-  onEntry: () => void = () => undefined;
+  readonly #events = new Emitter<InboxEvent>();
+  readonly #onNews = when(this.#events, ({ type }) => type === "news");
   /** Up to here the agent has read, or had no need to. */
   #read: Place;
   /** Up to here everything was returned at some time; what is returned again below it is marked. */
   #returned = 0;
   #offers: Offer[] = [];
   #closed = false;
-  readonly #watchers = new Set<() => void>();
   #arrived = 0;
 
   constructor(options: { self: MemberId; clock: Clock; start: number }) {
     this.#self = options.self;
     this.#clock = options.clock;
-    this.#waiters = new Waiters(options.clock);
     this.#read = { position: 0, seq: options.start };
   }
 
@@ -81,7 +87,7 @@ export class Inbox {
     return this.#countAfter(this.#place().position);
   }
 
-  /** Everything said that is still kept, own words included; for whoever looks back, and moves nothing. */
+  /** Everything said that is still kept, own words included. The reading position stays. */
   *said(): Generator<SpokenEntry> {
     for (const [, entry] of this.#log.after(0))
       if (entry.kind === "chat" || entry.kind === "file") yield entry;
@@ -97,20 +103,19 @@ export class Inbox {
     return this.#place().position;
   }
 
-  /** Calls `watcher` whenever something has come, has become unread again, or the room is over. It must not throw. */
-  watch(watcher: () => void): void {
-    this.#watchers.add(watcher);
+  subscribe(listener: (event: InboxEvent) => void): () => void {
+    return this.#events.subscribe(listener);
   }
 
   append(entry: Entry): void {
-    // What came before this side's first entry was never its to read.
+    // Entries from before this side came were never its to read.
     if (this.#read.position === 0)
       this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
     const before = this.#log.end;
     this.#log.append(entry);
-    this.onEntry();
+    this.#events.emit({ type: "entry" });
     if (this.#concerns(entry)) return this.#came();
-    // Own words are no news: whoever has everything before them has them, too.
+    // Own words are no news: an agent that has everything before them has them, too.
     const here = { position: this.#log.end, seq: entry.seq };
     const last = this.#offers.at(-1);
     if (last?.to.position === before) this.#offers = [...this.#offers.slice(0, -1), { ...last, to: here }];
@@ -124,7 +129,7 @@ export class Inbox {
     for (const [, entry] of this.#log.after(this.#place().position)) {
       if (entry.kind === "notice" && subjectOf(entry).about === about) known = subjectOf(entry).news;
     }
-    // Of what changes to and fro only the last word counts.
+    // Some things change to and fro: only the last notice of them counts.
     if (about !== undefined && known === news) return;
     this.#log.append({ kind: "notice", seq: this.lastSeq, ts: this.#clock.now(), ...notice });
     this.#came();
@@ -137,24 +142,24 @@ export class Inbox {
     this.#came();
   }
 
-  /** A new call has arrived: what earlier calls returned has reached the agent. */
+  /** A new call has arrived: the batches of earlier calls have reached the agent. */
   settle(): void {
     const last = this.#offers.at(-1);
     if (last !== undefined && last.to.position > this.#read.position) this.#read = last.to;
   }
 
-  /** A call was cancelled, or its client gave up on it: what it returned counts as never returned. */
+  /** A call was cancelled, or its client gave up on it: its batch counts as never returned. */
   cancelled(call: CallId): void {
     const at = this.#offers.findIndex((offer) => offer.call === call);
     const offer = this.#offers[at];
     if (offer === undefined) return;
     this.#offers = this.#offers.slice(0, at);
     if (offer.from.position < this.#read.position) this.#read = offer.from;
-    // Another call may be waiting at this moment, and what it waits for is there again.
-    this.#tell();
+    // Another call may be waiting at this moment for these very entries.
+    this.#events.emit({ type: "news" });
   }
 
-  /** What the agent has not read, from the reading position; moves nothing until {@link settle}. */
+  /** The entries after the reading position; it moves with {@link settle} only. */
   take(call: CallId, limit: number): Batch {
     const from = this.#place();
     const { to, ...batch } = this.#collect(from, limit);
@@ -165,7 +170,7 @@ export class Inbox {
     return { ...batch, unread: this.#countAfter(to.position) };
   }
 
-  /** What came after `sinceSeq`, read or not; the reading position stays. */
+  /** The entries after `sinceSeq`, read or not; the reading position stays. */
   reread(sinceSeq: number, limit: number): Batch {
     const from = { position: this.#log.positionOf(sinceSeq), seq: sinceSeq };
     const { to: _, ...batch } = this.#collect(from, limit);
@@ -173,12 +178,12 @@ export class Inbox {
   }
 
   /** Resolves when something unread is there, the room is over, the time is up or the call is cancelled. */
-  wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.unread > 0 || this.#closed) return Promise.resolve();
-    return this.#waiters.wait(timeoutMs, signal);
+  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.unread > 0 || this.#closed) return;
+    await wait(this.#clock, timeoutMs, { signal, until: this.#onNews });
   }
 
-  /** Where the next batch begins: after what was read, and after what an unsettled call has already been given. */
+  /** The next batch begins here: after everything read, and after the batches of unsettled calls. */
   #place(): Place {
     const last = this.#offers.at(-1);
     return last !== undefined && last.to.position > this.#read.position ? last.to : this.#read;
@@ -210,12 +215,7 @@ export class Inbox {
 
   #came(): void {
     this.#arrived += 1;
-    this.#tell();
-  }
-
-  #tell(): void {
-    this.#waiters.wake();
-    for (const watcher of this.#watchers) watcher();
+    this.#events.emit({ type: "news" });
   }
 
   #countAfter(position: number): number {
@@ -231,12 +231,12 @@ export class Inbox {
   }
 }
 
-/** What every entry adds where it is shown: ids, times, names of fields, the marks around a text. */
+/** Every entry adds this much where it is shown: ids, times, names of fields, the marks around a text. */
 const ENTRY_BYTES = 400;
-/** The same of a file: id, hash, sizes, what its patch holds. */
+/** A file adds this much more: id, hash, sizes, the facts of a patch. */
 const FILE_BYTES = 350;
 
-/** About what an entry takes of a result: a batch of many short ones, or in other scripts, must not outgrow it either. */
+/** The size of an entry in a result, roughly: a batch of many short ones, or in other scripts, must not outgrow it either. */
 function shownBytes(entry: Entry | NoticeEntry): number {
   return (
     ENTRY_BYTES + sizeInJson(wordsOf(entry)) + (entry.kind === "file" ? FILE_BYTES : sizeOfInvites(entry))
@@ -278,7 +278,7 @@ function sizeOf(entry: Entry | NoticeEntry): number {
 }
 
 /**
- * What a notice is about, and its news: the same news again is not worth another notice, so that a peer cannot fill the
+ * The subject of a notice and its news: the same news again is not worth another notice, so that a peer cannot fill the
  * log with them. Invites are always news.
  */
 function subjectOf(notice: Notice): { about: string | undefined; news: string } {

@@ -7,7 +7,7 @@ import type { Reissued } from "./notice.ts";
 
 export interface Invite {
   readonly inviteId: InviteId;
-  /** The secret: whoever has it can join, once. */
+  /** A secret: anybody who has it can join, once. */
   readonly joinLink: string;
   readonly expiresInMs: number;
 }
@@ -18,7 +18,7 @@ export type RunRoom = <Result>(call: (room: Room, now: number) => Result) => Res
 /** The links of a room: each leads to the address that was best when it was made, and is replaced when that is gone. */
 export class IssuedInvites {
   readonly #run: RunRoom;
-  /** Of every invite that may be pending, the address in its link. */
+  /** The address in the link of every invite that may be pending. */
   readonly #addresses = new Map<InviteId, string>();
 
   constructor(run: RunRoom) {
@@ -46,7 +46,7 @@ export class IssuedInvites {
     return this.#run((room, now) => room.pendingInvites(now));
   }
 
-  /** New invites, with all their time before them, for those whose link leads to none of these addresses any more. */
+  /** Replaces each pending invite that leads to none of these addresses by a new one, with its full time. */
   reissue(addresses: readonly string[], now: number): Reissued[] {
     const [best] = addresses;
     if (best === undefined) return [];

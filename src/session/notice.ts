@@ -1,37 +1,26 @@
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
+import type { FileNotice } from "./files/files.ts";
 
-/** A fresh invite in place of one whose address is gone. */
+/** A fresh invite in place of one that leads to an address that is gone. */
 export interface Reissued {
   readonly replaces: InviteId;
   readonly inviteId: InviteId;
-  /** The secret: whoever has it can join, once. */
+  /** A secret: anybody who has it can join, once. */
   readonly joinLink: string;
   /** Milliseconds since the epoch: the notice may be read much later. */
   readonly expiresAt: number;
 }
 
-/** A file of somebody else on this side's disk, or meant to be. */
-export interface ReceivedFile {
-  readonly fileId: string;
-  /** As its sender calls it. */
-  readonly name: string;
-  /** Where it lies, or was to lie. */
-  readonly target: string;
-  readonly size: number;
-}
-
-/** What this side's own server has to say to its agent. Seen by nobody else, and no part of the room's order. */
+/** A word of this side's server to its own agent. Nobody else sees it, and it is no part of the room's order. */
 export type Notice =
-  /** Something went wrong that a human should hear of; `member` is the name of whom it concerns. */
+  /** Something went wrong that a human should hear of; `member` is the name of the member it concerns. */
   | { readonly notice: "alarm"; readonly error: TunnelError; readonly member: string | undefined }
   /** The room has no public address at the moment. */
   | { readonly notice: "address-lost"; readonly error: TunnelError }
   | { readonly notice: "address-restored" }
   | { readonly notice: "invites-reissued"; readonly invites: readonly Reissued[] }
-  /** A file that nobody waited for any more has arrived, or cannot. */
-  | { readonly notice: "file-received"; readonly file: ReceivedFile }
-  | { readonly notice: "file-failed"; readonly file: ReceivedFile; readonly error: TunnelError };
+  | FileNotice;
 
 /** In the log beside what was said: `seq` is that of the entry before it, `ts` ms since the epoch. */
 export type NoticeEntry = { readonly kind: "notice"; readonly seq: number; readonly ts: number } & Notice;

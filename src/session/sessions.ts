@@ -9,83 +9,93 @@ import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts
 import type { Primitives } from "../protocol/base/primitives.ts";
 import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Tunnel, TunnelProgress, TunnelProvider } from "../tunnel/provider.ts";
-import type { Config } from "./config.ts";
-import type { TunnelId } from "./handle.ts";
-import { Hosting } from "./hosting.ts";
+import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
+import type { Provider, TunnelProgress } from "../tunnel/provider.ts";
+import type { ProviderName } from "../tunnel/registry/registry.ts";
+import type { SessionEvent, TunnelId } from "./session.ts";
+import { HostSession } from "./host-session.ts";
 import type { LocalFiles } from "./files/local-files.ts";
 import type { CallId } from "./inbox.ts";
 import type { Invite } from "./issued-invites.ts";
-import { Joined } from "./joined.ts";
+import { GuestSession } from "./guest-session.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
 
-export type OpenTunnel = Hosting | Joined;
+/** A session of either role, open or ended. */
+export type Session = HostSession | GuestSession;
+
+/** The settings that sessions work with. */
+interface SessionSettings {
+  readonly transport: ProviderName;
+  /** IP address to listen on. */
+  readonly bind: string;
+  /** TCP port to listen on; 0 takes any free one. */
+  readonly port: number;
+  /** The name of this side in a room unless a call says otherwise. */
+  readonly name: string | undefined;
+  /** Whether a spare tunnel is kept once there are members. */
+  readonly standby: boolean;
+  readonly idleMinutes: number;
+  readonly inviteMinutes: number;
+  /** Whether the others are told of the repository and the client that this side works in. */
+  readonly context: boolean;
+}
 
 export interface SessionsOptions {
-  readonly config: Config;
+  readonly config: SessionSettings;
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly lookup: LookupFunction;
   readonly localFiles: LocalFiles;
-  readonly providers: Readonly<Record<Tunnel["provider"], TunnelProvider>>;
+  readonly providers: (name: ProviderName) => Provider;
 }
 
-/** What those who show tunnels want to hear of. */
-export type SessionsChange =
-  { readonly what: "tunnels" } | { readonly what: "transcript"; readonly tunnelId: TunnelId };
+/** News of one session; `opened` when it is new. */
+export interface SessionsEvent {
+  readonly type: "opened" | SessionEvent["type"];
+  readonly tunnelId: TunnelId;
+}
 
 /** Ended tunnels that can still be read; older ones are forgotten. */
 const MAX_ENDED = 8;
 
 /** All tunnels of this process, open and ended. It outlives any MCP connection, which may be made twice. */
-export class Sessions {
+export class Sessions implements Observable<SessionsEvent> {
   readonly #options: SessionsOptions;
   readonly transcripts: Transcripts;
-  readonly #tunnels = new Map<TunnelId, OpenTunnel>();
+  readonly #tunnels = new Map<TunnelId, Session>();
   /** Links being joined at this moment, so that two calls cannot use one up together. */
   readonly #joining = new Set<string>();
-  readonly #listeners = new Set<(change: SessionsChange) => void>();
-  readonly #watchers = new Set<() => void>();
+  readonly #events = new Emitter<SessionsEvent>();
+  /** Wakes when there is a new session, or something has come or ended in one of them. */
+  readonly onNews: Subscribe = when(this, ({ type }) => type === "opened" || type === "news");
   #opening = 0;
   #isShutDown = false;
 
   constructor(options: SessionsOptions) {
+    const { primitives, clock, localFiles } = options;
     this.#options = options;
-    this.transcripts = new Transcripts(options.primitives, options.clock);
+    this.transcripts = new Transcripts({ primitives, clock, root: localFiles.cwd });
   }
 
-  onChange(listener: (change: SessionsChange) => void): void {
-    this.#listeners.add(listener);
-  }
-
-  #changed(change: SessionsChange): void {
-    for (const listener of this.#listeners) listener(change);
+  subscribe(listener: (event: SessionsEvent) => void): () => void {
+    return this.#events.subscribe(listener);
   }
 
   get localFiles(): LocalFiles {
     return this.#options.localFiles;
   }
 
-  get all(): readonly OpenTunnel[] {
+  get all(): readonly Session[] {
     return [...this.#tunnels.values()];
   }
 
-  get open(): readonly OpenTunnel[] {
+  get open(): readonly Session[] {
     return this.all.filter((tunnel) => tunnel.end === undefined);
   }
 
-  /** Of all tunnels together. */
+  /** The unread entries of all tunnels together. */
   get unread(): number {
     return this.all.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
-  }
-
-  /**
-   * Calls `watcher` whenever there is a new tunnel, or something has come or ended in one of them; the returned function
-   * ends that. It must not throw, and is told nothing: it looks for itself.
-   */
-  watch(watcher: () => void): () => void {
-    this.#watchers.add(watcher);
-    return () => void this.#watchers.delete(watcher);
   }
 
   /** @throws {TunnelError} goal-invalid, name-invalid, too-many-tunnels, and all of the provider and the relay */
@@ -93,20 +103,21 @@ export class Sessions {
     goal: string;
     invites: number;
     history: boolean;
-    transport: Tunnel["provider"] | undefined;
+    transport: ProviderName | undefined;
     name: string | undefined;
     client?: ClientProgram | undefined;
     signal: AbortSignal;
     onProgress: (progress: TunnelProgress) => void;
-  }): Promise<{ hosting: Hosting; invites: Invite[] }> {
+  }): Promise<{ hosting: HostSession; invites: Invite[] }> {
     const { config, primitives, clock, providers } = this.#options;
     const goal = checkGoal(request.goal);
     const name = this.#name(request.name, "host");
     const transport = request.transport ?? config.transport;
+    const provider = providers(transport);
     const { signal, onProgress, invites, history } = request;
     return this.#opened(async () => {
       const workContext = await this.#workContext(request.client);
-      const opened = await Hosting.open({
+      const opened = await HostSession.open({
         tunnelId: this.#newId(),
         goal,
         name,
@@ -115,13 +126,12 @@ export class Sessions {
         history,
         idleMs: config.idleMinutes * 60_000,
         inviteMs: config.inviteMinutes * 60_000,
-        // Behind cloudflared nobody but this machine has any business with the port.
-        bind: transport === "cloudflared" ? "127.0.0.1" : config.bind,
+        // Behind a tunnel program nobody but this machine has any business with the port.
+        bind: provider.dialsLoopbackOnly ? "127.0.0.1" : config.bind,
         port: config.port,
         transport,
-        provider: providers[transport],
-        // The port itself, or the user's own address in front of it, cannot be had twice.
-        standby: config.standby && transport === "cloudflared",
+        provider,
+        standby: config.standby && provider.canHaveSpare,
         primitives,
         clock,
         signal,
@@ -138,7 +148,7 @@ export class Sessions {
     name: string | undefined;
     client?: ClientProgram | undefined;
     signal: AbortSignal;
-  }): Promise<Joined> {
+  }): Promise<GuestSession> {
     const { primitives, clock, lookup } = this.#options;
     const link = parseLink(request.joinLink);
     if (!URL.canParse(link.origin))
@@ -155,7 +165,7 @@ export class Sessions {
     try {
       return await this.#opened(async () => {
         const tunnelId = this.#newId();
-        const joined = await Joined.join({
+        const joined = await GuestSession.join({
           tunnelId,
           link,
           name,
@@ -173,8 +183,12 @@ export class Sessions {
     }
   }
 
-  /** A second link to a room that this process is in: the way back where its address has died. */
-  async #rejoined(tunnel: Joined, { origin, hostKey }: InviteLink, signal: AbortSignal): Promise<Joined> {
+  /** A second link to a room that this process is in leads back where its address has died. */
+  async #rejoined(
+    tunnel: GuestSession,
+    { origin, hostKey }: InviteLink,
+    signal: AbortSignal,
+  ): Promise<GuestSession> {
     if (!equalBytes(tunnel.hostKey, hostKey)) throw new TunnelError("link-other-host");
     if (tunnel.link.name === "connected") throw new TunnelError("already-joined");
     await tunnel.rejoin(origin, signal);
@@ -185,7 +199,7 @@ export class Sessions {
    * The tunnel a call means: the named one, or the only open one, or the one that ended last.
    * @throws {TunnelError} no-tunnel, tunnel-unknown, tunnel-ambiguous (naming the open ones)
    */
-  resolve(tunnelId: TunnelId | undefined): OpenTunnel {
+  resolve(tunnelId: TunnelId | undefined): Session {
     if (tunnelId !== undefined) {
       const named = this.#tunnels.get(tunnelId);
       if (named === undefined) throw new TunnelError("tunnel-unknown");
@@ -202,10 +216,10 @@ export class Sessions {
 
   /** Text of this side's agent as it may be sent. @throws {TunnelError} text-invalid, text-too-long */
   checkedText(text: string): string {
-    return checkText(this.#options.primitives, text);
+    return checkText(text);
   }
 
-  /** A tool call arrived: whatever earlier calls returned has been received. */
+  /** A tool call arrived, so the results of earlier calls have been received. */
   callArrived(): void {
     for (const tunnel of this.#tunnels.values()) tunnel.inbox.settle();
   }
@@ -217,9 +231,7 @@ export class Sessions {
   /** Ends everything for good; resolves when nothing is left running. */
   async shutDown(): Promise<void> {
     this.#isShutDown = true;
-    await Promise.allSettled(
-      this.all.map((tunnel) => (tunnel.role === "host" ? tunnel.close("host-stopped") : tunnel.close())),
-    );
+    await Promise.allSettled(this.all.map((tunnel) => tunnel.close("host-stopped")));
     await this.localFiles.close();
   }
 
@@ -233,7 +245,7 @@ export class Sessions {
     }
   }
 
-  async #keep(tunnel: OpenTunnel): Promise<void> {
+  async #keep(tunnel: Session): Promise<void> {
     if (this.#isShutDown) {
       await tunnel.close();
       throw new TunnelError("cancelled");
@@ -241,19 +253,13 @@ export class Sessions {
     const ended = this.all.filter((one) => one.end !== undefined);
     for (const old of ended.slice(0, Math.max(0, ended.length - MAX_ENDED + 1)))
       this.#tunnels.delete(old.tunnelId);
-    const { tunnelId, inbox } = tunnel;
+    const { tunnelId } = tunnel;
     this.#tunnels.set(tunnelId, tunnel);
-    inbox.onEntry = () => this.#changed({ what: "transcript", tunnelId });
-    this.#changed({ what: "tunnels" });
-    inbox.watch(() => this.#tell());
-    this.#tell();
+    tunnel.subscribe(({ type }) => this.#events.emit({ type, tunnelId }));
+    this.#events.emit({ type: "opened", tunnelId });
   }
 
-  #tell(): void {
-    for (const watcher of this.#watchers) watcher();
-  }
-
-  /** What the others are told of where this side works, unless its human has switched that off. */
+  /** The work context that the others are told, unless the human has switched that off. */
   async #workContext(client: ClientProgram | undefined): Promise<WorkContext | undefined> {
     if (!this.#options.config.context) return undefined;
     const found = await this.localFiles.context();

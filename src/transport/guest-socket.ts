@@ -6,7 +6,7 @@ import { TunnelError } from "../errors/tunnel-error.ts";
 import type { RoomId, ConnectionId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
 import { dialUrl } from "../protocol/handshake/invite-link.ts";
-import { CLOSE_CODE } from "../protocol/room/participant.ts";
+import { CLOSE_CODE } from "../protocol/link/wire.ts";
 import type { MemberEffect } from "../protocol/guest/guest-io.ts";
 import type { Member } from "../protocol/guest/guest.ts";
 import type { Clock } from "../runtime/clock.ts";

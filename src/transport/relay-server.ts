@@ -1,17 +1,19 @@
-import type { ConnectionId } from "../protocol/base/ids.ts";
+import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
 import { TunnelError } from "../errors/tunnel-error.ts";
+import { addressKind } from "../net/address.ts";
+import type { ConnectionId } from "../protocol/base/ids.ts";
 import { PRE_AUTH } from "../protocol/base/limits.ts";
-import { CLOSE_CODE } from "../protocol/room/participant.ts";
+import { CLOSE_CODE } from "../protocol/link/wire.ts";
 import type { RoomEffect } from "../protocol/host/room-io.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
 import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
-/** What of a room's effects is not the relay's own business. */
+/** The effects of a room that are not the relay's own business. */
 export type RoomNotice = Exclude<RoomEffect, { type: "send" | "close" | "member" | "pause" }>;
 
 export interface RelayOptions {
@@ -21,14 +23,16 @@ export interface RelayOptions {
   readonly bind: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Whether `Cf-Connecting-Ip` names the source: true only when Cloudflare's edge is in front and nobody else can be. */
-  readonly isBehindEdge: boolean;
+  /** Header, in lower case, in which a tunnel's edge names the source; believed on loopback connections alone. */
+  readonly sourceHeader: string | undefined;
   readonly onNotice: (notice: RoomNotice) => void;
 }
 
 /** The host's end of the wire: an HTTP server that knows one path, and the driver that runs the room. */
 export interface Relay {
   readonly port: number;
+  /** A GET of `path` is answered with `answer`, which nobody but this relay knows. */
+  readonly proof: { readonly path: string; readonly answer: string };
   /** Calls the room and carries out what comes of it. */
   run<Result>(call: (room: Room, now: number) => Result): Result;
   /** Resolves when no socket is left and the port is free. Idempotent. */
@@ -44,21 +48,24 @@ const HTTP_LIMITS = {
 } as const;
 /** TCP connections of any kind: members, pending connections, and those that have not asked for anything yet. */
 const MAX_TCP_CONNECTIONS = 512;
-/** Of those, connections that have not asked for the room yet; one more takes the place of the oldest. */
+/** TCP connections among them that have not asked for the room yet; one more takes the place of the oldest. */
 const MAX_UNDECIDED = 128;
 const STOP_GRACE_MS = 1_000;
 
 /** @throws {TunnelError} port-in-use, bind-failed */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
-  const server = createServer(HTTP_LIMITS, (_request, response) => {
-    // Whatever is fetched from the port, a link preview or a scan, gets this and nothing else (L4).
+  const proof = { path: `/${randomBytes(32).toString("hex")}`, answer: randomBytes(32).toString("hex") };
+  const server = createServer(HTTP_LIMITS, ({ url }, response) => {
+    // All other requests to the port, a link preview or a scan, get the same plain answer (L4).
     response.shouldKeepAlive = false;
-    response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
+    response
+      .writeHead(404, { "content-type": "text/plain" })
+      .end(url === proof.path ? proof.answer : "not found\n");
   });
   server.maxConnections = MAX_TCP_CONNECTIONS;
   const { WebSocketServer } = await import("ws");
   const upgrader = new WebSocketServer({ noServer: true, clientTracking: false, ...SOCKET_OPTIONS });
-  const relay = new RelayServer(server, upgrader, options);
+  const relay = new RelayServer(server, upgrader, proof, options);
   await listen(server, options);
   return relay;
 }
@@ -79,6 +86,7 @@ function listen(server: Server, { bind, port }: RelayOptions): Promise<void> {
 }
 
 class RelayServer implements Relay {
+  readonly proof: Relay["proof"];
   readonly #server: Server;
   readonly #options: RelayOptions;
   readonly #sockets = new Map<ConnectionId, WebSocket>();
@@ -93,7 +101,8 @@ class RelayServer implements Relay {
   #lastConnection: ConnectionId = 0;
   #stopping: Promise<void> | undefined;
 
-  constructor(server: Server, upgrader: WebSocketServer, options: RelayOptions) {
+  constructor(server: Server, upgrader: WebSocketServer, proof: Relay["proof"], options: RelayOptions) {
+    this.proof = proof;
     this.#server = server;
     this.#upgrader = upgrader;
     this.#options = options;
@@ -126,7 +135,7 @@ class RelayServer implements Relay {
     this.#driver.stop();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets.values()) hangUp(socket, CLOSE_CODE.normal, this.#options.clock);
-    // What was sent last, the end of the room above all, gets a moment to leave the buffers.
+    // The last messages, the end of the room above all, get a moment to leave the buffers.
     const cancel = this.#options.clock.after(STOP_GRACE_MS, () => this.#server.closeAllConnections());
     this.#server.closeIdleConnections();
     await closed;
@@ -170,9 +179,12 @@ class RelayServer implements Relay {
   }
 
   #source(request: IncomingMessage): string {
-    const reported = request.headers["cf-connecting-ip"];
-    if (this.#options.isBehindEdge && typeof reported === "string") return reported.slice(0, 64);
-    return request.socket.remoteAddress ?? "unknown";
+    const { sourceHeader } = this.#options;
+    const { remoteAddress = "unknown" } = request.socket;
+    // A tunnel's program dials from this machine; from elsewhere the header is a visitor's own.
+    if (sourceHeader === undefined || addressKind(remoteAddress) !== "loopback") return remoteAddress;
+    const reported = request.headers[sourceHeader];
+    return typeof reported === "string" ? reported.slice(0, 64) : remoteAddress;
   }
 
   #accept(socket: WebSocket, raw: Duplex, request: IncomingMessage): void {

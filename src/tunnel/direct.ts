@@ -1,19 +1,33 @@
 import { networkInterfaces, type NetworkInterfaceInfo } from "node:os";
 import { addressKind, hostForUrl } from "../net/address.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
-import type { Tunnel, TunnelProvider } from "./provider.ts";
+import { declareProvider, type Tunnel, type TunnelOpener } from "./provider.ts";
 import { throwIfCancelled } from "./wait.ts";
 
 export interface DirectOptions {
   /** Config.bind: the address the port listens on. */
   readonly bind: string;
-  /** Config.publicUrl: what the user has put in front of the port. */
+  /** Config.publicUrl: the origin that the user has put in front of the port. */
   readonly publicUrl?: string | undefined;
   readonly interfaces?: () => Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>;
 }
 
+/** The port itself, on an address that the user binds. */
+export const direct = declareProvider<DirectOptions>({
+  title: "this machine's own address",
+  advice: "the address in TUNNEL_BIND or TUNNEL_PUBLIC_URL",
+  // The address may be one that others dial.
+  dialsLoopbackOnly: false,
+  // Nobody stands in front who could vouch for a header.
+  sourceHeader: undefined,
+  // The port itself, or the user's own address in front of it, cannot be had twice.
+  canHaveSpare: false,
+  keepsAddress: true,
+  load: (options) => Promise.resolve(createDirectOpener(options)),
+});
+
 /** The port itself, or a public URL that the user has put in front of it. Nothing is started, so nothing can be lost. */
-export function createDirectProvider(options: DirectOptions): TunnelProvider {
+export function createDirectOpener(options: DirectOptions): TunnelOpener {
   return ({ port, signal }) =>
     new Promise((resolve) => {
       throwIfCancelled(signal);
@@ -30,7 +44,6 @@ function directTunnel(
       ? `ws://${hostForUrl(dialable(bind, interfaces()))}:${port}`
       : publicOrigin(publicUrl);
   return {
-    provider: "direct",
     url,
     description:
       publicUrl === undefined ? "direct connection, no tunnel program" : "public address set up by the user",
@@ -47,7 +60,10 @@ const SCHEMES: Readonly<Record<string, string>> = {
   "https:": "wss:",
 };
 
-/** A URL of the user as the origin of a link; `config-invalid` unless it is a ws or http origin and nothing more. */
+/**
+ * A URL of the user as the origin of a link.
+ * @throws {TunnelError} config-invalid, unless it is a ws or http origin and nothing more
+ */
 export function publicOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const scheme = url === undefined ? undefined : SCHEMES[url.protocol];
@@ -60,7 +76,7 @@ export function publicOrigin(text: string): string {
   return `${scheme}//${url.host}`;
 }
 
-/** An address others can dial for the one that was bound: for "all addresses" the first that leads off this machine. */
+/** The bound address in a form that others can dial. For "all addresses": the first one that leads off this machine. */
 function dialable(
   bind: string,
   interfaces: Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>,

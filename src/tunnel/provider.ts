@@ -1,14 +1,13 @@
-import type { TunnelError } from "../errors/tunnel-error.ts";
+import type { ErrorCode, TunnelError } from "../errors/tunnel-error.ts";
 
-/** What is known of the public address, measured and not assumed. */
+/** The state of a public address, measured and not assumed. */
 export type TunnelHealth =
   | { readonly state: "up" }
   | { readonly state: "degraded"; readonly reason: string; readonly sinceMs: number }
   | { readonly state: "down"; readonly error: TunnelError };
 
-/** A public URL for a local port. A provider knows nothing of rooms. */
+/** A public URL for a local port. It knows nothing of rooms. */
 export interface Tunnel {
-  readonly provider: "cloudflared" | "direct";
   /** Origin without a path or trailing slash, e.g. `wss://a-b-c.trycloudflare.com` or `ws://127.0.0.1:4000`. */
   readonly url: string;
   /** One line on what carries it, e.g. the program's version and where it was found; safe to show. */
@@ -26,12 +25,79 @@ export interface TunnelProgress {
   readonly fraction?: number;
 }
 
-export interface TunnelRequest {
-  /** The local TCP port the tunnel leads to; it listens on the loopback address already. */
+/**
+ * The mark by which a relay is told from any other server: a GET of `path` is answered 404 with the body `answer`. Both
+ * are random and new for every relay, so that an error page, a login page or somebody else's relay cannot give it.
+ */
+export interface RelayProof {
+  readonly path: string;
+  readonly answer: string;
+}
+
+/** The relay a tunnel leads to. */
+export interface LocalRelay {
+  /** TCP port on the loopback address; it listens already. */
   readonly port: number;
+  readonly proof: RelayProof;
+}
+
+export interface TunnelRequest extends LocalRelay {
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: TunnelProgress) => void;
 }
 
 /** Opens a public address. Rejects with a TunnelError whose code names the known failure. */
-export type TunnelProvider = (request: TunnelRequest) => Promise<Tunnel>;
+export type TunnelOpener = (request: TunnelRequest) => Promise<Tunnel>;
+
+/**
+ * The weight of a failure, for the pace of the next attempts. `passing`: soon again. `refused`: the service counts
+ * requests, so much later. `lasting`: somebody has to change something first.
+ */
+export type FailureWeight = "passing" | "refused" | "lasting";
+
+/** All that the rest of the program must know of a provider; nothing else may depend on its name. */
+export interface ProviderTraits {
+  /** The thing that carries the tunnel, for people, to follow "through". */
+  readonly title: string;
+  /** When to choose it, for people and agents, to follow its name. */
+  readonly advice: string;
+  /** Its program connects from this machine, so the relay listens on the loopback address and nowhere else. */
+  readonly dialsLoopbackOnly: boolean;
+  /** HTTP header, in lower case, in which its edge names the source of a request, and which no visitor can forge. */
+  readonly sourceHeader: string | undefined;
+  /** Whether a second tunnel can be open for the same port at the same time. */
+  readonly canHaveSpare: boolean;
+  /** Whether an address that was lost comes back the same, so that links made before stay good. */
+  readonly keepsAddress: boolean;
+  readonly weigh: (error: TunnelError) => FailureWeight;
+  /** The error of a tunnel that runs but has not led here for too long. */
+  readonly staleCode: ErrorCode;
+}
+
+/** A provider as it stands in the registry. `Options` are the settings and facts of the machine that it reads. */
+export interface ProviderDeclaration<Options> extends ProviderTraits {
+  /** Loads its code and gives it its options; called for the first tunnel and not before. */
+  readonly load: (options: Options) => Promise<TunnelOpener>;
+}
+
+/** A provider that is ready to open tunnels. */
+export interface Provider extends ProviderTraits {
+  readonly open: TunnelOpener;
+}
+
+/** The traits of a provider that declares none: no port open to the network, no trust in a header, no second tunnel. */
+export const SAFE_TRAITS = {
+  dialsLoopbackOnly: true,
+  sourceHeader: undefined,
+  canHaveSpare: false,
+  keepsAddress: false,
+  weigh: (error: TunnelError): FailureWeight => (error.retryable ? "passing" : "lasting"),
+  staleCode: "address-lost",
+} as const satisfies Partial<ProviderTraits>;
+
+/** A declaration in which everything that is left out is the safe choice. */
+export function declareProvider<Options>(
+  declared: Pick<ProviderDeclaration<Options>, "title" | "advice" | "load"> & Partial<ProviderTraits>,
+): ProviderDeclaration<Options> {
+  return { ...SAFE_TRAITS, ...declared };
+}

@@ -12,7 +12,7 @@ export interface ReachableOptions {
   readonly signal: AbortSignal;
 }
 
-/** The record is never there at once, and a question asked too early costs a negative answer in somebody's cache. */
+/** The record takes a moment, and a question asked too early puts a negative answer into a resolver's cache. */
 const FIRST_LOOK_MS = 2_000;
 const POLL_MS = 2_000;
 /** New names take 8 to 25 s. */
@@ -46,7 +46,7 @@ export async function untilReachable(url: URL, options: ReachableOptions): Promi
 
 /**
  * One visit through the edge. Only a server error counts against the tunnel: the edge answers 530 for a name without
- * one. When nothing answers, that tells of this machine's way out and not of the tunnel, which `/ready` vouches for.
+ * one. No answer at all is a fault of this machine's way out, not of the tunnel: `/ready` has said that it is connected.
  */
 async function edgeKnowsTunnel(url: URL, address: string, options: ReachableOptions): Promise<boolean> {
   const limit = deadline(options.clock, VISIT_TIMEOUT_MS, options.signal);

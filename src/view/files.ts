@@ -1,8 +1,7 @@
 import { toBase64url, toHex } from "../protocol/base/bytes.ts";
 import type { FileOffer, PatchFacts } from "../protocol/files/offer.ts";
-import type { DownloadState, FileId } from "../session/files/files.ts";
-import type { ReceivedFile } from "../session/notice.ts";
-import type { OpenTunnel } from "../session/sessions.ts";
+import type { DownloadState, FileId, ReceivedFile } from "../session/files/files.ts";
+import type { Session } from "../session/sessions.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 
 /** A file as its offer describes it. The name is a label, never a path. */
@@ -94,7 +93,7 @@ export interface FilesView {
   readonly receiving: readonly ReceivingView[];
 }
 
-export function filesView(tunnel: Pick<OpenTunnel, "files" | "presence">): FilesView {
+export function filesView(tunnel: Pick<Session, "files" | "presence">): FilesView {
   const { files } = tunnel;
   const names = new Map<string, string>(tunnel.presence().map(({ id, name }) => [id, name]));
   return {

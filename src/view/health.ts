@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../errors/tunnel-error.ts";
 import type { LinkState } from "../protocol/guest/guest-io.ts";
-import type { PoolHealth } from "../session/hosting.ts";
+import type { PoolHealth } from "../session/host-session.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 import { seconds } from "./time.ts";
 

@@ -1,8 +1,8 @@
 import type { MemberId } from "../protocol/base/ids.ts";
-import type { SessionEnd, TunnelId } from "../session/handle.ts";
-import type { Hosting } from "../session/hosting.ts";
-import type { Joined } from "../session/joined.ts";
-import type { OpenTunnel } from "../session/sessions.ts";
+import type { SessionEnd, TunnelId } from "../session/session.ts";
+import type { HostSession } from "../session/host-session.ts";
+import type { GuestSession } from "../session/guest-session.ts";
+import type { Session } from "../session/sessions.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 import { filesView, type FilesView } from "./files.ts";
 import { connectionView, healthView, type ConnectionView, type HealthView } from "./health.ts";
@@ -12,7 +12,7 @@ import { isoTime, seconds } from "./time.ts";
 
 export type TunnelStatus = "waiting_for_members" | "open" | "reconnecting" | "closed";
 
-export function statusOf(tunnel: OpenTunnel): TunnelStatus {
+export function statusOf(tunnel: Session): TunnelStatus {
   if (tunnel.end !== undefined) return "closed";
   if (tunnel.role === "member") return tunnel.link.name === "connected" ? "open" : "reconnecting";
   return tunnel.presence().length > 1 ? "open" : "waiting_for_members";
@@ -46,7 +46,7 @@ interface SelfView {
   readonly name: string | undefined;
 }
 
-export function selfView(tunnel: Pick<OpenTunnel, "self" | "presence">): SelfView {
+export function selfView(tunnel: Pick<Session, "self" | "presence">): SelfView {
   return { id: tunnel.self, name: tunnel.presence().find(({ isSelf }) => isSelf)?.name };
 }
 
@@ -94,11 +94,11 @@ export interface GuestStatusView extends TunnelView {
 export type StatusView = HostStatusView | GuestStatusView;
 
 /** @param now ms since the epoch */
-export function statusView(tunnel: OpenTunnel, now: number): StatusView {
+export function statusView(tunnel: Session, now: number): StatusView {
   return tunnel.role === "host" ? hostStatusView(tunnel, now) : guestStatusView(tunnel, now);
 }
 
-export function hostStatusView(tunnel: Hosting, now: number): HostStatusView {
+export function hostStatusView(tunnel: HostSession, now: number): HostStatusView {
   return {
     ...tunnelView(tunnel),
     role: tunnel.role,
@@ -110,7 +110,7 @@ export function hostStatusView(tunnel: Hosting, now: number): HostStatusView {
   };
 }
 
-export function guestStatusView(tunnel: Joined, now: number): GuestStatusView {
+export function guestStatusView(tunnel: GuestSession, now: number): GuestStatusView {
   return {
     ...tunnelView(tunnel),
     role: tunnel.role,
@@ -120,7 +120,7 @@ export function guestStatusView(tunnel: Joined, now: number): GuestStatusView {
   };
 }
 
-function tunnelView(tunnel: OpenTunnel): TunnelView {
+function tunnelView(tunnel: Session): TunnelView {
   const present = tunnel.presence();
   return {
     tunnelId: tunnel.tunnelId,

@@ -1,5 +1,5 @@
 import type { EndpointState } from "../control/endpoint.ts";
-import type { TunnelId } from "../session/handle.ts";
+import type { TunnelId } from "../session/session.ts";
 import { shellLine } from "../runtime/shell-line.ts";
 
 export interface WakePaths {

@@ -119,7 +119,7 @@ test("whatever hangs is given up at the deadline, and the rest is reported", asy
 });
 
 test("the loopback probe completes a WebSocket upgrade on a real socket", async () => {
-  const probes = realProbes(readConfig({ TUNNEL_TRANSPORT: "direct" }), {});
+  const probes = realProbes(readConfig({ TUNNEL_TRANSPORT: "direct" }).config, {});
   expect(await probes.loopback(new AbortController().signal)).toMatch(/^127\.0\.0\.1:\d+$/);
 });
 
@@ -149,6 +149,6 @@ test("the report on cloudflared is told in the doctor's words", () => {
   expect(cloudflaredFact({ origin: "explicit", verified: false, problem: missing })).toEqual({
     state: "unusable",
     text: missing.message,
-    fix: missing.next,
+    fix: missing.nextForPerson,
   });
 });

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { allSettings, type Config, SETTINGS } from "../../src/cli/settings.ts";
 import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../../src/cli/env.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
-import type { Config } from "../../src/session/config.ts";
 
 const DEFAULTS: Config = {
   transport: "cloudflared",
@@ -11,6 +11,8 @@ const DEFAULTS: Config = {
   publicUrl: undefined,
   name: undefined,
   cloudflaredPath: undefined,
+  command: undefined,
+  commandUrl: undefined,
   doh: true,
   standby: true,
   idleMinutes: 30,
@@ -25,8 +27,8 @@ const DEFAULTS: Config = {
 };
 
 test("without variables the defaults hold, and an empty variable is no variable", () => {
-  expect(readConfig({})).toEqual(DEFAULTS);
-  expect(readConfig({ TUNNEL_PORT: "", TUNNEL_NAME: "", TUNNEL_PUBLIC_URL: "" })).toEqual(DEFAULTS);
+  expect(readConfig({}).config).toEqual(DEFAULTS);
+  expect(readConfig({ TUNNEL_PORT: "", TUNNEL_NAME: "", TUNNEL_PUBLIC_URL: "" }).config).toEqual(DEFAULTS);
 });
 
 const here = path.resolve(import.meta.dirname);
@@ -35,6 +37,9 @@ const program = path.resolve("/opt/cloudflared");
 const GOOD: readonly [name: string, value: string, expected: Partial<Config>][] = [
   ["TUNNEL_TRANSPORT", "direct", { transport: "direct" }],
   ["TUNNEL_TRANSPORT", "cloudflared", {}],
+  ["TUNNEL_TRANSPORT", "exec", { transport: "exec" }],
+  ["TUNNEL_COMMAND", '["a b","{port}"]', { command: ["a b", "{port}"] }],
+  ["TUNNEL_COMMAND_URL", "at (\\S+)", { commandUrl: /at (\S+)/ }],
   ["TUNNEL_BIND", "0.0.0.0", { bind: "0.0.0.0" }],
   ["TUNNEL_BIND", "::1", { bind: "::1" }],
   ["TUNNEL_PORT", "65535", { port: 65_535 }],
@@ -57,7 +62,7 @@ const GOOD: readonly [name: string, value: string, expected: Partial<Config>][] 
 ];
 
 test.each(GOOD)("%s=%s", (name, value, expected) => {
-  expect(readConfig({ [name]: value })).toEqual({ ...DEFAULTS, ...expected });
+  expect(readConfig({ [name]: value })).toEqual({ config: { ...DEFAULTS, ...expected }, problems: [] });
 });
 
 const BAD: readonly [name: string, value: string][] = [
@@ -75,6 +80,8 @@ const BAD: readonly [name: string, value: string][] = [
   ["TUNNEL_CLOUDFLARED", "bin/cloudflared"],
   ["TUNNEL_DOH", "no"],
   ["TUNNEL_STANDBY", "maybe"],
+  ["TUNNEL_CHANNEL", "1"],
+  ["TUNNEL_UNATTENDED", "yes"],
   ["TUNNEL_IDLE_MINUTES", "0"],
   ["TUNNEL_IDLE_MINUTES", "1441"],
   ["TUNNEL_INVITE_MINUTES", "10m"],
@@ -88,8 +95,86 @@ const BAD: readonly [name: string, value: string][] = [
   ["TUNNEL_SHARE_ALLOW", path.delimiter],
 ];
 
-test.each(BAD)("%s=%j is refused by name", (name, value) => {
+/** Settings without which nothing is weaker than asked for. */
+const REPORTED = [
+  "TUNNEL_NAME",
+  "TUNNEL_STANDBY",
+  "TUNNEL_SKIP_REACHABILITY_CHECK",
+  "TUNNEL_CHANNEL",
+  "TUNNEL_UNATTENDED",
+];
+
+test.each(BAD.filter(([name]) => !REPORTED.includes(name)))("%s=%j is refused by name", (name, value) => {
   expect(refusal({ [name]: value }).detail).toMatch(new RegExp(`^${name} must be `));
+});
+
+test.each(BAD.filter(([name]) => REPORTED.includes(name)))(
+  "%s=%j is reported by name, and the default holds",
+  (name, value) => {
+    const { config, problems } = readConfig({ [name]: value });
+    expect(config).toEqual(DEFAULTS);
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} must be `))]);
+  },
+);
+
+test("only those are reported, and where one is refused they are named beside it", () => {
+  const reported = allSettings().filter(({ weakens }) => !weakens);
+  expect(reported.map(({ variable }) => variable).toSorted()).toEqual(
+    [...REPORTED, "TUNNEL_SKILLS_DIR"].toSorted(),
+  );
+  expect(refusal({ TUNNEL_STANDBY: "maybe", TUNNEL_DOH: "maybe" }).detail).toBe(
+    "TUNNEL_DOH must be on or off; TUNNEL_STANDBY must be on or off",
+  );
+});
+
+describe("TUNNEL_COMMAND", () => {
+  const commandOf = (text: string) => readConfig({ TUNNEL_COMMAND: text }).config.command;
+
+  test.each<[string, readonly string[]]>([
+    ["ngrok http {port}", ["ngrok", "http", "{port}"]],
+    [" a\tb  c ", ["a", "b", "c"]],
+    [`"/opt/my tools/t" 'it is "one"' ''`, ["/opt/my tools/t", 'it is "one"', ""]],
+    [String.raw`a\ b "c \"d\" \\ e" 'f\g'`, ["a b", String.raw`c "d" \ e`, String.raw`f\g`]],
+    [`--a="b c"'d'e`, ["--a=b cde"]],
+    ["$HOME ~ *.js `x` $(y) | ;", ["$HOME", "~", "*.js", "`x`", "$(y)", "|", ";"]],
+    ['["a", "b c", ""]', ["a", "b c", ""]],
+    [' [ "C:\\\\tools\\\\t.exe" ] ', [String.raw`C:\tools\t.exe`]],
+  ])("%j is %j", (text, words) => {
+    expect(commandOf(text)).toEqual(words);
+  });
+
+  test.each([
+    `a "b`,
+    "a 'b",
+    "a\\",
+    "a\nb",
+    "a 'b\nc'",
+    "   ",
+    `"" a`,
+    "a\0b",
+    "[]",
+    '[""]',
+    '["a", 1]',
+    '["a"',
+    '["a\\u0000"]',
+    "[a] b",
+  ])("%j is refused, and not repeated", (text) => {
+    expect(refusal({ TUNNEL_COMMAND: text }).detail).toBe(
+      "TUNNEL_COMMAND must be a JSON array of strings, or one line of words in which every quote is closed",
+    );
+  });
+
+  test("is a secret, since programs of this kind take tokens as arguments", () => {
+    expect(SETTINGS.command.isSecret).toBe(true);
+  });
+});
+
+test("TUNNEL_COMMAND_URL is a regular expression", () => {
+  const { commandUrl } = readConfig({ TUNNEL_COMMAND_URL: "https://[a-z]+\\.example" }).config;
+  expect("at https://abc.example now".match(commandUrl ?? /^$/)?.[0]).toBe("https://abc.example");
+  expect(refusal({ TUNNEL_COMMAND_URL: "s3cret(" }).detail).toBe(
+    "TUNNEL_COMMAND_URL must be a regular expression",
+  );
 });
 
 describe("TUNNEL_PUBLIC_URL", () => {
@@ -99,7 +184,9 @@ describe("TUNNEL_PUBLIC_URL", () => {
     ["http://10.0.0.7:8080", "ws://10.0.0.7:8080"],
     ["ws://[::1]:9", "ws://[::1]:9"],
   ])("%s becomes %s", (text, publicUrl) => {
-    expect(readConfig({ TUNNEL_TRANSPORT: "direct", TUNNEL_PUBLIC_URL: text }).publicUrl).toBe(publicUrl);
+    expect(readConfig({ TUNNEL_TRANSPORT: "direct", TUNNEL_PUBLIC_URL: text }).config.publicUrl).toBe(
+      publicUrl,
+    );
   });
 
   test.each([

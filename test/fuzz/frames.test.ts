@@ -1,9 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, toBase64url, type Bytes } from "../../src/protocol/base/bytes.ts";
-import { FrameCodec } from "../../src/protocol/room/frames.ts";
+import * as codec from "../../src/protocol/room/frames.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
-import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import {
   anyBytes,
   mutated,
@@ -13,9 +12,9 @@ import {
   seeded,
   spoiled,
 } from "../hostile-peers/support/input.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
-const codec = new FrameCodec(nodePrimitives);
-const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 const filled = (length: number, value = 7): string => toBase64url(new Uint8Array(length).fill(value));
 
 /** Each decoder with a header that it takes, and with the encoder that gives it back. */

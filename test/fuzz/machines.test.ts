@@ -1,13 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { concat, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
 import { HostileHost, Victim } from "../hostile-peers/support/host.ts";
 import { anyBytes, mutated, oddJson, seeded, spoiled, wireSized } from "../hostile-peers/support/input.ts";
 import { Impostor } from "../support/impostor.ts";
-import { endOf, guestDid, nodePrimitives, texts, World } from "../support/wire.ts";
+import { endOf, guestDid, texts, World } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
-const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 const filler = Buffer.from(new Uint8Array(64).fill(7));
 const id = filler.subarray(0, 8).toString("base64url");
 const hash = filler.subarray(0, 32).toString("base64url");
@@ -260,7 +261,7 @@ describe("a member", () => {
             ts: 1,
             event: { kind: "idle-warning", endsInMs: 1 },
           } as const;
-          victim.put(FRAME.data, concat(u64be(seq), u64be(ack), u32be(0), host.codec.encodeHostFrame(event)));
+          victim.put(FRAME.data, concat(u64be(seq), u64be(ack), host.codec.encodeHostFrame(event)));
         }
         expect(victim.log.slice(1).every((text) => text === "idle-warning")).toBe(true);
         expect(victim.log.length).toBeLessThanOrEqual(1 + frames.length);

@@ -2,13 +2,14 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { addressKind, isForbiddenDialAddress } from "../../src/net/address.ts";
 import { decodeAnswer } from "../../src/net/doh.ts";
-import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { extractFile } from "../../src/tunnel/cloudflared/archive.ts";
-import { LineSplitter, parseLogLine } from "../../src/tunnel/cloudflared/log.ts";
+import { parseLogLine } from "../../src/tunnel/cloudflared/log.ts";
+import { LineSplitter } from "../../src/tunnel/lines.ts";
 import { tarEntry } from "../support/fake-tar.ts";
 import { anyBytes, mutated, oddJson, oddText, seeded } from "../hostile-peers/support/input.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
-const utf8 = (text: string): Uint8Array => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Uint8Array => encodeUtf8(text);
 
 describe("what other programs and servers say", () => {
   it("a log is cut into the same lines however it is chunked, and no line is kept beyond its limit", () => {

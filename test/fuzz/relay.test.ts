@@ -16,7 +16,14 @@ let relay: Relay;
 
 beforeAll(async () => {
   const notice = (): void => undefined;
-  relay = await startRelay({ room, clock, bind: "127.0.0.1", port: 0, isBehindEdge: true, onNotice: notice });
+  relay = await startRelay({
+    room,
+    clock,
+    bind: "127.0.0.1",
+    port: 0,
+    sourceHeader: "cf-connecting-ip",
+    onNotice: notice,
+  });
 });
 afterAll(() => relay.stop());
 

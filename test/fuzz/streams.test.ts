@@ -1,17 +1,17 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, toBase64url, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { concat, toBase64url, u32be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import { RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
 import { BULK_OVERHEAD_BYTES, FRAME } from "../../src/protocol/record/record.ts";
-import { decodeStreamFrame, STOP_REASONS } from "../../src/protocol/link/streams.ts";
+import { decodeStreamFrame, RESETS } from "../../src/protocol/link/stream-frames.ts";
 import { HostileHost } from "../hostile-peers/support/host.ts";
 import { anyBytes, oddJson, refusal, seeded, spoiled } from "../hostile-peers/support/input.ts";
-import { hostStreams, noise, recordsBehind, Rogue, streamsOf } from "../support/streaming.ts";
-import { guestDid, nodePrimitives, texts, World } from "../support/wire.ts";
+import { noise, recordsBehind, Rogue } from "../support/streaming.ts";
+import { guestDid, texts, World, type Guest } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
+import { askFor, frameOf, give } from "../support/file-words.ts";
 
 const id = toBase64url(new Uint8Array(8).fill(7));
-const file = toBase64url(new Uint8Array(16).fill(7));
-const salt = toBase64url(new Uint8Array(32).fill(7));
 
 /** Small numbers, since these are the ones that exist, and the ends of the range. */
 const stream = fc.oneof(
@@ -26,14 +26,14 @@ function frames(who: readonly string[]): fc.Arbitrary<string> {
     fc.record({
       t: fc.constant("open"),
       stream,
-      file: fc.constant(file),
+      service: fc.constantFrom("files", "files", "echo", "none", "No", ""),
       who: fc.constantFrom(...who, id),
-      offset: amount,
       credit: amount,
     }),
-    fc.record({ t: fc.constant("start"), stream, salt: fc.constant(salt) }),
+    fc.record({ t: fc.constant("accept"), stream, credit: amount }),
     fc.record({ t: fc.constant("credit"), stream, bytes: amount }),
-    fc.record({ t: fc.constant("stop"), stream, reason: fc.constantFrom(...STOP_REASONS) }),
+    fc.record({ t: fc.constant("end"), stream }),
+    fc.record({ t: fc.constant("reset"), stream, code: fc.constantFrom(...RESETS, "gone", "?") }),
   );
   return fc.oneof(
     { weight: 8, arbitrary: header.map((value) => JSON.stringify(value)) },
@@ -43,20 +43,22 @@ function frames(who: readonly string[]): fc.Arbitrary<string> {
 }
 
 function framed(json: string, body: Bytes): Bytes {
-  const header = nodePrimitives.encodeUtf8(json).subarray(0, 0xffff);
+  const header = encodeUtf8(json).subarray(0, 0xffff);
   return concat(Uint8Array.of(header.length >> 8, header.length & 0xff), header, body);
 }
 
 /** What goes over the wire: a frame in its seal, a chunk in its seal, or neither. */
 type Step =
-  { readonly frame: Bytes } | { readonly header: Bytes; readonly sealed: Bytes } | { readonly raw: Bytes };
+  | { readonly frame: Bytes }
+  | { readonly header: Bytes; readonly sealed: Bytes }
+  | { readonly header: Bytes; readonly open: Bytes }
+  | { readonly raw: Bytes };
 
 function steps(who: readonly string[]): fc.Arbitrary<Step[]> {
   const body = fc.oneof(
     { weight: 12, arbitrary: fc.constant(new Uint8Array(0)) },
     { weight: 1, arbitrary: anyBytes(9) },
   );
-  const flags = fc.oneof({ weight: 8, arbitrary: fc.nat(1) }, { weight: 1, arbitrary: fc.nat(255) });
   const step: fc.Arbitrary<Step> = fc.oneof(
     {
       weight: 6,
@@ -64,20 +66,24 @@ function steps(who: readonly string[]): fc.Arbitrary<Step[]> {
     },
     {
       weight: 6,
-      arbitrary: fc
-        .tuple(stream, fc.maxSafeNat(), flags, fc.constantFrom(...RECORD_BUCKETS.slice(0, 3)))
-        .map(([number, offset, flag, bucket]) => ({
-          header: concat(u32be(number), u64be(offset), Uint8Array.of(flag)),
-          sealed: new Uint8Array(bucket - BULK_OVERHEAD_BYTES),
-        })),
+      arbitrary: fc.tuple(stream, fc.constantFrom(...RECORD_BUCKETS.slice(0, 3))).map(([number, bucket]) => ({
+        header: u32be(number),
+        sealed: new Uint8Array(bucket - BULK_OVERHEAD_BYTES),
+      })),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.tuple(stream, anyBytes(300)).map(([number, open]) => ({ header: u32be(number), open })),
     },
     {
       weight: 1,
-      arbitrary: fc.constantFrom(1, 13, 29, 30, 31, ...RECORD_BUCKETS.slice(0, 3)).map((length) => {
-        const raw = new Uint8Array(length);
-        raw[0] = 0x11;
-        return { raw };
-      }),
+      arbitrary: fc
+        .tuple(fc.constantFrom(1, 20, 21, 22, 25, ...RECORD_BUCKETS.slice(0, 3)), fc.constantFrom(0x11, 0x12))
+        .map(([length, kind]) => {
+          const raw = new Uint8Array(length);
+          raw[0] = kind;
+          return { raw };
+        }),
     },
     { weight: 1, arbitrary: anyBytes(60).map((frame) => ({ frame })) },
   );
@@ -93,7 +99,7 @@ describe("STREAM frames from outside", () => {
           fc.tuple(frames([id]), anyBytes(3)).map(([json, rest]) => framed(json, rest)),
         ),
         (payload) => {
-          const code = refusal(() => decodeStreamFrame(nodePrimitives, payload));
+          const code = refusal(() => decodeStreamFrame(payload));
           expect([undefined, "protocol-violation"]).toContain(code);
         },
       ),
@@ -118,14 +124,16 @@ describe("the room", () => {
         for (const step of attack) {
           const pick = picks.next().value;
           // Between its messages the others do what they like.
-          if (pick === 0) ben.member.openStream({ ...ask, credit: 600 }, world.now);
-          if (pick === 1) world.room.openStream({ ...ask, credit: 600 }, world.now);
-          if (pick === 2) ben.member.sendChunk(noise(2), world.now);
-          if (pick === 3) world.room.sendChunk(noise(1), world.now);
-          if (pick === 4) ben.member.stream({ t: "stop", stream: 1, reason: "cancelled" }, world.now);
+          if (pick === 0) askFor(ben.member, { ...ask, credit: 600 }, world.now);
+          if (pick === 1) askFor(world.room, { ...ask, credit: 600 }, world.now);
+          if (pick === 2) give(ben.member, noise(2), world.now);
+          if (pick === 3) give(world.room, noise(1), world.now);
+          if (pick === 4)
+            ben.member.stream(frameOf({ t: "stop", stream: 1, reason: "cancelled" }), world.now);
           world.settle();
           if ("frame" in step) rogue.impostor.put(FRAME.stream, step.frame);
           else if ("raw" in step) rogue.give(step.raw);
+          else if ("open" in step) rogue.openBytes(step.header, step.open);
           else rogue.bulk(step.header, step.sealed);
         }
         world.settle();
@@ -134,11 +142,11 @@ describe("the room", () => {
         for (const code of codes) expect(["protocol-violation", "integrity-failed"]).toContain(code);
         expect([ben, cid].flatMap((guest) => guestDid(guest, "alarm"))).toEqual([]);
         // Nobody was sent a chunk that it had not let come, nor one of a stream that it had not asked for.
-        const chunks = [...streamsOf(cid), ...streamsOf(ben), ...hostStreams(world)].filter(
-          ({ t }) => t === "chunk",
-        );
+        const eventsOf = (guest: Guest) => guestDid(guest, "stream").map(({ event }) => event);
+        const own = world.did("stream").map(({ event }) => event);
+        const chunks = [...eventsOf(cid), ...eventsOf(ben), ...own].filter(({ t }) => t === "chunk");
         expect(chunks.length).toBeLessThanOrEqual(attack.length);
-        expect(streamsOf(cid)).toEqual([]);
+        expect(eventsOf(cid)).toEqual([]);
         world.room.say({ text: "still here" }, world.now);
         world.settle();
         expect([texts(ben.entries), texts(cid.entries)]).toEqual([["still here"], ["still here"]]);
@@ -157,15 +165,20 @@ describe("a member", () => {
         const records = recordsBehind(() => ben.put(FRAME.pong, new Uint8Array(0)));
         const ask = { file: new Uint8Array(16), owner: host.self.id, offset: 0, credit: 600 };
         for (const [index, step] of attack.entries()) {
-          if (picks[index] === 0) ben.member.openStream(ask, host.now);
-          if (picks[index] === 1) ben.member.sendChunk(noise(2), host.now);
-          if (picks[index] === 2) ben.member.stream({ t: "stop", stream: 1, reason: "refused" }, host.now);
+          if (picks[index] === 0) askFor(ben.member, ask, host.now);
+          if (picks[index] === 1) give(ben.member, noise(2), host.now);
+          if (picks[index] === 2)
+            ben.member.stream(frameOf({ t: "stop", stream: 1, reason: "refused" }), host.now);
           ben.pump();
           if ("frame" in step) ben.put(FRAME.stream, step.frame);
           else if ("raw" in step) ben.give(step.raw);
           else {
-            const { header, sealed } = step;
-            for (const message of records.sealBulk({ header, chunk: sealed }, host.now)) ben.give(message);
+            const { header } = step;
+            const messages =
+              "open" in step
+                ? records.sealOpenBulk({ header, bytes: step.open }, host.now)
+                : records.sealBulk({ header, chunk: step.sealed }, host.now);
+            for (const message of messages) ben.give(message);
           }
           if (ben.member.link.name !== "connected") break;
         }

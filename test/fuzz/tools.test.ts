@@ -67,6 +67,7 @@ class Bench {
       fence: new Fence(),
       sessions: async () => sessions,
       isUnattended: false,
+      problems: [],
       wake: () => ({ command: undefined, commandProblem: undefined, channel: "off" }),
     }).connect(far);
     await this.client.connect(near);

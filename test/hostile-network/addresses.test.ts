@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LINK } from "../../src/protocol/base/limits.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { Joined } from "../../src/session/joined.ts";
-import type { TunnelProvider } from "../../src/tunnel/provider.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
+import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import type { Direction, Proxy } from "../support/proxy.ts";
@@ -34,18 +34,17 @@ const DEAD: readonly (readonly [string, readonly Direction[]])[] = [
 
 let clock: FakeClock;
 let wires: Proxy[];
-let host: Hosting;
-let guest: Joined;
+let host: HostSession;
+let guest: GuestSession;
 let ana: Voice;
 let ben: Voice;
 
 /** Every address of the host is a proxy, and none of them ever says that something is wrong with it. */
-const proxies: TunnelProvider = async ({ port }) => {
+const proxies: TunnelOpener = async ({ port }) => {
   const wire = await proxy();
   wire.target = port;
   wires.push(wire);
   return {
-    provider: "cloudflared",
     url: wire.origin,
     description: "a proxy",
     health: () => ({ state: "up" }),

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import type { Download } from "../../src/session/files/files.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { Joined } from "../../src/session/joined.ts";
-import type { TunnelProvider } from "../../src/tunnel/provider.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
+import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { MemorySink, MemorySource, outcomeOf } from "../support/file-ends.ts";
@@ -32,7 +32,7 @@ const MB = 1_000_000;
 const MINUTE_MS = 60_000;
 const DIRECTIONS: readonly Direction[] = ["toHost", "toGuest"];
 const ENDINGS: readonly Ending[] = ["fin", "reset"];
-type Tunnel = Hosting | Joined;
+type Tunnel = HostSession | GuestSession;
 
 let clock: FakeClock;
 beforeEach(() => {
@@ -41,7 +41,7 @@ beforeEach(() => {
 afterEach(cleanUp);
 
 /** A host, a guest behind a bad network and one beside the host. */
-async function three(): Promise<{ host: Hosting; ben: Joined; cid: Joined; wire: Proxy }> {
+async function three(): Promise<{ host: HostSession; ben: GuestSession; cid: GuestSession; wire: Proxy }> {
   const wire = await proxy();
   const { host, joinLinks } = await opened(clock, { wire, invites: 2 });
   const direct = joinLinks[1]?.replace(`:${wire.port}/`, `:${wire.target}/`);
@@ -173,12 +173,11 @@ describe("a file whose connection is lost", () => {
 
   it("[U3] with its address comes over the next one", async () => {
     const wires: Proxy[] = [];
-    const provider: TunnelProvider = async ({ port }) => {
+    const provider: TunnelOpener = async ({ port }) => {
       const wire = await proxy();
       wire.target = port;
       wires.push(wire);
       return {
-        provider: "cloudflared",
         url: wire.origin,
         description: "a proxy",
         health: () => ({ state: "up" }),

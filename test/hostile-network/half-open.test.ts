@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LINK } from "../../src/protocol/base/limits.ts";
-import type { Sent } from "../../src/session/handle.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { Joined } from "../../src/session/joined.ts";
+import type { Sent } from "../../src/session/session.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
 import { joinRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import type { Crossing, Direction, Proxy } from "../support/proxy.ts";
@@ -26,8 +26,8 @@ const SAY_MS = 3_000;
 
 let clock: FakeClock;
 let wire: Proxy;
-let host: Hosting;
-let guest: Joined;
+let host: HostSession;
+let guest: GuestSession;
 let joinLink: string;
 let ana: Voice;
 let ben: Voice;
@@ -52,7 +52,7 @@ function crossing(): Crossing {
 }
 
 /** What `say` answers, which must be within the time that an agent is made to wait. */
-async function said(one: Hosting | Joined, text: string): Promise<Sent | undefined> {
+async function said(one: HostSession | GuestSession, text: string): Promise<Sent | undefined> {
   let sent: Sent | undefined;
   const answer = one.say({ text }).then((result) => (sent = result));
   await clock.advance(SAY_MS);

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { Joined } from "../../src/session/joined.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
 import { portOf } from "../support/agent.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import type { Proxy } from "../support/proxy.ts";
@@ -29,8 +29,8 @@ let memoryBefore: number | undefined;
 /** A pair that talks while something goes on around it, of which it must not notice anything. */
 export class Scene {
   readonly clock: FakeClock;
-  readonly host: Hosting;
-  readonly guest: Joined;
+  readonly host: HostSession;
+  readonly guest: GuestSession;
   /** Between the host and its guest; attackers go to the port itself. */
   readonly wire: Proxy;
   /** Links of the host's own address, not used yet. */
@@ -39,7 +39,13 @@ export class Scene {
   readonly ben: Voice;
   readonly #warnings: string[] = [];
 
-  private constructor(clock: FakeClock, wire: Proxy, host: Hosting, guest: Joined, links: string[]) {
+  private constructor(
+    clock: FakeClock,
+    wire: Proxy,
+    host: HostSession,
+    guest: GuestSession,
+    links: string[],
+  ) {
     [this.clock, this.wire, this.host, this.guest, this.links] = [clock, wire, host, guest, links];
     [this.ana, this.ben] = [new Voice(host), new Voice(guest)];
     memoryBefore ??= memoryInUse();

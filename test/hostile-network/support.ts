@@ -1,9 +1,9 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect } from "vitest";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { TunnelHandle } from "../../src/session/handle.ts";
-import type { Joined } from "../../src/session/joined.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { SessionBase } from "../../src/session/session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import type { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { Proxy } from "../support/proxy.ts";
@@ -87,7 +87,7 @@ export function sessions(
 }
 
 export interface Opened {
-  readonly host: Hosting;
+  readonly host: HostSession;
   readonly joinLinks: readonly string[];
 }
 
@@ -104,18 +104,21 @@ export async function opened(
   return { host: result.hosting, joinLinks: result.invites.map(({ joinLink }) => joinLink) };
 }
 
-export async function joined(clock: FakeClock, joinLink = "", name = "ben"): Promise<Joined> {
+export async function joined(clock: FakeClock, joinLink = "", name = "ben"): Promise<GuestSession> {
   const joining = sessions(clock).join({ ...joinRequest(joinLink), name });
   return settled(clock, `${name} has joined`, joining);
 }
 
 /** A host and a guest who have met; over the proxy if there is one. */
-export async function pair(clock: FakeClock, wire?: Proxy): Promise<{ host: Hosting; guest: Joined }> {
+export async function pair(
+  clock: FakeClock,
+  wire?: Proxy,
+): Promise<{ host: HostSession; guest: GuestSession }> {
   const { host, joinLinks } = await opened(clock, wire === undefined ? {} : { wire });
   return { host, guest: await joined(clock, joinLinks[0]) };
 }
 
-export function isConnected(host: Hosting, name = "ben"): boolean {
+export function isConnected(host: HostSession, name = "ben"): boolean {
   return host.presence().find((member) => member.name === name)?.connected === true;
 }
 
@@ -125,10 +128,10 @@ const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 export class Voice {
   readonly said: string[] = [];
   readonly heard = new Map<string, string[]>();
-  readonly #tunnel: TunnelHandle;
+  readonly #tunnel: SessionBase;
   readonly #failures: unknown[] = [];
 
-  constructor(tunnel: TunnelHandle) {
+  constructor(tunnel: SessionBase) {
     this.#tunnel = tunnel;
   }
 

@@ -7,8 +7,9 @@ import { HostileHost, signedAs, Victim } from "./support/host.ts";
 import { expectCaught, newcomer, SECRET, whispered } from "./support/room.ts";
 import { Impostor } from "../support/impostor.ts";
 import { guestDid, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
-const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 
 /** What is left of everything that this guest has been told and has shown. */
 const shownTo = ({ log }: Victim): string[] => log.filter((line) => line !== "joined");

@@ -56,7 +56,7 @@ describe("a hostile host that says where it is to be found", () => {
     const options = { goal: "g", hostName: "ana", history: false, idleMs: 1e8, inviteMs: 1e6 };
     const room = new Room(nodePrimitives, options, clock.now());
     const notice = (): void => undefined;
-    const bind = { bind: "127.0.0.1", port: 0, isBehindEdge: false };
+    const bind = { bind: "127.0.0.1", port: 0, sourceHeader: undefined };
     const relay = await startRelay({ room, clock, ...bind, onNotice: notice });
     const { key } = relay.run((one, now) => one.mint(now));
     const origin = `ws://127.0.0.1:${relay.port}`;

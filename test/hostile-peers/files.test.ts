@@ -1,4 +1,3 @@
-import type { Chunk } from "../../src/protocol/record/chunk.ts";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -13,6 +12,8 @@ import { chunkAt, honest, RawSharer, type Giving } from "../support/raw-sharer.t
 import { chunksOf, contentOf, offerOf } from "../support/streaming.ts";
 import { Repository } from "../support/temp-repository.ts";
 import { flipBit, nodePrimitives } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
+import { type FilePiece } from "../support/file-words.ts";
 
 /** A member that shares files and cheats, over a real socket, against the programs that users run. */
 
@@ -61,7 +62,12 @@ afterEach(async () => {
 });
 
 /** Offers a file, and gives out to whoever asks for it what the rogue makes of it. */
-async function received(to: Agent, offer: FileOffer, give: (giving: Giving) => Chunk[], savePath = "x.bin") {
+async function received(
+  to: Agent,
+  offer: FileOffer,
+  give: (giving: Giving) => FilePiece[],
+  savePath = "x.bin",
+) {
   mallory.offers(offer);
   const fileId = toBase64url(offer.id);
   await hearUntil(to, (message) => message.fileId === fileId);
@@ -78,11 +84,11 @@ const at = <Item>(items: readonly Item[], index: number): Item => {
   if (item === undefined) throw new RangeError("not so many");
   return item;
 };
-const changed = (chunk: Chunk): Chunk => ({ ...chunk, sealed: flipBit(chunk.sealed, 300) });
+const changed = (chunk: FilePiece): FilePiece => ({ ...chunk, sealed: flipBit(chunk.sealed, 300) });
 const piece = (giving: Giving, from: number, to: number): Bytes => giving.content.subarray(from, to);
 
 describe.each(["host", "guest"] as const)("to the %s, a sender that", (role) => {
-  it.each<[string, string, Partial<FileOffer>, (giving: Giving) => Chunk[]]>([
+  it.each<[string, string, Partial<FileOffer>, (giving: Giving) => FilePiece[]]>([
     ["announces less than it sends", "file-too-long", { size: 3_200 }, (giving) => honest(giving)],
     ["goes on where it should end", "file-unfinished", { size: 3_000 }, (giving) => honest(giving)],
     ["announces more than it sends", "file-too-short", { size: 4_000 }, (giving) => honest(giving)],
@@ -288,7 +294,7 @@ describe("a patch that", () => {
   ])(
     "%s is received as a file; what it would do is told, and none of it is done",
     async (_, text, expected, applies) => {
-      const bytes = nodePrimitives.encodeUtf8(text);
+      const bytes = encodeUtf8(text);
       const facts = { files: 1, insertions: 1, deletions: 0 };
       const offer = offerOf(bytes, { name: "fix.patch", patch: facts });
       const { structuredContent } = await received(

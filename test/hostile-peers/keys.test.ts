@@ -20,6 +20,7 @@ import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
 import { alive, eyes } from "./support/eyes.ts";
 import { HostileHost } from "./support/host.ts";
 import { endOf, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 const roomBytes = (room: string): Bytes => new Uint8Array(Buffer.from(room, "base64url"));
 const isRecord = (message: Bytes): boolean => message[0] === 0x10;
@@ -29,7 +30,7 @@ function opensAny(guest: Guest, key: Bytes): boolean {
   return [guest.wire.toHost, guest.wire.toGuest].some((way) =>
     way.filter(isRecord).some((record) =>
       [0, 1, 2, 3].some((counter) => {
-        const nonce = concat(nodePrimitives.encodeUtf8("tmc1"), u32be(0), new Uint8Array(8), u64be(counter));
+        const nonce = concat(encodeUtf8("tmc1"), u32be(0), new Uint8Array(8), u64be(counter));
         return nodePrimitives.secretboxOpen(key, nonce, record.subarray(1)) !== undefined;
       }),
     ),

@@ -1,18 +1,15 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
+import { RECORD } from "../../src/protocol/base/limits.ts";
 import type { Bytes } from "../../src/protocol/base/bytes.ts";
-import type * as Limits from "../../src/protocol/base/limits.ts";
-import { alive, eyes } from "./support/eyes.ts";
 import { texts, World } from "../support/wire.ts";
+import { alive, eyes } from "./support/eyes.ts";
 
-// The real limit is a million records; the way there is the same.
-vi.mock("../../src/protocol/base/limits.ts", async (original) => {
-  const limits = await original<typeof Limits>();
-  return { ...limits, RECORD: { ...limits.RECORD, rekeyAfterRecords: 10 } };
-});
+/** The real limit is a million records; the way there is the same. */
+const rekey = { ...RECORD, rekeyAfterRecords: 10 };
 
 it("(P12) [R5] a counter forces new keys during a conversation, and nothing is lost at the seams", () => {
   const seen = eyes();
-  const world = new World({}, seen.primitives);
+  const world = new World({ rekey }, seen.primitives);
   const guest = world.pair();
   const said: string[] = [];
   for (let turn = 0; turn < 40; turn += 1) {
@@ -29,7 +26,7 @@ it("(P12) [R5] a counter forces new keys during a conversation, and nothing is l
 
 it("(P12) (A4) [K6] a record of an old epoch opens nothing in a new one", () => {
   for (const age of [1, 5, 11, 12, 23]) {
-    const world = new World();
+    const world = new World({ rekey });
     const guest = world.pair();
     for (let turn = 0; turn < 15; turn += 1) world.room.say({ text: `host ${turn}` }, world.now);
     world.settle();

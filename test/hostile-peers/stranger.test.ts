@@ -17,9 +17,10 @@ import { eyes } from "./support/eyes.ts";
 import { codeOf } from "../support/thrown.ts";
 import { endOf, flipBit, guestDid, nodePrimitives, World } from "../support/wire.ts";
 import { joinRequest, sessionsOn } from "../session/support.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 const DENIED = Uint8Array.of(WIRE.denied);
-const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 
 /** A socket that has answered its challenge with this half of a handshake. */
 function authenticate(world: World, half: GuestHandshake, source: string) {

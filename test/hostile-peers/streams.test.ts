@@ -1,13 +1,22 @@
-import { chunkHeader } from "../../src/protocol/record/chunk.ts";
 import { describe, expect, it } from "vitest";
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import { concat, u32be } from "../../src/protocol/base/bytes.ts";
 import type { MemberId } from "../../src/protocol/base/ids.ts";
 import { RATE } from "../../src/protocol/base/limits.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
-import { encodeStreamFrame, type StreamFrame } from "../../src/protocol/link/streams.ts";
+import { encodeStreamFrame } from "../../src/protocol/link/stream-frames.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 import { HostileHost, type Victim } from "./support/host.ts";
 import { hostStreams, inShort, noise, recordsBehind, Rogue, streamsOf } from "../support/streaming.ts";
-import { guestDid, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";
+import { guestDid, texts, World, type Guest } from "../support/wire.ts";
+import {
+  askFor,
+  chunkOf,
+  fileRequest,
+  frameOf,
+  give,
+  type FilePiece,
+  type FileWord,
+} from "../support/file-words.ts";
 
 const file = new Uint8Array(16).fill(8);
 const MUCH = 1_000_000;
@@ -20,8 +29,8 @@ function roomWithRogue() {
   const { id } = rogue.impostor.signer;
   world.settle();
   const asks = (guest: Guest, owner: MemberId, credit = MUCH): number =>
-    guest.member.openStream({ file, owner, offset: 0, credit }, world.now) ?? Number.NaN;
-  const open = (stream: number, who: MemberId, credit = MUCH): StreamFrame => ({
+    askFor(guest.member, { file, owner, offset: 0, credit }, world.now) ?? Number.NaN;
+  const open = (stream: number, who: MemberId, credit = MUCH): FileWord => ({
     t: "open",
     stream,
     file,
@@ -45,7 +54,7 @@ function expectUnharmed(scene: Scene): void {
   world.settle();
   const open = streamsOf(ben).findLast(({ t }) => t === "open");
   const chunk = { ...noise(open?.stream ?? 0), final: true };
-  expect(ben.member.sendChunk(chunk, world.now)).toBe(true);
+  expect(give(ben.member, chunk, world.now)).toBe(true);
   world.room.say({ text: "still here" }, world.now);
   world.settle();
   expect(inShort(streamsOf(cid).slice(before)).at(-1)).toBe("chunk 0 final");
@@ -66,7 +75,7 @@ describe("a member on streams", () => {
     [
       "sends one chunk larger than all that it was let",
       ({ world, rogue, id }) => {
-        world.room.openStream({ file, owner: id, offset: 0, credit: 255 }, world.now);
+        askFor(world.room, { file, owner: id, offset: 0, credit: 255 }, world.now);
         rogue.chunk(noise(2));
       },
     ],
@@ -104,8 +113,48 @@ describe("a member on streams", () => {
       },
     ],
     [
-      "sets an unknown flag",
-      ({ rogue }) => rogue.bulk(concat(u32be(2), u64be(0), Uint8Array.of(2)), noise(2).sealed),
+      "sends on after its end",
+      ({ world, cid, rogue, id }) => {
+        cid.member.openStream(fileRequest({ file, owner: id, offset: 0, credit: MUCH }), world.now);
+        world.settle();
+        rogue.stream({ t: "end", stream: 2 });
+        rogue.chunk(noise(2));
+      },
+    ],
+    [
+      "ends a stream twice",
+      ({ world, cid, rogue, id }) => {
+        cid.member.openStream(fileRequest({ file, owner: id, offset: 0, credit: MUCH }), world.now);
+        world.settle();
+        rogue.stream({ t: "end", stream: 2 });
+        rogue.stream({ t: "end", stream: 2 });
+      },
+    ],
+    ["ends a stream that nobody opened", ({ rogue }) => rogue.stream({ t: "end", stream: 2 })],
+    [
+      "answers its own question",
+      ({ rogue, ben, open }) => {
+        rogue.stream(open(1, ben.member.self));
+        rogue.stream({ t: "start", stream: 1, salt: new Uint8Array(32) });
+      },
+    ],
+    [
+      "sends bytes that nobody let come, sealed by the hop",
+      ({ world, cid, rogue, id, asks }) => {
+        asks(cid, id, 255);
+        world.settle();
+        rogue.open({ stream: 2, bytes: new Uint8Array(1) });
+      },
+    ],
+    [
+      "asks with a giant request",
+      ({ rogue, ben }) => {
+        const header = encodeUtf8(
+          JSON.stringify({ t: "open", stream: 1, service: "files", who: ben.member.self, credit: 1 }),
+        );
+        const payload = concat(Uint8Array.of(0, header.length), header, new Uint8Array(4_097));
+        rogue.impostor.put(FRAME.stream, payload);
+      },
     ],
     [
       "sends a frame that is none",
@@ -144,19 +193,26 @@ describe("a member on streams", () => {
   it.each<[string, (scene: Scene) => void]>([
     ["a chunk to whose file it is", ({ rogue }) => rogue.chunk(noise(1))],
     ["the final chunk to whose file it is", ({ rogue }) => rogue.chunk({ ...noise(1), final: true })],
-  ])("[S3] [S5] that sends %s in the wrong direction reaches nobody, and pays for it", (_what, attack) => {
-    for (const who of ["ben", "host"] as const) {
-      const scene = roomWithRogue();
-      const { world, rogue, ben, open } = scene;
-      rogue.stream(open(1, who === "ben" ? ben.member.self : world.room.self));
-      world.settle();
-      attack(scene);
-      world.settle();
-      const events = who === "ben" ? streamsOf(ben) : hostStreams(world);
-      expect([inShort(events), alarmsOf(scene), isIn(scene)]).toEqual([["open"], [], true]);
-      expectUnharmed(scene);
-    }
-  });
+  ])(
+    "[S3] [S5] that sends %s where nobody has let it come reaches nobody, and loses its connection",
+    (_what, attack) => {
+      for (const who of ["ben", "host"] as const) {
+        const scene = roomWithRogue();
+        const { world, rogue, ben, open } = scene;
+        rogue.stream(open(1, who === "ben" ? ben.member.self : world.room.self));
+        world.settle();
+        attack(scene);
+        world.settle();
+        const events = who === "ben" ? streamsOf(ben) : hostStreams(world);
+        expect([inShort(events), alarmsOf(scene), isIn(scene)]).toEqual([
+          ["open", "stop away"],
+          ["protocol-violation"],
+          false,
+        ]);
+        expectUnharmed(scene);
+      }
+    },
+  );
 
   it("[S3] that grants itself credit for its own sending may send no more for it", () => {
     const scene = roomWithRogue();
@@ -181,7 +237,7 @@ describe("a member on streams", () => {
     expect(inShort(streamsOf(ben))).toEqual(["open"]);
     expect(streamsOf(cid)).toEqual([]);
     expect(rogue.heard()).toEqual([]);
-    expect(ben.member.sendChunk(noise(2), world.now)).toBe(true);
+    expect(give(ben.member, noise(2), world.now)).toBe(true);
   });
 
   it("[S3] [E1] pays nothing for chunks within credit, and for late ones what any message costs", () => {
@@ -194,7 +250,7 @@ describe("a member on streams", () => {
     for (let turn = 0; turn < count; turn += 1) rogue.chunk(noise(2, turn, 131_072));
     world.settle();
     expect([streamsOf(cid).length, pauses()]).toEqual([count, 0]);
-    cid.member.stream({ t: "stop", stream: mine, reason: "cancelled" }, world.now);
+    cid.member.stream(frameOf({ t: "stop", stream: mine, reason: "cancelled" }), world.now);
     world.settle();
     for (let turn = 0; turn < count; turn += 1) rogue.chunk(noise(2, turn, 131_072));
     world.settle();
@@ -217,28 +273,30 @@ describe("a member on streams", () => {
 });
 
 describe("a host on streams", () => {
-  function victimOf(): { host: HostileHost; ben: Victim; give: (header: Bytes, sealed: Bytes) => void } {
+  function victimOf(): { host: HostileHost; ben: Victim; gives: (piece: FilePiece) => void } {
     const host = new HostileHost();
     const ben = host.session("ben");
     const records = recordsBehind(() => ben.put(FRAME.pong, new Uint8Array(0)));
-    const give = (header: Bytes, sealed: Bytes): void => {
-      for (const message of records.sealBulk({ header, chunk: sealed }, host.now)) ben.give(message);
+    const gives = (piece: FilePiece): void => {
+      const { stream, bytes } = chunkOf(piece);
+      for (const message of records.sealBulk({ header: u32be(stream), chunk: bytes }, host.now))
+        ben.give(message);
     };
-    return { host, ben, give };
+    return { host, ben, gives };
   }
-  const tells = (ben: Victim, frame: StreamFrame): void =>
-    ben.put(FRAME.stream, encodeStreamFrame(nodePrimitives, frame));
+  const tells = (ben: Victim, word: FileWord): void =>
+    ben.put(FRAME.stream, encodeStreamFrame(frameOf(word)));
 
   it.each<[string, (scene: ReturnType<typeof victimOf>) => void]>([
-    ["sends a chunk that was never asked for", ({ give }) => give(chunkHeader(noise(1)), noise(1).sealed)],
-    ["sends a chunk on a stream of its own", ({ give }) => give(chunkHeader(noise(2)), noise(2).sealed)],
+    ["sends a chunk that was never asked for", ({ gives }) => gives(noise(1))],
+    ["sends a chunk on a stream of its own", ({ gives }) => gives(noise(2))],
     [
       "sends more than it was let",
-      ({ host, ben, give }) => {
-        ben.member.openStream({ file, owner: host.self.id, offset: 0, credit: 300 }, host.now);
+      ({ host, ben, gives }) => {
+        askFor(ben.member, { file, owner: host.self.id, offset: 0, credit: 300 }, host.now);
         ben.pump();
-        give(chunkHeader(noise(1)), noise(1).sealed);
-        give(chunkHeader(noise(1)), noise(1).sealed);
+        gives(noise(1));
+        gives(noise(1));
       },
     ],
     ["grants on a stream that nobody opened", ({ ben }) => tells(ben, { t: "credit", stream: 2, bytes: 1 })],
@@ -247,9 +305,15 @@ describe("a host on streams", () => {
       ({ host, ben }) => tells(ben, { t: "open", stream: 1, file, who: host.self.id, offset: 0, credit: 1 }),
     ],
     [
-      "sets an unknown flag",
-      ({ give }) => give(concat(u32be(1), u64be(0), Uint8Array.of(4)), noise(1).sealed),
+      "sends on after its end",
+      ({ host, ben, gives }) => {
+        ben.member.openStream(fileRequest({ file, owner: host.self.id, offset: 0, credit: 300 }), host.now);
+        ben.pump();
+        tells(ben, { t: "end", stream: 1 });
+        gives(noise(1));
+      },
     ],
+    ["ends a stream that nobody opened", ({ ben }) => tells(ben, { t: "end", stream: 2 })],
   ])("[S2] [S3] that %s is not to be trusted again", (_what, attack) => {
     const scene = victimOf();
     attack(scene);
@@ -261,7 +325,7 @@ describe("a host on streams", () => {
     for (let turn = 1; turn <= 17; turn += 1)
       tells(ben, { t: "open", stream: 2 * turn, file, who: host.self.id, offset: 0, credit: MUCH });
     expect(ben.end).toBeUndefined();
-    expect([2, 32, 34].map((stream) => ben.member.sendChunk(noise(stream), host.now))).toEqual([
+    expect([2, 32, 34].map((stream) => give(ben.member, noise(stream), host.now))).toEqual([
       true,
       true,
       false,

@@ -4,9 +4,9 @@ import { BOUNDS, listed, newestWithin, shownBytes, within } from "../../src/mcp/
 import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";
-import { MAX_ALARMS } from "../../src/session/handle.ts";
+import { MAX_ALARMS } from "../../src/session/session.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
-import { createDirectProvider } from "../../src/tunnel/direct.ts";
+import { createDirectOpener } from "../../src/tunnel/direct.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { clientOf, fill, wide } from "./room.ts";
 
@@ -97,7 +97,7 @@ it("joining a full room is answered within bounds", async () => {
 });
 
 it("a whole room of invites stays small: each has a text of its own, and how to set it up is told once", async () => {
-  const direct = createDirectProvider({ bind: "127.0.0.1" });
+  const direct = createDirectOpener({ bind: "127.0.0.1" });
   const url = "wss://four-words-of-a-quick-tunnel-can-be-as-long-as-this.trycloudflare.com";
   sessions = sessionsOn(
     systemClock,

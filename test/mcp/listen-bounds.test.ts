@@ -5,13 +5,13 @@ import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
 import type { Entry } from "../../src/protocol/room/log.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, memberIdFromText, sessionsOn } from "../session/support.ts";
 import { clientOf, LONGEST_CONTEXT, offer, presence, wide } from "./room.ts";
 
 let sessions: Sessions;
-let hosting: Hosting;
+let hosting: HostSession;
 beforeEach(async () => {
   sessions = sessionsOn(systemClock);
   ({ hosting } = await sessions.host(hostRequest(wide(ROOM.maxGoalChars))));

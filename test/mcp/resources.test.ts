@@ -4,9 +4,10 @@ import { expect, it, vi } from "vitest";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
 import { BOUNDS } from "../../src/mcp/results/bounds.ts";
-import { utf8Length } from "../../src/protocol/base/text.ts";
+import { utf8Length } from "../../src/protocol/base/utf8.ts";
+import { Emitter } from "../../src/runtime/emitter.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import type { Sessions, SessionsChange } from "../../src/session/sessions.ts";
+import type { Sessions, SessionsEvent } from "../../src/session/sessions.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { until } from "../support/processes.ts";
@@ -15,8 +16,8 @@ import { FENCE_MARKER, wide } from "./room.ts";
 it("a transcript that grows all the time is told of once a second, and a last time when it stops", async () => {
   const clock = new FakeClock();
   const news = new ResourceNews(clock);
-  let change: (one: SessionsChange) => void = () => undefined;
-  news.follow({ onChange: (listener) => void (change = listener) });
+  const events = new Emitter<SessionsEvent>();
+  news.follow(events);
   // The first server is that of a probe: never connected, and never told.
   const servers = [0, 1].map(() => new McpServer({ name: "test", version: "0" }));
   const services = { clock, fence: new Fence(), loaded: () => undefined };
@@ -35,7 +36,7 @@ it("a transcript that grows all the time is told of once a second, and a last ti
     await client.ping();
     return heard.splice(0).filter((uri) => uri === "tunnel://t/transcript.md").length;
   };
-  const grow = (): void => change({ what: "transcript", tunnelId: "t" });
+  const grow = (): void => events.emit({ type: "entry", tunnelId: "t" });
 
   for (let index = 0; index < 100; index += 1) grow();
   expect(await updates()).toBe(1);

@@ -11,8 +11,8 @@ import type { FileOffer } from "../../src/protocol/files/offer.ts";
 import type { Presence } from "../../src/protocol/room/participant.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";
-import { MAX_ALARMS } from "../../src/session/handle.ts";
-import type { OpenTunnel, Sessions } from "../../src/session/sessions.ts";
+import { MAX_ALARMS } from "../../src/session/session.ts";
+import type { Session, Sessions } from "../../src/session/sessions.ts";
 import { memberIdFromText } from "../session/support.ts";
 
 /** Rooms as full as the limits allow, put in front of the real tools. */
@@ -33,6 +33,7 @@ export async function clientOf(
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
     isUnattended: false,
+    problems: [],
     wake: () => ({
       command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`,
       commandProblem: undefined,
@@ -89,7 +90,7 @@ const many = <Item>(count: number, make: (index: number) => Item): Item[] =>
   Array.from({ length: count }, (_, index) => make(index));
 
 /** Makes a tunnel show as much as one can have. */
-export function fill(tunnel: OpenTunnel): void {
+export function fill(tunnel: Session): void {
   const error = new TunnelError("integrity-failed", { detail: "d".repeat(200) });
   const self = { isHost: true, isSelf: true, safetyCode: undefined };
   // This side comes last here, so that a list which is simply cut would lose it.

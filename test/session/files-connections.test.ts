@@ -37,13 +37,13 @@ describe("credit after a cut", () => {
     await scene.receive(offer, ben);
     const { stream } = firstRequest(scene);
     const salt = nodePrimitives.random(32);
-    scene.files.happened({ t: "start", stream, salt });
+    scene.happened({ t: "start", stream, salt });
     for (const chunk of chunksOf(offer, content, { salt, stream }).slice(0, 20)) {
       await scene.clock.advance(137);
-      scene.files.happened({ t: "chunk", ...chunk });
+      scene.happened({ t: "chunk", ...chunk });
       await settle();
     }
-    scene.files.happened({ t: "stop", stream, reason: "away" });
+    scene.happened({ t: "stop", stream, reason: "away" });
     await scene.clock.advance(1_000);
     expect(scene.port.requests.length).toBeGreaterThan(1);
     expect(Number.isInteger(firstRequest(scene, -1).credit)).toBe(true);
@@ -70,19 +70,19 @@ describe("[S2] stream numbers on the next connection", () => {
     const offer = decodeOffer(scene.said.at(-1)?.text ?? "");
     if (offer === undefined) throw new Error("nothing was offered");
     scene.port.credit = 0;
-    scene.files.happened({ t: "open", stream: 2, file: offer.id, who: ben, offset: 0, credit: 1 });
+    scene.happened({ t: "open", stream: 2, file: offer.id, who: ben, offset: 0, credit: 1 });
     await settle();
     // The connection is cut while the disk works (member.#endStreams), and comes back; the host asks again, as stream 2.
-    scene.files.happened({ t: "stop", stream: 2, reason: "away" });
+    scene.happened({ t: "stop", stream: 2, reason: "away" });
     await settle();
-    scene.files.happened({ t: "open", stream: 2, file: offer.id, who: ben, offset: 0, credit: 1 });
+    scene.happened({ t: "open", stream: 2, file: offer.id, who: ben, offset: 0, credit: 1 });
     await settle();
     expect(scene.files.serving).toHaveLength(1);
     release();
     for (let i = 0; i < 10; i++) await settle();
     expect(scene.files.serving).toHaveLength(1);
     scene.port.credit = Number.POSITIVE_INFINITY;
-    scene.files.happened({ t: "credit", stream: 2, bytes: 10_000_000 });
+    scene.happened({ t: "credit", stream: 2, bytes: 10_000_000 });
     for (let i = 0; i < 60; i++) await settle();
     expect(scene.port.chunks.at(-1)?.final).toBe(true);
   });
@@ -90,10 +90,8 @@ describe("[S2] stream numbers on the next connection", () => {
   it("two downloads: chunks of the new stream 1 go to whoever asked for it", async () => {
     const scene = new FileScene(ben);
     let last = -1;
-    scene.port.openStream = function (this: typeof scene.port, request) {
-      if (!this.isUp) return undefined;
+    scene.port.nextStream = () => {
       last += 2;
-      this.requests.push({ ...request, stream: last });
       return last;
     };
     const [a, b] = [contentOf(50_000), contentOf(60_000)];
@@ -104,23 +102,23 @@ describe("[S2] stream numbers on the next connection", () => {
     let free = (): void => undefined;
     A.sink.gate = new Promise<void>((resolve) => (free = resolve));
     const salt = nodePrimitives.random(32);
-    scene.files.happened({ t: "start", stream: 1, salt });
+    scene.happened({ t: "start", stream: 1, salt });
     for (const chunk of chunksOf(oa, a, { salt, stream: 1, piece: 1000 }).slice(0, 2)) {
-      scene.files.happened({ t: "chunk", ...chunk });
+      scene.happened({ t: "chunk", ...chunk });
       await settle();
     }
     // Cut: as Member.#endStreams tells it; numbers begin anew.
     last = -1;
-    scene.files.happened({ t: "stop", stream: 1, reason: "away" });
-    scene.files.happened({ t: "stop", stream: 3, reason: "away" });
+    scene.happened({ t: "stop", stream: 1, reason: "away" });
+    scene.happened({ t: "stop", stream: 3, reason: "away" });
     await settle();
     await scene.clock.advance(5_000);
     const again = firstRequest(scene, -1);
     expect(again.file).toEqual(ob.id);
     const salt2 = nodePrimitives.random(32);
-    scene.files.happened({ t: "start", stream: again.stream, salt: salt2 });
+    scene.happened({ t: "start", stream: again.stream, salt: salt2 });
     for (const chunk of chunksOf(ob, b, { salt: salt2, stream: again.stream, piece: 10_000 })) {
-      scene.files.happened({ t: "chunk", ...chunk });
+      scene.happened({ t: "chunk", ...chunk });
       await settle();
     }
     free();
@@ -147,7 +145,7 @@ describe("a place that is kept", () => {
     const scene = new FileScene(ben);
     const { download } = await scene.receive(offerOf(contentOf(10)), ben);
     for (let i = 0; i < 2000 && download.state.name === "receiving"; i++) {
-      scene.files.happened({ t: "stop", stream: firstRequest(scene, -1).stream, reason: "busy" });
+      scene.happened({ t: "stop", stream: firstRequest(scene, -1).stream, reason: "busy" });
       await scene.clock.advance(5_100);
     }
     expect(outcomeOf(download)).toBe("file-stalled");
@@ -157,7 +155,7 @@ describe("a place that is kept", () => {
     const scene = new FileScene(ben);
     const { download } = await scene.receive(offerOf(contentOf(10)), ben, "/x");
     download.attend(false);
-    scene.files.happened({ t: "stop", stream: firstRequest(scene).stream, reason: "gone" });
+    scene.happened({ t: "stop", stream: firstRequest(scene).stream, reason: "gone" });
     await download.over;
     expect(outcomeOf(download)).toBe("file-gone");
     expect(scene.files.current(download.fileId, "/x")).toBeUndefined();
@@ -180,8 +178,8 @@ describe("a place that is kept", () => {
     const offer = decodeOffer(scene.said.at(-1)?.text ?? "");
     if (offer === undefined) throw new Error("nothing was offered");
     for (let stream = 1; stream < 900; stream += 1) {
-      scene.files.happened({ t: "open", stream, file: offer.id, who: ben, offset: 0, credit: 1 });
-      scene.files.happened({ t: "stop", stream, reason: "cancelled" });
+      scene.happened({ t: "open", stream, file: offer.id, who: ben, offset: 0, credit: 1 });
+      scene.happened({ t: "stop", stream, reason: "cancelled" });
     }
     for (let turn = 0; turn < 20; turn += 1) await settle();
     expect(most).toBeLessThanOrEqual(8);

@@ -10,6 +10,8 @@ import { memberIdFromText } from "./support.ts";
 import { contentOf, offerOf } from "../support/streaming.ts";
 import { codeOf } from "../support/thrown.ts";
 import { flipBit, nodePrimitives, World } from "../support/wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
+import { askFor, frameOf, give } from "../support/file-words.ts";
 
 /** Weak places that a transfer can have, each with what must hold there. */
 
@@ -25,7 +27,7 @@ describe("weak places: records", () => {
       right: new RecordLayer(nodePrimitives, { send: secret(2), receive: secret(1) }, 0),
     };
   }
-  const bulk = { header: new Uint8Array(13), chunk: new Uint8Array(256 - BULK_OVERHEAD_BYTES) };
+  const bulk = { header: new Uint8Array(4), chunk: new Uint8Array(256 - BULK_OVERHEAD_BYTES) };
 
   it("[R4] [R7] after a record that does not open, no bulk message opens either", () => {
     const { left, right } = ends();
@@ -55,12 +57,7 @@ describe("weak places: chunks", () => {
   const offer = offerOf(content);
   const salt = new Uint8Array(32);
   const craft = (padded: Bytes, final: boolean): Bytes => {
-    const key = nodePrimitives.hkdfSha256(
-      offer.key,
-      salt,
-      nodePrimitives.encodeUtf8("tunnel-mcp/1 file stream"),
-      32,
-    );
+    const key = nodePrimitives.hkdfSha256(offer.key, salt, encodeUtf8("tunnel-mcp/1 file stream"), 32);
     const flags = Uint8Array.of(final ? 1 : 0);
     const lp = [offer.id, u64be(0), flags].flatMap((field) => [u32be(field.length), field]);
     const nonce = concat(new Uint8Array(11), flags);
@@ -69,7 +66,7 @@ describe("weak places: chunks", () => {
   const taken = (padded: Bytes, final: boolean): string | undefined => {
     const intake = new FileIntake(nodePrimitives, offer);
     intake.start(salt);
-    return codeOf(() => intake.take({ stream: 1, offset: 0, final, sealed: craft(padded, final) }));
+    return codeOf(() => intake.take({ offset: 0, final, sealed: craft(padded, final) }));
   };
 
   it("[B2] a chunk of more than 130,048 bytes of content is refused", () => {
@@ -115,7 +112,7 @@ describe("weak places: the files of a session", () => {
     await scene.receive(offerOf(content), ben);
     for (let turn = 0; turn < 100; turn += 1) {
       const { stream = 0 } = scene.port.requests.at(-1) ?? {};
-      scene.files.happened({ t: "stop", stream, reason: "busy" });
+      scene.happened({ t: "stop", stream, reason: "busy" });
       await scene.clock.advance(25);
       scene.files.rosterChanged();
       await settle();
@@ -168,12 +165,12 @@ describe("weak places: the life of a room", () => {
     const world = new World();
     const guest = world.pair();
     const { self: owner } = world.room;
-    guest.member.openStream({ file: new Uint8Array(16), owner, offset: 0, credit: 1_000 }, world.now);
+    askFor(guest.member, { file: new Uint8Array(16), owner, offset: 0, credit: 1_000 }, world.now);
     world.settle();
     const sealed = nodePrimitives.random(226);
     for (let minute = 0; minute < 45; minute += 1) {
-      world.room.sendChunk({ stream: 1, offset: minute, final: false, sealed }, world.now);
-      guest.member.stream({ t: "credit", stream: 1, bytes: 256 }, world.now);
+      give(world.room, { stream: 1, offset: minute, final: false, sealed }, world.now);
+      guest.member.stream(frameOf({ t: "credit", stream: 1, bytes: 256 }), world.now);
       world.advance(60_000);
     }
     // As one of a member's does, whose chunks count as activity.

@@ -27,7 +27,7 @@ describe("receiving a file", () => {
     await scene.serve(offer, content, { count: 3 });
     expect([download.state.name, sink.state, scene.port.frames]).toEqual(["receiving", "open", []]);
     expect(download.state).toMatchObject({ received: 3_000, isFlowing: true });
-    scene.files.happened({ t: "stop", stream: 1, reason: "away" });
+    scene.happened({ t: "stop", stream: 1, reason: "away" });
     await scene.clock.advance(1_000);
     await scene.serve(offer, content);
     await download.over;
@@ -50,7 +50,7 @@ describe("receiving a file", () => {
       gaps.push(scene.clock.now() - last);
       last = scene.clock.now();
       const stream = scene.port.requests.at(-1)?.stream ?? 0;
-      scene.files.happened({ t: "stop", stream, reason: turn % 2 === 0 ? "busy" : "away" });
+      scene.happened({ t: "stop", stream, reason: turn % 2 === 0 ? "busy" : "away" });
       await settle();
     }
     expect(gaps).toEqual([100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);

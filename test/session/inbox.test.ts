@@ -297,11 +297,13 @@ describe("waiting", () => {
   });
 });
 
-describe("a watcher", () => {
-  it("is called for what comes, what comes back and the end; not for own words, and not for reading", () => {
+describe("an observer", () => {
+  it("is told as news of what comes, what comes back and the end; not of own words, and not of reading", () => {
     const inbox = inboxOf();
     const seen: [arrived: number, unread: number][] = [];
-    inbox.watch(() => seen.push([inbox.arrived, inbox.unread]));
+    inbox.subscribe(({ type }) => {
+      if (type === "news") seen.push([inbox.arrived, inbox.unread]);
+    });
     inbox.append(chat(1));
     inbox.append(chat(2, true));
     inbox.take("a", 9);

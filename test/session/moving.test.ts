@@ -7,12 +7,12 @@ import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { parseLink } from "../../src/protocol/handshake/invite-link.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
 import type { NoticeEntry } from "../../src/session/notice.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
-import { createCloudflaredProvider } from "../../src/tunnel/cloudflared/cloudflared.ts";
+import { createCloudflaredOpener } from "../../src/tunnel/cloudflared/cloudflared.ts";
 import { binaryEnvironment, hostFacts } from "../../src/tunnel/cloudflared/environment.ts";
-import type { Tunnel, TunnelProvider } from "../../src/tunnel/provider.ts";
+import type { Tunnel, TunnelOpener } from "../../src/tunnel/provider.ts";
 import { fastClock } from "../support/fake-tunnel-clock.ts";
 import { completeLines } from "../support/lines.ts";
 import { gone, until } from "../support/processes.ts";
@@ -86,7 +86,7 @@ class Passage implements Tunnel {
 }
 
 /** A provider whose next openings can be made to fail, and what it has opened. */
-function passages(): { provider: TunnelProvider; opened: Passage[]; failWith: TunnelError | undefined } {
+function passages(): { provider: TunnelOpener; opened: Passage[]; failWith: TunnelError | undefined } {
   const made = {
     opened: [] as Passage[],
     failWith: undefined as TunnelError | undefined,
@@ -101,9 +101,9 @@ function passages(): { provider: TunnelProvider; opened: Passage[]; failWith: Tu
 }
 
 async function hosting(
-  provider: TunnelProvider,
+  provider: TunnelOpener,
   config: Parameters<typeof sessionsOn>[1] = {},
-): Promise<{ host: Hosting; link: string }> {
+): Promise<{ host: HostSession; link: string }> {
   const sessions = sessionsOn(
     fastClock(20),
     { transport: "cloudflared", ...config },
@@ -122,7 +122,7 @@ function guests(): Sessions {
 
 let calls = 0;
 /** What a side's agent is shown. */
-function shown({ inbox }: Pick<Hosting, "inbox">): (string | NoticeEntry)[] {
+function shown({ inbox }: Pick<HostSession, "inbox">): (string | NoticeEntry)[] {
   inbox.settle();
   calls += 1;
   return inbox.take(calls, 100).entries.flatMap(({ entry }): (string | NoticeEntry)[] => {
@@ -260,7 +260,7 @@ describe("with the real provider", () => {
     const env = { ...process.env, FAKE_CF_STATE: state };
     const environment = binaryEnvironment(env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
     const clock = fastClock(10);
-    const real = createCloudflaredProvider({
+    const real = createCloudflaredOpener({
       environment,
       explicitPath: FAKE,
       clock,
@@ -268,7 +268,7 @@ describe("with the real provider", () => {
       skipReachabilityCheck: true,
     });
     // The stand-in has no TLS and no name: its address is exchanged for that of its own port.
-    const provider: TunnelProvider = async (request) => {
+    const provider: TunnelOpener = async (request) => {
       const tunnel = await real(request);
       const start = starts().find(({ host }) => tunnel.url.endsWith(host));
       return { ...tunnel, url: `ws://127.0.0.1:${start?.proxyPort}` };

@@ -1,15 +1,18 @@
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { SESSION } from "../../src/protocol/base/limits.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
-import type { Hosting } from "../../src/session/hosting.ts";
-import type { Joined } from "../../src/session/joined.ts";
-import type { Sessions } from "../../src/session/sessions.ts";
-import { createDirectProvider } from "../../src/tunnel/direct.ts";
-import type { TunnelProvider } from "../../src/tunnel/provider.ts";
+import type { HostSession } from "../../src/session/host-session.ts";
+import type { GuestSession } from "../../src/session/guest-session.ts";
+import type { Sessions, SessionsEvent } from "../../src/session/sessions.ts";
+import { createDirectOpener } from "../../src/tunnel/direct.ts";
+import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { portOf } from "../support/agent.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { accepts, until } from "../support/processes.ts";
@@ -47,8 +50,8 @@ async function turning<Result>(clock: FakeClock, what: Promise<Result>, stepMs =
 
 async function paired(
   clock: FakeClock,
-  provider?: TunnelProvider,
-): Promise<{ host: Hosting; guest: Joined; joinLink: string }> {
+  provider?: TunnelOpener,
+): Promise<{ host: HostSession; guest: GuestSession; joinLink: string }> {
   const hosts = sessions(clock, {}, provider === undefined ? {} : { direct: provider });
   const { hosting, invites } = await hosts.host(hostRequest());
   const joinLink = invites[0]?.joinLink ?? "";
@@ -58,7 +61,7 @@ async function paired(
 }
 
 /** A public address in front of the port that can be cut and mended. */
-async function cuttable(): Promise<{ provider: TunnelProvider; cut: () => void; mend: () => void }> {
+async function cuttable(): Promise<{ provider: TunnelOpener; cut: () => void; mend: () => void }> {
   let target = 0;
   let isCut = false;
   const sockets = new Set<Socket>();
@@ -78,7 +81,7 @@ async function cuttable(): Promise<{ provider: TunnelProvider; cut: () => void; 
     server.close();
   });
   const publicUrl = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const direct = createDirectProvider({ bind: "127.0.0.1", publicUrl });
+  const direct = createDirectOpener({ bind: "127.0.0.1", publicUrl });
   return {
     provider: (request) => {
       target = request.port;
@@ -91,6 +94,53 @@ async function cuttable(): Promise<{ provider: TunnelProvider; cut: () => void; 
     mend: () => (isCut = false),
   };
 }
+
+describe("what is told to those who observe sessions", () => {
+  it("a new one, every entry, news for the agent, presence, and the end; and nothing after unsubscribing", async () => {
+    const clock = new FakeClock();
+    const [hosts, guests] = [sessions(clock), sessions(clock)];
+    const told = { host: [] as SessionsEvent[], guest: [] as SessionsEvent[] };
+    const unsubscribe = hosts.subscribe((event) => told.host.push(event));
+    guests.subscribe((event) => told.guest.push(event));
+    let news = 0;
+    hosts.onNews(() => (news += 1));
+    const types = (of: "host" | "guest"): string[] => told[of].splice(0).map(({ type }) => type);
+
+    const { hosting, invites } = await hosts.host(hostRequest());
+    expect(told.host).toEqual([{ type: "opened", tunnelId: hosting.tunnelId }]);
+    const guest = await guests.join(joinRequest(invites[0]?.joinLink));
+    await until("the host knows", () => hosting.presence().length === 2);
+    expect(types("host")).toEqual(expect.arrayContaining(["opened", "entry", "news", "presence"]));
+    expect(types("guest")).toContain("opened");
+    expect(news).toBe(2);
+
+    await guest.say({ text: "hello" });
+    // Own words are an entry and no news.
+    expect(types("guest").filter((type) => type !== "presence")).toEqual(["entry"]);
+    expect(types("host").filter((type) => type !== "presence")).toEqual(["entry", "news"]);
+
+    unsubscribe();
+    await hosting.close();
+    await until("the guest knows", () => guest.end !== undefined);
+    expect(types("guest")).toEqual(expect.arrayContaining(["news", "ended"]));
+    expect(types("host")).toEqual([]);
+    expect(news).toBe(4);
+  });
+});
+
+describe("a saved transcript", () => {
+  it("lies in the working directory that was handed in, whatever that of the process is", async () => {
+    const cwd = realpathSync(mkdtempSync(path.join(tmpdir(), "tunnel-cwd-")));
+    const all = sessionsOn(new FakeClock(), {}, {}, { cwd });
+    cleanups.push(() => rmSync(cwd, { recursive: true, force: true }));
+    cleanups.push(() => all.shutDown());
+    const { hosting } = await all.host(hostRequest());
+    const saved = await all.transcripts.save(hosting, "talk");
+    expect([saved.path, saved.markdown]).toEqual(
+      ["json", "md"].map((ending) => path.join(cwd, `talk.transcript.${ending}`)),
+    );
+  });
+});
 
 describe("which tunnel a call means", () => {
   it("the only open one, the named one, or the one that ended last", async () => {
@@ -151,7 +201,7 @@ describe("opening", () => {
 
   it("a provider that fails leaves no listener and no tunnel", async () => {
     let port = 0;
-    const direct: TunnelProvider = (request) => {
+    const direct: TunnelOpener = (request) => {
       port = request.port;
       return Promise.reject(new TunnelError("cloudflared-blocked"));
     };
@@ -163,7 +213,7 @@ describe("opening", () => {
   it("a cancelled opening leaves no listener either", async () => {
     const abort = new AbortController();
     let port = 0;
-    const direct: TunnelProvider = (request) =>
+    const direct: TunnelOpener = (request) =>
       new Promise((_, reject) => {
         port = request.port;
         request.signal.addEventListener("abort", () => reject(new TunnelError("cancelled")));
@@ -180,7 +230,7 @@ describe("opening", () => {
   it("what is being opened when everything is shut down is closed again", async () => {
     const watched = watchedProvider();
     let go = (): void => undefined;
-    const direct: TunnelProvider = async (request) => {
+    const direct: TunnelOpener = async (request) => {
       await new Promise<void>((resolve) => (go = resolve));
       return watched.provider(request);
     };
@@ -203,7 +253,7 @@ describe("opening", () => {
     const ready = new Promise<void>((resolve) => (go = resolve));
     const watched = watchedProvider();
     let asked = false;
-    const direct: TunnelProvider = async (request) => {
+    const direct: TunnelOpener = async (request) => {
       asked = true;
       await ready;
       return watched.provider(request);

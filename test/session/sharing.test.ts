@@ -26,7 +26,7 @@ async function sharing(to?: (typeof ben)[], bytes = content) {
     change: { file?: FileOffer["id"]; offset?: number } = {},
   ) => {
     const { file = offer.id, offset = 0 } = change;
-    scene.files.happened({ t: "open", stream, file, who, offset, credit: 1 });
+    scene.happened({ t: "open", stream, file, who, offset, credit: 1 });
     for (let turn = 0; turn < 5; turn += 1) await settle();
   };
   return { scene, source, fileId, offer, opens };
@@ -162,7 +162,7 @@ describe("serving a file", () => {
     expect(one.scene.port.chunks).toHaveLength(1);
     expect(one.scene.files.serving).toMatchObject([{ who: ben, sent: FILE.chunkBytes }]);
     one.scene.port.credit = 1_000_000;
-    one.scene.files.happened({ t: "credit", stream: 2, bytes: 1_000_000 });
+    one.scene.happened({ t: "credit", stream: 2, bytes: 1_000_000 });
     for (let turn = 0; turn < 5; turn += 1) await settle();
     expect(taken(one, 2)).toEqual({ length: content.length, isComplete: true });
   });
@@ -173,9 +173,9 @@ describe("serving a file", () => {
       const one = await sharing();
       one.scene.port.credit = 131_072;
       await one.opens(2);
-      one.scene.files.happened({ t: "stop", stream: 2, reason });
+      one.scene.happened({ t: "stop", stream: 2, reason });
       one.scene.port.credit = 1_000_000;
-      one.scene.files.happened({ t: "credit", stream: 2, bytes: 1 });
+      one.scene.happened({ t: "credit", stream: 2, bytes: 1 });
       await settle();
       expect([one.scene.port.chunks.length, one.scene.files.serving, one.scene.port.stops()]).toEqual([
         1,
@@ -190,14 +190,14 @@ describe("serving a file", () => {
     one.scene.port.credit = 131_072;
     await one.opens(2);
     const before = one.scene.port.frames.length;
-    one.scene.files.happened({ t: "start", stream: 2, salt: new Uint8Array(32) });
-    one.scene.files.happened({ t: "chunk", stream: 2, offset: 0, final: true, sealed: new Uint8Array(226) });
-    one.scene.files.happened({ t: "credit", stream: 4, bytes: 5 });
-    one.scene.files.happened({ t: "stop", stream: 4, reason: "gone" });
+    one.scene.happened({ t: "start", stream: 2, salt: new Uint8Array(32) });
+    one.scene.happened({ t: "chunk", stream: 2, offset: 0, final: true, sealed: new Uint8Array(226) });
+    one.scene.happened({ t: "credit", stream: 4, bytes: 5 });
+    one.scene.happened({ t: "stop", stream: 4, reason: "gone" });
     await settle();
     expect([one.scene.port.frames.length, one.scene.files.serving.length]).toEqual([before, 1]);
     one.scene.port.credit = 1_000_000;
-    one.scene.files.happened({ t: "credit", stream: 2, bytes: 5 });
+    one.scene.happened({ t: "credit", stream: 2, bytes: 5 });
     for (let turn = 0; turn < 5; turn += 1) await settle();
     expect(taken(one, 2).isComplete).toBe(true);
   });

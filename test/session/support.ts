@@ -2,12 +2,13 @@ import { createServer, type AddressInfo } from "node:net";
 import type { MemberId } from "../../src/protocol/base/ids.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
-import type { Config } from "../../src/session/config.ts";
+import type { Config } from "../../src/cli/settings.ts";
 import { LocalFiles } from "../../src/session/files/local-files.ts";
-import { Sessions, type SessionsOptions } from "../../src/session/sessions.ts";
+import { Sessions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
-import { createDirectProvider } from "../../src/tunnel/direct.ts";
-import type { TunnelProvider } from "../../src/tunnel/provider.ts";
+import { createDirectOpener } from "../../src/tunnel/direct.ts";
+import type { Provider, TunnelOpener } from "../../src/tunnel/provider.ts";
+import { type ProviderName, PROVIDERS } from "../../src/tunnel/registry/registry.ts";
 
 /** Ids are only ever compared here. */
 export function memberIdFromText(text: string): MemberId {
@@ -21,26 +22,28 @@ export const CONFIG: Config = {
   publicUrl: undefined,
   name: undefined,
   cloudflaredPath: undefined,
+  command: undefined,
+  commandUrl: undefined,
   doh: false,
   standby: true,
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: true,
   context: false,
+  channel: false,
   unattended: false,
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],
-  channel: false,
 };
 
 export function sessionsOn(
   clock: Clock,
   config: Partial<Config> = {},
-  providers: Partial<SessionsOptions["providers"]> = {},
+  openers: Partial<Record<ProviderName, TunnelOpener | Provider>> = {},
   local: { cwd?: string } = {},
 ): Sessions {
-  const direct = createDirectProvider({ bind: "127.0.0.1" });
+  const direct = createDirectOpener({ bind: "127.0.0.1" });
   const whole = { ...CONFIG, ...config };
   const [cwd, home] = [process.cwd(), "/nobody"];
   return new Sessions({
@@ -49,19 +52,22 @@ export function sessionsOn(
     primitives: nodePrimitives,
     clock,
     lookup: createLookup({ doh: false }),
-    providers: { direct, cloudflared: direct, ...providers },
+    providers(name) {
+      const given = openers[name] ?? direct;
+      return typeof given === "function" ? { ...PROVIDERS[name], open: given } : given;
+    },
   });
 }
 
 export interface WatchedProvider {
-  readonly provider: TunnelProvider;
+  readonly provider: TunnelOpener;
   readonly ports: number[];
   stops: number;
 }
 
 /** The direct provider, and what was asked of it. */
 export function watchedProvider(): WatchedProvider {
-  const direct = createDirectProvider({ bind: "127.0.0.1" });
+  const direct = createDirectOpener({ bind: "127.0.0.1" });
   const watched: WatchedProvider = {
     ports: [],
     stops: 0,

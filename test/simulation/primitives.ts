@@ -1,6 +1,5 @@
 import { concat, equalBytes, u32be, view, type Bytes } from "../../src/protocol/base/bytes.ts";
 import type { Primitives } from "../../src/protocol/base/primitives.ts";
-import { nodePrimitives } from "../../src/runtime/primitives.ts";
 
 /*
  * Stand-ins that keep what delivery rests on and cost next to nothing. Both ends of an agreement get the same secret;
@@ -117,7 +116,5 @@ export function cheapPrimitives(seed: number): Primitives {
       const text = sealed.subarray(TAG_BYTES);
       return open(text, sealed.subarray(0, TAG_BYTES), mixed(TAG_BYTES, key, nonce, text));
     },
-    encodeUtf8: (text) => nodePrimitives.encodeUtf8(text),
-    decodeUtf8: (bytes) => nodePrimitives.decodeUtf8(bytes),
   };
 }

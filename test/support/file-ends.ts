@@ -4,17 +4,23 @@ import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
 import type { MemberId } from "../../src/protocol/base/ids.ts";
 import type { FileOffer } from "../../src/protocol/files/offer.ts";
 import type { OutgoingMessage } from "../../src/protocol/room/participant.ts";
-import {
-  type StopReason,
-  type StreamFrame,
-  type StreamOpen,
-  type StreamRequest,
-} from "../../src/protocol/link/streams.ts";
+import { decodeFileRequest } from "../../src/protocol/files/stream.ts";
+import { Services } from "../../src/protocol/link/service.ts";
+import type { StreamRequest, StreamWord } from "../../src/protocol/link/stream-frames.ts";
 import type { FileEntry } from "../../src/protocol/room/log.ts";
 import { Files, type Download } from "../../src/session/files/files.ts";
 import type { FileSink, FileSource, StreamPort } from "../../src/session/files/port.ts";
 import type { Notice } from "../../src/session/notice.ts";
 import { FakeClock, settle } from "./fake-tunnel-clock.ts";
+import {
+  chunkOf,
+  frameOf,
+  pieceOf,
+  wordOf,
+  type FileEvent,
+  type FilePiece,
+  type FileWord,
+} from "./file-words.ts";
 import { chunksOf } from "./streaming.ts";
 import { nodePrimitives } from "./wire.ts";
 
@@ -77,9 +83,17 @@ export class MemorySink implements FileSink {
 
 /** The tunnel, as a test scripts it. */
 export class ScriptedPort implements StreamPort {
-  readonly requests: (StreamRequest & { readonly stream: StreamId })[] = [];
-  readonly frames: Exclude<StreamFrame, StreamOpen>[] = [];
-  readonly chunks: Chunk[] = [];
+  readonly requests: {
+    readonly file: Bytes;
+    readonly owner: MemberId;
+    readonly offset: number;
+    readonly credit: number;
+    readonly stream: StreamId;
+  }[] = [];
+  /** All that was said but `end`. */
+  readonly frames: FileWord[] = [];
+  readonly ends: StreamId[] = [];
+  readonly chunks: FilePiece[] = [];
   readonly members = new Set<MemberId>();
   isUp = true;
   /** What the other side has let come, of all streams. */
@@ -88,19 +102,27 @@ export class ScriptedPort implements StreamPort {
 
   openStream(request: StreamRequest): StreamId | undefined {
     if (!this.isUp) return undefined;
+    const stream = this.nextStream();
+    const asked = decodeFileRequest(request.request);
+    if (asked === undefined) throw new Error("no request for a file");
+    this.requests.push({ ...asked, owner: request.who, credit: request.credit, stream });
+    return stream;
+  }
+
+  nextStream(): StreamId {
     this.#last += 1;
-    this.requests.push({ ...request, stream: this.#last });
     return this.#last;
   }
 
-  stream(frame: Exclude<StreamFrame, StreamOpen>): void {
-    this.frames.push(frame);
+  stream(frame: StreamWord): void {
+    if (frame.t === "end") this.ends.push(frame.stream);
+    else this.frames.push(wordOf(frame));
   }
 
   sendChunk(chunk: Chunk): boolean {
     if (chunkPrice(chunk) > this.credit) return false;
     this.credit -= chunkPrice(chunk);
-    this.chunks.push(chunk);
+    this.chunks.push(pieceOf(chunk));
     return true;
   }
 
@@ -137,7 +159,9 @@ export class FileScene {
   readonly notices: Notice[] = [];
   readonly said: OutgoingMessage[] = [];
   sayFailure: ErrorCode | undefined;
+  readonly services = new Services(this.port);
   readonly files = new Files({
+    services: this.services,
     port: this.port,
     primitives: nodePrimitives,
     clock: this.clock,
@@ -152,6 +176,13 @@ export class FileScene {
 
   constructor(owner: MemberId) {
     this.port.members.add(owner);
+  }
+
+  /** Something came on a stream. A final chunk has its `end` behind it. */
+  happened(event: FileEvent): void {
+    if (event.t !== "chunk") return this.services.happened(frameOf(event));
+    this.services.happened({ t: "chunk", ...chunkOf(event) });
+    if (event.final) this.services.happened({ t: "end", stream: event.stream });
   }
 
   /** Somebody else offers a file; gives its id. */
@@ -180,19 +211,19 @@ export class FileScene {
   async serve(
     offer: FileOffer,
     content: Bytes,
-    options: { count?: number; stop?: StopReason; piece?: number } = {},
+    options: { count?: number; stop?: string; piece?: number } = {},
   ) {
     const request = this.port.requests.at(-1);
     if (request === undefined) throw new Error("nothing was asked for");
     const { stream, offset } = request;
     const { count = Number.POSITIVE_INFINITY, stop, piece = 1_000 } = options;
     const salt = nodePrimitives.random(32);
-    this.files.happened({ t: "start", stream, salt });
+    this.happened({ t: "start", stream, salt });
     for (const chunk of chunksOf(offer, content, { salt, stream, from: offset, piece }).slice(0, count)) {
-      this.files.happened({ t: "chunk", ...chunk });
+      this.happened({ t: "chunk", ...chunk });
       await settle();
     }
-    if (stop !== undefined) this.files.happened({ t: "stop", stream, reason: stop });
+    if (stop !== undefined) this.happened({ t: "stop", stream, reason: stop });
     await settle();
   }
 }

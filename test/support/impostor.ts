@@ -1,5 +1,6 @@
-import { concat, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
-import { FrameCodec, type HostFrame, type MemberFrame } from "../../src/protocol/room/frames.ts";
+import { concat, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import * as codec from "../../src/protocol/room/frames.ts";
+import type { HostFrame, MemberFrame } from "../../src/protocol/room/frames.ts";
 import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
 import {
   inviteCredential,
@@ -11,13 +12,14 @@ import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
 import { nodePrimitives, type World } from "./wire.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 /**
  * A member that holds a valid invite and keeps to no other rule: for what the host must bear from somebody it has let
  * in. Sends whatever frames it is told to.
  */
 export class Impostor {
-  readonly codec = new FrameCodec(nodePrimitives);
+  readonly codec = codec;
   readonly keys = nodePrimitives.generateSigningKeyPair();
   readonly signer: SigningChain;
   readonly box = nodePrimitives.generateDhKeyPair();
@@ -71,11 +73,11 @@ export class Impostor {
   /** A durable frame with the next number, or any other payload than a member would make. */
   data(payload: Bytes): void {
     this.#number += 1;
-    this.put(FRAME.data, concat(u64be(this.#number), u64be(0), u32be(0), payload));
+    this.put(FRAME.data, concat(u64be(this.#number), u64be(0), payload));
   }
 
   say(text: string, change: Partial<Extract<MemberFrame, { t: "say" }>> = {}, view = this.view()): void {
-    const body = nodePrimitives.encodeUtf8(text);
+    const body = encodeUtf8(text);
     const { fields } = this.signer.sign({ body, view });
     this.data(this.codec.encodeMemberFrame({ t: "say", ...fields, ...change }, body));
   }
@@ -98,7 +100,7 @@ export class Impostor {
 
   hostFrames(): HostFrame[] {
     return this.frames().flatMap((frame) =>
-      frame.type === FRAME.data ? [this.codec.decodeHostFrame(frame.payload.subarray(20)).frame] : [],
+      frame.type === FRAME.data ? [this.codec.decodeHostFrame(frame.payload.subarray(16)).frame] : [],
     );
   }
 

@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { createDirectProvider } from "../../src/tunnel/direct.ts";
-import type { TunnelProvider } from "../../src/tunnel/provider.ts";
+import { createDirectOpener } from "../../src/tunnel/direct.ts";
+import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 
 export type Direction = "toHost" | "toGuest";
 /** How a connection is ended: in an orderly way for TCP, or by a reset, as a crash or a middlebox does it. */
@@ -225,8 +225,8 @@ export class Proxy {
   }
 
   /** The public address of a host behind this proxy. */
-  get provider(): TunnelProvider {
-    const direct = createDirectProvider({ bind: "127.0.0.1", publicUrl: this.origin });
+  get provider(): TunnelOpener {
+    const direct = createDirectOpener({ bind: "127.0.0.1", publicUrl: this.origin });
     return (request) => {
       this.target = request.port;
       return direct(request);

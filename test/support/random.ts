@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto
 import { concat, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import type { Primitives, SigningKeyPair } from "../../src/protocol/base/primitives.ts";
 import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 const ED25519_PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
 
@@ -21,7 +22,7 @@ export function signingKeyPairFrom(seed: Bytes): SigningKeyPair {
 
 /** The stream SHA-256(seed ‖ u64be 0) ‖ SHA-256(seed ‖ u64be 1) ‖ …, easy to repeat in any language. */
 export function byteStream(seed: string): (length: number) => Bytes {
-  const start = nodePrimitives.encodeUtf8(seed);
+  const start = encodeUtf8(seed);
   let block = new Uint8Array(0);
   let counter = 0;
   return (length) => {

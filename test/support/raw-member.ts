@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
-import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
-import { FrameCodec, type View } from "../../src/protocol/room/frames.ts";
+import { concat, readU64be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
+import * as codec from "../../src/protocol/room/frames.ts";
+import type { View } from "../../src/protocol/room/frames.ts";
 import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
 import { inviteCredential } from "../../src/protocol/handshake/keys.ts";
 import { parseLink, type InviteLink } from "../../src/protocol/handshake/invite-link.ts";
@@ -8,6 +9,7 @@ import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 export const OPCODE = { more: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const;
 
@@ -157,7 +159,6 @@ export class RawMember {
   isAnswering = true;
   readonly #clock: Clock;
   readonly #records: RecordLayer;
-  readonly #codec: FrameCodec;
   readonly #signer: SigningChain;
   #view: View | undefined;
   #number = 0;
@@ -168,7 +169,6 @@ export class RawMember {
     this.#clock = clock;
     this.#records = records;
     this.#signer = signer;
-    this.#codec = new FrameCodec(nodePrimitives);
   }
 
   /** Goes through the door with a link, in good order. */
@@ -190,7 +190,7 @@ export class RawMember {
       box: box.publicKey,
       received: 0,
     };
-    member.put(FRAME.confirm, member.#codec.encodeConfirm(confirm));
+    member.put(FRAME.confirm, codec.encodeConfirm(confirm));
     socket.handOver((message) => member.#message(message));
     await socket.until(() => member.#view !== undefined);
     return member;
@@ -209,11 +209,11 @@ export class RawMember {
   /** A message in good order, as bytes on the wire. */
   saying(text: string): Buffer {
     const view = this.#view ?? { seq: 0, chain: new Uint8Array(32) };
-    const body = nodePrimitives.encodeUtf8(text);
+    const body = encodeUtf8(text);
     const { fields } = this.#signer.sign({ body, view });
     this.#number += 1;
-    const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields }, body);
-    return this.sealed(FRAME.data, concat(u64be(this.#number), u64be(this.#received), u32be(0), payload));
+    const payload = codec.encodeMemberFrame({ t: "say", ...fields }, body);
+    return this.sealed(FRAME.data, concat(u64be(this.#number), u64be(this.#received), payload));
   }
 
   count(type: number): number {
@@ -224,7 +224,7 @@ export class RawMember {
     const frame = this.#records.open(message, this.#clock.now());
     if (frame === undefined) return;
     this.frames.push(frame);
-    if (frame.type === FRAME.welcome) this.#view = this.#codec.decodeWelcome(frame.payload).view;
+    if (frame.type === FRAME.welcome) this.#view = codec.decodeWelcome(frame.payload).view;
     if (frame.type === FRAME.data) this.#received = readU64be(frame.payload, 0) ?? 0;
     if (!this.isAnswering) return;
     if (frame.type === FRAME.data) this.put(FRAME.ack, u64be(this.#received));

@@ -1,21 +1,18 @@
-import { chunkHeader, type Chunk } from "../../src/protocol/record/chunk.ts";
 import { vi } from "vitest";
 import { concat, readU64be, u32be, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
-import { FrameCodec, type View } from "../../src/protocol/room/frames.ts";
+import * as codec from "../../src/protocol/room/frames.ts";
+import type { View } from "../../src/protocol/room/frames.ts";
 import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
 import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
-import {
-  decodeStreamFrame,
-  encodeStreamFrame,
-  type StreamFrame,
-  type StreamOpen,
-} from "../../src/protocol/link/streams.ts";
+import { decodeStreamFrame, encodeStreamFrame } from "../../src/protocol/link/stream-frames.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { OPCODE, RawMember, wsFrame } from "./raw-member.ts";
+import { chunkOf, frameOf, wordOf, type FilePiece, type FileWord } from "./file-words.ts";
 import { chunksOf, recordsBehind } from "./streaming.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 /** A member on a real socket that shares files and keeps to no rule in giving them out. */
 export class RawSharer {
@@ -23,7 +20,6 @@ export class RawSharer {
   readonly #clock: Clock;
   readonly #records: RecordLayer;
   readonly #signer: SigningChain;
-  readonly #codec = new FrameCodec(nodePrimitives);
   readonly #view: View;
   /** Messages so far, of which the first brought the signer to light. */
   #number = 1;
@@ -36,7 +32,7 @@ export class RawSharer {
     this.#records = recordsBehind(() => member.put(FRAME.pong));
     const welcome = member.frames.find(({ type }) => type === FRAME.welcome);
     if (welcome === undefined) throw new Error("it is not in the room");
-    this.#view = this.#codec.decodeWelcome(welcome.payload).view;
+    this.#view = codec.decodeWelcome(welcome.payload).view;
   }
 
   static async enter(joinLink: string, clock: Clock, name = "mallory"): Promise<RawSharer> {
@@ -50,17 +46,17 @@ export class RawSharer {
 
   /** Offers whatever it is told to, signed and in good order. */
   offers(offer: FileOffer): void {
-    const body = nodePrimitives.encodeUtf8(encodeOffer(nodePrimitives, offer));
+    const body = encodeUtf8(encodeOffer(offer));
     const { fields } = this.#signer.sign({ body, view: this.#view, what: "file" });
     this.#number += 1;
-    const payload = this.#codec.encodeMemberFrame({ t: "say", ...fields }, body);
+    const payload = codec.encodeMemberFrame({ t: "say", ...fields }, body);
     const last = this.member.frames.findLast(({ type }) => type === FRAME.data);
     const received = last === undefined ? 0 : (readU64be(last.payload, 0) ?? 0);
-    this.member.put(FRAME.data, concat(u64be(this.#number), u64be(received), u32be(0), payload));
+    this.member.put(FRAME.data, concat(u64be(this.#number), u64be(received), payload));
   }
 
   /** The next request for a file. */
-  async asked(): Promise<StreamOpen> {
+  async asked(): Promise<Extract<FileWord, { t: "open" }>> {
     for (;;) {
       const frame = this.#streams()[this.#seen];
       this.#seen += frame === undefined ? 0 : 1;
@@ -77,20 +73,21 @@ export class RawSharer {
     return this.#streams().flatMap((frame) => (frame.t === "stop" ? [frame.reason] : []));
   }
 
-  tell(frame: StreamFrame): void {
-    this.member.put(FRAME.stream, encodeStreamFrame(nodePrimitives, frame));
+  tell(word: FileWord): void {
+    this.member.put(FRAME.stream, encodeStreamFrame(frameOf(word)));
   }
 
-  give(chunk: Chunk): void {
-    const bulk = { header: chunkHeader(chunk), chunk: chunk.sealed };
+  give(piece: FilePiece): void {
+    const chunk = chunkOf(piece);
+    const bulk = { header: u32be(chunk.stream), chunk: chunk.bytes };
     const messages = this.#records.sealBulk(bulk, this.#clock.now());
     this.member.socket.tcp.write(Buffer.concat(messages.map((message) => wsFrame(OPCODE.binary, message))));
   }
 
-  #streams(): StreamFrame[] {
+  #streams(): FileWord[] {
     return this.member.frames
       .filter(({ type }) => type === FRAME.stream)
-      .map(({ payload }) => decodeStreamFrame(nodePrimitives, payload));
+      .map(({ payload }) => wordOf(decodeStreamFrame(payload)));
   }
 }
 
@@ -107,7 +104,7 @@ export function chunkAt(
   { offer, stream, salt }: Giving,
   content: Bytes,
   place: { index: number; offset: number; final: boolean },
-): Chunk {
+): FilePiece {
   const cipher = new ChunkCipher(nodePrimitives, offer, salt);
   const { index, ...rest } = place;
   for (let before = 0; before < index; before += 1) cipher.seal(new Uint8Array(0), rest);
@@ -115,7 +112,7 @@ export function chunkAt(
 }
 
 /** The chunks as an honest sender has them, of small size. */
-export function honest({ offer, content, stream, salt }: Giving, piece = 1_000): Chunk[] {
+export function honest({ offer, content, stream, salt }: Giving, piece = 1_000): FilePiece[] {
   return chunksOf(offer, content, { salt, stream, piece });
 }
 

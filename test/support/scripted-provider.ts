@@ -1,9 +1,12 @@
 import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
-import type { Tunnel, TunnelHealth, TunnelProvider } from "../../src/tunnel/provider.ts";
+import { cloudflared } from "../../src/tunnel/cloudflared/declaration.ts";
+import type { Provider, RelayProof, Tunnel, TunnelHealth, TunnelOpener } from "../../src/tunnel/provider.ts";
+
+/** For providers that ask nobody. */
+export const NO_PROOF: RelayProof = { path: "/none", answer: "none" };
 
 /** A tunnel that is how the test says it is. */
 export class ScriptedTunnel implements Tunnel {
-  readonly provider = "cloudflared";
   readonly description = "scripted";
   readonly url: string;
   stops = 0;
@@ -70,7 +73,7 @@ export class ScriptedProvider {
   requests = 0;
   isDeaf = false;
 
-  readonly provide: TunnelProvider = ({ port, signal }) =>
+  readonly provide: TunnelOpener = ({ port, signal }) =>
     new Promise((resolve, reject) => {
       this.requests += 1;
       const name = `t${this.requests}`;
@@ -94,6 +97,11 @@ export class ScriptedProvider {
       this.pending.push(request);
       if (!this.isDeaf) signal.addEventListener("abort", () => request.fail(new TunnelError("cancelled")));
     });
+
+  /** With the traits of cloudflared. */
+  get provider(): Provider {
+    return { ...cloudflared, open: this.provide };
+  }
 
   /** The only opening in flight. */
   get request(): Request {

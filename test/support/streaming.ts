@@ -1,4 +1,5 @@
-import { chunkHeader, type Chunk } from "../../src/protocol/record/chunk.ts";
+import { u32be } from "../../src/protocol/base/bytes.ts";
+import type { Chunk } from "../../src/protocol/record/chunk.ts";
 import { vi } from "vitest";
 import type { Bytes } from "../../src/protocol/base/bytes.ts";
 import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
@@ -6,7 +7,16 @@ import { FILE, RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
 import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import type { FileOffer } from "../../src/protocol/files/offer.ts";
 import { BULK_OVERHEAD_BYTES, FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
-import { encodeStreamFrame, type StreamEvent, type StreamFrame } from "../../src/protocol/link/streams.ts";
+import { FILE_HEAD_BYTES } from "../../src/protocol/files/stream.ts";
+import { encodeStreamFrame, type StreamFrame } from "../../src/protocol/link/stream-frames.ts";
+import {
+  chunkOf,
+  frameOf,
+  inFileTerms,
+  type FileEvent,
+  type FilePiece,
+  type FileWord,
+} from "./file-words.ts";
 import { Impostor } from "./impostor.ts";
 import { guestDid, nodePrimitives, type Guest, type World } from "./wire.ts";
 
@@ -33,10 +43,10 @@ export function chunksOf(
   offer: FileOffer,
   content: Bytes,
   options: { salt: Bytes; stream?: number; from?: number; piece?: number },
-): Chunk[] {
+): FilePiece[] {
   const { salt, stream = 1, from = 0, piece = FILE.chunkBytes } = options;
   const cipher = new ChunkCipher(nodePrimitives, offer, salt);
-  const chunks: Chunk[] = [];
+  const chunks: FilePiece[] = [];
   for (let offset = from; ; offset += piece) {
     const part = content.subarray(offset, offset + piece);
     const final = offset + part.length >= content.length;
@@ -45,9 +55,9 @@ export function chunksOf(
   }
 }
 
-/** A chunk that fills a message of this size and opens for nobody. */
-export function noise(stream: number, offset = 0, bucket: (typeof RECORD_BUCKETS)[number] = 256): Chunk {
-  const sealed = nodePrimitives.random(bucket - BULK_OVERHEAD_BYTES);
+/** A piece that fills a message of this size and opens for nobody. */
+export function noise(stream: number, offset = 0, bucket: (typeof RECORD_BUCKETS)[number] = 256): FilePiece {
+  const sealed = nodePrimitives.random(bucket - BULK_OVERHEAD_BYTES - FILE_HEAD_BYTES);
   return { stream, offset, final: false, sealed };
 }
 
@@ -77,12 +87,27 @@ export class Rogue {
     this.records = recordsBehind(() => this.impostor.put(FRAME.pong, new Uint8Array(0)));
   }
 
-  stream(frame: StreamFrame): void {
-    this.impostor.put(FRAME.stream, encodeStreamFrame(nodePrimitives, frame));
+  /** Says something of files on a stream. */
+  stream(word: FileWord): void {
+    this.frame(frameOf(word));
   }
 
-  chunk(chunk: Chunk): void {
-    this.bulk(chunkHeader(chunk), chunk.sealed);
+  frame(frame: StreamFrame): void {
+    this.impostor.put(FRAME.stream, encodeStreamFrame(frame));
+  }
+
+  chunk(piece: FilePiece): void {
+    const chunk = chunkOf(piece);
+    this.bulk(u32be(chunk.stream), chunk.bytes);
+  }
+
+  /** Bytes that this hop seals. */
+  open({ stream, bytes }: Pick<Chunk, "stream" | "bytes">): void {
+    this.openBytes(u32be(stream), bytes);
+  }
+
+  openBytes(header: Bytes, bytes: Bytes): void {
+    for (const message of this.records.sealOpenBulk({ header, bytes }, this.#world.now)) this.give(message);
   }
 
   bulk(header: Bytes, sealed: Bytes): void {
@@ -103,17 +128,17 @@ export class Rogue {
   }
 }
 
-/** What a guest's own ends of streams have seen. */
-export function streamsOf(guest: Guest): StreamEvent[] {
-  return guestDid(guest, "stream").map(({ event }) => event);
+/** Everything that a guest's own ends of streams have seen, in terms of files. */
+export function streamsOf(guest: Guest): FileEvent[] {
+  return inFileTerms(guestDid(guest, "stream").map(({ event }) => event));
 }
 
-export function hostStreams(world: World): StreamEvent[] {
-  return world.did("stream").map(({ event }) => event);
+export function hostStreams(world: World): FileEvent[] {
+  return inFileTerms(world.did("stream").map(({ event }) => event));
 }
 
 /** Events in short, for comparison. */
-export function inShort(events: readonly StreamEvent[]): string[] {
+export function inShort(events: readonly FileEvent[]): string[] {
   return events.map((event) => {
     if (event.t === "stop") return `stop ${event.reason}`;
     if (event.t === "credit") return `credit ${event.bytes}`;

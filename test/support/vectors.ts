@@ -11,12 +11,8 @@ import {
 } from "../../src/protocol/base/bytes.ts";
 import { digestsOf } from "../../src/protocol/room/sealed-message.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
-import {
-  FrameCodec,
-  type ChatEvent,
-  type MemberRecord,
-  type RoomEvent,
-} from "../../src/protocol/room/frames.ts";
+import * as codec from "../../src/protocol/room/frames.ts";
+import type { ChatEvent, MemberRecord, RoomEvent } from "../../src/protocol/room/frames.ts";
 import {
   acceptAuth,
   commitment,
@@ -39,6 +35,7 @@ import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
 import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
 import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 import { seededPrimitives, signingKeyPairFrom } from "./random.ts";
+import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 /** What must become of a scenario: everything is right, or the layer that must be the one to refuse. */
 export const EXPECTATIONS = [
@@ -178,7 +175,6 @@ export function runHandshake(scenario: HandshakeScenario): {
     safetyCode: safetyCode(nodePrimitives, hash, guest.share),
   });
 
-  const codec = new FrameCodec(nodePrimitives);
   const secrets = (send: Bytes, receive: Bytes) => ({ send: send.slice(), receive: receive.slice() });
   const hostEnd = new RecordLayer(nodePrimitives, secrets(responderToInitiator, initiatorToResponder), 0);
   const guestEnd = new RecordLayer(nodePrimitives, secrets(initiatorToResponder, responderToInitiator), 0);
@@ -218,7 +214,6 @@ function runRecords(scenario: z.infer<typeof recordScenario>): Expectation {
 }
 
 function runFrame({ decoder, payload }: z.infer<typeof frameScenario>): Expectation {
-  const codec = new FrameCodec(nodePrimitives);
   const bytes = unhex(payload);
   return refusedAs("frame", () => {
     if (decoder === "host") codec.decodeHostFrame(bytes);
@@ -243,7 +238,6 @@ function replicaFor(scenario: Pick<OrderScenario, "room" | "host">): RoomOrder {
 
 /** Gives the replica every frame. @throws {TunnelError} order-broken, host-equivocation, protocol-violation */
 function replay(order: RoomOrder, frames: readonly string[]): RoomOrder {
-  const codec = new FrameCodec(nodePrimitives);
   for (const bytes of frames) {
     const { frame, body } = codec.decodeHostFrame(unhex(bytes));
     if (frame.t !== "event") throw new Error("a replica of everything has no messages of its own");
@@ -345,7 +339,6 @@ function makeHandshakes(): VectorFile {
   const hostRandom = primitives.random(32);
   const claim = primitives.random(16);
   const hostStatic = dhKeyPairFrom(hostStaticPrivate);
-  const codec = new FrameCodec(nodePrimitives);
   const guestKeys = signingKeyPairFrom(primitives.random(32));
   const hostKeys = signingKeyPairFrom(primitives.random(32));
   const roomId = roomIdFrom(room);
@@ -530,10 +523,8 @@ function makeRecords(): VectorFile {
 }
 
 function rawFrame(header: string, body = ""): string {
-  const json = nodePrimitives.encodeUtf8(header);
-  return toHex(
-    concat(Uint8Array.of(json.length >> 8, json.length & 255), json, nodePrimitives.encodeUtf8(body)),
-  );
+  const json = encodeUtf8(header);
+  return toHex(concat(Uint8Array.of(json.length >> 8, json.length & 255), json, encodeUtf8(body)));
 }
 
 function makeFrames(): VectorFile {
@@ -626,7 +617,6 @@ function makeFrames(): VectorFile {
 
 function makeOrders(): VectorFile {
   const primitives = seededPrimitives("vectors: order");
-  const codec = new FrameCodec(nodePrimitives);
   const room = roomIdFrom(primitives.random(16));
   const keys = ["host", "ben", "cid"].map(() => primitives.generateSigningKeyPair());
   const [host, ben, cid] = keys.map((pair) => new SigningChain(nodePrimitives, pair, room));
@@ -638,7 +628,7 @@ function makeOrders(): VectorFile {
     key: host.publicKey,
     box,
   });
-  const bodyOf = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+  const bodyOf = (text: string): Bytes => encodeUtf8(text);
   const event = (seq: number, one: RoomEvent, text = ""): string =>
     toHex(codec.encodeHostFrame({ t: "event", seq, ts: 1_700_000_000_000 + seq, event: one }, bodyOf(text)));
   const take = (seq: number, one: RoomEvent, text = ""): string => {

@@ -43,6 +43,8 @@ export class World {
   hostSkew = 0;
   readonly #wire: Wire;
   readonly #guests: Guest[] = [];
+  /** When connections get new keys, at either end. */
+  readonly #rekey: RoomOptions["rekey"];
   readonly #primitives: Primitives;
   /** Whose effects have to be carried out. */
   readonly #dirty = new Set<Guest>();
@@ -60,6 +62,7 @@ export class World {
       inviteMs: ROOM.inviteLifetimeMs,
     };
     this.#primitives = primitives;
+    this.#rekey = options.rekey;
     this.#wire = new Wire({
       now: () => this.now,
       latency: (guest) => this.latency(guest),
@@ -91,7 +94,11 @@ export class World {
 
   /** A guest that dials with this link; a copy, since a guest erases the key of its own. */
   join(link: InviteLink, name = "ben"): Guest {
-    const member = new Member(this.#primitives, { link: parseLink(formatLink(link)), name }, this.now);
+    const member = new Member(
+      this.#primitives,
+      { link: parseLink(formatLink(link)), name, rekey: this.#rekey },
+      this.now,
+    );
     const guest: Guest = {
       member,
       entries: [],

@@ -6,7 +6,7 @@ import { PRE_AUTH } from "../../src/protocol/base/limits.ts";
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
 import { Member } from "../../src/protocol/guest/guest.ts";
 import { Room } from "../../src/protocol/host/room.ts";
-import { CLOSE_CODE } from "../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../src/protocol/link/wire.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { loadDial, MemberSocket, type MemberNotice } from "../../src/transport/guest-socket.ts";
@@ -22,7 +22,7 @@ let url: string;
 let sockets: (WebSocket | Socket)[];
 let guests: MemberSocket[];
 
-async function start(isBehindEdge = false): Promise<void> {
+async function start(sourceHeader?: string): Promise<void> {
   const options = {
     goal: "goal",
     hostName: "ana",
@@ -32,7 +32,7 @@ async function start(isBehindEdge = false): Promise<void> {
   };
   room = new Room(nodePrimitives, options, clock.now());
   const onNotice = (notice: RoomNotice): void => void notices.push(notice);
-  relay = await startRelay({ room, clock, bind: "127.0.0.1", port: 0, isBehindEdge, onNotice });
+  relay = await startRelay({ room, clock, bind: "127.0.0.1", port: 0, sourceHeader, onNotice });
   url = `ws://127.0.0.1:${relay.port}/t/${room.id}`;
 }
 
@@ -220,7 +220,7 @@ describe("before membership", () => {
 });
 
 it("three hundred strangers of as many sources hold sockets; those who are paired notice nothing", async () => {
-  await start(true);
+  await start("cf-connecting-ip");
   const { guest, heard } = await pairedGuest();
   const crowd = Array.from({ length: 300 }, (_, at) =>
     visit({ headers: { "cf-connecting-ip": `198.51.100.${at}` } }),
@@ -237,7 +237,7 @@ it("three hundred strangers of as many sources hold sockets; those who are paire
 });
 
 it("the reported source counts only behind the edge", async () => {
-  await start(false);
+  await start();
   const first = await visitor({ headers: { "cf-connecting-ip": "198.51.100.1" } });
   for (let at = 0; at < PRE_AUTH.maxSocketsPerSource; at += 1)
     await visitor({ headers: { "cf-connecting-ip": `198.51.100.${at + 2}` } });
@@ -299,5 +299,27 @@ describe("stopping", () => {
       return done;
     });
     expect(idle.socket.destroyed || idle.socket.readableEnded).toBe(true);
+  });
+});
+
+describe("the proof of a relay", () => {
+  const fetched = async (path: string, method = "GET"): Promise<[number, string]> => {
+    const response = await fetch(`http://127.0.0.1:${relay.port}${path}`, { method });
+    return [response.status, await response.text()];
+  };
+
+  it("[L4] is given on one path that nobody can guess, and everything else is answered the same", async () => {
+    await start();
+    const { path, answer } = relay.proof;
+    expect(path).toMatch(/^\/[0-9a-f]{64}$/);
+    expect(answer).toMatch(/^[0-9a-f]{64}$/);
+    expect(await fetched(path)).toEqual([404, answer]);
+    for (const other of ["/", `${path}x`, `${path}?x`, path.toUpperCase(), `/t/${room.id}`])
+      expect(await fetched(other)).toEqual([404, "not found\n"]);
+    const first = relay.proof;
+    await relay.stop();
+    await start();
+    expect(relay.proof.path).not.toBe(first.path);
+    expect(relay.proof.answer).not.toBe(first.answer);
   });
 });

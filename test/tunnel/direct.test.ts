@@ -1,6 +1,7 @@
 import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, it } from "vitest";
-import { createDirectProvider, publicOrigin, type DirectOptions } from "../../src/tunnel/direct.ts";
+import { createDirectOpener, publicOrigin, type DirectOptions } from "../../src/tunnel/direct.ts";
+import { NO_PROOF } from "../support/scripted-provider.ts";
 
 const nic = (address: string, family: "IPv4" | "IPv6"): NetworkInterfaceInfo => {
   const common = { address, netmask: "", mac: "", internal: false, cidr: null };
@@ -11,7 +12,8 @@ const interfaces = () => ({
   eth: [nic("fe80::1", "IPv6"), nic("fd00::5", "IPv6"), nic("192.168.1.4", "IPv4")],
 });
 const urlOf = async (options: DirectOptions): Promise<string> =>
-  (await createDirectProvider(options)({ port: 4000, signal: new AbortController().signal })).url;
+  (await createDirectOpener(options)({ port: 4000, proof: NO_PROOF, signal: new AbortController().signal }))
+    .url;
 
 describe("the direct provider", () => {
   it.each([
@@ -24,8 +26,10 @@ describe("the direct provider", () => {
   it("falls back to loopback, prefers the user's URL, and can be cancelled", async () => {
     expect(await urlOf({ bind: "::", interfaces: () => ({}) })).toBe("ws://[::1]:4000");
     expect(await urlOf({ bind: "127.0.0.1", publicUrl: "https://t.example/" })).toBe("wss://t.example");
-    const open = createDirectProvider({ bind: "127.0.0.1" });
-    await expect(open({ port: 1, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "cancelled" });
+    const open = createDirectOpener({ bind: "127.0.0.1" });
+    await expect(open({ port: 1, proof: NO_PROOF, signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: "cancelled",
+    });
   });
 
   it.each([

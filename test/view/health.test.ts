@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import type { LinkState } from "../../src/protocol/guest/guest-io.ts";
-import type { PoolHealth } from "../../src/session/hosting.ts";
+import type { PoolHealth } from "../../src/session/host-session.ts";
 import { connectionView, healthView, type ConnectionView } from "../../src/view/health.ts";
 
 const NOW = 1_000_000;

@@ -1,8 +1,8 @@
 import { createInterface } from "node:readline";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../../session/config.ts";
-import type { OpenTunnel, Sessions } from "../../session/sessions.ts";
+import type { ProviderName } from "../../tunnel/registry/registry.ts";
+import type { Session, Sessions } from "../../session/sessions.ts";
 import { inviteView } from "../../view/invites.ts";
 import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
@@ -23,7 +23,7 @@ export interface OpenRequest {
   readonly goal: string;
   readonly name: string | undefined;
   readonly invites: number;
-  readonly transport: Config["transport"] | undefined;
+  readonly transport: ProviderName | undefined;
   readonly history: boolean;
   readonly json: boolean;
 }
@@ -99,7 +99,7 @@ class Stay {
   }
 
   async run(): Promise<0 | 1 | 2> {
-    let opening: Promise<OpenTunnel> | undefined;
+    let opening: Promise<Session> | undefined;
     let sessions: Sessions | undefined;
     this.#options.onShutdown(async () => {
       this.#abort.abort();
@@ -149,7 +149,7 @@ class Stay {
     return (this.#lines ??= createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]());
   }
 
-  async #open(sessions: Sessions, joinLink: string): Promise<OpenTunnel> {
+  async #open(sessions: Sessions, joinLink: string): Promise<Session> {
     const { request, clock } = this.#options;
     const { signal } = this.#abort;
     const { name } = request;
@@ -174,7 +174,7 @@ class Stay {
     return hosting;
   }
 
-  async #talk(tunnel: OpenTunnel, sessions: Sessions): Promise<0 | 1> {
+  async #talk(tunnel: Session, sessions: Sessions): Promise<0 | 1> {
     const { clock } = this.#options;
     const show = this.#show;
     const conversation = new Conversation({

@@ -1,7 +1,7 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import { foldedName } from "../../protocol/base/text.ts";
-import type { Hosting } from "../../session/hosting.ts";
+import type { HostSession } from "../../session/host-session.ts";
 import { inviteView } from "../../view/invites.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
@@ -141,7 +141,7 @@ function receiving(argument: string): { beginning: string; savePath: string; ove
   return { beginning, savePath: more === "" ? word : path, overwrite: flag !== undefined };
 }
 
-function hostOf({ tunnel }: Conversation): Hosting {
+function hostOf({ tunnel }: Conversation): HostSession {
   if (tunnel.role !== "host") throw new TunnelError("not-the-host");
   return tunnel;
 }

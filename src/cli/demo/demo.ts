@@ -1,12 +1,12 @@
 import * as z from "zod";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../../session/config.ts";
+import { type ProviderName, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
 import type { Environment } from "../io/environment.ts";
 import { type Output, type Paint, paintFor } from "../io/output.ts";
 
 export interface DemoOptions {
-  readonly transport: Config["transport"];
+  readonly transport: ProviderName;
   readonly bundle: string;
   readonly env: Environment;
   /** The same without the settings of this program. */
@@ -38,7 +38,7 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
     ...plainEnv,
     ...passedOn(env, transport),
     TUNNEL_TRANSPORT: transport,
-    // A spare address for a minute would only use up what Cloudflare allows.
+    // A spare address for a minute would only use up what a tunnel service allows.
     TUNNEL_STANDBY: "off",
   };
   const agents: DemoAgent[] = [];
@@ -62,7 +62,8 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
   } catch (error) {
     if (interrupted) return 1; // the user pressed Ctrl-C and knows why it ended
     output.err(`\nThe demo failed: ${error instanceof Error ? error.message : "unknown error"}\n`);
-    if (transport === "cloudflared") output.err("  `tunnel-mcp doctor` shows what is missing here.\n");
+    if (PROVIDERS[transport].dialsLoopbackOnly)
+      output.err("  `tunnel-mcp doctor` shows what is missing here.\n");
     return 1;
   } finally {
     await stopAll();
@@ -70,9 +71,15 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
 }
 
 /** The user's own settings that still apply when the demo goes through the internet. */
-function passedOn(env: Environment, transport: Config["transport"]): Record<string, string> {
-  const names = ["TUNNEL_CLOUDFLARED", "TUNNEL_DOH", "TUNNEL_SKIP_REACHABILITY_CHECK"];
-  if (transport === "direct") return {};
+function passedOn(env: Environment, transport: ProviderName): Record<string, string> {
+  const names = [
+    "TUNNEL_CLOUDFLARED",
+    "TUNNEL_COMMAND",
+    "TUNNEL_COMMAND_URL",
+    "TUNNEL_DOH",
+    "TUNNEL_SKIP_REACHABILITY_CHECK",
+  ];
+  if (!PROVIDERS[transport].dialsLoopbackOnly) return {};
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }
 
@@ -82,7 +89,7 @@ async function tellStory(options: DemoOptions, start: (name: string) => Promise<
   const say = narrator(output, paint);
   const started = clock.now();
 
-  say.title(transport === "direct" ? "over this machine's loopback" : "through a Cloudflare Quick Tunnel");
+  say.title(`through ${PROVIDERS[transport].title}`);
   const [ana, ben] = await Promise.all([start("Ana"), start("Ben")]);
   say.note(
     `Two MCP servers are running: Ana's is process ${ana.pid() ?? "?"}, Ben's is process ${ben.pid() ?? "?"}.`,

@@ -1,4 +1,4 @@
-import type { Config } from "../../session/config.ts";
+import type { ProviderName } from "../../tunnel/registry/registry.ts";
 
 /** The finding of one check. Every problem comes with a fix. */
 export type Finding =
@@ -36,8 +36,8 @@ export interface Probes {
 
 export interface Check {
   readonly title: string;
-  /** False when only tunnels through Cloudflare need it. */
-  readonly essential: boolean;
+  /** The one provider that needs it; undefined when every tunnel does. */
+  readonly neededBy: ProviderName | undefined;
   /** May reject; that is a `fail` without a better explanation. */
   readonly run: (signal: AbortSignal) => Promise<Finding>;
 }
@@ -54,18 +54,22 @@ export function checksFor(probes: Probes): readonly Check[] {
   const tcp = once(async (signal) => probes.tcpConnect(await edge(signal), EDGE_PORT, signal));
   const udp = once(async (signal) => probes.quicProbe(await edge(signal), EDGE_PORT, signal));
   return [
-    { title: "Node", essential: true, run: async () => nodeFinding(probes.nodeVersion) },
+    { title: "Node", neededBy: undefined, run: async () => nodeFinding(probes.nodeVersion) },
     {
       title: "cloudflared",
-      essential: false,
+      neededBy: "cloudflared",
       run: async (signal) => cloudflaredFinding(await probes.cloudflared(signal)),
     },
-    { title: "System DNS", essential: false, run: (signal) => systemDnsFinding(probes, signal) },
-    { title: "DNS over HTTPS", essential: false, run: (signal) => dohFinding(probes, signal) },
-    { title: `TCP ${EDGE_PORT}`, essential: false, run: (signal) => tcpFinding(edge, tcp, udp, signal) },
-    { title: `UDP ${EDGE_PORT}`, essential: false, run: (signal) => udpFinding(edge, udp, signal) },
-    { title: "Local listener", essential: true, run: (signal) => loopbackFinding(probes, signal) },
-    { title: "Cache folder", essential: false, run: () => cacheFinding(probes) },
+    { title: "System DNS", neededBy: "cloudflared", run: (signal) => systemDnsFinding(probes, signal) },
+    { title: "DNS over HTTPS", neededBy: "cloudflared", run: (signal) => dohFinding(probes, signal) },
+    {
+      title: `TCP ${EDGE_PORT}`,
+      neededBy: "cloudflared",
+      run: (signal) => tcpFinding(edge, tcp, udp, signal),
+    },
+    { title: `UDP ${EDGE_PORT}`, neededBy: "cloudflared", run: (signal) => udpFinding(edge, udp, signal) },
+    { title: "Local listener", neededBy: undefined, run: (signal) => loopbackFinding(probes, signal) },
+    { title: "Cache folder", neededBy: "cloudflared", run: () => cacheFinding(probes) },
   ];
 }
 
@@ -204,10 +208,11 @@ async function cacheFinding({ cacheDirectory, writable }: Probes): Promise<Findi
   }
 }
 
-/** On a machine that is set to direct tunnels, a failure that concerns Cloudflare alone is only a warning. */
-export function weigh(finding: Finding, check: Check, transport: Config["transport"]): Finding {
-  if (finding.level !== "fail" || check.essential || transport === "cloudflared") return finding;
-  return { ...finding, level: "warn", fix: `not needed for direct tunnels; otherwise: ${finding.fix}` };
+/** A check that only another provider needs does not fail this machine. */
+export function weigh(finding: Finding, check: Check, transport: ProviderName): Finding {
+  if (finding.level !== "fail" || check.neededBy === undefined || check.neededBy === transport)
+    return finding;
+  return { ...finding, level: "warn", fix: `not needed for ${transport} tunnels; otherwise: ${finding.fix}` };
 }
 
 /** The code of a system error, else the kind of error: short, and free of anything a peer said. */

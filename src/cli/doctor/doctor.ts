@@ -1,5 +1,6 @@
+import { orAborted } from "../../net/deadline.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../../session/config.ts";
+import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
 import { type Output, type Paint, paintFor } from "../io/output.ts";
 
@@ -8,7 +9,7 @@ const DEADLINE_MS = 8_000;
 
 export interface DoctorOptions {
   readonly probes: Probes;
-  readonly transport: Config["transport"];
+  readonly transport: ProviderName;
   readonly clock: Clock;
   readonly output: Output;
 }
@@ -42,11 +43,8 @@ export async function doctor({ probes, transport, clock, output }: DoctorOptions
 
 /** The finding of a check; a rejection or a missed deadline is a finding too. */
 async function finish(check: Check, signal: AbortSignal): Promise<Finding> {
-  const late = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(new Error("no answer in time")), { once: true });
-  });
   try {
-    return await Promise.race([check.run(signal), late]);
+    return await orAborted(signal, check.run(signal));
   } catch (error) {
     return { level: "fail", text: reasonOf(error), fix: "check the network connection and run doctor again" };
   }

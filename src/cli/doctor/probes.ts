@@ -8,7 +8,6 @@ import path from "node:path";
 import { hostForUrl } from "../../net/address.ts";
 import { orAborted } from "../../net/deadline.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH } from "../../net/doh.ts";
-import type { Config } from "../../session/config.ts";
 import { type BinaryReport, inspectBinary } from "../../tunnel/cloudflared/binary.ts";
 import { binaryEnvironment } from "../../tunnel/cloudflared/environment.ts";
 import type { CloudflaredFact, Probes } from "./checks.ts";
@@ -17,8 +16,20 @@ import type { Environment } from "../io/environment.ts";
 /** For one probe: generous for a slow line, and two in a row still fit into the doctor's deadline. */
 const PROBE_MS = 3_000;
 
+/** The settings that the probes depend on. */
+interface ProbeSettings {
+  /** Whether names may be resolved by DNS-over-HTTPS. */
+  readonly doh: boolean;
+  /** Path of a cloudflared program to use instead of the verified copy. */
+  readonly cloudflaredPath: string | undefined;
+  /** IP address to listen on. */
+  readonly bind: string;
+  /** TCP port to listen on; 0 takes any free one. */
+  readonly port: number;
+}
+
 /** The probes that touch the real machine and network. They read and connect, but leave nothing behind. */
-export function realProbes(config: Config, env: Environment): Probes {
+export function realProbes(config: ProbeSettings, env: Environment): Probes {
   const environment = binaryEnvironment(env);
   const doh = createDohResolver({ servers: [...CLOUDFLARE_DOH, ...GOOGLE_DOH], negativeIsFinal: true });
   const { cacheHome } = environment;
@@ -50,7 +61,7 @@ export function cloudflaredFact(report: BinaryReport): CloudflaredFact {
   if (problem?.code === "cloudflared-hash-mismatch") {
     return { state: "absent", text: `the copy at ${file ?? "?"} was altered and will be fetched again` };
   }
-  if (problem !== undefined) return { state: "unusable", text: problem.message, fix: problem.next };
+  if (problem !== undefined) return { state: "unusable", text: problem.message, fix: problem.nextForPerson };
   if (origin === "none")
     return { state: "absent", text: "not here yet; a verified copy is fetched on first use" };
   const where = { explicit: "TUNNEL_CLOUDFLARED", cache: "our copy", path: "PATH", npm: "npm package" }[

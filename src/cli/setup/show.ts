@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode } from "../../errors/tunnel-error.ts";
+import { ERRORS, nextForPerson, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { ServerCommand } from "../../view/registration.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
 import { skillFolder } from "./install-skill.ts";
@@ -89,7 +89,7 @@ export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove:
 }
 
 export function failureLines(code: ErrorCode, detail: string): readonly string[] {
-  return [`${code}: ${ERRORS[code].message}: ${detail}`, ERRORS[code].next];
+  return [`${code}: ${ERRORS[code].message}: ${detail}`, nextForPerson(code)];
 }
 
 function doneWords({ program }: Client, action: Action, remove: boolean): string {

@@ -4,6 +4,7 @@ import { ownServers } from "../../control/choose.ts";
 import { readDescriptors, resolved, type Descriptor } from "../../control/descriptor.ts";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { wait } from "../../runtime/wait.ts";
 import type { Output } from "../io/output.ts";
 import { overLine, tunnelsOf, unreadLine, type ServerSearch } from "./wake.ts";
 
@@ -47,7 +48,7 @@ export async function wakeWatch(options: WatchOptions): Promise<void> {
           .catch((thrown: unknown) => output.err(`tunnel-mcp: ${asTunnelError(thrown).message}\n`))
           .finally(() => watched.delete(token));
       }
-      await pause(clock, LOOK_MS, signal);
+      await wait(clock, LOOK_MS, { signal });
     }
   } finally {
     clearInterval(alive);
@@ -69,14 +70,14 @@ async function watchServer(server: Descriptor, options: WatchOptions, told: Map<
     const seen = told.get(token) ?? {};
     const input = { tunnelId, seen, timeoutMs: ASK_MS };
     if ((await look(server, { action: "wait", input, takesMs: ASK_MS }, clock)) === undefined) return;
-    await pause(clock, SETTLE_MS, signal);
+    await wait(clock, SETTLE_MS, { signal });
     const now = await look(server, { action: "peek", input: { tunnelId } }, clock);
     if (now === undefined || signal.aborted) return;
     told.set(token, Object.fromEntries(now.tunnels.map(({ id, arrived }) => [id, arrived])));
     const lines = newsLines(now, seen);
     if (lines.length === 0) continue;
     output.out(`${lines.join(" ")}\n`);
-    await pause(clock, GAP_MS, signal);
+    await wait(clock, GAP_MS, { signal });
   }
 }
 
@@ -101,17 +102,4 @@ function newsLines({ tunnels }: Peek, seen: Seen): string[] {
   const unread = news.filter((tunnel) => tunnel.unread > 0);
   const over = news.filter((tunnel) => tunnel.unread === 0);
   return [...(unread.length === 0 ? [] : [unreadLine(unread)]), ...over.map(({ id }) => overLine(id))];
-}
-
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel();
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const cancel = clock.after(ms, done);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -1,5 +1,5 @@
-import { utf8Length } from "../../protocol/base/text.ts";
 import type { Payload } from "./result.ts";
+import { utf8Length } from "../../protocol/base/utf8.ts";
 
 /**
  * The room that a result may take in a model's context, in bytes of its JSON. Clients cut results at about 25,000 tokens,

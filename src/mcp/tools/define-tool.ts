@@ -8,7 +8,7 @@ import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { TunnelId } from "../../session/handle.ts";
+import type { TunnelId } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
 import type { WakeView } from "../../view/wake.ts";
 import type { Fence } from "../results/fence.ts";
@@ -24,6 +24,8 @@ export interface ToolServices {
   readonly sessions: () => Promise<Sessions>;
   /** The human has said that nobody is there to confirm a call. */
   readonly isUnattended: boolean;
+  /** Settings that were ignored, and what they must be. */
+  readonly problems: readonly string[];
   /** The ways to wake an agent that has ended its turn, for one tunnel. */
   readonly wake: (tunnelId: TunnelId) => WakeView;
 }
@@ -107,7 +109,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
         // A new call proves that the client has received the results of the earlier ones.
         sessions.callArrived();
         unread = sessions.unread;
-        const { clock, fence, wake } = services;
+        const { clock, fence, wake, problems } = services;
         const { id, signal } = context.mcpReq;
         const payload = await tool.run(input, {
           id,
@@ -117,6 +119,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
           clock,
           fence,
           wake,
+          problems,
           progress: progressOf(context),
         });
         return success(fence.guard({ ...payload, ...unreadElsewhere(payload, sessions.all) }));

@@ -1,14 +1,14 @@
 import * as z from "zod";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Batch } from "../../session/inbox.ts";
-import type { OpenTunnel } from "../../session/sessions.ts";
+import type { Session } from "../../session/sessions.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { batchFields } from "../results/messages.ts";
 import { endFields, listen, nextStep } from "./listening.ts";
 import { statusOf } from "../../view/status.ts";
 
-function nextOf(tunnel: OpenTunnel, { entries, more }: Batch, isReread: boolean): string | undefined {
+function nextOf(tunnel: Session, { entries, more }: Batch, isReread: boolean): string | undefined {
   if (more) {
     return isReread
       ? "There is more: call again with `sinceSeq`, the seq of the last message here."

@@ -1,12 +1,13 @@
 import { SESSION } from "../../protocol/base/limits.ts";
+import { every } from "../../runtime/wait.ts";
 import type { Batch } from "../../session/inbox.ts";
-import type { OpenTunnel } from "../../session/sessions.ts";
+import type { Session } from "../../session/sessions.ts";
 import { endView, statusOf, type EndView } from "../../view/status.ts";
 import { seconds } from "../../view/time.ts";
 import type { ToolCall } from "./define-tool.ts";
 
 /** How a tunnel has ended; no field while it is open. */
-export function endFields({ end }: OpenTunnel): { readonly ended?: EndView } {
+export function endFields({ end }: Session): { readonly ended?: EndView } {
   return end === undefined ? {} : { ended: endView(end) };
 }
 
@@ -15,7 +16,7 @@ export function endFields({ end }: OpenTunnel): { readonly ended?: EndView } {
  * @param found how many messages came
  * @returns undefined where the messages themselves say it
  */
-export function nextStep(tunnel: OpenTunnel, found: number): string | undefined {
+export function nextStep(tunnel: Session, found: number): string | undefined {
   switch (statusOf(tunnel)) {
     case "closed":
       return "The tunnel is over. Tell your human how it ended.";
@@ -34,19 +35,14 @@ export function nextStep(tunnel: OpenTunnel, found: number): string | undefined 
  * call takes nothing.
  */
 export async function listen(
-  tunnel: OpenTunnel,
+  tunnel: Session,
   options: { timeoutMs: number; limit: number },
   call: ToolCall,
 ): Promise<Batch> {
   const started = call.clock.now();
-  let cancel = (): void => undefined;
-  const beat = (): void => {
-    cancel = call.clock.after(SESSION.progressEveryMs, () => {
-      call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`);
-      beat();
-    });
-  };
-  beat();
+  const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
+    call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`),
+  );
   try {
     for (;;) {
       const leftMs = started + options.timeoutMs - call.clock.now();
@@ -58,6 +54,6 @@ export async function listen(
       if (batch.entries.length > 0 || isOver) return batch;
     }
   } finally {
-    cancel();
+    stopBeating();
   }
 }

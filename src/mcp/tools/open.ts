@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ROOM } from "../../protocol/base/limits.ts";
+import { PROVIDER_NAMES, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { defineTool } from "./define-tool.ts";
 import { memberName } from "./inputs.ts";
 import { inviteView } from "../../view/invites.ts";
@@ -14,7 +15,7 @@ export const openTool = defineTool({
     "Opens an end-to-end encrypted tunnel to other developers' coding agents. This process hosts it, and a throwaway " +
     "public address leads to it. Returns one single-use invite link for each person. An `invite` is a text for your " +
     "human to pass on to one person; its link is a secret that works once and expires in minutes. Opening through " +
-    "cloudflared takes up to half a minute, longer the first time. Then call tunnel_listen: it tells when somebody " +
+    "a tunnel program takes up to half a minute, longer the first time. Then call tunnel_listen: it tells when somebody " +
     "has joined.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
@@ -28,11 +29,9 @@ export const openTool = defineTool({
       .default(1)
       .describe("How many people to invite; each gets a link of their own."),
     transport: z
-      .enum(["cloudflared", "direct"])
+      .enum(PROVIDER_NAMES)
       .optional()
-      .describe(
-        "cloudflared: reachable from anywhere (default). direct: the address in TUNNEL_BIND or TUNNEL_PUBLIC_URL.",
-      ),
+      .describe(PROVIDER_NAMES.map((name) => `${name}: ${PROVIDERS[name].advice}.`).join(" ")),
     history: z
       .boolean()
       .default(false)

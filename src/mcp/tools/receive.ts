@@ -2,9 +2,10 @@ import * as z from "zod";
 import { toHex } from "../../protocol/base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
+import { every, settled, wait } from "../../runtime/wait.ts";
 import type { Download } from "../../session/files/files.ts";
 import { fetchFile } from "../../session/files/requests.ts";
-import type { OpenTunnel } from "../../session/sessions.ts";
+import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { progressView, sizeText, type Receiving } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
@@ -25,36 +26,22 @@ function progressText({ offer }: Download, { received, bytesPerSecond, isFlowing
 
 /** Waits until the transfer ends or the time is up. A cancelled call cancels the transfer as well. */
 async function waitFor(
-  tunnel: OpenTunnel,
+  tunnel: Session,
   download: Download,
   timeoutMs: number,
   call: ToolCall,
 ): Promise<void> {
   const { clock, signal } = call;
-  let cancelBeat = (): void => undefined;
   const beat = (): void => {
     const { state } = download;
     if (state.name === "receiving")
       call.progress(progressText(download, state), { done: state.received, total: download.offer.size });
-    cancelBeat = clock.after(PROGRESS_MS, beat);
   };
-  let cancelTimer = (): void => undefined;
-  let aborted = (): void => undefined;
-  const given = new Promise<void>((resolve) => {
-    cancelTimer = clock.after(timeoutMs, resolve);
-    aborted = resolve;
-  });
-  signal.addEventListener("abort", aborted);
-  if (signal.aborted) aborted();
   download.attend(true);
   beat();
-  try {
-    await Promise.race([download.over, given]);
-  } finally {
-    cancelBeat();
-    cancelTimer();
-    signal.removeEventListener("abort", aborted);
-  }
+  const stopBeating = every(clock, PROGRESS_MS, beat);
+  await wait(clock, timeoutMs, { signal, until: settled(download.over) });
+  stopBeating();
   if (signal.aborted) {
     await download.cancel();
     tunnel.files.forget(download);
@@ -63,7 +50,7 @@ async function waitFor(
   if (download.state.name === "receiving") download.attend(false);
 }
 
-async function resultOf(tunnel: OpenTunnel, download: Download, call: ToolCall): Promise<Payload> {
+async function resultOf(tunnel: Session, download: Download, call: ToolCall): Promise<Payload> {
   const { state, offer, target, fileId } = download;
   const common = { tunnelId: tunnel.tunnelId, fileId, savePath: target, name: offer.name, size: offer.size };
   if (state.name === "failed") {
@@ -96,7 +83,7 @@ async function resultOf(tunnel: OpenTunnel, download: Download, call: ToolCall):
 }
 
 /** @throws {TunnelError} file-unknown when nothing of it is on its way there */
-async function cancelled(tunnel: OpenTunnel, fileId: string, target: string): Promise<Payload> {
+async function cancelled(tunnel: Session, fileId: string, target: string): Promise<Payload> {
   const download = tunnel.files.current(fileId, target);
   if (download?.state.name !== "receiving") throw new TunnelError("file-unknown");
   download.attend(true);

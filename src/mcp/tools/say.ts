@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { INTENTS } from "../../protocol/room/intent.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
-import { membersNamed } from "../../session/recipients.ts";
+import { membersNamed } from "../../protocol/room/recipients.ts";
 import { BOUNDS } from "../results/bounds.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";

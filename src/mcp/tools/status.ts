@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { recentFiles, type FilesView } from "../../view/files.ts";
 import { statusView, type GuestStatusView, type HostStatusView } from "../../view/status.ts";
-import type { OpenTunnel } from "../../session/sessions.ts";
+import type { Session } from "../../session/sessions.ts";
 import { BOUNDS, listed, newestWithin, within } from "../results/bounds.ts";
 import { membersWithin } from "../results/members.ts";
 import type { Payload } from "../results/result.ts";
@@ -20,10 +20,10 @@ function shareOfEach(count: number): Share {
   return { members: BOUNDS.severalBytes / count / 2, lists: BOUNDS.severalBytes / count / 2 };
 }
 
-/** Parts of the room for lists. */
+/** Each list gets this part of the bytes for lists. */
 const SHARES = { files: 5 / 12, codes: 5 / 12, alarms: 1 / 12, invites: 1 / 12 } as const;
 
-function statusFields(tunnel: OpenTunnel, call: ToolCall, share = WHOLE): Payload {
+function statusFields(tunnel: Session, call: ToolCall, share = WHOLE): Payload {
   const view = statusView(tunnel, call.clock.now());
   const { tunnelId: id, role, status, goal, openedAt, lastSeq, unread, history, alarms, ended } = view;
   return {
@@ -73,6 +73,11 @@ function guestFields({ connection, queued, safetyCode }: GuestStatusView): Paylo
   return { ...connection, queued, safetyCode };
 }
 
+/** Settings that were ignored; no field where there are none. */
+function settingsFields({ problems }: ToolCall): Payload {
+  return problems.length === 0 ? {} : { problems };
+}
+
 export const statusTool = defineTool({
   name: "tunnel_status",
   title: "Status",
@@ -98,13 +103,14 @@ export const statusTool = defineTool({
       const tunnel = sessions.resolve(id);
       tunnel.touch();
       const saved = await sessions.transcripts.save(tunnel, saveTranscript);
-      return { ...statusFields(tunnel, call), saved };
+      return { ...statusFields(tunnel, call), saved, ...settingsFields(call) };
     }
     if (id === undefined && sessions.all.length === 0) {
       return {
         status: "idle",
         tunnels: [],
         unread: 0,
+        ...settingsFields(call),
         next: "No tunnel is open. Open one with tunnel_open, or join one with tunnel_join.",
       };
     }
@@ -112,10 +118,11 @@ export const statusTool = defineTool({
       for (const tunnel of sessions.open) tunnel.touch();
       const share = shareOfEach(sessions.open.length);
       const tunnels = sessions.open.map((tunnel) => statusFields(tunnel, call, share));
-      return { tunnels, unread: sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0) };
+      const unread = sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
+      return { tunnels, unread, ...settingsFields(call) };
     }
     const tunnel = sessions.resolve(id);
     tunnel.touch();
-    return statusFields(tunnel, call);
+    return { ...statusFields(tunnel, call), ...settingsFields(call) };
   },
 });

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { concat, fromBase64url, toBase64url, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { parseMemberId } from "./ids.ts";
-import type { Primitives } from "./primitives.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** The form of every frame (F1): a JSON header, then raw bytes. The only place where JSON of a peer is parsed. */
 
@@ -27,10 +27,10 @@ export const memberId = decoded(parseMemberId);
 export const counter = z.int().check(z.nonnegative());
 export const ordinal = z.int().check(z.positive());
 
-/** JSON in which bytes are base64url texts, as UTF-8. */
-export function encodeJson(primitives: Primitives, value: unknown): Bytes {
-  return primitives.encodeUtf8(
-    JSON.stringify(value, (_key, item: unknown) => (item instanceof Uint8Array ? toBase64url(item) : item)),
+/** JSON in which bytes are base64url texts. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    item instanceof Uint8Array ? toBase64url(item) : item,
   );
 }
 
@@ -53,8 +53,8 @@ function parseJson(json: string): unknown {
 }
 
 /** @throws {RangeError} header over its limit */
-export function encodeHeader(primitives: Primitives, header: unknown, body: Bytes = EMPTY): Bytes {
-  const json = encodeJson(primitives, header);
+export function encodeHeader(header: unknown, body: Bytes = EMPTY): Bytes {
+  const json = encodeUtf8(jsonText(header));
   if (json.length > MAX_HEADER_BYTES) throw new RangeError("frame header is over its limit");
   return concat(Uint8Array.of(json.length >> 8, json.length & 0xff), json, body);
 }
@@ -65,14 +65,12 @@ export function violation(): TunnelError {
 
 /** @throws {TunnelError} protocol-violation (F2) */
 export function decodeHeader<Schema extends z.ZodMiniType>(
-  primitives: Primitives,
   schema: Schema,
   payload: Bytes,
 ): { header: z.infer<Schema>; body: Bytes } {
   const length = payload.length >= HEADER_LENGTH_BYTES ? view(payload).getUint16(0) : payload.length;
   const end = HEADER_LENGTH_BYTES + length;
-  const json =
-    end <= payload.length ? primitives.decodeUtf8(payload.subarray(HEADER_LENGTH_BYTES, end)) : undefined;
+  const json = end <= payload.length ? decodeUtf8(payload.subarray(HEADER_LENGTH_BYTES, end)) : undefined;
   const header = json === undefined ? undefined : decodeJson(schema, json);
   if (header === undefined) throw violation();
   return { header, body: payload.subarray(end) };

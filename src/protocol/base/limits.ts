@@ -1,3 +1,5 @@
+import { INPUT_LIMITS } from "../../errors/base/limits.ts";
+
 /**
  * Every number of the protocol and its reason. Checked before memory is taken; derived values are computed, so that
  * two of them cannot drift apart.
@@ -50,9 +52,9 @@ export const ROOM = {
   inviteLifetimeMs: 10 * MINUTE,
   /** How long a claim keeps other holders of the same link out, and its own retries in. */
   claimHoldMs: 30 * SECOND,
-  maxTextBytes: 64 * KIB,
-  maxNameChars: 64,
-  maxGoalChars: 500,
+  maxTextBytes: INPUT_LIMITS.textBytes,
+  maxNameChars: INPUT_LIMITS.nameChars,
+  maxGoalChars: INPUT_LIMITS.goalChars,
   /** Messages and bytes of text that the host and each member keep for reading back. */
   maxTranscriptEntries: 5_000,
   maxTranscriptBytes: 16 * MIB,
@@ -152,19 +154,27 @@ export const RATE = {
   maxPauseMs: 5 * SECOND,
 } as const;
 
+/** Streams between two members (PROTOCOL §6.2). */
+export const STREAM = {
+  /** Streams that one member may have open towards the host at once. */
+  maxOpened: 4,
+  /** Streams that one member serves at once; a further one is told to come again. One file for a room of many. */
+  maxServed: 16,
+  /** Of a request, and of a response to one: each is one frame, and counts as one. */
+  maxRequestBytes: 4 * KIB,
+} as const;
+
 /** Files on their way through the room (PROTOCOL §9). */
 export const FILE = {
   /** Of content in one bulk message: what fills the largest record, in whole KiB. */
   chunkBytes: 127 * KIB,
   /** As much as a name may have on common file systems. */
   maxNameBytes: 255,
-  maxNoteChars: 500,
-  /** 1 TiB: beyond it a size is a mistake. */
-  maxBytes: 2 ** 40,
-  /** Files that one member receives at once. */
-  maxOpened: 4,
-  /** Streams that one member serves at once, further ones are told to come again: one file for a room of many. */
-  maxServed: 16,
+  maxNoteChars: INPUT_LIMITS.noteChars,
+  maxBytes: INPUT_LIMITS.fileBytes,
+  /** Files that one member receives at once, and serves at once: a stream each. */
+  maxOpened: STREAM.maxOpened,
+  maxServed: STREAM.maxServed,
   /**
    * What a receiver lets come unasked: as much as it took in during the last half second. So a fast link is full, and on a
    * slow one a message does not wait behind a file for longer than that, or than the least of it takes.

@@ -36,7 +36,4 @@ export interface Primitives {
   /** NaCl secretbox (XSalsa20-Poly1305), 24-byte nonce; the tag comes first. */
   secretboxSeal(key: Bytes, nonce: Bytes, plaintext: Bytes): Bytes;
   secretboxOpen(key: Bytes, nonce: Bytes, sealed: Bytes): Bytes | undefined;
-  encodeUtf8(text: string): Bytes;
-  /** `undefined` for anything that is not well-formed UTF-8. */
-  decodeUtf8(bytes: Bytes): string | undefined;
 }

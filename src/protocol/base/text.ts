@@ -1,6 +1,6 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "./limits.ts";
-import type { Primitives } from "./primitives.ts";
+import { utf8Length } from "./utf8.ts";
 
 /**
  * What a label (name, goal) may not contain (T1): controls, line separators, lone surrogates, private use, and the
@@ -52,7 +52,7 @@ function labelProblem(label: string): string {
  * Message text as typed by this side's agent, line ends made uniform.
  * @throws {TunnelError} text-invalid, text-too-long
  */
-export function checkText(primitives: Primitives, text: string): string {
+export function checkText(text: string): string {
   const uniform = text.replace(/\r\n?/g, "\n");
   if (uniform.trim().length === 0) throw new TunnelError("text-invalid", { detail: "it is empty" });
   const found = NOT_IN_TEXT.exec(uniform);
@@ -60,7 +60,7 @@ export function checkText(primitives: Primitives, text: string): string {
     const point = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
     throw new TunnelError("text-invalid", { detail: `it contains U+${point} at position ${found.index}` });
   }
-  const bytes = primitives.encodeUtf8(uniform).length;
+  const bytes = utf8Length(uniform);
   if (bytes > ROOM.maxTextBytes) throw new TunnelError("text-too-long", { detail: `it has ${bytes} bytes` });
   return uniform;
 }
@@ -68,14 +68,4 @@ export function checkText(primitives: Primitives, text: string): string {
 /** What two names must not share in one room: case, width and the way accents are written do not tell them apart. */
 export function foldedName(name: string): string {
   return name.normalize("NFKC").toLowerCase().normalize("NFKC");
-}
-
-/** Bytes of a well-formed text in UTF-8. */
-export function utf8Length(text: string): number {
-  let bytes = 0;
-  for (const letter of text) {
-    const point = letter.codePointAt(0) ?? 0;
-    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-  }
-  return bytes;
 }

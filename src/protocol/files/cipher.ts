@@ -1,9 +1,9 @@
-import type { Chunk } from "../record/chunk.ts";
 import { concat, lengthPrefixed, u32be, u64be, view, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { fileStreamKey } from "../handshake/keys.ts";
 import { FILE, RECORD, RECORD_BUCKETS } from "../base/limits.ts";
 import type { FileOffer } from "./offer.ts";
+import { FILE_HEAD_BYTES, type FileChunk } from "./stream.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { BULK_OVERHEAD_BYTES } from "../record/record.ts";
 
@@ -14,6 +14,8 @@ import { BULK_OVERHEAD_BYTES } from "../record/record.ts";
 
 const TAG_BYTES = 16;
 const LENGTH_BYTES = 4;
+/** Before what is sealed: the head of the bulk message, and that of the chunk of a file. */
+const HEADS_BYTES = BULK_OVERHEAD_BYTES + FILE_HEAD_BYTES;
 const NONCE_PREFIX = new Uint8Array(3);
 
 function nonce(index: number, final: boolean): Bytes {
@@ -24,7 +26,7 @@ const ZEROS = new Uint8Array(RECORD.maxFrameBytes);
 
 /** How long the bulk message of so much content is, padded up to a bucket (R3). */
 function messageBytes(content: Bytes): number {
-  const needed = BULK_OVERHEAD_BYTES + LENGTH_BYTES + content.length + TAG_BYTES;
+  const needed = HEADS_BYTES + LENGTH_BYTES + content.length + TAG_BYTES;
   const bucket = RECORD_BUCKETS.find((size) => size >= needed);
   if (bucket === undefined || content.length > FILE.chunkBytes)
     throw new RangeError("a chunk over its limit");
@@ -54,12 +56,12 @@ export class ChunkCipher {
   }
 
   /**
-   * The next chunk, in a message with room for the head of a bulk message before it.
+   * The next chunk, in a message with room for the heads before it.
    * @throws {RangeError} content over {@link FILE.chunkBytes}
    */
-  seal(content: Bytes, place: Pick<Chunk, "offset" | "final">): Pick<Chunk, "sealed" | "message"> {
+  seal(content: Bytes, place: Pick<FileChunk, "offset" | "final">): Pick<FileChunk, "sealed" | "message"> {
     const message = new Uint8Array(messageBytes(content));
-    const sealed = message.subarray(BULK_OVERHEAD_BYTES);
+    const sealed = message.subarray(HEADS_BYTES);
     const padding = sealed.length - TAG_BYTES - LENGTH_BYTES - content.length;
     // `u32 length ‖ content ‖ zeros`
     const parts = [u32be(content.length), content, ZEROS.subarray(0, padding)];
@@ -69,7 +71,7 @@ export class ChunkCipher {
   }
 
   /** @throws {TunnelError} file-corrupt for what this sender did not seal as the next chunk of this stream */
-  open({ sealed, ...place }: Pick<Chunk, "sealed" | "offset" | "final">): Bytes {
+  open({ sealed, ...place }: Pick<FileChunk, "sealed" | "offset" | "final">): Bytes {
     const used = this.#nextNonce(place.final);
     const padded = this.#primitives.chachaOpen(this.#key, used, sealed, this.#associated(place));
     const content = padded === undefined ? undefined : unpad(padded);
@@ -83,7 +85,7 @@ export class ChunkCipher {
     return used;
   }
 
-  #associated({ offset, final }: Pick<Chunk, "offset" | "final">): Bytes {
+  #associated({ offset, final }: Pick<FileChunk, "offset" | "final">): Bytes {
     return lengthPrefixed(this.#file, u64be(offset), Uint8Array.of(final ? 1 : 0));
   }
 }

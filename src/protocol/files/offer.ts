@@ -1,9 +1,9 @@
 import { FILE_ID_BYTES } from "../base/ids.ts";
 import * as z from "zod/mini";
-import { bytesOf, counter, decodeJson, encodeJson } from "../base/header.ts";
+import { bytesOf, counter, decodeJson, jsonText } from "../base/header.ts";
 import { FILE } from "../base/limits.ts";
-import type { Primitives } from "../base/primitives.ts";
-import { isLabelUpTo, utf8Length } from "../base/text.ts";
+import { isLabelUpTo } from "../base/text.ts";
+import { utf8Length } from "../base/utf8.ts";
 import { isNote } from "./note.ts";
 
 /** A name as a label (T4): it never becomes a path, so it may be whatever a label may, but no path either. */
@@ -37,8 +37,8 @@ export type FileOffer = z.infer<typeof offerSchema>;
 export type PatchFacts = z.infer<typeof patch>;
 
 /** As the text of a message. */
-export function encodeOffer(primitives: Primitives, offer: FileOffer): string {
-  return primitives.decodeUtf8(encodeJson(primitives, offer)) ?? "";
+export function encodeOffer(offer: FileOffer): string {
+  return jsonText(offer);
 }
 
 /** `undefined` for what is no offer. */

@@ -1,8 +1,8 @@
-import type { Chunk } from "../record/chunk.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ChunkCipher } from "./cipher.ts";
 import type { FileOffer } from "./offer.ts";
+import type { FileChunk } from "./stream.ts";
 import type { Primitives } from "../base/primitives.ts";
 
 /**
@@ -46,7 +46,7 @@ export class FileIntake {
    * The content of the next chunk.
    * @throws {TunnelError} file-out-of-order, file-corrupt, file-too-long, file-too-short, file-unfinished
    */
-  take(chunk: Chunk): Bytes {
+  take(chunk: FileChunk): Bytes {
     if (this.#isComplete) throw new TunnelError("file-too-long");
     if (this.#cipher === undefined || chunk.offset !== this.#received)
       throw new TunnelError("file-out-of-order");

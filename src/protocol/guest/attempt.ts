@@ -1,16 +1,18 @@
 import type { ConnectionId } from "../base/ids.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import type { Confirm, FrameCodec, Welcome } from "../room/frames.ts";
+import { decodeWelcome, encodeConfirm, type Confirm, type Welcome } from "../room/frames.ts";
 import { GuestHandshake } from "../handshake/handshake.ts";
 import { resumeSecret } from "../handshake/keys.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { Candidate } from "./candidates.ts";
+import type { RekeyLimits } from "../record/direction.ts";
 import { FRAME, RecordLayer } from "../record/record.ts";
 import { safetyCode } from "../handshake/safety-code.ts";
 
 /** The host has proved itself and let us in. */
 export interface Arrival {
+  readonly connection: ConnectionId;
   readonly welcome: Welcome;
   readonly records: RecordLayer;
   /** Of the pairing, however often it has been resumed since. */
@@ -33,9 +35,9 @@ export interface AttemptOptions {
   readonly room: Bytes;
   readonly hostKey: Bytes;
   readonly claim: Bytes;
-  readonly codec: FrameCodec;
   /** What CONFIRM says of this member, as it stands when it is sent. */
   readonly confirm: () => Omit<Confirm, "share">;
+  readonly rekey?: RekeyLimits | undefined;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
 }
@@ -97,12 +99,12 @@ export class Attempt {
       hash,
       exporter,
     } = this.#handshake.finish(message);
-    const records = new RecordLayer(this.#primitives, { send, receive }, now);
+    const records = new RecordLayer(this.#primitives, { send, receive }, now, this.#options.rekey);
     const { share } = this.#handshake;
     const code = this.#options.candidate.pairing ?? safetyCode(this.#primitives, hash, share);
     this.#stage = { name: "welcome", records, safetyCode: code };
-    const { codec, confirm } = this.#options;
-    const payload = codec.encodeConfirm({ share, ...confirm() });
+    const { confirm } = this.#options;
+    const payload = encodeConfirm({ share, ...confirm() });
     const reply = records.seal({ type: FRAME.confirm, payload }, now);
     return { reply, proven: { secret: resumeSecret(this.#primitives, exporter), safetyCode: code } };
   }
@@ -113,7 +115,7 @@ export class Attempt {
     const frame = stage.records.open(message, now);
     if (frame?.type !== FRAME.welcome)
       throw new TunnelError("protocol-violation", { detail: "no welcome came" });
-    const welcome = this.#options.codec.decodeWelcome(frame.payload);
-    return { welcome, records: stage.records, safetyCode: stage.safetyCode };
+    const welcome = decodeWelcome(frame.payload);
+    return { connection: this.connection, welcome, records: stage.records, safetyCode: stage.safetyCode };
   }
 }

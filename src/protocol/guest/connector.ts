@@ -2,13 +2,14 @@ import { Addresses, areAddresses } from "./known-addresses.ts";
 import { Attempt, type Arrival } from "./attempt.ts";
 import { fromBase64url, wipe, type Bytes } from "../base/bytes.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { Confirm, FrameCodec } from "../room/frames.ts";
+import type { Confirm } from "../room/frames.ts";
 import { CLAIM_BYTES } from "../handshake/handshake.ts";
 import { ROOM_ID_BYTES, type ConnectionId } from "../base/ids.ts";
 import { LINK } from "../base/limits.ts";
 import type { InviteLink } from "../handshake/invite-link.ts";
 import type { LinkState, MemberEffect, MemberInput } from "./guest-io.ts";
-import { CLOSE_CODE } from "../room/participant.ts";
+import { CLOSE_CODE } from "../link/wire.ts";
+import type { RekeyLimits } from "../record/direction.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { backoffMs, Candidates } from "./candidates.ts";
 
@@ -24,8 +25,8 @@ export type ConnectorEvent =
 
 export interface ConnectorOptions {
   readonly link: InviteLink;
-  readonly codec: FrameCodec;
   readonly confirm: () => Omit<Confirm, "share">;
+  readonly rekey?: RekeyLimits | undefined;
   readonly emit: (effect: MemberEffect) => void;
 }
 
@@ -61,17 +62,6 @@ export class Connector {
     this.#lostAt = now;
     this.#state = { name: "waiting", retryAt: now, reason: "host-unreachable" };
     this.#begin(now);
-  }
-
-  /** The connection that is being made or in use. */
-  get connection(): ConnectionId | undefined {
-    const state = this.#state;
-    if (state.name === "connected") return state.connection;
-    return state.name === "connecting" ? state.attempt.connection : undefined;
-  }
-
-  get isConnected(): boolean {
-    return this.#state.name === "connected";
   }
 
   /** When the host was last heard, in ms since the epoch, while it is not connected. */
@@ -132,8 +122,11 @@ export class Connector {
     if (this.#state.name === "waiting") this.#begin(now);
   }
 
-  /** Nothing more is tried. */
+  /** Nothing more is tried; an attempt under way is broken off. */
   stop(): void {
+    const state = this.#state;
+    if (state.name === "connecting")
+      this.#options.emit({ type: "close", connection: state.attempt.connection, code: CLOSE_CODE.normal });
     this.#candidates.wipe();
     wipe(this.#options.link.key);
     this.#state = { name: "over" };
@@ -153,15 +146,15 @@ export class Connector {
     if (candidate === undefined) return;
     this.#connections += 1;
     const connection = this.#connections;
-    const { link, codec, confirm } = this.#options;
+    const { link, confirm, rekey } = this.#options;
     const attempt = new Attempt(this.#primitives, {
       connection,
       candidate,
       room: this.#room,
       hostKey: link.hostKey,
       claim: this.#claim,
-      codec,
       confirm,
+      rekey,
       deadline: now + this.#patienceMs,
     });
     this.#state = { name: "connecting", attempt };

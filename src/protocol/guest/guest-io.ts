@@ -2,9 +2,9 @@ import type { ConnectionId } from "../base/ids.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { ErrorCode, TunnelError } from "../../errors/tunnel-error.ts";
 import type { EndCause } from "../room/frames.ts";
-import type { StreamEvent } from "../link/streams.ts";
+import type { StreamEvent } from "../link/stream-frames.ts";
 import type { Entry } from "../room/log.ts";
-import type { WireEffect } from "../link/wire-effects.ts";
+import type { WireEffect } from "../link/wire.ts";
 
 /** What the guest's machine asks its driver to do. */
 export type MemberEffect =

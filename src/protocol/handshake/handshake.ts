@@ -14,6 +14,7 @@ export const WIRE = {
   denied: 0x04,
   control: 0x10,
   bulk: 0x11,
+  openBulk: 0x12,
 } as const;
 
 export const CLAIM_BYTES = 16;

@@ -2,7 +2,7 @@ import type { ConnectionId } from "../base/ids.ts";
 import { equalBytes, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { FailureRate } from "./failure-rate.ts";
-import type { FrameCodec, Confirm } from "../room/frames.ts";
+import { decodeConfirm, type Confirm } from "../room/frames.ts";
 import {
   acceptAuth,
   commitment,
@@ -17,6 +17,7 @@ import type { InviteLedger } from "./invites.ts";
 import { type Credential, resumeSecret } from "../handshake/keys.ts";
 import { PRE_AUTH } from "../base/limits.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
+import type { RekeyLimits } from "../record/direction.ts";
 import { FRAME, RecordLayer } from "../record/record.ts";
 
 /** What a pending connection has the right to: a fresh member's session, or the one it had. */
@@ -57,23 +58,25 @@ export interface AuthenticatedPeer {
 /** Who holds which resume credential at the moment. */
 export type SessionLookup = (id: string) => { member: MemberId; credential: Credential } | undefined;
 
+export interface AdmissionOptions {
+  readonly room: Bytes;
+  readonly hostStatic: DhKeyPair;
+  readonly ledger: InviteLedger;
+  readonly sessionOf: SessionLookup;
+  readonly rekey?: RekeyLimits | undefined;
+}
+
 /**
  * Everything that happens before membership (PROTOCOL §4): bounded, cheap, and with one answer to every failure.
  */
 export class Admission {
   readonly #primitives: Primitives;
-  readonly #codec: FrameCodec;
-  readonly #options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; sessionOf: SessionLookup };
+  readonly #options: AdmissionOptions;
   readonly #pendingConnections = new Map<ConnectionId, PendingConnection>();
   readonly #failures = new FailureRate();
 
-  constructor(
-    primitives: Primitives,
-    codec: FrameCodec,
-    options: { room: Bytes; hostStatic: DhKeyPair; ledger: InviteLedger; sessionOf: SessionLookup },
-  ) {
+  constructor(primitives: Primitives, options: AdmissionOptions) {
     this.#primitives = primitives;
-    this.#codec = codec;
     this.#options = options;
   }
 
@@ -195,7 +198,7 @@ export class Admission {
       return undefined;
     }
     const { initiatorToResponder: receive, responderToInitiator: send } = accepted.result;
-    const records = new RecordLayer(this.#primitives, { send, receive }, now);
+    const records = new RecordLayer(this.#primitives, { send, receive }, now, this.#options.rekey);
     return { name: "accepted", source, deadline, entitlement, credential, accepted, records };
   }
 
@@ -247,7 +250,7 @@ export class Admission {
     if (message.length > PRE_AUTH.maxFrameBytes) return undefined;
     try {
       const frame = records.open(message, now);
-      return frame?.type === FRAME.confirm ? this.#codec.decodeConfirm(frame.payload) : undefined;
+      return frame?.type === FRAME.confirm ? decodeConfirm(frame.payload) : undefined;
     } catch (error) {
       // Whatever is wrong with a stranger's record, the answer is the one generic denial (H6).
       if (error instanceof TunnelError) return undefined;

@@ -1,8 +1,64 @@
 import { inviteIdFrom, type MemberId, type ConnectionId } from "../base/ids.ts";
-import type { Credential } from "../handshake/keys.ts";
 import { ROOM } from "../base/limits.ts";
-import type { MemberSession } from "./member-session.ts";
 import { foldedName } from "../base/text.ts";
+import type { AuthenticatedPeer } from "./admission.ts";
+import { resumeCredential, type Credential } from "../handshake/keys.ts";
+import { safetyCode } from "../handshake/safety-code.ts";
+import type { Primitives } from "../base/primitives.ts";
+import { PeerLink } from "../link/peer-link.ts";
+import type { WireEffect } from "../link/wire.ts";
+import type { MemberRecord } from "../room/frames.ts";
+import type { Beginning } from "../room/order.ts";
+import { RateLimiter } from "./rate-limiter.ts";
+
+/** A member other than the host, from its first CONFIRM until it leaves, across all its connections. */
+export interface MemberSession {
+  readonly member: MemberRecord;
+  readonly link: PeerLink;
+  readonly rateLimiter: RateLimiter;
+  /** Where its part of the room begins: repeated in every WELCOME, since one may get lost. */
+  readonly beginning: Beginning;
+  readonly safetyCode: string;
+  /** Lets this member in once more; replaced by each handshake (K3). */
+  credential: Credential;
+  /** Milliseconds since the epoch of the last sign of life on an earlier connection. */
+  lastSeen: number;
+  /** How far its agent has read. */
+  read: number;
+  /** Its outbox is full: it must go, since no message is skipped silently (D3). */
+  fellBehind: boolean;
+  /** Since when its outbox is more than half full, and how much had left it by then. */
+  congestion: { readonly at: number; readonly drained: number } | undefined;
+}
+
+export function newMemberSession(
+  primitives: Primitives,
+  options: {
+    peer: AuthenticatedPeer;
+    member: MemberRecord;
+    beginning: Beginning;
+    emit: (effect: WireEffect) => void;
+    now: number;
+  },
+): MemberSession {
+  const { peer, member, beginning, emit, now } = options;
+  return {
+    member,
+    link: new PeerLink("host", emit),
+    rateLimiter: new RateLimiter(now),
+    beginning,
+    safetyCode: safetyCode(primitives, peer.handshakeHash, peer.confirm.share),
+    credential: resumeCredential(primitives, peer.resumeSecret),
+    lastSeen: now,
+    read: beginning.view.seq,
+    fellBehind: false,
+    congestion: undefined,
+  };
+}
+
+export function isConnected({ link }: MemberSession): boolean {
+  return link.isConnected;
+}
 
 /** The members of a room other than its host, found by whatever is known of them. */
 export class MemberSessions {
@@ -21,13 +77,13 @@ export class MemberSessions {
     return this.#sessions.get(id);
   }
 
-  /** Whose connection this is. */
+  /** The session that has this connection. */
   at(connection: ConnectionId): MemberSession | undefined {
     const id = this.#connections.get(connection);
     return id === undefined ? undefined : this.#sessions.get(id);
   }
 
-  /** Whose resume credential this is the clear id of. */
+  /** The session whose resume credential has this clear id. */
   resumedBy(id: string): { member: MemberId; credential: Credential } | undefined {
     const session = this.all.find(({ credential }) => inviteIdFrom(credential.id) === id);
     return session === undefined ? undefined : { member: session.member.id, credential: session.credential };
@@ -37,18 +93,17 @@ export class MemberSessions {
     this.#sessions.set(session.member.id, session);
   }
 
-  connect(session: MemberSession, connection: ConnectionId): void {
-    session.connection = connection;
+  /** The session has this connection from now on. */
+  connected(session: MemberSession, connection: ConnectionId): void {
     this.#connections.set(connection, session.member.id);
   }
 
-  disconnect(session: MemberSession): void {
-    if (session.connection !== undefined) this.#connections.delete(session.connection);
-    session.connection = undefined;
+  /** It was the connection of a member, and is no more. */
+  disconnected(connection: ConnectionId): void {
+    this.#connections.delete(connection);
   }
 
   remove(session: MemberSession): void {
-    this.disconnect(session);
     this.#sessions.delete(session.member.id);
   }
 }

@@ -1,75 +1,87 @@
-import type { Bytes } from "../base/bytes.ts";
-import type { FrameCodec, HostNote } from "../room/frames.ts";
 import { LINK } from "../base/limits.ts";
+import { encodeHostNote, type HostNote } from "../room/frames.ts";
 import type { RoomOrder } from "../room/order.ts";
-import type { Presence } from "../room/participant.ts";
-import type { MemberSessions } from "./member-sessions.ts";
+import { presenceOf, type Presence } from "../room/participant.ts";
+import type { MemberId } from "../base/ids.ts";
+import { isConnected, type MemberSession, type MemberSessions } from "./member-sessions.ts";
+import type { RoomEffect } from "./room-io.ts";
+
+export interface PresenceBoardOptions {
+  readonly self: MemberId;
+  readonly order: RoomOrder;
+  readonly sessions: MemberSessions;
+  readonly emit: (effect: RoomEffect) => void;
+}
 
 /** Who is in the host's room, measured; and when the members are next told so (G6). */
 export class PresenceBoard {
-  readonly #codec: FrameCodec;
-  readonly #order: RoomOrder;
-  readonly #sessions: MemberSessions;
+  readonly #options: PresenceBoardOptions;
   #hostRead = 0;
   #dueAt: number | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: { codec: FrameCodec; order: RoomOrder; sessions: MemberSessions }) {
-    this.#codec = options.codec;
-    this.#order = options.order;
-    this.#sessions = options.sessions;
+  constructor(options: PresenceBoardOptions) {
+    this.#options = options;
   }
 
   /** When the members are to be told, in ms since the epoch. */
-  get dueAt(): number | undefined {
-    return this.#dueAt;
+  get dueAt(): number {
+    return this.#dueAt ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The host's own agent has read up to here; `false` when that is no news. */
-  hostRead(read: number): boolean {
-    if (read <= this.#hostRead) return false;
+  /** The host's own agent has read up to here. */
+  hostRead(read: number, now: number): void {
+    if (read <= this.#hostRead) return;
     this.#hostRead = read;
-    return true;
+    this.changed(now);
+  }
+
+  /** A member's agent has read up to here. */
+  memberRead(session: MemberSession, read: number, now: number): void {
+    if (read <= session.read || read > this.#options.order.view.seq) return;
+    session.read = read;
+    this.changed(now);
   }
 
   list(now: number): Presence[] {
-    return this.#order.members.map((member) => {
-      const session = this.#sessions.of(member.id);
-      const isHost = session === undefined;
-      return {
-        id: member.id,
-        name: member.name,
-        isHost,
-        isSelf: isHost,
-        connected: isHost || session.connection !== undefined,
-        workContext: member.workContext,
-        lastSeenMs: isHost ? 0 : Math.max(0, now - (session.channel.lastHeard ?? session.lastSeen)),
-        read: isHost ? this.#hostRead : session.read,
-        safetyCode: session?.safetyCode,
-      };
+    const { order, sessions, self } = this.#options;
+    return presenceOf(order, { host: self, self }, (id) => {
+      const session = sessions.of(id);
+      if (session === undefined)
+        return { connected: true, lastSeenMs: 0, read: this.#hostRead, safetyCode: undefined };
+      const lastSeen = session.link.lastHeard ?? session.lastSeen;
+      const { read, safetyCode } = session;
+      return { connected: isConnected(session), lastSeenMs: Math.max(0, now - lastSeen), read, safetyCode };
     });
   }
 
-  /** Something has changed. What goes to everybody and holds everybody goes out the more rarely, the more there are. */
+  /** Something has changed. A note goes to everybody and holds everybody, so it goes out the more rarely, the more there are. */
   changed(now: number): void {
-    const earliest = this.#toldAt + LINK.presenceEveryMs * this.#sessions.size;
+    const earliest = this.#toldAt + LINK.presenceEveryMs * this.#options.sessions.size;
     this.#dueAt ??= Math.max(now + LINK.ackDelayMs, earliest);
+    this.#options.emit({ type: "presence" });
   }
 
-  /** All who are connected have been told. */
-  told(now: number): void {
+  /** Tells one member, which has just come. */
+  tell({ link }: MemberSession, now: number): void {
+    link.note(encodeHostNote(this.#note(now)), now);
+  }
+
+  /** Tells everybody who is connected, with what else there is to tell. */
+  tellAll(now: number, news: Pick<HostNote, "addresses"> = {}): void {
+    const note = encodeHostNote({ ...this.#note(now), ...news });
     this.#dueAt = undefined;
     this.#toldAt = now;
+    for (const { link } of this.#options.sessions.all) link.note(note, now);
   }
 
-  /** The NOTE that tells a member, with what else there is to tell. */
-  note(now: number, news: Pick<HostNote, "addresses"> = {}): Bytes {
-    const members: HostNote["members"] = this.list(now).map(({ id, connected, lastSeenMs, read }) => ({
+  #note(now: number): HostNote {
+    const members = this.list(now).map(({ id, connected, lastSeenMs, read }) => ({
       id,
       connected,
       heardAgoMs: lastSeenMs,
       read,
     }));
-    return this.#codec.encodeHostNote({ members, ...news });
+    return { members };
   }
 }

@@ -1,4 +1,4 @@
-import type { MemberSession } from "./member-session.ts";
+import type { MemberSession } from "./member-sessions.ts";
 
 interface Expected {
   readonly seq: number;
@@ -15,14 +15,14 @@ export class Receipts {
 
   /** The message that was placed last, right after it has been put into the channels of these. */
   expect(seq: number, audience: readonly MemberSession[]): void {
-    const frames = new Map(audience.map((session) => [session, session.channel.sent] as const));
+    const frames = new Map(audience.map((session) => [session, session.link.sent] as const));
     this.#expected = [...this.#expected.slice(1 - MAX_EXPECTED), { seq, frames }];
   }
 
   /** Something has arrived from this member's session: the messages that are the first of anybody to be confirmed by it. */
   confirmed(session: MemberSession): number[] {
     if (this.#expected.length === 0) return [];
-    const { confirmed } = session.channel;
+    const { confirmed } = session.link;
     const has = ({ frames }: Expected): boolean =>
       (frames.get(session) ?? Number.POSITIVE_INFINITY) <= confirmed;
     const reached = this.#expected.filter(has);

@@ -3,9 +3,10 @@ import type { WorkContext } from "../room/work-context.ts";
 import type { TunnelError } from "../../errors/tunnel-error.ts";
 import type { EndCause } from "../room/frames.ts";
 import type { MemberId, ConnectionId } from "../base/ids.ts";
-import type { StreamEvent } from "../link/streams.ts";
+import type { StreamEvent } from "../link/stream-frames.ts";
+import type { RekeyLimits } from "../record/direction.ts";
 import type { Entry } from "../room/log.ts";
-import type { WireEffect } from "../link/wire-effects.ts";
+import type { WireEffect } from "../link/wire.ts";
 
 /** What the host's machine asks its driver to do. */
 export type RoomEffect =
@@ -39,4 +40,6 @@ export interface RoomOptions {
   readonly inviteMs: number;
   /** Whether those who join later are given what was said before. */
   readonly history: boolean;
+  /** When a connection gets new keys; as the specification has it (R5) when left out. */
+  readonly rekey?: RekeyLimits | undefined;
 }

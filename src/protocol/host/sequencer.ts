@@ -1,20 +1,17 @@
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Bytes } from "../base/bytes.ts";
-import { ROOM_STREAM } from "../reliable/channel.ts";
 import { AuditLog, signedOf } from "../room/audit-log.ts";
-import type { ChatEvent, FrameCodec, HostFrame, SystemRoomEvent } from "../room/frames.ts";
+import { encodeHostFrame, type ChatEvent, type HostFrame, type SystemRoomEvent } from "../room/frames.ts";
 import { History } from "./history.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
 import { spokenEntry, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { RoomEffect } from "./room-io.ts";
-import type { MemberSession } from "./member-session.ts";
-import type { MemberSessions } from "./member-sessions.ts";
-import type { Signer } from "../room/identity.ts";
+import type { MemberSession, MemberSessions } from "./member-sessions.ts";
+import type { Signer } from "../room/signer.ts";
 
-export interface BroadcastOptions {
+export interface SequencerOptions {
   readonly primitives: Primitives;
-  readonly codec: FrameCodec;
   readonly sessions: MemberSessions;
   readonly order: RoomOrder;
   /** The host itself, which hears what is for it. */
@@ -26,12 +23,12 @@ export interface BroadcastOptions {
 
 /** Gives everything that happens in a room its place, and every member what it is to have of it (PROTOCOL §8). */
 export class Sequencer {
-  readonly #options: BroadcastOptions;
+  readonly #options: SequencerOptions;
   readonly #history: History;
   /** What proves the order to others. */
   readonly log: AuditLog;
 
-  constructor(options: BroadcastOptions) {
+  constructor(options: SequencerOptions) {
     this.#options = options;
     this.#history = new History(options.history, this.#present);
     this.log = new AuditLog(this.#present);
@@ -49,7 +46,7 @@ export class Sequencer {
 
   /** A message that has been verified, or is the host's own. */
   chat(event: ChatEvent, body: Bytes, hash: Bytes, now: number): void {
-    const { primitives, order, sessions, codec } = this.#options;
+    const { primitives, order, sessions } = this.#options;
     const seq = order.view.seq + 1;
     order.appendChat(seq, now, event, hash);
     const { seal, ...fields } = event;
@@ -57,31 +54,31 @@ export class Sequencer {
     this.log.message(order.view, now, signedOf(event, digests));
     const { from, n, to } = fields;
     const place = { seq, ts: now };
-    const whole = codec.encodeHostFrame({ t: "event", ...place, event }, body);
+    const whole = encodeHostFrame({ t: "event", ...place, event }, body);
     const withheld =
       to === undefined
         ? whole
-        : codec.encodeHostFrame({
+        : encodeHostFrame({
             t: "event",
             ...place,
             event: { ...fields, kind: "withheld", to, digests },
           });
     for (const session of sessions.all) {
       const { id } = session.member;
-      if (id === from) this.#deliver(session, codec.encodeHostFrame({ t: "own", ...place, n }), now);
+      if (id === from) this.#deliver(session, encodeHostFrame({ t: "own", ...place, n }), now);
       else this.#deliver(session, to?.includes(id) === false ? withheld : whole, now);
     }
     this.#history.append(withheld, this.#present);
   }
 
   system(event: SystemRoomEvent, now: number): void {
-    const { order, sessions, codec, emit } = this.#options;
+    const { order, sessions, emit } = this.#options;
     const seq = order.view.seq + 1;
     const entry = systemEvent(event, order);
     order.appendSystem(seq, now, event);
     this.log.event(order.view, now, event);
     const frame: HostFrame = { t: "event", seq, ts: now, event };
-    const payload = codec.encodeHostFrame(frame);
+    const payload = encodeHostFrame(frame);
     for (const session of sessions.all) this.#deliver(session, payload, now);
     this.#history.append(payload, this.#present);
     emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
@@ -101,16 +98,10 @@ export class Sequencer {
     for (const payload of this.#history.payloads) this.#deliver(session, payload, now);
   }
 
-  /** A member that has been away for so long that its outbox is full loses its member's session; it is never skipped silently. */
+  /** A member that has been away for so long that its outbox is full loses its session; no message is skipped silently. */
   #deliver(session: MemberSession, payload: Bytes, now: number): void {
-    if (!session.channel.hasRoomFor(payload.length)) {
-      // Removal is itself an event of the room, so it must come after the one being delivered.
-      session.fellBehind = true;
-      return;
-    }
-    const messages = session.channel.send(ROOM_STREAM, payload, now);
-    const { connection } = session;
-    if (connection === undefined) return;
-    for (const message of messages) this.#options.emit({ type: "send", connection, message });
+    if (session.link.hasRoomFor(payload.length)) session.link.send(payload, now);
+    // Removal is itself an event of the room, so it must come after the one being delivered.
+    else session.fellBehind = true;
   }
 }

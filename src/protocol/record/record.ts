@@ -1,7 +1,7 @@
-import { ascii, concat, readU64be, u32be, u64be, view, wipe, type Bytes } from "../base/bytes.ts";
+import { concat, readU64be, u32be, u64be, view, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { WIRE } from "../handshake/handshake.ts";
-import { bulkKey, controlKey, nextTrafficSecret } from "../handshake/keys.ts";
+import { Direction, type RekeyLimits } from "./direction.ts";
 import { RECORD, RECORD_BUCKETS } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
 
@@ -27,126 +27,48 @@ export interface Frame {
   readonly payload: Bytes;
 }
 
-const NONCE_PREFIX = ascii("tmc1");
-const NONCE_GAP = new Uint8Array(8);
 /** u64 count of the records before it, and the reason. */
 export const CLOSE_PAYLOAD_BYTES = 8 + 1;
-
-/** `"tmc1" ‖ u32 epoch ‖ 8 zero bytes ‖ u64 counter` (R2): implicit, so it can be neither chosen nor repeated. */
-function nonce(epoch: number, counter: number): Bytes {
-  return concat(NONCE_PREFIX, u32be(epoch), NONCE_GAP, u64be(counter));
-}
-
-const BULK_NONCE_PREFIX = new Uint8Array(4);
-
-/** 4 zero bytes ‖ u64 records of either kind before it (R7): so the two kinds cannot change places either. */
-function bulkNonce(total: number): Bytes {
-  return concat(BULK_NONCE_PREFIX, u64be(total));
-}
-
-/** One direction of one connection: a key, an epoch and a counter that only ever move forward. */
-class Direction {
-  readonly #primitives: Primitives;
-  #secret: Bytes;
-  #key: Bytes;
-  #bulkKey: Bytes;
-  #epoch = 0;
-  #counter = 0;
-  /** Records of all epochs, what CLOSE must name (R6). */
-  total = 0;
-  /** Something did not open: nothing does afterwards, of either kind (R4). */
-  isBroken = false;
-  #bytes = 0;
-  #since: number;
-
-  constructor(primitives: Primitives, secret: Bytes, now: number) {
-    this.#primitives = primitives;
-    this.#secret = secret;
-    this.#key = controlKey(primitives, secret);
-    this.#bulkKey = bulkKey(primitives, secret);
-    this.#since = now;
-  }
-
-  get key(): Bytes {
-    return this.#key;
-  }
-
-  get bulkKey(): Bytes {
-    return this.#bulkKey;
-  }
-
-  nextNonce(size: number): Bytes {
-    const used = nonce(this.#epoch, this.#counter);
-    this.#counter += 1;
-    this.total += 1;
-    this.#bytes += size;
-    return used;
-  }
-
-  nextBulkNonce(size: number): Bytes {
-    const used = bulkNonce(this.total);
-    this.total += 1;
-    this.#bytes += size;
-    return used;
-  }
-
-  rekeyDue(now: number): boolean {
-    return (
-      this.#counter >= RECORD.rekeyAfterRecords ||
-      this.#bytes >= RECORD.rekeyAfterBytes ||
-      now - this.#since >= RECORD.rekeyAfterMs
-    );
-  }
-
-  rekey(now: number): void {
-    const next = nextTrafficSecret(this.#primitives, this.#secret);
-    this.wipe();
-    this.#secret = next;
-    this.#key = controlKey(this.#primitives, next);
-    this.#bulkKey = bulkKey(this.#primitives, next);
-    this.#epoch += 1;
-    this.#counter = 0;
-    this.#bytes = 0;
-    this.#since = now;
-  }
-
-  wipe(): void {
-    wipe(this.#secret, this.#key, this.#bulkKey);
-  }
-}
 
 /** `type ‖ u32 length ‖ payload ‖ zeros` up to the smallest bucket that holds it (R3). */
 function pad(frame: Frame): Bytes {
   const length = RECORD.headerBytes + frame.payload.length;
-  const bucket = RECORD_BUCKETS.find((size) => size - RECORD.overheadBytes >= length);
-  if (bucket === undefined) throw new RangeError("frame is over the record limit");
-  const padded = new Uint8Array(bucket - RECORD.overheadBytes);
+  const padded = new Uint8Array(bucketOf(RECORD.overheadBytes + length) - RECORD.overheadBytes);
   padded[0] = frame.type;
   padded.set(u32be(frame.payload.length), 1);
   padded.set(frame.payload, RECORD.headerBytes);
   return padded;
 }
 
-function unpad(padded: Bytes): Frame | undefined {
-  const type = padded[0];
-  if (type === undefined || padded.length < RECORD.headerBytes) return undefined;
-  const end = RECORD.headerBytes + view(padded).getUint32(1);
+/** What follows a `u32` length at a place, up to zeros that fill the rest; `undefined` for any other form. */
+function unpadded(padded: Bytes, at: number): Bytes | undefined {
+  const begin = at + 4;
+  if (padded.length < begin) return undefined;
+  const end = begin + view(padded).getUint32(at);
   if (end > padded.length) return undefined;
   // A plain loop: this is on the way of every record, and most of a record is padding.
-  for (let at = end; at < padded.length; at += 1) if (padded[at] !== 0) return undefined;
-  return { type, payload: padded.slice(RECORD.headerBytes, end) };
+  for (let index = end; index < padded.length; index += 1) if (padded[index] !== 0) return undefined;
+  return padded.subarray(begin, end);
+}
+
+function unpad(padded: Bytes): Frame | undefined {
+  const type = padded[0];
+  const payload = unpadded(padded, 1);
+  return type === undefined || payload === undefined ? undefined : { type, payload: payload.slice() };
 }
 
 function isBucket(length: number): boolean {
   return RECORD_BUCKETS.some((size) => size === length);
 }
 
-/** Stream, offset and flags of a chunk. */
-export const BULK_HEADER_BYTES = 4 + 8 + 1;
-/** Kind, sealed header and its tag: what a bulk message has beside its chunk. */
+/** The number of a stream. */
+export const BULK_HEADER_BYTES = 4;
+/** Kind, sealed header and its tag: the part of a bulk message that is not its chunk. */
 export const BULK_OVERHEAD_BYTES = 1 + BULK_HEADER_BYTES + 16;
+/** Kind, tag, number of the stream and length: the part of an open bulk message that is neither bytes nor padding. */
+export const OPEN_BULK_OVERHEAD_BYTES = 1 + 16 + BULK_HEADER_BYTES + 4;
 
-/** A bulk message in two parts: what every hop reads, and what only the two ends can open. */
+/** A bulk message in two parts: the header that every hop reads, and a chunk that only the two ends can open. */
 export interface Bulk {
   /** {@link BULK_HEADER_BYTES} of it. */
   readonly header: Bytes;
@@ -155,8 +77,35 @@ export interface Bulk {
   readonly message?: Bytes;
 }
 
+/** Bytes of a stream that this hop has sealed, and the next one opens. */
+export interface OpenBulk {
+  /** {@link BULK_HEADER_BYTES} of it. */
+  readonly header: Bytes;
+  readonly bytes: Bytes;
+}
+
 export function isBulk(message: Bytes): boolean {
   return message[0] === WIRE.bulk;
+}
+
+export function isOpenBulk(message: Bytes): boolean {
+  return message[0] === WIRE.openBulk;
+}
+
+const ZEROS = new Uint8Array(RECORD.maxFrameBytes);
+/** What an open bulk message authenticates beside its content, so that it can pass for no other kind. */
+const OPEN_BULK = Uint8Array.of(WIRE.openBulk);
+
+/** The length of the smallest message that holds so much. @throws {RangeError} over the record limit */
+function bucketOf(needed: number): number {
+  const bucket = RECORD_BUCKETS.find((size) => size >= needed);
+  if (bucket === undefined) throw new RangeError("frame is over the record limit");
+  return bucket;
+}
+
+/** How long the open bulk message of so many bytes is. */
+export function openBulkLength(bytes: number): number {
+  return bucketOf(OPEN_BULK_OVERHEAD_BYTES + bytes);
 }
 
 /** The most payload one frame can carry. */
@@ -171,10 +120,15 @@ export class RecordLayer {
   readonly #sending: Direction;
   readonly #receiving: Direction;
 
-  constructor(primitives: Primitives, secrets: { send: Bytes; receive: Bytes }, now: number) {
+  constructor(
+    primitives: Primitives,
+    secrets: { send: Bytes; receive: Bytes },
+    now: number,
+    limits: RekeyLimits = RECORD,
+  ) {
     this.#primitives = primitives;
-    this.#sending = new Direction(primitives, secrets.send, now);
-    this.#receiving = new Direction(primitives, secrets.receive, now);
+    this.#sending = new Direction(primitives, secrets.send, now, limits);
+    this.#receiving = new Direction(primitives, secrets.receive, now, limits);
   }
 
   /** One WebSocket message, or two when a new epoch begins (R5). @throws {RangeError} payload over the limit */
@@ -253,6 +207,33 @@ export class RecordLayer {
     if (header === undefined) throw new TunnelError("integrity-failed");
     this.#receiving.isBroken = false;
     return { header, chunk };
+  }
+
+  /** Bytes of a stream, sealed and padded here (R8). One message, or two when a new epoch begins. */
+  sealOpenBulk({ header, bytes }: OpenBulk, now: number): Bytes[] {
+    const messages = this.#sending.rekeyDue(now) ? this.#beginEpoch(now) : [];
+    const message = new Uint8Array(openBulkLength(bytes.length));
+    const padding = message.length - OPEN_BULK_OVERHEAD_BYTES - bytes.length;
+    const parts = [header, u32be(bytes.length), bytes, ZEROS.subarray(0, padding)];
+    const { bulkKey: key } = this.#sending;
+    const used = this.#sending.nextBulkNonce(message.length);
+    message[0] = WIRE.openBulk;
+    this.#primitives.chachaSealInto(message.subarray(1), key, used, parts, OPEN_BULK);
+    return [...messages, message];
+  }
+
+  /** @throws {TunnelError} integrity-failed, as {@link open} */
+  openOpenBulk(message: Bytes): OpenBulk {
+    const isSound = isOpenBulk(message) && isBucket(message.length) && !this.#receiving.isBroken;
+    if (!isSound) throw new TunnelError("integrity-failed");
+    this.#receiving.isBroken = true;
+    const { bulkKey: key } = this.#receiving;
+    const used = this.#receiving.nextBulkNonce(message.length);
+    const padded = this.#primitives.chachaOpen(key, used, message.subarray(1), OPEN_BULK);
+    const bytes = padded === undefined ? undefined : unpadded(padded, BULK_HEADER_BYTES);
+    if (padded === undefined || bytes === undefined) throw new TunnelError("integrity-failed");
+    this.#receiving.isBroken = false;
+    return { header: padded.subarray(0, BULK_HEADER_BYTES), bytes };
   }
 
   /** Best-effort erasure of the keys. */

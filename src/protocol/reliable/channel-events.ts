@@ -3,7 +3,7 @@ import type { Bytes } from "../base/bytes.ts";
 
 /** What a channel hands to the layer above it. */
 export type ChannelEvent =
-  | { readonly type: "durable"; readonly stream: number; readonly payload: Bytes }
+  | { readonly type: "durable"; readonly payload: Bytes }
   | { readonly type: "note"; readonly payload: Bytes }
   /** Opens, feeds or stops a stream. */
   | { readonly type: "stream"; readonly payload: Bytes }

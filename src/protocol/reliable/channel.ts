@@ -1,5 +1,5 @@
-import { chunkHeader, readChunkHeader, type Chunk } from "../record/chunk.ts";
-import { concat, u32be, u64be, view, type Bytes } from "../base/bytes.ts";
+import { openChunk, sealChunk, type Chunk } from "../record/chunk.ts";
+import { concat, u64be, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { ChannelEvent, Received } from "./channel-events.ts";
 import { LINK } from "../base/limits.ts";
@@ -10,12 +10,10 @@ import {
   closeReason,
   FRAME,
   isBulk,
+  isOpenBulk,
   type Frame,
   type RecordLayer,
 } from "../record/record.ts";
-
-/** The stream of the reliable layer that carries the room service. Others are refused until a service of theirs exists (S1). */
-export const ROOM_STREAM = 0;
 
 const EMPTY = new Uint8Array(0);
 const NOTHING: Received = { event: undefined, reply: [] };
@@ -104,8 +102,8 @@ export class Channel {
   }
 
   /** @throws {TunnelError} outbox-full */
-  send(stream: number, payload: Bytes, now: number): Bytes[] {
-    this.#outbox.push(stream, payload);
+  send(payload: Bytes, now: number): Bytes[] {
+    this.#outbox.push(payload);
     return this.#pump(now);
   }
 
@@ -121,9 +119,7 @@ export class Channel {
 
   /** A bulk message: never kept here, since its sender can read it again. */
   chunk(chunk: Chunk, now: number): Bytes[] {
-    const { sealed, message } = chunk;
-    const bulk = { header: chunkHeader(chunk), chunk: sealed, ...(message === undefined ? {} : { message }) };
-    return this.#connection?.records.sealBulk(bulk, now) ?? [];
+    return this.#connection === undefined ? [] : sealChunk(this.#connection.records, chunk, now);
   }
 
   /**
@@ -163,7 +159,10 @@ export class Channel {
   receive(message: Bytes, now: number): Received & { isAnswer: boolean } {
     const connection = this.#connection;
     if (connection === undefined) return { ...NOTHING, isAnswer: false };
-    const event = isBulk(message) ? openChunk(connection.records, message) : undefined;
+    const event: ChannelEvent | undefined =
+      isBulk(message) || isOpenBulk(message)
+        ? { type: "chunk", chunk: openChunk(connection.records, message) }
+        : undefined;
     const frame = event === undefined ? connection.records.open(message, now) : undefined;
     connection.lastHeard = now;
     connection.askedAt = undefined;
@@ -236,8 +235,6 @@ export class Channel {
     this.#confirm(connection, readNumber(payload, 8));
     if (payload.length < DATA_HEADER_BYTES)
       throw new TunnelError("protocol-violation", { detail: "a short frame" });
-    const stream = view(payload).getUint32(16);
-    if (stream !== ROOM_STREAM) throw new TunnelError("protocol-violation", { detail: "an unknown stream" });
     const fresh = this.#outbox.accept(number);
     connection.unacknowledged += 1;
     connection.ackDueAt ??= now + LINK.ackDelayMs;
@@ -246,7 +243,7 @@ export class Channel {
     const reply =
       connection.unacknowledged >= LINK.ackEveryFrames ? [...pumped, ...this.#sealAck(now)] : pumped;
     const event = fresh
-      ? ({ type: "durable", stream, payload: payload.subarray(DATA_HEADER_BYTES) } as const)
+      ? ({ type: "durable", payload: payload.subarray(DATA_HEADER_BYTES) } as const)
       : undefined;
     return { event, reply };
   }
@@ -276,7 +273,7 @@ export class Channel {
   }
 
   #sealData(frame: Durable, now: number): Bytes[] {
-    const header = concat(u64be(frame.number), u64be(this.#outbox.received), u32be(frame.stream));
+    const header = concat(u64be(frame.number), u64be(this.#outbox.received));
     const messages = this.#seal({ type: FRAME.data, payload: concat(header, frame.payload) }, now);
     this.#acknowledged();
     return messages;
@@ -296,9 +293,4 @@ export class Channel {
   #seal(frame: Frame, now: number): Bytes[] {
     return this.#connection?.records.seal(frame, now) ?? [];
   }
-}
-
-function openChunk(records: RecordLayer, message: Bytes): ChannelEvent {
-  const { header, chunk } = records.openBulk(message);
-  return { type: "chunk", chunk: { ...readChunkHeader(header), sealed: chunk } };
 }

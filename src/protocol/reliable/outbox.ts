@@ -5,7 +5,6 @@ import { LINK, RECORD, RECORD_BUCKETS } from "../base/limits.ts";
 /** A durable frame on its way: numbered from 1 per direction, for the member's whole stay. */
 export interface Durable {
   readonly number: number;
-  readonly stream: number;
   readonly payload: Bytes;
   /** What it takes on the wire, padding included. */
   readonly wireBytes: number;
@@ -54,10 +53,10 @@ export class Outbox {
   }
 
   /** @throws {TunnelError} outbox-full: the caller is told, nothing is dropped (D3) */
-  push(stream: number, payload: Bytes): Durable {
+  push(payload: Bytes): Durable {
     if (!this.hasRoomFor(payload.length)) throw new TunnelError("outbox-full");
     this.#lastSent += 1;
-    const frame = { number: this.#lastSent, stream, payload, wireBytes: wireBytesOf(payload.length) };
+    const frame = { number: this.#lastSent, payload, wireBytes: wireBytesOf(payload.length) };
     this.#unconfirmed.push(frame);
     this.#bytes += payload.length;
     return frame;
@@ -105,8 +104,8 @@ export class Outbox {
   }
 }
 
-/** Number, acknowledgement and stream of a DATA frame (PROTOCOL §5). */
-export const DATA_HEADER_BYTES = 8 + 8 + 4;
+/** Number and acknowledgement of a DATA frame (PROTOCOL §5). */
+export const DATA_HEADER_BYTES = 8 + 8;
 
 /** The record that a durable frame of so much payload fills. */
 function wireBytesOf(payloadBytes: number): number {

@@ -14,8 +14,8 @@ import {
 } from "../base/header.ts";
 import { LINK, ROOM } from "../base/limits.ts";
 import { isOrigin } from "../handshake/invite-link.ts";
-import type { Primitives } from "../base/primitives.ts";
 import { isGoal, isName, isText } from "../base/text.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
 
 /**
  * What the two ends of a sealed channel say to each other on the room stream (PROTOCOL §7): a JSON header, then raw
@@ -199,11 +199,11 @@ export type EndCause = (typeof END_CAUSES)[number];
 const EMPTY = new Uint8Array(0);
 
 /** A text that everybody may read must be one (T2); of a sealed one only the size can be checked. */
-function textOf(primitives: Primitives, message: Pick<ChatEvent, "seal">, body: Bytes): string | undefined {
+function textOf(message: Pick<ChatEvent, "seal">, body: Bytes): string | undefined {
   const isSealed = message.seal !== undefined;
   if (body.length > ROOM.maxTextBytes + (isSealed ? TAG_BYTES : 0)) throw violation();
   if (isSealed) return undefined;
-  const text = primitives.decodeUtf8(body);
+  const text = decodeUtf8(body);
   if (text === undefined || !isText(text)) throw violation();
   return text;
 }
@@ -215,67 +215,60 @@ export interface Decoded<Frame> {
   readonly text: string | undefined;
 }
 
-/** Encoding and total decoding of everything on the room stream; decoders throw protocol-violation. */
-export class FrameCodec {
-  readonly #primitives: Primitives;
+/* Encoding and total decoding of everything on the room stream; decoders throw protocol-violation. */
 
-  constructor(primitives: Primitives) {
-    this.#primitives = primitives;
-  }
+/** `body` is the text of a message, or what it is sealed to. */
+export function encodeHostFrame(frame: HostFrame, body: Bytes = EMPTY): Bytes {
+  return encodeHeader(frame, body);
+}
 
-  /** `body` is the text of a message, or what it is sealed to. */
-  encodeHostFrame(frame: HostFrame, body: Bytes = EMPTY): Bytes {
-    return encodeHeader(this.#primitives, frame, body);
-  }
+export function decodeHostFrame(payload: Bytes): Decoded<HostFrame> {
+  const decoded = decodeHeader(hostFrame, payload);
+  const { header, body } = decoded;
+  const chat = header.t === "event" && header.event.kind === "chat" ? header.event : undefined;
+  if (chat === undefined) return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
+  return { frame: header, body, text: textOf(chat, body) };
+}
 
-  decodeHostFrame(payload: Bytes): Decoded<HostFrame> {
-    const decoded = decodeHeader(this.#primitives, hostFrame, payload);
-    const { header, body } = decoded;
-    const chat = header.t === "event" && header.event.kind === "chat" ? header.event : undefined;
-    if (chat === undefined) return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
-    return { frame: header, body, text: textOf(this.#primitives, chat, body) };
-  }
+export function encodeMemberFrame(frame: MemberFrame, body: Bytes = EMPTY): Bytes {
+  return encodeHeader(frame, body);
+}
 
-  encodeMemberFrame(frame: MemberFrame, body: Bytes = EMPTY): Bytes {
-    return encodeHeader(this.#primitives, frame, body);
-  }
+export function decodeMemberFrame(payload: Bytes): Decoded<MemberFrame> {
+  const decoded = decodeHeader(memberFrame, payload);
+  const { header, body } = decoded;
+  if (header.t !== "say") return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
+  return { frame: header, body, text: textOf(header, body) };
+}
 
-  decodeMemberFrame(payload: Bytes): Decoded<MemberFrame> {
-    const decoded = decodeHeader(this.#primitives, memberFrame, payload);
-    const { header, body } = decoded;
-    if (header.t !== "say") return { frame: withoutBody(decoded), body: EMPTY, text: undefined };
-    return { frame: header, body, text: textOf(this.#primitives, header, body) };
-  }
+export function encodeHostNote(note: HostNote): Bytes {
+  return encodeHeader(note);
+}
 
-  encodeHostNote(note: HostNote): Bytes {
-    return encodeHeader(this.#primitives, note);
-  }
+export function decodeHostNote(payload: Bytes): HostNote {
+  return withoutBody(decodeHeader(hostNote, payload));
+}
 
-  decodeHostNote(payload: Bytes): HostNote {
-    return withoutBody(decodeHeader(this.#primitives, hostNote, payload));
-  }
+export function encodeMemberNote(note: MemberNote): Bytes {
+  return encodeHeader(note);
+}
 
-  encodeMemberNote(note: MemberNote): Bytes {
-    return encodeHeader(this.#primitives, note);
-  }
+export function decodeMemberNote(payload: Bytes): MemberNote {
+  return withoutBody(decodeHeader(memberNote, payload));
+}
 
-  decodeMemberNote(payload: Bytes): MemberNote {
-    return withoutBody(decodeHeader(this.#primitives, memberNote, payload));
-  }
+export function encodeConfirm(value: Confirm): Bytes {
+  return encodeHeader(value);
+}
 
-  encodeConfirm(value: Confirm): Bytes {
-    return encodeHeader(this.#primitives, value);
-  }
+export function decodeConfirm(payload: Bytes): Confirm {
+  return withoutBody(decodeHeader(confirm, payload));
+}
 
-  decodeConfirm(payload: Bytes): Confirm {
-    return withoutBody(decodeHeader(this.#primitives, confirm, payload));
-  }
+export function encodeWelcome(value: Welcome): Bytes {
+  return encodeHeader(value);
+}
 
-  encodeWelcome(value: Welcome): Bytes {
-    return encodeHeader(this.#primitives, value);
-  }
-
-  decodeWelcome(payload: Bytes): Welcome {
-    return withoutBody(decodeHeader(this.#primitives, welcome, payload));
-  }
+export function decodeWelcome(payload: Bytes): Welcome {
+  return withoutBody(decodeHeader(welcome, payload));
 }

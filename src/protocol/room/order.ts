@@ -15,6 +15,7 @@ import { MEMBER_ID_BYTES, memberIdFrom, type MemberId, type RoomId } from "../ba
 import { ROOM } from "../base/limits.ts";
 import type { Primitives, SigningKeyPair } from "../base/primitives.ts";
 import { foldedName } from "../base/text.ts";
+import { encodeUtf8 } from "../base/utf8.ts";
 
 /** Everything of a message that its sender signs, apart from its content. */
 export type SignedFields = Omit<SayFrame, "t" | "sig" | "seal">;
@@ -104,8 +105,8 @@ function rosterHash(primitives: Primitives, members: Iterable<MemberRecord>): By
     ascii(member.id),
     member.key,
     member.box,
-    primitives.encodeUtf8(member.name),
-    workContextBytes(primitives, member.workContext),
+    encodeUtf8(member.name),
+    workContextBytes(member.workContext),
   ]);
   return primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 roster"), ...fields));
 }

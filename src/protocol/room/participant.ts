@@ -2,20 +2,9 @@ import type { WorkContext } from "./work-context.ts";
 import type { SayFrame, SystemRoomEvent } from "./frames.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { RoomOrder } from "./order.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
 import { decodeOffer } from "../files/offer.ts";
 import type { SpokenEntry, SystemEvent } from "./log.ts";
-
-/** What the machines of host and guest share: how a participant is shown, what it says, how a connection ends. */
-
-/** WebSocket close codes of the application range; hints for people with a packet trace, never trusted. */
-export const CLOSE_CODE = {
-  normal: 1000,
-  denied: 4001,
-  late: 4002,
-  replaced: 4003,
-  violation: 4004,
-  silent: 4005,
-} as const;
 
 /** A participant as any side may show it: measured, with its age. */
 export interface Presence {
@@ -31,7 +20,26 @@ export interface Presence {
   readonly safetyCode: string | undefined;
 }
 
-/** What a participant says: checked text and its marks. */
+/** What one side knows of a participant beside its place in the roster. */
+export type Measured = Pick<Presence, "connected" | "lastSeenMs" | "read" | "safetyCode">;
+
+/** Everybody in the roster, as `measure` finds them. */
+export function presenceOf(
+  order: RoomOrder,
+  { host, self }: { readonly host: MemberId; readonly self: MemberId },
+  measure: (id: MemberId) => Measured,
+): Presence[] {
+  return order.members.map(({ id, name, workContext }) => ({
+    id,
+    name,
+    workContext,
+    isHost: id === host,
+    isSelf: id === self,
+    ...measure(id),
+  }));
+}
+
+/** A message that a participant wants to send: checked text and its marks. */
 export interface OutgoingMessage {
   /** Of a file, its encoded offer. */
   readonly text: string;
@@ -96,7 +104,13 @@ function recipientNames(
   return to?.map((id) => order.member(id)?.name ?? id);
 }
 
-/** Whether a message can be answered by this number: a place in the order that exists. */
-export function isPlace(seq: number, lastSeq: number): boolean {
-  return Number.isSafeInteger(seq) && seq >= 1 && seq <= lastSeq;
+/**
+ * Whether a message of this participant answers one that exists, and is for others who are there.
+ * @throws {TunnelError} reply-unknown, member-unknown
+ */
+export function assertSayable({ replyTo, to }: OutgoingMessage, order: RoomOrder, self: MemberId): void {
+  const isSeq = (seq: number): boolean => Number.isSafeInteger(seq) && seq >= 1 && seq <= order.view.seq;
+  if (replyTo !== undefined && !isSeq(replyTo)) throw new TunnelError("reply-unknown");
+  const isOther = (id: MemberId): boolean => id !== self && order.member(id) !== undefined;
+  if (to?.every(isOther) === false) throw new TunnelError("member-unknown");
 }

@@ -1,8 +1,8 @@
 import * as z from "zod/mini";
 import { lengthPrefixed, type Bytes } from "../base/bytes.ts";
 import { CARD } from "../base/limits.ts";
-import type { Primitives } from "../base/primitives.ts";
-import { isLabelUpTo, utf8Length } from "../base/text.ts";
+import { isLabelUpTo } from "../base/text.ts";
+import { encodeUtf8, utf8Length } from "../base/utf8.ts";
 
 /**
  * What a member tells the others of where it works, once, when it comes (PROTOCOL §7): enough for two agents to see
@@ -32,7 +32,7 @@ export const workContextSchema = z
 export type WorkContext = z.infer<typeof workContextSchema>;
 
 /** What the roster hash covers of a work context (O5). */
-export function workContextBytes(primitives: Primitives, workContext: WorkContext | undefined): Bytes {
+export function workContextBytes(workContext: WorkContext | undefined): Bytes {
   if (workContext === undefined) return new Uint8Array(0);
   const { repository: repo, client: program } = workContext;
   const fields = [
@@ -43,7 +43,7 @@ export function workContextBytes(primitives: Primitives, workContext: WorkContex
     program?.name,
     program?.version,
   ];
-  return lengthPrefixed(...fields.map((field) => primitives.encodeUtf8(field ?? "")));
+  return lengthPrefixed(...fields.map((field) => encodeUtf8(field ?? "")));
 }
 
 /** The program in which an agent works, as it names itself. */

@@ -5,24 +5,40 @@ import { FILE } from "../../protocol/base/limits.ts";
 import { encodeOffer, type FileOffer, type PatchFacts } from "../../protocol/files/offer.ts";
 import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
-import type { StreamEvent } from "../../protocol/link/streams.ts";
+import type { Services } from "../../protocol/link/service.ts";
 import type { FileEntry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Sent } from "../handle.ts";
-import type { Notice } from "../notice.ts";
 import { Transfer } from "./transfer.ts";
 import type { FileSink, FileSource, StreamPort } from "./port.ts";
 import { Sharing, type Serving, type Share } from "./sharing.ts";
 
-/** As tools name a file. */
+/** The name of a file in tool calls. */
 export type FileId = string;
 
-export interface FilesOptions {
+/** A file of somebody else on this side's disk, or meant to be. */
+export interface ReceivedFile {
+  readonly fileId: FileId;
+  /** As its sender calls it. */
+  readonly name: string;
+  /** Where it lies, or was to lie. */
+  readonly target: string;
+  readonly size: number;
+}
+
+/** How a file ended that nobody waited for any more. */
+export type FileNotice =
+  | { readonly notice: "file-received"; readonly file: ReceivedFile }
+  | { readonly notice: "file-failed"; readonly file: ReceivedFile; readonly error: TunnelError };
+
+/** `Said` is the answer to an offer that was said. */
+export interface FilesOptions<Said> {
+  /** The streams of this tunnel, to which files are added. */
+  readonly services: Services;
   readonly port: StreamPort;
   readonly primitives: Primitives;
   readonly clock: Clock;
-  readonly say: (outgoing: OutgoingMessage) => Promise<Sent>;
-  readonly notify: (notice: Notice) => void;
+  readonly say: (outgoing: OutgoingMessage) => Promise<Said>;
+  readonly notify: (notice: FileNotice) => void;
 }
 
 /** How a file that this side receives stands. */
@@ -69,9 +85,9 @@ interface Running {
 /** Files that one side may share in one tunnel, offers that it remembers of each member, and past transfers. */
 export const FILES = { maxShares: 256, maxOffers: 256, maxPast: 50 } as const;
 
-/** The files of one tunnel: what this side offers, what it was offered, and what is on its way (PROTOCOL §9). */
-export class Files {
-  readonly #options: FilesOptions;
+/** The files of one tunnel: those this side offers, those it was offered, and those on their way (PROTOCOL §9). */
+export class Files<Said = unknown> {
+  readonly #options: FilesOptions<Said>;
   readonly #sharing: Sharing;
   readonly #offered = new Map<FileId, Offered>();
   #downloads: (Download & { readonly running: Running })[] = [];
@@ -79,9 +95,10 @@ export class Files {
   readonly #starting = new Set<string>();
   #isOver = false;
 
-  constructor(options: FilesOptions) {
+  constructor(options: FilesOptions<Said>) {
     this.#options = options;
     this.#sharing = new Sharing(options.primitives, options.clock, options.port);
+    options.services.add(this.#sharing);
   }
 
   get shares(): readonly Share[] {
@@ -107,7 +124,7 @@ export class Files {
   async share(
     source: FileSource,
     offer: { name: string; note?: string; patch?: PatchFacts; to?: readonly MemberId[] },
-  ): Promise<{ fileId: FileId; sent: Sent }> {
+  ): Promise<{ fileId: FileId; sent: Said }> {
     const { to, ...facts } = offer;
     const { primitives, say } = this.#options;
     try {
@@ -116,9 +133,9 @@ export class Files {
       const hash = new Uint8Array(Buffer.from(sha256, "hex"));
       const id = primitives.random(FILE_ID_BYTES);
       const whole: FileOffer = { id, key: primitives.random(32), size, hash, ...facts };
-      const text = encodeOffer(primitives, whole);
+      const text = encodeOffer(whole);
       const share = { offer: whole, source, to };
-      // First known, then said: whoever hears of it may ask at once.
+      // First known, then said: its receivers may ask at once.
       this.#sharing.add(share);
       try {
         const sent = await say({ text, what: "file", ...(to === undefined ? {} : { to }) });
@@ -151,7 +168,7 @@ export class Files {
   /** @throws {TunnelError} file-unknown, file-own, transfer-limit, file-sender-left, tunnel-closed */
   async receive(fileId: FileId, target: string, makeSink: () => Promise<FileSink>): Promise<Download> {
     const { entry } = this.find(fileId);
-    const { port, primitives, clock } = this.#options;
+    const { services, port, primitives, clock } = this.#options;
     if (this.#isOver) throw new TunnelError("tunnel-closed");
     if (!port.isMember(entry.from)) throw new TunnelError("file-sender-left");
     if (this.#running.length + this.#starting.size >= FILE.maxOpened) throw new TunnelError("transfer-limit");
@@ -162,6 +179,7 @@ export class Files {
       offer: entry.offer,
       owner: entry.from,
       sink,
+      services,
       port,
       primitives,
       clock,
@@ -182,7 +200,7 @@ export class Files {
     }
   }
 
-  /** Of the whole window what the others do not have, and every one that may still come gets its least (S4). */
+  /** The part of the whole window that the others do not have; every transfer that may still come gets its least (S4). */
   #shareOf(own: Transfer): number {
     const others = this.#running.filter(({ running }) => running.transfer !== own);
     const taken = others.map(({ running }) => Math.max(running.transfer.outstanding, FILE.windowMinBytes));
@@ -190,7 +208,7 @@ export class Files {
     return FILE.windowTotalBytes - kept - taken.reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** Of no use any more: its outcome has been told. */
+  /** Drops a transfer: its outcome has been told. */
   forget(download: Download): void {
     this.#downloads = this.#downloads.filter((one) => one !== download);
   }
@@ -207,14 +225,6 @@ export class Files {
     const ofSender = this.offered.filter((one) => one.entry.from === entry.from);
     const [oldest] = ofSender;
     if (oldest !== undefined && ofSender.length > FILES.maxOffers) this.#offered.delete(oldest.fileId);
-  }
-
-  happened(event: StreamEvent): void {
-    if (event.t === "open") return this.#sharing.opened(event);
-    if (event.t === "credit") return this.#sharing.credited(event.stream);
-    const download = this.#running.find(({ running }) => running.transfer.isOn(event.stream));
-    if (download !== undefined) return download.running.transfer.arrived(event);
-    if (event.t === "stop") this.#sharing.stopped(event.stream);
   }
 
   /** Somebody came, went, or is connected again. */
@@ -244,7 +254,7 @@ export class Files {
       );
       running.outcome = outcome;
       if (running.isAttended) return;
-      // What failed begins anew; what is there is there.
+      // A transfer that failed begins anew when it is asked for again; one that is done stays done.
       running.isTold = outcome.name === "failed";
       notify(noticeOf(outcome, { fileId, offer: entry.offer, target }));
     };
@@ -284,7 +294,7 @@ export class Files {
 function noticeOf(
   outcome: Extract<DownloadState, { name: "done" | "failed" }>,
   { fileId, offer, target }: Pick<Download, "fileId" | "offer" | "target">,
-): Notice {
+): FileNotice {
   const file = { fileId, name: offer.name, target, size: offer.size };
   if (outcome.name === "done") return { notice: "file-received", file };
   return { notice: "file-failed", file, error: outcome.error };

@@ -61,7 +61,7 @@ export class Handles {
     return { handle: open(file, READ_ONLY), users: 0, cancelIdle: () => undefined };
   }
 
-  /** After a use: what is no longer kept is closed by its last user. */
+  /** After a use: the last user closes a file that is no longer kept. */
   async #settle(key: string, entry: Entry): Promise<void> {
     if (entry.users > 0) return;
     if (this.#entries.get(key) !== entry) return await close(entry);
@@ -82,6 +82,6 @@ async function close(entry: Entry): Promise<void> {
   try {
     await (await entry.handle).close();
   } catch {
-    // It was never opened, or is closed already; whoever used it was told.
+    // It was never opened, or is closed already; its user was told.
   }
 }

@@ -6,7 +6,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { codeOf, writeFailure } from "../paths/failures.ts";
 import type { SavePlace } from "../paths/place.ts";
 
-/** What is asked of an open file; a test puts a disk that is full in its place. */
+/** The calls that an open file must answer; a test puts a disk that is full in its place. */
 export interface PartHandle {
   writev(chunks: readonly Uint8Array[], position: number): Promise<{ bytesWritten: number }>;
   sync(): Promise<void>;
@@ -26,7 +26,7 @@ const DISK: Disk = { open, link, rename, unlink };
 /** Undefined on Windows, where links need a privilege and the file is made anew anyway. */
 const NO_FOLLOW: number = constants.O_NOFOLLOW ?? 0;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW;
-/** Readable for whoever may read what this user makes, and never executable. */
+/** Readable as far as the user lets others read new files, and never executable. */
 const MODE = 0o644;
 
 /** Errors by which a file system says that it has no hard links (FAT, some network and container disks). */
@@ -55,7 +55,7 @@ export class IncomingFiles {
   }
 
   /**
-   * Begins to write beside the target, under a name that nobody can guess and that says what it is.
+   * Begins to write beside the target, under a name that nobody can guess and that marks it as unfinished.
    * @throws TunnelError `disk-full`, `save-failed`
    */
   async create(place: SavePlace): Promise<IncomingFile> {
@@ -161,7 +161,7 @@ export class IncomingFile {
     });
   }
 
-  /** Removes what was written. Never fails: there is nothing that a caller could do about it. */
+  /** Removes the unfinished file. Never fails: there is nothing that a caller could do about it. */
   abort(): Promise<void> {
     const run = this.#turn.then(() => this.#discard());
     this.#turn = run;
@@ -223,7 +223,7 @@ export class IncomingFile {
   }
 }
 
-/** What is left of these after so many bytes of them: a disk may take less than it was given. */
+/** The rest of these after so many bytes of them: a disk may take less than it was given. */
 function after(chunks: readonly Uint8Array[], bytes: number): Uint8Array[] {
   let left = bytes;
   return chunks.flatMap((chunk) => {

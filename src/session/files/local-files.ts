@@ -5,7 +5,6 @@ import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../config.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
 import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
 import { makePatch } from "../git/make-patch.ts";
@@ -18,12 +17,22 @@ import { resolveSave } from "../paths/place.ts";
 import type { FileSink, FileSource } from "./port.ts";
 import { resolveShare } from "../paths/share.ts";
 
+/** The places beside the working directory that a human has named. */
+interface FileSettings {
+  /** Folders into which received files may be saved. */
+  readonly saveRoots: readonly string[];
+  /** Folders from which files may be shared. */
+  readonly shareRoots: readonly string[];
+  /** Single files that may be shared although they look like a secret. */
+  readonly shareAllow: readonly string[];
+}
+
 export interface LocalFilesOptions {
   /** The server's working directory. */
   readonly cwd: string;
   readonly home: string;
   readonly env: Environment;
-  readonly config: Pick<Config, "saveRoots" | "shareRoots" | "shareAllow">;
+  readonly config: FileSettings;
   readonly clock: Clock;
 }
 
@@ -34,10 +43,10 @@ export interface Shareable {
   readonly patch?: PatchFacts;
 }
 
-/** Patches are made for the moment and kept in memory; of all that one process shares, so many bytes. */
+/** The bytes of all patches that one process shares: they are made for the moment and kept in memory. */
 const MAX_PATCH_BYTES = 64 * 1024 * 1024;
 
-/** This machine's side of sharing and receiving: what may be read, and where what comes may go. */
+/** This machine's side of sharing and receiving: the files that may be read, and the places for those that come. */
 export class LocalFiles {
   readonly #options: LocalFilesOptions;
   readonly #incoming = new IncomingFiles();
@@ -47,6 +56,11 @@ export class LocalFiles {
   constructor(options: LocalFilesOptions) {
     this.#options = options;
     this.#handles = new Handles(options.clock);
+  }
+
+  /** The working directory that was handed in. */
+  get cwd(): string {
+    return this.#options.cwd;
   }
 
   /** @throws {TunnelError} path-*, share-*, cancelled */
@@ -122,7 +136,7 @@ export class LocalFiles {
     return found?.isFile() === true && found.size === size;
   }
 
-  /** What a received patch would do here, as far as that can be told; it is never applied. */
+  /** The effect that a received patch would have here, as far as that can be told; it is never applied. */
   async inspect(file: string, baseCommit: string | undefined): Promise<PatchInspection> {
     const { cwd, home, env } = this.#options;
     try {
@@ -132,7 +146,7 @@ export class LocalFiles {
         ...(baseCommit === undefined ? {} : { baseCommit }),
       });
     } catch (thrown) {
-      // It was received all the same: what cannot be told of it is no reason to say that it was not.
+      // It was received all the same: an inspection that fails is no failure to receive.
       const isLarge = asTunnelError(thrown).code === "patch-too-large";
       const applies = { kind: "unknown", reason: isLarge ? "too-large" : "git-failed" } as const;
       const counts = { fileCount: 0, insertions: 0, deletions: 0 };

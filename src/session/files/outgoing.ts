@@ -10,8 +10,8 @@ const HASH_CHUNK_BYTES = 1024 * 1024;
 
 /**
  * A file as it was when it was shared. Each read gives bytes of that very content, or an error: by the record of the file
- * system afterwards, so that an answer does not depend on whether the file happened to be open. Who writes in place
- * and sets the time back deceives this check, but not the hash at the receiver's end.
+ * system afterwards, so that an answer does not depend on whether the file happened to be open. A program that
+ * writes in place and sets the time back deceives this check, but not the hash at the receiver's end.
  */
 export class OutgoingFile {
   readonly name: string;

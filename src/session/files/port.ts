@@ -1,16 +1,12 @@
 import type { Chunk, StreamId } from "../../protocol/record/chunk.ts";
+import type { StreamMachine } from "../../protocol/link/service.ts";
+import type { StreamRequest, StreamWord } from "../../protocol/link/stream-frames.ts";
 import type { Bytes } from "../../protocol/base/bytes.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
-import type { StreamFrame, StreamOpen, StreamRequest } from "../../protocol/link/streams.ts";
 
-/** What files need of a tunnel, whichever role this side has in it. */
-export interface StreamPort {
-  /** `undefined` while whose file it is cannot be asked. */
-  openStream(request: StreamRequest): StreamId | undefined;
-  stream(frame: Exclude<StreamFrame, StreamOpen>): void;
-  /** Whether the receiver had credit left for it. */
-  sendChunk(chunk: Chunk): boolean;
+/** What streams and files need of a tunnel, whichever role this side has in it. */
+export interface StreamPort extends StreamMachine {
   /** Resolves when this side's own connection can take more. */
   writable(): Promise<void>;
   /** Whether somebody is in the room at all, connected or not. */
@@ -40,16 +36,16 @@ export interface FileSink {
 }
 
 /** What either machine offers of streams. */
-interface StreamMachine {
+interface TimedMachine {
   openStream(request: StreamRequest, now: number): StreamId | undefined;
-  stream(frame: Exclude<StreamFrame, StreamOpen>, now: number): void;
+  stream(frame: StreamWord, now: number): void;
   sendChunk(chunk: Chunk, now: number): boolean;
   presence(now: number): Presence[];
 }
 
 /** The port of a machine that `run` calls; `writable` says when its side of the wire can take more. */
 export function streamPort(
-  run: <Result>(call: (machine: StreamMachine, now: number) => Result) => Result,
+  run: <Result>(call: (machine: TimedMachine, now: number) => Result) => Result,
   writable: () => Promise<void>,
 ): StreamPort {
   const memberOf = (id: MemberId): Presence | undefined =>

@@ -2,22 +2,28 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import { checkNote } from "../../protocol/files/note.ts";
 import type { PatchFacts } from "../../protocol/files/offer.ts";
-import type { Sent, TunnelHandle } from "../handle.ts";
-import { membersNamed } from "../recipients.ts";
+import type { Presence } from "../../protocol/room/participant.ts";
+import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Download, FileId, Files } from "./files.ts";
 import type { LocalFiles, Shareable } from "./local-files.ts";
 
 /** Offering a file and fetching one, the same for tools and for people. */
 
-/** A file of this side as it was offered. */
-export interface OwnOffer {
+/** The part of a session that offering needs. */
+interface OfferingSession<Said> {
+  readonly files: Files<Said>;
+  presence(): Presence[];
+}
+
+/** A file of this side as it was offered; `Said` is the answer to the message that offers it. */
+export interface OwnOffer<Said> {
   readonly fileId: FileId;
   readonly name: string;
   readonly size: number;
   /** Lower-case hex. */
   readonly sha256: string;
   readonly patch: PatchFacts | undefined;
-  readonly sent: Sent;
+  readonly sent: Said;
   /** Names of those who are there and can fetch it. */
   readonly offeredTo: readonly string[];
 }
@@ -26,28 +32,28 @@ export interface OwnOffer {
  * @param request `to`: names or ids; everybody when undefined. `content` is read after all else was found to be right.
  * @throws {TunnelError} note-invalid, member-unknown, share-limit, what `content` throws, and all of saying
  */
-export async function offerFile(
-  tunnel: Pick<TunnelHandle, "files" | "presence">,
+export async function offerFile<Said>(
+  session: OfferingSession<Said>,
   request: {
     readonly note: string | undefined;
     readonly to: readonly string[] | undefined;
     readonly content: () => Promise<Shareable>;
   },
-): Promise<OwnOffer> {
+): Promise<OwnOffer<Said>> {
   // Before the whole of a large file is read.
-  if (tunnel.presence().length < 2) throw new TunnelError("nobody-joined");
+  if (session.presence().length < 2) throw new TunnelError("nobody-joined");
   const note = request.note === undefined ? {} : { note: checkNote(request.note) };
   const to: readonly MemberId[] | undefined =
-    request.to === undefined ? undefined : membersNamed(tunnel.presence(), request.to);
+    request.to === undefined ? undefined : membersNamed(session.presence(), request.to);
   const { name, source, patch } = await request.content();
-  const { fileId, sent } = await tunnel.files.share(source, {
+  const { fileId, sent } = await session.files.share(source, {
     name,
     ...note,
     ...(patch === undefined ? {} : { patch }),
     ...(to === undefined ? {} : { to }),
   });
   const { size, sha256 } = source;
-  const others = tunnel.presence().filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
+  const others = session.presence().filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
   return { fileId, name, size, sha256, patch, sent, offeredTo: others.map((one) => one.name) };
 }
 

@@ -1,4 +1,3 @@
-import type { StreamId } from "../../protocol/record/chunk.ts";
 import { equalBytes, type Bytes } from "../../protocol/base/bytes.ts";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import { ChunkCipher } from "../../protocol/files/cipher.ts";
@@ -6,8 +5,18 @@ import type { MemberId } from "../../protocol/base/ids.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import type { FileOffer } from "../../protocol/files/offer.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
-import type { StopReason, StreamOpen } from "../../protocol/link/streams.ts";
+import type { StreamEnd, StreamListener, StreamService } from "../../protocol/link/service.ts";
+import type { StreamReset } from "../../protocol/link/stream-frames.ts";
+import {
+  chunkOfFile,
+  decodeFileRequest,
+  FILES_SERVICE,
+  SALT_BYTES,
+  type FileRequest,
+  type FileReset,
+} from "../../protocol/files/stream.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { wait } from "../../runtime/wait.ts";
 import type { FileSource, StreamPort } from "./port.ts";
 import { Rate } from "./rate.ts";
 
@@ -30,31 +39,30 @@ export interface Serving {
 
 interface Served extends Omit<Serving, "bytesPerSec"> {
   readonly rate: Rate;
-  readonly stream: StreamId;
-  isOver: boolean;
+  readonly stream: StreamEnd;
   /** The receiver has granted more, or the stream is over. */
   wake: () => void;
 }
 
 const MAX_READS = 8;
-const SALT_BYTES = 32;
 /** Without any credit from a receiver that has none left. */
 const STALL_MS = 60_000;
 /** What is read at once: reading costs several calls of the system, however little it is. */
 const BLOCK_BYTES = 8 * FILE.chunkBytes;
 /** What the reading of a source can end with, as the receiver is told it. */
-const STOP_OF = new Map<string, StopReason>([
+const STOP_OF = new Map<string, FileReset>([
   ["share-changed", "changed"],
   ["share-gone", "gone"],
 ]);
 
-/** Serves the files that this side shares, to whoever asks for one that is for it (PROTOCOL §9). */
-export class Sharing {
+/** Serves the files that this side shares, to those for whom they are (PROTOCOL §9): the first service on streams. */
+export class Sharing implements StreamService {
+  readonly name = FILES_SERVICE;
   readonly #primitives: Primitives;
   readonly #clock: Clock;
   readonly #port: StreamPort;
   readonly #shares: Share[] = [];
-  readonly #served = new Map<StreamId, Served>();
+  readonly #served = new Set<Served>();
   /** Whoever opens and stops streams without end has no more read at once than this. */
   readonly #reading = new Turns(MAX_READS);
 
@@ -70,7 +78,7 @@ export class Sharing {
 
   get serving(): readonly Serving[] {
     const now = this.#clock.now();
-    return Array.from(this.#served.values(), ({ offer, who, sent, rate }) => {
+    return Array.from(this.#served, ({ offer, who, sent, rate }) => {
       return { offer, who, sent, bytesPerSec: rate.perSecond(now) };
     });
   }
@@ -85,41 +93,44 @@ export class Sharing {
     if (at >= 0) this.#shares.splice(at, 1);
   }
 
-  opened(request: StreamOpen): void {
-    const { stream, file, who, offset } = request;
-    if (this.#served.size >= FILE.maxServed) return this.#port.stream({ t: "stop", stream, reason: "busy" });
+  opened(stream: StreamEnd, request: Bytes): StreamListener {
+    const served = this.#begin(stream, decodeFileRequest(request));
+    return ({ t }) => {
+      if (served === undefined) return;
+      if (stream.isOver) this.#served.delete(served);
+      if (stream.isOver || t === "credit") served.wake();
+    };
+  }
+
+  #begin(stream: StreamEnd, request: FileRequest | undefined): Served | undefined {
+    const { who } = stream;
+    if (request === undefined) return refuse(stream, "refused");
+    if (this.#served.size >= FILE.maxServed) return refuse(stream, "busy");
+    const { file, offset } = request;
     const share = this.#shares.find(({ offer }) => equalBytes(offer.id, file));
-    // Who was not offered it learns no more than who asks for what there is not.
+    // A member to whom it was not offered learns no more than one that asks for a file that does not exist.
     if (share === undefined || share.to?.includes(who) === false || offset > share.offer.size)
-      return this.#port.stream({ t: "stop", stream, reason: "unknown" });
+      return refuse(stream, "unknown");
     const served: Served = {
       offer: share.offer,
       who,
       stream,
       sent: offset,
       rate: new Rate(this.#clock.now()),
-      isOver: false,
       wake: () => undefined,
     };
-    this.#served.set(stream, served);
+    this.#served.add(served);
     void this.#serve(share, served);
-  }
-
-  credited(stream: StreamId): void {
-    this.#served.get(stream)?.wake();
-  }
-
-  stopped(stream: StreamId): void {
-    const served = this.#served.get(stream);
-    if (served === undefined) return;
-    served.isOver = true;
-    this.#served.delete(stream);
-    served.wake();
+    return served;
   }
 
   /** The tunnel is over. */
   async end(): Promise<void> {
-    for (const stream of this.#served.keys()) this.stopped(stream);
+    for (const { stream, wake } of this.#served) {
+      stream.reset("away" satisfies StreamReset);
+      wake();
+    }
+    this.#served.clear();
     await Promise.all(this.#shares.splice(0).map(({ source }) => source.close()));
   }
 
@@ -129,12 +140,9 @@ export class Sharing {
     try {
       await this.#send(share, served);
     } catch (thrown) {
-      const reason = STOP_OF.get(asTunnelError(thrown).code) ?? "gone";
-      if (!served.isOver) this.#port.stream({ t: "stop", stream, reason });
+      stream.reset(STOP_OF.get(asTunnelError(thrown).code) ?? "gone");
     } finally {
-      served.isOver = true;
-      // Its number may be that of another stream by now.
-      if (this.#served.get(stream) === served) this.#served.delete(stream);
+      this.#served.delete(served);
     }
   }
 
@@ -142,43 +150,47 @@ export class Sharing {
     const { stream } = served;
     const salt = this.#primitives.random(SALT_BYTES);
     const cipher = new ChunkCipher(this.#primitives, offer, salt);
-    this.#port.stream({ t: "start", stream, salt });
+    stream.accept(salt);
     const read = (at: number, length: number): Promise<Bytes> =>
-      this.#reading.run(() => (served.isOver ? Promise.resolve(NOTHING) : source.read(at, length)));
+      this.#reading.run(() => (stream.isOver ? Promise.resolve(NOTHING) : source.read(at, length)));
     for await (const { offset, content } of blocks({ size: offer.size, read }, served.sent)) {
-      if (served.isOver) return;
+      if (stream.isOver) return;
       for (let at = 0; at < content.length || at === 0; at += FILE.chunkBytes) {
         const piece = content.subarray(at, at + FILE.chunkBytes);
         const place = { offset: offset + at, final: offset + at + piece.length === offer.size };
-        const chunk = { stream, ...place, ...cipher.seal(piece, place) };
-        await this.#whenCredited(served, () => this.#port.sendChunk(chunk));
-        if (served.isOver) return;
+        const chunk = chunkOfFile({ ...place, ...cipher.seal(piece, place) });
+        await this.#whenCredited(served, () => stream.sendSealed(chunk));
+        if (stream.isOver) return;
         served.sent = offset + at + piece.length;
         served.rate.add(piece.length, this.#clock.now());
         await this.#port.writable();
       }
     }
+    stream.end();
   }
 
   /** Until the receiver has let it come, or wants no more. */
   async #whenCredited(served: Served, send: () => boolean): Promise<void> {
-    while (!served.isOver && !send()) {
-      const isTold = await new Promise<boolean>((resolve) => {
-        const cancel = this.#clock.after(STALL_MS, () => resolve(false));
-        served.wake = () => {
-          cancel();
-          resolve(true);
-        };
+    const { stream } = served;
+    while (!stream.isOver && !send()) {
+      const how = await wait(this.#clock, STALL_MS, {
+        until: (wake) => {
+          served.wake = wake;
+          return () => undefined;
+        },
       });
-      if (isTold || served.isOver) continue;
-      // Whoever keeps a place without using it makes room; it may come again.
-      this.#port.stream({ t: "stop", stream: served.stream, reason: "busy" });
-      this.stopped(served.stream);
+      if (how === "woken" || stream.isOver) continue;
+      // A receiver that keeps a stream without using it makes room; it may come again.
+      stream.reset("busy" satisfies StreamReset);
     }
   }
 }
 
 const NOTHING = new Uint8Array(0);
+
+function refuse(stream: StreamEnd, code: FileReset | StreamReset): undefined {
+  stream.reset(code);
+}
 
 /**
  * The rest of a file from `offset` on, one block ahead of whoever takes them, once the first was taken: who asks and takes

@@ -1,4 +1,3 @@
-import { chunkPrice, type Chunk, type StreamId } from "../../protocol/record/chunk.ts";
 import { toHex, type Bytes } from "../../protocol/base/bytes.ts";
 import { CreditWindow } from "../../protocol/link/credit.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
@@ -7,8 +6,16 @@ import type { MemberId } from "../../protocol/base/ids.ts";
 import { LINK } from "../../protocol/base/limits.ts";
 import type { FileOffer } from "../../protocol/files/offer.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
-import { type StopReason, type StreamEvent } from "../../protocol/link/streams.ts";
+import type { Services, StreamEnd, StreamNews } from "../../protocol/link/service.ts";
+import type { StreamReset } from "../../protocol/link/stream-frames.ts";
+import {
+  encodeFileRequest,
+  FILES_SERVICE,
+  readFileChunk,
+  type FileReset,
+} from "../../protocol/files/stream.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { wait } from "../../runtime/wait.ts";
 import type { FileSink, StreamPort } from "./port.ts";
 import { Rate } from "./rate.ts";
 
@@ -16,23 +23,27 @@ export interface TransferOptions {
   readonly offer: FileOffer;
   readonly owner: MemberId;
   readonly sink: FileSink;
-  readonly port: StreamPort;
+  readonly services: Services;
+  readonly port: Pick<StreamPort, "isMember" | "isConnected">;
   readonly primitives: Primitives;
   readonly clock: Clock;
   /** What this transfer may have on its way at most, now. */
   readonly share: (own: Transfer) => number;
 }
 
-/** What the end of a stream means for its receiver; nothing where another stream may bring the rest. */
-const ERROR_OF: Readonly<Record<StopReason, ErrorCode | undefined>> = {
+/** What the end of a stream means for its receiver; `undefined` where another stream may bring the rest. */
+const ERROR_OF: Readonly<Record<StreamReset | FileReset, ErrorCode | undefined>> = {
   away: undefined,
   busy: undefined,
   cancelled: "file-sender-left",
+  nobody: "file-unknown",
+  "no-service": "file-unknown",
   unknown: "file-unknown",
   gone: "file-gone",
   changed: "file-changed",
   refused: "file-unknown",
 };
+const ERRORS: ReadonlyMap<string, ErrorCode | undefined> = new Map(Object.entries(ERROR_OF));
 
 /** Without a byte more, whatever the reason: nobody keeps a place for ever. */
 const GIVE_UP_MS = LINK.giveUpMs;
@@ -41,6 +52,8 @@ const STALL_MS = 60_000;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
+type ChunkNews = Extract<StreamNews, { t: "chunk" }>;
+
 /** One file on its way to this side's disk, over as many streams as it takes. */
 export class Transfer {
   readonly #options: TransferOptions;
@@ -48,12 +61,12 @@ export class Transfer {
   readonly #window: CreditWindow;
   readonly #rate: Rate;
   /** What has arrived and is not written yet: bounded by the credit. */
-  #events: StreamEvent[] = [];
+  #news: StreamNews[] = [];
   /** What was verified last, on its way to the disk while the next is verified. */
   #writing: Promise<void> = Promise.resolve();
   #stored = 0;
   #grewAt: number;
-  #stream: StreamId | undefined;
+  #stream: StreamEnd | undefined;
   #failure: TunnelError | undefined;
   #wake = (): void => undefined;
 
@@ -73,7 +86,7 @@ export class Transfer {
 
   /** Whether a stream brings it at the moment. */
   get isFlowing(): boolean {
-    return this.#stream !== undefined;
+    return this.#stream?.isOver === false;
   }
 
   bytesPerSecond(now: number): number {
@@ -83,17 +96,6 @@ export class Transfer {
   /** Bytes that may still come without being asked for again. */
   get outstanding(): number {
     return this.#window.outstanding;
-  }
-
-  isOn(stream: StreamId): boolean {
-    return this.#stream === stream;
-  }
-
-  arrived(event: StreamEvent): void {
-    this.#events.push(event);
-    // From here on its number may name another stream: what comes under it is not for this one.
-    if (event.t === "stop" || (event.t === "chunk" && event.final)) this.#stream = undefined;
-    this.#wake();
   }
 
   /** Something changed that may let it go on. */
@@ -122,7 +124,7 @@ export class Transfer {
       this.#assertPossible();
       await sink.commit(toHex(offer.hash));
     } catch (thrown) {
-      this.#stop("refused");
+      this.#stream?.reset("refused" satisfies FileReset);
       await sink.abort();
       throw asTunnelError(thrown);
     }
@@ -130,40 +132,52 @@ export class Transfer {
 
   /** One stream, to its end; returns when another one may bring the rest. */
   async #follow(): Promise<void> {
-    const { port, offer, owner, clock, share } = this.#options;
+    const { services, offer, owner, clock, share } = this.#options;
     await this.#writing;
     const credit = this.#window.begin(clock.now(), share(this));
-    this.#events = [];
-    this.#stream = port.openStream({ file: offer.id, owner, offset: this.received, credit });
-    if (this.#stream === undefined) return;
+    const news: StreamNews[] = [];
+    this.#news = news;
+    const request = encodeFileRequest({ file: offer.id, offset: this.received });
+    const stream = services.open({ who: owner, service: FILES_SERVICE, request, credit }, (one) => {
+      news.push(one);
+      this.#wake();
+    });
+    this.#stream = stream;
+    if (stream === undefined) return;
+    // The request is all that this side has to say.
+    stream.end();
     this.#intake.interrupted();
     try {
       while (!this.#intake.isComplete) {
-        const event = await this.#next();
-        if (event.t === "start") this.#intake.start(event.salt);
-        if (event.t === "chunk") await this.#write(event);
-        if (event.t !== "stop") continue;
-        this.#stream = undefined;
-        const code = ERROR_OF[event.reason];
+        const one = await this.#next();
+        if (one.t === "accept") this.#intake.start(one.response);
+        if (one.t === "chunk") await this.#write(one);
+        if (one.t === "end") throw new TunnelError("file-unfinished");
+        if (one.t !== "reset") continue;
+        const code = ERRORS.has(one.code) ? ERRORS.get(one.code) : "file-unknown";
         if (code === undefined) return;
         throw new TunnelError(code);
       }
+      // A sender that has sent everything and does not say so must not keep the stream.
+      stream.reset("cancelled" satisfies StreamReset);
     } catch (thrown) {
       const error = asTunnelError(thrown);
-      this.#stop(error.code === "cancelled" ? "cancelled" : "refused");
+      const code: StreamReset | FileReset = error.code === "cancelled" ? "cancelled" : "refused";
+      stream.reset(code);
       throw error;
     }
-    this.#stream = undefined;
   }
 
   /** This chunk and those that came right behind it, in one go: a call of the system costs more than a chunk. */
-  async #write(first: Chunk): Promise<void> {
+  async #write(first: ChunkNews): Promise<void> {
     const { sink } = this.#options;
     let price = 0;
     const contents: Bytes[] = [];
-    for (let chunk: Chunk | undefined = first; chunk !== undefined; chunk = this.#nextChunk()) {
+    for (let one: ChunkNews | undefined = first; one !== undefined; one = this.#nextChunk()) {
+      const chunk = one.isSealed ? readFileChunk(one.bytes) : undefined;
+      if (chunk === undefined) throw new TunnelError("file-corrupt");
       contents.push(this.#intake.take(chunk));
-      price += chunkPrice(chunk);
+      price += one.price;
     }
     const { received } = this.#intake;
     await this.#writing;
@@ -174,30 +188,29 @@ export class Transfer {
   }
 
   #written(received: number, price: number): void {
-    const { clock, port, share } = this.#options;
+    const { clock, share } = this.#options;
     const now = clock.now();
     this.#rate.add(received - this.#stored, now);
     this.#stored = received;
     this.#grewAt = now;
     const bytes = this.#window.taken(price, now, share(this));
-    if (bytes > 0 && this.#stream !== undefined && !this.#intake.isComplete)
-      port.stream({ t: "credit", stream: this.#stream, bytes });
+    if (bytes > 0 && !this.#intake.isComplete) this.#stream?.grant(bytes);
   }
 
-  #nextChunk(): Chunk | undefined {
-    const [next] = this.#events;
+  #nextChunk(): ChunkNews | undefined {
+    const [next] = this.#news;
     if (next?.t !== "chunk") return undefined;
-    this.#events.shift();
+    this.#news.shift();
     return next;
   }
 
   /** @throws {TunnelError} file-stalled, or why it was ended from outside */
-  async #next(): Promise<StreamEvent> {
+  async #next(): Promise<StreamNews> {
     const { clock } = this.#options;
     for (const until = clock.now() + STALL_MS; ; await this.#pause(until - clock.now())) {
       if (this.#failure !== undefined) throw this.#failure;
-      const event = this.#events.shift();
-      if (event !== undefined) return event;
+      const news = this.#news.shift();
+      if (news !== undefined) return news;
       if (clock.now() >= until) throw new TunnelError("file-stalled");
     }
   }
@@ -216,14 +229,13 @@ export class Transfer {
   }
 
   /** Until something happens, or the time is up. */
-  #pause(ms: number): Promise<void> {
-    if (this.#failure !== undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(ms, resolve);
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
+  async #pause(ms: number): Promise<void> {
+    if (this.#failure !== undefined) return;
+    await wait(this.#options.clock, ms, {
+      until: (wake) => {
+        this.#wake = wake;
+        return () => undefined;
+      },
     });
   }
 
@@ -234,11 +246,5 @@ export class Transfer {
     if (!this.#intake.isComplete && clock.now() - this.#grewAt >= GIVE_UP_MS)
       throw new TunnelError("file-stalled");
     if (!this.#intake.isComplete && !port.isMember(owner)) throw new TunnelError("file-sender-left");
-  }
-
-  #stop(reason: StopReason): void {
-    const stream = this.#stream;
-    this.#stream = undefined;
-    if (stream !== undefined) this.#options.port.stream({ t: "stop", stream, reason });
   }
 }

@@ -7,10 +7,10 @@ import { lexicalPath } from "../paths/roots.ts";
 import { READ_ONLY } from "../paths/share.ts";
 import { isCommitHash } from "./context.ts";
 import { PATCH } from "./make-patch.ts";
-import { parsePatch, type PatchFile } from "./parse-patch.ts";
+import { readPatch, type PatchFile, type PatchReading } from "./read-patch.ts";
 import { findRepository, type Repository } from "./repository.ts";
 import { gitText, runGit, type Environment } from "./run.ts";
-import { suspicionsOf, type Suspicion } from "./suspicions.ts";
+import { headerSuspicions, suspicionsOf, type Suspicion } from "./suspicions.ts";
 
 export interface InspectedFile {
   /** Names are the sender's words, made fit to be shown: labels, not paths to act upon. */
@@ -30,7 +30,10 @@ export type Applies =
       readonly kind: "no";
       readonly failing: readonly { readonly path: string; readonly reason: ApplyProblem }[];
     }
-  | { readonly kind: "unknown"; readonly reason: "no-repository" | "malformed" | "too-large" | "git-failed" };
+  | {
+      readonly kind: "unknown";
+      readonly reason: "no-repository" | "malformed" | "too-large" | "git-failed" | "git-missing";
+    };
 
 export type ApplyProblem = "conflict" | "missing" | "exists" | "refused";
 
@@ -64,23 +67,37 @@ export async function inspectPatch(
   options: { env: Environment; baseCommit?: string; signal?: AbortSignal; home?: string },
 ): Promise<PatchInspection> {
   const file = lexicalPath(patchPath, cwd);
-  const bytes = await readPatch(file);
-  const files = parsePatch(bytes);
+  const bytes = await bytesOf(file);
+  const { env, signal } = options;
+  const { timeoutMs, maxBinaryBytes: maxUnpackedBytes } = LIMITS;
+  const [reading, repository] = await Promise.all([
+    readPatch(bytes, { env, timeoutMs, maxUnpackedBytes, signal }),
+    findRepository(cwd, { ...options, timeoutMs }),
+  ]);
+  const files = reading.kind === "read" ? reading.files : [];
   const inspected = inspectFiles(files);
-  const repository = await findRepository(cwd, { ...options, timeoutMs: LIMITS.timeoutMs });
-  const kinds = new Set(inspected.flatMap(({ suspicions }) => suspicions.map(({ kind }) => kind)));
+  const suspicions = [...inspected.flatMap((one) => one.suspicions), ...wholeSuspicions(reading, bytes)];
   return {
     files: inspected.slice(0, LIMITS.maxFiles),
     fileCount: files.length,
     insertions: files.reduce((total, { insertions }) => total + insertions, 0),
     deletions: files.reduce((total, { deletions }) => total + deletions, 0),
-    suspicions: [...kinds],
+    suspicions: [...new Set(suspicions.map(({ kind }) => kind))],
     base: await baseOf(repository, options.baseCommit),
-    applies: await applies(repository, bytes, files),
+    applies: await applies(repository, bytes, reading),
   };
 }
 
-async function readPatch(file: string): Promise<Buffer> {
+/** A patch that git refuses, or reads by guessing, may be taken otherwise by another program: its headers count as well. */
+function wholeSuspicions(reading: PatchReading, bytes: Buffer): Suspicion[] {
+  if (reading.kind === "read" && reading.parts !== undefined) return [];
+  // A text without any part of a patch is no patch, which is nothing to warn of.
+  if (!/^(?:diff --git |--- |\+\+\+ |@@ -|GIT binary patch)/m.test(bytes.toString("latin1"))) return [];
+  const kind = reading.kind === "read" ? "traditional" : "malformed";
+  return [{ kind }, ...headerSuspicions(bytes)];
+}
+
+async function bytesOf(file: string): Promise<Buffer> {
   const handle = await open(file, READ_ONLY).catch((error: unknown) => {
     throw readFailure(error);
   });
@@ -104,12 +121,10 @@ async function statOfFile(handle: Awaited<ReturnType<typeof open>>): Promise<{ s
 function inspectFiles(files: readonly PatchFile[]): InspectedFile[] {
   const seen = new Map<string, string>();
   return files.map((file) => {
-    const { oldPath, newPath, change, isBinary, insertions, deletions, names } = file;
-    const shown = newPath ?? oldPath ?? names[0] ?? "";
-    const hasMoved = oldPath !== undefined && newPath !== undefined && oldPath !== newPath;
+    const { path: name, previousPath, change, isBinary, insertions, deletions } = file;
     return {
-      path: plainLabel(shown, 1_024),
-      ...(hasMoved ? { previousPath: plainLabel(oldPath, 1_024) } : {}),
+      path: plainLabel(name, 1_024),
+      ...(previousPath === undefined ? {} : { previousPath: plainLabel(previousPath, 1_024) }),
       change,
       isBinary,
       insertions,
@@ -135,24 +150,20 @@ async function baseOf(
 async function applies(
   repository: Repository | undefined,
   bytes: Buffer,
-  files: readonly PatchFile[],
+  reading: PatchReading,
 ): Promise<Applies> {
+  if (reading.kind !== "read") return { kind: "unknown", reason: reading.kind };
   if (repository === undefined) return { kind: "unknown", reason: "no-repository" };
-  if (files.length === 0 || files.some(({ isMalformed }) => isMalformed)) {
-    return { kind: "unknown", reason: "malformed" };
-  }
-  const unpacked = files.reduce((total, { binaryBytes }) => total + binaryBytes, 0);
-  if (unpacked > LIMITS.maxBinaryBytes) return { kind: "unknown", reason: "too-large" };
   // From standard input: what is checked is what was read, whatever happens to the file.
   const result = await runGit(["apply", "--check", "-"], { ...repository.call, input: bytes });
   if (result.kind !== "done") return { kind: "unknown", reason: "git-failed" };
   if (result.exitCode === 0) return { kind: "yes" };
-  return { kind: "no", failing: failing(result.stderr.toString("utf8"), files) };
+  return { kind: "no", failing: failing(result.stderr.toString("utf8"), reading.files) };
 }
 
 /** git's words quote the patch, so only paths that its own headers name are taken from them. */
 function failing(stderr: string, files: readonly PatchFile[]): { path: string; reason: ApplyProblem }[] {
-  const names = new Set(files.flatMap((file) => file.names));
+  const names = new Set(files.flatMap(({ path: name, previousPath }) => [name, previousPath ?? name]));
   const problems = new Map<string, ApplyProblem>();
   for (const line of stderr.split("\n")) {
     const [, name = "", words = ""] = /^error: (.*): ([^:]*)$/.exec(line) ?? [];

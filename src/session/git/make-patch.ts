@@ -2,19 +2,22 @@ import { Buffer } from "node:buffer";
 import { copyFile, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { INPUT_LIMITS } from "../../errors/base/limits.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { codeOf } from "../paths/failures.ts";
 import { plainLabel } from "../paths/names.ts";
 import { sensitiveContent, sensitiveName } from "../paths/sensitive.ts";
 import { isCommitHash } from "./context.ts";
-import { parsePatch, type PatchFile } from "./parse-patch.ts";
+import { readPatch, type PatchFile } from "./read-patch.ts";
 import { findRepository, type Repository } from "./repository.ts";
 import { gitText, runGit, type Environment, type GitCall, type GitResult } from "./run.ts";
 
 export const PATCH = {
-  maxBytes: 32 * 1024 * 1024,
+  maxBytes: INPUT_LIMITS.patchBytes,
   /** A large repository on a slow disk. */
   timeoutMs: 60_000,
+  /** git reads the patch once more, and unpacks its binary changes in memory. */
+  maxUnpackedBytes: 1024 * 1024 * 1024,
   /** Names of files that no commit holds; more are a folder that somebody forgot to ignore. */
   maxUntrackedBytes: 1024 * 1024,
 } as const;
@@ -66,22 +69,34 @@ export async function makePatch(cwd: string, options: MakePatchOptions): Promise
   const { bytes, baseCommit } =
     range === undefined ? await uncommitted(repository, allow) : await committed(repository, range);
   if (bytes.length === 0) throw new TunnelError("patch-empty");
-  const files = parsePatch(bytes);
-  await refuseSensitive(repository, bytes, files, allow);
+  const { files, parts } = await readOwn(bytes, options);
+  for (const [index, { path: name, previousPath }] of files.entries()) {
+    for (const one of previousPath === undefined ? [name] : [previousPath, name])
+      await refuseName(repository, one, allow);
+    await refuseContent(repository, name, parts[index], allow);
+  }
   return {
     bytes,
     baseCommit,
     diffstat: {
       files: files.length,
-      insertions: sum(files, "insertions"),
-      deletions: sum(files, "deletions"),
+      insertions: files.reduce((total, { insertions }) => total + insertions, 0),
+      deletions: files.reduce((total, { deletions }) => total + deletions, 0),
     },
-    files: files.map(({ oldPath, newPath }) => newPath ?? oldPath ?? ""),
+    files: files.map(({ path: name }) => name),
   };
 }
 
-function sum(files: readonly PatchFile[], key: "insertions" | "deletions"): number {
-  return files.reduce((total, file) => total + file[key], 0);
+async function readOwn(
+  bytes: Buffer,
+  { env, signal }: MakePatchOptions,
+): Promise<{ files: readonly PatchFile[]; parts: readonly Buffer[] }> {
+  const { timeoutMs, maxUnpackedBytes } = PATCH;
+  const reading = await readPatch(bytes, { env, timeoutMs, maxUnpackedBytes, signal });
+  if (reading.kind === "too-large") throw new TunnelError("patch-too-large");
+  if (signal?.aborted === true) throw new TunnelError("cancelled");
+  if (reading.kind !== "read" || reading.parts === undefined) throw new TunnelError("git-failed");
+  return { files: reading.files, parts: reading.parts };
 }
 
 async function committed(
@@ -196,19 +211,15 @@ async function refuseName({ toplevel }: Repository, file: string, allow: readonl
   throw new TunnelError("share-sensitive", { detail: `${plainLabel(file)}: ${rule}` });
 }
 
-async function refuseSensitive(
-  repository: Repository,
-  patch: Buffer,
-  files: readonly PatchFile[],
+async function refuseContent(
+  { toplevel }: Repository,
+  file: string,
+  part: Buffer | undefined,
   allow: readonly string[],
 ): Promise<void> {
-  for (const { names, start, end } of files) {
-    for (const name of names) await refuseName(repository, name, allow);
-    const rule = sensitiveContent(patch.subarray(start, end));
-    const name = names.at(-1) ?? "";
-    if (rule === undefined || (await isAllowed(path.join(repository.toplevel, name), allow))) continue;
-    throw new TunnelError("share-sensitive", { detail: `${plainLabel(name)}: ${rule}` });
-  }
+  const rule = part === undefined ? undefined : sensitiveContent(part);
+  if (rule === undefined || (await isAllowed(path.join(toplevel, file), allow))) return;
+  throw new TunnelError("share-sensitive", { detail: `${plainLabel(file)}: ${rule}` });
 }
 
 async function isAllowed(file: string, allow: readonly string[]): Promise<boolean> {

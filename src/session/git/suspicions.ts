@@ -1,7 +1,8 @@
+import type { Buffer } from "node:buffer";
 import { foldedSegment, nameProblem } from "../paths/names.ts";
 import { protectedPlace } from "../paths/protected.ts";
 import { sensitiveName } from "../paths/sensitive.ts";
-import type { PatchFile } from "./parse-patch.ts";
+import type { PatchFile } from "./read-patch.ts";
 
 /** What a human should look at before a patch is applied. None of them is proof of anything. */
 export type Suspicion =
@@ -29,13 +30,38 @@ const PLAIN_MODES = new Set(["100644", "100755", "120000", "160000"]);
 /** @param seen the folded paths of the files before this one, and how they were written */
 export function suspicionsOf(file: PatchFile, seen: Map<string, string>): Suspicion[] {
   return [
-    ...file.names.flatMap(pathSuspicions),
+    ...namesOf(file).flatMap(pathSuspicions),
     ...collisions(file, seen),
     ...modeSuspicions(file),
     ...(file.isBinary ? [{ kind: "binary" } as const] : []),
-    ...(file.isTraditional ? [{ kind: "traditional" } as const] : []),
-    ...(file.isMalformed ? [{ kind: "malformed" } as const] : []),
   ].filter((one, index, all) => all.findIndex((other) => isEqual(one, other)) === index);
+}
+
+/** Headers that are looked at in a patch that is not in git's own form; more say nothing new. */
+const MAX_HEADERS = 10_000;
+const HEADER = /^(?:---|\+\+\+|(?:rename|copy) (?:from|to)) "?([^\t\r\n"]{1,4096})/gm;
+const MODE = /^(?:(?:old|new|deleted file|new file) mode|index [0-9a-f]+\.\.[0-9a-f]+) (120000|160000)\r?$/gm;
+
+/**
+ * What any line that looks like a header would mean, whichever file it belongs to. It errs towards naming too much: a deleted
+ * line can look like a header, too.
+ */
+export function headerSuspicions(patch: Buffer): Suspicion[] {
+  const text = patch.toString("latin1");
+  const found = new Map<string, Suspicion>();
+  const add = (one: Suspicion): unknown => found.set(JSON.stringify(one), one);
+  let left = MAX_HEADERS;
+  for (const [, name = ""] of text.matchAll(HEADER)) {
+    if ((left -= 1) < 0) break;
+    if (name === "/dev/null") continue;
+    for (const one of [name, name.replace(/^[^/]*\//, "")].flatMap(pathSuspicions)) add(one);
+  }
+  for (const [, mode] of text.matchAll(MODE)) add({ kind: mode === "120000" ? "symlink" : "submodule" });
+  return [...found.values()];
+}
+
+function namesOf({ path: name, previousPath }: PatchFile): string[] {
+  return previousPath === undefined ? [name] : [previousPath, name];
 }
 
 function isEqual(one: Suspicion, other: Suspicion): boolean {
@@ -60,9 +86,9 @@ function pathSuspicions(name: string): Suspicion[] {
   return found;
 }
 
-function collisions({ names }: PatchFile, seen: Map<string, string>): Suspicion[] {
+function collisions(file: PatchFile, seen: Map<string, string>): Suspicion[] {
   let collides = false;
-  for (const name of names) {
+  for (const name of namesOf(file)) {
     const folded = name.slice(0, MAX_NAME).split("/", MAX_DEPTH).map(foldedSegment).join("/");
     const before = seen.get(folded);
     if (before !== undefined && before !== name) collides = true;

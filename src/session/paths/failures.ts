@@ -8,7 +8,7 @@ export function codeOf(error: unknown): string {
 
 const FULL = new Set(["ENOSPC", "EDQUOT"]);
 
-/** What went wrong while writing, as an error with a next step. */
+/** A failure while writing, as an error with a next step. */
 export function writeFailure(error: unknown): TunnelError {
   if (error instanceof TunnelError) return error;
   const code = codeOf(error);
@@ -27,7 +27,7 @@ const READ: Readonly<Record<string, ErrorCode>> = {
   EISDIR: "share-not-a-file",
 };
 
-/** What went wrong while a file that is to be shared was opened or read. */
+/** A failure while a file that is to be shared was opened or read. */
 export function readFailure(error: unknown): TunnelError {
   if (error instanceof TunnelError) return error;
   const code = codeOf(error);

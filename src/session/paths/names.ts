@@ -8,7 +8,7 @@ export const MAX_NAME_BYTES = 255;
  * it takes for them.
  */
 const DEVICE = /^(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])$/i;
-/** What Windows does not take in a name: separators, wildcards, and the colon of drives and alternate streams. */
+/** Windows does not take these in a name: separators, wildcards, and the colon of drives and alternate streams. */
 const NOT_PORTABLE = /[<>:"|?*\\/]/;
 /** Controls, separators of lines, lone surrogates, and what reorders or hides text: `invoice<RLO>gpj.exe`. */
 const NOT_PLAIN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
@@ -49,7 +49,7 @@ export function foldedSegment(name: string): string {
     .toLowerCase();
 }
 
-/** What a peer calls its file, as a label to be shown: never a path, and never used as one. */
+/** A peer's name for its file, as a label to be shown: never a path, and never used as one. */
 export function safeName(peerName: string): string {
   const label = plainLabel(peerName.replace(/[\\/]+/g, "_"));
   return label === "" || label === "." || label === ".." ? "unnamed" : label;

@@ -10,7 +10,7 @@ import { lexicalPath, NATIVE, segmentsInRoots, type Reach } from "./roots.ts";
 /**
  * Where a received file may go. The adversary is the peer, who has talked this side's agent into a path and sends the
  * bytes; it has no hands on this machine. Node has no `openat`, so between a check and the call that relies on it another
- * local program can still exchange a folder for a link: whoever can do that can write there anyway.
+ * local program can still exchange a folder for a link: it could write there anyway.
  */
 export interface SavePlace {
   /** The folder, without symbolic links. */
@@ -57,7 +57,7 @@ export async function resolveSave(savePath: string, options: SaveOptions): Promi
   };
 }
 
-/** What follows the last separator. `path.basename` would take `a/` for `a`. */
+/** The part behind the last separator. `path.basename` would take `a/` for `a`. */
 function finalName(savePath: string): string {
   return savePath.slice(
     Math.max(savePath.lastIndexOf("/"), NATIVE.windows ? savePath.lastIndexOf("\\") : -1) + 1,
@@ -82,7 +82,7 @@ async function realParent(folder: string): Promise<string> {
   }
 }
 
-/** A link is refused wherever it leads, since what it names is not what the agent named. */
+/** A link is refused wherever it leads, since it leads away from the place that the agent named. */
 async function checkTarget(target: string, overwrite: boolean): Promise<void> {
   const found = await lstat(target).catch((error: unknown) => {
     const code = codeOf(error);

@@ -114,7 +114,7 @@ const FILES: Readonly<Record<string, string>> = {
   ".lldbinit": "commands of a debugger",
 };
 
-/** What the path is for, when it leads to one of these places, or undefined. `segments` are relative to a root. */
+/** The purpose of the path, when it leads to one of these places, or undefined. `segments` are relative to a root. */
 export function protectedPlace(segments: readonly string[]): string | undefined {
   const folded = segments.map(foldedSegment);
   for (const segment of folded) if (Object.hasOwn(FOLDERS, segment)) return FOLDERS[segment];

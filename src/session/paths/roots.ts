@@ -61,7 +61,7 @@ export function isWithin(folder: string, target: string, flavour: Flavour = NATI
 }
 
 /**
- * Whether a folder holds more than a project: the root of a file system, a home, or what homes are in. Some clients start
+ * Whether a folder holds more than a project: the root of a file system, a home, or the folder of homes. Some clients start
  * their servers in `/` or in the home of the user, and everything would then be "in the working directory".
  */
 export function isTooWide(folder: string, home: string, flavour: Flavour = NATIVE): boolean {

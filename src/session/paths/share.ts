@@ -13,7 +13,7 @@ export interface ShareOptions extends Reach {
   readonly allow: readonly string[];
 }
 
-/** What tells that a file is still the same one, and unchanged: the system's own record, not the path. */
+/** Tells whether a file is still the same one, and unchanged: the system's own record, not the path. */
 export interface FileIdentity {
   readonly dev: bigint;
   readonly ino: bigint;
@@ -24,7 +24,7 @@ export interface FileIdentity {
 export interface ShareSource {
   /** Without symbolic links. */
   readonly file: string;
-  /** Its own name: what the other side is shown as a label. */
+  /** Its own name, shown to the other side as a label. */
   readonly name: string;
   readonly identity: FileIdentity;
 }

@@ -6,8 +6,9 @@ import { ROOM } from "../../protocol/base/limits.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { isGoal, isText } from "../../protocol/base/text.ts";
 import { parseRoomId } from "../../protocol/base/ids.ts";
+import { encodeUtf8 } from "../../protocol/base/utf8.ts";
 
-/** A transcript as a document (PROTOCOL §16): what it says, and what its parts can be checked by. */
+/** A transcript as a document (PROTOCOL §16): the entries, and the signatures and hashes that prove them. */
 
 const { counter, digests, hash, instant, member, memberId, recipients, roomEvent, signedFields } = SCHEMAS;
 
@@ -123,7 +124,7 @@ export function transcriptHash(
   document: UnsignedTranscript | TranscriptDocument,
 ): Bytes {
   const plain = JSON.parse(JSON.stringify({ ...document, signature: undefined }, bytesAsText)) as unknown;
-  return primitives.sha256(primitives.encodeUtf8(canonical(plain)));
+  return primitives.sha256(encodeUtf8(canonical(plain)));
 }
 
 /** Keys in order, no white space; numbers and texts as ECMAScript writes them, which is what the RFC asks for. */

@@ -13,7 +13,7 @@ import {
 import { offerText } from "./offer-text.ts";
 import { withoutLinks } from "./redact.ts";
 
-/** What a transcript is made of: a tunnel of either role, open or ended. */
+/** The source of a transcript: a tunnel of either role, open or ended. */
 export interface TranscriptSource {
   readonly goal: string;
   readonly attestation: Attestation | undefined;
@@ -23,13 +23,13 @@ export interface TranscriptSource {
 /** How much of the end is wanted; all that is kept when left out. */
 export interface TranscriptLimit {
   readonly entries: number;
-  /** Of the texts together, in UTF-16 units; the newest entry is there however long it is. */
+  /** The length of all texts together, in UTF-16 units; the newest entry is there however long it is. */
   readonly chars: number;
 }
 
 /**
- * A tunnel's transcript: the texts that this side was told, without links and keys of files, and the evidence. A part of it is a transcript
- * of its own, with its own beginning and signature.
+ * A tunnel's transcript: the texts that this side was told, without links and keys of files, and the proof of their order.
+ * A part of it is a transcript of its own, with its own beginning and signature.
  * @throws {TunnelError} tunnel-closed: it ended before it began
  */
 export function exportTranscript(
@@ -59,7 +59,7 @@ export function exportTranscript(
   return { ...unsigned, signature: attestation.attest(transcriptHash(primitives, unsigned)) };
 }
 
-/** The place after which the part begins that fits. */
+/** The part that fits begins after this place. */
 function firstOf(last: number, texts: ReadonlyMap<number, Shown>, limit: TranscriptLimit): number {
   let chars = 0;
   let seq = last;
@@ -75,7 +75,7 @@ interface Shown {
   readonly redacted?: true;
 }
 
-/** What was said as it may be passed on. */
+/** A text as it may be passed on. */
 function shownOf(entry: SpokenEntry): Shown {
   if (entry.kind === "file") return { text: offerText(entry.offer), redacted: true };
   const text = withoutLinks(entry.text);
@@ -87,7 +87,7 @@ function entryOf(evidence: AuditEntry, shown: Shown | undefined): TranscriptEntr
   return { ...evidence, ...shown };
 }
 
-/** How many texts had links taken out. Of offers the key always is, which is worth no warning. */
+/** The number of texts that had links taken out. Offers always lose their key, which is worth no warning. */
 export function redactedIn({ entries }: TranscriptDocument): number {
   return entries.filter(
     (entry) => entry.kind === "message" && entry.redacted === true && entry.signed.what !== "file",

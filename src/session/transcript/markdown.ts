@@ -5,9 +5,9 @@ import { describedOffer } from "./offer-text.ts";
 import { missing, type Verdict } from "./verify.ts";
 
 export interface MarkdownOptions {
-  /** Put around what somebody other than the exporter said, where a model is going to read it. */
+  /** Put around the words of everybody but the exporter, where a model is going to read them. */
   readonly frame?: (text: string) => string;
-  /** What checking it has shown; left out where it comes from this process itself. */
+  /** The result of checking it; left out where it comes from this process itself. */
   readonly verdict?: Verdict;
   /** How to get what is left out at the beginning. */
   readonly more?: string;
@@ -122,7 +122,7 @@ class Renderer {
     ];
     const head = [`### ${seq} · ${this.#name(from)}${names}`, `_${marks.join(" · ")}_`];
     if (text === undefined || what !== "file") return [...head, this.#body(from, text, to)];
-    // Never as it stands there: what offers a file in another form may have its key in it.
+    // Never as it stands there: an offer in another form may have the key of its file in it.
     const offer = describedOffer(text);
     const unread = "_It offers a file, in a form that is not read here._";
     return [...head, offer === undefined ? unread : this.#body(from, offer, to)];
@@ -166,7 +166,7 @@ const ENDED = {
   "host-stopped": "the host's session ended",
 } as const;
 
-/** A transcript for people to read. What peers wrote can look like nothing but what a peer wrote. */
+/** A transcript for people to read. The words of a peer can look like nothing but the words of a peer. */
 export function toMarkdown(document: TranscriptDocument, options: MarkdownOptions = {}): string {
   return new Renderer(document, options).render();
 }

@@ -7,8 +7,8 @@ import { isText } from "../../protocol/base/text.ts";
 import { withoutLinks } from "./redact.ts";
 
 /**
- * What a transcript holds of an offer (J4): all but its key. Whoever has recorded the traffic could open the file with it,
- * and a transcript is made to be passed on.
+ * An offer as a transcript holds it (J4): all but its key. A transcript is made to be passed on, and anybody who has
+ * recorded the traffic could open the file with that key.
  */
 export function offerText({ id, name, size, hash, note, patch }: FileOffer): string {
   return JSON.stringify({
@@ -21,7 +21,7 @@ export function offerText({ id, name, size, hash, note, patch }: FileOffer): str
   });
 }
 
-/** Not strict: what a transcript of another program may hold beyond this, a key above all, is not shown. */
+/** Not strict: more than this, a key above all, may stand in a transcript of another program, and is not shown. */
 const shownOffer = z.object({
   id: bytesOf(FILE_ID_BYTES),
   name: z.string().check(z.refine(isFileName)),
@@ -30,7 +30,7 @@ const shownOffer = z.object({
   note: z.optional(z.string().check(z.refine(isText))),
 });
 
-/** For people to read; undefined for what is no offer. */
+/** The offer for people to read; undefined where the text is no offer. */
 export function describedOffer(text: string): string | undefined {
   const parsed = shownOffer.safeParse(jsonOf(text));
   if (!parsed.success) return undefined;

@@ -1,4 +1,4 @@
-/** What stands where a link was. */
+/** Stands in place of a link. */
 export const LINK_REMOVED = "[tunnel link removed]";
 
 /**

@@ -5,14 +5,14 @@ import { writeFailure } from "../paths/failures.ts";
 import { resolveSave } from "../paths/place.ts";
 import { lexicalPath, NATIVE, type Flavour } from "../paths/roots.ts";
 
-/** A transcript holds what was said: nobody else on this machine needs to read it. */
+/** A transcript holds a conversation: nobody else on this machine needs to read it. */
 const OWNER_ONLY = 0o600;
 /** `O_NOFOLLOW` is undefined on Windows; a file that must be new is no link anyway. */
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * Both names end so: whatever somebody may talk an agent into, no file that programs or agents look for by its name
- * (`CLAUDE.md`, `package.json`) can come of a peer's words.
+ * Both names end so. An agent may be talked into a name, but not into a file that programs or agents look for by its name
+ * (`CLAUDE.md`, `package.json`).
  */
 export const SUFFIX = ".transcript";
 
@@ -20,7 +20,7 @@ function refused(detail: string): TunnelError {
   return new TunnelError("transcript-not-saved", { detail });
 }
 
-/** The rules for received files hold here, too; what they say is why there is no transcript. */
+/** The rules for received files hold here, too; the rule that was broken is the reason that is given. */
 function refusal(thrown: unknown): TunnelError {
   const error = asTunnelError(thrown);
   if (error.code === "transcript-not-saved" || error.code === "internal") return error;
@@ -49,8 +49,7 @@ function lexical(stem: string, root: string, flavour: Flavour): string {
 }
 
 /**
- * Writes a new file and nothing else: an existing one, also a link, is never touched, and what could not be written whole
- * is not left there.
+ * Writes a new file and nothing else: an existing one, also a link, is never touched, and no half of a file is left there.
  * @param root the one folder that counts. It is named as such, so that also a home is one: unlike a received file, this one
  *   has an ending of its own and lies in no folder of a tool.
  * @returns its path without symbolic links @throws {TunnelError} transcript-not-saved

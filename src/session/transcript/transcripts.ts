@@ -5,7 +5,7 @@ import { exportTranscript, redactedIn, type TranscriptLimit, type TranscriptSour
 import { toMarkdown, type MarkdownOptions } from "./markdown.ts";
 import { saveTranscript } from "./save.ts";
 
-/** What became of a transcript that was asked for; whole paths, since people seldom know where a client starts its servers. */
+/** A transcript as it was saved; whole paths, since people seldom know where a client starts its servers. */
 export interface Saved {
   readonly path: string;
   readonly markdown: string;
@@ -17,10 +17,13 @@ export interface Saved {
 export class Transcripts {
   readonly #primitives: Primitives;
   readonly #clock: Clock;
+  readonly #root: string;
 
-  constructor(primitives: Primitives, clock: Clock) {
-    this.#primitives = primitives;
-    this.#clock = clock;
+  /** @param options `root`: the folder in which transcripts may be saved */
+  constructor(options: { readonly primitives: Primitives; readonly clock: Clock; readonly root: string }) {
+    this.#primitives = options.primitives;
+    this.#clock = options.clock;
+    this.#root = options.root;
   }
 
   /** @throws {TunnelError} tunnel-closed: it never began */
@@ -37,11 +40,11 @@ export class Transcripts {
     return toMarkdown(document, options);
   }
 
-  /** Both forms, as new files inside the working directory. @throws {TunnelError} transcript-not-saved, tunnel-closed */
-  async save(tunnel: TranscriptSource, wanted: string, root = process.cwd()): Promise<Saved> {
+  /** Both forms, as new files inside the root. @throws {TunnelError} transcript-not-saved, tunnel-closed */
+  async save(tunnel: TranscriptSource, wanted: string): Promise<Saved> {
     const document = this.of(tunnel);
     const texts = { json: toJson(document), markdown: toMarkdown(document) };
-    const { json, markdown } = await saveTranscript(root, wanted, texts);
+    const { json, markdown } = await saveTranscript(this.#root, wanted, texts);
     return { path: json, markdown, entries: document.entries.length, redacted: redactedIn(document) };
   }
 }

@@ -4,17 +4,18 @@ import type { MemberRecord, View } from "../../protocol/room/frames.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import { RoomOrder } from "../../protocol/room/order.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
-import { attestedBytes } from "../../protocol/room/identity.ts";
+import { attestedBytes } from "../../protocol/room/signer.ts";
 import {
   transcriptHash,
   type MessageEntry,
   type TranscriptDocument,
   type TranscriptEntry,
 } from "./document.ts";
+import { encodeUtf8 } from "../../protocol/base/utf8.ts";
 
 /**
- * What can be said of one entry.
- * - `verified`: signed by whom it names, as it is shown, at this place; or an event that the chain holds
+ * The verdict on one entry.
+ * - `verified`: signed by the member it names, as it is shown, at this place; or an event that the chain holds
  * - `redacted`: the same, but that links, or the key of a file, were taken out, so that the shown text proves nothing
  * - `sealed`: the same for a message to some; the signature is over the sealed form, not over the text that is shown
  * - `hidden`: the same without a text: it was not for the exporter, or is no longer kept
@@ -25,7 +26,7 @@ export type EntryStatus = "verified" | "redacted" | "sealed" | "hidden" | "broke
 export interface EntryVerdict {
   readonly seq: number;
   readonly status: EntryStatus;
-  /** What is wrong with it, in words of this program. */
+  /** The fault, in words of this program. */
   readonly reason?: string;
 }
 
@@ -144,7 +145,7 @@ class Verification {
     } catch (thrown) {
       reason = reasonOf(thrown);
     }
-    // Whatever else is wrong with it follows from that.
+    // All other faults follow from that one.
     if (seq > expected) reason = "what came before it is missing";
     if (reason === undefined) return { seq, status };
     this.#order = this.#replica(this.#order.members, { seq, chain: entry.chain });
@@ -171,13 +172,13 @@ class Verification {
     if (text === undefined) return "hidden";
     if (redacted === true) return "redacted";
     if (signed.to !== undefined) return "sealed";
-    const digest = this.#primitives.sha256(this.#primitives.encodeUtf8(text));
+    const digest = this.#primitives.sha256(encodeUtf8(text));
     if (!equalBytes(digest, signed.digests.body)) throw new NotSaid();
     return "verified";
   }
 }
 
-/** Which entries a gap has taken, as a sentence without its end. */
+/** The entries that a gap has taken, as a sentence without its end. */
 export function missing({ from, to }: Verdict["gaps"][number]): string {
   return from === to ? `entry ${from} is missing` : `entries ${from} to ${to} are missing`;
 }

@@ -95,7 +95,7 @@ export interface BinaryReport {
   readonly problem?: TunnelError;
 }
 
-/** What `acquireBinary` would use, for diagnosis. Fetches and changes nothing. */
+/** The program that `acquireBinary` would use, for diagnosis. Fetches and changes nothing. */
 export async function inspectBinary(
   options: BinaryOptions,
   signal: AbortSignal = new AbortController().signal,

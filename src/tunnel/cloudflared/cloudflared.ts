@@ -7,7 +7,7 @@ import type { Binary } from "./find.ts";
 import { untilReachable } from "../reachable.ts";
 import { probeReady, untilReady, type ReadyProbe } from "./ready.ts";
 import { exitError, startRun, type Protocol, type Run } from "./run.ts";
-import type { Tunnel, TunnelProvider, TunnelRequest } from "../provider.ts";
+import type { Tunnel, TunnelOpener, TunnelRequest } from "../provider.ts";
 import { throwIfCancelled } from "../wait.ts";
 import { watchRun } from "./watch.ts";
 
@@ -27,7 +27,7 @@ const READY_TIMEOUT_MS = 35_000;
 const ATTEMPTS: readonly Protocol[] = ["auto", "http2"];
 
 /** Quick Tunnels by cloudflared. Whatever goes wrong while opening, no process and no file is left behind. */
-export function createCloudflaredProvider(options: CloudflaredOptions): TunnelProvider {
+export function createCloudflaredOpener(options: CloudflaredOptions): TunnelOpener {
   return async (request) => {
     const { signal, onProgress = () => undefined } = request;
     throwIfCancelled(signal);

@@ -2,7 +2,7 @@ import { homedir, tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** What finding and running cloudflared needs to know of the machine. Filled in once, by the command line. */
+/** The facts of the machine on which finding and running cloudflared depends. */
 export interface BinaryEnvironment {
   readonly platform: string;
   readonly arch: string;
@@ -14,7 +14,7 @@ export interface BinaryEnvironment {
   /** Where the running program lies: an npm neighbour named `cloudflared` is looked for from here upwards. */
   readonly ownDirectory: string;
   readonly tempDirectory: string;
-  /** The environment of the child: everything but what would steer cloudflared behind our back. */
+  /** The environment of the child, without the variables that steer cloudflared. */
   readonly childEnv: Readonly<Record<string, string>>;
 }
 

@@ -110,7 +110,7 @@ async function binaryOnPath(search: Search): Promise<Binary | undefined> {
   return undefined;
 }
 
-/** The npm package next to ours: whoever installed us there installed it. */
+/** The npm package next to ours, installed by the same person. */
 async function npmNeighbour(search: Search): Promise<Binary | undefined> {
   const { ownDirectory, platform } = search.environment;
   const parts = ownDirectory.split(sep);

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
 
-/** What a line of cloudflared's log means to us. Its text goes no further than this file: it may quote a remote server. */
+/** The meaning of a line of cloudflared's log. Its text goes no further than this file: it may quote a remote server. */
 export type LogEvent =
   | { readonly kind: "url"; readonly url: string }
   | { readonly kind: "metrics"; readonly port: number }
@@ -10,36 +10,6 @@ export type LogEvent =
   | { readonly kind: "dial-failed" }
   | { readonly kind: "fault"; readonly code: ErrorCode }
   | { readonly kind: "other" };
-
-/** A line of cloudflared is some hundred characters; its usage text and error bodies can be anything. */
-const MAX_LINE_CHARS = 16 * 1024;
-
-/** Cuts a stream of text into lines, however it is chunked. What exceeds the limit in a line is dropped. */
-export class LineSplitter {
-  #line = "";
-
-  push(chunk: string): string[] {
-    const [first = "", ...others] = chunk.split("\n");
-    this.#append(first);
-    const lines: string[] = [];
-    for (const other of others) {
-      lines.push(this.flush());
-      this.#append(other);
-    }
-    return lines;
-  }
-
-  /** The unfinished last line. */
-  flush(): string {
-    const line = this.#line;
-    this.#line = "";
-    return line.replace(/\r$/, "");
-  }
-
-  #append(part: string): void {
-    this.#line += part.slice(0, MAX_LINE_CHARS - this.#line.length);
-  }
-}
 
 /** A line in any of the three forms: JSON, `<time> <LEVEL> <message>`, or bare text (fatal errors and usage). */
 export function parseLogLine(line: string): LogEvent {

@@ -1,8 +1,9 @@
 import { get } from "node:http";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { settled, wait } from "../../runtime/wait.ts";
 import { exitError, type Run } from "./run.ts";
-import { sleep, throwIfCancelled } from "../wait.ts";
+import { throwIfCancelled } from "../wait.ts";
 
 /** Asks cloudflared's metrics server on a loopback port whether it is connected to the edge. Never rejects. */
 export type ReadyProbe = (port: number) => Promise<"ready" | "not-ready" | "no-answer">;
@@ -32,7 +33,8 @@ export interface ReadyOptions {
 
 /**
  * The URL of a run once it carries traffic. The banner with the URL proves nothing: it is printed before the edge is
- * contacted. Rejects with the error of the process's end, or with `cloudflared-blocked` or `-not-ready` in time.
+ * contacted.
+ * @throws {TunnelError} cloudflared-blocked or cloudflared-not-ready after the time limit, or the error of the process's end
  */
 export async function untilReady(run: Run, options: ReadyOptions): Promise<string> {
   const { clock, probe, timeoutMs, signal, onUrl } = options;
@@ -50,21 +52,6 @@ export async function untilReady(run: Run, options: ReadyOptions): Promise<strin
     if (url !== undefined && metricsPort !== undefined && (await probe(metricsPort)) === "ready") return url;
     if (clock.now() >= giveUpAt)
       throw new TunnelError(dialFailed ? "cloudflared-blocked" : "cloudflared-not-ready");
-    await pause(run, clock, signal);
-  }
-}
-
-/** One poll interval, cut short when the process ends. */
-async function pause(run: Run, clock: Clock, signal: AbortSignal): Promise<void> {
-  const cut = new AbortController();
-  const end = (): void => cut.abort();
-  signal.addEventListener("abort", end, { once: true });
-  if (signal.aborted) end();
-  const interval = sleep(clock, POLL_MS, cut.signal).catch(() => undefined);
-  try {
-    await Promise.race([interval, run.exited]);
-  } finally {
-    signal.removeEventListener("abort", end);
-    end();
+    await wait(clock, POLL_MS, { signal, until: settled(run.exited) });
   }
 }

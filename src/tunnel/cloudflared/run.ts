@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { startChild, type Child, type Exit } from "./child.ts";
+import { exitDetail, startChild, type Child, type Exit } from "../child.ts";
+import { lineReader } from "../lines.ts";
 import { commandFor } from "./command.ts";
 import type { BinaryEnvironment } from "./environment.ts";
 import { parseLogLine, type LogEvent } from "./log.ts";
 
-/** What the log of a running cloudflared has told so far. */
+/** Told by the log of a running cloudflared so far. */
 export interface RunFacts {
   readonly url: string | undefined;
   readonly metricsPort: number | undefined;
@@ -57,7 +58,7 @@ export function startRun(options: RunOptions): Run {
       env: environment.childEnv,
       cwd: directory,
       clock,
-      onLine: (line) => remember.note(parseLogLine(line)),
+      stderr: lineReader((line) => remember.note(parseLogLine(line))),
     });
   } catch (error) {
     process.removeListener("exit", removeDirectory);
@@ -131,7 +132,7 @@ export function exitError(exit: Exit, facts: RunFacts, wasReady: boolean): Tunne
   if (exit.failure !== undefined) {
     return new TunnelError("cloudflared-missing", { detail: "it could not be started", cause: exit.failure });
   }
-  const detail = exit.code === undefined ? `ended by ${exit.signal ?? "a signal"}` : `exit code ${exit.code}`;
+  const detail = exitDetail(exit);
   if (facts.fault !== undefined && !wasReady) return new TunnelError(facts.fault, { detail });
   if (facts.dialFailed && !wasReady) return new TunnelError("cloudflared-blocked", { detail });
   // It prints its usage and exits 0 when it does not know a flag; a tunnel never ends by itself with 0.

@@ -10,11 +10,11 @@ export type PoolEvent =
   /** There is no address at all, and none could be had; the next attempt begins after `retryInMs`. */
   | { readonly type: "failed"; readonly error: TunnelError; readonly retryInMs: number };
 
-/** What a pool tells: in order, also when the listener calls back into the pool, and nothing after the end. */
+/** The news of a pool: told in order, also when the listener calls back into the pool, and nothing after the end. */
 export class PoolNews {
   readonly #listener: (event: PoolEvent) => void;
   readonly #untold: PoolEvent[] = [];
-  /** What was last told to be the first address; links name it even when it is gone. */
+  /** The address last told to be the first; links name it even when it is gone. */
   #first: string;
   #urls: readonly string[];
   #isTelling = false;
@@ -27,7 +27,7 @@ export class PoolNews {
     this.#urls = [url];
   }
 
-  /** What was never told of cannot be lost. */
+  /** An address that was never told of cannot be lost. */
   lost(url: string, error: TunnelError): void {
     if (this.#urls.includes(url)) this.#untold.push({ type: "lost", url, error });
   }

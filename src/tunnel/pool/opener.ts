@@ -1,7 +1,7 @@
 import { asTunnelError, type TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { Pace } from "./pace.ts";
-import type { Tunnel, TunnelProvider } from "../provider.ts";
+import type { LocalRelay, Provider, Tunnel } from "../provider.ts";
 
 /** How much another tunnel is needed, least first. */
 export const NEED = {
@@ -15,7 +15,7 @@ export const NEED = {
 } as const;
 export type Need = (typeof NEED)[keyof typeof NEED];
 
-/** `attempts` have failed so far. `failed`: that cannot pass by itself, so it is not tried again. */
+/** `attempts` have failed so far. `failed`: the failure cannot pass by itself, so there is no further attempt. */
 export type OpenerState =
   | { readonly state: "idle" }
   | { readonly state: "opening"; readonly attempts: number }
@@ -28,8 +28,8 @@ export type OpenerState =
   | { readonly state: "failed"; readonly error: TunnelError; readonly attempts: number };
 
 export interface OpenerOptions {
-  readonly provider: TunnelProvider;
-  readonly port: number;
+  readonly provider: Provider;
+  readonly relay: LocalRelay;
   readonly clock: Clock;
   /** At least 0 and below 1. */
   readonly random: () => number;
@@ -38,7 +38,7 @@ export interface OpenerOptions {
   readonly onWaiting: (error: TunnelError, retryInMs: number) => void;
 }
 
-/** One opening in flight, which can be disowned: what it brings is then stopped as soon as it arrives. */
+/** One opening in flight. After its abort, a tunnel that still arrives is stopped at once. */
 type Opening = AbortController;
 
 type Pause =
@@ -70,7 +70,7 @@ export class Opener {
     return { state: "waiting", error, attempts, retryInMs };
   }
 
-  /** To be told whenever it may have changed; telling the same again changes nothing. */
+  /** Takes the present need. Call it whenever the need may have changed; the same need again changes nothing. */
   need(need: Need): void {
     if (this.#isStopped) return;
     const isMore = need > this.#need;
@@ -89,7 +89,7 @@ export class Opener {
     this.#pace.ended(livedMs, error, this.#options.clock.now());
   }
 
-  /** Resolves when no opening is in flight and what they brought is stopped. */
+  /** Resolves when no opening is in flight and every tunnel that arrived late is stopped. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#rest();
@@ -117,10 +117,11 @@ export class Opener {
 
   /** Never rejects. */
   async #open(opening: Opening): Promise<void> {
-    const { provider, port, onOpened } = this.#options;
+    const { provider, relay, onOpened } = this.#options;
+    const { port, proof } = relay;
     let tunnel: Tunnel;
     try {
-      tunnel = await provider({ port, signal: opening.signal });
+      tunnel = await provider.open({ port, proof, signal: opening.signal });
     } catch (error) {
       if (this.#opening === opening) this.#failed(asTunnelError(error));
       return;
@@ -133,8 +134,9 @@ export class Opener {
 
   #failed(error: TunnelError): void {
     this.#opening = undefined;
-    const ms = this.#pace.failed(error, this.#options.clock.now());
-    if (!error.retryable && this.#need === NEED.spare) this.#pause = { kind: "given-up", error };
+    const weight = this.#options.provider.weigh(error);
+    const ms = this.#pace.failed(error, weight, this.#options.clock.now());
+    if (weight === "lasting" && this.#need === NEED.spare) this.#pause = { kind: "given-up", error };
     else this.#wait(error, ms);
   }
 
@@ -149,7 +151,7 @@ export class Opener {
   }
 }
 
-/** Nobody is left to be told of a tunnel that could not be ended; its process ends with ours at the latest. */
+/** Drops the error of a tunnel that could not be ended: its process ends with this one at the latest. */
 export async function stopQuietly(tunnel: Tunnel): Promise<void> {
   try {
     await tunnel.stop();

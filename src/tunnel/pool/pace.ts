@@ -1,4 +1,5 @@
 import type { TunnelError } from "../../errors/tunnel-error.ts";
+import type { FailureWeight } from "../provider.ts";
 
 interface Backoff {
   readonly firstMs: number;
@@ -11,9 +12,9 @@ const PACE = {
   /** A refusal counts requests over minutes, and asking too early may prolong it. */
   refused: { firstMs: 120_000, ceilingMs: 900_000 },
   factor: 2,
-  /** Share of a wait that is added by chance, so that hosts which failed together do not come back together. */
+  /** Largest random share added to a wait, so that hosts which failed together do not all retry together. */
   jitter: 0.25,
-  /** A tunnel that ends before this many ms was not worth asking for. The first such one in a row is replaced at once. */
+  /** A tunnel that ends before this many ms ended early. The first early end in a row is replaced at once. */
   earlyEndMs: 60_000,
 } as const;
 
@@ -22,7 +23,7 @@ export interface Hold {
   readonly error: TunnelError;
 }
 
-/** When the next tunnel may be asked for, from how the last ones went. */
+/** Decides when the next tunnel may be asked for, by how the last ones went. */
 export class Pace {
   readonly #random: () => number;
   #failures = 0;
@@ -41,14 +42,14 @@ export class Pace {
   }
 
   /** An opening failed: the ms to wait before the next one. */
-  failed(error: TunnelError, now: number): number {
+  failed(error: TunnelError, weight: FailureWeight, now: number): number {
     this.#failures += 1;
-    if (error.code === "cloudflared-rate-limited") {
+    if (weight === "refused") {
       this.#refusals += 1;
       this.#hold = { until: now + PACE.refused.firstMs, error };
       return this.#delay(PACE.refused, this.#refusals);
     }
-    return error.retryable ? this.#delay(PACE.retry, this.#failures) : PACE.retry.ceilingMs;
+    return weight === "passing" ? this.#delay(PACE.retry, this.#failures) : PACE.retry.ceilingMs;
   }
 
   succeeded(): void {
@@ -72,7 +73,7 @@ export class Pace {
     this.#failures = 0;
   }
 
-  /** What even an urgent opening waits for, and why; `undefined` when nothing stands against opening now. */
+  /** The wait that even an urgent opening observes, and why; `undefined` when nothing stands against opening now. */
   hold(now: number): Hold | undefined {
     if (this.#hold === undefined || this.#hold.until <= now) return undefined;
     return { ms: this.#hold.until - now, error: this.#hold.error };

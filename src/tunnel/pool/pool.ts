@@ -2,12 +2,12 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { PoolNews, type PoolEvent } from "./news.ts";
 import { NEED, Opener, stopQuietly, type Need, type OpenerState } from "./opener.ts";
-import type { Tunnel, TunnelHealth, TunnelProvider } from "../provider.ts";
+import type { LocalRelay, Provider, Tunnel, TunnelHealth } from "../provider.ts";
 
 const POOL = {
-  /** Between two looks at the tunnels, in ms. A look is a read in memory; what it finds decides in tens of seconds. */
+  /** Between two looks at the tunnels, in ms. A look only reads memory. */
   pollMs: 2_000,
-  /** A lost edge is mostly found again within this many ms, and moving everybody costs each of them a reconnection. */
+  /** A degraded first tunnel keeps its place for so many ms: most recover in that time, and moving costs everybody a reconnection. */
   demoteMs: 10_000,
   /** A tunnel that has not led here for so many ms is not worth keeping when there is another. */
   staleMs: 60_000,
@@ -16,9 +16,9 @@ const POOL = {
 export type { PoolEvent };
 
 export interface PoolHealth {
-  /** The first address, or what is done to have one again. */
+  /** The first address, or the attempts to have one again. */
   readonly active: TunnelHealth | Exclude<OpenerState, { state: "idle" }> | { readonly state: "stopped" };
-  /** The second one. It is `off` when none is wanted; while there is no first one, it tells of the attempts at that. */
+  /** The second address; `off` when none is wanted. While there is no first one, these are the attempts at that. */
   readonly standby:
     | Exclude<OpenerState, { state: "idle" }>
     | { readonly state: "off" }
@@ -28,9 +28,9 @@ export interface PoolHealth {
 export interface PoolOptions {
   /** Open already; the pool owns it from now on. */
   readonly active: Tunnel;
-  /** Opens the others, for the same local port. */
-  readonly provider: TunnelProvider;
-  readonly port: number;
+  /** Opens the others, to the same relay. */
+  readonly provider: Provider;
+  readonly relay: LocalRelay;
   readonly clock: Clock;
   /** Whether a spare one may be opened ahead of a loss. */
   readonly standby: boolean;
@@ -64,11 +64,11 @@ export class TunnelPool {
   #cancelPoll: () => void;
 
   constructor(options: PoolOptions) {
-    const { active, provider, port, clock, random } = options;
+    const { active, provider, relay, clock, random } = options;
     this.#options = options;
     this.#opener = new Opener({
       provider,
-      port,
+      relay,
       clock,
       random,
       onOpened: (tunnel) => this.#opened(tunnel),
@@ -119,7 +119,7 @@ export class TunnelPool {
     if (first !== undefined) return first.tunnel.health();
     if (this.#stopping !== undefined) return { state: "stopped" };
     const state = this.#opener.state;
-    // Idle for a moment only: what has ended is noticed by the next look at the latest.
+    // Idle for a moment only: the next look notices the end at the latest.
     return state.state === "idle" ? { state: "opening", attempts: 0 } : state;
   }
 
@@ -151,7 +151,7 @@ export class TunnelPool {
   #remove(line: Line): void {
     this.#lines = this.#lines.filter((other) => other !== line);
     line.unsubscribe();
-    // Also what is down already has something left to be cleared away.
+    // A tunnel that is down may still have a process or a folder.
     const ending = stopQuietly(line.tunnel).finally(() => this.#endings.delete(ending));
     this.#endings.add(ending);
   }
@@ -195,12 +195,12 @@ export class TunnelPool {
     }
   }
 
-  /** Makes of the lines what they should be, asks for what is missing, and tells what has changed. */
+  /** Brings the lines into order, asks for a missing one, and tells what has changed. */
   #reconcile(): void {
     this.#promote();
     this.#retire();
     this.#news.addresses(this.#lines.map(({ tunnel }) => tunnel.url));
-    // Last, since it may have something to tell at once.
+    // After the addresses, since it may report a failure at once.
     this.#opener.need(this.#missing());
     this.#news.tell();
   }
@@ -216,9 +216,13 @@ export class TunnelPool {
   /** Lets go of what is stale or too many. Never of the only one, which may come back. */
   #retire(): void {
     // The first is stale only if no other is up: else that one has been promoted.
-    for (const line of this.#lines.slice(1)) if (isStale(line)) this.#lose(line, staleError());
+    for (const line of this.#lines.slice(1)) if (isStale(line)) this.#lose(line, this.#staleError());
     const working = this.#lines.filter((line) => !isStale(line));
     for (const surplus of working.slice(this.#wanted)) this.#remove(surplus);
+  }
+
+  #staleError(): TunnelError {
+    return new TunnelError(this.#options.provider.staleCode, { detail: `${POOL.staleMs / 1000} s` });
   }
 
   #missing(): Need {
@@ -235,8 +239,4 @@ function isUp({ degradedMs }: Line): boolean {
 
 function isStale({ degradedMs }: Line): boolean {
   return degradedMs !== undefined && degradedMs >= POOL.staleMs;
-}
-
-function staleError(): TunnelError {
-  return new TunnelError("cloudflared-edge-lost", { detail: `${POOL.staleMs / 1000} s` });
 }

@@ -118,7 +118,7 @@ describe("a connection that is cut", () => {
     ana.terminal.type("for ben\r");
     await ana.seen(/Not delivered yet/);
     ana.terminal.type("/remove ben\r");
-    await ana.seen(/nobody has joined this tunnel yet, or everybody has left/);
+    await ana.seen(/nobody else is in this tunnel, so nobody would receive this/);
     ana.terminal.type("/quit\r");
     expect(await ana.code).toBe(0);
     expect(ben.exits).toEqual([]);

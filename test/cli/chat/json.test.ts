@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { parseJsonCommand } from "../../../src/cli/chat/json/input.ts";
-import { errorText, nextStep } from "../../../src/cli/chat/terminal/wording.ts";
+import { errorFields } from "../../../src/cli/chat/json/view.ts";
+import { errorText } from "../../../src/cli/chat/terminal/wording.ts";
 import { SLASH_COMMANDS } from "../../../src/cli/chat/slash.ts";
 import { ERRORS, TunnelError, type ErrorCode } from "../../../src/errors/tunnel-error.ts";
 import type { Clock } from "../../../src/runtime/clock.ts";
@@ -49,8 +50,8 @@ describe("two programs", () => {
       ['{"say":"x","too":["ana"]}', /Unrecognized key: "too"/],
       ['{"say":"x","intent":"order"}', /: intent: /],
       ['{"say":"","ref":"r"}', /it is empty$/, "r"],
-      ['{"say":"x","to":["dora"],"ref":"r"}', /nobody of this name is in the tunnel: dora$/, "r"],
-      ['{"say":"x","replyTo":99,"ref":"r"}', /replyTo names a message that does not exist/, "r"],
+      ['{"say":"x","to":["dora"],"ref":"r"}', /nobody else in the tunnel has this name: dora$/, "r"],
+      ['{"say":"x","replyTo":99,"ref":"r"}', /replyTo names a message that is not in this tunnel/, "r"],
       ['{"invite":1,"ref":"r"}', /only the host of a tunnel can do this$/, "r"],
       ['{"close":false}', /: close: /],
     ];
@@ -146,9 +147,15 @@ describe("the page about the command line", () => {
   });
 });
 
-it("no error tells a person to call a tool or to tell their human", () => {
+it("an error is shown with its code, and the next step for a person below", () => {
   for (const code of Object.keys(ERRORS) as ErrorCode[]) {
-    expect(nextStep(code), code).not.toMatch(/tunnel_|[Hh]uman|[Cc]all again|`members`/);
-    expect(errorText(new TunnelError(code))).toContain(`(${code})\n`);
+    const error = new TunnelError(code, { detail: "this" });
+    expect(errorText(error)).toBe(`${error.message} (${code})\n${error.nextForPerson}`);
+    expect(errorFields(error)).toEqual({
+      code,
+      message: error.message,
+      next: error.nextForPerson,
+      retryable: error.retryable,
+    });
   }
 });

@@ -68,8 +68,8 @@ describe("two people at their terminals", () => {
   it("a command that is refused says why and comes back to be corrected", async () => {
     const { ana, ben } = await twoPeople(new FakeClock());
     ana.terminal.type("/to bne hello\r");
-    await ana.seen(/nobody of this name is in the tunnel: bne \(member-unknown\)/);
-    await ana.seen(/^Use the names of those who are there/);
+    await ana.seen(/nobody else in the tunnel has this name: bne \(member-unknown\)/);
+    await ana.seen(/^Use a name as \/who or the event `presence` shows it/);
     expect(ana.terminal.rows.at(-1)).toBe("ana> /to bne hello");
     ana.terminal.type("\u0015/usr/bin is full\r");
     await ana.seen(/there is no command \/usr\/bin;/);
@@ -85,7 +85,7 @@ describe("two people at their terminals", () => {
     const { ana } = await twoPeople(new FakeClock());
     ana.terminal.paste("ä".repeat(33_000));
     ana.terminal.type("\r");
-    await ana.seen(/over the limit of 65536 bytes of UTF-8: it has 66000 bytes \(text-too-long\)/);
+    await ana.seen(/longer than 65536 bytes of UTF-8: it has 66000 bytes \(text-too-long\)/);
     await ana.seen(/^Shorten it/);
     expect(ana.terminal.rows.at(-1)).toMatch(/^ä+$/);
   });
@@ -113,7 +113,7 @@ describe("two people at their terminals", () => {
     const ana = startSide(openRequest, { clock: new FakeClock() });
     await ana.seen(/^ana>/);
     ana.terminal.type("hello?\r");
-    await ana.seen(/nobody has joined this tunnel yet.*\(nobody-joined\)/);
+    await ana.seen(/nobody else is in this tunnel.*\(nobody-joined\)/);
     expect(ana.terminal.rows.at(-1)).toBe("ana> hello?");
   });
 });

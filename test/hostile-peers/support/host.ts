@@ -1,19 +1,19 @@
 import { digestsOf, sealTo } from "../../../src/protocol/room/sealed-message.ts";
-import { concat, readU64be, u32be, u64be, type Bytes } from "../../../src/protocol/base/bytes.ts";
+import { concat, readU64be, u64be, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import type { ErrorCode } from "../../../src/errors/tunnel-error.ts";
-import {
-  FrameCodec,
-  type ChatEvent,
-  type Confirm,
-  type Decoded,
-  type HostFrame,
-  type MemberFrame,
-  type MemberRecord,
-  type RoomEvent,
-  type SayFrame,
-  type View,
-  type Welcome,
-  type WithheldEvent,
+import * as codec from "../../../src/protocol/room/frames.ts";
+import type {
+  ChatEvent,
+  Confirm,
+  Decoded,
+  HostFrame,
+  MemberFrame,
+  MemberRecord,
+  RoomEvent,
+  SayFrame,
+  View,
+  Welcome,
+  WithheldEvent,
 } from "../../../src/protocol/room/frames.ts";
 import { acceptAuth, readAuth, writeChallenge } from "../../../src/protocol/handshake/handshake.ts";
 import { roomIdFrom, type MemberId, type RoomId } from "../../../src/protocol/base/ids.ts";
@@ -31,6 +31,7 @@ import type { SigningKeyPair } from "../../../src/protocol/base/primitives.ts";
 import { FRAME, RecordLayer, type Frame } from "../../../src/protocol/record/record.ts";
 import type { Entry } from "../../../src/protocol/room/log.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const NO_HASH = new Uint8Array(32);
 
@@ -43,7 +44,7 @@ export function signedAs(
   fields: Partial<Said> & { view: View },
   content: string | Bytes,
 ): { event: ChatEvent; hash: Bytes } {
-  const body = typeof content === "string" ? nodePrimitives.encodeUtf8(content) : content;
+  const body = typeof content === "string" ? encodeUtf8(content) : content;
   const whole = { n: 1, prev: NO_HASH, ...fields };
   const from = memberIdOf(nodePrimitives, keys.publicKey);
   const bytes = signedBytes(room, from, whole, digestsOf(nodePrimitives, whole.seal, body));
@@ -55,14 +56,14 @@ export function signedAs(
 
 /** A message as those are told of it whom it is not for, or (wrongly) somebody whom `to` leaves out. */
 export function asWithheld(event: ChatEvent, content: string | Bytes, to = event.to): WithheldEvent {
-  const body = typeof content === "string" ? nodePrimitives.encodeUtf8(content) : content;
+  const body = typeof content === "string" ? encodeUtf8(content) : content;
   const { seal, ...fields } = event;
   return { ...fields, kind: "withheld", to: to ?? [], digests: digestsOf(nodePrimitives, seal, body) };
 }
 
 /** A host that holds its own keys and keeps to no other rule: it tells each of its guests whatever it likes. */
 export class HostileHost {
-  readonly codec = new FrameCodec(nodePrimitives);
+  readonly codec = codec;
   readonly dh = nodePrimitives.generateDhKeyPair();
   readonly signing = nodePrimitives.generateSigningKeyPair();
   /** What others seal to when they mean the host. */
@@ -96,7 +97,7 @@ export class HostileHost {
     const { room, self, signing } = this;
     const context = { room, from: self.id, n: marks.n ?? 1 };
     const boxes = to.map(({ record }) => record.box);
-    const { seal, body } = sealTo(nodePrimitives, context, boxes, nodePrimitives.encodeUtf8(text));
+    const { seal, body } = sealTo(nodePrimitives, context, boxes, encodeUtf8(text));
     const fields = { ...marks, to: to.map(({ id }) => id), seal };
     return { event: signedAs(signing, room, fields, body).event, body };
   }
@@ -228,14 +229,14 @@ export class Victim {
   }
 
   frame(frame: HostFrame, content: string | Bytes = ""): void {
-    const body = typeof content === "string" ? nodePrimitives.encodeUtf8(content) : content;
+    const body = typeof content === "string" ? encodeUtf8(content) : content;
     this.data(this.#host.codec.encodeHostFrame(frame, body));
   }
 
   /** A durable frame with the next number and any content. */
-  data(payload: Bytes, stream = 0): void {
+  data(payload: Bytes): void {
     this.#number += 1;
-    this.put(FRAME.data, concat(u64be(this.#number), u64be(this.#received), u32be(stream), payload));
+    this.put(FRAME.data, concat(u64be(this.#number), u64be(this.#received), payload));
   }
 
   put(type: number, payload: Bytes): void {
@@ -297,7 +298,7 @@ export class Victim {
     const frame = this.#records?.open(message, this.#host.now);
     if (frame?.type !== FRAME.data) return;
     this.#received = readU64be(frame.payload, 0) ?? 0;
-    this.said.push(this.#host.codec.decodeMemberFrame(frame.payload.subarray(20)));
+    this.said.push(this.#host.codec.decodeMemberFrame(frame.payload.subarray(16)));
   }
 }
 

@@ -1,6 +1,7 @@
 import { concat, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { flipBit, nodePrimitives, World, type Guest, type Tamper } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 export type Way = "toHost" | "toGuest";
 const OTHER = { toHost: "toGuest", toGuest: "toHost" } as const;
@@ -100,10 +101,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: "inserts an event in clear before",
-    change: (message) => [
-      nodePrimitives.encodeUtf8(`{"type":"system","text":"approved","seq":9000000000000000}`),
-      message,
-    ],
+    change: (message) => [encodeUtf8(`{"type":"system","text":"approved","seq":9000000000000000}`), message],
   },
 ];
 

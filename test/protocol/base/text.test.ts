@@ -1,7 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkGoal, checkName, checkText, isGoal, isName, isText } from "../../../src/protocol/base/text.ts";
-import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { World } from "../../support/wire.ts";
 
@@ -60,11 +59,11 @@ describe("text of a peer", () => {
   });
 
   it("[T2] text of this side gets uniform line ends and a limit of 65,536 bytes", () => {
-    expect(checkText(nodePrimitives, "a\r\nb\rc\n")).toBe("a\nb\nc\n");
-    expect(checkText(nodePrimitives, "é".repeat(32_768))).toHaveLength(32_768);
-    expect(codeOf(() => checkText(nodePrimitives, `${"é".repeat(32_768)}x`))).toBe("text-too-long");
-    expect(codeOf(() => checkText(nodePrimitives, " \n"))).toBe("text-invalid");
-    expect(() => checkText(nodePrimitives, "ab\u001b[0m")).toThrow("U+001B at position 2");
+    expect(checkText("a\r\nb\rc\n")).toBe("a\nb\nc\n");
+    expect(checkText("é".repeat(32_768))).toHaveLength(32_768);
+    expect(codeOf(() => checkText(`${"é".repeat(32_768)}x`))).toBe("text-too-long");
+    expect(codeOf(() => checkText(" \n"))).toBe("text-invalid");
+    expect(() => checkText("ab\u001b[0m")).toThrow("U+001B at position 2");
   });
 
   it("[T1] [T2] whatever passes the check of this side passes the check of the other", () => {
@@ -72,8 +71,7 @@ describe("text of a peer", () => {
       fc.property(fc.string({ unit: "binary", maxLength: 80 }), (typed) => {
         if (codeOf(() => checkName(typed)) === undefined) expect(isName(checkName(typed))).toBe(true);
         if (codeOf(() => checkGoal(typed)) === undefined) expect(isGoal(checkGoal(typed))).toBe(true);
-        if (codeOf(() => checkText(nodePrimitives, typed)) === undefined)
-          expect(isText(checkText(nodePrimitives, typed))).toBe(true);
+        if (codeOf(() => checkText(typed)) === undefined) expect(isText(checkText(typed))).toBe(true);
       }),
       { numRuns: 150 },
     );

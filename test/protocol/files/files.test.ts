@@ -1,10 +1,10 @@
-import { chunkPrice, type Chunk } from "../../../src/protocol/record/chunk.ts";
+import { chunkPrice } from "../../../src/protocol/record/chunk.ts";
 import { describe, expect, it } from "vitest";
 import type { Bytes } from "../../../src/protocol/base/bytes.ts";
 import { FileIntake } from "../../../src/protocol/files/receiver.ts";
 import { FILE } from "../../../src/protocol/base/limits.ts";
 import { isBulk } from "../../../src/protocol/record/record.ts";
-import { decodeStreamFrame } from "../../../src/protocol/link/streams.ts";
+import { decodeStreamFrame } from "../../../src/protocol/link/stream-frames.ts";
 import {
   chunksOf,
   contentOf,
@@ -16,6 +16,7 @@ import {
   streamsOf,
 } from "../../support/streaming.ts";
 import { guestDid, nodePrimitives, texts, World, type Guest } from "../../support/wire.ts";
+import { askFor, chunkOf, frameOf, give, type FilePiece } from "../../support/file-words.ts";
 
 const content = contentOf(300_000);
 const offer = offerOf(content);
@@ -39,7 +40,7 @@ function trio() {
     cid: { id: cid.member.self, machine: cid.member, events: () => streamsOf(cid) },
   };
   const asks = (from: End, owner: End, credit = MUCH, offset = 0): number => {
-    const id = from.machine.openStream({ file: offer.id, owner: owner.id, offset, credit }, world.now);
+    const id = askFor(from.machine, { file: offer.id, owner: owner.id, offset, credit }, world.now);
     world.settle();
     return id ?? Number.NaN;
   };
@@ -48,8 +49,8 @@ function trio() {
     const open = owner.events().findLast(({ t }) => t === "open");
     return open?.stream ?? Number.NaN;
   };
-  const sends = (owner: End, list: readonly Chunk[], stream = askedAs(owner)): boolean[] => {
-    const sent = list.map((chunk) => owner.machine.sendChunk({ ...chunk, stream }, world.now));
+  const sends = (owner: End, list: readonly FilePiece[], stream = askedAs(owner)): boolean[] => {
+    const sent = list.map((chunk) => give(owner.machine, { ...chunk, stream }, world.now));
     world.settle();
     return sent;
   };
@@ -85,13 +86,13 @@ describe("a file on its way", () => {
     expect(owner.events()).toMatchObject([
       { t: "open", file: offer.id, who: asker.id, offset: 0, credit: MUCH },
     ]);
-    owner.machine.stream({ t: "start", stream: room.askedAs(owner), salt }, room.world.now);
+    owner.machine.stream(frameOf({ t: "start", stream: room.askedAs(owner), salt }), room.world.now);
     expect(room.sends(owner, chunks)).toEqual([true, true, true]);
     const { whole, isComplete } = received(asker.events());
     expect([Buffer.compare(whole, content), isComplete]).toEqual([0, true]);
     // It is over with the final chunk, for either end.
     expect(room.sends(owner, chunks.slice(0, 1))).toEqual([false]);
-    asker.machine.stream({ t: "stop", stream: 1, reason: "cancelled" }, room.world.now);
+    asker.machine.stream(frameOf({ t: "stop", stream: 1, reason: "cancelled" }), room.world.now);
     room.world.settle();
     expect(inShort(owner.events())).toEqual(["open"]);
     const third = (["host", "ben", "cid"] as const).find((name) => name !== from && name !== to) ?? "host";
@@ -102,10 +103,10 @@ describe("a file on its way", () => {
     const room = trio();
     const [owner, asker] = [room[from], room[to]];
     const [first] = chunks;
-    const price = first === undefined ? 0 : chunkPrice(first);
+    const price = first === undefined ? 0 : chunkPrice(chunkOf(first));
     const mine = room.asks(asker, owner, price);
     expect(room.sends(owner, chunks)).toEqual([true, false, false]);
-    asker.machine.stream({ t: "credit", stream: mine, bytes: price - 1 }, room.world.now);
+    asker.machine.stream(frameOf({ t: "credit", stream: mine, bytes: price - 1 }), room.world.now);
     room.world.settle();
     expect(room.sends(owner, chunks.slice(1))).toEqual([false, true]);
     expect(inShort(owner.events())).toEqual(["open", `credit ${price - 1}`]);
@@ -123,7 +124,10 @@ describe("a file on its way", () => {
         room.sends(owner, chunks.slice(0, 1));
         const stream = who === "owner" ? room.askedAs(owner) : mine;
         const reason = who === "owner" ? "changed" : "refused";
-        (who === "owner" ? owner : asker).machine.stream({ t: "stop", stream, reason }, room.world.now);
+        (who === "owner" ? owner : asker).machine.stream(
+          frameOf({ t: "stop", stream, reason }),
+          room.world.now,
+        );
         room.world.settle();
         expect(inShort((who === "owner" ? asker : owner).events()).at(-1)).toBe(`stop ${reason}`);
         expect(room.sends(owner, chunks.slice(1))).toEqual([false, false]);
@@ -169,7 +173,7 @@ describe("what cannot be asked for", () => {
     room.world.room.remove(room.ben.id, room.world.now);
     room.world.settle();
     room.asks(room.cid, room.ben);
-    expect(inShort(room.cid.events())).toEqual(["stop unknown", "stop unknown"]);
+    expect(inShort(room.cid.events())).toEqual(["stop nobody", "stop nobody"]);
     expect(room.asks(room.host, room.host)).toBeNaN();
     expect([room.host.events(), room.alarms()]).toEqual([[], []]);
   });
@@ -181,7 +185,7 @@ describe("what cannot be asked for", () => {
       expect(asks(host, ben)).toBeGreaterThan(0);
     expect(asks(host, ben)).toBeNaN();
     // What has ended makes room, for whoever is first.
-    cid.machine.stream({ t: "stop", stream: 1, reason: "cancelled" }, world.now);
+    cid.machine.stream(frameOf({ t: "stop", stream: 1, reason: "cancelled" }), world.now);
     world.settle();
     expect(asks(host, ben)).toBeGreaterThan(0);
     asks(cid, ben);
@@ -192,13 +196,13 @@ describe("what cannot be asked for", () => {
     const world = new World();
     const ben = world.pair("ben");
     const ask = { file: offer.id, owner: world.room.self, offset: 0, credit: MUCH };
-    for (let turn = 0; turn < 4; turn += 1) expect(ben.member.openStream(ask, world.now)).toBe(2 * turn + 1);
-    expect(ben.member.openStream(ask, world.now)).toBeUndefined();
+    for (let turn = 0; turn < 4; turn += 1) expect(askFor(ben.member, ask, world.now)).toBe(2 * turn + 1);
+    expect(askFor(ben.member, ask, world.now)).toBeUndefined();
     const rogue = new Rogue(world);
     const open = { t: "open", file: offer.id, who: world.room.self, offset: 0, credit: MUCH } as const;
     for (let turn = 0; turn < 5; turn += 1) rogue.stream({ ...open, stream: 2 * turn + 1 });
-    const heard = rogue.heard().map((payload) => decodeStreamFrame(nodePrimitives, payload));
-    expect(heard).toEqual([{ t: "stop", stream: 9, reason: "busy" }]);
+    const heard = rogue.heard().map((payload) => decodeStreamFrame(payload));
+    expect(heard).toEqual([{ t: "reset", stream: 9, code: "busy" }]);
     expect([hostStreams(world).length, world.did("alarm")]).toEqual([4 + 4, []]);
     expect([FILE.maxOpened, FILE.maxServed]).toEqual([4, 16]);
   });
@@ -255,8 +259,8 @@ describe("a stream and its connection", () => {
     expect(inShort(room.ben.events()).slice(-2)).toEqual(["stop away", "stop away"]);
     const ask = { file: offer.id, owner: room.ben.id, offset: 0, credit: 1 };
     for (const end of [room.host, room.ben, room.cid]) {
-      expect(end.machine.openStream(ask, room.world.now)).toBeUndefined();
-      expect(end.machine.sendChunk(noise(1), room.world.now)).toBe(false);
+      expect(askFor(end.machine, ask, room.world.now)).toBeUndefined();
+      expect(give(end.machine, noise(1), room.world.now)).toBe(false);
     }
   });
 
@@ -271,7 +275,7 @@ describe("a stream and its connection", () => {
       expect(inShort(room.cid.events())).toEqual(["stop away"]);
       expect(inShort(room.host.events())).toEqual(["stop away"]);
       room.asks(room.cid, room.ben);
-      expect(inShort(room.cid.events()).at(-1)).toBe("stop unknown");
+      expect(inShort(room.cid.events()).at(-1)).toBe("stop nobody");
     }
   });
 
@@ -280,7 +284,7 @@ describe("a stream and its connection", () => {
     room.asks(room.cid, room.ben);
     const stream = room.askedAs(room.ben);
     for (const [index, chunk] of chunks.entries()) {
-      room.ben.machine.sendChunk({ ...chunk, stream }, room.world.now);
+      give(room.ben.machine, { ...chunk, stream }, room.world.now);
       room.guests.ben.member.say({ text: `ben ${index}` }, room.world.now);
       room.guests.cid.member.say({ text: `cid ${index}` }, room.world.now);
     }

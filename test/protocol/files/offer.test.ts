@@ -4,7 +4,7 @@ import { toBase64url } from "../../../src/protocol/base/bytes.ts";
 import { FILE } from "../../../src/protocol/base/limits.ts";
 import { decodeOffer, encodeOffer, isFileName, type FileOffer } from "../../../src/protocol/files/offer.ts";
 import { oddJson, oddText, seeded, spoiled } from "../../hostile-peers/support/input.ts";
-import { nodePrimitives, World } from "../../support/wire.ts";
+import { World } from "../../support/wire.ts";
 
 const whole: FileOffer = {
   id: new Uint8Array(16).fill(1),
@@ -15,8 +15,7 @@ const whole: FileOffer = {
   note: "as discussed\n\tsee the second sheet",
   patch: { base: "a".repeat(40), files: 1, insertions: 0, deletions: 2 },
 };
-const fields = (): Record<string, unknown> =>
-  JSON.parse(encodeOffer(nodePrimitives, whole)) as Record<string, unknown>;
+const fields = (): Record<string, unknown> => JSON.parse(encodeOffer(whole)) as Record<string, unknown>;
 
 describe("the name of a file", () => {
   it.each([
@@ -71,7 +70,7 @@ describe("the name of a file", () => {
     ["of 256 bytes in 64 signs", "🐙".repeat(64)],
   ])("[T4] [T1] may not be %s", (_what, name) => {
     expect(isFileName(name)).toBe(false);
-    expect(decodeOffer(encodeOffer(nodePrimitives, { ...whole, name }))).toBeUndefined();
+    expect(decodeOffer(encodeOffer({ ...whole, name }))).toBeUndefined();
   });
 });
 
@@ -79,9 +78,9 @@ describe("an offer", () => {
   it("[B1] comes out as it went in, with and without what may be left out", () => {
     const { note: _note, patch: _patch, ...bare } = whole;
     for (const offer of [whole, bare, { ...whole, size: 0 }, { ...whole, size: FILE.maxBytes }])
-      expect(decodeOffer(encodeOffer(nodePrimitives, offer))).toEqual(offer);
+      expect(decodeOffer(encodeOffer(offer))).toEqual(offer);
     const sha256 = { ...whole, patch: { base: "0".repeat(64), files: 0, insertions: 0, deletions: 0 } };
-    expect(decodeOffer(encodeOffer(nodePrimitives, sha256))).toEqual(sha256);
+    expect(decodeOffer(encodeOffer(sha256))).toEqual(sha256);
   });
 
   it.each<[string, Record<string, unknown>]>([
@@ -113,8 +112,8 @@ describe("an offer", () => {
 
   it("[B1] [T2] counts a note in characters, and may have lines", () => {
     const offer = { ...whole, note: "🐙".repeat(500) };
-    expect(decodeOffer(encodeOffer(nodePrimitives, offer))).toEqual(offer);
-    expect(decodeOffer(encodeOffer(nodePrimitives, { ...whole, note: "🐙".repeat(501) }))).toBeUndefined();
+    expect(decodeOffer(encodeOffer(offer))).toEqual(offer);
+    expect(decodeOffer(encodeOffer({ ...whole, note: "🐙".repeat(501) }))).toBeUndefined();
   });
 
   it("[B1] is read from any text, or refused: nothing throws, and what is read is whole", () => {
@@ -126,7 +125,7 @@ describe("an offer", () => {
         expect([offer.id.length, offer.key.length, offer.hash.length]).toEqual([16, 32, 32]);
         expect(isFileName(offer.name)).toBe(true);
         expect(offer.size >= 0 && offer.size <= FILE.maxBytes).toBe(true);
-        expect(decodeOffer(encodeOffer(nodePrimitives, offer))).toEqual(offer);
+        expect(decodeOffer(encodeOffer(offer))).toEqual(offer);
       }),
       seeded(77, 400),
     );
@@ -135,7 +134,7 @@ describe("an offer", () => {
   it("[B1] is placed like a message and read by all; a malformed one is unreadable and changes nothing else", () => {
     const world = new World();
     const [ben, cid] = [world.pair("ben"), world.pair("cid")];
-    ben.member.say({ text: encodeOffer(nodePrimitives, whole), what: "file" }, world.now);
+    ben.member.say({ text: encodeOffer(whole), what: "file" }, world.now);
     ben.member.say({ text: '{"name":"../x"}', what: "file" }, world.now);
     ben.member.say({ text: "after" }, world.now);
     world.settle();

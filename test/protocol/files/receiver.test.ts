@@ -1,10 +1,16 @@
-import type { Chunk } from "../../../src/protocol/record/chunk.ts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, toHex, u32be, u64be, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import { FileIntake } from "../../../src/protocol/files/receiver.ts";
 import { ChunkCipher } from "../../../src/protocol/files/cipher.ts";
 import { FILE, RECORD, RECORD_BUCKETS } from "../../../src/protocol/base/limits.ts";
+import {
+  chunkOfFile,
+  decodeFileRequest,
+  encodeFileRequest,
+  FILE_HEAD_BYTES,
+  readFileChunk,
+} from "../../../src/protocol/files/stream.ts";
 import type { FileOffer } from "../../../src/protocol/files/offer.ts";
 import type { Primitives } from "../../../src/protocol/base/primitives.ts";
 import { BULK_OVERHEAD_BYTES } from "../../../src/protocol/record/record.ts";
@@ -12,14 +18,19 @@ import { mutated, seeded } from "../../hostile-peers/support/input.ts";
 import { chunksOf, contentOf, offerOf } from "../../support/streaming.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { nodePrimitives } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
+import { type FilePiece } from "../../support/file-words.ts";
 
 const salt = new Uint8Array(32).fill(3);
 /** Pieces of 100 bytes: what is checked does not depend on how large they are. */
 const content = contentOf(350);
 const offer = offerOf(content);
 const chunks = chunksOf(offer, content, { salt, piece: 100 });
-const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 const lp = (...fields: Bytes[]): Bytes => concat(...fields.flatMap((field) => [u32be(field.length), field]));
+
+/** Before what is sealed: 21 bytes of the bulk message, 9 of the chunk of a file. */
+const HEADS_BYTES = BULK_OVERHEAD_BYTES + FILE_HEAD_BYTES;
 
 function begun(of: FileOffer = offer, under = salt): FileIntake {
   const intake = new FileIntake(nodePrimitives, of);
@@ -27,17 +38,20 @@ function begun(of: FileOffer = offer, under = salt): FileIntake {
   return intake;
 }
 
-function at(index: number, list: readonly Chunk[] = chunks): Chunk {
+function at(index: number, list: readonly FilePiece[] = chunks): FilePiece {
   const chunk = list[index];
   if (chunk === undefined) throw new RangeError("no such chunk");
   return chunk;
 }
 
-const take = (intake: FileIntake, list: readonly Chunk[]): Bytes =>
+const take = (intake: FileIntake, list: readonly FilePiece[]): Bytes =>
   concat(...list.map((chunk) => intake.take(chunk)));
 
 /** The pieces of a sender who cuts and marks as it likes: content, final. */
-function cut(pieces: readonly (readonly [length: number, final: boolean])[], of: FileOffer = offer): Chunk[] {
+function cut(
+  pieces: readonly (readonly [length: number, final: boolean])[],
+  of: FileOffer = offer,
+): FilePiece[] {
   const cipher = new ChunkCipher(nodePrimitives, of, salt);
   let offset = 0;
   return pieces.map(([length, final]) => {
@@ -53,7 +67,7 @@ function cut(pieces: readonly (readonly [length: number, final: boolean])[], of:
 }
 
 /** A chunk with this inside, sealed by the formula of the specification: nonce, key and associated data by hand. */
-function craft(padded: Bytes, place: { index?: number; offset?: number; final?: boolean } = {}): Chunk {
+function craft(padded: Bytes, place: { index?: number; offset?: number; final?: boolean } = {}): FilePiece {
   const { index = 0, offset = 0, final = false } = place;
   const flags = Uint8Array.of(final ? 1 : 0);
   const key = nodePrimitives.hkdfSha256(offer.key, salt, utf8("tunnel-mcp/1 file stream"), 32);
@@ -75,8 +89,8 @@ describe("the chunks of a file", () => {
     (length) => {
       const cipher = new ChunkCipher(nodePrimitives, offer, salt);
       const { sealed } = cipher.seal(new Uint8Array(length), { offset: 0, final: false });
-      const bucket = RECORD_BUCKETS.find((size) => size >= BULK_OVERHEAD_BYTES + 16 + 4 + length);
-      expect(BULK_OVERHEAD_BYTES + sealed.length).toBe(bucket);
+      const bucket = RECORD_BUCKETS.find((size) => size >= HEADS_BYTES + 16 + 4 + length);
+      expect(HEADS_BYTES + sealed.length).toBe(bucket);
       const opened = new ChunkCipher(nodePrimitives, offer, salt).open({ sealed, offset: 0, final: false });
       expect(opened).toHaveLength(length);
     },
@@ -109,6 +123,47 @@ describe("the chunks of a file", () => {
           cipher.seal(content, { offset: 0, final: index % 2 === 0 });
       }
     expect([used.length, new Set(used).size]).toEqual([80, 80]);
+  });
+});
+
+describe("the bytes of files on a stream", () => {
+  it("[B7] a request is the id of a file and where to begin", () => {
+    const request = { file: new Uint8Array(16).fill(7), offset: 2 ** 40 + 5 };
+    expect(encodeFileRequest(request)).toEqual(concat(request.file, u64be(request.offset)));
+    expect(decodeFileRequest(encodeFileRequest(request))).toEqual(request);
+  });
+
+  it.each([
+    ["a byte less", new Uint8Array(23)],
+    ["a byte more", new Uint8Array(25)],
+    ["nothing", new Uint8Array(0)],
+    ["an offset above 2^53 − 1", concat(new Uint8Array(16), new Uint8Array(8).fill(255))],
+  ])("[B7] [C1] refuses %s as a request", (_what, bytes) => {
+    expect(decodeFileRequest(bytes)).toBeUndefined();
+  });
+
+  it("[B2] a chunk is flags, offset and what is sealed, in place where its message is there already", () => {
+    const place = { offset: 2 ** 40 + 5, final: true };
+    const head = concat(Uint8Array.of(1), u64be(place.offset));
+    const { sealed, message } = new ChunkCipher(nodePrimitives, offer, salt).seal(utf8("x"), place);
+    if (message === undefined) throw new Error("no message was made");
+    const inPlace = chunkOfFile({ ...place, sealed, message });
+    expect(inPlace.bytes).toEqual(concat(head, sealed));
+    expect(inPlace.bytes).toEqual(message.subarray(BULK_OVERHEAD_BYTES));
+    expect(chunkOfFile({ ...place, sealed })).toEqual({ bytes: inPlace.bytes });
+    expect(readFileChunk(inPlace.bytes)).toEqual({ ...place, sealed });
+  });
+
+  it.each([
+    ["flag 2", concat(Uint8Array.of(2), u64be(0))],
+    ["flag 3, which has final in it", concat(Uint8Array.of(3), u64be(0))],
+    ["flag 128", concat(Uint8Array.of(128), u64be(0))],
+    ["an offset above 2^53 − 1", concat(Uint8Array.of(0, 0, 32), new Uint8Array(6))],
+    ["an offset of 2^64 − 1", concat(Uint8Array.of(1), new Uint8Array(8).fill(255))],
+    ["half a head", new Uint8Array(8)],
+    ["nothing", new Uint8Array(0)],
+  ])("[B2] [C1] refuses a chunk with %s", (_what, bytes) => {
+    expect(readFileChunk(bytes)).toBeUndefined();
   });
 });
 
@@ -147,7 +202,7 @@ describe("the intake of a file", () => {
   const other = chunksOf(offer, content, { salt: nodePrimitives.random(32), piece: 100 });
   const foreign = chunksOf(offerOf(content, { key: offer.key }), content, { salt, piece: 100 });
   const strange = chunksOf(offerOf(content, { id: offer.id }), content, { salt, piece: 100 });
-  it.each<[string, string, () => readonly Chunk[]]>([
+  it.each<[string, string, () => readonly FilePiece[]]>([
     ["skips a chunk", "file-out-of-order", () => [at(0), at(2)]],
     ["begins with the second", "file-out-of-order", () => [at(1)]],
     ["repeats a chunk", "file-out-of-order", () => [at(0), at(0)]],
@@ -244,7 +299,7 @@ describe("the intake of a file", () => {
     expect(codeOf(() => intake.take(at(2)))).toBe("file-corrupt");
   });
 
-  const room = 256 - BULK_OVERHEAD_BYTES - 16;
+  const room = 256 - HEADS_BYTES - 16;
   it.each([
     ["a length beyond the chunk", concat(u32be(room - 3), new Uint8Array(room - 4))],
     ["a length of 2^32 − 1", concat(u32be(2 ** 32 - 1), new Uint8Array(room - 4))],

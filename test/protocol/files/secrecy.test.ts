@@ -3,6 +3,7 @@ import { toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import { encodeOffer } from "../../../src/protocol/files/offer.ts";
 import { chunksOf, contentOf, inShort, offerOf, streamsOf } from "../../support/streaming.ts";
 import { nodePrimitives, World } from "../../support/wire.ts";
+import { askFor, give } from "../../support/file-words.ts";
 
 const content = contentOf(300_000);
 const salt = new Uint8Array(32).fill(4);
@@ -44,12 +45,11 @@ describe("[B2] [O10] (P14) a file for some", () => {
       const note = "nobody else is to see the numbers of the north";
       const secret = offerOf(content, { name, note });
       const to = isForSome ? { to: [cid.member.self] } : {};
-      ben.member.say({ text: encodeOffer(nodePrimitives, secret), what: "file", ...to }, world.now);
+      ben.member.say({ text: encodeOffer(secret), what: "file", ...to }, world.now);
       world.settle();
-      cid.member.openStream({ file: secret.id, owner: ben.member.self, offset: 0, credit: MUCH }, world.now);
+      askFor(cid.member, { file: secret.id, owner: ben.member.self, offset: 0, credit: MUCH }, world.now);
       world.settle();
-      for (const chunk of chunksOf(secret, content, { salt, stream: 2 }))
-        ben.member.sendChunk(chunk, world.now);
+      for (const chunk of chunksOf(secret, content, { salt, stream: 2 })) give(ben.member, chunk, world.now);
       world.settle();
       expect(inShort(streamsOf(cid)).at(-1)).toBe("chunk 260096 final");
       const host = Buffer.concat(opened);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import { DENIED } from "../../../src/protocol/handshake/handshake.ts";
 import { LINK } from "../../../src/protocol/base/limits.ts";
-import { CLOSE_CODE } from "../../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
 import { endOf, flipBit, guestDid, texts, World, type Guest, type Tamper } from "../../support/wire.ts";
 
 const honest: Tamper = (message) => [message];

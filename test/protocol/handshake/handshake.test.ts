@@ -1,7 +1,7 @@
 import { guestHalf, roomBytes } from "../../support/guest-half.ts";
 import { describe, expect, it } from "vitest";
 import { concat, toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
-import { FrameCodec } from "../../../src/protocol/room/frames.ts";
+import * as codec from "../../../src/protocol/room/frames.ts";
 import {
   acceptAuth,
   DENIED,
@@ -25,6 +25,7 @@ import {
   type Guest,
   type Tamper,
 } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const nothing: readonly Bytes[] = [];
 
@@ -236,7 +237,7 @@ describe("handshake", () => {
       send: result.initiatorToResponder.slice(),
       receive: result.responderToInitiator.slice(),
     };
-    const frame = { type: FRAME.note, payload: nodePrimitives.encodeUtf8("the goal") };
+    const frame = { type: FRAME.note, payload: encodeUtf8("the goal") };
     const [recorded = new Uint8Array(0)] = new RecordLayer(nodePrimitives, secrets, 0).seal(frame, 0);
 
     // With everything that is ever written down, the thief can redo the host's half, but with another ephemeral key.
@@ -409,7 +410,7 @@ describe("handshake", () => {
     const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
     const records = new RecordLayer(nodePrimitives, secrets, world.now);
     const { publicKey: key } = nodePrimitives.generateSigningKeyPair();
-    const payload = new FrameCodec(nodePrimitives).encodeConfirm({
+    const payload = codec.encodeConfirm({
       share: nodePrimitives.random(32),
       name: "mallory",
       key,

@@ -10,6 +10,7 @@ import {
 } from "../../../src/protocol/handshake/keys.ts";
 import { safetyCode } from "../../../src/protocol/handshake/safety-code.ts";
 import { nodePrimitives as primitives } from "../../../src/runtime/primitives.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const key = Uint8Array.from({ length: 32 }, (_, at) => at);
 
@@ -61,13 +62,13 @@ describe("key schedule", () => {
   });
 
   it("uses HMAC and HKDF as their RFCs define them", () => {
-    const data = primitives.encodeUtf8("what do ya want for nothing?");
-    expect(toHex(primitives.hmacSha256(primitives.encodeUtf8("Jefe"), data))).toBe(
+    const data = encodeUtf8("what do ya want for nothing?");
+    expect(toHex(primitives.hmacSha256(encodeUtf8("Jefe"), data))).toBe(
       "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
     );
     const prk = createHmac("sha256", new Uint8Array(0)).update(key).digest();
     const first = createHmac("sha256", prk).update("label").update(Uint8Array.of(1)).digest();
-    const out = primitives.hkdfSha256(key, new Uint8Array(0), primitives.encodeUtf8("label"), 32);
+    const out = primitives.hkdfSha256(key, new Uint8Array(0), encodeUtf8("label"), 32);
     expect(toHex(out)).toBe(first.toString("hex"));
   });
 });

@@ -22,7 +22,7 @@ describe("the host's port", () => {
       clock: systemClock,
       bind: "127.0.0.1",
       port: 0,
-      isBehindEdge: false,
+      sourceHeader: undefined,
       onNotice: () => undefined,
     });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PRE_AUTH } from "../../../src/protocol/base/limits.ts";
 import { DENIED } from "../../../src/protocol/handshake/handshake.ts";
-import { CLOSE_CODE } from "../../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
 import { guestDid, World } from "../../support/wire.ts";
 
 const WRONG = new Uint8Array(146).fill(2);

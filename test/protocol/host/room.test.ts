@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { FRAME } from "../../../src/protocol/record/record.ts";
-import { CLOSE_CODE } from "../../../src/protocol/room/participant.ts";
+import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
 import type { Entry, SystemEntry } from "../../../src/protocol/room/log.ts";
 import { Impostor } from "../../support/impostor.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { endOf, guestDid, nodePrimitives, texts, World, type Guest } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const MINUTE = 60_000;
 
@@ -302,7 +303,7 @@ describe("room and a member that breaks the rules", () => {
   it("[O7] a reply to what does not exist is refused", () => {
     const { world, ben, impostor } = entered();
     const view = ben.member.membership?.order.view ?? impostor.view();
-    const body = nodePrimitives.encodeUtf8("x");
+    const body = encodeUtf8("x");
     const { fields } = impostor.signer.sign({ body, view, replyTo: 99 });
     impostor.data(impostor.codec.encodeMemberFrame({ t: "say", ...fields }, body));
     world.settle();

@@ -1,42 +1,51 @@
-import { chunkHeader, chunkPrice, readChunkHeader } from "../../../src/protocol/record/chunk.ts";
+import { chunkPrice } from "../../../src/protocol/record/chunk.ts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, toBase64url, u32be, u64be, type Bytes } from "../../../src/protocol/base/bytes.ts";
-import { Channel } from "../../../src/protocol/reliable/channel.ts";
+import { concat, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import { memberIdFrom } from "../../../src/protocol/base/ids.ts";
-import { FILE } from "../../../src/protocol/base/limits.ts";
-import { BULK_OVERHEAD_BYTES, RecordLayer } from "../../../src/protocol/record/record.ts";
+import { STREAM } from "../../../src/protocol/base/limits.ts";
+import { BULK_OVERHEAD_BYTES, OPEN_BULK_OVERHEAD_BYTES } from "../../../src/protocol/record/record.ts";
+import { Streams } from "../../../src/protocol/link/streams.ts";
 import {
   decodeStreamFrame,
   encodeStreamFrame,
-  STOP_REASONS,
-  Streams,
+  RESETS,
   type StreamFrame,
-} from "../../../src/protocol/link/streams.ts";
+} from "../../../src/protocol/link/stream-frames.ts";
 import { seeded } from "../../hostile-peers/support/input.ts";
 import { codeOf } from "../../support/thrown.ts";
-import { nodePrimitives } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const VIOLATION = "protocol-violation";
 const EMPTY = new Uint8Array(0);
-const file = new Uint8Array(16).fill(5);
+const MAX_OPEN_BYTES = 131_072 - OPEN_BULK_OVERHEAD_BYTES;
 const who = memberIdFrom(new Uint8Array(8).fill(6));
+const request = Uint8Array.of(1, 2, 3);
 
 describe("STREAM frames", () => {
   const frames: StreamFrame[] = [
-    { t: "open", stream: 1, file, who, offset: 0, credit: 1 },
-    { t: "open", stream: 2 ** 32 - 1, file, who, offset: 2 ** 53 - 1, credit: 2 ** 53 - 1 },
-    { t: "start", stream: 2, salt: new Uint8Array(32).fill(1) },
+    { t: "open", stream: 1, service: "echo", who, credit: 1, request: EMPTY },
+    { t: "open", stream: 2 ** 32 - 1, service: `a${"-9".repeat(15)}z`, who, credit: 2 ** 53 - 1, request },
+    { t: "open", stream: 1, service: "a", who, credit: 1, request: new Uint8Array(STREAM.maxRequestBytes) },
+    { t: "accept", stream: 2, credit: 0, response: EMPTY },
+    { t: "accept", stream: 2, credit: 2 ** 53 - 1, response: new Uint8Array(STREAM.maxRequestBytes) },
     { t: "credit", stream: 3, bytes: 1 },
-    ...STOP_REASONS.map((reason) => ({ t: "stop", stream: 4, reason }) as const),
+    { t: "end", stream: 3 },
+    ...[...RESETS, "no-such-table"].map((code) => ({ t: "reset", stream: 4, code }) as const),
   ];
 
   it.each(frames.map((frame) => [frame.t, frame] as const))(
-    "[S2] [F1] a %s comes out as it went in",
+    "[S1] [S2] [F1] a %s comes out as it went in",
     (_t, frame) => {
-      expect(decodeStreamFrame(nodePrimitives, encodeStreamFrame(nodePrimitives, frame))).toEqual(frame);
+      expect(decodeStreamFrame(encodeStreamFrame(frame))).toEqual(frame);
     },
   );
+
+  const open = { t: "open", stream: 1, service: "echo", who, credit: 1 };
+  const withBody = (header: unknown, body: Bytes = EMPTY): Bytes => {
+    const json = encodeUtf8(JSON.stringify(header));
+    return concat(Uint8Array.of(0, json.length), json, body);
+  };
 
   it.each([
     ["stream 0", { t: "credit", stream: 0, bytes: 1 }],
@@ -47,75 +56,59 @@ describe("STREAM frames", () => {
     ["negative credit", { t: "credit", stream: 1, bytes: -1 }],
     ["credit beyond 2^53", { t: "credit", stream: 1, bytes: 2 ** 53 }],
     ["no credit", { t: "credit", stream: 1 }],
-    ["an unknown reason", { t: "stop", stream: 1, reason: "bored" }],
+    ["a code that is no label", { t: "reset", stream: 1, code: "no such thing" }],
+    ["an empty code", { t: "reset", stream: 1, code: "" }],
     ["an unknown kind", { t: "pause", stream: 1 }],
-    ["a key too many", { t: "stop", stream: 1, reason: "gone", note: "x" }],
-    ["a short salt", { t: "start", stream: 1, salt: toBase64url(new Uint8Array(31)) }],
-    [
-      "a short file id",
-      { t: "open", stream: 1, file: toBase64url(new Uint8Array(15)), who, offset: 0, credit: 1 },
-    ],
-    ["no member", { t: "open", stream: 1, file: toBase64url(file), who: "ben", offset: 0, credit: 1 }],
-    [
-      "an opening without credit",
-      { t: "open", stream: 1, file: toBase64url(file), who, offset: 0, credit: 0 },
-    ],
-    ["a negative offset", { t: "open", stream: 1, file: toBase64url(file), who, offset: -1, credit: 1 }],
-  ])("[F2] with %s are a violation", (_what, header) => {
-    const json = nodePrimitives.encodeUtf8(JSON.stringify(header));
-    const payload = concat(Uint8Array.of(0, json.length), json);
-    expect(codeOf(() => decodeStreamFrame(nodePrimitives, payload))).toBe(VIOLATION);
+    ["a key too many", { t: "reset", stream: 1, code: "gone", note: "x" }],
+    ["an answer with negative credit", { t: "accept", stream: 1, credit: -1 }],
+    ["a service of capitals", { ...open, service: "Echo" }],
+    ["a service that begins with a digit", { ...open, service: "9p" }],
+    ["a service with a space", { ...open, service: "ec ho" }],
+    ["a service of 33 characters", { ...open, service: "a".repeat(33) }],
+    ["no service", { ...open, service: undefined }],
+    ["no member", { ...open, who: "ben" }],
+    ["an opening without credit", { ...open, credit: 0 }],
+  ])("[S1] [F2] with %s are a violation", (_what, header) => {
+    expect(codeOf(() => decodeStreamFrame(withBody(open)))).toBeUndefined();
+    expect(codeOf(() => decodeStreamFrame(withBody(header)))).toBe(VIOLATION);
   });
 
-  it("[F3] have no body", () => {
-    const [frame] = frames;
-    const payload = frame === undefined ? EMPTY : encodeStreamFrame(nodePrimitives, frame);
-    const longer = concat(payload, Uint8Array.of(0));
-    expect(codeOf(() => decodeStreamFrame(nodePrimitives, payload))).toBeUndefined();
-    expect(codeOf(() => decodeStreamFrame(nodePrimitives, longer))).toBe(VIOLATION);
+  it("[S1] have a request or a response of at most 4,096 bytes, which nobody sends or takes longer", () => {
+    expect(STREAM.maxRequestBytes).toBe(4_096);
+    const long = new Uint8Array(STREAM.maxRequestBytes + 1);
+    expect(codeOf(() => decodeStreamFrame(withBody(open, long)))).toBe(VIOLATION);
+    expect(codeOf(() => decodeStreamFrame(withBody({ t: "accept", stream: 1, credit: 0 }, long)))).toBe(
+      VIOLATION,
+    );
+    expect(() => encodeStreamFrame({ t: "accept", stream: 1, credit: 0, response: long })).toThrow(
+      RangeError,
+    );
+    expect(() =>
+      encodeStreamFrame({ t: "open", stream: 1, service: "echo", who, credit: 1, request: long }),
+    ).toThrow(RangeError);
+  });
+
+  it("[F3] have no body but that", () => {
+    for (const frame of frames.filter(({ t }) => t !== "open" && t !== "accept")) {
+      const payload = encodeStreamFrame(frame);
+      expect(codeOf(() => decodeStreamFrame(payload))).toBeUndefined();
+      expect(codeOf(() => decodeStreamFrame(concat(payload, Uint8Array.of(0))))).toBe(VIOLATION);
+    }
   });
 });
 
-describe("the header of a chunk", () => {
-  it("[R7] has 13 bytes: stream, offset and flags", () => {
-    const place = { stream: 0x01020304, offset: 2 ** 40 + 5, final: true };
-    expect(chunkHeader(place)).toEqual(concat(u32be(0x01020304), u64be(2 ** 40 + 5), Uint8Array.of(1)));
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-        fc.maxSafeNat(),
-        fc.boolean(),
-        (stream, offset, final) => {
-          expect(readChunkHeader(chunkHeader({ stream, offset, final }))).toEqual({ stream, offset, final });
-        },
-      ),
-      seeded(72, 200),
-    );
-  });
-
-  it.each([
-    ["flag 2", concat(u32be(1), u64be(0), Uint8Array.of(2))],
-    ["flag 3, which has final in it", concat(u32be(1), u64be(0), Uint8Array.of(3))],
-    ["flag 128", concat(u32be(1), u64be(0), Uint8Array.of(128))],
-    ["an offset above 2^53 − 1", concat(u32be(1), Uint8Array.of(0, 32, 0, 0, 0, 0, 0, 0), Uint8Array.of(0))],
-    ["an offset of 2^64 − 1", concat(u32be(1), new Uint8Array(8).fill(255), Uint8Array.of(1))],
-  ])("[R7] [C1] with %s is a violation, under a seal that is right", (_what, header) => {
-    expect(codeOf(() => readChunkHeader(header))).toBe(VIOLATION);
-    const secret = (): Bytes => new Uint8Array(32).fill(9);
-    const sender = new RecordLayer(nodePrimitives, { send: secret(), receive: new Uint8Array(32) }, 0);
-    const records = new RecordLayer(nodePrimitives, { send: new Uint8Array(32), receive: secret() }, 0);
-    const channel = new Channel();
-    channel.attach(records, 0, 0);
-    const [message = EMPTY] = sender.sealBulk(
-      { header, chunk: new Uint8Array(256 - BULK_OVERHEAD_BYTES) },
-      0,
-    );
-    expect(codeOf(() => channel.receive(message, 0))).toBe(VIOLATION);
-  });
-
-  it("[S3] is part of what a chunk costs, which is the whole bulk message", () => {
-    expect(chunkPrice({ sealed: new Uint8Array(226) })).toBe(256);
-    expect(BULK_OVERHEAD_BYTES).toBe(30);
+describe("a chunk", () => {
+  it("[S3] costs the whole message that carries it", () => {
+    expect([BULK_OVERHEAD_BYTES, chunkPrice({ bytes: new Uint8Array(235), isSealed: true })]).toEqual([
+      21, 256,
+    ]);
+    for (const [length, price] of [
+      [0, 256],
+      [231, 256],
+      [232, 1_024],
+      [MAX_OPEN_BYTES, 131_072],
+    ] as const)
+      expect(chunkPrice({ bytes: new Uint8Array(length), isSealed: false })).toBe(price);
   });
 });
 
@@ -143,8 +136,8 @@ describe("streams of a channel", () => {
   });
 
   it.each([
-    ["host", FILE.maxOpened],
-    ["member", FILE.maxServed],
+    ["host", STREAM.maxOpened],
+    ["member", STREAM.maxServed],
   ] as const)(
     "[S6] a %s serves so many at once and has no room for one more, until one ends",
     (role, most) => {
@@ -214,6 +207,47 @@ describe("streams of a channel", () => {
       expect(codeOf(call)).toBe(VIOLATION);
   });
 
+  it("[S7] a direction that has ended takes nothing more, and the other one goes on", () => {
+    const [member, host] = [new Streams("member"), new Streams("host")];
+    const id = member.open(1_000);
+    host.asked(id, 1_000);
+    member.finish(id);
+    host.finished(id);
+    host.grant(id, 500);
+    member.credited(id, 500);
+    // Its own direction is over, whatever was granted.
+    expect(member.spend(id, 1)).toBe(false);
+    expect([host.spend(id, 300), member.received(id, 300)]).toEqual([true, true]);
+    expect([member.isLive(id), host.isLive(id)]).toEqual([true, true]);
+    host.finish(id);
+    member.finished(id);
+    expect([member.isLive(id), host.isLive(id)]).toEqual([false, false]);
+    expect(member.received(id, 1)).toBe(false);
+  });
+
+  it("[S7] what comes behind the end of its direction is a violation, and so is a second end", () => {
+    const host = new Streams("host");
+    host.asked(1, 100);
+    host.grant(1, 1_000);
+    host.finished(1);
+    expect(codeOf(() => host.received(1, 1))).toBe(VIOLATION);
+    expect(codeOf(() => host.finished(1))).toBe(VIOLATION);
+    host.end(1);
+    expect([host.received(1, 1), codeOf(() => host.finished(1))]).toEqual([false, undefined]);
+  });
+
+  it("[S3] the end that was asked lets something come by its answer, and only that end answers", () => {
+    const [member, host] = [new Streams("member"), new Streams("host")];
+    const id = member.open(1);
+    host.asked(id, 1);
+    expect(member.spend(id, 1)).toBe(false);
+    host.grant(id, 256);
+    member.accepted(id, 256);
+    expect([member.spend(id, 256), host.received(id, 256)]).toEqual([true, true]);
+    expect(codeOf(() => host.received(id, 1))).toBe(VIOLATION);
+    expect(codeOf(() => host.accepted(id, 1))).toBe(VIOLATION);
+  });
+
   it("[S3] keeps a credit that adds up to more than any number exact enough to spend", () => {
     const host = new Streams("host");
     host.asked(1, Number.MAX_SAFE_INTEGER);
@@ -222,16 +256,27 @@ describe("streams of a channel", () => {
   });
 
   it("[S2] [S3] [S7] two honest ends never break a rule, however their messages cross, and never exceed what was granted", () => {
-    type Sent = { t: "open" | "credit" | "chunk" | "stop"; id: number; amount: number };
+    type Sent = { t: "open" | "credit" | "chunk" | "end" | "stop"; id: number; amount: number };
     const step = fc.record({
       side: fc.nat(1),
-      act: fc.constantFrom("open", "credit", "chunk", "chunk", "stop", "deliver", "deliver", "deliver"),
+      act: fc.constantFrom(
+        "open",
+        "credit",
+        "chunk",
+        "chunk",
+        "end",
+        "stop",
+        "deliver",
+        "deliver",
+        "deliver",
+      ),
       pick: fc.nat(5),
       amount: fc.integer({ min: 1, max: 2_000 }),
     });
     const run = fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
       const ends = [new Streams("host"), new Streams("member")] as const;
       const queues: [Sent[], Sent[]] = [[], []];
+      const ended = [new Set<number>(), new Set<number>()] as const;
       const [granted, carried] = [new Map<number, number>(), new Map<number, number>()];
       const add = (to: Map<number, number>, id: number, n: number): void =>
         void to.set(id, (to.get(id) ?? 0) + n);
@@ -239,17 +284,20 @@ describe("streams of a channel", () => {
         const [own, out, into] =
           side === 0 ? [ends[0], queues[0], queues[1]] : [ends[1], queues[1], queues[0]];
         const id = own.live[pick % Math.max(1, own.live.length)] ?? 0;
-        const isOwn = id % 2 === side;
         if (act === "open" && own.mayOpen) {
           const opened = own.open(amount);
           add(granted, opened, amount);
           out.push({ t: "open", id: opened, amount });
-        } else if (act === "credit" && isOwn && id > 0) {
+        } else if (act === "credit" && id > 0) {
           own.grant(id, amount);
           add(granted, id, amount);
           out.push({ t: "credit", id, amount });
-        } else if (act === "chunk" && !isOwn && own.spend(id, amount)) out.push({ t: "chunk", id, amount });
-        else if (act === "stop" && id > 0) {
+        } else if (act === "chunk" && own.spend(id, amount)) out.push({ t: "chunk", id, amount });
+        else if (act === "end" && id > 0 && !ended[side === 0 ? 0 : 1].has(id)) {
+          ended[side === 0 ? 0 : 1].add(id);
+          own.finish(id);
+          out.push({ t: "end", id, amount: 0 });
+        } else if (act === "stop" && id > 0) {
           own.end(id);
           out.push({ t: "stop", id, amount: 0 });
         } else if (act === "deliver") {
@@ -257,6 +305,7 @@ describe("streams of a channel", () => {
           if (came?.t === "open") own.asked(came.id, came.amount);
           if (came?.t === "credit") own.credited(came.id, came.amount);
           if (came?.t === "chunk" && own.received(came.id, came.amount)) add(carried, came.id, came.amount);
+          if (came?.t === "end") own.finished(came.id);
           if (came?.t === "stop") {
             own.assertKnown(came.id);
             own.end(came.id);

@@ -1,22 +1,22 @@
-import { expect, it, vi } from "vitest";
-import type * as Limits from "../../../src/protocol/base/limits.ts";
+import { expect, it } from "vitest";
+import { RECORD } from "../../../src/protocol/base/limits.ts";
+import {
+  BULK_HEADER_BYTES,
+  BULK_OVERHEAD_BYTES,
+  FRAME,
+  RecordLayer,
+} from "../../../src/protocol/record/record.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 
-// A gigabyte would take seconds, so this file has smaller limits, as rekey.test.ts has.
-vi.mock("../../../src/protocol/base/limits.ts", async (original) => {
-  const limits = await original<typeof Limits>();
-  return { ...limits, RECORD: { ...limits.RECORD, rekeyAfterRecords: 50, rekeyAfterBytes: 100_000 } };
-});
-const { BULK_HEADER_BYTES, BULK_OVERHEAD_BYTES, FRAME, RecordLayer } =
-  await import("../../../src/protocol/record/record.ts");
-
+/** A gigabyte would take seconds, as a million records would in rekey.test.ts. */
+const LIMITS = { ...RECORD, rekeyAfterRecords: 50, rekeyAfterBytes: 100_000 };
 const BUCKET = 16_384;
 
 function ends() {
   const secret = new Uint8Array(32).fill(7);
   return [
-    new RecordLayer(nodePrimitives, { send: secret.slice(), receive: new Uint8Array(32) }, 0),
-    new RecordLayer(nodePrimitives, { send: new Uint8Array(32), receive: secret.slice() }, 0),
+    new RecordLayer(nodePrimitives, { send: secret.slice(), receive: new Uint8Array(32) }, 0, LIMITS),
+    new RecordLayer(nodePrimitives, { send: new Uint8Array(32), receive: secret.slice() }, 0, LIMITS),
   ] as const;
 }
 
@@ -47,4 +47,14 @@ it("[R5] [R7] bring an epoch about for the records after them, too", () => {
     for (const message of sender.sealBulk(bulk, 0)) receiver.openBulk(message);
   const messages = sender.seal({ type: FRAME.ping, payload: new Uint8Array(0) }, 0);
   expect(messages.map((message) => receiver.open(message, 0)?.type)).toEqual([undefined, FRAME.ping]);
+});
+
+it("[R5] [R8] [K6] count towards the bytes of an epoch with the whole of the message where a hop seals them, too", () => {
+  const [sender, receiver] = ends();
+  const open = { header: bulk.header, bytes: new Uint8Array(BUCKET - 4_096) };
+  const each = Math.ceil(100_000 / BUCKET);
+  for (let count = 0; count < each; count += 1) expect(sender.sealOpenBulk(open, 0)).toHaveLength(1);
+  const [rekey, message] = sender.sealOpenBulk(open, 0);
+  expect([rekey?.[0], message?.[0]]).toEqual([0x10, 0x12]);
+  expect(receiver.sealOpenBulk(open, 0)).toHaveLength(1);
 });

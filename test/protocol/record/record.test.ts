@@ -8,6 +8,7 @@ import { closeReason, FRAME, MAX_PAYLOAD_BYTES, RecordLayer } from "../../../src
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { flipBit, nodePrimitives } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const secrets = seededPrimitives("records");
 const FORTH = secrets.random(32);
@@ -24,7 +25,7 @@ function pair(): { left: RecordLayer; right: RecordLayer } {
 
 /** A record with this content at this place, made without the layer. */
 function craft(padded: Bytes, counter = 0, secret = FORTH): Bytes {
-  const nonce = concat(nodePrimitives.encodeUtf8("tmc1"), u32be(0), new Uint8Array(8), u64be(counter));
+  const nonce = concat(encodeUtf8("tmc1"), u32be(0), new Uint8Array(8), u64be(counter));
   return concat(Uint8Array.of(0x10), nacl.secretbox(padded, nonce, controlKey(nodePrimitives, secret)));
 }
 

@@ -2,14 +2,24 @@ import { INTENTS } from "../../../src/protocol/room/intent.ts";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concat, toBase64url, type Bytes } from "../../../src/protocol/base/bytes.ts";
-import { END_CAUSES, FrameCodec, LEAVE_CAUSES, type Confirm, type HostFrame, type HostNote, type MemberFrame, type MemberNote, type RoomEvent, type Welcome } from "../../../src/protocol/room/frames.ts";
+import * as codec from "../../../src/protocol/room/frames.ts";
+import {
+  END_CAUSES,
+  LEAVE_CAUSES,
+  type Confirm,
+  type HostFrame,
+  type HostNote,
+  type MemberFrame,
+  type MemberNote,
+  type RoomEvent,
+  type Welcome,
+} from "../../../src/protocol/room/frames.ts";
 import { memberIdFrom } from "../../../src/protocol/base/ids.ts";
 import { isGoal, isName, isText } from "../../../src/protocol/base/text.ts";
 import { codeOf } from "../../support/thrown.ts";
-import { nodePrimitives } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
-const codec = new FrameCodec(nodePrimitives);
-const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const id = bytes(8).map(memberIdFrom);

@@ -7,6 +7,7 @@ import { memberIdFrom, roomIdFrom } from "../../../src/protocol/base/ids.ts";
 import { memberIdOf, RoomOrder, signedBytes, SigningChain } from "../../../src/protocol/room/order.ts";
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const primitives = seededPrimitives("order");
 const room = roomIdFrom(primitives.random(16));
@@ -16,7 +17,7 @@ const sha256 = (...parts: Bytes[]): Bytes =>
       .update(concat(...parts))
       .digest(),
   );
-const utf8 = (text: string): Bytes => primitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 const lp = (...fields: Bytes[]): Bytes => concat(...fields.flatMap((field) => [u32be(field.length), field]));
 
 function participant(

@@ -8,8 +8,9 @@ import { Impostor } from "../../support/impostor.ts";
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { endOf, guestDid, nodePrimitives, texts, World, type Guest } from "../../support/wire.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
-const utf8 = (text: string): Bytes => nodePrimitives.encodeUtf8(text);
+const utf8 = (text: string): Bytes => encodeUtf8(text);
 const CONTEXT = {
   room: roomIdFrom(nodePrimitives.random(16)),
   from: memberIdFrom(nodePrimitives.random(8)),

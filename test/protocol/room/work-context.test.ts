@@ -7,14 +7,15 @@ import {
   type WorkContext,
   type CardFacts,
 } from "../../../src/protocol/room/work-context.ts";
-import { FrameCodec } from "../../../src/protocol/room/frames.ts";
+import * as codec from "../../../src/protocol/room/frames.ts";
 import { memberIdFrom } from "../../../src/protocol/base/ids.ts";
 import { CARD, PRE_AUTH, RECORD, ROOM } from "../../../src/protocol/base/limits.ts";
 import { FRAME, MAX_PAYLOAD_BYTES, RecordLayer } from "../../../src/protocol/record/record.ts";
-import { utf8Length } from "../../../src/protocol/base/text.ts";
+
 import { guestHalf } from "../../support/guest-half.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { nodePrimitives, World } from "../../support/wire.ts";
+import { encodeUtf8, utf8Length } from "../../../src/protocol/base/utf8.ts";
 
 const HEAD = "a".repeat(40);
 const client = { name: "claude-code", version: "2.1.0" };
@@ -133,7 +134,7 @@ describe("a work context", () => {
       { repository, client },
     ];
     const hashed = workContexts.map((workContext) =>
-      Buffer.from(workContextBytes(nodePrimitives, workContext)).toString("hex"),
+      Buffer.from(workContextBytes(workContext)).toString("hex"),
     );
     expect(new Set(hashed).size).toBe(workContexts.length);
     expect(hashed[0]).toBe("");
@@ -141,7 +142,6 @@ describe("a work context", () => {
 });
 
 describe("a work context on its way", () => {
-  const codec = new FrameCodec(nodePrimitives);
   const bytes = new Uint8Array(32).fill(255);
   /** 64 code points in 256 bytes, and 64 that JSON doubles. */
   const names = ["𝕬".repeat(64), '"'.repeat(64), "\\".repeat(64)];
@@ -209,7 +209,7 @@ describe("a work context on its way", () => {
       const { publicKey: key } = nodePrimitives.generateSigningKeyPair();
       const { publicKey: box } = nodePrimitives.generateDhKeyPair();
       const whole = codec.encodeConfirm({ share: half.share, name: "eve", key, box, received: 0 });
-      const json = nodePrimitives.encodeUtf8(
+      const json = encodeUtf8(
         `${Buffer.from(whole.subarray(2)).toString("utf8").slice(0, -1)},"workContext":${JSON.stringify(workContext)}}`,
       );
       const payload = Uint8Array.of(json.length >> 8, json.length & 255, ...json);

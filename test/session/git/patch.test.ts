@@ -256,7 +256,42 @@ describe("a received patch", () => {
     [
       "says one thing and does another",
       edit("a.txt").replace("+++ b/a.txt", "+++ b/.git/config"),
-      ["protected", "malformed"],
+      ["protected"],
+    ],
+    [
+      "is refused by git, and would be read otherwise elsewhere",
+      `${edit(".git/hooks/post-merge")}${edit("a.txt").replace("-1,1 +1,1", "-1,9 +1,9")}`,
+      ["malformed", "protected"],
+    ],
+    [
+      "changes where a link leads",
+      edit("link").replace("--- a/", "index 1111111..2222222 120000\n--- a/"),
+      ["symlink"],
+    ],
+    [
+      "moves a submodule",
+      edit("lib").replace("--- a/", "index 1111111..2222222 160000\n--- a/"),
+      ["submodule"],
+    ],
+    [
+      "has a name that looks like a line of git's list",
+      [
+        'diff --git "a/x\\n create mode 100644 y" "b/x\\n create mode 100644 y"',
+        "new file mode 100755",
+        "",
+      ].join("\n"),
+      ["name", "executable"],
+    ],
+    [
+      "renames within a folder, out of it",
+      [
+        "diff --git a/d/a.txt b/d/.git/x",
+        "similarity index 100%",
+        "rename from d/a.txt",
+        "rename to d/.git/x",
+        "",
+      ].join("\n"),
+      ["protected"],
     ],
     ["writes a hook", added(".git/hooks/pre-commit", "100755"), ["protected", "executable"]],
     ["writes .GIT", added("sub/.GIT/config"), ["protected"]],
@@ -277,11 +312,11 @@ describe("a received patch", () => {
         "new file mode 100644",
         "index 0..1",
         "GIT binary patch",
-        "literal 1",
-        "Ic",
+        "literal 4",
+        "LcmZQzWMT#Y01f~L",
         "",
         "literal 0",
-        "Hc",
+        "HcmV?d00001",
         "",
         "",
       ].join("\n"),
@@ -344,6 +379,33 @@ describe("a received patch", () => {
     const report = await inspect(lines.join("\n").concat("\n").repeat(300));
     expect(report.suspicions).toContain("malformed");
     expect(report.files.length).toBeLessThanOrEqual(500);
+  });
+
+  test.skipIf(isWindows)(
+    "is told of file by file when it renames, whatever the names hold (Windows has no such names)",
+    async () => {
+      const names = ["plain.txt", "d/e/one => two.txt", "d/{x => y}.txt", "a (90%)", "new\nline"];
+      for (const index of names.keys()) repository.put(`old/${index}`, `${index}\n`.repeat(20));
+      repository.commit();
+      for (const [index, name] of names.entries()) {
+        repository.put(`old/${name}`, `${index}\n`.repeat(20));
+        repository.git("rm", "--quiet", `old/${index}`);
+      }
+      const { bytes, files } = await make();
+      const report = await inspect(bytes);
+      expect(report.files.map((file) => [file.change, file.previousPath])).toEqual(
+        report.files.map(() => ["renamed", expect.stringMatching(/^old\/\d$/) as unknown]),
+      );
+      expect(files.toSorted()).toEqual(names.map((name) => `old/${name}`).toSorted());
+      expect(report.suspicions).toEqual(["name"]);
+    },
+  );
+
+  test("cannot be told of without git, and says so", async () => {
+    writeFileSync(path.join(repository.folder, "x.patch"), added("b.txt"));
+    const report = await inspectPatch(repository.folder, "x.patch", { env: { PATH: folder() } });
+    expect(report.applies).toEqual({ kind: "unknown", reason: "git-missing" });
+    expect(report.files).toEqual([]);
   });
 
   test("outside a repository is still told of", async () => {

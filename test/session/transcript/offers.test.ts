@@ -35,7 +35,7 @@ function sharing() {
     alone: offerOf("for ana alone.txt"),
     own: offerOf(`#1.${"k".repeat(43)}`),
   };
-  const said = (offer: FileOffer) => ({ text: encodeOffer(nodePrimitives, offer), what: "file" as const });
+  const said = (offer: FileOffer) => ({ text: encodeOffer(offer), what: "file" as const });
   ben.member.say(said(offers.all), world.now);
   world.settle();
   ben.member.say({ ...said(offers.alone), to: [world.room.self] }, world.now);
@@ -113,7 +113,7 @@ describe("a transcript in which files were offered", () => {
       if (entry.kind !== "message" || entry.signed.to !== undefined || entry.text === undefined) return entry;
       const offer = Object.values(offers).find(({ id }) => entry.text?.includes(toBase64url(id)));
       const { redacted: _, ...rest } = entry;
-      return { ...rest, text: offer === undefined ? "" : encodeOffer(nodePrimitives, offer) };
+      return { ...rest, text: offer === undefined ? "" : encodeOffer(offer) };
     });
     const whole = resigned(world, "host", { ...document, entries });
     expect(toJson(whole)).toContain(toBase64url(offers.all.key));

@@ -113,7 +113,7 @@ describe("where a transcript is saved", () => {
     writeFileSync(path.join(root, "talk.transcript.md"), "mine");
     await expect(saveTranscript(root, "talk", texts)).rejects.toMatchObject({
       code: "transcript-not-saved",
-      detail: "a file of that name exists already",
+      detail: "a file with this name exists already",
     });
     expect(readdirSync(root)).toEqual(["talk.transcript.md"]);
     expect(readFileSync(path.join(root, "talk.transcript.md"), "utf8")).toBe("mine");

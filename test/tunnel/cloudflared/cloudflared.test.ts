@@ -8,13 +8,15 @@ import { completeLines } from "../../support/lines.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
-  createCloudflaredProvider,
+  createCloudflaredOpener,
   type CloudflaredOptions,
 } from "../../../src/tunnel/cloudflared/cloudflared.ts";
 import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/environment.ts";
 import { probeReady } from "../../../src/tunnel/cloudflared/ready.ts";
 import type { Tunnel } from "../../../src/tunnel/provider.ts";
 import { fastClock } from "../../support/fake-tunnel-clock.ts";
+
+import { NO_PROOF } from "../../support/scripted-provider.ts";
 
 const FAKE = fileURLToPath(new URL("../../support/fake-cloudflared.mjs", import.meta.url));
 const startSchema = z.object({
@@ -72,7 +74,7 @@ async function open(
     ...changed,
   };
   const onProgress = ({ message }: { message: string }): void => void messages.push(message);
-  const tunnel = await createCloudflaredProvider(options)({ port, signal, onProgress });
+  const tunnel = await createCloudflaredOpener(options)({ port, proof: NO_PROOF, signal, onProgress });
   opened.push(tunnel);
   return tunnel;
 }
@@ -112,7 +114,7 @@ describe("opening a quick tunnel", () => {
       { port: 4321, messages },
     );
     const [start] = starts();
-    expect(tunnel).toMatchObject({ provider: "cloudflared", url: `wss://${start?.host}` });
+    expect(tunnel).toMatchObject({ url: `wss://${start?.host}` });
     expect(tunnel.description).toBe("cloudflared 2026.9.3 (from TUNNEL_CLOUDFLARED, not verified)");
     expect(tunnel.health()).toEqual({ state: "up" });
     expect(start?.env).toEqual([]);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { z } from "zod";
-import type { Exit } from "../../../src/tunnel/cloudflared/child.ts";
-import { createCloudflaredProvider } from "../../../src/tunnel/cloudflared/cloudflared.ts";
+import type { Exit } from "../../../src/tunnel/child.ts";
+import { createCloudflaredOpener } from "../../../src/tunnel/cloudflared/cloudflared.ts";
 import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/environment.ts";
 import { probeReady, type ReadyProbe } from "../../../src/tunnel/cloudflared/ready.ts";
 import type { Run } from "../../../src/tunnel/cloudflared/run.ts";
@@ -13,6 +13,7 @@ import { watchRun } from "../../../src/tunnel/cloudflared/watch.ts";
 import { FakeClock, fastClock, settle } from "../../support/fake-tunnel-clock.ts";
 import { completeLines } from "../../support/lines.ts";
 import { until } from "../../support/processes.ts";
+import { NO_PROOF } from "../../support/scripted-provider.ts";
 
 type Answer = Awaited<ReturnType<ReadyProbe>>;
 
@@ -118,7 +119,7 @@ it("a real process tells by its log when the edge is lost and found, without bei
     after: (ms: number, callback: () => void) => (ms === 5_000 ? () => undefined : fast.after(ms, callback)),
   };
   let probes = 0;
-  const provider = createCloudflaredProvider({
+  const provider = createCloudflaredOpener({
     environment: binaryEnvironment(env, { ...hostFacts(), tempDirectory: root }),
     explicitPath: fileURLToPath(new URL("../../support/fake-cloudflared.mjs", import.meta.url)),
     clock,
@@ -129,7 +130,7 @@ it("a real process tells by its log when the edge is lost and found, without bei
     doh: false,
     skipReachabilityCheck: true,
   });
-  const tunnel = await provider({ port: 1, signal: new AbortController().signal });
+  const tunnel = await provider({ port: 1, proof: NO_PROOF, signal: new AbortController().signal });
   const before = probes;
   try {
     const [line = ""] = completeLines(join(root, "state"));

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { cloudflared } from "../../../src/tunnel/cloudflared/declaration.ts";
 import { TunnelPool, type PoolEvent, type PoolOptions } from "../../../src/tunnel/pool/pool.ts";
 import { FakeClock, settle } from "../../support/fake-tunnel-clock.ts";
-import { ScriptedProvider, ScriptedTunnel } from "../../support/scripted-provider.ts";
+import { NO_PROOF, ScriptedProvider, ScriptedTunnel } from "../../support/scripted-provider.ts";
 
 const A = "wss://a.example";
 const T1 = "wss://t1.example";
@@ -35,8 +36,8 @@ function world(changed: Partial<PoolOptions> = {}) {
   const events: string[] = [];
   const pool = new TunnelPool({
     active: a,
-    provider: scripted.provide,
-    port: 4321,
+    provider: scripted.provider,
+    relay: { port: 4321, proof: NO_PROOF },
     clock,
     standby: true,
     random: () => 0,
@@ -498,11 +499,10 @@ describe("when none can be opened", () => {
   });
 
   it("a provider that throws instead of rejecting is a failure like any other", async () => {
-    const { pool } = world({
-      provider() {
-        throw new Error("at once");
-      },
-    });
+    const open = (): never => {
+      throw new Error("at once");
+    };
+    const { pool } = world({ provider: { ...cloudflared, open } });
     pool.keepStandby();
     await settle();
     expect(pool.health().standby).toMatchObject({ state: "waiting", error: { code: "internal" } });

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { createCloudflaredProvider } from "../../../src/tunnel/cloudflared/cloudflared.ts";
+import { createCloudflaredOpener } from "../../../src/tunnel/cloudflared/cloudflared.ts";
+import { cloudflared } from "../../../src/tunnel/cloudflared/declaration.ts";
 import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/environment.ts";
 import { TunnelPool, type PoolEvent } from "../../../src/tunnel/pool/pool.ts";
 import { fastClock } from "../../support/fake-tunnel-clock.ts";
 import { completeLines } from "../../support/lines.ts";
+import { NO_PROOF } from "../../support/scripted-provider.ts";
 import { gone, isRunning, until } from "../../support/processes.ts";
 
 const FAKE = fileURLToPath(new URL("../../support/fake-cloudflared.mjs", import.meta.url));
@@ -34,19 +36,20 @@ async function paired() {
   const env = { ...process.env, FAKE_CF_STATE: join(root, "state") };
   const environment = binaryEnvironment(env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
   const clock = fastClock(10);
-  const provider = createCloudflaredProvider({
+  const open = createCloudflaredOpener({
     environment,
     explicitPath: FAKE,
     clock,
     doh: false,
     skipReachabilityCheck: true,
   });
-  const active = await provider({ port: 1, signal: new AbortController().signal });
+  const relay = { port: 1, proof: NO_PROOF };
+  const active = await open({ ...relay, signal: new AbortController().signal });
   const events: PoolEvent[] = [];
   const made = new TunnelPool({
     active,
-    provider,
-    port: 1,
+    provider: { ...cloudflared, open },
+    relay,
     clock: fastClock(60),
     standby: true,
     random: Math.random,

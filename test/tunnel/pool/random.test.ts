@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../../src/errors/tunnel-error.ts";
 import { TunnelPool, type PoolEvent } from "../../../src/tunnel/pool/pool.ts";
 import { FakeClock, settle } from "../../support/fake-tunnel-clock.ts";
 import { Chance } from "../../support/random.ts";
-import { ScriptedProvider, ScriptedTunnel } from "../../support/scripted-provider.ts";
+import { NO_PROOF, ScriptedProvider, ScriptedTunnel } from "../../support/scripted-provider.ts";
 
 const CODES = [
   "cloudflared-api-down",
@@ -48,11 +48,11 @@ function world(standby: boolean, seed: number): World {
   scripted.isDeaf = seed % 2 === 0;
   const first = new ScriptedTunnel("first");
   const events: PoolEvent[] = [];
-  const { provide } = scripted;
+  const { provider } = scripted;
   const pool = new TunnelPool({
     active: first,
-    provider: provide,
-    port: 1,
+    provider,
+    relay: { port: 1, proof: NO_PROOF },
     clock,
     standby,
     random: () => chance.next(),

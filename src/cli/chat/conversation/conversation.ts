@@ -3,11 +3,12 @@ import type { Intent } from "../../../protocol/room/intent.ts";
 import type { MemberId } from "../../../protocol/base/ids.ts";
 import { SESSION } from "../../../protocol/base/limits.ts";
 import type { Presence } from "../../../protocol/room/participant.ts";
-import { membersNamed } from "../../../session/recipients.ts";
+import { membersNamed } from "../../../protocol/room/recipients.ts";
 import type { Entry } from "../../../protocol/room/log.ts";
 import type { Clock } from "../../../runtime/clock.ts";
+import { settled, wait } from "../../../runtime/wait.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
-import type { OpenTunnel } from "../../../session/sessions.ts";
+import type { Session } from "../../../session/sessions.ts";
 import type { LocalFiles } from "../../../session/files/local-files.ts";
 import { entryView } from "../../../view/entries.ts";
 import { filesView, type FilesView } from "../../../view/files.ts";
@@ -35,7 +36,7 @@ interface Unconfirmed {
 }
 
 interface ConversationOptions {
-  readonly tunnel: OpenTunnel;
+  readonly tunnel: Session;
   readonly clock: Clock;
   /** @throws {TunnelError} text-invalid, text-too-long */
   readonly checkedText: (text: string) => string;
@@ -48,7 +49,7 @@ const LOOK_AGAIN_MS = 60 * 60_000;
 
 /** One tunnel for a reader who sees everything at once: an entry that is shown counts as read. */
 export class Conversation {
-  readonly tunnel: OpenTunnel;
+  readonly tunnel: Session;
   readonly transfers: Transfers;
   readonly #clock: Clock;
   readonly #checkedText: (text: string) => string;
@@ -132,11 +133,10 @@ export class Conversation {
   async leave(patienceMs?: number): Promise<void> {
     if (patienceMs === undefined) await this.transfers.settled();
     else this.transfers.cancel();
-    await new Promise<void>((resolve) => {
-      this.#settled.push(resolve);
-      this.#settle();
-      if (patienceMs !== undefined) this.#clock.after(patienceMs, resolve);
-    });
+    const confirmed = new Promise<void>((resolve) => void this.#settled.push(resolve));
+    this.#settle();
+    if (patienceMs === undefined) await confirmed;
+    else await wait(this.#clock, patienceMs, { until: settled(confirmed) });
     await this.tunnel.close();
   }
 
@@ -192,7 +192,7 @@ export class Conversation {
       before = now;
       this.#readIsConfirmed(now);
       this.#tellRead();
-      await this.tunnel.changed(LOOK_AGAIN_MS, signal);
+      await wait(this.#clock, LOOK_AGAIN_MS, { signal, until: this.tunnel.onPresence });
     }
   }
 

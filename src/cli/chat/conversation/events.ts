@@ -1,6 +1,6 @@
 import type { TunnelError } from "../../../errors/tunnel-error.ts";
 import type { OwnOffer } from "../../../session/files/requests.ts";
-import type { SessionEnd } from "../../../session/handle.ts";
+import type { Sent, SessionEnd } from "../../../session/session.ts";
 import type { TunnelProgress } from "../../../tunnel/provider.ts";
 import type { EntryView } from "../../../view/entries.ts";
 import type { FileView, TransferView } from "../../../view/files.ts";
@@ -45,7 +45,7 @@ export type ChatEvent =
     }
   | { readonly type: "invites"; readonly ref: Ref | undefined; readonly invites: readonly InviteView[] }
   | { readonly type: "status"; readonly ref: Ref | undefined; readonly status: StatusView }
-  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer }
+  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer<Sent> }
   /** How far each transfer is; once with an empty list when none is left. */
   | { readonly type: "transfers"; readonly running: readonly TransferView[] }
   | {

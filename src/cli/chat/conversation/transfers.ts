@@ -4,13 +4,13 @@ import type { Clock } from "../../../runtime/clock.ts";
 import type { Download, FileId } from "../../../session/files/files.ts";
 import type { LocalFiles } from "../../../session/files/local-files.ts";
 import { fetchFile, offerFile } from "../../../session/files/requests.ts";
-import type { OpenTunnel } from "../../../session/sessions.ts";
+import type { Session } from "../../../session/sessions.ts";
 import { fileView, progressView, type TransferView } from "../../../view/files.ts";
 import { patchView } from "../../../view/patches.ts";
 import type { Ref, Show } from "./events.ts";
 
 interface TransfersOptions {
-  readonly tunnel: OpenTunnel;
+  readonly tunnel: Session;
   readonly localFiles: LocalFiles;
   readonly clock: Clock;
   readonly show: Show;

@@ -1,6 +1,6 @@
+import { INTENTS } from "../../../protocol/room/intent.ts";
 import * as z from "zod";
 import { TunnelError } from "../../../errors/tunnel-error.ts";
-import { INTENTS } from "../../../protocol/room/intent.ts";
 import { ROOM } from "../../../protocol/base/limits.ts";
 
 const ref = z.union([z.string(), z.number()]).optional();

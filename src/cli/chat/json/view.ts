@@ -1,10 +1,10 @@
+import { nextForPerson } from "../../../errors/tunnel-error.ts";
 import type { EntryView, NoticeEventView, SystemEventView } from "../../../view/entries.ts";
 import { errorView, type ErrorView } from "../../../view/errors.ts";
 import { recentFiles } from "../../../view/files.ts";
 import type { StatusView } from "../../../view/status.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { safeJson } from "../terminal/safe-text.ts";
-import { nextStep } from "../terminal/wording.ts";
 import { progressFields, receivedFields, sharedFields } from "./files.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -90,8 +90,8 @@ function statusFields(view: StatusView): Fields {
 }
 
 /** A program acts for a person at a command line, so it gets that person's next step. */
-function errorFields(error: ErrorView): ErrorView {
-  return { ...error, next: nextStep(error.code) };
+export function errorFields({ code, message, retryable }: Omit<ErrorView, "next">): ErrorView {
+  return { code, message, next: nextForPerson(code), retryable };
 }
 
 function entryFields(entry: EntryView): Fields {

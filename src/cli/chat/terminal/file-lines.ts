@@ -1,4 +1,5 @@
 import type { OwnOffer } from "../../../session/files/requests.ts";
+import type { Sent } from "../../../session/session.ts";
 import type { FileEntryView } from "../../../view/entries.ts";
 import { sizeText, type FilesView, type FileView, type TransferView } from "../../../view/files.ts";
 import type { AppliesView, PatchView } from "../../../view/patches.ts";
@@ -13,7 +14,7 @@ export function offerText({ file, note }: FileEntryView, id: string): string {
   return `offers ${file.name} (${sizeText(file.size)}): /receive ${id} FILE${about}`;
 }
 
-export function sharedText({ name, size, sent, offeredTo }: OwnOffer): string {
+export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Sent>): string {
   const whom = offeredTo.length === 0 ? "nobody at present" : offeredTo.map(safeLabel).join(", ");
   const late = sent.status === "queued" ? ` Not told yet: ${sent.reason}.` : "";
   return `${safeLabel(name)} (${sizeText(size)}) is offered to ${whom}.${late} Stay here and leave the file as it is until they have it.`;
@@ -34,6 +35,7 @@ const UNKNOWN = {
   malformed: "it is no patch that git takes",
   "too-large": "it is too large to be tried",
   "git-failed": "git could not be asked",
+  "git-missing": "git is not installed here",
 } as const;
 /** Names in a patch that are shown. */
 const MAX_NAMES = 10;

@@ -1,83 +1,15 @@
-import { ERRORS, type ErrorCode } from "../../../errors/tunnel-error.ts";
-import type { SessionEnd } from "../../../session/handle.ts";
+import { nextForPerson } from "../../../errors/tunnel-error.ts";
+import type { SessionEnd } from "../../../session/session.ts";
 import type { SystemEventView } from "../../../view/entries.ts";
+import type { ErrorView } from "../../../view/errors.ts";
 import type { StatusView } from "../../../view/status.ts";
 
-/** Next steps for somebody who has slash commands and no tools; everything else is said as the table of errors says it. */
-const NEXT: Partial<Record<ErrorCode, string>> = {
-  "input-invalid": "Correct it and send it again.",
-  "reply-unknown": "Use the seq of a message that was printed here, or leave replyTo out.",
-  "invite-refused":
-    "Ask the host for a new invite. If you have not used this one, tell the host: somebody else may have.",
-  "host-not-authentic": "Do not try again. Ask the host for a new link over a channel that you trust.",
-  "handshake-timeout": "Try again; if it persists, ask the host whether the tunnel is still open.",
-  "own-link": "Give the link to the other person. You are in the tunnel already.",
-  "already-joined": "You are in this tunnel already.",
-  "no-tunnel": "Open one with `tunnel-mcp open`, or join one with `tunnel-mcp join`.",
-  "tunnel-ambiguous": "Name one of the listed tunnels.",
-  "tunnel-unknown": "Open one with `tunnel-mcp open`, or join one with `tunnel-mcp join`.",
-  "tunnel-closed": "Nothing more can be sent. Open or join a new tunnel if the work goes on.",
-  "too-many-tunnels": "Close one first.",
-  "invite-limit": "Wait for a pending invite to be used or to expire, or remove somebody.",
-  "invite-unknown": "The status shows the pending invites.",
-  "address-lost": "Wait: a new one is opened by itself, and you are told when it is there. Then try again.",
-  "link-other-host":
-    "Do not use this link: it may be forged. Ask the host for a new one over another channel.",
-  "member-unknown":
-    "Use the names of those who are there, as they are shown (by /who, or the event `presence`). You yourself cannot be meant.",
-  "nobody-joined": "Give the invite to the other person and wait until they have joined; then send it again.",
-  "outbox-full": "Wait until the others have caught up or are back, and send it again.",
-  "integrity-failed":
-    "Somebody on the path may be tampering. A new connection with fresh keys is tried by itself.",
-  "order-broken":
-    "Stop relying on this tunnel if you are its guest: everything reaches you through the host. If you are its host, a member has sent it.",
-  "host-equivocation": "Stop relying on this tunnel.",
-  "cloudflared-hash-mismatch":
-    "Run `tunnel-mcp doctor`. If a fresh download fails too, something between you and the release page alters files.",
-  "cloudflared-edge-lost": "Nothing: another tunnel takes its place by itself; /status shows how it goes.",
-  cancelled: "Start it again if you still need it.",
-  "file-unknown": "/files, or the event `file`, shows what is offered. Or ask the sender to share it again.",
-  "note-invalid": "Give up to 500 characters of plain text, or say it as a message.",
-  "file-own": "It lies where it was shared from.",
-  "file-stalled": "See whether its sender is connected, and receive it again.",
-  "file-too-short": "Ask the sender to share the file again; if it persists, do not trust that sender.",
-  "file-too-long": "Do not trust this sender: an honest one does not do this.",
-  "file-unfinished": "Do not trust this sender: an honest one does not do this.",
-  "file-out-of-order": "Do not trust this sender: an honest one does not do this.",
-  "file-corrupt": "Receive it again; if it persists, somebody on the path or the sender alters it.",
-  "file-hash-mismatch": "Ask the sender to share the file again; if it persists, do not trust that sender.",
-  "transfer-limit": "Wait until one is done, and try again.",
-  "path-outside":
-    "Choose a place in the folder in which you started this. TUNNEL_SAVE_ROOTS allows other folders for saving, TUNNEL_SHARE_ROOTS for sharing.",
-  "path-protected": "Save it under another name, read it, and move it there yourself if it belongs there.",
-  "save-exists":
-    "Choose another name; or, if it is to be replaced, say so: --overwrite, or overwrite in JSON.",
-  "share-not-found": "Check the path: it is relative to the folder in which you started this.",
-  "no-server":
-    "Open or join a tunnel in an agent's client first; it must run as the same user on this machine.",
-  "control-failed": "Try again. If it persists, look into the client that runs the server.",
-  "share-sensitive":
-    "Share something else, without the secret. If it is none, start again with its absolute path in TUNNEL_SHARE_ALLOW.",
-};
-
-/** The next step of an error, for a person at a terminal. */
-export function nextStep(code: ErrorCode): string {
-  return NEXT[code] ?? ERRORS[code].next;
+/** An error as two lines: the failure with its code, then the next step for a person. */
+export function errorText({ code, message }: Pick<ErrorView, "code" | "message">): string {
+  return `${message} (${code})\n${nextForPerson(code)}`;
 }
 
-/** An error as two lines: what happened, what to do. */
-export function errorText(error: {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly detail?: string | undefined;
-}): string {
-  const { code, message, detail } = error;
-  // Nobody at a keyboard thinks of what they type as arguments.
-  const what = code === "input-invalid" ? `that was not understood: ${detail ?? ""}` : message;
-  return `${what} (${code})\n${nextStep(code)}`;
-}
-
-/** Milliseconds in words, as precisely as somebody needs who decides whether to wait. */
+/** Milliseconds in words, precise enough to decide whether to wait. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 90) return `${seconds} s`;

@@ -1,0 +1,151 @@
+/**
+ * The example results in docs/TOOLS.md. They come from a real conversation of two servers on loopback. Its clock stands
+ * still, and everything random in the results is replaced.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+const START = Date.parse("2026-11-21T10:00:00Z");
+const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
+
+/** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
+export async function exampleResults(sources) {
+  const { TOOLS, Fence, Sessions, PROVIDERS, LocalFiles, nodePrimitives, wakeView, defaultConfig, SETTINGS } =
+    sources;
+  const clock = standingClock();
+  const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
+  // Where the clock stands nothing else would end a wait for what never comes.
+  const limit = setTimeout(() => {
+    throw new Error("the example conversation got stuck");
+  }, 60_000).unref();
+  const names = new Map();
+  const ana = side("Ana");
+  const ben = side("Ben");
+  const results = {};
+  try {
+    results.tunnel_open = await ana.call("tunnel_open", { goal: "Agree on the shape of GET /orders" });
+    results.tunnel_invite = await ana.call("tunnel_invite", {});
+    results.tunnel_join = await ben.call("tunnel_join", { joinLink: results.tunnel_open.joinLink });
+    const question = "Does GET /orders return a bare array, or an object with a cursor?";
+    const asked = await ana.call("tunnel_say", { text: question, intent: "request" });
+    clock.advance(4_000);
+    results.tunnel_listen = await ben.call("tunnel_listen", { timeoutMs: 50_000 });
+    const answer = 'An object: { "items": [...], "nextCursor": "..." }. See api/orders.ts.';
+    const reply = { text: answer, intent: "inform", replyTo: asked.seq };
+    // Ben's own word comes only when the host has given it a place, and his reading position travels on its own.
+    results.tunnel_say = await ben.call("tunnel_say", reply);
+    clock.advance(1_000);
+    await until(() => ana.members().some(({ isSelf, read }) => !isSelf && read >= asked.seq));
+    await ana.call("tunnel_listen", { timeoutMs: 50_000 });
+    await writeFile(path.join(folder, "orders.json"), '{ "items": [], "nextCursor": "c2" }\n');
+    results.tunnel_share = await ana.call("tunnel_share", { path: "orders.json", note: "What it answers." });
+    const { fileId } = results.tunnel_share;
+    await until(() => ben.files().some((file) => file.fileId === fileId));
+    results.tunnel_receive = await ben.call("tunnel_receive", { fileId, savePath: "answer.json" });
+    results.tunnel_status = await ana.call("tunnel_status", {});
+    results.tunnel_close = await ana.call("tunnel_close", { summary: "GET /orders answers with a cursor." });
+  } finally {
+    await Promise.all([ana.stop(), ben.stop()]);
+    clearTimeout(limit);
+    await rm(folder, { recursive: true });
+  }
+  return withoutChance(results);
+
+  function side(name) {
+    // A spare tunnel would be opened at a moment of its own.
+    const config = { ...defaultConfig(SETTINGS), transport: "cloudflared", standby: false, name };
+    const sessions = new Sessions({
+      config,
+      localFiles: new LocalFiles({ cwd: folder, home: "/nobody", env: {}, config, clock }),
+      primitives: nodePrimitives,
+      clock,
+      lookup: () => undefined,
+      providers: (name) => ({ ...PROVIDERS[name], open: async ({ port }) => pretendedTunnel(port) }),
+    });
+    const fence = new Fence("7c1f0a9be254");
+    const signal = new AbortController().signal;
+    let id = 0;
+    return {
+      files: () => sessions.open.flatMap((tunnel) => tunnel.files.offered),
+      members: () => sessions.open.flatMap((tunnel) => tunnel.presence()),
+      stop: () => sessions.shutDown(),
+      async call(toolName, args) {
+        const tool = TOOLS.find((one) => one.name === toolName);
+        sessions.callArrived();
+        id += 1;
+        const result = await tool.run(args, {
+          id,
+          signal,
+          sessions,
+          client: { name: "claude-code", version: "2.1.329" },
+          clock,
+          fence,
+          problems: [],
+          wake: (tunnelId) =>
+            wakeView(tunnelId, {
+              bundle: "/path/to/tunnel-mcp/dist/tunnel-mcp.cjs",
+              platform: "linux",
+              endpoint: "open",
+              channel: "off",
+            }),
+          progress: () => undefined,
+        });
+        for (const member of sessions.open.flatMap((tunnel) => tunnel.presence()))
+          names.set(member.id, `${member.name.toLowerCase()}-id`);
+        return result;
+      },
+    };
+  }
+
+  /** Everything that would differ in the next run, replaced by a name of it. */
+  function withoutChance(value) {
+    let text = JSON.stringify(value).replaceAll(/wss?:\/\/[^\s"\\]+#[\w.-]+/g, LINK);
+    const tunnels = [value.tunnel_open.tunnelId, value.tunnel_join.tunnelId];
+    const invites = [...value.tunnel_open.invites, ...value.tunnel_invite.invites];
+    tunnels.forEach((id, index) => names.set(id, `tunnel-${index + 1}`));
+    invites.forEach(({ inviteId }, index) => names.set(inviteId, `invite-${index + 1}`));
+    names.set(value.tunnel_share.fileId, "file-1");
+    names.set(folder, "/home/ben/shop");
+    names.set(value.tunnel_join.safetyCode, "🦊 🐘 📎 … / blue deposit …");
+    for (const [chance, name] of names) text = text.replaceAll(chance, name);
+    return JSON.parse(text);
+  }
+}
+
+function pretendedTunnel(port) {
+  return {
+    url: `ws://127.0.0.1:${port}`,
+    description: "cloudflared, verified copy",
+    health: () => ({ state: "up" }),
+    onDown: () => () => undefined,
+    stop: () => Promise.resolve(),
+  };
+}
+
+/** Time passes only when it is told to, so that no age in a result depends on how busy the machine is. */
+function standingClock() {
+  let now = START;
+  const timers = new Set();
+  return {
+    now: () => now,
+    after(ms, callback) {
+      const timer = { at: now + ms, callback };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+    advance(ms) {
+      now += ms;
+      for (const timer of timers) {
+        if (timer.at <= now && timers.delete(timer)) timer.callback();
+      }
+    },
+  };
+}
+
+async function until(holds) {
+  for (let tries = 0; !holds(); tries += 1) {
+    if (tries > 2_000) throw new Error("the example conversation got stuck");
+    await new Promise((resolve) => void setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,139 @@
+/** docs/TOOLS.md: every tool, from the table of tools and the results of a real conversation. */
+import { GENERATED, cell, fenced, json, table, text } from "./markdown.mjs";
+
+/** Notes on what an example of two agents cannot show. */
+const NOTES = {
+  tunnel_open: [
+    "With several `invites` there is no `joinLink` and no `invite` beside the list: each in it is for one person. Of very " +
+      "many the texts are short, and `setUp` tells once how to set it up.",
+  ],
+  tunnel_invite: ["With `remove` the result holds the `members` that are left."],
+  tunnel_join: [
+    "A `workContext` is what a member told of where it works when it came: `repository` (a name), `branch`, `head` (abbreviated), " +
+      "`dirty` and `client`. `sameCode`, where both this side and the host have told of a repository, says whether " +
+      "`repository` and `head` are the same, and who has changes that no commit holds (`dirtyHere`, `dirtyAtHost`).",
+    "`history` tells whether the past is given: it then comes first in tunnel_listen, marked `beforeYou`. In a tunnel " +
+      "that is joined already and has lost its host, a fresh link of the same host restores the connection; the invite " +
+      "in it stays unused.",
+  ],
+  tunnel_say: [
+    "A `queued` result has a `reason`, and from a guest no `seq` yet. `sent` to several means that it is in the " +
+      "conversation, not that each of them has it; `readSeq` tells who has read it. With `waitMs` the fields of " +
+      "tunnel_listen are there, too.",
+  ],
+  tunnel_listen: [
+    "A message for some has `to`, their names. Other fields that come where they apply: `replyTo`, `beforeYou` (from " +
+      "the time before this side came), `redelivered`, and beside the messages `gap` (what is no longer kept), `ended` " +
+      "(why the tunnel is over) and `next`.",
+    "Messages of kind `system` are from `tunnel`. Their `event` is `joined`, `left` (the text tells whether by itself, lost, " +
+      "removed or too far behind; `memberName` who), `idle-warning` or `ended`. With `local: true` it is a notice to this " +
+      "agent alone:",
+    table(
+      ["Notice", "What it means"],
+      [
+        [
+          "`alarm`",
+          "Something went wrong on a sealed connection: `error` says what, `memberName` with whom.",
+        ],
+        [
+          "`address-lost`",
+          "Host: the public address is gone, and another one is being opened. `error` says why.",
+        ],
+        [
+          "`address-restored`",
+          "Host: there is an address again. Members come back by themselves, or with a new invite.",
+        ],
+        [
+          "`invites-reissued`",
+          "Host: `invites` that must be passed on instead of those they replace (`replaces`).",
+        ],
+      ],
+    ),
+  ],
+  tunnel_status: [
+    "With several members a host has `safetyCodes`, one for each by name, instead of `safetyCode`. A member has `connection`, " +
+      "`lastHeardSec` and `queued` (own messages the host has not confirmed) instead of the fields about transport and " +
+      "invites, and while it is cut off `attempts`, `retryInSec`, `reason` and `givesUpInSec`. `alarms` lists what went " +
+      "wrong, `transportProblem` what is wrong with the address now.",
+    "`files`, where there are any: what is `offered` to this side, what it has `shared` and who is being sent it, and what " +
+      "it is `receiving`.",
+    "With `saveTranscript` there is `saved`: `path` and `markdown`, the two files; `entries`, how many are in them; and " +
+      "`redacted`, how many of them had links taken out.",
+    "`problems`, where there are any: settings of this server that were ignored, and what they must be.",
+    "`wake` tells what can wake an agent that has ended its turn: a `command` to run in the background, which ends when " +
+      "something is unread (without one, `commandProblem` says why), and whether a `channel` of the client is used.",
+  ],
+};
+
+export function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
+  const parts = [
+    "# Tools",
+    GENERATED,
+    "Every result comes twice: as `structuredContent`, and as the same JSON in a text block, since clients differ in " +
+      "which of the two they show the model. Arguments that are not listed are refused. A failure has `isError` set and " +
+      "looks like this; the codes are in [ERRORS.md](ERRORS.md):",
+    fenced(
+      "json",
+      json({ error: { code: "no-tunnel", message: "…", next: "…", retryable: false }, unread: 0 }),
+    ),
+    "`unread` counts what is unread in the tunnel that a result is about (in a failure, in all), and `unreadElsewhere` " +
+      "names the others in which something is. No result is longer than 40 KiB unless it holds a single long message: of a list " +
+      "that does not fit as much is shown as does, and its name with `NotShown` counts the rest. Of members who do not fit " +
+      "`otherMembers` holds the names.",
+    "The examples are from a real conversation; addresses, keys and ids in it are replaced.",
+    TOOLS.map(({ name, title }) => `- [\`${name}\`](#${name}): ${title}`).join("\n"),
+  ];
+  for (const tool of TOOLS) {
+    parts.push(
+      `## ${tool.name}`,
+      `**${tool.title}.** ${text(tool.description)}`,
+      argumentTable(jsonSchema(tool.input)),
+      `Hints: ${hints(tool.annotations)}.`,
+      "Example result:",
+      fenced("json", json(exampleOf(tool, examples))),
+      ...(NOTES[tool.name] ?? []),
+    );
+  }
+  parts.push(
+    "## Instructions of the server",
+    "Sent to the client once, for the model to read before it uses any tool:",
+    fenced("text", INSTRUCTIONS),
+  );
+  return parts.join("\n\n");
+}
+
+/** @throws {Error} when the conversation in example-results.mjs does not call this tool */
+function exampleOf({ name }, examples) {
+  if (examples[name] === undefined) throw new Error(`the example conversation has no result of ${name}`);
+  return examples[name];
+}
+
+function argumentTable({ properties, required = [] }) {
+  const rows = Object.entries(properties).map(([name, schema]) => [
+    `\`${name}\``,
+    typeOf(schema),
+    required.includes(name) ? "yes" : "",
+    cell(schema.description ?? ""),
+  ]);
+  return table(["Argument", "Type", "Required", "Meaning"], rows);
+}
+
+function typeOf({ type, items, enum: values, minimum, maximum, default: fallback }) {
+  if (values !== undefined) return values.map((value) => `\`"${value}"\``).join(", ");
+  const isBounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
+  const range = [
+    ...(minimum === undefined || isBounded ? [] : [`from ${minimum}`]),
+    ...(isBounded ? [`${minimum} to ${maximum}`] : []),
+    ...(fallback === undefined ? [] : [`default ${fallback}`]),
+  ];
+  return [items === undefined ? type : `${type} of ${items.type}`, ...range].join(", ");
+}
+
+function hints({ readOnlyHint, destructiveHint, idempotentHint, openWorldHint }) {
+  return [
+    readOnlyHint ? "changes nothing" : "changes something",
+    destructiveHint ? "destructive" : "not destructive",
+    idempotentHint ? "safe to repeat" : "each call counts",
+    openWorldHint ? "deals with the outside world" : "stays in this process",
+  ].join("; ");
+}

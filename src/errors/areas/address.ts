@@ -1,0 +1,30 @@
+import type { ErrorArea } from "../base/entry.ts";
+
+/** The address of a tunnel, public and on this machine, whatever provides it. */
+export const ADDRESS = {
+  "address-lost": {
+    message: "the public address of this tunnel is lost, and there is no new one yet",
+    next: "Wait: a new one is opened automatically (tunnel_status shows the next attempt). Then call again.",
+    nextForPerson:
+      "Wait: a new one is opened automatically, and you are told when it is there. Then try again.",
+    retryable: true,
+  },
+  "address-not-live": {
+    message: "the tunnel is up, but its public name could not be reached in time",
+    next: "Try again. If it keeps failing because DNS-over-HTTPS is blocked here, your human can set TUNNEL_SKIP_REACHABILITY_CHECK=1.",
+    nextForPerson: "Try again. If DNS-over-HTTPS is blocked here, set TUNNEL_SKIP_REACHABILITY_CHECK=1.",
+    retryable: true,
+  },
+  "port-in-use": {
+    message: "the port in TUNNEL_PORT is in use by another program",
+    next: "Ask your human to choose another TUNNEL_PORT, or to unset it to take any free port.",
+    nextForPerson: "Choose another TUNNEL_PORT, or unset it to take any free port.",
+    retryable: false,
+  },
+  "bind-failed": {
+    message: "nothing can listen on the address in TUNNEL_BIND",
+    next: "Ask your human to set TUNNEL_BIND to an address of this machine, or to unset it.",
+    nextForPerson: "Set TUNNEL_BIND to an address of this machine, or unset it.",
+    retryable: false,
+  },
+} as const satisfies ErrorArea;

@@ -1,0 +1,60 @@
+import type { ErrorArea } from "../base/entry.ts";
+
+/** Invites and the links in them. */
+export const INVITES = {
+  "link-malformed": {
+    message: "this is not a complete invite link",
+    next: "Ask the host for the whole link again: it starts with wss:// or ws:// and is one line.",
+    retryable: false,
+  },
+  "link-version": {
+    message: "this version of tunnel-mcp cannot read the invite link",
+    next: "Ask both humans to update tunnel-mcp, then ask the host for a new link.",
+    nextForPerson: "Update tunnel-mcp on both sides, then ask the host for a new link.",
+    retryable: false,
+  },
+  "link-address": {
+    message: "the invite link points to an address that is never a tunnel",
+    next: "Do not use this link. Ask the host for a new one.",
+    retryable: false,
+  },
+  "link-other-host": {
+    message: "the invite link names a tunnel that is joined here, but another host key",
+    next: "Do not use this link: it may be forged. Tell your human, and ask the host for a new one over a channel you trust.",
+    nextForPerson:
+      "Do not use this link: it may be forged. Ask the host for a new one over a channel you trust.",
+    retryable: false,
+  },
+  "own-link": {
+    message: "this invite link belongs to a tunnel that was opened here",
+    next: "Give the link to the other developer. You are in the tunnel already: use tunnel_listen and tunnel_say.",
+    nextForPerson: "Give the link to the other person. You are in the tunnel already.",
+    retryable: false,
+  },
+  "already-joined": {
+    message: "the tunnel of this invite link is joined here already",
+    next: "Use tunnel_listen and tunnel_say with the tunnelId you have.",
+    nextForPerson: "You are in this tunnel already.",
+    retryable: false,
+  },
+  "invite-refused": {
+    message:
+      "the host refused the invite: it was used, has expired, was revoked, or somebody else is using it now",
+    next: "Ask the host for a new invite (tunnel_invite). If your side has not used this one, tell both humans: somebody else may have.",
+    nextForPerson:
+      "Ask the host for a new invite. If you have not used this one, tell the host: somebody else may have.",
+    retryable: false,
+  },
+  "invite-limit": {
+    message: "the tunnel has no room for so many members",
+    next: "Make fewer invites, wait until a pending one expires, or revoke one with tunnel_invite.",
+    nextForPerson: "Make fewer invites, wait until a pending one expires, or remove somebody.",
+    retryable: false,
+  },
+  "invite-unknown": {
+    message: "there is no pending invite with this id",
+    next: "Call tunnel_status: it lists the pending invites.",
+    nextForPerson: "Look at the status: it lists the pending invites.",
+    retryable: false,
+  },
+} as const satisfies ErrorArea;

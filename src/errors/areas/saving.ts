@@ -1,0 +1,60 @@
+import type { ErrorArea } from "../base/entry.ts";
+
+/** Paths of this machine, saving a received file, and transcripts. */
+export const SAVING = {
+  "path-invalid": {
+    message: "the path cannot be used",
+    next: "Give a relative or absolute path with a plain file name that Windows accepts, too.",
+    retryable: false,
+  },
+  "path-outside": {
+    message: "the path is outside the folders that may be used",
+    next: "Choose a path in the working directory of this server. Your human can allow more folders: TUNNEL_SAVE_ROOTS for saving, TUNNEL_SHARE_ROOTS for sharing.",
+    nextForPerson:
+      "Choose a path in the folder in which you started this. TUNNEL_SAVE_ROOTS allows more folders for saving, TUNNEL_SHARE_ROOTS for sharing.",
+    retryable: false,
+  },
+  "path-protected": {
+    message: "a file saved there would run automatically, or change how a tool or an agent behaves",
+    next: "Save it elsewhere in the project under another name. If it belongs there, your human can read it and move it.",
+    nextForPerson: "Save it under another name, read it, and move it yourself if it belongs there.",
+    retryable: false,
+  },
+  "save-folder-missing": {
+    message: "the folder to save into does not exist",
+    next: "Create the folder first, or choose another one.",
+    retryable: false,
+  },
+  "save-exists": {
+    message: "a file with this name exists already",
+    next: "Choose another name, or set `overwrite` to replace it.",
+    nextForPerson: "Choose another name, or replace it with --overwrite (in JSON: overwrite).",
+    retryable: false,
+  },
+  "save-not-a-file": {
+    message: "there is a folder, a link or a device at this path",
+    next: "Choose another name.",
+    retryable: false,
+  },
+  "save-failed": {
+    message: "the file could not be saved, and nothing was left behind",
+    next: "Check that the folder is writable, or choose another one. Then try again.",
+    retryable: true,
+  },
+  "disk-full": {
+    message: "the disk has no space for the file, and nothing was left behind",
+    next: "Free some space, or choose a folder on another disk. Then try again.",
+    retryable: false,
+  },
+  "transcript-invalid": {
+    message: "this is not a tunnel transcript that this version can read",
+    next: "Use the .transcript.json file exactly as it was saved, or ask for the original.",
+    retryable: false,
+  },
+  "transcript-not-saved": {
+    message: "the transcript was not saved, and nothing was written",
+    next: "Choose a name that does not exist yet, in an existing folder inside the working directory.",
+    nextForPerson: "Choose a name that does not exist yet, in an existing folder.",
+    retryable: false,
+  },
+} as const satisfies ErrorArea;

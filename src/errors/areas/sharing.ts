@@ -1,0 +1,49 @@
+import type { ErrorArea } from "../base/entry.ts";
+import { INPUT_LIMITS, limitText } from "../base/limits.ts";
+
+/** Files of this machine that are to be shared. */
+export const SHARING = {
+  "share-limit": {
+    message: "no more files can be shared in this tunnel",
+    next: "Open a new tunnel for further files, or put several into one archive there.",
+    retryable: false,
+  },
+  "share-not-found": {
+    message: "there is no file at this path",
+    next: "Check the path: it is relative to the working directory of this server.",
+    nextForPerson: "Check the path: it is relative to the folder in which you started this.",
+    retryable: false,
+  },
+  "share-not-a-file": {
+    message: "this is not a plain file, and only plain files can be shared",
+    next: "Share the files of a folder one by one, or pack them into an archive first.",
+    retryable: false,
+  },
+  "share-unreadable": {
+    message: "the file cannot be read",
+    next: "Check its permissions, then share it again.",
+    retryable: false,
+  },
+  "share-too-large": {
+    message: `the file is larger than ${limitText(INPUT_LIMITS.fileBytes)}`,
+    next: "Share a part of it, or another file.",
+    retryable: false,
+  },
+  "share-sensitive": {
+    message: "the file looks like a secret, so it was not shared",
+    next: "Share something without the secret. If it is none, only your human can allow this file: by adding its absolute path to TUNNEL_SHARE_ALLOW and starting the server again.",
+    nextForPerson:
+      "Share something without the secret. If it is none, add its absolute path to TUNNEL_SHARE_ALLOW and start again.",
+    retryable: false,
+  },
+  "share-changed": {
+    message: "the file was changed after it was shared",
+    next: "Share it again when it is as it should be.",
+    retryable: false,
+  },
+  "share-gone": {
+    message: "the file was deleted or moved after it was shared",
+    next: "Share it again from where it is now.",
+    retryable: false,
+  },
+} as const satisfies ErrorArea;

@@ -1,0 +1,33 @@
+const KIB = 1024;
+
+/**
+ * The limits of input that an error text names. They stand at the bottom of the house, so that a text and the check that
+ * enforces its limit read one number (docs/DECISIONS.md).
+ */
+export const INPUT_LIMITS = {
+  /** Of UTF-8, in one message. */
+  textBytes: 64 * KIB,
+  /** Code points. */
+  nameChars: 64,
+  /** Code points. */
+  goalChars: 500,
+  /** Code points, beside a file. */
+  noteChars: 500,
+  /** Size of a shared file: beyond it a size is a mistake. */
+  fileBytes: KIB ** 4,
+  /** Size of a patch, which is read into memory to be inspected. */
+  patchBytes: 32 * KIB ** 2,
+} as const;
+
+const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** A limit in its largest whole unit, such as "32 MiB": exact, unlike the size of some file. */
+export function limitText(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value % KIB === 0 && unit < UNITS.length - 1) {
+    value /= KIB;
+    unit += 1;
+  }
+  return `${value} ${UNITS[unit] ?? ""}`;
+}

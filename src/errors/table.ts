@@ -1,0 +1,68 @@
+import { ADDRESS } from "./areas/address.ts";
+import { CLOUDFLARED } from "./areas/cloudflared.ts";
+import { CONNECTION } from "./areas/connection.ts";
+import { EXEC } from "./areas/exec.ts";
+import { FILES } from "./areas/files.ts";
+import { GENERAL } from "./areas/general.ts";
+import { INTEGRITY } from "./areas/integrity.ts";
+import { INVITES } from "./areas/invites.ts";
+import { LOCAL_ENDPOINT } from "./areas/local-endpoint.ts";
+import { MESSAGES } from "./areas/messages.ts";
+import { PATCHES } from "./areas/patches.ts";
+import { SAVING } from "./areas/saving.ts";
+import { SETTINGS } from "./areas/settings.ts";
+import { SHARING } from "./areas/sharing.ts";
+import { TUNNELS } from "./areas/tunnels.ts";
+import type { ErrorArea, ErrorEntry } from "./base/entry.ts";
+
+/** The areas by title, in the order of docs/ERRORS.md. */
+export const AREAS = {
+  "Any call": GENERAL,
+  Tunnels: TUNNELS,
+  Messages: MESSAGES,
+  Invites: INVITES,
+  Connection: CONNECTION,
+  Integrity: INTEGRITY,
+  "Files on their way": FILES,
+  "Sharing files": SHARING,
+  "Saving files and transcripts": SAVING,
+  "Git and patches": PATCHES,
+  "Tunnel address": ADDRESS,
+  Cloudflared: CLOUDFLARED,
+  "A command of your own": EXEC,
+  Settings: SETTINGS,
+  "Local endpoint": LOCAL_ENDPOINT,
+} as const satisfies Readonly<Record<string, ErrorArea>>;
+
+type Areas = typeof AREAS;
+type CodeIn<Title extends keyof Areas> = keyof Areas[Title];
+
+/** Codes that more than one area has. */
+type Repeated = {
+  [Title in keyof Areas]: CodeIn<Title> &
+    { [Other in Exclude<keyof Areas, Title>]: CodeIn<Other> }[Exclude<keyof Areas, Title>];
+}[keyof Areas];
+
+type None<Nothing extends never> = Nothing;
+
+/** Every code. It does not compile where two areas have the same one, and the message names it. */
+export type ErrorCode = Exclude<{ [Title in keyof Areas]: CodeIn<Title> }[keyof Areas], None<Repeated>>;
+
+/** Every failure that a person or an agent can be shown. */
+export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
+  ...GENERAL,
+  ...TUNNELS,
+  ...MESSAGES,
+  ...INVITES,
+  ...CONNECTION,
+  ...INTEGRITY,
+  ...FILES,
+  ...SHARING,
+  ...SAVING,
+  ...PATCHES,
+  ...ADDRESS,
+  ...CLOUDFLARED,
+  ...EXEC,
+  ...SETTINGS,
+  ...LOCAL_ENDPOINT,
+};

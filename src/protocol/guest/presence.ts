@@ -1,0 +1,88 @@
+import type { Bytes } from "../base/bytes.ts";
+import type { MemberId } from "../base/ids.ts";
+import { LINK, ROOM } from "../base/limits.ts";
+import { encodeMemberNote, type HostNote } from "../room/frames.ts";
+import type { RoomOrder } from "../room/order.ts";
+import { presenceOf, type Presence } from "../room/participant.ts";
+
+/** Who is in the room as far as the host has told this member, and what this member has to tell the host (G6). */
+export class GuestPresence {
+  readonly #self: MemberId;
+  #others: HostNote["members"] = [];
+  #toldAt = 0;
+  #read = 0;
+  #dueAt: number | undefined;
+  #sentAt = Number.NEGATIVE_INFINITY;
+
+  constructor(self: MemberId) {
+    this.#self = self;
+  }
+
+  /** When a note to the host is due. */
+  get dueAt(): number {
+    return this.#dueAt ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The part of the room that begins after `seq` is this member's: until the first note nothing is known of the others. */
+  begin(seq: number, now: number): void {
+    this.#read = seq;
+    this.#toldAt = now;
+  }
+
+  /** A note of the host. */
+  told(members: HostNote["members"], now: number): void {
+    this.#others = members;
+    this.#toldAt = now;
+  }
+
+  /** A member that joins is there; the note that says so follows later. */
+  joined(id: MemberId, now: number): void {
+    this.#others.push({ id, connected: true, heardAgoMs: this.#toldAt - now, read: 0 });
+  }
+
+  left(id: MemberId): void {
+    this.#others = this.#others.filter((one) => one.id !== id);
+  }
+
+  /** This member's agent has read up to `read`, or merely done something in the room. */
+  touch(read: number, now: number): void {
+    const isNews = read > this.#read;
+    this.#read = Math.max(this.#read, read);
+    if (isNews || now - this.#sentAt >= ROOM.activityEveryMs) this.#dueAt ??= now + LINK.ackDelayMs;
+  }
+
+  /** The host has to be told again, at once: it is connected anew. */
+  resumed(now: number): void {
+    this.#dueAt = now;
+  }
+
+  /** The note to the host, where one is due. */
+  takeNote(now: number): Bytes | undefined {
+    if (now < this.dueAt) return undefined;
+    this.#dueAt = undefined;
+    this.#sentAt = now;
+    return encodeMemberNote({ read: this.#read, active: true });
+  }
+
+  list(
+    { order, host, safetyCode }: { order: RoomOrder; host: MemberId; safetyCode: string },
+    connection: { readonly isUp: boolean; readonly lastHeard: number },
+    now: number,
+  ): Presence[] {
+    const age = now - this.#toldAt;
+    const self = this.#self;
+    return presenceOf(order, { host, self }, (id) => {
+      if (id === self)
+        return { connected: connection.isUp, lastSeenMs: 0, read: this.#read, safetyCode: undefined };
+      const known = this.#others.find((one) => one.id === id);
+      const isHost = id === host;
+      const lastSeenMs = isHost ? now - connection.lastHeard : (known?.heardAgoMs ?? 0) + age;
+      return {
+        connected: connection.isUp && (isHost || known?.connected === true),
+        lastSeenMs: Math.max(0, lastSeenMs),
+        read: known?.read ?? 0,
+        safetyCode: isHost ? safetyCode : undefined,
+      };
+    });
+  }
+}

@@ -1,0 +1,190 @@
+import { equalBytes, wipe, type Bytes } from "../base/bytes.ts";
+import type { ConnectionId, InviteId, MemberId } from "../base/ids.ts";
+import { LINK } from "../base/limits.ts";
+import type { Primitives } from "../base/primitives.ts";
+import { resumeCredential } from "../handshake/keys.ts";
+import { CLOSE_CODE } from "../link/wire.ts";
+import { FRAME } from "../record/record.ts";
+import { CLOSE, CLOSE_OF } from "../room/close-reasons.ts";
+import {
+  encodeWelcome,
+  type EndCause,
+  type LeaveCause,
+  type MemberRecord,
+  type Welcome,
+} from "../room/frames.ts";
+import { memberIdOf, type RoomOrder } from "../room/order.ts";
+import type { AuthenticatedPeer } from "./admission.ts";
+import type { InviteLedger } from "./invites.ts";
+import {
+  isConnected,
+  newMemberSession,
+  type MemberSession,
+  type MemberSessions,
+  uniqueName,
+} from "./member-sessions.ts";
+import type { PresenceBoard } from "./presence-board.ts";
+import type { RoomEffect } from "./room-io.ts";
+import type { Sequencer } from "./sequencer.ts";
+import type { StreamRelay } from "./stream-relay.ts";
+
+export interface MembershipOptions {
+  readonly primitives: Primitives;
+  readonly sessions: MemberSessions;
+  readonly ledger: InviteLedger;
+  readonly order: RoomOrder;
+  readonly sequencer: Sequencer;
+  readonly presence: PresenceBoard;
+  readonly streamRelay: StreamRelay;
+  /** The part of a WELCOME that is the same for everybody. */
+  readonly welcome: () => Pick<Welcome, "goal" | "host" | "idleMs" | "history" | "addresses">;
+  readonly emit: (effect: RoomEffect) => void;
+}
+
+/** Who is a member of the host's room, on which connection, and until when (PROTOCOL §4.4 and §8.2). */
+export class Membership {
+  readonly #options: MembershipOptions;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  /** Lets a peer in that has proved everything; `false` for one that is denied all the same. */
+  enter(peer: AuthenticatedPeer, connection: ConnectionId, now: number): boolean {
+    const { sessions, sequencer, presence, emit } = this.#options;
+    const { entitlement, confirm, records } = peer;
+    const isNew = entitlement.kind === "invite";
+    const session = isNew
+      ? this.#admit(peer, entitlement, now)
+      : this.#readmit(peer, entitlement.member, now);
+    if (session === undefined) return false;
+    sessions.connected(session, connection);
+    emit({ type: "member", connection });
+    const greeting = { type: FRAME.welcome, payload: encodeWelcome(this.#welcomeOf(session)) };
+    session.link.attach(connection, { records, received: confirm.received, greeting }, now);
+    // A member that comes is to know at once who is there; the others are told when it is time.
+    presence.tell(session, now);
+    if (isNew) {
+      sequencer.replay(session, now);
+      sequencer.system({ kind: "joined", member: session.member }, now);
+    }
+    presence.changed(now);
+    return true;
+  }
+
+  /** The connection is over, the session stays; `code` where the socket itself still has to be closed. */
+  drop(session: MemberSession, code: number | undefined, now: number): void {
+    this.#disconnect(session, now, (link) => link.drop(code));
+  }
+
+  /** Takes the session of a member away for good, and tells the others. */
+  remove(session: MemberSession, cause: LeaveCause, now: number): void {
+    const { sessions, sequencer } = this.#options;
+    const reason = cause === "left" ? CLOSE.left : CLOSE.removed;
+    this.#disconnect(session, now, (link) => link.finish(reason, now));
+    wipe(session.credential.psk, session.credential.mac);
+    sessions.remove(session);
+    sequencer.system({ kind: "left", id: session.member.id, cause }, now);
+  }
+
+  /** Removing one member is told to the others, which may be too much for another one: until nobody is left over. */
+  expel(now: number): void {
+    for (;;) {
+      const behind = this.#options.sessions.all.find((session) => session.fellBehind);
+      if (behind === undefined) return;
+      this.remove(behind, "fell-behind", now);
+    }
+  }
+
+  /** The room is over: everybody is told so, behind all that still waits for them. */
+  end(cause: EndCause, now: number): void {
+    for (const { credential, link } of this.#options.sessions.all) {
+      wipe(credential.psk, credential.mac);
+      if (link.isConnected) link.finish(CLOSE_OF[cause], now);
+    }
+  }
+
+  tick(session: MemberSession, now: number): void {
+    if (!session.link.tick(now)) this.drop(session, CLOSE_CODE.silent, now);
+    if (!isConnected(session) && now >= lostAt(session)) this.remove(session, "lost", now);
+  }
+
+  nextDeadline(session: MemberSession): number {
+    if (!isConnected(session)) return lostAt(session);
+    return session.link.nextDeadline() ?? Number.POSITIVE_INFINITY;
+  }
+
+  #disconnect(
+    session: MemberSession,
+    now: number,
+    end: (link: MemberSession["link"]) => readonly number[],
+  ): void {
+    const { sessions, streamRelay, presence } = this.#options;
+    const { link } = session;
+    const { connection, lastHeard } = link;
+    if (connection === undefined) return;
+    session.lastSeen = lastHeard ?? session.lastSeen;
+    sessions.disconnected(connection);
+    streamRelay.dropped(session, end(link), now);
+    presence.changed(now);
+  }
+
+  #welcomeOf({ member, link, beginning }: MemberSession): Welcome {
+    return {
+      ...this.#options.welcome(),
+      self: member.id,
+      name: member.name,
+      members: [...beginning.members],
+      view: beginning.view,
+      received: link.received,
+    };
+  }
+
+  #admit(
+    peer: AuthenticatedPeer,
+    invite: { inviteId: InviteId; claim: Bytes },
+    now: number,
+  ): MemberSession | undefined {
+    const { primitives, order, ledger, sequencer, sessions, emit } = this.#options;
+    const { key, box, name: wanted, workContext, received } = peer.confirm;
+    const id = memberIdOf(primitives, key);
+    if (order.member(id) !== undefined || received !== 0) {
+      ledger.release(invite.inviteId, invite.claim);
+      return undefined;
+    }
+    if (!ledger.consume(invite.inviteId, invite.claim, now)) return undefined;
+    const taken = order.members.map((one) => one.name);
+    const name = uniqueName(wanted, taken);
+    const member: MemberRecord = {
+      id,
+      name,
+      key,
+      box,
+      ...(workContext === undefined ? {} : { workContext }),
+    };
+    const { beginning } = sequencer;
+    const session = newMemberSession(primitives, { peer, member, beginning, emit, now });
+    sessions.add(session);
+    return session;
+  }
+
+  /** The same member on a new connection: it replaces the old one, and its secret moves on (K3, D5). */
+  #readmit(peer: AuthenticatedPeer, id: MemberId, now: number): MemberSession | undefined {
+    const { sessions, primitives } = this.#options;
+    const session = sessions.of(id);
+    if (session === undefined || session.credential !== peer.credential) return undefined;
+    const { key, box } = session.member;
+    if (!equalBytes(key, peer.confirm.key) || !equalBytes(box, peer.confirm.box)) return undefined;
+    if (peer.confirm.received > session.link.sent) return undefined;
+    this.#disconnect(session, now, (link) => link.part(CLOSE.replaced, CLOSE_CODE.replaced, now));
+    wipe(session.credential.psk, session.credential.mac);
+    session.credential = resumeCredential(primitives, peer.resumeSecret);
+    session.lastSeen = now;
+    return session;
+  }
+}
+
+/** When the session of a member that is not connected is over (G2). */
+function lostAt(session: MemberSession): number {
+  return session.lastSeen + LINK.giveUpMs;
+}

@@ -1,0 +1,231 @@
+import type { Bytes } from "../base/bytes.ts";
+import type { ConnectionId } from "../base/ids.ts";
+import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
+import type { Frame, RecordLayer } from "../record/record.ts";
+import type { ChannelEvent } from "../reliable/channel-events.ts";
+import { Channel } from "../reliable/channel.ts";
+import {
+  decodeStreamFrame,
+  encodeStreamFrame,
+  type StreamFrame,
+  type StreamRequest,
+  type StreamWord,
+} from "./stream-frames.ts";
+import { Streams } from "./streams.ts";
+import { CLOSE_CODE, type WireEffect } from "./wire.ts";
+
+/**
+ * The sealed link to one peer, for its whole stay: the channel, its streams, and the connection that carries them at the moment.
+ * Both machines use it, and nothing else of them turns frames into effects on a connection.
+ */
+export class PeerLink {
+  readonly streams: Streams;
+  readonly #channel = new Channel();
+  readonly #emit: (effect: WireEffect) => void;
+  #connection: ConnectionId | undefined;
+
+  /** `role` is that of this side: it decides whose numbers streams have (S2). */
+  constructor(role: "host" | "member", emit: (effect: WireEffect) => void) {
+    this.streams = new Streams(role);
+    this.#emit = emit;
+  }
+
+  get connection(): ConnectionId | undefined {
+    return this.#connection;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /** Number of the last durable frame received: the resume point to tell the peer. */
+  get received(): number {
+    return this.#channel.received;
+  }
+
+  /** Number of the last durable frame sent: the highest resume point that the peer can have. */
+  get sent(): number {
+    return this.#channel.sent;
+  }
+
+  /** Number of the last durable frame that the peer has confirmed. */
+  get confirmed(): number {
+    return this.#channel.confirmed;
+  }
+
+  /** Share of the outbox that is taken, 0 to 1, and the bytes that have ever left it. */
+  get load(): { readonly fill: number; readonly drained: number } {
+    return this.#channel.load;
+  }
+
+  /** When the peer was last heard on this connection, in ms since the epoch. */
+  get lastHeard(): number | undefined {
+    return this.#channel.lastHeard;
+  }
+
+  hasRoomFor(bytes: number): boolean {
+    return this.#channel.hasRoomFor(bytes);
+  }
+
+  // --- the connection ---
+
+  /**
+   * A new connection takes over: `greeting` is its first record, `received` the peer's own resume point, and all behind that is resent (D5).
+   */
+  attach(
+    connection: ConnectionId,
+    { records, received, greeting }: { records: RecordLayer; received: number; greeting?: Frame },
+    now: number,
+  ): void {
+    this.#connection = connection;
+    if (greeting !== undefined) this.#write(records.seal(greeting, now));
+    this.#write(this.#channel.attach(records, received, now));
+  }
+
+  /**
+   * The connection is over, the stay goes on with another one. `code` where the socket itself still has to be closed.
+   * Gives the streams that were open: they end with it.
+   */
+  drop(code: number | undefined): StreamId[] {
+    const streams = this.streams.live;
+    this.streams.clear();
+    this.#channel.detach();
+    if (code !== undefined) this.#close(code);
+    this.#connection = undefined;
+    return streams;
+  }
+
+  /** Ends the connection with an authenticated CLOSE; as {@link drop}. */
+  part(reason: number, code: number, now: number): StreamId[] {
+    this.#write(this.#channel.close(reason, now));
+    return this.drop(code);
+  }
+
+  /** The end of the stay: what still waits goes out ahead of CLOSE, as far as a socket takes it; as {@link drop}. */
+  finish(reason: number, now: number): StreamId[] {
+    this.#write(this.#channel.finish(reason, now));
+    this.#close(CLOSE_CODE.normal, this.#channel.waiting > 0);
+    return this.drop(undefined);
+  }
+
+  // --- frames ---
+
+  /** Durable: kept until the peer has confirmed it. @throws {TunnelError} outbox-full */
+  send(payload: Bytes, now: number): void {
+    this.#write(this.#channel.send(payload, now));
+  }
+
+  /** Volatile: sent now or never. */
+  note(payload: Bytes, now: number): void {
+    this.#write(this.#channel.note(payload, now));
+  }
+
+  /** Acknowledges without delay what has come (D8). */
+  acknowledge(now: number): void {
+    this.#write(this.#channel.acknowledge(now));
+  }
+
+  /**
+   * A message of the connection: answers it as the channel has to, and gives what is for the layer above.
+   * @throws {TunnelError} integrity-failed, protocol-violation: the connection must be cut, the stay survives
+   */
+  receive(message: Bytes, now: number): { event: ChannelEvent | undefined; isAnswer: boolean } {
+    const { reply, ...rest } = this.#channel.receive(message, now);
+    this.#write(reply);
+    return rest;
+  }
+
+  /** Sends what is due; `false` when the peer has been silent for too long (D7). */
+  tick(now: number): boolean {
+    const { messages, dead } = this.#channel.tick(now);
+    this.#write(messages);
+    return !dead;
+  }
+
+  nextDeadline(): number | undefined {
+    return this.#channel.nextDeadline();
+  }
+
+  // --- streams ---
+
+  /** Whether a stream could be opened now. */
+  get mayOpen(): boolean {
+    return this.isConnected && this.streams.mayOpen;
+  }
+
+  openStream({ service, who, credit, request }: StreamRequest, now: number): StreamId {
+    const stream = this.streams.open(credit);
+    this.#writeStream({ t: "open", stream, service, who, credit, request }, now);
+    return stream;
+  }
+
+  /** Says something about a stream; nothing once that is over. */
+  tellStream(frame: StreamWord, now: number): void {
+    const { stream } = frame;
+    if (!this.streams.isLive(stream)) return;
+    if (frame.t === "accept") this.streams.grant(stream, frame.credit);
+    if (frame.t === "credit") this.streams.grant(stream, frame.bytes);
+    if (frame.t === "end") this.streams.finish(stream);
+    if (frame.t === "reset") this.streams.end(stream);
+    this.#writeStream(frame, now);
+  }
+
+  /** Whether the other side had let it come. */
+  sendChunk(chunk: Chunk, now: number): boolean {
+    if (!this.streams.spend(chunk.stream, chunkPrice(chunk))) return false;
+    this.#write(this.#channel.chunk(chunk, now), true);
+    return true;
+  }
+
+  /**
+   * A STREAM frame of the peer, accounted for: gives it, and whether it concerns a stream that is open. A stream for which there is no
+   * room is refused here (S6); what crossed the end of its stream on the way is nothing.
+   * @throws {TunnelError} protocol-violation
+   */
+  takeStream(payload: Bytes, now: number): { frame: StreamFrame; isLive: boolean } {
+    const frame = decodeStreamFrame(payload);
+    const { stream } = frame;
+    const wasLive = this.streams.isLive(stream);
+    switch (frame.t) {
+      case "open":
+        if (this.streams.asked(stream, frame.credit)) return { frame, isLive: true };
+        this.#writeStream({ t: "reset", stream, code: "busy" }, now);
+        return { frame, isLive: false };
+      case "accept":
+        this.streams.accepted(stream, frame.credit);
+        break;
+      case "credit":
+        this.streams.credited(stream, frame.bytes);
+        break;
+      case "end":
+        this.streams.finished(stream);
+        break;
+      case "reset":
+        this.streams.assertKnown(stream);
+        this.streams.end(stream);
+    }
+    return { frame, isLive: wasLive };
+  }
+
+  /** Whether a chunk of the peer is for a stream that is open. @throws {TunnelError} protocol-violation for what nobody let come */
+  takeChunk(chunk: Chunk): boolean {
+    return this.streams.received(chunk.stream, chunkPrice(chunk));
+  }
+
+  #writeStream(frame: StreamFrame, now: number): void {
+    this.#write(this.#channel.stream(encodeStreamFrame(frame), now));
+  }
+
+  #write(messages: readonly Bytes[], bulk = false): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    for (const message of messages)
+      this.#emit({ type: "send", connection, message, ...(bulk ? { bulk } : {}) });
+  }
+
+  #close(code: number, linger = false): void {
+    const connection = this.#connection;
+    if (connection !== undefined)
+      this.#emit({ type: "close", connection, code, ...(linger ? { linger } : {}) });
+  }
+}

@@ -1,0 +1,88 @@
+import { openSealed, sealTo } from "./sealed-message.ts";
+import type { Attestation, AuditLog } from "./audit-log.ts";
+import { ascii, lengthPrefixed, type Bytes } from "../base/bytes.ts";
+import type { ChatEvent, MemberRecord, SayFrame, View } from "./frames.ts";
+import type { MemberId, RoomId } from "../base/ids.ts";
+import { SigningChain } from "./order.ts";
+import type { OutgoingMessage } from "./participant.ts";
+import type { DhKeyPair, Primitives, SigningKeyPair } from "../base/primitives.ts";
+import { isText } from "../base/text.ts";
+import { decodeUtf8, encodeUtf8 } from "../base/utf8.ts";
+
+/** A message of this participant, ready for the wire. */
+export interface SignedMessage {
+  readonly fields: Omit<SayFrame, "t">;
+  /** The text, or what it is sealed to. */
+  readonly body: Bytes;
+  readonly hash: Bytes;
+}
+
+/** One participant's own keys: those it signs with, and those that others seal to. */
+export class Signer {
+  readonly #primitives: Primitives;
+  readonly #room: RoomId;
+  readonly #chain: SigningChain;
+  readonly #box: DhKeyPair;
+  readonly #keys: SigningKeyPair;
+
+  constructor(primitives: Primitives, room: RoomId) {
+    this.#primitives = primitives;
+    this.#room = room;
+    this.#keys = primitives.generateSigningKeyPair();
+    this.#chain = new SigningChain(primitives, this.#keys, room);
+    this.#box = primitives.generateDhKeyPair();
+  }
+
+  get id(): MemberId {
+    return this.#chain.id;
+  }
+
+  /** Ed25519, to verify what it says. */
+  get key(): Bytes {
+    return this.#chain.publicKey;
+  }
+
+  /** X25519, to seal to it. */
+  get box(): Bytes {
+    return this.#box.publicKey;
+  }
+
+  /** Signs a message and, where it is for some only, seals it; `roster` knows everybody in `to`. */
+  sign({ text, to, ...marks }: OutgoingMessage, view: View, roster: readonly MemberRecord[]): SignedMessage {
+    const plaintext = encodeUtf8(text);
+    const named = to?.flatMap((id) => roster.find((member) => member.id === id) ?? []);
+    const { seal, body } =
+      named === undefined
+        ? { body: plaintext }
+        : sealTo(
+            this.#primitives,
+            { room: this.#room, from: this.id, n: this.#chain.next },
+            named.map(({ box }) => box),
+            plaintext,
+          );
+    const addressed =
+      named === undefined || seal === undefined ? {} : { to: named.map(({ id }) => id), seal };
+    const { fields, hash } = this.#chain.sign({ ...marks, ...addressed, view, body });
+    return { fields, body, hash };
+  }
+
+  /** What this participant can prove to others of the room; it signs transcripts with the key of its messages (J2). */
+  attestation(host: MemberId, log: AuditLog): Attestation {
+    const attest = (transcript: Bytes): Bytes => this.#keys.sign(attestedBytes(transcript));
+    return { room: this.#room, host, self: this.id, log, attest };
+  }
+
+  /** The text of a message that is sealed to some; `undefined` when not to this participant, or not properly. */
+  open({ from, n, to, seal }: ChatEvent, body: Bytes): string | undefined {
+    if (to === undefined || seal === undefined) return undefined;
+    const own = { keys: this.#box, index: to.indexOf(this.id) };
+    const plaintext = openSealed(this.#primitives, { room: this.#room, from, n }, own, { seal, body });
+    const text = plaintext === undefined ? undefined : decodeUtf8(plaintext);
+    return text !== undefined && isText(text) ? text : undefined;
+  }
+}
+
+/** What a signature under a transcript covers (J2); with a label of its own it can never be one under a message. */
+export function attestedBytes(transcript: Bytes): Bytes {
+  return lengthPrefixed(ascii("tunnel-mcp/1 transcript"), transcript);
+}

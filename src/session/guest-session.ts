@@ -1,0 +1,239 @@
+import type { LookupFunction } from "node:net";
+import { TunnelError } from "../errors/tunnel-error.ts";
+import type { Bytes } from "../protocol/base/bytes.ts";
+import { LINK } from "../protocol/base/limits.ts";
+import type { Primitives } from "../protocol/base/primitives.ts";
+import type { LinkState, MemberEnd } from "../protocol/guest/guest-io.ts";
+import { Member } from "../protocol/guest/guest.ts";
+import type { InviteLink } from "../protocol/handshake/invite-link.ts";
+import type { OutgoingMessage } from "../protocol/room/participant.ts";
+import type { WorkContext } from "../protocol/room/work-context.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { Emitter } from "../runtime/emitter.ts";
+import { wait } from "../runtime/wait.ts";
+import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/guest-socket.ts";
+import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
+
+/** Everything that joining a tunnel needs, already checked. */
+interface GuestOptions {
+  readonly tunnelId: TunnelId;
+  readonly link: InviteLink;
+  readonly name: string;
+  /** The others are told this of where this side works. */
+  readonly workContext: WorkContext | undefined;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly lookup: LookupFunction;
+  readonly signal: AbortSignal;
+}
+
+/** A fresh Quick Tunnel may need this long until its name and its edge are there. */
+const JOIN_PATIENCE_MS = 25_000;
+/** Joining is over by then in any case; an attempt that began in time may still come to its end. */
+const JOIN_LIMIT_MS = JOIN_PATIENCE_MS + LINK.connectTimeoutMs;
+
+/** How far joining has come. */
+type Joining =
+  /** `failure` is the reason so far: a peer that takes the call and then says nothing leaves no other trace. */
+  | { readonly name: "joining"; readonly failure: TunnelError }
+  | { readonly name: "joined" }
+  | { readonly name: "failed"; readonly error: TunnelError };
+
+/** A session of a tunnel that this process has joined. */
+export class GuestSession extends SessionBase {
+  readonly role = "member";
+  readonly room: string;
+  /** The host's public key as the link named it: nobody else can ever answer here. */
+  readonly hostKey: Bytes;
+  readonly #member: Member;
+  readonly #socket: MemberSocket;
+  /** Emits when joining has come to its end. */
+  readonly #joiningOver = new Emitter<void>();
+  #joining: Joining = { name: "joining", failure: new TunnelError("handshake-timeout") };
+
+  private constructor(options: GuestOptions, dial: Dial) {
+    const { tunnelId, primitives, clock, link, name, workContext, lookup } = options;
+    const member = new Member(primitives, { link, name, workContext }, clock.now());
+    super({ tunnelId, machine: member, primitives, clock });
+    this.room = link.room;
+    this.hostKey = link.hostKey;
+    this.#member = member;
+    this.#socket = new MemberSocket({
+      member,
+      room: link.room,
+      clock,
+      dial,
+      lookup,
+      onNotice: (notice) => this.#noticed(notice),
+      onFailure: (error) => this.#failedToConnect(error),
+    });
+  }
+
+  /**
+   * Resolves when the host is proved and has let this side in; leaves nothing behind otherwise.
+   * @throws {TunnelError} whatever kept it out, or cancelled
+   */
+  static async join(options: GuestOptions): Promise<GuestSession> {
+    const session = new GuestSession(options, await loadDial());
+    try {
+      await session.#untilJoined(options.signal);
+      return session;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  get goal(): string {
+    return this.#member.membership?.goal ?? "";
+  }
+
+  get history(): boolean {
+    return this.#member.membership?.history ?? false;
+  }
+
+  /** As the host calls this member. */
+  get name(): string {
+    return this.#member.membership?.name ?? "";
+  }
+
+  get safetyCode(): string {
+    return this.#member.membership?.safetyCode ?? "";
+  }
+
+  get link(): LinkState {
+    return this.#member.link;
+  }
+
+  /** When the host was last heard, in ms since the epoch. */
+  get lastHeard(): number {
+    return this.#member.lastHeard;
+  }
+
+  /** Own messages that have not reached the host yet. */
+  get unplaced(): number {
+    return this.#member.unplaced;
+  }
+
+  /**
+   * Back to the same host by the address in a fresh link, where the known ones lead nowhere any more. The invite in it
+   * stays unused.
+   * @throws {TunnelError} host-unreachable when that does not lead there in time, cancelled, or why the tunnel has ended
+   */
+  async rejoin(origin: string, signal: AbortSignal): Promise<void> {
+    this.#socket.run((member, now) => member.prefer(origin, now));
+    const until = this.clock.now() + JOIN_PATIENCE_MS;
+    while (this.#isAway) {
+      const how = await wait(this.clock, until - this.clock.now(), { signal, until: this.onPresence });
+      if (how !== "woken") break;
+    }
+    if (this.end?.cause === "failed") throw this.end.error;
+    if (signal.aborted) throw new TunnelError("cancelled");
+    if (this.#isAway) throw new TunnelError("host-unreachable");
+  }
+
+  protected run<Result>(call: (member: Member, now: number) => Result): Result {
+    return this.#socket.run(call);
+  }
+
+  protected writable(): Promise<void> {
+    return this.#socket.writable();
+  }
+
+  protected post(outgoing: OutgoingMessage): Posted {
+    const key = this.#socket.run((member, now) => member.say(outgoing, now));
+    const isConnected = this.link.name === "connected";
+    return {
+      key,
+      seq: undefined,
+      unreachable: isConnected
+        ? undefined
+        : "the connection to the host is down; it is sent as soon as it is back",
+      unconfirmed: "the host has not confirmed it yet; it is sent again if need be",
+    };
+  }
+
+  protected finish(): void {
+    this.#socket.run((member, now) => member.leave(now));
+  }
+
+  protected stop(): Promise<void> {
+    return this.#socket.stop();
+  }
+
+  /** The host has let this side in, and what comes before its own arrival is on its way. */
+  get #isArriving(): boolean {
+    const isHeard = this.clock.now() - this.#member.lastHeard < LINK.answerMs;
+    return this.#member.membership !== undefined && isHeard;
+  }
+
+  /** Not connected, and not over either. */
+  get #isAway(): boolean {
+    return this.end === undefined && this.link.name !== "connected";
+  }
+
+  /** @throws {TunnelError} whatever kept it out, or cancelled */
+  async #untilJoined(signal: AbortSignal): Promise<void> {
+    const until = (wake: () => void): (() => void) => this.#joiningOver.subscribe(wake);
+    for (let ms = JOIN_LIMIT_MS; this.#joining.name === "joining"; ms = LINK.answerMs) {
+      const how = await wait(this.clock, ms, { signal, until });
+      if (how === "aborted") this.#joiningEnded({ name: "failed", error: new TunnelError("cancelled") });
+      // A long history over a slow link is no failure as long as it goes on arriving.
+      if (how === "timeout" && !this.#isArriving)
+        this.#joiningEnded({ name: "failed", error: this.#joining.failure });
+    }
+    if (this.#joining.name === "failed") throw this.#joining.error;
+  }
+
+  /** Only the first end counts. */
+  #joiningEnded(end: Exclude<Joining, { name: "joining" }>): void {
+    if (this.#joining.name !== "joining") return;
+    this.#joining = end;
+    this.#joiningOver.emit();
+  }
+
+  #noticed(notice: MemberNotice): void {
+    switch (notice.type) {
+      case "joined":
+        return this.#joiningEnded({ name: "joined" });
+      case "entry":
+      case "presence":
+      case "stream":
+        return this.heard(notice);
+      case "placed":
+        return this.confirm(notice.n, notice.seq);
+      case "alarm":
+        return this.alarm(notice.error, notice.member);
+      case "ended": {
+        const end = sessionEnd(notice.end);
+        this.ended(end);
+        if (end.cause === "failed") this.#joiningEnded({ name: "failed", error: end.error });
+      }
+    }
+  }
+
+  /** While joining, what cannot pass by itself is told at once, and the rest is tried for a while. */
+  #failedToConnect(error: TunnelError): void {
+    if (this.#joining.name !== "joining") return;
+    this.#joining = { name: "joining", failure: error };
+    const isCut = error.detail === "ECONNRESET" || error.detail?.startsWith("HTTP ") === true;
+    const mayPass = error.code === "host-name-unknown" || isCut;
+    const isGone = error.code === "tunnel-gone" || error.code === "not-a-tunnel";
+    const isLate = this.clock.now() - this.openedAt >= JOIN_PATIENCE_MS;
+    if (!mayPass || isGone || isLate) this.#joiningEnded({ name: "failed", error });
+  }
+}
+
+/** Why a member's stay is over, as its session tells it. */
+function sessionEnd(end: MemberEnd): SessionEnd {
+  switch (end.by) {
+    case "host":
+      return { cause: end.cause === "closed" ? "closed-by-host" : end.cause };
+    case "removal":
+      return { cause: "removed" };
+    case "self":
+      return { cause: "closed-here" };
+    case "failure":
+      return { cause: "failed", error: end.error };
+  }
+}

@@ -1,0 +1,217 @@
+import { Services } from "../protocol/link/service.ts";
+import type { TunnelError } from "../errors/tunnel-error.ts";
+import type { MemberId } from "../protocol/base/ids.ts";
+import type { Primitives } from "../protocol/base/primitives.ts";
+import type { Member } from "../protocol/guest/guest.ts";
+import type { Room } from "../protocol/host/room.ts";
+import type { Attestation } from "../protocol/room/audit-log.ts";
+import type { EndCause } from "../protocol/room/frames.ts";
+import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
+import type { MemberNotice } from "../transport/guest-socket.ts";
+import type { RoomNotice } from "../transport/relay-server.ts";
+import { Confirmations } from "./confirmations.ts";
+import { Files } from "./files/files.ts";
+import { streamPort } from "./files/port.ts";
+import { Inbox, type InboxEvent } from "./inbox.ts";
+
+/** Names one tunnel of this process in tool calls; unguessable, and no credential. */
+export type TunnelId = string;
+
+/** Why a session is over, as this side knows it. */
+export type SessionEnd =
+  | { readonly cause: "closed-here" | "closed-by-host" | "idle" | "host-stopped" | "removed" }
+  | { readonly cause: "failed"; readonly error: TunnelError };
+
+/** How a message stands when `say` answers: never more than is known. */
+export type Sent =
+  | { readonly status: "sent"; readonly seq: number }
+  | { readonly status: "queued"; readonly seq: number | undefined; readonly reason: string };
+
+/** News of a session. It carries nothing: the listener looks for itself. */
+export type SessionEvent =
+  | InboxEvent
+  /** This side's connection or the presence of a member has changed. */
+  | { readonly type: "presence" }
+  | { readonly type: "ended" };
+
+/** Alarms kept for status: enough to see a pattern, bounded against a peer that makes them. */
+export const MAX_ALARMS = 20;
+
+/** The machine of either role. */
+type Machine = Room | Member;
+
+/** A message that the machine has taken. */
+export interface Posted {
+  /** Names it among those that are not confirmed yet. */
+  readonly key: number;
+  /** Its place in the room, where that is known before it is confirmed. */
+  readonly seq: number | undefined;
+  /** Why nobody can confirm it now; `undefined` when somebody can. */
+  readonly unreachable: string | undefined;
+  /** The reason that is given when nobody has confirmed it in time. */
+  readonly unconfirmed: string;
+}
+
+/** The notices that mean the same in both roles. */
+type SharedNotice = Extract<RoomNotice | MemberNotice, { type: "entry" | "presence" | "stream" }>;
+
+/** Everything that hosts and guests have in common: identity, inbox, files, alarms, confirmations and the end. */
+export abstract class SessionBase implements Observable<SessionEvent> {
+  abstract readonly role: "host" | "member";
+  abstract readonly goal: string;
+  /** Whether those who join later are given what is said now. */
+  abstract readonly history: boolean;
+  readonly tunnelId: TunnelId;
+  readonly inbox: Inbox;
+  readonly files: Files<Sent>;
+  /** Milliseconds since the epoch. */
+  readonly openedAt: number;
+  protected readonly clock: Clock;
+  readonly #machine: Machine;
+  readonly #services: Services;
+  readonly #events = new Emitter<SessionEvent>();
+  /** Wakes when the connection or the presence of a member has changed, or the session is over. */
+  readonly onPresence: Subscribe = when(this, ({ type }) => type === "presence" || type === "ended");
+  readonly #confirmations: Confirmations;
+  readonly #alarms: TunnelError[] = [];
+  #end: SessionEnd | undefined;
+  #closing: Promise<void> | undefined;
+
+  protected constructor(parts: {
+    readonly tunnelId: TunnelId;
+    readonly machine: Machine;
+    readonly primitives: Primitives;
+    readonly clock: Clock;
+  }) {
+    const { tunnelId, machine, primitives, clock } = parts;
+    this.tunnelId = tunnelId;
+    this.openedAt = clock.now();
+    this.clock = clock;
+    this.#machine = machine;
+    this.#confirmations = new Confirmations(clock);
+    this.inbox = new Inbox({ self: machine.self, clock, start: 0 });
+    this.inbox.subscribe((event) => this.#events.emit(event));
+    const port = streamPort(
+      (call) => this.run(call),
+      () => this.writable(),
+    );
+    this.#services = new Services(port);
+    this.files = new Files({
+      primitives,
+      clock,
+      say: (outgoing) => this.say(outgoing),
+      notify: (notice) => this.inbox.notify(notice),
+      services: this.#services,
+      port,
+    });
+  }
+
+  get self(): MemberId {
+    return this.#machine.self;
+  }
+
+  /** The proof of the room that this side can give; nothing before it is let in. */
+  get attestation(): Attestation | undefined {
+    return this.#machine.attestation;
+  }
+
+  /** Set once it is over. */
+  get end(): SessionEnd | undefined {
+    return this.#end;
+  }
+
+  /** Failures on the way, newest last, for humans to hear of. */
+  get alarms(): readonly TunnelError[] {
+    return this.#alarms;
+  }
+
+  subscribe(listener: (event: SessionEvent) => void): () => void {
+    return this.#events.subscribe(listener);
+  }
+
+  presence(): Presence[] {
+    return this.#machine.presence(this.clock.now());
+  }
+
+  /**
+   * @param onConfirmed called when a message that was answered `queued` is confirmed after all
+   * @throws {TunnelError} as the machine of the role says
+   */
+  async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
+    const { key, seq, unreachable, unconfirmed } = this.post(outgoing);
+    // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
+    const place = unreachable === undefined ? await this.#confirmations.wait(key) : undefined;
+    if (place !== undefined) return { status: "sent", seq: place };
+    this.#confirmations.later(key, onConfirmed);
+    return { status: "queued", seq, reason: unreachable ?? unconfirmed };
+  }
+
+  /** A tool call concerned this session: activity, and the reading position as it is now. */
+  touch(): void {
+    if (this.#end !== undefined) return;
+    this.run((machine, now) => machine.touch(this.inbox.read, now));
+  }
+
+  /**
+   * A host ends the room, a guest leaves it. Resolves when nothing is left running. Idempotent.
+   * @param cause told to the members; a guest only leaves
+   */
+  close(cause: EndCause = "closed"): Promise<void> {
+    // Closing is itself told as an end, which closes: the promise must exist before the machine is called.
+    this.#closing ??= Promise.resolve().then(() => this.#close(cause));
+    return this.#closing;
+  }
+
+  async #close(cause: EndCause): Promise<void> {
+    this.finish(cause);
+    await this.files.end();
+    await this.stop();
+  }
+
+  /** Calls the machine and carries out what comes of it. */
+  protected abstract run<Result>(call: (machine: Machine, now: number) => Result): Result;
+  /** Resolves when this side's own connection can take more of a file. */
+  protected abstract writable(): Promise<void>;
+  /** Gives a message to the machine. @throws {TunnelError} as the machine says */
+  protected abstract post(outgoing: OutgoingMessage): Posted;
+  /** Ends the stay in the room. */
+  protected abstract finish(cause: EndCause): void;
+  /** Stops what carries the session. */
+  protected abstract stop(): Promise<void>;
+
+  protected heard(notice: SharedNotice): void {
+    switch (notice.type) {
+      case "entry":
+        this.inbox.append(notice.entry);
+        if (notice.entry.kind === "file") this.files.heard(notice.entry);
+        return;
+      case "presence":
+        this.files.rosterChanged();
+        return this.#events.emit({ type: "presence" });
+      case "stream":
+        return this.#services.happened(notice.event);
+    }
+  }
+
+  /** @param member name of the one it concerns, where that is a member of its own */
+  protected alarm(error: TunnelError, member: string | undefined): void {
+    this.#alarms.push(error);
+    if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
+    this.inbox.notify({ notice: "alarm", error, member });
+  }
+
+  protected confirm(key: number, seq: number): void {
+    this.#confirmations.confirm(key, seq);
+  }
+
+  /** The stay in the room is over, by whatever cause: what carries it must go, too. */
+  protected ended(end: SessionEnd): void {
+    this.#end = end;
+    this.inbox.close();
+    this.#confirmations.end();
+    this.#events.emit({ type: "ended" });
+    void this.close();
+  }
+}

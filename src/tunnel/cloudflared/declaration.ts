@@ -1,0 +1,31 @@
+import type { Clock } from "../../runtime/clock.ts";
+import { declareProvider, SAFE_TRAITS } from "../provider.ts";
+
+/** Settings and facts of the machine that Quick Tunnels depend on. */
+export interface CloudflaredSettings {
+  /** Path of a cloudflared program to use instead of the verified copy. */
+  readonly cloudflaredPath: string | undefined;
+  /** Whether names may be resolved by DNS-over-HTTPS. */
+  readonly doh: boolean;
+  readonly skipReachabilityCheck: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+}
+
+/** Quick Tunnels of Cloudflare, by their own program. */
+export const cloudflared = declareProvider<CloudflaredSettings>({
+  title: "a Cloudflare Quick Tunnel",
+  advice: "reachable from anywhere (default)",
+  dialsLoopbackOnly: true,
+  // Cloudflare's edge sets it itself, whatever the visitor sends.
+  sourceHeader: "cf-connecting-ip",
+  canHaveSpare: true,
+  keepsAddress: false,
+  weigh: (error) => (error.code === "cloudflared-rate-limited" ? "refused" : SAFE_TRAITS.weigh(error)),
+  staleCode: "cloudflared-edge-lost",
+  async load({ cloudflaredPath: explicitPath, env, ...others }) {
+    const { createCloudflaredOpener } = await import("./cloudflared.ts");
+    const { binaryEnvironment } = await import("./environment.ts");
+    return createCloudflaredOpener({ environment: binaryEnvironment(env), explicitPath, ...others });
+  },
+});
