@@ -22,11 +22,11 @@ const bundle = path.join(dist, "tunnel-mcp.cjs");
 /** What is imported on demand, and the file it gets. */
 const LATER = new Map([
   // Sockets, cryptography, tunnels: a client that only lists the tools never needs them.
-  ["src/mcp/later.ts", "./sessions.cjs"],
+  ["src/app/sessions.ts", "./sessions.cjs"],
   // Everything but the server; the demo brings an MCP client.
-  ["src/cli/commands.ts", "./commands.cjs"],
+  ["src/app/commands.ts", "./commands.cjs"],
   // What asks a running server, and may run as long as it does.
-  ["src/cli/wake/waking.ts", "./waking.cjs"],
+  ["src/app/waking.ts", "./waking.cjs"],
 ]);
 
 /** `import.meta.url` does not exist in CommonJS; this says the same. */

@@ -4,7 +4,7 @@ import { loadSources } from "./sources.mjs";
 
 const SOURCES = `
   export { TOOLS } from "./src/mcp/tools/index.ts";
-  export { PUBLISHED } from "./src/mcp/registration.ts";
+  export { PUBLISHED } from "./src/view/registration.ts";
   export { SETTINGS } from "./src/cli/settings.ts";
 `;
 

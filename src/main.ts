@@ -2,8 +2,8 @@ import "./runtime/lean-heap.ts";
 import { homedir } from "node:os";
 import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
-import { createLifecycle, endOnSignals, endWithParent } from "./cli/lifecycle.ts";
-import { run } from "./cli/run.ts";
+import { createLifecycle, endOnSignals, endWithParent } from "./app/lifecycle.ts";
+import { run } from "./app/run.ts";
 import { systemClock as clock } from "./runtime/clock.ts";
 import { processIsRunning } from "./runtime/processes.ts";
 
@@ -16,8 +16,8 @@ const args = process.argv.slice(2);
 const isServer = args.length === 0;
 const log = (line: string): void => void process.stderr.write(`tunnel-mcp: ${line}\n`);
 const exitNow = (code: number): void => process.exit(code);
-// Pipes are written asynchronously on some systems: what was printed must be out before the process is.
-// … but a reader that has stopped reading must not keep it alive.
+// Some systems write pipes asynchronously: the output must be out before the process ends. Yet a reader that has
+// stopped reading must not keep it alive.
 const exitFlushed = (code: number): void => {
   setTimeout(() => process.exit(code), FLUSH_LIMIT_MS);
   process.stdout.write("", () => process.exit(code));
@@ -26,12 +26,12 @@ const exitFlushed = (code: number): void => {
 const lifecycle = createLifecycle({ clock, exit: exitFlushed, log });
 endOnSignals(process, lifecycle, { isServer, exit: exitNow, log });
 if (isServer) endWithParent(process, lifecycle, clock);
-// A watcher has no stdin that would tell it, and its parent is whoever reads what it prints.
+// A watcher has no stdin that would end, and its parent is the reader of its output.
 else if (args.includes("--watch")) endWithParent(process, lifecycle, clock, processIsRunning);
-// The reader has gone. Without listeners this would be an uncaught exception in the middle of a clean end.
+// The reader has gone. Without listeners that would be an uncaught exception in the middle of a clean end.
 process.stdout.on("error", () => void lifecycle.shutdown(0));
 process.stderr.on("error", () => undefined);
-// The SDK adds a listener for each answer that waits for a slow reader; Node would take that for a leak, and say so.
+// The SDK adds a listener for each answer that waits for a slow reader. Node would warn of a leak.
 process.stdout.setMaxListeners(0);
 
 void run({

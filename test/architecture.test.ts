@@ -10,68 +10,98 @@ const src = fileURLToPath(new URL("../src/", import.meta.url));
  * import needs any more fails as well, so this table is always the truth.
  */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  main: ["cli", "runtime"],
-  cli: [
-    "cli/wake",
-    "cli/chat",
+  main: ["app", "runtime"],
+  app: [
+    "cli",
     "cli/demo",
     "cli/doctor",
-    "cli/setup",
     "cli/transcript",
+    "cli/wake",
+    "cli/setup",
+    "cli/chat",
+    "cli/io",
     "mcp",
+    "view",
+    "control",
+    "session",
+    "session/files",
+    "tunnel/registry",
+    "net",
+    "runtime",
+    "errors",
+  ],
+  cli: [
+    "cli/transcript",
+    "cli/setup",
+    "cli/chat",
+    "cli/io",
+    "view",
     "control",
     "tunnel/registry",
     "tunnel",
-    "runtime",
     "protocol/base",
     "errors",
   ],
+  "cli/demo": ["cli/io", "tunnel/registry", "runtime"],
+  "cli/doctor": ["cli/io", "tunnel/registry", "tunnel/cloudflared", "net", "runtime"],
+  "cli/transcript": ["cli/wake", "cli/io", "control", "session/transcript", "runtime", "errors"],
+  "cli/wake": ["cli/io", "control", "runtime", "errors"],
+  "cli/setup": ["cli/setup/formats", "cli/io", "view", "tunnel/cloudflared", "runtime", "errors"],
+  "cli/setup/formats": ["view"],
   "cli/chat": [
-    "cli",
     "cli/chat/json",
     "cli/chat/terminal",
+    "cli/chat/conversation",
+    "cli/io",
+    "view",
     "session",
-    "session/files",
-    "session/git",
-    "tunnel",
+    "tunnel/registry",
     "runtime",
-    "protocol/room",
-    "protocol/files",
     "protocol/base",
     "errors",
   ],
   "cli/chat/json": [
-    "cli/chat",
     "cli/chat/terminal",
-    "mcp",
-    "session",
-    "session/git",
-    "runtime",
+    "cli/chat/conversation",
+    "view",
     "protocol/room",
     "protocol/base",
     "errors",
   ],
   "cli/chat/terminal": [
-    "cli",
-    "cli/chat",
-    "mcp",
+    "cli/chat/conversation",
+    "cli/io",
+    "view",
     "session",
     "session/files",
-    "session/git",
+    "runtime",
+    "errors",
+  ],
+  "cli/chat/conversation": [
+    "view",
+    "session",
+    "session/files",
+    "tunnel",
     "runtime",
     "protocol/room",
-    "protocol/files",
     "protocol/base",
     "errors",
   ],
-  "cli/demo": ["cli", "tunnel/registry", "runtime"],
-  "cli/doctor": ["cli", "tunnel/registry", "tunnel/cloudflared", "net", "runtime"],
-  "cli/setup": ["cli", "cli/setup/formats", "mcp", "tunnel/cloudflared", "runtime", "errors"],
-  "cli/setup/formats": ["cli/setup", "mcp"],
-  "cli/transcript": ["cli", "cli/wake", "control", "session/transcript", "runtime", "errors"],
-  "cli/wake": ["cli", "control", "runtime", "errors"],
-  mcp: [
-    "mcp/tools",
+  "cli/io": [],
+  mcp: ["mcp/tools", "mcp/results", "view", "session", "runtime", "protocol/base"],
+  "mcp/tools": [
+    "mcp/results",
+    "view",
+    "session",
+    "session/files",
+    "tunnel/registry",
+    "runtime",
+    "protocol/room",
+    "protocol/base",
+    "errors",
+  ],
+  "mcp/results": ["view", "session", "protocol/room", "protocol/files", "protocol/base", "errors"],
+  view: [
     "control",
     "session",
     "session/files",
@@ -81,16 +111,6 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/guest",
     "protocol/room",
     "protocol/files",
-    "protocol/base",
-    "errors",
-  ],
-  "mcp/tools": [
-    "mcp",
-    "session",
-    "session/files",
-    "tunnel/registry",
-    "runtime",
-    "protocol/room",
     "protocol/base",
     "errors",
   ],
@@ -180,16 +200,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 };
 const ORDER = Object.keys(ARROWS);
 
-/** Folders that are still one knot inside: arrows between them are not held to the order yet. */
-const KNOTS = ["mcp", "cli"];
-
 /** Packages that the pure core may use: schemas, and a list of words. */
 const CORE_PACKAGES = ["@scure/bip39/wordlists/english.js", "zod/mini"];
 
 /** A folder with more files hides what is in it. */
 const MAX_FILES = 15;
-/** Folders that are still larger. */
-const CROWDED = ["mcp"];
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))
@@ -213,6 +228,12 @@ const ownImportsOf = (file: string): string[] =>
   importsOf(file)
     .filter((specifier) => specifier.startsWith("."))
     .map((specifier) => path.posix.join(path.posix.dirname(file), specifier));
+
+/** The imports that are carried out as soon as a file is: neither types alone nor on demand. */
+function loadedWith(file: string): string[] {
+  const found = codeOf(file).matchAll(/\b(?:import|export)\s+(?!type\b)(?:[^"';]*?\bfrom\s+)?"([^"]+)"/g);
+  return Array.from(found, ([, specifier]) => specifier ?? "");
+}
 
 /** Every arrow between two folders with a file that draws it. */
 function drawn(): Map<string, string> {
@@ -259,27 +280,20 @@ describe("architecture", () => {
   it("points down only, and every folder of the house is in the table", () => {
     for (const [from, targets] of Object.entries(ARROWS))
       for (const to of targets) {
-        if (roomOf(from) === roomOf(to) && KNOTS.includes(roomOf(from))) continue;
         expect(ORDER.indexOf(to), `${from} → ${to}`).toBeGreaterThan(ORDER.indexOf(from));
       }
     expect([...new Set(files.map(folderOf))].toSorted()).toEqual(ORDER.toSorted());
   });
 
   it("has no two files that import each other, by whatever way, types included", () => {
-    const inKnots = (file: string): boolean => KNOTS.includes(roomOf(folderOf(file)));
-    expect(
-      files
-        .filter((file) => !inKnots(file))
-        .map(cycleFrom)
-        .filter(Boolean),
-    ).toEqual([]);
+    expect(files.map(cycleFrom).filter(Boolean)).toEqual([]);
   });
 
   it("keeps folders small enough to see what is in them", () => {
-    const sizes = ORDER.filter(
+    const crowded = ORDER.filter(
       (folder) => files.filter((file) => folderOf(file) === folder).length > MAX_FILES,
     );
-    expect(sizes.toSorted()).toEqual(CROWDED);
+    expect(crowded).toEqual([]);
   });
 
   it("keeps the core pure: of packages it knows only schemas and a list of words", () => {
@@ -288,6 +302,23 @@ describe("architecture", () => {
       .flatMap(importsOf)
       .filter((specifier) => !specifier.startsWith("."));
     expect([...new Set(used)].toSorted()).toEqual(CORE_PACKAGES);
+  });
+
+  it("loads at start-up only what the server's first answer needs: of packages the MCP SDK and its schemas", () => {
+    const loaded = new Set(["main.ts"]);
+    const packages = new Set<string>();
+    for (const file of loaded)
+      for (const specifier of loadedWith(file)) {
+        if (specifier.startsWith(".")) loaded.add(path.posix.join(path.posix.dirname(file), specifier));
+        else if (!specifier.startsWith("node:")) packages.add(specifier);
+      }
+    expect([...packages].toSorted()).toEqual([
+      "@modelcontextprotocol/server",
+      "@modelcontextprotocol/server/stdio",
+      "zod",
+    ]);
+    const heavy = ["session/sessions.ts", "session/files/files.ts", "control/endpoint.ts"];
+    expect(heavy.filter((file) => loaded.has(file))).toEqual([]);
   });
 
   it("has no `any` in it", () => {

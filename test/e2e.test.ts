@@ -138,7 +138,7 @@ describe.each<[Era, Era]>([
     });
     expect(await guest.call("tunnel_status")).toMatchObject({
       role: "member",
-      link: "connected",
+      connection: "connected",
       queued: 0,
       safetyCode: joined.safetyCode,
     });

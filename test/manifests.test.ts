@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { parseCommand } from "../src/cli/args.ts";
 import { readConfig } from "../src/cli/env.ts";
-import { PUBLISHED } from "../src/mcp/registration.ts";
+import { PUBLISHED } from "../src/view/registration.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const serverSchema = z.object({ command: z.string(), args: z.array(z.string()) });

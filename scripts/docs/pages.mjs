@@ -14,11 +14,11 @@ const SOURCES = `
   export const jsonSchema = (schema) => z.toJSONSchema(schema, { io: "input" });
   export { TOOLS } from "./src/mcp/tools/index.ts";
   export { INSTRUCTIONS } from "./src/mcp/instructions.ts";
-  export { Fence } from "./src/mcp/fence.ts";
-  export { REGISTRATION } from "./src/mcp/registration.ts";
+  export { Fence } from "./src/mcp/results/fence.ts";
+  export { REGISTRATION } from "./src/view/registration.ts";
   export { AREAS } from "./src/errors/table.ts";
-  export { wakeView } from "./src/mcp/wake-view.ts";
-  export { serverCommand } from "./src/mcp/registration.ts";
+  export { wakeView } from "./src/view/wake.ts";
+  export { serverCommand } from "./src/view/registration.ts";
   export { CLIENTS } from "./src/cli/setup/clients.ts";
   export { configText } from "./src/cli/setup/formats/formats.ts";
   export { describePlace } from "./src/cli/setup/places.ts";

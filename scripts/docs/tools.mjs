@@ -51,7 +51,7 @@ const NOTES = {
     ),
   ],
   tunnel_status: [
-    "With several members a host has `safetyCodes`, one for each by name, instead of `safetyCode`. A member has `link`, " +
+    "With several members a host has `safetyCodes`, one for each by name, instead of `safetyCode`. A member has `connection`, " +
       "`lastHeardSec` and `queued` (own messages the host has not confirmed) instead of the fields about transport and " +
       "invites, and while it is cut off `attempts`, `retryInSec`, `reason` and `givesUpInSec`. `alarms` lists what went " +
       "wrong, `transportProblem` what is wrong with the address now.",

@@ -1,10 +1,8 @@
 import path from "node:path";
+import type { Environment } from "./io/environment.ts";
 import type { Identity } from "../control/descriptor.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { allSettings, type Config, type Setting, SETTINGS, SKILLS_DIR } from "./settings.ts";
-
-/** The environment as it was handed to the process. This file is the only one that reads settings from it. */
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads and checks every setting of the server; an empty variable counts as unset.
@@ -51,7 +49,7 @@ export function skillsDirectory(env: Environment, home: string): string {
 
 /** Which of a client's sessions this process belongs to, and where that works: Claude Code says so to all it starts. */
 export function identityOf(env: Environment, cwd: string): Identity {
-  return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, place: env["CLAUDE_PROJECT_DIR"] || cwd };
+  return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, folder: env["CLAUDE_PROJECT_DIR"] || cwd };
 }
 
 /** Whether text for a terminal may carry colour (see no-color.org). */

@@ -4,22 +4,22 @@ import type { Clock } from "../runtime/clock.ts";
 import { wait as pause } from "../runtime/wait.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
 
-/** What an action may use. `signal` is aborted when whoever asked has gone. */
-export interface ActionContext {
+/** Everything that an action may use. `signal` is aborted when the asking command is gone. */
+interface ActionContext {
   readonly sessions: Sessions;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
-/** Something that other commands of the same user can ask a running server. It returns what JSON can hold. */
+/** A question that other commands of the same user can put to a running server. Its result must fit into JSON. */
 export interface Action {
   readonly run: (input: unknown, context: ActionContext) => Promise<unknown>;
 }
 
-/** By the name that a request gives. */
+/** Actions by the name in a request. */
 export type Actions = Readonly<Record<string, Action>>;
 
-/** Pairs a schema with the function that takes what it lets through. */
+/** Pairs a schema with the function that takes its output. */
 export function defineAction<Schema extends z.ZodMiniType>(
   schema: Schema,
   run: (input: z.infer<Schema>, context: ActionContext) => Promise<unknown>,
@@ -33,13 +33,13 @@ export function defineAction<Schema extends z.ZodMiniType>(
   };
 }
 
-/** Counts only: no words, names, goals, links or keys leave the server by looking. */
+/** Counts only: no text, name, goal, link or key leaves the server through these. */
 const tunnelSchema = z.object({
   id: z.string(),
-  /** `closed-here`: this side's own agent has ended it, and needs not be told. */
+  /** `closed-here`: this side's own agent has ended it, and need not be told. */
   status: z.enum(["open", "closed", "closed-here"]),
   unread: z.int(),
-  /** How often something has come; see {@link Inbox.arrived}. */
+  /** How many entries have arrived; see {@link Inbox.arrived}. */
   arrived: z.int(),
 });
 export const peekSchema = z.object({ tunnels: z.array(tunnelSchema) });
@@ -47,18 +47,18 @@ export const peekSchema = z.object({ tunnels: z.array(tunnelSchema) });
 export type TunnelPeek = z.infer<typeof tunnelSchema>;
 export type Peek = z.infer<typeof peekSchema>;
 
-/** Longer waits are several: a server that hangs is noticed in between. */
+/** Longer waits are split, so that a server that hangs is noticed in between. */
 export const MAX_WAIT_MS = 10 * 60_000;
 
-/** Looks without reading: no reading position moves, and nobody is told that anything was read. */
+/** Looks without reading: no reading position moves, and no member is told that anything was read. */
 export const peek = defineAction(
   z.strictObject({ tunnelId: z.optional(z.string()) }),
   async ({ tunnelId }, { sessions }): Promise<Peek> => ({ tunnels: look(sessions, tunnelId) }),
 );
 
 /**
- * Looks when there is something to see. Without `seen`: something unread, or every tunnel over. With `seen`, the counts
- * `arrived` that are known by tunnel: something more than that which is unread, or an end.
+ * Waits for news, then looks. Without `seen`, news is an unread entry, or that every tunnel is over. With `seen` (counts
+ * `arrived` by tunnel) it is an unread entry beyond those counts, or an end.
  */
 export const wait = defineAction(
   z.strictObject({
@@ -77,13 +77,10 @@ export const wait = defineAction(
   },
 );
 
-/** Checked where it is used: a transcript proves itself. */
+/** Not checked here: a transcript proves itself. */
 export const transcriptSchema = z.object({ document: z.unknown() });
 
-/**
- * The transcript of a tunnel as its own agent could save it, without links and keys, for whoever could read it in that
- * agent's client as well. Like looking, it moves no reading position.
- */
+/** The transcript of a tunnel, without links and keys, as its own agent could save it. It moves no reading position. */
 export const transcript = defineAction(
   z.strictObject({ tunnelId: z.optional(z.string()) }),
   async ({ tunnelId }, { sessions }): Promise<z.infer<typeof transcriptSchema>> => {
@@ -95,12 +92,12 @@ export const transcript = defineAction(
 
 export const ACTIONS: Actions = { peek, wait, transcript };
 
-/** Whether there is something to read in it. What comes after this side has ended it is no reason to wake anybody. */
+/** Whether a tunnel has unread entries. Those that came after this side ended it wake nobody. */
 export function isUnread({ status, unread }: TunnelPeek): boolean {
   return status !== "closed-here" && unread > 0;
 }
 
-/** Whether anything unread, or an end, is there that was not known. An end that this side made is none. */
+/** Whether a tunnel has unread entries beyond `seen`, or has ended. An end that this side made does not count. */
 export function isNews(tunnel: TunnelPeek, seen: Readonly<Record<string, number>>): boolean {
   const { id, status, arrived } = tunnel;
   return arrived > (seen[id] ?? 0) && (status === "closed" || isUnread(tunnel));
@@ -127,12 +124,12 @@ function statusOf({ end }: Session): TunnelPeek["status"] {
   return end.cause === "closed-here" ? "closed-here" : "closed";
 }
 
-/** Resolves when something has happened, the time is up or nobody asks any more; leaves no timer behind. */
+/** Resolves when something has happened, the time is up or the asking command is gone. Leaves no timer behind. */
 async function news(
   sessions: Sessions,
   { clock, signal, leftMs }: { clock: Clock; signal: AbortSignal; leftMs: number },
 ): Promise<void> {
   await pause(clock, leftMs, { signal, until: sessions.onNews });
-  // A tunnel_listen that waits for the same takes it first: then it is no news any more.
+  // A waiting tunnel_listen takes the entry first. Then it is no news any more.
   await new Promise<void>((resolve) => void clock.after(0, resolve));
 }

@@ -5,21 +5,21 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { answerSchema, MAX_ANSWER_BYTES, parseJson, readLine } from "./messages.ts";
 
-/** On top of what the action itself may take: a local server answers at once, or hangs. */
+/** Added to the time of the action itself: a local server answers at once, or hangs. */
 const ANSWER_MS = 10_000;
 
-export interface Question<Schema extends z.ZodMiniType> {
+interface Question<Schema extends z.ZodMiniType> {
   readonly action: string;
   readonly input: Readonly<Record<string, unknown>>;
-  /** What the answer must look like. */
+  /** The schema of the answer. */
   readonly result: Schema;
-  /** How long the action itself may take. */
+  /** The time that the action itself may take, in ms. */
   readonly takesMs?: number;
 }
 
 /**
  * Asks a running server of this user.
- * @throws {TunnelError} control-failed when it is gone, hangs or says nonsense, else what the server says
+ * @throws {TunnelError} control-failed when it is gone, hangs or answers nonsense; else the error of the server
  */
 export async function ask<Schema extends z.ZodMiniType>(
   { endpoint, token }: Descriptor,
@@ -27,7 +27,7 @@ export async function ask<Schema extends z.ZodMiniType>(
   clock: Clock,
 ): Promise<z.infer<Schema>> {
   const socket = createConnection(endpoint);
-  // A connection that failed is closed as well, which ends the reading below.
+  // A failed connection is closed as well, which ends the reading below.
   socket.on("error", () => socket.destroy());
   const hung = clock.after(takesMs + ANSWER_MS, () => socket.destroy());
   try {

@@ -4,40 +4,40 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 import { isPrivate } from "../runtime/private-directory.ts";
 import { processIsRunning } from "../runtime/processes.ts";
-import { descriptorIn, pidOfDescriptor } from "./places.ts";
+import { descriptorIn, pidOfDescriptor } from "./paths.ts";
 
-/** Whose a server is, as far as its environment tells: the client's session, and the folder that it works in. */
+/** The owner of a server by its environment: the client's session, and the working directory. */
 export interface Identity {
   readonly session: string | undefined;
-  readonly place: string;
+  readonly folder: string;
 }
 
-/** The same with the folder as the system knows it: two programs may have come to it by different links. */
-export async function resolved({ session, place }: Identity): Promise<Identity> {
-  return { session, place: await realpath(place).catch(() => place) };
+/** The same with the real path of the folder: two programs may have reached it through different links. */
+export async function resolved({ session, folder }: Identity): Promise<Identity> {
+  return { session, folder: await realpath(folder).catch(() => folder) };
 }
 
-/** What a running server leaves for other commands of the same user. Only who can read it knows the token. */
+/** The file that a running server leaves for other commands of the same user. Its token is for readers of the file only. */
 export interface Descriptor {
   readonly pid: number;
   readonly endpoint: string;
   readonly token: string;
   readonly session?: string | undefined;
-  readonly place: string;
+  readonly folder: string;
 }
 
-/** Read back by other versions, too: fields may come, none may change. */
+/** Other versions read it as well: fields may be added, and none may change. */
 const descriptorSchema = z.object({
   pid: z.int().check(z.positive()),
   endpoint: z.string().check(z.minLength(1), z.maxLength(256)),
   token: z.string().check(z.regex(/^[\w-]{43}$/)),
   session: z.optional(z.string()),
-  place: z.string(),
+  folder: z.string(),
 });
 
 const MAX_DESCRIPTOR_BYTES = 64 * 1024;
 
-/** In one step, and never readable by others: whoever looks finds a whole descriptor or none. */
+/** Writes it in one step and for this user only, so that a reader finds a whole descriptor or none. */
 export async function writeDescriptor(
   folder: string,
   descriptor: Descriptor,
@@ -51,7 +51,7 @@ export async function writeDescriptor(
   return file;
 }
 
-/** Every running server that has left a descriptor in one of the folders. What is not this user's own is ignored. */
+/** Every running server with a descriptor in one of the folders. Files of other users are ignored. */
 export async function readDescriptors(
   folders: readonly string[],
   platform: string,
@@ -62,18 +62,18 @@ export async function readDescriptors(
     for (const pid of await pidsIn(folder, platform)) {
       const descriptor = await readDescriptor(descriptorIn(folder, pid, platform), platform);
       if (descriptor?.pid !== pid) continue;
-      // In another container the number means nothing, but the socket answers.
+      // In another container the pid means nothing, but the socket answers.
       if (isRunning(pid) || (await isListening(descriptor.endpoint))) found.push(descriptor);
     }
   }
   return found;
 }
 
-/** What a server leaves in its folder: the number of its process comes first. */
+/** The files of a server in its folder begin with its pid. */
 const LEFT = /^([1-9]\d{0,9})(?:\.json(?:\.part)?|-[\w-]+\.sock)$/;
 const ANSWER_MS = 500;
 
-/** Whether a server listens there: a process of another container, whose number says nothing here, does. */
+/** Whether a server listens there. The pid tells nothing about a process in another container, but its socket does. */
 function isListening(endpoint: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(endpoint);
@@ -81,13 +81,13 @@ function isListening(endpoint: string): Promise<boolean> {
       socket.destroy();
       resolve(isThere);
     };
-    // Whoever is too busy to answer is there.
+    // A server that is too busy to answer still exists.
     socket.setTimeout(ANSWER_MS, () => end(true));
     socket.once("connect", () => end(true)).once("error", () => end(false));
   });
 }
 
-/** Removes what servers that were killed have left in a folder of our own. */
+/** Removes the files of killed servers from a folder of this user. */
 export async function removeStale(
   folder: string,
   isRunning: (pid: number) => boolean = processIsRunning,
@@ -103,7 +103,7 @@ export async function removeStale(
 }
 
 async function pidsIn(folder: string, platform: string): Promise<number[]> {
-  // A folder that others can write to may hold anything, a socket of theirs included.
+  // A folder that others can write to may hold anything, also a socket of theirs.
   if (!(await isPrivate(folder, "directory", platform))) return [];
   const pids = (await namesIn(folder)).map(pidOfDescriptor);
   return pids.filter((pid) => pid !== undefined).toSorted((a, b) => a - b);
@@ -113,7 +113,7 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if (error instanceof Error) return []; // gone since it was looked at
+    if (error instanceof Error) return []; // It is gone since the listing.
     throw error;
   }
 }
@@ -125,7 +125,7 @@ async function readDescriptor(file: string, platform: string): Promise<Descripto
     const parsed = descriptorSchema.safeParse(JSON.parse(await readFile(file, "utf8")));
     return parsed.success ? parsed.data : undefined;
   } catch (error) {
-    // Not JSON, or removed by its server in between: either way there is no server to be found by it.
+    // It is no JSON, or its server has just removed it. Either way it leads to no server.
     if (error instanceof Error) return undefined;
     throw error;
   }

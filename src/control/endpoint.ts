@@ -8,14 +8,14 @@ import type { Sessions } from "../session/sessions.ts";
 import type { Actions } from "./actions.ts";
 import { removeStale, resolved, writeDescriptor, type Identity } from "./descriptor.ts";
 import { MAX_REQUEST_BYTES, parseJson, readLine, requestSchema, type Answer } from "./messages.ts";
-import { endpointIn } from "./places.ts";
+import { endpointIn } from "./paths.ts";
 
-export interface EndpointOptions {
+interface EndpointOptions {
   readonly sessions: Sessions;
   readonly clock: Clock;
   readonly actions: Actions;
   readonly identity: Identity;
-  /** Where its descriptor may lie, the most wanted first. */
+  /** Folders for its descriptor, the preferred one first. */
   readonly folders: readonly string[];
   readonly platform: string;
   readonly pid: number;
@@ -24,14 +24,14 @@ export interface EndpointOptions {
 /** `unopened` until there is a tunnel; `unavailable` where no folder could be used. */
 export type EndpointState = "unopened" | "open" | "unavailable" | "closed";
 
-/** Whoever needs more is no command of ours. */
+/** No command of this program needs more. */
 export const MAX_CONNECTIONS = 32;
-/** From connecting to the end of the request. */
+/** Time from connecting to the end of the request. */
 export const REQUEST_MS = 5_000;
-/** Until whoever asked has read the answer. */
+/** Time for the client to read the answer. */
 const READ_MS = 30_000;
 const TOKEN_BYTES = 32;
-/** Another server may remove the folder, empty as it finds it, at the moment at which this one comes. */
+/** Another server may remove the empty folder at the very moment at which this one uses it. */
 const TRIES = 3;
 
 interface Listening {
@@ -41,9 +41,9 @@ interface Listening {
 }
 
 /**
- * The local endpoint of a running server, for other commands of the same user. It exists from the first tunnel on and not
- * before, and nothing is left of it after a clean end. A request must carry the token of the descriptor, which only this
- * user can read. Not being able to open it is no error: tunnels work without.
+ * The local endpoint of a running server, for other commands of the same user. It exists from the first tunnel on, and a
+ * clean end leaves nothing of it. A request must carry the token of the descriptor, which only this user can read.
+ * Tunnels work without it, so failing to open is no error.
  */
 export class Endpoint {
   readonly #options: EndpointOptions;
@@ -66,7 +66,7 @@ export class Endpoint {
     return this.#state;
   }
 
-  /** How many are asking at this moment. */
+  /** Connections at this moment. */
   get connections(): number {
     return this.#sockets.size;
   }
@@ -84,7 +84,7 @@ export class Endpoint {
   async #open(): Promise<void> {
     const listening = await this.#tryFolders();
     this.#listening = listening;
-    // Closed meanwhile: whoever closes waits for this and removes it.
+    // Closed meanwhile: `close` waits for this and removes it.
     if (this.#state !== "closed") this.#state = listening === undefined ? "unavailable" : "open";
   }
 
@@ -109,7 +109,7 @@ export class Endpoint {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject).listen(endpoint, resolve);
     });
-    // Whatever fails later concerns one connection, and never the tunnels.
+    // A later failure concerns one connection, and never the tunnels.
     server.on("error", () => undefined);
     server.unref();
     try {
@@ -153,7 +153,7 @@ export class Endpoint {
     socket.end(`${JSON.stringify(answer)}\n`);
   }
 
-  /** Never rejects. Whoever does not have the token learns that alone. */
+  /** Never rejects. A client without the token learns nothing else. */
   async #answer(line: string, signal: AbortSignal): Promise<Answer> {
     const { sessions, clock, actions } = this.#options;
     const request = requestSchema.safeParse(parseJson(line));

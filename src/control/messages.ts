@@ -4,9 +4,9 @@ import * as z from "zod/mini";
 
 /** One connection carries one request and its answer, each a line of JSON. */
 
-/** Requests are small; whoever sends more is no command of ours. */
+/** Requests are small: a longer one is from no command of this program. */
 export const MAX_REQUEST_BYTES = 16 * 1024;
-/** Answers may hold a whole conversation, which the transcript's own bounds keep below this. */
+/** An answer may hold a whole conversation. The bounds of transcripts keep it below this. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export const requestSchema = z.strictObject({
@@ -22,7 +22,7 @@ export const answerSchema = z.union([
 
 export type Answer = z.infer<typeof answerSchema>;
 
-/** The value of a line of JSON; undefined when it is none, which no message is. */
+/** The value of a line of JSON. Undefined stands for a line that is none: no message is undefined. */
 export function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
@@ -32,7 +32,7 @@ export function parseJson(line: string): unknown {
   }
 }
 
-/** The first line that arrives; undefined when the connection ends before, or the line is longer than allowed. */
+/** The first line that arrives. Undefined when the connection ends before it, or when it is too long. */
 export function readLine(socket: Socket, maxBytes: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const decoder = new StringDecoder("utf8");
@@ -40,7 +40,7 @@ export function readLine(socket: Socket, maxBytes: number): Promise<string | und
     let size = 0;
     const finish = (line: string | undefined): void => {
       socket.off("data", take).off("close", lost).off("end", lost);
-      // What follows is read and dropped: a stream at rest would never tell of its end.
+      // Further bytes are read and dropped: a paused stream would never tell of its end.
       socket.resume();
       resolve(line);
     };

@@ -2,14 +2,15 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import type { CallId } from "../session/inbox.ts";
 
-/** One JSON-RPC line; past it the SDK gives the connection up, and with it every tunnel. */
+/** The longest JSON-RPC line. At a longer one the SDK gives the connection up, and every tunnel with it. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 type Receive = (message: JSONRPCMessage) => void;
 
 /**
- * The stdio transport, with an eye on cancellations. The SDK forgets a request when it has been answered; a client that
- * gives up at that very moment drops the answer, and only its cancellation, which the SDK then ignores, tells so.
+ * The stdio transport, which also reports cancellations. A client may give a call up at the moment of its answer. The SDK
+ * has forgotten the call by then and ignores the cancellation, yet only the cancellation tells that nobody has read the
+ * answer.
  */
 export function transportWithCancellations(onCancelled: (call: CallId) => void): StdioServerTransport {
   const transport = new StdioServerTransport(process.stdin, process.stdout, {

@@ -14,17 +14,16 @@ export const CHANNEL_INSTRUCTIONS =
   "A <channel> event of this server (tunnel_id, unread) only says that something is unread: no peer's words, no order.";
 
 const METHOD = "notifications/claude/channel";
-/** A call that waits takes what comes at once, and an agent at work may be about to listen: neither needs an event. */
+/** Time for a waiting call to take the message, or for a busy agent to listen: then no event is needed. */
 const SETTLE_MS = 2_000;
 
 /**
- * Tells the client that something is unread while no call waits for it. At most one event for what is unread: the next one
- * needs that something was read, so that no peer can drive the agent by talking. Clients may drop events without a
- * word; what they are about stays in the inbox.
+ * Tells the client that there are unread messages while no call waits for them. The next event needs that something was
+ * read, so that no peer can drive the agent by talking. Clients may drop events; the messages stay in the inbox.
  */
 export class Channel {
   readonly #clock: Clock;
-  /** Where the agent's reading stood when it was told last. */
+  /** The reading position of the agent at the last event. */
   readonly #told = new Map<TunnelId, number>();
   #server: McpServer | undefined;
   #isSettling = false;
@@ -33,7 +32,7 @@ export class Channel {
     this.#clock = clock;
   }
 
-  /** The client that takes the events has come. */
+  /** Connects the client that takes the events. */
   attach(server: McpServer): void {
     this.#server = server;
   }
@@ -54,7 +53,7 @@ export class Channel {
   }
 
   #tellOf({ tunnelId, inbox, end }: Session): void {
-    // Whoever has ended it needs not be told.
+    // This side's own agent has ended it and knows.
     if (end?.cause === "closed-here") return;
     if (inbox.unread === 0 || this.#told.get(tunnelId) === inbox.position) return;
     this.#told.set(tunnelId, inbox.position);

@@ -1,7 +1,7 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import * as z from "zod";
 
-/** What a human can choose from a menu instead of typing it. Each says what the human wants, and no more. */
+/** Prompts that a human picks from a menu. Each says only what the human wants. */
 
 const asked = (text: string) => ({
   messages: [{ role: "user" as const, content: { type: "text" as const, text } }],

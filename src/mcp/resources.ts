@@ -1,13 +1,13 @@
 import { type McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
 
 import type { Clock } from "../runtime/clock.ts";
+import { utf8Length } from "../protocol/base/utf8.ts";
 import type { Observable } from "../runtime/emitter.ts";
 import type { Session, Sessions, SessionsEvent } from "../session/sessions.ts";
-import { BOUNDS } from "./bounds.ts";
-import type { Fence } from "./fence.ts";
-import { utf8Length } from "../protocol/base/utf8.ts";
+import { BOUNDS } from "./results/bounds.ts";
+import type { Fence } from "./results/fence.ts";
 
-/** The two forms of a live transcript, and whom each is for. */
+/** The two forms of a live transcript, and the reader of each. */
 const FORMS = {
   md: {
     mimeType: "text/markdown",
@@ -18,31 +18,31 @@ const FORMS = {
   json: {
     mimeType: "application/json",
     title: "Transcript with proofs",
-    // Its texts are what was signed, without marks around them: nothing for a model to read.
+    // It holds the signed texts without marks around them: nothing for a model to read.
     audience: ["user"],
     description: "The same with signatures and hash chain, to be checked by `tunnel-mcp verify`.",
   },
 } as const;
 type Form = keyof typeof FORMS;
 
-/** The newest part alone: clients put what they read into a context window. */
+/** Only the newest part: clients put a resource into a context window. */
 const LIMIT = { entries: 200, chars: 32 * 1024 };
 const MAX_BYTES = { md: BOUNDS.markdownBytes, json: BOUNDS.proofsBytes } as const;
 const MORE = " tunnel_status with `saveTranscript` writes all that is kept into a file.";
 
-/** A resource that changes all the time is told of once in so long. */
+/** At most one update of a resource in this time. */
 const UPDATE_EVERY_MS = 1_000;
 
-export interface ResourceServices {
+interface ResourceServices {
   readonly clock: Clock;
   readonly fence: Fence;
-  /** The sessions if a tool call has made them, and nothing otherwise: listing must not load them. */
+  /** The sessions, once a tool call has made them. Listing must not load them. */
   readonly loaded: () => Promise<Sessions> | undefined;
 }
 
 const uriOf = (tunnelId: string, form: Form): string => `tunnel://${tunnelId}/transcript.${form}`;
 
-/** A tunnel that ended before anybody was let in has none. */
+/** A tunnel that ended before anybody was admitted has no transcript. */
 function tunnelsIn(sessions: Sessions | undefined): readonly Session[] {
   return sessions?.all.filter(({ attestation }) => attestation !== undefined) ?? [];
 }
@@ -71,7 +71,7 @@ async function read(services: ResourceServices, uri: string, tunnelId: string, f
   };
 }
 
-/** Names and proofs take room beside what was said: fewer entries until all of it fits, and one at least. */
+/** Names and proofs take room beside the messages: halves the entries until all of it fits, down to one. */
 function newestPart(
   { transcripts }: Sessions,
   tunnel: Session,
@@ -91,7 +91,7 @@ function newestPart(
   }
 }
 
-/** What is said is quoted line by line; every other line holds labels alone. */
+/** Messages are quoted line by line. Every other line holds labels alone. */
 function guardedMarkdown(markdown: string, fence: Fence): string {
   return markdown
     .split("\n")
@@ -99,25 +99,25 @@ function guardedMarkdown(markdown: string, fence: Fence): string {
     .join("\n");
 }
 
-/** One of the servers of a connection, as far as it wants to hear of changes. */
+/** One server of a connection, and the updates that its client wants. */
 interface Subscriber {
   readonly server: McpServer;
-  /** What a client of the 2025 era asked for; in the later one the SDK knows (`subscriptions/listen`). */
+  /** A client of the 2025 era subscribes to each URI. In the later era the SDK filters (`subscriptions/listen`). */
   readonly wants: (uri: string) => boolean;
 }
 
-/** Tells clients that a transcript has grown, or that there is another tunnel. Outlives the servers, which come twice. */
+/** Tells clients that a transcript has grown or that a tunnel is new. It outlives the servers: a connection may make two. */
 export class ResourceNews {
   readonly #clock: Clock;
   readonly #subscribers = new Set<Subscriber>();
-  /** Resources told of less than a moment ago, and whether they have changed since. */
+  /** Resources with a recent update, and whether they have changed since. */
   readonly #quiet = new Map<string, boolean>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** From the moment at which there are sessions. */
+  /** Begins once there are sessions. */
   follow(sessions: Observable<SessionsEvent>): void {
     sessions.subscribe(({ type, tunnelId }) => {
       if (type === "opened") return this.#tell((server) => server.sendResourceListChanged());
@@ -133,7 +133,7 @@ export class ResourceNews {
 
   #tell(send: (server: McpServer["server"]) => Promise<void>, uri?: string): void {
     for (const { server, wants } of this.#subscribers) {
-      // The server of the probe stays behind, closed.
+      // The server of the probe is closed by now.
       if (!server.isConnected() || (uri !== undefined && !wants(uri))) continue;
       // A client that is gone will not miss it.
       send(server.server).catch(() => undefined);
@@ -152,7 +152,7 @@ export class ResourceNews {
   }
 }
 
-/** As the SDK calls the two kinds of connections. */
+/** The SDK's names for the two protocol eras. */
 export type Era = "legacy" | "modern";
 
 export function registerResources(

@@ -1,11 +1,11 @@
 import { McpServer } from "@modelcontextprotocol/server";
-import { register, type ToolServices } from "./define-tool.ts";
+import { register, type ToolServices } from "./tools/define-tool.ts";
 import { CHANNEL_CAPABILITY, CHANNEL_INSTRUCTIONS } from "./channel.ts";
 import { INSTRUCTIONS } from "./instructions.ts";
 import { registerPrompts } from "./prompts.ts";
 import { TOOLS } from "./tools/index.ts";
 
-/** One MCP server. It is made once or twice per connection (probe, then real), so it holds no state of its own. */
+/** One MCP server. A connection makes one or two (probe, then real), so it holds no state of its own. */
 export function createServer(version: string, services: ToolServices, hasChannel = false): McpServer {
   const info = { name: "tunnel-mcp", title: "Tunnel between agents", version };
   const server = new McpServer(

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { withoutSettings } from "../../src/cli/env.ts";
 import { demo, withoutSecret } from "../../src/cli/demo/demo.ts";
 import { withoutFence } from "../../src/cli/demo/agent.ts";
 import { handClock, recorder } from "./support.ts";
@@ -10,7 +11,14 @@ const FIRST = "Does GET /orders return a bare array, or an object with a cursor?
 async function run(settings: Record<string, string>, bundle = fake) {
   const output = recorder();
   const env = { ...process.env, FAKE_FIRST: FIRST, ...settings };
-  const options = { transport: "direct", bundle, env, version: "1.2.3", clock: handClock() } as const;
+  const options = {
+    transport: "direct",
+    bundle,
+    env,
+    plainEnv: withoutSettings(env),
+    version: "1.2.3",
+    clock: handClock(),
+  } as const;
   const code = await demo({ ...options, output, onShutdown: () => undefined });
   return { code, out: output.stdout(), err: output.stderr() };
 }

@@ -250,8 +250,8 @@ function refusal(env: Record<string, string>): TunnelError {
 
 test("Claude Code tells what it starts to which session and folder it belongs; else the folder is the own one", () => {
   const told = { CLAUDE_CODE_SESSION_ID: "5e55", CLAUDE_PROJECT_DIR: "/projects/shop" };
-  expect(identityOf(told, "/projects/shop/api")).toEqual({ session: "5e55", place: "/projects/shop" });
-  const nothing = { session: undefined, place: "/projects" };
+  expect(identityOf(told, "/projects/shop/api")).toEqual({ session: "5e55", folder: "/projects/shop" });
+  const nothing = { session: undefined, folder: "/projects" };
   expect(identityOf({}, "/projects")).toEqual(nothing);
   expect(identityOf({ CLAUDE_CODE_SESSION_ID: "", CLAUDE_PROJECT_DIR: "" }, "/projects")).toEqual(nothing);
 });

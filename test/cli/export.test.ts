@@ -38,7 +38,7 @@ beforeEach(() => {
     sessions: guest,
     clock: systemClock,
     actions: ACTIONS,
-    identity: { session: undefined, place: root },
+    identity: { session: undefined, folder: root },
     folders: [join(root, "control")],
     platform,
     pid: process.pid,
@@ -61,12 +61,12 @@ async function talked(goal = "align the API") {
   return { hosting, joined, id: joined.tunnelId };
 }
 
-async function run(request: Partial<ExportRequest> = {}, folders = [join(root, "control")], place = root) {
+async function run(request: Partial<ExportRequest> = {}, folders = [join(root, "control")], folder = root) {
   const output = recorder();
   const code = await exportTranscript({
     folders,
     platform,
-    identity: { session: undefined, place },
+    identity: { session: undefined, folder },
     request: { file: undefined, tunnelId: undefined, out: undefined, format: undefined, ...request },
     clock: systemClock,
     output,

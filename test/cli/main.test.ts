@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import * as z from "zod";
 import { helpText } from "../../src/cli/help.ts";
 import { allSettings } from "../../src/cli/settings.ts";
-import { registration } from "../../src/mcp/registration.ts";
+import { registration } from "../../src/view/registration.ts";
 
 const bundle = fileURLToPath(new URL("../../dist/tunnel-mcp.cjs", import.meta.url));
 const manifest = fileURLToPath(new URL("../../package.json", import.meta.url));

@@ -1,4 +1,4 @@
-import type { Output } from "../../src/cli/output.ts";
+import type { Output } from "../../src/cli/io/output.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 
 /** An Output that remembers what was written. */

@@ -44,7 +44,7 @@ function server(pid: number, identity: Partial<Identity> = {}) {
     sessions,
     clock: systemClock,
     actions: ACTIONS,
-    identity: { session: undefined, place: root, ...identity },
+    identity: { session: undefined, folder: root, ...identity },
     folders: [folder],
     platform,
     pid,
@@ -72,7 +72,7 @@ function run(options: Partial<WakeOptions> = {}) {
   const code = wake({
     folders: [folder],
     platform,
-    identity: { session: undefined, place: root },
+    identity: { session: undefined, folder: root },
     tunnelId: undefined,
     timeoutMs: undefined,
     clock: systemClock,
@@ -87,7 +87,7 @@ function watch(options: Partial<WatchOptions> = {}) {
   const done = wakeWatch({
     folders: [folder],
     platform,
-    identity: { session: undefined, place: root },
+    identity: { session: undefined, folder: root },
     tunnelId: undefined,
     clock: fastClock(50),
     output,
@@ -153,10 +153,10 @@ describe("wake", () => {
   });
 
   test("finds the server that has the tunnel, that of the session, or that of the folder", async () => {
-    const place = join(root, "elsewhere");
-    mkdirSync(place);
+    const elsewhere = join(root, "elsewhere");
+    mkdirSync(elsewhere);
     const one = await guest(FIRST, { session: "one" });
-    const two = await guest(SECOND, { session: "two", place });
+    const two = await guest(SECOND, { session: "two", folder: elsewhere });
     await one.say("to one");
     await two.say("to two");
     const heard = async (options: Partial<WakeOptions>): Promise<string | undefined> => {
@@ -165,9 +165,9 @@ describe("wake", () => {
       return /in tunnel (\w+)/.exec(output.stdout())?.[1];
     };
     expect(await heard({ tunnelId: two.id })).toBe(two.id);
-    expect(await heard({ identity: { session: "two", place: root } })).toBe(two.id);
-    expect(await heard({ identity: { session: "cleared", place } })).toBe(two.id);
-    expect(await heard({ identity: { session: undefined, place: root } })).toBe(one.id);
+    expect(await heard({ identity: { session: "two", folder: root } })).toBe(two.id);
+    expect(await heard({ identity: { session: "cleared", folder: elsewhere } })).toBe(two.id);
+    expect(await heard({ identity: { session: undefined, folder: root } })).toBe(one.id);
   });
 
   test("says which tunnels there are where nothing tells which server is meant", async () => {
@@ -235,8 +235,8 @@ describe("wake --watch", () => {
 
   test("is deaf to another session in the same folder, and hears a tunnel by its name", async () => {
     const { id, say } = await guest(FIRST, { session: "other" });
-    const own = watch({ identity: { session: "own", place: root } });
-    const named = watch({ identity: { session: "own", place: root }, tunnelId: id });
+    const own = watch({ identity: { session: "own", folder: root } });
+    const named = watch({ identity: { session: "own", folder: root }, tunnelId: id });
     await say("one");
     await until("the line", () => named.lines().length === 1);
     expect(own.lines()).toEqual([]);

@@ -32,7 +32,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function descriptor(pid: number, more: Partial<Descriptor> = {}): Descriptor {
-  return { pid, endpoint: `/e/${pid}`, token: TOKEN, place: "/projects", ...more };
+  return { pid, endpoint: `/e/${pid}`, token: TOKEN, folder: "/projects", ...more };
 }
 
 function leave(name: string, content: unknown, mode = 0o600): void {
@@ -56,8 +56,8 @@ describe("a descriptor", () => {
   it("replaces one that a process of the same number has left, its draft included", async () => {
     leave("7.json", descriptor(7));
     leave("7.json.part", "half");
-    await writeDescriptor(folder, descriptor(7, { place: "/new" }), platform);
-    expect(await readDescriptors([folder], platform, running)).toEqual([descriptor(7, { place: "/new" })]);
+    await writeDescriptor(folder, descriptor(7, { folder: "/new" }), platform);
+    expect(await readDescriptors([folder], platform, running)).toEqual([descriptor(7, { folder: "/new" })]);
   });
 
   it("may have fields of later versions", async () => {

@@ -49,7 +49,7 @@ afterEach(async () => {
 });
 
 function endpointIn(folders: readonly string[], more: { clock?: Clock; actions?: Actions } = {}): Endpoint {
-  const identity = { session: "s", place: root };
+  const identity = { session: "s", folder: root };
   const endpoint = new Endpoint({
     sessions,
     clock: systemClock,

@@ -170,7 +170,12 @@ describe("the local endpoint", () => {
     const file = join(folderOf(host), `${host.pid}.json`);
     await until("its descriptor is there", () => exists(file));
     const text = readFileSync(file, "utf8");
-    expect(Object.keys(JSON.parse(text) as object).toSorted()).toEqual(["endpoint", "pid", "place", "token"]);
+    expect(Object.keys(JSON.parse(text) as object).toSorted()).toEqual([
+      "endpoint",
+      "folder",
+      "pid",
+      "token",
+    ]);
     for (const secret of [opened.joinLink ?? "", "align the API", "ana"]) expect(text).not.toContain(secret);
     await host.client.close();
     await until("nothing is left", () => host.box.left().length === 0);

@@ -32,7 +32,7 @@ const endpoint = new Endpoint({
   sessions,
   clock: systemClock,
   actions: ACTIONS,
-  identity: { session: undefined, place: root },
+  identity: { session: undefined, folder: root },
   folders: [join(root, "control")],
   platform,
   pid,

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Fence } from "../../src/mcp/fence.ts";
+import { Fence } from "../../src/mcp/results/fence.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import { oddText, seeded } from "../hostile-peers/support/input.ts";
 

@@ -2,7 +2,7 @@ import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Fence } from "../../src/mcp/fence.ts";
+import { Fence } from "../../src/mcp/results/fence.ts";
 import { createServer } from "../../src/mcp/server.ts";
 import { TOOLS } from "../../src/mcp/tools/index.ts";
 import { ERRORS } from "../../src/errors/tunnel-error.ts";
@@ -68,7 +68,7 @@ class Bench {
       sessions: async () => sessions,
       isUnattended: false,
       problems: [],
-      wake: () => ({}),
+      wake: () => ({ command: undefined, commandProblem: undefined, channel: "off" }),
     }).connect(far);
     await this.client.connect(near);
   }

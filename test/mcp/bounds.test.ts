@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { BOUNDS, listed, newestWithin, shownBytes, within } from "../../src/mcp/bounds.ts";
+import { BOUNDS, listed, newestWithin, shownBytes, within } from "../../src/mcp/results/bounds.ts";
 import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";

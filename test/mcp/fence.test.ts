@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Fence } from "../../src/mcp/fence.ts";
+import { Fence } from "../../src/mcp/results/fence.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 
 const MARKER = "0123456789ab";

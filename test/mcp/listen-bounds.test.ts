@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
-import { BOUNDS, shownBytes } from "../../src/mcp/bounds.ts";
+import { BOUNDS, shownBytes } from "../../src/mcp/results/bounds.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
 import type { Entry } from "../../src/protocol/room/log.ts";
@@ -8,7 +8,7 @@ import { systemClock } from "../../src/runtime/clock.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, memberIdFromText, sessionsOn } from "../session/support.ts";
-import { clientOf, LONGEST_CARD, offer, presence, wide } from "./room.ts";
+import { clientOf, LONGEST_CONTEXT, offer, presence, wide } from "./room.ts";
 
 let sessions: Sessions;
 let hosting: HostSession;
@@ -59,7 +59,7 @@ test.each<[string, (seq: number) => Entry]>([
       event: "joined",
       member: memberIdFromText("i".repeat(43)),
       name: wide(ROOM.maxNameChars),
-      workContext: LONGEST_CARD,
+      workContext: LONGEST_CONTEXT,
     }),
   ],
 ])("what one call of tunnel_listen returns stays small, and nothing is lost: %s", async (_what, make) => {

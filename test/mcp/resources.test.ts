@@ -1,9 +1,9 @@
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { McpServer } from "@modelcontextprotocol/server";
 import { expect, it, vi } from "vitest";
-import { Fence } from "../../src/mcp/fence.ts";
+import { Fence } from "../../src/mcp/results/fence.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
-import { BOUNDS } from "../../src/mcp/bounds.ts";
+import { BOUNDS } from "../../src/mcp/results/bounds.ts";
 import { utf8Length } from "../../src/protocol/base/utf8.ts";
 import { Emitter } from "../../src/runtime/emitter.ts";
 import { systemClock } from "../../src/runtime/clock.ts";

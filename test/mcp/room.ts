@@ -1,9 +1,9 @@
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { expect, vi } from "vitest";
 import { z } from "zod";
-import { Fence } from "../../src/mcp/fence.ts";
+import { Fence } from "../../src/mcp/results/fence.ts";
 import { createServer } from "../../src/mcp/server.ts";
-import type { Payload } from "../../src/mcp/result.ts";
+import type { Payload } from "../../src/mcp/results/result.ts";
 import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
@@ -34,7 +34,11 @@ export async function clientOf(
     sessions: async () => sessions,
     isUnattended: false,
     problems: [],
-    wake: () => ({ command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`, channel: "off" }),
+    wake: () => ({
+      command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`,
+      commandProblem: undefined,
+      channel: "off",
+    }),
   }).connect(far);
   await client.connect(near);
   return async (tool, args = {}) => {
@@ -50,7 +54,7 @@ export async function clientOf(
   };
 }
 
-export const LONGEST_CARD: WorkContext = {
+export const LONGEST_CONTEXT: WorkContext = {
   repository: { name: "r".repeat(100), branch: "b".repeat(80), head: "0".repeat(64), dirty: true },
   client: { name: "c".repeat(20), version: "v".repeat(20) },
 };
@@ -62,7 +66,7 @@ export function presence(index: number, more: Partial<Presence> = {}): Presence 
     isHost: false,
     isSelf: false,
     connected: true,
-    workContext: LONGEST_CARD,
+    workContext: LONGEST_CONTEXT,
     lastSeenMs: 1_000,
     read: 5_000,
     safetyCode: `${wide(7)} / ${"abandoned ".repeat(4)}`,

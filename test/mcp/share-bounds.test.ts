@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { BOUNDS, shownBytes } from "../../src/mcp/bounds.ts";
-import { Fence } from "../../src/mcp/fence.ts";
-import { patchView } from "../../src/mcp/patch-view.ts";
+import { BOUNDS, shownBytes } from "../../src/mcp/results/bounds.ts";
+import { Fence } from "../../src/mcp/results/fence.ts";
+import { patchFields } from "../../src/mcp/results/patches.ts";
+import { patchView } from "../../src/view/patches.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
@@ -45,9 +46,9 @@ test("a patch of very many files with very long names is shown within bounds and
     path,
     reason: "conflict" as const,
   }));
-  const shown = patchView(
+  const shown = patchFields(
     { files: 1_000, insertions: 1, deletions: 1 },
-    {
+    patchView({
       files: Array.from({ length: 500 }, () => file),
       fileCount: 1_000,
       insertions: 1,
@@ -55,7 +56,7 @@ test("a patch of very many files with very long names is shown within bounds and
       suspicions: [],
       base: "head",
       applies: { kind: "no", failing },
-    },
+    }),
     new Fence(FENCE_MARKER),
   );
   expect(shownBytes(shown)).toBeLessThanOrEqual(16 * 1024);

@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from "node:net";
 import type { MemberId } from "../../src/protocol/base/ids.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
-import type { Config } from "../../src/session/config.ts";
+import type { Config } from "../../src/cli/settings.ts";
 import { LocalFiles } from "../../src/session/files/local-files.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
@@ -30,6 +30,8 @@ export const CONFIG: Config = {
   inviteMinutes: 10,
   skipReachabilityCheck: true,
   context: false,
+  channel: false,
+  unattended: false,
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],

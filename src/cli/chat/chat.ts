@@ -1,14 +1,17 @@
 import { createInterface } from "node:readline";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../settings.ts";
+import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { Session, Sessions } from "../../session/sessions.ts";
-import { paintFor, type Output } from "../output.ts";
+import { inviteView } from "../../view/invites.ts";
+import { guestStatusView, hostStatusView } from "../../view/status.ts";
+import { paintFor, type Output } from "../io/output.ts";
 import { askLink, linkIn } from "./terminal/ask-link.ts";
-import { Conversation } from "./conversation.ts";
-import type { Show } from "./events.ts";
-import { obey, personIn } from "./front.ts";
-import { JsonView } from "./json/view.ts";
+import { Conversation } from "./conversation/conversation.ts";
+import type { Show } from "./conversation/events.ts";
+import { personIn } from "./person.ts";
+import { obeyProgram } from "./program.ts";
+import { jsonLines } from "./json/view.ts";
 import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
 import { safeLabel, safeText } from "./terminal/safe-text.ts";
@@ -20,14 +23,14 @@ export interface OpenRequest {
   readonly goal: string;
   readonly name: string | undefined;
   readonly invites: number;
-  readonly transport: Config["transport"] | undefined;
+  readonly transport: ProviderName | undefined;
   readonly history: boolean;
   readonly json: boolean;
 }
 
 export interface JoinRequest {
   readonly kind: "join";
-  /** Asked for, or read from the input, when it was not given. */
+  /** Undefined: asked for at a terminal, or the first line of the input. */
   readonly link: string | undefined;
   readonly name: string | undefined;
   readonly json: boolean;
@@ -35,7 +38,7 @@ export interface JoinRequest {
 
 export interface ChatOptions {
   readonly request: OpenRequest | JoinRequest;
-  /** Heavy to load; asked for once. */
+  /** Loads the sessions; called once. */
   readonly sessions: () => Promise<Sessions>;
   readonly clock: Clock;
   readonly output: Output;
@@ -48,17 +51,17 @@ export interface ChatOptions {
   readonly exitNow: (code: number) => void;
 }
 
-/** The arguments are what is wrong. */
+/** Errors that only other arguments can mend. */
 const USAGE_ERRORS: ReadonlySet<ErrorCode> = new Set(["goal-invalid", "name-invalid", "link-malformed"]);
-/** The longest that a timer can be. */
+/** The longest time of a timer. */
 const FOR_EVER_MS = 2 ** 31 - 1;
 
 /**
- * Opens or joins a tunnel for somebody at a terminal, or for a program, and stays until it is over.
- * @returns 0 for an end that was wished for, 1 for a failure, 2 for arguments that cannot be used
+ * Opens or joins a tunnel for a person at a terminal or for a program, and stays until it is over.
+ * @returns 0 for an end that was wanted, 1 for a failure, 2 for arguments that cannot be used
  */
 export async function chat(options: ChatOptions): Promise<0 | 1 | 2> {
-  // The timers of a clock keep no process alive, nor does an input that has ended; a member that redials has nothing else.
+  // Neither the timers of a clock nor an input that has ended keep a process alive, and a guest that redials has nothing else.
   const alive = setInterval(() => undefined, FOR_EVER_MS);
   const stay = new Stay(options);
   try {
@@ -75,15 +78,14 @@ class Stay {
   readonly #abort = new AbortController();
   #screen: Screen | undefined;
   #lines: AsyncIterator<string, undefined> | undefined;
-  /** Lines of the input that are used up. */
+  /** Lines of the input that have been read. */
   #linesRead = 0;
 
   constructor(options: ChatOptions) {
     this.#options = options;
     const { clock, output, request } = options;
     if (request.json) {
-      const view = new JsonView(clock, output.out);
-      this.#show = (event) => view.show(event);
+      this.#show = (event) => jsonLines(event).forEach((line) => output.out(`${line}\n`));
     } else {
       const view = new PeopleView({
         clock,
@@ -101,7 +103,7 @@ class Stay {
     let sessions: Sessions | undefined;
     this.#options.onShutdown(async () => {
       this.#abort.abort();
-      // Not the input: its end would look like the wish to leave, and the others would be told so.
+      // The input stays open: its end would look like the wish to leave, and the others would be told so.
       this.#screen?.close();
       await Promise.allSettled([opening]);
       await sessions?.shutDown();
@@ -112,13 +114,13 @@ class Stay {
       opening = this.#open(sessions, link);
       return await this.#talk(await opening, sessions);
     } catch (thrown) {
-      // Whoever has interrupted it knows why it ended.
+      // After an interrupt the user knows why it ended.
       if (!this.#abort.signal.aborted) this.#refuse(asTunnelError(thrown));
       return USAGE_ERRORS.has(asTunnelError(thrown).code) ? 2 : 1;
     }
   }
 
-  /** The terminal as it was before. */
+  /** Puts the terminal back into its first state. */
   close(): void {
     this.#screen?.close();
     void this.#lines?.return?.();
@@ -148,13 +150,13 @@ class Stay {
   }
 
   async #open(sessions: Sessions, joinLink: string): Promise<Session> {
-    const { request } = this.#options;
+    const { request, clock } = this.#options;
     const { signal } = this.#abort;
     const { name } = request;
     if (request.kind === "join") {
       this.#show({ type: "progress", progress: { message: "connecting to the host" } });
       const tunnel = await sessions.join({ joinLink, name, signal });
-      this.#show({ type: "joined", tunnel });
+      this.#show({ type: "joined", status: guestStatusView(tunnel, clock.now()) });
       return tunnel;
     }
     const { goal, invites: count, transport, history } = request;
@@ -167,7 +169,8 @@ class Stay {
       signal,
       onProgress: (progress) => this.#show({ type: "progress", progress }),
     });
-    this.#show({ type: "opened", tunnel: hosting, invites });
+    const status = hostStatusView(hosting, clock.now());
+    this.#show({ type: "opened", status, invites: invites.map(inviteView) });
     return hosting;
   }
 
@@ -182,7 +185,7 @@ class Stay {
       show,
     });
     if (this.#options.request.json) {
-      void obey({ lines: this.#input(), from: this.#linesRead + 1, conversation, show });
+      void obeyProgram({ lines: this.#input(), from: this.#linesRead + 1, conversation, show });
     } else this.#screen = this.#screenFor(conversation);
     await conversation.run();
     await tunnel.close();
@@ -210,7 +213,7 @@ class Stay {
     else this.#screen.print(text);
   }
 
-  /** What ended it before it began; afterwards errors are events. */
+  /** Tells of an error before the conversation began. Later errors are events. */
   #refuse(error: TunnelError): void {
     const { output, request } = this.#options;
     if (request.json) return this.#show({ type: "error", error });

@@ -2,36 +2,40 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import { foldedName } from "../../protocol/base/text.ts";
 import type { HostSession } from "../../session/host-session.ts";
-import type { Conversation } from "./conversation.ts";
-import type { Show } from "./events.ts";
+import { inviteView } from "../../view/invites.ts";
+import type { Conversation } from "./conversation/conversation.ts";
+import type { Show } from "./conversation/events.ts";
 import { filesLines } from "./terminal/file-lines.ts";
 import { whoLines } from "./terminal/overview.ts";
-import { wholeId } from "./transfers.ts";
+import { wholeId } from "./conversation/file-ids.ts";
 
-/** What a command may use. */
-export interface SlashCall {
+/** Everything that a command may use. */
+interface SlashCall {
   readonly conversation: Conversation;
   readonly show: Show;
   readonly print: (text: string) => void;
   readonly leave: () => void;
 }
 
-export interface SlashCommand {
+interface SlashCommand {
   readonly name: string;
-  /** What follows it, for `/help`. */
+  /** Its arguments, for `/help`. */
   readonly usage?: string;
   readonly help: string;
   readonly forHostOnly?: true;
-  /** @throws {TunnelError} which is shown, and leaves the line to be corrected */
+  /** @throws {TunnelError} the chat shows it and leaves the line to be corrected */
   readonly run: (argument: string, call: SlashCall) => Promise<void> | void;
 }
 
-/** Everything that begins with a slash; one more is one more entry. */
+/** Every command with a slash; a new one is one more entry. */
 export const SLASH_COMMANDS: readonly SlashCommand[] = [
   {
     name: "who",
     help: "who is there, and how far they have read",
-    run: (_, { conversation, print }) => print(whoLines(conversation.tunnel).join("\n")),
+    run: (_, { conversation, print }) => {
+      const { members, lastSeq } = conversation.status;
+      print(whoLines(members, lastSeq).join("\n"));
+    },
   },
   {
     name: "to",
@@ -42,7 +46,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   {
     name: "status",
     help: "connection, safety codes, when it ends by itself",
-    run: (_, { show }) => show({ type: "status", ref: undefined }),
+    run: (_, { conversation, show }) => show({ type: "status", ref: undefined, status: conversation.status }),
   },
   {
     name: "invite",
@@ -51,7 +55,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     forHostOnly: true,
     run: (argument, { conversation, show }) => {
       const invites = hostOf(conversation).invite(countOf(argument));
-      show({ type: "invites", ref: undefined, invites });
+      show({ type: "invites", ref: undefined, invites: invites.map(inviteView) });
     },
   },
   {
@@ -76,7 +80,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     usage: "ID FILE [--overwrite]",
     help: "fetch an offered file, and save it under this name",
     run: (argument, { conversation }) => {
-      const { files } = conversation.tunnel;
+      const { files } = conversation;
       const { beginning, savePath, overwrite } = receiving(argument);
       return conversation.transfers.receive({ fileId: wholeId(files, beginning), savePath, overwrite });
     },
@@ -84,8 +88,8 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   {
     name: "files",
     help: "what was offered and shared, and what is on its way",
-    run: (_, { conversation: { tunnel, transfers }, print }) =>
-      print(filesLines(tunnel, transfers.running).join("\n")),
+    run: (_, { conversation: { files, transfers }, print }) =>
+      print(filesLines(files, transfers.running).join("\n")),
   },
   { name: "help", help: "this list", run: (_, { conversation, print }) => print(helpText(conversation)) },
   {
@@ -95,7 +99,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   },
 ];
 
-/** @throws {TunnelError} input-invalid for an unknown command, and whatever it throws */
+/** @throws {TunnelError} input-invalid for an unknown command, and all errors of a known one */
 export async function runSlash(line: string, call: SlashCall): Promise<void> {
   const [, name = "", argument = ""] = /^\/(\S*)\s*([\s\S]*)$/.exec(line) ?? [];
   const command = SLASH_COMMANDS.find((one) => one.name === name.toLowerCase());
@@ -119,13 +123,13 @@ function helpText({ tunnel }: Conversation): string {
   ].join("\n");
 }
 
-/** The first word, or what stands in quotes, and what follows it. A backslash is part of a path on Windows. */
+/** The first word, or the text in quotes, and the rest. A backslash is part of a path on Windows. */
 function firstWord(text: string): [word: string, rest: string] {
   const [, , quoted, plain = "", rest = ""] = /^(?:(["'])(.*?)\1(?!\S)|(\S*))\s*([\s\S]*)$/.exec(text) ?? [];
   return [quoted ?? plain, rest];
 }
 
-/** `ID FILE [--overwrite]`: whatever is in the middle is one file, with its spaces. @throws {TunnelError} input-invalid */
+/** `ID FILE [--overwrite]`: everything in the middle is one file, with its spaces. @throws {TunnelError} input-invalid */
 function receiving(argument: string): { beginning: string; savePath: string; overwrite: boolean } {
   const [beginning, rest] = firstWord(argument);
   const [, path = "", flag] = /^([\s\S]*?)(?:(?:^|\s+)(--overwrite))?$/.exec(rest) ?? [];
@@ -149,7 +153,7 @@ function countOf(argument: string): number {
 }
 
 /**
- * `ben, carl (2) the text`: names may contain spaces, so each is the longest one that somebody in the room has.
+ * `ben, carl (2) the text`: names may contain spaces, so each is the longest that a member has.
  * @throws {TunnelError} member-unknown, input-invalid
  */
 function addressed(argument: string, { tunnel }: Conversation): { to: string[]; text: string } {

@@ -96,7 +96,7 @@ function refusal(tool: string, result: CallToolResult): ToolRefused {
   return new ToolRefused(tool, "unknown", text);
 }
 
-/** What a peer said, without the marker lines that fence it off for a model. */
+/** A peer's text without the marker lines of the fence. */
 export function withoutFence(text: string): string {
   const lines = text.split("\n");
   return lines.length >= 3 ? lines.slice(1, -1).join("\n") : text;

@@ -1,15 +1,16 @@
 import * as z from "zod";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../settings.ts";
-import { PROVIDERS } from "../../tunnel/registry/registry.ts";
+import { type ProviderName, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
-import { type Environment, withoutSettings } from "../env.ts";
-import { type Output, type Paint, paintFor } from "../output.ts";
+import type { Environment } from "../io/environment.ts";
+import { type Output, type Paint, paintFor } from "../io/output.ts";
 
 export interface DemoOptions {
-  readonly transport: Config["transport"];
+  readonly transport: ProviderName;
   readonly bundle: string;
   readonly env: Environment;
+  /** The same without the settings of this program. */
+  readonly plainEnv: Environment;
   readonly version: string;
   readonly clock: Clock;
   readonly output: Output;
@@ -32,9 +33,9 @@ const statusSchema = z.object({
  * @returns 0 when every step went as told, 1 when one did not; the processes are stopped either way
  */
 export async function demo(options: DemoOptions): Promise<0 | 1> {
-  const { transport, bundle, env, version, output, onShutdown } = options;
+  const { transport, bundle, env, plainEnv, version, output, onShutdown } = options;
   const settings = {
-    ...withoutSettings(env),
+    ...plainEnv,
     ...passedOn(env, transport),
     TUNNEL_TRANSPORT: transport,
     // A spare address for a minute would only use up what a tunnel service allows.
@@ -59,7 +60,7 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
     await tellStory(options, start);
     return 0;
   } catch (error) {
-    if (interrupted) return 1; // whoever pressed Ctrl-C knows why it ended
+    if (interrupted) return 1; // the user pressed Ctrl-C and knows why it ended
     output.err(`\nThe demo failed: ${error instanceof Error ? error.message : "unknown error"}\n`);
     if (PROVIDERS[transport].dialsLoopbackOnly)
       output.err("  `tunnel-mcp doctor` shows what is missing here.\n");
@@ -70,7 +71,7 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
 }
 
 /** The user's own settings that still apply when the demo goes through the internet. */
-function passedOn(env: Environment, transport: Config["transport"]): Record<string, string> {
+function passedOn(env: Environment, transport: ProviderName): Record<string, string> {
   const names = [
     "TUNNEL_CLOUDFLARED",
     "TUNNEL_COMMAND",
@@ -121,7 +122,7 @@ async function tellStory(options: DemoOptions, start: (name: string) => Promise<
   say.note(`Opened in ${openMs} ms, paired in ${joinMs} ms, ${(totalMs / 1000).toFixed(1)} s in all.`);
 }
 
-/** What each asks, and what the other answers. */
+/** The questions and answers of both. */
 const TALK: Readonly<Record<string, readonly [question: string, answer: string]>> = {
   Ana: [
     "Does GET /orders return a bare array, or an object with a cursor? My client pages.",
@@ -179,7 +180,7 @@ async function close(ana: DemoAgent, ben: DemoAgent, say: Narrator): Promise<voi
   say.step("Ben", `is told: ${withoutFence(end.text ?? "the tunnel has ended")}`);
 }
 
-/** The link as it may be shown: whoever reads over a shoulder learns nothing from it. */
+/** The link without its secret, safe to be shown. */
 export function withoutSecret(joinLink: string): string {
   return joinLink.replace(/#.*$/s, "#1.(secret key)");
 }

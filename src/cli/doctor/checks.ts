@@ -1,12 +1,11 @@
-import type { Config } from "../settings.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 
-/** What one check found. Every problem comes with a fix. */
+/** The finding of one check. Every problem comes with a fix. */
 export type Finding =
   | { readonly level: "ok"; readonly text: string }
   | { readonly level: "warn" | "fail"; readonly text: string; readonly fix: string };
 
-/** What is known of the cloudflared program that a tunnel would start. */
+/** The state of the cloudflared program that a tunnel would start. */
 export type CloudflaredFact =
   | { readonly state: "verified"; readonly text: string }
   /** Usable, but not a copy whose SHA-256 is pinned. */
@@ -15,11 +14,11 @@ export type CloudflaredFact =
   | { readonly state: "absent"; readonly text: string }
   | { readonly state: "unusable"; readonly text: string; readonly fix: string };
 
-/** How the doctor touches the machine and the network. Every method rejects when the thing does not work. */
+/** The machine and the network, as the doctor uses them. Every method rejects when the thing does not work. */
 export interface Probes {
   readonly nodeVersion: string;
   readonly dohEnabled: boolean;
-  /** Where our copy of cloudflared is kept; undefined when this user has no cache folder. */
+  /** The folder for our copy of cloudflared; undefined when this user has no cache folder. */
   readonly cacheDirectory: string | undefined;
   cloudflared(signal: AbortSignal): Promise<CloudflaredFact>;
   /** Addresses of a name, from the system's resolver. */
@@ -49,7 +48,7 @@ const EDGE_PORT = 7844;
 
 const USE_DIRECT = "use TUNNEL_TRANSPORT=direct";
 
-/** Every check, in the order of the report. What several need (the edge's address, both ports) is asked once. */
+/** Every check, in the order of the report. A fact that several need (the edge's address, both ports) is asked for once. */
 export function checksFor(probes: Probes): readonly Check[] {
   const edge = once((signal) => edgeAddress(probes, signal));
   const tcp = once(async (signal) => probes.tcpConnect(await edge(signal), EDGE_PORT, signal));
@@ -210,7 +209,7 @@ async function cacheFinding({ cacheDirectory, writable }: Probes): Promise<Findi
 }
 
 /** A check that only another provider needs does not fail this machine. */
-export function weigh(finding: Finding, check: Check, transport: Config["transport"]): Finding {
+export function weigh(finding: Finding, check: Check, transport: ProviderName): Finding {
   if (finding.level !== "fail" || check.neededBy === undefined || check.neededBy === transport)
     return finding;
   return { ...finding, level: "warn", fix: `not needed for ${transport} tunnels; otherwise: ${finding.fix}` };

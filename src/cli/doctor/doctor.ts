@@ -1,15 +1,15 @@
 import { orAborted } from "../../net/deadline.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Config } from "../settings.ts";
+import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
-import { type Output, type Paint, paintFor } from "../output.ts";
+import { type Output, type Paint, paintFor } from "../io/output.ts";
 
-/** The whole report is there after this, whatever hangs. */
+/** The report is complete after this time, whatever hangs. */
 const DEADLINE_MS = 8_000;
 
 export interface DoctorOptions {
   readonly probes: Probes;
-  readonly transport: Config["transport"];
+  readonly transport: ProviderName;
   readonly clock: Clock;
   readonly output: Output;
 }

@@ -8,17 +8,28 @@ import path from "node:path";
 import { hostForUrl } from "../../net/address.ts";
 import { orAborted } from "../../net/deadline.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH } from "../../net/doh.ts";
-import type { Config } from "../settings.ts";
 import { type BinaryReport, inspectBinary } from "../../tunnel/cloudflared/binary.ts";
 import { binaryEnvironment } from "../../tunnel/cloudflared/environment.ts";
 import type { CloudflaredFact, Probes } from "./checks.ts";
-import type { Environment } from "../env.ts";
+import type { Environment } from "../io/environment.ts";
 
 /** For one probe: generous for a slow line, and two in a row still fit into the doctor's deadline. */
 const PROBE_MS = 3_000;
 
+/** The settings that the probes depend on. */
+interface ProbeSettings {
+  /** Whether names may be resolved by DNS-over-HTTPS. */
+  readonly doh: boolean;
+  /** Path of a cloudflared program to use instead of the verified copy. */
+  readonly cloudflaredPath: string | undefined;
+  /** IP address to listen on. */
+  readonly bind: string;
+  /** TCP port to listen on; 0 takes any free one. */
+  readonly port: number;
+}
+
 /** The probes that touch the real machine and network. They read and connect, but leave nothing behind. */
-export function realProbes(config: Config, env: Environment): Probes {
+export function realProbes(config: ProbeSettings, env: Environment): Probes {
   const environment = binaryEnvironment(env);
   const doh = createDohResolver({ servers: [...CLOUDFLARE_DOH, ...GOOGLE_DOH], negativeIsFinal: true });
   const { cacheHome } = environment;
@@ -44,7 +55,7 @@ function limited(signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
 }
 
-/** The tunnel wing's report, in the words of the doctor. */
+/** The report of the tunnel, in the words of the doctor. */
 export function cloudflaredFact(report: BinaryReport): CloudflaredFact {
   const { origin, path: file, version, sha256, verified, problem } = report;
   if (problem?.code === "cloudflared-hash-mismatch") {

@@ -7,7 +7,7 @@ import type { Action, Plan } from "./plan.ts";
 import { type RunOptions, runProgram } from "./run-program.ts";
 import { writeEdit } from "./write-file.ts";
 
-/** How one client went. */
+/** The outcome for one client. */
 export type Outcome =
   | { readonly kind: "done"; readonly backup?: string | undefined; readonly isDoubtful?: boolean }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly detail: string };
@@ -38,7 +38,7 @@ export async function apply({ action, client }: Plan, options: RunOptions): Prom
   }
 }
 
-/** Whether the client's file shows what its command says it did. A profile of its own would be another file. */
+/** Whether the client's file shows the change of its own command. With a profile it would be another file. */
 async function isVisible(
   { format }: Client,
   { what, path }: Extract<Action, { kind: "run" }>,

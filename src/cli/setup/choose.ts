@@ -1,11 +1,11 @@
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
-/** What a person answered: which of the numbered lines. */
+/** The answer of a person: the chosen lines. */
 export type Choice =
   { readonly kind: "chosen"; readonly numbers: readonly number[] } | { readonly kind: "unclear" };
 
-/** Reads an answer; nothing means all of them. */
+/** Reads an answer; an empty one means all lines. */
 export function parseChoice(answer: string, count: number): Choice {
   const words = answer
     .trim()

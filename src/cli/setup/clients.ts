@@ -1,35 +1,23 @@
-import type { ServerCommand } from "../../mcp/registration.ts";
+import type { ServerCommand } from "../../view/registration.ts";
+import { type Format, SERVER } from "./formats/format.ts";
 import type { ClientName } from "./names.ts";
 import type { Place, Platform } from "./places.ts";
-
-/** The name under which the server is registered; the tools' names begin with it in some clients. */
-export const SERVER = "tunnel";
-
-/** How a client writes down a server. */
-export type Format =
-  | {
-      readonly kind: "json";
-      /** Where its servers are: the first of these objects that a file has, and otherwise the last one. */
-      readonly containers: readonly (readonly string[])[];
-      readonly entry: (server: ServerCommand) => Readonly<Record<string, unknown>>;
-    }
-  | { readonly kind: "toml"; readonly table: string };
 
 /** A client's own command for its configuration. */
 export interface OwnCommand {
   readonly add: (server: ServerCommand) => readonly string[];
-  /** Left out where it has none: the entry is then taken out of the file. */
+  /** Left out where it has none: then the entry is taken out of the file. */
   readonly remove?: readonly string[];
-  /** Systems on which the file is edited all the same. */
+  /** The system on which the file is edited all the same. */
   readonly notOn?: Platform;
 }
 
 export interface Client {
   readonly name: ClientName;
   readonly title: string;
-  /** The program that tells by being on the PATH that the client is here. */
+  /** A program on the PATH that shows that the client is here. */
   readonly program?: string;
-  /** … and the files or folders, each of which tells the same. */
+  /** Files and folders that show the same. */
   readonly traces: readonly Place[];
   /** The folder of its configuration: the first of these that exists, and otherwise the last one. */
   readonly folders: readonly Place[];
@@ -37,18 +25,18 @@ export interface Client {
   readonly files: readonly string[];
   readonly format: Format;
   readonly own?: OwnCommand;
-  /** Where it reads skills of the user. */
+  /** Its folder for skills of the user. */
   readonly skills?: Place;
-  /** What the human does before the client knows the server. */
+  /** The step of the human after which the client knows the server. */
   readonly afterwards: string;
 }
 
-type Entry = (server: ServerCommand) => Readonly<Record<string, unknown>>;
+type EntryForm = (server: ServerCommand) => Readonly<Record<string, unknown>>;
 
-const plain: Entry = ({ command, args }) => ({ command, args });
-const typed: Entry = ({ command, args }) => ({ type: "stdio", command, args });
+const plain: EntryForm = ({ command, args }) => ({ command, args });
+const typed: EntryForm = ({ command, args }) => ({ type: "stdio", command, args });
 
-const json = (containers: readonly (readonly string[])[], entry: Entry): Format => ({
+const json = (containers: readonly (readonly string[])[], entry: EntryForm): Format => ({
   kind: "json",
   containers,
   entry,
@@ -69,7 +57,7 @@ const OPENCODE: Place = { base: "xdg", path: "opencode" };
 const VSCODE: Place = { base: "settings", path: "Code/User" };
 const WINDSURF: Place = { base: "home", path: ".codeium/windsurf" };
 const CLAUDE_DESKTOP: readonly Place[] = [
-  // Packaged for Windows, it does not see %APPDATA%: these are where such a program's own files are kept instead.
+  // The Windows package does not see %APPDATA%. Windows keeps its files here instead.
   { base: "local", path: "Claude-Data/claude_*", on: "win32" },
   { base: "local", path: "Packages/Claude_*/LocalCache/Roaming/Claude", on: "win32" },
   { base: "settings", path: "Claude" },
@@ -142,7 +130,7 @@ export const CLIENTS: readonly Client[] = [
     files: ["settings.json"],
     format: json([["mcpServers"]], plain),
     own: {
-      // It would take the server's options for its own without the dashes.
+      // Without the dashes it would take the server's options for its own.
       add: ({ command, args }) => [
         "mcp",
         "add",
@@ -175,7 +163,7 @@ export const CLIENTS: readonly Client[] = [
     traces: [OPENCODE],
     folders: [OPENCODE],
     files: ["opencode.jsonc", "opencode.json"],
-    // Version 2 has its servers one level deeper, and reads the form of version 1, too.
+    // Version 2 has its servers one level deeper, and also reads the form of version 1.
     format: json([["mcp", "servers"], ["mcp"]], ({ command, args }) => ({
       type: "local",
       command: [command, ...args],
@@ -193,7 +181,7 @@ export const CLIENTS: readonly Client[] = [
     format: json([["servers"]], typed),
     own: {
       add: ({ command, args }) => ["--add-mcp", JSON.stringify({ name: SERVER, command, args })],
-      // There `code` is a batch file, through which quotes inside an argument do not pass unharmed.
+      // There `code` is a batch file, which breaks quotes inside an argument.
       notOn: "win32",
     },
     skills: AGENTS_SKILLS,
@@ -212,7 +200,7 @@ export const CLIENTS: readonly Client[] = [
   },
 ];
 
-/** The arguments with which the client's own command takes the server in; undefined where its file is edited. */
+/** The client's own command for this system; undefined where its file is edited. */
 export function ownCommand(client: Client, platform: Platform): OwnCommand | undefined {
   return client.own?.notOn === platform ? undefined : client.own;
 }

@@ -5,7 +5,7 @@ import { askWhich } from "./choose.ts";
 import { platformOf } from "./places.ts";
 import { setup, type SetupOptions } from "./setup.ts";
 
-/** What the command line hands over; the rest is what this process is told by its system. */
+/** The options from the command line. The rest comes from the system of this process. */
 export type Here = Pick<
   SetupOptions,
   "request" | "bundle" | "home" | "env" | "clock" | "output" | "onShutdown"

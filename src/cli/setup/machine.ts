@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { access, lstat, readdir, readFile, realpath, stat } from "node:fs/promises";
-import { skillState, type SkillState } from "../install-skill.ts";
+import { skillState, type SkillState } from "./install-skill.ts";
 import { type Client, CLIENTS } from "./clients.ts";
 import { locate, pathOf, type Place, type Platform, type Whereabouts } from "./places.ts";
 
@@ -11,18 +11,18 @@ export type ConfigFile =
   | {
       readonly kind: "text";
       readonly path: string;
-      /** The file itself, where `path` is a link to it. */
+      /** The real file, where `path` is a link to it. */
       readonly target: string;
       readonly text: string;
       readonly mode: number;
       readonly isReadOnly: boolean;
-      /** What `setup` saved when it changed the file last. */
+      /** The copy that `setup` saved at its last change. */
       readonly backup: string | undefined;
     };
 
 export interface ClientFacts {
   readonly client: Client;
-  /** Its program, absolute, where it is on the PATH. */
+  /** Absolute path of its program, where that is on the PATH. */
   readonly program: string | undefined;
   /** Whether there is any sign of it on this machine. */
   readonly isHere: boolean;
@@ -33,7 +33,7 @@ export interface ClientFacts {
 export interface MachineOptions extends Whereabouts {
   /** The running bundle, absolute; the skill lies beside it. */
   readonly bundle: string;
-  /** Absolute folders in which programs are looked for. */
+  /** Absolute folders for programs. */
   readonly searchPath: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function backupOf(target: string): string {
   return `${target}.bak-tunnel`;
 }
 
-/** Everything that planning needs to know of the machine. Reads, and changes nothing. */
+/** Reads all facts about the machine that planning needs, and changes nothing. */
 export function lookAround(options: MachineOptions): Promise<readonly ClientFacts[]> {
   return Promise.all(CLIENTS.map((client) => factsOf(client, options)));
 }
@@ -62,7 +62,7 @@ async function factsOf(client: Client, options: MachineOptions): Promise<ClientF
   };
 }
 
-/** A folder that cannot be looked into, or that is a file, is in the way of the skill and of nothing else. */
+/** A folder that cannot be read, or that is a file, blocks the skill and nothing else. */
 function skillIn(dir: string, { bundle }: MachineOptions): Promise<SkillState> {
   return skillState({ bundle, dir }).catch((): SkillState => "blocked");
 }
@@ -78,7 +78,7 @@ async function configPath({ folders, files }: Client, options: MachineOptions): 
   return path.join(folder, files.at(-1) ?? "");
 }
 
-/** The paths that a place stands for and that exist. */
+/** The existing paths that a place stands for. */
 export async function existing(place: Place, options: MachineOptions): Promise<readonly string[]> {
   const located = locate(place, options);
   if (located === undefined) return [];
@@ -104,7 +104,7 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Reads a file and what writing it back must keep. */
+/** Reads a file and the facts that writing it back must keep. */
 export async function readConfigFile(path: string): Promise<ConfigFile> {
   if (!(await isThere(path))) return { kind: "missing", path };
   try {
@@ -158,7 +158,7 @@ async function findProgram(name: string, options: MachineOptions): Promise<strin
   return undefined;
 }
 
-/** A client of the Windows around a WSL could not start a server by its path in here. */
+/** A client on the Windows side of a WSL could not start a server by a path of this side. */
 export function programFolders({
   searchPath,
   env,

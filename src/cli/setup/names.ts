@@ -1,4 +1,4 @@
-/** The clients that `setup` knows, as `--client` takes them. Apart from the table, so that reading the arguments stays light. */
+/** The clients of `setup`, as `--client` takes them. Apart from the table, so that reading the arguments stays light. */
 export const CLIENT_NAMES = [
   "claude-code",
   "claude-desktop",

@@ -1,24 +1,24 @@
 import { posix, win32, type PlatformPath } from "node:path";
 
-/** The systems that clients put their files differently on. Others are taken for Linux. */
+/** The systems on which clients put their files differently. Others count as Linux. */
 export type Platform = "linux" | "darwin" | "win32";
 
 /** A place in the user's own folders, for any machine. */
 export interface Place {
   /**
-   * Where `path` begins: the home folder, the folder that the system has for applications' settings, the one for their
-   * data on this machine alone (Windows only), or the settings folder of the XDG specification, wherever one is.
+   * The start of `path`: the home folder, the system's folder for applications' settings, the one for their data on this
+   * machine alone (Windows only), or the settings folder of the XDG specification.
    */
   readonly base: "home" | "settings" | "local" | "xdg";
-  /** With `/` on every system. A segment may end in `*`, for whatever name begins so. */
+  /** With `/` on every system. A segment may end in `*`, which stands for the rest of any name. */
   readonly path: string;
-  /** A variable that, where it is set, names a folder that stands in for `base` and `path`, and the path below it. */
+  /** A variable with a folder that, where it is set, replaces `base` and `path`, and the path below it. */
   readonly variable?: readonly [name: string, path: string];
-  /** Only there; everywhere when left out. */
+  /** The only system for it; left out: every system. */
   readonly on?: Platform;
 }
 
-/** What of the machine decides where a place is. */
+/** The facts about a machine that decide where a place is. */
 export interface Whereabouts {
   readonly platform: Platform;
   readonly home: string;
@@ -33,7 +33,7 @@ export function pathOf(platform: Platform): PlatformPath {
   return platform === "win32" ? win32 : posix;
 }
 
-/** The absolute path of a place, with its `*` as they are; undefined where there is no such place on this system. */
+/** The absolute path of a place, its `*` unchanged; undefined where this system has no such place. */
 export function locate(place: Place, where: Whereabouts): string | undefined {
   if (place.on !== undefined && place.on !== where.platform) return undefined;
   const path = pathOf(where.platform);
@@ -65,7 +65,7 @@ function baseFolder(base: Place["base"], where: Whereabouts): string | undefined
   }
 }
 
-/** A variable that names a folder. One with a relative path means a different folder for every program, so it is passed over. */
+/** The folder in a variable. A relative one would mean another folder for every program, so it is ignored. */
 function variable({ env, platform }: Whereabouts, name: string): string | undefined {
   const value = platform === "win32" ? withoutCase(env, name) : env[name];
   return value !== undefined && isRooted(value, platform) ? value : undefined;
@@ -80,7 +80,7 @@ function withoutCase(env: Whereabouts["env"], name: string): string | undefined 
   return Object.entries(env).find(([key]) => key.toUpperCase() === name)?.[1];
 }
 
-/** The same place as the documentation writes it, with the names of variables in place of folders. */
+/** The place as the documentation writes it, with names of variables for folders. */
 export function describePlace(place: Place, platform: Platform): string | undefined {
   const windows = { APPDATA: "%APPDATA%", LOCALAPPDATA: "%LOCALAPPDATA%" };
   return locate(place, {

@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
-import { PUBLISHED, type ServerCommand } from "../../mcp/registration.ts";
+import { PUBLISHED, type ServerCommand } from "../../view/registration.ts";
 import { type Client, ownCommand } from "./clients.ts";
-import { type ConfigText, type Entry, Unusable } from "./formats/config-text.ts";
+import { type ConfigText, type ServerEntry, Unusable } from "./formats/config-text.ts";
 import { configText } from "./formats/formats.ts";
 import type { ClientFacts, ConfigFile } from "./machine.ts";
 import type { Platform } from "./places.ts";
@@ -18,9 +18,9 @@ export interface Edit {
   readonly kind: "edit";
   readonly what: "add" | "update" | "replace" | "remove";
   readonly path: string;
-  /** Where it is written: the file itself, if `path` is a link. */
+  /** The real file, where `path` is a link. */
   readonly target: string;
-  /** What it must still be when it is written; undefined: there is no file yet. */
+  /** The text that the file must still have at the time of writing; undefined: there is no file yet. */
   readonly before: string | undefined;
   readonly after: string;
   readonly mode: number | undefined;
@@ -47,7 +47,7 @@ export interface Plan {
   readonly skill: { readonly dir: string; readonly action: SkillAction } | undefined;
 }
 
-/** What would be done for one client. Pure: all that it depends on is in `facts`. */
+/** The plan for one client. Pure: it depends on `facts` and the options alone. */
 export function planFor(facts: ClientFacts, options: PlanOptions): Plan {
   return { client: facts.client, action: actionFor(facts, options), skill: skillFor(facts, options) };
 }
@@ -83,7 +83,7 @@ function registration(
   }
   if (isSame(entry.argv, server)) return { kind: "nothing", why: "registered" };
   if (isOurs(entry.argv)) {
-    // An application that does not see the user's PATH may have been given the path of its Node by hand.
+    // A human may have given the path of Node to an application that does not see the user's PATH.
     const [program = ""] = entry.argv;
     const kept = isNode(program) && isNode(server.command) ? { ...server, command: program } : server;
     return edit(file, "update", (text) => config.update(text, kept));
@@ -104,7 +104,7 @@ function removal({ client, program, file }: ClientFacts, { platform, force }: Pl
   return edit(file, "remove", (text) => restored(file, entry, config) ?? config.remove(text));
 }
 
-function entryIn(file: ConfigFile, config: ConfigText): Entry {
+function entryIn(file: ConfigFile, config: ConfigText): ServerEntry {
   if (file.kind === "unusable") throw new Unusable(file.why);
   return file.kind === "missing" ? { kind: "absent" } : config.entry(file.text);
 }
@@ -138,8 +138,8 @@ function edit(file: ConfigFile, what: Edit["what"], change: (text: string) => st
   }
 }
 
-/** The file as it was before our entry came, if nothing else has happened to it since. */
-function restored(file: ConfigFile, entry: Entry, config: ConfigText): string | undefined {
+/** The file as it was before our entry, if it has not changed otherwise since. */
+function restored(file: ConfigFile, entry: ServerEntry, config: ConfigText): string | undefined {
   if (file.kind !== "text" || file.backup === undefined || entry.kind !== "present") return undefined;
   const [command = "", ...args] = entry.argv;
   try {
@@ -163,11 +163,11 @@ function isNode(program: string): boolean {
   return /^node(?:\.exe)?$/i.test(lastSegment(program));
 }
 
-/** Whether an entry starts this program, be it another copy of it. */
+/** Whether an entry starts this program, or another copy of it. */
 function isOurs(argv: readonly string[]): boolean {
   const [program = "", ...args] = argv.map(lastSegment);
   if (isNode(program)) return args.includes("tunnel-mcp.cjs");
-  // Before it is published, the package of that name is another program (src/mcp/registration.ts).
+  // Until publication the package of that name is another program (src/view/registration.ts).
   const isRunner = PUBLISHED && /^(?:npx|cmd)(?:\.cmd|\.exe)?$/i.test(program);
   return isRunner && args.some((arg) => /^tunnel-mcp(?:@|$)/.test(arg));
 }
@@ -197,7 +197,7 @@ function changeOf(action: SkillAction): SkillChange | undefined {
   return action === "copy" || action === "replace" || action === "delete" ? action : undefined;
 }
 
-/** The skills folders to change for the chosen plans, each once. One that a client still needs is left. */
+/** The skills folders to change for the chosen plans, each once. A folder that a client still needs is left. */
 export function skillChanges(
   chosen: readonly Plan[],
   all: readonly Plan[],

@@ -2,9 +2,9 @@ import spawn from "cross-spawn";
 import { stripVTControlCharacters } from "node:util";
 import type { Clock } from "../../runtime/clock.ts";
 
-/** Some clients are slow to start, and none waits for anything here. */
+/** Long: some clients are slow to start, and none waits for anything here. */
 const TIMEOUT_MS = 60_000;
-/** How long its output may stay open after its end: it may have left something running. */
+/** Time for its output to stay open after its end: it may have left something running. */
 const LAST_WORDS_MS = 500;
 const KEPT_CHARACTERS = 8_192;
 const SHOWN_LINES = 5;
@@ -20,7 +20,7 @@ export interface RunOptions {
 
 /**
  * Runs a client's own command to its end, without a shell. On Windows most of them are batch files, which Node refuses to
- * start; cross-spawn starts the command interpreter for them and quotes each argument for it.
+ * start. cross-spawn starts the command interpreter for them and quotes each argument for it.
  */
 export function runProgram(
   program: string,

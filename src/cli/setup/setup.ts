@@ -1,9 +1,9 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { PUBLISHED, serverCommand } from "../../mcp/registration.ts";
+import { PUBLISHED, serverCommand } from "../../view/registration.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { installSkill, removeSkill, skillFolder } from "../install-skill.ts";
-import { type Output, paintFor } from "../output.ts";
+import { installSkill, removeSkill, skillFolder } from "./install-skill.ts";
+import { type Output, paintFor } from "../io/output.ts";
 import { apply } from "./apply.ts";
 import { type ClientFacts, lookAround } from "./machine.ts";
 import type { ClientName } from "./names.ts";
@@ -11,9 +11,9 @@ import { isOpen, type Plan, planFor, skillChanges } from "./plan.ts";
 import { pathOf, type Platform } from "./places.ts";
 import { manual, outcomeLines, planLines } from "./show.ts";
 
-/** What was asked for on the command line. */
+/** The request from the command line. */
 export interface SetupRequest {
-  /** Empty: those that are found. */
+  /** Empty: all that are found. */
   readonly clients: readonly ClientName[];
   readonly mode: "set-up" | "remove" | "print";
   readonly yes: boolean;
@@ -22,7 +22,7 @@ export interface SetupRequest {
 
 export interface SetupOptions {
   readonly request: SetupRequest;
-  /** The running bundle, absolute: what is registered, and beside which the skill lies. */
+  /** Absolute path of the running bundle: it is registered, and the skill lies beside it. */
   readonly bundle: string;
   readonly platform: Platform;
   readonly home: string;
@@ -31,15 +31,15 @@ export interface SetupOptions {
   readonly searchPath: readonly string[];
   readonly clock: Clock;
   readonly output: Output;
-  /** Which of so many numbered lines; undefined where nobody can be asked. */
+  /** Asks for some of so many numbered lines; undefined where nobody can be asked. */
   readonly ask: ((count: number) => Promise<readonly number[]>) | undefined;
   readonly onShutdown: (hook: () => Promise<void>) => void;
 }
 
 /**
  * Registers this program with the MCP clients of the machine, or takes it out of them again.
- * @returns 1 when something that was wanted could not be done
- * @throws TunnelError `setup-place-passing` when clients would lose the program soon
+ * @returns 1 when a part of it could not be done
+ * @throws {TunnelError} setup-place-passing when clients would lose the program soon
  */
 export async function setup(options: SetupOptions): Promise<0 | 1> {
   const { request, output, platform } = options;
@@ -74,7 +74,7 @@ export async function setup(options: SetupOptions): Promise<0 | 1> {
     output.out("Nothing has been changed.\n");
     return 0;
   }
-  // With --yes everything was wanted, so what cannot be done counts as well.
+  // With --yes everything was wanted, so a client that cannot be set up counts as well.
   const impossible = request.yes ? plans.filter(({ action }) => action.kind === "cannot") : [];
   output.out("\n");
   return carryOut([...chosen, ...impossible], all, options);
@@ -84,7 +84,7 @@ function isNamed(name: ClientName, names: readonly ClientName[]): boolean {
   return names.length === 0 || names.includes(name);
 }
 
-/** A client that is named is served whether or not there is a sign of it; otherwise only what is here, or has our entry. */
+/** A named client is always served. Otherwise those that are here, or have our entry. */
 function isWanted(facts: ClientFacts | undefined, { client }: Plan, { clients }: SetupRequest): boolean {
   return clients.length > 0 ? clients.includes(client.name) : facts?.isHere === true;
 }
@@ -167,7 +167,7 @@ async function carryOut(
   return failed ? 1 : 0;
 }
 
-/** @returns whether every skill is as it was to be */
+/** @returns whether every skill is as wanted */
 async function changeSkills(
   succeeded: readonly Plan[],
   all: readonly Plan[],
@@ -196,7 +196,7 @@ async function changeSkills(
   return isGood;
 }
 
-/** Folders in which package runners keep what they may delete at any time. */
+/** Folders of package runners, which may delete them at any time. */
 const PASSING = /^(?:_npx|dlx|dlx-.*|bunx-.*)$/;
 
 function checkPlace({ bundle, tempDirectories, platform }: SetupOptions): void {

@@ -1,14 +1,14 @@
 import { ERRORS, nextForPerson, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { ServerCommand } from "../../mcp/registration.ts";
+import type { ServerCommand } from "../../view/registration.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
-import { skillFolder } from "../install-skill.ts";
+import { skillFolder } from "./install-skill.ts";
 import { type Client, ownCommand } from "./clients.ts";
 import type { Outcome } from "./apply.ts";
 import { configText } from "./formats/formats.ts";
 import type { Action, Edit, Plan, SkillAction } from "./plan.ts";
 import type { Platform } from "./places.ts";
 
-/** What the command says. Pure text, so that each sentence can be tested. */
+/** The texts of the command. Pure, so that each sentence can be tested. */
 
 /** The client's own command line that registers the server, where it has one. */
 export function ownLine(client: Client, server: ServerCommand, platform: Platform): string | undefined {
@@ -17,7 +17,7 @@ export function ownLine(client: Client, server: ServerCommand, platform: Platfor
   return shellLine([client.program, ...own.add(server)], platform);
 }
 
-/** What to write by hand, for `--print`. */
+/** The text for `--print`: what a human writes by hand. */
 export function manual(client: Client, file: string, server: ServerCommand, platform: Platform): string {
   const line = ownLine(client, server, platform);
   const snippet = indented(configText(client.format).snippet(server), "  ");
@@ -48,7 +48,7 @@ const SKILL_VERBS: Readonly<Record<SkillAction, string | undefined>> = {
   blocked: "leave the skill out: something else is in the way of",
 };
 
-/** What a plan would do, one line each. */
+/** A plan in words, one line each. */
 export function planLines({ client, action, skill }: Plan, platform: Platform): readonly string[] {
   const verb = skill === undefined || action.kind === "cannot" ? undefined : SKILL_VERBS[skill.action];
   const skillLine = verb === undefined || skill === undefined ? [] : [`${verb} ${skillFolder(skill.dir)}`];
@@ -75,7 +75,7 @@ const DONE: Readonly<Record<Edit["what"], string>> = {
   remove: "taken out of",
 };
 
-/** How a plan went, one line each, without the client's title. */
+/** The outcome of a plan, one line each, without the client's title. */
 export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove: boolean): readonly string[] {
   if (outcome.kind === "failed") return failureLines(outcome.code, outcome.detail);
   const how = doneWords(client, action, remove);

@@ -5,13 +5,13 @@ import { Unusable } from "./formats/config-text.ts";
 import { backupOf } from "./machine.ts";
 import type { Edit } from "./plan.ts";
 
-/** Clients keep keys in these files: a new one is the user's alone. */
+/** Clients keep keys in these files: a new one is for the user alone. */
 const NEW_FILE_MODE = 0o600;
 
 /**
- * Carries out an edit in one step, with what was there before beside it.
+ * Carries out an edit in one step, and saves the old text beside it.
  * @returns the path of the saved file; undefined where there was none
- * @throws Unusable when the file has changed since it was read, or cannot be written
+ * @throws {Unusable} when the file has changed since it was read, or cannot be written
  */
 export async function writeEdit({
   target,
@@ -54,7 +54,7 @@ async function replaceFile(file: string, text: string, mode: number): Promise<vo
     } finally {
       await handle.close();
     }
-    await chmod(temporary, mode); // the umask took some of it
+    await chmod(temporary, mode); // the umask may have taken some of it
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });

@@ -8,18 +8,18 @@ import { parseTranscript, toJson, type TranscriptDocument } from "../../session/
 import { toMarkdown } from "../../session/transcript/markdown.ts";
 import { saveText } from "../../session/transcript/save.ts";
 import { verifyTranscript } from "../../session/transcript/verify.ts";
-import type { Output } from "../output.ts";
+import type { Output } from "../io/output.ts";
 import { readTranscript } from "./verify.ts";
 import { ownServers } from "../../control/choose.ts";
 import { serverOf, tunnelsOf, type ServerSearch } from "../wake/wake.ts";
 
 export interface ExportRequest {
-  /** A saved transcript; without it, that of a running tunnel. */
+  /** The path of a saved transcript. Undefined: that of a running tunnel. */
   readonly file: string | undefined;
   readonly tunnelId: string | undefined;
-  /** A new file; standard output without it. */
+  /** The path of a new file. Undefined: standard output. */
   readonly out: string | undefined;
-  /** As the ending of `out` says when left out, and Markdown without one. */
+  /** Undefined: by the ending of `out`, or Markdown. */
   readonly format: "json" | "markdown" | undefined;
 }
 
@@ -31,9 +31,9 @@ export interface ExportOptions extends ServerSearch {
 }
 
 /**
- * Shows or writes a transcript: a saved one, or the one of a tunnel that runs now, by asking its server. That reads nothing
- * for the agent, and nobody is told of it.
- * @returns 0 when it is verified as well; 1 when not, which the text says, too
+ * Shows or writes a transcript: a saved one, or that of a running tunnel, which its server is asked for. This reads
+ * nothing for the agent, and no member is told.
+ * @returns 0 when it is verified as well; 1 when not, and the text says so
  * @throws {TunnelError} transcript-invalid, transcript-not-saved, and all of finding a server
  */
 export async function exportTranscript(options: ExportOptions): Promise<0 | 1> {
@@ -44,7 +44,7 @@ export async function exportTranscript(options: ExportOptions): Promise<0 | 1> {
   const text = formatOf(request) === "json" ? toJson(document) : toMarkdown(document, { verdict });
   if (request.out === undefined) output.out(text);
   else {
-    // The folder is of a human's choice; names that tools read by themselves are not to be had there either.
+    // A human chooses the folder. Names that tools read by themselves are refused here as well.
     const file = path.resolve(cwd, request.out);
     output.out(`Saved as ${await saveText(path.dirname(file), file, text)}\n`);
   }
@@ -59,11 +59,11 @@ function formatOf({ format, out }: ExportRequest): "json" | "markdown" {
   return format ?? (out !== undefined && /\.json$/i.test(out) ? "json" : "markdown");
 }
 
-/** Undefined when several tunnels could be meant, which has been said. */
+/** Undefined when several tunnels fit; an error has been printed then. */
 async function askedFor(options: ExportOptions): Promise<TranscriptDocument | undefined> {
   const { request, clock, output } = options;
   const { tunnelId } = request;
-  // What was said in another project is not given to whoever asks in this one.
+  // A transcript of another project is not given to a command in this one.
   const server = await serverOf(options, tunnelId, ownServers);
   try {
     const question = { action: "transcript", input: { tunnelId }, result: transcriptSchema };

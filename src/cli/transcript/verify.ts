@@ -9,16 +9,16 @@ import {
   type EntryStatus,
   type Verdict,
 } from "../../session/transcript/verify.ts";
-import { paintFor, type Output } from "../output.ts";
+import { paintFor, type Output } from "../io/output.ts";
 
 export interface TranscriptCommand {
   readonly file: string;
   readonly output: Output;
 }
 
-/** More than any transcript can have, and little enough to be read at once. */
+/** Larger than any transcript, and small enough to be read at once. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
-/** Lines of what is wrong: after so many the rest says nothing new. */
+/** Lines about faults: more of them say nothing new. */
 const MAX_WRONG = 20;
 
 /** @throws {TunnelError} transcript-invalid */
@@ -45,7 +45,7 @@ const quoted = (name: string): string => `"${visible(name)}"`;
 const count = (amount: number, one: string): string => `${amount} ${one}${amount === 1 ? "" : "s"}`;
 const instant = (ts: number): string => `${new Date(ts).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
-/** What a person can rely on, what not, and what is wrong, each in a sentence. */
+/** The facts that a person can rely on, those they cannot, and the faults, each in a sentence. */
 export class Report {
   readonly #document: TranscriptDocument;
   readonly #verdict: Verdict;
@@ -165,7 +165,11 @@ function isOffer(entry: TranscriptDocument["entries"][number]): boolean {
 
 const bullets = (lines: readonly string[]): string => lines.map((line) => `  - ${line}\n`).join("");
 
-/** Says what a saved transcript proves. @returns 0 when it is verified @throws {TunnelError} transcript-invalid */
+/**
+ * Prints what a saved transcript proves.
+ * @returns 0 when it is verified
+ * @throws {TunnelError} transcript-invalid
+ */
 export async function verify({ file, output }: TranscriptCommand): Promise<0 | 1> {
   const document = await readTranscript(file);
   const verdict = verifyTranscript(nodePrimitives, document);

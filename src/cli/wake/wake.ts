@@ -2,42 +2,42 @@ import { isUnread, peekSchema, type TunnelPeek } from "../../control/actions.ts"
 import { ask } from "../../control/ask.ts";
 import { likelyServers } from "../../control/choose.ts";
 import { readDescriptors, resolved, type Descriptor, type Identity } from "../../control/descriptor.ts";
-import { controlFolders, placeFacts } from "../../control/places.ts";
+import { controlFolders, machineFacts } from "../../control/paths.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Environment } from "../env.ts";
-import type { Output } from "../output.ts";
+import type { Environment } from "../io/environment.ts";
+import type { Output } from "../io/output.ts";
 
-/** Where a command finds running servers, and whose they should be. */
+/** The search for a running server: folders, and the owner by session and folder. */
 export interface ServerSearch {
   readonly folders: readonly string[];
   readonly platform: string;
   readonly identity: Identity;
 }
 
-/** On this machine. */
+/** The search on this machine. */
 export function serverSearch(env: Environment, identity: Identity): ServerSearch {
-  const facts = placeFacts();
+  const facts = machineFacts();
   return { folders: controlFolders(env, facts), platform: facts.platform, identity };
 }
 
 export interface WakeOptions extends ServerSearch {
   readonly tunnelId: string | undefined;
-  /** Undefined: as long as it takes. */
+  /** In ms; undefined: without limit. */
   readonly timeoutMs: number | undefined;
   readonly clock: Clock;
   readonly output: Output;
 }
 
-/** 0: something unread is there. 3: the tunnel is over. 4: nothing came in time. */
+/** 0: there are unread messages. 3: the tunnel is over. 4: nothing came in time. */
 export type WakeCode = 0 | 3 | 4;
 
-/** One question to the server; it is asked again until the time is up. */
+/** The longest question; it is repeated until the time is up. */
 const ASK_MS = 60_000;
 
 /**
- * Waits until something unread is there, says so in one line, and ends. It looks and does not read: the message is still
- * unread afterwards, and its sender is not told that it was read. Nothing a peer has chosen is ever printed.
+ * Waits until there are unread messages, prints one line, and ends. It does not read: the messages stay unread, and their
+ * senders are not told otherwise. It prints nothing that a peer has chosen.
  * @throws {TunnelError} no-server, server-ambiguous, tunnel-unknown, control-failed
  */
 export async function wake(options: WakeOptions): Promise<WakeCode> {
@@ -63,7 +63,7 @@ export async function wake(options: WakeOptions): Promise<WakeCode> {
   }
 }
 
-/** What a line says of tunnels with something unread: ids and numbers, and what to do. */
+/** The line about tunnels with unread messages: ids, counts, and the next step. */
 export function unreadLine(tunnels: readonly TunnelPeek[]): string {
   const counts = tunnels.map(({ id, unread }) => `${unread} in tunnel ${id}`).join(", ");
   return `Unread: ${counts}. Read with tunnel_listen.`;
@@ -74,7 +74,7 @@ export function overLine(tunnelId: string | undefined): string {
   return `${which} is over. tunnel_status tells how it ended.`;
 }
 
-/** Undefined when the server has ended while it was asked: its tunnels have ended with it. */
+/** Undefined when the server has ended meanwhile: its tunnels have ended with it. */
 async function askWait(
   server: Descriptor,
   input: { tunnelId: string | undefined; timeoutMs: number },
@@ -106,7 +106,7 @@ export async function serverOf(
   const likely = choose(all, await resolved(options.identity));
   const [only] = likely;
   if (only !== undefined && likely.length === 1) return only;
-  // None of them, or several: those that answer can be named.
+  // No server fits, or several do. The message names those that answer.
   const asked = await Promise.all(
     (only === undefined ? all : likely).map(async (server) => ({
       server,
@@ -119,7 +119,7 @@ export async function serverOf(
   throw new TunnelError("server-ambiguous", { detail: answering.flatMap(({ ids }) => ids).join(", ") });
 }
 
-/** Ids of the open tunnels of a server, or the one asked for if it has it; of one that does not answer, none. */
+/** Ids of the open tunnels of a server, or only `tunnelId` if it has that; none for a server that does not answer. */
 export async function tunnelsOf(
   server: Descriptor,
   tunnelId: string | undefined,

@@ -5,38 +5,38 @@ import { readDescriptors, resolved, type Descriptor } from "../../control/descri
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { wait } from "../../runtime/wait.ts";
-import type { Output } from "../output.ts";
+import type { Output } from "../io/output.ts";
 import { overLine, tunnelsOf, unreadLine, type ServerSearch } from "./wake.ts";
 
 export interface WatchOptions extends ServerSearch {
   readonly tunnelId: string | undefined;
   readonly clock: Clock;
   readonly output: Output;
-  /** Ends the watching; nothing else does. */
+  /** Ends the watch; nothing else does. */
   readonly signal: AbortSignal;
 }
 
-/** Of each tunnel how much had come when it was told of. */
+/** Arrived entries by tunnel at the last line about it. */
 type Seen = Readonly<Record<string, number>>;
 
-/** How often servers are looked for: reading a folder of a handful of files. */
+/** Between two searches for servers: each reads a folder of a few files. */
 const LOOK_MS = 2_000;
-/** An agent that is at work may be about to listen: what it takes meanwhile is no news. */
+/** A busy agent may be about to listen: the messages it takes meanwhile are no news. */
 const SETTLE_MS = 2_000;
-/** A talkative peer must not make a line a second: each may start a turn of the agent. */
+/** A talkative peer must not make a line each second: every line may start a turn of the agent. */
 const GAP_MS = 15_000;
 const ASK_MS = 60_000;
 
 /**
- * Prints a line whenever something has come that is still unread a moment later, and nothing otherwise, for clients that
- * show their agent what a background program prints. Servers come and go; it stays.
+ * Prints a line whenever a message is still unread a moment after it came, and nothing otherwise. It is for clients that
+ * show their agent the output of a background program. Servers come and go; it stays.
  */
 export async function wakeWatch(options: WatchOptions): Promise<void> {
   const { clock, output, signal } = options;
-  /** What was told of each server, by its token: also when it was out of reach for a while. */
+  /** The counts told for each server, by its token; they outlive a time without contact. */
   const told = new Map<string, Seen>();
   const watched = new Set<string>();
-  // Timers of the clock keep no process alive, and between two looks there is nothing else.
+  // Timers of the clock keep no process alive, and between two searches there is nothing else.
   const alive = setInterval(() => undefined, LOOK_MS);
   try {
     while (!signal.aborted) {
@@ -62,7 +62,7 @@ async function serversOf({ folders, platform, identity, tunnelId, clock }: Watch
   return all.filter((_, index) => having[index]?.length === 1);
 }
 
-/** Until the server has ended or does not answer; if it is still there, it will be found again. */
+/** Watches until the server has ended or does not answer. If it still exists, the next search finds it again. */
 async function watchServer(server: Descriptor, options: WatchOptions, told: Map<string, Seen>) {
   const { clock, output, signal, tunnelId } = options;
   const { token } = server;
@@ -96,7 +96,7 @@ async function look(
   }
 }
 
-/** What is to be told: of each tunnel at most one sentence. */
+/** The lines to print: at most one sentence for each tunnel. */
 function newsLines({ tunnels }: Peek, seen: Seen): string[] {
   const news = tunnels.filter((tunnel) => isNews(tunnel, seen));
   const unread = news.filter((tunnel) => tunnel.unread > 0);

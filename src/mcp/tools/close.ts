@@ -1,18 +1,18 @@
 import * as z from "zod";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
-import { defineTool } from "../define-tool.ts";
-import { tunnelId } from "../inputs.ts";
-import { endView } from "../views.ts";
+import { defineTool } from "./define-tool.ts";
+import { tunnelId } from "./inputs.ts";
+import { endFields } from "./listening.ts";
 
-/** Nobody to hear the last words is no reason not to close. */
+/** Errors of the last message that must not keep a tunnel open: nobody is there to read it. */
 const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);
 
 export const closeTool = defineTool({
   name: "tunnel_close",
   title: "Close or leave",
   description:
-    "Host: ends the tunnel for everyone, and its address stops existing. Member: leaves it for good; coming back needs " +
-    "a new invite. A `summary` is sent to the others as the last message. What is unread stays readable here with " +
+    "Host: ends the tunnel for everyone, and its address stops working. Member: leaves for good; coming back needs a " +
+    "new invite. `summary` is sent to the others as the last message. Unread messages stay readable here with " +
     "tunnel_listen.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
@@ -37,7 +37,7 @@ export const closeTool = defineTool({
       status: "closed",
       ...(text === undefined ? {} : { summarySent }),
       unread: tunnel.inbox.unread,
-      ...endView(tunnel),
+      ...endFields(tunnel),
       next: tunnel.inbox.unread > 0 ? "Some of it is unread: read it with tunnel_listen." : undefined,
     };
   },

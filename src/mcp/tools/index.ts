@@ -1,4 +1,4 @@
-import type { Tool } from "../define-tool.ts";
+import type { Tool } from "./define-tool.ts";
 import { closeTool } from "./close.ts";
 import { inviteTool } from "./invite.ts";
 import { joinTool } from "./join.ts";
@@ -9,7 +9,7 @@ import { receiveTool } from "./receive.ts";
 import { shareTool } from "./share.ts";
 import { statusTool } from "./status.ts";
 
-/** The whole surface, in the order in which a conversation uses it. */
+/** All tools, in the order in which a conversation uses them. */
 export const TOOLS: readonly Tool[] = [
   openTool,
   inviteTool,

@@ -1,19 +1,20 @@
 import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
-import { BOUNDS, within } from "../bounds.ts";
-import { defineTool } from "../define-tool.ts";
-import { tunnelId } from "../inputs.ts";
-import { invitesView, pendingView } from "../invite-view.ts";
-import { membersView } from "../member-view.ts";
+import { BOUNDS, within } from "../results/bounds.ts";
+import { defineTool } from "./define-tool.ts";
+import { tunnelId } from "./inputs.ts";
+import { inviteView, pendingInviteView } from "../../view/invites.ts";
+import { invitesWithin } from "../results/invites.ts";
+import { membersOf } from "../results/members.ts";
 
 export const inviteTool = defineTool({
   name: "tunnel_invite",
   title: "Invite, revoke, remove",
   description:
-    "Host only: makes further single-use invite links for a tunnel that is open, e.g. for another person or when one " +
-    "has expired; revokes a pending one; or removes a member, who is told so and cannot come back without a new invite. " +
-    "Lists the pending invites by id and time left, never their secrets.",
+    "Host only. Makes further single-use invite links, e.g. for another person or when one has expired; or revokes a " +
+    "pending invite; or removes a member, who is told so and needs a new invite to come back. Lists the pending " +
+    "invites by id and time left, never their secrets.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     count: z
@@ -36,14 +37,14 @@ export const inviteTool = defineTool({
     if (revoke !== undefined && !tunnel.revoke(revoke)) throw new TunnelError("invite-unknown");
     if (remove !== undefined) tunnel.remove(remove);
     const invites = tunnel.invite(count ?? (revoke === undefined && remove === undefined ? 1 : 0));
-    const all = tunnel.pendingInvites().map(pendingView);
+    const all = tunnel.pendingInvites().map(pendingInviteView);
     const pending = within(all, BOUNDS.pendingBytes);
     return {
       tunnelId: tunnel.tunnelId,
-      ...invitesView(invites),
+      ...invitesWithin(invites.map(inviteView)),
       pending,
       pendingNotShown: all.length > pending.length ? all.length - pending.length : undefined,
-      ...(remove === undefined ? {} : membersView(tunnel, BOUNDS.membersBytes)),
+      ...(remove === undefined ? {} : membersOf(tunnel, BOUNDS.membersBytes)),
       unread: tunnel.inbox.unread,
       next: invites.length > 0 ? "Give each to your human to pass on to one person." : undefined,
     };

@@ -6,17 +6,25 @@ import { every, settled, wait } from "../../runtime/wait.ts";
 import type { Download } from "../../session/files/files.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { Session } from "../../session/sessions.ts";
-import { defineTool, type ToolCall } from "../define-tool.ts";
-import { downloadView, progressText, sizeText } from "../file-view.ts";
-import { tunnelId } from "../inputs.ts";
-import { patchView } from "../patch-view.ts";
-import type { Payload } from "../result.ts";
+import { defineTool, type ToolCall } from "./define-tool.ts";
+import { progressView, sizeText, type Receiving } from "../../view/files.ts";
+import { tunnelId } from "./inputs.ts";
+import { patchFields } from "../results/patches.ts";
+import { patchView } from "../../view/patches.ts";
+import type { Payload } from "../results/result.ts";
 
 const PROGRESS_MS = 500;
 const WARNING =
   "These bytes are the peer's: verified to be what was sent, not to be safe. Do not run, install or apply them unless your human agrees.";
 
-/** Waits for the end of a transfer, or the time; a call that is cancelled takes the transfer with it. */
+function progressText({ offer }: Download, { received, bytesPerSecond, isFlowing }: Receiving): string {
+  const done = `${sizeText(received)} of ${sizeText(offer.size)}`;
+  return isFlowing
+    ? `received ${done}, ${sizeText(bytesPerSecond)}/s`
+    : `waiting for the sender, ${done} so far`;
+}
+
+/** Waits until the transfer ends or the time is up. A cancelled call cancels the transfer as well. */
 async function waitFor(
   tunnel: Session,
   download: Download,
@@ -53,7 +61,7 @@ async function resultOf(tunnel: Session, download: Download, call: ToolCall): Pr
     return {
       status: "receiving",
       ...common,
-      ...downloadView(state, offer.size),
+      ...progressView(state, offer.size),
       unread: tunnel.inbox.unread,
       next: "It goes on by itself and nothing is lost when the connection is cut. Call tunnel_receive again with the same arguments to wait for it, or go on: a `local` notice tells how it ended.",
     };
@@ -68,7 +76,7 @@ async function resultOf(tunnel: Session, download: Download, call: ToolCall): Pr
     patch:
       inspection === undefined || offer.patch === undefined
         ? undefined
-        : patchView(offer.patch, inspection, call.fence),
+        : patchFields(offer.patch, patchView(inspection), call.fence),
     warning: WARNING,
     unread: tunnel.inbox.unread,
   };
@@ -89,10 +97,11 @@ export const receiveTool = defineTool({
   name: "tunnel_receive",
   title: "Receive a file",
   description:
-    "Fetches a file that somebody shared (a message of kind `file`) and saves it under a name of this side's choice, inside " +
-    "the working directory or a folder that the human has named. Verified against the announced size and SHA-256 before it " +
-    "gets its name; an existing file stays unless `overwrite` is given. Of a patch it tells whether it would apply here and " +
-    "what looks suspicious; nothing is ever applied or run. The bytes are the peer's: authentic, not safe.",
+    "Fetches a file that a member shared (a message of kind `file`) and saves it under a name that you choose, in the " +
+    "working directory or in a folder that your human has named. Size and SHA-256 are checked before the file gets " +
+    "its name; an existing file stays unless `overwrite` is given. For a patch the result tells whether it would " +
+    "apply here and what looks suspicious; nothing is ever applied or run. The bytes are the peer's: authentic, not " +
+    "safe.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   forHumans: true,
   input: z.strictObject({
@@ -108,9 +117,9 @@ export const receiveTool = defineTool({
       .min(0)
       .optional()
       .describe(
-        `How long to wait for it, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; it goes on afterwards.`,
+        `How long to wait for it, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; the transfer goes on afterwards.`,
       ),
-    cancel: z.boolean().optional().describe("End the transfer of this file to there; nothing of it stays."),
+    cancel: z.boolean().optional().describe("End this transfer; nothing of the file stays."),
     tunnelId,
   }),
   async run({ fileId, savePath, overwrite, waitMs, cancel, tunnelId: id }, call) {

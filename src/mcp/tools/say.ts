@@ -1,13 +1,13 @@
-import { INTENTS } from "../../protocol/room/intent.ts";
 import * as z from "zod";
+import { INTENTS } from "../../protocol/room/intent.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
-import { BOUNDS } from "../bounds.ts";
-import { defineTool } from "../define-tool.ts";
-import { tunnelId } from "../inputs.ts";
-import { membersView } from "../member-view.ts";
-import { batchView } from "../messages.ts";
-import { endView, listen, nextStep } from "../views.ts";
+import { BOUNDS } from "../results/bounds.ts";
+import { defineTool } from "./define-tool.ts";
+import { tunnelId } from "./inputs.ts";
+import { membersOf } from "../results/members.ts";
+import { batchFields } from "../results/messages.ts";
+import { endFields, listen, nextStep } from "./listening.ts";
 
 const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";
@@ -16,27 +16,27 @@ export const sayTool = defineTool({
   name: "tunnel_say",
   title: "Say something",
   description:
-    "Sends a message to everybody in the tunnel, or to those in `to` alone. Its `status` is `sent` when the host's " +
-    "process has confirmed it (a receiver's, where the host speaks), else `queued` with the reason; a queued message " +
-    "is delivered by itself and need not be sent again. Neither means read: `members` tells who is connected and up " +
-    "to which `seq` each has read. With `waitMs` it also waits for an answer, like tunnel_listen. Up to 64 KiB of " +
-    "text. Secrets, credentials and unrelated files do not belong in it.",
+    "Sends a message to everybody in the tunnel, or only to those in `to`. `status` is `sent` once the host's process " +
+    "has it (a receiver's, where you are the host), else `queued` with the reason. A queued message is delivered by " +
+    "itself: do not send it again. Neither means read: `members` shows who is connected and up to which `seq` each " +
+    "has read. With `waitMs` it also waits for an answer, like tunnel_listen. At most 64 KiB of text. Never send " +
+    "secrets, credentials or unrelated files.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    text: z.string().describe("The message: complete in itself, with paths and what is wanted."),
+    text: z.string().describe("The message: complete in itself, with paths and what you want."),
     intent: z
       .enum(INTENTS)
       .optional()
       .describe(
         "request: an answer is needed. inform: answer only if useful. ack: received, never to be answered.",
       ),
-    replyTo: z.int().min(1).optional().describe("The seq of the message that this one answers."),
+    replyTo: z.int().min(1).optional().describe("The seq of the message that you answer."),
     to: z
       .array(z.string())
       .min(1)
       .max(ROOM.maxMembers)
       .optional()
-      .describe("Names or ids of those it is for, if not for all: sealed to them, and passed on unread."),
+      .describe("Names or ids of the only receivers: sealed to them, and passed on unread."),
     waitMs: z
       .number()
       .min(0)
@@ -64,10 +64,10 @@ export const sayTool = defineTool({
     return {
       tunnelId: tunnel.tunnelId,
       ...sent,
-      ...membersView(tunnel, BOUNDS.membersAsideBytes),
+      ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
-      ...(batch === undefined ? {} : batchView(batch, call)),
-      ...endView(tunnel),
+      ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),
+      ...endFields(tunnel),
       next: sent.status === "queued" ? QUEUED : batch && nextStep(tunnel, batch.entries.length),
     };
   },

@@ -2,13 +2,13 @@ import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE, ROOM } from "../../protocol/base/limits.ts";
 import { offerFile } from "../../session/files/requests.ts";
-import { BOUNDS, listed, within } from "../bounds.ts";
-import { defineTool, type ToolCall } from "../define-tool.ts";
-import { sizeText } from "../file-view.ts";
-import { tunnelId } from "../inputs.ts";
-import { membersView } from "../member-view.ts";
+import { BOUNDS, listed, within } from "../results/bounds.ts";
+import { defineTool, type ToolCall } from "./define-tool.ts";
+import { sizeText } from "../../view/files.ts";
+import { tunnelId } from "./inputs.ts";
+import { membersOf } from "../results/members.ts";
 
-/** How the content of one share is found: a file, or a change made into a patch. */
+/** The content of one share: a file, or a change made into a patch. */
 function contentOf(
   {
     path,
@@ -32,10 +32,11 @@ export const shareTool = defineTool({
   name: "tunnel_share",
   title: "Share a file or a patch",
   description:
-    "Offers a file to everybody in the tunnel, or to those in `to` alone: they are told its name, size and hash, sealed. " +
-    "Its bytes stay here and go to whoever calls tunnel_receive while this tunnel is open, so the file must stay as it is. " +
-    "With `patch` the change in the git repository here goes as a patch, with its base commit. Files must lie in the " +
-    "working directory, or a folder that the human has named; keys, .env and credential files are refused.",
+    "Offers a file to everybody in the tunnel, or only to those in `to`. They get its name, size and hash, sealed. " +
+    "The bytes stay here and go to those who call tunnel_receive while this tunnel is open, so leave the file as it " +
+    "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Files must " +
+    "lie in the working directory, or in a folder that your human has named; keys, .env and credential files are " +
+    "refused.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),
@@ -44,7 +45,7 @@ export const shareTool = defineTool({
       .string()
       .min(1)
       .optional()
-      .describe("With patch: what was committed, e.g. main..HEAD, or one commit."),
+      .describe("With patch: commits instead, e.g. main..HEAD, or one commit."),
     note: z
       .string()
       .optional()
@@ -54,9 +55,7 @@ export const shareTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers)
       .optional()
-      .describe(
-        "Names or ids of those it is for, if not for all; nobody else can open it, not even the host.",
-      ),
+      .describe("Names or ids of the only receivers; nobody else can open it, not even the host."),
     tunnelId,
   }),
   async run({ path, patch, range, note, to, tunnelId: id }, call) {
@@ -69,7 +68,7 @@ export const shareTool = defineTool({
       ...offer,
       ...sent,
       ...listed("offeredTo", within(offeredTo, BOUNDS.membersAsideBytes), offeredTo.length),
-      ...membersView(tunnel, BOUNDS.membersAsideBytes),
+      ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
       next: "The bytes go when somebody receives it: keep the tunnel open and the file as it is. tunnel_status shows who does.",
     };

@@ -1,99 +1,80 @@
 import * as z from "zod";
+import { recentFiles, type FilesView } from "../../view/files.ts";
+import { statusView, type GuestStatusView, type HostStatusView } from "../../view/status.ts";
 import type { Session } from "../../session/sessions.ts";
-import { BOUNDS, listed, newestWithin, within } from "../bounds.ts";
-import { defineTool, type ToolCall } from "../define-tool.ts";
-import { filesView } from "../file-view.ts";
-import { tunnelId } from "../inputs.ts";
-import { healthView, linkView } from "../health-view.ts";
-import { pendingView } from "../invite-view.ts";
-import { membersView } from "../member-view.ts";
-import { errorView, type Payload } from "../result.ts";
-import { seconds } from "../time.ts";
-import { endView, statusOf } from "../views.ts";
+import { BOUNDS, listed, newestWithin, within } from "../results/bounds.ts";
+import { membersWithin } from "../results/members.ts";
+import type { Payload } from "../results/result.ts";
+import { defineTool, type ToolCall } from "./define-tool.ts";
+import { tunnelId } from "./inputs.ts";
 
-/** What one tunnel may take, so that several fit into one result. */
-interface Room {
+/** Bytes for one tunnel, so that several fit into one result. */
+interface Share {
   readonly members: number;
   readonly lists: number;
 }
 
-const WHOLE: Room = { members: BOUNDS.membersBytes, lists: BOUNDS.statusBytes };
+const WHOLE: Share = { members: BOUNDS.membersBytes, lists: BOUNDS.statusBytes };
 
-function roomOfEach(count: number): Room {
+function shareOfEach(count: number): Share {
   return { members: BOUNDS.severalBytes / count / 2, lists: BOUNDS.severalBytes / count / 2 };
 }
 
-function describe(tunnel: Session, call: ToolCall, room = WHOLE): Payload {
-  const alarms = tunnel.alarms.map(errorView);
-  const now = call.clock.now();
-  return {
-    tunnelId: tunnel.tunnelId,
-    role: tunnel.role,
-    status: statusOf(tunnel),
-    goal: tunnel.goal,
-    openedAt: new Date(tunnel.openedAt).toISOString(),
-    lastSeq: tunnel.inbox.lastSeq,
-    unread: tunnel.inbox.unread,
-    ...membersView(tunnel, room.members),
-    history: tunnel.history,
-    ...(tunnel.role === "host" ? hostView(tunnel, now, room) : memberSideView(tunnel, now)),
-    ...listsOfFiles(tunnel, room.lists * SHARES.files),
-    ...listed("alarms", newestWithin(alarms, room.lists * SHARES.alarms), alarms.length),
-    ...(tunnel.end === undefined ? { wake: call.wake(tunnel.tunnelId) } : endView(tunnel)),
-  };
-}
-
-/** Parts of what there is for lists. */
+/** Each list gets this part of the bytes for lists. */
 const SHARES = { files: 5 / 12, codes: 5 / 12, alarms: 1 / 12, invites: 1 / 12 } as const;
 
-const fileLists = z.object({
-  offered: z.array(z.unknown()),
-  shared: z.array(z.unknown()),
-  receiving: z.array(z.unknown()),
-});
-
-/** The newest of each kind; of the others how many there are. */
-function listsOfFiles(tunnel: Session, maxBytes: number): Payload {
-  const shown = fileLists.safeParse(filesView(tunnel)["files"]);
-  if (!shown.success) return {};
-  const { offered, shares, downloads } = tunnel.files;
-  const totals = { offered: offered.length, shared: shares.length, receiving: downloads.length };
-  const kinds = ["receiving", "shared", "offered"] as const;
+function statusFields(tunnel: Session, call: ToolCall, share = WHOLE): Payload {
+  const view = statusView(tunnel, call.clock.now());
+  const { tunnelId: id, role, status, goal, openedAt, lastSeq, unread, history, alarms, ended } = view;
   return {
-    files: Object.assign(
-      {},
-      ...kinds.map((kind) => listed(kind, newestWithin(shown.data[kind], maxBytes / 3), totals[kind])),
-    ),
+    tunnelId: id,
+    role,
+    status,
+    goal,
+    openedAt,
+    lastSeq,
+    unread,
+    ...membersWithin(view.members, share.members),
+    history,
+    ...(view.role === "host" ? hostFields(view, share) : guestFields(view)),
+    ...filesFields(view.files, share.lists * SHARES.files),
+    ...listed("alarms", newestWithin(alarms, share.lists * SHARES.alarms), alarms.length),
+    ...(ended === undefined ? { wake: call.wake(id) } : { ended }),
   };
 }
 
-function hostView(tunnel: Extract<Session, { role: "host" }>, now: number, { lists }: Room): Payload {
-  const pending = tunnel.pendingInvites().map(pendingView);
-  const others = tunnel.presence().filter((member) => member.safetyCode !== undefined);
-  const [only] = others.length === 1 ? others : [];
-  const codes = only === undefined ? others.map(({ name, safetyCode }) => ({ name, safetyCode })) : [];
-  const pendingInvites = within(pending, lists * SHARES.invites);
+/** The newest of each kind, and how many others there are. */
+function filesFields(view: FilesView, maxBytes: number): Payload {
+  const recent = recentFiles(view);
+  if (recent === undefined) return {};
+  const list = (kind: keyof FilesView): Payload =>
+    listed(kind, newestWithin<unknown>(recent[kind], maxBytes / 3), view[kind].length);
+  return { files: { ...list("receiving"), ...list("shared"), ...list("offered") } };
+}
+
+function hostFields(view: HostStatusView, { lists }: Share): Payload {
+  const { transport, transportDetail, health, idleEndsInSec, safetyCodes } = view;
+  const pendingInvites = within(view.pendingInvites, lists * SHARES.invites);
+  const [only, ...more] = safetyCodes;
+  const codes = more.length === 0 ? [] : safetyCodes;
   return {
-    transport: tunnel.transport,
-    transportDetail: tunnel.transportDetail,
-    ...healthView(tunnel.health, now),
+    transport,
+    transportDetail,
+    ...health,
     pendingInvites,
-    pendingInvitesNotShown: pending.length - pendingInvites.length || undefined,
-    idleEndsInSec: seconds(tunnel.idleAt - now),
-    safetyCode: only?.safetyCode,
+    pendingInvitesNotShown: view.pendingInvites.length - pendingInvites.length || undefined,
+    idleEndsInSec,
+    safetyCode: more.length === 0 ? only?.safetyCode : undefined,
     ...listed("safetyCodes", within(codes, lists * SHARES.codes), codes.length),
   };
 }
 
-function memberSideView(tunnel: Extract<Session, { role: "member" }>, now: number): Payload {
-  return {
-    ...linkView(tunnel.link, now - tunnel.lastHeard, now),
-    queued: tunnel.unplaced,
-    safetyCode: tunnel.safetyCode,
-  };
+function guestFields({ connection, queued, safetyCode }: GuestStatusView): Payload {
+  return { ...connection, queued, safetyCode };
 }
 
-function settingsView({ problems }: ToolCall): Payload {
+/** Settings that were ignored; no field where there are none. */
+function settingsFields({ problems }: ToolCall): Payload {
   return problems.length === 0 ? {} : { problems };
 }
 
@@ -101,11 +82,11 @@ export const statusTool = defineTool({
   name: "tunnel_status",
   title: "Status",
   description:
-    "Shows the state of a tunnel: role, goal, health of the connection, who is there and how far each has read, " +
-    "pending invites, unread messages, alarms, when it ends by itself, what can wake this agent, and the safety code of each pairing for the two humans to compare. " +
-    "Without a tunnelId and with several tunnels open it shows all of them, in less detail. Long lists are cut, and " +
-    "`…NotShown` counts what is left out. Works without any tunnel, too. With " +
-    "`saveTranscript` it also writes what was said into a new file, for your human.",
+    "Shows the state of a tunnel: role, goal, health of the connection, members and how far each has read, pending " +
+    "invites, files, unread messages, alarms, when it ends by itself, how you can be woken, and the safety code of " +
+    "each pairing for the two humans to compare. With several tunnels and no tunnelId it shows all of them, in less " +
+    "detail. Long lists are cut, and `…NotShown` counts the rest. Works without a tunnel, too. With `saveTranscript` " +
+    "it also writes the conversation into a new file, for your human.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
     tunnelId,
@@ -122,26 +103,26 @@ export const statusTool = defineTool({
       const tunnel = sessions.resolve(id);
       tunnel.touch();
       const saved = await sessions.transcripts.save(tunnel, saveTranscript);
-      return { ...describe(tunnel, call), saved, ...settingsView(call) };
+      return { ...statusFields(tunnel, call), saved, ...settingsFields(call) };
     }
     if (id === undefined && sessions.all.length === 0) {
       return {
         status: "idle",
         tunnels: [],
         unread: 0,
-        ...settingsView(call),
+        ...settingsFields(call),
         next: "No tunnel is open. Open one with tunnel_open, or join one with tunnel_join.",
       };
     }
     if (id === undefined && sessions.open.length > 1) {
       for (const tunnel of sessions.open) tunnel.touch();
-      const room = roomOfEach(sessions.open.length);
-      const tunnels = sessions.open.map((tunnel) => describe(tunnel, call, room));
+      const share = shareOfEach(sessions.open.length);
+      const tunnels = sessions.open.map((tunnel) => statusFields(tunnel, call, share));
       const unread = sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
-      return { tunnels, unread, ...settingsView(call) };
+      return { tunnels, unread, ...settingsFields(call) };
     }
     const tunnel = sessions.resolve(id);
     tunnel.touch();
-    return { ...describe(tunnel, call), ...settingsView(call) };
+    return { ...statusFields(tunnel, call), ...settingsFields(call) };
   },
 });

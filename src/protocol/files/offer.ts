@@ -1,10 +1,10 @@
 import { FILE_ID_BYTES } from "../base/ids.ts";
 import * as z from "zod/mini";
-import { TunnelError } from "../../errors/tunnel-error.ts";
 import { bytesOf, counter, decodeJson, jsonText } from "../base/header.ts";
 import { FILE } from "../base/limits.ts";
-import { isLabelUpTo, isText } from "../base/text.ts";
+import { isLabelUpTo } from "../base/text.ts";
 import { utf8Length } from "../base/utf8.ts";
+import { isNote } from "./note.ts";
 
 /** A name as a label (T4): it never becomes a path, so it may be whatever a label may, but no path either. */
 export function isFileName(name: string): boolean {
@@ -19,17 +19,6 @@ const patch = z.strictObject({
   insertions: counter,
   deletions: counter,
 });
-
-function isNote(note: string): boolean {
-  return isText(note) && Array.from(note).length <= FILE.maxNoteChars;
-}
-
-/** A note as typed by this side's agent. @throws {TunnelError} note-invalid */
-export function checkNote(note: string): string {
-  const uniform = note.replace(/\r\n?/g, "\n").trim();
-  if (!isNote(uniform)) throw new TunnelError("note-invalid");
-  return uniform;
-}
 
 /** The offer of a file that others may fetch: the content of a message with `what: "file"` (B1). */
 const offerSchema = z.strictObject({

@@ -1,6 +1,7 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
-import { checkNote, type PatchFacts } from "../../protocol/files/offer.ts";
+import { checkNote } from "../../protocol/files/note.ts";
+import type { PatchFacts } from "../../protocol/files/offer.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Download, FileId, Files } from "./files.ts";

@@ -12,8 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { toBase64url } from "../../../src/protocol/base/bytes.ts";
-import { wholeId } from "../../../src/cli/chat/transfers.ts";
-import type { Files } from "../../../src/session/files/files.ts";
+import { wholeId } from "../../../src/cli/chat/conversation/file-ids.ts";
 import { TunnelError } from "../../../src/errors/tunnel-error.ts";
 import { hostRequest, sessionsOn } from "../../session/support.ts";
 import { MemorySource } from "../../support/files/file-ends.ts";
@@ -66,13 +65,11 @@ async function twoPrograms(): Promise<{ ana: Side; ben: Side }> {
   return { ana, ben };
 }
 
-/** Shares of which nothing comes: whoever asks for them waits. */
-function silenced({ sessions }: Side): Files {
-  const [tunnel] = sessions.open;
-  if (tunnel === undefined) throw new Error("no tunnel");
-  const { files } = tunnel;
-  Object.assign(files, { happened: () => undefined });
-  return files;
+/** The shares of this side are never read from: a receiver waits. */
+function silenced({ sessions }: Side): void {
+  const shares = sessions.open.flatMap(({ files }) => files.shares);
+  if (shares.length === 0) throw new Error("nothing is shared");
+  for (const { source } of shares) Object.assign(source, { read: () => new Promise(() => undefined) });
 }
 
 /** Whatever this side shares is never read to its end. */
@@ -366,8 +363,7 @@ describe("two programs", () => {
 });
 
 describe("the beginning of an id", () => {
-  const files = (...ids: string[]) =>
-    ({ offered: ids.map((fileId) => ({ fileId })), shares: [] }) as unknown as Files;
+  const files = (...ids: string[]) => ({ offered: ids.map((fileId) => ({ fileId })), shared: [] });
 
   it("is enough where one begins so, and never picks one of several", () => {
     expect(wholeId(files("abcdef1", "abd"), "abc")).toBe("abcdef1");

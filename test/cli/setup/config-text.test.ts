@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Format } from "../../../src/cli/setup/clients.ts";
+import type { Format } from "../../../src/cli/setup/formats/format.ts";
 import { CLIENTS } from "../../../src/cli/setup/clients.ts";
 import { type ConfigText, Unusable } from "../../../src/cli/setup/formats/config-text.ts";
 import { configText } from "../../../src/cli/setup/formats/formats.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type Client, CLIENTS } from "../../../src/cli/setup/clients.ts";
 import { configText } from "../../../src/cli/setup/formats/formats.ts";
 import type { ClientFacts, ConfigFile } from "../../../src/cli/setup/machine.ts";
-import { PUBLISHED } from "../../../src/mcp/registration.ts";
+import { PUBLISHED } from "../../../src/view/registration.ts";
 import { isOpen, type PlanOptions, planFor, skillChanges } from "../../../src/cli/setup/plan.ts";
 
 const server = { command: "node", args: ["/opt/tunnel-mcp.cjs"] };

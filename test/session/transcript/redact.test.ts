@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { inviteText } from "../../../src/mcp/invite-view.ts";
+import { inviteView } from "../../../src/view/invites.ts";
 import { toBase64url } from "../../../src/protocol/base/bytes.ts";
 import { formatLink } from "../../../src/protocol/handshake/invite-link.ts";
-import { roomIdFrom } from "../../../src/protocol/base/ids.ts";
+import { inviteIdFrom, roomIdFrom } from "../../../src/protocol/base/ids.ts";
 import { LINK_REMOVED, withoutLinks } from "../../../src/session/transcript/redact.ts";
 import { seededPrimitives } from "../../support/random.ts";
 
@@ -13,6 +13,11 @@ const link = formatLink({
   room: roomIdFrom(primitives.random(16)),
   key,
   hostKey: primitives.random(32),
+});
+const { invite } = inviteView({
+  inviteId: inviteIdFrom(primitives.random(16)),
+  joinLink: link,
+  expiresInMs: 600_000,
 });
 const at = link.indexOf("#");
 const fragment = link.slice(at);
@@ -31,7 +36,7 @@ describe("what is taken out of a transcript", () => {
       "a link that was broken over lines",
       `${link.slice(0, at + 9)}\n${link.slice(at + 9, at + 50)}\n> ${link.slice(at + 50)}`,
     ],
-    ["an invite", inviteText(link, 600)],
+    ["an invite", invite],
   ])("[J4] %s", (_, text) => {
     const shown = withoutLinks(text);
     expect(shown).toContain(LINK_REMOVED);
@@ -41,7 +46,7 @@ describe("what is taken out of a transcript", () => {
   });
 
   it("[J4] is the whole invite, so that nobody is told to join what they cannot", () => {
-    expect(withoutLinks(`Here:\n${inviteText(link, 600)}\nSee you`)).toBe(`Here:\n${LINK_REMOVED}\nSee you`);
+    expect(withoutLinks(`Here:\n${invite}\nSee you`)).toBe(`Here:\n${LINK_REMOVED}\nSee you`);
   });
 
   it.each([

@@ -1,41 +1,26 @@
-import { downloadView } from "../../../mcp/file-view.ts";
-import { toBase64url, toHex } from "../../../protocol/base/bytes.ts";
-import type { PatchInspection } from "../../../session/git/inspect-patch.ts";
-import type { ChatEvent } from "../events.ts";
+import type { TransferView } from "../../../view/files.ts";
+import type { PatchView } from "../../../view/patches.ts";
+import type { ChatEvent } from "../conversation/events.ts";
 import { transferText } from "../terminal/file-lines.ts";
-import type { Transfer } from "../transfers.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
-
-/** What programs are told of files. */
 
 const WARNING =
   "These bytes are the peer's: verified to be what was sent, not to be safe. Do not run, install or apply them unchecked.";
 
 /** How far one transfer is. */
-export function progressFields(transfer: Transfer): Fields {
+export function progressFields(transfer: TransferView): Fields {
   const common = { event: "progress", message: transferText(transfer) };
   switch (transfer.kind) {
     case "reading":
       return { ...common, fraction: fractionOf(transfer.done, transfer.size), path: transfer.path };
     case "receiving": {
-      const { fileId, offer } = transfer.download;
-      const { state } = transfer;
-      const fraction = fractionOf(state.received, offer.size);
-      return { ...common, fraction, fileId, size: offer.size, ...downloadView(state, offer.size) };
+      const { kind: _kind, name: _name, size, ...fields } = transfer;
+      return { ...common, fraction: fractionOf(transfer.received, size), size, ...fields };
     }
     case "sending": {
-      const { offer, to, sent, bytesPerSec } = transfer;
-      const fileId = toBase64url(offer.id);
-      return {
-        ...common,
-        fraction: fractionOf(sent, offer.size),
-        fileId,
-        size: offer.size,
-        to,
-        sent,
-        bytesPerSec,
-      };
+      const { kind: _kind, name: _name, size, ...fields } = transfer;
+      return { ...common, fraction: fractionOf(transfer.sent, size), size, ...fields };
     }
   }
 }
@@ -52,19 +37,18 @@ export function sharedFields({
 }
 
 export function receivedFields(event: Extract<ChatEvent, { type: "received" }>): Fields {
-  const { ref, fileId, offer, target, from, inspection } = event;
-  const { name, size, hash } = offer;
-  const patch = inspection === undefined ? {} : { patch: patchFields(inspection) };
+  const { ref, file, savePath, fromName, patch } = event;
+  const { fileId, name, size, sha256 } = file;
   return {
     event: "received",
     ref,
     fileId,
     name,
-    savePath: target,
+    savePath,
     size,
-    sha256: toHex(hash),
-    fromName: from,
-    ...patch,
+    sha256,
+    fromName,
+    patch: patch && patchFields(patch),
     warning: WARNING,
   };
 }
@@ -72,18 +56,6 @@ export function receivedFields(event: Extract<ChatEvent, { type: "received" }>):
 /** Files of a patch that are listed. */
 const MAX_FILES = 50;
 
-function patchFields({ files, base, applies, suspicions, ...counts }: PatchInspection): Fields {
-  const { kind, ...why } = applies;
-  const { fileCount, insertions, deletions } = counts;
-  const listed = files.slice(0, MAX_FILES);
-  return {
-    baseIs: base,
-    applies: kind,
-    ...why,
-    fileCount,
-    insertions,
-    deletions,
-    suspicious: suspicions,
-    files: listed,
-  };
+function patchFields(patch: PatchView): Fields {
+  return { ...patch, files: patch.files.slice(0, MAX_FILES) };
 }

@@ -5,7 +5,10 @@ import { ROOM } from "../../../protocol/base/limits.ts";
 
 const ref = z.union([z.string(), z.number()]).optional();
 
-/** What a program may write to stdin, one on a line. docs/CLI.md explains them, and a test reads its examples with this. */
+/**
+ * The commands that a program may write to stdin, one a line. docs/CLI.md explains them, and a test reads its examples
+ * with this schema.
+ */
 const commandSchema = z.union([
   z.strictObject({
     say: z.string(),
@@ -43,7 +46,7 @@ export type JsonCommand = z.infer<typeof commandSchema>;
 
 const NAMES = ["say", "invite", "revoke", "remove", "status", "share", "receive", "close"];
 
-/** @throws {TunnelError} input-invalid, which says what is wrong and quotes nothing of it */
+/** @throws {TunnelError} input-invalid, which tells the fault and quotes nothing of the line */
 export function parseJsonCommand(line: string): JsonCommand {
   const value = parsed(line);
   const result = commandSchema.safeParse(value);
@@ -61,7 +64,7 @@ function parsed(line: string): unknown {
   }
 }
 
-/** Of a choice, the schema can only say that none fits; what is wrong with the one that was meant is more useful. */
+/** The fault in the command that was meant. The schema itself can only say that no alternative fits. */
 function problemOf(value: unknown, error: z.ZodError): string {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   const meant = isObject ? NAMES.findIndex((name) => Object.hasOwn(value, name)) : -1;

@@ -4,13 +4,13 @@ import { BREAK, keyboard, PASTE_OFF, PASTE_ON, type TerminalInput } from "./keyb
 
 const LINK = /wss?:\/\/\S+/;
 
-/** The link in what somebody has pasted, which may be the whole invite. */
+/** Finds the link in a pasted text, which may be the whole invite. */
 export function linkIn(text: string): string {
   return LINK.exec(text.replaceAll(BREAK, "\n"))?.[0] ?? text.trim();
 }
 
 /**
- * Asks for the link without showing it: it is a secret, and terminals keep what they have shown.
+ * Asks for the link without showing it: it is a secret, and terminals keep what they show.
  * @returns undefined when nothing was given
  */
 export function askLink(input: TerminalInput, write: (text: string) => void): Promise<string | undefined> {

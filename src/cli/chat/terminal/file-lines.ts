@@ -1,23 +1,17 @@
-import { sizeText } from "../../../mcp/file-view.ts";
-import { toBase64url, toHex } from "../../../protocol/base/bytes.ts";
-import type { FileOffer } from "../../../protocol/files/offer.ts";
 import type { OwnOffer } from "../../../session/files/requests.ts";
-import type { PatchInspection } from "../../../session/git/inspect-patch.ts";
 import type { Sent } from "../../../session/session.ts";
-import type { Session } from "../../../session/sessions.ts";
-import type { ChatEvent } from "../events.ts";
+import type { FileEntryView } from "../../../view/entries.ts";
+import { sizeText, type FilesView, type FileView, type TransferView } from "../../../view/files.ts";
+import type { AppliesView, PatchView } from "../../../view/patches.ts";
+import type { ChatEvent } from "../conversation/events.ts";
+import { shortId } from "../conversation/file-ids.ts";
 import { safeLabel } from "./safe-text.ts";
-import { shortId, type Transfer } from "../transfers.ts";
 import { duration } from "./wording.ts";
 
-/** What people are told of files. Names are made safe here, but for `offerText`, which is shown as what somebody said. */
-
-/** A file as somebody in a chat is told of it. */
-export function offerText({ id, name, size, note }: FileOffer, tunnel: Session | undefined): string {
-  const whole = toBase64url(id);
-  const fileId = tunnel === undefined ? whole : shortId(tunnel.files, whole);
+/** A file that a member offers, as words of that member: not safe for a terminal yet. */
+export function offerText({ file, note }: FileEntryView, id: string): string {
   const about = note === undefined ? "" : `\n${note}`;
-  return `offers ${name} (${sizeText(size)}): /receive ${fileId} FILE${about}`;
+  return `offers ${file.name} (${sizeText(file.size)}): /receive ${id} FILE${about}`;
 }
 
 export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Sent>): string {
@@ -26,17 +20,13 @@ export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Sent>): str
   return `${safeLabel(name)} (${sizeText(size)}) is offered to ${whom}.${late} Stay here and leave the file as it is until they have it.`;
 }
 
-export function receivedLines({
-  offer,
-  target,
-  from,
-  inspection,
-}: Extract<ChatEvent, { type: "received" }>): string[] {
-  const whose = from === undefined ? "its sender" : safeLabel(from);
+export function receivedLines(event: Extract<ChatEvent, { type: "received" }>): string[] {
+  const { file, savePath, fromName, patch } = event;
+  const whose = fromName === undefined ? "its sender" : safeLabel(fromName);
   return [
-    `${safeLabel(offer.name)} (${sizeText(offer.size)}) is saved as ${safeLabel(target)}`,
-    `  It is what ${whose} offered (SHA-256 ${toHex(offer.hash).slice(0, 16)}…). That does not make it safe: look before you run, install or apply it.`,
-    ...(inspection === undefined ? [] : patchLines(inspection)),
+    `${safeLabel(file.name)} (${sizeText(file.size)}) is saved as ${safeLabel(savePath)}`,
+    `  It is what ${whose} offered (SHA-256 ${file.sha256.slice(0, 16)}…). That does not make it safe: look before you run, install or apply it.`,
+    ...(patch === undefined ? [] : patchLines(patch)),
   ];
 }
 
@@ -47,38 +37,39 @@ const UNKNOWN = {
   "git-failed": "git could not be asked",
   "git-missing": "git is not installed here",
 } as const;
-/** Names of a patch that are shown. */
+/** Names in a patch that are shown. */
 const MAX_NAMES = 10;
 
-function patchLines({ applies, fileCount, insertions, deletions, suspicions }: PatchInspection): string[] {
+function patchLines(patch: PatchView): string[] {
+  const { fileCount, insertions, deletions, suspicious } = patch;
   const facts = `A patch to ${fileCount} files, +${insertions} -${deletions}, saved and not applied.`;
-  const odd = suspicions.length === 0 ? [] : [`  Take care, it has: ${suspicions.join(", ")}`];
-  return [`  ${facts} ${appliesText(applies)}`, ...odd];
+  const odd = suspicious.length === 0 ? [] : [`  Take care, it has: ${suspicious.join(", ")}`];
+  return [`  ${facts} ${appliesText(patch)}`, ...odd];
 }
 
-function appliesText(applies: PatchInspection["applies"]): string {
-  if (applies.kind === "yes") return "It would apply here.";
-  if (applies.kind === "unknown") return `Whether it would apply is not known: ${UNKNOWN[applies.reason]}.`;
-  const failing = applies.failing
+function appliesText(patch: AppliesView): string {
+  if (patch.applies === "yes") return "It would apply here.";
+  if (patch.applies === "unknown") return `Whether it would apply is not known: ${UNKNOWN[patch.reason]}.`;
+  const failing = patch.failing
     .slice(0, MAX_NAMES)
     .map(({ path, reason }) => `${safeLabel(path)} (${reason})`);
   return `It would not apply here: ${failing.join(", ")}`;
 }
 
-/** How far one transfer is, to be read in passing. */
-export function transferText(transfer: Transfer): string {
+/** How far one transfer is, in one short line. */
+export function transferText(transfer: TransferView): string {
   switch (transfer.kind) {
     case "reading":
       return `reading ${safeLabel(transfer.path)} ${share(transfer.done, transfer.size)}`;
     case "receiving": {
-      const { offer } = transfer.download;
-      const { received, bytesPerSecond, isFlowing } = transfer.state;
-      const how = isFlowing ? pace(offer.size - received, bytesPerSecond) : ", waiting for the sender";
-      return `receiving ${safeLabel(offer.name)} ${share(received, offer.size)}${how}`;
+      const { name, size, received, bytesPerSec, waitingForSender } = transfer;
+      const how = waitingForSender ? ", waiting for the sender" : pace(size - received, bytesPerSec);
+      return `receiving ${safeLabel(name)} ${share(received, size)}${how}`;
     }
     case "sending": {
-      const { offer, to, sent, bytesPerSec } = transfer;
-      return `sending ${safeLabel(offer.name)} to ${safeLabel(to)} ${share(sent, offer.size)}${pace(offer.size - sent, bytesPerSec)}`;
+      const { name, size, to, sent, bytesPerSec } = transfer;
+      const whom = to === undefined ? "" : ` to ${safeLabel(to)}`;
+      return `sending ${safeLabel(name)}${whom} ${share(sent, size)}${pace(size - sent, bytesPerSec)}`;
     }
   }
 }
@@ -93,17 +84,15 @@ function pace(left: number, bytesPerSec: number): string {
   return `, ${sizeText(bytesPerSec)}/s, ${duration((left / bytesPerSec) * 1000)} left`;
 }
 
-/** What `/files` prints. */
-export function filesLines(tunnel: Session, running: readonly Transfer[]): string[] {
-  const { files } = tunnel;
-  const isHere = (id: string): boolean => tunnel.presence().some((one) => one.id === id);
-  const label = ({ id, name, size }: FileOffer): string =>
-    `  ${shortId(files, toBase64url(id))}  ${safeLabel(name)} (${sizeText(size)})`;
-  const offered = files.offered.map(({ entry }) => {
-    const gone = isHere(entry.from) ? "" : ", who has left: it cannot be received any more";
-    return `${label(entry.offer)} from ${safeLabel(entry.fromName)}${gone}`;
+/** The lines of `/files`. */
+export function filesLines(files: FilesView, running: readonly TransferView[]): string[] {
+  const label = ({ fileId, name, size }: FileView): string =>
+    `  ${shortId(files, fileId)}  ${safeLabel(name)} (${sizeText(size)})`;
+  const offered = files.offered.map((file) => {
+    const gone = file.senderLeft ? ", who has left: it cannot be received any more" : "";
+    return `${label(file)} from ${safeLabel(file.fromName)}${gone}`;
   });
-  const shared = files.shares.map(({ offer }) => label(offer));
+  const shared = files.shared.map(label);
   const moving = running.map((transfer) => `  ${transferText(transfer)}`);
   const lines = [
     ...(offered.length === 0 ? [] : ["Offered by others (/receive ID FILE):", ...offered]),

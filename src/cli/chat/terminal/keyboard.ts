@@ -2,12 +2,12 @@ import { PassThrough } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { stripVTControlCharacters } from "node:util";
 
-/** The input of a terminal: what `process.stdin` is, and what a test puts in its place. */
+/** The input of a terminal: `process.stdin`, or a stand-in of a test. */
 export interface TerminalInput extends NodeJS.ReadableStream {
   setRawMode?(mode: boolean): unknown;
 }
 
-/** Asks the terminal to mark what is pasted, so that a line end in it is not taken for Enter. */
+/** Asks the terminal to mark pasted text, so that a line end in it is not taken for Enter. */
 export const PASTE_ON = "\u001b[?2004h";
 export const PASTE_OFF = "\u001b[?2004l";
 const PASTE_START = "\u001b[200~";
@@ -17,21 +17,21 @@ const ESCAPE = "\u001b";
 /** Alt-Enter. */
 const LINE_BREAK_KEYS = ["\u001b\r", "\u001b\n"];
 
-/** How a line break looks in a line that is being edited, since the editor knows one line only. */
+/** The sign for a line break in the edited line: the editor knows one line only. */
 export const BREAK = "⏎";
 
-export interface Keyboard {
-  /** For readline: keys as they were pressed, without what was pasted. */
+interface Keyboard {
+  /** For readline: keys as they were pressed, without pasted text. */
   readonly keys: TerminalInput;
   /** Stops listening to the terminal. */
   readonly stop: () => void;
 }
 
 /**
- * Takes what is pasted out of the keys. Readline would take every line end in it for Enter, and one slip of the mouse
- * would say a page of text line by line.
- * @param onPaste what was pasted, line breaks as {@link BREAK} and other controls taken out
- * @param onActivity somebody is there: called with every key
+ * Takes pasted text out of the keys. Readline would take every line end in it for Enter, and one slip of the mouse would
+ * send a page of text line by line.
+ * @param onPaste called with the text, line breaks as {@link BREAK}, without other controls
+ * @param onActivity called with every key
  */
 export function keyboard(
   input: TerminalInput,
@@ -44,16 +44,17 @@ export function keyboard(
   let waiting = "";
   let pasted: string | undefined;
 
-  // One by one: of several at once readline appends all but the last to the end of the line, wherever the cursor is.
+  // One by one: of several keys at once readline appends all but the last to the end of the line, wherever the cursor
+  // is.
   function feed(chunk: string): void {
-    // Whoever waits for the end of a paste that never comes must still be able to leave.
+    // The user must be able to leave while the end of a paste never comes.
     if (pasted !== undefined && chunk === CTRL_C) pasted = undefined;
     let rest = waiting + chunk;
     waiting = "";
     while (rest !== "") {
       const mark = pasted === undefined ? PASTE_START : PASTE_END;
       const at = rest.indexOf(mark);
-      // A mark may be cut in two. An ESC that comes alone is a key of its own, and must not wait for another.
+      // A mark may be cut in two. A lone ESC is a key of its own and must not wait for the next one.
       const held = at === -1 && rest !== ESCAPE ? partOf(mark, rest) : 0;
       const text = rest.slice(0, at === -1 ? rest.length - held : at);
       if (pasted !== undefined) pasted += text;
@@ -89,7 +90,7 @@ function setRawMode(input: TerminalInput, mode: boolean): void {
   try {
     input.setRawMode?.(mode);
   } catch (error) {
-    // A terminal that has gone took its mode with it; what else is to be ended must still be.
+    // A terminal that has gone took its mode with it. The rest must still be ended.
     if (mode || !(error instanceof Error)) throw error;
   }
 }
@@ -98,7 +99,7 @@ function withBreaks(keys: string): string {
   return LINE_BREAK_KEYS.reduce((text, key) => text.replaceAll(key, BREAK), keys);
 }
 
-/** How many characters at the end of `text` are the beginning of `mark`. */
+/** The number of characters at the end of `text` that are the beginning of `mark`. */
 function partOf(mark: string, text: string): number {
   for (let length = Math.min(mark.length - 1, text.length); length > 0; length -= 1) {
     if (text.endsWith(mark.slice(0, length))) return length;
@@ -106,7 +107,7 @@ function partOf(mark: string, text: string): number {
   return 0;
 }
 
-/** Colours and the like are taken out: they would be refused with the whole text. Empty lines at the end are nobody's wish. */
+/** Takes out colours and the like, which would make the protocol refuse the whole text, and empty lines at the end. */
 function harmless(text: string): string {
   return stripVTControlCharacters(text)
     .replace(/\r\n?/g, "\n")

@@ -1,71 +1,77 @@
-import type { Presence } from "../../../protocol/room/participant.ts";
-import type { Session } from "../../../session/sessions.ts";
+import type { ErrorView } from "../../../view/errors.ts";
+import type { ConnectionView, HealthView } from "../../../view/health.ts";
+import type { MemberView, SafetyCodeView } from "../../../view/members.ts";
+import type { HostStatusView, StatusView } from "../../../view/status.ts";
 import { safeLabel } from "./safe-text.ts";
 import { duration, errorText } from "./wording.ts";
 
-/** What `/who` and `/status` print. */
+const inWords = (seconds: number): string => duration(seconds * 1_000);
 
-function readText({ isSelf, read }: Presence, lastSeq: number): string {
+function readText({ isSelf, readSeq }: MemberView, lastSeq: number): string {
   if (isSelf) return "you";
-  return read >= lastSeq ? "has read everything" : `has read up to ${read} of ${lastSeq}`;
+  return readSeq >= lastSeq ? "has read everything" : `has read up to ${readSeq} of ${lastSeq}`;
 }
 
-export function whoLines(tunnel: Session): string[] {
-  return tunnel.presence().map((member) => {
-    const { name, isHost, isSelf, connected, lastSeenMs } = member;
+/** The lines of `/who`. */
+export function whoLines(members: readonly MemberView[], lastSeq: number): string[] {
+  return members.map((member) => {
+    const { name, isHost, isSelf, connected, lastSeenSec } = member;
     const facts = [
       ...(isHost ? ["host"] : []),
-      readText(member, tunnel.inbox.lastSeq),
-      ...(connected || isSelf ? [] : [`not connected, last seen ${duration(lastSeenMs)} ago`]),
+      readText(member, lastSeq),
+      ...(connected || isSelf ? [] : [`not connected, last seen ${inWords(lastSeenSec)} ago`]),
     ];
     return `  ${safeLabel(name)}: ${facts.join(", ")}`;
   });
 }
 
-/** The two sides of a pairing see the same code exactly when nobody sits between them. */
-export function safetyLines(tunnel: Session): string[] {
-  const paired = tunnel.presence().filter(({ safetyCode }) => safetyCode !== undefined);
-  return paired.map(({ name, safetyCode }) => `Safety code with ${safeLabel(name)}: ${safetyCode ?? ""}`);
+export function safetyLines(codes: readonly SafetyCodeView[]): string[] {
+  return codes.map(({ name, safetyCode }) => `Safety code with ${safeLabel(name)}: ${safetyCode}`);
 }
 
-export function historyLine({ history }: Session): string {
+export function historyLine(history: boolean): string {
   return history
     ? "History: kept by the host, and given to those who join later."
     : "History: kept in the memory of the programs only; who joins later is told nothing of it.";
 }
 
-function connectionLines(tunnel: Session, now: number): string[] {
-  if (tunnel.role === "member") {
-    const { link } = tunnel;
-    const heard = `host heard ${duration(now - tunnel.lastHeard)} ago`;
-    if (link.name === "connected") return [`Connection: up, ${heard}`];
-    if (link.name === "ended") return ["Connection: ended"];
-    const until = `tried for another ${duration(link.givesUpAt - now)}`;
-    const next = link.name === "waiting" ? `next attempt in ${duration(link.retryAt - now)}, ` : "";
-    return [
-      `Connection: down, attempt ${link.attempt}, ${next}${until}, ${heard}`,
-      `Waiting to be sent: ${tunnel.unplaced}`,
-    ];
-  }
-  const { active } = tunnel.health;
-  const pending = tunnel.pendingInvites();
+function guestLines(view: ConnectionView, queued: number): string[] {
+  if (view.connection === "ended") return ["Connection: ended"];
+  const heard = `host heard ${inWords(view.lastHeardSec)} ago`;
+  if (view.connection === "connected") return [`Connection: up, ${heard}`];
+  const until = `tried for another ${inWords(view.givesUpInSec)}`;
+  const next = view.connection === "waiting" ? `next attempt in ${inWords(view.retryInSec)}, ` : "";
   return [
-    `Address: ${active.state}, ${safeLabel(tunnel.transportDetail)}`,
-    ...("error" in active ? errorText(active.error).split("\n") : []),
-    `Ends if nobody does anything for ${duration(tunnel.idleAt - now)}`,
-    `Pending invites: ${pending.length === 0 ? "none" : pending.map(({ expiresInMs }) => `one for ${duration(expiresInMs)}`).join(", ")}`,
+    `Connection: down, attempt ${view.attempts}, ${next}${until}, ${heard}`,
+    `Waiting to be sent: ${queued}`,
   ];
 }
 
-export function statusLines(tunnel: Session, now: number): string[] {
+function problemOf({ transportProblem }: HealthView): ErrorView | undefined {
+  return transportProblem !== undefined && "error" in transportProblem ? transportProblem.error : undefined;
+}
+
+function hostLines({ health, transportDetail, idleEndsInSec, pendingInvites }: HostStatusView): string[] {
+  const problem = problemOf(health);
+  const pending = pendingInvites.map(({ expiresInSec }) => `one for ${inWords(expiresInSec)}`);
+  return [
+    `Address: ${health.transportHealth}, ${safeLabel(transportDetail)}`,
+    ...(problem === undefined ? [] : errorText(problem).split("\n")),
+    `Ends if nobody does anything for ${inWords(idleEndsInSec)}`,
+    `Pending invites: ${pending.length === 0 ? "none" : pending.join(", ")}`,
+  ];
+}
+
+/** The lines of `/status`. */
+export function statusLines(view: StatusView): string[] {
   const lines = [
-    `You are ${tunnel.role === "host" ? "the host" : "a guest"}.`,
-    `Goal: ${safeLabel(tunnel.goal)}`,
-    ...connectionLines(tunnel, now),
-    historyLine(tunnel),
-    ...safetyLines(tunnel),
-    ...tunnel.alarms.map((alarm) => `Alarm: ${alarm.message} (${alarm.code})`),
+    `You are ${view.role === "host" ? "the host" : "a guest"}.`,
+    `Goal: ${safeLabel(view.goal)}`,
+    ...(view.role === "host" ? hostLines(view) : guestLines(view.connection, view.queued)),
+    historyLine(view.history),
+    ...safetyLines(view.safetyCodes),
+    ...view.alarms.map(({ message, code }) => `Alarm: ${message} (${code})`),
     "Members:",
   ];
-  return [...lines.map((line) => `  ${line}`), ...whoLines(tunnel).map((line) => `  ${line}`)];
+  return [...lines, ...whoLines(view.members, view.lastSeq)].map((line) => `  ${line}`);
 }

@@ -1,30 +1,28 @@
-import { inviteText } from "../../../mcp/invite-view.ts";
-import type { Presence } from "../../../protocol/room/participant.ts";
-import type { SpokenEntry, Entry, SystemEntry } from "../../../protocol/room/log.ts";
 import type { Clock } from "../../../runtime/clock.ts";
-import type { NoticeEntry } from "../../../session/notice.ts";
-import type { Session } from "../../../session/sessions.ts";
-import type { Paint } from "../../output.ts";
-import type { ChatEvent } from "../events.ts";
+import type { ChatView, FileEntryView, NoticeView, SystemView } from "../../../view/entries.ts";
+import type { ErrorView } from "../../../view/errors.ts";
+import type { MemberView } from "../../../view/members.ts";
+import type { StatusView } from "../../../view/status.ts";
+import type { Paint } from "../../io/output.ts";
+import type { ChatEvent } from "../conversation/events.ts";
 import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeLabel, safeText, withGutter } from "./safe-text.ts";
 import { duration, endText, errorText, systemText } from "./wording.ts";
 
-export interface PeopleViewOptions {
+interface PeopleViewOptions {
   readonly clock: Clock;
   readonly paint: Paint;
   /** Width of the terminal, or undefined where there is none. */
   readonly columns: () => number | undefined;
   readonly print: (text: string) => void;
-  /** What is true at this moment only: one line, which the next one replaces. */
+  /** Shows one line that holds for this moment only; the next one replaces it. */
   readonly status: (text: string | undefined) => void;
 }
 
-/** How a chat looks to a person: every event as lines of text, safe for a terminal. */
+/** Shows a chat to a person: every event as lines of text, safe for a terminal. */
 export class PeopleView {
   readonly #options: PeopleViewOptions;
-  #tunnel: Session | undefined;
 
   constructor(options: PeopleViewOptions) {
     this.#options = options;
@@ -44,7 +42,7 @@ export class PeopleView {
       case "joined":
         return this.#begun(event);
       case "entry":
-        return this.#entry(event.entry);
+        return this.#entry(event);
       case "presence":
         return this.#presence(event.before, event.now);
       case "gap":
@@ -53,9 +51,9 @@ export class PeopleView {
       case "queued":
         return this.#delivery(event);
       case "invites":
-        return event.invites.map((invite) => this.#invite(invite)).join("\n\n");
+        return event.invites.map(({ invite }) => this.#invite(invite)).join("\n\n");
       case "status":
-        return this.#status();
+        return statusLines(event.status).join("\n");
       case "error":
         return this.#error(event);
       case "shared":
@@ -67,9 +65,8 @@ export class PeopleView {
   }
 
   #begun(event: Extract<ChatEvent, { type: "opened" | "joined" }>): string {
-    this.#tunnel = event.tunnel;
     const invites = event.type === "opened" ? event.invites : [];
-    return [...invites.map((invite) => this.#invite(invite)), this.#intro(event.tunnel)].join("\n\n");
+    return [...invites.map(({ invite }) => this.#invite(invite)), this.#intro(event.status)].join("\n\n");
   }
 
   #delivery(event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" }>): string | undefined {
@@ -85,14 +82,14 @@ export class PeopleView {
     return `${this.#time(this.#options.clock.now())} * ${receivedLines(event).join("\n")}`;
   }
 
-  /** Nothing of it is printed. */
+  /** Prints nothing: progress has a line of its own. */
   #transfers({ running }: Extract<ChatEvent, { type: "transfers" }>): undefined {
     this.#options.status(running.length === 0 ? undefined : running.map(transferText).join(" | "));
   }
 
   #error({ error, file }: Extract<ChatEvent, { type: "error" }>): string {
     const { paint } = this.#options;
-    // The detail of an error can be what somebody typed or pasted.
+    // The detail of an error may hold typed or pasted text.
     const text = safeText(errorText(error));
     if (file === undefined) return paint.red(text);
     const head = `${safeLabel(file.name)} has not been received, and nothing of it was kept`;
@@ -103,65 +100,55 @@ export class PeopleView {
     return this.#options.paint.dim(`${this.#time(this.#options.clock.now())} * ${text}`);
   }
 
-  #time(ts: number): string {
+  #time(ts: number | string): string {
     const date = new Date(ts);
     return [date.getHours(), date.getMinutes()].map((part) => String(part).padStart(2, "0")).join(":");
   }
 
-  #invite({ joinLink, expiresInMs }: { joinLink: string; expiresInMs: number }): string {
+  #invite(invite: string): string {
     const { paint } = this.#options;
     const rule = paint.dim("----");
-    return [
-      paint.bold("Pass this on to one person:"),
-      rule,
-      inviteText(joinLink, expiresInMs / 1000),
-      rule,
-    ].join("\n");
+    return [paint.bold("Pass this on to one person:"), rule, invite, rule].join("\n");
   }
 
-  #intro(tunnel: Session): string {
+  #intro(status: StatusView): string {
     const { paint } = this.#options;
-    const goal = `Goal: ${safeLabel(tunnel.goal)}`;
-    if (tunnel.role === "host") {
+    const goal = `Goal: ${safeLabel(status.goal)}`;
+    if (status.role === "host") {
       const waits = "The tunnel is open. You are told when somebody joins.";
-      return [paint.bold(goal), historyLine(tunnel), waits, paint.dim("/help lists the commands.")].join(
-        "\n",
-      );
+      const help = paint.dim("/help lists the commands.");
+      return [paint.bold(goal), historyLine(status.history), waits, help].join("\n");
     }
     return [
-      paint.bold(`You have joined as ${safeLabel(tunnel.name)}.`),
-      // It comes from the other side, and is the first thing that somebody reads here.
+      paint.bold(`You have joined as ${safeLabel(status.self.name ?? "")}.`),
+      // It comes from the other side, and is the first thing that a person reads here.
       `${goal} ${paint.dim("(in the host's words)")}`,
-      ...whoLines(tunnel),
-      historyLine(tunnel),
-      ...safetyLines(tunnel),
+      ...whoLines(status.members, status.lastSeq),
+      historyLine(status.history),
+      ...safetyLines(status.safetyCodes),
       paint.dim("If the host sees the same code, nobody sits between you. /help lists the commands."),
     ].join("\n");
   }
 
-  #status(): string | undefined {
-    const { clock } = this.#options;
-    return this.#tunnel === undefined ? undefined : statusLines(this.#tunnel, clock.now()).join("\n");
-  }
-
-  #entry(entry: Entry | NoticeEntry): string | undefined {
+  #entry({ entry, safetyCode, shortId }: Extract<ChatEvent, { type: "entry" }>): string | undefined {
     switch (entry.kind) {
       case "chat":
         return this.#said(entry, entry.text);
       case "file":
-        return this.#said(entry, offerText(entry.offer, this.#tunnel));
+        return this.#said(entry, offerText(entry, shortId ?? entry.file.fileId));
       case "system":
-        // That it is over is told once, with the last line.
-        return entry.event === "ended" ? undefined : this.#system(entry);
+        // The last line of a chat tells that it is over.
+        return entry.event.event === "ended" ? undefined : this.#system(entry, safetyCode);
       case "notice":
         return this.#notice(entry);
     }
   }
 
-  #said({ ts, from, fromName, to, intent, past }: SpokenEntry, text: string): string {
+  #said(entry: ChatView | FileEntryView, text: string): string {
+    const { ts, from, fromName, to, intent, beforeYou } = entry;
     const { paint, columns } = this.#options;
     const marks = [
-      ...(past === true ? ["before you came"] : []),
+      ...(beforeYou === true ? ["before you came"] : []),
       ...(intent === undefined ? [] : [intent]),
       ...(to === undefined ? [] : [`for ${to.map(safeLabel).join(", ")} alone`]),
     ];
@@ -170,62 +157,54 @@ export class PeopleView {
     return withGutter(head, safeText(text), columns());
   }
 
-  #system(entry: SystemEntry): string {
+  #system({ ts, event }: SystemView, safetyCode: string | undefined): string {
     const { paint } = this.#options;
-    const name = "name" in entry ? safeLabel(entry.name) : "";
-    const line = `${this.#time(entry.ts)} * ${systemText(entry, name)}`;
-    if (entry.event === "idle-warning") return paint.yellow(line);
-    const tunnel = this.#tunnel;
-    const isMet = entry.event === "joined" && entry.past !== true && tunnel?.role === "host";
-    if (!isMet) return paint.dim(line);
-    const code = tunnel.presence().find(({ id }) => id === entry.member)?.safetyCode;
-    return code === undefined ? paint.dim(line) : `${paint.dim(line)}\n  Safety code with ${name}: ${code}`;
+    const name = "memberName" in event ? safeLabel(event.memberName) : "";
+    const line = `${this.#time(ts)} * ${systemText(event, name)}`;
+    if (event.event === "idle-warning") return paint.yellow(line);
+    if (safetyCode === undefined) return paint.dim(line);
+    return `${paint.dim(line)}\n  Safety code with ${name}: ${safetyCode}`;
   }
 
-  #notice(entry: NoticeEntry): string {
-    const { paint, clock } = this.#options;
-    const at = this.#time(entry.ts);
-    switch (entry.notice) {
+  #notice({ ts, event }: NoticeView): string {
+    const { paint } = this.#options;
+    const at = this.#time(ts);
+    switch (event.notice) {
       case "alarm": {
-        const whom = entry.member === undefined ? "" : ` (it concerns ${safeLabel(entry.member)})`;
-        return paint.red(`${at} ! ${safeText(errorText(entry.error))}${whom}`);
+        const { error, memberName } = event;
+        const whom = memberName === undefined ? "" : ` (it concerns ${safeLabel(memberName)})`;
+        return paint.red(`${at} ! ${safeText(errorText(error))}${whom}`);
       }
       case "address-lost":
         return paint.yellow(
-          `${at} ! The public address is lost, and a new one is being opened; nothing said is lost.\n  ${safeText(entry.error.message)} (${entry.error.code})`,
+          `${at} ! The public address is lost, and a new one is being opened; nothing said is lost.\n  ${problemText(event.error)}`,
         );
       case "address-restored":
         return paint.yellow(
           `${at} * There is a public address again. Whoever does not come back by itself needs a fresh link (/invite).`,
         );
       case "file-received":
-        return `${at} * ${safeText(entry.file.name)} has arrived: ${safeText(entry.file.target)}`;
+        return `${at} * ${safeText(event.file.name)} has arrived: ${safeText(event.file.savePath)}`;
       case "file-failed":
         return paint.red(
-          `${at} ! ${safeText(entry.file.name)} could not be received. ${safeText(errorText(entry.error))}`,
+          `${at} ! ${safeText(event.file.name)} could not be received. ${safeText(errorText(event.error))}`,
         );
-      case "invites-reissued": {
-        const now = clock.now();
-        const fresh = entry.invites.filter(({ expiresAt }) => expiresAt > now);
-        const texts = fresh.map(({ joinLink, expiresAt }) =>
-          this.#invite({ joinLink, expiresInMs: expiresAt - now }),
-        );
+      case "invites-reissued":
         return [
           paint.yellow(`${at} ! Links that nobody had used yet do not work any more: pass these on instead.`),
-          ...texts,
+          ...event.invites.map(({ invite }) => this.#invite(invite)),
         ].join("\n");
-      }
     }
   }
 
-  /** Who has come or gone for good is told by the room; here it is about connections alone. */
-  #presence(before: readonly Presence[], now: readonly Presence[]): string | undefined {
+  /** Tells of connections alone: the room itself tells who has come or gone for good. */
+  #presence(before: readonly MemberView[], now: readonly MemberView[]): string | undefined {
     const lines = now.flatMap((member) => {
       const known = before.find(({ id }) => id === member.id);
       if (known === undefined || known.connected === member.connected) return [];
       return [member.isSelf ? this.#own(member.connected) : this.#other(member)];
     });
-    // Whoever is cut off knows nothing of the others.
+    // A side that is cut off knows nothing of the others.
     const self = now.find(({ isSelf }) => isSelf);
     const own = before.find(({ isSelf }) => isSelf);
     const isOwnCut = self !== undefined && own !== undefined && self.connected !== own.connected;
@@ -239,15 +218,17 @@ export class PeopleView {
       : "The connection to the host is down and is being restored; what you say waits";
   }
 
-  #other({ name, connected, lastSeenMs }: Presence): string {
+  #other({ name, connected, lastSeenSec }: MemberView): string {
     const who = safeLabel(name);
-    return connected ? `${who} is back` : `${who} is not connected, last seen ${duration(lastSeenMs)} ago`;
+    return connected
+      ? `${who} is back`
+      : `${who} is not connected, last seen ${duration(lastSeenSec * 1_000)} ago`;
   }
 
-  #ended({ end, undelivered }: Extract<ChatEvent, { type: "ended" }>): string {
+  #ended({ role, end, undelivered }: Extract<ChatEvent, { type: "ended" }>): string {
     const { paint } = this.#options;
     const lost = `${undelivered} of your messages may not have been delivered.`;
-    const text = safeText(endText(end, this.#tunnel?.role ?? "member"));
+    const text = safeText(endText(end, role));
     return [
       end.cause === "failed" ? paint.red(text) : text,
       ...(undelivered > 0 ? [paint.yellow(lost)] : []),
@@ -255,7 +236,11 @@ export class PeopleView {
   }
 }
 
-/** The same member has the same colour for as long as it is there. */
+function problemText({ message, code }: ErrorView): string {
+  return `${safeText(message)} (${code})`;
+}
+
+/** A member keeps its colour for its whole stay. */
 function colorOf(id: string, paint: Paint): (text: string) => string {
   const colors = [paint.green, paint.blue, paint.magenta, paint.cyan, paint.yellow] as const;
   const sum = Array.from(id).reduce((total, char) => total + (char.codePointAt(0) ?? 0), 0);

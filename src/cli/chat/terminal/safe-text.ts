@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 
 /**
- * Text of others on its way to a terminal. A terminal obeys what it is shown: it moves the cursor, rewrites lines, fills
- * the clipboard, and lets one line pass for another. The protocol refuses most of that already; what is refused here
- * does not depend on it.
+ * Text of peers on its way to a terminal. A terminal obeys what it shows: it moves the cursor, rewrites lines, fills the
+ * clipboard, and lets one line pass for another. The protocol refuses most of that already; this refusal does not depend
+ * on it.
  */
 
 /** Controls, separators, lone surrogates, and invisible format characters but the two joiners that scripts need. */
@@ -13,12 +13,12 @@ function escaped(char: string): string {
   return `\\u{${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`;
 }
 
-/** A name, a goal: one line. Runs of white space, which could push what follows to another place, become one space. */
+/** A name or a goal, as one line. A run of white space could push the rest to another place, so it becomes one space. */
 export function safeLabel(text: string): string {
   return text.replace(/[^\S\n]+/g, " ").replace(NOT_FOR_TERMINALS, escaped);
 }
 
-/** What somebody said. Line ends stay, and are to be shown with {@link withGutter}. */
+/** The text of a message. Line ends stay; show it with {@link withGutter}. */
 export function safeText(text: string): string {
   return text
     .replace(/\t/g, "    ")
@@ -35,15 +35,18 @@ export function safeJson(value: unknown): string {
 }
 
 const GUTTER = "  │ ";
-/** Below this there is nothing to be gained from wrapping. */
+/** Wrapping gains nothing below this width. */
 const MIN_COLUMNS = 20;
 
-/** At least as wide as any terminal shows it: a row that is cut early is no harm, one that overflows is. */
+/**
+ * An upper bound of the width that any terminal gives the text: a row that is cut early does no harm, one that overflows
+ * does.
+ */
 function widthOf(text: string): number {
   return Array.from(text).reduce((sum, char) => sum + ((char.codePointAt(0) ?? 0) < 0x1100 ? 1 : 2), 0);
 }
 
-/** As much of a line as fits into one row of this many columns, and does not reach its end. */
+/** Cuts a line so that it fits into one row of so many columns without reaching its end. */
 export function oneRow(text: string, columns: number): string {
   const width = Math.max(columns, MIN_COLUMNS) - 1;
   if (widthOf(text) <= width) return text;
@@ -58,8 +61,9 @@ export function oneRow(text: string, columns: number): string {
 }
 
 /**
- * `text` after `head`, every further row behind a gutter: what somebody says can then not begin a row, and so not pass
- * for a line of somebody else. `columns` is the width of the terminal, or undefined where nothing wraps.
+ * `text` after `head`, every further row behind a gutter: a peer's text can then not begin a row, and so not pass for a
+ * line of somebody else.
+ * @param columns width of the terminal, or undefined where nothing wraps
  */
 export function withGutter(head: string, text: string, columns: number | undefined): string {
   const width = columns === undefined ? Number.POSITIVE_INFINITY : Math.max(columns, MIN_COLUMNS) - 1;
@@ -77,7 +81,7 @@ function wrapped(line: string, width: number): string[] {
   for (const char of line) {
     const needed = widthOf(char);
     if (used + needed > width) {
-      // Between words where there is one to go back to.
+      // Breaks between words where it can.
       const space = row.lastIndexOf(" ");
       const cut = space > row.length / 2 ? space + 1 : row.length;
       rows.push(row.slice(0, cut).trimEnd());

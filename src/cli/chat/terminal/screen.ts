@@ -2,28 +2,28 @@ import { clearScreenDown, createInterface, cursorTo, moveCursor } from "node:rea
 import { oneRow } from "./safe-text.ts";
 import { BREAK, keyboard, PASTE_OFF, PASTE_ON, type TerminalInput } from "./keyboard.ts";
 
-/** Where a chat is shown, and where what a person types comes from. */
+/** The screen of a chat, above the line that a person types. */
 export interface Screen {
-  /** Width, or undefined where lines do not wrap. */
+  /** Width in columns, or undefined where lines do not wrap. */
   readonly columns: () => number | undefined;
-  /** Above what is being typed. */
+  /** Prints above the typed line. */
   readonly print: (text: string) => void;
-  /** One line between that and what is being typed, which the next one replaces; nothing where lines stay as they are. */
+  /** Shows one line above the typed line; the next one replaces it. Does nothing where printed lines stay. */
   readonly status: (text: string | undefined) => void;
-  /** Puts words back into the line, if nothing else is being typed. */
+  /** Puts a text back into the typed line, unless something else is there. */
   readonly giveBack: (words: string) => boolean;
-  /** The terminal as it was before. Idempotent. */
+  /** Puts the terminal back into its first state. Idempotent. */
   readonly close: () => void;
 }
 
-/** What a person does. */
+/** The deeds of a person at the keyboard. */
 export interface Person {
   readonly onLine: (text: string) => void;
   /** Ctrl-C with nothing typed. */
   readonly onInterrupt: () => void;
   /** Ctrl-D, or the end of the input. */
   readonly onEnd: () => void;
-  /** Any key at all. */
+  /** Any key. */
   readonly onActivity: () => void;
 }
 
@@ -32,10 +32,10 @@ export interface TerminalOutput extends NodeJS.WritableStream {
 }
 
 const HISTORY = 200;
-/** Of a terminal that does not tell. */
+/** The width of a terminal that tells none. */
 const DEFAULT_COLUMNS = 80;
 
-/** A terminal with a line that can be edited, and everything else above it. */
+/** A terminal with a line to edit and all other text above it. */
 export function terminalScreen(options: {
   input: TerminalInput;
   output: TerminalOutput;
@@ -44,7 +44,7 @@ export function terminalScreen(options: {
 }): Screen {
   const { input, output, prompt, person } = options;
   const { keys, stop } = keyboard(input, {
-    // As a whole: key by key it would take time that grows with the square of its length.
+    // As a whole: key by key the time would grow with the square of the length.
     onPaste: (text) => rl.write(text),
     onActivity: person.onActivity,
   });
@@ -53,10 +53,10 @@ export function terminalScreen(options: {
   let status: string | undefined;
   let isStatusShown = false;
   const write = (text: string): void => void output.write(text);
-  // A terminal that does not know its size says 0.
+  // A terminal of unknown size says 0.
   const columns = (): number | undefined => (output.columns === 0 ? undefined : output.columns);
 
-  /** Wipes the line being typed, and the status above it; gives the rows of the former. */
+  /** Wipes the typed line and the status above it. @returns the rows of the typed line */
   function wipe(): number {
     const { rows } = rl.getCursorPos();
     moveCursor(output, 0, -rows - (isStatusShown ? 1 : 0));
@@ -65,12 +65,12 @@ export function terminalScreen(options: {
     return rows;
   }
 
-  /** Wipes the line being typed, prints, and shows the line again below. */
+  /** Wipes the typed line, prints, and shows it again below. */
   function show(text: string): void {
     const rows = wipe();
     isStatusShown = status !== undefined;
     const above = status === undefined ? "" : `${oneRow(status, columns() ?? DEFAULT_COLUMNS)}\n`;
-    // Readline goes up by the rows of the line it has last shown before it shows it again: they must be there.
+    // Before readline shows the line again it goes up by the rows of the last one: they must be there.
     write(`${text}${above}${"\n".repeat(rows)}`);
     rl.prompt(true);
   }
@@ -81,7 +81,7 @@ export function terminalScreen(options: {
   }
 
   rl.on("line", (line) => {
-    // What stood above the line stands above a line that was typed now, and is history.
+    // The status above the line is history once the line is done.
     isStatusShown = false;
     person.onLine(line.replaceAll(BREAK, "\n"));
     if (!isClosed) rl.prompt();
@@ -100,7 +100,7 @@ export function terminalScreen(options: {
   function close(): void {
     if (isClosed) return;
     isClosed = true;
-    // Nothing is left of a prompt behind which nobody listens.
+    // Leaves no prompt on the screen, since nothing listens any more.
     wipe();
     write(PASTE_OFF);
     rl.close();

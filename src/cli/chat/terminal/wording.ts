@@ -1,11 +1,12 @@
-import type { TunnelError } from "../../../errors/tunnel-error.ts";
-import type { SystemEvent } from "../../../protocol/room/log.ts";
+import { nextForPerson } from "../../../errors/tunnel-error.ts";
 import type { SessionEnd } from "../../../session/session.ts";
-import type { Session } from "../../../session/sessions.ts";
+import type { SystemEventView } from "../../../view/entries.ts";
+import type { ErrorView } from "../../../view/errors.ts";
+import type { StatusView } from "../../../view/status.ts";
 
 /** An error as two lines: the failure with its code, then the next step for a person. */
-export function errorText({ code, message, nextForPerson }: TunnelError): string {
-  return `${message} (${code})\n${nextForPerson}`;
+export function errorText({ code, message }: Pick<ErrorView, "code" | "message">): string {
+  return `${message} (${code})\n${nextForPerson(code)}`;
 }
 
 /** Milliseconds in words, precise enough to decide whether to wait. */
@@ -29,15 +30,15 @@ const ENDED = {
   "host-stopped": "The tunnel has ended because the host's program has.",
 } as const;
 
-/** A system event in one sentence; `name` is safe to print. */
-export function systemText(event: SystemEvent, name: string): string {
+/** A change of the room in words. @param name of the member it concerns, safe to print */
+export function systemText(event: SystemEventView, name: string): string {
   switch (event.event) {
     case "joined":
       return `${name} has joined`;
     case "left":
       return `${name} ${LEFT[event.cause]}`;
     case "idle-warning":
-      return `Nobody has done anything here for a while: the tunnel ends in ${duration(event.endsInMs)} unless somebody does. Pressing a key is enough.`;
+      return `Nobody has done anything here for a while: the tunnel ends in ${duration(event.endsInSec * 1_000)} unless somebody does. Pressing a key is enough.`;
     case "ended":
       return ENDED[event.cause];
   }
@@ -51,7 +52,7 @@ const END: Readonly<Record<Exclude<SessionEnd["cause"], "failed">, string>> = {
   removed: "The host has removed you from the tunnel.",
 };
 
-export function endText(end: SessionEnd, role: Session["role"]): string {
+export function endText(end: SessionEnd, role: StatusView["role"]): string {
   if (end.cause === "closed-here" && role === "host") return "You have closed the tunnel.";
   return end.cause === "failed" ? `The tunnel has failed: ${errorText(end.error)}` : END[end.cause];
 }

@@ -1,25 +1,25 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ServerCommand } from "../../../mcp/registration.ts";
+import type { ServerCommand } from "../../../view/registration.ts";
 
-/** What a file says about the server of our name. `argv` is empty where the entry does not name a program. */
-export type Entry =
+/** The entry for our server in a file. `argv` is empty where it names no program. */
+export type ServerEntry =
   { readonly kind: "absent" } | { readonly kind: "present"; readonly argv: readonly string[] };
 
-/** The text of a client's configuration file, read and changed without touching anything but our entry. */
+/** The text of a client's configuration file. Reads and changes our entry alone. */
 export interface ConfigText {
-  /** @throws Unusable when the text cannot be read */
-  readonly entry: (text: string) => Entry;
+  /** @throws {Unusable} when the text cannot be read */
+  readonly entry: (text: string) => ServerEntry;
   readonly add: (text: string, server: ServerCommand) => string;
-  /** Puts command and arguments into the entry that is there, and leaves its other settings. */
+  /** Puts command and arguments into the existing entry, and leaves its other settings. */
   readonly update: (text: string, server: ServerCommand) => string;
-  /** Puts a whole new entry in the place of the one that is there. */
+  /** Replaces the existing entry as a whole. */
   readonly replace: (text: string, server: ServerCommand) => string;
   readonly remove: (text: string) => string;
-  /** What a human would write into an empty file. */
+  /** The text for a human to write into an empty file. */
   readonly snippet: (server: ServerCommand) => string;
 }
 
-/** A file that is not edited, and why. The reason never quotes the file, which may hold keys. */
+/** A file that cannot be edited. The reason never quotes it, since it may hold keys. */
 export class Unusable extends Error {
   override readonly name = "Unusable";
 }
@@ -31,17 +31,17 @@ export function unusable(why: string): Unusable {
 const BOM = "\uFEFF";
 
 /**
- * The same with what holds for every format: a byte order mark stays where it is, and an edit that did not lead to what
- * it is for is refused.
+ * The same with two rules for every format: a byte order mark stays in its place, and an edit without the wanted result
+ * is refused.
  */
 export function checked(config: ConfigText): ConfigText {
-  const change = (text: string, edit: (text: string) => string, wanted: Entry): string => {
+  const change = (text: string, edit: (text: string) => string, wanted: ServerEntry): string => {
     const mark = text.startsWith(BOM) ? BOM : "";
     const after = edit(text.slice(mark.length));
     if (!isDeepStrictEqual(config.entry(after), wanted)) throw unusable("its layout is unusual");
     return mark + after;
   };
-  const present = ({ command, args }: ServerCommand): Entry => ({
+  const present = ({ command, args }: ServerCommand): ServerEntry => ({
     kind: "present",
     argv: [command, ...args],
   });

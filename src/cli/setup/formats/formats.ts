@@ -1,4 +1,4 @@
-import type { Format } from "../clients.ts";
+import type { Format } from "./format.ts";
 import { checked, type ConfigText } from "./config-text.ts";
 import { jsonConfig } from "./json-config.ts";
 import { tomlConfig } from "./toml-config.ts";

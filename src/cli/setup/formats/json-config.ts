@@ -8,10 +8,10 @@ import {
   printParseErrorCode,
 } from "jsonc-parser";
 import * as z from "zod/mini";
-import type { ServerCommand } from "../../../mcp/registration.ts";
-import { type Format, SERVER } from "../clients.ts";
+import type { ServerCommand } from "../../../view/registration.ts";
+import { type Format, SERVER } from "./format.ts";
 import { insertProperty, layoutOf, removeProperty, replaceValue } from "./json-text.ts";
-import { type ConfigText, type Entry, unusable } from "./config-text.ts";
+import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";
 
 type JsonFormat = Extract<Format, { kind: "json" }>;
 
@@ -47,13 +47,13 @@ export function jsonConfig(format: JsonFormat): ConfigText {
 
 interface Found {
   readonly root: Node;
-  /** The path of the object that holds the servers, or is to hold them. */
+  /** The path of the object with the servers, which need not exist yet. */
   readonly path: readonly string[];
   readonly container: Node | undefined;
   readonly property: Node | undefined;
 }
 
-/** @throws Unusable when the text is not an object that holds servers, or could */
+/** @throws {Unusable} when the text is no object, or has no room for servers */
 function find(text: string, format: JsonFormat): Found {
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, { allowTrailingComma: true });
@@ -68,12 +68,12 @@ function find(text: string, format: JsonFormat): Found {
   return { root, path, container, property: container?.children?.find((one) => keyOf(one) === SERVER) };
 }
 
-/** Where servers go in a file that has none yet. */
+/** The place for servers in a file that has none yet. */
 function containerFor(format: JsonFormat): readonly string[] {
   return format.containers.at(-1) ?? [];
 }
 
-/** An object that has a type is one server, and not a list of them. */
+/** An object with a type is one server, and not a list of them. */
 function isContainer(root: Node, path: readonly string[]): boolean {
   const node = findNodeAtLocation(root, [...path]);
   return node?.type === "object" && findNodeAtLocation(node, ["type"])?.type !== "string";
@@ -88,7 +88,7 @@ function checkObject(root: Node, path: readonly string[]): void {
     throw unusable(`"${path.join(".")}" in it is not an object`);
 }
 
-/** Which of two properties of the same name counts, depends on the reader. */
+/** Readers disagree about two properties of the same name, so that such a file is refused. */
 function checkOnce(object: Node, key: string): void {
   const same = (object.children ?? []).filter((property) => keyOf(property) === key);
   if (same.length > 1) throw unusable(`it has "${key}" twice`);
@@ -105,7 +105,7 @@ function lineOf(text: string, offset: number): number {
 const OneString = z.object({ command: z.string(), args: z.optional(z.array(z.string())) });
 const OneList = z.object({ command: z.array(z.string()) });
 
-function entryOf(property: Node | undefined): Entry {
+function entryOf(property: Node | undefined): ServerEntry {
   const [, node] = property?.children ?? [];
   if (node === undefined) return { kind: "absent" };
   const value: unknown = getNodeValue(node);
@@ -118,7 +118,7 @@ function entryOf(property: Node | undefined): Entry {
 function added(text: string, { root, path, container }: Found, entry: unknown): string {
   const layout = layoutOf(text, root);
   if (container !== undefined) return insertProperty(text, container, SERVER, entry, layout);
-  // The innermost object that is there takes what is missing below it.
+  // The innermost existing object takes the missing ones below it.
   let depth = path.length - 1;
   while (depth > 0 && findNodeAtLocation(root, path.slice(0, depth)) === undefined) depth -= 1;
   const parent = depth === 0 ? root : findNodeAtLocation(root, path.slice(0, depth));
@@ -130,7 +130,7 @@ function nested(path: readonly string[], value: unknown): unknown {
   return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
 }
 
-/** Command and arguments are exchanged; whatever else the user has set for the server stays. */
+/** Replaces command and arguments. The user's other settings for the server stay. */
 function updated(text: string, format: JsonFormat, server: ServerCommand): string {
   const wanted = Object.entries(format.entry(server)).filter(([key]) => key === "command" || key === "args");
   return wanted.reduce((current, [key, value]) => {
@@ -145,7 +145,7 @@ function updated(text: string, format: JsonFormat, server: ServerCommand): strin
   }, text);
 }
 
-/** The edit may have changed the server's entry alone: everything else must read as before. */
+/** Proves that the edit changed the server's entry alone: everything else must read as before. */
 function prove(before: Found, text: string, format: JsonFormat): void {
   const after = find(text, format);
   if (!isDeepStrictEqual(withoutEntry(before), withoutEntry(after))) throw unusable("its layout is unusual");
@@ -161,7 +161,7 @@ function withoutEntry({ root, path }: Found): unknown {
     at = at[key];
   }
   if (isRecord(at)) delete at[SERVER];
-  // An object that holds nothing else is the same as none.
+  // An otherwise empty object counts as none.
   for (const [index, key] of [...path.entries()].toReversed()) {
     const holder = above[index];
     const held = holder?.[key];

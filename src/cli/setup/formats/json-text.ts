@@ -1,11 +1,11 @@
 import { createScanner, type Node } from "jsonc-parser";
 
 /**
- * Changes of one property in the text of a JSON file, comments and trailing commas included: nothing else of the text is
- * touched. The library's own edits put a new property between the last one and the comment behind it.
+ * Changes one property in the text of a JSON file, comments and trailing commas included, and touches nothing else. The
+ * library's own edits put a new property between the last one and the comment behind it.
  */
 
-/** How the file is laid out. */
+/** The layout of a file. */
 export interface Layout {
   readonly eol: string;
   readonly indent: string;
@@ -62,7 +62,7 @@ export function replaceValue(text: string, node: Node, value: unknown, layout: L
   return splice(text, node.offset, endOf(node), render(value, indentAt(text, node.offset), layout));
 }
 
-/** `text` without the property, and without what only it brought with it: its comma, its line. */
+/** `text` without the property, its comma and its line. */
 export function removeProperty(text: string, object: Node, property: Node): string {
   const siblings = object.children ?? [];
   const index = siblings.indexOf(property);
@@ -88,7 +88,7 @@ function endOf(node: Node): number {
   return node.offset + node.length;
 }
 
-/** What lies between two properties, or between the last one and the closing brace. */
+/** The text between two properties, or between the last one and the closing brace. */
 function tail(text: string, from: number, to: number): { contentEnd: number; comma: number | undefined } {
   const scanner = createScanner(text, false);
   scanner.setPosition(from);
@@ -110,7 +110,7 @@ function indentAt(text: string, offset: number): string {
   return /^[ \t]*/.exec(line)?.[0] ?? "";
 }
 
-/** The indent of the properties that are there; `fallback` where there are none. */
+/** The indent of the existing properties; `fallback` where there are none. */
 function childIndent(text: string, object: Node, fallback: string): string {
   const last = object.children?.at(-1);
   return last === undefined ? fallback : indentAt(text, last.offset);

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify, type TomlTable, type TomlValue } from "smol-toml";
-import type { ServerCommand } from "../../../mcp/registration.ts";
-import { SERVER } from "../clients.ts";
-import { type ConfigText, type Entry, unusable } from "./config-text.ts";
+import type { ServerCommand } from "../../../view/registration.ts";
+import { SERVER } from "./format.ts";
+import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";
 
 /**
- * A file of settings in TOML. Our entry is a table of its own, so it is added and taken out as whole lines; each result
- * is parsed and compared with what was there, so that a header inside a string, say, is found out before it does harm.
+ * A file of settings in TOML. Our entry is a table of its own, so it is added and taken out as whole lines. Each result
+ * is parsed and compared with the original: a header inside a string, say, is found out before it does harm.
  */
 export function tomlConfig(table: string): ConfigText {
   const change = (text: string, edit: (lines: string[]) => string[]): string => {
@@ -34,7 +34,7 @@ function read(text: string): TomlTable {
   try {
     return parse(text, { integersAsBigInt: true });
   } catch (error) {
-    // The message quotes the file.
+    // The parser's message quotes the file.
     const line =
       error instanceof Error && "line" in error && typeof error.line === "number" ? error.line : undefined;
     throw unusable(line === undefined ? "it is not TOML" : `it is not TOML from line ${line} on`);
@@ -45,7 +45,7 @@ function settingsOf({ command, args }: ServerCommand): Record<string, unknown> {
   return { command, args: [...args] };
 }
 
-function entryOf(root: TomlTable, table: string): Entry {
+function entryOf(root: TomlTable, table: string): ServerEntry {
   const servers = root[table];
   if (servers === undefined) return { kind: "absent" };
   if (!isTable(servers)) throw unusable(`"${table}" in it is not a table`);
@@ -64,7 +64,7 @@ function isTable(value: TomlValue): value is TomlTable {
   return typeof value === "object" && !Array.isArray(value) && !(value instanceof Date);
 }
 
-/** Everything but our entry. A table of servers that holds nothing else is the same as none. */
+/** Everything but our entry. An otherwise empty table of servers counts as none. */
 function withoutEntry(root: TomlTable, table: string): unknown {
   const { [table]: servers, ...rest } = root;
   if (servers === undefined || !isTable(servers)) return { ...root };
@@ -88,14 +88,14 @@ function appended(lines: readonly string[], section: string): string[] {
 
 const HEADER = /^\s*\[{1,2}[^[\]]+\]{1,2}\s*(?:#.*)?$/;
 
-/** Where the tables of our server begin and end, those below it included. */
+/** The lines of our server's tables, those below it included. */
 function sections(lines: readonly string[], table: string): { from: number; to: number }[] {
   const ours = new RegExp(`^\\s*\\[\\s*["']?${table}["']?\\s*\\.\\s*["']?${SERVER}["']?\\s*[.\\]]`);
   const headers = [...lines.keys()].filter((index) => HEADER.test((lines[index] ?? "").trimEnd()));
   return headers.flatMap((from, index) => {
     if (!ours.test(lines[from] ?? "")) return [];
     const next = headers[index + 1] ?? lines.length;
-    // Comments ahead of the next table belong to that one.
+    // Comments ahead of the next table belong to that table.
     let to = next;
     while (to > from + 1 && /^\s*(?:#|$)/.test(lines[to - 1] ?? "")) to -= 1;
     return [{ from, to }];
@@ -128,7 +128,7 @@ function updated(lines: readonly string[], table: string, server: ServerCommand)
       const found = current.findIndex((line, index) => index > from && index < to && isSetting(line, key));
       const at = found === -1 ? from + 1 : found;
       const length = found === -1 ? 0 : lengthOfSetting(current, at, to);
-      // The end of the line that it replaces; a last line may have none.
+      // The end of the replaced line; a last line may have none.
       const end = /\r?\n$/.exec(current[length === 0 ? from : at + length - 1] ?? "")?.[0] ?? "";
       return current.toSpliced(at, length, stringify({ [key]: value }).trimEnd() + end);
     },
@@ -140,7 +140,7 @@ function isSetting(line: string, key: string): boolean {
   return new RegExp(`^\\s*["']?${key}["']?\\s*=`).test(line);
 }
 
-/** How many lines a setting takes: as many as it needs to be TOML by itself. */
+/** The number of lines of a setting: as many as make it TOML by itself. */
 function lengthOfSetting(lines: readonly string[], at: number, to: number): number {
   for (let end = at + 1; end <= to; end += 1) {
     try {

@@ -1,0 +1,12 @@
+/**
+ * Every command but the server. The build makes a bundle of it (scripts/build.mjs), so that a starting server does not
+ * load what only a person at a terminal uses.
+ */
+export { chat } from "../cli/chat/chat.ts";
+export { demo } from "../cli/demo/demo.ts";
+export { doctor } from "../cli/doctor/doctor.ts";
+export { realProbes } from "../cli/doctor/probes.ts";
+export { installSkill } from "../cli/setup/install-skill.ts";
+export { exportTranscript } from "../cli/transcript/export.ts";
+export { verify } from "../cli/transcript/verify.ts";
+export { setupHere } from "../cli/setup/here.ts";

@@ -1,0 +1,175 @@
+import type { Clock } from "../runtime/clock.ts";
+import { asTunnelError } from "../errors/tunnel-error.ts";
+import { type Command, parseCommand } from "../cli/args.ts";
+import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../cli/env.ts";
+import type { Environment } from "../cli/io/environment.ts";
+import { helpText, terminalHint } from "../cli/help.ts";
+import { describeSafely } from "./lifecycle.ts";
+import { serve } from "./serve.ts";
+import type { Output } from "../cli/io/output.ts";
+
+/** The outside world of a command. */
+export interface Host {
+  readonly args: readonly string[];
+  readonly env: Environment;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly stdinIsTerminal: boolean;
+  readonly stdoutIsTerminal: boolean;
+  /** The user's home folder. */
+  readonly home: string;
+  /** The working directory. */
+  readonly cwd: string;
+  /** Absolute path of the running bundle; the other files of the package are found from here. */
+  readonly bundle: string;
+  readonly onShutdown: (hook: () => Promise<void>) => void;
+  /** Ends the process at once, without teardown. */
+  readonly exitNow: (code: number) => void;
+}
+
+/** 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. */
+type ExitCode = 0 | 1 | 2 | 3 | 4;
+
+/** Runs the command line to its end. Never rejects: a failure is explained on stderr. */
+export async function run(host: Host): Promise<ExitCode> {
+  try {
+    return await execute(parseCommand(host.args), host);
+  } catch (thrown) {
+    const error = asTunnelError(thrown);
+    host.err(`tunnel-mcp: ${error.message}\n  ${error.nextForPerson}\n`);
+    if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
+    return error.code === "config-invalid" ? 2 : 1;
+  }
+}
+
+async function execute(command: Command, host: Host): Promise<ExitCode> {
+  const { env, version, clock, onShutdown } = host;
+  switch (command.kind) {
+    case "help":
+      host.out(helpText(version, host.bundle));
+      return 0;
+    case "version":
+      host.out(`${version}\n`);
+      return 0;
+    case "usage-error":
+      host.err(`tunnel-mcp: ${command.message}\n\n${helpText(version, host.bundle)}`);
+      return 2;
+    case "serve": {
+      const { config, problems } = checkedSettings(host);
+      if (host.stdinIsTerminal) host.err(`${terminalHint(host.bundle)}\n`);
+      const identity = identityOf(env, host.cwd);
+      const { cwd, home, bundle } = host;
+      await serve({ config, problems, version, clock, env, cwd, home, identity, bundle, onShutdown });
+      return 0;
+    }
+    default:
+      return executeLater(command, host);
+  }
+}
+
+/** The settings. Those that were ignored are named on stderr. */
+function checkedSettings({ env, err }: Host): ReturnType<typeof readConfig> {
+  const settings = readConfig(env);
+  for (const problem of settings.problems) err(`tunnel-mcp: ${problem}; it is ignored\n`);
+  return settings;
+}
+
+type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" | "serve" }>;
+
+// Heavy modules are imported on demand: a starting server must not load the other commands.
+async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode> {
+  const { env, version, clock, onShutdown } = host;
+  const output: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
+  switch (command.kind) {
+    case "demo": {
+      const { demo } = await import("./commands.ts");
+      return demo({
+        transport: command.transport,
+        bundle: host.bundle,
+        env,
+        plainEnv: withoutSettings(env),
+        version,
+        clock,
+        output,
+        onShutdown,
+      });
+    }
+    case "doctor": {
+      const { config } = checkedSettings(host);
+      const { doctor, realProbes } = await import("./commands.ts");
+      return doctor({ probes: realProbes(config, env), transport: config.transport, clock, output });
+    }
+    case "verify": {
+      const { verify } = await import("./commands.ts");
+      return verify({ file: command.file, output });
+    }
+    case "export": {
+      const { exportTranscript } = await import("./commands.ts");
+      const { serverSearch } = await import("./waking.ts");
+      const { cwd } = host;
+      const search = serverSearch(env, identityOf(env, cwd));
+      return exportTranscript({ ...search, request: command.request, clock, output, cwd });
+    }
+    case "open":
+    case "join": {
+      const { config } = checkedSettings(host);
+      const { chat } = await import("./commands.ts");
+      const { stdinIsTerminal } = host;
+      return chat({
+        request: command,
+        sessions: async () =>
+          (await import("./sessions.ts")).loadSessions({
+            config,
+            clock,
+            env,
+            cwd: host.cwd,
+            home: host.home,
+          }),
+        clock,
+        output,
+        input: process.stdin,
+        terminal: process.stdout,
+        stdinIsTerminal,
+        isInteractive: stdinIsTerminal && host.stdoutIsTerminal && env["TERM"] !== "dumb",
+        onShutdown,
+        exitNow: host.exitNow,
+      });
+    }
+    case "setup": {
+      const { setupHere } = await import("./commands.ts");
+      const { bundle, home, stdinIsTerminal, stdoutIsTerminal } = host;
+      const isAtTerminal = stdinIsTerminal && stdoutIsTerminal;
+      return setupHere({
+        request: command.request,
+        bundle,
+        home,
+        env,
+        clock,
+        output,
+        isAtTerminal,
+        onShutdown,
+      });
+    }
+    case "install-skill": {
+      const { installSkill } = await import("./commands.ts");
+      const dir = command.dir ?? skillsDirectory(env, host.home);
+      return installSkill({ bundle: host.bundle, dir, force: command.force, output });
+    }
+    case "wake": {
+      const { serverSearch, wake } = await import("./waking.ts");
+      const search = serverSearch(env, identityOf(env, host.cwd));
+      const { tunnelId, timeoutMs } = command;
+      return wake({ ...search, tunnelId, timeoutMs, clock, output });
+    }
+    case "wake-watch": {
+      const { serverSearch, wakeWatch } = await import("./waking.ts");
+      const search = serverSearch(env, identityOf(env, host.cwd));
+      const ending = new AbortController();
+      onShutdown(async () => ending.abort());
+      await wakeWatch({ ...search, tunnelId: command.tunnelId, clock, output, signal: ending.signal });
+      return 0;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import type { Config } from "../cli/settings.ts";
+import type { Identity } from "../control/descriptor.ts";
+import type { Endpoint } from "../control/endpoint.ts";
+import { serveMcp } from "../mcp/serve.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Sessions } from "../session/sessions.ts";
+import { wakeView } from "../view/wake.ts";
+
+export interface ServeOptions {
+  readonly config: Config;
+  /** Settings that were ignored, and what they must be. */
+  readonly problems: readonly string[];
+  readonly version: string;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly home: string;
+  /** The owner, for other commands of the same user that look for this server. */
+  readonly identity: Identity;
+  /** The path of the running program. */
+  readonly bundle: string;
+  /** Registers a hook for the end of the process, whatever its cause. */
+  readonly onShutdown: (hook: () => Promise<void>) => void;
+}
+
+interface Loaded {
+  readonly sessions: Sessions;
+  readonly endpoint: Endpoint;
+}
+
+/**
+ * The server that an MCP client starts. Sockets, cryptography and tunnels are loaded with the first tool call: a client that
+ * only lists the tools must not wait for them. Resolves when the client is gone and every tunnel is torn down.
+ */
+export async function serve(options: ServeOptions): Promise<void> {
+  const { config, problems, version, clock, bundle } = options;
+  let loading: Promise<Loaded> | undefined;
+  let endpoint: Endpoint | undefined;
+  const load = async (): Promise<Loaded> => {
+    const { loadSessions, openEndpoint } = await import("./sessions.ts");
+    const sessions = loadSessions(options);
+    endpoint = openEndpoint({ ...options, sessions });
+    return { sessions, endpoint };
+  };
+  const stop = async (): Promise<void> => {
+    const loaded = await loading;
+    await loaded?.sessions.shutDown();
+    await loaded?.endpoint.close();
+  };
+  options.onShutdown(stop);
+  await serveMcp({
+    version,
+    clock,
+    makeSessions: async () => (await (loading ??= load())).sessions,
+    isUnattended: config.unattended,
+    problems,
+    wantsChannel: config.channel,
+    wake: (tunnelId, channel) =>
+      wakeView(tunnelId, {
+        bundle,
+        platform: process.platform,
+        endpoint: endpoint?.state ?? "unopened",
+        channel,
+      }),
+    stop,
+  });
+}

@@ -1,0 +1,79 @@
+import type { TunnelError } from "../../../errors/tunnel-error.ts";
+import type { OwnOffer } from "../../../session/files/requests.ts";
+import type { Sent, SessionEnd } from "../../../session/session.ts";
+import type { TunnelProgress } from "../../../tunnel/provider.ts";
+import type { EntryView } from "../../../view/entries.ts";
+import type { FileView, TransferView } from "../../../view/files.ts";
+import type { InviteView } from "../../../view/invites.ts";
+import type { MemberView } from "../../../view/members.ts";
+import type { PatchView } from "../../../view/patches.ts";
+import type { GuestStatusView, HostStatusView, StatusView, TunnelStatus } from "../../../view/status.ts";
+
+/** The name that a program on the other side of stdin gives to one of its commands; the events about it carry it. */
+export type Ref = string | number;
+
+/** Everything that can happen in a chat, before it is rendered. */
+export type ChatEvent =
+  | { readonly type: "progress"; readonly progress: TunnelProgress }
+  | { readonly type: "opened"; readonly status: HostStatusView; readonly invites: readonly InviteView[] }
+  | { readonly type: "joined"; readonly status: GuestStatusView }
+  | {
+      readonly type: "entry";
+      readonly entry: EntryView;
+      /** With a member who has just joined. */
+      readonly safetyCode?: string | undefined;
+      /** For an offered file: as much of its id as a person must type. */
+      readonly shortId?: string | undefined;
+    }
+  /** These entries, inclusive, are no longer kept and were never shown. */
+  | { readonly type: "gap"; readonly fromSeq: number; readonly toSeq: number }
+  | {
+      readonly type: "presence";
+      readonly status: TunnelStatus;
+      readonly before: readonly MemberView[];
+      readonly now: readonly MemberView[];
+    }
+  /** A member has read this side's own messages up to `seq`. */
+  | { readonly type: "read"; readonly name: string; readonly seq: number }
+  /** `late`: an event `queued` told of it before. */
+  | { readonly type: "sent"; readonly ref: Ref | undefined; readonly seq: number; readonly late: boolean }
+  | {
+      readonly type: "queued";
+      readonly ref: Ref | undefined;
+      readonly seq: number | undefined;
+      readonly reason: string;
+    }
+  | { readonly type: "invites"; readonly ref: Ref | undefined; readonly invites: readonly InviteView[] }
+  | { readonly type: "status"; readonly ref: Ref | undefined; readonly status: StatusView }
+  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer<Sent> }
+  /** How far each transfer is; once with an empty list when none is left. */
+  | { readonly type: "transfers"; readonly running: readonly TransferView[] }
+  | {
+      readonly type: "received";
+      readonly ref: Ref | undefined;
+      readonly file: FileView;
+      readonly savePath: string;
+      /** Undefined when its sender has left. */
+      readonly fromName: string | undefined;
+      /** Undefined where the file is no patch. */
+      readonly patch: PatchView | undefined;
+    }
+  | {
+      readonly type: "error";
+      readonly error: TunnelError;
+      readonly ref?: Ref | undefined;
+      /** Line of the input, from 1. */
+      readonly line?: number | undefined;
+      /** The file that could not be received. */
+      readonly file?: { readonly fileId: string; readonly name: string };
+    }
+  /** `undelivered`: own messages that were sent and never acknowledged. */
+  | {
+      readonly type: "ended";
+      readonly role: StatusView["role"];
+      readonly end: SessionEnd;
+      readonly undelivered: number;
+    };
+
+/** Renders an event. */
+export type Show = (event: ChatEvent) => void;

@@ -1,0 +1,177 @@
+import { toBase64url } from "../../../protocol/base/bytes.ts";
+import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
+import type { Clock } from "../../../runtime/clock.ts";
+import type { Download, FileId } from "../../../session/files/files.ts";
+import type { LocalFiles } from "../../../session/files/local-files.ts";
+import { fetchFile, offerFile } from "../../../session/files/requests.ts";
+import type { Session } from "../../../session/sessions.ts";
+import { fileView, progressView, type TransferView } from "../../../view/files.ts";
+import { patchView } from "../../../view/patches.ts";
+import type { Ref, Show } from "./events.ts";
+
+interface TransfersOptions {
+  readonly tunnel: Session;
+  readonly localFiles: LocalFiles;
+  readonly clock: Clock;
+  readonly show: Show;
+}
+
+interface ShareWish {
+  readonly path: string;
+  readonly note?: string | undefined;
+  /** Names or ids; everybody when undefined. */
+  readonly to?: readonly string[] | undefined;
+  readonly ref?: Ref | undefined;
+}
+
+interface ReceiveWish {
+  readonly fileId: FileId;
+  readonly savePath: string;
+  readonly overwrite?: boolean | undefined;
+  readonly ref?: Ref | undefined;
+  /** Line of the input, for an error. */
+  readonly line?: number | undefined;
+}
+
+/** Between two events about progress. */
+const BEAT_MS = 1_000;
+
+/** The files of one conversation: reads, receives and sends them, and tells how that goes and ends. */
+export class Transfers {
+  readonly #options: TransfersOptions;
+  readonly #pending = new Set<Promise<unknown>>();
+  readonly #downloads = new Set<Download>();
+  readonly #reading = new Set<{ path: string; done: number; size: number }>();
+  /** Ends the reading for shares; a download has an end of its own. */
+  readonly #abort = new AbortController();
+  #told = "";
+  #stopBeat = (): void => undefined;
+
+  constructor(options: TransfersOptions) {
+    this.#options = options;
+  }
+
+  get running(): readonly TransferView[] {
+    const { tunnel } = this.#options;
+    const nameOf = (id: string): string | undefined => tunnel.presence().find((one) => one.id === id)?.name;
+    return [
+      ...Array.from(this.#reading, (one) => ({ kind: "reading" as const, ...one })),
+      ...Array.from(this.#downloads).flatMap(({ fileId, offer: { name, size }, state }) =>
+        state.name === "receiving"
+          ? [{ kind: "receiving" as const, fileId, name, size, ...progressView(state, size) }]
+          : [],
+      ),
+      ...tunnel.files.serving.map(({ offer: { id, name, size }, who, sent, bytesPerSec }) => {
+        const fileId = toBase64url(id);
+        return { kind: "sending" as const, fileId, name, size, to: nameOf(who), sent, bytesPerSec };
+      }),
+    ];
+  }
+
+  /** Tells of progress again and again; says nothing while nothing moves. */
+  watch(): void {
+    this.#tell();
+    this.#stopBeat = this.#options.clock.after(BEAT_MS, () => this.watch());
+  }
+
+  /** @throws {TunnelError} path-*, share-*, note-invalid, member-unknown, cancelled, and all of saying */
+  async share({ path, note, to, ref }: ShareWish): Promise<void> {
+    const { tunnel, localFiles, show } = this.#options;
+    const { signal } = this.#abort;
+    const reading = { path, done: 0, size: 0 };
+    const onProgress = (done: number, size: number): void => void Object.assign(reading, { done, size });
+    tunnel.touch();
+    const content = async () => {
+      this.#reading.add(reading);
+      try {
+        return await localFiles.share(path, { signal, onProgress });
+      } finally {
+        this.#reading.delete(reading);
+      }
+    };
+    const offer = await this.#kept(offerFile(tunnel, { note, to, content }));
+    this.#tell();
+    show({ type: "shared", ref, offer });
+  }
+
+  /**
+   * Resolves when the outcome has been shown.
+   * @throws {TunnelError} why it cannot begin
+   */
+  receive(wish: ReceiveWish): Promise<void> {
+    return this.#kept(this.#receive(wish));
+  }
+
+  async #receive({ fileId, savePath, overwrite, ref, line }: ReceiveWish): Promise<void> {
+    const { tunnel, localFiles, show } = this.#options;
+    tunnel.touch();
+    const request = { fileId, savePath, overwrite: overwrite === true };
+    const { download } = await fetchFile(tunnel.files, localFiles, request);
+    if (this.#downloads.has(download))
+      throw new TunnelError("input-invalid", { detail: "this file is on its way to that place already" });
+    this.#downloads.add(download);
+    if (this.#abort.signal.aborted) void download.cancel();
+    await download.over;
+    this.#downloads.delete(download);
+    tunnel.files.forget(download);
+    this.#tell();
+    const { offer, state, owner, target } = download;
+    try {
+      if (state.name === "failed") throw state.error;
+      const fromName = tunnel.presence().find(({ id }) => id === owner)?.name;
+      const inspection = offer.patch && (await localFiles.inspect(target, offer.patch.base));
+      const patch = inspection && patchView(inspection);
+      show({ type: "received", ref, file: fileView(offer), savePath: target, fromName, patch });
+    } catch (thrown) {
+      show({ type: "error", error: asTunnelError(thrown), ref, line, file: { fileId, name: offer.name } });
+    }
+  }
+
+  /** Ends every download, for a user who does not want to wait. */
+  cancel(): void {
+    this.#abort.abort();
+    for (const download of this.#downloads) void download.cancel();
+  }
+
+  /** Resolves when the outcome of every request has been shown. */
+  async settled(): Promise<void> {
+    if (this.#pending.size === 0) return;
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    // A failed request rejects, and its caller shows that a turn later.
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+
+  close(): void {
+    this.#stopBeat();
+    this.#tell();
+  }
+
+  async #kept<Result>(work: Promise<Result>): Promise<Result> {
+    this.#pending.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#pending.delete(work);
+    }
+  }
+
+  #tell(): void {
+    const { running } = this;
+    const facts = JSON.stringify(running.map(factsOf));
+    if (facts === this.#told || (running.length === 0 && this.#told === "")) return;
+    this.#told = facts;
+    this.#options.show({ type: "transfers", running });
+  }
+}
+
+/** The facts that are worth another event when they change. */
+function factsOf(transfer: TransferView): readonly unknown[] {
+  switch (transfer.kind) {
+    case "reading":
+      return [transfer.path, transfer.done];
+    case "receiving":
+      return [transfer.fileId, transfer.received, transfer.waitingForSender];
+    case "sending":
+      return [transfer.fileId, transfer.to, transfer.sent];
+  }
+}

@@ -1,0 +1,108 @@
+import type { Batch, Delivered } from "../../session/inbox.ts";
+import { entryView, type EntryView, type NoticeEventView, type SystemEventView } from "../../view/entries.ts";
+import { seconds } from "../../view/time.ts";
+import type { Fence } from "./fence.ts";
+import { invitesWithin } from "./invites.ts";
+import type { Payload } from "./result.ts";
+
+/** Fixed sentences. A peer's words never stand in one: the member it concerns is in a field of its own. */
+function systemText(event: SystemEventView): string {
+  switch (event.event) {
+    case "joined":
+      return "A member joined.";
+    case "left":
+      return LEFT_TEXTS[event.cause];
+    case "idle-warning":
+      return `Nobody has done anything here for a while: the tunnel ends in ${event.endsInSec} s unless somebody does.`;
+    case "ended":
+      return ENDED_TEXTS[event.cause];
+  }
+}
+
+const LEFT_TEXTS = {
+  left: "A member left.",
+  lost: "A member has been unreachable for too long and was given up.",
+  removed: "A member was removed by the host.",
+  "fell-behind": "A member was away for so long that it could not catch up, and was given up.",
+} as const;
+
+const ENDED_TEXTS = {
+  closed: "The host closed the tunnel.",
+  idle: "The tunnel ended because nobody did anything in it.",
+  "host-stopped": "The tunnel ended because the host's session ended.",
+} as const;
+
+const NOTICE_TEXTS = {
+  alarm: "Something went wrong on a sealed connection: see `error`, and tell your human.",
+  "address-lost":
+    "The public address of this tunnel is lost; see `error`. A new one is being opened by itself. Nothing said is lost; tunnel_status shows how it goes.",
+  "address-restored":
+    "The tunnel has a public address again. A member that does not come back by itself can do so with a new invite (tunnel_invite): its agent calls tunnel_join with it, and nothing said meanwhile is lost.",
+  "invites-reissued":
+    "The address in some pending invites is gone, so they do not work any more. Give your human the new ones in `invites` to pass on instead.",
+  "file-received":
+    "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",
+  "file-failed": "A file could not be received; nothing of it was kept. See `error`.",
+} as const satisfies Record<NoticeEventView["notice"], string>;
+
+/** `from` of everything that this server says by itself. */
+const OURS = { from: "tunnel", fromName: "tunnel", kind: "system" } as const;
+
+function systemFields(event: SystemEventView): Payload {
+  switch (event.event) {
+    case "joined":
+      return { member: event.member, memberName: event.memberName, workContext: event.workContext };
+    case "left":
+      return { member: event.member, memberName: event.memberName, cause: event.cause };
+    case "idle-warning":
+      return {};
+    case "ended":
+      return { cause: event.cause };
+  }
+}
+
+function noticeFields(event: NoticeEventView): Payload {
+  if (event.notice === "invites-reissued") return invitesWithin(event.invites);
+  const { notice: _, ...fields } = event;
+  return fields;
+}
+
+/** The fields in which the kinds of entries differ, with every peer's words in the fence. */
+function entryFields(entry: EntryView, fence: Fence): Payload {
+  switch (entry.kind) {
+    case "chat": {
+      const { from, fromName, kind, text, intent, replyTo, to, beforeYou } = entry;
+      return { from, fromName, kind, text: fence.wrap(text), intent, replyTo, to, beforeYou };
+    }
+    case "file": {
+      const { from, fromName, kind, file, note, intent, replyTo, to, beforeYou } = entry;
+      const text = fence.wrap(note ?? file.name);
+      return { from, fromName, kind, ...file, text, intent, replyTo, to, beforeYou };
+    }
+    case "system": {
+      const { event, beforeYou } = entry;
+      return { ...OURS, event: event.event, ...systemFields(event), text: systemText(event), beforeYou };
+    }
+    case "notice": {
+      const { event } = entry;
+      const text = NOTICE_TEXTS[event.notice];
+      return { ...OURS, event: event.notice, local: true, ...noticeFields(event), text };
+    }
+  }
+}
+
+function messageFields({ entry, redelivered }: Delivered, now: number, fence: Fence): Payload {
+  const view = entryView(entry, now);
+  return {
+    seq: view.seq,
+    ...entryFields(view, fence),
+    ts: view.ts,
+    ageSec: seconds(now - entry.ts),
+    ...(redelivered ? { redelivered } : {}),
+  };
+}
+
+/** The fields for a batch of the inbox. @param now ms since the epoch */
+export function batchFields({ entries, unread, more, gap }: Batch, now: number, fence: Fence): Payload {
+  return { messages: entries.map((delivered) => messageFields(delivered, now, fence)), unread, more, gap };
+}

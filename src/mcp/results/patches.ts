@@ -1,0 +1,66 @@
+import type { PatchFacts } from "../../protocol/files/offer.ts";
+import type { PatchView } from "../../view/patches.ts";
+import { within } from "./bounds.ts";
+import type { Fence } from "./fence.ts";
+import type { Payload } from "./result.ts";
+
+/** Files that are listed, and the bytes that their names may take: a result stays readable. */
+const MAX_FILES = 50;
+const MAX_PATH_CHARS = 200;
+const FILES_BYTES = 8 * 1024;
+const FAILING_BYTES = 4 * 1024;
+
+const BASE_TEXTS = {
+  head: "It was made against the commit that is checked out here.",
+  known: "It was made against another commit than the one checked out here; this repository has it.",
+  unknown: "It was made against a commit that this repository does not have: fetch it first.",
+  "not-given": "It names no commit that it was made against.",
+  "no-repository": "The working directory is no git repository.",
+} as const satisfies Record<PatchView["baseIs"], string>;
+
+/** The effects of a received patch: facts that this server found, with the names in it inside the fence. */
+export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence): Payload {
+  const { files, fileCount, insertions, deletions, suspicious, baseIs } = view;
+  const shown = within(files.slice(0, MAX_FILES).map(fileLine), FILES_BYTES);
+  return {
+    base: facts.base,
+    baseIs,
+    baseText: BASE_TEXTS[baseIs],
+    applies: view.applies,
+    ...(view.applies === "unknown" ? { reason: view.reason } : {}),
+    ...(view.applies === "no" ? failingFields(view.failing, fence) : {}),
+    fileCount,
+    insertions,
+    deletions,
+    suspicious,
+    files: fence.wrap(shown.join("\n")),
+    filesNotShown: fileCount > shown.length ? fileCount - shown.length : undefined,
+    note: "It was saved, not applied. Read it with your human before you apply it with git apply.",
+  };
+}
+
+/** The beginning and the end: one endless name must not take the place of all others. */
+function shortPath(path: string): string {
+  const letters = Array.from(path);
+  if (letters.length <= MAX_PATH_CHARS) return path;
+  const half = MAX_PATH_CHARS / 2;
+  return `${letters.slice(0, half).join("")}…${letters.slice(-half).join("")}`;
+}
+
+type InspectedFile = PatchView["files"][number];
+
+function fileLine({ change, path, previousPath, insertions, deletions, suspicions }: InspectedFile): string {
+  const from = previousPath === undefined ? "" : ` (from ${shortPath(previousPath)})`;
+  const marks = suspicions.length === 0 ? "" : ` [${suspicions.map(({ kind }) => kind).join(", ")}]`;
+  return `${change} ${shortPath(path)}${from} +${insertions} -${deletions}${marks}`;
+}
+
+function failingFields(all: Extract<PatchView, { applies: "no" }>["failing"], fence: Fence): Payload {
+  const lines = all.map(({ path, reason }) => `${reason}: ${shortPath(path)}`);
+  const shown = within(lines.slice(0, MAX_FILES), FAILING_BYTES);
+  const left = lines.length - shown.length;
+  return {
+    failing: fence.wrap(shown.join("\n")),
+    failingNotShown: left > 0 ? left : undefined,
+  };
+}

@@ -1,0 +1,43 @@
+import type { CallToolResult } from "@modelcontextprotocol/server";
+import type { TunnelError } from "../../errors/tunnel-error.ts";
+import { errorView } from "../../view/errors.ts";
+import type { Fence } from "./fence.ts";
+
+/** The result of a tool, before it is put into the MCP envelope. */
+export type Payload = Readonly<Record<string, unknown>>;
+
+/** The unread counts of all tunnels that a result is not about. */
+export function unreadElsewhere(payload: Payload, all: readonly Countable[]): Payload {
+  const told = new Set([payload["tunnelId"], ...idsIn(payload["tunnels"])]);
+  const others = all
+    .filter(({ tunnelId, inbox }) => inbox.unread > 0 && !told.has(tunnelId))
+    .map(({ tunnelId, inbox }) => ({ tunnelId, unread: inbox.unread }));
+  return others.length === 0 ? {} : { unreadElsewhere: others };
+}
+
+interface Countable {
+  readonly tunnelId: string;
+  readonly inbox: { readonly unread: number };
+}
+
+function idsIn(tunnels: unknown): unknown[] {
+  if (!Array.isArray(tunnels)) return [];
+  return tunnels.map((one: unknown) =>
+    typeof one === "object" && one !== null && "tunnelId" in one ? one.tunnelId : undefined,
+  );
+}
+
+/** The same payload twice: some clients show the model the text, others the structured content. */
+function result(payload: Payload): CallToolResult {
+  // Fields that are undefined are absent in both once they are written as JSON.
+  return { content: [{ type: "text", text: JSON.stringify(payload) }], structuredContent: { ...payload } };
+}
+
+export function success(payload: Payload): CallToolResult {
+  return result(payload);
+}
+
+/** @param unread of all tunnels together, where that is known */
+export function failure(error: TunnelError, fence: Fence, unread: number | undefined): CallToolResult {
+  return { ...result(fence.guard({ error: errorView(error), unread })), isError: true };
+}

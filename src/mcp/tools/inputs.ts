@@ -1,0 +1,11 @@
+import * as z from "zod";
+
+export const tunnelId = z
+  .string()
+  .optional()
+  .describe("The tunnel, where several are open. From tunnel_open or tunnel_join.");
+
+export const memberName = z
+  .string()
+  .optional()
+  .describe("Your name in the tunnel, e.g. the developer's first name. Defaults to the user name.");

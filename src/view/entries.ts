@@ -1,0 +1,124 @@
+import type { MemberId } from "../protocol/base/ids.ts";
+import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
+import type { Intent } from "../protocol/room/intent.ts";
+import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
+import type { Notice, NoticeEntry } from "../session/notice.ts";
+import { errorView, type ErrorView } from "./errors.ts";
+import { fileView, receivedFileView, type FileView, type ReceivedFileView } from "./files.ts";
+import { reissuedViews, type ReissuedView } from "./invites.ts";
+import { workContextView, type WorkContextView } from "./members.ts";
+import { isoTime, seconds } from "./time.ts";
+
+/** Its number in the room, and when: by the host's clock, ISO 8601. */
+interface Placed {
+  readonly seq: number;
+  readonly ts: string;
+}
+
+interface Spoken extends Placed {
+  readonly from: MemberId;
+  readonly fromName: string;
+  readonly intent: Intent | undefined;
+  readonly replyTo: number | undefined;
+  /** Names of those it was for; undefined for everybody. */
+  readonly to: readonly string[] | undefined;
+  /** Said before this side came. */
+  readonly beforeYou: true | undefined;
+}
+
+/** Words of a peer, as they were said: not safe for a terminal, and not fenced for a model. */
+export interface ChatView extends Spoken {
+  readonly kind: "chat";
+  readonly text: string;
+}
+
+export interface FileEntryView extends Spoken {
+  readonly kind: "file";
+  readonly file: FileView;
+  readonly note: string | undefined;
+}
+
+interface Subject {
+  readonly member: MemberId;
+  readonly memberName: string;
+}
+
+/** A change of the room, in fields alone: no peer can make a text that looks like one. */
+export type SystemEventView =
+  | (Subject & { readonly event: "joined"; readonly workContext: WorkContextView | undefined })
+  | (Subject & { readonly event: "left"; readonly cause: LeaveCause })
+  | { readonly event: "idle-warning"; readonly endsInSec: number }
+  | { readonly event: "ended"; readonly cause: EndCause };
+
+export type SystemView = Placed & {
+  readonly kind: "system";
+  readonly beforeYou: true | undefined;
+  readonly event: SystemEventView;
+};
+
+/** An event on this side alone: no other member sees it. */
+export type NoticeEventView =
+  | { readonly notice: "alarm"; readonly error: ErrorView; readonly memberName: string | undefined }
+  | { readonly notice: "address-lost"; readonly error: ErrorView }
+  | { readonly notice: "address-restored" }
+  | { readonly notice: "invites-reissued"; readonly invites: readonly ReissuedView[] }
+  | { readonly notice: "file-received"; readonly file: ReceivedFileView }
+  | { readonly notice: "file-failed"; readonly file: ReceivedFileView; readonly error: ErrorView };
+
+export type NoticeView = Placed & { readonly kind: "notice"; readonly event: NoticeEventView };
+
+/** One entry of a room's log. */
+export type EntryView = ChatView | FileEntryView | SystemView | NoticeView;
+
+/** @param now ms since the epoch: invites that have expired by then are left out */
+export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
+  const placed = { seq: entry.seq, ts: isoTime(entry.ts) };
+  switch (entry.kind) {
+    case "chat":
+      return { kind: entry.kind, ...placed, ...spoken(entry), text: entry.text };
+    case "file": {
+      const { offer } = entry;
+      return { kind: entry.kind, ...placed, ...spoken(entry), file: fileView(offer), note: offer.note };
+    }
+    case "system":
+      return { kind: entry.kind, ...placed, beforeYou: entry.past, event: systemEventView(entry) };
+    case "notice":
+      return { kind: entry.kind, ...placed, event: noticeEventView(entry, now) };
+  }
+}
+
+function spoken({ from, fromName, intent, replyTo, to, past }: SpokenEntry): Omit<Spoken, keyof Placed> {
+  return { from, fromName, intent, replyTo, to, beforeYou: past };
+}
+
+function systemEventView(entry: SystemEntry): SystemEventView {
+  switch (entry.event) {
+    case "joined": {
+      const { event, member, name: memberName, workContext } = entry;
+      return { event, member, memberName, workContext: workContext && workContextView(workContext) };
+    }
+    case "left":
+      return { event: entry.event, member: entry.member, memberName: entry.name, cause: entry.cause };
+    case "idle-warning":
+      return { event: entry.event, endsInSec: seconds(entry.endsInMs) };
+    case "ended":
+      return { event: entry.event, cause: entry.cause };
+  }
+}
+
+function noticeEventView(entry: Notice, now: number): NoticeEventView {
+  switch (entry.notice) {
+    case "alarm":
+      return { notice: entry.notice, error: errorView(entry.error), memberName: entry.member };
+    case "address-lost":
+      return { notice: entry.notice, error: errorView(entry.error) };
+    case "address-restored":
+      return { notice: entry.notice };
+    case "invites-reissued":
+      return { notice: entry.notice, invites: reissuedViews(entry.invites, now) };
+    case "file-received":
+      return { notice: entry.notice, file: receivedFileView(entry.file) };
+    case "file-failed":
+      return { notice: entry.notice, file: receivedFileView(entry.file), error: errorView(entry.error) };
+  }
+}

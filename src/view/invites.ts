@@ -1,0 +1,63 @@
+import type { InviteId } from "../protocol/base/ids.ts";
+import type { PendingInvite } from "../protocol/host/invites.ts";
+import type { Invite } from "../session/issued-invites.ts";
+import type { Reissued } from "../session/notice.ts";
+import { SET_UP } from "./registration.ts";
+import { seconds } from "./time.ts";
+
+/** An invite for the one who passes it on. `joinLink` and `invite` are secrets. */
+export interface InviteView {
+  readonly inviteId: InviteId;
+  readonly joinLink: string;
+  /** A text to paste to the other human. */
+  readonly invite: string;
+  readonly expiresInSec: number;
+}
+
+/** One text that a human can paste to the other one: set-up, link, how long it lives, and that it is a secret. */
+function inviteText(joinLink: string, expiresInSec: number): string {
+  const minutes = Math.max(1, Math.round(expiresInSec / 60));
+  return [
+    "Let your coding agent join mine in an end-to-end-encrypted tunnel (tunnel-mcp).",
+    "",
+    `1. Set it up once, if you have not: ${SET_UP}`,
+    "2. Tell your agent: Join this tunnel with tunnel_join:",
+    "",
+    joinLink,
+    "",
+    `The link works once, for one person, within ${minutes} ${minutes === 1 ? "minute" : "minutes"}.` +
+      " It is a secret: whoever has it can join in your place, so do not post it where others read.",
+  ].join("\n");
+}
+
+export function inviteView({ inviteId, joinLink, expiresInMs }: Invite): InviteView {
+  const expiresInSec = seconds(expiresInMs);
+  return { inviteId, joinLink, invite: inviteText(joinLink, expiresInSec), expiresInSec };
+}
+
+/** An invite in place of one whose address is gone. */
+export interface ReissuedView extends InviteView {
+  readonly replaces: InviteId;
+}
+
+/** Those that still work at `now`, in ms since the epoch: a notice may be read long after it was made. */
+export function reissuedViews(reissued: readonly Reissued[], now: number): ReissuedView[] {
+  return reissued
+    .filter(({ expiresAt }) => expiresAt > now)
+    .map(({ replaces, expiresAt, ...invite }) => ({
+      replaces,
+      ...inviteView({ ...invite, expiresInMs: expiresAt - now }),
+    }));
+}
+
+/** An invite that nobody has used yet: id and time left, never the secret. */
+export interface PendingInviteView {
+  readonly inviteId: InviteId;
+  readonly expiresInSec: number;
+  /** Somebody who holds the link is in the middle of joining. */
+  readonly claimed: boolean;
+}
+
+export function pendingInviteView({ inviteId, expiresInMs, claimed }: PendingInvite): PendingInviteView {
+  return { inviteId, expiresInSec: seconds(expiresInMs), claimed };
+}

@@ -1,0 +1,88 @@
+import type { MemberId } from "../protocol/base/ids.ts";
+import type { Presence } from "../protocol/room/participant.ts";
+import type { WorkContext } from "../protocol/room/work-context.ts";
+import { seconds } from "./time.ts";
+
+/** Git shows commits this short, and that is long enough to look one up. */
+const HEAD_CHARS = 12;
+
+/** Where a member works, by its own words: no paths, no addresses, nothing proved. */
+export interface WorkContextView {
+  readonly repository: string | undefined;
+  readonly branch: string | undefined;
+  readonly head: string | undefined;
+  readonly dirty: boolean | undefined;
+  /** Name and version of its MCP client. */
+  readonly client: string | undefined;
+}
+
+/** One participant. Names and work contexts are checked labels that a peer has chosen. */
+export interface MemberView {
+  readonly id: MemberId;
+  readonly name: string;
+  readonly isHost: boolean;
+  readonly isSelf: boolean;
+  readonly connected: boolean;
+  readonly lastSeenSec: number;
+  readonly readSeq: number;
+  readonly workContext: WorkContextView | undefined;
+}
+
+export function workContextView({ repository, client }: WorkContext): WorkContextView {
+  return {
+    repository: repository?.name,
+    branch: repository?.branch,
+    head: repository?.head?.slice(0, HEAD_CHARS),
+    dirty: repository?.dirty,
+    client: client && `${client.name} ${client.version}`,
+  };
+}
+
+export function memberView(member: Presence): MemberView {
+  const { id, name, isHost, isSelf, connected, lastSeenMs, read, workContext } = member;
+  return {
+    id,
+    name,
+    isHost,
+    isSelf,
+    connected,
+    lastSeenSec: seconds(lastSeenMs),
+    readSeq: read,
+    workContext: workContext && workContextView(workContext),
+  };
+}
+
+/** The two sides of a pairing see the same code exactly when nobody sits between them. */
+export interface SafetyCodeView {
+  readonly name: string;
+  readonly safetyCode: string;
+}
+
+export function safetyCodesView(members: readonly Presence[]): SafetyCodeView[] {
+  return members.flatMap(({ name, safetyCode }) => (safetyCode === undefined ? [] : [{ name, safetyCode }]));
+}
+
+/** Whether two members say that they work on the same code. Nothing here is proved. */
+interface SameCodeView {
+  readonly repository: boolean;
+  /** Undefined where one of them has no commit. */
+  readonly head: boolean | undefined;
+  readonly dirtyHere: boolean;
+  readonly dirtyAtHost: boolean;
+}
+
+/** @returns undefined where one of them has told of no repository */
+export function sameCodeView(
+  own: WorkContext | undefined,
+  host: WorkContext | undefined,
+): SameCodeView | undefined {
+  const [here, there] = [own?.repository, host?.repository];
+  if (here === undefined || there === undefined) return undefined;
+  const areKnown = here.head !== undefined && there.head !== undefined;
+  return {
+    repository: here.name === there.name,
+    head: areKnown ? here.head === there.head : undefined,
+    dirtyHere: here.dirty,
+    dirtyAtHost: there.dirty,
+  };
+}

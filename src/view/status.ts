@@ -1,0 +1,140 @@
+import type { MemberId } from "../protocol/base/ids.ts";
+import type { SessionEnd, TunnelId } from "../session/session.ts";
+import type { HostSession } from "../session/host-session.ts";
+import type { GuestSession } from "../session/guest-session.ts";
+import type { Session } from "../session/sessions.ts";
+import { errorView, type ErrorView } from "./errors.ts";
+import { filesView, type FilesView } from "./files.ts";
+import { connectionView, healthView, type ConnectionView, type HealthView } from "./health.ts";
+import { pendingInviteView, type PendingInviteView } from "./invites.ts";
+import { memberView, safetyCodesView, type MemberView, type SafetyCodeView } from "./members.ts";
+import { isoTime, seconds } from "./time.ts";
+
+export type TunnelStatus = "waiting_for_members" | "open" | "reconnecting" | "closed";
+
+export function statusOf(tunnel: Session): TunnelStatus {
+  if (tunnel.end !== undefined) return "closed";
+  if (tunnel.role === "member") return tunnel.connection.name === "connected" ? "open" : "reconnecting";
+  return tunnel.presence().length > 1 ? "open" : "waiting_for_members";
+}
+
+/** Why a tunnel is over. */
+export interface EndView {
+  /** An error code where it failed. */
+  readonly cause: string;
+  /** The same as half a sentence. */
+  readonly because: string;
+}
+
+const END_TEXTS: Readonly<Record<SessionEnd["cause"], string>> = {
+  "closed-here": "this side has closed it",
+  "closed-by-host": "the host has closed it",
+  idle: "nobody did anything in it for too long",
+  "host-stopped": "the host's session has ended",
+  removed: "the host has removed this side from it",
+  failed: "it failed",
+};
+
+export function endView(end: SessionEnd): EndView {
+  if (end.cause !== "failed") return { cause: end.cause, because: END_TEXTS[end.cause] };
+  return { cause: end.error.code, because: `${END_TEXTS.failed}: ${end.error.message}` };
+}
+
+/** This side in a tunnel. */
+interface SelfView {
+  readonly id: MemberId;
+  readonly name: string | undefined;
+}
+
+export function selfView(tunnel: Pick<Session, "self" | "presence">): SelfView {
+  return { id: tunnel.self, name: tunnel.presence().find(({ isSelf }) => isSelf)?.name };
+}
+
+interface TunnelView {
+  readonly tunnelId: TunnelId;
+  readonly status: TunnelStatus;
+  readonly self: SelfView;
+  /** The host's words. */
+  readonly goal: string;
+  /** ISO 8601. */
+  readonly openedAt: string;
+  readonly lastSeq: number;
+  readonly unread: number;
+  readonly members: readonly MemberView[];
+  /** Whether those who join later are given what was said before. */
+  readonly history: boolean;
+  /** One for each pairing of this side. */
+  readonly safetyCodes: readonly SafetyCodeView[];
+  readonly files: FilesView;
+  /** The newest last. */
+  readonly alarms: readonly ErrorView[];
+  /** Undefined while it is open. */
+  readonly ended: EndView | undefined;
+}
+
+export interface HostStatusView extends TunnelView {
+  readonly role: "host";
+  readonly transport: string;
+  readonly transportDetail: string;
+  readonly health: HealthView;
+  readonly pendingInvites: readonly PendingInviteView[];
+  /** Until it ends by itself, if nobody does anything. */
+  readonly idleEndsInSec: number;
+}
+
+export interface GuestStatusView extends TunnelView {
+  readonly role: "member";
+  readonly connection: ConnectionView;
+  /** Messages that the host has not given a number yet. */
+  readonly queued: number;
+  readonly safetyCode: string;
+}
+
+/** Everything that there is to show of one tunnel; the renderers choose and cut. */
+export type StatusView = HostStatusView | GuestStatusView;
+
+/** @param now ms since the epoch */
+export function statusView(tunnel: Session, now: number): StatusView {
+  return tunnel.role === "host" ? hostStatusView(tunnel, now) : guestStatusView(tunnel, now);
+}
+
+export function hostStatusView(tunnel: HostSession, now: number): HostStatusView {
+  return {
+    ...tunnelView(tunnel),
+    role: tunnel.role,
+    transport: tunnel.transport,
+    transportDetail: tunnel.transportDetail,
+    health: healthView(tunnel.health, now),
+    pendingInvites: tunnel.pendingInvites().map(pendingInviteView),
+    idleEndsInSec: seconds(tunnel.idleAt - now),
+  };
+}
+
+export function guestStatusView(tunnel: GuestSession, now: number): GuestStatusView {
+  return {
+    ...tunnelView(tunnel),
+    role: tunnel.role,
+    connection: connectionView(tunnel.connection, tunnel.lastHeard, now),
+    queued: tunnel.unplaced,
+    safetyCode: tunnel.safetyCode,
+  };
+}
+
+function tunnelView(tunnel: Session): TunnelView {
+  const present = tunnel.presence();
+  return {
+    tunnelId: tunnel.tunnelId,
+    status: statusOf(tunnel),
+    self: selfView(tunnel),
+    goal: tunnel.goal,
+    openedAt: isoTime(tunnel.openedAt),
+    lastSeq: tunnel.inbox.lastSeq,
+    unread: tunnel.inbox.unread,
+    members: present.map(memberView),
+    history: tunnel.history,
+    safetyCodes: safetyCodesView(present),
+    files: filesView(tunnel),
+    alarms: tunnel.alarms.map(errorView),
+    ended: tunnel.end && endView(tunnel.end),
+  };
+}
