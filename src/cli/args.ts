@@ -6,7 +6,7 @@ import { CLIENT_NAMES, isClientName } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
 import { type Config, SETTINGS } from "./settings.ts";
 
-/** What the user asked for. `usage-error` carries one sentence that says what was not understood. */
+/** The request of the user. `usage-error` carries one sentence that says what was not understood. */
 export type Command =
   | { readonly kind: "serve" }
   | { readonly kind: "help" }
@@ -84,7 +84,7 @@ export function parseCommand(args: readonly string[]): Command {
         setupCommand,
       );
     default:
-      // Whoever gives nothing but a link wants to join; and a link is not to be repeated on a screen.
+      // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
       if (/^wss?:/.test(first))
         return { kind: "usage-error", message: "to join with a link: tunnel-mcp join" };
       return {
@@ -242,7 +242,7 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
   return { ok: true, values, positionals };
 }
 
-/** What was typed, unless it may be a link: whoever looks at the screen could use it. */
+/** The typed text, unless it may be a link: anybody who sees the screen could use it. */
 function quoted(typed: string): string {
   return /^wss?:|#1\./i.test(typed) ? "(a link)" : typed;
 }

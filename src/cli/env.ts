@@ -47,7 +47,7 @@ export function skillsDirectory(env: Environment, home: string): string {
   return valueIn(env, SKILLS_DIR)?.is ?? path.join(home, ".claude", "skills");
 }
 
-/** Which of a client's sessions this process belongs to, and where that works: Claude Code says so to all it starts. */
+/** The client's session that this process belongs to, and its folder. Claude Code tells both to all that it starts. */
 export function identityOf(env: Environment, cwd: string): Identity {
   return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, folder: env["CLAUDE_PROJECT_DIR"] || cwd };
 }

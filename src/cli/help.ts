@@ -93,7 +93,7 @@ function settingLines(setting: Setting<unknown>): string[] {
   return lines.map((line, at) => (at === 0 ? `  ${setting.variable}` : "").padEnd(MEANING_COLUMN) + line);
 }
 
-/** What a setting means, and what it can be. */
+/** The meaning of a setting, and its values. */
 function meaningOf(setting: Setting<unknown>): string {
   const values = valuesOf(setting);
   if (setting.kind.choices !== undefined) return `${setting.help}: ${values}`;

@@ -246,7 +246,7 @@ type ValueOf<S> = S extends Setting<infer T> ? T : never;
 /** Everything that the server can be told by a setting, already parsed. */
 export type Config = { readonly [Name in keyof typeof SETTINGS]: ValueOf<(typeof SETTINGS)[Name]> };
 
-/** What holds when nothing is set. */
+/** The configuration when nothing is set. */
 export function defaultConfig(settings: typeof SETTINGS = SETTINGS): Config {
   const defaults = Object.entries(settings).map(([name, setting]) => [name, setting.default]);
   return Object.fromEntries(defaults) as Config;

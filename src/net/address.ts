@@ -92,7 +92,7 @@ function listOf(ranges: readonly Range[]): BlockList {
 
 function ipLiteral(host: string): string | undefined {
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
-  const [address = ""] = bare.split("%", 1);
+  const address = bare.replace(/%.*$/s, "");
   return isIP(address) === 0 ? undefined : unmapped(address);
 }
 
@@ -102,6 +102,6 @@ function unmapped(address: string): string {
   const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const match = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical);
   if (match === null) return canonical;
-  const [high = 0, low = 0] = match.slice(1).map((group) => Number.parseInt(group, 16));
-  return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+  const halves = match.slice(1).map((group) => Number.parseInt(group, 16));
+  return halves.flatMap((half) => [half >> 8, half & 255]).join(".");
 }

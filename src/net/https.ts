@@ -1,5 +1,6 @@
 import { request } from "node:https";
 import type { LookupFunction } from "node:net";
+import { must } from "../errors/must.ts";
 
 export interface HttpsGet {
   readonly url: URL;
@@ -45,7 +46,7 @@ export const httpsClient: HttpsClient = (get) =>
     outgoing.once("response", (incoming) => {
       const length = Number(incoming.headers["content-length"] ?? Number.NaN);
       resolve({
-        status: incoming.statusCode ?? 0,
+        status: must(incoming.statusCode, "the status of a response"),
         location: incoming.headers.location,
         length: Number.isSafeInteger(length) ? length : undefined,
         body: incoming,

@@ -1,4 +1,5 @@
 import type { LookupFunction } from "node:net";
+import { must } from "../errors/must.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Bytes } from "../protocol/base/bytes.ts";
 import { LINK } from "../protocol/base/limits.ts";
@@ -85,20 +86,20 @@ export class GuestSession extends SessionBase {
   }
 
   get goal(): string {
-    return this.#member.membership?.goal ?? "";
+    return this.#membership.goal;
   }
 
   get history(): boolean {
-    return this.#member.membership?.history ?? false;
+    return this.#membership.history;
   }
 
   /** As the host calls this member. */
   get name(): string {
-    return this.#member.membership?.name ?? "";
+    return this.#membership.name;
   }
 
   get safetyCode(): string {
-    return this.#member.membership?.safetyCode ?? "";
+    return this.#membership.safetyCode;
   }
 
   get connection(): ConnectionState {
@@ -165,6 +166,11 @@ export class GuestSession extends SessionBase {
   get #isArriving(): boolean {
     const isHeard = this.clock.now() - this.#member.lastHeard < LINK.answerMs;
     return this.#member.membership !== undefined && isHeard;
+  }
+
+  /** Nobody is given this session before the host has let it in. */
+  get #membership(): NonNullable<Guest["membership"]> {
+    return must(this.#member.membership, "the membership of a joined session");
   }
 
   /** Not connected, and not over either. */

@@ -1,3 +1,4 @@
+import { must } from "../errors/must.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
@@ -75,7 +76,7 @@ export class HostSession extends SessionBase {
       relay,
       clock,
       standby,
-      random: () => (primitives.random(1)[0] ?? 0) / 256,
+      random: () => must(primitives.random(1)[0], "a random byte") / 256,
       onEvent: (event) => this.#moved(event),
     });
   }

@@ -27,10 +27,12 @@ export class IssuedInvites {
 
   /** @throws {TunnelError} tunnel-closed, invite-limit, address-lost (there is no address now); all or none */
   issue(count: number, address: string | undefined): Invite[] {
-    if (address === undefined && count > 0) throw new TunnelError("address-lost");
     const invites: Invite[] = [];
     try {
-      for (let made = 0; made < count; made += 1) invites.push(this.#mint(address ?? ""));
+      for (let made = 0; made < count; made += 1) {
+        if (address === undefined) throw new TunnelError("address-lost");
+        invites.push(this.#mint(address));
+      }
     } catch (error) {
       for (const { inviteId } of invites) this.revoke(inviteId);
       throw error;

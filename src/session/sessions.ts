@@ -282,7 +282,7 @@ export class Sessions implements Observable<SessionsEvent> {
 function machineName(): string | undefined {
   try {
     const { username } = userInfo();
-    return [username, hostname().split(".")[0] ?? ""].find((name) => isName(name));
+    return [username, hostname().replace(/\..*$/s, "")].find((name) => isName(name));
   } catch (error) {
     // Containers may run under a user id without an entry; that is no reason to fail.
     if (error instanceof Error) return undefined;

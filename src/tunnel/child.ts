@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { win32 } from "node:path";
+import { must } from "../errors/must.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OutputReader } from "./lines.ts";
 
@@ -80,7 +81,9 @@ export function startChild(options: ChildOptions): Child {
       resolve(how);
     };
     // "close" and not "exit": by then all that it wrote has been read.
-    child.once("close", (code, signal) => settle(code === null ? { signal: signal ?? "unknown" } : { code }));
+    child.once("close", (code, signal) =>
+      settle(code === null ? { signal: must(signal, "the signal that ended a program") } : { code }),
+    );
     child.once("exit", () => {
       // A wrapper does not leave behind the processes that it has started.
       if (withDescendants) end("SIGKILL");

@@ -11,12 +11,10 @@ export class LineSplitter {
   }
 
   push(chunk: string): string[] {
-    const [first = "", ...others] = chunk.split("\n");
-    this.#append(first);
     const lines: string[] = [];
-    for (const other of others) {
-      lines.push(this.flush());
-      this.#append(other);
+    for (const [index, part] of chunk.split("\n").entries()) {
+      if (index > 0) lines.push(this.flush());
+      this.#append(part);
     }
     return lines;
   }

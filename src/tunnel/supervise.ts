@@ -2,7 +2,7 @@ import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Tunnel, TunnelHealth } from "./provider.ts";
 
-/** The answer of whoever knows how a tunnel is: it works, it does not for a reason, or it is gone for good. */
+/** The state of a tunnel as its provider knows it: it works, it does not for a reason, or it is gone for good. */
 export type Assessment = { readonly reason: string } | { readonly gone: TunnelError } | "up";
 
 export interface Supervision {

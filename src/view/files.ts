@@ -1,3 +1,4 @@
+import { must } from "../errors/must.ts";
 import { toBase64url, toHex } from "../protocol/base/bytes.ts";
 import type { FileOffer, PatchFacts } from "../protocol/files/offer.ts";
 import type { DownloadState, FileId, ReceivedFile } from "../session/files/files.ts";
@@ -139,5 +140,5 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 export function sizeText(bytes: number): string {
   const step = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
   const value = bytes / 2 ** (step * 10);
-  return `${step === 0 ? value : value.toFixed(1)} ${UNITS[step] ?? ""}`;
+  return `${step === 0 ? value : value.toFixed(1)} ${must(UNITS[step], "a unit")}`;
 }

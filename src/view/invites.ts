@@ -26,7 +26,7 @@ function inviteText(joinLink: string, expiresInSec: number): string {
     joinLink,
     "",
     `The link works once, for one person, within ${minutes} ${minutes === 1 ? "minute" : "minutes"}.` +
-      " It is a secret: whoever has it can join in your place, so do not post it where others read.",
+      " It is a secret: anybody who has it can join in your place, so do not post it where others read.",
   ].join("\n");
 }
 

@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import { foldedName } from "../../protocol/base/text.ts";
@@ -101,44 +102,44 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
 
 /** @throws {TunnelError} input-invalid for an unknown command, and all errors of a known one */
 export async function runSlash(line: string, call: SlashCall): Promise<void> {
-  const [, name = "", argument = ""] = /^\/(\S*)\s*([\s\S]*)$/.exec(line) ?? [];
+  const end = line.search(/\s|$/);
+  const name = line.slice(1, end);
   const command = SLASH_COMMANDS.find((one) => one.name === name.toLowerCase());
   if (command === undefined) {
     const detail = `there is no command /${name}; /help lists them, and // begins a message with a slash`;
     throw new TunnelError("input-invalid", { detail });
   }
-  await command.run(argument.trim(), call);
+  await command.run(line.slice(end).trim(), call);
 }
 
 function helpText({ tunnel }: Conversation): string {
   const offered = SLASH_COMMANDS.filter(({ forHostOnly }) => forHostOnly !== true || tunnel.role === "host");
-  const shown = offered.map(({ name, usage, help }) => [
-    `/${name}${usage === undefined ? "" : ` ${usage}`}`,
-    help,
-  ]);
-  const width = Math.max(...shown.map(([left = ""]) => left.length));
+  const shown = offered.map(({ name, usage, help }) => {
+    return { left: `/${name}${usage === undefined ? "" : ` ${usage}`}`, help };
+  });
+  const width = Math.max(...shown.map(({ left }) => left.length));
   return [
     "Whatever you type is said to everybody in the tunnel. Alt-Enter begins a new line.",
-    ...shown.map(([left = "", help = ""]) => `  ${left.padEnd(width)}  ${help}`),
+    ...shown.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`),
   ].join("\n");
 }
 
 /** The first word, or the text in quotes, and the rest. A backslash is part of a path on Windows. */
 function firstWord(text: string): [word: string, rest: string] {
-  const [, , quoted, plain = "", rest = ""] = /^(?:(["'])(.*?)\1(?!\S)|(\S*))\s*([\s\S]*)$/.exec(text) ?? [];
-  return [quoted ?? plain, rest];
+  const [whole, , quoted] = must(/^(?:(["'])(.*?)\1(?!\S)|\S*)/.exec(text), "the first word");
+  return [quoted ?? whole, text.slice(whole.length).trimStart()];
 }
 
 /** `ID FILE [--overwrite]`: everything in the middle is one file, with its spaces. @throws {TunnelError} input-invalid */
 function receiving(argument: string): { beginning: string; savePath: string; overwrite: boolean } {
   const [beginning, rest] = firstWord(argument);
-  const [, path = "", flag] = /^([\s\S]*?)(?:(?:^|\s+)(--overwrite))?$/.exec(rest) ?? [];
+  const path = rest.replace(/(?:^|\s+)--overwrite$/, "");
   const [word, more] = firstWord(path);
   if (beginning === "" || path === "") {
     const detail = "it takes the id of an offered file, and the name to save it under: /receive ID FILE";
     throw new TunnelError("input-invalid", { detail });
   }
-  return { beginning, savePath: more === "" ? word : path, overwrite: flag !== undefined };
+  return { beginning, savePath: more === "" ? word : path, overwrite: path !== rest };
 }
 
 function hostOf({ tunnel }: Conversation): HostSession {
@@ -164,7 +165,9 @@ function addressed(argument: string, { tunnel }: Conversation): { to: string[]; 
     const ends = [...rest.matchAll(/(?=[\s,]|$)/g)].map(({ index }) => index);
     const end = ends.findLast((at) => names.includes(foldedName(rest.slice(0, at))));
     if (end === undefined) {
-      throw new TunnelError("member-unknown", { detail: (rest.split(/[\s,]/)[0] ?? "").slice(0, 100) });
+      throw new TunnelError("member-unknown", {
+        detail: rest.slice(0, rest.search(/[\s,]|$/)).slice(0, 100),
+      });
     }
     to.push(rest.slice(0, end));
     const after = rest.slice(end).trimStart();

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { must } from "../../errors/must.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { type ProviderName, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
@@ -135,7 +136,7 @@ const TALK: Readonly<Record<string, readonly [question: string, answer: string]>
 };
 
 async function converse(asker: DemoAgent, answerer: DemoAgent, say: Narrator): Promise<void> {
-  const [question, answer] = TALK[asker.name] ?? ["Are you there?", "Yes."];
+  const [question, answer] = must(TALK[asker.name], "the words of an agent");
   await pass(asker, answerer, question, "request", say);
   await pass(answerer, asker, answer, "inform", say);
 }
@@ -150,7 +151,7 @@ async function pass(
 ): Promise<void> {
   await from.call("tunnel_say", { text, intent }, saySchema);
   const heard = await to.hear(({ kind }) => kind === "chat");
-  const received = withoutFence(heard.text ?? "");
+  const received = withoutFence(must(heard.text, "the text of a message"));
   if (received !== text) throw new Error(`${to.name} received something else than ${from.name} sent`);
   say.message(from.name, to.name, intent, received);
 }
@@ -177,7 +178,7 @@ async function close(ana: DemoAgent, ben: DemoAgent, say: Narrator): Promise<voi
   const told = ben.hear(({ kind, event }) => kind === "system" && event === "ended");
   const [, end] = await Promise.all([ana.call("tunnel_close", { summary: "Settled." }, z.unknown()), told]);
   say.step("Ana", "closes the tunnel for everyone.");
-  say.step("Ben", `is told: ${withoutFence(end.text ?? "the tunnel has ended")}`);
+  say.step("Ben", `is told: ${withoutFence(must(end.text, "the text of the end"))}`);
 }
 
 /** The link without its secret, safe to be shown. */

@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 
 /** The finding of one check. Every problem comes with a fix. */
@@ -99,8 +100,9 @@ async function edgeAddress(probes: Probes, signal: AbortSignal): Promise<string>
 }
 
 function nodeFinding(version: string): Finding {
-  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number);
-  if (major > 20 || (major === 20 && minor >= 19)) return { level: "ok", text: version };
+  const [major, minor] = version.replace(/^v/, "").split(".").map(Number);
+  if (must(major, "Node's major version") > 20 || (major === 20 && must(minor, "Node's minor version") >= 19))
+    return { level: "ok", text: version };
   return { level: "fail", text: `${version} is too old`, fix: "install Node 20.19 or newer" };
 }
 

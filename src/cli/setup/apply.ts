@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Client } from "./clients.ts";
 import { Unusable } from "./formats/config-text.ts";
@@ -25,7 +26,7 @@ export async function apply({ action, client }: Plan, options: RunOptions): Prom
       return {
         kind: "failed",
         code: "client-command-failed",
-        detail: `${client.program ?? ""}: ${result.why}`,
+        detail: `${must(client.program, "the program of a client")}: ${result.why}`,
       };
     }
     case "edit":

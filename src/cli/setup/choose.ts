@@ -12,11 +12,11 @@ export function parseChoice(answer: string, count: number): Choice {
     .toLowerCase()
     .split(/[\s,]+/)
     .filter((word) => word !== "");
-  if (words.length === 0 || (words.length === 1 && /^(?:all|a|y|yes)$/.test(words[0] ?? ""))) {
+  const whole = words.join(" ");
+  if (/^(?:all|a|y|yes)?$/.test(whole)) {
     return { kind: "chosen", numbers: Array.from({ length: count }, (_, index) => index + 1) };
   }
-  if (words.length === 1 && /^(?:none|n|no|q|0)$/.test(words[0] ?? ""))
-    return { kind: "chosen", numbers: [] };
+  if (/^(?:none|n|no|q|0)$/.test(whole)) return { kind: "chosen", numbers: [] };
   const numbers = words.map((word) => (/^\d{1,3}$/.test(word) ? Number(word) : Number.NaN));
   if (!numbers.every((number) => number >= 1 && number <= count)) return { kind: "unclear" };
   return { kind: "chosen", numbers: [...new Set(numbers)].sort((a, b) => a - b) };

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { access, lstat, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { must } from "../../errors/must.ts";
 import { skillState, type SkillState } from "./install-skill.ts";
 import { type Client, CLIENTS } from "./clients.ts";
 import { locate, pathOf, type Place, type Platform, type Whereabouts } from "./places.ts";
@@ -70,12 +71,12 @@ function skillIn(dir: string, { bundle }: MachineOptions): Promise<SkillState> {
 async function configPath({ folders, files }: Client, options: MachineOptions): Promise<string> {
   const path = pathOf(options.platform);
   const found = (await Promise.all(folders.map((place) => existing(place, options)))).flat();
-  const folder = found[0] ?? locate(folders.at(-1) ?? { base: "home", path: "" }, options) ?? options.home;
+  const folder = found[0] ?? locate(must(folders.at(-1), "a folder of a client"), options) ?? options.home;
   for (const name of files) {
     const file = path.join(folder, name);
     if (await isThere(file)) return file;
   }
-  return path.join(folder, files.at(-1) ?? "");
+  return path.join(folder, must(files.at(-1), "a file of a client"));
 }
 
 /** The existing paths that a place stands for. */

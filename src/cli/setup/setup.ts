@@ -112,7 +112,7 @@ function showPlans(
   for (const plan of plans) {
     const number = numbered.includes(plan) ? String(numbered.indexOf(plan) + 1) : "-";
     const [first, ...more] = planLines(plan, platform);
-    output.out(`${number.padStart(3)}  ${paint.bold(plan.client.title.padEnd(width))}  ${first ?? ""}\n`);
+    output.out(`${number.padStart(3)}  ${paint.bold(plan.client.title.padEnd(width))}  ${first}\n`);
     for (const line of more.filter((one) => !shown.has(one))) {
       shown.add(line);
       output.out(`${" ".repeat(width + 7)}${line}\n`);
@@ -155,7 +155,7 @@ async function carryOut(
     const isDone = outcome.kind === "done";
     const [first, ...more] = outcomeLines(plan, outcome, request.mode === "remove");
     const mark = isDone ? paint.green("ok  ") : paint.red("FAIL");
-    output.out(`${mark}  ${plan.client.title}: ${first ?? ""}\n`);
+    output.out(`${mark}  ${plan.client.title}: ${first}\n`);
     for (const line of more) output.out(`      ${line}\n`);
     if (isDone) succeeded.push(plan);
     else failed = true;

@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import { ERRORS, nextForPerson, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { ServerCommand } from "../../view/registration.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
@@ -48,8 +49,10 @@ const SKILL_VERBS: Readonly<Record<SkillAction, string | undefined>> = {
   blocked: "leave the skill out: something else is in the way of",
 };
 
+type Lines = readonly [first: string, ...more: string[]];
+
 /** A plan in words, one line each. */
-export function planLines({ client, action, skill }: Plan, platform: Platform): readonly string[] {
+export function planLines({ client, action, skill }: Plan, platform: Platform): Lines {
   const verb = skill === undefined || action.kind === "cannot" ? undefined : SKILL_VERBS[skill.action];
   const skillLine = verb === undefined || skill === undefined ? [] : [`${verb} ${skillFolder(skill.dir)}`];
   return [actionLine(client, action, platform), ...skillLine];
@@ -60,7 +63,7 @@ function actionLine(client: Client, action: Action, platform: Platform): string 
     case "nothing":
       return action.why === "registered" ? "registered already" : "not registered";
     case "run":
-      return `run: ${shellLine([client.program ?? action.program, ...action.args], platform)}`;
+      return `run: ${shellLine([must(client.program, "the program of a client"), ...action.args], platform)}`;
     case "edit":
       return `${VERBS[action.what]} ${action.path}`;
     case "cannot":
@@ -76,7 +79,7 @@ const DONE: Readonly<Record<Edit["what"], string>> = {
 };
 
 /** The outcome of a plan, one line each, without the client's title. */
-export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove: boolean): readonly string[] {
+export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove: boolean): Lines {
   if (outcome.kind === "failed") return failureLines(outcome.code, outcome.detail);
   const how = doneWords(client, action, remove);
   const doubt =
@@ -88,7 +91,7 @@ export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove:
   return [how, ...doubt, ...backup, ...next];
 }
 
-export function failureLines(code: ErrorCode, detail: string): readonly string[] {
+export function failureLines(code: ErrorCode, detail: string): Lines {
   return [`${code}: ${ERRORS[code].message}: ${detail}`, nextForPerson(code)];
 }
 
@@ -97,7 +100,7 @@ function doneWords({ program }: Client, action: Action, remove: boolean): string
     case "edit":
       return `${DONE[action.what]} ${action.path}`;
     case "run":
-      return `${action.what === "add" ? "registered" : "taken out"} by ${program ?? "its own command"}`;
+      return `${action.what === "add" ? "registered" : "taken out"} by ${must(program, "the program of a client")}`;
     case "nothing":
     case "cannot":
       return remove ? "not registered" : "registered already";

@@ -19,15 +19,16 @@ export const INPUT_LIMITS = {
   patchBytes: 32 * KIB ** 2,
 } as const;
 
-const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;
+const UNITS = ["KiB", "MiB", "GiB", "TiB"] as const;
 
 /** A limit in its largest whole unit, such as "32 MiB": exact, unlike the size of some file. */
 export function limitText(bytes: number): string {
   let value = bytes;
-  let unit = 0;
-  while (value % KIB === 0 && unit < UNITS.length - 1) {
+  let text = `${value} bytes`;
+  for (const unit of UNITS) {
+    if (value % KIB !== 0) break;
     value /= KIB;
-    unit += 1;
+    text = `${value} ${unit}`;
   }
-  return `${value} ${UNITS[unit] ?? ""}`;
+  return text;
 }

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { concat, fromBase64url, toBase64url, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { parseMemberId } from "./ids.ts";
+import { parseMemberId, parseRoomId } from "./ids.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** The form of every frame (F1): a JSON header, then raw bytes. The only place where JSON of a peer is parsed. */
@@ -24,6 +24,7 @@ const decoded = <Value>(read: (text: string) => Value | undefined) =>
 
 export const bytesOf = (length: number) => decoded((text) => fromBase64url(text, length));
 export const memberId = decoded(parseMemberId);
+export const roomId = decoded(parseRoomId);
 export const counter = z.int().check(z.nonnegative());
 export const ordinal = z.int().check(z.positive());
 
@@ -43,7 +44,8 @@ export function decodeJson<Schema extends z.ZodMiniType>(
   return parsed.success ? parsed.data : undefined;
 }
 
-function parseJson(json: string): unknown {
+/** `undefined` for a text that is no JSON. */
+export function parseJson(json: string): unknown {
   try {
     return JSON.parse(json) as unknown;
   } catch (error) {

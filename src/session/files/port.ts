@@ -5,7 +5,7 @@ import type { Bytes } from "../../protocol/base/bytes.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
 
-/** What streams and files need of a tunnel, whichever role this side has in it. */
+/** A tunnel as streams and files need it, in either role. */
 export interface StreamPort extends StreamMachine {
   /** Resolves when this side's own connection can take more. */
   writable(): Promise<void>;
@@ -35,7 +35,7 @@ export interface FileSink {
   abort(): Promise<void>;
 }
 
-/** What either machine offers of streams. */
+/** The calls for streams that both machines have. */
 interface TimedMachine {
   openStream(request: StreamRequest, now: number): StreamId | undefined;
   stream(frame: StreamWord, now: number): void;

@@ -47,9 +47,9 @@ interface Served extends Omit<Serving, "bytesPerSec"> {
 const MAX_READS = 8;
 /** Without any credit from a receiver that has none left. */
 const STALL_MS = 60_000;
-/** What is read at once: reading costs several calls of the system, however little it is. */
+/** One read. It costs several calls of the system, however little it is. */
 const BLOCK_BYTES = 8 * FILE.chunkBytes;
-/** What the reading of a source can end with, as the receiver is told it. */
+/** The failures of reading a source, as the receiver is told them. */
 const STOP_OF = new Map<string, FileReset>([
   ["share-changed", "changed"],
   ["share-gone", "gone"],
@@ -63,7 +63,7 @@ export class Sharing implements StreamService {
   readonly #port: StreamPort;
   readonly #shares: Share[] = [];
   readonly #served = new Set<Served>();
-  /** Whoever opens and stops streams without end has no more read at once than this. */
+  /** The limit for a peer that opens and stops streams without end. */
   readonly #reading = new Turns(MAX_READS);
 
   constructor(primitives: Primitives, clock: Clock, port: StreamPort) {
@@ -193,8 +193,8 @@ function refuse(stream: StreamEnd, code: FileReset | StreamReset): undefined {
 }
 
 /**
- * The rest of a file from `offset` on, one block ahead of whoever takes them, once the first was taken: who asks and takes
- * nothing has one block read. An empty rest is one empty block.
+ * The rest of a file from `offset` on. After the first block it reads one block ahead: a receiver that asks and takes
+ * nothing causes one read. An empty rest is one empty block.
  */
 async function* blocks(
   source: Pick<FileSource, "size" | "read">,

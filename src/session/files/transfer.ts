@@ -27,11 +27,11 @@ export interface TransferOptions {
   readonly port: Pick<StreamPort, "isMember" | "isConnected">;
   readonly primitives: Primitives;
   readonly clock: Clock;
-  /** What this transfer may have on its way at most, now. */
+  /** The most that this transfer may have on its way now, in bytes. */
   readonly share: (own: Transfer) => number;
 }
 
-/** What the end of a stream means for its receiver; `undefined` where another stream may bring the rest. */
+/** The meaning of the end of a stream for its receiver; `undefined` where another stream may bring the rest. */
 const ERROR_OF: Readonly<Record<StreamReset | FileReset, ErrorCode | undefined>> = {
   away: undefined,
   busy: undefined,
@@ -60,9 +60,9 @@ export class Transfer {
   readonly #intake: FileIntake;
   readonly #window: CreditWindow;
   readonly #rate: Rate;
-  /** What has arrived and is not written yet: bounded by the credit. */
+  /** Arrived and not written yet: bounded by the credit. */
   #news: StreamNews[] = [];
-  /** What was verified last, on its way to the disk while the next is verified. */
+  /** The last verified chunks, on their way to the disk while the next are verified. */
   #writing: Promise<void> = Promise.resolve();
   #stored = 0;
   #grewAt: number;
@@ -215,7 +215,7 @@ export class Transfer {
     }
   }
 
-  /** Until it is worth asking again: after so long, or as soon as whoever has the file is back. */
+  /** Resolves when it is worth asking again: after so long, or as soon as the owner of the file is back. */
   async #retry(ms: number): Promise<void> {
     const { clock, port, owner } = this.#options;
     const until = clock.now() + ms;

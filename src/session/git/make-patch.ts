@@ -3,6 +3,7 @@ import { copyFile, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { INPUT_LIMITS } from "../../errors/base/limits.ts";
+import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { codeOf } from "../paths/failures.ts";
 import { plainLabel } from "../paths/names.ts";
@@ -104,8 +105,9 @@ async function committed(
   range: string,
 ): Promise<{ bytes: Buffer; baseCommit: string | undefined }> {
   const ends = range.split("..");
-  const [first = "", second] = ends;
+  const [start, second] = ends;
   if (ends.length > 2) throw new TunnelError("patch-range");
+  const first = must(start, "the first end of a range");
   const tip = await commit(call, second ?? first);
   const base = second === undefined ? await parentOf(call, tip) : await commit(call, first);
   const from = base ?? (await emptyTree(call));

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { must } from "../../errors/must.ts";
 import { runGit, type Environment } from "./run.ts";
 
 /** One file of a patch, as `git apply` reads it. */
@@ -84,8 +85,8 @@ function partsOf(text: string): string[] {
 }
 
 /** The mode that a change leaves as it is stands in no summary, but in the header of the file. */
-function keptModeOf(part: string | undefined): string | undefined {
-  const [header = ""] = part?.split(/^(?:@@ -|GIT binary patch)/m, 1) ?? [];
+function keptModeOf(part: string): string | undefined {
+  const header = must(part.split(/^(?:@@ -|GIT binary patch)/m, 1)[0], "the header of a part");
   return /^index [0-9a-f]+\.\.[0-9a-f]+ (\d{6})\r?$/m.exec(header)?.[1];
 }
 
@@ -102,7 +103,7 @@ function parseListing(listing: string, parts: readonly string[]): PatchFile[] | 
   for (const [index, record] of records.entries()) {
     const [, insertions = "", deletions = "", name = ""] = record ?? [];
     if (name === "") return undefined;
-    const kept = parts.length === records.length ? keptModeOf(parts[index]) : undefined;
+    const kept = parts.length === records.length ? keptModeOf(must(parts[index], "a part")) : undefined;
     const isBinary = insertions === "-";
     const { previous, ...change } = summary.changeOf(name, kept);
     files.push({

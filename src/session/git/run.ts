@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { execFile } from "node:child_process";
 import path from "node:path";
+import { must } from "../../errors/must.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -137,11 +138,12 @@ export async function quietFilters(call: GitCall): Promise<string[] | undefined>
   const parts = listed.split("\0");
   const drivers = new Set<string>();
   for (let index = 0; index + 1 < parts.length; index += 2) {
-    const [scope = "", name = ""] = [parts[index], parts[index + 1]];
+    const scope = parts[index];
+    const name = must(parts[index + 1], "the name of a setting");
     const driver = /^filter\.(.+)\.(?:clean|smudge|process|required)$/s.exec(name)?.[1];
     if ((scope === "local" || scope === "worktree") && driver !== undefined) drivers.add(driver);
   }
-  // A name with `=` could not be overridden by `-c`; whoever makes one up is not to be trusted with anything.
+  // `-c` cannot override a name with `=`, and only somebody hostile makes one up.
   if ([...drivers].some((driver) => driver.includes("="))) return undefined;
   return [...drivers].flatMap((driver) => [
     `filter.${driver}.clean=`,

@@ -1,4 +1,5 @@
 import type { Buffer } from "node:buffer";
+import { must } from "../../errors/must.ts";
 import { foldedSegment, nameProblem } from "../paths/names.ts";
 import { protectedPlace } from "../paths/protected.ts";
 import { sensitiveName } from "../paths/sensitive.ts";
@@ -51,8 +52,9 @@ export function headerSuspicions(patch: Buffer): Suspicion[] {
   const found = new Map<string, Suspicion>();
   const add = (one: Suspicion): unknown => found.set(JSON.stringify(one), one);
   let left = MAX_HEADERS;
-  for (const [, name = ""] of text.matchAll(HEADER)) {
+  for (const [, header] of text.matchAll(HEADER)) {
     if ((left -= 1) < 0) break;
+    const name = must(header, "the name in a header");
     if (name === "/dev/null") continue;
     for (const one of [name, name.replace(/^[^/]*\//, "")].flatMap(pathSuspicions)) add(one);
   }

@@ -32,8 +32,7 @@ export function nameProblem(name: string): string | undefined {
 
 /** Whether Windows would open a device instead of a file: it looks only at what is before the first dot or colon. */
 export function isDeviceName(name: string): boolean {
-  const stem = /^[^.:]*/.exec(name)?.[0] ?? "";
-  return DEVICE.test(stem.trimEnd());
+  return DEVICE.test(name.replace(/[.:].*$/s, "").trimEnd());
 }
 
 /**

@@ -1,11 +1,12 @@
 import * as z from "zod/mini";
-import { fromBase64url, toBase64url, type Bytes } from "../../protocol/base/bytes.ts";
+import { toBase64url, type Bytes } from "../../protocol/base/bytes.ts";
+import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SCHEMAS } from "../../protocol/room/frames.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { isGoal, isText } from "../../protocol/base/text.ts";
-import { parseRoomId } from "../../protocol/base/ids.ts";
+import { bytesOf, parseJson, roomId } from "../../protocol/base/header.ts";
 import { encodeUtf8 } from "../../protocol/base/utf8.ts";
 
 /** A transcript as a document (PROTOCOL §16): the entries, and the signatures and hashes that prove them. */
@@ -35,16 +36,6 @@ const happened = z.strictObject({
   event: roomEvent.check(z.refine(({ kind }) => kind !== "chat" && kind !== "withheld")),
 });
 
-const roomId = z.pipe(
-  z.string().check(z.refine((text) => parseRoomId(text) !== undefined)),
-  z.transform((text) => parseRoomId(text) ?? z.NEVER),
-);
-
-const signature = z.pipe(
-  z.string().check(z.refine((text) => fromBase64url(text, SIGNATURE_BYTES) !== undefined)),
-  z.transform((text): Bytes => fromBase64url(text, SIGNATURE_BYTES) ?? new Uint8Array(SIGNATURE_BYTES)),
-);
-
 const body = {
   format: z.literal(FORMAT),
   version: z.literal(FORMAT_VERSION),
@@ -65,7 +56,7 @@ const body = {
   end: z.strictObject({ seq: counter, chain: hash }),
 };
 
-const transcript = z.strictObject({ ...body, signature });
+const transcript = z.strictObject({ ...body, signature: bytesOf(SIGNATURE_BYTES) });
 
 export type TranscriptDocument = z.infer<typeof transcript>;
 export type UnsignedTranscript = Omit<TranscriptDocument, "signature">;
@@ -82,13 +73,13 @@ export function toJson(document: TranscriptDocument): string {
 
 /** @throws {TunnelError} transcript-invalid: not a transcript of this version, naming where it differs first */
 export function parseTranscript(json: string): TranscriptDocument {
-  const value = readJson(json);
+  const value = parseJson(json);
   // A schema looks at every item of a list before it counts them, and a stranger's file may have millions.
   if (hasTooMany(value)) throw new TunnelError("transcript-invalid", { detail: "it has too many entries" });
   const parsed = transcript.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const path = (issue?.path ?? []).map(String).join(".").slice(0, 100);
+  const path = must(issue, "the first issue").path.map(String).join(".").slice(0, 100);
   throw new TunnelError("transcript-invalid", path === "" ? {} : { detail: `at ${ascii7(path)}` });
 }
 
@@ -107,15 +98,6 @@ const lists = z.looseObject({ entries: list, start: z.optional(z.looseObject({ m
 /** The names of unknown keys are a stranger's. */
 function ascii7(text: string): string {
   return text.replace(/[^\w.-]/g, "?");
-}
-
-function readJson(json: string): unknown {
-  try {
-    return JSON.parse(json) as unknown;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /** The hash that stands for a transcript under its exporter's signature (J2): of its JSON in the one form of RFC 8785. */

@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import type { SystemRoomEvent } from "../../protocol/room/frames.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import type { MessageEntry, TranscriptDocument, TranscriptEntry } from "./document.ts";
@@ -20,7 +21,7 @@ const HIDDEN =
 /** A text in which nothing is hidden and nothing turns the direction round: such characters are named instead. */
 export function visible(text: string): string {
   return text.replace(HIDDEN, (character) => {
-    const point = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+    const point = must(character.codePointAt(0), "a code point").toString(16).toUpperCase().padStart(4, "0");
     return `⟨U+${point}⟩`;
   });
 }
@@ -133,7 +134,7 @@ class Renderer {
     const isOurs = from === exportedBy;
     if (text !== undefined) return quoted(isOurs ? text : (this.#options.frame?.(text) ?? text));
     const isForUs = isOurs || to === undefined || to.includes(exportedBy);
-    return isForUs ? "_Its text is no longer kept._" : "_It was not for whoever exported this._";
+    return isForUs ? "_Its text is no longer kept._" : "_It was not for the member who exported this._";
   }
 
   #happened(event: SystemRoomEvent | { readonly kind: "chat" | "withheld" }): string {

@@ -1,4 +1,5 @@
 import { equalBytes } from "../../protocol/base/bytes.ts";
+import { must } from "../../errors/must.ts";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import type { MemberRecord, View } from "../../protocol/room/frames.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
@@ -92,7 +93,7 @@ class Verification {
       entries,
       gaps: this.#gaps,
       confirmedBy: [...this.#confirmed].map(([member, upTo]) => {
-        return { member, name: this.#members.get(member)?.name ?? "", upTo };
+        return { member, name: must(this.#members.get(member), "a member that has signed").name, upTo };
       }),
       members: [...this.#members.values()],
     };

@@ -60,8 +60,7 @@ interface Field {
 }
 
 function text(block: Uint8Array, { start, end }: Field): string {
-  const [value = ""] = new TextDecoder().decode(block.subarray(start, end)).split("\0", 1);
-  return value;
+  return new TextDecoder().decode(block.subarray(start, end)).replace(/\0.*$/s, "");
 }
 
 function octal(block: Uint8Array, field: Field): number {

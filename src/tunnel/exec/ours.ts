@@ -1,4 +1,5 @@
 import { get } from "node:http";
+import { must } from "../../errors/must.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { deadline, orAborted } from "../../net/deadline.ts";
 import type { DohResolver } from "../../net/doh.ts";
@@ -67,7 +68,7 @@ function plainGet(url: URL, signal: HttpsGet["signal"]): Promise<HttpsResponse> 
     request.once("error", reject);
     request.once("response", (response) =>
       resolve({
-        status: response.statusCode ?? 0,
+        status: must(response.statusCode, "the status of a response"),
         location: undefined,
         length: undefined,
         body: response,

@@ -81,7 +81,7 @@ describe("a transcript in Markdown", () => {
     const { world, cid } = conversation();
     const document = transcriptOf(world, cid);
     const markdown = toMarkdown(document, { more: " Ask for more." });
-    expect(markdown).toContain("_It was not for whoever exported this._");
+    expect(markdown).toContain("_It was not for the member who exported this._");
     expect(markdown).toContain("_What happened before entry 4 is not in it. Ask for more._");
     expect(markdown).not.toContain("Checked");
     const verdict = verifyTranscript(nodePrimitives, document);

@@ -1,3 +1,4 @@
+import { must } from "../../../errors/must.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { ChatView, FileEntryView, NoticeView, SystemView } from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
@@ -181,7 +182,7 @@ export class PeopleView {
         );
       case "address-restored":
         return paint.yellow(
-          `${at} * There is a public address again. Whoever does not come back by itself needs a fresh link (/invite).`,
+          `${at} * There is a public address again. A member who does not come back alone needs a fresh link (/invite).`,
         );
       case "file-received":
         return `${at} * ${safeText(event.file.name)} has arrived: ${safeText(event.file.savePath)}`;
@@ -243,6 +244,6 @@ function problemText({ message, code }: ErrorView): string {
 /** A member keeps its colour for its whole stay. */
 function colorOf(id: string, paint: Paint): (text: string) => string {
   const colors = [paint.green, paint.blue, paint.magenta, paint.cyan, paint.yellow] as const;
-  const sum = Array.from(id).reduce((total, char) => total + (char.codePointAt(0) ?? 0), 0);
-  return colors[sum % colors.length] ?? paint.blue;
+  const sum = Array.from(id).reduce((total, char) => total + char.charCodeAt(0), 0);
+  return must(colors[sum % colors.length], "the color of a member");
 }

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import { must } from "../../../errors/must.ts";
 
 /**
  * Text of peers on its way to a terminal. A terminal obeys what it shows: it moves the cursor, rewrites lines, fills the
@@ -10,7 +11,7 @@ import { stripVTControlCharacters } from "node:util";
 const NOT_FOR_TERMINALS = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu;
 
 function escaped(char: string): string {
-  return `\\u{${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`;
+  return `\\u{${must(char.codePointAt(0), "a code point").toString(16).toUpperCase()}}`;
 }
 
 /** A name or a goal, as one line. A run of white space could push the rest to another place, so it becomes one space. */
@@ -43,7 +44,7 @@ const MIN_COLUMNS = 20;
  * does.
  */
 function widthOf(text: string): number {
-  return Array.from(text).reduce((sum, char) => sum + ((char.codePointAt(0) ?? 0) < 0x1100 ? 1 : 2), 0);
+  return Array.from(text).reduce((sum, char) => sum + (char < "\u1100" ? 1 : 2), 0);
 }
 
 /** Cuts a line so that it fits into one row of so many columns without reaching its end. */
@@ -68,7 +69,8 @@ export function oneRow(text: string, columns: number): string {
 export function withGutter(head: string, text: string, columns: number | undefined): string {
   const width = columns === undefined ? Number.POSITIVE_INFINITY : Math.max(columns, MIN_COLUMNS) - 1;
   const headWidth = widthOf(stripVTControlCharacters(head));
-  const [first = "", ...rest] = text.split("\n");
+  const [line, ...rest] = text.split("\n");
+  const first = must(line, "the first line");
   const fits = headWidth + widthOf(first) <= width;
   const rows = (fits ? rest : [first, ...rest]).flatMap((line) => wrapped(line, width - widthOf(GUTTER)));
   return [fits ? `${head}${first}` : head.trimEnd(), ...rows.map((row) => `${GUTTER}${row}`)].join("\n");

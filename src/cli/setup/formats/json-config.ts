@@ -8,6 +8,7 @@ import {
   printParseErrorCode,
 } from "jsonc-parser";
 import * as z from "zod/mini";
+import { must } from "../../../errors/must.ts";
 import type { ServerCommand } from "../../../view/registration.ts";
 import { type Format, SERVER } from "./format.ts";
 import { insertProperty, layoutOf, removeProperty, replaceValue } from "./json-text.ts";
@@ -70,7 +71,7 @@ function find(text: string, format: JsonFormat): Found {
 
 /** The place for servers in a file that has none yet. */
 function containerFor(format: JsonFormat): readonly string[] {
-  return format.containers.at(-1) ?? [];
+  return must(format.containers.at(-1), "a place for servers");
 }
 
 /** An object with a type is one server, and not a list of them. */
@@ -81,7 +82,7 @@ function isContainer(root: Node, path: readonly string[]): boolean {
 
 function checkObject(root: Node, path: readonly string[]): void {
   const parent = findNodeAtLocation(root, path.slice(0, -1));
-  const key = path.at(-1) ?? "";
+  const key = must(path.at(-1), "the key of an object");
   if (parent !== undefined) checkOnce(parent, key);
   const node = findNodeAtLocation(root, [...path]);
   if (node !== undefined && node.type !== "object")
@@ -121,9 +122,10 @@ function added(text: string, { root, path, container }: Found, entry: unknown): 
   // The innermost existing object takes the missing ones below it.
   let depth = path.length - 1;
   while (depth > 0 && findNodeAtLocation(root, path.slice(0, depth)) === undefined) depth -= 1;
-  const parent = depth === 0 ? root : findNodeAtLocation(root, path.slice(0, depth));
-  const [key = "", ...below] = path.slice(depth);
-  return insertProperty(text, parent ?? root, key, nested(below, { [SERVER]: entry }), layout);
+  const parent = must(findNodeAtLocation(root, path.slice(0, depth)), "the innermost existing object");
+  const [key, ...below] = path.slice(depth);
+  const name = must(key, "the key of a missing object");
+  return insertProperty(text, parent, name, nested(below, { [SERVER]: entry }), layout);
 }
 
 function nested(path: readonly string[], value: unknown): unknown {

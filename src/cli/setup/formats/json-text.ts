@@ -1,4 +1,5 @@
 import { createScanner, type Node } from "jsonc-parser";
+import { must } from "../../../errors/must.ts";
 
 /**
  * Changes one property in the text of a JSON file, comments and trailing commas included, and touches nothing else. The
@@ -64,7 +65,7 @@ export function replaceValue(text: string, node: Node, value: unknown, layout: L
 
 /** `text` without the property, its comma and its line. */
 export function removeProperty(text: string, object: Node, property: Node): string {
-  const siblings = object.children ?? [];
+  const siblings = must(object.children, "the properties of an object");
   const index = siblings.indexOf(property);
   const previous = siblings[index - 1];
   const close = object.offset + object.length - 1;
@@ -107,7 +108,7 @@ function tail(text: string, from: number, to: number): { contentEnd: number; com
 /** The white space with which the line at `offset` begins. */
 function indentAt(text: string, offset: number): string {
   const line = text.slice(text.lastIndexOf("\n", offset - 1) + 1, offset);
-  return /^[ \t]*/.exec(line)?.[0] ?? "";
+  return line.slice(0, line.search(/[^ \t]|$/));
 }
 
 /** The indent of the existing properties; `fallback` where there are none. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify, type TomlTable, type TomlValue } from "smol-toml";
+import { must } from "../../../errors/must.ts";
 import type { ServerCommand } from "../../../view/registration.ts";
 import { SERVER } from "./format.ts";
 import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";
@@ -91,13 +92,13 @@ const HEADER = /^\s*\[{1,2}[^[\]]+\]{1,2}\s*(?:#.*)?$/;
 /** The lines of our server's tables, those below it included. */
 function sections(lines: readonly string[], table: string): { from: number; to: number }[] {
   const ours = new RegExp(`^\\s*\\[\\s*["']?${table}["']?\\s*\\.\\s*["']?${SERVER}["']?\\s*[.\\]]`);
-  const headers = [...lines.keys()].filter((index) => HEADER.test((lines[index] ?? "").trimEnd()));
+  const headers = lines.flatMap((line, index) => (HEADER.test(line.trimEnd()) ? [index] : []));
   return headers.flatMap((from, index) => {
-    if (!ours.test(lines[from] ?? "")) return [];
+    if (!ours.test(must(lines[from], "a header"))) return [];
     const next = headers[index + 1] ?? lines.length;
     // Comments ahead of the next table belong to that table.
     let to = next;
-    while (to > from + 1 && /^\s*(?:#|$)/.test(lines[to - 1] ?? "")) to -= 1;
+    while (to > from + 1 && /^\s*(?:#|$)/.test(must(lines[to - 1], "a line"))) to -= 1;
     return [{ from, to }];
   });
 }
@@ -129,7 +130,7 @@ function updated(lines: readonly string[], table: string, server: ServerCommand)
       const at = found === -1 ? from + 1 : found;
       const length = found === -1 ? 0 : lengthOfSetting(current, at, to);
       // The end of the replaced line; a last line may have none.
-      const end = /\r?\n$/.exec(current[length === 0 ? from : at + length - 1] ?? "")?.[0] ?? "";
+      const end = /\r?\n$/.exec(must(current[length === 0 ? from : at + length - 1], "a line"))?.[0] ?? "";
       return current.toSpliced(at, length, stringify({ [key]: value }).trimEnd() + end);
     },
     [...lines],
