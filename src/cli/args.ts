@@ -34,10 +34,10 @@ type OptionTypes = Readonly<Record<string, "string" | "boolean" | "list">>;
 
 type Values = ReadonlyMap<string, string | true>;
 
-/** The options given, or the first thing that is wrong with them. */
-type Options =
-  | { readonly ok: true; readonly values: Values; readonly positionals: readonly string[] }
-  | { readonly ok: false; readonly message: string };
+interface Options {
+  readonly values: Values;
+  readonly positionals: readonly string[];
+}
 
 /** Reads the arguments after the script's name. Total: whatever cannot be understood is a `usage-error`. */
 export function parseCommand(args: readonly string[]): Command {
@@ -55,15 +55,10 @@ export function parseCommand(args: readonly string[]): Command {
       return withOptions(rest, { transport: "string" }, demoCommand);
     case "install-skill":
       return withOptions(rest, { dir: "string", force: "boolean" }, (values) => {
-        const dir = values.get("dir");
-        return {
-          kind: "install-skill",
-          dir: typeof dir === "string" ? dir : undefined,
-          force: values.has("force"),
-        };
+        return { kind: "install-skill", dir: text(values, "dir"), force: values.has("force") };
       });
     case "verify":
-      return withFile(rest, {}, (file) => ({ kind: "verify", file }));
+      return verifyCommand(rest);
     case "export":
       return withOptions(
         rest,
@@ -85,56 +80,49 @@ export function parseCommand(args: readonly string[]): Command {
       );
     default:
       // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
-      if (/^wss?:/.test(first))
-        return { kind: "usage-error", message: "to join with a link: tunnel-mcp join" };
-      return {
-        kind: "usage-error",
-        message: `unknown ${first.startsWith("-") ? "option" : "command"} ${first}`,
-      };
+      if (/^wss?:/.test(first)) return usageError("to join with a link: tunnel-mcp join");
+      return usageError(`unknown ${first.startsWith("-") ? "option" : "command"} ${first}`);
   }
 }
 
-function demoCommand(values: ReadonlyMap<string, string | true>): Command {
+function usageError(message: string): Command {
+  return { kind: "usage-error", message };
+}
+
+function demoCommand(values: Values): Command {
   const { kind } = SETTINGS.transport;
   const transport = kind.parse(text(values, "transport") ?? DEMO_TRANSPORT);
   if (transport !== undefined) return { kind: "demo", transport };
-  return { kind: "usage-error", message: `--transport must be ${kind.accepted}` };
+  return usageError(`--transport must be ${kind.accepted}`);
 }
 
-/** One path, and options before or after it. */
-function withFile(args: readonly string[], types: OptionTypes, command: (file: string) => Command): Command {
+function verifyCommand(args: readonly string[]): Command {
   const at = args.findIndex((arg) => !arg.startsWith("-"));
   const file = args[at];
-  if (file === undefined)
-    return { kind: "usage-error", message: "the path of a .transcript.json file is missing" };
-  return withOptions(args.toSpliced(at, 1), types, () => command(file));
+  if (file === undefined) return usageError("the path of a .transcript.json file is missing");
+  return withOptions(args.toSpliced(at, 1), {}, () => ({ kind: "verify", file }));
 }
 
 function exportCommand(values: Values, [file]: readonly string[]): Command {
   const [tunnelId, out] = [text(values, "tunnel"), text(values, "out")];
   const [json, markdown] = [values.has("json"), values.has("markdown")];
-  if (json && markdown)
-    return { kind: "usage-error", message: "--json and --markdown: only one is possible" };
-  if (file !== undefined && tunnelId !== undefined) {
-    return { kind: "usage-error", message: "--tunnel is for a running tunnel: leave it out, or the file" };
-  }
+  if (json && markdown) return usageError("--json and --markdown: only one is possible");
+  if (file !== undefined && tunnelId !== undefined)
+    return usageError("--tunnel is for a running tunnel: leave it out, or the file");
   const format = json ? "json" : markdown ? "markdown" : undefined;
   return { kind: "export", request: { file, tunnelId, out, format } };
 }
 
-function wakeCommand(values: ReadonlyMap<string, string | true>): Command {
-  const [tunnel, timeout] = [values.get("tunnel"), values.get("timeout")];
-  const tunnelId = typeof tunnel === "string" ? tunnel : undefined;
+function wakeCommand(values: Values): Command {
+  const [tunnelId, timeout] = [text(values, "tunnel"), text(values, "timeout")];
   if (values.has("watch")) {
     if (timeout === undefined) return { kind: "wake-watch", tunnelId };
-    return { kind: "usage-error", message: "--watch goes on for ever: leave --timeout out" };
+    return usageError("--watch goes on for ever: leave --timeout out");
   }
   if (timeout === undefined) return { kind: "wake", tunnelId, timeoutMs: undefined };
-  const seconds = typeof timeout === "string" && /^\d{1,5}$/.test(timeout) ? Number(timeout) : 0;
-  if (seconds < 1 || seconds > MAX_TIMEOUT_SECONDS) {
-    const message = `--timeout must be a whole number of seconds from 1 to ${MAX_TIMEOUT_SECONDS}`;
-    return { kind: "usage-error", message };
-  }
+  const seconds = /^\d{1,5}$/.test(timeout) ? Number(timeout) : 0;
+  if (seconds < 1 || seconds > MAX_TIMEOUT_SECONDS)
+    return usageError(`--timeout must be a whole number of seconds from 1 to ${MAX_TIMEOUT_SECONDS}`);
   return { kind: "wake", tunnelId, timeoutMs: seconds * 1_000 };
 }
 
@@ -154,13 +142,11 @@ function openCommand(values: Values): Command {
   const transport = named === undefined ? undefined : kind.parse(named);
   const invites = text(values, "invites") ?? "1";
   const count = /^\d{1,2}$/.test(invites) ? Number(invites) : 0;
-  if (goal === undefined) return { kind: "usage-error", message: "open needs --goal TEXT" };
-  if (count < 1 || count >= ROOM.maxMembers) {
-    return { kind: "usage-error", message: `--invites must be a number from 1 to ${ROOM.maxMembers - 1}` };
-  }
-  if (named !== undefined && transport === undefined) {
-    return { kind: "usage-error", message: `--transport must be ${kind.accepted}` };
-  }
+  if (goal === undefined) return usageError("open needs --goal TEXT");
+  if (count < 1 || count >= ROOM.maxMembers)
+    return usageError(`--invites must be a number from 1 to ${ROOM.maxMembers - 1}`);
+  if (named !== undefined && transport === undefined)
+    return usageError(`--transport must be ${kind.accepted}`);
   const [history, json] = [values.has("history"), values.has("json")];
   return { kind: "open", goal, name: text(values, "name"), invites: count, transport, history, json };
 }
@@ -174,21 +160,18 @@ function text(values: Values, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function setupCommand(values: ReadonlyMap<string, string | true>): Command {
-  const list = values.get("client");
-  const names = typeof list === "string" ? list.split(",").map((name) => name.trim()) : [];
+function setupCommand(values: Values): Command {
+  const names =
+    text(values, "client")
+      ?.split(",")
+      .map((name) => name.trim()) ?? [];
   const clients = names.filter(isClientName);
   const unknown = names.find((name) => !isClientName(name));
-  if (unknown !== undefined) {
-    return {
-      kind: "usage-error",
-      message: `unknown client ${unknown}; known are ${CLIENT_NAMES.join(", ")}`,
-    };
-  }
+  if (unknown !== undefined)
+    return usageError(`unknown client ${unknown}; known are ${CLIENT_NAMES.join(", ")}`);
   const other = ["yes", "remove", "force"].find((name) => values.has(name));
-  if (values.has("print") && other !== undefined) {
-    return { kind: "usage-error", message: `--print changes nothing, so it does not go with --${other}` };
-  }
+  if (values.has("print") && other !== undefined)
+    return usageError(`--print changes nothing, so it does not go with --${other}`);
   const mode = values.has("print") ? "print" : values.has("remove") ? "remove" : "set-up";
   return { kind: "setup", request: { clients, mode, yes: values.has("yes"), force: values.has("force") } };
 }
@@ -200,12 +183,11 @@ function withOptions(
   maxPositionals = 0,
 ): Command {
   const options = readOptions(args, types, maxPositionals);
-  return options.ok
-    ? command(options.values, options.positionals)
-    : { kind: "usage-error", message: options.message };
+  return typeof options === "string" ? usageError(options) : command(options.values, options.positionals);
 }
 
-function readOptions(args: readonly string[], types: OptionTypes, maxPositionals: number): Options {
+/** The options given, or a sentence on the first thing that is wrong with them. */
+function readOptions(args: readonly string[], types: OptionTypes, maxPositionals: number): Options | string {
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(
@@ -219,27 +201,24 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
   const positionals: string[] = [];
   for (const token of tokens) {
     if (token.kind === "positional") {
-      if (positionals.length === maxPositionals)
-        return { ok: false, message: `unexpected argument ${quoted(token.value)}` };
+      if (positionals.length === maxPositionals) return `unexpected argument ${quoted(token.value)}`;
       positionals.push(token.value);
       continue;
     }
     if (token.kind === "option-terminator") continue;
     const { name, rawName, value, inlineValue } = token;
-    if (!Object.hasOwn(types, name)) return { ok: false, message: `unknown option ${quoted(rawName)}` };
+    if (!Object.hasOwn(types, name)) return `unknown option ${quoted(rawName)}`;
     if (types[name] === "boolean") {
-      if (value !== undefined) return { ok: false, message: `${rawName} takes no value` };
+      if (value !== undefined) return `${rawName} takes no value`;
       values.set(name, true);
       continue;
     }
     const isNextOption = inlineValue === false && value.startsWith("-");
-    if (value === undefined || value === "" || isNextOption) {
-      return { ok: false, message: `${rawName} needs a value` };
-    }
+    if (value === undefined || value === "" || isNextOption) return `${rawName} needs a value`;
     const before = types[name] === "list" ? values.get(name) : undefined;
     values.set(name, typeof before === "string" ? `${before},${value}` : value);
   }
-  return { ok: true, values, positionals };
+  return { values, positionals };
 }
 
 /** The typed text, unless it may be a link: anybody who sees the screen could use it. */

@@ -1,6 +1,5 @@
 import type { MemberId } from "../protocol/base/ids.ts";
 import { SESSION } from "../protocol/base/limits.ts";
-
 import { Transcript, type Entry, type SpokenEntry } from "../protocol/room/log.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable } from "../runtime/emitter.ts";

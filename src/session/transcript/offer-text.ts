@@ -1,7 +1,7 @@
 import { FILE_ID_BYTES } from "../../protocol/base/ids.ts";
 import * as z from "zod/mini";
 import { toBase64url, toHex } from "../../protocol/base/bytes.ts";
-import { bytesOf, counter } from "../../protocol/base/header.ts";
+import { bytesOf, counter, parseJson } from "../../protocol/base/header.ts";
 import { isFileName, type FileOffer } from "../../protocol/files/offer.ts";
 import { isText } from "../../protocol/base/text.ts";
 import { withoutLinks } from "./redact.ts";
@@ -32,18 +32,9 @@ const shownOffer = z.object({
 
 /** The offer for people to read; undefined where the text is no offer. */
 export function describedOffer(text: string): string | undefined {
-  const parsed = shownOffer.safeParse(jsonOf(text));
+  const parsed = shownOffer.safeParse(parseJson(text));
   if (!parsed.success) return undefined;
   const { id, name, size, hash, note } = parsed.data;
   const facts = `offers the file ${name}\n${size} bytes, SHA-256 ${toHex(hash)}, id ${toBase64url(id)}`;
   return note === undefined ? facts : `${facts}\n${note}`;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -1,6 +1,7 @@
 import { INTENTS } from "../../../protocol/room/intent.ts";
 import * as z from "zod";
 import { TunnelError } from "../../../errors/tunnel-error.ts";
+import { parseJson } from "../../../protocol/base/header.ts";
 import { ROOM } from "../../../protocol/base/limits.ts";
 
 const ref = z.union([z.string(), z.number()]).optional();
@@ -48,20 +49,11 @@ const NAMES = ["say", "invite", "revoke", "remove", "status", "share", "receive"
 
 /** @throws {TunnelError} input-invalid, which tells the fault and quotes nothing of the line */
 export function parseJsonCommand(line: string): JsonCommand {
-  const value = parsed(line);
+  const value = parseJson(line);
+  if (value === undefined) throw new TunnelError("input-invalid", { detail: "the line is not JSON" });
   const result = commandSchema.safeParse(value);
   if (result.success) return result.data;
   throw new TunnelError("input-invalid", { detail: problemOf(value, result.error) });
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch (error) {
-    if (error instanceof SyntaxError)
-      throw new TunnelError("input-invalid", { detail: "the line is not JSON" });
-    throw error;
-  }
 }
 
 /** The fault in the command that was meant. The schema itself can only say that no alternative fits. */
