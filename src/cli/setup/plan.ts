@@ -110,32 +110,13 @@ function entryIn(file: ConfigFile, config: ConfigText): ServerEntry {
 }
 
 function edit(file: ConfigFile, what: Edit["what"], change: (text: string) => string): Action {
+  if (file.kind === "unusable") throw new Unusable(file.why);
   const { path } = file;
-  switch (file.kind) {
-    case "unusable":
-      throw new Unusable(file.why);
-    case "missing":
-      return {
-        kind: "edit",
-        what,
-        path,
-        target: path,
-        before: undefined,
-        after: change(""),
-        mode: undefined,
-      };
-    case "text":
-      if (file.isReadOnly) throw new Unusable("it is read-only");
-      return {
-        kind: "edit",
-        what,
-        path,
-        target: file.target,
-        before: file.text,
-        after: change(file.text),
-        mode: file.mode,
-      };
-  }
+  if (file.kind === "missing")
+    return { kind: "edit", what, path, target: path, before: undefined, after: change(""), mode: undefined };
+  if (file.isReadOnly) throw new Unusable("it is read-only");
+  const { target, text, mode } = file;
+  return { kind: "edit", what, path, target, before: text, after: change(text), mode };
 }
 
 /** The file as it was before our entry, if it has not changed otherwise since. */

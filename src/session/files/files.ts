@@ -213,8 +213,6 @@ export class Files<Said = unknown> {
     this.#downloads = this.#downloads.filter((one) => one !== download);
   }
 
-  // --- what happens in the tunnel ---
-
   heard(entry: FileEntry): void {
     if (entry.own) return;
     const fileId = toBase64url(entry.offer.id);
@@ -269,12 +267,8 @@ export class Files<Said = unknown> {
       get state(): DownloadState {
         if (running.outcome !== undefined) return running.outcome;
         const { received, isFlowing } = transfer;
-        return {
-          name: "receiving",
-          received,
-          isFlowing,
-          bytesPerSecond: transfer.bytesPerSecond(clock.now()),
-        };
+        const bytesPerSecond = transfer.bytesPerSecond(clock.now());
+        return { name: "receiving", received, isFlowing, bytesPerSecond };
       },
       attend: (isAttended: boolean) => {
         running.isAttended = isAttended;

@@ -82,16 +82,13 @@ async function reachableOrGone(
   const { client = httpsClient, clock = systemClock } = options;
   const resolver =
     options.resolver ?? createDohResolver({ servers: PROBED, negativeIsFinal: true, client, clock });
-  const ended = new AbortController();
-  const end = (): void => ended.abort();
-  outer.addEventListener("abort", end, { once: true });
-  if (outer.aborted) end();
+  const over = new AbortController();
+  const signal = AbortSignal.any([outer, over.signal]);
   try {
     const gone = run.exited.then((exit) => Promise.reject(exitError(exit, run.facts(), true)));
-    await Promise.race([untilReachable(url, { resolver, client, clock, signal: ended.signal }), gone]);
+    await Promise.race([untilReachable(url, { resolver, client, clock, signal }), gone]);
   } finally {
-    outer.removeEventListener("abort", end);
-    end();
+    over.abort();
   }
 }
 

@@ -121,20 +121,14 @@ async function untilOurs(run: CommandRun, request: TunnelRequest, readiness: Rea
 }
 
 /** A question that is given up when the command ends or the call is cancelled. */
-async function whileRunning(
+function whileRunning(
   run: CommandRun,
   signal: AbortSignal,
   question: (cut: AbortSignal) => Promise<Answer>,
 ): Promise<Answer> {
-  const cut = new AbortController();
-  const end = (): void => cut.abort();
-  signal.addEventListener("abort", end, { once: true });
-  void run.exited.then(end);
-  try {
-    return await question(cut.signal);
-  } finally {
-    signal.removeEventListener("abort", end);
-  }
+  const ended = new AbortController();
+  void run.exited.then(() => ended.abort());
+  return question(AbortSignal.any([signal, ended.signal]));
 }
 
 interface Watched {
