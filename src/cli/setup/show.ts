@@ -88,7 +88,7 @@ export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove:
   return [how, ...doubt, ...backup, ...next];
 }
 
-export function failureLines(code: ErrorCode, detail: string): readonly string[] {
+function failureLines(code: ErrorCode, detail: string): readonly string[] {
   return [`${code}: ${ERRORS[code].message}: ${detail}`, nextForPerson(code)];
 }
 
