@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { temporaryFolders } from "./support/temp-folder.ts";
+import { temporaryFolders } from "./support/files/temp-folder.ts";
 
 const CONFIG = fileURLToPath(new URL("../.oxlintrc.json", import.meta.url));
 const OXLINT = path.join(

@@ -22,8 +22,8 @@ const parse = (name: string): VectorFile => vectorFile.parse(JSON.parse(read(nam
 const RULES: Record<VectorFile["layer"], string> = {
   link: "[L1] [L2]",
   handshake: "[H1] [H2] [H5] [H7] [H10] [H11] [H12] [K5]",
-  record: "[R2] [R3] [R4] [R5] [R6]",
-  frame: "[F1] [F2] [F3] [F4] [T1] [T2]",
+  record: "[R2] [R3] [R4] [R5] [R6] [R7] [R8]",
+  frame: "[F1] [F2] [F3] [F4] [S1] [T1] [T2]",
   order: "[O1] [O2] [O3] [O4] [O5] [O6]",
 };
 

@@ -26,7 +26,7 @@ export function loadSessions(options: {
     primitives,
     clock,
     lookup: createLookup({ doh: config.doh }),
-    localFiles: new LocalFiles({ cwd, home, env, config, clock }),
+    localFiles: new LocalFiles({ cwd, home, env, config }),
     providers: providersFor({ ...config, env, cwd, clock }),
   });
 }

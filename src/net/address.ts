@@ -78,10 +78,6 @@ export function isForbiddenDialAddress(host: string): boolean {
   return NEVER_DIALLED.has(addressKind(host));
 }
 
-export function isLoopbackAddress(host: string): boolean {
-  return addressKind(host) === "loopback";
-}
-
 /** The address as the host part of a URL: IPv6 in brackets. */
 export function hostForUrl(address: string): string {
   return isIP(address) === 6 ? `[${address}]` : address;

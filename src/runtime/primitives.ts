@@ -19,18 +19,19 @@ import type { DhKeyPair, Primitives, SigningKeyPair } from "../protocol/base/pri
 
 const TAG_LENGTH = 16;
 
-/** DER prefixes that turn 32 raw bytes into the structures node:crypto imports (RFC 8410 §4 and §7). */
-const X25519_SPKI = Buffer.from("302a300506032b656e032100", "hex");
+/** DER prefix that turns 32 raw bytes into the structure node:crypto imports (RFC 8410 §7). */
 const X25519_PKCS8 = Buffer.from("302e020100300506032b656e04220420", "hex");
-const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
 
 function rawPublicKey(key: KeyObject): Bytes {
-  // The raw key is the end of the SPKI structure.
-  return new Uint8Array(key.export({ format: "der", type: "spki" }).subarray(-32));
+  const { x } = key.export({ format: "jwk" });
+  if (x === undefined) throw new TypeError("a key without a raw form");
+  return new Uint8Array(Buffer.from(x, "base64url"));
 }
 
-function importPublicKey(prefix: Buffer, raw: Bytes): KeyObject {
-  return createPublicKey({ key: Buffer.concat([prefix, raw]), format: "der", type: "spki" });
+/** As a JWK (RFC 8037 §2), which is imported and exported many times faster than DER. */
+function importPublicKey(crv: "Ed25519" | "X25519", raw: Bytes): KeyObject {
+  const x = Buffer.from(raw).toString("base64url");
+  return createPublicKey({ key: { kty: "OKP", crv, x }, format: "jwk" });
 }
 
 function dhKeyPair(privateKey: KeyObject, publicKey: Bytes): DhKeyPair {
@@ -39,7 +40,7 @@ function dhKeyPair(privateKey: KeyObject, publicKey: Bytes): DhKeyPair {
     agree(peerPublicKey) {
       if (peerPublicKey.length !== 32) return undefined;
       try {
-        const shared = diffieHellman({ privateKey, publicKey: importPublicKey(X25519_SPKI, peerPublicKey) });
+        const shared = diffieHellman({ privateKey, publicKey: importPublicKey("X25519", peerPublicKey) });
         return shared.every((byte) => byte === 0) ? undefined : new Uint8Array(shared);
       } catch (error) {
         // OpenSSL refuses low-order points by throwing; to the protocol both refusals are the same (K5).
@@ -78,7 +79,7 @@ const importedKeys = new WeakMap<Bytes, KeyObject>();
 
 function verifySignature(publicKey: Bytes, message: Bytes, signature: Bytes): boolean {
   if (publicKey.length !== 32 || signature.length !== 64) return false;
-  const key = importedKeys.get(publicKey) ?? importPublicKey(ED25519_SPKI, publicKey);
+  const key = importedKeys.get(publicKey) ?? importPublicKey("Ed25519", publicKey);
   importedKeys.set(publicKey, key);
   return verify(null, message, key, signature);
 }

@@ -3,15 +3,15 @@ import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Bytes } from "../protocol/base/bytes.ts";
 import { LINK } from "../protocol/base/limits.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
-import type { LinkState, MemberEnd } from "../protocol/guest/guest-io.ts";
-import { Member } from "../protocol/guest/guest.ts";
+import type { ConnectionState, GuestEnd } from "../protocol/guest/guest-io.ts";
+import { Guest } from "../protocol/guest/guest.ts";
 import type { InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { OutgoingMessage } from "../protocol/room/participant.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
-import { loadDial, MemberSocket, type Dial, type MemberNotice } from "../transport/guest-socket.ts";
+import { loadDial, GuestSocket, type Dial, type GuestNotice } from "../transport/guest-socket.ts";
 import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
 
 /** Everything that joining a tunnel needs, already checked. */
@@ -45,20 +45,20 @@ export class GuestSession extends SessionBase {
   readonly room: string;
   /** The host's public key as the link named it: nobody else can ever answer here. */
   readonly hostKey: Bytes;
-  readonly #member: Member;
-  readonly #socket: MemberSocket;
+  readonly #member: Guest;
+  readonly #socket: GuestSocket;
   /** Emits when joining has come to its end. */
   readonly #joiningOver = new Emitter<void>();
   #joining: Joining = { name: "joining", failure: new TunnelError("handshake-timeout") };
 
   private constructor(options: GuestOptions, dial: Dial) {
     const { tunnelId, primitives, clock, link, name, workContext, lookup } = options;
-    const member = new Member(primitives, { link, name, workContext }, clock.now());
+    const member = new Guest(primitives, { link, name, workContext }, clock.now());
     super({ tunnelId, machine: member, primitives, clock });
     this.room = link.room;
     this.hostKey = link.hostKey;
     this.#member = member;
-    this.#socket = new MemberSocket({
+    this.#socket = new GuestSocket({
       member,
       room: link.room,
       clock,
@@ -101,8 +101,8 @@ export class GuestSession extends SessionBase {
     return this.#member.membership?.safetyCode ?? "";
   }
 
-  get link(): LinkState {
-    return this.#member.link;
+  get link(): ConnectionState {
+    return this.#member.connection;
   }
 
   /** When the host was last heard, in ms since the epoch. */
@@ -132,7 +132,7 @@ export class GuestSession extends SessionBase {
     if (this.#isAway) throw new TunnelError("host-unreachable");
   }
 
-  protected run<Result>(call: (member: Member, now: number) => Result): Result {
+  protected run<Result>(call: (member: Guest, now: number) => Result): Result {
     return this.#socket.run(call);
   }
 
@@ -192,7 +192,7 @@ export class GuestSession extends SessionBase {
     this.#joiningOver.emit();
   }
 
-  #noticed(notice: MemberNotice): void {
+  #noticed(notice: GuestNotice): void {
     switch (notice.type) {
       case "joined":
         return this.#joiningEnded({ name: "joined" });
@@ -225,7 +225,7 @@ export class GuestSession extends SessionBase {
 }
 
 /** Why a member's stay is over, as its session tells it. */
-function sessionEnd(end: MemberEnd): SessionEnd {
+function sessionEnd(end: GuestEnd): SessionEnd {
   switch (end.by) {
     case "host":
       return { cause: end.cause === "closed" ? "closed-by-host" : end.cause };

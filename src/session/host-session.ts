@@ -228,9 +228,6 @@ export class HostSession extends SessionBase {
       case "lost":
       case "failed":
         this.#addressLost = event.error;
-        return;
-      case "replaced":
-        return;
     }
   }
 

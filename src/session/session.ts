@@ -2,14 +2,14 @@ import { Services } from "../protocol/link/service.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
-import type { Member } from "../protocol/guest/guest.ts";
+import type { Guest } from "../protocol/guest/guest.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { EndCause } from "../protocol/room/frames.ts";
 import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
-import type { MemberNotice } from "../transport/guest-socket.ts";
+import type { GuestNotice } from "../transport/guest-socket.ts";
 import type { RoomNotice } from "../transport/relay-server.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Files } from "./files/files.ts";
@@ -40,7 +40,7 @@ export type SessionEvent =
 export const MAX_ALARMS = 20;
 
 /** The machine of either role. */
-type Machine = Room | Member;
+type Machine = Room | Guest;
 
 /** A message that the machine has taken. */
 export interface Posted {
@@ -55,7 +55,7 @@ export interface Posted {
 }
 
 /** The notices that mean the same in both roles. */
-type SharedNotice = Extract<RoomNotice | MemberNotice, { type: "entry" | "presence" | "stream" }>;
+type SharedNotice = Extract<RoomNotice | GuestNotice, { type: "entry" | "presence" | "stream" }>;
 
 /** Everything that hosts and guests have in common: identity, inbox, files, alarms, confirmations and the end. */
 export abstract class SessionBase implements Observable<SessionEvent> {

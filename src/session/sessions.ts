@@ -232,7 +232,7 @@ export class Sessions implements Observable<SessionsEvent> {
   async shutDown(): Promise<void> {
     this.#isShutDown = true;
     await Promise.allSettled(this.all.map((tunnel) => tunnel.close("host-stopped")));
-    await this.localFiles.close();
+    this.localFiles.close();
   }
 
   async #opened<Result>(open: () => Promise<Result>): Promise<Result> {

@@ -66,10 +66,12 @@ export class Driver<M extends Machine<Effect>, Effect> {
   }
 
   #arm(): void {
-    const deadline = this.#machine.nextDeadline();
-    if (deadline === this.#timerAt) return;
+    const deadline = this.#machine.nextDeadline() ?? Number.POSITIVE_INFINITY;
+    // Most deadlines only move away with every message: a timer that is early asks again.
+    if (this.#timerAt !== undefined && deadline >= this.#timerAt && deadline < Number.POSITIVE_INFINITY)
+      return;
     this.stop();
-    if (deadline === undefined || deadline === Number.POSITIVE_INFINITY) return;
+    if (deadline === Number.POSITIVE_INFINITY) return;
     this.#timerAt = deadline;
     this.#cancelTimer = this.#clock.after(Math.max(0, deadline - this.#clock.now()), () => {
       this.#timerAt = undefined;

@@ -7,8 +7,8 @@ import type { RoomId, ConnectionId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
 import { dialUrl } from "../protocol/handshake/invite-link.ts";
 import { CLOSE_CODE } from "../protocol/link/wire.ts";
-import type { MemberEffect } from "../protocol/guest/guest-io.ts";
-import type { Member } from "../protocol/guest/guest.ts";
+import type { GuestEffect } from "../protocol/guest/guest-io.ts";
+import type { Guest as GuestMachine } from "../protocol/guest/guest.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
 import { answerPings, generateMask, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
@@ -31,23 +31,23 @@ export async function loadDial(): Promise<Dial> {
   };
 }
 
-/** What of a member's effects is not the socket's own business. */
-export type MemberNotice = Exclude<MemberEffect, { type: "dial" | "send" | "close" }>;
+/** Effects of a guest that the socket passes on. */
+export type GuestNotice = Exclude<GuestEffect, { type: "dial" | "send" | "close" }>;
 
-export interface MemberSocketOptions {
-  readonly member: Member;
+export interface GuestSocketOptions {
+  readonly member: GuestMachine;
   readonly room: RoomId;
   readonly clock: Clock;
   readonly dial: Dial;
   readonly lookup: LookupFunction;
-  readonly onNotice: (notice: MemberNotice) => void;
+  readonly onNotice: (notice: GuestNotice) => void;
   /** A connection could not be made; the machine decides whether and when to try again. */
   readonly onFailure?: (error: TunnelError) => void;
 }
 
 /** Less than the command line grants an orderly end. */
 const STOP_LIMIT_MS = 4_000;
-/** Of files, so much may wait in this process ahead of what is said. */
+/** Bytes of streams that may wait in this process ahead of messages. */
 const BULK_AHEAD_BYTES = 512 * 1024;
 
 const NAME_ERRORS = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NONAME", "ENODATA"]);
@@ -73,7 +73,7 @@ function failureOf(error: Error): Failure {
   };
 }
 
-/** What an answer that is no WebSocket says of the other end; its body is never read. */
+/** Reads an answer that is no WebSocket; its body is never read. */
 function refusalOf(response: IncomingMessage): Failure {
   const status = response.statusCode ?? 0;
   const detail = `HTTP ${status}`;
@@ -85,14 +85,14 @@ function refusalOf(response: IncomingMessage): Failure {
 }
 
 /** A member's end of the wire: dials out when the machine says so, and runs it. */
-export class MemberSocket {
-  readonly #options: MemberSocketOptions;
-  readonly #driver: Driver<Member, MemberEffect>;
-  /** Who waits to send more of a file. */
+export class GuestSocket {
+  readonly #options: GuestSocketOptions;
+  readonly #driver: Driver<GuestMachine, GuestEffect>;
+  /** Senders that wait to send more of a stream. */
   readonly #writers: (() => void)[] = [];
   #current: { connection: ConnectionId; socket: WebSocket } | undefined;
 
-  constructor(options: MemberSocketOptions) {
+  constructor(options: GuestSocketOptions) {
     this.#options = options;
     this.#driver = new Driver({
       machine: options.member,
@@ -100,9 +100,10 @@ export class MemberSocket {
       perform: (effect) => this.#perform(effect),
       wake: (member, now) => member.handle({ type: "tick" }, now),
     });
+    options.member.sendThrough((effect) => this.#perform(effect));
   }
 
-  run<Result>(call: (member: Member, now: number) => Result): Result {
+  run<Result>(call: (member: GuestMachine, now: number) => Result): Result {
     return this.#driver.run(call);
   }
 
@@ -170,7 +171,7 @@ export class MemberSocket {
     this.run((member, now) => member.handle({ type: "failed", connection, ...failure }, now));
   }
 
-  #perform(effect: MemberEffect): void {
+  #perform(effect: GuestEffect): void {
     switch (effect.type) {
       case "dial":
         return this.#dial(effect.connection, effect.origin);

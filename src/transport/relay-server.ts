@@ -13,7 +13,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
 import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
-/** The effects of a room that are not the relay's own business. */
+/** Effects of a room that the relay passes on. */
 export type RoomNotice = Exclude<RoomEffect, { type: "send" | "close" | "member" | "pause" }>;
 
 export interface RelayOptions {
@@ -48,7 +48,7 @@ const HTTP_LIMITS = {
 } as const;
 /** TCP connections of any kind: members, pending connections, and those that have not asked for anything yet. */
 const MAX_TCP_CONNECTIONS = 512;
-/** TCP connections among them that have not asked for the room yet; one more takes the place of the oldest. */
+/** The part of them that has not asked for the room yet; one more takes the place of the oldest. */
 const MAX_UNDECIDED = 128;
 const STOP_GRACE_MS = 1_000;
 
@@ -112,6 +112,7 @@ class RelayServer implements Relay {
       perform: (effect) => this.#perform(effect),
       wake: (room, now) => room.handle({ type: "tick" }, now),
     });
+    options.room.sendThrough((effect) => this.#perform(effect));
     server.on("connection", (socket) => this.#visited(socket));
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     server.on("clientError", (_error, socket) => socket.destroy());

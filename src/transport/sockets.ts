@@ -3,7 +3,7 @@ import type { Bytes } from "../protocol/base/bytes.ts";
 import { LINK, RECORD } from "../protocol/base/limits.ts";
 import type { Clock } from "../runtime/clock.ts";
 
-/** What both ends of every WebSocket agree on: no compression (CRIME-like leaks, memory), bounded messages. */
+/** Options of every WebSocket, at both ends: no compression (CRIME-like leaks, memory), bounded messages. */
 export const SOCKET_OPTIONS = {
   perMessageDeflate: false,
   maxPayload: RECORD.maxFrameBytes,
@@ -15,7 +15,7 @@ export const SOCKET_OPTIONS = {
   autoPong: false,
 } as const;
 
-/** Bytes that may wait to be sent for a pong to be added: whoever does not read gets no further ones. */
+/** Bytes that may wait to be sent for a pong to be added: a peer that does not read gets no further ones. */
 const MAX_BUFFERED_FOR_PONG = 64 * 1024;
 
 const TERMINATE_AFTER_MS = 1_000;
@@ -32,11 +32,11 @@ export function messageBytes(data: RawData, isBinary: boolean): Bytes | undefine
     : new Uint8Array(whole.buffer, whole.byteOffset, whole.byteLength);
 }
 
-/** What is being framed at the moment is a message of the protocol. */
+/** Whether a message of the protocol is being framed at the moment. */
 let isSealed = false;
 
 /**
- * A client's mask (RFC 6455 §5.3, §10.3) keeps whoever chooses the payload from choosing the bytes on the wire. A sealed message has
+ * A client's mask (RFC 6455 §5.3, §10.3) keeps the author of the payload from choosing the bytes on the wire. A sealed message has
  * no bytes that anybody could choose, so it takes the mask of zeros, which costs nothing to apply; everything else, answers to
  * pings above all, gets a random one.
  */

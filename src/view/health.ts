@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../errors/tunnel-error.ts";
-import type { LinkState } from "../protocol/guest/guest-io.ts";
+import type { ConnectionState } from "../protocol/guest/guest-io.ts";
 import type { PoolHealth } from "../session/host-session.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 import { seconds } from "./time.ts";
@@ -88,7 +88,7 @@ export type ConnectionView =
   | (Attempt & { readonly connection: "waiting"; readonly retryInSec: number; readonly reason: ErrorCode });
 
 /** @param lastHeard when the host was heard last, in ms since the epoch like `now` */
-export function connectionView(link: LinkState, lastHeard: number, now: number): ConnectionView {
+export function connectionView(link: ConnectionState, lastHeard: number, now: number): ConnectionView {
   const lastHeardSec = seconds(now - lastHeard);
   switch (link.name) {
     case "ended":
@@ -106,7 +106,7 @@ export function connectionView(link: LinkState, lastHeard: number, now: number):
       };
   }
 
-  function attempt(state: Extract<LinkState, { name: "connecting" | "waiting" }>): Attempt {
+  function attempt(state: Extract<ConnectionState, { name: "connecting" | "waiting" }>): Attempt {
     return { lastHeardSec, attempts: state.attempt, givesUpInSec: seconds(state.givesUpAt - now) };
   }
 }

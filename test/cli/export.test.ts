@@ -20,7 +20,7 @@ import { parseTranscript } from "../../src/session/transcript/document.ts";
 import { verifyTranscript } from "../../src/session/transcript/verify.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
-import { MemorySource } from "../support/file-ends.ts";
+import { MemorySource } from "../support/files/file-ends.ts";
 import { until } from "../support/processes.ts";
 import { recorder } from "./support.ts";
 

@@ -1,13 +1,13 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
-  Agent,
   BUNDLE,
-  closeAgents,
+  closeOtherSide,
   NODE,
+  otherSide,
   portOf,
   sandbox,
   unfenced,
@@ -15,7 +15,7 @@ import {
 } from "../support/agent.ts";
 import { accepts, gone, until } from "../support/processes.ts";
 
-const FAKE = fileURLToPath(new URL("../support/fake-cloudflared.mjs", import.meta.url));
+const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const POSIX = process.platform !== "win32";
 const eventSchema = z.looseObject({ event: z.string() });
 const openedSchema = z.looseObject({ invites: z.array(z.looseObject({ joinLink: z.string() })).min(1) });
@@ -23,10 +23,10 @@ const openedSchema = z.looseObject({ invites: z.array(z.looseObject({ joinLink: 
 let boxes: Sandbox[] = [];
 let children: ChildProcess[] = [];
 afterEach(async () => {
-  await closeAgents();
   for (const child of children.splice(0)) child.kill("SIGKILL");
   for (const box of boxes.splice(0)) box.remove();
 });
+afterAll(closeOtherSide);
 
 interface Program {
   readonly child: ChildProcess;
@@ -81,7 +81,7 @@ async function linkFrom(host: Program): Promise<string> {
 describe("a program in a tunnel with an agent", () => {
   it("opens it, and both talk", async () => {
     const host = program(["open", "--json", "--transport", "direct", "--goal", "align", "--name", "ana"]);
-    const ben = await Agent.start();
+    const ben = await otherSide();
     const joinLink = await linkFrom(host);
     const joined = await ben.call("tunnel_join", { joinLink, name: "ben" });
     expect(joined.goal).toBe("align");
@@ -101,7 +101,7 @@ describe("a program in a tunnel with an agent", () => {
   });
 
   it("joins it by a link from its input, says one thing and is gone", async () => {
-    const ana = await Agent.start();
+    const ana = await otherSide();
     const { joinLink } = await ana.call("tunnel_open", { goal: "align", name: "ana" });
     const guest = program(["join", "--json", "--name", "script"]);
     guest.child.stdin?.end(`${joinLink}\n{"say":"the build is green"}\n`);
@@ -166,7 +166,7 @@ describe.skipIf(!canScript())("a person at a pseudo-terminal (needs script of ut
     const host = program(args, env, inTerminal);
     await until("the prompt", () => host.stdout().includes("ana> "));
     const [joinLink = ""] = /ws:\S+/.exec(host.stdout()) ?? [];
-    const ben = await Agent.start();
+    const ben = await otherSide();
     await ben.call("tunnel_join", { joinLink, name: "ben" });
     await until("the arrival", () => host.stdout().includes("ben has joined"));
     host.child.stdin?.write("hello from a keyboard\r");

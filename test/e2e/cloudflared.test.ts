@@ -7,7 +7,7 @@ import { Agent, besideEndpoint, closeAgents } from "../support/agent.ts";
 import { completeLines } from "../support/lines.ts";
 import { accepts, until, gone } from "../support/processes.ts";
 
-const FAKE = fileURLToPath(new URL("../support/fake-cloudflared.mjs", import.meta.url));
+const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const startSchema = z.object({ pid: z.number(), host: z.string(), proxyPort: z.number() });
 afterEach(closeAgents);
 

@@ -1,15 +1,19 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { Agent, closeAgents, pair, unfenced } from "../support/agent.ts";
+import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
+import { Agent, closeAgents, closeTunnels, pair, unfenced } from "../support/agent.ts";
 import { until } from "../support/processes.ts";
 
 let host: Agent;
 let guest: Agent;
+/** Two processes serve many tests, each of which has a tunnel of its own. */
+const kept: { host?: Agent; guest?: Agent } = {};
 beforeEach(async () => {
-  [host, guest] = await Promise.all([Agent.start(), Agent.start()]);
+  host = kept.host ??= await Agent.start();
+  guest = kept.guest ??= await Agent.start();
   await pair(host, guest);
   await host.call("tunnel_listen");
 });
-afterEach(closeAgents);
+afterEach(() => closeTunnels(kept.guest, kept.host));
+afterAll(closeAgents);
 
 const texts = (messages: readonly { text: string }[] = []): string[] =>
   messages.map(({ text }) => unfenced(text));
@@ -87,6 +91,7 @@ it("a guest whose host's process ends is told", async () => {
   const waiting = guest.call("tunnel_listen", { timeoutMs: 110_000 }, { timeout: 15_000 });
   await guest.call("tunnel_status");
   await host.close();
+  delete kept.host;
   expect(await waiting).toMatchObject({ ended: { cause: "host-stopped" } });
 });
 

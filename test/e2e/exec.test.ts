@@ -7,7 +7,7 @@ import { Agent, besideEndpoint, closeAgents } from "../support/agent.ts";
 import { completeLines } from "../support/lines.ts";
 import { gone, isRunning, until } from "../support/processes.ts";
 
-const FAKE = fileURLToPath(new URL("../support/fake-tunnel-command.mjs", import.meta.url));
+const FAKE = fileURLToPath(new URL("../support/tunnels/fake-tunnel-command.mjs", import.meta.url));
 const startSchema = z.object({ pid: z.number(), args: z.array(z.string()), url: z.string() });
 afterEach(closeAgents);
 

@@ -24,7 +24,7 @@ import {
   receivingOf,
   release,
   worker,
-} from "../support/file-agents.ts";
+} from "../support/files/file-agents.ts";
 import { hearUntil, says } from "../support/hearing.ts";
 import { gone, until } from "../support/processes.ts";
 import { Proxy, type Crossing } from "../support/proxy.ts";

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Agent, closeAgents } from "../support/agent.ts";
-import { code, listing, meet, offer, put, read, worker } from "../support/file-agents.ts";
+import { code, listing, meet, offer, put, read, worker } from "../support/files/file-agents.ts";
 
 /** Where a peer who has talked an agent into a path gets to: nowhere. */
 

@@ -14,7 +14,7 @@ import {
   release,
   underWay,
   worker,
-} from "../support/file-agents.ts";
+} from "../support/files/file-agents.ts";
 import { hearUntil, says } from "../support/hearing.ts";
 import { until } from "../support/processes.ts";
 import { Proxy } from "../support/proxy.ts";

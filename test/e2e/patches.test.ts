@@ -2,8 +2,8 @@ import { symlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { closeAgents, REVISION, unfenced, type Agent, type Era, type Payload } from "../support/agent.ts";
-import { code, meet, offer, put, read, worker } from "../support/file-agents.ts";
-import { Repository } from "../support/temp-repository.ts";
+import { code, meet, offer, put, read, worker } from "../support/files/file-agents.ts";
+import { Repository } from "../support/files/temp-repository.ts";
 
 const found = z.looseObject({
   base: z.string().optional(),

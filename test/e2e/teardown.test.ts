@@ -9,7 +9,7 @@ import { BUNDLE, NODE, portOf, sandbox, type Sandbox } from "../support/agent.ts
 import { completeLines } from "../support/lines.ts";
 import { accepts, gone, isRunning, until } from "../support/processes.ts";
 
-const FAKE = fileURLToPath(new URL("../support/fake-cloudflared.mjs", import.meta.url));
+const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const CLIENT = fileURLToPath(new URL("../support/doomed-client.mjs", import.meta.url));
 const POSIX = process.platform !== "win32";
 const startSchema = z.object({

@@ -1,9 +1,18 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Agent, BUNDLE, closeAgents, NODE, pair, type Era } from "../support/agent.ts";
+import {
+  Agent,
+  BUNDLE,
+  closeAgents,
+  closeOtherSide,
+  NODE,
+  otherSide,
+  pair,
+  type Era,
+} from "../support/agent.ts";
 import { LINK } from "../support/transcripts.ts";
 
 const savedSchema = z.strictObject({
@@ -14,6 +23,7 @@ const savedSchema = z.strictObject({
 });
 
 afterEach(closeAgents);
+afterAll(closeOtherSide);
 
 async function textOf(agent: Agent, uri: string): Promise<string> {
   const { contents } = await agent.client.readResource({ uri });
@@ -74,7 +84,7 @@ describe.each<Era>(["legacy", "modern"])("in the %s era", (era) => {
   });
 
   it("resources are none before a tunnel, and then a transcript of it in two forms", async () => {
-    const [host, guest] = await Promise.all([Agent.start({}, era), Agent.start()]);
+    const [host, guest] = await Promise.all([Agent.start({}, era), otherSide()]);
     expect(await uris(host)).toEqual([]);
     await expect(
       host.client.readResource({ uri: "tunnel://0123456789ab/transcript.md" }),
@@ -103,7 +113,7 @@ describe.each<Era>(["legacy", "modern"])("in the %s era", (era) => {
   });
 
   it("whoever has subscribed is told that a transcript has grown, and of a burst not for each message", async () => {
-    const [host, guest] = await Promise.all([Agent.start({}, era), Agent.start()]);
+    const [host, guest] = await Promise.all([Agent.start({}, era), otherSide()]);
     const lists = new Updates();
     const updates = new Updates();
     host.client.setNotificationHandler("notifications/resources/list_changed", () => lists.heard());
@@ -128,7 +138,7 @@ describe.each<Era>(["legacy", "modern"])("in the %s era", (era) => {
 });
 
 it("a long conversation is shown by its newest part, with how to have the rest, and saved whole", async () => {
-  const [host, guest] = await Promise.all([Agent.start(), Agent.start()]);
+  const [host, guest] = await Promise.all([Agent.start(), otherSide()]);
   const { opened } = await pair(host, guest);
   for (let index = 0; index < 210; index += 1) await guest.call("tunnel_say", { text: `word ${index}` });
   const uri = `tunnel://${opened.tunnelId}/transcript.`;
@@ -204,7 +214,8 @@ it("both sides save what verifies at a terminal, renders as Markdown, and is ref
   }
   expect(ends[0]).toMatch(/"chain"/);
   expect(ends[1]).toBe(ends[0]);
-});
+  // It starts a dozen processes, one after the other.
+}, 60_000);
 
 it("nothing is written unless asked for, and nothing outside the working directory", async () => {
   const agent = await Agent.start();

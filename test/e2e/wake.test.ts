@@ -2,9 +2,18 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync as exists, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Agent, BUNDLE, closeAgents, NODE, pair, type Sandbox } from "../support/agent.ts";
+import {
+  Agent,
+  BUNDLE,
+  closeAgents,
+  closeOtherSide,
+  NODE,
+  otherSide,
+  pair,
+  type Sandbox,
+} from "../support/agent.ts";
 import { gone, until } from "../support/processes.ts";
 
 const POSIX = process.platform !== "win32";
@@ -18,6 +27,7 @@ afterEach(async () => {
   children = [];
   await closeAgents();
 });
+afterAll(closeOtherSide);
 
 /** A command of the same user, in the same places as the agent's server. */
 function command(box: Sandbox, args: readonly string[], env: Record<string, string> = {}) {
@@ -44,7 +54,7 @@ function folderOf(agent: Agent): string {
 }
 
 async function talking(env: Record<string, string> = {}) {
-  const [host, guest] = await Promise.all([Agent.start(), Agent.start(env)]);
+  const [host, guest] = await Promise.all([otherSide(), Agent.start(env)]);
   const { joined } = await pair(host, guest);
   await until("the endpoint is there", () => guest.box.left().length === 1);
   return { host, guest, tunnelId: joined.tunnelId ?? "" };
@@ -126,7 +136,7 @@ describe("wake", () => {
     const guest = await Agent.start(session);
     const watching = command(guest.box, ["wake", "--watch"], session);
     const other = command(guest.box, ["wake", "--watch"], { CLAUDE_CODE_SESSION_ID: "07e4" });
-    const host = await Agent.start();
+    const host = await otherSide();
     const { joined } = await pair(host, guest);
     await host.call("tunnel_say", { text: "good morning" });
     await until("the line", () => watching.lines().length === 1);
@@ -152,7 +162,7 @@ describe("wake", () => {
 
 describe("the local endpoint", () => {
   it("is not there before there is a tunnel, holds no link and no words, and goes with the server", async () => {
-    const [host, guest] = await Promise.all([Agent.start(), Agent.start()]);
+    const [host, guest] = await Promise.all([Agent.start(), otherSide()]);
     await host.call("tunnel_status");
     expect(host.box.left()).toEqual([]);
     const { opened } = await pair(host, guest);

@@ -77,7 +77,7 @@ describe("the room", () => {
       ),
       seeded(41, 100),
     );
-    expect(ben.member.link.name).toBe("connected");
+    expect(ben.member.connection.name).toBe("connected");
   });
 
   it("survives anything in the place of CONFIRM, sealed rightly or not, and burns no invite by it", () => {
@@ -126,7 +126,7 @@ describe("the room", () => {
         room.room.say({ text: "still here" }, room.now);
         room.settle();
         expect(texts(honest.entries)).toEqual(["still here"]);
-        expect([honest.member.link.name, guestDid(honest, "alarm")]).toEqual(["connected", []]);
+        expect([honest.member.connection.name, guestDid(honest, "alarm")]).toEqual(["connected", []]);
       }),
       seeded(43, 40),
     );
@@ -170,10 +170,10 @@ describe("a member", () => {
         const guest = world.join(world.link());
         guest.tamperToGuest = (honest, at) => (at === place ? instead : [honest]);
         world.settle();
-        const { link } = guest.member;
+        const { connection } = guest.member;
         expect(guest.entries).toEqual([]);
-        if (link.name === "ended") expect(CODES).toContain(endOf(guest));
-        else expect(["waiting", "connecting"]).toContain(link.name);
+        if (connection.name === "ended") expect(CODES).toContain(endOf(guest));
+        else expect(["waiting", "connecting"]).toContain(connection.name);
       }),
       seeded(45, 40),
     );
@@ -197,7 +197,7 @@ describe("a member", () => {
         };
         const payload = generate(insider, { ...welcome, ...rest });
         victim.put(isWelcome ? FRAME.welcome : type, payload);
-        const { name } = victim.member.link;
+        const { name } = victim.member.connection;
         expect([undefined, ...CODES]).toContain(victim.end);
         expect(["ended", "connected", "waiting"]).toContain(name);
       }),

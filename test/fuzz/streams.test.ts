@@ -180,11 +180,11 @@ describe("a member", () => {
                 : records.sealBulk({ header, chunk: step.sealed }, host.now);
             for (const message of messages) ben.give(message);
           }
-          if (ben.member.link.name !== "connected") break;
+          if (ben.member.connection.name !== "connected") break;
         }
         for (const code of ben.alarms) expect(["protocol-violation", "integrity-failed"]).toContain(code);
         expect(ben.alarms.length).toBeLessThanOrEqual(1);
-        expect(ben.member.link.name === "connected").toBe(ben.alarms.length === 0);
+        expect(ben.member.connection.name === "connected").toBe(ben.alarms.length === 0);
         expect(ben.log).toEqual(["joined"]);
       }),
       seeded(83, 120),

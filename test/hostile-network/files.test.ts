@@ -6,7 +6,7 @@ import type { GuestSession } from "../../src/session/guest-session.ts";
 import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
-import { MemorySink, MemorySource, outcomeOf } from "../support/file-ends.ts";
+import { MemorySink, MemorySource, outcomeOf } from "../support/files/file-ends.ts";
 import type { Crossing, Direction, Ending, Proxy } from "../support/proxy.ts";
 import { Chance } from "../support/random.ts";
 import { RawSharer } from "../support/raw-sharer.ts";

@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from "vitest";
 import { createLookup } from "../../src/net/resolve.ts";
 import { parseLink } from "../../src/protocol/handshake/invite-link.ts";
-import type { MemberEnd } from "../../src/protocol/guest/guest-io.ts";
-import { Member } from "../../src/protocol/guest/guest.ts";
+import type { GuestEnd } from "../../src/protocol/guest/guest-io.ts";
+import { Guest as GuestMachine } from "../../src/protocol/guest/guest.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { loadDial, MemberSocket, type MemberNotice } from "../../src/transport/guest-socket.ts";
+import { loadDial, GuestSocket, type GuestNotice } from "../../src/transport/guest-socket.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import type { Crossing, Direction } from "../support/proxy.ts";
 import { afterwards, cleanUp, opened, proxy, settled, turning, Voice } from "./support.ts";
@@ -15,14 +15,14 @@ afterEach(cleanUp);
 class Guest {
   readonly heard: string[] = [];
   readonly said: string[] = [];
-  readonly notices: MemberNotice[] = [];
-  readonly member: Member;
-  readonly #socket: MemberSocket;
+  readonly notices: GuestNotice[] = [];
+  readonly member: GuestMachine;
+  readonly #socket: GuestSocket;
 
   private constructor(clock: FakeClock, joinLink: string, dial: Awaited<ReturnType<typeof loadDial>>) {
     const link = parseLink(joinLink);
-    this.member = new Member(nodePrimitives, { link, name: "ben" }, clock.now());
-    this.#socket = new MemberSocket({
+    this.member = new GuestMachine(nodePrimitives, { link, name: "ben" }, clock.now());
+    this.#socket = new GuestSocket({
       member: this.member,
       room: link.room,
       clock,
@@ -38,11 +38,11 @@ class Guest {
   }
 
   get isIn(): boolean {
-    return this.member.link.name === "connected";
+    return this.member.connection.name === "connected";
   }
 
-  get end(): MemberEnd | undefined {
-    return this.member.link.name === "ended" ? this.member.link.end : undefined;
+  get end(): GuestEnd | undefined {
+    return this.member.connection.name === "ended" ? this.member.connection.end : undefined;
   }
 
   /** Whether it has been told of its own arrival: before that it has no place to speak from. */
@@ -55,7 +55,7 @@ class Guest {
     this.#socket.run((member, now) => member.say({ text }, now));
   }
 
-  #noticed(notice: MemberNotice): void {
+  #noticed(notice: GuestNotice): void {
     this.notices.push(notice);
     if (notice.type === "entry" && notice.entry.kind === "chat" && !notice.entry.own)
       this.heard.push(notice.entry.text);
@@ -64,11 +64,16 @@ class Guest {
 
 /** Beyond what it takes to join or to resume, and the record of a message after that: 1,265 and 596 bytes, and 1,028. */
 const LAST: Readonly<Record<Direction, number>> = { toGuest: 2_400, toHost: 1_720 };
+/**
+ * Within a message one byte is as good as the next; behind a whole message is where test/hostile-peers/path.test.ts cuts. All
+ * bytes would take three times as long and show the same.
+ */
+const STEP = 3;
 /** So many messages wait at most, until enough bytes of a connection get through to carry them. */
 const MAX_WAITING = 6;
 
 it.each(["toGuest", "toHost"] as const)(
-  "[I3] [K7] [D5] connection k is cut after k bytes %s: one join survives them all, and so does what is said then",
+  "[I3] [K7] [D5] connection k is cut after 3k bytes %s: one join survives them all, and so does what is said then",
   async (direction) => {
     const clock = new FakeClock();
     const wire = await proxy();
@@ -77,7 +82,7 @@ it.each(["toGuest", "toHost"] as const)(
     let current: Crossing | undefined;
     wire.onCrossing = (crossing) => {
       // One that ended by itself, being denied for an outdated secret, has not been cut: the same offset again.
-      if (current?.wasCut === true) offset += 1;
+      if (current?.wasCut === true) offset += STEP;
       current = crossing;
       if (offset <= LAST[direction]) crossing.cutAfter(direction, offset, "reset", (offset % 2) * 3);
     };
@@ -106,11 +111,11 @@ it.each(["toGuest", "toHost"] as const)(
     ana.listen();
     expect(guest.end).toBeUndefined();
     // Every connection of the live stream had something to carry.
-    expect(Math.min(ana.said.length, guest.said.length)).toBeGreaterThan(50);
+    expect(Math.min(ana.said.length, guest.said.length)).toBeGreaterThan(50 / STEP);
     expect(guest.heard).toEqual(ana.said);
     expect(ana.of("ben")).toEqual(guest.said);
     ana.expectNoFailures();
-    // One seat, from one invite, whose way there had been cut at every byte.
+    // One seat, from one invite, whose way there had been cut everywhere.
     expect(host.presence().map(({ name }) => name)).toEqual(["ana", "ben"]);
     expect(host.pendingInvites()).toEqual([]);
     expect(guest.notices.filter(({ type }) => type === "joined")).toHaveLength(1);

@@ -26,6 +26,11 @@ const MESSAGES = 40;
 /** Before the first scene of a file: what one of them leaves behind counts for all that follow. */
 let memoryBefore: number | undefined;
 
+/** For `beforeAll`: files may share a process, and what another one has left there does not count. */
+export function forgetMemory(): void {
+  memoryBefore = undefined;
+}
+
 /** A pair that talks while something goes on around it, of which it must not notice anything. */
 export class Scene {
   readonly clock: FakeClock;

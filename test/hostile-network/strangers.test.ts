@@ -1,9 +1,10 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, expect, it, vi } from "vitest";
 import { PRE_AUTH } from "../../src/protocol/base/limits.ts";
 import { OPCODE, RawSocket, upgradeRequest, wsFrame } from "../support/raw-member.ts";
-import { Scene } from "./scene.ts";
+import { forgetMemory, Scene } from "./scene.ts";
 import { afterwards, cleanUp, joined, turning } from "./support.ts";
 
+beforeAll(forgetMemory);
 afterEach(cleanUp);
 // Whatever else the machine does: nothing here is about how long something takes.
 vi.setConfig({ testTimeout: 60_000 });

@@ -11,7 +11,7 @@ import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 const utf8 = (text: string): Bytes => encodeUtf8(text);
 
-/** What is left of everything that this guest has been told and has shown. */
+/** Everything that this guest has been told and has shown. */
 const shownTo = ({ log }: Victim): string[] => log.filter((line) => line !== "joined");
 
 describe("a hostile host, to whom a message is not addressed", () => {
@@ -89,7 +89,7 @@ describe("a hostile host, to whom a message is not addressed", () => {
     const { host, ben, cid, dan, event, body } = whispered(["cid", "dan"]);
     const { seal, to } = event;
     ben.place(1);
-    // Whoever is made up by the host can sign for it, too.
+    // A member that the host has made up can sign for it, too.
     const keys = nodePrimitives.generateSigningKeyPair();
     const eve = newcomer("eve", keys);
     for (const victim of [cid, dan]) {
@@ -184,7 +184,10 @@ describe("a hostile member that says something to some", () => {
       [],
       [],
     ]);
-    expect([one.ben, one.cid].map(({ member }) => member.link.name)).toEqual(["connected", "connected"]);
+    expect([one.ben, one.cid].map(({ member }) => member.connection.name)).toEqual([
+      "connected",
+      "connected",
+    ]);
   });
 
   it.each<[string, (one: ReturnType<typeof room>) => [Pick<ChatEvent, "to" | "seal">, Bytes?]]>([
@@ -278,7 +281,7 @@ describe("a hostile member that says something to some", () => {
 
 const alarmsOf = ({ ben, cid }: { ben: Guest; cid: Guest }): string[][] =>
   [ben, cid].map((guest) => guestDid(guest, "alarm").map(({ error }) => error.code));
-/** What it would have said properly, in another context. */
+/** A message that would be right in another context. */
 function resealed(
   { to, boxes, context }: { to: ChatEvent["to"]; boxes: readonly Bytes[]; context: SealContext },
   change: Partial<SealContext>,

@@ -5,8 +5,8 @@ import { formatLink, isOrigin, parseLink } from "../../src/protocol/handshake/in
 import { Room } from "../../src/protocol/host/room.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { loadDial, MemberSocket, type MemberNotice } from "../../src/transport/guest-socket.ts";
-import { Member } from "../../src/protocol/guest/guest.ts";
+import { loadDial, GuestSocket, type GuestNotice } from "../../src/transport/guest-socket.ts";
+import { Guest } from "../../src/protocol/guest/guest.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
 import { startRelay } from "../../src/transport/relay-server.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
@@ -61,13 +61,13 @@ describe("a hostile host that says where it is to be found", () => {
     const { key } = relay.run((one, now) => one.mint(now));
     const origin = `ws://127.0.0.1:${relay.port}`;
     const link = parseLink(formatLink({ origin, room: room.id, key, hostKey: room.hostKey }));
-    const member = new Member(nodePrimitives, { link, name: "ben" }, clock.now());
-    const heard: MemberNotice[] = [];
-    const onNotice = (one: MemberNotice): void => void heard.push(one);
+    const member = new Guest(nodePrimitives, { link, name: "ben" }, clock.now());
+    const heard: GuestNotice[] = [];
+    const onNotice = (one: GuestNotice): void => void heard.push(one);
     const [dial, lookup] = [await loadDial(), createLookup({ doh: false })];
     const failures: string[] = [];
     const onFailure = ({ code }: { code: string }): void => void failures.push(code);
-    const guest = new MemberSocket({ member, room: room.id, clock, dial, lookup, onNotice, onFailure });
+    const guest = new GuestSocket({ member, room: room.id, clock, dial, lookup, onNotice, onFailure });
     await until("joined", () => heard.some(({ type }) => type === "joined"));
     relay.run((one, now) => one.setAddresses(["ws://[:::]", "ws://xn--a", "ws://1.2.3.4.5"], now));
     await until("told", async () => {
@@ -78,7 +78,7 @@ describe("a hostile host that says where it is to be found", () => {
     // A callback of the clock that throws would end this test, as it ends a process.
     for (let turn = 0; turn < 40; turn += 1) await clock.advance(1_000);
     await stopped;
-    expect(["waiting", "connecting"]).toContain(member.link.name);
+    expect(["waiting", "connecting"]).toContain(member.connection.name);
     expect(failures.filter((code) => code === "link-address").length).toBeGreaterThan(2);
     const left = guest.stop();
     await clock.advance(5_000);
@@ -96,7 +96,7 @@ describe("a hostile host that says where it is to be found", () => {
       world.cut(ben);
       ben.member.say({ text: "through all that" }, world.now);
       world.advance(60_000);
-      expect(ben.member.link.name).toBe("connected");
+      expect(ben.member.connection.name).toBe("connected");
       expect(texts(world.hostEntries)).toEqual(["through all that"]);
     },
   );
@@ -109,7 +109,7 @@ describe("a hostile host that says where it is to be found", () => {
       world.room.setAddresses(addresses, world.now);
       world.advance(LINK.ackDelayMs);
     };
-    /** What it tries before it waits, when nothing answers. */
+    /** The addresses it tries before it waits, when nothing answers. */
     const round = (): string[] => {
       const before = guestDid(ben, "dial").length;
       ben.offline = true;
@@ -118,7 +118,7 @@ describe("a hostile host that says where it is to be found", () => {
       ben.offline = false;
       const dialled = guestDid(ben, "dial").slice(before);
       world.advance(60_000);
-      expect(ben.member.link.name).toBe("connected");
+      expect(ben.member.connection.name).toBe("connected");
       return dialled.map(({ origin }) => origin);
     };
     announce(first);
@@ -169,16 +169,16 @@ describe("a hostile host that says where it is to be found", () => {
     world.room.setAddresses([HOSTILE], world.now);
     world.settle();
     const before = ben.wire.toHost.length;
-    // Whoever is there has a room of its own, and passes its challenge off as one of the member's room.
+    // The impostor there has a room of its own, and passes its challenge off as one of the member's room.
     const [challenge = new Uint8Array(0)] = other.sentTo(other.stranger().connection);
     ben.tamperToGuest = (message, at) => (at === 0 ? [challenge] : [message]);
     world.cut(ben);
     world.advance(5_000);
     expect(ben.wire.toHost.slice(before).filter((message) => message[0] === 0x10)).toEqual([]);
-    expect(ben.member.link.name).not.toBe("ended");
+    expect(ben.member.connection.name).not.toBe("ended");
     expect(guestDid(ben, "alarm")).toEqual([]);
     ben.tamperToGuest = (message) => [message];
     world.advance(60_000);
-    expect(ben.member.link.name).toBe("connected");
+    expect(ben.member.connection.name).toBe("connected");
   });
 });

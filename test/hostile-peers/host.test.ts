@@ -220,7 +220,7 @@ describe("a hostile host", () => {
     ben.put(FRAME.close, concat(u64be(1), Uint8Array.of(CLOSE.closed)));
     expect(ben.end).toBeUndefined();
     expect(ben.alarms).toEqual(["integrity-failed"]);
-    expect(ben.member.link).toMatchObject({ name: "waiting", reason: "integrity-failed" });
+    expect(ben.member.connection).toMatchObject({ name: "waiting", reason: "integrity-failed" });
   });
 
   it("(A11) (P7) cannot open a stream or a kind of frame that does not exist", () => {

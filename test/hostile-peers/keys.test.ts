@@ -224,7 +224,7 @@ describe("the thief of a key", () => {
     expect(alive(seen, "control secretbox").length).toBeGreaterThan(0);
     world.room.end("closed", world.now);
     world.settle();
-    expect(guest.member.link.name).toBe("ended");
+    expect(guest.member.connection.name).toBe("ended");
     const kept = ["control secretbox", "rekey", "invite-psk", "invite-mac", "resume-psk", "resume-mac"];
     expect(alive(seen, ...kept)).toEqual([]);
   });

@@ -11,7 +11,7 @@ import { acquireBinary } from "../../src/tunnel/cloudflared/binary.ts";
 import { binaryEnvironment, type BinaryEnvironment } from "../../src/tunnel/cloudflared/environment.ts";
 import { locateBinary } from "../../src/tunnel/cloudflared/find.ts";
 import type { PinnedRelease } from "../../src/tunnel/cloudflared/pins.ts";
-import { fakeHttps } from "../support/fake-https.ts";
+import { fakeHttps } from "../support/tunnels/fake-https.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { eyes } from "./support/eyes.ts";
 import { flipBit, World } from "../support/wire.ts";
@@ -153,7 +153,7 @@ describe("somebody who reads what is shown and logged", () => {
     const effects = [...guest.effects, ...world.hostEffects].filter(({ type }) => type !== "send");
     const shown = [
       effects,
-      guest.member.link,
+      guest.member.connection,
       guest.member.presence(world.now),
       world.room.presence(world.now),
       world.room.pendingInvites(world.now),

@@ -86,7 +86,7 @@ describe("a hostile host that gives a newcomer the past", () => {
     one.give(change(one));
     expect(one.dan.end).toBe("order-broken");
     expect(one.dan.alarms).toEqual(["order-broken"]);
-    // What had been shown by then is the beginning of what there was.
+    // The part shown by then is the beginning of the whole.
     const honest = ["joined", "joined", "first", "second", "third"];
     const shown = one.dan.log.filter((line, at) => line !== honest[at]);
     expect(shown).toEqual([]);

@@ -30,7 +30,7 @@ function expectPrefixThenWhole(talk: Conversation): void {
   expectExactPrefix(talk.heardByGuest, talk.said.host);
   expectExactPrefix(talk.heardByHost, talk.said.guest);
   talk.world.advance(20_000);
-  expect(talk.guest.member.link.name).toBe("connected");
+  expect(talk.guest.member.connection.name).toBe("connected");
   expect(talk.heardByGuest).toEqual(talk.said.host);
   expect(talk.heardByHost).toEqual(talk.said.guest);
 }
@@ -120,7 +120,7 @@ describe("somebody on the path", () => {
       world.cut(guest);
       const sawEnd = guest.entries.some((entry) => entry.kind === "system" && entry.event === "ended");
       expect(sawEnd).toBe(kept === 2);
-      expect(guest.member.link.name).toBe(sawEnd ? "ended" : "waiting");
+      expect(guest.member.connection.name).toBe(sawEnd ? "ended" : "waiting");
     }
   });
 
@@ -185,7 +185,7 @@ describe("somebody on the path", () => {
         expect(world.sentTo(thief.connection).slice(1)).toEqual([Uint8Array.of(4)]);
       }
     }
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
   });
 
   it("(P14) finds no goal, name, id, key or text in any byte of a session", () => {

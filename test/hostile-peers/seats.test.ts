@@ -5,6 +5,7 @@ import { GuestHandshake } from "../../src/protocol/handshake/handshake.ts";
 import { inviteCredential, resumeCredential, type Credential } from "../../src/protocol/handshake/keys.ts";
 import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
+import { cheapPrimitives } from "../simulation/primitives.ts";
 import { eyes } from "./support/eyes.ts";
 import { Impostor } from "../support/impostor.ts";
 import { codeOf } from "../support/thrown.ts";
@@ -60,7 +61,7 @@ describe("somebody who holds a right secret, and no good will", () => {
       world.hostEffects.length = 0;
       fill();
     }
-    expect(ben.member.link.name).toBe("connected");
+    expect(ben.member.connection.name).toBe("connected");
   });
 
   it("(A18) (P9) [I5] cannot lock a link with a CONFIRM that is too long to be read", () => {
@@ -81,7 +82,7 @@ describe("somebody who holds a right secret, and no good will", () => {
     world.settle();
     const guest = world.join(second);
     world.settle();
-    expect([endOf(first), guest.member.link.name]).toEqual(["invite-refused", "connected"]);
+    expect([endOf(first), guest.member.connection.name]).toEqual(["invite-refused", "connected"]);
   });
 
   it("(P10) [A3] has a wrong CONFIRM counted like a wrong proof", () => {
@@ -121,7 +122,7 @@ describe("a member that has been removed", () => {
 
   it("(A3) (P9) (P11) [G9] opens the door with no secret it ever had, nor with its link", () => {
     const { world, mallory, used, secrets } = removed();
-    expect(mallory.member.link).toMatchObject({ name: "ended", end: { by: "removal" } });
+    expect(mallory.member.connection).toMatchObject({ name: "ended", end: { by: "removal" } });
     expect(secrets.length).toBeGreaterThan(1);
     const credentials = secrets.map((secret) => resumeCredential(nodePrimitives, secret));
     credentials.push(inviteCredential(nodePrimitives, used.key));
@@ -158,7 +159,7 @@ describe("a member that has been removed", () => {
     expect(codeOf(() => mallory.enter())).toBe("invite-refused");
     world.advance(1_000);
     expect([texts(world.hostEntries), texts(ben.entries)]).toEqual([[], []]);
-    expect(ben.member.link.name).toBe("connected");
+    expect(ben.member.connection.name).toBe("connected");
   });
 });
 
@@ -166,9 +167,10 @@ describe("a member that sends too much", () => {
   const pausesOf = (world: World): number[] => world.did("pause").map(({ ms }) => ms);
 
   function flooding(guests: number) {
-    const world = new World({ idleMs: DAY });
+    const primitives = cheapPrimitives(guests);
+    const world = new World({ idleMs: DAY }, primitives);
     const [first] = Array.from({ length: guests }, (_, index) => world.pair(`guest ${index}`));
-    const mallory = new Impostor(world, world.link());
+    const mallory = new Impostor(world, world.link(), primitives);
     mallory.enter();
     world.settle();
     return { world, mallory, view: first?.member.membership?.order.view };
@@ -198,7 +200,7 @@ describe("a member that sends too much", () => {
       const { world, mallory, view } = flooding(guests);
       for (let turn = 1; turn < 200; turn += 1) {
         mallory.say(text, {}, view);
-        // What it does is not delivered: nobody else has a part in this.
+        // Its messages are not delivered: nobody else has a part in this.
         if (world.room.takeEffects().some(({ type }) => type === "pause")) return turn;
       }
       return 200;

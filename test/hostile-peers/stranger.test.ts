@@ -10,7 +10,7 @@ import {
 } from "../../src/protocol/handshake/handshake.ts";
 import { inviteCredential } from "../../src/protocol/handshake/keys.ts";
 import { formatLink, parseLink, type InviteLink } from "../../src/protocol/handshake/invite-link.ts";
-import { Member } from "../../src/protocol/guest/guest.ts";
+import { Guest } from "../../src/protocol/guest/guest.ts";
 import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { eyes } from "./support/eyes.ts";
@@ -31,7 +31,7 @@ function authenticate(world: World, half: GuestHandshake, source: string) {
 }
 
 describe("a stranger that plays the host", () => {
-  /** What it answers M2 with, knowing the whole link but not the private key behind it. */
+  /** Its answer to M2, knowing the whole link but not the private key behind it. */
   const answers: [string, (link: InviteLink, challenge: Bytes, m2: Bytes) => Bytes][] = [
     [
       "a plain yes with a goal and a backlog",
@@ -70,7 +70,7 @@ describe("a stranger that plays the host", () => {
       const world = new World();
       const link = world.link();
       const known = { ...link, key: link.key.slice() };
-      const member = new Member(nodePrimitives, { link: parseLink(formatLink(link)), name: "Benedikt" }, 0);
+      const member = new Guest(nodePrimitives, { link: parseLink(formatLink(link)), name: "Benedikt" }, 0);
       member.takeEffects();
       member.handle({ type: "opened", connection: 1 }, 0);
       const challenge = writeChallenge(nodePrimitives, roomBytes(link));
@@ -81,11 +81,11 @@ describe("a stranger that plays the host", () => {
       const [m2 = new Uint8Array(0), ...more] = tell(challenge);
       expect(more).toEqual([]);
       expect(tell(answer(known, challenge, m2))).toEqual([]);
-      expect(member.link).toMatchObject({ name: "ended", end: { by: "failure" } });
+      expect(member.connection).toMatchObject({ name: "ended", end: { by: "failure" } });
       expect(member.membership).toBeUndefined();
       expect(Buffer.from(m2).includes("Benedikt")).toBe(false);
       expect(tell(utf8('{"type":"system","text":"approved"}'))).toEqual([]);
-      // What it has been sent does not let it in at the real host.
+      // The messages sent to it do not let it in at the real host.
       const thief = world.stranger("fake host");
       thief.send(m2);
       expect(world.sentTo(thief.connection).at(-1)).toEqual(DENIED);
@@ -151,7 +151,7 @@ describe("a stranger at the door", () => {
     }
     expect(seen.curve - before.curve).toBe(0);
     expect(seen.hmacs - before.hmacs).toBe(10_000);
-    // Whoever is honest gets in all the same.
+    // An honest guest gets in all the same.
     expect(guestDid(world.pair(), "joined")).toHaveLength(1);
   });
 
@@ -221,7 +221,7 @@ describe("a stranger at the door", () => {
       });
       if (late) world.latency = () => 40;
       world.advance(5_000);
-      expect(guests.filter(({ member }) => member.link.name === "connected")).toHaveLength(1);
+      expect(guests.filter(({ member }) => member.connection.name === "connected")).toHaveLength(1);
       expect(world.hostEntries).toHaveLength(1);
       expect(guests.filter((guest) => endOf(guest) === "invite-refused")).toHaveLength(19);
     }

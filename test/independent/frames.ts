@@ -1,5 +1,5 @@
 /** Section 7 of docs/PROTOCOL.md: the frames of the room. */
-import { base64url, concat, readU16, readUtf8, u16, utf8, type Bytes } from "./bytes.ts";
+import { base64url, concat, readU16, readU64, readUtf8, u16, utf8, type Bytes } from "./bytes.ts";
 import {
   boolean,
   bytes,
@@ -26,6 +26,9 @@ const MAX_TEXT_BYTES = 65_536;
 /** What a seal adds to a text (F4). */
 const SEAL_BYTES = 16;
 const MAX_CARD_BYTES = 384;
+/** Of a request or a response (S1). */
+const MAX_REQUEST_BYTES = 4_096;
+const MAX_STREAM = 2 ** 32 - 1;
 
 // --- the forms of the table ---
 
@@ -118,6 +121,17 @@ const welcome = object({
   addresses,
 });
 
+/** The name of a service, or of a code (S1). */
+const serviceLabel = text((value) => /^[a-z][a-z0-9-]{0,31}$/.test(value));
+const stream = integer(1, MAX_STREAM);
+const streamHeader = variant("t", {
+  open: object({ t: oneOf("open"), stream, service: serviceLabel, who: id, credit: integer(1) }),
+  accept: object({ t: oneOf("accept"), stream, credit: count }),
+  credit: object({ t: oneOf("credit"), stream, bytes: integer(1) }),
+  end: object({ t: oneOf("end"), stream }),
+  reset: object({ t: oneOf("reset"), stream, code: serviceLabel }),
+});
+
 export type Member = Read<typeof member>;
 export type RoomEvent = Read<typeof event>;
 export type Chat = Read<typeof chat>;
@@ -146,13 +160,14 @@ function parseJson(json: string): unknown {
   }
 }
 
-type Content = "none" | "text" | "sealed";
+type Content = "none" | "text" | "sealed" | "request";
 
 function checkBody(body: Bytes, content: Content): void {
   const isRight: Record<Content, () => boolean> = {
     none: () => body.length === 0, // F3
     text: () => body.length <= MAX_TEXT_BYTES && isMessageText(readUtf8(body) ?? ""), // F4
     sealed: () => body.length <= MAX_TEXT_BYTES + SEAL_BYTES,
+    request: () => body.length <= MAX_REQUEST_BYTES, // S1
   };
   demand(isRight[content](), "protocol-violation", "a body that does not belong there");
 }
@@ -183,3 +198,16 @@ export const decodeHostNote = decoder(hostNote);
 export const decodeMemberNote = decoder(memberNote);
 export const decodeConfirm = decoder(confirm);
 export const decodeWelcome = decoder(welcome);
+export const decodeStream = decoder(streamHeader, ({ t }) =>
+  t === "open" || t === "accept" ? "request" : "none",
+);
+
+/** The numbers ahead of a member's frame in DATA (section 5). */
+export const DATA_NUMBERS = 16;
+
+/** The first DATA frame of a member, which has nothing to acknowledge (D2, D4). */
+export function decodeFirstData(payload: Bytes): RoomFrame<unknown> {
+  const isNumbered = payload.length >= DATA_NUMBERS && readU64(payload, 0) === 1 && readU64(payload, 8) === 0;
+  demand(isNumbered, "protocol-violation", "not the first frame");
+  return decodeMemberFrame(payload.subarray(DATA_NUMBERS));
+}

@@ -24,5 +24,6 @@ export const resumeSecret = (exporter: Bytes): Bytes => derive(exporter, "resume
 export const resumeCredential = (secret: Bytes): Credential => credential(secret, "resume");
 
 export const recordKey = (traffic: Bytes): Bytes => derive(traffic, "control secretbox", 32);
+export const bulkKey = (traffic: Bytes): Bytes => derive(traffic, "bulk chacha20poly1305", 32);
 /** The traffic secret of the next epoch (K6). */
 export const nextTraffic = (traffic: Bytes): Bytes => derive(traffic, "rekey", 32);

@@ -1,10 +1,13 @@
 /** Section 5 of docs/PROTOCOL.md: how frames become records and come out again, one direction each. */
 import { concat, readU32, readU64, u32, u64, utf8, type Bytes } from "./bytes.ts";
-import { nextTraffic, recordKey } from "./keys.ts";
-import { boxOpen, boxSeal } from "./primitives.ts";
+import { bulkKey, nextTraffic, recordKey } from "./keys.ts";
+import { aeadOpen, aeadSeal, boxOpen, boxSeal } from "./primitives.ts";
 import { demand } from "./refusal.ts";
 
 const CONTROL = 0x10;
+const BULK = 0x11;
+const OPEN_BULK = 0x12;
+const STREAM_BYTES = 4;
 /** R3: what a whole message may measure. */
 const BUCKETS = [256, 1024, 4096, 16_384, 65_536, 131_072];
 const TAG_BYTES = 16;
@@ -37,11 +40,28 @@ function decodeRecord(plain: Bytes): Frame | undefined {
 
 const encodeClose = (records: number, reason: number): Bytes => concat(u64(records), Uint8Array.of(reason));
 
+/** A piece of a stream: sealed between its ends already (R7), or by this hop (R8). */
+export interface Chunk {
+  stream: number;
+  bytes: Bytes;
+  isSealed: boolean;
+}
+
+export const isChunk = (message: Bytes): boolean => message[0] === BULK || message[0] === OPEN_BULK;
+
+/** u32 stream ‖ u32 length ‖ bytes ‖ zeros, up to the smallest bucket (R8). */
+function encodeOpen({ stream, bytes }: Chunk): Bytes {
+  const size = 1 + TAG_BYTES + STREAM_BYTES + 4 + bytes.length;
+  const bucket = BUCKETS.find((one) => one >= size);
+  if (bucket === undefined) throw new RangeError("a chunk larger than a message");
+  return concat(u32(stream), u32(bytes.length), bytes, new Uint8Array(bucket - size));
+}
+
 // --- one direction of one connection ---
 
 /** Keys and nonces of a direction. Both ends go through the same ones (R2). */
 class Direction {
-  /** Records so far, all epochs together; bulk messages would count as well (R6, R7). */
+  /** Records of every kind so far, all epochs together (R6, R7). */
   records = 0;
   #traffic: Bytes;
   #epoch = 0;
@@ -56,6 +76,12 @@ class Direction {
     this.#counter += 1;
     this.records += 1;
     return { key: recordKey(this.#traffic), nonce };
+  }
+
+  nextBulk(): { key: Bytes; nonce: Bytes } {
+    const nonce = concat(new Uint8Array(4), u64(this.records));
+    this.records += 1;
+    return { key: bulkKey(this.#traffic), nonce };
   }
 
   rekey(): void {
@@ -75,6 +101,14 @@ export class RecordSender {
   seal(frame: Frame): Bytes {
     const { key, nonce } = this.#direction.next();
     return concat(Uint8Array.of(CONTROL), boxSeal(key, nonce, encodeRecord(frame)));
+  }
+
+  chunk(chunk: Chunk): Bytes {
+    const { key, nonce } = this.#direction.nextBulk();
+    const { stream, bytes, isSealed } = chunk;
+    if (isSealed) return concat(Uint8Array.of(BULK), aeadSeal(key, nonce, u32(stream), bytes), bytes);
+    const kind = Uint8Array.of(OPEN_BULK);
+    return concat(kind, aeadSeal(key, nonce, encodeOpen(chunk), kind));
   }
 
   /** The last record of this epoch (R5). When one is due is for the caller to know, who has the clock. */
@@ -118,6 +152,35 @@ export class RecordReceiver {
     }
     this.#isOver = false;
     return frame.type === TYPE.rekey ? undefined : frame;
+  }
+
+  /** @throws {Refused} `integrity-failed`, after which nothing opens (R4). */
+  openChunk(message: Bytes): Chunk {
+    demand(!this.#isOver, "integrity-failed", "a message after the end");
+    this.#isOver = true;
+    demand(BUCKETS.includes(message.length) && isChunk(message), "integrity-failed", "no bulk message"); // W2
+    const chunk = message[0] === BULK ? this.#bulk(message) : this.#openBulk(message);
+    this.#isOver = false;
+    return chunk;
+  }
+
+  #bulk(message: Bytes): Chunk {
+    const { key, nonce } = this.#direction.nextBulk();
+    const head = 1 + STREAM_BYTES + TAG_BYTES;
+    const bytes = message.subarray(head);
+    const header = aeadOpen(key, nonce, message.subarray(1, head), bytes);
+    demand(header !== undefined, "integrity-failed", "a bulk message that does not open");
+    return { stream: readU32(header, 0), bytes, isSealed: true };
+  }
+
+  #openBulk(message: Bytes): Chunk {
+    const { key, nonce } = this.#direction.nextBulk();
+    const plain = aeadOpen(key, nonce, message.subarray(1), Uint8Array.of(OPEN_BULK));
+    demand(plain !== undefined, "integrity-failed", "an open bulk message that does not open");
+    const end = STREAM_BYTES + 4 + readU32(plain, STREAM_BYTES);
+    const isWhole = end <= plain.length && plain.subarray(end).every((byte) => byte === 0);
+    demand(isWhole, "integrity-failed", "an open bulk message that is not of its form");
+    return { stream: readU32(plain, 0), bytes: plain.subarray(STREAM_BYTES + 4, end), isSealed: false };
   }
 
   #decode(message: Bytes): Frame {

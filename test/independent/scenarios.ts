@@ -1,14 +1,17 @@
 /** Scenarios of the vectors in test/vectors, one layer each, and what the independent decoder makes of them. */
 import { expect } from "vitest";
 import * as z from "zod";
-import { fromHex, hex, isEqual, readUtf8, type Bytes } from "./bytes.ts";
+import { concat, fromHex, hex, isEqual, readUtf8, type Bytes } from "./bytes.ts";
 import { accept, answer, commitmentTo } from "./door.ts";
 import {
+  DATA_NUMBERS,
   decodeConfirm,
+  decodeFirstData,
   decodeHostFrame,
   decodeHostNote,
   decodeMemberFrame,
   decodeMemberNote,
+  decodeStream,
   decodeWelcome,
   encodeFrame,
   type RoomFrame,
@@ -16,7 +19,7 @@ import {
 import { inviteCredential, resumeCredential, resumeSecret } from "./keys.ts";
 import { isOrigin, parseLink } from "./link.ts";
 import { Replica } from "./order.ts";
-import { RecordReceiver, RecordSender, TYPE, type Frame } from "./records.ts";
+import { isChunk, RecordReceiver, RecordSender, TYPE, type Chunk, type Frame } from "./records.ts";
 import { demand, Refused } from "./refusal.ts";
 import { safetyCode } from "./safety.ts";
 
@@ -32,9 +35,10 @@ const record = z.strictObject({
   secret: bytes,
   records: z.array(bytes),
   frames: z.array(z.strictObject({ type: z.int(), payload: z.string() })).optional(),
+  chunks: z.array(z.strictObject({ stream: z.int(), bytes: z.string(), isSealed: z.boolean() })).optional(),
 });
 const frame = z.strictObject({
-  decoder: z.enum(["host", "member", "host-note", "member-note", "confirm", "welcome"]),
+  decoder: z.enum(["host", "member", "host-note", "member-note", "confirm", "welcome", "stream", "data"]),
   payload: bytes,
 });
 const order = z.strictObject({
@@ -72,17 +76,26 @@ const DECODERS: Record<z.infer<typeof frame>["decoder"], (payload: Bytes) => Roo
   "member-note": decodeMemberNote,
   confirm: decodeConfirm,
   welcome: decodeWelcome,
+  stream: decodeStream,
+  data: decodeFirstData,
 };
 
 function runFrame({ decoder, payload }: z.infer<typeof frame>): void {
-  expect(hex(encodeFrame(DECODERS[decoder](payload)))).toBe(hex(payload));
+  const numbers = payload.subarray(0, decoder === "data" ? DATA_NUMBERS : 0);
+  expect(hex(concat(numbers, encodeFrame(DECODERS[decoder](payload))))).toBe(hex(payload));
 }
 
-function runRecords({ secret, records, frames }: z.infer<typeof record>): void {
+function runRecords({ secret, records, frames, chunks }: z.infer<typeof record>): void {
   const receiver = new RecordReceiver(secret);
   const sender = new RecordSender(secret);
   const came: Frame[] = [];
+  const pieces: Chunk[] = [];
   const sent = records.map((message) => {
+    if (isChunk(message)) {
+      const chunk = receiver.openChunk(message);
+      pieces.push(chunk);
+      return sender.chunk(chunk);
+    }
     const one = receiver.open(message);
     if (one === undefined) return sender.rekey();
     came.push(one);
@@ -91,6 +104,8 @@ function runRecords({ secret, records, frames }: z.infer<typeof record>): void {
   expect(sent.map(hex)).toEqual(records.map(hex));
   if (frames !== undefined)
     expect(came.map(({ type, payload }) => ({ type, payload: hex(payload) }))).toEqual(frames);
+  if (chunks !== undefined)
+    expect(pieces.map(({ bytes, ...rest }) => ({ ...rest, bytes: hex(bytes) }))).toEqual(chunks);
 }
 
 function runOrder({ room, host, frames, chain }: z.infer<typeof order>): void {

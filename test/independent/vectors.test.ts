@@ -14,8 +14,8 @@ import { bytes, handshake, LAYERS, pairing, refusal } from "./scenarios.ts";
 const RULES: ReadonlyMap<string, string> = new Map([
   ["link", "[C2] [L1] [L2]"],
   ["handshake", "[H1] [H2] [H5] [H7] [H10] [H11] [H12] [K1] [K2] [K4] [K5]"],
-  ["record", "[C1] [R2] [R3] [R4] [R5] [R6] [K6]"],
-  ["frame", "[F1] [F2] [F3] [F4] [T1] [T2]"],
+  ["record", "[C1] [R2] [R3] [R4] [R5] [R6] [R7] [R8] [K6]"],
+  ["frame", "[F1] [F2] [F3] [F4] [S1] [T1] [T2]"],
   ["order", "[O1] [O2] [O3] [O4] [O5] [O6]"],
 ]);
 

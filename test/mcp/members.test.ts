@@ -8,7 +8,7 @@ import { memberView } from "../../src/view/members.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
-import { Repository } from "../support/temp-repository.ts";
+import { Repository } from "../support/files/temp-repository.ts";
 import { clientOf, presence } from "./room.ts";
 
 test("of a room that does not fit this side and the host come first, then who is there, then names", () => {

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createDohResolver, decodeAnswer, type DohServer } from "../../src/net/doh.ts";
-import { fakeHttps, silence, type FakeAnswer } from "../support/fake-https.ts";
+import { fakeHttps, silence, type FakeAnswer } from "../support/tunnels/fake-https.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 
 const SERVERS: readonly DohServer[] = [

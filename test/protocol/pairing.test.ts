@@ -6,7 +6,7 @@ describe("a room and a guest", () => {
     const world = new World();
     const guest = world.join(world.link());
     world.settle();
-    expect(guest.member.link).toEqual({ name: "connected" });
+    expect(guest.member.connection).toEqual({ name: "connected" });
     expect(guest.member.membership?.goal).toBe("align the API");
     world.room.say({ text: "hello" }, world.now);
     guest.member.say({ text: "hi", replyTo: 1 }, world.now);
@@ -18,7 +18,7 @@ describe("a room and a guest", () => {
     expect(presence.find((one) => one.name === "ben")?.safetyCode).toBe(guest.member.membership?.safetyCode);
     world.room.end("closed", world.now);
     world.settle();
-    expect(guest.member.link).toEqual({ name: "ended", end: { by: "host", cause: "closed" } });
+    expect(guest.member.connection).toEqual({ name: "ended", end: { by: "host", cause: "closed" } });
   });
 
   it("[K3] a guest whose connection was cut comes back, and nothing is lost or doubled", () => {

@@ -4,7 +4,7 @@ import { FILE } from "../../src/protocol/base/limits.ts";
 import { decodeOffer } from "../../src/protocol/files/offer.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { settle } from "../support/fake-tunnel-clock.ts";
-import { FileScene, MemorySource, outcomeOf } from "../support/file-ends.ts";
+import { FileScene, MemorySource, outcomeOf } from "../support/files/file-ends.ts";
 import { chunksOf, contentOf, offerOf } from "../support/streaming.ts";
 import { nodePrimitives } from "../support/wire.ts";
 import { memberIdFromText } from "./support.ts";

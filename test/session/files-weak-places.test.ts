@@ -5,7 +5,7 @@ import { FILE } from "../../src/protocol/base/limits.ts";
 import { BULK_OVERHEAD_BYTES, FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
 import { Streams } from "../../src/protocol/link/streams.ts";
 import { settle } from "../support/fake-tunnel-clock.ts";
-import { FileScene, MemorySink, outcomeOf } from "../support/file-ends.ts";
+import { FileScene, MemorySink, outcomeOf } from "../support/files/file-ends.ts";
 import { memberIdFromText } from "./support.ts";
 import { contentOf, offerOf } from "../support/streaming.ts";
 import { codeOf } from "../support/thrown.ts";

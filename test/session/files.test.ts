@@ -4,7 +4,7 @@ import { FILE } from "../../src/protocol/base/limits.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { Rate } from "../../src/session/files/rate.ts";
 import { settle } from "../support/fake-tunnel-clock.ts";
-import { FileScene, MemorySink, outcomeOf } from "../support/file-ends.ts";
+import { FileScene, MemorySink, outcomeOf } from "../support/files/file-ends.ts";
 import { contentOf, offerOf } from "../support/streaming.ts";
 import { nodePrimitives } from "../support/wire.ts";
 import { memberIdFromText } from "./support.ts";

@@ -247,7 +247,7 @@ describe("a room outlives its tunnel", () => {
 });
 
 describe("with the real provider", () => {
-  const FAKE = fileURLToPath(new URL("../support/fake-cloudflared.mjs", import.meta.url));
+  const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
   const startSchema = z.object({ pid: z.number(), host: z.string(), proxyPort: z.number() });
 
   it("a cloudflared that is killed is replaced by the spare one under a conversation", async () => {

@@ -48,7 +48,7 @@ export function sessionsOn(
   const [cwd, home] = [process.cwd(), "/nobody"];
   return new Sessions({
     config: whole,
-    localFiles: new LocalFiles({ cwd, home, env: {}, config: whole, clock, ...local }),
+    localFiles: new LocalFiles({ cwd, home, env: {}, config: whole, ...local }),
     primitives: nodePrimitives,
     clock,
     lookup: createLookup({ doh: false }),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { LINK } from "../../src/protocol/base/limits.ts";
-import type { MemberEffect, MemberEnd } from "../../src/protocol/guest/guest-io.ts";
+import type { GuestEffect, GuestEnd } from "../../src/protocol/guest/guest-io.ts";
 import type { RoomEffect } from "../../src/protocol/host/room-io.ts";
 import type { Entry } from "../../src/protocol/room/log.ts";
 import { Order } from "./order.ts";
@@ -74,14 +74,14 @@ export class Checks {
 
   // --- effects ---
 
-  #roomDid(effect: RoomEffect | MemberEffect): void {
+  #roomDid(effect: RoomEffect | GuestEffect): void {
     if (effect.type === "entry") this.#toldHost(effect.entry);
     else if (effect.type === "ended") this.#roomEnded();
     else if (effect.type === "alarm") this.#alarmed(effect.error.code);
     else if (effect.type === "reached") this.#hasReached(effect.seq);
   }
 
-  #guestDid(guest: Guest, effect: RoomEffect | MemberEffect): void {
+  #guestDid(guest: Guest, effect: RoomEffect | GuestEffect): void {
     const participant = this.#byGuest.get(guest);
     assert.ok(participant !== undefined);
     if (effect.type === "entry") this.#told(participant, effect.entry);
@@ -96,7 +96,7 @@ export class Checks {
       assert.equal(message?.place, effect.seq, `the place of message ${effect.n}`);
     } else if (effect.type === "send" && effect.message[0] === RECORD_KIND) {
       // Until WELCOME comes, the host may have taken up the secret that this CONFIRM is about (K7).
-      const isIn = guest.member.link.name === "connected";
+      const isIn = guest.member.connection.name === "connected";
       participant.dials = 0;
       participant.secrets = isIn ? 1 : Math.min(MAX_SECRETS, participant.secrets + 1);
     }
@@ -150,7 +150,7 @@ export class Checks {
 
   /** It is about to leave. */
   leaves(participant: Participant, guest: Guest): void {
-    if (guest.member.link.name === "ended") return;
+    if (guest.member.connection.name === "ended") return;
     // Whoever goes does not wait for what is still on its way.
     participant.excuse();
     participant.hasLeft = true;
@@ -191,7 +191,7 @@ export class Checks {
   // --- ends ---
 
   /** Nobody's stay ends without a reason that is true. */
-  #guestEnded(participant: Participant, guest: Guest, end: MemberEnd): void {
+  #guestEnded(participant: Participant, guest: Guest, end: GuestEnd): void {
     this.ends.push(end.by === "failure" ? end.error.code : end.by);
     switch (end.by) {
       case "self":

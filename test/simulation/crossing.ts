@@ -1,6 +1,6 @@
 import type { Bytes } from "../../src/protocol/base/bytes.ts";
-import type { MemberEffect } from "../../src/protocol/guest/guest-io.ts";
-import type { Member } from "../../src/protocol/guest/guest.ts";
+import type { GuestEffect } from "../../src/protocol/guest/guest-io.ts";
+import type { Guest as GuestMachine } from "../../src/protocol/guest/guest.ts";
 import type { Entry } from "../../src/protocol/room/log.ts";
 
 /** Sits on the path of one connection: gets each message and says what arrives instead. */
@@ -8,9 +8,9 @@ export type Tamper = (message: Bytes, index: number) => readonly Bytes[];
 export const honest: Tamper = (message) => [message];
 
 export interface Guest {
-  readonly member: Member;
+  readonly member: GuestMachine;
   readonly entries: Entry[];
-  readonly effects: MemberEffect[];
+  readonly effects: GuestEffect[];
   tamperToHost: Tamper;
   tamperToGuest: Tamper;
   /** Refuse to connect while set. */
@@ -81,20 +81,20 @@ export function texts(entries: readonly Entry[]): string[] {
 }
 
 /** What an effect list of a guest holds of one kind. */
-export function guestDid<Type extends MemberEffect["type"]>(
+export function guestDid<Type extends GuestEffect["type"]>(
   guest: Guest,
   type: Type,
-): Extract<MemberEffect, { type: Type }>[] {
+): Extract<GuestEffect, { type: Type }>[] {
   return guest.effects.filter(
-    (effect): effect is Extract<MemberEffect, { type: Type }> => effect.type === type,
+    (effect): effect is Extract<GuestEffect, { type: Type }> => effect.type === type,
   );
 }
 
 /** Why a guest's stay is over: the code of its failure, or who ended it. */
 export function endOf(guest: Guest): string | undefined {
-  const { link } = guest.member;
-  if (link.name !== "ended") return undefined;
-  return link.end.by === "failure" ? link.end.error.code : link.end.by;
+  const { connection } = guest.member;
+  if (connection.name !== "ended") return undefined;
+  return connection.end.by === "failure" ? connection.end.error.code : connection.end.by;
 }
 
 /** The same bytes with one bit turned over; bit 0 is the highest of the first byte. */

@@ -44,8 +44,8 @@ export function isWhole(world: World, checks: Checks): boolean {
   if (room.ended !== undefined) return true;
   const truth = views(room.presence(world.hostNow));
   return checks.all.every(({ guest }) => {
-    if (guest === undefined || guest.member.link.name === "ended") return true;
-    const hasAll = guest.member.link.name === "connected" && guest.member.unplaced === 0;
+    if (guest === undefined || guest.member.connection.name === "ended") return true;
+    const hasAll = guest.member.connection.name === "connected" && guest.member.unplaced === 0;
     const isSeen = views(guest.member.presence(world.nowOf(guest))) === truth;
     // A hole that nobody has noticed yet looks well from both ends.
     const isAlone = world.isWhole(guest) && world.connectionsOf(guest) === 1;
@@ -58,9 +58,9 @@ function checkPlaced(world: World, checks: Checks, participant: Participant): vo
   const { room, hostNow } = world;
   const isPlaced = said.every(({ place }) => place !== undefined);
   if (guest === undefined) return assert.ok(isPlaced, "the host's own words");
-  const { link } = guest.member;
-  if (link.name === "ended") return;
-  assert.equal(link.name, "connected", `guest ${index} is ${link.name}`);
+  const { connection } = guest.member;
+  if (connection.name === "ended") return;
+  assert.equal(connection.name, "connected", `guest ${index} is ${connection.name}`);
   assert.equal(world.connectionsOf(guest), 1, `connections that guest ${index} has or had`);
   assert.equal(guest.member.unplaced, 0, `guest ${index} has something unplaced`);
   assert.ok(isPlaced, `all that guest ${index} said`);
@@ -80,7 +80,7 @@ function checkPlaced(world: World, checks: Checks, participant: Participant): vo
  */
 function checkSeatless(world: World, checks: Checks, { latencyMs, jitterMs }: Plan): void {
   const isWaiting = (participant: Participant): boolean =>
-    checks.lostSeat(participant) !== undefined && participant.guest?.member.link.name !== "ended";
+    checks.lostSeat(participant) !== undefined && participant.guest?.member.connection.name !== "ended";
   const waiting = checks.all.filter(isWaiting);
   if (waiting.length === 0) return;
   world.advance(2 * MINUTE);
@@ -96,13 +96,13 @@ function checkSeatless(world: World, checks: Checks, { latencyMs, jitterMs }: Pl
 }
 
 function isConnected({ guest }: Participant): boolean {
-  return guest?.member.link.name === "connected";
+  return guest?.member.connection.name === "connected";
 }
 
 function checkGoodbye(world: World, checks: Checks, participant: Participant): void {
   const { index, guest, said } = participant;
   if (participant.mustHearRemoval && !participant.hasLeft) {
-    const link = guest?.member.link;
+    const link = guest?.member.connection;
     const isTold = link?.name === "ended" && link.end.by === "removal";
     assert.ok(isTold, `guest ${index} was removed and is ${link?.name}`);
   }
@@ -124,13 +124,16 @@ function checkEnd(world: World, checks: Checks, plan: Plan): void {
   world.advance(MINUTE);
   for (const { index, guest, mustHearTheEnd } of checks.all) {
     if (guest === undefined || !mustHearTheEnd) continue;
-    const { link } = guest.member;
-    assert.ok(link.name === "ended" && link.end.by === "host", `guest ${index} did not hear the end`);
+    const { connection } = guest.member;
+    assert.ok(
+      connection.name === "ended" && connection.end.by === "host",
+      `guest ${index} did not hear the end`,
+    );
   }
   // Who was out of reach gives up, or learns that nothing is there.
   world.advance(40 * MINUTE);
   for (const { index, guest } of checks.all) {
     if (guest?.member.membership === undefined) continue;
-    assert.equal(guest.member.link.name, "ended", `guest ${index} waits for a room that is over`);
+    assert.equal(guest.member.connection.name, "ended", `guest ${index} waits for a room that is over`);
   }
 }

@@ -144,7 +144,7 @@ export class Order {
     if (untold === 0) return;
     const isGone = (id: MemberId): boolean => {
       const one = everybody.find((participant) => participant.id === id);
-      return one?.guest?.member.link.name === "ended";
+      return one?.guest?.member.connection.name === "ended";
     };
     const lost = everybody
       .filter(({ id }) => isGone(id))

@@ -1,26 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
 import { simulate } from "./simulation.ts";
-
-/** Seeds that have failed once; the next run begins with them. Relative to where the project's scripts run. */
-const KEPT = path.resolve("test/failing-seeds.json");
-
-function isSeed(value: unknown): value is number {
-  return Number.isSafeInteger(value);
-}
-
-export function keptSeeds(): number[] {
-  if (!existsSync(KEPT)) return [];
-  const kept: unknown = JSON.parse(readFileSync(KEPT, "utf8"));
-  if (!Array.isArray(kept) || !kept.every(isSeed))
-    throw new Error("failing-seeds.json is no list of numbers");
-  return kept;
-}
-
-function keep(seed: number): void {
-  const seeds = [...new Set([...keptSeeds(), seed])].toSorted((a, b) => a - b);
-  writeFileSync(KEPT, `[${seeds.join(", ")}]\n`);
-}
 
 /** What a number of seeds was about, so that a run that proves nothing shows. */
 export interface Tally {
@@ -52,7 +30,7 @@ export function newTally(): Tally {
   };
 }
 
-/** Runs one seed into the tally. @throws {Error} when it fails: kept, and with the command that repeats it */
+/** Runs one seed into the tally. @throws {Error} when it fails: with the command that repeats it, and where to keep it */
 export function runSeed(seed: number, tally: Tally): void {
   try {
     const { checks, world } = simulate(seed);
@@ -66,9 +44,9 @@ export function runSeed(seed: number, tally: Tally): void {
     if (checks.all.length >= 8) tally.crowds += 1;
     for (const reason of checks.ends) tally.ends.set(reason, (tally.ends.get(reason) ?? 0) + 1);
   } catch (error) {
-    keep(seed);
     const message = error instanceof Error ? error.message : String(error);
-    const repeat = `npm run soak -- --first ${seed} --seeds 1`;
-    throw new Error(`seed ${seed} fails; to repeat it: ${repeat}\n${message}`, { cause: error });
+    const repeat = `to repeat it: npm run soak -- --first ${seed} --seeds 1`;
+    const keep = "once it is mended: keep it in test/simulation/kept-seeds.ts";
+    throw new Error(`seed ${seed} fails; ${repeat}; ${keep}\n${message}`, { cause: error });
   }
 }

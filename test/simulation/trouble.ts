@@ -75,8 +75,8 @@ export class Trouble {
       // What was set going before may have taken it off the network meanwhile.
       if (guest === undefined || hindered.has(guest) || hasLeft || world.room.ended !== undefined) continue;
       assert.ok(
-        guest.member.link.name === "connected",
-        `guest ${index} has not moved over: ${guest.member.link.name}`,
+        guest.member.connection.name === "connected",
+        `guest ${index} has not moved over: ${guest.member.connection.name}`,
       );
     }
   }

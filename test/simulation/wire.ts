@@ -1,6 +1,6 @@
 import type { Bytes } from "../../src/protocol/base/bytes.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
-import type { MemberInput } from "../../src/protocol/guest/guest-io.ts";
+import type { GuestInput } from "../../src/protocol/guest/guest-io.ts";
 import type { RoomInput } from "../../src/protocol/host/room-io.ts";
 import { crossingBetween, type Crossing, type Guest, type Way } from "./crossing.ts";
 import { Timeline } from "./timeline.ts";
@@ -15,7 +15,7 @@ export interface Ends {
   /** Whether the host's door serves this one at all (A3). */
   admits: (guest: Guest) => boolean;
   tellRoom: (input: RoomInput) => void;
-  tellGuest: (guest: Guest, input: MemberInput) => void;
+  tellGuest: (guest: Guest, input: GuestInput) => void;
 }
 
 /** Every connection of a world and what is under way on it. Each direction keeps its order, as TCP does. */

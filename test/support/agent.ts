@@ -265,11 +265,42 @@ export class Agent {
   }
 }
 
+/** For `afterEach` where a process serves more than one test: ends all of its tunnels that have not ended yet. */
+export async function closeTunnels(...agents: readonly (Agent | undefined)[]): Promise<void> {
+  for (const agent of agents) {
+    const { structuredContent } = (await agent?.result("tunnel_status")) ?? {};
+    const { tunnelId, tunnels = [] } = payloadSchema.parse(structuredContent ?? {});
+    for (const id of new Set([tunnelId, ...tunnels.map((one) => one.tunnelId)]))
+      if (id !== undefined) await agent?.result("tunnel_close", { tunnelId: id });
+  }
+}
+
 const started = new Set<Agent>();
 
 /** For `afterEach` and `afterAll`: no test leaves a process behind. */
 export async function closeAgents(): Promise<void> {
   await Promise.all([...started].map((agent) => agent.close()));
+}
+
+let other: Agent | undefined;
+
+/**
+ * The other side of a test that looks at nothing of its process: the same one for all tests of a file, each of which finds it
+ * without a tunnel. Goes with {@link closeOtherSide}.
+ */
+export async function otherSide(): Promise<Agent> {
+  // A test may have ended it.
+  if (other?.client.transport === undefined) await closeOtherSide();
+  await closeTunnels(other);
+  other ??= await Agent.start();
+  started.delete(other);
+  return other;
+}
+
+/** For `afterAll`. */
+export async function closeOtherSide(): Promise<void> {
+  await other?.close();
+  other = undefined;
 }
 
 /** An agent that has opened a tunnel and one that has joined it. */

@@ -14,7 +14,7 @@ import type { Chunk, StreamId } from "../../src/protocol/record/chunk.ts";
 /** A piece of a file on a stream. */
 export type FilePiece = FileChunk & { readonly stream: StreamId };
 
-/** What is said on streams, as files mean it: tests of files speak in these terms. */
+/** Frames of streams in the terms of files: tests of files speak in these. */
 export type FileWord =
   | {
       readonly t: "open";

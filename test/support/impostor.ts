@@ -11,6 +11,7 @@ import {
 import type { InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import { SigningChain } from "../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer, type Frame } from "../../src/protocol/record/record.ts";
+import type { DhKeyPair, Primitives, SigningKeyPair } from "../../src/protocol/base/primitives.ts";
 import { nodePrimitives, type World } from "./wire.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
@@ -20,9 +21,10 @@ import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
  */
 export class Impostor {
   readonly codec = codec;
-  readonly keys = nodePrimitives.generateSigningKeyPair();
+  readonly keys: SigningKeyPair;
   readonly signer: SigningChain;
-  readonly box = nodePrimitives.generateDhKeyPair();
+  readonly box: DhKeyPair;
+  readonly #primitives: Primitives;
   readonly #world: World;
   readonly #link: InviteLink;
   #credential: Credential;
@@ -32,11 +34,15 @@ export class Impostor {
   #read = 0;
   #number = 0;
 
-  constructor(world: World, link: InviteLink) {
+  /** `primitives` are those of the world. */
+  constructor(world: World, link: InviteLink, primitives: Primitives = nodePrimitives) {
     this.#world = world;
     this.#link = link;
-    this.#credential = inviteCredential(nodePrimitives, link.key);
-    this.signer = new SigningChain(nodePrimitives, this.keys, link.room);
+    this.#primitives = primitives;
+    this.keys = primitives.generateSigningKeyPair();
+    this.box = primitives.generateDhKeyPair();
+    this.#credential = inviteCredential(primitives, link.key);
+    this.signer = new SigningChain(primitives, this.keys, link.room);
   }
 
   get connection(): number {
@@ -49,17 +55,17 @@ export class Impostor {
     this.#connection = connection;
     this.#send = send;
     this.#read = 0;
-    const share = new GuestHandshake(nodePrimitives, {
+    const share = new GuestHandshake(this.#primitives, {
       room: new Uint8Array(Buffer.from(this.#link.room, "base64url")),
       hostKey: this.#link.hostKey,
       credential: this.#credential,
-      claim: nodePrimitives.random(16),
+      claim: this.#primitives.random(16),
     });
     send(share.answer(this.#next()));
     const result = share.finish(this.#next());
     const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
-    this.#credential = resumeCredential(nodePrimitives, resumeSecret(nodePrimitives, result.exporter));
-    this.#records = new RecordLayer(nodePrimitives, secrets, this.#world.now);
+    this.#credential = resumeCredential(this.#primitives, resumeSecret(this.#primitives, result.exporter));
+    this.#records = new RecordLayer(this.#primitives, secrets, this.#world.now);
     const { name = "mallory", received = 0, key = this.keys.publicKey } = options;
     const box = this.box.publicKey;
     const payload = this.codec.encodeConfirm({ share: share.share, name, key, box, received });
@@ -82,7 +88,7 @@ export class Impostor {
     this.data(this.codec.encodeMemberFrame({ t: "say", ...fields, ...change }, body));
   }
 
-  /** What a member that was told everything would name as the order so far; only right after it has joined. */
+  /** The order that an honest member would name; only right after it has joined. */
   view(): { seq: number; chain: Bytes } {
     return { seq: 0, chain: new Uint8Array(32) };
   }

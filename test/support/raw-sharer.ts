@@ -91,7 +91,7 @@ export class RawSharer {
   }
 }
 
-/** What a rogue gives out on one stream: of what it announced, and of what it has. */
+/** The giving out of a rogue on one stream: the announced offer, and the real content. */
 export interface Giving {
   readonly offer: FileOffer;
   readonly content: Bytes;

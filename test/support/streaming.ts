@@ -122,7 +122,7 @@ export class Rogue {
     );
   }
 
-  /** What the host said to it about streams since it was last asked. */
+  /** The STREAM frames of the host since this was last called. */
   heard(): Bytes[] {
     return this.impostor.frames().flatMap(({ type, payload }) => (type === FRAME.stream ? [payload] : []));
   }

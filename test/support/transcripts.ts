@@ -6,6 +6,7 @@ import {
   transcriptHash,
   type TranscriptDocument,
 } from "../../src/session/transcript/document.ts";
+import type { Primitives } from "../../src/protocol/base/primitives.ts";
 import { nodePrimitives, World, type Guest } from "./wire.ts";
 
 /** Transcripts of rooms on an in-memory wire. */
@@ -19,9 +20,15 @@ function sourceOf(world: World, who: Guest | "host"): TranscriptSource {
   return { goal: "align the API", attestation, inbox: { said } };
 }
 
-export function transcriptOf(world: World, who: Guest | "host", limit?: TranscriptLimit): TranscriptDocument {
+/** `primitives` are those of the world. */
+export function transcriptOf(
+  world: World,
+  who: Guest | "host",
+  limit?: TranscriptLimit,
+  primitives: Primitives = nodePrimitives,
+): TranscriptDocument {
   const options = { now: world.now, ...(limit === undefined ? {} : { limit }) };
-  return exportTranscript(nodePrimitives, sourceOf(world, who), options);
+  return exportTranscript(primitives, sourceOf(world, who), options);
 }
 
 /** The document again, under a signature of whoever exported it: what a dishonest exporter would hand out. */

@@ -23,6 +23,7 @@ import {
 } from "../../src/protocol/handshake/handshake.ts";
 import { parseRoomId, roomIdFrom } from "../../src/protocol/base/ids.ts";
 import {
+  bulkKey,
   controlKey,
   inviteCredential,
   resumeCredential,
@@ -31,13 +32,22 @@ import {
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
 import { RoomOrder, SigningChain } from "../../src/protocol/room/order.ts";
 import type { Primitives } from "../../src/protocol/base/primitives.ts";
-import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
+import {
+  BULK_OVERHEAD_BYTES,
+  FRAME,
+  isBulk,
+  isOpenBulk,
+  RecordLayer,
+} from "../../src/protocol/record/record.ts";
+import { openChunk, sealChunk } from "../../src/protocol/record/chunk.ts";
+import { Channel } from "../../src/protocol/reliable/channel.ts";
+import { decodeStreamFrame } from "../../src/protocol/link/stream-frames.ts";
 import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
 import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 import { seededPrimitives, signingKeyPairFrom } from "./random.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
-/** What must become of a scenario: everything is right, or the layer that must be the one to refuse. */
+/** The outcome that a scenario must have: everything is right, or the layer that must refuse. */
 export const EXPECTATIONS = [
   "ok",
   "link",
@@ -63,7 +73,7 @@ const handshakeScenario = z.strictObject({
   ...base,
   inviteKey: hex,
   hostStaticPrivate: hex,
-  /** What the guest's link names as the host's key. */
+  /** The host's key in the guest's link. */
   hostKey: hex,
   room: hex,
   /** The guest's randomness in order: share (32), ephemeral private key (32). */
@@ -82,8 +92,21 @@ const recordScenario = z.strictObject({
   secret: hex,
   records: z.array(hex),
   frames: z.array(z.strictObject({ type: z.int(), payload: hex })).optional(),
+  /** Chunks of the bulk and open bulk messages among the records. */
+  chunks: z.array(z.strictObject({ stream: z.int(), bytes: hex, isSealed: z.boolean() })).optional(),
 });
-const DECODERS = ["host", "member", "host-note", "member-note", "confirm", "welcome"] as const;
+const DECODERS = [
+  "host",
+  "member",
+  "host-note",
+  "member-note",
+  "confirm",
+  "welcome",
+  /** A whole STREAM frame. */
+  "stream",
+  /** The payload of a member's first DATA frame. */
+  "data",
+] as const;
 const frameScenario = z.strictObject({ ...base, decoder: z.enum(DECODERS), payload: hex });
 const orderScenario = z.strictObject({
   ...base,
@@ -201,14 +224,22 @@ function runRecords(scenario: z.infer<typeof recordScenario>): Expectation {
   const receive = unhex(scenario.secret);
   const layer = new RecordLayer(nodePrimitives, { send: new Uint8Array(32), receive }, 0);
   const frames: { type: number; payload: string }[] = [];
+  const chunks: { stream: number; bytes: string; isSealed: boolean }[] = [];
   const outcome = refusedAs("record", () => {
     for (const record of scenario.records) {
-      const frame = layer.open(unhex(record), 0);
+      const message = unhex(record);
+      if (isBulk(message) || isOpenBulk(message)) {
+        const { stream, bytes, isSealed } = openChunk(layer, message);
+        chunks.push({ stream, bytes: toHex(bytes), isSealed });
+        continue;
+      }
+      const frame = layer.open(message, 0);
       if (frame !== undefined) frames.push({ type: frame.type, payload: toHex(frame.payload) });
     }
   });
-  const isAsStated =
-    scenario.frames === undefined || JSON.stringify(frames) === JSON.stringify(scenario.frames);
+  const isSame = (stated: unknown, came: unknown): boolean =>
+    stated === undefined || JSON.stringify(came) === JSON.stringify(stated);
+  const isAsStated = isSame(scenario.frames, frames) && isSame(scenario.chunks, chunks);
   if (outcome === "ok" && !isAsStated) throw new Error("the records hold other frames than stated");
   return outcome;
 }
@@ -222,7 +253,25 @@ function runFrame({ decoder, payload }: z.infer<typeof frameScenario>): Expectat
     if (decoder === "member-note") codec.decodeMemberNote(bytes);
     if (decoder === "confirm") codec.decodeConfirm(bytes);
     if (decoder === "welcome") codec.decodeWelcome(bytes);
+    if (decoder === "stream") decodeStreamFrame(bytes);
+    if (decoder === "data") takeData(bytes);
   });
+}
+
+/** Gives a fresh channel a DATA frame with this payload. @throws {TunnelError} */
+function takeData(payload: Bytes): void {
+  const [near, far] = [1, 2].map((end) => {
+    const [send, receive] = [new Uint8Array(32).fill(end), new Uint8Array(32).fill(3 - end)];
+    return new RecordLayer(nodePrimitives, { send, receive }, 0);
+  });
+  if (near === undefined || far === undefined) throw new Error("no ends");
+  const channel = new Channel();
+  channel.attach(far, 0, 0);
+  for (const message of near.seal({ type: FRAME.data, payload }, 0)) {
+    const { event } = channel.receive(message, 0);
+    if (event?.type !== "durable") throw new TunnelError("protocol-violation");
+    codec.decodeMemberFrame(event.payload);
+  }
 }
 
 type OrderScenario = z.infer<typeof orderScenario>;
@@ -344,7 +393,7 @@ function makeHandshakes(): VectorFile {
   const roomId = roomIdFrom(room);
   const signer = new SigningChain(nodePrimitives, guestKeys, roomId);
   const host = new SigningChain(nodePrimitives, hostKeys, roomId);
-  // Of a seed of their own, so that the messages before CONFIRM do not depend on them.
+  // They have a seed of their own, so that the messages before CONFIRM do not depend on them.
   const others = seededPrimitives("vectors: boxes");
   const boxes = { guest: others.random(32), host: others.random(32) };
   const order = RoomOrder.genesis(nodePrimitives, roomId, {
@@ -505,9 +554,65 @@ function makeRecords(): VectorFile {
     "a length beyond the record": raw(FRAME.note, 256, "1"),
     "a new epoch that says something": raw(FRAME.rekey, 1, "1"),
   };
+  const fifth = layer();
+  const chunk = Uint8Array.from({ length: 256 - BULK_OVERHEAD_BYTES }, (_, at) => at);
+  const open = { stream: 2, bytes: ascii("bytes of a service"), isSealed: false };
+  const mixed = [
+    ...sealChunk(fifth, { stream: 1, bytes: chunk, isSealed: true }, 0),
+    ...fifth.seal(note(1), 0),
+    ...sealChunk(fifth, open, 0),
+    ...sealChunk(fifth, { ...open, bytes: new Uint8Array(0) }, 0),
+    ...fifth.sealClose(1, 0),
+  ].map(toHex);
+  const [bulk = "", , opened = ""] = mixed;
+  const asOpen = (text: string): string => `12${text.slice(2)}`;
+  const asBulk = (text: string): string => `11${text.slice(2)}`;
+  const sixth = layer();
+  const bulkEpochs = [
+    ...sealChunk(sixth, open, 0),
+    ...sealChunk(sixth, { stream: 1, bytes: chunk, isSealed: true }, 15 * 60_000),
+    ...sealChunk(sixth, open, 15 * 60_000),
+  ].map(toHex);
+  /** A first open bulk message of a form that no record layer would seal. */
+  const rawOpen = (length: number, rest: string): string[] => {
+    const plain = new Uint8Array(256 - 17);
+    plain.set(concat(u32be(1), u32be(length), ascii(rest)));
+    const key = bulkKey(nodePrimitives, secret);
+    const sealed = nodePrimitives.chachaSeal(key, new Uint8Array(12), plain, Uint8Array.of(0x12));
+    return [`12${toHex(sealed)}`];
+  };
+  Object.assign(bad, {
+    "a bulk message with a bit of its header flipped": [flip(bulk, 1)],
+    "a bulk message with a bit of its chunk flipped": [flip(bulk, 200)],
+    "a bulk message that says it is an open one": [asOpen(bulk)],
+    "a bulk message cut to no bucket": [bulk.slice(0, -2)],
+    "a bulk message replayed": [bulk, bulk],
+    "a record that overtook a bulk message": [mixed[1] ?? "", opened],
+    "an open bulk message before the one that goes ahead of it": [opened],
+    "an open bulk message with its last bit flipped": [bulk, mixed[1] ?? "", flip(opened, 255)],
+    "an open bulk message that says it is a sealed one": [bulk, mixed[1] ?? "", asBulk(opened)],
+    "an open bulk message whose padding is not zero": rawOpen(1, "12"),
+    "an open bulk message with a length beyond it": rawOpen(256, "1"),
+    "a bulk message of the new epoch without its announcement": [bulkEpochs[0] ?? "", bulkEpochs[2] ?? ""],
+    "an end that does not count the bulk message before it": [bulk, closed[1] ?? ""],
+  });
   return {
     layer: "record",
     scenarios: [
+      {
+        name: "records and both kinds of bulk messages",
+        expect: "ok",
+        secret: key,
+        records: mixed.slice(0, 4),
+        frames: frames(1),
+        chunks: [
+          { stream: 1, bytes: toHex(chunk), isSealed: true },
+          { ...open, bytes: toHex(open.bytes) },
+          { ...open, bytes: "" },
+        ],
+      },
+      { name: "an end behind bulk messages", expect: "ok", secret: key, records: mixed },
+      { name: "a new epoch before a bulk message", expect: "ok", secret: key, records: bulkEpochs },
       { name: "three in a row", expect: "ok", secret: key, records: three, frames: frames(1, 2, 3) },
       { name: "a new epoch", expect: "ok", secret: key, records: epochs, frames: frames(1, 2) },
       { name: "an authenticated end", expect: "ok", secret: key, records: closed },
@@ -522,6 +627,11 @@ function makeRecords(): VectorFile {
   };
 }
 
+/** Numbers ahead of a member's frame in DATA. */
+function dataOf(number: number, acknowledged: number, frame: string): string {
+  return toHex(concat(u64be(number), u64be(acknowledged))) + frame;
+}
+
 function rawFrame(header: string, body = ""): string {
   const json = encodeUtf8(header);
   return toHex(concat(Uint8Array.of(json.length >> 8, json.length & 255), json, encodeUtf8(body)));
@@ -533,6 +643,7 @@ function makeFrames(): VectorFile {
   const TO = `"to":["${zeros(8)}"]`;
   const SEAL = `"seal":{"key":"${zeros(32)}","commitment":"${zeros(32)}","wraps":["${zeros(48)}"]}`;
   const own = '{"t":"own","seq":1,"ts":0,"n":1}';
+  const open = `{"t":"open","stream":1,"service":"files","who":"${zeros(8)}","credit":1}`;
   const ended = '{"t":"event","seq":1,"ts":0,"event":{"kind":"ended","cause":"closed"}}';
   const ok: [string, (typeof DECODERS)[number], string][] = [
     ["a message", "member", rawFrame(say, "hello")],
@@ -550,6 +661,14 @@ function makeFrames(): VectorFile {
     ["a leave", "member", rawFrame('{"t":"leave"}')],
     ["an empty presence", "host-note", rawFrame('{"members":[]}')],
     ["a reading note", "member-note", rawFrame('{"read":3,"active":true}')],
+    ["a stream that is asked for", "stream", rawFrame(open, "what the service is asked")],
+    ["a stream that is asked for without a word", "stream", rawFrame(open)],
+    ["an answer", "stream", rawFrame('{"t":"accept","stream":1,"credit":0}', "the answer")],
+    ["more credit", "stream", rawFrame('{"t":"credit","stream":4294967295,"bytes":1}')],
+    ["the end of one direction", "stream", rawFrame('{"t":"end","stream":2}')],
+    ["a refusal of the service's own", "stream", rawFrame('{"t":"reset","stream":2,"code":"no-such-table"}')],
+    ["a first frame with its number", "data", dataOf(1, 0, rawFrame('{"t":"leave"}'))],
+    ["a first message with its number", "data", dataOf(1, 0, rawFrame(say, "hello"))],
   ];
   const bad: [string, (typeof DECODERS)[number], string][] = [
     ["no bytes at all", "host", ""],
@@ -608,6 +727,33 @@ function makeFrames(): VectorFile {
       rawFrame('{"members":[{"id":"","connected":true,"heardAgoMs":0,"read":0}]}'),
     ],
     ["a note with a body", "member-note", rawFrame('{"read":3,"active":true}', "x")],
+    ["a stream of a service in capitals", "stream", rawFrame(open.replace("files", "Files"))],
+    ["a stream of a service without a name", "stream", rawFrame(open.replace("files", ""))],
+    ["a stream of a service of 33 letters", "stream", rawFrame(open.replace("files", "f".repeat(33)))],
+    ["a stream without credit", "stream", rawFrame(open.replace('"credit":1', '"credit":0'))],
+    ["a stream of number 0", "stream", rawFrame(open.replace('"stream":1', '"stream":0'))],
+    ["a stream of more than 32 bits", "stream", rawFrame('{"t":"end","stream":4294967296}')],
+    ["a request of 4,097 bytes", "stream", rawFrame(open, "x".repeat(4_097))],
+    [
+      "an answer of 4,097 bytes",
+      "stream",
+      rawFrame('{"t":"accept","stream":1,"credit":0}', "x".repeat(4_097)),
+    ],
+    ["credit of nothing", "stream", rawFrame('{"t":"credit","stream":1,"bytes":0}')],
+    ["credit with a body", "stream", rawFrame('{"t":"credit","stream":1,"bytes":1}', "x")],
+    ["an end with a body", "stream", rawFrame('{"t":"end","stream":2}', "x")],
+    ["a refusal in a sentence", "stream", rawFrame('{"t":"reset","stream":2,"code":"not today"}')],
+    ["a refusal without a code", "stream", rawFrame('{"t":"reset","stream":2}')],
+    ["numbers without a frame", "data", dataOf(1, 0, "")],
+    ["half the numbers", "data", dataOf(1, 0, "").slice(0, -2)],
+    ["a first frame that is the second", "data", dataOf(2, 0, rawFrame('{"t":"leave"}'))],
+    ["an acknowledgement of what was never sent", "data", dataOf(1, 1, rawFrame('{"t":"leave"}'))],
+    ["a number above 2^53", "data", `0020000000000001${dataOf(1, 0, rawFrame('{"t":"leave"}')).slice(16)}`],
+    [
+      "a stream number between numbers and frame",
+      "data",
+      dataOf(1, 0, `00000000${rawFrame('{"t":"leave"}')}`),
+    ],
   ];
   const scenario =
     (expect: "ok" | "frame") =>

@@ -3,8 +3,8 @@ import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { inviteCredential } from "../../src/protocol/handshake/keys.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import { formatLink, parseLink, type InviteLink } from "../../src/protocol/handshake/invite-link.ts";
-import type { MemberEffect, MemberInput } from "../../src/protocol/guest/guest-io.ts";
-import { Member } from "../../src/protocol/guest/guest.ts";
+import type { GuestEffect, GuestInput } from "../../src/protocol/guest/guest-io.ts";
+import { Guest as GuestMachine } from "../../src/protocol/guest/guest.ts";
 import type { Primitives } from "../../src/protocol/base/primitives.ts";
 import type { RoomEffect, RoomInput, RoomOptions } from "../../src/protocol/host/room-io.ts";
 import { Room } from "../../src/protocol/host/room.ts";
@@ -15,14 +15,14 @@ import { Wire } from "../simulation/wire.ts";
 export type { Guest, Tamper } from "../simulation/crossing.ts";
 export { endOf, flipBit, guestDid, texts } from "../simulation/crossing.ts";
 
-/** What dialling an address leads to: the host, an error at once, the word that nobody is there, or silence. */
+/** The outcome of dialling an address: the host, an error at once, the word that nobody is there, or silence. */
 export type OriginState = "up" | "dead" | "gone" | "hole";
 
 /** The host's first address. */
 export const ORIGIN = "ws://127.0.0.1:1";
 
 /** Hears every effect when it is carried out; `guest` is missing for those of the room. */
-export type Observer = (guest: Guest | undefined, effect: RoomEffect | MemberEffect) => void;
+export type Observer = (guest: Guest | undefined, effect: RoomEffect | GuestEffect) => void;
 
 /**
  * A room and its guests over an in-memory wire with a clock of its own: nothing here waits or sleeps. Each direction of a
@@ -50,7 +50,7 @@ export class World {
   readonly #dirty = new Set<Guest>();
   #isRoomDirty = true;
   #roomWakesAt = Number.POSITIVE_INFINITY;
-  /** What arrives at a host that sleeps. */
+  /** Inputs that arrive at a host that sleeps. */
   #hostHeld: (() => void)[] | undefined;
 
   constructor(options: Partial<RoomOptions> = {}, primitives: Primitives = nodePrimitives) {
@@ -87,14 +87,14 @@ export class World {
     return this.#hostHeld !== undefined;
   }
 
-  /** What this guest's clock shows. */
+  /** The time by this guest's clock. */
   nowOf(guest: Guest): number {
     return this.now + guest.skew;
   }
 
   /** A guest that dials with this link; a copy, since a guest erases the key of its own. */
   join(link: InviteLink, name = "ben"): Guest {
-    const member = new Member(
+    const member = new GuestMachine(
       this.#primitives,
       { link: parseLink(formatLink(link)), name, rekey: this.#rekey },
       this.now,
@@ -151,7 +151,8 @@ export class World {
   pair(name = "ben"): Guest {
     const guest = this.join(this.link(), name);
     this.settle();
-    if (guest.member.link.name !== "connected") throw new Error(`no pairing: ${guest.member.link.name}`);
+    if (guest.member.connection.name !== "connected")
+      throw new Error(`no pairing: ${guest.member.connection.name}`);
     return guest;
   }
 
@@ -162,7 +163,7 @@ export class World {
     this.#wire.forget(guest);
   }
 
-  /** What the room asked its driver to do, of one kind. */
+  /** The effects of one kind so far. */
   did<Type extends RoomEffect["type"]>(type: Type): Extract<RoomEffect, { type: Type }>[] {
     return this.hostEffects.filter(
       (effect): effect is Extract<RoomEffect, { type: Type }> => effect.type === type,
@@ -210,7 +211,7 @@ export class World {
     const isUp = this.#wire
       .of(guest)
       .some(({ hostUp, guestUp, toHost, toGuest }) => hostUp && guestUp && !toHost.isHole && !toGuest.isHole);
-    return isAwake && isUp && guest.member.link.name === "connected";
+    return isAwake && isUp && guest.member.connection.name === "connected";
   }
 
   /** Connections of this guest that either end believes in. */
@@ -268,7 +269,7 @@ export class World {
     this.#isRoomDirty = true;
   }
 
-  #tellGuest(guest: Guest, input: MemberInput): void {
+  #tellGuest(guest: Guest, input: GuestInput): void {
     if (guest.held !== undefined) {
       guest.held.push(() => this.#tellGuest(guest, input));
       return;
@@ -323,7 +324,7 @@ export class World {
     }
   }
 
-  #dial(guest: Guest, { connection, origin }: Extract<MemberEffect, { type: "dial" }>): void {
+  #dial(guest: Guest, { connection, origin }: Extract<GuestEffect, { type: "dial" }>): void {
     const state = this.origins.get(origin) ?? "dead";
     if (guest.offline || state === "dead" || this.room.ended !== undefined)
       return this.#tellGuest(guest, { type: "closed", connection });

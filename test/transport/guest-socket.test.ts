@@ -4,10 +4,10 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createLookup } from "../../src/net/resolve.ts";
 import type { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
-import { Member } from "../../src/protocol/guest/guest.ts";
+import { Guest } from "../../src/protocol/guest/guest.ts";
 import { Room } from "../../src/protocol/host/room.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { loadDial, MemberSocket } from "../../src/transport/guest-socket.ts";
+import { loadDial, GuestSocket } from "../../src/transport/guest-socket.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { until } from "../support/processes.ts";
 
@@ -25,8 +25,8 @@ async function failure(origin: string, lookup = createLookup({ doh: false })): P
   const { key } = room.mint(clock.now());
   const link = parseLink(formatLink({ origin, room: room.id, key, hostKey: room.hostKey }));
   const failures: TunnelError[] = [];
-  const socket = new MemberSocket({
-    member: new Member(nodePrimitives, { link, name: "ben" }, clock.now()),
+  const socket = new GuestSocket({
+    member: new Guest(nodePrimitives, { link, name: "ben" }, clock.now()),
     room: room.id,
     clock,
     dial: await loadDial(),

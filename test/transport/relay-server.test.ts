@@ -4,12 +4,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket, type ClientOptions } from "ws";
 import { PRE_AUTH } from "../../src/protocol/base/limits.ts";
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
-import { Member } from "../../src/protocol/guest/guest.ts";
+import { Guest } from "../../src/protocol/guest/guest.ts";
 import { Room } from "../../src/protocol/host/room.ts";
 import { CLOSE_CODE } from "../../src/protocol/link/wire.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { createLookup } from "../../src/net/resolve.ts";
-import { loadDial, MemberSocket, type MemberNotice } from "../../src/transport/guest-socket.ts";
+import { loadDial, GuestSocket, type GuestNotice } from "../../src/transport/guest-socket.ts";
 import { startRelay, type Relay, type RoomNotice } from "../../src/transport/relay-server.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { accepts, until } from "../support/processes.ts";
@@ -20,7 +20,7 @@ let relay: Relay;
 let notices: RoomNotice[];
 let url: string;
 let sockets: (WebSocket | Socket)[];
-let guests: MemberSocket[];
+let guests: GuestSocket[];
 
 async function start(sourceHeader?: string): Promise<void> {
   const options = {
@@ -75,13 +75,13 @@ async function visitor(options: ClientOptions = {}): Promise<ReturnType<typeof v
   return one;
 }
 
-async function pairedGuest(): Promise<{ guest: MemberSocket; heard: MemberNotice[]; member: Member }> {
+async function pairedGuest(): Promise<{ guest: GuestSocket; heard: GuestNotice[]; member: Guest }> {
   const { key } = relay.run((one, now) => one.mint(now));
   const origin = `ws://127.0.0.1:${relay.port}`;
   const link = parseLink(formatLink({ origin, room: room.id, key, hostKey: room.hostKey }));
-  const member = new Member(nodePrimitives, { link, name: "ben" }, clock.now());
-  const heard: MemberNotice[] = [];
-  const guest = new MemberSocket({
+  const member = new Guest(nodePrimitives, { link, name: "ben" }, clock.now());
+  const heard: GuestNotice[] = [];
+  const guest = new GuestSocket({
     member,
     room: room.id,
     clock,
@@ -94,7 +94,7 @@ async function pairedGuest(): Promise<{ guest: MemberSocket; heard: MemberNotice
   return { guest, heard, member };
 }
 
-const heardTexts = (heard: readonly MemberNotice[]): string[] =>
+const heardTexts = (heard: readonly GuestNotice[]): string[] =>
   heard.flatMap((notice) =>
     notice.type === "entry" && notice.entry.kind === "chat" && !notice.entry.own ? [notice.entry.text] : [],
   );
@@ -267,7 +267,7 @@ describe("members", () => {
     }
     await until("it has it all", async () => {
       await clock.advance(50);
-      links.add(member.link.name);
+      links.add(member.connection.name);
       return heardTexts(heard).length === said;
     });
     expect(links).toEqual(new Set(["connected"]));

@@ -1,7 +1,7 @@
 import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, it } from "vitest";
 import { createDirectOpener, publicOrigin, type DirectOptions } from "../../src/tunnel/direct.ts";
-import { NO_PROOF } from "../support/scripted-provider.ts";
+import { NO_PROOF } from "../support/tunnels/scripted-provider.ts";
 
 const nic = (address: string, family: "IPv4" | "IPv6"): NetworkInterfaceInfo => {
   const common = { address, netmask: "", mac: "", internal: false, cidr: null };

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { untilReachable } from "../../src/tunnel/reachable.ts";
-import { fakeHttps, type FakeAnswer } from "../support/fake-https.ts";
+import { fakeHttps, type FakeAnswer } from "../support/tunnels/fake-https.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 
 const URL_ = new URL("https://a.trycloudflare.com");

@@ -17,7 +17,7 @@ import {
 } from "../../src/tunnel/registry/registry.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
 import { accepts, until } from "../support/processes.ts";
-import { NO_PROOF } from "../support/scripted-provider.ts";
+import { NO_PROOF } from "../support/tunnels/scripted-provider.ts";
 
 /** A provider that nobody has thought about: it declares what it must, or more. */
 function third(traits: Partial<ProviderTraits> = {}): Provider {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
-import type { LinkState } from "../../src/protocol/guest/guest-io.ts";
+import type { ConnectionState } from "../../src/protocol/guest/guest-io.ts";
 import type { PoolHealth } from "../../src/session/host-session.ts";
 import { connectionView, healthView, type ConnectionView } from "../../src/view/health.ts";
 
@@ -39,7 +39,7 @@ test("a spare address that works is ready, and one that does not shows its own s
   expect(standbyOf({ state: "down", error })).toEqual({ state: "down", error: shownError });
 });
 
-test.each<[LinkState, ConnectionView]>([
+test.each<[ConnectionState, ConnectionView]>([
   [{ name: "connected" }, { connection: "connected", lastHeardSec: 5 }],
   [
     { name: "connecting", attempt: 3, givesUpAt: NOW + 60_000 },

@@ -5,7 +5,7 @@ const KIB = 1024;
  * enforces its limit read one number (docs/DECISIONS.md).
  */
 export const INPUT_LIMITS = {
-  /** Of UTF-8, in one message. */
+  /** Bytes of UTF-8 in one message. */
   textBytes: 64 * KIB,
   /** Code points. */
   nameChars: 64,

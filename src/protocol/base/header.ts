@@ -10,7 +10,7 @@ const HEADER_LENGTH_BYTES = 2;
 const MAX_HEADER_BYTES = 0xffff;
 const EMPTY = new Uint8Array(0);
 
-/** A text that stands for something else, or is malformed. */
+/** A text that stands for a value, or is malformed. */
 const decoded = <Value>(read: (text: string) => Value | undefined) =>
   z.pipe(
     z.string(),
@@ -34,7 +34,7 @@ export function jsonText(value: unknown): string {
   );
 }
 
-/** What is not JSON, or not of this form, is `undefined`. */
+/** `undefined` for a text that is no JSON, or not of this form. */
 export function decodeJson<Schema extends z.ZodMiniType>(
   schema: Schema,
   json: string,

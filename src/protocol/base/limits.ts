@@ -22,7 +22,7 @@ export const PRE_AUTH = {
   deadlineMs: 10 * SECOND,
   /** Waiting sockets in all; further ones are turned away. */
   maxSockets: 32,
-  /** Of those, at most this many from one source address, where the edge reports it. */
+  /** At most this many of them from one source address, where the edge reports it. */
   maxSocketsPerSource: 8,
   /** Failed proofs that one source may cause at once … */
   failureBurst: 10,
@@ -67,10 +67,10 @@ export const ROOM = {
   activityEveryMs: 15 * SECOND,
 } as const;
 
-/** What a member tells of where it works; it must fit into the first confirmation beside the longest name. */
+/** The work context; it must fit into the first confirmation beside the longest name. */
 export const CARD = {
   maxLabelChars: 100,
-  /** Of its JSON. */
+  /** Size of its JSON. */
   maxBytes: 384,
 } as const;
 
@@ -91,7 +91,7 @@ export const LINK = {
   /** Durable frames kept until the peer has confirmed them; a full outbox is an error to the caller. */
   maxOutboxFrames: 10_000,
   maxOutboxBytes: 8 * MIB,
-  /** What the header of a message may add to its text, with 63 recipients named. */
+  /** Bytes that the header of a message may add to its text, with 63 recipients named. */
   frameAllowanceBytes: 8 * KIB,
   /** Bytes of durable frames on their way at once; the next ones wait for acknowledgements, so a slow link is not drowned. */
   windowBytes: MIB,
@@ -109,28 +109,28 @@ export const LINK = {
   backoffFirstMs: 500,
   backoffFactor: 2,
   backoffMaxMs: 15 * SECOND,
-  /** Rounds in which every secret was denied, before a member believes that its member's session is gone: a denial proves nothing. */
+  /** Rounds in which every secret was denied, before a member believes that its session is gone: a denial proves nothing. */
   deniedRounds: 5,
   /** A member that cannot reach the host for this long gives the tunnel up for lost. */
   giveUpMs: 30 * MINUTE,
   /** The same when every address has said all the time that there is no tunnel: long enough for a proxy to restart. */
   goneMs: 2 * MINUTE,
-  /** What `tunnel_say` waits for the host's confirmation before it answers "queued". */
+  /** How long `tunnel_say` waits for the host's confirmation before it answers "queued". */
   sayConfirmMs: 2_500,
 } as const;
 
 const CONGESTED_FILL = 1 / 2;
 
 /**
- * What one member may send once it is in (PROTOCOL §6.1). Generous for agents, and at most about a fifth of a core at the
+ * The traffic one member may send once it is in (PROTOCOL §6.1). Generous for agents, and at most about a fifth of a core at the
  * host of a full room. A faster one is read more slowly, never cut: its own socket fills up, and nobody else's.
  */
 export const RATE = {
   /** Records, and WebSocket pings and pongs, a second … */
   framesPerSecond: 500,
-  /** Of an acknowledgement or a PONG: every word of the host's asks for one. */
+  /** Price of an acknowledgement or a PONG: every message of the host asks for one. */
   answerPrice: 1 / 8,
-  /** Of a chunk that was asked for: a full one every 125 microseconds. */
+  /** Price of a chunk within credit: a full one every 125 microseconds. */
   chunkPrice: 1 / 16,
   /** … after so many at once: enough for what had to wait during a cut. */
   framesBurst: 2_000,
@@ -139,12 +139,12 @@ export const RATE = {
   bytesBurst: 8 * MIB,
   /** A message goes out to every member: for so many of them it costs its sender once more. */
   membersPerShare: 2,
-  /** From so full an outbox on, a connected member slows the speakers down … */
+  /** From so full an outbox on, a connected member slows the senders down … */
   congestedFill: CONGESTED_FILL,
-  /** What such a member must take in, in so much time, or lose its member's session: 280 kbit/s, at which the others can talk. */
+  /** Such a member must take in so much in so much time, or lose its session: 280 kbit/s, at which the others can talk. */
   catchUpBytes: MIB,
   catchUpMs: 30 * SECOND,
-  /** How long a signer is not read from when the outbox of a connected member is so full. */
+  /** How long a sender is not read from when the outbox of a connected member is so full. */
   congestionMs: [
     [CONGESTED_FILL, 250],
     [3 / 4, 2 * SECOND],
@@ -160,13 +160,13 @@ export const STREAM = {
   maxOpened: 4,
   /** Streams that one member serves at once; a further one is told to come again. One file for a room of many. */
   maxServed: 16,
-  /** Of a request, and of a response to one: each is one frame, and counts as one. */
+  /** Size of a request, and of a response: each is one frame, and counts as one. */
   maxRequestBytes: 4 * KIB,
 } as const;
 
 /** Files on their way through the room (PROTOCOL §9). */
 export const FILE = {
-  /** Of content in one bulk message: what fills the largest record, in whole KiB. */
+  /** Content in one bulk message: whole KiB that fit into the largest one. */
   chunkBytes: 127 * KIB,
   /** As much as a name may have on common file systems. */
   maxNameBytes: 255,
@@ -176,13 +176,13 @@ export const FILE = {
   maxOpened: STREAM.maxOpened,
   maxServed: STREAM.maxServed,
   /**
-   * What a receiver lets come unasked: as much as it took in during the last half second. So a fast link is full, and on a
+   * Credit of a receiver: as much as it took in during the last half second. So a fast link is full, and on a
    * slow one a message does not wait behind a file for longer than that, or than the least of it takes.
    */
   windowMs: 500,
   windowMinBytes: 2 * 128 * KIB,
   windowMaxBytes: 2 * MIB,
-  /** Of all streams of one receiver together: less than a socket may have buffered, with room for messages. */
+  /** Credit of all streams of one receiver together: less than a socket may have buffered, with room for messages. */
   windowTotalBytes: 3 * MIB,
 } as const;
 

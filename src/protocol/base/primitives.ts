@@ -16,7 +16,7 @@ export interface SigningKeyPair {
 }
 
 /**
- * What the core needs of a platform: standard primitives and randomness, nothing of its own making.
+ * The part of a platform that the core needs: standard primitives and randomness, nothing of its own making.
  * Implemented by `src/runtime/primitives.ts`; tests use it with seeded randomness.
  */
 export interface Primitives {

@@ -3,11 +3,11 @@ import { ROOM } from "./limits.ts";
 import { utf8Length } from "./utf8.ts";
 
 /**
- * What a label (name, goal) may not contain (T1): controls, line separators, lone surrogates, private use, and the
+ * Characters that a label (name, goal) may not contain (T1): controls, line separators, lone surrogates, private use, and the
  * invisible characters that reorder or hide text or pass for an empty name.
  */
 const NOT_IN_LABEL = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
-/** What message text may not contain (T2): control characters other than newline and tab, and lone surrogates. */
+/** Characters that message text may not contain (T2): control characters other than newline and tab, and lone surrogates. */
 const NOT_IN_TEXT = /[\p{Cs}]|(?![\n\t])\p{Cc}/u;
 
 /** One line of 1 to `maxChars` code points, as T1 wants labels. */
@@ -65,7 +65,7 @@ export function checkText(text: string): string {
   return uniform;
 }
 
-/** What two names must not share in one room: case, width and the way accents are written do not tell them apart. */
+/** The form in which names of one room differ: case, width and the way accents are written do not tell them apart. */
 export function foldedName(name: string): string {
   return name.normalize("NFKC").toLowerCase().normalize("NFKC");
 }

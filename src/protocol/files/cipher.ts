@@ -59,21 +59,21 @@ export class ChunkCipher {
    * The next chunk, in a message with room for the heads before it.
    * @throws {RangeError} content over {@link FILE.chunkBytes}
    */
-  seal(content: Bytes, place: Pick<FileChunk, "offset" | "final">): Pick<FileChunk, "sealed" | "message"> {
+  seal(content: Bytes, head: Pick<FileChunk, "offset" | "final">): Pick<FileChunk, "sealed" | "message"> {
     const message = new Uint8Array(messageBytes(content));
     const sealed = message.subarray(HEADS_BYTES);
     const padding = sealed.length - TAG_BYTES - LENGTH_BYTES - content.length;
     // `u32 length ‖ content ‖ zeros`
     const parts = [u32be(content.length), content, ZEROS.subarray(0, padding)];
-    const used = this.#nextNonce(place.final);
-    this.#primitives.chachaSealInto(sealed, this.#key, used, parts, this.#associated(place));
+    const used = this.#nextNonce(head.final);
+    this.#primitives.chachaSealInto(sealed, this.#key, used, parts, this.#associated(head));
     return { sealed, message };
   }
 
   /** @throws {TunnelError} file-corrupt for what this sender did not seal as the next chunk of this stream */
-  open({ sealed, ...place }: Pick<FileChunk, "sealed" | "offset" | "final">): Bytes {
-    const used = this.#nextNonce(place.final);
-    const padded = this.#primitives.chachaOpen(this.#key, used, sealed, this.#associated(place));
+  open({ sealed, ...head }: Pick<FileChunk, "sealed" | "offset" | "final">): Bytes {
+    const used = this.#nextNonce(head.final);
+    const padded = this.#primitives.chachaOpen(this.#key, used, sealed, this.#associated(head));
     const content = padded === undefined ? undefined : unpad(padded);
     if (content === undefined) throw new TunnelError("file-corrupt");
     return content;

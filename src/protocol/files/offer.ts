@@ -20,10 +20,10 @@ const patch = z.strictObject({
   deletions: counter,
 });
 
-/** What a member says of a file that the others may fetch from it: the content of a message with `what: "file"` (B1). */
+/** The offer of a file that others may fetch: the content of a message with `what: "file"` (B1). */
 const offerSchema = z.strictObject({
   id: bytesOf(FILE_ID_BYTES),
-  /** Seals the chunks (K9); whoever can read the offer can open the file. */
+  /** Seals the chunks (K9): a member that can read the offer can open the file. */
   key: bytesOf(32),
   name: z.string().check(z.refine(isFileName)),
   size: counter.check(z.lte(FILE.maxBytes)),

@@ -6,9 +6,9 @@ import type { FileChunk } from "./stream.ts";
 import type { Primitives } from "../base/primitives.ts";
 
 /**
- * What a receiver checks of the chunks of one file, across the streams that bring it (B3, B4): each opens as the next of its
+ * Checks the chunks of one file, across the streams that bring it (B3, B4): each opens as the next of its
  * stream, begins where the last one ended, and the last of all is marked so and ends where the offer says. The hash of the
- * whole is checked by whoever writes it.
+ * whole is checked where it is written.
  */
 export class FileIntake {
   readonly #primitives: Primitives;

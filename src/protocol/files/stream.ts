@@ -42,7 +42,7 @@ export const SALT_BYTES = 32;
 
 /** A sealed piece of a file. */
 export interface FileChunk {
-  /** Of its first byte in the file. */
+  /** Offset in the file of its first byte. */
   readonly offset: number;
   readonly final: boolean;
   readonly sealed: Bytes;

@@ -15,7 +15,7 @@ export interface Arrival {
   readonly connection: ConnectionId;
   readonly welcome: Welcome;
   readonly records: RecordLayer;
-  /** Of the pairing, however often it has been resumed since. */
+  /** The safety code of the pairing, however often it has been resumed since. */
   readonly safetyCode: string;
 }
 
@@ -35,7 +35,7 @@ export interface AttemptOptions {
   readonly room: Bytes;
   readonly hostKey: Bytes;
   readonly claim: Bytes;
-  /** What CONFIRM says of this member, as it stands when it is sent. */
+  /** The content of CONFIRM at the moment when it is sent. */
   readonly confirm: () => Omit<Confirm, "share">;
   readonly rekey?: RekeyLimits | undefined;
   /** Milliseconds since the epoch. */

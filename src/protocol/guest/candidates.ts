@@ -7,7 +7,7 @@ import type { Primitives } from "../base/primitives.ts";
 export interface Candidate {
   readonly kind: "invite" | "resume";
   readonly credential: Credential;
-  /** Of a resume: the safety code of the pairing that it goes back to, which is what the host shows (N1). */
+  /** For a resume: the safety code of the first pairing, which the host shows as well (N1). */
   readonly pairing?: string;
 }
 

@@ -7,7 +7,7 @@ import { CLAIM_BYTES } from "../handshake/handshake.ts";
 import { ROOM_ID_BYTES, type ConnectionId } from "../base/ids.ts";
 import { LINK } from "../base/limits.ts";
 import type { InviteLink } from "../handshake/invite-link.ts";
-import type { LinkState, MemberEffect, MemberInput } from "./guest-io.ts";
+import type { ConnectionState, GuestEffect, GuestInput } from "./guest-io.ts";
 import { CLOSE_CODE } from "../link/wire.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import type { Primitives } from "../base/primitives.ts";
@@ -19,7 +19,7 @@ type State =
   | { readonly name: "waiting"; readonly retryAt: number; readonly reason: ErrorCode }
   | { readonly name: "over" };
 
-/** What an input has led to, where it is more than a step on the way. */
+/** The outcome of an input that ends an attempt. */
 export type ConnectorEvent =
   ({ readonly type: "arrived" } & Arrival) | { readonly type: "gave-up"; readonly error: TunnelError };
 
@@ -27,12 +27,12 @@ export interface ConnectorOptions {
   readonly link: InviteLink;
   readonly confirm: () => Omit<Confirm, "share">;
   readonly rekey?: RekeyLimits | undefined;
-  readonly emit: (effect: MemberEffect) => void;
+  readonly emit: (effect: GuestEffect) => void;
 }
 
 /**
- * How a guest gets to its host, and back to it (PROTOCOL §4): which address, which secret, and when to try again. What is
- * said once it is there is none of its business.
+ * Leads a guest to its host, and back to it (PROTOCOL §4): which address, which secret, and when to try again. It knows
+ * nothing of the room.
  */
 export class Connector {
   readonly #primitives: Primitives;
@@ -69,7 +69,8 @@ export class Connector {
     return this.#lostAt;
   }
 
-  get link(): Exclude<LinkState, { name: "ended" }> {
+  /** How the connection to the host stands. */
+  get connection(): Exclude<ConnectionState, { name: "ended" }> {
     const state = this.#state;
     if (state.name === "connected") return { name: "connected" };
     const goneAt = (this.#goneSince ?? Number.POSITIVE_INFINITY) + LINK.goneMs;
@@ -86,7 +87,7 @@ export class Connector {
   }
 
   /** Inputs of the attempt under way; those of a connection in use, or of an earlier one, lead to nothing here. */
-  handle(input: MemberInput, now: number): ConnectorEvent | undefined {
+  handle(input: GuestInput, now: number): ConnectorEvent | undefined {
     if (input.type === "tick") return this.#tick(now);
     const state = this.#state;
     if (state.name !== "connecting" || input.connection !== state.attempt.connection) return undefined;

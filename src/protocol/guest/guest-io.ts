@@ -6,31 +6,31 @@ import type { StreamEvent } from "../link/stream-frames.ts";
 import type { Entry } from "../room/log.ts";
 import type { WireEffect } from "../link/wire.ts";
 
-/** What the guest's machine asks its driver to do. */
-export type MemberEffect =
+/** Requests of the guest's machine to its driver. */
+export type GuestEffect =
   /** `origin` is the address to dial; the path is that of the room. */
   | { readonly type: "dial"; readonly connection: ConnectionId; readonly origin: string }
   | WireEffect
-  /** This member's own arrival has its place in the room: it sees what the others see. */
+  /** This member's own arrival is in the order: it sees what the others see. */
   | { readonly type: "joined" }
   | { readonly type: "entry"; readonly entry: Entry }
-  /** The host has given this member's own message number `n` its place. */
+  /** The host has given this member's own message number `n` its sequence number. */
   | { readonly type: "placed"; readonly n: number; readonly seq: number }
   | { readonly type: "presence" }
   /** At this participant's own end of a stream. */
   | { readonly type: "stream"; readonly event: StreamEvent }
-  /** `member` is the name of whom it concerns, where it is somebody other than the host. */
+  /** `member` is the name of the member it concerns, where that is not the host. */
   | { readonly type: "alarm"; readonly error: TunnelError; readonly member: string | undefined }
-  | { readonly type: "ended"; readonly end: MemberEnd };
+  | { readonly type: "ended"; readonly end: GuestEnd };
 
 /** Why a member's stay is over. */
-export type MemberEnd =
+export type GuestEnd =
   | { readonly by: "host"; readonly cause: EndCause }
   | { readonly by: "removal" }
   | { readonly by: "self" }
   | { readonly by: "failure"; readonly error: TunnelError };
 
-export type MemberInput =
+export type GuestInput =
   | { readonly type: "opened"; readonly connection: ConnectionId }
   | { readonly type: "message"; readonly connection: ConnectionId; readonly message: Bytes }
   | { readonly type: "closed"; readonly connection: ConnectionId }
@@ -38,15 +38,15 @@ export type MemberInput =
       readonly type: "failed";
       readonly connection: ConnectionId;
       readonly error: TunnelError;
-      /** Whoever answers there says that there is no tunnel (any more). */
+      /** The answer there says that there is no tunnel (any more). */
       readonly isGone?: boolean;
       /** It has turned this source away for now (A3): that says nothing of the member's session. */
       readonly isBusy?: boolean;
     }
   | { readonly type: "tick" };
 
-/** The state of the connection, as it may be shown; times in ms since the epoch. */
-export type LinkState =
+/** The state of the connection to the host; times in ms since the epoch. */
+export type ConnectionState =
   | { readonly name: "connecting"; readonly attempt: number; readonly givesUpAt: number }
   | { readonly name: "connected" }
   | {
@@ -57,4 +57,4 @@ export type LinkState =
       /** Then the member gives the host up for lost. */
       readonly givesUpAt: number;
     }
-  | { readonly name: "ended"; readonly end: MemberEnd };
+  | { readonly name: "ended"; readonly end: GuestEnd };

@@ -7,7 +7,7 @@ import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-
 import type { InviteLink } from "../handshake/invite-link.ts";
 import { PeerLink } from "../link/peer-link.ts";
 import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
-import { CLOSE_CODE } from "../link/wire.ts";
+import { CLOSE_CODE, type SendNow } from "../link/wire.ts";
 import type { Chunk, StreamId } from "../record/chunk.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import type { Attestation } from "../room/audit-log.ts";
@@ -19,11 +19,11 @@ import { Signer } from "../room/signer.ts";
 import type { WorkContext } from "../room/work-context.ts";
 import type { Arrival } from "./attempt.ts";
 import { Connector, type ConnectorEvent } from "./connector.ts";
-import type { LinkState, MemberEffect, MemberEnd, MemberInput } from "./guest-io.ts";
+import type { ConnectionState, GuestEffect, GuestEnd, GuestInput } from "./guest-io.ts";
 import { GuestPresence } from "./presence.ts";
 import { orderFrom, Replica } from "./replica.ts";
 
-/** What exists once the first WELCOME has arrived. */
+/** Known once the first WELCOME has arrived. */
 interface Membership {
   readonly goal: string;
   /** As the host calls this member. */
@@ -37,7 +37,7 @@ interface Membership {
   readonly replica: Replica;
 }
 
-export interface MemberOptions {
+export interface GuestOptions {
   readonly link: InviteLink;
   readonly name: string;
   readonly workContext?: WorkContext | undefined;
@@ -50,23 +50,27 @@ export interface MemberOptions {
  * it says until the host has it. No sockets, timers or clock: feed it inputs with the time, then carry out
  * {@link takeEffects}. It owns nonce counters and keys, so it is changed in place and must not be copied.
  */
-export class Member {
+export class Guest {
   readonly #primitives: Primitives;
-  readonly #options: MemberOptions;
+  readonly #options: GuestOptions;
   readonly #signer: Signer;
   readonly #link: PeerLink;
   readonly #connector: Connector;
   readonly #presence: GuestPresence;
   #membership: Membership | undefined;
-  #ended: MemberEnd | undefined;
-  #effects: MemberEffect[] = [];
+  #ended: GuestEnd | undefined;
+  #effects: GuestEffect[] = [];
+  #sendNow: SendNow | undefined;
 
-  constructor(primitives: Primitives, options: MemberOptions, now: number) {
+  constructor(primitives: Primitives, options: GuestOptions, now: number) {
     this.#primitives = primitives;
     this.#options = options;
     this.#signer = new Signer(primitives, options.link.room);
     this.#presence = new GuestPresence(this.#signer.id);
-    const emit = (effect: MemberEffect): void => void this.#effects.push(effect);
+    const emit = (effect: GuestEffect): void => {
+      if (effect.type === "send" && this.#sendNow !== undefined) this.#sendNow(effect);
+      else this.#effects.push(effect);
+    };
     this.#link = new PeerLink("member", emit);
     const { link, rekey } = options;
     const confirm = () => this.#confirm();
@@ -96,8 +100,9 @@ export class Member {
     return this.#membership?.replica.unplaced ?? 0;
   }
 
-  get link(): LinkState {
-    return this.#ended === undefined ? this.#connector.link : { name: "ended", end: this.#ended };
+  /** How the connection to the host stands. */
+  get connection(): ConnectionState {
+    return this.#ended === undefined ? this.#connector.connection : { name: "ended", end: this.#ended };
   }
 
   /** When the host was last heard, in ms since the epoch. */
@@ -105,13 +110,18 @@ export class Member {
     return this.#link.lastHeard ?? this.#connector.lostAt;
   }
 
-  takeEffects(): MemberEffect[] {
+  /** Hands messages over as soon as they are sealed, ahead of every other effect: somebody waits for them. */
+  sendThrough(send: SendNow): void {
+    this.#sendNow = send;
+  }
+
+  takeEffects(): GuestEffect[] {
     const effects = this.#effects;
     this.#effects = [];
     return effects;
   }
 
-  handle(input: MemberInput, now: number): void {
+  handle(input: GuestInput, now: number): void {
     if (this.#ended !== undefined) return;
     if (this.#link.isConnected) this.#live(input, now);
     else this.#follow(this.#connector.handle(input, now), now);
@@ -126,16 +136,16 @@ export class Member {
   // --- what this member's own agent does ---
 
   /**
-   * A message of this member: its own number, for the `placed` effect that will name its place.
+   * A message of this member; gives its own number, by which the `placed` effect names its sequence number.
    * @throws {TunnelError} tunnel-closed, reply-unknown, member-unknown, outbox-full
    */
   say(outgoing: OutgoingMessage, now: number): number {
     const { replica, order } = this.#membership ?? {};
-    // Before its own arrival a member has no place from which to speak.
+    // A member says nothing before its own arrival is in the order.
     if (replica?.hasArrived !== true || order === undefined || this.#ended !== undefined)
       throw new TunnelError("tunnel-closed");
     assertSayable(outgoing, order, this.self);
-    // What a host acknowledges and never places must not pile up, either.
+    // Messages that a host acknowledges and never places must not pile up, either.
     const isFull = replica.unplaced >= LINK.maxOutboxFrames;
     if (isFull || !this.#link.hasRoomFor(utf8Length(outgoing.text) + LINK.frameAllowanceBytes))
       throw new TunnelError("outbox-full");
@@ -221,7 +231,7 @@ export class Member {
     this.#effects.push({ type: "presence" });
   }
 
-  #live(input: MemberInput, now: number): void {
+  #live(input: GuestInput, now: number): void {
     if (input.type === "tick") return this.#tick(now);
     if (input.connection !== this.#link.connection) return;
     if (input.type === "message") this.#guarded(now, () => this.#receive(input.message, now));
@@ -316,7 +326,7 @@ export class Member {
     if (note !== undefined) this.#link.note(note, now);
   }
 
-  #end(end: MemberEnd, now: number): void {
+  #end(end: GuestEnd, now: number): void {
     const isViolation = end.by === "failure";
     const streams =
       end.by === "self"

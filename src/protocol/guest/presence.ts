@@ -5,7 +5,7 @@ import { encodeMemberNote, type HostNote } from "../room/frames.ts";
 import type { RoomOrder } from "../room/order.ts";
 import { presenceOf, type Presence } from "../room/participant.ts";
 
-/** Who is in the room as far as the host has told this member, and what this member has to tell the host (G6). */
+/** The presence of everybody as the host tells it, and the notes that this member owes the host (G6). */
 export class GuestPresence {
   readonly #self: MemberId;
   #others: HostNote["members"] = [];

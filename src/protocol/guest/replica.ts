@@ -17,7 +17,7 @@ import { RoomOrder } from "../room/order.ts";
 import { spokenEntry, systemEvent, type OutgoingMessage } from "../room/participant.ts";
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Signer } from "../room/signer.ts";
-import type { MemberEffect } from "./guest-io.ts";
+import type { GuestEffect } from "./guest-io.ts";
 import type { GuestPresence } from "./presence.ts";
 
 export interface ReplicaOptions {
@@ -26,10 +26,10 @@ export interface ReplicaOptions {
   readonly host: MemberId;
   readonly order: RoomOrder;
   readonly presence: GuestPresence;
-  readonly emit: (effect: MemberEffect) => void;
+  readonly emit: (effect: GuestEffect) => void;
 }
 
-/** One place in the room's order. */
+/** A sequence number of the room, and the host's time. */
 interface At {
   readonly seq: number;
   readonly ts: number;
@@ -40,14 +40,14 @@ function broken(detail: string): TunnelError {
 }
 
 /**
- * What a member keeps of the room (PROTOCOL §8): the order and the roster, the proofs of it, and its own messages until they have their
- * place. Everything the host tells is checked here before anybody sees it.
+ * A member's replica of the room (PROTOCOL §8): the order and the roster, the proofs of it, and its own messages until they are in the
+ * order. Everything the host tells is checked here before anybody sees it.
  */
 export class Replica {
   readonly #options: ReplicaOptions;
-  /** What proves the order to others. */
+  /** The proof of the order to others. */
   readonly log: AuditLog;
-  /** Own messages that have no place yet, in the order in which they were said. */
+  /** Own messages that are not in the order yet, in the order in which they were said. */
   readonly #unplaced = new Map<number, { hash: Bytes; signed: Signed; outgoing: OutgoingMessage }>();
   /** Until its own arrival, all that a member is told is of the time before it. */
   #past: { readonly past?: true } = { past: true };
@@ -58,7 +58,7 @@ export class Replica {
     this.log = new AuditLog({ view, members });
   }
 
-  /** Whether this member's own arrival has its place in the order. */
+  /** Whether this member's own arrival is in the order. */
   get hasArrived(): boolean {
     return this.#past.past === undefined;
   }
@@ -79,7 +79,7 @@ export class Replica {
   }
 
   /**
-   * The next place of the order; gives the cause where it is the end of the room.
+   * The next entry of the order; gives the cause where it is the end of the room.
    * @throws {TunnelError} order-broken, host-equivocation
    */
   take({ frame, body, text }: Decoded<HostFrame>, now: number): EndCause | undefined {

@@ -2,7 +2,7 @@ import { fromBase64url, toBase64url, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { parseRoomId, type RoomId } from "../base/ids.ts";
 
-/** What an invite link says (PROTOCOL §2). `key` is the secret that makes it an invite. */
+/** The parts of an invite link (PROTOCOL §2). `key` is the secret that makes it an invite. */
 export interface InviteLink {
   /** Origin to dial: scheme, host and port, without a path. */
   readonly origin: string;

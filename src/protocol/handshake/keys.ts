@@ -10,7 +10,7 @@ export function derive(primitives: Primitives, key: Bytes, label: string, length
   return primitives.hkdfSha256(key, NO_SALT, ascii(CONTEXT + label), length);
 }
 
-/** What proves the right to enter once: an invite's key, or the resume secret of a member's session. */
+/** Proves the right to enter once: derived from an invite's key, or from the resume secret of a session. */
 export interface Credential {
   /** 16 bytes, sent in clear: says which credential is meant, reveals nothing of it. */
   readonly id: Bytes;

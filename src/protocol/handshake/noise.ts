@@ -13,7 +13,7 @@ import type { DhKeyPair, Primitives } from "../base/primitives.ts";
 const PROTOCOL_NAME = "Noise_NKpsk0_25519_ChaChaPoly_SHA256";
 const EMPTY = new Uint8Array(0);
 
-/** What both ends hold after the second message. */
+/** The secrets that both ends hold after the second message. */
 export interface NoiseResult {
   /** Traffic secrets (§5.2 Split): the first protects initiator to responder. */
   readonly initiatorToResponder: Bytes;

@@ -20,12 +20,12 @@ import type { DhKeyPair, Primitives } from "../base/primitives.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import { FRAME, RecordLayer } from "../record/record.ts";
 
-/** What a pending connection has the right to: a fresh member's session, or the one it had. */
+/** The right of a pending connection: a new session, or the one it had. */
 export type Entitlement =
   | { readonly kind: "invite"; readonly inviteId: InviteId; readonly claim: Bytes }
   | { readonly kind: "resume"; readonly member: MemberId };
 
-/** A socket that has not proved itself yet; what it may hold depends on how far it came (PROTOCOL §4.1). */
+/** A socket that has not proved itself yet, by how far it came (PROTOCOL §4.1). */
 type PendingConnection =
   | {
       readonly name: "challenged";
@@ -43,7 +43,7 @@ type PendingConnection =
       readonly records: RecordLayer;
     };
 
-/** Somebody who has proved everything and now becomes, or becomes again, a member. */
+/** A peer that has proved everything and now becomes, or becomes again, a member. */
 export interface AuthenticatedPeer {
   readonly entitlement: Entitlement;
   /** The credential that was used; a resume is void when the member's session has moved on to another one meanwhile. */
@@ -55,7 +55,7 @@ export interface AuthenticatedPeer {
   readonly resumeSecret: Bytes;
 }
 
-/** Who holds which resume credential at the moment. */
+/** Finds the session that holds a resume credential at the moment. */
 export type SessionLookup = (id: string) => { member: MemberId; credential: Credential } | undefined;
 
 export interface AdmissionOptions {
@@ -143,7 +143,7 @@ export class Admission {
     return { accept: next.accepted.message, evicted };
   }
 
-  /** One credential holds one place: whoever comes again with it has given the other connection up (A2). */
+  /** One credential holds one pending connection: a peer that comes again with it has given the other one up (A2). */
   #acceptedWith(credential: Credential): ConnectionId | undefined {
     for (const [connection, pending] of this.#pendingConnections)
       if (pending.name === "accepted" && pending.credential === credential) return connection;

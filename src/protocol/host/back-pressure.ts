@@ -8,7 +8,7 @@ import type { RoomEffect } from "./room-io.ts";
 export type Traffic = "chunk" | "answer" | "message";
 
 /**
- * Keeps what members send within what the host and the slowest of them can take (PROTOCOL §6.1): by not reading from whoever sends too
+ * Keeps what members send within what the host and the slowest of them can take (PROTOCOL §6.1): by not reading from a member that sends too
  * much, and by giving up a member that takes in too little.
  */
 export class BackPressure {

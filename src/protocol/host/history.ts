@@ -9,7 +9,7 @@ interface Item {
 }
 
 /**
- * What later members are given of the time before them (O9): the frames of the order as any member may see them, the
+ * The part of the past that later members are given (O9): the frames of the order as any member may see them, the
  * newest that fit. Empty, and always at the present, unless the host has asked for it.
  */
 export class History {

@@ -108,7 +108,7 @@ export class MemberSessions {
   }
 }
 
-/** What this server calls itself where it says something. */
+/** Names under which this server itself speaks. */
 const RESERVED = ["tunnel"];
 
 /** The name as asked for, or with a number behind it when somebody here is called so already. */

@@ -41,7 +41,7 @@ export interface MembershipOptions {
   readonly emit: (effect: RoomEffect) => void;
 }
 
-/** Who is a member of the host's room, on which connection, and until when (PROTOCOL §4.4 and §8.2). */
+/** The members of the host's room: admitted, resumed, dropped and removed (PROTOCOL §4.4 and §8.2). */
 export class Membership {
   readonly #options: MembershipOptions;
 

@@ -13,7 +13,7 @@ export interface PresenceBoardOptions {
   readonly emit: (effect: RoomEffect) => void;
 }
 
-/** Who is in the host's room, measured; and when the members are next told so (G6). */
+/** The presence of everybody in the host's room, and when the members are next told of it (G6). */
 export class PresenceBoard {
   readonly #options: PresenceBoardOptions;
   #hostRead = 0;

@@ -23,7 +23,7 @@ class Bucket {
   }
 }
 
-/** What one member may make the host work (E1): frames and bytes, kept across its connections. */
+/** Limits the work that one member makes for the host (E1): frames and bytes, kept across its connections. */
 export class RateLimiter {
   readonly #frames: Bucket;
   readonly #bytes: Bucket;

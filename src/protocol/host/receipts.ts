@@ -9,11 +9,11 @@ interface Expected {
 /** More than one agent has under way at once; what is forgotten beyond it is merely told as queued. */
 const MAX_EXPECTED = 256;
 
-/** Which of the host's own messages have not been confirmed by anybody's process yet. */
+/** The host's own messages that nobody's process has confirmed yet. */
 export class Receipts {
   #expected: Expected[] = [];
 
-  /** The message that was placed last, right after it has been put into the channels of these. */
+  /** The last message of the order, right after it was put into the links of these. */
   expect(seq: number, audience: readonly MemberSession[]): void {
     const frames = new Map(audience.map((session) => [session, session.link.sent] as const));
     this.#expected = [...this.#expected.slice(1 - MAX_EXPECTED), { seq, frames }];

@@ -8,14 +8,14 @@ import type { RekeyLimits } from "../record/direction.ts";
 import type { Entry } from "../room/log.ts";
 import type { WireEffect } from "../link/wire.ts";
 
-/** What the host's machine asks its driver to do. */
+/** Requests of the host's machine to its driver. */
 export type RoomEffect =
   | WireEffect
   | { readonly type: "member"; readonly connection: ConnectionId }
   /** Reads nothing from it for so long: its member sends more than it may (E1). */
   | { readonly type: "pause"; readonly connection: ConnectionId; readonly ms: number }
   | { readonly type: "entry"; readonly entry: Entry }
-  /** The process of a member has the host's own message of this place. */
+  /** The process of a member has the host's own message with this sequence number. */
   | { readonly type: "reached"; readonly seq: number }
   | { readonly type: "presence" }
   /** At this participant's own end of a stream. */
@@ -34,7 +34,7 @@ export type RoomInput =
 export interface RoomOptions {
   readonly goal: string;
   readonly hostName: string;
-  /** What the host tells of where it works. */
+  /** The host's own work context. */
   readonly workContext?: WorkContext | undefined;
   readonly idleMs: number;
   readonly inviteMs: number;

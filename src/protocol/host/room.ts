@@ -13,7 +13,7 @@ import { utf8Length } from "../base/utf8.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { DENIED } from "../handshake/handshake.ts";
 import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
-import { CLOSE_CODE } from "../link/wire.ts";
+import { CLOSE_CODE, type SendNow } from "../link/wire.ts";
 import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
 import type { ChannelEvent } from "../reliable/channel-events.ts";
 import type { Attestation } from "../room/audit-log.ts";
@@ -54,6 +54,7 @@ export class Room {
   readonly #presence: PresenceBoard;
   readonly #streamRelay: StreamRelay;
   #effects: RoomEffect[] = [];
+  #sendNow: SendNow | undefined;
   #addresses: readonly string[] = [];
   #ended: EndCause | undefined;
 
@@ -70,7 +71,7 @@ export class Room {
     const sessions = this.#sessions;
     const signer = this.#signer;
     const order = RoomOrder.genesis(primitives, this.id, host);
-    const emit = (effect: RoomEffect): void => void this.#effects.push(effect);
+    const emit = (effect: RoomEffect): void => this.#emit(effect);
     this.#order = order;
     this.#idle = new IdleClock(idleMs, now);
     this.#backPressure = new BackPressure(sessions, emit);
@@ -126,6 +127,11 @@ export class Room {
   /** When the room ends if nobody does anything. */
   get idleAt(): number {
     return this.#idle.endsAt;
+  }
+
+  /** Hands messages over as soon as they are sealed, ahead of every other effect: somebody waits for them. */
+  sendThrough(send: SendNow): void {
+    this.#sendNow = send;
   }
 
   takeEffects(): RoomEffect[] {
@@ -390,9 +396,14 @@ export class Room {
     if (!this.#isOpen()) throw new TunnelError("tunnel-closed");
   }
 
+  #emit(effect: RoomEffect): void {
+    if (effect.type === "send" && this.#sendNow !== undefined) this.#sendNow(effect);
+    else this.#effects.push(effect);
+  }
+
   /** Before there is a link: messages of the handshake, and sockets that are turned away. */
   #send(connection: ConnectionId, message: Bytes): void {
-    this.#effects.push({ type: "send", connection, message });
+    this.#emit({ type: "send", connection, message });
   }
 
   #close(connection: ConnectionId, code: number): void {

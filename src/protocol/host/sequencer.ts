@@ -14,18 +14,18 @@ export interface SequencerOptions {
   readonly primitives: Primitives;
   readonly sessions: MemberSessions;
   readonly order: RoomOrder;
-  /** The host itself, which hears what is for it. */
+  /** The keys of the host itself. */
   readonly signer: Signer;
-  /** Whether later members are given what was said before them. */
+  /** Whether later members are given the messages before them. */
   readonly history: boolean;
   readonly emit: (effect: RoomEffect) => void;
 }
 
-/** Gives everything that happens in a room its place, and every member what it is to have of it (PROTOCOL §8). */
+/** Gives everything that happens in a room its sequence number, and every member its part of it (PROTOCOL §8). */
 export class Sequencer {
   readonly #options: SequencerOptions;
   readonly #history: History;
-  /** What proves the order to others. */
+  /** The proof of the order to others. */
   readonly log: AuditLog;
 
   constructor(options: SequencerOptions) {
@@ -53,19 +53,19 @@ export class Sequencer {
     const digests = digestsOf(primitives, seal, body);
     this.log.message(order.view, now, signedOf(event, digests));
     const { from, n, to } = fields;
-    const place = { seq, ts: now };
-    const whole = encodeHostFrame({ t: "event", ...place, event }, body);
+    const at = { seq, ts: now };
+    const whole = encodeHostFrame({ t: "event", ...at, event }, body);
     const withheld =
       to === undefined
         ? whole
         : encodeHostFrame({
             t: "event",
-            ...place,
+            ...at,
             event: { ...fields, kind: "withheld", to, digests },
           });
     for (const session of sessions.all) {
       const { id } = session.member;
-      if (id === from) this.#deliver(session, encodeHostFrame({ t: "own", ...place, n }), now);
+      if (id === from) this.#deliver(session, encodeHostFrame({ t: "own", ...at, n }), now);
       else this.#deliver(session, to?.includes(id) === false ? withheld : whole, now);
     }
     this.#history.append(withheld, this.#present);
@@ -84,7 +84,7 @@ export class Sequencer {
     emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
   }
 
-  /** Shows the host's own agent the message that was placed last; whether it could be shown. */
+  /** Shows the host's own agent the last message of the order; whether it could be shown. */
   show(event: ChatEvent, text: string, now: number): boolean {
     const { order, signer, emit } = this.#options;
     const said = { ...event, own: event.from === signer.id, text };

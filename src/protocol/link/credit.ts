@@ -44,8 +44,8 @@ export class CreditWindow {
     }
     const target = Math.floor(Math.min(this.#target, share));
     const grant = target - this.#outstanding;
-    // A grant costs a frame: a quarter of the window at a time.
-    if (grant < target / 4) return 0;
+    // A grant costs a frame, and wakes the sender up: half of the window at a time.
+    if (grant < target / 2) return 0;
     this.#outstanding += grant;
     return grant;
   }

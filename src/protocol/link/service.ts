@@ -27,7 +27,7 @@ export type StreamNews =
 export type StreamListener = (news: StreamNews) => void;
 
 /**
- * A service on streams (PROTOCOL §6.2): it answers whoever opens a stream for it, and speaks its own bytes. It is one file, and one
+ * A service on streams (PROTOCOL §6.2): it answers the members that open a stream for it, and speaks its own bytes. It is one file, and one
  * line that adds it to {@link Services}.
  */
 export interface StreamService {
@@ -39,7 +39,7 @@ export interface StreamService {
 
 /** One end of a stream, as its service uses it. Once it is over, every call does nothing. */
 export class StreamEnd {
-  /** Whoever is at the other end. */
+  /** The member at the other end. */
   readonly who: MemberId;
   readonly #id: StreamId;
   readonly #machine: StreamMachine;

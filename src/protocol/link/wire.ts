@@ -27,3 +27,6 @@ export type WireEffect =
       readonly code: number;
       readonly linger?: boolean;
     };
+
+/** Carries out a send at once. It must not call the machine. */
+export type SendNow = (effect: Extract<WireEffect, { type: "send" }>) => void;

@@ -5,7 +5,7 @@ import { Direction, type RekeyLimits } from "./direction.ts";
 import { RECORD, RECORD_BUCKETS } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
 
-/** What a record carries inside the seal (PROTOCOL §5). */
+/** Types of frames inside the seal of a record (PROTOCOL §5). */
 export const FRAME = {
   confirm: 0x01,
   welcome: 0x02,
@@ -16,7 +16,7 @@ export const FRAME = {
   pong: 0x13,
   /** Volatile: may be lost with the connection. */
   note: 0x14,
-  /** Volatile: opens, feeds and stops a stream of bulk messages. */
+  /** Volatile: about a stream. */
   stream: 0x15,
   rekey: 0x20,
   close: 0x21,
@@ -40,15 +40,22 @@ function pad(frame: Frame): Bytes {
   return padded;
 }
 
-/** What follows a `u32` length at a place, up to zeros that fill the rest; `undefined` for any other form. */
+/** Whether nothing but zeros comes from here on; four bytes at once, since most of a record is padding. */
+function isZero(bytes: Bytes, from: number): boolean {
+  const words = view(bytes);
+  let at = from;
+  for (; at + 4 <= bytes.length; at += 4) if (words.getUint32(at) !== 0) return false;
+  for (; at < bytes.length; at += 1) if (bytes[at] !== 0) return false;
+  return true;
+}
+
+/** The bytes behind a `u32` length, where zeros fill the rest; `undefined` for any other form. */
 function unpadded(padded: Bytes, at: number): Bytes | undefined {
   const begin = at + 4;
   if (padded.length < begin) return undefined;
   const end = begin + view(padded).getUint32(at);
   if (end > padded.length) return undefined;
-  // A plain loop: this is on the way of every record, and most of a record is padding.
-  for (let index = end; index < padded.length; index += 1) if (padded[index] !== 0) return undefined;
-  return padded.subarray(begin, end);
+  return isZero(padded, end) ? padded.subarray(begin, end) : undefined;
 }
 
 function unpad(padded: Bytes): Frame | undefined {
@@ -73,7 +80,7 @@ export interface Bulk {
   /** {@link BULK_HEADER_BYTES} of it. */
   readonly header: Bytes;
   readonly chunk: Bytes;
-  /** Where the chunk stands already, with room for the head before it: written to, and sent as it is. */
+  /** The message in which the chunk stands already, with room for the head before it: written to, and sent as it is. */
   readonly message?: Bytes;
 }
 
@@ -93,7 +100,7 @@ export function isOpenBulk(message: Bytes): boolean {
 }
 
 const ZEROS = new Uint8Array(RECORD.maxFrameBytes);
-/** What an open bulk message authenticates beside its content, so that it can pass for no other kind. */
+/** The kind of an open bulk message, authenticated with its content so that it can pass for no other kind. */
 const OPEN_BULK = Uint8Array.of(WIRE.openBulk);
 
 /** The length of the smallest message that holds so much. @throws {RangeError} over the record limit */

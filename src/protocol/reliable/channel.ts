@@ -18,7 +18,7 @@ import {
 const EMPTY = new Uint8Array(0);
 const NOTHING: Received = { event: undefined, reply: [] };
 
-/** What exists only while a connection does. */
+/** State that lives as long as one connection. */
 interface Connection {
   readonly records: RecordLayer;
   lastHeard: number;
@@ -238,7 +238,7 @@ export class Channel {
     const fresh = this.#outbox.accept(number);
     connection.unacknowledged += 1;
     connection.ackDueAt ??= now + LINK.ackDelayMs;
-    // What the acknowledgement has made room for may carry ours.
+    // A frame for which the acknowledgement made room may carry ours.
     const pumped = this.#pump(now);
     const reply =
       connection.unacknowledged >= LINK.ackEveryFrames ? [...pumped, ...this.#sealAck(now)] : pumped;

@@ -6,12 +6,12 @@ import { LINK, RECORD, RECORD_BUCKETS } from "../base/limits.ts";
 export interface Durable {
   readonly number: number;
   readonly payload: Bytes;
-  /** What it takes on the wire, padding included. */
+  /** Size on the wire in bytes, padding included. */
   readonly wireBytes: number;
 }
 
 /**
- * The reliable layer (PROTOCOL §6) of one member's stay, across its connections: what was sent and not yet confirmed,
+ * The reliable layer (PROTOCOL §6) of one member's stay, across its connections: the frames sent and not yet confirmed,
  * and how far the peer's frames have arrived. Exactly once and in order is decided here and nowhere else.
  */
 export class Outbox {
@@ -43,7 +43,7 @@ export class Outbox {
 
   /** The unconfirmed frame with the lowest number above `number`. */
   after(number: number): Durable | undefined {
-    // Numbers are contiguous, so the place follows from the first one.
+    // Numbers are contiguous, so the index follows from the first one.
     const first = this.#unconfirmed[0]?.number ?? 0;
     return this.#unconfirmed[Math.max(0, number + 1 - first)];
   }

@@ -11,13 +11,13 @@ export type Signed = SignedFields & {
   readonly digests: Digests;
 };
 
-/** One place of the room's order with everything that its place in the chain is made of (O4). */
+/** One entry of the room's order, with everything that its value in the chain is made of (O4). */
 export type AuditEntry = { readonly seq: number; readonly ts: number; readonly chain: Bytes } & (
   | { readonly kind: "message"; readonly signed: Signed }
   | { readonly kind: "event"; readonly event: SystemRoomEvent }
 );
 
-/** What one participant can prove to others of the room it is in, or was. */
+/** A participant's proof to others of the room it is in, or was. */
 export interface Attestation {
   readonly room: RoomId;
   readonly host: MemberId;
@@ -39,7 +39,7 @@ export function signedOf(
 const HASH = 32;
 const SIGNATURE = 64;
 
-/** What is neither hash nor signature: whatever else comes to be signed stands here, too. */
+/** The signed fields that are neither hash nor signature; a new signed field lands here by itself. */
 type Marks = Omit<Signed, "prev" | "view" | "sig" | "digests">;
 
 /**
@@ -70,13 +70,13 @@ function sizeOf(kept: Kept): number {
 }
 
 /**
- * What proves the recent part of a room's order, without the texts: as many places as a transcript keeps, each with its
+ * The proof of the recent part of a room's order, without the texts: as many entries as a transcript keeps, each with its
  * value of the chain, and the roster from which they start.
  */
 export class AuditLog {
   #start: Beginning;
   #end: View;
-  /** What stands in every message to all where others have the hash of their seal. */
+  /** The same hash in every message to all, where a sealed one has the hash of its seal. */
   #noSeal: Bytes = new Uint8Array(HASH);
   readonly #items = new Transcript<Kept>(sizeOf, (trimmed) => {
     this.#start = this.#after(this.#start, trimmed);
@@ -87,7 +87,7 @@ export class AuditLog {
     this.#end = start.view;
   }
 
-  /** A message has got its place; `view` is the order with it. */
+  /** A message has its sequence number; `view` is the order with it. */
   message(view: View, ts: number, signed: Signed): void {
     const { prev, view: own, sig, digests, ...marks } = signed;
     const isSealed = marks.to !== undefined;
@@ -108,14 +108,14 @@ export class AuditLog {
 
   #auditEntry(kept: Kept): AuditEntry {
     const { seq, ts, bytes } = kept;
-    const place = { seq, ts, chain: chainOf(kept) };
-    if (kept.event !== undefined) return { ...place, kind: "event", event: kept.event };
+    const position = { seq, ts, chain: chainOf(kept) };
+    if (kept.event !== undefined) return { ...position, kind: "event", event: kept.event };
     let at = HASH;
     const take = (length: number): Bytes => bytesOf(bytes.slice(at, (at += length)));
     const [prev, chain, sig, body, seal] = [take(HASH), take(HASH), take(SIGNATURE), take(HASH), take(HASH)];
     const digests = { seal: kept.marks.to === undefined ? this.#noSeal : seal, body };
     return {
-      ...place,
+      ...position,
       kind: "message",
       signed: { ...kept.marks, prev, view: { seq: kept.seen, chain }, sig, digests },
     };
@@ -137,7 +137,7 @@ export class AuditLog {
     return this.#end;
   }
 
-  /** What is kept of the time after a place, and where that part begins. */
+  /** The kept entries after a sequence number, and where that part begins. */
   after(seq: number): { readonly start: Beginning; readonly entries: readonly AuditEntry[] } {
     let start = this.#start;
     const entries: AuditEntry[] = [];

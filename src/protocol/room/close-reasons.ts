@@ -11,14 +11,14 @@ export const CLOSE = {
   hostStopped: 6,
 } as const;
 
-/** What a room's end is called in a CLOSE. */
+/** The reason byte of a CLOSE at a room's end. */
 export const CLOSE_OF: Readonly<Record<EndCause, number>> = {
   closed: CLOSE.closed,
   idle: CLOSE.idle,
   "host-stopped": CLOSE.hostStopped,
 };
 
-/** What a CLOSE says of the room's end, where the event that tells it did not come through. */
+/** The cause of a room's end by the reason of CLOSE, for a member that the event itself did not reach. */
 export const CAUSE_OF: ReadonlyMap<number, EndCause> = new Map(
   END_CAUSES.map((cause) => [CLOSE_OF[cause], cause] as const),
 );

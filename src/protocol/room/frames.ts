@@ -18,7 +18,7 @@ import { isGoal, isName, isText } from "../base/text.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
 
 /**
- * What the two ends of a sealed channel say to each other on the room stream (PROTOCOL §7): a JSON header, then raw
+ * Frames of the room, between the two ends of a sealed channel (PROTOCOL §7): a JSON header, then raw
  * bytes. After this the type is the proof.
  */
 
@@ -29,13 +29,13 @@ const WRAP_BYTES = 32 + TAG_BYTES;
 const hash = bytesOf(32);
 const name = z.string().check(z.refine(isName));
 
-/** What a message is, where it is not text for people and agents: a file that its sender offers. */
+/** The kind of a message that is not text for people and agents: the offer of a file. */
 export const CONTENTS = ["file"] as const;
 
 /** Milliseconds since the Unix epoch, as far as a date goes in ECMAScript. */
 const instant = z.int().check(z.nonnegative(), z.lte(8.64e15));
 
-/** A place in the room's order, as one member saw it. */
+/** The room's order as one member saw it: the last sequence number, and the chain there. */
 const viewSchema = z.strictObject({ seq: counter, chain: hash });
 /** `key` verifies what a member signs (Ed25519), `box` is what others seal to (X25519). */
 const member = z.strictObject({
@@ -73,7 +73,7 @@ const signedFields = {
 
 const chatFields = { ...signedFields, to: z.optional(recipients), seal: z.optional(seal) };
 
-/** What stands in the signature for a seal and a body that are not shown. */
+/** The hashes that a signature covers for a seal and a body that are not shown. */
 const digests = z.strictObject({ seal: hash, body: hash });
 
 function isUnique(list: readonly unknown[]): boolean {
@@ -215,7 +215,7 @@ export interface Decoded<Frame> {
   readonly text: string | undefined;
 }
 
-/* Encoding and total decoding of everything on the room stream; decoders throw protocol-violation. */
+/* Encoding and total decoding of every frame of the room; decoders throw protocol-violation. */
 
 /** `body` is the text of a message, or what it is sealed to. */
 export function encodeHostFrame(frame: HostFrame, body: Bytes = EMPTY): Bytes {

@@ -35,7 +35,7 @@ export interface FileEntry extends Spoken {
   readonly offer: FileOffer;
 }
 
-/** What somebody said, in words or by offering a file. */
+/** A message of a member: words, or the offer of a file. */
 export type SpokenEntry = ChatEntry | FileEntry;
 
 /** Structured, never text: what a peer says can therefore never look like one (T3). */
@@ -57,14 +57,14 @@ export type Entry = SpokenEntry | SystemEntry;
 
 const COMPACT_AFTER = 512;
 
-/** What a log counts: a place in the room's order, which may be shared with what came after it locally. */
+/** An item of a log has a sequence number of the room, which later local items may share. */
 export interface Logged {
   readonly seq: number;
 }
 
 /**
  * A bounded log, oldest first. A position is the number of items that had been appended at some moment: it grows with
- * every item, whereas a sequence number is the room's. What is trimmed leaves an explicit gap, never a silent one (D6).
+ * every item, whereas a sequence number is the room's. Trimmed items leave an explicit gap, never a silent one (D6).
  */
 export class Transcript<Item extends Logged> {
   readonly #sizeOf: (item: Item) => number;

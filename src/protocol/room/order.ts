@@ -20,7 +20,7 @@ import { encodeUtf8 } from "../base/utf8.ts";
 /** Everything of a message that its sender signs, apart from its content. */
 export type SignedFields = Omit<SayFrame, "t" | "sig" | "seal">;
 
-/** Where somebody's part of a room begins: the order and the roster at that place. */
+/** The beginning of a member's part of a room: the order and the roster just before it. */
 export interface Beginning {
   readonly view: View;
   readonly members: readonly MemberRecord[];
@@ -32,7 +32,7 @@ export function memberIdOf(primitives: Primitives, key: Bytes): MemberId {
   return memberIdFrom(primitives.sha256(key).slice(0, MEMBER_ID_BYTES));
 }
 
-/** What a signature covers (O3): the room, the sender, its count and history, the order it saw, and what it says to whom. */
+/** The bytes under a signature (O3): the room, the sender, its count and history, the order it saw, the content and the recipients. */
 export function signedBytes(room: RoomId, from: MemberId, fields: SignedFields, digests: Digests): Bytes {
   return lengthPrefixed(
     ascii("tunnel-mcp/1 room-msg"),
@@ -121,7 +121,7 @@ export class RoomOrder {
   readonly #room: RoomId;
   readonly #roster = new Map<MemberId, MemberRecord>();
   #members: readonly MemberRecord[];
-  /** The last message of each, and the place at which this replica saw it come, 0 for those who were there before. */
+  /** The last message of each, and the sequence number at which this replica saw it join, 0 for those who were there before. */
   readonly #senders = new Map<MemberId, { n: number; hash: Bytes; since: number }>();
   /** Chain values by sequence number, the recent ones. */
   readonly #chains = new Map<number, Bytes>();
@@ -136,7 +136,7 @@ export class RoomOrder {
     this.#members = members;
   }
 
-  /** @throws {TunnelError} order-broken: whoever is in the roster has its own id, and a name of its own (O2, G1) */
+  /** @throws {TunnelError} order-broken: every member of a roster has the id of its key, and a name of its own (O2, G1) */
   #admit(member: MemberRecord): void {
     if (this.#roster.size >= ROOM.maxMembers) throw broken("more members than a room has");
     if (this.#roster.has(member.id) || member.id !== memberIdOf(this.#primitives, member.key))

@@ -13,14 +13,14 @@ export interface Presence {
   readonly isHost: boolean;
   readonly isSelf: boolean;
   readonly connected: boolean;
-  /** What it told of where it works when it came. */
+  /** Its work context, as it told it when it joined. */
   readonly workContext: WorkContext | undefined;
   readonly lastSeenMs: number;
   readonly read: number;
   readonly safetyCode: string | undefined;
 }
 
-/** What one side knows of a participant beside its place in the roster. */
+/** The measured part of a participant's presence. */
 export type Measured = Pick<Presence, "connected" | "lastSeenMs" | "read" | "safetyCode">;
 
 /** Everybody in the roster, as `measure` finds them. */
@@ -41,7 +41,7 @@ export function presenceOf(
 
 /** A message that a participant wants to send: checked text and its marks. */
 export interface OutgoingMessage {
-  /** Of a file, its encoded offer. */
+  /** For a file: its encoded offer. */
   readonly text: string;
   readonly what?: SayFrame["what"];
   readonly intent?: SayFrame["intent"];
@@ -75,11 +75,11 @@ export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEve
 }
 
 /**
- * What somebody said as the log keeps it; `undefined` for an offer that is none (B1).
+ * A message as the log keeps it; `undefined` for a malformed offer (B1).
  * `text` is the content, opened where it was sealed.
  */
 export function spokenEntry(
-  place: { readonly seq: number; readonly ts: number; readonly past?: true },
+  at: { readonly seq: number; readonly ts: number; readonly past?: true },
   said: Pick<SayFrame, "what" | "intent" | "replyTo"> & {
     readonly to?: readonly MemberId[] | undefined;
     readonly from: MemberId;
@@ -90,7 +90,7 @@ export function spokenEntry(
 ): SpokenEntry | undefined {
   const { what, intent, replyTo, from, own, text } = said;
   const fromName = order.member(from)?.name ?? "";
-  const spoken = { ...place, from, fromName, own, intent, replyTo, to: recipientNames(said.to, order) };
+  const spoken = { ...at, from, fromName, own, intent, replyTo, to: recipientNames(said.to, order) };
   if (what === undefined) return { kind: "chat", ...spoken, text };
   const offer = decodeOffer(text);
   return offer === undefined ? undefined : { kind: "file", ...spoken, offer };

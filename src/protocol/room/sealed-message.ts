@@ -58,7 +58,7 @@ export function sealTo(
   return { seal, body };
 }
 
-/** What was sealed to `own`, the recipient at place `index` of `to`; `undefined` when it does not open. */
+/** Opens a message that is sealed to `own`, the recipient at `index` of `to`; `undefined` when it does not open. */
 export function openSealed(
   primitives: Primitives,
   context: SealContext,
@@ -78,7 +78,7 @@ export function openSealed(
   return plaintext;
 }
 
-/** What a signature covers of a message's content (O3): hashes, so that it can be checked by those who are not shown it. */
+/** The hashes by which a signature covers a message's content (O3): members to whom it is not shown can check them. */
 export function digestsOf(primitives: Primitives, seal: Seal | undefined, body: Bytes): Digests {
   const sealed = seal === undefined ? NOTHING : concat(seal.key, seal.commitment, ...seal.wraps);
   return { seal: primitives.sha256(sealed), body: primitives.sha256(body) };

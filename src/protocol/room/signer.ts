@@ -66,7 +66,7 @@ export class Signer {
     return { fields, body, hash };
   }
 
-  /** What this participant can prove to others of the room; it signs transcripts with the key of its messages (J2). */
+  /** This participant's proof of the room to others; it signs transcripts with the key of its messages (J2). */
   attestation(host: MemberId, log: AuditLog): Attestation {
     const attest = (transcript: Bytes): Bytes => this.#keys.sign(attestedBytes(transcript));
     return { room: this.#room, host, self: this.id, log, attest };
@@ -82,7 +82,7 @@ export class Signer {
   }
 }
 
-/** What a signature under a transcript covers (J2); with a label of its own it can never be one under a message. */
+/** The bytes under the signature of a transcript (J2). They have a label of their own, so it can never pass for one under a message. */
 export function attestedBytes(transcript: Bytes): Bytes {
   return lengthPrefixed(ascii("tunnel-mcp/1 transcript"), transcript);
 }

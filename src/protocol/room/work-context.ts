@@ -5,7 +5,7 @@ import { isLabelUpTo } from "../base/text.ts";
 import { encodeUtf8, utf8Length } from "../base/utf8.ts";
 
 /**
- * What a member tells the others of where it works, once, when it comes (PROTOCOL §7): enough for two agents to see
+ * The work context that a member tells the others once, when it joins (PROTOCOL §7): enough for two agents to see
  * whether they look at the same code, and nothing that leads anywhere. No paths, no addresses, no names of people.
  */
 const label = (maxChars: number) => z.string().check(z.refine((text) => isLabelUpTo(text, maxChars)));
@@ -31,7 +31,7 @@ export const workContextSchema = z
 
 export type WorkContext = z.infer<typeof workContextSchema>;
 
-/** What the roster hash covers of a work context (O5). */
+/** The bytes of a work context under the roster hash (O5). */
 export function workContextBytes(workContext: WorkContext | undefined): Bytes {
   if (workContext === undefined) return new Uint8Array(0);
   const { repository: repo, client: program } = workContext;

@@ -4,12 +4,10 @@ import path from "node:path";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
-import type { Clock } from "../../runtime/clock.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
 import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
 import { makePatch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
-import { Handles } from "./handles.ts";
 import { IncomingFiles } from "./incoming.ts";
 import { safeName } from "../paths/names.ts";
 import { OutgoingFile } from "./outgoing.ts";
@@ -33,7 +31,6 @@ export interface LocalFilesOptions {
   readonly home: string;
   readonly env: Environment;
   readonly config: FileSettings;
-  readonly clock: Clock;
 }
 
 /** Something to share, and how the others are shown it. */
@@ -50,12 +47,10 @@ const MAX_PATCH_BYTES = 64 * 1024 * 1024;
 export class LocalFiles {
   readonly #options: LocalFilesOptions;
   readonly #incoming = new IncomingFiles();
-  readonly #handles: Handles;
   #patchBytes = 0;
 
   constructor(options: LocalFilesOptions) {
     this.#options = options;
-    this.#handles = new Handles(options.clock);
   }
 
   /** The working directory that was handed in. */
@@ -72,10 +67,9 @@ export class LocalFiles {
     const reach = { cwd, home, roots: config.shareRoots, allow: config.shareAllow };
     const found = await resolveShare(given, reach);
     if (found.identity.size > FILE.maxBytes) throw new TunnelError("share-too-large");
-    const file = await OutgoingFile.open(found, { handles: this.#handles, ...options });
+    const file = await OutgoingFile.open(found, options);
     const { size, sha256 } = file;
     const read = (offset: number, length: number): Promise<Uint8Array> => file.read(offset, length);
-    // Its handle is closed when nobody has read for a while.
     const close = (): Promise<void> => Promise.resolve();
     return { name: labelOf(file.name), source: { size, sha256, read, close } };
   }
@@ -161,9 +155,8 @@ export class LocalFiles {
   }
 
   /** Leaves no half of a file behind, also when the process has to end now. */
-  async close(): Promise<void> {
+  close(): void {
     this.#incoming.removeAll();
-    await this.#handles.closeAll();
   }
 
   #place(savePath: string, overwrite: boolean): ReturnType<typeof resolveSave> {

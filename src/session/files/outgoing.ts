@@ -1,17 +1,17 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { lstat, type FileHandle } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { codeOf, readFailure } from "../paths/failures.ts";
-import type { Handles } from "./handles.ts";
-import { identityOf, type FileIdentity, type ShareSource } from "../paths/share.ts";
+import { identityOf, READ_ONLY, type ShareSource } from "../paths/share.ts";
 
 const HASH_CHUNK_BYTES = 1024 * 1024;
 
 /**
- * A file as it was when it was shared. Each read gives bytes of that very content, or an error: by the record of the file
- * system afterwards, so that an answer does not depend on whether the file happened to be open. A program that
- * writes in place and sets the time back deceives this check, but not the hash at the receiver's end.
+ * A file as it was when it was shared. Each read gives bytes of that very content, or an error: the file is
+ * opened by its path for each read, and the record of the file system is compared afterwards. So nothing stays open while
+ * nobody reads. A program that writes in place and sets the time back deceives this check, but not the hash at the
+ * receiver's end.
  */
 export class OutgoingFile {
   readonly name: string;
@@ -19,14 +19,12 @@ export class OutgoingFile {
   /** Lower-case hex. */
   readonly sha256: string;
   readonly #source: ShareSource;
-  readonly #handles: Handles;
 
-  private constructor(source: ShareSource, sha256: string, handles: Handles) {
+  private constructor(source: ShareSource, sha256: string) {
     this.name = source.name;
     this.size = Number(source.identity.size);
     this.sha256 = sha256;
     this.#source = source;
-    this.#handles = handles;
   }
 
   /**
@@ -35,16 +33,12 @@ export class OutgoingFile {
    */
   static async open(
     source: ShareSource,
-    options: {
-      handles: Handles;
-      signal: AbortSignal;
-      onProgress?: (doneBytes: number, totalBytes: number) => void;
-    },
+    options: { signal: AbortSignal; onProgress?: (doneBytes: number, totalBytes: number) => void },
   ): Promise<OutgoingFile> {
-    const { handles, signal, onProgress } = options;
+    const { signal, onProgress } = options;
     const total = Number(source.identity.size);
     const hash = createHash("sha256");
-    const file = new OutgoingFile(source, "", handles);
+    const file = new OutgoingFile(source, "");
     const chunk = Buffer.alloc(Math.min(HASH_CHUNK_BYTES, Math.max(total, 1)));
     for (let done = 0; done < total;) {
       if (signal.aborted) throw new TunnelError("cancelled");
@@ -55,7 +49,7 @@ export class OutgoingFile {
       onProgress?.(done, total);
     }
     if (signal.aborted) throw new TunnelError("cancelled");
-    return new OutgoingFile(source, hash.digest("hex"), handles);
+    return new OutgoingFile(source, hash.digest("hex"));
   }
 
   /**
@@ -73,37 +67,36 @@ export class OutgoingFile {
   }
 
   async #readInto(bytes: Buffer, offset: number, length: number): Promise<void> {
+    const handle = await open(this.#source.file, READ_ONLY).catch((error: unknown) => {
+      throw openFailure(error);
+    });
     try {
-      await this.#checkPath();
-      await this.#handles.use(this.#source, async (handle) => {
-        await readFully(handle, bytes, offset, length);
-        await this.#checkHandle(handle);
-      });
+      await readFully(handle, bytes, offset, length);
+      await this.#check(handle);
     } catch (error) {
-      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") {
-        throw new TunnelError("share-gone", { cause: error });
-      }
       throw readFailure(error);
+    } finally {
+      await handle.close();
     }
   }
 
   /** A file that was moved, or replaced as editors save, is not what the human shared any more. */
-  async #checkPath(): Promise<void> {
-    this.#compare(identityOf(await lstat(this.#source.file, { bigint: true })));
-  }
-
-  async #checkHandle(handle: FileHandle): Promise<void> {
+  async #check(handle: FileHandle): Promise<void> {
     const found = await handle.stat({ bigint: true });
     if (found.nlink === 0n) throw new TunnelError("share-gone");
-    this.#compare(identityOf(found));
-  }
-
-  #compare(found: FileIdentity): void {
-    const { dev, ino, size, mtimeNs } = this.#source.identity;
-    if (found.dev !== dev || found.ino !== ino || found.size !== size || found.mtimeNs !== mtimeNs) {
+    const { dev, ino, size, mtimeNs } = identityOf(found);
+    const was = this.#source.identity;
+    if (was.dev !== dev || was.ino !== ino || was.size !== size || was.mtimeNs !== mtimeNs)
       throw new TunnelError("share-changed");
-    }
   }
+}
+
+function openFailure(error: unknown): TunnelError {
+  const code = codeOf(error);
+  if (code === "ENOENT" || code === "ENOTDIR") return new TunnelError("share-gone", { cause: error });
+  // It was no link when it was shared.
+  if (code === "ELOOP") return new TunnelError("share-changed", { cause: error });
+  return readFailure(error);
 }
 
 /** Short reads are normal on network disks; an early end means that the file was cut. */

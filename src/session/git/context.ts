@@ -69,6 +69,6 @@ export function projectName(url: string | undefined): string | undefined {
     .filter((segment) => segment !== "")
     .at(-1);
   const name = last?.replace(/\.git$/i, "") ?? "";
-  // What still looks like an address may hold an account or a token.
+  // A name that still looks like an address may hold an account or a token.
   return name === "" || /[@:]/.test(name) ? undefined : safeName(name);
 }

@@ -57,7 +57,7 @@ const LIMITS = {
 } as const;
 
 /**
- * What a received patch would do, told from its own text, and whether it would apply.
+ * Tells what a received patch would do, from its own text, and whether it would apply.
  * @param patchPath as this side's agent gave it: a file that was received and saved
  * @throws TunnelError `path-invalid`, `share-not-found`, `share-not-a-file`, `share-unreadable`, `patch-too-large`
  */

@@ -100,7 +100,7 @@ function resultOf(
   return { kind: "killed" in error && error.killed === true ? "timeout" : "failed" };
 }
 
-/** Of `PATH` only absolute folders: Windows also looks into the working directory, which is the peer's to fill. */
+/** Keeps the absolute folders of `PATH` alone: Windows also looks into the working directory, which is the peer's to fill. */
 export function gitEnvironment(
   env: Environment,
   extra: Readonly<Record<string, string>> = {},

@@ -4,7 +4,7 @@ import { protectedPlace } from "../paths/protected.ts";
 import { sensitiveName } from "../paths/sensitive.ts";
 import type { PatchFile } from "./read-patch.ts";
 
-/** What a human should look at before a patch is applied. None of them is proof of anything. */
+/** A thing that a human should look at before a patch is applied. None of them is proof of anything. */
 export type Suspicion =
   /** A path that leads out of the repository. */
   | { readonly kind: "outside" }
@@ -43,7 +43,7 @@ const HEADER = /^(?:---|\+\+\+|(?:rename|copy) (?:from|to)) "?([^\t\r\n"]{1,4096
 const MODE = /^(?:(?:old|new|deleted file|new file) mode|index [0-9a-f]+\.\.[0-9a-f]+) (120000|160000)\r?$/gm;
 
 /**
- * What any line that looks like a header would mean, whichever file it belongs to. It errs towards naming too much: a deleted
+ * The meaning of any line that looks like a header, whichever file it belongs to. It errs towards naming too much: a deleted
  * line can look like a header, too.
  */
 export function headerSuspicions(patch: Buffer): Suspicion[] {

@@ -5,8 +5,6 @@ export type PoolEvent =
   | { readonly type: "addresses"; readonly urls: readonly string[] }
   /** An address is gone for good, though it was wanted. */
   | { readonly type: "lost"; readonly url: string; readonly error: TunnelError }
-  /** Another address is the first now: links that were made with `url` had better name `by`. */
-  | { readonly type: "replaced"; readonly url: string; readonly by: string }
   /** There is no address at all, and none could be had; the next attempt begins after `retryInMs`. */
   | { readonly type: "failed"; readonly error: TunnelError; readonly retryInMs: number };
 
@@ -14,8 +12,6 @@ export type PoolEvent =
 export class PoolNews {
   readonly #listener: (event: PoolEvent) => void;
   readonly #untold: PoolEvent[] = [];
-  /** The address last told to be the first; links name it even when it is gone. */
-  #first: string;
   #urls: readonly string[];
   #isTelling = false;
   #isOver = false;
@@ -23,7 +19,6 @@ export class PoolNews {
   /** @param listener what it throws is dropped */
   constructor(url: string, listener: (event: PoolEvent) => void) {
     this.#listener = listener;
-    this.#first = url;
     this.#urls = [url];
   }
 
@@ -37,11 +32,6 @@ export class PoolNews {
   }
 
   addresses(urls: readonly string[]): void {
-    const [first] = urls;
-    if (first !== undefined && first !== this.#first) {
-      this.#untold.push({ type: "replaced", url: this.#first, by: first });
-      this.#first = first;
-    }
     if (urls.join(" ") === this.#urls.join(" ")) return;
     this.#urls = urls;
     this.#untold.push({ type: "addresses", urls });

@@ -15,7 +15,7 @@ import { toBase64url } from "../../../src/protocol/base/bytes.ts";
 import { wholeId } from "../../../src/cli/chat/conversation/file-ids.ts";
 import { TunnelError } from "../../../src/errors/tunnel-error.ts";
 import { hostRequest, sessionsOn } from "../../session/support.ts";
-import { MemorySource } from "../../support/file-ends.ts";
+import { MemorySource } from "../../support/files/file-ends.ts";
 import { FakeClock } from "../../support/fake-tunnel-clock.ts";
 import { contentOf } from "../../support/streaming.ts";
 import { endSides, joinRequest, linkOf, openRequest, startSide, type Side } from "./support.ts";

@@ -8,7 +8,7 @@ import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 
 const NONCE = new Uint8Array(24);
 const P = 2n ** 130n - 5n;
-/** What Poly1305 sets above each whole block, and what its tags are reduced by. */
+/** The bit that Poly1305 sets above each whole block, and the prime of its tags. */
 const TOP = 2n ** 128n;
 const CLAMP = 0x0ffffffc0ffffffc0ffffffc0fffffffn;
 

@@ -2,7 +2,7 @@ import type { Bytes } from "../../../src/protocol/base/bytes.ts";
 import type { DhKeyPair, Primitives } from "../../../src/protocol/base/primitives.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 
-/** What somebody sees who looks over the shoulder of both machines: every key that was derived, every curve operation. */
+/** A view over the shoulder of both machines: every key that was derived, every curve operation. */
 export interface Eyes {
   readonly primitives: Primitives;
   /** The buffers themselves, so that erasing them shows, and what they held. */

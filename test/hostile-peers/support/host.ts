@@ -24,7 +24,7 @@ import {
   type Credential,
 } from "../../../src/protocol/handshake/keys.ts";
 import type { InviteLink } from "../../../src/protocol/handshake/invite-link.ts";
-import { Member } from "../../../src/protocol/guest/guest.ts";
+import { Guest } from "../../../src/protocol/guest/guest.ts";
 import { memberIdOf, RoomOrder, signedBytes } from "../../../src/protocol/room/order.ts";
 import type { OutgoingMessage } from "../../../src/protocol/room/participant.ts";
 import type { SigningKeyPair } from "../../../src/protocol/base/primitives.ts";
@@ -66,7 +66,7 @@ export class HostileHost {
   readonly codec = codec;
   readonly dh = nodePrimitives.generateDhKeyPair();
   readonly signing = nodePrimitives.generateSigningKeyPair();
-  /** What others seal to when they mean the host. */
+  /** The key that others seal to for the host. */
   readonly box = nodePrimitives.generateDhKeyPair();
   readonly roomBytes = nodePrimitives.random(16);
   readonly room = roomIdFrom(this.roomBytes);
@@ -120,10 +120,10 @@ export class HostileHost {
 
 /** An honest guest in the hands of {@link HostileHost}, and the host's end of its connection. */
 export class Victim {
-  readonly member: Member;
+  readonly member: Guest;
   readonly entries: Entry[] = [];
   readonly alarms: ErrorCode[] = [];
-  /** What it has said so far, as it reached the host. */
+  /** Its messages so far, as they reached the host. */
   readonly said: Decoded<MemberFrame>[] = [];
   /** Everything it has sent, and been sent, sealed or not. */
   readonly wire: { toHost: Bytes[]; toGuest: Bytes[] } = { toHost: [], toGuest: [] };
@@ -147,7 +147,7 @@ export class Victim {
       key,
       hostKey: host.dh.publicKey,
     };
-    this.member = new Member(nodePrimitives, { link, name }, host.now);
+    this.member = new Guest(nodePrimitives, { link, name }, host.now);
     this.shake();
   }
 
@@ -166,9 +166,9 @@ export class Victim {
 
   /** Why its stay is over. */
   get end(): ErrorCode | "host" | "removal" | "self" | undefined {
-    const { link } = this.member;
-    if (link.name !== "ended") return undefined;
-    return link.end.by === "failure" ? link.end.error.code : link.end.by;
+    const { connection } = this.member;
+    if (connection.name !== "ended") return undefined;
+    return connection.end.by === "failure" ? connection.end.error.code : connection.end.by;
   }
 
   /** Texts and events in its log, for comparison. */

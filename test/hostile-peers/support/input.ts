@@ -3,7 +3,7 @@ import { concat, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import { ERRORS, TunnelError, type ErrorCode } from "../../../src/errors/tunnel-error.ts";
 import { RECORD_BUCKETS } from "../../../src/protocol/base/limits.ts";
 
-/** What somebody else's bytes and texts may look like, and what a decoder may make of them. */
+/** Bytes and texts of strangers, and the allowed outcomes of decoding them. */
 
 /** Every property has a seed of its own, so that a failure is the same everywhere; fast-check prints it. */
 export const seeded = (seed: number, numRuns: number): { seed: number; numRuns: number } => ({

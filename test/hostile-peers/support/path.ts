@@ -13,7 +13,7 @@ export class Conversation {
   readonly world = new World();
   readonly guest: Guest;
   readonly other: Guest;
-  /** What was said, per speaker, in the order in which it was said. */
+  /** The messages of each sender, in the order in which they were said. */
   readonly said: { host: string[]; guest: string[] } = { host: [], guest: [] };
 
   constructor(prepare: (guest: Guest, other: Guest) => void) {
@@ -67,7 +67,7 @@ function textsOf(entries: Guest["entries"], start: string): string[] {
   );
 }
 
-/** What a party on the path makes of the message at one position. */
+/** A change by a party on the path to the message at one position. */
 export interface Attack {
   readonly name: string;
   readonly change: (

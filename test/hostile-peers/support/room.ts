@@ -13,7 +13,7 @@ export function three(): { host: HostileHost; ben: Victim; cid: Victim } {
   return { host, ben, cid };
 }
 
-/** What an attack led to: nothing of it in the log, the stay over, and the agent told why. */
+/** The outcome of an attack: nothing of it in the log, the stay over, and the agent told why. */
 export function expectCaught(victim: Victim, code: ErrorCode, log: readonly string[]): void {
   const { end, alarms, log: shown } = victim;
   expect({ end, alarms, log: shown }).toEqual({ end: code, alarms: [code], log });

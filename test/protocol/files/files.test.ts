@@ -67,7 +67,7 @@ const WAYS = [
   ["ben", "cid"],
 ] as const;
 
-/** What came on a stream, put together and checked as a receiver does. */
+/** Puts together and checks what came on a stream, as a receiver does. */
 function received(events: ReturnType<typeof streamsOf>): { whole: Bytes; isComplete: boolean } {
   const intake = new FileIntake(nodePrimitives, offer);
   const parts: Bytes[] = [];
@@ -184,7 +184,7 @@ describe("what cannot be asked for", () => {
     for (let turn = FILE.maxOpened; turn < FILE.maxServed; turn += 1)
       expect(asks(host, ben)).toBeGreaterThan(0);
     expect(asks(host, ben)).toBeNaN();
-    // What has ended makes room, for whoever is first.
+    // A stream that has ended makes room for the next one that asks.
     cid.machine.stream(frameOf({ t: "stop", stream: 1, reason: "cancelled" }), world.now);
     world.settle();
     expect(asks(host, ben)).toBeGreaterThan(0);
@@ -238,7 +238,7 @@ describe("a stream and its connection", () => {
     room.asks(room.cid, room.ben);
     room.world.loseGuestSide(room.guests.ben);
     room.world.advance(5_000);
-    expect(room.guests.ben.member.link.name).toBe("connected");
+    expect(room.guests.ben.member.connection.name).toBe("connected");
     expect([room.ben, room.cid].map((end) => inShort(end.events()).at(-1))).toEqual([
       "stop away",
       "stop away",

@@ -148,6 +148,6 @@ describe("an offer", () => {
     }
     expect(ben.entries.filter(({ kind }) => kind === "file")).toMatchObject([{ own: true, offer: whole }]);
     expect(world.did("alarm").map(({ error }) => error.code)).toEqual(["message-unreadable"]);
-    expect([ben, cid].map(({ member }) => member.link.name)).toEqual(["connected", "connected"]);
+    expect([ben, cid].map(({ member }) => member.connection.name)).toEqual(["connected", "connected"]);
   });
 });

@@ -269,7 +269,7 @@ describe("the intake of a file", () => {
   ])("[B3] [B4] refuses a sender who %s, as %s", (_what, code, list) => {
     const intake = begun();
     const codes = list().map((chunk) => codeOf(() => intake.take(chunk)));
-    // Whoever takes a file stops at the first of them.
+    // A receiver stops at the first of them.
     expect(codes.find((one) => one !== undefined)).toBe(code);
     expect(intake.isComplete).toBe(intake.received === 350);
   });

@@ -65,7 +65,7 @@ describe("[B2] [O10] (P14) a file for some", () => {
       expect(secrets.filter((one) => wire.includes(one))).toEqual([]);
       expect(wire.includes(Buffer.from(content.subarray(5_000, 5_032)))).toBe(false);
       expect(host.includes(Buffer.from(content.subarray(5_000, 5_032)))).toBe(false);
-      // What everybody is offered the host reads as well, so this can fail.
+      // The host reads an offer to everybody as well, so this can fail.
       expect(secrets.some((one) => host.includes(one))).toBe(!isForSome);
       expect(world.hostEntries.some(({ kind }) => kind === "file")).toBe(!isForSome);
     },

@@ -20,7 +20,7 @@ function expectHealthy(world: World, guest: Guest): void {
 }
 
 describe("member", () => {
-  // What crosses on a resumed connection: M1, M3, M5, then data to the guest; M2, M4, then data to the host.
+  // Messages of a resumed connection: M1, M3, M5, then data to the guest; M2, M4, then data to the host.
   it.each([
     ["toGuest", 0],
     ["toGuest", 1],
@@ -46,7 +46,7 @@ describe("member", () => {
         guest.tamperToGuest = honest;
         guest.tamperToHost = honest;
         world.advance(20_000);
-        expect(guest.member.link.name).toBe("connected");
+        expect(guest.member.connection.name).toBe("connected");
         expectHealthy(world, guest);
       }
     },
@@ -67,7 +67,7 @@ describe("member", () => {
       guest.tamperToHost = honest;
       world.cut(guest);
       world.advance(2 * MINUTE);
-      expect(guest.member.link.name).toBe("connected");
+      expect(guest.member.connection.name).toBe("connected");
       expectHealthy(world, guest);
     },
   );
@@ -148,14 +148,14 @@ describe("member", () => {
     const world = new World();
     const [cut, ended] = [world.pair("cut"), world.pair("ended")];
     world.cut(cut);
-    expect(cut.member.link.name).toBe("waiting");
+    expect(cut.member.connection.name).toBe("waiting");
     // The end is swallowed for one of them: nothing tells it that the room is over, so it keeps trying.
     cut.offline = true;
     world.room.end("closed", world.now);
     world.settle();
-    expect(ended.member.link.name).toBe("ended");
+    expect(ended.member.connection.name).toBe("ended");
     world.advance(MINUTE);
-    expect(["waiting", "connecting"]).toContain(cut.member.link.name);
+    expect(["waiting", "connecting"]).toContain(cut.member.connection.name);
   });
 
   it("[N1] [K7] shows the code of the pairing also when its WELCOME was lost and a resume made up for it", () => {
@@ -168,7 +168,7 @@ describe("member", () => {
     guest.tamperToGuest = honest;
     world.cut(guest);
     world.advance(MINUTE);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
     const shown = world.room.presence(world.now).find(({ isHost }) => !isHost)?.safetyCode;
     expect(guest.member.membership?.safetyCode).toBe(shown);
     world.cut(guest);
@@ -183,16 +183,16 @@ describe("member", () => {
     guest.tamperToGuest = () => [];
     guest.tamperToHost = () => [];
     world.advance(LINK.pingEveryMs + LINK.answerMs - 1_001);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
     world.advance((guest.member.nextDeadline() ?? 0) - world.now);
-    expect(guest.member.link).toMatchObject({ name: "waiting", reason: "host-unreachable" });
+    expect(guest.member.connection).toMatchObject({ name: "waiting", reason: "host-unreachable" });
     guest.offline = true;
     const waits: number[] = [];
     for (let turn = 0; turn < 10; turn += 1) {
-      const { link } = guest.member;
-      if (link.name !== "waiting") throw new Error(`not waiting but ${link.name}`);
-      waits.push(link.retryAt - world.now);
-      world.advance(link.retryAt - world.now);
+      const { connection } = guest.member;
+      if (connection.name !== "waiting") throw new Error(`not waiting but ${connection.name}`);
+      waits.push(connection.retryAt - world.now);
+      world.advance(connection.retryAt - world.now);
     }
     waits.forEach((wait, turn) => {
       const ceiling = Math.min(500 * 2 ** turn, 15_000);
@@ -207,7 +207,7 @@ describe("member", () => {
     guest.offline = true;
     world.cut(guest);
     world.advance(30 * MINUTE - 1000);
-    expect(guest.member.link.name).not.toBe("ended");
+    expect(guest.member.connection.name).not.toBe("ended");
     world.advance(MINUTE);
     expect(endOf(guest)).toBe("host-unreachable");
     expect(guest.member.nextDeadline()).toBeUndefined();
@@ -219,7 +219,7 @@ describe("member", () => {
     guest.tamperToGuest = () => [];
     world.settle();
     world.advance(9_999);
-    expect(guest.member.link).toMatchObject({ name: "connecting" });
+    expect(guest.member.connection).toMatchObject({ name: "connecting" });
     world.advance(10_000);
     expect(guestDid(guest, "dial").length).toBeGreaterThan(1);
   });
@@ -234,7 +234,7 @@ describe("member", () => {
     world.cut(guest);
     guest.tamperToHost = honest;
     world.advance(5_000);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
   });
 
   it("[K7] outlives four rounds of forged denials, and believes the fifth", () => {
@@ -271,7 +271,7 @@ describe("member", () => {
         };
         world.cut(guest);
         world.advance(5_000);
-        expect(guest.member.link.name).toBe("connected");
+        expect(guest.member.connection.name).toBe("connected");
       }
     }
   });

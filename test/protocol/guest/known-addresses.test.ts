@@ -30,7 +30,7 @@ describe("where the host is to be found", () => {
     world.cut(guest);
     world.advance(LINK.backoffFirstMs);
     expect(dialled(guest).slice(before, before + 3)).toEqual([FIRST, SECOND, THIRD]);
-    expect(guest.member.link.name).toBe("waiting");
+    expect(guest.member.connection.name).toBe("waiting");
   });
 
   it("[U1] what was announced while a member was away is in its WELCOME; an empty list changes nothing", () => {
@@ -41,7 +41,7 @@ describe("where the host is to be found", () => {
     world.advance(1_000);
     guest.offline = false;
     world.advance(MINUTE);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
     announce(world, []);
     world.setOrigin(THIRD, "up");
     world.setOrigin(FIRST, "dead");
@@ -54,7 +54,7 @@ describe("where the host is to be found", () => {
     world.cut(guest);
     world.advance(MINUTE);
     expect(dialled(guest).slice(before)).toEqual([SECOND]);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
   });
 
   it("[U3] an address that swallows everything holds the next one up for five seconds only", () => {
@@ -69,7 +69,7 @@ describe("where the host is to be found", () => {
     expect(dialled(guest).at(-1)).toBe(FIRST);
     world.advance(1);
     expect(dialled(guest).at(-1)).toBe(SECOND);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
   });
 
   it("[U3] a link so slow that five seconds are not enough is given fifteen after some rounds", () => {
@@ -79,7 +79,7 @@ describe("where the host is to be found", () => {
     world.cut(guest);
     world.latency = () => 1_100;
     world.advance(3 * MINUTE);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
   });
 
   it.each([
@@ -104,9 +104,9 @@ describe("where the host is to be found", () => {
     const link = { ...world.link(), origin: "wss://a.example" };
     const guest = world.join(link);
     world.settle();
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
     announce(world, ["wss://b.example"]);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
     announce(world, ["wss://127.0.0.1"]);
     expect(endOf(guest)).toBe("protocol-violation");
   });
@@ -122,7 +122,7 @@ describe("where the host is to be found", () => {
     guest.member.prefer(SECOND, world.now);
     world.settle();
     expect(dialled(guest).slice(before)).toEqual([SECOND]);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
   });
 });
 
@@ -130,7 +130,7 @@ describe("a host that is gone", () => {
   /** Answers every dial as an address does at which no tunnel is. */
   function refuse(world: World, guest: Guest, isGone: boolean, ms: number): void {
     const end = world.now + ms;
-    while (world.now < end && guest.member.link.name !== "ended") {
+    while (world.now < end && guest.member.connection.name !== "ended") {
       const connection = guestDid(guest, "dial").at(-1)?.connection ?? 0;
       const error = new TunnelError("host-unreachable");
       guest.member.handle({ type: "failed", connection, error, isGone }, world.now);
@@ -167,8 +167,8 @@ describe("a host that is gone", () => {
     guest.offline = true;
     world.cut(guest);
     refuse(world, guest, true, 20_000);
-    const { link } = guest.member;
-    expect("givesUpAt" in link && link.givesUpAt - world.now).toBeLessThan(LINK.goneMs);
+    const { connection } = guest.member;
+    expect("givesUpAt" in connection && connection.givesUpAt - world.now).toBeLessThan(LINK.goneMs);
   });
 
   it("tells until when it will be tried", () => {
@@ -176,6 +176,6 @@ describe("a host that is gone", () => {
     const { lastHeard } = guest.member;
     guest.offline = true;
     world.cut(guest);
-    expect(guest.member.link).toMatchObject({ name: "waiting", givesUpAt: lastHeard + LINK.giveUpMs });
+    expect(guest.member.connection).toMatchObject({ name: "waiting", givesUpAt: lastHeard + LINK.giveUpMs });
   });
 });

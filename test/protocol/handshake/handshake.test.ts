@@ -173,12 +173,12 @@ describe("handshake", () => {
         toGuest: at(2, (message) => [flipBit(message, bit)]),
       });
       // A record that is no longer one, or one that does not open.
-      expect(guest.member.link).toMatchObject({ name: "waiting", reason: "integrity-failed" });
+      expect(guest.member.connection).toMatchObject({ name: "waiting", reason: "integrity-failed" });
       expect(guest.member.membership).toBeUndefined();
       expect(guest.entries).toEqual([]);
       guest.tamperToGuest = (message) => [message];
       world.advance(2_000);
-      expect(guest.member.link).toEqual({ name: "connected" });
+      expect(guest.member.connection).toEqual({ name: "connected" });
       expect(world.room.presence(world.now)).toHaveLength(2);
     }
   });

@@ -9,7 +9,7 @@ import { systemClock } from "../../../src/runtime/clock.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { startRelay, type Relay } from "../../../src/transport/relay-server.ts";
 
-/** What the host's port gives away, over real sockets on the loopback. */
+/** The answers of the host's port to strangers, over real sockets on the loopback. */
 describe("the host's port", () => {
   let relay: Relay;
   let room: Room;

@@ -114,6 +114,6 @@ describe("door", () => {
     const guest = world.pair();
     world.advance(60_000);
     expect(guestDid(guest, "close")).toEqual([]);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
   });
 });

@@ -101,7 +101,7 @@ describe("invites over the wire", () => {
         return guest;
       });
       world.settle();
-      const joined = guests.filter((guest) => guest.member.link.name === "connected");
+      const joined = guests.filter((guest) => guest.member.connection.name === "connected");
       expect(joined).toHaveLength(1);
       const others = guests.filter((guest) => guest !== joined[0]).map(endOf);
       expect(new Set(others)).toEqual(new Set(["invite-refused"]));
@@ -148,7 +148,7 @@ describe("invites over the wire", () => {
     };
     world.advance(2_000);
     expect(endOf(guest)).toBeUndefined();
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
   });
 
   it("[I4] [K3] a link that was used opens nothing, while its guest comes back without it", () => {
@@ -164,7 +164,7 @@ describe("invites over the wire", () => {
     world.settle();
     expect(endOf(again)).toBe("invite-refused");
     world.advance(20_000);
-    expect(guest.member.link.name).toBe("connected");
+    expect(guest.member.connection.name).toBe("connected");
   });
 
   it("[I6] [I7] expired and revoked links are refused over the wire", () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FRAME } from "../../../src/protocol/record/record.ts";
 import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
 import type { Entry, SystemEntry } from "../../../src/protocol/room/log.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { Impostor } from "../../support/impostor.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { endOf, guestDid, nodePrimitives, texts, World, type Guest } from "../../support/wire.ts";
@@ -107,7 +108,7 @@ describe("room", () => {
     expect(ben.entries.at(-1)).toMatchObject({ event: "idle-warning", endsInMs: 5 * MINUTE });
     world.advance(5 * MINUTE);
     expect(events(ben.entries)).toEqual(["joined", "idle-warning", "ended"]);
-    expect(ben.member.link).toEqual({ name: "ended", end: { by: "host", cause: "idle" } });
+    expect(ben.member.connection).toEqual({ name: "ended", end: { by: "host", cause: "idle" } });
     expect(world.room.ended).toBe("idle");
   });
 
@@ -135,7 +136,7 @@ describe("room", () => {
   });
 
   it("[G4] [D3] a member whose outbox is full loses its seat, and everybody else is told", () => {
-    const world = new World({ idleMs: 10 * 60 * MINUTE });
+    const world = new World({ idleMs: 10 * 60 * MINUTE }, cheapPrimitives(4));
     const [ben, cid] = [world.pair("ben"), world.pair("cid")];
     ben.offline = true;
     world.cut(ben);
@@ -153,7 +154,7 @@ describe("room", () => {
   });
 
   it("[D3] refuses to say what would reach nobody", () => {
-    const world = new World({ idleMs: 10 * 60 * MINUTE });
+    const world = new World({ idleMs: 10 * 60 * MINUTE }, cheapPrimitives(3));
     expect(codeOf(() => world.room.say({ text: "x" }, world.now))).toBe("nobody-joined");
     const ben = world.pair();
     ben.offline = true;
@@ -181,7 +182,7 @@ describe("room", () => {
     world.settle();
     for (const guest of [ben, cid]) {
       expect(guest.entries.at(-1)).toMatchObject({ event: "ended", cause: "host-stopped" });
-      expect(guest.member.link).toEqual({ name: "ended", end: { by: "host", cause: "host-stopped" } });
+      expect(guest.member.connection).toEqual({ name: "ended", end: { by: "host", cause: "host-stopped" } });
     }
     expect(world.room.admits("anybody", world.now)).toBe(false);
     expect(codeOf(() => world.room.say({ text: "x" }, world.now))).toBe("tunnel-closed");
@@ -227,7 +228,7 @@ describe("room", () => {
     const age = cid.member.presence(world.now)[1]?.lastSeenMs ?? 0;
     expect(age).toBeGreaterThan(30_000);
     expect(age).toBeLessThan(40_000);
-    // Who is cut off itself calls nobody connected.
+    // A member that is cut off itself calls nobody connected.
     expect(seen(ben).map((one) => one[1])).toEqual([false, false, false]);
   });
 
@@ -296,7 +297,7 @@ describe("room and a member that breaks the rules", () => {
       world.room.say({ text: "still here" }, world.now);
       world.settle();
       expect(ben.entries.length).toBe(before + 1);
-      expect(ben.member.link.name).toBe("connected");
+      expect(ben.member.connection.name).toBe("connected");
     },
   );
 

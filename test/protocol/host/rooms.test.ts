@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LINK, ROOM } from "../../../src/protocol/base/limits.ts";
 import type { Entry } from "../../../src/protocol/room/log.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { endOf, texts, World, type Guest } from "../../support/wire.ts";
 
@@ -59,7 +60,7 @@ describe("history", () => {
   });
 
   it("[O9] is bounded: the newest that fit, with a roster that belongs to where they begin", () => {
-    const world = new World({ history: true });
+    const world = new World({ history: true }, cheapPrimitives(9));
     const ben = world.pair("ben");
     const count = ROOM.maxHistoryEntries + 50;
     for (let said = 1; said <= count; said += 1) {
@@ -76,7 +77,7 @@ describe("history", () => {
     expect(kinds(cid.entries).slice(-2)).toEqual(["left ben", "joined cid"]);
     expect(cid.member.presence(world.now).map(({ name }) => name)).toEqual(["ana", "cid"]);
 
-    const loud = new World({ history: true });
+    const loud = new World({ history: true }, cheapPrimitives(10));
     const guest = loud.pair("ben");
     for (let said = 0; said < 100; said += 1) {
       loud.room.say({ text: `${said} ${"x".repeat(60_000)}` }, loud.now);
@@ -175,7 +176,7 @@ describe("removing a member", () => {
   });
 
   it("frees a seat in a full room", () => {
-    const world = new World();
+    const world = new World({}, cheapPrimitives(64));
     const guests: Guest[] = [];
     for (let count = 1; count < ROOM.maxMembers; count += 1) guests.push(world.pair(`guest ${count}`));
     expect(codeOf(() => world.room.mint(world.now))).toBe("invite-limit");
@@ -183,7 +184,7 @@ describe("removing a member", () => {
     if (first === undefined) throw new Error("an empty room");
     world.room.remove(first.member.self, world.now);
     world.settle();
-    expect(world.pair("late").member.link.name).toBe("connected");
+    expect(world.pair("late").member.connection.name).toBe("connected");
     world.room.say({ text: "all here?" }, world.now);
     world.settle();
     expect(guests.slice(1).every((guest) => texts(guest.entries).includes("all here?"))).toBe(true);

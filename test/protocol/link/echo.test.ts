@@ -139,7 +139,7 @@ describe.each(WAYS)("[S1] a service of one file, from %s to %s,", (from, to) => 
 
   it("[S7] half-closes: the other end goes on until it has said everything", () => {
     const room = scene();
-    // Of the answers, one message at a time may come.
+    // One message of the answers may come at a time.
     const { end, news } = room.asks(room[from], room[to], { credit: 256 });
     for (const text of ["one", "two", "three"]) end.send(utf8(text));
     end.end();

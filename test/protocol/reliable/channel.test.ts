@@ -184,7 +184,7 @@ describe("reliable channel", () => {
       8,
       undefined,
     ]);
-    // What leaves the window is what it took on the wire; what leaves the outbox is what it holds.
+    // A frame leaves the window with its size on the wire, and the outbox with that of its payload.
     expect(outbox.confirm(3)).toBe(3 * RECORD.maxFrameBytes);
     expect(outbox.bytes).toBe(5 * mebibyte.length);
     expect([outbox.waiting, outbox.after(0)?.number, outbox.after(3)?.number]).toEqual([5, 4, 4]);

@@ -155,7 +155,7 @@ describe("frames", () => {
         fc.record({ hostNote, memberNote, confirm, welcome, text, seq: positive }),
         (say, event, other, { seq, text, ...rest }) => {
           const body = utf8(text);
-          // What is sealed is no text to this layer.
+          // A sealed body is no text to this layer.
           const readable = (message: object): string | undefined => ("seal" in message ? undefined : text);
           expect(codec.decodeMemberFrame(codec.encodeMemberFrame(say, body))).toEqual({
             frame: say,

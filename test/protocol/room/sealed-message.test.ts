@@ -124,7 +124,7 @@ describe("a message for some", () => {
     ]);
     expectChats(eve.entries, [["ana", "to ben and eve", ["ben", "eve"]]]);
     for (const guest of [ben, cid, eve]) {
-      expect(guest.member.link.name).toBe("connected");
+      expect(guest.member.connection.name).toBe("connected");
       expect(guest.member.lastSeq).toBe(world.room.lastSeq);
     }
     expect(world.did("alarm")).toEqual([]);

@@ -15,7 +15,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { IncomingFiles, type Disk, type PartHandle } from "../../../src/session/files/incoming.ts";
 import { resolveSave } from "../../../src/session/paths/place.ts";
 import { rejectedWith } from "../../support/rejection.ts";
-import { temporaryFolders } from "../../support/temp-folder.ts";
+import { temporaryFolders } from "../../support/files/temp-folder.ts";
 
 const folder = temporaryFolders();
 const isWindows = process.platform === "win32";

@@ -6,8 +6,8 @@ import { inspectPatch } from "../../../src/session/git/inspect-patch.ts";
 import { makePatch } from "../../../src/session/git/make-patch.ts";
 import { gitEnvironment } from "../../../src/session/git/run.ts";
 import { rejectedWith, rejection } from "../../support/rejection.ts";
-import { temporaryFolders } from "../../support/temp-folder.ts";
-import { GIT_ENV, Repository } from "../../support/temp-repository.ts";
+import { temporaryFolders } from "../../support/files/temp-folder.ts";
+import { GIT_ENV, Repository } from "../../support/files/temp-repository.ts";
 
 const folder = temporaryFolders();
 let repository: Repository;

@@ -14,8 +14,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { inspectPatch } from "../../../src/session/git/inspect-patch.ts";
 import { makePatch } from "../../../src/session/git/make-patch.ts";
 import { rejectedWith, rejection } from "../../support/rejection.ts";
-import { temporaryFolders } from "../../support/temp-folder.ts";
-import { GIT_ENV, Repository } from "../../support/temp-repository.ts";
+import { temporaryFolders } from "../../support/files/temp-folder.ts";
+import { GIT_ENV, Repository } from "../../support/files/temp-repository.ts";
 
 const folder = temporaryFolders();
 const isWindows = process.platform === "win32";

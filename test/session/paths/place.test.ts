@@ -4,7 +4,7 @@ import path from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { resolveSave } from "../../../src/session/paths/place.ts";
 import { rejectedWith, rejection } from "../../support/rejection.ts";
-import { temporaryFolders } from "../../support/temp-folder.ts";
+import { temporaryFolders } from "../../support/files/temp-folder.ts";
 
 const folder = temporaryFolders();
 const isWindows = process.platform === "win32";

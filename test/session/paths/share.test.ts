@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { sensitiveContent, sensitiveName } from "../../../src/session/paths/sensitive.ts";
 import { resolveShare } from "../../../src/session/paths/share.ts";
 import { rejectedWith, rejection } from "../../support/rejection.ts";
-import { temporaryFolders } from "../../support/temp-folder.ts";
+import { temporaryFolders } from "../../support/files/temp-folder.ts";
 
 const folder = temporaryFolders();
 const isWindows = process.platform === "win32";

@@ -7,6 +7,8 @@ import {
   type TranscriptDocument,
 } from "../../../src/session/transcript/document.ts";
 import { verifyTranscript, type Verdict } from "../../../src/session/transcript/verify.ts";
+import type { Primitives } from "../../../src/protocol/base/primitives.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { codeOf } from "../../support/thrown.ts";
 import {
   conversation,
@@ -19,7 +21,25 @@ import {
 } from "../../support/transcripts.ts";
 import { nodePrimitives, World } from "../../support/wire.ts";
 
-const verify = (document: TranscriptDocument): Verdict => verifyTranscript(nodePrimitives, document);
+/**
+ * The same key, message and signature have the same answer, so each is computed once: the thousand documents that differ
+ * in one thing have nearly all of their signatures in common.
+ */
+function rememberingSignatures(): Primitives {
+  const known = new Map<string, boolean>();
+  return {
+    ...nodePrimitives,
+    verifySignature: (key, message, signature) => {
+      const id = [key, message, signature].map((part) => Buffer.from(part).toString("latin1")).join("|");
+      const isRight = known.get(id) ?? nodePrimitives.verifySignature(key, message, signature);
+      known.set(id, isRight);
+      return isRight;
+    },
+  };
+}
+
+const primitives = rememberingSignatures();
+const verify = (document: TranscriptDocument): Verdict => verifyTranscript(primitives, document);
 const chains = ({ entries }: TranscriptDocument): Map<number, string> =>
   new Map(entries.map(({ seq, chain }) => [seq, toBase64url(chain)]));
 const statuses = (verdict: Verdict): string[] => verdict.entries.map(({ status }) => status);
@@ -202,7 +222,9 @@ describe("a transcript", () => {
   );
 
   it("[J1] keeps as many entries as a transcript has, and starts with the roster of then", () => {
-    const world = new World();
+    // What is looked at is which entries are kept, and not what keeps them from being forged.
+    const cheap = cheapPrimitives(1);
+    const world = new World({}, cheap);
     const ben = world.pair("ben");
     const eve = world.pair("eve");
     eve.member.leave(world.now);
@@ -211,10 +233,13 @@ describe("a transcript", () => {
       world.advance(5);
     }
     world.settle();
-    const [host, guest] = [transcriptOf(world, "host"), transcriptOf(world, ben)];
+    const [host, guest] = [
+      transcriptOf(world, "host", undefined, cheap),
+      transcriptOf(world, ben, undefined, cheap),
+    ];
     expect(host.entries).toHaveLength(ROOM.maxTranscriptEntries);
     expect(host.start.members.map(({ name }) => name)).toEqual(["ana", "ben"]);
-    expect(verify(host).ok).toBe(true);
+    expect(verifyTranscript(cheap, host).ok).toBe(true);
     expect(chains(guest)).toEqual(chains(host));
-  }, 60_000);
+  });
 });

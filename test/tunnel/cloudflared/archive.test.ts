@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { extractFile } from "../../../src/tunnel/cloudflared/archive.ts";
-import { tarEntry } from "../../support/fake-tar.ts";
+import { tarEntry } from "../../support/tunnels/fake-tar.ts";
 
 const END = Buffer.alloc(1024);
 

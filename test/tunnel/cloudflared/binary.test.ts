@@ -16,9 +16,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { acquireBinary, inspectBinary, type BinaryOptions } from "../../../src/tunnel/cloudflared/binary.ts";
 import type { BinaryEnvironment } from "../../../src/tunnel/cloudflared/environment.ts";
 import type { PinnedRelease } from "../../../src/tunnel/cloudflared/pins.ts";
-import { fakeHttps, silence, type FakeAnswer } from "../../support/fake-https.ts";
+import { fakeHttps, silence, type FakeAnswer } from "../../support/tunnels/fake-https.ts";
 import { FakeClock } from "../../support/fake-tunnel-clock.ts";
-import { tarEntry } from "../../support/fake-tar.ts";
+import { tarEntry } from "../../support/tunnels/fake-tar.ts";
 
 const PROGRAM = new TextEncoder().encode("#!/bin/sh\necho pretend\n");
 const NEVER = new AbortController().signal;

@@ -16,9 +16,9 @@ import { probeReady } from "../../../src/tunnel/cloudflared/ready.ts";
 import type { Tunnel } from "../../../src/tunnel/provider.ts";
 import { fastClock } from "../../support/fake-tunnel-clock.ts";
 
-import { NO_PROOF } from "../../support/scripted-provider.ts";
+import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
 
-const FAKE = fileURLToPath(new URL("../../support/fake-cloudflared.mjs", import.meta.url));
+const FAKE = fileURLToPath(new URL("../../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const startSchema = z.object({
   pid: z.number(),
   args: z.array(z.string()),

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { CLOUDFLARED_VERSION, PINS } from "../../../src/tunnel/cloudflared/release.ts";
-import { tarEntry } from "../../support/fake-tar.ts";
+import { tarEntry } from "../../support/tunnels/fake-tar.ts";
 
 const script = new URL("../../../scripts/pin-cloudflared.mjs", import.meta.url).href;
 const { pinOf, renderRelease } = await import(/* @vite-ignore */ script);

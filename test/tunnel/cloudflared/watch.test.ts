@@ -13,7 +13,7 @@ import { watchRun } from "../../../src/tunnel/cloudflared/watch.ts";
 import { FakeClock, fastClock, settle } from "../../support/fake-tunnel-clock.ts";
 import { completeLines } from "../../support/lines.ts";
 import { until } from "../../support/processes.ts";
-import { NO_PROOF } from "../../support/scripted-provider.ts";
+import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
 
 type Answer = Awaited<ReturnType<ReadyProbe>>;
 
@@ -121,7 +121,7 @@ it("a real process tells by its log when the edge is lost and found, without bei
   let probes = 0;
   const provider = createCloudflaredOpener({
     environment: binaryEnvironment(env, { ...hostFacts(), tempDirectory: root }),
-    explicitPath: fileURLToPath(new URL("../../support/fake-cloudflared.mjs", import.meta.url)),
+    explicitPath: fileURLToPath(new URL("../../support/tunnels/fake-cloudflared.mjs", import.meta.url)),
     clock,
     probe: (port) => {
       probes += 1;

@@ -10,9 +10,9 @@ import type { Tunnel, TunnelOpener } from "../../../src/tunnel/provider.ts";
 import { FakeClock, settle } from "../../support/fake-tunnel-clock.ts";
 import { completeLines } from "../../support/lines.ts";
 import { gone, isRunning, until } from "../../support/processes.ts";
-import { NO_PROOF } from "../../support/scripted-provider.ts";
+import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
 
-const FAKE = fileURLToPath(new URL("../../support/fake-tunnel-command.mjs", import.meta.url));
+const FAKE = fileURLToPath(new URL("../../support/tunnels/fake-tunnel-command.mjs", import.meta.url));
 const startSchema = z.object({
   pid: z.number(),
   args: z.array(z.string()),

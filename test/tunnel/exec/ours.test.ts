@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { askWith, type Answer } from "../../../src/tunnel/exec/ours.ts";
-import { fakeHttps, silence, type FakeAnswer } from "../../support/fake-https.ts";
+import { fakeHttps, silence, type FakeAnswer } from "../../support/tunnels/fake-https.ts";
 import { FakeClock, settle } from "../../support/fake-tunnel-clock.ts";
 import { until } from "../../support/processes.ts";
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { cloudflared } from "../../../src/tunnel/cloudflared/declaration.ts";
 import { TunnelPool, type PoolEvent, type PoolOptions } from "../../../src/tunnel/pool/pool.ts";
 import { FakeClock, settle } from "../../support/fake-tunnel-clock.ts";
-import { NO_PROOF, ScriptedProvider, ScriptedTunnel } from "../../support/scripted-provider.ts";
+import { NO_PROOF, ScriptedProvider, ScriptedTunnel } from "../../support/tunnels/scripted-provider.ts";
 
 const A = "wss://a.example";
 const T1 = "wss://t1.example";
@@ -14,7 +14,7 @@ afterEach(async () => {
   pools = [];
 });
 
-/** Events as words: `lost a`, `replaced a t1`, `addresses t1 a`, `failed CODE MS`. */
+/** Events as words: `lost a`, `addresses t1 a`, `failed CODE MS`. */
 function inWords(event: PoolEvent): string {
   const short = (url: string): string => url.slice("wss://".length, -".example".length);
   switch (event.type) {
@@ -22,8 +22,6 @@ function inWords(event: PoolEvent): string {
       return ["addresses", ...event.urls.map(short)].join(" ");
     case "lost":
       return `lost ${short(event.url)}`;
-    case "replaced":
-      return `replaced ${short(event.url)} ${short(event.by)}`;
     case "failed":
       return `failed ${event.error.code} ${event.retryInMs}`;
   }
@@ -127,7 +125,7 @@ describe("a spare tunnel", () => {
       standby: { state: "off" },
     });
     await open();
-    expect(told()).toEqual(["replaced a t1", "addresses t1"]);
+    expect(told()).toEqual(["addresses t1"]);
     await clock.advance(600_000);
     expect(scripted.requests).toBe(1);
   });
@@ -137,7 +135,7 @@ describe("when the active tunnel ends", () => {
   it("the spare one takes its place at once, and another spare one is opened", async () => {
     const { pool, a, b, told, open, scripted } = await paired();
     a.down();
-    expect(told()).toEqual(["lost a", "replaced a t1", "addresses t1"]);
+    expect(told()).toEqual(["lost a", "addresses t1"]);
     expect(pool.active).toBe(b);
     expect([a.stops, a.listeners]).toEqual([1, 0]);
     expect(scripted.requests).toBe(2);
@@ -152,7 +150,7 @@ describe("when the active tunnel ends", () => {
     expect(told()).toEqual(["lost a", "addresses"]);
     expect([scripted.requests, pool.active]).toEqual([1, undefined]);
     const b = await open();
-    expect(told()).toEqual(["replaced a t1", "addresses t1"]);
+    expect(told()).toEqual(["addresses t1"]);
     expect(pool.active).toBe(b);
     expect(scripted.requests).toBe(2);
   });
@@ -178,7 +176,7 @@ describe("when the active tunnel ends", () => {
     a.down();
     expect([pool.urls, pool.active]).toEqual([[T1], b]);
     await clock.advance(2_000);
-    expect(told()).toEqual(["lost a", "replaced a t1", "addresses t1"]);
+    expect(told()).toEqual(["lost a", "addresses t1"]);
   });
 
   it("before the pool was made, that is told after it was made", async () => {
@@ -195,10 +193,10 @@ describe("when the active tunnel ends", () => {
     const { pool, a, b, told, open, scripted } = await paired();
     a.down();
     b.down();
-    expect(told()).toEqual(["lost a", "replaced a t1", "addresses t1", "lost t1", "addresses"]);
+    expect(told()).toEqual(["lost a", "addresses t1", "lost t1", "addresses"]);
     expect(scripted.requests).toBe(2);
     const c = await open();
-    expect(told()).toEqual(["replaced t1 t2", "addresses t2"]);
+    expect(told()).toEqual(["addresses t2"]);
     const d = await open();
     expect(pool.urls).toEqual([c.url, d.url]);
     expect([a.stops, b.stops]).toEqual([1, 1]);
@@ -209,7 +207,7 @@ describe("when the active tunnel ends", () => {
     const seen: string[] = [];
     const { a, pool, open } = await paired({
       onEvent(event) {
-        if (event.type === "replaced") spare[0]?.down();
+        if (event.type === "lost") spare[0]?.down();
         seen.push(inWords(event));
       },
     }).then((made) => {
@@ -218,7 +216,7 @@ describe("when the active tunnel ends", () => {
       return made;
     });
     a.down();
-    expect(seen).toEqual(["lost a", "replaced a t1", "addresses t1", "lost t1", "addresses"]);
+    expect(seen).toEqual(["lost a", "addresses t1", "lost t1", "addresses"]);
     expect(pool.urls).toEqual([]);
     await open();
     expect(pool.urls).toEqual([T2]);
@@ -234,7 +232,7 @@ describe("when the active tunnel ends", () => {
     const { told, scripted } = await paired({ active: unruly });
     unruly.down();
     unruly.down();
-    expect(told()).toEqual(["lost a", "replaced a t1", "addresses t1"]);
+    expect(told()).toEqual(["lost a", "addresses t1"]);
     expect([unruly.stops, scripted.requests]).toEqual([1, 2]);
   });
 });
@@ -246,7 +244,7 @@ describe("when the active tunnel loses the edge", () => {
     await clock.advance(10_000);
     expect(told()).toEqual([]);
     await clock.advance(2_000);
-    expect(told()).toEqual(["replaced a t1", "addresses t1 a"]);
+    expect(told()).toEqual(["addresses t1 a"]);
     expect([pool.active, pool.urls, a.stops]).toEqual([b, [T1, A], 0]);
     a.up();
     await clock.advance(600_000);
@@ -272,7 +270,7 @@ describe("when the active tunnel loses the edge", () => {
     expect(told()).toEqual([]);
     b.up();
     await clock.advance(2_000);
-    expect(told()).toEqual(["replaced a t1", "addresses t1 a"]);
+    expect(told()).toEqual(["addresses t1 a"]);
   });
 
   it("for a minute, it is stopped and replaced, as it is not the only one", async () => {
@@ -300,7 +298,7 @@ describe("when the active tunnel loses the edge", () => {
     expect([told(), a.stops, pool.urls]).toEqual([[], 0, [A]]);
     await clock.advance(5_000);
     await open();
-    expect(told()).toEqual(["lost a", "replaced a t2", "addresses t2"]);
+    expect(told()).toEqual(["lost a", "addresses t2"]);
     expect([a.stops, pool.urls]).toEqual([1, [T2]]);
   });
 
@@ -324,7 +322,7 @@ describe("when the active tunnel loses the edge", () => {
     expect(told()).toEqual(["lost t1", "addresses a"]);
     expect([a.stops, b.stops, scripted.requests]).toEqual([0, 1, 2]);
     await open();
-    expect(told()).toEqual(["lost a", "replaced a t2", "addresses t2"]);
+    expect(told()).toEqual(["lost a", "addresses t2"]);
     await open();
     expect(pool.urls).toEqual([T2, "wss://t3.example"]);
   });
@@ -638,7 +636,7 @@ describe("a listener", () => {
     });
     seen.length = 0;
     a.down();
-    expect(seen).toEqual(["lost a", "replaced a t1", "addresses t1"]);
+    expect(seen).toEqual(["lost a", "addresses t1"]);
     expect(pool.urls).toEqual([T1]);
   });
 });

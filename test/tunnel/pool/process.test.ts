@@ -10,10 +10,10 @@ import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/en
 import { TunnelPool, type PoolEvent } from "../../../src/tunnel/pool/pool.ts";
 import { fastClock } from "../../support/fake-tunnel-clock.ts";
 import { completeLines } from "../../support/lines.ts";
-import { NO_PROOF } from "../../support/scripted-provider.ts";
+import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
 import { gone, isRunning, until } from "../../support/processes.ts";
 
-const FAKE = fileURLToPath(new URL("../../support/fake-cloudflared.mjs", import.meta.url));
+const FAKE = fileURLToPath(new URL("../../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const startSchema = z.object({ pid: z.number(), host: z.string(), metricsPort: z.number() });
 type Start = z.infer<typeof startSchema>;
 
@@ -71,9 +71,8 @@ describe("a pool of real processes", () => {
     const { pool, events, first, second } = await paired();
     process.kill(first.pid, "SIGKILL");
     await until("taken over", () => pool.urls[0] === url(second));
-    expect(events.slice(0, 3)).toMatchObject([
+    expect(events.slice(0, 2)).toMatchObject([
       { type: "lost", url: url(first), error: { code: "cloudflared-exited" } },
-      { type: "replaced", url: url(first), by: url(second) },
       { type: "addresses", urls: [url(second)] },
     ]);
     await until("two addresses again", () => pool.urls.length === 2);

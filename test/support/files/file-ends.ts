@@ -1,17 +1,17 @@
-import { chunkPrice, type Chunk, type StreamId } from "../../src/protocol/record/chunk.ts";
-import { toBase64url, toHex, type Bytes } from "../../src/protocol/base/bytes.ts";
-import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
-import type { MemberId } from "../../src/protocol/base/ids.ts";
-import type { FileOffer } from "../../src/protocol/files/offer.ts";
-import type { OutgoingMessage } from "../../src/protocol/room/participant.ts";
-import { decodeFileRequest } from "../../src/protocol/files/stream.ts";
-import { Services } from "../../src/protocol/link/service.ts";
-import type { StreamRequest, StreamWord } from "../../src/protocol/link/stream-frames.ts";
-import type { FileEntry } from "../../src/protocol/room/log.ts";
-import { Files, type Download } from "../../src/session/files/files.ts";
-import type { FileSink, FileSource, StreamPort } from "../../src/session/files/port.ts";
-import type { Notice } from "../../src/session/notice.ts";
-import { FakeClock, settle } from "./fake-tunnel-clock.ts";
+import { chunkPrice, type Chunk, type StreamId } from "../../../src/protocol/record/chunk.ts";
+import { toBase64url, toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
+import { TunnelError, type ErrorCode } from "../../../src/errors/tunnel-error.ts";
+import type { MemberId } from "../../../src/protocol/base/ids.ts";
+import type { FileOffer } from "../../../src/protocol/files/offer.ts";
+import type { OutgoingMessage } from "../../../src/protocol/room/participant.ts";
+import { decodeFileRequest } from "../../../src/protocol/files/stream.ts";
+import { Services } from "../../../src/protocol/link/service.ts";
+import type { StreamRequest, StreamWord } from "../../../src/protocol/link/stream-frames.ts";
+import type { FileEntry } from "../../../src/protocol/room/log.ts";
+import { Files, type Download } from "../../../src/session/files/files.ts";
+import type { FileSink, FileSource, StreamPort } from "../../../src/session/files/port.ts";
+import type { Notice } from "../../../src/session/notice.ts";
+import { FakeClock, settle } from "../fake-tunnel-clock.ts";
 import {
   chunkOf,
   frameOf,
@@ -20,15 +20,15 @@ import {
   type FileEvent,
   type FilePiece,
   type FileWord,
-} from "./file-words.ts";
-import { chunksOf } from "./streaming.ts";
-import { nodePrimitives } from "./wire.ts";
+} from "../file-words.ts";
+import { chunksOf } from "../streaming.ts";
+import { nodePrimitives } from "../wire.ts";
 
 /** A file that is only in memory, and as broken as a test wants. */
 export class MemorySource implements FileSource {
   readonly size: number;
   readonly sha256: string;
-  /** What reading ends with, from this offset on. */
+  /** The error of reading from this offset on. */
   failure: { readonly from: number; readonly code: ErrorCode } | undefined;
   isClosed = false;
   readonly #content: Bytes;
@@ -96,7 +96,7 @@ export class ScriptedPort implements StreamPort {
   readonly chunks: FilePiece[] = [];
   readonly members = new Set<MemberId>();
   isUp = true;
-  /** What the other side has let come, of all streams. */
+  /** Credit of the other side, for all streams together. */
   credit = Number.POSITIVE_INFINITY;
   #last = 0;
 

@@ -1,6 +1,12 @@
-import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
-import { cloudflared } from "../../src/tunnel/cloudflared/declaration.ts";
-import type { Provider, RelayProof, Tunnel, TunnelHealth, TunnelOpener } from "../../src/tunnel/provider.ts";
+import { TunnelError, type ErrorCode } from "../../../src/errors/tunnel-error.ts";
+import { cloudflared } from "../../../src/tunnel/cloudflared/declaration.ts";
+import type {
+  Provider,
+  RelayProof,
+  Tunnel,
+  TunnelHealth,
+  TunnelOpener,
+} from "../../../src/tunnel/provider.ts";
 
 /** For providers that ask nobody. */
 export const NO_PROOF: RelayProof = { path: "/none", answer: "none" };

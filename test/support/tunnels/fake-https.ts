@@ -1,4 +1,4 @@
-import type { HttpsClient, HttpsGet, HttpsResponse } from "../../src/net/https.ts";
+import type { HttpsClient, HttpsGet, HttpsResponse } from "../../../src/net/https.ts";
 
 export interface FakeAnswer {
   readonly status?: number;

@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { Agent, portOf, type Era, type Message, type Payload } from "./agent.ts";
-import { hearUntil, linkOf } from "./hearing.ts";
-import { until } from "./processes.ts";
-import { Proxy, type Crossing, type Direction } from "./proxy.ts";
+import { Agent, portOf, type Era, type Message, type Payload } from "../agent.ts";
+import { hearUntil, linkOf } from "../hearing.ts";
+import { until } from "../processes.ts";
+import { Proxy, type Crossing, type Direction } from "../proxy.ts";
 
 /** Agents that share files from their working directories and save into them. */
 
