@@ -101,7 +101,7 @@ export class GuestSession extends SessionBase {
     return this.#member.membership?.safetyCode ?? "";
   }
 
-  get link(): ConnectionState {
+  get connection(): ConnectionState {
     return this.#member.connection;
   }
 
@@ -142,7 +142,7 @@ export class GuestSession extends SessionBase {
 
   protected post(outgoing: OutgoingMessage): Posted {
     const key = this.#socket.run((member, now) => member.say(outgoing, now));
-    const isConnected = this.link.name === "connected";
+    const isConnected = this.connection.name === "connected";
     return {
       key,
       seq: undefined,
@@ -169,7 +169,7 @@ export class GuestSession extends SessionBase {
 
   /** Not connected, and not over either. */
   get #isAway(): boolean {
-    return this.end === undefined && this.link.name !== "connected";
+    return this.end === undefined && this.connection.name !== "connected";
   }
 
   /** @throws {TunnelError} whatever kept it out, or cancelled */

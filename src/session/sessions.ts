@@ -190,7 +190,7 @@ export class Sessions implements Observable<SessionsEvent> {
     signal: AbortSignal,
   ): Promise<GuestSession> {
     if (!equalBytes(tunnel.hostKey, hostKey)) throw new TunnelError("link-other-host");
-    if (tunnel.link.name === "connected") throw new TunnelError("already-joined");
+    if (tunnel.connection.name === "connected") throw new TunnelError("already-joined");
     await tunnel.rejoin(origin, signal);
     return tunnel;
   }

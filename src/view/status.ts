@@ -14,7 +14,7 @@ export type TunnelStatus = "waiting_for_members" | "open" | "reconnecting" | "cl
 
 export function statusOf(tunnel: Session): TunnelStatus {
   if (tunnel.end !== undefined) return "closed";
-  if (tunnel.role === "member") return tunnel.link.name === "connected" ? "open" : "reconnecting";
+  if (tunnel.role === "member") return tunnel.connection.name === "connected" ? "open" : "reconnecting";
   return tunnel.presence().length > 1 ? "open" : "waiting_for_members";
 }
 
@@ -114,7 +114,7 @@ export function guestStatusView(tunnel: GuestSession, now: number): GuestStatusV
   return {
     ...tunnelView(tunnel),
     role: tunnel.role,
-    connection: connectionView(tunnel.link, tunnel.lastHeard, now),
+    connection: connectionView(tunnel.connection, tunnel.lastHeard, now),
     queued: tunnel.unplaced,
     safetyCode: tunnel.safetyCode,
   };

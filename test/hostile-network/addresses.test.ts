@@ -85,7 +85,7 @@ function release(wire: Proxy): void {
   for (const crossing of wire.open) crossing.flow();
 }
 
-const isUp = (): boolean => guest.link.name === "connected" && isConnected(host);
+const isUp = (): boolean => guest.connection.name === "connected" && isConnected(host);
 
 /** How long it takes until the guest is there. */
 async function isBack(condition = isUp): Promise<number> {

@@ -76,7 +76,7 @@ it.each([1])(
       await turning(
         clock,
         "the guest is back on a new connection",
-        () => wire.total > crossings && guest.link.name === "connected" && isConnected(host),
+        () => wire.total > crossings && guest.connection.name === "connected" && isConnected(host),
         { each: talk, stepMs: 100 },
       );
       cuts += 1 + disturbed();

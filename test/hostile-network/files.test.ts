@@ -130,7 +130,7 @@ describe("a file whose connection is lost", () => {
     let cuts = 0;
     const voices = [new Voice(host), new Voice(ben)] as const;
     while (!files.every(({ download }) => isOver(download))) {
-      if (cuts < 10 && ben.link.name === "connected") {
+      if (cuts < 10 && ben.connection.name === "connected") {
         cuts += 1;
         const direction = chance.pick(DIRECTIONS);
         const { passed } = newestOf(wire)[direction];
@@ -140,7 +140,7 @@ describe("a file whose connection is lost", () => {
       const before = wire.total;
       const isNext = (): boolean =>
         files.every(({ download }) => isOver(download)) ||
-        (wire.total > before && ben.link.name === "connected" && isConnected(host));
+        (wire.total > before && ben.connection.name === "connected" && isConnected(host));
       await turning(clock, "the guest is back", isNext);
     }
     for (const [n, file] of files.entries()) expectWhole(file, contents[n] ?? new Uint8Array(0));

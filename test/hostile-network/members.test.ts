@@ -161,7 +161,7 @@ it("a member that never reads costs the others nothing, while they say 12 MiB", 
       if (ana.said.length < heard / 20) ana.say(10);
       ben.listen();
       listen();
-      if (guest.link.name !== "connected") expect.fail("the speaker was cut");
+      if (guest.connection.name !== "connected") expect.fail("the speaker was cut");
     },
   });
   // Its outbox was too small for all that, which it is told when it comes back, and the others at once.

@@ -110,7 +110,7 @@ export class Scene {
         if (!isFloodOver || ben.said.length < MESSAGES) ben.say(size);
         ana.listen();
         ben.listen();
-        if (guest.link.name !== "connected" || !isConnected(host)) expect.fail("the pair was cut");
+        if (guest.connection.name !== "connected" || !isConnected(host)) expect.fail("the pair was cut");
       },
       turns: 3_000,
     });
@@ -143,7 +143,7 @@ export class Scene {
     await turning(
       this.clock,
       "the guest is back",
-      () => this.wire.total > before && this.guest.link.name === "connected" && isConnected(this.host),
+      () => this.wire.total > before && this.guest.connection.name === "connected" && isConnected(this.host),
       { turns: 10_000 },
     );
   }

@@ -149,7 +149,7 @@ describe("a room outlives its tunnel", () => {
       old?.die();
       await host.say({ text: `host meanwhile ${round}` });
       await guest.say({ text: `guest meanwhile ${round}` });
-      await until("the guest is back", () => guest.link.name === "connected" && guest.unplaced === 0);
+      await until("the guest is back", () => guest.connection.name === "connected" && guest.unplaced === 0);
       await until(
         "a fresh spare is there",
         () => opened.length > count && host.health.standby.state === "ready",
@@ -180,7 +180,7 @@ describe("a room outlives its tunnel", () => {
     const { origin, room } = parseLink(invite?.joinLink ?? "");
     expect([origin, room]).toEqual([opened[1]?.url, parseLink(link).room]);
     const guest = await guests().join(joinRequest(invite?.joinLink));
-    expect(guest.link.name).toBe("connected");
+    expect(guest.connection.name).toBe("connected");
   });
 
   it("the old link is dead for good, also through the new address", async () => {
@@ -282,7 +282,7 @@ describe("with the real provider", () => {
     const [first] = starts();
     process.kill(first?.pid ?? 0, "SIGKILL");
     await host.say({ text: "in between" });
-    await until("the guest has it", () => guest.inbox.unread === 2 && guest.link.name === "connected");
+    await until("the guest has it", () => guest.inbox.unread === 2 && guest.connection.name === "connected");
     expect(shown(guest)).toEqual(["settled", "in between"]);
     await until("a third one runs", () => starts().length === 3 && host.health.standby.state === "ready");
     await host.close();

@@ -312,7 +312,7 @@ describe("saying", () => {
     wire.cut();
     await until("both noticed", () => {
       const away = host.presence().find((member) => !member.isSelf);
-      return away?.connected === false && guest.link.name !== "connected";
+      return away?.connected === false && guest.connection.name !== "connected";
     });
     const fromGuest = await guest.say({ text: "from the guest" });
     expect(fromGuest).toMatchObject({
