@@ -3,13 +3,12 @@
  * has as many on their way at once, and a listener confirms every 32 of them with the smallest record.
  */
 import { WebSocket, WebSocketServer } from "ws";
-import { FrameCodec } from "../src/protocol/room/frames.ts";
+import { encodeHostFrame } from "../src/protocol/room/frames.ts";
 import { LINK, RECORD, RECORD_BUCKETS } from "../src/protocol/base/limits.ts";
-import { nodePrimitives } from "../src/runtime/primitives.ts";
 import { Ear, heardByAll, live, nextTurn, now, paced, serve, usage } from "./side.mjs";
 
 const OPTIONS = { perMessageDeflate: false, skipUTF8Validation: true };
-const DATA_HEADER_BYTES = 20;
+const DATA_HEADER_BYTES = 16;
 const MESSAGES_PER_TURN = 16;
 const ACK = new Uint8Array(RECORD_BUCKETS[0]);
 
@@ -31,7 +30,7 @@ function sizesOf(textBytes) {
     sig: new Uint8Array(64),
   };
   const frame = { t: "event", seq: 9_999, ts: Date.now(), event };
-  const payload = new FrameCodec(nodePrimitives).encodeHostFrame(frame, "x".repeat(textBytes)).length;
+  const payload = encodeHostFrame(frame, new Uint8Array(textBytes)).length;
   const least = payload + DATA_HEADER_BYTES + RECORD.headerBytes + RECORD.overheadBytes;
   return { payload, message: RECORD_BUCKETS.find((bucket) => bucket >= least) };
 }
