@@ -9,7 +9,7 @@ const OPTIONS = { perMessageDeflate: false, skipUTF8Validation: true };
 /** Of PROTOCOL: whole messages that a record may fill, what of it is no payload, and when a receiver acknowledges. */
 const RECORD_BUCKETS = [256, 1_024, 4_096, 16_384, 65_536, 131_072];
 const RECORD_OVERHEAD_BYTES = 1 + 16 + 1 + 4;
-const DATA_HEADER_BYTES = 20;
+const DATA_HEADER_BYTES = 16;
 const FRAME_HEADER_LENGTH_BYTES = 2;
 const WINDOW_BYTES = 1024 * 1024;
 const ACK_EVERY_FRAMES = 32;

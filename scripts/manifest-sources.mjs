@@ -2,14 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { loadSources } from "./sources.mjs";
 
-const SOURCES = `
-  export { TOOLS } from "./src/mcp/tools/index.ts";
-  export { PUBLISHED } from "./src/view/registration.ts";
-  export { SETTINGS } from "./src/cli/settings.ts";
-`;
-
 export async function manifestSources() {
   const pkg = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
-  const { TOOLS: tools, PUBLISHED: published, SETTINGS } = await loadSources(SOURCES);
+  const { TOOLS: tools, PUBLISHED: published, SETTINGS } = await loadSources();
   return { pkg, settings: Object.values(SETTINGS), tools, published };
 }

@@ -6,11 +6,17 @@ import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** The exports of a module whose TypeScript text is given. Node 20 does not read TypeScript by itself. */
-export async function loadSources(contents) {
+let loading;
+
+/** The exports of program.ts. Node 20 does not read TypeScript by itself. */
+export function loadSources() {
+  return (loading ??= load());
+}
+
+async function load() {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    stdin: { contents, resolveDir: root, sourcefile: "sources.ts", loader: "ts" },
+    entryPoints: ["scripts/program.ts"],
     bundle: true,
     write: false,
     format: "cjs",

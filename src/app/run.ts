@@ -34,14 +34,21 @@ type ExitCode = 0 | 1 | 2 | 3 | 4;
 
 /** Runs the command line to its end. Never rejects: a failure is explained on stderr. */
 export async function run(host: Host): Promise<ExitCode> {
+  const command = parseCommand(host.args);
   try {
-    return await execute(parseCommand(host.args), host);
+    return await execute(command, host);
   } catch (thrown) {
     const error = asTunnelError(thrown);
-    host.err(`tunnel-mcp: ${error.message}\n  ${error.nextForPerson}\n`);
+    const next = isForAgents(command) ? error.next : error.nextForPerson;
+    host.err(`tunnel-mcp: ${error.message}\n  ${next}\n`);
     if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
     return error.code === "config-invalid" ? 2 : 1;
   }
+}
+
+/** tunnel_status gives the command `wake` to an agent, which reads its output. */
+function isForAgents({ kind }: Command): boolean {
+  return kind === "wake" || kind === "wake-watch";
 }
 
 async function execute(command: Command, host: Host): Promise<ExitCode> {

@@ -22,7 +22,7 @@ export interface Kind<T> {
 }
 
 /** @param values the value of each accepted text; the first text of a value is the one that is shown */
-export function choice<T extends string | boolean>(values: Readonly<Record<string, T>>): Kind<T> {
+function choice<T extends string | boolean>(values: Readonly<Record<string, T>>): Kind<T> {
   const choices = Object.keys(values);
   return {
     accepted: alternatives(choices),

@@ -51,7 +51,7 @@ export type Peek = z.infer<typeof peekSchema>;
 export const MAX_WAIT_MS = 10 * 60_000;
 
 /** Looks without reading: no reading position moves, and no member is told that anything was read. */
-export const peek = defineAction(
+const peek = defineAction(
   z.strictObject({ tunnelId: z.optional(z.string()) }),
   async ({ tunnelId }, { sessions }): Promise<Peek> => ({ tunnels: look(sessions, tunnelId) }),
 );
@@ -60,7 +60,7 @@ export const peek = defineAction(
  * Waits for news, then looks. Without `seen`, news is an unread entry, or that every tunnel is over. With `seen` (counts
  * `arrived` by tunnel) it is an unread entry beyond those counts, or an end.
  */
-export const wait = defineAction(
+const wait = defineAction(
   z.strictObject({
     tunnelId: z.optional(z.string()),
     seen: z.optional(z.record(z.string(), z.int())),
@@ -81,7 +81,7 @@ export const wait = defineAction(
 export const transcriptSchema = z.object({ document: z.unknown() });
 
 /** The transcript of a tunnel, without links and keys, as its own agent could save it. It moves no reading position. */
-export const transcript = defineAction(
+const transcript = defineAction(
   z.strictObject({ tunnelId: z.optional(z.string()) }),
   async ({ tunnelId }, { sessions }): Promise<z.infer<typeof transcriptSchema>> => {
     const { transcripts } = sessions;

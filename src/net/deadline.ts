@@ -1,7 +1,7 @@
 import type { Clock } from "../runtime/clock.ts";
 
 /** Thrown when the time given to a step has run out. Adapters turn it into the error of that step. */
-export class TimedOut extends Error {
+class TimedOut extends Error {
   override readonly name = "TimedOut";
 
   constructor(ms: number) {

@@ -21,6 +21,21 @@ describe("a room and a guest", () => {
     expect(guest.member.connection).toEqual({ name: "ended", end: { by: "host", cause: "closed" } });
   });
 
+  it("[D8] hand messages over as they are sealed, ahead of every other effect", () => {
+    const world = new World();
+    const guest = world.pair();
+    const sent: string[] = [];
+    world.room.sendThrough(({ message }) => sent.push(`host ${message.length}`));
+    world.room.say({ text: "hello" }, world.now);
+    // It is out before anybody has asked for effects, and is no effect any more.
+    expect(sent).toEqual(["host 1024"]);
+    expect(world.room.takeEffects().map(({ type }) => type)).not.toContain("send");
+    guest.member.sendThrough(({ message }) => sent.push(`guest ${message.length}`));
+    guest.member.say({ text: "hi" }, world.now);
+    expect(sent).toEqual(["host 1024", "guest 1024"]);
+    expect(guest.member.takeEffects().map(({ type }) => type)).not.toContain("send");
+  });
+
   it("[K3] a guest whose connection was cut comes back, and nothing is lost or doubled", () => {
     const world = new World();
     const guest = world.join(world.link());

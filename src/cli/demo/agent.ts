@@ -19,7 +19,7 @@ const messageSchema = z.object({
 const listenSchema = z.object({ messages: z.array(messageSchema) });
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
-export type DemoMessage = z.infer<typeof messageSchema>;
+type DemoMessage = z.infer<typeof messageSchema>;
 
 /** A tool answered with an error. */
 export class ToolRefused extends Error {

@@ -91,7 +91,7 @@ export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove:
   return [how, ...doubt, ...backup, ...next];
 }
 
-export function failureLines(code: ErrorCode, detail: string): Lines {
+function failureLines(code: ErrorCode, detail: string): Lines {
   return [`${code}: ${ERRORS[code].message}: ${detail}`, nextForPerson(code)];
 }
 

@@ -46,7 +46,7 @@ const count = (amount: number, one: string): string => `${amount} ${one}${amount
 const instant = (ts: number): string => `${new Date(ts).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
 /** The facts that a person can rely on, those they cannot, and the faults, each in a sentence. */
-export class Report {
+class Report {
   readonly #document: TranscriptDocument;
   readonly #verdict: Verdict;
 

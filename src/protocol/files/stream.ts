@@ -7,7 +7,7 @@ import { BULK_OVERHEAD_BYTES } from "../record/record.ts";
 export const FILES_SERVICE = "files";
 
 /** Why a stream of a file ends early, beside the reasons of the stream layer. */
-export const FILE_RESETS = [
+const FILE_RESETS = [
   /** Never offered, or not to this receiver, or not any more. */
   "unknown",
   /** The file was deleted, or cannot be read any more. */

@@ -56,7 +56,7 @@ export interface AuthenticatedPeer {
 }
 
 /** Finds the session that holds a resume credential at the moment. */
-export type SessionLookup = (id: string) => { member: MemberId; credential: Credential } | undefined;
+type SessionLookup = (id: string) => { member: MemberId; credential: Credential } | undefined;
 
 export interface AdmissionOptions {
   readonly room: Bytes;

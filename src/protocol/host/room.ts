@@ -10,23 +10,22 @@ import {
 import { LINK, ROOM } from "../base/limits.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
 import { utf8Length } from "../base/utf8.ts";
-import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
 import { DENIED } from "../handshake/handshake.ts";
 import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
 import { CLOSE_CODE, type SendNow } from "../link/wire.ts";
-import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
-import type { ChannelEvent } from "../reliable/channel-events.ts";
+import type { Chunk, StreamId } from "../record/chunk.ts";
 import type { Attestation } from "../room/audit-log.ts";
-import { CLOSE } from "../room/close-reasons.ts";
-import { decodeMemberFrame, decodeMemberNote, type ChatEvent, type EndCause } from "../room/frames.ts";
+import type { ChatEvent, EndCause } from "../room/frames.ts";
 import { RoomOrder } from "../room/order.ts";
 import { assertSayable, type OutgoingMessage, type Presence } from "../room/participant.ts";
 import { Signer } from "../room/signer.ts";
 import { Admission } from "./admission.ts";
 import { BackPressure } from "./back-pressure.ts";
 import { IdleClock } from "./idle.ts";
+import { Inbound } from "./inbound.ts";
 import { InviteLedger, type PendingInvite } from "./invites.ts";
-import { MemberSessions, isConnected, type MemberSession } from "./member-sessions.ts";
+import { MemberSessions, isConnected } from "./member-sessions.ts";
 import { Membership } from "./membership.ts";
 import { PresenceBoard } from "./presence-board.ts";
 import { Receipts } from "./receipts.ts";
@@ -47,6 +46,7 @@ export class Room {
   readonly #ledger: InviteLedger;
   readonly #admission: Admission;
   readonly #membership: Membership;
+  readonly #inbound: Inbound;
   readonly #backPressure: BackPressure;
   readonly #idle: IdleClock;
   readonly #sessions = new MemberSessions();
@@ -99,6 +99,18 @@ export class Room {
       presence: this.#presence,
       streamRelay: this.#streamRelay,
       welcome: () => ({ goal, host: id, idleMs, history, addresses: [...this.#addresses] }),
+      emit,
+    });
+    this.#inbound = new Inbound({
+      order,
+      signer,
+      sequencer: this.#sequencer,
+      membership: this.#membership,
+      presence: this.#presence,
+      backPressure: this.#backPressure,
+      receipts: this.#receipts,
+      streamRelay: this.#streamRelay,
+      idle: this.#idle,
       emit,
     });
   }
@@ -293,7 +305,7 @@ export class Room {
 
   #message(connection: ConnectionId, message: Bytes, now: number): void {
     const session = this.#sessions.at(connection);
-    if (session !== undefined) return this.#memberMessage(session, connection, message, now);
+    if (session !== undefined) return this.#inbound.message(session, connection, message, now);
     if (!this.#admission.has(connection)) return;
     const answer = this.#admission.receive(connection, message, now);
     if (answer !== undefined && "accept" in answer) {
@@ -310,65 +322,6 @@ export class Room {
     if (this.#admission.has(connection)) return this.#admission.close(connection);
     const session = this.#sessions.at(connection);
     if (session !== undefined) this.#membership.drop(session, undefined, now);
-  }
-
-  // --- what members say ---
-
-  #memberMessage(session: MemberSession, connection: ConnectionId, message: Bytes, now: number): void {
-    try {
-      const { event, isAnswer } = session.link.receive(message, now);
-      if (event?.type === "chunk") return this.#chunk(session, connection, event.chunk, now);
-      const isCredit =
-        event?.type === "stream" && this.#streamRelay.frame(session, event.payload, now) === "credit";
-      this.#backPressure.charge(connection, isAnswer || isCredit ? "answer" : "message", message.length, now);
-      for (const seq of this.#receipts.confirmed(session)) this.#effects.push({ type: "reached", seq });
-      if (event !== undefined) this.#channelEvent(session, event, message.length, now);
-    } catch (thrown) {
-      const error = asTunnelError(thrown);
-      if (error.code === "internal") throw thrown;
-      this.#effects.push({ type: "alarm", error, member: session.member.id });
-      this.#membership.drop(session, CLOSE_CODE.violation, now);
-    }
-  }
-
-  #channelEvent(session: MemberSession, event: ChannelEvent, bytes: number, now: number): void {
-    if (event.type === "durable") {
-      this.#memberFrame(session, event.payload, now);
-      this.#backPressure.chargeCopies(session, bytes, now);
-    }
-    if (event.type === "note") {
-      const { read, active } = decodeMemberNote(event.payload);
-      if (active) this.#idle.touch(now);
-      this.#presence.memberRead(session, read, now);
-    }
-    // A full window may have kept the frame back that says so.
-    if (event.type === "close" && event.reason === CLOSE.left) this.#membership.remove(session, "left", now);
-    else if (event.type === "close") this.#membership.drop(session, CLOSE_CODE.normal, now);
-  }
-
-  #chunk(session: MemberSession, connection: ConnectionId, chunk: Chunk, now: number): void {
-    const isAsked = this.#streamRelay.chunk(session, chunk, now);
-    if (isAsked) this.#idle.touch(now);
-    this.#backPressure.charge(connection, isAsked ? "chunk" : "message", chunkPrice(chunk), now);
-  }
-
-  #memberFrame(session: MemberSession, payload: Bytes, now: number): void {
-    const { frame, body, text } = decodeMemberFrame(payload);
-    this.#idle.touch(now);
-    if (frame.t === "leave") return this.#membership.remove(session, "left", now);
-    const { t: _, ...fields } = frame;
-    const event: ChatEvent = { kind: "chat", from: session.member.id, ...fields };
-    const hash = this.#order.verify(event, body);
-    if ((frame.replyTo ?? 0) > this.lastSeq) {
-      throw new TunnelError("protocol-violation", { detail: "a message that refers to nothing" });
-    }
-    this.#sequencer.chat(event, body, hash, now);
-    // The host is a participant like the others: what is not for it, its agent does not see (O10).
-    if (event.to?.includes(this.self) === false) return;
-    const heard = text ?? this.#signer.open(event, body);
-    if (heard !== undefined && this.#sequencer.show(event, heard, now)) return;
-    const error = new TunnelError("message-unreadable");
-    this.#effects.push({ type: "alarm", error, member: event.from });
   }
 
   // --- time ---

@@ -2,7 +2,6 @@ import { digestsOf } from "../room/sealed-message.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { AuditLog, signedOf } from "../room/audit-log.ts";
 import { encodeHostFrame, type ChatEvent, type HostFrame, type SystemRoomEvent } from "../room/frames.ts";
-import { History } from "./history.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
 import { spokenEntry, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
@@ -24,19 +23,17 @@ export interface SequencerOptions {
 /** Gives everything that happens in a room its sequence number, and every member its part of it (PROTOCOL §8). */
 export class Sequencer {
   readonly #options: SequencerOptions;
-  readonly #history: History;
   /** The proof of the order to others. */
   readonly log: AuditLog;
 
   constructor(options: SequencerOptions) {
     this.#options = options;
-    this.#history = new History(options.history, this.#present);
     this.log = new AuditLog(this.#present);
   }
 
   /** Where the part of the room begins that a new member is given. */
   get beginning(): Beginning {
-    return this.#history.beginning;
+    return this.#options.history ? this.log.past.beginning : this.#present;
   }
 
   get #present(): Beginning {
@@ -68,7 +65,7 @@ export class Sequencer {
       if (id === from) this.#deliver(session, encodeHostFrame({ t: "own", ...at, n }), now);
       else this.#deliver(session, to?.includes(id) === false ? withheld : whole, now);
     }
-    this.#history.append(withheld, this.#present);
+    this.#remember(withheld);
   }
 
   system(event: SystemRoomEvent, now: number): void {
@@ -80,7 +77,7 @@ export class Sequencer {
     const frame: HostFrame = { t: "event", seq, ts: now, event };
     const payload = encodeHostFrame(frame);
     for (const session of sessions.all) this.#deliver(session, payload, now);
-    this.#history.append(payload, this.#present);
+    this.#remember(payload);
     emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
   }
 
@@ -95,7 +92,11 @@ export class Sequencer {
 
   /** The time before it, for a member that has just come. */
   replay(session: MemberSession, now: number): void {
-    for (const payload of this.#history.payloads) this.#deliver(session, payload, now);
+    for (const payload of this.log.past.payloads) this.#deliver(session, payload, now);
+  }
+
+  #remember(payload: Bytes): void {
+    if (this.#options.history) this.log.remember(payload);
   }
 
   /** A member that has been away for so long that its outbox is full loses its session; no message is skipped silently. */

@@ -31,7 +31,7 @@ export type StreamReset = (typeof RESETS)[number];
 const LABEL = /^[a-z][a-z0-9-]{0,31}$/;
 
 /** The name of a service, and of a code with which it refuses (S1). */
-export function isStreamLabel(text: string): boolean {
+function isStreamLabel(text: string): boolean {
   return LABEL.test(text);
 }
 
@@ -54,7 +54,7 @@ const streamHeader = z.discriminatedUnion("t", [
 
 type Header = z.infer<typeof streamHeader>;
 export type StreamOpen = Extract<Header, { t: "open" }> & { readonly request: Bytes };
-export type StreamAccept = Extract<Header, { t: "accept" }> & { readonly response: Bytes };
+type StreamAccept = Extract<Header, { t: "accept" }> & { readonly response: Bytes };
 export type StreamFrame = StreamOpen | StreamAccept | Exclude<Header, { t: "open" | "accept" }>;
 /** A frame about a stream that exists. */
 export type StreamWord = Exclude<StreamFrame, StreamOpen>;

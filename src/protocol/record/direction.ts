@@ -1,13 +1,13 @@
 import { ascii, concat, u32be, u64be, wipe, type Bytes } from "../base/bytes.ts";
-import { RECORD } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { bulkKey, controlKey, nextTrafficSecret } from "../handshake/keys.ts";
 
 /** How much one epoch may seal (R5). */
-export type RekeyLimits = Pick<typeof RECORD, "rekeyAfterMs"> & {
+export interface RekeyLimits {
   readonly rekeyAfterRecords: number;
   readonly rekeyAfterBytes: number;
-};
+  readonly rekeyAfterMs: number;
+}
 
 const NONCE_PREFIX = ascii("tmc1");
 const NONCE_GAP = new Uint8Array(8);

@@ -164,10 +164,7 @@ export class RecordLayer {
    * @throws {TunnelError} integrity-failed: whatever does not open under the next counter is fatal (R4)
    */
   open(message: Bytes, now: number): Frame | undefined {
-    if (message[0] !== WIRE.control || !isBucket(message.length) || this.#receiving.isBroken) {
-      throw new TunnelError("integrity-failed");
-    }
-    this.#receiving.isBroken = true;
+    this.#beginOpening(message, WIRE.control);
     const { key } = this.#receiving;
     const before = this.#receiving.total;
     const used = this.#receiving.nextNonce(message.length);
@@ -204,10 +201,8 @@ export class RecordLayer {
 
   /** @throws {TunnelError} integrity-failed, as {@link open} */
   openBulk(message: Bytes): Bulk {
-    const isSound = isBulk(message) && isBucket(message.length) && !this.#receiving.isBroken;
-    if (!isSound) throw new TunnelError("integrity-failed");
+    this.#beginOpening(message, WIRE.bulk);
     const { bulkKey: key } = this.#receiving;
-    this.#receiving.isBroken = true;
     const used = this.#receiving.nextBulkNonce(message.length);
     const chunk = message.subarray(BULK_OVERHEAD_BYTES);
     const header = this.#primitives.chachaOpen(key, used, message.subarray(1, BULK_OVERHEAD_BYTES), chunk);
@@ -231,9 +226,7 @@ export class RecordLayer {
 
   /** @throws {TunnelError} integrity-failed, as {@link open} */
   openOpenBulk(message: Bytes): OpenBulk {
-    const isSound = isOpenBulk(message) && isBucket(message.length) && !this.#receiving.isBroken;
-    if (!isSound) throw new TunnelError("integrity-failed");
-    this.#receiving.isBroken = true;
+    this.#beginOpening(message, WIRE.openBulk);
     const { bulkKey: key } = this.#receiving;
     const used = this.#receiving.nextBulkNonce(message.length);
     const padded = this.#primitives.chachaOpen(key, used, message.subarray(1), OPEN_BULK);
@@ -247,6 +240,13 @@ export class RecordLayer {
   wipe(): void {
     this.#sending.wipe();
     this.#receiving.wipe();
+  }
+
+  /** From here on nothing opens until this message has (R4). @throws {TunnelError} integrity-failed */
+  #beginOpening(message: Bytes, kind: number): void {
+    const isSound = message[0] === kind && isBucket(message.length) && !this.#receiving.isBroken;
+    this.#receiving.isBroken = true;
+    if (!isSound) throw new TunnelError("integrity-failed");
   }
 
   #sealOne(frame: Frame): Bytes {

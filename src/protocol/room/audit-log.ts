@@ -1,6 +1,7 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { Digests, MemberRecord, SayFrame, SystemRoomEvent, View } from "./frames.ts";
 import type { MemberId, RoomId } from "../base/ids.ts";
+import { ROOM } from "../base/limits.ts";
 import type { SignedFields, Beginning } from "./order.ts";
 import { Transcript } from "./log.ts";
 
@@ -82,6 +83,10 @@ export class AuditLog {
     this.#start = this.#after(this.#start, trimmed);
   });
 
+  /** Frames of the newest entries, oldest first, for those who join later (O9). */
+  #past: { readonly seq: number; readonly payload: Bytes }[] = [];
+  #pastBytes = 0;
+
   constructor(start: Beginning) {
     this.#start = start;
     this.#end = start.view;
@@ -99,6 +104,21 @@ export class AuditLog {
   /** Something has happened in the room; `view` is the order with it. */
   event(view: View, ts: number, event: SystemRoomEvent): void {
     this.#append({ seq: view.seq, ts, bytes: textOf(view.chain), event }, view);
+  }
+
+  /** Keeps the frame of the newest entry, as any member may see it, for those who join later: the newest frames that fit (O9). */
+  remember(payload: Bytes): void {
+    this.#past.push({ seq: this.#end.seq, payload });
+    this.#pastBytes += payload.length;
+    while (this.#past.length > ROOM.maxHistoryEntries || this.#pastBytes > ROOM.maxHistoryBytes)
+      this.#pastBytes -= this.#past.shift()?.payload.length ?? 0;
+  }
+
+  /** The frames that are kept for those who join later, and the beginning of that part of the room. */
+  get past(): { readonly beginning: Beginning; readonly payloads: readonly Bytes[] } {
+    const [oldest] = this.#past;
+    const { start } = this.after(oldest === undefined ? this.#end.seq : oldest.seq - 1);
+    return { beginning: start, payloads: this.#past.map(({ payload }) => payload) };
   }
 
   #append(kept: Kept, view: View): void {

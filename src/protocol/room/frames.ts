@@ -30,7 +30,7 @@ const hash = bytesOf(32);
 const name = z.string().check(z.refine(isName));
 
 /** The kind of a message that is not text for people and agents: the offer of a file. */
-export const CONTENTS = ["file"] as const;
+const CONTENTS = ["file"] as const;
 
 /** Milliseconds since the Unix epoch, as far as a date goes in ECMAScript. */
 const instant = z.int().check(z.nonnegative(), z.lte(8.64e15));

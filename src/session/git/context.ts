@@ -14,7 +14,7 @@ export interface GitContext {
   readonly dirty: boolean;
 }
 
-export const CONTEXT_TIMEOUT_MS = 2_000;
+const CONTEXT_TIMEOUT_MS = 2_000;
 
 /** Where work happens, or undefined: outside a repository, without git, or when it takes too long. */
 export async function contextOf(

@@ -35,7 +35,7 @@ export type Applies =
       readonly reason: "no-repository" | "malformed" | "too-large" | "git-failed" | "git-missing";
     };
 
-export type ApplyProblem = "conflict" | "missing" | "exists" | "refused";
+type ApplyProblem = "conflict" | "missing" | "exists" | "refused";
 
 export interface PatchInspection {
   readonly files: readonly InspectedFile[];

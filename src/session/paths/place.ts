@@ -99,7 +99,7 @@ async function checkTarget(target: string, overwrite: boolean): Promise<void> {
   if (purpose !== undefined) throw new TunnelError("path-protected", { detail: purpose });
 }
 
-export function isSame(one: BigIntStats, other: BigIntStats): boolean {
+function isSame(one: BigIntStats, other: BigIntStats): boolean {
   return one.dev === other.dev && one.ino === other.ino;
 }
 

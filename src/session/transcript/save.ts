@@ -14,7 +14,7 @@ const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (cons
  * Both names end so. An agent may be talked into a name, but not into a file that programs or agents look for by its name
  * (`CLAUDE.md`, `package.json`).
  */
-export const SUFFIX = ".transcript";
+const SUFFIX = ".transcript";
 
 function refused(detail: string): TunnelError {
   return new TunnelError("transcript-not-saved", { detail });

@@ -24,7 +24,7 @@ import { encodeUtf8 } from "../../protocol/base/utf8.ts";
  */
 export type EntryStatus = "verified" | "redacted" | "sealed" | "hidden" | "broken";
 
-export interface EntryVerdict {
+interface EntryVerdict {
   readonly seq: number;
   readonly status: EntryStatus;
   /** The fault, in words of this program. */

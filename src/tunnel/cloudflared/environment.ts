@@ -57,7 +57,7 @@ export function binaryEnvironment(env: Variables, host: HostFacts = hostFacts())
   };
 }
 
-export function childEnvironment(env: Variables): Record<string, string> {
+function childEnvironment(env: Variables): Record<string, string> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
     if (value !== undefined && !STEERS_CLOUDFLARED.test(name)) kept[name] = value;

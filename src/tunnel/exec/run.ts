@@ -28,7 +28,7 @@ export function startCommand(port: number, settings: ExecSettings): CommandRun {
 }
 
 /** It is the human's own command, so it gets the human's environment: its login, its proxy, its PATH. */
-export function commandEnvironment(env: ExecSettings["env"]): Record<string, string> {
+function commandEnvironment(env: ExecSettings["env"]): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) =>
       value === undefined || OWN_SETTINGS.test(name) ? [] : [[name, value]],

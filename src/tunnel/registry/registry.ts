@@ -8,7 +8,7 @@ export const PROVIDERS = { cloudflared, direct, exec };
 
 export type ProviderName = keyof typeof PROVIDERS;
 
-export function isProviderName(text: string): text is ProviderName {
+function isProviderName(text: string): text is ProviderName {
   return Object.hasOwn(PROVIDERS, text);
 }
 

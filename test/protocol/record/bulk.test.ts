@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, toHex, u64be, type Bytes } from "../../../src/protocol/base/bytes.ts";
+import { concat, toHex, u32be, u64be, type Bytes } from "../../../src/protocol/base/bytes.ts";
 import { bulkKey, nextTrafficSecret } from "../../../src/protocol/handshake/keys.ts";
 import { RECORD_BUCKETS } from "../../../src/protocol/base/limits.ts";
 import type { Primitives } from "../../../src/protocol/base/primitives.ts";
@@ -238,6 +238,71 @@ describe("bulk messages", () => {
       seeded(71, 60),
     );
     expect(keys.chacha.size).toBeGreaterThan(4);
+  });
+
+  describe("that hops seal", () => {
+    const header = u32be(7);
+    const sent = (bytes: Bytes, layer = pair().left): Bytes => only(layer.sealOpenBulk({ header, bytes }, 0));
+
+    it.each([0, 1, 231, 232, 999, 1_000, 131_072 - 25])(
+      "[R8] [R3] carry %i bytes in the smallest message that holds them",
+      (length) => {
+        const bytes = nodePrimitives.random(length);
+        const message = sent(bytes);
+        expect(message[0]).toBe(0x12);
+        expect(message.length).toBe(RECORD_BUCKETS.find((bucket) => bucket >= length + 25));
+        const opened = pair().right.openOpenBulk(message);
+        expect([opened.header, Buffer.compare(opened.bytes, bytes)]).toEqual([header, 0]);
+      },
+    );
+
+    it("[R8] hold no more than the largest message", () => {
+      expect(() => sent(new Uint8Array(131_072 - 24))).toThrow(RangeError);
+    });
+
+    it("[R8] are sealed by the formula of the specification, and share no nonce with the other kinds", () => {
+      const { left } = pair();
+      sealBulk(left, 1);
+      sealNote(left, 2);
+      const bytes = Uint8Array.of(1, 2, 3);
+      const plain = concat(header, u32be(3), bytes, new Uint8Array(256 - 17 - 11));
+      const nonce = concat(new Uint8Array(4), u64be(2));
+      const key = bulkKey(nodePrimitives, FORTH);
+      const sealed = nodePrimitives.chachaSeal(key, nonce, plain, Uint8Array.of(0x12));
+      expect(sent(bytes, left)).toEqual(concat(Uint8Array.of(0x12), sealed));
+    });
+
+    it("[R4] [R8] refuse every single bit flip, and open nothing afterwards", () => {
+      const message = sent(Uint8Array.of(1, 2, 3));
+      for (let bit = 0; bit < message.length * 8; bit += 1) {
+        const { right } = pair();
+        const flipped = flipBit(message, bit);
+        const open = (one: Bytes): unknown =>
+          one[0] === 0x12 ? right.openOpenBulk(one) : openAny(right, one);
+        expect(codeOf(() => open(flipped))).toBe(bad);
+        expect(codeOf(() => open(message))).toBe(bad);
+      }
+    });
+
+    it("[R2] [R8] refuse a replayed one, one out of order, and one of the other kind", () => {
+      const { left, right } = pair();
+      const [first, second] = [sent(Uint8Array.of(1), left), sent(Uint8Array.of(2), left)];
+      expect(codeOf(() => pair().right.openOpenBulk(second))).toBe(bad);
+      right.openOpenBulk(first);
+      expect(codeOf(() => right.openOpenBulk(first))).toBe(bad);
+      const as = (kind: number): Bytes => concat(Uint8Array.of(kind), first.subarray(1));
+      expect(codeOf(() => pair().right.openBulk(as(0x11)))).toBe(bad);
+      expect(codeOf(() => pair().right.open(as(0x10), 0))).toBe(bad);
+      expect(codeOf(() => pair().right.openOpenBulk(as(0x11)))).toBe(bad);
+    });
+
+    it("[R6] [R8] are counted by CLOSE", () => {
+      const { left, right } = pair();
+      const [first, close] = [sent(Uint8Array.of(1), left), only(left.sealClose(1, 0))];
+      expect(codeOf(() => pair().right.open(close, 0))).toBe(bad);
+      right.openOpenBulk(first);
+      expect(right.open(close, 0)?.payload).toEqual(concat(u64be(1), Uint8Array.of(1)));
+    });
   });
 
   it("erase their keys as well", () => {

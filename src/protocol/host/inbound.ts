@@ -1,0 +1,111 @@
+import type { Bytes } from "../base/bytes.ts";
+import type { ConnectionId } from "../base/ids.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { CLOSE_CODE } from "../link/wire.ts";
+import { chunkPrice, type Chunk } from "../record/chunk.ts";
+import type { ChannelEvent } from "../reliable/channel-events.ts";
+import { CLOSE } from "../room/close-reasons.ts";
+import { decodeMemberFrame, decodeMemberNote, type ChatEvent } from "../room/frames.ts";
+import type { RoomOrder } from "../room/order.ts";
+import type { Signer } from "../room/signer.ts";
+import type { BackPressure } from "./back-pressure.ts";
+import type { IdleClock } from "./idle.ts";
+import type { MemberSession } from "./member-sessions.ts";
+import type { Membership } from "./membership.ts";
+import type { PresenceBoard } from "./presence-board.ts";
+import type { Receipts } from "./receipts.ts";
+import type { RoomEffect } from "./room-io.ts";
+import type { Sequencer } from "./sequencer.ts";
+import type { StreamRelay } from "./stream-relay.ts";
+
+export interface InboundOptions {
+  readonly order: RoomOrder;
+  /** The keys of the host itself. */
+  readonly signer: Signer;
+  readonly sequencer: Sequencer;
+  readonly membership: Membership;
+  readonly presence: PresenceBoard;
+  readonly backPressure: BackPressure;
+  readonly receipts: Receipts;
+  readonly streamRelay: StreamRelay;
+  readonly idle: IdleClock;
+  readonly emit: (effect: RoomEffect) => void;
+}
+
+/** Takes the messages of members: opens them, lets them pay, and leads each to its part of the room. A member that breaks a rule loses its connection (G8). */
+export class Inbound {
+  readonly #options: InboundOptions;
+
+  constructor(options: InboundOptions) {
+    this.#options = options;
+  }
+
+  message(session: MemberSession, connection: ConnectionId, message: Bytes, now: number): void {
+    const { membership, emit } = this.#options;
+    try {
+      this.#take(session, connection, message, now);
+    } catch (thrown) {
+      const error = asTunnelError(thrown);
+      if (error.code === "internal") throw thrown;
+      emit({ type: "alarm", error, member: session.member.id });
+      membership.drop(session, CLOSE_CODE.violation, now);
+    }
+  }
+
+  #take(session: MemberSession, connection: ConnectionId, message: Bytes, now: number): void {
+    const { streamRelay, backPressure, receipts, emit } = this.#options;
+    const { event, isAnswer } = session.link.receive(message, now);
+    if (event?.type === "chunk") return this.#chunk(session, connection, event.chunk, now);
+    const isCredit = event?.type === "stream" && streamRelay.frame(session, event.payload, now) === "credit";
+    backPressure.charge(connection, isAnswer || isCredit ? "answer" : "message", message.length, now);
+    for (const seq of receipts.confirmed(session)) emit({ type: "reached", seq });
+    if (event !== undefined) this.#event(session, event, message.length, now);
+  }
+
+  #event(session: MemberSession, event: ChannelEvent, bytes: number, now: number): void {
+    const { membership, presence, backPressure, idle } = this.#options;
+    if (event.type === "durable") {
+      this.#frame(session, event.payload, now);
+      backPressure.chargeCopies(session, bytes, now);
+    }
+    if (event.type === "note") {
+      const { read, active } = decodeMemberNote(event.payload);
+      if (active) idle.touch(now);
+      presence.memberRead(session, read, now);
+    }
+    // A full window may have kept the frame back that says so.
+    if (event.type === "close" && event.reason === CLOSE.left) membership.remove(session, "left", now);
+    else if (event.type === "close") membership.drop(session, CLOSE_CODE.normal, now);
+  }
+
+  #chunk(session: MemberSession, connection: ConnectionId, chunk: Chunk, now: number): void {
+    const { streamRelay, backPressure, idle } = this.#options;
+    const isAsked = streamRelay.chunk(session, chunk, now);
+    if (isAsked) idle.touch(now);
+    backPressure.charge(connection, isAsked ? "chunk" : "message", chunkPrice(chunk), now);
+  }
+
+  #frame(session: MemberSession, payload: Bytes, now: number): void {
+    const { order, membership, sequencer, idle } = this.#options;
+    const { frame, body, text } = decodeMemberFrame(payload);
+    idle.touch(now);
+    if (frame.t === "leave") return membership.remove(session, "left", now);
+    const { t: _, ...fields } = frame;
+    const event: ChatEvent = { kind: "chat", from: session.member.id, ...fields };
+    const hash = order.verify(event, body);
+    if ((frame.replyTo ?? 0) > order.view.seq)
+      throw new TunnelError("protocol-violation", { detail: "a message that refers to nothing" });
+    sequencer.chat(event, body, hash, now);
+    this.#hear(event, body, text, now);
+  }
+
+  /** The host is a participant like the others: its agent sees the messages that are for it, and no others (O10). */
+  #hear(event: ChatEvent, body: Bytes, plain: string | undefined, now: number): void {
+    const { signer, sequencer, emit } = this.#options;
+    if (event.to?.includes(signer.id) === false) return;
+    const text = plain ?? signer.open(event, body);
+    if (text !== undefined && sequencer.show(event, text, now)) return;
+    const error = new TunnelError("message-unreadable");
+    emit({ type: "alarm", error, member: event.from });
+  }
+}
