@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { LookupFunction } from "node:net";
 import type { WebSocket } from "ws";
 import { isForbiddenDialAddress } from "../net/address.ts";
+import { must } from "../errors/must.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { RoomId, ConnectionId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
@@ -75,7 +76,7 @@ function failureOf(error: Error): Failure {
 
 /** Reads an answer that is no WebSocket; its body is never read. */
 function refusalOf(response: IncomingMessage): Failure {
-  const status = response.statusCode ?? 0;
+  const status = must(response.statusCode, "the status of a response");
   const detail = `HTTP ${status}`;
   if (status === 404) return { error: new TunnelError("tunnel-gone", { detail }), isGone: true };
   // 429 is the host's or the edge's own rate limit, 5xx an edge without its tunnel: both may pass.
@@ -114,7 +115,8 @@ export class GuestSocket {
 
   get #bulkWaits(): boolean {
     const socket = this.#current?.socket;
-    return socket?.readyState === socket?.OPEN && (socket?.bufferedAmount ?? 0) > BULK_AHEAD_BYTES;
+    if (socket === undefined) return false;
+    return socket.readyState === socket.OPEN && socket.bufferedAmount > BULK_AHEAD_BYTES;
   }
 
   readonly #onBulkSent = (): void => {

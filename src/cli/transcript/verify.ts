@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { nodePrimitives } from "../../runtime/primitives.ts";
 import { parseTranscript, type TranscriptDocument } from "../../session/transcript/document.ts";
-import { visible } from "../../session/transcript/markdown.ts";
+import { instantText, visible } from "../../session/transcript/markdown.ts";
 import {
   missing,
   verifyTranscript,
@@ -43,7 +43,6 @@ export async function readTranscript(file: string): Promise<TranscriptDocument> 
 /** A name as a stranger may have written it, for a terminal. */
 const quoted = (name: string): string => `"${visible(name)}"`;
 const count = (amount: number, one: string): string => `${amount} ${one}${amount === 1 ? "" : "s"}`;
-const instant = (ts: number): string => `${new Date(ts).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
 /** The facts that a person can rely on, those they cannot, and the faults, each in a sentence. */
 class Report {
@@ -65,7 +64,7 @@ class Report {
     const messages = entries.filter(({ kind }) => kind === "message").length;
     const places = entries.length === 0 ? "" : `, ${start.seq + 1} to ${end.seq}`;
     return [
-      `Transcript of room ${room}, exported by ${this.#name(exportedBy)} on ${instant(exportedAt)}.`,
+      `Transcript of room ${room}, exported by ${this.#name(exportedBy)} on ${instantText(exportedAt)}.`,
       `${entries.length} ${entries.length === 1 ? "entry" : "entries"}${places}: ${count(messages, "message")} and ${count(entries.length - messages, "event")}.`,
     ];
   }

@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "./limits.ts";
 import { utf8Length } from "./utf8.ts";
@@ -57,12 +58,18 @@ export function checkText(text: string): string {
   if (uniform.trim().length === 0) throw new TunnelError("text-invalid", { detail: "it is empty" });
   const found = NOT_IN_TEXT.exec(uniform);
   if (found !== null) {
-    const point = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
-    throw new TunnelError("text-invalid", { detail: `it contains U+${point} at position ${found.index}` });
+    const detail = `it contains ${codePointName(found[0])} at position ${found.index}`;
+    throw new TunnelError("text-invalid", { detail });
   }
   const bytes = utf8Length(uniform);
   if (bytes > ROOM.maxTextBytes) throw new TunnelError("text-too-long", { detail: `it has ${bytes} bytes` });
   return uniform;
+}
+
+/** The first character by its code point, such as "U+200B". */
+export function codePointName(text: string): string {
+  const point = must(text.codePointAt(0), "a character");
+  return `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 /** The form in which names of one room differ: case, width and the way accents are written do not tell them apart. */

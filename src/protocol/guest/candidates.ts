@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import { wipe } from "../base/bytes.ts";
 import { inviteCredential, resumeCredential, type Credential } from "../handshake/keys.ts";
 import { LINK } from "../base/limits.ts";
@@ -70,6 +71,6 @@ export class Candidates {
 /** Exponential, with a random share of it, so that the members of a room do not come back in step. */
 export function backoffMs(primitives: Primitives, failures: number): number {
   const ceiling = Math.min(LINK.backoffFirstMs * LINK.backoffFactor ** failures, LINK.backoffMaxMs);
-  const share = (primitives.random(1)[0] ?? 0) / 255;
+  const share = must(primitives.random(1)[0], "a random byte") / 255;
   return Math.round(ceiling * (0.5 + share / 2));
 }

@@ -1,6 +1,7 @@
 import { Addresses, areAddresses } from "./known-addresses.ts";
 import { Attempt, type Arrival } from "./attempt.ts";
 import { fromBase64url, wipe, type Bytes } from "../base/bytes.ts";
+import { must } from "../../errors/must.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Confirm } from "../room/frames.ts";
 import { CLAIM_BYTES } from "../handshake/handshake.ts";
@@ -55,7 +56,7 @@ export class Connector {
   constructor(primitives: Primitives, options: ConnectorOptions, now: number) {
     this.#primitives = primitives;
     this.#options = options;
-    this.#room = fromBase64url(options.link.room, ROOM_ID_BYTES) ?? new Uint8Array(ROOM_ID_BYTES);
+    this.#room = must(fromBase64url(options.link.room, ROOM_ID_BYTES), "the room of a link");
     this.#claim = primitives.random(CLAIM_BYTES);
     this.#candidates = new Candidates(primitives, options.link.key);
     this.#addresses = new Addresses(options.link.origin);

@@ -1,6 +1,7 @@
 import { equalBytes, type Bytes } from "../base/bytes.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { Primitives } from "../base/primitives.ts";
+import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { AuditLog, signedOf, type Signed } from "../room/audit-log.ts";
 import {
@@ -121,7 +122,8 @@ export class Replica {
     if (entry !== undefined) return emit({ type: "entry", entry });
     // Its sender's doing, who signed it: no reason to leave the others.
     const error = new TunnelError("message-unreadable");
-    emit({ type: "alarm", error, member: order.member(event.from)?.name ?? "" });
+    const sender = must(order.member(event.from), "the sender of a verified message");
+    emit({ type: "alarm", error, member: sender.name });
   }
 
   #withheld(at: At, event: WithheldEvent): void {

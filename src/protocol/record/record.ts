@@ -1,4 +1,5 @@
 import { concat, readU64be, u32be, u64be, view, type Bytes } from "../base/bytes.ts";
+import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { WIRE } from "../handshake/handshake.ts";
 import { Direction, type RekeyLimits } from "./direction.ts";
@@ -259,5 +260,5 @@ export class RecordLayer {
 
 /** The reason byte of a CLOSE frame of {@link CLOSE_PAYLOAD_BYTES}. */
 export function closeReason(payload: Bytes): number {
-  return payload[CLOSE_PAYLOAD_BYTES - 1] ?? 0;
+  return must(payload[CLOSE_PAYLOAD_BYTES - 1], "the reason of a CLOSE");
 }

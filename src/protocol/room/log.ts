@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import type { Intent } from "./intent.ts";
 import type { WorkContext } from "./work-context.ts";
 import type { EndCause, LeaveCause } from "./frames.ts";
@@ -134,7 +135,7 @@ export class Transcript<Item extends Logged> {
     let high = this.#items.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#items[middle]?.seq ?? 0) <= seq) low = middle + 1;
+      if (must(this.#items[middle], "an item of the log").seq <= seq) low = middle + 1;
       else high = middle;
     }
     return this.#compacted + low;

@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import { openSealed, sealTo } from "./sealed-message.ts";
 import type { Attestation, AuditLog } from "./audit-log.ts";
 import { ascii, lengthPrefixed, type Bytes } from "../base/bytes.ts";
@@ -50,7 +51,8 @@ export class Signer {
   /** Signs a message and, where it is for some only, seals it; `roster` knows everybody in `to`. */
   sign({ text, to, ...marks }: OutgoingMessage, view: View, roster: readonly MemberRecord[]): SignedMessage {
     const plaintext = encodeUtf8(text);
-    const named = to?.flatMap((id) => roster.find((member) => member.id === id) ?? []);
+    const memberOf = (id: MemberId) => roster.find((member) => member.id === id);
+    const named = to?.map((id) => must(memberOf(id), "a recipient in the roster"));
     const { seal, body } =
       named === undefined
         ? { body: plaintext }

@@ -1,4 +1,4 @@
-import { must } from "../../errors/must.ts";
+import { codePointName } from "../../protocol/base/text.ts";
 import type { SystemRoomEvent } from "../../protocol/room/frames.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import type { MessageEntry, TranscriptDocument, TranscriptEntry } from "./document.ts";
@@ -20,10 +20,7 @@ const HIDDEN =
 
 /** A text in which nothing is hidden and nothing turns the direction round: such characters are named instead. */
 export function visible(text: string): string {
-  return text.replace(HIDDEN, (character) => {
-    const point = must(character.codePointAt(0), "a code point").toString(16).toUpperCase().padStart(4, "0");
-    return `⟨U+${point}⟩`;
-  });
+  return text.replace(HIDDEN, (character) => `⟨${codePointName(character)}⟩`);
 }
 
 function ticks(text: string, atLeast: number): string {
@@ -46,7 +43,9 @@ function quoted(text: string): string {
   return [`${fence}text`, ...shown.split("\n"), fence].map((line) => `> ${line}`).join("\n");
 }
 
-const at = (ts: number): string => `${new Date(ts).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+/** An instant of a transcript, to the second. */
+export const instantText = (ts: number): string =>
+  `${new Date(ts).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
 class Renderer {
   readonly #document: TranscriptDocument;
@@ -80,7 +79,7 @@ class Renderer {
     const facts = [
       `- Goal: ${code(goal)}`,
       `- Room: ${code(room)}, hosted by ${this.#name(host)}`,
-      `- Exported by ${this.#name(exportedBy)} on ${at(exportedAt)}`,
+      `- Exported by ${this.#name(exportedBy)} on ${instantText(exportedAt)}`,
       start.seq === end.seq
         ? "- Entries: none"
         : `- Entries: ${start.seq + 1} to ${end.seq}, times by the host's clock`,
@@ -107,7 +106,7 @@ class Renderer {
     const reason = this.#reasons.get(entry.seq);
     const warning = reason === undefined ? [] : [`**BROKEN: ${reason}.**`];
     if (entry.kind === "message") return [...this.#message(entry), ...warning];
-    return [`### ${entry.seq} · ${this.#happened(entry.event)}`, `_${at(entry.ts)}_`, ...warning];
+    return [`### ${entry.seq} · ${this.#happened(entry.event)}`, `_${instantText(entry.ts)}_`, ...warning];
   }
 
   #message({ seq, ts, signed, text, redacted }: MessageEntry): string[] {
@@ -115,7 +114,7 @@ class Renderer {
     const removed = what === "file" ? "the key of the file" : "links";
     const names = to === undefined ? "" : ` to ${to.map((id) => this.#name(id)).join(", ")}`;
     const marks = [
-      at(ts),
+      instantText(ts),
       ...(intent === undefined ? [] : [intent]),
       ...(replyTo === undefined ? [] : [`answers ${replyTo}`]),
       ...(redacted === true ? [`${removed} removed, so the text shown is not what was signed`] : []),
