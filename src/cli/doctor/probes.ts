@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { access, constants } from "node:fs/promises";
 import { connect, isIP } from "node:net";
 import path from "node:path";
+import { must } from "../../errors/must.ts";
 import { hostForUrl } from "../../net/address.ts";
 import { orAborted } from "../../net/deadline.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH } from "../../net/doh.ts";
@@ -59,7 +60,10 @@ function limited(signal: AbortSignal): AbortSignal {
 export function cloudflaredFact(report: BinaryReport): CloudflaredFact {
   const { origin, path: file, version, sha256, verified, problem } = report;
   if (problem?.code === "cloudflared-hash-mismatch") {
-    return { state: "absent", text: `the copy at ${file ?? "?"} was altered and will be fetched again` };
+    return {
+      state: "absent",
+      text: `the copy at ${must(file, "the path of the copy")} was altered and will be fetched again`,
+    };
   }
   if (problem !== undefined) return { state: "unusable", text: problem.message, fix: problem.nextForPerson };
   if (origin === "none")
@@ -67,11 +71,11 @@ export function cloudflaredFact(report: BinaryReport): CloudflaredFact {
   const where = { explicit: "TUNNEL_CLOUDFLARED", cache: "our copy", path: "PATH", npm: "npm package" }[
     origin
   ];
-  const text = `${version ?? "unknown version"} (${where}) ${file ?? ""}`;
+  const text = `${must(version, "the version of a program")} (${where}) ${must(file, "the path of a program")}`;
   if (verified) return { state: "verified", text: `${text}, SHA-256 as pinned` };
   return {
     state: "unverified",
-    text: `${text}, SHA-256 ${sha256?.slice(0, 16) ?? "unknown"}... is not the pinned one`,
+    text: `${text}, SHA-256 ${must(sha256, "the hash of a program").slice(0, 16)}... is not the pinned one`,
   };
 }
 

@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import { foldedSegment } from "./names.ts";
 
 /**
@@ -118,6 +119,6 @@ const FILES: Readonly<Record<string, string>> = {
 export function protectedPlace(segments: readonly string[]): string | undefined {
   const folded = segments.map(foldedSegment);
   for (const segment of folded) if (Object.hasOwn(FOLDERS, segment)) return FOLDERS[segment];
-  const name = folded.at(-1) ?? "";
+  const name = must(folded.at(-1), "the name at the end of a path");
   return Object.hasOwn(FILES, name) ? FILES[name] : undefined;
 }

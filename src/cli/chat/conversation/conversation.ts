@@ -1,3 +1,4 @@
+import { must } from "../../../errors/must.ts";
 import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
 import type { Intent } from "../../../protocol/room/intent.ts";
 import type { MemberId } from "../../../protocol/base/ids.ts";
@@ -84,14 +85,13 @@ export class Conversation {
 
   /** Shows what happens until the tunnel is over, and then how it ended. */
   async run(): Promise<void> {
-    const never = new AbortController().signal;
     this.transfers.watch();
-    await Promise.all([this.#hear(never), this.#watch(never)]);
+    await Promise.all([this.#hear(), this.#watch()]);
     this.#settle();
     this.transfers.cancel();
     await this.transfers.settled();
     this.transfers.close();
-    const end = this.tunnel.end ?? { cause: "closed-here" as const };
+    const end = must(this.tunnel.end, "the end of a tunnel that is over");
     this.#show({ type: "ended", role: this.tunnel.role, end, undelivered: this.undelivered });
   }
 
@@ -150,8 +150,9 @@ export class Conversation {
     this.#settle();
   }
 
-  async #hear(signal: AbortSignal): Promise<void> {
+  async #hear(): Promise<void> {
     const { inbox } = this.tunnel;
+    const never = new AbortController().signal;
     for (let call = 1; ; call += 1) {
       const { entries, gap } = inbox.take(call, SESSION.listenMaxCount);
       if (gap !== undefined && entries.length > 0) this.#show({ type: "gap", ...gap });
@@ -160,7 +161,7 @@ export class Conversation {
       if (entries.some(({ entry }) => isActivity(entry))) this.tunnel.touch();
       if (entries.length > 0) continue;
       if (this.tunnel.end !== undefined) return;
-      await inbox.wait(LOOK_AGAIN_MS, signal);
+      await inbox.wait(LOOK_AGAIN_MS, never);
     }
   }
 
@@ -181,7 +182,7 @@ export class Conversation {
     return this.tunnel.presence().find(({ id }) => id === entry.member)?.safetyCode;
   }
 
-  async #watch(signal: AbortSignal): Promise<void> {
+  async #watch(): Promise<void> {
     let before = this.tunnel.presence();
     while (this.tunnel.end === undefined) {
       const now = this.tunnel.presence();
@@ -192,7 +193,7 @@ export class Conversation {
       before = now;
       this.#readIsConfirmed(now);
       this.#tellRead();
-      await wait(this.#clock, LOOK_AGAIN_MS, { signal, until: this.tunnel.onPresence });
+      await wait(this.#clock, LOOK_AGAIN_MS, { until: this.tunnel.onPresence });
     }
   }
 

@@ -45,10 +45,9 @@ export function systemText(event: SystemEventView, name: string): string {
 }
 
 const END: Readonly<Record<Exclude<SessionEnd["cause"], "failed">, string>> = {
+  ...ENDED,
   "closed-here": "You have left.",
-  "closed-by-host": "The host has closed the tunnel.",
-  idle: "The tunnel has ended because nobody did anything in it.",
-  "host-stopped": "The tunnel has ended because the host's program has.",
+  "closed-by-host": ENDED.closed,
   removed: "The host has removed you from the tunnel.",
 };
 
