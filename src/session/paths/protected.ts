@@ -1,4 +1,3 @@
-import { must } from "../../errors/must.ts";
 import { foldedSegment } from "./names.ts";
 
 /**
@@ -115,10 +114,10 @@ const FILES: Readonly<Record<string, string>> = {
   ".lldbinit": "commands of a debugger",
 };
 
-/** The purpose of the path, when it leads to one of these places, or undefined. `segments` are relative to a root. */
+/** The purpose of the path, when it leads to one of these places, or undefined. `segments` are relative to a root; a patch may name none. */
 export function protectedPlace(segments: readonly string[]): string | undefined {
   const folded = segments.map(foldedSegment);
   for (const segment of folded) if (Object.hasOwn(FOLDERS, segment)) return FOLDERS[segment];
-  const name = must(folded.at(-1), "the name at the end of a path");
+  const name = folded.at(-1) ?? "";
   return Object.hasOwn(FILES, name) ? FILES[name] : undefined;
 }

@@ -228,6 +228,10 @@ describe("protected places", () => {
     expect(protectedPlace(file.split("/"))).toBeUndefined();
   });
 
+  test("no name at all is none: a patch may name the root alone", () => {
+    expect(protectedPlace([])).toBeUndefined();
+  });
+
   test("a folded name is what the file systems could take it for", () => {
     expect([".GIT", ".git.", ".git ", ".gi\u200bt", ".git:x"].map(foldedSegment)).toEqual(
       Array(5).fill(".git"),
