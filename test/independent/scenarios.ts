@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import * as z from "zod";
 import { concat, fromHex, hex, isEqual, readUtf8, type Bytes } from "./bytes.ts";
-import { accept, answer, commitmentTo } from "./door.ts";
+import { accept, answer, commitmentTo } from "./admission.ts";
 import {
   DATA_NUMBERS,
   decodeConfirm,

@@ -3,7 +3,7 @@ export const LINK_REMOVED = "[tunnel link removed]";
 
 /**
  * A link, whatever its address: up to its fragment, which is the secret. The fragment alone, too, and without its second
- * half, since the first one is what opens the door. Chat programs break long lines, and write the sign as `%23`.
+ * half, since the first one is enough to join. Chat programs break long lines, and write the sign as `%23`.
  */
 const LINK =
   /(?:[a-z][a-z0-9+.-]{1,20}:\/\/[^\s#%]{1,400})?(?:#|%23)1\.(?:(?:[\w-](?:\n[> ]{0,4})?){43}|[\w-]{16,})(?:\.(?:[\w-](?:\n[> ]{0,4}(?=[\w-]))?){0,43})?/gi;
