@@ -1,10 +1,10 @@
 import { createHash, randomBytes, type Hash } from "node:crypto";
-import { constants, unlinkSync } from "node:fs";
+import { unlinkSync } from "node:fs";
 import { link, open, rename, unlink } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { codeOf, writeFailure } from "../paths/failures.ts";
-import type { SavePlace } from "../paths/place.ts";
+import { CREATE_NEW, type SavePlace } from "../paths/place.ts";
 
 /** The calls that an open file must answer; a test puts a disk that is full in its place. */
 export interface PartHandle {
@@ -23,9 +23,6 @@ export interface Disk {
 
 const DISK: Disk = { open, link, rename, unlink };
 
-/** Undefined on Windows, where links need a privilege and the file is made anew anyway. */
-const NO_FOLLOW: number = constants.O_NOFOLLOW ?? 0;
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW;
 /** Readable as far as the user lets others read new files, and never executable. */
 const MODE = 0o644;
 
@@ -63,7 +60,7 @@ export class IncomingFiles {
     // Before it is there, so that there is no moment at which it is there and unknown.
     this.#parts.add(part);
     try {
-      const handle = await this.#disk.open(part, CREATE, 0o600);
+      const handle = await this.#disk.open(part, CREATE_NEW, 0o600);
       return new IncomingFile({
         place,
         part,
@@ -186,7 +183,7 @@ export class IncomingFile {
   /** Takes the name with an empty file, which fails if somebody has it, and replaces that own file. */
   async #publishWithoutLink(target: string): Promise<void> {
     try {
-      await (await this.#disk.open(target, CREATE, 0o600)).close();
+      await (await this.#disk.open(target, CREATE_NEW, 0o600)).close();
     } catch (error) {
       throw codeOf(error) === "EEXIST" ? new TunnelError("save-exists", { cause: error }) : error;
     }

@@ -1,4 +1,4 @@
-import type { BigIntStats } from "node:fs";
+import { constants, type BigIntStats } from "node:fs";
 import { lstat, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
@@ -6,6 +6,10 @@ import { codeOf } from "./failures.ts";
 import { nameProblem } from "./names.ts";
 import { protectedPlace } from "./protected.ts";
 import { lexicalPath, NATIVE, segmentsInRoots, type Reach } from "./roots.ts";
+
+/** Opens a file that must be new. `O_NOFOLLOW` is undefined on Windows; a file that must be new is no link anyway. */
+export const CREATE_NEW: number =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 /**
  * Where a received file may go. The adversary is the peer, who has talked this side's agent into a path and sends the

@@ -1,14 +1,11 @@
-import { constants } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { writeFailure } from "../paths/failures.ts";
-import { resolveSave } from "../paths/place.ts";
+import { CREATE_NEW, resolveSave } from "../paths/place.ts";
 import { lexicalPath, NATIVE, type Flavour } from "../paths/roots.ts";
 
 /** A transcript holds a conversation: nobody else on this machine needs to read it. */
 const OWNER_ONLY = 0o600;
-/** `O_NOFOLLOW` is undefined on Windows; a file that must be new is no link anyway. */
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 /**
  * Both names end so. An agent may be talked into a name, but not into a file that programs or agents look for by its name
@@ -65,7 +62,7 @@ export async function saveText(root: string, file: string, text: string): Promis
 }
 
 async function writeNew(file: string, text: string): Promise<void> {
-  const handle = await open(file, CREATE, OWNER_ONLY).catch((error: unknown) => {
+  const handle = await open(file, CREATE_NEW, OWNER_ONLY).catch((error: unknown) => {
     throw writeFailure(error);
   });
   try {
