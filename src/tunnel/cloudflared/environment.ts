@@ -1,6 +1,7 @@
 import { homedir, tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 import { fileURLToPath } from "node:url";
+import { environmentWithout } from "../child.ts";
 
 /** The facts of the machine on which finding and running cloudflared depends. */
 export interface BinaryEnvironment {
@@ -53,16 +54,8 @@ export function binaryEnvironment(env: Variables, host: HostFacts = hostFacts())
     cwd: host.cwd,
     ownDirectory: host.ownDirectory,
     tempDirectory: host.tempDirectory,
-    childEnv: childEnvironment(env),
+    childEnv: environmentWithout(env, STEERS_CLOUDFLARED),
   };
-}
-
-function childEnvironment(env: Variables): Record<string, string> {
-  const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && !STEERS_CLOUDFLARED.test(name)) kept[name] = value;
-  }
-  return kept;
 }
 
 function cacheHome(env: Variables, { platform, home }: HostFacts): string | undefined {

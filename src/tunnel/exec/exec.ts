@@ -2,9 +2,10 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH } from "../../net/doh.ts";
 import { httpsClient } from "../../net/https.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { settled, wait } from "../../runtime/wait.ts";
 import type { RelayProof, Tunnel, TunnelOpener, TunnelRequest } from "../provider.ts";
 import { supervise, type Assessment, type SupervisedTunnel } from "../supervise.ts";
-import { sleepUnless, throwIfCancelled } from "../wait.ts";
+import { throwIfCancelled } from "../wait.ts";
 import type { ExecSettings } from "./settings.ts";
 import { askWith, type Answer, type Ask } from "./ours.ts";
 import { commandExitError, startCommand, type CommandRun } from "./run.ts";
@@ -93,6 +94,7 @@ interface Readiness {
 async function untilOurs(run: CommandRun, request: TunnelRequest, readiness: Readiness): Promise<URL> {
   const { ask, clock, isSkipped } = readiness;
   const { signal, proof, onProgress = () => undefined } = request;
+  const early = { signal, until: settled(run.exited) };
   const started = clock.now();
   let printedAt: number | undefined;
   onProgress({ message: "starting the tunnel command" });
@@ -104,7 +106,7 @@ async function untilOurs(run: CommandRun, request: TunnelRequest, readiness: Rea
     if (url === undefined) {
       if (clock.now() - started >= URL_TIMEOUT_MS)
         throw new TunnelError("exec-no-url", { detail: `within ${URL_TIMEOUT_MS / 1000} s` });
-      await sleepUnless(clock, WATCH_OUTPUT_MS, signal, run.exited);
+      await wait(clock, WATCH_OUTPUT_MS, early);
       continue;
     }
     if (!isSafe(url)) throw new TunnelError("exec-insecure-url");
@@ -116,7 +118,7 @@ async function untilOurs(run: CommandRun, request: TunnelRequest, readiness: Rea
     if (answer === "ours") return url;
     if (clock.now() - printedAt >= REACH_TIMEOUT_MS)
       throw new TunnelError(answer === "other" ? "exec-not-ours" : "exec-unreachable");
-    await sleepUnless(clock, ASK_MS, signal, run.exited);
+    await wait(clock, ASK_MS, early);
   }
 }
 

@@ -1,5 +1,5 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { exitDetail, startChild, type Child, type Exit } from "../child.ts";
+import { environmentWithout, exitDetail, startChild, type Child, type Exit } from "../child.ts";
 import type { ExecSettings } from "./settings.ts";
 import { PrintedUrls } from "./printed.ts";
 
@@ -18,22 +18,15 @@ export function startCommand(port: number, settings: ExecSettings): CommandRun {
   if (file === "") throw new TunnelError("exec-no-command");
   const urls = new PrintedUrls(commandUrl, clock);
   const [stdout, stderr] = [urls.reader(), urls.reader()];
+  // It is the human's own command, so it gets the human's environment: its login, its proxy, its PATH.
+  const childEnv = environmentWithout(env, OWN_SETTINGS);
   try {
-    const options = { file, args, env: commandEnvironment(env), cwd, clock, stdout, stderr };
+    const options = { file, args, env: childEnv, cwd, clock, stdout, stderr };
     return { ...startChild({ ...options, withDescendants: true }), urls };
   } catch (error) {
     // Thrown at once for a batch file on Windows, or an argument with a zero byte.
     throw new TunnelError("exec-missing", { cause: error });
   }
-}
-
-/** It is the human's own command, so it gets the human's environment: its login, its proxy, its PATH. */
-function commandEnvironment(env: ExecSettings["env"]): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) =>
-      value === undefined || OWN_SETTINGS.test(name) ? [] : [[name, value]],
-    ),
-  );
 }
 
 /** The last words of a command stay out of this: tunnel programs print tokens in their error messages. */
