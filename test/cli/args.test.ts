@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { type Command, parseCommand } from "../../src/cli/args.ts";
+import { CLIENT_NAMES } from "../../src/cli/setup/names.ts";
 import { PROVIDER_CHOICE } from "../../src/tunnel/registry/registry.ts";
 
 const EXPORT = { file: undefined, tunnelId: undefined, out: undefined, format: undefined };
@@ -112,10 +113,7 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["open --goal=x --wss://h/t/r#1.secret.h", "unknown option (a link)"],
   ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join"],
   ["install-skill --client cursor", "unknown option --client"],
-  [
-    "setup --client cursor,emacs",
-    "unknown client emacs; known are claude-code, claude-desktop, codex, copilot, cursor, gemini, opencode, vscode, windsurf",
-  ],
+  ["setup --client cursor,emacs", `unknown client emacs; known are ${CLIENT_NAMES.join(", ")}`],
   ["setup --client", "--client needs a value"],
   ["setup cursor", "unexpected argument cursor"],
   ["setup --print --remove", "--print changes nothing, so it does not go with --remove"],
