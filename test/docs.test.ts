@@ -36,6 +36,24 @@ function proseOf(name: string): string {
   return read(name).replace(/^```.*?^```$/gms, "");
 }
 
+/** The files and folders of the repository that a page names. `*` stands for any name, `NAME` for one to be filled in. */
+function pathsIn(name: string): string[] {
+  const named = read(name).match(/(?<![\w./-])(?:src|test|scripts|bench)\/[\w./*-]*[\w*/]/g) ?? [];
+  return [...new Set(named)].filter((file) => !file.includes("NAME"));
+}
+
+/** Whether there is such a path; a page may leave out what follows the last `*`. */
+function isThere(file: string): boolean {
+  return existsSync(path.join(root, file.replace(/\*.*$/, "")));
+}
+
+/** Names of files without their folder, and of classes, types and tables, that a page has in code marks. */
+function codeNamesIn(name: string): string[] {
+  return [...read(name).matchAll(/`([\w-]+\.ts|[A-Z]\w*[a-z]\w*)(?:\.\w+)?`/g)].map(
+    ([, named = ""]) => named,
+  );
+}
+
 /** Links of a page that lead to files of the repository, the page itself included. Code blocks and web addresses are left out. */
 function linksOf(name: string): Link[] {
   const targets = [...proseOf(name).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
@@ -77,6 +95,31 @@ describe("the documentation", () => {
   it.each(pages)("links from %s only to headings that exist", (name) => {
     const toHeadings = linksOf(name).filter(({ file, fragment }) => fragment !== "" && file.endsWith(".md"));
     expect(toHeadings.filter(({ file, fragment }) => !fragmentsOf(file).includes(fragment))).toEqual([]);
+  });
+
+  it.each(["README.md", "CONTRIBUTING.md", ...docPages])("names in %s only files that exist", (name) => {
+    expect(pathsIn(name).filter((file) => !isThere(file))).toEqual([]);
+  });
+
+  it("names in docs/ARCHITECTURE.md only classes and files that the code has", () => {
+    const files = readdirSync(path.join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".ts"),
+    );
+    const code = files.map((name) => read(`src/${name}`)).join("\n");
+    const declared = new Set(
+      [...code.matchAll(/^export (?:abstract )?(?:class|interface|type|const) (\w+)/gm)].map(
+        ([, word]) => word,
+      ),
+    );
+    const known = new Set([...declared, ...files.map((name) => path.basename(name))]);
+    const named = codeNamesIn("docs/ARCHITECTURE.md");
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((word) => !known.has(word))).toEqual([]);
+  });
+
+  it("names files where a reader has to find them", () => {
+    expect(pathsIn("CONTRIBUTING.md").length).toBeGreaterThan(20);
+    expect(pathsIn("docs/ARCHITECTURE.md").length).toBeGreaterThan(20);
   });
 
   it("is linked from README.md, every page in docs/ exactly once", () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SETTINGS } from "../src/cli/settings.ts";
 import {
   Agent,
   besideEndpoint,
@@ -67,7 +68,7 @@ describe.each<[Era, Era]>([
         },
       ],
       unread: 0,
-      idleEndsInSec: 1800,
+      idleEndsInSec: SETTINGS.idleMinutes.default * 60,
       next: expect.stringContaining("tunnel_listen"),
     });
     for (const part of [opened.joinLink, "claude mcp add", "10 minutes", "secret"])

@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { parseCommand } from "../src/cli/args.ts";
 import { readConfig } from "../src/cli/env.ts";
+import { SETTINGS } from "../src/cli/settings.ts";
+import { PROVIDER_NAMES } from "../src/tunnel/registry/registry.ts";
 import { PUBLISHED } from "../src/view/registration.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -149,12 +151,12 @@ describe("the manifests of a published package", () => {
     expect(names).toContain("TUNNEL_NAME");
     expect(names).not.toContain("TUNNEL_SKILLS_DIR"); // for a command, not for the server
     expect(environmentVariables.find(({ name }) => name === "TUNNEL_TRANSPORT")).toMatchObject({
-      choices: ["cloudflared", "direct", "exec"],
-      default: "cloudflared",
+      choices: PROVIDER_NAMES,
+      default: SETTINGS.transport.default,
     });
     expect(environmentVariables.find(({ name }) => name === "TUNNEL_IDLE_MINUTES")).toMatchObject({
       format: "number",
-      default: "30",
+      default: String(SETTINGS.idleMinutes.default),
     });
     for (const { name, default: fallback, choices = [] } of environmentVariables) {
       for (const value of [fallback, ...choices]) expect(readConfig({ [name]: value }).problems).toEqual([]);

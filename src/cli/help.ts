@@ -4,8 +4,9 @@ import { alternatives } from "./setting-kinds.ts";
 import { allSettings, defaultText, type Group, GROUPS, type Setting, type SettingList } from "./settings.ts";
 
 const COLUMNS = 90;
-/** Where meanings begin: beside the longest name. */
-const MEANING_COLUMN = 34;
+/** Where the meanings of options and of settings begin: beside the longest name of each. */
+const OPTION_COLUMN = 24;
+const SETTING_COLUMN = 34;
 
 /** Shown on stderr when a person starts the server by hand and would otherwise face a silent process. */
 export function terminalHint(bundle: string): string {
@@ -39,11 +40,11 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
 
   (no command)          run the MCP server on stdin and stdout; a client starts this
   demo                  watch two agents pair and talk on this machine
-    --transport NAME    ${option("TUNNEL_TRANSPORT", { default: DEMO_TRANSPORT })}; direct needs no network
+    --transport NAME    ${beside(`${option("TUNNEL_TRANSPORT", { default: DEMO_TRANSPORT })}; direct needs no network`)}
   open --goal TEXT      open a tunnel and chat in it from this terminal
     --name NAME         how the others see you
     --invites COUNT     how many people are invited (default: 1)
-    --transport NAME    ${option("TUNNEL_TRANSPORT")}
+    --transport NAME    ${beside(option("TUNNEL_TRANSPORT"))}
     --history           those who join later are given what was said before
     --json              for programs: lines of JSON in and out (docs/CLI.md)
   join [LINK]           join a tunnel and chat in it from this terminal
@@ -84,13 +85,25 @@ function settingsHelp(settings: SettingList): string {
 }
 
 function settingLines(setting: Setting<unknown>): string[] {
+  return wrapped(meaningOf(setting), SETTING_COLUMN).map(
+    (line, at) => (at === 0 ? `  ${setting.variable}` : "").padEnd(SETTING_COLUMN) + line,
+  );
+}
+
+/** A meaning beside its option, on as many lines as it needs. */
+function beside(meaning: string): string {
+  return wrapped(meaning, OPTION_COLUMN).join(`\n${" ".repeat(OPTION_COLUMN)}`);
+}
+
+/** The lines of a text that begins at a column. */
+function wrapped(text: string, column: number): string[] {
   const lines = [""];
-  for (const word of meaningOf(setting).split(" ")) {
+  for (const word of text.split(" ")) {
     const longer = `${lines.at(-1)} ${word}`.trimStart();
-    if (MEANING_COLUMN + longer.length > COLUMNS) lines.push(word);
+    if (column + longer.length > COLUMNS) lines.push(word);
     else lines.splice(-1, 1, longer);
   }
-  return lines.map((line, at) => (at === 0 ? `  ${setting.variable}` : "").padEnd(MEANING_COLUMN) + line);
+  return lines;
 }
 
 /** The meaning of a setting, and its values. */

@@ -1,4 +1,3 @@
-import { ROOM } from "../protocol/base/limits.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../tunnel/registry/registry.ts";
 import {
   COMMAND,
@@ -51,7 +50,6 @@ export const GROUPS = {
 
 export type Group = keyof typeof GROUPS;
 
-const MINUTE_MS = 60_000;
 /** A day. */
 const MAX_MINUTES = 1_440;
 
@@ -168,7 +166,7 @@ export const SETTINGS = {
     group: "talk",
     help: "minutes after which an idle tunnel closes",
     kind: wholeNumber(1, MAX_MINUTES),
-    default: ROOM.idleMs / MINUTE_MS,
+    default: 30,
     weakens: true,
     isAsked: true,
   }),
@@ -177,7 +175,7 @@ export const SETTINGS = {
     group: "talk",
     help: "minutes after which an unused link expires",
     kind: wholeNumber(1, MAX_MINUTES),
-    default: ROOM.inviteLifetimeMs / MINUTE_MS,
+    default: 10,
     weakens: true,
     isAsked: true,
   }),

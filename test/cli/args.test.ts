@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { type Command, parseCommand } from "../../src/cli/args.ts";
+import { CLIENT_NAMES } from "../../src/cli/setup/names.ts";
+import { PROVIDER_CHOICE } from "../../src/tunnel/registry/registry.ts";
 
 const EXPORT = { file: undefined, tunnelId: undefined, out: undefined, format: undefined };
 
@@ -90,7 +92,7 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["doctor twice", "unexpected argument twice"],
   ["demo --transport", "--transport needs a value"],
   ["demo --transport=", "--transport needs a value"],
-  ["demo --transport carrier-pigeon", "--transport must be cloudflared, direct or exec"],
+  ["demo --transport carrier-pigeon", `--transport must be ${PROVIDER_CHOICE}`],
   ["demo --constructor", "unknown option --constructor"],
   ["install-skill --dir --force", "--dir needs a value"],
   ["install-skill --force=yes", "--force takes no value"],
@@ -105,16 +107,13 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["open --goal x --invites 0", "--invites must be a number from 1 to 63"],
   ["open --goal x --invites 64", "--invites must be a number from 1 to 63"],
   ["open --goal x --invites two", "--invites must be a number from 1 to 63"],
-  ["open --goal x --transport pigeon", "--transport must be cloudflared, direct or exec"],
+  ["open --goal x --transport pigeon", `--transport must be ${PROVIDER_CHOICE}`],
   ["join one two", "unexpected argument two"],
   ["open --goal x wss://h/t/r#1.secret.h", "unexpected argument (a link)"],
   ["open --goal=x --wss://h/t/r#1.secret.h", "unknown option (a link)"],
   ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join"],
   ["install-skill --client cursor", "unknown option --client"],
-  [
-    "setup --client cursor,emacs",
-    "unknown client emacs; known are claude-code, claude-desktop, codex, copilot, cursor, gemini, opencode, vscode, windsurf",
-  ],
+  ["setup --client cursor,emacs", `unknown client emacs; known are ${CLIENT_NAMES.join(", ")}`],
   ["setup --client", "--client needs a value"],
   ["setup cursor", "unexpected argument cursor"],
   ["setup --print --remove", "--print changes nothing, so it does not go with --remove"],

@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { helpText } from "../../src/cli/help.ts";
+import { oneOf } from "../../src/cli/setting-kinds.ts";
 import { allSettings } from "../../src/cli/settings.ts";
+import { PROVIDER_NAMES } from "../../src/tunnel/registry/registry.ts";
 import { registration } from "../../src/view/registration.ts";
 
 const bundle = fileURLToPath(new URL("../../dist/tunnel-mcp.cjs", import.meta.url));
@@ -74,6 +76,14 @@ test("the help fits a terminal and names every command and variable", () => {
   );
   expect(variables).toHaveLength(20);
   expect(text).toContain("  claude mcp add tunnel -- node /opt/tunnel-mcp.cjs\n");
+});
+
+test("the help fits a terminal with more providers than there are", () => {
+  const kind = oneOf([...PROVIDER_NAMES, "carrier-pigeon", "message-in-a-bottle"]);
+  const settings = allSettings().map((one) => (one.variable === "TUNNEL_TRANSPORT" ? { ...one, kind } : one));
+  const text = helpText("1.2.3", "/opt/tunnel-mcp.cjs", settings);
+  expect(text.match(/message-in-a-bottle/g)).toHaveLength(3);
+  expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(90);
 });
 
 test("the line to register is one a shell takes, also for a folder with a space", () => {

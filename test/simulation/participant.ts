@@ -1,7 +1,6 @@
-import { ROOM } from "../../src/protocol/base/limits.ts";
 import type { MemberId } from "../../src/protocol/base/ids.ts";
 import type { Reader } from "./reader.ts";
-import type { Guest } from "../support/wire.ts";
+import { INVITE_MS, type Guest } from "../support/wire.ts";
 
 /** Something that was said and not refused. */
 export interface Message {
@@ -57,7 +56,7 @@ export class Participant {
     this.index = options.index;
     this.guest = options.guest;
     this.id = options.id;
-    this.inviteEndsAt = options.now + ROOM.inviteLifetimeMs;
+    this.inviteEndsAt = options.now + INVITE_MS;
     this.hasRival = options.hasRival;
     this.reader = options.reader;
     this.hasArrived = options.guest === undefined;

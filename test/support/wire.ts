@@ -1,7 +1,6 @@
 import type { Bytes } from "../../src/protocol/base/bytes.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { inviteCredential } from "../../src/protocol/handshake/keys.ts";
-import { ROOM } from "../../src/protocol/base/limits.ts";
 import { formatLink, parseLink, type InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import type { GuestEffect, GuestInput } from "../../src/protocol/guest/guest-io.ts";
 import { Guest as GuestMachine } from "../../src/protocol/guest/guest.ts";
@@ -20,6 +19,10 @@ export type OriginState = "up" | "dead" | "gone" | "hole";
 
 /** The host's first address. */
 export const ORIGIN = "ws://127.0.0.1:1";
+
+/** What the host of a test chooses unless the test does: how long its invites live, and when an idle room ends. */
+export const INVITE_MS = 10 * 60_000;
+const IDLE_MS = 30 * 60_000;
 
 /** Hears every effect when it is carried out; `guest` is missing for those of the room. */
 export type Observer = (guest: Guest | undefined, effect: RoomEffect | GuestEffect) => void;
@@ -58,8 +61,8 @@ export class World {
       goal: "align the API",
       hostName: "ana",
       history: false,
-      idleMs: ROOM.idleMs,
-      inviteMs: ROOM.inviteLifetimeMs,
+      idleMs: IDLE_MS,
+      inviteMs: INVITE_MS,
     };
     this.#primitives = primitives;
     this.#rekey = options.rekey;

@@ -49,7 +49,6 @@ export const RECORD = {
 export const ROOM = {
   /** Members at once, the host included. */
   maxMembers: 64,
-  inviteLifetimeMs: 10 * MINUTE,
   /** How long a claim keeps other holders of the same link out, and its own retries in. */
   claimHoldMs: 30 * SECOND,
   maxTextBytes: INPUT_LIMITS.textBytes,
@@ -61,7 +60,6 @@ export const ROOM = {
   /** Frames and bytes of the time before it that a new member is given at most, where the host wants that; half an outbox. */
   maxHistoryEntries: 2_000,
   maxHistoryBytes: 4 * MIB,
-  idleMs: 30 * MINUTE,
   idleWarningMs: 5 * MINUTE,
   /** Activity of a member is reported to the host at most this often. */
   activityEveryMs: 15 * SECOND,
