@@ -1,3 +1,4 @@
+import { must } from "../../errors/must.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { Digests, MemberRecord, SayFrame, SystemRoomEvent, View } from "./frames.ts";
 import type { MemberId, RoomId } from "../base/ids.ts";
@@ -111,7 +112,7 @@ export class AuditLog {
     this.#past.push({ seq: this.#end.seq, payload });
     this.#pastBytes += payload.length;
     while (this.#past.length > ROOM.maxHistoryEntries || this.#pastBytes > ROOM.maxHistoryBytes)
-      this.#pastBytes -= this.#past.shift()?.payload.length ?? 0;
+      this.#pastBytes -= must(this.#past.shift(), "the oldest frame that is kept").payload.length;
   }
 
   /** The frames that are kept for those who join later, and the beginning of that part of the room. */
