@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { copyFile, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, realpath, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { INPUT_LIMITS } from "../../errors/base/limits.ts";
@@ -174,9 +174,7 @@ async function inScratch<T>(
   const folder = await mkdtemp(path.join(await realpath(tmpdir()), "tunnel-patch-"));
   try {
     const scratchIndex = path.join(folder, "index");
-    await copyFile(path.resolve(call.cwd, index), scratchIndex).catch((error: unknown) => {
-      if (codeOf(error) !== "ENOENT") throw error;
-    });
+    await copyIndex(path.resolve(call.cwd, index), scratchIndex);
     await mkdir(path.join(folder, "objects", "info"), { recursive: true });
     const store = path.resolve(call.cwd, objects).split(path.sep).join("/");
     await writeFile(path.join(folder, "objects", "info", "alternates"), `${store}\n`);
@@ -193,6 +191,18 @@ async function inScratch<T>(
       : new TunnelError("git-failed", { detail: codeOf(error), cause: error });
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** With its time: git looks at the content of a file that is not older than the index, whose record may be of the same second. */
+async function copyIndex(index: string, copy: string): Promise<void> {
+  try {
+    const { atime, mtime } = await stat(index);
+    await copyFile(index, copy);
+    await utimes(copy, atime, mtime);
+  } catch (error) {
+    // A repository in which nothing was ever added has none.
+    if (codeOf(error) !== "ENOENT") throw error;
   }
 }
 

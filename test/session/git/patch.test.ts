@@ -7,6 +7,7 @@ import {
   readFileSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
@@ -79,6 +80,20 @@ describe("a patch of what is not committed", () => {
       );
     }
     expect(existsSync(path.join(clone.folder, "gone.txt"))).toBe(false);
+  });
+
+  test("misses no change of the same size in the second of the last commit", async () => {
+    // git compares times by the second, and looks at the content of a file that is as old as its index.
+    const file = path.join(repository.folder, "a.txt");
+    const index = path.join(repository.folder, ".git", "index");
+    repository.git("config", "core.trustctime", "false");
+    utimesSync(file, 1_700_000_000, 1_700_000_000);
+    repository.git("add", "a.txt");
+    repository.put("a.txt", "one\nTWO\nthree\n");
+    utimesSync(file, 1_700_000_000, 1_700_000_000);
+    utimesSync(index, 1_700_000_000, 1_700_000_000);
+    repository.put("new.txt", "untracked\n");
+    expect((await make()).files).toEqual(["a.txt", "new.txt"]);
   });
 
   test("has git's own form whatever the settings say", async () => {
