@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LINK } from "../../src/protocol/base/limits.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
-import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import type { Direction, Proxy } from "../support/proxy.ts";
@@ -12,7 +11,7 @@ import {
   isConnected,
   joined,
   pass,
-  proxy,
+  proxiesIn,
   sessions,
   settled,
   turning,
@@ -39,24 +38,14 @@ let guest: GuestSession;
 let ana: Voice;
 let ben: Voice;
 
-/** Every address of the host is a proxy, and none of them ever says that something is wrong with it. */
-const proxies: TunnelOpener = async ({ port }) => {
-  const wire = await proxy();
-  wire.target = port;
-  wires.push(wire);
-  return {
-    url: wire.origin,
-    description: "a proxy",
-    health: () => ({ state: "up" }),
-    onDown: () => () => undefined,
-    stop: () => Promise.resolve(),
-  };
-};
-
 beforeEach(async () => {
   clock = new FakeClock();
   wires = [];
-  const made = sessions(clock, { transport: "cloudflared", idleMinutes: 1_440 }, { cloudflared: proxies });
+  const made = sessions(
+    clock,
+    { transport: "cloudflared", idleMinutes: 1_440 },
+    { cloudflared: proxiesIn(wires) },
+  );
   const { hosting, invites } = await settled(clock, "there is a host", made.host(hostRequest()));
   host = hosting;
   guest = await joined(clock, invites[0]?.joinLink);

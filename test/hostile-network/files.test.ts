@@ -3,7 +3,6 @@ import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import type { Download } from "../../src/session/files/files.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
-import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import { hostRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { MemorySink, MemorySource, outcomeOf } from "../support/files/file-ends.ts";
@@ -19,6 +18,7 @@ import {
   isConnected,
   joined,
   opened,
+  proxiesIn,
   proxy,
   sessions,
   settled,
@@ -173,19 +173,11 @@ describe("a file whose connection is lost", () => {
 
   it("[U3] with its address comes over the next one", async () => {
     const wires: Proxy[] = [];
-    const provider: TunnelOpener = async ({ port }) => {
-      const wire = await proxy();
-      wire.target = port;
-      wires.push(wire);
-      return {
-        url: wire.origin,
-        description: "a proxy",
-        health: () => ({ state: "up" }),
-        onDown: () => () => undefined,
-        stop: () => Promise.resolve(),
-      };
-    };
-    const made = sessions(clock, { transport: "cloudflared", idleMinutes: 1_440 }, { cloudflared: provider });
+    const made = sessions(
+      clock,
+      { transport: "cloudflared", idleMinutes: 1_440 },
+      { cloudflared: proxiesIn(wires) },
+    );
     const { hosting: host, invites } = await settled(clock, "there is a host", made.host(hostRequest()));
     const ben = await joined(clock, invites[0]?.joinLink);
     await turning(clock, "a spare address is there", () => host.health.standby.state === "ready");

@@ -3,6 +3,7 @@ import { runInNewContext } from "node:vm";
 import { expect } from "vitest";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { SessionBase } from "../../src/session/session.ts";
+import type { TunnelOpener } from "../../src/tunnel/provider.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import type { FakeClock } from "../support/fake-tunnel-clock.ts";
@@ -190,4 +191,20 @@ export function memoryInUse(): number {
   const { heapUsed, external } = process.memoryUsage();
   // What array buffers hold is part of `external`.
   return heapUsed + external;
+}
+
+/** Opens proxies as addresses, collected in `wires`; none of them ever says that something is wrong with it. */
+export function proxiesIn(wires: Proxy[]): TunnelOpener {
+  return async ({ port }) => {
+    const wire = await proxy();
+    wire.target = port;
+    wires.push(wire);
+    return {
+      url: wire.origin,
+      description: "a proxy",
+      health: () => ({ state: "up" }),
+      onDown: () => () => undefined,
+      stop: () => Promise.resolve(),
+    };
+  };
 }
