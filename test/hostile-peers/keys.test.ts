@@ -19,6 +19,7 @@ import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
 import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
 import { alive, eyes } from "./support/eyes.ts";
 import { HostileHost } from "./support/host.ts";
+import { provedRecord } from "../support/proved.ts";
 import { endOf, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
@@ -266,8 +267,8 @@ describe("somebody in the middle, whom the humans' safety code must show", () =>
     const { initiatorToResponder: send, responderToInitiator: receive } = result;
     const records = new RecordLayer(nodePrimitives, { send, receive }, world.now);
     const { codec, signing } = new HostileHost();
-    const [key, box] = [signing.publicKey, nodePrimitives.generateDhKeyPair().publicKey];
-    const payload = codec.encodeConfirm({ share, name: "ben", key, box, received: 0 });
+    const { key, box, proof } = provedRecord(link.room, signing, { name: "ben", hash: result.hash });
+    const payload = codec.encodeConfirm({ share, name: "ben", key, box, proof, received: 0 });
     for (const message of records.seal({ type: FRAME.confirm, payload }, world.now)) socket.send(message);
     expect(world.sentTo(socket.connection).at(-1)).toEqual(Uint8Array.of(4));
     expect(world.hostEntries).toEqual([]);

@@ -78,7 +78,7 @@ describe("a hostile host that gives a newcomer the past", () => {
     ["lets a member speak before it came", ({ told }) => told.toSpliced(0, 1)],
     [
       "lets a member come under a name that was taken",
-      ({ told }) => [...told.slice(0, 1), [{ kind: "joined", member: newcomer("BEN") }, ""]],
+      ({ host, told }) => [...told.slice(0, 1), [{ kind: "joined", member: newcomer(host, "BEN") }, ""]],
     ],
   ];
   it.each(changes)("(A4) (A9) (P13) [O9] and %s is caught", (_how, change) => {

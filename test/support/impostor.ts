@@ -50,7 +50,7 @@ export class Impostor {
   }
 
   /** Goes through the handshake, with what it likes in CONFIRM, and resumes when called again. */
-  enter(options: { name?: string; received?: number; key?: Bytes } = {}): void {
+  enter(options: Partial<codec.Confirm> = {}): void {
     const { connection, send } = this.#world.stranger(`impostor ${this.#connection}`);
     this.#connection = connection;
     this.#send = send;
@@ -66,9 +66,11 @@ export class Impostor {
     const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
     this.#credential = resumeCredential(this.#primitives, resumeSecret(this.#primitives, result.exporter));
     this.#records = new RecordLayer(this.#primitives, secrets, this.#world.now);
-    const { name = "mallory", received = 0, key = this.keys.publicKey } = options;
-    const box = this.box.publicKey;
-    const payload = this.codec.encodeConfirm({ share: share.share, name, key, box, received });
+    const { publicKey: key } = this.keys;
+    const { publicKey: box } = this.box;
+    const proof = this.signer.prove(result.hash, box);
+    const honest = { share: share.share, name: "mallory", key, box, proof, received: 0 };
+    const payload = this.codec.encodeConfirm({ ...honest, ...options });
     this.put(FRAME.confirm, payload);
   }
 

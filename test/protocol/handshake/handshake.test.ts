@@ -13,6 +13,7 @@ import {
 import { parseRoomId } from "../../../src/protocol/base/ids.ts";
 import { inviteCredential } from "../../../src/protocol/handshake/keys.ts";
 import type { InviteLink } from "../../../src/protocol/handshake/invite-link.ts";
+import { SigningChain } from "../../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer } from "../../../src/protocol/record/record.ts";
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
@@ -409,12 +410,14 @@ describe("handshake", () => {
     const result = guest.finish(socket.answers()[0] ?? new Uint8Array(0));
     const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
     const records = new RecordLayer(nodePrimitives, secrets, world.now);
-    const { publicKey: key } = nodePrimitives.generateSigningKeyPair();
+    const signer = new SigningChain(nodePrimitives, nodePrimitives.generateSigningKeyPair(), link.room);
+    const { publicKey: box } = nodePrimitives.generateDhKeyPair();
     const payload = codec.encodeConfirm({
       share: nodePrimitives.random(32),
       name: "mallory",
-      key,
-      box: key,
+      key: signer.publicKey,
+      box,
+      proof: signer.prove(result.hash, box),
       received: 0,
     });
     for (const message of records.seal({ type: FRAME.confirm, payload }, world.now)) socket.send(message);

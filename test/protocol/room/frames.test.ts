@@ -15,6 +15,7 @@ import {
   type Welcome,
 } from "../../../src/protocol/room/frames.ts";
 import { memberIdFrom } from "../../../src/protocol/base/ids.ts";
+import { parseBoxKey, parseSigningKey } from "../../../src/protocol/base/public-keys.ts";
 import { isGoal, isName, isText } from "../../../src/protocol/base/text.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
@@ -30,7 +31,9 @@ const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 200 }).filte
 const counter = fc.maxSafeNat();
 const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const view = fc.record({ seq: counter, chain: bytes(32) });
-const member = fc.record({ id, name, key: bytes(32), box: bytes(32) });
+const key = bytes(32).filter((one) => parseSigningKey(toBase64url(one)) !== undefined);
+const box = bytes(32).filter((one) => parseBoxKey(toBase64url(one)) !== undefined);
+const member = fc.record({ id, name, key, box, hash: bytes(32), proof: bytes(64) });
 const chat = {
   n: positive,
   prev: bytes(32),
@@ -44,15 +47,14 @@ const addressed = fc.option(
   fc.uniqueArray(fc.tuple(id, bytes(48)), { minLength: 1, maxLength: 5, selector: ([to]) => to }),
   { nil: undefined },
 );
-const sealKey = bytes(32);
 const withAddress = <Message>(message: fc.Arbitrary<Message>) =>
-  fc.tuple(message, addressed, sealKey).map(([one, pairs, key]) =>
+  fc.tuple(message, addressed, box).map(([one, pairs, sealKey]) =>
     pairs === undefined
       ? one
       : {
           ...one,
           to: pairs.map(([to]) => to),
-          seal: { key, commitment: key, wraps: pairs.map(([, wrap]) => wrap) },
+          seal: { key: sealKey, commitment: sealKey, wraps: pairs.map(([, wrap]) => wrap) },
         },
   );
 const required = ["n", "prev", "view", "sig"] as const;
@@ -102,8 +104,9 @@ const memberNote: fc.Arbitrary<MemberNote> = fc.record({ read: counter, active: 
 const confirm: fc.Arbitrary<Confirm> = fc.record({
   share: bytes(32),
   name,
-  key: bytes(32),
-  box: bytes(32),
+  key,
+  box,
+  proof: bytes(64),
   received: counter,
 });
 const welcome: fc.Arbitrary<Welcome> = fc.record({
