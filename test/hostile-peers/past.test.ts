@@ -134,14 +134,15 @@ describe("a hostile host that gives a newcomer the past", () => {
 });
 
 describe("a hostile host that plays an old message again", () => {
-  it("(A4) (P13) [O6] is caught when it lets its sender leave and come back for it", () => {
+  it("(A4) (P13) [O11] is caught when it lets its sender leave and come back for it, before it can be said", () => {
     const { ben, cid } = three();
     const words = cid.speaks("yes, delete it");
     ben.tell(words, "yes, delete it");
     ben.tell({ kind: "left", id: cid.id, cause: "left" });
     ben.tell({ kind: "joined", member: cid.record });
+    expectCaught(ben, "order-broken", ["joined", "joined", "yes, delete it", "left"]);
     ben.tell(words, "yes, delete it");
-    expectCaught(ben, "order-broken", ["joined", "joined", "yes, delete it", "left", "joined"]);
+    expect(ben.log.filter((text) => text === "yes, delete it")).toHaveLength(1);
   });
 
   it("(A4) (P13) [O6] to a newcomer is found out by what the two say next, either way", () => {

@@ -193,6 +193,7 @@ describe("a hostile member that says something to some", () => {
     ["more than have a wrap", ({ to, seal }) => ({ to, seal: { ...seal, wraps: seal.wraps.slice(1) } })],
     ["nobody, under a seal", ({ seal }) => ({ seal })],
     ["some, without a seal", ({ to }) => ({ to })],
+    ["some, with a key that is none", ({ to, seal }) => ({ to, seal: { ...seal, key: new Uint8Array(32) } })],
   ])("(A8) (P18) [O10] and names %s is cut, and nobody is told anything", (_whom, marks) => {
     const one = room();
     one.say(marks(one));
@@ -210,7 +211,6 @@ describe("a hostile member that says something to some", () => {
 
   it.each<[string, (one: ReturnType<typeof room>) => [Pick<ChatEvent, "to" | "seal">, Bytes?]]>([
     ["swaps their wraps", ({ to, seal }) => [{ to, seal: { ...seal, wraps: seal.wraps.toReversed() } }]],
-    ["seals with a key that is none", ({ to, seal }) => [{ to, seal: { ...seal, key: new Uint8Array(32) } }]],
     ["takes a body that does not open", ({ to, seal }) => [{ to, seal }, nodePrimitives.random(40)]],
     [
       "commits to another content key",

@@ -168,8 +168,9 @@ export class RoomOrder {
    */
   #admit(member: MemberRecord): void {
     if (this.#roster.size >= ROOM.maxMembers) throw broken("more members than a room has");
-    if (this.#had.has(member.id) || member.id !== memberIdOf(this.#primitives, member.key))
+    if (member.id !== memberIdOf(this.#primitives, member.key))
       throw broken("a member whose id is not its own");
+    if (this.#had.has(member.id)) throw broken("a member that the room has had before");
     // The host has no handshake of its own, and nobody else may pass for it.
     if (equalBytes(member.hash, NO_HASH) !== (member.id === this.#host))
       throw broken("a member of another handshake than its own");

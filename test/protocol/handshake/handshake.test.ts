@@ -71,7 +71,7 @@ describe("handshake", () => {
     const [m1, m3, m5] = guest.wire.toGuest;
     const [m2, m4] = guest.wire.toHost;
     expect([m1, m2, m3, m4, m5].map((message) => message?.[0])).toEqual([1, 2, 3, 0x10, 0x10]);
-    expect([m1, m2, m3, m4, m5].map((message) => message?.length)).toEqual([50, 146, 54, 256, 1024]);
+    expect([m1, m2, m3, m4, m5].map((message) => message?.length)).toEqual([50, 146, 54, 1024, 1024]);
     expect(m1?.[1]).toBe(1);
     expect(m1?.subarray(2, 18)).toEqual(roomBytes(link));
     expect(m2?.subarray(1, 17)).toEqual(inviteCredential(nodePrimitives, link.key).id);

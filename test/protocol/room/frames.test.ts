@@ -139,13 +139,15 @@ const decoders: Record<string, (payload: Bytes) => unknown> = {
 const B32 = toBase64url(new Uint8Array(32));
 const B64 = toBase64url(new Uint8Array(64));
 const ID = toBase64url(new Uint8Array(8));
+const KEY = toBase64url(new Uint8Array(32).fill(9));
+const PROVED = { key: KEY, box: KEY, proof: B64 };
 const SAY = { t: "say", n: 1, prev: B32, view: { seq: 0, chain: B32 }, sig: B64 };
 const OWN = { t: "own", seq: 1, ts: 0, n: 1 };
 const JOINED = {
   t: "event",
   seq: 1,
   ts: 0,
-  event: { kind: "joined", member: { id: ID, name: "ben", key: B32, box: B32 } },
+  event: { kind: "joined", member: { id: ID, name: "ben", ...PROVED, hash: B32 } },
 };
 
 describe("frames", () => {
@@ -286,7 +288,7 @@ describe("frames", () => {
       [decoders["member frame"], { t: "leave" }],
       [decoders["host note"], { members: [] }],
       [decoders["member note"], { read: 0, active: true }],
-      [decoders["CONFIRM"], { share: B32, name: "b", key: B32, box: B32, received: 0 }],
+      [decoders["CONFIRM"], { share: B32, name: "b", ...PROVED, received: 0 }],
       [decoders["WELCOME"], ARRIVAL],
     ] as const;
     for (const [decode, header] of bodiless) {
@@ -313,9 +315,9 @@ describe("frames", () => {
   it.each(["", " ben", "be\nn", "x".repeat(65), "\u202eneb"])(
     "[T1] refuses a peer's name %j in every frame",
     (bad) => {
-      const event = { kind: "joined", member: { id: ID, name: bad, key: B32, box: B32 } };
+      const event = { kind: "joined", member: { id: ID, name: bad, ...PROVED, hash: B32 } };
       expect(codeOf(() => codec.decodeHostFrame(frame({ ...JOINED, event })))).toBe("protocol-violation");
-      const sent = { share: B32, name: bad, key: B32, box: B32, received: 0 };
+      const sent = { share: B32, name: bad, ...PROVED, received: 0 };
       expect(codeOf(() => codec.decodeConfirm(frame(sent)))).toBe("protocol-violation");
     },
   );

@@ -100,6 +100,8 @@ describe("order and signatures", () => {
       utf8(one.id),
       one.key,
       one.box,
+      one.hash,
+      one.proof,
       utf8(one.name),
       one === ben.record ? workContext : utf8(""),
     ]);
