@@ -301,6 +301,21 @@ describe("somebody who names keys that are not its own", () => {
   );
 
   it.each(FORGERIES)(
+    "(A6) (P9) [H13] with an invite of its own does not get the id of one who was never here, %s (F1)",
+    (_how, forge) => {
+      const world = new World();
+      world.pair("cid");
+      const keys = nodePrimitives.generateSigningKeyPair();
+      const ben = provedRecord(world.room.id, keys, { name: "ben", hash: nodePrimitives.random(32) });
+      const mallory = new Impostor(world, world.link());
+      mallory.enter((hash) => forge({ ben, mallory, hash }));
+      expect(lastTo(world, mallory)).toEqual(DENIED);
+      expect(world.room.presence(world.now)).toHaveLength(2);
+      expect(world.room.pendingInvites(world.now)).toMatchObject([{ claimed: false }]);
+    },
+  );
+
+  it.each(FORGERIES)(
     "(A6) (P11) [H13] with a stolen resume secret does not get the seat of a member, %s (F2)",
     (_how, forge) => {
       const seen = eyes();

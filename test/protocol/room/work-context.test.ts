@@ -9,7 +9,7 @@ import {
 } from "../../../src/protocol/room/work-context.ts";
 import * as codec from "../../../src/protocol/room/frames.ts";
 import { memberIdFrom } from "../../../src/protocol/base/ids.ts";
-import { CARD, PRE_AUTH, RECORD, ROOM } from "../../../src/protocol/base/limits.ts";
+import { CARD, LINK, PRE_AUTH, RECORD, ROOM } from "../../../src/protocol/base/limits.ts";
 import { FRAME, MAX_PAYLOAD_BYTES, RecordLayer } from "../../../src/protocol/record/record.ts";
 
 import { guestHalf } from "../../support/guest-half.ts";
@@ -164,7 +164,7 @@ describe("a work context on its way", () => {
       const layer = new RecordLayer(nodePrimitives, { send: bytes.slice(), receive: bytes.slice() }, 0);
       const [record, ...rest] = layer.seal({ type: FRAME.confirm, payload }, 0);
       expect(rest).toEqual([]);
-      expect(record?.length).toBeLessThanOrEqual(PRE_AUTH.maxFrameBytes);
+      expect(record?.length).toBe(PRE_AUTH.maxFrameBytes);
       expect(codec.decodeConfirm(payload)).toMatchObject({ name, workContext });
     }
   });
@@ -192,9 +192,16 @@ describe("a work context on its way", () => {
       view: { seq: 2 ** 53 - 1, chain: bytes },
       idleMs: 2 ** 53 - 1,
       history: false,
-      addresses: Array.from({ length: 4 }, () => `wss://${`${"a".repeat(61)}.`.repeat(3)}example`),
+      // Names of 253 letters, the longest that can be looked up, and the longest ports.
+      addresses: Array.from(
+        { length: LINK.maxAddresses },
+        () => `wss://${`${"a".repeat(61)}.`.repeat(4)}b.com:65535`,
+      ),
     };
     const payload = codec.encodeWelcome(welcome);
+    // A header has a length of 16 bits (F1).
+    expect(payload.length - 2).toBeLessThanOrEqual(0xffff);
+    expect(payload.length - 2).toBeGreaterThan(60_000);
     expect(payload.length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
     expect(MAX_PAYLOAD_BYTES).toBeLessThan(RECORD.maxFrameBytes);
     expect(codec.decodeWelcome(payload).members).toHaveLength(ROOM.maxMembers);

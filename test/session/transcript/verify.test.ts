@@ -219,8 +219,8 @@ describe("a transcript", () => {
     const { world, cid } = conversation();
     const whole = transcriptOf(world, "host");
     const [last] = whole.entries.slice(-1);
-    const member = whole.entries.flatMap(({ kind, ...entry }) =>
-      "event" in entry && entry.event.kind === "joined" && entry.event.member.id === cid.member.self
+    const member = whole.entries.flatMap((entry) =>
+      entry.kind === "event" && entry.event.kind === "joined" && entry.event.member.id === cid.member.self
         ? [entry.event.member]
         : [],
     )[0];
