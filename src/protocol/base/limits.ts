@@ -49,6 +49,8 @@ export const RECORD = {
 export const ROOM = {
   /** Members at once, the host included. */
   maxMembers: 64,
+  /** Members in all the time of a room: everybody remembers who was there, since nobody comes back by another invite (O11). */
+  maxMembersEver: 65_536,
   /** How long a claim keeps other holders of the same link out, and its own retries in. */
   claimHoldMs: 30 * SECOND,
   maxTextBytes: INPUT_LIMITS.textBytes,

@@ -201,11 +201,13 @@ export class Room {
 
   // --- what the host's own agent does ---
 
-  /** @throws {TunnelError} invite-limit: member sessions and pending invites together are bounded */
+  /** @throws {TunnelError} invite-limit: member sessions and pending invites together are bounded (I8), and members ever (O11) */
   mint(now: number): { inviteId: InviteId; key: Bytes; expiresInMs: number } {
     this.#assertOpen();
-    const taken = 1 + this.#sessions.size + this.#ledger.pending(now).length;
-    if (taken >= ROOM.maxMembers) throw new TunnelError("invite-limit");
+    const pending = this.#ledger.pending(now).length;
+    const isFull = 1 + this.#sessions.size + pending >= ROOM.maxMembers;
+    if (isFull || this.#order.everybodySoFar + pending >= ROOM.maxMembersEver)
+      throw new TunnelError("invite-limit");
     return this.#ledger.mint(now);
   }
 

@@ -171,6 +171,7 @@ export class RoomOrder {
     if (member.id !== memberIdOf(this.#primitives, member.key))
       throw broken("a member whose id is not its own");
     if (this.#had.has(member.id)) throw broken("a member that the room has had before");
+    if (this.#had.size >= ROOM.maxMembersEver) throw broken("more members than a room ever has");
     // The host has no handshake of its own, and nobody else may pass for it.
     if (equalBytes(member.hash, NO_HASH) !== (member.id === this.#host))
       throw broken("a member of another handshake than its own");
@@ -203,6 +204,11 @@ export class RoomOrder {
   /** Whether this id is or was in the roster (O11). */
   hasHad(id: MemberId): boolean {
     return this.#had.has(id);
+  }
+
+  /** How many have been in the roster so far, this replica's first one included (O11). */
+  get everybodySoFar(): number {
+    return this.#had.size;
   }
 
   /** Goes on from another place with the same members, as one who knows no last message of anybody. */

@@ -20,9 +20,10 @@ const takesSigning = (key: Bytes): boolean => parseSigningKey(toBase64url(key)) 
 const takesBox = (key: Bytes): boolean => parseBoxKey(toBase64url(key)) !== undefined;
 
 /** Numbers at every edge: around 0, p and 2^255, with the last bit set or not. */
-const edges = [0n, P, TOP].flatMap((middle) =>
-  Array.from({ length: 64 }, (_, at) => middle + BigInt(at) - 32n).filter((one) => one >= 0n && one < TOP),
+const around = [0n, P, TOP].flatMap((middle) =>
+  Array.from({ length: 64 }, (_, at) => middle + BigInt(at) - 32n),
 );
+const edges = [...new Set(around)].filter((one) => one >= 0n && one < TOP);
 const withBoth = edges.flatMap((one) => [writeNumber(one), writeNumber(one | TOP)]);
 
 /** All that is left of some points when the large group is taken out of them: the eight points of small order. */

@@ -4,6 +4,7 @@ import { concat, toHex, u32be, u64be, type Bytes } from "../../../src/protocol/b
 import type { WorkContext } from "../../../src/protocol/room/work-context.ts";
 import type { ChatEvent, MemberRecord, View } from "../../../src/protocol/room/frames.ts";
 import { memberIdFrom, roomIdFrom } from "../../../src/protocol/base/ids.ts";
+import { ROOM } from "../../../src/protocol/base/limits.ts";
 import {
   memberIdOf,
   NO_HASH,
@@ -12,6 +13,7 @@ import {
   SigningChain,
 } from "../../../src/protocol/room/order.ts";
 import { provedRecord } from "../../support/proved.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
@@ -233,5 +235,53 @@ describe("order and signatures", () => {
     expect(codeOf(joined(ben.record))).toBe("order-broken");
     expect(codeOf(joined({ ...cid, key: ben.record.key }))).toBe("order-broken");
     expect(codeOf(joined(cid))).toBeUndefined();
+  });
+
+  it("[O2] [H13] refuses a record that is not proved in every one of its parts, and a host's hash for anybody else", () => {
+    const { host, order } = roomOfTwo();
+    const cid = participant("cid").record;
+    const joined = (member: MemberRecord) => () => order.appendSystem(2, 1, { kind: "joined", member });
+    const other = participant("dan").record;
+    const asHost = participant(HOST).record;
+    for (const [what, member] of Object.entries({
+      "another box": { ...cid, box: other.box },
+      "another handshake": { ...cid, hash: other.hash },
+      "another proof": { ...cid, proof: other.proof },
+      "another key": { ...cid, id: other.id, key: other.key },
+      "the hash of a host": { ...asHost, name: "cid" },
+    }))
+      expect([what, codeOf(joined(member))]).toEqual([what, "order-broken"]);
+    const begin = (member: MemberRecord) => () => RoomOrder.genesis(primitives, room, member);
+    expect(codeOf(begin(cid))).toBe("order-broken");
+    expect(codeOf(begin(host.record))).toBeUndefined();
+    expect(codeOf(joined(cid))).toBeUndefined();
+  });
+
+  it("[O11] lets nobody back by a joined, known from it or from the roster it began with", () => {
+    const { host, ben, order } = roomOfTwo();
+    const late = new RoomOrder(primitives, room, host.record.id, order);
+    for (const replica of [order, late]) {
+      replica.appendSystem(2, 1, { kind: "left", id: ben.record.id, cause: "lost" });
+      expect([replica.member(ben.record.id), replica.hasHad(ben.record.id)]).toEqual([undefined, true]);
+      const again = () => replica.appendSystem(3, 1, { kind: "joined", member: ben.record });
+      expect(codeOf(again)).toBe("order-broken");
+    }
+  });
+
+  it("[O11] has a bound on everybody that is remembered", () => {
+    const cheap = cheapPrimitives(1);
+    const member = (name: string, hash: Bytes) =>
+      provedRecord(room, cheap.generateSigningKeyPair(), { name, hash }, cheap);
+    const host = member(HOST, NO_HASH);
+    const order = RoomOrder.genesis(cheap, room, host);
+    const hash = cheap.random(32);
+    let seq = 0;
+    const comes = (): void => {
+      const one = member("ben", hash);
+      order.appendSystem((seq += 1), 1, { kind: "joined", member: one });
+      order.appendSystem((seq += 1), 1, { kind: "left", id: one.id, cause: "left" });
+    };
+    while (order.everybodySoFar < ROOM.maxMembersEver) comes();
+    expect(codeOf(comes)).toBe("order-broken");
   });
 });
