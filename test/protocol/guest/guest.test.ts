@@ -89,6 +89,43 @@ describe("member", () => {
     expectHealthy(world, guest);
   });
 
+  it.each([
+    ["CONFIRM", 1, 1],
+    ["CONFIRM", 1, 3],
+    ["WELCOME", 2, 1],
+    ["WELCOME", 2, 3],
+  ] as const)(
+    "[H13] [O7] finds the right handshake in its record after the %s (%i) was lost %i times",
+    (what, at, times) => {
+      const world = new World();
+      const cid = world.pair("cid");
+      const guest = world.join(world.link());
+      const drop: Tamper = (message, place) => (place < at ? [message] : []);
+      for (let turn = 0; turn < times; turn += 1) {
+        guest.source = `turn ${turn}`;
+        if (what === "CONFIRM") guest.tamperToHost = drop;
+        else guest.tamperToGuest = drop;
+        world.settle();
+        world.cut(guest);
+        world.advance(10_000);
+      }
+      expect(guest.member.membership).toBeUndefined();
+      guest.tamperToHost = honest;
+      guest.tamperToGuest = honest;
+      world.cut(guest);
+      world.advance(30_000);
+      expect(endOf(guest)).toBeUndefined();
+      const own = guest.member.membership?.order.member(guest.member.self);
+      expect(own?.hash.some((byte) => byte !== 0)).toBe(true);
+      expect(cid.member.membership?.order.member(guest.member.self)).toEqual(own);
+      // However often it comes back after that.
+      world.cut(guest);
+      world.advance(20_000);
+      expect(cid.member.membership?.order.member(guest.member.self)).toEqual(own);
+      expect(guest.member.connection.name).toBe("connected");
+    },
+  );
+
   it("[K3] each resume uses a secret of its own: a recorded one is worth nothing", () => {
     const world = new World();
     const guest = world.pair();
