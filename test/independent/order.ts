@@ -20,7 +20,7 @@ interface Digests {
   body: Bytes;
 }
 
-function digestsOf(message: Chat, body: Bytes): Digests {
+export function digestsOf(message: Pick<Chat, "seal">, body: Bytes): Digests {
   const { seal } = message;
   const sealed = seal === undefined ? EMPTY : concat(seal.key, seal.commitment, ...seal.wraps);
   return { seal: sha256(sealed), body: sha256(body) };
@@ -58,9 +58,13 @@ function workContextBytes(workContext: Member["workContext"]): Bytes {
   );
 }
 
-/** H13: whether whoever has the key says that the box goes with it, in this room and that handshake. */
+/** H13: what a member signs of its keys, in this room and that handshake. */
+export const memberBytes = (room: string, one: Pick<Member, "key" | "box" | "hash">): Bytes =>
+  lp("tunnel-mcp/1 member", room, one.hash, one.key, one.box);
+
+/** Whether whoever has the key says that the box goes with it. */
 export const isProved = (room: string, one: Pick<Member, "key" | "box" | "hash" | "proof">): boolean =>
-  isSignedBy(one.key, lp("tunnel-mcp/1 member", room, one.hash, one.key, one.box), one.proof);
+  isSignedBy(one.key, memberBytes(room, one), one.proof);
 
 /** O5 */
 export function rosterHash(members: readonly Member[]): Bytes {
@@ -135,6 +139,14 @@ export class Replica {
     return { seq: this.#seq, chain: this.#chain };
   }
 
+  member(id: string): Member | undefined {
+    return this.#seats.get(id)?.member;
+  }
+
+  get members(): Member[] {
+    return Array.from(this.#seats.values(), ({ member }) => member);
+  }
+
   /** @throws {Refused} `order-broken`, `host-equivocation` (O6); the replica is of no more use. */
   append(seq: number, ts: number, event: RoomEvent, body: Bytes): void {
     demand(seq === this.#seq + 1, "order-broken", "another number than the next"); // O1
@@ -173,7 +185,7 @@ export class Replica {
       demand(event.id !== this.#host, "order-broken", "the host cannot leave");
       demand(this.#seats.delete(event.id), "order-broken", "nobody by that id is here");
     }
-    return eventHash(event, rosterHash(Array.from(this.#seats.values(), ({ member }) => member)));
+    return eventHash(event, rosterHash(this.members));
   }
 
   /** O2, O11 */
