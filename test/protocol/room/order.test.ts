@@ -240,7 +240,7 @@ describe("order and signatures", () => {
   it("[O2] [H13] refuses a record that is not proved in every one of its parts, and a host's hash for anybody else", () => {
     const { host, order } = roomOfTwo();
     const cid = participant("cid").record;
-    const joined = (member: MemberRecord) => () => order.appendSystem(2, 1, { kind: "joined", member });
+    const joined = (member: MemberRecord) => () => order.appendSystem(2, 1001, { kind: "joined", member });
     const other = participant("dan").record;
     const asHost = participant(HOST).record;
     for (const [what, member] of Object.entries({
@@ -261,9 +261,9 @@ describe("order and signatures", () => {
     const { host, ben, order } = roomOfTwo();
     const late = new RoomOrder(primitives, room, host.record.id, order);
     for (const replica of [order, late]) {
-      replica.appendSystem(2, 1, { kind: "left", id: ben.record.id, cause: "lost" });
+      replica.appendSystem(2, 1001, { kind: "left", id: ben.record.id, cause: "lost" });
       expect([replica.member(ben.record.id), replica.hasHad(ben.record.id)]).toEqual([undefined, true]);
-      const again = () => replica.appendSystem(3, 1, { kind: "joined", member: ben.record });
+      const again = () => replica.appendSystem(3, 1002, { kind: "joined", member: ben.record });
       expect(codeOf(again)).toBe("order-broken");
     }
   });
