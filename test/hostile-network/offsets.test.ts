@@ -62,8 +62,8 @@ class Guest {
   }
 }
 
-/** Beyond what it takes to join or to resume, and the record of a message after that: 1,265 and 596 bytes, and 1,028. */
-const LAST: Readonly<Record<Direction, number>> = { toGuest: 2_400, toHost: 1_720 };
+/** Beyond what it takes to join or to resume, and the record of a message after that: 1,265 and 1,364 bytes, and 1,028. */
+const LAST: Readonly<Record<Direction, number>> = { toGuest: 2_400, toHost: 2_490 };
 /**
  * Within a message one byte is as good as the next; behind a whole message is where test/hostile-peers/path.test.ts cuts. All
  * bytes would take three times as long and show the same.

@@ -210,7 +210,7 @@ describe("what cannot begin", () => {
     ["a name with a colour in it", { ...openRequest, name: "\u001b[31mana" }, 2, "name-invalid"],
     [
       "an address at which nobody is",
-      joinRequest(`ws://127.0.0.1:1/t/${"A".repeat(22)}#1.${"A".repeat(43)}.${"A".repeat(43)}`),
+      joinRequest(`ws://127.0.0.1:1/t/${"A".repeat(22)}#1.${"A".repeat(43)}.${"B".repeat(42)}A`),
       1,
       "host-unreachable",
     ],
