@@ -20,11 +20,14 @@ const read = (name: string): string => readFileSync(new URL(name, folder), "utf8
 const parse = (name: string): VectorFile => vectorFile.parse(JSON.parse(read(name)));
 
 const RULES: Record<VectorFile["layer"], string> = {
-  link: "[L1] [L2]",
-  handshake: "[H1] [H2] [H5] [H7] [H10] [H11] [H12] [K5]",
+  link: "[L1] [L2] [K11]",
+  handshake: "[H1] [H2] [H5] [H7] [H10] [H11] [H12] [H13] [H14] [K5] [O2]",
   record: "[R2] [R3] [R4] [R5] [R6] [R7] [R8]",
-  frame: "[F1] [F2] [F3] [F4] [S1] [T1] [T2]",
-  order: "[O1] [O2] [O3] [O4] [O5] [O6]",
+  frame: "[F1] [F2] [F3] [F4] [S1] [T1] [T2] [K10] [K11]",
+  order: "[O1] [O2] [O3] [O4] [O5] [O6] [O11] [H13]",
+  signature: "[K10]",
+  seal: "[K8]",
+  file: "[B2] [B3] [B4] [K9]",
 };
 
 describe("vectors", () => {
@@ -78,7 +81,15 @@ describe("vectors", () => {
     const section = specification.slice(specification.indexOf("## 14."), specification.indexOf("## 15."));
     const shown = section.replaceAll(/\s/g, "");
     const { name: _, expect: __, m4, m5, ...inputs } = example;
-    for (const [field, value] of Object.entries({ ...inputs, ...trace }))
+    const { handshakeHash, resumeId, safetyCode: code } = inputs;
+    expect({ handshakeHash, resumeId, code }).toEqual({
+      handshakeHash: trace["handshakeHash"],
+      resumeId: trace["resumeId"],
+      code: trace["safetyCode"],
+    });
+    const stated = Object.entries({ ...inputs, ...trace });
+    expect(stated.length).toBeGreaterThan(18);
+    for (const [field, value = ""] of stated)
       expect(shown.includes(value.replaceAll(/\s/g, "")), field).toBe(true);
     for (const long of [m4, m5]) expect(shown.includes(long.slice(0, 64)), "a record").toBe(true);
   });

@@ -20,7 +20,14 @@ const filled = (length: number, value = 7): string => toBase64url(new Uint8Array
 /** Each decoder with a header that it takes, and with the encoder that gives it back. */
 const view = { seq: 3, chain: filled(32) };
 const signed = { n: 1, prev: filled(32), view, sig: filled(64) };
-const member = { id: filled(8), name: "ben", key: filled(32), box: filled(32) };
+const member = {
+  id: filled(8),
+  name: "ben",
+  key: filled(32),
+  box: filled(32),
+  hash: filled(32),
+  proof: filled(64),
+};
 const chat = { kind: "chat", from: filled(8), ...signed };
 const addressed = { to: [filled(8)], seal: { key: filled(32), commitment: filled(32), wraps: [filled(48)] } };
 const digests = { seal: filled(32), body: filled(32) };
@@ -77,7 +84,7 @@ const DECODERS: readonly Decoder[] = [
       (payload) => codec.decodeConfirm(payload),
       (confirm) => codec.encodeConfirm(confirm),
     ),
-    { share: filled(32), name: "ben", key: filled(32), box: filled(32), received: 0 },
+    { share: filled(32), name: "ben", key: filled(32), box: filled(32), proof: filled(64), received: 0 },
   ],
   [
     "WELCOME",

@@ -13,6 +13,7 @@ const filler = Buffer.from(new Uint8Array(64).fill(7));
 const id = filler.subarray(0, 8).toString("base64url");
 const hash = filler.subarray(0, 32).toString("base64url");
 const signed = { n: 1, prev: hash, view: { seq: 1, chain: hash }, sig: filler.toString("base64url") };
+const proof = filler.toString("base64url");
 const wrap = Buffer.from(new Uint8Array(48).fill(7)).toString("base64url");
 const digests = { seal: hash, body: hash };
 const addressed = { to: [id], seal: { key: hash, commitment: hash, wraps: [wrap] } };
@@ -81,7 +82,7 @@ describe("the room", () => {
   });
 
   it("survives anything in the place of CONFIRM, sealed rightly or not, and burns no invite by it", () => {
-    const confirm = { share: hash, name: "eve", key: hash, box: hash, received: 0 };
+    const confirm = { share: hash, name: "eve", key: hash, box: hash, proof, received: 0 };
     fc.assert(
       fc.property(insider(confirm), frameType, fc.boolean(), (payload, type, isConfirm) => {
         const room = new World();
@@ -209,7 +210,8 @@ describe("a member", () => {
     const host = new HostileHost();
     const own = { t: "own", seq: 2, ts: 1, n: 1 };
     const event = { t: "event", seq: 2, ts: 1, event: { kind: "idle-warning", endsInMs: 1 } };
-    const joined = { ...event, event: { kind: "joined", member: { id, name: "x", key: hash, box: hash } } };
+    const member = { id, name: "x", key: hash, box: hash, hash, proof };
+    const joined = { ...event, event: { kind: "joined", member } };
     const left = { ...event, event: { kind: "left", id, cause: "left" } };
     const chat = { ...event, event: { kind: "chat", from: id, ...signed } };
     const sealed = { ...event, event: { kind: "chat", from: id, ...signed, ...addressed } };

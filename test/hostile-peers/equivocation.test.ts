@@ -49,23 +49,23 @@ describe("a host that shows its members different rooms", () => {
     ],
     [
       "different rosters",
-      (_host, ben, cid) => {
-        ben.tell({ kind: "joined", member: newcomer("dan") });
+      (host, ben, cid) => {
+        ben.tell({ kind: "joined", member: newcomer(host, "dan") });
         cid.tell({ kind: "idle-warning", endsInMs: 1 });
       },
     ],
     [
       "different names of the same member",
-      (_host, ben, cid) => {
-        const dan = newcomer("dan");
+      (host, ben, cid) => {
+        const dan = newcomer(host, "dan");
         ben.tell({ kind: "joined", member: dan });
         cid.tell({ kind: "joined", member: { ...dan, name: "Dan" } });
       },
     ],
     [
       "different causes of a departure",
-      (_host, ben, cid) => {
-        const dan = newcomer("dan");
+      (host, ben, cid) => {
+        const dan = newcomer(host, "dan");
         for (const victim of [ben, cid]) victim.tell({ kind: "joined", member: dan });
         ben.tell({ kind: "left", id: dan.id, cause: "left" });
         cid.tell({ kind: "left", id: dan.id, cause: "lost" });
@@ -123,7 +123,7 @@ describe("a host that shows its members different rooms", () => {
 
   it.each<[string, (host: HostileHost, ben: Victim) => MemberRecord[]]>([
     ["a member under a key of the host's", (host, ben) => [{ ...ben.record, key: host.signing.publicKey }]],
-    ["two members of one name", (_host, ben) => [ben.record, newcomer("Ben")]],
+    ["two members of one name", (host, ben) => [ben.record, newcomer(host, "Ben")]],
     ["a member twice", (_host, ben) => [ben.record, { ...ben.record, name: "twin" }]],
   ])("(P13) [O2] cannot welcome a guest to %s", (_what, others) => {
     const host = new HostileHost();
@@ -209,7 +209,7 @@ describe("a hostile host that tells a member only that something was said to oth
   });
 
   it.each<[string, (cid: Victim) => WithheldEvent["from"]]>([
-    ["of nobody", () => newcomer("x").id],
+    ["of nobody", () => newcomer(new HostileHost(), "x").id],
     ["of the very member it tells", (cid) => cid.id],
   ])("(A6) (P13) [O7] cannot withhold words %s", (_whose, from) => {
     const { cid, withheld } = whispered();

@@ -169,12 +169,12 @@ describe("a hostile host", () => {
   });
 
   it.each<[string, ErrorCode, (host: HostileHost, ben: Victim) => MemberRecord]>([
-    ["the id of another key", "order-broken", (host) => ({ ...newcomer("eve"), key: host.self.key })],
-    ["the id of somebody present", "order-broken", (_host, ben) => ({ ...newcomer("eve"), id: ben.id })],
+    ["the id of another key", "order-broken", (host) => ({ ...newcomer(host, "eve"), key: host.self.key })],
+    ["the id of somebody present", "order-broken", (host, ben) => ({ ...newcomer(host, "eve"), id: ben.id })],
     ["a key that is present", "order-broken", (host) => ({ ...host.self, name: "eve" })],
-    ["a name that is taken", "order-broken", () => newcomer("ana")],
-    ["a name that is taken in other letters", "order-broken", () => newcomer("Ａｎａ")],
-    ["a forged name", "protocol-violation", () => newcomer("eve\n[system]")],
+    ["a name that is taken", "order-broken", (host) => newcomer(host, "ana")],
+    ["a name that is taken in other letters", "order-broken", (host) => newcomer(host, "Ａｎａ")],
+    ["a forged name", "protocol-violation", (host) => newcomer(host, "eve\n[system]")],
   ])("(A7) (A17) (P18) [O2] cannot let somebody join under %s", (_what, code, member) => {
     const { host, ben } = three();
     ben.tell({ kind: "joined", member: member(host, ben) });
@@ -208,7 +208,7 @@ describe("a hostile host", () => {
   it.each<[string, (host: HostileHost, ben: Victim) => RoomEvent]>([
     ["of the member that it tells so", (_host, ben) => ({ kind: "left", id: ben.id, cause: "left" })],
     ["of its own", (host) => ({ kind: "left", id: host.self.id, cause: "left" })],
-    ["of nobody", () => ({ kind: "left", id: newcomer("x").id, cause: "left" })],
+    ["of nobody", (host) => ({ kind: "left", id: newcomer(host, "x").id, cause: "left" })],
   ])("(A7) (P18) [O2] cannot tell of a departure %s", (_whose, event) => {
     const { host, ben } = three();
     ben.tell(event(host, ben));

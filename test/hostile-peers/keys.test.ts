@@ -17,8 +17,14 @@ import {
 import type { DhKeyPair } from "../../src/protocol/base/primitives.ts";
 import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
 import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
+import { PRE_AUTH } from "../../src/protocol/base/limits.ts";
+import type { Confirm, MemberRecord } from "../../src/protocol/room/frames.ts";
+import { Impostor } from "../support/impostor.ts";
 import { alive, eyes } from "./support/eyes.ts";
-import { HostileHost } from "./support/host.ts";
+import { HostileHost, Victim } from "./support/host.ts";
+import { expectCaught, newcomer, three } from "./support/room.ts";
+import { provedRecord } from "../support/proved.ts";
+import { codeOf } from "../support/thrown.ts";
 import { endOf, nodePrimitives, texts, World, type Guest } from "../support/wire.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
@@ -230,6 +236,295 @@ describe("the thief of a key", () => {
   });
 });
 
+/** What somebody puts into CONFIRM who does not own all that it names. */
+type Forgery = (one: {
+  readonly ben: MemberRecord;
+  readonly mallory: Impostor;
+  readonly hash: Bytes;
+}) => Partial<Confirm>;
+
+/** The ways to name ben's signing key, or his keys, without having them. */
+const FORGERIES: readonly (readonly [string, Forgery])[] = [
+  [
+    "with no more than a box of its own",
+    ({ ben, mallory, hash }) => {
+      const proof = mallory.signer.prove(hash, mallory.box.publicKey);
+      return { key: ben.key, proof };
+    },
+  ],
+  ["with the proof that the roster has", ({ ben }) => ({ key: ben.key, proof: ben.proof })],
+  [
+    "with his box, and the proof that the roster has",
+    ({ ben: { key, box, proof } }) => ({ key, box, proof }),
+  ],
+  [
+    "with his box, and a proof by its own key",
+    ({ ben, mallory, hash }) => {
+      return { key: ben.key, box: ben.box, proof: mallory.signer.prove(hash, ben.box) };
+    },
+  ],
+  ["with a proof of zeros", ({ ben }) => ({ key: ben.key, proof: new Uint8Array(64) })],
+];
+
+const DENIED = Uint8Array.of(4);
+const lastTo = (world: World, { connection }: Impostor): Bytes | undefined => world.sentTo(connection).at(-1);
+
+/** The record that everybody has of a member. */
+function recordOf(world: World, one: Guest, of: Guest = one): MemberRecord {
+  world.settle();
+  const record = one.member.membership?.order.member(of.member.self);
+  if (record === undefined) throw new Error("not in the roster");
+  return record;
+}
+
+describe("somebody who names keys that are not its own", () => {
+  it.each(FORGERIES)(
+    "(A6) (P9) [H13] [O11] with an invite of its own does not get the id of one who has left, %s (F1)",
+    (_how, forge) => {
+      const world = new World({ idleMs: 24 * 3_600_000 });
+      const [ben, cid] = [world.pair("ben"), world.pair("cid")];
+      const record = recordOf(world, cid, ben);
+      ben.member.leave(world.now);
+      world.settle();
+      const invites = world.room.pendingInvites(world.now).length;
+      const mallory = new Impostor(world, world.link());
+      mallory.enter((hash) => forge({ ben: record, mallory, hash }));
+      world.settle();
+      expect(lastTo(world, mallory)).toEqual(DENIED);
+      expect(cid.entries.filter((entry) => entry.kind === "system").at(-1)).toMatchObject({ event: "left" });
+      const whisper = () => cid.member.say({ text: "for ben", to: [record.id] }, world.now);
+      expect(codeOf(whisper)).toBe("member-unknown");
+      // The invite is free again, and still lets one in who tells the truth.
+      expect(world.room.pendingInvites(world.now)).toMatchObject([{ claimed: false }]);
+      expect(invites).toBe(0);
+    },
+  );
+
+  it.each(FORGERIES)(
+    "(A6) (P11) [H13] with a stolen resume secret does not get the seat of a member, %s (F2)",
+    (_how, forge) => {
+      const seen = eyes();
+      const world = new World({ idleMs: 24 * 3_600_000 }, seen.primitives);
+      const link = world.link();
+      const cid = world.pair("cid");
+      const ben = world.join(link, "ben");
+      const record = recordOf(world, ben);
+      const secret = seen.derived.findLast(({ label }) => label === "resume")?.copy ?? new Uint8Array(0);
+      const stolen = resumeCredential(nodePrimitives, secret);
+      const mallory = new Impostor(world, link, nodePrimitives, stolen);
+      mallory.enter((hash) => forge({ ben: record, mallory, hash }));
+      // What F2 did next: to leave in his name.
+      mallory.data(mallory.codec.encodeMemberFrame({ t: "leave" }));
+      world.settle();
+      world.room.say({ text: "for the members" }, world.now);
+      world.settle();
+      expect(lastTo(world, mallory)).toEqual(DENIED);
+      expect(cid.entries.flatMap((entry) => (entry.kind === "system" ? [entry.event] : []))).toEqual([
+        "joined",
+        "joined",
+      ]);
+      expect(texts(ben.entries)).toEqual(["for the members"]);
+      // His own secret is as good as before.
+      world.cut(ben);
+      world.advance(20_000);
+      expect(ben.member.connection.name).toBe("connected");
+      expect(ben.wire.toHost.filter((message) => message[0] === 2)).toHaveLength(2);
+    },
+  );
+
+  it("(A6) (P11) [H13] with a stolen resume secret does not get a seat with keys of its own either (F2)", () => {
+    const seen = eyes();
+    const world = new World({}, seen.primitives);
+    const link = world.link();
+    world.join(link, "ben");
+    world.settle();
+    const secret = seen.derived.findLast(({ label }) => label === "resume")?.copy ?? new Uint8Array(0);
+    const mallory = new Impostor(world, link, nodePrimitives, resumeCredential(nodePrimitives, secret));
+    mallory.enter();
+    expect(lastTo(world, mallory)).toEqual(DENIED);
+    expect(world.room.presence(world.now).map(({ name }) => name)).toEqual(["ana", "ben"]);
+  });
+
+  it("(P11) comes back with its own secret and its own keys, so that the attacks above can fail", () => {
+    const world = new World();
+    const mallory = new Impostor(world, world.link());
+    mallory.enter();
+    mallory.enter();
+    expect(lastTo(world, mallory)?.[0]).toBe(0x10);
+    const { publicKey: box } = nodePrimitives.generateDhKeyPair();
+    mallory.enter((hash) => ({ box, proof: mallory.signer.prove(hash, box) }));
+    expect(lastTo(world, mallory), "with another box, though proved").toEqual(DENIED);
+  });
+
+  it.each([true, false])(
+    "(P9) [O11] owns them, is a member (%s) or was one, and does not come in by another invite",
+    (isPresent) => {
+      const world = new World();
+      world.pair("ben");
+      const [first, again] = [new Impostor(world, world.link()), new Impostor(world, world.link())];
+      first.enter();
+      if (!isPresent) first.data(first.codec.encodeMemberFrame({ t: "leave" }));
+      world.settle();
+      const { publicKey: key } = first.keys;
+      const { publicKey: box } = again.box;
+      again.enter((hash) => ({ key, proof: first.signer.prove(hash, box) }));
+      expect(lastTo(world, again)).toEqual(DENIED);
+      expect(world.room.pendingInvites(world.now)).toMatchObject([{ claimed: false }]);
+      const there = world.room.presence(world.now).filter(({ id }) => id === first.signer.id);
+      expect(there).toHaveLength(isPresent ? 1 : 0);
+    },
+  );
+
+  it.each(["an invite", "a resume secret"])(
+    "(P10) [A3] [H13] has every wrong proof counted like a wrong secret, with %s",
+    (what) => {
+      const seen = eyes();
+      const world = new World({}, seen.primitives);
+      const link = world.link();
+      const ben = world.join({ ...link, key: link.key.slice() }, "ben");
+      const record = recordOf(world, ben);
+      const secret = seen.derived.findLast(({ label }) => label === "resume")?.copy ?? new Uint8Array(0);
+      const invite = inviteCredential(nodePrimitives, world.link().key);
+      const credential = what === "an invite" ? invite : resumeCredential(nodePrimitives, secret);
+      const { key, box } = record;
+      for (let turn = 0; turn < PRE_AUTH.failureBurst; turn += 1) {
+        expect(world.room.admits("one source", world.now)).toBe(true);
+        const mallory = new Impostor(world, link, nodePrimitives, credential);
+        mallory.source = "one source";
+        // Half of them proved, but not for this seat: what admission lets through, membership refuses.
+        mallory.enter(turn % 2 === 0 ? { key, box } : { received: 1 });
+        expect(lastTo(world, mallory)).toEqual(DENIED);
+      }
+      expect(world.room.admits("one source", world.now)).toBe(false);
+      expect(world.room.admits("another", world.now)).toBe(true);
+    },
+  );
+
+  it("(P9) [I5] [G7] frees its invite when it names a resume point that a newcomer cannot have", () => {
+    const world = new World();
+    const link = world.link();
+    const mallory = new Impostor(world, link);
+    mallory.enter({ received: 1 });
+    expect(lastTo(world, mallory)).toEqual(DENIED);
+    expect(world.room.pendingInvites(world.now)).toMatchObject([{ claimed: false }]);
+    const ben = world.join(link);
+    world.settle();
+    expect(ben.member.connection.name).toBe("connected");
+  });
+});
+
+describe("a host that shows keys that nobody proved", () => {
+  const swapped: [string, (host: HostileHost, dan: MemberRecord) => Partial<MemberRecord>][] = [
+    ["the host's box", (host) => ({ box: host.box.publicKey })],
+    [
+      "the host's box, and the host's proof",
+      (host) => {
+        const { box, hash, proof } = host.self;
+        return { box, hash, proof };
+      },
+    ],
+    ["another handshake", () => ({ hash: nodePrimitives.random(32) })],
+    ["the handshake of a host", () => ({ hash: new Uint8Array(32) })],
+    ["no proof", () => ({ proof: new Uint8Array(64) })],
+    ["the proof of the host", (host) => ({ proof: host.self.proof })],
+    [
+      "a proof by the host for its box",
+      (host, dan) => {
+        const { publicKey: box } = host.box;
+        return {
+          box,
+          proof: provedRecord(host.room, host.signing, { name: "dan", hash: dan.hash, box }).proof,
+        };
+      },
+    ],
+  ];
+
+  it.each(swapped)(
+    "(P13) [O2] [H13] of a member that joins, with %s, is caught at once (F4)",
+    (_what, change) => {
+      const { host, ben } = three();
+      const dan = newcomer(host, "dan");
+      ben.tell({ kind: "joined", member: { ...dan, ...change(host, dan) } });
+      expectCaught(ben, "order-broken", ["joined", "joined"]);
+    },
+  );
+
+  it.each(swapped)(
+    "(P13) [O2] [H13] of a member that is there, with %s, is caught at once (F4)",
+    (_what, change) => {
+      const { host, ben } = three();
+      const eve = new Victim(host, "eve");
+      const { record } = ben;
+      eve.welcome({ members: [host.self, { ...record, ...change(host, record) }], view: ben.view });
+      expectCaught(eve, "order-broken", []);
+      expect(eve.member.membership).toBeUndefined();
+    },
+  );
+
+  it.each<[string, (host: HostileHost) => MemberRecord]>([
+    ["no proof", (host) => ({ ...host.self, proof: new Uint8Array(64) })],
+    ["another box", (host) => ({ ...host.self, box: nodePrimitives.generateDhKeyPair().publicKey })],
+    [
+      "a handshake",
+      (host) => {
+        const { name, box } = host.self;
+        return provedRecord(host.room, host.signing, { name, box, hash: nodePrimitives.random(32) });
+      },
+    ],
+  ])("(P13) [O2] [H13] of its own, with %s, is caught at once", (_what, self) => {
+    const host = new HostileHost();
+    const ben = new Victim(host, "ben");
+    ben.welcome({ members: [self(host)] });
+    expectCaught(ben, "order-broken", []);
+  });
+
+  it("(P13) [O7] of the member that it tells, from another handshake than the first, is caught at once", () => {
+    const host = new HostileHost();
+    const ben = new Victim(host, "ben");
+    const first = ben.record;
+    ben.cut();
+    ben.shake();
+    const second = ben.record;
+    expect(second.hash).not.toEqual(first.hash);
+    ben.welcome();
+    ben.tell({ kind: "joined", member: second });
+    expectCaught(ben, "order-broken", []);
+
+    const cid = new Victim(host, "cid");
+    const { record } = cid;
+    cid.cut();
+    cid.shake();
+    cid.welcome();
+    cid.tell({ kind: "joined", member: record });
+    expect([cid.end, cid.log]).toEqual([undefined, ["joined"]]);
+  });
+
+  it("(P13) [O11] of somebody who was there before comes back, is caught at once", () => {
+    const { host, ben, cid } = three();
+    ben.tell({ kind: "left", id: cid.id, cause: "lost" });
+    // Even with the help of the one who left: proved, for a box and a handshake of today.
+    ben.tell({ kind: "joined", member: newcomer(host, "cid") });
+    expect(ben.end).toBeUndefined();
+    ben.tell({ kind: "joined", member: { ...cid.record, name: "cid again" } });
+    expectCaught(ben, "order-broken", ["joined", "joined", "left", "joined"]);
+  });
+
+  it.each<[string, Partial<MemberRecord>]>([
+    [
+      "a signing key under which anything is signed",
+      {
+        key: Uint8Array.of(1, ...new Uint8Array(31)),
+        proof: Uint8Array.of(1, ...new Uint8Array(63)),
+      },
+    ],
+    ["a box to which every key is the same", { box: new Uint8Array(32) }],
+  ])("(P13) [K10] [K11] with %s, is caught at once", (_what, change) => {
+    const { host, ben } = three();
+    ben.tell({ kind: "joined", member: { ...newcomer(host, "eve"), ...change } });
+    expectCaught(ben, "protocol-violation", ["joined", "joined"]);
+  });
+});
+
 describe("somebody in the middle, whom the humans' safety code must show", () => {
   it("(P16) [N1] cannot make the two ends' codes equal by sitting between them", () => {
     for (let turn = 0; turn < 15; turn += 1) {
@@ -266,8 +561,8 @@ describe("somebody in the middle, whom the humans' safety code must show", () =>
     const { initiatorToResponder: send, responderToInitiator: receive } = result;
     const records = new RecordLayer(nodePrimitives, { send, receive }, world.now);
     const { codec, signing } = new HostileHost();
-    const [key, box] = [signing.publicKey, nodePrimitives.generateDhKeyPair().publicKey];
-    const payload = codec.encodeConfirm({ share, name: "ben", key, box, received: 0 });
+    const { key, box, proof } = provedRecord(link.room, signing, { name: "ben", hash: result.hash });
+    const payload = codec.encodeConfirm({ share, name: "ben", key, box, proof, received: 0 });
     for (const message of records.seal({ type: FRAME.confirm, payload }, world.now)) socket.send(message);
     expect(world.sentTo(socket.connection).at(-1)).toEqual(Uint8Array.of(4));
     expect(world.hostEntries).toEqual([]);

@@ -78,7 +78,7 @@ describe("a hostile host that gives a newcomer the past", () => {
     ["lets a member speak before it came", ({ told }) => told.toSpliced(0, 1)],
     [
       "lets a member come under a name that was taken",
-      ({ told }) => [...told.slice(0, 1), [{ kind: "joined", member: newcomer("BEN") }, ""]],
+      ({ host, told }) => [...told.slice(0, 1), [{ kind: "joined", member: newcomer(host, "BEN") }, ""]],
     ],
   ];
   it.each(changes)("(A4) (A9) (P13) [O9] and %s is caught", (_how, change) => {
@@ -134,14 +134,15 @@ describe("a hostile host that gives a newcomer the past", () => {
 });
 
 describe("a hostile host that plays an old message again", () => {
-  it("(A4) (P13) [O6] is caught when it lets its sender leave and come back for it", () => {
+  it("(A4) (P13) [O11] is caught when it lets its sender leave and come back for it, before it can be said", () => {
     const { ben, cid } = three();
     const words = cid.speaks("yes, delete it");
     ben.tell(words, "yes, delete it");
     ben.tell({ kind: "left", id: cid.id, cause: "left" });
     ben.tell({ kind: "joined", member: cid.record });
+    expectCaught(ben, "order-broken", ["joined", "joined", "yes, delete it", "left"]);
     ben.tell(words, "yes, delete it");
-    expectCaught(ben, "order-broken", ["joined", "joined", "yes, delete it", "left", "joined"]);
+    expect(ben.log.filter((text) => text === "yes, delete it")).toHaveLength(1);
   });
 
   it("(A4) (P13) [O6] to a newcomer is found out by what the two say next, either way", () => {

@@ -91,7 +91,7 @@ describe("a hostile host, to whom a message is not addressed", () => {
     ben.place(1);
     // A member that the host has made up can sign for it, too.
     const keys = nodePrimitives.generateSigningKeyPair();
-    const eve = newcomer("eve", keys);
+    const eve = newcomer(host, "eve", keys);
     for (const victim of [cid, dan]) {
       victim.tell(event, body);
       victim.tell({ kind: "joined", member: eve });
@@ -102,23 +102,41 @@ describe("a hostile host, to whom a message is not addressed", () => {
     }
   });
 
-  it("(P13) [O5] tells one member a key of its own for another, which the first word that crosses shows", () => {
+  it("(P13) [O2] [H13] tells one member a key of its own for another, and is caught at once (F4)", () => {
     const host = new HostileHost();
-    const [ben, cid] = host.sessions("ben", "cid");
-    if (ben === undefined || cid === undefined) throw new Error("nobody came");
-    const dan = newcomer("dan");
-    ben.tell({ kind: "joined", member: dan });
+    const [cid] = host.sessions("cid");
+    if (cid === undefined) throw new Error("nobody came");
+    const dan = newcomer(host, "dan");
     cid.tell({ kind: "joined", member: { ...dan, box: host.box.publicKey } });
-    cid.tell(ben.speaks("hello"), "hello");
-    expectCaught(cid, "host-equivocation", ["joined", "joined"]);
+    expectCaught(cid, "order-broken", ["joined"]);
   });
 
-  it("(P13) [O5] welcomes a member to a key of its own for another, which the first word that crosses shows", () => {
+  it("(P13) [O2] [H13] welcomes a member to a key of its own for another, and is caught at once (F4)", () => {
     const host = new HostileHost();
     const [ben] = host.sessions("ben");
     if (ben === undefined) throw new Error("nobody came");
     const members = [host.self, { ...ben.record, box: host.box.publicKey }];
-    const cid = host.session("cid", { members, view: ben.view });
+    const cid = new Victim(host, "cid");
+    cid.welcome({ members, view: ben.view });
+    expectCaught(cid, "order-broken", []);
+    expect(cid.member.membership).toBeUndefined();
+  });
+
+  it("(P13) [O5] tells one member of another one of its own making, which the first word that crosses shows", () => {
+    const host = new HostileHost();
+    const [ben, cid] = host.sessions("ben", "cid");
+    if (ben === undefined || cid === undefined) throw new Error("nobody came");
+    ben.tell({ kind: "joined", member: newcomer(host, "dan") });
+    cid.tell({ kind: "joined", member: newcomer(host, "dan") });
+    cid.tell(ben.speaks("hello"), "hello");
+    expectCaught(cid, "host-equivocation", ["joined", "joined"]);
+  });
+
+  it("(P13) [O5] welcomes a member to one of its own making, which the first word that crosses shows", () => {
+    const host = new HostileHost();
+    const [ben] = host.sessions("ben");
+    if (ben === undefined) throw new Error("nobody came");
+    const cid = host.session("cid", { members: [host.self, newcomer(host, "ben")], view: ben.view });
     ben.tell({ kind: "joined", member: cid.record });
     ben.tell(cid.speaks("hello"), "hello");
     expectCaught(ben, "host-equivocation", ["joined", "joined"]);
@@ -175,6 +193,7 @@ describe("a hostile member that says something to some", () => {
     ["more than have a wrap", ({ to, seal }) => ({ to, seal: { ...seal, wraps: seal.wraps.slice(1) } })],
     ["nobody, under a seal", ({ seal }) => ({ seal })],
     ["some, without a seal", ({ to }) => ({ to })],
+    ["some, with a key that is none", ({ to, seal }) => ({ to, seal: { ...seal, key: new Uint8Array(32) } })],
   ])("(A8) (P18) [O10] and names %s is cut, and nobody is told anything", (_whom, marks) => {
     const one = room();
     one.say(marks(one));
@@ -192,7 +211,6 @@ describe("a hostile member that says something to some", () => {
 
   it.each<[string, (one: ReturnType<typeof room>) => [Pick<ChatEvent, "to" | "seal">, Bytes?]]>([
     ["swaps their wraps", ({ to, seal }) => [{ to, seal: { ...seal, wraps: seal.wraps.toReversed() } }]],
-    ["seals with a key that is none", ({ to, seal }) => [{ to, seal: { ...seal, key: new Uint8Array(32) } }]],
     ["takes a body that does not open", ({ to, seal }) => [{ to, seal }, nodePrimitives.random(40)]],
     [
       "commits to another content key",
@@ -227,7 +245,8 @@ describe("a hostile member that says something to some", () => {
     expect(shown[0]).not.toEqual(shown[1]);
     // The same ephemeral key throughout, and either content key: what is sealed differs in nothing else.
     const pair = nodePrimitives.generateDhKeyPair();
-    const context = { room: new HostileHost().room, from: newcomer("eve").id, n: 1 };
+    const host = new HostileHost();
+    const context = { room: host.room, from: newcomer(host, "eve").id, n: 1 };
     const boxes = [ben.publicKey, cid.publicKey];
     const seals = contents.map((content) => {
       const primitives = { ...nodePrimitives, random: () => content, generateDhKeyPair: () => pair };
@@ -267,7 +286,7 @@ describe("a hostile member that says something to some", () => {
 
   it("(P18) [O10] and names only who is not there is heard by nobody, and stays in the room", () => {
     const one = room();
-    const stranger = newcomer("x").id;
+    const stranger = newcomer(new HostileHost(), "x").id;
     one.say({ to: [stranger], seal: { ...one.seal, wraps: one.seal.wraps.slice(1) } });
     expect(one.codes()).toEqual([]);
     expect([texts(one.ben.entries), texts(one.cid.entries), texts(one.world.hostEntries)]).toEqual([

@@ -15,6 +15,7 @@ import {
   type Read,
   type Reader,
 } from "./forms.ts";
+import { isWeakBoxKey, isWeakSigningKey } from "./ed25519.ts";
 import { isOrigin } from "./link.ts";
 import { demand, Refused } from "./refusal.ts";
 import { isLabel, isMessageText } from "./text.ts";
@@ -38,7 +39,9 @@ const label = text((value) => isLabel(value, 100));
 const head = text((value) => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(value));
 const id = idText(8);
 const hash = bytes(32);
-const key = bytes(32);
+const key = where(bytes(32), (value) => !isWeakSigningKey(value)); // K10
+const box = where(bytes(32), (value) => !isWeakBoxKey(value)); // K11
+const signature = bytes(64);
 const place = integer(1);
 const ts = integer(0, MAX_TS);
 const count = integer();
@@ -49,17 +52,17 @@ const workContext = where(
   objectWith({}, { repository, client: object({ name: label, version: label }) }),
   (value) => utf8(JSON.stringify(value)).length <= MAX_CARD_BYTES,
 );
-const member = objectWith({ id, name, key, box: key }, { workContext });
+const member = objectWith({ id, name, key, box, hash, proof: signature }, { workContext });
 const view = object({ seq: count, chain: hash });
 
-const signedMust = { n: place, prev: hash, view, sig: bytes(64) };
+const signedMust = { n: place, prev: hash, view, sig: signature };
 const signedMay = {
   what: oneOf("file"),
   intent: oneOf("request", "inform", "ack"),
   replyTo: place,
 };
 const recipients = where(list(id, 1, MAX_MEMBERS), (ids) => new Set(ids).size === ids.length); // O10
-const seal = object({ key, commitment: hash, wraps: list(bytes(48), 1, MAX_MEMBERS) });
+const seal = object({ key: box, commitment: hash, wraps: list(bytes(48), 1, MAX_MEMBERS) });
 const addressed = { to: recipients, seal };
 interface Addressed {
   to?: string[];
@@ -107,7 +110,10 @@ const hostNote = objectWith(
   { addresses },
 );
 const memberNote = object({ read: count, active: boolean });
-const confirm = objectWith({ share: hash, name, key, box: key, received: count }, { workContext });
+const confirm = objectWith(
+  { share: hash, name, key, box, proof: signature, received: count },
+  { workContext },
+);
 const welcome = object({
   goal,
   self: id,

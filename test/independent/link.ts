@@ -1,5 +1,6 @@
 /** Section 2 of docs/PROTOCOL.md. */
 import { readBase64url, type Bytes } from "./bytes.ts";
+import { isWeakBoxKey } from "./ed25519.ts";
 import { demand } from "./refusal.ts";
 
 const MAX_CHARS = 512;
@@ -41,5 +42,6 @@ export function parseLink(text: string): Link {
   const [room, key, hostKey] = [16, 32, 32].map((size, at) => readBase64url(bytes[at] ?? "", size));
   const isWhole = room !== undefined && key !== undefined && hostKey !== undefined;
   demand(isWhole, "link-malformed", "bytes that have another text (C2)");
+  demand(!isWeakBoxKey(hostKey), "link-malformed", "a key that agrees with nobody (K11)");
   return { origin, room, key, hostKey };
 }

@@ -1,7 +1,8 @@
 /** Section 8.1 of docs/PROTOCOL.md: the order of a room, as one who hears all of it checks it. */
 import { base64url, concat, EMPTY, isEqual, lp, u64, type Bytes } from "./bytes.ts";
 import type { Chat, Member, RoomEvent, Withheld } from "./frames.ts";
-import { isSignedBy, sha256 } from "./primitives.ts";
+import { isSignedBy } from "./ed25519.ts";
+import { sha256 } from "./primitives.ts";
 import { demand } from "./refusal.ts";
 import { foldName } from "./text.ts";
 
@@ -57,6 +58,10 @@ function workContextBytes(workContext: Member["workContext"]): Bytes {
   );
 }
 
+/** H13: whether whoever has the key says that the box goes with it, in this room and that handshake. */
+export const isProved = (room: string, one: Pick<Member, "key" | "box" | "hash" | "proof">): boolean =>
+  isSignedBy(one.key, lp("tunnel-mcp/1 member", room, one.hash, one.key, one.box), one.proof);
+
 /** O5 */
 export function rosterHash(members: readonly Member[]): Bytes {
   const sorted = members.toSorted((a, b) => (a.id < b.id ? -1 : 1));
@@ -64,6 +69,8 @@ export function rosterHash(members: readonly Member[]): Bytes {
     one.id,
     one.key,
     one.box,
+    one.hash,
+    one.proof,
     one.name,
     workContextBytes(one.workContext),
   ]);
@@ -92,24 +99,36 @@ interface Seat {
   last: { n: number; hash: Bytes } | undefined;
 }
 
-const FIRST = { n: 0, hash: new Uint8Array(32) };
+const NO_HASH = new Uint8Array(32);
+const FIRST = { n: 0, hash: NO_HASH };
 
 export class Replica {
   readonly #room: string;
   readonly #host: string;
   readonly #seats = new Map<string, Seat>();
+  /** Everybody who has ever had a seat (O11). */
+  readonly #had = new Set<string>();
   /** Chains of the last places, by place. */
   readonly #chains = new Map<number, Bytes>();
-  #seq = 0;
+  #seq: number;
   #chain: Bytes;
 
-  /** A room at place 0: nobody but the host. `room` is the text of its id. */
-  constructor(room: string, host: Omit<Member, "id">) {
+  /** A room as a WELCOME tells it. `room` is the text of its id. @throws {Refused} `order-broken` */
+  constructor(room: string, host: string, members: readonly Member[], view: { seq: number; chain: Bytes }) {
     this.#room = room;
-    this.#chain = firstChain(room, host.key);
-    this.#chains.set(0, this.#chain);
-    this.#host = idOf(host.key);
-    this.#seats.set(this.#host, { member: { ...host, id: this.#host }, joinedAt: 0, last: undefined });
+    this.#host = host;
+    this.#seq = view.seq;
+    this.#chain = view.chain;
+    this.#chains.set(view.seq, view.chain);
+    for (const member of members) this.#seat(member, { joinedAt: 0, last: undefined });
+    demand(this.#seats.has(host), "order-broken", "a room without its host");
+  }
+
+  /** A room at place 0: nobody but the host. */
+  static begin(room: string, host: Omit<Member, "id" | "hash">): Replica {
+    const id = idOf(host.key);
+    const view = { seq: 0, chain: firstChain(room, host.key) };
+    return new Replica(room, id, [{ ...host, id, hash: NO_HASH }], view);
   }
 
   get view(): { seq: number; chain: Bytes } {
@@ -149,7 +168,7 @@ export class Replica {
 
   /** Anything but a message; its hash. */
   #change(seq: number, event: Exclude<RoomEvent, Chat | Withheld>): Bytes {
-    if (event.kind === "joined") this.#seat(event.member, seq);
+    if (event.kind === "joined") this.#seat(event.member, { joinedAt: seq, last: FIRST });
     if (event.kind === "left") {
       demand(event.id !== this.#host, "order-broken", "the host cannot leave");
       demand(this.#seats.delete(event.id), "order-broken", "nobody by that id is here");
@@ -157,14 +176,18 @@ export class Replica {
     return eventHash(event, rosterHash(Array.from(this.#seats.values(), ({ member }) => member)));
   }
 
-  /** O2 */
-  #seat(member: Member, joinedAt: number): void {
+  /** O2, O11 */
+  #seat(member: Member, seat: Omit<Seat, "member">): void {
     demand(member.id === idOf(member.key), "order-broken", "an id that is not its key's");
-    demand(!this.#seats.has(member.id), "order-broken", "a member twice");
+    demand(!this.#had.has(member.id), "order-broken", "a member twice");
+    const isHost = member.id === this.#host;
+    demand(isEqual(member.hash, NO_HASH) === isHost, "order-broken", "a handshake of the host alone");
+    demand(isProved(this.#room, member), "order-broken", "keys that are not proved");
     const name = foldName(member.name);
     const isTaken = [...this.#seats.values()].some((seat) => foldName(seat.member.name) === name);
     demand(!isTaken, "order-broken", "a name twice");
     demand(this.#seats.size < MAX_MEMBERS, "order-broken", "more members than a room has");
-    this.#seats.set(member.id, { member, joinedAt, last: FIRST });
+    this.#seats.set(member.id, { member, ...seat });
+    this.#had.add(member.id);
   }
 }

@@ -8,7 +8,6 @@ import {
   createPublicKey,
   diffieHellman,
   hkdfSync,
-  verify,
 } from "node:crypto";
 import nacl from "tweetnacl";
 import { concat, fromHex, utf8, type Bytes } from "./bytes.ts";
@@ -17,7 +16,6 @@ import { concat, fromHex, utf8, type Bytes } from "./bytes.ts";
 const DER = {
   x25519Private: fromHex("302e020100300506032b656e04220420"),
   x25519Public: fromHex("302a300506032b656e032100"),
-  ed25519Public: fromHex("302a300506032b6570032100"),
 };
 const TAG_BYTES = 16;
 
@@ -45,8 +43,8 @@ const privateKey = (bytes: Bytes) =>
     format: "der",
     type: "pkcs8",
   });
-const publicKey = (prefix: Bytes, bytes: Bytes) =>
-  createPublicKey({ key: Buffer.from(concat(prefix, bytes)), format: "der", type: "spki" });
+const publicKey = (bytes: Bytes) =>
+  createPublicKey({ key: Buffer.from(concat(DER.x25519Public, bytes)), format: "der", type: "spki" });
 
 /** The public key to an X25519 private key. */
 export const x25519Public = (secret: Bytes): Bytes =>
@@ -54,16 +52,13 @@ export const x25519Public = (secret: Bytes): Bytes =>
 
 /** Undefined for a result of 32 zero bytes (K5), which OpenSSL refuses to give. */
 export function x25519(secret: Bytes, point: Bytes): Bytes | undefined {
-  const keys = { privateKey: privateKey(secret), publicKey: publicKey(DER.x25519Public, point) };
+  const keys = { privateKey: privateKey(secret), publicKey: publicKey(point) };
   try {
     return Uint8Array.from(diffieHellman(keys));
   } catch {
     return undefined;
   }
 }
-
-export const isSignedBy = (key: Bytes, message: Bytes, signature: Bytes): boolean =>
-  verify(null, message, publicKey(DER.ed25519Public, key), signature);
 
 /** ChaCha20-Poly1305 (RFC 8439): ciphertext ‖ tag. */
 export function aeadSeal(key: Bytes, nonce: Bytes, plain: Bytes, associated: Bytes): Bytes {

@@ -1,7 +1,9 @@
 /** Scenarios of the vectors in test/vectors, one layer each, and what the independent decoder makes of them. */
 import { expect } from "vitest";
 import * as z from "zod";
-import { concat, fromHex, hex, isEqual, readUtf8, type Bytes } from "./bytes.ts";
+import { base64url, concat, fromHex, hex, isEqual, readUtf8, type Bytes } from "./bytes.ts";
+import { isSignedBy } from "./ed25519.ts";
+import { openFile } from "./files.ts";
 import { accept, answer, commitmentTo } from "./admission.ts";
 import {
   DATA_NUMBERS,
@@ -18,7 +20,8 @@ import {
 } from "./frames.ts";
 import { inviteCredential, resumeCredential, resumeSecret } from "./keys.ts";
 import { isOrigin, parseLink } from "./link.ts";
-import { Replica } from "./order.ts";
+import { isProved, Replica } from "./order.ts";
+import { openSealed } from "./seals.ts";
 import { isChunk, RecordReceiver, RecordSender, TYPE, type Chunk, type Frame } from "./records.ts";
 import { demand, Refused } from "./refusal.ts";
 import { safetyCode } from "./safety.ts";
@@ -43,7 +46,7 @@ const frame = z.strictObject({
 });
 const order = z.strictObject({
   room: z.string(),
-  host: z.strictObject({ name: z.string(), key: bytes, box: bytes }),
+  host: z.strictObject({ name: z.string(), key: bytes, box: bytes, proof: bytes }),
   frames: z.array(bytes),
   chain: z.string().optional(),
 });
@@ -60,6 +63,30 @@ export const handshake = z.strictObject({
   m3: bytes,
   m4: bytes,
   m5: bytes,
+  handshakeHash: z.string().optional(),
+  resumeId: z.string().optional(),
+  safetyCode: z.string().optional(),
+});
+const signature = z.strictObject({ key: bytes, message: bytes, signature: bytes });
+const seal = z.strictObject({
+  room: z.string(),
+  from: z.string(),
+  n: z.int(),
+  secret: bytes,
+  index: z.int(),
+  key: bytes,
+  commitment: bytes,
+  wraps: z.array(bytes),
+  body: bytes,
+  text: z.string(),
+});
+const file = z.strictObject({
+  id: bytes,
+  key: bytes,
+  salt: bytes,
+  size: z.int(),
+  chunks: z.array(bytes),
+  content: z.string(),
 });
 
 // --- one scenario of each layer; whatever must not be is thrown as Refused ---
@@ -109,7 +136,7 @@ function runRecords({ secret, records, frames, chunks }: z.infer<typeof record>)
 }
 
 function runOrder({ room, host, frames, chain }: z.infer<typeof order>): void {
-  const replica = new Replica(room, host);
+  const replica = Replica.begin(room, host);
   for (const payload of frames) {
     const decoded = decodeHostFrame(payload);
     const { header, body } = decoded;
@@ -118,6 +145,19 @@ function runOrder({ room, host, frames, chain }: z.infer<typeof order>): void {
     replica.append(header.seq, header.ts, header.event, body);
   }
   if (chain !== undefined) expect(hex(replica.view.chain)).toBe(chain);
+}
+
+function runSignature(scenario: z.infer<typeof signature>): void {
+  const { key, message, signature: one } = scenario;
+  demand(isSignedBy(key, message, one), "order-broken", "no signature of this key");
+}
+
+function runSeal({ text, ...scenario }: z.infer<typeof seal>): void {
+  expect(readUtf8(openSealed(scenario))).toBe(text);
+}
+
+function runFile({ chunks, content, ...stream }: z.infer<typeof file>): void {
+  expect(hex(openFile(stream, chunks))).toBe(content);
 }
 
 /** What both ends of a pairing make of it, in hexadecimal or as text. */
@@ -142,12 +182,17 @@ export function* pairing(scenario: z.infer<typeof handshake>, trace: Trace = {})
 
   yield "confirm";
   const confirm = firstFrame(host.split.initiatorToResponder, m4, TYPE.confirm);
-  const isCommitted = isEqual(commitmentTo(decodeConfirm(confirm).header.share), host.commitment);
-  demand(isCommitted, "protocol-violation", "a share that was not committed to"); // H10
+  const { share: shown, ...keysShown } = decodeConfirm(confirm).header;
+  demand(isEqual(commitmentTo(shown), host.commitment), "protocol-violation", "another share"); // H10
+  const roomText = base64url(room);
+  const isOwn = isProved(roomText, { ...keysShown, hash: host.split.hash });
+  demand(isOwn, "protocol-violation", "keys that are not proved"); // H13
 
   yield "welcome";
   const welcome = firstFrame(split.responderToInitiator, m5, TYPE.welcome);
-  decodeWelcome(welcome);
+  const { header } = decodeWelcome(welcome);
+  const replica = new Replica(roomText, header.host, header.members, header.view);
+  expect(replica.view).toEqual(header.view);
 
   Object.assign(trace, {
     m2: hex(guest.m2),
@@ -179,11 +224,14 @@ const CODES: Readonly<Record<string, readonly string[]>> = {
   auth: ["denied"],
   accept: ["denied", "host-not-authentic"],
   confirm: ["integrity-failed", "protocol-violation"],
-  welcome: ["integrity-failed", "protocol-violation"],
+  welcome: ["integrity-failed", "protocol-violation", "order-broken"],
   record: ["integrity-failed"],
   frame: ["protocol-violation"],
   order: ["order-broken"],
   equivocation: ["host-equivocation"],
+  signature: ["order-broken"],
+  seal: ["message-unreadable"],
+  file: ["file-corrupt", "file-out-of-order", "file-too-long", "file-too-short", "file-unfinished"],
 };
 
 // --- what became of it ---
@@ -231,4 +279,7 @@ export const LAYERS: ReadonlyMap<string, Run> = new Map([
   ["record", inOneStep("record", record, runRecords)],
   ["frame", inOneStep("frame", frame, runFrame)],
   ["order", inOneStep("order", order, runOrder)],
+  ["signature", inOneStep("signature", signature, runSignature)],
+  ["seal", inOneStep("seal", seal, runSeal)],
+  ["file", inOneStep("file", file, runFile)],
 ]);

@@ -24,6 +24,8 @@ export class Impostor {
   readonly keys: SigningKeyPair;
   readonly signer: SigningChain;
   readonly box: DhKeyPair;
+  /** Where it dials from; another place each time when left out. */
+  source: string | undefined;
   readonly #primitives: Primitives;
   readonly #world: World;
   readonly #link: InviteLink;
@@ -34,14 +36,19 @@ export class Impostor {
   #read = 0;
   #number = 0;
 
-  /** `primitives` are those of the world. */
-  constructor(world: World, link: InviteLink, primitives: Primitives = nodePrimitives) {
+  /** `primitives` are those of the world; `credential` may be one that was stolen. */
+  constructor(
+    world: World,
+    link: InviteLink,
+    primitives: Primitives = nodePrimitives,
+    credential: Credential = inviteCredential(primitives, link.key),
+  ) {
     this.#world = world;
     this.#link = link;
     this.#primitives = primitives;
     this.keys = primitives.generateSigningKeyPair();
     this.box = primitives.generateDhKeyPair();
-    this.#credential = inviteCredential(primitives, link.key);
+    this.#credential = credential;
     this.signer = new SigningChain(primitives, this.keys, link.room);
   }
 
@@ -49,9 +56,9 @@ export class Impostor {
     return this.#connection;
   }
 
-  /** Goes through the handshake, with what it likes in CONFIRM, and resumes when called again. */
-  enter(options: { name?: string; received?: number; key?: Bytes } = {}): void {
-    const { connection, send } = this.#world.stranger(`impostor ${this.#connection}`);
+  /** Goes through the handshake, with what it likes in CONFIRM for the handshake of this hash, and resumes when called again. */
+  enter(told: Partial<codec.Confirm> | ((hash: Bytes) => Partial<codec.Confirm>) = {}): void {
+    const { connection, send } = this.#world.stranger(this.source ?? `impostor ${this.#connection}`);
     this.#connection = connection;
     this.#send = send;
     this.#read = 0;
@@ -66,9 +73,12 @@ export class Impostor {
     const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
     this.#credential = resumeCredential(this.#primitives, resumeSecret(this.#primitives, result.exporter));
     this.#records = new RecordLayer(this.#primitives, secrets, this.#world.now);
-    const { name = "mallory", received = 0, key = this.keys.publicKey } = options;
-    const box = this.box.publicKey;
-    const payload = this.codec.encodeConfirm({ share: share.share, name, key, box, received });
+    const { publicKey: key } = this.keys;
+    const { publicKey: box } = this.box;
+    const proof = this.signer.prove(result.hash, box);
+    const honest = { share: share.share, name: "mallory", key, box, proof, received: 0 };
+    const options = typeof told === "function" ? told(result.hash) : told;
+    const payload = this.codec.encodeConfirm({ ...honest, ...options });
     this.put(FRAME.confirm, payload);
   }
 

@@ -182,12 +182,14 @@ export class RawMember {
     const result = share.finish(await socket.next());
     const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
     const records = new RecordLayer(nodePrimitives, secrets, clock.now());
-    const member = new RawMember(socket, clock, records, new SigningChain(nodePrimitives, keys, link.room));
+    const signer = new SigningChain(nodePrimitives, keys, link.room);
+    const member = new RawMember(socket, clock, records, signer);
     const confirm = {
       share: share.share,
       name,
       key: keys.publicKey,
       box: box.publicKey,
+      proof: signer.prove(result.hash, box.publicKey),
       received: 0,
     };
     member.put(FRAME.confirm, codec.encodeConfirm(confirm));

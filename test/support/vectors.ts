@@ -9,7 +9,12 @@ import {
   u64be,
   type Bytes,
 } from "../../src/protocol/base/bytes.ts";
-import { digestsOf } from "../../src/protocol/room/sealed-message.ts";
+import { encodeHeader } from "../../src/protocol/base/header.ts";
+import { parseSigningKey } from "../../src/protocol/base/public-keys.ts";
+import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
+import { FileIntake } from "../../src/protocol/files/receiver.ts";
+import { chunkOfFile, readFileChunk } from "../../src/protocol/files/stream.ts";
+import { digestsOf, openSealed, sealTo } from "../../src/protocol/room/sealed-message.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import * as codec from "../../src/protocol/room/frames.ts";
 import type { ChatEvent, MemberRecord, RoomEvent } from "../../src/protocol/room/frames.ts";
@@ -21,7 +26,7 @@ import {
   verifyAuthTag,
   writeChallenge,
 } from "../../src/protocol/handshake/handshake.ts";
-import { parseRoomId, roomIdFrom } from "../../src/protocol/base/ids.ts";
+import { memberIdFrom, parseMemberId, parseRoomId, roomIdFrom } from "../../src/protocol/base/ids.ts";
 import {
   bulkKey,
   controlKey,
@@ -30,7 +35,7 @@ import {
   resumeSecret,
 } from "../../src/protocol/handshake/keys.ts";
 import { formatLink, parseLink } from "../../src/protocol/handshake/invite-link.ts";
-import { RoomOrder, SigningChain } from "../../src/protocol/room/order.ts";
+import { isProved, memberIdOf, NO_HASH, RoomOrder, SigningChain } from "../../src/protocol/room/order.ts";
 import type { Primitives } from "../../src/protocol/base/primitives.ts";
 import {
   BULK_OVERHEAD_BYTES,
@@ -44,7 +49,10 @@ import { Channel } from "../../src/protocol/reliable/channel.ts";
 import { decodeStreamFrame } from "../../src/protocol/link/stream-frames.ts";
 import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
 import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
+import { L, readNumber, writeNumber } from "../independent/ed25519.ts";
+import { provedRecord } from "./proved.ts";
 import { seededPrimitives, signingKeyPairFrom } from "./random.ts";
+import { signatureScenarios } from "./signature-vectors.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 /** The outcome that a scenario must have: everything is right, or the layer that must refuse. */
@@ -60,6 +68,9 @@ export const EXPECTATIONS = [
   "frame",
   "order",
   "equivocation",
+  "signature",
+  "seal",
+  "file",
 ] as const;
 const expectation = z.enum(EXPECTATIONS);
 export type Expectation = z.infer<typeof expectation>;
@@ -86,6 +97,10 @@ const handshakeScenario = z.strictObject({
   m3: hex,
   m4: hex,
   m5: hex,
+  /** Of a handshake in good order. */
+  handshakeHash: hex.optional(),
+  resumeId: hex.optional(),
+  safetyCode: z.string().optional(),
 });
 const recordScenario = z.strictObject({
   ...base,
@@ -111,10 +126,38 @@ const frameScenario = z.strictObject({ ...base, decoder: z.enum(DECODERS), paylo
 const orderScenario = z.strictObject({
   ...base,
   room: z.string(),
-  host: z.strictObject({ name: z.string(), key: hex, box: hex }),
+  host: z.strictObject({ name: z.string(), key: hex, box: hex, proof: hex }),
   /** Frames of the host as on the wire, in the order in which a replica gets them. */
   frames: z.array(hex),
   chain: hex.optional(),
+});
+
+/** A signing key, and what is said to be its signature (K10). */
+const signatureScenario = z.strictObject({ ...base, key: hex, message: hex, signature: hex });
+/** A message to some, as one of them opens it (K8). */
+const sealScenario = z.strictObject({
+  ...base,
+  room: z.string(),
+  from: z.string(),
+  n: z.int(),
+  /** The recipient's private key, and its place in `to`. */
+  secret: hex,
+  index: z.int(),
+  key: hex,
+  commitment: hex,
+  wraps: z.array(hex),
+  body: hex,
+  text: z.string(),
+});
+/** One stream of a file, from its beginning (B2, K9). */
+const fileScenario = z.strictObject({
+  ...base,
+  id: hex,
+  key: hex,
+  salt: hex,
+  size: z.int(),
+  chunks: z.array(hex),
+  content: hex,
 });
 
 export type HandshakeScenario = z.infer<typeof handshakeScenario>;
@@ -125,6 +168,9 @@ export const vectorFile = z.discriminatedUnion("layer", [
   z.strictObject({ layer: z.literal("record"), scenarios: z.array(recordScenario) }),
   z.strictObject({ layer: z.literal("frame"), scenarios: z.array(frameScenario) }),
   z.strictObject({ layer: z.literal("order"), scenarios: z.array(orderScenario) }),
+  z.strictObject({ layer: z.literal("signature"), scenarios: z.array(signatureScenario) }),
+  z.strictObject({ layer: z.literal("seal"), scenarios: z.array(sealScenario) }),
+  z.strictObject({ layer: z.literal("file"), scenarios: z.array(fileScenario) }),
 ]);
 export type VectorFile = z.infer<typeof vectorFile>;
 
@@ -204,8 +250,10 @@ export function runHandshake(scenario: HandshakeScenario): {
   const isConfirmed = refusedAs("confirm", () => {
     const frame = hostEnd.open(m4 ?? none, 0);
     if (frame?.type !== FRAME.confirm) throw new TunnelError("protocol-violation");
-    const { share } = codec.decodeConfirm(frame.payload);
-    if (!equalBytes(commitment(nodePrimitives, share), accepted.commitment))
+    const confirm = codec.decodeConfirm(frame.payload);
+    const isCommitted = equalBytes(commitment(nodePrimitives, confirm.share), accepted.commitment);
+    const { hash } = accepted.result;
+    if (!isCommitted || !isProved(nodePrimitives, roomIdFrom(unhex(scenario.room)), { ...confirm, hash }))
       throw new TunnelError("protocol-violation");
     trace["confirm"] = Buffer.from(frame.payload.subarray(2)).toString("utf8");
   });
@@ -214,7 +262,9 @@ export function runHandshake(scenario: HandshakeScenario): {
     refusedAs("welcome", () => {
       const frame = guestEnd.open(m5 ?? none, 0);
       if (frame?.type !== FRAME.welcome) throw new TunnelError("protocol-violation");
-      codec.decodeWelcome(frame.payload);
+      const { host, members, view } = codec.decodeWelcome(frame.payload);
+      const order = new RoomOrder(nodePrimitives, roomIdFrom(unhex(scenario.room)), host, { members, view });
+      if (order.member(host) === undefined) throw new TunnelError("protocol-violation");
       trace["welcome"] = Buffer.from(frame.payload.subarray(2)).toString("utf8");
     }),
   );
@@ -280,9 +330,11 @@ type OrderScenario = z.infer<typeof orderScenario>;
 function replicaFor(scenario: Pick<OrderScenario, "room" | "host">): RoomOrder {
   const room = parseRoomId(scenario.room);
   if (room === undefined) throw new Error("the scenario has no room");
-  const [key, box] = [unhex(scenario.host.key), unhex(scenario.host.box)];
-  const id = new SigningChain(nodePrimitives, { publicKey: key, sign: (message) => message }, room).id;
-  return RoomOrder.genesis(nodePrimitives, room, { id, name: scenario.host.name, key, box });
+  const [key, box, proof] = [scenario.host.key, scenario.host.box, scenario.host.proof].map(unhex);
+  if (key === undefined || box === undefined || proof === undefined) throw new Error("no host");
+  const { name } = scenario.host;
+  const host = { id: memberIdOf(nodePrimitives, key), name, key, box, hash: NO_HASH, proof };
+  return RoomOrder.genesis(nodePrimitives, room, host);
 }
 
 /** Gives the replica every frame. @throws {TunnelError} order-broken, host-equivocation, protocol-violation */
@@ -304,6 +356,50 @@ function runOrder(scenario: OrderScenario): Expectation {
   const outcome = refusedAs("order", () => void replay(order, scenario.frames));
   const isAsStated = scenario.chain === undefined || toHex(order.view.chain) === scenario.chain;
   if (outcome === "ok" && !isAsStated) throw new Error("the chain is another than stated");
+  return outcome;
+}
+
+function runSignature({ key, message, signature }: z.infer<typeof signatureScenario>): Expectation {
+  return refusedAs("signature", () => {
+    const signer = parseSigningKey(toBase64url(unhex(key)));
+    if (signer === undefined || !nodePrimitives.verifySignature(signer, unhex(message), unhex(signature)))
+      throw new TunnelError("order-broken");
+  });
+}
+
+function runSeal(scenario: z.infer<typeof sealScenario>): Expectation {
+  const [room, from] = [parseRoomId(scenario.room), parseMemberId(scenario.from)];
+  if (room === undefined || from === undefined) throw new Error("the scenario has no sender");
+  const { n, index } = scenario;
+  const own = { keys: dhKeyPairFrom(unhex(scenario.secret)), index };
+  const [key, commitment, body] = [scenario.key, scenario.commitment, scenario.body].map(unhex);
+  if (key === undefined || commitment === undefined || body === undefined) throw new Error("no seal");
+  const seal = { key, commitment, wraps: scenario.wraps.map(unhex) };
+  const text = openSealed(nodePrimitives, { room, from, n }, own, { seal, body });
+  if (text === undefined) return "seal";
+  if (Buffer.from(text).toString("utf8") !== scenario.text) throw new Error("another text than stated");
+  return "ok";
+}
+
+function runFile(scenario: z.infer<typeof fileScenario>): Expectation {
+  const [id, key, salt, content] = [scenario.id, scenario.key, scenario.salt, scenario.content].map(unhex);
+  if (id === undefined || key === undefined || salt === undefined || content === undefined)
+    throw new Error("no file");
+  const hash = nodePrimitives.sha256(content);
+  const offer = { id, key, hash, name: "a file", size: scenario.size };
+  const taken: Bytes[] = [];
+  const outcome = refusedAs("file", () => {
+    const intake = new FileIntake(nodePrimitives, offer);
+    intake.start(salt);
+    for (const bytes of scenario.chunks) {
+      const chunk = readFileChunk(unhex(bytes));
+      if (chunk === undefined) throw new TunnelError("file-corrupt");
+      taken.push(intake.take(chunk));
+    }
+    if (!intake.isComplete) throw new TunnelError("file-unfinished");
+  });
+  if (outcome === "ok" && !equalBytes(concat(...taken), content))
+    throw new Error("another content than stated");
   return outcome;
 }
 
@@ -329,6 +425,12 @@ export function runVectors(file: VectorFile): { name: string; expect: Expectatio
       return run(file.scenarios, runFrame);
     case "order":
       return run(file.scenarios, runOrder);
+    case "signature":
+      return run(file.scenarios, runSignature);
+    case "seal":
+      return run(file.scenarios, runSeal);
+    case "file":
+      return run(file.scenarios, runFile);
   }
 }
 
@@ -346,7 +448,7 @@ function makeLinks(): VectorFile {
     origin: "wss://calm-red-fox.example",
     room: roomIdFrom(primitives.random(16)),
     key: primitives.random(32),
-    hostKey: primitives.random(32),
+    hostKey: primitives.generateDhKeyPair().publicKey,
   });
   const bad: Record<string, string> = {
     "another scheme": good.replace("wss:", "https:"),
@@ -363,6 +465,8 @@ function makeLinks(): VectorFile {
     "an empty key": good.replace(/\.[^.]+(\.[^.]+)$/, ".$1"),
     "white space inside the brackets": `< ${good} >`,
     "brackets the wrong way round": `>${good}<`,
+    "a host key of low order": `${good.slice(0, -43)}${"A".repeat(43)}`,
+    "a host key in a second encoding": `${good.slice(0, -43)}${"_".repeat(42)}8`,
   };
   return {
     layer: "link",
@@ -392,16 +496,12 @@ function makeHandshakes(): VectorFile {
   const hostKeys = signingKeyPairFrom(primitives.random(32));
   const roomId = roomIdFrom(room);
   const signer = new SigningChain(nodePrimitives, guestKeys, roomId);
-  const host = new SigningChain(nodePrimitives, hostKeys, roomId);
   // They have a seed of their own, so that the messages before CONFIRM do not depend on them.
   const others = seededPrimitives("vectors: boxes");
-  const boxes = { guest: others.random(32), host: others.random(32) };
-  const order = RoomOrder.genesis(nodePrimitives, roomId, {
-    id: host.id,
-    name: "ana",
-    key: host.publicKey,
-    box: boxes.host,
-  });
+  const [guestBox, hostBox] = [others, others].map((one) => one.generateDhKeyPair().publicKey);
+  if (guestBox === undefined || hostBox === undefined) throw new Error("no boxes");
+  const hostRecord = provedRecord(roomId, hostKeys, { name: "ana", hash: NO_HASH, box: hostBox });
+  const order = RoomOrder.genesis(nodePrimitives, roomId, hostRecord);
 
   const credential = inviteCredential(nodePrimitives, inviteKey);
   const half = (random = guestRandom) =>
@@ -413,27 +513,37 @@ function makeHandshakes(): VectorFile {
   if (auth === undefined) throw new Error("no AUTH");
   const accepted = acceptAuth(scripted(hostRandom), { challenge: m1, auth, credential, hostStatic });
   if (accepted === undefined) throw new Error("not accepted");
-  const { initiatorToResponder, responderToInitiator } = guest.finish(accepted.message);
+  const { initiatorToResponder, responderToInitiator, hash } = guest.finish(accepted.message);
   const seal = (secret: Bytes, frames: { type: number; payload: Bytes }[]): string => {
     const secrets = { send: secret.slice(), receive: new Uint8Array(32) };
     const layer = new RecordLayer(nodePrimitives, secrets, 0);
     return frames.map((frame) => layer.seal(frame, 0).map(toHex).join("")).at(-1) ?? "";
   };
-  const confirm = { share: guest.share, name: "ben", key: signer.publicKey, box: boxes.guest, received: 0 };
-  const sealConfirm = (change: Partial<typeof confirm>, type: number = FRAME.confirm): string =>
-    seal(initiatorToResponder, [{ type, payload: codec.encodeConfirm({ ...confirm, ...change }) }]);
-  const welcome = codec.encodeWelcome({
-    goal: "align the API",
-    self: signer.id,
+  const confirm = {
+    share: guest.share,
     name: "ben",
-    host: host.id,
-    members: [...order.members],
+    key: signer.publicKey,
+    box: guestBox,
+    proof: signer.prove(hash, guestBox),
     received: 0,
-    view: order.view,
-    idleMs: 1_800_000,
-    history: false,
-    addresses: ["wss://calm-red-fox.example"],
-  });
+  };
+  /** What no encoder of ours would let through, too. */
+  const sealConfirm = (change: Record<string, unknown>, type: number = FRAME.confirm): string =>
+    seal(initiatorToResponder, [{ type, payload: encodeHeader({ ...confirm, ...change }) }]);
+  const welcomeWith = (members: readonly object[]): Bytes =>
+    encodeHeader({
+      goal: "align the API",
+      self: signer.id,
+      name: "ben",
+      host: hostRecord.id,
+      members,
+      received: 0,
+      view: order.view,
+      idleMs: 1_800_000,
+      history: false,
+      addresses: ["wss://calm-red-fox.example"],
+    });
+  const welcome = welcomeWith(order.members);
   const sealWelcome = (frames: { type: number; payload: Bytes }[]): string =>
     seal(responderToInitiator, frames);
   const good = {
@@ -450,6 +560,20 @@ function makeHandshakes(): VectorFile {
     m4: sealConfirm({}),
     m5: sealWelcome([{ type: FRAME.welcome, payload: welcome }]),
   };
+  const { trace } = runHandshake({ name: "worked example", expect: "ok", ...good });
+  const { handshakeHash, resumeId, safetyCode: code } = trace;
+  const { proof } = confirm;
+  const otherHash = others.random(32);
+  const otherBox = others.generateDhKeyPair().publicKey;
+  const otherKeys = others.generateSigningKeyPair();
+  const other = new SigningChain(nodePrimitives, otherKeys, roomId);
+  const elsewhere = new SigningChain(nodePrimitives, guestKeys, roomIdFrom(others.random(16)));
+  const [weakBox, neutral] = [new Uint8Array(32), Uint8Array.of(1, ...new Uint8Array(31))];
+  const hostOf = (change: object): string =>
+    sealWelcome([{ type: FRAME.welcome, payload: welcomeWith([{ ...hostRecord, ...change }]) }]);
+  const rosterWith = (member: object): string =>
+    sealWelcome([{ type: FRAME.welcome, payload: welcomeWith([hostRecord, member]) }]);
+  const cid = provedRecord(roomId, otherKeys, { name: "cid", hash: otherHash, box: otherBox });
   const wrongHost = dhKeyPairFrom(primitives.random(32)).publicKey;
   const bad: [string, Expectation, Partial<typeof good>][] = [
     ["M1: another kind", "challenge", { m1: flip(good.m1, 0, 2) }],
@@ -485,10 +609,106 @@ function makeHandshakes(): VectorFile {
     ["M4: a share that was not committed to", "confirm", { m4: sealConfirm({ share: new Uint8Array(32) }) }],
     ["M4: a name with a line break", "confirm", { m4: sealConfirm({ name: "ben\n" }) }],
     ["M4: another frame type", "confirm", { m4: sealConfirm({}, FRAME.note) }],
+    ["M4: no proof", "confirm", { m4: sealConfirm({ proof: undefined }) }],
+    ["M4: a proof of 63 bytes", "confirm", { m4: sealConfirm({ proof: proof.slice(1) }) }],
+    [
+      "M4: a proof with a flipped bit",
+      "confirm",
+      { m4: sealConfirm({ proof: unhex(flip(toHex(proof), 9)) }) },
+    ],
+    [
+      "M4: a proof for another handshake",
+      "confirm",
+      { m4: sealConfirm({ proof: signer.prove(otherHash, guestBox) }) },
+    ],
+    ["M4: a proof for another box", "confirm", { m4: sealConfirm({ proof: signer.prove(hash, otherBox) }) }],
+    ["M4: another box than was proved", "confirm", { m4: sealConfirm({ box: otherBox }) }],
+    [
+      "M4: a proof for another room",
+      "confirm",
+      { m4: sealConfirm({ proof: elsewhere.prove(hash, guestBox) }) },
+    ],
+    ["M4: a proof by another key", "confirm", { m4: sealConfirm({ proof: other.prove(hash, guestBox) }) }],
+    [
+      "M4: somebody else's key and box with their proof",
+      "confirm",
+      { m4: sealConfirm({ key: cid.key, box: cid.box, proof: cid.proof }) },
+    ],
+    [
+      "M4: a proof whose S is L higher",
+      "confirm",
+      {
+        m4: sealConfirm({ proof: concat(proof.slice(0, 32), writeNumber(readNumber(proof.slice(32)) + L)) }),
+      },
+    ],
+    [
+      "M4: a key of small order, under which anything is signed",
+      "confirm",
+      { m4: sealConfirm({ key: neutral, proof: concat(neutral, new Uint8Array(32)) }) },
+    ],
+    [
+      "M4: the same key in a second encoding",
+      "confirm",
+      {
+        m4: sealConfirm({
+          key: Uint8Array.of(0xee, ...new Uint8Array(30).fill(255), 0x7f),
+          proof: concat(neutral, new Uint8Array(32)),
+        }),
+      },
+    ],
+    [
+      "M4: a box of low order",
+      "confirm",
+      { m4: sealConfirm({ box: weakBox, proof: signer.prove(hash, weakBox) }) },
+    ],
     ["M4: M5 sent back", "confirm", { m4: good.m5 }],
     ["M5: a flipped bit", "welcome", { m5: flip(good.m5, 900) }],
     ["M5: M4 sent back", "welcome", { m5: good.m4 }],
     ["M5: another frame type", "welcome", { m5: sealWelcome([{ type: FRAME.data, payload: welcome }]) }],
+    ["M5: a roster without proof", "welcome", { m5: hostOf({ proof: undefined }) }],
+    [
+      "M5: a roster without the host",
+      "welcome",
+      { m5: sealWelcome([{ type: FRAME.welcome, payload: welcomeWith([cid]) }]) },
+    ],
+    ["M5: another box of the host than was proved", "welcome", { m5: hostOf({ box: otherBox }) }],
+    [
+      "M5: a handshake of the host's",
+      "welcome",
+      { m5: hostOf(provedRecord(roomId, hostKeys, { name: "ana", hash: otherHash, box: hostBox })) },
+    ],
+    [
+      "M5: a member with the proof of another",
+      "welcome",
+      { m5: rosterWith({ ...cid, proof: hostRecord.proof }) },
+    ],
+    [
+      "M5: a member with another box than was proved",
+      "welcome",
+      { m5: rosterWith({ ...cid, box: hostBox }) },
+    ],
+    [
+      "M5: a member that names another handshake than it proved",
+      "welcome",
+      { m5: rosterWith({ ...cid, hash }) },
+    ],
+    [
+      "M5: a member without a handshake",
+      "welcome",
+      { m5: rosterWith(provedRecord(roomId, otherKeys, { name: "cid", hash: NO_HASH, box: otherBox })) },
+    ],
+    [
+      "M5: a member with a key of small order",
+      "welcome",
+      {
+        m5: rosterWith({
+          ...cid,
+          key: neutral,
+          id: memberIdOf(nodePrimitives, neutral),
+          proof: concat(neutral, new Uint8Array(32)),
+        }),
+      },
+    ],
     [
       "M5: the second record instead of the first",
       "welcome",
@@ -500,7 +720,13 @@ function makeHandshakes(): VectorFile {
   return {
     layer: "handshake",
     scenarios: [
-      { name: "worked example", expect: "ok", ...good },
+      { name: "worked example", expect: "ok", ...good, handshakeHash, resumeId, safetyCode: code },
+      {
+        name: "a roster of two",
+        expect: "ok",
+        ...good,
+        m5: rosterWith(cid),
+      },
       ...bad.map(([name, expect, change]) => ({ name, expect, ...good, ...change })),
     ],
   };
@@ -641,9 +867,44 @@ function makeFrames(): VectorFile {
   const zeros = (length: number): string => toBase64url(new Uint8Array(length));
   const say = `{"t":"say","n":1,"prev":"${zeros(32)}","view":{"seq":0,"chain":"${zeros(32)}"},"sig":"${zeros(64)}"}`;
   const TO = `"to":["${zeros(8)}"]`;
-  const SEAL = `"seal":{"key":"${zeros(32)}","commitment":"${zeros(32)}","wraps":["${zeros(48)}"]}`;
+  const primitives = seededPrimitives("vectors: frame");
+  const KEY = toBase64url(primitives.generateSigningKeyPair().publicKey);
+  const BOX = toBase64url(primitives.generateDhKeyPair().publicKey);
+  const SEAL = `"seal":{"key":"${BOX}","commitment":"${zeros(32)}","wraps":["${zeros(48)}"]}`;
   const own = '{"t":"own","seq":1,"ts":0,"n":1}';
   const open = `{"t":"open","stream":1,"service":"files","who":"${zeros(8)}","credit":1}`;
+  const confirm = `{"share":"${zeros(32)}","name":"ben","key":"${KEY}","box":"${BOX}","proof":"${zeros(64)}","received":0}`;
+  const joined = `{"t":"event","seq":1,"ts":0,"event":{"kind":"joined","member":{"id":"${zeros(8)}","name":"ben","key":"${KEY}","box":"${BOX}","hash":"${zeros(32)}","proof":"${zeros(64)}"}}}`;
+  const withKey = (bytes: string): string => toBase64url(unhex(bytes));
+  const [ZERO, ONE] = ["00".repeat(32), `01${"00".repeat(31)}`];
+  /** p − 1 and what follows, little-endian. */
+  const aroundP = (low: string, high = "7f"): string => `${low}${"ff".repeat(30)}${high}`;
+  const weakKeys: [string, string][] = [
+    ["zero", ZERO],
+    ["zero with a sign", `${"00".repeat(31)}80`],
+    ["one", ONE],
+    ["one with a sign", `01${"00".repeat(30)}80`],
+    ["minus one", aroundP("ec")],
+    ["minus one with a sign", aroundP("ec", "ff")],
+    ["order 8", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"],
+    ["order 8 with a sign", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85"],
+    ["the other order 8", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"],
+    ["p", aroundP("ed")],
+    ["p and one", aroundP("ee")],
+    ["p and three, which is of no small order", aroundP("f0")],
+    ["the largest number", aroundP("ff", "ff")],
+  ];
+  const weakBoxes: [string, string][] = [
+    ["zero", ZERO],
+    ["one", ONE],
+    ["minus one", aroundP("ec")],
+    ["order 8", "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"],
+    ["the other order 8", "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"],
+    ["zero with its last bit set", `${"00".repeat(31)}80`],
+    ["nine with its last bit set", `09${"00".repeat(30)}80`],
+    ["p", aroundP("ed")],
+    ["p and nine", aroundP("f6")],
+  ];
   const ended = '{"t":"event","seq":1,"ts":0,"event":{"kind":"ended","cause":"closed"}}';
   const ok: [string, (typeof DECODERS)[number], string][] = [
     ["a message", "member", rawFrame(say, "hello")],
@@ -658,6 +919,18 @@ function makeFrames(): VectorFile {
       ),
     ],
     ["the end", "host", rawFrame(ended)],
+    ["an arrival", "host", rawFrame(joined)],
+    ["a confirmation", "confirm", rawFrame(confirm)],
+    [
+      "a confirmation with the base point for a box",
+      "confirm",
+      rawFrame(confirm.replace(BOX, withKey(`09${"00".repeat(31)}`))),
+    ],
+    [
+      "a confirmation with the key after minus one in its last letters",
+      "confirm",
+      rawFrame(confirm.replace(KEY, withKey(`ec${"fe".repeat(30)}7f`))),
+    ],
     ["a leave", "member", rawFrame('{"t":"leave"}')],
     ["an empty presence", "host-note", rawFrame('{"members":[]}')],
     ["a reading note", "member-note", rawFrame('{"read":3,"active":true}')],
@@ -707,24 +980,32 @@ function makeFrames(): VectorFile {
       ),
     ],
     ["an unknown intent", "member", rawFrame(say.replace('"n":1', '"n":1,"intent":"command"'), "hello")],
-    [
-      "a name that turns the line around",
-      "confirm",
-      rawFrame(
-        `{"share":"${zeros(32)}","name":"a\u202eb","key":"${zeros(32)}","box":"${zeros(32)}","received":0}`,
-      ),
-    ],
-    [
-      "a name with a line break",
-      "confirm",
-      rawFrame(
-        `{"share":"${zeros(32)}","name":"a\\nb","key":"${zeros(32)}","box":"${zeros(32)}","received":0}`,
-      ),
-    ],
+    ["a name that turns the line around", "confirm", rawFrame(confirm.replace("ben", "a\u202eb"))],
+    ["a name with a line break", "confirm", rawFrame(confirm.replace("ben", "a\\nb"))],
     [
       "a presence of a nameless id",
       "host-note",
       rawFrame('{"members":[{"id":"","connected":true,"heardAgoMs":0,"read":0}]}'),
+    ],
+    ["a confirmation without proof", "confirm", rawFrame(confirm.replace(/"proof":"[^"]*",/, ""))],
+    ["an arrival without proof", "host", rawFrame(joined.replace(/,"proof":"[^"]*"/, ""))],
+    ["an arrival without a handshake", "host", rawFrame(joined.replace(/"hash":"[^"]*",/, ""))],
+    ...weakKeys.flatMap(([what, bytes]): typeof ok => [
+      [
+        `a confirmation with the signing key ${what}`,
+        "confirm",
+        rawFrame(confirm.replace(KEY, withKey(bytes))),
+      ],
+      [`an arrival with the signing key ${what}`, "host", rawFrame(joined.replace(KEY, withKey(bytes)))],
+    ]),
+    ...weakBoxes.flatMap(([what, bytes]): typeof ok => [
+      [`a confirmation with the box ${what}`, "confirm", rawFrame(confirm.replace(BOX, withKey(bytes)))],
+      [`an arrival with the box ${what}`, "host", rawFrame(joined.replace(BOX, withKey(bytes)))],
+    ]),
+    [
+      "a seal with a key of low order",
+      "member",
+      rawFrame(say.replace('"n":1', `"n":1,${TO},${SEAL.replace(BOX, zeros(32))}`), "\u0000"),
     ],
     ["a note with a body", "member-note", rawFrame('{"read":3,"active":true}', "x")],
     ["a stream of a service in capitals", "stream", rawFrame(open.replace("files", "Files"))],
@@ -767,13 +1048,19 @@ function makeOrders(): VectorFile {
   const keys = ["host", "ben", "cid"].map(() => primitives.generateSigningKeyPair());
   const [host, ben, cid] = keys.map((pair) => new SigningChain(nodePrimitives, pair, room));
   if (host === undefined || ben === undefined || cid === undefined) throw new Error("no signers");
-  const box = primitives.random(32);
-  const order = RoomOrder.genesis(nodePrimitives, room, {
+  const [hostBox, box, otherBox] = ["host", "members", "another"].map(
+    () => primitives.generateDhKeyPair().publicKey,
+  );
+  if (hostBox === undefined || box === undefined || otherBox === undefined) throw new Error("no boxes");
+  const hostRecord: MemberRecord = {
     id: host.id,
     name: "ana",
     key: host.publicKey,
-    box,
-  });
+    box: hostBox,
+    hash: NO_HASH,
+    proof: host.prove(NO_HASH, hostBox),
+  };
+  const order = RoomOrder.genesis(nodePrimitives, room, hostRecord);
   const bodyOf = (text: string): Bytes => encodeUtf8(text);
   const event = (seq: number, one: RoomEvent, text = ""): string =>
     toHex(codec.encodeHostFrame({ t: "event", seq, ts: 1_700_000_000_000 + seq, event: one }, bodyOf(text)));
@@ -784,20 +1071,13 @@ function makeOrders(): VectorFile {
     else order.appendSystem(seq, ts, one);
     return event(seq, one, text);
   };
-  const joined = (
-    signer: SigningChain,
-    name: string,
-    workContext?: MemberRecord["workContext"],
-  ): RoomEvent => ({
-    kind: "joined",
-    member: {
-      id: signer.id,
-      name,
-      key: signer.publicKey,
-      box,
-      ...(workContext === undefined ? {} : { workContext }),
-    },
-  });
+  /** The hash of a member's handshake is that of its name here. */
+  const joined = (signer: SigningChain, name: string, change: Partial<MemberRecord> = {}): RoomEvent => {
+    const hash = change.hash ?? nodePrimitives.sha256(encodeUtf8(name));
+    const { id, publicKey: key } = signer;
+    const member = { id, name, key, box, hash, proof: signer.prove(hash, box), ...change };
+    return { kind: "joined", member };
+  };
   const said = (signer: SigningChain, text: string, view = order.view): ChatEvent => ({
     kind: "chat",
     from: signer.id,
@@ -818,7 +1098,21 @@ function makeOrders(): VectorFile {
   const chain = toHex(order.view.chain);
   const elsewhere = { seq: viewAt2.seq, chain: new Uint8Array(32) };
   const forged = said(host, "forged", elsewhere);
-  const common = { room, host: { name: "ana", key: toHex(host.publicKey), box: toHex(box) } };
+  const common = {
+    room,
+    host: {
+      name: "ana",
+      key: toHex(host.publicKey),
+      box: toHex(hostBox),
+      proof: toHex(hostRecord.proof),
+    },
+  };
+  const dan = new SigningChain(nodePrimitives, primitives.generateSigningKeyPair(), room);
+  const elsewhereDan = new SigningChain(
+    nodePrimitives,
+    { publicKey: dan.publicKey, sign: () => new Uint8Array(64) },
+    room,
+  );
   /** A first message of cid with this view, as if there were no other. */
   const cidAt = (view: typeof order.view): string => {
     if (keys[2] === undefined) throw new Error("no signer");
@@ -854,15 +1148,74 @@ function makeOrders(): VectorFile {
     ["a number skipped", "order", [j1, j2, event(4, first, "one")]],
     ["a number repeated", "order", [j1, event(1, joined(cid, "cid"))]],
     ["a member twice", "order", [j1, event(2, joined(ben, "ben"))]],
-    [
-      "a member under an id that is not its own",
-      "order",
-      [event(1, { kind: "joined", member: { id: cid.id, name: "cid", key: ben.publicKey, box } })],
-    ],
+    ["a member under an id that is not its own", "order", [event(1, joined(ben, "cid", { id: cid.id }))]],
     [
       "words of somebody who has left",
       "order",
       [j1, j2, event(3, { kind: "left", id: ben.id, cause: "lost" }), event(4, first, "one")],
+    ],
+    ["a member whose proof is one of zeros", "order", [j1, event(2, joined(elsewhereDan, "dan"))]],
+    [
+      "a member with the proof of another",
+      "order",
+      [j1, event(2, joined(dan, "dan", { proof: ben.prove(NO_HASH, box) }))],
+    ],
+    [
+      "a member with another box than was proved",
+      "order",
+      [j1, event(2, joined(dan, "dan", { box: otherBox }))],
+    ],
+    [
+      "a member that names another handshake than it proved",
+      "order",
+      [j1, event(2, joined(dan, "dan", { hash: box, proof: dan.prove(otherBox, box) }))],
+    ],
+    [
+      "a member without a handshake, as the host has none",
+      "order",
+      [j1, event(2, joined(dan, "dan", { hash: NO_HASH }))],
+    ],
+    [
+      "a member that comes back without a resume",
+      "order",
+      [j1, j2, event(3, { kind: "left", id: ben.id, cause: "lost" }), event(4, joined(ben, "ben"))],
+    ],
+    [
+      "a member that comes back with another box",
+      "order",
+      [
+        j1,
+        j2,
+        event(3, { kind: "left", id: ben.id, cause: "left" }),
+        event(
+          4,
+          joined(ben, "ben", {
+            box: otherBox,
+            proof: ben.prove(nodePrimitives.sha256(encodeUtf8("ben")), otherBox),
+          }),
+        ),
+      ],
+    ],
+    [
+      "the host as one that joins",
+      "order",
+      [j1, event(2, { kind: "joined", member: { ...hostRecord, name: "another" } })],
+    ],
+    ["a host that leaves", "order", [j1, event(2, { kind: "left", id: host.id, cause: "left" })]],
+    [
+      "a box that another member was told differently",
+      "equivocation",
+      [
+        j1,
+        event(
+          2,
+          joined(cid, "cid", {
+            box: otherBox,
+            proof: cid.prove(nodePrimitives.sha256(encodeUtf8("cid")), otherBox),
+          }),
+        ),
+        event(3, first, "one"),
+      ],
     ],
     ["a sender that was told another order", "equivocation", [j1, j2, event(3, forged, "forged")]],
     ["a sender that was told more", "equivocation", [j1, j2, c3, event(4, reply, "three")]],
@@ -879,13 +1232,123 @@ function makeOrders(): VectorFile {
       whole("a message said before its sender had seen itself come", [j1, j2, cidAt(viewAt1)]),
       whole("a message to others", [j1, j2, withheld()]),
       whole("members with work contexts, and an id with a digit in front", [
-        event(1, joined(ben, "ben", { repository, client: { name: "an agent", version: "1.2" } })),
-        event(2, joined(cid, "cid", { repository: { name: "shop", dirty: false } })),
-        event(3, joined(dee, "dée", {})),
+        event(
+          1,
+          joined(ben, "ben", { workContext: { repository, client: { name: "an agent", version: "1.2" } } }),
+        ),
+        event(2, joined(cid, "cid", { workContext: { repository: { name: "shop", dirty: false } } })),
+        event(3, joined(dee, "dée", { workContext: {} })),
         event(4, { kind: "idle-warning", endsInMs: 300_000 }),
         event(5, { kind: "ended", cause: "idle" }),
       ]),
       ...bad.map(([name, expect, frames]) => ({ name, expect, ...common, frames })),
+    ],
+  };
+}
+
+function makeSeals(): VectorFile {
+  const primitives = seededPrimitives("vectors: seal");
+  const room = roomIdFrom(primitives.random(16));
+  const from = memberIdFrom(primitives.random(8));
+  const secrets = [1, 2].map(() => primitives.random(32));
+  const boxes = secrets.map((secret) => dhKeyPairFrom(secret).publicKey);
+  const text = "for two of them: ✓";
+  const { seal, body } = sealTo(primitives, { room, from, n: 7 }, boxes, encodeUtf8(text));
+  const good = {
+    room: String(room),
+    from: String(from),
+    n: 7,
+    secret: toHex(secrets[1] ?? body),
+    index: 1,
+    key: toHex(seal.key),
+    commitment: toHex(seal.commitment),
+    wraps: seal.wraps.map(toHex),
+    body: toHex(body),
+    text,
+  };
+  const first = { ...good, secret: toHex(secrets[0] ?? body), index: 0 };
+  const [one = "", two = ""] = good.wraps;
+  const bad: [string, Partial<typeof good>][] = [
+    ["in another room", { room: roomIdFrom(primitives.random(16)) }],
+    ["under another name", { from: memberIdFrom(primitives.random(8)) }],
+    ["in another message of the same sender", { n: 8 }],
+    ["for another place", { index: 0 }],
+    ["with another private key", { secret: toHex(primitives.random(32)) }],
+    ["with wraps that changed places", { wraps: [two, one] }],
+    ["with another ephemeral key", { key: toHex(primitives.generateDhKeyPair().publicKey) }],
+    ["with an ephemeral key of low order", { key: "00".repeat(32) }],
+    ["with another commitment", { commitment: flip(good.commitment, 3) }],
+    ["with a bit of its wrap flipped", { wraps: [one, flip(two, 20)] }],
+    ["with a bit of its body flipped", { body: flip(good.body, 20) }],
+  ];
+  return {
+    layer: "seal",
+    scenarios: [
+      { name: "a message to two, as the second of them opens it", expect: "ok", ...good },
+      { name: "a message to two, as the first of them opens it", expect: "ok", ...first },
+      ...bad.map(([name, change]) => ({ name, expect: "seal" as const, ...good, ...change })),
+    ],
+  };
+}
+
+function makeFiles(): VectorFile {
+  const primitives = seededPrimitives("vectors: file");
+  const [id, key, salt] = [primitives.random(16), primitives.random(32), primitives.random(32)];
+  const content = encodeUtf8("first part, and the second one");
+  const parts = [content.subarray(0, 11), content.subarray(11)];
+  /** The chunks of one stream; `finals` says of each whether it is marked as the last. */
+  const chunksOf = (pieces: readonly Bytes[], finals: readonly boolean[], offer = { id, key }, by = salt) => {
+    const cipher = new ChunkCipher(nodePrimitives, offer, by);
+    let offset = 0;
+    return pieces.map((piece, at) => {
+      const head = { offset, final: finals[at] === true };
+      offset += piece.length;
+      return toHex(chunkOfFile({ ...head, ...cipher.seal(piece, head) }).bytes);
+    });
+  };
+  const chunks = chunksOf(parts, [false, true]);
+  const [one = "", two = ""] = chunks;
+  const good = {
+    id: toHex(id),
+    key: toHex(key),
+    salt: toHex(salt),
+    size: content.length,
+    chunks,
+    content: toHex(content),
+  };
+  const empty = { ...good, size: 0, content: "", chunks: chunksOf([new Uint8Array(0)], [true]) };
+  const bad: [string, Partial<typeof good>][] = [
+    ["of another file", { id: toHex(primitives.random(16)) }],
+    ["under another key", { key: toHex(primitives.random(32)) }],
+    ["with the salt of another stream", { salt: toHex(primitives.random(32)) }],
+    ["in another order", { chunks: [two, one] }],
+    ["without its first chunk", { chunks: [two] }],
+    ["without its last chunk", { chunks: [one] }],
+    ["with a chunk twice", { chunks: [one, one, two] }],
+    ["with a bit of its content flipped", { chunks: [one, flip(two, 30)] }],
+    ["with another flag", { chunks: [flip(one, 0), two] }],
+    ["with a flag that nobody knows", { chunks: [flip(one, 0, 2), two] }],
+    ["with another offset", { chunks: [one, flip(two, 8)] }],
+    ["with an end that is not marked", { chunks: chunksOf(parts, [false, false]) }],
+    ["with an end before its size", { chunks: chunksOf(parts.slice(0, 1), [true]) }],
+    ["with more than its size", { size: content.length - 1 }],
+    ["with a chunk of nothing inside", { chunks: chunksOf([new Uint8Array(0), content], [false, true]) }],
+    [
+      "with its second chunk sealed as a first one",
+      { chunks: [one, ...chunksOf([parts[1] ?? content], [true])] },
+    ],
+  ];
+  return {
+    layer: "file",
+    scenarios: [
+      { name: "a file of two chunks", expect: "ok", ...good },
+      { name: "an empty file", expect: "ok", ...empty },
+      ...bad.map(([name, change]) => ({
+        name: `a file ${name}`,
+        expect: "file" as const,
+        ...good,
+        ...change,
+      })),
     ],
   };
 }
@@ -898,6 +1361,9 @@ export function makeVectors(): Record<string, string> {
     "record.json": makeRecords(),
     "frame.json": makeFrames(),
     "order.json": makeOrders(),
+    "signature.json": { layer: "signature", scenarios: signatureScenarios() },
+    "seal.json": makeSeals(),
+    "file.json": makeFiles(),
   };
   return Object.fromEntries(
     Object.entries(files).map(([name, file]) => [

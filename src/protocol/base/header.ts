@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import { concat, fromBase64url, toBase64url, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { parseMemberId, parseRoomId } from "./ids.ts";
+import { parseBoxKey, parseSigningKey } from "./public-keys.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** The form of every frame (F1): a JSON header, then raw bytes. The only place where JSON of a peer is parsed. */
@@ -22,6 +23,9 @@ const decoded = <Value>(read: (text: string) => Value | undefined) =>
     }),
   );
 
+/** Public keys of the two kinds; a weak one is as malformed as one that is too short (K10, K11). */
+export const signingKey = decoded(parseSigningKey);
+export const boxKey = decoded(parseBoxKey);
 export const bytesOf = (length: number) => decoded((text) => fromBase64url(text, length));
 export const memberId = decoded(parseMemberId);
 export const roomId = decoded(parseRoomId);

@@ -27,6 +27,7 @@ export interface Primitives {
   hkdfSha256(inputKey: Bytes, salt: Bytes, info: Bytes, length: number): Bytes;
   generateDhKeyPair(): DhKeyPair;
   generateSigningKeyPair(): SigningKeyPair;
+  /** Ed25519 as strict as K10 says, under a key that K10 lets in; `false` for anything else. */
   verifySignature(publicKey: Bytes, message: Bytes, signature: Bytes): boolean;
   /** ChaCha20-Poly1305 (RFC 8439), 12-byte nonce; the tag is appended. */
   chachaSeal(key: Bytes, nonce: Bytes, plaintext: Bytes, associated: Bytes): Bytes;

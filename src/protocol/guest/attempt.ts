@@ -5,7 +5,7 @@ import { decodeWelcome, encodeConfirm, type Confirm, type Welcome } from "../roo
 import { GuestHandshake } from "../handshake/handshake.ts";
 import { resumeSecret } from "../handshake/keys.ts";
 import type { Primitives } from "../base/primitives.ts";
-import type { Candidate } from "./candidates.ts";
+import type { Candidate, Pairing } from "./candidates.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import { FRAME, RecordLayer } from "../record/record.ts";
 import { safetyCode } from "../handshake/safety-code.ts";
@@ -15,19 +15,19 @@ export interface Arrival {
   readonly connection: ConnectionId;
   readonly welcome: Welcome;
   readonly records: RecordLayer;
-  /** The safety code of the pairing, however often it has been resumed since. */
-  readonly safetyCode: string;
+  /** The handshake of the pairing, however often it has been resumed since. */
+  readonly pairing: Pairing;
 }
 
 /** The host holds the secret that was used, and may take up the next one. */
 export interface Proven {
   readonly secret: Bytes;
-  readonly safetyCode: string;
+  readonly pairing: Pairing;
 }
 
 type Stage =
   | { readonly name: "dialling" | "challenge" | "accept" }
-  | { readonly name: "welcome"; readonly records: RecordLayer; readonly safetyCode: string };
+  | { readonly name: "welcome"; readonly records: RecordLayer; readonly pairing: Pairing };
 
 export interface AttemptOptions {
   readonly connection: ConnectionId;
@@ -35,8 +35,8 @@ export interface AttemptOptions {
   readonly room: Bytes;
   readonly hostKey: Bytes;
   readonly claim: Bytes;
-  /** The content of CONFIRM at the moment when it is sent. */
-  readonly confirm: () => Omit<Confirm, "share">;
+  /** The content of CONFIRM at the moment when it is sent, with the proof for the handshake that has this hash. */
+  readonly confirm: (hash: Bytes) => Omit<Confirm, "share">;
   readonly rekey?: RekeyLimits | undefined;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
@@ -101,12 +101,13 @@ export class Attempt {
     } = this.#handshake.finish(message);
     const records = new RecordLayer(this.#primitives, { send, receive }, now, this.#options.rekey);
     const { share } = this.#handshake;
-    const code = this.#options.candidate.pairing ?? safetyCode(this.#primitives, hash, share);
-    this.#stage = { name: "welcome", records, safetyCode: code };
+    const { candidate } = this.#options;
+    const pairing = candidate.pairing ?? { safetyCode: safetyCode(this.#primitives, hash, share), hash };
+    this.#stage = { name: "welcome", records, pairing };
     const { confirm } = this.#options;
-    const payload = encodeConfirm({ share, ...confirm() });
+    const payload = encodeConfirm({ share, ...confirm(hash) });
     const reply = records.seal({ type: FRAME.confirm, payload }, now);
-    return { reply, proven: { secret: resumeSecret(this.#primitives, exporter), safetyCode: code } };
+    return { reply, proven: { secret: resumeSecret(this.#primitives, exporter), pairing } };
   }
 
   #welcomed(stage: Extract<Stage, { name: "welcome" }>, message: Bytes, now: number): Arrival {
@@ -116,6 +117,6 @@ export class Attempt {
     if (frame?.type !== FRAME.welcome)
       throw new TunnelError("protocol-violation", { detail: "no welcome came" });
     const welcome = decodeWelcome(frame.payload);
-    return { connection: this.connection, welcome, records: stage.records, safetyCode: stage.safetyCode };
+    return { connection: this.connection, welcome, records: stage.records, pairing: stage.pairing };
   }
 }

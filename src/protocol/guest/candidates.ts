@@ -1,15 +1,21 @@
 import { must } from "../../errors/must.ts";
-import { wipe } from "../base/bytes.ts";
+import { wipe, type Bytes } from "../base/bytes.ts";
 import { inviteCredential, resumeCredential, type Credential } from "../handshake/keys.ts";
 import { LINK } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
+
+/** The handshake with which a stay began: the safety code of both ends (N1), and the hash in the member's record (H13). */
+export interface Pairing {
+  readonly safetyCode: string;
+  readonly hash: Bytes;
+}
 
 /** A credential that the host may hold: which one is known only when it has been tried (PROTOCOL §4.4). */
 export interface Candidate {
   readonly kind: "invite" | "resume";
   readonly credential: Credential;
-  /** For a resume: the safety code of the first pairing, which the host shows as well (N1). */
-  readonly pairing?: string;
+  /** For a resume: the handshake that it resumes in the end. */
+  readonly pairing?: Pairing;
 }
 
 const MAX_CANDIDATES = 8;
@@ -43,13 +49,13 @@ export class Candidates {
   /**
    * A handshake with `used` went so far that the host may have moved on to `secret` without our hearing of it. The one
    * just used was the right one a moment ago, so it is tried before older ones: a round that is mostly denials would use
-   * up this source's attempts (A3) before it comes to the right one. `code` is the safety code of this handshake.
+   * up this source's attempts (A3) before it comes to the right one. `pairing` is that of this handshake.
    */
-  offer(secret: Uint8Array, used: Candidate, code: string): void {
+  offer(secret: Uint8Array, used: Candidate, pairing: Pairing): void {
     const next: Candidate = {
       kind: "resume",
       credential: resumeCredential(this.#primitives, secret),
-      pairing: used.pairing ?? code,
+      pairing: used.pairing ?? pairing,
     };
     const older = this.#all.filter((candidate) => candidate !== used);
     this.#all = [next, used, ...older].slice(0, MAX_CANDIDATES);

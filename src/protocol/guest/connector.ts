@@ -1,9 +1,8 @@
 import { Addresses, areAddresses } from "./known-addresses.ts";
-import { Attempt, type Arrival } from "./attempt.ts";
+import { Attempt, type Arrival, type AttemptOptions } from "./attempt.ts";
 import { fromBase64url, wipe, type Bytes } from "../base/bytes.ts";
 import { must } from "../../errors/must.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { Confirm } from "../room/frames.ts";
 import { CLAIM_BYTES } from "../handshake/handshake.ts";
 import { ROOM_ID_BYTES, type ConnectionId } from "../base/ids.ts";
 import { LINK } from "../base/limits.ts";
@@ -26,7 +25,7 @@ export type ConnectorEvent =
 
 export interface ConnectorOptions {
   readonly link: InviteLink;
-  readonly confirm: () => Omit<Confirm, "share">;
+  readonly confirm: AttemptOptions["confirm"];
   readonly rekey?: RekeyLimits | undefined;
   readonly emit: (effect: GuestEffect) => void;
 }
@@ -174,7 +173,7 @@ export class Connector {
       const { reply, proven, arrival } = attempt.receive(message, now);
       this.#goneSince = undefined;
       if (proven !== undefined) {
-        this.#candidates.offer(proven.secret, attempt.candidate, proven.safetyCode);
+        this.#candidates.offer(proven.secret, attempt.candidate, proven.pairing);
         this.#denials = 0;
       }
       const { connection } = attempt;

@@ -73,7 +73,7 @@ export class Guest {
     };
     this.#link = new PeerLink("member", emit);
     const { link, rekey } = options;
-    const confirm = () => this.#confirm();
+    const confirm = (hash: Bytes) => this.#confirm(hash);
     this.#connector = new Connector(primitives, { link, rekey, confirm, emit }, now);
   }
 
@@ -198,12 +198,12 @@ export class Guest {
 
   // --- the connection ---
 
-  #confirm(): ReturnType<ConstructorParameters<typeof Connector>[1]["confirm"]> {
+  #confirm(hash: Bytes): ReturnType<ConstructorParameters<typeof Connector>[1]["confirm"]> {
     const { name, workContext } = this.#options;
     const { key, box } = this.#signer;
     // The roster has the work context from the first time on.
     const told = workContext === undefined || this.#membership !== undefined ? {} : { workContext };
-    return { name, key, box, ...told, received: this.#link.received };
+    return { name, key, box, proof: this.#signer.prove(hash), ...told, received: this.#link.received };
   }
 
   #follow(event: ConnectorEvent | undefined, now: number): void {
@@ -211,7 +211,8 @@ export class Guest {
     if (event?.type === "arrived") this.#guarded(now, () => this.#arrived(event, now));
   }
 
-  #arrived({ connection, welcome, records, safetyCode }: Arrival, now: number): void {
+  #arrived({ connection, welcome, records, pairing }: Arrival, now: number): void {
+    const { safetyCode, hash } = pairing;
     const isFirst = this.#membership === undefined;
     this.#link.attach(connection, { records, received: welcome.received }, now);
     if (isFirst) {
@@ -221,6 +222,7 @@ export class Guest {
         primitives: this.#primitives,
         signer: this.#signer,
         host,
+        hash,
         order,
         presence: this.#presence,
         emit: (effect) => this.#effects.push(effect),

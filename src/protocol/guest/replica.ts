@@ -10,6 +10,7 @@ import {
   type Decoded,
   type EndCause,
   type HostFrame,
+  type MemberRecord,
   type SystemRoomEvent,
   type Welcome,
   type WithheldEvent,
@@ -25,6 +26,8 @@ export interface ReplicaOptions {
   readonly primitives: Primitives;
   readonly signer: Signer;
   readonly host: MemberId;
+  /** Of the handshake that this member's own record names. */
+  readonly hash: Bytes;
   readonly order: RoomOrder;
   readonly presence: GuestPresence;
   readonly emit: (effect: GuestEffect) => void;
@@ -152,11 +155,14 @@ export class Replica {
     if (isOwnArrival) emit({ type: "joined" });
   }
 
-  /** Others seal to the keys that they were told are ours. */
-  #assertOwnKeys(member: { readonly key: Bytes; readonly box: Bytes }): void {
-    const { key, box } = this.#options.signer;
-    if (!equalBytes(member.key, key) || !equalBytes(member.box, box))
-      throw broken("a member whose keys are not its own");
+  /** Others seal to the keys that they were told are ours, and take them for proved in the handshake that they were told (O7). */
+  #assertOwnKeys(member: MemberRecord): void {
+    const { signer, hash } = this.#options;
+    const own = { key: signer.key, box: signer.box, hash, proof: signer.prove(hash) };
+    const isOwn = (["key", "box", "hash", "proof"] as const).every((field) =>
+      equalBytes(member[field], own[field]),
+    );
+    if (!isOwn) throw broken("a member whose keys are not its own");
   }
 
   #assertNotOwn(from: MemberId): void {
@@ -173,5 +179,5 @@ export function orderFrom(
 ): RoomOrder {
   if (named !== self || !members.some(({ id }) => id === host))
     throw new TunnelError("protocol-violation", { detail: "a welcome for somebody else" });
-  return new RoomOrder(primitives, room, members, view);
+  return new RoomOrder(primitives, room, host, { members, view });
 }

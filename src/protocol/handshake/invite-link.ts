@@ -1,4 +1,5 @@
 import { fromBase64url, toBase64url, type Bytes } from "../base/bytes.ts";
+import { parseBoxKey } from "../base/public-keys.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { parseRoomId, type RoomId } from "../base/ids.ts";
 
@@ -65,7 +66,7 @@ function parseFragment(fragment: string): Pick<InviteLink, "key" | "hostKey"> {
   const [version = "", key = "", hostKey = "", ...rest] = fragment.split(".");
   if (version !== LINK_VERSION && /^[0-9]{1,3}$/.test(version)) throw new TunnelError("link-version");
   const keyBytes = fromBase64url(key, KEY_BYTES);
-  const hostKeyBytes = fromBase64url(hostKey, KEY_BYTES);
+  const hostKeyBytes = parseBoxKey(hostKey);
   if (version !== LINK_VERSION || keyBytes === undefined || hostKeyBytes === undefined || rest.length > 0) {
     throw malformed("the part after # is truncated or altered");
   }

@@ -12,13 +12,14 @@ import {
   type AcceptedAuth,
   type AuthMessage,
 } from "../handshake/handshake.ts";
-import { inviteIdFrom, type InviteId, type MemberId } from "../base/ids.ts";
+import { inviteIdFrom, roomIdFrom, type InviteId, type MemberId } from "../base/ids.ts";
 import type { InviteLedger } from "./invites.ts";
 import { type Credential, resumeSecret } from "../handshake/keys.ts";
 import { PRE_AUTH } from "../base/limits.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import { FRAME, RecordLayer } from "../record/record.ts";
+import { isProved } from "../room/order.ts";
 
 /** The right of a pending connection: a new session, or the one it had. */
 export type Entitlement =
@@ -45,6 +46,7 @@ type PendingConnection =
 
 /** A peer that has proved everything and now becomes, or becomes again, a member. */
 export interface AuthenticatedPeer {
+  readonly source: string;
   readonly entitlement: Entitlement;
   /** The credential that was used; a resume is void when the member's session has moved on to another one meanwhile. */
   readonly credential: Credential;
@@ -150,6 +152,12 @@ export class Admission {
     return undefined;
   }
 
+  /** A peer that has proved everything cannot be let in all the same: that is a failure like any other (A3, I5). */
+  refused({ source, entitlement }: AuthenticatedPeer, now: number): void {
+    this.#failures.record(source, now);
+    this.#release(entitlement);
+  }
+
   /** A waiting socket closed: a claim it held is free again (I5). */
   close(connection: ConnectionId): void {
     const pending = this.#pendingConnections.get(connection);
@@ -231,15 +239,25 @@ export class Admission {
     message: Bytes,
     now: number,
   ): { peer: AuthenticatedPeer } | undefined {
-    const { entitlement, credential, accepted, records } = pending;
+    const { source, entitlement, credential, accepted, records } = pending;
+    const { hash: handshakeHash, exporter } = accepted.result;
     const confirm = this.#readConfirm(records, message, now);
-    if (confirm === undefined || !this.#isCommitted(confirm, accepted)) {
+    if (
+      confirm === undefined ||
+      !this.#isCommitted(confirm, accepted) ||
+      !this.#isOwn(confirm, handshakeHash)
+    ) {
       this.#release(entitlement);
       return undefined;
     }
-    const { hash: handshakeHash, exporter } = accepted.result;
     const secret = resumeSecret(this.#primitives, exporter);
-    return { peer: { entitlement, credential, confirm, records, handshakeHash, resumeSecret: secret } };
+    const peer = { source, entitlement, credential, confirm, records, handshakeHash, resumeSecret: secret };
+    return { peer };
+  }
+
+  /** Whether its sender owns the keys that it names, here and now (H13). */
+  #isOwn(confirm: Confirm, hash: Bytes): boolean {
+    return isProved(this.#primitives, roomIdFrom(this.#options.room), { ...confirm, hash });
   }
 
   #isCommitted(confirm: Confirm, accepted: AcceptedAuth): boolean {

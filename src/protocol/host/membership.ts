@@ -146,12 +146,10 @@ export class Membership {
     now: number,
   ): MemberSession | undefined {
     const { primitives, order, ledger, sequencer, sessions, emit } = this.#options;
-    const { key, box, name: wanted, workContext, received } = peer.confirm;
+    const { key, box, proof, name: wanted, workContext, received } = peer.confirm;
     const id = memberIdOf(primitives, key);
-    if (order.member(id) !== undefined || received !== 0) {
-      ledger.release(invite.inviteId, invite.claim);
-      return undefined;
-    }
+    // Whoever is or was here comes back by a resume, or not at all (O11).
+    if (order.hasHad(id) || received !== 0) return undefined;
     if (!ledger.consume(invite.inviteId, invite.claim, now)) return undefined;
     const taken = order.members.map((one) => one.name);
     const name = uniqueName(wanted, taken);
@@ -160,6 +158,8 @@ export class Membership {
       name,
       key,
       box,
+      hash: peer.handshakeHash,
+      proof,
       ...(workContext === undefined ? {} : { workContext }),
     };
     const { beginning } = sequencer;

@@ -17,7 +17,7 @@ import { CLOSE_CODE, type SendNow } from "../link/wire.ts";
 import type { Chunk, StreamId } from "../record/chunk.ts";
 import type { Attestation } from "../room/audit-log.ts";
 import type { ChatEvent, EndCause } from "../room/frames.ts";
-import { RoomOrder } from "../room/order.ts";
+import { NO_HASH, RoomOrder } from "../room/order.ts";
 import { assertSayable, type OutgoingMessage, type Presence } from "../room/participant.ts";
 import { Signer } from "../room/signer.ts";
 import { Admission } from "./admission.ts";
@@ -67,7 +67,16 @@ export class Room {
     this.#hostStatic = primitives.generateDhKeyPair();
     this.#signer = new Signer(primitives, this.id);
     const { id, key, box } = this.#signer;
-    const host = { id, name, key, box, ...(workContext === undefined ? {} : { workContext }) };
+    const proof = this.#signer.prove(NO_HASH);
+    const host = {
+      id,
+      name,
+      key,
+      box,
+      hash: NO_HASH,
+      proof,
+      ...(workContext === undefined ? {} : { workContext }),
+    };
     const sessions = this.#sessions;
     const signer = this.#signer;
     const order = RoomOrder.genesis(primitives, this.id, host);
@@ -312,8 +321,10 @@ export class Room {
       if (answer.evicted !== undefined) this.#close(answer.evicted, CLOSE_CODE.late);
       return this.#send(connection, answer.accept);
     }
-    if (answer !== undefined && this.#membership.enter(answer.peer, connection, now))
-      return this.#idle.touch(now);
+    if (answer !== undefined) {
+      if (this.#membership.enter(answer.peer, connection, now)) return this.#idle.touch(now);
+      this.#admission.refused(answer.peer, now);
+    }
     this.#send(connection, DENIED);
     this.#close(connection, CLOSE_CODE.denied);
   }

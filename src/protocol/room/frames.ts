@@ -3,12 +3,14 @@ import * as z from "zod/mini";
 import type { Bytes } from "../base/bytes.ts";
 import { workContextSchema } from "./work-context.ts";
 import {
+  boxKey,
   bytesOf,
   counter,
   decodeHeader,
   encodeHeader,
   memberId,
   ordinal,
+  signingKey,
   violation,
   withoutBody,
 } from "../base/header.ts";
@@ -37,12 +39,17 @@ const instant = z.int().check(z.nonnegative(), z.lte(8.64e15));
 
 /** The room's order as one member saw it: the last sequence number, and the chain there. */
 const viewSchema = z.strictObject({ seq: counter, chain: hash });
-/** `key` verifies what a member signs (Ed25519), `box` is what others seal to (X25519). */
+/**
+ * `key` verifies what a member signs (Ed25519), `box` is what others seal to (X25519). `hash` is that of its first handshake,
+ * zeros for the host, and `proof` its signature over all three (H13).
+ */
 const member = z.strictObject({
   id: memberId,
   name,
-  key: bytesOf(32),
-  box: bytesOf(32),
+  key: signingKey,
+  box: boxKey,
+  hash,
+  proof: bytesOf(64),
   workContext: z.optional(workContextSchema),
 });
 
@@ -51,7 +58,7 @@ const member = z.strictObject({
  * of `to`, in order.
  */
 const seal = z.strictObject({
-  key: bytesOf(32),
+  key: boxKey,
   commitment: hash,
   wraps: z.array(bytesOf(WRAP_BYTES)).check(z.minLength(1), z.maxLength(ROOM.maxMembers)),
 });
@@ -139,8 +146,10 @@ const memberNote = z.strictObject({ read: counter, active: z.boolean() });
 const confirm = z.strictObject({
   share: bytesOf(32),
   name,
-  key: bytesOf(32),
-  box: bytesOf(32),
+  key: signingKey,
+  box: boxKey,
+  /** The signature by `key` over this handshake and both keys (H13). */
+  proof: bytesOf(64),
   /** At its first connection, where its human has not switched that off. */
   workContext: z.optional(workContextSchema),
   /** Last durable frame this member has received; 0 at its first connection. */

@@ -26,7 +26,8 @@ export interface Beginning {
   readonly members: readonly MemberRecord[];
 }
 
-const NO_HASH = new Uint8Array(32);
+/** The hash before a member's first message, and that of the handshake of a host, which has none. */
+export const NO_HASH: Bytes = new Uint8Array(32);
 
 export function memberIdOf(primitives: Primitives, key: Bytes): MemberId {
   return memberIdFrom(primitives.sha256(key).slice(0, MEMBER_ID_BYTES));
@@ -51,6 +52,20 @@ export function signedBytes(room: RoomId, from: MemberId, fields: SignedFields, 
   );
 }
 
+/** The bytes under the proof of a member's keys (H13): the room, the handshake in which they came, and both keys. */
+function memberBytes(room: RoomId, { hash, key, box }: Pick<MemberRecord, "hash" | "key" | "box">): Bytes {
+  return lengthPrefixed(ascii("tunnel-mcp/1 member"), ascii(room), hash, key, box);
+}
+
+/** Whether the owner of `key` has signed that it uses `box` beside it, in this room and this handshake (H13). */
+export function isProved(
+  primitives: Primitives,
+  room: RoomId,
+  member: Pick<MemberRecord, "hash" | "key" | "box" | "proof">,
+): boolean {
+  return primitives.verifySignature(member.key, memberBytes(room, member), member.proof);
+}
+
 /** One member's own messages: counted, linked by hash, signed (O3). */
 export class SigningChain {
   readonly #primitives: Primitives;
@@ -69,6 +84,11 @@ export class SigningChain {
 
   get publicKey(): Bytes {
     return this.#keys.publicKey;
+  }
+
+  /** Proves this key, and `box` beside it, in the handshake that has this hash (H13). */
+  prove(hash: Bytes, box: Bytes): Bytes {
+    return this.#keys.sign(memberBytes(this.#room, { hash, key: this.publicKey, box }));
   }
 
   /** Number of the message that is signed next. */
@@ -105,6 +125,8 @@ function rosterHash(primitives: Primitives, members: Iterable<MemberRecord>): By
     ascii(member.id),
     member.key,
     member.box,
+    member.hash,
+    member.proof,
     encodeUtf8(member.name),
     workContextBytes(member.workContext),
   ]);
@@ -119,7 +141,10 @@ function rosterHash(primitives: Primitives, members: Iterable<MemberRecord>): By
 export class RoomOrder {
   readonly #primitives: Primitives;
   readonly #room: RoomId;
+  readonly #host: MemberId;
   readonly #roster = new Map<MemberId, MemberRecord>();
+  /** Everybody that this replica has ever had in the roster: nobody comes back by another way than a resume (O11). */
+  readonly #had = new Set<MemberId>();
   #members: readonly MemberRecord[];
   /** The last message of each, and the sequence number at which this replica saw it join, 0 for those who were there before. */
   readonly #senders = new Map<MemberId, { n: number; hash: Bytes; since: number }>();
@@ -127,29 +152,40 @@ export class RoomOrder {
   readonly #chains = new Map<number, Bytes>();
   #view: View;
 
-  constructor(primitives: Primitives, room: RoomId, members: readonly MemberRecord[], start: View) {
+  constructor(primitives: Primitives, room: RoomId, host: MemberId, { members, view }: Beginning) {
     this.#primitives = primitives;
     this.#room = room;
-    this.#view = start;
-    this.#chains.set(start.seq, start.chain);
+    this.#host = host;
+    this.#view = view;
+    this.#chains.set(view.seq, view.chain);
     for (const member of members) this.#admit(member);
     this.#members = members;
   }
 
-  /** @throws {TunnelError} order-broken: every member of a roster has the id of its key, and a name of its own (O2, G1) */
+  /**
+   * Every member of a roster has the id of its key, has proved its keys, and has a name of its own (O2, O11, G1).
+   * @throws {TunnelError} order-broken
+   */
   #admit(member: MemberRecord): void {
     if (this.#roster.size >= ROOM.maxMembers) throw broken("more members than a room has");
-    if (this.#roster.has(member.id) || member.id !== memberIdOf(this.#primitives, member.key))
+    if (member.id !== memberIdOf(this.#primitives, member.key))
       throw broken("a member whose id is not its own");
+    if (this.#had.has(member.id)) throw broken("a member that the room has had before");
+    // The host has no handshake of its own, and nobody else may pass for it.
+    if (equalBytes(member.hash, NO_HASH) !== (member.id === this.#host))
+      throw broken("a member of another handshake than its own");
+    if (!isProved(this.#primitives, this.#room, member))
+      throw broken("a member that has not proved its keys");
     for (const { name } of this.#roster.values())
       if (foldedName(name) === foldedName(member.name)) throw broken("two members of one name");
     this.#roster.set(member.id, member);
+    this.#had.add(member.id);
   }
 
   /** Where a room begins: the chain starts from its id and its host (O4). */
   static genesis(primitives: Primitives, room: RoomId, host: MemberRecord): RoomOrder {
     const chain = primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 room-chain"), ascii(room), host.key));
-    return new RoomOrder(primitives, room, [host], { seq: 0, chain });
+    return new RoomOrder(primitives, room, host.id, { members: [host], view: { seq: 0, chain } });
   }
 
   get view(): View {
@@ -162,6 +198,19 @@ export class RoomOrder {
 
   member(id: MemberId): MemberRecord | undefined {
     return this.#roster.get(id);
+  }
+
+  /** Whether this id is or was in the roster (O11). */
+  hasHad(id: MemberId): boolean {
+    return this.#had.has(id);
+  }
+
+  /** Goes on from another place with the same members, as one who knows no last message of anybody. */
+  moveTo(view: View): void {
+    this.#view = view;
+    this.#chains.clear();
+    this.#chains.set(view.seq, view.chain);
+    this.#senders.clear();
   }
 
   /**
@@ -210,6 +259,7 @@ export class RoomOrder {
       this.#senders.set(event.member.id, { n: 0, hash: NO_HASH, since: seq });
     }
     if (event.kind === "left") {
+      if (event.id === this.#host) throw broken("the host left");
       if (!this.#roster.has(event.id)) throw broken("somebody left who was not there");
       this.#roster.delete(event.id);
       this.#senders.delete(event.id);

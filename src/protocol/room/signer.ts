@@ -48,6 +48,11 @@ export class Signer {
     return this.#box.publicKey;
   }
 
+  /** The proof of both keys in the handshake that has this hash (H13). */
+  prove(hash: Bytes): Bytes {
+    return this.#chain.prove(hash, this.box);
+  }
+
   /** Signs a message and, where it is for some only, seals it; `roster` knows everybody in `to`. */
   sign({ text, to, ...marks }: OutgoingMessage, view: View, roster: readonly MemberRecord[]): SignedMessage {
     const plaintext = encodeUtf8(text);

@@ -66,7 +66,7 @@ class Verification {
   readonly #confirmed = new Map<MemberId, number>();
   readonly #members = new Map<MemberId, MemberRecord>();
   /** The replica of the room that the document makes, entry by entry. */
-  #order: RoomOrder;
+  readonly #order: RoomOrder;
 
   constructor(primitives: Primitives, document: TranscriptDocument) {
     this.#primitives = primitives;
@@ -74,6 +74,7 @@ class Verification {
     const { members, ...view } = document.start;
     for (const member of members) this.#members.set(member.id, member);
     this.#order = this.#replica(members, view);
+    if (!this.#members.has(document.host)) this.#problems.push("its host is not among its members");
   }
 
   verdict(): Verdict {
@@ -119,13 +120,13 @@ class Verification {
     return exporter !== undefined && this.#primitives.verifySignature(exporter.key, signed, signature);
   }
 
-  /** Where the replica cannot follow, it goes on from what the document claims: the rest is still worth a look. */
+  /** The replica of the start; with a roster that cannot be, one of nobody. */
   #replica(members: readonly MemberRecord[], view: View): RoomOrder {
     try {
-      return new RoomOrder(this.#primitives, this.#document.room, members, view);
+      return new RoomOrder(this.#primitives, this.#document.room, this.#document.host, { members, view });
     } catch (thrown) {
       this.#problems.push(`its members cannot be: ${reasonOf(thrown)}`);
-      return new RoomOrder(this.#primitives, this.#document.room, [], view);
+      return new RoomOrder(this.#primitives, this.#document.room, this.#document.host, { members: [], view });
     }
   }
 
@@ -134,7 +135,7 @@ class Verification {
     const expected = this.#order.view.seq + 1;
     if (seq > expected) {
       this.#gaps.push({ from: expected, to: seq - 1 });
-      this.#order = this.#replica(this.#order.members, { seq: seq - 1, chain: this.#order.view.chain });
+      this.#order.moveTo({ seq: seq - 1, chain: this.#order.view.chain });
     }
     let reason: string | undefined;
     let status: EntryStatus = "verified";
@@ -149,7 +150,8 @@ class Verification {
     // All other faults follow from that one.
     if (seq > expected) reason = "what came before it is missing";
     if (reason === undefined) return { seq, status };
-    this.#order = this.#replica(this.#order.members, { seq, chain: entry.chain });
+    // The replica goes on from what the document claims: the rest is still worth a look.
+    this.#order.moveTo({ seq, chain: entry.chain });
     return { seq, status: "broken", reason };
   }
 

@@ -32,6 +32,7 @@ import { FRAME, RecordLayer, type Frame } from "../../../src/protocol/record/rec
 import type { Entry } from "../../../src/protocol/room/log.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
+import { provedRecord } from "../../support/proved.ts";
 
 const NO_HASH = new Uint8Array(32);
 
@@ -75,8 +76,8 @@ export class HostileHost {
   now = 1_700_000_000_000;
 
   constructor() {
-    const key = this.signing.publicKey;
-    this.self = { id: memberIdOf(nodePrimitives, key), name: "ana", key, box: this.box.publicKey };
+    const { publicKey: box } = this.box;
+    this.self = provedRecord(this.room, this.signing, { name: "ana", hash: NO_HASH, box });
     this.genesis = RoomOrder.genesis(nodePrimitives, this.room, this.self).view;
   }
 
@@ -132,6 +133,8 @@ export class Victim {
   readonly #credentials: Credential[];
   #records: RecordLayer | undefined;
   #confirm: Confirm | undefined;
+  /** Of its last handshake. */
+  #hash: Bytes = NO_HASH;
   #connection = 0;
   #number = 0;
   #received = 0;
@@ -156,8 +159,8 @@ export class Victim {
   }
 
   get record(): MemberRecord {
-    const { key = NO_HASH, box = NO_HASH } = this.#confirm ?? {};
-    return { id: this.id, name: this.#name, key, box };
+    const { key = NO_HASH, box = NO_HASH, proof = NO_HASH } = this.#confirm ?? {};
+    return { id: this.id, name: this.#name, key, box, hash: this.#hash, proof };
   }
 
   get view(): View {
@@ -192,7 +195,8 @@ export class Victim {
     const accepted = acceptAuth(nodePrimitives, { challenge, auth, credential, hostStatic });
     if (accepted === undefined) throw new Error("the guest's proof is wrong");
     const confirmation = this.give(accepted.message);
-    const { responderToInitiator: send, initiatorToResponder: receive, exporter } = accepted.result;
+    const { responderToInitiator: send, initiatorToResponder: receive, exporter, hash } = accepted.result;
+    this.#hash = hash;
     this.#records = new RecordLayer(nodePrimitives, { send, receive }, now);
     this.#credentials.push(resumeCredential(nodePrimitives, resumeSecret(nodePrimitives, exporter)));
     const frame = this.#records.open(confirmation, now);

@@ -1,8 +1,8 @@
 import { expect } from "vitest";
 import type { ErrorCode } from "../../../src/errors/tunnel-error.ts";
 import type { MemberRecord } from "../../../src/protocol/room/frames.ts";
-import { memberIdOf } from "../../../src/protocol/room/order.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
+import { provedRecord } from "../../support/proved.ts";
 import { HostileHost, type Victim } from "./host.ts";
 
 /** A hostile host and two guests that have been told the same so far. */
@@ -19,11 +19,13 @@ export function expectCaught(victim: Victim, code: ErrorCode, log: readonly stri
   expect({ end, alarms, log: shown }).toEqual({ end: code, alarms: [code], log });
 }
 
-/** Somebody with a key of its own, as a host may name it to others. */
-export function newcomer(name: string, keys = nodePrimitives.generateSigningKeyPair()): MemberRecord {
-  const { publicKey: key } = keys;
-  const { publicKey: box } = nodePrimitives.generateDhKeyPair();
-  return { id: memberIdOf(nodePrimitives, key), name, key, box };
+/** Somebody with a key of its own, as a host may name it to others in its room. */
+export function newcomer(
+  { room }: Pick<HostileHost, "room">,
+  name: string,
+  keys = nodePrimitives.generateSigningKeyPair(),
+): MemberRecord {
+  return provedRecord(room, keys, { name, hash: nodePrimitives.random(32) });
 }
 
 export const SECRET = "between us";

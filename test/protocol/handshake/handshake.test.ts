@@ -13,6 +13,7 @@ import {
 import { parseRoomId } from "../../../src/protocol/base/ids.ts";
 import { inviteCredential } from "../../../src/protocol/handshake/keys.ts";
 import type { InviteLink } from "../../../src/protocol/handshake/invite-link.ts";
+import { SigningChain } from "../../../src/protocol/room/order.ts";
 import { FRAME, RecordLayer } from "../../../src/protocol/record/record.ts";
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
@@ -70,7 +71,7 @@ describe("handshake", () => {
     const [m1, m3, m5] = guest.wire.toGuest;
     const [m2, m4] = guest.wire.toHost;
     expect([m1, m2, m3, m4, m5].map((message) => message?.[0])).toEqual([1, 2, 3, 0x10, 0x10]);
-    expect([m1, m2, m3, m4, m5].map((message) => message?.length)).toEqual([50, 146, 54, 256, 1024]);
+    expect([m1, m2, m3, m4, m5].map((message) => message?.length)).toEqual([50, 146, 54, 1024, 1024]);
     expect(m1?.[1]).toBe(1);
     expect(m1?.subarray(2, 18)).toEqual(roomBytes(link));
     expect(m2?.subarray(1, 17)).toEqual(inviteCredential(nodePrimitives, link.key).id);
@@ -409,12 +410,14 @@ describe("handshake", () => {
     const result = guest.finish(socket.answers()[0] ?? new Uint8Array(0));
     const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
     const records = new RecordLayer(nodePrimitives, secrets, world.now);
-    const { publicKey: key } = nodePrimitives.generateSigningKeyPair();
+    const signer = new SigningChain(nodePrimitives, nodePrimitives.generateSigningKeyPair(), link.room);
+    const { publicKey: box } = nodePrimitives.generateDhKeyPair();
     const payload = codec.encodeConfirm({
       share: nodePrimitives.random(32),
       name: "mallory",
-      key,
-      box: key,
+      key: signer.publicKey,
+      box,
+      proof: signer.prove(result.hash, box),
       received: 0,
     });
     for (const message of records.seal({ type: FRAME.confirm, payload }, world.now)) socket.send(message);

@@ -15,6 +15,7 @@ import {
   type Welcome,
 } from "../../../src/protocol/room/frames.ts";
 import { memberIdFrom } from "../../../src/protocol/base/ids.ts";
+import { parseBoxKey, parseSigningKey } from "../../../src/protocol/base/public-keys.ts";
 import { isGoal, isName, isText } from "../../../src/protocol/base/text.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
@@ -30,7 +31,9 @@ const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 200 }).filte
 const counter = fc.maxSafeNat();
 const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const view = fc.record({ seq: counter, chain: bytes(32) });
-const member = fc.record({ id, name, key: bytes(32), box: bytes(32) });
+const key = bytes(32).filter((one) => parseSigningKey(toBase64url(one)) !== undefined);
+const box = bytes(32).filter((one) => parseBoxKey(toBase64url(one)) !== undefined);
+const member = fc.record({ id, name, key, box, hash: bytes(32), proof: bytes(64) });
 const chat = {
   n: positive,
   prev: bytes(32),
@@ -44,15 +47,14 @@ const addressed = fc.option(
   fc.uniqueArray(fc.tuple(id, bytes(48)), { minLength: 1, maxLength: 5, selector: ([to]) => to }),
   { nil: undefined },
 );
-const sealKey = bytes(32);
 const withAddress = <Message>(message: fc.Arbitrary<Message>) =>
-  fc.tuple(message, addressed, sealKey).map(([one, pairs, key]) =>
+  fc.tuple(message, addressed, box).map(([one, pairs, sealKey]) =>
     pairs === undefined
       ? one
       : {
           ...one,
           to: pairs.map(([to]) => to),
-          seal: { key, commitment: key, wraps: pairs.map(([, wrap]) => wrap) },
+          seal: { key: sealKey, commitment: sealKey, wraps: pairs.map(([, wrap]) => wrap) },
         },
   );
 const required = ["n", "prev", "view", "sig"] as const;
@@ -102,8 +104,9 @@ const memberNote: fc.Arbitrary<MemberNote> = fc.record({ read: counter, active: 
 const confirm: fc.Arbitrary<Confirm> = fc.record({
   share: bytes(32),
   name,
-  key: bytes(32),
-  box: bytes(32),
+  key,
+  box,
+  proof: bytes(64),
   received: counter,
 });
 const welcome: fc.Arbitrary<Welcome> = fc.record({
@@ -136,13 +139,15 @@ const decoders: Record<string, (payload: Bytes) => unknown> = {
 const B32 = toBase64url(new Uint8Array(32));
 const B64 = toBase64url(new Uint8Array(64));
 const ID = toBase64url(new Uint8Array(8));
+const KEY = toBase64url(new Uint8Array(32).fill(9));
+const PROVED = { key: KEY, box: KEY, proof: B64 };
 const SAY = { t: "say", n: 1, prev: B32, view: { seq: 0, chain: B32 }, sig: B64 };
 const OWN = { t: "own", seq: 1, ts: 0, n: 1 };
 const JOINED = {
   t: "event",
   seq: 1,
   ts: 0,
-  event: { kind: "joined", member: { id: ID, name: "ben", key: B32, box: B32 } },
+  event: { kind: "joined", member: { id: ID, name: "ben", ...PROVED, hash: B32 } },
 };
 
 describe("frames", () => {
@@ -283,7 +288,7 @@ describe("frames", () => {
       [decoders["member frame"], { t: "leave" }],
       [decoders["host note"], { members: [] }],
       [decoders["member note"], { read: 0, active: true }],
-      [decoders["CONFIRM"], { share: B32, name: "b", key: B32, box: B32, received: 0 }],
+      [decoders["CONFIRM"], { share: B32, name: "b", ...PROVED, received: 0 }],
       [decoders["WELCOME"], ARRIVAL],
     ] as const;
     for (const [decode, header] of bodiless) {
@@ -310,9 +315,9 @@ describe("frames", () => {
   it.each(["", " ben", "be\nn", "x".repeat(65), "\u202eneb"])(
     "[T1] refuses a peer's name %j in every frame",
     (bad) => {
-      const event = { kind: "joined", member: { id: ID, name: bad, key: B32, box: B32 } };
+      const event = { kind: "joined", member: { id: ID, name: bad, ...PROVED, hash: B32 } };
       expect(codeOf(() => codec.decodeHostFrame(frame({ ...JOINED, event })))).toBe("protocol-violation");
-      const sent = { share: B32, name: bad, key: B32, box: B32, received: 0 };
+      const sent = { share: B32, name: bad, ...PROVED, received: 0 };
       expect(codeOf(() => codec.decodeConfirm(frame(sent)))).toBe("protocol-violation");
     },
   );

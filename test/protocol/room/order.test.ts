@@ -4,7 +4,14 @@ import { concat, toHex, u32be, u64be, type Bytes } from "../../../src/protocol/b
 import type { WorkContext } from "../../../src/protocol/room/work-context.ts";
 import type { ChatEvent, MemberRecord, View } from "../../../src/protocol/room/frames.ts";
 import { memberIdFrom, roomIdFrom } from "../../../src/protocol/base/ids.ts";
-import { memberIdOf, RoomOrder, signedBytes, SigningChain } from "../../../src/protocol/room/order.ts";
+import {
+  memberIdOf,
+  NO_HASH,
+  RoomOrder,
+  signedBytes,
+  SigningChain,
+} from "../../../src/protocol/room/order.ts";
+import { provedRecord } from "../../support/proved.ts";
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
@@ -20,20 +27,17 @@ const sha256 = (...parts: Bytes[]): Bytes =>
 const utf8 = (text: string): Bytes => encodeUtf8(text);
 const lp = (...fields: Bytes[]): Bytes => concat(...fields.flatMap((field) => [u32be(field.length), field]));
 
+const HOST = "ana";
+
 function participant(
   name: string,
   workContext?: WorkContext,
 ): { signer: SigningChain; record: MemberRecord } {
-  const signer = new SigningChain(primitives, primitives.generateSigningKeyPair(), room);
+  const keys = primitives.generateSigningKeyPair();
+  const hash = name === HOST ? NO_HASH : primitives.random(32);
   return {
-    signer,
-    record: {
-      id: signer.id,
-      name,
-      key: signer.publicKey,
-      box: primitives.random(32),
-      ...(workContext === undefined ? {} : { workContext }),
-    },
+    signer: new SigningChain(primitives, keys, room),
+    record: provedRecord(room, keys, { name, workContext, hash }, primitives),
   };
 }
 
@@ -96,6 +100,8 @@ describe("order and signatures", () => {
       utf8(one.id),
       one.key,
       one.box,
+      one.hash,
+      one.proof,
       utf8(one.name),
       one === ben.record ? workContext : utf8(""),
     ]);
@@ -167,7 +173,7 @@ describe("order and signatures", () => {
     const here = new SigningChain(primitives, keys, other);
     order.appendSystem(2, 1, {
       kind: "joined",
-      member: { id: here.id, name: "cid", key: keys.publicKey, box: keys.publicKey },
+      member: provedRecord(room, keys, { name: "cid", hash: primitives.random(32) }),
     });
     expect(codeOf(() => order.verify(said(here, order.view, "x"), utf8("x")))).toBe("order-broken");
     expect(codeOf(() => order.verify(said(ben.signer, order.view, "x"), utf8("x")))).toBeUndefined();
@@ -189,7 +195,7 @@ describe("order and signatures", () => {
   it("[O6] finds a host out that shows two members different orders", () => {
     const { host, ben, order } = roomOfTwo();
     const cid = participant("cid").record;
-    const [ana, bea] = [0, 1].map(() => new RoomOrder(primitives, room, order.members, order.view));
+    const [ana, bea] = [0, 1].map(() => new RoomOrder(primitives, room, host.record.id, order));
     if (ana === undefined || bea === undefined) throw new Error("no replicas");
     const [told, hidden] = [
       said(host.signer, order.view, "yes"),

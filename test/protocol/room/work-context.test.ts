@@ -13,6 +13,7 @@ import { CARD, PRE_AUTH, RECORD, ROOM } from "../../../src/protocol/base/limits.
 import { FRAME, MAX_PAYLOAD_BYTES, RecordLayer } from "../../../src/protocol/record/record.ts";
 
 import { guestHalf } from "../../support/guest-half.ts";
+import { provedRecord } from "../../support/proved.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { nodePrimitives, World } from "../../support/wire.ts";
 import { encodeUtf8, utf8Length } from "../../../src/protocol/base/utf8.ts";
@@ -142,7 +143,8 @@ describe("a work context", () => {
 });
 
 describe("a work context on its way", () => {
-  const bytes = new Uint8Array(32).fill(255);
+  const bytes = new Uint8Array(32).fill(111);
+  const proof = new Uint8Array(64).fill(255);
   /** 64 code points in 256 bytes, and 64 that JSON doubles. */
   const names = ["𝕬".repeat(64), '"'.repeat(64), "\\".repeat(64)];
 
@@ -155,6 +157,7 @@ describe("a work context on its way", () => {
         name,
         key: bytes,
         box: bytes,
+        proof,
         workContext,
         received: 2 ** 53 - 1,
       });
@@ -173,6 +176,8 @@ describe("a work context on its way", () => {
       name,
       key: bytes,
       box: bytes,
+      hash: bytes,
+      proof,
       workContext: largest(),
     }));
     const [first] = members;
@@ -206,9 +211,10 @@ describe("a work context on its way", () => {
       const result = half.finish(world.sentTo(connection)[1] ?? bytes);
       const secrets = { send: result.initiatorToResponder, receive: result.responderToInitiator };
       const records = new RecordLayer(nodePrimitives, secrets, world.now);
-      const { publicKey: key } = nodePrimitives.generateSigningKeyPair();
-      const { publicKey: box } = nodePrimitives.generateDhKeyPair();
-      const whole = codec.encodeConfirm({ share: half.share, name: "eve", key, box, received: 0 });
+      const keys = nodePrimitives.generateSigningKeyPair();
+      const { hash } = result;
+      const { key, box, proof } = provedRecord(link.room, keys, { name: "eve", hash });
+      const whole = codec.encodeConfirm({ share: half.share, name: "eve", key, box, proof, received: 0 });
       const json = encodeUtf8(
         `${Buffer.from(whole.subarray(2)).toString("utf8").slice(0, -1)},"workContext":${JSON.stringify(workContext)}}`,
       );

@@ -12,7 +12,7 @@ const link = formatLink({
   origin: "wss://calm-red-fox.trycloudflare.com",
   room: roomIdFrom(primitives.random(16)),
   key,
-  hostKey: primitives.random(32),
+  hostKey: primitives.generateDhKeyPair().publicKey,
 });
 const { invite } = inviteView({
   inviteId: inviteIdFrom(primitives.random(16)),

@@ -1,13 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { toBase64url } from "../../../src/protocol/base/bytes.ts";
+import { concat, toBase64url } from "../../../src/protocol/base/bytes.ts";
 import { ROOM } from "../../../src/protocol/base/limits.ts";
 import {
   parseTranscript,
   toJson,
   type TranscriptDocument,
+  type TranscriptEntry,
 } from "../../../src/session/transcript/document.ts";
 import { verifyTranscript, type Verdict } from "../../../src/session/transcript/verify.ts";
 import type { Primitives } from "../../../src/protocol/base/primitives.ts";
+import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
+import type { MemberRecord } from "../../../src/protocol/room/frames.ts";
+import { memberIdOf } from "../../../src/protocol/room/order.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { codeOf } from "../../support/thrown.ts";
 import {
@@ -130,17 +134,13 @@ describe("a transcript", () => {
 
   it("[J3] is refused after a change by its exporter, too, but for what only its exporter vouches for", () => {
     const { world, ben, cid } = conversation();
-    for (const [who, extra] of [
-      ["host", []],
-      [ben, []],
-      [cid, [".host"]],
-    ] as const) {
+    for (const who of ["host" as const, ben, cid]) {
       const accepted: string[] = [];
       for (const [path, changed] of mutations(plain(transcriptOf(world, who))))
         if (isAccepted(changed, (document) => resigned(world, who, document))) accepted.push(path);
       const entry = (path: string): string => path.replace(/\[\d+\]/, "[]");
       // The signature itself is made anew here; a text that was shortened, sealed or left out proves nothing.
-      const known = [".goal", ".exportedAt", ".signature", ".entries[].text", ".entries[].-text", ...extra];
+      const known = [".goal", ".exportedAt", ".signature", ".entries[].text", ".entries[].-text"];
       expect(accepted.filter((path) => !known.includes(entry(path)))).toEqual([]);
       const shown = accepted.filter((path) => path.endsWith("].text"));
       const places = shown.map((path) => Number(/\d+/.exec(path)?.[0]));
@@ -181,7 +181,107 @@ describe("a transcript", () => {
     const document = { ...transcriptOf(one.world, "host"), room: two.world.room.id };
     const verdict = verify(resigned(one.world, "host", document));
     expect(verdict.ok).toBe(false);
-    expect(verdict.problems).toEqual(["it does not begin as this room did"]);
+    expect(verdict.problems).toEqual(["its members cannot be: a member that has not proved its keys"]);
+  });
+
+  it("[J3] [O2] with a key under which anything is signed is none, in its roster as in an arrival", () => {
+    const { world, ben } = conversation();
+    const neutral = Uint8Array.of(1, ...new Uint8Array(31));
+    const free = concat(neutral, new Uint8Array(32));
+    // Whatever the message: the signature is right by the equation alone.
+    for (const text of ["yes", "no"])
+      expect(nodePrimitives.verifySignature(neutral, encodeUtf8(text), free)).toBe(true);
+    const weak: MemberRecord = {
+      id: memberIdOf(nodePrimitives, neutral),
+      name: "eve",
+      key: neutral,
+      box: nodePrimitives.generateDhKeyPair().publicKey,
+      hash: nodePrimitives.random(32),
+      proof: free,
+    };
+    const whole = transcriptOf(world, ben);
+    const { start, entries } = whole;
+    const joined: TranscriptEntry = {
+      kind: "event",
+      seq: 99,
+      ts: 1,
+      chain: start.chain,
+      event: { kind: "joined", member: weak },
+    };
+    for (const document of [
+      { ...whole, start: { ...start, members: [...start.members, weak] } },
+      { ...whole, entries: [...entries, joined] },
+    ])
+      expect(codeOf(() => reread(resigned(world, ben, document)))).toBe("transcript-invalid");
+  });
+
+  it("[J3] [O11] in which somebody comes back without a resume is broken there (F1)", () => {
+    const { world, cid } = conversation();
+    const whole = transcriptOf(world, "host");
+    const [last] = whole.entries.slice(-1);
+    const member = whole.entries.flatMap(({ kind, ...entry }) =>
+      "event" in entry && entry.event.kind === "joined" && entry.event.member.id === cid.member.self
+        ? [entry.event.member]
+        : [],
+    )[0];
+    if (last === undefined || member === undefined) throw new Error("cid never came");
+    const { publicKey: box } = nodePrimitives.generateDhKeyPair();
+    for (const returned of [member, { ...member, box }]) {
+      const again: TranscriptEntry = {
+        kind: "event",
+        seq: last.seq + 1,
+        ts: last.ts,
+        chain: last.chain,
+        event: { kind: "joined", member: returned },
+      };
+      const entries = [...whole.entries, again];
+      const end = { seq: again.seq, chain: again.chain };
+      const verdict = verify(resigned(world, "host", { ...whole, entries, end }));
+      expect(verdict.ok).toBe(false);
+      expect(verdict.entries.at(-1)).toMatchObject({
+        status: "broken",
+        reason: "a member that the room has had before",
+      });
+    }
+  });
+
+  it("[J3] [O2] in which the host leaves, or was never there, is broken", () => {
+    const { world, cid } = conversation();
+    const whole = transcriptOf(world, cid);
+    const [last] = whole.entries.slice(-1);
+    if (last === undefined) throw new Error("an empty transcript");
+    const gone: TranscriptEntry = {
+      kind: "event",
+      seq: last.seq + 1,
+      ts: last.ts,
+      chain: last.chain,
+      event: { kind: "left", id: whole.host, cause: "left" },
+    };
+    const entries = [...whole.entries, gone];
+    const end = { seq: gone.seq, chain: gone.chain };
+    const left = verify(resigned(world, cid, { ...whole, entries, end }));
+    expect([left.ok, left.entries.at(-1)?.reason]).toEqual([false, "the host left"]);
+    const { start } = whole;
+    const members = start.members.filter(({ id }) => id !== whole.host);
+    const without = verify(resigned(world, cid, { ...whole, start: { ...start, members } }));
+    expect(without.problems).toContain("its host is not among its members");
+  });
+
+  it("[J3] of which everything is broken costs as many signatures as it has members and messages", () => {
+    const { world } = conversation();
+    const whole = transcriptOf(world, "host");
+    const entries = whole.entries.map((entry) => ({ ...entry, ts: entry.ts + 1 }));
+    let count = 0;
+    const counting: Primitives = {
+      ...nodePrimitives,
+      verifySignature: (...one) => {
+        count += 1;
+        return nodePrimitives.verifySignature(...one);
+      },
+    };
+    const verdict = verifyTranscript(counting, resigned(world, "host", { ...whole, entries }));
+    expect(new Set(statuses(verdict))).toEqual(new Set(["broken"]));
+    expect(count).toBeLessThanOrEqual(whole.entries.length + whole.start.members.length + 2);
   });
 
   it("[J4] has no link in it, and keeps what proves the message without", () => {
