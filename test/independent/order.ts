@@ -131,6 +131,10 @@ export class Replica {
     return new Replica(room, id, [{ ...host, id, hash: NO_HASH }], view);
   }
 
+  get members(): Member[] {
+    return Array.from(this.#seats.values(), ({ member }) => member);
+  }
+
   get view(): { seq: number; chain: Bytes } {
     return { seq: this.#seq, chain: this.#chain };
   }
@@ -173,7 +177,7 @@ export class Replica {
       demand(event.id !== this.#host, "order-broken", "the host cannot leave");
       demand(this.#seats.delete(event.id), "order-broken", "nobody by that id is here");
     }
-    return eventHash(event, rosterHash(Array.from(this.#seats.values(), ({ member }) => member)));
+    return eventHash(event, rosterHash(this.members));
   }
 
   /** O2, O11 */

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { WebSocket } from "ws";
 import { answer } from "../admission.ts";
-import { base64url, type Bytes } from "../bytes.ts";
+import { base64url, isEqual, type Bytes } from "../bytes.ts";
 import type { Credential } from "../keys.ts";
 import type { Link } from "../link.ts";
 import type { Split } from "../noise.ts";
@@ -10,6 +10,7 @@ import { RecordReceiver, RecordSender, type Frame } from "../records.ts";
 import { demand } from "../refusal.ts";
 
 const CLAIM_BYTES = 16;
+const DENIED: Bytes = Uint8Array.of(0x04);
 
 export class Connection {
   readonly split: Split;
@@ -65,6 +66,7 @@ export class Connection {
     for (;;) {
       const { value, done } = await this.#incoming.next();
       if (done === true) return undefined;
+      demand(!isEqual(value, DENIED), "denied", "the host says DENIED"); // H6
       const frame = this.#receiver.open(value);
       if (frame !== undefined) return frame;
     }
