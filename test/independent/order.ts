@@ -20,7 +20,7 @@ interface Digests {
   body: Bytes;
 }
 
-function digestsOf(message: Chat, body: Bytes): Digests {
+export function digestsOf(message: Pick<Chat, "seal">, body: Bytes): Digests {
   const { seal } = message;
   const sealed = seal === undefined ? EMPTY : concat(seal.key, seal.commitment, ...seal.wraps);
   return { seal: sha256(sealed), body: sha256(body) };
@@ -58,9 +58,13 @@ function workContextBytes(workContext: Member["workContext"]): Bytes {
   );
 }
 
-/** H13: whether whoever has the key says that the box goes with it, in this room and that handshake. */
+/** H13: what a member signs of its keys, in this room and that handshake. */
+export const memberBytes = (room: string, one: Pick<Member, "key" | "box" | "hash">): Bytes =>
+  lp("tunnel-mcp/1 member", room, one.hash, one.key, one.box);
+
+/** Whether whoever has the key says that the box goes with it. */
 export const isProved = (room: string, one: Pick<Member, "key" | "box" | "hash" | "proof">): boolean =>
-  isSignedBy(one.key, lp("tunnel-mcp/1 member", room, one.hash, one.key, one.box), one.proof);
+  isSignedBy(one.key, memberBytes(room, one), one.proof);
 
 /** O5 */
 export function rosterHash(members: readonly Member[]): Bytes {
@@ -131,12 +135,16 @@ export class Replica {
     return new Replica(room, id, [{ ...host, id, hash: NO_HASH }], view);
   }
 
-  get members(): Member[] {
-    return Array.from(this.#seats.values(), ({ member }) => member);
-  }
-
   get view(): { seq: number; chain: Bytes } {
     return { seq: this.#seq, chain: this.#chain };
+  }
+
+  member(id: string): Member | undefined {
+    return this.#seats.get(id)?.member;
+  }
+
+  get members(): Member[] {
+    return Array.from(this.#seats.values(), ({ member }) => member);
   }
 
   /** @throws {Refused} `order-broken`, `host-equivocation` (O6); the replica is of no more use. */

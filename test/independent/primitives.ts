@@ -8,6 +8,8 @@ import {
   createPublicKey,
   diffieHellman,
   hkdfSync,
+  randomBytes,
+  sign,
 } from "node:crypto";
 import nacl from "tweetnacl";
 import { concat, fromHex, utf8, type Bytes } from "./bytes.ts";
@@ -16,6 +18,7 @@ import { concat, fromHex, utf8, type Bytes } from "./bytes.ts";
 const DER = {
   x25519Private: fromHex("302e020100300506032b656e04220420"),
   x25519Public: fromHex("302a300506032b656e032100"),
+  ed25519Private: fromHex("302e020100300506032b657004220420"),
 };
 const TAG_BYTES = 16;
 
@@ -37,18 +40,23 @@ export const hmac = (key: Bytes, ...parts: readonly Bytes[]): Bytes =>
 export const hkdf = (key: Bytes, salt: Bytes, info: string, size: number): Bytes =>
   new Uint8Array(hkdfSync("sha256", key, salt, utf8(info), size));
 
-const privateKey = (bytes: Bytes) =>
-  createPrivateKey({
-    key: Buffer.from(concat(DER.x25519Private, bytes)),
-    format: "der",
-    type: "pkcs8",
-  });
+const imported = (prefix: Bytes, bytes: Bytes) =>
+  createPrivateKey({ key: Buffer.from(concat(prefix, bytes)), format: "der", type: "pkcs8" });
+const privateKey = (bytes: Bytes) => imported(DER.x25519Private, bytes);
+const exported = (secret: ReturnType<typeof privateKey>): Bytes =>
+  Uint8Array.from(createPublicKey(secret).export({ format: "der", type: "spki" }).subarray(-32));
 const publicKey = (bytes: Bytes) =>
   createPublicKey({ key: Buffer.from(concat(DER.x25519Public, bytes)), format: "der", type: "spki" });
 
 /** The public key to an X25519 private key. */
-export const x25519Public = (secret: Bytes): Bytes =>
-  Uint8Array.from(createPublicKey(privateKey(secret)).export({ format: "der", type: "spki" }).subarray(-32));
+export const x25519Public = (secret: Bytes): Bytes => exported(privateKey(secret));
+
+/** The public key to the seed of an Ed25519 key, and signatures by it. */
+export const ed25519Public = (seed: Bytes): Bytes => exported(imported(DER.ed25519Private, seed));
+export const ed25519Sign = (seed: Bytes, message: Bytes): Bytes =>
+  Uint8Array.from(sign(null, message, imported(DER.ed25519Private, seed)));
+
+export const random = (size: number): Bytes => Uint8Array.from(randomBytes(size));
 
 /** Undefined for a result of 32 zero bytes (K5), which OpenSSL refuses to give. */
 export function x25519(secret: Bytes, point: Bytes): Bytes | undefined {

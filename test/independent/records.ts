@@ -14,7 +14,17 @@ const TAG_BYTES = 16;
 const HEADER_BYTES = 5;
 const CLOSE_BYTES = 9;
 
-export const TYPE = { confirm: 0x01, welcome: 0x02, note: 0x14, rekey: 0x20, close: 0x21 } as const;
+export const TYPE = {
+  confirm: 0x01,
+  welcome: 0x02,
+  data: 0x10,
+  ack: 0x11,
+  ping: 0x12,
+  pong: 0x13,
+  note: 0x14,
+  rekey: 0x20,
+  close: 0x21,
+} as const;
 
 export interface Frame {
   type: number;
