@@ -1,6 +1,7 @@
 import { equalBytes, wipe, type Bytes } from "../base/bytes.ts";
 import type { ConnectionId, InviteId, MemberId } from "../base/ids.ts";
 import { LINK } from "../base/limits.ts";
+import { isAssigned, uniqueName } from "../base/names.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { resumeCredential } from "../handshake/keys.ts";
 import { CLOSE_CODE } from "../link/wire.ts";
@@ -21,7 +22,6 @@ import {
   newMemberSession,
   type MemberSession,
   type MemberSessions,
-  uniqueName,
 } from "./member-sessions.ts";
 import type { PresenceBoard } from "./presence-board.ts";
 import type { RoomEffect } from "./room-io.ts";
@@ -148,7 +148,7 @@ export class Membership {
     const { primitives, order, ledger, sequencer, sessions, emit } = this.#options;
     const { key, box, name: wanted, workContext, received } = peer.confirm;
     const id = memberIdOf(primitives, key);
-    if (order.member(id) !== undefined || received !== 0) {
+    if (order.member(id) !== undefined || received !== 0 || !isAssigned(wanted)) {
       ledger.release(invite.inviteId, invite.claim);
       return undefined;
     }

@@ -14,7 +14,7 @@ import type {
 import { MEMBER_ID_BYTES, memberIdFrom, type MemberId, type RoomId } from "../base/ids.ts";
 import { ROOM } from "../base/limits.ts";
 import type { Primitives, SigningKeyPair } from "../base/primitives.ts";
-import { foldedName } from "../base/text.ts";
+import { plainName, RESERVED_NAME } from "../base/names.ts";
 import { encodeUtf8 } from "../base/utf8.ts";
 
 /** Everything of a message that its sender signs, apart from its content. */
@@ -141,8 +141,10 @@ export class RoomOrder {
     if (this.#roster.size >= ROOM.maxMembers) throw broken("more members than a room has");
     if (this.#roster.has(member.id) || member.id !== memberIdOf(this.#primitives, member.key))
       throw broken("a member whose id is not its own");
-    for (const { name } of this.#roster.values())
-      if (foldedName(name) === foldedName(member.name)) throw broken("two members of one name");
+    const name = plainName(member.name);
+    if (name === RESERVED_NAME) throw broken("a member with the name of this program");
+    for (const other of this.#roster.values())
+      if (plainName(other.name) === name) throw broken("two members of one name");
     this.#roster.set(member.id, member);
   }
 

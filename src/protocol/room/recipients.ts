@@ -1,7 +1,7 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { Presence } from "./participant.ts";
-import { foldedName } from "../base/text.ts";
+import { foldedName } from "../base/names.ts";
 
 /**
  * The members that names, or ids, mean at this moment; each once. Names are compared as a room compares them (G1).
