@@ -114,10 +114,10 @@ function bodyOf(header: Readonly<Record<string, unknown>>): Bytes {
 }
 
 /** Numbers out of range, and other spellings of one in range, of which readers make one or another value. */
-const NO_NUMBERS = [
-  ...["-1", "0.5", "1e400", "-1e400", "9007199254740992", '"1"', "null", "[1]", "true"],
-  ...["1e0", "1.0", "10e-1", "-0", "01", "+1", "0x1", "1.00000000000000000001", "9007199254740991.4", "1 ", "1\n"],
-];
+const NO_NUMBERS =
+  '-1 0.5 1e400 -1e400 9007199254740992 "1" null [1] true 1e0 1.0 10e-1 -0 01 +1 0x1 9007199254740991.4 1.0000000000000000001'.split(
+    " ",
+  );
 
 /** Refused by the rule, or read and written again as the same thing. */
 function expectTotal(decode: Decoder[1], payload: Bytes): void {

@@ -17,12 +17,7 @@ import {
 import { memberIdOf, type RoomOrder } from "../room/order.ts";
 import type { AuthenticatedPeer } from "./admission.ts";
 import type { InviteLedger } from "./invites.ts";
-import {
-  isConnected,
-  newMemberSession,
-  type MemberSession,
-  type MemberSessions,
-} from "./member-sessions.ts";
+import { isConnected, newMemberSession, type MemberSession, type MemberSessions } from "./member-sessions.ts";
 import type { PresenceBoard } from "./presence-board.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { Sequencer } from "./sequencer.ts";
@@ -175,7 +170,8 @@ export class Membership {
     if (session === undefined || session.credential !== peer.credential) return undefined;
     const { key, box } = session.member;
     if (!equalBytes(key, peer.confirm.key) || !equalBytes(box, peer.confirm.box)) return undefined;
-    if (peer.confirm.received > session.link.sent) return undefined;
+    const { received } = peer.confirm;
+    if (received > session.link.sent || received < session.link.confirmed) return undefined;
     this.#disconnect(session, now, (link) => link.part(CLOSE.replaced, CLOSE_CODE.replaced, now));
     wipe(session.credential.psk, session.credential.mac);
     session.credential = resumeCredential(primitives, peer.resumeSecret);

@@ -79,7 +79,9 @@ export function parseTranscript(json: string): TranscriptDocument {
   const parsed = transcript.safeParse(value);
   if (parsed.success && isOneFormLaidOut(value, json)) return parsed.data;
   if (parsed.success)
-    throw new TunnelError("transcript-invalid", { detail: "a key twice, or a number or text in another form" });
+    throw new TunnelError("transcript-invalid", {
+      detail: "a key twice, or a number or text in another form",
+    });
   const [issue] = parsed.error.issues;
   const path = must(issue, "the first issue").path.map(String).join(".").slice(0, 100);
   throw new TunnelError("transcript-invalid", path === "" ? {} : { detail: `at ${ascii7(path)}` });

@@ -147,7 +147,7 @@ describe("an offer", () => {
       expect((said[1]?.seq ?? 0) - (said[0]?.seq ?? 0)).toBe(2);
     }
     expect(ben.entries.filter(({ kind }) => kind === "file")).toMatchObject([{ own: true, offer: whole }]);
-    expect(world.did("alarm").map(({ error }) => error.code)).toEqual(["message-unreadable"]);
+    expect(world.did("alarm").map(({ error }) => error.code)).toEqual(["offer-unreadable"]);
     expect([ben, cid].map(({ member }) => member.connection.name)).toEqual(["connected", "connected"]);
   });
 });

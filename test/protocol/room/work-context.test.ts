@@ -185,7 +185,7 @@ describe("a work context on its way", () => {
       members,
       received: 2 ** 53 - 1,
       view: { seq: 2 ** 53 - 1, chain: bytes },
-      idleMs: 2 ** 53 - 1,
+      idleMs: ROOM.maxIdleMs,
       history: false,
       addresses: Array.from({ length: 4 }, () => `wss://${`${"a".repeat(61)}.`.repeat(3)}example`),
     };
