@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/errors/tunnel-error.ts";
-import { concat, u64be } from "../../src/protocol/base/bytes.ts";
 import { LINK, ROOM } from "../../src/protocol/base/limits.ts";
 import { isName } from "../../src/protocol/base/text.ts";
 import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
@@ -337,49 +336,6 @@ describe("a file offered under the id of another one", () => {
     ben.tell(event, taken);
     ben.place(1);
     expect([files(ben), ben.alarms]).toEqual([["mine"], ["offer-unreadable"]]);
-  });
-});
-
-describe("the end of a connection that says so", () => {
-  const close = (victim: Victim, count: number, reason: number): void =>
-    victim.put(FRAME.close, concat(u64be(count), Uint8Array.of(reason)));
-  /** Records that the host of {@link three} has sent its first guest: WELCOME and two arrivals. */
-  const SENT = 3;
-
-  it.each([0, 1, 4, 7, 99, 255])(
-    "[R6] with reason %i says no more than that: the member comes back",
-    (reason) => {
-      const { ben } = three();
-      close(ben, SENT, reason);
-      expect([ben.end, ben.alarms, ben.member.connection.name]).toEqual([undefined, [], "waiting"]);
-    },
-  );
-
-  it.each([2, 5, 6])("[R6] with reason %i is the end of the room", (reason) => {
-    const { ben } = three();
-    close(ben, SENT, reason);
-    expect([ben.end, ben.alarms]).toEqual(["host", []]);
-  });
-
-  it.each([0, 1, 7])("[R6] of %i bytes has no number of records that could be right", (length) => {
-    const { ben } = three();
-    ben.put(FRAME.close, new Uint8Array(length));
-    expect([ben.end, ben.alarms]).toEqual([undefined, ["integrity-failed"]]);
-  });
-
-  it.each([0, 2])("[F3] [R6] with %i bytes where the reason stands is a violation", (bytes) => {
-    const { ben } = three();
-    ben.put(FRAME.close, concat(u64be(SENT), new Uint8Array(bytes)));
-    expectCaught(ben, "protocol-violation", ["joined", "joined"]);
-  });
-
-  it("[R6] is the last that is read: what comes behind it is nothing", () => {
-    const { host, ben } = three();
-    const words = signedAs(host.signing, host.room, { view: ben.view }, "behind").event;
-    close(ben, SENT, 0);
-    ben.tell(words, "behind");
-    ben.put(0x7f, new Uint8Array(0));
-    expect([ben.end, ben.alarms, ben.log]).toEqual([undefined, [], ["joined", "joined"]]);
   });
 });
 
