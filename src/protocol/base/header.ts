@@ -53,8 +53,13 @@ function isOneForm(value: unknown, json: string): boolean {
   return JSON.stringify(value) === json;
 }
 
-const isJsonSpace = (letter: string | undefined): boolean =>
-  letter === " " || letter === "\n" || letter === "\r" || letter === "\t";
+const JSON_SPACE = new Set([" ", "\t", "\n", "\r"]);
+
+function behindSpace(json: string, from: number): number {
+  let at = from;
+  while (JSON_SPACE.has(json.charAt(at))) at += 1;
+  return at;
+}
 
 /** The same of a text that people may have laid out: white space between the tokens does not count (J1). */
 export function isOneFormLaidOut(value: unknown, json: string): boolean {
@@ -64,14 +69,13 @@ export function isOneFormLaidOut(value: unknown, json: string): boolean {
   let isEscaped = false;
   for (let to = 0; to < written.length; to += 1) {
     const letter = written[to];
-    while (!isInText && isJsonSpace(json[at])) at += 1;
+    if (!isInText) at = behindSpace(json, at);
     if (json[at] !== letter) return false;
     at += 1;
     if (letter === '"' && !isEscaped) isInText = !isInText;
     isEscaped = letter === "\\" && !isEscaped;
   }
-  while (isJsonSpace(json[at])) at += 1;
-  return at === json.length;
+  return behindSpace(json, at) === json.length;
 }
 
 /** `undefined` for a text that is no JSON. */
