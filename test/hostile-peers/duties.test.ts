@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/errors/tunnel-error.ts";
 import { LINK, ROOM } from "../../src/protocol/base/limits.ts";
 import { isName } from "../../src/protocol/base/text.ts";
+import { areAddresses } from "../../src/protocol/guest/known-addresses.ts";
 import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
 import type { HostNote, RoomEvent, Welcome } from "../../src/protocol/room/frames.ts";
@@ -299,6 +300,16 @@ describe("names that one version of a platform takes for one, and another does n
     expect(membersNamed(presence, ["sam", wide.id])).toEqual([sam.id, wide.id]);
     expect(codeOf(() => membersNamed(presence, ["ＳＡＭ"]))).toBe("member-unknown");
     expect(membersNamed(presence, [" CID"])).toHaveLength(1);
+  });
+
+  it("[T5] [U2] addresses that some parsers of URLs refuse are taken by the grammar, and end nothing", () => {
+    const odd = ["wss://xn--a-ecp.ru", "wss://ab--c.example"];
+    expect(areAddresses("wss://calm-red-fox.example", odd)).toBe(true);
+    const { ben } = three();
+    ben.cut();
+    ben.shake();
+    ben.welcome({ addresses: ["ws://xn--a-ecp.ru", "ws://[1:2]", "ws://1.2.3.4.5"] });
+    expect([ben.end, ben.member.connection.name]).toEqual([undefined, "connected"]);
   });
 
   it("[T1] [T5] a name, a goal and a text are read by ranges that no version changes", () => {
