@@ -120,6 +120,7 @@ const CODES = [
   "not-a-tunnel",
   "not-the-host",
   "note-invalid",
+  "offer-unreadable",
   "order-broken",
   "outbox-full",
   "own-link",

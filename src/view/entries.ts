@@ -18,6 +18,8 @@ interface Placed {
 interface Spoken extends Placed {
   readonly from: MemberId;
   readonly fromName: string;
+  /** Another name of this room looks the same on this machine. */
+  readonly lookAlike: true | undefined;
   readonly intent: Intent | undefined;
   readonly replyTo: number | undefined;
   /** Names of those it was for; undefined for everybody. */
@@ -41,6 +43,7 @@ export interface FileEntryView extends Spoken {
 interface Subject {
   readonly member: MemberId;
   readonly memberName: string;
+  readonly lookAlike: true | undefined;
 }
 
 /** A change of the room, in fields alone: no peer can make a text that looks like one. */
@@ -87,18 +90,21 @@ export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
   }
 }
 
-function spoken({ from, fromName, intent, replyTo, to, past }: SpokenEntry): Omit<Spoken, keyof Placed> {
-  return { from, fromName, intent, replyTo, to, beforeYou: past };
+function spoken(entry: SpokenEntry): Omit<Spoken, keyof Placed> {
+  const { from, fromName, lookAlike, intent, replyTo, to, past } = entry;
+  return { from, fromName, lookAlike, intent, replyTo, to, beforeYou: past };
 }
 
 function systemEventView(entry: SystemEntry): SystemEventView {
   switch (entry.event) {
     case "joined": {
-      const { event, member, name: memberName, workContext } = entry;
-      return { event, member, memberName, workContext: workContext && workContextView(workContext) };
+      const { event, member, name: memberName, lookAlike, workContext: told } = entry;
+      return { event, member, memberName, lookAlike, workContext: told && workContextView(told) };
     }
-    case "left":
-      return { event: entry.event, member: entry.member, memberName: entry.name, cause: entry.cause };
+    case "left": {
+      const { event, member, name: memberName, lookAlike, cause } = entry;
+      return { event, member, memberName, lookAlike, cause };
+    }
     case "idle-warning":
       return { event: entry.event, endsInSec: seconds(entry.endsInMs) };
     case "ended":

@@ -20,6 +20,8 @@ export interface WorkContextView {
 export interface MemberView {
   readonly id: MemberId;
   readonly name: string;
+  /** Another name of this room looks the same on this machine: its id tells them apart. */
+  readonly lookAlike: true | undefined;
   readonly isHost: boolean;
   readonly isSelf: boolean;
   readonly connected: boolean;
@@ -39,10 +41,11 @@ export function workContextView({ repository, client }: WorkContext): WorkContex
 }
 
 export function memberView(member: Presence): MemberView {
-  const { id, name, isHost, isSelf, connected, lastSeenMs, read, workContext } = member;
+  const { id, name, lookAlike, isHost, isSelf, connected, lastSeenMs, read, workContext } = member;
   return {
     id,
     name,
+    lookAlike,
     isHost,
     isSelf,
     connected,

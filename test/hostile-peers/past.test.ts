@@ -114,8 +114,8 @@ describe("a hostile host that gives a newcomer the past", () => {
     for (const changed of [1, 4]) {
       const { host, ben, dan, told } = past();
       for (const [at, [event, text]] of told.entries())
-        if (dan.end === undefined) dan.tell(event, text, { ts: at === changed ? host.now + 1 : host.now });
-      if (dan.end === undefined) dan.tell({ kind: "joined", member: dan.record });
+        if (dan.end === undefined) dan.tell(event, text, { ts: at >= changed ? host.now + 1 : host.now });
+      if (dan.end === undefined) dan.tell({ kind: "joined", member: dan.record }, "", { ts: host.now + 1 });
       ben.tell({ kind: "joined", member: dan.record });
       if (dan.end === undefined) ben.tell(dan.speaks("hello"), "hello");
       expect([dan.end, ben.end]).toEqual(

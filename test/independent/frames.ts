@@ -30,6 +30,8 @@ const MAX_CARD_BYTES = 384;
 /** Of a request or a response (S1). */
 const MAX_REQUEST_BYTES = 4_096;
 const MAX_STREAM = 2 ** 32 - 1;
+const MAX_IDLE_MS = 7 * 86_400_000;
+const MAX_WARNING_MS = 300_000;
 
 // --- the forms of the table ---
 
@@ -94,7 +96,7 @@ const event = variant("kind", {
   withheld,
   joined: object({ kind: oneOf("joined"), member }),
   left: object({ kind: oneOf("left"), id, cause: oneOf("left", "lost", "removed", "fell-behind") }),
-  "idle-warning": object({ kind: oneOf("idle-warning"), endsInMs: count }),
+  "idle-warning": object({ kind: oneOf("idle-warning"), endsInMs: integer(0, MAX_WARNING_MS) }),
   ended: object({ kind: oneOf("ended"), cause: oneOf("closed", "idle", "host-stopped") }),
 });
 
@@ -122,7 +124,7 @@ const welcome = object({
   members: list(member, 0, MAX_MEMBERS),
   received: count,
   view,
-  idleMs: count,
+  idleMs: integer(1, MAX_IDLE_MS),
   history: boolean,
   addresses,
 });
@@ -188,7 +190,9 @@ const decoder =
     demand(end <= frame.length, "protocol-violation", "a header beyond the frame");
     const json = readUtf8(frame.subarray(2, end));
     demand(json !== undefined, "protocol-violation", "no UTF-8");
-    const header = form(parseJson(json));
+    const value = parseJson(json);
+    const header = form(value);
+    demand(JSON.stringify(value) === json, "protocol-violation", "another text than its value has"); // F2
     const body = frame.subarray(end);
     checkBody(body, content(header));
     return { header, body };

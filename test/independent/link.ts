@@ -2,8 +2,10 @@
 import { readBase64url, type Bytes } from "./bytes.ts";
 import { isWeakBoxKey } from "./ed25519.ts";
 import { demand } from "./refusal.ts";
+import { trimmed } from "./text.ts";
 
 const MAX_CHARS = 512;
+const MAX_CHARS_AROUND = 1_024;
 const MAX_PORT = 65_535;
 
 const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
@@ -34,10 +36,12 @@ export interface Link {
 
 /** @throws {Refused} `link-malformed` (L1), `link-version` (L2) */
 export function parseLink(text: string): Link {
-  const link = text.trim().replaceAll(MARKS, "");
+  demand(text.length <= MAX_CHARS_AROUND, "link-malformed", "too much around it");
+  const link = trimmed(text).replaceAll(MARKS, "");
+  demand(link.length <= MAX_CHARS, "link-malformed", "too long");
   demand(!OTHER_VERSION.test(link), "link-version", "another version");
   const [, origin, port, ...bytes] = LINK.exec(link) ?? [];
-  const isRight = origin !== undefined && isPort(port) && link.length <= MAX_CHARS;
+  const isRight = origin !== undefined && isPort(port);
   demand(isRight, "link-malformed", "not of the grammar");
   const [room, key, hostKey] = [16, 32, 32].map((size, at) => readBase64url(bytes[at] ?? "", size));
   const isWhole = room !== undefined && key !== undefined && hostKey !== undefined;

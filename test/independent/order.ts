@@ -4,7 +4,7 @@ import type { Chat, Member, RoomEvent, Withheld } from "./frames.ts";
 import { isSignedBy } from "./ed25519.ts";
 import { sha256 } from "./primitives.ts";
 import { demand } from "./refusal.ts";
-import { foldName } from "./text.ts";
+import { plainName } from "./text.ts";
 
 /** How many places back a receiver remembers its chain (O6). */
 const REMEMBERED = 5000;
@@ -115,6 +115,7 @@ export class Replica {
   /** Chains of the last places, by place. */
   readonly #chains = new Map<number, Bytes>();
   #seq: number;
+  #ts = 0;
   #chain: Bytes;
 
   /** A room as a WELCOME tells it. `room` is the text of its id. @throws {Refused} `order-broken` */
@@ -150,9 +151,11 @@ export class Replica {
   /** @throws {Refused} `order-broken`, `host-equivocation` (O6); the replica is of no more use. */
   append(seq: number, ts: number, event: RoomEvent, body: Bytes): void {
     demand(seq === this.#seq + 1, "order-broken", "another number than the next"); // O1
+    demand(ts >= this.#ts, "order-broken", "a time before the last one"); // O1
     const isMessage = event.kind === "chat" || event.kind === "withheld";
     const hash = isMessage ? this.#hear(event, body) : this.#change(seq, event);
     this.#seq = seq;
+    this.#ts = ts;
     this.#chain = nextChain(this.#chain, seq, ts, hash);
     this.#chains.set(seq, this.#chain);
     this.#chains.delete(seq - REMEMBERED);
@@ -170,6 +173,7 @@ export class Replica {
     demand(isNext, "order-broken", "not the sender's next message");
     demand(message.view.seq >= seat.joinedAt - 1, "order-broken", "a view from before the sender came");
     demand(message.view.seq <= this.#seq, "host-equivocation", "a view of what has not happened");
+    demand((message.replyTo ?? 0) <= this.#seq, "order-broken", "an answer to nothing"); // O7
     const chain = this.#chains.get(message.view.seq);
     const isSame = chain === undefined || isEqual(chain, message.view.chain);
     demand(isSame, "host-equivocation", "a view of another room");
@@ -195,8 +199,9 @@ export class Replica {
     const isHost = member.id === this.#host;
     demand(isEqual(member.hash, NO_HASH) === isHost, "order-broken", "a handshake of the host alone");
     demand(isProved(this.#room, member), "order-broken", "keys that are not proved");
-    const name = foldName(member.name);
-    const isTaken = [...this.#seats.values()].some((seat) => foldName(seat.member.name) === name);
+    const name = plainName(member.name);
+    const isTaken =
+      name === "tunnel" || [...this.#seats.values()].some((seat) => plainName(seat.member.name) === name);
     demand(!isTaken, "order-broken", "a name twice");
     demand(this.#seats.size < MAX_MEMBERS, "order-broken", "more members than a room has");
     this.#seats.set(member.id, { member, ...seat });

@@ -467,12 +467,22 @@ function makeLinks(): VectorFile {
     "brackets the wrong way round": `>${good}<`,
     "a host key of low order": `${good.slice(0, -43)}${"A".repeat(43)}`,
     "a host key in a second encoding": `${good.slice(0, -43)}${"_".repeat(42)}8`,
+    "more than 512 characters": good
+      .replace("calm", "calm-".repeat(80) + "a")
+      .replace("calm-".repeat(12), "c"),
+    "too much white space around it": `${" ".repeat(1_024 - good.length)}${good} `,
+    "space that is none": `\u180e${good}`,
   };
   return {
     layer: "link",
     scenarios: [
       { name: "a link", expect: "ok", link: good },
       { name: "a link in angle brackets", expect: "ok", link: `<${good}>` },
+      {
+        name: "a link with as much white space of every kind around it as may be",
+        expect: "ok",
+        link: `\ufeff\u3000\u2029\u00a0${good}${" ".repeat(1_020 - good.length)}`,
+      },
       {
         name: "a link to a local address",
         expect: "ok",
@@ -873,7 +883,11 @@ function makeFrames(): VectorFile {
   const SEAL = `"seal":{"key":"${BOX}","commitment":"${zeros(32)}","wraps":["${zeros(48)}"]}`;
   const own = '{"t":"own","seq":1,"ts":0,"n":1}';
   const open = `{"t":"open","stream":1,"service":"files","who":"${zeros(8)}","credit":1}`;
-  const confirm = `{"share":"${zeros(32)}","name":"ben","key":"${KEY}","box":"${BOX}","proof":"${zeros(64)}","received":0}`;
+  const warning = (ms: number): string =>
+    `{"t":"event","seq":1,"ts":0,"event":{"kind":"idle-warning","endsInMs":${ms}}}`;
+  const confirmAs = (name: string): string =>
+    `{"share":"${zeros(32)}","name":"${name}","key":"${KEY}","box":"${BOX}","proof":"${zeros(64)}","received":0}`;
+  const confirm = confirmAs("ben");
   const joined = `{"t":"event","seq":1,"ts":0,"event":{"kind":"joined","member":{"id":"${zeros(8)}","name":"ben","key":"${KEY}","box":"${BOX}","hash":"${zeros(32)}","proof":"${zeros(64)}"}}}`;
   const withKey = (bytes: string): string => toBase64url(unhex(bytes));
   const [ZERO, ONE] = ["00".repeat(32), `01${"00".repeat(31)}`];
@@ -932,6 +946,9 @@ function makeFrames(): VectorFile {
       rawFrame(confirm.replace(KEY, withKey(`ec${"fe".repeat(30)}7f`))),
     ],
     ["a leave", "member", rawFrame('{"t":"leave"}')],
+    ["a warning five minutes ahead", "host", rawFrame(warning(300_000))],
+    ["a name with a letter that is none yet", "confirm", rawFrame(confirmAs("\u{a7f1}am \u{378}"))],
+    ["a name of escapes that nothing else can write", "confirm", rawFrame(confirmAs('\\"\\\\'))],
     ["an empty presence", "host-note", rawFrame('{"members":[]}')],
     ["a reading note", "member-note", rawFrame('{"read":3,"active":true}')],
     ["a stream that is asked for", "stream", rawFrame(open, "what the service is asked")],
@@ -953,6 +970,22 @@ function makeFrames(): VectorFile {
     ["a place of zero", "host", rawFrame(own.replace('"seq":1', '"seq":0'))],
     ["a number that is no integer", "host", rawFrame(own.replace('"n":1', '"n":1.5'))],
     ["a number beyond 2^53", "host", rawFrame(own.replace('"n":1', '"n":9007199254740992'))],
+    ["a number with a fraction of nothing", "host", rawFrame(own.replace('"n":1', '"n":1.0'))],
+    ["a number with an exponent", "host", rawFrame(own.replace('"n":1', '"n":1e0'))],
+    ["a zero with a sign", "host", rawFrame(own.replace('"ts":0', '"ts":-0'))],
+    ["a number that is rounded to one", "host", rawFrame(own.replace('"n":1', '"n":9007199254740991.4'))],
+    ["a key twice", "host", rawFrame(own.replace('"n":1', '"n":1,"n":1'))],
+    ["white space", "host", rawFrame(own.replace(",", ", "))],
+    ["a byte order mark", "host", rawFrame(`\ufeff${own}`)],
+    ["an escape that nothing needs", "member", rawFrame('{"t":"le\\u0061ve"}')],
+    ["a slash that is escaped", "confirm", rawFrame(confirmAs("a\\/b"))],
+    ["a warning six minutes ahead", "host", rawFrame(warning(360_000))],
+    ["a name with white space behind", "confirm", rawFrame(confirmAs("ben\u3000"))],
+    [
+      "a message of white space of every kind",
+      "member",
+      rawFrame(say, "\u00a0\u1680\u2003\u2029\u3000\ufeff\n"),
+    ],
     ["an unknown cause", "host", rawFrame(ended.replace("closed", "bored"))],
     ["a body on a frame without one", "host", rawFrame(ended, "and more")],
     ["a member's frame to a member", "host", rawFrame(say, "hello")],
@@ -1062,8 +1095,8 @@ function makeOrders(): VectorFile {
   };
   const order = RoomOrder.genesis(nodePrimitives, room, hostRecord);
   const bodyOf = (text: string): Bytes => encodeUtf8(text);
-  const event = (seq: number, one: RoomEvent, text = ""): string =>
-    toHex(codec.encodeHostFrame({ t: "event", seq, ts: 1_700_000_000_000 + seq, event: one }, bodyOf(text)));
+  const event = (seq: number, one: RoomEvent, text = "", ts = 1_700_000_000_000 + seq): string =>
+    toHex(codec.encodeHostFrame({ t: "event", seq, ts, event: one }, bodyOf(text)));
   const take = (seq: number, one: RoomEvent, text = ""): string => {
     const ts = 1_700_000_000_000 + seq;
     if (one.kind === "chat") order.appendChat(seq, ts, one, order.verify(one, bodyOf(text)));
@@ -1128,6 +1161,16 @@ function makeOrders(): VectorFile {
     const digests = digestsOf(nodePrimitives, seal, sealed);
     return event(3, { kind: "withheld", from: ben.id, ...fields, to: [cid.id], digests });
   };
+  /** A first message of cid that answers this place. */
+  const answering = (replyTo: number): string => {
+    if (keys[2] === undefined) throw new Error("no signer");
+    const { fields } = new SigningChain(nodePrimitives, keys[2], room).sign({
+      body: bodyOf("three"),
+      view: viewAt2,
+      replyTo,
+    });
+    return event(3, { kind: "chat", from: cid.id, ...fields }, "three");
+  };
   // By its text this id is the first of the room, by its bytes the last.
   let dee = host;
   while (!/^[0-9]/.test(dee.id))
@@ -1147,6 +1190,10 @@ function makeOrders(): VectorFile {
     ["a view from before its sender came", "order", [j1, j2, cidAt(viewAt0)]],
     ["a number skipped", "order", [j1, j2, event(4, first, "one")]],
     ["a number repeated", "order", [j1, event(1, joined(cid, "cid"))]],
+    ["a time that goes back", "order", [j1, event(2, joined(cid, "cid"), "", 1_700_000_000_000)]],
+    ["an answer to what has not been said", "order", [j1, j2, answering(3)]],
+    ["a name that is taken in capitals", "order", [j1, event(2, joined(cid, "BEN"))]],
+    ["a member with the name of the program", "order", [event(1, joined(ben, "Tunnel"))]],
     ["a member twice", "order", [j1, event(2, joined(ben, "ben"))]],
     ["a member under an id that is not its own", "order", [event(1, joined(ben, "cid", { id: cid.id }))]],
     [
@@ -1231,6 +1278,12 @@ function makeOrders(): VectorFile {
       { name: "a whole room", expect: "ok", ...common, frames: [j1, j2, c3, c4, c5, left], chain },
       whole("a message said before its sender had seen itself come", [j1, j2, cidAt(viewAt1)]),
       whole("a message to others", [j1, j2, withheld()]),
+      whole("an answer to the last place", [j1, j2, answering(2)]),
+      whole("names that some versions of Unicode take for one", [
+        event(1, joined(ben, "\u{a7f1}am")),
+        event(2, joined(cid, "sam")),
+        event(3, joined(dee, "ＳＡＭ"), "", 1_700_000_000_002),
+      ]),
       whole("members with work contexts, and an id with a digit in front", [
         event(
           1,

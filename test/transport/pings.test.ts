@@ -121,3 +121,18 @@ describe("the masks of a member", () => {
     expect(masks.has("00000000")).toBe(false);
   });
 });
+
+describe("a message longer than any may be", () => {
+  it("[W2] [R3] is not taken, and the WebSocket says so with 1009; one as long as may be is", async () => {
+    const { near, far } = await pair();
+    const came: number[] = [];
+    const faults: Error[] = [];
+    near.on("message", (data: Buffer) => came.push(data.length));
+    near.on("error", (error) => faults.push(error));
+    far.send(new Uint8Array(131_072));
+    await until("it is there", () => came.length === 1);
+    far.send(new Uint8Array(131_073));
+    const [code] = (await once(far, "close")) as [number];
+    expect([came, faults.length, code]).toEqual([[131_072], 1, 1009]);
+  });
+});

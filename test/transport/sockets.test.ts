@@ -16,7 +16,7 @@ function socket(bufferedAmount: number, readyState = 1) {
 }
 
 describe("sending", () => {
-  it("cuts one that does not read before its buffer passes the limit", () => {
+  it("[D10] cuts one that does not read before its buffer passes the limit", () => {
     const message = new Uint8Array(100);
     const full = socket(LINK.maxSendBufferBytes - 99);
     expect(sendBounded(full.socket, message)).toBe(false);

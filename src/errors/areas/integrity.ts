@@ -27,6 +27,12 @@ export const INTEGRITY = {
     next: "Ask the sender to send it again. If it keeps failing, check that both sides run the same version of tunnel-mcp.",
     retryable: false,
   },
+  "offer-unreadable": {
+    message:
+      "a member offered a file in a form that the protocol does not allow, or under the id of another file",
+    next: "Nothing of it is shown or received. Ask the sender to share the file again. If it keeps failing, check that both sides run the same version of tunnel-mcp.",
+    retryable: false,
+  },
   "host-equivocation": {
     message: "the host has shown different members different conversations",
     next: "Stop relying on this tunnel and tell your human.",

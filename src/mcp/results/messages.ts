@@ -51,9 +51,19 @@ const OURS = { from: "tunnel", fromName: "tunnel", kind: "system" } as const;
 function systemFields(event: SystemEventView): Payload {
   switch (event.event) {
     case "joined":
-      return { member: event.member, memberName: event.memberName, workContext: event.workContext };
+      return {
+        member: event.member,
+        memberName: event.memberName,
+        lookAlike: event.lookAlike,
+        workContext: event.workContext,
+      };
     case "left":
-      return { member: event.member, memberName: event.memberName, cause: event.cause };
+      return {
+        member: event.member,
+        memberName: event.memberName,
+        lookAlike: event.lookAlike,
+        cause: event.cause,
+      };
     case "idle-warning":
       return {};
     case "ended":
@@ -71,13 +81,13 @@ function noticeFields(event: NoticeEventView): Payload {
 function entryFields(entry: EntryView, fence: Fence): Payload {
   switch (entry.kind) {
     case "chat": {
-      const { from, fromName, kind, text, intent, replyTo, to, beforeYou } = entry;
-      return { from, fromName, kind, text: fence.wrap(text), intent, replyTo, to, beforeYou };
+      const { from, fromName, lookAlike, kind, text, intent, replyTo, to, beforeYou } = entry;
+      return { from, fromName, lookAlike, kind, text: fence.wrap(text), intent, replyTo, to, beforeYou };
     }
     case "file": {
-      const { from, fromName, kind, file, note, intent, replyTo, to, beforeYou } = entry;
+      const { from, fromName, lookAlike, kind, file, note, intent, replyTo, to, beforeYou } = entry;
       const text = fence.wrap(note ?? file.name);
-      return { from, fromName, kind, ...file, text, intent, replyTo, to, beforeYou };
+      return { from, fromName, lookAlike, kind, ...file, text, intent, replyTo, to, beforeYou };
     }
     case "system": {
       const { event, beforeYou } = entry;

@@ -39,13 +39,47 @@ export function jsonText(value: unknown): string {
   );
 }
 
-/** `undefined` for a text that is no JSON, or not of this form. */
+/** `undefined` for a text that is not the one JSON of a value of this form (F2). */
 export function decodeJson<Schema extends z.ZodMiniType>(
   schema: Schema,
   json: string,
 ): z.infer<Schema> | undefined {
-  const parsed = schema.safeParse(parseJson(json));
-  return parsed.success ? parsed.data : undefined;
+  const value = parseJson(json);
+  const parsed = schema.safeParse(value);
+  return parsed.success && isOneForm(value, json) ? parsed.data : undefined;
+}
+
+/**
+ * Whether the value has no other text than this (F2), so that no two readers take one text for two values: not with a key that
+ * stands twice, nor with a number that they round. For values of a known form only, since writing is recursive.
+ */
+function isOneForm(value: unknown, json: string): boolean {
+  return JSON.stringify(value) === json;
+}
+
+const JSON_SPACE = new Set([" ", "\t", "\n", "\r"]);
+
+function behindSpace(json: string, from: number): number {
+  let at = from;
+  while (JSON_SPACE.has(json.charAt(at))) at += 1;
+  return at;
+}
+
+/** The same of a text that people may have laid out: white space between the tokens does not count (J1). */
+export function isOneFormLaidOut(value: unknown, json: string): boolean {
+  const written = JSON.stringify(value);
+  let at = 0;
+  let isInText = false;
+  let isEscaped = false;
+  for (let to = 0; to < written.length; to += 1) {
+    const letter = written[to];
+    if (!isInText) at = behindSpace(json, at);
+    if (json[at] !== letter) return false;
+    at += 1;
+    if (letter === '"' && !isEscaped) isInText = !isInText;
+    isEscaped = letter === "\\" && !isEscaped;
+  }
+  return behindSpace(json, at) === json.length;
 }
 
 /** `undefined` for a text that is no JSON. */

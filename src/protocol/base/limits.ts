@@ -62,6 +62,8 @@ export const ROOM = {
   /** Frames and bytes of the time before it that a new member is given at most, where the host wants that; half an outbox. */
   maxHistoryEntries: 2_000,
   maxHistoryBytes: 4 * MIB,
+  /** The longest time without activity that a host may choose, with an ample margin over what a setting offers. */
+  maxIdleMs: 7 * 24 * 60 * MINUTE,
   idleWarningMs: 5 * MINUTE,
   /** Activity of a member is reported to the host at most this often. */
   activityEveryMs: 15 * SECOND,

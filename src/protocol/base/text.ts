@@ -1,19 +1,13 @@
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
+import { FORBIDDEN_IN_LABELS, FORBIDDEN_IN_TEXTS, isBlank, trim } from "./characters.ts";
 import { ROOM } from "./limits.ts";
+import { isAssigned } from "./names.ts";
 import { utf8Length } from "./utf8.ts";
-
-/**
- * Characters that a label (name, goal) may not contain (T1): controls, line separators, lone surrogates, private use, and the
- * invisible characters that reorder or hide text or pass for an empty name.
- */
-const NOT_IN_LABEL = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
-/** Characters that message text may not contain (T2): control characters other than newline and tab, and lone surrogates. */
-const NOT_IN_TEXT = /[\p{Cs}]|(?![\n\t])\p{Cc}/u;
 
 /** One line of 1 to `maxChars` code points, as T1 wants labels. */
 export function isLabelUpTo(text: string, maxChars: number): boolean {
-  if (text.trim() !== text || text.length === 0 || NOT_IN_LABEL.test(text)) return false;
+  if (text.length === 0 || trim(text) !== text || FORBIDDEN_IN_LABELS.test(text)) return false;
   return Array.from(text).length <= maxChars;
 }
 
@@ -26,26 +20,27 @@ export function isGoal(text: string): boolean {
 }
 
 export function isText(text: string): boolean {
-  return text.trim().length > 0 && !NOT_IN_TEXT.test(text);
+  return !isBlank(text) && !FORBIDDEN_IN_TEXTS.test(text);
 }
 
 /** A name as typed by this side's user or agent. @throws {TunnelError} name-invalid */
 export function checkName(name: string): string {
-  const trimmed = name.trim().normalize("NFC");
-  if (!isName(trimmed)) throw new TunnelError("name-invalid");
+  const trimmed = trim(name).normalize("NFC");
+  // What is no character yet here may be none at the host, which would not let it in (G1).
+  if (!isName(trimmed) || !isAssigned(trimmed)) throw new TunnelError("name-invalid");
   return trimmed;
 }
 
 /** A goal as typed by this side's user or agent. @throws {TunnelError} goal-invalid */
 export function checkGoal(goal: string): string {
-  const trimmed = goal.trim().normalize("NFC");
+  const trimmed = trim(goal).normalize("NFC");
   if (!isGoal(trimmed)) throw new TunnelError("goal-invalid", { detail: labelProblem(trimmed) });
   return trimmed;
 }
 
 function labelProblem(label: string): string {
   if (label.length === 0) return "it is empty";
-  if (NOT_IN_LABEL.test(label)) return "it contains control or invisible characters";
+  if (FORBIDDEN_IN_LABELS.test(label)) return "it contains control or invisible characters";
   return `it has ${Array.from(label).length} characters`;
 }
 
@@ -55,8 +50,8 @@ function labelProblem(label: string): string {
  */
 export function checkText(text: string): string {
   const uniform = text.replace(/\r\n?/g, "\n");
-  if (uniform.trim().length === 0) throw new TunnelError("text-invalid", { detail: "it is empty" });
-  const found = NOT_IN_TEXT.exec(uniform);
+  if (isBlank(uniform)) throw new TunnelError("text-invalid", { detail: "it is empty" });
+  const found = FORBIDDEN_IN_TEXTS.exec(uniform);
   if (found !== null) {
     const detail = `it contains ${codePointName(found[0])} at position ${found.index}`;
     throw new TunnelError("text-invalid", { detail });
@@ -70,9 +65,4 @@ export function checkText(text: string): string {
 export function codePointName(text: string): string {
   const point = must(text.codePointAt(0), "a character");
   return `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
-}
-
-/** The form in which names of one room differ: case, width and the way accents are written do not tell them apart. */
-export function foldedName(name: string): string {
-  return name.normalize("NFKC").toLowerCase().normalize("NFKC");
 }

@@ -1,4 +1,5 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
+import { trim } from "../base/characters.ts";
 import { FILE } from "../base/limits.ts";
 import { isText } from "../base/text.ts";
 
@@ -9,7 +10,7 @@ export function isNote(note: string): boolean {
 
 /** A note as typed by this side's agent. @throws {TunnelError} note-invalid */
 export function checkNote(note: string): string {
-  const uniform = note.replace(/\r\n?/g, "\n").trim();
+  const uniform = trim(note.replace(/\r\n?/g, "\n"));
   if (!isNote(uniform)) throw new TunnelError("note-invalid");
   return uniform;
 }

@@ -1,8 +1,8 @@
 import type { ConnectionId } from "../base/ids.ts";
-import type { Bytes } from "../base/bytes.ts";
+import { equalBytes, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { decodeWelcome, encodeConfirm, type Confirm, type Welcome } from "../room/frames.ts";
-import { GuestHandshake } from "../handshake/handshake.ts";
+import { DENIED, GuestHandshake } from "../handshake/handshake.ts";
 import { resumeSecret } from "../handshake/keys.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { Candidate, Pairing } from "./candidates.ts";
@@ -112,7 +112,7 @@ export class Attempt {
 
   #welcomed(stage: Extract<Stage, { name: "welcome" }>, message: Bytes, now: number): Arrival {
     // A denial may come as late as this: the member's session moved on to another credential meanwhile.
-    if (message.length === 1) throw new TunnelError("invite-refused");
+    if (equalBytes(message, DENIED)) throw new TunnelError("invite-refused");
     const frame = stage.records.open(message, now);
     if (frame?.type !== FRAME.welcome)
       throw new TunnelError("protocol-violation", { detail: "no welcome came" });

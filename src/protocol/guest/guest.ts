@@ -12,7 +12,13 @@ import type { Chunk, StreamId } from "../record/chunk.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import type { Attestation } from "../room/audit-log.ts";
 import { CAUSE_OF, CLOSE } from "../room/close-reasons.ts";
-import { decodeHostFrame, decodeHostNote, encodeMemberFrame, type HostFrame } from "../room/frames.ts";
+import {
+  decodeHostFrame,
+  decodeHostNote,
+  encodeMemberFrame,
+  type HostFrame,
+  type Welcome,
+} from "../room/frames.ts";
 import { assertSayable, type OutgoingMessage, type Presence } from "../room/participant.ts";
 import type { RoomOrder } from "../room/order.ts";
 import { Signer } from "../room/signer.ts";
@@ -21,17 +27,11 @@ import type { Arrival } from "./attempt.ts";
 import { Connector, type ConnectorEvent } from "./connector.ts";
 import type { ConnectionState, GuestEffect, GuestEnd, GuestInput } from "./guest-io.ts";
 import { GuestPresence } from "./presence.ts";
-import { orderFrom, Replica } from "./replica.ts";
+import { isSameWelcome, orderFrom, Replica } from "./replica.ts";
 
 /** Known once the first WELCOME has arrived. */
-interface Membership {
-  readonly goal: string;
-  /** As the host calls this member. */
-  readonly name: string;
-  readonly host: MemberId;
-  readonly idleMs: number;
-  /** Whether those who come later are given what is said now. */
-  readonly history: boolean;
+interface Membership extends Pick<Welcome, "goal" | "name" | "host" | "idleMs" | "history"> {
+  readonly welcome: Welcome;
   readonly safetyCode: string;
   readonly order: RoomOrder;
   readonly replica: Replica;
@@ -213,23 +213,29 @@ export class Guest {
 
   #arrived({ connection, welcome, records, pairing }: Arrival, now: number): void {
     const { safetyCode, hash } = pairing;
-    const isFirst = this.#membership === undefined;
+    const { name: wanted, workContext, link } = this.#options;
+    const first = this.#membership?.welcome;
     this.#link.attach(connection, { records, received: welcome.received }, now);
-    if (isFirst) {
+    if (first === undefined) {
       const { goal, name, host, idleMs, history, view } = welcome;
-      const order = orderFrom(this.#primitives, this.#signer, this.#options.link.room, welcome);
+      const order = orderFrom(this.#primitives, this.#signer, link.room, welcome, wanted);
       const replica = new Replica({
         primitives: this.#primitives,
         signer: this.#signer,
-        host,
         hash,
+        welcome,
+        workContext,
         order,
         presence: this.#presence,
         emit: (effect) => this.#effects.push(effect),
       });
-      this.#membership = { goal, name, host, idleMs, history, safetyCode, order, replica };
+      this.#membership = { welcome, goal, name, host, idleMs, history, safetyCode, order, replica };
       this.#presence.begin(view.seq, now);
-    } else this.#presence.resumed(now);
+    } else {
+      if (!isSameWelcome(first, welcome))
+        throw new TunnelError("protocol-violation", { detail: "another welcome than the first one" });
+      this.#presence.resumed(now);
+    }
     this.#effects.push({ type: "presence" });
   }
 

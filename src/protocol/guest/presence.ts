@@ -76,11 +76,13 @@ export class GuestPresence {
         return { connected: connection.isUp, lastSeenMs: 0, read: this.#read, safetyCode: undefined };
       const known = this.#others.find((one) => one.id === id);
       const isHost = id === host;
-      const lastSeenMs = isHost ? now - connection.lastHeard : (known?.heardAgoMs ?? 0) + age;
+      // The host's word, as far as it can be true: nobody stays who was not heard for longer, or has read what is to come (G6).
+      const heardAgoMs = Math.min(known?.heardAgoMs ?? 0, LINK.giveUpMs);
+      const lastSeenMs = isHost ? now - connection.lastHeard : heardAgoMs + age;
       return {
         connected: connection.isUp && (isHost || known?.connected === true),
         lastSeenMs: Math.max(0, lastSeenMs),
-        read: known?.read ?? 0,
+        read: Math.min(known?.read ?? 0, order.view.seq),
         safetyCode: isHost ? safetyCode : undefined,
       };
     });

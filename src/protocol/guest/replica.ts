@@ -1,5 +1,8 @@
 import { equalBytes, type Bytes } from "../base/bytes.ts";
+import { jsonText } from "../base/header.ts";
 import type { MemberId } from "../base/ids.ts";
+import { ROOM } from "../base/limits.ts";
+import { isNameFor } from "../base/names.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
@@ -16,18 +19,22 @@ import {
   type WithheldEvent,
 } from "../room/frames.ts";
 import { RoomOrder } from "../room/order.ts";
-import { spokenEntry, systemEvent, type OutgoingMessage } from "../room/participant.ts";
+import { SpokenEntries, systemEvent, type OutgoingMessage } from "../room/participant.ts";
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Signer } from "../room/signer.ts";
+import { workContextBytes, type WorkContext } from "../room/work-context.ts";
 import type { GuestEffect } from "./guest-io.ts";
 import type { GuestPresence } from "./presence.ts";
 
 export interface ReplicaOptions {
   readonly primitives: Primitives;
   readonly signer: Signer;
-  readonly host: MemberId;
+  /** The first WELCOME: what it says holds for the whole stay. */
+  readonly welcome: Pick<Welcome, "host" | "name" | "idleMs" | "history">;
   /** Of the handshake that this member's own record names. */
   readonly hash: Bytes;
+  /** As this member told it. */
+  readonly workContext: WorkContext | undefined;
   readonly order: RoomOrder;
   readonly presence: GuestPresence;
   readonly emit: (effect: GuestEffect) => void;
@@ -53,12 +60,16 @@ export class Replica {
   readonly log: AuditLog;
   /** Own messages that are not in the order yet, in the order in which they were said. */
   readonly #unplaced = new Map<number, { hash: Bytes; signed: Signed; outgoing: OutgoingMessage }>();
+  readonly #spoken = new SpokenEntries();
   /** Until its own arrival, all that a member is told is of the time before it. */
   #past: { readonly past?: true } = { past: true };
+  /** Where this member's part of the room begins. */
+  readonly #start: number;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
     const { view, members } = options.order;
+    this.#start = view.seq;
     this.log = new AuditLog({ view, members });
   }
 
@@ -78,6 +89,7 @@ export class Replica {
     const { fields, body, hash } = signer.sign(outgoing, order.view, order.members);
     const digests = digestsOf(primitives, fields.seal, body);
     const signed = signedOf({ ...fields, from: signer.id }, digests);
+    this.#spoken.saying(outgoing);
     this.#unplaced.set(fields.n, { hash, signed, outgoing });
     return { n: fields.n, payload: encodeMemberFrame({ t: "say", ...fields }, body) };
   }
@@ -88,6 +100,7 @@ export class Replica {
    */
   take({ frame, body, text }: Decoded<HostFrame>, now: number): EndCause | undefined {
     const at = { seq: frame.seq, ts: frame.ts };
+    if (!this.hasArrived && !this.#isOwnArrival(frame)) this.#assertHistory(at.seq);
     if (frame.t === "own") this.#placed(at, frame.n);
     else if (frame.event.kind === "chat") this.#said(at, frame.event, body, text);
     else if (frame.event.kind === "withheld") this.#withheld(at, frame.event);
@@ -107,7 +120,7 @@ export class Replica {
     this.#unplaced.delete(n);
     order.appendChat(at.seq, at.ts, { from: signer.id, n }, said.hash);
     this.log.message(order.view, at.ts, said.signed);
-    const entry = spokenEntry(at, { ...said.outgoing, from: signer.id, own: true }, order);
+    const entry = this.#spoken.of(at, { ...said.outgoing, from: signer.id, own: true }, order);
     if (entry !== undefined) emit({ type: "entry", entry });
     emit({ type: "placed", n, seq: at.seq });
   }
@@ -115,16 +128,15 @@ export class Replica {
   #said(at: At, event: ChatEvent, body: Bytes, plain: string | undefined): void {
     const { primitives, order, signer, emit } = this.#options;
     this.#assertNotOwn(event.from);
+    if (event.to?.includes(signer.id) === false) throw broken("a message for others, as if it were for us");
     order.appendChat(at.seq, at.ts, event, order.verify(event, body));
     this.log.message(order.view, at.ts, signedOf(event, digestsOf(primitives, event.seal, body)));
     const text = plain ?? signer.open(event, body);
-    const entry =
-      text === undefined
-        ? undefined
-        : spokenEntry({ ...at, ...this.#past }, { ...event, own: false, text }, order);
+    const spoken = { ...event, own: false, text: text ?? "" };
+    const entry = text === undefined ? undefined : this.#spoken.of({ ...at, ...this.#past }, spoken, order);
     if (entry !== undefined) return emit({ type: "entry", entry });
     // Its sender's doing, who signed it: no reason to leave the others.
-    const error = new TunnelError("message-unreadable");
+    const error = new TunnelError(text === undefined ? "message-unreadable" : "offer-unreadable");
     const sender = must(order.member(event.from), "the sender of a verified message");
     emit({ type: "alarm", error, member: sender.name });
   }
@@ -139,11 +151,14 @@ export class Replica {
   }
 
   #happened(at: At, event: SystemRoomEvent, now: number): void {
-    const { order, signer, host, presence, emit } = this.#options;
+    const { order, signer, welcome, presence, emit } = this.#options;
     const isOwnArrival = event.kind === "joined" && event.member.id === signer.id;
-    if (isOwnArrival) this.#assertOwnKeys(event.member);
+    if (isOwnArrival) this.#assertOwnRecord(event.member);
+    // A warning comes at half time at the earliest (G3).
+    if (event.kind === "idle-warning" && 2 * event.endsInMs > welcome.idleMs)
+      throw broken("a warning of an end that is not near");
     // A member that leaves is not told so by an event, and with the host the room ends.
-    if (event.kind === "left" && (event.id === signer.id || event.id === host))
+    if (event.kind === "left" && (event.id === signer.id || event.id === welcome.host))
       throw broken("somebody left who cannot");
     const entry = systemEvent(event, order);
     order.appendSystem(at.seq, at.ts, event);
@@ -155,14 +170,30 @@ export class Replica {
     if (isOwnArrival) emit({ type: "joined" });
   }
 
-  /** Others seal to the keys that they were told are ours, and take them for proved in the handshake that they were told (O7). */
-  #assertOwnKeys(member: MemberRecord): void {
-    const { signer, hash } = this.#options;
+  #isOwnArrival(frame: HostFrame): boolean {
+    const event = frame.t === "event" ? frame.event : undefined;
+    return event?.kind === "joined" && event.member.id === this.#options.signer.id;
+  }
+
+  /** Only a host that keeps a history tells what was before, and so much of it at most (O8, O9). */
+  #assertHistory(seq: number): void {
+    const most = this.#options.welcome.history ? ROOM.maxHistoryEntries : 0;
+    if (seq - this.#start > most) throw broken("more than it may tell of the time before this member came");
+  }
+
+  /**
+   * The others are told of us what we have said. They seal to the keys that they were told are ours, and take them for
+   * proved in the handshake that they were told (O7).
+   */
+  #assertOwnRecord(member: MemberRecord): void {
+    const { signer, hash, welcome, workContext } = this.#options;
     const own = { key: signer.key, box: signer.box, hash, proof: signer.prove(hash) };
     const isOwn = (["key", "box", "hash", "proof"] as const).every((field) =>
       equalBytes(member[field], own[field]),
     );
     if (!isOwn) throw broken("a member whose keys are not its own");
+    const isAsTold = equalBytes(workContextBytes(member.workContext), workContextBytes(workContext));
+    if (member.name !== welcome.name || !isAsTold) throw broken("a member that is not as it came");
   }
 
   #assertNotOwn(from: MemberId): void {
@@ -170,14 +201,33 @@ export class Replica {
   }
 }
 
-/** A roster and a chain to begin with, as WELCOME tells them. @throws {TunnelError} protocol-violation, order-broken */
+/**
+ * A roster and a chain to begin with, as the first WELCOME tells them to one who asked for a name.
+ * @throws {TunnelError} protocol-violation, order-broken
+ */
 export function orderFrom(
   primitives: Primitives,
   { id: self }: Signer,
   room: ConstructorParameters<typeof RoomOrder>[1],
-  { self: named, host, members, view }: Welcome,
+  { self: named, name, host, members, view }: Welcome,
+  wanted: string,
 ): RoomOrder {
-  if (named !== self || !members.some(({ id }) => id === host))
-    throw new TunnelError("protocol-violation", { detail: "a welcome for somebody else" });
+  const isIn = (id: MemberId): boolean => members.some((member) => member.id === id);
+  // Its own arrival comes as an event (O8).
+  if (named !== self || !isIn(host) || isIn(self)) throw violation("a welcome for somebody else");
+  if (!isNameFor(wanted, name)) throw violation("a name that nobody asked for");
+  if (view.seq === 0 && !RoomOrder.isGenesis(primitives, room, host, { view, members }))
+    throw broken("a room that does not begin like this one");
   return new RoomOrder(primitives, room, host, { members, view });
+}
+
+/** What a WELCOME says of the room and this member stays as it was: the addresses and the resume point alone change (§4.4). */
+export function isSameWelcome(first: Welcome, again: Welcome): boolean {
+  const lasting = (welcome: Welcome): string =>
+    jsonText({ ...welcome, addresses: undefined, received: undefined });
+  return lasting(first) === lasting(again);
+}
+
+function violation(detail: string): TunnelError {
+  return new TunnelError("protocol-violation", { detail });
 }

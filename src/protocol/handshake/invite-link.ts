@@ -1,4 +1,5 @@
 import { fromBase64url, toBase64url, type Bytes } from "../base/bytes.ts";
+import { trim } from "../base/characters.ts";
 import { parseBoxKey } from "../base/public-keys.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { parseRoomId, type RoomId } from "../base/ids.ts";
@@ -48,7 +49,7 @@ function malformed(detail: string): TunnelError {
 export function parseLink(text: string): InviteLink {
   // Before anything that looks at every character: the text may be anybody's.
   if (text.length > 2 * MAX_LINK_CHARS) throw malformed("it is too long");
-  const link = text.trim().replace(/^[<`"']+|[>`"']+$/g, "");
+  const link = trim(text).replace(/^[<`"']+|[>`"']+$/g, "");
   if (link.length > MAX_LINK_CHARS) throw malformed("it is too long");
   const hash = link.indexOf("#");
   const path = link.indexOf("/t/");

@@ -92,9 +92,9 @@ export class Inbound {
     if (frame.t === "leave") return membership.remove(session, "left", now);
     const { t: _, ...fields } = frame;
     const event: ChatEvent = { kind: "chat", from: session.member.id, ...fields };
-    const hash = order.verify(event, body);
     if ((frame.replyTo ?? 0) > order.view.seq)
       throw new TunnelError("protocol-violation", { detail: "a message that refers to nothing" });
+    const hash = order.verify(event, body);
     sequencer.chat(event, body, hash, now);
     this.#hear(event, body, text, now);
   }
@@ -105,7 +105,7 @@ export class Inbound {
     if (event.to?.includes(signer.id) === false) return;
     const text = plain ?? signer.open(event, body);
     if (text !== undefined && sequencer.show(event, text, now)) return;
-    const error = new TunnelError("message-unreadable");
+    const error = new TunnelError(text === undefined ? "message-unreadable" : "offer-unreadable");
     emit({ type: "alarm", error, member: event.from });
   }
 }

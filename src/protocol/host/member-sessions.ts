@@ -1,6 +1,4 @@
 import { inviteIdFrom, type MemberId, type ConnectionId } from "../base/ids.ts";
-import { ROOM } from "../base/limits.ts";
-import { foldedName } from "../base/text.ts";
 import type { AuthenticatedPeer } from "./admission.ts";
 import { resumeCredential, type Credential } from "../handshake/keys.ts";
 import { safetyCode } from "../handshake/safety-code.ts";
@@ -105,23 +103,5 @@ export class MemberSessions {
 
   remove(session: MemberSession): void {
     this.#sessions.delete(session.member.id);
-  }
-}
-
-/** Names under which this server itself speaks. */
-const RESERVED = ["tunnel"];
-
-/** The name as asked for, or with a number behind it when somebody here is called so already. */
-export function uniqueName(name: string, names: readonly string[]): string {
-  const taken = new Set([...names, ...RESERVED].map(foldedName));
-  if (!taken.has(foldedName(name))) return name;
-  for (let suffix = 2; ; suffix += 1) {
-    const tail = ` (${suffix})`;
-    const candidate =
-      Array.from(name)
-        .slice(0, ROOM.maxNameChars - tail.length)
-        .join("")
-        .trimEnd() + tail;
-    if (!taken.has(foldedName(candidate))) return candidate;
   }
 }

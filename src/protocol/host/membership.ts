@@ -1,6 +1,7 @@
 import { equalBytes, wipe, type Bytes } from "../base/bytes.ts";
 import type { ConnectionId, InviteId, MemberId } from "../base/ids.ts";
 import { LINK } from "../base/limits.ts";
+import { isAssigned, uniqueName } from "../base/names.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { resumeCredential } from "../handshake/keys.ts";
 import { CLOSE_CODE } from "../link/wire.ts";
@@ -16,13 +17,7 @@ import {
 import { memberIdOf, type RoomOrder } from "../room/order.ts";
 import type { AuthenticatedPeer } from "./admission.ts";
 import type { InviteLedger } from "./invites.ts";
-import {
-  isConnected,
-  newMemberSession,
-  type MemberSession,
-  type MemberSessions,
-  uniqueName,
-} from "./member-sessions.ts";
+import { isConnected, newMemberSession, type MemberSession, type MemberSessions } from "./member-sessions.ts";
 import type { PresenceBoard } from "./presence-board.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { Sequencer } from "./sequencer.ts";
@@ -149,7 +144,7 @@ export class Membership {
     const { key, box, proof, name: wanted, workContext, received } = peer.confirm;
     const id = memberIdOf(primitives, key);
     // Whoever is or was here comes back by a resume, or not at all (O11).
-    if (order.hasHad(id) || received !== 0) return undefined;
+    if (order.hasHad(id) || received !== 0 || !isAssigned(wanted)) return undefined;
     if (!ledger.consume(invite.inviteId, invite.claim, now)) return undefined;
     const taken = order.members.map((one) => one.name);
     const name = uniqueName(wanted, taken);
@@ -175,7 +170,8 @@ export class Membership {
     if (session === undefined || session.credential !== peer.credential) return undefined;
     const { key, box } = session.member;
     if (!equalBytes(key, peer.confirm.key) || !equalBytes(box, peer.confirm.box)) return undefined;
-    if (peer.confirm.received > session.link.sent) return undefined;
+    const { received } = peer.confirm;
+    if (received > session.link.sent || received < session.link.confirmed) return undefined;
     this.#disconnect(session, now, (link) => link.part(CLOSE.replaced, CLOSE_CODE.replaced, now));
     wipe(session.credential.psk, session.credential.mac);
     session.credential = resumeCredential(primitives, peer.resumeSecret);

@@ -8,6 +8,7 @@ import {
   type RoomId,
 } from "../base/ids.ts";
 import { LINK, ROOM } from "../base/limits.ts";
+import { uniqueName } from "../base/names.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
 import { utf8Length } from "../base/utf8.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
@@ -61,12 +62,13 @@ export class Room {
   readonly id: RoomId;
 
   constructor(primitives: Primitives, options: RoomOptions, now: number) {
-    const { goal, hostName: name, workContext, idleMs, history, rekey } = options;
+    const { goal, hostName, workContext, idleMs, history, rekey } = options;
     const room = primitives.random(ROOM_ID_BYTES);
     this.id = roomIdFrom(room);
     this.#hostStatic = primitives.generateDhKeyPair();
     this.#signer = new Signer(primitives, this.id);
     const { id, key, box } = this.#signer;
+    const name = uniqueName(hostName, []);
     const proof = this.#signer.prove(NO_HASH);
     const host = {
       id,

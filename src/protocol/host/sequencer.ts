@@ -3,7 +3,7 @@ import type { Bytes } from "../base/bytes.ts";
 import { AuditLog, signedOf } from "../room/audit-log.ts";
 import { encodeHostFrame, type ChatEvent, type HostFrame, type SystemRoomEvent } from "../room/frames.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
-import { spokenEntry, systemEvent } from "../room/participant.ts";
+import { SpokenEntries, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { MemberSession, MemberSessions } from "./member-sessions.ts";
@@ -25,6 +25,7 @@ export class Sequencer {
   readonly #options: SequencerOptions;
   /** The proof of the order to others. */
   readonly log: AuditLog;
+  readonly #spoken = new SpokenEntries();
 
   constructor(options: SequencerOptions) {
     this.#options = options;
@@ -85,7 +86,7 @@ export class Sequencer {
   show(event: ChatEvent, text: string, now: number): boolean {
     const { order, signer, emit } = this.#options;
     const said = { ...event, own: event.from === signer.id, text };
-    const entry = spokenEntry({ seq: order.view.seq, ts: now }, said, order);
+    const entry = this.#spoken.of({ seq: order.view.seq, ts: now }, said, order);
     if (entry !== undefined) emit({ type: "entry", entry });
     return entry !== undefined;
   }

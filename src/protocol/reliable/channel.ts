@@ -78,8 +78,13 @@ export class Channel {
     return this.#outbox.hasRoomFor(bytes);
   }
 
-  /** A new connection takes over; `peerReceived` is the peer's own resume point, the rest is resent (D5). */
+  /**
+   * A new connection takes over; `peerReceived` is the peer's own resume point, the rest is resent (D5).
+   * @throws {TunnelError} protocol-violation for a point that was never sent, or before one that it has confirmed
+   */
   attach(records: RecordLayer, peerReceived: number, now: number): Bytes[] {
+    if (peerReceived < this.#outbox.confirmed)
+      throw new TunnelError("protocol-violation", { detail: "a resume point that goes back" });
     this.#outbox.confirm(peerReceived);
     this.#connection?.records.wipe();
     this.#connection = {

@@ -107,7 +107,7 @@ const roomEvent = z.discriminatedUnion("kind", [
     .check(z.refine(({ to }) => isUnique(to))),
   z.strictObject({ kind: z.literal("joined"), member }),
   z.strictObject({ kind: z.literal("left"), id: memberId, cause: z.enum(LEAVE_CAUSES) }),
-  z.strictObject({ kind: z.literal("idle-warning"), endsInMs: counter }),
+  z.strictObject({ kind: z.literal("idle-warning"), endsInMs: counter.check(z.lte(ROOM.idleWarningMs)) }),
   z.strictObject({ kind: z.literal("ended"), cause: z.enum(END_CAUSES) }),
 ]);
 
@@ -167,7 +167,7 @@ const welcome = z.strictObject({
   received: counter,
   /** Where this member's part of the room's order begins; at a first connection, just before its own arrival. */
   view: viewSchema,
-  idleMs: counter,
+  idleMs: ordinal.check(z.lte(ROOM.maxIdleMs)),
   /** Whether those who come later are given what was said before. */
   history: z.boolean(),
   addresses,

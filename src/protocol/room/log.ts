@@ -17,6 +17,8 @@ interface EntryBase {
 interface Spoken extends EntryBase {
   readonly from: MemberId;
   readonly fromName: string;
+  /** Its sender's name looks like another one of this room. */
+  readonly lookAlike?: true;
   /** Said by this participant itself. */
   readonly own: boolean;
   readonly intent: Intent | undefined;
@@ -45,9 +47,16 @@ export type SystemEvent =
       readonly event: "joined";
       readonly member: MemberId;
       readonly name: string;
+      readonly lookAlike?: true;
       readonly workContext?: WorkContext | undefined;
     }
-  | { readonly event: "left"; readonly member: MemberId; readonly name: string; readonly cause: LeaveCause }
+  | {
+      readonly event: "left";
+      readonly member: MemberId;
+      readonly name: string;
+      readonly lookAlike?: true;
+      readonly cause: LeaveCause;
+    }
   | { readonly event: "idle-warning"; readonly endsInMs: number }
   | { readonly event: "ended"; readonly cause: EndCause };
 

@@ -14,7 +14,7 @@ import type {
 import { MEMBER_ID_BYTES, memberIdFrom, type MemberId, type RoomId } from "../base/ids.ts";
 import { ROOM } from "../base/limits.ts";
 import type { Primitives, SigningKeyPair } from "../base/primitives.ts";
-import { foldedName } from "../base/text.ts";
+import { plainName, RESERVED_NAME } from "../base/names.ts";
 import { encodeUtf8 } from "../base/utf8.ts";
 
 /** Everything of a message that its sender signs, apart from its content. */
@@ -133,6 +133,10 @@ function rosterHash(primitives: Primitives, members: Iterable<MemberRecord>): By
   return primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 roster"), ...fields));
 }
 
+function firstChain(primitives: Primitives, room: RoomId, host: MemberRecord): Bytes {
+  return primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 room-chain"), ascii(room), host.key));
+}
+
 /**
  * One participant's replica of the room's order (PROTOCOL §8): the roster, and a hash chain over every event. Two
  * replicas that were told the same have the same chain; a message carries its sender's, so a host that tells two
@@ -151,6 +155,8 @@ export class RoomOrder {
   /** Chain values by sequence number, the recent ones. */
   readonly #chains = new Map<number, Bytes>();
   #view: View;
+  /** The time of the last place, by the host's clock. */
+  #ts = 0;
 
   constructor(primitives: Primitives, room: RoomId, host: MemberId, { members, view }: Beginning) {
     this.#primitives = primitives;
@@ -177,16 +183,25 @@ export class RoomOrder {
       throw broken("a member of another handshake than its own");
     if (!isProved(this.#primitives, this.#room, member))
       throw broken("a member that has not proved its keys");
-    for (const { name } of this.#roster.values())
-      if (foldedName(name) === foldedName(member.name)) throw broken("two members of one name");
+    const name = plainName(member.name);
+    if (name === RESERVED_NAME) throw broken("a member with the name of this program");
+    for (const other of this.#roster.values())
+      if (plainName(other.name) === name) throw broken("two members of one name");
     this.#roster.set(member.id, member);
     this.#had.add(member.id);
   }
 
   /** Where a room begins: the chain starts from its id and its host (O4). */
   static genesis(primitives: Primitives, room: RoomId, host: MemberRecord): RoomOrder {
-    const chain = primitives.sha256(lengthPrefixed(ascii("tunnel-mcp/1 room-chain"), ascii(room), host.key));
-    return new RoomOrder(primitives, room, host.id, { members: [host], view: { seq: 0, chain } });
+    const view = { seq: 0, chain: firstChain(primitives, room, host) };
+    return new RoomOrder(primitives, room, host.id, { members: [host], view });
+  }
+
+  /** Whether a part of a room that begins at place 0 begins as the room itself, which there is one way to do (O4). */
+  static isGenesis(primitives: Primitives, room: RoomId, host: MemberId, start: Beginning): boolean {
+    const [first, ...others] = start.members;
+    if (first?.id !== host || others.length > 0) return false;
+    return equalBytes(firstChain(primitives, room, first), start.view.chain);
   }
 
   get view(): View {
@@ -217,6 +232,7 @@ export class RoomOrder {
     this.#chains.clear();
     this.#chains.set(view.seq, view.chain);
     this.#senders.clear();
+    this.#ts = 0;
   }
 
   /**
@@ -245,6 +261,7 @@ export class RoomOrder {
     // Nobody has seen the room before it came: else its words of an earlier stay could be said again (O6).
     if (event.view.seq < (last?.since ?? 0) - 1) throw broken("a message from before its sender came");
     if (event.view.seq > this.#view.seq) throw new TunnelError("host-equivocation");
+    if ((event.replyTo ?? 0) > this.#view.seq) throw broken("an answer to what has not been said");
     const known = this.#chains.get(event.view.seq);
     if (known !== undefined && !equalBytes(known, event.view.chain))
       throw new TunnelError("host-equivocation");
@@ -286,6 +303,8 @@ export class RoomOrder {
 
   #advance(seq: number, ts: number, eventHash: Bytes): void {
     if (seq !== this.#view.seq + 1) throw broken("the room's order has a gap");
+    if (ts < this.#ts) throw broken("a time before the last one");
+    this.#ts = ts;
     const chain = this.#primitives.sha256(concat(this.#view.chain, u64be(seq), u64be(ts), eventHash));
     this.#view = { seq, chain };
     this.#chains.set(seq, chain);

@@ -1,15 +1,18 @@
 import type { WorkContext } from "./work-context.ts";
-import type { SayFrame, SystemRoomEvent } from "./frames.ts";
+import type { MemberRecord, SayFrame, SystemRoomEvent } from "./frames.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { RoomOrder } from "./order.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { decodeOffer } from "../files/offer.ts";
+import { decodeOffer, OfferIds } from "../files/offer.ts";
 import type { SpokenEntry, SystemEvent } from "./log.ts";
+import { lookAlikes } from "./look-alikes.ts";
 
 /** A participant as any side may show it: measured, with its age. */
 export interface Presence {
   readonly id: MemberId;
   readonly name: string;
+  /** Its name looks like another one of this room: its id tells them apart. */
+  readonly lookAlike?: true | undefined;
   readonly isHost: boolean;
   readonly isSelf: boolean;
   readonly connected: boolean;
@@ -29,9 +32,11 @@ export function presenceOf(
   { host, self }: { readonly host: MemberId; readonly self: MemberId },
   measure: (id: MemberId) => Measured,
 ): Presence[] {
+  const alike = lookAlikes(order.members);
   return order.members.map(({ id, name, workContext }) => ({
     id,
     name,
+    ...(alike.has(id) ? { lookAlike: true } : {}),
     workContext,
     isHost: id === host,
     isSelf: id === self,
@@ -58,6 +63,7 @@ export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEve
         event: "joined",
         member: event.member.id,
         name: event.member.name,
+        ...lookAlikeIn([...order.members, event.member], event.member.id),
         workContext: event.member.workContext,
       };
     case "left":
@@ -65,6 +71,7 @@ export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEve
         event: "left",
         member: event.id,
         name: order.member(event.id)?.name ?? "",
+        ...lookAlikeIn(order.members, event.id),
         cause: event.cause,
       };
     case "idle-warning":
@@ -74,26 +81,41 @@ export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEve
   }
 }
 
-/**
- * A message as the log keeps it; `undefined` for a malformed offer (B1).
- * `text` is the content, opened where it was sealed.
- */
-export function spokenEntry(
-  at: { readonly seq: number; readonly ts: number; readonly past?: true },
-  said: Pick<SayFrame, "what" | "intent" | "replyTo"> & {
-    readonly to?: readonly MemberId[] | undefined;
-    readonly from: MemberId;
-    readonly own: boolean;
-    readonly text: string;
-  },
-  order: RoomOrder,
-): SpokenEntry | undefined {
-  const { what, intent, replyTo, from, own, text } = said;
-  const fromName = order.member(from)?.name ?? "";
-  const spoken = { ...at, from, fromName, own, intent, replyTo, to: recipientNames(said.to, order) };
-  if (what === undefined) return { kind: "chat", ...spoken, text };
-  const offer = decodeOffer(text);
-  return offer === undefined ? undefined : { kind: "file", ...spoken, offer };
+/** The messages of one room as its log keeps them. */
+export class SpokenEntries {
+  readonly #offers = new OfferIds();
+
+  /** This participant says it: nobody else can have the id of its offer from now on. */
+  saying({ what, text }: OutgoingMessage): void {
+    if (what !== undefined) this.#offers.read(text);
+  }
+
+  /**
+   * `undefined` for an offer that is malformed, or has the id of another one (B1).
+   * `text` is the content, opened where it was sealed.
+   */
+  of(
+    at: { readonly seq: number; readonly ts: number; readonly past?: true },
+    said: Pick<SayFrame, "what" | "intent" | "replyTo"> & {
+      readonly to?: readonly MemberId[] | undefined;
+      readonly from: MemberId;
+      readonly own: boolean;
+      readonly text: string;
+    },
+    order: RoomOrder,
+  ): SpokenEntry | undefined {
+    const { what, intent, replyTo, from, own, text } = said;
+    const fromName = order.member(from)?.name ?? "";
+    const to = recipientNames(said.to, order);
+    const spoken = { ...at, from, fromName, ...lookAlikeIn(order.members, from), own, intent, replyTo, to };
+    if (what === undefined) return { kind: "chat", ...spoken, text };
+    const offer = this.#offers.read(text) ?? (own ? decodeOffer(text) : undefined);
+    return offer === undefined ? undefined : { kind: "file", ...spoken, offer };
+  }
+}
+
+function lookAlikeIn(roster: readonly MemberRecord[], id: MemberId): { readonly lookAlike?: true } {
+  return lookAlikes(roster).has(id) ? { lookAlike: true } : {};
 }
 
 /** The names of those a message was for, as the log keeps them; `undefined` for everybody. */

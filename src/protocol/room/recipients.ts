@@ -1,7 +1,8 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { Presence } from "./participant.ts";
-import { foldedName } from "../base/text.ts";
+import { trim } from "../base/characters.ts";
+import { foldedName } from "../base/names.ts";
 
 /**
  * The members that names, or ids, mean at this moment; each once. Names are compared as a room compares them (G1).
@@ -12,14 +13,20 @@ export function membersNamed(members: readonly Presence[], wanted: readonly stri
   const found = new Set<MemberId>();
   const unknown: string[] = [];
   for (const one of wanted) {
-    // An id first: a name may look like one.
-    const member =
-      others.find(({ id }) => id === one) ??
-      others.find(({ name }) => foldedName(name) === foldedName(one.trim()));
+    const member = memberNamed(others, one);
     if (member === undefined) unknown.push(one);
     else found.add(member.id);
   }
   if (unknown.length > 0)
     throw new TunnelError("member-unknown", { detail: unknown.join(", ").slice(0, 200) });
   return [...found];
+}
+
+/** An id first, since a name may look like one; then the very name, then the only one that this platform takes for it. */
+function memberNamed(others: readonly Presence[], wanted: string): Presence | undefined {
+  const exact = others.find(({ id }) => id === wanted) ?? others.find(({ name }) => name === trim(wanted));
+  if (exact !== undefined) return exact;
+  const folded = foldedName(trim(wanted));
+  const [alike, ...more] = others.filter(({ name }) => foldedName(name) === folded);
+  return more.length === 0 ? alike : undefined;
 }

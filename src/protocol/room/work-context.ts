@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import { lengthPrefixed, type Bytes } from "../base/bytes.ts";
+import { trim, trimEnd } from "../base/characters.ts";
 import { CARD } from "../base/limits.ts";
 import { isLabelUpTo } from "../base/text.ts";
 import { encodeUtf8, utf8Length } from "../base/utf8.ts";
@@ -84,10 +85,7 @@ export function makeWorkContext({ repository: found, client: program }: CardFact
 }
 
 function shortened(text: string): string {
-  const letters = Array.from(text.trim());
+  const letters = Array.from(trim(text));
   if (letters.length <= CARD.maxLabelChars) return letters.join("");
-  return `${letters
-    .slice(0, CARD.maxLabelChars - 1)
-    .join("")
-    .trimEnd()}…`;
+  return `${trimEnd(letters.slice(0, CARD.maxLabelChars - 1).join(""))}…`;
 }

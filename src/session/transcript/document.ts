@@ -6,7 +6,7 @@ import { SCHEMAS } from "../../protocol/room/frames.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { isGoal, isText } from "../../protocol/base/text.ts";
-import { bytesOf, parseJson, roomId } from "../../protocol/base/header.ts";
+import { bytesOf, isOneFormLaidOut, parseJson, roomId } from "../../protocol/base/header.ts";
 import { encodeUtf8 } from "../../protocol/base/utf8.ts";
 
 /** A transcript as a document (PROTOCOL §16): the entries, and the signatures and hashes that prove them. */
@@ -77,7 +77,11 @@ export function parseTranscript(json: string): TranscriptDocument {
   // A schema looks at every item of a list before it counts them, and a stranger's file may have millions.
   if (hasTooMany(value)) throw new TunnelError("transcript-invalid", { detail: "it has too many entries" });
   const parsed = transcript.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success && isOneFormLaidOut(value, json)) return parsed.data;
+  if (parsed.success)
+    throw new TunnelError("transcript-invalid", {
+      detail: "a key twice, or a number or text in another form",
+    });
   const [issue] = parsed.error.issues;
   const path = must(issue, "the first issue").path.map(String).join(".").slice(0, 100);
   throw new TunnelError("transcript-invalid", path === "" ? {} : { detail: `at ${ascii7(path)}` });

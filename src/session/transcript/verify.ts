@@ -104,11 +104,8 @@ class Verification {
   #checkBeginning(): boolean {
     const { room, host, start } = this.#document;
     if (start.seq > 0 || this.#problems.length > 0) return false;
-    const [only, ...others] = start.members;
-    const first = only?.id === host && others.length === 0 ? only : undefined;
-    const begins =
-      first !== undefined &&
-      equalBytes(RoomOrder.genesis(this.#primitives, room, first).view.chain, start.chain);
+    const { members, ...view } = start;
+    const begins = RoomOrder.isGenesis(this.#primitives, room, host, { members, view });
     if (!begins) this.#problems.push("it does not begin as this room did");
     return begins;
   }

@@ -147,7 +147,31 @@ describe("an offer", () => {
       expect((said[1]?.seq ?? 0) - (said[0]?.seq ?? 0)).toBe(2);
     }
     expect(ben.entries.filter(({ kind }) => kind === "file")).toMatchObject([{ own: true, offer: whole }]);
-    expect(world.did("alarm").map(({ error }) => error.code)).toEqual(["message-unreadable"]);
+    expect(world.did("alarm").map(({ error }) => error.code)).toEqual(["offer-unreadable"]);
     expect([ben, cid].map(({ member }) => member.connection.name)).toEqual(["connected", "connected"]);
+  });
+
+  it("[B1] is shown to nobody under the id of another one, of whomever that was, the host's own included", () => {
+    const world = new World();
+    const [ben, cid, dan] = [world.pair("ben"), world.pair("cid"), world.pair("dan")];
+    const under = (id: number, name: string) => ({
+      text: encodeOffer({ ...whole, id: new Uint8Array(16).fill(id), name }),
+      what: "file" as const,
+    });
+    ben.member.say(under(1, "of ben"), world.now);
+    world.settle();
+    world.room.say(under(2, "of ana"), world.now);
+    world.settle();
+    cid.member.say(under(1, "of cid"), world.now);
+    cid.member.say(under(2, "of cid"), world.now);
+    ben.member.say(under(1, "of ben again"), world.now);
+    world.settle();
+    for (const entries of [world.hostEntries, dan.entries]) {
+      const files = entries.flatMap((entry) => (entry.kind === "file" ? [entry.offer.name] : []));
+      expect(files).toEqual(["of ben", "of ana"]);
+    }
+    const codes = world.did("alarm").map(({ error }) => error.code);
+    expect(codes).toEqual(["offer-unreadable", "offer-unreadable", "offer-unreadable"]);
+    expect([ben, cid, dan].map(({ member }) => member.connection.name)).toEqual(Array(3).fill("connected"));
   });
 });

@@ -14,6 +14,7 @@ import {
   type RoomEvent,
   type Welcome,
 } from "../../../src/protocol/room/frames.ts";
+import { ROOM } from "../../../src/protocol/base/limits.ts";
 import { memberIdFrom } from "../../../src/protocol/base/ids.ts";
 import { parseBoxKey, parseSigningKey } from "../../../src/protocol/base/public-keys.ts";
 import { isGoal, isName, isText } from "../../../src/protocol/base/text.ts";
@@ -80,7 +81,7 @@ const systemEvents: fc.Arbitrary<RoomEvent> = fc.oneof(
     { requiredKeys: ["kind", "from", "to", "digests", ...required] },
   ),
   fc.record({ kind: fc.constant("left" as const), id, cause: fc.constantFrom(...LEAVE_CAUSES) }),
-  fc.record({ kind: fc.constant("idle-warning" as const), endsInMs: counter }),
+  fc.record({ kind: fc.constant("idle-warning" as const), endsInMs: fc.nat(ROOM.idleWarningMs) }),
   fc.record({ kind: fc.constant("ended" as const), cause: fc.constantFrom(...END_CAUSES) }),
 );
 const place = { seq: positive, ts: fc.integer({ min: 0, max: 8.64e15 }) };
@@ -117,7 +118,7 @@ const welcome: fc.Arbitrary<Welcome> = fc.record({
   members: fc.array(member, { maxLength: 4 }),
   received: counter,
   view,
-  idleMs: counter,
+  idleMs: fc.integer({ min: 1, max: ROOM.maxIdleMs }),
   history: fc.boolean(),
   addresses,
 });

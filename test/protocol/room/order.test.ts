@@ -173,7 +173,7 @@ describe("order and signatures", () => {
     const other = roomIdFrom(primitives.random(16));
     const keys = primitives.generateSigningKeyPair();
     const here = new SigningChain(primitives, keys, other);
-    order.appendSystem(2, 1, {
+    order.appendSystem(2, 1001, {
       kind: "joined",
       member: provedRecord(room, keys, { name: "cid", hash: primitives.random(32) }),
     });
@@ -186,11 +186,11 @@ describe("order and signatures", () => {
     const [one, two, three] = ["1", "2", "3"].map((text) => said(ben.signer, order.view, text));
     if (one === undefined || two === undefined || three === undefined) throw new Error("unsaid");
     expect(codeOf(() => order.verify(two, utf8("2")))).toBe("order-broken");
-    order.appendChat(2, 0, one, order.verify(one, utf8("1")));
+    order.appendChat(2, 1001, one, order.verify(one, utf8("1")));
     expect(codeOf(() => order.verify(one, utf8("1")))).toBe("order-broken");
     expect(codeOf(() => order.verify(three, utf8("3")))).toBe("order-broken");
-    order.appendChat(3, 0, two, order.verify(two, utf8("2")));
-    order.appendChat(4, 0, three, order.verify(three, utf8("3")));
+    order.appendChat(3, 1001, two, order.verify(two, utf8("2")));
+    order.appendChat(4, 1001, three, order.verify(three, utf8("3")));
     expect(order.view.seq).toBe(4);
   });
 
@@ -203,8 +203,8 @@ describe("order and signatures", () => {
       said(host.signer, order.view, "yes"),
       said(participant("x").signer, order.view, "no"),
     ];
-    ana.appendChat(2, 1, told, ana.verify(told, utf8("yes")));
-    bea.appendSystem(2, 1, { kind: "joined", member: cid });
+    ana.appendChat(2, 1001, told, ana.verify(told, utf8("yes")));
+    bea.appendSystem(2, 1001, { kind: "joined", member: cid });
     expect(hidden.n).toBe(1);
     const fromAna = said(ben.signer, ana.view, "as you said");
     expect(codeOf(() => bea.verify(fromAna, utf8("as you said")))).toBe("host-equivocation");
@@ -231,7 +231,7 @@ describe("order and signatures", () => {
   it("[O2] refuses a member under an id that is taken or not its own", () => {
     const { ben, order } = roomOfTwo();
     const cid = participant("cid").record;
-    const joined = (member: MemberRecord) => () => order.appendSystem(2, 1, { kind: "joined", member });
+    const joined = (member: MemberRecord) => () => order.appendSystem(2, 1001, { kind: "joined", member });
     expect(codeOf(joined(ben.record))).toBe("order-broken");
     expect(codeOf(joined({ ...cid, key: ben.record.key }))).toBe("order-broken");
     expect(codeOf(joined(cid))).toBeUndefined();

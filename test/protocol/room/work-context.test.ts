@@ -190,7 +190,7 @@ describe("a work context on its way", () => {
       members,
       received: 2 ** 53 - 1,
       view: { seq: 2 ** 53 - 1, chain: bytes },
-      idleMs: 2 ** 53 - 1,
+      idleMs: ROOM.maxIdleMs,
       history: false,
       // Names of 253 letters, the longest that can be looked up, and the longest ports.
       addresses: Array.from(

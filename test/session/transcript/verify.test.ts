@@ -321,6 +321,36 @@ describe("a transcript", () => {
     },
   );
 
+  it.each<[string, (json: string) => string]>([
+    ["a key twice", (json) => json.replace('"version":1', '"version":1,"version":1')],
+    ["a number with a fraction of nothing", (json) => json.replace('"version":1', '"version":1.0')],
+    ["a number with an exponent", (json) => json.replace(/"exportedAt":(\d+)/, '"exportedAt":$1e0')],
+    ["an escape that nothing needs", (json) => json.replace('"goal":"a', '"goal":"\\u0061')],
+    ["a byte order mark", (json) => `\ufeff${json}`],
+    ["a space that JSON does not have", (json) => json.replace(":", ":\u00a0")],
+  ])("[J1] is none with %s, of which another reader could make something else", (_what, change) => {
+    const { world } = conversation();
+    const json = JSON.stringify(JSON.parse(toJson(transcriptOf(world, "host"))));
+    expect(change(json)).not.toBe(json);
+    expect(codeOf(() => parseTranscript(change(json)))).toBe("transcript-invalid");
+    expect(verify(parseTranscript(json)).ok).toBe(true);
+  });
+
+  it("[J1] may be laid out in any way, and keeps the white space in its texts", () => {
+    const { world, ben } = conversation();
+    ben.member.say({ text: 'a  "quoted" \\ text : [ 1 , 2 ] \\' }, world.now);
+    world.settle();
+    const document = transcriptOf(world, ben);
+    const compact = JSON.stringify(JSON.parse(toJson(document)));
+    for (const json of [
+      compact,
+      toJson(document),
+      `\r\n\t ${JSON.stringify(JSON.parse(compact), null, "\t")} \n`,
+    ])
+      expect(parseTranscript(json)).toEqual(document);
+    expect(codeOf(() => parseTranscript(compact.replace("a  ", "a \n ")))).toBe("transcript-invalid");
+  });
+
   it("[J1] keeps as many entries as a transcript has, and starts with the roster of then", () => {
     // What is looked at is which entries are kept, and not what keeps them from being forged.
     const cheap = cheapPrimitives(1);

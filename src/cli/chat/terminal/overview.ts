@@ -15,8 +15,9 @@ function readText({ isSelf, readSeq }: MemberView, lastSeq: number): string {
 /** The lines of `/who`. */
 export function whoLines(members: readonly MemberView[], lastSeq: number): string[] {
   return members.map((member) => {
-    const { name, isHost, isSelf, connected, lastSeenSec } = member;
+    const { id, name, lookAlike, isHost, isSelf, connected, lastSeenSec } = member;
     const facts = [
+      ...(lookAlike === true ? [`id ${id}, a name that looks like another one here`] : []),
       ...(isHost ? ["host"] : []),
       readText(member, lastSeq),
       ...(connected || isSelf ? [] : [`not connected, last seen ${inWords(lastSeenSec)} ago`]),

@@ -146,7 +146,7 @@ export class PeopleView {
   }
 
   #said(entry: ChatView | FileEntryView, text: string): string {
-    const { ts, from, fromName, to, intent, beforeYou } = entry;
+    const { ts, from, to, intent, beforeYou } = entry;
     const { paint, columns } = this.#options;
     const marks = [
       ...(beforeYou === true ? ["before you came"] : []),
@@ -154,13 +154,13 @@ export class PeopleView {
       ...(to === undefined ? [] : [`for ${to.map(safeLabel).join(", ")} alone`]),
     ];
     const about = marks.length === 0 ? "" : ` ${paint.dim(`(${marks.join("; ")})`)}`;
-    const head = `${paint.dim(this.#time(ts))} ${colorOf(from, paint)(safeLabel(fromName))}${about}: `;
+    const head = `${paint.dim(this.#time(ts))} ${colorOf(from, paint)(nameOf(entry.fromName, from, entry.lookAlike))}${about}: `;
     return withGutter(head, safeText(text), columns());
   }
 
   #system({ ts, event }: SystemView, safetyCode: string | undefined): string {
     const { paint } = this.#options;
-    const name = "memberName" in event ? safeLabel(event.memberName) : "";
+    const name = "memberName" in event ? nameOf(event.memberName, event.member, event.lookAlike) : "";
     const line = `${this.#time(ts)} * ${systemText(event, name)}`;
     if (event.event === "idle-warning") return paint.yellow(line);
     if (safetyCode === undefined) return paint.dim(line);
@@ -246,4 +246,9 @@ function colorOf(id: string, paint: Paint): (text: string) => string {
   const colors = [paint.green, paint.blue, paint.magenta, paint.cyan, paint.yellow] as const;
   const sum = Array.from(id).reduce((total, char) => total + char.charCodeAt(0), 0);
   return must(colors[sum % colors.length], "the color of a member");
+}
+
+/** A name that looks like another one of the room comes with the id, which nobody else can have. */
+function nameOf(name: string, id: string, lookAlike: true | undefined): string {
+  return lookAlike === true ? `${safeLabel(name)} [${id}]` : safeLabel(name);
 }
