@@ -5,7 +5,7 @@ import { isName } from "../../src/protocol/base/text.ts";
 import { areAddresses } from "../../src/protocol/guest/known-addresses.ts";
 import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
-import type { HostNote, RoomEvent, Welcome } from "../../src/protocol/room/frames.ts";
+import type { HostNote, MemberRecord, RoomEvent, Welcome } from "../../src/protocol/room/frames.ts";
 import { membersNamed } from "../../src/protocol/room/recipients.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { entryView } from "../../src/view/entries.ts";
@@ -13,6 +13,9 @@ import { memberView } from "../../src/view/members.ts";
 import { codeOf } from "../support/thrown.ts";
 import { HostileHost, signedAs, Victim } from "./support/host.ts";
 import { expectCaught, newcomer, three } from "./support/room.ts";
+
+/** Somebody whom this host names to others. */
+const somebody = (_host: HostileHost, name: string): MemberRecord => newcomer(name);
 
 /** The most that a count can be (C1). */
 const MOST = Number.MAX_SAFE_INTEGER;
@@ -33,13 +36,13 @@ describe("what the specification asks of a host in its WELCOME, its member check
     [
       "[O4] somebody beside the host at place 0",
       "order-broken",
-      (host) => ({ members: [host.self, newcomer("eve")] }),
+      (host) => ({ members: [host.self, somebody(host, "eve")] }),
     ],
     ["[G1] a host named tunnel", "order-broken", (host) => ({ members: [{ ...host.self, name: "tunnel" }] })],
     [
       "[G1] a member named TUNNEL",
       "order-broken",
-      (host) => ({ members: [host.self, newcomer("TUNNEL")], view: { seq: 5, chain: chain() } }),
+      (host) => ({ members: [host.self, somebody(host, "TUNNEL")], view: { seq: 5, chain: chain() } }),
     ],
     [
       "[O8] the member itself in the roster, before it has come",
@@ -83,7 +86,7 @@ describe("what the specification asks of a host in its WELCOME, its member check
     ["another name", () => ({ name: "ben (2)" })],
     ["another time until it is idle", () => ({ idleMs: 60_000 })],
     ["a history that it did not keep", () => ({ history: true })],
-    ["another roster", (host) => ({ members: [host.self, newcomer("eve")] })],
+    ["another roster", (host) => ({ members: [host.self, somebody(host, "eve")] })],
     ["another name of the host", (host) => ({ members: [{ ...host.self, name: "anna" }] })],
     ["another beginning", () => ({ view: { seq: 3, chain: chain() } })],
   ];
@@ -121,7 +124,10 @@ describe("what the specification asks of a host in its WELCOME, its member check
 
 describe("what the specification asks of a host in the order, its members check", () => {
   const events: [string, (host: HostileHost, ben: Victim) => RoomEvent | [RoomEvent, string]][] = [
-    ["[O2] a member with the name of this program", () => ({ kind: "joined", member: newcomer("tuNNel") })],
+    [
+      "[O2] a member with the name of this program",
+      (host) => ({ kind: "joined", member: somebody(host, "tuNNel") }),
+    ],
     [
       "[O7] an answer to what has not been said",
       (host, ben) => [signedAs(host.signing, host.room, { view: ben.view, replyTo: 3 }, "yes").event, "yes"],
@@ -157,7 +163,7 @@ describe("what the specification asks of a host in the order, its members check"
     expectCaught(ben, "order-broken", ["joined", "joined", "idle-warning"]);
   });
 
-  it.each<[string, (victim: Victim) => void]>([
+  it.each<[string, (victim: Victim, host: HostileHost) => void]>([
     [
       "[O7] another name",
       (victim) => victim.tell({ kind: "joined", member: { ...victim.record, name: "ben (2)" } }),
@@ -170,11 +176,15 @@ describe("what the specification asks of a host in the order, its members check"
       },
     ],
     ["[O8] something ahead of it", (victim) => victim.tell({ kind: "idle-warning", endsInMs: 1 })],
-    ["[O8] somebody else ahead of it", (victim) => victim.tell({ kind: "joined", member: newcomer("eve") })],
+    [
+      "[O8] somebody else ahead of it",
+      (victim, host) => victim.tell({ kind: "joined", member: somebody(host, "eve") }),
+    ],
   ])("the arrival of a member as it came, and first: %s → order-broken", (_what, arrive) => {
-    const victim = new Victim(new HostileHost(), "ben");
+    const host = new HostileHost();
+    const victim = new Victim(host, "ben");
     victim.welcome();
-    arrive(victim);
+    arrive(victim, host);
     expectCaught(victim, "order-broken", []);
   });
 
@@ -200,7 +210,7 @@ describe("what a host says of others is shown as far as it can be true, and ends
     const shown = ben.member.presence(host.now).find(({ id }) => id === cid.id);
     return { host, ben, cid, shown };
   };
-  const cid = { id: newcomer("cid").id, connected: true, heardAgoMs: 1, read: 0 };
+  const cid = { id: somebody(new HostileHost(), "cid").id, connected: true, heardAgoMs: 1, read: 0 };
 
   it("[G6] a reading position beyond the last place is shown as that place", () => {
     const { ben, shown } = noted({ ...cid, read: MOST });
@@ -214,7 +224,7 @@ describe("what a host says of others is shown as far as it can be true, and ends
 
   it("[G6] somebody who is not in the room is not shown", () => {
     const { host, ben } = three();
-    const eve = { ...cid, id: newcomer("eve").id };
+    const eve = { ...cid, id: somebody(host, "eve").id };
     ben.put(FRAME.note, host.codec.encodeHostNote({ members: [eve, eve] }));
     expect(ben.end).toBeUndefined();
     expect(ben.member.presence(host.now).map(({ name }) => name)).toEqual(["ana", "ben", "cid"]);
@@ -239,7 +249,7 @@ describe("what a host says of others is shown as far as it can be true, and ends
       ben.tell({ kind: "idle-warning", endsInMs: 1 });
     }
     for (const cause of ["left", "lost", "removed", "fell-behind"] as const) {
-      const member = newcomer(cause);
+      const member = somebody(host, cause);
       ben.tell({ kind: "joined", member });
       ben.tell({ kind: "left", id: member.id, cause });
     }
@@ -269,7 +279,7 @@ describe("names that one version of a platform takes for one, and another does n
       ] as const) {
         const { host, ben, cid } = three();
         for (const name of [first, second]) {
-          const member = newcomer(name);
+          const member = somebody(host, name);
           for (const victim of [ben, cid]) victim.tell({ kind: "joined", member });
         }
         ben.tell(cid.speaks("still here"), "still here");
@@ -282,8 +292,8 @@ describe("names that one version of a platform takes for one, and another does n
 
   it("[T5] are shown with a hint, and a name that means two members means neither", () => {
     const { host, ben } = three();
-    const [sam, wide] = [newcomer("sam"), newcomer("ｓａｍ")];
-    for (const member of [sam, wide, newcomer("ｔｕｎｎｅｌ")]) ben.tell({ kind: "joined", member });
+    const [sam, wide] = [somebody(host, "sam"), somebody(host, "ｓａｍ")];
+    for (const member of [sam, wide, somebody(host, "ｔｕｎｎｅｌ")]) ben.tell({ kind: "joined", member });
     const presence = ben.member.presence(host.now);
     const hints = presence.map(memberView).map(({ name, lookAlike }) => [name, lookAlike]);
     expect(hints).toEqual([
