@@ -5,7 +5,7 @@ import { isName } from "../../src/protocol/base/text.ts";
 import { areAddresses } from "../../src/protocol/guest/known-addresses.ts";
 import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
-import type { HostNote, RoomEvent, Welcome } from "../../src/protocol/room/frames.ts";
+import type { HostNote, MemberRecord, RoomEvent, Welcome } from "../../src/protocol/room/frames.ts";
 import { membersNamed } from "../../src/protocol/room/recipients.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { entryView } from "../../src/view/entries.ts";
@@ -14,6 +14,7 @@ import { codeOf } from "../support/thrown.ts";
 import { HostileHost, signedAs, Victim } from "./support/host.ts";
 import { expectCaught, newcomer, three } from "./support/room.ts";
 
+/** Somebody whom this host names to others. */
 /** The most that a count can be (C1). */
 const MOST = Number.MAX_SAFE_INTEGER;
 const chain = (): Uint8Array => nodePrimitives.random(32);
