@@ -14,7 +14,7 @@ import { obeyProgram } from "./program.ts";
 import { jsonLines } from "./json/view.ts";
 import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
-import { safeLabel, safeText } from "./terminal/safe-text.ts";
+import { safeName, safeText } from "./terminal/safe-text.ts";
 import { plainScreen, terminalScreen, type Screen, type TerminalOutput } from "./terminal/screen.ts";
 import { errorText } from "./terminal/wording.ts";
 
@@ -204,7 +204,7 @@ class Stay {
     });
     if (!isInteractive) return plainScreen({ lines: this.#input(), output, person });
     const name = conversation.tunnel.presence().find(({ isSelf }) => isSelf)?.name ?? "";
-    return terminalScreen({ input, output, prompt: `${safeLabel(name)}> `, person });
+    return terminalScreen({ input, output, prompt: `${safeName(name)}> `, person });
   }
 
   #print(text: string): void {

@@ -1,5 +1,7 @@
+import { withoutHidden } from "../../protocol/base/hidden-text.ts";
 import type { Batch, Delivered } from "../../session/inbox.ts";
 import { entryView, type EntryView, type NoticeEventView, type SystemEventView } from "../../view/entries.ts";
+import { hiddenTotal } from "../../view/hidden.ts";
 import { seconds } from "../../view/time.ts";
 import type { Fence } from "./fence.ts";
 import { invitesWithin } from "./invites.ts";
@@ -67,17 +69,23 @@ function noticeFields(event: NoticeEventView): Payload {
   return fields;
 }
 
+/** A peer's words in the fence, and how many hidden characters they have lost. */
+function peerText(words: string, fence: Fence): Payload {
+  const removed = hiddenTotal(withoutHidden(words).hidden);
+  return { text: fence.wrap(words), hiddenRemoved: removed === 0 ? undefined : removed };
+}
+
 /** The fields in which the kinds of entries differ, with every peer's words in the fence. */
 function entryFields(entry: EntryView, fence: Fence): Payload {
   switch (entry.kind) {
     case "chat": {
       const { from, fromName, kind, text, intent, replyTo, to, beforeYou } = entry;
-      return { from, fromName, kind, text: fence.wrap(text), intent, replyTo, to, beforeYou };
+      return { from, fromName, kind, ...peerText(text, fence), intent, replyTo, to, beforeYou };
     }
     case "file": {
       const { from, fromName, kind, file, note, intent, replyTo, to, beforeYou } = entry;
-      const text = fence.wrap(note ?? file.name);
-      return { from, fromName, kind, ...file, text, intent, replyTo, to, beforeYou };
+      const text = peerText(note ?? file.name, fence);
+      return { from, fromName, kind, ...file, ...text, intent, replyTo, to, beforeYou };
     }
     case "system": {
       const { event, beforeYou } = entry;

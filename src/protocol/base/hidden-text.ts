@@ -1,5 +1,7 @@
 import { EMOJI_STYLE, HIDDEN_KINDS, within, type HiddenKind, type Range } from "./hidden-table.ts";
 
+export type { HiddenKind };
+
 /** The flags of England, Scotland and Wales: the only sequences of tags in general use (Unicode's RGI set). */
 const FLAGS = String.raw`\u{1f3f4}\u{e0067}\u{e0062}(?:\u{e0065}\u{e006e}\u{e0067}|\u{e0073}\u{e0063}\u{e0074}|\u{e0077}\u{e006c}\u{e0073})\u{e007f}`;
 
@@ -61,4 +63,11 @@ export function withoutHidden(
     return kind === "separator" ? lineBreak : "";
   });
   return { text: shown, hidden };
+}
+
+/** A character as JSON may write it inside of a string; the value stays the same. */
+export function jsonEscape(character: string): string {
+  return Array.from({ length: character.length }, (_, at) => character.charCodeAt(at))
+    .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
+    .join("");
 }

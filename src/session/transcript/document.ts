@@ -7,6 +7,7 @@ import { ROOM } from "../../protocol/base/limits.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { isGoal, isText } from "../../protocol/base/text.ts";
 import { bytesOf, parseJson, roomId } from "../../protocol/base/header.ts";
+import { jsonEscape, replaceHidden } from "../../protocol/base/hidden-text.ts";
 import { encodeUtf8 } from "../../protocol/base/utf8.ts";
 
 /** A transcript as a document (PROTOCOL §16): the entries, and the signatures and hashes that prove them. */
@@ -66,9 +67,9 @@ export type MessageEntry = Extract<TranscriptEntry, { kind: "message" }>;
 const bytesAsText = (_key: string, value: unknown): unknown =>
   value instanceof Uint8Array ? toBase64url(value) : value;
 
-/** As it is written into a file. */
+/** As it is written into a file: the same texts, with characters that only hide written as escapes of JSON. */
 export function toJson(document: TranscriptDocument): string {
-  return `${JSON.stringify(document, bytesAsText, 2)}\n`;
+  return `${replaceHidden(JSON.stringify(document, bytesAsText, 2), jsonEscape)}\n`;
 }
 
 /** @throws {TunnelError} transcript-invalid: not a transcript of this version, naming where it differs first */

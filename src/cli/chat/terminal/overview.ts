@@ -2,7 +2,7 @@ import type { ErrorView } from "../../../view/errors.ts";
 import type { ConnectionView, HealthView } from "../../../view/health.ts";
 import type { MemberView, SafetyCodeView } from "../../../view/members.ts";
 import type { HostStatusView, StatusView } from "../../../view/status.ts";
-import { safeLabel } from "./safe-text.ts";
+import { safeGoal, safeLabel, safeName } from "./safe-text.ts";
 import { duration, errorText } from "./wording.ts";
 
 const inWords = (seconds: number): string => duration(seconds * 1_000);
@@ -21,12 +21,12 @@ export function whoLines(members: readonly MemberView[], lastSeq: number): strin
       readText(member, lastSeq),
       ...(connected || isSelf ? [] : [`not connected, last seen ${inWords(lastSeenSec)} ago`]),
     ];
-    return `  ${safeLabel(name)}: ${facts.join(", ")}`;
+    return `  ${safeName(name)}: ${facts.join(", ")}`;
   });
 }
 
 export function safetyLines(codes: readonly SafetyCodeView[]): string[] {
-  return codes.map(({ name, safetyCode }) => `Safety code with ${safeLabel(name)}: ${safetyCode}`);
+  return codes.map(({ name, safetyCode }) => `Safety code with ${safeName(name)}: ${safetyCode}`);
 }
 
 export function historyLine(history: boolean): string {
@@ -66,7 +66,7 @@ function hostLines({ health, transportDetail, idleEndsInSec, pendingInvites }: H
 export function statusLines(view: StatusView): string[] {
   const lines = [
     `You are ${view.role === "host" ? "the host" : "a guest"}.`,
-    `Goal: ${safeLabel(view.goal)}`,
+    `Goal: ${safeGoal(view.goal)}`,
     ...(view.role === "host" ? hostLines(view) : guestLines(view.connection, view.queued)),
     historyLine(view.history),
     ...safetyLines(view.safetyCodes),

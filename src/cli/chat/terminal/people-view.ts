@@ -8,7 +8,7 @@ import type { Paint } from "../../io/output.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
-import { safeLabel, safeText, withGutter } from "./safe-text.ts";
+import { safeGoal, safeLabel, safeName, safeText, withGutter } from "./safe-text.ts";
 import { duration, endText, errorText, systemText } from "./wording.ts";
 
 interface PeopleViewOptions {
@@ -73,7 +73,7 @@ export class PeopleView {
   #delivery(event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" }>): string | undefined {
     if (event.type === "gap")
       return this.#note(`What was said from ${event.fromSeq} to ${event.toSeq} is no longer kept.`);
-    if (event.type === "read") return this.#note(`${safeLabel(event.name)} has read it`);
+    if (event.type === "read") return this.#note(`${safeName(event.name)} has read it`);
     if (event.type === "queued") return this.#note(`Not delivered yet: ${event.reason}`);
     return event.late ? this.#note("What waited has been delivered") : undefined;
   }
@@ -93,7 +93,7 @@ export class PeopleView {
     // The detail of an error may hold typed or pasted text.
     const text = safeText(errorText(error));
     if (file === undefined) return paint.red(text);
-    const head = `${safeLabel(file.name)} has not been received, and nothing of it was kept`;
+    const head = `${safeName(file.name)} has not been received, and nothing of it was kept`;
     return error.code === "cancelled" ? `${head}.` : paint.red(`${head}: ${text}`);
   }
 
@@ -114,14 +114,14 @@ export class PeopleView {
 
   #intro(status: StatusView): string {
     const { paint } = this.#options;
-    const goal = `Goal: ${safeLabel(status.goal)}`;
+    const goal = `Goal: ${safeGoal(status.goal)}`;
     if (status.role === "host") {
       const waits = "The tunnel is open. You are told when somebody joins.";
       const help = paint.dim("/help lists the commands.");
       return [paint.bold(goal), historyLine(status.history), waits, help].join("\n");
     }
     return [
-      paint.bold(`You have joined as ${safeLabel(status.self.name ?? "")}.`),
+      paint.bold(`You have joined as ${safeName(status.self.name ?? "")}.`),
       // It comes from the other side, and is the first thing that a person reads here.
       `${goal} ${paint.dim("(in the host's words)")}`,
       ...whoLines(status.members, status.lastSeq),
@@ -151,16 +151,16 @@ export class PeopleView {
     const marks = [
       ...(beforeYou === true ? ["before you came"] : []),
       ...(intent === undefined ? [] : [intent]),
-      ...(to === undefined ? [] : [`for ${to.map(safeLabel).join(", ")} alone`]),
+      ...(to === undefined ? [] : [`for ${to.map(safeName).join(", ")} alone`]),
     ];
     const about = marks.length === 0 ? "" : ` ${paint.dim(`(${marks.join("; ")})`)}`;
-    const head = `${paint.dim(this.#time(ts))} ${colorOf(from, paint)(safeLabel(fromName))}${about}: `;
+    const head = `${paint.dim(this.#time(ts))} ${colorOf(from, paint)(safeName(fromName))}${about}: `;
     return withGutter(head, safeText(text), columns());
   }
 
   #system({ ts, event }: SystemView, safetyCode: string | undefined): string {
     const { paint } = this.#options;
-    const name = "memberName" in event ? safeLabel(event.memberName) : "";
+    const name = "memberName" in event ? safeName(event.memberName) : "";
     const line = `${this.#time(ts)} * ${systemText(event, name)}`;
     if (event.event === "idle-warning") return paint.yellow(line);
     if (safetyCode === undefined) return paint.dim(line);
@@ -173,7 +173,7 @@ export class PeopleView {
     switch (event.notice) {
       case "alarm": {
         const { error, memberName } = event;
-        const whom = memberName === undefined ? "" : ` (it concerns ${safeLabel(memberName)})`;
+        const whom = memberName === undefined ? "" : ` (it concerns ${safeName(memberName)})`;
         return paint.red(`${at} ! ${safeText(errorText(error))}${whom}`);
       }
       case "address-lost":
@@ -185,10 +185,10 @@ export class PeopleView {
           `${at} * There is a public address again. A member who does not come back alone needs a fresh link (/invite).`,
         );
       case "file-received":
-        return `${at} * ${safeText(event.file.name)} has arrived: ${safeText(event.file.savePath)}`;
+        return `${at} * ${safeName(event.file.name)} has arrived: ${safeLabel(event.file.savePath)}`;
       case "file-failed":
         return paint.red(
-          `${at} ! ${safeText(event.file.name)} could not be received. ${safeText(errorText(event.error))}`,
+          `${at} ! ${safeName(event.file.name)} could not be received. ${safeText(errorText(event.error))}`,
         );
       case "invites-reissued":
         return [
@@ -220,7 +220,7 @@ export class PeopleView {
   }
 
   #other({ name, connected, lastSeenSec }: MemberView): string {
-    const who = safeLabel(name);
+    const who = safeName(name);
     return connected
       ? `${who} is back`
       : `${who} is not connected, last seen ${duration(lastSeenSec * 1_000)} ago`;
