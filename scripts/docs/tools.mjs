@@ -80,6 +80,12 @@ export function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
       "names the others in which something is. No result is longer than 40 KiB unless it holds a single long message: of a list " +
       "that does not fit as much is shown as does, and its name with `NotShown` counts the rest. Of members who do not fit " +
       "`otherMembers` holds the names.",
+    "Texts and labels of peers are theirs to choose. A text stands between `<<peer-text …>>` marks. A label (`name`, `fromName`, " +
+      "`memberName`, `to`, `goal`, `repository`, `branch`, `client` and their lists) stands in its field as it is, or in “quotation " +
+      "marks” where it could be read as a sentence, a heading or a speaker; `to` and `remove` take it in either form. Characters " +
+      "that people do not see are taken out of all of it: `hidden` says how many and of which kinds (`removed`, `note`), and " +
+      "`hiddenRemoved` how many of them a message has lost. What was signed stays as it was said: a saved transcript proves it, and " +
+      "shows such characters as `⟨U+E0041⟩`.",
     "The examples are from a real conversation; addresses, keys and ids in it are replaced.",
     TOOLS.map(({ name, title }) => `- [\`${name}\`](#${name}): ${title}`).join("\n"),
   ];

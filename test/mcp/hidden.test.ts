@@ -79,8 +79,16 @@ describe("what a model is shown of a peer", () => {
     const error = new TunnelError("integrity-failed", { detail: label });
     vi.spyOn(hosting, "alarms", "get").mockReturnValue([error]);
     hosting.inbox.append({
-      ...{ kind: "file", seq: 3, ts: 0, from: other.id, fromName: label, own: false, intent: undefined },
-      ...{ replyTo: undefined, to: [label], offer: { ...offer(1), name: label, note: undefined } },
+      kind: "file",
+      seq: 3,
+      ts: 0,
+      from: other.id,
+      fromName: label,
+      own: false,
+      intent: undefined,
+      replyTo: undefined,
+      to: [label],
+      offer: { ...offer(1), name: label },
     });
     hosting.inbox.notify({ notice: "alarm", error, member: label });
     const answers = [

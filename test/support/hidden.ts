@@ -98,9 +98,13 @@ export const hiddenWords = fc
   .array(
     fc.oneof(
       fc.constantFrom(
-        ..."\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\u061c\u200e\u200f\u202e\u2066\u2028\u3164\u115f\u1160\ufe0f\ufe0e\ufe00\u180b\u180e\ue000",
-        ..."👩❤🏴1#aکमកไᠠ漢∩각ש\n \u20e3",
-        ..."\u{e0100}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e007f}\u{13000}\u{13430}\u{fdd0}\ud800",
+        ...Array.from(
+          "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\u061c\u200e\u200f\u202e\u2066\u2028\u3164\u115f\u1160\ufe0f\ufe0e\ufe00\u180b\u180e\ue000",
+        ),
+        ...Array.from("👩❤🏴1#aکमកไᠠ漢∩각ש\n \u20e3"),
+        ...Array.from(
+          "\u{e0100}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e007f}\u{13000}\u{13430}\u{fdd0}\ud800",
+        ),
       ),
       fc.constantFrom(...HIDDEN.map(([, , text]) => text), ...HONEST.map(([, text]) => text)),
       fc.string({ unit: "binary", maxLength: 3 }),
