@@ -37,7 +37,7 @@ const NOTES = {
         ],
         [
           "`address-lost`",
-          "Host: the public address is gone, and another one is being opened. `error` says why.",
+          "Host: the public address is gone, and another one is tried by itself. `error` says why, and what to do meanwhile.",
         ],
         [
           "`address-restored`",

@@ -37,7 +37,7 @@ const ENDED_TEXTS = {
 const NOTICE_TEXTS = {
   alarm: "Something went wrong on a sealed connection: see `error`, and tell your human.",
   "address-lost":
-    "The public address of this tunnel is lost; see `error`. A new one is being opened by itself. Nothing said is lost; tunnel_status shows how it goes.",
+    "The public address of this tunnel is lost: `error` says why, and what to do. A new one is tried by itself, and nothing said is lost; tunnel_status shows how it goes.",
   "address-restored":
     "The tunnel has a public address again. A member that does not come back by itself can do so with a new invite (tunnel_invite): its agent calls tunnel_join with it, and nothing said meanwhile is lost.",
   "invites-reissued":

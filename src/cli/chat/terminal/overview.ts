@@ -1,9 +1,10 @@
+import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { ErrorView } from "../../../view/errors.ts";
 import type { ConnectionView, HealthView } from "../../../view/health.ts";
 import type { MemberView, SafetyCodeView } from "../../../view/members.ts";
 import type { HostStatusView, StatusView } from "../../../view/status.ts";
 import { safeGoal, safeLabel, safeName } from "./safe-text.ts";
-import { duration, errorText } from "./wording.ts";
+import { duration } from "./wording.ts";
 
 const inWords = (seconds: number): string => duration(seconds * 1_000);
 
@@ -56,7 +57,9 @@ function hostLines({ health, transportDetail, idleEndsInSec, pendingInvites }: H
   const pending = pendingInvites.map(({ expiresInSec }) => `one for ${inWords(expiresInSec)}`);
   return [
     `Address: ${health.transportHealth}, ${safeLabel(transportDetail)}`,
-    ...(problem === undefined ? [] : errorText(problem).split("\n")),
+    ...(problem === undefined
+      ? []
+      : [`${problem.message} (${problem.code})`, stepsWhileOpen(problem.code).nextForPerson]),
     `Ends if nobody does anything for ${inWords(idleEndsInSec)}`,
     `Pending invites: ${pending.length === 0 ? "none" : pending.join(", ")}`,
   ];

@@ -1,4 +1,5 @@
 import { must } from "../../../errors/must.ts";
+import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { ChatView, FileEntryView, NoticeView, SystemView } from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
@@ -178,7 +179,7 @@ export class PeopleView {
       }
       case "address-lost":
         return paint.yellow(
-          `${at} ! The public address is lost, and a new one is being opened; nothing said is lost.\n  ${problemText(event.error)}`,
+          `${at} ! The public address is lost. ${problemText(event.error)}\n  ${stepsWhileOpen(event.error.code).nextForPerson}`,
         );
       case "address-restored":
         return paint.yellow(
