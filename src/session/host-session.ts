@@ -116,7 +116,7 @@ export class HostSession extends SessionBase {
       opened.touch();
       return { hosting, invites: opened.#invites.issue(options.invites, tunnel.url) };
     } catch (error) {
-      await (hosting === undefined ? relay.stop() : hosting.close());
+      await (hosting === undefined ? relay.stop() : hosting.gone());
       throw error;
     } finally {
       stopBeating();
@@ -184,6 +184,11 @@ export class HostSession extends SessionBase {
     };
   }
 
+  override async gone(): Promise<void> {
+    await this.close();
+    await this.#pool.stop();
+  }
+
   protected finish(cause: EndCause): void {
     this.#relay.run((room, now) => room.end(cause, now));
   }
@@ -193,7 +198,8 @@ export class HostSession extends SessionBase {
     try {
       await this.#relay.stop();
     } finally {
-      await this.#pool.stop();
+      // Its programs get a moment to end, for which nobody needs to wait.
+      void this.#pool.stop();
     }
   }
 

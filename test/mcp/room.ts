@@ -11,6 +11,7 @@ import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import type { FileOffer } from "../../src/protocol/files/offer.ts";
 import type { Presence } from "../../src/protocol/room/participant.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { MAX_ALARMS } from "../../src/session/session.ts";
@@ -27,11 +28,12 @@ export const FENCE_MARKER = "0123456789ab";
 /** A client in this process, before the real tools. */
 export async function clientOf(
   sessions: Sessions,
+  clock: Clock = systemClock,
 ): Promise<(tool: string, args?: object) => Promise<Payload>> {
   const [near, far] = InMemoryTransport.createLinkedPair();
   const client = new Client({ name: "test", version: "0" });
   await createServer("0", {
-    clock: systemClock,
+    clock,
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
     isUnattended: false,
