@@ -6,6 +6,10 @@ const NOTES = {
   tunnel_open: [
     "With several `invites` there is no `joinLink` and no `invite` beside the list: each in it is for one person. Of very " +
       "many the texts are short, and `setUp` tells once how to set it up.",
+    "An answer comes within 45 s. Where the tunnel is not open by then (a download, a slow name, a command that logs in), it has " +
+      '`status: "opening"`, the `tunnelId` and the `progress`, and the opening goes on: tunnel_listen with this `tunnelId` waits for it, and ' +
+      "it or tunnel_status answers once with all that tunnel_open would have, or with the error. tunnel_close ends it. Beside " +
+      "other tunnels tunnel_status lists such ids in `opening`.",
   ],
   tunnel_invite: ["With `remove` the result holds the `members` that are left."],
   tunnel_join: [

@@ -46,8 +46,9 @@ export interface Opening {
 /** A request without what an opening has of its own. */
 type OpeningRequest = Omit<HostRequest, "signal" | "onProgress" | "tunnelId">;
 
-/** Openings whose outcome nobody has been told yet. */
+/** The openings of this process, and those whose outcome nobody has been told since their call was answered. */
 export class Openings {
+  readonly #running = new Set<Opening>();
   readonly #options: { newId: () => TunnelId; host: (request: HostRequest) => Promise<Hosted> };
   readonly #untold = new Map<TunnelId, Opening>();
 
@@ -55,24 +56,30 @@ export class Openings {
     this.#options = options;
   }
 
-  /** Begins to open a tunnel. Why it cannot be opened is an outcome like others. */
+  /** Begins to open a tunnel, for a call that waits for it. Why it cannot be opened is an outcome like others. */
   begin(request: OpeningRequest): Opening {
     // A failure that nobody has asked for is old news once there is another try.
-    for (const { tunnelId, state } of this.all) if (state.name === "failed") this.#untold.delete(tunnelId);
+    for (const { tunnelId, state } of this.untold) if (state.name === "failed") this.#untold.delete(tunnelId);
     const tunnelId = this.#options.newId();
     const opening = opened(tunnelId, (own) => this.#options.host({ ...request, ...own, tunnelId }));
-    this.#untold.set(tunnelId, opening);
+    this.#running.add(opening);
+    void opening.over.then(() => this.#running.delete(opening));
     return opening;
   }
 
-  get all(): readonly Opening[] {
+  /** The call ends before the opening: others can ask for the outcome. */
+  keep(opening: Opening): void {
+    this.#untold.set(opening.tunnelId, opening);
+  }
+
+  get untold(): readonly Opening[] {
     return [...this.#untold.values()];
   }
 
   /** The one with this id, or the only one where no id is given. */
   find(tunnelId: TunnelId | undefined): Opening | undefined {
     if (tunnelId !== undefined) return this.#untold.get(tunnelId);
-    const [only, ...more] = this.all;
+    const [only, ...more] = this.untold;
     return more.length === 0 ? only : undefined;
   }
 
@@ -82,7 +89,7 @@ export class Openings {
   }
 
   async cancelAll(): Promise<void> {
-    await Promise.all(this.all.map((opening) => opening.cancel()));
+    await Promise.all(Array.from(this.#running, (opening) => opening.cancel()));
   }
 }
 

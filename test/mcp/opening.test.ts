@@ -155,7 +155,7 @@ describe("a tunnel that takes longer to open than a call may", () => {
   it("is ended by tunnel_close, with nothing left", async () => {
     const tunnelId = await opening();
     expect(await call("tunnel_close", { tunnelId })).toMatchObject({ tunnelId, status: "closed" });
-    expect([provider.cancelled, ana.all, ana.openings.all]).toEqual([1, [], []]);
+    expect([provider.cancelled, ana.all, ana.openings.untold]).toEqual([1, [], []]);
     provider.asked = 0;
     await opening();
     await provider.end();
@@ -179,10 +179,18 @@ describe("a tunnel that takes longer to open than a call may", () => {
     expect(await call("tunnel_status", { tunnelId })).toMatchObject({ tunnelId, status: "opening" });
   });
 
+  it("is nobody else's business while its own call waits", async () => {
+    const answer = call("tunnel_open", { goal: "g" });
+    await until("the provider was asked", () => provider.asked > 0);
+    expect(await call("tunnel_status")).toMatchObject({ status: "idle" });
+    await provider.end();
+    expect(await answer).toMatchObject({ status: "waiting_for_members" });
+  });
+
   it("that fails at once says so in the answer of the call itself", async () => {
     const answer = call("tunnel_open", { goal: "g" });
     await provider.end(new TunnelError("goal-invalid"));
     expect(await answer).toMatchObject({ error: { code: "goal-invalid" } });
-    expect(ana.openings.all).toEqual([]);
+    expect(ana.openings.untold).toEqual([]);
   });
 });

@@ -22,8 +22,8 @@ export interface StepsWhileOpen {
 
 /** Another try may be enough. */
 export const TRIED_AGAIN: StepsWhileOpen = {
-  next: "Wait: a new address is opened by itself, and nothing said is lost. tunnel_status shows the next attempt.",
-  nextForPerson: "Wait: a new address is opened by itself, and nothing said is lost.",
+  next: "Wait: a new address is tried again and again by itself, and nothing said is lost. tunnel_status shows the next attempt.",
+  nextForPerson: "Wait: a new address is tried again and again by itself, and nothing said is lost.",
 };
 
 /** Somebody has to change something first. */

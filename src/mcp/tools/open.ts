@@ -41,10 +41,10 @@ export const openTool = defineTool({
     const opening = openings.begin({ goal, invites, transport, history, name, client: call.client });
     await follow(opening, SESSION.openAnswerMs, call);
     if (call.signal.aborted) {
-      openings.forget(opening);
       await opening.cancel();
       throw new TunnelError("cancelled");
     }
+    if (opening.state.name === "opening") openings.keep(opening);
     return openingFields(opening, call);
   },
 });

@@ -81,7 +81,7 @@ function settingsFields({ problems }: ToolCall): Payload {
 
 /** Tunnels that are being opened beside those that are open; no field where there are none. */
 function openingIds({ sessions }: ToolCall): Payload {
-  const ids = sessions.openings.all.map(({ tunnelId }) => tunnelId);
+  const ids = sessions.openings.untold.map(({ tunnelId }) => tunnelId);
   return ids.length === 0 ? {} : { opening: ids };
 }
 
