@@ -21,7 +21,7 @@ export function hiddenTotal(counts: HiddenCounts): number {
 }
 
 /** The counts in words: "38 tag characters, 1 direction control". */
-export function hiddenText(counts: HiddenCounts): string {
+function hiddenText(counts: HiddenCounts): string {
   return [...counts].map(([kind, count]) => `${count} ${NAMES[kind][count === 1 ? 0 : 1]}`).join(", ");
 }
 
