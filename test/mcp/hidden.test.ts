@@ -1,11 +1,18 @@
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import { Fence } from "../../src/mcp/results/fence.ts";
+import { patchFields } from "../../src/mcp/results/patches.ts";
 import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
+import { inspectPatch } from "../../src/session/git/inspect-patch.ts";
 import { parseTranscript } from "../../src/session/transcript/document.ts";
 import { verifyTranscript } from "../../src/session/transcript/verify.ts";
+import { patchView } from "../../src/view/patches.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { HIDDEN, HONEST, stillHidden } from "../support/hidden.ts";
 import { until } from "../support/processes.ts";
@@ -101,6 +108,31 @@ describe("what a model is shown of a peer", () => {
       expect(JSON.stringify(answer)).not.toMatch(stillHidden);
       expect(answer).toMatchObject({ hidden: { note: expect.stringMatching(/\d+ tag characters, /) } });
     }
+  });
+
+  it("has none of them in the names of a patch, each on a line of its own", async () => {
+    const cwd = realpathSync(mkdtempSync(join(tmpdir(), "tunnel-hidden-")));
+    const name = `a${SECRET}\u202e\u2028.ts`;
+    const patch = [
+      `diff --git "a/x\\nadded y" "b/x\\nadded y"`,
+      "new file mode 100644",
+      "index 0000000..e69de29",
+      `diff --git a/${name} b/${name}`,
+      "new file mode 100644",
+      "index 0000000..e69de29",
+      "",
+    ].join("\n");
+    writeFileSync(join(cwd, "p.patch"), patch);
+    const inspection = await inspectPatch(cwd, "p.patch", { env: process.env });
+    rmSync(cwd, { recursive: true, force: true });
+    const fence = new Fence(FENCE_MARKER);
+    const facts = { files: 2, insertions: 0, deletions: 0 };
+    const shown = fence.guard(patchFields(facts, patchView(inspection), fence));
+    expect(shown).toMatchObject({
+      files: fenced("added x added y +0 -0 [name]\nadded a .ts +0 -0 [name]"),
+      hidden: { removed: 5 },
+    });
+    expect(JSON.stringify(shown)).not.toMatch(stillHidden);
   });
 
   it("has none of them in the transcript to read, while the one with proofs keeps and proves the originals", async () => {
