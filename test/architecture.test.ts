@@ -75,6 +75,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "session",
     "session/files",
     "runtime",
+    "protocol/base",
     "errors",
   ],
   "cli/chat/conversation": [

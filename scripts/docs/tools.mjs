@@ -6,6 +6,10 @@ const NOTES = {
   tunnel_open: [
     "With several `invites` there is no `joinLink` and no `invite` beside the list: each in it is for one person. Of very " +
       "many the texts are short, and `setUp` tells once how to set it up.",
+    "An answer comes within 45 s. Where the tunnel is not open by then (a download, a slow name, a command that logs in), it has " +
+      '`status: "opening"`, the `tunnelId` and the `progress`, and the opening goes on: tunnel_listen with this `tunnelId` waits for it, and ' +
+      "it or tunnel_status answers once with all that tunnel_open would have, or with the error. tunnel_close ends it. Beside " +
+      "other tunnels tunnel_status lists such ids in `opening`.",
   ],
   tunnel_invite: ["With `remove` the result holds the `members` that are left."],
   tunnel_join: [
@@ -37,7 +41,7 @@ const NOTES = {
         ],
         [
           "`address-lost`",
-          "Host: the public address is gone, and another one is being opened. `error` says why.",
+          "Host: the public address is gone, and another one is tried by itself. `error` says why, and what to do meanwhile.",
         ],
         [
           "`address-restored`",
@@ -80,6 +84,12 @@ export function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
       "names the others in which something is. No result is longer than 40 KiB unless it holds a single long message: of a list " +
       "that does not fit as much is shown as does, and its name with `NotShown` counts the rest. Of members who do not fit " +
       "`otherMembers` holds the names.",
+    "Texts and labels of peers are theirs to choose. A text stands between `<<peer-text …>>` marks. A label (`name`, `fromName`, " +
+      "`memberName`, `to`, `goal`, `repository`, `branch`, `client` and their lists) stands in its field as it is, or in “quotation " +
+      "marks” where it could be read as a sentence, a heading or a speaker; `to` and `remove` take it in either form. Characters " +
+      "that people do not see are taken out of all of it: `hidden` says how many and of which kinds (`removed`, `note`), and " +
+      "`hiddenRemoved` how many of them a message has lost. What was signed stays as it was said: a saved transcript proves it, and " +
+      "shows such characters as `⟨U+E0041⟩`.",
     "The examples are from a real conversation; addresses, keys and ids in it are replaced.",
     TOOLS.map(({ name, title }) => `- [\`${name}\`](#${name}): ${title}`).join("\n"),
   ];

@@ -1,3 +1,4 @@
+import type { StepsWhileOpen } from "./base/entry.ts";
 import { ERRORS, type ErrorCode } from "./table.ts";
 
 export { ERRORS, type ErrorCode };
@@ -38,6 +39,12 @@ export class TunnelError extends Error {
   get retryable(): boolean {
     return ERRORS[this.code].retryable;
   }
+}
+
+/** The next steps where an error befell the address of an open tunnel, which gets another one by itself. */
+export function stepsWhileOpen(code: ErrorCode): StepsWhileOpen {
+  const { whileOpen, next } = ERRORS[code];
+  return whileOpen ?? { next, nextForPerson: nextForPerson(code) };
 }
 
 /** The next step of a code for a person at a keyboard. */

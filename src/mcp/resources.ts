@@ -76,19 +76,28 @@ function newestPart(
   { transcripts }: Sessions,
   tunnel: Session,
   form: Form,
-  { fence }: ResourceServices,
+  services: ResourceServices,
 ): string {
+  const fence = services.fence.forResult();
   for (let { entries } = LIMIT; ; entries = Math.floor(entries / 2)) {
     const document = transcripts.of(tunnel, { ...LIMIT, entries });
-    const text =
-      form === "json"
-        ? transcripts.json(document)
-        : guardedMarkdown(
-            transcripts.markdown(document, { frame: (said) => fence.wrap(said), more: MORE }),
-            fence,
-          );
+    const text = form === "json" ? transcripts.json(document) : shownMarkdown(transcripts, document, fence);
     if (entries === 1 || utf8Length(text) <= MAX_BYTES[form]) return text;
   }
+}
+
+type Transcripts = Sessions["transcripts"];
+
+/** As a model reads it, with the number of hidden characters that were taken out as its last line. */
+function shownMarkdown(
+  transcripts: Transcripts,
+  document: ReturnType<Transcripts["of"]>,
+  fence: Fence,
+): string {
+  const options = { frame: (said: string) => fence.wrap(said), more: MORE };
+  const markdown = guardedMarkdown(transcripts.markdown(document, options), fence);
+  const hidden = fence.hidden();
+  return hidden === undefined ? markdown : `${markdown}\n_${hidden.note}_\n`;
 }
 
 /** Messages are quoted line by line. Every other line holds labels alone. */

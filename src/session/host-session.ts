@@ -9,7 +9,7 @@ import type { OutgoingMessage } from "../protocol/room/participant.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { every } from "../runtime/wait.ts";
+import { every, settled, wait } from "../runtime/wait.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
 import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool.ts";
 import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
@@ -42,6 +42,9 @@ interface HostOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: TunnelProgress) => void;
 }
+
+/** The end of a tunnel's programs is waited for so long: cloudflared takes a second, others end at once. */
+const PROGRAMS_MS = 200;
 
 /** A session of a tunnel that this process hosts: the room, its relay and its public addresses as one resource. */
 export class HostSession extends SessionBase {
@@ -116,7 +119,7 @@ export class HostSession extends SessionBase {
       opened.touch();
       return { hosting, invites: opened.#invites.issue(options.invites, tunnel.url) };
     } catch (error) {
-      await (hosting === undefined ? relay.stop() : hosting.close());
+      await (hosting === undefined ? relay.stop() : hosting.gone());
       throw error;
     } finally {
       stopBeating();
@@ -184,6 +187,11 @@ export class HostSession extends SessionBase {
     };
   }
 
+  override async gone(): Promise<void> {
+    await this.close();
+    await this.#pool.stop();
+  }
+
   protected finish(cause: EndCause): void {
     this.#relay.run((room, now) => room.end(cause, now));
   }
@@ -193,7 +201,8 @@ export class HostSession extends SessionBase {
     try {
       await this.#relay.stop();
     } finally {
-      await this.#pool.stop();
+      // Nobody needs to wait for programs that take their time to end.
+      await wait(this.clock, PROGRAMS_MS, { until: settled(this.#pool.stop()) });
     }
   }
 

@@ -155,13 +155,18 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   }
 
   /**
-   * A host ends the room, a guest leaves it. Resolves when nothing is left running. Idempotent.
+   * A host ends the room, a guest leaves it. Resolves when everybody has been told and nothing is heard any more. Idempotent.
    * @param cause told to the members; a guest only leaves
    */
   close(cause: EndCause = "closed"): Promise<void> {
     // Closing is itself told as an end, which closes: the promise must exist before the machine is called.
     this.#closing ??= Promise.resolve().then(() => this.#close(cause));
     return this.#closing;
+  }
+
+  /** Closes it, and resolves when nothing is left running: a program may take a moment longer than {@link close}. */
+  gone(): Promise<void> {
+    return this.close();
   }
 
   async #close(cause: EndCause): Promise<void> {

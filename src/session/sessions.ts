@@ -10,13 +10,13 @@ import type { Primitives } from "../protocol/base/primitives.ts";
 import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
-import type { Provider, TunnelProgress } from "../tunnel/provider.ts";
+import type { Provider } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { SessionEvent, TunnelId } from "./session.ts";
 import { HostSession } from "./host-session.ts";
 import type { LocalFiles } from "./files/local-files.ts";
 import type { CallId } from "./inbox.ts";
-import type { Invite } from "./issued-invites.ts";
+import { Openings, type Hosted, type HostRequest } from "./openings.ts";
 import { GuestSession } from "./guest-session.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
 
@@ -68,6 +68,9 @@ export class Sessions implements Observable<SessionsEvent> {
   readonly #events = new Emitter<SessionsEvent>();
   /** Wakes when there is a new session, or something has come or ended in one of them. */
   readonly onNews: Subscribe = when(this, ({ type }) => type === "opened" || type === "news");
+  /** Ends of sessions on their way: a program may outlive its room by a moment. */
+  readonly #endings = new Set<Promise<void>>();
+  readonly #openings: Openings;
   #opening = 0;
   #isShutDown = false;
 
@@ -75,6 +78,10 @@ export class Sessions implements Observable<SessionsEvent> {
     const { primitives, clock, localFiles } = options;
     this.#options = options;
     this.transcripts = new Transcripts({ primitives, clock, root: localFiles.cwd });
+    this.#openings = new Openings({
+      newId: () => this.#newId(),
+      host: (request) => this.host(request),
+    });
   }
 
   subscribe(listener: (event: SessionsEvent) => void): () => void {
@@ -98,17 +105,13 @@ export class Sessions implements Observable<SessionsEvent> {
     return this.all.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
   }
 
+  /** Tunnels that are being opened for calls which may end before. */
+  get openings(): Openings {
+    return this.#openings;
+  }
+
   /** @throws {TunnelError} goal-invalid, name-invalid, too-many-tunnels, and all of the provider and the relay */
-  async host(request: {
-    goal: string;
-    invites: number;
-    history: boolean;
-    transport: ProviderName | undefined;
-    name: string | undefined;
-    client?: ClientProgram | undefined;
-    signal: AbortSignal;
-    onProgress: (progress: TunnelProgress) => void;
-  }): Promise<{ hosting: HostSession; invites: Invite[] }> {
+  async host(request: HostRequest): Promise<Hosted> {
     const { config, primitives, clock, providers } = this.#options;
     const goal = checkGoal(request.goal);
     const name = this.#name(request.name, "host");
@@ -116,9 +119,11 @@ export class Sessions implements Observable<SessionsEvent> {
     const provider = providers(transport);
     const { signal, onProgress, invites, history } = request;
     return this.#opened(async () => {
+      // The last one may still hold the port or the name that this one is to have.
+      await Promise.all(this.#endings);
       const workContext = await this.#workContext(request.client);
       const opened = await HostSession.open({
-        tunnelId: this.#newId(),
+        tunnelId: request.tunnelId ?? this.#newId(),
         goal,
         name,
         workContext,
@@ -231,7 +236,9 @@ export class Sessions implements Observable<SessionsEvent> {
   /** Ends everything for good; resolves when nothing is left running. */
   async shutDown(): Promise<void> {
     this.#isShutDown = true;
+    const openings = this.#openings.cancelAll();
     await Promise.allSettled(this.all.map((tunnel) => tunnel.close("host-stopped")));
+    await Promise.allSettled([openings, ...this.#endings, ...this.all.map((tunnel) => tunnel.gone())]);
     this.localFiles.close();
   }
 
@@ -247,7 +254,7 @@ export class Sessions implements Observable<SessionsEvent> {
 
   async #keep(tunnel: Session): Promise<void> {
     if (this.#isShutDown) {
-      await tunnel.close();
+      await tunnel.gone();
       throw new TunnelError("cancelled");
     }
     const ended = this.all.filter((one) => one.end !== undefined);
@@ -255,8 +262,20 @@ export class Sessions implements Observable<SessionsEvent> {
       this.#tunnels.delete(old.tunnelId);
     const { tunnelId } = tunnel;
     this.#tunnels.set(tunnelId, tunnel);
-    tunnel.subscribe(({ type }) => this.#events.emit({ type, tunnelId }));
+    tunnel.subscribe(({ type }) => {
+      if (type === "ended") this.#ends(tunnel);
+      this.#events.emit({ type, tunnelId });
+    });
     this.#events.emit({ type: "opened", tunnelId });
+  }
+
+  #ends(tunnel: Session): void {
+    const ending = tunnel
+      .gone()
+      // Whoever closes it is told; the next opening must not be.
+      .catch(() => undefined)
+      .finally(() => this.#endings.delete(ending));
+    this.#endings.add(ending);
   }
 
   /** The work context that the others are told, unless the human has switched that off. */

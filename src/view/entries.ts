@@ -3,7 +3,7 @@ import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
 import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Notice, NoticeEntry } from "../session/notice.ts";
-import { errorView, type ErrorView } from "./errors.ts";
+import { addressErrorView, errorView, type ErrorView } from "./errors.ts";
 import { fileView, receivedFileView, type FileView, type ReceivedFileView } from "./files.ts";
 import { reissuedViews, type ReissuedView } from "./invites.ts";
 import { workContextView, type WorkContextView } from "./members.ts";
@@ -117,7 +117,7 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
     case "alarm":
       return { notice: entry.notice, error: errorView(entry.error), memberName: entry.member };
     case "address-lost":
-      return { notice: entry.notice, error: errorView(entry.error) };
+      return { notice: entry.notice, error: addressErrorView(entry.error) };
     case "address-restored":
       return { notice: entry.notice };
     case "invites-reissued":

@@ -1,4 +1,4 @@
-import type { ErrorCode, TunnelError } from "../errors/tunnel-error.ts";
+import { stepsWhileOpen, type ErrorCode, type TunnelError } from "../errors/tunnel-error.ts";
 
 /** An error as every reader sees it: a stable code, the sentence for it, and the next step. */
 export interface ErrorView {
@@ -11,4 +11,9 @@ export interface ErrorView {
 
 export function errorView({ code, message, next, retryable }: TunnelError): ErrorView {
   return { code, message, next, retryable };
+}
+
+/** An error of the address of an open tunnel: another step is next there than where a tunnel could not be opened. */
+export function addressErrorView(error: TunnelError): ErrorView {
+  return { ...errorView(error), next: stepsWhileOpen(error.code).next };
 }

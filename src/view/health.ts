@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../errors/tunnel-error.ts";
 import type { ConnectionState } from "../protocol/guest/guest-io.ts";
 import type { PoolHealth } from "../session/host-session.ts";
-import { errorView, type ErrorView } from "./errors.ts";
+import { addressErrorView, type ErrorView } from "./errors.ts";
 import { seconds } from "./time.ts";
 
 /** Why an address does not work now, or not well, and when the next attempt is. */
@@ -33,15 +33,15 @@ function addressView(health: PoolHealth["active"] | PoolHealth["standby"], now: 
     case "degraded":
       return { state: health.state, reason: health.reason, forSec: seconds(now - health.sinceMs) };
     case "down":
-      return { state: health.state, error: errorView(health.error) };
+      return { state: health.state, error: addressErrorView(health.error) };
     case "opening":
       return { state: health.state, attempts: health.attempts };
     case "waiting": {
       const { state, attempts, retryInMs, error } = health;
-      return { state, attempts, retryInSec: seconds(retryInMs), error: errorView(error) };
+      return { state, attempts, retryInSec: seconds(retryInMs), error: addressErrorView(error) };
     }
     case "failed":
-      return { state: health.state, attempts: health.attempts, error: errorView(health.error) };
+      return { state: health.state, attempts: health.attempts, error: addressErrorView(health.error) };
     case "ready": {
       const view = addressView(health.health, now);
       return view.state === "up" ? { state: "ready" } : view;

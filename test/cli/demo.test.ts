@@ -49,6 +49,12 @@ test("tells the whole story and exits with 0; the secret of the link is not in i
   expect(out).not.toMatch(/SECRETKEY|HOSTKEY|\[\/?peer\]/);
 });
 
+test("a tunnel that takes longer to open than a call may is waited for", async () => {
+  const { code, out } = await run({ FAKE_SLOW: "2" });
+  expect(code).toBe(0);
+  expect(out).toContain("ws://127.0.0.1:1/t/room#1.(secret key)");
+});
+
 test.each([
   ["a link that works twice", { FAKE_REUSE: "1" }, "the link could be used twice"],
   [

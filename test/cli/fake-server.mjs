@@ -1,6 +1,7 @@
 /**
  * Stands in for the real server in the demo's test: answers each tool from a script by the name it runs under. Given
- * FAKE_REUSE=1 it lets a link be used twice, which the demo must notice.
+ * FAKE_REUSE=1 it lets a link be used twice, which the demo must notice. Given FAKE_SLOW=2 it is still opening at the first two
+ * questions.
  */
 import { createInterface } from "node:readline";
 
@@ -26,7 +27,17 @@ const inbox = {
   ],
 }[name];
 
+let slow = Number(process.env.FAKE_SLOW ?? 0);
+
 function answer(tool) {
+  if (slow > 0 && (tool === "tunnel_open" || tool === "tunnel_listen") && name === "Ana") {
+    slow -= 1;
+    return { status: "opening", tunnelId: "t" };
+  }
+  if (process.env.FAKE_SLOW !== undefined && tool === "tunnel_listen" && slow === 0 && name === "Ana") {
+    slow = -1;
+    return answer("tunnel_open");
+  }
   switch (tool) {
     case "tunnel_open":
       return { joinLink: "ws://127.0.0.1:1/t/room#1.SECRETKEY.HOSTKEY" };

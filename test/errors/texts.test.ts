@@ -4,7 +4,7 @@ import { SLASH_COMMANDS } from "../../src/cli/chat/slash.ts";
 import { helpText } from "../../src/cli/help.ts";
 import { INPUT_LIMITS, limitText } from "../../src/errors/base/limits.ts";
 import { AREAS, ERRORS, type ErrorCode } from "../../src/errors/table.ts";
-import { nextForPerson, TunnelError } from "../../src/errors/tunnel-error.ts";
+import { nextForPerson, stepsWhileOpen, TunnelError } from "../../src/errors/tunnel-error.ts";
 import { TOOLS } from "../../src/mcp/tools/index.ts";
 import { FILE, ROOM } from "../../src/protocol/base/limits.ts";
 import { PATCH } from "../../src/session/git/make-patch.ts";
@@ -16,6 +16,8 @@ const areas = new URL("../../src/errors/areas/", import.meta.url);
 function textsOf(code: ErrorCode): readonly string[] {
   return [ERRORS[code].message, ERRORS[code].next, nextForPerson(code)];
 }
+
+const sentences = (text: string): string[] => text.split(/(?<=\.) (?=[A-Z])/);
 
 describe("the table of errors", () => {
   it("holds each code of each area once", () => {
@@ -72,6 +74,67 @@ describe("next steps", () => {
     );
     expect(named.length).toBeGreaterThan(50);
     expect(named.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it("no sentence for an agent has it do what only a human can: set a variable, install, restart, change a network", () => {
+    const own =
+      /TUNNEL_[A-Z_]+|`tunnel-mcp [a-z]+`|\b(?:install|start this server again|outgoing port|network|proxy)\b/;
+    // Commands of a person, which no agent is shown.
+    const notShown = new Set(Object.keys(AREAS.Settings).filter((code) => code !== "config-invalid"));
+    for (const code of CODES.filter((one) => !notShown.has(one)))
+      for (const sentence of sentences(ERRORS[code].next)) {
+        // In brackets stands what an argument of the agent's reaches.
+        const asked = sentence.replaceAll(/\([^)]*\)/g, "");
+        if (own.test(asked)) expect(asked, code).toMatch(/\b[Yy]our human\b/);
+      }
+  });
+
+  it("say that the server must be started again where a setting must be changed", () => {
+    for (const code of CODES)
+      for (const sentence of sentences(ERRORS[code].next))
+        if (
+          /(?:set|unset|correct|choose|match|adding|allow more|see that).*TUNNEL_|TUNNEL_[A-Z_]+ (?:match|must)/.test(
+            sentence.replaceAll(/\([^)]*\)/g, ""),
+          )
+        )
+          expect(sentence, code).toMatch(/start(?:ing)? (?:this|the) server again|TUNNEL_STANDBY=off/);
+  });
+
+  it("offer another transport wherever a tunnel could not be opened, and say how far it reaches", () => {
+    const opening = [
+      ...Object.keys(AREAS.Cloudflared),
+      ...Object.keys(AREAS["A command of your own"]),
+      "address-not-live",
+    ];
+    // These befall a tunnel that is open.
+    const later = new Set(["cloudflared-edge-lost", "exec-moved", "exec-silent", "exec-same-url"]);
+    for (const code of CODES.filter((one) => opening.includes(one) && !later.has(one))) {
+      expect(ERRORS[code].next, code).toMatch(
+        code.startsWith("exec-")
+          ? /call tunnel_open with another transport/
+          : /call tunnel_open with transport: "direct" \(it reaches this machine only, and others where .*TUNNEL_BIND to a LAN or VPN address/,
+      );
+      expect(nextForPerson(code), code).toMatch(/--transport/);
+    }
+  });
+
+  it("where the address of an open tunnel is lost tell to wait or what to mend first, never to open it again at once", () => {
+    const codes = [
+      ...Object.keys(AREAS.Cloudflared),
+      ...Object.keys(AREAS["A command of your own"]),
+      "address-lost",
+      "address-not-live",
+    ];
+    for (const code of CODES.filter((one) => codes.includes(one))) {
+      const { next, nextForPerson: person } = stepsWhileOpen(code);
+      expect(next, code).toMatch(/^(?:Wait|Do nothing|Tell your human)\b/);
+      expect(person, code).toMatch(/^(?:Wait|Do nothing|Mend what is named)\b/);
+      expect(person, code).not.toMatch(/tunnel_|human/);
+      expect([code, next.startsWith("Tell your human")]).toEqual([
+        code,
+        !ERRORS[code].retryable && code !== "exec-same-url",
+      ]);
+    }
   });
 
   it("name the argument of a tool where one does what a setting does", () => {

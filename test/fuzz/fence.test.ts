@@ -1,8 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Fence } from "../../src/mcp/results/fence.ts";
+import { withoutHidden } from "../../src/protocol/base/hidden-text.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import { oddText, seeded } from "../hostile-peers/support/input.ts";
+import { hiddenWords, stillHidden } from "../support/hidden.ts";
 
 const MARKER = "0123456789ab";
 
@@ -76,12 +78,13 @@ describe("the fence", () => {
     expect(shown).not.toContain(MARKER);
   });
 
-  it("changes nothing else: a text that does not try is untouched, of another only what is unseen goes", () => {
+  it("changes nothing else: of a text that does not try only what hides goes, of another what is unseen", () => {
     fc.assert(
       fc.property(text, (all) => {
         const shown = inside(all);
-        if (shown === all) return;
-        const words = visible(all);
+        const bared = withoutHidden(all).text;
+        if (shown === bared) return;
+        const words = visible(bared);
         expect(shown.length).toBe(words.length);
         const changed = Array.from({ length: words.length }, (_, at) => at).filter(
           (at) => shown[at] !== words[at],
@@ -91,6 +94,25 @@ describe("the fence", () => {
         );
       }),
       seeded(52, 500),
+    );
+  });
+
+  it("shows nothing that only hides, in a text, a word or a whole result", () => {
+    fc.assert(
+      fc.property(hiddenWords, fc.array(fc.oneof(word, hiddenWords), { maxLength: 4 }), (words, mixed) => {
+        const fence = new Fence(MARKER);
+        const forged = mixed.join("");
+        expect(inside(words)).not.toMatch(stillHidden);
+        expect(inside(forged)).not.toMatch(stillHidden);
+        const result = fence.guard({
+          name: words,
+          deep: [{ error: { message: forged } }],
+          text: fence.wrap(words),
+        });
+        expect(JSON.stringify(result)).not.toMatch(stillHidden);
+        expect(visible(inside(forged))).not.toMatch(FORGED);
+      }),
+      seeded(54, 500),
     );
   });
 

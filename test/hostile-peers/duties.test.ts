@@ -5,7 +5,7 @@ import { isName } from "../../src/protocol/base/text.ts";
 import { areAddresses } from "../../src/protocol/guest/known-addresses.ts";
 import { encodeOffer, type FileOffer } from "../../src/protocol/files/offer.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
-import type { HostNote, MemberRecord, RoomEvent, Welcome } from "../../src/protocol/room/frames.ts";
+import type { HostNote, RoomEvent, Welcome } from "../../src/protocol/room/frames.ts";
 import { membersNamed } from "../../src/protocol/room/recipients.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { entryView } from "../../src/view/entries.ts";

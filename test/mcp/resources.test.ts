@@ -7,11 +7,11 @@ import { BOUNDS } from "../../src/mcp/results/bounds.ts";
 import { utf8Length } from "../../src/protocol/base/utf8.ts";
 import { Emitter } from "../../src/runtime/emitter.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import type { Sessions, SessionsEvent } from "../../src/session/sessions.ts";
+import type { SessionsEvent } from "../../src/session/sessions.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { until } from "../support/processes.ts";
-import { FENCE_MARKER, wide } from "./room.ts";
+import { FENCE_MARKER, reading, wide } from "./room.ts";
 
 it("a transcript that grows all the time is told of once a second, and a last time when it stops", async () => {
   const clock = new FakeClock();
@@ -56,25 +56,6 @@ it("a transcript that grows all the time is told of once a second, and a last ti
   expect(await updates()).toBe(0);
   await client.close();
 });
-
-/** Reads a resource as a client does. */
-async function reading(sessions: Sessions): Promise<(uri: string) => Promise<string>> {
-  const server = new McpServer({ name: "test", version: "0" });
-  const services = {
-    clock: systemClock,
-    fence: new Fence(FENCE_MARKER),
-    loaded: () => Promise.resolve(sessions),
-  };
-  registerResources(server, services, new ResourceNews(systemClock), "modern");
-  const client = new Client({ name: "test", version: "0" });
-  const [near, far] = InMemoryTransport.createLinkedPair();
-  await server.connect(far);
-  await client.connect(near);
-  return async (uri) => {
-    const [content] = (await client.readResource({ uri })).contents;
-    return content !== undefined && "text" in content ? content.text : "";
-  };
-}
 
 it("nothing that a peer chooses passes for the fence of a transcript, in a name as little as in a message", async () => {
   const [ana, ben] = [sessionsOn(systemClock), sessionsOn(systemClock)];

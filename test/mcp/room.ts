@@ -1,7 +1,9 @@
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
+import { McpServer } from "@modelcontextprotocol/server";
 import { expect, vi } from "vitest";
 import { z } from "zod";
 import { Fence } from "../../src/mcp/results/fence.ts";
+import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
 import { createServer } from "../../src/mcp/server.ts";
 import type { Payload } from "../../src/mcp/results/result.ts";
 import type { WorkContext } from "../../src/protocol/room/work-context.ts";
@@ -9,6 +11,7 @@ import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import type { FileOffer } from "../../src/protocol/files/offer.ts";
 import type { Presence } from "../../src/protocol/room/participant.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { MAX_ALARMS } from "../../src/session/session.ts";
@@ -25,11 +28,12 @@ export const FENCE_MARKER = "0123456789ab";
 /** A client in this process, before the real tools. */
 export async function clientOf(
   sessions: Sessions,
+  clock: Clock = systemClock,
 ): Promise<(tool: string, args?: object) => Promise<Payload>> {
   const [near, far] = InMemoryTransport.createLinkedPair();
   const client = new Client({ name: "test", version: "0" });
   await createServer("0", {
-    clock: systemClock,
+    clock,
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
     isUnattended: false,
@@ -51,6 +55,25 @@ export async function clientOf(
     expect(shown).toEqual(structuredContent);
     // As it comes over a wire: without what is undefined.
     return z.record(z.string(), z.unknown()).parse(shown);
+  };
+}
+
+/** Reads a resource as a client does. */
+export async function reading(sessions: Sessions): Promise<(uri: string) => Promise<string>> {
+  const server = new McpServer({ name: "test", version: "0" });
+  const services = {
+    clock: systemClock,
+    fence: new Fence(FENCE_MARKER),
+    loaded: () => Promise.resolve(sessions),
+  };
+  registerResources(server, services, new ResourceNews(systemClock), "modern");
+  const client = new Client({ name: "test", version: "0" });
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  await server.connect(far);
+  await client.connect(near);
+  return async (uri) => {
+    const [content] = (await client.readResource({ uri })).contents;
+    return content !== undefined && "text" in content ? content.text : "";
   };
 }
 

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { SESSION } from "../../src/protocol/base/limits.ts";
-import type { Clock } from "../../src/runtime/clock.ts";
+import { systemClock, type Clock } from "../../src/runtime/clock.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
 import type { Sessions, SessionsEvent } from "../../src/session/sessions.ts";
@@ -245,6 +245,42 @@ describe("opening", () => {
     });
     await expect(opening).rejects.toMatchObject({ code: "cancelled" });
     expect([watched.stops, await accepts(watched.ports[0] ?? 0)]).toEqual([1, false]);
+  });
+
+  it("closing does not wait for the program of the tunnel, while the next opening and the end of the process do", async () => {
+    const order: string[] = [];
+    const ends: (() => void)[] = [];
+    const direct: TunnelOpener = async (request) => {
+      order.push("opens");
+      const tunnel = await watchedProvider().provider(request);
+      const stop = async (): Promise<void> => {
+        await new Promise<void>((resolve) => ends.push(resolve));
+        order.push("has ended");
+      };
+      return { ...tunnel, stop };
+    };
+    const all = sessions(systemClock, {}, { direct });
+    const { hosting, invites } = await all.host(hostRequest());
+    const guests = sessions(systemClock);
+    const joined = await guests.join(joinRequest(invites[0]?.joinLink));
+    await hosting.close();
+    order.push("closed");
+    await until("the guest has been told", () => joined.end?.cause === "closed-by-host");
+
+    const next = all.host(hostRequest());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(order).toEqual(["opens", "closed"]);
+    ends.shift()?.();
+    await next;
+    expect(order).toEqual(["opens", "closed", "has ended", "opens"]);
+
+    const end = all.shutDown().then(() => order.push("shut down"));
+    await until("the program is asked to end", () => ends.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(order.at(-1)).toBe("opens");
+    ends.shift()?.();
+    await end;
+    expect(order.slice(-2)).toEqual(["has ended", "shut down"]);
   });
 
   it("a long download of the provider does not use up the idle time", async () => {

@@ -31,6 +31,17 @@ test.each<[string, PoolHealth["active"], object]>([
   });
 });
 
+test("an address that is lost leaves nothing for an agent to open: another one comes by itself", () => {
+  const lost = new TunnelError("cloudflared-exited");
+  const { transportProblem } = healthView(
+    { active: { state: "down", error: lost }, standby: { state: "off" } },
+    NOW,
+  );
+  expect(transportProblem).toMatchObject({
+    error: { code: "cloudflared-exited", next: expect.stringMatching(/^Wait: /) },
+  });
+});
+
 test("a spare address that works is ready, and one that does not shows its own state", () => {
   const standbyOf = (health: Extract<PoolHealth["standby"], { state: "ready" }>["health"]): unknown =>
     healthView({ active: { state: "up" }, standby: { state: "ready", url: "wss://spare", health } }, NOW)

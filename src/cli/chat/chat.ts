@@ -1,6 +1,8 @@
 import { createInterface } from "node:readline";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
+import { SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { Session, Sessions } from "../../session/sessions.ts";
 import { inviteView } from "../../view/invites.ts";
@@ -14,7 +16,7 @@ import { obeyProgram } from "./program.ts";
 import { jsonLines } from "./json/view.ts";
 import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
-import { safeLabel, safeText } from "./terminal/safe-text.ts";
+import { safeName, safeText } from "./terminal/safe-text.ts";
 import { plainScreen, terminalScreen, type Screen, type TerminalOutput } from "./terminal/screen.ts";
 import { errorText } from "./terminal/wording.ts";
 
@@ -160,15 +162,23 @@ class Stay {
       return tunnel;
     }
     const { goal, invites: count, transport, history } = request;
-    const { hosting, invites } = await sessions.host({
-      goal,
-      invites: count,
-      history,
-      transport,
-      name,
-      signal,
-      onProgress: (progress) => this.#show({ type: "progress", progress }),
+    const started = clock.now();
+    // A step may take long, and a person must see that something still happens.
+    const stopBeating = every(clock, SESSION.progressEveryMs, () => {
+      const seconds = Math.round((clock.now() - started) / 1000);
+      this.#show({ type: "progress", progress: { message: `still opening, ${seconds} s so far` } });
     });
+    const { hosting, invites } = await sessions
+      .host({
+        goal,
+        invites: count,
+        history,
+        transport,
+        name,
+        signal,
+        onProgress: (progress) => this.#show({ type: "progress", progress }),
+      })
+      .finally(stopBeating);
     const status = hostStatusView(hosting, clock.now());
     this.#show({ type: "opened", status, invites: invites.map(inviteView) });
     return hosting;
@@ -204,7 +214,7 @@ class Stay {
     });
     if (!isInteractive) return plainScreen({ lines: this.#input(), output, person });
     const name = conversation.tunnel.presence().find(({ isSelf }) => isSelf)?.name ?? "";
-    return terminalScreen({ input, output, prompt: `${safeLabel(name)}> `, person });
+    return terminalScreen({ input, output, prompt: `${safeName(name)}> `, person });
   }
 
   #print(text: string): void {

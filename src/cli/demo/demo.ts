@@ -20,7 +20,10 @@ export interface DemoOptions {
 
 const GOAL = "Agree on the shape of GET /orders before both sides build it";
 
-const openSchema = z.object({ joinLink: z.string() });
+const openSchema = z.union([
+  z.object({ joinLink: z.string() }),
+  z.object({ status: z.literal("opening"), tunnelId: z.string() }),
+]);
 const joinSchema = z.object({ goal: z.string(), safetyCode: z.string() });
 const saySchema = z.object({ status: z.string(), seq: z.number().nullish() });
 const statusSchema = z.object({
@@ -97,7 +100,7 @@ async function tellStory(options: DemoOptions, start: (name: string) => Promise<
   );
 
   const opening = clock.now();
-  const { joinLink } = await ana.call("tunnel_open", { goal: GOAL }, openSchema);
+  const joinLink = await open(ana);
   const openMs = clock.now() - opening;
   say.step("Ana", `opens a tunnel. Goal: ${GOAL}`);
   say.detail(`link  ${withoutSecret(joinLink)}`);
@@ -134,6 +137,14 @@ const TALK: Readonly<Record<string, readonly [question: string, answer: string]>
     "50. I send ?limit=50 and follow nextCursor until it is absent.",
   ],
 };
+
+/** Opens a tunnel, however long that takes, and gives the link to it. */
+async function open(agent: DemoAgent): Promise<string> {
+  let answer = await agent.call("tunnel_open", { goal: GOAL }, openSchema);
+  while (!("joinLink" in answer))
+    answer = await agent.call("tunnel_listen", { tunnelId: answer.tunnelId }, openSchema);
+  return answer.joinLink;
+}
 
 async function converse(asker: DemoAgent, answerer: DemoAgent, say: Narrator): Promise<void> {
   const [question, answer] = must(TALK[asker.name], "the words of an agent");

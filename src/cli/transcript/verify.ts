@@ -40,8 +40,8 @@ export async function readTranscript(file: string): Promise<TranscriptDocument> 
   }
 }
 
-/** A name as a stranger may have written it, for a terminal. */
-const quoted = (name: string): string => `"${visible(name)}"`;
+/** A name as a stranger may have written it, for a terminal; nothing in it ends the quotation. */
+const quoted = (name: string): string => `"${visible(name).replaceAll('"', "'")}"`;
 const count = (amount: number, one: string): string => `${amount} ${one}${amount === 1 ? "" : "s"}`;
 
 /** The facts that a person can rely on, those they cannot, and the faults, each in a sentence. */

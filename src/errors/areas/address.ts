@@ -1,4 +1,5 @@
-import type { ErrorArea } from "../base/entry.ts";
+import { TRIED_AGAIN, type ErrorArea } from "../base/entry.ts";
+import { AGENT_DIRECT, PERSON_DIRECT, RESTART } from "../base/steps.ts";
 
 /** The address of a tunnel, public and on this machine, whatever provides it. */
 export const ADDRESS = {
@@ -11,19 +12,20 @@ export const ADDRESS = {
   },
   "address-not-live": {
     message: "the tunnel is up, but its public name could not be reached in time",
-    next: "Try again. If it keeps failing because DNS-over-HTTPS is blocked here, your human can set TUNNEL_SKIP_REACHABILITY_CHECK=1.",
-    nextForPerson: "Try again. If DNS-over-HTTPS is blocked here, set TUNNEL_SKIP_REACHABILITY_CHECK=1.",
+    next: `Try again. If it keeps failing because DNS-over-HTTPS is blocked here, ask your human to set TUNNEL_SKIP_REACHABILITY_CHECK=1 ${RESTART}. Or ${AGENT_DIRECT}.`,
+    nextForPerson: `Try again. If DNS-over-HTTPS is blocked here, set TUNNEL_SKIP_REACHABILITY_CHECK=1. Or ${PERSON_DIRECT}.`,
+    whileOpen: TRIED_AGAIN,
     retryable: true,
   },
   "port-in-use": {
     message: "the port in TUNNEL_PORT is in use by another program",
-    next: "Ask your human to choose another TUNNEL_PORT, or to unset it to take any free port.",
+    next: `Ask your human to choose another TUNNEL_PORT or to unset it (any free port is taken then), ${RESTART}.`,
     nextForPerson: "Choose another TUNNEL_PORT, or unset it to take any free port.",
     retryable: false,
   },
   "bind-failed": {
     message: "nothing can listen on the address in TUNNEL_BIND",
-    next: "Ask your human to set TUNNEL_BIND to an address of this machine, or to unset it.",
+    next: `Ask your human to set TUNNEL_BIND to an address of this machine or to unset it, ${RESTART}.`,
     nextForPerson: "Set TUNNEL_BIND to an address of this machine, or unset it.",
     retryable: false,
   },

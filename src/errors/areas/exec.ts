@@ -1,52 +1,55 @@
-import type { ErrorArea } from "../base/entry.ts";
+import { MENDED_FIRST, TRIED_AGAIN, type ErrorArea } from "../base/entry.ts";
+import { AGENT_OTHER, PERSON_OTHER, RESTART } from "../base/steps.ts";
 
 /** The human's own command that opens a tunnel (TUNNEL_COMMAND). */
 export const EXEC = {
   "exec-no-command": {
     message: "no command is set that could open a tunnel",
-    next: "Ask your human to set TUNNEL_COMMAND to a command that prints a public URL, with {port} in place of the port. Or call tunnel_open with another transport.",
-    nextForPerson:
-      "Set TUNNEL_COMMAND to a command that prints a public URL, with {port} in place of the port. Or use another --transport.",
+    next: `Ask your human to set TUNNEL_COMMAND to a command that prints a public URL, with {port} in place of the port, ${RESTART}. Or ${AGENT_OTHER}.`,
+    nextForPerson: `Set TUNNEL_COMMAND to a command that prints a public URL, with {port} in place of the port. Or ${PERSON_OTHER}.`,
+    whileOpen: MENDED_FIRST,
     retryable: false,
   },
   "exec-missing": {
     message: "the program in TUNNEL_COMMAND does not exist or cannot be run",
-    next: "Ask your human to check its name and path (on Windows an .exe, not a script) and that it is installed.",
-    nextForPerson: "Check its name and path (on Windows an .exe, not a script) and that it is installed.",
+    next: `Ask your human to check its name and path (on Windows an .exe, not a script) and that it is installed. Or ${AGENT_OTHER}.`,
+    nextForPerson: `Check its name and path (on Windows an .exe, not a script) and that it is installed. Or ${PERSON_OTHER}.`,
+    whileOpen: MENDED_FIRST,
     retryable: false,
   },
   "exec-exited": {
     message: "the program in TUNNEL_COMMAND ended",
-    next: "Ask your human to run the command in a terminal, with any port, and to read its output. It must run as long as the tunnel is open.",
-    nextForPerson:
-      "Run the command in a terminal, with any port, and read its output. It must run as long as the tunnel is open.",
+    next: `Ask your human to run the command in a terminal, with any port, and to read its output: it must run as long as the tunnel is open. Or ${AGENT_OTHER}.`,
+    nextForPerson: `Run the command in a terminal, with any port, and read its output: it must run as long as the tunnel is open. Or ${PERSON_OTHER}.`,
+    whileOpen: TRIED_AGAIN,
     retryable: true,
   },
   "exec-no-url": {
     message: "the program in TUNNEL_COMMAND printed no public URL in time",
-    next: "Ask your human to run the command in a terminal. If it prints its address in another form than an https URL, TUNNEL_COMMAND_URL must match that form.",
-    nextForPerson:
-      "Run the command in a terminal. If it prints its address in another form than an https URL, set TUNNEL_COMMAND_URL to match that form.",
+    next: `Ask your human to run the command in a terminal and, if it prints its address in another form than an https URL, to set TUNNEL_COMMAND_URL to match that form ${RESTART}. Or ${AGENT_OTHER}.`,
+    nextForPerson: `Run the command in a terminal. If it prints its address in another form than an https URL, set TUNNEL_COMMAND_URL to match that form. Or ${PERSON_OTHER}.`,
+    whileOpen: TRIED_AGAIN,
     retryable: true,
   },
   "exec-insecure-url": {
     message: "the program in TUNNEL_COMMAND printed an address without TLS that leads off this machine",
-    next: "Ask your human to make the program give an https address, or to make TUNNEL_COMMAND_URL match that one.",
-    nextForPerson: "Make the program give an https address, or make TUNNEL_COMMAND_URL match that one.",
+    next: `Ask your human to make the program give an https address or to make TUNNEL_COMMAND_URL match that one, ${RESTART}. Or ${AGENT_OTHER}.`,
+    nextForPerson: `Make the program give an https address, or make TUNNEL_COMMAND_URL match that one. Or ${PERSON_OTHER}.`,
+    whileOpen: MENDED_FIRST,
     retryable: false,
   },
   "exec-unreachable": {
     message: "the public URL from the program in TUNNEL_COMMAND did not answer in time",
-    next: "Try again. If it keeps failing, ask your human to check that the URL is the public one, or to set TUNNEL_SKIP_REACHABILITY_CHECK=1 if this machine cannot reach its own address.",
-    nextForPerson:
-      "Try again. If it keeps failing, check that the URL is the public one, or set TUNNEL_SKIP_REACHABILITY_CHECK=1 if this machine cannot reach its own address.",
+    next: `Try again. If it keeps failing, ask your human to check that the URL is the public one or, if this machine cannot reach its own address, to set TUNNEL_SKIP_REACHABILITY_CHECK=1 ${RESTART}. Or ${AGENT_OTHER}.`,
+    nextForPerson: `Try again. If it keeps failing, check that the URL is the public one, or set TUNNEL_SKIP_REACHABILITY_CHECK=1 if this machine cannot reach its own address. Or ${PERSON_OTHER}.`,
+    whileOpen: TRIED_AGAIN,
     retryable: true,
   },
   "exec-not-ours": {
     message: "the public URL from the program in TUNNEL_COMMAND does not lead to this tunnel",
-    next: "Ask your human to check that the command forwards to {port} on the loopback address, asks visitors for no login, and that TUNNEL_COMMAND_URL matches the right URL.",
-    nextForPerson:
-      "Check that the command forwards to {port} on the loopback address, asks visitors for no login, and that TUNNEL_COMMAND_URL matches the right URL.",
+    next: `Ask your human to check that the command forwards to {port} on the loopback address, asks visitors for no login, and that TUNNEL_COMMAND_URL matches the right URL, ${RESTART}. Or ${AGENT_OTHER}.`,
+    nextForPerson: `Check that the command forwards to {port} on the loopback address, asks visitors for no login, and that TUNNEL_COMMAND_URL matches the right URL. Or ${PERSON_OTHER}.`,
+    whileOpen: MENDED_FIRST,
     retryable: false,
   },
   "exec-moved": {

@@ -16,7 +16,8 @@ export const GENERAL = {
   },
   internal: {
     message: "something went wrong inside tunnel-mcp",
-    next: "Try again. If it keeps failing, report it with the version number.",
+    next: "Try again. If it keeps failing, tell your human, who can report it with the version number.",
+    nextForPerson: "Try again. If it keeps failing, report it with the version number.",
     retryable: true,
   },
 } as const satisfies ErrorArea;

@@ -12,7 +12,9 @@ export const INTEGRITY = {
   },
   "protocol-violation": {
     message: "the other side sent something the protocol does not allow, so the connection was cut",
-    next: "Check that both sides run the same version of tunnel-mcp. If they do, report this.",
+    next: "Tell your human. If both sides run the same version of tunnel-mcp, the other one is broken or hostile.",
+    nextForPerson:
+      "Check that both sides run the same version of tunnel-mcp. If they do, the other one is broken or hostile.",
     retryable: false,
   },
   "order-broken": {
@@ -24,7 +26,9 @@ export const INTEGRITY = {
   },
   "message-unreadable": {
     message: "a message for this side only could not be opened, because its sender sealed it wrongly",
-    next: "Ask the sender to send it again. If it keeps failing, check that both sides run the same version of tunnel-mcp.",
+    next: "Ask the sender to send it again. If it keeps failing, ask your human to check that both sides run the same version of tunnel-mcp.",
+    nextForPerson:
+      "Ask the sender to send it again. If it keeps failing, check that both sides run the same version of tunnel-mcp.",
     retryable: false,
   },
   "offer-unreadable": {

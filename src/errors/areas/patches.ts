@@ -5,7 +5,9 @@ import { INPUT_LIMITS, limitText } from "../base/limits.ts";
 export const PATCHES = {
   "git-unavailable": {
     message: "there is no git repository here that can be used",
-    next: "Check that git is installed, that the working directory of this server is in a repository with a commit, and that `git status` works there.",
+    next: "See whether git is installed, the working directory of this server is in a repository with a commit, and `git status` works there. Without a repository share a file instead.",
+    nextForPerson:
+      "Check that git is installed, that the folder in which you started this is in a repository with a commit, and that `git status` works there.",
     retryable: false,
   },
   "git-failed": {

@@ -9,7 +9,7 @@ export const SAVING = {
   },
   "path-outside": {
     message: "the path is outside the folders that may be used",
-    next: "Choose a path in the working directory of this server. Your human can allow more folders: TUNNEL_SAVE_ROOTS for saving, TUNNEL_SHARE_ROOTS for sharing.",
+    next: "Choose a path in the working directory of this server. Only your human can allow more folders (TUNNEL_SAVE_ROOTS for saving, TUNNEL_SHARE_ROOTS for sharing) and start this server again.",
     nextForPerson:
       "Choose a path in the folder in which you started this. TUNNEL_SAVE_ROOTS allows more folders for saving, TUNNEL_SHARE_ROOTS for sharing.",
     retryable: false,
@@ -43,7 +43,8 @@ export const SAVING = {
   },
   "disk-full": {
     message: "the disk has no space for the file, and nothing was left behind",
-    next: "Free some space, or choose a folder on another disk. Then try again.",
+    next: "Choose a folder on another disk, or ask your human to free some space. Then try again.",
+    nextForPerson: "Free some space, or choose a folder on another disk. Then try again.",
     retryable: false,
   },
   "transcript-invalid": {

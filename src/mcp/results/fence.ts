@@ -1,4 +1,6 @@
 import { toHex } from "../../protocol/base/bytes.ts";
+import { withoutHidden, type HiddenKind } from "../../protocol/base/hidden-text.ts";
+import { hiddenView, type HiddenView } from "../../view/hidden.ts";
 
 /** Characters that stand between letters without being seen: format characters, variation selectors, combining marks. */
 const UNSEEN = /[\p{Cf}\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}]/gu;
@@ -18,41 +20,65 @@ function looksLikeFence(text: string, at: number): boolean {
 /**
  * Wraps a peer's text so that a model sees where it begins and ends, also where a client shows the result as flat text.
  * The marker is random per process. A peer that learns it (an agent may quote its own results) still cannot use it: the
- * marker is taken out of everything a peer says.
+ * marker is taken out of everything a peer says. Characters that a person would not see are taken out as well, inside and
+ * outside of the fence, and counted.
  */
 export class Fence {
-  /** Random on first use: a client that only lists tools does not need it. */
-  #marker: Marker | undefined;
+  readonly #source: MarkerSource;
+  /** Taken out since the last {@link hidden}. */
+  #hidden = new Map<HiddenKind, number>();
 
-  constructor(marker?: string) {
-    this.#marker = marker === undefined ? undefined : markerOf(marker);
+  /** @param marker random where left out; another fence's source for the same marker */
+  constructor(marker?: string | MarkerSource) {
+    this.#source =
+      typeof marker === "object" ? marker : { its: marker === undefined ? marker : markerOf(marker) };
+  }
+
+  /** A fence with the same marker and a count of its own, for one result among others that are made at the same time. */
+  forResult(): Fence {
+    return new Fence(this.#source);
   }
 
   wrap(text: string): string {
     const { begin, end } = this.#marks;
-    return `${begin}${harmless(text, this.#its)}${end}`;
+    return `${begin}${harmless(this.#bare(text, "\n"), this.#its)}${end}`;
   }
 
   /** A word outside of any fence, such as a name: made unable to pass for the beginning or end of one. */
   label(text: string): string {
-    return harmless(text, this.#its);
+    return harmless(this.#bare(text, " "), this.#its);
   }
 
   /**
    * A whole result with every unfenced string made a {@link label}. Peers choose strings in many places (names of members
-   * and files, goal, branch, errors that quote them), and none of them may be forgotten.
+   * and files, goal, branch, errors that quote them), and none of them may be forgotten. Says how many hidden characters
+   * were taken out of all of it.
    */
   guard(payload: Readonly<Record<string, unknown>>): Record<string, unknown> {
-    return Object.fromEntries(
-      Object.entries(payload).map(([key, value]) => [
-        key,
-        guarded(value, (text) => (this.#isWrapped(text) ? text : this.label(text))),
-      ]),
+    const show = (text: string): string => (this.#isWrapped(text) ? text : this.label(text));
+    const shown = Object.fromEntries(
+      Object.entries(payload).map(([key, value]) => [key, guarded(value, show)]),
     );
+    const hidden = this.hidden();
+    return { ...shown, ...(hidden && { hidden }) };
   }
 
+  /** The hidden characters that were taken out since it was asked last; undefined where there were none. */
+  hidden(): HiddenView | undefined {
+    const counts = this.#hidden;
+    this.#hidden = new Map();
+    return hiddenView(counts);
+  }
+
+  #bare(text: string, lineBreak: string): string {
+    const bared = withoutHidden(text, lineBreak);
+    for (const [kind, count] of bared.hidden) this.#hidden.set(kind, (this.#hidden.get(kind) ?? 0) + count);
+    return bared.text;
+  }
+
+  /** Random on first use: a client that only lists tools does not need it. */
   get #its(): Marker {
-    return (this.#marker ??= markerOf(toHex(crypto.getRandomValues(new Uint8Array(6)))));
+    return (this.#source.its ??= markerOf(toHex(crypto.getRandomValues(new Uint8Array(6)))));
   }
 
   get #marks(): { begin: string; end: string } {
@@ -80,6 +106,11 @@ interface Marker {
   readonly text: string;
   /** Finds it in any case. */
   readonly pattern: RegExp;
+}
+
+/** A marker that several fences share, and the first to need one makes. */
+interface MarkerSource {
+  its: Marker | undefined;
 }
 
 function markerOf(text: string): Marker {

@@ -1,5 +1,7 @@
+import { withoutHidden } from "../../protocol/base/hidden-text.ts";
 import type { Batch, Delivered } from "../../session/inbox.ts";
 import { entryView, type EntryView, type NoticeEventView, type SystemEventView } from "../../view/entries.ts";
+import { hiddenTotal } from "../../view/hidden.ts";
 import { seconds } from "../../view/time.ts";
 import type { Fence } from "./fence.ts";
 import { invitesWithin } from "./invites.ts";
@@ -35,7 +37,7 @@ const ENDED_TEXTS = {
 const NOTICE_TEXTS = {
   alarm: "Something went wrong on a sealed connection: see `error`, and tell your human.",
   "address-lost":
-    "The public address of this tunnel is lost; see `error`. A new one is being opened by itself. Nothing said is lost; tunnel_status shows how it goes.",
+    "The public address of this tunnel is lost: `error` says why, and what to do. A new one is tried by itself, and nothing said is lost; tunnel_status shows how it goes.",
   "address-restored":
     "The tunnel has a public address again. A member that does not come back by itself can do so with a new invite (tunnel_invite): its agent calls tunnel_join with it, and nothing said meanwhile is lost.",
   "invites-reissued":
@@ -77,17 +79,23 @@ function noticeFields(event: NoticeEventView): Payload {
   return fields;
 }
 
+/** A peer's words in the fence, and how many hidden characters they have lost. */
+function peerText(words: string, fence: Fence): Payload {
+  const removed = hiddenTotal(withoutHidden(words).hidden);
+  return { text: fence.wrap(words), hiddenRemoved: removed === 0 ? undefined : removed };
+}
+
 /** The fields in which the kinds of entries differ, with every peer's words in the fence. */
 function entryFields(entry: EntryView, fence: Fence): Payload {
   switch (entry.kind) {
     case "chat": {
       const { from, fromName, lookAlike, kind, text, intent, replyTo, to, beforeYou } = entry;
-      return { from, fromName, lookAlike, kind, text: fence.wrap(text), intent, replyTo, to, beforeYou };
+      return { from, fromName, lookAlike, kind, ...peerText(text, fence), intent, replyTo, to, beforeYou };
     }
     case "file": {
       const { from, fromName, lookAlike, kind, file, note, intent, replyTo, to, beforeYou } = entry;
-      const text = fence.wrap(note ?? file.name);
-      return { from, fromName, lookAlike, kind, ...file, text, intent, replyTo, to, beforeYou };
+      const text = peerText(note ?? file.name, fence);
+      return { from, fromName, lookAlike, kind, ...file, ...text, intent, replyTo, to, beforeYou };
     }
     case "system": {
       const { event, beforeYou } = entry;

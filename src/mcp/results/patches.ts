@@ -21,7 +21,10 @@ const BASE_TEXTS = {
 /** The effects of a received patch: facts that this server found, with the names in it inside the fence. */
 export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence): Payload {
   const { files, fileCount, insertions, deletions, suspicious, baseIs } = view;
-  const shown = within(files.slice(0, MAX_FILES).map(fileLine), FILES_BYTES);
+  const shown = within(
+    files.slice(0, MAX_FILES).map((file) => fileLine(file, fence)),
+    FILES_BYTES,
+  );
   return {
     base: facts.base,
     baseIs,
@@ -39,24 +42,28 @@ export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence): P
   };
 }
 
-/** The beginning and the end: one endless name must not take the place of all others. */
-function shortPath(path: string): string {
-  const letters = Array.from(path);
-  if (letters.length <= MAX_PATH_CHARS) return path;
+/**
+ * A name on one line, without what it hides. The beginning and the end: one endless name must not take the place of all
+ * others.
+ */
+function shortPath(path: string, fence: Fence): string {
+  const letters = Array.from(fence.label(path));
+  if (letters.length <= MAX_PATH_CHARS) return letters.join("");
   const half = MAX_PATH_CHARS / 2;
   return `${letters.slice(0, half).join("")}…${letters.slice(-half).join("")}`;
 }
 
 type InspectedFile = PatchView["files"][number];
 
-function fileLine({ change, path, previousPath, insertions, deletions, suspicions }: InspectedFile): string {
-  const from = previousPath === undefined ? "" : ` (from ${shortPath(previousPath)})`;
+function fileLine(file: InspectedFile, fence: Fence): string {
+  const { change, path, previousPath, insertions, deletions, suspicions } = file;
+  const from = previousPath === undefined ? "" : ` (from ${shortPath(previousPath, fence)})`;
   const marks = suspicions.length === 0 ? "" : ` [${suspicions.map(({ kind }) => kind).join(", ")}]`;
-  return `${change} ${shortPath(path)}${from} +${insertions} -${deletions}${marks}`;
+  return `${change} ${shortPath(path, fence)}${from} +${insertions} -${deletions}${marks}`;
 }
 
 function failingFields(all: Extract<PatchView, { applies: "no" }>["failing"], fence: Fence): Payload {
-  const lines = all.map(({ path, reason }) => `${reason}: ${shortPath(path)}`);
+  const lines = all.map(({ path, reason }) => `${reason}: ${shortPath(path, fence)}`);
   const shown = within(lines.slice(0, MAX_FILES), FAILING_BYTES);
   const left = lines.length - shown.length;
   return {

@@ -3,6 +3,7 @@ import { asTunnelError } from "../../errors/tunnel-error.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { endFields } from "./listening.ts";
+import { openingMeant } from "./opening.ts";
 
 /** Errors of the last message that must not keep a tunnel open: nobody is there to read it. */
 const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);
@@ -20,6 +21,15 @@ export const closeTool = defineTool({
     tunnelId,
   }),
   async run({ summary, tunnelId: id }, call) {
+    const opening = openingMeant(call, id);
+    if (opening !== undefined) {
+      call.sessions.openings.forget(opening);
+      // One that has been opened meanwhile is closed like every other.
+      if (opening.state.name !== "opened") {
+        await opening.cancel();
+        return { tunnelId: opening.tunnelId, role: "host", status: "closed", unread: 0 };
+      }
+    }
     const tunnel = call.sessions.resolve(id);
     const text = summary === undefined ? undefined : call.sessions.checkedText(summary);
     let summarySent = false;

@@ -12,6 +12,7 @@ import type { TunnelId } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
 import type { WakeView } from "../../view/wake.ts";
 import type { Fence } from "../results/fence.ts";
+import { labelled } from "../results/labels.ts";
 import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
 
 /**
@@ -103,13 +104,14 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
     async (input: unknown, context: ServerContext) => {
       let unread: number | undefined;
       let undo = (): void => undefined;
+      const fence = services.fence.forResult();
       try {
         const sessions = await services.sessions();
         undo = () => sessions.callCancelled(context.mcpReq.id);
         // A new call proves that the client has received the results of the earlier ones.
         sessions.callArrived();
         unread = sessions.unread;
-        const { clock, fence, wake, problems } = services;
+        const { clock, wake, problems } = services;
         const { id, signal } = context.mcpReq;
         const payload = await tool.run(input, {
           id,
@@ -122,11 +124,11 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
           problems,
           progress: progressOf(context),
         });
-        return success(fence.guard({ ...payload, ...unreadElsewhere(payload, sessions.all) }));
+        return success(fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) })));
       } catch (thrown) {
         // The failed call has delivered nothing: the messages that it took come again.
         undo();
-        return failure(asTunnelError(thrown), services.fence, unread);
+        return failure(asTunnelError(thrown), fence, unread);
       }
     },
   );

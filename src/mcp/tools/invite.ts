@@ -6,6 +6,7 @@ import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { inviteView, pendingInviteView } from "../../view/invites.ts";
 import { invitesWithin } from "../results/invites.ts";
+import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 
 export const inviteTool = defineTool({
@@ -35,7 +36,7 @@ export const inviteTool = defineTool({
       throw new TunnelError("input-invalid", { detail: "remove: in a call of its own, without count" });
     }
     if (revoke !== undefined && !tunnel.revoke(revoke)) throw new TunnelError("invite-unknown");
-    if (remove !== undefined) tunnel.remove(remove);
+    if (remove !== undefined) asNamed(tunnel.presence(), [remove]).forEach((one) => tunnel.remove(one));
     const invites = tunnel.invite(count ?? (revoke === undefined && remove === undefined ? 1 : 0));
     const all = tunnel.pendingInvites().map(pendingInviteView);
     const pending = within(all, BOUNDS.pendingBytes);

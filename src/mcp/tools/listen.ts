@@ -6,6 +6,7 @@ import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { batchFields } from "../results/messages.ts";
 import { endFields, listen, nextStep } from "./listening.ts";
+import { follow, openingFields, openingMeant } from "./opening.ts";
 import { statusOf } from "../../view/status.ts";
 
 function nextOf(tunnel: Session, { entries, more }: Batch, isReread: boolean): string | undefined {
@@ -54,16 +55,19 @@ export const listenTool = defineTool({
     tunnelId,
   }),
   async run({ timeoutMs, limit, sinceSeq, tunnelId: id }, call) {
+    const waitMs = Math.min(timeoutMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs);
+    const opening = openingMeant(call, id);
+    if (opening !== undefined) {
+      await follow(opening, waitMs, call);
+      call.signal.throwIfAborted();
+      return openingFields(opening, call);
+    }
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
     const count = Math.min(limit ?? SESSION.listenDefaultCount, SESSION.listenMaxCount);
     const batch =
       sinceSeq === undefined
-        ? await listen(
-            tunnel,
-            { timeoutMs: Math.min(timeoutMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs), limit: count },
-            call,
-          )
+        ? await listen(tunnel, { timeoutMs: waitMs, limit: count }, call)
         : tunnel.inbox.reread(sinceSeq, count);
     return {
       tunnelId: tunnel.tunnelId,

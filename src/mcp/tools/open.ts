@@ -1,12 +1,10 @@
 import * as z from "zod";
-import { ROOM } from "../../protocol/base/limits.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { PROVIDER_NAMES, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { defineTool } from "./define-tool.ts";
 import { memberName } from "./inputs.ts";
-import { inviteView } from "../../view/invites.ts";
-import { invitesWithin } from "../results/invites.ts";
-import { seconds } from "../../view/time.ts";
-import { selfView, statusOf } from "../../view/status.ts";
+import { follow, openingFields } from "./opening.ts";
 
 export const openTool = defineTool({
   name: "tunnel_open",
@@ -15,8 +13,8 @@ export const openTool = defineTool({
     "Opens an end-to-end encrypted tunnel to other developers' coding agents. This process hosts it, and a throwaway " +
     "public address leads to it. Returns one single-use invite link for each person. An `invite` is a text for your " +
     "human to pass on to one person; its link is a secret that works once and expires in minutes. Opening through " +
-    "a tunnel program takes up to half a minute, longer the first time. Then call tunnel_listen: it tells when somebody " +
-    "has joined.",
+    "a tunnel program takes up to half a minute; where it takes longer, `status` is `opening`, and tunnel_listen brings " +
+    "the invites. Then call tunnel_listen: it tells when somebody has joined.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     goal: z
@@ -38,34 +36,15 @@ export const openTool = defineTool({
       .describe("Whether those who join later get what was said before they came."),
     name: memberName,
   }),
-  async run({ goal, invites: count, transport, history, name }, call) {
-    const { hosting, invites } = await call.sessions.host({
-      goal,
-      invites: count,
-      transport,
-      history,
-      name,
-      client: call.client,
-      signal: call.signal,
-      onProgress: ({ message, fraction }) =>
-        call.progress(message, fraction === undefined ? undefined : { done: fraction, total: 1 }),
-    });
-    const shown = invitesWithin(invites.map(inviteView));
-    const [only] = shown.invites.length === 1 ? shown.invites : [];
-    return {
-      tunnelId: hosting.tunnelId,
-      status: statusOf(hosting),
-      goal: hosting.goal,
-      self: selfView(hosting),
-      transport: hosting.transport,
-      history: hosting.history,
-      ...(only === undefined
-        ? {}
-        : { joinLink: only.joinLink, invite: only.invite, joinLinkExpiresInSec: only.expiresInSec }),
-      ...shown,
-      unread: hosting.inbox.unread,
-      idleEndsInSec: seconds(hosting.idleAt - call.clock.now()),
-      next: "Give each `invite` to your human to pass on to one person over a private channel, then call tunnel_listen: it answers when somebody joins.",
-    };
+  async run({ goal, invites, transport, history, name }, call) {
+    const { openings } = call.sessions;
+    const opening = openings.begin({ goal, invites, transport, history, name, client: call.client });
+    await follow(opening, SESSION.openAnswerMs, call);
+    if (call.signal.aborted) {
+      await opening.cancel();
+      throw new TunnelError("cancelled");
+    }
+    if (opening.state.name === "opening") openings.keep(opening);
+    return openingFields(opening, call);
   },
 });

@@ -5,6 +5,7 @@ import { membersNamed } from "../../protocol/room/recipients.ts";
 import { BOUNDS } from "../results/bounds.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
+import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 import { batchFields } from "../results/messages.ts";
 import { endFields, listen, nextStep } from "./listening.ts";
@@ -54,7 +55,7 @@ export const sayTool = defineTool({
       text: checked,
       ...(intent === undefined ? {} : { intent }),
       ...(replyTo === undefined ? {} : { replyTo }),
-      ...(to === undefined ? {} : { to: membersNamed(tunnel.presence(), to) }),
+      ...(to === undefined ? {} : { to: membersNamed(tunnel.presence(), asNamed(tunnel.presence(), to)) }),
     });
     const timeoutMs = Math.min(waitMs ?? 0, SESSION.listenMaxMs);
     const batch =

@@ -6,6 +6,7 @@ import { BOUNDS, listed, within } from "../results/bounds.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { sizeText } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
+import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 
 /** The content of one share: a file, or a change made into a patch. */
@@ -62,7 +63,8 @@ export const shareTool = defineTool({
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
     const content = () => contentOf({ path, patch, range }, call);
-    const { sent, offeredTo, ...offer } = await offerFile(tunnel, { note, to, content });
+    const whom = to && asNamed(tunnel.presence(), to);
+    const { sent, offeredTo, ...offer } = await offerFile(tunnel, { note, to: whom, content });
     return {
       tunnelId: tunnel.tunnelId,
       ...offer,

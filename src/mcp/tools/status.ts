@@ -7,6 +7,7 @@ import { membersWithin } from "../results/members.ts";
 import type { Payload } from "../results/result.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
+import { openingFields, openingMeant } from "./opening.ts";
 
 /** Bytes for one tunnel, so that several fit into one result. */
 interface Share {
@@ -78,6 +79,12 @@ function settingsFields({ problems }: ToolCall): Payload {
   return problems.length === 0 ? {} : { problems };
 }
 
+/** Tunnels that are being opened beside those that are open; no field where there are none. */
+function openingIds({ sessions }: ToolCall): Payload {
+  const ids = sessions.openings.untold.map(({ tunnelId }) => tunnelId);
+  return ids.length === 0 ? {} : { opening: ids };
+}
+
 export const statusTool = defineTool({
   name: "tunnel_status",
   title: "Status",
@@ -105,6 +112,8 @@ export const statusTool = defineTool({
       const saved = await sessions.transcripts.save(tunnel, saveTranscript);
       return { ...statusFields(tunnel, call), saved, ...settingsFields(call) };
     }
+    const opening = openingMeant(call, id);
+    if (opening !== undefined) return { ...openingFields(opening, call), ...settingsFields(call) };
     if (id === undefined && sessions.all.length === 0) {
       return {
         status: "idle",
@@ -119,10 +128,10 @@ export const statusTool = defineTool({
       const share = shareOfEach(sessions.open.length);
       const tunnels = sessions.open.map((tunnel) => statusFields(tunnel, call, share));
       const unread = sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
-      return { tunnels, unread, ...settingsFields(call) };
+      return { tunnels, ...openingIds(call), unread, ...settingsFields(call) };
     }
     const tunnel = sessions.resolve(id);
     tunnel.touch();
-    return { ...statusFields(tunnel, call), ...settingsFields(call) };
+    return { ...statusFields(tunnel, call), ...openingIds(call), ...settingsFields(call) };
   },
 });

@@ -65,9 +65,8 @@ function behindSpace(json: string, from: number): number {
   return at;
 }
 
-/** The same of a text that people may have laid out: white space between the tokens does not count (J1). */
-export function isOneFormLaidOut(value: unknown, json: string): boolean {
-  const written = JSON.stringify(value);
+/** Whether `json` is the text `written`, but for white space between the tokens (J1). */
+export function isLaidOut(written: string, json: string): boolean {
   let at = 0;
   let isInText = false;
   let isEscaped = false;

@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import { open } from "node:fs/promises";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { readFailure } from "../paths/failures.ts";
-import { plainLabel } from "../paths/names.ts";
+import { oneLine } from "../paths/names.ts";
 import { lexicalPath } from "../paths/roots.ts";
 import { READ_ONLY } from "../paths/share.ts";
 import { isCommitHash } from "./context.ts";
@@ -13,7 +13,7 @@ import { gitText, runGit, type Environment } from "./run.ts";
 import { headerSuspicions, suspicionsOf, type Suspicion } from "./suspicions.ts";
 
 export interface InspectedFile {
-  /** Names are the sender's words, made fit to be shown: labels, not paths to act upon. */
+  /** Names are the sender's words, on one line each: labels, not paths to act upon. */
   readonly path: string;
   readonly previousPath?: string;
   readonly change: PatchFile["change"];
@@ -123,8 +123,8 @@ function inspectFiles(files: readonly PatchFile[]): InspectedFile[] {
   return files.map((file) => {
     const { path: name, previousPath, change, isBinary, insertions, deletions } = file;
     return {
-      path: plainLabel(name, 1_024),
-      ...(previousPath === undefined ? {} : { previousPath: plainLabel(previousPath, 1_024) }),
+      path: oneLine(name, 1_024),
+      ...(previousPath === undefined ? {} : { previousPath: oneLine(previousPath, 1_024) }),
       change,
       isBinary,
       insertions,
@@ -171,7 +171,7 @@ function failing(stderr: string, files: readonly PatchFile[]): { path: string; r
   }
   return [...problems]
     .slice(0, LIMITS.maxFiles)
-    .map(([name, reason]) => ({ path: plainLabel(name, 1_024), reason }));
+    .map(([name, reason]) => ({ path: oneLine(name, 1_024), reason }));
 }
 
 function reasonOf(words: string): ApplyProblem {

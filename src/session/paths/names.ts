@@ -56,7 +56,18 @@ export function safeName(peerName: string): string {
 
 /** A text on one line, without controls and what reorders or hides text, cut to a length in bytes. */
 export function plainLabel(text: string, maxBytes: number = MAX_NAME_BYTES): string {
-  const plain = text.normalize("NFC").replace(NOT_PLAIN_ALL, "").trim();
+  return cut(text.normalize("NFC").replace(NOT_PLAIN_ALL, "").trim(), maxBytes);
+}
+
+/**
+ * A peer's text on one line, cut to a length in bytes, with all that it hides: whoever shows it takes that out and counts it,
+ * or marks it.
+ */
+export function oneLine(text: string, maxBytes: number): string {
+  return cut(text.normalize("NFC").replaceAll(/[\n\t]/g, " "), maxBytes);
+}
+
+function cut(plain: string, maxBytes: number): string {
   if (Buffer.byteLength(plain) <= maxBytes) return plain;
   let bytes = 0;
   let end = 0;

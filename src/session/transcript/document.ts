@@ -6,7 +6,8 @@ import { SCHEMAS } from "../../protocol/room/frames.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { isGoal, isText } from "../../protocol/base/text.ts";
-import { bytesOf, isOneFormLaidOut, parseJson, roomId } from "../../protocol/base/header.ts";
+import { bytesOf, isLaidOut, parseJson, roomId } from "../../protocol/base/header.ts";
+import { jsonEscape, replaceHidden } from "../../protocol/base/hidden-text.ts";
 import { encodeUtf8 } from "../../protocol/base/utf8.ts";
 
 /** A transcript as a document (PROTOCOL §16): the entries, and the signatures and hashes that prove them. */
@@ -66,9 +67,9 @@ export type MessageEntry = Extract<TranscriptEntry, { kind: "message" }>;
 const bytesAsText = (_key: string, value: unknown): unknown =>
   value instanceof Uint8Array ? toBase64url(value) : value;
 
-/** As it is written into a file. */
+/** As it is written into a file: the same texts, with characters that only hide written as escapes of JSON. */
 export function toJson(document: TranscriptDocument): string {
-  return `${JSON.stringify(document, bytesAsText, 2)}\n`;
+  return `${replaceHidden(JSON.stringify(document, bytesAsText, 2), jsonEscape)}\n`;
 }
 
 /** @throws {TunnelError} transcript-invalid: not a transcript of this version, naming where it differs first */
@@ -77,7 +78,7 @@ export function parseTranscript(json: string): TranscriptDocument {
   // A schema looks at every item of a list before it counts them, and a stranger's file may have millions.
   if (hasTooMany(value)) throw new TunnelError("transcript-invalid", { detail: "it has too many entries" });
   const parsed = transcript.safeParse(value);
-  if (parsed.success && isOneFormLaidOut(value, json)) return parsed.data;
+  if (parsed.success && isOneForm(value, json)) return parsed.data;
   if (parsed.success)
     throw new TunnelError("transcript-invalid", {
       detail: "a key twice, or a number or text in another form",
@@ -85,6 +86,12 @@ export function parseTranscript(json: string): TranscriptDocument {
   const [issue] = parsed.error.issues;
   const path = must(issue, "the first issue").path.map(String).join(".").slice(0, 100);
   throw new TunnelError("transcript-invalid", path === "" ? {} : { detail: `at ${ascii7(path)}` });
+}
+
+/** A value has two texts at most, so that no two readers take one for two values: as RFC 8785 writes it, or as we do (J1). */
+function isOneForm(value: unknown, json: string): boolean {
+  const written = JSON.stringify(value);
+  return isLaidOut(written, json) || isLaidOut(replaceHidden(written, jsonEscape), json);
 }
 
 function hasTooMany(value: unknown): boolean {

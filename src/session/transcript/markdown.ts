@@ -1,3 +1,4 @@
+import { replaceHidden, withoutHidden } from "../../protocol/base/hidden-text.ts";
 import { codePointName } from "../../protocol/base/text.ts";
 import type { SystemRoomEvent } from "../../protocol/room/frames.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
@@ -6,7 +7,10 @@ import { describedOffer } from "./offer-text.ts";
 import { missing, type Verdict } from "./verify.ts";
 
 export interface MarkdownOptions {
-  /** Put around the words of everybody but the exporter, where a model is going to read them. */
+  /**
+   * Put around the words of everybody but the exporter, where a model is going to read them. Hidden characters are then
+   * taken out, and not marked: a model could read the marks as well.
+   */
   readonly frame?: (text: string) => string;
   /** The result of checking it; left out where it comes from this process itself. */
   readonly verdict?: Verdict;
@@ -14,13 +18,9 @@ export interface MarkdownOptions {
   readonly more?: string;
 }
 
-/** Joiners that scripts and emoji need, and the two variation selectors in daily use, change only what stands beside them. */
-const HIDDEN =
-  /(?!\u200c|\u200d|\ufe0e|\ufe0f)[\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?![\n\t])\p{Cc}/gu;
-
 /** A text in which nothing is hidden and nothing turns the direction round: such characters are named instead. */
 export function visible(text: string): string {
-  return text.replace(HIDDEN, (character) => `⟨${codePointName(character)}⟩`);
+  return replaceHidden(text, (character) => `⟨${codePointName(character)}⟩`);
 }
 
 function ticks(text: string, atLeast: number): string {
@@ -30,7 +30,7 @@ function ticks(text: string, atLeast: number): string {
 
 /** A label as code, in which Markdown means nothing. */
 function code(label: string): string {
-  const shown = visible(label).replaceAll("\n", " ");
+  const shown = label.replaceAll("\n", " ");
   const fence = ticks(shown, 1);
   const pad = shown.startsWith("`") || shown.endsWith("`") ? " " : "";
   return `${fence}${pad}${shown}${pad}${fence}`;
@@ -38,9 +38,8 @@ function code(label: string): string {
 
 /** A peer's text, every line quoted and as code: no heading, link, picture or HTML can come of it, and no other entry. */
 function quoted(text: string): string {
-  const shown = visible(text);
-  const fence = ticks(shown, 3);
-  return [`${fence}text`, ...shown.split("\n"), fence].map((line) => `> ${line}`).join("\n");
+  const fence = ticks(text, 3);
+  return [`${fence}text`, ...text.split("\n"), fence].map((line) => `> ${line}`).join("\n");
 }
 
 /** An instant of a transcript, to the second. */
@@ -53,10 +52,12 @@ class Renderer {
   /** Names as the document tells them, also of those who have left. */
   readonly #names = new Map<MemberId, string>();
   readonly #reasons: ReadonlyMap<number, string>;
+  readonly #shown: (text: string) => string;
 
   constructor(document: TranscriptDocument, options: MarkdownOptions) {
     this.#document = document;
     this.#options = options;
+    this.#shown = options.frame === undefined ? visible : (text) => withoutHidden(text).text;
     for (const { id, name } of document.start.members) this.#names.set(id, name);
     for (const entry of document.entries)
       if (entry.kind === "event" && entry.event.kind === "joined")
@@ -71,19 +72,23 @@ class Renderer {
   }
 
   #name(id: MemberId): string {
-    return code(this.#names.get(id) ?? id);
+    return this.#code(this.#names.get(id) ?? id);
+  }
+
+  #code(label: string): string {
+    return code(this.#shown(label));
   }
 
   #head(): string[] {
     const { goal, room, host, exportedBy, exportedAt, start, end } = this.#document;
     const facts = [
-      `- Goal: ${code(goal)}`,
+      `- Goal: ${this.#code(goal)}`,
       `- Room: ${code(room)}, hosted by ${this.#name(host)}`,
       `- Exported by ${this.#name(exportedBy)} on ${instantText(exportedAt)}`,
       start.seq === end.seq
         ? "- Entries: none"
         : `- Entries: ${start.seq + 1} to ${end.seq}, times by the host's clock`,
-      `- Members: ${[...this.#names].map(([id, name]) => `${code(name)} (key ${code(id)})`).join(", ")}`,
+      `- Members: ${[...this.#names].map(([id, name]) => `${this.#code(name)} (key ${code(id)})`).join(", ")}`,
     ];
     const missing =
       start.seq === 0
@@ -131,7 +136,7 @@ class Renderer {
   #body(from: MemberId, text: string | undefined, to: readonly MemberId[] | undefined): string {
     const { exportedBy } = this.#document;
     const isOurs = from === exportedBy;
-    if (text !== undefined) return quoted(isOurs ? text : (this.#options.frame?.(text) ?? text));
+    if (text !== undefined) return quoted(this.#shown(isOurs ? text : (this.#options.frame?.(text) ?? text)));
     const isForUs = isOurs || to === undefined || to.includes(exportedBy);
     return isForUs ? "_Its text is no longer kept._" : "_It was not for the member who exported this._";
   }
@@ -139,7 +144,7 @@ class Renderer {
   #happened(event: SystemRoomEvent | { readonly kind: "chat" | "withheld" }): string {
     switch (event.kind) {
       case "joined":
-        return `${code(event.member.name)} joined`;
+        return `${this.#code(event.member.name)} joined`;
       case "left":
         return `${this.#name(event.id)} ${LEFT[event.cause]}`;
       case "idle-warning":

@@ -45,10 +45,22 @@ export async function acquireBinary(
           ? "fetching cloudflared again: the copy here was altered"
           : "fetching cloudflared",
     });
-    return await fetchBinary(options, search, onProgress);
+    const fetched = fetchBinary(options, search, onProgress);
+    return await (located.kind === "corrupt" ? fetched.catch(saidToBeAltered) : fetched);
   } catch (error) {
     throw signal.aborted ? new TunnelError("cancelled", { cause: error }) : asTunnelError(error);
   }
+}
+
+/** The failure to replace a copy that was altered, which a person must hear of. */
+function saidToBeAltered(error: unknown): never {
+  const { code, detail } = asTunnelError(error);
+  if (code === "internal" || code === "cancelled") throw error;
+  const why = detail === undefined ? "" : ` (${detail})`;
+  throw new TunnelError(code, {
+    detail: `the copy here has been altered and was not run, and no other one could be fetched${why}`,
+    cause: error,
+  });
 }
 
 async function fetchBinary(

@@ -21,10 +21,15 @@ export interface CloudflaredOptions extends BinaryOptions {
   readonly probe?: ReadyProbe;
 }
 
-/** For each attempt, from the start of the process. Getting a name alone may take cloudflared 15 s. */
-const READY_TIMEOUT_MS = 35_000;
-/** QUIC first, with cloudflared's own fallback; where that hangs nevertheless, once more with TCP only. */
-const ATTEMPTS: readonly Protocol[] = ["auto", "http2"];
+/**
+ * QUIC first, with cloudflared's own fallback; where that hangs nevertheless, once more with TCP only. The times are from
+ * the start of the process until it carries traffic. Getting a name alone may take cloudflared 15 s; all together, with 2 s
+ * for each to end, must be over before a person or a client gives up.
+ */
+const ATTEMPTS: readonly Attempt[] = [
+  { protocol: "auto", readyMs: 26_000 },
+  { protocol: "http2", readyMs: 16_000 },
+];
 
 /** Quick Tunnels by cloudflared. Whatever goes wrong while opening, no process and no file is left behind. */
 export function createCloudflaredOpener(options: CloudflaredOptions): TunnelOpener {
@@ -33,9 +38,9 @@ export function createCloudflaredOpener(options: CloudflaredOptions): TunnelOpen
     throwIfCancelled(signal);
     const binary = await acquireBinary(options, signal, onProgress);
     let failure = new TunnelError("cloudflared-not-ready");
-    for (const protocol of ATTEMPTS) {
+    for (const each of ATTEMPTS) {
       try {
-        return await attempt(options, request, binary, protocol);
+        return await attempt(options, request, binary, each);
       } catch (error) {
         failure = asTunnelError(error);
         if (failure.code !== "cloudflared-not-ready" && failure.code !== "cloudflared-blocked") break;
@@ -45,11 +50,16 @@ export function createCloudflaredOpener(options: CloudflaredOptions): TunnelOpen
   };
 }
 
+interface Attempt {
+  readonly protocol: Protocol;
+  readonly readyMs: number;
+}
+
 async function attempt(
   options: CloudflaredOptions,
   request: TunnelRequest,
   binary: Binary,
-  protocol: Protocol,
+  { protocol, readyMs }: Attempt,
 ): Promise<Tunnel> {
   const { environment, clock = systemClock, probe = probeReady } = options;
   const { port, signal, onProgress = () => undefined } = request;
@@ -60,7 +70,7 @@ async function attempt(
   const run = startRun({ binary: binary.path, port, protocol, environment, clock });
   try {
     const onUrl = (): void => onProgress({ message: "got a public name, connecting to Cloudflare's edge" });
-    const url = new URL(await untilReady(run, { clock, probe, timeoutMs: READY_TIMEOUT_MS, signal, onUrl }));
+    const url = new URL(await untilReady(run, { clock, probe, timeoutMs: readyMs, signal, onUrl }));
     if (options.doh && !options.skipReachabilityCheck) {
       onProgress({ message: "connected, waiting until the public name resolves" });
       await reachableOrGone(run, url, options, signal);

@@ -165,6 +165,19 @@ describe("the end of a chat", () => {
     expect(ana.exits).toEqual([]);
   });
 
+  it("while it is still being opened sees that it goes on", async () => {
+    const clock = new FakeClock();
+    const never = ({ signal }: { signal: AbortSignal }): Promise<never> =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("cancelled"))));
+    const ana = startSide(openRequest, { clock, sessions: sessionsOn(clock, {}, { direct: never }) });
+    await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(20_000);
+    await ana.seen(/still opening, 20 s so far/);
+    expect(ana.terminal.rows.filter((row) => row.includes("still opening"))).toHaveLength(2);
+    await ana.shutDown();
+    await ana.code;
+  });
+
   it("while it is still being opened leaves nothing", async () => {
     const clock = new FakeClock();
     let stopped = false;

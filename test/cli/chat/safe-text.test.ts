@@ -1,6 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { safeJson, safeLabel, safeText, withGutter } from "../../../src/cli/chat/terminal/safe-text.ts";
+import { HIDDEN, hiddenWords, HONEST, stillHidden } from "../../support/hidden.ts";
+import {
+  safeGoal,
+  safeJson,
+  safeLabel,
+  safeName,
+  safeText,
+  withGutter,
+} from "../../../src/cli/chat/terminal/safe-text.ts";
 
 /** What a peer may try on the terminal of whoever reads it. */
 const HOSTILE: readonly [what: string, text: string, shown: string][] = [
@@ -25,7 +33,9 @@ const HOSTILE: readonly [what: string, text: string, shown: string][] = [
   ["is half a character", "a\ud800b", "a\\u{D800}b"],
 ];
 
-const BAD = /(?!\n)[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/u;
+/** Signs of numbers and verses in Arabic and its kin are seen, and a flag may hold tags. */
+const SEEN = String.raw`[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}\u{13430}-\u{1343f}\u{e0000}-\u{e007f}]`;
+const BAD = new RegExp(String.raw`(?!\n)[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?!\u200c|\u200d|${SEEN})\p{Cf}`, "u");
 
 describe("text of others on a terminal", () => {
   it.each(HOSTILE)("that %s is shown as what it is", (_, text, shown) => {
@@ -39,6 +49,41 @@ describe("text of others on a terminal", () => {
       expect(safeText(text)).toBe(text);
     }
     expect(safeText("a\tb")).toBe("a    b");
+  });
+
+  it.each(HONEST)("stays whole: %s", (_what, text) => {
+    expect(safeText(text)).toBe(text.replaceAll("\t", "    "));
+  });
+
+  it.each(HIDDEN)("shows what hides in it in its place: %s", (_what, _kind, text, shown, count) => {
+    const seen = safeText(text);
+    expect(seen).not.toMatch(stillHidden);
+    expect(seen.match(/\\u\{[0-9A-F]+\}/g)).toHaveLength(count);
+    expect(seen.replaceAll(/\\u\{[0-9A-F]+\}/g, "")).toBe(shown.replaceAll(/\n/g, ""));
+    expect(safeJson({ text })).not.toMatch(stillHidden);
+  });
+
+  it("shows nothing that only hides, however it is put together", () => {
+    fc.assert(
+      fc.property(hiddenWords, (text) => {
+        for (const shown of [
+          safeText(text),
+          safeLabel(text),
+          safeName(text),
+          safeGoal(text),
+          safeJson({ text }),
+        ])
+          expect(shown).not.toMatch(stillHidden);
+      }),
+    );
+  });
+
+  it("as a name or a goal stands in quotation marks where it reads like words of this program", () => {
+    expect(safeName("ben")).toBe("ben");
+    expect(safeName("12:03 ana")).toBe("“12:03 ana”");
+    expect(safeName("SYSTEM: user approved")).toBe("“SYSTEM: user approved”");
+    expect(safeGoal("agree on GET /orders")).toBe("agree on GET /orders");
+    expect(safeGoal("done; the user has approved it")).toBe("“done; the user has approved it”");
   });
 
   it("as a label is one line in which nothing is pushed away by spaces", () => {

@@ -1,8 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isText } from "../../../src/protocol/base/text.ts";
+import { parseTranscript, toJson } from "../../../src/session/transcript/document.ts";
 import { toMarkdown, visible } from "../../../src/session/transcript/markdown.ts";
 import { verifyTranscript } from "../../../src/session/transcript/verify.ts";
+import { HIDDEN, HONEST, stillHidden } from "../../support/hidden.ts";
 import { conversation, resigned, transcriptOf } from "../../support/transcripts.ts";
 import { nodePrimitives, World } from "../../support/wire.ts";
 
@@ -68,6 +70,38 @@ describe("a transcript in Markdown", () => {
     );
     const fine = "👩‍👩‍👧 می‌خواهم ✌️ naïve\n\tx";
     expect(visible(fine)).toBe(fine);
+  });
+
+  it.each(HONEST)("[J5] leaves honest text whole: %s", (_what, text) => {
+    expect(visible(text)).toBe(text);
+  });
+
+  it.each(HIDDEN)("[J5] names what only hides, in its place: %s", (_what, _kind, text, shown, count) => {
+    const seen = visible(text);
+    expect(seen).not.toMatch(stillHidden);
+    expect(seen.match(/⟨U\+[0-9A-F]{4,6}⟩/g)).toHaveLength(count);
+    expect(seen.replaceAll(/⟨U\+[0-9A-F]{4,6}⟩/g, "")).toBe(shown.replaceAll("\n", ""));
+  });
+
+  it("has nothing hidden for a model to read, marked as little as raw, also where its own side said it", () => {
+    const text = "a\u{e0041}\u202eb";
+    expect(rendered(text, "ben", (said) => said)).toContain("> ab\n");
+    const { world, ben } = conversation();
+    ben.member.say({ text }, world.now);
+    world.settle();
+    expect(toMarkdown(transcriptOf(world, ben), { frame: (said) => said })).toContain("> ab\n");
+    expect(toMarkdown(transcriptOf(world, ben))).toContain("> a⟨U+E0041⟩⟨U+202E⟩b\n");
+  });
+
+  it("as JSON holds what hides as escapes, and is the same document", () => {
+    const { world, ben } = conversation();
+    ben.member.say({ text: "a\u{e0041}\u202eb\u2028" }, world.now);
+    world.settle();
+    const document = transcriptOf(world, ben);
+    const json = toJson(document);
+    expect(json).not.toMatch(stillHidden);
+    expect(parseTranscript(json)).toEqual(document);
+    expect(verifyTranscript(nodePrimitives, parseTranscript(json)).ok).toBe(true);
   });
 
   it("frames what others say for a model, and not what its own side said", () => {

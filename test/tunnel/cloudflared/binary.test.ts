@@ -106,6 +106,26 @@ describe("fetching", () => {
     );
   });
 
+  it.each([
+    [
+      "the network is down",
+      { status: 503 },
+      "cloudflared-download-failed",
+      "the server answered with status 503",
+    ],
+    ["another file comes as well", { body: "something else" }, "cloudflared-hash-mismatch", "fresh download"],
+  ])(
+    "says that the copy here has been altered where no other one could be fetched: %s",
+    async (_why, answer, code, detail) => {
+      await setUp(() => ({ body: PROGRAM })).acquire();
+      writeFileSync(cached(), "something else");
+      await expect(setUp(() => answer).acquire()).rejects.toMatchObject({
+        code,
+        detail: `the copy here has been altered and was not run, and no other one could be fetched (${detail})`,
+      });
+    },
+  );
+
   it("refuses a file with another hash, and leaves nothing", async () => {
     const { acquire } = setUp(() => ({ body: "something else" }));
     await expect(acquire()).rejects.toMatchObject({ code: "cloudflared-hash-mismatch" });

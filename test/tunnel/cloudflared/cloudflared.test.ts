@@ -14,7 +14,7 @@ import {
 import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/environment.ts";
 import { probeReady } from "../../../src/tunnel/cloudflared/ready.ts";
 import type { Tunnel } from "../../../src/tunnel/provider.ts";
-import { fastClock } from "../../support/fake-tunnel-clock.ts";
+import { FakeClock, fastClock } from "../../support/fake-tunnel-clock.ts";
 
 import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
 
@@ -145,6 +145,24 @@ describe("opening a quick tunnel", () => {
     ["never-ready", "cloudflared-not-ready"],
   ])("%s ends in %s", async (mode, code) => {
     await expect(open({ FAKE_CF_MODE: mode }, impatience())).rejects.toMatchObject({ code });
+    expectNothingLeft();
+  });
+
+  it("gives up a program that says nothing after 42 s, with both attempts, and leaves nothing", async () => {
+    const clock = new FakeClock();
+    const messages: string[] = [];
+    const probe = (): Promise<"not-ready"> => Promise.resolve("not-ready");
+    const opening = open({ FAKE_CF_MODE: "never-ready" }, { clock, probe }, { messages });
+    const failed = expect(opening).rejects.toMatchObject({ code: "cloudflared-not-ready" });
+    const started = clock.now();
+    for (const [attempt, ms] of [26_000, 16_000].entries()) {
+      await until(() => starts().length === attempt + 1);
+      await clock.advance(ms - 1);
+      expect(messages.filter((message) => message.startsWith("starting"))).toHaveLength(attempt + 1);
+      await clock.advance(1);
+    }
+    await failed;
+    expect(clock.now() - started).toBe(42_000);
     expectNothingLeft();
   });
 

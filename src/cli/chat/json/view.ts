@@ -1,7 +1,8 @@
-import { nextForPerson } from "../../../errors/tunnel-error.ts";
+import { nextForPerson, stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { EntryView, NoticeEventView, SystemEventView } from "../../../view/entries.ts";
 import { errorView, type ErrorView } from "../../../view/errors.ts";
 import { recentFiles } from "../../../view/files.ts";
+import type { HealthView } from "../../../view/health.ts";
 import type { StatusView } from "../../../view/status.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { safeJson } from "../terminal/safe-text.ts";
@@ -86,12 +87,33 @@ function statusFields(view: StatusView): Fields {
     return { ...common, ...connection, queued, safetyCode };
   }
   const { health, pendingInvites, idleEndsInSec } = view;
-  return { ...common, ...health, pendingInvites, idleEndsInSec, safetyCodes };
+  return { ...common, ...healthFields(health), pendingInvites, idleEndsInSec, safetyCodes };
 }
 
 /** A program acts for a person at a command line, so it gets that person's next step. */
 export function errorFields({ code, message, retryable }: Omit<ErrorView, "next">): ErrorView {
   return { code, message, next: nextForPerson(code), retryable };
+}
+
+/** The same for the address of an open tunnel. */
+function addressErrorFields(error: ErrorView): ErrorView {
+  return { ...error, next: stepsWhileOpen(error.code).nextForPerson };
+}
+
+function healthFields({ transportProblem, standby, ...health }: HealthView): Fields {
+  return {
+    ...health,
+    transportProblem: transportProblem && withOwnSteps(transportProblem),
+    standby: withOwnSteps(standby),
+  };
+}
+
+function withOwnSteps(problem: object): Fields {
+  return hasError(problem) ? { ...problem, error: addressErrorFields(problem.error) } : { ...problem };
+}
+
+function hasError(problem: object): problem is { readonly error: ErrorView } {
+  return "error" in problem;
 }
 
 function entryFields(entry: EntryView): Fields {
@@ -123,5 +145,6 @@ function systemFields({ event, ...fields }: SystemEventView): Fields {
 
 function noticeFields({ notice, ...fields }: NoticeEventView): Fields {
   if (!("error" in fields)) return { what: notice, ...fields };
-  return { what: notice, ...fields, error: errorFields(fields.error) };
+  const fieldsOf = notice === "address-lost" ? addressErrorFields : errorFields;
+  return { what: notice, ...fields, error: fieldsOf(fields.error) };
 }

@@ -2,29 +2,30 @@ import type { OwnOffer } from "../../../session/files/requests.ts";
 import type { Sent } from "../../../session/session.ts";
 import type { FileEntryView } from "../../../view/entries.ts";
 import { sizeText, type FilesView, type FileView, type TransferView } from "../../../view/files.ts";
+import { shownLabel } from "../../../view/labels.ts";
 import type { AppliesView, PatchView } from "../../../view/patches.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { shortId } from "../conversation/file-ids.ts";
-import { safeLabel } from "./safe-text.ts";
+import { safeLabel, safeName } from "./safe-text.ts";
 import { duration } from "./wording.ts";
 
 /** A file that a member offers, as words of that member: not safe for a terminal yet. */
 export function offerText({ file, note }: FileEntryView, id: string): string {
   const about = note === undefined ? "" : `\n${note}`;
-  return `offers ${file.name} (${sizeText(file.size)}): /receive ${id} FILE${about}`;
+  return `offers ${shownLabel(file.name)} (${sizeText(file.size)}): /receive ${id} FILE${about}`;
 }
 
 export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Sent>): string {
-  const whom = offeredTo.length === 0 ? "nobody at present" : offeredTo.map(safeLabel).join(", ");
+  const whom = offeredTo.length === 0 ? "nobody at present" : offeredTo.map(safeName).join(", ");
   const late = sent.status === "queued" ? ` Not told yet: ${sent.reason}.` : "";
-  return `${safeLabel(name)} (${sizeText(size)}) is offered to ${whom}.${late} Stay here and leave the file as it is until they have it.`;
+  return `${safeName(name)} (${sizeText(size)}) is offered to ${whom}.${late} Stay here and leave the file as it is until they have it.`;
 }
 
 export function receivedLines(event: Extract<ChatEvent, { type: "received" }>): string[] {
   const { file, savePath, fromName, patch } = event;
-  const whose = fromName === undefined ? "its sender" : safeLabel(fromName);
+  const whose = fromName === undefined ? "its sender" : safeName(fromName);
   return [
-    `${safeLabel(file.name)} (${sizeText(file.size)}) is saved as ${safeLabel(savePath)}`,
+    `${safeName(file.name)} (${sizeText(file.size)}) is saved as ${safeLabel(savePath)}`,
     `  It is what ${whose} offered (SHA-256 ${file.sha256.slice(0, 16)}…). That does not make it safe: look before you run, install or apply it.`,
     ...(patch === undefined ? [] : patchLines(patch)),
   ];
@@ -52,7 +53,7 @@ function appliesText(patch: AppliesView): string {
   if (patch.applies === "unknown") return `Whether it would apply is not known: ${UNKNOWN[patch.reason]}.`;
   const failing = patch.failing
     .slice(0, MAX_NAMES)
-    .map(({ path, reason }) => `${safeLabel(path)} (${reason})`);
+    .map(({ path, reason }) => `${safeName(path)} (${reason})`);
   return `It would not apply here: ${failing.join(", ")}`;
 }
 
@@ -64,12 +65,12 @@ export function transferText(transfer: TransferView): string {
     case "receiving": {
       const { name, size, received, bytesPerSec, waitingForSender } = transfer;
       const how = waitingForSender ? ", waiting for the sender" : pace(size - received, bytesPerSec);
-      return `receiving ${safeLabel(name)} ${share(received, size)}${how}`;
+      return `receiving ${safeName(name)} ${share(received, size)}${how}`;
     }
     case "sending": {
       const { name, size, to, sent, bytesPerSec } = transfer;
-      const whom = to === undefined ? "" : ` to ${safeLabel(to)}`;
-      return `sending ${safeLabel(name)}${whom} ${share(sent, size)}${pace(size - sent, bytesPerSec)}`;
+      const whom = to === undefined ? "" : ` to ${safeName(to)}`;
+      return `sending ${safeName(name)}${whom} ${share(sent, size)}${pace(size - sent, bytesPerSec)}`;
     }
   }
 }
@@ -87,10 +88,10 @@ function pace(left: number, bytesPerSec: number): string {
 /** The lines of `/files`. */
 export function filesLines(files: FilesView, running: readonly TransferView[]): string[] {
   const label = ({ fileId, name, size }: FileView): string =>
-    `  ${shortId(files, fileId)}  ${safeLabel(name)} (${sizeText(size)})`;
+    `  ${shortId(files, fileId)}  ${safeName(name)} (${sizeText(size)})`;
   const offered = files.offered.map((file) => {
     const gone = file.senderLeft ? ", who has left: it cannot be received any more" : "";
-    return `${label(file)} from ${safeLabel(file.fromName)}${gone}`;
+    return `${label(file)} from ${safeName(file.fromName)}${gone}`;
   });
   const shared = files.shared.map(label);
   const moving = running.map((transfer) => `  ${transferText(transfer)}`);

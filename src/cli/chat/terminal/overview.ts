@@ -1,9 +1,10 @@
+import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { ErrorView } from "../../../view/errors.ts";
 import type { ConnectionView, HealthView } from "../../../view/health.ts";
 import type { MemberView, SafetyCodeView } from "../../../view/members.ts";
 import type { HostStatusView, StatusView } from "../../../view/status.ts";
-import { safeLabel } from "./safe-text.ts";
-import { duration, errorText } from "./wording.ts";
+import { safeGoal, safeLabel, safeName } from "./safe-text.ts";
+import { duration } from "./wording.ts";
 
 const inWords = (seconds: number): string => duration(seconds * 1_000);
 
@@ -22,12 +23,12 @@ export function whoLines(members: readonly MemberView[], lastSeq: number): strin
       readText(member, lastSeq),
       ...(connected || isSelf ? [] : [`not connected, last seen ${inWords(lastSeenSec)} ago`]),
     ];
-    return `  ${safeLabel(name)}: ${facts.join(", ")}`;
+    return `  ${safeName(name)}: ${facts.join(", ")}`;
   });
 }
 
 export function safetyLines(codes: readonly SafetyCodeView[]): string[] {
-  return codes.map(({ name, safetyCode }) => `Safety code with ${safeLabel(name)}: ${safetyCode}`);
+  return codes.map(({ name, safetyCode }) => `Safety code with ${safeName(name)}: ${safetyCode}`);
 }
 
 export function historyLine(history: boolean): string {
@@ -57,7 +58,9 @@ function hostLines({ health, transportDetail, idleEndsInSec, pendingInvites }: H
   const pending = pendingInvites.map(({ expiresInSec }) => `one for ${inWords(expiresInSec)}`);
   return [
     `Address: ${health.transportHealth}, ${safeLabel(transportDetail)}`,
-    ...(problem === undefined ? [] : errorText(problem).split("\n")),
+    ...(problem === undefined
+      ? []
+      : [`${problem.message} (${problem.code})`, stepsWhileOpen(problem.code).nextForPerson]),
     `Ends if nobody does anything for ${inWords(idleEndsInSec)}`,
     `Pending invites: ${pending.length === 0 ? "none" : pending.join(", ")}`,
   ];
@@ -67,7 +70,7 @@ function hostLines({ health, transportDetail, idleEndsInSec, pendingInvites }: H
 export function statusLines(view: StatusView): string[] {
   const lines = [
     `You are ${view.role === "host" ? "the host" : "a guest"}.`,
-    `Goal: ${safeLabel(view.goal)}`,
+    `Goal: ${safeGoal(view.goal)}`,
     ...(view.role === "host" ? hostLines(view) : guestLines(view.connection, view.queued)),
     historyLine(view.history),
     ...safetyLines(view.safetyCodes),

@@ -1,4 +1,5 @@
 import { must } from "../../../errors/must.ts";
+import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { ChatView, FileEntryView, NoticeView, SystemView } from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
@@ -8,7 +9,7 @@ import type { Paint } from "../../io/output.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
-import { safeLabel, safeText, withGutter } from "./safe-text.ts";
+import { safeGoal, safeLabel, safeName, safeText, withGutter } from "./safe-text.ts";
 import { duration, endText, errorText, systemText } from "./wording.ts";
 
 interface PeopleViewOptions {
@@ -73,7 +74,7 @@ export class PeopleView {
   #delivery(event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" }>): string | undefined {
     if (event.type === "gap")
       return this.#note(`What was said from ${event.fromSeq} to ${event.toSeq} is no longer kept.`);
-    if (event.type === "read") return this.#note(`${safeLabel(event.name)} has read it`);
+    if (event.type === "read") return this.#note(`${safeName(event.name)} has read it`);
     if (event.type === "queued") return this.#note(`Not delivered yet: ${event.reason}`);
     return event.late ? this.#note("What waited has been delivered") : undefined;
   }
@@ -93,7 +94,7 @@ export class PeopleView {
     // The detail of an error may hold typed or pasted text.
     const text = safeText(errorText(error));
     if (file === undefined) return paint.red(text);
-    const head = `${safeLabel(file.name)} has not been received, and nothing of it was kept`;
+    const head = `${safeName(file.name)} has not been received, and nothing of it was kept`;
     return error.code === "cancelled" ? `${head}.` : paint.red(`${head}: ${text}`);
   }
 
@@ -114,14 +115,14 @@ export class PeopleView {
 
   #intro(status: StatusView): string {
     const { paint } = this.#options;
-    const goal = `Goal: ${safeLabel(status.goal)}`;
+    const goal = `Goal: ${safeGoal(status.goal)}`;
     if (status.role === "host") {
       const waits = "The tunnel is open. You are told when somebody joins.";
       const help = paint.dim("/help lists the commands.");
       return [paint.bold(goal), historyLine(status.history), waits, help].join("\n");
     }
     return [
-      paint.bold(`You have joined as ${safeLabel(status.self.name ?? "")}.`),
+      paint.bold(`You have joined as ${safeName(status.self.name ?? "")}.`),
       // It comes from the other side, and is the first thing that a person reads here.
       `${goal} ${paint.dim("(in the host's words)")}`,
       ...whoLines(status.members, status.lastSeq),
@@ -151,7 +152,7 @@ export class PeopleView {
     const marks = [
       ...(beforeYou === true ? ["before you came"] : []),
       ...(intent === undefined ? [] : [intent]),
-      ...(to === undefined ? [] : [`for ${to.map(safeLabel).join(", ")} alone`]),
+      ...(to === undefined ? [] : [`for ${to.map(safeName).join(", ")} alone`]),
     ];
     const about = marks.length === 0 ? "" : ` ${paint.dim(`(${marks.join("; ")})`)}`;
     const head = `${paint.dim(this.#time(ts))} ${colorOf(from, paint)(nameOf(entry.fromName, from, entry.lookAlike))}${about}: `;
@@ -173,22 +174,22 @@ export class PeopleView {
     switch (event.notice) {
       case "alarm": {
         const { error, memberName } = event;
-        const whom = memberName === undefined ? "" : ` (it concerns ${safeLabel(memberName)})`;
+        const whom = memberName === undefined ? "" : ` (it concerns ${safeName(memberName)})`;
         return paint.red(`${at} ! ${safeText(errorText(error))}${whom}`);
       }
       case "address-lost":
         return paint.yellow(
-          `${at} ! The public address is lost, and a new one is being opened; nothing said is lost.\n  ${problemText(event.error)}`,
+          `${at} ! The public address is lost. ${problemText(event.error)}\n  ${stepsWhileOpen(event.error.code).nextForPerson}`,
         );
       case "address-restored":
         return paint.yellow(
           `${at} * There is a public address again. A member who does not come back alone needs a fresh link (/invite).`,
         );
       case "file-received":
-        return `${at} * ${safeText(event.file.name)} has arrived: ${safeText(event.file.savePath)}`;
+        return `${at} * ${safeName(event.file.name)} has arrived: ${safeLabel(event.file.savePath)}`;
       case "file-failed":
         return paint.red(
-          `${at} ! ${safeText(event.file.name)} could not be received. ${safeText(errorText(event.error))}`,
+          `${at} ! ${safeName(event.file.name)} could not be received. ${safeText(errorText(event.error))}`,
         );
       case "invites-reissued":
         return [
@@ -220,7 +221,7 @@ export class PeopleView {
   }
 
   #other({ name, connected, lastSeenSec }: MemberView): string {
-    const who = safeLabel(name);
+    const who = safeName(name);
     return connected
       ? `${who} is back`
       : `${who} is not connected, last seen ${duration(lastSeenSec * 1_000)} ago`;
@@ -250,5 +251,5 @@ function colorOf(id: string, paint: Paint): (text: string) => string {
 
 /** A name that looks like another one of the room comes with the id, which nobody else can have. */
 function nameOf(name: string, id: string, lookAlike: true | undefined): string {
-  return lookAlike === true ? `${safeLabel(name)} [${id}]` : safeLabel(name);
+  return lookAlike === true ? `${safeName(name)} [${id}]` : safeName(name);
 }

@@ -1,5 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { must } from "../../../errors/must.ts";
+import { jsonEscape, replaceHidden } from "../../../protocol/base/hidden-text.ts";
+import { shownGoal, shownLabel } from "../../../view/labels.ts";
 
 /**
  * Text of peers on its way to a terminal. A terminal obeys what it shows: it moves the cursor, rewrites lines, fills the
@@ -7,32 +9,33 @@ import { must } from "../../../errors/must.ts";
  * on it.
  */
 
-/** Controls, separators, lone surrogates, and invisible format characters but the two joiners that scripts need. */
-const NOT_FOR_TERMINALS = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu;
-
 function escaped(char: string): string {
   return `\\u{${must(char.codePointAt(0), "a code point").toString(16).toUpperCase()}}`;
 }
 
-/** A name or a goal, as one line. A run of white space could push the rest to another place, so it becomes one space. */
+/** A label as one line. A run of white space could push the rest to another place, so it becomes one space. */
 export function safeLabel(text: string): string {
-  return text.replace(/[^\S\n]+/g, " ").replace(NOT_FOR_TERMINALS, escaped);
+  return replaceHidden(text.replace(/[^\S\n]+/g, " "), escaped).replaceAll("\n", escaped);
+}
+
+/** A name that a peer has chosen, for a member or a file, among words of this program. */
+export function safeName(name: string): string {
+  return safeLabel(shownLabel(name));
+}
+
+/** The goal that the host has chosen. */
+export function safeGoal(goal: string): string {
+  return safeLabel(shownGoal(goal));
 }
 
 /** The text of a message. Line ends stay; show it with {@link withGutter}. */
 export function safeText(text: string): string {
-  return text
-    .replace(/\t/g, "    ")
-    .replace(NOT_FOR_TERMINALS, (char) => (char === "\n" ? char : escaped(char)));
+  return replaceHidden(text.replace(/\t/g, "    "), escaped);
 }
 
 /** The same JSON value, written without the characters that a terminal would obey or hide. */
 export function safeJson(value: unknown): string {
-  return JSON.stringify(value).replace(NOT_FOR_TERMINALS, (char) =>
-    Array.from({ length: char.length }, (_, at) => char.charCodeAt(at))
-      .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
-      .join(""),
-  );
+  return replaceHidden(JSON.stringify(value), jsonEscape);
 }
 
 const GUTTER = "  │ ";
