@@ -9,8 +9,10 @@ const POOL = {
   pollMs: 2_000,
   /** A degraded first tunnel keeps its place for so many ms: most recover in that time, and moving costs everybody a reconnection. */
   demoteMs: 10_000,
-  /** A tunnel that has not led here for so many ms is not worth keeping when there is another. */
+  /** A tunnel that has not led here for so many ms is not counted on any more, and not worth keeping unless somebody may dial it. */
   staleMs: 60_000,
+  /** A stale tunnel that leads here again is on trial for so many ms: until then none that could do without it is let go. */
+  trialMs: 10_000,
 } as const;
 
 export type { PoolEvent };
@@ -34,17 +36,27 @@ export interface PoolOptions {
   readonly clock: Clock;
   /** Whether a spare one may be opened ahead of a loss. */
   readonly standby: boolean;
+  /** Tunnels open at once, at most. */
+  readonly limit: number;
+  /**
+   * Everybody who is not here and may still come, as the addresses that each may dial: members who are away, and links that
+   * nobody has used. Asked at every look; no tunnel that one of them may dial is ended, within the limit.
+   */
+  readonly absent: () => readonly (readonly string[])[];
   /** At least 0 and below 1. */
   readonly random: () => number;
   /** May call back into the pool; what it throws is dropped. */
   readonly onEvent: (event: PoolEvent) => void;
 }
 
-/** A tunnel in the pool. `degradedMs` counts looks and not the clock: a machine that sleeps loses nothing by it. */
+/** A tunnel in the pool. The times count looks and not the clock: a machine that sleeps loses nothing by it. */
 interface Line {
   readonly tunnel: Tunnel;
   readonly openedAt: number;
+  /** How long it has not led here; undefined while it does. */
   degradedMs: number | undefined;
+  /** How long it leads here again after it was stale; undefined when that is long ago, or never was. */
+  trialMs: number | undefined;
   unsubscribe: () => void;
 }
 
@@ -57,7 +69,7 @@ export class TunnelPool {
   readonly #opener: Opener;
   readonly #endings = new Set<Promise<void>>();
   readonly #news: PoolNews;
-  /** Best first. */
+  /** Best first. Those that are stale come last. */
   #lines: Line[] = [];
   #isStandbyAsked = false;
   #stopping: Promise<void> | undefined;
@@ -83,6 +95,16 @@ export class TunnelPool {
   /** Best first, never a dead one. */
   get urls(): readonly string[] {
     return this.#alive().map(({ tunnel }) => tunnel.url);
+  }
+
+  /** The same in two: those that lead here now, and those that may again. */
+  get addresses(): { readonly working: readonly string[]; readonly silent: readonly string[] } {
+    const tunnels = this.#alive().map(({ tunnel }) => tunnel);
+    const isUp = (tunnel: Tunnel): boolean => tunnel.health().state === "up";
+    return {
+      working: tunnels.filter((tunnel) => isUp(tunnel)).map(({ url }) => url),
+      silent: tunnels.filter((tunnel) => !isUp(tunnel)).map(({ url }) => url),
+    };
   }
 
   get active(): Tunnel | undefined {
@@ -124,10 +146,11 @@ export class TunnelPool {
   }
 
   #standbyHealth(first: Line | undefined, second: Line | undefined): PoolHealth["standby"] {
-    if (second !== undefined) {
+    const state = this.#opener.state;
+    // One that is kept for somebody else's sake is no spare: the attempts at a real one say more.
+    if (second !== undefined && (!isStale(second) || state.state === "idle")) {
       return { state: "ready", url: second.tunnel.url, health: second.tunnel.health() };
     }
-    const state = this.#opener.state;
     const isForStandby = first !== undefined || this.#wanted === 2;
     return isForStandby && state.state !== "idle" ? state : { state: "off" };
   }
@@ -143,7 +166,13 @@ export class TunnelPool {
 
   #add(tunnel: Tunnel): void {
     const openedAt = this.#options.clock.now();
-    const line: Line = { tunnel, openedAt, degradedMs: undefined, unsubscribe: () => undefined };
+    const line: Line = {
+      tunnel,
+      openedAt,
+      degradedMs: undefined,
+      trialMs: undefined,
+      unsubscribe: () => undefined,
+    };
     this.#lines.push(line);
     line.unsubscribe = tunnel.onDown((error) => this.#down(line, error));
   }
@@ -164,6 +193,8 @@ export class TunnelPool {
   }
 
   #opened(tunnel: Tunnel): void {
+    // A provider may give the same address again: it then leads through the new one.
+    for (const line of this.#lines) if (line.tunnel.url === tunnel.url) this.#remove(line);
     this.#add(tunnel);
     this.#look(0);
     this.#reconcile();
@@ -190,35 +221,84 @@ export class TunnelPool {
     for (const line of this.#lines) {
       const health = line.tunnel.health();
       if (health.state === "down") this.#lose(line, health.error);
-      else if (health.state === "up") line.degradedMs = undefined;
+      else if (health.state === "up") this.#seenUp(line, passedMs);
       else line.degradedMs = line.degradedMs === undefined ? 0 : line.degradedMs + passedMs;
     }
   }
 
+  #seenUp(line: Line, passedMs: number): void {
+    if (isStale(line)) line.trialMs = 0;
+    else if (line.trialMs !== undefined) line.trialMs += passedMs;
+    if ((line.trialMs ?? 0) >= POOL.trialMs) line.trialMs = undefined;
+    // Where one of them gets through, another one will.
+    if (line.degradedMs !== undefined) this.#opener.hasten();
+    line.degradedMs = undefined;
+  }
+
   /** Brings the lines into order, asks for a missing one, and tells what has changed. */
   #reconcile(): void {
-    this.#promote();
-    this.#retire();
+    const absent = this.#options.absent();
+    this.#order();
+    this.#retire(absent);
+    if (this.#lines.some(isUp)) this.#news.reach(true);
+    else if (this.#lines.length > 0 && this.#lines.every(isSilent)) this.#news.reach(false);
     this.#news.addresses(this.#lines.map(({ tunnel }) => tunnel.url));
     // After the addresses, since it may report a failure at once.
-    this.#opener.need(this.#missing());
+    this.#opener.need(this.#missing(), absent.length > 0);
     this.#news.tell();
   }
 
-  #promote(): void {
-    const [first, ...others] = this.#lines;
-    if (first === undefined || (first.degradedMs ?? 0) < POOL.demoteMs) return;
-    const better = others.find(isUp);
-    if (better === undefined) return;
-    this.#lines = [better, first, ...others.filter((line) => line !== better)];
+  #order(): void {
+    const [first] = this.#lines;
+    const better = first !== undefined && isSilent(first) ? this.#lines.find(isUp) : undefined;
+    const top = better ?? first;
+    const others = this.#lines.filter((line) => line !== top);
+    this.#lines = [
+      ...(top === undefined ? [] : [top]),
+      ...others.filter((line) => !isStale(line)),
+      ...others.filter(isStale),
+    ];
   }
 
-  /** Lets go of what is stale or too many. Never of the only one, which may come back. */
-  #retire(): void {
-    // The first is stale only if no other is up: else that one has been promoted.
-    for (const line of this.#lines.slice(1)) if (isStale(line)) this.#lose(line, this.#staleError());
+  /** Lets go of what is stale or too many, and never of the only one, which may come back. */
+  #retire(absent: readonly (readonly string[])[]): void {
+    const isFree = ({ tunnel }: Line): boolean => !absent.some((urls) => urls.includes(tunnel.url));
+    // The first is stale only if no other is up: else that one has been put first.
+    for (const line of this.#lines.slice(1))
+      if (isStale(line) && isFree(line)) this.#lose(line, this.#staleError());
+    for (const surplus of this.#surplus()) if (isFree(surplus)) this.#remove(surplus);
+    while (this.#lines.length > this.#options.limit) {
+      const victim = this.#leastMissed(absent);
+      if (victim === undefined) return;
+      this.#lose(victim, this.#staleError());
+    }
+  }
+
+  /** Those that work and are too many: the youngest, since members who have come back came by the others. */
+  #surplus(): Line[] {
     const working = this.#lines.filter((line) => !isStale(line));
-    for (const surplus of working.slice(this.#wanted)) this.#remove(surplus);
+    if (working.some(({ trialMs }) => trialMs !== undefined)) return [];
+    return working
+      .toSorted((one, other) => Number(isUp(other)) - Number(isUp(one)) || one.openedAt - other.openedAt)
+      .slice(this.#wanted);
+  }
+
+  /** The one behind the first whose end leaves the fewest of those who are away without any address, and the oldest of such. */
+  #leastMissed(absent: readonly (readonly string[])[]): Line | undefined {
+    const missing = (line: Line): number => {
+      const others = this.#lines.filter((one) => one !== line).map(({ tunnel }) => tunnel.url);
+      return absent.filter(
+        (urls) => urls.includes(line.tunnel.url) && !urls.some((url) => others.includes(url)),
+      ).length;
+    };
+    return this.#lines
+      .slice(1)
+      .toSorted(
+        (one, other) =>
+          Number(isStale(other)) - Number(isStale(one)) ||
+          missing(one) - missing(other) ||
+          one.openedAt - other.openedAt,
+      )[0];
   }
 
   #staleError(): TunnelError {
@@ -229,12 +309,18 @@ export class TunnelPool {
     if (this.#lines.length === 0) return NEED.address;
     const working = this.#lines.filter((line) => !isStale(line)).length;
     if (working === 0) return NEED.working;
-    return working < this.#wanted ? NEED.spare : NEED.none;
+    // A spare is not worth an address that somebody may dial.
+    const isFull = this.#lines.length >= this.#options.limit;
+    return working < this.#wanted && !isFull ? NEED.spare : NEED.none;
   }
 }
 
 function isUp({ degradedMs }: Line): boolean {
   return degradedMs === undefined;
+}
+
+function isSilent({ degradedMs }: Line): boolean {
+  return degradedMs !== undefined && degradedMs >= POOL.demoteMs;
 }
 
 function isStale({ degradedMs }: Line): boolean {

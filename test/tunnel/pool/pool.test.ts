@@ -24,6 +24,8 @@ function inWords(event: PoolEvent): string {
       return `lost ${short(event.url)}`;
     case "failed":
       return `failed ${event.error.code} ${event.retryInMs}`;
+    case "reach":
+      return event.isUp ? "reached" : "silent";
   }
 }
 
@@ -38,6 +40,8 @@ function world(changed: Partial<PoolOptions> = {}) {
     relay: { port: 4321, proof: NO_PROOF },
     clock,
     standby: true,
+    limit: 4,
+    absent: () => [],
     random: () => 0,
     onEvent: (event) => void events.push(inWords(event)),
     ...changed,
@@ -267,10 +271,10 @@ describe("when the active tunnel loses the edge", () => {
     a.degrade();
     b.degrade();
     await clock.advance(40_000);
-    expect(told()).toEqual([]);
+    expect(told()).toEqual(["silent"]);
     b.up();
     await clock.advance(2_000);
-    expect(told()).toEqual(["addresses t1 a"]);
+    expect(told()).toEqual(["reached", "addresses t1 a"]);
   });
 
   it("for a minute, it is stopped and replaced, as it is not the only one", async () => {
@@ -295,10 +299,10 @@ describe("when the active tunnel loses the edge", () => {
     expect(scripted.requests).toBe(1);
     expect(pool.health()).toMatchObject({ active: { state: "degraded" }, standby: { state: "opening" } });
     await fail("cloudflared-api-down");
-    expect([told(), a.stops, pool.urls]).toEqual([[], 0, [A]]);
+    expect([told(), a.stops, pool.urls]).toEqual([["silent"], 0, [A]]);
     await clock.advance(5_000);
     await open();
-    expect(told()).toEqual(["lost a", "addresses t2"]);
+    expect(told()).toEqual(["lost a", "reached", "addresses t2"]);
     expect([a.stops, pool.urls]).toEqual([1, [T2]]);
   });
 
@@ -310,7 +314,7 @@ describe("when the active tunnel loses the edge", () => {
     a.up();
     await clock.advance(2_000);
     expect(signal.aborted).toBe(true);
-    expect([told(), a.stops, pool.urls]).toEqual([[], 0, [A]]);
+    expect([told(), a.stops, pool.urls]).toEqual([["silent", "reached"], 0, [A]]);
     expect(pool.health().standby).toEqual({ state: "off" });
   });
 
@@ -319,21 +323,44 @@ describe("when the active tunnel loses the edge", () => {
     a.degrade();
     b.degrade();
     await clock.advance(600_000);
-    expect(told()).toEqual(["lost t1", "addresses a"]);
+    expect(told()).toEqual(["silent", "lost t1", "addresses a"]);
     expect([a.stops, b.stops, scripted.requests]).toEqual([0, 1, 2]);
     await open();
-    expect(told()).toEqual(["lost a", "addresses t2"]);
+    expect(told()).toEqual(["lost a", "reached", "addresses t2"]);
     await open();
     expect(pool.urls).toEqual([T2, "wss://t3.example"]);
   });
 
-  it("and a new one that was asked for comes when it is back, one too many is let go unseen", async () => {
+  it("and a new one that was asked for comes when it is back, one too many is let go once the old one has held", async () => {
     const { a, pool, clock, told, open } = world({ standby: false });
     a.degrade();
     await clock.advance(64_000);
     a.up();
     const surplus = await open();
-    expect([surplus.stops, a.stops, told(), pool.urls]).toEqual([1, 0, [], [A]]);
+    expect([told(), pool.urls]).toEqual([
+      ["silent", "reached", "addresses a t1"],
+      [A, T1],
+    ]);
+    await clock.advance(8_000);
+    expect([surplus.stops, a.stops, told()]).toEqual([0, 0, []]);
+    await clock.advance(4_000);
+    expect([surplus.stops, a.stops, told(), pool.urls]).toEqual([1, 0, ["addresses a"], [A]]);
+  });
+
+  it("and comes back for seconds only, the new one is kept", async () => {
+    const { a, pool, clock, open, told } = world({ standby: false, absent: () => [[A]] });
+    a.degrade();
+    await clock.advance(64_000);
+    await open();
+    told();
+    for (let blip = 0; blip < 5; blip += 1) {
+      a.up();
+      await clock.advance(6_000);
+      a.degrade();
+      await clock.advance(70_000);
+    }
+    expect(pool.urls).toEqual([T1, A]);
+    expect(told()).toEqual([]);
   });
 
   it("and the new one loses it as well, both are kept, as either may come back", async () => {
@@ -343,10 +370,10 @@ describe("when the active tunnel loses the edge", () => {
     scripted.request.succeed().degrade();
     await settle();
     await clock.advance(30_000);
-    expect([told(), pool.urls, a.stops]).toEqual([["addresses a t1"], [A, T1], 0]);
+    expect([told(), pool.urls, a.stops]).toEqual([["silent", "addresses a t1"], [A, T1], 0]);
     a.up();
-    await clock.advance(2_000);
-    expect([told(), pool.urls]).toEqual([["addresses a"], [A]]);
+    await clock.advance(12_000);
+    expect([told(), pool.urls]).toEqual([["reached", "addresses a"], [A]]);
     expect([scripted.tunnels[0]?.stops, scripted.requests]).toEqual([1, 1]);
   });
 

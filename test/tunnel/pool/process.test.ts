@@ -52,6 +52,8 @@ async function paired() {
     relay,
     clock: fastClock(60),
     standby: true,
+    limit: 4,
+    absent: () => [],
     random: Math.random,
     onEvent: (event) => void events.push(event),
   });

@@ -1,0 +1,144 @@
+import type { InviteId, MemberId } from "../protocol/base/ids.ts";
+import type { MemberWays } from "../protocol/host/presence-board.ts";
+import type { IssuedInvites, RunRoom } from "./issued-invites.ts";
+import type { WayBack } from "./notice.ts";
+
+/**
+ * A member comes back within seconds where it knows an address that leads here. One that may have heard of such an address, since its
+ * connection broke just then, and is away for longer, has not.
+ */
+const DOUBT_MS = 20_000;
+
+/** The addresses of a host: `working` lead here now, best first; `silent` may do so again. */
+export interface Addresses {
+  readonly working: readonly string[];
+  readonly silent: readonly string[];
+}
+
+/** A member that cannot reach the host now: it comes back by itself when a silent address works again, or only with a new link. */
+export interface CutOff {
+  readonly name: string;
+  readonly needsLink: boolean;
+}
+
+interface Link {
+  readonly address: string;
+  /** Undefined where the room had no seat for an invite: the link leads back, and lets nobody in. */
+  readonly inviteId: InviteId | undefined;
+}
+
+/** A member, with all that it may dial when it has to. */
+interface Traveller {
+  readonly id: MemberId;
+  readonly name: string;
+  readonly isConnected: boolean;
+  /** What it knows for certain, the address in its newest link included. */
+  readonly known: readonly string[];
+  /** What it may have heard of as well. */
+  readonly told: readonly string[];
+}
+
+/** By which addresses each member can find its way back; and a link for one that has none left. */
+export class WaysBack {
+  readonly #run: RunRoom;
+  readonly #invites: IssuedInvites;
+  /** Made here, for members that are still away. */
+  readonly #links = new Map<MemberId, Link>();
+  /** Since when a member may be on its way by an address of which it may have heard. */
+  readonly #doubts = new Map<MemberId, number>();
+
+  constructor(run: RunRoom, invites: IssuedInvites) {
+    this.#run = run;
+    this.#invites = invites;
+  }
+
+  /** Everybody who is not here and may come, as the addresses that each may dial: members, and links that nobody has used. */
+  absent(): (readonly string[])[] {
+    const links = this.#invites.addresses().map((address) => [address]);
+    // A connected member that may not have heard the latest could be cut off with what it knew before.
+    const members = this.#travellers()
+      .filter(({ isConnected, told }) => !isConnected || told.length > 0)
+      .map(({ known, told }) => [...known, ...told]);
+    return [...links, ...members];
+  }
+
+  /** Whether an address is known to every member that is connected. */
+  isKnown(address: string): boolean {
+    return this.#travellers().every(({ isConnected, known }) => !isConnected || known.includes(address));
+  }
+
+  get isAnybodyAway(): boolean {
+    return this.#travellers().some(({ isConnected }) => !isConnected);
+  }
+
+  /** The members that are away and cannot come now. */
+  cutOff({ working, silent }: Addresses): CutOff[] {
+    return this.#travellers().flatMap(({ name, isConnected, known, told }) => {
+      const all = [...known, ...told];
+      if (isConnected || all.some((address) => working.includes(address))) return [];
+      return [{ name, needsLink: !all.some((address) => silent.includes(address)) }];
+    });
+  }
+
+  /**
+   * New links for the members that cannot come back without one, where there is an address to lead them to. The invite of a link that
+   * is not needed any more is void.
+   */
+  guide(addresses: Addresses, now: number): WayBack[] {
+    const away = this.#travellers().filter(({ isConnected }) => !isConnected);
+    const ids = new Set(away.map(({ id }) => id));
+    for (const id of this.#links.keys()) if (!ids.has(id)) this.#withdraw(id);
+    for (const id of this.#doubts.keys()) if (!ids.has(id)) this.#doubts.delete(id);
+    const [best] = addresses.working;
+    if (best === undefined) return [];
+    return away
+      .filter((member) => this.#isLost(member, addresses, now))
+      .map(({ id, name }) => {
+        this.#withdraw(id);
+        const { joinLink, inviteId } = this.#invites.forMember(best);
+        this.#links.set(id, { address: best, inviteId });
+        return { memberName: name, joinLink, inviteId };
+      });
+  }
+
+  #isLost({ id, known, told }: Traveller, { working, silent }: Addresses, now: number): boolean {
+    const isAlive = (address: string): boolean => working.includes(address) || silent.includes(address);
+    if (known.some(isAlive) || !told.some(isAlive)) {
+      this.#doubts.delete(id);
+      return !known.some(isAlive);
+    }
+    // While the address itself is silent there is no way to tell.
+    const since = told.some((address) => working.includes(address)) ? (this.#doubts.get(id) ?? now) : now;
+    this.#doubts.set(id, since);
+    return now - since >= DOUBT_MS;
+  }
+
+  #withdraw(id: MemberId): void {
+    const inviteId = this.#links.get(id)?.inviteId;
+    if (inviteId !== undefined) this.#invites.revoke(inviteId);
+    this.#links.delete(id);
+  }
+
+  #travellers(): Traveller[] {
+    const { ways, presence } = this.#run((room, now) => ({
+      ways: room.ways(),
+      presence: room.presence(now),
+    }));
+    const joined = new Set(ways.map(({ invite }) => invite));
+    return ways.flatMap((way): Traveller[] => {
+      const { id, told } = way;
+      const link = this.#links.get(id);
+      // Its human has joined anew by the link that was made for it: nobody is left to come back.
+      if (link?.inviteId !== undefined && joined.has(link.inviteId)) return [];
+      const { name = "", connected = false } = presence.find((one) => one.id === id) ?? {};
+      const known = [...this.#known(way), ...(link === undefined ? [] : [link.address])];
+      return [{ id, name, isConnected: connected, known, told }];
+    });
+  }
+
+  #known({ known, invite }: MemberWays): readonly string[] {
+    if (known.length > 0) return known;
+    const first = this.#invites.addressOf(invite);
+    return first === undefined ? [] : [first];
+  }
+}
