@@ -31,6 +31,7 @@ const VALUE_FLAGS = [
   "--metrics",
   "--protocol",
   "--grace-period",
+  "--retries",
   "--url",
   "--loglevel",
 ];
