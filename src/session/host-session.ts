@@ -238,8 +238,9 @@ export class HostSession extends SessionBase {
       }
       case "presence":
         this.heard(notice);
-        // Whoever is cut off now may need a link; those who are looked after already are not looked at twice.
-        if (this.#cancelLook === undefined) this.#look();
+        // One that is cut off now may need a link. Where somebody is away already, the next look is near.
+        if (this.#cancelLook === undefined && this.presence().some(({ connected }) => !connected))
+          this.#look();
         return;
       case "stream":
         return this.heard(notice);

@@ -107,7 +107,7 @@ export class IssuedInvites {
   }
 
   #forgetAllBut(pending: ReadonlySet<InviteId>): void {
-    const used = new Set(this.#run((room) => room.ways()).map(({ invite }) => invite));
+    const used = new Set(this.#run((room, now) => room.ways(now)).map(({ invite }) => invite));
     for (const inviteId of this.#addresses.keys()) {
       if (pending.has(inviteId) || used.has(inviteId)) continue;
       this.#addresses.delete(inviteId);

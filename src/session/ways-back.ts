@@ -31,7 +31,8 @@ interface Link {
 interface Traveller {
   readonly id: MemberId;
   readonly name: string;
-  readonly isConnected: boolean;
+  /** `replaced`: its human has joined anew by the link that was made for it, so nobody is left to come back. */
+  readonly state: "here" | "away" | "replaced";
   /** What it knows for certain, the address in its newest link included. */
   readonly known: readonly string[];
   /** What it may have heard of as well. */
@@ -57,25 +58,25 @@ export class WaysBack {
     const links = this.#invites.addresses().map((address) => [address]);
     // A connected member that may not have heard the latest could be cut off with what it knew before.
     const members = this.#travellers()
-      .filter(({ isConnected, told }) => !isConnected || told.length > 0)
+      .filter(({ state, told }) => state === "away" || (state === "here" && told.length > 0))
       .map(({ known, told }) => [...known, ...told]);
     return [...links, ...members];
   }
 
   /** Whether an address is known to every member that is connected. */
   isKnown(address: string): boolean {
-    return this.#travellers().every(({ isConnected, known }) => !isConnected || known.includes(address));
+    return this.#travellers().every(({ state, known }) => state !== "here" || known.includes(address));
   }
 
   get isAnybodyAway(): boolean {
-    return this.#travellers().some(({ isConnected }) => !isConnected);
+    return this.#travellers().some(({ state }) => state === "away");
   }
 
   /** The members that are away and cannot come now. */
   cutOff({ working, silent }: Addresses): CutOff[] {
-    return this.#travellers().flatMap(({ name, isConnected, known, told }) => {
+    return this.#travellers().flatMap(({ name, state, known, told }) => {
       const all = [...known, ...told];
-      if (isConnected || all.some((address) => working.includes(address))) return [];
+      if (state !== "away" || all.some((address) => working.includes(address))) return [];
       return [{ name, needsLink: !all.some((address) => silent.includes(address)) }];
     });
   }
@@ -85,14 +86,14 @@ export class WaysBack {
    * is not needed any more is void.
    */
   guide(addresses: Addresses, now: number): WayBack[] {
-    const away = this.#travellers().filter(({ isConnected }) => !isConnected);
-    const ids = new Set(away.map(({ id }) => id));
-    for (const id of this.#links.keys()) if (!ids.has(id)) this.#withdraw(id);
-    for (const id of this.#doubts.keys()) if (!ids.has(id)) this.#doubts.delete(id);
+    const travellers = this.#travellers();
+    const absent = new Set(travellers.filter(({ state }) => state !== "here").map(({ id }) => id));
+    for (const id of this.#links.keys()) if (!absent.has(id)) this.#withdraw(id);
+    for (const id of this.#doubts.keys()) if (!absent.has(id)) this.#doubts.delete(id);
     const [best] = addresses.working;
     if (best === undefined) return [];
-    return away
-      .filter((member) => this.#isLost(member, addresses, now))
+    return travellers
+      .filter((member) => member.state === "away" && this.#isLost(member, addresses, now))
       .map(({ id, name }) => {
         this.#withdraw(id);
         const { joinLink, inviteId } = this.#invites.forMember(best);
@@ -121,18 +122,17 @@ export class WaysBack {
 
   #travellers(): Traveller[] {
     const { ways, presence } = this.#run((room, now) => ({
-      ways: room.ways(),
+      ways: room.ways(now),
       presence: room.presence(now),
     }));
     const joined = new Set(ways.map(({ invite }) => invite));
-    return ways.flatMap((way): Traveller[] => {
+    return ways.map((way): Traveller => {
       const { id, told } = way;
       const link = this.#links.get(id);
-      // Its human has joined anew by the link that was made for it: nobody is left to come back.
-      if (link?.inviteId !== undefined && joined.has(link.inviteId)) return [];
+      const isReplaced = link?.inviteId !== undefined && joined.has(link.inviteId);
       const { name = "", connected = false } = presence.find((one) => one.id === id) ?? {};
       const known = [...this.#known(way), ...(link === undefined ? [] : [link.address])];
-      return [{ id, name, isConnected: connected, known, told }];
+      return { id, name, state: connected ? "here" : isReplaced ? "replaced" : "away", known, told };
     });
   }
 

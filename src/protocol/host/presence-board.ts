@@ -24,12 +24,16 @@ export interface MemberWays {
   readonly told: readonly string[];
 }
 
-/** What one member has been told of the addresses. The PING behind each list shows by its PONG that the list was heard. */
+/**
+ * What one member has been told of the addresses. The PING behind each list shows by its PONG that the list was heard. A member
+ * that stays connected and never answers counts as having heard, since nobody is to be kept waiting by it.
+ */
 class Ways {
   readonly #link: MemberSession["link"];
   #known: readonly string[] = [];
   #told: readonly (readonly string[])[] = [];
   #question = 0;
+  #toldAt = 0;
 
   constructor(link: MemberSession["link"]) {
     this.#link = link;
@@ -38,19 +42,22 @@ class Ways {
   tell(addresses: readonly string[], now: number): void {
     // An empty list changes nothing (U1).
     if (addresses.length === 0 || !this.#link.isConnected) return;
-    this.#settle();
+    this.#settle(now);
     this.#told = [...this.#told, addresses];
     this.#question = this.#link.ask(now);
+    this.#toldAt = now;
   }
 
-  get state(): Pick<MemberWays, "known" | "told"> {
-    this.#settle();
+  state(now: number): Pick<MemberWays, "known" | "told"> {
+    this.#settle(now);
     return { known: this.#known, told: [...new Set(this.#told.flat())] };
   }
 
-  #settle(): void {
+  #settle(now: number): void {
     const last = this.#told.at(-1);
-    if (last === undefined || this.#link.answered < this.#question) return;
+    const isHeard = this.#link.answered >= this.#question;
+    const isMute = this.#link.isConnected && now - this.#toldAt >= LINK.pingEveryMs + LINK.answerMs;
+    if (last === undefined || !(isHeard || isMute)) return;
     this.#known = last;
     this.#told = [];
   }
@@ -89,10 +96,10 @@ export class PresenceBoard {
     for (const session of this.#options.sessions.all) this.#waysOf(session).tell(addresses, now);
   }
 
-  ways(): MemberWays[] {
+  ways(now: number): MemberWays[] {
     return this.#options.sessions.all.map((session) => {
       const { member, invite } = session;
-      return { id: member.id, invite, ...this.#waysOf(session).state };
+      return { id: member.id, invite, ...this.#waysOf(session).state(now) };
     });
   }
 

@@ -258,8 +258,8 @@ export class Room {
   }
 
   /** Where each member may look for this room, should it lose its connection. */
-  ways(): MemberWays[] {
-    return this.#presence.ways();
+  ways(now: number): MemberWays[] {
+    return this.#presence.ways(now);
   }
 
   /** Ends the room for everyone; every member is told why, in order and sealed. */
