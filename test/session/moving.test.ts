@@ -17,7 +17,8 @@ import { binaryEnvironment, hostFacts } from "../../src/tunnel/cloudflared/envir
 import type { Tunnel, TunnelOpener } from "../../src/tunnel/provider.ts";
 import { fastClock } from "../support/fake-tunnel-clock.ts";
 import { completeLines } from "../support/lines.ts";
-import { gone, until } from "../support/processes.ts";
+import { gone, isRunning, until } from "../support/processes.ts";
+import { FakeEdge } from "../support/tunnels/fake-edge.ts";
 import { codeOf } from "../support/thrown.ts";
 import { hostRequest, joinRequest, sessionsOn } from "./support.ts";
 
@@ -374,6 +375,18 @@ describe("an outage that is longer than a tunnel is worth waiting for", () => {
   });
 });
 
+/** A guest whose only address has died, and what its host's agent was told, the link for it included. */
+async function stranded() {
+  const { provider, opened } = passages();
+  const { host, link } = await hosting(provider, { standby: false });
+  const sessions = guests();
+  const guest = await sessions.join(joinRequest(link));
+  opened[0]?.die();
+  await until("there is a link for it", () => Object.keys(linksFor(shownSoFar(host))).length > 0);
+  const given = linksFor(shownSoFar(host))[nameOf(guest)] ?? "";
+  return { opened, host, sessions, guest, given };
+}
+
 describe("members that no known address can lead back", () => {
   it("both known ones die at once: the agent is given a link for the member, which is back with it", async () => {
     const { made, opened, host, sessions, guest } = await settledPair();
@@ -415,13 +428,7 @@ describe("members that no known address can lead back", () => {
   });
 
   it("a member that came back otherwise needs its link no more, and the invite in it is void", async () => {
-    const { provider, opened } = passages();
-    const { host, link } = await hosting(provider, { standby: false });
-    const sessions = guests();
-    const guest = await sessions.join(joinRequest(link));
-    opened[0]?.die();
-    await until("there is a link for it", () => Object.keys(linksFor(shownSoFar(host))).length > 0);
-    const [given = ""] = Object.values(linksFor(shownSoFar(host)));
+    const { host, sessions, guest, given } = await stranded();
     expect(host.pendingInvites()).toHaveLength(1);
     const [another] = host.invite(1);
     await sessions.join(joinRequest(another?.joinLink));
@@ -454,13 +461,7 @@ describe("members that no known address can lead back", () => {
   });
 
   it("the address in the link dies as well: there is a new one, and only one of them", async () => {
-    const { provider, opened } = passages();
-    const { host, link } = await hosting(provider, { standby: false });
-    const sessions = guests();
-    const guest = await sessions.join(joinRequest(link));
-    opened[0]?.die();
-    await until("there is a link for it", () => Object.keys(linksFor(shownSoFar(host))).length > 0);
-    const [first = ""] = Object.values(linksFor(shownSoFar(host)));
+    const { opened, host, sessions, guest, given: first } = await stranded();
     opened[1]?.die();
     await until("there is another link", () => Object.values(linksFor(shownSoFar(host)))[0] !== first);
     const told = shownSoFar(host);
@@ -502,14 +503,15 @@ describe("with the real provider", () => {
   const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
   const startSchema = z.object({ pid: z.number(), host: z.string(), proxyPort: z.number() });
 
-  it("a cloudflared that is killed is replaced by the spare one under a conversation", async () => {
+  /** A host whose tunnels are processes, and the file to which each of these adds a line. */
+  async function hostingProcesses(variables: Readonly<Record<string, string>> = {}) {
     const root = mkdtempSync(join(tmpdir(), "tunnel-moving-"));
     mkdirSync(join(root, "tmp"));
     cleanups.push(() => rmSync(root, { recursive: true, force: true }));
     const state = join(root, "state");
     const starts = (): z.infer<typeof startSchema>[] =>
       completeLines(state).map((line) => startSchema.parse(JSON.parse(line)));
-    const env = { ...process.env, FAKE_CF_STATE: state };
+    const env = { ...process.env, FAKE_CF_STATE: state, ...variables };
     const environment = binaryEnvironment(env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
     const clock = fastClock(10);
     const real = createCloudflaredOpener({
@@ -525,7 +527,11 @@ describe("with the real provider", () => {
       const start = starts().find(({ host }) => tunnel.url.endsWith(host));
       return { ...tunnel, url: `ws://127.0.0.1:${start?.proxyPort}` };
     };
-    const { host, link } = await hosting(provider);
+    return { ...(await hosting(provider)), starts };
+  }
+
+  it("a cloudflared that is killed is replaced by the spare one under a conversation", async () => {
+    const { host, link, starts } = await hostingProcesses();
     const guest = await guests().join(joinRequest(link));
     await until("a spare one runs", () => host.health.standby.state === "ready");
     // What arrives after the news of the addresses shows that these have arrived.
@@ -540,4 +546,37 @@ describe("with the real provider", () => {
     await host.close();
     await Promise.all(starts().map(({ pid }) => gone(pid)));
   }, 30_000);
+
+  it.each(["refused", "hanging"] as const)(
+    "an edge that is %s for longer than a minute: the guest comes back by an old name, and nothing is lost or doubled",
+    async (mode) => {
+      const edge = await FakeEdge.start();
+      cleanups.push(() => edge.stop());
+      const variables = { FAKE_CF_EDGE: String(edge.port), FAKE_CF_SPEED: "20" };
+      const { host, link, starts } = await hostingProcesses(variables);
+      const guest = await guests().join(joinRequest(link));
+      await until("a spare one is ready", () => host.health.standby.state === "ready");
+      const [unused] = host.invite(1);
+      const old = starts();
+      await edge.turn(mode);
+      await until("it is noticed", () => guest.connection.name !== "connected");
+      await host.say({ text: "host meanwhile" });
+      await guest.say({ text: "guest meanwhile" });
+      // A hundred seconds for the host.
+      await new Promise((resolve) => setTimeout(resolve, 5_000));
+      expect(guest.connection.name).not.toBe("connected");
+      expect(old.map(({ pid }) => isRunning(pid))).toEqual([true, true]);
+      await edge.turn("up");
+      await until("all has arrived", () => guest.inbox.unread === 1 && guest.unplaced === 0);
+      expect(shown(guest)).toEqual(["host meanwhile"]);
+      const told = shown(host);
+      expect(told.filter((one) => typeof one === "string")).toEqual(["guest meanwhile"]);
+      expect(kinds(told)).toEqual(expect.arrayContaining(["address-lost", "address-restored"]));
+      expect(linksFor(told)).toEqual({});
+      // The link was handed out before.
+      const other = await guests().join(joinRequest(unused?.joinLink));
+      expect(other.connection.name).toBe("connected");
+    },
+    40_000,
+  );
 });
