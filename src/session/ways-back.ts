@@ -3,11 +3,13 @@ import type { MemberWays } from "../protocol/host/presence-board.ts";
 import type { IssuedInvites, RunRoom } from "./issued-invites.ts";
 import type { WayBack } from "./notice.ts";
 
-/**
- * A member comes back within seconds where it knows an address that leads here. One that may have heard of such an address, since its
- * connection broke just then, and is away for longer, has not.
- */
-const DOUBT_MS = 20_000;
+/** How long a member is waited for that may come back by itself, while an address leads here and yet it does not come; in ms. */
+const PATIENCE = {
+  /** One of which it may have heard, since its connection broke just then: a member that has heard is back within seconds. */
+  told: 20_000,
+  /** All that it may dial are silent: these tunnels get through a moment after each other, or something is wrong with its own. */
+  silent: 60_000,
+} as const;
 
 /** The addresses of a host: `working` lead here now, best first; `silent` may do so again. */
 export interface Addresses {
@@ -91,7 +93,11 @@ export class WaysBack {
     for (const id of this.#links.keys()) if (!absent.has(id)) this.#withdraw(id);
     for (const id of this.#doubts.keys()) if (!absent.has(id)) this.#doubts.delete(id);
     const [best] = addresses.working;
-    if (best === undefined) return [];
+    if (best === undefined) {
+      // In an outage nobody is late.
+      this.#doubts.clear();
+      return [];
+    }
     return travellers
       .filter((member) => member.state === "away" && this.#isLost(member, addresses, now))
       .map(({ id, name }) => {
@@ -103,15 +109,16 @@ export class WaysBack {
   }
 
   #isLost({ id, known, told }: Traveller, { working, silent }: Addresses, now: number): boolean {
-    const isAlive = (address: string): boolean => working.includes(address) || silent.includes(address);
-    if (known.some(isAlive) || !told.some(isAlive)) {
+    const works = (address: string): boolean => working.includes(address);
+    const mayWork = (address: string): boolean => works(address) || silent.includes(address);
+    const isLost = ![...known, ...told].some(mayWork);
+    if (isLost || known.some(works)) {
       this.#doubts.delete(id);
-      return !known.some(isAlive);
+      return isLost;
     }
-    // While the address itself is silent there is no way to tell.
-    const since = told.some((address) => working.includes(address)) ? (this.#doubts.get(id) ?? now) : now;
+    const since = this.#doubts.get(id) ?? now;
     this.#doubts.set(id, since);
-    return now - since >= DOUBT_MS;
+    return now - since >= (told.some(works) ? PATIENCE.told : PATIENCE.silent);
   }
 
   #withdraw(id: MemberId): void {

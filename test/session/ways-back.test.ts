@@ -62,20 +62,26 @@ it("no link is made while there is no address to lead to, and one only for each 
   expect(ways.guide({ working: [], silent: [B] }, 0)).toEqual([]);
   expect(ways.guide({ working: [B], silent: [] }, 0)).toHaveLength(1);
   expect(ways.guide({ working: [B], silent: [] }, 60_000)).toEqual([]);
-  expect(ways.guide({ working: [C], silent: [B] }, 60_000)).toEqual([]);
+  expect(ways.guide({ working: [C], silent: [B] }, 61_000)).toEqual([]);
   expect(revoked).toEqual([]);
   expect(ways.guide({ working: [C], silent: [] }, 60_000)).toMatchObject([{ joinLink: `link 2 to ${C}` }]);
   expect(revoked).toEqual(["made 1"]);
 });
 
-it("a member that may have heard of a living address is given twenty seconds in which that one works", () => {
+it("a member that may have heard of an address that works is waited for for twenty seconds", () => {
   const { ways } = waysBackOf([{ name: "ben", known: [A], told: [A, B] }]);
   expect(ways.absent()).toEqual([[A, A, B]]);
-  expect(ways.guide({ working: [C], silent: [B] }, 0)).toEqual([]);
-  expect(ways.guide({ working: [C], silent: [B] }, 600_000)).toEqual([]);
-  expect(ways.guide({ working: [B], silent: [] }, 601_000)).toEqual([]);
-  expect(ways.guide({ working: [B], silent: [] }, 619_000)).toEqual([]);
-  expect(ways.guide({ working: [B], silent: [] }, 621_000)).toHaveLength(1);
+  for (const now of [0, 19_000]) expect(ways.guide({ working: [B, C], silent: [] }, now)).toEqual([]);
+  expect(ways.guide({ working: [B, C], silent: [] }, 20_000)).toHaveLength(1);
+});
+
+it("a member that knows a silent address is waited for for a minute in which another one works, an outage not counted", () => {
+  const { ways } = waysBackOf([{ name: "ben", known: [A] }]);
+  expect(ways.guide({ working: [], silent: [A] }, 0)).toEqual([]);
+  for (const now of [600_000, 650_000]) expect(ways.guide({ working: [C], silent: [A] }, now)).toEqual([]);
+  expect(ways.guide({ working: [], silent: [A, C] }, 655_000)).toEqual([]);
+  for (const now of [700_000, 759_000]) expect(ways.guide({ working: [C], silent: [A] }, now)).toEqual([]);
+  expect(ways.guide({ working: [C], silent: [A] }, 760_000)).toMatchObject([{ joinLink: `link 1 to ${C}` }]);
 });
 
 it("a member that is connected and may not have heard the latest could be cut off with what it knew before", () => {

@@ -37,7 +37,7 @@ const NOTICE_TEXTS = {
   "address-lost":
     "The public address of this tunnel is lost; see `error`. A new one is being opened by itself. Nothing said is lost; tunnel_status shows how it goes.",
   "address-restored":
-    "The tunnel has a public address again. Members come back by themselves, except those in `invites`, where there are any: give your human each of these links for the member that it names. Its agent calls tunnel_join with the link and is back as the same member; nothing said meanwhile is lost. The links are secrets.",
+    "This tunnel can be reached. Members come back by themselves, except those in `invites`, where there are any: give your human each of these links for the member that it names. Its agent calls tunnel_join with the link and is back as the same member; nothing said meanwhile is lost. The links are secrets.",
   "invites-reissued":
     "The address in some pending invites is gone, so they do not work any more. Give your human the new ones in `invites` to pass on instead.",
   "file-received":
