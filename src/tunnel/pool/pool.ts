@@ -1,19 +1,25 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import {
+  inOrder,
+  isNeeded,
+  isSilent,
+  isStale,
+  isUp,
+  leastMissed,
+  seenDegraded,
+  seenUp,
+  STALE_MS,
+  surplusOf,
+  type Absent,
+  type Line,
+} from "./line.ts";
 import { PoolNews, type PoolEvent } from "./news.ts";
 import { NEED, Opener, stopQuietly, type Need, type OpenerState } from "./opener.ts";
 import type { LocalRelay, Provider, Tunnel, TunnelHealth } from "../provider.ts";
 
-const POOL = {
-  /** Between two looks at the tunnels, in ms. A look only reads memory. */
-  pollMs: 2_000,
-  /** A degraded first tunnel keeps its place for so many ms: most recover in that time, and moving costs everybody a reconnection. */
-  demoteMs: 10_000,
-  /** A tunnel that has not led here for so many ms is not counted on any more, and not worth keeping unless somebody may dial it. */
-  staleMs: 60_000,
-  /** A stale tunnel that leads here again is on trial for so many ms: until then none that could do without it is let go. */
-  trialMs: 10_000,
-} as const;
+/** Between two looks at the tunnels, in ms. A look only reads memory. */
+const POLL_MS = 2_000;
 
 export type { PoolEvent };
 
@@ -42,22 +48,11 @@ export interface PoolOptions {
    * Everybody who is not here and may still come, as the addresses that each may dial: members who are away, and links that
    * nobody has used. Asked at every look; no tunnel that one of them may dial is ended, within the limit.
    */
-  readonly absent: () => readonly (readonly string[])[];
+  readonly absent: () => Absent;
   /** At least 0 and below 1. */
   readonly random: () => number;
   /** May call back into the pool; what it throws is dropped. */
   readonly onEvent: (event: PoolEvent) => void;
-}
-
-/** A tunnel in the pool. The times count looks and not the clock: a machine that sleeps loses nothing by it. */
-interface Line {
-  readonly tunnel: Tunnel;
-  readonly openedAt: number;
-  /** How long it has not led here; undefined while it does. */
-  degradedMs: number | undefined;
-  /** How long it leads here again after it was stale; undefined when that is long ago, or never was. */
-  trialMs: number | undefined;
-  unsubscribe: () => void;
 }
 
 /**
@@ -212,8 +207,8 @@ export class TunnelPool {
   }
 
   #poll(): void {
-    this.#cancelPoll = this.#options.clock.after(POOL.pollMs, () => this.#poll());
-    this.#look(POOL.pollMs);
+    this.#cancelPoll = this.#options.clock.after(POLL_MS, () => this.#poll());
+    this.#look(POLL_MS);
     this.#reconcile();
   }
 
@@ -221,24 +216,19 @@ export class TunnelPool {
     for (const line of this.#lines) {
       const health = line.tunnel.health();
       if (health.state === "down") this.#lose(line, health.error);
-      else if (health.state === "up") this.#seenUp(line, passedMs);
-      else line.degradedMs = line.degradedMs === undefined ? 0 : line.degradedMs + passedMs;
+      else if (health.state === "degraded") seenDegraded(line, passedMs);
+      else {
+        // Where one of them gets through again, another one will.
+        if (!isUp(line)) this.#opener.hasten();
+        seenUp(line, passedMs);
+      }
     }
-  }
-
-  #seenUp(line: Line, passedMs: number): void {
-    if (isStale(line)) line.trialMs = 0;
-    else if (line.trialMs !== undefined) line.trialMs += passedMs;
-    if ((line.trialMs ?? 0) >= POOL.trialMs) line.trialMs = undefined;
-    // Where one of them gets through, another one will.
-    if (line.degradedMs !== undefined) this.#opener.hasten();
-    line.degradedMs = undefined;
   }
 
   /** Brings the lines into order, asks for a missing one, and tells what has changed. */
   #reconcile(): void {
     const absent = this.#options.absent();
-    this.#order();
+    this.#lines = inOrder(this.#lines);
     this.#retire(absent);
     if (this.#lines.some(isUp)) this.#news.reach(true);
     else if (this.#lines.length > 0 && this.#lines.every(isSilent)) this.#news.reach(false);
@@ -248,61 +238,21 @@ export class TunnelPool {
     this.#news.tell();
   }
 
-  #order(): void {
-    const [first] = this.#lines;
-    const better = first !== undefined && isSilent(first) ? this.#lines.find(isUp) : undefined;
-    const top = better ?? first;
-    const others = this.#lines.filter((line) => line !== top);
-    this.#lines = [
-      ...(top === undefined ? [] : [top]),
-      ...others.filter((line) => !isStale(line)),
-      ...others.filter(isStale),
-    ];
-  }
-
   /** Lets go of what is stale or too many, and never of the only one, which may come back. */
-  #retire(absent: readonly (readonly string[])[]): void {
-    const isFree = ({ tunnel }: Line): boolean => !absent.some((urls) => urls.includes(tunnel.url));
+  #retire(absent: Absent): void {
     // The first is stale only if no other is up: else that one has been put first.
     for (const line of this.#lines.slice(1))
-      if (isStale(line) && isFree(line)) this.#lose(line, this.#staleError());
-    for (const surplus of this.#surplus()) if (isFree(surplus)) this.#remove(surplus);
+      if (isStale(line) && !isNeeded(line, absent)) this.#lose(line, this.#staleError());
+    for (const line of surplusOf(this.#lines, this.#wanted)) if (!isNeeded(line, absent)) this.#remove(line);
     while (this.#lines.length > this.#options.limit) {
-      const victim = this.#leastMissed(absent);
+      const victim = leastMissed(this.#lines, absent);
       if (victim === undefined) return;
       this.#lose(victim, this.#staleError());
     }
   }
 
-  /** Those that work and are too many: the youngest, since members who have come back came by the others. */
-  #surplus(): Line[] {
-    const working = this.#lines.filter((line) => !isStale(line));
-    if (working.some(({ trialMs }) => trialMs !== undefined)) return [];
-    return working
-      .toSorted((one, other) => Number(isUp(other)) - Number(isUp(one)) || one.openedAt - other.openedAt)
-      .slice(this.#wanted);
-  }
-
-  /** The one behind the first whose end leaves the fewest of those who are away without any address, and the oldest of such. */
-  #leastMissed(absent: readonly (readonly string[])[]): Line | undefined {
-    const missing = (line: Line): number => {
-      const others = this.#lines.filter((one) => one !== line).map(({ tunnel }) => tunnel.url);
-      return absent.filter(
-        (urls) => urls.includes(line.tunnel.url) && !urls.some((url) => others.includes(url)),
-      ).length;
-    };
-    return this.#lines
-      .slice(1)
-      .toSorted(
-        (one, other) =>
-          Number(isStale(other)) - Number(isStale(one)) ||
-          missing(one) - missing(other) ||
-          one.openedAt - other.openedAt,
-      )[0];
-  }
-
   #staleError(): TunnelError {
-    return new TunnelError(this.#options.provider.staleCode, { detail: `${POOL.staleMs / 1000} s` });
+    return new TunnelError(this.#options.provider.staleCode, { detail: `${STALE_MS / 1000} s` });
   }
 
   #missing(): Need {
@@ -313,16 +263,4 @@ export class TunnelPool {
     const isFull = this.#lines.length >= this.#options.limit;
     return working < this.#wanted && !isFull ? NEED.spare : NEED.none;
   }
-}
-
-function isUp({ degradedMs }: Line): boolean {
-  return degradedMs === undefined;
-}
-
-function isSilent({ degradedMs }: Line): boolean {
-  return degradedMs !== undefined && degradedMs >= POOL.demoteMs;
-}
-
-function isStale({ degradedMs }: Line): boolean {
-  return degradedMs !== undefined && degradedMs >= POOL.staleMs;
 }
