@@ -1,5 +1,5 @@
 import { TunnelError } from "../errors/tunnel-error.ts";
-import { formatLink, LINK_KEY_BYTES } from "../protocol/handshake/invite-link.ts";
+import { formatLink, KEY_BYTES } from "../protocol/handshake/invite-link.ts";
 import type { Bytes } from "../protocol/base/bytes.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
@@ -66,7 +66,7 @@ export class IssuedInvites {
       return { joinLink, inviteId };
     } catch (error) {
       if (!(error instanceof TunnelError) || error.code !== "invite-limit") throw error;
-      return { joinLink: this.#link(address, this.#random(LINK_KEY_BYTES)), inviteId: undefined };
+      return { joinLink: this.#link(address, this.#random(KEY_BYTES)), inviteId: undefined };
     }
   }
 

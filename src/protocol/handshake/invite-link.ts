@@ -13,7 +13,7 @@ export interface InviteLink {
   readonly hostKey: Bytes;
 }
 
-export const LINK_KEY_BYTES = 32;
+export const KEY_BYTES = 32;
 const LINK_VERSION = "1";
 const MAX_LINK_CHARS = 512;
 /** Lower-case DNS name, dotted IPv4 or bracketed IPv6 literal, with an optional port. */
@@ -64,8 +64,8 @@ export function parseLink(text: string): InviteLink {
 function parseFragment(fragment: string): Pick<InviteLink, "key" | "hostKey"> {
   const [version = "", key = "", hostKey = "", ...rest] = fragment.split(".");
   if (version !== LINK_VERSION && /^[0-9]{1,3}$/.test(version)) throw new TunnelError("link-version");
-  const keyBytes = fromBase64url(key, LINK_KEY_BYTES);
-  const hostKeyBytes = fromBase64url(hostKey, LINK_KEY_BYTES);
+  const keyBytes = fromBase64url(key, KEY_BYTES);
+  const hostKeyBytes = fromBase64url(hostKey, KEY_BYTES);
   if (version !== LINK_VERSION || keyBytes === undefined || hostKeyBytes === undefined || rest.length > 0) {
     throw malformed("the part after # is truncated or altered");
   }
