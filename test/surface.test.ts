@@ -50,6 +50,7 @@ const TOOLS = [
 const CODES = [
   "address-lost",
   "address-not-live",
+  "address-silent",
   "already-joined",
   "bind-failed",
   "cancelled",

@@ -41,11 +41,12 @@ const NOTES = {
         ],
         [
           "`address-lost`",
-          "Host: the public address is gone, and another one is tried by itself. `error` says why, and what to do meanwhile.",
+          "Host: no public address leads here now. It comes back, or another one is tried, by itself. `error` says why, and what to do meanwhile.",
         ],
         [
           "`address-restored`",
-          "Host: there is an address again. Members come back by themselves, or with a new invite.",
+          "Host: there is an address again. Members come back by themselves, except those in `invites`, where there are any: " +
+            "each needs its link (`memberName`, `joinLink`).",
         ],
         [
           "`invites-reissued`",
@@ -58,7 +59,8 @@ const NOTES = {
     "With several members a host has `safetyCodes`, one for each by name, instead of `safetyCode`. A member has `connection`, " +
       "`lastHeardSec` and `queued` (own messages the host has not confirmed) instead of the fields about transport and " +
       "invites, and while it is cut off `attempts`, `retryInSec`, `reason` and `givesUpInSec`. `alarms` lists what went " +
-      "wrong, `transportProblem` what is wrong with the address now.",
+      "wrong, `transportProblem` what is wrong with the address now, and a host's `cutOff` the members that cannot come " +
+      "now: by themselves once an address that they know works again, or with a link (`needsLink`).",
     "`files`, where there are any: what is `offered` to this side, what it has `shared` and who is being sent it, and what " +
       "it is `receiving`.",
     "With `saveTranscript` there is `saved`: `path` and `markdown`, the two files; `entries`, how many are in them; and " +

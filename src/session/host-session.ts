@@ -1,6 +1,7 @@
 import { must } from "../errors/must.ts";
-import type { TunnelError } from "../errors/tunnel-error.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
+import { LINK } from "../protocol/base/limits.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
 import { Room } from "../protocol/host/room.ts";
@@ -16,6 +17,7 @@ import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
 import { SessionBase, type Posted, type TunnelId } from "./session.ts";
+import { WaysBack, type Addresses, type CutOff } from "./ways-back.ts";
 
 export type { PoolHealth };
 
@@ -45,6 +47,8 @@ interface HostOptions {
 
 /** The end of a tunnel's programs is waited for so long: cloudflared takes a second, others end at once. */
 const PROGRAMS_MS = 200;
+/** While a member is away, so often it is looked whether it can come back by itself. */
+const LOOK_MS = 2_000;
 
 /** A session of a tunnel that this process hosts: the room, its relay and its public addresses as one resource. */
 export class HostSession extends SessionBase {
@@ -56,11 +60,16 @@ export class HostSession extends SessionBase {
   readonly #relay: Relay;
   readonly #pool: TunnelPool;
   readonly #invites: IssuedInvites;
+  readonly #waysBack: WaysBack;
   /** Describes the tunnel in use, or the last one that was. */
   #transportDetail: string;
   #addressLost: TunnelError | undefined;
-  /** No address leads here at the moment. */
+  /** There are addresses, and none of them leads here at the moment. */
+  #isSilent = false;
+  /** The agent has been told that nobody can come. */
   #isAstray = false;
+  /** Ends the wait for the next look at those who are away. */
+  #cancelLook: (() => void) | undefined;
 
   private constructor(parts: { options: HostOptions; room: Room; relay: Relay; tunnel: Tunnel }) {
     const { options, room, relay, tunnel } = parts;
@@ -72,13 +81,19 @@ export class HostSession extends SessionBase {
     this.#transportDetail = tunnel.description;
     this.#room = room;
     this.#relay = relay;
-    this.#invites = new IssuedInvites((call) => relay.run(call));
+    this.#invites = new IssuedInvites(
+      (call) => relay.run(call),
+      (bytes) => primitives.random(bytes),
+    );
+    this.#waysBack = new WaysBack((call) => relay.run(call), this.#invites);
     this.#pool = new TunnelPool({
       active: tunnel,
       provider,
       relay,
       clock,
       standby,
+      limit: LINK.maxAddresses,
+      absent: () => (this.end === undefined ? this.#waysBack.absent() : []),
       random: () => must(primitives.random(1)[0], "a random byte") / 256,
       onEvent: (event) => this.#moved(event),
     });
@@ -132,7 +147,17 @@ export class HostSession extends SessionBase {
   }
 
   get health(): PoolHealth {
-    return this.#pool.health();
+    const health = this.#pool.health();
+    const { standby } = health;
+    // A spare address is of use to those who have heard of it.
+    return standby.state !== "ready" || this.#waysBack.isKnown(standby.url)
+      ? health
+      : { ...health, standby: { state: "opening", attempts: 0 } };
+  }
+
+  /** The members that are away and cannot come now. */
+  get cutOff(): CutOff[] {
+    return this.end === undefined ? this.#waysBack.cutOff(this.#addresses) : [];
   }
 
   /** When the room ends if nobody does anything in it. */
@@ -198,6 +223,7 @@ export class HostSession extends SessionBase {
 
   protected async stop(): Promise<void> {
     // The last words go out through the tunnels, so these outlive the relay.
+    this.#cancelLook?.();
     try {
       await this.#relay.stop();
     } finally {
@@ -219,6 +245,11 @@ export class HostSession extends SessionBase {
         return;
       }
       case "presence":
+        this.heard(notice);
+        // One that is cut off now may need a link. Where somebody is away already, the next look is near.
+        if (this.#cancelLook === undefined && this.presence().some(({ connected }) => !connected))
+          this.#look();
+        return;
       case "stream":
         return this.heard(notice);
       case "reached":
@@ -235,6 +266,9 @@ export class HostSession extends SessionBase {
     switch (event.type) {
       case "addresses":
         return this.#leadsHere(event.urls);
+      case "reach":
+        this.#isSilent = !event.isUp;
+        return this.#look();
       case "lost":
       case "failed":
         this.#addressLost = event.error;
@@ -246,12 +280,33 @@ export class HostSession extends SessionBase {
     const { active } = this.#pool;
     this.#transportDetail = active?.description ?? this.#transportDetail;
     this.#relay.run((room, now) => room.setAddresses(urls, now));
-    if (urls.length === 0 && this.#addressLost !== undefined)
-      this.inbox.notify({ notice: "address-lost", error: this.#addressLost });
-    if (urls.length > 0 && this.#isAstray) this.inbox.notify({ notice: "address-restored" });
-    this.#isAstray = urls.length === 0;
+    this.#look();
     const invites = this.#invites.reissue(urls, this.clock.now());
     if (invites.length > 0) this.inbox.notify({ notice: "invites-reissued", invites });
+  }
+
+  /** The agent is told when nobody can come, when they can again, and which of the members need a new link to do so. */
+  #look(): void {
+    if (this.end !== undefined) return;
+    this.#cancelLook?.();
+    this.#cancelLook = undefined;
+    const isLost = this.#pool.urls.length === 0;
+    const isAstray = isLost || this.#isSilent;
+    const members = this.#waysBack.guide(this.#addresses, this.clock.now());
+    if (isAstray && !this.#isAstray)
+      this.inbox.notify({ notice: "address-lost", error: this.#whyAstray(isLost) });
+    if ((!isAstray && this.#isAstray) || members.length > 0)
+      this.inbox.notify({ notice: "address-restored", members });
+    this.#isAstray = isAstray;
+    if (this.#waysBack.isAnybodyAway) this.#cancelLook = this.clock.after(LOOK_MS, () => this.#look());
+  }
+
+  #whyAstray(isLost: boolean): TunnelError {
+    return (isLost ? this.#addressLost : undefined) ?? new TunnelError("address-silent");
+  }
+
+  get #addresses(): Addresses {
+    return this.#pool.addresses;
   }
 
   #nameOf(member: MemberId): string | undefined {

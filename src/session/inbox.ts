@@ -264,9 +264,9 @@ function sizeInJson(words: unknown): number {
 }
 
 function sizeOfInvites(entry: Entry | NoticeEntry): number {
-  return entry.kind === "notice" && entry.notice === "invites-reissued"
-    ? entry.invites.length * INVITE_CHARS
-    : 0;
+  if (entry.kind !== "notice") return 0;
+  if (entry.notice === "invites-reissued") return entry.invites.length * INVITE_CHARS;
+  return entry.notice === "address-restored" ? entry.members.length * INVITE_CHARS : 0;
 }
 
 /** Characters of an invite as it is shown, set-up and warning included. */
@@ -286,8 +286,9 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
     case "alarm":
       return { about: `alarm ${notice.error.code} ${notice.member ?? ""}`, news };
     case "address-lost":
-    case "address-restored":
       return { about: "address", news };
+    case "address-restored":
+      return { about: "address", news: [news, ...notice.members.map(({ joinLink }) => joinLink)].join(" ") };
     case "file-received":
     case "file-failed":
       return { about: `file ${notice.file.fileId} ${notice.file.target}`, news };

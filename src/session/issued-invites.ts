@@ -1,7 +1,8 @@
 import { TunnelError } from "../errors/tunnel-error.ts";
+import { formatLink, KEY_BYTES } from "../protocol/handshake/invite-link.ts";
+import type { Bytes } from "../protocol/base/bytes.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
-import { formatLink } from "../protocol/handshake/invite-link.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Reissued } from "./notice.ts";
 
@@ -18,11 +19,15 @@ export type RunRoom = <Result>(call: (room: Room, now: number) => Result) => Res
 /** The links of a room: each leads to the address that was best when it was made, and is replaced when that is gone. */
 export class IssuedInvites {
   readonly #run: RunRoom;
-  /** The address in the link of every invite that may be pending. */
+  readonly #random: (bytes: number) => Bytes;
+  /** The address in the link of every invite that is pending, or by which a member came. */
   readonly #addresses = new Map<InviteId, string>();
+  /** Made for members that are away, and not to be replaced with the others. */
+  readonly #forMembers = new Set<InviteId>();
 
-  constructor(run: RunRoom) {
+  constructor(run: RunRoom, random: (bytes: number) => Bytes) {
     this.#run = run;
+    this.#random = random;
   }
 
   /** @throws {TunnelError} tunnel-closed, invite-limit, address-lost (there is no address now); all or none */
@@ -40,6 +45,31 @@ export class IssuedInvites {
     return invites;
   }
 
+  /** The address in the link of an invite; undefined for one that is long over. */
+  addressOf(inviteId: InviteId): string | undefined {
+    return this.#addresses.get(inviteId);
+  }
+
+  /** The addresses in the links that nobody has used. */
+  addresses(): string[] {
+    return this.pending().flatMap(({ inviteId }) => this.#addresses.get(inviteId) ?? []);
+  }
+
+  /**
+   * A link for a member that is to come back. It holds an invite, for a member whose process has given up; in a full room, where
+   * there is none to be had, a key that opens nothing.
+   */
+  forMember(address: string): { joinLink: string; inviteId: InviteId | undefined } {
+    try {
+      const { inviteId, joinLink } = this.#mint(address);
+      this.#forMembers.add(inviteId);
+      return { joinLink, inviteId };
+    } catch (error) {
+      if (!(error instanceof TunnelError) || error.code !== "invite-limit") throw error;
+      return { joinLink: this.#link(address, this.#random(KEY_BYTES)), inviteId: undefined };
+    }
+  }
+
   revoke(inviteId: string): boolean {
     return this.#run((room, now) => room.revoke(inviteId, now));
   }
@@ -52,11 +82,11 @@ export class IssuedInvites {
   reissue(addresses: readonly string[], now: number): Reissued[] {
     const [best] = addresses;
     if (best === undefined) return [];
-    const pending = new Map(this.pending().map((invite) => [invite.inviteId, invite]));
+    const pending = new Set(this.pending().map(({ inviteId }) => inviteId));
+    this.#forgetAllBut(pending);
     const reissued: Reissued[] = [];
     for (const [inviteId, address] of this.#addresses) {
-      if (!pending.has(inviteId)) this.#addresses.delete(inviteId);
-      else if (!addresses.includes(address)) {
+      if (pending.has(inviteId) && !this.#forMembers.has(inviteId) && !addresses.includes(address)) {
         this.#addresses.delete(inviteId);
         this.revoke(inviteId);
         const { expiresInMs, ...invite } = this.#mint(best);
@@ -67,11 +97,21 @@ export class IssuedInvites {
   }
 
   #mint(origin: string): Invite {
-    return this.#run((room, now) => {
-      const { inviteId, key, expiresInMs } = room.mint(now);
-      const { id, hostKey } = room;
-      this.#addresses.set(inviteId, origin);
-      return { inviteId, expiresInMs, joinLink: formatLink({ origin, room: id, key, hostKey }) };
-    });
+    const { inviteId, key, expiresInMs } = this.#run((room, now) => room.mint(now));
+    this.#addresses.set(inviteId, origin);
+    return { inviteId, expiresInMs, joinLink: this.#link(origin, key) };
+  }
+
+  #link(origin: string, key: Bytes): string {
+    return this.#run(({ id, hostKey }) => formatLink({ origin, room: id, key, hostKey }));
+  }
+
+  #forgetAllBut(pending: ReadonlySet<InviteId>): void {
+    const used = new Set(this.#run((room, now) => room.ways(now)).map(({ invite }) => invite));
+    for (const inviteId of this.#addresses.keys()) {
+      if (pending.has(inviteId) || used.has(inviteId)) continue;
+      this.#addresses.delete(inviteId);
+      this.#forMembers.delete(inviteId);
+    }
   }
 }

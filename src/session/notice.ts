@@ -12,13 +12,23 @@ export interface Reissued {
   readonly expiresAt: number;
 }
 
+/** A link for a member that cannot find its way back by itself. */
+export interface WayBack {
+  readonly memberName: string;
+  /** A secret, where it holds an invite: anybody who has it could join, once. */
+  readonly joinLink: string;
+  /** Undefined where the room is full: the link leads this member back, and lets nobody in. */
+  readonly inviteId: InviteId | undefined;
+}
+
 /** A word of this side's server to its own agent. Nobody else sees it, and it is no part of the room's order. */
 export type Notice =
   /** Something went wrong that a human should hear of; `member` is the name of the member it concerns. */
   | { readonly notice: "alarm"; readonly error: TunnelError; readonly member: string | undefined }
-  /** The room has no public address at the moment. */
+  /** No public address leads to the room at the moment. */
   | { readonly notice: "address-lost"; readonly error: TunnelError }
-  | { readonly notice: "address-restored" }
+  /** One does, and `members` cannot know it: each comes back only with its link. */
+  | { readonly notice: "address-restored"; readonly members: readonly WayBack[] }
   | { readonly notice: "invites-reissued"; readonly invites: readonly Reissued[] }
   | FileNotice;
 

@@ -5,7 +5,7 @@ import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Notice, NoticeEntry } from "../session/notice.ts";
 import { addressErrorView, errorView, type ErrorView } from "./errors.ts";
 import { fileView, receivedFileView, type FileView, type ReceivedFileView } from "./files.ts";
-import { reissuedViews, type ReissuedView } from "./invites.ts";
+import { reissuedViews, wayBackView, type ReissuedView, type WayBackView } from "./invites.ts";
 import { workContextView, type WorkContextView } from "./members.ts";
 import { isoTime, seconds } from "./time.ts";
 
@@ -63,7 +63,8 @@ export type SystemView = Placed & {
 export type NoticeEventView =
   | { readonly notice: "alarm"; readonly error: ErrorView; readonly memberName: string | undefined }
   | { readonly notice: "address-lost"; readonly error: ErrorView }
-  | { readonly notice: "address-restored" }
+  /** `invites` are for members that do not come back without; left out where there are none. */
+  | { readonly notice: "address-restored"; readonly invites?: readonly WayBackView[] }
   | { readonly notice: "invites-reissued"; readonly invites: readonly ReissuedView[] }
   | { readonly notice: "file-received"; readonly file: ReceivedFileView }
   | { readonly notice: "file-failed"; readonly file: ReceivedFileView; readonly error: ErrorView };
@@ -119,7 +120,10 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
     case "address-lost":
       return { notice: entry.notice, error: addressErrorView(entry.error) };
     case "address-restored":
-      return { notice: entry.notice };
+      return {
+        notice: entry.notice,
+        ...(entry.members.length > 0 && { invites: entry.members.map(wayBackView) }),
+      };
     case "invites-reissued":
       return { notice: entry.notice, invites: reissuedViews(entry.invites, now) };
     case "file-received":

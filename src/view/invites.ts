@@ -1,7 +1,7 @@
 import type { InviteId } from "../protocol/base/ids.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
 import type { Invite } from "../session/issued-invites.ts";
-import type { Reissued } from "../session/notice.ts";
+import type { Reissued, WayBack } from "../session/notice.ts";
 import { SET_UP } from "./registration.ts";
 import { seconds } from "./time.ts";
 
@@ -48,6 +48,18 @@ export function reissuedViews(reissued: readonly Reissued[], now: number): Reiss
       replaces,
       ...inviteView({ ...invite, expiresInMs: expiresAt - now }),
     }));
+}
+
+/** A link for a member that cannot come back without it. `joinLink` is a secret. */
+export interface WayBackView {
+  readonly memberName: string;
+  readonly joinLink: string;
+  /** Left out where the link lets nobody in but that member. */
+  readonly inviteId?: InviteId;
+}
+
+export function wayBackView({ memberName, joinLink, inviteId }: WayBack): WayBackView {
+  return { memberName, joinLink, ...(inviteId !== undefined && { inviteId }) };
 }
 
 /** An invite that nobody has used yet: id and time left, never the secret. */

@@ -72,12 +72,20 @@ interface TunnelView {
   readonly ended: EndView | undefined;
 }
 
+/** A member that comes back by itself once an address that it knows works again, or only with a link. */
+interface CutOffView {
+  readonly memberName: string;
+  readonly needsLink: boolean;
+}
+
 export interface HostStatusView extends TunnelView {
   readonly role: "host";
   readonly transport: string;
   readonly transportDetail: string;
   readonly health: HealthView;
   readonly pendingInvites: readonly PendingInviteView[];
+  /** Members that are away and cannot come now, though an address may work. */
+  readonly cutOff: readonly CutOffView[];
   /** Until it ends by itself, if nobody does anything. */
   readonly idleEndsInSec: number;
 }
@@ -106,6 +114,7 @@ export function hostStatusView(tunnel: HostSession, now: number): HostStatusView
     transportDetail: tunnel.transportDetail,
     health: healthView(tunnel.health, now),
     pendingInvites: tunnel.pendingInvites().map(pendingInviteView),
+    cutOff: tunnel.cutOff.map(({ name, needsLink }) => ({ memberName: name, needsLink })),
     idleEndsInSec: seconds(tunnel.idleAt - now),
   };
 }

@@ -46,9 +46,7 @@ it("a whole session runs through the command's address, a spare takes over, and 
     const { standby } = await host.call("tunnel_status");
     return JSON.stringify(standby) === JSON.stringify({ state: "ready" });
   });
-  // The new address goes to the guest over the first one, ahead of this message.
-  await host.call("tunnel_say", { text: "two ways now" });
-  expect(await guest.hear()).toMatchObject([{ text: expect.stringContaining("two ways now") }]);
+  // Ready means that the guest has heard of it.
   process.kill(first?.pid ?? 0, "SIGKILL");
   await host.call("tunnel_say", { text: "on the way" });
   expect(await guest.hear()).toMatchObject([{ text: expect.stringContaining("on the way") }]);
@@ -58,6 +56,38 @@ it("a whole session runs through the command's address, a spare takes over, and 
   for (const { pid } of startsIn(state)) await gone(pid);
   expect([besideEndpoint(host.box.left()), host.stderr]).toEqual([[], ""]);
 });
+
+it("both addresses die at once: the host's agent is given a link with the member's name, and tunnel_join with it restores the stay", async () => {
+  const guest = await Agent.start();
+  const state = join(guest.box.root, "state");
+  const host = await startHost(state);
+  const opened = await host.call("tunnel_open", { goal: "through a command", name: "ana" });
+  const joined = await guest.call("tunnel_join", { joinLink: opened.joinLink, name: "ben" });
+  await host.call("tunnel_listen");
+  await until("the spare one is ready", async () => {
+    const { standby } = await host.call("tunnel_status");
+    return JSON.stringify(standby) === JSON.stringify({ state: "ready" });
+  });
+  for (const { pid } of startsIn(state)) process.kill(pid, "SIGKILL");
+  expect(await guest.call("tunnel_say", { text: "on the way" })).toMatchObject({ status: "queued" });
+  const notices: Record<string, unknown>[] = [];
+  while (!notices.some(({ invites }) => invites !== undefined))
+    notices.push(...((await host.call("tunnel_listen")).messages ?? []));
+  const last = z.object({
+    event: z.literal("address-restored"),
+    from: z.literal("tunnel"),
+    local: z.literal(true),
+    invites: z.tuple([
+      z.object({ memberName: z.literal("ben"), joinLink: z.string(), inviteId: z.string() }),
+    ]),
+  });
+  const [{ joinLink }] = last.parse(notices.at(-1)).invites;
+  expect(notices.map(({ event }) => event)).toContain("address-lost");
+  expect(await guest.call("tunnel_join", { joinLink })).toMatchObject({ tunnelId: joined.tunnelId });
+  expect(await host.hear()).toMatchObject([{ text: expect.stringContaining("on the way") }]);
+  await host.call("tunnel_close");
+  expect([besideEndpoint(host.box.left()), host.stderr]).toEqual([[], ""]);
+}, 40_000);
 
 it("the processes end with the server, too", async () => {
   const guest = await Agent.start();

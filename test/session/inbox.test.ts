@@ -137,7 +137,7 @@ describe("any interleaving", () => {
 describe("a notice of this server", () => {
   it("wakes and is read like a message, and bears the number of what came before it", () => {
     const inbox = inboxOf(chat(1), chat(2, true));
-    inbox.notify({ notice: "address-restored" });
+    inbox.notify({ notice: "address-restored", members: [] });
     expect(inbox.unread).toBe(2);
     expect(seqs(inbox.take("a", 9))).toEqual([1, 2]);
     expect(seqs(inbox.take("b", 9))).toEqual([]);
@@ -162,7 +162,8 @@ describe("a notice of this server", () => {
   it("of what changes to and fro says how it is in the end", () => {
     const inbox = inboxOf();
     const lost: Notice = { notice: "address-lost", error: new TunnelError("cloudflared-exited") };
-    for (const notice of [lost, lost, { notice: "address-restored" } as const, lost]) inbox.notify(notice);
+    for (const notice of [lost, lost, { notice: "address-restored", members: [] } as const, lost])
+      inbox.notify(notice);
     const told = inbox.take("a", 9).entries.map(({ entry }) => entry.kind === "notice" && entry.notice);
     expect(told).toEqual(["address-lost", "address-restored", "address-lost"]);
   });

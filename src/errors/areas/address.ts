@@ -10,6 +10,13 @@ export const ADDRESS = {
       "Wait: a new one is opened automatically, and you are told when it is there. Then try again.",
     retryable: true,
   },
+  "address-silent": {
+    message: "no address of this tunnel leads here at the moment, so nobody can reach it",
+    next: "Wait: the addresses are kept and tried again, and new ones are opened. Members come back by themselves, and nothing said is lost; tunnel_status shows how it goes. If it lasts, ask your human whether this machine is online.",
+    nextForPerson:
+      "Wait: the addresses are kept and tried again, and new ones are opened. If it lasts, see whether this machine is online.",
+    retryable: true,
+  },
   "address-not-live": {
     message: "the tunnel is up, but its public name could not be reached in time",
     next: `Try again. If it keeps failing because DNS-over-HTTPS is blocked here, ask your human to set TUNNEL_SKIP_REACHABILITY_CHECK=1 ${RESTART}. Or ${AGENT_DIRECT}.`,

@@ -39,7 +39,7 @@ const NOTICE_TEXTS = {
   "address-lost":
     "The public address of this tunnel is lost: `error` says why, and what to do. A new one is tried by itself, and nothing said is lost; tunnel_status shows how it goes.",
   "address-restored":
-    "The tunnel has a public address again. A member that does not come back by itself can do so with a new invite (tunnel_invite): its agent calls tunnel_join with it, and nothing said meanwhile is lost.",
+    "This tunnel can be reached. Members come back by themselves, except those in `invites`, where there are any: give your human each of these links for the member that it names. Its agent calls tunnel_join with the link and is back as the same member; nothing said meanwhile is lost. The links are secrets.",
   "invites-reissued":
     "The address in some pending invites is gone, so they do not work any more. Give your human the new ones in `invites` to pass on instead.",
   "file-received":

@@ -22,7 +22,7 @@ function shareOfEach(count: number): Share {
 }
 
 /** Each list gets this part of the bytes for lists. */
-const SHARES = { files: 5 / 12, codes: 5 / 12, alarms: 1 / 12, invites: 1 / 12 } as const;
+const SHARES = { files: 5 / 12, codes: 5 / 12, alarms: 1 / 24, cutOff: 1 / 24, invites: 1 / 12 } as const;
 
 function statusFields(tunnel: Session, call: ToolCall, share = WHOLE): Payload {
   const view = statusView(tunnel, call.clock.now());
@@ -64,6 +64,7 @@ function hostFields(view: HostStatusView, { lists }: Share): Payload {
     ...health,
     pendingInvites,
     pendingInvitesNotShown: view.pendingInvites.length - pendingInvites.length || undefined,
+    ...listed("cutOff", within(view.cutOff, lists * SHARES.cutOff), view.cutOff.length),
     idleEndsInSec,
     safetyCode: more.length === 0 ? only?.safetyCode : undefined,
     ...listed("safetyCodes", within(codes, lists * SHARES.codes), codes.length),

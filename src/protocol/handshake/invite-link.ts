@@ -15,7 +15,7 @@ export interface InviteLink {
   readonly hostKey: Bytes;
 }
 
-const KEY_BYTES = 32;
+export const KEY_BYTES = 32;
 const LINK_VERSION = "1";
 const MAX_LINK_CHARS = 512;
 /** Lower-case DNS name, dotted IPv4 or bracketed IPv6 literal, with an optional port. */

@@ -1,4 +1,4 @@
-import { inviteIdFrom, type MemberId, type ConnectionId } from "../base/ids.ts";
+import { inviteIdFrom, type ConnectionId, type InviteId, type MemberId } from "../base/ids.ts";
 import type { AuthenticatedPeer } from "./admission.ts";
 import { resumeCredential, type Credential } from "../handshake/keys.ts";
 import { safetyCode } from "../handshake/safety-code.ts";
@@ -12,6 +12,8 @@ import { RateLimiter } from "./rate-limiter.ts";
 /** A member other than the host, from its first CONFIRM until it leaves, across all its connections. */
 export interface MemberSession {
   readonly member: MemberRecord;
+  /** The one by which it came. */
+  readonly invite: InviteId;
   readonly link: PeerLink;
   readonly rateLimiter: RateLimiter;
   /** Where its part of the room begins: repeated in every WELCOME, since one may get lost. */
@@ -34,14 +36,16 @@ export function newMemberSession(
   options: {
     peer: AuthenticatedPeer;
     member: MemberRecord;
+    invite: InviteId;
     beginning: Beginning;
     emit: (effect: WireEffect) => void;
     now: number;
   },
 ): MemberSession {
-  const { peer, member, beginning, emit, now } = options;
+  const { peer, member, invite, beginning, emit, now } = options;
   return {
     member,
+    invite,
     link: new PeerLink("host", emit),
     rateLimiter: new RateLimiter(now),
     beginning,

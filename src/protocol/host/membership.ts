@@ -32,7 +32,7 @@ export interface MembershipOptions {
   readonly presence: PresenceBoard;
   readonly streamRelay: StreamRelay;
   /** The part of a WELCOME that is the same for everybody. */
-  readonly welcome: () => Pick<Welcome, "goal" | "host" | "idleMs" | "history" | "addresses">;
+  readonly welcome: () => Pick<Welcome, "goal" | "host" | "idleMs" | "history">;
   readonly emit: (effect: RoomEffect) => void;
 }
 
@@ -127,6 +127,7 @@ export class Membership {
   #welcomeOf({ member, link, beginning }: MemberSession): Welcome {
     return {
       ...this.#options.welcome(),
+      addresses: [...this.#options.presence.addresses],
       self: member.id,
       name: member.name,
       members: [...beginning.members],
@@ -158,7 +159,14 @@ export class Membership {
       ...(workContext === undefined ? {} : { workContext }),
     };
     const { beginning } = sequencer;
-    const session = newMemberSession(primitives, { peer, member, beginning, emit, now });
+    const session = newMemberSession(primitives, {
+      peer,
+      member,
+      invite: invite.inviteId,
+      beginning,
+      emit,
+      now,
+    });
     sessions.add(session);
     return session;
   }

@@ -28,7 +28,7 @@ import { Inbound } from "./inbound.ts";
 import { InviteLedger, type PendingInvite } from "./invites.ts";
 import { MemberSessions, isConnected } from "./member-sessions.ts";
 import { Membership } from "./membership.ts";
-import { PresenceBoard } from "./presence-board.ts";
+import { PresenceBoard, type MemberWays } from "./presence-board.ts";
 import { Receipts } from "./receipts.ts";
 import type { RoomEffect, RoomInput, RoomOptions } from "./room-io.ts";
 import { Sequencer } from "./sequencer.ts";
@@ -56,7 +56,6 @@ export class Room {
   readonly #streamRelay: StreamRelay;
   #effects: RoomEffect[] = [];
   #sendNow: SendNow | undefined;
-  #addresses: readonly string[] = [];
   #ended: EndCause | undefined;
 
   readonly id: RoomId;
@@ -109,7 +108,7 @@ export class Room {
       sequencer: this.#sequencer,
       presence: this.#presence,
       streamRelay: this.#streamRelay,
-      welcome: () => ({ goal, host: id, idleMs, history, addresses: [...this.#addresses] }),
+      welcome: () => ({ goal, host: id, idleMs, history }),
       emit,
     });
     this.#inbound = new Inbound({
@@ -268,10 +267,12 @@ export class Room {
 
   /** Where members find this room from now on, as origins, best first; told to those who are connected, sealed (U1). */
   setAddresses(origins: readonly string[], now: number): void {
-    if (!this.#isOpen()) return;
-    this.#addresses = origins.slice(0, LINK.maxAddresses);
-    // At once: the address in use may be lost next.
-    this.#presence.tellAll(now, { addresses: [...this.#addresses] });
+    if (this.#isOpen()) this.#presence.setAddresses(origins.slice(0, LINK.maxAddresses), now);
+  }
+
+  /** Where each member may look for this room, should it lose its connection. */
+  ways(now: number): MemberWays[] {
+    return this.#presence.ways(now);
   }
 
   /** Ends the room for everyone; every member is told why, in order and sealed. */

@@ -120,6 +120,18 @@ export class PeerLink {
     this.#write(this.#channel.note(payload, now));
   }
 
+  /** Asks the peer for a sign of life. Gives the number of the question, for {@link answered}. */
+  ask(now: number): number {
+    const { number, messages } = this.#channel.ask(now);
+    this.#write(messages);
+    return number;
+  }
+
+  /** Number of the last question that the peer has answered: it has had all that was sent before that. */
+  get answered(): number {
+    return this.#channel.answered;
+  }
+
   /** Acknowledges without delay what has come (D8). */
   acknowledge(now: number): void {
     this.#write(this.#channel.acknowledge(now));

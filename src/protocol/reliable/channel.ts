@@ -30,6 +30,8 @@ interface Connection {
   ackDueAt: number | undefined;
   /** Acknowledgements that may still go out without delay in the window that began then. */
   readonly prompt: { left: number; since: number };
+  /** PINGs on this connection that are not answered, as their numbers. They are answered in order. */
+  readonly pings: number[];
   /** The last durable frame that was put on this connection, and the bytes of those not confirmed since. */
   sentUpTo: number;
   inFlight: number;
@@ -43,6 +45,9 @@ interface Connection {
 export class Channel {
   readonly #outbox = new Outbox();
   #connection: Connection | undefined;
+  /** PINGs sent on all connections together, and the last of them that was answered. */
+  #asked = 0;
+  #answered = 0;
 
   /** Number of the last durable frame received: the resume point to tell the peer. */
   get received(): number {
@@ -74,6 +79,19 @@ export class Channel {
     return this.#connection?.lastHeard;
   }
 
+  /** Number of the last PING that was answered: all that was put on the connection before it has arrived. */
+  get answered(): number {
+    return this.#answered;
+  }
+
+  /** A PING now. Gives its number, for {@link answered}. */
+  ask(now: number): { number: number; messages: Bytes[] } {
+    const connection = this.#connection;
+    if (connection === undefined) return { number: this.#asked, messages: [] };
+    const messages = this.#ping(connection, now);
+    return { number: this.#asked, messages };
+  }
+
   hasRoomFor(bytes: number): boolean {
     return this.#outbox.hasRoomFor(bytes);
   }
@@ -95,6 +113,7 @@ export class Channel {
       unacknowledged: 0,
       ackDueAt: undefined,
       prompt: { left: 0, since: Number.NEGATIVE_INFINITY },
+      pings: [],
       sentUpTo: peerReceived,
       inFlight: 0,
     };
@@ -188,6 +207,7 @@ export class Channel {
         return { event: undefined, reply: this.#seal({ type: FRAME.pong, payload: EMPTY }, now) };
       case FRAME.pong:
         exactly(0, frame.payload);
+        this.#answered = connection.pings.shift() ?? this.#answered;
         return NOTHING;
       case FRAME.note:
         return { event: { type: "note", payload: frame.payload }, reply: [] };
@@ -210,12 +230,16 @@ export class Channel {
     if (now >= this.#deadAt(connection)) return { messages: [], dead: true };
     const messages: Bytes[] = [];
     if (connection.ackDueAt !== undefined && now >= connection.ackDueAt) messages.push(...this.#sealAck(now));
-    if (now - connection.lastPing >= LINK.pingEveryMs) {
-      connection.lastPing = now;
-      connection.askedAt ??= now;
-      messages.push(...this.#seal({ type: FRAME.ping, payload: EMPTY }, now));
-    }
+    if (now - connection.lastPing >= LINK.pingEveryMs) messages.push(...this.#ping(connection, now));
     return { messages, dead: false };
+  }
+
+  #ping(connection: Connection, now: number): Bytes[] {
+    this.#asked += 1;
+    connection.pings.push(this.#asked);
+    connection.lastPing = now;
+    connection.askedAt ??= now;
+    return this.#seal({ type: FRAME.ping, payload: EMPTY }, now);
   }
 
   /** When {@link tick} has something to do next. */

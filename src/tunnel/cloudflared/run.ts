@@ -88,6 +88,8 @@ function argumentsFor(config: string, { protocol, port }: RunOptions): string[] 
     "--metrics": "127.0.0.1:0",
     "--protocol": protocol,
     "--grace-period": "1s",
+    // Its waits between tries after a loss: 10 s at most, 320 s by default. It goes on for ever with any number.
+    "--retries": "0",
     "--url": `http://127.0.0.1:${port}`,
   };
   // Without --no-autoupdate it would replace the very file whose hash was checked.

@@ -6,13 +6,16 @@ export type PoolEvent =
   /** An address is gone for good, though it was wanted. */
   | { readonly type: "lost"; readonly url: string; readonly error: TunnelError }
   /** There is no address at all, and none could be had; the next attempt begins after `retryInMs`. */
-  | { readonly type: "failed"; readonly error: TunnelError; readonly retryInMs: number };
+  | { readonly type: "failed"; readonly error: TunnelError; readonly retryInMs: number }
+  /** There are addresses, but none has led here for a while; or one of them does again. */
+  | { readonly type: "reach"; readonly isUp: boolean };
 
 /** The news of a pool: told in order, also when the listener calls back into the pool, and nothing after the end. */
 export class PoolNews {
   readonly #listener: (event: PoolEvent) => void;
   readonly #untold: PoolEvent[] = [];
   #urls: readonly string[];
+  #isUp = true;
   #isTelling = false;
   #isOver = false;
 
@@ -29,6 +32,12 @@ export class PoolNews {
 
   failed(error: TunnelError, retryInMs: number): void {
     this.#untold.push({ type: "failed", error, retryInMs });
+  }
+
+  reach(isUp: boolean): void {
+    if (isUp === this.#isUp) return;
+    this.#isUp = isUp;
+    this.#untold.push({ type: "reach", isUp });
   }
 
   addresses(urls: readonly string[]): void {

@@ -1,6 +1,6 @@
 import { asTunnelError, type TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { Pace } from "./pace.ts";
+import { Pace, shortened, type Hold } from "./pace.ts";
 import type { LocalRelay, Provider, Tunnel } from "../provider.ts";
 
 /** How much another tunnel is needed, least first. */
@@ -42,8 +42,18 @@ export interface OpenerOptions {
 type Opening = AbortController;
 
 type Pause =
-  | { readonly kind: "retry"; readonly error: TunnelError; readonly at: number; readonly cancel: () => void }
+  | {
+      readonly kind: "retry";
+      readonly error: TunnelError;
+      readonly since: number;
+      readonly at: number;
+      readonly mayShorten: boolean;
+      readonly cancel: () => void;
+    }
   | { readonly kind: "given-up"; readonly error: TunnelError };
+
+/** News that the network is back shortens a wait to so many ms from its beginning: a flapping one must not cause a flood. */
+const NEWS_MS = 5_000;
 
 /** Opens one tunnel after the other for as long as it is told that one is needed, and waits between failures. */
 export class Opener {
@@ -51,6 +61,7 @@ export class Opener {
   readonly #pace: Pace;
   readonly #unfinished = new Set<Promise<void>>();
   #need: Need = NEED.none;
+  #isPressing = false;
   #opening: Opening | undefined;
   #pause: Pause | undefined;
   #isStopped = false;
@@ -70,18 +81,32 @@ export class Opener {
     return { state: "waiting", error, attempts, retryInMs };
   }
 
-  /** Takes the present need. Call it whenever the need may have changed; the same need again changes nothing. */
-  need(need: Need): void {
+  /**
+   * Takes the present need, and whether members are away who may be waiting. Call it whenever either may have changed; the same
+   * again changes nothing.
+   */
+  need(need: Need, isPressing: boolean): void {
     if (this.#isStopped) return;
     const isMore = need > this.#need;
     this.#need = need;
+    this.#isPressing = isPressing;
     if (need === NEED.none) return this.#rest();
     if (isMore && need > NEED.spare) this.#pace.startOver();
-    if (this.#opening !== undefined || (this.#pause !== undefined && !isMore)) return;
+    if (this.#opening !== undefined) return;
+    if (this.#pause !== undefined && !isMore) return this.#shorten();
     this.#unpause();
-    const hold = this.#pace.hold(this.#options.clock.now());
+    const hold = this.#pace.hold(isPressing, this.#options.clock.now());
     if (hold === undefined) this.#start();
-    else this.#wait(hold.error, hold.ms);
+    else this.#wait(hold);
+  }
+
+  /** There is a sign that the network is back: a wait that only kept us from asking in vain is over. */
+  hasten(): void {
+    this.#pace.startOver();
+    const pause = this.#pause;
+    if (pause?.kind !== "retry" || !pause.mayShorten) return;
+    const { clock } = this.#options;
+    this.#waitAtMost(pause, Math.max(0, pause.since + NEWS_MS - clock.now()));
   }
 
   /** A tunnel is gone after it has been open for `livedMs`. */
@@ -135,19 +160,37 @@ export class Opener {
   #failed(error: TunnelError): void {
     this.#opening = undefined;
     const weight = this.#options.provider.weigh(error);
-    const ms = this.#pace.failed(error, weight, this.#options.clock.now());
+    const hold = this.#pace.failed(error, weight, this.#isPressing, this.#options.clock.now());
     if (weight === "lasting" && this.#need === NEED.spare) this.#pause = { kind: "given-up", error };
-    else this.#wait(error, ms);
+    else this.#wait(hold);
   }
 
-  #wait(error: TunnelError, ms: number): void {
-    const { clock, onWaiting } = this.#options;
+  #wait(hold: Hold): void {
+    this.#pauseFor(hold, this.#options.clock.now());
+    this.#options.onWaiting(hold.error, hold.ms);
+  }
+
+  #pauseFor({ error, ms, mayShorten }: Hold, since: number): void {
+    const { clock } = this.#options;
     const cancel = clock.after(ms, () => {
       this.#pause = undefined;
       this.#start();
     });
-    this.#pause = { kind: "retry", error, at: clock.now() + ms, cancel };
-    onWaiting(error, ms);
+    this.#pause = { kind: "retry", error, since, at: clock.now() + ms, mayShorten, cancel };
+  }
+
+  /** A long wait began before the members were away. */
+  #shorten(): void {
+    const pause = this.#pause;
+    if (pause?.kind !== "retry") return;
+    const ms = pause.at - this.#options.clock.now();
+    this.#waitAtMost(pause, shortened({ ms, mayShorten: pause.mayShorten }, this.#isPressing));
+  }
+
+  #waitAtMost(pause: Extract<Pause, { kind: "retry" }>, ms: number): void {
+    if (this.#options.clock.now() + ms >= pause.at) return;
+    pause.cancel();
+    this.#pauseFor({ ...pause, ms }, pause.since);
   }
 }
 

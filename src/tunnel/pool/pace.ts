@@ -9,6 +9,8 @@ interface Backoff {
 const PACE = {
   /** Most failures are over in seconds or last for long; 5 min at most, since somebody may be waiting for an address. */
   retry: { firstMs: 5_000, ceilingMs: 300_000 },
+  /** The same while members are away: an outage ends at any moment, and they wait for it. */
+  pressing: { firstMs: 5_000, ceilingMs: 30_000 },
   /** A refusal counts requests over minutes, and asking too early may prolong it. */
   refused: { firstMs: 120_000, ceilingMs: 900_000 },
   factor: 2,
@@ -18,8 +20,10 @@ const PACE = {
   earlyEndMs: 60_000,
 } as const;
 
+/** A wait before the next opening, in ms. `mayShorten`: it only keeps us from asking in vain, so news may shorten it. */
 export interface Hold {
   readonly ms: number;
+  readonly mayShorten: boolean;
   readonly error: TunnelError;
 }
 
@@ -29,7 +33,7 @@ export class Pace {
   #failures = 0;
   #refusals = 0;
   #earlyEnds = 0;
-  #hold: { readonly until: number; readonly error: TunnelError } | undefined;
+  #hold: { readonly until: number; readonly mayShorten: boolean; readonly error: TunnelError } | undefined;
 
   /** @param random at least 0 and below 1 */
   constructor(random: () => number) {
@@ -41,15 +45,20 @@ export class Pace {
     return this.#failures;
   }
 
-  /** An opening failed: the ms to wait before the next one. */
-  failed(error: TunnelError, weight: FailureWeight, now: number): number {
+  /** An opening failed: the wait before the next one. `isPressing`: members are away. */
+  failed(error: TunnelError, weight: FailureWeight, isPressing: boolean, now: number): Hold {
     this.#failures += 1;
     if (weight === "refused") {
       this.#refusals += 1;
-      this.#hold = { until: now + PACE.refused.firstMs, error };
-      return this.#delay(PACE.refused, this.#refusals);
+      this.#hold = { until: now + PACE.refused.firstMs, mayShorten: false, error };
+      return { ms: this.#delay(PACE.refused, this.#refusals), mayShorten: false, error };
     }
-    return weight === "passing" ? this.#delay(PACE.retry, this.#failures) : PACE.retry.ceilingMs;
+    if (weight === "lasting") return { ms: PACE.retry.ceilingMs, mayShorten: false, error };
+    return {
+      ms: this.#delay(isPressing ? PACE.pressing : PACE.retry, this.#failures),
+      mayShorten: true,
+      error,
+    };
   }
 
   succeeded(): void {
@@ -64,8 +73,10 @@ export class Pace {
       return;
     }
     this.#earlyEnds += 1;
-    if (this.#earlyEnds > 1)
-      this.#hold = { until: now + this.#delay(PACE.retry, this.#earlyEnds - 1), error };
+    if (this.#earlyEnds > 1) {
+      const until = now + this.#delay(PACE.retry, this.#earlyEnds - 1);
+      this.#hold = { until, mayShorten: true, error };
+    }
   }
 
   /** The next one is needed more than the last: the waits begin small again. */
@@ -74,13 +85,20 @@ export class Pace {
   }
 
   /** The wait that even an urgent opening observes, and why; `undefined` when nothing stands against opening now. */
-  hold(now: number): Hold | undefined {
-    if (this.#hold === undefined || this.#hold.until <= now) return undefined;
-    return { ms: this.#hold.until - now, error: this.#hold.error };
+  hold(isPressing: boolean, now: number): Hold | undefined {
+    const hold = this.#hold;
+    if (hold === undefined || hold.until <= now) return undefined;
+    const { mayShorten, error } = hold;
+    return { ms: shortened({ ms: hold.until - now, mayShorten }, isPressing), mayShorten, error };
   }
 
   #delay({ firstMs, ceilingMs }: Backoff, nth: number): number {
     const ms = firstMs * PACE.factor ** (nth - 1) * (1 + this.#random() * PACE.jitter);
     return Math.min(Math.round(ms), ceilingMs);
   }
+}
+
+/** What is left of a wait once members are away. */
+export function shortened({ ms, mayShorten }: Pick<Hold, "ms" | "mayShorten">, isPressing: boolean): number {
+  return isPressing && mayShorten ? Math.min(ms, PACE.pressing.ceilingMs) : ms;
 }

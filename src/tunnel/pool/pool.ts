@@ -1,17 +1,25 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import {
+  inOrder,
+  isNeeded,
+  isSilent,
+  isStale,
+  isUp,
+  leastMissed,
+  seenDegraded,
+  seenUp,
+  STALE_MS,
+  surplusOf,
+  type Absent,
+  type Line,
+} from "./line.ts";
 import { PoolNews, type PoolEvent } from "./news.ts";
 import { NEED, Opener, stopQuietly, type Need, type OpenerState } from "./opener.ts";
 import type { LocalRelay, Provider, Tunnel, TunnelHealth } from "../provider.ts";
 
-const POOL = {
-  /** Between two looks at the tunnels, in ms. A look only reads memory. */
-  pollMs: 2_000,
-  /** A degraded first tunnel keeps its place for so many ms: most recover in that time, and moving costs everybody a reconnection. */
-  demoteMs: 10_000,
-  /** A tunnel that has not led here for so many ms is not worth keeping when there is another. */
-  staleMs: 60_000,
-} as const;
+/** Between two looks at the tunnels, in ms. A look only reads memory. */
+const POLL_MS = 2_000;
 
 export type { PoolEvent };
 
@@ -34,18 +42,17 @@ export interface PoolOptions {
   readonly clock: Clock;
   /** Whether a spare one may be opened ahead of a loss. */
   readonly standby: boolean;
+  /** Tunnels open at once, at most. */
+  readonly limit: number;
+  /**
+   * Everybody who is not here and may still come, as the addresses that each may dial: members who are away, and links that
+   * nobody has used. Asked at every look; no tunnel that one of them may dial is ended, within the limit.
+   */
+  readonly absent: () => Absent;
   /** At least 0 and below 1. */
   readonly random: () => number;
   /** May call back into the pool; what it throws is dropped. */
   readonly onEvent: (event: PoolEvent) => void;
-}
-
-/** A tunnel in the pool. `degradedMs` counts looks and not the clock: a machine that sleeps loses nothing by it. */
-interface Line {
-  readonly tunnel: Tunnel;
-  readonly openedAt: number;
-  degradedMs: number | undefined;
-  unsubscribe: () => void;
 }
 
 /**
@@ -57,7 +64,7 @@ export class TunnelPool {
   readonly #opener: Opener;
   readonly #endings = new Set<Promise<void>>();
   readonly #news: PoolNews;
-  /** Best first. */
+  /** Best first. Those that are stale come last. */
   #lines: Line[] = [];
   #isStandbyAsked = false;
   #stopping: Promise<void> | undefined;
@@ -83,6 +90,16 @@ export class TunnelPool {
   /** Best first, never a dead one. */
   get urls(): readonly string[] {
     return this.#alive().map(({ tunnel }) => tunnel.url);
+  }
+
+  /** The same in two: those that lead here now, and those that may again. */
+  get addresses(): { readonly working: readonly string[]; readonly silent: readonly string[] } {
+    const tunnels = this.#alive().map(({ tunnel }) => tunnel);
+    const isUp = (tunnel: Tunnel): boolean => tunnel.health().state === "up";
+    return {
+      working: tunnels.filter((tunnel) => isUp(tunnel)).map(({ url }) => url),
+      silent: tunnels.filter((tunnel) => !isUp(tunnel)).map(({ url }) => url),
+    };
   }
 
   get active(): Tunnel | undefined {
@@ -124,10 +141,11 @@ export class TunnelPool {
   }
 
   #standbyHealth(first: Line | undefined, second: Line | undefined): PoolHealth["standby"] {
-    if (second !== undefined) {
+    const state = this.#opener.state;
+    // One that is kept for somebody else's sake is no spare: the attempts at a real one say more.
+    if (second !== undefined && (!isStale(second) || state.state === "idle")) {
       return { state: "ready", url: second.tunnel.url, health: second.tunnel.health() };
     }
-    const state = this.#opener.state;
     const isForStandby = first !== undefined || this.#wanted === 2;
     return isForStandby && state.state !== "idle" ? state : { state: "off" };
   }
@@ -143,7 +161,13 @@ export class TunnelPool {
 
   #add(tunnel: Tunnel): void {
     const openedAt = this.#options.clock.now();
-    const line: Line = { tunnel, openedAt, degradedMs: undefined, unsubscribe: () => undefined };
+    const line: Line = {
+      tunnel,
+      openedAt,
+      degradedMs: undefined,
+      trialMs: undefined,
+      unsubscribe: () => undefined,
+    };
     this.#lines.push(line);
     line.unsubscribe = tunnel.onDown((error) => this.#down(line, error));
   }
@@ -164,6 +188,8 @@ export class TunnelPool {
   }
 
   #opened(tunnel: Tunnel): void {
+    // A provider may give the same address again: it then leads through the new one.
+    for (const line of this.#lines) if (line.tunnel.url === tunnel.url) this.#remove(line);
     this.#add(tunnel);
     this.#look(0);
     this.#reconcile();
@@ -181,8 +207,8 @@ export class TunnelPool {
   }
 
   #poll(): void {
-    this.#cancelPoll = this.#options.clock.after(POOL.pollMs, () => this.#poll());
-    this.#look(POOL.pollMs);
+    this.#cancelPoll = this.#options.clock.after(POLL_MS, () => this.#poll());
+    this.#look(POLL_MS);
     this.#reconcile();
   }
 
@@ -190,53 +216,51 @@ export class TunnelPool {
     for (const line of this.#lines) {
       const health = line.tunnel.health();
       if (health.state === "down") this.#lose(line, health.error);
-      else if (health.state === "up") line.degradedMs = undefined;
-      else line.degradedMs = line.degradedMs === undefined ? 0 : line.degradedMs + passedMs;
+      else if (health.state === "degraded") seenDegraded(line, passedMs);
+      else {
+        // Where one of them gets through again, another one will.
+        if (!isUp(line)) this.#opener.hasten();
+        seenUp(line, passedMs);
+      }
     }
   }
 
   /** Brings the lines into order, asks for a missing one, and tells what has changed. */
   #reconcile(): void {
-    this.#promote();
-    this.#retire();
+    const absent = this.#options.absent();
+    this.#lines = inOrder(this.#lines);
+    this.#retire(absent);
+    if (this.#lines.some(isUp)) this.#news.reach(true);
+    else if (this.#lines.length > 0 && this.#lines.every(isSilent)) this.#news.reach(false);
     this.#news.addresses(this.#lines.map(({ tunnel }) => tunnel.url));
     // After the addresses, since it may report a failure at once.
-    this.#opener.need(this.#missing());
+    this.#opener.need(this.#missing(), absent.length > 0);
     this.#news.tell();
   }
 
-  #promote(): void {
-    const [first, ...others] = this.#lines;
-    if (first === undefined || (first.degradedMs ?? 0) < POOL.demoteMs) return;
-    const better = others.find(isUp);
-    if (better === undefined) return;
-    this.#lines = [better, first, ...others.filter((line) => line !== better)];
-  }
-
-  /** Lets go of what is stale or too many. Never of the only one, which may come back. */
-  #retire(): void {
-    // The first is stale only if no other is up: else that one has been promoted.
-    for (const line of this.#lines.slice(1)) if (isStale(line)) this.#lose(line, this.#staleError());
-    const working = this.#lines.filter((line) => !isStale(line));
-    for (const surplus of working.slice(this.#wanted)) this.#remove(surplus);
+  /** Lets go of what is stale or too many, and never of the only one, which may come back. */
+  #retire(absent: Absent): void {
+    // The first is stale only if no other is up: else that one has been put first.
+    for (const line of this.#lines.slice(1))
+      if (isStale(line) && !isNeeded(line, absent)) this.#lose(line, this.#staleError());
+    for (const line of surplusOf(this.#lines, this.#wanted)) if (!isNeeded(line, absent)) this.#remove(line);
+    while (this.#lines.length > this.#options.limit) {
+      const victim = leastMissed(this.#lines, absent);
+      if (victim === undefined) return;
+      this.#lose(victim, this.#staleError());
+    }
   }
 
   #staleError(): TunnelError {
-    return new TunnelError(this.#options.provider.staleCode, { detail: `${POOL.staleMs / 1000} s` });
+    return new TunnelError(this.#options.provider.staleCode, { detail: `${STALE_MS / 1000} s` });
   }
 
   #missing(): Need {
     if (this.#lines.length === 0) return NEED.address;
     const working = this.#lines.filter((line) => !isStale(line)).length;
     if (working === 0) return NEED.working;
-    return working < this.#wanted ? NEED.spare : NEED.none;
+    // A spare is not worth an address that somebody may dial.
+    const isFull = this.#lines.length >= this.#options.limit;
+    return working < this.#wanted && !isFull ? NEED.spare : NEED.none;
   }
-}
-
-function isUp({ degradedMs }: Line): boolean {
-  return degradedMs === undefined;
-}
-
-function isStale({ degradedMs }: Line): boolean {
-  return degradedMs !== undefined && degradedMs >= POOL.staleMs;
 }

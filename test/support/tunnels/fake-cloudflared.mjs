@@ -12,12 +12,17 @@
  * FAKE_CF_SPLIT=1      writes each log line in two pieces
  * FAKE_CF_STUBBORN=1   ignores SIGTERM and SIGINT
  * FAKE_CF_VERSION      what --version reports
+ * FAKE_CF_KEEP         file that holds name, key and port of the public side: a process that is started again with it has the same
+ * FAKE_CF_EDGE         port of a fake edge (fake-edge.ts) on 127.0.0.1: it connects there, notices when that is lost or silent,
+ *                      and tries again after waits as those of the real one, which --retries caps. Without it, it is connected
+ *                      as FAKE_CF_MODE says.
+ * FAKE_CF_SPEED        divides all these times (default 1)
  *
  * While it runs, a POST to its metrics server changes it: /fake/lose, /fake/restore, /fake/exit.
  * The public side is plain HTTP and WebSocket on 127.0.0.1:proxyPort, with the headers the edge would add.
  */
 import { randomBytes } from "node:crypto";
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import { join } from "node:path";
@@ -31,6 +36,7 @@ const VALUE_FLAGS = [
   "--metrics",
   "--protocol",
   "--grace-period",
+  "--retries",
   "--url",
   "--loglevel",
 ];
@@ -45,7 +51,10 @@ const flags = readFlags(process.argv.slice(2));
 const json = (flags["--output"] ?? env.TUNNEL_LOG_OUTPUT) === "json";
 const config = readConfig();
 const target = flags["--url"] ?? env.TUNNEL_URL;
-const host = `${env.FAKE_CF_HOST ?? `fake-${randomBytes(6).toString("hex")}`}.trycloudflare.com`;
+const before = readKept();
+const host =
+  before?.host ?? `${env.FAKE_CF_HOST ?? `fake-${randomBytes(6).toString("hex")}`}.trycloudflare.com`;
+const key = before?.key ?? randomBytes(16).toString("hex");
 let ready = false;
 
 if (env.TUNNEL_NAME !== undefined)
@@ -75,7 +84,8 @@ banner();
 if (config === "") log("error", "Configuration file was empty");
 log("info", `Initial protocol ${flags["--protocol"] === "http2" ? "http2" : "quic"}`);
 
-const [proxyPort, metricsPort] = await Promise.all([listen(proxy), listen(metrics)]);
+const [proxyPort, metricsPort] = await Promise.all([listen(proxy, before?.proxyPort), listen(metrics)]);
+if (env.FAKE_CF_KEEP !== undefined) writeFileSync(env.FAKE_CF_KEEP, JSON.stringify({ host, key, proxyPort }));
 log("info", `Starting metrics server on 127.0.0.1:${metricsPort}/metrics`);
 recordStart();
 connect();
@@ -113,6 +123,7 @@ function connect() {
     });
     fatal("Could not lookup srv records on _v2-origintunneld._tcp.argotunnel.com: lookup failed");
   }
+  if (env.FAKE_CF_EDGE !== undefined) return dialEdge(0);
   const http2 = flags["--protocol"] === "http2";
   if (mode === "blocked" || (mode === "quic-blocked" && !http2)) {
     const error = http2
@@ -127,6 +138,60 @@ function connect() {
   } else if (mode !== "never-ready") {
     setTimeout(register, Number(env.FAKE_CF_READY_MS ?? 0));
   }
+}
+
+function fakeMs(ms) {
+  return ms / Number(env.FAKE_CF_SPEED ?? 1);
+}
+
+/** One connection to the fake edge, from dialling to its loss; the next one follows by itself. `failures` in a row before it. */
+function dialEdge(failures) {
+  let asking;
+  let silence;
+  let isOver = false;
+  const socket = net.connect(Number(env.FAKE_CF_EDGE), "127.0.0.1");
+  const over = (error) => {
+    if (isOver) return;
+    isOver = true;
+    clearInterval(asking);
+    clearTimeout(silence);
+    socket.destroy();
+    if (ready) lose("Failed to serve tunnel connection", error);
+    else log("error", "Unable to establish connection with Cloudflare edge", { error, connIndex: 0 });
+    waitAndDial(asking === undefined ? failures : 0);
+  };
+  // The idle time of QUIC: nothing at all has come for so long.
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(over, fakeMs(5_000), "timeout: no recent network activity");
+  };
+  heard();
+  socket.on("error", (error) => over(`failed to dial to edge with quic: ${error.code}`));
+  socket.on("close", () => over("failed to accept QUIC stream: connection closed"));
+  socket.on("connect", () => socket.write(`REGISTER ${host} ${key}\n`));
+  socket.setEncoding("utf8").on("data", (text) => {
+    if (text === "PONG\n") return heard();
+    if (text === "DENIED\n")
+      fatal("Register tunnel error from server side: Unauthorized: Invalid tunnel secret");
+    if (text !== "REGISTERED\n" || asking !== undefined) return over("a frame that makes no sense");
+    heard();
+    asking = setInterval(() => socket.write("PING\n"), fakeMs(1_000));
+    register();
+  });
+}
+
+/** One wait of up to a second and one of up to ten, doubled with each failure as often as --retries says; both at random. */
+function waitAndDial(failures) {
+  const cap = 2 ** Math.min(failures + 1, Number(flags["--retries"] ?? 5));
+  log("info", `Retrying connection in up to ${cap}s`, { connIndex: 0 });
+  setTimeout(dialEdge, fakeMs((Math.random() * 1_000 + Math.random() * 10_000) * cap), failures + 1);
+}
+
+/** All that goes through ends with the connection to the edge; the name stays. */
+function lose(message, error) {
+  ready = false;
+  log("warn", message, { connIndex: 0, ...(error === undefined ? {} : { error }) });
+  for (const socket of sockets) socket.destroy();
 }
 
 function register() {
@@ -159,9 +224,7 @@ function answerMetrics(request, response) {
     case "/metrics":
       return answer(200, `cloudflared_tunnel_ha_connections ${ready ? 1 : 0}\n`);
     case "/fake/lose":
-      ready = false;
-      log("warn", "Lost connection with the edge", { connIndex: 0 });
-      for (const socket of sockets) socket.destroy();
+      lose("Lost connection with the edge");
       return answer(200, "");
     case "/fake/restore":
       register();
@@ -308,6 +371,11 @@ function recordStart() {
   appendFileSync(env.FAKE_CF_STATE, `${JSON.stringify(state)}\n`);
 }
 
-function listen(server) {
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
+function listen(server, port = 0) {
+  return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(server.address().port)));
+}
+
+function readKept() {
+  const path = env.FAKE_CF_KEEP;
+  return path === undefined || !existsSync(path) ? undefined : JSON.parse(readFileSync(path, "utf8"));
 }

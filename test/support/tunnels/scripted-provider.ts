@@ -67,7 +67,8 @@ interface Request {
   readonly name: string;
   readonly port: number;
   readonly signal: AbortSignal;
-  readonly succeed: () => ScriptedTunnel;
+  /** Under a name of its own, or under the given one. */
+  readonly succeed: (name?: string) => ScriptedTunnel;
   readonly fail: (error: unknown) => void;
 }
 
@@ -88,9 +89,9 @@ export class ScriptedProvider {
         name,
         port,
         signal,
-        succeed: () => {
+        succeed: (given = name) => {
           end();
-          const tunnel = new ScriptedTunnel(name);
+          const tunnel = new ScriptedTunnel(given);
           this.tunnels.push(tunnel);
           resolve(tunnel);
           return tunnel;

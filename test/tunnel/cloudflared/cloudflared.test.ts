@@ -122,7 +122,7 @@ describe("opening a quick tunnel", () => {
     const config = join(root, "tmp", directory, "config.yml");
     expect(readFileSync(config, "utf8")).toBe("");
     expect(start?.args.join(" ")).toBe(
-      `tunnel --config ${config} --output json --metrics 127.0.0.1:0 --protocol auto --grace-period 1s --url http://127.0.0.1:4321 --no-autoupdate --management-diagnostics=false`,
+      `tunnel --config ${config} --output json --metrics 127.0.0.1:0 --protocol auto --grace-period 1s --retries 0 --url http://127.0.0.1:4321 --no-autoupdate --management-diagnostics=false`,
     );
     expect(messages).toEqual(["starting cloudflared", "got a public name, connecting to Cloudflare's edge"]);
     await Promise.all([tunnel.stop(), tunnel.stop()]);

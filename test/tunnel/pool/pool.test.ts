@@ -24,6 +24,8 @@ function inWords(event: PoolEvent): string {
       return `lost ${short(event.url)}`;
     case "failed":
       return `failed ${event.error.code} ${event.retryInMs}`;
+    case "reach":
+      return event.isUp ? "reached" : "silent";
   }
 }
 
@@ -38,6 +40,8 @@ function world(changed: Partial<PoolOptions> = {}) {
     relay: { port: 4321, proof: NO_PROOF },
     clock,
     standby: true,
+    limit: 4,
+    absent: () => [],
     random: () => 0,
     onEvent: (event) => void events.push(inWords(event)),
     ...changed,
@@ -267,10 +271,10 @@ describe("when the active tunnel loses the edge", () => {
     a.degrade();
     b.degrade();
     await clock.advance(40_000);
-    expect(told()).toEqual([]);
+    expect(told()).toEqual(["silent"]);
     b.up();
     await clock.advance(2_000);
-    expect(told()).toEqual(["addresses t1 a"]);
+    expect(told()).toEqual(["reached", "addresses t1 a"]);
   });
 
   it("for a minute, it is stopped and replaced, as it is not the only one", async () => {
@@ -295,10 +299,10 @@ describe("when the active tunnel loses the edge", () => {
     expect(scripted.requests).toBe(1);
     expect(pool.health()).toMatchObject({ active: { state: "degraded" }, standby: { state: "opening" } });
     await fail("cloudflared-api-down");
-    expect([told(), a.stops, pool.urls]).toEqual([[], 0, [A]]);
+    expect([told(), a.stops, pool.urls]).toEqual([["silent"], 0, [A]]);
     await clock.advance(5_000);
     await open();
-    expect(told()).toEqual(["lost a", "addresses t2"]);
+    expect(told()).toEqual(["lost a", "reached", "addresses t2"]);
     expect([a.stops, pool.urls]).toEqual([1, [T2]]);
   });
 
@@ -310,7 +314,7 @@ describe("when the active tunnel loses the edge", () => {
     a.up();
     await clock.advance(2_000);
     expect(signal.aborted).toBe(true);
-    expect([told(), a.stops, pool.urls]).toEqual([[], 0, [A]]);
+    expect([told(), a.stops, pool.urls]).toEqual([["silent", "reached"], 0, [A]]);
     expect(pool.health().standby).toEqual({ state: "off" });
   });
 
@@ -319,21 +323,44 @@ describe("when the active tunnel loses the edge", () => {
     a.degrade();
     b.degrade();
     await clock.advance(600_000);
-    expect(told()).toEqual(["lost t1", "addresses a"]);
+    expect(told()).toEqual(["silent", "lost t1", "addresses a"]);
     expect([a.stops, b.stops, scripted.requests]).toEqual([0, 1, 2]);
     await open();
-    expect(told()).toEqual(["lost a", "addresses t2"]);
+    expect(told()).toEqual(["lost a", "reached", "addresses t2"]);
     await open();
     expect(pool.urls).toEqual([T2, "wss://t3.example"]);
   });
 
-  it("and a new one that was asked for comes when it is back, one too many is let go unseen", async () => {
+  it("and a new one that was asked for comes when it is back, one too many is let go once the old one has held", async () => {
     const { a, pool, clock, told, open } = world({ standby: false });
     a.degrade();
     await clock.advance(64_000);
     a.up();
     const surplus = await open();
-    expect([surplus.stops, a.stops, told(), pool.urls]).toEqual([1, 0, [], [A]]);
+    expect([told(), pool.urls]).toEqual([
+      ["silent", "reached", "addresses a t1"],
+      [A, T1],
+    ]);
+    await clock.advance(8_000);
+    expect([surplus.stops, a.stops, told()]).toEqual([0, 0, []]);
+    await clock.advance(4_000);
+    expect([surplus.stops, a.stops, told(), pool.urls]).toEqual([1, 0, ["addresses a"], [A]]);
+  });
+
+  it("and comes back for seconds only, the new one is kept", async () => {
+    const { a, pool, clock, open, told } = world({ standby: false, absent: () => [[A]] });
+    a.degrade();
+    await clock.advance(64_000);
+    await open();
+    told();
+    for (let blip = 0; blip < 5; blip += 1) {
+      a.up();
+      await clock.advance(6_000);
+      a.degrade();
+      await clock.advance(70_000);
+    }
+    expect(pool.urls).toEqual([T1, A]);
+    expect(told()).toEqual([]);
   });
 
   it("and the new one loses it as well, both are kept, as either may come back", async () => {
@@ -343,10 +370,10 @@ describe("when the active tunnel loses the edge", () => {
     scripted.request.succeed().degrade();
     await settle();
     await clock.advance(30_000);
-    expect([told(), pool.urls, a.stops]).toEqual([["addresses a t1"], [A, T1], 0]);
+    expect([told(), pool.urls, a.stops]).toEqual([["silent", "addresses a t1"], [A, T1], 0]);
     a.up();
-    await clock.advance(2_000);
-    expect([told(), pool.urls]).toEqual([["addresses a"], [A]]);
+    await clock.advance(12_000);
+    expect([told(), pool.urls]).toEqual([["reached", "addresses a"], [A]]);
     expect([scripted.tunnels[0]?.stops, scripted.requests]).toEqual([1, 1]);
   });
 
@@ -373,6 +400,135 @@ describe("when the active tunnel loses the edge", () => {
     await clock.advance(2_000);
     expect([told(), a.stops]).toEqual([[], 0]);
   });
+});
+
+describe("somebody who is absent", () => {
+  const T3 = "wss://t3.example";
+  const T4 = "wss://t4.example";
+
+  /** Four tunnels that have been stale for long, all of which somebody may dial; a fifth is being opened. */
+  async function full(absent: () => readonly (readonly string[])[]) {
+    const made = await paired({ absent });
+    const all = [made.a, made.b];
+    for (const tunnel of all) tunnel.degrade();
+    await made.clock.advance(64_000);
+    for (let more = 0; more < 2; more += 1) {
+      const tunnel = await made.open();
+      all.push(tunnel);
+      tunnel.degrade();
+      await made.clock.advance(64_000);
+    }
+    made.told();
+    expect(made.pool.urls.toSorted()).toEqual(all.map(({ url }) => url).toSorted());
+    return { ...made, all };
+  }
+
+  it("keeps a stale tunnel from its end, and so does nobody else", async () => {
+    let absent: string[][] = [];
+    const { a, b, clock, told, open } = await paired({ absent: () => absent });
+    a.degrade();
+    b.degrade();
+    absent = [["wss://elsewhere.example", T1]];
+    await clock.advance(120_000);
+    await open();
+    // The first was not needed once there was another one, the second is.
+    expect([a.stops, b.stops]).toEqual([1, 0]);
+    expect(told().at(-1)).toBe("addresses t2 t1");
+    absent = [];
+    await clock.advance(2_000);
+    expect([b.stops, told()]).toEqual([1, ["lost t1", "addresses t2"]]);
+  });
+
+  it("keeps one that works and is too many", async () => {
+    let absent: string[][] = [];
+    const { a, b, pool, clock, open } = await paired({ absent: () => absent });
+    a.degrade();
+    absent = [[A]];
+    await clock.advance(64_000);
+    const c = await open();
+    absent = [[c.url]];
+    a.up();
+    await clock.advance(60_000);
+    expect(pool.urls.toSorted()).toEqual([A, T1, c.url].toSorted());
+    absent = [];
+    await clock.advance(2_000);
+    expect([a.stops, b.stops, c.stops]).toEqual([0, 0, 1]);
+  });
+
+  it("of five needed ones loses that whose end leaves the fewest without any", async () => {
+    const absent = [[A, T1], [T1], [T2, A], [T2], [T3]];
+    const { all, open, told, pool } = await full(() => absent);
+    await open();
+    expect(all.map(({ stops }) => stops)).toEqual([1, 0, 0, 0]);
+    expect(told()).toContain("lost a");
+    expect(pool.urls).toHaveLength(4);
+    expect(pool.urls[0]).toBe(T4);
+  });
+
+  it("is worth more than a spare: none is opened where that would end a needed one", async () => {
+    const absent = [[A], [T1], [T2]];
+    const { pool, clock, open, scripted, b, a } = await paired({ absent: () => absent });
+    for (const tunnel of [a, b]) tunnel.degrade();
+    await clock.advance(64_000);
+    const c = await open();
+    c.degrade();
+    await clock.advance(64_000);
+    await open();
+    await clock.advance(600_000);
+    expect([pool.urls.length, scripted.pending.length, scripted.requests]).toEqual([4, 0, 3]);
+    expect(pool.health()).toMatchObject({
+      active: { state: "up" },
+      standby: { health: { state: "degraded" } },
+    });
+  });
+
+  it("shortens a long wait that began before, but not one after a rate limit", async () => {
+    for (const code of ["cloudflared-api-down", "cloudflared-rate-limited"] as const) {
+      let absent: string[][] = [];
+      const { pool, fail, clock } = world({ absent: () => absent });
+      const waits = (): number => {
+        const { standby } = pool.health();
+        return standby.state === "waiting" ? standby.retryInMs : 0;
+      };
+      pool.keepStandby();
+      for (let failures = 0; failures < 7; failures += 1) {
+        await clock.advance(waits());
+        await fail(code);
+      }
+      expect(waits()).toBeGreaterThanOrEqual(300_000);
+      absent = [[A]];
+      await clock.advance(2_000);
+      if (code === "cloudflared-api-down") expect(waits()).toBeLessThanOrEqual(30_000);
+      else expect(waits()).toBeGreaterThan(800_000);
+    }
+  });
+
+  it("need not wait where one tunnel gets through again: the next one is opened soon", async () => {
+    const { a, b, fail, clock, scripted, pool } = await paired({ absent: () => [[A]] });
+    b.down();
+    await fail("cloudflared-api-down");
+    await clock.advance(5_000);
+    await fail("cloudflared-api-down");
+    await clock.advance(10_000);
+    await fail("cloudflared-api-down");
+    a.degrade();
+    await clock.advance(8_000);
+    expect(pool.health().standby).toMatchObject({ state: "waiting", retryInMs: 12_000 });
+    a.up();
+    await clock.advance(2_000);
+    expect(scripted.requests).toBe(5);
+  });
+});
+
+it("a tunnel that has the address of an old one takes its place", async () => {
+  const old = new ScriptedTunnel("a");
+  const { pool, scripted, clock, told } = world({ active: old, standby: false, absent: () => [[A]] });
+  old.degrade();
+  await clock.advance(64_000);
+  const again = scripted.request.succeed("a");
+  await settle();
+  expect([old.stops, again.stops, pool.urls]).toEqual([1, 0, [A]]);
+  expect(told()).toEqual(["silent", "reached"]);
 });
 
 describe("when none can be opened", () => {

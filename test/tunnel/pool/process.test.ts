@@ -9,6 +9,7 @@ import { cloudflared } from "../../../src/tunnel/cloudflared/declaration.ts";
 import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/environment.ts";
 import { TunnelPool, type PoolEvent } from "../../../src/tunnel/pool/pool.ts";
 import { fastClock } from "../../support/fake-tunnel-clock.ts";
+import { FakeEdge } from "../../support/tunnels/fake-edge.ts";
 import { completeLines } from "../../support/lines.ts";
 import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
 import { gone, isRunning, until } from "../../support/processes.ts";
@@ -31,9 +32,15 @@ afterEach(async () => {
 const starts = (): Start[] =>
   completeLines(join(root, "state")).map((line) => startSchema.parse(JSON.parse(line)));
 
-/** Active and standby are processes. Time runs faster: for the pool, which waits for a minute, more so. */
-async function paired() {
-  const env = { ...process.env, FAKE_CF_STATE: join(root, "state") };
+interface Setting {
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly absent?: () => readonly (readonly string[])[];
+  readonly standby?: boolean;
+}
+
+/** A pool whose tunnels are processes. Time runs faster: for the pool, which waits for a minute, more so. */
+async function pooled({ variables = {}, absent = () => [], standby = true }: Setting = {}) {
+  const env = { ...process.env, FAKE_CF_STATE: join(root, "state"), ...variables };
   const environment = binaryEnvironment(env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
   const clock = fastClock(10);
   const open = createCloudflaredOpener({
@@ -51,17 +58,25 @@ async function paired() {
     provider: { ...cloudflared, open },
     relay,
     clock: fastClock(60),
-    standby: true,
+    standby,
+    limit: 4,
+    absent,
     random: Math.random,
     onEvent: (event) => void events.push(event),
   });
   pool = made;
-  made.keepStandby();
-  await until("two addresses", () => made.urls.length === 2);
-  events.length = 0;
+  return { pool: made, events };
+}
+
+/** Active and standby. */
+async function paired(setting?: Setting) {
+  const made = await pooled(setting);
+  made.pool.keepStandby();
+  await until("two addresses", () => made.pool.urls.length === 2);
+  made.events.length = 0;
   const [first, second] = starts();
   if (first === undefined || second === undefined) throw new Error("not started");
-  return { pool: made, events, first, second };
+  return { ...made, first, second };
 }
 
 const url = ({ host }: Start): string => `wss://${host}`;
@@ -98,5 +113,71 @@ describe("a pool of real processes", () => {
     ]);
     await pool.stop();
     expect(starts().filter(({ pid }) => isRunning(pid))).toEqual([]);
+  });
+});
+
+describe("an outage of the edge, for real processes", () => {
+  let edge: FakeEdge | undefined;
+  afterEach(() => edge?.stop());
+
+  /** The processes live some twenty times as fast. */
+  const edgeVariables = async (): Promise<{ edge: FakeEdge; variables: Record<string, string> }> => {
+    edge = await FakeEdge.start();
+    return { edge, variables: { FAKE_CF_EDGE: String(edge.port), FAKE_CF_SPEED: "20" } };
+  };
+
+  it.each(["refused", "hanging", "garbage"] as const)(
+    "longer than a tunnel is worth waiting for, in which the edge is %s: those who are needed come back under their names",
+    async (mode) => {
+      const { edge: made, variables } = await edgeVariables();
+      let absent: string[][] = [];
+      const { pool, events, first, second } = await paired({ variables, absent: () => absent });
+      absent = [[url(first)], [url(second)]];
+      await made.turn(mode);
+      await until("it is noticed", () => events.some((event) => event.type === "reach" && !event.isUp));
+      // Two and a half minutes for the pool.
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      expect([first, second].map(({ pid }) => isRunning(pid))).toEqual([true, true]);
+      expect(pool.urls).toEqual(expect.arrayContaining(absent.flat()));
+      const before = made.registrations.length;
+      await made.turn("up");
+      await until("both lead here again", () =>
+        absent.flat().every((address) => pool.addresses.working.includes(address)),
+      );
+      expect(made.registrations.slice(before)).toEqual(expect.arrayContaining([first.host, second.host]));
+      absent = [];
+      await until("there are two", () => starts().filter(({ pid }) => isRunning(pid)).length === 2);
+      await pool.stop();
+      expect(starts().filter(({ pid }) => isRunning(pid))).toEqual([]);
+    },
+    20_000,
+  );
+
+  it("a process that dies and is started again under its old name brings the old address back", async () => {
+    const { edge: made, variables } = await edgeVariables();
+    const kept = { ...variables, FAKE_CF_KEEP: join(root, "kept") };
+    const { pool, events } = await pooled({ variables: kept, standby: false });
+    const [address] = pool.urls;
+    const [start] = starts();
+    process.kill(start?.pid ?? 0, "SIGKILL");
+    await until("it is lost, and back", () => events.length >= 3 && pool.urls.length === 1);
+    expect(events.map((event) => (event.type === "addresses" ? event.urls : event.type))).toEqual([
+      "lost",
+      [],
+      [address],
+    ]);
+    expect(made.registrations).toEqual([start?.host, start?.host]);
+    expect(made.keys.size).toBe(1);
+  });
+
+  it("a name belongs to its key: a process with another one is turned away", async () => {
+    const { edge: made, variables } = await edgeVariables();
+    made.keys.set("taken.trycloudflare.com", "another key");
+    await expect(pooled({ variables: { ...variables, FAKE_CF_HOST: "taken" } })).rejects.toMatchObject({
+      code: "cloudflared-exited",
+    });
+    expect(made.registrations).toEqual([]);
+    await expect(pooled({ variables: { ...variables, FAKE_CF_HOST: "free" } })).resolves.toBeDefined();
+    expect(made.registrations).toEqual(["free.trycloudflare.com"]);
   });
 });

@@ -86,8 +86,8 @@ function statusFields(view: StatusView): Fields {
     const { connection, queued, safetyCode } = view;
     return { ...common, ...connection, queued, safetyCode };
   }
-  const { health, pendingInvites, idleEndsInSec } = view;
-  return { ...common, ...healthFields(health), pendingInvites, idleEndsInSec, safetyCodes };
+  const { health, pendingInvites, cutOff, idleEndsInSec } = view;
+  return { ...common, ...healthFields(health), pendingInvites, cutOff, idleEndsInSec, safetyCodes };
 }
 
 /** A program acts for a person at a command line, so it gets that person's next step. */

@@ -53,7 +53,15 @@ function problemOf({ transportProblem }: HealthView): ErrorView | undefined {
   return transportProblem !== undefined && "error" in transportProblem ? transportProblem.error : undefined;
 }
 
-function hostLines({ health, transportDetail, idleEndsInSec, pendingInvites }: HostStatusView): string[] {
+function cutOffLine({ memberName, needsLink }: HostStatusView["cutOff"][number]): string {
+  const how = needsLink
+    ? "needs a new link to come back"
+    : "comes back when an address that it knows works again";
+  return `${safeLabel(memberName)} cannot reach this tunnel now, and ${how}`;
+}
+
+function hostLines(view: HostStatusView): string[] {
+  const { health, transportDetail, idleEndsInSec, pendingInvites, cutOff } = view;
   const problem = problemOf(health);
   const pending = pendingInvites.map(({ expiresInSec }) => `one for ${inWords(expiresInSec)}`);
   return [
@@ -61,6 +69,7 @@ function hostLines({ health, transportDetail, idleEndsInSec, pendingInvites }: H
     ...(problem === undefined
       ? []
       : [`${problem.message} (${problem.code})`, stepsWhileOpen(problem.code).nextForPerson]),
+    ...cutOff.map(cutOffLine),
     `Ends if nobody does anything for ${inWords(idleEndsInSec)}`,
     `Pending invites: ${pending.length === 0 ? "none" : pending.join(", ")}`,
   ];

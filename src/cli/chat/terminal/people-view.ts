@@ -3,6 +3,7 @@ import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { ChatView, FileEntryView, NoticeView, SystemView } from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
+import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
 import type { StatusView } from "../../../view/status.ts";
 import type { Paint } from "../../io/output.ts";
@@ -113,6 +114,12 @@ export class PeopleView {
     return [paint.bold("Pass this on to one person:"), rule, invite, rule].join("\n");
   }
 
+  #wayBack({ memberName, joinLink }: WayBackView): string {
+    const name = safeLabel(memberName);
+    const what = `${name} cannot come back without this link, which is a secret. Pass it on to ${name} alone:`;
+    return [this.#options.paint.bold(what), joinLink].join("\n");
+  }
+
   #intro(status: StatusView): string {
     const { paint } = this.#options;
     const goal = `Goal: ${safeGoal(status.goal)}`;
@@ -182,9 +189,10 @@ export class PeopleView {
           `${at} ! The public address is lost. ${problemText(event.error)}\n  ${stepsWhileOpen(event.error.code).nextForPerson}`,
         );
       case "address-restored":
-        return paint.yellow(
-          `${at} * There is a public address again. A member who does not come back alone needs a fresh link (/invite).`,
-        );
+        return [
+          paint.yellow(`${at} * There is a public address again.`),
+          ...(event.invites ?? []).map((invite) => this.#wayBack(invite)),
+        ].join("\n");
       case "file-received":
         return `${at} * ${safeName(event.file.name)} has arrived: ${safeLabel(event.file.savePath)}`;
       case "file-failed":
