@@ -165,9 +165,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   "tunnel/registry": ["tunnel/cloudflared", "tunnel/exec", "tunnel"],
   "tunnel/pool": ["tunnel", "runtime", "errors"],
-  "tunnel/cloudflared": ["tunnel", "net", "runtime", "errors"],
-  "tunnel/exec": ["tunnel", "net", "runtime", "errors"],
+  "tunnel/cloudflared": ["tunnel", "children", "net", "runtime", "errors"],
+  "tunnel/exec": ["tunnel", "children", "net", "runtime", "errors"],
   tunnel: ["net", "runtime", "errors"],
+  children: ["runtime", "errors"],
   net: ["runtime", "errors"],
   runtime: ["protocol/base"],
   "protocol/host": [

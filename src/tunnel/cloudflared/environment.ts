@@ -1,7 +1,7 @@
 import { homedir, tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 import { fileURLToPath } from "node:url";
-import { environmentWithout } from "../child.ts";
+import { environmentWithout } from "../../children/child.ts";
 
 /** The facts of the machine on which finding and running cloudflared depends. */
 export interface BinaryEnvironment {

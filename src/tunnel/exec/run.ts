@@ -1,5 +1,5 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { environmentWithout, exitDetail, startChild, type Child, type Exit } from "../child.ts";
+import { environmentWithout, exitDetail, startChild, type Child, type Exit } from "../../children/child.ts";
 import type { ExecSettings } from "./settings.ts";
 import { PrintedUrls } from "./printed.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { z } from "zod";
-import type { Exit } from "../../../src/tunnel/child.ts";
+import type { Exit } from "../../../src/children/child.ts";
 import { createCloudflaredOpener } from "../../../src/tunnel/cloudflared/cloudflared.ts";
 import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/environment.ts";
 import { probeReady, type ReadyProbe } from "../../../src/tunnel/cloudflared/ready.ts";
