@@ -38,18 +38,6 @@ export interface ChildOptions {
   readonly withDescendants?: boolean;
 }
 
-/** The environment of a child: `env` without the variables whose names match. */
-export function environmentWithout(
-  env: Readonly<Record<string, string | undefined>>,
-  names: RegExp,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) =>
-      value === undefined || names.test(name) ? [] : [[name, value]],
-    ),
-  );
-}
-
 /** Time that a child has to follow SIGTERM. A provider sets a grace period of its program below it. */
 const STOP_GRACE_MS = 2_000;
 /** How long its output may stay open after it has ended. */

@@ -2,7 +2,6 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
@@ -14,6 +13,7 @@ import { createCloudflaredOpener } from "../../src/tunnel/cloudflared/cloudflare
 import { binaryEnvironment, hostFacts } from "../../src/tunnel/cloudflared/environment.ts";
 import type { Tunnel, TunnelOpener } from "../../src/tunnel/provider.ts";
 import { fastClock } from "../support/fake-tunnel-clock.ts";
+import { standIn } from "../support/tunnels/stand-in.ts";
 import { completeLines } from "../support/lines.ts";
 import { gone, until } from "../support/processes.ts";
 import { codeOf } from "../support/thrown.ts";
@@ -247,7 +247,6 @@ describe("a room outlives its tunnel", () => {
 });
 
 describe("with the real provider", () => {
-  const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
   const startSchema = z.object({ pid: z.number(), host: z.string(), proxyPort: z.number() });
 
   it("a cloudflared that is killed is replaced by the spare one under a conversation", async () => {
@@ -257,12 +256,11 @@ describe("with the real provider", () => {
     const state = join(root, "state");
     const starts = (): z.infer<typeof startSchema>[] =>
       completeLines(state).map((line) => startSchema.parse(JSON.parse(line)));
-    const env = { ...process.env, FAKE_CF_STATE: state };
-    const environment = binaryEnvironment(env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
+    const environment = binaryEnvironment(process.env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
     const clock = fastClock(10);
     const real = createCloudflaredOpener({
       environment,
-      explicitPath: FAKE,
+      explicitPath: standIn(root, { FAKE_CF_STATE: state }),
       clock,
       doh: false,
       skipReachabilityCheck: true,

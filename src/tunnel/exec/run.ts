@@ -1,5 +1,6 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { environmentWithout, exitDetail, startChild, type Child, type Exit } from "../../children/child.ts";
+import { exitDetail, startChild, type Child, type Exit } from "../../children/child.ts";
+import { environmentWithout } from "../../children/environment.ts";
 import type { ExecSettings } from "./settings.ts";
 import { PrintedUrls } from "./printed.ts";
 
