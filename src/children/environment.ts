@@ -6,10 +6,8 @@ const PLACES = ["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TMP", "TEMP", "LAN
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 const CERTIFICATES = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 /** Without the first two no program of Windows opens a socket. */
-const WINDOWS = [
-  ...["SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROGRAMDATA"],
-  ...["USERPROFILE", "USERNAME", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA"],
-];
+const WINDOWS = ["SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROGRAMDATA"];
+const WINDOWS_USER = ["USERPROFILE", "USERNAME", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA"];
 
 const POSIX_NAMES = new Set([
   ...PLACES,
@@ -17,7 +15,7 @@ const POSIX_NAMES = new Set([
   ...PROXIES.map((name) => name.toLowerCase()),
   ...CERTIFICATES,
 ]);
-const WINDOWS_NAMES = new Set([...PLACES, ...PROXIES, ...CERTIFICATES, ...WINDOWS]);
+const WINDOWS_NAMES = new Set([...PLACES, ...PROXIES, ...CERTIFICATES, ...WINDOWS, ...WINDOWS_USER]);
 
 /**
  * The environment of a program that needs the machine and the network but none of the user's own settings. A list of what is

@@ -58,12 +58,7 @@ function expectNothingLeft(): void {
 async function open(
   fake: Record<string, string> = {},
   changed: Partial<CloudflaredOptions> = {},
-  {
-    port = 1,
-    signal = new AbortController().signal,
-    messages = [] as string[],
-    env = {} as Record<string, string>,
-  } = {},
+  { port = 1, signal = new AbortController().signal, messages = [] as string[], env = {} } = {},
 ): Promise<Tunnel> {
   const environment = binaryEnvironment(
     { ...process.env, ...env },

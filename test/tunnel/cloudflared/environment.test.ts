@@ -25,15 +25,21 @@ describe("binaryEnvironment", () => {
       SSL_CERT_FILE: "/c",
     };
     const steering = {
-      ...{ TUNNEL_NAME: "x", Tunnel_Url: "y", NO_AUTOUPDATE: "1", STDIN_CONTROL: "1", NO_TLS_VERIFY: "1" },
-      ...{
-        DIAL_EDGE_TIMEOUT: "1ns",
-        QLOGDIR: "/q",
-        QUIC_GO_LOG_LEVEL: "debug",
-        GODEBUG: "x",
-        LD_PRELOAD: "l",
-      },
-      ...{ NGROK_AUTHTOKEN: "secret", LC_x: "1", Path: "/p", SystemRoot: "s", U: undefined },
+      TUNNEL_NAME: "x",
+      Tunnel_Url: "y",
+      NO_AUTOUPDATE: "1",
+      STDIN_CONTROL: "1",
+      NO_TLS_VERIFY: "1",
+      DIAL_EDGE_TIMEOUT: "1ns",
+      QLOGDIR: "/q",
+      QUIC_GO_LOG_LEVEL: "debug",
+      GODEBUG: "x",
+      LD_PRELOAD: "l",
+      NGROK_AUTHTOKEN: "secret",
+      LC_x: "1",
+      Path: "/p",
+      SystemRoot: "s",
+      U: undefined,
     };
     expect(binaryEnvironment({ ...passed, ...steering }, host).childEnv).toEqual(passed);
   });
