@@ -1,4 +1,6 @@
-type Variables = Readonly<Record<string, string | undefined>>;
+import { win32 } from "node:path";
+
+export type Variables = Readonly<Record<string, string | undefined>>;
 
 /** Where programs, the home and temporary files are; who runs; language and time zone. */
 const PLACES = ["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TMP", "TEMP", "LANG", "LANGUAGE", "TZ"];
@@ -40,4 +42,10 @@ function chosen(env: Variables, isChosen: (name: string) => boolean): Record<str
       value === undefined || !isChosen(name) ? [] : [[name, value]],
     ),
   );
+}
+
+/** A program of Windows itself, wherever Windows is: never one of the same name that comes first in the `PATH`. */
+export function systemProgram(env: Variables, ...path: readonly string[]): string {
+  const [, root] = Object.entries(env).find(([name]) => name.toUpperCase() === "SYSTEMROOT") ?? [];
+  return win32.join(root ?? String.raw`C:\Windows`, "System32", ...path);
 }

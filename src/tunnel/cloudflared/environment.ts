@@ -2,6 +2,7 @@ import { homedir, tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 import { fileURLToPath } from "node:url";
 import { plainEnvironment } from "../../children/environment.ts";
+import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 
 /** The facts of the machine on which finding and running cloudflared depends. */
 export interface BinaryEnvironment {
@@ -17,6 +18,8 @@ export interface BinaryEnvironment {
   readonly tempDirectory: string;
   /** The environment of the child: nothing that steers cloudflared, whose flags can be set by variables of many names. */
   readonly childEnv: Readonly<Record<string, string>>;
+  /** Private folders for the records of running children. */
+  readonly recordFolders: readonly string[];
 }
 
 export interface HostFacts {
@@ -52,6 +55,7 @@ export function binaryEnvironment(env: Variables, host: HostFacts = hostFacts())
     ownDirectory: host.ownDirectory,
     tempDirectory: host.tempDirectory,
     childEnv: plainEnvironment(env, host.platform),
+    recordFolders: privateFolders(env, machineFacts()),
   };
 }
 
