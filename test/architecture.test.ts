@@ -26,6 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "session",
     "session/files",
     "tunnel/registry",
+    "children",
     "net",
     "runtime",
     "errors",

@@ -1,7 +1,8 @@
 import { rmdirSync, rmSync } from "node:fs";
-import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as z from "zod/mini";
+import { recordName, recordNames } from "./record-names.ts";
 import { ensurePrivateDirectory, isPrivate } from "../runtime/private-directory.ts";
 
 const processSchema = z.object({
@@ -25,7 +26,6 @@ const recordSchema = z.object({
  */
 export type ChildRecord = z.infer<typeof recordSchema>;
 
-const NAME = /^child-[1-9]\d{0,9}-[1-9]\d{0,9}\.json$/;
 const MAX_RECORD_BYTES = 4 * 1024;
 /** Another server may remove the empty folder at the very moment at which this one uses it. */
 const TRIES = 3;
@@ -40,7 +40,7 @@ export async function writeRecord(
   platform: string,
 ): Promise<string | undefined> {
   for (const folder of folders) {
-    const file = join(folder, `child-${record.server.pid}-${record.child.pid}.json`);
+    const file = join(folder, recordName(record.server.pid, record.child.pid));
     for (let tries = 0; tries < TRIES; tries += 1) {
       try {
         await ensurePrivateDirectory(folder, platform);
@@ -59,11 +59,11 @@ export async function writeRecord(
 
 /** Removes a record, and its folder with the last file in it. At the end of a process only synchronous work is possible. */
 export function removeRecord(file: string): void {
-  rmSync(file, { force: true });
   try {
+    rmSync(file, { force: true });
     rmdirSync(dirname(file));
   } catch (error) {
-    // Others have their files in it.
+    // Others have their files in it, or it belongs to somebody else by now.
     if (!(error instanceof Error)) throw error;
   }
 }
@@ -86,16 +86,6 @@ export async function readRecords(folders: readonly string[], platform: string):
     }
   }
   return found;
-}
-
-/** The names of records in a folder, however it came there. Cheap: a starting server asks before it loads the rest. */
-async function recordNames(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).filter((name) => NAME.test(name));
-  } catch (error) {
-    if (error instanceof Error) return []; // There is no such folder.
-    throw error;
-  }
 }
 
 async function readRecord(file: string): Promise<ChildRecord | undefined> {

@@ -1,10 +1,13 @@
 import type { Clock } from "../runtime/clock.ts";
 import { wait } from "../runtime/wait.ts";
-import { runs, type ProcessTable } from "./identity.ts";
+import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
+import type { Variables } from "./environment.ts";
+import { sendSignal } from "./signals.ts";
+import { processTable, runs, type ProcessTable } from "./identity.ts";
 import { readRecords, removeRecord, type ChildRecord } from "./records.ts";
 import { GRACE_MS } from "./child.ts";
 
-export interface SweepOptions {
+interface SweepOptions {
   readonly folders: readonly string[];
   readonly platform: string;
   readonly clock: Clock;
@@ -14,6 +17,14 @@ export interface SweepOptions {
 }
 
 const LOOK_MS = 100;
+
+/** The sweep of this machine, for the user whose environment it is. */
+export function sweepHere(env: Variables, clock: Clock): Promise<void> {
+  const facts = machineFacts();
+  const { platform } = facts;
+  const table = processTable(platform, env);
+  return sweep({ folders: privateFolders(env, facts), platform, clock, table, send: sendSignal });
+}
 
 /**
  * Ends the children that a server and their guard have left behind when both were killed at once, and removes their records.

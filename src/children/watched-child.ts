@@ -63,12 +63,19 @@ export function startWatched(options: ChildOptions): Child {
   if (pid === undefined) return child;
   const stopWatching = watchFor(pid, options.env);
   const recorded = record(child, startedAt, options);
-  void child.exited.then(async () => {
-    stopWatching();
-    const file = await recorded;
-    if (file !== undefined) removeRecord(file);
-  });
+  void forgetAtEnd(child, recorded, stopWatching);
   return child;
+}
+
+async function forgetAtEnd(
+  child: Child,
+  recorded: Promise<string | undefined>,
+  stopWatching: () => void,
+): Promise<void> {
+  await child.exited;
+  stopWatching();
+  const file = await recorded;
+  if (file !== undefined) removeRecord(file);
 }
 
 /** The starts by our own clock: asking the system for them takes Windows half a second. */
