@@ -29,29 +29,29 @@ exec 8<>"$1/out" 6<"$1/out" 4>"$1/out"
 exec 8<>"$1/err" 7<"$1/err" 5>"$1/err"
 exec 8>&-
 trap '' HUP INT QUIT TERM PIPE
-trap 'TUNNEL_GUARD_FAILED=failed' USR1
+trap 'tunnel_guard_failed=failed' USR1
 (
   trap '' USR1
   exec 3>&- 4>&- 5>&-
-  while read -r TUNNEL_GUARD_LINE <&9; do :; done
+  while read -r tunnel_guard_line <&9; do :; done
   PATH=$PATH:/usr/bin:/bin
   cat <&6 >/dev/null &
   cat <&7 >/dev/null &
   kill -TERM "-$$"
-  TUNNEL_GUARD_STEPS=0
-  TUNNEL_GUARD_END=$(($(date +%s) + $2))
-  while [ "$TUNNEL_GUARD_STEPS" -lt "$2" ] && [ "$(date +%s)" -lt "$TUNNEL_GUARD_END" ]; do
+  tunnel_guard_steps=0
+  tunnel_guard_end=$(($(date +%s) + $2))
+  while [ "$tunnel_guard_steps" -lt "$2" ] && [ "$(date +%s)" -lt "$tunnel_guard_end" ]; do
     sleep 1
-    TUNNEL_GUARD_STEPS=$((TUNNEL_GUARD_STEPS + 1))
+    tunnel_guard_steps=$((tunnel_guard_steps + 1))
   done
   kill -KILL "-$$"
 ) &
-TUNNEL_GUARD_WATCHER=$!
+tunnel_guard_watcher=$!
 exec 9<&- 6<&- 7<&- 2>&3
 (
   trap - HUP INT QUIT TERM PIPE USR1
   echo "pid $(exec ${SHELL} -c 'echo "$PPID"')" >&3
-  read -r TUNNEL_GUARD_LINE <&3 || exit 1
+  read -r tunnel_guard_line <&3 || exit 1
   shift 3
   trap 'kill -USR1 "$$"' EXIT
   case $1 in */*)
@@ -60,10 +60,10 @@ exec 9<&- 6<&- 7<&- 2>&3
   esac
   exec "$@" >&4 2>&5 3>&- 4>&- 5>&-
 )
-TUNNEL_GUARD_STATUS=$?
-echo "exit $TUNNEL_GUARD_STATUS $TUNNEL_GUARD_FAILED \${BASH_VERSION:+unclear}\${ZSH_VERSION:+unclear}\${KSH_VERSION:+unclear}" >&3
+tunnel_guard_status=$?
+echo "exit $tunnel_guard_status $tunnel_guard_failed \${BASH_VERSION:+unclear}\${ZSH_VERSION:+unclear}\${KSH_VERSION:+unclear}" >&3
 exec 2>/dev/null
-kill -KILL "$TUNNEL_GUARD_WATCHER"
-wait "$TUNNEL_GUARD_WATCHER"
+kill -KILL "$tunnel_guard_watcher"
+wait "$tunnel_guard_watcher"
 [ "$3" = alone ] || kill -KILL "-$$"
 `;

@@ -3,7 +3,7 @@ import { constants, mkdtempSync, openSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Duplex } from "node:stream";
+import { Duplex, PassThrough } from "node:stream";
 import { must } from "../errors/must.ts";
 import { wait } from "../runtime/wait.ts";
 import { GRACE_MS, LAST_WORDS_MS, type Child, type ChildOptions, type Exit } from "./child.ts";
@@ -107,7 +107,8 @@ class GuardedChild implements Child {
     else this.#report.end();
     // One that was suspended can neither follow nor tell.
     this.#signalGroup("SIGCONT");
-    const cancelKill = clock.after(GRACE_MS, () => this.#signal("SIGKILL"));
+    // The child alone: its guard tells how it ended, and ends what is left of the group.
+    const cancelKill = clock.after(GRACE_MS, () => this.#signalChild("SIGKILL"));
     const cancelAll = clock.after(2 * GRACE_MS, () => this.#signalGroup("SIGKILL"));
     await this.exited;
     cancelKill();
@@ -258,7 +259,11 @@ class GuardedChild implements Child {
 
   #signal(signal: NodeJS.Signals): void {
     if (this.#scope === "group") this.#signalGroup(signal);
-    else if (this.#child !== undefined) sendSignal(this.#child.pid, signal);
+    else this.#signalChild(signal);
+  }
+
+  #signalChild(signal: NodeJS.Signals): void {
+    if (this.#child !== undefined) sendSignal(this.#child.pid, signal);
   }
 
   #signalGroup(signal: NodeJS.Signals): void {
@@ -266,10 +271,10 @@ class GuardedChild implements Child {
   }
 }
 
-function duplex({ stdio }: ChildProcess): Duplex {
-  const stream: unknown = stdio[3];
-  if (!(stream instanceof Duplex)) throw new TypeError("the fourth descriptor of a guard is a pipe");
-  return stream;
+/** The guard's fourth descriptor. There is none where a new process had no descriptors left, which `error` then tells. */
+function duplex(guard: { readonly stdio?: readonly unknown[] }): Duplex {
+  const stream = guard.stdio?.[3];
+  return stream instanceof Duplex ? stream : new PassThrough();
 }
 
 function onClose(stream: Duplex, wake: () => void): () => void {

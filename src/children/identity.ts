@@ -100,7 +100,7 @@ export const posix: ProcessTable = {
 
 /** The start in milliseconds since the epoch, which the parent of a process can tell nearly as well by its own clock. */
 const START_ON_WINDOWS =
-  "[DateTimeOffset]::new((Get-Process -Id $env:TUNNEL_CHILD).StartTime).ToUnixTimeMilliseconds()";
+  "[DateTimeOffset]::new((Get-Process -Id $env:tunnel_child).StartTime).ToUnixTimeMilliseconds()";
 const WINDOWS_TOLERANCE_MS = 2_000;
 
 /** Only PowerShell tells it on every Windows: `wmic` is gone from the newest. It is slow, so it is asked in a sweep alone. */
@@ -109,7 +109,7 @@ export function windows(env: Variables, ask: typeof outputOf = outputOf): Proces
     startOf(pid) {
       const powershell = systemProgram(env, "WindowsPowerShell", "v1.0", "powershell.exe");
       const args = ["-NoProfile", "-NonInteractive", "-Command", START_ON_WINDOWS];
-      return ask(powershell, args, { ...plainEnvironment(env, "win32"), TUNNEL_CHILD: String(pid) });
+      return ask(powershell, args, { ...plainEnvironment(env, "win32"), tunnel_child: String(pid) });
     },
     groupOf: () => Promise.resolve(undefined),
     isSameStart: (one, other) => Math.abs(Number(one) - Number(other)) <= WINDOWS_TOLERANCE_MS,

@@ -9,7 +9,7 @@ import { removeRecord, writeRecord } from "./records.ts";
  * writes; when the server has gone, however it was ended, the wait is over, and the child is ended with all that it has started.
  * The number is digits that Node gave us, and stands in a variable.
  */
-export const WATCH_LINE = `set /p TUNNEL_GONE= & "%SystemRoot%\\System32\\taskkill.exe" /pid %TUNNEL_CHILD% /t /f`;
+export const WATCH_LINE = `set /p tunnel_gone= & "%SystemRoot%\\System32\\taskkill.exe" /pid %tunnel_child% /t /f`;
 
 type Spawn = (
   file: string,
@@ -37,7 +37,7 @@ export function watchFor(pid: number, env: Variables, start: Spawn = spawn): () 
     if (isOver || left === 0) return;
     left -= 1;
     const one = start(systemProgram(env, "cmd.exe"), ["/d", "/v:off", "/s", "/c", `"${WATCH_LINE}"`], {
-      env: { ...plainEnvironment(env, "win32"), TUNNEL_CHILD: String(pid) },
+      env: { ...plainEnvironment(env, "win32"), tunnel_child: String(pid) },
       stdio: ["pipe", "ignore", "ignore"],
       windowsHide: true,
       windowsVerbatimArguments: true,

@@ -110,7 +110,7 @@ describe.runIf(POSIX)("a guarded child", () => {
     expect(await child.exited).toEqual({ code: 0 });
     const seen: unknown = JSON.parse(out());
     expect(seen).toMatchObject({ env, args });
-    expect(JSON.stringify(seen)).not.toContain("TUNNEL_GUARD");
+    expect(JSON.stringify(seen)).not.toContain("tunnel_guard");
   });
 
   it("that floods both outputs is heard in full and unchanged before its exit is told", async () => {

@@ -182,8 +182,8 @@ describe("the start of a process", () => {
     expect(asked).toEqual([
       [
         "D:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe",
-        ["-NoProfile", "-NonInteractive", "-Command", expect.stringContaining("$env:TUNNEL_CHILD")],
-        { systemroot: "D:\\Windows", TUNNEL_CHILD: "42" },
+        ["-NoProfile", "-NonInteractive", "-Command", expect.stringContaining("$env:tunnel_child")],
+        { systemroot: "D:\\Windows", tunnel_child: "42" },
       ],
     ]);
     // The clock of the parent has seen the start a little earlier.

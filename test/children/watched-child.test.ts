@@ -33,7 +33,7 @@ it("on Windows a command interpreter waits for the end of its input, and ends th
       file: "C:\\Windows\\System32\\cmd.exe",
       args: ["/d", "/v:off", "/s", "/c", `"${WATCH_LINE}"`],
       options: {
-        env: { SystemRoot: "C:\\Windows", Path: "C:\\x", TUNNEL_CHILD: "4321" },
+        env: { SystemRoot: "C:\\Windows", Path: "C:\\x", tunnel_child: "4321" },
         stdio: ["pipe", "ignore", "ignore"],
         windowsHide: true,
         windowsVerbatimArguments: true,
@@ -41,7 +41,7 @@ it("on Windows a command interpreter waits for the end of its input, and ends th
     },
   ]);
   expect(WATCH_LINE).toBe(
-    'set /p TUNNEL_GONE= & "%SystemRoot%\\System32\\taskkill.exe" /pid %TUNNEL_CHILD% /t /f',
+    'set /p tunnel_gone= & "%SystemRoot%\\System32\\taskkill.exe" /pid %tunnel_child% /t /f',
   );
   stop();
   expect(watchers[0]?.killed).toEqual(["SIGKILL"]);
