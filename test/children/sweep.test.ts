@@ -1,11 +1,15 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { posix, processTable, windows, type ProcessTable } from "../../src/children/identity.ts";
 import { hasLeftovers } from "../../src/children/record-names.ts";
+import { sendSignal } from "../../src/children/signals.ts";
 import { sweep } from "../../src/children/sweep.ts";
 import { fastClock } from "../support/fake-tunnel-clock.ts";
+import { isRunning } from "../support/processes.ts";
 
 let root = "";
 beforeEach(() => {
@@ -149,6 +153,37 @@ describe("the sweep of what killed servers left", () => {
     record();
     expect(await hasLeftovers(folders, (pid) => pid === 100)).toBe(false);
     expect(await hasLeftovers(folders, () => false)).toBe(true);
+  });
+});
+
+describe.skipIf(process.platform === "win32")("the sweep of real processes", () => {
+  it("spares one that has got a recorded number since, and ends the recorded one, even if it ignores SIGTERM", async () => {
+    const table = processTable(process.platform, process.env);
+    const child = spawn("/bin/sh", ["-c", 'trap "" TERM; echo up; while :; do sleep 0.1; done']);
+    const exited = once(child, "exit");
+    await once(child.stdout, "data");
+    const { pid = 0 } = child;
+    const start = (await table.startOf(pid)) ?? "";
+    const world = await table.world();
+    const server = { pid: 2 ** 22 + 1, start: "1" };
+    const real = {
+      folders: [root],
+      platform: process.platform,
+      clock: fastClock(20),
+      table,
+      send: sendSignal,
+    };
+    record({ world, server, child: { pid, start: `${start}0` } });
+    await sweep(real);
+    expect([existsSync(root), isRunning(pid)]).toEqual([false, true]);
+    // Its server runs: this very process.
+    const own = { pid: process.pid, start: (await table.startOf(process.pid)) ?? "" };
+    record({ world, server: own, child: { pid, start } });
+    await sweep(real);
+    expect(isRunning(pid)).toBe(true);
+    record({ world, server, child: { pid, start } });
+    await sweep(real);
+    expect(await exited).toEqual([null, "SIGKILL"]);
   });
 });
 
