@@ -1,7 +1,7 @@
 import { ACTIONS } from "../control/actions.ts";
 import type { Identity } from "../control/descriptor.ts";
 import { Endpoint } from "../control/endpoint.ts";
-import { controlFolders, machineFacts } from "../control/paths.ts";
+import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Sessions } from "../session/sessions.ts";
 
@@ -20,7 +20,7 @@ export function openEndpoint(options: {
     clock,
     actions: ACTIONS,
     identity,
-    folders: controlFolders(env, facts),
+    folders: privateFolders(env, facts),
     platform: facts.platform,
     pid: process.pid,
   });

@@ -1,8 +1,10 @@
+import { hasLeftovers } from "../children/record-names.ts";
 import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoint } from "../control/endpoint.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { wakeView } from "../view/wake.ts";
 
@@ -21,6 +23,16 @@ export interface ServeOptions {
   readonly bundle: string;
   /** Registers a hook for the end of the process, whatever its cause. */
   readonly onShutdown: (hook: () => Promise<void>) => void;
+}
+
+/** The answer to a client's first question comes first. */
+const SWEEP_AFTER_MS = 300;
+
+/** Ends the children that a killed server and their guards have left behind. Loads nothing where nothing was left. */
+async function sweepLeftovers({ env, clock }: ServeOptions): Promise<void> {
+  if (!(await hasLeftovers(privateFolders(env, machineFacts())))) return;
+  const { sweepHere } = await import("./sessions.ts");
+  await sweepHere(env, clock);
 }
 
 interface Loaded {
@@ -48,6 +60,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     await loaded?.endpoint.close();
   };
   options.onShutdown(stop);
+  clock.after(SWEEP_AFTER_MS, () => void sweepLeftovers(options));
   await serveMcp({
     version,
     clock,

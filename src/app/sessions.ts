@@ -1,3 +1,4 @@
+import { sweepHere } from "../children/sweep.ts";
 import type { Config } from "../cli/settings.ts";
 import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -9,6 +10,7 @@ import { Sessions } from "../session/sessions.ts";
 
 /** In the same bundle: the server opens both with the first tool call (scripts/build.mjs). */
 export { openEndpoint } from "./endpoint.ts";
+export { sweepHere } from "../children/sweep.ts";
 
 /** The sessions of this process on the real network. Heavy to load: imported on demand only. */
 export function loadSessions(options: {
@@ -21,6 +23,8 @@ export function loadSessions(options: {
 }): Sessions {
   const { config, clock, env, cwd, home } = options;
   restoreEngineDefaults();
+  // Whatever a killed server has left must not stay beside what is opened now.
+  void sweepHere(env, clock);
   return new Sessions({
     config,
     primitives,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { controlFolders, descriptorIn, endpointIn, pidOfDescriptor } from "../../src/control/paths.ts";
+import { descriptorIn, endpointIn, pidOfDescriptor } from "../../src/control/paths.ts";
+import { privateFolders } from "../../src/runtime/private-folders.ts";
 
 const LINUX = { platform: "linux", tempDirectory: "/tmp", user: 1000 };
 const MAC = { platform: "darwin", tempDirectory: "/var/folders/ab/cdefghijklmnop/T", user: 501 };
@@ -10,7 +11,7 @@ const WINDOWS = {
 };
 
 test("the runtime folder of the session comes first, then one that carries the user's number", () => {
-  expect(controlFolders({ XDG_RUNTIME_DIR: "/run/user/1000" }, LINUX)).toEqual([
+  expect(privateFolders({ XDG_RUNTIME_DIR: "/run/user/1000" }, LINUX)).toEqual([
     "/run/user/1000/tunnel-mcp",
     "/tmp/tunnel-mcp-1000",
   ]);
@@ -19,13 +20,13 @@ test("the runtime folder of the session comes first, then one that carries the u
 test.each([undefined, "", "run/user", "."])(
   "a runtime folder that is no absolute path counts as unset: %j",
   (value) => {
-    expect(controlFolders({ XDG_RUNTIME_DIR: value }, LINUX)).toEqual(["/tmp/tunnel-mcp-1000"]);
+    expect(privateFolders({ XDG_RUNTIME_DIR: value }, LINUX)).toEqual(["/tmp/tunnel-mcp-1000"]);
   },
 );
 
 test("a server whose client has dropped TMPDIR is found from a shell that has it", () => {
-  const shell = controlFolders({}, MAC);
-  const server = controlFolders({}, { ...MAC, tempDirectory: "/tmp" });
+  const shell = privateFolders({}, MAC);
+  const server = privateFolders({}, { ...MAC, tempDirectory: "/tmp" });
   expect(shell).toEqual(["/var/folders/ab/cdefghijklmnop/T/tunnel-mcp-501", "/tmp/tunnel-mcp-501"]);
   expect(shell).toContain(server[0]);
 });
@@ -33,7 +34,7 @@ test("a server whose client has dropped TMPDIR is found from a shell that has it
 test("on Windows the folder is in the user's own data, and the endpoint is a named pipe", () => {
   const local = "C:\\Users\\Ana\\AppData\\Local";
   const env = { LOCALAPPDATA: local, XDG_RUNTIME_DIR: "/run/user/1000" };
-  const [folder = ""] = controlFolders(env, WINDOWS);
+  const [folder = ""] = privateFolders(env, WINDOWS);
   expect(folder).toBe(`${local}\\tunnel-mcp-control`);
   expect(endpointIn(folder, { pid: 7, unique: "ab12", platform: "win32" })).toBe(
     "\\\\.\\pipe\\tunnel-mcp-7-ab12",
@@ -41,7 +42,7 @@ test("on Windows the folder is in the user's own data, and the endpoint is a nam
   expect(descriptorIn(folder, 7, "win32")).toBe(`${folder}\\7.json`);
   const temporary = ["C:\\Users\\Ana\\AppData\\Local\\Temp\\tunnel-mcp-control"];
   for (const LOCALAPPDATA of [undefined, "", "Local"])
-    expect(controlFolders({ LOCALAPPDATA }, WINDOWS)).toEqual(temporary);
+    expect(privateFolders({ LOCALAPPDATA }, WINDOWS)).toEqual(temporary);
 });
 
 test("a socket lies in the folder, unless the system would cut its name off", () => {

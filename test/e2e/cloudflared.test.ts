@@ -1,23 +1,33 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Agent, besideEndpoint, closeAgents } from "../support/agent.ts";
 import { completeLines } from "../support/lines.ts";
 import { accepts, until, gone } from "../support/processes.ts";
+import { standIn } from "../support/tunnels/stand-in.ts";
 
-const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
+let places: string[] = [];
 const startSchema = z.object({ pid: z.number(), host: z.string(), proxyPort: z.number() });
-afterEach(closeAgents);
+afterEach(async () => {
+  await closeAgents();
+  for (const place of places) rmSync(place, { recursive: true, force: true });
+  places = [];
+});
 
-async function startHost(env: Record<string, string> = {}): Promise<Agent> {
+/** A host with a stand-in of these settings for its cloudflared. */
+async function startHost(
+  fake: Record<string, string> = {},
+  env: Record<string, string> = {},
+): Promise<Agent> {
+  const place = mkdtempSync(join(tmpdir(), "tunnel-stand-in-"));
+  places.push(place);
   return Agent.start({
     TUNNEL_TRANSPORT: "cloudflared",
-    TUNNEL_CLOUDFLARED: FAKE,
+    TUNNEL_CLOUDFLARED: standIn(place, fake),
     TUNNEL_SKIP_REACHABILITY_CHECK: "1",
     ...env,
-    ...(env["FAKE_CF_STATE"] === undefined ? {} : { FAKE_CF_STATE: env["FAKE_CF_STATE"] }),
   });
 }
 
@@ -137,7 +147,7 @@ it("a spare tunnel is kept while somebody is in, unless it is switched off", asy
   await nothingLeft(host);
 
   const single = join(guest.box.root, "single");
-  const without = await startHost({ FAKE_CF_STATE: single, TUNNEL_STANDBY: "off" });
+  const without = await startHost({ FAKE_CF_STATE: single }, { TUNNEL_STANDBY: "off" });
   await guest.call("tunnel_join", { joinLink: await rewritten(without, single) });
   expect(await without.call("tunnel_status")).toMatchObject({ standby: { state: "off" } });
   expect(completeLines(single)).toHaveLength(1);
@@ -166,7 +176,7 @@ describe("each way in which cloudflared fails has its own code, and leaves nothi
     ["a path that does not exist", "/nonexistent/cloudflared"],
     ["a program that is something else", process.execPath],
   ])("%s is cloudflared-missing", async (_, path) => {
-    const host = await startHost({ TUNNEL_CLOUDFLARED: path });
+    const host = await startHost({}, { TUNNEL_CLOUDFLARED: path });
     expect(await host.refused("tunnel_open", { goal: "x" })).toMatchObject({ code: "cloudflared-missing" });
     expect(existsSync(path)).toBe(path === process.execPath);
     expect(besideEndpoint(host.box.left())).toEqual([]);

@@ -8,8 +8,8 @@ import { z } from "zod";
 import { BUNDLE, NODE, portOf, sandbox, type Sandbox } from "../support/agent.ts";
 import { completeLines } from "../support/lines.ts";
 import { accepts, gone, isRunning, until } from "../support/processes.ts";
+import { standIn } from "../support/tunnels/stand-in.ts";
 
-const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const CLIENT = fileURLToPath(new URL("../support/doomed-client.mjs", import.meta.url));
 const POSIX = process.platform !== "win32";
 const startSchema = z.object({
@@ -34,10 +34,8 @@ function cloudflaredBox(mode = "ok"): { box: Sandbox; state: string } {
   const state = join(box.root, "state");
   Object.assign(box.env, {
     TUNNEL_TRANSPORT: "cloudflared",
-    TUNNEL_CLOUDFLARED: FAKE,
+    TUNNEL_CLOUDFLARED: standIn(box.root, { FAKE_CF_STATE: state, FAKE_CF_MODE: mode }),
     TUNNEL_SKIP_REACHABILITY_CHECK: "1",
-    FAKE_CF_STATE: state,
-    FAKE_CF_MODE: mode,
   });
   return { box, state };
 }

@@ -4,7 +4,7 @@ import { addressKind, isForbiddenDialAddress } from "../../src/net/address.ts";
 import { decodeAnswer } from "../../src/net/doh.ts";
 import { extractFile } from "../../src/tunnel/cloudflared/archive.ts";
 import { parseLogLine } from "../../src/tunnel/cloudflared/log.ts";
-import { LineSplitter } from "../../src/tunnel/lines.ts";
+import { LineSplitter } from "../../src/children/lines.ts";
 import { tarEntry } from "../support/tunnels/fake-tar.ts";
 import { anyBytes, mutated, oddJson, oddText, seeded } from "../hostile-peers/support/input.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";

@@ -45,6 +45,7 @@ function environment(searchPath: readonly string[] = []): BinaryEnvironment {
     ownDirectory: join(root, "own"),
     tempDirectory: root,
     childEnv: {},
+    recordFolders: [],
   };
 }
 

@@ -2,7 +2,6 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
@@ -16,6 +15,7 @@ import { createCloudflaredOpener } from "../../src/tunnel/cloudflared/cloudflare
 import { binaryEnvironment, hostFacts } from "../../src/tunnel/cloudflared/environment.ts";
 import type { Tunnel, TunnelOpener } from "../../src/tunnel/provider.ts";
 import { fastClock } from "../support/fake-tunnel-clock.ts";
+import { standIn } from "../support/tunnels/stand-in.ts";
 import { completeLines } from "../support/lines.ts";
 import { gone, isRunning, until } from "../support/processes.ts";
 import { FakeEdge } from "../support/tunnels/fake-edge.ts";
@@ -500,7 +500,6 @@ describe("members that no known address can lead back", () => {
 });
 
 describe("with the real provider", () => {
-  const FAKE = fileURLToPath(new URL("../support/tunnels/fake-cloudflared.mjs", import.meta.url));
   const startSchema = z.object({ pid: z.number(), host: z.string(), proxyPort: z.number() });
 
   /** A host whose tunnels are processes, and the file to which each of these adds a line. */
@@ -511,12 +510,11 @@ describe("with the real provider", () => {
     const state = join(root, "state");
     const starts = (): z.infer<typeof startSchema>[] =>
       completeLines(state).map((line) => startSchema.parse(JSON.parse(line)));
-    const env = { ...process.env, FAKE_CF_STATE: state, ...variables };
-    const environment = binaryEnvironment(env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
+    const environment = binaryEnvironment(process.env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
     const clock = fastClock(10);
     const real = createCloudflaredOpener({
       environment,
-      explicitPath: FAKE,
+      explicitPath: standIn(root, { FAKE_CF_STATE: state, ...variables }),
       clock,
       doh: false,
       skipReachabilityCheck: true,

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { connect } from "node:net";
 
 export function isRunning(pid: number): boolean {
@@ -6,6 +7,24 @@ export function isRunning(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Every process of the machine with its parent. */
+function processes(): { pid: number; parent: number }[] {
+  return execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" })
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .map(([pid = 0, parent = 0]) => ({ pid, parent }));
+}
+
+export function parentOf(pid: number): number {
+  return processes().find((one) => one.pid === pid)?.parent ?? 0;
+}
+
+export function childrenOf(pid: number): number[] {
+  return processes()
+    .filter(({ parent }) => parent === pid)
+    .map((one) => one.pid);
 }
 
 /** Waits in short steps until `condition` holds; gives up, and lets the test fail, after `limitMs`. */

@@ -2,7 +2,7 @@ import { isUnread, peekSchema, type TunnelPeek } from "../../control/actions.ts"
 import { ask } from "../../control/ask.ts";
 import { likelyServers } from "../../control/choose.ts";
 import { readDescriptors, resolved, type Descriptor, type Identity } from "../../control/descriptor.ts";
-import { controlFolders, machineFacts } from "../../control/paths.ts";
+import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Environment } from "../io/environment.ts";
@@ -18,7 +18,7 @@ export interface ServerSearch {
 /** The search on this machine. */
 export function serverSearch(env: Environment, identity: Identity): ServerSearch {
   const facts = machineFacts();
-  return { folders: controlFolders(env, facts), platform: facts.platform, identity };
+  return { folders: privateFolders(env, facts), platform: facts.platform, identity };
 }
 
 export interface WakeOptions extends ServerSearch {

@@ -1,7 +1,8 @@
 import { homedir, tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 import { fileURLToPath } from "node:url";
-import { environmentWithout } from "../child.ts";
+import { plainEnvironment } from "../../children/environment.ts";
+import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 
 /** The facts of the machine on which finding and running cloudflared depends. */
 export interface BinaryEnvironment {
@@ -15,8 +16,10 @@ export interface BinaryEnvironment {
   /** Where the running program lies: an npm neighbour named `cloudflared` is looked for from here upwards. */
   readonly ownDirectory: string;
   readonly tempDirectory: string;
-  /** The environment of the child, without the variables that steer cloudflared. */
+  /** The environment of the child: nothing that steers cloudflared, whose flags can be set by variables of many names. */
   readonly childEnv: Readonly<Record<string, string>>;
+  /** Private folders for the records of running children. */
+  readonly recordFolders: readonly string[];
 }
 
 export interface HostFacts {
@@ -29,9 +32,6 @@ export interface HostFacts {
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
-
-/** Every flag of cloudflared can be set by a variable of this form; the update flags also have names of their own. */
-const STEERS_CLOUDFLARED = /^(?:TUNNEL_|NO_AUTOUPDATE$|AUTOUPDATE_)/i;
 
 export function hostFacts(): HostFacts {
   return {
@@ -54,7 +54,8 @@ export function binaryEnvironment(env: Variables, host: HostFacts = hostFacts())
     cwd: host.cwd,
     ownDirectory: host.ownDirectory,
     tempDirectory: host.tempDirectory,
-    childEnv: environmentWithout(env, STEERS_CLOUDFLARED),
+    childEnv: plainEnvironment(env, host.platform),
+    recordFolders: privateFolders(env, machineFacts()),
   };
 }
 

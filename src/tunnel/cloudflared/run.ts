@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { exitDetail, startChild, type Child, type Exit } from "../child.ts";
-import { lineReader } from "../lines.ts";
+import { exitDetail, type Child, type Exit } from "../../children/child.ts";
+import { lineReader } from "../../children/lines.ts";
+import { startChild } from "../../children/start.ts";
 import { commandFor } from "./command.ts";
 import type { BinaryEnvironment } from "./environment.ts";
 import { parseLogLine, type LogEvent } from "./log.ts";
@@ -56,6 +57,7 @@ export function startRun(options: RunOptions): Run {
       file,
       args: [...prefix, ...argumentsFor(config, options)],
       env: environment.childEnv,
+      recordFolders: environment.recordFolders,
       cwd: directory,
       clock,
       stderr: lineReader((line) => remember.note(parseLogLine(line))),

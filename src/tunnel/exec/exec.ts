@@ -42,7 +42,7 @@ export function createExecOpener(options: ExecOptions): TunnelOpener {
       open.add(tunnel);
       return removedWhenStopped(tunnel, open);
     } catch (error) {
-      await run.stop();
+      await run.child.stop();
       throw error;
     }
   };
@@ -94,13 +94,13 @@ interface Readiness {
 async function untilOurs(run: CommandRun, request: TunnelRequest, readiness: Readiness): Promise<URL> {
   const { ask, clock, isSkipped } = readiness;
   const { signal, proof, onProgress = () => undefined } = request;
-  const early = { signal, until: settled(run.exited) };
+  const early = { signal, until: settled(run.child.exited) };
   const started = clock.now();
   let printedAt: number | undefined;
   onProgress({ message: "starting the tunnel command" });
   for (;;) {
     throwIfCancelled(signal);
-    const exit = run.exit();
+    const exit = run.child.exit();
     if (exit !== undefined) throw commandExitError(exit);
     const url = run.urls.first;
     if (url === undefined) {
@@ -129,7 +129,7 @@ function whileRunning(
   question: (cut: AbortSignal) => Promise<Answer>,
 ): Promise<Answer> {
   const ended = new AbortController();
-  void run.exited.then(() => ended.abort());
+  void run.child.exited.then(() => ended.abort());
   return question(AbortSignal.any([signal, ended.signal]));
 }
 
@@ -164,10 +164,10 @@ function watchCommand(run: CommandRun, { url, proof, ask, options }: Watched): S
     pollMs: POLL_MS,
     recheckMs: RECHECK_MS,
     onChange: (listener) => run.urls.onLater(listener),
-    ended: run.exited.then(commandExitError),
+    ended: run.child.exited.then(commandExitError),
     async stop() {
       stopped.abort();
-      await run.stop();
+      await run.child.stop();
     },
   });
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../../runtime/clock.ts";
-import { LineSplitter, type OutputReader } from "../lines.ts";
+import { LineSplitter, type OutputReader } from "../../children/lines.ts";
 import { urlIn } from "./url.ts";
 
 /** An unfinished line counts as it is after so long a silence: the last line of a program may never be finished. */

@@ -1,10 +1,14 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { environmentWithout, exitDetail, startChild, type Child, type Exit } from "../child.ts";
+import { exitDetail, type Child, type Exit } from "../../children/child.ts";
+import { environmentWithout } from "../../children/environment.ts";
+import { startChild } from "../../children/start.ts";
+import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 import type { ExecSettings } from "./settings.ts";
 import { PrintedUrls } from "./printed.ts";
 
 /** One process of the command. */
-export interface CommandRun extends Child {
+export interface CommandRun {
+  readonly child: Child;
   readonly urls: PrintedUrls;
 }
 
@@ -21,8 +25,9 @@ export function startCommand(port: number, settings: ExecSettings): CommandRun {
   // It is the human's own command, so it gets the human's environment: its login, its proxy, its PATH.
   const childEnv = environmentWithout(env, OWN_SETTINGS);
   try {
-    const options = { file, args, env: childEnv, cwd, clock, stdout, stderr };
-    return { ...startChild({ ...options, withDescendants: true }), urls };
+    const recordFolders = privateFolders(env, machineFacts());
+    const options = { file, args, env: childEnv, cwd, clock, stdout, stderr, recordFolders };
+    return { child: startChild({ ...options, withDescendants: true }), urls };
   } catch (error) {
     // Thrown at once for a batch file on Windows, or an argument with a zero byte.
     throw new TunnelError("exec-missing", { cause: error });

@@ -3,8 +3,10 @@
  * Stands in for cloudflared: the same arguments, log lines, metrics server, exit codes and proxying, on loopback only.
  * Runs by its path on POSIX; everywhere with `TUNNEL_CLOUDFLARED` set to it, since tunnel-mcp runs *.mjs by Node.
  *
+ * Its settings are variables, which `standIn` sets: a server passes none of them on.
+ *
  * FAKE_CF_STATE        file to which each start appends one JSON line:
- *                      {pid, args, host, metricsPort, proxyPort, env: names of variables that steer cloudflared}
+ *                      {pid, args, host, metricsPort, proxyPort, env: names of the variables it was given}
  * FAKE_CF_MODE         ok (default) | rate-limited | api-down | bad-json | bad-uuid | srv | quic-blocked | blocked |
  *                      never-ready | exit (after FAKE_CF_EXIT_MS with FAKE_CF_EXIT_CODE)
  * FAKE_CF_READY_MS     from the banner until /ready says 200 (default 0)
@@ -359,14 +361,14 @@ function fatal(text) {
 
 function recordStart() {
   if (env.FAKE_CF_STATE === undefined) return;
-  const steering = Object.keys(env).filter((name) => /^(?:TUNNEL_|NO_AUTOUPDATE)/.test(name));
+  const given = Object.keys(env).filter((name) => !name.startsWith("FAKE_CF_"));
   const state = {
     pid: process.pid,
     args: process.argv.slice(2),
     host,
     metricsPort,
     proxyPort,
-    env: steering,
+    env: given,
   };
   appendFileSync(env.FAKE_CF_STATE, `${JSON.stringify(state)}\n`);
 }

@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { lineReader } from "../../../src/tunnel/lines.ts";
+import { lineReader } from "../../../src/children/lines.ts";
 
 /**
  * What the edge does. `refused`: nobody listens. `hanging`: it takes connections and says nothing any more. `garbage`: it answers what

@@ -44,6 +44,7 @@ function environment(changed: Partial<BinaryEnvironment> = {}): BinaryEnvironmen
     searchPath: [],
     tempDirectory: root,
     childEnv: {},
+    recordFolders: [],
     ...own,
     ...changed,
   };

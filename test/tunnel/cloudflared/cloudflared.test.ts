@@ -3,7 +3,6 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { completeLines } from "../../support/lines.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -17,8 +16,8 @@ import type { Tunnel } from "../../../src/tunnel/provider.ts";
 import { FakeClock, fastClock } from "../../support/fake-tunnel-clock.ts";
 
 import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
+import { standIn } from "../../support/tunnels/stand-in.ts";
 
-const FAKE = fileURLToPath(new URL("../../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const startSchema = z.object({
   pid: z.number(),
   args: z.array(z.string()),
@@ -60,14 +59,16 @@ function expectNothingLeft(): void {
 async function open(
   fake: Record<string, string> = {},
   changed: Partial<CloudflaredOptions> = {},
-  { port = 1, signal = new AbortController().signal, messages = [] as string[] } = {},
+  { port = 1, signal = new AbortController().signal, messages = [] as string[], env = {} } = {},
 ): Promise<Tunnel> {
-  const env = { ...process.env, FAKE_CF_STATE: join(root, "state"), ...fake };
-  const environment = binaryEnvironment(env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
+  const environment = binaryEnvironment(
+    { ...process.env, ...env },
+    { ...hostFacts(), tempDirectory: join(root, "tmp") },
+  );
   const clock = fastClock(10);
   const options = {
     environment,
-    explicitPath: FAKE,
+    explicitPath: standIn(root, { FAKE_CF_STATE: join(root, "state"), ...fake }),
     clock,
     doh: false,
     skipReachabilityCheck: false,
@@ -107,17 +108,24 @@ function impatience(): Pick<CloudflaredOptions, "clock" | "probe"> {
 describe("opening a quick tunnel", () => {
   it("isolates the program, waits for the edge, and leaves nothing after stop", async () => {
     const messages: string[] = [];
-    const steering = { TUNNEL_NAME: "x", TUNNEL_URL: "http://127.0.0.1:9", NO_AUTOUPDATE: "0" };
+    const env = {
+      TUNNEL_NAME: "x",
+      TUNNEL_URL: "http://127.0.0.1:9",
+      NO_AUTOUPDATE: "0",
+      STDIN_CONTROL: "1",
+      NO_TLS_VERIFY: "1",
+      QUIC_GO_LOG_LEVEL: "debug",
+    };
     const tunnel = await open(
-      { FAKE_CF_SPLIT: "1", FAKE_CF_READY_MS: "50", ...steering },
+      { FAKE_CF_SPLIT: "1", FAKE_CF_READY_MS: "50" },
       {},
-      { port: 4321, messages },
+      { port: 4321, messages, env },
     );
     const [start] = starts();
     expect(tunnel).toMatchObject({ url: `wss://${start?.host}` });
     expect(tunnel.description).toBe("cloudflared 2026.9.3 (from TUNNEL_CLOUDFLARED, not verified)");
     expect(tunnel.health()).toEqual({ state: "up" });
-    expect(start?.env).toEqual([]);
+    expect(Object.keys(env).filter((name) => start?.env.includes(name))).toEqual([]);
     const [directory = ""] = readdirSync(join(root, "tmp"));
     const config = join(root, "tmp", directory, "config.yml");
     expect(readFileSync(config, "utf8")).toBe("");

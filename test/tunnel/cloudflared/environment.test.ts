@@ -14,21 +14,46 @@ const host: HostFacts = {
 const windows: HostFacts = { ...host, platform: "win32", home: "C:\\Users\\u" };
 
 describe("binaryEnvironment", () => {
-  it("strips what would steer cloudflared, in any case", () => {
-    const env = {
+  it("hands cloudflared what the machine needs and nothing that would steer it", () => {
+    const passed = {
+      PATH: "/bin",
+      HOME: "/h",
+      TMPDIR: "/t",
+      LC_ALL: "C",
+      HTTPS_PROXY: "p",
+      no_proxy: "q",
+      SSL_CERT_FILE: "/c",
+    };
+    const steering = {
       TUNNEL_NAME: "x",
       Tunnel_Url: "y",
       NO_AUTOUPDATE: "1",
-      HOME: "/h",
-      HTTPS_PROXY: "p",
-      FAKE_CF_MODE: "ok",
+      STDIN_CONTROL: "1",
+      NO_TLS_VERIFY: "1",
+      DIAL_EDGE_TIMEOUT: "1ns",
+      QLOGDIR: "/q",
+      QUIC_GO_LOG_LEVEL: "debug",
+      GODEBUG: "x",
+      LD_PRELOAD: "l",
+      NGROK_AUTHTOKEN: "secret",
+      LC_x: "1",
+      Path: "/p",
+      SystemRoot: "s",
       U: undefined,
     };
-    expect(binaryEnvironment(env, host).childEnv).toEqual({
-      HOME: "/h",
-      HTTPS_PROXY: "p",
-      FAKE_CF_MODE: "ok",
-    });
+    expect(binaryEnvironment({ ...passed, ...steering }, host).childEnv).toEqual(passed);
+  });
+
+  it("hands on what Windows needs, in any case of its letters", () => {
+    const passed = {
+      Path: "C:\\w",
+      SystemRoot: "C:\\Windows",
+      USERPROFILE: "C:\\u",
+      Temp: "t",
+      https_proxy: "p",
+    };
+    const steering = { stdin_control: "1", TUNNEL_TOKEN: "x", OneDrive: "o" };
+    expect(binaryEnvironment({ ...passed, ...steering }, windows).childEnv).toEqual(passed);
   });
 
   it("finds the user's cache by the platform's convention", () => {

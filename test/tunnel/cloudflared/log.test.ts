@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseLogLine, quickTunnelUrl } from "../../../src/tunnel/cloudflared/log.ts";
-import { LineSplitter } from "../../../src/tunnel/lines.ts";
+import { LineSplitter } from "../../../src/children/lines.ts";
 
 const KINDS = ["url", "metrics", "registered", "lost", "dial-failed", "fault", "other"];
 const json = (level: string, message: string, fields: object = {}): string =>

@@ -1,16 +1,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { z } from "zod";
-import type { Exit } from "../../../src/tunnel/child.ts";
+import type { Exit } from "../../../src/children/child.ts";
 import { createCloudflaredOpener } from "../../../src/tunnel/cloudflared/cloudflared.ts";
 import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/environment.ts";
 import { probeReady, type ReadyProbe } from "../../../src/tunnel/cloudflared/ready.ts";
 import type { Run } from "../../../src/tunnel/cloudflared/run.ts";
 import { watchRun } from "../../../src/tunnel/cloudflared/watch.ts";
 import { FakeClock, fastClock, settle } from "../../support/fake-tunnel-clock.ts";
+import { standIn } from "../../support/tunnels/stand-in.ts";
 import { completeLines } from "../../support/lines.ts";
 import { until } from "../../support/processes.ts";
 import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
@@ -111,7 +111,6 @@ it("asks nothing more when it is stopped or its process has ended", async () => 
 
 it("a real process tells by its log when the edge is lost and found, without being polled", async () => {
   const root = mkdtempSync(join(tmpdir(), "tunnel-watch-test-"));
-  const env = { ...process.env, FAKE_CF_STATE: join(root, "state") };
   const fast = fastClock(10);
   /** The time of the regular poll never comes. */
   const clock = {
@@ -120,8 +119,8 @@ it("a real process tells by its log when the edge is lost and found, without bei
   };
   let probes = 0;
   const provider = createCloudflaredOpener({
-    environment: binaryEnvironment(env, { ...hostFacts(), tempDirectory: root }),
-    explicitPath: fileURLToPath(new URL("../../support/tunnels/fake-cloudflared.mjs", import.meta.url)),
+    environment: binaryEnvironment(process.env, { ...hostFacts(), tempDirectory: root }),
+    explicitPath: standIn(root, { FAKE_CF_STATE: join(root, "state") }),
     clock,
     probe: (port) => {
       probes += 1;

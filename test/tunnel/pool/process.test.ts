@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createCloudflaredOpener } from "../../../src/tunnel/cloudflared/cloudflared.ts";
@@ -9,12 +8,12 @@ import { cloudflared } from "../../../src/tunnel/cloudflared/declaration.ts";
 import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/environment.ts";
 import { TunnelPool, type PoolEvent } from "../../../src/tunnel/pool/pool.ts";
 import { fastClock } from "../../support/fake-tunnel-clock.ts";
+import { standIn } from "../../support/tunnels/stand-in.ts";
 import { FakeEdge } from "../../support/tunnels/fake-edge.ts";
 import { completeLines } from "../../support/lines.ts";
 import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
 import { gone, isRunning, until } from "../../support/processes.ts";
 
-const FAKE = fileURLToPath(new URL("../../support/tunnels/fake-cloudflared.mjs", import.meta.url));
 const startSchema = z.object({ pid: z.number(), host: z.string(), metricsPort: z.number() });
 type Start = z.infer<typeof startSchema>;
 
@@ -40,12 +39,11 @@ interface Setting {
 
 /** A pool whose tunnels are processes. Time runs faster: for the pool, which waits for a minute, more so. */
 async function pooled({ variables = {}, absent = () => [], standby = true }: Setting = {}) {
-  const env = { ...process.env, FAKE_CF_STATE: join(root, "state"), ...variables };
-  const environment = binaryEnvironment(env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
+  const environment = binaryEnvironment(process.env, { ...hostFacts(), tempDirectory: join(root, "tmp") });
   const clock = fastClock(10);
   const open = createCloudflaredOpener({
     environment,
-    explicitPath: FAKE,
+    explicitPath: standIn(root, { FAKE_CF_STATE: join(root, "state"), ...variables }),
     clock,
     doh: false,
     skipReachabilityCheck: true,

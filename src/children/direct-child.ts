@@ -1,62 +1,17 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { win32 } from "node:path";
 import { must } from "../errors/must.ts";
-import type { Clock } from "../runtime/clock.ts";
-import type { OutputReader } from "./lines.ts";
+import { GRACE_MS, LAST_WORDS_MS, type Child, type ChildOptions, type Exit } from "./child.ts";
+import { plainEnvironment, systemProgram } from "./environment.ts";
+import { sendSignal } from "./signals.ts";
 
-/** How a child ended: `code` when it exited, `signal` when it was killed, `failure` when it never started. */
-export interface Exit {
-  readonly code?: number;
-  readonly signal?: string;
-  readonly failure?: Error;
-}
-
-/** An exit in words, for the detail of an error. */
-export function exitDetail({ code, signal }: Exit): string {
-  return code === undefined ? `ended by ${signal ?? "a signal"}` : `exit code ${code}`;
-}
-
-export interface Child {
+/** A child of this very process. */
+export interface DirectChild extends Child {
+  /** Undefined when it could not be started. */
   readonly pid: number | undefined;
-  readonly exited: Promise<Exit>;
-  /** Undefined while it runs. */
-  exit(): Exit | undefined;
-  /** Ends it, by force if need be; resolves when it is gone. Idempotent. */
-  stop(): Promise<void>;
 }
 
-export interface ChildOptions {
-  readonly file: string;
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly clock: Clock;
-  readonly stderr: OutputReader;
-  /** Undefined: its standard output is thrown away. */
-  readonly stdout?: OutputReader;
-  /** Whether its own children are ended with it: for a program that may only be a wrapper of another. */
-  readonly withDescendants?: boolean;
-}
-
-/** The environment of a child: `env` without the variables whose names match. */
-export function environmentWithout(
-  env: Readonly<Record<string, string | undefined>>,
-  names: RegExp,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) =>
-      value === undefined || names.test(name) ? [] : [[name, value]],
-    ),
-  );
-}
-
-/** Time that a child has to follow SIGTERM. A provider sets a grace period of its program below it. */
-const STOP_GRACE_MS = 2_000;
-/** How long its output may stay open after it has ended. */
-const LAST_WORDS_MS = 500;
-
-/** Starts a program without a shell, without a window, and without letting it outlive this process's orderly end. */
-export function startChild(options: ChildOptions): Child {
+/** Starts a program as a child of this process: without a shell, without a window, and without outliving an orderly end. */
+export function startDirect(options: ChildOptions): DirectChild {
   const { file, args, env, cwd, clock, stderr, stdout, withDescendants = false } = options;
   const child = spawn(file, args, {
     env,
@@ -115,7 +70,7 @@ export function startChild(options: ChildOptions): Child {
       if (exit !== undefined) return;
       // On Windows every signal ends the process at once.
       end("SIGTERM");
-      const cancel = clock.after(STOP_GRACE_MS, () => end("SIGKILL"));
+      const cancel = clock.after(GRACE_MS, () => end("SIGKILL"));
       await exited;
       cancel();
     },
@@ -125,19 +80,13 @@ export function startChild(options: ChildOptions): Child {
 /** Ends a process with all that it has started: by its group, or on Windows by its tree. Never throws. */
 function endGroup({ pid }: ChildProcess, env: ChildOptions["env"]): (signal: NodeJS.Signals) => void {
   if (pid === undefined) return () => undefined;
-  if (process.platform !== "win32") {
-    return (signal) => {
-      try {
-        process.kill(-pid, signal);
-      } catch (error) {
-        // Nobody of the group is left, or none that may be ended.
-        if (!(error instanceof Error)) throw error;
-      }
-    };
-  }
-  const taskkill = win32.join(env["SystemRoot"] ?? String.raw`C:\Windows`, "System32", "taskkill.exe");
+  if (process.platform !== "win32") return (signal) => sendSignal(-pid, signal);
   return () => {
-    const killer = spawn(taskkill, ["/pid", String(pid), "/t", "/f"], { stdio: "ignore", windowsHide: true });
+    const killer = spawn(systemProgram(env, "taskkill.exe"), ["/pid", String(pid), "/t", "/f"], {
+      env: plainEnvironment(env, "win32"),
+      stdio: "ignore",
+      windowsHide: true,
+    });
     killer.once("error", () => undefined);
   };
 }

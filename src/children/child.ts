@@ -1,0 +1,43 @@
+import type { Clock } from "../runtime/clock.ts";
+import type { OutputReader } from "./lines.ts";
+
+/** How a child ended: `code` when it exited, `signal` when it was killed, `failure` when it never started. */
+export interface Exit {
+  readonly code?: number;
+  readonly signal?: string;
+  readonly failure?: Error;
+}
+
+/** An exit in words, for the detail of an error. */
+export function exitDetail({ code, signal }: Exit): string {
+  return code === undefined ? `ended by ${signal ?? "a signal"}` : `exit code ${code}`;
+}
+
+export interface Child {
+  /** Settles when it has ended and all that it wrote has been read. Never rejects. */
+  readonly exited: Promise<Exit>;
+  /** Undefined while it runs. */
+  exit(): Exit | undefined;
+  /** Ends it, by force if need be; resolves when it is gone. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface ChildOptions {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly clock: Clock;
+  readonly stderr: OutputReader;
+  /** Undefined: its standard output is thrown away. */
+  readonly stdout?: OutputReader;
+  /** Whether its own children are ended with it: for a program that may only be a wrapper of another. */
+  readonly withDescendants?: boolean;
+  /** Private folders for the record of it, the preferred one first (records.ts). */
+  readonly recordFolders: readonly string[];
+}
+
+/** Time that a child has to follow SIGTERM. A provider sets a grace period of its program below it. */
+export const GRACE_MS = 2_000;
+/** How long its output may stay open after it has ended. */
+export const LAST_WORDS_MS = 500;

@@ -1,0 +1,16 @@
+import { constants } from "node:os";
+
+/** Sends a signal to a process, or with a negative number to a group. Nothing happens where nobody is left. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // Gone, or none of ours to end.
+    if (!(error instanceof Error)) throw error;
+  }
+}
+
+/** The name of a signal; undefined for a number that is none. */
+export function signalName(number: number): string | undefined {
+  return Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
+}
