@@ -13,6 +13,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
 import { loadDial, GuestSocket, type Dial, type GuestNotice } from "../transport/guest-socket.ts";
+import { undeliveredOf } from "./undelivered.ts";
 import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
 
 /** Everything that joining a tunnel needs, already checked. */
@@ -147,6 +148,7 @@ export class GuestSession extends SessionBase {
     return {
       key,
       seq: undefined,
+      ownNo: key,
       unreachable: isConnected
         ? undefined
         : "the connection to the host is down; it is sent as soon as it is back",
@@ -222,6 +224,9 @@ export class GuestSession extends SessionBase {
         return this.alarm(notice.error, notice.member);
       case "ended": {
         const end = sessionEnd(notice.end);
+        // Before anybody is told of the end: whoever waits for news gets both.
+        const undelivered = undeliveredOf(this.#member.waiting, this.presence());
+        if (undelivered !== undefined) this.inbox.notify({ notice: "undelivered", ...undelivered });
         this.ended(end);
         if (end.cause === "failed") this.#joiningEnded({ name: "failed", error: end.error });
       }

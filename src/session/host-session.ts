@@ -15,6 +15,7 @@ import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool
 import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
+import { missedOf } from "./undelivered.ts";
 import { SessionBase, type Posted, type TunnelId } from "./session.ts";
 
 export type { PoolHealth };
@@ -212,6 +213,11 @@ export class HostSession extends SessionBase {
       case "presence":
       case "stream":
         return this.heard(notice);
+      case "missed": {
+        const missed = missedOf(notice.member, notice.afterSeq, this.inbox.said());
+        if (missed !== undefined) this.inbox.notify({ notice: "member-missed", ...missed });
+        return;
+      }
       case "reached":
         return this.confirm(notice.seq, notice.seq);
       case "alarm":

@@ -3,6 +3,7 @@ import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
 import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Notice, NoticeEntry } from "../session/notice.ts";
+import type { Undelivered } from "../session/undelivered.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 import { fileView, receivedFileView, type FileView, type ReceivedFileView } from "./files.ts";
 import { reissuedViews, type ReissuedView } from "./invites.ts";
@@ -62,6 +63,14 @@ export type NoticeEventView =
   | { readonly notice: "address-lost"; readonly error: ErrorView }
   | { readonly notice: "address-restored" }
   | { readonly notice: "invites-reissued"; readonly invites: readonly ReissuedView[] }
+  | ({ readonly notice: "undelivered"; readonly count: number } & Undelivered)
+  | {
+      readonly notice: "member-missed";
+      readonly memberName: string;
+      readonly afterSeq: number;
+      readonly count: number;
+      readonly seqs: readonly number[];
+    }
   | { readonly notice: "file-received"; readonly file: ReceivedFileView }
   | { readonly notice: "file-failed"; readonly file: ReceivedFileView; readonly error: ErrorView };
 
@@ -116,6 +125,14 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
       return { notice: entry.notice };
     case "invites-reissued":
       return { notice: entry.notice, invites: reissuedViews(entry.invites, now) };
+    case "undelivered": {
+      const { notice, firstNo, lastNo, messages } = entry;
+      return { notice, count: lastNo - firstNo + 1, firstNo, lastNo, messages };
+    }
+    case "member-missed": {
+      const { notice, member: memberName, afterSeq, count, seqs } = entry;
+      return { notice, memberName, afterSeq, count, seqs };
+    }
     case "file-received":
       return { notice: entry.notice, file: receivedFileView(entry.file) };
     case "file-failed":

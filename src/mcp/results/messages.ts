@@ -40,6 +40,10 @@ const NOTICE_TEXTS = {
     "The tunnel has a public address again. A member that does not come back by itself can do so with a new invite (tunnel_invite): its agent calls tunnel_join with it, and nothing said meanwhile is lost.",
   "invites-reissued":
     "The address in some pending invites is gone, so they do not work any more. Give your human the new ones in `invites` to pass on instead.",
+  undelivered:
+    "The host never confirmed these messages of yours, so they have most likely not arrived: your own numbers `firstNo` to `lastNo` (`ownNo` in the answers of tunnel_say), with the beginnings of the first ones in `messages`. Tell your human, and say again elsewhere what still matters.",
+  "member-missed":
+    "A member is out of the tunnel and has not confirmed what came after place `afterSeq`. `seqs` are your own messages among it, which it most likely does not have.",
   "file-received":
     "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",
   "file-failed": "A file could not be received; nothing of it was kept. See `error`.",
@@ -61,10 +65,20 @@ function systemFields(event: SystemEventView): Payload {
   }
 }
 
-function noticeFields(event: NoticeEventView): Payload {
+function noticeFields(event: NoticeEventView, fence: Fence): Payload {
   if (event.notice === "invites-reissued") return invitesWithin(event.invites);
+  if (event.notice === "undelivered") return undeliveredFields(event, fence);
   const { notice: _, ...fields } = event;
   return fields;
+}
+
+/** Own words, which may quote a peer's: in the fence like those of others. */
+function undeliveredFields(
+  { count, firstNo, lastNo, messages }: Extract<NoticeEventView, { notice: "undelivered" }>,
+  fence: Fence,
+): Payload {
+  const shown = messages.map(({ text, ...message }) => ({ ...message, text: text && fence.wrap(text) }));
+  return { count, firstNo, lastNo, messages: shown };
 }
 
 /** The fields in which the kinds of entries differ, with every peer's words in the fence. */
@@ -86,7 +100,7 @@ function entryFields(entry: EntryView, fence: Fence): Payload {
     case "notice": {
       const { event } = entry;
       const text = NOTICE_TEXTS[event.notice];
-      return { ...OURS, event: event.notice, local: true, ...noticeFields(event), text };
+      return { ...OURS, event: event.notice, local: true, ...noticeFields(event, fence), text };
     }
   }
 }

@@ -30,6 +30,12 @@ export interface ReplicaOptions {
   readonly emit: (effect: GuestEffect) => void;
 }
 
+/** An own message that the host has not placed; `n` counts them from 1. */
+export interface Unplaced {
+  readonly n: number;
+  readonly outgoing: OutgoingMessage;
+}
+
 /** A sequence number of the room, and the host's time. */
 interface At {
   readonly seq: number;
@@ -67,6 +73,11 @@ export class Replica {
   /** Own messages that the host has not placed. */
   get unplaced(): number {
     return this.#unplaced.size;
+  }
+
+  /** These messages, in the order in which they were said. Their numbers have no gaps. */
+  get waiting(): Unplaced[] {
+    return [...this.#unplaced].map(([n, { outgoing }]) => ({ n, outgoing }));
   }
 
   /** Signs a message and keeps it until it is placed: its number, and the frame that carries it. */

@@ -317,6 +317,30 @@ describe("member", () => {
     expect(texts(guest.entries)).toEqual(["between", "a", "b", "c"]);
   });
 
+  it.each([
+    ["self", ({ member }: Guest, { now }: World) => member.leave(now)],
+    ["removal", ({ member }: Guest, { room, now }: World) => room.remove(member.self, now)],
+    ["host", (_: Guest, { room, now }: World) => room.end("closed", now)],
+    [
+      "protocol-violation",
+      (_: Guest, { room, now }: World) => room.setAddresses(["https://elsewhere.example"], now),
+    ],
+  ] as const)("knows after its end (%s) which of its messages the host has not placed", (end, happen) => {
+    const world = new World();
+    const guest = world.pair();
+    guest.member.say({ text: "placed" }, world.now);
+    world.settle();
+    world.blackHole(guest, ["toHost"]);
+    for (const text of ["one", "two"]) guest.member.say({ text }, world.now);
+    happen(guest, world);
+    world.settle();
+    expect(endOf(guest)).toBe(end);
+    expect(guest.member.waiting.map(({ n, outgoing }) => [n, outgoing.text])).toEqual([
+      [2, "one"],
+      [3, "two"],
+    ]);
+  });
+
   it("[G6] reports activity at most every 15 seconds, and reading at once", () => {
     const world = new World();
     const guest = world.pair();

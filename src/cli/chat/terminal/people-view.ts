@@ -1,6 +1,12 @@
 import { must } from "../../../errors/must.ts";
 import type { Clock } from "../../../runtime/clock.ts";
-import type { ChatView, FileEntryView, NoticeView, SystemView } from "../../../view/entries.ts";
+import type {
+  ChatView,
+  FileEntryView,
+  NoticeEventView,
+  NoticeView,
+  SystemView,
+} from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
 import type { MemberView } from "../../../view/members.ts";
 import type { StatusView } from "../../../view/status.ts";
@@ -184,6 +190,15 @@ export class PeopleView {
         return paint.yellow(
           `${at} * There is a public address again. A member who does not come back alone needs a fresh link (/invite).`,
         );
+      case "undelivered":
+        return this.#undelivered(at, event);
+      case "member-missed": {
+        const { memberName, count, seqs } = event;
+        const places = count > seqs.length ? `${seqs.join(", ")}, …` : seqs.join(", ");
+        return paint.yellow(
+          `${at} ! ${safeLabel(memberName)} has never received ${count} of your messages (${places}).`,
+        );
+      }
       case "file-received":
         return `${at} * ${safeText(event.file.name)} has arrived: ${safeText(event.file.savePath)}`;
       case "file-failed":
@@ -196,6 +211,19 @@ export class PeopleView {
           ...event.invites.map(({ invite }) => this.#invite(invite)),
         ].join("\n");
     }
+  }
+
+  #undelivered(at: string, event: Extract<NoticeEventView, { notice: "undelivered" }>): string {
+    const { paint } = this.#options;
+    const { count, messages } = event;
+    const lines = messages.map(({ text, file }) => `  ${safeLabel(text ?? file ?? "a file")}`);
+    return [
+      paint.yellow(
+        `${at} ! The host has not acknowledged ${count} of your messages; they have most likely not arrived:`,
+      ),
+      ...lines,
+      ...(count > messages.length ? [`  … and ${count - messages.length} more`] : []),
+    ].join("\n");
   }
 
   /** Tells of connections alone: the room itself tells who has come or gone for good. */
