@@ -225,7 +225,7 @@ export class GuestSession extends SessionBase {
       case "ended": {
         const end = sessionEnd(notice.end);
         // Before anybody is told of the end: whoever waits for news gets both.
-        const undelivered = undeliveredOf(this.#member.waiting, this.presence());
+        const undelivered = undeliveredOf(this.#member.waiting);
         if (undelivered !== undefined) this.inbox.notify({ notice: "undelivered", ...undelivered });
         this.ended(end);
         if (end.cause === "failed") this.#joiningEnded({ name: "failed", error: end.error });

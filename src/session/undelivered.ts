@@ -1,8 +1,5 @@
-import type { MemberId } from "../protocol/base/ids.ts";
-import { decodeOffer } from "../protocol/files/offer.ts";
 import type { Unplaced } from "../protocol/guest/replica.ts";
 import type { SpokenEntry } from "../protocol/room/log.ts";
-import type { Presence } from "../protocol/room/participant.ts";
 
 /** Messages of which the beginning is told; they are the first of a row without gaps, so its numbers tell the rest. */
 const MAX_TOLD = 40;
@@ -30,24 +27,15 @@ export interface Undelivered {
 }
 
 /** @returns undefined where everything has arrived */
-export function undeliveredOf(
-  unplaced: readonly Unplaced[],
-  present: readonly Presence[],
-): Undelivered | undefined {
+export function undeliveredOf(unplaced: readonly Unplaced[]): Undelivered | undefined {
   const [first, last] = [unplaced[0], unplaced.at(-1)];
   if (first === undefined || last === undefined) return undefined;
-  const nameOf = (id: MemberId): string => present.find((one) => one.id === id)?.name ?? id;
-  const messages = unplaced.slice(0, MAX_TOLD).map(({ n, outgoing }) => {
-    const { what, text, to } = outgoing;
-    // The text of an offer holds the key of the file.
-    const offer = what === undefined ? undefined : decodeOffer(text);
-    return {
-      ownNo: n,
-      text: what === undefined ? beginningOf(text) : undefined,
-      file: offer?.name,
-      to: to?.map(nameOf),
-    };
-  });
+  const messages = unplaced.slice(0, MAX_TOLD).map((said) => ({
+    ownNo: said.n,
+    text: said.kind === "chat" ? beginningOf(said.text) : undefined,
+    file: said.kind === "file" ? said.offer.name : undefined,
+    to: said.to,
+  }));
   return { firstNo: first.n, lastNo: last.n, messages };
 }
 

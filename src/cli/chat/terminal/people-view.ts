@@ -190,15 +190,6 @@ export class PeopleView {
         return paint.yellow(
           `${at} * There is a public address again. A member who does not come back alone needs a fresh link (/invite).`,
         );
-      case "undelivered":
-        return this.#undelivered(at, event);
-      case "member-missed": {
-        const { memberName, count, seqs } = event;
-        const places = count > seqs.length ? `${seqs.join(", ")}, …` : seqs.join(", ");
-        return paint.yellow(
-          `${at} ! ${safeLabel(memberName)} has never received ${count} of your messages (${places}).`,
-        );
-      }
       case "file-received":
         return `${at} * ${safeText(event.file.name)} has arrived: ${safeText(event.file.savePath)}`;
       case "file-failed":
@@ -210,6 +201,15 @@ export class PeopleView {
           paint.yellow(`${at} ! Links that nobody had used yet do not work any more: pass these on instead.`),
           ...event.invites.map(({ invite }) => this.#invite(invite)),
         ].join("\n");
+      case "undelivered":
+        return this.#undelivered(at, event);
+      case "member-missed": {
+        const { memberName, count, seqs } = event;
+        const places = count > seqs.length ? `${seqs.join(", ")}, …` : seqs.join(", ");
+        return paint.yellow(
+          `${at} ! ${safeLabel(memberName)} has never received ${count} of your messages (${places}).`,
+        );
+      }
     }
   }
 
