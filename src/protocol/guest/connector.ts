@@ -59,6 +59,8 @@ export class Connector {
   #failures = 0;
   #stops = 0;
   #denials = 0;
+  /** Secrets that an address had denied when it turned this source away (A3): it earns one more attempt, for the next of them. */
+  readonly #deniedAt = new Map<string, Dial["denied"]>();
   /** Why the last dial failed. */
   #reason: ErrorCode = "host-unreachable";
   /** Since when every attempt has been told that no tunnel is there. */
@@ -162,7 +164,8 @@ export class Connector {
       this.#hangUp(surplus, CLOSE_CODE.late);
       failIn(surplus.round);
     }
-    const latest = this.#dial(current, round, new Set(), now);
+    const latest = this.#dial(current, round, this.#deniedAt.get(current) ?? new Set(), now);
+    this.#deniedAt.delete(current);
     this.#state = { name: "dialling", round, latest, nextAt: now + LINK.staggerMs };
   }
 
@@ -232,6 +235,7 @@ export class Connector {
     this.#candidates.settle();
     this.#dials.remove(dial);
     for (const other of this.#dials.all) this.#hangUp(other, CLOSE_CODE.late);
+    this.#deniedAt.clear();
     this.#failures = 0;
     this.#stops = 0;
     this.#denials = 0;
@@ -285,8 +289,10 @@ export class Connector {
   ): ConnectorEvent | undefined {
     this.#dials.remove(dial);
     this.#goneSince = isGone ? (this.#goneSince ?? now) : undefined;
-    if (isBusy) dial.round.open -= 1;
-    else failIn(dial.round);
+    if (isBusy) {
+      dial.round.open -= 1;
+      this.#deniedAt.set(dial.origin, dial.denied);
+    } else failIn(dial.round);
     return this.#answered(dial.round, reason, now);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LINK } from "../../../src/protocol/base/limits.ts";
+import { LINK, PRE_AUTH } from "../../../src/protocol/base/limits.ts";
 import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
 import { guestDid, ORIGIN, World, type Guest } from "../../support/wire.ts";
 
@@ -139,6 +139,22 @@ describe("dials on their way to a host", () => {
     world.advance(5 * MINUTE);
     expect(guest.member.connection.name).toBe("connected");
   });
+});
+
+it("[A3] [K7] a member whose source has used up its attempts goes on with the next secret whenever it earns one", () => {
+  const world = new World({ idleMs: 24 * 60 * MINUTE });
+  const guest = world.pair();
+  // A handshake of which the host never hears the end: the newest secret is one that it does not hold.
+  guest.tamperToHost = (message, at) => (at < 1 ? [message] : []);
+  world.cut(guest);
+  world.advance(1_000);
+  guest.tamperToHost = (message) => [message];
+  for (let knock = 0; knock < 20; knock += 1) world.stranger(guest.source).send(new Uint8Array(146));
+  world.settle();
+  expect(world.room.admits(guest.source, world.now)).toBe(false);
+  world.cut(guest);
+  world.advance(PRE_AUTH.failureRefillMs * 2 + LINK.backoffMaxMs + 1_000);
+  expect(guest.member.connection.name).toBe("connected");
 });
 
 describe("the end of an outage", () => {

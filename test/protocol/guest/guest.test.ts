@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
+import { toBase64url, toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
+import { encodeOffer } from "../../../src/protocol/files/offer.ts";
 import { DENIED } from "../../../src/protocol/handshake/handshake.ts";
 import { LINK } from "../../../src/protocol/base/limits.ts";
 import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
+import { undeliveredOf } from "../../../src/session/undelivered.ts";
 import { endOf, flipBit, guestDid, texts, World, type Guest, type Tamper } from "../../support/wire.ts";
 
 const honest: Tamper = (message) => [message];
@@ -339,6 +341,19 @@ describe("member", () => {
       [2, "one"],
       [3, "two"],
     ]);
+  });
+
+  it("knows of a file whose offer was not placed, and shows no more of the offer than anybody is shown", () => {
+    const world = new World();
+    const guest = world.pair();
+    world.blackHole(guest);
+    const key = new Uint8Array(32).fill(7);
+    const offer = { id: new Uint8Array(16), key, name: "a.json", size: 3, hash: new Uint8Array(32) };
+    guest.member.say({ text: encodeOffer(offer), what: "file" }, world.now);
+    guest.member.leave(world.now);
+    const told = undeliveredOf(guest.member.waiting);
+    expect(told?.messages).toEqual([{ ownNo: 1, text: undefined, file: "a.json", to: undefined }]);
+    expect(JSON.stringify(told)).not.toContain(toBase64url(key));
   });
 
   it("[G6] reports activity at most every 15 seconds, and reading at once", () => {
