@@ -8,7 +8,7 @@ const MAX_TOLD_CHARS = 200;
 const MAX_SEQS = 100;
 
 /** An own message that the host has never confirmed. */
-export interface UndeliveredMessage {
+interface UndeliveredMessage {
   /** Counts this side's messages in the room, files included, from 1. */
   readonly ownNo: number;
   /** The beginning of it; `undefined` for a file. */

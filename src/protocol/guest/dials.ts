@@ -31,9 +31,6 @@ export interface Dial {
   stage: Stage;
 }
 
-/** An exchange that is under way. */
-export type Exchange = Dial & { readonly stage: Extract<Stage, { name: "exchange" }> };
-
 /** The connections on their way to the host at one time: many are dialled, and at most one is in its exchange. */
 export class Dials {
   readonly #dials = new Map<ConnectionId, Dial>();
