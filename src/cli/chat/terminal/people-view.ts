@@ -207,7 +207,7 @@ export class PeopleView {
         const { memberName, count, seqs } = event;
         const places = count > seqs.length ? `${seqs.join(", ")}, …` : seqs.join(", ");
         return paint.yellow(
-          `${at} ! ${safeLabel(memberName)} has never received ${count} of your messages (${places}).`,
+          `${at} ! ${safeLabel(memberName)} has never acknowledged ${count} of your messages (${places}).`,
         );
       }
     }
@@ -219,7 +219,7 @@ export class PeopleView {
     const lines = messages.map(({ text, file }) => `  ${safeLabel(text ?? file ?? "a file")}`);
     return [
       paint.yellow(
-        `${at} ! The host has not acknowledged ${count} of your messages; they have most likely not arrived:`,
+        `${at} ! The host has not acknowledged ${count} of your messages, which most likely never arrived:`,
       ),
       ...lines,
       ...(count > messages.length ? [`  … and ${count - messages.length} more`] : []),
