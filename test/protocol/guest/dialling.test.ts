@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { LINK, PRE_AUTH } from "../../../src/protocol/base/limits.ts";
 import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
-import { guestDid, ORIGIN, World, type Guest } from "../../support/wire.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
+import { guestDid, nodePrimitives, ORIGIN, World, type Guest } from "../../support/wire.ts";
 
 const MINUTE = 60_000;
 const OTHERS = ["ws://127.0.0.1:2", "ws://127.0.0.1:3", "ws://127.0.0.1:4"];
@@ -10,8 +11,8 @@ const AUTH_KIND = 0x02;
 const dialled = (guest: Guest): string[] => guestDid(guest, "dial").map(({ origin }) => origin);
 
 /** A member that knows four addresses of its host, the last of which leads there. */
-function pairedByFour(): { world: World; guest: Guest } {
-  const world = new World({ idleMs: 24 * 60 * MINUTE });
+function pairedByFour(primitives = nodePrimitives): { world: World; guest: Guest } {
+  const world = new World({ idleMs: 24 * 60 * MINUTE }, primitives);
   const guest = world.pair();
   for (const origin of OTHERS) world.setOrigin(origin, "up");
   world.room.setAddresses(OTHERS, world.now);
@@ -169,7 +170,7 @@ describe("the end of an outage", () => {
 
   it.each(LENGTHS)("[D9] of %i ms in which dials hang is noticed within five seconds", (ms) => {
     for (let phase = 0; phase < 12; phase += 1) {
-      const world = new World({ idleMs: 24 * 60 * MINUTE });
+      const world = new World({ idleMs: 24 * 60 * MINUTE }, cheapPrimitives(ms + phase));
       const guest = world.pair();
       world.setOrigin(ORIGIN, "hole");
       world.loseGuestSide(guest);
@@ -181,7 +182,7 @@ describe("the end of an outage", () => {
 
   it.each(LENGTHS)("[D9] of %i ms in which dials are refused is noticed within three seconds", (ms) => {
     for (let phase = 0; phase < 12; phase += 1) {
-      const world = new World({ idleMs: 24 * 60 * MINUTE });
+      const world = new World({ idleMs: 24 * 60 * MINUTE }, cheapPrimitives(ms + phase));
       const guest = world.pair();
       world.setOrigin(ORIGIN, "dead");
       world.advance(ms + phase * 350);
@@ -194,7 +195,7 @@ describe("the end of an outage", () => {
     "[D9] [U3] of %i ms is noticed within eight seconds by whoever knows three more addresses, all of which hang",
     (ms) => {
       for (let phase = 0; phase < 12; phase += 1) {
-        const { world, guest } = pairedByFour();
+        const { world, guest } = pairedByFour(cheapPrimitives(ms + phase));
         for (const origin of ALL) world.setOrigin(origin, "hole");
         world.loseGuestSide(guest);
         world.advance(ms + phase * 350);
@@ -206,7 +207,7 @@ describe("the end of an outage", () => {
   );
 
   it("[D9] [A2] brings a full room back within ten seconds, without more than two dials each at the host", () => {
-    const world = new World({ idleMs: 24 * 60 * MINUTE });
+    const world = new World({ idleMs: 24 * 60 * MINUTE }, cheapPrimitives(1));
     const guests = Array.from({ length: 63 }, (_, at) => {
       const guest = world.join(world.link(), `m${at}`);
       guest.source = `198.51.100.${at}`;
