@@ -1,11 +1,12 @@
 /**
  * Runs the benchmarks, each with its baseline in the same run: one JSON object on stdout, a table for people on stderr.
  *
- *   node bench/run.mjs [--only startup,files] [--pairs 30] [--memory 12] [--throughput 5] [--recovery 30]
+ *   node bench/run.mjs [--only startup,files] [--pairs 30] [--memory 12] [--throughput 5] [--recovery 30] [--outage 60] [--long 300]
  *                      [--endurance 100000] [--strangers 5] [--fanout 12000] [--files 3] [--mib 256]
  *
  * `--pairs` is how often startup, exchange and files are measured in turn with their floors (see pairs.mjs). The other numbers
- * are samples, messages or deliveries: see each file. `--mib` is the size of a file.
+ * are samples, messages or deliveries: see each file. `--mib` is the size of a file; `--outage` and `--long` are the
+ * seconds of the outages that recovery is measured after.
  */
 import { measureEndurance } from "./endurance.mjs";
 import { measureExchange } from "./exchange.mjs";
@@ -13,7 +14,7 @@ import { measureFanout } from "./fanout.mjs";
 import { fileRows, measureFiles } from "./files.mjs";
 import { measureMemory } from "./memory.mjs";
 import { intervalText, LEAST_PAIRS } from "./pairs.mjs";
-import { measureRecovery } from "./recovery.mjs";
+import { measureOutages, measureRecovery } from "./recovery.mjs";
 import { measureStartup } from "./startup.mjs";
 import { measureStrangers } from "./strangers.mjs";
 import { counts, machine, print, withPrograms } from "./support.mjs";
@@ -54,13 +55,24 @@ const BENCHES = {
     ],
   },
   recovery: {
-    title: "recovery after a cut",
     number: 30,
-    run: (programs, samples) => measureRecovery(programs, { samples }),
-    row: ({ measured, baseline, target }) => [
-      ...medians(measured, baseline, "ms"),
-      `${measured.median} ms`,
-      `${target} ms`,
+    run: async (programs, samples) => ({
+      ...(await measureRecovery(programs, { samples })),
+      outages: await measureOutages(programs, { outage, long }),
+    }),
+    rows: ({ measured, baseline, target, met, outages }) => [
+      verdict(
+        "recovery after a cut",
+        [...medians(measured, baseline, "ms"), `${measured.median} ms`, `${target} ms`],
+        met,
+      ),
+      ...outages.map((one) =>
+        verdict(
+          `after ${one.seconds} s, dials ${one.kind}`,
+          [...medians(one.measured, one.baseline, "ms"), `at most ${one.slowest} ms`, `${one.target} ms`],
+          one.met,
+        ),
+      ),
     ],
   },
   endurance: {
@@ -101,8 +113,8 @@ const BENCHES = {
 const names = Object.keys(BENCHES);
 const counted = names.filter((name) => BENCHES[name].number !== undefined);
 const fallbacks = Object.fromEntries(counted.map((name) => [name, BENCHES[name].number]));
-const { only, mib, pairs, ...numbers } = counts(
-  { ...fallbacks, pairs: LEAST_PAIRS, mib: 256 },
+const { only, mib, pairs, outage, long, ...numbers } = counts(
+  { ...fallbacks, pairs: LEAST_PAIRS, mib: 256, outage: 60, long: 300 },
   { only: names.join(",") },
 );
 const chosen = only.split(",");
@@ -129,6 +141,10 @@ function ofPairs({ unit, measured, baseline, ratio, target }) {
   return [...medians(measured, baseline, unit), `x ${intervalText(ratio)}`, `x ${target}`];
 }
 
+function verdict(title, cells, met) {
+  return [title, ...cells, met ? "met" : "MISSED"];
+}
+
 function table(found) {
   const rows = [["", "median", "min", "baseline median", "result", "target", ""]];
   for (const [name, result] of Object.entries(found)) {
@@ -136,7 +152,7 @@ function table(found) {
     if (several !== undefined) rows.push(...several(result));
     else if (result.measured === undefined)
       rows.push([title, result.skipped ?? "", "", "", "", "", "skipped"]);
-    else rows.push([title, ...row(result), result.met ? "met" : "MISSED"]);
+    else rows.push(verdict(title, row(result), result.met));
   }
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   for (const row of rows) {

@@ -128,9 +128,18 @@ serve({
   /** The next time that a connection of the guest is there again after it was lost. */
   async reconnected() {
     const [tunnel] = tunnels;
-    while (tunnel.link.name === "connected") await sleep(POLL_MS);
-    while (tunnel.link.name !== "connected") await sleep(POLL_MS);
+    while (tunnel.connection.name === "connected") await sleep(POLL_MS);
+    while (tunnel.connection.name !== "connected") await sleep(POLL_MS);
     return { at: now() };
+  },
+  /** The same for every guest of this process. */
+  async allReconnected() {
+    const isBack = async (tunnel) => {
+      while (tunnel.connection.name === "connected") await sleep(POLL_MS);
+      while (tunnel.connection.name !== "connected") await sleep(POLL_MS);
+      return now();
+    };
+    return { at: await Promise.all(tunnels.map(isBack)) };
   },
   /** What each has heard, and what is wrong with it, if anything. */
   state: () =>

@@ -1,8 +1,8 @@
 // Many more seeds of the simulation than the test suite has time for, which runs the first 1,000.
 //
-//   npm run soak -- --seeds 20000 --first 1001
+//   npm run soak -- --seeds 20000 --outages 1000 --first 1001
 //
-// TUNNEL_SOAK_SEEDS and TUNNEL_SOAK_FIRST_SEED say the same. Ends with 1 and the failing seed when one fails.
+// TUNNEL_SOAK_SEEDS, TUNNEL_SOAK_OUTAGES and TUNNEL_SOAK_FIRST_SEED say the same. Ends with 1 and the failing seed when one fails.
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -12,7 +12,9 @@ import { parseArgs } from "node:util";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const { values } = parseArgs({ options: { seeds: { type: "string" }, first: { type: "string" } } });
+const { values } = parseArgs({
+  options: { seeds: { type: "string" }, outages: { type: "string" }, first: { type: "string" } },
+});
 
 function numberOf(text, what) {
   const number = Number(text);
@@ -22,6 +24,7 @@ function numberOf(text, what) {
 }
 
 const seeds = numberOf(values.seeds ?? process.env.TUNNEL_SOAK_SEEDS ?? "20000", "--seeds");
+const outages = numberOf(values.outages ?? process.env.TUNNEL_SOAK_OUTAGES ?? "1000", "--outages");
 const first = numberOf(values.first ?? process.env.TUNNEL_SOAK_FIRST_SEED ?? "1001", "--first");
 
 const folder = mkdtempSync(path.join(tmpdir(), "tunnel-soak-"));
@@ -42,7 +45,13 @@ try {
     logLevel: "warning",
   });
   const { soak } = createRequire(import.meta.url)(outfile);
-  process.exitCode = await soak({ first, seeds, signal: stop.signal, print: (line) => console.log(line) });
+  process.exitCode = await soak({
+    first,
+    seeds,
+    outages,
+    signal: stop.signal,
+    print: (line) => console.log(line),
+  });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

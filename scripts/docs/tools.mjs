@@ -21,7 +21,8 @@ const NOTES = {
       "in it stays unused.",
   ],
   tunnel_say: [
-    "A `queued` result has a `reason`, and from a guest no `seq` yet. `sent` to several means that it is in the " +
+    "A `queued` result has a `reason`, and from a guest no `seq` yet but `ownNo`, which counts your messages and files in this tunnel from 1: " +
+      "should the tunnel end before they have arrived, a notice names those numbers. `sent` to several means that it is in the " +
       "conversation, not that each of them has it; `readSeq` tells who has read it. With `waitMs` the fields of " +
       "tunnel_listen are there, too.",
   ],
@@ -51,6 +52,16 @@ const NOTES = {
         [
           "`invites-reissued`",
           "Host: `invites` that must be passed on instead of those they replace (`replaces`).",
+        ],
+        [
+          "`undelivered`",
+          "Member, at the end: `count` own messages, `firstNo` to `lastNo`, that the host never confirmed; `messages` has the first " +
+            "40 with `ownNo`, the beginning of `text` (or `file`) and `to`.",
+        ],
+        [
+          "`member-missed`",
+          "Host: a member (`memberName`) that is out never confirmed what came after `afterSeq`; `seqs` are the first 100 of " +
+            "`count` own messages among it.",
         ],
       ],
     ),

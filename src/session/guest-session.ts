@@ -13,6 +13,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
 import { loadDial, GuestSocket, type Dial, type GuestNotice } from "../transport/guest-socket.ts";
+import { undeliveredOf } from "./undelivered.ts";
 import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
 
 /** Everything that joining a tunnel needs, already checked. */
@@ -30,13 +31,13 @@ interface GuestOptions {
 
 /** A fresh Quick Tunnel may need this long until its name and its edge are there. */
 const JOIN_PATIENCE_MS = 25_000;
-/** Joining is over by then in any case; an attempt that began in time may still come to its end. */
+/** A handshake that began in time may still come to its end, but no later than this. */
 const JOIN_LIMIT_MS = JOIN_PATIENCE_MS + LINK.connectTimeoutMs;
 
 /** How far joining has come. */
 type Joining =
-  /** `failure` is the reason so far: a peer that takes the call and then says nothing leaves no other trace. */
-  | { readonly name: "joining"; readonly failure: TunnelError }
+  /** `failure` is the reason so far, where a dial has given one. */
+  | { readonly name: "joining"; readonly failure: TunnelError | undefined }
   | { readonly name: "joined" }
   | { readonly name: "failed"; readonly error: TunnelError };
 
@@ -50,7 +51,7 @@ export class GuestSession extends SessionBase {
   readonly #socket: GuestSocket;
   /** Emits when joining has come to its end. */
   readonly #joiningOver = new Emitter<void>();
-  #joining: Joining = { name: "joining", failure: new TunnelError("handshake-timeout") };
+  #joining: Joining = { name: "joining", failure: undefined };
 
   private constructor(options: GuestOptions, dial: Dial) {
     const { tunnelId, primitives, clock, link, name, workContext, lookup } = options;
@@ -66,7 +67,7 @@ export class GuestSession extends SessionBase {
       dial,
       lookup,
       onNotice: (notice) => this.#noticed(notice),
-      onFailure: (error) => this.#failedToConnect(error),
+      onFailure: (error, mayPass) => this.#failedToConnect(error, mayPass),
     });
   }
 
@@ -147,6 +148,7 @@ export class GuestSession extends SessionBase {
     return {
       key,
       seq: undefined,
+      ownNo: key,
       unreachable: isConnected
         ? undefined
         : "the connection to the host is down; it is sent as soon as it is back",
@@ -181,14 +183,24 @@ export class GuestSession extends SessionBase {
   /** @throws {TunnelError} whatever kept it out, or cancelled */
   async #untilJoined(signal: AbortSignal): Promise<void> {
     const until = (wake: () => void): (() => void) => this.#joiningOver.subscribe(wake);
-    for (let ms = JOIN_LIMIT_MS; this.#joining.name === "joining"; ms = LINK.answerMs) {
+    // A long history over a slow link is no failure as long as it goes on arriving.
+    for (let ms = JOIN_PATIENCE_MS; this.#joining.name === "joining"; ms = LINK.answerMs) {
       const how = await wait(this.clock, ms, { signal, until });
       if (how === "aborted") this.#joiningEnded({ name: "failed", error: new TunnelError("cancelled") });
-      // A long history over a slow link is no failure as long as it goes on arriving.
-      if (how === "timeout" && !this.#isArriving)
-        this.#joiningEnded({ name: "failed", error: this.#joining.failure });
+      const isLate = this.clock.now() - this.openedAt >= JOIN_LIMIT_MS;
+      const isGoingOn = this.#isArriving || (this.#socket.isAnswered && !isLate);
+      if (how === "timeout" && !isGoingOn) this.#joiningFailed();
     }
     if (this.#joining.name === "failed") throw this.#joining.error;
+  }
+
+  /** Nobody has let this side in by now. */
+  #joiningFailed(): void {
+    if (this.#joining.name !== "joining") return;
+    // A peer that takes the call and then says nothing leaves no other trace.
+    const code = this.#socket.isAnswered ? "handshake-timeout" : "host-unreachable";
+    const { failure = new TunnelError(code) } = this.#joining;
+    this.#joiningEnded({ name: "failed", error: failure });
   }
 
   /** Only the first end counts. */
@@ -212,6 +224,9 @@ export class GuestSession extends SessionBase {
         return this.alarm(notice.error, notice.member);
       case "ended": {
         const end = sessionEnd(notice.end);
+        // Before anybody is told of the end: whoever waits for news gets both.
+        const undelivered = undeliveredOf(this.#member.waiting);
+        if (undelivered !== undefined) this.inbox.notify({ notice: "undelivered", ...undelivered });
         this.ended(end);
         if (end.cause === "failed") this.#joiningEnded({ name: "failed", error: end.error });
       }
@@ -219,14 +234,10 @@ export class GuestSession extends SessionBase {
   }
 
   /** While joining, what cannot pass by itself is told at once, and the rest is tried for a while. */
-  #failedToConnect(error: TunnelError): void {
+  #failedToConnect(error: TunnelError, mayPass: boolean): void {
     if (this.#joining.name !== "joining") return;
     this.#joining = { name: "joining", failure: error };
-    const isCut = error.detail === "ECONNRESET" || error.detail?.startsWith("HTTP ") === true;
-    const mayPass = error.code === "host-name-unknown" || isCut;
-    const isGone = error.code === "tunnel-gone" || error.code === "not-a-tunnel";
-    const isLate = this.clock.now() - this.openedAt >= JOIN_PATIENCE_MS;
-    if (!mayPass || isGone || isLate) this.#joiningEnded({ name: "failed", error });
+    if (!mayPass) this.#joiningEnded({ name: "failed", error });
   }
 }
 

@@ -16,6 +16,7 @@ import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool
 import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
+import { missedOf } from "./undelivered.ts";
 import { SessionBase, type Posted, type TunnelId } from "./session.ts";
 import { WaysBack, type Addresses, type CutOff } from "./ways-back.ts";
 
@@ -252,6 +253,11 @@ export class HostSession extends SessionBase {
         return;
       case "stream":
         return this.heard(notice);
+      case "missed": {
+        const missed = missedOf(notice.member, notice.afterSeq, this.inbox.said());
+        if (missed !== undefined) this.inbox.notify({ notice: "member-missed", ...missed });
+        return;
+      }
       case "reached":
         return this.confirm(notice.seq, notice.seq);
       case "alarm":

@@ -255,6 +255,8 @@ function wordsOf(entry: Entry | NoticeEntry): unknown[] {
       return [
         "file" in entry ? entry.file : undefined,
         "error" in entry ? [entry.error.message, entry.error.next] : undefined,
+        "messages" in entry ? entry.messages : undefined,
+        "seqs" in entry ? entry.seqs : undefined,
       ];
   }
 }
@@ -278,7 +280,7 @@ function sizeOf(entry: Entry | NoticeEntry): number {
 
 /**
  * The subject of a notice and its news: the same news again is not worth another notice, so that a peer cannot fill the
- * log with them. Invites are always news.
+ * log with them. Invites, and what has not arrived, are always news.
  */
 function subjectOf(notice: Notice): { about: string | undefined; news: string } {
   const news = notice.notice;
@@ -293,6 +295,8 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
     case "file-failed":
       return { about: `file ${notice.file.fileId} ${notice.file.target}`, news };
     case "invites-reissued":
+    case "undelivered":
+    case "member-missed":
       return { about: undefined, news };
   }
 }

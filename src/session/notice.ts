@@ -1,6 +1,7 @@
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
 import type { FileNotice } from "./files/files.ts";
+import type { Missed, Undelivered } from "./undelivered.ts";
 
 /** A fresh invite in place of one that leads to an address that is gone. */
 export interface Reissued {
@@ -30,6 +31,10 @@ export type Notice =
   /** One does, and `members` cannot know it: each comes back only with its link. */
   | { readonly notice: "address-restored"; readonly members: readonly WayBack[] }
   | { readonly notice: "invites-reissued"; readonly invites: readonly Reissued[] }
+  /** This side's stay is over, and the host has not confirmed these messages of it. */
+  | ({ readonly notice: "undelivered" } & Undelivered)
+  /** A member is out of the room, or the room is over, and it has not confirmed these messages of this side. */
+  | ({ readonly notice: "member-missed" } & Missed)
   | FileNotice;
 
 /** In the log beside what was said: `seq` is that of the entry before it, `ts` ms since the epoch. */

@@ -27,7 +27,13 @@ export type SessionEnd =
 /** How a message stands when `say` answers: never more than is known. */
 export type Sent =
   | { readonly status: "sent"; readonly seq: number }
-  | { readonly status: "queued"; readonly seq: number | undefined; readonly reason: string };
+  | {
+      readonly status: "queued";
+      readonly seq: number | undefined;
+      /** Of a member's message, which has no place yet: it counts that member's own ones from 1. */
+      readonly ownNo?: number | undefined;
+      readonly reason: string;
+    };
 
 /** News of a session. It carries nothing: the listener looks for itself. */
 export type SessionEvent =
@@ -48,6 +54,8 @@ export interface Posted {
   readonly key: number;
   /** Its place in the room, where that is known before it is confirmed. */
   readonly seq: number | undefined;
+  /** The number among this side's own messages, where it has no place yet. */
+  readonly ownNo?: number;
   /** Why nobody can confirm it now; `undefined` when somebody can. */
   readonly unreachable: string | undefined;
   /** The reason that is given when nobody has confirmed it in time. */
@@ -140,12 +148,12 @@ export abstract class SessionBase implements Observable<SessionEvent> {
    * @throws {TunnelError} as the machine of the role says
    */
   async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
-    const { key, seq, unreachable, unconfirmed } = this.post(outgoing);
+    const { key, seq, ownNo, unreachable, unconfirmed } = this.post(outgoing);
     // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
     const place = unreachable === undefined ? await this.#confirmations.wait(key) : undefined;
     if (place !== undefined) return { status: "sent", seq: place };
     this.#confirmations.later(key, onConfirmed);
-    return { status: "queued", seq, reason: unreachable ?? unconfirmed };
+    return { status: "queued", seq, ownNo, reason: unreachable ?? unconfirmed };
   }
 
   /** A tool call concerned this session: activity, and the reading position as it is now. */

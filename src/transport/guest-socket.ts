@@ -1,8 +1,6 @@
-import type { IncomingMessage } from "node:http";
 import type { LookupFunction } from "node:net";
 import type { WebSocket } from "ws";
 import { isForbiddenDialAddress } from "../net/address.ts";
-import { must } from "../errors/must.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { RoomId, ConnectionId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
@@ -11,6 +9,7 @@ import { CLOSE_CODE } from "../protocol/link/wire.ts";
 import type { GuestEffect } from "../protocol/guest/guest-io.ts";
 import type { Guest as GuestMachine } from "../protocol/guest/guest.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { failureOf, forbidden, refusalOf, type DialFailure } from "./dial-failure.ts";
 import { Driver } from "./driver.ts";
 import { answerPings, generateMask, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
@@ -43,7 +42,7 @@ export interface GuestSocketOptions {
   readonly lookup: LookupFunction;
   readonly onNotice: (notice: GuestNotice) => void;
   /** A connection could not be made; the machine decides whether and when to try again. */
-  readonly onFailure?: (error: TunnelError) => void;
+  readonly onFailure?: (error: TunnelError, mayPass: boolean) => void;
 }
 
 /** Less than the command line grants an orderly end. */
@@ -51,38 +50,11 @@ const STOP_LIMIT_MS = 4_000;
 /** Bytes of streams that may wait in this process ahead of messages. */
 const BULK_AHEAD_BYTES = 512 * 1024;
 
-const NAME_ERRORS = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NONAME", "ENODATA"]);
-
-/** Why a connection could not be made, and whether that says that the host's process is no more. */
-interface Failure {
-  readonly error: TunnelError;
-  readonly isGone: boolean;
-  readonly isBusy?: boolean;
-}
-
-function failureOf(error: Error): Failure {
-  // The lookup has refused the address itself.
-  if (error instanceof TunnelError) return { error, isGone: false };
-  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
-  if (code !== undefined && NAME_ERRORS.has(code))
-    return { error: new TunnelError("host-name-unknown", { cause: error }), isGone: false };
-  const detail = code === undefined ? {} : { detail: code };
-  // A machine that sleeps or has lost its network does not refuse: nobody listens there.
-  return {
-    error: new TunnelError("host-unreachable", { ...detail, cause: error }),
-    isGone: code === "ECONNREFUSED",
-  };
-}
-
-/** Reads an answer that is no WebSocket; its body is never read. */
-function refusalOf(response: IncomingMessage): Failure {
-  const status = must(response.statusCode, "the status of a response");
-  const detail = `HTTP ${status}`;
-  if (status === 404) return { error: new TunnelError("tunnel-gone", { detail }), isGone: true };
-  // 429 is the host's or the edge's own rate limit, 5xx an edge without its tunnel: both may pass.
-  const mayPass = status === 429 || status >= 500;
-  const error = new TunnelError(mayPass ? "host-unreachable" : "not-a-tunnel", { detail });
-  return { error, isGone: false, isBusy: status === 429 };
+/** A connection, open or on its way. */
+interface Line {
+  readonly socket: WebSocket;
+  /** It ends because this side wants it to. */
+  isHungUp: boolean;
 }
 
 /** A member's end of the wire: dials out when the machine says so, and runs it. */
@@ -91,7 +63,8 @@ export class GuestSocket {
   readonly #driver: Driver<GuestMachine, GuestEffect>;
   /** Senders that wait to send more of a stream. */
   readonly #writers: (() => void)[] = [];
-  #current: { connection: ConnectionId; socket: WebSocket } | undefined;
+  /** Open ones, and those on their way to the host. */
+  readonly #lines = new Map<ConnectionId, Line>();
 
   constructor(options: GuestSocketOptions) {
     this.#options = options;
@@ -113,10 +86,18 @@ export class GuestSocket {
     while (this.#bulkWaits) await new Promise<void>((resolve) => this.#writers.push(resolve));
   }
 
+  /** Whether a host, or whatever is in its place, has answered. */
+  get isAnswered(): boolean {
+    return this.#open.length > 0;
+  }
+
   get #bulkWaits(): boolean {
-    const socket = this.#current?.socket;
-    if (socket === undefined) return false;
-    return socket.readyState === socket.OPEN && socket.bufferedAmount > BULK_AHEAD_BYTES;
+    return this.#open.some(({ bufferedAmount }) => bufferedAmount > BULK_AHEAD_BYTES);
+  }
+
+  get #open(): WebSocket[] {
+    const sockets = [...this.#lines.values()].map(({ socket }) => socket);
+    return sockets.filter((socket) => socket.readyState === socket.OPEN);
   }
 
   readonly #onBulkSent = (): void => {
@@ -128,11 +109,16 @@ export class GuestSocket {
     setImmediate(this.#onBulkSent);
   };
 
-  /** Resolves when the socket is closed. */
+  /** Resolves when every socket is closed. */
   async stop(): Promise<void> {
     this.#driver.stop();
-    const socket = this.#current?.socket;
-    if (socket === undefined || socket.readyState === socket.CLOSED) return;
+    await Promise.all([...this.#lines.values()].map((line) => this.#end(line)));
+  }
+
+  async #end(line: Line): Promise<void> {
+    const { socket } = line;
+    line.isHungUp = true;
+    if (socket.readyState === socket.CLOSED) return;
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     const { clock } = this.#options;
     hangUp(socket, CLOSE_CODE.normal, clock);
@@ -147,10 +133,10 @@ export class GuestSocket {
     // An address may come from the host, which must neither lead anybody to a machine's own services (the lookup checks
     // names) nor be something that only our own grammar takes for an address.
     if (!URL.canParse(origin) || isForbiddenDialAddress(new URL(origin).hostname)) {
-      return this.#failed(connection, { error: new TunnelError("link-address"), isGone: false });
+      return this.#failed(connection, forbidden(new TunnelError("link-address")));
     }
     const socket = dial(dialUrl(origin, room), lookup);
-    this.#current = { connection, socket };
+    this.#lines.set(connection, { socket, isHungUp: false });
     answerPings(socket);
     socket.on("open", () => this.run((member, now) => member.handle({ type: "opened", connection }, now)));
     socket.on("message", (data, isBinary) => {
@@ -158,19 +144,32 @@ export class GuestSocket {
       this.run((member, now) => member.handle({ type: "message", connection, message }, now));
     });
     socket.on("unexpected-response", (request, response) => {
-      this.#failed(connection, refusalOf(response));
+      this.#failed(connection, refusalOf(origin, response));
       request.destroy();
     });
-    socket.on("error", (error) => this.#failed(connection, failureOf(error)));
+    socket.on("error", (error) => this.#failed(connection, failureOf(origin, error)));
     socket.on("close", () => {
+      this.#lines.delete(connection);
       this.#onBulkSent();
       this.run((member, now) => member.handle({ type: "closed", connection }, now));
     });
   }
 
-  #failed(connection: ConnectionId, failure: Failure): void {
-    this.#options.onFailure?.(failure.error);
+  #failed(connection: ConnectionId, { mayPass, ...failure }: DialFailure): void {
+    if (this.#lines.get(connection)?.isHungUp !== true) this.#options.onFailure?.(failure.error, mayPass);
     this.run((member, now) => member.handle({ type: "failed", connection, ...failure }, now));
+  }
+
+  #send({ connection, message, bulk = false }: Extract<GuestEffect, { type: "send" }>): void {
+    const line = this.#lines.get(connection);
+    if (line !== undefined) sendBounded(line.socket, message, bulk ? this.#onBulkSent : undefined);
+  }
+
+  #hangUp({ connection, code, linger }: Extract<GuestEffect, { type: "close" }>): void {
+    const line = this.#lines.get(connection);
+    if (line === undefined) return;
+    line.isHungUp = true;
+    hangUp(line.socket, code, this.#options.clock, linger);
   }
 
   #perform(effect: GuestEffect): void {
@@ -178,18 +177,9 @@ export class GuestSocket {
       case "dial":
         return this.#dial(effect.connection, effect.origin);
       case "send":
-        if (this.#current?.connection === effect.connection)
-          sendBounded(
-            this.#current.socket,
-            effect.message,
-            effect.bulk === true ? this.#onBulkSent : undefined,
-          );
-        return;
+        return this.#send(effect);
       case "close":
-        if (this.#current?.connection === effect.connection) {
-          hangUp(this.#current.socket, effect.code, this.#options.clock, effect.linger);
-        }
-        return;
+        return this.#hangUp(effect);
       case "joined":
       case "entry":
       case "placed":

@@ -266,6 +266,7 @@ class RelayServer implements Relay {
         return;
       case "entry":
       case "reached":
+      case "missed":
       case "presence":
       case "stream":
       case "alarm":

@@ -3,6 +3,7 @@ import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
 import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Notice, NoticeEntry } from "../session/notice.ts";
+import type { Undelivered } from "../session/undelivered.ts";
 import { addressErrorView, errorView, type ErrorView } from "./errors.ts";
 import { fileView, receivedFileView, type FileView, type ReceivedFileView } from "./files.ts";
 import { reissuedViews, wayBackView, type ReissuedView, type WayBackView } from "./invites.ts";
@@ -66,6 +67,14 @@ export type NoticeEventView =
   /** `invites` are for members that do not come back without; left out where there are none. */
   | { readonly notice: "address-restored"; readonly invites?: readonly WayBackView[] }
   | { readonly notice: "invites-reissued"; readonly invites: readonly ReissuedView[] }
+  | ({ readonly notice: "undelivered"; readonly count: number } & Undelivered)
+  | {
+      readonly notice: "member-missed";
+      readonly memberName: string;
+      readonly afterSeq: number;
+      readonly count: number;
+      readonly seqs: readonly number[];
+    }
   | { readonly notice: "file-received"; readonly file: ReceivedFileView }
   | { readonly notice: "file-failed"; readonly file: ReceivedFileView; readonly error: ErrorView };
 
@@ -126,6 +135,14 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
       };
     case "invites-reissued":
       return { notice: entry.notice, invites: reissuedViews(entry.invites, now) };
+    case "undelivered": {
+      const { notice, firstNo, lastNo, messages } = entry;
+      return { notice, count: lastNo - firstNo + 1, firstNo, lastNo, messages };
+    }
+    case "member-missed": {
+      const { notice, member: memberName, afterSeq, count, seqs } = entry;
+      return { notice, memberName, afterSeq, count, seqs };
+    }
     case "file-received":
       return { notice: entry.notice, file: receivedFileView(entry.file) };
     case "file-failed":

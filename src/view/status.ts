@@ -24,6 +24,8 @@ export interface EndView {
   readonly cause: string;
   /** The same as half a sentence. */
   readonly because: string;
+  /** Own messages of a member that the host has not confirmed; the notice `undelivered` names them. */
+  readonly undelivered?: number;
 }
 
 const END_TEXTS: Readonly<Record<SessionEnd["cause"], string>> = {
@@ -34,6 +36,13 @@ const END_TEXTS: Readonly<Record<SessionEnd["cause"], string>> = {
   removed: "the host has removed this side from it",
   failed: "it failed",
 };
+
+/** How a tunnel has ended; undefined while it is open. */
+export function endOf(tunnel: Session): EndView | undefined {
+  if (tunnel.end === undefined) return undefined;
+  const undelivered = tunnel.role === "member" ? tunnel.unplaced : 0;
+  return { ...endView(tunnel.end), ...(undelivered > 0 ? { undelivered } : {}) };
+}
 
 export function endView(end: SessionEnd): EndView {
   if (end.cause !== "failed") return { cause: end.cause, because: END_TEXTS[end.cause] };
@@ -144,6 +153,6 @@ function tunnelView(tunnel: Session): TunnelView {
     safetyCodes: safetyCodesView(present),
     files: filesView(tunnel),
     alarms: tunnel.alarms.map(errorView),
-    ended: tunnel.end && endView(tunnel.end),
+    ended: endOf(tunnel),
   };
 }

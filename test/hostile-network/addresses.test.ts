@@ -21,9 +21,9 @@ import {
 /** Of the clock: the first wait before dialling again, and the turns in which loopback does its part. */
 const SLACK_MS = LINK.backoffFirstMs + 500;
 /** Whoever has said something learns by then that nothing comes back, and by then that the next address is to be tried. */
-const MOVED_MS = LINK.answerMs + LINK.hopTimeoutMs + SLACK_MS;
+const MOVED_MS = LINK.answerMs + LINK.staggerMs + SLACK_MS;
 /** Two addresses in a round, of which the last may take longest, and the longest wait between two rounds. */
-const ROUND_MS = LINK.hopTimeoutMs + LINK.connectTimeoutMs + LINK.backoffMaxMs;
+const ROUND_MS = 2 * LINK.staggerMs + LINK.backoffMaxMs;
 /** No direction is named: both. */
 const DEAD: readonly (readonly [string, readonly Direction[]])[] = [
   ["in both directions", []],

@@ -1,9 +1,20 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { LINK } from "../../src/protocol/base/limits.ts";
 import { joinRequest } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import type { Direction, Ending } from "../support/proxy.ts";
 import { Chance } from "../support/random.ts";
-import { cleanUp, expectAllHeard, joined, opened, proxy, sessions, turning, Voice } from "./support.ts";
+import {
+  cleanUp,
+  expectAllHeard,
+  joined,
+  opened,
+  proxy,
+  sessions,
+  settled,
+  turning,
+  Voice,
+} from "./support.ts";
 
 afterEach(cleanUp);
 
@@ -96,4 +107,40 @@ it("[I5] an invite whose guest was cut off after its claim, and gave up, is good
   wire.onCrossing = () => undefined;
   await joined(clock, joinLink, "carol");
   expect(host.presence().map(({ name }) => name)).toEqual(["ana", "carol"]);
+});
+
+describe("a link whose host is in an outage in which dials hang", () => {
+  it("[D9] leads in as soon as that is over, though the dials that were under way still hang", async () => {
+    const clock = new FakeClock();
+    const wire = await proxy();
+    const { host, joinLinks } = await opened(clock, { wire });
+    wire.onCrossing = (crossing) => crossing.stall();
+    const joining = sessions(clock).join(joinRequest(joinLinks[0]));
+    await clock.advance(20_000);
+    expect(wire.total).toBeGreaterThan(3);
+    wire.onCrossing = () => undefined;
+    const start = clock.now();
+    await settled(clock, "the guest has joined", joining);
+    expect(clock.now() - start).toBeLessThanOrEqual(LINK.staggerMs + LINK.backoffMaxMs + 500);
+    expect(host.presence()).toHaveLength(2);
+  });
+
+  it.each([
+    ["takes no WebSocket request", 0, "host-unreachable", 25_000],
+    ["says nothing after it", 129, "handshake-timeout", 40_000],
+  ] as const)("is told as such when it lasts (an address that %s)", async (_, bytes, code, ms) => {
+    const clock = new FakeClock();
+    const wire = await proxy();
+    const { host, joinLinks } = await opened(clock, { wire });
+    wire.onCrossing = (crossing) => {
+      if (bytes === 0) crossing.stall();
+      else crossing.toGuest.stopAfter(bytes, () => crossing.stall());
+    };
+    const start = clock.now();
+    const joining = sessions(clock).join(joinRequest(joinLinks[0]));
+    await expect(settled(clock, "joining is over", joining)).rejects.toMatchObject({ code });
+    expect(clock.now() - start).toBeGreaterThanOrEqual(ms);
+    expect(clock.now() - start).toBeLessThanOrEqual(ms + 1_500);
+    expect(host.pendingInvites()).toHaveLength(1);
+  });
 });

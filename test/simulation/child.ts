@@ -10,7 +10,11 @@ export type Counts = ReadonlyMap<string, number>;
  * Runs seeds as `npm run soak` does, bundled and in a process of their own: the test runner's modules would make them take
  * twice as long. Rejects with the failing seed and the command that repeats it.
  */
-export async function soakInChild(first: number, seeds: number, signal: AbortSignal): Promise<Counts> {
+export async function soakInChild(
+  first: number,
+  { seeds = 0, outages = 0 }: { seeds?: number; outages?: number },
+  signal: AbortSignal,
+): Promise<Counts> {
   // Every room leaves much behind that is short-lived: a larger nursery costs less to clear.
   const args = [
     "--max-semi-space-size=64",
@@ -19,6 +23,8 @@ export async function soakInChild(first: number, seeds: number, signal: AbortSig
     String(first),
     "--seeds",
     String(seeds),
+    "--outages",
+    String(outages),
   ];
   const { stdout } = await run(process.execPath, args, { signal }).catch((error: unknown) => {
     const said = error instanceof Error && "stdout" in error ? String(error.stdout) : "";

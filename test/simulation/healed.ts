@@ -86,7 +86,7 @@ function checkSeatless(world: World, checks: Checks, { latencyMs, jitterMs }: Pl
   world.advance(2 * MINUTE);
   // Where the room is over nobody denies: that is then found out as any end is.
   const isPrompt =
-    world.room.ended === undefined && DENIAL_CROSSINGS * (latencyMs + jitterMs) < LINK.hopTimeoutMs;
+    world.room.ended === undefined && DENIAL_CROSSINGS * (latencyMs + jitterMs) < LINK.stepTimeoutMs;
   for (const participant of waiting.filter(({ secrets }) => isPrompt && secrets === 1))
     assert.ok(!isWaiting(participant), `guest ${participant.index} waits without a seat`);
   if (!waiting.some(isWaiting)) return;

@@ -7,6 +7,11 @@ export interface Tally {
   places: number;
   redials: number;
   moves: number;
+  /** Outages that everybody has come back from, and members that needed a link to do so. */
+  outages: number;
+  links: number;
+  /** Outages by their kind. */
+  readonly kinds: Map<string, number>;
   /** Messages to some, and entries told to somebody who came after them. */
   addressed: number;
   past: number;
@@ -23,6 +28,9 @@ export function newTally(): Tally {
     places: 0,
     redials: 0,
     moves: 0,
+    outages: 0,
+    links: 0,
+    kinds: new Map(),
     addressed: 0,
     past: 0,
     crowds: 0,

@@ -1,18 +1,34 @@
 import { setImmediate } from "node:timers/promises";
-import { newTally, runSeed } from "./seeds.ts";
+import { outagesOf } from "./outages/seeds.ts";
+import { newTally, runSeed, type Tally } from "./seeds.ts";
 
 const PROGRESS_EVERY_MS = 5_000;
 
 export interface SoakOptions {
   readonly first: number;
   readonly seeds: number;
+  /** Outages, after the rooms. */
+  readonly outages: number;
   readonly signal: AbortSignal;
   readonly print: (line: string) => void;
 }
 
 /** Runs seeds one after the other until one fails, all are through or somebody stops it; gives the exit code. */
-export async function soak({ first, seeds, signal, print }: SoakOptions): Promise<number> {
+export async function soak(options: SoakOptions): Promise<number> {
   const tally = newTally();
+  const code = (await soakRooms(options, tally)) ?? (await soakOutages(options, tally));
+  if (code !== undefined) return code;
+  const { ends, kinds, ...counts } = tally;
+  const all = [...Object.entries(counts), ...ends, ...kinds].map(([what, times]) => `${what} ${times}`);
+  options.print(`in all: ${all.join(", ")}`);
+  return 0;
+}
+
+/** @returns the exit code, where it is not to go on */
+async function soakRooms(
+  { first, seeds, signal, print }: SoakOptions,
+  tally: Tally,
+): Promise<number | undefined> {
   const started = Date.now();
   let printed = started;
   const line = (seed: number): string => {
@@ -24,9 +40,7 @@ export async function soak({ first, seeds, signal, print }: SoakOptions): Promis
     try {
       runSeed(seed, tally);
     } catch (error) {
-      print(error instanceof Error ? (error.stack ?? error.message) : String(error));
-      print(error instanceof Error && error.cause instanceof Error ? (error.cause.stack ?? "") : "");
-      return 1;
+      return failed(error, print);
     }
     // Signals are heard between two seeds only.
     await setImmediate();
@@ -38,9 +52,39 @@ export async function soak({ first, seeds, signal, print }: SoakOptions): Promis
     printed = Date.now();
     print(line(seed));
   }
-  print(line(first + seeds - 1));
-  const { ends, ...counts } = tally;
-  const all = [...Object.entries(counts), ...ends].map(([what, times]) => `${what} ${times}`);
-  print(`in all: ${all.join(", ")}`);
-  return 0;
+  if (seeds > 0) print(line(first + seeds - 1));
+  return undefined;
+}
+
+/** The same for outages, some in each room. */
+async function soakOutages(
+  { first, outages, signal, print }: SoakOptions,
+  tally: Tally,
+): Promise<number | undefined> {
+  const slowest = new Map<string, number>();
+  for (let seed = first; tally.outages < outages; seed += 1) {
+    try {
+      for (const { kind, backMs, links } of await outagesOf(seed)) {
+        slowest.set(kind, Math.max(slowest.get(kind) ?? 0, backMs));
+        tally.kinds.set(kind, (tally.kinds.get(kind) ?? 0) + 1);
+        tally.outages += 1;
+        tally.links += links;
+      }
+    } catch (error) {
+      return failed(error, print);
+    }
+    await setImmediate();
+    if (!signal.aborted) continue;
+    print(`stopped after the outages of seed ${seed}`);
+    return 0;
+  }
+  const times = [...slowest].map(([kind, ms]) => `${kind} ${(ms / 1000).toFixed(1)} s`);
+  if (outages > 0) print(`back after the end of an outage at the latest: ${times.join(", ")}`);
+  return undefined;
+}
+
+function failed(error: unknown, print: SoakOptions["print"]): number {
+  print(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  print(error instanceof Error && error.cause instanceof Error ? (error.cause.stack ?? "") : "");
+  return 1;
 }

@@ -25,7 +25,7 @@ const AT_LEAST = {
 
 /** Runs one half, and checks that enough happened in it. */
 export async function expectHalf(half: "first" | "second", signal: AbortSignal): Promise<void> {
-  const counts = await soakInChild(half === "first" ? 1 : 1 + HALF, HALF, signal);
+  const counts = await soakInChild(half === "first" ? 1 : 1 + HALF, { seeds: HALF }, signal);
   expect(counts.get("rooms")).toBe(HALF);
   for (const [what, times] of Object.entries(AT_LEAST))
     expect(counts.get(what), what).toBeGreaterThanOrEqual(times);

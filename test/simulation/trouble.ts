@@ -56,7 +56,7 @@ export class Trouble {
     const { world, checks, plan, origins } = this.#stage;
     if (world.isHostAsleep || world.room.ended !== undefined || origins.length >= LINK.maxAddresses) return;
     world.settle();
-    const isPrompt = ENTRY_CROSSINGS * (plan.latencyMs + plan.jitterMs) < LINK.hopTimeoutMs;
+    const isPrompt = ENTRY_CROSSINGS * (plan.latencyMs + plan.jitterMs) < LINK.stepTimeoutMs;
     const movers = checks.all.filter(
       (one) => isPrompt && one.guest?.offline === false && checks.isInTouch(one),
     );

@@ -42,6 +42,10 @@ const NOTICE_TEXTS = {
     "This tunnel can be reached. Members come back by themselves, except those in `invites`, where there are any: give your human each of these links for the member that it names. Its agent calls tunnel_join with the link and is back as the same member; nothing said meanwhile is lost. The links are secrets.",
   "invites-reissued":
     "The address in some pending invites is gone, so they do not work any more. Give your human the new ones in `invites` to pass on instead.",
+  undelivered:
+    "The host never confirmed these messages of yours, so they have most likely not arrived: your own numbers `firstNo` to `lastNo` (`ownNo` in the answers of tunnel_say), with the beginnings of the first ones in `messages`. Tell your human, and say again elsewhere what still matters.",
+  "member-missed":
+    "A member is out of the tunnel and has not confirmed what came after place `afterSeq`. `seqs` are your own messages among it, which it most likely does not have.",
   "file-received":
     "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",
   "file-failed": "A file could not be received; nothing of it was kept. See `error`.",
@@ -73,8 +77,9 @@ function systemFields(event: SystemEventView): Payload {
   }
 }
 
-function noticeFields(event: NoticeEventView): Payload {
+function noticeFields(event: NoticeEventView, fence: Fence): Payload {
   if (event.notice === "invites-reissued") return invitesWithin(event.invites);
+  if (event.notice === "undelivered") return undeliveredFields(event, fence);
   const { notice: _, ...fields } = event;
   return fields;
 }
@@ -83,6 +88,18 @@ function noticeFields(event: NoticeEventView): Payload {
 function peerText(words: string, fence: Fence): Payload {
   const removed = hiddenTotal(withoutHidden(words).hidden);
   return { text: fence.wrap(words), hiddenRemoved: removed === 0 ? undefined : removed };
+}
+
+/** Own words, which may quote a peer's: in the fence like those of others. */
+function undeliveredFields(
+  { count, firstNo, lastNo, messages }: Extract<NoticeEventView, { notice: "undelivered" }>,
+  fence: Fence,
+): Payload {
+  const shown = messages.map(({ text, ...message }) => ({
+    ...message,
+    ...(text === undefined ? {} : peerText(text, fence)),
+  }));
+  return { count, firstNo, lastNo, messages: shown };
 }
 
 /** The fields in which the kinds of entries differ, with every peer's words in the fence. */
@@ -104,7 +121,7 @@ function entryFields(entry: EntryView, fence: Fence): Payload {
     case "notice": {
       const { event } = entry;
       const text = NOTICE_TEXTS[event.notice];
-      return { ...OURS, event: event.notice, local: true, ...noticeFields(event), text };
+      return { ...OURS, event: event.notice, local: true, ...noticeFields(event, fence), text };
     }
   }
 }

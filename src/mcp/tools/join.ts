@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { SESSION } from "../../protocol/base/limits.ts";
+import { every } from "../../runtime/wait.ts";
 import { BOUNDS } from "../results/bounds.ts";
 import { defineTool } from "./define-tool.ts";
 import { memberName } from "./inputs.ts";
@@ -23,7 +25,12 @@ export const joinTool = defineTool({
   }),
   async run({ joinLink, name }, call) {
     call.progress("connecting to the host");
-    const joined = await call.sessions.join({ joinLink, name, client: call.client, signal: call.signal });
+    // A host in an outage is tried for a while, and a client must not take that for a call that hangs.
+    const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
+      call.progress("the host does not answer yet; still trying"),
+    );
+    const request = { joinLink, name, client: call.client, signal: call.signal };
+    const joined = await call.sessions.join(request).finally(stopBeating);
     const present = joined.presence();
     const [own, host] = [present.find(({ isSelf }) => isSelf), present.find(({ isHost }) => isHost)];
     return {

@@ -2,13 +2,14 @@ import { SESSION } from "../../protocol/base/limits.ts";
 import { every } from "../../runtime/wait.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { Session } from "../../session/sessions.ts";
-import { endView, statusOf, type EndView } from "../../view/status.ts";
+import { endOf, statusOf, type EndView } from "../../view/status.ts";
 import { seconds } from "../../view/time.ts";
 import type { ToolCall } from "./define-tool.ts";
 
 /** How a tunnel has ended; no field while it is open. */
-export function endFields({ end }: Session): { readonly ended?: EndView } {
-  return end === undefined ? {} : { ended: endView(end) };
+export function endFields(tunnel: Session): { readonly ended?: EndView } {
+  const ended = endOf(tunnel);
+  return ended === undefined ? {} : { ended };
 }
 
 /**
@@ -19,7 +20,9 @@ export function endFields({ end }: Session): { readonly ended?: EndView } {
 export function nextStep(tunnel: Session, found: number): string | undefined {
   switch (statusOf(tunnel)) {
     case "closed":
-      return "The tunnel is over. Tell your human how it ended.";
+      return endOf(tunnel)?.undelivered === undefined
+        ? "The tunnel is over. Tell your human how it ended."
+        : "The tunnel is over. Tell your human how it ended, and which of your messages never arrived (notice `undelivered`).";
     case "waiting_for_members":
       return "Nobody else is in the tunnel. Make sure your human has passed the invite on (tunnel_invite makes another one), then listen again.";
     case "reconnecting":

@@ -101,16 +101,24 @@ export const LINK = {
   maxSendBufferBytes: 4 * MIB,
   /** From dialling to WELCOME. */
   connectTimeoutMs: 15 * SECOND,
-  /** The same where another address of the host is still to be tried: one that swallows everything must not hold that up. */
-  hopTimeoutMs: 5 * SECOND,
-  /** … in so many rounds; after that every address gets the full time, for links that need it. */
-  hastyRounds: 4,
+  /** A dial that has not answered for so long does not hold the next address up, nor the next round; it goes on beside them. */
+  staggerMs: SECOND,
+  /** Dials to one address at once, of which the oldest gives way: fewer than a host takes from one source (A2). */
+  dialsPerAddress: 6,
+  /** How long the next step of a handshake may take, because nothing else is dialled meanwhile … */
+  stepTimeoutMs: 5 * SECOND,
+  /** … for so many handshakes in a row that stop; after that each gets the full time, for links that need it. */
+  hastyHandshakes: 4,
   /** Addresses that a host may have at once: one in use, a spare, and each being replaced. */
   maxAddresses: 4,
-  /** Reconnecting: first wait, growth, ceiling; each wait is scaled by a random factor of 0.5 to 1. */
+  /**
+   * Reconnecting: first wait, growth, ceiling; each wait is scaled by a random factor of 0.5 to 1. The ceiling is most of the
+   * time between the end of an outage and the dial that succeeds, however long it was. 64 members at it make a host answer about
+   * 30 dials a second, and only once it can be reached.
+   */
   backoffFirstMs: 500,
   backoffFactor: 2,
-  backoffMaxMs: 15 * SECOND,
+  backoffMaxMs: 3 * SECOND,
   /** Rounds in which every secret was denied, before a member believes that its session is gone: a denial proves nothing. */
   deniedRounds: 5,
   /** A member that cannot reach the host for this long gives the tunnel up for lost. */

@@ -26,7 +26,7 @@ export interface Proven {
 }
 
 type Stage =
-  | { readonly name: "dialling" | "challenge" | "accept" }
+  | { readonly name: "challenge" | "accept" }
   | { readonly name: "welcome"; readonly records: RecordLayer; readonly pairing: Pairing };
 
 export interface AttemptOptions {
@@ -38,24 +38,20 @@ export interface AttemptOptions {
   /** The content of CONFIRM at the moment when it is sent, with the proof for the handshake that has this hash. */
   readonly confirm: (hash: Bytes) => Omit<Confirm, "share">;
   readonly rekey?: RekeyLimits | undefined;
-  /** Milliseconds since the epoch. */
-  readonly deadline: number;
 }
 
-/** One attempt of a guest on one connection, from dialling to WELCOME (PROTOCOL §4.1): M1 to M5 as it sees them. */
+/** One attempt of a guest on one connection, from M1 to WELCOME (PROTOCOL §4.1): M1 to M5 as it sees them. */
 export class Attempt {
   readonly connection: ConnectionId;
   readonly candidate: Candidate;
-  readonly deadline: number;
   readonly #primitives: Primitives;
   readonly #options: AttemptOptions;
   readonly #handshake: GuestHandshake;
-  #stage: Stage = { name: "dialling" };
+  #stage: Stage = { name: "challenge" };
 
   constructor(primitives: Primitives, options: AttemptOptions) {
     this.connection = options.connection;
     this.candidate = options.candidate;
-    this.deadline = options.deadline;
     this.#primitives = primitives;
     this.#options = options;
     this.#handshake = new GuestHandshake(primitives, {
@@ -70,10 +66,6 @@ export class Attempt {
     return this.#stage.name;
   }
 
-  opened(): void {
-    if (this.#stage.name === "dialling") this.#stage = { name: "challenge" };
-  }
-
   /**
    * The next message of the host: what to answer, what M3 has proved once it has opened, and the arrival.
    * @throws {TunnelError} invite-refused, host-not-authentic, integrity-failed and whatever else is wrong with it
@@ -81,7 +73,6 @@ export class Attempt {
   receive(message: Bytes, now: number): { reply: Bytes[]; proven?: Proven; arrival?: Arrival } {
     const stage = this.#stage;
     switch (stage.name) {
-      case "dialling":
       case "challenge":
         this.#stage = { name: "accept" };
         return { reply: [this.#handshake.answer(message)] };

@@ -20,30 +20,19 @@ export interface Candidate {
 
 const MAX_CANDIDATES = 8;
 
-/** Everything that may open the admission to a guest, likeliest first, and which of it this round has not tried yet (K7). */
+/** Everything that may open the admission to a guest, likeliest first (K7). */
 export class Candidates {
   readonly #primitives: Primitives;
   #all: Candidate[];
-  #untried: Candidate[] = [];
 
   constructor(primitives: Primitives, inviteKey: Uint8Array) {
     this.#primitives = primitives;
     this.#all = [{ kind: "invite", credential: inviteCredential(primitives, inviteKey) }];
   }
 
-  /** Whether this round has denied some, and has others left. */
-  get isRoundOpen(): boolean {
-    return this.#untried.length > 0;
-  }
-
-  /** The next one of this round, or the first of a new one; `undefined` after {@link wipe}. */
-  next(): Candidate | undefined {
-    if (!this.isRoundOpen) this.#untried = [...this.#all];
-    return this.#untried.shift();
-  }
-
-  endRound(): void {
-    this.#untried = [];
+  /** The likeliest one that is not among these; `undefined` when all are, and after {@link wipe}. */
+  next(denied: ReadonlySet<Candidate>): Candidate | undefined {
+    return this.#all.find((candidate) => !denied.has(candidate));
   }
 
   /**
@@ -64,13 +53,11 @@ export class Candidates {
   /** The host has confirmed the newest: it alone opens the admission from now on. */
   settle(): void {
     for (const { credential } of this.#all.splice(1)) wipe(credential.psk, credential.mac);
-    this.endRound();
   }
 
   wipe(): void {
     for (const { credential } of this.#all) wipe(credential.psk, credential.mac);
     this.#all = [];
-    this.endRound();
   }
 }
 

@@ -11,12 +11,20 @@ import type { ConnectionState, GuestEffect, GuestInput } from "./guest-io.ts";
 import { CLOSE_CODE } from "../link/wire.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import type { Primitives } from "../base/primitives.ts";
-import { backoffMs, Candidates } from "./candidates.ts";
+import { backoffMs, Candidates, type Candidate } from "./candidates.ts";
+import { Dials, type Dial, type Round } from "./dials.ts";
 
+/** How the search for the host goes on. Dials of earlier addresses and rounds may still be on their way in the first two. */
 type State =
-  | { readonly name: "connecting"; readonly attempt: Attempt }
-  | { readonly name: "connected"; readonly connection: ConnectionId }
+  /** `latest` was dialled last; the next address of the round is due when it has failed, or then. */
+  | {
+      readonly name: "dialling";
+      readonly round: Round;
+      readonly latest: ConnectionId;
+      readonly nextAt: number;
+    }
   | { readonly name: "waiting"; readonly retryAt: number; readonly reason: ErrorCode }
+  | { readonly name: "connected" }
   | { readonly name: "over" };
 
 /** The outcome of an input that ends an attempt. */
@@ -31,8 +39,9 @@ export interface ConnectorOptions {
 }
 
 /**
- * Leads a guest to its host, and back to it (PROTOCOL §4): which address, which secret, and when to try again. It knows
- * nothing of the room.
+ * Leads a guest to its host, and back to it (PROTOCOL §4): which addresses, which secret, and when to try again. It knows
+ * nothing of the room. Addresses are dialled side by side, handshakes are made one at a time: two with one secret would
+ * make each other void (K3).
  */
 export class Connector {
   readonly #primitives: Primitives;
@@ -41,13 +50,18 @@ export class Connector {
   readonly #claim: Bytes;
   readonly #candidates: Candidates;
   readonly #addresses: Addresses;
+  readonly #dials = new Dials();
   #state: State;
   #isMember = false;
   #connections = 0;
+  /** Rounds since the connection was lost, and handshakes that stopped on their way. */
   #failures = 0;
+  #stops = 0;
   #denials = 0;
-  /** Addresses of this round that have denied, and those that did not lead to the host at all. */
-  #round = { denied: 0, failed: 0 };
+  /** Secrets that an address had denied when it turned this source away (A3): it earns one more attempt, for the next of them. */
+  readonly #deniedAt = new Map<string, Dial["denied"]>();
+  /** Why the last dial failed. */
+  #reason: ErrorCode = "host-unreachable";
   /** Since when every attempt has been told that no tunnel is there. */
   #goneSince: number | undefined;
   #lostAt: number;
@@ -60,7 +74,7 @@ export class Connector {
     this.#candidates = new Candidates(primitives, options.link.key);
     this.#addresses = new Addresses(options.link.origin);
     this.#lostAt = now;
-    this.#state = { name: "waiting", retryAt: now, reason: "host-unreachable" };
+    this.#state = { name: "waiting", retryAt: now, reason: this.#reason };
     this.#begin(now);
   }
 
@@ -75,39 +89,43 @@ export class Connector {
     if (state.name === "connected") return { name: "connected" };
     const goneAt = (this.#goneSince ?? Number.POSITIVE_INFINITY) + LINK.goneMs;
     const givesUpAt = Math.min(this.#lostAt + LINK.giveUpMs, goneAt);
-    if (state.name !== "waiting") return { name: "connecting", attempt: this.#failures + 1, givesUpAt };
-    const { retryAt, reason } = state;
-    return { name: "waiting", attempt: this.#failures, retryAt, reason, givesUpAt };
+    if (state.name === "waiting" && !this.#dials.isExchanging) {
+      const { retryAt, reason } = state;
+      return { name: "waiting", attempt: this.#failures, retryAt, reason, givesUpAt };
+    }
+    return { name: "connecting", attempt: this.#failures + 1, givesUpAt };
   }
 
   nextDeadline(): number | undefined {
-    const state = this.#state;
-    if (state.name === "waiting") return state.retryAt;
-    return state.name === "connecting" ? state.attempt.deadline : undefined;
+    const dialled = this.#dials.deadline ?? Number.POSITIVE_INFINITY;
+    const paced = this.#dials.isExchanging ? Number.POSITIVE_INFINITY : this.#dueAt;
+    const next = Math.min(dialled, paced);
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
-  /** Inputs of the attempt under way; those of a connection in use, or of an earlier one, lead to nothing here. */
+  /** Inputs of the dials under way; those of a connection in use, or of an earlier one, lead to nothing here. */
   handle(input: GuestInput, now: number): ConnectorEvent | undefined {
     if (input.type === "tick") return this.#tick(now);
-    const state = this.#state;
-    if (state.name !== "connecting" || input.connection !== state.attempt.connection) return undefined;
+    const dial = this.#dials.at(input.connection);
+    if (dial === undefined) return undefined;
     switch (input.type) {
       case "opened":
-        state.attempt.opened();
+        if (dial.stage.name === "dialling") dial.stage = { name: "open" };
         return undefined;
       case "message":
-        return this.#message(state.attempt, input.message, now);
+        return this.#message(dial, input.message, now);
       case "closed":
-        return this.#failed("host-unreachable", now);
+        return this.#failed(dial, "host-unreachable", now);
       case "failed":
-        return this.#failed(input.error.code, now, input);
+        return this.#failed(dial, input.error.code, now, input);
     }
   }
 
   /** The connection in use is over: back to the host, after a moment, by whatever way there is. */
   lost(reason: ErrorCode, lastHeard: number, now: number): ConnectorEvent | undefined {
     this.#lostAt = lastHeard;
-    return this.#wait(reason, now);
+    this.#reason = reason;
+    return this.#wait(now);
   }
 
   /** The host has told where it is to be found from now on. @throws {TunnelError} protocol-violation */
@@ -117,58 +135,80 @@ export class Connector {
     this.#addresses.announced(origins);
   }
 
-  /** A fresh link to the same host: tried first, and at once unless an attempt is under way. */
+  /** A fresh link to the same host: tried first, and at once unless a round or a handshake is under way. */
   prefer(origin: string, now: number): void {
     this.#addresses.prefer(origin);
-    if (this.#state.name === "waiting") this.#begin(now);
+    if (this.#state.name === "waiting" && !this.#dials.isExchanging) this.#begin(now);
   }
 
-  /** Nothing more is tried; an attempt under way is broken off. */
+  /** Nothing more is tried; whatever is under way is broken off. */
   stop(): void {
-    const state = this.#state;
-    if (state.name === "connecting")
-      this.#options.emit({ type: "close", connection: state.attempt.connection, code: CLOSE_CODE.normal });
+    for (const dial of this.#dials.all) this.#hangUp(dial, CLOSE_CODE.normal);
     this.#candidates.wipe();
     wipe(this.#options.link.key);
     this.#state = { name: "over" };
   }
 
-  // --- a round: every address, and at each of them every secret ---
+  // --- a round: every address, and at each of them every secret (U3, K7) ---
 
   #begin(now: number): void {
     this.#addresses.begin();
-    this.#round = { denied: 0, failed: 0 };
-    this.#redial(now);
+    this.#dialCurrent({ open: this.#addresses.left, denied: 0, failed: 0 }, now);
   }
 
-  /** Tries every secret the host may hold, likeliest first, before this address counts as denied (K7). */
-  #redial(now: number): void {
-    const candidate = this.#candidates.next();
-    if (candidate === undefined) return;
+  #dialCurrent(round: Round, now: number): void {
+    const { current } = this.#addresses;
+    const surplus = this.#dials.surplus(current);
+    if (surplus !== undefined) {
+      this.#hangUp(surplus, CLOSE_CODE.late);
+      failIn(surplus.round);
+    }
+    const latest = this.#dial(current, round, this.#deniedAt.get(current) ?? new Set(), now);
+    this.#deniedAt.delete(current);
+    this.#state = { name: "dialling", round, latest, nextAt: now + LINK.staggerMs };
+  }
+
+  #dial(origin: string, round: Round, denied: Dial["denied"], now: number): ConnectionId {
     this.#connections += 1;
     const connection = this.#connections;
+    const lastsUntil = now + LINK.connectTimeoutMs;
+    const stage = { name: "dialling" } as const;
+    this.#dials.add({ connection, origin, round, denied, lastsUntil, deadline: lastsUntil, stage });
+    this.#options.emit({ type: "dial", connection, origin });
+    return connection;
+  }
+
+  #message(dial: Dial, message: Bytes, now: number): ConnectorEvent | undefined {
+    const { stage } = dial;
+    if (stage.name === "exchange") return this.#step(dial, stage.attempt, message, now);
+    // A host that has not been answered yet has nothing more to say.
+    if (stage.name === "called")
+      return this.#broken(dial, undefined, new TunnelError("protocol-violation"), now);
+    if (this.#dials.isExchanging) {
+      dial.stage = { name: "called", challenge: message };
+      return undefined;
+    }
+    return this.#answer(dial, message, now);
+  }
+
+  /** Begins the handshake with the likeliest secret that this address has not denied yet. */
+  #answer(dial: Dial, challenge: Bytes, now: number): ConnectorEvent | undefined {
+    const candidate = must(this.#candidates.next(dial.denied), "a secret that was not denied yet");
     const { link, confirm, rekey } = this.#options;
-    const attempt = new Attempt(this.#primitives, {
-      connection,
-      candidate,
-      room: this.#room,
-      hostKey: link.hostKey,
-      claim: this.#claim,
-      confirm,
-      rekey,
-      deadline: now + this.#patienceMs,
-    });
-    this.#state = { name: "connecting", attempt };
-    this.#options.emit({ type: "dial", connection, origin: this.#addresses.current });
+    const { connection } = dial;
+    const { hostKey } = link;
+    const options = { connection, candidate, room: this.#room, hostKey, claim: this.#claim, confirm, rekey };
+    const attempt = new Attempt(this.#primitives, options);
+    dial.stage = { name: "exchange", attempt };
+    // The host need not keep sockets of ours that lead to the same place.
+    for (const other of this.#dials.besides(dial)) {
+      other.round.open -= 1;
+      this.#hangUp(other, CLOSE_CODE.late);
+    }
+    return this.#step(dial, attempt, challenge, now);
   }
 
-  /** Short only where another address is left, and only at first: on a slow link nothing else would ever be enough. */
-  get #patienceMs(): number {
-    const isHasty = this.#addresses.hasNext && this.#failures < LINK.hastyRounds;
-    return isHasty ? LINK.hopTimeoutMs : LINK.connectTimeoutMs;
-  }
-
-  #message(attempt: Attempt, message: Bytes, now: number): ConnectorEvent | undefined {
+  #step(dial: Dial, attempt: Attempt, message: Bytes, now: number): ConnectorEvent | undefined {
     try {
       const { reply, proven, arrival } = attempt.receive(message, now);
       this.#goneSince = undefined;
@@ -176,92 +216,147 @@ export class Connector {
         this.#candidates.offer(proven.secret, attempt.candidate, proven.pairing);
         this.#denials = 0;
       }
-      const { connection } = attempt;
+      const { connection } = dial;
       for (const answer of reply) this.#options.emit({ type: "send", connection, message: answer });
-      return arrival === undefined ? undefined : this.#arrived(attempt, arrival);
+      const isHasty = this.#isMember && this.#stops < LINK.hastyHandshakes;
+      dial.deadline = isHasty ? Math.min(dial.lastsUntil, now + LINK.stepTimeoutMs) : dial.lastsUntil;
+      return arrival === undefined ? undefined : this.#arrived(dial, arrival);
     } catch (thrown) {
       const error = asTunnelError(thrown);
       if (error.code === "internal") throw thrown;
-      return this.#broken(attempt, error, now);
+      return this.#broken(dial, attempt, error, now);
     }
   }
 
-  #arrived(attempt: Attempt, arrival: Arrival): ConnectorEvent {
+  #arrived(dial: Dial, arrival: Arrival): ConnectorEvent {
     this.announced(arrival.welcome.addresses);
-    this.#addresses.succeeded();
+    this.#addresses.succeeded(dial.origin);
     this.#candidates.settle();
+    this.#dials.remove(dial);
+    for (const other of this.#dials.all) this.#hangUp(other, CLOSE_CODE.late);
+    this.#deniedAt.clear();
     this.#failures = 0;
+    this.#stops = 0;
     this.#denials = 0;
     this.#isMember = true;
-    this.#state = { name: "connected", connection: attempt.connection };
+    this.#state = { name: "connected" };
     return { type: "arrived", ...arrival };
   }
 
   // --- failure and time ---
 
   /** The other end did something wrong: cut the connection; what follows depends on what it was. */
-  #broken(attempt: Attempt, error: TunnelError, now: number): ConnectorEvent | undefined {
-    this.#options.emit({ type: "close", connection: attempt.connection, code: CLOSE_CODE.violation });
-    if (error.code === "invite-refused") return this.#refused(error, now);
+  #broken(
+    dial: Dial,
+    attempt: Attempt | undefined,
+    error: TunnelError,
+    now: number,
+  ): ConnectorEvent | undefined {
+    this.#hangUp(dial, CLOSE_CODE.violation);
+    if (error.code === "invite-refused" && attempt !== undefined)
+      return this.#refused(dial, attempt.candidate, error, now);
     // Until WELCOME the host may not have heard of us. An altered one says that it has: then there may be a member's session.
-    const maySeat = error.code === "integrity-failed" && attempt.stage === "welcome";
+    const maySeat = error.code === "integrity-failed" && attempt?.stage === "welcome";
     // For a member, what goes wrong in a later handshake may be somebody else answering in its host's place.
     if (!this.#isMember && !maySeat) return { type: "gave-up", error };
-    return this.#failed(error.code, now);
+    return this.#failed(dial, error.code, now);
   }
 
-  #refused(error: TunnelError, now: number): ConnectorEvent | undefined {
-    if (this.#candidates.isRoundOpen) {
-      this.#redial(now);
-      return undefined;
+  /** The next secret is for another connection (H8); an address has denied when all are. */
+  #refused(dial: Dial, candidate: Candidate, error: TunnelError, now: number): ConnectorEvent | undefined {
+    const { origin, round } = dial;
+    const denied = new Set([...dial.denied, candidate]);
+    if (this.#candidates.next(denied) !== undefined) {
+      const connection = this.#dial(origin, round, denied, now);
+      const state = this.#state;
+      if (state.name === "dialling" && state.latest === dial.connection)
+        this.#state = { ...state, latest: connection };
+      return this.#goOn(now);
     }
     if (!this.#isMember) return { type: "gave-up", error };
-    this.#round.denied += 1;
-    return this.#next("host-unreachable", now);
+    round.open -= 1;
+    round.denied += 1;
+    return this.#answered(round, "host-unreachable", now);
   }
 
-  /** This address did not lead to the host; the next one may. */
+  /** This address did not lead to the host; another one may. */
   #failed(
+    dial: Dial,
     reason: ErrorCode,
     now: number,
     { isGone = false, isBusy = false }: { isGone?: boolean; isBusy?: boolean } = {},
   ): ConnectorEvent | undefined {
+    this.#dials.remove(dial);
     this.#goneSince = isGone ? (this.#goneSince ?? now) : undefined;
-    if (!isBusy) this.#round.failed += 1;
-    return this.#next(reason, now);
+    if (isBusy) {
+      dial.round.open -= 1;
+      this.#deniedAt.set(dial.origin, dial.denied);
+    } else failIn(dial.round);
+    return this.#answered(dial.round, reason, now);
   }
 
-  #next(reason: ErrorCode, now: number): ConnectorEvent | undefined {
-    this.#candidates.endRound();
-    if (this.#addresses.advance()) {
-      this.#redial(now);
-      return undefined;
-    }
-    const { denied, failed } = this.#round;
+  /** One more address of the round is through with its answer. */
+  #answered(round: Round, reason: ErrorCode, now: number): ConnectorEvent | undefined {
+    this.#reason = reason;
     // Anybody on the path can deny, or spoil what the host then denies; only the same answer time and again counts.
-    if (denied > 0 && failed === 0) this.#denials += 1;
-    if (this.#denials < LINK.deniedRounds) return this.#wait(reason, now);
+    if (round.open === 0 && round.denied > 0 && round.failed === 0) this.#denials += 1;
+    if (this.#denials < LINK.deniedRounds) return this.#goOn(now);
     // No member's session under any credential any more: the host has given it away, or is another process.
     return { type: "gave-up", error: new TunnelError("tunnel-gone") };
   }
 
-  #wait(reason: ErrorCode, now: number): ConnectorEvent | undefined {
-    this.#candidates.endRound();
+  /** Does what is due unless a handshake is under way: answers another M1, dials the next address, begins the next round. */
+  #goOn(now: number): ConnectorEvent | undefined {
+    if (this.#dials.isExchanging) return undefined;
+    const { called } = this.#dials;
+    if (called !== undefined) return this.#answer(called.dial, called.challenge, now);
+    const state = this.#state;
+    if (state.name === "waiting" && now >= state.retryAt) this.#begin(now);
+    if (state.name !== "dialling") return undefined;
+    const isPending = this.#dials.at(state.latest) !== undefined;
+    if (isPending && now < state.nextAt) return undefined;
+    if (!this.#addresses.advance()) return this.#wait(now);
+    this.#dialCurrent(state.round, now);
+    return undefined;
+  }
+
+  #wait(now: number): ConnectorEvent | undefined {
     const isGone = this.#goneSince !== undefined && now - this.#goneSince >= LINK.goneMs;
     if (this.#isMember && (isGone || now - this.#lostAt >= LINK.giveUpMs)) {
       return { type: "gave-up", error: new TunnelError(isGone ? "tunnel-gone" : "host-unreachable") };
     }
-    this.#state = { name: "waiting", retryAt: now + backoffMs(this.#primitives, this.#failures), reason };
+    const retryAt = now + backoffMs(this.#primitives, this.#failures);
+    this.#state = { name: "waiting", retryAt, reason: this.#reason };
     this.#failures += 1;
     return undefined;
   }
 
   #tick(now: number): ConnectorEvent | undefined {
-    const state = this.#state;
-    if (state.name === "waiting" && now >= state.retryAt) this.#begin(now);
-    if (state.name !== "connecting" || now < state.attempt.deadline) return undefined;
-    const { connection, stage } = state.attempt;
-    this.#options.emit({ type: "close", connection, code: CLOSE_CODE.late });
-    return this.#failed(stage === "dialling" ? "host-unreachable" : "handshake-timeout", now);
+    for (let late = this.#dials.expired(now); late !== undefined; late = this.#dials.expired(now)) {
+      const { name } = late.stage;
+      this.#hangUp(late, CLOSE_CODE.late);
+      if (name === "exchange") this.#stops += 1;
+      const reason = name === "dialling" ? "host-unreachable" : "handshake-timeout";
+      const end = this.#failed(late, reason, now);
+      if (end !== undefined) return end;
+    }
+    return this.#goOn(now);
   }
+
+  /** When the next address or the next round is due. */
+  get #dueAt(): number {
+    const state = this.#state;
+    if (state.name === "waiting") return state.retryAt;
+    return state.name === "dialling" ? state.nextAt : Number.POSITIVE_INFINITY;
+  }
+
+  #hangUp(dial: Dial, code: number): void {
+    this.#dials.remove(dial);
+    this.#options.emit({ type: "close", connection: dial.connection, code });
+  }
+}
+
+function failIn(round: Round): void {
+  round.open -= 1;
+  round.failed += 1;
 }

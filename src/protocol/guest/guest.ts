@@ -27,7 +27,7 @@ import type { Arrival } from "./attempt.ts";
 import { Connector, type ConnectorEvent } from "./connector.ts";
 import type { ConnectionState, GuestEffect, GuestEnd, GuestInput } from "./guest-io.ts";
 import { GuestPresence } from "./presence.ts";
-import { isSameWelcome, orderFrom, Replica } from "./replica.ts";
+import { isSameWelcome, orderFrom, Replica, type Unplaced } from "./replica.ts";
 
 /** Known once the first WELCOME has arrived. */
 interface Membership extends Pick<Welcome, "goal" | "name" | "host" | "idleMs" | "history"> {
@@ -98,6 +98,11 @@ export class Guest {
   /** Own messages that the host has not confirmed yet. */
   get unplaced(): number {
     return this.#membership?.replica.unplaced ?? 0;
+  }
+
+  /** These messages; at the end of the stay they have most likely not arrived. */
+  get waiting(): readonly Unplaced[] {
+    return this.#membership?.replica.waiting ?? [];
   }
 
   /** How the connection to the host stands. */

@@ -42,8 +42,9 @@ export class Addresses {
     return this.#current;
   }
 
-  get hasNext(): boolean {
-    return this.#untried.length > 0;
+  /** How many of this round are left, the current one included. */
+  get left(): number {
+    return 1 + this.#untried.length;
   }
 
   /** A new round begins with the likeliest one. */
@@ -61,9 +62,9 @@ export class Addresses {
     return next !== undefined;
   }
 
-  /** The present one has led to the host. */
-  succeeded(): void {
-    this.#worked = this.#current;
+  /** This one has led to the host. */
+  succeeded(origin: string): void {
+    this.#worked = origin;
   }
 
   /** The host says where it is now, best first; nothing at all says nothing (U1). */

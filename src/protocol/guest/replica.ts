@@ -18,6 +18,7 @@ import {
   type Welcome,
   type WithheldEvent,
 } from "../room/frames.ts";
+import type { SpokenEntry } from "../room/log.ts";
 import { RoomOrder } from "../room/order.ts";
 import { SpokenEntries, systemEvent, type OutgoingMessage } from "../room/participant.ts";
 import { digestsOf } from "../room/sealed-message.ts";
@@ -40,11 +41,19 @@ export interface ReplicaOptions {
   readonly emit: (effect: GuestEffect) => void;
 }
 
+/** An own message that the host has not placed; `n` counts own ones from 1. */
+export type Unplaced = { readonly n: number } & (
+  | Pick<Extract<SpokenEntry, { kind: "chat" }>, "kind" | "text" | "to">
+  | Pick<Extract<SpokenEntry, { kind: "file" }>, "kind" | "offer" | "to">
+);
+
 /** A sequence number of the room, and the host's time. */
 interface At {
   readonly seq: number;
   readonly ts: number;
 }
+
+const NO_PLACE: At = { seq: 0, ts: 0 };
 
 function broken(detail: string): TunnelError {
   return new TunnelError("order-broken", { detail });
@@ -81,6 +90,15 @@ export class Replica {
   /** Own messages that the host has not placed. */
   get unplaced(): number {
     return this.#unplaced.size;
+  }
+
+  /** These messages, in the order in which they were said. Their numbers have no gaps. */
+  get waiting(): Unplaced[] {
+    const { order, signer } = this.#options;
+    return [...this.#unplaced].flatMap(([n, { outgoing }]) => {
+      const entry = this.#spoken.of(NO_PLACE, { ...outgoing, from: signer.id, own: true }, order);
+      return entry === undefined ? [] : [{ ...entry, n }];
+    });
   }
 
   /** Signs a message and keeps it until it is placed: its number, and the frame that carries it. */

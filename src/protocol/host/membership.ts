@@ -76,6 +76,7 @@ export class Membership {
   remove(session: MemberSession, cause: LeaveCause, now: number): void {
     const { sessions, sequencer } = this.#options;
     const reason = cause === "left" ? CLOSE.left : CLOSE.removed;
+    this.#missed(session);
     this.#disconnect(session, now, (link) => link.finish(reason, now));
     wipe(session.credential.psk, session.credential.mac);
     sessions.remove(session);
@@ -93,7 +94,9 @@ export class Membership {
 
   /** The room is over: everybody is told so, behind all that still waits for them. */
   end(cause: EndCause, now: number): void {
-    for (const { credential, link } of this.#options.sessions.all) {
+    for (const session of this.#options.sessions.all) {
+      const { credential, link } = session;
+      this.#missed(session);
       wipe(credential.psk, credential.mac);
       if (link.isConnected) link.finish(CLOSE_OF[cause], now);
     }
@@ -107,6 +110,13 @@ export class Membership {
   nextDeadline(session: MemberSession): number {
     if (!isConnected(session)) return lostAt(session);
     return session.link.nextDeadline() ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Every place since its beginning is one frame to a member, so the number of the last one confirmed tells how far it came. */
+  #missed({ member, beginning, link }: MemberSession): void {
+    if (link.confirmed === link.sent) return;
+    const afterSeq = beginning.view.seq + link.confirmed;
+    this.#options.emit({ type: "missed", member: member.name, afterSeq });
   }
 
   #disconnect(

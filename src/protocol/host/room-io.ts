@@ -17,6 +17,8 @@ export type RoomEffect =
   | { readonly type: "entry"; readonly entry: Entry }
   /** The process of a member has the host's own message with this sequence number. */
   | { readonly type: "reached"; readonly seq: number }
+  /** A member is out of the room, or the room is over, and of what came after this place it has confirmed nothing. */
+  | { readonly type: "missed"; readonly member: string; readonly afterSeq: number }
   | { readonly type: "presence" }
   /** At this participant's own end of a stream. */
   | { readonly type: "stream"; readonly event: StreamEvent }

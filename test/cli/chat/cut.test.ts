@@ -105,7 +105,11 @@ describe("a connection that is cut", () => {
       return isOver;
     });
     expect(await ben.code).toBe(1);
-    expect(ben.terminal.rows.slice(-2)).toEqual([
+    expect(ben.terminal.rows.slice(-4)).toEqual([
+      expect.stringMatching(
+        /! The host has not acknowledged 1 of your messages, which most likely never arrived:$/,
+      ),
+      "  lost words",
       "You have left.",
       "1 of your messages may not have been delivered.",
     ]);
@@ -119,6 +123,7 @@ describe("a connection that is cut", () => {
     await ana.seen(/Not delivered yet/);
     ana.terminal.type("/remove ben\r");
     await ana.seen(/nobody else is in this tunnel, so nobody would receive this/);
+    await ana.seen(/! ben has never acknowledged 1 of your messages \(\d+\)\.$/);
     ana.terminal.type("/quit\r");
     expect(await ana.code).toBe(0);
     expect(ben.exits).toEqual([]);

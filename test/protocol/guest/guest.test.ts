@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
+import { toBase64url, toHex, type Bytes } from "../../../src/protocol/base/bytes.ts";
+import { encodeOffer } from "../../../src/protocol/files/offer.ts";
 import { DENIED } from "../../../src/protocol/handshake/handshake.ts";
 import { LINK } from "../../../src/protocol/base/limits.ts";
 import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
+import { undeliveredOf } from "../../../src/session/undelivered.ts";
 import { endOf, flipBit, guestDid, texts, World, type Guest, type Tamper } from "../../support/wire.ts";
 
 const honest: Tamper = (message) => [message];
@@ -232,7 +234,7 @@ describe("member", () => {
       world.advance(connection.retryAt - world.now);
     }
     waits.forEach((wait, turn) => {
-      const ceiling = Math.min(500 * 2 ** turn, 15_000);
+      const ceiling = Math.min(500 * 2 ** turn, 3_000);
       expect(wait).toBeGreaterThanOrEqual(ceiling / 2);
       expect(wait).toBeLessThanOrEqual(ceiling);
     });
@@ -255,10 +257,18 @@ describe("member", () => {
     const guest = world.join(world.link());
     guest.tamperToGuest = () => [];
     world.settle();
-    world.advance(9_999);
-    expect(guest.member.connection).toMatchObject({ name: "connecting" });
-    world.advance(10_000);
-    expect(guestDid(guest, "dial").length).toBeGreaterThan(1);
+    // The host itself is less patient (A4).
+    guest.tamperToHost = () => [];
+    world.blackHole(guest);
+    world.advance(14_999);
+    expect(guestDid(guest, "close").filter(({ connection }) => connection === 1)).toEqual([]);
+    world.advance(1);
+    expect(guestDid(guest, "close")).toContainEqual({
+      type: "close",
+      connection: 1,
+      code: CLOSE_CODE.late,
+    });
+    expect(guest.member.connection.name).not.toBe("ended");
   });
 
   it("[K7] learns that its seat is gone only from a denial of every secret it holds", () => {
@@ -344,6 +354,43 @@ describe("member", () => {
       [3, 5],
     ]);
     expect(texts(guest.entries)).toEqual(["between", "a", "b", "c"]);
+  });
+
+  it.each([
+    ["self", ({ member }: Guest, { now }: World) => member.leave(now)],
+    ["removal", ({ member }: Guest, { room, now }: World) => room.remove(member.self, now)],
+    ["host", (_: Guest, { room, now }: World) => room.end("closed", now)],
+    [
+      "protocol-violation",
+      (_: Guest, { room, now }: World) => room.setAddresses(["https://elsewhere.example"], now),
+    ],
+  ] as const)("knows after its end (%s) which of its messages the host has not placed", (end, happen) => {
+    const world = new World();
+    const guest = world.pair();
+    guest.member.say({ text: "placed" }, world.now);
+    world.settle();
+    world.blackHole(guest, ["toHost"]);
+    for (const text of ["one", "two"]) guest.member.say({ text }, world.now);
+    happen(guest, world);
+    world.settle();
+    expect(endOf(guest)).toBe(end);
+    expect(guest.member.waiting.map((said) => [said.n, said.kind === "chat" && said.text])).toEqual([
+      [2, "one"],
+      [3, "two"],
+    ]);
+  });
+
+  it("knows of a file whose offer was not placed, and shows no more of the offer than anybody is shown", () => {
+    const world = new World();
+    const guest = world.pair();
+    world.blackHole(guest);
+    const key = new Uint8Array(32).fill(7);
+    const offer = { id: new Uint8Array(16), key, name: "a.json", size: 3, hash: new Uint8Array(32) };
+    guest.member.say({ text: encodeOffer(offer), what: "file" }, world.now);
+    guest.member.leave(world.now);
+    const told = undeliveredOf(guest.member.waiting);
+    expect(told?.messages).toEqual([{ ownNo: 1, text: undefined, file: "a.json", to: undefined }]);
+    expect(JSON.stringify(told)).not.toContain(toBase64url(key));
   });
 
   it("[G6] reports activity at most every 15 seconds, and reading at once", () => {

@@ -1,7 +1,13 @@
 import { must } from "../../../errors/must.ts";
 import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { Clock } from "../../../runtime/clock.ts";
-import type { ChatView, FileEntryView, NoticeView, SystemView } from "../../../view/entries.ts";
+import type {
+  ChatView,
+  FileEntryView,
+  NoticeEventView,
+  NoticeView,
+  SystemView,
+} from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
 import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
@@ -204,7 +210,29 @@ export class PeopleView {
           paint.yellow(`${at} ! Links that nobody had used yet do not work any more: pass these on instead.`),
           ...event.invites.map(({ invite }) => this.#invite(invite)),
         ].join("\n");
+      case "undelivered":
+        return this.#undelivered(at, event);
+      case "member-missed": {
+        const { memberName, count, seqs } = event;
+        const places = count > seqs.length ? `${seqs.join(", ")}, …` : seqs.join(", ");
+        return paint.yellow(
+          `${at} ! ${safeLabel(memberName)} has never acknowledged ${count} of your messages (${places}).`,
+        );
+      }
     }
+  }
+
+  #undelivered(at: string, event: Extract<NoticeEventView, { notice: "undelivered" }>): string {
+    const { paint } = this.#options;
+    const { count, messages } = event;
+    const lines = messages.map(({ text, file }) => `  ${safeLabel(text ?? file ?? "a file")}`);
+    return [
+      paint.yellow(
+        `${at} ! The host has not acknowledged ${count} of your messages, which most likely never arrived:`,
+      ),
+      ...lines,
+      ...(count > messages.length ? [`  … and ${count - messages.length} more`] : []),
+    ].join("\n");
   }
 
   /** Tells of connections alone: the room itself tells who has come or gone for good. */
