@@ -267,6 +267,7 @@ class RelayServer implements Relay {
         return;
       case "entry":
       case "reached":
+      case "unreached":
       case "presence":
       case "stream":
       case "alarm":

@@ -24,6 +24,7 @@ import {
   uniqueName,
 } from "./member-sessions.ts";
 import type { PresenceBoard } from "./presence-board.ts";
+import type { Receipts } from "./receipts.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { Sequencer } from "./sequencer.ts";
 import type { StreamRelay } from "./stream-relay.ts";
@@ -35,6 +36,7 @@ export interface MembershipOptions {
   readonly order: RoomOrder;
   readonly sequencer: Sequencer;
   readonly presence: PresenceBoard;
+  readonly receipts: Receipts;
   readonly streamRelay: StreamRelay;
   /** The part of a WELCOME that is the same for everybody. */
   readonly welcome: () => Pick<Welcome, "goal" | "host" | "idleMs" | "history" | "addresses">;
@@ -79,11 +81,12 @@ export class Membership {
 
   /** Takes the session of a member away for good, and tells the others. */
   remove(session: MemberSession, cause: LeaveCause, now: number): void {
-    const { sessions, sequencer } = this.#options;
+    const { sessions, sequencer, receipts, emit } = this.#options;
     const reason = cause === "left" ? CLOSE.left : CLOSE.removed;
     this.#disconnect(session, now, (link) => link.finish(reason, now));
     wipe(session.credential.psk, session.credential.mac);
     sessions.remove(session);
+    for (const seq of receipts.forget(session)) emit({ type: "unreached", seq });
     sequencer.system({ kind: "left", id: session.member.id, cause }, now);
   }
 

@@ -17,6 +17,8 @@ export type RoomEffect =
   | { readonly type: "entry"; readonly entry: Entry }
   /** The process of a member has the host's own message with this sequence number. */
   | { readonly type: "reached"; readonly seq: number }
+  /** None of those to whom it was sent is left, and none has confirmed it. */
+  | { readonly type: "unreached"; readonly seq: number }
   | { readonly type: "presence" }
   /** At this participant's own end of a stream. */
   | { readonly type: "stream"; readonly event: StreamEvent }

@@ -97,6 +97,7 @@ export class Room {
       order,
       sequencer: this.#sequencer,
       presence: this.#presence,
+      receipts: this.#receipts,
       streamRelay: this.#streamRelay,
       welcome: () => ({ goal, host: id, idleMs, history, addresses: [...this.#addresses] }),
       emit,
@@ -225,10 +226,9 @@ export class Room {
     const event: ChatEvent = { kind: "chat", from: this.self, ...fields };
     this.#sequencer.chat(event, body, hash, now);
     this.#sequencer.show(event, text, now);
-    const connected = audience.filter(isConnected);
-    this.#backPressure.watch(connected, now);
+    this.#backPressure.watch(audience.filter(isConnected), now);
     const seq = this.lastSeq;
-    this.#receipts.expect(seq, connected);
+    this.#receipts.expect(seq, audience);
     this.#membership.expel(now);
     return seq;
   }
@@ -312,8 +312,11 @@ export class Room {
       if (answer.evicted !== undefined) this.#close(answer.evicted, CLOSE_CODE.late);
       return this.#send(connection, answer.accept);
     }
-    if (answer !== undefined && this.#membership.enter(answer.peer, connection, now))
+    if (answer !== undefined && this.#membership.enter(answer.peer, connection, now)) {
+      // A resume point confirms what an acknowledgement lost in the cut would have (D5).
+      this.#inbound.confirmed(this.#sessions.at(connection));
       return this.#idle.touch(now);
+    }
     this.#send(connection, DENIED);
     this.#close(connection, CLOSE_CODE.denied);
   }
