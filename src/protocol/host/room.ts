@@ -182,13 +182,16 @@ export class Room {
 
   nextDeadline(): number | undefined {
     if (!this.#isOpen()) return undefined;
-    return Math.min(
+    let next = Math.min(
       this.#idle.nextDeadline(),
       this.#admission.nextDeadline() ?? Number.POSITIVE_INFINITY,
       this.#presence.dueAt,
-      ...this.#sessions.all.map((session) => this.#membership.nextDeadline(session)),
-      ...this.#sessions.all.filter(isConnected).map((session) => this.#backPressure.nextDeadline(session)),
     );
+    for (const session of this.#sessions.all) {
+      next = Math.min(next, this.#membership.nextDeadline(session));
+      if (isConnected(session)) next = Math.min(next, this.#backPressure.nextDeadline(session));
+    }
+    return next;
   }
 
   // --- what the host's own agent does ---
