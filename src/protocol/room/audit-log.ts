@@ -53,10 +53,8 @@ type Kept = { readonly seq: number; readonly ts: number; readonly bytes: string 
   | { readonly event: SystemRoomEvent; readonly marks?: never }
 );
 
-const textOf = (...parts: readonly Bytes[]): string => {
-  const text: string = Reflect.apply(String.fromCharCode, undefined, concat(...parts));
-  return text;
-};
+const textOf = (...parts: readonly Bytes[]): string =>
+  String(Reflect.apply(String.fromCharCode, undefined, concat(...parts)));
 const bytesOf = (text: string): Bytes => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 const chainOf = ({ bytes }: Kept): Bytes => bytesOf(bytes.slice(0, HASH));
 
