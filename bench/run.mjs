@@ -1,13 +1,15 @@
 /**
  * Runs the benchmarks, each with its baseline in the same run: one JSON object on stdout, a table for people on stderr.
  *
- *   node bench/run.mjs [--only startup,files] [--pairs 30] [--memory 12] [--throughput 5] [--recovery 30] [--outage 60] [--long 300]
+ *   node bench/run.mjs [--only startup,files] [--pairs 30] [--memory 12] [--throughput 5] [--burst 3]
+ *                      [--recovery 30] [--outage 60] [--long 300]
  *                      [--endurance 100000] [--strangers 5] [--fanout 12000] [--files 3] [--mib 256]
  *
  * `--pairs` is how often startup, exchange and files are measured in turn with their floors (see pairs.mjs). The other numbers
  * are samples, messages or deliveries: see each file. `--mib` is the size of a file; `--outage` and `--long` are the
  * seconds of the outages that recovery is measured after.
  */
+import { measureBurst } from "./burst.mjs";
 import { measureEndurance } from "./endurance.mjs";
 import { measureExchange } from "./exchange.mjs";
 import { measureFanout } from "./fanout.mjs";
@@ -21,6 +23,7 @@ import { counts, machine, print, withPrograms } from "./support.mjs";
 import { measureThroughput } from "./throughput.mjs";
 
 const ATTEMPTS = 300;
+const BURST = 5_000;
 
 /** What each is called, how it is run with its number, and which of its numbers is compared with its target. */
 const BENCHES = {
@@ -48,6 +51,16 @@ const BENCHES = {
     title: "one way, 200 bytes",
     number: 5,
     run: (programs, samples) => measureThroughput(programs, { samples }),
+    row: ({ measured, baseline, share, target }) => [
+      ...medians(measured, baseline, "/s"),
+      `x ${share}`,
+      `${target} /s`,
+    ],
+  },
+  burst: {
+    title: "burst of 5,000",
+    number: 3,
+    run: (programs, samples) => measureBurst(programs, { samples, messages: BURST }),
     row: ({ measured, baseline, share, target }) => [
       ...medians(measured, baseline, "/s"),
       `x ${share}`,

@@ -1,6 +1,6 @@
 /** What the benchmarks share: statistics, one private copy of the programs to measure, and clients to drive them. */
 import { execFileSync, fork, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cp, readFile } from "node:fs/promises";
 import { arch, cpus, loadavg, platform, release, tmpdir, totalmem } from "node:os";
 import path from "node:path";
@@ -24,6 +24,7 @@ const PROGRAMS = [
   "ws-echo",
   "session-side",
   "raw-side",
+  "bare-burst",
   "bare-door",
   "strangers-side",
   "files-side",
@@ -39,8 +40,10 @@ export async function withPrograms(work) {
     const server = path.join(folder, "tunnel-mcp.cjs");
     await cp(path.join(root, "dist"), folder, { recursive: true });
     const bundled = (name) => bundle(`${name}.mjs`, path.join(folder, `${name}.cjs`));
-    const [echo, wsEcho, session, raw, bareDoor, strangers, files] = await Promise.all(PROGRAMS.map(bundled));
-    return await work({ server, echo, wsEcho, session, raw, bareDoor, strangers, files });
+    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files] = await Promise.all(
+      PROGRAMS.map(bundled),
+    );
+    return await work({ server, echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files });
   });
 }
 
@@ -96,6 +99,61 @@ export async function connect(program, { cwd, name = "bench" } = {}) {
     },
     close: () => client.close(),
   };
+}
+
+/**
+ * An MCP client of a few lines on a server process of its own: where thousands of calls are written at once, the one of the SDK
+ * would be half of what is measured.
+ */
+export function lineClient(program) {
+  const child = start([...profiling(), program]);
+  const waiting = new Map();
+  let [last, rest] = [0, ""];
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      const { id, result, error } = JSON.parse(line);
+      waiting.get(id)?.({ result, error });
+      waiting.delete(id);
+    }
+  });
+  const write = (message) => child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+  async function request(method, params) {
+    last += 1;
+    const id = last;
+    const answer = new Promise((resolve) => waiting.set(id, resolve));
+    write({ id, method, params });
+    const { result, error } = await answer;
+    if (error !== undefined) throw new Error(`${method}: ${JSON.stringify(error)}`);
+    return result;
+  }
+  return {
+    pid: child.pid,
+    async initialize() {
+      const clientInfo = { name: "tunnel-mcp-bench", version: "0" };
+      await request("initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo });
+      write({ method: "notifications/initialized" });
+    },
+    async call(name, args = {}) {
+      const { isError, content, structuredContent } = await request("tools/call", { name, arguments: args });
+      if (isError === true) throw new Error(`${name} failed: ${JSON.stringify(content)}`);
+      return structuredContent;
+    },
+    async close() {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.stdin.end();
+      await gone;
+    },
+  };
+}
+
+/** Processor time of a process so far, in ms. */
+export function processorMs(pid) {
+  if (platform() !== "linux") return Number.NaN;
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  // utime and stime, in ticks of 10 ms.
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** A host with an open tunnel and one guest in it. */

@@ -2,15 +2,18 @@ import { sweepHere } from "../children/sweep.ts";
 import type { Config } from "../cli/settings.ts";
 import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { restoreEngineDefaults } from "../runtime/engine-defaults.ts";
+import { favourSpeed, restoreEngineDefaults } from "../runtime/engine-defaults.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { providersFor } from "../tunnel/registry/registry.ts";
 import { LocalFiles } from "../session/files/local-files.ts";
-import { Sessions } from "../session/sessions.ts";
+import { Sessions, type Session } from "../session/sessions.ts";
 
 /** In the same bundle: the server opens both with the first tool call (scripts/build.mjs). */
 export { openEndpoint } from "./endpoint.ts";
 export { sweepHere } from "../children/sweep.ts";
+
+/** Messages in a tunnel after which it is worth megabytes that they take less time. */
+const BUSY_AFTER = 8;
 
 /** The sessions of this process on the real network. Heavy to load: imported on demand only. */
 export function loadSessions(options: {
@@ -25,7 +28,7 @@ export function loadSessions(options: {
   restoreEngineDefaults();
   // Whatever a killed server has left must not stay beside what is opened now.
   void sweepHere(env, clock);
-  return new Sessions({
+  const sessions = new Sessions({
     config,
     primitives,
     clock,
@@ -33,4 +36,17 @@ export function loadSessions(options: {
     localFiles: new LocalFiles({ cwd, home, env, config }),
     providers: providersFor({ ...config, env, cwd, clock }),
   });
+  const unsubscribe = sessions.subscribe(({ type }) => {
+    if (type !== "entry" || !sessions.all.some(isBusy)) return;
+    unsubscribe();
+    favourSpeed();
+  });
+  return sessions;
+}
+
+/** Files do not count: they gain nothing by it, and their limit is memory. */
+function isBusy({ inbox }: Session): boolean {
+  let messages = 0;
+  for (const { kind } of inbox.said()) if (kind === "chat") messages += 1;
+  return messages >= BUSY_AFTER;
 }

@@ -1,5 +1,6 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
+import { GatheredWrites } from "../runtime/gathered-writes.ts";
 import type { CallId } from "../session/inbox.ts";
 
 /** The longest JSON-RPC line. At a longer one the SDK gives the connection up, and every tunnel with it. */
@@ -16,6 +17,17 @@ export function transportWithCancellations(onCancelled: (call: CallId) => void):
   const transport = new StdioServerTransport(process.stdin, process.stdout, {
     maxBufferSize: MAX_LINE_BYTES,
   });
+  const { stdin, stdout } = process;
+  // Else a client that writes many calls at once is read from until there are none left, and the network waits.
+  stdin.on("data", () => {
+    stdin.pause();
+    setImmediate(() => stdin.resume());
+  });
+  // Many answers at once are few writes. The SDK listens once for each that its client has not read yet.
+  stdout.setMaxListeners(0);
+  const gathered = new GatheredWrites(stdout);
+  const send = transport.send.bind(transport);
+  transport.send = (message) => gathered.write(() => send(message));
   let receive: Receive | undefined;
   Object.defineProperty(transport, "onmessage", {
     configurable: true,

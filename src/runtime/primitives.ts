@@ -1,12 +1,12 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
+  hash,
   hkdfSync,
   randomBytes,
   sign,
@@ -134,7 +134,7 @@ function chachaOpen(key: Bytes, nonce: Bytes, sealed: Bytes, associated: Bytes):
 /** The platform's primitives: node:crypto for curves, hashes and bulk; tweetnacl for secretbox. */
 export const nodePrimitives: Primitives = {
   random: (length) => new Uint8Array(randomBytes(length)),
-  sha256: (data) => new Uint8Array(createHash("sha256").update(data).digest()),
+  sha256: (data) => new Uint8Array(hash("sha256", data, "buffer")),
   hmacSha256: (key, data) => new Uint8Array(createHmac("sha256", key).update(data).digest()),
   hkdfSha256: (inputKey, salt, info, length) =>
     new Uint8Array(hkdfSync("sha256", inputKey, salt, info, length)),

@@ -1,48 +1,73 @@
 import { LINK } from "../protocol/base/limits.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { wait } from "../runtime/wait.ts";
 
-/** Messages that are sent and not confirmed; each is waited for a moment and no longer. */
+/** What became of a message that was waited for. */
+export type Confirmation =
+  | { readonly name: "confirmed"; readonly seq: number }
+  /** Nobody has confirmed it yet; somebody still may. */
+  | { readonly name: "late" }
+  /** Nobody will confirm it any more. */
+  | { readonly name: "hopeless" };
+
+/**
+ * Messages that are sent and not confirmed; each is waited for a moment and no longer. The machine tells of every message that it
+ * has taken, either that it was confirmed or that it cannot be any more, so its outbox bounds what is kept here.
+ */
 export class Confirmations {
   readonly #clock: Clock;
-  readonly #waiting = new Map<number, (seq: number | undefined) => void>();
+  readonly #waiting = new Map<number, (found: Confirmation) => void>();
   /** Told of a confirmation for which nobody waits any longer. */
   readonly #late = new Map<number, (seq: number) => void>();
+  #isOver = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** The place of message `key` once it is confirmed; `undefined` when that takes too long, or all is over. */
-  async wait(key: number): Promise<number | undefined> {
-    let place: number | undefined;
-    await wait(this.#clock, LINK.sayConfirmMs, {
-      until: (wake) => {
-        this.#waiting.set(key, (seq) => {
-          place = seq;
-          wake();
-        });
-        return () => this.#waiting.delete(key);
-      },
+  /** Messages that somebody waits for, or wants to be told of later. */
+  get size(): number {
+    return this.#waiting.size + this.#late.size;
+  }
+
+  /** Waits for the confirmation of message `key`. */
+  wait(key: number): Promise<Confirmation> {
+    if (this.#isOver) return Promise.resolve({ name: "hopeless" });
+    return new Promise((resolve) => {
+      const end = (found: Confirmation): void => {
+        cancel();
+        this.#waiting.delete(key);
+        resolve(found);
+      };
+      let cancel = this.#clock.after(LINK.sayConfirmMs, () => {
+        // In a burst this process may have been too busy to read what has come: that is read first, so that it counts.
+        cancel = this.#clock.after(0, () => end({ name: "late" }));
+      });
+      this.#waiting.set(key, end);
     });
-    return place;
   }
 
   /** Message `key` was answered without a confirmation: this is told of one that still comes. */
   later(key: number, onConfirmed: ((seq: number) => void) | undefined): void {
-    if (onConfirmed !== undefined) this.#late.set(key, onConfirmed);
+    if (onConfirmed !== undefined && !this.#isOver) this.#late.set(key, onConfirmed);
   }
 
   confirm(key: number, seq: number): void {
-    this.#waiting.get(key)?.(seq);
+    this.#waiting.get(key)?.({ name: "confirmed", seq });
     const late = this.#late.get(key);
     this.#late.delete(key);
     late?.(seq);
   }
 
+  /** Nobody is left to confirm message `key`. */
+  giveUp(key: number): void {
+    this.#waiting.get(key)?.({ name: "hopeless" });
+    this.#late.delete(key);
+  }
+
   /** Nothing more will be confirmed. */
   end(): void {
-    for (const done of this.#waiting.values()) done(undefined);
+    this.#isOver = true;
+    for (const end of this.#waiting.values()) end({ name: "hopeless" });
     this.#late.clear();
   }
 }

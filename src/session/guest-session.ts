@@ -144,15 +144,15 @@ export class GuestSession extends SessionBase {
 
   protected post(outgoing: OutgoingMessage): Posted {
     const key = this.#socket.run((member, now) => member.say(outgoing, now));
-    const isConnected = this.connection.name === "connected";
     return {
       key,
       seq: undefined,
       ownNo: key,
-      unreachable: isConnected
-        ? undefined
-        : "the connection to the host is down; it is sent as soon as it is back",
-      unconfirmed: "the host has not confirmed it yet; it is sent again if need be",
+      unreachable: () =>
+        this.connection.name === "connected"
+          ? undefined
+          : "the connection to the host is down; it is sent as soon as it is back",
+      slow: "the host has not confirmed it yet; it is sent again if need be",
     };
   }
 

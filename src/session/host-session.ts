@@ -6,7 +6,7 @@ import type { Primitives } from "../protocol/base/primitives.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
 import { Room } from "../protocol/host/room.ts";
 import type { EndCause } from "../protocol/room/frames.ts";
-import type { OutgoingMessage } from "../protocol/room/participant.ts";
+import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -202,14 +202,15 @@ export class HostSession extends SessionBase {
   protected post(outgoing: OutgoingMessage): Posted {
     const seq = this.#relay.run((room, now) => room.say(outgoing, now));
     const { to } = outgoing;
-    const audience = this.presence().filter(({ isSelf, id }) => !isSelf && to?.includes(id) !== false);
+    const isFor = ({ isSelf, id }: Presence): boolean => !isSelf && to?.includes(id) !== false;
     return {
       key: seq,
       seq,
-      unreachable: audience.some(({ connected }) => connected)
-        ? undefined
-        : "nobody it is for is connected at the moment; it is delivered as soon as they are back",
-      unconfirmed: "nobody has confirmed it yet; it is delivered as soon as they can be reached",
+      unreachable: () =>
+        this.presence().some((member) => member.connected && isFor(member))
+          ? undefined
+          : "nobody it is for is connected at the moment; it is delivered as soon as they are back",
+      slow: "nobody has confirmed it yet; it is delivered as soon as they can be reached",
     };
   }
 
@@ -260,6 +261,8 @@ export class HostSession extends SessionBase {
       }
       case "reached":
         return this.confirm(notice.seq, notice.seq);
+      case "unreached":
+        return this.giveUp(notice.seq);
       case "alarm":
         return this.alarm(notice.error, this.#nameOf(notice.member));
       case "ended":

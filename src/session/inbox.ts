@@ -66,6 +66,8 @@ export class Inbox implements Observable<InboxEvent> {
   #offers: Offer[] = [];
   #closed = false;
   #arrived = 0;
+  /** Places of the entries that concern the agent, oldest first: every answer of a tool tells how many are unread. */
+  readonly #concerning = new Places();
 
   constructor(options: { self: MemberId; clock: Clock; start: number }) {
     this.#self = options.self;
@@ -111,7 +113,7 @@ export class Inbox implements Observable<InboxEvent> {
     if (this.#read.position === 0)
       this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
     const before = this.#log.end;
-    this.#log.append(entry);
+    this.#append(entry);
     this.#events.emit({ type: "entry" });
     if (this.#concerns(entry)) return this.#came();
     // Own words are no news: an agent that has everything before them has them, too.
@@ -130,7 +132,7 @@ export class Inbox implements Observable<InboxEvent> {
     }
     // Some things change to and fro: only the last notice of them counts.
     if (about !== undefined && known === news) return;
-    this.#log.append({ kind: "notice", seq: this.lastSeq, ts: this.#clock.now(), ...notice });
+    this.#append({ kind: "notice", seq: this.lastSeq, ts: this.#clock.now(), ...notice });
     this.#came();
   }
 
@@ -212,21 +214,51 @@ export class Inbox implements Observable<InboxEvent> {
     return { entries, to, more, gap };
   }
 
+  #append(entry: Entry | NoticeEntry): void {
+    this.#log.append(entry);
+    this.#concerning.forget(this.#log.start);
+    if (this.#concerns(entry)) this.#concerning.add(this.#log.end);
+  }
+
   #came(): void {
     this.#arrived += 1;
     this.#events.emit({ type: "news" });
   }
 
   #countAfter(position: number): number {
-    let count = 0;
-    for (const [, entry] of this.#log.after(position)) if (this.#concerns(entry)) count += 1;
-    return count;
+    return this.#concerning.countAfter(Math.max(position, this.#log.start));
   }
 
   #concerns(entry: Entry | NoticeEntry): boolean {
     if (entry.kind === "notice") return true;
     if (entry.kind !== "system") return !entry.own;
     return entry.event !== "joined" || entry.member !== this.#self;
+  }
+}
+
+/** Ascending places in a log, counted without a look at the log. */
+class Places {
+  #places: number[] = [];
+
+  add(place: number): void {
+    this.#places.push(place);
+  }
+
+  /** The log no longer has what lies up to here. In blocks, so that an entry costs the same whatever is kept. */
+  forget(upTo: number): void {
+    const half = this.#places[this.#places.length >> 1];
+    if (half !== undefined && half <= upTo) this.#places = this.#places.filter((place) => place > upTo);
+  }
+
+  countAfter(place: number): number {
+    let low = 0;
+    let high = this.#places.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#places[middle] ?? Number.POSITIVE_INFINITY) <= place) low = middle + 1;
+      else high = middle;
+    }
+    return this.#places.length - low;
   }
 }
 

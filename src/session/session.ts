@@ -33,6 +33,13 @@ export type Sent =
       /** Of a member's message, which has no place yet: it counts that member's own ones from 1. */
       readonly ownNo?: number | undefined;
       readonly reason: string;
+    }
+  /** It may have arrived; nobody is left to say so, or to bring it. */
+  | {
+      readonly status: "unconfirmed";
+      readonly seq: number | undefined;
+      readonly ownNo?: number | undefined;
+      readonly reason: string;
     };
 
 /** News of a session. It carries nothing: the listener looks for itself. */
@@ -45,6 +52,9 @@ export type SessionEvent =
 /** Alarms kept for status: enough to see a pattern, bounded against a peer that makes them. */
 export const MAX_ALARMS = 20;
 
+const NOBODY_LEFT = "those it is for have left, and had not confirmed it by then";
+const ENDED = "the tunnel has ended, and nobody had confirmed it by then";
+
 /** The machine of either role. */
 type Machine = Room | Guest;
 
@@ -56,10 +66,10 @@ export interface Posted {
   readonly seq: number | undefined;
   /** The number among this side's own messages, where it has no place yet. */
   readonly ownNo?: number;
-  /** Why nobody can confirm it now; `undefined` when somebody can. */
-  readonly unreachable: string | undefined;
-  /** The reason that is given when nobody has confirmed it in time. */
-  readonly unconfirmed: string;
+  /** Why nobody can confirm it at this moment; `undefined` when somebody can. */
+  unreachable(): string | undefined;
+  /** The reason that is given when nobody has confirmed it in time, although somebody could. */
+  readonly slow: string;
 }
 
 /** The notices that mean the same in both roles. */
@@ -148,12 +158,25 @@ export abstract class SessionBase implements Observable<SessionEvent> {
    * @throws {TunnelError} as the machine of the role says
    */
   async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
-    const { key, seq, ownNo, unreachable, unconfirmed } = this.post(outgoing);
+    const posted = this.post(outgoing);
+    const { key, seq, ownNo, slow } = posted;
     // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
-    const place = unreachable === undefined ? await this.#confirmations.wait(key) : undefined;
-    if (place !== undefined) return { status: "sent", seq: place };
-    this.#confirmations.later(key, onConfirmed);
-    return { status: "queued", seq, ownNo, reason: unreachable ?? unconfirmed };
+    const isReachable = posted.unreachable() === undefined;
+    const found = isReachable ? await this.#confirmations.wait(key) : ({ name: "late" } as const);
+    switch (found.name) {
+      case "confirmed":
+        return { status: "sent", seq: found.seq };
+      case "hopeless":
+        return {
+          status: "unconfirmed",
+          seq,
+          ownNo,
+          reason: this.#end === undefined ? NOBODY_LEFT : ENDED,
+        };
+      case "late":
+        this.#confirmations.later(key, onConfirmed);
+        return { status: "queued", seq, ownNo, reason: posted.unreachable() ?? slow };
+    }
   }
 
   /** A tool call concerned this session: activity, and the reading position as it is now. */
@@ -217,6 +240,10 @@ export abstract class SessionBase implements Observable<SessionEvent> {
 
   protected confirm(key: number, seq: number): void {
     this.#confirmations.confirm(key, seq);
+  }
+
+  protected giveUp(key: number): void {
+    this.#confirmations.giveUp(key);
   }
 
   /** The stay in the room is over, by whatever cause: what carries it must go, too. */

@@ -11,7 +11,15 @@ import type { Guest as GuestMachine } from "../protocol/guest/guest.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { failureOf, forbidden, refusalOf, type DialFailure } from "./dial-failure.ts";
 import { Driver } from "./driver.ts";
-import { answerPings, generateMask, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
+import {
+  answerPings,
+  gatherWrites,
+  generateMask,
+  hangUp,
+  messageBytes,
+  sendBounded,
+  SOCKET_OPTIONS,
+} from "./sockets.ts";
 
 /** Opens a WebSocket. */
 export type Dial = (url: string, lookup: LookupFunction) => WebSocket;
@@ -138,6 +146,7 @@ export class GuestSocket {
     const socket = dial(dialUrl(origin, room), lookup);
     this.#lines.set(connection, { socket, isHungUp: false });
     answerPings(socket);
+    socket.on("upgrade", (response) => gatherWrites(socket, response.socket));
     socket.on("open", () => this.run((member, now) => member.handle({ type: "opened", connection }, now)));
     socket.on("message", (data, isBinary) => {
       const message = messageBytes(data, isBinary) ?? new Uint8Array(0);

@@ -11,7 +11,7 @@ import type { RoomEffect } from "../protocol/host/room-io.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
-import { answerPings, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
+import { answerPings, gatherWrites, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
 /** Effects of a room that the relay passes on. */
 export type RoomNotice = Exclude<RoomEffect, { type: "send" | "close" | "member" | "pause" }>;
@@ -193,6 +193,7 @@ class RelayServer implements Relay {
     const connection = this.#lastConnection;
     this.#sockets.set(connection, socket);
     this.#limitBytes(connection, raw);
+    gatherWrites(socket, raw);
     socket.on("message", (data, isBinary) => {
       const message = messageBytes(data, isBinary);
       if (message === undefined) return hangUp(socket, CLOSE_CODE.violation, this.#options.clock);
@@ -267,6 +268,7 @@ class RelayServer implements Relay {
       case "entry":
       case "reached":
       case "missed":
+      case "unreached":
       case "presence":
       case "stream":
       case "alarm":

@@ -1,7 +1,9 @@
+import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import type { Bytes } from "../protocol/base/bytes.ts";
 import { LINK, RECORD } from "../protocol/base/limits.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { GatheredWrites } from "../runtime/gathered-writes.ts";
 
 /** Options of every WebSocket, at both ends: no compression (CRIME-like leaks, memory), bounded messages. */
 export const SOCKET_OPTIONS = {
@@ -55,13 +57,26 @@ export function sendBounded(socket: WebSocket, message: Bytes, onSent?: () => vo
     socket.terminate();
     return false;
   }
+  const gathered = writes.get(socket);
+  if (gathered === undefined) send(socket, message, onSent);
+  else gathered.write(() => send(socket, message, onSent));
+  return true;
+}
+
+function send(socket: WebSocket, message: Bytes, onSent: (() => void) | undefined): void {
   isSealed = true;
   try {
     socket.send(message, onSent);
   } finally {
     isSealed = false;
   }
-  return true;
+}
+
+const writes = new WeakMap<WebSocket, GatheredWrites>();
+
+/** Says which stream carries a WebSocket: from now on {@link sendBounded} gathers what it writes there. */
+export function gatherWrites(socket: WebSocket, stream: Duplex): void {
+  writes.set(socket, new GatheredWrites(stream));
 }
 
 /** Answers WebSocket pings, which edges send and members do not, as long as the answers are read. */

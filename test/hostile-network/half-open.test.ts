@@ -110,6 +110,41 @@ describe("a connection on which nothing arrives any more, and nobody is told", (
     },
   );
 
+  it("is told of by its name when both have found out meanwhile: the answer is as things are then", async () => {
+    wire.isDown = true;
+    crossing().stall();
+    const answers = [guest.say({ text: "from ben" }), host.say({ text: "from ana" })];
+    crossing().cut();
+    await clock.advance(SAY_MS);
+    expect(await Promise.all(answers)).toMatchObject([
+      { status: "queued", reason: expect.stringContaining("is down") },
+      { status: "queued", reason: expect.stringContaining("nobody it is for is connected") },
+    ]);
+  });
+
+  it("leaves a message unconfirmed whose receiver is removed, and is told so at once", async () => {
+    wire.isDown = true;
+    crossing().stall();
+    const answer = host.say({ text: "are you there?" });
+    host.remove("ben");
+    expect(await answer).toEqual({ status: "unconfirmed", seq: 2, reason: expect.stringContaining("left") });
+  });
+
+  it.each([["a host"], ["a guest"]])(
+    "leaves a message unconfirmed when the tunnel of %s is closed, and nobody waits for it any longer",
+    async (who) => {
+      wire.isDown = true;
+      crossing().stall();
+      const one = who === "a host" ? host : guest;
+      const answer = one.say({ text: "are you there?" });
+      const closed = one.close();
+      expect(await answer).toMatchObject({ status: "unconfirmed", reason: expect.stringContaining("ended") });
+      await turning(clock, "it is closed", () => one.end !== undefined);
+      await clock.advance(10_000);
+      await closed;
+    },
+  );
+
   it("[D7] is found out by both sides within the time of a ping and its answer, though neither says anything", async () => {
     wire.isDown = true;
     crossing().stall();

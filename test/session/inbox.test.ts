@@ -254,6 +254,30 @@ describe("bounds", () => {
   });
 });
 
+describe("the number of unread entries", () => {
+  it("counts those of others alone, and not what the log has lost", () => {
+    const inbox = inboxOf(arrival(1, SELF));
+    let others = 0;
+    for (let seq = 2; seq <= 12_000; seq += 1) {
+      const own = seq % 3 === 0;
+      if (!own) others += 1;
+      inbox.append(chat(seq, own, "x"));
+      if (seq === 4_000) expect(inbox.unread).toBe(others);
+    }
+    // Two of three of the newest 5,000.
+    expect(inbox.unread).toBe(3_333);
+    inbox.notify(alarm("ben"));
+    expect(inbox.unread).toBe(3_333);
+    inbox.take("a", 33);
+    inbox.settle();
+    expect(inbox.unread).toBe(3_300);
+    inbox.take("b", 50);
+    expect(inbox.unread).toBe(3_250);
+    inbox.cancelled("b");
+    expect(inbox.unread).toBe(3_300);
+  });
+});
+
 describe("waiting", () => {
   const never = new AbortController().signal;
 

@@ -341,6 +341,23 @@ describe("saying", () => {
     await expect(guest.say({ text: "x" })).rejects.toMatchObject({ code: "tunnel-closed" });
   });
 
+  it("hundreds of messages at once, by either side: each is confirmed, and they keep their order", async () => {
+    const clock = new FakeClock();
+    const { host, guest } = await paired(clock);
+    const texts = Array.from({ length: 600 }, (_, at) => `message ${at}`);
+    for (const [speaker, listener] of [
+      [host, guest],
+      [guest, host],
+    ] as const) {
+      const first = speaker.inbox.lastSeq + 1;
+      // The clock stands still, so no wait can end but by its confirmation.
+      const answers = await Promise.all(texts.map((text) => speaker.say({ text })));
+      expect(answers).toEqual(texts.map((_, at) => ({ status: "sent", seq: first + at })));
+      const heard = [...listener.inbox.said()].filter(({ own }) => !own);
+      expect(heard.map((entry) => entry.kind === "chat" && entry.text)).toEqual(texts);
+    }
+  });
+
   it("while the link is down is queued, and arrives once and in order when it is back", async () => {
     const clock = new FakeClock();
     const wire = await cuttable();

@@ -3,6 +3,8 @@ import { INTENTS } from "../../protocol/room/intent.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import { BOUNDS } from "../results/bounds.ts";
+import type { Sent } from "../../session/session.ts";
+import type { Session } from "../../session/sessions.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
@@ -13,13 +15,15 @@ import { endFields, listen, nextStep } from "./listening.ts";
 const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";
 
+const NOBODY = "Say it again when somebody it is for has joined.";
+
 export const sayTool = defineTool({
   name: "tunnel_say",
   title: "Say something",
   description:
     "Sends a message to everybody in the tunnel, or only to those in `to`. `status` is `sent` once the host's process " +
     "has it (a receiver's, where you are the host), else `queued` with the reason. A queued message is delivered by " +
-    "itself: do not send it again. Neither means read: `members` shows who is connected and up to which `seq` each " +
+    "itself: do not send it again. `unconfirmed` is one that nobody is left to confirm. None of these means read: `members` shows who is connected and up to which `seq` each " +
     "has read. With `waitMs` it also waits for an answer, like tunnel_listen. At most 64 KiB of text. Never send " +
     "secrets, credentials or unrelated files.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
@@ -69,7 +73,13 @@ export const sayTool = defineTool({
       unread: tunnel.inbox.unread,
       ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),
       ...endFields(tunnel),
-      next: sent.status === "queued" ? QUEUED : batch && nextStep(tunnel, batch.entries.length),
+      next: nextOf(sent, tunnel) ?? (batch && nextStep(tunnel, batch.entries.length)),
     };
   },
 });
+
+/** What a message that was not confirmed asks for, if anything. */
+function nextOf({ status }: Sent, { end }: Pick<Session, "end">): string | undefined {
+  if (status === "queued") return QUEUED;
+  return status === "unconfirmed" && end === undefined ? NOBODY : undefined;
+}

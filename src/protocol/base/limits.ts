@@ -86,6 +86,8 @@ export const LINK = {
   answerMs: 15 * SECOND,
   /** An acknowledgement waits this long for a frame to ride on. */
   ackDelayMs: 50,
+  /** So many acknowledgements of the host's words go out without delay in that time: more at once are no conversation. */
+  promptAcks: 8,
   /** Presence is told at most this often for each member there is: it goes to all, and holds all. */
   presenceEveryMs: 25,
   /** … but no more than this many frames go unacknowledged. */
@@ -142,8 +144,8 @@ export const RATE = {
   answerPrice: 1 / 8,
   /** Price of a chunk within credit: a full one every 125 microseconds. */
   chunkPrice: 1 / 16,
-  /** … after so many at once: enough for what had to wait during a cut. */
-  framesBurst: 2_000,
+  /** … after so many at once: a whole outbox, which may have had to wait during a cut. */
+  framesBurst: LINK.maxOutboxFrames,
   bytesPerSecond: 4 * MIB,
   /** A whole outbox. */
   bytesBurst: 8 * MIB,

@@ -52,13 +52,20 @@ export class Inbound {
     }
   }
 
+  /** Tells of the host's own messages that this member's process is the first to have. */
+  confirmed(session: MemberSession | undefined): void {
+    const { receipts, emit } = this.#options;
+    if (session === undefined) return;
+    for (const seq of receipts.confirmed(session)) emit({ type: "reached", seq });
+  }
+
   #take(session: MemberSession, connection: ConnectionId, message: Bytes, now: number): void {
-    const { streamRelay, backPressure, receipts, emit } = this.#options;
+    const { streamRelay, backPressure } = this.#options;
     const { event, isAnswer } = session.link.receive(message, now);
     if (event?.type === "chunk") return this.#chunk(session, connection, event.chunk, now);
     const isCredit = event?.type === "stream" && streamRelay.frame(session, event.payload, now) === "credit";
     backPressure.charge(connection, isAnswer || isCredit ? "answer" : "message", message.length, now);
-    for (const seq of receipts.confirmed(session)) emit({ type: "reached", seq });
+    this.confirmed(session);
     if (event !== undefined) this.#event(session, event, message.length, now);
   }
 

@@ -66,13 +66,15 @@ export function isConnected({ link }: MemberSession): boolean {
 export class MemberSessions {
   readonly #sessions = new Map<MemberId, MemberSession>();
   readonly #connections = new Map<ConnectionId, MemberId>();
+  /** Made anew when somebody comes or goes: it is looked at several times for every message. */
+  #all: readonly MemberSession[] = [];
 
   get size(): number {
     return this.#sessions.size;
   }
 
   get all(): readonly MemberSession[] {
-    return [...this.#sessions.values()];
+    return this.#all;
   }
 
   of(id: MemberId): MemberSession | undefined {
@@ -93,6 +95,7 @@ export class MemberSessions {
 
   add(session: MemberSession): void {
     this.#sessions.set(session.member.id, session);
+    this.#all = [...this.#sessions.values()];
   }
 
   /** The session has this connection from now on. */
@@ -107,5 +110,6 @@ export class MemberSessions {
 
   remove(session: MemberSession): void {
     this.#sessions.delete(session.member.id);
+    this.#all = [...this.#sessions.values()];
   }
 }

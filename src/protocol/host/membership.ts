@@ -19,6 +19,7 @@ import type { AuthenticatedPeer } from "./admission.ts";
 import type { InviteLedger } from "./invites.ts";
 import { isConnected, newMemberSession, type MemberSession, type MemberSessions } from "./member-sessions.ts";
 import type { PresenceBoard } from "./presence-board.ts";
+import type { Receipts } from "./receipts.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { Sequencer } from "./sequencer.ts";
 import type { StreamRelay } from "./stream-relay.ts";
@@ -30,6 +31,7 @@ export interface MembershipOptions {
   readonly order: RoomOrder;
   readonly sequencer: Sequencer;
   readonly presence: PresenceBoard;
+  readonly receipts: Receipts;
   readonly streamRelay: StreamRelay;
   /** The part of a WELCOME that is the same for everybody. */
   readonly welcome: () => Pick<Welcome, "goal" | "host" | "idleMs" | "history">;
@@ -74,12 +76,13 @@ export class Membership {
 
   /** Takes the session of a member away for good, and tells the others. */
   remove(session: MemberSession, cause: LeaveCause, now: number): void {
-    const { sessions, sequencer } = this.#options;
+    const { sessions, sequencer, receipts, emit } = this.#options;
     const reason = cause === "left" ? CLOSE.left : CLOSE.removed;
     this.#missed(session);
     this.#disconnect(session, now, (link) => link.finish(reason, now));
     wipe(session.credential.psk, session.credential.mac);
     sessions.remove(session);
+    for (const seq of receipts.forget(session)) emit({ type: "unreached", seq });
     sequencer.system({ kind: "left", id: session.member.id, cause }, now);
   }
 

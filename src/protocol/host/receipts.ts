@@ -1,32 +1,64 @@
 import type { MemberSession } from "./member-sessions.ts";
 
+/** A message of the host's own, shared by all who may be the first to confirm it. */
 interface Expected {
   readonly seq: number;
-  /** Number of the frame that carries it, for each member's session that was connected when it was said. */
-  readonly frames: ReadonlyMap<MemberSession, number>;
+  isReached: boolean;
+  /** Members who were given it and have not left. */
+  carriers: number;
 }
 
-/** More than one agent has under way at once; what is forgotten beyond it is merely told as queued. */
-const MAX_EXPECTED = 256;
+/** The frame that carries such a message to one member. */
+interface Carried {
+  readonly frame: number;
+  readonly expected: Expected;
+}
 
-/** The host's own messages that nobody's process has confirmed yet. */
+/**
+ * The host's own messages that nobody's process has confirmed yet. Each member has a queue of those that wait in its outbox, in
+ * the order of their frames: the outbox bounds what is kept here (D3), and a confirmation costs as much as it confirms.
+ */
 export class Receipts {
-  #expected: Expected[] = [];
+  readonly #queues = new Map<MemberSession, Carried[]>();
 
-  /** The last message of the order, right after it was put into the links of these. */
-  expect(seq: number, audience: readonly MemberSession[]): void {
-    const frames = new Map(audience.map((session) => [session, session.link.sent] as const));
-    this.#expected = [...this.#expected.slice(1 - MAX_EXPECTED), { seq, frames }];
+  /** Messages that wait for a confirmation, counted once for each member that they wait for. */
+  get waiting(): number {
+    return [...this.#queues.values()].reduce((sum, queue) => sum + queue.length, 0);
   }
 
-  /** Something has arrived from this member's session: the messages that are the first of anybody to be confirmed by it. */
+  /** The last message of the order, right after it was put into the links of these, connected or not. */
+  expect(seq: number, audience: readonly MemberSession[]): void {
+    // Whose outbox was full was not given this message, and is about to lose its session.
+    const given = audience.filter(({ fellBehind }) => !fellBehind);
+    const expected = { seq, isReached: false, carriers: given.length };
+    for (const session of given) {
+      const carried = { frame: session.link.sent, expected };
+      const queue = this.#queues.get(session);
+      if (queue === undefined) this.#queues.set(session, [carried]);
+      else queue.push(carried);
+    }
+  }
+
+  /** This member's session may have confirmed something: the messages that nobody has confirmed before. */
   confirmed(session: MemberSession): number[] {
-    if (this.#expected.length === 0) return [];
+    const queue = this.#queues.get(session);
+    if (queue === undefined) return [];
     const { confirmed } = session.link;
-    const has = ({ frames }: Expected): boolean =>
-      (frames.get(session) ?? Number.POSITIVE_INFINITY) <= confirmed;
-    const reached = this.#expected.filter(has);
-    if (reached.length > 0) this.#expected = this.#expected.filter((one) => !has(one));
-    return reached.map(({ seq }) => seq);
+    const next = queue.findIndex(({ frame }) => frame > confirmed);
+    const reached = queue.splice(0, next === -1 ? queue.length : next).map(({ expected }) => expected);
+    if (queue.length === 0) this.#queues.delete(session);
+    const first = reached.filter(({ isReached }) => !isReached);
+    for (const expected of first) expected.isReached = true;
+    return first.map(({ seq }) => seq);
+  }
+
+  /** This member's session is over: the messages that nobody has confirmed, and nobody can any more. */
+  forget(session: MemberSession): number[] {
+    const queue = this.#queues.get(session) ?? [];
+    this.#queues.delete(session);
+    for (const { expected } of queue) expected.carriers -= 1;
+    return queue
+      .filter(({ expected }) => !expected.isReached && expected.carriers === 0)
+      .map(({ expected }) => expected.seq);
   }
 }

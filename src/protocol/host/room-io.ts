@@ -19,6 +19,8 @@ export type RoomEffect =
   | { readonly type: "reached"; readonly seq: number }
   /** A member is out of the room, or the room is over, and of what came after this place it has confirmed nothing. */
   | { readonly type: "missed"; readonly member: string; readonly afterSeq: number }
+  /** None of those to whom it was sent is left, and none has confirmed it. */
+  | { readonly type: "unreached"; readonly seq: number }
   | { readonly type: "presence" }
   /** At this participant's own end of a stream. */
   | { readonly type: "stream"; readonly event: StreamEvent }

@@ -107,6 +107,7 @@ export class Room {
       order,
       sequencer: this.#sequencer,
       presence: this.#presence,
+      receipts: this.#receipts,
       streamRelay: this.#streamRelay,
       welcome: () => ({ goal, host: id, idleMs, history }),
       emit,
@@ -191,13 +192,16 @@ export class Room {
 
   nextDeadline(): number | undefined {
     if (!this.#isOpen()) return undefined;
-    return Math.min(
+    let next = Math.min(
       this.#idle.nextDeadline(),
       this.#admission.nextDeadline() ?? Number.POSITIVE_INFINITY,
       this.#presence.dueAt,
-      ...this.#sessions.all.map((session) => this.#membership.nextDeadline(session)),
-      ...this.#sessions.all.filter(isConnected).map((session) => this.#backPressure.nextDeadline(session)),
     );
+    for (const session of this.#sessions.all) {
+      next = Math.min(next, this.#membership.nextDeadline(session));
+      if (isConnected(session)) next = Math.min(next, this.#backPressure.nextDeadline(session));
+    }
+    return next;
   }
 
   // --- what the host's own agent does ---
@@ -237,10 +241,9 @@ export class Room {
     const event: ChatEvent = { kind: "chat", from: this.self, ...fields };
     this.#sequencer.chat(event, body, hash, now);
     this.#sequencer.show(event, text, now);
-    const connected = audience.filter(isConnected);
-    this.#backPressure.watch(connected, now);
+    this.#backPressure.watch(audience.filter(isConnected), now);
     const seq = this.lastSeq;
-    this.#receipts.expect(seq, connected);
+    this.#receipts.expect(seq, audience);
     this.#membership.expel(now);
     return seq;
   }
@@ -327,7 +330,11 @@ export class Room {
       return this.#send(connection, answer.accept);
     }
     if (answer !== undefined) {
-      if (this.#membership.enter(answer.peer, connection, now)) return this.#idle.touch(now);
+      if (this.#membership.enter(answer.peer, connection, now)) {
+        // A resume point confirms what an acknowledgement lost in the cut would have (D5).
+        this.#inbound.confirmed(this.#sessions.at(connection));
+        return this.#idle.touch(now);
+      }
       this.#admission.refused(answer.peer, now);
     }
     this.#send(connection, DENIED);

@@ -156,7 +156,7 @@ export class Channel {
     const { prompt } = connection;
     if (now - prompt.since >= LINK.ackDelayMs) {
       prompt.since = now;
-      prompt.left = LINK.ackEveryFrames;
+      prompt.left = LINK.promptAcks;
     }
     prompt.left -= 1;
     if (prompt.left >= 0) return this.#sealAck(now);

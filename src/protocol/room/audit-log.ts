@@ -1,5 +1,5 @@
 import { must } from "../../errors/must.ts";
-import type { Bytes } from "../base/bytes.ts";
+import { concat, type Bytes } from "../base/bytes.ts";
 import type { Digests, MemberRecord, SayFrame, SystemRoomEvent, View } from "./frames.ts";
 import type { MemberId, RoomId } from "../base/ids.ts";
 import { ROOM } from "../base/limits.ts";
@@ -54,7 +54,7 @@ type Kept = { readonly seq: number; readonly ts: number; readonly bytes: string 
 );
 
 const textOf = (...parts: readonly Bytes[]): string =>
-  parts.map((part) => String.fromCharCode(...part)).join("");
+  String(Reflect.apply(String.fromCharCode, undefined, concat(...parts)));
 const bytesOf = (text: string): Bytes => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 const chainOf = ({ bytes }: Kept): Bytes => bytesOf(bytes.slice(0, HASH));
 

@@ -101,6 +101,11 @@ export class Transcript<Item extends Logged> {
     return this.#items.at(-1)?.seq ?? this.#trimmedTo;
   }
 
+  /** The position before the oldest item that is still kept. */
+  get start(): number {
+    return this.#compacted + this.#start;
+  }
+
   /** The position after the newest item. */
   get end(): number {
     return this.#compacted + this.#items.length;

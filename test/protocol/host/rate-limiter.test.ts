@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { RateLimiter } from "../../../src/protocol/host/rate-limiter.ts";
-import { RATE, RECORD } from "../../../src/protocol/base/limits.ts";
+import { LINK, RATE, RECORD } from "../../../src/protocol/base/limits.ts";
 import { FRAME } from "../../../src/protocol/record/record.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { Impostor } from "../../support/impostor.ts";
 import { codeOf } from "../../support/thrown.ts";
 import { texts, World } from "../../support/wire.ts";
@@ -58,6 +59,22 @@ describe("what a member may send", () => {
     flooder.put(FRAME.ping, new Uint8Array(0));
     world.settle();
     expect(pauses()).toBe(before + 1);
+  });
+
+  it("[E1] 5,000 messages of a member at once are all read without a pause, and each gets its place", () => {
+    const world = new World({}, cheapPrimitives(1));
+    const ben = world.pair("ben");
+    for (let at = 0; at < 5_000; at += 1) ben.member.say({ text: `${at}` }, world.now);
+    world.settle();
+    world.advance(LINK.ackDelayMs);
+    expect(world.did("pause")).toEqual([]);
+    const placed = ben.effects.filter(({ type }) => type === "placed");
+    // After the arrival of ben, which has the first place.
+    expect(placed).toEqual(
+      Array.from({ length: 5_000 }, (_, at) => ({ type: "placed", n: at + 1, seq: at + 2 })),
+    );
+    expect(texts(world.hostEntries)).toEqual(placed.map((_, at) => `${at}`));
+    expect(ben.member.unplaced).toBe(0);
   });
 
   it("[E1] WebSocket pings and pongs have the price of a frame", () => {

@@ -154,6 +154,23 @@ describe("reliable channel", () => {
     expect(line.a.waiting).toBe(0);
   });
 
+  it("[D8] acknowledges for somebody who waits without delay, a few times in 50 ms, and then with all that has arrived", () => {
+    const { channel, peer } = withRawPeer();
+    let number = 0;
+    const arrives = (now: number): Bytes[] => {
+      number += 1;
+      const [message = EMPTY] = peer.seal({ type: FRAME.data, payload: data(number, 0) }, now);
+      channel.receive(message, now);
+      return channel.acknowledge(now);
+    };
+    const prompt = Array.from({ length: 20 }, () => arrives(0).length);
+    expect(prompt).toEqual([...Array<number>(8).fill(1), ...Array<number>(12).fill(0)]);
+    // Due at this moment: after everything that has arrived was read.
+    expect(channel.nextDeadline()).toBe(0);
+    expect(channel.tick(0).messages).toHaveLength(1);
+    expect(arrives(LINK.ackDelayMs)).toHaveLength(1);
+  });
+
   it("[D2] refuses the acknowledgement of what was never sent", () => {
     const { channel, put } = withRawPeer();
     channel.send(EMPTY, 0);
