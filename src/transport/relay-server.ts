@@ -64,7 +64,13 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   });
   server.maxConnections = MAX_TCP_CONNECTIONS;
   const { WebSocketServer } = await import("ws");
-  const upgrader = new WebSocketServer({ noServer: true, clientTracking: false, ...SOCKET_OPTIONS });
+  const upgrader = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    ...SOCKET_OPTIONS,
+    // One message of each member per turn of the event loop: a member that sends many at once does not take the turn of the others (E4).
+    allowSynchronousEvents: false,
+  });
   const relay = new RelayServer(server, upgrader, proof, options);
   await listen(server, options);
   return relay;

@@ -59,6 +59,7 @@ export class Membership {
       : this.#readmit(peer, entitlement.member, now);
     if (session === undefined) return false;
     sessions.connected(session, connection);
+    session.congestion?.away(false, now);
     emit({ type: "member", connection });
     const greeting = { type: FRAME.welcome, payload: encodeWelcome(this.#welcomeOf(session)) };
     session.link.attach(connection, { records, received: confirm.received, greeting }, now);
@@ -125,6 +126,7 @@ export class Membership {
     if (connection === undefined) return;
     session.lastSeen = lastHeard ?? session.lastSeen;
     sessions.disconnected(connection);
+    session.congestion?.away(true, now);
     streamRelay.dropped(session, end(link), now);
     presence.changed(now);
   }
@@ -163,7 +165,8 @@ export class Membership {
       ...(workContext === undefined ? {} : { workContext }),
     };
     const { beginning } = sequencer;
-    const session = newMemberSession(primitives, { peer, member, beginning, emit, now });
+    const joinedAt = order.view.seq;
+    const session = newMemberSession(primitives, { peer, member, beginning, joinedAt, emit, now });
     sessions.add(session);
     return session;
   }

@@ -2,6 +2,8 @@ import { readU64be, u64be, type Bytes } from "../../../src/protocol/base/bytes.t
 import type { MemberId } from "../../../src/protocol/base/ids.ts";
 import { FRAME } from "../../../src/protocol/record/record.ts";
 import { decodeStreamFrame, type StreamFrame } from "../../../src/protocol/link/stream-frames.ts";
+import type { Primitives } from "../../../src/protocol/base/primitives.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { fileRequest } from "../../support/file-words.ts";
 import { Rogue } from "../../support/streaming.ts";
 import { World, type Guest } from "../../support/wire.ts";
@@ -41,9 +43,9 @@ export class Seat {
   #acknowledged = 0;
   #allowance = 0;
 
-  constructor(world: World) {
+  constructor(world: World, primitives: Primitives) {
     this.world = world;
-    this.rogue = new Rogue(world);
+    this.rogue = new Rogue(world, world.link(), primitives);
   }
 
   get id(): MemberId {
@@ -159,7 +161,9 @@ export class Neighbourhood {
   #said = 0;
 
   constructor(options: { honest: readonly Line[]; seats: number; seed?: number }) {
-    this.world = new World({ idleMs: 24 * 3_600_000 });
+    // Only amounts and times count here.
+    const primitives = cheapPrimitives(options.seed ?? 1);
+    this.world = new World({ idleMs: 24 * 3_600_000 }, primitives);
     const { world } = this;
     for (const [at, line] of options.honest.entries()) {
       const guest = world.pair(`honest ${at}`);
@@ -168,7 +172,7 @@ export class Neighbourhood {
       this.#busyUntil.set(guest, { toHost: 0, toGuest: 0 });
       this.#serving.set(guest, new Set());
     }
-    for (let at = 0; at < options.seats; at += 1) this.seats.push(new Seat(world));
+    for (let at = 0; at < options.seats; at += 1) this.seats.push(new Seat(world, primitives));
     world.advance(1_000);
     for (const { rogue } of this.seats) rogue.heard();
     world.isRecording = false;
@@ -191,7 +195,7 @@ export class Neighbourhood {
     world.latency = (guest) => this.#takes(guest);
   }
 
-  nameOf(id: MemberId | undefined): string {
+  nameOf(id: string | undefined): string {
     return this.world.room.presence(this.world.now).find((one) => one.id === id)?.name ?? "";
   }
 
