@@ -11,7 +11,7 @@ import type {
   StreamWord,
 } from "../link/stream-frames.ts";
 import type { Arrival } from "../link/streams.ts";
-import { type Chunk, type StreamId } from "../record/chunk.ts";
+import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
 import { isConnected, type MemberSession, type MemberSessions } from "./member-sessions.ts";
 
 /** One end of a stream as the host sees it: a member's, or the host's own where there is no session. */
@@ -21,7 +21,8 @@ class StreamEndpoint {
   /** The other end, from when they are joined on, also when the stream is over: its late chunks are that one's doing. */
   other: StreamEndpoint | undefined;
   isOver = false;
-  /** Credit that the other end has granted and that this one has not been told of yet. */
+  /** Credit that the other end has granted: what this one was told of and has not used, and what it has not been told of yet. */
+  told = 0;
   kept = 0;
   /** When this end was last told of credit, and how often it may be told at once: each chunk that it sends earns that. */
   passedAt = Number.NEGATIVE_INFINITY;
@@ -173,8 +174,9 @@ export class StreamRelay {
   #connect(asking: StreamEndpoint, session: MemberSession, request: StreamRequest, now: number): void {
     const credit = Math.min(request.credit, STREAM.maxCreditBytes);
     const end = new StreamEndpoint(session, session.link.openStream({ ...request, credit }, now));
-    end.kept = request.credit - credit;
     this.#join(asking, end);
+    end.told = credit;
+    keep(end, request.credit - credit);
   }
 
   #pass(from: StreamEndpoint | undefined, frame: StreamWord, now: number): void {
@@ -182,13 +184,14 @@ export class StreamRelay {
     if (from === undefined || to === undefined) return;
     const { stream } = to;
     if (frame.t === "credit") {
-      to.kept = Math.min(to.kept + frame.bytes, Number.MAX_SAFE_INTEGER);
+      keep(to, frame.bytes);
       return this.#passCredit(to, now);
     }
     if (frame.t === "accept") {
       const credit = to.link === undefined ? frame.credit : Math.min(frame.credit, STREAM.maxCreditBytes);
-      to.kept += frame.credit - credit;
-      return this.#tell(to, { ...frame, stream, credit }, now);
+      to.told += credit;
+      this.#tell(to, { ...frame, stream, credit }, now);
+      return keep(to, frame.credit - credit);
     }
     this.#tell(to, { ...frame, stream }, now);
     const isLive = [from, to].some((end) => end.link?.streams.isLive(end.stream) === true);
@@ -203,20 +206,24 @@ export class StreamRelay {
   #passCredit(end: StreamEndpoint, now: number): void {
     const { link, stream, kept } = end;
     this.#waiting.delete(end);
-    const left = link === undefined ? 0 : link.streams.outstanding(stream);
-    const room = link === undefined ? kept : STREAM.maxCreditBytes - left;
+    if (link === undefined) {
+      end.kept = 0;
+      return this.#options.onEvent({ t: "credit", stream, bytes: kept });
+    }
+    const room = STREAM.maxCreditBytes - end.told;
     const bytes = Math.min(kept, room);
     // It has enough for now, and its chunks will ask for more.
-    if (bytes <= 0 || (kept > room && left > STREAM.maxCreditBytes / 2)) return;
-    const isTime = now - end.passedAt >= STREAM.creditEveryMs;
-    if (link !== undefined && end.promptly === 0 && !isTime && bytes < STREAM.creditLumpBytes) {
+    if (bytes <= 0 || (kept > room && room < STREAM.maxCreditBytes / 2)) return;
+    const isTime = end.promptly > 0 || now - end.passedAt >= STREAM.creditEveryMs;
+    if (!isTime && bytes < STREAM.creditLumpBytes) {
       this.#waiting.add(end);
       return;
     }
     end.kept -= bytes;
+    end.told += bytes;
     end.passedAt = now;
     end.promptly = Math.max(0, end.promptly - 1);
-    this.#tell(end, { t: "credit", stream, bytes }, now);
+    link.tellCredit(stream, bytes, now);
   }
 
   #passChunk(from: StreamEndpoint | undefined, chunk: Chunk, now: number): boolean {
@@ -225,6 +232,7 @@ export class StreamRelay {
     const passed = { ...chunk, stream: to.stream };
     const isSent = to.link?.sendChunk(passed, now) ?? true;
     if (to.link === undefined) this.#options.onEvent({ t: "chunk", ...passed });
+    from.told = Math.max(0, from.told - chunkPrice(chunk));
     from.promptly += 1;
     if (from.kept > 0) this.#passCredit(from, now);
     return isSent;
@@ -269,6 +277,12 @@ export class StreamRelay {
       if (one.link === undefined) this.#own.delete(one.stream);
     }
   }
+}
+
+/** Credit that an end has from now on, and is told of later. */
+function keep(end: StreamEndpoint, bytes: number): void {
+  end.kept = Math.min(end.kept + bytes, Number.MAX_SAFE_INTEGER);
+  end.link?.streams.grant(end.stream, bytes);
 }
 
 function refuse({ link, stream }: StreamEndpoint, code: StreamReset, now: number): void {

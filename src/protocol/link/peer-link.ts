@@ -132,6 +132,7 @@ export class PeerLink {
   receive(message: Bytes, now: number): { event: ChannelEvent | undefined; isAnswer: boolean } {
     const { reply, ...rest } = this.#channel.receive(message, now);
     this.#write(reply);
+    if (rest.isAnswer) this.streams.settle(this.#channel.pings.answered);
     return rest;
   }
 
@@ -166,8 +167,15 @@ export class PeerLink {
     if (frame.t === "accept") this.streams.grant(stream, frame.credit);
     if (frame.t === "credit") this.streams.grant(stream, frame.bytes);
     if (frame.t === "end") this.streams.finish(stream);
-    if (frame.t === "reset") this.streams.reset(stream);
     this.#writeStream(frame, now);
+    if (frame.t !== "reset" || !this.streams.reset(stream, this.#channel.pings.sent + 1)) return;
+    // Its answer comes behind everything that was under way.
+    this.#write(this.#channel.ping(now));
+  }
+
+  /** Tells of credit that was granted before ({@link Streams.grant}). */
+  tellCredit(stream: StreamId, bytes: number, now: number): void {
+    if (this.streams.isLive(stream)) this.#writeStream({ t: "credit", stream, bytes }, now);
   }
 
   /** Whether the other side had let it come. */
@@ -203,7 +211,8 @@ export class PeerLink {
         this.streams.finished(stream);
         break;
       case "reset":
-        if (this.streams.wasReset(stream)) this.#writeStream({ t: "reset", stream, code: "cancelled" }, now);
+        this.streams.assertKnown(stream);
+        this.streams.end(stream);
     }
     return { frame, isLive, isHeld };
   }

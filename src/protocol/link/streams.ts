@@ -8,12 +8,15 @@ interface Flow {
   send: number | undefined;
   /** Whether the end that was asked has answered. */
   isAccepted: boolean;
-  /** This end has reset it and the other one may not know yet: the stream keeps its place, and what comes goes nowhere (S7). */
-  isDraining: boolean;
+  /**
+   * The host has reset it, and the other end may not know yet: until the PING of this number is answered the stream keeps its place, and
+   * what comes goes nowhere (S6).
+   */
+  drainedBy: number | undefined;
 }
 
 function flow(receive: number, send: number): Flow {
-  return { receive, send, isAccepted: false, isDraining: false };
+  return { receive, send, isAccepted: false, drainedBy: undefined };
 }
 
 /** A chunk within credit on a stream that is open, the same on one that this end has reset, or one that comes too late for either. */
@@ -37,6 +40,7 @@ function sum(credit: number, more: number): number {
  * come or go on each (S3, S7). They end with the connection.
  */
 export class Streams {
+  readonly #isHost: boolean;
   readonly #ownParity: 0 | 1;
   readonly #maxOpened: number;
   readonly #maxAsked: number;
@@ -46,6 +50,7 @@ export class Streams {
 
   constructor(role: "host" | "member") {
     const isHost = role === "host";
+    this.#isHost = isHost;
     this.#ownParity = isHost ? 0 : 1;
     // The host asks a member on behalf of many, a member asks for itself alone.
     this.#maxOpened = isHost ? STREAM.maxServed : STREAM.maxOpened;
@@ -67,17 +72,13 @@ export class Streams {
   }
 
   isLive(id: StreamId): boolean {
-    return this.#flows.get(id)?.isDraining === false;
+    const found = this.#flows.get(id);
+    return found !== undefined && found.drainedBy === undefined;
   }
 
-  /** Whether it takes up a place: it is live, or this end has reset it and waits for the other one. */
+  /** Whether it takes up a place: it is live, or the host has reset it and waits for the other end. */
   isHeld(id: StreamId): boolean {
     return this.#flows.has(id);
-  }
-
-  /** Bytes that the other side may still send on it. */
-  outstanding(id: StreamId): number {
-    return this.#flows.get(id)?.receive ?? 0;
   }
 
   /** Begins a stream on which the other side may send so much. */
@@ -124,7 +125,7 @@ export class Streams {
   /** Whether a chunk of this price may go out now; it counts as sent then. */
   spend(id: StreamId, price: number): boolean {
     const found = this.#flows.get(id);
-    if (found?.send === undefined || found.isDraining || found.send < price) return false;
+    if (found?.send === undefined || found.drainedBy !== undefined || found.send < price) return false;
     found.send -= price;
     return true;
   }
@@ -142,7 +143,7 @@ export class Streams {
     if (found.receive === undefined) throw unasked("more after the end of a stream");
     if (price > found.receive) throw unasked("more of a stream than was asked for");
     found.receive -= price;
-    return found.isDraining ? "draining" : "open";
+    return found.drainedBy === undefined ? "open" : "draining";
   }
 
   /** This side sends nothing more on it. */
@@ -160,26 +161,31 @@ export class Streams {
     if (found.receive === undefined) throw unasked("a second end of a stream");
     found.receive = undefined;
     // Nothing comes behind an end, so nothing is waited for.
-    if (found.send === undefined || found.isDraining) this.#flows.delete(id);
-  }
-
-  /** This side ends it both ways; it keeps its place until the other side has said its last. */
-  reset(id: StreamId): void {
-    const found = this.#flows.get(id);
-    if (found === undefined) return;
-    if (found.receive === undefined) this.#flows.delete(id);
-    else found.isDraining = true;
+    if (found.send === undefined || found.drainedBy !== undefined) this.#flows.delete(id);
   }
 
   /**
-   * The other side ends it both ways; whether it waits for an answer.
-   * @throws {TunnelError} protocol-violation for a stream that was never opened
+   * This side ends it both ways. At the host it keeps its place where something may still come: `true` then, and the answer to the PING of
+   * this number is to be waited for ({@link settle}).
    */
-  wasReset(id: StreamId): boolean {
-    this.assertKnown(id);
-    const isLive = this.isLive(id);
+  reset(id: StreamId, ping: number): boolean {
+    const found = this.#flows.get(id);
+    if (found === undefined) return false;
+    const isDraining = this.#isHost && found.receive !== undefined && found.receive > 0;
+    if (isDraining) found.drainedBy = ping;
+    else this.#flows.delete(id);
+    return isDraining;
+  }
+
+  /** So many PINGs have been answered: what was reset ahead of them is over at the other end as well. */
+  settle(pings: number): void {
+    for (const [id, { drainedBy }] of this.#flows)
+      if (drainedBy !== undefined && drainedBy <= pings) this.#flows.delete(id);
+  }
+
+  /** It is over, both ways. */
+  end(id: StreamId): void {
     this.#flows.delete(id);
-    return isLive;
   }
 
   /** @throws {TunnelError} protocol-violation for a stream that was never opened */

@@ -39,6 +39,9 @@ interface Connection {
   /** Frames received since the last acknowledgement went out, and since when. */
   unacknowledged: number;
   ackDueAt: number | undefined;
+  /** PINGs that went out, and how many of them were answered. */
+  pings: number;
+  pongs: number;
   /** Acknowledgements that may still go out without delay in the window that began then. */
   readonly prompt: { left: number; since: number };
   /** The last durable frame that was put on this connection, and the bytes of those not confirmed since. */
@@ -101,6 +104,8 @@ export class Channel {
       askedAt: undefined,
       unacknowledged: 0,
       ackDueAt: undefined,
+      pings: 0,
+      pongs: 0,
       prompt: { left: 0, since: Number.NEGATIVE_INFINITY },
       sentUpTo: peerReceived,
       inFlight: 0,
@@ -132,6 +137,19 @@ export class Channel {
   /** A bulk message: never kept here, since its sender can read it again. */
   chunk(chunk: Chunk, now: number): Bytes[] {
     return this.#connection === undefined ? [] : sealChunk(this.#connection.records, chunk, now);
+  }
+
+  /** PINGs sent on this connection, and how many of them are answered: an answer says that all before its PING was read. */
+  get pings(): { readonly sent: number; readonly answered: number } {
+    return { sent: this.#connection?.pings ?? 0, answered: this.#connection?.pongs ?? 0 };
+  }
+
+  ping(now: number): Bytes[] {
+    const connection = this.#connection;
+    if (connection === undefined) return [];
+    connection.pings += 1;
+    connection.askedAt ??= now;
+    return this.#seal({ type: FRAME.ping, payload: EMPTY }, now);
   }
 
   /**
@@ -195,6 +213,7 @@ export class Channel {
         return { event: undefined, reply: this.#seal({ type: FRAME.pong, payload: EMPTY }, now) };
       case FRAME.pong:
         exactly(0, frame.payload);
+        connection.pongs = Math.min(connection.pongs + 1, connection.pings);
         return NOTHING;
       case FRAME.note:
         return { event: { type: "note", payload: frame.payload }, reply: [] };
@@ -219,8 +238,7 @@ export class Channel {
     if (connection.ackDueAt !== undefined && now >= connection.ackDueAt) messages.push(...this.#sealAck(now));
     if (now - connection.lastPing >= LINK.pingEveryMs) {
       connection.lastPing = now;
-      connection.askedAt ??= now;
-      messages.push(...this.#seal({ type: FRAME.ping, payload: EMPTY }, now));
+      messages.push(...this.ping(now));
     }
     return { messages, dead: false };
   }

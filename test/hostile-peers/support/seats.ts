@@ -2,6 +2,8 @@ import { readU64be, u64be, type Bytes } from "../../../src/protocol/base/bytes.t
 import type { MemberId } from "../../../src/protocol/base/ids.ts";
 import { FRAME } from "../../../src/protocol/record/record.ts";
 import { decodeStreamFrame, type StreamFrame } from "../../../src/protocol/link/stream-frames.ts";
+import { must } from "../../../src/errors/must.ts";
+import type { View } from "../../../src/protocol/room/frames.ts";
 import type { Primitives } from "../../../src/protocol/base/primitives.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { fileRequest } from "../../support/file-words.ts";
@@ -36,16 +38,24 @@ export class Seat {
   /** Bytes of DATA that it takes in a second. */
   drainBytesPerSec = Number.POSITIVE_INFINITY;
   lastOpened = -1;
+  /** How often it came back, and was not let in. */
+  returns = 0;
+  refusals = 0;
   readonly #queue: (() => void)[] = [];
   readonly #unread: Bytes[] = [];
   #readsAt = 0;
   #received = 0;
   #acknowledged = 0;
   #allowance = 0;
+  #notes = 0;
+  #isDeaf = false;
+  readonly #view: View;
 
-  constructor(world: World, primitives: Primitives) {
+  /** `view` is one that it may name in all that it says. */
+  constructor(world: World, primitives: Primitives, view: View) {
     this.world = world;
     this.rogue = new Rogue(world, world.link(), primitives);
+    this.#view = view;
   }
 
   get id(): MemberId {
@@ -82,12 +92,44 @@ export class Seat {
     return stream;
   }
 
+  record(type: number, payload: Bytes = new Uint8Array(0)): void {
+    this.send(() => this.rogue.impostor.put(type, payload));
+  }
+
+  say(text: string): void {
+    this.send(() => this.rogue.impostor.say(text, {}, this.#view));
+  }
+
+  note(): void {
+    this.#notes += 1;
+    const read = this.#notes;
+    this.send(() => {
+      const { codec } = this.rogue.impostor;
+      this.rogue.impostor.put(FRAME.note, codec.encodeMemberNote({ read, active: true }));
+    });
+  }
+
+  /** Drops what it has and resumes, unless the host does not let it in; from then on it reads nothing. */
+  comesBack(): void {
+    const { world } = this;
+    this.#isDeaf = true;
+    world.isRecording = true;
+    try {
+      this.rogue.impostor.enter({ received: 0 });
+      this.returns += 1;
+    } catch {
+      this.refusals += 1;
+    }
+    world.isRecording = false;
+    world.hostEffects.length = 0;
+  }
+
   paused(ms: number): void {
     this.#readsAt = Math.max(this.#readsAt, this.world.now + ms);
   }
 
   arrived(message: Bytes): void {
-    this.#unread.push(message);
+    if (!this.#isDeaf) this.#unread.push(message);
   }
 
   /** A step of time: sends what the host reads, and takes in what has come. */
@@ -172,7 +214,12 @@ export class Neighbourhood {
       this.#busyUntil.set(guest, { toHost: 0, toGuest: 0 });
       this.#serving.set(guest, new Set());
     }
-    for (let at = 0; at < options.seats; at += 1) this.seats.push(new Seat(world, primitives));
+    world.advance(1_000);
+    for (let at = 0; at < options.seats; at += 1) {
+      const { view } = must(this.honest[0]?.member.membership, "a member").order;
+      this.seats.push(new Seat(world, primitives, view));
+      world.advance(100);
+    }
     world.advance(1_000);
     for (const { rogue } of this.seats) rogue.heard();
     world.isRecording = false;

@@ -117,7 +117,7 @@ describe("streams of a channel", () => {
     const [member, host] = [new Streams("member"), new Streams("host")];
     expect([member.open(1), member.open(1), member.open(1)]).toEqual([1, 3, 5]);
     expect([host.open(1), host.open(1)]).toEqual([2, 4]);
-    member.wasReset(5);
+    member.end(5);
     expect(member.open(1)).toBe(7);
     member.clear();
     expect([member.live, member.open(1)]).toEqual([[], 1]);
@@ -152,7 +152,7 @@ describe("streams of a channel", () => {
         undefined,
         false,
       ]);
-      side.wasReset(first);
+      side.end(first);
       expect(side.asked(last + 2, 100)).toBe(true);
       const asking = new Streams(role === "host" ? "member" : "host");
       for (let turn = 0; turn < most; turn += 1) {
@@ -190,7 +190,7 @@ describe("streams of a channel", () => {
   it("[S3] [S7] drops what comes late on a stream that is over, whatever it costs", () => {
     const member = new Streams("member");
     const id = member.open(256);
-    member.wasReset(id);
+    member.end(id);
     expect(member.received(id, 1_000_000)).toBe("over");
     expect(codeOf(() => member.credited(id, 1))).toBeUndefined();
     member.grant(id, 1_000_000);
@@ -232,7 +232,7 @@ describe("streams of a channel", () => {
     host.finished(1);
     expect(codeOf(() => host.received(1, 1))).toBe(VIOLATION);
     expect(codeOf(() => host.finished(1))).toBe(VIOLATION);
-    host.wasReset(1);
+    host.end(1);
     expect([host.received(1, 1), codeOf(() => host.finished(1))]).toEqual(["over", undefined]);
   });
 
@@ -298,7 +298,7 @@ describe("streams of a channel", () => {
           own.finish(id);
           out.push({ t: "end", id, amount: 0 });
         } else if (act === "stop" && id > 0) {
-          own.reset(id);
+          own.reset(id, 1);
           out.push({ t: "stop", id, amount: 0 });
         } else if (act === "deliver") {
           const came = into.shift();
@@ -307,7 +307,10 @@ describe("streams of a channel", () => {
           if (came?.t === "chunk" && own.received(came.id, came.amount) !== "over")
             add(carried, came.id, came.amount);
           if (came?.t === "end") own.finished(came.id);
-          if (came?.t === "stop" && own.wasReset(came.id)) out.push({ t: "stop", id: came.id, amount: 0 });
+          if (came?.t === "stop") {
+            own.assertKnown(came.id);
+            own.end(came.id);
+          }
         }
       }
       for (const [id, sum] of carried) expect(sum).toBeLessThanOrEqual(granted.get(id) ?? 0);
