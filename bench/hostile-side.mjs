@@ -14,7 +14,8 @@ import { serve, sleep } from "./side.mjs";
 const PER_TURN = 50;
 const MUCH = 2 ** 40;
 const LONG = "x".repeat(60_000);
-const UNPLACED = 500;
+/** Bytes of its own that it lets wait, so that its outbox never refuses anything. */
+const WAITING_BYTES = 6_000_000;
 
 const seats = [];
 
@@ -63,7 +64,7 @@ class Seat {
   }
 
   talk(text) {
-    if (this.member.unplaced >= UNPLACED) return;
+    if (this.member.unplaced * (text.length + 1_000) > WAITING_BYTES) return;
     this.acts += 1;
     this.socket.run((member, now) => member.say({ text }, now));
   }

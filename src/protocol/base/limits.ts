@@ -148,8 +148,10 @@ export const RATE = {
   maxPauseMs: 5 * SECOND,
   /** A member may have this share of the room that is left in another one's outbox; what goes beyond is read at that one's pace. */
   outboxShare: 1 / 2,
-  /** How long it is not read for that, at least; and while nobody knows the other one's pace. */
-  heldMs: [50, 250] as readonly [least: number, unknown: number],
+  /** How long it is not read for that, at least … */
+  heldMs: 50,
+  /** … and while nobody knows the other one's pace. */
+  heldFirstMs: 250,
   /** Less in its outbox than this, and a member holds nobody back any more. */
   caughtUpFill: 1 / 4,
   /** Whoever holds others back is named to the host's agent after this time … */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RateLimiter } from "../../../src/protocol/host/rate-limiter.ts";
+import { RateLimiter } from "../../../src/protocol/host/pressure/rate-limiter.ts";
 import { RATE, RECORD } from "../../../src/protocol/base/limits.ts";
 import { FRAME } from "../../../src/protocol/record/record.ts";
 import { Impostor } from "../../support/impostor.ts";
@@ -86,7 +86,7 @@ describe("what a member may send", () => {
     }
     const waits = world.did("pause").filter(({ connection }) => connection === cid.connection);
     // At first as long as is usual, then as long as it takes at his pace.
-    expect(waits.some(({ ms }) => ms === RATE.heldMs[1])).toBe(true);
+    expect(waits.some(({ ms }) => ms === RATE.heldFirstMs)).toBe(true);
     expect(waits.some(({ ms }) => ms === RATE.maxPauseMs)).toBe(true);
     expect(world.did("pause").some(({ connection }) => connection === ben.connection)).toBe(false);
     // The host itself is told, while somebody who is there cannot take it.

@@ -1,6 +1,6 @@
-import type { MemberId } from "../base/ids.ts";
-import { RATE } from "../base/limits.ts";
-import type { Load } from "../reliable/channel.ts";
+import type { MemberId } from "../../base/ids.ts";
+import { RATE } from "../../base/limits.ts";
+import type { Load } from "../../reliable/channel.ts";
 
 /** How long the pace is measured for before it is believed. */
 const SAMPLE_MS = 1_000;
@@ -46,9 +46,8 @@ export class Congestion {
 
   /** How long it takes until so much has been taken in, at the member's pace. */
   waitFor(bytes: number): number {
-    const [least, unknown] = RATE.heldMs;
-    if (this.#bytesPerMs === undefined) return unknown;
-    return Math.ceil(Math.min(RATE.maxPauseMs, Math.max(least, bytes / this.#bytesPerMs)));
+    if (this.#bytesPerMs === undefined) return RATE.heldFirstMs;
+    return Math.ceil(Math.min(RATE.maxPauseMs, Math.max(RATE.heldMs, bytes / this.#bytesPerMs)));
   }
 
   /** The member is not connected any more, or again. */
