@@ -1,11 +1,13 @@
-/** Messages of one connection that are read in one turn of the event loop: about a millisecond of the host's time. */
-const PER_TURN = 4;
+/** Bytes of one connection that are handled in one turn of the event loop, one message at least … */
+const PER_TURN_BYTES = 16 * 1024;
+/** … of which a short message takes as many as this, since it costs as much: four of them take about a millisecond. */
+const LEAST_BYTES = 4 * 1024;
 
 /**
  * Gives every connection its turn (E4): a member that sends many messages at once, of which one read of a socket brings hundreds, does
  * not take the turn of those who say one.
  */
-export class Turns<Key, Item> {
+export class Turns<Key, Item extends { readonly length: number }> {
   readonly #handle: (key: Key, item: Item) => void;
   /** Called when a connection has more than it gets in this turn, and when all of that is done. */
   readonly #onWaiting: (key: Key, isWaiting: boolean) => void;
@@ -26,12 +28,9 @@ export class Turns<Key, Item> {
   add(key: Key, item: Item): void {
     this.#schedule();
     const waiting = this.#waiting.get(key);
-    const taken = this.#taken.get(key) ?? 0;
     if (waiting !== undefined) waiting.push(item);
-    else if (taken < PER_TURN) {
-      this.#taken.set(key, taken + 1);
-      this.#handle(key, item);
-    } else {
+    else if (this.#hasTurn(key)) this.#take(key, item);
+    else {
       this.#waiting.set(key, [item]);
       this.#onWaiting(key, true);
     }
@@ -45,6 +44,15 @@ export class Turns<Key, Item> {
     for (const item of waiting ?? []) this.#handle(key, item);
   }
 
+  #hasTurn(key: Key): boolean {
+    return (this.#taken.get(key) ?? 0) < PER_TURN_BYTES;
+  }
+
+  #take(key: Key, item: Item): void {
+    this.#taken.set(key, (this.#taken.get(key) ?? 0) + Math.max(LEAST_BYTES, item.length));
+    this.#handle(key, item);
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -55,7 +63,10 @@ export class Turns<Key, Item> {
     this.#isScheduled = false;
     this.#taken.clear();
     for (const [key, items] of this.#waiting) {
-      for (const item of items.splice(0, PER_TURN)) this.#handle(key, item);
+      for (let item = items[0]; item !== undefined && this.#hasTurn(key); item = items[0]) {
+        items.shift();
+        this.#take(key, item);
+      }
       if (items.length > 0 || !this.#waiting.delete(key)) continue;
       this.#onWaiting(key, false);
     }

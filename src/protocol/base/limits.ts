@@ -141,8 +141,9 @@ export const RATE = {
   openPrice: 8,
   /** Price of a connection: the handshake, WELCOME, and telling the others that it is there again. */
   connectPrice: 250,
-  bytesPerSecond: 4 * MIB,
-  /** A whole outbox. */
+  /** Bytes a second: a message of 64 KiB costs the host and every member milliseconds … */
+  bytesPerSecond: MIB,
+  /** … after a whole outbox. */
   bytesBurst: 8 * MIB,
   /** Below {@link LINK.answerMs}, since nothing of a member is heard meanwhile; who owes more than this is not let in again, either. */
   maxPauseMs: 5 * SECOND,

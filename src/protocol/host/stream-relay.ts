@@ -139,7 +139,8 @@ export class StreamRelay {
   }
 
   tick(now: number): void {
-    for (const end of this.#waiting) this.#passCredit(end, now);
+    // One that has to wait on is put in again.
+    for (const end of [...this.#waiting]) this.#passCredit(end, now);
   }
 
   // --- between ---

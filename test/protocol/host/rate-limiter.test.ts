@@ -24,7 +24,7 @@ describe("what a member may send", () => {
     for (let count = 0; count < RATE.bytesBurst / RECORD.maxFrameBytes; count += 1)
       waits += rateLimiter.spend({ frames: 1, bytes: RECORD.maxFrameBytes }, 0);
     expect(waits).toBe(0);
-    expect(rateLimiter.spend({ frames: 1, bytes: 4 * KIB }, 0)).toBe(1);
+    expect(rateLimiter.spend({ frames: 1, bytes: KIB }, 0)).toBe(1);
     expect(rateLimiter.spend({ frames: 1, bytes: RATE.bytesPerSecond }, 1)).toBe(1_000);
   });
 
