@@ -70,7 +70,7 @@ class Seat {
   }
 
   act() {
-    if (this.member.connection.name !== "connected") return;
+    if (this.member.connection.name !== "connected" || this.strategy === undefined) return;
     switch (this.strategy) {
       case "openAndStop": {
         const stream = this.open(MUCH);

@@ -171,7 +171,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   net: ["runtime", "errors"],
   runtime: ["protocol/base"],
   "protocol/host": [
-    "protocol/host/pressure",
+    "protocol/pressure",
     "protocol/room",
     "protocol/link",
     "protocol/reliable",
@@ -180,7 +180,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "protocol/host/pressure": ["protocol/reliable", "protocol/base"],
+  "protocol/pressure": ["protocol/reliable", "protocol/base"],
   "protocol/guest": [
     "protocol/room",
     "protocol/link",

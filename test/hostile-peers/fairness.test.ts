@@ -16,8 +16,8 @@ function beside(
   room.run(4_000, room.talk);
   const base = p95(room.delays());
   room.run(6_000, (elapsed) => {
-    for (const [at, { act }] of strategies.entries())
-      act(must(room.seats[at], "a seat"), victimOf(room), elapsed);
+    for (const [at, strategy] of strategies.entries())
+      strategy.act(must(room.seats[at], "a seat"), victimOf(room), elapsed);
     room.talk(elapsed);
   });
   // Whatever they did, they did it in the room, and with as much as the host lets them.
@@ -81,7 +81,8 @@ describe("work that one member causes at another", () => {
     expect(room.alarms.map(({ code, member }) => [code, member])).toEqual([["member-slow", name]]);
     const before = said;
     room.run(2_000, speak);
-    expect(said - before).toBeGreaterThan(50);
+    // As fast as bytes may come (E1), and not one in five seconds.
+    expect(said - before).toBeGreaterThan(30);
     expect(room.connected()).toEqual(["ana", "honest 0", "honest 1", "honest 2", "honest 3"]);
   }, 120_000);
 });

@@ -142,9 +142,9 @@ export const RATE = {
   /** Price of a connection: the handshake, WELCOME, and telling the others that it is there again. */
   connectPrice: 250,
   /** Bytes a second: a message of 64 KiB costs the host and every member milliseconds … */
-  bytesPerSecond: MIB,
-  /** … after a whole outbox. */
-  bytesBurst: 8 * MIB,
+  bytesPerSecond: 2 * MIB,
+  /** … after so many at once: little, since the words of others stand behind what was read first. */
+  bytesBurst: MIB,
   /** Below {@link LINK.answerMs}, since nothing of a member is heard meanwhile; who owes more than this is not let in again, either. */
   maxPauseMs: 5 * SECOND,
   /** A member may have this share of the room that is left in another one's outbox; what goes beyond is read at that one's pace. */

@@ -3,10 +3,10 @@ import { LINK, RATE, ROOM } from "../base/limits.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Arrival } from "../link/streams.ts";
 import type { RoomOrder } from "../room/order.ts";
-import { Backlog } from "./pressure/backlog.ts";
-import { Congestion } from "./pressure/congestion.ts";
+import { Backlog } from "../pressure/backlog.ts";
+import { Congestion } from "../pressure/congestion.ts";
 import { isConnected, type MemberSession, type MemberSessions } from "./member-sessions.ts";
-import type { Price } from "./pressure/rate-limiter.ts";
+import type { Price } from "../pressure/rate-limiter.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { FrameKind, Relayed } from "./stream-relay.ts";
 

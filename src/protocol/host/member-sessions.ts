@@ -9,8 +9,8 @@ import { PeerLink } from "../link/peer-link.ts";
 import type { WireEffect } from "../link/wire.ts";
 import type { MemberRecord } from "../room/frames.ts";
 import type { Beginning } from "../room/order.ts";
-import type { Congestion } from "./pressure/congestion.ts";
-import { RateLimiter } from "./pressure/rate-limiter.ts";
+import type { Congestion } from "../pressure/congestion.ts";
+import { RateLimiter } from "../pressure/rate-limiter.ts";
 
 /** A member other than the host, from its first CONFIRM until it leaves, across all its connections. */
 export interface MemberSession {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RateLimiter } from "../../../src/protocol/host/pressure/rate-limiter.ts";
+import { RateLimiter } from "../../../src/protocol/pressure/rate-limiter.ts";
 import { RATE, RECORD } from "../../../src/protocol/base/limits.ts";
 import { FRAME } from "../../../src/protocol/record/record.ts";
 import { Impostor } from "../../support/impostor.ts";

@@ -1,4 +1,4 @@
-import { RATE } from "../../base/limits.ts";
+import { RATE } from "../base/limits.ts";
 
 /** A token bucket for one quantity; it may go into debt, since what has arrived has arrived. */
 class Bucket {

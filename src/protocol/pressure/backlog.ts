@@ -1,5 +1,5 @@
-import type { MemberId } from "../../base/ids.ts";
-import { LINK } from "../../base/limits.ts";
+import type { MemberId } from "../base/ids.ts";
+import { LINK } from "../base/limits.ts";
 
 /**
  * The messages of the room that may still wait for somebody, by their speaker. Every member is sent one frame for each place in the order, so

@@ -1,6 +1,6 @@
-import type { MemberId } from "../../base/ids.ts";
-import { RATE } from "../../base/limits.ts";
-import type { Load } from "../../reliable/channel.ts";
+import type { MemberId } from "../base/ids.ts";
+import { RATE } from "../base/limits.ts";
+import type { Load } from "../reliable/channel.ts";
 
 /** How long the pace is measured for before it is believed. */
 const SAMPLE_MS = 1_000;
