@@ -143,8 +143,8 @@ export const RATE = {
   connectPrice: 250,
   /** Bytes a second: a message of 64 KiB costs the host and every member milliseconds … */
   bytesPerSecond: 2 * MIB,
-  /** … after so many at once: little, since the words of others stand behind what was read first. */
-  bytesBurst: MIB,
+  /** … after a whole outbox: the last words of a member that leaves must be read before it stops waiting for that. */
+  bytesBurst: 8 * MIB,
   /** Below {@link LINK.answerMs}, since nothing of a member is heard meanwhile; who owes more than this is not let in again, either. */
   maxPauseMs: 5 * SECOND,
   /** A member may have this share of the room that is left in another one's outbox; what goes beyond is read at that one's pace. */
@@ -155,8 +155,8 @@ export const RATE = {
   heldFirstMs: 250,
   /** Less in its outbox than this, and a member holds nobody back any more. */
   caughtUpFill: 1 / 4,
-  /** Whoever holds others back is named to the host's agent after this time … */
-  slowAlarmMs: 5 * SECOND,
+  /** Whoever holds others back is named to the host's agent after this time, in which a line that is merely dead is found … */
+  slowAlarmMs: LINK.answerMs + SECOND,
   /** … and must take in so much in so much time, or lose its session: 210 kbit/s, at which the others can talk. */
   catchUpBytes: 768 * KIB,
   catchUpMs: 30 * SECOND,

@@ -139,8 +139,10 @@ export class StreamRelay {
   }
 
   tick(now: number): void {
+    const ends = Array.from(this.#waiting);
     // One that has to wait on is put in again.
-    for (const end of [...this.#waiting]) this.#passCredit(end, now);
+    this.#waiting.clear();
+    for (const end of ends) this.#passCredit(end, now);
   }
 
   // --- between ---

@@ -75,7 +75,7 @@ export class Congestion {
     }
     if (this.#hasAlarmed || now < this.#alarmAt) return undefined;
     // Somebody waited a moment, and that was all: it is looked at again.
-    if (now - this.#heldAt > RATE.slowAlarmMs) {
+    if (now - this.#heldAt > RATE.maxPauseMs + SAMPLE_MS) {
       this.#alarmAt = now + RATE.slowAlarmMs;
       return undefined;
     }

@@ -143,7 +143,7 @@ describe("a member that others wait for", () => {
     frames: 1,
   });
 
-  it("[E3] is named after 5 seconds, and falls behind after 30 in which it took in too little for one or two", () => {
+  it("[E3] is named after 16 seconds, and falls behind after 30 in which it took in too little for one or two", () => {
     for (const [took, end] of [
       [RATE.catchUpBytes, undefined],
       [RATE.catchUpBytes - 1, "fell-behind"],
@@ -151,7 +151,7 @@ describe("a member that others wait for", () => {
       const congestion = new Congestion(load(0.4, 0), 0);
       for (let at = 0; at < 30_000; at += 1_000)
         for (const who of [ANA, BEN]) if (who !== undefined) congestion.holdsBack(who, load(0.4, at), at);
-      expect([congestion.tick(load(0.4, 0), 4_999), congestion.tick(load(0.4, 0), 5_000)]).toEqual([
+      expect([congestion.tick(load(0.4, 0), 15_999), congestion.tick(load(0.4, 0), 16_000)]).toEqual([
         undefined,
         "slow",
       ]);
@@ -163,18 +163,18 @@ describe("a member that others wait for", () => {
   it("[E3] must let each of more than two through at 280 kbit/s", () => {
     const congestion = new Congestion(load(0.6, 0), 0);
     for (const who of [ANA, BEN, CID]) if (who !== undefined) congestion.holdsBack(who, load(0.6, 0), 0);
-    congestion.tick(load(0.6, 0), 5_000);
+    congestion.tick(load(0.6, 0), 16_000);
     // 46 KB a second.
     expect(congestion.tick(load(0.6, 1_380_000), 30_000)).toBe("fell-behind");
   });
 
   it("[E3] has no time running while it is away, and cannot end it by going away, either", () => {
     const congestion = new Congestion(load(0.6, 0), 0);
-    if (DAN !== undefined) congestion.holdsBack(DAN, load(0.6, 0), 0);
-    congestion.away(true, 4_000);
-    congestion.away(false, 60_000);
-    expect(congestion.tick(load(0.6, 0), 60_500)).toBeUndefined();
-    expect(congestion.tick(load(0.6, 0), 61_000)).toBe("slow");
+    if (DAN !== undefined) congestion.holdsBack(DAN, load(0.6, 0), 14_000);
+    congestion.away(true, 15_000);
+    congestion.away(false, 71_000);
+    expect(congestion.tick(load(0.6, 0), 71_999)).toBeUndefined();
+    expect(congestion.tick(load(0.6, 0), 72_000)).toBe("slow");
     expect(congestion.tick(load(0.6, 0), 85_999)).toBeUndefined();
     expect(congestion.tick(load(0.6, 0), 86_000)).toBe("fell-behind");
   });
