@@ -17,16 +17,17 @@ const TARGET_RATIO = 3;
 
 export async function measureFairness({ session, hostile }, { rounds }) {
   return withSides([session, session, session, hostile], async (host, victim, others, attackers) => {
-    const { links } = await host.call("open", { members: 3 + 2 * STRATEGIES.length, history: true });
+    const { links } = await host.call("open", { members: 3 + 2 * STRATEGIES.length });
     await victim.call("join", { links: links.slice(0, 1) });
     await others.call("join", { links: links.slice(1, 3) });
-    await victim.call("offer", { bytes: FILE_BYTES });
     await sleep(SETTLE_MS);
     const room = { host, victim, others };
     await delays(room);
     const strategies = {};
     for (const [at, strategy] of STRATEGIES.entries()) {
       await attackers.call("join", { links: links.slice(3 + 2 * at, 5 + 2 * at) });
+      await victim.call("offer", { bytes: FILE_BYTES });
+      await attackers.call("offered");
       const found = { calm: [], beside: [], acts: 0 };
       for (let round = 0; round < rounds; round += 1) {
         found.calm.push(...(await delays(room)));

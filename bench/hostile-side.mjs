@@ -102,10 +102,11 @@ serve({
   async join({ links }) {
     const dial = await loadDial();
     for (const joinLink of links) seats.push(new Seat(dial, joinLink));
-    while (
-      seats.some(({ member, offer }) => offer === undefined || member.membership?.replica.hasArrived !== true)
-    )
-      await sleep(5);
+    while (seats.some(({ member }) => member.membership?.replica.hasArrived !== true)) await sleep(5);
+  },
+  /** Resolves when they have heard of a file. */
+  async offered() {
+    while (seats.some(({ offer }) => offer === undefined)) await sleep(5);
   },
   /** What each seat does from now on; nothing where it is left out. */
   begin({ strategies }) {
