@@ -2,8 +2,8 @@
  * Runs the benchmarks, each with its baseline in the same run: one JSON object on stdout, a table for people on stderr.
  *
  *   node bench/run.mjs [--only startup,files] [--pairs 30] [--memory 12] [--throughput 5] [--burst 3]
- *                      [--recovery 30] [--outage 60] [--long 300]
- *                      [--endurance 100000] [--strangers 5] [--fanout 12000] [--files 3] [--mib 256]
+ *                      [--recovery 30] [--outage 60] [--long 300] [--endurance 100000] [--strangers 5]
+ *                      [--fanout 12000] [--fairness 3] [--files 3] [--mib 256]
  *
  * `--pairs` is how often startup, exchange and files are measured in turn with their floors (see pairs.mjs). The other numbers
  * are samples, messages or deliveries: see each file. `--mib` is the size of a file; `--outage` and `--long` are the
@@ -13,6 +13,7 @@ import { measureBurst } from "./burst.mjs";
 import { measureEndurance } from "./endurance.mjs";
 import { measureExchange } from "./exchange.mjs";
 import { measureFanout } from "./fanout.mjs";
+import { measureFairness } from "./fairness.mjs";
 import { fileRows, measureFiles } from "./files.mjs";
 import { measureMemory } from "./memory.mjs";
 import { intervalText, LEAST_PAIRS } from "./pairs.mjs";
@@ -114,6 +115,16 @@ const BENCHES = {
       ...medians(measured, baseline, "ms"),
       `${measured.p95} ms`,
       `${target} ms`,
+    ],
+  },
+  fairness: {
+    title: "delivery beside two hostile members, p95",
+    number: 3,
+    run: (programs, rounds) => measureFairness(programs, { rounds }),
+    row: ({ measured, baseline, ratio, target }) => [
+      ...[measured.p95, measured.min, baseline.p95].map((value) => `${value} ms`),
+      `x ${ratio}`,
+      `x ${target}`,
     ],
   },
   files: {

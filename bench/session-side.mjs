@@ -2,6 +2,7 @@
  * Host or guests of a tunnel on the program's own session layer, without MCP. They read as an agent does: take what is
  * new, settle it, and, unless told otherwise, tell the room how far they have come.
  */
+import { createHash } from "node:crypto";
 // Of the built program, beside which this one lies when it runs (support.mjs).
 import { loadSessions } from "./sessions.cjs";
 import { Ear, heardByAll, live, nextTurn, now, paced, serve, sleep, usage } from "./side.mjs";
@@ -125,6 +126,18 @@ serve({
   },
   pace: ({ count, bytes, everyMs }) => paced(count, everyMs, () => sayOne(tunnels[0], bytes, true)),
   hear: ({ count }) => heardByAll(ears, count),
+  forget: () => ears.forEach((ear) => ear.takeDelays()),
+  delays: () => ({ delays: ears.flatMap((ear) => ear.takeDelays()) }),
+  /** A file of so many bytes, out of memory. */
+  async offer({ bytes }) {
+    const content = Buffer.alloc(bytes);
+    const read = async (at, length) => content.subarray(at, at + length);
+    const sha256 = createHash("sha256").update(content).digest("hex");
+    await tunnels[0].files.share(
+      { size: bytes, sha256, read, close: async () => undefined },
+      { name: "bench.bin" },
+    );
+  },
   /** The next time that a connection of the guest is there again after it was lost. */
   async reconnected() {
     const [tunnel] = tunnels;

@@ -70,6 +70,11 @@ export class Ear {
     if (this.heard === this.#asked) this.#resolve(at);
   }
 
+  /** The delays of stamped messages that were heard since this was last asked. */
+  takeDelays() {
+    return this.#delays.splice(0);
+  }
+
   /** When the next `count` messages, after those of earlier calls, had been heard, and the delays since then. */
   async next(count) {
     this.#asked += count;

@@ -28,6 +28,7 @@ const PROGRAMS = [
   "bare-door",
   "strangers-side",
   "files-side",
+  "hostile-side",
 ];
 
 /**
@@ -40,10 +41,10 @@ export async function withPrograms(work) {
     const server = path.join(folder, "tunnel-mcp.cjs");
     await cp(path.join(root, "dist"), folder, { recursive: true });
     const bundled = (name) => bundle(`${name}.mjs`, path.join(folder, `${name}.cjs`));
-    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files] = await Promise.all(
+    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile] = await Promise.all(
       PROGRAMS.map(bundled),
     );
-    return await work({ server, echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files });
+    return await work({ server, echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile });
   });
 }
 

@@ -174,6 +174,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   net: ["runtime", "errors"],
   runtime: ["protocol/base"],
   "protocol/host": [
+    "protocol/pressure",
     "protocol/room",
     "protocol/link",
     "protocol/reliable",
@@ -182,6 +183,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
+  "protocol/pressure": ["protocol/reliable", "protocol/base"],
   "protocol/guest": [
     "protocol/room",
     "protocol/link",

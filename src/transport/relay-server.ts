@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { addressKind } from "../net/address.ts";
+import type { Bytes } from "../protocol/base/bytes.ts";
 import type { ConnectionId } from "../protocol/base/ids.ts";
 import { PRE_AUTH } from "../protocol/base/limits.ts";
 import { CLOSE_CODE } from "../protocol/link/wire.ts";
@@ -11,6 +12,7 @@ import type { RoomEffect } from "../protocol/host/room-io.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
+import { Turns } from "./turns.ts";
 import { answerPings, gatherWrites, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
 /** Effects of a room that the relay passes on. */
@@ -94,6 +96,11 @@ class RelayServer implements Relay {
   readonly #budgets = new Map<ConnectionId, () => void>();
   /** Undoes the wait of a connection that is not read from for a while. */
   readonly #resumes = new Map<ConnectionId, { readonly until: number; readonly cancel: () => void }>();
+  readonly #turns = new Turns<ConnectionId, Bytes>(
+    (connection, message) =>
+      this.run((room, now) => room.handle({ type: "message", connection, message }, now)),
+    (connection, isWaiting) => this.#waits(connection, isWaiting),
+  );
   readonly #upgrader: WebSocketServer;
   readonly #driver: Driver<Room, RoomEffect>;
   /** TCP connections that have not become WebSockets, oldest first. */
@@ -197,7 +204,7 @@ class RelayServer implements Relay {
     socket.on("message", (data, isBinary) => {
       const message = messageBytes(data, isBinary);
       if (message === undefined) return hangUp(socket, CLOSE_CODE.violation, this.#options.clock);
-      this.run((room, now) => room.handle({ type: "message", connection, message }, now));
+      this.#turns.add(connection, message);
     });
     answerPings(socket);
     const control = (): void => this.run((room, now) => room.handle({ type: "control", connection }, now));
@@ -206,6 +213,7 @@ class RelayServer implements Relay {
     // ws reports a broken peer here and closes by itself; "close" follows.
     socket.on("error", () => socket.terminate());
     socket.on("close", () => {
+      this.#turns.finish(connection);
       this.#sockets.delete(connection);
       this.#budgets.delete(connection);
       this.#resumes.get(connection)?.cancel();
@@ -242,9 +250,16 @@ class RelayServer implements Relay {
     socket.pause();
     const cancel = clock.after(ms, () => {
       this.#resumes.delete(connection);
-      socket.resume();
+      if (!this.#turns.isWaiting(connection)) socket.resume();
     });
     this.#resumes.set(connection, { until, cancel });
+  }
+
+  /** Nothing more is read of it while it has messages that wait for their turn. */
+  #waits(connection: ConnectionId, isWaiting: boolean): void {
+    const socket = this.#sockets.get(connection);
+    if (isWaiting) socket?.pause();
+    else if (!this.#resumes.has(connection)) socket?.resume();
   }
 
   #perform(effect: RoomEffect): void {

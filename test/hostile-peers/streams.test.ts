@@ -240,7 +240,7 @@ describe("a member on streams", () => {
     expect(give(ben.member, noise(2), world.now)).toBe(true);
   });
 
-  it("[S3] [E1] pays nothing for chunks within credit, and for late ones what any message costs", () => {
+  it("[S3] [E1] pays nothing for chunks within credit, nor for those that were under way when the receiver stopped, who pays for them", () => {
     const scene = roomWithRogue();
     const { world, cid, rogue, id, asks } = scene;
     const mine = asks(cid, id, 4 * RATE.bytesBurst);
@@ -256,6 +256,13 @@ describe("a member on streams", () => {
     world.settle();
     expect(streamsOf(cid)).toHaveLength(count);
     expect(pauses()).toBeGreaterThan(0);
+    expect(world.did("pause").every(({ connection }) => connection === cid.connection)).toBe(true);
+    expect([alarmsOf(scene), isIn(scene)]).toEqual([[], true]);
+    // Now it can know: what it sends from here on is its own doing.
+    rogue.impostor.put(FRAME.pong, new Uint8Array(0));
+    for (let turn = 0; turn < count; turn += 1) rogue.chunk(noise(2, turn, 131_072));
+    world.settle();
+    expect(world.did("pause").at(-1)).toMatchObject({ connection: rogue.impostor.connection });
     expect([alarmsOf(scene), isIn(scene)]).toEqual([[], true]);
   }, 20_000);
 

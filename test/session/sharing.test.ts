@@ -60,6 +60,18 @@ describe("sharing a file", () => {
     expect(scene.port.frames.at(-1)).toEqual({ t: "stop", stream: 1, reason: "busy" });
   });
 
+  it("[S6] nor does a receiver keep its place by granting less than a chunk now and then", async () => {
+    const { scene, opens } = await sharing();
+    scene.port.credit = 0;
+    await opens(1);
+    for (let passed = 0; passed < 61_000; passed += 10_000) {
+      scene.happened({ t: "credit", stream: 1, bytes: 1 });
+      await scene.clock.advance(10_000);
+    }
+    expect(scene.files.serving).toHaveLength(0);
+    expect(scene.port.frames.at(-1)).toEqual({ t: "stop", stream: 1, reason: "busy" });
+  });
+
   it("[B1] says what it is to those it is for, and keeps the file open until the tunnel ends", async () => {
     const { scene, source, fileId, offer } = await sharing([ben]);
     expect(scene.said).toMatchObject([{ what: "file", to: [ben] }]);

@@ -104,6 +104,8 @@ export class Checks {
 
   /** Somebody in the middle can spoil a record; what no record holds cannot come out of one. */
   #alarmed(code: string): void {
+    // A member of whom nothing arrives for a while is named as slow (E3), which is no damage.
+    if (code === "member-slow") return;
     this.alarms += 1;
     assert.equal(code, this.#circumstances.isHostile ? "integrity-failed" : "no alarm at all");
   }

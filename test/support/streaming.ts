@@ -1,6 +1,7 @@
 import { u32be } from "../../src/protocol/base/bytes.ts";
 import type { Chunk } from "../../src/protocol/record/chunk.ts";
 import { vi } from "vitest";
+import type { Primitives } from "../../src/protocol/base/primitives.ts";
 import type { Bytes } from "../../src/protocol/base/bytes.ts";
 import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
 import { FILE, RECORD_BUCKETS } from "../../src/protocol/base/limits.ts";
@@ -80,9 +81,10 @@ export class Rogue {
   readonly records: RecordLayer;
   readonly #world: World;
 
-  constructor(world: World, link: InviteLink = world.link()) {
+  /** `primitives` are those of the world. */
+  constructor(world: World, link: InviteLink = world.link(), primitives: Primitives = nodePrimitives) {
     this.#world = world;
-    this.impostor = new Impostor(world, link);
+    this.impostor = new Impostor(world, link, primitives);
     this.impostor.enter();
     this.records = recordsBehind(() => this.impostor.put(FRAME.pong, new Uint8Array(0)));
   }

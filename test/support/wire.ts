@@ -302,7 +302,7 @@ export class World {
       if (crossing === undefined) continue;
       if (effect.type === "send") this.#wire.send(crossing, "toGuest", effect.message);
       if (effect.type === "close") this.#wire.close(crossing, "toGuest");
-      if (effect.type === "pause") crossing.readsAt = this.now + effect.ms;
+      if (effect.type === "pause") crossing.readsAt = Math.max(crossing.readsAt, this.now + effect.ms);
     }
     const wakesAt = this.#hostHeld === undefined ? this.room.nextDeadline() : undefined;
     this.#roomWakesAt = wakesAt === undefined ? Number.POSITIVE_INFINITY : wakesAt - this.hostSkew;

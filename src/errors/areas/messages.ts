@@ -47,6 +47,13 @@ export const MESSAGES = {
     next: "Ask the host to do it.",
     retryable: false,
   },
+  "member-slow": {
+    message: "this member takes in too little, and others wait for it before they can say more",
+    next: "Wait: it loses its place by itself if it stays so slow. To end it now, remove it with tunnel_invite({remove}), and invite it again later.",
+    nextForPerson:
+      "Wait: it loses its place by itself if it stays so slow. To end it now, remove it, and invite it again later.",
+    retryable: true,
+  },
   "outbox-full": {
     message: "too many messages are waiting for delivery, so this one was not accepted",
     next: "Wait until the others are connected and have caught up (tunnel_status shows it), then send it again.",

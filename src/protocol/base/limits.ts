@@ -131,49 +131,69 @@ export const LINK = {
   sayConfirmMs: 2_500,
 } as const;
 
-const CONGESTED_FILL = 1 / 2;
-
 /**
  * The traffic one member may send once it is in (PROTOCOL §6.1). Generous for agents, and at most about a fifth of a core at the
- * host of a full room. A faster one is read more slowly, never cut: its own socket fills up, and nobody else's.
+ * host. A faster one is read more slowly, never cut: its own socket fills up, and nobody else's. Whoever causes work pays for it,
+ * whichever member does it.
  */
 export const RATE = {
-  /** Records, and WebSocket pings and pongs, a second … */
+  /** Messages of its agent a second, each about 300 microseconds of the host's time … */
+  messagesPerSecond: 500,
+  /** … after so many at once: a whole outbox, which had to wait during a cut. Apart from the frames, so that no answer delays a word. */
+  messagesBurst: LINK.maxOutboxFrames,
+  /** A message goes out to every member: it counts once for so many of them, and at least once. */
+  membersPerShare: 2,
+  /** Other records, and WebSocket pings and pongs, a second … */
   framesPerSecond: 500,
-  /** Price of an acknowledgement or a PONG: every message of the host asks for one. */
+  /** … after so many at once. */
+  framesBurst: 2_000,
+  /** Price of an acknowledgement, a PONG, or a grant of credit: every message of the host asks for one. */
   answerPrice: 1 / 8,
   /** Price of a chunk within credit: a full one every 125 microseconds. */
   chunkPrice: 1 / 16,
-  /** … after so many at once: a whole outbox, which may have had to wait during a cut. */
-  framesBurst: LINK.maxOutboxFrames,
-  bytesPerSecond: 4 * MIB,
-  /** A whole outbox. */
+  /** Price of asking for a stream: the frame, all that is answered and ended on it, and the first read of a disk. */
+  openPrice: 8,
+  /** Price of a connection: the handshake, WELCOME, and telling the others that it is there again. */
+  connectPrice: 250,
+  /** Bytes a second: a message of 64 KiB costs the host and every member milliseconds … */
+  bytesPerSecond: 2 * MIB,
+  /** … after a whole outbox: the last words of a member that leaves must be read before it stops waiting for that. */
   bytesBurst: 8 * MIB,
-  /** A message goes out to every member: for so many of them it costs its sender once more. */
-  membersPerShare: 2,
-  /** From so full an outbox on, a connected member slows the senders down … */
-  congestedFill: CONGESTED_FILL,
-  /** Such a member must take in so much in so much time, or lose its session: 280 kbit/s, at which the others can talk. */
-  catchUpBytes: MIB,
-  catchUpMs: 30 * SECOND,
-  /** How long a sender is not read from when the outbox of a connected member is so full. */
-  congestionMs: [
-    [CONGESTED_FILL, 250],
-    [3 / 4, 2 * SECOND],
-    [7 / 8, 5 * SECOND],
-  ] as readonly (readonly [fill: number, ms: number])[],
-  /** Well below {@link LINK.answerMs}, since nothing of a member is heard meanwhile. */
+  /** Below {@link LINK.answerMs}, since nothing of a member is heard meanwhile; who owes more than this is not let in again, either. */
   maxPauseMs: 5 * SECOND,
+  /** A member may have this share of the room that is left in another one's outbox; what goes beyond is read at that one's pace. */
+  outboxShare: 1 / 2,
+  /** How long it is not read for that, at least … */
+  heldMs: 50,
+  /** … and while nobody knows the other one's pace. */
+  heldFirstMs: 250,
+  /** Less in its outbox than this, and a member holds nobody back any more. */
+  caughtUpFill: 1 / 4,
+  /** Whoever holds others back is named to the host's agent after this time, in which a line that is merely dead is found … */
+  slowAlarmMs: LINK.answerMs + SECOND,
+  /** … and must take in so much in so much time, or lose its session: 210 kbit/s, at which the others can talk. */
+  catchUpBytes: 768 * KIB,
+  catchUpMs: 30 * SECOND,
+  /** One or two that are held back may be the ones at fault. Of more, each must get through at this pace (280 kbit/s). */
+  atFault: 2,
+  catchUpBytesEach: MIB,
 } as const;
 
 /** Streams between two members (PROTOCOL §6.2). */
 export const STREAM = {
-  /** Streams that one member may have open towards the host at once. */
+  /** Streams that one member may have open towards the host at once, and with one other member. */
   maxOpened: 4,
   /** Streams that one member serves at once; a further one is told to come again. One file for a room of many. */
   maxServed: 16,
+  /** So many of these are for members who have none there. */
+  reserved: 4,
   /** Size of a request, and of a response: each is one frame, and counts as one. */
   maxRequestBytes: 4 * KIB,
+  /** Unused credit of one direction that the host passes on; the rest follows as it is used. As much as a receiver grants (S4). */
+  maxCreditBytes: 2 * MIB,
+  /** Credit of less than this goes on at most so often to an end that sends nothing. */
+  creditLumpBytes: 64 * KIB,
+  creditEveryMs: 250,
 } as const;
 
 /** Files on their way through the room (PROTOCOL §9). */
@@ -193,7 +213,7 @@ export const FILE = {
    */
   windowMs: 500,
   windowMinBytes: 2 * 128 * KIB,
-  windowMaxBytes: 2 * MIB,
+  windowMaxBytes: STREAM.maxCreditBytes,
   /** Credit of all streams of one receiver together: less than a socket may have buffered, with room for messages. */
   windowTotalBytes: 3 * MIB,
 } as const;

@@ -321,7 +321,8 @@ export class Guest {
   }
 
   #chunk(chunk: Chunk): void {
-    if (this.#link.takeChunk(chunk)) this.#effects.push({ type: "stream", event: { t: "chunk", ...chunk } });
+    if (this.#link.takeChunk(chunk) === "open")
+      this.#effects.push({ type: "stream", event: { t: "chunk", ...chunk } });
   }
 
   #closedByHost(reason: number, now: number): void {

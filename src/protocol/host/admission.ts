@@ -57,8 +57,11 @@ export interface AuthenticatedPeer {
   readonly resumeSecret: Bytes;
 }
 
-/** Finds the session that holds a resume credential at the moment. */
-type SessionLookup = (id: string) => { member: MemberId; credential: Credential } | undefined;
+/** Finds the session that holds a resume credential at the moment; `mayEnter` is whether it has paid for another connection (E1). */
+type SessionLookup = (
+  id: string,
+  now: number,
+) => { member: MemberId; credential: Credential; mayEnter: boolean } | undefined;
 
 export interface AdmissionOptions {
   readonly room: Bytes;
@@ -225,8 +228,8 @@ export class Admission {
     const credential = this.#options.ledger.credential(inviteId, now);
     if (credential !== undefined)
       return { kind: "invite", credential, entitlement: { kind: "invite", inviteId } };
-    const session = this.#options.sessionOf(inviteId);
-    if (session === undefined) return undefined;
+    const session = this.#options.sessionOf(inviteId, now);
+    if (session?.mayEnter !== true) return undefined;
     return {
       kind: "resume",
       credential: session.credential,

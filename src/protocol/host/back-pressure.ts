@@ -1,42 +1,97 @@
-import type { ConnectionId } from "../base/ids.ts";
-import { RATE, ROOM } from "../base/limits.ts";
+import type { ConnectionId, MemberId } from "../base/ids.ts";
+import { LINK, RATE, ROOM } from "../base/limits.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Arrival } from "../link/streams.ts";
+import type { RoomOrder } from "../room/order.ts";
+import { Backlog } from "../pressure/backlog.ts";
+import { Congestion } from "../pressure/congestion.ts";
 import { isConnected, type MemberSession, type MemberSessions } from "./member-sessions.ts";
+import type { Price } from "../pressure/rate-limiter.ts";
 import type { RoomEffect } from "./room-io.ts";
+import type { FrameKind, Relayed } from "./stream-relay.ts";
 
-/** A message of a member by the price it has (E1, S3): a chunk within credit, an answer to the host's own words, or any other. */
-export type Traffic = "chunk" | "answer" | "message";
+export interface BackPressureOptions {
+  readonly sessions: MemberSessions;
+  readonly order: RoomOrder;
+  readonly emit: (effect: RoomEffect) => void;
+}
 
 /**
- * Keeps what members send within what the host and the slowest of them can take (PROTOCOL §6.1): by not reading from a member that sends too
- * much, and by giving up a member that takes in too little.
+ * Keeps what members send within what the host and the slowest of them can take (PROTOCOL §6.1): by not reading from a member that
+ * causes too much, and by giving up a member that takes in too little. Work is charged to whoever caused it.
  */
 export class BackPressure {
-  readonly #sessions: MemberSessions;
-  readonly #emit: (effect: RoomEffect) => void;
+  readonly #options: BackPressureOptions;
+  readonly #backlog = new Backlog();
 
-  constructor(sessions: MemberSessions, emit: (effect: RoomEffect) => void) {
-    this.#sessions = sessions;
-    this.#emit = emit;
+  constructor(options: BackPressureOptions) {
+    this.#options = options;
   }
 
-  /** A message came; the bytes that a receiver has let come cost nothing, since its credit is their limit. */
-  charge(connection: ConnectionId, traffic: Traffic, bytes: number, now: number): void {
-    if (traffic === "chunk") return this.#spend(connection, RATE.chunkPrice, 0, now);
-    this.#spend(connection, traffic === "answer" ? RATE.answerPrice : 1, bytes, now);
+  // --- prices ---
+
+  /** A record that is neither a message of its agent nor about a stream; `isAnswer` for what only answers the host's own. */
+  chargeFrame(session: MemberSession, isAnswer: boolean, bytes: number, now: number): void {
+    this.#spend(session, { frames: isAnswer ? RATE.answerPrice : 1, bytes }, now);
   }
 
-  /** A message goes out to all: its sender pays for the copies, and waits for those who cannot keep up (E1, E3). */
-  chargeCopies({ link }: MemberSession, bytes: number, now: number): void {
-    const { connection } = link;
-    if (connection === undefined) return;
-    const shares = Math.floor(this.#sessions.size / RATE.membersPerShare);
-    this.#spend(connection, shares, shares * bytes, now);
-    const connected = this.#sessions.all.filter(isConnected);
-    this.watch(connected, now);
-    const fullest = Math.max(0, ...connected.map((session) => session.link.load.fill));
-    const ms = RATE.congestionMs.findLast(([fill]) => fullest >= fill)?.[1];
-    if (ms !== undefined) this.#emit({ type: "pause", connection, ms });
+  /** A WebSocket ping or pong. */
+  chargeControl(connection: ConnectionId, now: number): void {
+    const session = this.#options.sessions.at(connection);
+    if (session !== undefined) this.#spend(session, { frames: 1 }, now);
+  }
+
+  /** A connection was made: what is resent on it was paid for, but not what carries it. */
+  chargeConnection(connection: ConnectionId, now: number): void {
+    const session = this.#options.sessions.at(connection);
+    if (session === undefined) return;
+    const bytes = Math.min(session.link.load.bytes, LINK.windowBytes);
+    this.#spend(session, { frames: RATE.connectPrice, bytes }, now);
+  }
+
+  /** A STREAM frame: who asked has paid for the words about its streams, of which there can be few, and pays for their bytes. */
+  chargeStream(
+    session: MemberSession,
+    { kind, causedBy }: Relayed<FrameKind>,
+    bytes: number,
+    now: number,
+  ): void {
+    switch (kind) {
+      case "open":
+        return this.#spend(session, { frames: RATE.openPrice, bytes: 2 * bytes }, now);
+      case "credit":
+      case "late":
+        return this.#spend(session, { frames: RATE.answerPrice, bytes }, now);
+      case "word":
+        if (causedBy !== undefined) this.#spend(causedBy, { bytes }, now);
+    }
+  }
+
+  /** A chunk: its bytes cost nothing within credit, since that is their limit. Who stopped the stream pays for what was under way. */
+  chargeChunk(
+    session: MemberSession,
+    { kind, causedBy }: Relayed<Arrival>,
+    bytes: number,
+    now: number,
+  ): void {
+    if (kind === "over") return this.#spend(session, { frames: 1, bytes }, now);
+    this.#spend(session, { frames: RATE.chunkPrice }, now);
+    if (kind === "draining" && causedBy !== undefined) this.#spend(causedBy, { bytes }, now);
+  }
+
+  /** A message of a member went out to all: its sender pays for the copies, and waits for those who cannot keep up with it (E1, E3). */
+  chargeMessage(session: MemberSession, bytes: number, now: number): void {
+    const { sessions } = this.#options;
+    const messages = Math.max(1, Math.floor(sessions.size / RATE.membersPerShare));
+    this.#spend(session, { messages, bytes: messages * bytes }, now);
+    this.#pause(session, this.#said(session.member.id, bytes, now));
+  }
+
+  // --- those who take in too little ---
+
+  /** The host said something. */
+  hostSaid(self: MemberId, bytes: number, now: number): void {
+    this.#said(self, bytes, now);
   }
 
   /**
@@ -44,36 +99,75 @@ export class BackPressure {
    * may lose its session by it, but not all of them, and nobody who is only slow.
    * @throws {TunnelError} outbox-full
    */
-  assertRoom(audience: readonly MemberSession[], bytes: number, now: number): void {
+  assertRoom(self: MemberId, audience: readonly MemberSession[], bytes: number, now: number): void {
     const hasRoom = ({ link }: MemberSession): boolean => link.hasRoomFor(bytes + ROOM.maxTextBytes);
     const connected = audience.filter(isConnected);
     if (audience.some(hasRoom) && connected.every(hasRoom)) return;
-    this.watch(connected, now);
+    for (const session of connected) if (!hasRoom(session)) this.#holdsBack(session, self, now);
     throw new TunnelError("outbox-full");
   }
 
-  /** A member that slows the others down must at least take in what waits for it: else it has fallen behind (E3). */
-  watch(connected: readonly MemberSession[], now: number): void {
-    for (const session of connected) {
-      const { fill, drained } = session.link.load;
-      const { congestion } = session;
-      if (fill < RATE.congestedFill) session.congestion = undefined;
-      else if (congestion === undefined) session.congestion = { at: now, drained };
-      else if (now - congestion.at >= RATE.catchUpMs) {
-        session.fellBehind ||= drained - congestion.drained < RATE.catchUpBytes;
-        session.congestion = { at: now, drained };
-      }
+  /** A member that holds the others back is named to the host's agent, and must take in what waits for it: else it has fallen behind (E3). */
+  tick(session: MemberSession, now: number): void {
+    const news = session.congestion?.tick(session.link.load, now);
+    if (news === "caught-up") session.congestion = undefined;
+    if (news === "fell-behind") session.fellBehind = true;
+    if (news === "slow") {
+      const error = new TunnelError("member-slow");
+      this.#options.emit({ type: "alarm", error, member: session.member.id });
     }
   }
 
   /** When a connected member has to be looked at again. */
   nextDeadline({ congestion }: MemberSession): number {
-    return congestion === undefined ? Number.POSITIVE_INFINITY : congestion.at + RATE.catchUpMs;
+    return congestion?.dueAt ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The last message of the order was this one's: for how long it waits for those who cannot keep up with it. */
+  #said(speaker: MemberId, bytes: number, now: number): number {
+    const { sessions, order } = this.#options;
+    this.#backlog.said(speaker, order.view.seq, bytes);
+    let ms = 0;
+    for (const session of sessions.all) {
+      if (session.member.id === speaker || !isConnected(session)) continue;
+      if (session.link.load.fill >= 1 / 2) session.congestion ??= new Congestion(session.link.load, now);
+      const excess = this.#excessAt(session, speaker);
+      if (excess <= 0) continue;
+      ms = Math.max(ms, this.#holdsBack(session, speaker, now).waitFor(excess));
+    }
+    return ms;
+  }
+
+  /** Bytes of this speaker that wait for a member beyond its share of the room that is left there (E3). */
+  #excessAt({ link, joinedAt }: MemberSession, speaker: MemberId): number {
+    const { fill, bytes, frames } = link.load;
+    // A part is no more than the whole.
+    if (fill <= RATE.outboxShare * (1 - fill)) return 0;
+    // Nobody is to blame for the time before it came, of which it may be told, too.
+    const part = this.#backlog.partOf(speaker, {
+      upTo: this.#options.order.view.seq,
+      frames,
+      after: joinedAt,
+    });
+    const share = Math.max(
+      (part.bytes * bytes) / LINK.maxOutboxBytes,
+      (part.frames * frames) / LINK.maxOutboxFrames,
+    );
+    return ((share - RATE.outboxShare * (1 - fill)) / fill) * bytes;
+  }
+
+  #holdsBack(session: MemberSession, speaker: MemberId, now: number): Congestion {
+    session.congestion ??= new Congestion(session.link.load, now);
+    session.congestion.holdsBack(speaker, session.link.load, now);
+    return session.congestion;
   }
 
   /** A member that is in debt is not read from until it has earned it back. */
-  #spend(connection: ConnectionId, frames: number, bytes: number, now: number): void {
-    const ms = this.#sessions.at(connection)?.rateLimiter.spend(frames, bytes, now) ?? 0;
-    if (ms > 0) this.#emit({ type: "pause", connection, ms });
+  #spend(session: MemberSession, price: Price, now: number): void {
+    this.#pause(session, session.rateLimiter.spend(price, now));
+  }
+
+  #pause({ link: { connection } }: MemberSession, ms: number): void {
+    if (ms > 0 && connection !== undefined) this.#options.emit({ type: "pause", connection, ms });
   }
 }

@@ -1,5 +1,4 @@
 import type { Bytes } from "../base/bytes.ts";
-import type { ConnectionId } from "../base/ids.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { CLOSE_CODE } from "../link/wire.ts";
 import { chunkPrice, type Chunk } from "../record/chunk.ts";
@@ -40,10 +39,10 @@ export class Inbound {
     this.#options = options;
   }
 
-  message(session: MemberSession, connection: ConnectionId, message: Bytes, now: number): void {
+  message(session: MemberSession, message: Bytes, now: number): void {
     const { membership, emit } = this.#options;
     try {
-      this.#take(session, connection, message, now);
+      this.#take(session, message, now);
     } catch (thrown) {
       const error = asTunnelError(thrown);
       if (error.code === "internal") throw thrown;
@@ -59,12 +58,15 @@ export class Inbound {
     for (const seq of receipts.confirmed(session)) emit({ type: "reached", seq });
   }
 
-  #take(session: MemberSession, connection: ConnectionId, message: Bytes, now: number): void {
+  #take(session: MemberSession, message: Bytes, now: number): void {
     const { streamRelay, backPressure } = this.#options;
     const { event, isAnswer } = session.link.receive(message, now);
-    if (event?.type === "chunk") return this.#chunk(session, connection, event.chunk, now);
-    const isCredit = event?.type === "stream" && streamRelay.frame(session, event.payload, now) === "credit";
-    backPressure.charge(connection, isAnswer || isCredit ? "answer" : "message", message.length, now);
+    if (event?.type === "chunk") return this.#chunk(session, event.chunk, now);
+    if (event?.type === "stream") {
+      const relayed = streamRelay.frame(session, event.payload, now);
+      return backPressure.chargeStream(session, relayed, message.length, now);
+    }
+    if (event?.type !== "durable") backPressure.chargeFrame(session, isAnswer, message.length, now);
     this.confirmed(session);
     if (event !== undefined) this.#event(session, event, message.length, now);
   }
@@ -73,7 +75,7 @@ export class Inbound {
     const { membership, presence, backPressure, idle } = this.#options;
     if (event.type === "durable") {
       this.#frame(session, event.payload, now);
-      backPressure.chargeCopies(session, bytes, now);
+      backPressure.chargeMessage(session, bytes, now);
     }
     if (event.type === "note") {
       const { read, active } = decodeMemberNote(event.payload);
@@ -85,11 +87,11 @@ export class Inbound {
     else if (event.type === "close") membership.drop(session, CLOSE_CODE.normal, now);
   }
 
-  #chunk(session: MemberSession, connection: ConnectionId, chunk: Chunk, now: number): void {
+  #chunk(session: MemberSession, chunk: Chunk, now: number): void {
     const { streamRelay, backPressure, idle } = this.#options;
-    const isAsked = streamRelay.chunk(session, chunk, now);
-    if (isAsked) idle.touch(now);
-    backPressure.charge(connection, isAsked ? "chunk" : "message", chunkPrice(chunk), now);
+    const relayed = streamRelay.chunk(session, chunk, now);
+    if (relayed.kind === "open") idle.touch(now);
+    backPressure.chargeChunk(session, relayed, chunkPrice(chunk), now);
   }
 
   #frame(session: MemberSession, payload: Bytes, now: number): void {

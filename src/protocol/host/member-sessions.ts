@@ -7,7 +7,8 @@ import { PeerLink } from "../link/peer-link.ts";
 import type { WireEffect } from "../link/wire.ts";
 import type { MemberRecord } from "../room/frames.ts";
 import type { Beginning } from "../room/order.ts";
-import { RateLimiter } from "./rate-limiter.ts";
+import type { Congestion } from "../pressure/congestion.ts";
+import { RateLimiter } from "../pressure/rate-limiter.ts";
 
 /** A member other than the host, from its first CONFIRM until it leaves, across all its connections. */
 export interface MemberSession {
@@ -18,6 +19,8 @@ export interface MemberSession {
   readonly rateLimiter: RateLimiter;
   /** Where its part of the room begins: repeated in every WELCOME, since one may get lost. */
   readonly beginning: Beginning;
+  /** The last place in the order before it came. */
+  readonly joinedAt: number;
   readonly safetyCode: string;
   /** Lets this member in once more; replaced by each handshake (K3). */
   credential: Credential;
@@ -27,8 +30,8 @@ export interface MemberSession {
   read: number;
   /** Its outbox is full: it must go, since no message is skipped silently (D3). */
   fellBehind: boolean;
-  /** Since when its outbox is more than half full, and how much had left it by then. */
-  congestion: { readonly at: number; readonly drained: number } | undefined;
+  /** Set while others wait for it (E3). */
+  congestion: Congestion | undefined;
 }
 
 export function newMemberSession(
@@ -38,17 +41,19 @@ export function newMemberSession(
     member: MemberRecord;
     invite: InviteId;
     beginning: Beginning;
+    joinedAt: number;
     emit: (effect: WireEffect) => void;
     now: number;
   },
 ): MemberSession {
-  const { peer, member, invite, beginning, emit, now } = options;
+  const { peer, member, invite, beginning, joinedAt, emit, now } = options;
   return {
     member,
     invite,
     link: new PeerLink("host", emit),
     rateLimiter: new RateLimiter(now),
     beginning,
+    joinedAt,
     safetyCode: safetyCode(primitives, peer.handshakeHash, peer.confirm.share),
     credential: resumeCredential(primitives, peer.resumeSecret),
     lastSeen: now,
@@ -87,10 +92,15 @@ export class MemberSessions {
     return id === undefined ? undefined : this.#sessions.get(id);
   }
 
-  /** The session whose resume credential has this clear id. */
-  resumedBy(id: string): { member: MemberId; credential: Credential } | undefined {
+  /** The session whose resume credential has this clear id; `mayEnter` unless it owes too much for its last connections (E1). */
+  resumedBy(
+    id: string,
+    now: number,
+  ): { member: MemberId; credential: Credential; mayEnter: boolean } | undefined {
     const session = this.all.find(({ credential }) => inviteIdFrom(credential.id) === id);
-    return session === undefined ? undefined : { member: session.member.id, credential: session.credential };
+    if (session === undefined) return undefined;
+    const { member, credential, rateLimiter } = session;
+    return { member: member.id, credential, mayEnter: !rateLimiter.isOverdrawn(now) };
   }
 
   add(session: MemberSession): void {

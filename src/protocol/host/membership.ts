@@ -56,6 +56,7 @@ export class Membership {
       : this.#readmit(peer, entitlement.member, now);
     if (session === undefined) return false;
     sessions.connected(session, connection);
+    session.congestion?.away(false, now);
     emit({ type: "member", connection });
     const greeting = { type: FRAME.welcome, payload: encodeWelcome(this.#welcomeOf(session)) };
     session.link.attach(connection, { records, received: confirm.received, greeting }, now);
@@ -133,6 +134,7 @@ export class Membership {
     if (connection === undefined) return;
     session.lastSeen = lastHeard ?? session.lastSeen;
     sessions.disconnected(connection);
+    session.congestion?.away(true, now);
     streamRelay.dropped(session, end(link), now);
     presence.changed(now);
   }
@@ -177,6 +179,7 @@ export class Membership {
       member,
       invite: invite.inviteId,
       beginning,
+      joinedAt: order.view.seq,
       emit,
       now,
     });

@@ -84,7 +84,7 @@ export class Room {
     const emit = (effect: RoomEffect): void => this.#emit(effect);
     this.#order = order;
     this.#idle = new IdleClock(idleMs, now);
-    this.#backPressure = new BackPressure(sessions, emit);
+    this.#backPressure = new BackPressure({ sessions, order, emit });
     this.#sequencer = new Sequencer({ primitives, sessions, order, signer, history, emit });
     this.#streamRelay = new StreamRelay({
       sessions,
@@ -97,7 +97,7 @@ export class Room {
       room,
       hostStatic: this.#hostStatic,
       ledger: this.#ledger,
-      sessionOf: (id) => sessions.resumedBy(id),
+      sessionOf: (id, now) => sessions.resumedBy(id, now),
       rekey,
     });
     this.#membership = new Membership({
@@ -182,7 +182,7 @@ export class Room {
       case "message":
         return this.#message(input.connection, input.message, now);
       case "control":
-        return this.#backPressure.charge(input.connection, "message", 0, now);
+        return this.#backPressure.chargeControl(input.connection, now);
       case "closed":
         return this.#closed(input.connection, now);
       case "tick":
@@ -196,6 +196,7 @@ export class Room {
       this.#idle.nextDeadline(),
       this.#admission.nextDeadline() ?? Number.POSITIVE_INFINITY,
       this.#presence.dueAt,
+      this.#streamRelay.dueAt,
     );
     for (const session of this.#sessions.all) {
       next = Math.min(next, this.#membership.nextDeadline(session));
@@ -235,13 +236,13 @@ export class Room {
     assertSayable(outgoing, this.#order, this.self);
     const { to, text } = outgoing;
     const audience = this.#sessions.all.filter(({ member }) => to?.includes(member.id) !== false);
-    this.#backPressure.assertRoom(audience, utf8Length(text), now);
+    this.#backPressure.assertRoom(this.self, audience, utf8Length(text), now);
     this.#idle.touch(now);
     const { fields, body, hash } = this.#signer.sign(outgoing, this.#order.view, this.#order.members);
     const event: ChatEvent = { kind: "chat", from: this.self, ...fields };
     this.#sequencer.chat(event, body, hash, now);
     this.#sequencer.show(event, text, now);
-    this.#backPressure.watch(audience.filter(isConnected), now);
+    this.#backPressure.hostSaid(this.self, body.length, now);
     const seq = this.lastSeq;
     this.#receipts.expect(seq, audience);
     this.#membership.expel(now);
@@ -322,7 +323,7 @@ export class Room {
 
   #message(connection: ConnectionId, message: Bytes, now: number): void {
     const session = this.#sessions.at(connection);
-    if (session !== undefined) return this.#inbound.message(session, connection, message, now);
+    if (session !== undefined) return this.#inbound.message(session, message, now);
     if (!this.#admission.has(connection)) return;
     const answer = this.#admission.receive(connection, message, now);
     if (answer !== undefined && "accept" in answer) {
@@ -331,6 +332,7 @@ export class Room {
     }
     if (answer !== undefined) {
       if (this.#membership.enter(answer.peer, connection, now)) {
+        this.#backPressure.chargeConnection(connection, now);
         // A resume point confirms what an acknowledgement lost in the cut would have (D5).
         this.#inbound.confirmed(this.#sessions.at(connection));
         return this.#idle.touch(now);
@@ -353,8 +355,9 @@ export class Room {
     for (const connection of this.#admission.expire(now)) this.#close(connection, CLOSE_CODE.late);
     for (const session of this.#sessions.all) {
       this.#membership.tick(session, now);
-      if (isConnected(session)) this.#backPressure.watch([session], now);
+      if (isConnected(session)) this.#backPressure.tick(session, now);
     }
+    this.#streamRelay.tick(now);
     if (now >= this.#presence.dueAt) this.#presence.tellAll(now);
     if (this.#idle.takeWarning(now)) {
       this.#sequencer.system({ kind: "idle-warning", endsInMs: Math.max(0, this.idleAt - now) }, now);

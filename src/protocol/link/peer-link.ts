@@ -3,7 +3,7 @@ import type { ConnectionId } from "../base/ids.ts";
 import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
 import type { Frame, RecordLayer } from "../record/record.ts";
 import type { ChannelEvent } from "../reliable/channel-events.ts";
-import { Channel } from "../reliable/channel.ts";
+import { Channel, type Load } from "../reliable/channel.ts";
 import {
   decodeStreamFrame,
   encodeStreamFrame,
@@ -11,7 +11,7 @@ import {
   type StreamRequest,
   type StreamWord,
 } from "./stream-frames.ts";
-import { Streams } from "./streams.ts";
+import { Streams, type Arrival } from "./streams.ts";
 import { CLOSE_CODE, type WireEffect } from "./wire.ts";
 
 /**
@@ -53,8 +53,8 @@ export class PeerLink {
     return this.#channel.confirmed;
   }
 
-  /** Share of the outbox that is taken, 0 to 1, and the bytes that have ever left it. */
-  get load(): { readonly fill: number; readonly drained: number } {
+  /** How much waits for the peer, and the bytes on the wire that it has ever confirmed. */
+  get load(): Load {
     return this.#channel.load;
   }
 
@@ -144,6 +144,7 @@ export class PeerLink {
   receive(message: Bytes, now: number): { event: ChannelEvent | undefined; isAnswer: boolean } {
     const { reply, ...rest } = this.#channel.receive(message, now);
     this.#write(reply);
+    if (rest.isAnswer) this.streams.settle(this.#channel.answered);
     return rest;
   }
 
@@ -178,8 +179,15 @@ export class PeerLink {
     if (frame.t === "accept") this.streams.grant(stream, frame.credit);
     if (frame.t === "credit") this.streams.grant(stream, frame.bytes);
     if (frame.t === "end") this.streams.finish(stream);
-    if (frame.t === "reset") this.streams.end(stream);
     this.#writeStream(frame, now);
+    if (frame.t !== "reset" || !this.streams.reset(stream, this.#channel.asked + 1)) return;
+    // Its answer comes behind everything that was under way.
+    this.#write(this.#channel.ask(now).messages);
+  }
+
+  /** Tells of credit that was granted before ({@link Streams.grant}). */
+  tellCredit(stream: StreamId, bytes: number, now: number): void {
+    if (this.streams.isLive(stream)) this.#writeStream({ t: "credit", stream, bytes }, now);
   }
 
   /** Whether the other side had let it come. */
@@ -190,19 +198,21 @@ export class PeerLink {
   }
 
   /**
-   * A STREAM frame of the peer, accounted for: gives it, and whether it concerns a stream that is open. A stream for which there is no
-   * room is refused here (S6); what crossed the end of its stream on the way is nothing.
+   * A STREAM frame of the peer, accounted for: gives it, and whether it concerns a stream that is open, or at least one that keeps its
+   * place. A stream for which there is no room is refused here (S6); what crossed the end of its stream on the way is nothing.
    * @throws {TunnelError} protocol-violation
    */
-  takeStream(payload: Bytes, now: number): { frame: StreamFrame; isLive: boolean } {
+  takeStream(payload: Bytes, now: number): { frame: StreamFrame; isLive: boolean; isHeld: boolean } {
     const frame = decodeStreamFrame(payload);
     const { stream } = frame;
-    const wasLive = this.streams.isLive(stream);
+    const isLive = this.streams.isLive(stream);
+    const isHeld = this.streams.isHeld(stream);
     switch (frame.t) {
-      case "open":
-        if (this.streams.asked(stream, frame.credit)) return { frame, isLive: true };
-        this.#writeStream({ t: "reset", stream, code: "busy" }, now);
-        return { frame, isLive: false };
+      case "open": {
+        const hasRoom = this.streams.asked(stream, frame.credit);
+        if (!hasRoom) this.#writeStream({ t: "reset", stream, code: "busy" }, now);
+        return { frame, isLive: hasRoom, isHeld: hasRoom };
+      }
       case "accept":
         this.streams.accepted(stream, frame.credit);
         break;
@@ -216,11 +226,11 @@ export class PeerLink {
         this.streams.assertKnown(stream);
         this.streams.end(stream);
     }
-    return { frame, isLive: wasLive };
+    return { frame, isLive, isHeld };
   }
 
-  /** Whether a chunk of the peer is for a stream that is open. @throws {TunnelError} protocol-violation for what nobody let come */
-  takeChunk(chunk: Chunk): boolean {
+  /** A chunk of the peer, accounted for. @throws {TunnelError} protocol-violation for what nobody let come */
+  takeChunk(chunk: Chunk): Arrival {
     return this.streams.received(chunk.stream, chunkPrice(chunk));
   }
 

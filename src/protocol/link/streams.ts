@@ -6,7 +6,21 @@ import type { StreamId } from "../record/chunk.ts";
 interface Flow {
   receive: number | undefined;
   send: number | undefined;
+  /** Whether the end that was asked has answered. */
+  isAccepted: boolean;
+  /**
+   * The host has reset it, and the other end may not know yet: until the PING of this number is answered the stream keeps its place, and
+   * what comes goes nowhere (S6).
+   */
+  drainedBy: number | undefined;
 }
+
+function flow(receive: number, send: number): Flow {
+  return { receive, send, isAccepted: false, drainedBy: undefined };
+}
+
+/** A chunk within credit on a stream that is open, the same on one that this end has reset, or one that comes too late for either. */
+export type Arrival = "open" | "draining" | "over";
 
 /** Odd numbers or even ones, without a gap (S2). */
 function next(last: StreamId, parity: number): StreamId {
@@ -26,6 +40,7 @@ function sum(credit: number, more: number): number {
  * come or go on each (S3, S7). They end with the connection.
  */
 export class Streams {
+  readonly #isHost: boolean;
   readonly #ownParity: 0 | 1;
   readonly #maxOpened: number;
   readonly #maxAsked: number;
@@ -35,6 +50,7 @@ export class Streams {
 
   constructor(role: "host" | "member") {
     const isHost = role === "host";
+    this.#isHost = isHost;
     this.#ownParity = isHost ? 0 : 1;
     // The host asks a member on behalf of many, a member asks for itself alone.
     this.#maxOpened = isHost ? STREAM.maxServed : STREAM.maxOpened;
@@ -43,21 +59,32 @@ export class Streams {
 
   /** Whether the other side may be asked for one more. */
   get mayOpen(): boolean {
-    return this.live.filter((id) => this.#isOwn(id)).length < this.#maxOpened;
+    return this.opened.length < this.#maxOpened;
+  }
+
+  /** Those that this end has opened and that take up a place. */
+  get opened(): StreamId[] {
+    return [...this.#flows.keys()].filter((id) => this.#isOwn(id));
   }
 
   get live(): StreamId[] {
-    return [...this.#flows.keys()];
+    return [...this.#flows.keys()].filter((id) => this.isLive(id));
   }
 
   isLive(id: StreamId): boolean {
+    const found = this.#flows.get(id);
+    return found !== undefined && found.drainedBy === undefined;
+  }
+
+  /** Whether it takes up a place: it is live, or the host has reset it and waits for the other end. */
+  isHeld(id: StreamId): boolean {
     return this.#flows.has(id);
   }
 
   /** Begins a stream on which the other side may send so much. */
   open(credit: number): StreamId {
     this.#lastOpened = next(this.#lastOpened, this.#ownParity);
-    this.#flows.set(this.#lastOpened, { receive: credit, send: 0 });
+    this.#flows.set(this.#lastOpened, flow(credit, 0));
     return this.#lastOpened;
   }
 
@@ -68,80 +95,103 @@ export class Streams {
   asked(id: StreamId, credit: number): boolean {
     if (id !== next(this.#lastAsked, 1 - this.#ownParity)) throw unasked("a stream that cannot be");
     this.#lastAsked = id;
-    if (this.live.filter((one) => !this.#isOwn(one)).length >= this.#maxAsked) return false;
-    this.#flows.set(id, { receive: 0, send: credit });
+    if (this.#flows.size - this.opened.length >= this.#maxAsked) return false;
+    this.#flows.set(id, flow(0, credit));
     return true;
   }
 
-  /** The other side serves a stream, and lets so much come. @throws {TunnelError} protocol-violation for one that it opened itself */
+  /** The other side serves a stream, and lets so much come. @throws {TunnelError} protocol-violation for one that it opened itself, or has answered before */
   accepted(id: StreamId, credit: number): void {
     if (!this.#isOwn(id)) throw unasked("an answer to its own question");
+    const found = this.#flows.get(id);
+    if (found?.isAccepted === true) throw unasked("a second answer");
+    if (found !== undefined) found.isAccepted = true;
     this.credited(id, credit);
   }
 
   /** More credit came from the other side. @throws {TunnelError} protocol-violation for a stream that was never opened */
   credited(id: StreamId, bytes: number): void {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) this.assertKnown(id);
-    else if (flow.send !== undefined) flow.send = sum(flow.send, bytes);
+    const found = this.#flows.get(id);
+    if (found === undefined) this.assertKnown(id);
+    else if (found.send !== undefined) found.send = sum(found.send, bytes);
   }
 
   /** This side lets more come. */
   grant(id: StreamId, bytes: number): void {
-    const flow = this.#flows.get(id);
-    if (flow?.receive !== undefined) flow.receive = sum(flow.receive, bytes);
+    const found = this.#flows.get(id);
+    if (found?.receive !== undefined) found.receive = sum(found.receive, bytes);
   }
 
   /** Whether a chunk of this price may go out now; it counts as sent then. */
   spend(id: StreamId, price: number): boolean {
-    const flow = this.#flows.get(id);
-    if (flow?.send === undefined || flow.send < price) return false;
-    flow.send -= price;
+    const found = this.#flows.get(id);
+    if (found?.send === undefined || found.drainedBy !== undefined || found.send < price) return false;
+    found.send -= price;
     return true;
   }
 
   /**
-   * A chunk came in; `false` for one of a stream that is over, which the other side may not know yet.
+   * A chunk came in.
    * @throws {TunnelError} protocol-violation for more than was let come, after the end of its direction, or on a stream that never was
    */
-  received(id: StreamId, price: number): boolean {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) {
+  received(id: StreamId, price: number): Arrival {
+    const found = this.#flows.get(id);
+    if (found === undefined) {
       this.assertKnown(id);
-      return false;
+      return "over";
     }
-    if (flow.receive === undefined) throw unasked("more after the end of a stream");
-    if (price > flow.receive) throw unasked("more of a stream than was asked for");
-    flow.receive -= price;
-    return true;
+    if (found.receive === undefined) throw unasked("more after the end of a stream");
+    if (price > found.receive) throw unasked("more of a stream than was asked for");
+    found.receive -= price;
+    return found.drainedBy === undefined ? "open" : "draining";
   }
 
   /** This side sends nothing more on it. */
   finish(id: StreamId): void {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return;
-    flow.send = undefined;
-    if (flow.receive === undefined) this.end(id);
+    const found = this.#flows.get(id);
+    if (found === undefined) return;
+    found.send = undefined;
+    if (found.receive === undefined) this.#flows.delete(id);
   }
 
   /** The other side sends nothing more on it. @throws {TunnelError} protocol-violation for what has ended already, or never was */
   finished(id: StreamId): void {
-    const flow = this.#flows.get(id);
-    if (flow === undefined) return this.assertKnown(id);
-    if (flow.receive === undefined) throw unasked("a second end of a stream");
-    flow.receive = undefined;
-    if (flow.send === undefined) this.end(id);
+    const found = this.#flows.get(id);
+    if (found === undefined) return this.assertKnown(id);
+    if (found.receive === undefined) throw unasked("a second end of a stream");
+    found.receive = undefined;
+    // Nothing comes behind an end, so nothing is waited for.
+    if (found.send === undefined || found.drainedBy !== undefined) this.#flows.delete(id);
+  }
+
+  /**
+   * This side ends it both ways. At the host it keeps its place where something may still come: `true` then, and the answer to the PING of
+   * this number is to be waited for ({@link settle}).
+   */
+  reset(id: StreamId, ping: number): boolean {
+    const found = this.#flows.get(id);
+    if (found === undefined) return false;
+    const isDraining = this.#isHost && found.receive !== undefined && found.receive > 0;
+    if (isDraining) found.drainedBy = ping;
+    else this.#flows.delete(id);
+    return isDraining;
+  }
+
+  /** So many PINGs have been answered: what was reset ahead of them is over at the other end as well. */
+  settle(pings: number): void {
+    for (const [id, { drainedBy }] of this.#flows)
+      if (drainedBy !== undefined && drainedBy <= pings) this.#flows.delete(id);
+  }
+
+  /** It is over, both ways. */
+  end(id: StreamId): void {
+    this.#flows.delete(id);
   }
 
   /** @throws {TunnelError} protocol-violation for a stream that was never opened */
   assertKnown(id: StreamId): void {
     const last = this.#isOwn(id) ? this.#lastOpened : this.#lastAsked;
     if (id === 0 || id > last) throw unasked("a stream that was never opened");
-  }
-
-  /** It is over, both ways. */
-  end(id: StreamId): void {
-    this.#flows.delete(id);
   }
 
   /** The connection is gone, and with it every stream: the next one counts from the beginning. */

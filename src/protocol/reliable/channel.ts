@@ -18,6 +18,17 @@ import {
 const EMPTY = new Uint8Array(0);
 const NOTHING: Received = { event: undefined, reply: [] };
 
+/** The frames that wait for a peer's confirmation. */
+export interface Load {
+  /** Share of the outbox that is taken, 0 to 1: by bytes or by frames, whichever is more. */
+  readonly fill: number;
+  /** Of payload. */
+  readonly bytes: number;
+  readonly frames: number;
+  /** Bytes on the wire that have ever been confirmed. */
+  readonly drained: number;
+}
+
 /** State that lives as long as one connection. */
 interface Connection {
   readonly records: RecordLayer;
@@ -69,14 +80,20 @@ export class Channel {
     return this.#outbox.waiting;
   }
 
-  /** Share of the outbox that is taken, 0 to 1, and the bytes that have ever left it. */
-  get load(): { readonly fill: number; readonly drained: number } {
-    return { fill: this.#outbox.bytes / LINK.maxOutboxBytes, drained: this.#outbox.drained };
+  get load(): Load {
+    const { bytes, waiting: frames, drained } = this.#outbox;
+    const fill = Math.max(bytes / LINK.maxOutboxBytes, frames / LINK.maxOutboxFrames);
+    return { fill, bytes, frames, drained };
   }
 
   /** When the peer was last heard on this connection, in ms since the epoch. */
   get lastHeard(): number | undefined {
     return this.#connection?.lastHeard;
+  }
+
+  /** Number of the last PING that went out. */
+  get asked(): number {
+    return this.#asked;
   }
 
   /** Number of the last PING that was answered: all that was put on the connection before it has arrived. */

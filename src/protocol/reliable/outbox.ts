@@ -67,7 +67,7 @@ export class Outbox {
     return this.#bytes;
   }
 
-  /** Bytes of payload that the peer has confirmed, ever. */
+  /** Bytes on the wire that the peer has confirmed, ever: its line carries the padding, too. */
   get drained(): number {
     return this.#drained;
   }
@@ -87,7 +87,7 @@ export class Outbox {
     }
     this.#unconfirmed.splice(0, done);
     this.#bytes -= bytes;
-    this.#drained += bytes;
+    this.#drained += freed;
     return freed;
   }
 

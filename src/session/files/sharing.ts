@@ -45,9 +45,9 @@ interface Served extends Omit<Serving, "bytesPerSec"> {
 }
 
 const MAX_READS = 8;
-/** Without any credit from a receiver that has none left. */
+/** Without credit for one more chunk. */
 const STALL_MS = 60_000;
-/** One read. It costs several calls of the system, however little it is. */
+/** One read after the first, which is one chunk. It costs several calls of the system, however little it is. */
 const BLOCK_BYTES = 8 * FILE.chunkBytes;
 /** The failures of reading a source, as the receiver is told them. */
 const STOP_OF = new Map<string, FileReset>([
@@ -156,6 +156,9 @@ export class Sharing implements StreamService {
     for await (const { offset, content } of blocks({ size: offer.size, read }, served.sent)) {
       if (stream.isOver) return;
       for (let at = 0; at < content.length || at === 0; at += FILE.chunkBytes) {
+        // The first one as well: what is said goes ahead of whatever somebody asks for.
+        await this.#port.writable();
+        if (stream.isOver) return;
         const piece = content.subarray(at, at + FILE.chunkBytes);
         const place = { offset: offset + at, final: offset + at + piece.length === offer.size };
         const chunk = chunkOfFile({ ...place, ...cipher.seal(piece, place) });
@@ -163,17 +166,17 @@ export class Sharing implements StreamService {
         if (stream.isOver) return;
         served.sent = offset + at + piece.length;
         served.rate.add(piece.length, this.#clock.now());
-        await this.#port.writable();
       }
     }
     stream.end();
   }
 
-  /** Until the receiver has let it come, or wants no more. */
+  /** Until the receiver has let it come, or wants no more. Credit that is too little for it does not keep the place for longer. */
   async #whenCredited(served: Served, send: () => boolean): Promise<void> {
     const { stream } = served;
+    const until = this.#clock.now() + STALL_MS;
     while (!stream.isOver && !send()) {
-      const how = await wait(this.#clock, STALL_MS, {
+      const how = await wait(this.#clock, Math.max(0, until - this.#clock.now()), {
         until: (wake) => {
           served.wake = wake;
           return () => undefined;
@@ -194,25 +197,27 @@ function refuse(stream: StreamEnd, code: FileReset | StreamReset): undefined {
 
 /**
  * The rest of a file from `offset` on. After the first block it reads one block ahead: a receiver that asks and takes
- * nothing causes one read. An empty rest is one empty block.
+ * nothing causes one read, of one chunk. An empty rest is one empty block.
  */
 async function* blocks(
   source: Pick<FileSource, "size" | "read">,
   offset: number,
 ): AsyncGenerator<{ readonly offset: number; readonly content: Bytes }> {
+  const lengthAt = (at: number): number => (at === offset ? FILE.chunkBytes : BLOCK_BYTES);
   const read = (at: number): Promise<Bytes> | undefined => {
     if (at > offset && at >= source.size) return undefined;
-    const next = source.read(at, Math.min(BLOCK_BYTES, source.size - at));
+    const next = source.read(at, Math.min(lengthAt(at), source.size - at));
     // Looked at when its turn comes, which may be never.
     next.catch(() => undefined);
     return next;
   };
   let next = read(offset);
-  for (let at = offset; next !== undefined; at += BLOCK_BYTES) {
+  for (let at = offset; next !== undefined; at += lengthAt(at)) {
     const content = await next;
-    next = at === offset ? undefined : read(at + BLOCK_BYTES);
+    const following = at + lengthAt(at);
+    next = at === offset ? undefined : read(following);
     yield { offset: at, content };
-    if (at === offset) next = read(at + BLOCK_BYTES);
+    if (at === offset) next = read(following);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RateLimiter } from "../../../src/protocol/host/rate-limiter.ts";
+import { RateLimiter } from "../../../src/protocol/pressure/rate-limiter.ts";
 import { LINK, RATE, RECORD } from "../../../src/protocol/base/limits.ts";
 import { FRAME } from "../../../src/protocol/record/record.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";
@@ -12,33 +12,34 @@ const KIB = 1_024;
 describe("what a member may send", () => {
   it("[E1] a burst costs nothing, and every frame after it waits for its turn", () => {
     const rateLimiter = new RateLimiter(0);
-    for (let count = 0; count < RATE.framesBurst; count += 1) expect(rateLimiter.spend(1, 0, 0)).toBe(0);
-    expect(rateLimiter.spend(1, 0, 0)).toBe(2);
-    for (let count = 0; count < 499; count += 1) rateLimiter.spend(1, 0, 0);
-    expect(rateLimiter.spend(1, 0, 1_000)).toBe(2);
+    for (let count = 0; count < RATE.framesBurst; count += 1)
+      expect(rateLimiter.spend({ frames: 1 }, 0)).toBe(0);
+    expect(rateLimiter.spend({ frames: 1 }, 0)).toBe(2);
+    for (let count = 0; count < 499; count += 1) rateLimiter.spend({ frames: 1 }, 0);
+    expect(rateLimiter.spend({ frames: 1 }, 1_000)).toBe(2);
   });
 
   it("[E1] bytes count as well, whatever they are cut into", () => {
     const rateLimiter = new RateLimiter(0);
     let waits = 0;
     for (let count = 0; count < RATE.bytesBurst / RECORD.maxFrameBytes; count += 1)
-      waits += rateLimiter.spend(1, RECORD.maxFrameBytes, 0);
+      waits += rateLimiter.spend({ frames: 1, bytes: RECORD.maxFrameBytes }, 0);
     expect(waits).toBe(0);
-    expect(rateLimiter.spend(1, 4 * KIB, 0)).toBe(1);
-    expect(rateLimiter.spend(1, RATE.bytesPerSecond, 1)).toBe(1_000);
+    expect(rateLimiter.spend({ frames: 1, bytes: KIB }, 0)).toBe(1);
+    expect(rateLimiter.spend({ frames: 1, bytes: RATE.bytesPerSecond }, 1)).toBe(1_000);
   });
 
   it("[E1] what is not used is kept up to the burst and no further", () => {
     const rateLimiter = new RateLimiter(0);
-    expect(rateLimiter.spend(1, 0, 3_600_000)).toBe(0);
-    for (let count = 1; count < RATE.framesBurst; count += 1) rateLimiter.spend(1, 0, 3_600_000);
-    expect(rateLimiter.spend(1, 0, 3_600_000)).toBeGreaterThan(0);
+    expect(rateLimiter.spend({ frames: 1 }, 3_600_000)).toBe(0);
+    for (let count = 1; count < RATE.framesBurst; count += 1) rateLimiter.spend({ frames: 1 }, 3_600_000);
+    expect(rateLimiter.spend({ frames: 1 }, 3_600_000)).toBeGreaterThan(0);
   });
 
   it("a clock that goes back gives nothing and takes nothing", () => {
     const rateLimiter = new RateLimiter(10_000);
-    expect(rateLimiter.spend(1, 0, 0)).toBe(0);
-    expect(rateLimiter.spend(1, 0, 10_000)).toBe(0);
+    expect(rateLimiter.spend({ frames: 1 }, 0)).toBe(0);
+    expect(rateLimiter.spend({ frames: 1 }, 10_000)).toBe(0);
   });
 
   it("[E1] a member that floods the host is not read from for a while; the others are, and a new connection earns it nothing", () => {
@@ -58,7 +59,7 @@ describe("what a member may send", () => {
     flooder.enter();
     flooder.put(FRAME.ping, new Uint8Array(0));
     world.settle();
-    expect(pauses()).toBe(before + 1);
+    expect(pauses()).toBeGreaterThan(before);
   });
 
   it("[E1] 5,000 messages of a member at once are all read without a pause, and each gets its place", () => {
@@ -101,10 +102,12 @@ describe("what a member may send", () => {
       world.advance(40);
     }
     const waits = world.did("pause").filter(({ connection }) => connection === cid.connection);
-    expect(waits.some(({ ms }) => ms === 250)).toBe(true);
+    // At first as long as is usual, then as long as it takes at his pace.
+    expect(waits.some(({ ms }) => ms === RATE.heldFirstMs)).toBe(true);
+    expect(waits.some(({ ms }) => ms === RATE.maxPauseMs)).toBe(true);
     expect(world.did("pause").some(({ connection }) => connection === ben.connection)).toBe(false);
     // The host itself is told, while somebody who is there cannot take it.
-    const refusals = Array.from({ length: 80 }, () => codeOf(() => world.room.say({ text }, world.now)));
+    const refusals = Array.from({ length: 120 }, () => codeOf(() => world.room.say({ text }, world.now)));
     expect(refusals.at(0)).toBeUndefined();
     expect(refusals.at(-1)).toBe("outbox-full");
     expect(world.room.presence(world.now).map(({ name }) => name)).toEqual(["ana", "ben", "cid"]);

@@ -180,21 +180,21 @@ describe("streams of a channel", () => {
   it("[S3] takes what it let come to the last byte; a byte more is a violation", () => {
     const member = new Streams("member");
     const id = member.open(512);
-    expect([member.received(id, 256), member.received(id, 256)]).toEqual([true, true]);
+    expect([member.received(id, 256), member.received(id, 256)]).toEqual(["open", "open"]);
     expect(codeOf(() => member.received(id, 1))).toBe(VIOLATION);
     member.grant(id, 10);
     expect(codeOf(() => member.received(id, 11))).toBe(VIOLATION);
-    expect(member.received(id, 10)).toBe(true);
+    expect(member.received(id, 10)).toBe("open");
   });
 
   it("[S3] [S7] drops what comes late on a stream that is over, whatever it costs", () => {
     const member = new Streams("member");
     const id = member.open(256);
     member.end(id);
-    expect(member.received(id, 1_000_000)).toBe(false);
+    expect(member.received(id, 1_000_000)).toBe("over");
     expect(codeOf(() => member.credited(id, 1))).toBeUndefined();
     member.grant(id, 1_000_000);
-    expect(member.received(id, 256)).toBe(false);
+    expect(member.received(id, 256)).toBe("over");
   });
 
   it.each([
@@ -217,12 +217,12 @@ describe("streams of a channel", () => {
     member.credited(id, 500);
     // Its own direction is over, whatever was granted.
     expect(member.spend(id, 1)).toBe(false);
-    expect([host.spend(id, 300), member.received(id, 300)]).toEqual([true, true]);
+    expect([host.spend(id, 300), member.received(id, 300)]).toEqual([true, "open"]);
     expect([member.isLive(id), host.isLive(id)]).toEqual([true, true]);
     host.finish(id);
     member.finished(id);
     expect([member.isLive(id), host.isLive(id)]).toEqual([false, false]);
-    expect(member.received(id, 1)).toBe(false);
+    expect(member.received(id, 1)).toBe("over");
   });
 
   it("[S7] what comes behind the end of its direction is a violation, and so is a second end", () => {
@@ -233,7 +233,7 @@ describe("streams of a channel", () => {
     expect(codeOf(() => host.received(1, 1))).toBe(VIOLATION);
     expect(codeOf(() => host.finished(1))).toBe(VIOLATION);
     host.end(1);
-    expect([host.received(1, 1), codeOf(() => host.finished(1))]).toEqual([false, undefined]);
+    expect([host.received(1, 1), codeOf(() => host.finished(1))]).toEqual(["over", undefined]);
   });
 
   it("[S3] the end that was asked lets something come by its answer, and only that end answers", () => {
@@ -243,7 +243,7 @@ describe("streams of a channel", () => {
     expect(member.spend(id, 1)).toBe(false);
     host.grant(id, 256);
     member.accepted(id, 256);
-    expect([member.spend(id, 256), host.received(id, 256)]).toEqual([true, true]);
+    expect([member.spend(id, 256), host.received(id, 256)]).toEqual([true, "open"]);
     expect(codeOf(() => host.received(id, 1))).toBe(VIOLATION);
     expect(codeOf(() => host.accepted(id, 1))).toBe(VIOLATION);
   });
@@ -298,13 +298,14 @@ describe("streams of a channel", () => {
           own.finish(id);
           out.push({ t: "end", id, amount: 0 });
         } else if (act === "stop" && id > 0) {
-          own.end(id);
+          own.reset(id, 1);
           out.push({ t: "stop", id, amount: 0 });
         } else if (act === "deliver") {
           const came = into.shift();
           if (came?.t === "open") own.asked(came.id, came.amount);
           if (came?.t === "credit") own.credited(came.id, came.amount);
-          if (came?.t === "chunk" && own.received(came.id, came.amount)) add(carried, came.id, came.amount);
+          if (came?.t === "chunk" && own.received(came.id, came.amount) !== "over")
+            add(carried, came.id, came.amount);
           if (came?.t === "end") own.finished(came.id);
           if (came?.t === "stop") {
             own.assertKnown(came.id);

@@ -23,21 +23,43 @@ class Bucket {
   }
 }
 
-/** Limits the work that one member makes for the host (E1): frames and bytes, kept across its connections. */
+/** What something costs its member: messages of its agent, other frames, and bytes. */
+export interface Price {
+  readonly messages?: number;
+  readonly frames?: number;
+  readonly bytes?: number;
+}
+
+/** Limits the work that one member makes for the host and for others (E1), across its connections. */
 export class RateLimiter {
+  readonly #messages: Bucket;
   readonly #frames: Bucket;
   readonly #bytes: Bucket;
 
   constructor(now: number) {
+    this.#messages = new Bucket(RATE.messagesPerSecond, RATE.messagesBurst, now);
     this.#frames = new Bucket(RATE.framesPerSecond, RATE.framesBurst, now);
     this.#bytes = new Bucket(RATE.bytesPerSecond, RATE.bytesBurst, now);
   }
 
   /**
-   * `frames` of so many bytes in all came in; gives for how many milliseconds nothing more should be read. Never so long
+   * Something is paid for; gives for how many milliseconds nothing more should be read. Never so long
    * that the silence would look like the end of the connection: what is still owed then counts with the next frame.
    */
-  spend(frames: number, bytes: number, now: number): number {
-    return Math.min(RATE.maxPauseMs, Math.max(this.#frames.take(frames, now), this.#bytes.take(bytes, now)));
+  spend(price: Price, now: number): number {
+    return Math.min(RATE.maxPauseMs, this.#take(price, now));
+  }
+
+  /** Whether so much is owed that a new connection would only get around the waiting. */
+  isOverdrawn(now: number): boolean {
+    return this.#take({}, now) > RATE.maxPauseMs;
+  }
+
+  #take({ messages = 0, frames = 0, bytes = 0 }: Price, now: number): number {
+    return Math.max(
+      this.#messages.take(messages, now),
+      this.#frames.take(frames, now),
+      this.#bytes.take(bytes, now),
+    );
   }
 }
