@@ -3,6 +3,7 @@ import { concat, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import { FRAME } from "../../src/protocol/record/record.ts";
 import { Impostor } from "../support/impostor.ts";
 import { texts, World } from "../support/wire.ts";
+import { DENIED } from "../../src/protocol/handshake/handshake.ts";
 import { HostileHost, signedAs, Victim } from "./support/host.ts";
 import { expectCaught, three } from "./support/room.ts";
 
@@ -136,9 +137,11 @@ describe("the end of a connection of which a member says so", () => {
 });
 
 describe("what comes in the place of WELCOME", () => {
-  it("[W2] [K7] is a denial if it is the one byte DENIED", () => {
+  it("[W2] [K7] is a denial if it is the one byte DENIED: then the secret of that handshake is tried", () => {
     const victim = new Victim(new HostileHost(), "ben");
-    victim.give(Uint8Array.of(4));
+    victim.give(DENIED);
+    expect([victim.end, victim.alarms]).toEqual([undefined, []]);
+    victim.deny();
     expect([victim.end, victim.alarms]).toEqual(["invite-refused", []]);
   });
 

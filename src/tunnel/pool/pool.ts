@@ -67,6 +67,8 @@ export class TunnelPool {
   /** Best first. Those that are stale come last. */
   #lines: Line[] = [];
   #isStandbyAsked = false;
+  /** The provider gave an address that led here already, so asking it for a spare one would go on for ever. */
+  #hasOneAddress = false;
   #stopping: Promise<void> | undefined;
   #cancelPoll: () => void;
 
@@ -151,7 +153,7 @@ export class TunnelPool {
   }
 
   get #wanted(): 1 | 2 {
-    return this.#options.standby && this.#isStandbyAsked ? 2 : 1;
+    return this.#options.standby && this.#isStandbyAsked && !this.#hasOneAddress ? 2 : 1;
   }
 
   /** A tunnel is dead as soon as it says so, even if it has told nobody. */
@@ -189,7 +191,11 @@ export class TunnelPool {
 
   #opened(tunnel: Tunnel): void {
     // A provider may give the same address again: it then leads through the new one.
-    for (const line of this.#lines) if (line.tunnel.url === tunnel.url) this.#remove(line);
+    for (const line of this.#lines) {
+      if (line.tunnel.url !== tunnel.url) continue;
+      this.#hasOneAddress ||= isUp(line);
+      this.#remove(line);
+    }
     this.#add(tunnel);
     this.#look(0);
     this.#reconcile();

@@ -15,7 +15,7 @@ import type {
   Welcome,
   WithheldEvent,
 } from "../../../src/protocol/room/frames.ts";
-import { acceptAuth, readAuth, writeChallenge } from "../../../src/protocol/handshake/handshake.ts";
+import { DENIED, acceptAuth, readAuth, writeChallenge } from "../../../src/protocol/handshake/handshake.ts";
 import { roomIdFrom, type MemberId, type RoomId } from "../../../src/protocol/base/ids.ts";
 import {
   inviteCredential,
@@ -201,6 +201,15 @@ export class Victim {
     this.#credentials.push(resumeCredential(nodePrimitives, resumeSecret(nodePrimitives, exporter)));
     const frame = this.#records.open(confirmation, now);
     this.#confirm = this.#host.codec.decodeConfirm(frame?.payload ?? NO_HASH);
+  }
+
+  /** M1 of a connection it has dialled, and DENIED for its answer. */
+  deny(): void {
+    this.#records = undefined;
+    this.pump();
+    this.member.handle({ type: "opened", connection: this.#connection }, this.#host.now);
+    this.give(writeChallenge(nodePrimitives, this.#host.roomBytes));
+    this.give(DENIED);
   }
 
   welcome(change: Partial<Welcome> = {}): void {

@@ -796,3 +796,13 @@ describe("a listener", () => {
     expect(pool.urls).toEqual([T1]);
   });
 });
+
+it("asks for no spare one any more when the provider gives the address that leads here already", async () => {
+  const { clock, scripted, a, pool, told } = world();
+  pool.keepStandby();
+  scripted.request.succeed("a");
+  await settle();
+  expect([pool.urls, a.isStopped, scripted.pending.length]).toEqual([[A], true, 0]);
+  await clock.advance(600_000);
+  expect([scripted.requests, pool.urls, told()]).toEqual([1, [A], []]);
+});
