@@ -112,6 +112,7 @@ const CODES = [
   "link-malformed",
   "link-other-host",
   "link-version",
+  "member-slow",
   "member-unknown",
   "message-unreadable",
   "name-invalid",

@@ -246,6 +246,7 @@ describe("streams of a channel", () => {
     expect([member.spend(id, 256), host.received(id, 256)]).toEqual([true, "open"]);
     expect(codeOf(() => host.received(id, 1))).toBe(VIOLATION);
     expect(codeOf(() => host.accepted(id, 1))).toBe(VIOLATION);
+    expect(codeOf(() => member.accepted(id, 1))).toBe(VIOLATION);
   });
 
   it("[S3] keeps a credit that adds up to more than any number exact enough to spend", () => {
