@@ -1,4 +1,7 @@
 import type { Config } from "../cli/settings.ts";
+import { createHttpsClient } from "../net/https.ts";
+import { proxyAgents } from "../net/proxy.ts";
+import { trustOf } from "../net/trust.ts";
 import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { restoreEngineDefaults } from "../runtime/engine-defaults.ts";
@@ -21,12 +24,16 @@ export function loadSessions(options: {
 }): Sessions {
   const { config, clock, env, cwd, home } = options;
   restoreEngineDefaults();
+  const trust = trustOf(env);
+  const proxies = proxyAgents(env, trust);
+  const client = createHttpsClient({ proxies, trust });
   return new Sessions({
     config,
     primitives,
     clock,
-    lookup: createLookup({ doh: config.doh }),
+    lookup: createLookup({ doh: config.doh, client }),
+    network: { proxies, trust },
     localFiles: new LocalFiles({ cwd, home, env, config }),
-    providers: providersFor({ ...config, env, cwd, clock }),
+    providers: providersFor({ ...config, env, cwd, clock, client }),
   });
 }

@@ -12,7 +12,7 @@ import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
-import { loadDial, GuestSocket, type Dial, type GuestNotice } from "../transport/guest-socket.ts";
+import { loadDial, GuestSocket, type Dial, type DialOptions, type GuestNotice } from "../transport/guest-socket.ts";
 import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
 
 /** Everything that joining a tunnel needs, already checked. */
@@ -25,6 +25,8 @@ interface GuestOptions {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly lookup: LookupFunction;
+  /** Proxies and certificates; without them the host is dialled directly. */
+  readonly network: DialOptions | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -75,7 +77,7 @@ export class GuestSession extends SessionBase {
    * @throws {TunnelError} whatever kept it out, or cancelled
    */
   static async join(options: GuestOptions): Promise<GuestSession> {
-    const session = new GuestSession(options, await loadDial());
+    const session = new GuestSession(options, await loadDial(options.network));
     try {
       await session.#untilJoined(options.signal);
       return session;

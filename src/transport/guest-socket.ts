@@ -2,6 +2,8 @@ import type { IncomingMessage } from "node:http";
 import type { LookupFunction } from "node:net";
 import type { WebSocket } from "ws";
 import { isForbiddenDialAddress } from "../net/address.ts";
+import type { ProxyAgents } from "../net/proxy.ts";
+import type { Trust } from "../net/trust.ts";
 import { must } from "../errors/must.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { RoomId, ConnectionId } from "../protocol/base/ids.ts";
@@ -17,11 +19,20 @@ import { answerPings, generateMask, hangUp, messageBytes, sendBounded, SOCKET_OP
 /** Opens a WebSocket. */
 export type Dial = (url: string, lookup: LookupFunction) => WebSocket;
 
-/** The `ws` package, loaded with the first tunnel and not when the process starts. */
-export async function loadDial(): Promise<Dial> {
+/** Proxies and certificates for outgoing connections. */
+export interface DialOptions {
+  readonly proxies: ProxyAgents;
+  readonly trust: Trust;
+}
+
+/** The `ws` package, loaded with the first tunnel and not when the process starts. Without options it dials directly. */
+export async function loadDial(network?: DialOptions): Promise<Dial> {
   const { WebSocket } = await import("ws");
   return (url, lookup) => {
+    const agent = network?.proxies(new URL(url));
     const options = {
+      ...(agent === undefined ? {} : { agent }),
+      ...(network !== undefined && url.startsWith("wss:") ? { secureContext: network.trust() } : {}),
       ...SOCKET_OPTIONS,
       lookup,
       followRedirects: false,
