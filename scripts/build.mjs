@@ -70,6 +70,27 @@ const smallValidator = {
   },
 };
 
+/**
+ * The proxy agent writes the proxy's URL, password included, to the log of `debug`, and brings a Kerberos login that needs a
+ * native module. Neither is wanted here.
+ */
+const plainProxyAgent = {
+  name: "plain-proxy-agent",
+  setup({ onResolve, onLoad }) {
+    const stands = new Map([
+      ["debug", "export default () => () => undefined;"],
+      ["proxy-agent-negotiate", "export const createNegotiateAuth = undefined;"],
+    ]);
+    onResolve({ filter: /^(?:debug|proxy-agent-negotiate)$/ }, ({ path: name }) => ({
+      path: name,
+      namespace: "plain-proxy-agent",
+    }));
+    onLoad({ filter: /./, namespace: "plain-proxy-agent" }, ({ path: name }) => ({
+      contents: stands.get(name),
+    }));
+  },
+};
+
 /** Node's own modules are required where a module needs them, and not all of them at the top of the file. */
 const builtinsOnDemand = {
   name: "builtins-on-demand",
@@ -138,7 +159,7 @@ async function main() {
     // Optional native helpers of `ws`; both exist only to be faster and would break the single file.
     external: ["bufferutil", "utf-8-validate"],
   };
-  const plugins = [laterFiles, englishOnly, smallValidator, builtinsOnDemand];
+  const plugins = [plainProxyAgent, laterFiles, englishOnly, smallValidator, builtinsOnDemand];
   const bundled = (entry, file, head) =>
     build({
       ...common,

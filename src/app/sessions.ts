@@ -1,5 +1,8 @@
 import { sweepHere } from "../children/sweep.ts";
 import type { Config } from "../cli/settings.ts";
+import { createHttpsClient } from "../net/https.ts";
+import { proxyAgents } from "../net/proxy.ts";
+import { trustOf } from "../net/trust.ts";
 import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { favourSpeed, restoreEngineDefaults } from "../runtime/engine-defaults.ts";
@@ -26,15 +29,19 @@ export function loadSessions(options: {
 }): Sessions {
   const { config, clock, env, cwd, home } = options;
   restoreEngineDefaults();
+  const trust = trustOf(env);
+  const proxies = proxyAgents(env, trust);
+  const client = createHttpsClient({ proxies, trust });
   // Whatever a killed server has left must not stay beside what is opened now.
   void sweepHere(env, clock);
   const sessions = new Sessions({
     config,
     primitives,
     clock,
-    lookup: createLookup({ doh: config.doh }),
+    lookup: createLookup({ doh: config.doh, client }),
+    network: { proxies, trust },
     localFiles: new LocalFiles({ cwd, home, env, config }),
-    providers: providersFor({ ...config, env, cwd, clock }),
+    providers: providersFor({ ...config, env, cwd, clock, client }),
   });
   const unsubscribe = sessions.subscribe(({ type }) => {
     if (type !== "entry" || !sessions.all.some(isBusy)) return;

@@ -1,6 +1,9 @@
 import { request } from "node:https";
 import type { LookupFunction } from "node:net";
+import type { SecureContext } from "node:tls";
 import { must } from "../errors/must.ts";
+import { NO_PROXIES, type ProxyAgents } from "./proxy.ts";
+import type { Trust } from "./trust.ts";
 
 export interface HttpsGet {
   readonly url: URL;
@@ -28,33 +31,51 @@ export interface HttpsResponse {
 /** One GET over TLS, redirects not followed. Rejects when no response begins; the body may still fail while read. */
 export type HttpsClient = (get: HttpsGet) => Promise<HttpsResponse>;
 
-export const httpsClient: HttpsClient = (get) =>
-  new Promise((resolve, reject) => {
-    if (get.url.protocol !== "https:") return reject(new Error("not an https URL"));
-    const outgoing = request({
-      host: get.address ?? get.url.hostname,
-      port: get.port ?? (get.url.port === "" ? 443 : Number(get.url.port)),
-      servername: get.url.hostname,
-      path: `${get.url.pathname}${get.url.search}`,
-      headers: { host: get.url.host, accept: get.accept ?? "*/*", "user-agent": "tunnel-mcp" },
-      agent: false,
-      signal: get.signal,
-      ...(get.lookup === undefined ? {} : { lookup: get.lookup }),
-      ...(get.ca === undefined ? {} : { ca: get.ca }),
-    });
-    outgoing.once("error", reject);
-    outgoing.once("response", (incoming) => {
-      const length = Number(incoming.headers["content-length"] ?? Number.NaN);
-      resolve({
-        status: must(incoming.statusCode, "the status of a response"),
-        location: incoming.headers.location,
-        length: Number.isSafeInteger(length) ? length : undefined,
-        body: incoming,
-        discard: () => incoming.destroy(),
+export interface HttpsOptions {
+  readonly proxies: ProxyAgents;
+  /** Node's own list of certificates when absent. */
+  readonly trust?: Trust;
+}
+
+export const createHttpsClient =
+  ({ proxies, trust }: HttpsOptions): HttpsClient =>
+  (get) =>
+    new Promise((resolve, reject) => {
+      if (get.url.protocol !== "https:") return reject(new Error("not an https URL"));
+      const agent = proxies(get.url);
+      // A proxy resolves names itself: this machine may be unable to, and a proxy may refuse bare addresses.
+      const host = agent === undefined ? (get.address ?? get.url.hostname) : get.url.hostname;
+      const outgoing = request({
+        host,
+        port: get.port ?? (get.url.port === "" ? 443 : Number(get.url.port)),
+        servername: get.url.hostname,
+        path: `${get.url.pathname}${get.url.search}`,
+        headers: { host: get.url.host, accept: get.accept ?? "*/*", "user-agent": "tunnel-mcp" },
+        agent: agent ?? false,
+        signal: get.signal,
+        ...(get.lookup === undefined ? {} : { lookup: get.lookup }),
+        ...(get.ca === undefined ? trusted(trust) : { ca: get.ca }),
       });
+      outgoing.once("error", reject);
+      outgoing.once("response", (incoming) => {
+        const length = Number(incoming.headers["content-length"] ?? Number.NaN);
+        resolve({
+          status: must(incoming.statusCode, "the status of a response"),
+          location: incoming.headers.location,
+          length: Number.isSafeInteger(length) ? length : undefined,
+          body: incoming,
+          discard: () => incoming.destroy(),
+        });
+      });
+      outgoing.end();
     });
-    outgoing.end();
-  });
+
+function trusted(trust: Trust | undefined): { secureContext?: SecureContext } {
+  return trust === undefined ? {} : { secureContext: trust() };
+}
+
+/** Without a proxy and with Node's own certificates. */
+export const httpsClient = createHttpsClient({ proxies: NO_PROXIES });
 
 /** The whole body, or a rejection once it exceeds `maxBytes`. */
 export async function readBounded(response: HttpsResponse, maxBytes: number): Promise<Uint8Array> {

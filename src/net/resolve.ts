@@ -3,6 +3,7 @@ import { isIP, type LookupFunction } from "node:net";
 import { callbackify } from "node:util";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { isForbiddenDialAddress } from "./address.ts";
+import type { HttpsClient } from "./https.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH, type DohResolver } from "./doh.ts";
 
 export interface LookupOptions {
@@ -10,6 +11,8 @@ export interface LookupOptions {
   readonly doh: boolean;
   readonly system?: (name: string, family: Family) => Promise<LookupAddress[]>;
   readonly resolver?: DohResolver;
+  /** Asks by DNS-over-HTTPS, where there is no `resolver`. */
+  readonly client?: HttpsClient;
 }
 
 type Family = 0 | 4 | 6;
@@ -29,7 +32,11 @@ export function createLookup(options: LookupOptions): LookupFunction {
   const system = options.system ?? systemAddresses;
   const resolver =
     options.resolver ??
-    createDohResolver({ servers: alternated(CLOUDFLARE_DOH, GOOGLE_DOH), negativeIsFinal: false });
+    createDohResolver({
+      servers: alternated(CLOUDFLARE_DOH, GOOGLE_DOH),
+      negativeIsFinal: false,
+      ...(options.client === undefined ? {} : { client: options.client }),
+    });
 
   async function resolve(name: string, family: Family): Promise<LookupAddress[]> {
     try {

@@ -12,7 +12,13 @@ import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
-import { loadDial, GuestSocket, type Dial, type GuestNotice } from "../transport/guest-socket.ts";
+import {
+  loadDial,
+  GuestSocket,
+  type Dial,
+  type DialOptions,
+  type GuestNotice,
+} from "../transport/guest-socket.ts";
 import { undeliveredOf } from "./undelivered.ts";
 import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
 
@@ -26,6 +32,8 @@ interface GuestOptions {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly lookup: LookupFunction;
+  /** Proxies and certificates; without them the host is dialled directly. */
+  readonly network: DialOptions | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -76,7 +84,7 @@ export class GuestSession extends SessionBase {
    * @throws {TunnelError} whatever kept it out, or cancelled
    */
   static async join(options: GuestOptions): Promise<GuestSession> {
-    const session = new GuestSession(options, await loadDial());
+    const session = new GuestSession(options, await loadDial(options.network));
     try {
       await session.#untilJoined(options.signal);
       return session;

@@ -10,6 +10,7 @@ import type { Primitives } from "../protocol/base/primitives.ts";
 import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
+import type { DialOptions } from "../transport/guest-socket.ts";
 import type { Provider } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { SessionEvent, TunnelId } from "./session.ts";
@@ -45,6 +46,8 @@ export interface SessionsOptions {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly lookup: LookupFunction;
+  /** Proxies and certificates of outgoing connections; without them everything is dialled directly. */
+  readonly network?: DialOptions;
   readonly localFiles: LocalFiles;
   readonly providers: (name: ProviderName) => Provider;
 }
@@ -154,7 +157,7 @@ export class Sessions implements Observable<SessionsEvent> {
     client?: ClientProgram | undefined;
     signal: AbortSignal;
   }): Promise<GuestSession> {
-    const { primitives, clock, lookup } = this.#options;
+    const { primitives, clock, lookup, network } = this.#options;
     const link = parseLink(request.joinLink);
     if (!URL.canParse(link.origin))
       throw new TunnelError("link-malformed", { detail: "its address is not one" });
@@ -178,6 +181,7 @@ export class Sessions implements Observable<SessionsEvent> {
           primitives,
           clock,
           lookup,
+          network,
           signal: request.signal,
         });
         await this.#keep(joined);

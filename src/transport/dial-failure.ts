@@ -75,8 +75,8 @@ export function forbidden(error: TunnelError): DialFailure {
 
 /** A dial that failed before anybody answered it. */
 export function failureOf(origin: string, error: Error): DialFailure {
-  // The lookup has refused the address itself.
-  if (error instanceof TunnelError) return forbidden(error);
+  // The lookup has refused the address itself, or it is the proxy that fails.
+  if (error instanceof TunnelError) return { ...forbidden(error), mayPass: error.retryable };
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
   const kind = kindOf(code);
   // A name that nobody knows says all there is to say.

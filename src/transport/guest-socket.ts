@@ -1,6 +1,8 @@
 import type { LookupFunction } from "node:net";
 import type { WebSocket } from "ws";
 import { isForbiddenDialAddress } from "../net/address.ts";
+import type { ProxyAgents } from "../net/proxy.ts";
+import type { Trust } from "../net/trust.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { RoomId, ConnectionId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
@@ -24,11 +26,20 @@ import {
 /** Opens a WebSocket. */
 export type Dial = (url: string, lookup: LookupFunction) => WebSocket;
 
-/** The `ws` package, loaded with the first tunnel and not when the process starts. */
-export async function loadDial(): Promise<Dial> {
+/** Proxies and certificates for outgoing connections. */
+export interface DialOptions {
+  readonly proxies: ProxyAgents;
+  readonly trust: Trust;
+}
+
+/** The `ws` package, loaded with the first tunnel and not when the process starts. Without options it dials directly. */
+export async function loadDial(network?: DialOptions): Promise<Dial> {
   const { WebSocket } = await import("ws");
   return (url, lookup) => {
+    const agent = network?.proxies(new URL(url));
     const options = {
+      ...(agent === undefined ? {} : { agent }),
+      ...(network !== undefined && url.startsWith("wss:") ? { secureContext: network.trust() } : {}),
       ...SOCKET_OPTIONS,
       lookup,
       followRedirects: false,

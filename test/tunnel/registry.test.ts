@@ -3,6 +3,7 @@ import { networkInterfaces } from "node:os";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { httpsClient } from "../../src/net/https.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { PRE_AUTH } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
@@ -148,6 +149,7 @@ describe("the registry", () => {
       skipReachabilityCheck: true,
       command: [],
       commandUrl: undefined,
+      client: httpsClient,
       env: {},
       cwd: process.cwd(),
       clock: systemClock,

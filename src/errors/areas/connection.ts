@@ -39,4 +39,29 @@ export const CONNECTION = {
     next: "Try again. If it keeps failing, ask the host whether the tunnel is still open.",
     retryable: true,
   },
+  "proxy-invalid": {
+    message: "the proxy that the environment names cannot be used",
+    next: "Ask your human to correct the variable, or to list the address in NO_PROXY, and to restart this server.",
+    nextForPerson: "Correct the variable, or list the address in NO_PROXY, and start again.",
+    retryable: false,
+  },
+  "proxy-unreachable": {
+    message: "the proxy that the environment names does not answer",
+    next: "Try again. If it keeps failing, ask your human whether HTTPS_PROXY names the right proxy.",
+    nextForPerson: "Try again. If it keeps failing, see whether HTTPS_PROXY names the right proxy.",
+    retryable: true,
+  },
+  "proxy-auth": {
+    message: "the proxy asks for a user name and a password",
+    next: "Ask your human to put them into HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT) and to restart this server.",
+    nextForPerson: "Put them into HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT) and start again.",
+    retryable: false,
+  },
+  "proxy-refused": {
+    message: "the proxy does not let this connection through",
+    next: "Tell your human: the network's rules forbid this address, or it has to be listed in NO_PROXY.",
+    nextForPerson:
+      "The network's rules forbid this address. Ask whoever runs the proxy, or list the address in NO_PROXY.",
+    retryable: false,
+  },
 } as const satisfies ErrorArea;

@@ -1,5 +1,6 @@
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH, type DohResolver } from "../../net/doh.ts";
 import { httpsClient } from "../../net/https.ts";
+
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { acquireBinary, type BinaryOptions } from "./binary.ts";
@@ -11,12 +12,16 @@ import type { Tunnel, TunnelOpener, TunnelRequest } from "../provider.ts";
 import { throwIfCancelled } from "../wait.ts";
 import { watchRun } from "./watch.ts";
 
+export { proxyVariable } from "../../net/proxy.ts";
+
 /** `client` and `clock` of BinaryOptions are used for everything else, too. */
 export interface CloudflaredOptions extends BinaryOptions {
   /** Config.doh: without it the public name cannot be checked safely, so it is not checked. */
   readonly doh: boolean;
   /** Config.skipReachabilityCheck. */
   readonly skipReachabilityCheck: boolean;
+  /** Names the proxy of this network, where there is one. */
+  readonly proxyVariable?: string | undefined;
   readonly resolver?: DohResolver;
   readonly probe?: ReadyProbe;
 }
@@ -46,8 +51,16 @@ export function createCloudflaredOpener(options: CloudflaredOptions): TunnelOpen
         if (failure.code !== "cloudflared-not-ready" && failure.code !== "cloudflared-blocked") break;
       }
     }
-    throw failure;
+    throw proxyExplained(failure, options.proxyVariable);
   };
+}
+
+/** cloudflared reaches the edge directly or not at all, so a network that wants a proxy looks like a closed one to it. */
+function proxyExplained(failure: TunnelError, variable: string | undefined): TunnelError {
+  const isClosed = failure.code === "cloudflared-blocked" || failure.code === "cloudflared-not-ready";
+  if (variable === undefined || !isClosed) return failure;
+  const detail = `${variable} is set, and cloudflared cannot pass a proxy`;
+  return new TunnelError(failure.code, { detail, cause: failure });
 }
 
 interface Attempt {

@@ -1,3 +1,4 @@
+import type { HttpsClient } from "../../net/https.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { declareProvider, SAFE_TRAITS } from "../provider.ts";
 
@@ -10,6 +11,8 @@ export interface CloudflaredSettings {
   readonly skipReachabilityCheck: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** Through the proxy of the environment, where there is one. */
+  readonly client: HttpsClient;
 }
 
 /** Quick Tunnels of Cloudflare, by their own program. */
@@ -24,8 +27,13 @@ export const cloudflared = declareProvider<CloudflaredSettings>({
   weigh: (error) => (error.code === "cloudflared-rate-limited" ? "refused" : SAFE_TRAITS.weigh(error)),
   staleCode: "cloudflared-edge-lost",
   async load({ cloudflaredPath: explicitPath, env, ...others }) {
-    const { createCloudflaredOpener } = await import("./cloudflared.ts");
+    const { createCloudflaredOpener, proxyVariable } = await import("./cloudflared.ts");
     const { binaryEnvironment } = await import("./environment.ts");
-    return createCloudflaredOpener({ environment: binaryEnvironment(env), explicitPath, ...others });
+    return createCloudflaredOpener({
+      environment: binaryEnvironment(env),
+      explicitPath,
+      proxyVariable: proxyVariable(env),
+      ...others,
+    });
   },
 });

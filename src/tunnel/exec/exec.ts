@@ -1,6 +1,5 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH } from "../../net/doh.ts";
-import { httpsClient } from "../../net/https.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { settled, wait } from "../../runtime/wait.ts";
 import type { RelayProof, Tunnel, TunnelOpener, TunnelRequest } from "../provider.ts";
@@ -48,12 +47,10 @@ export function createExecOpener(options: ExecOptions): TunnelOpener {
   };
 }
 
-function askOn({ doh, clock }: ExecOptions): Ask {
+function askOn({ doh, clock, client }: ExecOptions): Ask {
   const servers = [...CLOUDFLARE_DOH, ...GOOGLE_DOH];
-  const resolver = doh
-    ? createDohResolver({ servers, negativeIsFinal: true, client: httpsClient, clock })
-    : undefined;
-  return askWith({ clock, client: httpsClient, resolver });
+  const resolver = doh ? createDohResolver({ servers, negativeIsFinal: true, client, clock }) : undefined;
+  return askWith({ clock, client, resolver });
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { HttpsClient } from "../../net/https.ts";
 import type { Clock } from "../../runtime/clock.ts";
 
 /** Settings and facts of the machine that a tunnel command depends on. */
@@ -12,4 +13,6 @@ export interface ExecSettings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly clock: Clock;
+  /** Through the proxy of the environment, where there is one. */
+  readonly client: HttpsClient;
 }

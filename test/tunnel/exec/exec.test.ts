@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { httpsClient } from "../../../src/net/https.ts";
 import { createExecOpener, type ExecOptions } from "../../../src/tunnel/exec/exec.ts";
 import type { Answer } from "../../../src/tunnel/exec/ours.ts";
 import type { Tunnel, TunnelOpener } from "../../../src/tunnel/provider.ts";
@@ -50,6 +51,7 @@ function commanding(mode: readonly string[], changed: Partial<ExecOptions> = {})
     env: { ...process.env, FAKE_STATE: join(root, "state") },
     cwd: root,
     clock,
+    client: httpsClient,
     ask: (url) => {
       asked.push(url.origin);
       return Promise.resolve(answers.get(url.origin) ?? state.answer);
