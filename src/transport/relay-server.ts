@@ -248,8 +248,11 @@ class RelayServer implements Relay {
     if (socket === undefined || (before !== undefined && before.until >= until)) return;
     before?.cancel();
     socket.pause();
+    // One read of the socket may have brought hundreds of messages.
+    this.#turns.hold(connection);
     const cancel = clock.after(ms, () => {
       this.#resumes.delete(connection);
+      this.#turns.release(connection);
       if (!this.#turns.isWaiting(connection)) socket.resume();
     });
     this.#resumes.set(connection, { until, cancel });

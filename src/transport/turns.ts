@@ -13,6 +13,8 @@ export class Turns<Key, Item extends { readonly length: number }> {
   readonly #onWaiting: (key: Key, isWaiting: boolean) => void;
   readonly #taken = new Map<Key, number>();
   readonly #waiting = new Map<Key, Item[]>();
+  /** Not handled until they are released, whatever has come. */
+  readonly #held = new Set<Key>();
   #isScheduled = false;
 
   constructor(handle: (key: Key, item: Item) => void, onWaiting: (key: Key, isWaiting: boolean) => void) {
@@ -22,6 +24,15 @@ export class Turns<Key, Item extends { readonly length: number }> {
 
   isWaiting(key: Key): boolean {
     return this.#waiting.has(key);
+  }
+
+  /** Handles nothing more of this connection until {@link release}. */
+  hold(key: Key): void {
+    this.#held.add(key);
+  }
+
+  release(key: Key): void {
+    if (this.#held.delete(key) && this.#waiting.has(key)) this.#schedule();
   }
 
   /** Handled now, or in its turn. */
@@ -41,11 +52,12 @@ export class Turns<Key, Item extends { readonly length: number }> {
     const waiting = this.#waiting.get(key);
     this.#waiting.delete(key);
     this.#taken.delete(key);
+    this.#held.delete(key);
     for (const item of waiting ?? []) this.#handle(key, item);
   }
 
   #hasTurn(key: Key): boolean {
-    return (this.#taken.get(key) ?? 0) < PER_TURN_BYTES;
+    return !this.#held.has(key) && (this.#taken.get(key) ?? 0) < PER_TURN_BYTES;
   }
 
   #take(key: Key, item: Item): void {
@@ -70,6 +82,6 @@ export class Turns<Key, Item extends { readonly length: number }> {
       if (items.length > 0 || !this.#waiting.delete(key)) continue;
       this.#onWaiting(key, false);
     }
-    if (this.#waiting.size > 0) this.#schedule();
+    for (const key of this.#waiting.keys()) if (!this.#held.has(key)) return this.#schedule();
   }
 }

@@ -57,3 +57,38 @@ it("[E4] one long message is a turn", async () => {
   await turn();
   expect(done).toEqual(["a1", "a2"]);
 });
+
+it("[E5] a connection that is held has nothing handled until it is released, and then goes on in order", async () => {
+  const { done, waits, turns } = watched();
+  turns.add("a", short(1));
+  turns.hold("a");
+  for (const name of [2, 3]) turns.add("a", short(name));
+  turns.add("b", short(1));
+  await turn();
+  await turn();
+  expect([done, turns.isWaiting("a")]).toEqual([["a1", "b1"], true]);
+  turns.release("a");
+  await turn();
+  expect(done).toEqual(["a1", "b1", "a2", "a3"]);
+  expect(waits).toEqual([
+    ["a", true],
+    ["a", false],
+  ]);
+});
+
+it("[E5] a connection that is held in its turn stops there", async () => {
+  const done: number[] = [];
+  const turns: Turns<string, Item> = new Turns(
+    (key, { name }) => {
+      done.push(name);
+      if (name === 6) turns.hold(key);
+    },
+    () => undefined,
+  );
+  for (let item = 1; item <= 8; item += 1) turns.add("a", short(item));
+  await turn();
+  await turn();
+  expect(done).toEqual([1, 2, 3, 4, 5, 6]);
+  turns.finish("a");
+  expect(done).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+});

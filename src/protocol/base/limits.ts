@@ -161,6 +161,13 @@ export const RATE = {
   bytesBurst: 8 * MIB,
   /** Below {@link LINK.answerMs}, since nothing of a member is heard meanwhile; who owes more than this is not let in again, either. */
   maxPauseMs: 5 * SECOND,
+  /** While others talk, whoever has so many unacknowledged messages, or bytes of them, on the way to somebody is not read from … */
+  runMessages: 12,
+  runBytes: 128 * KIB,
+  /** … for so long after each: a listener takes a third of a millisecond for one, and others' words wait behind them. */
+  runMs: 20,
+  /** Others talk for so long after their last word. Somebody who talks alone holds nobody up. */
+  talksMs: 30 * SECOND,
   /** A member may have this share of the room that is left in another one's outbox; what goes beyond is read at that one's pace. */
   outboxShare: 1 / 2,
   /** How long it is not read for that, at least … */

@@ -23,6 +23,8 @@ export interface BackPressureOptions {
 export class BackPressure {
   readonly #options: BackPressureOptions;
   readonly #backlog = new Backlog();
+  /** The last two who have spoken, the latest first, and when: whoever speaks, somebody else is one of them. */
+  #talkers: readonly { readonly speaker: MemberId; readonly at: number }[] = [];
 
   constructor(options: BackPressureOptions) {
     this.#options = options;
@@ -127,15 +129,28 @@ export class BackPressure {
   #said(speaker: MemberId, bytes: number, now: number): number {
     const { sessions, order } = this.#options;
     this.#backlog.said(speaker, order.view.seq, bytes);
+    const isAlone = !this.#talkers.some((one) => one.speaker !== speaker && now - one.at < RATE.talksMs);
+    const others = this.#talkers.filter((one) => one.speaker !== speaker);
+    this.#talkers = [{ speaker, at: now }, ...others.slice(0, 1)];
     let ms = 0;
     for (const session of sessions.all) {
       if (session.member.id === speaker || !isConnected(session)) continue;
+      if (!isAlone && this.#isRun(session, speaker)) ms = Math.max(ms, RATE.runMs);
       if (session.link.load.fill >= 1 / 2) session.congestion ??= new Congestion(session.link.load, now);
       const excess = this.#excessAt(session, speaker);
       if (excess <= 0) continue;
       ms = Math.max(ms, this.#holdsBack(session, speaker, now).waitFor(excess));
     }
     return ms;
+  }
+
+  /** Whether so much of what this speaker has said is on its way to the member that others' words come late (E5). */
+  #isRun({ link, joinedAt }: MemberSession, speaker: MemberId): boolean {
+    const { frames, bytes } = link.load;
+    if (frames < RATE.runMessages && bytes < RATE.runBytes) return false;
+    const upTo = this.#options.order.view.seq;
+    const part = this.#backlog.partOf(speaker, { upTo, frames, after: joinedAt });
+    return part.frames * frames >= RATE.runMessages || part.bytes * bytes >= RATE.runBytes;
   }
 
   /** Bytes of this speaker that wait for a member beyond its share of the room that is left there (E3). */

@@ -196,3 +196,68 @@ describe("a member that others wait for", () => {
     expect(backlog.partOf(BEN, { upTo: 10, frames: 0, after: 0 })).toEqual({ bytes: 0, frames: 0 });
   });
 });
+
+describe("a flood beside others who talk", () => {
+  /** Says so many messages at once as ben, and gives the pauses that this was worth; nobody acknowledges meanwhile. */
+  function flooded(
+    names: string[],
+    beforehand: (world: World, guests: Guest[]) => void,
+    count = 40,
+  ): number[] {
+    const { world, guests } = room(...names);
+    world.advance(1_000);
+    beforehand(world, guests);
+    const before = world.did("pause").length;
+    for (let turn = 0; turn < count; turn += 1) guests[0]?.member.say({ text: "x" }, world.now);
+    world.settle();
+    return world
+      .did("pause")
+      .slice(before)
+      .map(({ ms }) => ms);
+  }
+
+  const cidTalks = (world: World, guests: Guest[]): void => {
+    guests[1]?.member.say({ text: "I talk, too" }, world.now);
+    world.settle();
+  };
+
+  it("[E5] is read 20 ms at a time once 12 of its messages are on their way to somebody", () => {
+    const pauses = flooded(["ben", "cid"], cidTalks);
+    expect(pauses.length).toBeGreaterThan(0);
+    expect(new Set(pauses)).toEqual(new Set([RATE.runMs]));
+  });
+
+  it("[E5] also where only the host talks", () => {
+    const pauses = flooded(["ben", "cid"], (world) => {
+      world.room.say({ text: "the host talks" }, world.now);
+      world.settle();
+    });
+    expect(pauses.length).toBeGreaterThan(0);
+  });
+
+  it("[E5] is read at once by whoever talks alone, after others have been silent for 30 seconds, and in a room of two", () => {
+    expect(flooded(["ben", "cid"], () => undefined)).toEqual([]);
+    const afterSilence = flooded(["ben", "cid"], (world, guests) => {
+      cidTalks(world, guests);
+      world.advance(RATE.talksMs);
+    });
+    expect(afterSilence).toEqual([]);
+    const ofTwo = flooded(["ben"], (world) => {
+      world.room.say({ text: "the host talks" }, world.now);
+      world.settle();
+    });
+    expect(ofTwo).toEqual([]);
+  });
+
+  it("[E5] and so are 128 KiB of long ones", () => {
+    const { world, guests } = room("ben", "cid");
+    cidTalks(world, guests);
+    for (let turn = 0; turn < 6; turn += 1) guests[0]?.member.say({ text: "x".repeat(30 * KIB) }, world.now);
+    world.settle();
+    expect(world.did("pause").map(({ ms }) => ms)).toContain(RATE.runMs);
+  });
+
+  it("[E5] a few words in a row are no flood", () => {
+    expect(flooded(["ben", "cid"], cidTalks, RATE.runMessages - 1)).toEqual([]);
+  });
+});
