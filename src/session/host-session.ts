@@ -236,16 +236,8 @@ export class HostSession extends SessionBase {
 
   #noticed(notice: RoomNotice): void {
     switch (notice.type) {
-      case "entry": {
-        const { entry } = notice;
-        const isEnd = entry.kind === "system" && entry.event === "ended";
-        // Its own closing is no news to the one who closes.
-        if (isEnd && entry.cause === "closed") return;
-        this.heard(notice);
-        // From now on there is somebody who would lose the way with the address.
-        if (entry.kind === "system" && entry.event === "joined") this.#pool.keepStandby();
-        return;
-      }
+      case "entry":
+        return this.#entered(notice);
       case "presence":
         this.heard(notice);
         // One that is cut off now may need a link. Where somebody is away already, the next look is near.
@@ -268,6 +260,16 @@ export class HostSession extends SessionBase {
       case "ended":
         return this.ended({ cause: notice.cause === "closed" ? "closed-here" : notice.cause });
     }
+  }
+
+  #entered(notice: Extract<RoomNotice, { type: "entry" }>): void {
+    const { entry } = notice;
+    const isEnd = entry.kind === "system" && entry.event === "ended";
+    // Its own closing is no news to the one who closes.
+    if (isEnd && entry.cause === "closed") return;
+    this.heard(notice);
+    // From now on there is somebody who would lose the way with the address.
+    if (entry.kind === "system" && entry.event === "joined") this.#pool.keepStandby();
   }
 
   #moved(event: PoolEvent): void {
