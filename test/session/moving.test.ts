@@ -567,6 +567,7 @@ describe("with the real provider", () => {
       await edge.turn("up");
       await until("all has arrived", () => guest.inbox.unread === 1 && guest.unplaced === 0);
       expect(shown(guest)).toEqual(["host meanwhile"]);
+      await until("the agent is told", () => kinds(shownSoFar(host)).includes("address-restored"));
       const told = shown(host);
       expect(told.filter((one) => typeof one === "string")).toEqual(["guest meanwhile"]);
       expect(kinds(told)).toEqual(expect.arrayContaining(["address-lost", "address-restored"]));
