@@ -88,7 +88,7 @@ class GuardedChild implements Child {
     this.#report = duplex(this.#guard);
     const lines = lineReader((line) => this.#read(parseGuardLine(line)));
     this.#report.setEncoding("utf8").on("data", (chunk: string) => lines.read(chunk));
-    // Whoever is at the other end may be killed at any moment.
+    // The other end may be killed at any moment.
     for (const stream of [this.#report, this.#guard.stdin]) stream?.on("error", () => undefined);
     this.#guard.once("error", () => void this.#guardEnded());
     this.#guard.once("exit", () => void this.#guardEnded());

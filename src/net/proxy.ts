@@ -2,6 +2,7 @@ import type { Agent } from "node:http";
 import { BlockList, isIP } from "node:net";
 import { HttpsProxyAgent } from "https-proxy-agent";
 import { TunnelError } from "../errors/tunnel-error.ts";
+import { addressKind } from "./address.ts";
 import type { Trust } from "./trust.ts";
 
 /**
@@ -16,8 +17,6 @@ type Variables = Readonly<Record<string, string | undefined>>;
 /** Without a proxy, whatever the environment says. */
 export const NO_PROXIES: ProxyAgents = () => undefined;
 
-const DEFAULT_PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:": "443" };
-
 /**
  * Proxies as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name them, lower case first, as curl does. A
  * loopback address is never given to a proxy: it means this machine.
@@ -28,7 +27,7 @@ export function proxyAgents(env: Variables, trust: Trust): ProxyAgents {
     const isSecure = url.protocol === "wss:" || url.protocol === "https:";
     const named = variable(env, isSecure ? "https_proxy" : "http_proxy") ?? variable(env, "all_proxy");
     const host = bareHost(url.hostname);
-    const port = url.port || (DEFAULT_PORTS[isSecure ? "https:" : "http:"] ?? "");
+    const port = url.port || (isSecure ? "443" : "80");
     if (named === undefined || isLoopback(host) || isExempt(host, port)) return undefined;
     const proxy = proxyUrl(named);
     return new ProxyAgent(proxy, proxy.protocol === "https:" ? { secureContext: trust() } : {});
@@ -65,7 +64,7 @@ function proxyUrl({ name, value }: Named): URL {
   return url;
 }
 
-/** What comes of CONNECT, told apart from what the address itself answers. */
+/** Tells the outcome of CONNECT apart from an answer of the address itself. */
 class ProxyAgent extends HttpsProxyAgent<string> {
   override async connect(
     ...[request, options]: Parameters<HttpsProxyAgent<string>["connect"]>
@@ -96,7 +95,7 @@ const bareHost = (hostname: string): string =>
     .toLowerCase();
 
 function isLoopback(host: string): boolean {
-  return host === "localhost" || host.endsWith(".localhost") || host.startsWith("127.") || host === "::1";
+  return host === "localhost" || host.endsWith(".localhost") || addressKind(host) === "loopback";
 }
 
 /**
@@ -119,15 +118,9 @@ function exempts(rule: string, host: string, port: string): boolean {
 }
 
 function isWithin(host: string, range: string, prefix: string | undefined): boolean {
-  const family = isIP(range) === 4 ? "ipv4" : "ipv6";
-  const bits = Number(prefix ?? (family === "ipv4" ? 32 : 128));
-  if (
-    isIP(host) !== isIP(range) ||
-    !Number.isInteger(bits) ||
-    bits < 0 ||
-    bits > (family === "ipv4" ? 32 : 128)
-  )
-    return false;
+  const [family, most] = isIP(range) === 4 ? (["ipv4", 32] as const) : (["ipv6", 128] as const);
+  const bits = Number(prefix ?? most);
+  if (isIP(host) !== isIP(range) || !Number.isInteger(bits) || bits < 0 || bits > most) return false;
   const list = new BlockList();
   list.addSubnet(range, bits, family);
   return list.check(host, family);

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
-import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import * as tls from "node:tls";
 
 /** The certificates that outgoing TLS trusts, put together at the first call. */
-export type Trust = () => SecureContext;
+export type Trust = () => tls.SecureContext;
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -16,11 +15,12 @@ const BUNDLES = [
 ];
 
 /**
- * Node's own list, the system's, `NODE_EXTRA_CA_CERTS` and `SSL_CERT_FILE`. A company whose proxy opens TLS has its certificate in the system's store, which Node does not read by itself.
+ * Node's own list, the system's, `NODE_EXTRA_CA_CERTS` and `SSL_CERT_FILE`. A company whose proxy opens TLS has its certificate
+ * in the system's store, which Node does not read by itself.
  */
 export function trustOf(env: Variables, readFile: (path: string) => string = readText): Trust {
-  let context: SecureContext | undefined;
-  return () => (context ??= createSecureContext({ ca: [...certificates(env, readFile)] }));
+  let context: tls.SecureContext | undefined;
+  return () => (context ??= tls.createSecureContext({ ca: [...certificates(env, readFile)] }));
 }
 
 function certificates(env: Variables, readFile: (path: string) => string): Iterable<string> {
@@ -30,7 +30,9 @@ function certificates(env: Variables, readFile: (path: string) => string): Itera
     ...named.map((file) => readable(file, readFile)),
   ];
   // Much of the system's list is Node's as well, with other line ends, and each certificate costs half a millisecond.
-  return new Map([...rootCertificates, ...texts.flat()].map((one) => [one.replace(/\s/g, ""), one])).values();
+  return new Map(
+    [...tls.rootCertificates, ...texts.flat()].map((one) => [one.replace(/\s/g, ""), one]),
+  ).values();
 }
 
 /** Node 22.15 and later read the store of Windows, macOS and the usual bundle by themselves. */

@@ -89,6 +89,7 @@ describe("the proxy of an address", () => {
     [{ HTTP_PROXY: "http://p:1" }, "wss://far.example/", undefined],
     [{ HTTP_PROXY: "http://p:1" }, "ws://far.example/", "http://p:1/"],
     [{ ALL_PROXY: "http://p:1" }, "ws://far.example/", "http://p:1/"],
+    [{ ALL_PROXY: "http://p:1" }, "ws://127.example.com/", "http://p:1/"],
     [{ ALL_PROXY: "http://all:1", HTTPS_PROXY: "http://p:1" }, "wss://far.example/", "http://p:1/"],
   ])("is that of the environment: %j %s", (env, url, expected) => {
     expect(proxyFor(env, url)).toBe(expected);

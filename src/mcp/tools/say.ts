@@ -78,7 +78,7 @@ export const sayTool = defineTool({
   },
 });
 
-/** What a message that was not confirmed asks for, if anything. */
+/** The next step for a message that was not confirmed, if there is one. */
 function nextOf({ status }: Sent, { end }: Pick<Session, "end">): string | undefined {
   if (status === "queued") return QUEUED;
   return status === "unconfirmed" && end === undefined ? NOBODY : undefined;

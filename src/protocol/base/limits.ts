@@ -176,7 +176,7 @@ export const RATE = {
   heldFirstMs: 250,
   /** Less in its outbox than this, and a member holds nobody back any more. */
   caughtUpFill: 1 / 4,
-  /** Whoever holds others back is named to the host's agent after this time, in which a line that is merely dead is found … */
+  /** A member that holds others back is named to the host's agent after this time, in which a line that is merely dead is found … */
   slowAlarmMs: LINK.answerMs + SECOND,
   /** … and must take in so much in so much time, or lose its session: 210 kbit/s, at which the others can talk. */
   catchUpBytes: 768 * KIB,

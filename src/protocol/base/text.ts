@@ -26,7 +26,7 @@ export function isText(text: string): boolean {
 /** A name as typed by this side's user or agent. @throws {TunnelError} name-invalid */
 export function checkName(name: string): string {
   const trimmed = trim(name).normalize("NFC");
-  // What is no character yet here may be none at the host, which would not let it in (G1).
+  // The host may not know a character that is unassigned here, and would not let the name in (G1).
   if (!isName(trimmed) || !isAssigned(trimmed)) throw new TunnelError("name-invalid");
   return trimmed;
 }

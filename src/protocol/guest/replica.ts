@@ -32,7 +32,7 @@ export interface ReplicaOptions {
   readonly signer: Signer;
   /** The first WELCOME: what it says holds for the whole stay. */
   readonly welcome: Pick<Welcome, "host" | "name" | "idleMs" | "history">;
-  /** Of the handshake that this member's own record names. */
+  /** The hash of the handshake that this member's own record names. */
   readonly hash: Bytes;
   /** As this member told it. */
   readonly workContext: WorkContext | undefined;
@@ -239,7 +239,7 @@ export function orderFrom(
   return new RoomOrder(primitives, room, host, { members, view });
 }
 
-/** What a WELCOME says of the room and this member stays as it was: the addresses and the resume point alone change (§4.4). */
+/** A later WELCOME repeats the first one: only the addresses and the resume point change (§4.4). */
 export function isSameWelcome(first: Welcome, again: Welcome): boolean {
   const lasting = (welcome: Welcome): string =>
     jsonText({ ...welcome, addresses: undefined, received: undefined });

@@ -129,46 +129,42 @@ export class BackPressure {
   #said(speaker: MemberId, bytes: number, now: number): number {
     const { sessions, order } = this.#options;
     this.#backlog.said(speaker, order.view.seq, bytes);
-    const isAlone = !this.#talkers.some((one) => one.speaker !== speaker && now - one.at < RATE.talksMs);
     const others = this.#talkers.filter((one) => one.speaker !== speaker);
+    const isAlone = others.every(({ at }) => now - at >= RATE.talksMs);
     this.#talkers = [{ speaker, at: now }, ...others.slice(0, 1)];
     let ms = 0;
     for (const session of sessions.all) {
       if (session.member.id === speaker || !isConnected(session)) continue;
-      if (!isAlone && this.#isRun(session, speaker)) ms = Math.max(ms, RATE.runMs);
       if (session.link.load.fill >= 1 / 2) session.congestion ??= new Congestion(session.link.load, now);
-      const excess = this.#excessAt(session, speaker);
-      if (excess <= 0) continue;
-      ms = Math.max(ms, this.#holdsBack(session, speaker, now).waitFor(excess));
+      ms = Math.max(ms, this.#waitAt(session, { speaker, isAlone }, now));
     }
     return ms;
   }
 
-  /** Whether so much of what this speaker has said is on its way to the member that others' words come late (E5). */
-  #isRun({ link, joinedAt }: MemberSession, speaker: MemberId): boolean {
-    const { frames, bytes } = link.load;
-    if (frames < RATE.runMessages && bytes < RATE.runBytes) return false;
-    const upTo = this.#options.order.view.seq;
-    const part = this.#backlog.partOf(speaker, { upTo, frames, after: joinedAt });
-    return part.frames * frames >= RATE.runMessages || part.bytes * bytes >= RATE.runBytes;
-  }
-
-  /** Bytes of this speaker that wait for a member beyond its share of the room that is left there (E3). */
-  #excessAt({ link, joinedAt }: MemberSession, speaker: MemberId): number {
-    const { fill, bytes, frames } = link.load;
+  /**
+   * For how long a speaker waits because of what is on its way to this member: so much that others' words come late (E5), or more than its
+   * share of the room that is left there (E3).
+   */
+  #waitAt(
+    session: MemberSession,
+    { speaker, isAlone }: { speaker: MemberId; isAlone: boolean },
+    now: number,
+  ): number {
+    const { fill, bytes, frames } = session.link.load;
+    const most = RATE.outboxShare * (1 - fill);
+    const mayRun = !isAlone && (frames >= RATE.runMessages || bytes >= RATE.runBytes);
     // A part is no more than the whole.
-    if (fill <= RATE.outboxShare * (1 - fill)) return 0;
+    if (!mayRun && fill <= most) return 0;
     // Nobody is to blame for the time before it came, of which it may be told, too.
-    const part = this.#backlog.partOf(speaker, {
-      upTo: this.#options.order.view.seq,
-      frames,
-      after: joinedAt,
-    });
-    const share = Math.max(
-      (part.bytes * bytes) / LINK.maxOutboxBytes,
-      (part.frames * frames) / LINK.maxOutboxFrames,
-    );
-    return ((share - RATE.outboxShare * (1 - fill)) / fill) * bytes;
+    const upTo = this.#options.order.view.seq;
+    const part = this.#backlog.partOf(speaker, { upTo, frames, after: session.joinedAt });
+    const own = { frames: part.frames * frames, bytes: part.bytes * bytes };
+    const isRun = mayRun && (own.frames >= RATE.runMessages || own.bytes >= RATE.runBytes);
+    const ms = isRun ? RATE.runMs : 0;
+    const share = Math.max(own.bytes / LINK.maxOutboxBytes, own.frames / LINK.maxOutboxFrames);
+    if (share <= most) return ms;
+    const excess = ((share - most) / fill) * bytes;
+    return Math.max(ms, this.#holdsBack(session, speaker, now).waitFor(excess));
   }
 
   #holdsBack(session: MemberSession, speaker: MemberId, now: number): Congestion {

@@ -159,7 +159,7 @@ export class Membership {
     const { primitives, order, ledger, sequencer, sessions, emit } = this.#options;
     const { key, box, proof, name: wanted, workContext, received } = peer.confirm;
     const id = memberIdOf(primitives, key);
-    // Whoever is or was here comes back by a resume, or not at all (O11).
+    // Somebody who is or was here comes back by a resume, or not at all (O11).
     if (order.hasHad(id) || received !== 0 || !isAssigned(wanted)) return undefined;
     if (!ledger.consume(invite.inviteId, invite.claim, now)) return undefined;
     const taken = order.members.map((one) => one.name);
