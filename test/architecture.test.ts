@@ -199,7 +199,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "protocol/record": ["protocol/handshake", "protocol/base", "errors"],
   "protocol/handshake": ["protocol/base", "errors"],
   "protocol/base": ["errors", "errors/base"],
-  errors: ["errors/areas", "errors/base"],
+  errors: ["errors/areas", "errors/areas/files", "errors/base"],
+  "errors/areas/files": ["errors/base"],
   "errors/areas": ["errors/base"],
   "errors/base": [],
 };

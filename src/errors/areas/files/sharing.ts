@@ -1,5 +1,5 @@
-import type { ErrorArea } from "../base/entry.ts";
-import { INPUT_LIMITS, limitText } from "../base/limits.ts";
+import type { ErrorArea } from "../../base/entry.ts";
+import { INPUT_LIMITS, limitText } from "../../base/limits.ts";
 
 /** Files of this machine that are to be shared. */
 export const SHARING = {

@@ -1,4 +1,4 @@
-import type { ErrorArea } from "../base/entry.ts";
+import type { ErrorArea } from "../../base/entry.ts";
 
 /** Paths of this machine, saving a received file, and transcripts. */
 export const SAVING = {

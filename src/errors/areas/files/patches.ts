@@ -1,5 +1,5 @@
-import type { ErrorArea } from "../base/entry.ts";
-import { INPUT_LIMITS, limitText } from "../base/limits.ts";
+import type { ErrorArea } from "../../base/entry.ts";
+import { INPUT_LIMITS, limitText } from "../../base/limits.ts";
 
 /** git, and patches made with it. */
 export const PATCHES = {

@@ -1,5 +1,5 @@
-import type { ErrorArea } from "../base/entry.ts";
-import { INPUT_LIMITS } from "../base/limits.ts";
+import type { ErrorArea } from "../../base/entry.ts";
+import { INPUT_LIMITS } from "../../base/limits.ts";
 
 const DISHONEST = {
   next: "Nothing was saved. Tell your human: an honest sender does not do this.",
