@@ -9,6 +9,7 @@ import { INVITES } from "./areas/invites.ts";
 import { LOCAL_ENDPOINT } from "./areas/local-endpoint.ts";
 import { MESSAGES } from "./areas/messages.ts";
 import { PATCHES } from "./areas/files/patches.ts";
+import { OVERSIGHT } from "./areas/oversight.ts";
 import { SAVING } from "./areas/files/saving.ts";
 import { SETTINGS } from "./areas/settings.ts";
 import { SHARING } from "./areas/files/sharing.ts";
@@ -27,6 +28,7 @@ export const AREAS = {
   "Sharing files": SHARING,
   "Saving files and transcripts": SAVING,
   "Git and patches": PATCHES,
+  "A person's decisions": OVERSIGHT,
   "Tunnel address": ADDRESS,
   Cloudflared: CLOUDFLARED,
   "A command of your own": EXEC,
@@ -60,6 +62,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ...SHARING,
   ...SAVING,
   ...PATCHES,
+  ...OVERSIGHT,
   ...ADDRESS,
   ...CLOUDFLARED,
   ...EXEC,

@@ -2,11 +2,16 @@ import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
 
 /** The code of the TunnelError that `call` throws; `undefined` when it does not; anything else passes through. */
 export function codeOf(call: () => unknown): ErrorCode | undefined {
+  return errorOf(call)?.code;
+}
+
+/** The TunnelError that `call` throws; `undefined` when it does not; anything else passes through. */
+export function errorOf(call: () => unknown): TunnelError | undefined {
   try {
     call();
     return undefined;
   } catch (error) {
-    if (error instanceof TunnelError) return error.code;
+    if (error instanceof TunnelError) return error;
     throw error;
   }
 }

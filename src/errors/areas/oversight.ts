@@ -1,0 +1,35 @@
+import type { ErrorArea } from "../base/entry.ts";
+
+/** A person's decisions about what agents may cause. */
+export const OVERSIGHT = {
+  "ask-unknown": {
+    message: "nothing with this number waits for a decision",
+    next: "Leave it: it was decided long ago, or never asked.",
+    nextForPerson: "Type `asks` to see what waits.",
+    retryable: false,
+  },
+  "ask-decided": {
+    message: "this has been decided already, and the first answer counts",
+    next: "Leave it as it is.",
+    nextForPerson: "Nothing more is needed. Type `asks` to see what still waits.",
+    retryable: false,
+  },
+  "ask-changed": {
+    message: "what waits under this number is not what was shown",
+    next: "Leave it to your human.",
+    nextForPerson: "Look at it again with `show` and its number, then decide.",
+    retryable: false,
+  },
+  "ask-not-text": {
+    message: "only a message can be edited",
+    next: "Leave it to your human.",
+    nextForPerson: "Approve it as it is, or refuse it and say why.",
+    retryable: false,
+  },
+  "asks-crowded": {
+    message: "too much waits for a person's decision already, so this was not taken",
+    next: "Stop, and tell your human that they can decide what waits: they type `tunnel-mcp watch`.",
+    nextForPerson: "Decide what waits first: type `tunnel-mcp watch`.",
+    retryable: true,
+  },
+} as const satisfies ErrorArea;

@@ -1,0 +1,72 @@
+import { ascii, concat, toHex, type Bytes } from "../../protocol/base/bytes.ts";
+import { encodeUtf8 } from "../../protocol/base/utf8.ts";
+import type { Primitives } from "../../protocol/base/primitives.ts";
+
+/**
+ * What would happen if a person says yes, with everything that a face shows of it. Where a text is shown with a secret masked, or a
+ * file by its name and size, `contentHash` binds the bytes themselves (H9).
+ */
+export type Subject =
+  | {
+      readonly kind: "message";
+      /** The text as it is shown: secrets are masked. */
+      readonly text: string;
+      /** SHA-256 of the text as it would be sent, in hex. */
+      readonly contentHash: string;
+      /** Names of the only receivers; everybody when left out. */
+      readonly to?: readonly string[];
+      readonly intent?: string;
+      readonly replyTo?: number;
+      readonly findings?: readonly Finding[];
+    }
+  | {
+      readonly kind: "file";
+      readonly name: string;
+      /** Absolute. */
+      readonly path: string;
+      readonly bytes: number;
+      /** SHA-256 of its content, in hex. */
+      readonly contentHash: string;
+      readonly to?: readonly string[];
+      readonly note?: string;
+      readonly findings?: readonly Finding[];
+    }
+  | {
+      readonly kind: "incoming";
+      readonly seq: number;
+      readonly fromName: string;
+      readonly text: string;
+    }
+  | { readonly kind: "member"; readonly name: string; readonly safetyCode: string }
+  | {
+      readonly kind: "budget";
+      readonly reason: string;
+      readonly used: number;
+      readonly limit: number;
+    };
+
+/** A place where the filter found something. Never the value itself (H21). */
+export interface Finding {
+  readonly rule: string;
+  /** Which part: `text`, `note`, `name`, `content`, … */
+  readonly part: string;
+  readonly line: number;
+}
+
+/** Names exactly what was shown, and the bytes that would go: a decision about anything else is about another ask (H9). */
+export function digestOf(primitives: Primitives, subject: Subject): string {
+  const shown: Bytes = encodeUtf8(JSON.stringify(sorted(subject)));
+  return toHex(primitives.sha256(concat(ascii("tunnel-mcp/1 ask\0"), shown)));
+}
+
+/** Keys in order, so that the same subject has one digest however it was made. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, one]) => one !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, one]) => [key, sorted(one)]),
+  );
+}

@@ -1,0 +1,101 @@
+/**
+ * What a person decides before it happens (issue 16). One table: a gate is a name in asks, in `TUNNEL_GATES` and in documents, and
+ * nothing else says when it stands, who may answer, or how long an ask waits.
+ */
+export interface GateEntry {
+  /** The reason, as a person and an agent read it: completes "held, since …". */
+  readonly because: string;
+  /** `always`: no setting takes it away. `by-choice`: stands where a person has asked for it. */
+  readonly stands: "always" | "by-choice";
+  /** Whether `TUNNEL_UNATTENDED=1` lets it through: the person has said that nobody is there, and what may happen then. */
+  readonly unattended: "opens" | "stays";
+  /**
+   * Whether the prompt of a client counts as an answer, where the table of clients says that a person must have seen it. Never
+   * where what is decided is not in the arguments that such a prompt shows.
+   */
+  readonly clientPrompt: boolean;
+  /** Minutes until an ask about it expires. Nothing is refused by that: it has not been decided. */
+  readonly minutes: number;
+}
+
+export const GATES = {
+  secret: {
+    because: "it has what looks like a secret in it",
+    stands: "always",
+    unattended: "stays",
+    clientPrompt: false,
+    minutes: 60,
+  },
+  "sensitive-file": {
+    because: "a file of this name usually holds secrets",
+    stands: "always",
+    unattended: "stays",
+    clientPrompt: false,
+    minutes: 60,
+  },
+  "outside-roots": {
+    because: "the file is outside the folders that may be shared from",
+    stands: "always",
+    unattended: "stays",
+    clientPrompt: false,
+    minutes: 60,
+  },
+  "not-scanned": {
+    because: "its content could not be searched for secrets",
+    stands: "always",
+    unattended: "opens",
+    clientPrompt: false,
+    minutes: 60,
+  },
+  budget: {
+    because: "the agents have used up what they may use without a person",
+    stands: "always",
+    unattended: "stays",
+    clientPrompt: false,
+    minutes: 24 * 60,
+  },
+  "new-member": {
+    because: "you want to be asked before somebody joins",
+    stands: "by-choice",
+    unattended: "stays",
+    clientPrompt: false,
+    minutes: 10,
+  },
+  "hold-out": {
+    because: "you want to see each message before it leaves",
+    stands: "by-choice",
+    unattended: "stays",
+    clientPrompt: false,
+    minutes: 24 * 60,
+  },
+  "hold-in": {
+    because: "you want to see each message before your agent does",
+    stands: "by-choice",
+    unattended: "stays",
+    clientPrompt: false,
+    minutes: 24 * 60,
+  },
+} as const satisfies Readonly<Record<string, GateEntry>>;
+
+export type Gate = keyof typeof GATES;
+
+/** The gates that a person may ask for. */
+export type ChosenGate = {
+  [Name in Gate]: (typeof GATES)[Name]["stands"] extends "by-choice" ? Name : never;
+}[Gate];
+
+export function isGate(name: string): name is Gate {
+  return Object.hasOwn(GATES, name);
+}
+
+export function isChosenGate(name: string): name is ChosenGate {
+  return isGate(name) && GATES[name].stands === "by-choice";
+}
+
+/** Those of `gates` that stand in the way where nobody may be there to answer. */
+export function standing(
+  gates: readonly Gate[],
+  { isUnattended }: { isUnattended: boolean },
+): readonly Gate[] {
+  return gates.filter((gate) => !(isUnattended && GATES[gate].unattended === "opens"));
+}
