@@ -61,6 +61,7 @@ const signedMust = { n: place, prev: hash, view, sig: signature };
 const signedMay = {
   what: oneOf("file"),
   intent: oneOf("request", "inform", "ack"),
+  author: oneOf("human"),
   replyTo: place,
 };
 const recipients = where(list(id, 1, MAX_MEMBERS), (ids) => new Set(ids).size === ids.length); // O10
@@ -105,13 +106,14 @@ const hostHeader = variant("t", {
   own: object({ t: oneOf("own"), seq: place, ts, n: place }),
 });
 const memberHeader = variant("t", { say, leave: object({ t: oneOf("leave") }) });
-const hostNote = objectWith(
-  {
-    members: list(object({ id, connected: boolean, heardAgoMs: count, read: count }), 0, MAX_MEMBERS),
-  },
-  { addresses },
+const gauge = object({ used: count, limit: count });
+const oversight = objectWith(
+  { state: oneOf("free", "held", "paused") },
+  { budgets: object({ messages: gauge, bytes: gauge, files: gauge, minutes: gauge }) },
 );
-const memberNote = object({ read: count, active: boolean });
+const present = objectWith({ id, connected: boolean, heardAgoMs: count, read: count }, { oversight });
+const hostNote = objectWith({ members: list(present, 0, MAX_MEMBERS) }, { addresses });
+const memberNote = objectWith({ read: count, active: boolean }, { oversight });
 const confirm = objectWith(
   { share: hash, name, key, box, proof: signature, received: count },
   { workContext },

@@ -38,6 +38,7 @@ export function signedBytes(room: string, message: Chat | Withheld, digests: Dig
     message.view.chain,
     message.what ?? "",
     message.intent ?? "",
+    message.author ?? "",
     u64(message.replyTo ?? 0),
     (message.to ?? []).join(","),
     digests.seal,

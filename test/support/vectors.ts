@@ -110,6 +110,9 @@ const recordScenario = z.strictObject({
   /** Chunks of the bulk and open bulk messages among the records. */
   chunks: z.array(z.strictObject({ stream: z.int(), bytes: hex, isSealed: z.boolean() })).optional(),
 });
+/** Of an agent that may go on. */
+const BUDGETS = `"budgets":{${["messages", "bytes", "files", "minutes"].map((name) => `"${name}":{"used":1,"limit":2}`).join(",")}}`;
+
 const DECODERS = [
   "host",
   "member",
@@ -951,6 +954,16 @@ function makeFrames(): VectorFile {
     ["a name of escapes that nothing else can write", "confirm", rawFrame(confirmAs('\\"\\\\'))],
     ["an empty presence", "host-note", rawFrame('{"members":[]}')],
     ["a reading note", "member-note", rawFrame('{"read":3,"active":true}')],
+    ["a pause", "member-note", rawFrame('{"read":3,"active":true,"oversight":{"state":"paused"}}')],
+    ["budgets", "member-note", rawFrame(`{"read":3,"active":true,"oversight":{"state":"held",${BUDGETS}}}`)],
+    [
+      "how a member is bounded",
+      "host-note",
+      rawFrame(
+        `{"members":[{"id":"${zeros(8)}","connected":true,"heardAgoMs":0,"read":0,"oversight":{"state":"free",${BUDGETS}}}]}`,
+      ),
+    ],
+    ["a person's words", "member", rawFrame(say.replace('"n":1', '"n":1,"author":"human"'), "hello")],
     ["a stream that is asked for", "stream", rawFrame(open, "what the service is asked")],
     ["a stream that is asked for without a word", "stream", rawFrame(open)],
     ["an answer", "stream", rawFrame('{"t":"accept","stream":1,"credit":0}', "the answer")],
@@ -1010,6 +1023,19 @@ function makeFrames(): VectorFile {
           `"n":1,"to":["${zeros(8)}","${zeros(8)}"],${SEAL.replace("]", `,"${zeros(48)}"]`)}`,
         ),
         "hello",
+      ),
+    ],
+    ["an unknown author", "member", rawFrame(say.replace('"n":1', '"n":1,"author":"agent"'), "hello")],
+    [
+      "an unknown state of an agent",
+      "member-note",
+      rawFrame('{"read":3,"active":true,"oversight":{"state":"asleep"}}'),
+    ],
+    [
+      "budgets without files",
+      "member-note",
+      rawFrame(
+        `{"read":3,"active":true,"oversight":{"state":"free",${BUDGETS.replace(/"files":\{[^}]*\},/, "")}}}`,
       ),
     ],
     ["an unknown intent", "member", rawFrame(say.replace('"n":1', '"n":1,"intent":"command"'), "hello")],
@@ -1123,7 +1149,12 @@ function makeOrders(): VectorFile {
   const viewAt2 = order.view;
   const first = said(ben, "one");
   const c3 = take(3, first, "one");
-  const second = said(ben, "two");
+  const second: ChatEvent = {
+    kind: "chat",
+    from: ben.id,
+    ...ben.sign({ body: bodyOf("two"), view: order.view, author: "human" }).fields,
+  };
+  const { author: _human, ...secondOfAgent } = second;
   const c4 = take(4, second, "two");
   const reply = said(cid, "three");
   const c5 = take(5, reply, "three");
@@ -1185,6 +1216,8 @@ function makeOrders(): VectorFile {
     ["another sender than who signed", "order", [j1, j2, event(3, { ...first, from: cid.id }, "one")]],
     ["another text than was signed", "order", [j1, j2, event(3, first, "won")]],
     ["another count than was signed", "order", [j1, j2, event(3, { ...first, n: 2 }, "one")]],
+    ["a person's words as an agent's", "order", [j1, j2, c3, event(4, secondOfAgent, "two")]],
+    ["an agent's words as a person's", "order", [j1, j2, event(3, { ...first, author: "human" }, "one")]],
     ["a first message withheld", "order", [j1, j2, event(3, second, "two")]],
     ["a message repeated", "order", [j1, j2, c3, event(4, first, "one")]],
     ["a view from before its sender came", "order", [j1, j2, cidAt(viewAt0)]],

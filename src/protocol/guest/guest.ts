@@ -1,5 +1,6 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { MemberId } from "../base/ids.ts";
+import type { Oversight } from "../room/oversight.ts";
 import { LINK } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { utf8Length } from "../base/utf8.ts";
@@ -162,6 +163,11 @@ export class Guest {
   /** This member's agent has read up to `read`, or merely done something in the room. */
   touch(read: number, now: number): void {
     if (this.#ended === undefined) this.#presence.touch(read, now);
+  }
+
+  /** How this member's own agent is bounded, for the others to know. */
+  overseen(oversight: Oversight | undefined, now: number): void {
+    if (this.#ended === undefined) this.#presence.overseen(oversight, now);
   }
 
   /** Leaves for good. */

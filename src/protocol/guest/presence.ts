@@ -2,6 +2,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { MemberId } from "../base/ids.ts";
 import { LINK, ROOM } from "../base/limits.ts";
 import { encodeMemberNote, type HostNote } from "../room/frames.ts";
+import type { Oversight } from "../room/oversight.ts";
 import type { RoomOrder } from "../room/order.ts";
 import { presenceOf, type Presence } from "../room/participant.ts";
 
@@ -11,6 +12,7 @@ export class GuestPresence {
   #others: HostNote["members"] = [];
   #toldAt = 0;
   #read = 0;
+  #oversight: Oversight | undefined;
   #dueAt: number | undefined;
   #sentAt = Number.NEGATIVE_INFINITY;
 
@@ -51,6 +53,12 @@ export class GuestPresence {
     if (isNews || now - this.#sentAt >= ROOM.activityEveryMs) this.#dueAt ??= now + LINK.ackDelayMs;
   }
 
+  /** How this member's own agent is bounded now. */
+  overseen(oversight: Oversight | undefined, now: number): void {
+    this.#oversight = oversight;
+    this.#dueAt ??= now + LINK.ackDelayMs;
+  }
+
   /** The host has to be told again, at once: it is connected anew. */
   resumed(now: number): void {
     this.#dueAt = now;
@@ -61,7 +69,12 @@ export class GuestPresence {
     if (now < this.dueAt) return undefined;
     this.#dueAt = undefined;
     this.#sentAt = now;
-    return encodeMemberNote({ read: this.#read, active: true });
+    const oversight = this.#oversight;
+    return encodeMemberNote({
+      read: this.#read,
+      active: true,
+      ...(oversight === undefined ? {} : { oversight }),
+    });
   }
 
   list(
@@ -73,7 +86,13 @@ export class GuestPresence {
     const self = this.#self;
     return presenceOf(order, { host, self }, (id) => {
       if (id === self)
-        return { connected: connection.isUp, lastSeenMs: 0, read: this.#read, safetyCode: undefined };
+        return {
+          connected: connection.isUp,
+          lastSeenMs: 0,
+          read: this.#read,
+          oversight: this.#oversight,
+          safetyCode: undefined,
+        };
       const known = this.#others.find((one) => one.id === id);
       const isHost = id === host;
       // The host's word, as far as it can be true: nobody stays who was not heard for longer, or has read what is to come (G6).
@@ -83,6 +102,7 @@ export class GuestPresence {
         connected: connection.isUp && (isHost || known?.connected === true),
         lastSeenMs: Math.max(0, lastSeenMs),
         read: Math.min(known?.read ?? 0, order.view.seq),
+        oversight: known?.oversight,
         safetyCode: isHost ? safetyCode : undefined,
       };
     });

@@ -78,9 +78,10 @@ export class Inbound {
       backPressure.chargeMessage(session, bytes, now);
     }
     if (event.type === "note") {
-      const { read, active } = decodeMemberNote(event.payload);
+      const { read, active, oversight } = decodeMemberNote(event.payload);
       if (active) idle.touch(now);
       presence.memberRead(session, read, now);
+      presence.memberOverseen(session, oversight, now);
     }
     // A full window may have kept the frame back that says so.
     if (event.type === "close" && event.reason === CLOSE.left) membership.remove(session, "left", now);

@@ -6,6 +6,7 @@ import type { Primitives } from "../base/primitives.ts";
 import { PeerLink } from "../link/peer-link.ts";
 import type { WireEffect } from "../link/wire.ts";
 import type { MemberRecord } from "../room/frames.ts";
+import type { Oversight } from "../room/oversight.ts";
 import type { Beginning } from "../room/order.ts";
 import type { Congestion } from "../pressure/congestion.ts";
 import { RateLimiter } from "../pressure/rate-limiter.ts";
@@ -30,6 +31,8 @@ export interface MemberSession {
   read: number;
   /** Its outbox is full: it must go, since no message is skipped silently (D3). */
   fellBehind: boolean;
+  /** How its own person bounds its agent, as it says. */
+  oversight: Oversight | undefined;
   /** Set while others wait for it (E3). */
   congestion: Congestion | undefined;
 }
@@ -58,6 +61,7 @@ export function newMemberSession(
     credential: resumeCredential(primitives, peer.resumeSecret),
     lastSeen: now,
     read: beginning.view.seq,
+    oversight: undefined,
     fellBehind: false,
     congestion: undefined,
   };

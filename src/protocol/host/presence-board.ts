@@ -1,5 +1,6 @@
 import { LINK } from "../base/limits.ts";
 import { encodeHostNote, type HostNote } from "../room/frames.ts";
+import type { Oversight } from "../room/oversight.ts";
 import type { RoomOrder } from "../room/order.ts";
 import { presenceOf, type Presence } from "../room/participant.ts";
 import type { InviteId, MemberId } from "../base/ids.ts";
@@ -72,6 +73,7 @@ export class PresenceBoard {
   readonly #ways = new WeakMap<MemberSession, Ways>();
   #addresses: readonly string[] = [];
   #hostRead = 0;
+  #hostOversight: Oversight | undefined;
   #dueAt: number | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
 
@@ -110,6 +112,19 @@ export class PresenceBoard {
     this.changed(now);
   }
 
+  /** How the host's own agent is bounded now. */
+  hostOverseen(oversight: Oversight | undefined, now: number): void {
+    this.#hostOversight = oversight;
+    this.changed(now);
+  }
+
+  /** How a member's agent is bounded, as it says. */
+  memberOverseen(session: MemberSession, oversight: Oversight | undefined, now: number): void {
+    if (JSON.stringify(session.oversight) === JSON.stringify(oversight)) return;
+    session.oversight = oversight;
+    this.changed(now);
+  }
+
   /** A member's agent has read up to here. */
   memberRead(session: MemberSession, read: number, now: number): void {
     if (read <= session.read || read > this.#options.order.view.seq) return;
@@ -122,10 +137,17 @@ export class PresenceBoard {
     return presenceOf(order, { host: self, self }, (id) => {
       const session = sessions.of(id);
       if (session === undefined)
-        return { connected: true, lastSeenMs: 0, read: this.#hostRead, safetyCode: undefined };
+        return {
+          connected: true,
+          lastSeenMs: 0,
+          read: this.#hostRead,
+          oversight: this.#hostOversight,
+          safetyCode: undefined,
+        };
       const lastSeen = session.link.lastHeard ?? session.lastSeen;
-      const { read, safetyCode } = session;
-      return { connected: isConnected(session), lastSeenMs: Math.max(0, now - lastSeen), read, safetyCode };
+      const { read, oversight, safetyCode } = session;
+      const lastSeenMs = Math.max(0, now - lastSeen);
+      return { connected: isConnected(session), lastSeenMs, read, oversight, safetyCode };
     });
   }
 
@@ -159,11 +181,12 @@ export class PresenceBoard {
   }
 
   #note(now: number): HostNote {
-    const members = this.list(now).map(({ id, connected, lastSeenMs, read }) => ({
+    const members = this.list(now).map(({ id, connected, lastSeenMs, read, oversight }) => ({
       id,
       connected,
       heardAgoMs: lastSeenMs,
       read,
+      ...(oversight === undefined ? {} : { oversight }),
     }));
     return { members };
   }

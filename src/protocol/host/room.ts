@@ -7,6 +7,7 @@ import {
   type MemberId,
   type RoomId,
 } from "../base/ids.ts";
+import type { Oversight } from "../room/oversight.ts";
 import { LINK, ROOM } from "../base/limits.ts";
 import { uniqueName } from "../base/names.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
@@ -254,6 +255,11 @@ export class Room {
     if (!this.#isOpen()) return;
     this.#idle.touch(now);
     this.#presence.hostRead(read, now);
+  }
+
+  /** How the host's own agent is bounded, for the members to know. */
+  overseen(oversight: Oversight | undefined, now: number): void {
+    if (this.#isOpen()) this.#presence.hostOverseen(oversight, now);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { INTENTS } from "./intent.ts";
 import * as z from "zod/mini";
 import type { Bytes } from "../base/bytes.ts";
+import { oversightSchema } from "./oversight.ts";
 import { workContextSchema } from "./work-context.ts";
 import {
   boxKey,
@@ -33,6 +34,9 @@ const name = z.string().check(z.refine(isName));
 
 /** The kind of a message that is not text for people and agents: the offer of a file. */
 const CONTENTS = ["file"] as const;
+
+/** A person's own words are marked so by their program; an agent's carry no mark (O3). */
+const AUTHORS = ["human"] as const;
 
 /** Milliseconds since the Unix epoch, as far as a date goes in ECMAScript. */
 const instant = z.int().check(z.nonnegative(), z.lte(8.64e15));
@@ -74,6 +78,7 @@ const signedFields = {
   view: viewSchema,
   what: z.optional(z.enum(CONTENTS)),
   intent: z.optional(z.enum(INTENTS)),
+  author: z.optional(z.enum(AUTHORS)),
   replyTo: z.optional(ordinal),
   sig: bytesOf(64),
 };
@@ -135,13 +140,24 @@ const addresses = z.array(z.string().check(z.refine(isOrigin))).check(z.maxLengt
  */
 const hostNote = z.strictObject({
   members: members(
-    z.strictObject({ id: memberId, connected: z.boolean(), heardAgoMs: counter, read: counter }),
+    z.strictObject({
+      id: memberId,
+      connected: z.boolean(),
+      heardAgoMs: counter,
+      read: counter,
+      /** As that member told it last; nothing until it has. */
+      oversight: z.optional(oversightSchema),
+    }),
   ),
   addresses: z.optional(addresses),
 });
 
 /** Volatile, member to host: how far this member's agent has read; being sent at all is activity. */
-const memberNote = z.strictObject({ read: counter, active: z.boolean() });
+const memberNote = z.strictObject({
+  read: counter,
+  active: z.boolean(),
+  oversight: z.optional(oversightSchema),
+});
 
 const confirm = z.strictObject({
   share: bytesOf(32),

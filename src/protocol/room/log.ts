@@ -22,6 +22,8 @@ interface Spoken extends EntryBase {
   /** Said by this participant itself. */
   readonly own: boolean;
   readonly intent: Intent | undefined;
+  /** A person's own words, as that side's program says; an agent's where undefined. */
+  readonly author?: "human" | undefined;
   readonly replyTo: number | undefined;
   /** Names of those it was for; everybody when undefined. */
   readonly to: readonly string[] | undefined;

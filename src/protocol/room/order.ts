@@ -45,6 +45,7 @@ export function signedBytes(room: RoomId, from: MemberId, fields: SignedFields, 
     fields.view.chain,
     ascii(fields.what ?? ""),
     ascii(fields.intent ?? ""),
+    ascii(fields.author ?? ""),
     u64be(fields.replyTo ?? 0),
     ascii((fields.to ?? []).join(",")),
     digests.seal,
@@ -97,7 +98,10 @@ export class SigningChain {
   }
 
   sign(
-    message: { view: View; body: Bytes } & Pick<SayFrame, "what" | "intent" | "replyTo" | "to" | "seal">,
+    message: { view: View; body: Bytes } & Pick<
+      SayFrame,
+      "what" | "intent" | "author" | "replyTo" | "to" | "seal"
+    >,
   ): {
     fields: Omit<SayFrame, "t">;
     hash: Bytes;

@@ -5,6 +5,7 @@ import type { RoomOrder } from "./order.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { decodeOffer, OfferIds } from "../files/offer.ts";
 import type { SpokenEntry, SystemEvent } from "./log.ts";
+import type { Oversight } from "./oversight.ts";
 import { lookAlikes } from "./look-alikes.ts";
 
 /** A participant as any side may show it: measured, with its age. */
@@ -20,11 +21,13 @@ export interface Presence {
   readonly workContext: WorkContext | undefined;
   readonly lastSeenMs: number;
   readonly read: number;
+  /** As this member told it last. */
+  readonly oversight?: Oversight | undefined;
   readonly safetyCode: string | undefined;
 }
 
 /** The measured part of a participant's presence. */
-export type Measured = Pick<Presence, "connected" | "lastSeenMs" | "read" | "safetyCode">;
+export type Measured = Pick<Presence, "connected" | "lastSeenMs" | "read" | "oversight" | "safetyCode">;
 
 /** Everybody in the roster, as `measure` finds them. */
 export function presenceOf(
@@ -50,6 +53,8 @@ export interface OutgoingMessage {
   readonly text: string;
   readonly what?: SayFrame["what"];
   readonly intent?: SayFrame["intent"];
+  /** Set by the faces of a person alone: no tool can (G11). */
+  readonly author?: SayFrame["author"];
   readonly replyTo?: number;
   /** For these alone, at least one and not this participant itself; for everybody when left out. */
   readonly to?: readonly MemberId[];
@@ -96,7 +101,7 @@ export class SpokenEntries {
    */
   of(
     at: { readonly seq: number; readonly ts: number; readonly past?: true },
-    said: Pick<SayFrame, "what" | "intent" | "replyTo"> & {
+    said: Pick<SayFrame, "what" | "intent" | "author" | "replyTo"> & {
       readonly to?: readonly MemberId[] | undefined;
       readonly from: MemberId;
       readonly own: boolean;
@@ -104,10 +109,20 @@ export class SpokenEntries {
     },
     order: RoomOrder,
   ): SpokenEntry | undefined {
-    const { what, intent, replyTo, from, own, text } = said;
+    const { what, intent, author, replyTo, from, own, text } = said;
     const fromName = order.member(from)?.name ?? "";
     const to = recipientNames(said.to, order);
-    const spoken = { ...at, from, fromName, ...lookAlikeIn(order.members, from), own, intent, replyTo, to };
+    const spoken = {
+      ...at,
+      from,
+      fromName,
+      ...lookAlikeIn(order.members, from),
+      own,
+      intent,
+      author,
+      replyTo,
+      to,
+    };
     if (what === undefined) return { kind: "chat", ...spoken, text };
     const offer = this.#offers.read(text) ?? (own ? decodeOffer(text) : undefined);
     return offer === undefined ? undefined : { kind: "file", ...spoken, offer };

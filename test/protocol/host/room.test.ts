@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FRAME } from "../../../src/protocol/record/record.ts";
 import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
 import type { Entry, SystemEntry } from "../../../src/protocol/room/log.ts";
+import type { Presence } from "../../../src/protocol/room/participant.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { Impostor } from "../../support/impostor.ts";
 import { codeOf } from "../../support/thrown.ts";
@@ -242,6 +243,56 @@ describe("room", () => {
     impostor.put(FRAME.note, impostor.codec.encodeMemberNote({ read: 0, active: true }));
     expect(world.room.presence(world.now)[1]?.read).toBe(1);
     expect(alarms(world)).toEqual([]);
+  });
+
+  it("[G10] passes on how each person bounds their own agent, and says its own", () => {
+    const world = new World();
+    const [ben, cid] = [world.pair("ben"), world.pair("cid")];
+    const gauge = { used: 1, limit: 2 };
+    const budgets = { messages: gauge, bytes: gauge, files: gauge, minutes: gauge };
+    ben.member.overseen({ state: "paused" }, world.now);
+    world.room.overseen({ state: "held", budgets }, world.now);
+    world.advance(1000);
+    const seen = (presence: readonly Presence[]) => presence.map(({ oversight }) => oversight);
+    const all = [{ state: "held", budgets }, { state: "paused" }, undefined];
+    for (const presence of [world.room, ben.member, cid.member].map((one) => one.presence(world.now)))
+      expect(seen(presence)).toEqual(all);
+    ben.member.overseen({ state: "free" }, world.now);
+    world.advance(1000);
+    expect(seen(cid.member.presence(world.now))[1]).toEqual({ state: "free" });
+  });
+
+  it("[G10] tells a pause again after a cut", () => {
+    const world = new World();
+    const [ben, cid] = [world.pair("ben"), world.pair("cid")];
+    ben.offline = true;
+    world.cut(ben);
+    ben.member.overseen({ state: "paused" }, world.now);
+    world.advance(5_000);
+    expect(cid.member.presence(world.now)[1]?.oversight).toBeUndefined();
+    ben.offline = false;
+    world.advance(60_000);
+    expect(cid.member.presence(world.now)[1]?.oversight).toEqual({ state: "paused" });
+  });
+
+  it("[G11] shows a person's words as a person's to everybody, sealed ones as well", () => {
+    const world = new World();
+    const [ben, cid] = [world.pair("ben"), world.pair("cid")];
+    ben.member.say({ text: "typed", author: "human" }, world.now);
+    world.settle();
+    world.room.say({ text: "typed, too", author: "human", to: [cid.member.self] }, world.now);
+    world.room.say({ text: "written" }, world.now);
+    world.settle();
+    const authors = (entries: readonly Entry[]) =>
+      entries.flatMap((entry) => (entry.kind === "chat" ? [[entry.text, entry.author]] : []));
+    const all = [
+      ["typed", "human"],
+      ["typed, too", "human"],
+      ["written", undefined],
+    ];
+    expect(authors(world.hostEntries)).toEqual(all);
+    expect(authors(cid.entries)).toEqual(all);
+    expect(authors(ben.entries)).toEqual([all[0], all[2]]);
   });
 
   it("refuses replies to what does not exist", () => {

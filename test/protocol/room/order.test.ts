@@ -68,7 +68,7 @@ describe("order and signatures", () => {
   it("[O3] signs the room, the sender, its count and history, what it saw, its marks and the text", () => {
     const { ben, order } = roomOfTwo();
     const view = order.view;
-    const marks = { what: "file", intent: "request", replyTo: 1 } as const;
+    const marks = { what: "file", intent: "request", author: "human", replyTo: 1 } as const;
     const { fields } = ben.signer.sign({ body: utf8("hi"), view, ...marks });
     const signed = lp(
       utf8("tunnel-mcp/1 room-msg"),
@@ -80,6 +80,7 @@ describe("order and signatures", () => {
       view.chain,
       utf8("file"),
       utf8("request"),
+      utf8("human"),
       u64be(1),
       utf8(""),
       sha256(),
