@@ -5,8 +5,9 @@ import { LoopGuard, type Loop } from "./loop-guard.ts";
 export interface Said {
   /** Milliseconds since the epoch, by this side's clock. */
   readonly at: number;
-  /** Id of the member. */
+  /** The name of the member. */
   readonly from: string;
+  readonly isOwn: boolean;
   readonly to: readonly string[] | undefined;
   /** Words of a person: they are never counted. */
   readonly isHuman: boolean;
@@ -26,26 +27,18 @@ export type HoldReason =
  * it. Words that a peer's program calls a person's do not (H24): an agent could write them.
  */
 export class Bounds {
-  readonly #self: string;
   readonly #budgets: Budgets;
-  readonly #loops: LoopGuard;
+  readonly #loops = new LoopGuard();
   #held: HoldReason | undefined;
 
-  constructor(self: string, limits: BudgetLimits) {
-    this.#self = self;
+  constructor(limits: BudgetLimits) {
     this.#budgets = new Budgets(limits);
-    this.#loops = new LoopGuard(self);
   }
 
   /** @returns budgets that have just passed four fifths */
   heard(said: Said): readonly Budget[] {
     if (said.isHuman) return [];
-    this.#budgets.count({
-      at: said.at,
-      isOwn: said.from === this.#self,
-      bytes: said.bytes,
-      isFile: said.isFile,
-    });
+    this.#budgets.count(said);
     this.#loops.heard(said);
     return this.#budgets.warnings(said.at);
   }

@@ -50,8 +50,10 @@ class Conversation {
 
 /** A message of an agent. */
 interface AgentMessage {
+  /** The name of the member. */
   readonly from: string;
-  /** Those it is for; `undefined` for everybody. */
+  readonly isOwn: boolean;
+  /** The names of those it is for; `undefined` for everybody. */
   readonly to: readonly string[] | undefined;
   readonly text: string;
   /** A file or a patch is always news. */
@@ -63,15 +65,13 @@ interface AgentMessage {
  * this side's agent, since the news of others would hide two who repeat themselves (H24).
  */
 export class LoopGuard {
-  readonly #self: string;
   readonly #limits: LoopLimits;
   readonly #novelty = new Novelty();
   readonly #said = new Map<string, readonly string[]>();
   #room: Conversation;
   readonly #pairs = new Map<string, Conversation>();
 
-  constructor(self: string, limits: LoopLimits = LOOP) {
-    this.#self = self;
+  constructor(limits: LoopLimits = LOOP) {
     this.#limits = limits;
     this.#room = new Conversation(limits);
   }
@@ -110,9 +110,9 @@ export class LoopGuard {
     this.#said.clear();
   }
 
-  /** The members with whom this side's agent is in this talk. */
-  #othersOf({ from, to }: AgentMessage): readonly string[] {
-    if (from !== this.#self) return to === undefined || to.includes(this.#self) ? [from] : [];
-    return to ?? [...this.#pairs.keys()];
+  /** The members with whom this side's agent is in this talk; what is said to everybody counts for the room alone. */
+  #othersOf({ from, isOwn, to }: AgentMessage): readonly string[] {
+    if (to === undefined) return [];
+    return isOwn ? to : [from];
   }
 }

@@ -6,6 +6,9 @@ import type { Line } from "./conversations.ts";
 
 const unbounded: BudgetLimits = { messages: Infinity, bytes: Infinity, files: Infinity, minutes: Infinity };
 
+/** Those two talk to each other alone. */
+const PAIR: Readonly<Record<string, readonly string[]>> = { a: ["b"], b: ["a"] };
+
 interface Options {
   readonly limits?: BudgetLimits;
   readonly everyMs?: number;
@@ -14,12 +17,21 @@ interface Options {
 
 /** Says the lines in a room, as member `a` hears them, until it has to stop. @returns the number of messages until then */
 function until(lines: readonly Line[], { limits = unbounded, everyMs = 1_000, to }: Options = {}) {
-  const bounds = new Bounds("a", limits);
+  const bounds = new Bounds(limits);
   let at = 0;
   for (const [index, line] of lines.entries()) {
     at += everyMs;
     const [from, text] = line;
-    bounds.heard({ at, from, to: to?.(line), isHuman: false, text, bytes: text.length, isFile: false });
+    bounds.heard({
+      at,
+      from,
+      isOwn: from === "a",
+      to: to?.(line),
+      isHuman: false,
+      text,
+      bytes: text.length,
+      isFile: false,
+    });
     if (bounds.held(at) !== undefined) return { after: index + 1, why: bounds.held(at), bounds, at };
   }
   return { after: undefined, why: undefined, bounds, at };
@@ -57,15 +69,11 @@ describe("the loop guard (H24)", () => {
         .map(([from, text]): Line => [from === "a" ? "c" : "d", text]);
       return [line, ...others];
     });
-    const isPair = ([from]: Line): boolean => from === "a" || from === "b";
-    const to = (line: Line): readonly string[] => {
-      if (!isPair(line)) return [line[0] === "c" ? "d" : "c"];
-      return [line[0] === "a" ? "b" : "a"];
-    };
+    const to = ([from]: Line): readonly string[] | undefined => PAIR[from];
     expect(until(mixed, { to }).why).toMatchObject({ reason: "loop" });
     expect(
       until(
-        mixed.filter((line) => !isPair(line)),
+        mixed.filter(([from]) => from === "c" || from === "d"),
         { to },
       ).why,
     ).toBeUndefined();
@@ -74,29 +82,65 @@ describe("the loop guard (H24)", () => {
   it("holds until a person of this side acts, and notices the same loop again", () => {
     const { bounds, at } = until(conversations.standoff());
     const say = (text: string, isHuman: boolean): void =>
-      void bounds.heard({ at, from: "b", to: undefined, isHuman, text, bytes: text.length, isFile: false });
+      void bounds.heard({
+        at,
+        from: "b",
+        isOwn: false,
+        to: undefined,
+        isHuman,
+        text,
+        bytes: text.length,
+        isFile: false,
+      });
     say("Something quite new: build 4711 is green now.", false);
     say("I am the person here, go on.", true);
     expect(bounds.held(at)).toMatchObject({ reason: "loop" });
     bounds.renew(at);
     expect(bounds.held(at)).toBeUndefined();
     for (const [from, text] of conversations.standoff(20))
-      bounds.heard({ at, from, to: undefined, isHuman: false, text, bytes: text.length, isFile: false });
+      bounds.heard({
+        at,
+        from,
+        isOwn: from === "a",
+        to: undefined,
+        isHuman: false,
+        text,
+        bytes: text.length,
+        isFile: false,
+      });
     expect(bounds.held(at)).toMatchObject({ reason: "loop" });
   });
 
   it("takes a file for news, and a person's words for nothing of the agents'", () => {
-    const bounds = new Bounds("a", unbounded);
+    const bounds = new Bounds(unbounded);
     for (let at = 0; at < 100; at += 1) {
-      bounds.heard({ at, from: "a", to: undefined, isHuman: false, text: "log.txt", bytes: 9, isFile: true });
-      bounds.heard({ at, from: "b", to: undefined, isHuman: true, text: "go on", bytes: 5, isFile: false });
+      bounds.heard({
+        at,
+        from: "a",
+        isOwn: true,
+        to: undefined,
+        isHuman: false,
+        text: "log.txt",
+        bytes: 9,
+        isFile: true,
+      });
+      bounds.heard({
+        at,
+        from: "b",
+        isOwn: false,
+        to: undefined,
+        isHuman: true,
+        text: "go on",
+        bytes: 5,
+        isFile: false,
+      });
     }
     expect(bounds.held(100)).toBeUndefined();
     expect(bounds.gauges(100)).toMatchObject({ messages: { used: 100 }, files: { used: 100 } });
   });
 
   it("costs little for a message that is made to cost much", () => {
-    const bounds = new Bounds("a", unbounded);
+    const bounds = new Bounds(unbounded);
     const long = Array.from({ length: 30_000 }, (_, at) => String.fromCodePoint(0x4e00 + (at % 20_000))).join(
       " ",
     );
@@ -121,6 +165,7 @@ describe("budgets (H24)", () => {
     bounds.heard({
       at,
       from,
+      isOwn: from === "a",
       to: undefined,
       isHuman: false,
       text: `message ${at}`,
@@ -129,7 +174,7 @@ describe("budgets (H24)", () => {
     });
 
   it("counts messages of the whole room, warns once at four fifths, and holds at the limit", () => {
-    const bounds = new Bounds("a", limits);
+    const bounds = new Bounds(limits);
     const warnings = Array.from({ length: 9 }, (_, at) => say(bounds, at, at % 2 === 0 ? "b" : "c"));
     expect(warnings.flat()).toEqual(["messages"]);
     expect(warnings[7]).toEqual(["messages"]);
@@ -139,7 +184,7 @@ describe("budgets (H24)", () => {
   });
 
   it("counts bytes and files of this side's agent alone", () => {
-    const bounds = new Bounds("a", limits);
+    const bounds = new Bounds(limits);
     say(bounds, 1, "b", { bytes: 5_000, isFile: true });
     expect(bounds.gauges(1)).toMatchObject({ bytes: { used: 0 }, files: { used: 0 } });
     say(bounds, 2, "a", { bytes: 999, isFile: true });
@@ -149,7 +194,7 @@ describe("budgets (H24)", () => {
   });
 
   it("counts minutes from the first message, and from a person's release", () => {
-    const bounds = new Bounds("a", limits);
+    const bounds = new Bounds(limits);
     expect(bounds.held(10_000_000)).toBeUndefined();
     say(bounds, 10_000_000, "b");
     expect(bounds.held(10_000_000 + 59 * 60_000)).toBeUndefined();

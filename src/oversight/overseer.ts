@@ -1,0 +1,38 @@
+import type { Primitives } from "../protocol/base/primitives.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { Asks } from "./asks/asks.ts";
+import type { BudgetLimits } from "./bounds/budgets.ts";
+import { standing, type ChosenGate, type Gate } from "./gates/gates.ts";
+
+/** What the human has set before the start. */
+export interface OversightSettings {
+  /** `TUNNEL_GATES`: gates beside those that always stand. */
+  readonly gates: readonly ChosenGate[];
+  /** `TUNNEL_UNATTENDED`: nobody is there to answer, and some gates are open. */
+  readonly isUnattended: boolean;
+  /** `TUNNEL_BUDGETS`; `undefined` where they are off. */
+  readonly budgets: BudgetLimits | undefined;
+}
+
+/** The oversight of one server: one register of asks for all its tunnels and for every face (H10). */
+export class Overseer {
+  readonly asks: Asks;
+  readonly settings: OversightSettings;
+  readonly clock: Clock;
+
+  constructor(options: {
+    readonly settings: OversightSettings;
+    readonly clock: Clock;
+    readonly primitives: Primitives;
+  }) {
+    const { settings, clock, primitives } = options;
+    this.settings = settings;
+    this.clock = clock;
+    this.asks = new Asks({ clock, primitives });
+  }
+
+  /** Those of these gates that are not open to everything. */
+  closed(gates: readonly Gate[]): readonly Gate[] {
+    return standing(gates, this.settings);
+  }
+}

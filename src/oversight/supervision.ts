@@ -1,0 +1,254 @@
+import type { Entry, SpokenEntry } from "../protocol/room/log.ts";
+import type { Oversight } from "../protocol/room/oversight.ts";
+import { utf8Length } from "../protocol/base/utf8.ts";
+import type { Decider, Outcome } from "./asks/ask.ts";
+import type { AskEvent } from "./asks/asks.ts";
+import { askedRecord, AuditTrail, decidedRecord, type Mode } from "./audit/audit.ts";
+import { Bounds, type HoldReason } from "./bounds/bounds.ts";
+import type { Budget, Gauges } from "./bounds/budgets.ts";
+import type { ChosenGate, Gate } from "./gates/gates.ts";
+import { Inbound, type Incoming } from "./lanes/inbound.ts";
+import { Outbound, type Outgoing, type Released } from "./lanes/outbound.ts";
+import type { Held } from "./lanes/held.ts";
+import type { Overseer } from "./overseer.ts";
+
+/** A word of the oversight to this side's agent and to its faces. */
+export type SupervisionNews<Sent> =
+  | { readonly type: "released"; readonly released: Released<Sent> }
+  | { readonly type: "withheld"; readonly entry: Entry; readonly why: Outcome["state"] | "too-many" }
+  /** So much of these budgets is used that both people should know. */
+  | { readonly type: "budget-warning"; readonly budgets: readonly Budget[] }
+  | { readonly type: "mode"; readonly mode: Mode };
+
+export interface SupervisionPorts<Sent> {
+  /** Gives an entry of the room to this side's agent. */
+  readonly deliver: (entry: Entry) => void;
+  readonly onNews: (news: SupervisionNews<Sent>) => void;
+  /** The others are to know. */
+  readonly tell: (oversight: Oversight) => void;
+}
+
+/** Gauges are told again after so large a step of their limit. */
+const TOLD_STEP = 0.05;
+
+/** The oversight of one tunnel: what leaves, what comes in, and how much of it, as this side's person wants it. */
+export class Supervision<Sent> {
+  readonly audit = new AuditTrail();
+  readonly #overseer: Overseer;
+  readonly #tunnelId: string;
+  readonly #ports: SupervisionPorts<Sent>;
+  readonly #bounds: Bounds | undefined;
+  readonly #outbound: Outbound<Sent>;
+  readonly #inbound: Inbound<Entry>;
+  readonly #unsubscribe: () => void;
+  #gates: ReadonlySet<ChosenGate>;
+  #isPaused = false;
+  #told: Oversight = { state: "free" };
+
+  constructor(options: {
+    readonly overseer: Overseer;
+    readonly tunnelId: string;
+    readonly ports: SupervisionPorts<Sent>;
+  }) {
+    const { overseer, tunnelId, ports } = options;
+    const { asks, settings } = overseer;
+    this.#overseer = overseer;
+    this.#tunnelId = tunnelId;
+    this.#ports = ports;
+    this.#gates = new Set(settings.gates);
+    this.#bounds = settings.budgets === undefined ? undefined : new Bounds(settings.budgets);
+    const isPaused = (): boolean => this.#isPaused;
+    this.#outbound = new Outbound({
+      tunnelId,
+      asks,
+      isPaused,
+      closed: (gates) => overseer.closed(gates),
+      standing: () => this.#standing(),
+      onApproved: (gates) => this.#approved(gates),
+      onReleased: (released) => ports.onNews({ type: "released", released }),
+    });
+    this.#inbound = new Inbound({
+      tunnelId,
+      asks,
+      isPaused,
+      isHeld: () => this.#gates.has("hold-in"),
+      deliver: ports.deliver,
+      withhold: (entry, { state }) => ports.onNews({ type: "withheld", entry, why: state }),
+    });
+    this.#unsubscribe = asks.subscribe((event) => this.#record(event));
+  }
+
+  /** The gates that this side's person has chosen for this tunnel, as they are now. */
+  get gates(): readonly ChosenGate[] {
+    return [...this.#gates];
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Messages of this side that wait for a person. */
+  get heldOut(): number {
+    return this.#outbound.held;
+  }
+
+  /** Entries of the room that the agent has not been told yet. */
+  get heldIn(): number {
+    return this.#inbound.waiting;
+  }
+
+  /** Why this side's agent may say nothing more. */
+  get stopped(): HoldReason | undefined {
+    return this.#bounds?.held(this.#now);
+  }
+
+  get gauges(): Gauges | undefined {
+    return this.#bounds?.gauges(this.#now);
+  }
+
+  /** @throws {TunnelError} as {@link Outbound.submit} */
+  submit(outgoing: Outgoing<Sent>): Promise<Sent | Held> {
+    return this.#outbound.submit(outgoing);
+  }
+
+  /** Something has happened in the room, own words included. */
+  heard(entry: Entry): void {
+    if (entry.kind === "chat" || entry.kind === "file") this.#count(entry);
+    if (entry.kind === "system" && entry.event === "left") this.#bounds?.left(entry.name);
+    this.#inbound.heard({ entry, question: questionOf(entry) });
+    this.#tell();
+  }
+
+  /** Nothing leaves, and the agent is told nothing, until {@link resume} (H25). */
+  pause(by: Decider): void {
+    this.#isPaused = true;
+    this.#changed("pause", by);
+  }
+
+  resume(by: Decider): void {
+    this.#isPaused = false;
+    this.#changed("resume", by);
+    this.#look();
+  }
+
+  /** A person wants to see each message, or no longer. What waits for that alone goes. */
+  hold(mode: "out" | "in" | "off", by: Decider): void {
+    if (mode !== "off") {
+      const gate = mode === "out" ? "hold-out" : "hold-in";
+      this.#gates = new Set([...this.#gates, gate]);
+      return this.#changed(gate, by);
+    }
+    this.#gates = new Set([...this.#gates].filter((gate) => gate !== "hold-out" && gate !== "hold-in"));
+    this.#changed("hold-off", by);
+    const { asks } = this.#overseer;
+    const isFree = (gate: Gate): boolean => gate === "hold-out" || gate === "hold-in";
+    for (const ask of asks.waiting)
+      if (ask.tunnelId === this.#tunnelId && ask.gates.every(isFree))
+        asks.decide(ask.id, ask.digest, { verdict: "approve" }, by);
+    this.#look();
+  }
+
+  /** A person lets the agents go on: budgets and the guard begin anew (H24). */
+  goOn(by: Decider): void {
+    this.#changed("go-on", by);
+    const { asks } = this.#overseer;
+    for (const ask of asks.waiting)
+      if (ask.tunnelId === this.#tunnelId && ask.gates.every((gate) => gate === "budget"))
+        asks.decide(ask.id, ask.digest, { verdict: "approve" }, by);
+    this.#bounds?.renew(this.#now);
+    this.#look();
+  }
+
+  /** A person has done something that belongs into the audit. */
+  acted(mode: Mode, by: Decider): void {
+    this.audit.add({ at: this.#now, kind: "mode", mode, by: by.path });
+  }
+
+  /** The tunnel is over. What was held is not sent, and what was not delivered is delivered: it was said before. */
+  end(): void {
+    this.#outbound.end();
+    this.#overseer.asks.withdrawAll(this.#tunnelId, "ended");
+    this.#isPaused = false;
+    this.#gates = new Set();
+    this.#inbound.look();
+    this.#unsubscribe();
+  }
+
+  get #now(): number {
+    return this.#overseer.clock.now();
+  }
+
+  #standing(): readonly Gate[] {
+    const gates: Gate[] = this.#gates.has("hold-out") ? ["hold-out"] : [];
+    if (this.stopped !== undefined) gates.push("budget");
+    return this.#overseer.closed(gates);
+  }
+
+  #approved(gates: readonly Gate[]): void {
+    if (gates.includes("budget")) this.#bounds?.renew(this.#now);
+    this.#tell();
+  }
+
+  #count(entry: SpokenEntry): void {
+    const text = entry.kind === "chat" ? entry.text : [entry.offer.name, entry.offer.note ?? ""].join(" ");
+    const warnings = this.#bounds?.heard({
+      at: this.#now,
+      from: entry.fromName,
+      isOwn: entry.own,
+      to: entry.to,
+      isHuman: entry.author === "human",
+      text,
+      bytes: entry.kind === "chat" ? utf8Length(text) : entry.offer.size,
+      isFile: entry.kind === "file",
+    });
+    if (warnings !== undefined && warnings.length > 0)
+      this.#ports.onNews({ type: "budget-warning", budgets: warnings });
+  }
+
+  #look(): void {
+    this.#outbound.look();
+    this.#inbound.look();
+    this.#tell();
+  }
+
+  #changed(mode: Mode, by: Decider): void {
+    this.acted(mode, by);
+    this.#ports.onNews({ type: "mode", mode });
+    this.#tell();
+  }
+
+  /** The others learn of a change, and of budgets in steps that are worth a note. */
+  #tell(): void {
+    const state = this.#isPaused ? "paused" : this.stopped === undefined ? "free" : "held";
+    const { gauges } = this;
+    const now: Oversight = gauges === undefined ? { state } : { state, budgets: gauges };
+    if (state === this.#told.state && !isStep(this.#told, now)) return;
+    this.#told = now;
+    this.#ports.tell(now);
+  }
+
+  #record(event: AskEvent): void {
+    if (event.type === "crowded" || event.ask.tunnelId !== this.#tunnelId) return;
+    const record = event.type === "asked" ? askedRecord(event.ask) : decidedRecord(event.ask);
+    if (record !== undefined) this.audit.add(record);
+  }
+}
+
+function isStep(told: Oversight, now: Oversight): boolean {
+  if (now.budgets === undefined) return false;
+  if (told.budgets === undefined) return true;
+  const before = told.budgets;
+  return (["messages", "bytes", "files", "minutes"] as const).some((name) => {
+    const { used, limit } = now.budgets?.[name] ?? { used: 0, limit: 1 };
+    return Math.abs(used - before[name].used) >= limit * TOLD_STEP;
+  });
+}
+
+/** A person is asked about what others say, where they want to be. */
+function questionOf(entry: Entry): Incoming<Entry>["question"] {
+  if (entry.kind === "system" || entry.own) return undefined;
+  const text =
+    entry.kind === "chat" ? entry.text : [entry.offer.name, entry.offer.note].filter(Boolean).join("\n");
+  const { seq, fromName, from } = entry;
+  return { subject: { kind: "incoming", seq, fromName, text }, causer: { member: from } };
+}
