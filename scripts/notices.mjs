@@ -55,6 +55,22 @@ const EMBEDDED = new Map([
   ["json-schema-traverse", { licence: MIT, holders: ["Copyright (c) 2017 Evgeny Poberezkin"] }],
 ]);
 
+const LODASH =
+  "Copyright OpenJS Foundation and other contributors, and Jeremy Ashkenas, DocumentCloud and Investigative Reporters & Editors";
+/** Packages inside the one file of another package, which names them nowhere. */
+const PACKED_INTO = new Map([
+  [
+    "@secretlint/secretlint-rule-preset-recommend",
+    [
+      { name: "@textlint/regexp-string-matcher", holder: "Copyright (c) 2017 azu" },
+      { name: "escape-string-regexp", holder: "Copyright (c) Sindre Sorhus <sindresorhus@gmail.com>" },
+      { name: "lodash.sortby", holder: LODASH },
+      { name: "lodash.uniq", holder: LODASH },
+      { name: "lodash.uniqwith", holder: LODASH },
+    ],
+  ],
+]);
+
 /** The folder of the package a bundled file belongs to, or undefined for the project's own files. */
 function packageFolder(input) {
   return /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
@@ -102,7 +118,9 @@ async function embeddedNotices(root, inputs) {
 export async function thirdPartyNotices(root, inputs) {
   const foreign = inputs.filter((input) => packageFolder(input) !== undefined);
   const folders = [...new Set(foreign.map(packageFolder))];
+  const packed = folders.flatMap((folder) => PACKED_INTO.get(folder.replace(/^.*node_modules\//, "")) ?? []);
   const notices = [
+    ...packed.map(({ name, holder }) => ({ title: `${name} (MIT, embedded)`, text: `${holder}\n\n${MIT}` })),
     ...(await Promise.all(folders.map((folder) => installedNotice(root, folder)))),
     ...(await embeddedNotices(root, foreign)),
   ].sort((a, b) => a.title.localeCompare(b.title, "en"));

@@ -154,7 +154,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "session/paths": ["errors"],
+  "session/paths": ["oversight/filter", "errors"],
+  "oversight/filter": ["oversight/filter/views", "runtime", "errors"],
+  "oversight/filter/views": [],
   transport: [
     "net",
     "runtime",

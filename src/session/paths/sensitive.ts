@@ -1,4 +1,5 @@
 import type { Buffer } from "node:buffer";
+import { plainSecret } from "../../oversight/filter/scanner.ts";
 import { foldedSegment } from "./names.ts";
 
 /**
@@ -72,35 +73,6 @@ const NAME_RULES: readonly NameRule[] = [
   { rule: "password hashes", pattern: /\/etc\/(?:shadow|gshadow|master\.passwd)-?$|\/\.htpasswd$/ },
 ];
 
-interface ContentRule {
-  readonly rule: string;
-  readonly pattern: RegExp;
-}
-
-/** Each names a token's own prefix and form, so that prose about tokens does not match. */
-const CONTENT_RULES: readonly ContentRule[] = [
-  { rule: "a private key inside", pattern: /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/ },
-  { rule: "a private key inside", pattern: /PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1[0-9A-Z]{50}/ },
-  { rule: "an AWS key inside", pattern: /\bA(?:KIA|SIA)(?![A-Z2-7]{9}EXAMPLE)[A-Z2-7]{16}\b/ },
-  {
-    rule: "an AWS key inside",
-    pattern:
-      /aws_secret_access_key["']?\s{0,9}[=:]\s{0,9}["']?(?![A-Za-z0-9/+]{33}EXAMPLE)[A-Za-z0-9/+]{40}\b/i,
-  },
-  { rule: "a GitHub token inside", pattern: /\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_[A-Za-z0-9_]{22}/ },
-  { rule: "a GitLab token inside", pattern: /\bglpat-[\w-]{20}/ },
-  { rule: "an Anthropic key inside", pattern: /\bsk-ant-[a-z0-9]{1,10}-[\w-]{24}/ },
-  { rule: "an OpenAI key inside", pattern: /\bsk-(?:proj|svcacct|admin)-[\w-]{40}/ },
-  { rule: "a Google key inside", pattern: /\bAIza[0-9A-Za-z_-]{35}\b/ },
-  { rule: "a Slack token inside", pattern: /\bxox[abeoprs]-\d{8,}-[0-9A-Za-z-]{10}/ },
-  { rule: "a Stripe key inside", pattern: /\b[rs]k_live_[0-9A-Za-z]{20}/ },
-  {
-    rule: "an npm token inside",
-    pattern: /\bnpm_[A-Za-z0-9]{36}\b|:_authToken\s{0,9}=\s{0,9}(?!\$)["']?[\w-]{16}/,
-  },
-  { rule: "a PyPI token inside", pattern: /\bpypi-AgEIcHlwaS5vcmc[\w-]{50}/ },
-];
-
 /** The rule that a path breaks by its names alone. Paths of any platform, with case and Unicode tricks undone. */
 export function sensitiveName(file: string): string | undefined {
   const folded = `/${file
@@ -111,9 +83,8 @@ export function sensitiveName(file: string): string | undefined {
   return NAME_RULES.find(({ pattern }) => pattern.test(folded))?.rule;
 }
 
-/** The rule that the bytes break. UTF-16, which Windows tools write, is read as the ASCII in it. */
+/** The rule that the bytes break, by the table of the outbound filter. */
 export function sensitiveContent(bytes: Buffer): string | undefined {
-  const text = bytes.toString("latin1");
-  const plain = text.includes("\0") ? text.replaceAll("\0", "") : text;
-  return CONTENT_RULES.find(({ pattern }) => pattern.test(plain))?.rule;
+  const rule = plainSecret(bytes);
+  return rule === undefined ? undefined : `${rule} inside`;
 }

@@ -36,6 +36,12 @@ export const SHARING = {
       "Share something without the secret. If it is none, add its absolute path to TUNNEL_SHARE_ALLOW and start again.",
     retryable: false,
   },
+  "scan-failed": {
+    message: "the search for secrets did not end, so nothing was sent",
+    next: "Try again. If it fails again, tell your human: nothing leaves without that search.",
+    nextForPerson: "Try again. If it fails again, start again: nothing leaves without that search.",
+    retryable: true,
+  },
   "share-changed": {
     message: "the file was changed after it was shared",
     next: "Share it again when it is as it should be.",
