@@ -8,6 +8,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { favourSpeed, restoreEngineDefaults } from "../runtime/engine-defaults.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { providersFor } from "../tunnel/registry/registry.ts";
+import { OutboundFilter } from "../oversight/filter/filter.ts";
 import { LocalFiles } from "../session/files/local-files.ts";
 import { Sessions, type Session } from "../session/sessions.ts";
 
@@ -40,6 +41,7 @@ export function loadSessions(options: {
     clock,
     lookup: createLookup({ doh: config.doh, client }),
     network: { proxies, trust },
+    scanner: new OutboundFilter(clock, new URL("scanning.cjs", import.meta.url)),
     localFiles: new LocalFiles({ cwd, home, env, config }),
     providers: providersFor({ ...config, env, cwd, clock, client }),
   });

@@ -1,4 +1,6 @@
 import { PROVIDER_NAMES, type ProviderName } from "../tunnel/registry/registry.ts";
+import { DEFAULT_LIMITS } from "../oversight/bounds/budgets.ts";
+import { BUDGET_LIST, GATE_LIST } from "./oversight-kinds.ts";
 import {
   COMMAND,
   FILES,
@@ -45,6 +47,7 @@ export const GROUPS = {
   address: "The way to this side",
   talk: "The conversation",
   files: "Files",
+  oversight: "What a human decides",
   commands: "Commands",
 } as const;
 
@@ -187,10 +190,27 @@ export const SETTINGS = {
     default: false,
     weakens: false,
   }),
+  gates: setting({
+    variable: "TUNNEL_GATES",
+    group: "oversight",
+    help: "more for which a human is asked first",
+    kind: GATE_LIST,
+    default: [],
+    unset: "none",
+    weakens: true,
+  }),
+  budgets: setting({
+    variable: "TUNNEL_BUDGETS",
+    group: "oversight",
+    help: "how much agents may use before a human has to let them go on",
+    kind: BUDGET_LIST,
+    default: DEFAULT_LIMITS,
+    weakens: true,
+  }),
   unattended: setting({
     variable: "TUNNEL_UNATTENDED",
-    group: "files",
-    help: "receive files without asking a human",
+    group: "oversight",
+    help: "nobody is there to ask: receive files, and let through what cannot be searched for secrets",
     kind: YES_NO,
     default: false,
     weakens: false,

@@ -9,9 +9,9 @@ export interface OversightSettings {
   /** `TUNNEL_GATES`: gates beside those that always stand. */
   readonly gates: readonly ChosenGate[];
   /** `TUNNEL_UNATTENDED`: nobody is there to answer, and some gates are open. */
-  readonly isUnattended: boolean;
-  /** `TUNNEL_BUDGETS`; `undefined` where they are off. */
-  readonly budgets: BudgetLimits | undefined;
+  readonly unattended: boolean;
+  /** `TUNNEL_BUDGETS`. */
+  readonly budgets: BudgetLimits | "off";
 }
 
 /** The oversight of one server: one register of asks for all its tunnels and for every face (H10). */
@@ -33,6 +33,6 @@ export class Overseer {
 
   /** Those of these gates that are not open to everything. */
   closed(gates: readonly Gate[]): readonly Gate[] {
-    return standing(gates, this.settings);
+    return standing(gates, { isUnattended: this.settings.unattended });
   }
 }

@@ -39,6 +39,8 @@ export class Supervision<Sent> {
   readonly #ports: SupervisionPorts<Sent>;
   readonly #bounds: Bounds | undefined;
   readonly #outbound: Outbound<Sent>;
+  /** A person's own words: no mode and no budget holds them, and what the filter finds is asked of them as well. */
+  readonly #byHand: Outbound<Sent>;
   readonly #inbound: Inbound<Entry>;
   readonly #unsubscribe: () => void;
   #gates: ReadonlySet<ChosenGate>;
@@ -56,17 +58,19 @@ export class Supervision<Sent> {
     this.#tunnelId = tunnelId;
     this.#ports = ports;
     this.#gates = new Set(settings.gates);
-    this.#bounds = settings.budgets === undefined ? undefined : new Bounds(settings.budgets);
+    this.#bounds = settings.budgets === "off" ? undefined : new Bounds(settings.budgets);
     const isPaused = (): boolean => this.#isPaused;
-    this.#outbound = new Outbound({
+    const way = {
       tunnelId,
       asks,
       isPaused,
-      closed: (gates) => overseer.closed(gates),
+      closed: (gates: readonly Gate[]) => overseer.closed(gates),
       standing: () => this.#standing(),
-      onApproved: (gates) => this.#approved(gates),
-      onReleased: (released) => ports.onNews({ type: "released", released }),
-    });
+      onApproved: (gates: readonly Gate[]) => this.#approved(gates),
+      onReleased: (released: Released<Sent>) => ports.onNews({ type: "released", released }),
+    };
+    this.#outbound = new Outbound(way);
+    this.#byHand = new Outbound({ ...way, isPaused: () => false, standing: () => [] });
     this.#inbound = new Inbound({
       tunnelId,
       asks,
@@ -107,8 +111,8 @@ export class Supervision<Sent> {
   }
 
   /** @throws {TunnelError} as {@link Outbound.submit} */
-  submit(outgoing: Outgoing<Sent>): Promise<Sent | Held> {
-    return this.#outbound.submit(outgoing);
+  submit(outgoing: Outgoing<Sent>, author: "agent" | "human"): Promise<Sent | Held> {
+    return (author === "human" ? this.#byHand : this.#outbound).submit(outgoing);
   }
 
   /** Something has happened in the room, own words included. */
@@ -167,6 +171,7 @@ export class Supervision<Sent> {
   /** The tunnel is over. What was held is not sent, and what was not delivered is delivered: it was said before. */
   end(): void {
     this.#outbound.end();
+    this.#byHand.end();
     this.#overseer.asks.withdrawAll(this.#tunnelId, "ended");
     this.#isPaused = false;
     this.#gates = new Set();

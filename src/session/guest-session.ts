@@ -9,6 +9,8 @@ import { Guest } from "../protocol/guest/guest.ts";
 import type { InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { OutgoingMessage } from "../protocol/room/participant.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
+import type { TextScanner } from "./judging.ts";
+import type { Overseer } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
@@ -31,6 +33,8 @@ interface GuestOptions {
   readonly workContext: WorkContext | undefined;
   readonly primitives: Primitives;
   readonly clock: Clock;
+  readonly overseer: Overseer;
+  readonly scanner: TextScanner;
   readonly lookup: LookupFunction;
   /** Proxies and certificates; without them the host is dialled directly. */
   readonly network: DialOptions | undefined;
@@ -62,9 +66,9 @@ export class GuestSession extends SessionBase {
   #joining: Joining = { name: "joining", failure: undefined };
 
   private constructor(options: GuestOptions, dial: Dial) {
-    const { tunnelId, primitives, clock, link, name, workContext, lookup } = options;
+    const { tunnelId, primitives, clock, overseer, scanner, link, name, workContext, lookup } = options;
     const member = new Guest(primitives, { link, name, workContext }, clock.now());
-    super({ tunnelId, machine: member, primitives, clock });
+    super({ tunnelId, machine: member, primitives, clock, overseer, scanner });
     this.room = link.room;
     this.hostKey = link.hostKey;
     this.#member = member;

@@ -9,6 +9,8 @@ import type { EndCause } from "../protocol/room/frames.ts";
 import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
+import type { TextScanner } from "./judging.ts";
+import type { Overseer } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { every, settled, wait } from "../runtime/wait.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
@@ -42,6 +44,8 @@ interface HostOptions {
   readonly standby: boolean;
   readonly primitives: Primitives;
   readonly clock: Clock;
+  readonly overseer: Overseer;
+  readonly scanner: TextScanner;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: TunnelProgress) => void;
 }
@@ -74,8 +78,8 @@ export class HostSession extends SessionBase {
 
   private constructor(parts: { options: HostOptions; room: Room; relay: Relay; tunnel: Tunnel }) {
     const { options, room, relay, tunnel } = parts;
-    const { tunnelId, clock, provider, standby, primitives } = options;
-    super({ tunnelId, machine: room, primitives, clock });
+    const { tunnelId, clock, provider, standby, primitives, overseer, scanner } = options;
+    super({ tunnelId, machine: room, primitives, clock, overseer, scanner });
     this.goal = options.goal;
     this.history = options.history;
     this.transport = options.transport;

@@ -286,7 +286,8 @@ function wordsOf(entry: Entry | NoticeEntry): unknown[] {
     case "notice":
       return [
         "file" in entry ? entry.file : undefined,
-        "error" in entry ? [entry.error.message, entry.error.next] : undefined,
+        "error" in entry ? [entry.error?.message, entry.error?.next] : undefined,
+        "reason" in entry ? entry.reason : undefined,
         "messages" in entry ? entry.messages : undefined,
         "seqs" in entry ? entry.seqs : undefined,
       ];
@@ -326,9 +327,15 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
     case "file-received":
     case "file-failed":
       return { about: `file ${notice.file.fileId} ${notice.file.target}`, news };
+    case "budget-warning":
+      return { about: "budgets", news: `${news} ${notice.budgets.join(" ")}` };
+    case "resumed":
+      return { about: "pause", news };
     case "invites-reissued":
     case "undelivered":
     case "member-missed":
+    case "decided":
+    case "withheld":
       return { about: undefined, news };
   }
 }

@@ -1,6 +1,7 @@
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
 import type { FileNotice } from "./files/files.ts";
+import type { OversightNotice } from "./oversight-notices.ts";
 import type { Missed, Undelivered } from "./undelivered.ts";
 
 /** A fresh invite in place of one that leads to an address that is gone. */
@@ -35,7 +36,8 @@ export type Notice =
   | ({ readonly notice: "undelivered" } & Undelivered)
   /** A member is out of the room, or the room is over, and it has not confirmed these messages of this side. */
   | ({ readonly notice: "member-missed" } & Missed)
-  | FileNotice;
+  | FileNotice
+  | OversightNotice;
 
 /** In the log beside what was said: `seq` is that of the entry before it, `ts` ms since the epoch. */
 export type NoticeEntry = { readonly kind: "notice"; readonly seq: number; readonly ts: number } & Notice;

@@ -6,6 +6,7 @@ import type { Guest } from "../protocol/guest/guest.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { EndCause } from "../protocol/room/frames.ts";
+import type { Entry } from "../protocol/room/log.ts";
 import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
@@ -15,6 +16,11 @@ import { Confirmations } from "./confirmations.ts";
 import { Files } from "./files/files.ts";
 import { streamPort } from "./files/port.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
+import { noticeOf } from "./oversight-notices.ts";
+import type { Answer, Sent } from "./sent.ts";
+import { Supervision } from "../oversight/supervision.ts";
+import { Judge, type FileJudgement, type TextScanner } from "./judging.ts";
+import type { Overseer } from "../oversight/overseer.ts";
 
 /** Names one tunnel of this process in tool calls; unguessable, and no credential. */
 export type TunnelId = string;
@@ -24,29 +30,13 @@ export type SessionEnd =
   | { readonly cause: "closed-here" | "closed-by-host" | "idle" | "host-stopped" | "removed" }
   | { readonly cause: "failed"; readonly error: TunnelError };
 
-/** How a message stands when `say` answers: never more than is known. */
-export type Sent =
-  | { readonly status: "sent"; readonly seq: number }
-  | {
-      readonly status: "queued";
-      readonly seq: number | undefined;
-      /** Of a member's message, which has no place yet: it counts that member's own ones from 1. */
-      readonly ownNo?: number | undefined;
-      readonly reason: string;
-    }
-  /** It may have arrived; nobody is left to say so, or to bring it. */
-  | {
-      readonly status: "unconfirmed";
-      readonly seq: number | undefined;
-      readonly ownNo?: number | undefined;
-      readonly reason: string;
-    };
-
 /** News of a session. It carries nothing: the listener looks for itself. */
 export type SessionEvent =
   | InboxEvent
   /** This side's connection or the presence of a member has changed. */
   | { readonly type: "presence" }
+  /** Something was held, decided or let go, or a person has changed a mode. */
+  | { readonly type: "oversight" }
   | { readonly type: "ended" };
 
 /** Alarms kept for status: enough to see a pattern, bounded against a peer that makes them. */
@@ -72,6 +62,11 @@ export interface Posted {
   readonly slow: string;
 }
 
+interface SayOptions {
+  readonly onConfirmed?: ((seq: number) => void) | undefined;
+  readonly file?: FileJudgement;
+}
+
 /** The notices that mean the same in both roles. */
 type SharedNotice = Extract<RoomNotice | GuestNotice, { type: "entry" | "presence" | "stream" }>;
 
@@ -83,7 +78,9 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   abstract readonly history: boolean;
   readonly tunnelId: TunnelId;
   readonly inbox: Inbox;
-  readonly files: Files<Sent>;
+  readonly files: Files<Answer>;
+  /** What may leave, what is delivered, and how much of it, as this side's person wants it. */
+  readonly oversight: Supervision<Sent>;
   /** Milliseconds since the epoch. */
   readonly openedAt: number;
   protected readonly clock: Clock;
@@ -93,6 +90,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /** Wakes when the connection or the presence of a member has changed, or the session is over. */
   readonly onPresence: Subscribe = when(this, ({ type }) => type === "presence" || type === "ended");
   readonly #confirmations: Confirmations;
+  readonly #judge: Judge;
   readonly #alarms: TunnelError[] = [];
   #end: SessionEnd | undefined;
   #closing: Promise<void> | undefined;
@@ -102,8 +100,10 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     readonly machine: Machine;
     readonly primitives: Primitives;
     readonly clock: Clock;
+    readonly overseer: Overseer;
+    readonly scanner: TextScanner;
   }) {
-    const { tunnelId, machine, primitives, clock } = parts;
+    const { tunnelId, machine, primitives, clock, overseer, scanner } = parts;
     this.tunnelId = tunnelId;
     this.openedAt = clock.now();
     this.clock = clock;
@@ -111,6 +111,22 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.#confirmations = new Confirmations(clock);
     this.inbox = new Inbox({ self: machine.self, clock, start: 0 });
     this.inbox.subscribe((event) => this.#events.emit(event));
+    this.#judge = new Judge(scanner, (id) => this.presence().find((one) => one.id === id)?.name ?? id);
+    this.oversight = new Supervision({
+      overseer,
+      tunnelId,
+      ports: {
+        deliver: (entry) => this.#delivered(entry),
+        onNews: (news) => {
+          const notice = noticeOf(news);
+          if (notice !== undefined) this.inbox.notify(notice);
+          this.#events.emit({ type: "oversight" });
+        },
+        tell: (oversight) => {
+          if (this.#end === undefined) this.run((machine, now) => machine.overseen(oversight, now));
+        },
+      },
+    });
     const port = streamPort(
       (call) => this.run(call),
       () => this.writable(),
@@ -154,11 +170,29 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   }
 
   /**
-   * @param onConfirmed called when a message that was answered `queued` is confirmed after all
-   * @throws {TunnelError} as the machine of the role says
+   * Says something as soon as this side's person lets it: at once, where nothing in it waits for them.
+   * @param options `onConfirmed` is called when a message that was answered `queued` is confirmed after all; `file` is what is
+   *   known of the file that it offers
+   * @throws {TunnelError} asks-crowded, scan-failed, and as the machine of the role says
    */
-  async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
+  say(outgoing: OutgoingMessage, options: SayOptions = {}): Promise<Answer> {
+    const { onConfirmed, file } = options;
+    const words = (edited: string | undefined): OutgoingMessage =>
+      edited === undefined ? outgoing : { ...outgoing, text: edited, author: "human" };
+    return this.oversight.submit(
+      {
+        judge: (edited) =>
+          file === undefined ? this.#judge.message(words(edited)) : this.#judge.file(words(edited), file),
+        send: (edited) => this.#say(words(edited), onConfirmed),
+      },
+      outgoing.author ?? "agent",
+    );
+  }
+
+  /** @throws {TunnelError} as the machine of the role says */
+  async #say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
     const posted = this.post(outgoing);
+    this.#judge.left(outgoing);
     const { key, seq, ownNo, slow } = posted;
     // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
     const isReachable = posted.unreachable() === undefined;
@@ -220,15 +254,18 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   protected heard(notice: SharedNotice): void {
     switch (notice.type) {
       case "entry":
-        this.inbox.append(notice.entry);
-        if (notice.entry.kind === "file") this.files.heard(notice.entry);
-        return;
+        return this.oversight.heard(notice.entry);
       case "presence":
         this.files.rosterChanged();
         return this.#events.emit({ type: "presence" });
       case "stream":
         return this.#services.happened(notice.event);
     }
+  }
+
+  #delivered(entry: Entry): void {
+    this.inbox.append(entry);
+    if (entry.kind === "file") this.files.heard(entry);
   }
 
   /** @param member name of the one it concerns, where that is a member of its own */
@@ -249,6 +286,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /** The stay in the room is over, by whatever cause: what carries it must go, too. */
   protected ended(end: SessionEnd): void {
     this.#end = end;
+    this.oversight.end();
     this.inbox.close();
     this.#confirmations.end();
     this.#events.emit({ type: "ended" });

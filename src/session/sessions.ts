@@ -8,6 +8,7 @@ import { SESSION } from "../protocol/base/limits.ts";
 import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.ts";
+import { Overseer, type OversightSettings } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
 import type { DialOptions } from "../transport/guest-socket.ts";
@@ -15,6 +16,8 @@ import type { Provider } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { SessionEvent, TunnelId } from "./session.ts";
 import { HostSession } from "./host-session.ts";
+import type { OutboundText } from "../oversight/filter/filter.ts";
+import type { TextScanner } from "./judging.ts";
 import type { LocalFiles } from "./files/local-files.ts";
 import type { CallId } from "./inbox.ts";
 import { Openings, type Hosted, type HostRequest } from "./openings.ts";
@@ -25,7 +28,7 @@ import { Transcripts } from "./transcript/transcripts.ts";
 export type Session = HostSession | GuestSession;
 
 /** The settings that sessions work with. */
-interface SessionSettings {
+interface SessionSettings extends OversightSettings {
   readonly transport: ProviderName;
   /** IP address to listen on. */
   readonly bind: string;
@@ -49,8 +52,15 @@ export interface SessionsOptions {
   /** Proxies and certificates of outgoing connections; without them everything is dialled directly. */
   readonly network?: DialOptions;
   readonly localFiles: LocalFiles;
+  readonly scanner: TextScanner;
   readonly providers: (name: ProviderName) => Provider;
 }
+
+/** Labels by the place that the filter names. */
+const LABELS: Readonly<Partial<Record<OutboundText["where"], string>>> = {
+  goal: "goal",
+  "member-name": "name",
+};
 
 /** News of one session; `opened` when it is new. */
 export interface SessionsEvent {
@@ -65,6 +75,8 @@ const MAX_ENDED = 8;
 export class Sessions implements Observable<SessionsEvent> {
   readonly #options: SessionsOptions;
   readonly transcripts: Transcripts;
+  /** One for all tunnels of this process: what a person is asked has one list. */
+  readonly overseer: Overseer;
   readonly #tunnels = new Map<TunnelId, Session>();
   /** Links being joined at this moment, so that two calls cannot use one up together. */
   readonly #joining = new Set<string>();
@@ -78,8 +90,9 @@ export class Sessions implements Observable<SessionsEvent> {
   #isShutDown = false;
 
   constructor(options: SessionsOptions) {
-    const { primitives, clock, localFiles } = options;
+    const { primitives, clock, localFiles, config } = options;
     this.#options = options;
+    this.overseer = new Overseer({ settings: config, clock, primitives });
     this.transcripts = new Transcripts({ primitives, clock, root: localFiles.cwd });
     this.#openings = new Openings({
       newId: () => this.#newId(),
@@ -115,11 +128,15 @@ export class Sessions implements Observable<SessionsEvent> {
 
   /** @throws {TunnelError} goal-invalid, name-invalid, too-many-tunnels, and all of the provider and the relay */
   async host(request: HostRequest): Promise<Hosted> {
-    const { config, primitives, clock, providers } = this.#options;
+    const { config, primitives, clock, providers, scanner } = this.#options;
     const goal = checkGoal(request.goal);
     const name = this.#name(request.name, "host");
     const transport = request.transport ?? config.transport;
     const provider = providers(transport);
+    await this.#assertClear([
+      { where: "goal", text: goal },
+      { where: "member-name", text: name },
+    ]);
     const { signal, onProgress, invites, history } = request;
     return this.#opened(async () => {
       // The last one may still hold the port or the name that this one is to have.
@@ -142,6 +159,8 @@ export class Sessions implements Observable<SessionsEvent> {
         standby: config.standby && provider.canHaveSpare,
         primitives,
         clock,
+        overseer: this.overseer,
+        scanner,
         signal,
         onProgress,
       });
@@ -157,7 +176,7 @@ export class Sessions implements Observable<SessionsEvent> {
     client?: ClientProgram | undefined;
     signal: AbortSignal;
   }): Promise<GuestSession> {
-    const { primitives, clock, lookup, network } = this.#options;
+    const { primitives, clock, lookup, network, scanner } = this.#options;
     const link = parseLink(request.joinLink);
     if (!URL.canParse(link.origin))
       throw new TunnelError("link-malformed", { detail: "its address is not one" });
@@ -171,6 +190,7 @@ export class Sessions implements Observable<SessionsEvent> {
     if (this.#joining.has(link.room)) throw new TunnelError("already-joined");
     this.#joining.add(link.room);
     try {
+      await this.#assertClear([{ where: "member-name", text: name }]);
       return await this.#opened(async () => {
         const tunnelId = this.#newId();
         const joined = await GuestSession.join({
@@ -180,6 +200,8 @@ export class Sessions implements Observable<SessionsEvent> {
           workContext: await this.#workContext(request.client),
           primitives,
           clock,
+          overseer: this.overseer,
+          scanner,
           lookup,
           network,
           signal: request.signal,
@@ -287,7 +309,23 @@ export class Sessions implements Observable<SessionsEvent> {
     if (!this.#options.config.context) return undefined;
     const found = await this.localFiles.context();
     const repository = found && { ...found, name: found.repository };
-    return makeWorkContext({ ...(repository && { repository }), ...(client && { client }) });
+    const made = makeWorkContext({ ...(repository && { repository }), ...(client && { client }) });
+    if (made === undefined) return undefined;
+    const text = JSON.stringify(made);
+    const { kind } = await this.#options.scanner.scanTexts([{ where: "work-context", text }]);
+    // A branch with a token in its name is told to nobody; the rest of it is no loss.
+    return kind === "clear" ? made : undefined;
+  }
+
+  /**
+   * Labels that everybody sees from the first moment on. Nobody can be asked about them yet, so they do not leave.
+   * @throws {TunnelError} secret-found, scan-failed
+   */
+  async #assertClear(texts: readonly OutboundText[]): Promise<void> {
+    const verdict = await this.#options.scanner.scanTexts(texts);
+    const [finding] = verdict.kind === "found" ? verdict.findings : [];
+    if (finding !== undefined)
+      throw new TunnelError("secret-found", { detail: `${finding.rule}, in the ${LABELS[finding.where]}` });
   }
 
   #newId(): TunnelId {

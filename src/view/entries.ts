@@ -2,6 +2,9 @@ import type { MemberId } from "../protocol/base/ids.ts";
 import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
 import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
+import type { Budget } from "../oversight/bounds/budgets.ts";
+import type { Decided } from "../session/oversight-notices.ts";
+import type { Sent } from "../session/sent.ts";
 import type { Notice, NoticeEntry } from "../session/notice.ts";
 import type { Undelivered } from "../session/undelivered.ts";
 import { addressErrorView, errorView, type ErrorView } from "./errors.ts";
@@ -22,6 +25,8 @@ interface Spoken extends Placed {
   /** Another name of this room looks the same on this machine. */
   readonly lookAlike: true | undefined;
   readonly intent: Intent | undefined;
+  /** A person's own words, as that side's program says; an agent's where undefined. */
+  readonly author?: "human" | undefined;
   readonly replyTo: number | undefined;
   /** Names of those it was for; undefined for everybody. */
   readonly to: readonly string[] | undefined;
@@ -75,8 +80,28 @@ export type NoticeEventView =
       readonly count: number;
       readonly seqs: readonly number[];
     }
+  | DecidedView
+  | {
+      readonly notice: "withheld";
+      readonly place: number;
+      readonly memberName: string;
+      readonly why: "refused" | "expired" | "withdrawn" | "too-many";
+    }
+  | { readonly notice: "budget-warning"; readonly budgets: readonly Budget[] }
+  | { readonly notice: "resumed" }
   | { readonly notice: "file-received"; readonly file: ReceivedFileView }
   | { readonly notice: "file-failed"; readonly file: ReceivedFileView; readonly error: ErrorView };
+
+/** The last word about something that was held. `status` and `ownSeq` say how it stands where it was let go. */
+interface DecidedView {
+  readonly notice: "decided";
+  readonly askId: number | undefined;
+  readonly outcome: Decided;
+  readonly reason: string | undefined;
+  readonly status: Sent["status"] | undefined;
+  readonly ownSeq: number | undefined;
+  readonly error: ErrorView | undefined;
+}
 
 export type NoticeView = Placed & { readonly kind: "notice"; readonly event: NoticeEventView };
 
@@ -101,8 +126,8 @@ export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
 }
 
 function spoken(entry: SpokenEntry): Omit<Spoken, keyof Placed> {
-  const { from, fromName, lookAlike, intent, replyTo, to, past } = entry;
-  return { from, fromName, lookAlike, intent, replyTo, to, beforeYou: past };
+  const { from, fromName, lookAlike, intent, author, replyTo, to, past } = entry;
+  return { from, fromName, lookAlike, intent, author, replyTo, to, beforeYou: past };
 }
 
 function systemEventView(entry: SystemEntry): SystemEventView {
@@ -143,6 +168,19 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
       const { notice, member: memberName, afterSeq, count, seqs } = entry;
       return { notice, memberName, afterSeq, count, seqs };
     }
+    case "decided": {
+      const { notice, askId, outcome, reason, sent, error } = entry;
+      const { status, seq: ownSeq } = sent ?? {};
+      return { notice, askId, outcome, reason, status, ownSeq, error: error && errorView(error) };
+    }
+    case "withheld": {
+      const { notice, place, fromName: memberName, why } = entry;
+      return { notice, place, memberName, why };
+    }
+    case "budget-warning":
+      return { notice: entry.notice, budgets: entry.budgets };
+    case "resumed":
+      return { notice: entry.notice };
     case "file-received":
       return { notice: entry.notice, file: receivedFileView(entry.file) };
     case "file-failed":

@@ -2,6 +2,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { allSettings, type Config, SETTINGS } from "../../src/cli/settings.ts";
 import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../../src/cli/env.ts";
+import { DEFAULT_LIMITS } from "../../src/oversight/bounds/budgets.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 
 const DEFAULTS: Config = {
@@ -20,6 +21,8 @@ const DEFAULTS: Config = {
   skipReachabilityCheck: false,
   context: true,
   unattended: false,
+  gates: [],
+  budgets: DEFAULT_LIMITS,
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],

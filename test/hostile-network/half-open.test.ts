@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LINK } from "../../src/protocol/base/limits.ts";
-import type { Sent } from "../../src/session/session.ts";
+import type { Answer } from "../../src/session/sent.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
 import { joinRequest } from "../session/support.ts";
@@ -52,8 +52,8 @@ function crossing(): Crossing {
 }
 
 /** What `say` answers, which must be within the time that an agent is made to wait. */
-async function said(one: HostSession | GuestSession, text: string): Promise<Sent | undefined> {
-  let sent: Sent | undefined;
+async function said(one: HostSession | GuestSession, text: string): Promise<Answer | undefined> {
+  let sent: Answer | undefined;
   const answer = one.say({ text }).then((result) => (sent = result));
   await clock.advance(SAY_MS);
   if (sent !== undefined) await answer;

@@ -4,6 +4,7 @@ import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Config } from "../../src/cli/settings.ts";
 import { LocalFiles } from "../../src/session/files/local-files.ts";
+import type { TextScanner } from "../../src/session/judging.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { createDirectOpener } from "../../src/tunnel/direct.ts";
@@ -32,16 +33,23 @@ export const CONFIG: Config = {
   context: false,
   channel: false,
   unattended: false,
+  gates: [],
+  budgets: "off",
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],
+};
+
+/** A filter that finds nothing: for tests about something else. */
+export const NOTHING_FOUND: TextScanner = {
+  scanTexts: () => Promise.resolve({ kind: "clear", digest: "" }),
 };
 
 export function sessionsOn(
   clock: Clock,
   config: Partial<Config> = {},
   openers: Partial<Record<ProviderName, TunnelOpener | Provider>> = {},
-  local: { cwd?: string } = {},
+  { scanner = NOTHING_FOUND, ...local }: { cwd?: string; scanner?: TextScanner } = {},
 ): Sessions {
   const direct = createDirectOpener({ bind: "127.0.0.1" });
   const whole = { ...CONFIG, ...config };
@@ -50,6 +58,7 @@ export function sessionsOn(
     config: whole,
     localFiles: new LocalFiles({ cwd, home, env: {}, config: whole, ...local }),
     primitives: nodePrimitives,
+    scanner,
     clock,
     lookup: createLookup({ doh: false }),
     providers(name) {

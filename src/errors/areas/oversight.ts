@@ -2,6 +2,12 @@ import type { ErrorArea } from "../base/entry.ts";
 
 /** A person's decisions about what agents may cause. */
 export const OVERSIGHT = {
+  "secret-found": {
+    message: "this has what looks like a secret in it, so nothing was sent",
+    next: "Take the secret out. Do not reword, split or encode it: tell your human what you wanted to send.",
+    nextForPerson: "Take the secret out. Nobody but you has seen it.",
+    retryable: false,
+  },
   "ask-unknown": {
     message: "nothing with this number waits for a decision",
     next: "Leave it: it was decided long ago, or never asked.",

@@ -46,6 +46,13 @@ const NOTICE_TEXTS = {
     "The host never confirmed these messages of yours, so they have most likely not arrived: your own numbers `firstNo` to `lastNo` (`ownNo` in the answers of tunnel_say), with the beginnings of the first ones in `messages`. Tell your human, and say again elsewhere what still matters.",
   "member-missed":
     "A member is out of the tunnel and has not confirmed what came after place `afterSeq`. `seqs` are your own messages among it, which it most likely does not have.",
+  decided:
+    "The last word about something of yours that was held (`askId`, where it had an ask of its own). `outcome` is approved, edited (sent in your human's own words), released (nobody had to decide), refused, expired (nobody decided in time, which is no refusal) or withdrawn; `reason` is what your human says about it. `status` and `ownSeq` say how it stands where it was sent, `error` why it could not be. What was refused: do not send it in other words.",
+  withheld:
+    "Your human has not let you have what was said at `place`: you are told no more of it. `why` is refused, or that nobody decided in time.",
+  "budget-warning":
+    "Four fifths of these `budgets` are used (tunnel_status shows them). Tell your human; at the limit you are held until they let you go on.",
+  resumed: "Your human has ended the pause.",
   "file-received":
     "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",
   "file-failed": "A file could not be received; nothing of it was kept. See `error`.",
@@ -106,13 +113,14 @@ function undeliveredFields(
 function entryFields(entry: EntryView, fence: Fence): Payload {
   switch (entry.kind) {
     case "chat": {
-      const { from, fromName, lookAlike, kind, text, intent, replyTo, to, beforeYou } = entry;
-      return { from, fromName, lookAlike, kind, ...peerText(text, fence), intent, replyTo, to, beforeYou };
+      const { from, fromName, lookAlike, author, kind, text, intent, replyTo, to, beforeYou } = entry;
+      const said = peerText(text, fence);
+      return { from, fromName, lookAlike, author, kind, ...said, intent, replyTo, to, beforeYou };
     }
     case "file": {
-      const { from, fromName, lookAlike, kind, file, note, intent, replyTo, to, beforeYou } = entry;
+      const { from, fromName, lookAlike, author, kind, file, note, intent, replyTo, to, beforeYou } = entry;
       const text = peerText(note ?? file.name, fence);
-      return { from, fromName, lookAlike, kind, ...file, ...text, intent, replyTo, to, beforeYou };
+      return { from, fromName, lookAlike, author, kind, ...file, ...text, intent, replyTo, to, beforeYou };
     }
     case "system": {
       const { event, beforeYou } = entry;

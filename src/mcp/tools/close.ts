@@ -2,6 +2,7 @@ import * as z from "zod";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
+import { answerView, HELD } from "../results/held.ts";
 import { endFields } from "./listening.ts";
 import { openingMeant } from "./opening.ts";
 
@@ -35,7 +36,12 @@ export const closeTool = defineTool({
     let summarySent = false;
     if (text !== undefined) {
       try {
-        summarySent = (await tunnel.say({ text, intent: "inform" })).status === "sent";
+        const sent = await tunnel.say({ text, intent: "inform" });
+        if (sent.status === "held") {
+          const next = `The tunnel stays open for your summary. ${HELD} To close without it, call tunnel_close without summary.`;
+          return { tunnelId: tunnel.tunnelId, role: tunnel.role, ...answerView(sent), next };
+        }
+        summarySent = sent.status === "sent";
       } catch (thrown) {
         if (!NO_LISTENER.has(asTunnelError(thrown).code)) throw thrown;
       }

@@ -3,7 +3,8 @@ import { INTENTS } from "../../protocol/room/intent.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import { BOUNDS } from "../results/bounds.ts";
-import type { Sent } from "../../session/session.ts";
+import type { Answer } from "../../session/sent.ts";
+import { answerView, HELD } from "../results/held.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
@@ -68,7 +69,7 @@ export const sayTool = defineTool({
         : undefined;
     return {
       tunnelId: tunnel.tunnelId,
-      ...sent,
+      ...answerView(sent),
       ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
       ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),
@@ -79,7 +80,8 @@ export const sayTool = defineTool({
 });
 
 /** The next step for a message that was not confirmed, if there is one. */
-function nextOf({ status }: Sent, { end }: Pick<Session, "end">): string | undefined {
+function nextOf({ status }: Answer, { end }: Pick<Session, "end">): string | undefined {
+  if (status === "held") return HELD;
   if (status === "queued") return QUEUED;
   return status === "unconfirmed" && end === undefined ? NOBODY : undefined;
 }

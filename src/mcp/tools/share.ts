@@ -6,6 +6,7 @@ import { BOUNDS, listed, within } from "../results/bounds.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { sizeText } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
+import { answerView, HELD } from "../results/held.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 
@@ -68,11 +69,14 @@ export const shareTool = defineTool({
     return {
       tunnelId: tunnel.tunnelId,
       ...offer,
-      ...sent,
+      ...answerView(sent),
       ...listed("offeredTo", within(offeredTo, BOUNDS.membersAsideBytes), offeredTo.length),
       ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
-      next: "The bytes go when somebody receives it: keep the tunnel open and the file as it is. tunnel_status shows who does.",
+      next:
+        sent.status === "held"
+          ? HELD
+          : "The bytes go when somebody receives it: keep the tunnel open and the file as it is. tunnel_status shows who does.",
     };
   },
 });

@@ -1,5 +1,6 @@
 import { ascii, concat, toHex, type Bytes } from "../../protocol/base/bytes.ts";
 import { encodeUtf8 } from "../../protocol/base/utf8.ts";
+import type { Finding, NotScanned } from "../filter/verdict.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 
 /**
@@ -28,8 +29,11 @@ export type Subject =
       /** SHA-256 of its content, in hex. */
       readonly contentHash: string;
       readonly to?: readonly string[];
+      /** As it is shown: secrets are masked. */
       readonly note?: string;
       readonly findings?: readonly Finding[];
+      /** Why its content was not searched. */
+      readonly notScanned?: NotScanned;
     }
   | {
       readonly kind: "incoming";
@@ -44,14 +48,6 @@ export type Subject =
       readonly used: number;
       readonly limit: number;
     };
-
-/** A place where the filter found something. Never the value itself (H21). */
-export interface Finding {
-  readonly rule: string;
-  /** Which part: `text`, `note`, `name`, `content`, … */
-  readonly part: string;
-  readonly line: number;
-}
 
 /** Names exactly what was shown, and the bytes that would go: a decision about anything else is about another ask (H9). */
 export function digestOf(primitives: Primitives, subject: Subject): string {

@@ -84,12 +84,12 @@ export type ChosenGate = {
   [Name in Gate]: (typeof GATES)[Name]["stands"] extends "by-choice" ? Name : never;
 }[Gate];
 
-export function isGate(name: string): name is Gate {
-  return Object.hasOwn(GATES, name);
-}
+export const CHOSEN_GATES = Object.entries(GATES)
+  .filter(([, { stands }]) => stands === "by-choice")
+  .map(([name]) => name);
 
 export function isChosenGate(name: string): name is ChosenGate {
-  return isGate(name) && GATES[name].stands === "by-choice";
+  return CHOSEN_GATES.includes(name);
 }
 
 /** Those of `gates` that stand in the way where nobody may be there to answer. */

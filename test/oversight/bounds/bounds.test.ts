@@ -149,6 +149,7 @@ describe("the loop guard (H24)", () => {
         bounds.heard({
           at,
           from: "b",
+          isOwn: false,
           to: undefined,
           isHuman: false,
           text,

@@ -11,6 +11,7 @@ import { settled, wait } from "../../../runtime/wait.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
 import type { Session } from "../../../session/sessions.ts";
 import type { LocalFiles } from "../../../session/files/local-files.ts";
+import { heldView } from "../../../view/held.ts";
 import { entryView } from "../../../view/entries.ts";
 import { filesView, type FilesView } from "../../../view/files.ts";
 import { memberView } from "../../../view/members.ts";
@@ -112,7 +113,15 @@ export class Conversation {
     };
     this.#unconfirmed.add(message);
     try {
-      const sent = await this.tunnel.say(outgoing, (seq) => this.#confirmed(message, seq, true));
+      const sent = await this.tunnel.say(outgoing, {
+        onConfirmed: (seq) => this.#confirmed(message, seq, true),
+      });
+      if (sent.status === "held") {
+        // Its end is told by a notice, which has the number of the ask.
+        this.#unconfirmed.delete(message);
+        this.#settle();
+        return this.#show({ type: "held", ref, held: heldView(sent) });
+      }
       message.seq = sent.seq;
       if (sent.status === "sent") return this.#confirmed(message, sent.seq, false);
       const { seq, reason } = sent;

@@ -1,9 +1,11 @@
 import type { TunnelError } from "../../../errors/tunnel-error.ts";
 import type { OwnOffer } from "../../../session/files/requests.ts";
-import type { Sent, SessionEnd } from "../../../session/session.ts";
+import type { SessionEnd } from "../../../session/session.ts";
+import type { Answer } from "../../../session/sent.ts";
 import type { TunnelProgress } from "../../../tunnel/provider.ts";
 import type { EntryView } from "../../../view/entries.ts";
 import type { FileView, TransferView } from "../../../view/files.ts";
+import type { HeldView } from "../../../view/held.ts";
 import type { InviteView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
 import type { PatchView } from "../../../view/patches.ts";
@@ -43,9 +45,11 @@ export type ChatEvent =
       readonly seq: number | undefined;
       readonly reason: string;
     }
+  /** It waits for a person. */
+  | { readonly type: "held"; readonly ref: Ref | undefined; readonly held: HeldView }
   | { readonly type: "invites"; readonly ref: Ref | undefined; readonly invites: readonly InviteView[] }
   | { readonly type: "status"; readonly ref: Ref | undefined; readonly status: StatusView }
-  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer<Sent> }
+  | { readonly type: "shared"; readonly ref: Ref | undefined; readonly offer: OwnOffer<Answer> }
   /** How far each transfer is; once with an empty list when none is left. */
   | { readonly type: "transfers"; readonly running: readonly TransferView[] }
   | {

@@ -33,6 +33,10 @@ function fieldsOf(event: Exclude<ChatEvent, { type: "transfers" }>): Fields {
     case "sent":
     case "queued":
       return deliveryFields(event);
+    case "held": {
+      const { status: _status, ...held } = event.held;
+      return { event: "held", ref: event.ref, ...held };
+    }
     case "invites":
       return { event: "invites", ref: event.ref, invites: event.invites };
     case "status":
@@ -146,5 +150,5 @@ function systemFields({ event, ...fields }: SystemEventView): Fields {
 function noticeFields({ notice, ...fields }: NoticeEventView): Fields {
   if (!("error" in fields)) return { what: notice, ...fields };
   const fieldsOf = notice === "address-lost" ? addressErrorFields : errorFields;
-  return { what: notice, ...fields, error: fieldsOf(fields.error) };
+  return { what: notice, ...fields, error: fields.error && fieldsOf(fields.error) };
 }

@@ -1,7 +1,8 @@
 import type { OwnOffer } from "../../../session/files/requests.ts";
-import type { Sent } from "../../../session/session.ts";
+import type { Answer } from "../../../session/sent.ts";
 import type { FileEntryView } from "../../../view/entries.ts";
 import { sizeText, type FilesView, type FileView, type TransferView } from "../../../view/files.ts";
+import { heldView } from "../../../view/held.ts";
 import { shownLabel } from "../../../view/labels.ts";
 import type { AppliesView, PatchView } from "../../../view/patches.ts";
 import type { ChatEvent } from "../conversation/events.ts";
@@ -15,8 +16,13 @@ export function offerText({ file, note }: FileEntryView, id: string): string {
   return `offers ${shownLabel(file.name)} (${sizeText(file.size)}): /receive ${id} FILE${about}`;
 }
 
-export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Sent>): string {
+export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Answer>): string {
   const whom = offeredTo.length === 0 ? "nobody at present" : offeredTo.map(safeName).join(", ");
+  if (sent.status === "held") {
+    const { askId, reason } = heldView(sent);
+    const how = askId === undefined ? "" : ` Type /approve ${askId} or /refuse ${askId}.`;
+    return `${safeName(name)} is not offered yet: ${reason}.${how}`;
+  }
   const late = sent.status === "queued" ? ` Not told yet: ${sent.reason}.` : "";
   return `${safeName(name)} (${sizeText(size)}) is offered to ${whom}.${late} Stay here and leave the file as it is until they have it.`;
 }

@@ -1,3 +1,4 @@
+import type { HeldView } from "../../../view/held.ts";
 import { must } from "../../../errors/must.ts";
 import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { Clock } from "../../../runtime/clock.ts";
@@ -59,6 +60,8 @@ export class PeopleView {
       case "sent":
       case "queued":
         return this.#delivery(event);
+      case "held":
+        return this.#note(heldText(event.held));
       case "invites":
         return event.invites.map(({ invite }) => this.#invite(invite)).join("\n\n");
       case "status":
@@ -160,9 +163,10 @@ export class PeopleView {
   }
 
   #said(entry: ChatView | FileEntryView, text: string): string {
-    const { ts, from, to, intent, beforeYou } = entry;
+    const { ts, from, to, author, intent, beforeYou } = entry;
     const { paint, columns } = this.#options;
     const marks = [
+      ...(author === "human" ? ["human, says their program"] : []),
       ...(beforeYou === true ? ["before you came"] : []),
       ...(intent === undefined ? [] : [intent]),
       ...(to === undefined ? [] : [`for ${to.map(safeName).join(", ")} alone`]),
@@ -210,6 +214,14 @@ export class PeopleView {
           paint.yellow(`${at} ! Links that nobody had used yet do not work any more: pass these on instead.`),
           ...event.invites.map(({ invite }) => this.#invite(invite)),
         ].join("\n");
+      case "decided":
+        return paint.yellow(`${at} * ${decidedText(event)}`);
+      case "withheld":
+        return paint.dim(`${at} * Message ${event.place} of ${safeLabel(event.memberName)} was kept back`);
+      case "budget-warning":
+        return paint.yellow(`${at} ! Four fifths of a budget are used: ${event.budgets.join(", ")}`);
+      case "resumed":
+        return paint.dim(`${at} * The pause is over`);
       case "undelivered":
         return this.#undelivered(at, event);
       case "member-missed": {
@@ -272,6 +284,22 @@ export class PeopleView {
       ...(undelivered > 0 ? [paint.yellow(lost)] : []),
     ].join("\n");
   }
+}
+
+function heldText({ askId, reason }: HeldView): string {
+  const how = askId === undefined ? "" : ` Type /approve ${askId} or /refuse ${askId}.`;
+  return `Not sent yet: ${reason}.${how}`;
+}
+
+function decidedText({
+  askId,
+  outcome,
+  status,
+  error,
+}: Extract<NoticeEventView, { notice: "decided" }>): string {
+  const what = askId === undefined ? "What waited" : `What ${askId} asked about`;
+  if (error !== undefined) return `${what} could not be sent: ${problemText(error)}`;
+  return status === undefined ? `${what} was not sent (${outcome})` : `${what} has been sent`;
 }
 
 function problemText({ message, code }: ErrorView): string {

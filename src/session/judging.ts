@@ -1,0 +1,100 @@
+import { toHex } from "../protocol/base/bytes.ts";
+import type { FileOffer } from "../protocol/files/offer.ts";
+import type { MemberId } from "../protocol/base/ids.ts";
+import type { OutgoingMessage } from "../protocol/room/participant.ts";
+import type { Subject } from "../oversight/asks/subject.ts";
+import type { Gate } from "../oversight/gates/gates.ts";
+import { masked } from "../oversight/gates/mask.ts";
+import type { Judgement } from "../oversight/lanes/outbound.ts";
+import { tailOf, type OutboundText } from "../oversight/filter/filter.ts";
+import type { Finding, Verdict } from "../oversight/filter/verdict.ts";
+
+/** The one search of whatever leaves (H19). There is a verdict, or an error and nothing leaves (H23). */
+export interface TextScanner {
+  /** @throws {TunnelError} scan-failed */
+  scanTexts(texts: readonly OutboundText[], before?: string): Promise<Verdict>;
+}
+
+/** A file on its way out: what was found when its content was read, and what its name and place say. */
+export interface FileJudgement {
+  readonly offer: FileOffer;
+  /** Absolute. */
+  readonly path: string;
+  readonly gates: readonly Gate[];
+  /** Of its content. */
+  readonly verdict: Verdict;
+}
+
+/** Judges the messages of one tunnel before they leave. */
+export class Judge {
+  readonly #scanner: TextScanner;
+  readonly #nameOf: (id: MemberId) => string;
+  /** The end of what has left last: a secret may be split over two messages. */
+  #before = "";
+
+  constructor(scanner: TextScanner, nameOf: (id: MemberId) => string) {
+    this.#scanner = scanner;
+    this.#nameOf = nameOf;
+  }
+
+  /** It has left. */
+  left({ text, what }: OutgoingMessage): void {
+    if (what === undefined) this.#before = tailOf(text);
+  }
+
+  /** @throws {TunnelError} scan-failed */
+  async message({ text, to, intent, replyTo }: OutgoingMessage): Promise<Judgement> {
+    const verdict = await this.#scanner.scanTexts([{ where: "message", text }], this.#before);
+    const findings = findingsOf(verdict);
+    const subject: Subject = {
+      kind: "message",
+      text: masked(text, findings, "message"),
+      contentHash: verdict.digest,
+      ...this.#addressed(to),
+      ...(intent === undefined ? {} : { intent }),
+      ...(replyTo === undefined ? {} : { replyTo }),
+      ...(findings.length === 0 ? {} : { findings }),
+    };
+    return { gates: gatesOf(verdict), subject };
+  }
+
+  /** @throws {TunnelError} scan-failed */
+  async file({ to }: OutgoingMessage, { offer, path, gates, verdict }: FileJudgement): Promise<Judgement> {
+    const { name, note } = offer;
+    const texts: OutboundText[] = [{ where: "file-name", text: name }];
+    if (note !== undefined) texts.push({ where: "note", text: note });
+    const words = await this.#scanner.scanTexts(texts);
+    const findings = [...findingsOf(words), ...findingsOf(verdict)];
+    const subject: Subject = {
+      kind: "file",
+      name: masked(name, findings, "file-name"),
+      path,
+      bytes: offer.size,
+      contentHash: toHex(offer.hash),
+      ...this.#addressed(to),
+      ...(note === undefined ? {} : { note: masked(note, findings, "note") }),
+      ...(findings.length === 0 ? {} : { findings }),
+      ...(verdict.kind === "not-scanned" ? { notScanned: verdict.reason } : {}),
+    };
+    return { gates: [...new Set([...gates, ...gatesOf(words), ...gatesOf(verdict)])], subject };
+  }
+
+  #addressed(to: readonly MemberId[] | undefined): { readonly to?: readonly string[] } {
+    return to === undefined ? {} : { to: to.map((id) => this.#nameOf(id)) };
+  }
+}
+
+function findingsOf(verdict: Verdict): readonly Finding[] {
+  return verdict.kind === "found" ? verdict.findings : [];
+}
+
+function gatesOf(verdict: Verdict): readonly Gate[] {
+  switch (verdict.kind) {
+    case "clear":
+      return [];
+    case "found":
+      return ["secret"];
+    case "not-scanned":
+      return ["not-scanned"];
+  }
+}
