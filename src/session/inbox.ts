@@ -231,7 +231,8 @@ export class Inbox implements Observable<InboxEvent> {
 
   #concerns(entry: Entry | NoticeEntry): boolean {
     if (entry.kind === "notice") return true;
-    if (entry.kind !== "system") return !entry.own;
+    // What this side's person has said in this agent's tunnel, or put in place of its words, is news to the agent.
+    if (entry.kind !== "system") return !entry.own || entry.author === "human";
     return entry.event !== "joined" || entry.member !== this.#self;
   }
 }

@@ -6,7 +6,7 @@ import type { Guest } from "../protocol/guest/guest.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { EndCause } from "../protocol/room/frames.ts";
-import type { Entry } from "../protocol/room/log.ts";
+import { Transcript, type Entry } from "../protocol/room/log.ts";
 import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
@@ -35,6 +35,8 @@ export type SessionEvent =
   | InboxEvent
   /** This side's connection or the presence of a member has changed. */
   | { readonly type: "presence" }
+  /** Something happened in the room, whether the agent is told or not. */
+  | { readonly type: "heard" }
   /** Something was held, decided or let go, or a person has changed a mode. */
   | { readonly type: "oversight" }
   | { readonly type: "ended" };
@@ -89,6 +91,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly #events = new Emitter<SessionEvent>();
   /** Wakes when the connection or the presence of a member has changed, or the session is over. */
   readonly onPresence: Subscribe = when(this, ({ type }) => type === "presence" || type === "ended");
+  /** Everything that happened in the room as a person's faces see it: also what the agent has not been told. */
+  readonly heardLog = new Transcript<Entry>((entry) => (entry.kind === "chat" ? entry.text.length : 0));
   readonly #confirmations: Confirmations;
   readonly #judge: Judge;
   readonly #alarms: TunnelError[] = [];
@@ -254,6 +258,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   protected heard(notice: SharedNotice): void {
     switch (notice.type) {
       case "entry":
+        this.heardLog.append(notice.entry);
+        this.#events.emit({ type: "heard" });
         return this.oversight.heard(notice.entry);
       case "presence":
         this.files.rosterChanged();

@@ -25,6 +25,8 @@ interface Spoken extends Placed {
   /** Another name of this room looks the same on this machine. */
   readonly lookAlike: true | undefined;
   readonly intent: Intent | undefined;
+  /** Said by this side: by its person, since an agent knows its own words. */
+  readonly own?: true | undefined;
   /** A person's own words, as that side's program says; an agent's where undefined. */
   readonly author?: "human" | undefined;
   readonly replyTo: number | undefined;
@@ -126,8 +128,18 @@ export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
 }
 
 function spoken(entry: SpokenEntry): Omit<Spoken, keyof Placed> {
-  const { from, fromName, lookAlike, intent, author, replyTo, to, past } = entry;
-  return { from, fromName, lookAlike, intent, author, replyTo, to, beforeYou: past };
+  const { from, fromName, lookAlike, own, intent, author, replyTo, to, past } = entry;
+  return {
+    from,
+    fromName,
+    lookAlike,
+    own: own ? true : undefined,
+    intent,
+    author,
+    replyTo,
+    to,
+    beforeYou: past,
+  };
 }
 
 function systemEventView(entry: SystemEntry): SystemEventView {

@@ -113,14 +113,28 @@ function undeliveredFields(
 function entryFields(entry: EntryView, fence: Fence): Payload {
   switch (entry.kind) {
     case "chat": {
-      const { from, fromName, lookAlike, author, kind, text, intent, replyTo, to, beforeYou } = entry;
+      const { from, fromName, lookAlike, own, author, kind, text, intent, replyTo, to, beforeYou } = entry;
       const said = peerText(text, fence);
-      return { from, fromName, lookAlike, author, kind, ...said, intent, replyTo, to, beforeYou };
+      return { from, fromName, lookAlike, own, author, kind, ...said, intent, replyTo, to, beforeYou };
     }
     case "file": {
-      const { from, fromName, lookAlike, author, kind, file, note, intent, replyTo, to, beforeYou } = entry;
+      const { from, fromName, lookAlike, own, author, kind, file, note, intent, replyTo, to, beforeYou } =
+        entry;
       const text = peerText(note ?? file.name, fence);
-      return { from, fromName, lookAlike, author, kind, ...file, ...text, intent, replyTo, to, beforeYou };
+      return {
+        from,
+        fromName,
+        lookAlike,
+        own,
+        author,
+        kind,
+        ...file,
+        ...text,
+        intent,
+        replyTo,
+        to,
+        beforeYou,
+      };
     }
     case "system": {
       const { event, beforeYou } = entry;

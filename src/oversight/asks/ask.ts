@@ -47,4 +47,4 @@ export interface Ask {
 export type Decision =
   | { readonly verdict: "approve" }
   | { readonly verdict: "edit"; readonly text: string }
-  | { readonly verdict: "refuse"; readonly reason?: string };
+  | { readonly verdict: "refuse"; readonly reason?: string | undefined };

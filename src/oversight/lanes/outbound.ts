@@ -95,6 +95,7 @@ export class Outbound<Sent> {
    * @throws {TunnelError} asks-crowded, what `judge` throws, and as the room says
    */
   submit(outgoing: Outgoing<Sent>): Promise<Sent | Held> {
+    if (this.#isOver) return Promise.reject(new TunnelError("tunnel-closed"));
     if (this.#queue.length >= MAX_QUEUED && this.#held > 0)
       return Promise.reject(new TunnelError("asks-crowded"));
     return new Promise((answer, fail) => {

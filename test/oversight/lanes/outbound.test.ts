@@ -205,5 +205,6 @@ describe("the way out", () => {
     asks.withdrawAll("t", "ended");
     expect(released).toHaveLength(MAX_QUEUED);
     expect(outbound.held).toBe(0);
+    expect(await rejectedWith(say("after the end"))).toBe("tunnel-closed");
   });
 });

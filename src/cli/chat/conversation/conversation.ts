@@ -165,7 +165,7 @@ export class Conversation {
     for (let call = 1; ; call += 1) {
       const { entries, gap } = inbox.take(call, SESSION.listenMaxCount);
       if (gap !== undefined && entries.length > 0) this.#show({ type: "gap", ...gap });
-      for (const { entry } of entries) this.#showEntry(entry);
+      for (const { entry } of entries) if (!isOwn(entry)) this.#showEntry(entry);
       inbox.settle();
       if (entries.some(({ entry }) => isActivity(entry))) this.tunnel.touch();
       if (entries.length > 0) continue;
@@ -235,6 +235,11 @@ export class Conversation {
     if (this.#unconfirmed.size > 0 && this.tunnel.end === undefined) return;
     for (const resolve of this.#settled.splice(0)) resolve();
   }
+}
+
+/** A person need not be told what they have typed. */
+function isOwn(entry: Entry | NoticeEntry): boolean {
+  return (entry.kind === "chat" || entry.kind === "file") && entry.own;
 }
 
 /** A touch tells the others what was read. Their deeds are worth one; the warning of an idle room must not keep it alive. */

@@ -1,0 +1,136 @@
+import type { Socket } from "node:net";
+import { createInterface } from "node:readline";
+import { parseJson } from "../control/messages.ts";
+import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { Emitter } from "../runtime/emitter.ts";
+import type { Sessions } from "../session/sessions.ts";
+import { Feed } from "./feed.ts";
+import { obey } from "./obey.ts";
+import { commandSchema, greetingSchema, type WatchEvent } from "./protocol.ts";
+import { askView, tunnelView } from "./views.ts";
+
+export interface FacesOptions {
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  readonly server: Extract<WatchEvent, { t: "hello" }>["server"];
+}
+
+/** Faces at one time: a person has few terminals. */
+export const MAX_FACES = 8;
+/** Time from connecting to the greeting. */
+const GREETING_MS = 5_000;
+/** Waits for a face that reads slowly; beyond it the face is dropped, and gets a new snapshot when it comes again. */
+const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
+/** A command with the longest text, in escapes of JSON. */
+const MAX_LINE_BYTES = 2 * 1024 * 1024;
+
+/** The faces of this server's person, and what they do. Each that comes or goes is told to all others and to the audit (H8). */
+export class Faces {
+  readonly #options: FacesOptions;
+  readonly #changes = new Emitter<Extract<WatchEvent, { t: "faces" }>>();
+  #count = 0;
+
+  constructor(options: FacesOptions) {
+    this.#options = options;
+  }
+
+  /** A connection whose first line must have the token. Never rejects. */
+  accept(socket: Socket, isToken: (token: string) => boolean): void {
+    const late = this.#options.clock.after(GREETING_MS, () => socket.destroy());
+    let face: Face | undefined;
+    boundLines(socket);
+    const lines = createInterface({ input: socket, crlfDelay: Infinity });
+    lines.on("error", () => socket.destroy());
+    lines.on("line", (line) => {
+      if (face !== undefined) return void face.obey(line);
+      late();
+      const greeting = greetingSchema.safeParse(parseJson(line));
+      if (!greeting.success || !isToken(greeting.data.token) || this.#count >= MAX_FACES)
+        return void socket.destroy();
+      face = this.#open(socket);
+    });
+    socket.once("close", () => {
+      late();
+      lines.close();
+      if (face !== undefined) this.#close(face);
+    });
+  }
+
+  #open(socket: Socket): Face {
+    this.#changed(1, "opened");
+    const face = new Face(socket, this.#options);
+    face.stopHearing = this.#changes.subscribe((event) => face.emit(event));
+    return face;
+  }
+
+  #close(face: Face): void {
+    face.stop();
+    this.#changed(-1, "closed");
+  }
+
+  #changed(by: 1 | -1, change: "opened" | "closed"): void {
+    const { sessions, clock } = this.#options;
+    this.#count += by;
+    for (const { end, oversight } of sessions.all)
+      if (end === undefined) oversight.audit.add({ at: clock.now(), kind: "face", face: "watch", change });
+    this.#changes.emit({ t: "faces", count: this.#count, change });
+  }
+}
+
+/** One face. */
+class Face {
+  readonly #socket: Socket;
+  readonly #options: FacesOptions;
+  readonly #feed: Feed;
+  stopHearing: () => void = () => undefined;
+
+  constructor(socket: Socket, options: FacesOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    const { sessions, clock, server } = options;
+    this.emit({
+      t: "hello",
+      server,
+      tunnels: sessions.all.map(tunnelView),
+      asks: sessions.overseer.asks.waiting.map((ask) => askView(ask, sessions)),
+    });
+    this.#feed = new Feed({ sessions, clock, emit: (event) => this.emit(event) });
+  }
+
+  emit(event: WatchEvent): void {
+    if (this.#socket.destroyed) return;
+    this.#socket.write(`${JSON.stringify(event)}\n`);
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#socket.destroy();
+  }
+
+  stop(): void {
+    this.stopHearing();
+    this.#feed.stop();
+  }
+
+  /** Never rejects: whatever goes wrong is the answer. */
+  async obey(line: string): Promise<void> {
+    const value = parseJson(line);
+    const command = commandSchema.safeParse(value);
+    const id = command.success ? command.data.id : 0;
+    try {
+      if (!command.success) throw new TunnelError("input-invalid");
+      await obey(command.data, this.#options.sessions);
+      this.emit({ t: "answer", id, ok: true });
+    } catch (thrown) {
+      const { code, detail } = asTunnelError(thrown);
+      this.emit({ t: "answer", id, ok: false, code, detail });
+    }
+  }
+}
+
+/** A line without an end must not fill the memory. */
+function boundLines(socket: Socket): void {
+  let since = 0;
+  socket.on("data", (chunk: Buffer) => {
+    const end = chunk.lastIndexOf(10);
+    since = end < 0 ? since + chunk.length : chunk.length - end - 1;
+    if (since > MAX_LINE_BYTES) socket.destroy();
+  });
+}

@@ -1,0 +1,82 @@
+import type { Clock } from "../runtime/clock.ts";
+import type { Session, Sessions } from "../session/sessions.ts";
+import type { AskEvent } from "../oversight/asks/asks.ts";
+import { entryView } from "../view/entries.ts";
+import type { WatchEvent } from "./protocol.ts";
+import { askView, nameOf, tunnelView } from "./views.ts";
+
+/** Entries that a face is shown of what was said before it came. */
+const BEFORE = 50;
+/** Presence and counts change with every message; a face is told of them so often. */
+const STATE_EVERY_MS = 250;
+
+/** Everything that a person's face is told, from its arrival on. */
+export class Feed {
+  readonly #sessions: Sessions;
+  readonly #clock: Clock;
+  readonly #emit: (event: WatchEvent) => void;
+  /** Where each tunnel's log was read up to. */
+  readonly #read = new Map<string, number>();
+  /** Tunnels whose state has changed since it was told. */
+  readonly #changed = new Set<string>();
+  readonly #stops: readonly (() => void)[];
+  #cancelState: (() => void) | undefined;
+
+  constructor(options: {
+    readonly sessions: Sessions;
+    readonly clock: Clock;
+    readonly emit: (event: WatchEvent) => void;
+  }) {
+    const { sessions, clock, emit } = options;
+    this.#sessions = sessions;
+    this.#clock = clock;
+    this.#emit = emit;
+    for (const tunnel of sessions.all) this.#before(tunnel);
+    this.#stops = [
+      sessions.subscribe(({ tunnelId }) => this.#happened(tunnelId)),
+      sessions.overseer.asks.subscribe((event) => this.#asked(event)),
+    ];
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+    this.#cancelState?.();
+  }
+
+  #before(tunnel: Session): void {
+    this.#read.set(tunnel.tunnelId, Math.max(0, tunnel.heardLog.end - BEFORE));
+    this.#entries(tunnel);
+  }
+
+  #happened(tunnelId: string): void {
+    const tunnel = this.#sessions.all.find((one) => one.tunnelId === tunnelId);
+    if (tunnel === undefined) return;
+    this.#entries(tunnel);
+    this.#changed.add(tunnelId);
+    this.#cancelState ??= this.#clock.after(STATE_EVERY_MS, () => this.#tellStates());
+  }
+
+  #entries(tunnel: Session): void {
+    const { tunnelId, heardLog } = tunnel;
+    for (const [position, entry] of heardLog.after(this.#read.get(tunnelId) ?? 0)) {
+      const isOwn = entry.kind !== "system" && entry.own;
+      this.#emit({ t: "entry", tunnelId, isOwn, entry: entryView(entry, this.#clock.now()) });
+      this.#read.set(tunnelId, position);
+    }
+  }
+
+  #tellStates(): void {
+    this.#cancelState = undefined;
+    for (const tunnel of this.#sessions.all)
+      if (this.#changed.has(tunnel.tunnelId)) this.#emit({ t: "tunnel", tunnel: tunnelView(tunnel) });
+    this.#changed.clear();
+  }
+
+  #asked(event: AskEvent): void {
+    if (event.type !== "crowded")
+      return this.#emit({ t: "ask", ask: askView(event.ask, this.#sessions), isNew: event.type === "asked" });
+    const { tunnelId, causer } = event;
+    const member = causer === "own-agent" ? undefined : nameOf(this.#sessions, tunnelId, causer.member);
+    this.#emit({ t: "crowded", tunnelId, member });
+  }
+}

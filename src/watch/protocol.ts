@@ -1,0 +1,123 @@
+import * as z from "zod/mini";
+import type { Gauges, Budget } from "../oversight/bounds/budgets.ts";
+import type { ChosenGate, Gate } from "../oversight/gates/gates.ts";
+import type { Subject } from "../oversight/asks/subject.ts";
+import type { EntryView } from "../view/entries.ts";
+import type { EndView, StatusView, TunnelStatus } from "../view/status.ts";
+import type { MemberView } from "../view/members.ts";
+import type { HoldReason } from "../oversight/bounds/bounds.ts";
+
+/**
+ * Lines of JSON between a server and a face of its user (docs/OVERSIGHT.md). The server begins with a snapshot, so that a face that
+ * comes late, or again, misses nothing (H12). Only a person's face gets this far; the endpoint for other commands carries none of it.
+ */
+
+const id = z.int().check(z.minimum(1));
+const tunnelId = z.string().check(z.minLength(1), z.maxLength(64));
+const text = z.string().check(z.minLength(1), z.maxLength(256 * 1024));
+
+/** What a person does. Each has a number of its own, which its answer repeats. */
+export const commandSchema = z.discriminatedUnion("do", [
+  z.strictObject({
+    do: z.literal("decide"),
+    id,
+    ask: id,
+    /** Of what was shown (H9). */
+    digest: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+    decision: z.discriminatedUnion("verdict", [
+      z.strictObject({ verdict: z.literal("approve") }),
+      z.strictObject({ verdict: z.literal("edit"), text }),
+      z.strictObject({
+        verdict: z.literal("refuse"),
+        reason: z.optional(z.string().check(z.maxLength(2_000))),
+      }),
+    ]),
+  }),
+  z.strictObject({ do: z.literal("hold"), id, tunnelId, mode: z.enum(["out", "in", "off"]) }),
+  z.strictObject({ do: z.enum(["pause", "resume", "go-on", "end"]), id, tunnelId }),
+  z.strictObject({
+    do: z.literal("say"),
+    id,
+    tunnelId,
+    text,
+    to: z.optional(z.array(z.string()).check(z.minLength(1), z.maxLength(64))),
+  }),
+  z.strictObject({ do: z.literal("kick"), id, tunnelId, name: z.string().check(z.maxLength(256)) }),
+]);
+
+export type Command = z.infer<typeof commandSchema>;
+
+/** The first line of a face. */
+export const greetingSchema = z.strictObject({ token: z.string(), version: z.string() });
+
+/** One thing that waits for a person, or has been decided. */
+export interface AskView {
+  readonly ask: number;
+  readonly tunnelId: string;
+  readonly gates: readonly Gate[];
+  /** Half a sentence for each gate. */
+  readonly because: readonly string[];
+  readonly subject: Subject;
+  readonly digest: string;
+  /** Name of the member that caused it; this side's own agent where undefined. */
+  readonly member: string | undefined;
+  readonly askedAt: string;
+  readonly expiresAt: string;
+  readonly state: "waiting" | "approved" | "edited" | "refused" | "expired" | "withdrawn";
+  /** The face at which it was answered. */
+  readonly by: string | undefined;
+}
+
+/** How a tunnel stands for its person. */
+export interface TunnelView {
+  readonly tunnelId: string;
+  readonly role: StatusView["role"];
+  readonly status: TunnelStatus;
+  readonly goal: string;
+  readonly self: string | undefined;
+  readonly members: readonly MemberView[];
+  readonly oversight: OversightView;
+  readonly ended: EndView | undefined;
+}
+
+export interface OversightView {
+  readonly paused: boolean;
+  readonly gates: readonly ChosenGate[];
+  /** Messages of the agent that wait, and entries of the room that it has not been told. */
+  readonly heldOut: number;
+  readonly heldIn: number;
+  /** Why the agent may say nothing more. */
+  readonly stopped: HoldReason | undefined;
+  /** Left out where budgets are off. */
+  readonly budgets: Gauges | undefined;
+}
+
+export type WatchEvent =
+  | {
+      readonly t: "hello";
+      readonly server: { readonly pid: number; readonly version: string; readonly folder: string };
+      readonly tunnels: readonly TunnelView[];
+      readonly asks: readonly AskView[];
+    }
+  | { readonly t: "tunnel"; readonly tunnel: TunnelView }
+  | { readonly t: "entry"; readonly tunnelId: string; readonly isOwn: boolean; readonly entry: EntryView }
+  /** `isNew`: it was asked a moment ago; a decided one has its end in it. */
+  | { readonly t: "ask"; readonly ask: AskView; readonly isNew: boolean }
+  /** A member makes more asks than are kept: told once until one of them is decided (H30). */
+  | { readonly t: "crowded"; readonly tunnelId: string; readonly member: string | undefined }
+  | { readonly t: "warning"; readonly tunnelId: string; readonly budgets: readonly Budget[] }
+  /** Another face of this user has come or gone (H8). */
+  | { readonly t: "faces"; readonly count: number; readonly change: "opened" | "closed" }
+  | { readonly t: "answer"; readonly id: number; readonly ok: true }
+  | {
+      readonly t: "answer";
+      readonly id: number;
+      readonly ok: false;
+      readonly code: string;
+      readonly detail: string | undefined;
+    };
+
+/** The server is this user's own program, of the same version: what is read of a line is its kind. */
+export const eventSchema = z.custom<WatchEvent>(
+  (value) => typeof value === "object" && value !== null && "t" in value && typeof value.t === "string",
+);

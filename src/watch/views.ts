@@ -1,0 +1,46 @@
+import type { Ask } from "../oversight/asks/ask.ts";
+import { GATES } from "../oversight/gates/gates.ts";
+import type { Session, Sessions } from "../session/sessions.ts";
+import { memberView } from "../view/members.ts";
+import { endOf, statusOf } from "../view/status.ts";
+import { isoTime } from "../view/time.ts";
+import type { AskView, TunnelView } from "./protocol.ts";
+
+export function askView(ask: Ask, sessions: Pick<Sessions, "all">): AskView {
+  const { id, tunnelId, gates, subject, digest, causer, askedAt, expiresAt, now } = ask;
+  const { state } = now;
+  return {
+    ask: id,
+    tunnelId,
+    gates,
+    because: gates.map((gate) => GATES[gate].because),
+    subject,
+    digest,
+    member: causer === "own-agent" ? undefined : nameOf(sessions, tunnelId, causer.member),
+    askedAt: isoTime(askedAt),
+    expiresAt: isoTime(expiresAt),
+    state: state === "approved" && now.isEdited ? "edited" : state,
+    by: state === "approved" || state === "refused" ? now.by.path : undefined,
+  };
+}
+
+/** The name of a member that is there; its id where it has gone. */
+export function nameOf(sessions: Pick<Sessions, "all">, tunnelId: string, member: string): string {
+  const tunnel = sessions.all.find((one) => one.tunnelId === tunnelId);
+  return tunnel?.presence().find(({ id }) => id === member)?.name ?? member;
+}
+
+export function tunnelView(tunnel: Session): TunnelView {
+  const present = tunnel.presence();
+  const { isPaused, gates, heldOut, heldIn, stopped, gauges } = tunnel.oversight;
+  return {
+    tunnelId: tunnel.tunnelId,
+    role: tunnel.role,
+    status: statusOf(tunnel),
+    goal: tunnel.goal,
+    self: present.find(({ isSelf }) => isSelf)?.name,
+    members: present.map(memberView),
+    oversight: { paused: isPaused, gates, heldOut, heldIn, stopped, budgets: gauges },
+    ended: endOf(tunnel),
+  };
+}
