@@ -24,6 +24,8 @@ export interface SupervisionPorts<Sent> {
   /** Gives an entry of the room to this side's agent. */
   readonly deliver: (entry: Entry) => void;
   readonly onNews: (news: SupervisionNews<Sent>) => void;
+  /** This invite lets nobody in any more. */
+  readonly revoke: (inviteId: string) => void;
   /** The others are to know. */
   readonly tell: (oversight: Oversight) => void;
 }
@@ -45,6 +47,9 @@ export class Supervision<Sent> {
   readonly #unsubscribe: () => void;
   #gates: ReadonlySet<ChosenGate>;
   #isPaused = false;
+  /** By invite and name: those whom a person has let in, and those whom it is being asked about. */
+  readonly #admitted = new Set<string>();
+  readonly #asking = new Set<string>();
   #told: Oversight = { state: "free" };
 
   constructor(options: {
@@ -121,6 +126,29 @@ export class Supervision<Sent> {
     if (entry.kind === "system" && entry.event === "left") this.#bounds?.left(entry.name);
     this.#inbound.heard({ entry, question: questionOf(entry) });
     this.#tell();
+  }
+
+  /**
+   * Whether somebody with this invite may come in under this name; else a person is asked, once. Whoever is refused finds the
+   * invite revoked.
+   */
+  mayEnter(inviteId: string, name: string): "now" | "asked" {
+    const key = `${inviteId} ${name}`;
+    if (!this.#gates.has("new-member") || this.#admitted.has(key)) return "now";
+    if (this.#asking.has(key)) return "asked";
+    const ask = this.#overseer.asks.open({
+      tunnelId: this.#tunnelId,
+      gates: ["new-member"],
+      subject: { kind: "member", name, inviteId },
+      causer: { member: inviteId },
+      settle: (outcome) => {
+        this.#asking.delete(key);
+        if (outcome.state === "approved") this.#admitted.add(key);
+        if (outcome.state === "refused") this.#ports.revoke(inviteId);
+      },
+    });
+    if (ask !== undefined) this.#asking.add(key);
+    return "asked";
   }
 
   /** Nothing leaves, and the agent is told nothing, until {@link resume} (H25). */

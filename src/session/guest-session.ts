@@ -146,6 +146,10 @@ export class GuestSession extends SessionBase {
     if (this.#isAway) throw new TunnelError("host-unreachable");
   }
 
+  revoke(): boolean {
+    return false;
+  }
+
   protected run<Result>(call: (member: Guest, now: number) => Result): Result {
     return this.#socket.run(call);
   }

@@ -108,9 +108,18 @@ export class HostSession extends SessionBase {
   static async open(options: HostOptions): Promise<{ hosting: HostSession; invites: Invite[] }> {
     const { primitives, clock, goal, name, workContext, history, idleMs, inviteMs, bind, port, provider } =
       options;
+    let hosting: HostSession | undefined;
     const room = new Room(
       primitives,
-      { goal, hostName: name, workContext, history, idleMs, inviteMs },
+      {
+        goal,
+        hostName: name,
+        workContext,
+        history,
+        idleMs,
+        inviteMs,
+        mayEnter: (invite, who) => hosting?.oversight.mayEnter(invite, who) ?? "now",
+      },
       clock.now(),
     );
     const early: RoomNotice[] = [];
@@ -127,7 +136,6 @@ export class HostSession extends SessionBase {
     const beActive = (): void => relay.run((room, now) => room.touch(0, now));
     beActive();
     const stopBeating = every(clock, idleMs / 4, beActive);
-    let hosting: HostSession | undefined;
     try {
       const { signal, onProgress } = options;
       const tunnel = await provider.open({ port: relay.port, proof: relay.proof, signal, onProgress });

@@ -126,6 +126,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
           if (notice !== undefined) this.inbox.notify(notice);
           this.#events.emit({ type: "oversight" });
         },
+        revoke: (inviteId) => this.revoke(inviteId),
         tell: (oversight) => {
           if (this.#end === undefined) this.run((machine, now) => machine.overseen(oversight, now));
         },
@@ -244,6 +245,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     await this.stop();
   }
 
+  /** Takes an invite back that is not used up yet; a member has none to take back. */
+  abstract revoke(inviteId: string): boolean;
   /** Calls the machine and carries out what comes of it. */
   protected abstract run<Result>(call: (machine: Machine, now: number) => Result): Result;
   /** Resolves when this side's own connection can take more of a file. */

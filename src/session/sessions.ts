@@ -3,7 +3,8 @@ import type { LookupFunction } from "node:net";
 import { isForbiddenDialAddress } from "../net/address.ts";
 import { equalBytes, toHex } from "../protocol/base/bytes.ts";
 import { makeWorkContext, type WorkContext, type ClientProgram } from "../protocol/room/work-context.ts";
-import { TunnelError } from "../errors/tunnel-error.ts";
+import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
+import { wait } from "../runtime/wait.ts";
 import { SESSION } from "../protocol/base/limits.ts";
 import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
@@ -67,6 +68,10 @@ export interface SessionsEvent {
   readonly type: "opened" | SessionEvent["type"];
   readonly tunnelId: TunnelId;
 }
+
+/** So long a call waits for the host's person to let it in, and so often it looks: below the limits of clients (60 s). */
+const ASKED_MS = 40_000;
+const ASK_AGAIN_MS = 2_000;
 
 /** Ended tunnels that can still be read; older ones are forgotten. */
 const MAX_ENDED = 8;
@@ -193,7 +198,7 @@ export class Sessions implements Observable<SessionsEvent> {
       await this.#assertClear([{ where: "member-name", text: name }]);
       return await this.#opened(async () => {
         const tunnelId = this.#newId();
-        const joined = await GuestSession.join({
+        const options = {
           tunnelId,
           link,
           name,
@@ -205,12 +210,28 @@ export class Sessions implements Observable<SessionsEvent> {
           lookup,
           network,
           signal: request.signal,
-        });
+        };
+        const joined = await this.#joined(options, request.joinLink);
         await this.#keep(joined);
         return joined;
       });
     } finally {
       this.#joining.delete(link.room);
+    }
+  }
+
+  /** Where the host's person is asked first, it is tried again for a while: most answer at once. @throws {TunnelError} */
+  async #joined(options: Parameters<typeof GuestSession.join>[0], joinLink: string): Promise<GuestSession> {
+    const { clock, signal } = options;
+    const until = clock.now() + ASKED_MS;
+    for (;;) {
+      try {
+        // The key in a link is wiped with the session that has used it.
+        return await GuestSession.join({ ...options, link: parseLink(joinLink) });
+      } catch (thrown) {
+        if (asTunnelError(thrown).code !== "admission-pending" || clock.now() >= until) throw thrown;
+        if ((await wait(clock, ASK_AGAIN_MS, { signal })) === "aborted") throw new TunnelError("cancelled");
+      }
     }
   }
 

@@ -83,7 +83,7 @@ describe("a face of this side's person", () => {
     await guest.say({ text: "hello" });
     host.oversight.hold("out", { path: "watch" });
     expect(await host.say({ text: "an answer" })).toMatchObject({ status: "held", askId: 1 });
-    const { of, asks, texts } = face();
+    const { of, texts } = face();
     await until("it has the entry", () => texts().length === 1);
     const [hello] = of("hello");
     expect(hello?.tunnels[0]).toMatchObject({

@@ -25,6 +25,12 @@ export const INVITES = {
       "Do not use this link: it may be forged. Ask the host for a new one over a channel you trust.",
     retryable: false,
   },
+  "admission-pending": {
+    message: "the host's human is asked first whether you may come in, and has not said so yet",
+    next: "Wait a minute, then call tunnel_join again with the same link: it is not used up. If it lasts, let your human ask theirs.",
+    nextForPerson: "Wait a minute, then join again with the same link: it is not used up.",
+    retryable: true,
+  },
   "own-link": {
     message: "this invite link belongs to a tunnel that was opened here",
     next: "Give the link to the other developer. You are in the tunnel already: use tunnel_listen and tunnel_say.",

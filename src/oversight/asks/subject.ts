@@ -41,7 +41,8 @@ export type Subject =
       readonly fromName: string;
       readonly text: string;
     }
-  | { readonly kind: "member"; readonly name: string; readonly safetyCode: string }
+  /** Somebody who has a link of this tunnel wants to come in under this name. */
+  | { readonly kind: "member"; readonly name: string; readonly inviteId: string }
   | {
       readonly kind: "budget";
       readonly reason: string;

@@ -7,7 +7,8 @@ import { resumeSecret } from "../handshake/keys.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { Candidate, Pairing } from "./candidates.ts";
 import type { RekeyLimits } from "../record/direction.ts";
-import { FRAME, RecordLayer } from "../record/record.ts";
+import { CLOSE } from "../room/close-reasons.ts";
+import { closeReason, FRAME, RecordLayer } from "../record/record.ts";
 import { safetyCode } from "../handshake/safety-code.ts";
 
 /** The host has proved itself and let us in. */
@@ -105,6 +106,8 @@ export class Attempt {
     // A denial may come as late as this: the member's session moved on to another credential meanwhile.
     if (equalBytes(message, DENIED)) throw new TunnelError("invite-refused");
     const frame = stage.records.open(message, now);
+    if (frame?.type === FRAME.close && closeReason(frame.payload) === CLOSE.asked)
+      throw new TunnelError("admission-pending");
     if (frame?.type !== FRAME.welcome)
       throw new TunnelError("protocol-violation", { detail: "no welcome came" });
     const welcome = decodeWelcome(frame.payload);

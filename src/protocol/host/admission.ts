@@ -161,6 +161,11 @@ export class Admission {
     this.#release(entitlement);
   }
 
+  /** A peer that has proved everything has to wait for a person. That is no failure, and its invite is free again (I9). */
+  postponed({ entitlement }: AuthenticatedPeer): void {
+    this.#release(entitlement);
+  }
+
   /** A waiting socket closed: a claim it held is free again (I5). */
   close(connection: ConnectionId): void {
     const pending = this.#pendingConnections.get(connection);

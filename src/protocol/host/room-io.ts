@@ -2,7 +2,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { WorkContext } from "../room/work-context.ts";
 import type { TunnelError } from "../../errors/tunnel-error.ts";
 import type { EndCause } from "../room/frames.ts";
-import type { MemberId, ConnectionId } from "../base/ids.ts";
+import type { ConnectionId, InviteId, MemberId } from "../base/ids.ts";
 import type { StreamEvent } from "../link/stream-frames.ts";
 import type { RekeyLimits } from "../record/direction.ts";
 import type { Entry } from "../room/log.ts";
@@ -44,6 +44,11 @@ export interface RoomOptions {
   readonly inviteMs: number;
   /** Whether those who join later are given what was said before. */
   readonly history: boolean;
+  /**
+   * Whether whoever has proved this invite under this name may enter now, or the host's person is asked first (I9). Everybody may
+   * when left out.
+   */
+  readonly mayEnter?: ((invite: InviteId, name: string) => "now" | "asked") | undefined;
   /** When a connection gets new keys; as the specification has it (R5) when left out. */
   readonly rekey?: RekeyLimits | undefined;
 }

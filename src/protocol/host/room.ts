@@ -18,11 +18,12 @@ import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
 import { CLOSE_CODE, type SendNow } from "../link/wire.ts";
 import type { Chunk, StreamId } from "../record/chunk.ts";
 import type { Attestation } from "../room/audit-log.ts";
+import { CLOSE } from "../room/close-reasons.ts";
 import type { ChatEvent, EndCause } from "../room/frames.ts";
 import { NO_HASH, RoomOrder } from "../room/order.ts";
 import { assertSayable, type OutgoingMessage, type Presence } from "../room/participant.ts";
 import { Signer } from "../room/signer.ts";
-import { Admission } from "./admission.ts";
+import { Admission, type AuthenticatedPeer } from "./admission.ts";
 import { BackPressure } from "./back-pressure.ts";
 import { IdleClock } from "./idle.ts";
 import { Inbound } from "./inbound.ts";
@@ -58,6 +59,7 @@ export class Room {
   #effects: RoomEffect[] = [];
   #sendNow: SendNow | undefined;
   #ended: EndCause | undefined;
+  readonly #mayEnter: RoomOptions["mayEnter"];
 
   readonly id: RoomId;
 
@@ -65,6 +67,7 @@ export class Room {
     const { goal, hostName, workContext, idleMs, history, rekey } = options;
     const room = primitives.random(ROOM_ID_BYTES);
     this.id = roomIdFrom(room);
+    this.#mayEnter = options.mayEnter;
     this.#hostStatic = primitives.generateDhKeyPair();
     this.#signer = new Signer(primitives, this.id);
     const { id, key, box } = this.#signer;
@@ -337,6 +340,7 @@ export class Room {
       return this.#send(connection, answer.accept);
     }
     if (answer !== undefined) {
+      if (this.#isAskedAbout(answer.peer)) return this.#postpone(answer.peer, connection, now);
       if (this.#membership.enter(answer.peer, connection, now)) {
         this.#backPressure.chargeConnection(connection, now);
         // A resume point confirms what an acknowledgement lost in the cut would have (D5).
@@ -347,6 +351,19 @@ export class Room {
     }
     this.#send(connection, DENIED);
     this.#close(connection, CLOSE_CODE.denied);
+  }
+
+  /** Whether the host's person has still to say that whoever comes with this invite may enter (I9). */
+  #isAskedAbout({ entitlement, confirm }: AuthenticatedPeer): boolean {
+    if (entitlement.kind !== "invite") return false;
+    return this.#mayEnter?.(entitlement.inviteId, confirm.name) === "asked";
+  }
+
+  /** It may come again with the same link: nothing of it is used up. */
+  #postpone(peer: AuthenticatedPeer, connection: ConnectionId, now: number): void {
+    for (const message of peer.records.sealClose(CLOSE.asked, now)) this.#send(connection, message);
+    this.#admission.postponed(peer);
+    this.#close(connection, CLOSE_CODE.normal);
   }
 
   #closed(connection: ConnectionId, now: number): void {

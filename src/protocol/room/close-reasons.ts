@@ -9,6 +9,8 @@ export const CLOSE = {
   replaced: 4,
   idle: 5,
   hostStopped: 6,
+  /** In place of WELCOME: the host's person is asked first (I9). */
+  asked: 7,
 } as const;
 
 /** The reason byte of a CLOSE at a room's end. */
