@@ -96,9 +96,21 @@ class Report {
         ? []
         : [`Nothing from ${start.seq + 1} to ${end.seq} is missing, added, moved or altered since.`]),
       ...(this.#verdict.isFromBeginning ? ["It begins with the room itself."] : []),
+      ...this.#decisions(),
       ...(confirmed.length === 0
         ? []
         : [`Members have signed this order in messages of their own: ${confirmed.join(", ")}.`]),
+    ];
+  }
+
+  #decisions(): string[] {
+    const records = this.#document.audit?.records ?? [];
+    const asked = records.filter(({ kind }) => kind === "asked").length;
+    const decided = records.filter(({ kind }) => kind === "decided").length;
+    if (records.length === 0) return [];
+    const exporter = this.#name(this.#document.exportedBy);
+    return [
+      `What the human of ${exporter} was asked (${asked}) and how that ended (${decided}) is as ${exporter} signed it, and fits together.`,
     ];
   }
 

@@ -79,6 +79,9 @@ export const GATES = {
 
 export type Gate = keyof typeof GATES;
 
+/** At least one, as a schema wants it. */
+export const GATE_NAMES = Object.keys(GATES) as [Gate, ...Gate[]];
+
 /** The gates that a person may ask for. */
 export type ChosenGate = {
   [Name in Gate]: (typeof GATES)[Name]["stands"] extends "by-choice" ? Name : never;

@@ -1,5 +1,7 @@
 import * as z from "zod/mini";
 import { toBase64url, type Bytes } from "../../protocol/base/bytes.ts";
+import { MAX_RECORDS } from "../../oversight/audit/audit.ts";
+import { auditSchema } from "./decisions.ts";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SCHEMAS } from "../../protocol/room/frames.ts";
@@ -55,6 +57,7 @@ const body = {
     .array(z.discriminatedUnion("kind", [said, happened]))
     .check(z.maxLength(ROOM.maxTranscriptEntries)),
   end: z.strictObject({ seq: counter, chain: hash }),
+  audit: z.optional(auditSchema),
 };
 
 const transcript = z.strictObject({ ...body, signature: bytesOf(SIGNATURE_BYTES) });
@@ -97,14 +100,20 @@ function isOneForm(value: unknown, json: string): boolean {
 function hasTooMany(value: unknown): boolean {
   const listed = lists.safeParse(value);
   if (!listed.success) return false;
-  const { entries, start } = listed.data;
+  const { entries, start, audit } = listed.data;
   return (
-    (entries?.length ?? 0) > ROOM.maxTranscriptEntries || (start?.members?.length ?? 0) > ROOM.maxMembers
+    (entries?.length ?? 0) > ROOM.maxTranscriptEntries ||
+    (start?.members?.length ?? 0) > ROOM.maxMembers ||
+    (audit?.records?.length ?? 0) > MAX_RECORDS
   );
 }
 
 const list = z.optional(z.custom<readonly unknown[]>((value) => Array.isArray(value)));
-const lists = z.looseObject({ entries: list, start: z.optional(z.looseObject({ members: list })) });
+const lists = z.looseObject({
+  entries: list,
+  start: z.optional(z.looseObject({ members: list })),
+  audit: z.optional(z.looseObject({ records: list })),
+});
 
 /** The names of unknown keys are a stranger's. */
 function ascii7(text: string): string {

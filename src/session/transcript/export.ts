@@ -10,6 +10,7 @@ import {
   type TranscriptEntry,
   type UnsignedTranscript,
 } from "./document.ts";
+import { auditOf } from "./decisions.ts";
 import { offerText } from "./offer-text.ts";
 import { withoutLinks } from "./redact.ts";
 
@@ -18,6 +19,7 @@ export interface TranscriptSource {
   readonly goal: string;
   readonly attestation: Attestation | undefined;
   readonly inbox: { said(): Iterable<SpokenEntry> };
+  readonly oversight?: { readonly audit: Parameters<typeof auditOf>[0] };
 }
 
 /** How much of the end is wanted; all that is kept when left out. */
@@ -44,6 +46,7 @@ export function exportTranscript(
   for (const entry of source.inbox.said()) texts.set(entry.seq, shownOf(entry));
   const from = options.limit === undefined ? 0 : firstOf(log.end.seq, texts, options.limit);
   const { start, entries } = log.after(from);
+  const audit = source.oversight && auditOf(source.oversight.audit);
   const unsigned: UnsignedTranscript = {
     format: FORMAT,
     version: FORMAT_VERSION,
@@ -55,6 +58,7 @@ export function exportTranscript(
     start: { ...start.view, members: [...start.members] },
     entries: entries.map((evidence) => entryOf(evidence, texts.get(evidence.seq))),
     end: log.end,
+    ...(audit === undefined ? {} : { audit }),
   };
   return { ...unsigned, signature: attestation.attest(transcriptHash(primitives, unsigned)) };
 }

@@ -3,6 +3,7 @@ import { codePointName } from "../../protocol/base/text.ts";
 import type { SystemRoomEvent } from "../../protocol/room/frames.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import type { MessageEntry, TranscriptDocument, TranscriptEntry } from "./document.ts";
+import { recordText } from "./decisions.ts";
 import { describedOffer } from "./offer-text.ts";
 import { missing, type Verdict } from "./verify.ts";
 
@@ -68,7 +69,8 @@ class Renderer {
   }
 
   render(): string {
-    return `${[...this.#head(), ...this.#document.entries.flatMap((entry) => this.#entry(entry))].join("\n\n")}\n`;
+    const entries = this.#document.entries.flatMap((entry) => this.#entry(entry));
+    return `${[...this.#head(), ...entries, ...this.#decisions()].join("\n\n")}\n`;
   }
 
   #name(id: MemberId): string {
@@ -139,6 +141,16 @@ class Renderer {
     if (text !== undefined) return quoted(this.#shown(isOurs ? text : (this.#options.frame?.(text) ?? text)));
     const isForUs = isOurs || to === undefined || to.includes(exportedBy);
     return isForUs ? "_Its text is no longer kept._" : "_It was not for the member who exported this._";
+  }
+
+  /** What the exporter's person was asked and decided: words of this program alone. */
+  #decisions(): string[] {
+    const { audit } = this.#document;
+    if (audit === undefined) return [];
+    const { records, dropped } = audit;
+    const lines = records.map((record) => `- ${instantText(record.at)}: ${recordText(record)}`);
+    const older = dropped === 0 ? [] : [`- ${dropped} older ones are not kept`];
+    return ["## What a human decided", [...older, ...lines].join("\n")];
   }
 
   #happened(event: SystemRoomEvent | { readonly kind: "chat" | "withheld" }): string {

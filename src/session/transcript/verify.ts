@@ -6,6 +6,7 @@ import type { MemberId } from "../../protocol/base/ids.ts";
 import { RoomOrder } from "../../protocol/room/order.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { attestedBytes } from "../../protocol/room/signer.ts";
+import { problemsOf } from "./decisions.ts";
 import {
   transcriptHash,
   type MessageEntry,
@@ -84,6 +85,8 @@ class Verification {
     const last = this.#document.entries.at(-1) ?? start;
     if (end.seq !== last.seq || !equalBytes(end.chain, last.chain))
       this.#problems.push("its end is not its last entry");
+    const { audit } = this.#document;
+    if (audit !== undefined) this.#problems.push(...problemsOf(audit));
     const isAsExported = this.#isAsExported();
     const isWhole = this.#problems.length === 0 && this.#gaps.length === 0;
     return {
