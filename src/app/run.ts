@@ -5,6 +5,7 @@ import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } 
 import type { Environment } from "../cli/io/environment.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { describeSafely } from "./lifecycle.ts";
+import { codeAfterLoss, type OutputLoss } from "./output-loss.ts";
 import { serve } from "./serve.ts";
 import type { Output } from "../cli/io/output.ts";
 
@@ -24,19 +25,24 @@ export interface Host {
   readonly cwd: string;
   /** Absolute path of the running bundle; the other files of the package are found from here. */
   readonly bundle: string;
+  /** Resolves when standard output can take no more, and then everything written to it is lost. */
+  readonly outputLost: Promise<OutputLoss>;
   readonly onShutdown: (hook: () => Promise<void>) => void;
   /** Ends the process at once, without teardown. */
   readonly exitNow: (code: number) => void;
 }
 
-/** 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. */
-type ExitCode = 0 | 1 | 2 | 3 | 4;
+/**
+ * 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. 141: ended because
+ * nobody reads the output.
+ */
+type ExitCode = 0 | 1 | 2 | 3 | 4 | 141;
 
 /** Runs the command line to its end. Never rejects: a failure is explained on stderr. */
 export async function run(host: Host): Promise<ExitCode> {
   const command = parseCommand(host.args);
   try {
-    return await execute(command, host);
+    return await Promise.race([execute(command, host), endByLoss(command, host)]);
   } catch (thrown) {
     const error = asTunnelError(thrown);
     const next = isForAgents(command) ? error.next : error.nextForPerson;
@@ -44,6 +50,16 @@ export async function run(host: Host): Promise<ExitCode> {
     if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
     return error.code === "config-invalid" ? 2 : 1;
   }
+}
+
+/** Never resolves for a command that goes on without its output. */
+function endByLoss(command: Command, { outputLost }: Host): Promise<ExitCode> {
+  return new Promise((resolve) => {
+    void outputLost.then((loss) => {
+      const code = codeAfterLoss(command, loss);
+      if (code !== undefined) resolve(code);
+    });
+  });
 }
 
 /** tunnel_status gives the command `wake` to an agent, which reads its output. */
@@ -140,6 +156,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         terminal: process.stdout,
         stdinIsTerminal,
         isInteractive: stdinIsTerminal && host.stdoutIsTerminal && env["TERM"] !== "dumb",
+        outputLost: host.outputLost,
         onShutdown,
         exitNow: host.exitNow,
       });

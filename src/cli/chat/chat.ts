@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import { SESSION } from "../../protocol/base/limits.ts";
+import { LINK, SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
@@ -49,6 +49,8 @@ export interface ChatOptions {
   readonly stdinIsTerminal: boolean;
   /** Whether a line can be edited here: a terminal on both sides that understands more than lines. */
   readonly isInteractive: boolean;
+  /** Resolves when nothing can be shown any more. */
+  readonly outputLost: Promise<unknown>;
   readonly onShutdown: (hook: () => Promise<void>) => void;
   readonly exitNow: (code: number) => void;
 }
@@ -185,7 +187,7 @@ class Stay {
   }
 
   async #talk(tunnel: Session, sessions: Sessions): Promise<0 | 1> {
-    const { clock } = this.#options;
+    const { clock, stdinIsTerminal, outputLost } = this.#options;
     const show = this.#show;
     const conversation = new Conversation({
       tunnel,
@@ -197,6 +199,8 @@ class Stay {
     if (this.#options.request.json) {
       void obeyProgram({ lines: this.#input(), from: this.#linesRead + 1, conversation, show });
     } else this.#screen = this.#screenFor(conversation);
+    // A person cannot go on blindly. What a script has still to say is said, and its last line is the end.
+    if (stdinIsTerminal) void outputLost.then(() => conversation.leave(LINK.sayConfirmMs));
     await conversation.run();
     await tunnel.close();
     const isFailure = tunnel.end?.cause === "failed" || tunnel.end?.cause === "removed";

@@ -93,6 +93,7 @@ export function startSide(
     terminal,
     stdinIsTerminal: isPerson,
     isInteractive: isPerson,
+    outputLost: new Promise(() => undefined),
     onShutdown: (hook) => void hooks.push(hook),
     exitNow: (code) => void exits.push(code),
   };
