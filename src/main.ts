@@ -34,7 +34,7 @@ if (isServer) endWithParent(process, lifecycle, clock);
 else if (args.includes("--watch")) endWithParent(process, lifecycle, clock, processIsRunning);
 // Without listeners these would be uncaught exceptions in the middle of the work.
 const outputLost = new Promise<OutputLoss>((resolve) => {
-  process.stdout.on("error", (error) => {
+  process.stdout.on("error", (error: Error) => {
     if (outputLoss !== undefined) return;
     outputLoss = lossOf(error);
     process.stderr.write(lossText(outputLoss) ?? "");

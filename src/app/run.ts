@@ -53,13 +53,9 @@ export async function run(host: Host): Promise<ExitCode> {
 }
 
 /** Never resolves for a command that goes on without its output. */
-function endByLoss(command: Command, { outputLost }: Host): Promise<ExitCode> {
-  return new Promise((resolve) => {
-    void outputLost.then((loss) => {
-      const code = codeAfterLoss(command, loss);
-      if (code !== undefined) resolve(code);
-    });
-  });
+async function endByLoss(command: Command, { outputLost }: Host): Promise<ExitCode> {
+  const code = codeAfterLoss(command, await outputLost);
+  return code ?? new Promise(() => undefined);
 }
 
 /** tunnel_status gives the command `wake` to an agent, which reads its output. */
@@ -77,7 +73,7 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       host.out(`${version}\n`);
       return 0;
     case "usage-error":
-      host.err(`tunnel-mcp: ${command.message}\n\n${helpText(version, host.bundle)}`);
+      host.err(`tunnel-mcp: ${command.message}\n  ${command.usage}  (more: tunnel-mcp --help)\n`);
       return 2;
     case "serve": {
       const { config, problems } = checkedSettings(host);
