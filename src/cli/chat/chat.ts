@@ -1,10 +1,12 @@
-import { createInterface } from "node:readline";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import { LINK, SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { inputLines } from "../../runtime/input-lines.ts";
+import { encodingProblem } from "../../runtime/utf8-input.ts";
 import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { Session, Sessions } from "../../session/sessions.ts";
+import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";
 import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
@@ -145,12 +147,14 @@ class Stay {
   async #firstLine(): Promise<string | undefined> {
     const { done, value } = await this.#input().next();
     this.#linesRead = 1;
-    return done === true ? undefined : linkIn(value);
+    if (done === true) return undefined;
+    const problem = encodingProblem(value);
+    if (problem !== undefined) throw new TunnelError("link-malformed", { detail: `the line is ${problem}` });
+    return linkIn(value);
   }
 
   #input(): AsyncIterator<string, undefined> {
-    const { input } = this.#options;
-    return (this.#lines ??= createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]());
+    return (this.#lines ??= inputLines(this.#options.input));
   }
 
   async #open(sessions: Sessions, joinLink: string): Promise<Session> {
@@ -163,7 +167,8 @@ class Stay {
       this.#show({ type: "joined", status: guestStatusView(tunnel, clock.now()) });
       return tunnel;
     }
-    const { goal, invites: count, transport, history } = request;
+    const { invites: count, transport, history } = request;
+    const { text: goal, removed } = withoutColours(request.goal);
     const started = clock.now();
     // A step may take long, and a person must see that something still happens.
     const stopBeating = every(clock, SESSION.progressEveryMs, () => {
@@ -182,7 +187,7 @@ class Stay {
       })
       .finally(stopBeating);
     const status = hostStatusView(hosting, clock.now());
-    this.#show({ type: "opened", status, invites: invites.map(inviteView) });
+    this.#show({ type: "opened", status, invites: invites.map(inviteView), removed });
     return hosting;
   }
 

@@ -1,5 +1,6 @@
-import { asTunnelError } from "../../errors/tunnel-error.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { LINK } from "../../protocol/base/limits.ts";
+import { encodingProblem } from "../../runtime/utf8-input.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
 import { runSlash } from "./slash.ts";
@@ -29,6 +30,8 @@ export function personIn(options: {
     if (text.trim() === "") return;
     const print = (shown: string): void => screen()?.print(shown);
     try {
+      const problem = encodingProblem(text);
+      if (problem !== undefined) throw new TunnelError("input-invalid", { detail: `the line is ${problem}` });
       if (!text.startsWith("/")) await conversation.say({ text });
       else if (text.startsWith("//")) await conversation.say({ text: text.slice(1) });
       else await runSlash(text, { conversation, show, print, leave: () => leave(LINK.sayConfirmMs) });

@@ -11,6 +11,7 @@ import type {
 import type { ErrorView } from "../../../view/errors.ts";
 import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
+import { removedText } from "../../../view/removed.ts";
 import type { StatusView } from "../../../view/status.ts";
 import type { Paint } from "../../io/output.ts";
 import type { ChatEvent } from "../conversation/events.ts";
@@ -82,8 +83,11 @@ export class PeopleView {
     if (event.type === "gap")
       return this.#note(`What was said from ${event.fromSeq} to ${event.toSeq} is no longer kept.`);
     if (event.type === "read") return this.#note(`${safeName(event.name)} has read it`);
-    if (event.type === "queued") return this.#note(`Not delivered yet: ${event.reason}`);
-    return event.late ? this.#note("What waited has been delivered") : undefined;
+    const removed = removedText(event.removed);
+    const without = removed === undefined ? "" : ` (sent without its colours: removed ${removed})`;
+    if (event.type === "queued") return this.#note(`Not delivered yet: ${event.reason}${without}`);
+    if (event.late) return this.#note("What waited has been delivered");
+    return removed === undefined ? undefined : this.#note(`Sent without its colours: removed ${removed}`);
   }
 
   #file(event: Extract<ChatEvent, { type: "shared" | "received" }>): string {
