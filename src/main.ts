@@ -54,6 +54,7 @@ void run({
   err: (text) => void process.stderr.write(text),
   stdinIsTerminal: isatty(0),
   stdoutIsTerminal: isatty(1),
+  stderrIsTerminal: isatty(2),
   home: homedir(),
   cwd: process.cwd(),
   bundle: fileURLToPath(import.meta.url),

@@ -1,7 +1,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
-import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../cli/env.ts";
+import { identityOf, knowsCodes, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../cli/env.ts";
 import type { Environment } from "../cli/io/environment.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { describeSafely } from "./lifecycle.ts";
@@ -19,6 +19,7 @@ export interface Host {
   readonly err: (text: string) => void;
   readonly stdinIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
+  readonly stderrIsTerminal: boolean;
   /** The user's home folder. */
   readonly home: string;
   /** The working directory. */
@@ -151,7 +152,8 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         input: process.stdin,
         terminal: process.stdout,
         stdinIsTerminal,
-        isInteractive: stdinIsTerminal && host.stdoutIsTerminal && env["TERM"] !== "dumb",
+        isInteractive: stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+        marksPaste: host.stderrIsTerminal && knowsCodes(env),
         outputLost: host.outputLost,
         onShutdown,
         exitNow: host.exitNow,

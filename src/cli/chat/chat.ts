@@ -51,6 +51,8 @@ export interface ChatOptions {
   readonly stdinIsTerminal: boolean;
   /** Whether a line can be edited here: a terminal on both sides that understands more than lines. */
   readonly isInteractive: boolean;
+  /** Whether codes may go to standard error, where the link is asked for. */
+  readonly marksPaste: boolean;
   /** Resolves when nothing can be shown any more. */
   readonly outputLost: Promise<unknown>;
   readonly onShutdown: (hook: () => Promise<void>) => void;
@@ -134,11 +136,11 @@ class Stay {
 
   /** @throws {TunnelError} link-malformed when there is none */
   async #link(): Promise<string> {
-    const { request, input, output, stdinIsTerminal } = this.#options;
+    const { request, input, output, stdinIsTerminal, marksPaste } = this.#options;
     if (request.kind === "open") return "";
     if (request.link !== undefined) return request.link;
     // On standard error: a program reads the other one.
-    const given = stdinIsTerminal ? await askLink(input, output.err) : await this.#firstLine();
+    const given = stdinIsTerminal ? await askLink(input, output.err, marksPaste) : await this.#firstLine();
     if (given === undefined || given === "")
       throw new TunnelError("link-malformed", { detail: "none was given" });
     return given;
@@ -213,12 +215,13 @@ class Stay {
   }
 
   #screenFor(conversation: Conversation): Screen {
-    const { input, terminal: output, isInteractive, exitNow } = this.#options;
+    const { input, terminal: output, isInteractive, clock, exitNow } = this.#options;
     const person = personIn({
       conversation,
       show: this.#show,
       screen: () => this.#screen,
       isTerminal: isInteractive,
+      clock,
       exitNow,
     });
     if (!isInteractive) return plainScreen({ lines: this.#input(), output, person });

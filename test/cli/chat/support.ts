@@ -95,6 +95,7 @@ export function startSide(
     terminal,
     stdinIsTerminal: isPerson,
     isInteractive: isPerson,
+    marksPaste: isPerson,
     outputLost: new Promise(() => undefined),
     onShutdown: (hook) => void hooks.push(hook),
     exitNow: (code) => void exits.push(code),
