@@ -1,10 +1,11 @@
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
-import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../cli/env.ts";
+import { identityOf, knowsCodes, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../cli/env.ts";
 import type { Environment } from "../cli/io/environment.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { describeSafely } from "./lifecycle.ts";
+import { codeAfterLoss, type OutputLoss } from "./output-loss.ts";
 import { serve } from "./serve.ts";
 import type { Output } from "../cli/io/output.ts";
 
@@ -18,25 +19,31 @@ export interface Host {
   readonly err: (text: string) => void;
   readonly stdinIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
+  readonly stderrIsTerminal: boolean;
   /** The user's home folder. */
   readonly home: string;
   /** The working directory. */
   readonly cwd: string;
   /** Absolute path of the running bundle; the other files of the package are found from here. */
   readonly bundle: string;
+  /** Resolves when standard output can take no more, and then everything written to it is lost. */
+  readonly outputLost: Promise<OutputLoss>;
   readonly onShutdown: (hook: () => Promise<void>) => void;
   /** Ends the process at once, without teardown. */
   readonly exitNow: (code: number) => void;
 }
 
-/** 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. */
-type ExitCode = 0 | 1 | 2 | 3 | 4;
+/**
+ * 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. 141: ended because
+ * nobody reads the output.
+ */
+type ExitCode = 0 | 1 | 2 | 3 | 4 | 141;
 
 /** Runs the command line to its end. Never rejects: a failure is explained on stderr. */
 export async function run(host: Host): Promise<ExitCode> {
   const command = parseCommand(host.args);
   try {
-    return await execute(command, host);
+    return await Promise.race([execute(command, host), endByLoss(command, host)]);
   } catch (thrown) {
     const error = asTunnelError(thrown);
     const next = isForAgents(command) ? error.next : error.nextForPerson;
@@ -44,6 +51,12 @@ export async function run(host: Host): Promise<ExitCode> {
     if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
     return error.code === "config-invalid" ? 2 : 1;
   }
+}
+
+/** Never resolves for a command that goes on without its output. */
+async function endByLoss(command: Command, { outputLost }: Host): Promise<ExitCode> {
+  const code = codeAfterLoss(command, await outputLost);
+  return code ?? new Promise(() => undefined);
 }
 
 /** tunnel_status gives the command `wake` to an agent, which reads its output. */
@@ -61,7 +74,7 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       host.out(`${version}\n`);
       return 0;
     case "usage-error":
-      host.err(`tunnel-mcp: ${command.message}\n\n${helpText(version, host.bundle)}`);
+      host.err(`tunnel-mcp: ${command.message}\n  ${command.usage}  (more: tunnel-mcp --help)\n`);
       return 2;
     case "serve": {
       const { config, problems } = checkedSettings(host);
@@ -139,7 +152,9 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         input: process.stdin,
         terminal: process.stdout,
         stdinIsTerminal,
-        isInteractive: stdinIsTerminal && host.stdoutIsTerminal && env["TERM"] !== "dumb",
+        isInteractive: stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+        marksPaste: host.stderrIsTerminal && knowsCodes(env),
+        outputLost: host.outputLost,
         onShutdown,
         exitNow: host.exitNow,
       });

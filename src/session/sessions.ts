@@ -8,7 +8,7 @@ import { wait } from "../runtime/wait.ts";
 import { SESSION } from "../protocol/base/limits.ts";
 import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
-import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.ts";
+import { checkGoal, checkName, isName } from "../protocol/base/text.ts";
 import { Overseer, type OversightSettings } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
@@ -24,6 +24,7 @@ import type { CallId } from "./inbox.ts";
 import { Openings, type Hosted, type HostRequest } from "./openings.ts";
 import { GuestSession } from "./guest-session.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
+import { typedText, type TypedText } from "../protocol/base/typed-text.ts";
 
 /** A session of either role, open or ended. */
 export type Session = HostSession | GuestSession;
@@ -267,8 +268,8 @@ export class Sessions implements Observable<SessionsEvent> {
   }
 
   /** Text of this side's agent as it may be sent. @throws {TunnelError} text-invalid, text-too-long */
-  checkedText(text: string): string {
-    return checkText(text);
+  checkedText(text: string): TypedText {
+    return typedText(text);
   }
 
   /** A tool call arrived, so the results of earlier calls have been received. */

@@ -42,7 +42,7 @@ export async function obey(command: Command, sessions: Sessions): Promise<void> 
 
 /** @throws {TunnelError} text-invalid, text-too-long */
 function checked(decision: Extract<Command, { do: "decide" }>["decision"], sessions: Sessions): Decision {
-  if (decision.verdict === "edit") return { verdict: "edit", text: sessions.checkedText(decision.text) };
+  if (decision.verdict === "edit") return { verdict: "edit", text: sessions.checkedText(decision.text).text };
   if (decision.verdict === "approve") return { verdict: "approve" };
   return { verdict: "refuse", reason: decision.reason };
 }
@@ -52,7 +52,7 @@ async function say(
   { text, to }: Extract<Command, { do: "say" }>,
   sessions: Sessions,
 ): Promise<void> {
-  const outgoing = { text: sessions.checkedText(text), author: "human" } as const;
+  const outgoing = { text: sessions.checkedText(text).text, author: "human" } as const;
   const whom = to === undefined ? {} : { to: membersNamed(tunnel.presence(), to) };
   tunnel.oversight.acted("say", WATCH);
   await tunnel.say({ ...outgoing, ...whom });

@@ -5,6 +5,7 @@ import { tunnelId } from "./inputs.ts";
 import { answerView, HELD } from "../results/held.ts";
 import { endFields } from "./listening.ts";
 import { openingMeant } from "./opening.ts";
+import { removedText } from "../../view/removed.ts";
 
 /** Errors of the last message that must not keep a tunnel open: nobody is there to read it. */
 const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);
@@ -32,11 +33,11 @@ export const closeTool = defineTool({
       }
     }
     const tunnel = call.sessions.resolve(id);
-    const text = summary === undefined ? undefined : call.sessions.checkedText(summary);
+    const typed = summary === undefined ? undefined : call.sessions.checkedText(summary);
     let summarySent = false;
-    if (text !== undefined) {
+    if (typed !== undefined) {
       try {
-        const sent = await tunnel.say({ text, intent: "inform" });
+        const sent = await tunnel.say({ text: typed.text, intent: "inform" });
         if (sent.status === "held") {
           const next = `The tunnel stays open for your summary. ${HELD} To close without it, call tunnel_close without summary.`;
           return { tunnelId: tunnel.tunnelId, role: tunnel.role, ...answerView(sent), next };
@@ -51,7 +52,7 @@ export const closeTool = defineTool({
       tunnelId: tunnel.tunnelId,
       role: tunnel.role,
       status: "closed",
-      ...(text === undefined ? {} : { summarySent }),
+      ...(typed === undefined ? {} : { summarySent, removed: removedText(typed.removed) }),
       unread: tunnel.inbox.unread,
       ...endFields(tunnel),
       next: tunnel.inbox.unread > 0 ? "Some of it is unread: read it with tunnel_listen." : undefined,

@@ -12,8 +12,10 @@ import type {
 import type { ErrorView } from "../../../view/errors.ts";
 import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
+import { removedText } from "../../../view/removed.ts";
 import type { StatusView } from "../../../view/status.ts";
 import type { Paint } from "../../io/output.ts";
+import { wrapWords } from "../../io/wrap.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
@@ -40,7 +42,8 @@ export class PeopleView {
 
   show(event: ChatEvent): void {
     const text = event.type === "transfers" ? this.#transfers(event) : this.#textOf(event);
-    if (text !== undefined) this.#options.print(text);
+    if (text === undefined) return;
+    this.#options.print(isToBeCopied(event) ? text : this.#wrap(text));
   }
 
   #textOf(event: Exclude<ChatEvent, { type: "transfers" }>): string | undefined {
@@ -76,17 +79,25 @@ export class PeopleView {
     }
   }
 
+  #wrap(text: string): string {
+    return wrapWords(text, this.#options.columns());
+  }
+
   #begun(event: Extract<ChatEvent, { type: "opened" | "joined" }>): string {
     const invites = event.type === "opened" ? event.invites : [];
-    return [...invites.map(({ invite }) => this.#invite(invite)), this.#intro(event.status)].join("\n\n");
+    const intro = this.#wrap(this.#intro(event.status));
+    return [...invites.map(({ invite }) => this.#invite(invite)), intro].join("\n\n");
   }
 
   #delivery(event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" }>): string | undefined {
     if (event.type === "gap")
       return this.#note(`What was said from ${event.fromSeq} to ${event.toSeq} is no longer kept.`);
     if (event.type === "read") return this.#note(`${safeName(event.name)} has read it`);
-    if (event.type === "queued") return this.#note(`Not delivered yet: ${event.reason}`);
-    return event.late ? this.#note("What waited has been delivered") : undefined;
+    const removed = removedText(event.removed);
+    const without = removed === undefined ? "" : ` (sent without its colours: removed ${removed})`;
+    if (event.type === "queued") return this.#note(`Not delivered yet: ${event.reason}${without}`);
+    if (event.late) return this.#note("What waited has been delivered");
+    return removed === undefined ? undefined : this.#note(`Sent without its colours: removed ${removed}`);
   }
 
   #file(event: Extract<ChatEvent, { type: "shared" | "received" }>): string {
@@ -211,7 +222,11 @@ export class PeopleView {
         );
       case "invites-reissued":
         return [
-          paint.yellow(`${at} ! Links that nobody had used yet do not work any more: pass these on instead.`),
+          this.#wrap(
+            paint.yellow(
+              `${at} ! Links that nobody had used yet do not work any more: pass these on instead.`,
+            ),
+          ),
           ...event.invites.map(({ invite }) => this.#invite(invite)),
         ].join("\n");
       case "decided":
@@ -300,6 +315,13 @@ function decidedText({
   const what = askId === undefined ? "What waited" : `What ${askId} asked about`;
   if (error !== undefined) return `${what} could not be sent: ${problemText(error)}`;
   return status === undefined ? `${what} was not sent (${outcome})` : `${what} has been sent`;
+}
+
+/** Whether it holds an invite, which is passed on as it is. */
+function isToBeCopied(event: ChatEvent): boolean {
+  if (event.type === "entry")
+    return event.entry.kind === "notice" && event.entry.event.notice === "invites-reissued";
+  return event.type === "opened" || event.type === "joined" || event.type === "invites";
 }
 
 function problemText({ message, code }: ErrorView): string {
