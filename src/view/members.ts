@@ -1,4 +1,5 @@
 import type { MemberId } from "../protocol/base/ids.ts";
+import type { Oversight } from "../protocol/room/oversight.ts";
 import type { Presence } from "../protocol/room/participant.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import { seconds } from "./time.ts";
@@ -28,6 +29,8 @@ export interface MemberView {
   readonly lastSeenSec: number;
   readonly readSeq: number;
   readonly workContext: WorkContextView | undefined;
+  /** How its own person bounds its agent, as it says. */
+  readonly oversight?: Oversight | undefined;
 }
 
 export function workContextView({ repository, client }: WorkContext): WorkContextView {
@@ -41,7 +44,7 @@ export function workContextView({ repository, client }: WorkContext): WorkContex
 }
 
 export function memberView(member: Presence): MemberView {
-  const { id, name, lookAlike, isHost, isSelf, connected, lastSeenMs, read, workContext } = member;
+  const { id, name, lookAlike, isHost, isSelf, connected, lastSeenMs, read, workContext, oversight } = member;
   return {
     id,
     name,
@@ -52,6 +55,7 @@ export function memberView(member: Presence): MemberView {
     lastSeenSec: seconds(lastSeenMs),
     readSeq: read,
     workContext: workContext && workContextView(workContext),
+    oversight,
   };
 }
 

@@ -1,0 +1,45 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Environment } from "../io/environment.ts";
+
+/** The editor that a person has chosen for their terminal. */
+function editorOf(env: Environment): string | undefined {
+  return [env["VISUAL"], env["EDITOR"]].find((name) => name !== undefined && name !== "");
+}
+
+/**
+ * Lets a person edit a text in their own editor, in a file that only this user can read and that is gone afterwards.
+ * @returns the text; `undefined` where they have left it as it was, or empty
+ * @throws {TunnelError} input-invalid where there is no editor, or it has failed
+ */
+export async function editedBy(env: Environment, text: string): Promise<string | undefined> {
+  const editor = editorOf(env);
+  if (editor === undefined)
+    throw new TunnelError("input-invalid", {
+      detail: "set EDITOR, or type the text behind the number: edit N TEXT",
+    });
+  const folder = await mkdtemp(path.join(tmpdir(), "tunnel-mcp-edit-"));
+  const file = path.join(folder, "message.txt");
+  try {
+    await writeFile(file, text, { mode: 0o600, flag: "wx" });
+    await run(editor, file);
+    const edited = (await readFile(file, "utf8")).replace(/\r\n/g, "\n").trimEnd();
+    return edited === "" || edited === text.trimEnd() ? undefined : edited;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** `code --wait` is a usual value: words after the program are its arguments. */
+async function run(editor: string, file: string): Promise<void> {
+  const [program = "", ...given] = editor.split(/\s+/).filter((word) => word !== "");
+  const child = spawn(program, [...given, file], { stdio: "inherit" });
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("error", () => resolve(null)).once("close", resolve);
+  });
+  if (code !== 0)
+    throw new TunnelError("input-invalid", { detail: "the editor has failed, and nothing was sent" });
+}

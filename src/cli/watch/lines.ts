@@ -1,0 +1,209 @@
+import type { Subject } from "../../oversight/asks/subject.ts";
+import type { Finding } from "../../oversight/filter/verdict.ts";
+import type { EntryView } from "../../view/entries.ts";
+import { sizeText } from "../../view/files.ts";
+import type { AskView, OversightView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
+import { safeGoal, safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
+import { systemText } from "../chat/terminal/wording.ts";
+import type { Paint } from "../io/output.ts";
+
+/**
+ * What a person sees in `watch`. Every word of an agent or a peer is made safe for a terminal, with what is invisible written out
+ * (H14), and stands behind a gutter, so that it cannot pass for a line of this program (P11).
+ */
+
+export interface LineStyle {
+  readonly paint: Paint;
+  readonly columns: number | undefined;
+}
+
+/** Lines of a text that are shown at once; the rest is one word away. */
+const SHOWN_LINES = 40;
+
+/** A text of one who wants to be believed: runs of empty lines are counted and not shown, since they hide what follows. */
+function plainLines(text: string): string[] {
+  const lines: string[] = [];
+  let empty = 0;
+  for (const line of safeText(text).split("\n")) {
+    if (line.trim() === "") {
+      empty += 1;
+      continue;
+    }
+    if (empty > 2) lines.push(`[${empty} empty lines]`);
+    else lines.push(...Array<string>(empty).fill(""));
+    empty = 0;
+    lines.push(line);
+  }
+  return empty > 2 ? [...lines, `[${empty} empty lines]`] : lines;
+}
+
+function block(head: string, text: string, { columns }: LineStyle, isWhole: boolean): string {
+  const lines = plainLines(text);
+  const shown = isWhole ? lines : lines.slice(0, SHOWN_LINES);
+  return withGutter(`${head}\n`.trimEnd(), ["", ...shown].join("\n"), columns);
+}
+
+/** Whether the whole of an ask's text was on the screen when it was shown as new (H14). */
+export function isShownWhole({ subject }: AskView): boolean {
+  return plainLines(textOf(subject)).length <= SHOWN_LINES;
+}
+
+function textOf(subject: Subject): string {
+  switch (subject.kind) {
+    case "message":
+    case "incoming":
+      return subject.text;
+    case "file":
+      return subject.note ?? "";
+    case "member":
+    case "budget":
+      return "";
+  }
+}
+
+/** An ask with everything that a person needs to decide. */
+export function askLines(ask: AskView, name: string, style: LineStyle, isWhole: boolean): string {
+  const { paint } = style;
+  const { subject } = ask;
+  const head = paint.bold(`? ${name}  ${whatOf(ask)}`);
+  const why = ask.because.map((because) => `    since ${because}`);
+  const found = "findings" in subject ? (subject.findings ?? []).map(findingText) : [];
+  const text = textOf(subject);
+  const cut =
+    isWhole || isShownWhole(ask)
+      ? []
+      : [paint.yellow(`    … it goes on: type show ${name} before you decide`)];
+  return [
+    ...(text === "" ? [head] : [block(head, text, style, isWhole)]),
+    ...cut,
+    ...why,
+    ...found,
+    paint.dim(
+      `    approve ${name} | refuse ${name} REASON${subject.kind === "message" ? ` | edit ${name}` : ""}`,
+    ),
+  ].join("\n");
+}
+
+function whatOf({ subject, tunnelId }: AskView): string {
+  const where = ` [${tunnelId}]`;
+  switch (subject.kind) {
+    case "message":
+      return `your agent wants to send this ${toText(subject.to)}${where}`;
+    case "file":
+      return `your agent wants to offer ${safeName(subject.name)} (${sizeText(subject.bytes)}, ${safeLabel(subject.path)}) ${toText(subject.to)}${where}`;
+    case "incoming":
+      return `${safeName(subject.fromName)} has said this, and your agent has not been told it${where}`;
+    case "member":
+      return `${safeName(subject.name)} wants to join with the link ${subject.inviteId}${where}`;
+    case "budget":
+      return `the agents want to go on${where}`;
+  }
+}
+
+function toText(to: readonly string[] | undefined): string {
+  return to === undefined ? "to everybody" : `to ${to.map(safeName).join(", ")} alone`;
+}
+
+const PLACES: Readonly<Record<Finding["where"], string>> = {
+  message: "the text",
+  note: "the note",
+  "member-name": "the name",
+  goal: "the goal",
+  "file-name": "the file's name",
+  file: "the file",
+  patch: "the patch",
+  "work-context": "the work context",
+  "service-label": "the service",
+};
+
+function findingText({ rule, where, line, column, disguise }: Finding): string {
+  const hidden = disguise === "plain" ? "" : ` (${disguise})`;
+  return `    ${rule}${hidden} in ${PLACES[where]}, line ${line}, column ${column}`;
+}
+
+/** How an ask ended, for faces at which it was not answered. */
+export function decidedLine(ask: AskView, name: string, { paint }: LineStyle): string {
+  const by = ask.by === undefined ? "" : ` (${ask.by})`;
+  return paint.dim(`  ${name} is ${ask.state}${by}`);
+}
+
+/** One thing that happened in a room, with the kind of its author. */
+export function entryLine(
+  { tunnelId, isOwn, entry }: Extract<WatchEvent, { t: "entry" }>,
+  style: LineStyle,
+  hasSeveral: boolean,
+): string | undefined {
+  const { paint } = style;
+  const where = hasSeveral ? paint.dim(`[${tunnelId}] `) : "";
+  const at = paint.dim(timeText(entry.ts));
+  switch (entry.kind) {
+    case "chat":
+      return withGutter(
+        `${at} ${where}${speaker(entry, isOwn, paint)}: `,
+        plainLines(entry.text).join("\n"),
+        style.columns,
+      );
+    case "file": {
+      const { file, note } = entry;
+      const what = `offers ${safeName(file.name)} (${sizeText(file.size)})${note === undefined ? "" : `\n${note}`}`;
+      return withGutter(`${at} ${where}${speaker(entry, isOwn, paint)} `, safeText(what), style.columns);
+    }
+    case "system": {
+      const name = "memberName" in entry.event ? safeName(entry.event.memberName) : "";
+      return paint.dim(
+        `${timeText(entry.ts)} ${hasSeveral ? `[${tunnelId}] ` : ""}* ${systemText(entry.event, name)}`,
+      );
+    }
+    case "notice":
+      return undefined;
+  }
+}
+
+function speaker(entry: Extract<EntryView, { kind: "chat" | "file" }>, isOwn: boolean, paint: Paint): string {
+  const { fromName, lookAlike, from, author, to } = entry;
+  const name = lookAlike === true ? `${safeName(fromName)} [${from}]` : safeName(fromName);
+  const kind = author === "human" ? (isOwn ? "you" : "human, says their program") : "agent";
+  const whom = to === undefined ? "" : ` to ${to.map(safeName).join(", ")} alone`;
+  const label = `${name} (${kind})${whom}`;
+  return author === "human" ? paint.green(label) : isOwn ? paint.blue(label) : paint.cyan(label);
+}
+
+function timeText(ts: string): string {
+  const date = new Date(ts);
+  return [date.getHours(), date.getMinutes()].map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+/** How a tunnel stands, in a few lines. */
+export function tunnelLines(tunnel: TunnelView, { paint }: LineStyle): string {
+  const { tunnelId, role, status, goal, self, members, oversight } = tunnel;
+  const others = members.filter(({ isSelf }) => !isSelf);
+  const who = others.map(({ name, connected, oversight: theirs }) => {
+    const state = theirs === undefined || theirs.state === "free" ? "" : `, ${theirs.state}`;
+    return `${safeName(name)} (${connected ? "there" : "away"}${state})`;
+  });
+  return [
+    paint.bold(`${tunnelId}  ${safeGoal(goal)}`),
+    `    ${role === "host" ? "you host it" : "you are a guest"} as ${safeName(self ?? "")}, ${status.replaceAll("_", " ")}; with ${who.join(", ") || "nobody yet"}`,
+    ...stateLines(oversight).map((line) => `    ${line}`),
+  ].join("\n");
+}
+
+export function stateLines({ paused, gates, heldOut, heldIn, stopped, budgets }: OversightView): string[] {
+  const used = Object.entries(budgets ?? {}).map(([name, { used, limit }]) => {
+    return `${name} ${name === "bytes" ? `${sizeText(used)} of ${sizeText(limit)}` : `${used} of ${limit}`}`;
+  });
+  return [
+    ...(paused ? ["paused: nothing leaves, and your agent is told nothing"] : []),
+    ...(stopped === undefined
+      ? []
+      : [`stopped: ${stoppedText(stopped)}; type go-on to let the agents go on`]),
+    ...(gates.length === 0 ? [] : [`you are asked: ${gates.join(", ")}`]),
+    ...(heldOut + heldIn === 0 ? [] : [`waiting: ${heldOut} going out, ${heldIn} coming in`]),
+    ...(used.length === 0 ? [] : [`used: ${used.join("; ")}`]),
+  ];
+}
+
+export function stoppedText(stopped: NonNullable<OversightView["stopped"]>): string {
+  if (stopped.reason === "budget") return `the budget of ${stopped.budget} is used up`;
+  return stopped.loop === "repetition" ? "the agents repeat themselves" : "the agents say nothing new";
+}
