@@ -1,10 +1,10 @@
 import "./runtime/lean-heap.ts";
-import { homedir } from "node:os";
 import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
 import { createLifecycle, endOnSignals, endWithParent } from "./app/lifecycle.ts";
 import { run } from "./app/run.ts";
 import { systemClock as clock } from "./runtime/clock.ts";
+import { homeDirectory, workingDirectory } from "./runtime/places.ts";
 import { processIsRunning } from "./runtime/processes.ts";
 
 const FLUSH_LIMIT_MS = 500;
@@ -43,8 +43,8 @@ void run({
   err: (text) => void process.stderr.write(text),
   stdinIsTerminal: isatty(0),
   stdoutIsTerminal: isatty(1),
-  home: homedir(),
-  cwd: process.cwd(),
+  home: homeDirectory(),
+  cwd: workingDirectory(),
   bundle: fileURLToPath(import.meta.url),
   onShutdown: lifecycle.onShutdown,
   exitNow,
