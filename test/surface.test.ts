@@ -134,6 +134,8 @@ const CODES = [
   "path-outside",
   "path-protected",
   "port-in-use",
+  "port-in-use-here",
+  "port-in-use-ours",
   "private-folder-unusable",
   "protocol-violation",
   "proxy-auth",

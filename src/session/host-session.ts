@@ -11,6 +11,7 @@ import { membersNamed } from "../protocol/room/recipients.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { every, settled, wait } from "../runtime/wait.ts";
+import type { Listeners } from "../transport/listeners.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
 import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool.ts";
 import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
@@ -36,6 +37,7 @@ interface HostOptions {
   readonly inviteMs: number;
   readonly bind: string;
   readonly port: number;
+  readonly listeners: Listeners;
   readonly transport: ProviderName;
   readonly provider: Provider;
   /** Whether a spare address is kept once there are members. */
@@ -116,6 +118,8 @@ export class HostSession extends SessionBase {
       clock,
       bind,
       port,
+      listeners: options.listeners,
+      owner: options.tunnelId,
       sourceHeader: provider.sourceHeader,
       onNotice: (notice) => onNotice(notice),
     });

@@ -11,6 +11,7 @@ import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.t
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
 import type { DialOptions } from "../transport/guest-socket.ts";
+import { Listeners } from "../transport/listeners.ts";
 import type { Provider } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { SessionEvent, TunnelId } from "./session.ts";
@@ -50,6 +51,8 @@ export interface SessionsOptions {
   readonly network?: DialOptions;
   readonly localFiles: LocalFiles;
   readonly providers: (name: ProviderName) => Provider;
+  /** The server of this user, other than this one, that listens on a port, in words; undefined where none is known. */
+  readonly portHolder?: (port: number) => Promise<string | undefined>;
 }
 
 /** News of one session; `opened` when it is new. */
@@ -74,6 +77,7 @@ export class Sessions implements Observable<SessionsEvent> {
   /** Ends of sessions on their way: a program may outlive its room by a moment. */
   readonly #endings = new Set<Promise<void>>();
   readonly #openings: Openings;
+  readonly #listeners = new Listeners();
   #opening = 0;
   #isShutDown = false;
 
@@ -137,6 +141,7 @@ export class Sessions implements Observable<SessionsEvent> {
         // Behind a tunnel program nobody but this machine has any business with the port.
         bind: provider.dialsLoopbackOnly ? "127.0.0.1" : config.bind,
         port: config.port,
+        listeners: this.#listeners,
         transport,
         provider,
         standby: config.standby && provider.canHaveSpare,
@@ -144,10 +149,25 @@ export class Sessions implements Observable<SessionsEvent> {
         clock,
         signal,
         onProgress,
-      });
+      }).catch((thrown: unknown) => this.#portTaken(thrown));
       await this.#keep(opened.hosting);
       return opened;
     });
+  }
+
+  /** Where another server of this user holds the port, the error says so. @throws the error */
+  async #portTaken(thrown: unknown): Promise<never> {
+    const { config, portHolder } = this.#options;
+    const isTaken = thrown instanceof TunnelError && thrown.code === "port-in-use";
+    const holder = isTaken ? await portHolder?.(config.port) : undefined;
+    if (holder === undefined) throw thrown;
+    const detail = `port ${config.port}, by ${holder}`;
+    throw new TunnelError("port-in-use-ours", { detail, cause: thrown });
+  }
+
+  /** The ports on which this process listens for members. */
+  get ports(): readonly number[] {
+    return this.#listeners.ports;
   }
 
   /** @throws {TunnelError} link-*, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining */
