@@ -155,7 +155,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "session/paths": ["runtime", "errors"],
+  "session/paths": ["runtime", "protocol/base", "errors"],
   transport: [
     "net",
     "runtime",

@@ -45,7 +45,9 @@ function valueIn<T>(
   if (isUnset) return { is: fallback };
   const value = kind.parse(text);
   if (value !== undefined) return { is: value };
-  return { is: kind.salvage?.(text) ?? fallback, problem: `${variable} must be ${kind.accepted}` };
+  const why = kind.explain?.(text);
+  const problem = `${variable} must be ${kind.accepted}${why === undefined ? "" : ` (${why})`}`;
+  return { is: kind.salvage?.(text) ?? fallback, problem };
 }
 
 /** Where `install-skill` puts the skill when no `--dir` is given. */

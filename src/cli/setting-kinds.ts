@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import path from "node:path";
 import { TunnelError } from "../errors/tunnel-error.ts";
-import { isName } from "../protocol/base/text.ts";
+import { checkName } from "../protocol/base/text.ts";
 import { publicOrigin } from "../tunnel/direct.ts";
 import { splitCommand } from "./command-words.ts";
 
@@ -18,6 +18,8 @@ export interface Kind<T> {
   readonly parse: (text: string) => T | undefined;
   /** The part of a value that can be used although another part of it cannot; left out where a value has no parts. */
   readonly salvage?: (text: string) => T;
+  /** What is wrong with a text that has no value, without any word of it; left out where the accepted form says it all. */
+  readonly explain?: (text: string) => string | undefined;
   /** Quotes and blanks in the text have a meaning of their own. */
   readonly isVerbatim?: true;
   /** The shortest text for a value; undefined when only an unset variable means it. A method, so that kinds can share lists. */
@@ -104,14 +106,25 @@ export const ORIGIN = optional(
   },
 );
 
-export const MEMBER_NAME = optional(
-  "1 to 64 characters on one line, without control characters",
-  "string",
-  (text) => {
-    const name = text.trim().normalize("NFC");
-    return isName(name) ? name : undefined;
+export const MEMBER_NAME: Kind<string | undefined> = {
+  ...optional("1 to 64 characters on one line, without control characters", "string", (text) => {
+    const name = nameIn(text);
+    return name instanceof TunnelError ? undefined : name;
+  }),
+  explain(text) {
+    const name = nameIn(text);
+    return name instanceof TunnelError ? name.detail : undefined;
   },
-);
+};
+
+function nameIn(text: string): string | TunnelError {
+  try {
+    return checkName(text);
+  } catch (error) {
+    if (error instanceof TunnelError) return error;
+    throw error;
+  }
+}
 
 export const FOLDER = optional("a folder", "filepath", (text) => (text === "" ? undefined : text));
 

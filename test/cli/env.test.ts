@@ -169,6 +169,15 @@ describe("what files and shells leave around a value is no part of it", () => {
   });
 });
 
+test("a name that is refused is told with the character; joined emoji and joiners that letters need are names", () => {
+  const [problem] = readConfig({ TUNNEL_NAME: "ana\u202Es3cret" }).problems;
+  expect(problem?.detail).toMatch(
+    /^TUNNEL_NAME must be .* \(it contains U\+202E at position 3 \(counted from 0\)\)$/,
+  );
+  for (const name of ["\u{1f469}\u200d\u{1f4bb}", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"])
+    expect(readConfig({ TUNNEL_NAME: name }).config.name).toBe(name);
+});
+
 describe("a variable that is named like a setting and is none", () => {
   const unknown = (env: Record<string, string>) =>
     readConfig(env).problems.map(({ code, detail }) => `${code}: ${detail}`);
