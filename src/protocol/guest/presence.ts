@@ -66,7 +66,11 @@ export class GuestPresence {
 
   list(
     { order, host, safetyCode }: { order: RoomOrder; host: MemberId; safetyCode: string },
-    connection: { readonly isUp: boolean; readonly lastHeard: number },
+    connection: {
+      readonly isUp: boolean;
+      readonly lastHeard: number;
+      readonly clockSkew: number | undefined;
+    },
     now: number,
   ): Presence[] {
     const age = now - this.#toldAt;
@@ -84,6 +88,7 @@ export class GuestPresence {
         lastSeenMs: Math.max(0, lastSeenMs),
         read: Math.min(known?.read ?? 0, order.view.seq),
         safetyCode: isHost ? safetyCode : undefined,
+        clockSkewMs: isHost ? connection.clockSkew : undefined,
       };
     });
   }

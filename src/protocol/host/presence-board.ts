@@ -125,7 +125,9 @@ export class PresenceBoard {
         return { connected: true, lastSeenMs: 0, read: this.#hostRead, safetyCode: undefined };
       const lastSeen = session.link.lastHeard ?? session.lastSeen;
       const { read, safetyCode } = session;
-      return { connected: isConnected(session), lastSeenMs: Math.max(0, now - lastSeen), read, safetyCode };
+      const lastSeenMs = Math.max(0, now - lastSeen);
+      const clockSkewMs = session.link.clockSkew;
+      return { connected: isConnected(session), lastSeenMs, read, safetyCode, clockSkewMs };
     });
   }
 

@@ -21,10 +21,12 @@ export interface Presence {
   readonly lastSeenMs: number;
   readonly read: number;
   readonly safetyCode: string | undefined;
+  /** How far its clock is ahead of this side's, in ms, negative where it is behind; undefined where nothing is known. */
+  readonly clockSkewMs?: number | undefined;
 }
 
 /** The measured part of a participant's presence. */
-export type Measured = Pick<Presence, "connected" | "lastSeenMs" | "read" | "safetyCode">;
+export type Measured = Pick<Presence, "connected" | "lastSeenMs" | "read" | "safetyCode" | "clockSkewMs">;
 
 /** Everybody in the roster, as `measure` finds them. */
 export function presenceOf(
