@@ -1,11 +1,11 @@
 import "./runtime/lean-heap.ts";
-import { homedir } from "node:os";
 import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
 import { createLifecycle, endOnSignals, endWithParent } from "./app/lifecycle.ts";
 import { lossOf, lossText, type OutputLoss } from "./app/output-loss.ts";
 import { run } from "./app/run.ts";
 import { systemClock as clock } from "./runtime/clock.ts";
+import { homeDirectory, workingDirectory } from "./runtime/places.ts";
 import { processIsRunning } from "./runtime/processes.ts";
 
 const FLUSH_LIMIT_MS = 500;
@@ -55,8 +55,8 @@ void run({
   stdinIsTerminal: isatty(0),
   stdoutIsTerminal: isatty(1),
   stderrIsTerminal: isatty(2),
-  home: homedir(),
-  cwd: process.cwd(),
+  home: homeDirectory(),
+  cwd: workingDirectory(),
   bundle: fileURLToPath(import.meta.url),
   outputLost,
   onShutdown: lifecycle.onShutdown,

@@ -25,6 +25,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "control",
     "session",
     "session/files",
+    "session/paths",
     "tunnel/registry",
     "children",
     "net",
@@ -145,7 +146,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "session/git": ["session/paths", "errors", "errors/base"],
+  "session/git": ["session/paths", "runtime", "errors", "errors/base"],
   "session/transcript": [
     "session/paths",
     "runtime",
@@ -154,7 +155,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "session/paths": ["oversight/filter", "errors"],
+  "session/paths": ["oversight/filter", "runtime", "protocol/base", "errors"],
   "oversight/filter": ["oversight/filter/views", "runtime", "errors"],
   "oversight/filter/views": [],
   transport: [

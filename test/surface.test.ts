@@ -98,6 +98,7 @@ const CODES = [
   "git-unavailable",
   "goal-invalid",
   "handshake-timeout",
+  "home-unusable",
   "host-equivocation",
   "host-name-unknown",
   "host-not-authentic",
@@ -133,17 +134,23 @@ const CODES = [
   "path-outside",
   "path-protected",
   "port-in-use",
+  "port-in-use-here",
+  "port-in-use-ours",
+  "private-folder-unusable",
   "protocol-violation",
   "proxy-auth",
   "proxy-invalid",
   "proxy-refused",
   "proxy-unreachable",
   "reply-unknown",
+  "root-missing",
   "save-exists",
   "save-failed",
   "save-folder-missing",
   "save-not-a-file",
   "server-ambiguous",
+  "setting-ignored",
+  "setting-unknown",
   "setup-place-passing",
   "share-changed",
   "share-gone",
@@ -153,6 +160,7 @@ const CODES = [
   "share-sensitive",
   "share-too-large",
   "share-unreadable",
+  "temp-unusable",
   "text-invalid",
   "text-too-long",
   "too-many-tunnels",
@@ -164,6 +172,7 @@ const CODES = [
   "tunnel-gone",
   "tunnel-unknown",
   "version-unsupported",
+  "working-directory-gone",
 ];
 
 /** Names, arguments and what they are called in menus. */
@@ -276,10 +285,18 @@ it.each<Era>(["legacy", "modern"])(
   },
 );
 
-it("a setting that was ignored is told by tunnel_status, with what it must be and without its value", async () => {
+it("a setting that was ignored is told by tunnel_status, with code, form and next step and without its value", async () => {
   const agent = await Agent.start({ TUNNEL_STANDBY: "perhaps" });
   const { structuredContent } = await agent.client.callTool({ name: "tunnel_status", arguments: {} });
-  expect(structuredContent).toMatchObject({ problems: ["TUNNEL_STANDBY must be on or off"] });
+  expect(structuredContent).toMatchObject({
+    problems: [
+      {
+        code: "setting-ignored",
+        text: expect.stringMatching(/: TUNNEL_STANDBY must be on or off$/),
+        next: expect.stringContaining("correct or unset the variable"),
+      },
+    ],
+  });
   expect(JSON.stringify(structuredContent)).not.toContain("perhaps");
   const settled = await agents.legacy.client.callTool({ name: "tunnel_status", arguments: {} });
   expect(settled.structuredContent).not.toHaveProperty("problems");

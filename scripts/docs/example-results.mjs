@@ -82,7 +82,7 @@ export async function exampleResults(sources) {
           client: { name: "claude-code", version: "2.1.329" },
           clock,
           fence,
-          problems: [],
+          problems: async () => [],
           wake: (tunnelId) =>
             wakeView(tunnelId, {
               bundle: "/path/to/tunnel-mcp/dist/tunnel-mcp.cjs",

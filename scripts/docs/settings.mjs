@@ -1,7 +1,7 @@
 /** The tables in docs/SETTINGS.md, one for each group of settings. */
 import { cell, table } from "./markdown.mjs";
 
-const HEAD = ["Variable", "Meaning", "Accepted", "Without it"];
+const HEAD = ["Variable", "Meaning", "Accepted", "Without it", "What a bad value does"];
 
 /** @throws {Error} when a setting has no help or no accepted form */
 export function settingsTables({ GROUPS, defaultText }, settings) {
@@ -13,12 +13,15 @@ export function settingsTables({ GROUPS, defaultText }, settings) {
 }
 
 function badValues(settings) {
-  const harmless = settings.filter(({ weakens, group }) => !weakens && group !== "commands");
-  const names = harmless.map(({ variable }) => `\`${variable}\``);
+  const stopping = settings.filter(({ weakens }) => weakens).length;
   return (
-    `A value that is not accepted is ignored in ${names.slice(0, -1).join(", ")} and ${names.at(-1)}: then \`tunnel_status\` ` +
-    "names the variable and what it must be. With such a value in any other variable the server does not start, since " +
-    "something could be weaker than you asked for. It names all of them on stderr, and repeats no value."
+    `A value that is not accepted does one of two things. In ${stopping} of the ${settings.length} variables it is \`stop\`: the server ` +
+    "does not start, since something could be weaker than you asked for. It names all of them on stderr with their form, and repeats no " +
+    "value. Otherwise it is `ignore`: what stands under “Without it” holds (of a list, the entries that can be used), and `problems` in " +
+    "`tunnel_status`, or a warning of a command, names the variable and its form. A variable that begins with `TUNNEL_` and is not in " +
+    "these tables is named there, too, with the setting that comes nearest.\n\n" +
+    "A folder that is not there is no bad value: it allows nothing until it is there, and `problems` names it. A byte order mark, line " +
+    "ends, blanks and one pair of quotes around a value do not belong to it (in `TUNNEL_COMMAND` and `TUNNEL_COMMAND_URL` blanks and quotes do)."
   );
 }
 
@@ -27,5 +30,6 @@ function row(setting, defaultText) {
   if (help === "" || kind.accepted === "") throw new Error(`${variable} is not explained`);
   const text = defaultText(setting);
   const fallback = text === undefined ? (unset ?? "") : `\`${text}\``;
-  return [`\`${variable}\``, cell(help), cell(kind.accepted), cell(fallback)];
+  const bad = setting.weakens ? "`stop`" : "`ignore`";
+  return [`\`${variable}\``, cell(help), cell(kind.accepted), cell(fallback), bad];
 }

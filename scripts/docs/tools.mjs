@@ -76,7 +76,10 @@ const NOTES = {
       "it is `receiving`.",
     "With `saveTranscript` there is `saved`: `path` and `markdown`, the two files; `entries`, how many are in them; and " +
       "`redacted`, how many of them had links taken out.",
-    "`problems`, where there are any: settings of this server that were ignored, and what they must be.",
+    "`clockSkewSec` of a member, where it is more than a minute: how far its clock is ahead of this machine's, negative where it is behind. `ts` is " +
+      "the host's time; `ageSec` is measured here and does not depend on it.\n\n" +
+      "`problems`, where there are any, also while no tunnel is open: what is wrong with the settings and the folders of this server and stops " +
+      "nothing, at most twelve, each with `code`, `text` and `next`. A call that one of them touches fails with the same code.",
     "`wake` tells what can wake an agent that has ended its turn: a `command` to run in the background, which ends when " +
       "something is unread (without one, `commandProblem` says why), and whether a `channel` of the client is used.",
   ],

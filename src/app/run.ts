@@ -1,12 +1,20 @@
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
-import { identityOf, knowsCodes, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../cli/env.ts";
+import {
+  identityOf,
+  knowsCodes,
+  readConfig,
+  skillsDirectory,
+  wantsColor,
+  withoutSettings,
+} from "../cli/env.ts";
 import type { Environment } from "../cli/io/environment.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { describeSafely } from "./lifecycle.ts";
 import { codeAfterLoss, type OutputLoss } from "./output-loss.ts";
 import { serve } from "./serve.ts";
+import { surroundingProblems } from "./surroundings.ts";
 import type { Output } from "../cli/io/output.ts";
 
 /** The outside world of a command. */
@@ -89,10 +97,12 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
   }
 }
 
-/** The settings. Those that were ignored are named on stderr. */
-function checkedSettings({ env, err }: Host): ReturnType<typeof readConfig> {
+/** The settings. What is wrong with them, and with the folders of this machine, is told on stderr and stops nothing. */
+function checkedSettings({ env, err, cwd, home }: Host): ReturnType<typeof readConfig> {
   const settings = readConfig(env);
-  for (const problem of settings.problems) err(`tunnel-mcp: ${problem}; it is ignored\n`);
+  const { config, problems } = settings;
+  for (const { message, nextForPerson } of [...problems, ...surroundingProblems({ config, cwd, home, env })])
+    err(`tunnel-mcp: warning: ${message}\n  ${nextForPerson}\n`);
   return settings;
 }
 

@@ -2,16 +2,19 @@ import { hasLeftovers } from "../children/record-names.ts";
 import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoint } from "../control/endpoint.ts";
+import type { TunnelError } from "../errors/tunnel-error.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { problemsView } from "../view/problems.ts";
 import { wakeView } from "../view/wake.ts";
+import { surroundingProblems } from "./surroundings.ts";
 
 export interface ServeOptions {
   readonly config: Config;
   /** Settings that were ignored, and what they must be. */
-  readonly problems: readonly string[];
+  readonly problems: readonly TunnelError[];
   readonly version: string;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -66,7 +69,12 @@ export async function serve(options: ServeOptions): Promise<void> {
     clock,
     makeSessions: async () => (await (loading ??= load())).sessions,
     isUnattended: config.unattended,
-    problems,
+    problems: async () => {
+      await endpoint?.look();
+      const endpointProblem = endpoint?.problem;
+      const now = [...problems, ...surroundingProblems(options)];
+      return problemsView(endpointProblem === undefined ? now : [...now, endpointProblem]);
+    },
     wantsChannel: config.channel,
     wake: (tunnelId, channel) =>
       wakeView(tunnelId, {

@@ -1,5 +1,6 @@
 import { sweepHere } from "../children/sweep.ts";
 import type { Config } from "../cli/settings.ts";
+import { portHolder } from "../control/ports.ts";
 import { createHttpsClient } from "../net/https.ts";
 import { proxyAgents } from "../net/proxy.ts";
 import { trustOf } from "../net/trust.ts";
@@ -7,6 +8,7 @@ import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { favourSpeed, restoreEngineDefaults } from "../runtime/engine-defaults.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
+import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import { providersFor } from "../tunnel/registry/registry.ts";
 import { OutboundFilter } from "../oversight/filter/filter.ts";
 import { LocalFiles } from "../session/files/local-files.ts";
@@ -44,6 +46,11 @@ export function loadSessions(options: {
     scanner: new OutboundFilter(clock, new URL("scanning.cjs", import.meta.url)),
     localFiles: new LocalFiles({ cwd, home, env, config }),
     providers: providersFor({ ...config, env, cwd, clock, client }),
+    portHolder: (port) => {
+      const facts = machineFacts();
+      const folders = privateFolders(env, facts);
+      return portHolder(port, { folders, platform: facts.platform, pid: process.pid, clock });
+    },
   });
   const unsubscribe = sessions.subscribe(({ type }) => {
     if (type !== "entry" || !sessions.all.some(isBusy)) return;

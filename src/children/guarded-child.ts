@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { constants, mkdtempSync, openSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duplex, PassThrough } from "node:stream";
 import { must } from "../errors/must.ts";
+import { tempDirectory } from "../runtime/places.ts";
 import { wait } from "../runtime/wait.ts";
 import { GRACE_MS, LAST_WORDS_MS, type Child, type ChildOptions, type Exit } from "./child.ts";
 import { startDirect } from "./direct-child.ts";
@@ -29,7 +29,7 @@ export function startGuarded(options: ChildOptions, table: ProcessTable): Child 
   if (options.file.startsWith("-")) return startDirect(options);
   let directory: string;
   try {
-    directory = mkdtempSync(join(tmpdir(), "tunnel-mcp-"));
+    directory = mkdtempSync(join(tempDirectory(), "tunnel-mcp-"));
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     return startDirect(options);

@@ -2,23 +2,22 @@ import path from "node:path";
 import type { Environment } from "./io/environment.ts";
 import type { Identity } from "../control/descriptor.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
+import { readable } from "./setting-kinds.ts";
 import { allSettings, type Config, type Setting, SETTINGS, SKILLS_DIR } from "./settings.ts";
+import { unknownSettings } from "./unknown-settings.ts";
 
 /**
  * Reads and checks every setting of the server; an empty variable counts as unset.
  * @returns `problems` names the variables that were ignored, with their accepted forms but never their values
  * @throws {TunnelError} config-invalid, naming all bad variables where ignoring one of them would weaken something
  */
-export function readConfig(env: Environment): { config: Config; problems: readonly string[] } {
-  const problems: string[] = [];
+export function readConfig(env: Environment): { config: Config; problems: readonly TunnelError[] } {
+  const ignored: string[] = [];
   const refused: string[] = [];
   const values = Object.entries<Setting<unknown>>(SETTINGS).map(([name, setting]) => {
-    const value = valueIn(env, setting);
-    if (value === undefined) {
-      const problem = `${setting.variable} must be ${setting.kind.accepted}`;
-      (setting.weakens ? refused : problems).push(problem);
-    }
-    return [name, value?.is ?? setting.default];
+    const { is, problem } = valueIn(env, setting);
+    if (problem !== undefined) (setting.weakens ? refused : ignored).push(problem);
+    return [name, is];
   });
   const config = Object.fromEntries(values) as Config;
   if (config.publicUrl !== undefined && config.transport !== "direct") {
@@ -26,25 +25,34 @@ export function readConfig(env: Environment): { config: Config; problems: readon
     refused.push(`${publicUrl.variable} must be unset, or used together with ${transport.variable}=direct`);
   }
   if (refused.length > 0) {
-    throw new TunnelError("config-invalid", { detail: [...refused, ...problems].join("; ") });
+    throw new TunnelError("config-invalid", { detail: [...refused, ...ignored].join("; ") });
   }
+  const problems = [
+    ...ignored.map((detail) => new TunnelError("setting-ignored", { detail })),
+    ...unknownSettings(env).map((detail) => new TunnelError("setting-unknown", { detail })),
+  ];
   return { config, problems };
 }
 
-/** The value that holds, in an object since it may be undefined; undefined when the text does not have the accepted form. */
+/** The value that holds, and what is wrong with the text where another one was meant. */
 function valueIn<T>(
   env: Environment,
   { variable, kind, default: fallback }: Setting<T>,
-): { is: T } | undefined {
-  const text = env[variable];
-  if (text === undefined || text === "") return { is: fallback };
+): { is: T; problem?: string } {
+  const text = readable(env[variable] ?? "", kind);
+  // Blanks alone are no value that anybody means.
+  const isUnset = text === "" && (env[variable] ?? "").replace(/^\uFEFF|[\r\n]+$/g, "") === "";
+  if (isUnset) return { is: fallback };
   const value = kind.parse(text);
-  return value === undefined ? undefined : { is: value };
+  if (value !== undefined) return { is: value };
+  const why = kind.explain?.(text);
+  const problem = `${variable} must be ${kind.accepted}${why === undefined ? "" : ` (${why})`}`;
+  return { is: kind.salvage?.(text) ?? fallback, problem };
 }
 
 /** Where `install-skill` puts the skill when no `--dir` is given. */
 export function skillsDirectory(env: Environment, home: string): string {
-  return valueIn(env, SKILLS_DIR)?.is ?? path.join(home, ".claude", "skills");
+  return valueIn(env, SKILLS_DIR).is ?? path.join(home, ".claude", "skills");
 }
 
 /** The client's session that this process belongs to, and its folder. Claude Code tells both to all that it starts. */

@@ -1,8 +1,7 @@
-import { statSync } from "node:fs";
 import { isIP } from "node:net";
 import path from "node:path";
 import { TunnelError } from "../errors/tunnel-error.ts";
-import { isName } from "../protocol/base/text.ts";
+import { checkName } from "../protocol/base/text.ts";
 import { publicOrigin } from "../tunnel/direct.ts";
 import { splitCommand } from "./command-words.ts";
 
@@ -15,10 +14,34 @@ export interface Kind<T> {
   /** Every accepted text, where they can be listed. */
   readonly choices?: readonly string[];
   readonly range?: { readonly min: number; readonly max: number };
-  /** The value, or undefined when `text` (never empty) does not have the accepted form. */
+  /** The value, or undefined when `text` (never empty, see {@link readable}) does not have the accepted form. */
   readonly parse: (text: string) => T | undefined;
+  /** The part of a value that can be used although another part of it cannot; left out where a value has no parts. */
+  readonly salvage?: (text: string) => T;
+  /** What is wrong with a text that has no value, without any word of it; left out where the accepted form says it all. */
+  readonly explain?: (text: string) => string | undefined;
+  /** Quotes and blanks in the text have a meaning of their own. */
+  readonly isVerbatim?: true;
   /** The shortest text for a value; undefined when only an unset variable means it. A method, so that kinds can share lists. */
   write(value: T): string | undefined;
+}
+
+const QUOTED = /^(["'])(.*)\1$/s;
+
+/**
+ * A value without what files and shells put around it: a byte order mark, the line end of a file from Windows, blanks, and one
+ * pair of quotes that a reader of `.env` files or a client has left there.
+ */
+export function readable(text: string, { isVerbatim }: Pick<Kind<unknown>, "isVerbatim">): string {
+  const line = text.replace(/^\uFEFF/, "").replace(/[\r\n]+$/, "");
+  return isVerbatim === true ? line : unquoted(line);
+}
+
+/** Quotes within the quotes mean that these are no pair. */
+function unquoted(text: string): string {
+  const bare = text.trim();
+  const [, quote = "", inner = ""] = QUOTED.exec(bare) ?? [];
+  return quote === "" || inner.includes(quote) ? bare : inner.trim();
 }
 
 /** @param values the value of each accepted text; the first text of a value is the one that is shown */
@@ -83,34 +106,51 @@ export const ORIGIN = optional(
   },
 );
 
-export const MEMBER_NAME = optional(
-  "1 to 64 characters on one line, without control characters",
-  "string",
-  (text) => {
-    const name = text.trim().normalize("NFC");
-    return isName(name) ? name : undefined;
+export const MEMBER_NAME: Kind<string | undefined> = {
+  ...optional("1 to 64 characters on one line, without control characters", "string", (text) => {
+    const name = nameIn(text);
+    return name instanceof TunnelError ? undefined : name;
+  }),
+  explain(text) {
+    const name = nameIn(text);
+    return name instanceof TunnelError ? name.detail : undefined;
   },
-);
+};
 
-export const FOLDER = optional("a folder", "filepath", (text) => text);
-
-export const COMMAND = optional<readonly string[]>(
-  "a JSON array of strings, or one line of words in which every quote is closed",
-  "string",
-  splitCommand,
-);
-
-export const PATTERN = optional<RegExp>("a regular expression", "string", (text) => {
+function nameIn(text: string): string | TunnelError {
   try {
-    return new RegExp(text);
+    return checkName(text);
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    if (error instanceof TunnelError) return error;
     throw error;
   }
-});
+}
 
-export const FOLDERS = pathList("absolute paths of existing folders", isFolder);
-export const FILES = pathList("absolute paths of files", () => true);
+export const FOLDER = optional("a folder", "filepath", (text) => (text === "" ? undefined : text));
+
+export const COMMAND: Kind<readonly string[] | undefined> = {
+  ...optional<readonly string[]>(
+    "a JSON array of strings, or one line of words in which every quote is closed",
+    "string",
+    splitCommand,
+  ),
+  isVerbatim: true,
+};
+
+export const PATTERN: Kind<RegExp | undefined> = {
+  ...optional<RegExp>("a regular expression", "string", (text) => {
+    try {
+      return new RegExp(text);
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }),
+  isVerbatim: true,
+};
+
+export const FOLDERS = pathList("absolute paths of folders");
+export const FILES = pathList("absolute paths of files");
 
 /** A setting that means nothing unless it is set; its default is undefined, which no text means. */
 function optional<T>(
@@ -121,28 +161,27 @@ function optional<T>(
   return { accepted, format, parse, write: () => undefined };
 }
 
-/** Paths, separated as in `PATH`. Absolute, since a client may start the server in any folder. */
-function pathList(what: string, accepts: (entry: string) => boolean): Kind<readonly string[]> {
+/**
+ * Paths, separated as in `PATH`. Absolute, since a client may start the server in any folder. Whether they are there is looked at
+ * when they are used: a disk may be mounted later.
+ */
+function pathList(what: string): Kind<readonly string[]> {
+  const entriesOf = (text: string): string[] =>
+    text
+      .split(path.delimiter)
+      .map(unquoted)
+      .filter((entry) => entry !== "");
+  const isUsable = (entry: string): boolean => path.isAbsolute(entry) && !entry.includes("\0");
   return {
     accepted: `${what}, separated as in PATH`,
     format: "string",
     parse(text) {
-      const entries = text.split(path.delimiter).filter((entry) => entry !== "");
-      const areUsable = entries.every(
-        (entry) => path.isAbsolute(entry) && !entry.includes("\0") && accepts(entry),
-      );
-      return entries.length > 0 && areUsable ? entries : undefined;
+      const entries = entriesOf(text);
+      return entries.length > 0 && entries.every(isUsable) ? entries : undefined;
     },
+    salvage: (text) => entriesOf(text).filter(isUsable),
     write: (entries) => (entries.length === 0 ? undefined : entries.join(path.delimiter)),
   };
-}
-
-function isFolder(entry: string): boolean {
-  try {
-    return statSync(entry, { throwIfNoEntry: false })?.isDirectory() === true;
-  } catch {
-    return false;
-  }
 }
 
 /** "a, b or c". */

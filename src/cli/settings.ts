@@ -221,7 +221,8 @@ export const SETTINGS = {
     help: "more folders in which received files may be saved",
     kind: FOLDERS,
     default: [],
-    weakens: true,
+    // Without a folder fewer places may be written to.
+    weakens: false,
   }),
   shareRoots: setting({
     variable: "TUNNEL_SHARE_ROOTS",

@@ -90,7 +90,15 @@ const transcript = defineAction(
   },
 );
 
-export const ACTIONS: Actions = { peek, wait, transcript };
+export const portsSchema = z.object({ ports: z.array(z.int()) });
+
+/** The ports on which the server listens for members: another one that wants the same is told who has it. */
+const ports = defineAction(
+  z.strictObject({}),
+  async (_, { sessions }): Promise<z.infer<typeof portsSchema>> => ({ ports: [...sessions.ports] }),
+);
+
+export const ACTIONS: Actions = { peek, wait, transcript, ports };
 
 /** Whether a tunnel has unread entries. Those that came after this side ended it wake nobody. */
 export function isUnread({ status, unread }: TunnelPeek): boolean {

@@ -1,9 +1,10 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { chmod, rm, rmdir } from "node:fs/promises";
+import { access, chmod, rm, rmdir } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { ensurePrivateDirectory } from "../runtime/private-directory.ts";
+import { every } from "../runtime/wait.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Actions } from "./actions.ts";
 import { removeStale, resolved, writeDescriptor, type Identity } from "./descriptor.ts";
@@ -31,18 +32,21 @@ export const REQUEST_MS = 5_000;
 /** Time for the client to read the answer. */
 const READ_MS = 30_000;
 const TOKEN_BYTES = 32;
+/** So often it is looked whether its files are still there: cleaners of temporary folders and people remove them. */
+export const LOOK_MS = 10_000;
 /** Another server may remove the empty folder at the very moment at which this one uses it. */
 const TRIES = 3;
 
 interface Listening {
   readonly server: Server;
   readonly folder: string;
+  readonly endpoint: string;
   readonly descriptor: string;
 }
 
 /**
  * The local endpoint of a running server, for other commands of the same user. It exists from the first tunnel on, and a
- * clean end leaves nothing of it. A request must carry the token of the descriptor, which only this user can read.
+ * clean end leaves nothing of it. Where its files were removed, or could not be made, they are made anew. A request must carry the token of the descriptor, which only this user can read.
  * Tunnels work without it, so failing to open is no error.
  */
 export class Endpoint {
@@ -50,6 +54,7 @@ export class Endpoint {
   readonly #token = randomBytes(TOKEN_BYTES).toString("base64url");
   readonly #sockets = new Set<Socket>();
   readonly #stopWatching: () => void;
+  #stopLooking = (): void => undefined;
   #opening: Promise<void> | undefined;
   #listening: Listening | undefined;
   #state: EndpointState = "unopened";
@@ -59,11 +64,26 @@ export class Endpoint {
     this.#stopWatching = options.sessions.onNews(() => {
       this.#stopWatching();
       this.#opening = this.#open();
+      this.#stopLooking = every(options.clock, LOOK_MS, () => void this.look());
     });
   }
 
   get state(): EndpointState {
     return this.#state;
+  }
+
+  /** Why other commands do not find this server; undefined where they do. */
+  get problem(): TunnelError | undefined {
+    return this.#state === "unavailable" ? new TunnelError("private-folder-unusable") : undefined;
+  }
+
+  /** Opens it anew where its files are not there any more, or could not be made so far. Never rejects. */
+  async look(): Promise<void> {
+    await this.#opening;
+    if (this.#state !== "open" && this.#state !== "unavailable") return;
+    if (this.#listening !== undefined && (await this.#isWhole(this.#listening))) return;
+    this.#opening = this.#openAnew();
+    await this.#opening;
   }
 
   /** Connections at this moment. */
@@ -74,6 +94,7 @@ export class Endpoint {
   /** Resolves when nothing is left of it. Idempotent. */
   async close(): Promise<void> {
     this.#stopWatching();
+    this.#stopLooking();
     this.#state = "closed";
     await this.#opening;
     const listening = this.#listening;
@@ -86,6 +107,20 @@ export class Endpoint {
     this.#listening = listening;
     // Closed meanwhile: `close` waits for this and removes it.
     if (this.#state !== "closed") this.#state = listening === undefined ? "unavailable" : "open";
+  }
+
+  async #openAnew(): Promise<void> {
+    const old = this.#listening;
+    this.#listening = undefined;
+    if (old !== undefined) await this.#remove(old).catch(() => undefined);
+    if (this.#state !== "closed") await this.#open();
+  }
+
+  /** Whether both files are there; a named pipe of Windows cannot be removed. */
+  async #isWhole({ descriptor, endpoint }: Listening): Promise<boolean> {
+    const files = this.#options.platform === "win32" ? [descriptor] : [descriptor, endpoint];
+    const found = await Promise.allSettled(files.map((file) => access(file)));
+    return found.every(({ status }) => status === "fulfilled");
   }
 
   async #tryFolders(): Promise<Listening | undefined> {
@@ -115,7 +150,7 @@ export class Endpoint {
     try {
       if (platform !== "win32") await chmod(endpoint, 0o600);
       const descriptor = { pid, endpoint, token: this.#token, ...(await resolved(identity)) };
-      return { server, folder, descriptor: await writeDescriptor(folder, descriptor, platform) };
+      return { server, folder, endpoint, descriptor: await writeDescriptor(folder, descriptor, platform) };
     } catch (error) {
       server.close();
       throw error;

@@ -5,6 +5,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { wait } from "../runtime/wait.ts";
 import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
+import type { ProblemView } from "../view/problems.ts";
 import type { WakePaths, WakeView } from "../view/wake.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Channel } from "./channel.ts";
@@ -19,8 +20,8 @@ export interface ServeOptions {
   readonly makeSessions: () => Promise<Sessions>;
   /** Nobody is there to confirm a tool call. */
   readonly isUnattended: boolean;
-  /** Settings that were ignored, and what they must be. */
-  readonly problems: readonly string[];
+  /** What is wrong with the settings and this machine at the moment, and stops nothing. */
+  readonly problems: () => Promise<readonly ProblemView[]>;
   /** Whether the user wants events of channels. */
   readonly wantsChannel: boolean;
   readonly wake: (tunnelId: TunnelId, channel: WakePaths["channel"]) => WakeView;

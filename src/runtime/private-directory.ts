@@ -1,13 +1,12 @@
 import { chmod, lstat, mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 
 /**
  * Makes the directory, or checks the one that is there: a real directory (not a link) of this user, open to nobody
  * else. Wrong permissions of an own directory are corrected. Anything else is an error: a user who controls the directory
- * could exchange a file in it between its check and its use.
+ * could exchange a file in it between its check and its use. The folder around it must be there: one that was removed is not
+ * this program's to bring back.
  */
 export async function ensurePrivateDirectory(path: string, platform: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
     if (!isCode(error, "EEXIST")) throw error;
   });

@@ -1,5 +1,5 @@
-import { tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
+import { tempDirectory } from "./places.ts";
 
 /** The facts about this machine that decide where its private files lie. */
 interface MachineFacts {
@@ -14,7 +14,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 export const NAME = "tunnel-mcp";
 
 export function machineFacts(): MachineFacts {
-  return { platform: process.platform, tempDirectory: tmpdir(), user: process.getuid?.() };
+  return { platform: process.platform, tempDirectory: tempDirectory(), user: process.getuid?.() };
 }
 
 /**

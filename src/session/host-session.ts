@@ -13,6 +13,7 @@ import type { TextScanner } from "./judging.ts";
 import type { Overseer } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { every, settled, wait } from "../runtime/wait.ts";
+import type { Listeners } from "../transport/listeners.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
 import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool.ts";
 import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
@@ -38,6 +39,7 @@ interface HostOptions {
   readonly inviteMs: number;
   readonly bind: string;
   readonly port: number;
+  readonly listeners: Listeners;
   readonly transport: ProviderName;
   readonly provider: Provider;
   /** Whether a spare address is kept once there are members. */
@@ -129,6 +131,8 @@ export class HostSession extends SessionBase {
       clock,
       bind,
       port,
+      listeners: options.listeners,
+      owner: options.tunnelId,
       sourceHeader: provider.sourceHeader,
       onNotice: (notice) => onNotice(notice),
     });

@@ -4,6 +4,7 @@ import { Transcript, type Entry, type SpokenEntry } from "../protocol/room/log.t
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
+import { Ages } from "./ages.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
 import { utf8Length } from "../protocol/base/utf8.ts";
 
@@ -23,6 +24,8 @@ export interface Delivered {
   readonly entry: Entry | NoticeEntry;
   /** Returned before, in a call whose result may never have reached the model. */
   readonly redelivered: boolean;
+  /** When it was said, by this side's own clock, in ms since the epoch: never after it arrived. */
+  readonly saidAt: number;
 }
 
 /** News of an inbox. It carries nothing: the listener looks for itself. */
@@ -68,8 +71,11 @@ export class Inbox implements Observable<InboxEvent> {
   #arrived = 0;
   /** Places of the entries that concern the agent, oldest first: every answer of a tool tells how many are unread. */
   readonly #concerning = new Places();
+  readonly #ages: Ages;
 
-  constructor(options: { self: MemberId; clock: Clock; start: number }) {
+  /** @param options `skew`: how far the host's clock is ahead of this side's, in ms; left out, or undefined, while nothing is known */
+  constructor(options: { self: MemberId; clock: Clock; start: number; skew?: () => number | undefined }) {
+    this.#ages = new Ages({ skew: () => undefined, ...options });
     this.#self = options.self;
     this.#clock = options.clock;
     this.#read = { position: 0, seq: options.start };
@@ -206,7 +212,8 @@ export class Inbox implements Observable<InboxEvent> {
         more = true;
         break;
       }
-      entries.push({ entry, redelivered: position <= this.#returned });
+      const saidAt = this.#ages.saidAt(entry);
+      entries.push({ entry, redelivered: position <= this.#returned, saidAt });
       to = { position, seq: entry.seq };
     }
     const { trimmedTo } = this.#log;
@@ -216,6 +223,7 @@ export class Inbox implements Observable<InboxEvent> {
 
   #append(entry: Entry | NoticeEntry): void {
     this.#log.append(entry);
+    this.#ages.arrived(entry);
     this.#concerning.forget(this.#log.start);
     if (this.#concerns(entry)) this.#concerning.add(this.#log.end);
   }

@@ -113,7 +113,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.clock = clock;
     this.#machine = machine;
     this.#confirmations = new Confirmations(clock);
-    this.inbox = new Inbox({ self: machine.self, clock, start: 0 });
+    const skew = (): number | undefined => machine.hostClockSkew;
+    this.inbox = new Inbox({ self: machine.self, clock, start: 0, skew });
     this.inbox.subscribe((event) => this.#events.emit(event));
     this.#judge = new Judge(scanner, (id) => this.presence().find((one) => one.id === id)?.name ?? id);
     this.oversight = new Supervision({

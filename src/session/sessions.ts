@@ -13,6 +13,7 @@ import { Overseer, type OversightSettings } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
 import type { DialOptions } from "../transport/guest-socket.ts";
+import { Listeners } from "../transport/listeners.ts";
 import type { Provider } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { SessionEvent, TunnelId } from "./session.ts";
@@ -56,6 +57,8 @@ export interface SessionsOptions {
   readonly localFiles: LocalFiles;
   readonly scanner: TextScanner;
   readonly providers: (name: ProviderName) => Provider;
+  /** The server of this user, other than this one, that listens on a port, in words; undefined where none is known. */
+  readonly portHolder?: (port: number) => Promise<string | undefined>;
 }
 
 /** Labels by the place that the filter names. */
@@ -92,6 +95,7 @@ export class Sessions implements Observable<SessionsEvent> {
   /** Ends of sessions on their way: a program may outlive its room by a moment. */
   readonly #endings = new Set<Promise<void>>();
   readonly #openings: Openings;
+  readonly #listeners = new Listeners();
   #opening = 0;
   #isShutDown = false;
 
@@ -160,6 +164,7 @@ export class Sessions implements Observable<SessionsEvent> {
         // Behind a tunnel program nobody but this machine has any business with the port.
         bind: provider.dialsLoopbackOnly ? "127.0.0.1" : config.bind,
         port: config.port,
+        listeners: this.#listeners,
         transport,
         provider,
         standby: config.standby && provider.canHaveSpare,
@@ -169,10 +174,25 @@ export class Sessions implements Observable<SessionsEvent> {
         scanner,
         signal,
         onProgress,
-      });
+      }).catch((thrown: unknown) => this.#portTaken(thrown));
       await this.#keep(opened.hosting);
       return opened;
     });
+  }
+
+  /** Where another server of this user holds the port, the error says so. @throws the error */
+  async #portTaken(thrown: unknown): Promise<never> {
+    const { config, portHolder } = this.#options;
+    const isTaken = thrown instanceof TunnelError && thrown.code === "port-in-use";
+    const holder = isTaken ? await portHolder?.(config.port) : undefined;
+    if (holder === undefined) throw thrown;
+    const detail = `port ${config.port}, by ${holder}`;
+    throw new TunnelError("port-in-use-ours", { detail, cause: thrown });
+  }
+
+  /** The ports on which this process listens for members. */
+  get ports(): readonly number[] {
+    return this.#listeners.ports;
   }
 
   /** @throws {TunnelError} link-*, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining */

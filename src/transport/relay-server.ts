@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
-import { TunnelError } from "../errors/tunnel-error.ts";
 import { addressKind } from "../net/address.ts";
 import type { Bytes } from "../protocol/base/bytes.ts";
 import type { ConnectionId } from "../protocol/base/ids.ts";
@@ -12,6 +11,7 @@ import type { RoomEffect } from "../protocol/host/room-io.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Driver } from "./driver.ts";
+import { Listeners, refuse, type Lease } from "./listeners.ts";
 import { Turns } from "./turns.ts";
 import { answerPings, gatherWrites, hangUp, messageBytes, sendBounded, SOCKET_OPTIONS } from "./sockets.ts";
 
@@ -25,71 +25,54 @@ export interface RelayOptions {
   readonly bind: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** The ports of this process, where it has several rooms. */
+  readonly listeners?: Listeners;
+  /** The tunnel, for an error that names who holds the port; the room where left out. */
+  readonly owner?: string;
   /** Header, in lower case, in which a tunnel's edge names the source; believed on loopback connections alone. */
   readonly sourceHeader: string | undefined;
   readonly onNotice: (notice: RoomNotice) => void;
 }
 
-/** The host's end of the wire: an HTTP server that knows one path, and the driver that runs the room. */
+/** The host's end of the wire: one path behind a port, and the driver that runs the room. */
 export interface Relay {
   readonly port: number;
   /** A GET of `path` is answered with `answer`, which nobody but this relay knows. */
   readonly proof: { readonly path: string; readonly answer: string };
   /** Calls the room and carries out what comes of it. */
   run<Result>(call: (room: Room, now: number) => Result): Result;
-  /** Resolves when no socket is left and the port is free. Idempotent. */
+  /** Resolves when no socket is left and the port is free, or held by other rooms alone. Idempotent. */
   stop(): Promise<void>;
 }
 
-const HTTP_LIMITS = {
-  maxHeaderSize: 8 * 1024,
-  headersTimeout: 5_000,
-  requestTimeout: 5_000,
-  connectionsCheckingInterval: 1_000,
-  keepAliveTimeout: 1_000,
-} as const;
-/** TCP connections of any kind: members, pending connections, and those that have not asked for anything yet. */
-const MAX_TCP_CONNECTIONS = 512;
-/** The part of them that has not asked for the room yet; one more takes the place of the oldest. */
-const MAX_UNDECIDED = 128;
 const STOP_GRACE_MS = 1_000;
 
-/** @throws {TunnelError} port-in-use, bind-failed */
+/** @throws {TunnelError} port-in-use, port-in-use-here, bind-failed */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const { room, bind, port, listeners = new Listeners(), owner = room.id } = options;
   const proof = { path: `/${randomBytes(32).toString("hex")}`, answer: randomBytes(32).toString("hex") };
-  const server = createServer(HTTP_LIMITS, ({ url }, response) => {
-    // All other requests to the port, a link preview or a scan, get the same plain answer (L4).
-    response.shouldKeepAlive = false;
-    response
-      .writeHead(404, { "content-type": "text/plain" })
-      .end(url === proof.path ? proof.answer : "not found\n");
-  });
-  server.maxConnections = MAX_TCP_CONNECTIONS;
   const { WebSocketServer } = await import("ws");
   const upgrader = new WebSocketServer({ noServer: true, clientTracking: false, ...SOCKET_OPTIONS });
-  const relay = new RelayServer(server, upgrader, proof, options);
-  await listen(server, options);
+  // Nobody is let in before the port is known to be this one's.
+  let relay: RelayServer | undefined;
+  const lease = await listeners.lease(
+    {
+      path: `/t/${room.id}`,
+      proof,
+      bind,
+      owner,
+      visited: (request, socket, head) =>
+        relay === undefined ? socket.destroy() : relay.visited(request, socket, head),
+    },
+    port,
+  );
+  relay = new RelayServer(lease, upgrader, proof, options);
   return relay;
-}
-
-function listen(server: Server, { bind, port }: RelayOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const isTaken = error.code === "EADDRINUSE" || (error.code === "EACCES" && port !== 0);
-      const where = isTaken ? `port ${port}` : bind;
-      reject(new TunnelError(isTaken ? "port-in-use" : "bind-failed", { detail: where, cause: error }));
-    });
-    server.listen({ host: bind, port, exclusive: true }, () => {
-      // Out of descriptors, say: one connection less, and no reason for the room to end.
-      server.on("error", () => undefined);
-      resolve();
-    });
-  });
 }
 
 class RelayServer implements Relay {
   readonly proof: Relay["proof"];
-  readonly #server: Server;
+  readonly #lease: Lease;
   readonly #options: RelayOptions;
   readonly #sockets = new Map<ConnectionId, WebSocket>();
   /** Undoes the byte budget of a socket that has not proved itself. */
@@ -103,14 +86,15 @@ class RelayServer implements Relay {
   );
   readonly #upgrader: WebSocketServer;
   readonly #driver: Driver<Room, RoomEffect>;
-  /** TCP connections that have not become WebSockets, oldest first. */
-  readonly #undecided = new Set<Duplex>();
+  /** The TCP connections under the sockets. */
+  readonly #raw = new Set<Duplex>();
+  #onEmpty = (): void => undefined;
   #lastConnection: ConnectionId = 0;
   #stopping: Promise<void> | undefined;
 
-  constructor(server: Server, upgrader: WebSocketServer, proof: Relay["proof"], options: RelayOptions) {
+  constructor(lease: Lease, upgrader: WebSocketServer, proof: Relay["proof"], options: RelayOptions) {
     this.proof = proof;
-    this.#server = server;
+    this.#lease = lease;
     this.#upgrader = upgrader;
     this.#options = options;
     this.#driver = new Driver({
@@ -120,14 +104,10 @@ class RelayServer implements Relay {
       wake: (room, now) => room.handle({ type: "tick" }, now),
     });
     options.room.sendThrough((effect) => this.#perform(effect));
-    server.on("connection", (socket) => this.#visited(socket));
-    server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
-    server.on("clientError", (_error, socket) => socket.destroy());
   }
 
   get port(): number {
-    const address = this.#server.address();
-    return typeof address === "object" && address !== null ? address.port : this.#options.port;
+    return this.#lease.port;
   }
 
   run<Result>(call: (room: Room, now: number) => Result): Result {
@@ -141,37 +121,31 @@ class RelayServer implements Relay {
 
   async #stop(): Promise<void> {
     this.#driver.stop();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const isEmpty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      if (this.#raw.size === 0) resolve();
+    });
+    const released = this.#lease.release();
     for (const socket of this.#sockets.values()) hangUp(socket, CLOSE_CODE.normal, this.#options.clock);
     // The last messages, the end of the room above all, get a moment to leave the buffers.
-    const cancel = this.#options.clock.after(STOP_GRACE_MS, () => this.#server.closeAllConnections());
-    this.#server.closeIdleConnections();
-    await closed;
+    const cancel = this.#options.clock.after(STOP_GRACE_MS, () => {
+      for (const raw of this.#raw) raw.destroy();
+      this.#lease.closeConnections("all");
+    });
+    this.#lease.closeConnections("idle");
+    await Promise.all([isEmpty, released]);
     cancel();
   }
 
-  /** Half-sent requests must not fill the port: a guest that comes back needs one round trip to get past this. */
-  #visited(socket: Duplex): void {
-    this.#undecided.add(socket);
-    socket.once("close", () => this.#undecided.delete(socket));
-    if (this.#undecided.size <= MAX_UNDECIDED) return;
-    for (const oldest of this.#undecided) {
-      this.#undecided.delete(oldest);
-      oldest.destroy();
-      return;
-    }
-  }
-
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#undecided.delete(socket);
-    socket.on("error", () => socket.destroy());
+  /** Somebody asks for the room. */
+  visited(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const status = this.#refusal(request);
-    if (status !== undefined) {
-      // Both directions: a pending connection that keeps its own side open must not keep the socket, nor hold up stop().
-      socket.once("finish", () => socket.destroy());
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-      return;
-    }
+    if (status !== undefined) return refuse(socket, status);
+    this.#raw.add(socket);
+    socket.once("close", () => {
+      this.#raw.delete(socket);
+      if (this.#raw.size === 0) this.#onEmpty();
+    });
     this.#upgrader.handleUpgrade(request, socket, head, (webSocket) =>
       this.#accept(webSocket, socket, request),
     );
@@ -180,7 +154,7 @@ class RelayServer implements Relay {
   /** The HTTP status to refuse with; browsers always send Origin, members never do (A1). */
   #refusal(request: IncomingMessage): string | undefined {
     const { room, clock } = this.#options;
-    if (this.#stopping !== undefined || request.url !== `/t/${room.id}`) return "404 Not Found";
+    if (this.#stopping !== undefined) return "404 Not Found";
     if (request.headers.origin !== undefined) return "403 Forbidden";
     if (!room.admits(this.#source(request), clock.now())) return "429 Too Many Requests";
     return undefined;

@@ -6,6 +6,12 @@ import { seconds } from "./time.ts";
 
 /** Git shows commits this short, and that is long enough to look one up. */
 const HEAD_CHARS = 12;
+/** Clocks that differ by less are in order: nobody compares times to the second. */
+const SKEW_SHOWN_MS = 60_000;
+
+function skewView(skewMs: number | undefined): number | undefined {
+  return skewMs === undefined || Math.abs(skewMs) <= SKEW_SHOWN_MS ? undefined : Math.round(skewMs / 1_000);
+}
 
 /** Where a member works, by its own words: no paths, no addresses, nothing proved. */
 export interface WorkContextView {
@@ -28,6 +34,8 @@ export interface MemberView {
   readonly connected: boolean;
   readonly lastSeenSec: number;
   readonly readSeq: number;
+  /** How far its clock is ahead of this side's, negative where it is behind; left out up to a minute, or where nothing is known. */
+  readonly clockSkewSec: number | undefined;
   readonly workContext: WorkContextView | undefined;
   /** How its own person bounds its agent, as it says. */
   readonly oversight?: Oversight | undefined;
@@ -44,7 +52,8 @@ export function workContextView({ repository, client }: WorkContext): WorkContex
 }
 
 export function memberView(member: Presence): MemberView {
-  const { id, name, lookAlike, isHost, isSelf, connected, lastSeenMs, read, workContext, oversight } = member;
+  const { id, name, lookAlike, isHost, isSelf, connected, lastSeenMs } = member;
+  const { read, workContext, clockSkewMs, oversight } = member;
   return {
     id,
     name,
@@ -54,6 +63,7 @@ export function memberView(member: Presence): MemberView {
     connected,
     lastSeenSec: seconds(lastSeenMs),
     readSeq: read,
+    clockSkewSec: skewView(clockSkewMs),
     workContext: workContext && workContextView(workContext),
     oversight,
   };

@@ -241,8 +241,13 @@ describe.runIf(POSIX)("a guard", () => {
 
   it("is done without where it cannot run, and the child with it where it may have no record", async () => {
     const { TMPDIR } = process.env;
-    process.env["TMPDIR"] = join(root, "nowhere");
     try {
+      // Another folder is taken in place of one that is not there.
+      process.env["TMPDIR"] = join(root, "nowhere");
+      const guarded = start(SILENT);
+      expect(parentOf(parentOf(await guarded.pid()))).toBe(process.pid);
+      await guarded.child.stop();
+      process.env["TMPDIR"] = deepest(root);
       const { child, pid } = start(SILENT);
       expect(parentOf(await pid())).toBe(process.pid);
       await child.stop();
@@ -256,3 +261,18 @@ describe.runIf(POSIX)("a guard", () => {
     await child.stop();
   });
 });
+
+/** A folder that can be written to, in which no name has room. */
+function deepest(folder: string): string {
+  return [200, 50, 10, 5].reduce((deep, length) => {
+    for (;;) {
+      const deeper = join(deep, "x".repeat(length));
+      try {
+        mkdirSync(deeper);
+      } catch {
+        return deep;
+      }
+      deep = deeper;
+    }
+  }, folder);
+}

@@ -90,9 +90,7 @@ const BAD: readonly [name: string, value: string][] = [
   ["TUNNEL_INVITE_MINUTES", "10m"],
   ["TUNNEL_SKIP_REACHABILITY_CHECK", "yes"],
   ["TUNNEL_SAVE_ROOTS", "work"],
-  ["TUNNEL_SAVE_ROOTS", path.join(here, "not there")],
-  ["TUNNEL_SAVE_ROOTS", path.join(here, "x".repeat(5_000))],
-  ["TUNNEL_SAVE_ROOTS", import.meta.filename],
+  ["TUNNEL_SAVE_ROOTS", `${here}\0`],
   ["TUNNEL_SHARE_ROOTS", [here, "~"].join(path.delimiter)],
   ["TUNNEL_SHARE_ALLOW", ".env"],
   ["TUNNEL_SHARE_ALLOW", path.delimiter],
@@ -105,6 +103,7 @@ const REPORTED = [
   "TUNNEL_SKIP_REACHABILITY_CHECK",
   "TUNNEL_CHANNEL",
   "TUNNEL_UNATTENDED",
+  "TUNNEL_SAVE_ROOTS",
 ];
 
 test.each(BAD.filter(([name]) => !REPORTED.includes(name)))("%s=%j is refused by name", (name, value) => {
@@ -116,7 +115,8 @@ test.each(BAD.filter(([name]) => REPORTED.includes(name)))(
   (name, value) => {
     const { config, problems } = readConfig({ [name]: value });
     expect(config).toEqual(DEFAULTS);
-    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} must be `))]);
+    expect(problems.map(({ code }) => code)).toEqual(["setting-ignored"]);
+    expect(problems[0]?.detail).toMatch(new RegExp(`^${name} must be `));
   },
 );
 
@@ -128,6 +128,84 @@ test("only those are reported, and where one is refused they are named beside it
   expect(refusal({ TUNNEL_STANDBY: "maybe", TUNNEL_DOH: "maybe" }).detail).toBe(
     "TUNNEL_DOH must be on or off; TUNNEL_STANDBY must be on or off",
   );
+});
+
+test.each([
+  ["a missing folder", path.join(here, "not there")],
+  ["a path that no system takes", path.join(here, "x".repeat(5_000))],
+  ["a file", import.meta.filename],
+])("%s in a list of roots is a value like others: what is there may change", (_, entry) => {
+  for (const name of ["TUNNEL_SAVE_ROOTS", "TUNNEL_SHARE_ROOTS"])
+    expect(readConfig({ [name]: [here, entry].join(path.delimiter) }).problems, name).toEqual([]);
+});
+
+test("of a list in which one entry is no absolute path the others hold", () => {
+  const { config, problems } = readConfig({ TUNNEL_SAVE_ROOTS: ["work", here, "~"].join(path.delimiter) });
+  expect(config.saveRoots).toEqual([here]);
+  expect(problems.map(({ detail }) => detail)).toEqual([
+    "TUNNEL_SAVE_ROOTS must be absolute paths of folders, separated as in PATH",
+  ]);
+});
+
+describe("what files and shells leave around a value is no part of it", () => {
+  test.each<[string, string, Partial<Config>]>([
+    ["TUNNEL_NAME", "\uFEFFAna\r\n", { name: "Ana" }],
+    ["TUNNEL_NAME", ' "Ana" ', { name: "Ana" }],
+    ["TUNNEL_NAME", `"Ana's"`, { name: "Ana's" }],
+    ["TUNNEL_NAME", `'Ana' 'Bo'`, { name: `'Ana' 'Bo'` }],
+    ["TUNNEL_PORT", "'4000'\r", { port: 4_000 }],
+    ["TUNNEL_TRANSPORT", " direct\n", { transport: "direct" }],
+    ["TUNNEL_BIND", '"::1"', { bind: "::1" }],
+    ["TUNNEL_DOH", "off ", { doh: false }],
+    ["TUNNEL_SAVE_ROOTS", `"${here}"${path.delimiter} '${here}'`, { saveRoots: [here, here] }],
+    ["TUNNEL_SAVE_ROOTS", `"${here}${path.delimiter}${here}"`, { saveRoots: [here, here] }],
+    ["TUNNEL_COMMAND", '"a b" "c"\r\n', { command: ["a b", "c"] }],
+    ["TUNNEL_COMMAND_URL", '"(x)" \r\n', { commandUrl: /"(x)" / }],
+    ["TUNNEL_PORT", "\r\n", {}],
+    ["TUNNEL_PORT", "\uFEFF", {}],
+  ])("%s=%j", (name, value, expected) => {
+    expect(readConfig({ [name]: value })).toEqual({ config: { ...DEFAULTS, ...expected }, problems: [] });
+  });
+
+  test.each(["''", '"4000', "40 00", "\"'4000'\""])("but TUNNEL_PORT=%j is refused", (value) => {
+    expect(refusal({ TUNNEL_PORT: value }).detail).toMatch(/^TUNNEL_PORT must be /);
+  });
+});
+
+test("a name that is refused is told with the character; joined emoji and joiners that letters need are names", () => {
+  const [problem] = readConfig({ TUNNEL_NAME: "ana\u202Es3cret" }).problems;
+  expect(problem?.detail).toMatch(
+    /^TUNNEL_NAME must be .* \(it contains U\+202E at position 3 \(counted from 0\)\)$/,
+  );
+  for (const name of ["\u{1f469}\u200d\u{1f4bb}", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"])
+    expect(readConfig({ TUNNEL_NAME: name }).config.name).toBe(name);
+});
+
+describe("a variable that is named like a setting and is none", () => {
+  const unknown = (env: Record<string, string>) =>
+    readConfig(env).problems.map(({ code, detail }) => `${code}: ${detail}`);
+
+  test.each([
+    ["TUNNEL_SAVE_ROOT", "TUNNEL_SAVE_ROOT; the nearest one is TUNNEL_SAVE_ROOTS"],
+    ["TUNNEL_PROT", "TUNNEL_PROT; the nearest one is TUNNEL_PORT"],
+    ["tunnel_name", "tunnel_name; the nearest one is TUNNEL_NAME"],
+    ["TUNNEL_IDLE", "TUNNEL_IDLE; the nearest one is TUNNEL_IDLE_MINUTES"],
+    ["TUNNEL_HOST_ADDRESS", "TUNNEL_HOST_ADDRESS"],
+    ["TUNNEL_\u001b[2J", "one that begins with TUNNEL_"],
+  ])("%s is reported, with the nearest one", (name, told) => {
+    expect(unknown({ [name]: "s3cret" })).toEqual([`setting-unknown: ${told}`]);
+  });
+
+  test("is not reported where cloudflared reads it, or it is empty, or it is a setting in other letters", () => {
+    expect(unknown({ TUNNEL_TOKEN: "x", TUNNEL_LOGLEVEL: "x", TUNNEL_EDGE_IP_VERSION: "4" })).toEqual([]);
+    expect(unknown({ TUNNEL_PROT: "" })).toEqual([]);
+    expect(unknown({ Tunnel_Name: "Ana", TUNNEL_NAME: "Ana" })).toEqual([]);
+  });
+
+  test("is one of a few that are shown", () => {
+    const many = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`TUNNEL_X${at}`, "1"]));
+    expect(unknown(many)).toHaveLength(8);
+  });
 });
 
 describe("TUNNEL_COMMAND", () => {

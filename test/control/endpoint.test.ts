@@ -19,8 +19,9 @@ import * as z from "zod/mini";
 import { ACTIONS, defineAction, peekSchema, type Actions } from "../../src/control/actions.ts";
 import { ask } from "../../src/control/ask.ts";
 import { readDescriptors, type Descriptor } from "../../src/control/descriptor.ts";
-import { Endpoint, MAX_CONNECTIONS, REQUEST_MS } from "../../src/control/endpoint.ts";
+import { Endpoint, LOOK_MS, MAX_CONNECTIONS, REQUEST_MS } from "../../src/control/endpoint.ts";
 import { MAX_REQUEST_BYTES } from "../../src/control/messages.ts";
+import { must } from "../../src/errors/must.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { systemClock, type Clock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
@@ -105,6 +106,35 @@ describe("the local endpoint", () => {
     expect(readdirSync(folder)).toContain(`${pid}.json`);
     await endpoint.close();
     expect([endpoint.state, existsSync(folder)]).toEqual(["closed", false]);
+  });
+
+  it("is made anew where its files are removed, and looks for that by itself", async () => {
+    const clock = new FakeClock();
+    const { endpoint, folder } = await opened({ clock });
+    rmSync(folder, { recursive: true });
+    await clock.advance(LOOK_MS);
+    await until("it is there again", () => existsSync(join(folder, `${pid}.json`)));
+    const [descriptor] = await readDescriptors([folder], platform);
+    expect(
+      await ask(
+        must(descriptor, "a descriptor"),
+        { action: "peek", input: {}, result: peekSchema },
+        systemClock,
+      ),
+    ).toMatchObject({ tunnels: [{ status: "open" }] });
+    await endpoint.close();
+    expect([endpoint.state, existsSync(folder)]).toEqual(["closed", false]);
+  });
+
+  it("tells why others cannot find it, and opens once they can; a folder that was removed is not brought back", async () => {
+    const away = join(root, "away");
+    const endpoint = endpointIn([join(away, "control")]);
+    await sessions.host(hostRequest());
+    await until("it was tried", () => endpoint.state === "unavailable");
+    expect([endpoint.problem?.code, existsSync(away)]).toEqual(["private-folder-unusable", false]);
+    mkdirSync(away);
+    await endpoint.look();
+    expect([endpoint.state, endpoint.problem]).toEqual(["open", undefined]);
   });
 
   it("closed while it is being opened leaves nothing either", async () => {

@@ -137,7 +137,7 @@ describe("what the user's machine hands over", () => {
         });
         expect([undefined, "config-invalid"]).toContain(code);
         for (const variable of NAMES) {
-          let problems: readonly string[] = [];
+          let problems: readonly Error[] = [];
           const read = () => ({ problems } = readConfig({ ...env, [variable]: `\0${secret}` }));
           expect(thrownText(read)).not.toContain(secret);
           expect(problems.join()).not.toContain(secret);

@@ -63,7 +63,7 @@ class Bench {
       fence: new Fence(),
       sessions: async () => sessions,
       isUnattended: false,
-      problems: [],
+      problems: async () => [],
       wake: () => ({ command: undefined, commandProblem: undefined, channel: "off" }),
     }).connect(far);
     await this.client.connect(near);

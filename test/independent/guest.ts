@@ -242,12 +242,16 @@ export class Guest {
   }
 
   #take({ type, payload }: Frame): void {
-    if (type === TYPE.ping) this.#send({ type: TYPE.pong, payload: new Uint8Array(0) });
+    // D11: the time in whole seconds.
+    if (type === TYPE.ping) this.#send({ type: TYPE.pong, payload: u64(Math.floor(Date.now() / 1000)) });
     else if (type === TYPE.data) this.#data(payload);
     else if (type === TYPE.ack) this.#acknowledged(readU64(payload, 0));
     else if (type === TYPE.note) decodeHostNote(payload);
     else if (type === TYPE.close) this.closed = payload.at(-1);
-    else demand(type === TYPE.pong, "protocol-violation", "a frame that does not belong here"); // F5
+    else {
+      demand(type === TYPE.pong, "protocol-violation", "a frame that does not belong here"); // F5
+      demand([0, 8].includes(payload.length), "protocol-violation", "a frame of the wrong size"); // F3
+    }
   }
 
   #acknowledged(number: number | undefined): void {

@@ -37,7 +37,7 @@ export async function clientOf(
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
     isUnattended: false,
-    problems: [],
+    problems: async () => [],
     wake: () => ({
       command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`,
       commandProblem: undefined,

@@ -76,6 +76,37 @@ const expectation = z.enum(EXPECTATIONS);
 export type Expectation = z.infer<typeof expectation>;
 
 const hex = z.string().regex(/^(?:[0-9a-f]{2})*$/);
+/** T1: each has a joiner, a selector or tags at a place that needs them. */
+export const NEEDED_NAMES: readonly string[] = [
+  "\u{1f469}\u{1f3fd}\u200d\u{1f4bb}",
+  "\u{1f3f3}\ufe0f\u200d\u{1f308}",
+  "\u2764\ufe0f ana",
+  "1\ufe0f\u20e3",
+  "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+  "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
+  "\u0dc1\u0dca\u200d\u0dbb\u0dd3",
+  "\u0d28\u0d3e\u0d2f\u0d30\u0d4d\u200d",
+  "\u845b\u{e0100}\u57ce",
+  "\u1828\u180b",
+];
+/** T1: the same characters where nothing needs them. */
+export const NEEDLESS_NAMES: readonly (readonly [what: string, name: string])[] = [
+  ["a joiner between Latin letters", "a\u200db"],
+  ["a non-joiner between Latin letters", "a\u200cb"],
+  ["a joiner in front", "\u200d\u{1f4bb}"],
+  ["a joiner behind an emoji", "\u{1f469}\u200d"],
+  ["two joiners", "\u{1f469}\u200d\u200d\u{1f4bb}"],
+  ["two joiners behind a virama", "\u0d30\u0d4d\u200d\u200d"],
+  ["a non-joiner at the end", "\u0639\u0644\u06cc\u200c"],
+  ["a selector behind a letter", "a\ufe0f"],
+  ["two selectors", "\u2764\ufe0f\ufe0f"],
+  ["a selector behind a digit without a keycap", "1\ufe0f"],
+  ["a selector for ideographs behind a letter", "a\u{e0100}"],
+  ["tags of no flag", "\u{1f3f4}\u{e0068}\u{e0069}\u{e007f}"],
+  ["a flag that is cut", "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}"],
+  ["tags behind a flag", "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}\u{e0041}"],
+];
+
 const unhex = (text: string): Bytes => new Uint8Array(Buffer.from(text, "hex"));
 const base = { name: z.string(), expect: expectation };
 
@@ -951,6 +982,11 @@ function makeFrames(): VectorFile {
     ["a leave", "member", rawFrame('{"t":"leave"}')],
     ["a warning five minutes ahead", "host", rawFrame(warning(300_000))],
     ["a name with a letter that is none yet", "confirm", rawFrame(confirmAs("\u{a7f1}am \u{378}"))],
+    ...NEEDED_NAMES.map((name): (typeof ok)[number] => [
+      `a name with a joiner or selector where it is needed: ${name}`,
+      "confirm",
+      rawFrame(confirmAs(name)),
+    ]),
     ["a name of escapes that nothing else can write", "confirm", rawFrame(confirmAs('\\"\\\\'))],
     ["an empty presence", "host-note", rawFrame('{"members":[]}')],
     ["a reading note", "member-note", rawFrame('{"read":3,"active":true}')],
@@ -994,6 +1030,11 @@ function makeFrames(): VectorFile {
     ["a slash that is escaped", "confirm", rawFrame(confirmAs("a\\/b"))],
     ["a warning six minutes ahead", "host", rawFrame(warning(360_000))],
     ["a name with white space behind", "confirm", rawFrame(confirmAs("ben\u3000"))],
+    ...NEEDLESS_NAMES.map(([what, name]): (typeof bad)[number] => [
+      `a name with ${what}`,
+      "confirm",
+      rawFrame(confirmAs(name)),
+    ]),
     [
       "a message of white space of every kind",
       "member",

@@ -26,6 +26,16 @@ test("a work context is shown shortly, and only what it holds", () => {
   expect(shown({ workContext: undefined })).not.toHaveProperty("workContext");
 });
 
+test.each([
+  [undefined, undefined],
+  [60_000, undefined],
+  [-60_000, undefined],
+  [60_500, 61],
+  [-7_200_400, -7_200],
+])("a clock that differs by %s ms is shown where that is more than a minute", (clockSkewMs, shown) => {
+  expect(memberView(presence(1, { clockSkewMs })).clockSkewSec).toBe(shown);
+});
+
 test.each<[string, WorkContext | undefined, WorkContext | undefined, unknown]>([
   ["the same", SHOP, SHOP, { repository: true, head: true, dirtyHere: false, dirtyAtHost: false }],
   [

@@ -193,7 +193,10 @@ async function loopbackFinding(probes: Probes, signal: AbortSignal): Promise<Fin
     return {
       level: "fail",
       text: `cannot listen and connect here (${reasonOf(error)})`,
-      fix: "check TUNNEL_BIND and TUNNEL_PORT, and whether a firewall blocks local connections",
+      fix:
+        reasonOf(error) === "EADDRINUSE"
+          ? "close what holds the port in TUNNEL_PORT, or choose another; where it is a tunnel of yours that is open, all is well"
+          : "check TUNNEL_BIND and TUNNEL_PORT, and whether a firewall blocks local connections",
     };
   }
 }

@@ -30,6 +30,20 @@ export const ADDRESS = {
     nextForPerson: "Choose another TUNNEL_PORT, or unset it to take any free port.",
     retryable: false,
   },
+  "port-in-use-here": {
+    message: "the port in TUNNEL_PORT is in use by another tunnel of this very server, at another address",
+    next: `Open this tunnel with the transport of the other one, or close that first (tunnel_close): tunnels with the same address share the port. Or ask your human to unset TUNNEL_PORT (any free port is taken then) ${RESTART}.`,
+    nextForPerson:
+      "Open both with the same transport, or close the other one first: tunnels with the same address share the port. Or unset TUNNEL_PORT to take any free port.",
+    retryable: false,
+  },
+  "port-in-use-ours": {
+    message: "the port in TUNNEL_PORT is in use by another tunnel-mcp server of this user",
+    next: `Ask your human to close the tunnel there, or to give this server another TUNNEL_PORT or none (any free port is taken then) ${RESTART}.`,
+    nextForPerson:
+      "Close the tunnel there, or choose another TUNNEL_PORT, or unset it to take any free port.",
+    retryable: true,
+  },
   "bind-failed": {
     message: "nothing can listen on the address in TUNNEL_BIND",
     next: `Ask your human to set TUNNEL_BIND to an address of this machine or to unset it, ${RESTART}.`,

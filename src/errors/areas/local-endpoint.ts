@@ -20,4 +20,11 @@ export const LOCAL_ENDPOINT = {
     nextForPerson: "Try again. If it keeps failing, look into the client that runs the server.",
     retryable: true,
   },
+  "private-folder-unusable": {
+    message: "no folder can be made in which other commands of this user find this server",
+    next: "Go on with tunnel_listen: only the command that wakes you, and exporting from a terminal, do not work. It is tried again by itself. Your human can free disk space, or make the folder in XDG_RUNTIME_DIR or TMPDIR (LOCALAPPDATA on Windows) writable.",
+    nextForPerson:
+      "Free disk space, or make the folder in XDG_RUNTIME_DIR or TMPDIR (LOCALAPPDATA on Windows) writable. It is tried again by itself.",
+    retryable: true,
+  },
 } as const satisfies ErrorArea;

@@ -5,12 +5,12 @@ import { INPUT_LIMITS } from "../base/limits.ts";
 export const MESSAGES = {
   "goal-invalid": {
     message: "the goal cannot be used",
-    next: `Give one line of text, up to ${INPUT_LIMITS.goalChars} characters, without control characters.`,
+    next: `Give one line of text, up to ${INPUT_LIMITS.goalChars} characters, without control characters and without hidden ones that no letter or emoji needs.`,
     retryable: false,
   },
   "name-invalid": {
     message: "the name cannot be used",
-    next: `Give one line of text, up to ${INPUT_LIMITS.nameChars} characters, without control characters.`,
+    next: `Give one line of text, up to ${INPUT_LIMITS.nameChars} characters, without control characters and without hidden ones that no letter or emoji needs.`,
     retryable: false,
   },
   "text-invalid": {

@@ -148,13 +148,13 @@ function entryFields(entry: EntryView, fence: Fence): Payload {
   }
 }
 
-function messageFields({ entry, redelivered }: Delivered, now: number, fence: Fence): Payload {
+function messageFields({ entry, redelivered, saidAt }: Delivered, now: number, fence: Fence): Payload {
   const view = entryView(entry, now);
   return {
     seq: view.seq,
     ...entryFields(view, fence),
     ts: view.ts,
-    ageSec: seconds(now - entry.ts),
+    ageSec: seconds(now - saidAt),
     ...(redelivered ? { redelivered } : {}),
   };
 }

@@ -10,6 +10,7 @@ import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { TunnelId } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
+import type { ProblemView } from "../../view/problems.ts";
 import type { WakeView } from "../../view/wake.ts";
 import type { Fence } from "../results/fence.ts";
 import { labelled } from "../results/labels.ts";
@@ -25,8 +26,8 @@ export interface ToolServices {
   readonly sessions: () => Promise<Sessions>;
   /** The human has said that nobody is there to confirm a call. */
   readonly isUnattended: boolean;
-  /** Settings that were ignored, and what they must be. */
-  readonly problems: readonly string[];
+  /** What is wrong with the settings and this machine at the moment, and stops nothing. */
+  readonly problems: () => Promise<readonly ProblemView[]>;
   /** The ways to wake an agent that has ended its turn, for one tunnel. */
   readonly wake: (tunnelId: TunnelId) => WakeView;
 }

@@ -75,9 +75,10 @@ function guestFields({ connection, queued, safetyCode }: GuestStatusView): Paylo
   return { ...connection, queued, safetyCode };
 }
 
-/** Settings that were ignored; no field where there are none. */
-function settingsFields({ problems }: ToolCall): Payload {
-  return problems.length === 0 ? {} : { problems };
+/** What is wrong with the settings and this machine; no field where nothing is. */
+async function problemFields({ problems }: ToolCall): Promise<Payload> {
+  const found = await problems();
+  return found.length === 0 ? {} : { problems: found };
 }
 
 /** Tunnels that are being opened beside those that are open; no field where there are none. */
@@ -107,20 +108,21 @@ export const statusTool = defineTool({
   }),
   async run({ tunnelId: id, saveTranscript }, call) {
     const { sessions } = call;
+    const problems = await problemFields(call);
     if (saveTranscript !== undefined) {
       const tunnel = sessions.resolve(id);
       tunnel.touch();
       const saved = await sessions.transcripts.save(tunnel, saveTranscript);
-      return { ...statusFields(tunnel, call), saved, ...settingsFields(call) };
+      return { ...statusFields(tunnel, call), saved, ...problems };
     }
     const opening = openingMeant(call, id);
-    if (opening !== undefined) return { ...openingFields(opening, call), ...settingsFields(call) };
+    if (opening !== undefined) return { ...openingFields(opening, call), ...problems };
     if (id === undefined && sessions.all.length === 0) {
       return {
         status: "idle",
         tunnels: [],
         unread: 0,
-        ...settingsFields(call),
+        ...problems,
         next: "No tunnel is open. Open one with tunnel_open, or join one with tunnel_join.",
       };
     }
@@ -129,10 +131,10 @@ export const statusTool = defineTool({
       const share = shareOfEach(sessions.open.length);
       const tunnels = sessions.open.map((tunnel) => statusFields(tunnel, call, share));
       const unread = sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
-      return { tunnels, ...openingIds(call), unread, ...settingsFields(call) };
+      return { tunnels, ...openingIds(call), unread, ...problems };
     }
     const tunnel = sessions.resolve(id);
     tunnel.touch();
-    return { ...statusFields(tunnel, call), ...openingIds(call), ...settingsFields(call) };
+    return { ...statusFields(tunnel, call), ...openingIds(call), ...problems };
   },
 });

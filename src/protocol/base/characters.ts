@@ -3,10 +3,10 @@
  * A platform's own tables grow with every version of Unicode: two sides that asked theirs would see one text differently.
  */
 
-type Range = readonly [first: number, last: number];
+export type Range = readonly [first: number, last: number];
 
 /**
- * Not in a label (T1): the Unicode categories Cc, Cf, Cs, Co, Zl and Zp and the default-ignorable code points, of Unicode 17.0
+ * Not in a label (T1) but where labels.ts lets one in: the Unicode categories Cc, Cf, Cs, Co, Zl and Zp and the default-ignorable code points, of Unicode 17.0
  * (DerivedGeneralCategory.txt, DerivedCoreProperties.txt), and U+2800.
  */
 export const NOT_IN_LABELS: readonly Range[] = [

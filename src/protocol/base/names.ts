@@ -1,4 +1,5 @@
 import { trimEnd } from "./characters.ts";
+import { labelFault, withoutUnseen } from "./labels.ts";
 import { ROOM } from "./limits.ts";
 
 /**
@@ -15,10 +16,12 @@ export function plainName(name: string): string {
 }
 
 /**
- * The form in which the host keeps names apart: case, width and the way accents are written do not tell them apart. It depends on
+ * The form in which the host keeps names apart: case, width, the way accents are written and signs that nobody sees do not tell them
+ * apart. It depends on
  * the platform, so it decides who gets a number, and what is shown, and never that somebody else has broken a rule.
  */
-export function foldedName(name: string): string {
+export function foldedName(shown: string): string {
+  const name = withoutUnseen(shown);
   return plainName(name).normalize("NFKC").toLowerCase().normalize("NFKC");
 }
 
@@ -30,10 +33,11 @@ export function isAssigned(name: string): boolean {
   return !/\p{Cn}/u.test(name);
 }
 
-/** `ben (2)`, shortened so that it is still a name (G1). */
+/** `ben (2)`, shortened so that it is still a name (G1): also where the cut would go through a flag or leave a joiner alone. */
 export function numberedName(name: string, number: number): string {
   const tail = ` (${number})`;
-  const front = Array.from(name).slice(0, ROOM.maxNameChars - tail.length);
+  let front = Array.from(name).slice(0, ROOM.maxNameChars - tail.length);
+  while (labelFault(front.join("")) !== undefined) front = front.slice(0, -1);
   return trimEnd(front.join("")) + tail;
 }
 

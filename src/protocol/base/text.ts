@@ -1,14 +1,15 @@
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { FORBIDDEN_IN_LABELS, FORBIDDEN_IN_TEXTS, isBlank, trim } from "./characters.ts";
+import { FORBIDDEN_IN_TEXTS, isBlank, trim } from "./characters.ts";
+import { labelFault } from "./labels.ts";
 import { ROOM } from "./limits.ts";
 import { isAssigned } from "./names.ts";
 import { utf8Length } from "./utf8.ts";
 
 /** One line of 1 to `maxChars` code points, as T1 wants labels. */
 export function isLabelUpTo(text: string, maxChars: number): boolean {
-  if (text.length === 0 || trim(text) !== text || FORBIDDEN_IN_LABELS.test(text)) return false;
-  return Array.from(text).length <= maxChars;
+  if (text.length === 0 || trim(text) !== text || Array.from(text).length > maxChars) return false;
+  return labelFault(text) === undefined;
 }
 
 export function isName(text: string): boolean {
@@ -27,7 +28,12 @@ export function isText(text: string): boolean {
 export function checkName(name: string): string {
   const trimmed = trim(name).normalize("NFC");
   // The host may not know a character that is unassigned here, and would not let the name in (G1).
-  if (!isName(trimmed) || !isAssigned(trimmed)) throw new TunnelError("name-invalid");
+  if (!isName(trimmed)) throw new TunnelError("name-invalid", { detail: labelProblem(trimmed) });
+  const unknown = Array.from(trimmed).findIndex((character) => !isAssigned(character));
+  if (unknown !== -1)
+    throw new TunnelError("name-invalid", {
+      detail: `${characterIn(trimmed, unknown)}, which is not known here`,
+    });
   return trimmed;
 }
 
@@ -40,8 +46,15 @@ export function checkGoal(goal: string): string {
 
 function labelProblem(label: string): string {
   if (label.length === 0) return "it is empty";
-  if (FORBIDDEN_IN_LABELS.test(label)) return "it contains control or invisible characters";
+  const fault = labelFault(label);
+  if (fault !== undefined) return characterIn(label, fault.position);
   return `it has ${Array.from(label).length} characters`;
+}
+
+/** @param position how many code points stand before it, so that the first is 0 */
+function characterIn(text: string, position: number): string {
+  const [character = ""] = Array.from(text).slice(position);
+  return `it contains ${codePointName(character)} at position ${position} (counted from 0)`;
 }
 
 /**
@@ -53,8 +66,8 @@ export function checkText(text: string): string {
   if (isBlank(uniform)) throw new TunnelError("text-invalid", { detail: "it is empty" });
   const found = FORBIDDEN_IN_TEXTS.exec(uniform);
   if (found !== null) {
-    const detail = `it contains ${codePointName(found[0])} at position ${found.index}`;
-    throw new TunnelError("text-invalid", { detail });
+    const position = Array.from(uniform.slice(0, found.index)).length;
+    throw new TunnelError("text-invalid", { detail: characterIn(uniform, position) });
   }
   const bytes = utf8Length(uniform);
   if (bytes > ROOM.maxTextBytes) throw new TunnelError("text-too-long", { detail: `it has ${bytes} bytes` });

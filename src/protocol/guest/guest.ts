@@ -116,6 +116,11 @@ export class Guest {
     return this.#link.lastHeard ?? this.#connector.lostAt;
   }
 
+  /** How far the host's clock is ahead of this one, in ms; undefined while nothing is known. */
+  get hostClockSkew(): number | undefined {
+    return this.#link.clockSkew;
+  }
+
   /** Hands messages over as soon as they are sealed, ahead of every other effect: somebody waits for them. */
   sendThrough(send: SendNow): void {
     this.#sendNow = send;
@@ -181,7 +186,8 @@ export class Guest {
 
   presence(now: number): Presence[] {
     if (this.#membership === undefined) return [];
-    const connection = { isUp: this.#link.isConnected, lastHeard: this.lastHeard };
+    const { lastHeard, hostClockSkew: clockSkew } = this;
+    const connection = { isUp: this.#link.isConnected, lastHeard, clockSkew };
     return this.#presence.list(this.#membership, connection, now);
   }
 
@@ -227,6 +233,8 @@ export class Guest {
     const { name: wanted, workContext, link } = this.#options;
     const first = this.#membership?.welcome;
     this.#link.attach(connection, { records, received: welcome.received }, now);
+    // Its answer tells how far the clocks differ.
+    this.#link.ask(now);
     if (first === undefined) {
       const { goal, name, host, idleMs, history, view } = welcome;
       const order = orderFrom(this.#primitives, this.#signer, link.room, welcome, wanted);

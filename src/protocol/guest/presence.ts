@@ -79,7 +79,11 @@ export class GuestPresence {
 
   list(
     { order, host, safetyCode }: { order: RoomOrder; host: MemberId; safetyCode: string },
-    connection: { readonly isUp: boolean; readonly lastHeard: number },
+    connection: {
+      readonly isUp: boolean;
+      readonly lastHeard: number;
+      readonly clockSkew: number | undefined;
+    },
     now: number,
   ): Presence[] {
     const age = now - this.#toldAt;
@@ -104,6 +108,7 @@ export class GuestPresence {
         read: Math.min(known?.read ?? 0, order.view.seq),
         oversight: known?.oversight,
         safetyCode: isHost ? safetyCode : undefined,
+        clockSkewMs: isHost ? connection.clockSkew : undefined,
       };
     });
   }

@@ -62,6 +62,8 @@ export class Membership {
     session.link.attach(connection, { records, received: confirm.received, greeting }, now);
     // A member that comes is to know at once who is there; the others are told when it is time.
     presence.tell(session, now);
+    // Its answer tells how far the clocks differ.
+    session.link.ask(now);
     if (isNew) {
       sequencer.replay(session, now);
       sequencer.system({ kind: "joined", member: session.member }, now);

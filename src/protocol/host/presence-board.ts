@@ -147,7 +147,8 @@ export class PresenceBoard {
       const lastSeen = session.link.lastHeard ?? session.lastSeen;
       const { read, oversight, safetyCode } = session;
       const lastSeenMs = Math.max(0, now - lastSeen);
-      return { connected: isConnected(session), lastSeenMs, read, oversight, safetyCode };
+      const clockSkewMs = session.link.clockSkew;
+      return { connected: isConnected(session), lastSeenMs, read, oversight, safetyCode, clockSkewMs };
     });
   }
 

@@ -151,6 +151,11 @@ export class Room {
     return this.#ended;
   }
 
+  /** The times of the room are its host's own. */
+  get hostClockSkew(): number {
+    return 0;
+  }
+
   /** When the room ends if nobody does anything. */
   get idleAt(): number {
     return this.#idle.endsAt;

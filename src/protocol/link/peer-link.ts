@@ -63,6 +63,11 @@ export class PeerLink {
     return this.#channel.lastHeard;
   }
 
+  /** How far the peer's clock is ahead of this one, in ms; undefined while it has told no time. */
+  get clockSkew(): number | undefined {
+    return this.#channel.clockSkew;
+  }
+
   hasRoomFor(bytes: number): boolean {
     return this.#channel.hasRoomFor(bytes);
   }

@@ -4,6 +4,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { ChannelEvent, Received } from "./channel-events.ts";
 import { LINK } from "../base/limits.ts";
 import { DATA_HEADER_BYTES, Outbox, type Durable } from "./outbox.ts";
+import { ClockSkew, timeIn, timePayload } from "./clock-skew.ts";
 import { exactly, readNumber } from "./payloads.ts";
 import {
   CLOSE_PAYLOAD_BYTES,
@@ -41,8 +42,8 @@ interface Connection {
   ackDueAt: number | undefined;
   /** Acknowledgements that may still go out without delay in the window that began then. */
   readonly prompt: { left: number; since: number };
-  /** PINGs on this connection that are not answered, as their numbers. They are answered in order. */
-  readonly pings: number[];
+  /** PINGs on this connection that are not answered: their numbers, and when they went out. They are answered in order. */
+  readonly pings: { readonly number: number; readonly asked: number }[];
   /** The last durable frame that was put on this connection, and the bytes of those not confirmed since. */
   sentUpTo: number;
   inFlight: number;
@@ -55,6 +56,7 @@ interface Connection {
  */
 export class Channel {
   readonly #outbox = new Outbox();
+  readonly #skew = new ClockSkew();
   #connection: Connection | undefined;
   /** PINGs sent on all connections together, and the last of them that was answered. */
   #asked = 0;
@@ -89,6 +91,11 @@ export class Channel {
   /** When the peer was last heard on this connection, in ms since the epoch. */
   get lastHeard(): number | undefined {
     return this.#connection?.lastHeard;
+  }
+
+  /** How far the peer's clock is ahead of this one, in ms; undefined while it has told no time. */
+  get clockSkew(): number | undefined {
+    return this.#skew.ms;
   }
 
   /** Number of the last PING that went out. */
@@ -221,11 +228,16 @@ export class Channel {
         return { event: undefined, reply: this.#pump(now) };
       case FRAME.ping:
         exactly(0, frame.payload);
-        return { event: undefined, reply: this.#seal({ type: FRAME.pong, payload: EMPTY }, now) };
-      case FRAME.pong:
-        exactly(0, frame.payload);
-        this.#answered = connection.pings.shift() ?? this.#answered;
+        return { event: undefined, reply: this.#seal({ type: FRAME.pong, payload: timePayload(now) }, now) };
+      case FRAME.pong: {
+        const time = timeIn(frame.payload);
+        const ping = connection.pings.shift();
+        // A PONG that nobody has asked for says nothing.
+        if (ping === undefined) return NOTHING;
+        this.#answered = ping.number;
+        this.#skew.told(time, { asked: ping.asked, now });
         return NOTHING;
+      }
       case FRAME.note:
         return { event: { type: "note", payload: frame.payload }, reply: [] };
       case FRAME.stream:
@@ -253,7 +265,7 @@ export class Channel {
 
   #ping(connection: Connection, now: number): Bytes[] {
     this.#asked += 1;
-    connection.pings.push(this.#asked);
+    connection.pings.push({ number: this.#asked, asked: now });
     connection.lastPing = now;
     connection.askedAt ??= now;
     return this.#seal({ type: FRAME.ping, payload: EMPTY }, now);

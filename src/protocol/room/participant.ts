@@ -24,10 +24,15 @@ export interface Presence {
   /** As this member told it last. */
   readonly oversight?: Oversight | undefined;
   readonly safetyCode: string | undefined;
+  /** How far its clock is ahead of this side's, in ms, negative where it is behind; undefined where nothing is known. */
+  readonly clockSkewMs?: number | undefined;
 }
 
 /** The measured part of a participant's presence. */
-export type Measured = Pick<Presence, "connected" | "lastSeenMs" | "read" | "oversight" | "safetyCode">;
+export type Measured = Pick<
+  Presence,
+  "connected" | "lastSeenMs" | "read" | "oversight" | "safetyCode" | "clockSkewMs"
+>;
 
 /** Everybody in the roster, as `measure` finds them. */
 export function presenceOf(

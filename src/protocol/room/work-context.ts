@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { lengthPrefixed, type Bytes } from "../base/bytes.ts";
 import { trim, trimEnd } from "../base/characters.ts";
+import { withoutLabelFaults } from "../base/labels.ts";
 import { CARD } from "../base/limits.ts";
 import { isLabelUpTo } from "../base/text.ts";
 import { encodeUtf8, utf8Length } from "../base/utf8.ts";
@@ -87,5 +88,6 @@ export function makeWorkContext({ repository: found, client: program }: CardFact
 function shortened(text: string): string {
   const letters = Array.from(trim(text));
   if (letters.length <= CARD.maxLabelChars) return letters.join("");
-  return `${trimEnd(letters.slice(0, CARD.maxLabelChars - 1).join(""))}…`;
+  const front = withoutLabelFaults(letters.slice(0, CARD.maxLabelChars - 1).join(""));
+  return `${trimEnd(front)}…`;
 }

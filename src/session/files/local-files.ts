@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { lstat, statfs } from "node:fs/promises";
 import path from "node:path";
+import { isFolder } from "../../runtime/places.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
@@ -13,6 +14,7 @@ import { safeName } from "../paths/names.ts";
 import { OutgoingFile } from "./outgoing.ts";
 import { resolveSave } from "../paths/place.ts";
 import type { FileSink, FileSource } from "./port.ts";
+import { faultBehind } from "../paths/roots.ts";
 import { resolveShare } from "../paths/share.ts";
 
 /** The places beside the working directory that a human has named. */
@@ -58,14 +60,16 @@ export class LocalFiles {
     return this.#options.cwd;
   }
 
-  /** @throws {TunnelError} path-*, share-*, cancelled */
+  /** @throws {TunnelError} path-*, share-*, root-missing, working-directory-gone, cancelled */
   async share(
     given: string,
     options: { signal: AbortSignal; onProgress: (done: number, total: number) => void },
   ): Promise<Shareable> {
     const { cwd, home, config } = this.#options;
     const reach = { cwd, home, roots: config.shareRoots, allow: config.shareAllow };
-    const found = await resolveShare(given, reach);
+    const found = await resolveShare(given, reach).catch((thrown: unknown) => {
+      throw faultBehind(thrown, { ...reach, given, kind: "shareRoots" });
+    });
     if (found.identity.size > FILE.maxBytes) throw new TunnelError("share-too-large");
     const file = await OutgoingFile.open(found, options);
     const { size, sha256 } = file;
@@ -76,10 +80,11 @@ export class LocalFiles {
 
   /**
    * The change of the repository in the working directory as a patch.
-   * @throws {TunnelError} git-unavailable, patch-*, share-sensitive, share-limit, cancelled
+   * @throws {TunnelError} working-directory-gone, git-unavailable, patch-*, share-sensitive, share-limit, cancelled
    */
   async patch(range: string | undefined, signal: AbortSignal): Promise<Shareable> {
     const { cwd, home, env, config } = this.#options;
+    if (!isFolder(cwd)) throw new TunnelError("working-directory-gone");
     const made = await makePatch(cwd, {
       env,
       home,
@@ -170,7 +175,10 @@ export class LocalFiles {
 
   #place(savePath: string, overwrite: boolean): ReturnType<typeof resolveSave> {
     const { cwd, home, config } = this.#options;
-    return resolveSave(savePath, { cwd, home, roots: config.saveRoots, overwrite });
+    const reach = { cwd, home, roots: config.saveRoots };
+    return resolveSave(savePath, { ...reach, overwrite }).catch((thrown: unknown) => {
+      throw faultBehind(thrown, { ...reach, given: savePath, kind: "saveRoots" });
+    });
   }
 }
 

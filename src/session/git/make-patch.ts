@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { copyFile, mkdir, mkdtemp, realpath, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
+import { tempDirectory } from "../../runtime/places.ts";
 import { INPUT_LIMITS } from "../../errors/base/limits.ts";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
@@ -171,7 +171,7 @@ async function inScratch<T>(
   const index = await gitText(["rev-parse", "--git-path", "index"], call);
   const objects = await gitText(["rev-parse", "--git-path", "objects"], call);
   if (index === undefined || objects === undefined) throw new TunnelError("git-failed");
-  const folder = await mkdtemp(path.join(await realpath(tmpdir()), "tunnel-patch-"));
+  const folder = await mkdtemp(path.join(await realpath(tempDirectory()), "tunnel-patch-"));
   try {
     const scratchIndex = path.join(folder, "index");
     await copyIndex(path.resolve(call.cwd, index), scratchIndex);

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import { tmpdir } from "node:os";
 import path from "node:path";
+import { tempDirectory } from "../../runtime/places.ts";
 import { must } from "../../errors/must.ts";
 import { runGit, type Environment } from "./run.ts";
 
@@ -43,7 +43,7 @@ export interface ReadPatchOptions {
 
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
 /** No repository is there, so git neither looks into one nor leaves out what lies elsewhere in it. */
-const NO_REPOSITORY = path.join(tmpdir(), "tunnel-mcp-no-repository");
+const NO_REPOSITORY = path.join(tempDirectory(), "tunnel-mcp-no-repository");
 
 /** The files of a patch in git's own reading; nothing is applied, and no repository is asked. Never throws. */
 export async function readPatch(patch: Buffer, options: ReadPatchOptions): Promise<PatchReading> {
@@ -51,7 +51,7 @@ export async function readPatch(patch: Buffer, options: ReadPatchOptions): Promi
   const text = patch.toString("latin1");
   if (unpackedBytes(text) > maxUnpackedBytes) return { kind: "too-large" };
   const result = await runGit(["apply", "--numstat", "--summary", "-z", "-"], {
-    cwd: tmpdir(),
+    cwd: tempDirectory(),
     env,
     timeoutMs,
     maxBytes: MAX_LIST_BYTES,

@@ -1,6 +1,6 @@
 import { lstat, realpath } from "node:fs/promises";
-import { homedir } from "node:os";
 import path from "node:path";
+import { homeDirectory } from "../../runtime/places.ts";
 import { isTooWide, isWithin } from "../paths/roots.ts";
 import { gitText, quietFilters, type Environment, type GitCall } from "./run.ts";
 
@@ -27,7 +27,7 @@ export async function findRepository(
   cwd: string,
   options: RepositoryOptions,
 ): Promise<Repository | undefined> {
-  const { env, timeoutMs, signal, home = homedir() } = options;
+  const { env, timeoutMs, signal, home = homeDirectory() } = options;
   const base: GitCall = { cwd, env, timeoutMs, ...(signal === undefined ? {} : { signal }) };
   const [filters, shown, gitDirectory] = await Promise.all([
     quietFilters(base),

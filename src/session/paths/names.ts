@@ -1,4 +1,6 @@
 import { Buffer } from "node:buffer";
+import { labelFault, withoutLabelFaults } from "../../protocol/base/labels.ts";
+import { codePointName } from "../../protocol/base/text.ts";
 
 /** The longest file name that the common file systems take, in bytes of UTF-8. */
 export const MAX_NAME_BYTES = 255;
@@ -11,8 +13,7 @@ const DEVICE = /^(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9\u00
 /** Windows does not take these in a name: separators, wildcards, and the colon of drives and alternate streams. */
 const NOT_PORTABLE = /[<>:"|?*\\/]/;
 /** Controls, separators of lines, lone surrogates, and what reorders or hides text: `invoice<RLO>gpj.exe`. */
-const NOT_PLAIN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
-const NOT_PLAIN_ALL = new RegExp(NOT_PLAIN.source, "gu");
+const NOT_PLAIN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
  * Why a name cannot be given to a file, or undefined when it can. One rule for every platform, since a file that is saved
@@ -21,7 +22,11 @@ const NOT_PLAIN_ALL = new RegExp(NOT_PLAIN.source, "gu");
 export function nameProblem(name: string): string | undefined {
   if (name === "") return "it does not end with a file name";
   if (name === "." || name === "..") return "`.` and `..` are not file names";
-  if (NOT_PLAIN.test(name)) return "the file name contains control or invisible characters";
+  const fault = labelFault(name);
+  if (fault !== undefined) {
+    const character = codePointName(String.fromCodePoint(fault.point));
+    return `the file name contains control or invisible characters (${character} at position ${fault.position}, counted from 0)`;
+  }
   if (NOT_PORTABLE.test(name)) return 'the file name contains one of < > : " | ? * \\ /';
   if (/[. ]$/.test(name) || name.startsWith(" "))
     return "the file name begins or ends with a space, or ends with a dot";
@@ -42,7 +47,7 @@ export function isDeviceName(name: string): boolean {
 export function foldedSegment(name: string): string {
   return name
     .normalize("NFKC")
-    .replace(NOT_PLAIN_ALL, "")
+    .replace(NOT_PLAIN, "")
     .replace(/:.*$/s, "")
     .replace(/[. ]+$/, "")
     .toLowerCase();
@@ -54,9 +59,9 @@ export function safeName(peerName: string): string {
   return label === "" || label === "." || label === ".." ? "unnamed" : label;
 }
 
-/** A text on one line, without controls and what reorders or hides text, cut to a length in bytes. */
+/** A text on one line, without controls and what reorders or hides text where no letter or emoji needs it, cut to a length in bytes. */
 export function plainLabel(text: string, maxBytes: number = MAX_NAME_BYTES): string {
-  return cut(text.normalize("NFC").replace(NOT_PLAIN_ALL, "").trim(), maxBytes);
+  return withoutLabelFaults(cut(withoutLabelFaults(text.normalize("NFC")).trim(), maxBytes)).trim();
 }
 
 /**

@@ -1,7 +1,7 @@
 import { realpath, stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
+import { homeDirectory, isFolder } from "../../runtime/places.ts";
 import { isDeviceName } from "./names.ts";
 
 /** The folders that a tool call may reach. */
@@ -72,12 +72,55 @@ export function isTooWide(folder: string, home: string, flavour: Flavour = NATIV
 async function realRoots({
   cwd,
   roots,
-  home = homedir(),
+  home = homeDirectory(),
 }: Reach): Promise<{ roots: string[]; tooWide: boolean }> {
   const [own, realHome, ...named] = await Promise.all([cwd, home, ...roots].map(realFolder));
   const tooWide = own !== undefined && isTooWide(own, realHome ?? home);
   const usable = tooWide ? named : [own, ...named];
   return { roots: usable.filter((root) => root !== undefined), tooWide };
+}
+
+/** The folders that a human has named, by the setting that names them. */
+export interface NamedRoots {
+  readonly saveRoots: readonly string[];
+  readonly shareRoots: readonly string[];
+}
+
+const NAMED_BY = { saveRoots: "TUNNEL_SAVE_ROOTS", shareRoots: "TUNNEL_SHARE_ROOTS" } as const;
+
+/** Long enough for every usual path, and for all of it where somebody has set a strange one. */
+const MAX_SHOWN_CHARS = 200;
+
+function missingRoot(setting: string, root: string): TunnelError {
+  const shown = root.replace(/\p{C}/gu, "?").slice(0, MAX_SHOWN_CHARS);
+  return new TunnelError("root-missing", { detail: `${setting} names ${shown}` });
+}
+
+/** An error `root-missing` for each folder that is named and is not there. */
+export function missingRoots(named: NamedRoots): TunnelError[] {
+  return (["saveRoots", "shareRoots"] as const).flatMap((kind) =>
+    named[kind].filter((root) => !isFolder(root)).map((root) => missingRoot(NAMED_BY[kind], root)),
+  );
+}
+
+const OF_PLACES = new Set(["save-folder-missing", "path-outside", "share-not-found"]);
+
+/**
+ * The error of a call that has failed for its path: where that leads into a folder that should be there and is not, this is
+ * what to tell. Any other error stays as it is.
+ */
+export function faultBehind(
+  thrown: unknown,
+  { given, cwd, roots, kind }: Reach & { readonly given: string; readonly kind: keyof NamedRoots },
+  flavour: Flavour = NATIVE,
+): unknown {
+  if (!(thrown instanceof TunnelError) || !OF_PLACES.has(thrown.code)) return thrown;
+  const { path: paths } = flavour;
+  const wanted = paths.resolve(cwd, given);
+  const missing = roots.find((root) => isWithin(paths.resolve(root), wanted, flavour) && !isFolder(root));
+  if (missing !== undefined) return missingRoot(NAMED_BY[kind], missing);
+  const isBelowCwd = !paths.isAbsolute(given) || isWithin(cwd, wanted, flavour);
+  return isBelowCwd && !isFolder(cwd) ? new TunnelError("working-directory-gone") : thrown;
 }
 
 async function realFolder(folder: string): Promise<string | undefined> {

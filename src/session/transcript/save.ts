@@ -1,4 +1,5 @@
 import { open, rm } from "node:fs/promises";
+import { isFolder } from "../../runtime/places.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { writeFailure } from "../paths/failures.ts";
 import { CREATE_NEW, resolveSave } from "../paths/place.ts";
@@ -75,12 +76,13 @@ async function writeNew(file: string, text: string): Promise<void> {
   }
 }
 
-/** Saves both forms, or neither; gives their paths. @throws {TunnelError} transcript-not-saved */
+/** Saves both forms, or neither; gives their paths. @throws {TunnelError} transcript-not-saved, working-directory-gone */
 export async function saveTranscript(
   root: string,
   wanted: string,
   texts: { readonly json: string; readonly markdown: string },
 ): Promise<{ json: string; markdown: string }> {
+  if (!isFolder(root)) throw new TunnelError("working-directory-gone");
   const stem = stemOf(wanted, root);
   const json = await saveText(root, `${stem}.json`, texts.json);
   try {

@@ -40,7 +40,7 @@ export class Transcripts {
     return toMarkdown(document, options);
   }
 
-  /** Both forms, as new files inside the root. @throws {TunnelError} transcript-not-saved, tunnel-closed */
+  /** Both forms, as new files inside the root. @throws {TunnelError} transcript-not-saved, working-directory-gone, tunnel-closed */
   async save(tunnel: TranscriptSource, wanted: string): Promise<Saved> {
     const document = this.of(tunnel);
     const texts = { json: toJson(document), markdown: toMarkdown(document) };

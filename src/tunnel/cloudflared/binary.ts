@@ -63,6 +63,8 @@ function saidToBeAltered(error: unknown): never {
   });
 }
 
+const CACHE_VARIABLES = "HOME or XDG_CACHE_HOME (LOCALAPPDATA on Windows)";
+
 async function fetchBinary(
   options: BinaryOptions,
   search: Search,
@@ -72,10 +74,12 @@ async function fetchBinary(
   if (release === undefined) throw unsupported(environment);
   const path = cachePath(environment, release.version);
   if (path === undefined)
-    throw new TunnelError("cloudflared-download-failed", { detail: "no cache directory is known" });
+    throw new TunnelError("cloudflared-download-failed", {
+      detail: `no cache directory is known; ${CACHE_VARIABLES} must name one`,
+    });
   await ensureCacheDirectory(path, environment.platform).catch((cause: unknown) => {
     throw new TunnelError("cloudflared-download-failed", {
-      detail: "the cache directory cannot be used",
+      detail: `the cache directory cannot be used; ${CACHE_VARIABLES} must name one that can be written to`,
       cause,
     });
   });

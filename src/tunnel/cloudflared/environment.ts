@@ -1,7 +1,7 @@
-import { homedir, tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 import { fileURLToPath } from "node:url";
 import { plainEnvironment } from "../../children/environment.ts";
+import { homeDirectory, tempDirectory, workingDirectory } from "../../runtime/places.ts";
 import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 
 /** The facts of the machine on which finding and running cloudflared depends. */
@@ -37,9 +37,9 @@ export function hostFacts(): HostFacts {
   return {
     platform: process.platform,
     arch: process.arch,
-    home: homedir(),
-    cwd: process.cwd(),
-    tempDirectory: tmpdir(),
+    home: homeDirectory(),
+    cwd: workingDirectory(),
+    tempDirectory: tempDirectory(),
     ownDirectory: fileURLToPath(new URL(".", import.meta.url)),
   };
 }

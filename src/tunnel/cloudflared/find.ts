@@ -1,4 +1,4 @@
-import { lstat } from "node:fs/promises";
+import { lstat, mkdir } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ensurePrivateDirectory } from "../../runtime/private-directory.ts";
@@ -50,8 +50,9 @@ export function cachePath({ cacheHome, platform }: BinaryEnvironment, version: s
   return join(cacheHome, "tunnel-mcp", `cloudflared-${version}`, programName(platform));
 }
 
-/** Makes both directories of our own above `path` private, or throws; see ensurePrivateDirectory. */
+/** Makes both directories of our own above `path` private, and the cache around them, or throws; see ensurePrivateDirectory. */
 export async function ensureCacheDirectory(path: string, platform: string): Promise<void> {
+  await mkdir(dirname(dirname(dirname(path))), { recursive: true });
   await ensurePrivateDirectory(dirname(dirname(path)), platform);
   await ensurePrivateDirectory(dirname(path), platform);
 }

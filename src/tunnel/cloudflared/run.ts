@@ -38,13 +38,22 @@ export interface RunOptions {
   readonly clock: Clock;
 }
 
+/** @throws {TunnelError} temp-unusable */
+function privateDirectory({ tempDirectory }: BinaryEnvironment): string {
+  try {
+    return mkdtempSync(join(tempDirectory, "tunnel-mcp-"));
+  } catch (cause) {
+    throw new TunnelError("temp-unusable", { cause });
+  }
+}
+
 /**
  * Starts a Quick Tunnel to a local port. It gets an empty config file, since one in the user's home could replace
  * `--url` with services of its own and a missing one makes it search; and a private working directory.
  */
 export function startRun(options: RunOptions): Run {
   const { environment, clock } = options;
-  const directory = mkdtempSync(join(environment.tempDirectory, "tunnel-mcp-"));
+  const directory = privateDirectory(environment);
   const removeDirectory = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   process.once("exit", removeDirectory);
   const remember = new Memory();

@@ -29,16 +29,16 @@ export function createExecOpener(options: ExecOptions): TunnelOpener {
   const { clock } = options;
   const ask = options.ask ?? askOn(options);
   /** The tunnels that have not been stopped. */
-  const open = new Set<SupervisedTunnel>();
+  const open = new Map<SupervisedTunnel, RelayProof>();
 
   return async (request) => {
     throwIfCancelled(request.signal);
     const run = startCommand(request.port, options);
     try {
       const url = await untilOurs(run, request, { ask, clock, isSkipped: options.skipReachabilityCheck });
-      makeRoom(url, open);
+      makeRoom(url, request.proof, open);
       const tunnel = watchCommand(run, { url, proof: request.proof, ask, options });
-      open.add(tunnel);
+      open.set(tunnel, request.proof);
       return removedWhenStopped(tunnel, open);
     } catch (error) {
       await run.child.stop();
@@ -55,16 +55,17 @@ function askOn({ doh, clock, client }: ExecOptions): Ask {
 
 /**
  * A command with a fixed address gives the same one twice. As a spare that is worth nothing; in place of a tunnel that
- * does not work it is welcome, and the old one ends.
+ * does not work it is welcome, and the old one ends. Another room behind the same port has a path of its own, so that it may have the
+ * same address.
  * @throws {TunnelError} exec-same-url
  */
-function makeRoom(url: URL, open: ReadonlySet<SupervisedTunnel>): void {
-  const same = [...open].find((tunnel) => tunnel.url === socketOrigin(url));
+function makeRoom(url: URL, { path }: RelayProof, open: ReadonlyMap<SupervisedTunnel, RelayProof>): void {
+  const [same] = [...open].find(([tunnel, of]) => tunnel.url === socketOrigin(url) && of.path === path) ?? [];
   if (same?.health().state === "up") throw new TunnelError("exec-same-url");
   same?.fail(new TunnelError("exec-silent"));
 }
 
-function removedWhenStopped(tunnel: SupervisedTunnel, open: Set<SupervisedTunnel>): Tunnel {
+function removedWhenStopped(tunnel: SupervisedTunnel, open: Map<SupervisedTunnel, RelayProof>): Tunnel {
   return {
     ...tunnel,
     async stop() {

@@ -2,6 +2,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { exitDetail, type Child, type Exit } from "../../children/child.ts";
 import { environmentWithout } from "../../children/environment.ts";
 import { startChild } from "../../children/start.ts";
+import { homeDirectory, isFolder } from "../../runtime/places.ts";
 import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 import type { ExecSettings } from "./settings.ts";
 import { PrintedUrls } from "./printed.ts";
@@ -26,7 +27,9 @@ export function startCommand(port: number, settings: ExecSettings): CommandRun {
   const childEnv = environmentWithout(env, OWN_SETTINGS);
   try {
     const recordFolders = privateFolders(env, machineFacts());
-    const options = { file, args, env: childEnv, cwd, clock, stdout, stderr, recordFolders };
+    // No program starts in a folder that was deleted.
+    const place = isFolder(cwd) ? cwd : homeDirectory();
+    const options = { file, args, env: childEnv, cwd: place, clock, stdout, stderr, recordFolders };
     return { child: startChild({ ...options, withDescendants: true }), urls };
   } catch (error) {
     // Thrown at once for a batch file on Windows, or an argument with a zero byte.

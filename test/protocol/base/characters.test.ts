@@ -11,6 +11,14 @@ import {
   WHITE_SPACE,
 } from "../../../src/protocol/base/characters.ts";
 import {
+  EMOJI_SIGNS,
+  IDEOGRAPHS,
+  JOINED_LETTERS,
+  MONGOLIAN_LETTERS,
+  MYANMAR_LETTERS,
+  VIRAMAS,
+} from "../../../src/protocol/base/labels.ts";
+import {
   foldedName,
   isAssigned,
   isNameFor,
@@ -25,6 +33,7 @@ import { nodePrimitives, texts, World } from "../../support/wire.ts";
 import { verifyTranscript } from "../../../src/session/transcript/verify.ts";
 import { parseTranscript, toJson } from "../../../src/session/transcript/document.ts";
 import { transcriptOf } from "../../support/transcripts.ts";
+import { NEEDED_NAMES } from "../../support/vectors.ts";
 
 type Ranges = readonly (readonly [number, number])[];
 const isIn = (ranges: Ranges, point: number): boolean =>
@@ -37,6 +46,8 @@ const differing = (ranges: Ranges, platform: RegExp): string[] =>
     (point) => `U+${point.toString(16)}`,
   );
 
+const PLACES = [EMOJI_SIGNS, JOINED_LETTERS, VIRAMAS, IDEOGRAPHS, MYANMAR_LETTERS, MONGOLIAN_LETTERS];
+
 const root = new URL("../../../", import.meta.url).pathname;
 const specification = readFileSync(path.join(root, "docs/PROTOCOL.md"), "utf8").replaceAll(/\s+/g, " ");
 const written = (ranges: Ranges): string =>
@@ -48,7 +59,7 @@ const written = (ranges: Ranges): string =>
 
 describe("[T5] the characters by which one side judges another", () => {
   it("[T1] [T2] are those of the specification, range by range", () => {
-    for (const ranges of [NOT_IN_LABELS, NOT_IN_TEXTS, WHITE_SPACE])
+    for (const ranges of [NOT_IN_LABELS, NOT_IN_TEXTS, WHITE_SPACE, ...PLACES])
       expect(specification.includes(written(ranges)), written(ranges)).toBe(true);
   });
 
@@ -147,6 +158,41 @@ describe("[G1] names", () => {
       " (2)",
     ])
       expect(isNameFor("ben", given)).toBe(false);
+  });
+
+  it("that differ in what nobody sees are one name to the host, and look alike", () => {
+    const [plain, joined] = [
+      "\u0639\u0644\u06cc\u0631\u0636\u0627",
+      "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
+    ];
+    for (const [one, other] of [
+      [plain, joined],
+      ["\u2764 ana", "\u2764\ufe0f Ana"],
+      ["\u845b\u57ce", "\u845b\u{e0100}\u57ce"],
+      ["\u0d30\u0d4d", "\u0d30\u0d4d\u200d"],
+    ] as const) {
+      expect([isName(one), isName(other)], other).toEqual([true, true]);
+      expect(foldedName(one), other).toBe(foldedName(other));
+    }
+    const world = new World({ hostName: plain });
+    const guest = world.pair(joined);
+    world.settle();
+    expect(guest.member.membership?.order.members.map(({ name }) => name)).toEqual([plain, `${joined} (2)`]);
+    expect(guest.member.connection.name).toBe("connected");
+  });
+
+  it("are shortened so that they stay names, whatever the cut goes through", () => {
+    for (const sequence of NEEDED_NAMES)
+      for (let before = 0; before <= 64; before += 1) {
+        const name = Array.from("x".repeat(before) + sequence.repeat(64))
+          .slice(0, 64)
+          .join("");
+        if (!isName(name)) continue;
+        for (const number of [2, 63]) {
+          const numbered = numberedName(name, number);
+          if (!isName(numbered) || !isNameFor(name, numbered)) expect([name, numbered]).toBe("a name");
+        }
+      }
   });
 
   it("with a character that the host's platform does not know are not let in, and burn no invite", () => {

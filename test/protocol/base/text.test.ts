@@ -1,7 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { isFileName } from "../../../src/protocol/files/offer.ts";
+import { withoutHidden } from "../../../src/protocol/base/hidden-text.ts";
+import { withoutLabelFaults } from "../../../src/protocol/base/labels.ts";
 import { checkGoal, checkName, checkText, isGoal, isName, isText } from "../../../src/protocol/base/text.ts";
 import { codeOf } from "../../support/thrown.ts";
+import { NEEDED_NAMES, NEEDLESS_NAMES } from "../../support/vectors.ts";
 import { World } from "../../support/wire.ts";
 
 describe("text of a peer", () => {
@@ -28,6 +32,31 @@ describe("text of a peer", () => {
   ])("[T1] a label may not be or contain: %s", (_what, label) => {
     expect(isName(label)).toBe(false);
     expect(isGoal(label)).toBe(false);
+  });
+
+  it.each(NEEDED_NAMES)("[T1] a joiner, selector or flag is let in where it is needed: %s", (name) => {
+    expect([isName(name), isGoal(name), isFileName(`${name}.txt`)]).toEqual([true, true, true]);
+    expect([checkName(name), checkGoal(name)]).toEqual([name, name]);
+    // And all of it is shown to a model.
+    expect(withoutHidden(name).text).toBe(name);
+  });
+
+  it.each(NEEDLESS_NAMES)("[T1] and nowhere else: %s", (_what, name) => {
+    expect([isName(name), isGoal(name), isFileName(name)]).toEqual([false, false, false]);
+    expect(codeOf(() => checkName(name))).toBe("name-invalid");
+    expect(isName(withoutLabelFaults(name))).toBe(true);
+  });
+
+  it("[T1] what is refused is named, with its place", () => {
+    expect(() => checkName("ana\u202e")).toThrow("it contains U+202E at position 3 (counted from 0)");
+    expect(() => checkName("\u{1f469}\u{1f3fd}x\u200d")).toThrow("U+200D at position 3");
+    expect(() => checkGoal("a\nb")).toThrow("it contains U+000A at position 1");
+    expect(() => checkText("\u{1f469}b\u0007")).toThrow("U+0007 at position 2");
+    expect(() => checkName("s\u0378m")).toThrow(
+      "U+0378 at position 1 (counted from 0), which is not known here",
+    );
+    expect(() => checkName(" ")).toThrow("it is empty");
+    expect(() => checkName("x".repeat(65))).toThrow("it has 65 characters");
   });
 
   it("[T1] counts the length of labels in code points", () => {

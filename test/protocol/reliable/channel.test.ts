@@ -268,6 +268,32 @@ describe("reliable channel", () => {
     expect(channel.tick(34_999).dead).toBe(true);
   });
 
+  it("[D11] tells its time in a PONG, in whole seconds, and learns from one how far the clocks differ", () => {
+    const { channel, peer } = withRawPeer(0);
+    const [theirs = EMPTY] = peer.seal({ type: FRAME.ping, payload: EMPTY }, 0);
+    const { reply } = channel.receive(theirs, 1_700_000_000_999);
+    const answers = reply.map((message) => peer.open(message, 0)?.payload);
+    expect(answers.at(-1)).toEqual(u64be(1_700_000_000));
+    const skewAfter = (time: Bytes): number | undefined => {
+      const now = 1_700_000_000_000;
+      const one = withRawPeer(now);
+      one.channel.ask(now);
+      for (const message of one.peer.seal({ type: FRAME.pong, payload: time }, now))
+        one.channel.receive(message, now + 3_000);
+      expect(one.channel.answered).toBe(1);
+      return one.channel.clockSkew;
+    };
+    expect(skewAfter(EMPTY)).toBeUndefined();
+    // Half of what it was under way, and half of the second that is cut.
+    expect(skewAfter(u64be(1_700_003_601))).toBe(3_600_000);
+    expect(skewAfter(u64be(0))).toBe(-1_700_000_001_000);
+    expect(skewAfter(u64be(2 ** 50))).toBeGreaterThan(1e17);
+    // Asked for by nobody it says nothing, and does not pass for an answer.
+    const { channel: unasked, put } = withRawPeer();
+    put(FRAME.pong, u64be(5));
+    expect([unasked.clockSkew, unasked.answered]).toEqual([undefined, 0]);
+  });
+
   it("[D7] whoever has slept does not wait for an answer to pings that it never sent", () => {
     const { channel } = withRawPeer(0);
     expect(channel.tick(35_000)).toEqual({ messages: [], dead: true });
@@ -279,6 +305,8 @@ describe("reliable channel", () => {
       [FRAME.ack, new Uint8Array(7)],
       [FRAME.ping, new Uint8Array(1)],
       [FRAME.pong, new Uint8Array(1)],
+      [FRAME.pong, new Uint8Array(9)],
+      [FRAME.pong, Uint8Array.of(0, 0x20, 0, 0, 0, 0, 0, 0)],
       [FRAME.close, new Uint8Array(10)],
     ];
     for (const [type, payload] of wrong) {

@@ -13,15 +13,21 @@ function readText({ isSelf, readSeq }: MemberView, lastSeq: number): string {
   return readSeq >= lastSeq ? "has read everything" : `has read up to ${readSeq} of ${lastSeq}`;
 }
 
+function skewText(skewSec: number): string {
+  const way = skewSec > 0 ? "ahead of" : "behind";
+  return `its clock is ${inWords(Math.abs(skewSec))} ${way} yours`;
+}
+
 /** The lines of `/who`. */
 export function whoLines(members: readonly MemberView[], lastSeq: number): string[] {
   return members.map((member) => {
-    const { id, name, lookAlike, isHost, isSelf, connected, lastSeenSec } = member;
+    const { id, name, lookAlike, isHost, isSelf, connected, lastSeenSec, clockSkewSec } = member;
     const facts = [
       ...(lookAlike === true ? [`id ${id}, a name that looks like another one here`] : []),
       ...(isHost ? ["host"] : []),
       readText(member, lastSeq),
       ...(connected || isSelf ? [] : [`not connected, last seen ${inWords(lastSeenSec)} ago`]),
+      ...(clockSkewSec === undefined ? [] : [skewText(clockSkewSec)]),
     ];
     return `  ${safeName(name)}: ${facts.join(", ")}`;
   });

@@ -58,4 +58,17 @@ export const SAVING = {
     nextForPerson: "Choose a name that does not exist yet, in an existing folder.",
     retryable: false,
   },
+  "root-missing": {
+    message: "a folder that a setting names is not there, so nothing can be saved in it or shared from it",
+    next: "Use another folder. Your human can make the folder, or give it back to this user: it is used as soon as it is there.",
+    nextForPerson: "Make the folder, or give it back to this user: it is used as soon as it is there.",
+    retryable: true,
+  },
+  "working-directory-gone": {
+    message: "the working directory of this server is not there any more",
+    next: "Use absolute paths in folders that your human has allowed (TUNNEL_SAVE_ROOTS, TUNNEL_SHARE_ROOTS). Or ask your human to start the client again in a folder that exists. Talking works as before.",
+    nextForPerson:
+      "Start this again in a folder that exists, or use absolute paths in the folders of TUNNEL_SAVE_ROOTS or TUNNEL_SHARE_ROOTS. Talking works as before.",
+    retryable: false,
+  },
 } as const satisfies ErrorArea;
