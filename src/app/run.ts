@@ -169,6 +169,24 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         exitNow: host.exitNow,
       });
     }
+    case "watch": {
+      const { watch } = await import("./commands.ts");
+      const { serverSearch } = await import("./waking.ts");
+      const { folders, platform } = serverSearch(env, identityOf(env, host.cwd));
+      return watch({
+        folders,
+        platform,
+        clock,
+        env,
+        version,
+        output,
+        isJson: command.json,
+        input: process.stdin,
+        terminal: process.stdout,
+        isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+        onShutdown,
+      });
+    }
     case "setup": {
       const { setupHere } = await import("./commands.ts");
       const { bundle, home, stdinIsTerminal, stdoutIsTerminal } = host;

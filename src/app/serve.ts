@@ -1,7 +1,7 @@
 import { hasLeftovers } from "../children/record-names.ts";
 import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
-import type { Endpoint } from "../control/endpoint.ts";
+import type { Endpoints } from "./endpoint.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -40,7 +40,7 @@ async function sweepLeftovers({ env, clock }: ServeOptions): Promise<void> {
 
 interface Loaded {
   readonly sessions: Sessions;
-  readonly endpoint: Endpoint;
+  readonly endpoints: Endpoints;
 }
 
 /**
@@ -50,17 +50,17 @@ interface Loaded {
 export async function serve(options: ServeOptions): Promise<void> {
   const { config, problems, version, clock, bundle } = options;
   let loading: Promise<Loaded> | undefined;
-  let endpoint: Endpoint | undefined;
+  let endpoints: Endpoints | undefined;
   const load = async (): Promise<Loaded> => {
-    const { loadSessions, openEndpoint } = await import("./sessions.ts");
+    const { loadSessions, openEndpoints } = await import("./sessions.ts");
     const sessions = loadSessions(options);
-    endpoint = openEndpoint({ ...options, sessions });
-    return { sessions, endpoint };
+    endpoints = openEndpoints({ ...options, sessions });
+    return { sessions, endpoints };
   };
   const stop = async (): Promise<void> => {
     const loaded = await loading;
     await loaded?.sessions.shutDown();
-    await loaded?.endpoint.close();
+    await Promise.all([loaded?.endpoints.questions.close(), loaded?.endpoints.faces.close()]);
   };
   options.onShutdown(stop);
   clock.after(SWEEP_AFTER_MS, () => void sweepLeftovers(options));
@@ -70,8 +70,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     makeSessions: async () => (await (loading ??= load())).sessions,
     isUnattended: config.unattended,
     problems: async () => {
-      await endpoint?.look();
-      const endpointProblem = endpoint?.problem;
+      await endpoints?.questions.look();
+      const endpointProblem = endpoints?.questions.problem;
       const now = [...problems, ...surroundingProblems(options)];
       return problemsView(endpointProblem === undefined ? now : [...now, endpointProblem]);
     },
@@ -80,7 +80,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       wakeView(tunnelId, {
         bundle,
         platform: process.platform,
-        endpoint: endpoint?.state ?? "unopened",
+        endpoint: endpoints?.questions.state ?? "unopened",
         channel,
       }),
     stop,

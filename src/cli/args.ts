@@ -23,6 +23,7 @@ export type Command =
   | { readonly kind: "export"; readonly request: ExportRequest }
   | { readonly kind: "wake"; readonly tunnelId: string | undefined; readonly timeoutMs: number | undefined }
   | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
+  | { readonly kind: "watch"; readonly json: boolean }
   | OpenRequest
   | JoinRequest
   | { readonly kind: "setup"; readonly request: SetupRequest }
@@ -58,6 +59,7 @@ const COMMANDS = [
   "verify",
   "export",
   "wake",
+  "watch",
 ] as const;
 
 const ALL_COMMANDS = `tunnel-mcp ${COMMANDS.join(" | ")}`;
@@ -102,6 +104,11 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
       );
     case "wake":
       return withOptions(first, rest, { tunnel: "string", timeout: "string", watch: "boolean" }, wakeCommand);
+    case "watch":
+      return withOptions(first, rest, { json: "boolean" }, (values) => ({
+        kind: "watch",
+        json: values.has("json"),
+      }));
     case "open":
       return withOptions(first, rest, OPEN_OPTIONS, openCommand);
     case "join":

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 import { isPrivate } from "../runtime/private-directory.ts";
 import { processIsRunning } from "../runtime/processes.ts";
-import { descriptorIn, pidOfDescriptor } from "./paths.ts";
+import { descriptorIn, pidOfDescriptor, type EndpointKind } from "./paths.ts";
 
 /** The owner of a server by its environment: the client's session, and the working directory. */
 export interface Identity {
@@ -41,9 +41,9 @@ const MAX_DESCRIPTOR_BYTES = 64 * 1024;
 export async function writeDescriptor(
   folder: string,
   descriptor: Descriptor,
-  platform: string,
+  place: { readonly platform: string; readonly kind: EndpointKind },
 ): Promise<string> {
-  const file = descriptorIn(folder, descriptor.pid, platform);
+  const file = descriptorIn(folder, descriptor.pid, place);
   const draft = `${file}.part`;
   await rm(draft, { force: true });
   await writeFile(draft, JSON.stringify(descriptor), { mode: 0o600, flag: "wx" });
@@ -56,11 +56,13 @@ export async function readDescriptors(
   folders: readonly string[],
   platform: string,
   isRunning: (pid: number) => boolean = processIsRunning,
+  kind: EndpointKind = "ask",
 ): Promise<Descriptor[]> {
   const found: Descriptor[] = [];
   for (const folder of folders) {
-    for (const pid of await pidsIn(folder, platform)) {
-      const descriptor = await readDescriptor(descriptorIn(folder, pid, platform), platform);
+    for (const pid of await pidsIn(folder, platform, kind)) {
+      const file = descriptorIn(folder, pid, { platform, kind });
+      const descriptor = await readDescriptor(file, platform);
       if (descriptor?.pid !== pid) continue;
       // In another container the pid means nothing, but the socket answers.
       if (isRunning(pid) || (await isListening(descriptor.endpoint))) found.push(descriptor);
@@ -70,7 +72,7 @@ export async function readDescriptors(
 }
 
 /** The files of a server in its folder begin with its pid. */
-const LEFT = /^([1-9]\d{0,9})(?:\.json(?:\.part)?|-[\w-]+\.sock)$/;
+const LEFT = /^([1-9]\d{0,9})(?:(?:\.watch)?\.json(?:\.part)?|-[\w-]+\.sock)$/;
 const ANSWER_MS = 500;
 
 /** Whether a server listens there. The pid tells nothing about a process in another container, but its socket does. */
@@ -102,10 +104,10 @@ export async function removeStale(
   }
 }
 
-async function pidsIn(folder: string, platform: string): Promise<number[]> {
+async function pidsIn(folder: string, platform: string, kind: EndpointKind): Promise<number[]> {
   // A folder that others can write to may hold anything, also a socket of theirs.
   if (!(await isPrivate(folder, "directory", platform))) return [];
-  const pids = (await namesIn(folder)).map(pidOfDescriptor);
+  const pids = (await namesIn(folder)).map((name) => pidOfDescriptor(name, kind));
   return pids.filter((pid) => pid !== undefined).toSorted((a, b) => a - b);
 }
 

@@ -6,15 +6,15 @@ import type { Clock } from "../runtime/clock.ts";
 import { ensurePrivateDirectory } from "../runtime/private-directory.ts";
 import { every } from "../runtime/wait.ts";
 import type { Sessions } from "../session/sessions.ts";
-import type { Actions } from "./actions.ts";
 import { removeStale, resolved, writeDescriptor, type Identity } from "./descriptor.ts";
-import { MAX_REQUEST_BYTES, parseJson, readLine, requestSchema, type Answer } from "./messages.ts";
-import { endpointIn } from "./paths.ts";
+import { endpointIn, type EndpointKind } from "./paths.ts";
 
 interface EndpointOptions {
   readonly sessions: Sessions;
   readonly clock: Clock;
-  readonly actions: Actions;
+  /** Has the whole conversation on one connection. Must not throw. */
+  readonly accept: (socket: Socket, isToken: (token: string) => boolean) => void;
+  readonly kind: EndpointKind;
   readonly identity: Identity;
   /** Folders for its descriptor, the preferred one first. */
   readonly folders: readonly string[];
@@ -27,10 +27,6 @@ export type EndpointState = "unopened" | "open" | "unavailable" | "closed";
 
 /** No command of this program needs more. */
 export const MAX_CONNECTIONS = 32;
-/** Time from connecting to the end of the request. */
-export const REQUEST_MS = 5_000;
-/** Time for the client to read the answer. */
-const READ_MS = 30_000;
 const TOKEN_BYTES = 32;
 /** So often it is looked whether its files are still there: cleaners of temporary folders and people remove them. */
 export const LOOK_MS = 10_000;
@@ -45,7 +41,7 @@ interface Listening {
 }
 
 /**
- * The local endpoint of a running server, for other commands of the same user. It exists from the first tunnel on, and a
+ * A local endpoint of a running server, for other commands of the same user, or for the faces of a person. It exists from the first tunnel on, and a
  * clean end leaves nothing of it. Where its files were removed, or could not be made, they are made anew. A request must carry the token of the descriptor, which only this user can read.
  * Tunnels work without it, so failing to open is no error.
  */
@@ -134,7 +130,7 @@ export class Endpoint {
   }
 
   async #openIn(folder: string): Promise<Listening> {
-    const { identity, platform, pid } = this.#options;
+    const { identity, platform, pid, kind } = this.#options;
     const endpoint = endpointIn(folder, { pid, unique: randomBytes(8).toString("hex"), platform });
     if (endpoint === undefined) throw new TunnelError("control-failed");
     await ensurePrivateDirectory(folder, platform);
@@ -150,7 +146,7 @@ export class Endpoint {
     try {
       if (platform !== "win32") await chmod(endpoint, 0o600);
       const descriptor = { pid, endpoint, token: this.#token, ...(await resolved(identity)) };
-      return { server, folder, endpoint, descriptor: await writeDescriptor(folder, descriptor, platform) };
+      return { server, folder, endpoint, descriptor: await writeDescriptor(folder, descriptor, { platform, kind }) };
     } catch (error) {
       server.close();
       throw error;
@@ -170,37 +166,7 @@ export class Endpoint {
     this.#sockets.add(socket);
     socket.unref();
     socket.on("error", () => socket.destroy()).once("close", () => void this.#sockets.delete(socket));
-    void this.#serve(socket);
-  }
-
-  async #serve(socket: Socket): Promise<void> {
-    const { clock } = this.#options;
-    const late = clock.after(REQUEST_MS, () => socket.destroy());
-    const line = await readLine(socket, MAX_REQUEST_BYTES);
-    late();
-    if (line === undefined) return void socket.destroy();
-    const gone = new AbortController();
-    socket.once("close", () => gone.abort());
-    const answer = await this.#answer(line, gone.signal);
-    if (socket.destroyed) return;
-    const unread = clock.after(READ_MS, () => socket.destroy());
-    socket.once("close", unread);
-    socket.end(`${JSON.stringify(answer)}\n`);
-  }
-
-  /** Never rejects. A client without the token learns nothing else. */
-  async #answer(line: string, signal: AbortSignal): Promise<Answer> {
-    const { sessions, clock, actions } = this.#options;
-    const request = requestSchema.safeParse(parseJson(line));
-    if (!request.success || !this.#isToken(request.data.token)) return { ok: false, code: "control-failed" };
-    const { action, input } = request.data;
-    const known = Object.hasOwn(actions, action) ? actions[action] : undefined;
-    if (known === undefined) return { ok: false, code: "control-failed" };
-    try {
-      return { ok: true, result: await known.run(input, { sessions, clock, signal }) };
-    } catch (thrown) {
-      return { ok: false, code: asTunnelError(thrown).code };
-    }
+    this.#options.accept(socket, (token) => this.#isToken(token));
   }
 
   #isToken(token: string): boolean {

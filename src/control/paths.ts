@@ -17,13 +17,22 @@ export function endpointIn(
   return new TextEncoder().encode(socket).length > MAX_SOCKET_BYTES ? undefined : socket;
 }
 
-/** The descriptor of a process: `<pid>.json`. */
-export function descriptorIn(folder: string, pid: number, platform: string): string {
-  return (platform === "win32" ? win32 : posix).join(folder, `${pid}.json`);
+/** `ask`: questions of other commands. `watch`: the faces of a person, and what they decide. */
+export type EndpointKind = "ask" | "watch";
+
+const SUFFIX: Readonly<Record<EndpointKind, string>> = { ask: ".json", watch: ".watch.json" };
+
+/** The descriptor of a process: `<pid>.json`, or `<pid>.watch.json`. */
+export function descriptorIn(
+  folder: string,
+  pid: number,
+  { platform, kind }: { readonly platform: string; readonly kind: EndpointKind },
+): string {
+  return (platform === "win32" ? win32 : posix).join(folder, `${pid}${SUFFIX[kind]}`);
 }
 
 /** The pid in the name of a descriptor; undefined for any other file. */
-export function pidOfDescriptor(name: string): number | undefined {
-  const digits = /^([1-9]\d{0,9})\.json$/.exec(name)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+export function pidOfDescriptor(name: string, kind: EndpointKind): number | undefined {
+  const [, digits, suffix] = /^([1-9]\d{0,9})(\.json|\.watch\.json)$/.exec(name) ?? [];
+  return digits === undefined || suffix !== SUFFIX[kind] ? undefined : Number(digits);
 }

@@ -13,6 +13,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { exportTranscript, type ExportRequest } from "../../src/cli/transcript/export.ts";
 import { ACTIONS } from "../../src/control/actions.ts";
 import { Endpoint } from "../../src/control/endpoint.ts";
+import { answerQuestions } from "../../src/control/questions.ts";
 import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
@@ -37,7 +38,8 @@ beforeEach(() => {
   endpoint = new Endpoint({
     sessions: guest,
     clock: systemClock,
-    actions: ACTIONS,
+    accept: answerQuestions({ sessions: guest, clock: systemClock, actions: ACTIONS }),
+    kind: "ask",
     identity: { session: undefined, folder: root },
     folders: [join(root, "control")],
     platform,

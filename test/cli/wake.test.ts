@@ -7,6 +7,7 @@ import { wakeWatch, type WatchOptions } from "../../src/cli/wake/watch.ts";
 import { ACTIONS } from "../../src/control/actions.ts";
 import type { Identity } from "../../src/control/descriptor.ts";
 import { Endpoint } from "../../src/control/endpoint.ts";
+import { answerQuestions } from "../../src/control/questions.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
@@ -43,7 +44,8 @@ function server(pid: number, identity: Partial<Identity> = {}) {
   const endpoint = new Endpoint({
     sessions,
     clock: systemClock,
-    actions: ACTIONS,
+    accept: answerQuestions({ sessions, clock: systemClock, actions: ACTIONS }),
+    kind: "ask",
     identity: { session: undefined, folder: root, ...identity },
     folders: [folder],
     platform,

@@ -47,7 +47,7 @@ const found = async (): Promise<number[]> =>
 describe("a descriptor", () => {
   it("is read back as it was written, by this user alone, and leaves no draft", async () => {
     const written = descriptor(7, { session: "s" });
-    const file = await writeDescriptor(folder, written, platform);
+    const file = await writeDescriptor(folder, written, { platform, kind: "ask" });
     expect(readdirSync(folder)).toEqual(["7.json"]);
     if (POSIX) expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(await readDescriptors([folder], platform, running)).toEqual([written]);
@@ -56,7 +56,7 @@ describe("a descriptor", () => {
   it("replaces one that a process of the same number has left, its draft included", async () => {
     leave("7.json", descriptor(7));
     leave("7.json.part", "half");
-    await writeDescriptor(folder, descriptor(7, { folder: "/new" }), platform);
+    await writeDescriptor(folder, descriptor(7, { folder: "/new" }), { platform, kind: "ask" });
     expect(await readDescriptors([folder], platform, running)).toEqual([descriptor(7, { folder: "/new" })]);
   });
 

@@ -19,7 +19,8 @@ import * as z from "zod/mini";
 import { ACTIONS, defineAction, peekSchema, type Actions } from "../../src/control/actions.ts";
 import { ask } from "../../src/control/ask.ts";
 import { readDescriptors, type Descriptor } from "../../src/control/descriptor.ts";
-import { Endpoint, LOOK_MS, MAX_CONNECTIONS, REQUEST_MS } from "../../src/control/endpoint.ts";
+import { Endpoint, LOOK_MS, MAX_CONNECTIONS } from "../../src/control/endpoint.ts";
+import { answerQuestions, REQUEST_MS } from "../../src/control/questions.ts";
 import { MAX_REQUEST_BYTES } from "../../src/control/messages.ts";
 import { must } from "../../src/errors/must.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
@@ -49,17 +50,20 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-function endpointIn(folders: readonly string[], more: { clock?: Clock; actions?: Actions } = {}): Endpoint {
+function endpointIn(
+  folders: readonly string[],
+  { clock = systemClock, actions = ACTIONS }: { clock?: Clock; actions?: Actions } = {},
+): Endpoint {
   const identity = { session: "s", folder: root };
   const endpoint = new Endpoint({
     sessions,
-    clock: systemClock,
-    actions: ACTIONS,
+    clock,
+    accept: answerQuestions({ sessions, clock, actions }),
+    kind: "ask",
     identity,
     folders,
     platform,
     pid,
-    ...more,
   });
   endpoints.push(endpoint);
   return endpoint;

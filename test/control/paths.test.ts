@@ -39,7 +39,8 @@ test("on Windows the folder is in the user's own data, and the endpoint is a nam
   expect(endpointIn(folder, { pid: 7, unique: "ab12", platform: "win32" })).toBe(
     "\\\\.\\pipe\\tunnel-mcp-7-ab12",
   );
-  expect(descriptorIn(folder, 7, "win32")).toBe(`${folder}\\7.json`);
+  expect(descriptorIn(folder, 7, { platform: "win32", kind: "ask" })).toBe(`${folder}\\7.json`);
+  expect(descriptorIn(folder, 7, { platform: "win32", kind: "watch" })).toBe(`${folder}\\7.watch.json`);
   const temporary = ["C:\\Users\\Ana\\AppData\\Local\\Temp\\tunnel-mcp-control"];
   for (const LOCALAPPDATA of [undefined, "", "Local"])
     expect(privateFolders({ LOCALAPPDATA }, WINDOWS)).toEqual(temporary);
@@ -62,6 +63,12 @@ test.each([
   ["-1.json", undefined],
   ["../7.json", undefined],
   ["7.sock", undefined],
+  ["7.watch.json", undefined],
 ])("the descriptor %s is of process %s", (name, pid) => {
-  expect(pidOfDescriptor(name)).toBe(pid);
+  expect(pidOfDescriptor(name, "ask")).toBe(pid);
+});
+
+test("the faces of a person have a descriptor of their own", () => {
+  expect(pidOfDescriptor("7.watch.json", "watch")).toBe(7);
+  expect(pidOfDescriptor("7.json", "watch")).toBeUndefined();
 });

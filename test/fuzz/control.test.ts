@@ -19,6 +19,7 @@ import { ACTIONS, peekSchema } from "../../src/control/actions.ts";
 import { ask } from "../../src/control/ask.ts";
 import { readDescriptors, type Descriptor } from "../../src/control/descriptor.ts";
 import { Endpoint } from "../../src/control/endpoint.ts";
+import { answerQuestions } from "../../src/control/questions.ts";
 import { answerSchema, type Answer } from "../../src/control/messages.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
@@ -31,7 +32,8 @@ const sessions = sessionsOn(systemClock);
 const endpoint = new Endpoint({
   sessions,
   clock: systemClock,
-  actions: ACTIONS,
+  accept: answerQuestions({ sessions, clock: systemClock, actions: ACTIONS }),
+  kind: "ask",
   identity: { session: undefined, folder: root },
   folders: [join(root, "control")],
   platform,

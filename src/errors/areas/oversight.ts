@@ -8,6 +8,18 @@ export const OVERSIGHT = {
     nextForPerson: "Take the secret out. Nobody but you has seen it.",
     retryable: false,
   },
+  "watch-no-terminal": {
+    message: "this view takes decisions, so it needs a terminal with a person at it",
+    next: "Leave it to your human: they type `tunnel-mcp watch` in a terminal of their own.",
+    nextForPerson: "Type it in a terminal, without a pipe. With --json it only shows, and needs none.",
+    retryable: false,
+  },
+  "watch-in-agent": {
+    message: "this view is for a person, and an agent's shell is none",
+    next: "Leave it to your human: they type `tunnel-mcp watch` in a terminal of their own.",
+    nextForPerson: "Type it in a terminal of your own, outside the agent.",
+    retryable: false,
+  },
   "ask-unknown": {
     message: "nothing with this number waits for a decision",
     next: "Leave it: it was decided long ago, or never asked.",
