@@ -37,7 +37,7 @@ export interface MemberView {
   /** How far its clock is ahead of this side's, negative where it is behind; left out up to a minute, or where nothing is known. */
   readonly clockSkewSec: number | undefined;
   readonly workContext: WorkContextView | undefined;
-  /** How its own person bounds its agent, as it says. */
+  /** How its own person bounds its agent, as it says; undefined where nothing is known of it. */
   readonly oversight?: Oversight | undefined;
 }
 

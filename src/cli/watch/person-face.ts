@@ -1,5 +1,5 @@
 import { asTunnelError } from "../../errors/tunnel-error.ts";
-import type { WatchEvent } from "../../watch/protocol.ts";
+import type { TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeText } from "../chat/terminal/safe-text.ts";
 import { terminalScreen, type Screen } from "../chat/terminal/screen.ts";
 import { paintFor, type Paint } from "../io/output.ts";
@@ -121,7 +121,7 @@ export class PersonFace implements Face {
     this.#isGreeted = true;
     for (const tunnel of tunnels) {
       if (tunnel.ended !== undefined) continue;
-      this.#states.set(tunnel.tunnelId, stateLines(tunnel.oversight).join("\n"));
+      this.#states.set(tunnel.tunnelId, modesOf(tunnel));
       this.#print(tunnelLines(tunnel, this.#style));
     }
     for (const ask of asks) this.#asked({ server, ask });
@@ -144,12 +144,11 @@ export class PersonFace implements Face {
       return void this.#states.set(tunnelId, "ended");
     }
     const before = this.#states.get(tunnelId);
-    const { budgets: _, ...oversight } = tunnel.oversight;
-    const now = stateLines({ ...oversight, budgets: undefined, heldIn: 0, heldOut: 0 }).join("\n");
+    const now = modesOf(tunnel);
     this.#states.set(tunnelId, now);
     if (before === undefined) this.#print(tunnelLines(tunnel, this.#style));
     else if (before !== now)
-      this.#say(`[${tunnelId}] ${now === "" ? "nothing is held any more" : now.replaceAll("\n", "; ")}`);
+      this.#say(`[${tunnelId}] ${now === "" ? "everything flows" : now.replaceAll("\n", "; ")}`);
   }
 
   #entitle(): void {
@@ -164,7 +163,6 @@ export class PersonFace implements Face {
     } catch (thrown) {
       const error = asTunnelError(thrown);
       this.#print(this.#paint.red(safeText(`${error.message}\n  ${error.nextForPerson}`)));
-      this.#screen.giveBack(line);
     }
   }
 
@@ -223,6 +221,11 @@ export class PersonFace implements Face {
     await server.ask({ do: "decide", ask: ask.ask, digest: ask.digest, decision: { verdict: "edit", text } });
     this.#say("It goes in your words.");
   }
+}
+
+/** Without counts, which change with every message. */
+function modesOf({ oversight }: TunnelView): string {
+  return stateLines({ ...oversight, budgets: undefined, heldIn: 0, heldOut: 0 }).join("\n");
 }
 
 function helpText(): string {

@@ -15,7 +15,7 @@ interface BoundedMembers {
 
 /** All members of a tunnel in so many bytes. @see membersWithin */
 export function membersOf(tunnel: { presence(): readonly Presence[] }, maxBytes: number): BoundedMembers {
-  return membersWithin(tunnel.presence().map(memberView), maxBytes);
+  return membersWithin(tunnel.presence().map(memberView).map(inBrief), maxBytes);
 }
 
 /** All members, or this side, the host and as many others as fit; then names, then a number. */
@@ -28,6 +28,12 @@ export function membersWithin(all: readonly MemberView[], maxBytes: number): Bou
   const names = within(left, maxBytes * NAMES_SHARE);
   const missing = left.length - names.length;
   return { members, otherMembers: names, membersNotShown: missing > 0 ? missing : undefined };
+}
+
+/** Beside other things only whether an agent may speak is worth its words; tunnel_status has the budgets. */
+function inBrief({ oversight, ...member }: MemberView): MemberView {
+  const state = oversight?.state ?? "free";
+  return state === "free" ? member : { ...member, oversight: { state } };
 }
 
 function rank({ isSelf, isHost, connected }: MemberView): number {
