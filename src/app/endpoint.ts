@@ -26,28 +26,22 @@ export interface Endpoints {
 }
 
 export function openEndpoints(options: EndpointsOptions): Endpoints {
-  const { sessions, clock, env, identity, version, cwd: folder } = options;
+  const { sessions, clock } = options;
+  const accept = answerQuestions({ sessions, clock, actions: ACTIONS });
+  return { questions: new Endpoint({ ...placeOf(options), kind: "ask", accept }), faces: openFaces(options) };
+}
+
+/** The one for faces alone: a chat has no agent of whom other commands would ask. */
+export function openFaces(options: EndpointsOptions): Endpoint {
+  const { sessions, clock, version, cwd: folder } = options;
+  const faces = new Faces({ sessions, clock, server: { pid: process.pid, version, folder } });
+  const accept: ConstructorParameters<typeof Endpoint>[0]["accept"] = (socket, isToken) =>
+    faces.accept(socket, isToken);
+  return new Endpoint({ ...placeOf(options), kind: "watch", accept });
+}
+
+function placeOf({ sessions, clock, env, identity }: EndpointsOptions) {
   const facts = machineFacts();
-  const { pid } = process;
-  const place = {
-    sessions,
-    clock,
-    identity,
-    folders: privateFolders(env, facts),
-    platform: facts.platform,
-    pid,
-  };
-  const faces = new Faces({ sessions, clock, server: { pid, version, folder } });
-  return {
-    questions: new Endpoint({
-      ...place,
-      kind: "ask",
-      accept: answerQuestions({ sessions, clock, actions: ACTIONS }),
-    }),
-    faces: new Endpoint({
-      ...place,
-      kind: "watch",
-      accept: (socket, isToken) => faces.accept(socket, isToken),
-    }),
-  };
+  const { platform } = facts;
+  return { sessions, clock, identity, folders: privateFolders(env, facts), platform, pid: process.pid };
 }

@@ -147,16 +147,18 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       const { config } = checkedSettings(host);
       const { chat } = await import("./commands.ts");
       const { stdinIsTerminal } = host;
-      return chat({
+      let faces: { close(): Promise<void> } | undefined;
+      onShutdown(async () => faces?.close());
+      const load = async () => {
+        const { loadSessions, openFaces } = await import("./sessions.ts");
+        const { cwd, home } = host;
+        const sessions = loadSessions({ config, clock, env, cwd, home });
+        faces = openFaces({ sessions, clock, env, identity: identityOf(env, cwd), version, cwd });
+        return sessions;
+      };
+      const code = await chat({
         request: command,
-        sessions: async () =>
-          (await import("./sessions.ts")).loadSessions({
-            config,
-            clock,
-            env,
-            cwd: host.cwd,
-            home: host.home,
-          }),
+        sessions: load,
         clock,
         output,
         input: process.stdin,
@@ -168,6 +170,8 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         onShutdown,
         exitNow: host.exitNow,
       });
+      await faces?.close();
+      return code;
     }
     case "watch": {
       const { watch } = await import("./commands.ts");

@@ -11,6 +11,10 @@ import { inviteView } from "../../view/invites.ts";
 import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
 import { askLink, linkIn } from "./terminal/ask-link.ts";
+import type { Ask } from "../../oversight/asks/ask.ts";
+import type { Asks } from "../../oversight/asks/asks.ts";
+import { askView } from "../../watch/views.ts";
+import { askLines } from "../watch/lines.ts";
 import { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
 import { personIn } from "./person.ts";
@@ -201,23 +205,37 @@ class Stay {
       clock,
       checkedText: (text) => sessions.checkedText(text),
       localFiles: sessions.localFiles,
+      // A terminal on both sides has a person at it. A program, or a script, has none, whatever it says of itself (G11).
+      author: this.#options.isInteractive && !this.#options.request.json ? "human" : undefined,
       show,
+    });
+    const { asks } = sessions.overseer;
+    const stopAsking = asks.subscribe((event) => {
+      if (event.type === "asked" && this.#screen !== undefined) this.#ask(event.ask, sessions);
     });
     if (this.#options.request.json) {
       void obeyProgram({ lines: this.#input(), from: this.#linesRead + 1, conversation, show });
-    } else this.#screen = this.#screenFor(conversation);
+    } else this.#screen = this.#screenFor(conversation, asks);
     // A person cannot go on blindly. What a script has still to say is said, and its last line is the end.
     if (stdinIsTerminal) void outputLost.then(() => conversation.leave(LINK.sayConfirmMs));
     await conversation.run();
+    stopAsking();
     await tunnel.close();
     const isFailure = tunnel.end?.cause === "failed" || tunnel.end?.cause === "removed";
     return isFailure || conversation.undelivered > 0 ? 1 : 0;
   }
 
-  #screenFor(conversation: Conversation): Screen {
+  /** Whole, however long it is: this person has most likely typed it. */
+  #ask(ask: Ask, sessions: Sessions): void {
+    const style = { paint: paintFor(this.#options.output.color), columns: this.#screen?.columns() };
+    this.#print(askLines(askView(ask, sessions), { name: String(ask.id), prefix: "/" }, style, true));
+  }
+
+  #screenFor(conversation: Conversation, asks: Asks): Screen {
     const { input, terminal: output, isInteractive, clock, exitNow } = this.#options;
     const person = personIn({
       conversation,
+      asks,
       show: this.#show,
       screen: () => this.#screen,
       isTerminal: isInteractive,

@@ -3,6 +3,7 @@ import { LINK, ROOM } from "../../protocol/base/limits.ts";
 import { utf8Length } from "../../protocol/base/utf8.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { encodingProblem } from "../../runtime/utf8-input.ts";
+import type { Asks } from "../../oversight/asks/asks.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
 import { runSlash } from "./slash.ts";
@@ -17,6 +18,7 @@ const AGAIN_MS = 5_000;
 /** Carries out what a person types. `screen` is called for each line to show: the screen is made with the result. */
 export function personIn(options: {
   conversation: Conversation;
+  asks: Asks;
   show: Show;
   screen: () => Screen | undefined;
   /** Whether the input ends by a key of a person, who does not want to wait, or with a script's last line. */
@@ -24,7 +26,7 @@ export function personIn(options: {
   clock: Clock;
   exitNow: (code: number) => void;
 }): Person {
-  const { conversation, show, screen, isTerminal, clock, exitNow } = options;
+  const { conversation, asks, show, screen, isTerminal, clock, exitNow } = options;
   const { tunnel } = conversation;
   let isLeaving = false;
   /** The last question whether to leave is answered by the same key until then. */
@@ -64,7 +66,7 @@ export function personIn(options: {
       if (problem !== undefined) throw new TunnelError("input-invalid", { detail: `the line is ${problem}` });
       if (!text.startsWith("/")) await conversation.say({ text });
       else if (text.startsWith("//")) await conversation.say({ text: text.slice(1) });
-      else await runSlash(text, { conversation, show, print, leave: () => leave(LINK.sayConfirmMs) });
+      else await runSlash(text, { conversation, asks, show, print, leave: () => leave(LINK.sayConfirmMs) });
     } catch (thrown) {
       fail(thrown);
       screen()?.giveBack(text);

@@ -4,6 +4,8 @@ import { ROOM } from "../../protocol/base/limits.ts";
 import { foldedName } from "../../protocol/base/names.ts";
 import type { HostSession } from "../../session/host-session.ts";
 import { inviteView } from "../../view/invites.ts";
+import type { Decision } from "../../oversight/asks/ask.ts";
+import type { Asks } from "../../oversight/asks/asks.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
 import { filesLines } from "./terminal/file-lines.ts";
@@ -13,6 +15,7 @@ import { wholeId } from "./conversation/file-ids.ts";
 /** Everything that a command may use. */
 interface SlashCall {
   readonly conversation: Conversation;
+  readonly asks: Asks;
   readonly show: Show;
   readonly print: (text: string) => void;
   readonly leave: () => void;
@@ -87,6 +90,19 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     },
   },
   {
+    name: "approve",
+    usage: "N",
+    help: "let exactly what was asked under this number happen",
+    run: (argument, { asks }) => decide(asks, argument, () => ({ verdict: "approve" })),
+  },
+  {
+    name: "refuse",
+    usage: "N [REASON]",
+    help: "do not let it happen",
+    run: (argument, { asks }) =>
+      decide(asks, argument, (reason) => ({ verdict: "refuse", ...(reason === "" ? {} : { reason }) })),
+  },
+  {
     name: "files",
     help: "what was offered and shared, and what is on its way",
     run: (_, { conversation: { files, transfers }, print }) =>
@@ -122,6 +138,14 @@ function helpText({ tunnel }: Conversation): string {
     "Whatever you type is said to everybody in the tunnel. Alt-Enter begins a new line.",
     ...shown.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`),
   ].join("\n");
+}
+
+/** @throws {TunnelError} ask-unknown, ask-decided */
+function decide(asks: Asks, argument: string, decisionOf: (rest: string) => Decision): void {
+  const [digits, rest] = firstWord(argument);
+  const ask = /^\d{1,9}$/.test(digits) ? asks.find(Number(digits)) : undefined;
+  if (ask === undefined) throw new TunnelError("ask-unknown");
+  asks.decide(ask.id, ask.digest, decisionOf(rest), { path: "terminal" });
 }
 
 /** The first word, or the text in quotes, and the rest. A backslash is part of a path on Windows. */

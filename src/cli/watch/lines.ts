@@ -62,13 +62,20 @@ function textOf(subject: Subject): string {
 }
 
 /** An ask with everything that a person needs to decide. */
-export function askLines(ask: AskView, name: string, style: LineStyle, isWhole: boolean): string {
+export function askLines(
+  ask: AskView,
+  { name, prefix = "" }: { readonly name: string; /** Before each command. */ readonly prefix?: string },
+  style: LineStyle,
+  isWhole: boolean,
+): string {
   const { paint } = style;
   const { subject } = ask;
   const head = paint.bold(`? ${name}  ${whatOf(ask)}`);
   const why = ask.because.map((because) => `    since ${because}`);
   const found = "findings" in subject ? (subject.findings ?? []).map(findingText) : [];
   const text = textOf(subject);
+  const isEditable = subject.kind === "message" && prefix === "";
+  const choices = [`approve ${name}`, `refuse ${name} REASON`, ...(isEditable ? [`edit ${name}`] : [])];
   const cut =
     isWhole || isShownWhole(ask)
       ? []
@@ -78,9 +85,7 @@ export function askLines(ask: AskView, name: string, style: LineStyle, isWhole: 
     ...cut,
     ...why,
     ...found,
-    paint.dim(
-      `    approve ${name} | refuse ${name} REASON${subject.kind === "message" ? ` | edit ${name}` : ""}`,
-    ),
+    paint.dim(`    ${choices.map((choice) => prefix + choice).join(" | ")}`),
   ].join("\n");
 }
 

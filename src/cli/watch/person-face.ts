@@ -132,7 +132,7 @@ export class PersonFace implements Face {
     const name = this.#board.nameOf(waiting);
     if (ask.state !== "waiting") return this.#print(decidedLine(ask, name, this.#style));
     if (isShownWhole(ask)) this.#shown.add(ask.digest);
-    this.#print(`${BELL}${askLines(ask, name, this.#style, false)}`);
+    this.#print(`${BELL}${askLines(ask, { name }, this.#style, false)}`);
   }
 
   /** A tunnel that is new, over, or stands otherwise than before. */
@@ -194,7 +194,8 @@ export class PersonFace implements Face {
   #asks(): void {
     const { waiting } = this.#board;
     if (waiting.length === 0) return this.#say("Nothing waits for you.");
-    for (const one of waiting) this.#print(askLines(one.ask, this.#board.nameOf(one), this.#style, false));
+    for (const one of waiting)
+      this.#print(askLines(one.ask, { name: this.#board.nameOf(one) }, this.#style, false));
   }
 
   #tunnels(): void {
@@ -205,7 +206,7 @@ export class PersonFace implements Face {
 
   #show(waiting: Waiting): void {
     this.#shown.add(waiting.ask.digest);
-    this.#print(askLines(waiting.ask, this.#board.nameOf(waiting), this.#style, true));
+    this.#print(askLines(waiting.ask, { name: this.#board.nameOf(waiting) }, this.#style, true));
   }
 
   async #edit({ server, ask }: Waiting): Promise<void> {

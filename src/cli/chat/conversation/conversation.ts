@@ -46,6 +46,8 @@ interface ConversationOptions {
   /** @throws {TunnelError} text-invalid, text-too-long */
   readonly checkedText: (text: string) => TypedText;
   readonly localFiles: LocalFiles;
+  /** `human` where a person types (G11). */
+  readonly author: "human" | undefined;
   readonly show: Show;
 }
 
@@ -57,6 +59,7 @@ export class Conversation {
   readonly tunnel: Session;
   readonly transfers: Transfers;
   readonly #clock: Clock;
+  readonly #author: "human" | undefined;
   readonly #checkedText: (text: string) => TypedText;
   readonly #show: Show;
   readonly #unconfirmed = new Set<Unconfirmed>();
@@ -66,7 +69,8 @@ export class Conversation {
     | { readonly seq: number; readonly to: readonly MemberId[] | undefined; readonly told: Set<MemberId> }
     | undefined;
 
-  constructor({ tunnel, clock, checkedText, localFiles, show }: ConversationOptions) {
+  constructor({ tunnel, clock, checkedText, localFiles, author, show }: ConversationOptions) {
+    this.#author = author;
     this.tunnel = tunnel;
     this.transfers = new Transfers({ tunnel, localFiles, clock, show });
     this.#clock = clock;
@@ -109,6 +113,7 @@ export class Conversation {
     const to = names === undefined ? undefined : membersNamed(this.tunnel.presence(), names);
     const message: Unconfirmed = { ref, to, removed, seq: undefined };
     const outgoing = {
+      ...(this.#author === undefined ? {} : { author: this.#author }),
       text: checked,
       ...(intent === undefined ? {} : { intent }),
       ...(replyTo === undefined ? {} : { replyTo }),
