@@ -41,6 +41,8 @@ async function sweepLeftovers({ env, clock }: ServeOptions): Promise<void> {
 interface Loaded {
   readonly sessions: Sessions;
   readonly endpoints: Endpoints;
+  /** Ends the calls of a person's own program, where they have named one. */
+  readonly quiet: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -52,14 +54,17 @@ export async function serve(options: ServeOptions): Promise<void> {
   let loading: Promise<Loaded> | undefined;
   let endpoints: Endpoints | undefined;
   const load = async (): Promise<Loaded> => {
-    const { loadSessions, openEndpoints } = await import("./sessions.ts");
+    const { loadSessions, notifyPerson, openEndpoints } = await import("./sessions.ts");
     const sessions = loadSessions(options);
     endpoints = openEndpoints({ ...options, sessions });
-    return { sessions, endpoints };
+    const { notify: command } = config;
+    const quiet = command === undefined ? undefined : notifyPerson({ ...options, sessions, command });
+    return { sessions, endpoints, quiet };
   };
   const stop = async (): Promise<void> => {
     const loaded = await loading;
     await loaded?.sessions.shutDown();
+    await loaded?.quiet?.();
     await Promise.all([loaded?.endpoints.questions.close(), loaded?.endpoints.faces.close()]);
   };
   options.onShutdown(stop);

@@ -16,6 +16,7 @@ import { Sessions, type Session } from "../session/sessions.ts";
 
 /** In the same bundle: the server opens both with the first tool call (scripts/build.mjs). */
 export { openEndpoints, openFaces } from "./endpoint.ts";
+export { notifyPerson } from "./notifier.ts";
 export { sweepHere } from "../children/sweep.ts";
 
 /** Messages in a tunnel after which it is worth megabytes that they take less time. */

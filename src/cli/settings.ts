@@ -207,6 +207,15 @@ export const SETTINGS = {
     default: DEFAULT_LIMITS,
     weakens: true,
   }),
+  notify: setting({
+    variable: "TUNNEL_NOTIFY",
+    group: "oversight",
+    help: "a program that is run when you are needed, with the kind (ask, budget, stopped) and the tunnel as its last arguments",
+    kind: COMMAND,
+    default: undefined,
+    unset: "none",
+    weakens: false,
+  }),
   unattended: setting({
     variable: "TUNNEL_UNATTENDED",
     group: "oversight",

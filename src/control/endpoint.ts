@@ -146,7 +146,12 @@ export class Endpoint {
     try {
       if (platform !== "win32") await chmod(endpoint, 0o600);
       const descriptor = { pid, endpoint, token: this.#token, ...(await resolved(identity)) };
-      return { server, folder, endpoint, descriptor: await writeDescriptor(folder, descriptor, { platform, kind }) };
+      return {
+        server,
+        folder,
+        endpoint,
+        descriptor: await writeDescriptor(folder, descriptor, { platform, kind }),
+      };
     } catch (error) {
       server.close();
       throw error;

@@ -1,7 +1,8 @@
 import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { Emitter } from "../runtime/emitter.ts";
 import { Asks } from "./asks/asks.ts";
-import type { BudgetLimits } from "./bounds/budgets.ts";
+import type { Budget, BudgetLimits } from "./bounds/budgets.ts";
 import { standing, type ChosenGate, type Gate } from "./gates/gates.ts";
 
 /** What the human has set before the start. */
@@ -19,6 +20,7 @@ export class Overseer {
   readonly asks: Asks;
   readonly settings: OversightSettings;
   readonly clock: Clock;
+  readonly #warnings = new Emitter<{ readonly tunnelId: string; readonly budgets: readonly Budget[] }>();
 
   constructor(options: {
     readonly settings: OversightSettings;
@@ -29,6 +31,15 @@ export class Overseer {
     this.settings = settings;
     this.clock = clock;
     this.asks = new Asks({ clock, primitives });
+  }
+
+  /** Four fifths of a budget of this tunnel are used. The returned function ends the subscription. */
+  onWarning(listener: (tunnelId: string, budgets: readonly Budget[]) => void): () => void {
+    return this.#warnings.subscribe(({ tunnelId, budgets }) => listener(tunnelId, budgets));
+  }
+
+  warn(tunnelId: string, budgets: readonly Budget[]): void {
+    this.#warnings.emit({ tunnelId, budgets });
   }
 
   /** Those of these gates that are not open to everything. */

@@ -234,8 +234,9 @@ export class Supervision<Sent> {
       bytes: entry.kind === "chat" ? utf8Length(text) : entry.offer.size,
       isFile: entry.kind === "file",
     });
-    if (warnings !== undefined && warnings.length > 0)
-      this.#ports.onNews({ type: "budget-warning", budgets: warnings });
+    if (warnings === undefined || warnings.length === 0) return;
+    this.#ports.onNews({ type: "budget-warning", budgets: warnings });
+    this.#overseer.warn(this.#tunnelId, warnings);
   }
 
   #look(): void {

@@ -35,6 +35,7 @@ export class Feed {
     this.#stops = [
       sessions.subscribe(({ tunnelId }) => this.#happened(tunnelId)),
       sessions.overseer.asks.subscribe((event) => this.#asked(event)),
+      sessions.overseer.onWarning((tunnelId, budgets) => this.#emit({ t: "warning", tunnelId, budgets })),
     ];
   }
 

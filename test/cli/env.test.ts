@@ -22,6 +22,7 @@ const DEFAULTS: Config = {
   context: true,
   unattended: false,
   gates: [],
+  notify: undefined,
   budgets: DEFAULT_LIMITS,
   saveRoots: [],
   shareRoots: [],

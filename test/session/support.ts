@@ -34,6 +34,7 @@ export const CONFIG: Config = {
   channel: false,
   unattended: false,
   gates: [],
+  notify: undefined,
   budgets: "off",
   saveRoots: [],
   shareRoots: [],

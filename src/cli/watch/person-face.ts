@@ -70,7 +70,11 @@ export class PersonFace implements Face {
             this.#paint.yellow(`! Another view of this server was opened: ${event.count} are open.`),
           );
         break;
-      case "warning":
+      case "warning": {
+        const what = `[${event.tunnelId}] four fifths are used: ${event.budgets.join(", ")}`;
+        this.#print(`${BELL}${this.#paint.yellow(what)}`);
+        break;
+      }
       case "answer":
     }
     this.#entitle();

@@ -1,0 +1,62 @@
+import { environmentWithout } from "../children/environment.ts";
+import { startDirect, type DirectChild } from "../children/direct-child.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Sessions } from "../session/sessions.ts";
+
+/** What a person's own program is told: why, and of which tunnel. Never a name or a word of anybody (H7, H21). */
+export type NotifyKind = "ask" | "budget" | "stopped";
+
+interface NotifierOptions {
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  /** `TUNNEL_NOTIFY`: the program and its arguments, run without a shell. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+}
+
+/** A peer that makes asks cannot make noise without end: one call for each kind and tunnel in this time. */
+const QUIET_MS = 5_000;
+/** A program that hangs does not stay. */
+const RUN_MS = 10_000;
+
+/**
+ * Calls a person's own program when they are needed. Its failure changes nothing.
+ * @returns ends it
+ */
+export function notifyPerson({ sessions, clock, command, env, cwd }: NotifierOptions): () => Promise<void> {
+  const [file, ...args] = command;
+  const last = new Map<string, number>();
+  const running = new Set<DirectChild>();
+  const tell = (kind: NotifyKind, tunnelId: string): void => {
+    const key = `${kind} ${tunnelId}`;
+    const now = clock.now();
+    if (file === undefined || now - (last.get(key) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
+    last.set(key, now);
+    const child = startDirect({
+      file,
+      args: [...args, kind, tunnelId],
+      env: environmentWithout(env, /^TUNNEL_/i),
+      cwd,
+      clock,
+      stderr: { read: () => undefined, end: () => undefined },
+      recordFolders: [],
+    });
+    running.add(child);
+    const late = clock.after(RUN_MS, () => void child.stop());
+    void child.exited.then(() => {
+      late();
+      running.delete(child);
+    });
+  };
+  const stop = sessions.overseer.asks.subscribe((event) => {
+    if (event.type !== "asked") return;
+    tell(event.ask.gates.includes("budget") ? "stopped" : "ask", event.ask.tunnelId);
+  });
+  const stopWarnings = sessions.overseer.onWarning((tunnelId) => tell("budget", tunnelId));
+  return async () => {
+    stop();
+    stopWarnings();
+    await Promise.all(Array.from(running, (child) => child.stop()));
+  };
+}
