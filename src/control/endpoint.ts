@@ -110,9 +110,9 @@ export class Endpoint {
   }
 
   async #openAnew(): Promise<void> {
-    const old = this.#listening;
+    // Commands that are connected stay so: their sockets outlive the file by which they came.
+    this.#listening?.server.close();
     this.#listening = undefined;
-    if (old !== undefined) await this.#remove(old).catch(() => undefined);
     if (this.#state !== "closed") await this.#open();
   }
 
