@@ -283,8 +283,10 @@ it("a port in use, an address that is not ours and a variable that does not pars
   squatter.close();
   const again = await taken.call("tunnel_open", { goal: "x" });
   expect(portOf(again.joinLink)).toBe(port);
-  expect(await code(taken, "tunnel_open", { goal: "y" })).toBe("port-in-use");
-  await taken.call("tunnel_close");
+  // Another tunnel of this server shares it (fixed-port.test.ts).
+  const beside = await taken.call("tunnel_open", { goal: "y" });
+  expect(portOf(beside.joinLink)).toBe(port);
+  for (const { tunnelId } of [again, beside]) await taken.call("tunnel_close", { tunnelId });
   await until("nothing listens any more", async () => !(await accepts(port)));
   const elsewhere = await Agent.start({ TUNNEL_BIND: "192.0.2.1" });
   expect(await code(elsewhere, "tunnel_open", { goal: "x" })).toBe("bind-failed");
