@@ -1,7 +1,14 @@
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
-import { identityOf, knowsCodes, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../cli/env.ts";
+import {
+  identityOf,
+  knowsCodes,
+  readConfig,
+  skillsDirectory,
+  wantsColor,
+  withoutSettings,
+} from "../cli/env.ts";
 import type { Environment } from "../cli/io/environment.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { describeSafely } from "./lifecycle.ts";
@@ -17,6 +24,8 @@ export interface Host {
   readonly clock: Clock;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Widths of the terminals that show them, or undefined where none does; 0 where it is unknown. */
+  readonly columns: Readonly<Record<"out" | "err", () => number | undefined>>;
   readonly stdinIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
   readonly stderrIsTerminal: boolean;
@@ -47,7 +56,7 @@ export async function run(host: Host): Promise<ExitCode> {
   } catch (thrown) {
     const error = asTunnelError(thrown);
     const next = isForAgents(command) ? error.next : error.nextForPerson;
-    host.err(`tunnel-mcp: ${error.message}\n  ${next}\n`);
+    host.err(await wrapped(`tunnel-mcp: ${error.message}\n  ${next}\n`, host.columns.err()));
     if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
     return error.code === "config-invalid" ? 2 : 1;
   }
@@ -68,13 +77,18 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
   const { env, version, clock, onShutdown } = host;
   switch (command.kind) {
     case "help":
-      host.out(helpText(version, host.bundle));
+      host.out(await wrapped(helpText(version, host.bundle), host.columns.out()));
       return 0;
     case "version":
       host.out(`${version}\n`);
       return 0;
     case "usage-error":
-      host.err(`tunnel-mcp: ${command.message}\n  ${command.usage}  (more: tunnel-mcp --help)\n`);
+      host.err(
+        await wrapped(
+          `tunnel-mcp: ${command.message}\n  ${command.usage}  (more: tunnel-mcp --help)\n`,
+          host.columns.err(),
+        ),
+      );
       return 2;
     case "serve": {
       const { config, problems } = checkedSettings(host);
@@ -89,6 +103,26 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
   }
 }
 
+/** Loads the wrapping only where a line does not fit: a starting server has no use for it. */
+async function wrapped(text: string, columns: number | undefined): Promise<string> {
+  const needed = Math.max(...text.split("\n").map((line) => line.length));
+  if (columns === undefined || columns === 0 || needed < columns) return text;
+  return (await import("./commands.ts")).wrapWords(text, columns);
+}
+
+/** The output of a command for people. Others know their lines themselves, or print data. */
+async function wrappingOutput(host: Host): Promise<Output> {
+  const { out, err, env, columns, stdoutIsTerminal } = host;
+  const output: Output = { out, err, color: wantsColor(env, stdoutIsTerminal) };
+  if (!stdoutIsTerminal && !host.stderrIsTerminal) return output;
+  const { wrapWords } = await import("./commands.ts");
+  return {
+    ...output,
+    out: (text) => out(wrapWords(text, columns.out() || undefined)),
+    err: (text) => err(wrapWords(text, columns.err() || undefined)),
+  };
+}
+
 /** The settings. Those that were ignored are named on stderr. */
 function checkedSettings({ env, err }: Host): ReturnType<typeof readConfig> {
   const settings = readConfig(env);
@@ -101,10 +135,11 @@ type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" 
 // Heavy modules are imported on demand: a starting server must not load the other commands.
 async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode> {
   const { env, version, clock, onShutdown } = host;
-  const output: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
+  const plain: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
   switch (command.kind) {
     case "demo": {
       const { demo } = await import("./commands.ts");
+      const output = await wrappingOutput(host);
       return demo({
         transport: command.transport,
         bundle: host.bundle,
@@ -119,10 +154,12 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "doctor": {
       const { config } = checkedSettings(host);
       const { doctor, realProbes } = await import("./commands.ts");
+      const output = await wrappingOutput(host);
       return doctor({ probes: realProbes(config, env), transport: config.transport, clock, output });
     }
     case "verify": {
       const { verify } = await import("./commands.ts");
+      const output = await wrappingOutput(host);
       return verify({ file: command.file, output });
     }
     case "export": {
@@ -130,7 +167,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       const { serverSearch } = await import("./waking.ts");
       const { cwd } = host;
       const search = serverSearch(env, identityOf(env, cwd));
-      return exportTranscript({ ...search, request: command.request, clock, output, cwd });
+      return exportTranscript({ ...search, request: command.request, clock, output: plain, cwd });
     }
     case "open":
     case "join": {
@@ -148,7 +185,8 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
             home: host.home,
           }),
         clock,
-        output,
+        // Its own lines are wrapped where they are made.
+        output: { ...(await wrappingOutput(host)), out: host.out },
         input: process.stdin,
         terminal: process.stdout,
         stdinIsTerminal,
@@ -161,6 +199,8 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "setup": {
       const { setupHere } = await import("./commands.ts");
+      // What is to be written by hand is copied as it is.
+      const output = command.request.mode === "print" ? plain : await wrappingOutput(host);
       const { bundle, home, stdinIsTerminal, stdoutIsTerminal } = host;
       const isAtTerminal = stdinIsTerminal && stdoutIsTerminal;
       return setupHere({
@@ -176,6 +216,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");
+      const output = await wrappingOutput(host);
       const dir = command.dir ?? skillsDirectory(env, host.home);
       return installSkill({ bundle: host.bundle, dir, force: command.force, output });
     }
@@ -183,14 +224,14 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       const { serverSearch, wake } = await import("./waking.ts");
       const search = serverSearch(env, identityOf(env, host.cwd));
       const { tunnelId, timeoutMs } = command;
-      return wake({ ...search, tunnelId, timeoutMs, clock, output });
+      return wake({ ...search, tunnelId, timeoutMs, clock, output: plain });
     }
     case "wake-watch": {
       const { serverSearch, wakeWatch } = await import("./waking.ts");
       const search = serverSearch(env, identityOf(env, host.cwd));
       const ending = new AbortController();
       onShutdown(async () => ending.abort());
-      await wakeWatch({ ...search, tunnelId: command.tunnelId, clock, output, signal: ending.signal });
+      await wakeWatch({ ...search, tunnelId: command.tunnelId, clock, output: plain, signal: ending.signal });
       return 0;
     }
   }

@@ -91,14 +91,14 @@ class Stay {
 
   constructor(options: ChatOptions) {
     this.#options = options;
-    const { clock, output, request } = options;
+    const { clock, output, request, terminal } = options;
     if (request.json) {
       this.#show = (event) => jsonLines(event).forEach((line) => output.out(`${line}\n`));
     } else {
       const view = new PeopleView({
         clock,
         paint: paintFor(output.color),
-        columns: () => this.#screen?.columns(),
+        columns: () => terminal.columns || undefined,
         print: (text) => this.#print(text),
         status: (text) => this.#screen?.status(text),
       });

@@ -232,7 +232,7 @@ export function terminalScreen(options: {
 /** No terminal: lines in, lines out. */
 export function plainScreen(options: {
   lines: AsyncIterator<string, undefined>;
-  output: NodeJS.WritableStream;
+  output: TerminalOutput;
   person: Person;
 }): Screen {
   const { lines, output, person } = options;
@@ -248,7 +248,8 @@ export function plainScreen(options: {
   }
   void read();
   return {
-    columns: () => undefined,
+    // One that is sent no codes has a width all the same.
+    columns: () => output.columns || undefined,
     print: (text) => void output.write(`${text}\n`),
     status: () => undefined,
     giveBack: () => false,
