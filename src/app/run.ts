@@ -110,15 +110,18 @@ async function wrapped(text: string, columns: number | undefined): Promise<strin
   return (await import("./commands.ts")).wrapWords(text, columns);
 }
 
-/** The output of a command for people. Others know their lines themselves, or print data. */
-async function wrappingOutput(host: Host): Promise<Output> {
-  const { out, err, env, columns, stdoutIsTerminal } = host;
+/** Texts for people are wrapped where a terminal shows them; data, and what is to be copied, are left as they are. */
+async function outputFor(command: LaterCommand, host: Host): Promise<Output> {
+  const { out, err, env, columns, stdoutIsTerminal, stderrIsTerminal } = host;
   const output: Output = { out, err, color: wantsColor(env, stdoutIsTerminal) };
-  if (!stdoutIsTerminal && !host.stderrIsTerminal) return output;
+  const isData = command.kind === "export" || (command.kind === "setup" && command.request.mode === "print");
+  if (isData || isForAgents(command) || !(stdoutIsTerminal || stderrIsTerminal)) return output;
   const { wrapWords } = await import("./commands.ts");
+  // A chat wraps its own lines, where it knows which of them are links.
+  const isChat = command.kind === "open" || command.kind === "join";
   return {
     ...output,
-    out: (text) => out(wrapWords(text, columns.out() || undefined)),
+    out: isChat ? out : (text) => out(wrapWords(text, columns.out() || undefined)),
     err: (text) => err(wrapWords(text, columns.err() || undefined)),
   };
 }
@@ -135,11 +138,10 @@ type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" 
 // Heavy modules are imported on demand: a starting server must not load the other commands.
 async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode> {
   const { env, version, clock, onShutdown } = host;
-  const plain: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
+  const output = await outputFor(command, host);
   switch (command.kind) {
     case "demo": {
       const { demo } = await import("./commands.ts");
-      const output = await wrappingOutput(host);
       return demo({
         transport: command.transport,
         bundle: host.bundle,
@@ -154,12 +156,10 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "doctor": {
       const { config } = checkedSettings(host);
       const { doctor, realProbes } = await import("./commands.ts");
-      const output = await wrappingOutput(host);
       return doctor({ probes: realProbes(config, env), transport: config.transport, clock, output });
     }
     case "verify": {
       const { verify } = await import("./commands.ts");
-      const output = await wrappingOutput(host);
       return verify({ file: command.file, output });
     }
     case "export": {
@@ -167,7 +167,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       const { serverSearch } = await import("./waking.ts");
       const { cwd } = host;
       const search = serverSearch(env, identityOf(env, cwd));
-      return exportTranscript({ ...search, request: command.request, clock, output: plain, cwd });
+      return exportTranscript({ ...search, request: command.request, clock, output, cwd });
     }
     case "open":
     case "join": {
@@ -185,8 +185,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
             home: host.home,
           }),
         clock,
-        // Its own lines are wrapped where they are made.
-        output: { ...(await wrappingOutput(host)), out: host.out },
+        output,
         input: process.stdin,
         terminal: process.stdout,
         stdinIsTerminal,
@@ -199,8 +198,6 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "setup": {
       const { setupHere } = await import("./commands.ts");
-      // What is to be written by hand is copied as it is.
-      const output = command.request.mode === "print" ? plain : await wrappingOutput(host);
       const { bundle, home, stdinIsTerminal, stdoutIsTerminal } = host;
       const isAtTerminal = stdinIsTerminal && stdoutIsTerminal;
       return setupHere({
@@ -216,7 +213,6 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");
-      const output = await wrappingOutput(host);
       const dir = command.dir ?? skillsDirectory(env, host.home);
       return installSkill({ bundle: host.bundle, dir, force: command.force, output });
     }
@@ -224,14 +220,14 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       const { serverSearch, wake } = await import("./waking.ts");
       const search = serverSearch(env, identityOf(env, host.cwd));
       const { tunnelId, timeoutMs } = command;
-      return wake({ ...search, tunnelId, timeoutMs, clock, output: plain });
+      return wake({ ...search, tunnelId, timeoutMs, clock, output });
     }
     case "wake-watch": {
       const { serverSearch, wakeWatch } = await import("./waking.ts");
       const search = serverSearch(env, identityOf(env, host.cwd));
       const ending = new AbortController();
       onShutdown(async () => ending.abort());
-      await wakeWatch({ ...search, tunnelId: command.tunnelId, clock, output: plain, signal: ending.signal });
+      await wakeWatch({ ...search, tunnelId: command.tunnelId, clock, output, signal: ending.signal });
       return 0;
     }
   }
