@@ -9,4 +9,5 @@ export { realProbes } from "../cli/doctor/probes.ts";
 export { installSkill } from "../cli/setup/install-skill.ts";
 export { exportTranscript } from "../cli/transcript/export.ts";
 export { verify } from "../cli/transcript/verify.ts";
+export { wrapWords } from "../cli/io/wrap.ts";
 export { setupHere } from "../cli/setup/here.ts";

@@ -1,10 +1,18 @@
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
-import { identityOf, readConfig, skillsDirectory, wantsColor, withoutSettings } from "../cli/env.ts";
+import {
+  identityOf,
+  knowsCodes,
+  readConfig,
+  skillsDirectory,
+  wantsColor,
+  withoutSettings,
+} from "../cli/env.ts";
 import type { Environment } from "../cli/io/environment.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { describeSafely } from "./lifecycle.ts";
+import { codeAfterLoss, type OutputLoss } from "./output-loss.ts";
 import { serve } from "./serve.ts";
 import { surroundingProblems } from "./surroundings.ts";
 import type { Output } from "../cli/io/output.ts";
@@ -17,34 +25,48 @@ export interface Host {
   readonly clock: Clock;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Widths of the terminals that show them, or undefined where none does; 0 where it is unknown. */
+  readonly columns: Readonly<Record<"out" | "err", () => number | undefined>>;
   readonly stdinIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
+  readonly stderrIsTerminal: boolean;
   /** The user's home folder. */
   readonly home: string;
   /** The working directory. */
   readonly cwd: string;
   /** Absolute path of the running bundle; the other files of the package are found from here. */
   readonly bundle: string;
+  /** Resolves when standard output can take no more, and then everything written to it is lost. */
+  readonly outputLost: Promise<OutputLoss>;
   readonly onShutdown: (hook: () => Promise<void>) => void;
   /** Ends the process at once, without teardown. */
   readonly exitNow: (code: number) => void;
 }
 
-/** 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. */
-type ExitCode = 0 | 1 | 2 | 3 | 4;
+/**
+ * 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. 141: ended because
+ * nobody reads the output.
+ */
+type ExitCode = 0 | 1 | 2 | 3 | 4 | 141;
 
 /** Runs the command line to its end. Never rejects: a failure is explained on stderr. */
 export async function run(host: Host): Promise<ExitCode> {
   const command = parseCommand(host.args);
   try {
-    return await execute(command, host);
+    return await Promise.race([execute(command, host), endByLoss(command, host)]);
   } catch (thrown) {
     const error = asTunnelError(thrown);
     const next = isForAgents(command) ? error.next : error.nextForPerson;
-    host.err(`tunnel-mcp: ${error.message}\n  ${next}\n`);
+    host.err(await wrapped(`tunnel-mcp: ${error.message}\n  ${next}\n`, host.columns.err()));
     if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
     return error.code === "config-invalid" ? 2 : 1;
   }
+}
+
+/** Never resolves for a command that goes on without its output. */
+async function endByLoss(command: Command, { outputLost }: Host): Promise<ExitCode> {
+  const code = codeAfterLoss(command, await outputLost);
+  return code ?? new Promise(() => undefined);
 }
 
 /** tunnel_status gives the command `wake` to an agent, which reads its output. */
@@ -56,13 +78,18 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
   const { env, version, clock, onShutdown } = host;
   switch (command.kind) {
     case "help":
-      host.out(helpText(version, host.bundle));
+      host.out(await wrapped(helpText(version, host.bundle), host.columns.out()));
       return 0;
     case "version":
       host.out(`${version}\n`);
       return 0;
     case "usage-error":
-      host.err(`tunnel-mcp: ${command.message}\n\n${helpText(version, host.bundle)}`);
+      host.err(
+        await wrapped(
+          `tunnel-mcp: ${command.message}\n  ${command.usage}  (more: tunnel-mcp --help)\n`,
+          host.columns.err(),
+        ),
+      );
       return 2;
     case "serve": {
       const { config, problems } = checkedSettings(host);
@@ -75,6 +102,29 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
     default:
       return executeLater(command, host);
   }
+}
+
+/** Loads the wrapping only where a line does not fit: a starting server has no use for it. */
+async function wrapped(text: string, columns: number | undefined): Promise<string> {
+  const needed = Math.max(...text.split("\n").map((line) => line.length));
+  if (columns === undefined || columns === 0 || needed < columns) return text;
+  return (await import("./commands.ts")).wrapWords(text, columns);
+}
+
+/** Texts for people are wrapped where a terminal shows them; data, and what is to be copied, are left as they are. */
+async function outputFor(command: LaterCommand, host: Host): Promise<Output> {
+  const { out, err, env, columns, stdoutIsTerminal, stderrIsTerminal } = host;
+  const output: Output = { out, err, color: wantsColor(env, stdoutIsTerminal) };
+  const isData = command.kind === "export" || (command.kind === "setup" && command.request.mode === "print");
+  if (isData || isForAgents(command) || !(stdoutIsTerminal || stderrIsTerminal)) return output;
+  const { wrapWords } = await import("./commands.ts");
+  // A chat wraps its own lines, where it knows which of them are links.
+  const isChat = command.kind === "open" || command.kind === "join";
+  return {
+    ...output,
+    out: isChat ? out : (text) => out(wrapWords(text, columns.out() || undefined)),
+    err: (text) => err(wrapWords(text, columns.err() || undefined)),
+  };
 }
 
 /** The settings. What is wrong with them, and with the folders of this machine, is told on stderr and stops nothing. */
@@ -91,7 +141,7 @@ type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" 
 // Heavy modules are imported on demand: a starting server must not load the other commands.
 async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode> {
   const { env, version, clock, onShutdown } = host;
-  const output: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
+  const output = await outputFor(command, host);
   switch (command.kind) {
     case "demo": {
       const { demo } = await import("./commands.ts");
@@ -142,7 +192,9 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         input: process.stdin,
         terminal: process.stdout,
         stdinIsTerminal,
-        isInteractive: stdinIsTerminal && host.stdoutIsTerminal && env["TERM"] !== "dumb",
+        isInteractive: stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+        marksPaste: host.stderrIsTerminal && knowsCodes(env),
+        outputLost: host.outputLost,
         onShutdown,
         exitNow: host.exitNow,
       });

@@ -1,12 +1,17 @@
 import { parseArgs } from "node:util";
+import { nearest } from "../errors/nearest.ts";
 import { ROOM } from "../protocol/base/limits.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
 import type { ExportRequest } from "./transcript/export.ts";
 import { CLIENT_NAMES, isClientName } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
 import { type Config, SETTINGS } from "./settings.ts";
+import { type OptionTypes, usageLine } from "./usage.ts";
 
-/** The request of the user. `usage-error` carries one sentence that says what was not understood. */
+/**
+ * The request of the user. `usage-error` carries one sentence that says what was not understood, and the line that helps: how
+ * the command is called, or which commands there are.
+ */
 export type Command =
   | { readonly kind: "serve" }
   | { readonly kind: "help" }
@@ -21,16 +26,19 @@ export type Command =
   | OpenRequest
   | JoinRequest
   | { readonly kind: "setup"; readonly request: SetupRequest }
-  | { readonly kind: "usage-error"; readonly message: string };
+  | UsageError;
+
+interface UsageError {
+  readonly kind: "usage-error";
+  readonly message: string;
+  readonly usage: string;
+}
 
 /** A demo works without a network unless it is told to go through one. */
 export const DEMO_TRANSPORT = "direct";
 
 /** A day. */
 const MAX_TIMEOUT_SECONDS = 86_400;
-
-/** A `list` may be given several times, and takes several values with commas between them. */
-type OptionTypes = Readonly<Record<string, "string" | "boolean" | "list">>;
 
 type Values = ReadonlyMap<string, string | true>;
 
@@ -39,54 +47,94 @@ interface Options {
   readonly positionals: readonly string[];
 }
 
+/** The commands, for a word that is none of them. */
+const COMMANDS = [
+  "demo",
+  "open",
+  "join",
+  "doctor",
+  "setup",
+  "install-skill",
+  "verify",
+  "export",
+  "wake",
+] as const;
+
+const ALL_COMMANDS = `tunnel-mcp ${COMMANDS.join(" | ")}`;
+
+/** What Node puts in the place of bytes that are no UTF-8. */
+const REPLACEMENT = "\ufffd";
+
 /** Reads the arguments after the script's name. Total: whatever cannot be understood is a `usage-error`. */
 export function parseCommand(args: readonly string[]): Command {
   if (args.some((arg) => arg === "--help" || arg === "-h")) return { kind: "help" };
   const [first, ...rest] = args;
+  const command = commandOf(first, rest);
+  if (!args.some((arg) => arg.includes(REPLACEMENT)) || command.kind === "usage-error") return command;
+  const usage = usageLine(first ?? "", {});
+  return { kind: "usage-error", message: "an argument is not UTF-8", usage };
+}
+
+function commandOf(first: string | undefined, rest: readonly string[]): Command {
   switch (first) {
     case undefined:
       return { kind: "serve" };
     case "--version":
     case "-v":
-      return withOptions(rest, {}, () => ({ kind: "version" }));
+      return withOptions(first, rest, {}, () => ({ kind: "version" }));
     case "doctor":
-      return withOptions(rest, {}, () => ({ kind: "doctor" }));
+      return withOptions(first, rest, {}, () => ({ kind: "doctor" }));
     case "demo":
-      return withOptions(rest, { transport: "string" }, demoCommand);
+      return withOptions(first, rest, { transport: "string" }, demoCommand);
     case "install-skill":
-      return withOptions(rest, { dir: "string", force: "boolean" }, (values) => {
+      return withOptions(first, rest, { dir: "string", force: "boolean" }, (values) => {
         return { kind: "install-skill", dir: text(values, "dir"), force: values.has("force") };
       });
     case "verify":
       return verifyCommand(rest);
     case "export":
       return withOptions(
+        first,
         rest,
         { tunnel: "string", out: "string", json: "boolean", markdown: "boolean" },
         exportCommand,
         1,
       );
     case "wake":
-      return withOptions(rest, { tunnel: "string", timeout: "string", watch: "boolean" }, wakeCommand);
+      return withOptions(first, rest, { tunnel: "string", timeout: "string", watch: "boolean" }, wakeCommand);
     case "open":
-      return withOptions(rest, OPEN_OPTIONS, openCommand);
+      return withOptions(first, rest, OPEN_OPTIONS, openCommand);
     case "join":
-      return withOptions(rest, { name: "string", json: "boolean" }, joinCommand, 1);
+      return withOptions(first, rest, { name: "string", json: "boolean" }, joinCommand, 1);
     case "setup":
       return withOptions(
+        first,
         rest,
         { client: "list", yes: "boolean", print: "boolean", remove: "boolean", force: "boolean" },
         setupCommand,
       );
     default:
       // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
-      if (/^wss?:/.test(first)) return usageError("to join with a link: tunnel-mcp join");
-      return usageError(`unknown ${first.startsWith("-") ? "option" : "command"} ${first}`);
+      if (/^wss?:/.test(first))
+        return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
+      return unknownCommand(first);
   }
 }
 
-function usageError(message: string): Command {
-  return { kind: "usage-error", message };
+function unknownCommand(typed: string): UsageError {
+  const what = typed.startsWith("-") ? "option" : "command";
+  const meant = nearest(typed.replace(/^-+/, ""), [...COMMANDS, "help", "version"]);
+  const word = meant === "help" || meant === "version" ? `--${meant}` : meant;
+  return { ...usageError(`unknown ${what} ${quoted(typed)}${guess(word)}`), usage: ALL_COMMANDS };
+}
+
+function guess(meant: string | undefined): string {
+  return meant === undefined ? "" : `; did you mean ${meant}?`;
+}
+
+/** Its `usage` is that of the command, which {@link withOptions} adds. */
+function usageError(message: string): UsageError {
+  return { kind: "usage-error", message, usage: "" };
 }
 
 function demoCommand(values: Values): Command {
@@ -99,8 +147,11 @@ function demoCommand(values: Values): Command {
 function verifyCommand(args: readonly string[]): Command {
   const at = args.findIndex((arg) => !arg.startsWith("-"));
   const file = args[at];
-  if (file === undefined) return usageError("the path of a .transcript.json file is missing");
-  return withOptions(args.toSpliced(at, 1), {}, () => ({ kind: "verify", file }));
+  if (file === undefined) {
+    const message = "the path of a .transcript.json file is missing";
+    return { kind: "usage-error", message, usage: usageLine("verify", {}) };
+  }
+  return withOptions("verify", args.toSpliced(at, 1), {}, () => ({ kind: "verify", file }));
 }
 
 function exportCommand(values: Values, [file]: readonly string[]): Command {
@@ -177,13 +228,16 @@ function setupCommand(values: Values): Command {
 }
 
 function withOptions(
+  name: string,
   args: readonly string[],
   types: OptionTypes,
   command: (values: Values, positionals: readonly string[]) => Command,
   maxPositionals = 0,
 ): Command {
   const options = readOptions(args, types, maxPositionals);
-  return typeof options === "string" ? usageError(options) : command(options.values, options.positionals);
+  const read =
+    typeof options === "string" ? usageError(options) : command(options.values, options.positionals);
+  return read.kind === "usage-error" ? { ...read, usage: usageLine(name, types) } : read;
 }
 
 /** The options given, or a sentence on the first thing that is wrong with them. */
@@ -207,7 +261,10 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
     }
     if (token.kind === "option-terminator") continue;
     const { name, rawName, value, inlineValue } = token;
-    if (!Object.hasOwn(types, name)) return `unknown option ${quoted(rawName)}`;
+    if (!Object.hasOwn(types, name)) {
+      const meant = nearest(name, Object.keys(types));
+      return `unknown option ${quoted(rawName)}${guess(meant && `--${meant}`)}`;
+    }
     if (types[name] === "boolean") {
       if (value !== undefined) return `${rawName} takes no value`;
       values.set(name, true);

@@ -60,9 +60,18 @@ export function identityOf(env: Environment, cwd: string): Identity {
   return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, folder: env["CLAUDE_PROJECT_DIR"] || cwd };
 }
 
-/** Whether text for a terminal may carry colour (see no-color.org). */
+/** Whether a terminal obeys more than characters: one of an editor, or of an expect script, shows codes as they are. */
+export function knowsCodes(env: Environment): boolean {
+  return env["TERM"] !== "dumb" && env["TERM"] !== "unknown";
+}
+
+/**
+ * Whether text may carry colour. NO_COLOR (no-color.org) and FORCE_COLOR=0 turn it off. Nothing turns it on where there is no
+ * terminal: agents and scripts read the output, and inherit variables that were set for somebody else.
+ */
 export function wantsColor(env: Environment, isTerminal: boolean): boolean {
-  return isTerminal && !env["NO_COLOR"];
+  const isOff = Boolean(env["NO_COLOR"]) || env["FORCE_COLOR"] === "0" || env["FORCE_COLOR"] === "false";
+  return isTerminal && knowsCodes(env) && !isOff;
 }
 
 /** The environment without this program's own settings, for server processes that are given theirs explicitly. */

@@ -1,5 +1,5 @@
 import type { Environment } from "./io/environment.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../errors/nearest.ts";
 import { allSettings } from "./settings.ts";
 
 const PREFIX = "TUNNEL_";

@@ -1,7 +1,9 @@
+import { PassThrough } from "node:stream";
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import { GatheredWrites } from "../runtime/gathered-writes.ts";
 import type { CallId } from "../session/inbox.ts";
+import { CheckedInput } from "./checked-input.ts";
 
 /** The longest JSON-RPC line. At a longer one the SDK gives the connection up, and every tunnel with it. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
@@ -14,18 +16,23 @@ type Receive = (message: JSONRPCMessage) => void;
  * answer.
  */
 export function transportWithCancellations(onCancelled: (call: CallId) => void): StdioServerTransport {
-  const transport = new StdioServerTransport(process.stdin, process.stdout, {
-    maxBufferSize: MAX_LINE_BYTES,
-  });
   const { stdin, stdout } = process;
-  // Else a client that writes many calls at once is read from until there are none left, and the network waits.
-  stdin.on("data", () => {
-    stdin.pause();
-    setImmediate(() => stdin.resume());
-  });
   // Many answers at once are few writes. The SDK listens once for each that its client has not read yet.
   stdout.setMaxListeners(0);
   const gathered = new GatheredWrites(stdout);
+  const input = new PassThrough();
+  const transport = new StdioServerTransport(input, stdout, { maxBufferSize: MAX_LINE_BYTES });
+  const checked = new CheckedInput((refusal) =>
+    gathered.write(() => void stdout.write(`${JSON.stringify(refusal)}\n`)),
+  );
+  stdin.on("data", (chunk: Buffer) => {
+    input.write(checked.take(chunk));
+    // Else a client that writes many calls at once is read from until there are none left, and the network waits.
+    stdin.pause();
+    setImmediate(() => stdin.resume());
+  });
+  stdin.once("end", () => input.end()).once("close", () => input.end());
+  stdin.on("error", (error) => input.destroy(error));
   const send = transport.send.bind(transport);
   transport.send = (message) => gathered.write(() => send(message));
   let receive: Receive | undefined;

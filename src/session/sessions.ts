@@ -7,7 +7,7 @@ import { TunnelError } from "../errors/tunnel-error.ts";
 import { SESSION } from "../protocol/base/limits.ts";
 import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
-import { checkGoal, checkName, checkText, isName } from "../protocol/base/text.ts";
+import { checkGoal, checkName, isName } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
 import type { DialOptions } from "../transport/guest-socket.ts";
@@ -21,6 +21,7 @@ import type { CallId } from "./inbox.ts";
 import { Openings, type Hosted, type HostRequest } from "./openings.ts";
 import { GuestSession } from "./guest-session.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
+import { typedText, type TypedText } from "../protocol/base/typed-text.ts";
 
 /** A session of either role, open or ended. */
 export type Session = HostSession | GuestSession;
@@ -244,8 +245,8 @@ export class Sessions implements Observable<SessionsEvent> {
   }
 
   /** Text of this side's agent as it may be sent. @throws {TunnelError} text-invalid, text-too-long */
-  checkedText(text: string): string {
-    return checkText(text);
+  checkedText(text: string): TypedText {
+    return typedText(text);
   }
 
   /** A tool call arrived, so the results of earlier calls have been received. */

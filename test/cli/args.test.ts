@@ -1,9 +1,17 @@
 import { expect, test } from "vitest";
 import { type Command, parseCommand } from "../../src/cli/args.ts";
 import { CLIENT_NAMES } from "../../src/cli/setup/names.ts";
+import { nearest } from "../../src/errors/nearest.ts";
 import { PROVIDER_CHOICE } from "../../src/tunnel/registry/registry.ts";
 
 const EXPORT = { file: undefined, tunnelId: undefined, out: undefined, format: undefined };
+
+const WAKE = "tunnel-mcp wake [--tunnel ID] [--timeout SECONDS] [--watch]";
+const EXPORT_USAGE = "tunnel-mcp export [FILE] [--tunnel ID] [--out FILE] [--json] [--markdown]";
+const OPEN =
+  "tunnel-mcp open --goal TEXT [--name NAME] [--invites COUNT] [--transport NAME] [--history] [--json]";
+const COMMANDS_LINE =
+  "tunnel-mcp demo | open | join | doctor | setup | install-skill | verify | export | wake";
 
 const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["", { kind: "serve" }],
@@ -120,7 +128,44 @@ const REFUSED: readonly [args: string, message: string][] = [
 ];
 
 test.each(REFUSED)("refuses: %s", (args, message) => {
-  expect(parseCommand(words(args))).toEqual({ kind: "usage-error", message });
+  expect(parseCommand(words(args))).toMatchObject({ kind: "usage-error", message });
+});
+
+const HELPED: readonly [args: string, message: string, usage: string][] = [
+  ["wake --tunel 1d", "unknown option --tunel; did you mean --tunnel?", WAKE],
+  ["wake --time 5", "unknown option --time; did you mean --timeout?", WAKE],
+  ["wake --timeout soon", "--timeout must be a whole number of seconds from 1 to 86400", WAKE],
+  ["export --OUT x", "unknown option --OUT; did you mean --out?", EXPORT_USAGE],
+  ["open", "open needs --goal TEXT", OPEN],
+  ["open --goal x --invite 2", "unknown option --invite; did you mean --invites?", OPEN],
+  ["verify", "the path of a .transcript.json file is missing", "tunnel-mcp verify FILE"],
+  ["verify a.json b.json", "unexpected argument b.json", "tunnel-mcp verify FILE"],
+  ["doctor --fix", "unknown option --fix", "tunnel-mcp doctor"],
+  ["instal-skill", "unknown command instal-skill; did you mean install-skill?", COMMANDS_LINE],
+  ["Setup", "unknown command Setup; did you mean setup?", COMMANDS_LINE],
+  ["help", "unknown command help; did you mean --help?", COMMANDS_LINE],
+  ["--verison", "unknown option --verison; did you mean --version?", COMMANDS_LINE],
+  ["nonsense", "unknown command nonsense", COMMANDS_LINE],
+  ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join", "tunnel-mcp join [LINK]"],
+];
+
+test.each(HELPED)("a usage error shows the one line that helps: %s", (args, message, usage) => {
+  expect(parseCommand(words(args))).toEqual({ kind: "usage-error", message, usage });
+});
+
+test("an argument that is not UTF-8 is an error, and is not repeated", () => {
+  expect(parseCommand(["open", "--goal", "caf\ufffd"])).toMatchObject({
+    kind: "usage-error",
+    message: "an argument is not UTF-8",
+  });
+});
+
+test("no nearest word is named where two are equally near, or none is near", () => {
+  expect(nearest("tunel", ["tunnel", "funnel"])).toBe("tunnel");
+  expect(nearest("unnel", ["tunnel", "funnel"])).toBeUndefined();
+  expect(nearest("carrier", ["demo", "wake"])).toBeUndefined();
+  expect(nearest("x".repeat(10_000), ["x"])).toBeUndefined();
+  expect(nearest("waek", ["wake", "demo"])).toBe("wake");
 });
 
 function words(text: string): string[] {

@@ -307,6 +307,10 @@ test("colour needs a terminal and the user's consent", () => {
   expect(wantsColor({}, true)).toBe(true);
   expect(wantsColor({}, false)).toBe(false);
   expect(wantsColor({ NO_COLOR: "1" }, true)).toBe(false);
+  expect(wantsColor({ NO_COLOR: "" }, true)).toBe(true);
+  for (const off of [{ TERM: "dumb" }, { TERM: "unknown" }, { FORCE_COLOR: "0" }, { FORCE_COLOR: "false" }])
+    expect(wantsColor(off, true)).toBe(false);
+  expect(wantsColor({ FORCE_COLOR: "3", COLORTERM: "truecolor", CI: "1" }, false)).toBe(false);
 });
 
 test("a child process inherits everything but the settings of this program", () => {

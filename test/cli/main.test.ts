@@ -33,8 +33,9 @@ test("--help prints the usage on stdout", () => {
   expect(run(["--help"])).toEqual({ status: 0, stdout: helpText(version, bundle), stderr: "" });
 });
 
-test("an unknown argument: what was not understood and the usage on stderr, nothing on stdout, exit code 2", () => {
-  const stderr = `tunnel-mcp: unknown command serve\n\n${helpText(version, bundle)}`;
+test("an unknown argument: what was not understood and the line that helps on stderr, nothing on stdout, exit code 2", () => {
+  const commands = "demo | open | join | doctor | setup | install-skill | verify | export | wake";
+  const stderr = `tunnel-mcp: unknown command serve\n  tunnel-mcp ${commands}  (more: tunnel-mcp --help)\n`;
   expect(run(["serve"])).toEqual({ status: 2, stdout: "", stderr });
 });
 

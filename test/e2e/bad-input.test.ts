@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
-import { Agent, closeAgents, portOf, type Payload } from "../support/agent.ts";
+import { Agent, closeAgents, portOf, type Payload, unfenced } from "../support/agent.ts";
 import { accepts, until } from "../support/processes.ts";
 
 /** Every bad input gets a code and a next step (the helper insists on both), and nothing is lost by it. */
@@ -176,7 +176,7 @@ describe("arguments", () => {
     ["tunnel_open", { goal: "" }, "goal-invalid"],
     ["tunnel_open", { goal: "  " }, "goal-invalid"],
     ["tunnel_open", { goal: "two\nlines" }, "goal-invalid"],
-    ["tunnel_open", { goal: "\u001b[31mred" }, "goal-invalid"],
+    ["tunnel_open", { goal: "\u001b[2Jred" }, "goal-invalid"],
     ["tunnel_open", { goal: "x".repeat(501) }, "goal-invalid"],
     ["tunnel_open", { goal: "x", name: "" }, "name-invalid"],
     ["tunnel_open", { goal: "x", name: "n".repeat(65) }, "name-invalid"],
@@ -186,6 +186,7 @@ describe("arguments", () => {
     ["tunnel_say", { text: " \n" }, "text-invalid"],
     ["tunnel_say", { text: "bell\u0007" }, "text-invalid"],
     ["tunnel_say", { text: "\u009b31m" }, "text-invalid"],
+    ["tunnel_say", { text: "\u009b2Jred" }, "text-invalid"],
     ["tunnel_say", { text: "\ud800" }, "text-invalid"],
     ["tunnel_say", { text: "x".repeat(65_537) }, "text-too-long"],
     ["tunnel_say", { text: "é".repeat(32_769) }, "text-too-long"],
@@ -217,6 +218,22 @@ describe("arguments", () => {
     expect(await code(guest, "tunnel_invite", { tunnelId })).toBe("not-the-host");
     await guest.call("tunnel_close", { tunnelId });
   });
+});
+
+it("colours in a goal, a message and a last message are taken out, and the result says how many", async () => {
+  const [ana, ben] = [await Agent.start(), await Agent.start()];
+  const opened = await ana.call("tunnel_open", { goal: "\u001b[1malign\u001b[0m" });
+  expect(opened).toMatchObject({ goal: "align", removed: "2 control sequences" });
+  await ben.call("tunnel_join", { joinLink: opened.joinLink });
+  const said = await ben.call("tunnel_say", { text: "\u001b[31mFAIL\u001b[39m a.test.ts" });
+  expect(said).toMatchObject({ status: "sent", removed: "2 control sequences" });
+  const plain = await ben.call("tunnel_say", { text: "plain" });
+  expect(plain).not.toHaveProperty("removed");
+  const heard = await ana.hear(2);
+  expect(heard.map(({ text }) => unfenced(text))).toEqual(["FAIL a.test.ts", "plain"]);
+  const closed = await ben.call("tunnel_close", { summary: "\u001b[32mdone\u001b[m" });
+  expect(closed).toMatchObject({ removed: "2 control sequences" });
+  await Promise.all([ana.close(), ben.close()]);
 });
 
 describe("one process with several tunnels", () => {

@@ -6,9 +6,33 @@ class Unknown extends Error {}
 /** Escape sequences and single characters. */
 const PARTS = /\p{Cc}\[[?\d;]*[A-Za-z]|[\s\S]/gu;
 
+/** The cells that a terminal gives to a character, by the one before it. */
+export type Cells = (char: string, before: string | undefined) => number;
+
+const JOINER = "\u200d";
+const MARK = /^(?:\p{M}|\u200d)$/u;
+const TONE = /^\p{Emoji_Modifier}$/u;
+const WIDE = /^(?:\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u9fff\uac00-\ud7a3\uff01-\uff60])$/u;
+const FLAG_HALF = /^\p{Regional_Indicator}$/u;
+
+/** Terminals as there are: they agree on little but letters. */
+export const CELLS: Readonly<Record<string, Cells>> = {
+  "that joins emoji and flags": (char, before) => {
+    if (MARK.test(char) || TONE.test(char) || before === JOINER) return 0;
+    return FLAG_HALF.test(char) ? 1 : WIDE.test(char) ? 2 : 1;
+  },
+  "that shows each part of a joined emoji": (char) => {
+    if (MARK.test(char)) return 0;
+    return FLAG_HALF.test(char) || TONE.test(char) || WIDE.test(char) ? 2 : 1;
+  },
+  "that knows no wide characters": (char) => (MARK.test(char) ? 0 : 1),
+};
+
+const ONE_EACH: Cells = () => 1;
+
 /** The screen of a terminal, as far as a line editor uses it: what a person sees, row by row. */
 export class FakeTerminal extends Writable {
-  readonly columns: number;
+  columns: number;
   readonly input: PassThrough & { setRawMode: (mode: boolean) => void };
   isRaw = false;
   /** The window was closed: nothing can be set any more. */
@@ -20,16 +44,25 @@ export class FakeTerminal extends Writable {
   #rows: string[][] = [[]];
   #row = 0;
   #column = 0;
+  #before: string | undefined;
+  readonly #cells: Cells;
 
-  constructor(columns = 80) {
+  constructor(columns = 80, cells: Cells = ONE_EACH) {
     super({ decodeStrings: false });
     this.columns = columns;
+    this.#cells = cells;
     this.input = Object.assign(new PassThrough(), {
       setRawMode: (mode: boolean) => {
         if (this.isGone) throw new Error("EIO");
         this.isRaw = mode;
       },
     });
+  }
+
+  /** The window gets another width. What stands there is not laid out anew. */
+  resize(columns: number): void {
+    this.columns = columns;
+    this.emit("resize");
   }
 
   /** Keys, as a terminal sends them. */
@@ -69,13 +102,23 @@ export class FakeTerminal extends Writable {
     if (part === "\r") this.#column = 0;
     else if (part === "\n") this.#lineFeed();
     else if (part.startsWith("\u001b")) this.#obey(part);
-    else {
-      if (this.#column === this.columns) this.#lineFeed();
-      const row = (this.#rows[this.#row] ??= []);
-      while (row.length < this.#column) row.push(" ");
-      row[this.#column] = part;
-      this.#column += 1;
+    else this.#show(part);
+    this.#before = part;
+  }
+
+  #show(char: string): void {
+    const cells = this.#cells(char, this.#before);
+    if (cells > 0 && this.#column + cells > this.columns) this.#lineFeed();
+    const row = (this.#rows[this.#row] ??= []);
+    while (row.length < this.#column) row.push(" ");
+    if (cells === 0) {
+      // A mark belongs to what stands before it, which was just written anew.
+      const at = row.findLastIndex((one, index) => index < this.#column && one !== "");
+      row[at] = (row[at] ?? "") + char;
+      return;
     }
+    row.splice(this.#column, cells, char, ...Array<string>(cells - 1).fill(""));
+    this.#column += cells;
   }
 
   /** In raw mode the terminal driver still adds the carriage return. */

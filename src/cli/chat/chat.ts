@@ -1,10 +1,12 @@
-import { createInterface } from "node:readline";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import { SESSION } from "../../protocol/base/limits.ts";
+import { LINK, SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { inputLines } from "../../runtime/input-lines.ts";
+import { encodingProblem } from "../../runtime/utf8-input.ts";
 import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { Session, Sessions } from "../../session/sessions.ts";
+import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";
 import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
@@ -49,6 +51,10 @@ export interface ChatOptions {
   readonly stdinIsTerminal: boolean;
   /** Whether a line can be edited here: a terminal on both sides that understands more than lines. */
   readonly isInteractive: boolean;
+  /** Whether codes may go to standard error, where the link is asked for. */
+  readonly marksPaste: boolean;
+  /** Resolves when nothing can be shown any more. */
+  readonly outputLost: Promise<unknown>;
   readonly onShutdown: (hook: () => Promise<void>) => void;
   readonly exitNow: (code: number) => void;
 }
@@ -85,14 +91,14 @@ class Stay {
 
   constructor(options: ChatOptions) {
     this.#options = options;
-    const { clock, output, request } = options;
+    const { clock, output, request, terminal } = options;
     if (request.json) {
       this.#show = (event) => jsonLines(event).forEach((line) => output.out(`${line}\n`));
     } else {
       const view = new PeopleView({
         clock,
         paint: paintFor(output.color),
-        columns: () => this.#screen?.columns(),
+        columns: () => terminal.columns || undefined,
         print: (text) => this.#print(text),
         status: (text) => this.#screen?.status(text),
       });
@@ -130,11 +136,11 @@ class Stay {
 
   /** @throws {TunnelError} link-malformed when there is none */
   async #link(): Promise<string> {
-    const { request, input, output, stdinIsTerminal } = this.#options;
+    const { request, input, output, stdinIsTerminal, marksPaste } = this.#options;
     if (request.kind === "open") return "";
     if (request.link !== undefined) return request.link;
     // On standard error: a program reads the other one.
-    const given = stdinIsTerminal ? await askLink(input, output.err) : await this.#firstLine();
+    const given = stdinIsTerminal ? await askLink(input, output.err, marksPaste) : await this.#firstLine();
     if (given === undefined || given === "")
       throw new TunnelError("link-malformed", { detail: "none was given" });
     return given;
@@ -143,12 +149,14 @@ class Stay {
   async #firstLine(): Promise<string | undefined> {
     const { done, value } = await this.#input().next();
     this.#linesRead = 1;
-    return done === true ? undefined : linkIn(value);
+    if (done === true) return undefined;
+    const problem = encodingProblem(value);
+    if (problem !== undefined) throw new TunnelError("link-malformed", { detail: `the line is ${problem}` });
+    return linkIn(value);
   }
 
   #input(): AsyncIterator<string, undefined> {
-    const { input } = this.#options;
-    return (this.#lines ??= createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]());
+    return (this.#lines ??= inputLines(this.#options.input));
   }
 
   async #open(sessions: Sessions, joinLink: string): Promise<Session> {
@@ -161,7 +169,8 @@ class Stay {
       this.#show({ type: "joined", status: guestStatusView(tunnel, clock.now()) });
       return tunnel;
     }
-    const { goal, invites: count, transport, history } = request;
+    const { invites: count, transport, history } = request;
+    const { text: goal, removed } = withoutColours(request.goal);
     const started = clock.now();
     // A step may take long, and a person must see that something still happens.
     const stopBeating = every(clock, SESSION.progressEveryMs, () => {
@@ -180,12 +189,12 @@ class Stay {
       })
       .finally(stopBeating);
     const status = hostStatusView(hosting, clock.now());
-    this.#show({ type: "opened", status, invites: invites.map(inviteView) });
+    this.#show({ type: "opened", status, invites: invites.map(inviteView), removed });
     return hosting;
   }
 
   async #talk(tunnel: Session, sessions: Sessions): Promise<0 | 1> {
-    const { clock } = this.#options;
+    const { clock, stdinIsTerminal, outputLost } = this.#options;
     const show = this.#show;
     const conversation = new Conversation({
       tunnel,
@@ -197,6 +206,8 @@ class Stay {
     if (this.#options.request.json) {
       void obeyProgram({ lines: this.#input(), from: this.#linesRead + 1, conversation, show });
     } else this.#screen = this.#screenFor(conversation);
+    // A person cannot go on blindly. What a script has still to say is said, and its last line is the end.
+    if (stdinIsTerminal) void outputLost.then(() => conversation.leave(LINK.sayConfirmMs));
     await conversation.run();
     await tunnel.close();
     const isFailure = tunnel.end?.cause === "failed" || tunnel.end?.cause === "removed";
@@ -204,12 +215,13 @@ class Stay {
   }
 
   #screenFor(conversation: Conversation): Screen {
-    const { input, terminal: output, isInteractive, exitNow } = this.#options;
+    const { input, terminal: output, isInteractive, clock, exitNow } = this.#options;
     const person = personIn({
       conversation,
       show: this.#show,
       screen: () => this.#screen,
       isTerminal: isInteractive,
+      clock,
       exitNow,
     });
     if (!isInteractive) return plainScreen({ lines: this.#input(), output, person });

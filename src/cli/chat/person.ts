@@ -1,12 +1,18 @@
-import { asTunnelError } from "../../errors/tunnel-error.ts";
-import { LINK } from "../../protocol/base/limits.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { LINK, ROOM } from "../../protocol/base/limits.ts";
+import { utf8Length } from "../../protocol/base/utf8.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { encodingProblem } from "../../runtime/utf8-input.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
 import { runSlash } from "./slash.ts";
+import { wrapWords } from "../io/wrap.ts";
 import type { Person, Screen } from "./terminal/screen.ts";
 
 /** The exit code of an interrupted command, as shells number it. */
 const INTERRUPTED = 130;
+/** The second key must come soon after the question, or it is a slip like the first one. */
+const AGAIN_MS = 5_000;
 
 /** Carries out what a person types. `screen` is called for each line to show: the screen is made with the result. */
 export function personIn(options: {
@@ -15,36 +21,82 @@ export function personIn(options: {
   screen: () => Screen | undefined;
   /** Whether the input ends by a key of a person, who does not want to wait, or with a script's last line. */
   isTerminal: boolean;
+  clock: Clock;
   exitNow: (code: number) => void;
 }): Person {
-  const { conversation, show, screen, isTerminal, exitNow } = options;
+  const { conversation, show, screen, isTerminal, clock, exitNow } = options;
+  const { tunnel } = conversation;
   let isLeaving = false;
+  /** The last question whether to leave is answered by the same key until then. */
+  let againUntil = Number.NEGATIVE_INFINITY;
+  const print = (shown: string): void => screen()?.print(wrapWords(shown, screen()?.columns()));
+  const fail = (thrown: unknown): void => show({ type: "error", error: asTunnelError(thrown) });
+
   function leave(patienceMs?: number): void {
     if (isLeaving) return;
     isLeaving = true;
-    if (isTerminal) screen()?.print("Leaving … (Ctrl-C to leave at once)");
+    if (isTerminal) print("Leaving … (Ctrl-C to leave at once)");
     void conversation.leave(patienceMs);
   }
+
+  /** What would be lost by leaving now; undefined for a host that is alone. */
+  function loss(): string | undefined {
+    if (tunnel.role !== "host") return "to leave";
+    const others = tunnel.presence().filter(({ isSelf }) => !isSelf).length;
+    if (others === 0) return undefined;
+    return `to end it for everybody (${others} ${others === 1 ? "other is" : "others are"} here)`;
+  }
+
+  /** Offers a text that no message can hold as a file. */
+  function offerAsFile(text: string, otherwise: () => void): void {
+    const name = `pasted-${new Date(clock.now()).toISOString().slice(0, 19).replaceAll(":", "-")}.txt`;
+    const size = `The text has ${utf8Length(text)} bytes, and a message may have ${ROOM.maxTextBytes}`;
+    screen()?.ask(`${size}. Share it as the file ${name} instead?`, (isYes) => {
+      if (isYes) conversation.transfers.shareText(name, `${text}\n`).catch(fail);
+      else otherwise();
+    });
+  }
+
   async function line(text: string): Promise<void> {
     if (text.trim() === "") return;
-    const print = (shown: string): void => screen()?.print(shown);
     try {
+      const problem = encodingProblem(text);
+      if (problem !== undefined) throw new TunnelError("input-invalid", { detail: `the line is ${problem}` });
       if (!text.startsWith("/")) await conversation.say({ text });
       else if (text.startsWith("//")) await conversation.say({ text: text.slice(1) });
       else await runSlash(text, { conversation, show, print, leave: () => leave(LINK.sayConfirmMs) });
     } catch (thrown) {
-      show({ type: "error", error: asTunnelError(thrown) });
+      fail(thrown);
       screen()?.giveBack(text);
     }
   }
+
   return {
-    onLine: (text) => void line(text),
-    onInterrupt() {
-      if (!isLeaving) return leave(LINK.sayConfirmMs);
-      screen()?.close();
-      exitNow(INTERRUPTED);
+    onLine(text) {
+      if (isTerminal && isTooLong(text)) offerAsFile(text, () => screen()?.giveBack(text));
+      else void line(text);
+    },
+    onPaste(whole) {
+      if (!isTooLong(whole)) return false;
+      offerAsFile(whole, () => print("(what was pasted is not taken)"));
+      return true;
+    },
+    onInterrupt(key) {
+      if (isLeaving) {
+        screen()?.close();
+        return exitNow(INTERRUPTED);
+      }
+      const why = loss();
+      if (why === undefined || clock.now() < againUntil) return leave(LINK.sayConfirmMs);
+      againUntil = clock.now() + AGAIN_MS;
+      print(`(${key} again ${why})`);
     },
     onEnd: () => leave(isTerminal ? LINK.sayConfirmMs : undefined),
-    onActivity: () => conversation.tunnel.touch(),
+    onActivity: () => tunnel.touch(),
   };
+}
+
+/** A command is not sent as it is, and has its own limits. */
+function isTooLong(text: string): boolean {
+  return !text.startsWith("/") && utf8Length(text) > ROOM.maxTextBytes;
 }

@@ -1,5 +1,6 @@
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { LINK } from "../../protocol/base/limits.ts";
+import { encodingProblem } from "../../runtime/utf8-input.ts";
 import { inviteView } from "../../view/invites.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Ref, Show } from "./conversation/events.ts";
@@ -24,6 +25,8 @@ export async function obeyProgram(options: {
     let ref: Ref | undefined;
     const fail = (thrown: unknown): void => show({ type: "error", error: asTunnelError(thrown), ref, line });
     try {
+      const problem = encodingProblem(value);
+      if (problem !== undefined) throw new TunnelError("input-invalid", { detail: `the line is ${problem}` });
       const command = parseJsonCommand(value);
       if ("close" in command) return conversation.leave(LINK.sayConfirmMs);
       ref = command.ref;

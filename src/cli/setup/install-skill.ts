@@ -93,7 +93,8 @@ async function contents(folder: string): Promise<ReadonlyMap<string, string>> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const file = path.join(entry.parentPath, entry.name);
     const name = path.relative(folder, file);
-    if (entry.isFile()) files.set(name, await readFile(file, "utf8"));
+    // Byte by byte: two files that are no UTF-8 would look alike as text.
+    if (entry.isFile()) files.set(name, await readFile(file, "latin1"));
     else if (!entry.isDirectory()) files.set(name, "\0 not a regular file");
   }
   return files;

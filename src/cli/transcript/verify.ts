@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { nodePrimitives } from "../../runtime/primitives.ts";
+import { decodeInput, encodingProblem } from "../../runtime/utf8-input.ts";
 import { parseTranscript, type TranscriptDocument } from "../../session/transcript/document.ts";
 import { instantText, visible } from "../../session/transcript/markdown.ts";
 import {
@@ -30,7 +31,10 @@ export async function readTranscript(file: string): Promise<TranscriptDocument> 
     // Reading a pipe or a device may never end.
     if (!found.isFile()) throw unreadable(found.isDirectory() ? "it is a folder" : "it is no file");
     if (size > MAX_FILE_BYTES) throw unreadable("the file is too large");
-    return parseTranscript(await readFile(file, "utf8"));
+    const text = decodeInput(await readFile(file));
+    const problem = encodingProblem(text);
+    if (problem !== undefined) throw unreadable(`it is ${problem}`);
+    return parseTranscript(text);
   } catch (thrown) {
     const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : undefined;
     if (thrown instanceof TunnelError || code === undefined) throw thrown;

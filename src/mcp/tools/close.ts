@@ -4,6 +4,7 @@ import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { endFields } from "./listening.ts";
 import { openingMeant } from "./opening.ts";
+import { removedText } from "../../view/removed.ts";
 
 /** Errors of the last message that must not keep a tunnel open: nobody is there to read it. */
 const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);
@@ -31,11 +32,11 @@ export const closeTool = defineTool({
       }
     }
     const tunnel = call.sessions.resolve(id);
-    const text = summary === undefined ? undefined : call.sessions.checkedText(summary);
+    const typed = summary === undefined ? undefined : call.sessions.checkedText(summary);
     let summarySent = false;
-    if (text !== undefined) {
+    if (typed !== undefined) {
       try {
-        summarySent = (await tunnel.say({ text, intent: "inform" })).status === "sent";
+        summarySent = (await tunnel.say({ text: typed.text, intent: "inform" })).status === "sent";
       } catch (thrown) {
         if (!NO_LISTENER.has(asTunnelError(thrown).code)) throw thrown;
       }
@@ -45,7 +46,7 @@ export const closeTool = defineTool({
       tunnelId: tunnel.tunnelId,
       role: tunnel.role,
       status: "closed",
-      ...(text === undefined ? {} : { summarySent }),
+      ...(typed === undefined ? {} : { summarySent, removed: removedText(typed.removed) }),
       unread: tunnel.inbox.unread,
       ...endFields(tunnel),
       next: tunnel.inbox.unread > 0 ? "Some of it is unread: read it with tunnel_listen." : undefined,

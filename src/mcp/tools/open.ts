@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
+import { withoutColours } from "../../protocol/base/typed-text.ts";
+import { removedText } from "../../view/removed.ts";
 import { PROVIDER_NAMES, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { defineTool } from "./define-tool.ts";
 import { memberName } from "./inputs.ts";
@@ -36,8 +38,9 @@ export const openTool = defineTool({
       .describe("Whether those who join later get what was said before they came."),
     name: memberName,
   }),
-  async run({ goal, invites, transport, history, name }, call) {
+  async run({ goal: given, invites, transport, history, name }, call) {
     const { openings } = call.sessions;
+    const { text: goal, removed } = withoutColours(given);
     const opening = openings.begin({ goal, invites, transport, history, name, client: call.client });
     await follow(opening, SESSION.openAnswerMs, call);
     if (call.signal.aborted) {
@@ -45,6 +48,6 @@ export const openTool = defineTool({
       throw new TunnelError("cancelled");
     }
     if (opening.state.name === "opening") openings.keep(opening);
-    return openingFields(opening, call);
+    return { ...openingFields(opening, call), removed: removedText(removed) };
   },
 });

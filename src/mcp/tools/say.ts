@@ -11,6 +11,7 @@ import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 import { batchFields } from "../results/messages.ts";
 import { endFields, listen, nextStep } from "./listening.ts";
+import { removedText } from "../../view/removed.ts";
 
 const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";
@@ -54,7 +55,7 @@ export const sayTool = defineTool({
   async run({ text, intent, replyTo, to, waitMs, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
-    const checked = call.sessions.checkedText(text);
+    const { text: checked, removed } = call.sessions.checkedText(text);
     const sent = await tunnel.say({
       text: checked,
       ...(intent === undefined ? {} : { intent }),
@@ -69,6 +70,7 @@ export const sayTool = defineTool({
     return {
       tunnelId: tunnel.tunnelId,
       ...sent,
+      removed: removedText(removed),
       ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
       ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),

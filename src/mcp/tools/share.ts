@@ -8,6 +8,7 @@ import { sizeText } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
+import { removedText } from "../../view/removed.ts";
 
 /** The content of one share: a file, or a change made into a patch. */
 function contentOf(
@@ -64,11 +65,12 @@ export const shareTool = defineTool({
     tunnel.touch();
     const content = () => contentOf({ path, patch, range }, call);
     const whom = to && asNamed(tunnel.presence(), to);
-    const { sent, offeredTo, ...offer } = await offerFile(tunnel, { note, to: whom, content });
+    const { sent, offeredTo, removed, ...offer } = await offerFile(tunnel, { note, to: whom, content });
     return {
       tunnelId: tunnel.tunnelId,
       ...offer,
       ...sent,
+      removed: removedText(removed),
       ...listed("offeredTo", within(offeredTo, BOUNDS.membersAsideBytes), offeredTo.length),
       ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,

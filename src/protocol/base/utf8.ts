@@ -65,7 +65,10 @@ function decodeLong(bytes: Bytes, at: number): { point: number; more: number } |
 }
 
 /** `undefined` for anything that is not well-formed: overlong, cut short, a surrogate, or beyond U+10FFFF. */
-export function decodeUtf8(bytes: Bytes): string | undefined {
+export function decodeUtf8(bytes: Bytes): string | undefined;
+/** @param malformed the UTF-16 unit in the place of a byte that is no part of a well-formed text */
+export function decodeUtf8(bytes: Bytes, malformed: (byte: number) => number): string;
+export function decodeUtf8(bytes: Bytes, malformed?: (byte: number) => number): string | undefined {
   const units = new Uint16Array(bytes.length);
   let count = 0;
   for (let at = 0; at < bytes.length; at += 1) {
@@ -75,7 +78,11 @@ export function decodeUtf8(bytes: Bytes): string | undefined {
       continue;
     }
     const long = decodeLong(bytes, at);
-    if (long === undefined) return undefined;
+    if (long === undefined) {
+      if (malformed === undefined) return undefined;
+      units[count++] = malformed(byte);
+      continue;
+    }
     const { point, more } = long;
     at += more;
     if (more === 3) units[count++] = 0xd7c0 + (point >> 10);

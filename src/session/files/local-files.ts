@@ -42,14 +42,14 @@ export interface Shareable {
   readonly patch?: PatchFacts;
 }
 
-/** The bytes of all patches that one process shares: they are made for the moment and kept in memory. */
-const MAX_PATCH_BYTES = 64 * 1024 * 1024;
+/** The bytes of all patches and texts that one process shares: they are made for the moment and kept in memory. */
+const MAX_MADE_BYTES = 64 * 1024 * 1024;
 
 /** This machine's side of sharing and receiving: the files that may be read, and the places for those that come. */
 export class LocalFiles {
   readonly #options: LocalFilesOptions;
   readonly #incoming = new IncomingFiles();
-  #patchBytes = 0;
+  #madeBytes = 0;
 
   constructor(options: LocalFilesOptions) {
     this.#options = options;
@@ -93,22 +93,31 @@ export class LocalFiles {
       ...(range === undefined ? {} : { range }),
     });
     const { bytes, baseCommit, diffstat } = made;
-    if (this.#patchBytes + bytes.length > MAX_PATCH_BYTES) throw new TunnelError("share-limit");
-    this.#patchBytes += bytes.length;
-    const source: FileSource = {
-      size: bytes.length,
-      sha256: createHash("sha256").update(bytes).digest("hex"),
-      read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
-      close: () => {
-        this.#patchBytes -= bytes.length;
-        return Promise.resolve();
-      },
-    };
+    const source = this.#made(bytes);
     const name = labelOf(`${path.basename(cwd)}-${(baseCommit ?? "start").slice(0, 8)}.patch`);
     return {
       name,
       source,
       patch: { ...diffstat, ...(baseCommit === undefined ? {} : { base: baseCommit }) },
+    };
+  }
+
+  /** A text that is no file here. @throws {TunnelError} share-limit */
+  text(name: string, text: string): Shareable {
+    return { name: labelOf(name), source: this.#made(Buffer.from(text)) };
+  }
+
+  #made(bytes: Uint8Array): FileSource {
+    if (this.#madeBytes + bytes.length > MAX_MADE_BYTES) throw new TunnelError("share-limit");
+    this.#madeBytes += bytes.length;
+    return {
+      size: bytes.length,
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+      read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
+      close: () => {
+        this.#madeBytes -= bytes.length;
+        return Promise.resolve();
+      },
     };
   }
 

@@ -6,6 +6,7 @@ import type { Presence } from "../../protocol/room/participant.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Download, FileId, Files } from "./files.ts";
 import type { LocalFiles, Shareable } from "./local-files.ts";
+import { withoutColours } from "../../protocol/base/typed-text.ts";
 
 /** Offering a file and fetching one, the same for tools and for people. */
 
@@ -24,6 +25,8 @@ export interface OwnOffer<Said> {
   readonly sha256: string;
   readonly patch: PatchFacts | undefined;
   readonly sent: Said;
+  /** Colour sequences that were taken out of the note. */
+  readonly removed: number;
   /** Names of those who are there and can fetch it. */
   readonly offeredTo: readonly string[];
 }
@@ -42,7 +45,8 @@ export async function offerFile<Said>(
 ): Promise<OwnOffer<Said>> {
   // Before the whole of a large file is read.
   if (session.presence().length < 2) throw new TunnelError("nobody-joined");
-  const note = request.note === undefined ? {} : { note: checkNote(request.note) };
+  const { text, removed } = withoutColours(request.note ?? "");
+  const note = request.note === undefined ? {} : { note: checkNote(text) };
   const to: readonly MemberId[] | undefined =
     request.to === undefined ? undefined : membersNamed(session.presence(), request.to);
   const { name, source, patch } = await request.content();
@@ -54,7 +58,7 @@ export async function offerFile<Said>(
   });
   const { size, sha256 } = source;
   const others = session.presence().filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
-  return { fileId, name, size, sha256, patch, sent, offeredTo: others.map((one) => one.name) };
+  return { fileId, name, size, sha256, patch, sent, removed, offeredTo: others.map((one) => one.name) };
 }
 
 /**

@@ -81,13 +81,64 @@ describe("two people at their terminals", () => {
     await ana.seen(/^ {2}│ x+$|ben: x+$/);
   });
 
-  it("a text over the limit is refused and stays editable", async () => {
+  it("a paste over the limit is offered as a file, which the others can fetch", async () => {
+    const { ana, ben } = await twoPeople(new FakeClock());
+    ana.terminal.type("see: ");
+    ana.terminal.paste("ä\n".repeat(33_000));
+    await ana.seen(
+      /^The text has 99004 bytes, and a message may have 65536\. Share it as the file pasted-.*\?/,
+    );
+    ana.terminal.type("n");
+    await ana.seen(/^\(what was pasted is not taken\)$/);
+    expect(ana.terminal.rows.at(-1)).toBe("ana> see:");
+    ana.terminal.type("\u0015");
+    ana.terminal.paste("ä\n".repeat(33_000));
+    ana.terminal.type("y");
+    await ana.seen(/pasted-\d{4}-\d\d-\d\dT[\d-]+\.txt \(96\.7 K\w+\) is offered to ben/);
+    await ben.seen(/ana: offers pasted-.*\.txt \(96\.7 K\w+\): \/receive/);
+    expect(ana.terminal.rows.at(-1)).toBe("ana>");
+  });
+
+  it("a line over the limit that was typed and pasted in parts is offered as well, and stays editable", async () => {
     const { ana } = await twoPeople(new FakeClock());
-    ana.terminal.paste("ä".repeat(33_000));
+    ana.terminal.paste("ä".repeat(32_768));
+    ana.terminal.type("x\r");
+    await ana.seen(/^The text has 65537 bytes.*Share it as the file/);
+    ana.terminal.type("n");
+    expect(ana.terminal.rows.at(-1)).toMatch(/^ä+x$/);
+  });
+
+  it("an error stays on the screen with the long text that comes back to be mended", async () => {
+    const ana = startSide(openRequest, { clock: new FakeClock(), columns: 40 });
+    await ana.seen(/^ana>/);
+    ana.terminal.paste("0123456789\n".repeat(3_000));
     ana.terminal.type("\r");
-    await ana.seen(/longer than 65536 bytes of UTF-8: it has 66000 bytes \(text-too-long\)/);
-    await ana.seen(/^Shorten it/);
-    expect(ana.terminal.rows.at(-1)).toMatch(/^ä+$/);
+    await ana.seen(/nobody-joined/);
+    const { rows } = ana.terminal;
+    const at = rows.findLastIndex((row) => row.includes("nobody-joined"));
+    expect(rows.length - at).toBeLessThan(20);
+    expect(rows.at(-1)).toContain("0123456789");
+  });
+
+  it("Ctrl-C or Ctrl-D with nothing typed asks before it ends a room in which others are", async () => {
+    const clock = new FakeClock();
+    const { ana, ben } = await twoPeople(clock);
+    ana.terminal.type("no, wait");
+    ana.terminal.type(CTRL_C);
+    ana.terminal.type(CTRL_C);
+    await ana.seen(/^\(Ctrl-C again to end it for everybody \(1 other is here\)\)$/);
+    await clock.advance(5_001);
+    ana.terminal.type("\u0004");
+    await ana.seen(/^\(Ctrl-D again to end it for everybody \(1 other is here\)\)$/);
+    ben.terminal.type(CTRL_C);
+    await ben.seen(/^\(Ctrl-C again to leave\)$/);
+    ben.terminal.type("still here\r");
+    await ana.seen(/ben: still here$/);
+    ben.terminal.type("/quit\r");
+    await ana.seen(/ben left/);
+    // Nobody loses anything now.
+    ana.terminal.type(CTRL_C);
+    expect(await ana.code).toBe(0);
   });
 
   it("/who, /status and /help tell what there is, in words for people", async () => {
@@ -136,6 +187,7 @@ describe("the end of a chat", () => {
   it("by the host is told to the guest, who has done nothing wrong", async () => {
     const { ana, ben } = await twoPeople(new FakeClock());
     ana.terminal.type(CTRL_C);
+    ana.terminal.type(CTRL_C);
     expect([await ana.code, await ben.code]).toEqual([0, 0]);
     expect(ben.terminal.rows.at(-1)).toBe("The host has closed the tunnel.");
     expect(ana.exits).toEqual([]);
@@ -149,13 +201,14 @@ describe("the end of a chat", () => {
     await ana.seen(/ben was removed by the host/);
   });
 
-  it("by a second Ctrl-C waits for nothing", async () => {
+  it("by a Ctrl-C after the one that left waits for nothing", async () => {
     const { ana, ben } = await twoPeople(new FakeClock());
     // Somebody who never answers: what was said to them is waited for, by a clock that stands still.
     const [tunnel] = ben.sessions.open;
     if (tunnel === undefined) throw new Error("no tunnel");
     Object.assign(tunnel, { say: () => new Promise(() => undefined) });
     ben.terminal.type("hello\r");
+    ben.terminal.type(CTRL_C);
     ben.terminal.type(CTRL_C);
     await ben.seen(/Leaving … \(Ctrl-C to leave at once\)/);
     expect(ben.exits).toEqual([]);

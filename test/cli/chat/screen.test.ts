@@ -24,7 +24,12 @@ function start(columns = 40): void {
     prompt: "ana> ",
     person: {
       onLine: (text) => void heard.push(text),
-      onInterrupt: () => void heard.push("<interrupt>"),
+      onInterrupt: (key) => void heard.push(`<${key}>`),
+      onPaste: (whole) => {
+        if (whole.length <= 65_536) return false;
+        screen.ask("As a file?", (isYes) => void heard.push(`<file: ${isYes}>`));
+        return true;
+      },
       onEnd: () => void heard.push("<end>"),
       onActivity: () => void (keys += 1),
     },
@@ -51,7 +56,7 @@ describe("a line that is being typed", () => {
     const { column } = terminal.cursor;
     screen.print("ben: hello");
     screen.print("ben: again");
-    expect(terminal.rows).toEqual(["ben: hello", "ben: again", `ana> ${long.slice(0, 35)}`, long.slice(35)]);
+    expect(terminal.rows).toEqual(["ben: hello", "ben: again", `ana> ${long.slice(0, 33)}`, long.slice(34)]);
     expect(terminal.cursor).toEqual({ row: 2, column });
     terminal.type("X\r");
     expect(heard).toEqual([`${long.slice(0, 18)}X${long.slice(18)}`]);
@@ -63,7 +68,7 @@ describe("a line that is being typed", () => {
     expect(heard).toEqual([]);
     expect(terminal.rows.at(-1)).toBe("ana>");
     terminal.type(CTRL.c);
-    expect(heard).toEqual(["<interrupt>"]);
+    expect(heard).toEqual(["<Ctrl-C>"]);
   });
 
   it("that was refused comes back to be corrected, unless something else is typed by then", () => {
@@ -88,7 +93,7 @@ describe("what is true at this moment only", () => {
     const long = "one two three four five six seven eight nine ten";
     terminal.type(long);
     screen.status("receiving a.csv 1 %");
-    const typed = [`ana> ${long.slice(0, 35)}`, long.slice(35)];
+    const typed = [`ana> ${long.slice(0, 33)}`, long.slice(34)];
     expect(terminal.rows).toEqual(["receiving a.csv 1 %", ...typed]);
     screen.status(`receiving ${"x".repeat(60)}`);
     expect(terminal.rows).toEqual([`receiving ${"x".repeat(28)}…`, ...typed]);
@@ -130,14 +135,14 @@ describe("what is pasted", () => {
     screen.giveBack("not now");
     screen.print("ben: again");
     const typed = `ana> a${text}b`;
-    const rows = [0, 40, 80].map((at) => typed.slice(at, at + 40));
+    const rows = [0, 39, 78].map((at) => typed.slice(at, at + 39));
     expect(terminal.rows).toEqual(["ben: hello", "ben: again", ...rows]);
-    expect(terminal.cursor).toEqual({ row: 4, column: 26 });
+    expect(terminal.cursor).toEqual({ row: 4, column: 28 });
     terminal.type("\u0005\u0015");
     screen.giveBack(text);
     screen.print("ben: still");
     expect(terminal.rows[2]).toBe("ben: still");
-    expect(terminal.rows[3]).toBe(`ana> ${text.slice(0, 35)}`);
+    expect(terminal.rows[3]).toBe(`ana> ${text.slice(0, 34)}`);
   });
 
   it("is one message with all its lines, and waits for Enter", () => {
@@ -166,6 +171,15 @@ describe("what is pasted", () => {
     expect(heard).toEqual(["red \tok"]);
   });
 
+  it("tells how many control sequences it has lost", () => {
+    terminal.paste("\u001b[1;31mFAIL\u001b[0m a.test.ts\u0007");
+    expect(terminal.rows).toEqual([
+      "(removed from what was pasted: 3",
+      "  control sequences)",
+      "ana> FAIL a.test.ts",
+    ]);
+  });
+
   it("may be as long as a message may be", () => {
     const text = "word ".repeat(13_000).trim();
     terminal.paste(text);
@@ -176,7 +190,7 @@ describe("what is pasted", () => {
   it("and never ends cannot keep anybody in", () => {
     terminal.type("\u001b[200~abc");
     terminal.type(CTRL.c);
-    expect(heard).toEqual(["<interrupt>"]);
+    expect(heard).toEqual(["<Ctrl-C>"]);
   });
 
   it("is not needed for a second line: Alt-Enter makes one", () => {
@@ -203,7 +217,7 @@ describe("a terminal", () => {
     terminal.type("\u007f");
     expect(keys).toBe(2);
     terminal.type(CTRL.d);
-    expect([heard, terminal.isRaw]).toEqual([["<end>"], false]);
+    expect([heard, terminal.isRaw]).toEqual([["<Ctrl-D>"], true]);
   });
 
   it("is told of the Escape key at once, and of what comes after it", () => {
@@ -235,6 +249,7 @@ describe("without a terminal", () => {
       person: {
         onLine: (text) => void lines.push(text),
         onInterrupt: () => undefined,
+        onPaste: () => false,
         onEnd: ended,
         onActivity: () => undefined,
       },
@@ -253,7 +268,7 @@ describe("the link that is asked for", () => {
     ["as the whole invite", `Let your agent join mine\n\n${LINK}\n\nThe link works once.`],
   ])("pasted %s is taken and never shown", async (_, text) => {
     const fresh = new FakeTerminal();
-    const link = askLink(fresh.input, (shown) => void fresh.write(shown));
+    const link = askLink(fresh.input, (shown) => void fresh.write(shown), true);
     fresh.paste(text);
     fresh.type("\r");
     expect(await link).toBe(LINK);
@@ -267,10 +282,18 @@ describe("the link that is asked for", () => {
     ["Ctrl-D", "\u0004"],
   ])("is nothing after %s", async (_, key) => {
     const fresh = new FakeTerminal();
-    const link = askLink(fresh.input, (shown) => void fresh.write(shown));
+    const link = askLink(fresh.input, (shown) => void fresh.write(shown), true);
     fresh.type(key);
     expect(await link).toBeUndefined();
     expect(fresh.isRaw).toBe(false);
+  });
+
+  it("is found in an invite whose lines come one by one from a terminal that is sent no codes", async () => {
+    const fresh = new FakeTerminal();
+    const link = askLink(fresh.input, (shown) => void fresh.write(shown), false);
+    fresh.paste(`Let your agent join mine\n\n${LINK}\n\nThe link works once.\n`);
+    expect(await link).toBe(LINK);
+    expect(fresh.raw).not.toMatch(/\p{Cc}\[|wss|key|room/u);
   });
 
   it("that is not one is left to be refused", () => {

@@ -39,6 +39,8 @@ export interface Side {
   seen(row: RegExp): Promise<string>;
   /** What a program writes. */
   write(command: unknown): void;
+  /** What comes down the pipe, byte for byte. */
+  writeBytes(bytes: Uint8Array): void;
   /** Its input ends. */
   end(): void;
   /** What a program reads: the first event of this kind of which this holds. */
@@ -93,6 +95,8 @@ export function startSide(
     terminal,
     stdinIsTerminal: isPerson,
     isInteractive: isPerson,
+    marksPaste: isPerson,
+    outputLost: new Promise(() => undefined),
     onShutdown: (hook) => void hooks.push(hook),
     exitNow: (code) => void exits.push(code),
   };
@@ -114,6 +118,7 @@ export function startSide(
     },
     write: (command) =>
       void input.write(`${typeof command === "string" ? command : JSON.stringify(command)}\n`),
+    writeBytes: (bytes) => void input.write(bytes),
     end: () => void input.end(),
     async event(name, holds = () => true) {
       const found = (): Event | undefined => events().find((one) => one.event === name && holds(one));

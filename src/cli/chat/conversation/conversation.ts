@@ -10,6 +10,7 @@ import type { Clock } from "../../../runtime/clock.ts";
 import { settled, wait } from "../../../runtime/wait.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
 import type { Session } from "../../../session/sessions.ts";
+import type { TypedText } from "../../../protocol/base/typed-text.ts";
 import type { LocalFiles } from "../../../session/files/local-files.ts";
 import { entryView } from "../../../view/entries.ts";
 import { filesView, type FilesView } from "../../../view/files.ts";
@@ -33,6 +34,8 @@ export interface Words {
 interface Unconfirmed {
   readonly ref: Ref | undefined;
   readonly to: readonly MemberId[] | undefined;
+  /** Colour sequences that were taken out of its text. */
+  readonly removed: number;
   seq: number | undefined;
 }
 
@@ -40,7 +43,7 @@ interface ConversationOptions {
   readonly tunnel: Session;
   readonly clock: Clock;
   /** @throws {TunnelError} text-invalid, text-too-long */
-  readonly checkedText: (text: string) => string;
+  readonly checkedText: (text: string) => TypedText;
   readonly localFiles: LocalFiles;
   readonly show: Show;
 }
@@ -53,7 +56,7 @@ export class Conversation {
   readonly tunnel: Session;
   readonly transfers: Transfers;
   readonly #clock: Clock;
-  readonly #checkedText: (text: string) => string;
+  readonly #checkedText: (text: string) => TypedText;
   readonly #show: Show;
   readonly #unconfirmed = new Set<Unconfirmed>();
   #settled: (() => void)[] = [];
@@ -101,9 +104,9 @@ export class Conversation {
    */
   async say({ text, to: names, intent, replyTo, ref }: Words): Promise<void> {
     this.tunnel.touch();
-    const checked = this.#checkedText(text);
+    const { text: checked, removed } = this.#checkedText(text);
     const to = names === undefined ? undefined : membersNamed(this.tunnel.presence(), names);
-    const message: Unconfirmed = { ref, to, seq: undefined };
+    const message: Unconfirmed = { ref, to, removed, seq: undefined };
     const outgoing = {
       text: checked,
       ...(intent === undefined ? {} : { intent }),
@@ -118,7 +121,7 @@ export class Conversation {
       const { seq, reason } = sent;
       // It may be acknowledged by now, or the tunnel may have ended.
       const isOpen = this.#unconfirmed.has(message) && this.tunnel.end === undefined;
-      if (isOpen) this.#show({ type: "queued", ref, seq, reason });
+      if (isOpen) this.#show({ type: "queued", ref, seq, reason, removed });
     } catch (thrown) {
       this.#unconfirmed.delete(message);
       this.#settle();
@@ -142,7 +145,7 @@ export class Conversation {
 
   #confirmed(message: Unconfirmed, seq: number, late: boolean): void {
     if (!this.#unconfirmed.delete(message)) return;
-    this.#show({ type: "sent", ref: message.ref, seq, late });
+    this.#show({ type: "sent", ref: message.ref, seq, late, removed: message.removed });
     // It has a number now, and its author has read it.
     this.tunnel.touch();
     if (seq > (this.#last?.seq ?? 0)) this.#last = { seq, to: message.to, told: new Set() };

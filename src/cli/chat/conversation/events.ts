@@ -15,7 +15,13 @@ export type Ref = string | number;
 /** Everything that can happen in a chat, before it is rendered. */
 export type ChatEvent =
   | { readonly type: "progress"; readonly progress: TunnelProgress }
-  | { readonly type: "opened"; readonly status: HostStatusView; readonly invites: readonly InviteView[] }
+  | {
+      readonly type: "opened";
+      readonly status: HostStatusView;
+      readonly invites: readonly InviteView[];
+      /** Colour sequences that were taken out of the goal. */
+      readonly removed: number;
+    }
   | { readonly type: "joined"; readonly status: GuestStatusView }
   | {
       readonly type: "entry";
@@ -36,9 +42,17 @@ export type ChatEvent =
   /** A member has read this side's own messages up to `seq`. */
   | { readonly type: "read"; readonly name: string; readonly seq: number }
   /** `late`: an event `queued` told of it before. */
-  | { readonly type: "sent"; readonly ref: Ref | undefined; readonly seq: number; readonly late: boolean }
+  | {
+      readonly type: "sent";
+      readonly ref: Ref | undefined;
+      readonly seq: number;
+      readonly late: boolean;
+      readonly removed: number;
+    }
+  /** `removed`: colour sequences that were taken out of its text, here and in `sent`. */
   | {
       readonly type: "queued";
+      readonly removed: number;
       readonly ref: Ref | undefined;
       readonly seq: number | undefined;
       readonly reason: string;

@@ -94,6 +94,15 @@ export class Transfers {
     show({ type: "shared", ref, offer });
   }
 
+  /** Offers a text as a file of this name to everybody. @throws {TunnelError} nobody-joined, share-limit, and all of saying */
+  async shareText(name: string, text: string): Promise<void> {
+    const { tunnel, localFiles, show } = this.#options;
+    tunnel.touch();
+    const content = () => Promise.resolve(localFiles.text(name, text));
+    const offer = await this.#kept(offerFile(tunnel, { note: undefined, to: undefined, content }));
+    show({ type: "shared", ref: undefined, offer });
+  }
+
   /**
    * Resolves when the outcome has been shown.
    * @throws {TunnelError} why it cannot begin

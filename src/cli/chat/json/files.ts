@@ -1,5 +1,6 @@
 import type { TransferView } from "../../../view/files.ts";
 import type { PatchView } from "../../../view/patches.ts";
+import { removedText } from "../../../view/removed.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { transferText } from "../terminal/file-lines.ts";
 
@@ -31,9 +32,9 @@ function fractionOf(done: number, size: number): number {
 
 export function sharedFields({
   ref,
-  offer: { sent, ...offer },
+  offer: { sent, removed, ...offer },
 }: Extract<ChatEvent, { type: "shared" }>): Fields {
-  return { event: "shared", ref, ...offer, ...sent };
+  return { event: "shared", ref, ...offer, ...sent, removed: removedText(removed) };
 }
 
 export function receivedFields(event: Extract<ChatEvent, { type: "received" }>): Fields {

@@ -3,6 +3,7 @@ import type { EntryView, NoticeEventView, SystemEventView } from "../../../view/
 import { errorView, type ErrorView } from "../../../view/errors.ts";
 import { recentFiles } from "../../../view/files.ts";
 import type { HealthView } from "../../../view/health.ts";
+import { removedText } from "../../../view/removed.ts";
 import type { StatusView } from "../../../view/status.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { safeJson } from "../terminal/safe-text.ts";
@@ -21,7 +22,12 @@ function fieldsOf(event: Exclude<ChatEvent, { type: "transfers" }>): Fields {
     case "progress":
       return { event: "progress", ...event.progress };
     case "opened":
-      return { event: "opened", ...tunnelFields(event.status), invites: event.invites };
+      return {
+        event: "opened",
+        ...tunnelFields(event.status),
+        invites: event.invites,
+        removed: removedText(event.removed),
+      };
     case "joined":
       return { event: "joined", ...tunnelFields(event.status), safetyCode: event.status.safetyCode };
     case "entry":
@@ -57,9 +63,15 @@ function deliveryFields(event: Extract<ChatEvent, { type: "gap" | "read" | "sent
     case "read":
       return { event: "read", byName: event.name, seq: event.seq };
     case "sent":
-      return { event: "sent", ref: event.ref, seq: event.seq };
+      return { event: "sent", ref: event.ref, seq: event.seq, removed: removedText(event.removed) };
     case "queued":
-      return { event: "queued", ref: event.ref, seq: event.seq, reason: event.reason };
+      return {
+        event: "queued",
+        ref: event.ref,
+        seq: event.seq,
+        reason: event.reason,
+        removed: removedText(event.removed),
+      };
   }
 }
 

@@ -9,11 +9,19 @@ export function linkIn(text: string): string {
   return LINK.exec(text.replaceAll(BREAK, "\n"))?.[0] ?? text.trim();
 }
 
+/** Without marks the lines of a pasted invite come one by one, in one go. */
+const PASTE_MS = 200;
+
 /**
  * Asks for the link without showing it: it is a secret, and terminals keep what they show.
+ * @param marksPaste whether the terminal can be told to mark what is pasted; otherwise it is sent no code at all
  * @returns undefined when nothing was given
  */
-export function askLink(input: TerminalInput, write: (text: string) => void): Promise<string | undefined> {
+export function askLink(
+  input: TerminalInput,
+  write: (text: string) => void,
+  marksPaste: boolean,
+): Promise<string | undefined> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   return new Promise((resolve) => {
     const { keys, stop } = keyboard(input, {
@@ -21,17 +29,21 @@ export function askLink(input: TerminalInput, write: (text: string) => void): Pr
       onActivity: () => undefined,
     });
     const rl = createInterface({ input: keys, output: nowhere, terminal: true, historySize: 0 });
-    let link: string | undefined;
-    rl.once("line", (line) => {
-      link = line.trim() === "" ? undefined : linkIn(line);
+    let given = "";
+    rl.on("line", (line) => {
+      given += `${line}\n`;
+      if (marksPaste || LINK.test(given)) rl.close();
+      else setTimeout(() => rl.close(), PASTE_MS);
+    });
+    rl.once("SIGINT", () => {
+      given = "";
       rl.close();
     });
-    rl.once("SIGINT", () => rl.close());
     rl.once("close", () => {
-      write(`${PASTE_OFF}\n`);
+      write(marksPaste ? `${PASTE_OFF}\n` : "\n");
       stop();
-      resolve(link);
+      resolve(given.trim() === "" ? undefined : linkIn(given));
     });
-    write(`${PASTE_ON}Invite link, or the whole invite (it is not shown): `);
+    write(`${marksPaste ? PASTE_ON : ""}Invite link, or the whole invite (it is not shown): `);
   });
 }

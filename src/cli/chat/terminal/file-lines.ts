@@ -4,6 +4,7 @@ import type { FileEntryView } from "../../../view/entries.ts";
 import { sizeText, type FilesView, type FileView, type TransferView } from "../../../view/files.ts";
 import { shownLabel } from "../../../view/labels.ts";
 import type { AppliesView, PatchView } from "../../../view/patches.ts";
+import { removedText } from "../../../view/removed.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { shortId } from "../conversation/file-ids.ts";
 import { safeLabel, safeName } from "./safe-text.ts";
@@ -15,10 +16,12 @@ export function offerText({ file, note }: FileEntryView, id: string): string {
   return `offers ${shownLabel(file.name)} (${sizeText(file.size)}): /receive ${id} FILE${about}`;
 }
 
-export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Sent>): string {
+export function sharedText({ name, size, sent, removed, offeredTo }: OwnOffer<Sent>): string {
   const whom = offeredTo.length === 0 ? "nobody at present" : offeredTo.map(safeName).join(", ");
   const late = sent.status === "queued" ? ` Not told yet: ${sent.reason}.` : "";
-  return `${safeName(name)} (${sizeText(size)}) is offered to ${whom}.${late} Stay here and leave the file as it is until they have it.`;
+  const count = removedText(removed);
+  const plain = count === undefined ? "" : ` Its note goes without colours: removed ${count}.`;
+  return `${safeName(name)} (${sizeText(size)}) is offered to ${whom}.${late}${plain} Stay here and leave the file as it is until they have it.`;
 }
 
 export function receivedLines(event: Extract<ChatEvent, { type: "received" }>): string[] {

@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
-import { StringDecoder } from "node:string_decoder";
 import { stripVTControlCharacters } from "node:util";
+import { encodingProblem, InputDecoder, withoutBom } from "../../../runtime/utf8-input.ts";
 
 /** The input of a terminal: `process.stdin`, or a stand-in of a test. */
 export interface TerminalInput extends NodeJS.ReadableStream {
@@ -27,22 +27,46 @@ interface Keyboard {
   readonly stop: () => void;
 }
 
+interface KeyboardOptions {
+  /** With the text, line breaks as {@link BREAK}, and the number of other controls that were taken out of it. */
+  readonly onPaste: (text: string, removed: number) => void;
+  /** With whatever comes, before it is looked at. */
+  readonly onActivity: () => void;
+  /** With every key; those for which it answers true go no further. */
+  readonly onKey?: (key: string) => boolean;
+  /** After all keys that came together. */
+  readonly onDone?: () => void;
+  /** The encoding of input that is not UTF-8, to follow "is": nothing of that key, or of that paste, is taken. */
+  readonly onBadText?: (problem: string) => void;
+}
+
 /**
  * Takes pasted text out of the keys. Readline would take every line end in it for Enter, and one slip of the mouse would
  * send a page of text line by line.
- * @param onPaste called with the text, line breaks as {@link BREAK}, without other controls
- * @param onActivity called with every key
  */
 export function keyboard(
   input: TerminalInput,
-  { onPaste, onActivity }: { onPaste: (text: string) => void; onActivity: () => void },
+  { onPaste, onActivity, onKey, onDone, onBadText }: KeyboardOptions,
 ): Keyboard {
   const keys: TerminalInput = Object.assign(new PassThrough(), {
     setRawMode: (mode: boolean) => setRawMode(input, mode),
   });
-  const decoder = new StringDecoder("utf8");
+  const decoder = new InputDecoder();
   let waiting = "";
   let pasted: string | undefined;
+
+  function paste(text: string): void {
+    const problem = encodingProblem(text);
+    if (problem !== undefined) return onBadText?.(problem);
+    const { harmless, removed } = withoutControls(withoutBom(text));
+    onPaste(harmless, removed);
+  }
+
+  function press(text: string): void {
+    const problem = encodingProblem(text);
+    if (problem !== undefined) return onBadText?.(problem);
+    for (const key of withBreaks(text)) if (onKey?.(key) !== true) keys.emit("data", key);
+  }
 
   // One by one: of several keys at once readline appends all but the last to the end of the line, wherever the cursor
   // is.
@@ -58,19 +82,20 @@ export function keyboard(
       const held = at === -1 && rest !== ESCAPE ? partOf(mark, rest) : 0;
       const text = rest.slice(0, at === -1 ? rest.length - held : at);
       if (pasted !== undefined) pasted += text;
-      else for (const key of withBreaks(text)) keys.emit("data", key);
+      else press(text);
       if (at === -1) {
         waiting = rest.slice(rest.length - held);
         return;
       }
       rest = rest.slice(at + mark.length);
-      if (pasted !== undefined) onPaste(harmless(pasted));
+      if (pasted !== undefined) paste(pasted);
       pasted = pasted === undefined ? "" : undefined;
     }
   }
   const onData = (chunk: Buffer | string): void => {
     onActivity();
     feed(typeof chunk === "string" ? chunk : decoder.write(chunk));
+    onDone?.();
   };
   const onEnd = (): void => void keys.emit("end");
   input.on("data", onData);
@@ -107,11 +132,24 @@ function partOf(mark: string, text: string): number {
   return 0;
 }
 
-/** Takes out colours and the like, which would make the protocol refuse the whole text, and empty lines at the end. */
-function harmless(text: string): string {
-  return stripVTControlCharacters(text)
-    .replace(/\r\n?/g, "\n")
+const CONTROL = /(?!\t)\p{Cc}/gu;
+/** What begins a control sequence: ESC, or the short form of CSI. */
+const INTRODUCERS = ["\u001b", "\u009b"];
+
+/**
+ * Takes out colours and the like, which would make the protocol refuse the whole text, and empty lines at the end. Readline
+ * would take a line separator of Unicode for Enter.
+ */
+function withoutControls(text: string): { readonly harmless: string; readonly removed: number } {
+  const plain = stripVTControlCharacters(text)
+    .replace(/\r\n?|[\u2028\u2029]/g, "\n")
     .trimEnd()
-    .replace(/\n/g, BREAK)
-    .replace(/(?!\t)\p{Cc}/gu, "");
+    .replace(/\n/g, BREAK);
+  const sequences = introducers(text) - introducers(plain);
+  const others = plain.match(CONTROL)?.length ?? 0;
+  return { harmless: plain.replace(CONTROL, ""), removed: sequences + others };
+}
+
+function introducers(text: string): number {
+  return INTRODUCERS.reduce((sum, one) => sum + text.split(one).length - 1, 0);
 }

@@ -11,8 +11,10 @@ import type {
 import type { ErrorView } from "../../../view/errors.ts";
 import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
+import { removedText } from "../../../view/removed.ts";
 import type { StatusView } from "../../../view/status.ts";
 import type { Paint } from "../../io/output.ts";
+import { wrapWords } from "../../io/wrap.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
@@ -39,7 +41,8 @@ export class PeopleView {
 
   show(event: ChatEvent): void {
     const text = event.type === "transfers" ? this.#transfers(event) : this.#textOf(event);
-    if (text !== undefined) this.#options.print(text);
+    if (text === undefined) return;
+    this.#options.print(isToBeCopied(event) ? text : this.#wrap(text));
   }
 
   #textOf(event: Exclude<ChatEvent, { type: "transfers" }>): string | undefined {
@@ -73,17 +76,25 @@ export class PeopleView {
     }
   }
 
+  #wrap(text: string): string {
+    return wrapWords(text, this.#options.columns());
+  }
+
   #begun(event: Extract<ChatEvent, { type: "opened" | "joined" }>): string {
     const invites = event.type === "opened" ? event.invites : [];
-    return [...invites.map(({ invite }) => this.#invite(invite)), this.#intro(event.status)].join("\n\n");
+    const intro = this.#wrap(this.#intro(event.status));
+    return [...invites.map(({ invite }) => this.#invite(invite)), intro].join("\n\n");
   }
 
   #delivery(event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" }>): string | undefined {
     if (event.type === "gap")
       return this.#note(`What was said from ${event.fromSeq} to ${event.toSeq} is no longer kept.`);
     if (event.type === "read") return this.#note(`${safeName(event.name)} has read it`);
-    if (event.type === "queued") return this.#note(`Not delivered yet: ${event.reason}`);
-    return event.late ? this.#note("What waited has been delivered") : undefined;
+    const removed = removedText(event.removed);
+    const without = removed === undefined ? "" : ` (sent without its colours: removed ${removed})`;
+    if (event.type === "queued") return this.#note(`Not delivered yet: ${event.reason}${without}`);
+    if (event.late) return this.#note("What waited has been delivered");
+    return removed === undefined ? undefined : this.#note(`Sent without its colours: removed ${removed}`);
   }
 
   #file(event: Extract<ChatEvent, { type: "shared" | "received" }>): string {
@@ -207,7 +218,11 @@ export class PeopleView {
         );
       case "invites-reissued":
         return [
-          paint.yellow(`${at} ! Links that nobody had used yet do not work any more: pass these on instead.`),
+          this.#wrap(
+            paint.yellow(
+              `${at} ! Links that nobody had used yet do not work any more: pass these on instead.`,
+            ),
+          ),
           ...event.invites.map(({ invite }) => this.#invite(invite)),
         ].join("\n");
       case "undelivered":
@@ -272,6 +287,13 @@ export class PeopleView {
       ...(undelivered > 0 ? [paint.yellow(lost)] : []),
     ].join("\n");
   }
+}
+
+/** Whether it holds an invite, which is passed on as it is. */
+function isToBeCopied(event: ChatEvent): boolean {
+  if (event.type === "entry")
+    return event.entry.kind === "notice" && event.entry.event.notice === "invites-reissued";
+  return event.type === "opened" || event.type === "joined" || event.type === "invites";
 }
 
 function problemText({ message, code }: ErrorView): string {

@@ -1,7 +1,8 @@
-import { stripVTControlCharacters } from "node:util";
 import { must } from "../../../errors/must.ts";
 import { jsonEscape, replaceHidden } from "../../../protocol/base/hidden-text.ts";
 import { shownGoal, shownLabel } from "../../../view/labels.ts";
+import { piecesFor, widestOf, widthOf } from "../../io/width.ts";
+import { rowsOf, usableColumns } from "../../io/wrap.ts";
 
 /**
  * Text of peers on its way to a terminal. A terminal obeys what it shows: it moves the cursor, rewrites lines, fills the
@@ -39,29 +40,12 @@ export function safeJson(value: unknown): string {
 }
 
 const GUTTER = "  │ ";
-/** Wrapping gains nothing below this width. */
-const MIN_COLUMNS = 20;
-
-/**
- * An upper bound of the width that any terminal gives the text: a row that is cut early does no harm, one that overflows
- * does.
- */
-function widthOf(text: string): number {
-  return Array.from(text).reduce((sum, char) => sum + (char < "\u1100" ? 1 : 2), 0);
-}
-
 /** Cuts a line so that it fits into one row of so many columns without reaching its end. */
 export function oneRow(text: string, columns: number): string {
-  const width = Math.max(columns, MIN_COLUMNS) - 1;
-  if (widthOf(text) <= width) return text;
-  let row = "";
-  let used = 1;
-  for (const char of text) {
-    used += widthOf(char);
-    if (used > width) break;
-    row += char;
-  }
-  return `${row}…`;
+  const width = usableColumns(columns);
+  const [row = "", ...more] = rowsOf(text, width);
+  if (more.length === 0) return row;
+  return `${rowsOf(text, width - 1)[0] ?? ""}…`;
 }
 
 /**
@@ -70,11 +54,10 @@ export function oneRow(text: string, columns: number): string {
  * @param columns width of the terminal, or undefined where nothing wraps
  */
 export function withGutter(head: string, text: string, columns: number | undefined): string {
-  const width = columns === undefined ? Number.POSITIVE_INFINITY : Math.max(columns, MIN_COLUMNS) - 1;
-  const headWidth = widthOf(stripVTControlCharacters(head));
+  const width = usableColumns(columns);
   const [line, ...rest] = text.split("\n");
   const first = must(line, "the first line");
-  const fits = headWidth + widthOf(first) <= width;
+  const fits = widthOf(head) + widthOf(first) <= width;
   const rows = (fits ? rest : [first, ...rest]).flatMap((line) => wrapped(line, width - widthOf(GUTTER)));
   return [fits ? `${head}${first}` : head.trimEnd(), ...rows.map((row) => `${GUTTER}${row}`)].join("\n");
 }
@@ -83,9 +66,9 @@ function wrapped(line: string, width: number): string[] {
   const rows: string[] = [];
   let row = "";
   let used = 0;
-  for (const char of line) {
-    const needed = widthOf(char);
-    if (used + needed > width) {
+  for (const grapheme of piecesFor(line, width)) {
+    const needed = widestOf(grapheme);
+    if (used + needed > width && row !== "") {
       // Breaks between words where it can.
       const space = row.lastIndexOf(" ");
       const cut = space > row.length / 2 ? space + 1 : row.length;
@@ -93,7 +76,7 @@ function wrapped(line: string, width: number): string[] {
       row = row.slice(cut);
       used = widthOf(row);
     }
-    row += char;
+    row += grapheme;
     used += needed;
   }
   return [...rows, row];

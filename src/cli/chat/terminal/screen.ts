@@ -1,6 +1,10 @@
-import { clearScreenDown, createInterface, cursorTo, moveCursor } from "node:readline";
-import { oneRow } from "./safe-text.ts";
+import stringWidth from "string-width";
+import { wrapWords } from "../../io/wrap.ts";
+import { removedText } from "../../../view/removed.ts";
+import { lineEditor } from "./editor.ts";
 import { BREAK, keyboard, PASTE_OFF, PASTE_ON, type TerminalInput } from "./keyboard.ts";
+import { oneRow } from "./safe-text.ts";
+import { typedRows, windowOf } from "./typed-rows.ts";
 
 /** The screen of a chat, above the line that a person types. */
 export interface Screen {
@@ -12,6 +16,8 @@ export interface Screen {
   readonly status: (text: string | undefined) => void;
   /** Puts a text back into the typed line, unless something else is there. */
   readonly giveBack: (words: string) => boolean;
+  /** Asks a question that the next key answers; every key but `y` means no. Does nothing where nobody can be asked. */
+  readonly ask: (question: string, onAnswer: (isYes: boolean) => void) => void;
   /** Puts the terminal back into its first state. Idempotent. */
   readonly close: () => void;
 }
@@ -19,9 +25,11 @@ export interface Screen {
 /** The deeds of a person at the keyboard. */
 export interface Person {
   readonly onLine: (text: string) => void;
-  /** Ctrl-C with nothing typed. */
-  readonly onInterrupt: () => void;
-  /** Ctrl-D, or the end of the input. */
+  /** With nothing typed. */
+  readonly onInterrupt: (key: "Ctrl-C" | "Ctrl-D") => void;
+  /** A text was pasted into what was typed. True when it is dealt with, and the line stays as it was. */
+  readonly onPaste: (whole: string) => boolean;
+  /** The end of the input. */
   readonly onEnd: () => void;
   /** Any key. */
   readonly onActivity: () => void;
@@ -29,11 +37,25 @@ export interface Person {
 
 export interface TerminalOutput extends NodeJS.WritableStream {
   readonly columns?: number;
+  getWindowSize?(): [columns: number, rows: number];
 }
 
-const HISTORY = 200;
-/** The width of a terminal that tells none. */
+/** The size of a terminal that tells none. */
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
+/** Rows of the typed line at most, and of what stands above it at least. */
+const MOST_TYPED = 10;
+const LEAST_ABOVE = 4;
+
+const CTRL_D = "\u0004";
+const CLEAR_BELOW = "\u001b[J";
+const CLEAR_ALL = "\u001b[H\u001b[J";
+
+/** What stands on the screen at the bottom, row by row, and the row of it in which the cursor is. */
+interface Drawn {
+  readonly rows: readonly string[];
+  readonly cursorRow: number;
+}
 
 /** A terminal with a line to edit and all other text above it. */
 export function terminalScreen(options: {
@@ -43,83 +65,166 @@ export function terminalScreen(options: {
   person: Person;
 }): Screen {
   const { input, output, prompt, person } = options;
-  const { keys, stop } = keyboard(input, {
-    // As a whole: key by key the time would grow with the square of the length.
-    onPaste: (text) => rl.write(text),
-    onActivity: person.onActivity,
-  });
-  const rl = createInterface({ input: keys, output, prompt, terminal: true, historySize: HISTORY });
   let isClosed = false;
   let status: string | undefined;
   let isStatusShown = false;
+  let drawn: Drawn | undefined;
+  let asked: ((isYes: boolean) => void) | undefined;
+  const { keys, stop } = keyboard(input, {
+    onPaste: paste,
+    onActivity: person.onActivity,
+    onKey: obeyKey,
+    onDone: draw,
+    onBadText: (problem) =>
+      tell(`That is ${problem}. Nothing of it was taken: set this terminal to UTF-8, then type it again.`),
+  });
+  const editor = lineEditor({
+    keys,
+    onLine: sendLine,
+    onInterrupt: interrupt,
+    onEnd() {
+      if (isClosed) return;
+      close();
+      person.onEnd();
+    },
+    onResume() {
+      drawn = undefined;
+      write(PASTE_ON);
+      draw();
+    },
+    onRefresh() {
+      drawn = undefined;
+      write(CLEAR_ALL);
+    },
+  });
+  // In raw mode, too, the system turns a line feed into a new line.
   const write = (text: string): void => void output.write(text);
   // A terminal of unknown size says 0.
   const columns = (): number | undefined => (output.columns === 0 ? undefined : output.columns);
 
-  /** Wipes the typed line and the status above it. @returns the rows of the typed line */
-  function wipe(): number {
-    const { rows } = rl.getCursorPos();
-    moveCursor(output, 0, -rows - (isStatusShown ? 1 : 0));
-    cursorTo(output, 0);
-    clearScreenDown(output);
-    return rows;
+  function rowsOfScreen(): number {
+    const [, rows = 0] = output.getWindowSize?.() ?? [];
+    return rows === 0 ? DEFAULT_ROWS : rows;
   }
 
-  /** Wipes the typed line, prints, and shows it again below. */
-  function show(text: string): void {
-    const rows = wipe();
-    isStatusShown = status !== undefined;
-    const above = status === undefined ? "" : `${oneRow(status, columns() ?? DEFAULT_COLUMNS)}\n`;
-    // Before readline shows the line again it goes up by the rows of the last one: they must be there.
-    write(`${text}${above}${"\n".repeat(rows)}`);
-    rl.prompt(true);
+  function sendLine(line: string): void {
+    // The whole of it becomes history, and so does the status above it.
+    const { rows } = typedRows(prompt, line, line.length, columns() ?? DEFAULT_COLUMNS);
+    write(`${wiped()}${[...statusRows(), ...rows].join("\n")}\n`);
+    drawn = undefined;
+    isStatusShown = false;
+    person.onLine(line.replaceAll(BREAK, "\n"));
+  }
+
+  function interrupt(): void {
+    if (editor.line === "") return person.onInterrupt("Ctrl-C");
+    editor.clear();
+    print("(cleared)");
+  }
+
+  /** @returns whether there was a question */
+  function answer(isYes: boolean): boolean {
+    const tell = asked;
+    asked = undefined;
+    tell?.(isYes);
+    return tell !== undefined;
+  }
+
+  function obeyKey(key: string): boolean {
+    if (answer(/^y$/i.test(key))) return true;
+    if (key !== CTRL_D || editor.line !== "") return false;
+    person.onInterrupt("Ctrl-D");
+    return true;
+  }
+
+  function paste(text: string, removed: number): void {
+    answer(false);
+    const what = removedText(removed);
+    if (what !== undefined) tell(`(removed from what was pasted: ${what})`);
+    const whole = `${editor.line.slice(0, editor.cursor)}${text}${editor.line.slice(editor.cursor)}`;
+    // As a whole: key by key the time would grow with the square of the length.
+    if (!person.onPaste(whole.replaceAll(BREAK, "\n"))) editor.insert(text);
+  }
+
+  function statusRows(): string[] {
+    return isStatusShown && status !== undefined ? [oneRow(status, columns() ?? DEFAULT_COLUMNS)] : [];
+  }
+
+  /** The codes that take away what stands at the bottom. */
+  function wiped(): string {
+    const up = drawn === undefined ? 0 : drawn.cursorRow;
+    drawn = undefined;
+    return `${up > 0 ? `\u001b[${up}A` : ""}\r${CLEAR_BELOW}`;
+  }
+
+  function draw(): void {
+    if (!isClosed) drawAfter("");
+  }
+
+  /** Shows the typed line, and the text above it. */
+  function drawAfter(text: string): void {
+    const most = Math.max(1, Math.min(MOST_TYPED, rowsOfScreen() - LEAST_ABOVE));
+    const typed = typedRows(prompt, editor.line, editor.cursor, columns() ?? DEFAULT_COLUMNS);
+    const { rows, cursorRow, beforeCursor } = windowOf(typed, most);
+    const above = statusRows();
+    // The cursor stands where the text before it ends, however wide the terminal made that.
+    const up = rows.length - 1 - cursorRow;
+    const back = `${up > 0 ? `\u001b[${up}A` : ""}\r${beforeCursor}`;
+    write(`${wiped()}${text}${[...above, ...rows].join("\n")}${back}`);
+    drawn = { rows: [...above, ...rows], cursorRow: above.length + cursorRow };
   }
 
   function print(text: string): void {
-    if (isClosed) write(`${text}\n`);
-    else show(`${text}\n`);
+    if (isClosed) return write(`${text}\n`);
+    isStatusShown = status !== undefined;
+    drawAfter(`${text}\n`);
   }
 
-  rl.on("line", (line) => {
-    // The status above the line is history once the line is done.
-    isStatusShown = false;
-    person.onLine(line.replaceAll(BREAK, "\n"));
-    if (!isClosed) rl.prompt();
-  });
-  rl.on("SIGINT", () => {
-    if (rl.line === "") return person.onInterrupt();
-    rl.write(null, { ctrl: true, name: "e" });
-    rl.write(null, { ctrl: true, name: "u" });
-    print("(cleared; Ctrl-C again to leave)");
-  });
-  rl.on("close", () => {
-    if (isClosed) return;
-    close();
-    person.onEnd();
-  });
+  function tell(text: string): void {
+    print(wrapWords(text, columns()));
+  }
+
+  /** A narrower window breaks the rows that stood there, so that they are more. */
+  function resized(): void {
+    const width = columns() ?? DEFAULT_COLUMNS;
+    if (drawn === undefined) return;
+    const { rows, cursorRow } = drawn;
+    const more = rows.slice(0, cursorRow).map((row) => Math.max(0, Math.ceil(stringWidth(row) / width) - 1));
+    drawn = { rows, cursorRow: more.reduce((sum, count) => sum + count, cursorRow) };
+    draw();
+  }
+
   function close(): void {
     if (isClosed) return;
     isClosed = true;
     // Leaves no prompt on the screen, since nothing listens any more.
-    wipe();
-    write(PASTE_OFF);
-    rl.close();
+    write(`${wiped()}${PASTE_OFF}`);
+    output.removeListener("resize", resized);
+    editor.close();
     stop();
   }
+  output.on("resize", resized);
   write(PASTE_ON);
-  rl.prompt();
+  draw();
   return {
     columns,
     print,
     status(text) {
       if (isClosed || text === status) return;
       status = text;
-      show("");
+      isStatusShown = status !== undefined;
+      draw();
     },
     giveBack(words) {
-      if (isClosed || rl.line !== "") return false;
-      rl.write(words.replaceAll("\n", BREAK));
+      if (isClosed || editor.line !== "") return false;
+      editor.insert(words.replaceAll("\n", BREAK));
+      draw();
       return true;
+    },
+    ask(question, onAnswer) {
+      if (isClosed) return;
+      asked = onAnswer;
+      tell(`${question} [y/N]`);
     },
     close,
   };
@@ -128,7 +233,7 @@ export function terminalScreen(options: {
 /** No terminal: lines in, lines out. */
 export function plainScreen(options: {
   lines: AsyncIterator<string, undefined>;
-  output: NodeJS.WritableStream;
+  output: TerminalOutput;
   person: Person;
 }): Screen {
   const { lines, output, person } = options;
@@ -144,10 +249,12 @@ export function plainScreen(options: {
   }
   void read();
   return {
-    columns: () => undefined,
+    // One that is sent no codes has a width all the same.
+    columns: () => output.columns || undefined,
     print: (text) => void output.write(`${text}\n`),
     status: () => undefined,
     giveBack: () => false,
+    ask: () => undefined,
     close: () => void (isClosed = true),
   };
 }

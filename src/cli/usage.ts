@@ -1,0 +1,32 @@
+/** A `list` may be given several times, and takes several values with commas between them. */
+export type OptionTypes = Readonly<Record<string, "string" | "boolean" | "list">>;
+
+/** The names of values, as `--help` has them; any other option's value has the option's own name. */
+const VALUES: Readonly<Record<string, string>> = {
+  transport: "NAME",
+  client: "NAME",
+  goal: "TEXT",
+  invites: "COUNT",
+  dir: "PATH",
+  tunnel: "ID",
+  out: "FILE",
+  timeout: "SECONDS",
+};
+
+/** The words after a command that are no options. */
+const OPERANDS: Readonly<Record<string, string>> = { join: "[LINK]", verify: "FILE", export: "[FILE]" };
+
+/** Options without which a command cannot run. */
+const REQUIRED: Readonly<Record<string, readonly string[]>> = { open: ["goal"] };
+
+/** One line that tells how a command is called, such as `tunnel-mcp wake [--tunnel ID] [--watch]`. */
+export function usageLine(command: string, types: OptionTypes): string {
+  const options = Object.entries(types).map(([name, type]) => {
+    const value = type === "boolean" ? "" : ` ${VALUES[name] ?? name.toUpperCase()}`;
+    const isNeeded = REQUIRED[command]?.includes(name) === true;
+    const option = isNeeded ? `--${name}${value}` : `[--${name}${value}]`;
+    return type === "list" ? `${option}...` : option;
+  });
+  const operand = OPERANDS[command];
+  return ["tunnel-mcp", command, ...(operand === undefined ? [] : [operand]), ...options].join(" ");
+}
