@@ -6,15 +6,14 @@ import {
   type ParseError,
   parseTree,
   printParseErrorCode,
+  stripComments,
 } from "jsonc-parser";
 import * as z from "zod/mini";
 import { must } from "../../../errors/must.ts";
 import type { ServerCommand } from "../../../view/registration.ts";
-import { type Format, SERVER } from "./format.ts";
+import { type JsonFormat, SERVER } from "./format.ts";
 import { insertProperty, layoutOf, removeProperty, replaceValue } from "./json-text.ts";
 import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";
-
-type JsonFormat = Extract<Format, { kind: "json" }>;
 
 /** A file of settings in JSON, with or without comments. */
 export function jsonConfig(format: JsonFormat): ConfigText {
@@ -41,6 +40,12 @@ export function jsonConfig(format: JsonFormat): ConfigText {
           ? whole
           : removeProperty(whole, container, property),
       ),
+    isBare: (text) => {
+      if (text.trim() === "") return true;
+      // A comment is somebody's, so a file with one is not ours alone.
+      const hasComment = stripComments(text) !== text;
+      return !hasComment && isDeepStrictEqual(withoutEntry(find(text, format)), {});
+    },
     snippet: (server) =>
       JSON.stringify(nested(containerFor(format), { [SERVER]: format.entry(server) }), null, 2),
   };
@@ -60,7 +65,7 @@ function find(text: string, format: JsonFormat): Found {
   const root = parseTree(text, errors, { allowTrailingComma: true });
   const [error] = errors;
   if (error !== undefined)
-    throw unusable(`${printParseErrorCode(error.error)} in line ${lineOf(text, error.offset)}`);
+    throw unusable(`${printParseErrorCode(error.error)} in ${placeOf(text, error.offset)}`);
   if (root?.type !== "object") throw unusable("it is not a JSON object");
   const path = format.containers.find((one) => isContainer(root, one)) ?? containerFor(format);
   for (let depth = 1; depth <= path.length; depth += 1) checkObject(root, path.slice(0, depth));
@@ -99,8 +104,9 @@ function keyOf(property: Node): unknown {
   return property.children?.[0]?.value;
 }
 
-function lineOf(text: string, offset: number): number {
-  return text.slice(0, offset).split("\n").length;
+function placeOf(text: string, offset: number): string {
+  const before = text.slice(0, offset).split("\n");
+  return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
 }
 
 const OneString = z.object({ command: z.string(), args: z.optional(z.array(z.string())) });
