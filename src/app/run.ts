@@ -146,12 +146,13 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "setup": {
       const { setupHere } = await import("./commands.ts");
-      const { bundle, home, stdinIsTerminal, stdoutIsTerminal } = host;
+      const { bundle, home, cwd, stdinIsTerminal, stdoutIsTerminal } = host;
       const isAtTerminal = stdinIsTerminal && stdoutIsTerminal;
       return setupHere({
         request: command.request,
         bundle,
         home,
+        cwd,
         env,
         clock,
         output,
@@ -163,6 +164,12 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       const { installSkill } = await import("./commands.ts");
       const dir = command.dir ?? skillsDirectory(env, host.home);
       return installSkill({ bundle: host.bundle, dir, force: command.force, output });
+    }
+    case "uninstall-skill": {
+      const { uninstallSkill } = await import("./commands.ts");
+      const { bundle, home } = host;
+      const dir = command.dir ?? skillsDirectory(env, home);
+      return uninstallSkill({ bundle, dir, force: command.force, output, kept: [home] });
     }
     case "wake": {
       const { serverSearch, wake } = await import("./waking.ts");

@@ -1,34 +1,48 @@
 import type { ServerCommand } from "../../view/registration.ts";
 import { type Format, SERVER } from "./formats/format.ts";
 import type { ClientName } from "./names.ts";
-import type { Place, Platform } from "./places.ts";
+import type { Place } from "./places.ts";
 
-/** A client's own command for its configuration. */
-export interface OwnCommand {
-  readonly add: (server: ServerCommand) => readonly string[];
-  /** Left out where it has none: then the entry is taken out of the file. */
-  readonly remove?: readonly string[];
-  /** The system on which the file is edited all the same. */
-  readonly notOn?: Platform;
+/** A client's file of servers for one project. */
+export interface ProjectFile {
+  /** Below the project's folder, with `/`. */
+  readonly folder: string;
+  /** The file in it: the first of these that exists, and otherwise the last one. */
+  readonly files: readonly string[];
+  readonly format: Format;
+  /** The step of the human after which the client reads the file. */
+  readonly afterwards: string;
 }
 
+/** The sources of all formats and places are listed in docs/CLIENTS.md. */
 export interface Client {
   readonly name: ClientName;
   readonly title: string;
   /** A program on the PATH that shows that the client is here. */
   readonly program?: string;
-  /** Files and folders that show the same. */
+  /** The applications' folders that show the same. */
+  readonly apps: readonly Place[];
+  /** Its own files and folders, which show the same if there is anything in them that is not ours. */
   readonly traces: readonly Place[];
   /** The folder of its configuration: the first of these that exists, and otherwise the last one. */
   readonly folders: readonly Place[];
   /** The file in it: the first of these that exists, and otherwise the last one. */
   readonly files: readonly string[];
   readonly format: Format;
-  readonly own?: OwnCommand;
+  /**
+   * The arguments of its own command that registers a server, for a human who would rather use that. `setup` edits the file
+   * itself, since every such command writes the file anew, in a layout of its own.
+   */
+  readonly byHand?: (server: ServerCommand) => readonly string[];
+  /** Where its own sessions write the file at any time: the folder beside the file that they take as a lock for that. */
+  readonly lock?: string;
+  readonly project?: ProjectFile;
   /** Its folder for skills of the user. */
   readonly skills?: Place;
   /** The step of the human after which the client knows the server. */
   readonly afterwards: string;
+  /** What to set for its unattended mode. */
+  readonly unattended?: readonly string[];
 }
 
 type EntryForm = (server: ServerCommand) => Readonly<Record<string, unknown>>;
@@ -41,6 +55,37 @@ const json = (containers: readonly (readonly string[])[], entry: EntryForm): For
   containers,
   entry,
 });
+
+const servers = json([["mcpServers"]], plain);
+const typedServers = json([["mcpServers"]], typed);
+const vscodeServers = json([["servers"]], typed);
+const zedServers = json([["context_servers"]], plain);
+/** Version 2 has its servers one level deeper, and also reads the form of version 1. */
+const opencodeServers = json([["mcp", "servers"], ["mcp"]], ({ command, args }) => ({
+  type: "local",
+  command: [command, ...args],
+}));
+const addMcp = ({ command, args }: ServerCommand): readonly string[] => [
+  "--add-mcp",
+  JSON.stringify({ name: SERVER, command, args }),
+];
+/** The same file and form for two clients. */
+const MCP_JSON = { folder: "", files: [".mcp.json"], format: typedServers } as const;
+const VSCODE_PROJECT: ProjectFile = {
+  folder: ".vscode",
+  files: ["mcp.json"],
+  format: vscodeServers,
+  afterwards: "open the folder, trust it, and start the server when it asks",
+};
+
+/** An application for one person or for everybody (macOS), and where installers for one person put it (Windows). */
+function apps(mac: string, windows: string): readonly Place[] {
+  return [
+    { base: "applications", path: `${mac}.app`, on: "darwin" },
+    { base: "home", path: `Applications/${mac}.app`, on: "darwin" },
+    { base: "local", path: windows, on: "win32" },
+  ];
+}
 
 /** The folder that several clients share (agentskills.io). */
 const AGENTS_SKILLS: Place = { base: "home", path: ".agents/skills" };
@@ -56,6 +101,14 @@ const CURSOR: Place = { base: "home", path: ".cursor" };
 const OPENCODE: Place = { base: "xdg", path: "opencode" };
 const VSCODE: Place = { base: "settings", path: "Code/User" };
 const WINDSURF: Place = { base: "home", path: ".codeium/windsurf" };
+const INSIDERS: Place = { base: "settings", path: "Code - Insiders/User" };
+const VSCODIUM: Place = { base: "settings", path: "VSCodium/User" };
+/** Zed follows XDG on Linux alone, and has its own variable inside of a Flatpak. */
+const ZED: readonly Place[] = [
+  { base: "settings", path: "Zed", on: "win32" },
+  { base: "home", path: ".config/zed", on: "darwin" },
+  { base: "xdg", path: "zed", variable: ["FLATPAK_XDG_CONFIG_HOME", "zed"], on: "linux" },
+];
 const CLAUDE_DESKTOP: readonly Place[] = [
   // The Windows package does not see %APPDATA%. Windows keeps its files here instead.
   { base: "local", path: "Claude-Data/claude_*", on: "win32" },
@@ -63,22 +116,39 @@ const CLAUDE_DESKTOP: readonly Place[] = [
   { base: "settings", path: "Claude" },
 ];
 
+/**
+ * The tools that an unattended Codex may be given, in the order of a tunnel's life. Receiving a file, and whatever opens a
+ * machine to a peer, is never among them: a human decides about those.
+ */
+export const UNATTENDED_TOOLS = [
+  "tunnel_open",
+  "tunnel_join",
+  "tunnel_invite",
+  "tunnel_say",
+  "tunnel_listen",
+  "tunnel_status",
+  "tunnel_close",
+] as const;
+
 /** Every client, in the order of its title. */
 export const CLIENTS: readonly Client[] = [
   {
     name: "claude-code",
     title: "Claude Code",
     program: "claude",
+    apps: [],
     traces: [
       { base: "home", path: ".claude.json", variable: ["CLAUDE_CONFIG_DIR", ".claude.json"] },
       { base: "home", path: ".claude", variable: ["CLAUDE_CONFIG_DIR", ""] },
     ],
     folders: [{ base: "home", path: "", variable: ["CLAUDE_CONFIG_DIR", ""] }],
     files: [".claude.json"],
-    format: json([["mcpServers"]], typed),
-    own: {
-      add: ({ command, args }) => ["mcp", "add", "--scope", "user", SERVER, "--", command, ...args],
-      remove: ["mcp", "remove", "--scope", "user", SERVER],
+    format: typedServers,
+    byHand: ({ command, args }) => ["mcp", "add", "--scope", "user", SERVER, "--", command, ...args],
+    lock: ".lock",
+    project: {
+      ...MCP_JSON,
+      afterwards: "start a new session in the folder, and allow the server when it asks",
     },
     skills: { base: "home", path: ".claude/skills", variable: ["CLAUDE_CONFIG_DIR", "skills"] },
     afterwards: "start a new session",
@@ -86,35 +156,50 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "claude-desktop",
     title: "Claude Desktop",
+    apps: apps("Claude", "AnthropicClaude"),
     traces: CLAUDE_DESKTOP,
     folders: CLAUDE_DESKTOP,
     files: ["claude_desktop_config.json"],
-    format: json([["mcpServers"]], plain),
+    format: servers,
     afterwards: "quit it and start it again",
   },
   {
     name: "codex",
     title: "Codex",
     program: "codex",
+    apps: [],
     traces: [CODEX],
     folders: [CODEX],
     files: ["config.toml"],
     format: { kind: "toml", table: "mcp_servers" },
-    own: {
-      add: ({ command, args }) => ["mcp", "add", SERVER, "--", command, ...args],
-      remove: ["mcp", "remove", SERVER],
+    byHand: ({ command, args }) => ["mcp", "add", SERVER, "--", command, ...args],
+    project: {
+      folder: ".codex",
+      files: ["config.toml"],
+      format: { kind: "toml", table: "mcp_servers" },
+      afterwards: "start a new session in the folder, and trust it: until then Codex ignores this file",
     },
     skills: AGENTS_SKILLS,
     afterwards: "start a new session",
+    unattended: UNATTENDED_TOOLS.map(
+      (tool) => `[mcp_servers.${SERVER}.tools.${tool}]\napproval_mode = "approve"`,
+    ),
   },
   {
     name: "cursor",
     title: "Cursor",
     program: "cursor",
+    apps: apps("Cursor", "Programs/cursor"),
     traces: [CURSOR],
     folders: [CURSOR],
     files: ["mcp.json"],
-    format: json([["mcpServers"]], plain),
+    format: servers,
+    project: {
+      folder: ".cursor",
+      files: ["mcp.json"],
+      format: servers,
+      afterwards: "open the folder, and switch the server on in the MCP settings if it asks",
+    },
     skills: { base: "home", path: ".cursor/skills" },
     afterwards: "switch the server on in its MCP settings if it asks",
   },
@@ -122,25 +207,30 @@ export const CLIENTS: readonly Client[] = [
     name: "gemini",
     title: "Gemini CLI",
     program: "gemini",
+    apps: [],
     // Other programs keep things in ~/.gemini, too.
     traces: [
       { base: "home", path: ".gemini/settings.json", variable: ["GEMINI_CLI_HOME", ".gemini/settings.json"] },
     ],
     folders: [GEMINI],
     files: ["settings.json"],
-    format: json([["mcpServers"]], plain),
-    own: {
-      // Without the dashes it would take the server's options for its own.
-      add: ({ command, args }) => [
-        "mcp",
-        "add",
-        "--scope",
-        "user",
-        SERVER,
-        command,
-        ...(args.some((arg) => arg.startsWith("-")) ? ["--", ...args] : args),
-      ],
-      remove: ["mcp", "remove", "--scope", "user", SERVER],
+    format: { ...servers, refusesMark: true },
+    // Without the dashes it would take the server's options for its own.
+    byHand: ({ command, args }) => [
+      "mcp",
+      "add",
+      "--scope",
+      "user",
+      SERVER,
+      command,
+      ...(args.some((arg) => arg.startsWith("-")) ? ["--", ...args] : args),
+    ],
+    project: {
+      folder: ".gemini",
+      files: ["settings.json"],
+      format: { ...servers, refusesMark: true },
+      afterwards:
+        "start a new session in the folder, and trust it: until then Gemini CLI starts no server there",
     },
     skills: { base: "home", path: ".agents/skills", variable: ["GEMINI_CLI_HOME", ".agents/skills"] },
     afterwards: "start a new session",
@@ -149,10 +239,12 @@ export const CLIENTS: readonly Client[] = [
     name: "copilot",
     title: "GitHub Copilot CLI",
     program: "copilot",
+    apps: [],
     traces: [COPILOT],
     folders: [COPILOT],
     files: ["mcp-config.json"],
     format: json([["mcpServers"]], ({ command, args }) => ({ type: "local", command, args, tools: ["*"] })),
+    project: { ...MCP_JSON, afterwards: "start a new session in the folder, and trust it" },
     skills: AGENTS_SKILLS,
     afterwards: "start a new session",
   },
@@ -160,14 +252,17 @@ export const CLIENTS: readonly Client[] = [
     name: "opencode",
     title: "opencode",
     program: "opencode",
+    apps: [],
     traces: [OPENCODE],
     folders: [OPENCODE],
     files: ["opencode.jsonc", "opencode.json"],
-    // Version 2 has its servers one level deeper, and also reads the form of version 1.
-    format: json([["mcp", "servers"], ["mcp"]], ({ command, args }) => ({
-      type: "local",
-      command: [command, ...args],
-    })),
+    format: opencodeServers,
+    project: {
+      folder: "",
+      files: ["opencode.jsonc", "opencode.json"],
+      format: opencodeServers,
+      afterwards: "start a new session in the folder",
+    },
     skills: AGENTS_SKILLS,
     afterwards: "start a new session",
   },
@@ -175,15 +270,41 @@ export const CLIENTS: readonly Client[] = [
     name: "vscode",
     title: "VS Code",
     program: "code",
+    apps: apps("Visual Studio Code", "Programs/Microsoft VS Code"),
     traces: [VSCODE],
     folders: [VSCODE],
     files: ["mcp.json"],
-    format: json([["servers"]], typed),
-    own: {
-      add: ({ command, args }) => ["--add-mcp", JSON.stringify({ name: SERVER, command, args })],
-      // There `code` is a batch file, which breaks quotes inside an argument.
-      notOn: "win32",
-    },
+    format: vscodeServers,
+    byHand: addMcp,
+    project: VSCODE_PROJECT,
+    skills: AGENTS_SKILLS,
+    afterwards: "start the server when it asks whether you trust it",
+  },
+  {
+    name: "vscode-insiders",
+    title: "VS Code Insiders",
+    program: "code-insiders",
+    apps: apps("Visual Studio Code - Insiders", "Programs/Microsoft VS Code Insiders"),
+    traces: [INSIDERS],
+    folders: [INSIDERS],
+    files: ["mcp.json"],
+    format: vscodeServers,
+    byHand: addMcp,
+    project: VSCODE_PROJECT,
+    skills: AGENTS_SKILLS,
+    afterwards: "start the server when it asks whether you trust it",
+  },
+  {
+    name: "vscodium",
+    title: "VSCodium",
+    program: "codium",
+    apps: apps("VSCodium", "Programs/VSCodium"),
+    traces: [VSCODIUM],
+    folders: [VSCODIUM],
+    files: ["mcp.json"],
+    format: vscodeServers,
+    byHand: addMcp,
+    project: VSCODE_PROJECT,
     skills: AGENTS_SKILLS,
     afterwards: "start the server when it asks whether you trust it",
   },
@@ -191,16 +312,29 @@ export const CLIENTS: readonly Client[] = [
     name: "windsurf",
     title: "Windsurf",
     program: "windsurf",
+    apps: apps("Windsurf", "Programs/Windsurf"),
     traces: [WINDSURF],
     folders: [WINDSURF],
     files: ["mcp_config.json"],
-    format: json([["mcpServers"]], plain),
+    format: servers,
     skills: { base: "home", path: ".codeium/windsurf/skills" },
     afterwards: "refresh its list of MCP servers",
   },
+  {
+    name: "zed",
+    title: "Zed",
+    program: "zed",
+    apps: apps("Zed", "Programs/Zed"),
+    traces: ZED,
+    folders: ZED,
+    files: ["settings.json"],
+    format: zedServers,
+    project: {
+      folder: ".zed",
+      files: ["settings.json"],
+      format: zedServers,
+      afterwards: "open the folder, and trust it",
+    },
+    afterwards: "look for a green mark beside the server in its agent settings",
+  },
 ];
-
-/** The client's own command for this system; undefined where its file is edited. */
-export function ownCommand(client: Client, platform: Platform): OwnCommand | undefined {
-  return client.own?.notOn === platform ? undefined : client.own;
-}

@@ -24,9 +24,9 @@ export const SETTINGS = {
     next: "Leave it, or run the same command with --force to replace or remove it.",
     retryable: false,
   },
-  "client-command-failed": {
-    message: "the client's own command failed",
-    next: "Read its output and try again, or add the entry by hand: `setup --print` shows it.",
-    retryable: true,
+  "client-project-ignored": {
+    message: "the client would not read a file of this project",
+    next: "Run setup without --project, which registers for all folders, or name another client.",
+    retryable: false,
   },
 } as const satisfies ErrorArea;

@@ -1,4 +1,5 @@
 import * as fc from "fast-check";
+import { parse } from "jsonc-parser";
 import { describe, expect, it } from "vitest";
 import type { Format } from "../../../src/cli/setup/formats/format.ts";
 import { CLIENTS } from "../../../src/cli/setup/clients.ts";
@@ -382,6 +383,23 @@ describe("any file at all", () => {
         expect(cursor.remove(changed)).toBe(text);
       }),
       { seed: 7, numRuns: 300 },
+    );
+  });
+
+  it("loses our entry wherever it stands among the others, and nothing else", () => {
+    fc.assert(
+      fc.property(files, fc.nat(3), ({ before, servers, after, indent, eol, comment }, at) => {
+        const all = Object.entries(servers);
+        const mixed = [
+          ...all.slice(0, at),
+          ["tunnel", { command: "node", args: ["a, b"] }],
+          ...all.slice(at),
+        ];
+        const value = { ...before, mcpServers: Object.fromEntries(mixed), ...after };
+        const text = `${comment}${JSON.stringify(value, null, indent).replaceAll("\n", eol)}`;
+        expect(parse(cursor.remove(text))).toEqual({ ...value, mcpServers: servers });
+      }),
+      { seed: 8, numRuns: 300 },
     );
   });
 });
