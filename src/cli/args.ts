@@ -80,10 +80,14 @@ export function parseCommand(args: readonly string[]): Command {
     case "setup":
       return withOptions(rest, SETUP_OPTIONS, setupCommand);
     default:
-      // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
-      if (/^wss?:/.test(first)) return usageError("to join with a link: tunnel-mcp join");
-      return usageError(`unknown ${first.startsWith("-") ? "option" : "command"} ${first}`);
+      return unknownCommand(first);
   }
+}
+
+function unknownCommand(first: string): Command {
+  // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
+  if (/^wss?:/.test(first)) return usageError("to join with a link: tunnel-mcp join");
+  return usageError(`unknown ${first.startsWith("-") ? "option" : "command"} ${first}`);
 }
 
 function usageError(message: string): Command {

@@ -4,7 +4,7 @@ import type { ClientName } from "./names.ts";
 import type { Place } from "./places.ts";
 
 /** A client's file of servers for one project. */
-export interface ProjectFile {
+interface ProjectFile {
   /** Below the project's folder, with `/`. */
   readonly folder: string;
   /** The file in it: the first of these that exists, and otherwise the last one. */
@@ -14,10 +14,11 @@ export interface ProjectFile {
   readonly afterwards: string;
 }
 
-/** The sources of all formats and places are listed in docs/CLIENTS.md. */
 export interface Client {
   readonly name: ClientName;
   readonly title: string;
+  /** The page that documents the form of its file and where that is. */
+  readonly source: string;
   /** A program on the PATH that shows that the client is here. */
   readonly program?: string;
   /** The applications' folders that show the same. */
@@ -41,7 +42,7 @@ export interface Client {
   readonly skills?: Place;
   /** The step of the human after which the client knows the server. */
   readonly afterwards: string;
-  /** What to set for its unattended mode. */
+  /** What may be added to the entry for its mode without a human: one text for each tool. */
   readonly unattended?: readonly string[];
 }
 
@@ -117,24 +118,25 @@ const CLAUDE_DESKTOP: readonly Place[] = [
 ];
 
 /**
- * The tools that an unattended Codex may be given, in the order of a tunnel's life. Receiving a file, and whatever opens a
- * machine to a peer, is never among them: a human decides about those.
+ * The tools of which `codex exec`, which asks nobody, refuses every call until they are approved beforehand, and what each
+ * approval gives away. Receiving a file, and whatever opens this machine to a peer, is not among them on purpose: a human
+ * decides about those.
  */
-export const UNATTENDED_TOOLS = [
-  "tunnel_open",
-  "tunnel_join",
-  "tunnel_invite",
-  "tunnel_say",
-  "tunnel_listen",
-  "tunnel_status",
-  "tunnel_close",
-] as const;
+const UNATTENDED: Readonly<Record<string, string>> = {
+  tunnel_open: "opens a tunnel to this machine, and may give its invite to anybody",
+  tunnel_join: "joins the tunnel of whatever link it is given",
+  tunnel_invite: "invites more people, and revokes invites",
+  tunnel_say: "says anything that it knows to the others",
+  tunnel_share: "offers files of this folder to the others",
+  tunnel_close: "ends the tunnel for everybody",
+};
 
 /** Every client, in the order of its title. */
 export const CLIENTS: readonly Client[] = [
   {
     name: "claude-code",
     title: "Claude Code",
+    source: "https://code.claude.com/docs/en/mcp",
     program: "claude",
     apps: [],
     traces: [
@@ -156,6 +158,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "claude-desktop",
     title: "Claude Desktop",
+    source: "https://modelcontextprotocol.io/docs/develop/connect-local-servers",
     apps: apps("Claude", "AnthropicClaude"),
     traces: CLAUDE_DESKTOP,
     folders: CLAUDE_DESKTOP,
@@ -166,6 +169,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "codex",
     title: "Codex",
+    source: "https://developers.openai.com/codex/mcp",
     program: "codex",
     apps: [],
     traces: [CODEX],
@@ -181,13 +185,15 @@ export const CLIENTS: readonly Client[] = [
     },
     skills: AGENTS_SKILLS,
     afterwards: "start a new session",
-    unattended: UNATTENDED_TOOLS.map(
-      (tool) => `[mcp_servers.${SERVER}.tools.${tool}]\napproval_mode = "approve"`,
+    unattended: Object.entries(UNATTENDED).map(
+      ([tool, gives]) => `[mcp_servers.${SERVER}.tools.${tool}] # ${gives}
+approval_mode = "approve"`,
     ),
   },
   {
     name: "cursor",
     title: "Cursor",
+    source: "https://cursor.com/docs/mcp",
     program: "cursor",
     apps: apps("Cursor", "Programs/cursor"),
     traces: [CURSOR],
@@ -206,6 +212,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "gemini",
     title: "Gemini CLI",
+    source: "https://github.com/google-gemini/gemini-cli/blob/main/docs/tools/mcp-server.md",
     program: "gemini",
     apps: [],
     // Other programs keep things in ~/.gemini, too.
@@ -238,6 +245,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "copilot",
     title: "GitHub Copilot CLI",
+    source: "https://docs.github.com/en/copilot/how-tos/copilot-cli/customize-copilot/add-mcp-servers",
     program: "copilot",
     apps: [],
     traces: [COPILOT],
@@ -251,6 +259,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "opencode",
     title: "opencode",
+    source: "https://opencode.ai/docs/mcp-servers/",
     program: "opencode",
     apps: [],
     traces: [OPENCODE],
@@ -269,6 +278,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "vscode",
     title: "VS Code",
+    source: "https://code.visualstudio.com/docs/agents/reference/mcp-configuration",
     program: "code",
     apps: apps("Visual Studio Code", "Programs/Microsoft VS Code"),
     traces: [VSCODE],
@@ -283,6 +293,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "vscode-insiders",
     title: "VS Code Insiders",
+    source: "https://code.visualstudio.com/docs/agents/reference/mcp-configuration",
     program: "code-insiders",
     apps: apps("Visual Studio Code - Insiders", "Programs/Microsoft VS Code Insiders"),
     traces: [INSIDERS],
@@ -297,6 +308,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "vscodium",
     title: "VSCodium",
+    source: "https://github.com/VSCodium/vscodium/blob/master/docs/migration.md",
     program: "codium",
     apps: apps("VSCodium", "Programs/VSCodium"),
     traces: [VSCODIUM],
@@ -311,6 +323,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "windsurf",
     title: "Windsurf",
+    source: "https://docs.windsurf.com/windsurf/cascade/mcp",
     program: "windsurf",
     apps: apps("Windsurf", "Programs/Windsurf"),
     traces: [WINDSURF],
@@ -323,6 +336,7 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "zed",
     title: "Zed",
+    source: "https://zed.dev/docs/ai/mcp",
     program: "zed",
     apps: apps("Zed", "Programs/Zed"),
     traces: ZED,

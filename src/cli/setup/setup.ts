@@ -68,7 +68,7 @@ export async function setup(options: SetupOptions): Promise<0 | 1> {
   }
   const planning: PlanOptions = { server, remove, force: request.force };
   const all = facts.map((one) => planFor(one, planning));
-  const plans = all.filter((plan, index) => isWanted(facts[index], plan, request));
+  const plans = wantedOf(all, facts, request);
   if (plans.length === 0) return nobody(output, remove);
   const numbered = plans.filter(isOpen);
   output.out(
@@ -101,17 +101,26 @@ export async function setup(options: SetupOptions): Promise<0 | 1> {
 }
 
 /**
- * A named client is always served. Otherwise those that are here and can be; and for taking out also those that have
- * something of ours left.
+ * The clients to show. A named one always is. Otherwise those that are here and can be served; and for taking out also
+ * those that have something of ours left.
  */
-function isWanted(
-  facts: ClientFacts | undefined,
-  plan: Plan,
+function wantedOf(
+  all: readonly Plan[],
+  facts: readonly ClientFacts[],
   { clients, mode, project }: SetupRequest,
-): boolean {
-  if (clients.length > 0) return clients.includes(plan.client.name);
-  if (facts === undefined || (project && facts.ignored !== undefined)) return false;
-  return facts.isHere || (mode === "remove" && (isOpen(plan) || plan.elsewhere.length > 0));
+): readonly Plan[] {
+  if (clients.length > 0) return all.filter(({ client }) => clients.includes(client.name));
+  const isServed = (plan: Plan, index: number): boolean => {
+    const one = facts[index];
+    if (one === undefined || (project && one.ignored !== undefined)) return false;
+    return one.isHere || (mode === "remove" && (plan.action.kind !== "nothing" || plan.folders.length > 0));
+  };
+  const served = all.filter(isServed);
+  if (mode !== "remove") return served;
+  // A skill that nobody here would take out any more. Several clients share a folder, and one of them is enough.
+  const dirs = new Set(served.map(({ skill }) => skill?.dir));
+  const left = all.filter((plan) => isOpen(plan) && !dirs.has(plan.skill?.dir) && dirs.add(plan.skill?.dir));
+  return [...served, ...left.filter((plan) => !served.includes(plan))];
 }
 
 function nobody({ out, err }: Output, remove: boolean): 0 | 1 {
@@ -239,11 +248,11 @@ function keptFolders({ home, cwd, env, request }: SetupOptions): readonly string
 const PASSING = /^(?:_npx|dlx|dlx-.*|bunx-.*)$/;
 
 function checkPlace({ bundle, tempDirectories, platform }: SetupOptions): void {
-  const { dirname, isAbsolute, relative } = pathOf(platform);
+  const native = pathOf(platform);
   const isTemporary = tempDirectories.some((folder) => {
-    const below = relative(folder, bundle);
-    return !below.startsWith("..") && !isAbsolute(below);
+    const below = native.relative(folder, bundle);
+    return !below.startsWith("..") && !native.isAbsolute(below);
   });
   if (!isTemporary && !bundle.split(/[\\/]/).some((segment) => PASSING.test(segment))) return;
-  throw new TunnelError("setup-place-passing", { detail: dirname(bundle) });
+  throw new TunnelError("setup-place-passing", { detail: native.dirname(bundle) });
 }

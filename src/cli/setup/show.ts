@@ -27,10 +27,14 @@ export function manual(
   const snippet = indented(configText(client.format).snippet(server), "  ");
   const command = line === undefined ? `  in ${file}:\n\n` : `  ${line}\n\n  or, in ${file}:\n\n`;
   const unattended =
-    client.unattended === undefined
-      ? ""
-      : `\n\n  For its unattended mode, which asks nobody, one of these for each tool that it may use there:\n\n${indented(client.unattended.join("\n"), "  ")}`;
+    client.unattended === undefined ? "" : `\n\n${unattendedText(client, client.unattended)}`;
   return `${client.title}\n\n${command}${snippet}${unattended}\n`;
+}
+
+/** What to add for a mode that asks nobody. It is shown, and never written by us: each line gives something away. */
+function unattendedText({ program, title }: Client, tools: readonly string[]): string {
+  const start = `  ${program ?? title} exec asks nobody, so it refuses these tools. To approve one beforehand, add its lines. There is\n  none for tunnel_receive, since a human decides what is saved:`;
+  return `${start}\n\n${indented(tools.join("\n"), "  ")}`;
 }
 
 function indented(text: string, by: string): string {
@@ -127,8 +131,16 @@ export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove:
   if (outcome.kind === "failed") return failureLines(outcome.code, outcome.detail);
   const how = outcome.isDone === "before" ? NOTHING[remove ? "absent" : "registered"] : doneWords(action);
   const backup = outcome.backup === undefined ? [] : [`the file as it was: ${outcome.backup}`];
-  const next = remove || action.kind !== "edit" ? [] : [`next: ${client.afterwards}`];
+  const next =
+    remove || action.kind !== "edit" ? [] : [`next: ${client.afterwards}`, ...unattendedHint(client)];
   return [how, ...backup, ...next];
+}
+
+function unattendedHint({ name, program, unattended }: Client): readonly string[] {
+  if (unattended === undefined) return [];
+  return [
+    `for ${program ?? name} exec, which asks nobody and refuses most tools: setup --print --client ${name}`,
+  ];
 }
 
 function failureLines(code: ErrorCode, detail: string): Lines {

@@ -22,6 +22,7 @@ import { type Place, platformOf } from "../../../src/cli/setup/places.ts";
 import { setup, type SetupOptions, type SetupRequest } from "../../../src/cli/setup/setup.ts";
 import { CLIENT_NAMES, type ClientName } from "../../../src/cli/setup/names.ts";
 import { writeEdit } from "../../../src/cli/setup/write-file.ts";
+import { TOOLS } from "../../../src/mcp/tools/index.ts";
 import { TunnelError } from "../../../src/errors/tunnel-error.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { recorder } from "../support.ts";
@@ -171,6 +172,21 @@ describe("setup", () => {
     for (const title of ["Claude Code", "Cursor", "VS Code", "Windsurf"])
       expect(all.out).toContain(`${title}\n`);
     expect(await readdir(home)).toEqual([]);
+  });
+
+  it("shows what codex exec needs, tool by tool, and never for receiving, exposing or connecting", async () => {
+    const { out } = await run({ mode: "print", clients: ["codex"] });
+    const named = [
+      ...out.matchAll(/^ {2}\[mcp_servers\.tunnel\.tools\.(\w+)\] # .+\n {2}approval_mode = "approve"$/gm),
+    ];
+    const writing = TOOLS.filter(
+      ({ name, annotations }) => !annotations.readOnlyHint && name !== "tunnel_status",
+    );
+    const expected = writing.map(({ name }) => name).filter((name) => !/receive|expose|connect/.test(name));
+    expect(named.map(([, tool]) => tool).toSorted()).toEqual(expected.toSorted());
+    await put(".codex/config.toml", "");
+    expect((await run()).out).toContain("refuses most tools: setup --print --client codex\n");
+    expect(await readFile(file(".codex", "config.toml"), "utf8")).not.toContain("approval_mode");
   });
 
   it("is refused for a copy that will be deleted one day, but not for taking it out", async () => {
@@ -328,6 +344,15 @@ describe("a client", () => {
     expect((await run({ mode: "remove" })).code).toBe(0);
     expect(await readdir(file(".codex")).catch(() => "gone")).toBe("gone");
     expect(await readdir(file(".config")).catch(() => "gone")).toBe("gone");
+  });
+
+  it("leaves none either where the client has added the address of its schema", async () => {
+    await run({ clients: ["opencode"] });
+    const target = file(".config", "opencode", "opencode.json");
+    const text = await readFile(target, "utf8");
+    await writeFile(target, text.replace("{", `{\n  "$schema": "https://opencode.ai/config.json",`));
+    await run({ clients: ["opencode"], mode: "remove" });
+    expect(await readdir(home)).toEqual([]);
   });
 
   it("keeps the folder that a variable names, and everything that is not ours", async () => {

@@ -42,9 +42,10 @@ export function jsonConfig(format: JsonFormat): ConfigText {
       ),
     isBare: (text) => {
       if (text.trim() === "") return true;
-      // A comment is somebody's, so a file with one is not ours alone.
-      const hasComment = stripComments(text) !== text;
-      return !hasComment && isDeepStrictEqual(withoutEntry(find(text, format)), {});
+      // A comment is somebody's, so a file with one is not ours alone. Some clients add the address of their schema by themselves.
+      if (stripComments(text) !== text) return false;
+      const rest = withoutEntry(find(text, format));
+      return isRecord(rest) && Object.keys(rest).every((key) => key === "$schema");
     },
     snippet: (server) =>
       JSON.stringify(nested(containerFor(format), { [SERVER]: format.entry(server) }), null, 2),

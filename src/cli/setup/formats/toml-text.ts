@@ -1,4 +1,5 @@
 import { parse } from "smol-toml";
+import { must } from "../../../errors/must.ts";
 
 /**
  * The places of keys and values in a TOML text that a parser has accepted already. Libraries give the values alone, and an
@@ -73,7 +74,7 @@ function keyAt(text: string, from: number): { readonly path: readonly string[]; 
     const to = isQuote(text[at]) ? stringEnd(text, at) : wordEnd(text, at);
     const written = text.slice(at, to);
     // The parser itself decodes the escapes of a quoted key.
-    path.push(isQuote(written[0]) ? String(parse(`key = ${written}`)["key"]) : written);
+    path.push(isQuote(written[0]) ? must(Object.keys(parse(`${written} = 1`))[0], "a key") : written);
     const next = spaceEnd(text, to);
     if (text[next] !== ".") return { path, to };
     at = next + 1;
@@ -127,7 +128,7 @@ function stringEnd(text: string, from: number): number {
   }
   at += isLong ? 3 : 1;
   // A long string may end in one or two quotes of its own.
-  while (isLong && text[at] === quote && at < text.length) at += 1;
+  if (isLong) while (text.charAt(at) === quote) at += 1;
   return at;
 }
 
