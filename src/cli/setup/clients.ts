@@ -10,6 +10,8 @@ interface ProjectFile {
   /** The file in it: the first of these that exists, and otherwise the last one. */
   readonly files: readonly string[];
   readonly format: Format;
+  /** Whether the client, started in a folder further down, reads the file as well. */
+  readonly isInherited: boolean;
   /** The step of the human after which the client reads the file. */
   readonly afterwards: string;
 }
@@ -29,6 +31,8 @@ export interface Client {
   readonly folders: readonly Place[];
   /** The file in it: the first of these that exists, and otherwise the last one. */
   readonly files: readonly string[];
+  /** A file of older versions, which the client still uses where it exists. */
+  readonly older?: Place;
   readonly format: Format;
   /**
    * The arguments of its own command that registers a server, for a human who would rather use that. `setup` edits the file
@@ -71,13 +75,7 @@ const addMcp = ({ command, args }: ServerCommand): readonly string[] => [
   JSON.stringify({ name: SERVER, command, args }),
 ];
 /** The same file and form for two clients. */
-const MCP_JSON = { folder: "", files: [".mcp.json"], format: typedServers } as const;
-const VSCODE_PROJECT: ProjectFile = {
-  folder: ".vscode",
-  files: ["mcp.json"],
-  format: vscodeServers,
-  afterwards: "open the folder, trust it, and start the server when it asks",
-};
+const MCP_JSON = { folder: "", files: [".mcp.json"], format: typedServers, isInherited: true } as const;
 
 /** An application for one person or for everybody (macOS), and where installers for one person put it (Windows). */
 function apps(mac: string, windows: string): readonly Place[] {
@@ -117,6 +115,30 @@ const CLAUDE_DESKTOP: readonly Place[] = [
   { base: "settings", path: "Claude" },
 ];
 
+/** One of the builds of VS Code, which differ in names alone. */
+function vscode({
+  folder,
+  ...names
+}: Pick<Client, "name" | "title" | "source" | "program" | "apps"> & { readonly folder: Place }): Client {
+  return {
+    ...names,
+    traces: [folder],
+    folders: [folder],
+    files: ["mcp.json"],
+    format: vscodeServers,
+    byHand: addMcp,
+    project: {
+      folder: ".vscode",
+      files: ["mcp.json"],
+      format: vscodeServers,
+      isInherited: false,
+      afterwards: "open the folder, trust it, and start the server when it asks",
+    },
+    skills: AGENTS_SKILLS,
+    afterwards: "start the server when it asks whether you trust it",
+  };
+}
+
 /**
  * The tools of which `codex exec`, which asks nobody, refuses every call until they are approved beforehand, and what each
  * approval gives away. Receiving a file, and whatever opens this machine to a peer, is not among them on purpose: a human
@@ -145,6 +167,7 @@ export const CLIENTS: readonly Client[] = [
     ],
     folders: [{ base: "home", path: "", variable: ["CLAUDE_CONFIG_DIR", ""] }],
     files: [".claude.json"],
+    older: { base: "home", path: ".claude/.config.json", variable: ["CLAUDE_CONFIG_DIR", ".config.json"] },
     format: typedServers,
     byHand: ({ command, args }) => ["mcp", "add", "--scope", "user", SERVER, "--", command, ...args],
     lock: ".lock",
@@ -181,6 +204,7 @@ export const CLIENTS: readonly Client[] = [
       folder: ".codex",
       files: ["config.toml"],
       format: { kind: "toml", table: "mcp_servers" },
+      isInherited: true,
       afterwards: "start a new session in the folder, and trust it: until then Codex ignores this file",
     },
     skills: AGENTS_SKILLS,
@@ -204,6 +228,7 @@ approval_mode = "approve"`,
       folder: ".cursor",
       files: ["mcp.json"],
       format: servers,
+      isInherited: false,
       afterwards: "open the folder, and switch the server on in the MCP settings if it asks",
     },
     skills: { base: "home", path: ".cursor/skills" },
@@ -236,6 +261,7 @@ approval_mode = "approve"`,
       folder: ".gemini",
       files: ["settings.json"],
       format: { ...servers, refusesMark: true },
+      isInherited: false,
       afterwards:
         "start a new session in the folder, and trust it: until then Gemini CLI starts no server there",
     },
@@ -270,56 +296,36 @@ approval_mode = "approve"`,
       folder: "",
       files: ["opencode.jsonc", "opencode.json"],
       format: opencodeServers,
+      isInherited: true,
       afterwards: "start a new session in the folder",
     },
     skills: AGENTS_SKILLS,
     afterwards: "start a new session",
   },
-  {
+  vscode({
     name: "vscode",
     title: "VS Code",
     source: "https://code.visualstudio.com/docs/agents/reference/mcp-configuration",
     program: "code",
     apps: apps("Visual Studio Code", "Programs/Microsoft VS Code"),
-    traces: [VSCODE],
-    folders: [VSCODE],
-    files: ["mcp.json"],
-    format: vscodeServers,
-    byHand: addMcp,
-    project: VSCODE_PROJECT,
-    skills: AGENTS_SKILLS,
-    afterwards: "start the server when it asks whether you trust it",
-  },
-  {
+    folder: VSCODE,
+  }),
+  vscode({
     name: "vscode-insiders",
     title: "VS Code Insiders",
     source: "https://code.visualstudio.com/docs/agents/reference/mcp-configuration",
     program: "code-insiders",
     apps: apps("Visual Studio Code - Insiders", "Programs/Microsoft VS Code Insiders"),
-    traces: [INSIDERS],
-    folders: [INSIDERS],
-    files: ["mcp.json"],
-    format: vscodeServers,
-    byHand: addMcp,
-    project: VSCODE_PROJECT,
-    skills: AGENTS_SKILLS,
-    afterwards: "start the server when it asks whether you trust it",
-  },
-  {
+    folder: INSIDERS,
+  }),
+  vscode({
     name: "vscodium",
     title: "VSCodium",
     source: "https://github.com/VSCodium/vscodium/blob/master/docs/migration.md",
     program: "codium",
     apps: apps("VSCodium", "Programs/VSCodium"),
-    traces: [VSCODIUM],
-    folders: [VSCODIUM],
-    files: ["mcp.json"],
-    format: vscodeServers,
-    byHand: addMcp,
-    project: VSCODE_PROJECT,
-    skills: AGENTS_SKILLS,
-    afterwards: "start the server when it asks whether you trust it",
-  },
+    folder: VSCODIUM,
+  }),
   {
     name: "windsurf",
     title: "Windsurf",
@@ -347,6 +353,7 @@ approval_mode = "approve"`,
       folder: ".zed",
       files: ["settings.json"],
       format: zedServers,
+      isInherited: false,
       afterwards: "open the folder, and trust it",
     },
     afterwards: "look for a green mark beside the server in its agent settings",

@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { access, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { parse as parseJson } from "jsonc-parser";
 import { parse as parseToml } from "smol-toml";
@@ -6,7 +6,7 @@ import * as z from "zod/mini";
 import type { Client } from "./clients.ts";
 import { configText } from "./formats/formats.ts";
 import { SERVER } from "./formats/format.ts";
-import { Unusable, withoutMark } from "./formats/config-text.ts";
+import { type ServerEntry, Unusable, withoutMark } from "./formats/config-text.ts";
 import { locate, type Whereabouts } from "./places.ts";
 
 /** Another place from which a client takes our server, beside its own file for the user. */
@@ -14,7 +14,12 @@ export type Elsewhere =
   /** A plugin brings server and skill. `takeOut` is the command that takes it out. */
   | { readonly kind: "plugin"; readonly id: string; readonly takeOut: readonly string[] }
   /** A file for one project, shared with others of that project. */
-  | { readonly kind: "project"; readonly path: string; readonly argv: readonly string[] }
+  | {
+      readonly kind: "project";
+      readonly folder: string;
+      readonly path: string;
+      readonly argv: readonly string[];
+    }
   /** A part of the user's own file that holds for one folder alone. */
   | { readonly kind: "folder"; readonly folder: string; readonly argv: readonly string[] };
 
@@ -45,24 +50,47 @@ export async function elsewhereOf(
   }
 }
 
-/** The entry of the project's own file in the working directory. */
+/** The entry of a project's own file, in the working directory or above it where the client looks there, too. */
 async function projectEntries(
   { project }: Client,
   { cwd, home }: ElsewhereOptions,
 ): Promise<readonly Elsewhere[]> {
-  if (project === undefined || cwd === home) return [];
-  for (const name of project.files) {
-    const file = path.join(cwd, project.folder, name);
-    const text = await textOf(file);
-    if (text === undefined) continue;
-    try {
-      const entry = configText(project.format).entry(text);
-      if (entry.kind === "present") return [{ kind: "project", path: file, argv: entry.argv }];
-    } catch (error) {
-      if (!(error instanceof Unusable)) throw error;
-    }
+  if (project === undefined) return [];
+  const folders = project.isInherited ? await upToRepository(cwd) : [cwd];
+  const files = folders
+    .filter((folder) => folder !== home)
+    .flatMap((folder) =>
+      project.files.map((name) => ({ folder, path: path.join(folder, project.folder, name) })),
+    );
+  const found: Elsewhere[] = [];
+  for (const file of files) {
+    const entry = entryIn(await textOf(file.path), project.format);
+    if (entry?.kind === "present") found.push({ kind: "project", ...file, argv: entry.argv });
   }
-  return [];
+  return found;
+}
+
+function entryIn(text: string | undefined, format: Client["format"]): ServerEntry | undefined {
+  try {
+    return text === undefined ? undefined : configText(format).entry(text);
+  } catch (error) {
+    if (error instanceof Unusable) return undefined;
+    throw error;
+  }
+}
+
+/** A folder and those above it, up to the top of its repository; outside of one the folder alone. */
+async function upToRepository(folder: string): Promise<readonly string[]> {
+  const folders = [folder];
+  for (let at = folder; ; at = path.dirname(at)) {
+    if (at !== folder) folders.push(at);
+    const isTop = await access(path.join(at, ".git")).then(
+      () => true,
+      () => false,
+    );
+    if (isTop) return folders;
+    if (path.dirname(at) === at) return [folder];
+  }
 }
 
 const Enabled = z.object({ enabledPlugins: z.record(z.string(), z.unknown()) });

@@ -107,7 +107,12 @@ function skillIn(dir: string, { bundle }: MachineOptions): Promise<SkillState> {
   return skillState({ bundle, dir }).catch((): SkillState => "blocked");
 }
 
-async function configPath({ folders, files, format }: Client, options: MachineOptions): Promise<string> {
+async function configPath(
+  { folders, files, older, format }: Client,
+  options: MachineOptions,
+): Promise<string> {
+  const [old] = older === undefined ? [] : await existing(older, options);
+  if (old !== undefined) return old;
   const found = (await Promise.all(folders.map((place) => existing(place, options)))).flat();
   const usual = folders.map((place) => locate(place, options)).findLast((place) => place !== undefined);
   const folder = found[0] ?? usual ?? options.home;

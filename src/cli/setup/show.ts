@@ -88,7 +88,7 @@ function elsewhereWords(one: Elsewhere, { title }: Client, platform: Platform): 
     case "plugin":
       return `the plugin ${one.id} of ${title}; to take it out: ${shellLine(one.takeOut, platform)}`;
     case "project":
-      return `the file of this project, ${one.path}; to take it out: setup --remove --project`;
+      return `the file of this project, ${one.path}; to take it out: setup --remove --project in ${one.folder}`;
     case "folder":
       return `an entry for the folder ${one.folder} alone, which outweighs the others there; to take it out: setup --remove`;
   }

@@ -444,7 +444,7 @@ describe("Claude Code", () => {
     const { code, out } = await run({ mode: "remove" });
     expect(code).toBe(1);
     expect(out).toContain(
-      `still there: the file of this project, ${path.join(project, ".mcp.json")}; to take it out: setup --remove --project\n`,
+      `still there: the file of this project, ${path.join(project, ".mcp.json")}; to take it out: setup --remove --project in ${project}\n`,
     );
     expect(out).not.toContain("the folder /p alone, which outweighs");
     expect(JSON.parse(await readFile(target, "utf8"))).toEqual({
@@ -467,6 +467,25 @@ describe("Claude Code", () => {
     expect((await run({ clients: ["claude-code"] }, { env })).code).toBe(0);
     expect((await readdir(other)).toSorted()).toEqual([".claude.json", "settings.json", "skills"]);
     expect(await readdir(home)).toEqual([]);
+  });
+
+  it("has a project's file seen from a folder further down in the repository", async () => {
+    const below = path.join(project, "a", "b");
+    await mkdir(below, { recursive: true });
+    await writeFile(path.join(project, ".mcp.json"), JSON.stringify({ mcpServers: { tunnel: ours } }));
+    await put(".claude.json", "{}");
+    expect((await run({ yes: false }, { cwd: below })).out).not.toContain("also there");
+    await mkdir(path.join(project, ".git"));
+    expect((await run({ yes: false }, { cwd: below })).out).toContain(
+      `setup --remove --project in ${project}\n`,
+    );
+  });
+
+  it("of an older version has its older file edited where that exists", async () => {
+    await put(".claude.json", "{}");
+    const older = await put(".claude/.config.json", "{}");
+    expect((await run()).out).toContain(`added to ${older}\n`);
+    expect(await readFile(file(".claude.json"), "utf8")).toBe("{}");
   });
 
   it("is waited for while a session of it writes the file, and a lock that nobody renews is broken", async () => {
