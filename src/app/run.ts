@@ -162,14 +162,11 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");
-      const dir = command.dir ?? skillsDirectory(env, host.home);
-      return installSkill({ bundle: host.bundle, dir, force: command.force, output });
+      return installSkill(skillOptions(command, host, output));
     }
     case "uninstall-skill": {
       const { uninstallSkill } = await import("./commands.ts");
-      const { bundle, home } = host;
-      const dir = command.dir ?? skillsDirectory(env, home);
-      return uninstallSkill({ bundle, dir, force: command.force, output, kept: [home] });
+      return uninstallSkill({ ...skillOptions(command, host, output), kept: [host.home] });
     }
     case "wake": {
       const { serverSearch, wake } = await import("./waking.ts");
@@ -186,4 +183,12 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return 0;
     }
   }
+}
+
+function skillOptions(
+  { dir, force }: Extract<Command, { kind: "install-skill" | "uninstall-skill" }>,
+  { bundle, env, home }: Host,
+  output: Output,
+): { bundle: string; dir: string; force: boolean; output: Output } {
+  return { bundle, dir: dir ?? skillsDirectory(env, home), force, output };
 }

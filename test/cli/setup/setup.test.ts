@@ -1,5 +1,6 @@
 import {
   chmod,
+  chown,
   lstat,
   mkdir,
   mkdtemp,
@@ -183,7 +184,8 @@ describe("setup", () => {
       ({ name, annotations }) => !annotations.readOnlyHint && name !== "tunnel_status",
     );
     const expected = writing.map(({ name }) => name).filter((name) => !/receive|expose|connect/.test(name));
-    expect(named.map(([, tool]) => tool).toSorted()).toEqual(expected.toSorted());
+    expect(named.map(([, tool = ""]) => tool)).toEqual(expect.arrayContaining(expected));
+    expect(named).toHaveLength(expected.length);
     await put(".codex/config.toml", "");
     expect((await run()).out).toContain("refuses most tools: setup --print --client codex\n");
     expect(await readFile(file(".codex", "config.toml"), "utf8")).not.toContain("approval_mode");
@@ -619,6 +621,17 @@ describe("a file", () => {
       expect(await readFile(real, "utf8")).toContain("tunnel");
       expect((await stat(real)).mode & 0o777).toBe(0o666);
       expect((await stat(`${real}.bak-tunnel`)).mode & 0o777).toBe(0o666);
+    },
+  );
+
+  it.skipIf(process.getuid?.() !== 0)(
+    "keeps its owner and group when root writes it (needs root)",
+    async () => {
+      const target = await put(".cursor/mcp.json", "{}");
+      await chown(target, 1234, 2345);
+      await run();
+      for (const one of [target, `${target}.bak-tunnel`])
+        expect(await stat(one)).toMatchObject({ uid: 1234, gid: 2345 });
     },
   );
 
