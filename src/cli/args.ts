@@ -178,8 +178,10 @@ function setupCommand(values: Values): Command {
   const names =
     text(values, "client")
       ?.split(",")
-      .map((name) => name.trim()) ?? [];
+      .map((name) => name.trim())
+      .filter((name) => name !== "") ?? [];
   const clients = names.map(clientNamed).filter((name) => name !== undefined);
+  if (values.has("client") && names.length === 0) return usageError("--client needs a value");
   const unknown = names.find((name) => clientNamed(name) === undefined);
   if (unknown !== undefined)
     return usageError(`unknown client ${unknown}; known are ${CLIENT_NAMES.join(", ")}`);

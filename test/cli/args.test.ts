@@ -139,6 +139,7 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["demo --transport=", "--transport needs a value"],
   ["demo --transport carrier-pigeon", `--transport must be ${PROVIDER_CHOICE}`],
   ["demo --constructor", "unknown option --constructor"],
+  ["setup --client ,", "--client needs a value"],
   ["install-skill --dir --force", "--dir needs a value"],
   ["install-skill --force=yes", "--force takes no value"],
   ["install-skill /a/b", "unexpected argument /a/b"],

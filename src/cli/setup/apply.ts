@@ -2,10 +2,10 @@ import { dirname } from "node:path";
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { Unusable } from "./formats/config-text.ts";
-import { pruneFolders } from "./leavings.ts";
+import { pruneFolders } from "./files/leavings.ts";
 import type { Action, Plan } from "./plan.ts";
-import { underLock } from "./lock.ts";
-import { writeEdit } from "./write-file.ts";
+import { underLock } from "./files/lock.ts";
+import { writeEdit } from "./files/write-file.ts";
 
 /** The outcome for one client. */
 export type Outcome =

@@ -6,6 +6,7 @@ import * as z from "zod/mini";
 import type { Client } from "./clients.ts";
 import { configText } from "./formats/formats.ts";
 import { SERVER } from "./formats/format.ts";
+import { isOurs } from "./ours.ts";
 import { type ServerEntry, Unusable, withoutMark } from "./formats/config-text.ts";
 import { locate, type Whereabouts } from "./places.ts";
 
@@ -20,6 +21,8 @@ export type Elsewhere =
       readonly path: string;
       readonly argv: readonly string[];
     }
+  /** The user's own file, under another name. */
+  | { readonly kind: "name"; readonly name: string; readonly argv: readonly string[] }
   /** A part of the user's own file that holds for one folder alone. */
   | { readonly kind: "folder"; readonly folder: string; readonly argv: readonly string[] };
 
@@ -37,7 +40,7 @@ export async function elsewhereOf(
   text: string | undefined,
   options: ElsewhereOptions,
 ): Promise<readonly Elsewhere[]> {
-  const project = await projectEntries(client, options);
+  const project = [...otherNames(client, text), ...(await projectEntries(client, options))];
   switch (client.name) {
     case "claude-code":
       return [...(await claudePlugins(options)), ...claudeFolders(text), ...project];
@@ -68,6 +71,19 @@ async function projectEntries(
     if (entry?.kind === "present") found.push({ kind: "project", ...file, argv: entry.argv });
   }
   return found;
+}
+
+/** This program under a name that somebody else has given to it. */
+function otherNames({ format }: Client, text: string | undefined): readonly Elsewhere[] {
+  try {
+    const servers = text === undefined ? [] : [...configText(format).servers(text)];
+    return servers
+      .filter(([name, argv]) => name !== SERVER && isOurs(argv))
+      .map(([name, argv]) => ({ kind: "name", name, argv }));
+  } catch (error) {
+    if (error instanceof Unusable) return [];
+    throw error;
+  }
 }
 
 function entryIn(text: string | undefined, format: Client["format"]): ServerEntry | undefined {

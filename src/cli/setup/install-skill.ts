@@ -1,7 +1,7 @@
 import { cp, lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Output } from "../io/output.ts";
-import { pruneFolders } from "./leavings.ts";
+import { pruneFolders } from "./files/leavings.ts";
 import { SKILL } from "./names.ts";
 
 export interface InstallSkillOptions {

@@ -6,7 +6,7 @@ import { type Client, CLIENTS } from "./clients.ts";
 import { type Elsewhere, elsewhereOf, whyProjectIgnored } from "./elsewhere.ts";
 import { Unusable } from "./formats/config-text.ts";
 import { configText } from "./formats/formats.ts";
-import { BACKUP, isLeaving } from "./leavings.ts";
+import { BACKUP, isLeaving } from "./files/leavings.ts";
 import { locate, pathOf, type Place, type Platform, type Whereabouts } from "./places.ts";
 
 /** A client's configuration file as it was found. */

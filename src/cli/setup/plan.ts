@@ -1,10 +1,11 @@
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
-import { PUBLISHED, type ServerCommand } from "../../view/registration.ts";
+import type { ServerCommand } from "../../view/registration.ts";
 import type { Client } from "./clients.ts";
 import { type Elsewhere, folderFormat } from "./elsewhere.ts";
 import { type ConfigText, hasMark, type ServerEntry, Unusable, withoutMark } from "./formats/config-text.ts";
 import { configText } from "./formats/formats.ts";
 import type { ClientFacts, ConfigFile } from "./machine.ts";
+import { isNode, isOurs } from "./ours.ts";
 
 export interface PlanOptions {
   readonly server: ServerCommand;
@@ -32,7 +33,7 @@ export interface Edit {
 }
 
 export type Action =
-  | { readonly kind: "nothing"; readonly why: "registered" | "absent" | "plugin" }
+  | { readonly kind: "nothing"; readonly why: "registered" | "absent" | "plugin" | "name" }
   | Edit
   | {
       readonly kind: "cannot";
@@ -99,7 +100,8 @@ function registration({ client, file, elsewhere }: ClientFacts, { server, force 
   const config = configText(client.format);
   const entry = entryIn(file, config);
   if (entry.kind === "absent") {
-    if (elsewhere.some(({ kind }) => kind === "plugin")) return { kind: "nothing", why: "plugin" };
+    const other = elsewhere.find(({ kind }) => kind === "plugin" || kind === "name");
+    if (other?.kind === "plugin" || other?.kind === "name") return { kind: "nothing", why: other.kind };
     return edit(file, "add", (text) => config.add(text, server));
   }
   if (isSame(entry.argv, server)) {
@@ -196,23 +198,6 @@ function cannot(code: ErrorCode, detail: string): Extract<Action, { kind: "canno
 function isSame([program = "", ...args]: readonly string[], wanted: ServerCommand): boolean {
   if (program !== wanted.command && !(isNode(program) && isNode(wanted.command))) return false;
   return args.length === wanted.args.length && args.every((arg, index) => arg === wanted.args[index]);
-}
-
-function isNode(program: string): boolean {
-  return /^node(?:\.exe)?$/i.test(lastSegment(program));
-}
-
-/** Whether an entry starts this program, or another copy of it. */
-function isOurs(argv: readonly string[]): boolean {
-  const [program = "", ...args] = argv.map(lastSegment);
-  if (isNode(program)) return args.includes("tunnel-mcp.cjs");
-  // Until publication the package of that name is another program (src/view/registration.ts).
-  const isRunner = PUBLISHED && /^(?:npx|cmd)(?:\.cmd|\.exe)?$/i.test(program);
-  return isRunner && args.some((arg) => /^tunnel-mcp(?:@|$)/.test(arg));
-}
-
-function lastSegment(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }
 
 function skillFor({ skill, elsewhere }: ClientFacts, { remove, force }: PlanOptions): Plan["skill"] {

@@ -87,6 +87,8 @@ function elsewhereWords(one: Elsewhere, { title }: Client, platform: Platform): 
   switch (one.kind) {
     case "plugin":
       return `the plugin ${one.id} of ${title}; to take it out: ${shellLine(one.takeOut, platform)}`;
+    case "name":
+      return `an entry of the name ${one.name} in the same file; to take it out: delete it there by hand`;
     case "project":
       return `the file of this project, ${one.path}; to take it out: setup --remove --project in ${one.folder}`;
     case "folder":
@@ -116,6 +118,7 @@ const NOTHING: Readonly<Record<Extract<Action, { kind: "nothing" }>["why"], stri
   registered: "registered already",
   absent: "not registered",
   plugin: "has it from a plugin already, so nothing is added",
+  name: "has it under another name already, so nothing is added",
 };
 
 const DONE: Readonly<Record<Edit["what"], string>> = {

@@ -188,6 +188,13 @@ describe("a client that has the server from somewhere else, too", () => {
     ]);
   });
 
+  it("gets no second one beside the same program under another name", () => {
+    const other: Elsewhere = { kind: "name", name: "tunnel-mcp", argv: ["node", ...server.args] };
+    const plan = planFor(facts("cursor", { elsewhere: [other], file: text("{}") }), add);
+    expect(plan.action).toEqual({ kind: "nothing", why: "name" });
+    expect(planLines(plan, "linux")[1]).toContain("an entry of the name tunnel-mcp in the same file");
+  });
+
   it("keeps a plugin when the entry is taken out, and is told so", () => {
     const file = cursorFile(server);
     const plan = planFor(facts("claude-code", { elsewhere: [plugin], file }), remove);

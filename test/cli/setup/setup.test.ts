@@ -22,7 +22,7 @@ import { existing, programFolders } from "../../../src/cli/setup/machine.ts";
 import { type Place, platformOf } from "../../../src/cli/setup/places.ts";
 import { setup, type SetupOptions, type SetupRequest } from "../../../src/cli/setup/setup.ts";
 import { CLIENT_NAMES, type ClientName } from "../../../src/cli/setup/names.ts";
-import { writeEdit } from "../../../src/cli/setup/write-file.ts";
+import { writeEdit } from "../../../src/cli/setup/files/write-file.ts";
 import { TOOLS } from "../../../src/mcp/tools/index.ts";
 import { TunnelError } from "../../../src/errors/tunnel-error.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
@@ -376,6 +376,23 @@ describe("a client", () => {
     expect((await run({ clients: ["opencode"], mode: "remove" })).code).toBe(0);
     expect(await readFile(file(".config", "opencode", "opencode.json"), "utf8")).toBe("{}");
     expect(await readFile(later, "utf8")).toBe("{ /* later */ }");
+  });
+
+  it("that starts this program under another name gets no second one, and is told what remains", async () => {
+    const entry = { command: "node", args: ["/x/dist/tunnel-mcp.cjs"] };
+    const cursor = await put(".cursor/mcp.json", JSON.stringify({ mcpServers: { mine: entry } }));
+    await put(
+      ".codex/config.toml",
+      `[mcp_servers.mine]\ncommand = "node"\nargs = ["/x/dist/tunnel-mcp.cjs"]\n`,
+    );
+    const { code, out } = await run();
+    expect(code).toBe(0);
+    for (const title of ["Codex ", "Cursor"])
+      expect(out).toContain(`${title}  has it under another name already`);
+    expect(JSON.parse(await readFile(cursor, "utf8"))).toEqual({ mcpServers: { mine: entry } });
+    const removal = await run({ mode: "remove" });
+    expect(removal.code).toBe(1);
+    expect(removal.out).toContain("an entry of the name mine in the same file");
   });
 
   it("with a valid file that cannot be edited is shown the lines to write by hand", async () => {

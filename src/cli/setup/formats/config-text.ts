@@ -9,6 +9,8 @@ export type ServerEntry =
 export interface ConfigText {
   /** @throws {Unusable} when the text cannot be read */
   readonly entry: (text: string) => ServerEntry;
+  /** Every server of the file by its name, each with its `argv`. @throws {Unusable} */
+  readonly servers: (text: string) => ReadonlyMap<string, readonly string[]>;
   readonly add: (text: string, server: ServerCommand) => string;
   /** Puts command and arguments into the existing entry, and leaves its other settings. */
   readonly update: (text: string, server: ServerCommand) => string;
@@ -60,6 +62,7 @@ export function checked(config: ConfigText, keepsMark: boolean): ConfigText {
     update: (text, server) => change(text, (rest) => config.update(rest, server), present(server)),
     replace: (text, server) => change(text, (rest) => config.replace(rest, server), present(server)),
     remove: (text) => change(text, config.remove, { kind: "absent" }),
+    servers: (text) => config.servers(withoutMark(text)),
     isBare: (text) => config.isBare(withoutMark(text)),
     snippet: config.snippet,
   };

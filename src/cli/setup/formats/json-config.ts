@@ -26,6 +26,10 @@ export function jsonConfig(format: JsonFormat): ConfigText {
   };
   return {
     entry: (text) => (text.trim() === "" ? { kind: "absent" } : entryOf(find(text, format).property)),
+    servers: (text) => {
+      const properties = text.trim() === "" ? [] : (find(text, format).container?.children ?? []);
+      return new Map(properties.map((property) => [String(keyOf(property)), argvOf(property)]));
+    },
     add: (text, server) => change(text, (whole, found) => added(whole, found, format.entry(server))),
     update: (text, server) => change(text, (whole) => updated(whole, format, server)),
     replace: (text, server) =>
@@ -114,13 +118,17 @@ const OneString = z.object({ command: z.string(), args: z.optional(z.array(z.str
 const OneList = z.object({ command: z.array(z.string()) });
 
 function entryOf(property: Node | undefined): ServerEntry {
-  const [, node] = property?.children ?? [];
-  if (node === undefined) return { kind: "absent" };
-  const value: unknown = getNodeValue(node);
+  return property === undefined ? { kind: "absent" } : { kind: "present", argv: argvOf(property) };
+}
+
+/** Program and arguments of a server; empty where it names no program. */
+function argvOf(property: Node): readonly string[] {
+  const [, node] = property.children ?? [];
+  const value: unknown = node === undefined ? undefined : getNodeValue(node);
   const list = OneList.safeParse(value);
-  if (list.success) return { kind: "present", argv: list.data.command };
+  if (list.success) return list.data.command;
   const parts = OneString.safeParse(value);
-  return { kind: "present", argv: parts.success ? [parts.data.command, ...(parts.data.args ?? [])] : [] };
+  return parts.success ? [parts.data.command, ...(parts.data.args ?? [])] : [];
 }
 
 function added(text: string, { root, path, container }: Found, entry: unknown): string {

@@ -21,6 +21,8 @@ export function tomlConfig(table: string): ConfigText {
   };
   return {
     entry: (text) => entryOf(read(text), table),
+    servers: (text) =>
+      new Map(Object.entries(serversOf(read(text), table)).map(([name, entry]) => [name, argvOf(entry)])),
     add: (text, server) => change(text, () => added(text, table, server)),
     update: (text, server) => change(text, () => updated(text, table, server)),
     replace: (text, server) => change(text, () => added(without(text, table), table, server)),
@@ -47,18 +49,22 @@ function settingsOf({ command, args }: ServerCommand): Record<string, unknown> {
 }
 
 function entryOf(root: TomlTable, table: string): ServerEntry {
-  const servers = root[table];
-  if (servers === undefined) return { kind: "absent" };
+  const entry = serversOf(root, table)[SERVER];
+  return entry === undefined ? { kind: "absent" } : { kind: "present", argv: argvOf(entry) };
+}
+
+function serversOf(root: TomlTable, table: string): TomlTable {
+  const servers = root[table] ?? {};
   if (!isTable(servers)) throw unusable(`"${table}" in it is not a table`);
-  const entry = servers[SERVER];
-  if (entry === undefined) return { kind: "absent" };
-  if (!isTable(entry)) return { kind: "present", argv: [] };
+  return servers;
+}
+
+/** Program and arguments of a server; empty where it names no program. */
+function argvOf(entry: TomlValue): readonly string[] {
+  if (!isTable(entry)) return [];
   const { command, args = [] } = entry;
   const isArgs = Array.isArray(args) && args.every((arg) => typeof arg === "string");
-  return {
-    kind: "present",
-    argv: typeof command === "string" && isArgs ? [command, ...args.map(String)] : [],
-  };
+  return typeof command === "string" && isArgs ? [command, ...args.map(String)] : [];
 }
 
 function isTable(value: TomlValue): value is TomlTable {

@@ -1,6 +1,6 @@
 import { mkdir, rmdir, stat } from "node:fs/promises";
-import type { Clock } from "../../runtime/clock.ts";
-import { Unusable } from "./formats/config-text.ts";
+import type { Clock } from "../../../runtime/clock.ts";
+import { Unusable } from "../formats/config-text.ts";
 
 /** A holder renews its lock; one that has not for so long has died. */
 const STALE_MS = 30_000;

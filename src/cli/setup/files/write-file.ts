@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { Unusable } from "./formats/config-text.ts";
-import { backupOf } from "./machine.ts";
-import type { Edit } from "./plan.ts";
+import { Unusable } from "../formats/config-text.ts";
+import { backupOf } from "../machine.ts";
+import type { Edit } from "../plan.ts";
 
 /** Clients keep keys in these files: a new one is for the user alone. */
 const NEW_FILE_MODE = 0o600;

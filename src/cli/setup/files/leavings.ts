@@ -1,9 +1,9 @@
 import { lstat, readdir, readFile, rmdir } from "node:fs/promises";
 import path from "node:path";
-import type { Client } from "./clients.ts";
-import { Unusable } from "./formats/config-text.ts";
-import { configText } from "./formats/formats.ts";
-import { SKILL } from "./names.ts";
+import type { Client } from "../clients.ts";
+import { Unusable } from "../formats/config-text.ts";
+import { configText } from "../formats/formats.ts";
+import { SKILL } from "../names.ts";
 
 /** The ending of a file that `setup` saved before it changed the one beside it. */
 export const BACKUP = ".bak-tunnel";
