@@ -51,6 +51,6 @@ async function carryOut(
   kept: readonly string[],
 ): Promise<string | undefined> {
   const backup = await writeEdit(edit);
-  if (edit.after === undefined) await pruneFolders(dirname(edit.target), kept);
+  if (edit.after === undefined) await pruneFolders(dirname(edit.path), kept);
   return backup;
 }

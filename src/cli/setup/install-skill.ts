@@ -1,8 +1,7 @@
 import { cp, lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Output } from "../io/output.ts";
-import { pruneFolders } from "./files/leavings.ts";
-import { SKILL } from "./names.ts";
+import { pruneFolders, SKILL } from "./files/leavings.ts";
 
 export interface InstallSkillOptions {
   /** The running bundle; the skill lies in `../skills` of its folder. */

@@ -6,7 +6,7 @@ import { type Client, CLIENTS } from "./clients.ts";
 import { type Elsewhere, elsewhereOf, whyProjectIgnored } from "./elsewhere.ts";
 import { Unusable } from "./formats/config-text.ts";
 import { configText } from "./formats/formats.ts";
-import { BACKUP, isLeaving } from "./files/leavings.ts";
+import { backupOf, isLeaving } from "./files/leavings.ts";
 import { locate, pathOf, type Place, type Platform, type Whereabouts } from "./places.ts";
 
 /** A client's configuration file as it was found. */
@@ -23,6 +23,7 @@ export type ConfigFile =
       /** The owner, where the system has such a thing. */
       readonly owner: { readonly uid: number; readonly gid: number };
       readonly isReadOnly: boolean;
+      readonly isLink: boolean;
       /** The copy that `setup` saved at its last change. */
       readonly backup: string | undefined;
     };
@@ -53,10 +54,6 @@ export interface MachineOptions extends Whereabouts {
 
 /** Settings of clients are smaller; anything larger is something else. */
 const MAX_CONFIG_BYTES = 64 * 1024 * 1024;
-
-export function backupOf(target: string): string {
-  return target + BACKUP;
-}
 
 /** Reads all facts about the machine that planning needs, and changes nothing. */
 export function lookAround(options: MachineOptions): Promise<readonly ClientFacts[]> {
@@ -183,8 +180,9 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
     const saved = await readFile(backupOf(target)).catch(() => undefined);
     const isReadOnly = (found.mode & 0o200) === 0 || !(await isWritable(target));
     const backup = saved === undefined ? undefined : decode(saved);
+    const isLink = (await lstat(path)).isSymbolicLink();
     const owner = { uid: found.uid, gid: found.gid };
-    return { kind: "text", path, target, text, mode: found.mode & 0o777, owner, isReadOnly, backup };
+    return { kind: "text", path, target, text, mode: found.mode & 0o777, owner, isReadOnly, isLink, backup };
   } catch (error) {
     return { kind: "unusable", path, why: whyUnreadable(error) };
   }

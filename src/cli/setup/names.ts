@@ -46,6 +46,3 @@ export function clientNamed(text: string): ClientName | undefined {
     .replaceAll(/[\s_.-]+/g, "-");
   return CLIENT_NAMES.find((client) => client === name || ALIASES[client].includes(name));
 }
-
-/** The folder of the skill in a folder of skills. */
-export const SKILL = "tunnel-etiquette";

@@ -4,6 +4,7 @@ import type { Client } from "./clients.ts";
 import { type Elsewhere, folderFormat } from "./elsewhere.ts";
 import { type ConfigText, hasMark, type ServerEntry, Unusable, withoutMark } from "./formats/config-text.ts";
 import { configText } from "./formats/formats.ts";
+import type { FileEdit } from "./files/write-file.ts";
 import type { ClientFacts, ConfigFile } from "./machine.ts";
 import { isNode, isOurs } from "./ours.ts";
 
@@ -13,23 +14,11 @@ export interface PlanOptions {
   readonly force: boolean;
 }
 
-/** A new text for a file. */
-export interface Edit {
+/** A change of a client's file. `path` may be a link to the file that is written. */
+export interface Edit extends FileEdit {
   readonly kind: "edit";
   readonly what: "add" | "update" | "replace" | "remove" | "unmark";
   readonly path: string;
-  /** The real file, where `path` is a link. */
-  readonly target: string;
-  /** The text that the file must still have at the time of writing; undefined: there is no file yet. */
-  readonly before: string | undefined;
-  /** Undefined: the file goes, since it held nothing but our entry. */
-  readonly after: string | undefined;
-  readonly mode: number | undefined;
-  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
-  /** Whether the text before is worth keeping. One that was ours alone is not. */
-  readonly keepsOld: boolean;
-  /** Whether the file that was saved earlier goes, too, since it is ours alone. */
-  readonly dropsBackup: boolean;
 }
 
 export type Action =
@@ -135,7 +124,9 @@ function removal({ client, file, elsewhere }: ClientFacts, options: PlanOptions)
     );
     if (folders.length > 0 || isForeign) return rest;
     const saved = savedText(file, config);
-    if (saved === undefined && config.isBare(text)) return undefined;
+    // Without its file a link would lead nowhere, and whoever made it has made the file.
+    const isLink = file.kind === "text" && file.isLink;
+    if (saved === undefined && !isLink && config.isBare(text)) return undefined;
     return saved !== undefined && isUntouched(saved, text, entry, config) ? saved : rest;
   };
   return edit(file, "remove", takeOut);

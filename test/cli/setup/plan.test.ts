@@ -26,6 +26,7 @@ const text = (content: string, more: Partial<Extract<ConfigFile, { kind: "text" 
   mode: 0o640,
   owner: { uid: 1, gid: 2 },
   isReadOnly: false,
+  isLink: false,
   backup: undefined,
   ...more,
 });
@@ -59,6 +60,13 @@ describe("every client", () => {
     if (adding.kind !== "edit") throw new Error(adding.kind);
     const removing = planFor(facts(name, { file: text(adding.after ?? "") }), remove).action;
     expect(removing).toMatchObject({ kind: "edit", what: "remove", after: undefined, keepsOld: false });
+  });
+
+  it("keeps a file behind a link, which would lead nowhere without it", () => {
+    const file = text(configText(clientOf("cursor").format).add("", server), { isLink: true });
+    expect(planFor(facts("cursor", { file }), remove).action).toMatchObject({
+      after: `{\n  "mcpServers": {}\n}\n`,
+    });
   });
 
   it("that has a command of its own for it is shown that for a human, with the scope that setup uses", () => {

@@ -357,6 +357,17 @@ describe("a client", () => {
     expect(await readdir(home)).toEqual([]);
   });
 
+  it.skipIf(onWindows)("keeps a folder that is a link, and what it leads to (POSIX)", async () => {
+    const real = path.join(root, "dotfiles");
+    await mkdir(real);
+    await symlink(real, file(".codex"));
+    await run({ clients: ["codex"] });
+    expect(await readdir(real)).toEqual(["config.toml"]);
+    await run({ clients: ["codex"], mode: "remove" });
+    expect(await readdir(real)).toEqual([]);
+    expect((await lstat(file(".codex"))).isSymbolicLink()).toBe(true);
+  });
+
   it("keeps the folder that a variable names, and everything that is not ours", async () => {
     const codexHome = path.join(root, "codex");
     await mkdir(codexHome);

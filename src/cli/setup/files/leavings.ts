@@ -1,12 +1,24 @@
 import { lstat, readdir, readFile, rmdir } from "node:fs/promises";
 import path from "node:path";
-import type { Client } from "../clients.ts";
 import { Unusable } from "../formats/config-text.ts";
+import type { Format } from "../formats/format.ts";
 import { configText } from "../formats/formats.ts";
-import { SKILL } from "../names.ts";
+
+/** The folder of the skill in a folder of skills. */
+export const SKILL = "tunnel-etiquette";
 
 /** The ending of a file that `setup` saved before it changed the one beside it. */
-export const BACKUP = ".bak-tunnel";
+const BACKUP = ".bak-tunnel";
+
+export function backupOf(target: string): string {
+  return target + BACKUP;
+}
+
+/** The names and the form of a client's files. */
+interface ClientFiles {
+  readonly files: readonly string[];
+  readonly format: Format;
+}
 
 /** Deeper than that a folder is taken for somebody else's. */
 const MAX_DEPTH = 6;
@@ -15,7 +27,7 @@ const MAX_DEPTH = 6;
  * Whether something on the disk holds nothing but what `setup` puts there: our entry, a saved file, the skill, and the
  * folders around them. Such a thing does not show that a client is installed.
  */
-export async function isLeaving(place: string, client: Client, depth = 0): Promise<boolean> {
+export async function isLeaving(place: string, client: ClientFiles, depth = 0): Promise<boolean> {
   const found = await lstat(place);
   if (found.isFile()) return isOurFile(place, client);
   if (!found.isDirectory() || depth > MAX_DEPTH) return false;
@@ -27,7 +39,7 @@ export async function isLeaving(place: string, client: Client, depth = 0): Promi
   return true;
 }
 
-async function isOurFile(file: string, client: Client): Promise<boolean> {
+async function isOurFile(file: string, client: ClientFiles): Promise<boolean> {
   if (file.endsWith(BACKUP)) return true;
   if (!client.files.includes(path.basename(file))) return false;
   const text = await readFile(file, "utf8");

@@ -2,8 +2,23 @@ import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { Unusable } from "../formats/config-text.ts";
-import { backupOf } from "../machine.ts";
-import type { Edit } from "../plan.ts";
+import { backupOf } from "./leavings.ts";
+
+/** A new text for a file. */
+export interface FileEdit {
+  /** The real file, never a link to it. */
+  readonly target: string;
+  /** The text that the file must still have at the time of writing; undefined: there is no file yet. */
+  readonly before: string | undefined;
+  /** Undefined: the file goes, since it held nothing but our entry. */
+  readonly after: string | undefined;
+  readonly mode: number | undefined;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Whether the text before is worth keeping. One that was ours alone is not. */
+  readonly keepsOld: boolean;
+  /** Whether the file that was saved earlier goes, too, since it is ours alone. */
+  readonly dropsBackup: boolean;
+}
 
 /** Clients keep keys in these files: a new one is for the user alone. */
 const NEW_FILE_MODE = 0o600;
@@ -13,7 +28,7 @@ const NEW_FILE_MODE = 0o600;
  * @returns the path of the saved file; undefined where there was nothing to save
  * @throws {Unusable} when the file has changed since it was read, or cannot be written
  */
-export async function writeEdit(edit: Edit): Promise<string | undefined> {
+export async function writeEdit(edit: FileEdit): Promise<string | undefined> {
   const { target, before, after, keepsOld, dropsBackup } = edit;
   try {
     await checkUnchanged(edit);
@@ -31,7 +46,7 @@ export async function writeEdit(edit: Edit): Promise<string | undefined> {
   }
 }
 
-async function checkUnchanged({ target, before }: Edit): Promise<void> {
+async function checkUnchanged({ target, before }: FileEdit): Promise<void> {
   if ((await currentText(target)) !== before) throw new Unusable("it was changed by something else just now");
 }
 
@@ -48,7 +63,7 @@ async function currentText(file: string): Promise<string | undefined> {
 async function replaceFile(
   file: string,
   text: string,
-  { mode = NEW_FILE_MODE, owner }: Edit,
+  { mode = NEW_FILE_MODE, owner }: FileEdit,
   lastLook: () => Promise<void> = async () => undefined,
 ): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
