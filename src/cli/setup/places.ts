@@ -23,6 +23,8 @@ export interface Whereabouts {
   readonly platform: Platform;
   readonly home: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The folder of the applications for everybody (macOS); left out: the usual one. */
+  readonly applications?: string | undefined;
 }
 
 export function platformOf(platform: string): Platform {
@@ -53,7 +55,7 @@ function baseFolder(base: Place["base"], where: Whereabouts): string | undefined
     case "home":
       return home;
     case "applications":
-      return "/Applications";
+      return where.applications ?? "/Applications";
     case "xdg":
       return variable(where, "XDG_CONFIG_HOME") ?? path.join(home, ".config");
     case "local":

@@ -32,6 +32,8 @@ export interface SetupOptions {
   /** The working directory. */
   readonly cwd: string;
   readonly tempDirectories: readonly string[];
+  /** As in {@link MachineOptions}. */
+  readonly applications?: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly searchPath: readonly string[];
   readonly clock: Clock;

@@ -81,6 +81,7 @@ async function run(request: Partial<SetupRequest> = {}, more: Partial<SetupOptio
     home,
     cwd: project,
     tempDirectories: [],
+    applications: path.join(root, "Applications"),
     env: {},
     searchPath: [bin],
     clock: systemClock,
@@ -318,6 +319,18 @@ describe("a client", () => {
     await put(".cursor/argv.json", "{}");
     expect((await run()).out).toContain("  -  Cursor  registered already\n");
   });
+
+  it.skipIf(onWindows)(
+    "is found by its application on macOS before it has ever been started (POSIX)",
+    async () => {
+      await mkdir(path.join(root, "Applications", "Zed.app"), { recursive: true });
+      await mkdir(file("Applications", "Cursor.app"), { recursive: true });
+      const { out } = await run({}, { platform: "darwin" });
+      expect(out).toContain(`ok    Cursor: added to ${file(".cursor", "mcp.json")}\n`);
+      expect(out).toContain(`ok    Zed: added to ${file(".config", "zed", "settings.json")}\n`);
+      expect(out).not.toContain("Windsurf");
+    },
+  );
 
   it("is not found by empty folders, saved files, the skill, or a file with our entry alone", async () => {
     await mkdir(file(".codeium", "windsurf"), { recursive: true });
