@@ -158,13 +158,14 @@ function showPlans(
 }
 
 function finishIdle(plans: readonly Plan[], { output, request }: SetupOptions): 0 | 1 {
-  output.out("\nThere is nothing to do.\n");
-  const impossible = plans.filter(
+  const isLeft = plans.some(
     ({ action, elsewhere }) =>
       action.kind === "cannot" || (request.mode === "remove" && elsewhere.length > 0),
   );
-  if (impossible.length === 0 || !request.yes) return 0;
-  return 1;
+  const isAll = plans.every(({ action }) => action.kind === "cannot");
+  output.out(isAll ? "\nNothing of it can be done.\n" : "\nThere is nothing to do.\n");
+  // Without --yes and without a name this is a look around, in which a client that cannot be served is no failure.
+  return isLeft && (request.yes || request.clients.length > 0) ? 1 : 0;
 }
 
 async function choose(

@@ -623,6 +623,8 @@ describe("setup --project", () => {
     const { code, out } = await run({ clients: [client], project: true });
     expect(code).toBe(1);
     expect(out).toContain(`client-project-ignored`);
+    expect(out).toContain("Nothing of it can be done.");
+    expect((await run({ clients: [client], project: true, yes: false })).code).toBe(1);
     expect(out).toContain(reason);
     expect(await readdir(project)).toEqual([]);
   });
