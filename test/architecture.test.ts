@@ -48,7 +48,16 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "cli/doctor": ["cli/io", "tunnel/registry", "tunnel/cloudflared", "net", "runtime", "errors"],
   "cli/transcript": ["cli/wake", "cli/io", "control", "session/transcript", "runtime", "errors"],
   "cli/wake": ["cli/io", "control", "runtime", "errors"],
-  "cli/setup": ["cli/setup/formats", "cli/io", "view", "tunnel/cloudflared", "runtime", "errors"],
+  "cli/setup": [
+    "cli/setup/files",
+    "cli/setup/formats",
+    "cli/io",
+    "view",
+    "tunnel/cloudflared",
+    "runtime",
+    "errors",
+  ],
+  "cli/setup/files": ["cli/setup/formats", "runtime"],
   "cli/setup/formats": ["view", "errors"],
   "cli/chat": [
     "cli/chat/json",

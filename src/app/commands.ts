@@ -6,7 +6,7 @@ export { chat } from "../cli/chat/chat.ts";
 export { demo } from "../cli/demo/demo.ts";
 export { doctor } from "../cli/doctor/doctor.ts";
 export { realProbes } from "../cli/doctor/probes.ts";
-export { installSkill } from "../cli/setup/install-skill.ts";
+export { installSkill, uninstallSkill } from "../cli/setup/install-skill.ts";
 export { exportTranscript } from "../cli/transcript/export.ts";
 export { verify } from "../cli/transcript/verify.ts";
 export { wrapWords } from "../cli/io/wrap.ts";

@@ -201,12 +201,13 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "setup": {
       const { setupHere } = await import("./commands.ts");
-      const { bundle, home, stdinIsTerminal, stdoutIsTerminal } = host;
+      const { bundle, home, cwd, stdinIsTerminal, stdoutIsTerminal } = host;
       const isAtTerminal = stdinIsTerminal && stdoutIsTerminal;
       return setupHere({
         request: command.request,
         bundle,
         home,
+        cwd,
         env,
         clock,
         output,
@@ -216,8 +217,11 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");
-      const dir = command.dir ?? skillsDirectory(env, host.home);
-      return installSkill({ bundle: host.bundle, dir, force: command.force, output });
+      return installSkill(skillOptions(command, host, output));
+    }
+    case "uninstall-skill": {
+      const { uninstallSkill } = await import("./commands.ts");
+      return uninstallSkill({ ...skillOptions(command, host, output), kept: [host.home] });
     }
     case "wake": {
       const { serverSearch, wake } = await import("./waking.ts");
@@ -234,4 +238,12 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return 0;
     }
   }
+}
+
+function skillOptions(
+  { dir, force }: Extract<Command, { kind: "install-skill" | "uninstall-skill" }>,
+  { bundle, env, home }: Host,
+  output: Output,
+): { bundle: string; dir: string; force: boolean; output: Output } {
+  return { bundle, dir: dir ?? skillsDirectory(env, home), force, output };
 }

@@ -52,7 +52,11 @@ function valueIn<T>(
 
 /** Where `install-skill` puts the skill when no `--dir` is given. */
 export function skillsDirectory(env: Environment, home: string): string {
-  return valueIn(env, SKILLS_DIR).is ?? path.join(home, ".claude", "skills");
+  const claude = env["CLAUDE_CONFIG_DIR"] ?? "";
+  return (
+    valueIn(env, SKILLS_DIR).is ??
+    path.join(path.isAbsolute(claude) ? claude : path.join(home, ".claude"), "skills")
+  );
 }
 
 /** The client's session that this process belongs to, and its folder. Claude Code tells both to all that it starts. */

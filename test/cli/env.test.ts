@@ -301,6 +301,11 @@ test("all problems are told at once, and no value is repeated", () => {
 test("the skills folder is the user's own, unless the variable names another", () => {
   expect(skillsDirectory({}, "/home/ana")).toBe(path.join("/home/ana", ".claude", "skills"));
   expect(skillsDirectory({ TUNNEL_SKILLS_DIR: "/elsewhere" }, "/home/ana")).toBe("/elsewhere");
+  const moved = path.resolve("/moved");
+  expect(skillsDirectory({ CLAUDE_CONFIG_DIR: moved }, "/home/ana")).toBe(path.join(moved, "skills"));
+  expect(skillsDirectory({ CLAUDE_CONFIG_DIR: "moved" }, "/home/ana")).toBe(
+    path.join("/home/ana", ".claude", "skills"),
+  );
 });
 
 test("colour needs a terminal and the user's consent", () => {
