@@ -34,7 +34,7 @@ test("--help prints the usage on stdout", () => {
 });
 
 test("an unknown argument: what was not understood and the line that helps on stderr, nothing on stdout, exit code 2", () => {
-  const commands = "demo | open | join | doctor | setup | install-skill | verify | export | wake";
+  const commands = "demo | open | join | doctor | setup | install-skill | uninstall-skill | verify | export | wake";
   const stderr = `tunnel-mcp: unknown command serve\n  tunnel-mcp ${commands}  (more: tunnel-mcp --help)\n`;
   expect(run(["serve"])).toEqual({ status: 2, stdout: "", stderr });
 });
