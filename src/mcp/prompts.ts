@@ -7,6 +7,9 @@ const asked = (text: string) => ({
   messages: [{ role: "user" as const, content: { type: "text" as const, text } }],
 });
 
+/** Far more than any goal or invite has: what a human pastes by mistake must not fill the context. */
+const GIVEN = z.string().max(4_000).optional();
+
 const given = (value: string | undefined): string => value?.trim() ?? "";
 
 function openText(goal: string): string {
@@ -32,7 +35,7 @@ export function registerPrompts(server: McpServer): void {
     {
       title: "Open a tunnel",
       description: "Open a tunnel to another developer's agent, and get the invite to pass on.",
-      argsSchema: z.object({ goal: z.string().optional().describe("What the agents are to get done.") }),
+      argsSchema: z.object({ goal: GIVEN.describe("What the agents are to get done.") }),
     },
     ({ goal }) => asked(openText(given(goal))),
   );
@@ -41,7 +44,7 @@ export function registerPrompts(server: McpServer): void {
     {
       title: "Join a tunnel",
       description: "Join another developer's tunnel with the invite link that they sent.",
-      argsSchema: z.object({ link: z.string().optional().describe("The whole link, wss://…#1.…") }),
+      argsSchema: z.object({ link: GIVEN.describe("The whole link, wss://…#1.…") }),
     },
     ({ link }) => asked(joinText(given(link))),
   );

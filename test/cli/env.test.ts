@@ -24,6 +24,8 @@ const DEFAULTS: Config = {
   shareRoots: [],
   shareAllow: [],
   channel: false,
+  resultLimit: undefined,
+  answerSeconds: 50,
 };
 
 test("without variables the defaults hold, and an empty variable is no variable", () => {

@@ -40,8 +40,28 @@ export class Fence {
   }
 
   wrap(text: string): string {
+    return this.enclose(this.bared(text));
+  }
+
+  /** A peer's text as it stands between the marks. A part of it is as harmless as the whole. */
+  bared(text: string): string {
+    return harmless(this.#bare(text, "\n"), this.#its);
+  }
+
+  /** Puts the marks around a text that was {@link bared}, or around a part of one. */
+  enclose(text: string): string {
     const { begin, end } = this.#marks;
-    return `${begin}${harmless(this.#bare(text, "\n"), this.#its)}${end}`;
+    return `${begin}${text}${end}`;
+  }
+
+  /** The beginning of a text, with an ellipsis: a wrapped one keeps both marks. @param chars about so many, in UTF-16 units */
+  shortened(text: string, chars: number): string {
+    const { begin, end } = this.#marks;
+    const isWrapped = this.#isWrapped(text);
+    const inner = isWrapped ? text.slice(begin.length, -end.length) : text;
+    const length = Math.max(0, chars - (isWrapped ? begin.length + end.length : 0));
+    const kept = `${inner.slice(0, length).replace(/[\uD800-\uDBFF]$/, "")}…`;
+    return isWrapped ? this.enclose(kept) : kept;
   }
 
   /** A word outside of any fence, such as a name: made unable to pass for the beginning or end of one. */

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { SESSION } from "../../protocol/base/limits.ts";
 import { every } from "../../runtime/wait.ts";
-import { BOUNDS } from "../results/bounds.ts";
+import { boundsOf } from "../results/bounds.ts";
 import { defineTool } from "./define-tool.ts";
 import { memberName } from "./inputs.ts";
 import { membersOf } from "../results/members.ts";
@@ -38,7 +38,7 @@ export const joinTool = defineTool({
       status: statusOf(joined),
       goal: joined.goal,
       self: selfView(joined),
-      ...membersOf(joined, BOUNDS.membersBytes),
+      ...membersOf(joined, boundsOf(call.limit).members),
       sameCode: sameCodeView(own?.workContext, host?.workContext),
       history: joined.history,
       safetyCode: joined.safetyCode,

@@ -39,7 +39,7 @@ export const openTool = defineTool({
   async run({ goal, invites, transport, history, name }, call) {
     const { openings } = call.sessions;
     const opening = openings.begin({ goal, invites, transport, history, name, client: call.client });
-    await follow(opening, SESSION.openAnswerMs, call);
+    await follow(opening, Math.min(SESSION.openAnswerMs, call.answerMs), call);
     if (call.signal.aborted) {
       await opening.cancel();
       throw new TunnelError("cancelled");

@@ -76,7 +76,7 @@ async function resultOf(tunnel: Session, download: Download, call: ToolCall): Pr
     patch:
       inspection === undefined || offer.patch === undefined
         ? undefined
-        : patchFields(offer.patch, patchView(inspection), call.fence),
+        : patchFields(offer.patch, patchView(inspection), call.fence, call.limit),
     warning: WARNING,
     unread: tunnel.inbox.unread,
   };
@@ -129,7 +129,7 @@ export const receiveTool = defineTool({
     const request = { fileId, savePath, overwrite: overwrite === true };
     const { download, isNew } = await fetchFile(tunnel.files, call.sessions.localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
-    await waitFor(tunnel, download, Math.min(waitMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs), call);
+    await waitFor(tunnel, download, Math.min(waitMs ?? call.answerMs, SESSION.listenMaxMs), call);
     return resultOf(tunnel, download, call);
   },
 });

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE, ROOM } from "../../protocol/base/limits.ts";
 import { offerFile } from "../../session/files/requests.ts";
-import { BOUNDS, listed, within } from "../results/bounds.ts";
+import { boundsOf, listed, within } from "../results/bounds.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { sizeText } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
@@ -69,8 +69,8 @@ export const shareTool = defineTool({
       tunnelId: tunnel.tunnelId,
       ...offer,
       ...sent,
-      ...listed("offeredTo", within(offeredTo, BOUNDS.membersAsideBytes), offeredTo.length),
-      ...membersOf(tunnel, BOUNDS.membersAsideBytes),
+      ...listed("offeredTo", within(offeredTo, boundsOf(call.limit).membersAside), offeredTo.length),
+      ...membersOf(tunnel, boundsOf(call.limit).membersAside),
       unread: tunnel.inbox.unread,
       next: "The bytes go when somebody receives it: keep the tunnel open and the file as it is. tunnel_status shows who does.",
     };

@@ -9,10 +9,11 @@ import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
 import { makePatch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { IncomingFiles } from "./incoming.ts";
-import { safeName } from "../paths/names.ts";
+import { nameProblem, safeName } from "../paths/names.ts";
 import { OutgoingFile } from "./outgoing.ts";
 import { resolveSave } from "../paths/place.ts";
 import type { FileSink, FileSource } from "./port.ts";
+import { firstRoot } from "../paths/roots.ts";
 import { resolveShare } from "../paths/share.ts";
 
 /** The places beside the working directory that a human has named. */
@@ -48,6 +49,7 @@ export class LocalFiles {
   readonly #options: LocalFilesOptions;
   readonly #incoming = new IncomingFiles();
   #patchBytes = 0;
+  #saveFolder: { readonly is: string | undefined } | undefined;
 
   constructor(options: LocalFilesOptions) {
     this.#options = options;
@@ -105,6 +107,18 @@ export class LocalFiles {
       source,
       patch: { ...diffstat, ...(baseCommit === undefined ? {} : { base: baseCommit }) },
     };
+  }
+
+  /**
+   * The absolute path under which a file that somebody offers could be saved: in the working directory, or in the first folder
+   * that a human has named where the working directory is too wide. By the text of its name alone: whether it can be saved
+   * there is found out when it is. Undefined where no folder may be used.
+   */
+  placeFor(offered: string): string | undefined {
+    const { cwd, home, config } = this.#options;
+    this.#saveFolder ??= { is: firstRoot({ cwd, home, roots: config.saveRoots }) };
+    const name = [offered, safeName(offered)].find((one) => nameProblem(one) === undefined) ?? "unnamed";
+    return this.#saveFolder.is && path.join(this.#saveFolder.is, name);
   }
 
   /** The path that a file would get, without symbolic links; it names a transfer. @throws {TunnelError} path-*, save-folder-missing, save-not-a-file */
