@@ -14,7 +14,9 @@ function jsonChars(text: string): number {
 export function endsOfPieces(text: string, room: number): number[] {
   const ends: number[] = [];
   for (let start = 0; start < text.length;) {
-    const end = start + pieceAt(text.slice(start, start + room), room, start + room >= text.length);
+    // With the code point behind it: whether a character ends where the room does, depends on what follows.
+    const behind = start + room + 2;
+    const end = start + pieceAt(text.slice(start, behind), room, behind >= text.length);
     ends.push(end);
     start = end;
   }
@@ -34,7 +36,7 @@ function pieceAt(text: string, room: number, isRest: boolean): number {
 /** The longest beginning that fits. It may end in the middle of a pair of surrogates. */
 function longestWithin(text: string, room: number): number {
   let low = 1;
-  let high = text.length;
+  let high = Math.min(text.length, room);
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
     // The half of a pair would be written as an escape of six.

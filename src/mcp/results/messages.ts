@@ -1,10 +1,8 @@
-import { withoutHidden } from "../../protocol/base/hidden-text.ts";
 import { RESULT } from "../../protocol/base/limits.ts";
 import type { Entry } from "../../protocol/room/log.ts";
 import type { Batch, Delivered, Packing, Part } from "../../session/inbox.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import { entryView, type EntryView, type NoticeEventView, type SystemEventView } from "../../view/entries.ts";
-import { hiddenTotal } from "../../view/hidden.ts";
 import { seconds } from "../../view/time.ts";
 import { boundsOf, listed, shownChars, within } from "./bounds.ts";
 import { endsOfPieces } from "./cuts.ts";
@@ -92,7 +90,7 @@ function noticeFields(event: NoticeEventView, { fence, limit }: Showing): Payloa
 
 /** A peer's words in the fence, and how many hidden characters they have lost: in all of them, where this is a part. */
 function peerText(words: string, fence: Fence, part?: Part): Payload {
-  const removed = hiddenTotal(withoutHidden(words).hidden);
+  const removed = fence.hiddenIn(words);
   const text = fence.enclose(fence.bared(words).slice(part?.start, part?.end));
   return { text, hiddenRemoved: removed === 0 ? undefined : removed };
 }
