@@ -359,7 +359,7 @@ function sizeOf(entry: Entry | NoticeEntry): number {
 
 /**
  * The subject of a notice and its news: the same news again is not worth another notice, so that a peer cannot fill the
- * log with them. Invites, and what has not arrived, are always news.
+ * log with them. Invites, what has not arrived and own files are always news.
  */
 function subjectOf(notice: Notice): { about: string | undefined; news: string } {
   const news = notice.notice;
@@ -376,6 +376,8 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
     case "invites-reissued":
     case "undelivered":
     case "member-missed":
+    case "file-offered":
+    case "file-not-offered":
       return { about: undefined, news };
   }
 }

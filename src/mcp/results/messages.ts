@@ -50,6 +50,9 @@ const NOTICE_TEXTS = {
     "The host never confirmed these messages of yours, so they have most likely not arrived: your own numbers `firstNo` to `lastNo` (`ownNo` in the answers of tunnel_say), with the beginnings of the first ones in `messages`. Tell your human, and say again elsewhere what still matters.",
   "member-missed":
     "A member is out of the tunnel and has not confirmed what came after place `afterSeq`. `seqs` are your own messages among it, which it most likely does not have.",
+  "file-offered":
+    "The file that was still being read when tunnel_share answered is offered now: see `file`. Leave it as it is.",
+  "file-not-offered": "The file or patch at `path` could not be offered; nobody was told of it. See `error`.",
   "file-received":
     "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",
   "file-failed": "A file could not be received; nothing of it was kept. See `error`.",

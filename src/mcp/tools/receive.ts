@@ -3,12 +3,13 @@ import { toHex } from "../../protocol/base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import { every, settled, wait } from "../../runtime/wait.ts";
-import type { Download } from "../../session/files/files.ts";
+import type { Download, Offered } from "../../session/files/files.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { progressView, sizeText, type Receiving } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
+import { shownLabel } from "../../view/labels.ts";
 import { patchFields } from "../results/patches.ts";
 import { patchView } from "../../view/patches.ts";
 import type { Payload } from "../results/result.ts";
@@ -82,6 +83,28 @@ async function resultOf(tunnel: Session, download: Download, call: ToolCall): Pr
   };
 }
 
+/**
+ * A human who is asked sees the arguments alone: they must say what the offer says.
+ * @throws {TunnelError} file-not-as-named, with what the offer says
+ */
+function assertAsNamed(
+  { entry }: Offered,
+  given: { name: string; from: string },
+  tunnel: Session,
+  call: ToolCall,
+): void {
+  const shown = (label: string): string => call.fence.forResult().label(shownLabel(label));
+  const isShownAs = (label: string, as: string): boolean => [label, shown(label)].includes(as);
+  const { from, fromName, offer } = entry;
+  // Two members may look alike: then only the id says who it is.
+  const namesakes = tunnel.presence().filter(({ id, name }) => id !== from && isShownAs(name, given.from));
+  const isUnclear = namesakes.length > 0 || entry.lookAlike === true;
+  const isFrom = given.from === from || (isShownAs(fromName, given.from) && !isUnclear);
+  if (isShownAs(offer.name, given.name) && isFrom) return;
+  const who = isUnclear ? `${from}; others look like ${shown(fromName)}` : shown(fromName);
+  throw new TunnelError("file-not-as-named", { detail: `it is ${shown(offer.name)}, from ${who}` });
+}
+
 /** @throws {TunnelError} file-unknown when nothing of it is on its way there */
 async function cancelled(tunnel: Session, fileId: string, target: string): Promise<Payload> {
   const download = tunnel.files.current(fileId, target);
@@ -97,19 +120,21 @@ export const receiveTool = defineTool({
   name: "tunnel_receive",
   title: "Receive a file",
   description:
-    "Fetches a file that a member shared (a message of kind `file`) and saves it under a name that you choose, in the " +
-    "working directory or in a folder that your human has named. Size and SHA-256 are checked before the file gets " +
-    "its name; an existing file stays unless `overwrite` is given. For a patch the result tells whether it would " +
-    "apply here and what looks suspicious; nothing is ever applied or run. The bytes are the peer's: authentic, not " +
-    "safe.",
+    "Fetches a file that a member shared (a message of kind `file`) and saves it in the working directory or in a " +
+    "folder that your human has named. They are asked with these arguments, so `name`, `from` and `savePath` must be " +
+    "what the offer and the place are. Size and SHA-256 are checked; an existing file stays unless `overwrite` is " +
+    "given. For a patch the result tells whether it would apply here and what looks suspicious; nothing is ever " +
+    "applied or run. The bytes are the peer's: authentic, not safe.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   forHumans: true,
   input: z.strictObject({
     fileId: z.string().describe("From the message of kind `file`."),
+    name: z.string().describe("Its name, as that message shows it."),
+    from: z.string().describe("Who offers it: `fromName` of that message, or `from`."),
     savePath: z
       .string()
       .describe(
-        "Where to save it: a file name, relative to the working directory or absolute. Its folder must exist.",
+        "Where to save it: the absolute path, without links; the message has one. Its folder must exist.",
       ),
     overwrite: z.boolean().optional().describe("Replace a file that exists there. Default false."),
     waitMs: z
@@ -122,12 +147,15 @@ export const receiveTool = defineTool({
     cancel: z.boolean().optional().describe("End this transfer; nothing of the file stays."),
     tunnelId,
   }),
-  async run({ fileId, savePath, overwrite, waitMs, cancel, tunnelId: id }, call) {
+  async run({ fileId, name, from, savePath, overwrite = false, waitMs, cancel, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
     if (cancel === true) return cancelled(tunnel, fileId, await call.sessions.localFiles.targetOf(savePath));
-    const request = { fileId, savePath, overwrite: overwrite === true };
-    const { download, isNew } = await fetchFile(tunnel.files, call.sessions.localFiles, request);
+    const { localFiles } = call.sessions;
+    assertAsNamed(tunnel.files.find(fileId), { name, from }, tunnel, call);
+    await localFiles.wholeTargetOf(savePath, overwrite);
+    const request = { fileId, savePath, overwrite };
+    const { download, isNew } = await fetchFile(tunnel.files, localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
     await waitFor(tunnel, download, Math.min(waitMs ?? call.answerMs, SESSION.listenMaxMs), call);
     return resultOf(tunnel, download, call);

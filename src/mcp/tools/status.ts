@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { recentFiles, type FilesView } from "../../view/files.ts";
+import { preparingView, recentFiles, type FilesView } from "../../view/files.ts";
 import { statusView, type GuestStatusView, type HostStatusView } from "../../view/status.ts";
 import type { Session } from "../../session/sessions.ts";
 import { boundsOf, listed, newestWithin, within } from "../results/bounds.ts";
@@ -38,19 +38,20 @@ function statusFields(tunnel: Session, call: ToolCall, share = shareOfEach(call.
     ...membersWithin(view.members, share.members),
     history,
     ...(view.role === "host" ? hostFields(view, share) : guestFields(view)),
-    ...filesFields(view.files, share.lists * SHARES.files),
+    ...filesFields(view.files, share.lists * SHARES.files, tunnel.preparations.running.map(preparingView)),
     ...listed("alarms", newestWithin(alarms, share.lists * SHARES.alarms), alarms.length),
     ...(ended === undefined ? { wake: call.wake(id) } : { ended }),
   };
 }
 
 /** The newest of each kind, and how many others there are. */
-function filesFields(view: FilesView, maxChars: number): Payload {
+function filesFields(view: FilesView, maxChars: number, preparing: readonly unknown[]): Payload {
   const recent = recentFiles(view);
-  if (recent === undefined) return {};
+  const own = listed("preparing", newestWithin(preparing, maxChars / 3), preparing.length);
+  if (recent === undefined) return preparing.length === 0 ? {} : { files: own };
   const list = (kind: keyof FilesView): Payload =>
     listed(kind, newestWithin<unknown>(recent[kind], maxChars / 3), view[kind].length);
-  return { files: { ...list("receiving"), ...list("shared"), ...list("offered") } };
+  return { files: { ...own, ...list("receiving"), ...list("shared"), ...list("offered") } };
 }
 
 function hostFields(view: HostStatusView, { lists }: Share): Payload {

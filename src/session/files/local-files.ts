@@ -126,6 +126,17 @@ export class LocalFiles {
     return (await this.#place(savePath, true)).target;
   }
 
+  /**
+   * The same for a path that somebody has to agree to: they must have been shown the place itself.
+   * @throws {TunnelError} save-path-not-whole, naming the whole one, and whatever else is wrong with the place
+   */
+  async wholeTargetOf(savePath: string, overwrite: boolean): Promise<string> {
+    const target = await this.targetOf(savePath);
+    if (isSamePath(savePath, target)) return target;
+    await this.#place(savePath, overwrite);
+    throw new TunnelError("save-path-not-whole", { detail: target });
+  }
+
   /** @throws {TunnelError} path-*, save-*, disk-full */
   async sink(savePath: string, overwrite: boolean, size: number): Promise<FileSink> {
     const place = await this.#place(savePath, overwrite);
@@ -177,6 +188,15 @@ export class LocalFiles {
     const { cwd, home, config } = this.#options;
     return resolveSave(savePath, { cwd, home, roots: config.saveRoots, overwrite });
   }
+}
+
+/** Windows and macOS know a file by its name in any case. */
+const fold = (file: string): string =>
+  process.platform === "linux" ? file : file.normalize("NFC").toLowerCase();
+
+/** Whether a path is written as the place that it leads to: absolute, and not over a link. */
+function isSamePath(given: string, target: string): boolean {
+  return path.isAbsolute(given) && fold(path.normalize(given)) === fold(target);
 }
 
 /** A name as the others may be shown it (T4). */
