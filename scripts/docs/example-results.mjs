@@ -11,8 +11,18 @@ const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
 export async function exampleResults(sources) {
-  const { TOOLS, Fence, Sessions, PROVIDERS, LocalFiles, nodePrimitives, wakeView, defaultConfig, SETTINGS } =
-    sources;
+  const {
+    TOOLS,
+    Fence,
+    Sessions,
+    PROVIDERS,
+    LocalFiles,
+    nodePrimitives,
+    wakeView,
+    defaultConfig,
+    SETTINGS,
+    RESULT,
+  } = sources;
   const clock = standingClock();
   const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
   // Where the clock stands nothing else would end a wait for what never comes.
@@ -45,7 +55,7 @@ export async function exampleResults(sources) {
     results.tunnel_receive = await ben.call("tunnel_receive", {
       fileId,
       name: "orders.json",
-      from: "ana",
+      from: "Ana",
       savePath: path.join(await realpath(folder), "answer.json"),
     });
     results.tunnel_status = await ana.call("tunnel_status", {});
@@ -85,7 +95,7 @@ export async function exampleResults(sources) {
           sessions,
           client: { name: "claude-code", version: "2.1.329" },
           limit: RESULT.defaultChars,
-          answerMs: SESSION.answerMs,
+          answerMs: SETTINGS.answerSeconds.default * 1_000,
           clock,
           fence,
           problems: [],

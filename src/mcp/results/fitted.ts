@@ -75,5 +75,6 @@ function shorten({ holder, key, value }: Place<unknown[]>, over: number): void {
 
 /** Escapes may make more of a text than it has: then it takes another round. */
 function shorter(text: string, over: number): number {
-  return Math.max(SHORT / 2, text.length - over);
+  // One more, for the ellipsis.
+  return Math.max(SHORT / 2, text.length - over - 1);
 }

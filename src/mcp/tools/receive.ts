@@ -121,8 +121,8 @@ export const receiveTool = defineTool({
   title: "Receive a file",
   description:
     "Fetches a file that a member shared (a message of kind `file`) and saves it in the working directory or in a " +
-    "folder that your human has named. They are asked with these arguments, so `name`, `from` and `savePath` must be " +
-    "what the offer and the place are. Size and SHA-256 are checked; an existing file stays unless `overwrite` is " +
+    "folder that your human has named. They may be shown these arguments alone, so `name`, `from` and `savePath` must be " +
+    "true. Size and SHA-256 are checked; an existing file stays unless `overwrite` is " +
     "given. For a patch the result tells whether it would apply here and what looks suspicious; nothing is ever " +
     "applied or run. The bytes are the peer's: authentic, not safe.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
@@ -134,7 +134,7 @@ export const receiveTool = defineTool({
     savePath: z
       .string()
       .describe(
-        "Where to save it: the absolute path, without links; the message has one. Its folder must exist.",
+        "Where to save it: an absolute path without links, e.g. that of the message. Its folder must exist.",
       ),
     overwrite: z.boolean().optional().describe("Replace a file that exists there. Default false."),
     waitMs: z
