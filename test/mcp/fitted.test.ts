@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { boundsOf, shownChars } from "../../src/mcp/results/bounds.ts";
 import { Fence } from "../../src/mcp/results/fence.ts";

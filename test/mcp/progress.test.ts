@@ -1,5 +1,5 @@
 import type { ServerContext } from "@modelcontextprotocol/server";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { Progress } from "../../src/mcp/tools/progress.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";

@@ -120,7 +120,7 @@ describe("a file is received only with arguments that say what it is:", () => {
     const twin = {
       ...present.find(({ isHost }) => isHost),
       id: joined.self,
-      name: "Ana",
+      name: "ana",
     } as (typeof present)[number];
     vi.spyOn(joined, "presence").mockReturnValue([...present.filter(({ isSelf }) => !isSelf), twin]);
     const call = await clientOf(ben);
