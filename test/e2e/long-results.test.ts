@@ -1,6 +1,7 @@
 import { truncateSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { closeAgents, pair, unfenced, type Agent, type Era, type Payload } from "../support/agent.ts";
+import { until } from "../support/processes.ts";
 import { meet, put, worker } from "../support/files/file-agents.ts";
 
 afterEach(closeAgents);
@@ -47,8 +48,10 @@ describe("a message as long as it can be", () => {
         expect(part).toMatch(/^<<peer-text \w+>>\n[^]*\n<<end peer-text \w+>>$/);
       // Read by ben only now: the call after the last part says so.
       await ben.call("tunnel_status");
-      const [, reader] = (await ana.call("tunnel_status")).members ?? [];
-      expect(reader?.readSeq).toBeGreaterThanOrEqual(seq ?? 0);
+      await until("ana is told that it is read", async () => {
+        const [, reader] = (await ana.call("tunnel_status")).members ?? [];
+        return reader !== undefined && reader.readSeq >= (seq ?? 0);
+      });
     },
   );
 

@@ -13,6 +13,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
+import type { PatchInspection } from "../../src/session/git/inspect-patch.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { until } from "../support/processes.ts";
@@ -131,6 +132,24 @@ describe("a file is received only with arguments that say what it is:", () => {
     });
     expect(await call("tunnel_receive", args)).toMatchObject({ status: "received" });
   });
+});
+
+it("a patch that takes long to be looked at is answered in time, and the same call again tells what it would do", async () => {
+  const { args } = await offered("change.patch");
+  const patch = { files: 1, insertions: 1, deletions: 0 };
+  const entry = joined.files.offered[0]?.entry;
+  if (entry !== undefined) Object.assign(entry.offer, { patch });
+  let told: (found: PatchInspection) => void = () => undefined;
+  const inspect = vi
+    .spyOn(ben.localFiles, "inspect")
+    .mockReturnValue(new Promise((resolve) => (told = resolve)));
+  const call = await clientOf(ben, systemClock, { answerMs: 1_000 });
+  expect(await call("tunnel_receive", args)).toMatchObject({ status: "receiving", received: 7 });
+  const again = call("tunnel_receive", args);
+  const counts = { fileCount: 1, insertions: 1, deletions: 0 };
+  told({ files: [], ...counts, suspicions: [], base: "not-given", applies: { kind: "yes" } });
+  expect(await again).toMatchObject({ status: "received", patch: { applies: "yes" } });
+  expect(inspect).toHaveBeenCalledTimes(1);
 });
 
 describe("what the arguments show is where the file goes:", () => {

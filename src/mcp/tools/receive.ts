@@ -4,6 +4,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import { every, settled, wait } from "../../runtime/wait.ts";
 import type { Download, Offered } from "../../session/files/files.ts";
+import type { PatchInspection } from "../../session/git/inspect-patch.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
@@ -51,7 +52,35 @@ async function waitFor(
   if (download.state.name === "receiving") download.attend(false);
 }
 
-async function resultOf(tunnel: Session, download: Download, call: ToolCall): Promise<Payload> {
+/** Patches that have arrived and are looked at: a call that ends before is followed by another one. */
+const inspections = new WeakMap<Download, Promise<PatchInspection>>();
+/** A call that has waited for the file itself to the end waits this much longer for what is in it. */
+const INSPECT_LEAST_MS = 1_000;
+const LOOKED_AT =
+  "The patch has arrived whole and is still being looked at. Call tunnel_receive again with the same arguments.";
+
+/** What a received patch would do. @param until ms since the epoch; undefined where it is not known by then */
+async function inspectionBy(
+  until: number,
+  download: Download,
+  base: string | undefined,
+  call: ToolCall,
+): Promise<PatchInspection | undefined> {
+  const { clock, signal, sessions } = call;
+  const looking = inspections.get(download) ?? sessions.localFiles.inspect(download.target, base);
+  inspections.set(download, looking);
+  const leftMs = Math.max(INSPECT_LEAST_MS, until - clock.now());
+  const how = await wait(clock, leftMs, { signal, until: settled(looking) });
+  return how === "woken" ? looking : undefined;
+}
+
+/** @param until when the call is to be answered, in ms since the epoch */
+async function resultOf(
+  tunnel: Session,
+  download: Download,
+  call: ToolCall,
+  until: number,
+): Promise<Payload> {
   const { state, offer, target, fileId } = download;
   const common = { tunnelId: tunnel.tunnelId, fileId, savePath: target, name: offer.name, size: offer.size };
   if (state.name === "failed") {
@@ -67,15 +96,19 @@ async function resultOf(tunnel: Session, download: Download, call: ToolCall): Pr
       next: "It goes on by itself and nothing is lost when the connection is cut. Call tunnel_receive again with the same arguments to wait for it, or go on: a `local` notice tells how it ended.",
     };
   }
-  tunnel.files.forget(download);
   const inspection =
-    offer.patch === undefined ? undefined : await call.sessions.localFiles.inspect(target, offer.patch.base);
+    offer.patch === undefined ? "none" : await inspectionBy(until, download, offer.patch.base, call);
+  if (inspection === undefined) {
+    const { unread } = tunnel.inbox;
+    return { status: "receiving", ...common, received: offer.size, unread, next: LOOKED_AT };
+  }
+  tunnel.files.forget(download);
   return {
     status: "received",
     ...common,
     sha256: toHex(offer.hash),
     patch:
-      inspection === undefined || offer.patch === undefined
+      inspection === "none" || offer.patch === undefined
         ? undefined
         : patchFields(offer.patch, patchView(inspection), call.fence, call.limit),
     warning: WARNING,
@@ -157,7 +190,9 @@ export const receiveTool = defineTool({
     const request = { fileId, savePath, overwrite };
     const { download, isNew } = await fetchFile(tunnel.files, localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
-    await waitFor(tunnel, download, Math.min(waitMs ?? call.answerMs, SESSION.listenMaxMs), call);
-    return resultOf(tunnel, download, call);
+    const timeoutMs = Math.min(waitMs ?? call.answerMs, SESSION.listenMaxMs);
+    const until = call.clock.now() + timeoutMs;
+    await waitFor(tunnel, download, timeoutMs, call);
+    return resultOf(tunnel, download, call, until);
   },
 });
