@@ -1,5 +1,6 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import * as z from "zod";
+import { RESULT } from "../protocol/base/limits.ts";
 
 /** Prompts that a human picks from a menu. Each says only what the human wants. */
 
@@ -7,8 +8,11 @@ const asked = (text: string) => ({
   messages: [{ role: "user" as const, content: { type: "text" as const, text } }],
 });
 
-/** Far more than any goal or invite has: what a human pastes by mistake must not fill the context. */
-const GIVEN = z.string().max(4_000).optional();
+/** Far more than any goal or invite has: a prompt fits wherever a result does, whatever a human has pasted by mistake. */
+const GIVEN = z
+  .string()
+  .max(RESULT.minChars / 2)
+  .optional();
 
 const given = (value: string | undefined): string => value?.trim() ?? "";
 

@@ -9,7 +9,7 @@ import {
 import type { Clock } from "../runtime/clock.ts";
 import type { Observable } from "../runtime/emitter.ts";
 import type { Session, Sessions, SessionsEvent } from "../session/sessions.ts";
-import { resultLimitFor, type ResultSettings } from "./client-limits.ts";
+import { resultLimitFor, type ResultSettings } from "./results/limit.ts";
 import type { Fence } from "./results/fence.ts";
 
 /** The two forms of a live transcript, and the reader of each. */

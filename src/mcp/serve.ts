@@ -8,7 +8,7 @@ import type { Sessions } from "../session/sessions.ts";
 import type { WakePaths, WakeView } from "../view/wake.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Channel } from "./channel.ts";
-import type { ResultSettings } from "./client-limits.ts";
+import type { ResultSettings } from "./results/limit.ts";
 import { registerResources, ResourceNews, type Era } from "./resources.ts";
 import { Fence } from "./results/fence.ts";
 import { createServer } from "./server.ts";

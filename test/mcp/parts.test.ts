@@ -121,7 +121,7 @@ describe("a message of any length and script", () => {
     ["a client of which nothing is known", {}, RESULT.defaultChars],
     ["a human's own limit", { results: { set: RESULT.minChars } }, RESULT.minChars],
     ["Claude Code", { as: { name: "claude-code", version: "2.1.332" } }, RESULT.toldChars],
-  ])("comes whole or in parts that are each whole: %s", async (_who, client, limit) => {
+  ])("comes whole or in parts that are each whole: %s", { timeout: 60_000 }, async (_who, client, limit) => {
     const call = await clientOf(sessions, systemClock, client);
     await fc.assert(
       fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 3 }), async (texts) => {
@@ -145,7 +145,7 @@ describe("a message of any length and script", () => {
         }
         expect(answers.at(-1)).toMatchObject({ unread: 0 });
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 

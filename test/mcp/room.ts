@@ -3,7 +3,7 @@ import { McpServer } from "@modelcontextprotocol/server";
 import { expect, vi } from "vitest";
 import { z } from "zod";
 import { Fence } from "../../src/mcp/results/fence.ts";
-import type { ResultSettings } from "../../src/mcp/client-limits.ts";
+import type { ResultSettings } from "../../src/mcp/results/limit.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
 import { createServer } from "../../src/mcp/server.ts";
 import type { Payload } from "../../src/mcp/results/result.ts";

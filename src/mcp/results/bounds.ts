@@ -1,5 +1,3 @@
-import type { Payload } from "./result.ts";
-
 /**
  * The room that the parts of a result may take, in characters of its JSON. All of them follow from the limit of the whole, and
  * none grows beyond what a reader has use for. Lists are never cut silently: a count tells what is left out.
@@ -67,7 +65,11 @@ export function newestWithin<Item>(all: readonly Item[], maxChars: number): read
 }
 
 /** The field `name` with a list, and `…NotShown` with how many of `total` are not in it; no field for an empty one. */
-export function listed(name: string, shown: readonly unknown[], total: number): Payload {
+export function listed(
+  name: string,
+  shown: readonly unknown[],
+  total: number,
+): Readonly<Record<string, unknown>> {
   return {
     ...(shown.length === 0 ? {} : { [name]: shown }),
     ...(total > shown.length ? { [`${name}NotShown`]: total - shown.length } : {}),

@@ -1,6 +1,7 @@
 import { shownChars } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
-import type { Payload } from "./result.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** Messages are packed so that they fit: nothing of them is ever left out here. */
 const KEPT = "messages";
@@ -13,7 +14,7 @@ const SHORT = 100;
  * this is for what nobody has thought of.
  * @param limit characters of its JSON
  */
-export function fitted(payload: Payload, limit: number, fence: Fence): Payload {
+export function fitted(payload: Fields, limit: number, fence: Fence): Fields {
   if (shownChars(payload) <= limit) return payload;
   const shown = structuredClone(payload) as Record<string, unknown>;
   for (let over = shownChars(shown) - limit; over > 0; over = shownChars(shown) - limit) {

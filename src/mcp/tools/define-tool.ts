@@ -12,7 +12,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { TunnelId } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
 import type { WakeView } from "../../view/wake.ts";
-import { longResultMeta, resultLimitFor, type ResultSettings } from "../client-limits.ts";
+import { longResultMeta, resultLimitFor, type ResultSettings } from "../results/limit.ts";
 import type { Fence } from "../results/fence.ts";
 import { labelled } from "../results/labels.ts";
 import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";

@@ -4,7 +4,6 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import { every, settled, wait } from "../../runtime/wait.ts";
 import type { Download, Offered } from "../../session/files/files.ts";
-import type { PatchInspection } from "../../session/git/inspect-patch.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
@@ -51,6 +50,8 @@ async function waitFor(
   }
   if (download.state.name === "receiving") download.attend(false);
 }
+
+type PatchInspection = Awaited<ReturnType<ToolCall["sessions"]["localFiles"]["inspect"]>>;
 
 /** Patches that have arrived and are looked at: a call that ends before is followed by another one. */
 const inspections = new WeakMap<Download, Promise<PatchInspection>>();

@@ -1,5 +1,5 @@
-import { RESULT } from "../protocol/base/limits.ts";
-import type { ClientProgram } from "../protocol/room/work-context.ts";
+import { RESULT } from "../../protocol/base/limits.ts";
+import type { ClientProgram } from "../../protocol/room/work-context.ts";
 
 /** Told in the `tools/list` entry of a tool: up to so many characters of its result are for the model as they are. */
 const LONG_RESULT = "anthropic/maxResultSizeChars";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { longResultMeta, resultLimitFor } from "../../src/mcp/client-limits.ts";
+import { longResultMeta, resultLimitFor } from "../../src/mcp/results/limit.ts";
 
 const claude = (version: string) => ({ name: "claude-code", version });
 
