@@ -164,3 +164,32 @@ it("lists are cut by bytes, from the end that matters less, with a count", () =>
   expect(listed("x", [], 0)).toEqual({});
   expect(shownChars({ a: "é", b: undefined })).toBe(9);
 });
+
+it.each([RESULT.minChars, 20_000, RESULT.maxChars])(
+  "every result about a full room keeps to a limit of %i characters that the human has set",
+  async (set) => {
+    const { hosting } = await sessions.host(hostRequest(wide(ROOM.maxGoalChars)));
+    const call = await clientOf(sessions, systemClock, { results: { set } });
+    const most = ROOM.maxMembers - 1;
+    const opened = await call("tunnel_open", { goal: wide(ROOM.maxGoalChars), invites: most });
+    const { tunnelId } = hosting;
+    fill(hosting);
+    vi.spyOn(hosting, "say").mockResolvedValue({ status: "sent", seq: 1 });
+    vi.spyOn(hosting, "remove").mockReturnValue();
+    vi.spyOn(hosting.files, "share").mockResolvedValue({ fileId: "x", sent: { status: "sent", seq: 1 } });
+    const results = [
+      opened,
+      await call("tunnel_status", { tunnelId }),
+      await call("tunnel_status"),
+      await call("tunnel_say", { tunnelId, text: "x" }),
+      await call("tunnel_listen", { tunnelId, timeoutMs: 0 }),
+      await call("tunnel_invite", { tunnelId, remove: "x" }),
+      await call("tunnel_share", { tunnelId, path: "package.json" }),
+      await call("tunnel_say", { tunnelId, ["x".repeat(50_000)]: "y" }),
+      await call("tunnel_close", { tunnelId }),
+    ];
+    for (const result of results) expect(shownChars(result)).toBeLessThanOrEqual(set);
+    const { invites, invitesNotShown = 0 } = opened;
+    expect([invites].flat().length + Number(invitesNotShown)).toBe(most);
+  },
+);
