@@ -32,6 +32,8 @@ type Form = keyof typeof FORMS;
 
 /** Only the newest part: clients put a resource into a context window. */
 const MAX_ENTRIES = 200;
+/** The form with proofs is for a person to keep, and no model reads it: cut short it would prove little. */
+const PROOFS_CHARS = 256 * 1024;
 /** Texts that are longer are left out where not even the newest entry fits. */
 const SHORT_TEXT = 1_000;
 const TOO_LONG = "Its text is too long to be shown here: read it with tunnel_listen and `sinceSeq`.";
@@ -90,7 +92,7 @@ function newestPart(
   form: Form,
   services: ResourceServices,
 ): string {
-  const limit = resultLimitFor(undefined, services.results ?? {}, false);
+  const limit = form === "json" ? PROOFS_CHARS : resultLimitFor(undefined, services.results ?? {}, false);
   for (const { entries, longest } of parts()) {
     const fence = services.fence.forResult();
     const wanted = { entries, chars: limit, ...(longest === undefined ? {} : { longest }) };

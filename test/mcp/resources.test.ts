@@ -91,15 +91,15 @@ it("transcripts stay small also where everything in them is as long as it can be
   });
   const read = await reading(ana);
   const uri = `tunnel://${hosting.tunnelId}/transcript`;
-  for (const form of ["md", "json"]) {
-    expect((await read(`${uri}.${form}`)).length).toBeLessThanOrEqual(RESULT.defaultChars);
-    expect(asked.splice(0)).toEqual([200, 100, 50, 25, 12, 6, 3]);
-  }
+  expect((await read(`${uri}.md`)).length).toBeLessThanOrEqual(RESULT.defaultChars);
+  expect(asked.splice(0)).toEqual([200, 100, 50, 25, 12, 6, 3]);
+  expect((await read(`${uri}.json`)).length).toBeLessThanOrEqual(256 * 1024);
+  expect(asked).toEqual([200, 100, 50, 25]);
   vi.restoreAllMocks();
   await ana.shutDown();
 });
 
-it("a message that is too long for a transcript to read says how to read it, and the proofs hold without its text", async () => {
+it("a message that is too long for a transcript to read says how to read it, and stands among the proofs", async () => {
   const [ana, ben] = [sessionsOn(systemClock), sessionsOn(systemClock)];
   const { hosting, invites } = await ana.host(hostRequest());
   const joined = await ben.join(joinRequest(invites[0]?.joinLink));
@@ -111,9 +111,9 @@ it("a message that is too long for a transcript to read says how to read it, and
   expect(markdown).toContain("read it with tunnel_listen and `sinceSeq`");
   const json = await read(`${uri}.json`);
   const document = parseTranscript(json);
-  expect(document.entries.at(-1)).not.toHaveProperty("text");
+  expect(document.entries.at(-1)).toHaveProperty("text");
   expect(verifyTranscript(nodePrimitives, document)).toMatchObject({ isAsExported: true });
-  for (const text of [markdown, json]) expect(text.length).toBeLessThanOrEqual(RESULT.defaultChars);
+  expect(markdown.length).toBeLessThanOrEqual(RESULT.defaultChars);
   await Promise.all([ana.shutDown(), ben.shutDown()]);
 });
 

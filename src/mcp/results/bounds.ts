@@ -3,9 +3,9 @@
  * none grows beyond what a reader has use for. Lists are never cut silently: a count tells what is left out.
  */
 interface Bounds {
-  /** Everything beside the messages of tunnel_listen and tunnel_say … */
+  /** Everything beside the messages of tunnel_listen and tunnel_say. */
   readonly besideMessages: number;
-  /** … of which the members that tunnel_say shows take this much. */
+  /** The members, where the result is about something else. */
   readonly membersAside: number;
   /** The members, where the result is about them. */
   readonly members: number;
@@ -27,10 +27,10 @@ interface Bounds {
 /** @param limit characters of the whole result */
 export function boundsOf(limit: number): Bounds {
   const part = (share: number, most: number): number => Math.floor(Math.min(limit * share, most));
-  const besideMessages = Math.max(4_000, part(1 / 5, 8_000));
+  const besideMessages = 3_500;
   return {
     besideMessages,
-    membersAside: Math.min(besideMessages - 3_000, 4_000),
+    membersAside: part(0.1, 4_000),
     members: part(0.35, 14_000),
     lists: part(0.35, 14_000),
     several: part(0.3, 12_000),

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { INTENTS } from "../../protocol/room/intent.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
-import { boundsOf } from "../results/bounds.ts";
+import { boundsOf, shownChars } from "../results/bounds.ts";
 import type { Sent } from "../../session/session.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool } from "./define-tool.ts";
@@ -16,6 +16,9 @@ const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";
 
 const NOBODY = "Say it again when somebody it is for has joined.";
+
+/** What stands beside messages and members. */
+const ALL_ELSE_CHARS = 2_500;
 
 export const sayTool = defineTool({
   name: "tunnel_say",
@@ -67,12 +70,14 @@ export const sayTool = defineTool({
       timeoutMs > 0
         ? await listen(tunnel, { timeoutMs, limit: SESSION.listenDefaultCount }, call)
         : undefined;
+    const answers = batch === undefined ? {} : batchFields(batch, showingOf(call));
+    const { membersAside } = boundsOf(call.limit);
     return {
       tunnelId: tunnel.tunnelId,
       ...sent,
-      ...membersOf(tunnel, boundsOf(call.limit).membersAside),
+      ...membersOf(tunnel, Math.min(membersAside, call.limit - shownChars(answers) - ALL_ELSE_CHARS)),
       unread: tunnel.inbox.unread,
-      ...(batch === undefined ? {} : batchFields(batch, showingOf(call))),
+      ...answers,
       ...endFields(tunnel),
       next:
         nextOf(sent, tunnel) ??
