@@ -27,7 +27,13 @@ const TOOLS = [
     ["text"],
     ["intent", "replyTo", "to", "waitMs", "tunnelId"],
   ],
-  ["tunnel_listen", "Listen", [true, false, false, true], [], ["timeoutMs", "limit", "sinceSeq", "part", "tunnelId"]],
+  [
+    "tunnel_listen",
+    "Listen",
+    [true, false, false, true],
+    [],
+    ["timeoutMs", "limit", "sinceSeq", "part", "tunnelId"],
+  ],
   [
     "tunnel_share",
     "Share a file or a patch",
