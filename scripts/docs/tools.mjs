@@ -97,9 +97,14 @@ export function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
       json({ error: { code: "no-tunnel", message: "…", next: "…", retryable: false }, unread: 0 }),
     ),
     "`unread` counts what is unread in the tunnel that a result is about (in a failure, in all), and `unreadElsewhere` " +
-      "names the others in which something is. No result is longer than 40 KiB unless it holds a single long message: of a list " +
-      "that does not fit as much is shown as does, and its name with `NotShown` counts the rest. Of members who do not fit " +
-      "`otherMembers` holds the names.",
+      "names the others in which something is.",
+    "No result is longer than 40,000 characters of JSON; those of `tunnel_listen` and `tunnel_say` have up to 200,000 where the client " +
+      "is known to take more of a tool that says so (`anthropic/maxResultSizeChars`: Claude Code since 2.1.91, not inside of Claude " +
+      "Desktop). `TUNNEL_RESULT_LIMIT` sets it for all. Of a list that does not fit as much is shown as does, and its name with " +
+      "`NotShown` counts the rest; of members `otherMembers` holds the names. A message that does not fit comes in parts, " +
+      "`part: {n, of}`, one in each call of `tunnel_listen`: each between marks of its own, and it counts as read with the last. " +
+      "`sinceSeq` has it again from its first part, and with `part` from another one.",
+    "A call that takes longer than 50 s answers, and what it has begun goes on (`TUNNEL_ANSWER_SECONDS`): the same call again waits for it.",
     "Texts and labels of peers are theirs to choose. A text stands between `<<peer-text …>>` marks. A label (`name`, `fromName`, " +
       "`memberName`, `to`, `goal`, `repository`, `branch`, `client` and their lists) stands in its field as it is, or in “quotation " +
       "marks” where it could be read as a sentence, a heading or a speaker; `to` and `remove` take it in either form. Characters " +

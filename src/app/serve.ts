@@ -48,7 +48,7 @@ interface Loaded {
  * only lists the tools must not wait for them. Resolves when the client is gone and every tunnel is torn down.
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config, problems, version, clock, bundle } = options;
+  const { config, problems, version, clock, bundle, env } = options;
   let loading: Promise<Loaded> | undefined;
   let endpoint: Endpoint | undefined;
   const load = async (): Promise<Loaded> => {
@@ -75,6 +75,9 @@ export async function serve(options: ServeOptions): Promise<void> {
       const now = [...problems, ...surroundingProblems(options)];
       return problemsView(endpointProblem === undefined ? now : [...now, endpointProblem]);
     },
+    // Claude Desktop runs Claude Code without what tools say of themselves.
+    results: { set: config.resultLimit, dropsMeta: env["CLAUDE_CODE_ENTRYPOINT"] === "claude-desktop" },
+    answerMs: config.answerSeconds * 1_000,
     wantsChannel: config.channel,
     wake: (tunnelId, channel) =>
       wakeView(tunnelId, {

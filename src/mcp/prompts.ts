@@ -1,11 +1,18 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import * as z from "zod";
+import { RESULT } from "../protocol/base/limits.ts";
 
 /** Prompts that a human picks from a menu. Each says only what the human wants. */
 
 const asked = (text: string) => ({
   messages: [{ role: "user" as const, content: { type: "text" as const, text } }],
 });
+
+/** Far more than any goal or invite has: a prompt fits wherever a result does, whatever a human has pasted by mistake. */
+const GIVEN = z
+  .string()
+  .max(RESULT.minChars / 2)
+  .optional();
 
 const given = (value: string | undefined): string => value?.trim() ?? "";
 
@@ -32,7 +39,7 @@ export function registerPrompts(server: McpServer): void {
     {
       title: "Open a tunnel",
       description: "Open a tunnel to another developer's agent, and get the invite to pass on.",
-      argsSchema: z.object({ goal: z.string().optional().describe("What the agents are to get done.") }),
+      argsSchema: z.object({ goal: GIVEN.describe("What the agents are to get done.") }),
     },
     ({ goal }) => asked(openText(given(goal))),
   );
@@ -41,7 +48,7 @@ export function registerPrompts(server: McpServer): void {
     {
       title: "Join a tunnel",
       description: "Join another developer's tunnel with the invite link that they sent.",
-      argsSchema: z.object({ link: z.string().optional().describe("The whole link, wss://…#1.…") }),
+      argsSchema: z.object({ link: GIVEN.describe("The whole link, wss://…#1.…") }),
     },
     ({ link }) => asked(joinText(given(link))),
   );

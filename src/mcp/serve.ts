@@ -9,6 +9,7 @@ import type { ProblemView } from "../view/problems.ts";
 import type { WakePaths, WakeView } from "../view/wake.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Channel } from "./channel.ts";
+import type { ResultSettings } from "./results/limit.ts";
 import { registerResources, ResourceNews, type Era } from "./resources.ts";
 import { Fence } from "./results/fence.ts";
 import { createServer } from "./server.ts";
@@ -22,6 +23,9 @@ export interface ServeOptions {
   readonly isUnattended: boolean;
   /** What is wrong with the settings and this machine at the moment, and stops nothing. */
   readonly problems: () => Promise<readonly ProblemView[]>;
+  readonly results: ResultSettings;
+  /** A call that takes longer is answered within so many ms, and goes on. */
+  readonly answerMs: number;
   /** Whether the user wants events of channels. */
   readonly wantsChannel: boolean;
   readonly wake: (tunnelId: TunnelId, channel: WakePaths["channel"]) => WakeView;
@@ -36,7 +40,7 @@ const CLOSE_LIMIT_MS = 1_000;
  * client is gone, and every tunnel is torn down.
  */
 export async function serveMcp(options: ServeOptions): Promise<void> {
-  const { version, clock, makeSessions, isUnattended, problems, wantsChannel } = options;
+  const { version, clock, makeSessions, isUnattended, problems, results, answerMs, wantsChannel } = options;
   // Compiling a validator for each schema of the MCP SDK costs more than it saves on a few messages a minute.
   z.config({ jitless: true });
   const channel = new Channel(clock);
@@ -65,6 +69,8 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     loaded: () => sessions,
     isUnattended,
     problems,
+    results,
+    answerMs,
     wake: (tunnelId: TunnelId) =>
       options.wake(tunnelId, wantsChannel ? (channel.isAttached ? "declared" : "unsupported") : "off"),
   };

@@ -13,6 +13,8 @@ import type { GuestNotice } from "../transport/guest-socket.ts";
 import type { RoomNotice } from "../transport/relay-server.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Files } from "./files/files.ts";
+import { Preparations } from "./files/preparations.ts";
+import { offerFile } from "./files/requests.ts";
 import { streamPort } from "./files/port.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
 
@@ -84,6 +86,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly tunnelId: TunnelId;
   readonly inbox: Inbox;
   readonly files: Files<Sent>;
+  /** Files that are read so that they can be offered. */
+  readonly preparations: Preparations<Sent>;
   /** Milliseconds since the epoch. */
   readonly openedAt: number;
   protected readonly clock: Clock;
@@ -124,6 +128,11 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       notify: (notice) => this.inbox.notify(notice),
       services: this.#services,
       port,
+    });
+    this.preparations = new Preparations({
+      offer: (request) => offerFile(this, request),
+      isUnchanged: (fileId) => this.files.isUnchanged(fileId),
+      notify: (notice) => this.inbox.notify(notice),
     });
   }
 
@@ -203,7 +212,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
 
   async #close(cause: EndCause): Promise<void> {
     this.finish(cause);
-    await this.files.end();
+    await Promise.all([this.preparations.end(), this.files.end()]);
     await this.stop();
   }
 

@@ -18,6 +18,7 @@ import type { SessionEvent, TunnelId } from "./session.ts";
 import { HostSession } from "./host-session.ts";
 import type { LocalFiles } from "./files/local-files.ts";
 import type { CallId } from "./inbox.ts";
+import { Joinings } from "./joinings.ts";
 import { Openings, type Hosted, type HostRequest } from "./openings.ts";
 import { GuestSession } from "./guest-session.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
@@ -79,6 +80,8 @@ export class Sessions implements Observable<SessionsEvent> {
   readonly #endings = new Set<Promise<void>>();
   readonly #openings: Openings;
   readonly #listeners = new Listeners();
+  /** Tunnels that are being joined for calls which may end before. */
+  readonly joinings = new Joinings<GuestSession>();
   #opening = 0;
   #isShutDown = false;
 
@@ -261,7 +264,7 @@ export class Sessions implements Observable<SessionsEvent> {
   /** Ends everything for good; resolves when nothing is left running. */
   async shutDown(): Promise<void> {
     this.#isShutDown = true;
-    const openings = this.#openings.cancelAll();
+    const openings = Promise.all([this.#openings.cancelAll(), this.joinings.cancelAll()]);
     await Promise.allSettled(this.all.map((tunnel) => tunnel.close("host-stopped")));
     await Promise.allSettled([openings, ...this.#endings, ...this.all.map((tunnel) => tunnel.gone())]);
     this.localFiles.close();

@@ -2,6 +2,7 @@ import type { MemberId } from "../protocol/base/ids.ts";
 import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
 import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
+import type { OfferedFile } from "../session/files/files.ts";
 import type { Notice, NoticeEntry } from "../session/notice.ts";
 import type { Undelivered } from "../session/undelivered.ts";
 import { addressErrorView, errorView, type ErrorView } from "./errors.ts";
@@ -75,6 +76,8 @@ export type NoticeEventView =
       readonly count: number;
       readonly seqs: readonly number[];
     }
+  | { readonly notice: "file-offered"; readonly file: OfferedFile }
+  | { readonly notice: "file-not-offered"; readonly path: string | undefined; readonly error: ErrorView }
   | { readonly notice: "file-received"; readonly file: ReceivedFileView }
   | { readonly notice: "file-failed"; readonly file: ReceivedFileView; readonly error: ErrorView };
 
@@ -143,6 +146,10 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
       const { notice, member: memberName, afterSeq, count, seqs } = entry;
       return { notice, memberName, afterSeq, count, seqs };
     }
+    case "file-offered":
+      return { notice: entry.notice, file: entry.file };
+    case "file-not-offered":
+      return { notice: entry.notice, path: entry.path, error: errorView(entry.error) };
     case "file-received":
       return { notice: entry.notice, file: receivedFileView(entry.file) };
     case "file-failed":

@@ -35,6 +35,8 @@ export const CONFIG: Config = {
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],
+  resultLimit: undefined,
+  answerSeconds: 50,
 };
 
 export function sessionsOn(

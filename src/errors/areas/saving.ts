@@ -7,6 +7,12 @@ export const SAVING = {
     next: "Give a relative or absolute path with a plain file name that Windows accepts, too.",
     retryable: false,
   },
+  "save-path-not-whole": {
+    message: "the path is not the whole one under which the file would be saved",
+    next: "Nothing was saved. Call again with the path that is named here, so that your human sees where the file goes.",
+    nextForPerson: "Nothing was saved. Give the path that is named here.",
+    retryable: false,
+  },
   "path-outside": {
     message: "the path is outside the folders that may be used",
     next: "Choose a path in the working directory of this server. Only your human can allow more folders (TUNNEL_SAVE_ROOTS for saving, TUNNEL_SHARE_ROOTS for sharing) and start this server again.",

@@ -1,14 +1,12 @@
 import type { PatchFacts } from "../../protocol/files/offer.ts";
 import type { PatchView } from "../../view/patches.ts";
-import { within } from "./bounds.ts";
+import { boundsOf, within } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
 import type { Payload } from "./result.ts";
 
-/** Files that are listed, and the bytes that their names may take: a result stays readable. */
+/** Files that are listed: a result stays readable. */
 const MAX_FILES = 50;
 const MAX_PATH_CHARS = 200;
-const FILES_BYTES = 8 * 1024;
-const FAILING_BYTES = 4 * 1024;
 
 const BASE_TEXTS = {
   head: "It was made against the commit that is checked out here.",
@@ -18,12 +16,16 @@ const BASE_TEXTS = {
   "no-repository": "The working directory is no git repository.",
 } as const satisfies Record<PatchView["baseIs"], string>;
 
-/** The effects of a received patch: facts that this server found, with the names in it inside the fence. */
-export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence): Payload {
+/**
+ * The effects of a received patch: facts that this server found, with the names in it inside the fence.
+ * @param limit characters of the whole result
+ */
+export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence, limit: number): Payload {
+  const bounds = boundsOf(limit);
   const { files, fileCount, insertions, deletions, suspicious, baseIs } = view;
   const shown = within(
     files.slice(0, MAX_FILES).map((file) => fileLine(file, fence)),
-    FILES_BYTES,
+    bounds.patchFiles,
   );
   return {
     base: facts.base,
@@ -31,7 +33,7 @@ export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence): P
     baseText: BASE_TEXTS[baseIs],
     applies: view.applies,
     ...(view.applies === "unknown" ? { reason: view.reason } : {}),
-    ...(view.applies === "no" ? failingFields(view.failing, fence) : {}),
+    ...(view.applies === "no" ? failingFields(view.failing, fence, bounds.patchFailing) : {}),
     fileCount,
     insertions,
     deletions,
@@ -62,9 +64,13 @@ function fileLine(file: InspectedFile, fence: Fence): string {
   return `${change} ${shortPath(path, fence)}${from} +${insertions} -${deletions}${marks}`;
 }
 
-function failingFields(all: Extract<PatchView, { applies: "no" }>["failing"], fence: Fence): Payload {
+function failingFields(
+  all: Extract<PatchView, { applies: "no" }>["failing"],
+  fence: Fence,
+  maxChars: number,
+): Payload {
   const lines = all.map(({ path, reason }) => `${reason}: ${shortPath(path, fence)}`);
-  const shown = within(lines.slice(0, MAX_FILES), FAILING_BYTES);
+  const shown = within(lines.slice(0, MAX_FILES), maxChars);
   const left = lines.length - shown.length;
   return {
     failing: fence.wrap(shown.join("\n")),

@@ -5,6 +5,7 @@ import {
   type StandardSchemaWithJSON,
 } from "@modelcontextprotocol/server";
 import * as z from "zod";
+import { SESSION } from "../../protocol/base/limits.ts";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -12,9 +13,11 @@ import type { TunnelId } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
 import type { ProblemView } from "../../view/problems.ts";
 import type { WakeView } from "../../view/wake.ts";
+import { longResultMeta, resultLimitFor, type ResultSettings } from "../results/limit.ts";
 import type { Fence } from "../results/fence.ts";
 import { labelled } from "../results/labels.ts";
 import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
+import { Progress, type Report } from "./progress.ts";
 
 /**
  * Everything that a tool may use. The first tool call loads the sessions: a client that only lists tools must not wait
@@ -30,17 +33,25 @@ export interface ToolServices {
   readonly problems: () => Promise<readonly ProblemView[]>;
   /** The ways to wake an agent that has ended its turn, for one tunnel. */
   readonly wake: (tunnelId: TunnelId) => WakeView;
+  /** How long results may be, as far as that does not depend on the client alone. */
+  readonly results?: ResultSettings;
+  /** A call that takes longer is answered within so many ms, and goes on. */
+  readonly answerMs?: number;
 }
 
 /** One call of a tool. */
-export interface ToolCall extends Omit<ToolServices, "sessions" | "isUnattended"> {
+export interface ToolCall extends Omit<ToolServices, "sessions" | "isUnattended" | "results" | "answerMs"> {
   readonly id: string | number;
   readonly signal: AbortSignal;
   readonly sessions: Sessions;
   /** The calling program, by its own name. */
   readonly client: ClientProgram | undefined;
+  /** Characters that the JSON of the result may have. */
+  readonly limit: number;
+  /** The call is answered within so many ms, also where what it has begun is not done. */
+  readonly answerMs: number;
   /** Reports progress to a client that has asked for it, with the share that is done where that is known. */
-  readonly progress: (message: string, part?: { readonly done: number; readonly total: number }) => void;
+  readonly progress: Report;
 }
 
 export interface Tool {
@@ -55,6 +66,8 @@ export interface Tool {
   };
   /** Asks the client to have a human confirm each call, where it can. */
   readonly forHumans?: boolean;
+  /** Its results hold what others say, and may be longer than a client expects of a tool. */
+  readonly isLong?: boolean;
   readonly input: z.ZodType & StandardSchemaWithJSON;
   readonly run: (input: unknown, call: ToolCall) => Promise<Payload>;
 }
@@ -92,7 +105,12 @@ function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaW
 const ASK_A_HUMAN = { "anthropic/requiresUserInteraction": true } as const;
 
 export function register(server: McpServer, tool: Tool, services: ToolServices): void {
-  const { name, title, description, annotations } = tool;
+  const { name, title, description, annotations, isLong = false } = tool;
+  const { results = {}, answerMs = SESSION.answerMs } = services;
+  const meta = {
+    ...(tool.forHumans === true && !services.isUnattended ? ASK_A_HUMAN : {}),
+    ...(isLong ? longResultMeta(results) : {}),
+  };
   server.registerTool(
     name,
     {
@@ -100,12 +118,15 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
       description,
       annotations: { title, ...annotations },
       inputSchema: advertised(tool.input),
-      ...(tool.forHumans === true && !services.isUnattended ? { _meta: ASK_A_HUMAN } : {}),
+      ...(Object.keys(meta).length > 0 ? { _meta: meta } : {}),
     },
     async (input: unknown, context: ServerContext) => {
       let unread: number | undefined;
       let undo = (): void => undefined;
       const fence = services.fence.forResult();
+      const client = clientOf(server, context);
+      const limit = resultLimitFor(client, results, isLong);
+      const progress = new Progress(services.clock, context);
       try {
         const sessions = await services.sessions();
         undo = () => sessions.callCancelled(context.mcpReq.id);
@@ -118,18 +139,23 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
           id,
           signal,
           sessions,
-          client: clientOf(server, context),
+          client,
+          limit,
+          answerMs,
           clock,
           fence,
           wake,
           problems,
-          progress: progressOf(context),
+          progress: progress.report,
         });
-        return success(fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) })));
+        const whole = labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) });
+        return success(fence.guard(whole), fence, limit);
       } catch (thrown) {
         // The failed call has delivered nothing: the messages that it took come again.
         undo();
-        return failure(asTunnelError(thrown), fence, unread);
+        return failure(asTunnelError(thrown), { fence, unread, limit });
+      } finally {
+        progress.end();
       }
     },
   );
@@ -145,17 +171,3 @@ function clientOf(server: McpServer, { mcpReq }: ServerContext): ClientProgram |
 const envelopeSchema = z.looseObject({
   [CLIENT_INFO_META_KEY]: z.looseObject({ name: z.string(), version: z.string() }),
 });
-
-/** Without a token the client has not asked for progress, and must not get any (MCP, Progress). */
-function progressOf(context: ServerContext): ToolCall["progress"] {
-  const progressToken = context.mcpReq._meta?.progressToken;
-  if (progressToken === undefined) return () => undefined;
-  let progress = 0;
-  return (message, part) => {
-    // Must grow with every notification, also where the share that is done is not known.
-    progress = Math.max(progress + 0.001, part?.done ?? 0);
-    const params = { progressToken, progress, ...(part === undefined ? {} : { total: part.total }), message };
-    // A client that is gone will not miss it.
-    context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => undefined);
-  };
-}

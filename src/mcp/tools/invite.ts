@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
-import { BOUNDS, within } from "../results/bounds.ts";
+import { boundsOf, within } from "../results/bounds.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { inviteView, pendingInviteView } from "../../view/invites.ts";
@@ -39,13 +39,14 @@ export const inviteTool = defineTool({
     if (remove !== undefined) asNamed(tunnel.presence(), [remove]).forEach((one) => tunnel.remove(one));
     const invites = tunnel.invite(count ?? (revoke === undefined && remove === undefined ? 1 : 0));
     const all = tunnel.pendingInvites().map(pendingInviteView);
-    const pending = within(all, BOUNDS.pendingBytes);
+    const bounds = boundsOf(call.limit);
+    const pending = within(all, bounds.pending);
     return {
       tunnelId: tunnel.tunnelId,
-      ...invitesWithin(invites.map(inviteView)),
+      ...invitesWithin(invites.map(inviteView), call.limit),
       pending,
       pendingNotShown: all.length > pending.length ? all.length - pending.length : undefined,
-      ...(remove === undefined ? {} : membersOf(tunnel, BOUNDS.membersBytes)),
+      ...(remove === undefined ? {} : membersOf(tunnel, bounds.members)),
       unread: tunnel.inbox.unread,
       next: invites.length > 0 ? "Give each to your human to pass on to one person." : undefined,
     };

@@ -2,9 +2,22 @@ import { SESSION } from "../../protocol/base/limits.ts";
 import { every } from "../../runtime/wait.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { Session } from "../../session/sessions.ts";
+import { shownLabel } from "../../view/labels.ts";
 import { endOf, statusOf, type EndView } from "../../view/status.ts";
 import { seconds } from "../../view/time.ts";
+import { packingOf, type Showing } from "../results/messages.ts";
 import type { ToolCall } from "./define-tool.ts";
+
+/** How messages are shown in the result of a call. */
+export function showingOf({ clock, fence, limit, sessions }: ToolCall): Showing {
+  const { localFiles } = sessions;
+  return { now: clock.now(), fence, limit, placeFor: (name) => localFiles.placeFor(plainName(name)) };
+}
+
+/** A name that reads like a sentence, without what makes it one: in a path there are no quotation marks around it. */
+function plainName(name: string): string {
+  return shownLabel(name) === name ? name : name.replace(/[^\p{L}\p{N}._-]+/gu, "-");
+}
 
 /** How a tunnel has ended; no field while it is open. */
 export function endFields(tunnel: Session): { readonly ended?: EndView } {
@@ -51,7 +64,7 @@ export async function listen(
       const leftMs = started + options.timeoutMs - call.clock.now();
       await tunnel.inbox.wait(leftMs, call.signal);
       call.signal.throwIfAborted();
-      const batch = tunnel.inbox.take(call.id, options.limit);
+      const batch = tunnel.inbox.take(call.id, options.limit, packingOf(showingOf(call)));
       // Another call of this agent may have taken the message that woke this one. Then it goes on waiting.
       const isOver = tunnel.end !== undefined || call.clock.now() >= started + options.timeoutMs;
       if (batch.entries.length > 0 || isOver) return batch;

@@ -42,7 +42,7 @@ export const openTool = defineTool({
     const { openings } = call.sessions;
     const { text: goal, removed } = withoutColours(given);
     const opening = openings.begin({ goal, invites, transport, history, name, client: call.client });
-    await follow(opening, SESSION.openAnswerMs, call);
+    await follow(opening, Math.min(SESSION.openAnswerMs, call.answerMs), call);
     if (call.signal.aborted) {
       await opening.cancel();
       throw new TunnelError("cancelled");

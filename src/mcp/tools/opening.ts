@@ -65,7 +65,7 @@ function usableInvites({ hosting, invites }: Hosted): Invite[] {
 
 function openedFields(hosted: Hosted, call: ToolCall): Payload {
   const { hosting } = hosted;
-  const shown = invitesWithin(usableInvites(hosted).map(inviteView));
+  const shown = invitesWithin(usableInvites(hosted).map(inviteView), call.limit);
   const [only] = shown.invites.length === 1 ? shown.invites : [];
   return {
     tunnelId: hosting.tunnelId,

@@ -2,21 +2,24 @@ import * as z from "zod";
 import { INTENTS } from "../../protocol/room/intent.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
-import { BOUNDS } from "../results/bounds.ts";
+import { boundsOf, shownChars } from "../results/bounds.ts";
 import type { Sent } from "../../session/session.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
-import { batchFields } from "../results/messages.ts";
-import { endFields, listen, nextStep } from "./listening.ts";
+import { batchFields, nextPart } from "../results/messages.ts";
+import { endFields, listen, nextStep, showingOf } from "./listening.ts";
 import { removedText } from "../../view/removed.ts";
 
 const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";
 
 const NOBODY = "Say it again when somebody it is for has joined.";
+
+/** What stands beside messages and members. */
+const ALL_ELSE_CHARS = 2_500;
 
 export const sayTool = defineTool({
   name: "tunnel_say",
@@ -28,6 +31,7 @@ export const sayTool = defineTool({
     "has read. With `waitMs` it also waits for an answer, like tunnel_listen. At most 64 KiB of text. Never send " +
     "secrets, credentials or unrelated files.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  isLong: true,
   input: z.strictObject({
     text: z.string().describe("The message: complete in itself, with paths and what you want."),
     intent: z
@@ -67,15 +71,19 @@ export const sayTool = defineTool({
       timeoutMs > 0
         ? await listen(tunnel, { timeoutMs, limit: SESSION.listenDefaultCount }, call)
         : undefined;
+    const answers = batch === undefined ? {} : batchFields(batch, showingOf(call));
+    const { membersAside } = boundsOf(call.limit);
     return {
       tunnelId: tunnel.tunnelId,
       ...sent,
       removed: removedText(removed),
-      ...membersOf(tunnel, BOUNDS.membersAsideBytes),
+      ...membersOf(tunnel, Math.min(membersAside, call.limit - shownChars(answers) - ALL_ELSE_CHARS)),
       unread: tunnel.inbox.unread,
-      ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),
+      ...answers,
       ...endFields(tunnel),
-      next: nextOf(sent, tunnel) ?? (batch && nextStep(tunnel, batch.entries.length)),
+      next:
+        nextOf(sent, tunnel) ??
+        (batch && (nextPart(batch, undefined) ?? nextStep(tunnel, batch.entries.length))),
     };
   },
 });

@@ -1,30 +1,30 @@
 import * as z from "zod";
-import { recentFiles, type FilesView } from "../../view/files.ts";
+import { preparingView, recentFiles, type FilesView } from "../../view/files.ts";
 import { statusView, type GuestStatusView, type HostStatusView } from "../../view/status.ts";
 import type { Session } from "../../session/sessions.ts";
-import { BOUNDS, listed, newestWithin, within } from "../results/bounds.ts";
+import { boundsOf, listed, newestWithin, within } from "../results/bounds.ts";
 import { membersWithin } from "../results/members.ts";
 import type { Payload } from "../results/result.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { openingFields, openingMeant } from "./opening.ts";
 
-/** Bytes for one tunnel, so that several fit into one result. */
+/** Characters for one tunnel, so that several fit into one result. */
 interface Share {
   readonly members: number;
   readonly lists: number;
 }
 
-const WHOLE: Share = { members: BOUNDS.membersBytes, lists: BOUNDS.statusBytes };
-
-function shareOfEach(count: number): Share {
-  return { members: BOUNDS.severalBytes / count / 2, lists: BOUNDS.severalBytes / count / 2 };
+/** @param limit of the whole result; @param count the tunnels in it */
+function shareOfEach(limit: number, count: number): Share {
+  const { members, lists, several } = boundsOf(limit);
+  return count === 1 ? { members, lists } : { members: several / count / 2, lists: several / count / 2 };
 }
 
-/** Each list gets this part of the bytes for lists. */
+/** Each list gets this part of the characters for lists. */
 const SHARES = { files: 5 / 12, codes: 5 / 12, alarms: 1 / 24, cutOff: 1 / 24, invites: 1 / 12 } as const;
 
-function statusFields(tunnel: Session, call: ToolCall, share = WHOLE): Payload {
+function statusFields(tunnel: Session, call: ToolCall, share = shareOfEach(call.limit, 1)): Payload {
   const view = statusView(tunnel, call.clock.now());
   const { tunnelId: id, role, status, goal, openedAt, lastSeq, unread, history, alarms, ended } = view;
   return {
@@ -38,19 +38,20 @@ function statusFields(tunnel: Session, call: ToolCall, share = WHOLE): Payload {
     ...membersWithin(view.members, share.members),
     history,
     ...(view.role === "host" ? hostFields(view, share) : guestFields(view)),
-    ...filesFields(view.files, share.lists * SHARES.files),
+    ...filesFields(view.files, share.lists * SHARES.files, tunnel.preparations.running.map(preparingView)),
     ...listed("alarms", newestWithin(alarms, share.lists * SHARES.alarms), alarms.length),
     ...(ended === undefined ? { wake: call.wake(id) } : { ended }),
   };
 }
 
 /** The newest of each kind, and how many others there are. */
-function filesFields(view: FilesView, maxBytes: number): Payload {
+function filesFields(view: FilesView, maxChars: number, preparing: readonly unknown[]): Payload {
   const recent = recentFiles(view);
-  if (recent === undefined) return {};
+  const own = listed("preparing", newestWithin(preparing, maxChars / 3), preparing.length);
+  if (recent === undefined) return preparing.length === 0 ? {} : { files: own };
   const list = (kind: keyof FilesView): Payload =>
-    listed(kind, newestWithin<unknown>(recent[kind], maxBytes / 3), view[kind].length);
-  return { files: { ...list("receiving"), ...list("shared"), ...list("offered") } };
+    listed(kind, newestWithin<unknown>(recent[kind], maxChars / 3), view[kind].length);
+  return { files: { ...own, ...list("receiving"), ...list("shared"), ...list("offered") } };
 }
 
 function hostFields(view: HostStatusView, { lists }: Share): Payload {
@@ -128,7 +129,7 @@ export const statusTool = defineTool({
     }
     if (id === undefined && sessions.open.length > 1) {
       for (const tunnel of sessions.open) tunnel.touch();
-      const share = shareOfEach(sessions.open.length);
+      const share = shareOfEach(call.limit, sessions.open.length);
       const tunnels = sessions.open.map((tunnel) => statusFields(tunnel, call, share));
       const unread = sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
       return { tunnels, ...openingIds(call), unread, ...problems };

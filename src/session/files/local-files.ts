@@ -10,11 +10,11 @@ import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
 import { makePatch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { IncomingFiles } from "./incoming.ts";
-import { safeName } from "../paths/names.ts";
+import { nameProblem, safeName } from "../paths/names.ts";
 import { OutgoingFile } from "./outgoing.ts";
 import { resolveSave } from "../paths/place.ts";
 import type { FileSink, FileSource } from "./port.ts";
-import { faultBehind } from "../paths/roots.ts";
+import { faultBehind, firstRoot } from "../paths/roots.ts";
 import { resolveShare } from "../paths/share.ts";
 
 /** The places beside the working directory that a human has named. */
@@ -50,6 +50,7 @@ export class LocalFiles {
   readonly #options: LocalFilesOptions;
   readonly #incoming = new IncomingFiles();
   #madeBytes = 0;
+  #saveFolder: { readonly is: string | undefined } | undefined;
 
   constructor(options: LocalFilesOptions) {
     this.#options = options;
@@ -121,9 +122,32 @@ export class LocalFiles {
     };
   }
 
+  /**
+   * The absolute path under which a file that somebody offers could be saved: in the working directory, or in the first folder
+   * that a human has named where the working directory is too wide. By the text of its name alone: whether it can be saved
+   * there is found out when it is. Undefined where no folder may be used.
+   */
+  placeFor(offered: string): string | undefined {
+    const { cwd, home, config } = this.#options;
+    this.#saveFolder ??= { is: firstRoot({ cwd, home, roots: config.saveRoots }) };
+    const name = [offered, safeName(offered)].find((one) => nameProblem(one) === undefined) ?? "unnamed";
+    return this.#saveFolder.is && path.join(this.#saveFolder.is, name);
+  }
+
   /** The path that a file would get, without symbolic links; it names a transfer. @throws {TunnelError} path-*, save-folder-missing, save-not-a-file */
   async targetOf(savePath: string): Promise<string> {
     return (await this.#place(savePath, true)).target;
+  }
+
+  /**
+   * The same for a path that somebody has to agree to: they must have been shown the place itself.
+   * @throws {TunnelError} save-path-not-whole, naming the whole one, and whatever else is wrong with the place
+   */
+  async wholeTargetOf(savePath: string, overwrite: boolean): Promise<string> {
+    const target = await this.targetOf(savePath);
+    if (isSamePath(savePath, target)) return target;
+    await this.#place(savePath, overwrite);
+    throw new TunnelError("save-path-not-whole", { detail: target });
   }
 
   /** @throws {TunnelError} path-*, save-*, disk-full */
@@ -180,6 +204,15 @@ export class LocalFiles {
       throw faultBehind(thrown, { ...reach, given: savePath, kind: "saveRoots" });
     });
   }
+}
+
+/** Windows and macOS know a file by its name in any case. */
+const fold = (file: string): string =>
+  process.platform === "linux" ? file : file.normalize("NFC").toLowerCase();
+
+/** Whether a path is written as the place that it leads to: absolute, and not over a link. */
+function isSamePath(given: string, target: string): boolean {
+  return path.isAbsolute(given) && fold(path.normalize(given)) === fold(target);
 }
 
 /** A name as the others may be shown it (T4). */

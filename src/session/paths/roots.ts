@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
@@ -129,6 +130,21 @@ async function realFolder(folder: string): Promise<string | undefined> {
     return (await stat(real)).isDirectory() ? real : undefined;
   } catch {
     // A root that is not there allows nothing.
+    return undefined;
+  }
+}
+
+/** The working directory, where it is no more than a project, or else the first root that is there; without symbolic links. */
+export function firstRoot({ cwd, roots, home = homeDirectory() }: Reach): string | undefined {
+  const [own, realHome, ...named] = [cwd, home, ...roots].map(realFolderNow);
+  return own === undefined || isTooWide(own, realHome ?? home) ? named.find((one) => one !== undefined) : own;
+}
+
+function realFolderNow(folder: string): string | undefined {
+  try {
+    return realpathSync.native(folder);
+  } catch {
+    // A folder that is not there is no place to save into.
     return undefined;
   }
 }
