@@ -139,6 +139,7 @@ const CODES = [
   "proxy-refused",
   "proxy-unreachable",
   "reply-unknown",
+  "save-denied",
   "save-exists",
   "save-failed",
   "save-folder-missing",

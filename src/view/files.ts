@@ -2,6 +2,8 @@ import { must } from "../errors/must.ts";
 import { toBase64url, toHex } from "../protocol/base/bytes.ts";
 import type { FileOffer, PatchFacts } from "../protocol/files/offer.ts";
 import type { DownloadState, FileId, ReceivedFile } from "../session/files/files.ts";
+import { narrowName, portableName } from "../session/paths/names.ts";
+import { NATIVE } from "../session/paths/roots.ts";
 import type { Session } from "../session/sessions.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 
@@ -9,6 +11,8 @@ import { errorView, type ErrorView } from "./errors.ts";
 export interface FileView {
   readonly fileId: FileId;
   readonly name: string;
+  /** The name that it can have on this system, where that is another one. */
+  readonly savesAs: string | undefined;
   /** Bytes. */
   readonly size: number;
   /** Lower-case hex. */
@@ -16,8 +20,13 @@ export interface FileView {
   readonly patch: PatchFacts | undefined;
 }
 
-export function fileView({ id, name, size, hash, patch }: FileOffer): FileView {
-  return { fileId: toBase64url(id), name, size, sha256: toHex(hash), patch };
+export function fileView(
+  { id, name, size, hash, patch }: FileOffer,
+  isWindows: boolean = NATIVE.windows,
+): FileView {
+  // Any label is a name that Linux and macOS can hold.
+  const savesAs = isWindows && narrowName(name) !== undefined ? portableName(name) : undefined;
+  return { fileId: toBase64url(id), name, savesAs, size, sha256: toHex(hash), patch };
 }
 
 /** How far a download is; bytes, and bytes per second. */

@@ -50,9 +50,14 @@ async function waitFor(
   if (download.state.name === "receiving") download.attend(false);
 }
 
-async function resultOf(tunnel: Session, download: Download, call: ToolCall): Promise<Payload> {
+async function resultOf(
+  tunnel: Session,
+  { download, renamed }: { download: Download; renamed: string | undefined },
+  call: ToolCall,
+): Promise<Payload> {
   const { state, offer, target, fileId } = download;
-  const common = { tunnelId: tunnel.tunnelId, fileId, savePath: target, name: offer.name, size: offer.size };
+  const place = { savePath: target, renamed };
+  const common = { tunnelId: tunnel.tunnelId, fileId, ...place, name: offer.name, size: offer.size };
   if (state.name === "failed") {
     tunnel.files.forget(download);
     throw state.error;
@@ -125,11 +130,14 @@ export const receiveTool = defineTool({
   async run({ fileId, savePath, overwrite, waitMs, cancel, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
-    if (cancel === true) return cancelled(tunnel, fileId, await call.sessions.localFiles.targetOf(savePath));
+    if (cancel === true) {
+      const { target } = await call.sessions.localFiles.targetOf(savePath);
+      return cancelled(tunnel, fileId, target);
+    }
     const request = { fileId, savePath, overwrite: overwrite === true };
-    const { download, isNew } = await fetchFile(tunnel.files, call.sessions.localFiles, request);
+    const { download, isNew, renamed } = await fetchFile(tunnel.files, call.sessions.localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
     await waitFor(tunnel, download, Math.min(waitMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs), call);
-    return resultOf(tunnel, download, call);
+    return resultOf(tunnel, { download, renamed }, call);
   },
 });

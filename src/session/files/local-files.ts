@@ -36,8 +36,17 @@ export interface LocalFilesOptions {
 /** Something to share, and how the others are shown it. */
 export interface Shareable {
   readonly name: string;
+  /** Why the others are shown another name than the file has here; undefined where it is the same. */
+  readonly renamed?: string | undefined;
   readonly source: FileSource;
   readonly patch?: PatchFacts;
+}
+
+/** Where a received file goes. */
+export interface SaveTarget {
+  readonly target: string;
+  /** Why its name is another one than was given; undefined where it is the same. */
+  readonly renamed: string | undefined;
 }
 
 /** The bytes of all patches that one process shares: they are made for the moment and kept in memory. */
@@ -71,7 +80,8 @@ export class LocalFiles {
     const { size, sha256 } = file;
     const read = (offset: number, length: number): Promise<Uint8Array> => file.read(offset, length);
     const close = (): Promise<void> => Promise.resolve();
-    return { name: labelOf(file.name), source: { size, sha256, read, close } };
+    const name = labelOf(file.name);
+    return { name, renamed: changeOf(file.name, name), source: { size, sha256, read, close } };
   }
 
   /**
@@ -108,13 +118,16 @@ export class LocalFiles {
   }
 
   /** The path that a file would get, without symbolic links; it names a transfer. @throws {TunnelError} path-*, save-folder-missing, save-not-a-file */
-  async targetOf(savePath: string): Promise<string> {
-    return (await this.#place(savePath, true)).target;
+  async targetOf(savePath: string): Promise<SaveTarget> {
+    const { target, renamed } = await this.#place(savePath, true);
+    return { target, renamed };
   }
 
   /** @throws {TunnelError} path-*, save-*, disk-full */
   async sink(savePath: string, overwrite: boolean, size: number): Promise<FileSink> {
-    const place = await this.#place(savePath, overwrite);
+    const found = await this.#place(savePath, overwrite);
+    // A file of the name that it gets instead is not the one that was to be replaced.
+    const place = found.renamed === undefined ? found : await this.#place(savePath, false);
     await assertRoom(place.folder, size);
     const file = await this.#incoming.create(place);
     return {
@@ -167,7 +180,13 @@ export class LocalFiles {
 
 /** A name as the others may be shown it (T4). */
 function labelOf(name: string): string {
-  return [name, safeName(name)].find((label) => isFileName(label)) ?? "unnamed";
+  const composed = name.normalize("NFC");
+  return [composed, safeName(name)].find((label) => isFileName(label)) ?? "unnamed";
+}
+
+function changeOf(name: string, label: string): string | undefined {
+  if (label === name.normalize("NFC")) return undefined;
+  return "an offer cannot carry the name that the file has here: it is too long, or has characters that are not shown";
 }
 
 /** Better refused now than when the disk is full for everybody. @throws {TunnelError} disk-full */

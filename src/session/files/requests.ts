@@ -23,6 +23,8 @@ export interface OwnOffer<Said> {
   /** Lower-case hex. */
   readonly sha256: string;
   readonly patch: PatchFacts | undefined;
+  /** Why the name is another one than the file has here. */
+  readonly renamed: string | undefined;
   readonly sent: Said;
   /** Names of those who are there and can fetch it. */
   readonly offeredTo: readonly string[];
@@ -45,7 +47,7 @@ export async function offerFile<Said>(
   const note = request.note === undefined ? {} : { note: checkNote(request.note) };
   const to: readonly MemberId[] | undefined =
     request.to === undefined ? undefined : membersNamed(session.presence(), request.to);
-  const { name, source, patch } = await request.content();
+  const { name, renamed, source, patch } = await request.content();
   const { fileId, sent } = await session.files.share(source, {
     name,
     ...note,
@@ -54,7 +56,14 @@ export async function offerFile<Said>(
   });
   const { size, sha256 } = source;
   const others = session.presence().filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
-  return { fileId, name, size, sha256, patch, sent, offeredTo: others.map((one) => one.name) };
+  return { fileId, name, renamed, size, sha256, patch, sent, offeredTo: others.map((one) => one.name) };
+}
+
+interface FetchedFile {
+  readonly download: Download;
+  readonly isNew: boolean;
+  /** Why it gets another name than was given. */
+  readonly renamed: string | undefined;
 }
 
 /**
@@ -65,18 +74,18 @@ export async function fetchFile(
   files: Files,
   localFiles: LocalFiles,
   request: { readonly fileId: FileId; readonly savePath: string; readonly overwrite: boolean },
-): Promise<{ readonly download: Download; readonly isNew: boolean }> {
+): Promise<FetchedFile> {
   const { fileId, savePath, overwrite } = request;
   const { entry } = files.find(fileId);
-  const target = await localFiles.targetOf(savePath);
+  const { target, renamed } = await localFiles.targetOf(savePath);
   const known = files.current(fileId, target);
   if (known !== undefined) {
     const isGone = known.state.name === "done" && !(await localFiles.isThere(target, known.offer.size));
-    if (!isGone) return { download: known, isNew: false };
+    if (!isGone) return { download: known, isNew: false, renamed };
     files.forget(known);
   }
   const download = await files.receive(fileId, target, () =>
     localFiles.sink(savePath, overwrite, entry.offer.size),
   );
-  return { download, isNew: true };
+  return { download, isNew: true, renamed };
 }

@@ -15,17 +15,19 @@ export function offerText({ file, note }: FileEntryView, id: string): string {
   return `offers ${shownLabel(file.name)} (${sizeText(file.size)}): /receive ${id} FILE${about}`;
 }
 
-export function sharedText({ name, size, sent, offeredTo }: OwnOffer<Sent>): string {
+export function sharedText({ name, renamed, size, sent, offeredTo }: OwnOffer<Sent>): string {
   const whom = offeredTo.length === 0 ? "nobody at present" : offeredTo.map(safeName).join(", ");
   const late = sent.status === "queued" ? ` Not told yet: ${sent.reason}.` : "";
-  return `${safeName(name)} (${sizeText(size)}) is offered to ${whom}.${late} Stay here and leave the file as it is until they have it.`;
+  const why = renamed === undefined ? "" : ` The others see this name since ${renamed}.`;
+  return `${safeName(name)} (${sizeText(size)}) is offered to ${whom}.${late}${why} Stay here and leave the file as it is until they have it.`;
 }
 
 export function receivedLines(event: Extract<ChatEvent, { type: "received" }>): string[] {
-  const { file, savePath, fromName, patch } = event;
+  const { file, savePath, renamed, fromName, patch } = event;
   const whose = fromName === undefined ? "its sender" : safeName(fromName);
   return [
     `${safeName(file.name)} (${sizeText(file.size)}) is saved as ${safeLabel(savePath)}`,
+    ...(renamed === undefined ? [] : [`  It got another name here than you gave: ${renamed}.`]),
     `  It is what ${whose} offered (SHA-256 ${file.sha256.slice(0, 16)}…). That does not make it safe: look before you run, install or apply it.`,
     ...(patch === undefined ? [] : patchLines(patch)),
   ];
