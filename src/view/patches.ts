@@ -3,12 +3,19 @@ import type { Applies, InspectedFile, PatchInspection } from "../session/git/ins
 /** The findings of this side about a received patch, which is never applied. Names in it are the sender's. */
 export type PatchView = AppliesView & {
   readonly baseIs: PatchInspection["base"];
-  readonly fileCount: number;
-  readonly insertions: number;
-  readonly deletions: number;
+  /** Undefined, as the counts of lines are, where git could not be asked. */
+  readonly fileCount: number | undefined;
+  readonly insertions: number | undefined;
+  readonly deletions: number | undefined;
   /** Each kind of suspicion that some file has, once. */
   readonly suspicious: PatchInspection["suspicions"];
   readonly files: readonly InspectedFile[];
+  /** Lets git use the repository here, which belongs to somebody else. */
+  readonly command: string | undefined;
+  /** By the sender's words: the hash of the last commit in it, what is not in it, and what else must be known of it. */
+  readonly head: string | undefined;
+  readonly leftOut: readonly string[];
+  readonly notes: readonly string[];
 };
 
 export type AppliesView =
@@ -17,7 +24,7 @@ export type AppliesView =
   | { readonly applies: "unknown"; readonly reason: Extract<Applies, { kind: "unknown" }>["reason"] };
 
 export function patchView(inspection: PatchInspection): PatchView {
-  const { base, applies, fileCount, insertions, deletions, suspicions, files } = inspection;
+  const { base, applies, fileCount, insertions, deletions, suspicions, files, command, told } = inspection;
   return {
     baseIs: base,
     ...appliesView(applies),
@@ -26,6 +33,10 @@ export function patchView(inspection: PatchInspection): PatchView {
     deletions,
     suspicious: suspicions,
     files,
+    command,
+    head: told?.head,
+    leftOut: told?.leftOut ?? [],
+    notes: told?.notes ?? [],
   };
 }
 

@@ -198,7 +198,7 @@ describe("a file to share that", () => {
       put(ben, path, "x");
       const { fileId: id, shared } = await offer(ben, { path }, ana);
       // In quotation marks where it reads like a speaker.
-      expect([name, `"${name}"`]).toContain(shared["name"]);
+      expect([name, `“${name}”`]).toContain(shared["name"]);
       expect(typeof shared["renamed"]).toBe(isRenamed ? "string" : "undefined");
       expect(await ana.call("tunnel_receive", { fileId: id, savePath: name })).toMatchObject({
         status: "received",

@@ -8,6 +8,7 @@ import { sizeText } from "../../view/files.ts";
 import { tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
+import { sharedPatchFields } from "../results/patches.ts";
 
 /** The content of one share: a file, or a change made into a patch. */
 function contentOf(
@@ -46,7 +47,7 @@ export const shareTool = defineTool({
       .string()
       .min(1)
       .optional()
-      .describe("With patch: commits instead, e.g. main..HEAD, or one commit."),
+      .describe("With patch: one commit, or main..HEAD: what HEAD has changed since it left main."),
     note: z
       .string()
       .optional()
@@ -64,10 +65,17 @@ export const shareTool = defineTool({
     tunnel.touch();
     const content = () => contentOf({ path, patch, range }, call);
     const whom = to && asNamed(tunnel.presence(), to);
-    const { sent, offeredTo, ...offer } = await offerFile(tunnel, { note, to: whom, content });
+    const {
+      sent,
+      offeredTo,
+      patch: facts,
+      change,
+      ...offer
+    } = await offerFile(tunnel, { note, to: whom, content });
     return {
       tunnelId: tunnel.tunnelId,
       ...offer,
+      patch: facts === undefined || change === undefined ? undefined : sharedPatchFields(facts, change),
       ...sent,
       ...listed("offeredTo", within(offeredTo, BOUNDS.membersAsideBytes), offeredTo.length),
       ...membersOf(tunnel, BOUNDS.membersAsideBytes),

@@ -6,7 +6,7 @@ import { FILE } from "../../protocol/base/limits.ts";
 import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
 import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
-import { makePatch } from "../git/make-patch.ts";
+import { makePatch, type Patch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { IncomingFiles } from "./incoming.ts";
 import { safeName } from "../paths/names.ts";
@@ -40,7 +40,11 @@ export interface Shareable {
   readonly renamed?: string | undefined;
   readonly source: FileSource;
   readonly patch?: PatchFacts;
+  /** Beside the facts that the others are told: where the change begins and ends, and what is not in the patch. */
+  readonly change?: ChangeFacts;
 }
+
+export type ChangeFacts = Pick<Patch, "base" | "head" | "leftOut" | "notes">;
 
 /** Where a received file goes. */
 export interface SaveTarget {
@@ -86,7 +90,7 @@ export class LocalFiles {
 
   /**
    * The change of the repository in the working directory as a patch.
-   * @throws {TunnelError} git-unavailable, patch-*, share-sensitive, share-limit, cancelled
+   * @throws {TunnelError} git-*, patch-*, share-sensitive, share-unreadable, share-limit, cancelled
    */
   async patch(range: string | undefined, signal: AbortSignal): Promise<Shareable> {
     const { cwd, home, env, config } = this.#options;
@@ -97,7 +101,7 @@ export class LocalFiles {
       signal,
       ...(range === undefined ? {} : { range }),
     });
-    const { bytes, baseCommit, diffstat } = made;
+    const { bytes, baseCommit, diffstat, base, head, leftOut, notes } = made;
     if (this.#patchBytes + bytes.length > MAX_PATCH_BYTES) throw new TunnelError("share-limit");
     this.#patchBytes += bytes.length;
     const source: FileSource = {
@@ -114,6 +118,7 @@ export class LocalFiles {
       name,
       source,
       patch: { ...diffstat, ...(baseCommit === undefined ? {} : { base: baseCommit }) },
+      change: { base, head, leftOut, notes },
     };
   }
 
@@ -156,8 +161,9 @@ export class LocalFiles {
       // It was received all the same: an inspection that fails is no failure to receive.
       const isLarge = asTunnelError(thrown).code === "patch-too-large";
       const applies = { kind: "unknown", reason: isLarge ? "too-large" : "git-failed" } as const;
-      const counts = { fileCount: 0, insertions: 0, deletions: 0 };
-      return { files: [], ...counts, suspicions: ["malformed"], base: "not-given", applies };
+      const counts = { fileCount: undefined, insertions: undefined, deletions: undefined };
+      const nothing = { files: [], ...counts, command: undefined, told: undefined };
+      return { ...nothing, suspicions: ["malformed"], base: "not-given", applies };
     }
   }
 

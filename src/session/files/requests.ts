@@ -5,7 +5,7 @@ import type { PatchFacts } from "../../protocol/files/offer.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Download, FileId, Files } from "./files.ts";
-import type { LocalFiles, Shareable } from "./local-files.ts";
+import type { ChangeFacts, LocalFiles, Shareable } from "./local-files.ts";
 
 /** Offering a file and fetching one, the same for tools and for people. */
 
@@ -23,6 +23,8 @@ export interface OwnOffer<Said> {
   /** Lower-case hex. */
   readonly sha256: string;
   readonly patch: PatchFacts | undefined;
+  /** Of a patch: its ends, and what is not in it. */
+  readonly change: ChangeFacts | undefined;
   /** Why the name is another one than the file has here. */
   readonly renamed: string | undefined;
   readonly sent: Said;
@@ -47,7 +49,7 @@ export async function offerFile<Said>(
   const note = request.note === undefined ? {} : { note: checkNote(request.note) };
   const to: readonly MemberId[] | undefined =
     request.to === undefined ? undefined : membersNamed(session.presence(), request.to);
-  const { name, renamed, source, patch } = await request.content();
+  const { name, renamed, source, patch, change } = await request.content();
   const { fileId, sent } = await session.files.share(source, {
     name,
     ...note,
@@ -56,7 +58,17 @@ export async function offerFile<Said>(
   });
   const { size, sha256 } = source;
   const others = session.presence().filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
-  return { fileId, name, renamed, size, sha256, patch, sent, offeredTo: others.map((one) => one.name) };
+  return {
+    fileId,
+    name,
+    renamed,
+    size,
+    sha256,
+    patch,
+    change,
+    sent,
+    offeredTo: others.map((one) => one.name),
+  };
 }
 
 interface FetchedFile {

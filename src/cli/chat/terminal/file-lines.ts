@@ -39,15 +39,28 @@ const UNKNOWN = {
   "too-large": "it is too large to be tried",
   "git-failed": "git could not be asked",
   "git-missing": "git is not installed here",
+  "git-not-owned": "git does not use the repository here, which belongs to another user",
+  filter: "a file in it goes through a filter that was not run",
 } as const;
 /** Names in a patch that are shown. */
 const MAX_NAMES = 10;
 
 function patchLines(patch: PatchView): string[] {
-  const { fileCount, insertions, deletions, suspicious } = patch;
-  const facts = `A patch to ${fileCount} files, +${insertions} -${deletions}, saved and not applied.`;
+  const { fileCount, insertions, deletions, suspicious, command } = patch;
+  const size = fileCount === undefined ? "" : ` to ${fileCount} files, +${insertions} -${deletions}`;
+  const facts = `A patch${size}, saved and not applied.`;
   const odd = suspicious.length === 0 ? [] : [`  Take care, it has: ${suspicious.join(", ")}`];
-  return [`  ${facts} ${appliesText(patch)}`, ...odd];
+  const trust = command === undefined ? [] : [`  If you trust that repository: ${safeLabel(command)}`];
+  const told = [
+    ...patch.leftOut.map((one) => `left out: ${one}`),
+    ...patch.notes.map((one) => `note: ${one}`),
+  ].slice(0, MAX_NAMES);
+  return [
+    `  ${facts} ${appliesText(patch)}`,
+    ...odd,
+    ...trust,
+    ...told.map((line) => `  Its sender says, ${safeLabel(line)}`),
+  ];
 }
 
 function appliesText(patch: AppliesView): string {
