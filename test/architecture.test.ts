@@ -154,7 +154,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "session/paths": ["errors"],
+  "session/paths": ["protocol/base", "errors"],
   transport: [
     "net",
     "runtime",

@@ -2,8 +2,7 @@ import { must } from "../errors/must.ts";
 import { toBase64url, toHex } from "../protocol/base/bytes.ts";
 import type { FileOffer, PatchFacts } from "../protocol/files/offer.ts";
 import type { DownloadState, FileId, ReceivedFile } from "../session/files/files.ts";
-import { narrowName, portableName } from "../session/paths/names.ts";
-import { NATIVE } from "../session/paths/roots.ts";
+import { nameHere } from "../session/files/requests.ts";
 import type { Session } from "../session/sessions.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 
@@ -20,12 +19,9 @@ export interface FileView {
   readonly patch: PatchFacts | undefined;
 }
 
-export function fileView(
-  { id, name, size, hash, patch }: FileOffer,
-  isWindows: boolean = NATIVE.windows,
-): FileView {
-  // Any label is a name that Linux and macOS can hold.
-  const savesAs = isWindows && narrowName(name) !== undefined ? portableName(name) : undefined;
+export function fileView({ id, name, size, hash, patch }: FileOffer, isWindows?: boolean): FileView {
+  const here = nameHere(name, isWindows);
+  const savesAs = here === name ? undefined : here;
   return { fileId: toBase64url(id), name, savesAs, size, sha256: toHex(hash), patch };
 }
 

@@ -1,3 +1,5 @@
+import type { PatchFacts } from "../protocol/files/offer.ts";
+import type { ChangeFacts } from "../session/files/local-files.ts";
 import type { Applies, InspectedFile, PatchInspection } from "../session/git/inspect-patch.ts";
 
 /** The findings of this side about a received patch, which is never applied. Names in it are the sender's. */
@@ -22,6 +24,32 @@ export type AppliesView =
   | { readonly applies: "yes" }
   | { readonly applies: "no"; readonly failing: Extract<Applies, { kind: "no" }>["failing"] }
   | { readonly applies: "unknown"; readonly reason: Extract<Applies, { kind: "unknown" }>["reason"] };
+
+/** A patch of this side, as its own people are told of it. */
+export interface SharedPatchView extends PatchFacts {
+  /** Undefined where the change begins with the first commit. */
+  readonly baseSubject: string | undefined;
+  /** The last commit in it; undefined where it is not committed. */
+  readonly head: string | undefined;
+  readonly headSubject: string | undefined;
+  /** What the change has and the patch has not. */
+  readonly leftOut: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export function sharedPatchView(
+  facts: PatchFacts,
+  { base, head, leftOut, notes }: ChangeFacts,
+): SharedPatchView {
+  return {
+    ...facts,
+    baseSubject: base?.subject,
+    head: head?.id,
+    headSubject: head?.subject,
+    leftOut,
+    notes,
+  };
+}
 
 export function patchView(inspection: PatchInspection): PatchView {
   const { base, applies, fileCount, insertions, deletions, suspicions, files, command, told } = inspection;

@@ -1,12 +1,14 @@
 import type { ErrorArea } from "../base/entry.ts";
-import { INPUT_LIMITS, limitText } from "../base/limits.ts";
+import { INPUT_LIMITS, limitText, OLDEST_GIT } from "../base/limits.ts";
+
+const GIT = `${OLDEST_GIT.major}.${OLDEST_GIT.minor}`;
 
 /** git, and patches made with it. */
 export const PATCHES = {
   "git-missing": {
     message: "there is no git on this machine that can be used",
-    next: "Share the files themselves, or ask your human to install git (2.26 or later) and to start this server again.",
-    nextForPerson: "Install git (2.26 or later) and start this again, or share the files themselves.",
+    next: `Share the files themselves, or ask your human to install git (${GIT} or later) and to start this server again.`,
+    nextForPerson: `Install git (${GIT} or later) and start this again, or share the files themselves.`,
     retryable: false,
   },
   "git-not-owned": {

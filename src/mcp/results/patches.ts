@@ -1,6 +1,5 @@
 import type { PatchFacts } from "../../protocol/files/offer.ts";
-import type { PatchView } from "../../view/patches.ts";
-import type { ChangeFacts } from "../../session/files/local-files.ts";
+import type { PatchView, SharedPatchView } from "../../view/patches.ts";
 import { listed, within } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
 import type { Payload } from "./result.ts";
@@ -26,7 +25,9 @@ const BASE_TEXTS = {
 
 /** The effects of a received patch: facts that this server found, with the names in it inside the fence. */
 export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence): Payload {
-  const { files, fileCount, insertions, deletions, suspicious, baseIs, head, command } = view;
+  const { files, suspicious, baseIs, head, command } = view;
+  // Always numbers: where git could not be asked, the texts say that nothing was looked at.
+  const { fileCount = 0, insertions = 0, deletions = 0 } = view;
   const shown = within(
     files.slice(0, MAX_FILES).map((file) => fileLine(file, fence)),
     FILES_BYTES,
@@ -45,7 +46,7 @@ export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence): P
     deletions,
     suspicious,
     files: fence.wrap(shown.join("\n")),
-    filesNotShown: fileCount !== undefined && fileCount > shown.length ? fileCount - shown.length : undefined,
+    filesNotShown: fileCount > shown.length ? fileCount - shown.length : undefined,
     leftOut: fencedLines(view.leftOut, fence),
     notes: fencedLines(view.notes, fence),
     note: "It was saved, not applied. Read it with your human before you apply it with git apply.",
@@ -64,13 +65,9 @@ function fencedLines(lines: readonly string[], fence: Fence): string | undefined
 }
 
 /** A patch of this side, as its own agent is told of it. */
-export function sharedPatchFields(facts: PatchFacts, change: ChangeFacts): Payload {
-  const { base, head, leftOut, notes } = change;
+export function sharedPatchFields({ leftOut, notes, ...facts }: SharedPatchView): Payload {
   return {
     ...facts,
-    baseSubject: base?.subject,
-    head: head?.id,
-    headSubject: head?.subject,
     ...listed("leftOut", within(leftOut, TOLD_BYTES), leftOut.length),
     ...listed("notes", within(notes, TOLD_BYTES), notes.length),
   };

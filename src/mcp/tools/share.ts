@@ -5,6 +5,7 @@ import { offerFile } from "../../session/files/requests.ts";
 import { BOUNDS, listed, within } from "../results/bounds.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { sizeText } from "../../view/files.ts";
+import { sharedPatchView } from "../../view/patches.ts";
 import { tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
@@ -75,7 +76,10 @@ export const shareTool = defineTool({
     return {
       tunnelId: tunnel.tunnelId,
       ...offer,
-      patch: facts === undefined || change === undefined ? undefined : sharedPatchFields(facts, change),
+      patch:
+        facts === undefined || change === undefined
+          ? undefined
+          : sharedPatchFields(sharedPatchView(facts, change)),
       ...sent,
       ...listed("offeredTo", within(offeredTo, BOUNDS.membersAsideBytes), offeredTo.length),
       ...membersOf(tunnel, BOUNDS.membersAsideBytes),

@@ -4,6 +4,8 @@ import { checkNote } from "../../protocol/files/note.ts";
 import type { PatchFacts } from "../../protocol/files/offer.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
+import { portableName } from "../paths/names.ts";
+import { NATIVE } from "../paths/roots.ts";
 import type { Download, FileId, Files } from "./files.ts";
 import type { ChangeFacts, LocalFiles, Shareable } from "./local-files.ts";
 
@@ -69,6 +71,11 @@ export async function offerFile<Said>(
     sent,
     offeredTo: others.map((one) => one.name),
   };
+}
+
+/** The name that an offered file can have on this system. Any label is one that Linux and macOS can hold; some disks differ. */
+export function nameHere(name: string, isWindows: boolean = NATIVE.windows): string {
+  return isWindows ? portableName(name) : name;
 }
 
 interface FetchedFile {

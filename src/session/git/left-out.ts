@@ -7,7 +7,7 @@ export interface LeftOut {
   readonly why: keyof typeof LEFT_OUT;
 }
 
-export const LEFT_OUT = {
+const LEFT_OUT = {
   "nested-repository": "a repository of its own that this one does not track",
   "submodule-moved": "a submodule that moves to another commit; that commit itself is not in the patch",
   "submodule-changed": "a submodule with uncommitted changes, which are not in the patch",

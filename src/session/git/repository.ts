@@ -1,6 +1,7 @@
 import { lstat, realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
+import { OLDEST_GIT } from "../../errors/base/limits.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { isTooWide, isWithin } from "../paths/roots.ts";
 import {
@@ -86,9 +87,6 @@ export function unavailable(none: NoRepository): TunnelError {
   }
 }
 
-/** `--show-scope` came with it, without which the filters of a repository cannot be told from those of the user. */
-const OLDEST = [2, 26] as const;
-
 async function whyNone(base: GitCall, top: GitResult): Promise<NoRepository> {
   const version = await gitText(["--version"], base);
   const [, major, minor] = /(\d+)\.(\d+)/.exec(version ?? "") ?? [];
@@ -97,7 +95,9 @@ async function whyNone(base: GitCall, top: GitResult): Promise<NoRepository> {
     return (await realOrUndefined(base.cwd)) === undefined
       ? { kind: "no-repository", detail: "the working directory does not exist any more" }
       : { kind: "git-missing" };
-  const isOld = Number(major) < OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) < OLDEST[1]);
+  const isOld =
+    Number(major) < OLDEST_GIT.major ||
+    (Number(major) === OLDEST_GIT.major && Number(minor) < OLDEST_GIT.minor);
   if (isOld) return { kind: "git-missing", detail: `git ${major}.${minor} is too old` };
   const words = top.kind === "done" ? top.stderr.toString("utf8") : "";
   const [, command] = /^\s*(git config --global --add safe\.directory \S.{0,4096})$/m.exec(words) ?? [];

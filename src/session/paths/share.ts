@@ -64,7 +64,7 @@ const NOT_UTF8 = "a name that is no UTF-8 cannot be given; rename the file first
 
 /** Files of this machine may have control characters in their names, but for NUL. @throws {TunnelError} path-invalid */
 function pathOf(given: string, cwd: string): string {
-  const plain = lexicalPath(given.replaceAll(/[\u0001-\u001f\u007f-\u009f]/g, "_"), cwd);
+  const plain = lexicalPath(given.replaceAll(/(?!\0)\p{Cc}/gu, "_"), cwd);
   return NATIVE.windows ? plain : path.resolve(cwd, given);
 }
 
