@@ -1,8 +1,8 @@
+import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { open, readdir, unlink } from "node:fs/promises";
 import path from "node:path";
-import { Buffer } from "node:buffer";
-import { MAX_NAME_BYTES, narrowName, portableName } from "./names.ts";
+import { isDeviceName, MAX_NAME_BYTES, narrowName, portableName } from "./names.ts";
 import { NATIVE } from "./roots.ts";
 
 /** A name that a folder can hold. */
@@ -47,10 +47,7 @@ export async function heldName(
 /** Tried with an empty file of a similar name, which is looked up afterwards: some disks leave out a dot at the end in silence. */
 async function diskHolds(folder: string, name: string): Promise<boolean> {
   const mark = `.${randomBytes(6).toString("hex")}`;
-  const letters = Array.from(name);
-  while (Buffer.byteLength(letters.join("")) + mark.length > Math.max(Buffer.byteLength(name), 64))
-    letters.shift();
-  const probe = `${mark}${letters.join("")}`;
+  const probe = similarName(name, mark);
   const file = path.join(folder, probe);
   try {
     const handle = await open(file, "wx", 0o600);
@@ -64,4 +61,14 @@ async function diskHolds(folder: string, name: string): Promise<boolean> {
   } finally {
     await unlink(file).catch(() => undefined);
   }
+}
+
+/** As odd and about as long, with the mark in it. */
+function similarName(name: string, mark: string): string {
+  // Whether it is a device shows before its first dot.
+  if (isDeviceName(name)) return name.replace(/^[^.]*/, (stem) => `${stem}${mark}`);
+  const letters = Array.from(name);
+  const most = Math.max(Buffer.byteLength(name), 64);
+  while (Buffer.byteLength(letters.join("")) + mark.length > most) letters.shift();
+  return `${mark}${letters.join("")}`;
 }
