@@ -7,7 +7,7 @@ import { lexicalPath } from "../paths/roots.ts";
 import { READ_ONLY } from "../paths/share.ts";
 import { isCommitHash } from "./context.ts";
 import { PATCH, readable } from "./diff.ts";
-import { filtersOf, isConfigured } from "./filters.ts";
+import { filtersOf, isConfigured, isPointerChange } from "./filters.ts";
 import { decodePreamble, type ToldOfPatch } from "./preamble.ts";
 import { readPatch, type PatchFile, type PatchReading } from "./read-patch.ts";
 import { lookForRepository, type NoRepository, type Repository } from "./repository.ts";
@@ -91,7 +91,7 @@ export async function inspectPatch(
     lookForRepository(cwd, { ...options, timeoutMs }),
   ]);
   const files = reading.kind === "read" ? reading.files : [];
-  const inspected = inspectFiles(files);
+  const inspected = inspectFiles(files, reading.kind === "read" ? (reading.parts ?? []) : []);
   const suspicions = [...inspected.flatMap((one) => one.suspicions), ...wholeSuspicions(reading, bytes)];
   const isUnread = reading.kind === "git-missing" || reading.kind === "git-failed";
   const sum = (count: (file: PatchFile) => number): number | undefined =>
@@ -141,9 +141,11 @@ async function statOfFile(handle: Awaited<ReturnType<typeof open>>): Promise<{ s
   return found;
 }
 
-function inspectFiles(files: readonly PatchFile[]): InspectedFile[] {
+function inspectFiles(files: readonly PatchFile[], parts: readonly Buffer[]): InspectedFile[] {
   const seen = new Map<string, string>();
-  return files.map((file) => {
+  return files.map((file, index) => {
+    const part = parts[index];
+    const isPointer = part !== undefined && isPointerChange(part);
     const { path: name, previousPath, change, isBinary, insertions, deletions } = file;
     return {
       path: oneLine(name, 1_024),
@@ -152,7 +154,7 @@ function inspectFiles(files: readonly PatchFile[]): InspectedFile[] {
       isBinary,
       insertions,
       deletions,
-      suspicions: suspicionsOf(file, seen),
+      suspicions: [...suspicionsOf(file, seen), ...(isPointer ? [{ kind: "lfs" } as const] : [])],
     };
   });
 }
@@ -181,12 +183,12 @@ async function applies(
   const result = await runGit(["apply", "--check", "-"], { ...repository.call, input: bytes });
   if (result.kind !== "done") return { kind: "unknown", reason: "git-failed" };
   const words = result.stderr.toString("utf8");
-  const unfiltered = await notFiltered(repository, reading.files);
-  const isFilterBroken = /^error: (?:external filter|cannot (?:run|feed|fork)|the attribute)/m.test(words);
+  const { idle, hasAny } = await filtersIn(repository, reading.files);
   const problems = result.exitCode === 0 ? [] : failing(words, reading.files);
-  const certain = problems.filter(({ path: name }) => !unfiltered.has(name));
-  const isUncertain = unfiltered.size > 0 || isFilterBroken;
-  if (isUncertain && (certain.length === 0 || isFilterBroken)) return { kind: "unknown", reason: "filter" };
+  const certain = problems.filter(({ path: name }) => !idle.has(name));
+  // A filter that cannot be run ends git with a word of the system's, and without one of a file.
+  const isFilterBroken = hasAny && result.exitCode !== 0 && problems.length === 0;
+  if (isFilterBroken || (idle.size > 0 && certain.length === 0)) return { kind: "unknown", reason: "filter" };
   if (result.exitCode === 0) return { kind: "yes" };
   return {
     kind: "no",
@@ -194,27 +196,23 @@ async function applies(
   };
 }
 
-/** Files of the patch that go through a filter which git does not run here: it is the repository's own, or not set up. */
-async function notFiltered(
-  repository: Repository,
+/** Whether files of the patch go through a filter, and those whose filter git does not run here: it is the repository's own, or not set up. */
+async function filtersIn(
+  { call, ownFilters }: Repository,
   files: readonly PatchFile[],
-): Promise<ReadonlySet<string>> {
-  const { call, ownFilters } = repository;
+): Promise<{ idle: ReadonlySet<string>; hasAny: boolean }> {
   const names = files.flatMap(({ path: name, previousPath }) => [name, previousPath ?? name]);
   // git takes no list in which one name leads out of the repository.
   const inside = names.filter((name) => !/^(?:[\\/]|[a-z]:)|(?:^|[\\/])\.\.(?:[\\/]|$)/i.test(name));
-  const filters = await filtersOf(
-    call,
-    inside.map((name) => Buffer.from(name).toString("latin1")),
-  );
-  const found = new Set<string>();
-  const idle = new Map<string, boolean>();
-  for (const [name, filter] of filters) {
-    const isIdle = idle.get(filter) ?? (ownFilters.has(filter) || !(await isConfigured(call, filter)));
-    idle.set(filter, isIdle);
-    if (isIdle) found.add(readable(name));
-  }
-  return found;
+  const latin1 = inside.map((name) => Buffer.from(name).toString("latin1"));
+  const filters = await filtersOf(call, latin1);
+  const running = new Map<string, boolean>();
+  for (const filter of new Set(filters.values()))
+    running.set(filter, !ownFilters.has(filter) && (await isConfigured(call, filter)));
+  const idle = [...filters]
+    .filter(([, filter]) => running.get(filter) !== true)
+    .map(([name]) => readable(name));
+  return { idle: new Set(idle), hasAny: filters.size > 0 };
 }
 
 /** git's words quote the patch, so only paths that its own headers name are taken from them. */

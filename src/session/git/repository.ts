@@ -88,6 +88,7 @@ export function unavailable(none: NoRepository): TunnelError {
 }
 
 async function whyNone(base: GitCall, top: GitResult): Promise<NoRepository> {
+  if (top.kind === "timeout") return { kind: "no-repository", detail: "git did not answer in time" };
   const version = await gitText(["--version"], base);
   const [, major, minor] = /(\d+)\.(\d+)/.exec(version ?? "") ?? [];
   // A folder that is gone looks like a missing program, and the stub of macOS fails whatever it is asked.

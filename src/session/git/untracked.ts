@@ -4,6 +4,7 @@ import { INPUT_LIMITS, limitText } from "../../errors/base/limits.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { plainLabel } from "../paths/names.ts";
 import { namesIn, outputOf, PATCH, readable } from "./diff.ts";
+import { filtersOf, LFS } from "./filters.ts";
 import type { LeftOut } from "./left-out.ts";
 import { runGit, type GitCall } from "./run.ts";
 
@@ -67,19 +68,48 @@ async function refuseHeaps(call: GitCall, files: readonly string[]): Promise<voi
     const at = segments.findIndex((segment) => FILLED.has(segment));
     if (at !== -1) throw tooMuch(`${segments.slice(0, at + 1).join("/")}/`, "what a tool has put there");
   }
-  const folders = new Map<string, { count: number; bytes: number }>();
+  if (files.length <= LIMITS.maxFiles && !(await isOver(call, files))) return;
   const whole = new Set(await wholeFolders(call));
+  const [tooMany] = [...heapsOf(files, whole)].filter(([, names]) => names.length > LIMITS.maxFiles);
+  if (tooMany !== undefined) throw tooMuch(tooMany[0], `more than ${LIMITS.maxFiles} files`);
+  if ((await tooLarge(call, files, whole)) === undefined) return;
+  // The pointers that go in place of content are small.
+  const filters = await filtersOf(call, files);
+  const kept = files.filter((name) => filters.get(name) !== LFS);
+  const folder = await tooLarge(call, kept, whole);
+  if (folder !== undefined) throw tooMuch(folder, `more than ${limitText(LIMITS.maxBytes)}`);
+}
+
+/** The files by the untracked folder in which they lie. */
+function heapsOf(files: readonly string[], whole: ReadonlySet<string>): Map<string, string[]> {
+  const heaps = new Map<string, string[]>();
   for (const name of files) {
     const folder = folderOf(name, whole);
     if (folder === undefined) continue;
-    const heap = folders.get(folder) ?? { count: 0, bytes: 0 };
-    heap.count += 1;
-    if (heap.count > LIMITS.maxFiles) throw tooMuch(folder, `more than ${LIMITS.maxFiles} files`);
-    const found = await lstat(path.join(call.cwd, readable(name))).catch(() => undefined);
-    heap.bytes += found?.size ?? 0;
-    if (heap.bytes > LIMITS.maxBytes) throw tooMuch(folder, `more than ${limitText(LIMITS.maxBytes)}`);
-    folders.set(folder, heap);
+    const heap = heaps.get(folder);
+    if (heap === undefined) heaps.set(folder, [name]);
+    else heap.push(name);
   }
+  return heaps;
+}
+
+async function tooLarge(
+  call: GitCall,
+  files: readonly string[],
+  whole: ReadonlySet<string>,
+): Promise<string | undefined> {
+  for (const [folder, names] of heapsOf(files, whole)) if (await isOver(call, names)) return folder;
+  return undefined;
+}
+
+async function isOver(call: GitCall, files: readonly string[]): Promise<boolean> {
+  let bytes = 0;
+  for (const name of files) {
+    const found = await lstat(path.join(call.cwd, readable(name))).catch(() => undefined);
+    bytes += found?.size ?? 0;
+    if (bytes > LIMITS.maxBytes) return true;
+  }
+  return false;
 }
 
 /** The folders in which nothing is tracked, each with a slash at its end. */

@@ -27,16 +27,14 @@ export async function uncommitted(
   refuseName: (file: string) => Promise<void>,
 ): Promise<Uncommitted> {
   const baseCommit = await headOf(repository.call);
-  await refuseConflicts(repository.call);
-  const untracked = await untrackedOf(repository.call);
+  const [untracked] = await Promise.all([untrackedOf(repository.call), refuseConflicts(repository.call)]);
   for (const name of untracked.files) await refuseName(readable(name));
   // Its pointers are made here, whoever has configured it.
   const settings = [...(repository.call.settings ?? []), ...withoutFilters([LFS])];
   const quiet = { ...repository, call: { ...repository.call, settings } };
   const { bytes, leftOut } = await inScratch(quiet, (scratch) =>
     named(scratch, untracked.files, async () => {
-      const modes = await indexModes(scratch);
-      const marked = await markedOf(scratch);
+      const [modes, marked] = await Promise.all([indexModes(scratch), markedOf(scratch)]);
       await announce(scratch, untracked.files);
       const filtered = await withFilters(repository, scratch, { baseCommit, modes });
       const made = outputOf(await diffOf(scratch, [baseCommit]));

@@ -119,7 +119,7 @@ describe("the settings of a repository that comes from somebody else", () => {
     expect(applies).toEqual({ kind: "unknown", reason: "filter" });
     expect(existsSync(mark)).toBe(false);
     // The trap is a real one: plain git walks into it.
-    expect(() => repository.git("status")).toThrow("filter 'one' failed");
+    expect(() => repository.git("add", "a.txt")).toThrow("filter 'one' failed");
     expect(existsSync(mark)).toBe(true);
   });
 

@@ -193,6 +193,32 @@ describe("content that LFS keeps", () => {
     expect(await rejectedWith(make())).toBe("patch-empty");
   });
 
+  test("goes as its pointer from a new folder, too, however large it is", async () => {
+    repository.put("assets/huge.bin", Buffer.alloc(33 * 1024 * 1024));
+    expect((await make()).files).toContain("assets/huge.bin");
+  });
+
+  test("is told of by the receiver itself, whatever its sender says", async () => {
+    const { bytes } = await make();
+    const bare = bytes.subarray(bytes.indexOf("diff --git "));
+    const report = await told(bare);
+    expect(report).toMatchObject({ leftOut: [], suspicious: ["lfs"] });
+  });
+
+  test("is not said to apply or not where its filter cannot be run", async () => {
+    unlinkSync(path.join(repository.folder, "new.bin"));
+    const { bytes } = await make();
+    const home = folder();
+    const settings = '[filter "lfs"]\n\tprocess = not-there-at-all filter-process\n\trequired = true\n';
+    writeFileSync(path.join(home, ".gitconfig"), settings);
+    const file = repository.put("x.patch", bytes);
+    const { applies } = await inspectPatch(repository.folder, file, {
+      env: { ...GIT_ENV, HOME: home },
+      home: "/nowhere",
+    });
+    expect(applies).toEqual({ kind: "unknown", reason: "filter" });
+  });
+
   test("is not said to apply or not where its filter was not run", async () => {
     const { bytes } = await make();
     expect(await told(bytes)).toMatchObject({ applies: "unknown", reason: "filter" });
