@@ -147,7 +147,15 @@ it("a patch that takes long to be looked at is answered in time, and the same ca
   expect(await call("tunnel_receive", args)).toMatchObject({ status: "receiving", received: 7 });
   const again = call("tunnel_receive", args);
   const counts = { fileCount: 1, insertions: 1, deletions: 0 };
-  told({ files: [], ...counts, suspicions: [], base: "not-given", applies: { kind: "yes" } });
+  told({
+    files: [],
+    ...counts,
+    suspicions: [],
+    base: "not-given",
+    applies: { kind: "yes" },
+    command: undefined,
+    told: undefined,
+  });
   expect(await again).toMatchObject({ status: "received", patch: { applies: "yes" } });
   expect(inspect).toHaveBeenCalledTimes(1);
 });

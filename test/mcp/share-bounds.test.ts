@@ -56,6 +56,12 @@ test("a patch of very many files with very long names is shown within bounds and
       suspicions: [],
       base: "head",
       applies: { kind: "no", failing },
+      command: undefined,
+      told: {
+        head: undefined,
+        leftOut: Array.from({ length: 100 }, () => wide(400)),
+        notes: Array.from({ length: 100 }, () => wide(400)),
+      },
     }),
     new Fence(FENCE_MARKER),
     RESULT.defaultChars,

@@ -4,7 +4,7 @@ import type { ErrorArea } from "../base/entry.ts";
 export const SAVING = {
   "path-invalid": {
     message: "the path cannot be used",
-    next: "Give a relative or absolute path with a plain file name that Windows accepts, too.",
+    next: "Give a relative or absolute path that ends with a plain file name.",
     retryable: false,
   },
   "save-path-not-whole": {
@@ -46,6 +46,12 @@ export const SAVING = {
     message: "the file could not be saved, and nothing was left behind",
     next: "Check that the folder is writable, or choose another one. Then try again.",
     retryable: true,
+  },
+  "save-denied": {
+    message: "the system does not let the file be written there, and nothing was left behind",
+    next: "Choose a folder that can be written to. If it has to be this one, ask your human to see to its permissions.",
+    nextForPerson: "Choose a folder that you can write to, or see to the permissions of this one.",
+    retryable: false,
   },
   "disk-full": {
     message: "the disk has no space for the file, and nothing was left behind",

@@ -78,12 +78,13 @@ async function inspectionBy(
 /** @param until when the call is to be answered, in ms since the epoch */
 async function resultOf(
   tunnel: Session,
-  download: Download,
+  { download, renamed }: { download: Download; renamed: string | undefined },
   call: ToolCall,
   until: number,
 ): Promise<Payload> {
   const { state, offer, target, fileId } = download;
-  const common = { tunnelId: tunnel.tunnelId, fileId, savePath: target, name: offer.name, size: offer.size };
+  const place = { savePath: target, renamed };
+  const common = { tunnelId: tunnel.tunnelId, fileId, ...place, name: offer.name, size: offer.size };
   if (state.name === "failed") {
     tunnel.files.forget(download);
     throw state.error;
@@ -184,16 +185,19 @@ export const receiveTool = defineTool({
   async run({ fileId, name, from, savePath, overwrite = false, waitMs, cancel, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
-    if (cancel === true) return cancelled(tunnel, fileId, await call.sessions.localFiles.targetOf(savePath));
     const { localFiles } = call.sessions;
+    if (cancel === true) {
+      const { target } = await localFiles.targetOf(savePath);
+      return cancelled(tunnel, fileId, target);
+    }
     assertAsNamed(tunnel.files.find(fileId), { name, from }, tunnel, call);
     await localFiles.wholeTargetOf(savePath, overwrite);
     const request = { fileId, savePath, overwrite };
-    const { download, isNew } = await fetchFile(tunnel.files, localFiles, request);
+    const { download, isNew, renamed } = await fetchFile(tunnel.files, localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
     const timeoutMs = Math.min(waitMs ?? call.answerMs, SESSION.listenMaxMs);
     const until = call.clock.now() + timeoutMs;
     await waitFor(tunnel, download, timeoutMs, call);
-    return resultOf(tunnel, download, call, until);
+    return resultOf(tunnel, { download, renamed }, call, until);
   },
 });

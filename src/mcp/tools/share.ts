@@ -9,9 +9,11 @@ import type { OwnOffer } from "../../session/files/requests.ts";
 import { boundsOf, listed, within } from "../results/bounds.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { preparingView, sizeText } from "../../view/files.ts";
+import { sharedPatchView } from "../../view/patches.ts";
 import { tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
+import { sharedPatchFields } from "../results/patches.ts";
 import { removedText } from "../../view/removed.ts";
 
 interface Wish {
@@ -72,7 +74,7 @@ export const shareTool = defineTool({
       .string()
       .min(1)
       .optional()
-      .describe("With patch: commits instead, e.g. main..HEAD, or one commit."),
+      .describe("With patch: one commit, or main..HEAD: what HEAD has changed since it left main."),
     note: z
       .string()
       .optional()
@@ -103,10 +105,14 @@ export const shareTool = defineTool({
         unread: tunnel.inbox.unread,
         next: GOES_ON,
       };
-    const { sent, offeredTo, removed, ...offer } = offered;
+    const { sent, offeredTo, removed, patch: facts, change, ...offer } = offered;
     return {
       tunnelId: tunnel.tunnelId,
       ...offer,
+      patch:
+        facts === undefined || change === undefined
+          ? undefined
+          : sharedPatchFields(sharedPatchView(facts, change)),
       ...sent,
       removed: removedText(removed),
       ...listed("offeredTo", within(offeredTo, boundsOf(call.limit).membersAside), offeredTo.length),

@@ -7,10 +7,11 @@ import { FILE } from "../../protocol/base/limits.ts";
 import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
 import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
-import { makePatch } from "../git/make-patch.ts";
+import { makePatch, type Patch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { IncomingFiles } from "./incoming.ts";
-import { nameProblem, safeName } from "../paths/names.ts";
+import { nameHere } from "../paths/held-name.ts";
+import { misleadingName, safeName } from "../paths/names.ts";
 import { OutgoingFile } from "./outgoing.ts";
 import { resolveSave } from "../paths/place.ts";
 import type { FileSink, FileSource } from "./port.ts";
@@ -38,8 +39,21 @@ export interface LocalFilesOptions {
 /** Something to share, and how the others are shown it. */
 export interface Shareable {
   readonly name: string;
+  /** Why the others are shown another name than the file has here; undefined where it is the same. */
+  readonly renamed?: string | undefined;
   readonly source: FileSource;
   readonly patch?: PatchFacts;
+  /** Beside the facts that the others are told: where the change begins and ends, and what is not in the patch. */
+  readonly change?: ChangeFacts;
+}
+
+export type ChangeFacts = Pick<Patch, "base" | "head" | "leftOut" | "notes">;
+
+/** Where a received file goes. */
+export interface SaveTarget {
+  readonly target: string;
+  /** Why its name is another one than was given; undefined where it is the same. */
+  readonly renamed: string | undefined;
 }
 
 /** The bytes of all patches and texts that one process shares: they are made for the moment and kept in memory. */
@@ -76,12 +90,13 @@ export class LocalFiles {
     const { size, sha256 } = file;
     const read = (offset: number, length: number): Promise<Uint8Array> => file.read(offset, length);
     const close = (): Promise<void> => Promise.resolve();
-    return { name: labelOf(file.name), source: { size, sha256, read, close } };
+    const name = labelOf(file.name);
+    return { name, renamed: changeOf(file.name, name), source: { size, sha256, read, close } };
   }
 
   /**
    * The change of the repository in the working directory as a patch.
-   * @throws {TunnelError} working-directory-gone, git-unavailable, patch-*, share-sensitive, share-limit, cancelled
+   * @throws {TunnelError} working-directory-gone, git-*, patch-*, share-sensitive, share-unreadable, share-limit, cancelled
    */
   async patch(range: string | undefined, signal: AbortSignal): Promise<Shareable> {
     const { cwd, home, env, config } = this.#options;
@@ -93,13 +108,14 @@ export class LocalFiles {
       signal,
       ...(range === undefined ? {} : { range }),
     });
-    const { bytes, baseCommit, diffstat } = made;
+    const { bytes, baseCommit, diffstat, base, head, leftOut, notes } = made;
     const source = this.#made(bytes);
     const name = labelOf(`${path.basename(cwd)}-${(baseCommit ?? "start").slice(0, 8)}.patch`);
     return {
       name,
       source,
       patch: { ...diffstat, ...(baseCommit === undefined ? {} : { base: baseCommit }) },
+      change: { base, head, leftOut, notes },
     };
   }
 
@@ -130,13 +146,14 @@ export class LocalFiles {
   placeFor(offered: string): string | undefined {
     const { cwd, home, config } = this.#options;
     this.#saveFolder ??= { is: firstRoot({ cwd, home, roots: config.saveRoots }) };
-    const name = [offered, safeName(offered)].find((one) => nameProblem(one) === undefined) ?? "unnamed";
+    const name = nameHere(misleadingName(offered) === undefined ? offered : safeName(offered));
     return this.#saveFolder.is && path.join(this.#saveFolder.is, name);
   }
 
   /** The path that a file would get, without symbolic links; it names a transfer. @throws {TunnelError} path-*, save-folder-missing, save-not-a-file */
-  async targetOf(savePath: string): Promise<string> {
-    return (await this.#place(savePath, true)).target;
+  async targetOf(savePath: string): Promise<SaveTarget> {
+    const { target, renamed } = await this.#place(savePath, true);
+    return { target, renamed };
   }
 
   /**
@@ -144,7 +161,7 @@ export class LocalFiles {
    * @throws {TunnelError} save-path-not-whole, naming the whole one, and whatever else is wrong with the place
    */
   async wholeTargetOf(savePath: string, overwrite: boolean): Promise<string> {
-    const target = await this.targetOf(savePath);
+    const { target } = await this.targetOf(savePath);
     if (isSamePath(savePath, target)) return target;
     await this.#place(savePath, overwrite);
     throw new TunnelError("save-path-not-whole", { detail: target });
@@ -152,7 +169,9 @@ export class LocalFiles {
 
   /** @throws {TunnelError} path-*, save-*, disk-full */
   async sink(savePath: string, overwrite: boolean, size: number): Promise<FileSink> {
-    const place = await this.#place(savePath, overwrite);
+    const found = await this.#place(savePath, overwrite);
+    // A file of the name that it gets instead is not the one that was to be replaced.
+    const place = found.renamed === undefined ? found : await this.#place(savePath, false);
     await assertRoom(place.folder, size);
     const file = await this.#incoming.create(place);
     return {
@@ -181,8 +200,9 @@ export class LocalFiles {
       // It was received all the same: an inspection that fails is no failure to receive.
       const isLarge = asTunnelError(thrown).code === "patch-too-large";
       const applies = { kind: "unknown", reason: isLarge ? "too-large" : "git-failed" } as const;
-      const counts = { fileCount: 0, insertions: 0, deletions: 0 };
-      return { files: [], ...counts, suspicions: ["malformed"], base: "not-given", applies };
+      const counts = { fileCount: undefined, insertions: undefined, deletions: undefined };
+      const nothing = { files: [], ...counts, command: undefined, told: undefined };
+      return { ...nothing, suspicions: ["malformed"], base: "not-given", applies };
     }
   }
 
@@ -217,7 +237,13 @@ function isSamePath(given: string, target: string): boolean {
 
 /** A name as the others may be shown it (T4). */
 function labelOf(name: string): string {
-  return [name, safeName(name)].find((label) => isFileName(label)) ?? "unnamed";
+  const composed = name.normalize("NFC");
+  return [composed, safeName(name)].find((label) => isFileName(label)) ?? "unnamed";
+}
+
+function changeOf(name: string, label: string): string | undefined {
+  if (label === name.normalize("NFC")) return undefined;
+  return "an offer cannot carry the name that the file has here: it is too long, or has characters that are not shown";
 }
 
 /** Better refused now than when the disk is full for everybody. @throws {TunnelError} disk-full */

@@ -36,6 +36,27 @@ export function lexicalPath(given: string, cwd: string, flavour: Flavour = NATIV
   return flavour.path.resolve(cwd, given);
 }
 
+/**
+ * The folder and the last name of a path to save at, by its text alone. The rules of Windows for a path do not hold for that
+ * name: it is given another one where need be.
+ * @throws TunnelError `path-invalid`
+ */
+export function saveSpot(
+  given: string,
+  cwd: string,
+  flavour: Flavour = NATIVE,
+): { readonly folder: string; readonly name: string } {
+  // `basename` would take `a/` for `a`.
+  const at = Math.max(given.lastIndexOf("/"), flavour.windows ? given.lastIndexOf("\\") : -1) + 1;
+  const [before, name] = [given.slice(0, at), given.slice(at)];
+  lexicalPath(given, cwd, { ...flavour, windows: false });
+  if (flavour.windows && at === 0 && /^[a-z]:/i.test(name))
+    throw new TunnelError("path-invalid", { detail: COLON });
+  return { folder: flavour.path.dirname(lexicalPath(`${before}name`, cwd, flavour)), name };
+}
+
+const COLON = "a colon may only follow the drive letter, as in C:\\folder\\file";
+
 function pathProblem(given: string, flavour: Flavour): string | undefined {
   if (given === "") return "it is empty";
   if (given.length > MAX_PATH_CHARS) return "it is too long";
@@ -48,7 +69,7 @@ function pathProblem(given: string, flavour: Flavour): string | undefined {
     return "network and device paths are not followed; use a drive letter or a relative path";
   if (/^[\\/]/.test(given)) return "it lacks the drive letter";
   const rest = given.replace(/^[a-z]:[\\/]/i, "");
-  if (rest.includes(":")) return "a colon may only follow the drive letter, as in C:\\folder\\file";
+  if (rest.includes(":")) return COLON;
   if (segments.some(isDeviceName)) return "it contains the name of a device";
   if (segments.some((segment) => segment !== "." && /[. ]$/.test(segment)))
     return "a name in it ends with a dot or a space";
