@@ -80,7 +80,7 @@ export function parseCommand(args: readonly string[]): Command {
       );
     default:
       // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
-      if (/^wss?:/.test(first)) return usageError("to join with a link: tunnel-mcp join");
+      if (isPerhapsLink(first)) return usageError("to join with a link: tunnel-mcp join");
       return usageError(`unknown ${first.startsWith("-") ? "option" : "command"} ${first}`);
   }
 }
@@ -223,5 +223,9 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
 
 /** The typed text, unless it may be a link: anybody who sees the screen could use it. */
 function quoted(typed: string): string {
-  return /^wss?:|#1\./i.test(typed) ? "(a link)" : typed;
+  return isPerhapsLink(typed) ? "(a link)" : typed;
+}
+
+function isPerhapsLink(typed: string): boolean {
+  return /wss?:|#1\.|%231\./i.test(typed);
 }

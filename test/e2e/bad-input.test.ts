@@ -50,7 +50,7 @@ describe("links", () => {
     ["without its secret", (text) => text.split("#")[0] ?? "", "link-malformed"],
     ["truncated", (text) => text.slice(0, -1), "link-malformed"],
     ["cut in the key", (text) => text.slice(0, text.indexOf("#") + 20), "link-malformed"],
-    ["with a line break", (text) => text.replace("/t/", "/t/\n"), "link-malformed"],
+    ["two of them", (text) => `${text} ${text.replace("#1.", "#1.A").slice(0, -1)}`, "link-malformed"],
     ["with something after it", (text) => `${text}.x`, "link-malformed"],
     ["far too long", (text) => text + "A".repeat(100_000), "link-malformed"],
     ["closing marks without end", () => `${">".repeat(1_000_000)}x`, "link-malformed"],
@@ -70,6 +70,13 @@ describe("links", () => {
     ["to nowhere", (text) => text.replace(/127\.0\.0\.1:\d+/, "0.0.0.0:1"), "link-address"],
   ])("%s", async (_, change, expected) => {
     expect(await code(guest, "tunnel_join", { joinLink: change(link) })).toBe(expected);
+  });
+
+  it("in the whole invite, with the line breaks and marks that a chat has made, lead in", async () => {
+    const invite = opened.invites?.[(used += 1)]?.invite ?? "";
+    const quoted = invite.replace("ws://", "WS://").replace("#1.", "\n#1.\u200b").replaceAll("\n", "\r\n> ");
+    const { tunnelId } = await guest.call("tunnel_join", { joinLink: `> ${quoted}` });
+    await guest.call("tunnel_close", { tunnelId });
   });
 
   it("of this very server", async () => {

@@ -8,7 +8,7 @@ import type { Session, Sessions } from "../../session/sessions.ts";
 import { inviteView } from "../../view/invites.ts";
 import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
-import { askLink, linkIn } from "./terminal/ask-link.ts";
+import { askLink } from "./terminal/ask-link.ts";
 import { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
 import { personIn } from "./person.ts";
@@ -143,7 +143,7 @@ class Stay {
   async #firstLine(): Promise<string | undefined> {
     const { done, value } = await this.#input().next();
     this.#linesRead = 1;
-    return done === true ? undefined : linkIn(value);
+    return done === true ? undefined : value.trim();
   }
 
   #input(): AsyncIterator<string, undefined> {

@@ -20,7 +20,7 @@ export const joinTool = defineTool({
     "from the same host leads back into it, and nothing is lost.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    joinLink: z.string().describe("The whole link: wss://HOST/t/ROOM#1.KEY.HOSTKEY"),
+    joinLink: z.string().describe("The link, wss://HOST/t/ROOM#1.KEY.HOSTKEY, or the whole invite."),
     name: memberName,
   }),
   async run({ joinLink, name }, call) {

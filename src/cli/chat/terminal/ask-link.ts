@@ -2,16 +2,9 @@ import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { BREAK, keyboard, PASTE_OFF, PASTE_ON, type TerminalInput } from "./keyboard.ts";
 
-const LINK = /wss?:\/\/\S+/;
-
-/** Finds the link in a pasted text, which may be the whole invite. */
-export function linkIn(text: string): string {
-  return LINK.exec(text.replaceAll(BREAK, "\n"))?.[0] ?? text.trim();
-}
-
 /**
  * Asks for the link without showing it: it is a secret, and terminals keep what they show.
- * @returns undefined when nothing was given
+ * @returns the text that was given, with the link somewhere in it; undefined when nothing was given
  */
 export function askLink(input: TerminalInput, write: (text: string) => void): Promise<string | undefined> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
@@ -23,7 +16,7 @@ export function askLink(input: TerminalInput, write: (text: string) => void): Pr
     const rl = createInterface({ input: keys, output: nowhere, terminal: true, historySize: 0 });
     let link: string | undefined;
     rl.once("line", (line) => {
-      link = line.trim() === "" ? undefined : linkIn(line);
+      link = line.trim() === "" ? undefined : line.replaceAll(BREAK, "\n");
       rl.close();
     });
     rl.once("SIGINT", () => rl.close());
