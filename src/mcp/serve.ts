@@ -11,6 +11,7 @@ import { Channel } from "./channel.ts";
 import { registerResources, ResourceNews, type Era } from "./resources.ts";
 import { Fence } from "./results/fence.ts";
 import { createServer } from "./server.ts";
+import { SharedCalls } from "./tools/shared-calls.ts";
 
 export interface ServeOptions {
   readonly version: string;
@@ -48,8 +49,10 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     return made;
   };
 
+  const calls = new SharedCalls(clock);
   const transport = transportWithCancellations((call) => {
-    void sessions?.then((made) => made.callCancelled(call));
+    const run = calls.gaveUp(call);
+    if (run !== undefined) void sessions?.then((made) => made.callCancelled(run));
   });
   const ended = new Promise<void>((resolve) => {
     process.stdin.once("end", resolve).once("close", resolve);
@@ -61,6 +64,7 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     clock,
     fence: new Fence(),
     sessions: () => (sessions ??= load()),
+    calls,
     loaded: () => sessions,
     isUnattended,
     problems,

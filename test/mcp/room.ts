@@ -5,6 +5,7 @@ import { z } from "zod";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
 import { createServer } from "../../src/mcp/server.ts";
+import { SharedCalls } from "../../src/mcp/tools/shared-calls.ts";
 import type { Payload } from "../../src/mcp/results/result.ts";
 import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
@@ -36,6 +37,7 @@ export async function clientOf(
     clock,
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
+    calls: new SharedCalls(clock),
     isUnattended: false,
     problems: [],
     wake: () => ({

@@ -37,7 +37,7 @@ export function success(payload: Payload): CallToolResult {
   return result(payload);
 }
 
-/** @param unread of all tunnels together, where that is known */
-export function failure(error: TunnelError, fence: Fence, unread: number | undefined): CallToolResult {
-  return { ...result(fence.guard({ error: errorView(error), unread })), isError: true };
+/** @param more fields beside the error, such as what is unread in all tunnels together */
+export function failure(error: TunnelError, fence: Fence, more: Payload): CallToolResult {
+  return { ...result(fence.guard({ error: errorView(error), ...more })), isError: true };
 }

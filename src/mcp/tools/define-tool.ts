@@ -6,7 +6,8 @@ import {
 } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
-import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { readArguments } from "../../arguments/read.ts";
+import { asTunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { TunnelId } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
@@ -14,6 +15,7 @@ import type { WakeView } from "../../view/wake.ts";
 import type { Fence } from "../results/fence.ts";
 import { labelled } from "../results/labels.ts";
 import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
+import type { Caller, Outcome, SharedCalls } from "./shared-calls.ts";
 
 /**
  * Everything that a tool may use. The first tool call loads the sessions: a client that only lists tools must not wait
@@ -23,6 +25,8 @@ export interface ToolServices {
   readonly clock: Clock;
   readonly fence: Fence;
   readonly sessions: () => Promise<Sessions>;
+  /** Calls that are made twice, of all servers of the connection. */
+  readonly calls: SharedCalls;
   /** The human has said that nobody is there to confirm a call. */
   readonly isUnattended: boolean;
   /** Settings that were ignored, and what they must be. */
@@ -31,15 +35,24 @@ export interface ToolServices {
   readonly wake: (tunnelId: TunnelId) => WakeView;
 }
 
-/** One call of a tool. */
-export interface ToolCall extends Omit<ToolServices, "sessions" | "isUnattended"> {
-  readonly id: string | number;
-  readonly signal: AbortSignal;
+/** One call of a tool; where it was made several times, one for all of them. */
+export interface ToolCall extends Caller, Omit<ToolServices, "sessions" | "calls" | "isUnattended"> {
   readonly sessions: Sessions;
   /** The calling program, by its own name. */
   readonly client: ClientProgram | undefined;
-  /** Reports progress to a client that has asked for it, with the share that is done where that is known. */
-  readonly progress: (message: string, part?: { readonly done: number; readonly total: number }) => void;
+}
+
+/**
+ * The same call again, while the first one goes on or a moment after its answer: `one` has the effect once and the answer twice;
+ * `waits` shares the wait and what it brings; `anew` looks again.
+ */
+export type Repeats = "one" | "waits" | "anew";
+
+/** A call whose arguments are understood. */
+interface Prepared {
+  readonly input: unknown;
+  readonly repeats: Repeats;
+  readonly run: (call: ToolCall) => Promise<Payload>;
 }
 
 export interface Tool {
@@ -54,32 +67,40 @@ export interface Tool {
   };
   /** Asks the client to have a human confirm each call, where it can. */
   readonly forHumans?: boolean;
-  readonly input: z.ZodType & StandardSchemaWithJSON;
-  readonly run: (input: unknown, call: ToolCall) => Promise<Payload>;
+  readonly input: z.ZodObject & StandardSchemaWithJSON;
+  /** @throws {TunnelError} input-invalid, and codes of single arguments */
+  readonly prepare: (input: unknown) => Prepared;
 }
 
 /** Pairs a schema with the function that takes its output. */
-export function defineTool<Schema extends z.ZodType & StandardSchemaWithJSON>(
-  tool: Omit<Tool, "input" | "run"> & {
+export function defineTool<Schema extends z.ZodObject & StandardSchemaWithJSON>(
+  tool: Omit<Tool, "input" | "prepare"> & {
     readonly input: Schema;
+    /** `one` where it is left out: every effect is worth having only once. */
+    readonly repeats?: (input: z.infer<Schema>) => Repeats;
     readonly run: (input: z.infer<Schema>, call: ToolCall) => Promise<Payload>;
   },
 ): Tool {
-  return { ...tool, run: async (input, call) => tool.run(parseInput(tool.input, input), call) };
+  return {
+    ...tool,
+    prepare: (given) => {
+      const input = readArguments(tool.input, given, tool.name);
+      return { input, repeats: tool.repeats?.(input) ?? "one", run: (call) => tool.run(input, call) };
+    },
+  };
 }
 
-/** @throws {TunnelError} input-invalid, naming every argument that is wrong and how */
-function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(input ?? {});
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) =>
-    [path.join("."), message].filter(Boolean).join(": "),
-  );
-  throw new TunnelError("input-invalid", { detail: problems.join("; ") });
+/** A call that cannot be understood fails like every other. */
+function prepared(tool: Tool, given: unknown): Prepared {
+  try {
+    return tool.prepare(given);
+  } catch (thrown) {
+    return { input: undefined, repeats: "anew", run: () => Promise.reject(asTunnelError(thrown)) };
+  }
 }
 
 /**
- * The JSON schema of a tool, checked by {@link parseInput} alone: the SDK's own refusal would reach the model without a
+ * The JSON schema of a tool, checked by {@link Tool.prepare} alone: the SDK's own refusal would reach the model without a
  * code and a next step.
  */
 function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaWithJSON {
@@ -101,37 +122,60 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
       inputSchema: advertised(tool.input),
       ...(tool.forHumans === true && !services.isUnattended ? { _meta: ASK_A_HUMAN } : {}),
     },
-    async (input: unknown, context: ServerContext) => {
-      let unread: number | undefined;
-      let undo = (): void => undefined;
-      const fence = services.fence.forResult();
-      try {
-        const sessions = await services.sessions();
-        undo = () => sessions.callCancelled(context.mcpReq.id);
-        // A new call proves that the client has received the results of the earlier ones.
-        sessions.callArrived();
-        unread = sessions.unread;
-        const { clock, wake, problems } = services;
-        const { id, signal } = context.mcpReq;
-        const payload = await tool.run(input, {
-          id,
-          signal,
-          sessions,
-          client: clientOf(server, context),
-          clock,
-          fence,
-          wake,
-          problems,
-          progress: progressOf(context),
-        });
-        return success(fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) })));
-      } catch (thrown) {
-        // The failed call has delivered nothing: the messages that it took come again.
-        undo();
-        return failure(asTunnelError(thrown), fence, unread);
-      }
+    async (given: unknown, context: ServerContext) => {
+      const call = prepared(tool, given);
+      const { id, signal } = context.mcpReq;
+      const caller: Caller = { id, signal, progress: progressOf(context) };
+      const client = clientOf(server, context);
+      const run = (one: Caller): Promise<Outcome> => perform(call, { ...one, client }, services);
+      if (call.repeats === "anew") return (await run(caller)).answer({});
+      // Understood arguments stand in the order of their schema, so the same ones have the same text.
+      const key = `${name} ${JSON.stringify(call.input)}`;
+      const keeps = call.repeats === "one";
+      const { outcome, repeatOf } = await services.calls.call(key, caller, { keeps, run });
+      // As the client numbers its calls.
+      return outcome.answer(repeatOf === undefined ? {} : { repeatOf });
     },
   );
+}
+
+/** Statuses of work that goes on: the same call again joins it and has news of it. */
+const UNFINISHED: ReadonlySet<unknown> = new Set(["preparing", "receiving"]);
+
+/** Runs a call to its end, whatever that is. */
+async function perform(
+  { run }: Prepared,
+  caller: Caller & Pick<ToolCall, "client">,
+  services: ToolServices,
+): Promise<Outcome> {
+  let unread: number | undefined;
+  let undo = (): void => undefined;
+  const fence = services.fence.forResult();
+  try {
+    const sessions = await services.sessions();
+    undo = () => sessions.callCancelled(caller.id);
+    // A new call proves that the client has received the results of the earlier ones.
+    sessions.callArrived();
+    unread = sessions.unread;
+    const { clock, wake, problems } = services;
+    const payload = await run({ ...caller, sessions, clock, fence, wake, problems });
+    const shown = fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) }));
+    const { tunnelId, status } = payload;
+    const isOver = (): boolean =>
+      sessions.all.some((one) => one.tunnelId === tunnelId && one.end !== undefined);
+    const wasOver = isOver();
+    // Once its tunnel has ended, the same words mean something else.
+    return {
+      answer: (more) => success({ ...shown, ...more }),
+      holds: () => !UNFINISHED.has(status) && isOver() === wasOver,
+    };
+  } catch (thrown) {
+    // The failed call has delivered nothing: the messages that it took come again.
+    undo();
+    // It has done nothing, either: the same call again is a new try.
+    const error = asTunnelError(thrown);
+    return { answer: (more) => failure(error, fence, { unread, ...more }), holds: () => false };
+  }
 }
 
 /** The 2025 era names the client once, the later one with every request. */

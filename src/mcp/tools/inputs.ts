@@ -1,7 +1,7 @@
 import * as z from "zod";
+import { id } from "../../arguments/strings.ts";
 
-export const tunnelId = z
-  .string()
+export const tunnelId = id()
   .optional()
   .describe("The tunnel, where several are open. From tunnel_open or tunnel_join.");
 

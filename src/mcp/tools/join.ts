@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { words } from "../../arguments/strings.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import { every } from "../../runtime/wait.ts";
 import { BOUNDS } from "../results/bounds.ts";
@@ -20,7 +21,9 @@ export const joinTool = defineTool({
     "from the same host leads back into it, and nothing is lost.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    joinLink: z.string().describe("The link, wss://HOST/t/ROOM#1.KEY.HOSTKEY, or the whole invite."),
+    joinLink: words("link-malformed").describe(
+      "The link, wss://HOST/t/ROOM#1.KEY.HOSTKEY, or the whole invite.",
+    ),
     name: memberName,
   }),
   async run({ joinLink, name }, call) {

@@ -54,6 +54,7 @@ export const listenTool = defineTool({
       ),
     tunnelId,
   }),
+  repeats: () => "waits",
   async run({ timeoutMs, limit, sinceSeq, tunnelId: id }, call) {
     const waitMs = Math.min(timeoutMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs);
     const opening = openingMeant(call, id);

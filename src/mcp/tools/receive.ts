@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { id, words } from "../../arguments/strings.ts";
 import { toHex } from "../../protocol/base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
@@ -105,12 +106,10 @@ export const receiveTool = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   forHumans: true,
   input: z.strictObject({
-    fileId: z.string().describe("From the message of kind `file`."),
-    savePath: z
-      .string()
-      .describe(
-        "Where to save it: a file name, relative to the working directory or absolute. Its folder must exist.",
-      ),
+    fileId: id().describe("From the message of kind `file`."),
+    savePath: words("path-invalid").describe(
+      "Where to save it: a file name, relative to the working directory or absolute. Its folder must exist.",
+    ),
     overwrite: z.boolean().optional().describe("Replace a file that exists there. Default false."),
     waitMs: z
       .number()
@@ -122,8 +121,8 @@ export const receiveTool = defineTool({
     cancel: z.boolean().optional().describe("End this transfer; nothing of the file stays."),
     tunnelId,
   }),
-  async run({ fileId, savePath, overwrite, waitMs, cancel, tunnelId: id }, call) {
-    const tunnel = call.sessions.resolve(id);
+  async run({ fileId, savePath, overwrite, waitMs, cancel, tunnelId: named }, call) {
+    const tunnel = call.sessions.resolve(named);
     tunnel.touch();
     if (cancel === true) return cancelled(tunnel, fileId, await call.sessions.localFiles.targetOf(savePath));
     const request = { fileId, savePath, overwrite: overwrite === true };

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { words } from "../../arguments/strings.ts";
 import { INTENTS } from "../../protocol/room/intent.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
@@ -28,7 +29,7 @@ export const sayTool = defineTool({
     "secrets, credentials or unrelated files.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    text: z.string().describe("The message: complete in itself, with paths and what you want."),
+    text: words("text-invalid").describe("The message: complete in itself, with paths and what you want."),
     intent: z
       .enum(INTENTS)
       .optional()

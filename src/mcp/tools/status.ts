@@ -105,6 +105,7 @@ export const statusTool = defineTool({
         "Only when your human asks: a name inside the working directory, e.g. talk. Writes talk.transcript.json and .md.",
       ),
   }),
+  repeats: ({ saveTranscript }) => (saveTranscript === undefined ? "anew" : "one"),
   async run({ tunnelId: id, saveTranscript }, call) {
     const { sessions } = call;
     if (saveTranscript !== undefined) {

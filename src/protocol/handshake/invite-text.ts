@@ -14,7 +14,7 @@ const MAX_ESCAPES = 3;
 
 /** Characters that take no room, which programs put into long words to break them; also as a URL writes them. */
 const UNSEEN =
-  /[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]|%C2%AD|%E2%80%8[B-F]|%E2%81%A0|%EF%BB%BF/giu;
+  /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]|\u034f|[\ufe00-\ufe0f]|%C2%AD|%E2%80%8[B-F]|%E2%81%A0|%EF%BB%BF/giu;
 
 const NAMED_ENTITIES: Readonly<Record<string, string>> = {
   amp: "&",
