@@ -15,14 +15,8 @@ export function readable(message: JSONRPCMessage): JSONRPCMessage {
   return { ...message, params };
 }
 
-/** Also in `_meta`, where a client may write that it wants no progress. */
-function withoutNull(params: Fields): Fields {
-  const given = Object.entries(params).filter(([, value]) => value !== null);
-  return Object.fromEntries(
-    given.map(([name, value]) =>
-      name === "_meta" ? [name, withoutNull(fieldsOf(value) ?? {})] : [name, value],
-    ),
-  );
+function withoutNull(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }
 
 /** What is no object goes one level down, where the reader of the arguments says what it must be. */

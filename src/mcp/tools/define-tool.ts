@@ -8,7 +8,9 @@ import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { readArguments } from "../../arguments/read.ts";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
+import { SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { wait } from "../../runtime/wait.ts";
 import type { TunnelId } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
 import type { WakeView } from "../../view/wake.ts";
@@ -50,7 +52,9 @@ export type Repeats = "one" | "waits" | "anew";
 
 /** A call whose arguments are understood. */
 interface Prepared {
-  readonly input: unknown;
+  readonly input: Readonly<Record<string, unknown>>;
+  /** It could name a tunnel and does not: it means the one there is. */
+  readonly meansTheOnlyTunnel: boolean;
   readonly repeats: Repeats;
   readonly run: (call: ToolCall) => Promise<Payload>;
 }
@@ -85,7 +89,12 @@ export function defineTool<Schema extends z.ZodObject & StandardSchemaWithJSON>(
     ...tool,
     prepare: (given) => {
       const input = readArguments(tool.input, given, tool.name);
-      return { input, repeats: tool.repeats?.(input) ?? "one", run: (call) => tool.run(input, call) };
+      return {
+        input,
+        meansTheOnlyTunnel: Object.hasOwn(tool.input.shape, "tunnelId") && !Object.hasOwn(input, "tunnelId"),
+        repeats: tool.repeats?.(input) ?? "one",
+        run: (call) => tool.run(input, call),
+      };
     },
   };
 }
@@ -95,7 +104,8 @@ function prepared(tool: Tool, given: unknown): Prepared {
   try {
     return tool.prepare(given);
   } catch (thrown) {
-    return { input: undefined, repeats: "anew", run: () => Promise.reject(asTunnelError(thrown)) };
+    const run = (): Promise<never> => Promise.reject(asTunnelError(thrown));
+    return { input: {}, meansTheOnlyTunnel: false, repeats: "anew", run };
   }
 }
 
@@ -144,7 +154,7 @@ const UNFINISHED: ReadonlySet<unknown> = new Set(["preparing", "receiving"]);
 
 /** Runs a call to its end, whatever that is. */
 async function perform(
-  { run }: Prepared,
+  { run, repeats, meansTheOnlyTunnel }: Prepared,
   caller: Caller & Pick<ToolCall, "client">,
   services: ToolServices,
 ): Promise<Outcome> {
@@ -158,16 +168,15 @@ async function perform(
     sessions.callArrived();
     unread = sessions.unread;
     const { clock, wake, problems } = services;
+    // An answer at once would come before the same call a second time, and that one would wait for more.
+    if (repeats === "waits" && unread > 0) await wait(clock, SESSION.twinMs, { signal: caller.signal });
     const payload = await run({ ...caller, sessions, clock, fence, wake, problems });
     const shown = fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) }));
-    const { tunnelId, status } = payload;
-    const isOver = (): boolean =>
-      sessions.all.some((one) => one.tunnelId === tunnelId && one.end !== undefined);
-    const wasOver = isOver();
-    // Once its tunnel has ended, the same words mean something else.
+    const { status } = payload;
+    const state = stateOf(sessions, payload, meansTheOnlyTunnel);
     return {
       answer: (more) => success({ ...shown, ...more }),
-      holds: () => !UNFINISHED.has(status) && isOver() === wasOver,
+      holds: () => !UNFINISHED.has(status) && stateOf(sessions, payload, meansTheOnlyTunnel) === state,
     };
   } catch (thrown) {
     // The failed call has delivered nothing: the messages that it took come again.
@@ -176,6 +185,15 @@ async function perform(
     const error = asTunnelError(thrown);
     return { answer: (more) => failure(error, fence, { unread, ...more }), holds: () => false };
   }
+}
+
+/** What the same call would meet: once its tunnel has ended, or is another one, it means something else. */
+function stateOf(sessions: Sessions, { tunnelId }: Payload, meansTheOnlyTunnel: boolean): string {
+  const opening = sessions.openings.untold.find((one) => one.tunnelId === tunnelId);
+  const isThere =
+    opening?.state.name === "opening" || sessions.open.some((tunnel) => tunnel.tunnelId === tunnelId);
+  const open = meansTheOnlyTunnel ? sessions.open.filter((tunnel) => tunnel.tunnelId !== tunnelId) : [];
+  return [isThere, ...open.map((tunnel) => tunnel.tunnelId)].join(" ");
 }
 
 /** The 2025 era names the client once, the later one with every request. */

@@ -3,7 +3,7 @@ import { SESSION } from "../../protocol/base/limits.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool } from "./define-tool.ts";
-import { tunnelId } from "./inputs.ts";
+import { bounded, boundedWait, tunnelId } from "./inputs.ts";
 import { batchFields } from "../results/messages.ts";
 import { endFields, listen, nextStep } from "./listening.ts";
 import { follow, openingFields, openingMeant } from "./opening.ts";
@@ -50,30 +50,29 @@ export const listenTool = defineTool({
       .min(0)
       .optional()
       .describe(
-        "Re-reads everything after this seq instead, read or not, without waiting or moving the reading position.",
+        "Re-reads what comes after this seq instead, read or not; the reading position stays. Waits only with `timeoutMs`.",
       ),
     tunnelId,
   }),
   repeats: () => "waits",
   async run({ timeoutMs, limit, sinceSeq, tunnelId: id }, call) {
-    const waitMs = Math.min(timeoutMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs);
+    const wait = boundedWait(timeoutMs ?? (sinceSeq === undefined ? SESSION.listenDefaultMs : 0));
+    const count = bounded(limit ?? SESSION.listenDefaultCount, SESSION.listenMaxCount);
+    const cut = { waitedAtMostMs: wait.cutTo, limitedTo: count.cutTo };
     const opening = openingMeant(call, id);
     if (opening !== undefined) {
-      await follow(opening, waitMs, call);
+      await follow(opening, wait.value, call);
       call.signal.throwIfAborted();
-      return openingFields(opening, call);
+      return { ...openingFields(opening, call), ...cut };
     }
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
-    const count = Math.min(limit ?? SESSION.listenDefaultCount, SESSION.listenMaxCount);
-    const batch =
-      sinceSeq === undefined
-        ? await listen(tunnel, { timeoutMs: waitMs, limit: count }, call)
-        : tunnel.inbox.reread(sinceSeq, count);
+    const batch = await listen(tunnel, { timeoutMs: wait.value, limit: count.value, sinceSeq }, call);
     return {
       tunnelId: tunnel.tunnelId,
       status: statusOf(tunnel),
       ...batchFields(batch, call.clock.now(), call.fence),
+      ...cut,
       ...endFields(tunnel),
       next: nextOf(tunnel, batch, sinceSeq !== undefined),
     };

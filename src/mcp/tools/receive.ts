@@ -9,7 +9,7 @@ import { fetchFile } from "../../session/files/requests.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { progressView, sizeText, type Receiving } from "../../view/files.ts";
-import { tunnelId } from "./inputs.ts";
+import { boundedWait, tunnelId } from "./inputs.ts";
 import { patchFields } from "../results/patches.ts";
 import { patchView } from "../../view/patches.ts";
 import type { Payload } from "../results/result.ts";
@@ -128,7 +128,8 @@ export const receiveTool = defineTool({
     const request = { fileId, savePath, overwrite: overwrite === true };
     const { download, isNew } = await fetchFile(tunnel.files, call.sessions.localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
-    await waitFor(tunnel, download, Math.min(waitMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs), call);
-    return resultOf(tunnel, download, call);
+    const wait = boundedWait(waitMs ?? SESSION.listenDefaultMs);
+    await waitFor(tunnel, download, wait.value, call);
+    return { ...(await resultOf(tunnel, download, call)), waitedAtMostMs: wait.cutTo };
   },
 });

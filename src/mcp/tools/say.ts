@@ -7,7 +7,7 @@ import { BOUNDS } from "../results/bounds.ts";
 import type { Sent } from "../../session/session.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool } from "./define-tool.ts";
-import { tunnelId } from "./inputs.ts";
+import { boundedWait, tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 import { batchFields } from "../results/messages.ts";
@@ -62,10 +62,10 @@ export const sayTool = defineTool({
       ...(replyTo === undefined ? {} : { replyTo }),
       ...(to === undefined ? {} : { to: membersNamed(tunnel.presence(), asNamed(tunnel.presence(), to)) }),
     });
-    const timeoutMs = Math.min(waitMs ?? 0, SESSION.listenMaxMs);
+    const wait = boundedWait(waitMs ?? 0);
     const batch =
-      timeoutMs > 0
-        ? await listen(tunnel, { timeoutMs, limit: SESSION.listenDefaultCount }, call)
+      wait.value > 0
+        ? await listen(tunnel, { timeoutMs: wait.value, limit: SESSION.listenDefaultCount }, call)
         : undefined;
     return {
       tunnelId: tunnel.tunnelId,
@@ -73,6 +73,7 @@ export const sayTool = defineTool({
       ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
       ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),
+      waitedAtMostMs: wait.cutTo,
       ...endFields(tunnel),
       next: nextOf(sent, tunnel) ?? (batch && nextStep(tunnel, batch.entries.length)),
     };
