@@ -131,6 +131,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/host",
     "protocol/guest",
     "protocol/room",
+    "protocol/files",
     "protocol/link",
     "protocol/handshake",
     "protocol/base",

@@ -238,7 +238,10 @@ export class Sessions implements Observable<SessionsEvent> {
   }
 
   callCancelled(call: CallId): void {
-    for (const tunnel of this.#tunnels.values()) tunnel.inbox.cancelled(call);
+    for (const { inbox, own } of this.#tunnels.values()) {
+      inbox.cancelled(call);
+      own.cancelled(call);
+    }
   }
 
   /** Ends everything for good; resolves when nothing is left running. */

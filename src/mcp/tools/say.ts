@@ -1,12 +1,14 @@
 import * as z from "zod";
 import { words } from "../../arguments/strings.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
 import { INTENTS } from "../../protocol/room/intent.ts";
+import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import { BOUNDS } from "../results/bounds.ts";
 import type { Sent } from "../../session/session.ts";
 import type { Session } from "../../session/sessions.ts";
-import { defineTool } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "./define-tool.ts";
 import { boundedWait, tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
@@ -15,6 +17,9 @@ import { endFields, listen, nextStep } from "./listening.ts";
 
 const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";
+
+const REPEATED =
+  "An earlier call that was cut off had said this already, so it was not said a second time. To say it once more on purpose, use other words.";
 
 const NOBODY = "Say it again when somebody it is for has joined.";
 
@@ -55,13 +60,16 @@ export const sayTool = defineTool({
   async run({ text, intent, replyTo, to, waitMs, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
-    const checked = call.sessions.checkedText(text);
-    const sent = await tunnel.say({
-      text: checked,
+    const message: OutgoingMessage = {
+      text: call.sessions.checkedText(text),
       ...(intent === undefined ? {} : { intent }),
       ...(replyTo === undefined ? {} : { replyTo }),
       ...(to === undefined ? {} : { to: membersNamed(tunnel.presence(), asNamed(tunnel.presence(), to)) }),
-    });
+    };
+    assertWanted(call);
+    const again = tunnel.sayAgain(message, call.id);
+    const sent = again?.sent ?? (await tunnel.say(message, { call: call.id }));
+    assertWanted(call);
     const wait = boundedWait(waitMs ?? 0);
     const batch =
       wait.value > 0
@@ -70,15 +78,21 @@ export const sayTool = defineTool({
     return {
       tunnelId: tunnel.tunnelId,
       ...sent,
+      repeatOf: again?.repeatOf,
       ...membersOf(tunnel, BOUNDS.membersAsideBytes),
       unread: tunnel.inbox.unread,
       ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),
       waitedAtMostMs: wait.cutTo,
       ...endFields(tunnel),
-      next: nextOf(sent, tunnel) ?? (batch && nextStep(tunnel, batch.entries.length)),
+      next: nextOf(sent, tunnel) ?? (again && REPEATED) ?? (batch && nextStep(tunnel, batch.entries.length)),
     };
   },
 });
+
+/** @throws {TunnelError} cancelled; what was said by then counts as said by a call that was cut off */
+function assertWanted({ signal }: ToolCall): void {
+  if (signal.aborted) throw new TunnelError("cancelled");
+}
 
 /** The next step for a message that was not confirmed, if there is one. */
 function nextOf({ status }: Sent, { end }: Pick<Session, "end">): string | undefined {
