@@ -3,20 +3,20 @@ const folded = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g
 
 /** How many letters have to be changed, left out, put in or swapped with their neighbour. */
 function distance(from: string, to: string): number {
-  const rows = [Array.from({ length: to.length + 1 }, (_, at) => at)];
-  for (let at = 1; at <= from.length; at += 1) {
-    const [above = [], before = []] = [rows[at - 1], rows[at - 2]];
-    const row = [at];
-    for (let to_ = 1; to_ <= to.length; to_ += 1) {
-      const isSame = from[at - 1] === to[to_ - 1];
-      const isSwap = at > 1 && to_ > 1 && from[at - 1] === to[to_ - 2] && from[at - 2] === to[to_ - 1];
-      const [left = 0, up = 0, both = 0] = [row[to_ - 1], above[to_], above[to_ - 1]];
-      const swapped = isSwap ? (before[to_ - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY;
-      row.push(Math.min(left + 1, up + 1, both + (isSame ? 0 : 1), swapped));
+  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
+  const at = (row: number, column: number): number => rows[row]?.[column] ?? Number.POSITIVE_INFINITY;
+  for (let row = 1; row <= from.length; row += 1) {
+    const next = [row];
+    rows.push(next);
+    for (let column = 1; column <= to.length; column += 1) {
+      const isSame = from[row - 1] === to[column - 1];
+      const isSwap = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
+      const changed = at(row - 1, column - 1) + (isSame ? 0 : 1);
+      const swapped = isSwap ? at(row - 2, column - 2) + 1 : changed;
+      next.push(Math.min(at(row, column - 1) + 1, at(row - 1, column) + 1, changed, swapped));
     }
-    rows.push(row);
   }
-  return rows[from.length]?.[to.length] ?? 0;
+  return at(from.length, to.length);
 }
 
 /** Longer ones are no slip of the pen, and comparing costs the product of the lengths. */

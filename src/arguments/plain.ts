@@ -91,12 +91,18 @@ function plainObject(schema: z.ZodObject, value: unknown): unknown {
   const fields = fieldsOf(value);
   if (fields === undefined) return value;
   const read = Object.entries(fields).map(([name, field]): [string, unknown] => {
-    const known = Object.hasOwn(schema.shape, name) ? schema.shape[name] : undefined;
+    const known = fieldOf(schema, name);
     return [name, known === undefined ? field : plainly(known, field)];
   });
   return Object.fromEntries(
     read.filter(([name, field]) => field !== undefined || !Object.hasOwn(schema.shape, name)),
   );
+}
+
+/** The schema of a field; `undefined` for a name that is none. */
+export function fieldOf(schema: z.ZodObject, name: string): z.core.$ZodType | undefined {
+  const shape: Readonly<Record<string, z.core.$ZodType>> = schema.shape;
+  return Object.hasOwn(shape, name) ? shape[name] : undefined;
 }
 
 export type Fields = Readonly<Record<string, unknown>>;

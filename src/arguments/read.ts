@@ -2,7 +2,7 @@ import * as z from "zod";
 import { TunnelError, type ErrorCode } from "../errors/tunnel-error.ts";
 import { formOf } from "./form.ts";
 import { nearest } from "./nearest.ts";
-import { fieldsOf, isId, plainly, type Fields } from "./plain.ts";
+import { fieldOf, fieldsOf, isId, plainly, type Fields } from "./plain.ts";
 import { STRINGS } from "./strings.ts";
 
 /**
@@ -93,7 +93,7 @@ function follow(
   const [step, ...rest] = path;
   if (step === undefined) return { schema, value };
   const bare = schema instanceof z.ZodOptional || schema instanceof z.ZodDefault ? schema.unwrap() : schema;
-  const inner = bare instanceof z.ZodObject ? bare.shape[String(step)] : undefined;
+  const inner = bare instanceof z.ZodObject ? fieldOf(bare, String(step)) : undefined;
   const item = bare instanceof z.ZodArray ? bare.element : inner;
   const field: unknown =
     typeof value === "object" && value !== null && Object.hasOwn(value, step)
@@ -118,7 +118,8 @@ export function unknownName(name: string, accepted: readonly string[], within = 
 
 /** @throws {TunnelError} for a required text that is empty */
 function refuseEmpty(schema: z.ZodObject, data: Fields): void {
-  for (const [name, field] of Object.entries(schema.shape)) {
+  const shape: Readonly<Record<string, z.core.$ZodType>> = schema.shape;
+  for (const [name, field] of Object.entries(shape)) {
     if (data[name] !== "") continue;
     const code: ErrorCode | undefined =
       STRINGS.get(field)?.emptyIs ?? (isId(field) ? "input-invalid" : undefined);
