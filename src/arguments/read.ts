@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { TunnelError, type ErrorCode } from "../errors/tunnel-error.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
 import { formOf } from "./form.ts";
 import { nearest } from "./nearest.ts";
-import { fieldOf, fieldsOf, isId, plainly, type Fields } from "./plain.ts";
+import { fieldOf, fieldsOf, plainly, type Fields } from "./plain.ts";
 import { STRINGS } from "./strings.ts";
 
 /**
@@ -121,8 +121,7 @@ function refuseEmpty(schema: z.ZodObject, data: Fields): void {
   const shape: Readonly<Record<string, z.core.$ZodType>> = schema.shape;
   for (const [name, field] of Object.entries(shape)) {
     if (data[name] !== "") continue;
-    const code: ErrorCode | undefined =
-      STRINGS.get(field)?.emptyIs ?? (isId(field) ? "input-invalid" : undefined);
+    const code = STRINGS.get(field)?.emptyIs;
     if (code !== undefined)
       throw new TunnelError(code, { detail: `${name}: must be ${formOf(field)}, and it is empty` });
   }

@@ -163,7 +163,6 @@ describe("what cannot be one thing alone is refused with name and form", () => {
     ["an empty list", "tunnel_say", { text: "x", to: [] }, "to: must be a list of texts"],
     ["an object for a list", "tunnel_say", { text: "x", to: { name: "Bob" } }, "to: must be a list of texts"],
     ["a missing argument", "tunnel_join", {}, "joinLink: is missing, and must be a text"],
-    ["an empty required id", "tunnel_receive", { fileId: "", savePath: "x" }, "fileId: must be an id"],
     [
       "arguments that are no object",
       "tunnel_status",
@@ -188,6 +187,7 @@ describe("what cannot be one thing alone is refused with name and form", () => {
     ["tunnel_open", { goal: "" }, "goal-invalid", "goal: must be a text"],
     ["tunnel_say", { text: "" }, "text-invalid", "text: must be a text"],
     ["tunnel_join", { joinLink: "" }, "link-malformed", "joinLink: must be a text"],
+    ["tunnel_receive", { fileId: "", savePath: "x" }, "file-unknown", "fileId: must be an id"],
     ["tunnel_receive", { fileId: "f", savePath: "" }, "path-invalid", "savePath: must be a text"],
   ])("an empty required text of %s keeps the code that it has", (tool, given, code, said) => {
     expect(refusal(tool, given)).toMatchObject({ code, message: expect.stringContaining(said) });

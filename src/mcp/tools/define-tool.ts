@@ -56,6 +56,7 @@ interface Prepared {
   /** It could name a tunnel and does not: it means the one there is. */
   readonly meansTheOnlyTunnel: boolean;
   readonly repeats: Repeats;
+  readonly restsOn: (sessions: Sessions) => string;
   readonly run: (call: ToolCall) => Promise<Payload>;
 }
 
@@ -82,6 +83,8 @@ export function defineTool<Schema extends z.ZodObject & StandardSchemaWithJSON>(
     readonly input: Schema;
     /** `one` where it is left out: every effect is worth having only once. */
     readonly repeats?: (input: z.infer<Schema>) => Repeats;
+    /** The state beside the arguments, on this machine, that the answer rests on: another one makes it another call. */
+    readonly restsOn?: (input: z.infer<Schema>, sessions: Sessions) => string;
     readonly run: (input: z.infer<Schema>, call: ToolCall) => Promise<Payload>;
   },
 ): Tool {
@@ -93,6 +96,7 @@ export function defineTool<Schema extends z.ZodObject & StandardSchemaWithJSON>(
         input,
         meansTheOnlyTunnel: Object.hasOwn(tool.input.shape, "tunnelId") && !Object.hasOwn(input, "tunnelId"),
         repeats: tool.repeats?.(input) ?? "one",
+        restsOn: (sessions) => tool.restsOn?.(input, sessions) ?? "",
         run: (call) => tool.run(input, call),
       };
     },
@@ -100,12 +104,12 @@ export function defineTool<Schema extends z.ZodObject & StandardSchemaWithJSON>(
 }
 
 /** A call that cannot be understood fails like every other. */
-function prepared(tool: Tool, given: unknown): Prepared {
+function understood(tool: Tool, given: unknown): Prepared {
   try {
     return tool.prepare(given);
   } catch (thrown) {
     const run = (): Promise<never> => Promise.reject(asTunnelError(thrown));
-    return { input: {}, meansTheOnlyTunnel: false, repeats: "anew", run };
+    return { input: {}, meansTheOnlyTunnel: false, repeats: "anew", restsOn: () => "", run };
   }
 }
 
@@ -133,7 +137,7 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
       ...(tool.forHumans === true && !services.isUnattended ? { _meta: ASK_A_HUMAN } : {}),
     },
     async (given: unknown, context: ServerContext) => {
-      const call = prepared(tool, given);
+      const call = understood(tool, given);
       const { id, signal } = context.mcpReq;
       const caller: Caller = { id, signal, progress: progressOf(context) };
       const client = clientOf(server, context);
@@ -154,7 +158,7 @@ const UNFINISHED: ReadonlySet<unknown> = new Set(["preparing", "receiving"]);
 
 /** Runs a call to its end, whatever that is. */
 async function perform(
-  { run, repeats, meansTheOnlyTunnel }: Prepared,
+  prepared: Prepared,
   caller: Caller & Pick<ToolCall, "client">,
   services: ToolServices,
 ): Promise<Outcome> {
@@ -169,14 +173,15 @@ async function perform(
     unread = sessions.unread;
     const { clock, wake, problems } = services;
     // An answer at once would come before the same call a second time, and that one would wait for more.
-    if (repeats === "waits" && unread > 0) await wait(clock, SESSION.twinMs, { signal: caller.signal });
-    const payload = await run({ ...caller, sessions, clock, fence, wake, problems });
+    if (prepared.repeats === "waits" && unread > 0)
+      await wait(clock, SESSION.twinMs, { signal: caller.signal });
+    const payload = await prepared.run({ ...caller, sessions, clock, fence, wake, problems });
     const shown = fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) }));
     const { status } = payload;
-    const state = stateOf(sessions, payload, meansTheOnlyTunnel);
+    const state = stateOf(sessions, payload, prepared);
     return {
       answer: (more) => success({ ...shown, ...more }),
-      holds: () => !UNFINISHED.has(status) && stateOf(sessions, payload, meansTheOnlyTunnel) === state,
+      holds: () => !UNFINISHED.has(status) && stateOf(sessions, payload, prepared) === state,
     };
   } catch (thrown) {
     // The failed call has delivered nothing: the messages that it took come again.
@@ -188,12 +193,16 @@ async function perform(
 }
 
 /** What the same call would meet: once its tunnel has ended, or is another one, it means something else. */
-function stateOf(sessions: Sessions, { tunnelId }: Payload, meansTheOnlyTunnel: boolean): string {
+function stateOf(
+  sessions: Sessions,
+  { tunnelId }: Payload,
+  { meansTheOnlyTunnel, restsOn }: Prepared,
+): string {
   const opening = sessions.openings.untold.find((one) => one.tunnelId === tunnelId);
   const isThere =
     opening?.state.name === "opening" || sessions.open.some((tunnel) => tunnel.tunnelId === tunnelId);
-  const open = meansTheOnlyTunnel ? sessions.open.filter((tunnel) => tunnel.tunnelId !== tunnelId) : [];
-  return [isThere, ...open.map((tunnel) => tunnel.tunnelId)].join(" ");
+  const others = meansTheOnlyTunnel ? sessions.open.filter((tunnel) => tunnel.tunnelId !== tunnelId) : [];
+  return [restsOn(sessions), isThere, ...others.map((tunnel) => tunnel.tunnelId)].join(" ");
 }
 
 /** The 2025 era names the client once, the later one with every request. */

@@ -106,7 +106,7 @@ export const receiveTool = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   forHumans: true,
   input: z.strictObject({
-    fileId: id().describe("From the message of kind `file`."),
+    fileId: id("file-unknown").describe("From the message of kind `file`."),
     savePath: words("path-invalid").describe(
       "Where to save it: a file name, relative to the working directory or absolute. Its folder must exist.",
     ),
