@@ -154,7 +154,8 @@ it("a long conversation is shown by its newest part, with how to have the rest, 
     status: 0,
     stdout: expect.stringContaining("200 entries, 12 to 211"),
   });
-  for (let index = 0; index < 3; index += 1) await guest.call("tunnel_say", { text: `${index}`.repeat(20_000) });
+  for (let index = 0; index < 3; index += 1)
+    await guest.call("tunnel_say", { text: `${index}`.repeat(20_000) });
   expect((await textOf(host, `${uri}md`)).match(/^### /gm)).toHaveLength(1);
   const { saved } = await host.call("tunnel_status", { saveTranscript: "all" });
   expect(saved).toMatchObject({ entries: 214, redacted: 0 });
