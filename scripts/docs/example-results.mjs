@@ -89,7 +89,7 @@ export async function exampleResults(sources) {
         const tool = TOOLS.find((one) => one.name === toolName);
         sessions.callArrived();
         id += 1;
-        const result = await tool.run(args, {
+        const result = await tool.prepare(args).run({
           id,
           signal,
           sessions,

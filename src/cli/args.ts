@@ -116,7 +116,7 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
       return withOptions(first, rest, SETUP_OPTIONS, setupCommand);
     default:
       // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
-      if (/^wss?:/.test(first))
+      if (isPerhapsLink(first))
         return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
       return unknownCommand(first);
   }
@@ -293,5 +293,9 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
 
 /** The typed text, unless it may be a link: anybody who sees the screen could use it. */
 function quoted(typed: string): string {
-  return /^wss?:|#1\./i.test(typed) ? "(a link)" : typed;
+  return isPerhapsLink(typed) ? "(a link)" : typed;
+}
+
+function isPerhapsLink(typed: string): boolean {
+  return /wss?:|#1\.|%231\./i.test(typed);
 }

@@ -4,6 +4,7 @@ import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import { GatheredWrites } from "../runtime/gathered-writes.ts";
 import type { CallId } from "../session/inbox.ts";
 import { CheckedInput } from "./checked-input.ts";
+import { readable } from "./requests.ts";
 
 /** The longest JSON-RPC line. At a longer one the SDK gives the connection up, and every tunnel with it. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
@@ -11,7 +12,7 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
 type Receive = (message: JSONRPCMessage) => void;
 
 /**
- * The stdio transport, which also reports cancellations. A client may give a call up at the moment of its answer. The SDK
+ * The stdio transport, which makes requests {@link readable} and also reports cancellations. A client may give a call up at the moment of its answer. The SDK
  * has forgotten the call by then and ignores the cancellation, yet only the cancellation tells that nobody has read the
  * answer.
  */
@@ -41,7 +42,7 @@ export function transportWithCancellations(onCancelled: (call: CallId) => void):
     get: (): Receive => (message) => {
       const call = cancelledCall(message);
       if (call !== undefined) onCancelled(call);
-      receive?.(message);
+      receive?.(readable(message));
     },
     set: (next: Receive | undefined) => {
       receive = next;

@@ -13,6 +13,7 @@ import type { ResultSettings } from "./results/limit.ts";
 import { registerResources, ResourceNews, type Era } from "./resources.ts";
 import { Fence } from "./results/fence.ts";
 import { createServer } from "./server.ts";
+import { SharedCalls } from "./tools/shared-calls.ts";
 
 export interface ServeOptions {
   readonly version: string;
@@ -53,8 +54,10 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     return made;
   };
 
+  const calls = new SharedCalls(clock);
   const transport = transportWithCancellations((call) => {
-    void sessions?.then((made) => made.callCancelled(call));
+    const run = calls.gaveUp(call);
+    if (run !== undefined) void sessions?.then((made) => made.callCancelled(run));
   });
   const ended = new Promise<void>((resolve) => {
     process.stdin.once("end", resolve).once("close", resolve);
@@ -66,6 +69,7 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     clock,
     fence: new Fence(),
     sessions: () => (sessions ??= load()),
+    calls,
     loaded: () => sessions,
     isUnattended,
     problems,

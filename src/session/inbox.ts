@@ -239,9 +239,12 @@ export class Inbox implements Observable<InboxEvent> {
     throw new TunnelError("input-invalid", { detail: `part: nothing was said after ${sinceSeq}` });
   }
 
-  /** Resolves when something unread is there, the room is over, the time is up or the call is cancelled. */
-  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.unread > 0 || this.#closed) return;
+  /**
+   * Resolves when something unread is there, the room is over, the time is up or the call is cancelled.
+   * @param isThere whether there is already what is waited for
+   */
+  async wait(timeoutMs: number, signal: AbortSignal, isThere = () => this.unread > 0): Promise<void> {
+    if (isThere() || this.#closed) return;
     await wait(this.#clock, timeoutMs, { signal, until: this.#onNews });
   }
 

@@ -16,7 +16,8 @@ import { Files } from "./files/files.ts";
 import { Preparations } from "./files/preparations.ts";
 import { offerFile } from "./files/requests.ts";
 import { streamPort } from "./files/port.ts";
-import { Inbox, type InboxEvent } from "./inbox.ts";
+import { Inbox, type CallId, type InboxEvent } from "./inbox.ts";
+import { OwnMessages } from "./own-messages.ts";
 
 /** Names one tunnel of this process in tool calls; unguessable, and no credential. */
 export type TunnelId = string;
@@ -55,6 +56,7 @@ export type SessionEvent =
 export const MAX_ALARMS = 20;
 
 const NOBODY_LEFT = "those it is for have left, and had not confirmed it by then";
+const NOT_YET = "nobody has confirmed it yet; it is kept and delivered by itself";
 const ENDED = "the tunnel has ended, and nobody had confirmed it by then";
 
 /** The machine of either role. */
@@ -97,6 +99,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /** Wakes when the connection or the presence of a member has changed, or the session is over. */
   readonly onPresence: Subscribe = when(this, ({ type }) => type === "presence" || type === "ended");
   readonly #confirmations: Confirmations;
+  readonly own = new OwnMessages();
   readonly #alarms: TunnelError[] = [];
   #end: SessionEnd | undefined;
   #closing: Promise<void> | undefined;
@@ -164,12 +167,17 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   }
 
   /**
-   * @param onConfirmed called when a message that was answered `queued` is confirmed after all
+   * @param options `onConfirmed`: called when a message that was answered `queued` is confirmed after all; `call`: the call that
+   * says it
    * @throws {TunnelError} as the machine of the role says
    */
-  async say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
+  async say(
+    outgoing: OutgoingMessage,
+    { onConfirmed, call }: { onConfirmed?: (seq: number) => void; call?: CallId } = {},
+  ): Promise<Sent> {
     const posted = this.post(outgoing);
     const { key, seq, ownNo, slow } = posted;
+    this.own.add(outgoing, { key, seq, ownNo, call, saidAt: this.clock.now() });
     // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
     const isReachable = posted.unreachable() === undefined;
     const found = isReachable ? await this.#confirmations.wait(key) : ({ name: "late" } as const);
@@ -187,6 +195,21 @@ export abstract class SessionBase implements Observable<SessionEvent> {
         this.#confirmations.later(key, onConfirmed);
         return { status: "queued", seq, ownNo, reason: posted.unreachable() ?? slow };
     }
+  }
+
+  /**
+   * A message that a call which was cut off has said already: it is not said again.
+   * @returns how it stands by now, and the call that said it; undefined where it has to be said
+   */
+  sayAgain(
+    outgoing: OutgoingMessage,
+    call: CallId,
+  ): { readonly sent: Sent; readonly repeatOf: CallId | undefined } | undefined {
+    const found = this.own.takeUp(outgoing, call, this.clock.now());
+    if (found === undefined) return undefined;
+    const { seq, ownNo, call: repeatOf } = found;
+    if (found.state === "sent" && seq !== undefined) return { sent: { status: "sent", seq }, repeatOf };
+    return { sent: { status: "queued", seq, ownNo, reason: NOT_YET }, repeatOf };
   }
 
   /** A tool call concerned this session: activity, and the reading position as it is now. */
@@ -249,10 +272,12 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   }
 
   protected confirm(key: number, seq: number): void {
+    this.own.confirmed(key, seq);
     this.#confirmations.confirm(key, seq);
   }
 
   protected giveUp(key: number): void {
+    this.own.givenUp(key);
     this.#confirmations.giveUp(key);
   }
 
@@ -260,6 +285,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   protected ended(end: SessionEnd): void {
     this.#end = end;
     this.inbox.close();
+    this.own.end();
     this.#confirmations.end();
     this.#events.emit({ type: "ended" });
     void this.close();

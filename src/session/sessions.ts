@@ -5,7 +5,8 @@ import { equalBytes, toHex } from "../protocol/base/bytes.ts";
 import { makeWorkContext, type WorkContext, type ClientProgram } from "../protocol/room/work-context.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { SESSION } from "../protocol/base/limits.ts";
-import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts";
+import type { InviteLink } from "../protocol/handshake/invite-link.ts";
+import { inviteLinkIn } from "../protocol/handshake/invite-text.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import { checkGoal, checkName, isName } from "../protocol/base/text.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -174,7 +175,10 @@ export class Sessions implements Observable<SessionsEvent> {
     return this.#listeners.ports;
   }
 
-  /** @throws {TunnelError} link-*, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining */
+  /**
+   * @param request `joinLink`: the link, or a text with it
+   * @throws {TunnelError} link-*, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining
+   */
   async join(request: {
     joinLink: string;
     name: string | undefined;
@@ -182,7 +186,7 @@ export class Sessions implements Observable<SessionsEvent> {
     signal: AbortSignal;
   }): Promise<GuestSession> {
     const { primitives, clock, lookup, network } = this.#options;
-    const link = parseLink(request.joinLink);
+    const link = inviteLinkIn(request.joinLink);
     if (!URL.canParse(link.origin))
       throw new TunnelError("link-malformed", { detail: "its address is not one" });
     if (isForbiddenDialAddress(new URL(link.origin).hostname)) throw new TunnelError("link-address");
@@ -258,7 +262,10 @@ export class Sessions implements Observable<SessionsEvent> {
   }
 
   callCancelled(call: CallId): void {
-    for (const tunnel of this.#tunnels.values()) tunnel.inbox.cancelled(call);
+    for (const { inbox, own } of this.#tunnels.values()) {
+      inbox.cancelled(call);
+      own.cancelled(call);
+    }
   }
 
   /** Ends everything for good; resolves when nothing is left running. */

@@ -50,7 +50,7 @@ describe("links", () => {
     ["without its secret", (text) => text.split("#")[0] ?? "", "link-malformed"],
     ["truncated", (text) => text.slice(0, -1), "link-malformed"],
     ["cut in the key", (text) => text.slice(0, text.indexOf("#") + 20), "link-malformed"],
-    ["with a line break", (text) => text.replace("/t/", "/t/\n"), "link-malformed"],
+    ["two of them", (text) => `${text} ${text.replace("#1.", "#1.A").slice(0, -1)}`, "link-malformed"],
     ["with something after it", (text) => `${text}.x`, "link-malformed"],
     ["far too long", (text) => text + "A".repeat(100_000), "link-malformed"],
     ["closing marks without end", () => `${">".repeat(1_000_000)}x`, "link-malformed"],
@@ -70,6 +70,13 @@ describe("links", () => {
     ["to nowhere", (text) => text.replace(/127\.0\.0\.1:\d+/, "0.0.0.0:1"), "link-address"],
   ])("%s", async (_, change, expected) => {
     expect(await code(guest, "tunnel_join", { joinLink: change(link) })).toBe(expected);
+  });
+
+  it("in the whole invite, with the line breaks and marks that a chat has made, lead in", async () => {
+    const invite = opened.invites?.[(used += 1)]?.invite ?? "";
+    const quoted = invite.replace("ws://", "WS://").replace("#1.", "\n#1.\u200b").replaceAll("\n", "\r\n> ");
+    const { tunnelId } = await guest.call("tunnel_join", { joinLink: `> ${quoted}` });
+    await guest.call("tunnel_close", { tunnelId });
   });
 
   it("of this very server", async () => {
@@ -102,7 +109,9 @@ describe("links", () => {
     const pending = await host.call("tunnel_invite", { revoke: invite?.inviteId });
     expect(JSON.stringify(pending)).not.toContain(invite?.inviteId);
     expect(await code(guest, "tunnel_join", { joinLink: invite?.joinLink })).toBe("invite-refused");
-    expect(await code(host, "tunnel_invite", { revoke: invite?.inviteId })).toBe("invite-unknown");
+    // The very same call so soon is answered as the first one was.
+    const again = { revoke: invite?.inviteId, tunnelId: opened.tunnelId };
+    expect(await code(host, "tunnel_invite", again)).toBe("invite-unknown");
   });
 
   it("to a closed port", async () => {
@@ -159,7 +168,7 @@ describe("links", () => {
   it("used, and joined again by the same server", async () => {
     const joinLink = freshLink();
     const { tunnelId } = await guest.call("tunnel_join", { joinLink });
-    expect(await code(guest, "tunnel_join", { joinLink })).toBe("already-joined");
+    expect(await code(guest, "tunnel_join", { joinLink, name: "again" })).toBe("already-joined");
     await guest.call("tunnel_close", { tunnelId });
     expect(await code(guest, "tunnel_join", { joinLink })).toBe("invite-refused");
   });
@@ -178,7 +187,7 @@ describe("arguments", () => {
     ["tunnel_open", { goal: "two\nlines" }, "goal-invalid"],
     ["tunnel_open", { goal: "\u001b[2Jred" }, "goal-invalid"],
     ["tunnel_open", { goal: "x".repeat(501) }, "goal-invalid"],
-    ["tunnel_open", { goal: "x", name: "" }, "name-invalid"],
+    ["tunnel_open", { goal: "x", name: " " }, "name-invalid"],
     ["tunnel_open", { goal: "x", name: "n".repeat(65) }, "name-invalid"],
     ["tunnel_join", {}, "input-invalid"],
     ["tunnel_say", {}, "input-invalid"],

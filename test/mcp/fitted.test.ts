@@ -66,7 +66,7 @@ it("the longest list loses its last items and says how many, before any text is 
 
 it("an error that quotes something endless is short, and says what to do", () => {
   const error = new TunnelError("input-invalid", { detail: "🦊".repeat(100_000) });
-  const { structuredContent, content } = failure(error, { fence, unread: 0, limit: LIMIT });
+  const { structuredContent, content } = failure(error, fence, LIMIT, { unread: 0 });
   const [part] = content;
   expect(part?.type === "text" ? part.text.length : 0).toBeLessThanOrEqual(LIMIT);
   expect(structuredContent).toMatchObject({ error: { code: "input-invalid", next: error.next } });

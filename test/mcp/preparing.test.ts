@@ -124,7 +124,7 @@ describe("a file that is read for longer than a call may take", () => {
   it("goes on when its call is cancelled, and is joined by the next", async () => {
     const abort = new AbortController();
     const { tool, callOf } = await direct();
-    const waiting = tool.run(args, callOf(abort.signal));
+    const waiting = tool.prepare(args).run(callOf(abort.signal));
     await until("it is read", () => reads.length === 1);
     abort.abort();
     await expect(waiting).rejects.toMatchObject({ code: "cancelled" });

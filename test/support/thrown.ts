@@ -10,3 +10,14 @@ export function codeOf(call: () => unknown): ErrorCode | undefined {
     throw error;
   }
 }
+
+/** The TunnelError that `call` throws; anything else passes through. */
+export function thrownBy(call: () => unknown): TunnelError {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof TunnelError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}

@@ -10,7 +10,7 @@ import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";
 import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
-import { askLink, linkIn } from "./terminal/ask-link.ts";
+import { askLink } from "./terminal/ask-link.ts";
 import { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
 import { personIn } from "./person.ts";
@@ -152,7 +152,7 @@ class Stay {
     if (done === true) return undefined;
     const problem = encodingProblem(value);
     if (problem !== undefined) throw new TunnelError("link-malformed", { detail: `the line is ${problem}` });
-    return linkIn(value);
+    return value.trim();
   }
 
   #input(): AsyncIterator<string, undefined> {

@@ -39,11 +39,8 @@ export function success(payload: Payload, fence: Fence, limit: number): CallTool
   return result(fitted(payload, limit, fence));
 }
 
-/** @param options `unread` of all tunnels together, where that is known; `limit`: characters of the whole */
-export function failure(
-  error: TunnelError,
-  { fence, unread, limit }: { fence: Fence; unread: number | undefined; limit: number },
-): CallToolResult {
-  const payload = fence.guard({ error: errorView(error), unread });
+/** @param more fields beside the error, such as what is unread in all tunnels together; `limit`: characters of the whole */
+export function failure(error: TunnelError, fence: Fence, limit: number, more: Payload): CallToolResult {
+  const payload = fence.guard({ error: errorView(error), ...more });
   return { ...result(fitted(payload, limit, fence)), isError: true };
 }

@@ -5,10 +5,12 @@ import {
   type StandardSchemaWithJSON,
 } from "@modelcontextprotocol/server";
 import * as z from "zod";
-import { SESSION } from "../../protocol/base/limits.ts";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
-import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { readArguments } from "../../arguments/read.ts";
+import { asTunnelError } from "../../errors/tunnel-error.ts";
+import { SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { wait } from "../../runtime/wait.ts";
 import type { TunnelId } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
 import type { ProblemView } from "../../view/problems.ts";
@@ -17,7 +19,8 @@ import { longResultMeta, resultLimitFor, type ResultSettings } from "../results/
 import type { Fence } from "../results/fence.ts";
 import { labelled } from "../results/labels.ts";
 import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
-import { Progress, type Report } from "./progress.ts";
+import { Progress } from "./progress.ts";
+import type { Caller, Outcome, SharedCalls } from "./shared-calls.ts";
 
 /**
  * Everything that a tool may use. The first tool call loads the sessions: a client that only lists tools must not wait
@@ -27,6 +30,8 @@ export interface ToolServices {
   readonly clock: Clock;
   readonly fence: Fence;
   readonly sessions: () => Promise<Sessions>;
+  /** Calls that are made twice, of all servers of the connection. */
+  readonly calls: SharedCalls;
   /** The human has said that nobody is there to confirm a call. */
   readonly isUnattended: boolean;
   /** What is wrong with the settings and this machine at the moment, and stops nothing. */
@@ -39,10 +44,9 @@ export interface ToolServices {
   readonly answerMs?: number;
 }
 
-/** One call of a tool. */
-export interface ToolCall extends Omit<ToolServices, "sessions" | "isUnattended" | "results" | "answerMs"> {
-  readonly id: string | number;
-  readonly signal: AbortSignal;
+/** One call of a tool; where it was made several times, one for all of them. */
+export interface ToolCall
+  extends Caller, Omit<ToolServices, "sessions" | "calls" | "isUnattended" | "results" | "answerMs"> {
   readonly sessions: Sessions;
   /** The calling program, by its own name. */
   readonly client: ClientProgram | undefined;
@@ -50,8 +54,22 @@ export interface ToolCall extends Omit<ToolServices, "sessions" | "isUnattended"
   readonly limit: number;
   /** The call is answered within so many ms, also where what it has begun is not done. */
   readonly answerMs: number;
-  /** Reports progress to a client that has asked for it, with the share that is done where that is known. */
-  readonly progress: Report;
+}
+
+/**
+ * The same call again, while the first one goes on or a moment after its answer: `one` has the effect once and the answer twice;
+ * `waits` shares the wait and what it brings; `anew` looks again.
+ */
+export type Repeats = "one" | "waits" | "anew";
+
+/** A call whose arguments are understood. */
+interface Prepared {
+  readonly input: Readonly<Record<string, unknown>>;
+  /** It could name a tunnel and does not: it means the one there is. */
+  readonly meansTheOnlyTunnel: boolean;
+  readonly repeats: Repeats;
+  readonly restsOn: (sessions: Sessions) => string;
+  readonly run: (call: ToolCall) => Promise<Payload>;
 }
 
 export interface Tool {
@@ -68,32 +86,49 @@ export interface Tool {
   readonly forHumans?: boolean;
   /** Its results hold what others say, and may be longer than a client expects of a tool. */
   readonly isLong?: boolean;
-  readonly input: z.ZodType & StandardSchemaWithJSON;
-  readonly run: (input: unknown, call: ToolCall) => Promise<Payload>;
+  readonly input: z.ZodObject & StandardSchemaWithJSON;
+  /** @throws {TunnelError} input-invalid, and codes of single arguments */
+  readonly prepare: (input: unknown) => Prepared;
 }
 
 /** Pairs a schema with the function that takes its output. */
-export function defineTool<Schema extends z.ZodType & StandardSchemaWithJSON>(
-  tool: Omit<Tool, "input" | "run"> & {
+export function defineTool<Schema extends z.ZodObject & StandardSchemaWithJSON>(
+  tool: Omit<Tool, "input" | "prepare"> & {
     readonly input: Schema;
+    /** `one` where it is left out: every effect is worth having only once. */
+    readonly repeats?: (input: z.infer<Schema>) => Repeats;
+    /** The state beside the arguments, on this machine, that the answer rests on: another one makes it another call. */
+    readonly restsOn?: (input: z.infer<Schema>, sessions: Sessions) => string;
     readonly run: (input: z.infer<Schema>, call: ToolCall) => Promise<Payload>;
   },
 ): Tool {
-  return { ...tool, run: async (input, call) => tool.run(parseInput(tool.input, input), call) };
+  return {
+    ...tool,
+    prepare: (given) => {
+      const input = readArguments(tool.input, given, tool.name);
+      return {
+        input,
+        meansTheOnlyTunnel: Object.hasOwn(tool.input.shape, "tunnelId") && !Object.hasOwn(input, "tunnelId"),
+        repeats: tool.repeats?.(input) ?? "one",
+        restsOn: (sessions) => tool.restsOn?.(input, sessions) ?? "",
+        run: (call) => tool.run(input, call),
+      };
+    },
+  };
 }
 
-/** @throws {TunnelError} input-invalid, naming every argument that is wrong and how */
-function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(input ?? {});
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) =>
-    [path.join("."), message].filter(Boolean).join(": "),
-  );
-  throw new TunnelError("input-invalid", { detail: problems.join("; ") });
+/** A call that cannot be understood fails like every other. */
+function understood(tool: Tool, given: unknown): Prepared {
+  try {
+    return tool.prepare(given);
+  } catch (thrown) {
+    const run = (): Promise<never> => Promise.reject(asTunnelError(thrown));
+    return { input: {}, meansTheOnlyTunnel: false, repeats: "anew", restsOn: () => "", run };
+  }
 }
 
 /**
- * The JSON schema of a tool, checked by {@link parseInput} alone: the SDK's own refusal would reach the model without a
+ * The JSON schema of a tool, checked by {@link Tool.prepare} alone: the SDK's own refusal would reach the model without a
  * code and a next step.
  */
 function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaWithJSON {
@@ -120,45 +155,81 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
       inputSchema: advertised(tool.input),
       ...(Object.keys(meta).length > 0 ? { _meta: meta } : {}),
     },
-    async (input: unknown, context: ServerContext) => {
-      let unread: number | undefined;
-      let undo = (): void => undefined;
-      const fence = services.fence.forResult();
+    async (given: unknown, context: ServerContext) => {
+      const call = understood(tool, given);
+      const { id, signal } = context.mcpReq;
+      const progress = new Progress(services.clock, context);
+      const caller: Caller = { id, signal, progress: progress.report };
       const client = clientOf(server, context);
       const limit = resultLimitFor(client, results, isLong);
-      const progress = new Progress(services.clock, context);
+      const run = (one: Caller): Promise<Outcome> =>
+        perform(call, { ...one, client, limit, answerMs }, services);
       try {
-        const sessions = await services.sessions();
-        undo = () => sessions.callCancelled(context.mcpReq.id);
-        // A new call proves that the client has received the results of the earlier ones.
-        sessions.callArrived();
-        unread = sessions.unread;
-        const { clock, wake, problems } = services;
-        const { id, signal } = context.mcpReq;
-        const payload = await tool.run(input, {
-          id,
-          signal,
-          sessions,
-          client,
-          limit,
-          answerMs,
-          clock,
-          fence,
-          wake,
-          problems,
-          progress: progress.report,
-        });
-        const whole = labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) });
-        return success(fence.guard(whole), fence, limit);
-      } catch (thrown) {
-        // The failed call has delivered nothing: the messages that it took come again.
-        undo();
-        return failure(asTunnelError(thrown), { fence, unread, limit });
+        if (call.repeats === "anew") return (await run(caller)).answer({});
+        // Understood arguments stand in the order of their schema, so the same ones have the same text.
+        const key = `${name} ${JSON.stringify(call.input)}`;
+        const keeps = call.repeats === "one";
+        const { outcome, repeatOf } = await services.calls.call(key, caller, { keeps, run });
+        // As the client numbers its calls.
+        return outcome.answer(repeatOf === undefined ? {} : { repeatOf });
       } finally {
         progress.end();
       }
     },
   );
+}
+
+/** Statuses of work that goes on: the same call again joins it and has news of it. */
+const UNFINISHED: ReadonlySet<unknown> = new Set(["preparing", "receiving", "joining", "opening"]);
+
+/** Runs a call to its end, whatever that is. */
+async function perform(
+  prepared: Prepared,
+  caller: Caller & Pick<ToolCall, "client" | "limit" | "answerMs">,
+  services: ToolServices,
+): Promise<Outcome> {
+  let unread: number | undefined;
+  let undo = (): void => undefined;
+  const fence = services.fence.forResult();
+  const { limit } = caller;
+  try {
+    const sessions = await services.sessions();
+    undo = () => sessions.callCancelled(caller.id);
+    // A new call proves that the client has received the results of the earlier ones.
+    sessions.callArrived();
+    unread = sessions.unread;
+    const { clock, wake, problems } = services;
+    // An answer at once would come before the same call a second time, and that one would wait for more.
+    if (prepared.repeats === "waits" && unread > 0)
+      await wait(clock, SESSION.twinMs, { signal: caller.signal });
+    const payload = await prepared.run({ ...caller, sessions, clock, fence, wake, problems });
+    const shown = fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) }));
+    const { status } = payload;
+    const state = stateOf(sessions, payload, prepared);
+    return {
+      answer: (more) => success({ ...shown, ...more }, fence, limit),
+      holds: () => !UNFINISHED.has(status) && stateOf(sessions, payload, prepared) === state,
+    };
+  } catch (thrown) {
+    // The failed call has delivered nothing: the messages that it took come again.
+    undo();
+    // It has done nothing, either: the same call again is a new try.
+    const error = asTunnelError(thrown);
+    return { answer: (more) => failure(error, fence, limit, { unread, ...more }), holds: () => false };
+  }
+}
+
+/** What the same call would meet: once its tunnel has ended, or is another one, it means something else. */
+function stateOf(
+  sessions: Sessions,
+  { tunnelId }: Payload,
+  { meansTheOnlyTunnel, restsOn }: Prepared,
+): string {
+  const opening = sessions.openings.untold.find((one) => one.tunnelId === tunnelId);
+  const isThere =
+    opening?.state.name === "opening" || sessions.open.some((tunnel) => tunnel.tunnelId === tunnelId);
+  const others = meansTheOnlyTunnel ? sessions.open.filter((tunnel) => tunnel.tunnelId !== tunnelId) : [];
+  return [restsOn(sessions), isThere, ...others.map((tunnel) => tunnel.tunnelId)].join(" ");
 }
 
 /** The 2025 era names the client once, the later one with every request. */

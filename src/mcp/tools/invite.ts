@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { id } from "../../arguments/strings.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import { boundsOf, within } from "../results/bounds.ts";
@@ -24,12 +25,12 @@ export const inviteTool = defineTool({
       .max(ROOM.maxMembers - 1)
       .optional()
       .describe("How many new invites to make. Defaults to 1, or to 0 with `revoke` or `remove`."),
-    revoke: z.string().optional().describe("The inviteId of a pending invite that must not work any more."),
+    revoke: id().optional().describe("The inviteId of a pending invite that must not work any more."),
     remove: z.string().optional().describe("Name (or id) of a member to remove from the tunnel."),
     tunnelId,
   }),
-  async run({ count, revoke, remove, tunnelId: id }, call) {
-    const tunnel = call.sessions.resolve(id);
+  async run({ count, revoke, remove, tunnelId: named }, call) {
+    const tunnel = call.sessions.resolve(named);
     if (tunnel.role !== "host") throw new TunnelError("not-the-host");
     tunnel.touch();
     if (remove !== undefined && (count ?? 0) > 0) {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { words } from "../../arguments/strings.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { every, settled, wait } from "../../runtime/wait.ts";
@@ -54,7 +55,9 @@ export const joinTool = defineTool({
     "from the same host leads back into it, and nothing is lost.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    joinLink: z.string().describe("The whole link: wss://HOST/t/ROOM#1.KEY.HOSTKEY"),
+    joinLink: words("link-malformed").describe(
+      "The link, wss://HOST/t/ROOM#1.KEY.HOSTKEY, or the whole invite.",
+    ),
     name: memberName,
   }),
   async run({ joinLink, name }, call) {

@@ -4,8 +4,8 @@ import { SESSION } from "../../protocol/base/limits.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool } from "./define-tool.ts";
-import { tunnelId } from "./inputs.ts";
-import { batchFields, nextPart, packingOf } from "../results/messages.ts";
+import { bounded, boundedWait, tunnelId } from "./inputs.ts";
+import { batchFields, nextPart } from "../results/messages.ts";
 import { endFields, listen, nextStep, showingOf } from "./listening.ts";
 import { follow, openingFields, openingMeant } from "./opening.ts";
 import { statusOf } from "../../view/status.ts";
@@ -57,33 +57,33 @@ export const listenTool = defineTool({
       .min(0)
       .optional()
       .describe(
-        "Re-reads everything after this seq instead, read or not, without waiting or moving the reading position.",
+        "Re-reads what comes after this seq instead, read or not; the reading position stays. Waits only with `timeoutMs`.",
       ),
     part: z.int().min(1).optional().describe("With sinceSeq: the part of the first message to begin with."),
     tunnelId,
   }),
+  repeats: () => "waits",
   async run({ timeoutMs, limit, sinceSeq, part, tunnelId: id }, call) {
-    const waitMs = Math.min(timeoutMs ?? call.answerMs, SESSION.listenMaxMs);
+    const wait = boundedWait(timeoutMs ?? (sinceSeq === undefined ? call.answerMs : 0));
+    const count = bounded(limit ?? SESSION.listenDefaultCount, SESSION.listenMaxCount);
+    const cut = { waitedAtMostMs: wait.cutTo, limitedTo: count.cutTo };
     const opening = openingMeant(call, id);
     if (opening !== undefined) {
-      await follow(opening, waitMs, call);
+      await follow(opening, wait.value, call);
       call.signal.throwIfAborted();
-      return openingFields(opening, call);
+      return { ...openingFields(opening, call), ...cut };
     }
     if (part !== undefined && sinceSeq === undefined)
       throw new TunnelError("input-invalid", { detail: "part: goes with sinceSeq" });
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
-    const count = Math.min(limit ?? SESSION.listenDefaultCount, SESSION.listenMaxCount);
-    const showing = showingOf(call);
-    const batch =
-      sinceSeq === undefined
-        ? await listen(tunnel, { timeoutMs: waitMs, limit: count }, call)
-        : tunnel.inbox.reread(sinceSeq, count, packingOf(showing), part);
+    const wanted = { timeoutMs: wait.value, limit: count.value, sinceSeq, part };
+    const batch = await listen(tunnel, wanted, call);
     return {
       tunnelId: tunnel.tunnelId,
       status: statusOf(tunnel),
-      ...batchFields(batch, showing),
+      ...batchFields(batch, showingOf(call)),
+      ...cut,
       ...endFields(tunnel),
       next: nextOf(tunnel, batch, sinceSeq),
     };

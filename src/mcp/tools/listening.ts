@@ -47,26 +47,39 @@ export function nextStep(tunnel: Session, found: number): string | undefined {
 }
 
 /**
- * Waits until there are unread messages, and takes them. Meanwhile the client is told that the call is alive. A cancelled
- * call takes nothing.
+ * Waits until there are unread messages, and takes them; or until there are messages after `sinceSeq`, read or not, and reads
+ * them again. Meanwhile the client is told that the call is alive. A cancelled call takes nothing.
  */
 export async function listen(
   tunnel: Session,
-  options: { timeoutMs: number; limit: number },
+  {
+    timeoutMs,
+    limit,
+    sinceSeq,
+    part,
+  }: { timeoutMs: number; limit: number; sinceSeq?: number | undefined; part?: number | undefined },
   call: ToolCall,
 ): Promise<Batch> {
+  const { inbox } = tunnel;
+  const look = (): Batch => {
+    const packing = packingOf(showingOf(call));
+    return sinceSeq === undefined
+      ? inbox.take(call.id, limit, packing)
+      : inbox.reread(sinceSeq, limit, packing, part);
+  };
+  const isThere = sinceSeq === undefined ? undefined : () => inbox.reread(sinceSeq, 1).entries.length > 0;
   const started = call.clock.now();
   const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
     call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`),
   );
   try {
     for (;;) {
-      const leftMs = started + options.timeoutMs - call.clock.now();
-      await tunnel.inbox.wait(leftMs, call.signal);
+      const leftMs = started + timeoutMs - call.clock.now();
+      await inbox.wait(leftMs, call.signal, isThere);
       call.signal.throwIfAborted();
-      const batch = tunnel.inbox.take(call.id, options.limit, packingOf(showingOf(call)));
+      const batch = look();
       // Another call of this agent may have taken the message that woke this one. Then it goes on waiting.
-      const isOver = tunnel.end !== undefined || call.clock.now() >= started + options.timeoutMs;
+      const isOver = tunnel.end !== undefined || call.clock.now() >= started + timeoutMs;
       if (batch.entries.length > 0 || isOver) return batch;
     }
   } finally {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { words } from "../../arguments/strings.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
@@ -19,9 +20,9 @@ export const openTool = defineTool({
     "the invites. Then call tunnel_listen: it tells when somebody has joined.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    goal: z
-      .string()
-      .describe("What the agents are to get done, in one line. The others see it when they join."),
+    goal: words("goal-invalid").describe(
+      "What the agents are to get done, in one line. The others see it when they join.",
+    ),
     invites: z
       .int()
       .min(1)

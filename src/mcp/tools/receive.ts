@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { id, words } from "../../arguments/strings.ts";
 import { toHex } from "../../protocol/base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
@@ -8,7 +9,7 @@ import { fetchFile } from "../../session/files/requests.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "./define-tool.ts";
 import { progressView, sizeText, type Receiving } from "../../view/files.ts";
-import { tunnelId } from "./inputs.ts";
+import { boundedWait, tunnelId } from "./inputs.ts";
 import { shownLabel } from "../../view/labels.ts";
 import { patchFields } from "../results/patches.ts";
 import { patchView } from "../../view/patches.ts";
@@ -163,14 +164,12 @@ export const receiveTool = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   forHumans: true,
   input: z.strictObject({
-    fileId: z.string().describe("From the message of kind `file`."),
+    fileId: id("file-unknown").describe("From the message of kind `file`."),
     name: z.string().describe("Its name, as that message shows it."),
     from: z.string().describe("Who offers it: `fromName` of that message, or `from`."),
-    savePath: z
-      .string()
-      .describe(
-        "Where to save it: an absolute path without links, e.g. that of the message. Its folder must exist.",
-      ),
+    savePath: words("path-invalid").describe(
+      "Where to save it: an absolute path without links, e.g. that of the message. Its folder must exist.",
+    ),
     overwrite: z.boolean().optional().describe("Replace a file that exists there. Default false."),
     waitMs: z
       .number()
@@ -182,8 +181,8 @@ export const receiveTool = defineTool({
     cancel: z.boolean().optional().describe("End this transfer; nothing of the file stays."),
     tunnelId,
   }),
-  async run({ fileId, name, from, savePath, overwrite = false, waitMs, cancel, tunnelId: id }, call) {
-    const tunnel = call.sessions.resolve(id);
+  async run({ fileId, name, from, savePath, overwrite = false, waitMs, cancel, tunnelId: named }, call) {
+    const tunnel = call.sessions.resolve(named);
     tunnel.touch();
     const { localFiles } = call.sessions;
     if (cancel === true) {
@@ -195,9 +194,10 @@ export const receiveTool = defineTool({
     const request = { fileId, savePath, overwrite };
     const { download, isNew, renamed } = await fetchFile(tunnel.files, localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
-    const timeoutMs = Math.min(waitMs ?? call.answerMs, SESSION.listenMaxMs);
-    const until = call.clock.now() + timeoutMs;
-    await waitFor(tunnel, download, timeoutMs, call);
-    return resultOf(tunnel, { download, renamed }, call, until);
+    const wait = boundedWait(waitMs ?? call.answerMs);
+    const until = call.clock.now() + wait.value;
+    await waitFor(tunnel, download, wait.value, call);
+    const result = await resultOf(tunnel, { download, renamed }, call, until);
+    return { ...result, waitedAtMostMs: wait.cutTo };
   },
 });

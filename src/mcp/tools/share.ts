@@ -87,6 +87,7 @@ export const shareTool = defineTool({
       .describe("Names or ids of the only receivers; nobody else can open it, not even the host."),
     tunnelId,
   }),
+  restsOn: ({ path }, { localFiles }) => (path === undefined ? "" : localFiles.traceOf(path)),
   async run({ path, patch, range, note, to, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();

@@ -21,8 +21,15 @@ function shareOfEach(limit: number, count: number): Share {
   return count === 1 ? { members, lists } : { members: several / count / 2, lists: several / count / 2 };
 }
 
-/** Each list gets this part of the characters for lists. */
-const SHARES = { files: 5 / 12, codes: 5 / 12, alarms: 1 / 24, cutOff: 1 / 24, invites: 1 / 12 } as const;
+/** Each list gets this part of the characters for lists; own messages, which are few and short, come on top. */
+const SHARES = {
+  files: 5 / 12,
+  codes: 5 / 12,
+  alarms: 1 / 24,
+  cutOff: 1 / 24,
+  invites: 1 / 12,
+  ownMessages: 1 / 6,
+} as const;
 
 function statusFields(tunnel: Session, call: ToolCall, share = shareOfEach(call.limit, 1)): Payload {
   const view = statusView(tunnel, call.clock.now());
@@ -38,6 +45,11 @@ function statusFields(tunnel: Session, call: ToolCall, share = shareOfEach(call.
     ...membersWithin(view.members, share.members),
     history,
     ...(view.role === "host" ? hostFields(view, share) : guestFields(view)),
+    ...listed(
+      "ownMessages",
+      newestWithin(view.ownMessages, share.lists * SHARES.ownMessages),
+      view.ownMessages.length,
+    ),
     ...filesFields(view.files, share.lists * SHARES.files, tunnel.preparations.running.map(preparingView)),
     ...listed("alarms", newestWithin(alarms, share.lists * SHARES.alarms), alarms.length),
     ...(ended === undefined ? { wake: call.wake(id) } : { ended }),
@@ -93,7 +105,7 @@ export const statusTool = defineTool({
   title: "Status",
   description:
     "Shows the state of a tunnel: role, goal, health of the connection, members and how far each has read, pending " +
-    "invites, files, unread messages, alarms, when it ends by itself, how you can be woken, and the safety code of " +
+    "invites, files, your last five messages and what became of each, unread messages, alarms, when it ends by itself, how you can be woken, and the safety code of " +
     "each pairing for the two humans to compare. With several tunnels and no tunnelId it shows all of them, in less " +
     "detail. Long lists are cut, and `…NotShown` counts the rest. Works without a tunnel, too. With `saveTranscript` " +
     "it also writes the conversation into a new file, for your human.",
@@ -107,6 +119,7 @@ export const statusTool = defineTool({
         "Only when your human asks: a name inside the working directory, e.g. talk. Writes talk.transcript.json and .md.",
       ),
   }),
+  repeats: ({ saveTranscript }) => (saveTranscript === undefined ? "anew" : "one"),
   async run({ tunnelId: id, saveTranscript }, call) {
     const { sessions } = call;
     const problems = await problemFields(call);

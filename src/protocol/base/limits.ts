@@ -229,6 +229,8 @@ export const SESSION = {
   maxTunnels: 8,
   listenDefaultMs: 50 * SECOND,
   listenMaxMs: 110 * SECOND,
+  /** A call that finds something at once waits so long for its twin, where a client dispatches every call twice. */
+  twinMs: 10,
   /** A call that opens a tunnel is answered within this time, whether it is open by then or not. */
   openAnswerMs: 45 * SECOND,
   /** A call that takes longer is answered within this time, and goes on, unless the human sets another. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import { lstat, statfs } from "node:fs/promises";
 import path from "node:path";
 import { isFolder } from "../../runtime/places.ts";
@@ -73,6 +74,12 @@ export class LocalFiles {
   /** The working directory that was handed in. */
   get cwd(): string {
     return this.#options.cwd;
+  }
+
+  /** A text that changes when the file at a path does; nothing is read. The same for every path where there is none. */
+  traceOf(given: string): string {
+    const found = statSync(path.resolve(this.cwd, given), { bigint: true, throwIfNoEntry: false });
+    return found === undefined ? "" : [found.ino, found.size, found.mtimeNs].join(" ");
   }
 
   /** @throws {TunnelError} path-*, share-*, root-missing, working-directory-gone, cancelled */

@@ -115,7 +115,9 @@ export class Conversation {
     };
     this.#unconfirmed.add(message);
     try {
-      const sent = await this.tunnel.say(outgoing, (seq) => this.#confirmed(message, seq, true));
+      const sent = await this.tunnel.say(outgoing, {
+        onConfirmed: (seq) => this.#confirmed(message, seq, true),
+      });
       message.seq = sent.seq;
       if (sent.status === "sent") return this.#confirmed(message, sent.seq, false);
       const { seq, reason } = sent;
