@@ -54,6 +54,7 @@ const CODES = [
   "already-joined",
   "bind-failed",
   "cancelled",
+  "client-asks-nobody",
   "client-command-failed",
   "client-config-unusable",
   "client-entry-foreign",

@@ -1,4 +1,5 @@
 import { hasLeftovers } from "../children/record-names.ts";
+import { isHeadless, isPlugin } from "../cli/env.ts";
 import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoint } from "../control/endpoint.ts";
@@ -45,7 +46,7 @@ interface Loaded {
  * only lists the tools must not wait for them. Resolves when the client is gone and every tunnel is torn down.
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config, problems, version, clock, bundle } = options;
+  const { config, problems, version, clock, bundle, env } = options;
   let loading: Promise<Loaded> | undefined;
   let endpoint: Endpoint | undefined;
   const load = async (): Promise<Loaded> => {
@@ -68,12 +69,15 @@ export async function serve(options: ServeOptions): Promise<void> {
     isUnattended: config.unattended,
     problems,
     wantsChannel: config.channel,
-    wake: (tunnelId, channel) =>
+    isHeadless: isHeadless(env),
+    isWatched: (tunnelId, runsMonitors) =>
+      endpoint?.isWatched(tunnelId, runsMonitors && isPlugin(env)) === true,
+    wake: (tunnelId, facts) =>
       wakeView(tunnelId, {
+        ...facts,
         bundle,
         platform: process.platform,
         endpoint: endpoint?.state ?? "unopened",
-        channel,
       }),
     stop,
   });

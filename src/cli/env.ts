@@ -52,6 +52,19 @@ export function identityOf(env: Environment, cwd: string): Identity {
   return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, folder: env["CLAUDE_PROJECT_DIR"] || cwd };
 }
 
+/**
+ * Whether the client's session runs without a person, and may end with the agent's turn. Claude Code tells its servers how
+ * it was started: `cli` in a terminal, `sdk-cli` for `claude -p`, `sdk-ts` and `sdk-py` from a program.
+ */
+export function isHeadless(env: Environment): boolean {
+  return env["CLAUDE_CODE_ENTRYPOINT"]?.startsWith("sdk-") === true;
+}
+
+/** Whether Claude Code has started this server as part of its plugin, which brings a monitor (monitors/monitors.json). */
+export function isPlugin(env: Environment): boolean {
+  return Boolean(env["CLAUDE_PLUGIN_ROOT"]);
+}
+
 /** Whether text for a terminal may carry colour (see no-color.org). */
 export function wantsColor(env: Environment, isTerminal: boolean): boolean {
   return isTerminal && !env["NO_COLOR"];

@@ -12,8 +12,12 @@ type Receive = (message: JSONRPCMessage) => void;
  * The stdio transport, which also reports cancellations. A client may give a call up at the moment of its answer. The SDK
  * has forgotten the call by then and ignores the cancellation, yet only the cancellation tells that nobody has read the
  * answer.
+ * @param answered sees each message first; a reply from it takes the message from the SDK
  */
-export function transportWithCancellations(onCancelled: (call: CallId) => void): StdioServerTransport {
+export function transportWithCancellations(
+  onCancelled: (call: CallId) => void,
+  answered: (message: JSONRPCMessage) => JSONRPCMessage | undefined,
+): StdioServerTransport {
   const transport = new StdioServerTransport(process.stdin, process.stdout, {
     maxBufferSize: MAX_LINE_BYTES,
   });
@@ -34,7 +38,10 @@ export function transportWithCancellations(onCancelled: (call: CallId) => void):
     get: (): Receive => (message) => {
       const call = cancelledCall(message);
       if (call !== undefined) onCancelled(call);
-      receive?.(message);
+      const reply = answered(message);
+      if (reply === undefined) receive?.(message);
+      // A client that is gone will not miss it.
+      else transport.send(reply).catch(() => undefined);
     },
     set: (next: Receive | undefined) => {
       receive = next;

@@ -64,7 +64,14 @@ class Bench {
       sessions: async () => sessions,
       isUnattended: false,
       problems: [],
-      wake: () => ({ command: undefined, commandProblem: undefined, channel: "off" }),
+      wake: () => ({
+        by: "human",
+        command: undefined,
+        commandProblem: undefined,
+        commandNote: undefined,
+        channel: "off",
+        next: "Wait.",
+      }),
     }).connect(far);
     await this.client.connect(near);
   }

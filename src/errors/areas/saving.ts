@@ -20,6 +20,11 @@ export const SAVING = {
     nextForPerson: "Save it under another name, read it, and move it yourself if it belongs there.",
     retryable: false,
   },
+  "client-asks-nobody": {
+    message: "this version of the client saves files without asking its human first",
+    next: "Tell your human. An update of the client helps (Claude Code asks since 2.1.199). Or they save the file themselves: join from a terminal with an invite of their own (command `join`, then /receive). Or they allow it with TUNNEL_UNATTENDED=1 in this server's settings. Only they decide which.",
+    retryable: false,
+  },
   "save-folder-missing": {
     message: "the folder to save into does not exist",
     next: "Create the folder first, or choose another one.",

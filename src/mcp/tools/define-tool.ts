@@ -6,6 +6,7 @@ import {
 } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
+import { traitsOf } from "../clients/clients.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { TunnelId } from "../../session/session.ts";
@@ -52,7 +53,7 @@ export interface Tool {
     readonly idempotentHint: boolean;
     readonly openWorldHint: boolean;
   };
-  /** Asks the client to have a human confirm each call, where it can. */
+  /** Asks the client to have a human confirm each call. A client that is known to ignore that may not call it. */
   readonly forHumans?: boolean;
   readonly input: z.ZodType & StandardSchemaWithJSON;
   readonly run: (input: unknown, call: ToolCall) => Promise<Payload>;
@@ -87,7 +88,10 @@ function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaW
   return { "~standard": { vendor, version, jsonSchema, validate: (value) => ({ value }) } };
 }
 
-/** Claude Code asks the user before every call of such a tool, whatever permissions it has; other clients ignore it. */
+/**
+ * Claude Code asks the user before every call of such a tool since 2.1.199, whatever permissions it has. Other clients
+ * ignore it and go by their own approvals.
+ */
 const ASK_A_HUMAN = { "anthropic/requiresUserInteraction": true } as const;
 
 export function register(server: McpServer, tool: Tool, services: ToolServices): void {
@@ -111,13 +115,16 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
         // A new call proves that the client has received the results of the earlier ones.
         sessions.callArrived();
         unread = sessions.unread;
+        const client = clientOf(server, context);
+        if (tool.forHumans === true && !services.isUnattended && traitsOf(client, false).ignoresHuman)
+          throw new TunnelError("client-asks-nobody");
         const { clock, wake, problems } = services;
         const { id, signal } = context.mcpReq;
         const payload = await tool.run(input, {
           id,
           signal,
           sessions,
-          client: clientOf(server, context),
+          client,
           clock,
           fence,
           wake,

@@ -2,21 +2,26 @@ import * as z from "zod";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { Session } from "../../session/sessions.ts";
-import { defineTool } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "./define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { batchFields } from "../results/messages.ts";
 import { endFields, listen, nextStep } from "./listening.ts";
 import { follow, openingFields, openingMeant } from "./opening.ts";
 import { statusOf } from "../../view/status.ts";
 
-function nextOf(tunnel: Session, { entries, more }: Batch, isReread: boolean): string | undefined {
+function nextOf(
+  tunnel: Session,
+  { entries, more }: Batch,
+  isReread: boolean,
+  call: ToolCall,
+): string | undefined {
   if (more) {
     return isReread
       ? "There is more: call again with `sinceSeq`, the seq of the last message here."
       : "There is more: call tunnel_listen again.";
   }
   if (isReread && entries.length === 0) return "Nothing was said after this seq.";
-  return nextStep(tunnel, entries.length);
+  return nextStep(tunnel, entries.length, call);
 }
 
 export const listenTool = defineTool({
@@ -74,7 +79,7 @@ export const listenTool = defineTool({
       status: statusOf(tunnel),
       ...batchFields(batch, call.clock.now(), call.fence),
       ...endFields(tunnel),
-      next: nextOf(tunnel, batch, sinceSeq !== undefined),
+      next: nextOf(tunnel, batch, sinceSeq !== undefined, call),
     };
   },
 });

@@ -73,7 +73,7 @@ export const sayTool = defineTool({
       unread: tunnel.inbox.unread,
       ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),
       ...endFields(tunnel),
-      next: nextOf(sent, tunnel) ?? (batch && nextStep(tunnel, batch.entries.length)),
+      next: nextOf(sent, tunnel) ?? (batch && nextStep(tunnel, batch.entries.length, call)),
     };
   },
 });
