@@ -90,9 +90,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "errors",
   ],
   "cli/io": [],
-  mcp: ["mcp/tools", "mcp/results", "view", "session", "runtime", "protocol/base"],
+  mcp: ["mcp/tools", "mcp/results", "mcp/clients", "view", "session", "runtime", "protocol/base"],
   "mcp/tools": [
     "mcp/results",
+    "mcp/clients",
     "view",
     "session",
     "session/files",
@@ -102,6 +103,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
+  "mcp/clients": ["protocol/room", "errors/base"],
   "mcp/results": ["view", "session", "protocol/room", "protocol/files", "protocol/base", "errors"],
   view: [
     "control",

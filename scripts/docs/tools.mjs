@@ -77,8 +77,10 @@ const NOTES = {
     "With `saveTranscript` there is `saved`: `path` and `markdown`, the two files; `entries`, how many are in them; and " +
       "`redacted`, how many of them had links taken out.",
     "`problems`, where there are any: settings of this server that were ignored, and what they must be.",
-    "`wake` tells what can wake an agent that has ended its turn: a `command` to run in the background, which ends when " +
-      "something is unread (without one, `commandProblem` says why), and whether a `channel` of the client is used.",
+    "`wake` tells what wakes an agent that has ended its turn, by its client: `by` is `monitor` (a program watches, and its " +
+      "client shows what it prints), `command` (the agent runs `command` in the background, which ends when something is " +
+      "unread), or `human` (nothing does). `next` says what to do then. Beside it: `commandProblem`, why there is no command; " +
+      "`commandNote`, in a client that nobody has tried; and whether a `channel` of the client is used.",
   ],
 };
 
@@ -119,7 +121,8 @@ export function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
   }
   parts.push(
     "## Instructions of the server",
-    "Sent to the client once, for the model to read before it uses any tool:",
+    "Sent to the client once, for the model to read before it uses any tool. The sentence about what wakes depends on the " +
+      "client; this is the text for one that is not known:",
     fenced("text", INSTRUCTIONS),
   );
   return parts.join("\n\n");

@@ -6,7 +6,6 @@ import { wait } from "../runtime/wait.ts";
 import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { WakeFacts, WakePaths, WakeView } from "../view/wake.ts";
-import type { ClientProgram } from "../protocol/room/work-context.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Channel } from "./channel.ts";
 import { traitsOf, type ClientTraits } from "./clients/clients.ts";
@@ -58,7 +57,7 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     return made;
   };
 
-  let client: ClientProgram | undefined;
+  let client: ReturnType<typeof clientIn>;
   const traits = (): ClientTraits => traitsOf(client, isHeadless);
   const transport = transportWithCancellations(
     (call) => void sessions?.then((made) => made.callCancelled(call)),

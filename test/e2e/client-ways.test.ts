@@ -43,7 +43,7 @@ describe("receiving in a client that is known to ask nobody", () => {
   it.each(ERAS)("is refused with the reason and the ways out (%s)", async (era) => {
     const error = await refusedIn(OLD_CLAUDE, {}, era);
     expect(error).toMatchObject({ code: "client-asks-nobody", retryable: false });
-    for (const way of ["2.1.199", "join", "TUNNEL_UNATTENDED=1"]) expect(error.next).toContain(way);
+    for (const way of ["2.1.199", "join", "TUNNEL_UNATTENDED=true"]) expect(error.next).toContain(way);
   });
 
   // Past that, what is missing is the file.

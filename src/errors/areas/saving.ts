@@ -1,3 +1,4 @@
+import { CLAUDE_CODE_ASKS_SINCE } from "../base/clients.ts";
 import type { ErrorArea } from "../base/entry.ts";
 
 /** Paths of this machine, saving a received file, and transcripts. */
@@ -21,8 +22,9 @@ export const SAVING = {
     retryable: false,
   },
   "client-asks-nobody": {
-    message: "this version of the client saves files without asking its human first",
-    next: "Tell your human. An update of the client helps (Claude Code asks since 2.1.199). Or they save the file themselves: join from a terminal with an invite of their own (command `join`, then /receive). Or they allow it with TUNNEL_UNATTENDED=1 in this server's settings. Only they decide which.",
+    message: "this version of the client would save the file without asking anybody first",
+    next: `Tell your human that Claude Code asks since version ${CLAUDE_CODE_ASKS_SINCE}, so an update helps. Your human can also save the file without you: from a terminal, with an invite of their own (the command join, then /receive). Or your human allows it for this server with TUNNEL_UNATTENDED=true, and starts this server again.`,
+    nextForPerson: `Update Claude Code to ${CLAUDE_CODE_ASKS_SINCE} or newer. Or save the file from a terminal, with an invite of your own (the command join, then /receive). Or set TUNNEL_UNATTENDED=true and start this server again.`,
     retryable: false,
   },
   "save-folder-missing": {

@@ -1,3 +1,4 @@
+import { CLAUDE_CODE_ASKS_SINCE } from "../../errors/base/clients.ts";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { isAtLeast } from "./version.ts";
 
@@ -23,7 +24,7 @@ interface KnownClient {
 
 const CLIENTS: Readonly<Record<string, KnownClient>> = {
   "claude-code": {
-    asksSince: "2.1.199",
+    asksSince: CLAUDE_CODE_ASKS_SINCE,
     ignoredBefore: true,
     commandsWakeSince: { attended: "2.1.197", headless: "2.1.332" },
     monitorsSince: "2.1.332",
