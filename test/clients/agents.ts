@@ -198,7 +198,7 @@ const KINDS = {
       write(home, ".copilot/mcp-config.json", {
         mcpServers: { tunnel: { type: "local", ...server, tools: ["*"] } },
       });
-      const allowed = isAllowed ? ["--allow-all-tools"] : [];
+      const allowed = isAllowed ? ["--allow-all-tools", "--allow-all-paths"] : [];
       return {
         program: [
           process.execPath,
