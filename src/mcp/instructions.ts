@@ -7,7 +7,7 @@ export interface Waking {
 }
 
 const ADVICE = {
-  command: "With nothing else to do, do what wake.next of tunnel_status says, then end your turn.",
+  command: "With nothing else to do, do what wake.next of tunnel_status says.",
   human: "Nothing wakes you: listen again, or end your turn and have your human say when to.",
   headless: "Nothing wakes you, and the tunnel ends with your turn: while you wait, listen again.",
 } as const;
