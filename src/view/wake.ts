@@ -3,7 +3,7 @@ import type { TunnelId } from "../session/session.ts";
 import { shellLine } from "../runtime/shell-line.ts";
 
 /** How an agent that has ended its turn is woken. `human`: by nothing in this client, so somebody must tell it. */
-export type WokenBy = "monitor" | "command" | "human";
+type WokenBy = "monitor" | "command" | "human";
 
 /** Facts about the client and its surroundings that decide it. */
 export interface WakeFacts {
