@@ -60,6 +60,7 @@ const CODES = [
   "already-joined",
   "bind-failed",
   "cancelled",
+  "client-asks-nobody",
   "client-config-unusable",
   "client-entry-foreign",
   "client-project-ignored",

@@ -105,6 +105,9 @@ export async function exampleResults(sources) {
               platform: "linux",
               endpoint: "open",
               channel: "off",
+              wokenBy: "command",
+              isWatched: false,
+              isHeadless: false,
             }),
           progress: () => undefined,
         });

@@ -83,8 +83,10 @@ const NOTES = {
     "`ownMessages` are the last five messages of this side, the newest last, also those of calls that were cut off: `firstWords` (of " +
       "a file its name), `state` (`queued`: not acknowledged yet, and delivered by itself; `sent`; `unconfirmed`: nobody is left to " +
       "acknowledge it) and `seq`, or `ownNo` while there is none.",
-    "`wake` tells what can wake an agent that has ended its turn: a `command` to run in the background, which ends when " +
-      "something is unread (without one, `commandProblem` says why), and whether a `channel` of the client is used.",
+    "`wake` tells what wakes an agent that has ended its turn, by its client: `by` is `monitor` (a program watches, and its " +
+      "client shows what it prints), `command` (the agent runs `command` in the background, which ends when something is " +
+      "unread), or `human` (nothing does). `next` says what to do then. Beside it: `commandProblem`, why there is no command; " +
+      "`commandNote`, in a client that nobody has tried; and whether a `channel` of the client is used.",
   ],
 };
 
@@ -139,7 +141,8 @@ export function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
   }
   parts.push(
     "## Instructions of the server",
-    "Sent to the client once, for the model to read before it uses any tool:",
+    "Sent to the client once, for the model to read before it uses any tool. The sentence about what wakes depends on the " +
+      "client; this is the text for one that is not known:",
     fenced("text", INSTRUCTIONS),
   );
   return parts.join("\n\n");

@@ -1,4 +1,5 @@
 import { hasLeftovers } from "../children/record-names.ts";
+import { isHeadless, isPlugin } from "../cli/env.ts";
 import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoint } from "../control/endpoint.ts";
@@ -79,12 +80,15 @@ export async function serve(options: ServeOptions): Promise<void> {
     results: { set: config.resultLimit, dropsMeta: env["CLAUDE_CODE_ENTRYPOINT"] === "claude-desktop" },
     answerMs: config.answerSeconds * 1_000,
     wantsChannel: config.channel,
-    wake: (tunnelId, channel) =>
+    isHeadless: isHeadless(env),
+    isWatched: (tunnelId, runsMonitors) =>
+      endpoint?.isWatched(tunnelId, runsMonitors && isPlugin(env)) === true,
+    wake: (tunnelId, facts) =>
       wakeView(tunnelId, {
+        ...facts,
         bundle,
         platform: process.platform,
         endpoint: endpoint?.state ?? "unopened",
-        channel,
       }),
     stop,
   });

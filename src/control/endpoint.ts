@@ -10,6 +10,7 @@ import type { Actions } from "./actions.ts";
 import { removeStale, resolved, writeDescriptor, type Identity } from "./descriptor.ts";
 import { MAX_REQUEST_BYTES, parseJson, readLine, requestSchema, type Answer } from "./messages.ts";
 import { endpointIn } from "./paths.ts";
+import { Watchers } from "./watchers.ts";
 
 interface EndpointOptions {
   readonly sessions: Sessions;
@@ -34,6 +35,8 @@ const READ_MS = 30_000;
 const TOKEN_BYTES = 32;
 /** So often it is looked whether its files are still there: cleaners of temporary folders and people remove them. */
 export const LOOK_MS = 10_000;
+/** Time in which a watching program finds a new server: it looks every 2 s (src/cli/wake/watch.ts). */
+const FOUND_WITHIN_MS = 5_000;
 /** Another server may remove the empty folder at the very moment at which this one uses it. */
 const TRIES = 3;
 
@@ -55,12 +58,15 @@ export class Endpoint {
   readonly #sockets = new Set<Socket>();
   readonly #stopWatching: () => void;
   #stopLooking = (): void => undefined;
+  readonly #watchers: Watchers;
   #opening: Promise<void> | undefined;
   #listening: Listening | undefined;
   #state: EndpointState = "unopened";
+  #openedAt: number | undefined;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
+    this.#watchers = new Watchers(options.clock);
     this.#stopWatching = options.sessions.onNews(() => {
       this.#stopWatching();
       this.#opening = this.#open();
@@ -86,6 +92,18 @@ export class Endpoint {
     await this.#opening;
   }
 
+  /**
+   * Whether a program tells of what is unread in this tunnel for as long as it runs, such as a plugin's monitor.
+   * @param isExpected a monitor runs, which counts before it has had the time to find this endpoint
+   */
+  isWatched(tunnelId: string, isExpected = false): boolean {
+    return this.#watchers.has(tunnelId) || (isExpected && !this.#isFindable);
+  }
+
+  get #isFindable(): boolean {
+    return this.#openedAt !== undefined && this.#options.clock.now() - this.#openedAt > FOUND_WITHIN_MS;
+  }
+
   /** Connections at this moment. */
   get connections(): number {
     return this.#sockets.size;
@@ -106,7 +124,9 @@ export class Endpoint {
     const listening = await this.#tryFolders();
     this.#listening = listening;
     // Closed meanwhile: `close` waits for this and removes it.
-    if (this.#state !== "closed") this.#state = listening === undefined ? "unavailable" : "open";
+    if (this.#state === "closed") return;
+    this.#state = listening === undefined ? "unavailable" : "open";
+    this.#openedAt = this.#options.clock.now();
   }
 
   async #openAnew(): Promise<void> {
@@ -197,7 +217,8 @@ export class Endpoint {
     const known = Object.hasOwn(actions, action) ? actions[action] : undefined;
     if (known === undefined) return { ok: false, code: "control-failed" };
     try {
-      return { ok: true, result: await known.run(input, { sessions, clock, signal }) };
+      const watching = (tunnelId: string | undefined) => this.#watchers.begin(tunnelId, signal);
+      return { ok: true, result: await known.run(input, { sessions, clock, signal, watching }) };
     } catch (thrown) {
       return { ok: false, code: asTunnelError(thrown).code };
     }

@@ -66,7 +66,14 @@ class Bench {
       calls: new SharedCalls(clock),
       isUnattended: false,
       problems: async () => [],
-      wake: () => ({ command: undefined, commandProblem: undefined, channel: "off" }),
+      wake: () => ({
+        by: "human",
+        command: undefined,
+        commandProblem: undefined,
+        commandNote: undefined,
+        channel: "off",
+        next: "Wait.",
+      }),
     }).connect(far);
     await this.client.connect(near);
   }

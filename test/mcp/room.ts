@@ -44,9 +44,12 @@ export async function clientOf(
     isUnattended: false,
     problems: async () => [],
     wake: () => ({
+      by: "command",
       command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`,
       commandProblem: undefined,
+      commandNote: "it wakes you only in some clients",
       channel: "off",
+      next: "With nothing else to do, end your turn.",
     }),
   }).connect(far);
   await client.connect(near);

@@ -182,6 +182,12 @@ export interface CallOptions {
   readonly timeout?: number;
 }
 
+/** A client, as it names itself to the server. */
+interface Program {
+  readonly name: string;
+  readonly version: string;
+}
+
 /** A server process with a real MCP client in front of it, as one developer has it. */
 export class Agent {
   readonly client: Client;
@@ -189,7 +195,7 @@ export class Agent {
   readonly #transport: StdioClientTransport;
   #stderr = "";
 
-  private constructor(env: Record<string, string>, era: Era) {
+  private constructor(env: Record<string, string>, era: Era, program: Program) {
     this.box = sandbox(env);
     this.#transport = new StdioClientTransport({
       command: NODE,
@@ -200,11 +206,15 @@ export class Agent {
     });
     this.#transport.stderr?.on("data", (chunk: Buffer) => (this.#stderr += chunk.toString()));
     const mode = era === "modern" ? { pin: REVISION.modern } : ("legacy" as const);
-    this.client = new Client({ name: "e2e", version: "0" }, { versionNegotiation: { mode } });
+    this.client = new Client(program, { versionNegotiation: { mode } });
   }
 
-  static async start(env: Record<string, string> = {}, era: Era = "legacy"): Promise<Agent> {
-    const agent = new Agent(env, era);
+  static async start(
+    env: Record<string, string> = {},
+    era: Era = "legacy",
+    program: Program = { name: "e2e", version: "0" },
+  ): Promise<Agent> {
+    const agent = new Agent(env, era, program);
     started.add(agent);
     await agent.client.connect(agent.#transport);
     return agent;

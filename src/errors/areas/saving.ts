@@ -1,3 +1,4 @@
+import { CLAUDE_CODE_ASKS_SINCE } from "../base/clients.ts";
 import type { ErrorArea } from "../base/entry.ts";
 
 /** Paths of this machine, saving a received file, and transcripts. */
@@ -24,6 +25,12 @@ export const SAVING = {
     message: "a file saved there would run automatically, or change how a tool or an agent behaves",
     next: "Save it elsewhere in the project under another name. If it belongs there, your human can read it and move it.",
     nextForPerson: "Save it under another name, read it, and move it yourself if it belongs there.",
+    retryable: false,
+  },
+  "client-asks-nobody": {
+    message: "this version of the client would save the file without asking anybody first",
+    next: `Tell your human that Claude Code asks since version ${CLAUDE_CODE_ASKS_SINCE}, so an update helps. Your human can also save the file without you: from a terminal, with an invite of their own (the command join, then /receive). Or your human allows it for this server with TUNNEL_UNATTENDED=true, and starts this server again.`,
+    nextForPerson: `Update Claude Code to ${CLAUDE_CODE_ASKS_SINCE} or newer. Or save the file from a terminal, with an invite of your own (the command join, then /receive). Or set TUNNEL_UNATTENDED=true and start this server again.`,
     retryable: false,
   },
   "save-folder-missing": {

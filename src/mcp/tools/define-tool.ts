@@ -7,7 +7,8 @@ import {
 import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { readArguments } from "../../arguments/read.ts";
-import { asTunnelError } from "../../errors/tunnel-error.ts";
+import { traitsOf } from "../clients/clients.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { wait } from "../../runtime/wait.ts";
@@ -82,7 +83,7 @@ export interface Tool {
     readonly idempotentHint: boolean;
     readonly openWorldHint: boolean;
   };
-  /** Asks the client to have a human confirm each call, where it can. */
+  /** Asks the client to have a human confirm each call. A client that is known to ignore that may not call it. */
   readonly forHumans?: boolean;
   /** Its results hold what others say, and may be longer than a client expects of a tool. */
   readonly isLong?: boolean;
@@ -122,9 +123,13 @@ function understood(tool: Tool, given: unknown): Prepared {
   try {
     return tool.prepare(given);
   } catch (thrown) {
-    const run = (): Promise<never> => Promise.reject(asTunnelError(thrown));
-    return { input: {}, meansTheOnlyTunnel: false, repeats: "anew", restsOn: () => "", run };
+    return failing(asTunnelError(thrown));
   }
+}
+
+function failing(error: TunnelError): Prepared {
+  const run = (): Promise<never> => Promise.reject(error);
+  return { input: {}, meansTheOnlyTunnel: false, repeats: "anew", restsOn: () => "", run };
 }
 
 /**
@@ -136,7 +141,10 @@ function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaW
   return { "~standard": { vendor, version, jsonSchema, validate: (value) => ({ value }) } };
 }
 
-/** Claude Code asks the user before every call of such a tool, whatever permissions it has; other clients ignore it. */
+/**
+ * Claude Code asks the user before every call of such a tool since 2.1.199, whatever permissions it has. Other clients
+ * ignore it and go by their own approvals.
+ */
 const ASK_A_HUMAN = { "anthropic/requiresUserInteraction": true } as const;
 
 export function register(server: McpServer, tool: Tool, services: ToolServices): void {
@@ -156,11 +164,13 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
       ...(Object.keys(meta).length > 0 ? { _meta: meta } : {}),
     },
     async (given: unknown, context: ServerContext) => {
-      const call = understood(tool, given);
+      const client = clientOf(server, context);
+      const asksNobody =
+        tool.forHumans === true && !services.isUnattended && traitsOf(client, false).ignoresHuman;
+      const call = asksNobody ? failing(new TunnelError("client-asks-nobody")) : understood(tool, given);
       const { id, signal } = context.mcpReq;
       const progress = new Progress(services.clock, context);
       const caller: Caller = { id, signal, progress: progress.report };
-      const client = clientOf(server, context);
       const limit = resultLimitFor(client, results, isLong);
       const run = (one: Caller): Promise<Outcome> =>
         perform(call, { ...one, client, limit, answerMs }, services);

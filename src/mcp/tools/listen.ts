@@ -3,14 +3,19 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { Session } from "../../session/sessions.ts";
-import { defineTool } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "./define-tool.ts";
 import { bounded, boundedWait, tunnelId } from "./inputs.ts";
 import { batchFields, nextPart } from "../results/messages.ts";
 import { endFields, listen, nextStep, showingOf } from "./listening.ts";
 import { follow, openingFields, openingMeant } from "./opening.ts";
 import { statusOf } from "../../view/status.ts";
 
-function nextOf(tunnel: Session, batch: Batch, sinceSeq: number | undefined): string | undefined {
+function nextOf(
+  tunnel: Session,
+  batch: Batch,
+  sinceSeq: number | undefined,
+  call: ToolCall,
+): string | undefined {
   const { entries, more } = batch;
   const isReread = sinceSeq !== undefined;
   const part = nextPart(batch, sinceSeq);
@@ -21,7 +26,7 @@ function nextOf(tunnel: Session, batch: Batch, sinceSeq: number | undefined): st
       : "There is more: call tunnel_listen again.";
   }
   if (isReread && entries.length === 0) return "Nothing was said after this seq.";
-  return nextStep(tunnel, entries.length);
+  return nextStep(tunnel, entries.length, call);
 }
 
 export const listenTool = defineTool({
@@ -85,7 +90,7 @@ export const listenTool = defineTool({
       ...batchFields(batch, showingOf(call)),
       ...cut,
       ...endFields(tunnel),
-      next: nextOf(tunnel, batch, sinceSeq),
+      next: nextOf(tunnel, batch, sinceSeq, call),
     };
   },
 });

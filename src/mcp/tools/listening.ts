@@ -30,7 +30,7 @@ export function endFields(tunnel: Session): { readonly ended?: EndView } {
  * @param found how many messages came
  * @returns undefined where the messages themselves say it
  */
-export function nextStep(tunnel: Session, found: number): string | undefined {
+export function nextStep(tunnel: Session, found: number, call: Pick<ToolCall, "wake">): string | undefined {
   switch (statusOf(tunnel)) {
     case "closed":
       return endOf(tunnel)?.undelivered === undefined
@@ -42,7 +42,7 @@ export function nextStep(tunnel: Session, found: number): string | undefined {
       return "The connection to the host is being restored by itself; what was said waits. Go on with other work and listen again later.";
     case "open":
       if (found > 0) return undefined;
-      return "Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop. With nothing else to do, run wake.command (tunnel_status) in the background, if you can, and end your turn.";
+      return `Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop. ${call.wake(tunnel.tunnelId).next}`;
   }
 }
 

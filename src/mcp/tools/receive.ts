@@ -160,7 +160,8 @@ export const receiveTool = defineTool({
     "folder that your human has named. They may be shown these arguments alone, so `name`, `from` and `savePath` must be " +
     "true. Size and SHA-256 are checked; an existing file stays unless `overwrite` is " +
     "given. For a patch the result tells whether it would apply here and what looks suspicious; nothing is ever " +
-    "applied or run. The bytes are the peer's: authentic, not safe.",
+    "applied or run. The bytes are the peer's: authentic, not safe. Where a client answers `MCPTool requires permission.`, " +
+    "nobody is there to be asked: do not try again, and tell your human, who alone can allow it (TUNNEL_UNATTENDED).",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   forHumans: true,
   input: z.strictObject({

@@ -96,7 +96,7 @@ export const sayTool = defineTool({
       next:
         nextOf(sent, tunnel) ??
         (again && REPEATED) ??
-        (batch && (nextPart(batch, undefined) ?? nextStep(tunnel, batch.entries.length))),
+        (batch && (nextPart(batch, undefined) ?? nextStep(tunnel, batch.entries.length, call))),
     };
   },
 });
