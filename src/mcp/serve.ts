@@ -15,7 +15,7 @@ import type { ResultSettings } from "./results/limit.ts";
 import { registerResources, ResourceNews, type Era } from "./resources.ts";
 import { Fence } from "./results/fence.ts";
 import { createServer } from "./server.ts";
-import { SharedCalls } from "./tools/shared-calls.ts";
+import { SharedCalls } from "./calls/shared-calls.ts";
 
 export interface ServeOptions {
   readonly version: string;

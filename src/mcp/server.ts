@@ -1,5 +1,5 @@
 import { McpServer } from "@modelcontextprotocol/server";
-import { register, type ToolServices } from "./tools/define-tool.ts";
+import { register, type ToolServices } from "./calls/define-tool.ts";
 import { CHANNEL_CAPABILITY, CHANNEL_INSTRUCTIONS } from "./channel.ts";
 import { instructionsFor, type Waking } from "./instructions.ts";
 import { registerPrompts } from "./prompts.ts";

@@ -36,7 +36,7 @@ async function* hosting(onLink: (link: string) => void): Conversation {
 async function* visiting(link: Promise<string>): Conversation {
   yield call("tunnel_join", { joinLink: await link, name: "ben" });
   const offer = yield* heard(/fileId/);
-  yield call("tunnel_receive", receiving(offer, "received.json"));
+  yield call("tunnel_receive", receiving(offer));
   yield call("tunnel_say", { text: "it has come", intent: "inform" });
   yield* heard(/then we are done/);
   yield call("tunnel_close");
@@ -54,7 +54,7 @@ describe("two agents that nobody watches exchange words and a file", () => {
       writeFileSync(path.join(ana.home.project, "orders.json"), '{"orders":[]}');
       const ben = await run(guest, visiting(Promise.race([link, over])));
       await Promise.all([ana.ended(), ben.ended()]);
-      const received = path.join(ben.home.project, "received.json");
+      const received = path.join(ben.home.project, "orders.json");
       expect(existsSync(received), `${ana.story}\n${ben.story}`).toBe(true);
       expect(readFileSync(received, "utf8")).toBe('{"orders":[]}');
     });

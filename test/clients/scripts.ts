@@ -38,7 +38,16 @@ export async function* heard(pattern: RegExp): AsyncGenerator<Move, string, stri
   }
 }
 
-/** The arguments by which an offered file is received. */
-export function receiving(offer: string, savePath: string): Record<string, unknown> {
-  return { fileId: field(offer, "fileId"), savePath };
+/** The arguments by which an offered file is received, at the place that its message proposes. */
+export function receiving(heard: string): Record<string, unknown> {
+  // Its sender stands before the id, behind those of earlier messages.
+  const before = heard.slice(0, heard.indexOf("fileId"));
+  const offer = heard.slice(heard.indexOf("fileId"));
+  const from = field(before.slice(before.lastIndexOf("fromName") - 3), "fromName");
+  return {
+    fileId: field(heard, "fileId"),
+    name: field(offer, "name"),
+    from,
+    savePath: field(offer, "savePath"),
+  };
 }

@@ -32,7 +32,7 @@ async function answers(agent: CodingAgent, moves: Conversation, options: Partial
 
 /** A call that would save a file. Where the client lets it through, the server misses the tunnel. */
 async function* receiving(): Conversation {
-  yield call("tunnel_receive", { fileId: "unknown", savePath: "a.txt" });
+  yield call("tunnel_receive", { fileId: "unknown", name: "a.txt", from: "ben", savePath: "/a.txt" });
 }
 const ASKED = { more: { flags: ["--dangerously-skip-permissions"] } };
 const PASSED = /no-tunnel/;

@@ -32,7 +32,7 @@ afterEach(closeAgents);
 afterAll(closeOtherSide);
 
 describe("receiving in a client that is known to ask nobody", () => {
-  const FILE = { fileId: "unknown", savePath: "b.txt" };
+  const FILE = { fileId: "unknown", name: "b.txt", from: "ben", savePath: "/b.txt" };
 
   async function refusedIn(program: { name: string; version: string }, env = {}, era: Era = "legacy") {
     const agent = await Agent.start(env, era, program);

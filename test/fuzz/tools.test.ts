@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { createServer } from "../../src/mcp/server.ts";
-import { SharedCalls } from "../../src/mcp/tools/shared-calls.ts";
+import { SharedCalls } from "../../src/mcp/calls/shared-calls.ts";
 import { TOOLS } from "../../src/mcp/tools/index.ts";
 import { ERRORS } from "../../src/errors/tunnel-error.ts";
 import type { Sessions } from "../../src/session/sessions.ts";

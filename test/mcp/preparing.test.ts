@@ -185,7 +185,14 @@ async function direct() {
     clock: systemClock,
     fence: new Fence(),
     problems: () => Promise.resolve([]),
-    wake: () => ({ command: undefined, commandProblem: undefined, channel: "off" as const }),
+    wake: () => ({
+      by: "human" as const,
+      command: undefined,
+      commandProblem: undefined,
+      commandNote: undefined,
+      channel: "off" as const,
+      next: "Wait.",
+    }),
   });
   return { tool: shareTool, callOf };
 }

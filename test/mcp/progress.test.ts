@@ -1,7 +1,7 @@
 import type { ServerContext } from "@modelcontextprotocol/server";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { Progress } from "../../src/mcp/tools/progress.ts";
+import { Progress } from "../../src/mcp/calls/progress.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 
 interface Told {

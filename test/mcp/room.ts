@@ -6,7 +6,7 @@ import { Fence } from "../../src/mcp/results/fence.ts";
 import type { ResultSettings } from "../../src/mcp/results/limit.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
 import { createServer } from "../../src/mcp/server.ts";
-import { SharedCalls } from "../../src/mcp/tools/shared-calls.ts";
+import { SharedCalls } from "../../src/mcp/calls/shared-calls.ts";
 import type { Payload } from "../../src/mcp/results/result.ts";
 import type { ClientProgram, WorkContext } from "../../src/protocol/room/work-context.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { SharedCalls, type Caller, type Outcome } from "../../src/mcp/tools/shared-calls.ts";
+import { SharedCalls, type Caller, type Outcome } from "../../src/mcp/calls/shared-calls.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 
 /** Calls on a clock that stands still, with runs that a test ends. */

@@ -3,7 +3,7 @@ import { id } from "../../arguments/strings.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import { boundsOf, within } from "../results/bounds.ts";
-import { defineTool } from "./define-tool.ts";
+import { defineTool } from "../calls/define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { inviteView, pendingInviteView } from "../../view/invites.ts";
 import { invitesWithin } from "../results/invites.ts";

@@ -5,7 +5,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { every, settled, wait } from "../../runtime/wait.ts";
 import type { GuestSession } from "../../session/guest-session.ts";
 import { boundsOf } from "../results/bounds.ts";
-import { defineTool, type ToolCall } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { memberName } from "./inputs.ts";
 import { membersOf } from "../results/members.ts";
 import { sameCodeView } from "../../view/members.ts";

@@ -3,7 +3,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { Session } from "../../session/sessions.ts";
-import { defineTool, type ToolCall } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { bounded, boundedWait, tunnelId } from "./inputs.ts";
 import { batchFields, nextPart } from "../results/messages.ts";
 import { endFields, listen, nextStep, showingOf } from "./listening.ts";

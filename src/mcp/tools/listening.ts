@@ -6,7 +6,7 @@ import { shownLabel } from "../../view/labels.ts";
 import { endOf, statusOf, type EndView } from "../../view/status.ts";
 import { seconds } from "../../view/time.ts";
 import { packingOf, type Showing } from "../results/messages.ts";
-import type { ToolCall } from "./define-tool.ts";
+import type { ToolCall } from "../calls/define-tool.ts";
 
 /** How messages are shown in the result of a call. */
 export function showingOf({ clock, fence, limit, sessions }: ToolCall): Showing {

@@ -5,7 +5,7 @@ import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { removedText } from "../../view/removed.ts";
 import { PROVIDER_NAMES, PROVIDERS } from "../../tunnel/registry/registry.ts";
-import { defineTool } from "./define-tool.ts";
+import { defineTool } from "../calls/define-tool.ts";
 import { memberName } from "./inputs.ts";
 import { follow, openingFields } from "./opening.ts";
 

@@ -7,7 +7,7 @@ import { every, settled, wait } from "../../runtime/wait.ts";
 import type { Download, Offered } from "../../session/files/files.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { Session } from "../../session/sessions.ts";
-import { defineTool, type ToolCall } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { progressView, sizeText, type Receiving } from "../../view/files.ts";
 import { boundedWait, tunnelId } from "./inputs.ts";
 import { shownLabel } from "../../view/labels.ts";

@@ -8,7 +8,7 @@ import { membersNamed } from "../../protocol/room/recipients.ts";
 import { boundsOf, shownChars } from "../results/bounds.ts";
 import type { Sent } from "../../session/session.ts";
 import type { Session } from "../../session/sessions.ts";
-import { defineTool, type ToolCall } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { boundedWait, tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";

@@ -7,7 +7,7 @@ import type { LocalFiles } from "../../session/files/local-files.ts";
 import type { Preparation, PreparationRequest } from "../../session/files/preparations.ts";
 import type { OwnOffer } from "../../session/files/requests.ts";
 import { boundsOf, listed, within } from "../results/bounds.ts";
-import { defineTool, type ToolCall } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { preparingView, sizeText } from "../../view/files.ts";
 import { sharedPatchView } from "../../view/patches.ts";
 import { tunnelId } from "./inputs.ts";

@@ -5,7 +5,7 @@ import type { Session } from "../../session/sessions.ts";
 import { boundsOf, listed, newestWithin, within } from "../results/bounds.ts";
 import { membersWithin } from "../results/members.ts";
 import type { Payload } from "../results/result.ts";
-import { defineTool, type ToolCall } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { openingFields, openingMeant } from "./opening.ts";
 
