@@ -62,13 +62,14 @@ export async function share(sender, receiver, file) {
   for (;;) {
     const { messages } = await receiver.call("tunnel_listen", { timeoutMs: 10_000 });
     if (messages.length === 0) throw new Error("nobody heard of the file");
-    if (messages.some((message) => message.fileId === fileId)) return { fileId, sha256 };
+    const offer = messages.find((message) => message.fileId === fileId);
+    if (offer !== undefined) return { fileId, sha256, name: offer.name, from: offer.from };
   }
 }
 
 /** Resolves when the file is in its place, verified. */
-export async function receive(receiver, { fileId, sha256 }, savePath) {
-  const wanted = { fileId, savePath, waitMs: WAIT_MS };
+export async function receive(receiver, { sha256, ...offer }, savePath) {
+  const wanted = { ...offer, savePath, waitMs: WAIT_MS };
   for (;;) {
     const result = await receiver.call("tunnel_receive", wanted, PATIENCE);
     if (result.status !== "received") continue;

@@ -6,7 +6,7 @@
  *   node scripts/picture.mjs            write, after a build
  *   node scripts/picture.mjs --check    compare only; exits 1 when it differs
  */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -97,7 +97,9 @@ async function session({ ana, ben }) {
   const shared = await ben.call("tunnel_share", { path: FILE.name, note: NOTE });
   const offer = await ana.hear(({ kind }) => kind === "file");
   assert(offer.fileId === shared.fileId, "another file was offered");
-  const received = await ana.call("tunnel_receive", { fileId: offer.fileId, savePath: FILE.name });
+  const { name, fromName, savePath } = offer;
+  assert(savePath === path.join(await realpath(ana.cwd), FILE.name), "another place was proposed");
+  const received = await ana.call("tunnel_receive", { fileId: offer.fileId, name, from: fromName, savePath });
   assert(received.sha256 === shared.sha256, "another file was received");
   const saved = await readFile(path.join(ana.cwd, FILE.name), "utf8");
   assert(saved === FILE.content, "another content was saved");
@@ -146,7 +148,7 @@ async function session({ ana, ben }) {
     {
       left: block(
         "tunnel_receive",
-        [`savePath: ${FILE.name}`],
+        [`name: ${FILE.name}`, `from: ${offer.fromName}`, `savePath: …/${FILE.name}`],
         [`${received.status}; ${hash(received)}`, `warning: ${received.warning}`],
       ),
     },

@@ -14,6 +14,7 @@ export { describePlace } from "../src/cli/setup/places.ts";
 export { ownLine } from "../src/cli/setup/show.ts";
 export { commandsHelp } from "../src/cli/help.ts";
 export { allSettings, defaultConfig, defaultText, GROUPS, SETTINGS } from "../src/cli/settings.ts";
+export { RESULT } from "../src/protocol/base/limits.ts";
 export { LocalFiles } from "../src/session/files/local-files.ts";
 export { Sessions } from "../src/session/sessions.ts";
 export { PROVIDERS } from "../src/tunnel/registry/registry.ts";

@@ -52,6 +52,7 @@ void run({
   clock,
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  columns: { out: () => process.stdout.columns, err: () => process.stderr.columns },
   stdinIsTerminal: isatty(0),
   stdoutIsTerminal: isatty(1),
   stderrIsTerminal: isatty(2),

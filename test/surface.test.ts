@@ -27,7 +27,13 @@ const TOOLS = [
     ["text"],
     ["intent", "replyTo", "to", "waitMs", "tunnelId"],
   ],
-  ["tunnel_listen", "Listen", [true, false, false, true], [], ["timeoutMs", "limit", "sinceSeq", "tunnelId"]],
+  [
+    "tunnel_listen",
+    "Listen",
+    [true, false, false, true],
+    [],
+    ["timeoutMs", "limit", "sinceSeq", "part", "tunnelId"],
+  ],
   [
     "tunnel_share",
     "Share a file or a patch",
@@ -39,7 +45,7 @@ const TOOLS = [
     "tunnel_receive",
     "Receive a file",
     [false, true, false, true],
-    ["fileId", "savePath"],
+    ["fileId", "name", "from", "savePath"],
     ["overwrite", "waitMs", "cancel", "tunnelId"],
   ],
   ["tunnel_status", "Status", [false, false, true, false], [], ["tunnelId", "saveTranscript"]],
@@ -54,9 +60,10 @@ const CODES = [
   "already-joined",
   "bind-failed",
   "cancelled",
-  "client-command-failed",
+  "client-asks-nobody",
   "client-config-unusable",
   "client-entry-foreign",
+  "client-project-ignored",
   "cloudflared-api-down",
   "cloudflared-blocked",
   "cloudflared-config",
@@ -86,6 +93,7 @@ const CODES = [
   "file-corrupt",
   "file-gone",
   "file-hash-mismatch",
+  "file-not-as-named",
   "file-out-of-order",
   "file-own",
   "file-sender-left",
@@ -95,6 +103,8 @@ const CODES = [
   "file-unfinished",
   "file-unknown",
   "git-failed",
+  "git-missing",
+  "git-not-owned",
   "git-unavailable",
   "goal-invalid",
   "handshake-timeout",
@@ -127,9 +137,11 @@ const CODES = [
   "order-broken",
   "outbox-full",
   "own-link",
+  "patch-conflicts",
   "patch-empty",
   "patch-range",
   "patch-too-large",
+  "patch-untracked",
   "path-invalid",
   "path-outside",
   "path-protected",
@@ -144,10 +156,12 @@ const CODES = [
   "proxy-unreachable",
   "reply-unknown",
   "root-missing",
+  "save-denied",
   "save-exists",
   "save-failed",
   "save-folder-missing",
   "save-not-a-file",
+  "save-path-not-whole",
   "server-ambiguous",
   "setting-ignored",
   "setting-unknown",
@@ -243,16 +257,21 @@ it.each<Era>(["legacy", "modern"])("the prompts and resources of the %s era are 
   for (const { description } of [...prompts, ...resourceTemplates]) expect(description).toMatch(/\.$/);
 });
 
-it("a client is asked for a human at one tool alone, where something comes onto the disk", async () => {
+it("a client is asked for a human at one tool alone, and told of long results at those that bring messages", async () => {
   const unattended = await Agent.start({ TUNNEL_UNATTENDED: "1" });
   const metaOf = async ({ client }: Agent): Promise<unknown[]> =>
     (await client.listTools()).tools.flatMap(({ name, _meta }) =>
       _meta === undefined ? [] : [[name, _meta]],
     );
-  const asks = [["tunnel_receive", { "anthropic/requiresUserInteraction": true }]];
+  const long = { "anthropic/maxResultSizeChars": 200_000 };
+  const told = [
+    ["tunnel_say", long],
+    ["tunnel_listen", long],
+  ];
+  const asks = [...told, ["tunnel_receive", { "anthropic/requiresUserInteraction": true }]];
   expect(await metaOf(agents.legacy)).toEqual(asks);
   expect(await metaOf(agents.modern)).toEqual(asks);
-  expect(await metaOf(unattended)).toEqual([]);
+  expect(await metaOf(unattended)).toEqual(told);
 });
 
 it("what a client must load stays small", async () => {

@@ -2,7 +2,7 @@
  * The example results in docs/TOOLS.md. They come from a real conversation of two servers on loopback. Its clock stands
  * still, and everything random in the results is replaced.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -11,8 +11,18 @@ const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
 export async function exampleResults(sources) {
-  const { TOOLS, Fence, Sessions, PROVIDERS, LocalFiles, nodePrimitives, wakeView, defaultConfig, SETTINGS } =
-    sources;
+  const {
+    TOOLS,
+    Fence,
+    Sessions,
+    PROVIDERS,
+    LocalFiles,
+    nodePrimitives,
+    wakeView,
+    defaultConfig,
+    SETTINGS,
+    RESULT,
+  } = sources;
   const clock = standingClock();
   const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
   // Where the clock stands nothing else would end a wait for what never comes.
@@ -42,7 +52,12 @@ export async function exampleResults(sources) {
     results.tunnel_share = await ana.call("tunnel_share", { path: "orders.json", note: "What it answers." });
     const { fileId } = results.tunnel_share;
     await until(() => ben.files().some((file) => file.fileId === fileId));
-    results.tunnel_receive = await ben.call("tunnel_receive", { fileId, savePath: "answer.json" });
+    results.tunnel_receive = await ben.call("tunnel_receive", {
+      fileId,
+      name: "orders.json",
+      from: "Ana",
+      savePath: path.join(await realpath(folder), "answer.json"),
+    });
     results.tunnel_status = await ana.call("tunnel_status", {});
     results.tunnel_close = await ana.call("tunnel_close", { summary: "GET /orders answers with a cursor." });
   } finally {
@@ -75,11 +90,13 @@ export async function exampleResults(sources) {
         const tool = TOOLS.find((one) => one.name === toolName);
         sessions.callArrived();
         id += 1;
-        const result = await tool.run(args, {
+        const result = await tool.prepare(args).run({
           id,
           signal,
           sessions,
           client: { name: "claude-code", version: "2.1.329" },
+          limit: RESULT.defaultChars,
+          answerMs: SETTINGS.answerSeconds.default * 1_000,
           clock,
           fence,
           problems: async () => [],
@@ -89,6 +106,9 @@ export async function exampleResults(sources) {
               platform: "linux",
               endpoint: "open",
               channel: "off",
+              wokenBy: "command",
+              isWatched: false,
+              isHeadless: false,
             }),
           progress: () => undefined,
         });

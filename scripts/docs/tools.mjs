@@ -80,8 +80,13 @@ const NOTES = {
       "the host's time; `ageSec` is measured here and does not depend on it.\n\n" +
       "`problems`, where there are any, also while no tunnel is open: what is wrong with the settings and the folders of this server and stops " +
       "nothing, at most twelve, each with `code`, `text` and `next`. A call that one of them touches fails with the same code.",
-    "`wake` tells what can wake an agent that has ended its turn: a `command` to run in the background, which ends when " +
-      "something is unread (without one, `commandProblem` says why), and whether a `channel` of the client is used.",
+    "`ownMessages` are the last five messages of this side, the newest last, also those of calls that were cut off: `firstWords` (of " +
+      "a file its name), `state` (`queued`: not acknowledged yet, and delivered by itself; `sent`; `unconfirmed`: nobody is left to " +
+      "acknowledge it) and `seq`, or `ownNo` while there is none.",
+    "`wake` tells what wakes an agent that has ended its turn, by its client: `by` is `monitor` (a program watches, and its " +
+      "client shows what it prints), `command` (the agent runs `command` in the background, which ends when something is " +
+      "unread), or `human` (nothing does). `next` says what to do then. Beside it: `commandProblem`, why there is no command; " +
+      "`commandNote`, in a client that nobody has tried; and whether a `channel` of the client is used.",
   ],
 };
 
@@ -90,16 +95,30 @@ export function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
     "# Tools",
     GENERATED,
     "Every result comes twice: as `structuredContent`, and as the same JSON in a text block, since clients differ in " +
-      "which of the two they show the model. Arguments that are not listed are refused. A failure has `isError` set and " +
-      "looks like this; the codes are in [ERRORS.md](ERRORS.md):",
+      "which of the two they show the model. A failure has `isError` set and looks like this; the codes are in " +
+      "[ERRORS.md](ERRORS.md):",
     fenced(
       "json",
       json({ error: { code: "no-tunnel", message: "…", next: "…", retryable: false }, unread: 0 }),
     ),
+    "An argument is read as what it plainly means: digits for a number, `true` and `false` as words in any letter case, a list or an " +
+      "object as JSON, one name for a list of names, a choice in other letter case, `null` or an empty text for an optional argument. " +
+      "Words are never changed. All else is refused with the name and the form of each argument that is wrong. An argument that is not " +
+      "listed is refused with the nearest one and those that there are. A wait or a count over its maximum is cut, and " +
+      "`waitedAtMostMs` or `limitedTo` says to what.",
+    "The same call again (the same tool, all arguments the same) while the first one goes on or within a second of its answer is not a " +
+      "second one: it has the same answer, and `repeatOf` is the JSON-RPC id of the first. Calls of `tunnel_listen` share what they wait " +
+      "for, and only while they wait. A run is cancelled when all of its calls are. A failed call is tried anew. So is one whose tunnel " +
+      "has ended since. A `tunnel_say` that was cut off and is made again within ten minutes is not said twice, either.",
     "`unread` counts what is unread in the tunnel that a result is about (in a failure, in all), and `unreadElsewhere` " +
-      "names the others in which something is. No result is longer than 40 KiB unless it holds a single long message: of a list " +
-      "that does not fit as much is shown as does, and its name with `NotShown` counts the rest. Of members who do not fit " +
-      "`otherMembers` holds the names.",
+      "names the others in which something is.",
+    "No result is longer than 40,000 characters of JSON; those of `tunnel_listen` and `tunnel_say` have up to 200,000 where the client " +
+      "is known to take more of a tool that says so (`anthropic/maxResultSizeChars`: Claude Code since 2.1.91, not inside of Claude " +
+      "Desktop). `TUNNEL_RESULT_LIMIT` sets it for all. Of a list that does not fit as much is shown as does, and its name with " +
+      "`NotShown` counts the rest; of members `otherMembers` holds the names. A message that does not fit comes in parts, " +
+      "`part: {n, of}`, one in each call of `tunnel_listen`: each between marks of its own, and it counts as read with the last. " +
+      "`sinceSeq` has it again from its first part, and with `part` from another one.",
+    "A call that takes longer than 50 s answers, and what it has begun goes on (`TUNNEL_ANSWER_SECONDS`): the same call again waits for it.",
     "Texts and labels of peers are theirs to choose. A text stands between `<<peer-text …>>` marks. A label (`name`, `fromName`, " +
       "`memberName`, `to`, `goal`, `repository`, `branch`, `client` and their lists) stands in its field as it is, or in “quotation " +
       "marks” where it could be read as a sentence, a heading or a speaker; `to` and `remove` take it in either form. Characters " +
@@ -122,7 +141,8 @@ export function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
   }
   parts.push(
     "## Instructions of the server",
-    "Sent to the client once, for the model to read before it uses any tool:",
+    "Sent to the client once, for the model to read before it uses any tool. The sentence about what wakes depends on the " +
+      "client; this is the text for one that is not known:",
     fenced("text", INSTRUCTIONS),
   );
   return parts.join("\n\n");

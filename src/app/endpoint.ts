@@ -1,6 +1,7 @@
 import { ACTIONS } from "../control/actions.ts";
 import type { Identity } from "../control/descriptor.ts";
 import { Endpoint } from "../control/endpoint.ts";
+import { Watchers } from "../control/watchers.ts";
 import { answerQuestions } from "../control/questions.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -23,12 +24,23 @@ export interface Endpoints {
   readonly questions: Endpoint;
   /** The faces of this user, and what they decide. */
   readonly faces: Endpoint;
+  /**
+   * Whether a program tells of what is unread in this tunnel for as long as it runs, such as a plugin's monitor.
+   * @param isExpected a monitor runs, which counts before it has had the time to find the endpoint
+   */
+  readonly isWatched: (tunnelId: string, isExpected: boolean) => boolean;
 }
 
 export function openEndpoints(options: EndpointsOptions): Endpoints {
   const { sessions, clock } = options;
-  const accept = answerQuestions({ sessions, clock, actions: ACTIONS });
-  return { questions: new Endpoint({ ...placeOf(options), kind: "ask", accept }), faces: openFaces(options) };
+  const watchers = new Watchers(clock);
+  const accept = answerQuestions({ sessions, clock, actions: ACTIONS, watchers });
+  const questions = new Endpoint({ ...placeOf(options), kind: "ask", accept });
+  return {
+    questions,
+    faces: openFaces(options),
+    isWatched: (tunnelId, isExpected) => watchers.has(tunnelId) || (isExpected && !questions.isFindable),
+  };
 }
 
 /** The one for faces alone: a chat has no agent of whom other commands would ask. */

@@ -25,6 +25,8 @@ export interface Host {
   readonly clock: Clock;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Widths of the terminals that show them, or undefined where none does; 0 where it is unknown. */
+  readonly columns: Readonly<Record<"out" | "err", () => number | undefined>>;
   readonly stdinIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
   readonly stderrIsTerminal: boolean;
@@ -55,7 +57,7 @@ export async function run(host: Host): Promise<ExitCode> {
   } catch (thrown) {
     const error = asTunnelError(thrown);
     const next = isForAgents(command) ? error.next : error.nextForPerson;
-    host.err(`tunnel-mcp: ${error.message}\n  ${next}\n`);
+    host.err(await wrapped(`tunnel-mcp: ${error.message}\n  ${next}\n`, host.columns.err()));
     if (error.code === "internal") host.err(`  ${describeSafely(error)}\n`);
     return error.code === "config-invalid" ? 2 : 1;
   }
@@ -76,13 +78,18 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
   const { env, version, clock, onShutdown } = host;
   switch (command.kind) {
     case "help":
-      host.out(helpText(version, host.bundle));
+      host.out(await wrapped(helpText(version, host.bundle), host.columns.out()));
       return 0;
     case "version":
       host.out(`${version}\n`);
       return 0;
     case "usage-error":
-      host.err(`tunnel-mcp: ${command.message}\n  ${command.usage}  (more: tunnel-mcp --help)\n`);
+      host.err(
+        await wrapped(
+          `tunnel-mcp: ${command.message}\n  ${command.usage}  (more: tunnel-mcp --help)\n`,
+          host.columns.err(),
+        ),
+      );
       return 2;
     case "serve": {
       const { config, problems } = checkedSettings(host);
@@ -95,6 +102,29 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
     default:
       return executeLater(command, host);
   }
+}
+
+/** Loads the wrapping only where a line does not fit: a starting server has no use for it. */
+async function wrapped(text: string, columns: number | undefined): Promise<string> {
+  const needed = Math.max(...text.split("\n").map((line) => line.length));
+  if (columns === undefined || columns === 0 || needed < columns) return text;
+  return (await import("./commands.ts")).wrapWords(text, columns);
+}
+
+/** Texts for people are wrapped where a terminal shows them; data, and what is to be copied, are left as they are. */
+async function outputFor(command: LaterCommand, host: Host): Promise<Output> {
+  const { out, err, env, columns, stdoutIsTerminal, stderrIsTerminal } = host;
+  const output: Output = { out, err, color: wantsColor(env, stdoutIsTerminal) };
+  const isData = command.kind === "export" || (command.kind === "setup" && command.request.mode === "print");
+  if (isData || isForAgents(command) || !(stdoutIsTerminal || stderrIsTerminal)) return output;
+  const { wrapWords } = await import("./commands.ts");
+  // A chat wraps its own lines, where it knows which of them are links.
+  const isChat = command.kind === "open" || command.kind === "join";
+  return {
+    ...output,
+    out: isChat ? out : (text) => out(wrapWords(text, columns.out() || undefined)),
+    err: (text) => err(wrapWords(text, columns.err() || undefined)),
+  };
 }
 
 /** The settings. What is wrong with them, and with the folders of this machine, is told on stderr and stops nothing. */
@@ -111,7 +141,7 @@ type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" 
 // Heavy modules are imported on demand: a starting server must not load the other commands.
 async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode> {
   const { env, version, clock, onShutdown } = host;
-  const output: Output = { out: host.out, err: host.err, color: wantsColor(env, host.stdoutIsTerminal) };
+  const output = await outputFor(command, host);
   switch (command.kind) {
     case "demo": {
       const { demo } = await import("./commands.ts");
@@ -193,12 +223,13 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "setup": {
       const { setupHere } = await import("./commands.ts");
-      const { bundle, home, stdinIsTerminal, stdoutIsTerminal } = host;
+      const { bundle, home, cwd, stdinIsTerminal, stdoutIsTerminal } = host;
       const isAtTerminal = stdinIsTerminal && stdoutIsTerminal;
       return setupHere({
         request: command.request,
         bundle,
         home,
+        cwd,
         env,
         clock,
         output,
@@ -208,8 +239,11 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");
-      const dir = command.dir ?? skillsDirectory(env, host.home);
-      return installSkill({ bundle: host.bundle, dir, force: command.force, output });
+      return installSkill(skillOptions(command, host, output));
+    }
+    case "uninstall-skill": {
+      const { uninstallSkill } = await import("./commands.ts");
+      return uninstallSkill({ ...skillOptions(command, host, output), kept: [host.home] });
     }
     case "wake": {
       const { serverSearch, wake } = await import("./waking.ts");
@@ -226,4 +260,12 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return 0;
     }
   }
+}
+
+function skillOptions(
+  { dir, force }: Extract<Command, { kind: "install-skill" | "uninstall-skill" }>,
+  { bundle, env, home }: Host,
+  output: Output,
+): { bundle: string; dir: string; force: boolean; output: Output } {
+  return { bundle, dir: dir ?? skillsDirectory(env, home), force, output };
 }

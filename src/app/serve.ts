@@ -1,4 +1,5 @@
 import { hasLeftovers } from "../children/record-names.ts";
+import { isHeadless, isPlugin } from "../cli/env.ts";
 import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoints } from "./endpoint.ts";
@@ -50,7 +51,7 @@ interface Loaded {
  * only lists the tools must not wait for them. Resolves when the client is gone and every tunnel is torn down.
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config, problems, version, clock, bundle } = options;
+  const { config, problems, version, clock, bundle, env } = options;
   let loading: Promise<Loaded> | undefined;
   let endpoints: Endpoints | undefined;
   const load = async (): Promise<Loaded> => {
@@ -80,13 +81,19 @@ export async function serve(options: ServeOptions): Promise<void> {
       const now = [...problems, ...surroundingProblems(options)];
       return problemsView(endpointProblem === undefined ? now : [...now, endpointProblem]);
     },
+    // Claude Desktop runs Claude Code without what tools say of themselves.
+    results: { set: config.resultLimit, dropsMeta: env["CLAUDE_CODE_ENTRYPOINT"] === "claude-desktop" },
+    answerMs: config.answerSeconds * 1_000,
     wantsChannel: config.channel,
-    wake: (tunnelId, channel) =>
+    isHeadless: isHeadless(env),
+    isWatched: (tunnelId, runsMonitors) =>
+      endpoints?.isWatched(tunnelId, runsMonitors && isPlugin(env)) === true,
+    wake: (tunnelId, facts) =>
       wakeView(tunnelId, {
+        ...facts,
         bundle,
         platform: process.platform,
         endpoint: endpoints?.questions.state ?? "unopened",
-        channel,
       }),
     stop,
   });

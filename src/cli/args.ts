@@ -3,7 +3,7 @@ import { nearest } from "../errors/nearest.ts";
 import { ROOM } from "../protocol/base/limits.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
 import type { ExportRequest } from "./transcript/export.ts";
-import { CLIENT_NAMES, isClientName } from "./setup/names.ts";
+import { CLIENT_NAMES, clientNamed } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
 import { type Config, SETTINGS } from "./settings.ts";
 import { type OptionTypes, usageLine } from "./usage.ts";
@@ -18,7 +18,11 @@ export type Command =
   | { readonly kind: "version" }
   | { readonly kind: "demo"; readonly transport: Config["transport"] }
   | { readonly kind: "doctor" }
-  | { readonly kind: "install-skill"; readonly dir: string | undefined; readonly force: boolean }
+  | {
+      readonly kind: "install-skill" | "uninstall-skill";
+      readonly dir: string | undefined;
+      readonly force: boolean;
+    }
   | { readonly kind: "verify"; readonly file: string }
   | { readonly kind: "export"; readonly request: ExportRequest }
   | { readonly kind: "wake"; readonly tunnelId: string | undefined; readonly timeoutMs: number | undefined }
@@ -56,6 +60,7 @@ const COMMANDS = [
   "doctor",
   "setup",
   "install-skill",
+  "uninstall-skill",
   "verify",
   "export",
   "wake",
@@ -89,8 +94,9 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
     case "demo":
       return withOptions(first, rest, { transport: "string" }, demoCommand);
     case "install-skill":
+    case "uninstall-skill":
       return withOptions(first, rest, { dir: "string", force: "boolean" }, (values) => {
-        return { kind: "install-skill", dir: text(values, "dir"), force: values.has("force") };
+        return { kind: first, dir: text(values, "dir"), force: values.has("force") };
       });
     case "verify":
       return verifyCommand(rest);
@@ -114,15 +120,10 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
     case "join":
       return withOptions(first, rest, { name: "string", json: "boolean" }, joinCommand, 1);
     case "setup":
-      return withOptions(
-        first,
-        rest,
-        { client: "list", yes: "boolean", print: "boolean", remove: "boolean", force: "boolean" },
-        setupCommand,
-      );
+      return withOptions(first, rest, SETUP_OPTIONS, setupCommand);
     default:
       // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
-      if (/^wss?:/.test(first))
+      if (isPerhapsLink(first))
         return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
       return unknownCommand(first);
   }
@@ -218,20 +219,32 @@ function text(values: Values, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+const SETUP_OPTIONS: OptionTypes = {
+  client: "list",
+  project: "boolean",
+  yes: "boolean",
+  print: "boolean",
+  remove: "boolean",
+  force: "boolean",
+};
+
 function setupCommand(values: Values): Command {
   const names =
     text(values, "client")
       ?.split(",")
-      .map((name) => name.trim()) ?? [];
-  const clients = names.filter(isClientName);
-  const unknown = names.find((name) => !isClientName(name));
+      .map((name) => name.trim())
+      .filter((name) => name !== "") ?? [];
+  const clients = names.map(clientNamed).filter((name) => name !== undefined);
+  if (values.has("client") && names.length === 0) return usageError("--client needs a value");
+  const unknown = names.find((name) => clientNamed(name) === undefined);
   if (unknown !== undefined)
     return usageError(`unknown client ${unknown}; known are ${CLIENT_NAMES.join(", ")}`);
   const other = ["yes", "remove", "force"].find((name) => values.has(name));
   if (values.has("print") && other !== undefined)
     return usageError(`--print changes nothing, so it does not go with --${other}`);
   const mode = values.has("print") ? "print" : values.has("remove") ? "remove" : "set-up";
-  return { kind: "setup", request: { clients, mode, yes: values.has("yes"), force: values.has("force") } };
+  const [yes, force, project] = [values.has("yes"), values.has("force"), values.has("project")];
+  return { kind: "setup", request: { clients: [...new Set(clients)], mode, yes, force, project } };
 }
 
 function withOptions(
@@ -287,5 +300,9 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
 
 /** The typed text, unless it may be a link: anybody who sees the screen could use it. */
 function quoted(typed: string): string {
-  return /^wss?:|#1\./i.test(typed) ? "(a link)" : typed;
+  return isPerhapsLink(typed) ? "(a link)" : typed;
+}
+
+function isPerhapsLink(typed: string): boolean {
+  return /wss?:|#1\.|%231\./i.test(typed);
 }

@@ -52,12 +52,29 @@ function valueIn<T>(
 
 /** Where `install-skill` puts the skill when no `--dir` is given. */
 export function skillsDirectory(env: Environment, home: string): string {
-  return valueIn(env, SKILLS_DIR).is ?? path.join(home, ".claude", "skills");
+  const claude = env["CLAUDE_CONFIG_DIR"] ?? "";
+  return (
+    valueIn(env, SKILLS_DIR).is ??
+    path.join(path.isAbsolute(claude) ? claude : path.join(home, ".claude"), "skills")
+  );
 }
 
 /** The client's session that this process belongs to, and its folder. Claude Code tells both to all that it starts. */
 export function identityOf(env: Environment, cwd: string): Identity {
   return { session: env["CLAUDE_CODE_SESSION_ID"] || undefined, folder: env["CLAUDE_PROJECT_DIR"] || cwd };
+}
+
+/**
+ * Whether the client's session runs without a person, and may end with the agent's turn. Claude Code tells its servers how
+ * it was started: `cli` in a terminal, `sdk-cli` for `claude -p`, `sdk-ts` and `sdk-py` from a program.
+ */
+export function isHeadless(env: Environment): boolean {
+  return env["CLAUDE_CODE_ENTRYPOINT"]?.startsWith("sdk-") === true;
+}
+
+/** Whether Claude Code has started this server as part of its plugin, which brings a monitor (monitors/monitors.json). */
+export function isPlugin(env: Environment): boolean {
+  return Boolean(env["CLAUDE_PLUGIN_ROOT"]);
 }
 
 /** Whether a terminal obeys more than characters: one of an editor, or of an expect script, shows codes as they are. */

@@ -54,6 +54,7 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
   doctor                check what a tunnel needs here, with a fix for each failure
   setup                 register with the MCP clients on this machine, and copy the skill
     --client NAME       only this one, found or not; several times, or with commas
+    --project           for this folder alone, in the clients' files for a project
     --yes               do it without asking
     --print             show what to write by hand, and change nothing
     --remove            take it out again
@@ -61,6 +62,8 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
   install-skill         teach your agent how to behave in a tunnel
     --dir PATH          skills folder (default: ${option("TUNNEL_SKILLS_DIR")})
     --force             replace a skill that differs
+  uninstall-skill       take the skill out again; what you have changed stays
+    --dir PATH, --force as for install-skill; --force deletes changed files, too
   verify FILE           check a saved transcript: what it proves, and what not
   export [FILE]         show a saved transcript; without FILE, that of a running tunnel
     --tunnel ID         which tunnel (default: that of this session or folder)

@@ -75,11 +75,16 @@ export function wholeNumber(min: number, max: number): Kind<number> {
     format: "number",
     range: { min, max },
     parse(text) {
-      const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+      const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
       return value >= min && value <= max ? value : undefined;
     },
     write: String,
   };
+}
+
+/** A number that means something of its own where it is not set. */
+export function optionalNumber(min: number, max: number): Kind<number | undefined> {
+  return { ...wholeNumber(min, max), write: () => undefined };
 }
 
 export const IP_ADDRESS: Kind<string> = {

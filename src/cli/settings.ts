@@ -1,3 +1,4 @@
+import { RESULT, SESSION } from "../protocol/base/limits.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../tunnel/registry/registry.ts";
 import { DEFAULT_LIMITS } from "../oversight/bounds/budgets.ts";
 import { BUDGET_LIST, GATE_LIST } from "./oversight-kinds.ts";
@@ -11,6 +12,7 @@ import {
   MEMBER_NAME,
   ON_OFF,
   oneOf,
+  optionalNumber,
   ORIGIN,
   PATTERN,
   PROGRAM,
@@ -181,6 +183,23 @@ export const SETTINGS = {
     default: 10,
     weakens: true,
     isAsked: true,
+  }),
+  resultLimit: setting({
+    variable: "TUNNEL_RESULT_LIMIT",
+    group: "talk",
+    help: "characters of one tool result; a longer message comes in parts",
+    kind: optionalNumber(RESULT.minChars, RESULT.maxChars),
+    default: undefined,
+    unset: "what the client is known to take",
+    weakens: true,
+  }),
+  answerSeconds: setting({
+    variable: "TUNNEL_ANSWER_SECONDS",
+    group: "talk",
+    help: "seconds after which a tool call answers that is not done",
+    kind: wholeNumber(1, SESSION.listenMaxMs / 1_000),
+    default: SESSION.answerMs / 1_000,
+    weakens: false,
   }),
   channel: setting({
     variable: "TUNNEL_CHANNEL",

@@ -1,5 +1,5 @@
 import type { Environment } from "./io/environment.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../errors/nearest.ts";
 import { allSettings } from "./settings.ts";
 
 const PREFIX = "TUNNEL_";
@@ -12,6 +12,8 @@ const OF_CLOUDFLARED =
 /** Variables that are named like settings and are none, each with the setting that comes nearest. Never a value. */
 export function unknownSettings(env: Environment): string[] {
   const known = allSettings().map(({ variable }): string => variable);
+  // Without what all of them begin with, which would make any two of them near.
+  const plain = known.map((name) => name.slice(PREFIX.length));
   const isUnknown = (name: string): boolean => {
     const upper = name.toUpperCase();
     if (!upper.startsWith(PREFIX) || known.includes(name) || !env[name]) return false;
@@ -23,8 +25,8 @@ export function unknownSettings(env: Environment): string[] {
     .filter(isUnknown)
     .slice(0, MAX_SHOWN)
     .map((name) => {
-      const meant = nearest(name.toUpperCase(), known);
+      const meant = nearest(name.slice(PREFIX.length), plain);
       const shown = /^\w{1,64}$/.test(name) ? name : `one that begins with ${PREFIX}`;
-      return meant === undefined ? shown : `${shown}; the nearest one is ${meant}`;
+      return meant === undefined ? shown : `${shown}; the nearest one is ${PREFIX}${meant}`;
     });
 }

@@ -9,6 +9,8 @@ interface ActionContext {
   readonly sessions: Sessions;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Told when a program begins to watch (all tunnels, or the one), with the way to say that it has stopped. */
+  readonly watching?: (tunnelId: string | undefined) => () => void;
 }
 
 /** A question that other commands of the same user can put to a running server. Its result must fit into JSON. */
@@ -66,13 +68,19 @@ const wait = defineAction(
     seen: z.optional(z.record(z.string(), z.int())),
     timeoutMs: z.int().check(z.minimum(0), z.maximum(MAX_WAIT_MS)),
   }),
-  async ({ tunnelId, seen, timeoutMs }, { sessions, clock, signal }): Promise<Peek> => {
+  async ({ tunnelId, seen, timeoutMs }, { sessions, clock, signal, watching }): Promise<Peek> => {
     const until = clock.now() + timeoutMs;
-    for (;;) {
-      const tunnels = look(sessions, tunnelId);
-      const leftMs = until - clock.now();
-      if (isWorthTelling(tunnels, seen) || leftMs <= 0 || signal.aborted) return { tunnels };
-      await news(sessions, { clock, signal, leftMs });
+    // Only a program that goes on afterwards keeps counts.
+    const stopped = seen === undefined ? undefined : watching?.(tunnelId);
+    try {
+      for (;;) {
+        const tunnels = look(sessions, tunnelId);
+        const leftMs = until - clock.now();
+        if (isWorthTelling(tunnels, seen) || leftMs <= 0 || signal.aborted) return { tunnels };
+        await news(sessions, { clock, signal, leftMs });
+      }
+    } finally {
+      stopped?.();
     }
   },
 );

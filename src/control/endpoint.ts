@@ -30,6 +30,8 @@ export const MAX_CONNECTIONS = 32;
 const TOKEN_BYTES = 32;
 /** So often it is looked whether its files are still there: cleaners of temporary folders and people remove them. */
 export const LOOK_MS = 10_000;
+/** Time in which a watching program finds a new server: it looks every 2 s (src/cli/wake/watch.ts). */
+const FOUND_WITHIN_MS = 5_000;
 /** Another server may remove the empty folder at the very moment at which this one uses it. */
 const TRIES = 3;
 
@@ -54,6 +56,7 @@ export class Endpoint {
   #opening: Promise<void> | undefined;
   #listening: Listening | undefined;
   #state: EndpointState = "unopened";
+  #openedAt: number | undefined;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -82,6 +85,11 @@ export class Endpoint {
     await this.#opening;
   }
 
+  /** Other commands have had the time to find it. */
+  get isFindable(): boolean {
+    return this.#openedAt !== undefined && this.#options.clock.now() - this.#openedAt > FOUND_WITHIN_MS;
+  }
+
   /** Connections at this moment. */
   get connections(): number {
     return this.#sockets.size;
@@ -102,13 +110,15 @@ export class Endpoint {
     const listening = await this.#tryFolders();
     this.#listening = listening;
     // Closed meanwhile: `close` waits for this and removes it.
-    if (this.#state !== "closed") this.#state = listening === undefined ? "unavailable" : "open";
+    if (this.#state === "closed") return;
+    this.#state = listening === undefined ? "unavailable" : "open";
+    this.#openedAt = this.#options.clock.now();
   }
 
   async #openAnew(): Promise<void> {
-    const old = this.#listening;
+    // Commands that are connected stay so: their sockets outlive the file by which they came.
+    this.#listening?.server.close();
     this.#listening = undefined;
-    if (old !== undefined) await this.#remove(old).catch(() => undefined);
     if (this.#state !== "closed") await this.#open();
   }
 

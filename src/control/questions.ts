@@ -3,6 +3,7 @@ import { asTunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Actions } from "./actions.ts";
+import { Watchers } from "./watchers.ts";
 import { MAX_REQUEST_BYTES, parseJson, readLine, requestSchema, type Answer } from "./messages.ts";
 
 /** Time from connecting to the end of the request. */
@@ -14,10 +15,12 @@ interface QuestionsOptions {
   readonly sessions: Sessions;
   readonly clock: Clock;
   readonly actions: Actions;
+  /** Those that go on asking for as long as they run. */
+  readonly watchers?: Watchers;
 }
 
 /** Answers the questions of other commands: one line in, one line out. It carries no decision of a person. */
-export function answerQuestions({ sessions, clock, actions }: QuestionsOptions) {
+export function answerQuestions({ sessions, clock, actions, watchers = new Watchers(clock) }: QuestionsOptions) {
   /** Never rejects. A client without the token learns nothing else. */
   const answerTo = async (
     line: string,
@@ -30,7 +33,8 @@ export function answerQuestions({ sessions, clock, actions }: QuestionsOptions) 
     const known = Object.hasOwn(actions, action) ? actions[action] : undefined;
     if (known === undefined) return { ok: false, code: "control-failed" };
     try {
-      return { ok: true, result: await known.run(input, { sessions, clock, signal }) };
+      const watching = (tunnelId: string | undefined) => watchers.begin(tunnelId, signal);
+      return { ok: true, result: await known.run(input, { sessions, clock, signal, watching }) };
     } catch (thrown) {
       return { ok: false, code: asTunnelError(thrown).code };
     }

@@ -4,6 +4,7 @@ import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import { GatheredWrites } from "../runtime/gathered-writes.ts";
 import type { CallId } from "../session/inbox.ts";
 import { CheckedInput } from "./checked-input.ts";
+import { readable } from "./requests.ts";
 
 /** The longest JSON-RPC line. At a longer one the SDK gives the connection up, and every tunnel with it. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
@@ -11,11 +12,15 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
 type Receive = (message: JSONRPCMessage) => void;
 
 /**
- * The stdio transport, which also reports cancellations. A client may give a call up at the moment of its answer. The SDK
+ * The stdio transport, which makes requests {@link readable} and also reports cancellations. A client may give a call up at the moment of its answer. The SDK
  * has forgotten the call by then and ignores the cancellation, yet only the cancellation tells that nobody has read the
  * answer.
+ * @param answered sees each message first; a reply from it takes the message from the SDK
  */
-export function transportWithCancellations(onCancelled: (call: CallId) => void): StdioServerTransport {
+export function transportWithCancellations(
+  onCancelled: (call: CallId) => void,
+  answered: (message: JSONRPCMessage) => JSONRPCMessage | undefined,
+): StdioServerTransport {
   const { stdin, stdout } = process;
   // Many answers at once are few writes. The SDK listens once for each that its client has not read yet.
   stdout.setMaxListeners(0);
@@ -41,7 +46,10 @@ export function transportWithCancellations(onCancelled: (call: CallId) => void):
     get: (): Receive => (message) => {
       const call = cancelledCall(message);
       if (call !== undefined) onCancelled(call);
-      receive?.(message);
+      const reply = answered(message);
+      if (reply === undefined) receive?.(readable(message));
+      // A client that is gone will not miss it.
+      else transport.send(reply).catch(() => undefined);
     },
     set: (next: Receive | undefined) => {
       receive = next;

@@ -1,5 +1,8 @@
-import type { McpServer } from "@modelcontextprotocol/server";
+import { type McpServer, ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
 import * as z from "zod";
+import { readArguments } from "../arguments/read.ts";
+import { asTunnelError } from "../errors/tunnel-error.ts";
+import { RESULT } from "../protocol/base/limits.ts";
 
 /** Prompts that a human picks from a menu. Each says only what the human wants. */
 
@@ -7,7 +10,31 @@ const asked = (text: string) => ({
   messages: [{ role: "user" as const, content: { type: "text" as const, text } }],
 });
 
+/** Far more than any goal or invite has: a prompt fits wherever a result does, whatever a human has pasted by mistake. */
+const GIVEN = z
+  .string()
+  .max(RESULT.minChars / 2)
+  .optional();
+
 const given = (value: string | undefined): string => value?.trim() ?? "";
+
+/**
+ * The arguments of a prompt; a refusal is one that the SDK passes on.
+ * @throws {ProtocolError} naming the argument that is wrong, and those that there are
+ */
+function read<Schema extends z.ZodObject>(schema: Schema, values: unknown): z.infer<Schema> {
+  try {
+    return readArguments(schema, values);
+  } catch (thrown) {
+    const { code, message, next } = asTunnelError(thrown);
+    throw new ProtocolError(ProtocolErrorCode.InvalidParams, `${message}. ${next}`, { code });
+  }
+}
+
+const OPEN = z.strictObject({ goal: GIVEN.describe("What the agents are to get done.") });
+const JOIN = z.strictObject({
+  link: GIVEN.describe("The link, wss://…#1.…, or the whole invite."),
+});
 
 function openText(goal: string): string {
   const what =
@@ -32,18 +59,19 @@ export function registerPrompts(server: McpServer): void {
     {
       title: "Open a tunnel",
       description: "Open a tunnel to another developer's agent, and get the invite to pass on.",
-      argsSchema: z.object({ goal: z.string().optional().describe("What the agents are to get done.") }),
+      // Loose for the SDK alone, which would drop in silence what it does not know.
+      argsSchema: OPEN.loose(),
     },
-    ({ goal }) => asked(openText(given(goal))),
+    (values) => asked(openText(given(read(OPEN, values).goal))),
   );
   server.registerPrompt(
     "join",
     {
       title: "Join a tunnel",
       description: "Join another developer's tunnel with the invite link that they sent.",
-      argsSchema: z.object({ link: z.string().optional().describe("The whole link, wss://…#1.…") }),
+      argsSchema: JOIN.loose(),
     },
-    ({ link }) => asked(joinText(given(link))),
+    (values) => asked(joinText(given(read(JOIN, values).link))),
   );
   server.registerPrompt(
     "handover",

@@ -1,10 +1,15 @@
-import { type McpServer, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
+import {
+  type McpServer,
+  ProtocolError,
+  ProtocolErrorCode,
+  ResourceNotFoundError,
+  ResourceTemplate,
+} from "@modelcontextprotocol/server";
 
 import type { Clock } from "../runtime/clock.ts";
-import { utf8Length } from "../protocol/base/utf8.ts";
 import type { Observable } from "../runtime/emitter.ts";
 import type { Session, Sessions, SessionsEvent } from "../session/sessions.ts";
-import { BOUNDS } from "./results/bounds.ts";
+import { resultLimitFor, type ResultSettings } from "./results/limit.ts";
 import type { Fence } from "./results/fence.ts";
 
 /** The two forms of a live transcript, and the reader of each. */
@@ -26,8 +31,12 @@ const FORMS = {
 type Form = keyof typeof FORMS;
 
 /** Only the newest part: clients put a resource into a context window. */
-const LIMIT = { entries: 200, chars: 32 * 1024 };
-const MAX_BYTES = { md: BOUNDS.markdownBytes, json: BOUNDS.proofsBytes } as const;
+const MAX_ENTRIES = 200;
+/** The form with proofs is for a person to keep, and no model reads it: cut short it would prove little. */
+const PROOFS_CHARS = 256 * 1024;
+/** Texts that are longer are left out where not even the newest entry fits. */
+const SHORT_TEXT = 1_000;
+const TOO_LONG = "Its text is too long to be shown here: read it with tunnel_listen and `sinceSeq`.";
 const MORE = " tunnel_status with `saveTranscript` writes all that is kept into a file.";
 
 /** At most one update of a resource in this time. */
@@ -38,6 +47,7 @@ interface ResourceServices {
   readonly fence: Fence;
   /** The sessions, once a tool call has made them. Listing must not load them. */
   readonly loaded: () => Promise<Sessions> | undefined;
+  readonly results?: ResultSettings;
 }
 
 const uriOf = (tunnelId: string, form: Form): string => `tunnel://${tunnelId}/transcript.${form}`;
@@ -71,19 +81,36 @@ async function read(services: ResourceServices, uri: string, tunnelId: string, f
   };
 }
 
-/** Names and proofs take room beside the messages: halves the entries until all of it fits, down to one. */
+/**
+ * Names and proofs take room beside the messages: halves the entries until all of it fits, then leaves long texts out, then
+ * every entry. No client is known to take more of a resource than of any result.
+ * @throws {ProtocolError} where a room of very many members does not fit by itself
+ */
 function newestPart(
   { transcripts }: Sessions,
   tunnel: Session,
   form: Form,
   services: ResourceServices,
 ): string {
-  const fence = services.fence.forResult();
-  for (let { entries } = LIMIT; ; entries = Math.floor(entries / 2)) {
-    const document = transcripts.of(tunnel, { ...LIMIT, entries });
+  const limit = form === "json" ? PROOFS_CHARS : resultLimitFor(undefined, services.results ?? {}, false);
+  for (const { entries, longest } of parts()) {
+    const fence = services.fence.forResult();
+    const wanted = { entries, chars: limit, ...(longest === undefined ? {} : { longest }) };
+    const document = transcripts.of(tunnel, wanted);
     const text = form === "json" ? transcripts.json(document) : shownMarkdown(transcripts, document, fence);
-    if (entries === 1 || utf8Length(text) <= MAX_BYTES[form]) return text;
+    if (text.length <= limit) return text;
   }
+  throw new ProtocolError(
+    ProtocolErrorCode.InternalError,
+    `It does not fit into ${limit} characters.${MORE}`,
+  );
+}
+
+/** What is tried, the most first. */
+function* parts(): Generator<{ readonly entries: number; readonly longest?: number }> {
+  for (let entries = MAX_ENTRIES; entries > 0; entries = Math.floor(entries / 2)) yield { entries };
+  yield { entries: 1, longest: SHORT_TEXT };
+  yield { entries: 0 };
 }
 
 type Transcripts = Sessions["transcripts"];
@@ -94,7 +121,7 @@ function shownMarkdown(
   document: ReturnType<Transcripts["of"]>,
   fence: Fence,
 ): string {
-  const options = { frame: (said: string) => fence.wrap(said), more: MORE };
+  const options = { frame: (said: string) => fence.wrap(said), more: MORE, missing: TOO_LONG };
   const markdown = guardedMarkdown(transcripts.markdown(document, options), fence);
   const hidden = fence.hidden();
   return hidden === undefined ? markdown : `${markdown}\n_${hidden.note}_\n`;

@@ -6,12 +6,16 @@ import { wait } from "../runtime/wait.ts";
 import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { ProblemView } from "../view/problems.ts";
-import type { WakePaths, WakeView } from "../view/wake.ts";
+import type { WakeFacts, WakePaths, WakeView } from "../view/wake.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Channel } from "./channel.ts";
+import { traitsOf, type ClientTraits } from "./clients/clients.ts";
+import { clientIn, refusedDiscovery } from "./clients/greeting.ts";
+import type { ResultSettings } from "./results/limit.ts";
 import { registerResources, ResourceNews, type Era } from "./resources.ts";
 import { Fence } from "./results/fence.ts";
 import { createServer } from "./server.ts";
+import { SharedCalls } from "./calls/shared-calls.ts";
 
 export interface ServeOptions {
   readonly version: string;
@@ -22,9 +26,19 @@ export interface ServeOptions {
   readonly isUnattended: boolean;
   /** What is wrong with the settings and this machine at the moment, and stops nothing. */
   readonly problems: () => Promise<readonly ProblemView[]>;
+  readonly results: ResultSettings;
+  /** A call that takes longer is answered within so many ms, and goes on. */
+  readonly answerMs: number;
   /** Whether the user wants events of channels. */
   readonly wantsChannel: boolean;
-  readonly wake: (tunnelId: TunnelId, channel: WakePaths["channel"]) => WakeView;
+  /** The session ends with its turn, as far as the environment tells. */
+  readonly isHeadless: boolean;
+  /**
+   * Whether a program watches the tunnel and has its client wake the agent.
+   * @param runsMonitors the client runs those of its plugins
+   */
+  readonly isWatched: (tunnelId: TunnelId, runsMonitors: boolean) => boolean;
+  readonly wake: (tunnelId: TunnelId, facts: WakeFacts & Pick<WakePaths, "channel">) => WakeView;
   /** Ends all that the tools have opened, once the client is gone. */
   readonly stop: () => Promise<void>;
 }
@@ -36,7 +50,8 @@ const CLOSE_LIMIT_MS = 1_000;
  * client is gone, and every tunnel is torn down.
  */
 export async function serveMcp(options: ServeOptions): Promise<void> {
-  const { version, clock, makeSessions, isUnattended, problems, wantsChannel } = options;
+  const { version, clock, makeSessions, isUnattended, problems, results, answerMs } = options;
+  const { wantsChannel, isHeadless } = options;
   // Compiling a validator for each schema of the MCP SDK costs more than it saves on a few messages a minute.
   z.config({ jitless: true });
   const channel = new Channel(clock);
@@ -49,9 +64,20 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     return made;
   };
 
-  const transport = transportWithCancellations((call) => {
-    void sessions?.then((made) => made.callCancelled(call));
-  });
+  const calls = new SharedCalls(clock);
+  let client: ReturnType<typeof clientIn>;
+  const traits = (): ClientTraits => traitsOf(client, isHeadless);
+  const transport = transportWithCancellations(
+    (call) => {
+      const run = calls.gaveUp(call);
+      if (run !== undefined) void sessions?.then((made) => made.callCancelled(run));
+    },
+    (message) => {
+      client ??= clientIn(message);
+      // It takes channels from servers of the older era only, and prefers the newer one where it is offered.
+      return wantsChannel && traits().takesChannels ? refusedDiscovery(message) : undefined;
+    },
+  );
   const ended = new Promise<void>((resolve) => {
     process.stdin.once("end", resolve).once("close", resolve);
     // The SDK closes its transport by itself when a line is endless. It then reads no more, and stdin would never end.
@@ -62,16 +88,24 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     clock,
     fence: new Fence(),
     sessions: () => (sessions ??= load()),
+    calls,
     loaded: () => sessions,
     isUnattended,
     problems,
+    results,
+    answerMs,
     wake: (tunnelId: TunnelId) =>
-      options.wake(tunnelId, wantsChannel ? (channel.isAttached ? "declared" : "unsupported") : "off"),
+      options.wake(tunnelId, {
+        wokenBy: traits().wokenBy,
+        isWatched: options.isWatched(tunnelId, traits().runsMonitors),
+        isHeadless,
+        channel: wantsChannel ? (channel.isAttached ? "declared" : "unsupported") : "off",
+      }),
   };
   const factory = ({ era }: { era: Era }): McpServer => {
     // Clients refuse channels of a server that speaks the newer revision.
     const hasChannel = wantsChannel && era === "legacy";
-    const made = createServer(version, services, hasChannel);
+    const made = createServer(version, services, { hasChannel, wokenBy: traits().wokenBy, isHeadless });
     if (hasChannel) channel.attach(made);
     registerResources(made, services, news, era);
     return made;

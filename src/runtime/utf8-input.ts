@@ -7,7 +7,7 @@ import { decodeUtf8 } from "../protocol/base/utf8.ts";
  * `surrogateescape`), and which every reader must refuse.
  */
 
-export const BOM = "\ufeff";
+const BOM = "\ufeff";
 const LONGEST = 4;
 const NOT_UTF8 = /[\udc80-\udcff]/u;
 /** The two byte order marks of UTF-16, as they are decoded here. */

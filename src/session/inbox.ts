@@ -1,12 +1,11 @@
 import type { MemberId } from "../protocol/base/ids.ts";
-import { SESSION } from "../protocol/base/limits.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
 import { Transcript, type Entry, type SpokenEntry } from "../protocol/room/log.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
 import { Ages } from "./ages.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
-import { utf8Length } from "../protocol/base/utf8.ts";
 
 /** Names a tool call, as the MCP client does. */
 export type CallId = string | number;
@@ -26,7 +25,34 @@ export interface Delivered {
   readonly redelivered: boolean;
   /** When it was said, by this side's own clock, in ms since the epoch: never after it arrived. */
   readonly saidAt: number;
+  /** Set where the entry is too long for one answer. */
+  readonly part?: Part;
 }
+
+/** One part of a long entry. */
+export interface Part {
+  /** From 1. */
+  readonly n: number;
+  readonly of: number;
+  /** The place in the entry, in the units of {@link Packing.ends}. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How much one answer holds, by the measure of whoever shows it. */
+export interface Packing {
+  /** For all entries of one answer, as {@link sizeOf} counts. */
+  readonly room: number;
+  sizeOf(entry: Entry | NoticeEntry, part?: Part): number;
+  /**
+   * The ends of the parts of an entry that is too long for one answer, in units of its own, ascending; the last is its
+   * whole length. One alone where it cannot be divided. The same for the same entry and room, whoever asks.
+   */
+  ends(entry: Entry | NoticeEntry): readonly number[];
+}
+
+/** For readers that can take whatever there is. */
+const UNBOUNDED: Packing = { room: Number.POSITIVE_INFINITY, sizeOf: () => 0, ends: () => [] };
 
 /** News of an inbox. It carries nothing: the listener looks for itself. */
 export type InboxEvent =
@@ -39,6 +65,12 @@ export type InboxEvent =
 interface Place {
   readonly position: number;
   readonly seq: number;
+  /** So much of the entry after it has been had in parts; it counts as read with its last part only. */
+  readonly begun: number;
+}
+
+function isAfter(one: Pick<Place, "position" | "begun">, other: Pick<Place, "position" | "begun">): boolean {
+  return one.position > other.position || (one.position === other.position && one.begun > other.begun);
 }
 
 interface Offer {
@@ -65,7 +97,7 @@ export class Inbox implements Observable<InboxEvent> {
   /** Up to here the agent has read, or had no need to. */
   #read: Place;
   /** Up to here everything was returned at some time; what is returned again below it is marked. */
-  #returned = 0;
+  #returned: Pick<Place, "position" | "begun"> = { position: 0, begun: 0 };
   #offers: Offer[] = [];
   #closed = false;
   #arrived = 0;
@@ -78,7 +110,7 @@ export class Inbox implements Observable<InboxEvent> {
     this.#ages = new Ages({ skew: () => undefined, ...options });
     this.#self = options.self;
     this.#clock = options.clock;
-    this.#read = { position: 0, seq: options.start };
+    this.#read = { position: 0, seq: options.start, begun: 0 };
   }
 
   /** Number of the last entry of the room that the agent has read. */
@@ -116,14 +148,16 @@ export class Inbox implements Observable<InboxEvent> {
 
   append(entry: Entry): void {
     // Entries from before this side came were never its to read.
-    if (this.#read.position === 0)
-      this.#read = { position: 0, seq: Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0) };
+    if (this.#read.position === 0) {
+      const seq = Math.max(this.read, this.#log.lastSeq === 0 ? entry.seq - 1 : 0);
+      this.#read = { ...this.#read, seq };
+    }
     const before = this.#log.end;
     this.#append(entry);
     this.#events.emit({ type: "entry" });
     if (this.#concerns(entry)) return this.#came();
     // Own words are no news: an agent that has everything before them has them, too.
-    const here = { position: this.#log.end, seq: entry.seq };
+    const here = { position: this.#log.end, seq: entry.seq, begun: 0 };
     const last = this.#offers.at(-1);
     if (last?.to.position === before) this.#offers = [...this.#offers.slice(0, -1), { ...last, to: here }];
     if (this.#read.position === before) this.#read = here;
@@ -152,7 +186,7 @@ export class Inbox implements Observable<InboxEvent> {
   /** A new call has arrived: the batches of earlier calls have reached the agent. */
   settle(): void {
     const last = this.#offers.at(-1);
-    if (last !== undefined && last.to.position > this.#read.position) this.#read = last.to;
+    if (last !== undefined && isAfter(last.to, this.#read)) this.#read = last.to;
   }
 
   /** A call was cancelled, or its client gave up on it: its batch counts as never returned. */
@@ -161,62 +195,101 @@ export class Inbox implements Observable<InboxEvent> {
     const offer = this.#offers[at];
     if (offer === undefined) return;
     this.#offers = this.#offers.slice(0, at);
-    if (offer.from.position < this.#read.position) this.#read = offer.from;
+    if (isAfter(this.#read, offer.from)) this.#read = offer.from;
     // Another call may be waiting at this moment for these very entries.
     this.#events.emit({ type: "news" });
   }
 
   /** The entries after the reading position; it moves with {@link settle} only. */
-  take(call: CallId, limit: number): Batch {
+  take(call: CallId, limit: number, packing: Packing = UNBOUNDED): Batch {
     const from = this.#place();
-    const { to, ...batch } = this.#collect(from, limit);
-    if (to.position > from.position) {
+    const { to, ...batch } = this.#collect(from, limit, packing);
+    if (isAfter(to, from)) {
       this.#offers = [...this.#offers.slice(1 - MAX_OFFERS), { call, from, to }];
-      this.#returned = Math.max(this.#returned, to.position);
+      if (isAfter(to, this.#returned)) this.#returned = to;
     }
     return { ...batch, unread: this.#countAfter(to.position) };
   }
 
-  /** The entries after `sinceSeq`, read or not; the reading position stays. */
-  reread(sinceSeq: number, limit: number): Batch {
-    const from = { position: this.#log.positionOf(sinceSeq), seq: sinceSeq };
-    const { to: _, ...batch } = this.#collect(from, limit);
+  /**
+   * The entries after `sinceSeq`, read or not; the reading position stays.
+   * @param part where to begin in the first of them, from 1
+   * @throws {TunnelError} input-invalid: it has no such part
+   */
+  reread(sinceSeq: number, limit: number, packing: Packing = UNBOUNDED, part = 1): Batch {
+    const from = this.#partOf(sinceSeq, packing, part);
+    const { to: _, ...batch } = this.#collect(from, limit, packing);
     return { ...batch, unread: this.unread };
   }
 
-  /** Resolves when something unread is there, the room is over, the time is up or the call is cancelled. */
-  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.unread > 0 || this.#closed) return;
+  #partOf(sinceSeq: number, packing: Packing, part: number): Place {
+    const place = { position: this.#log.positionOf(sinceSeq), seq: sinceSeq, begun: 0 };
+    if (part === 1) return place;
+    for (const [position, entry] of this.#log.after(place.position)) {
+      if (!this.#concerns(entry)) continue;
+      const isLong = packing.sizeOf(entry) > packing.room;
+      const ends = isLong ? packing.ends(entry) : [];
+      const begun = ends[part - 2];
+      if (begun === undefined || part > ends.length)
+        throw new TunnelError("input-invalid", {
+          detail: `part: the first message after ${sinceSeq} has ${Math.max(1, ends.length)}`,
+        });
+      return { position: position - 1, seq: sinceSeq, begun };
+    }
+    throw new TunnelError("input-invalid", { detail: `part: nothing was said after ${sinceSeq}` });
+  }
+
+  /**
+   * Resolves when something unread is there, the room is over, the time is up or the call is cancelled.
+   * @param isThere whether there is already what is waited for
+   */
+  async wait(timeoutMs: number, signal: AbortSignal, isThere = () => this.unread > 0): Promise<void> {
+    if (isThere() || this.#closed) return;
     await wait(this.#clock, timeoutMs, { signal, until: this.#onNews });
   }
 
   /** The next batch begins here: after everything read, and after the batches of unsettled calls. */
   #place(): Place {
     const last = this.#offers.at(-1);
-    return last !== undefined && last.to.position > this.#read.position ? last.to : this.#read;
+    return last !== undefined && isAfter(last.to, this.#read) ? last.to : this.#read;
   }
 
-  #collect(from: Place, limit: number): Omit<Batch, "unread"> & { to: Place } {
+  #collect(from: Place, limit: number, packing: Packing): Omit<Batch, "unread"> & { to: Place } {
+    const { trimmedTo } = this.#log;
     const entries: Delivered[] = [];
     let to = from;
-    let size = 0;
+    let left = packing.room;
     let more = false;
+    const push = (entry: Delivered["entry"], place: Place, part?: Part): void => {
+      const redelivered = !isAfter(place, this.#returned);
+      const saidAt = this.#ages.saidAt(entry);
+      entries.push({ entry, redelivered, saidAt, ...(part === undefined ? {} : { part }) });
+      left -= packing.sizeOf(entry, part);
+      to = place;
+    };
     for (const [position, entry] of this.#log.after(from.position)) {
+      const behind = { position, seq: entry.seq, begun: 0 };
       if (!this.#concerns(entry)) {
-        to = { position, seq: entry.seq };
+        to = behind;
         continue;
       }
-      size += shownBytes(entry);
-      // At least one, however long: otherwise it could never be read.
-      if (entries.length >= limit || (size > SESSION.listenMaxBytes && entries.length > 0)) {
+      // What was begun and is gone from the log is not the entry that comes first now.
+      const begun = position === from.position + 1 ? from.begun : 0;
+      const fits = begun === 0 && packing.sizeOf(entry) <= left;
+      if (entries.length >= limit || (!fits && entries.length > 0)) {
         more = true;
         break;
       }
-      const saidAt = this.#ages.saidAt(entry);
-      entries.push({ entry, redelivered: position <= this.#returned, saidAt });
-      to = { position, seq: entry.seq };
+      const part = fits ? undefined : partAfter(begun, packing.ends(entry));
+      // One that cannot be divided comes however long it is: otherwise it could never be read.
+      if (part === undefined || part.n === part.of) {
+        push(entry, behind, part);
+        continue;
+      }
+      push(entry, { position: position - 1, seq: Math.max(to.seq, trimmedTo), begun: part.end }, part);
+      more = true;
+      break;
     }
-    const { trimmedTo } = this.#log;
     const gap = from.seq < trimmedTo ? { fromSeq: from.seq + 1, toSeq: trimmedTo } : undefined;
     return { entries, to, more, gap };
   }
@@ -271,40 +344,16 @@ class Places {
   }
 }
 
-/** Every entry adds this much where it is shown: ids, times, names of fields, the marks around a text. */
-const ENTRY_BYTES = 400;
-/** A file adds this much more: id, hash, sizes, the facts of a patch. */
-const FILE_BYTES = 350;
-
-/** The size of an entry in a result, roughly: a batch of many short ones, or in other scripts, must not outgrow it either. */
-function shownBytes(entry: Entry | NoticeEntry): number {
-  return (
-    ENTRY_BYTES + sizeInJson(wordsOf(entry)) + (entry.kind === "file" ? FILE_BYTES : sizeOfInvites(entry))
-  );
-}
-
-/** Everything in it that others have chosen. */
-function wordsOf(entry: Entry | NoticeEntry): unknown[] {
-  switch (entry.kind) {
-    case "chat":
-      return [entry.fromName, entry.to, entry.text];
-    case "file":
-      return [entry.fromName, entry.to, entry.offer.name, entry.offer.note ?? entry.offer.name];
-    case "system":
-      return "name" in entry ? [entry.name, entry.event === "joined" ? entry.workContext : undefined] : [];
-    case "notice":
-      return [
-        "file" in entry ? entry.file : undefined,
-        "error" in entry ? [entry.error?.message, entry.error?.next] : undefined,
-        "reason" in entry ? entry.reason : undefined,
-        "messages" in entry ? entry.messages : undefined,
-        "seqs" in entry ? entry.seqs : undefined,
-      ];
-  }
-}
-
-function sizeInJson(words: unknown): number {
-  return utf8Length(JSON.stringify(words));
+/**
+ * The part that comes after `begun`. Where the parts were cut elsewhere meanwhile, since the room is another one, it is the
+ * one that holds this place: some of it comes twice, and nothing is lost.
+ * @returns undefined for what cannot be divided
+ */
+function partAfter(begun: number, ends: readonly number[]): Part | undefined {
+  const at = ends.findIndex((end) => end > begun);
+  const end = ends[at];
+  if (ends.length < 2 || end === undefined) return undefined;
+  return { n: at + 1, of: ends.length, start: ends[at - 1] ?? 0, end };
 }
 
 function sizeOfInvites(entry: Entry | NoticeEntry): number {
@@ -322,7 +371,7 @@ function sizeOf(entry: Entry | NoticeEntry): number {
 
 /**
  * The subject of a notice and its news: the same news again is not worth another notice, so that a peer cannot fill the
- * log with them. Invites, and what has not arrived, are always news.
+ * log with them. Invites, what has not arrived and own files are always news.
  */
 function subjectOf(notice: Notice): { about: string | undefined; news: string } {
   const news = notice.notice;
@@ -345,6 +394,8 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
     case "member-missed":
     case "decided":
     case "withheld":
+    case "file-offered":
+    case "file-not-offered":
       return { about: undefined, news };
   }
 }

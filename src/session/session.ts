@@ -14,8 +14,11 @@ import type { GuestNotice } from "../transport/guest-socket.ts";
 import type { RoomNotice } from "../transport/relay-server.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Files } from "./files/files.ts";
+import { Preparations } from "./files/preparations.ts";
+import { offerFile } from "./files/requests.ts";
 import { streamPort } from "./files/port.ts";
-import { Inbox, type InboxEvent } from "./inbox.ts";
+import { Inbox, type CallId, type InboxEvent } from "./inbox.ts";
+import { OwnMessages } from "./own-messages.ts";
 import { noticeOf } from "./oversight-notices.ts";
 import type { Answer, Sent } from "./sent.ts";
 import { Supervision } from "../oversight/supervision.ts";
@@ -45,6 +48,7 @@ export type SessionEvent =
 export const MAX_ALARMS = 20;
 
 const NOBODY_LEFT = "those it is for have left, and had not confirmed it by then";
+const NOT_YET = "nobody has confirmed it yet; it is kept and delivered by itself";
 const ENDED = "the tunnel has ended, and nobody had confirmed it by then";
 
 /** The machine of either role. */
@@ -66,6 +70,7 @@ export interface Posted {
 
 interface SayOptions {
   readonly onConfirmed?: ((seq: number) => void) | undefined;
+  readonly call?: CallId;
   readonly file?: FileJudgement;
 }
 
@@ -83,6 +88,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly files: Files<Answer>;
   /** What may leave, what is delivered, and how much of it, as this side's person wants it. */
   readonly oversight: Supervision<Sent>;
+  /** Files that are read so that they can be offered. */
+  readonly preparations: Preparations<Answer>;
   /** Milliseconds since the epoch. */
   readonly openedAt: number;
   protected readonly clock: Clock;
@@ -95,6 +102,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly heardLog = new Transcript<Entry>((entry) => (entry.kind === "chat" ? entry.text.length : 0));
   readonly #confirmations: Confirmations;
   readonly #judge: Judge;
+  readonly own = new OwnMessages();
   readonly #alarms: TunnelError[] = [];
   #end: SessionEnd | undefined;
   #closing: Promise<void> | undefined;
@@ -146,6 +154,11 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       services: this.#services,
       port,
     });
+    this.preparations = new Preparations({
+      offer: (request) => offerFile(this, request),
+      isUnchanged: (fileId) => this.files.isUnchanged(fileId),
+      notify: (notice) => this.inbox.notify(notice),
+    });
   }
 
   get self(): MemberId {
@@ -177,29 +190,30 @@ export abstract class SessionBase implements Observable<SessionEvent> {
 
   /**
    * Says something as soon as this side's person lets it: at once, where nothing in it waits for them.
-   * @param options `onConfirmed` is called when a message that was answered `queued` is confirmed after all; `file` is what is
-   *   known of the file that it offers
+   * @param options `onConfirmed`: called when a message that was answered `queued` is confirmed after all; `call`: the call that
+   *   says it; `file`: what is known of the file that it offers
    * @throws {TunnelError} asks-crowded, scan-failed, and as the machine of the role says
    */
   say(outgoing: OutgoingMessage, options: SayOptions = {}): Promise<Answer> {
-    const { onConfirmed, file } = options;
+    const { file } = options;
     const words = (edited: string | undefined): OutgoingMessage =>
       edited === undefined ? outgoing : { ...outgoing, text: edited, author: "human" };
     return this.oversight.submit(
       {
         judge: (edited) =>
           file === undefined ? this.#judge.message(words(edited)) : this.#judge.file(words(edited), file),
-        send: (edited) => this.#say(words(edited), onConfirmed),
+        send: (edited) => this.#say(words(edited), options),
       },
       outgoing.author ?? "agent",
     );
   }
 
   /** @throws {TunnelError} as the machine of the role says */
-  async #say(outgoing: OutgoingMessage, onConfirmed?: (seq: number) => void): Promise<Sent> {
+  async #say(outgoing: OutgoingMessage, { onConfirmed, call }: SayOptions): Promise<Sent> {
     const posted = this.post(outgoing);
     this.#judge.left(outgoing);
     const { key, seq, ownNo, slow } = posted;
+    this.own.add(outgoing, { key, seq, ownNo, call, saidAt: this.clock.now() });
     // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
     const isReachable = posted.unreachable() === undefined;
     const found = isReachable ? await this.#confirmations.wait(key) : ({ name: "late" } as const);
@@ -217,6 +231,21 @@ export abstract class SessionBase implements Observable<SessionEvent> {
         this.#confirmations.later(key, onConfirmed);
         return { status: "queued", seq, ownNo, reason: posted.unreachable() ?? slow };
     }
+  }
+
+  /**
+   * A message that a call which was cut off has said already: it is not said again.
+   * @returns how it stands by now, and the call that said it; undefined where it has to be said
+   */
+  sayAgain(
+    outgoing: OutgoingMessage,
+    call: CallId,
+  ): { readonly sent: Sent; readonly repeatOf: CallId | undefined } | undefined {
+    const found = this.own.takeUp(outgoing, call, this.clock.now());
+    if (found === undefined) return undefined;
+    const { seq, ownNo, call: repeatOf } = found;
+    if (found.state === "sent" && seq !== undefined) return { sent: { status: "sent", seq }, repeatOf };
+    return { sent: { status: "queued", seq, ownNo, reason: NOT_YET }, repeatOf };
   }
 
   /** A tool call concerned this session: activity, and the reading position as it is now. */
@@ -242,7 +271,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
 
   async #close(cause: EndCause): Promise<void> {
     this.finish(cause);
-    await this.files.end();
+    await Promise.all([this.preparations.end(), this.files.end()]);
     await this.stop();
   }
 
@@ -286,10 +315,12 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   }
 
   protected confirm(key: number, seq: number): void {
+    this.own.confirmed(key, seq);
     this.#confirmations.confirm(key, seq);
   }
 
   protected giveUp(key: number): void {
+    this.own.givenUp(key);
     this.#confirmations.giveUp(key);
   }
 
@@ -298,6 +329,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.#end = end;
     this.oversight.end();
     this.inbox.close();
+    this.own.end();
     this.#confirmations.end();
     this.#events.emit({ type: "ended" });
     void this.close();

@@ -6,7 +6,8 @@ import { makeWorkContext, type WorkContext, type ClientProgram } from "../protoc
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import { wait } from "../runtime/wait.ts";
 import { SESSION } from "../protocol/base/limits.ts";
-import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts";
+import type { InviteLink } from "../protocol/handshake/invite-link.ts";
+import { inviteLinkIn } from "../protocol/handshake/invite-text.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import { checkGoal, checkName, isName } from "../protocol/base/text.ts";
 import { Overseer, type OversightSettings } from "../oversight/overseer.ts";
@@ -22,6 +23,7 @@ import type { OutboundText } from "../oversight/filter/filter.ts";
 import type { TextScanner } from "./judging.ts";
 import type { LocalFiles } from "./files/local-files.ts";
 import type { CallId } from "./inbox.ts";
+import { Joinings } from "./joinings.ts";
 import { Openings, type Hosted, type HostRequest } from "./openings.ts";
 import { GuestSession } from "./guest-session.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
@@ -96,6 +98,8 @@ export class Sessions implements Observable<SessionsEvent> {
   readonly #endings = new Set<Promise<void>>();
   readonly #openings: Openings;
   readonly #listeners = new Listeners();
+  /** Tunnels that are being joined for calls which may end before. */
+  readonly joinings = new Joinings<GuestSession>();
   #opening = 0;
   #isShutDown = false;
 
@@ -195,7 +199,10 @@ export class Sessions implements Observable<SessionsEvent> {
     return this.#listeners.ports;
   }
 
-  /** @throws {TunnelError} link-*, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining */
+  /**
+   * @param request `joinLink`: the link, or a text with it
+   * @throws {TunnelError} link-*, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining
+   */
   async join(request: {
     joinLink: string;
     name: string | undefined;
@@ -203,7 +210,7 @@ export class Sessions implements Observable<SessionsEvent> {
     signal: AbortSignal;
   }): Promise<GuestSession> {
     const { primitives, clock, lookup, network, scanner } = this.#options;
-    const link = parseLink(request.joinLink);
+    const link = inviteLinkIn(request.joinLink);
     if (!URL.canParse(link.origin))
       throw new TunnelError("link-malformed", { detail: "its address is not one" });
     if (isForbiddenDialAddress(new URL(link.origin).hostname)) throw new TunnelError("link-address");
@@ -248,7 +255,7 @@ export class Sessions implements Observable<SessionsEvent> {
     for (;;) {
       try {
         // The key in a link is wiped with the session that has used it.
-        return await GuestSession.join({ ...options, link: parseLink(joinLink) });
+        return await GuestSession.join({ ...options, link: inviteLinkIn(joinLink) });
       } catch (thrown) {
         if (asTunnelError(thrown).code !== "admission-pending" || clock.now() >= until) throw thrown;
         if ((await wait(clock, ASK_AGAIN_MS, { signal })) === "aborted") throw new TunnelError("cancelled");
@@ -298,13 +305,16 @@ export class Sessions implements Observable<SessionsEvent> {
   }
 
   callCancelled(call: CallId): void {
-    for (const tunnel of this.#tunnels.values()) tunnel.inbox.cancelled(call);
+    for (const { inbox, own } of this.#tunnels.values()) {
+      inbox.cancelled(call);
+      own.cancelled(call);
+    }
   }
 
   /** Ends everything for good; resolves when nothing is left running. */
   async shutDown(): Promise<void> {
     this.#isShutDown = true;
-    const openings = this.#openings.cancelAll();
+    const openings = Promise.all([this.#openings.cancelAll(), this.joinings.cancelAll()]);
     await Promise.allSettled(this.all.map((tunnel) => tunnel.close("host-stopped")));
     await Promise.allSettled([openings, ...this.#endings, ...this.all.map((tunnel) => tunnel.gone())]);
     this.localFiles.close();

@@ -39,11 +39,12 @@ export function undeliveredOf(unplaced: readonly Unplaced[]): Undelivered | unde
   return { firstNo: first.n, lastNo: last.n, messages };
 }
 
-function beginningOf(text: string): string {
+/** The first `most` code points of a text. */
+export function beginningOf(text: string, most = MAX_TOLD_CHARS): string {
   // Cut twice, so that nobody takes 64 KiB apart to see the first signs of it.
-  const letters = Array.from(text.slice(0, 2 * MAX_TOLD_CHARS));
-  if (letters.length <= MAX_TOLD_CHARS && text.length <= 2 * MAX_TOLD_CHARS) return text;
-  return `${letters.slice(0, MAX_TOLD_CHARS - 1).join("")}…`;
+  const letters = Array.from(text.slice(0, 2 * most));
+  if (letters.length <= most && text.length <= 2 * most) return text;
+  return `${letters.slice(0, most - 1).join("")}…`;
 }
 
 /** What a member that is out of the room has never confirmed of the host's own messages. */

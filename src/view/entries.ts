@@ -5,6 +5,7 @@ import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Budget } from "../oversight/bounds/budgets.ts";
 import type { Decided } from "../session/oversight-notices.ts";
 import type { Sent } from "../session/sent.ts";
+import type { OfferedFile } from "../session/files/files.ts";
 import type { Notice, NoticeEntry } from "../session/notice.ts";
 import type { Undelivered } from "../session/undelivered.ts";
 import { addressErrorView, errorView, type ErrorView } from "./errors.ts";
@@ -91,6 +92,8 @@ export type NoticeEventView =
     }
   | { readonly notice: "budget-warning"; readonly budgets: readonly Budget[] }
   | { readonly notice: "resumed" }
+  | { readonly notice: "file-offered"; readonly file: OfferedFile }
+  | { readonly notice: "file-not-offered"; readonly path: string | undefined; readonly error: ErrorView }
   | { readonly notice: "file-received"; readonly file: ReceivedFileView }
   | { readonly notice: "file-failed"; readonly file: ReceivedFileView; readonly error: ErrorView };
 
@@ -193,6 +196,10 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
       return { notice: entry.notice, budgets: entry.budgets };
     case "resumed":
       return { notice: entry.notice };
+    case "file-offered":
+      return { notice: entry.notice, file: entry.file };
+    case "file-not-offered":
+      return { notice: entry.notice, path: entry.path, error: errorView(entry.error) };
     case "file-received":
       return { notice: entry.notice, file: receivedFileView(entry.file) };
     case "file-failed":

@@ -2,6 +2,8 @@ import { must } from "../errors/must.ts";
 import { toBase64url, toHex } from "../protocol/base/bytes.ts";
 import type { FileOffer, PatchFacts } from "../protocol/files/offer.ts";
 import type { DownloadState, FileId, ReceivedFile } from "../session/files/files.ts";
+import type { Preparation } from "../session/files/preparations.ts";
+import { nameHere } from "../session/paths/held-name.ts";
 import type { Session } from "../session/sessions.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 
@@ -9,6 +11,8 @@ import { errorView, type ErrorView } from "./errors.ts";
 export interface FileView {
   readonly fileId: FileId;
   readonly name: string;
+  /** The name that it can have on this system, where that is another one. */
+  readonly savesAs: string | undefined;
   /** Bytes. */
   readonly size: number;
   /** Lower-case hex. */
@@ -16,8 +20,27 @@ export interface FileView {
   readonly patch: PatchFacts | undefined;
 }
 
-export function fileView({ id, name, size, hash, patch }: FileOffer): FileView {
-  return { fileId: toBase64url(id), name, size, sha256: toHex(hash), patch };
+export function fileView({ id, name, size, hash, patch }: FileOffer, isWindows?: boolean): FileView {
+  const here = nameHere(name, isWindows);
+  const savesAs = here === name ? undefined : here;
+  return { fileId: toBase64url(id), name, savesAs, size, sha256: toHex(hash), patch };
+}
+
+/** A file of this side that is read before it is offered; `path` as it was asked for, undefined for a patch. */
+interface PreparingView {
+  readonly path: string | undefined;
+  readonly patch: true | undefined;
+  /** Bytes; undefined before the first is read, and for a patch. */
+  readonly done?: number;
+  readonly size?: number;
+  readonly percent?: number;
+}
+
+export function preparingView({ path, state }: Pick<Preparation<unknown>, "path" | "state">): PreparingView {
+  const what = { path, patch: path === undefined ? (true as const) : undefined };
+  if (state.name !== "preparing" || state.read === undefined) return what;
+  const { done, total } = state.read;
+  return { ...what, done, size: total, percent: Math.floor((done / Math.max(1, total)) * 100) };
 }
 
 /** How far a download is; bytes, and bytes per second. */

@@ -18,10 +18,10 @@ export function serverCommand(bundle: string): ServerCommand {
   return PUBLISHED ? { command: "npx", args: ["-y", "tunnel-mcp"] } : { command: "node", args: [bundle] };
 }
 
-/** The line that registers the server with Claude Code, for a shell of `platform`; `bundle` as for {@link serverCommand}. */
+/** The line that registers the server with Claude Code for all folders, as `setup` does, for a shell of `platform`; `bundle` as for {@link serverCommand}. */
 export function registration(bundle: string, platform: string): string {
   const { command, args } = serverCommand(bundle);
-  return shellLine(["claude", "mcp", "add", "tunnel", "--", command, ...args], platform);
+  return shellLine(["claude", "mcp", "add", "--scope", "user", "tunnel", "--", command, ...args], platform);
 }
 
 /** The line for a machine whose paths are not known here. */

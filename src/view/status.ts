@@ -2,6 +2,7 @@ import type { MemberId } from "../protocol/base/ids.ts";
 import type { SessionEnd, TunnelId } from "../session/session.ts";
 import type { HostSession } from "../session/host-session.ts";
 import type { GuestSession } from "../session/guest-session.ts";
+import type { OwnMessage } from "../session/own-messages.ts";
 import type { Session } from "../session/sessions.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 import { filesView, type FilesView } from "./files.ts";
@@ -49,6 +50,31 @@ export function endView(end: SessionEnd): EndView {
   return { cause: end.error.code, because: `${END_TEXTS.failed}: ${end.error.message}` };
 }
 
+/** A message of this side, and what became of it so far. */
+interface OwnMessageView {
+  /** Left out while it has no place in the room. */
+  readonly seq: number | undefined;
+  /** In its stead, of a member's message: it counts that member's own ones from 1. */
+  readonly ownNo: number | undefined;
+  /** The beginning of a text, or the name of a file. */
+  readonly firstWords: string;
+  readonly kind: "chat" | "file";
+  readonly state: OwnMessage["state"];
+  readonly ageSec: number;
+}
+
+function ownMessageView(message: OwnMessage, now: number): OwnMessageView {
+  const { seq, ownNo, firstWords, isFile, state, saidAt } = message;
+  return {
+    seq,
+    ownNo: seq === undefined ? ownNo : undefined,
+    firstWords,
+    kind: isFile ? "file" : "chat",
+    state,
+    ageSec: seconds(now - saidAt),
+  };
+}
+
 /** This side in a tunnel. */
 interface SelfView {
   readonly id: MemberId;
@@ -75,6 +101,8 @@ interface TunnelView {
   /** One for each pairing of this side. */
   readonly safetyCodes: readonly SafetyCodeView[];
   readonly files: FilesView;
+  /** The last ones, the newest last. */
+  readonly ownMessages: readonly OwnMessageView[];
   /** The newest last. */
   readonly alarms: readonly ErrorView[];
   /** Undefined while it is open. */
@@ -117,7 +145,7 @@ export function statusView(tunnel: Session, now: number): StatusView {
 
 export function hostStatusView(tunnel: HostSession, now: number): HostStatusView {
   return {
-    ...tunnelView(tunnel),
+    ...tunnelView(tunnel, now),
     role: tunnel.role,
     transport: tunnel.transport,
     transportDetail: tunnel.transportDetail,
@@ -130,7 +158,7 @@ export function hostStatusView(tunnel: HostSession, now: number): HostStatusView
 
 export function guestStatusView(tunnel: GuestSession, now: number): GuestStatusView {
   return {
-    ...tunnelView(tunnel),
+    ...tunnelView(tunnel, now),
     role: tunnel.role,
     connection: connectionView(tunnel.connection, tunnel.lastHeard, now),
     queued: tunnel.unplaced,
@@ -138,7 +166,7 @@ export function guestStatusView(tunnel: GuestSession, now: number): GuestStatusV
   };
 }
 
-function tunnelView(tunnel: Session): TunnelView {
+function tunnelView(tunnel: Session, now: number): TunnelView {
   const present = tunnel.presence();
   return {
     tunnelId: tunnel.tunnelId,
@@ -152,6 +180,7 @@ function tunnelView(tunnel: Session): TunnelView {
     history: tunnel.history,
     safetyCodes: safetyCodesView(present),
     files: filesView(tunnel),
+    ownMessages: tunnel.own.last.map((message) => ownMessageView(message, now)),
     alarms: tunnel.alarms.map(errorView),
     ended: endOf(tunnel),
   };

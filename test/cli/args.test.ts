@@ -11,7 +11,7 @@ const EXPORT_USAGE = "tunnel-mcp export [FILE] [--tunnel ID] [--out FILE] [--jso
 const OPEN =
   "tunnel-mcp open --goal TEXT [--name NAME] [--invites COUNT] [--transport NAME] [--history] [--json]";
 const COMMANDS_LINE =
-  "tunnel-mcp demo | open | join | doctor | setup | install-skill | verify | export | wake";
+  "tunnel-mcp demo | open | join | doctor | setup | install-skill | uninstall-skill | verify | export | wake";
 
 const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["", { kind: "serve" }],
@@ -28,6 +28,8 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["install-skill", { kind: "install-skill", dir: undefined, force: false }],
   ["install-skill --dir /a/b", { kind: "install-skill", dir: "/a/b", force: false }],
   ["install-skill --force --dir=/a/b", { kind: "install-skill", dir: "/a/b", force: true }],
+  ["uninstall-skill", { kind: "uninstall-skill", dir: undefined, force: false }],
+  ["uninstall-skill --force --dir=/a/b", { kind: "uninstall-skill", dir: "/a/b", force: true }],
   ["verify a.json", { kind: "verify", file: "a.json" }],
   ["export", { kind: "export", request: EXPORT }],
   [
@@ -69,20 +71,63 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["join", { kind: "join", link: undefined, name: undefined, json: false }],
   ["join wss://h/t/r#1.k.h", { kind: "join", link: "wss://h/t/r#1.k.h", name: undefined, json: false }],
   ["join --json --name ben ws://x", { kind: "join", link: "ws://x", name: "ben", json: true }],
-  ["setup", { kind: "setup", request: { clients: [], mode: "set-up", yes: false, force: false } }],
+  [
+    "setup",
+    { kind: "setup", request: { clients: [], mode: "set-up", yes: false, force: false, project: false } },
+  ],
   [
     "setup --client cursor,codex --yes --client=vscode --force",
     {
       kind: "setup",
-      request: { clients: ["cursor", "codex", "vscode"], mode: "set-up", yes: true, force: true },
+      request: {
+        clients: ["cursor", "codex", "vscode"],
+        mode: "set-up",
+        yes: true,
+        force: true,
+        project: false,
+      },
     },
   ],
   [
     "setup --print --client codex",
-    { kind: "setup", request: { clients: ["codex"], mode: "print", yes: false, force: false } },
+    {
+      kind: "setup",
+      request: { clients: ["codex"], mode: "print", yes: false, force: false, project: false },
+    },
   ],
-  ["setup --remove", { kind: "setup", request: { clients: [], mode: "remove", yes: false, force: false } }],
+  [
+    "setup --remove",
+    { kind: "setup", request: { clients: [], mode: "remove", yes: false, force: false, project: false } },
+  ],
 ];
+
+test.each([
+  ["claude", "claude-code"],
+  ["Codex", "codex"],
+  ["CODEX-CLI", "codex"],
+  ["Claude_Code", "claude-code"],
+  ["claude-desktop", "claude-desktop"],
+  ["VS Code", "vscode"],
+  ["code", "vscode"],
+  ["Code - Insiders", "vscode-insiders"],
+  ["codium", "vscodium"],
+  ["GitHub Copilot", "copilot"],
+  ["copilot-cli", "copilot"],
+  ["gemini-cli", "gemini"],
+  ["OpenCode", "opencode"],
+  [" Zed ", "zed"],
+])("a client by another name, in any letter case: %s", (name, client) => {
+  expect(parseCommand(["setup", "--client", name])).toMatchObject({ request: { clients: [client] } });
+  expect(parseCommand(["setup", `--client=cursor,${name}`])).toMatchObject({
+    request: { clients: ["cursor", client] },
+  });
+});
+
+test("a client that is named twice counts once", () => {
+  expect(parseCommand(["setup", "--client", "claude,Claude-Code"])).toMatchObject({
+    request: { clients: ["claude-code"] },
+  });
+});
 
 test.each(UNDERSTOOD)("understands: %s", (args, command) => {
   expect(parseCommand(words(args))).toEqual(command);
@@ -102,6 +147,7 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["demo --transport=", "--transport needs a value"],
   ["demo --transport carrier-pigeon", `--transport must be ${PROVIDER_CHOICE}`],
   ["demo --constructor", "unknown option --constructor"],
+  ["setup --client ,", "--client needs a value"],
   ["install-skill --dir --force", "--dir needs a value"],
   ["install-skill --force=yes", "--force takes no value"],
   ["install-skill /a/b", "unexpected argument /a/b"],
@@ -120,6 +166,9 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["open --goal x wss://h/t/r#1.secret.h", "unexpected argument (a link)"],
   ["open --goal=x --wss://h/t/r#1.secret.h", "unknown option (a link)"],
   ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join"],
+  ["WSS://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join"],
+  ["<wss://h/t/r#1.secret.h>", "to join with a link: tunnel-mcp join"],
+  ["open --goal x <wss://h/t/r%231.secret.h>", "unexpected argument (a link)"],
   ["install-skill --client cursor", "unknown option --client"],
   ["setup --client cursor,emacs", `unknown client emacs; known are ${CLIENT_NAMES.join(", ")}`],
   ["setup --client", "--client needs a value"],

@@ -28,6 +28,8 @@ const DEFAULTS: Config = {
   shareRoots: [],
   shareAllow: [],
   channel: false,
+  resultLimit: undefined,
+  answerSeconds: 50,
 };
 
 test("without variables the defaults hold, and an empty variable is no variable", () => {
@@ -40,6 +42,9 @@ const program = path.resolve("/opt/cloudflared");
 
 const GOOD: readonly [name: string, value: string, expected: Partial<Config>][] = [
   ["TUNNEL_TRANSPORT", "direct", { transport: "direct" }],
+  ["TUNNEL_RESULT_LIMIT", "10000", { resultLimit: 10_000 }],
+  ["TUNNEL_RESULT_LIMIT", "500000", { resultLimit: 500_000 }],
+  ["TUNNEL_ANSWER_SECONDS", "20", { answerSeconds: 20 }],
   ["TUNNEL_TRANSPORT", "cloudflared", {}],
   ["TUNNEL_TRANSPORT", "exec", { transport: "exec" }],
   ["TUNNEL_COMMAND", '["a b","{port}"]', { command: ["a b", "{port}"] }],
@@ -70,6 +75,10 @@ test.each(GOOD)("%s=%s", (name, value, expected) => {
 });
 
 const BAD: readonly [name: string, value: string][] = [
+  ["TUNNEL_RESULT_LIMIT", "9999"],
+  ["TUNNEL_RESULT_LIMIT", "500001"],
+  ["TUNNEL_ANSWER_SECONDS", "0"],
+  ["TUNNEL_ANSWER_SECONDS", "111"],
   ["TUNNEL_TRANSPORT", "Direct"],
   ["TUNNEL_TRANSPORT", "constructor"],
   ["TUNNEL_BIND", "localhost"],
@@ -99,6 +108,7 @@ const BAD: readonly [name: string, value: string][] = [
 
 /** Settings without which nothing is weaker than asked for. */
 const REPORTED = [
+  "TUNNEL_ANSWER_SECONDS",
   "TUNNEL_NAME",
   "TUNNEL_STANDBY",
   "TUNNEL_SKIP_REACHABILITY_CHECK",
@@ -305,6 +315,11 @@ test("all problems are told at once, and no value is repeated", () => {
 test("the skills folder is the user's own, unless the variable names another", () => {
   expect(skillsDirectory({}, "/home/ana")).toBe(path.join("/home/ana", ".claude", "skills"));
   expect(skillsDirectory({ TUNNEL_SKILLS_DIR: "/elsewhere" }, "/home/ana")).toBe("/elsewhere");
+  const moved = path.resolve("/moved");
+  expect(skillsDirectory({ CLAUDE_CONFIG_DIR: moved }, "/home/ana")).toBe(path.join(moved, "skills"));
+  expect(skillsDirectory({ CLAUDE_CONFIG_DIR: "moved" }, "/home/ana")).toBe(
+    path.join("/home/ana", ".claude", "skills"),
+  );
 });
 
 test("colour needs a terminal and the user's consent", () => {

@@ -34,7 +34,7 @@ test("--help prints the usage on stdout", () => {
 });
 
 test("an unknown argument: what was not understood and the line that helps on stderr, nothing on stdout, exit code 2", () => {
-  const commands = "demo | open | join | doctor | setup | install-skill | verify | export | wake";
+  const commands = "demo | open | join | doctor | setup | install-skill | uninstall-skill | verify | export | wake";
   const stderr = `tunnel-mcp: unknown command serve\n  tunnel-mcp ${commands}  (more: tunnel-mcp --help)\n`;
   expect(run(["serve"])).toEqual({ status: 2, stdout: "", stderr });
 });
@@ -76,7 +76,7 @@ test("the help fits a terminal and names every command and variable", () => {
       .toSorted(),
   );
   expect(variables).toHaveLength(20);
-  expect(text).toContain("  claude mcp add tunnel -- node /opt/tunnel-mcp.cjs\n");
+  expect(text).toContain("  claude mcp add --scope user tunnel -- node /opt/tunnel-mcp.cjs\n");
 });
 
 test("the help fits a terminal with more providers than there are", () => {
@@ -89,13 +89,13 @@ test("the help fits a terminal with more providers than there are", () => {
 
 test("the line to register is one a shell takes, also for a folder with a space", () => {
   expect(registration("/home/ana's b/$x.cjs", "linux")).toBe(
-    String.raw`claude mcp add tunnel -- node '/home/ana'\''s b/$x.cjs'`,
+    String.raw`claude mcp add --scope user tunnel -- node '/home/ana'\''s b/$x.cjs'`,
   );
   expect(registration("C:\\tools\\tunnel-mcp.cjs", "win32")).toBe(
-    "claude mcp add tunnel -- node C:\\tools\\tunnel-mcp.cjs",
+    "claude mcp add --scope user tunnel -- node C:\\tools\\tunnel-mcp.cjs",
   );
   expect(registration("C:\\Ana B\\tunnel-mcp.cjs", "win32")).toBe(
-    'claude mcp add tunnel -- node "C:\\Ana B\\tunnel-mcp.cjs"',
+    'claude mcp add --scope user tunnel -- node "C:\\Ana B\\tunnel-mcp.cjs"',
   );
 });
 

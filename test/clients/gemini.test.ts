@@ -1,10 +1,7 @@
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BUNDLE } from "../support/agent.ts";
-import { Home, install, PLUGIN } from "./client.ts";
-
-const gemini = install("@google/gemini-cli");
-const script = gemini.ok ? path.join(gemini.folder, "bundle", "gemini.js") : "";
+import { Home, installAll, PLUGIN } from "./client.ts";
 
 let home: Home;
 beforeEach(() => {
@@ -14,22 +11,24 @@ beforeEach(() => {
 });
 afterEach(() => home.remove());
 
-/** Its commands answer on standard error. */
-async function said(...args: string[]): Promise<string> {
-  const { stdout, stderr } = await home.runBy(process.execPath, script, ...args);
-  return stdout + stderr;
-}
+for (const gemini of installAll("@google/gemini-cli"))
+  describe.skipIf(!gemini.ok)(gemini.label, () => {
+    const script = gemini.ok ? path.join(gemini.folder, "bundle", "gemini.js") : "";
+    /** Its commands answer on standard error. */
+    const said = async (...args: string[]): Promise<string> => {
+      const { stdout, stderr } = await home.runBy(process.execPath, script, ...args);
+      return stdout + stderr;
+    };
 
-describe.skipIf(!gemini.ok)(gemini.label, () => {
-  it("connects to the server that was registered with it", async () => {
-    await said("mcp", "add", "--scope", "user", "tunnel", "node", BUNDLE);
-    expect(await said("mcp", "list")).toMatch(/tunnel: node .*tunnel-mcp\.cjs \(stdio\) - Connected/);
-  });
+    it("connects to the server that was registered with it", async () => {
+      await said("mcp", "add", "--scope", "user", "tunnel", "node", BUNDLE);
+      expect(await said("mcp", "list")).toMatch(/tunnel: node .*tunnel-mcp\.cjs \(stdio\) - Connected/);
+    });
 
-  it("takes the extension with its server and its skill", async () => {
-    expect(await said("extensions", "validate", PLUGIN)).toContain("successfully validated");
-    await said("extensions", "link", PLUGIN, "--consent");
-    expect(await said("mcp", "list")).toMatch(/tunnel \(from tunnel\): .* - Connected/);
-    expect(await said("skills", "list")).toContain("tunnel-etiquette [Enabled]");
+    it("takes the extension with its server and its skill", async () => {
+      expect(await said("extensions", "validate", PLUGIN)).toContain("successfully validated");
+      await said("extensions", "link", PLUGIN, "--consent");
+      expect(await said("mcp", "list")).toMatch(/tunnel \(from tunnel\): .* - Connected/);
+      expect(await said("skills", "list")).toContain("tunnel-etiquette [Enabled]");
+    });
   });
-});

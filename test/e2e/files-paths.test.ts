@@ -88,15 +88,9 @@ describe("a place to save at that", () => {
     ["instructs agents in other letters", "agents.MD", "path-protected"],
     ["configures MCP", ".mcp.json", "path-protected"],
     ["is read by the shell", ".envrc", "path-protected"],
-    ["is a device of Windows", "CON", "path-invalid"],
-    ["is a device with an extension", "nul.txt", "path-invalid"],
-    ["ends with a dot", "x.txt.", "path-invalid"],
-    ["ends with a space", "x.txt ", "path-invalid"],
-    ["names a stream of Windows", "x.txt:hidden", "path-invalid"],
     ["has a NUL in it", "x.txt\0.png", "path-invalid"],
     ["has a line break in it", "x\n.txt", "path-invalid"],
     ["turns letters round", "x\u202Etxt.exe", "path-invalid"],
-    ["is far too long", `${"x".repeat(300)}.txt`, "path-invalid"],
     ["is a path far too long", "x/".repeat(5_000), "path-invalid"],
     ["is in a folder that is missing", "missing/x.txt", "save-folder-missing"],
     ["is in a file", "existing.txt/x.txt", "save-folder-missing"],
@@ -120,6 +114,28 @@ describe("a place to save at that", () => {
     async (_, savePath, expected) => {
       expect(await receive(savePath)).toBe(expected);
       expect(await receive(savePath, { overwrite: true })).toBe(expected);
+      expectUntouched();
+    },
+  );
+
+  it.skipIf(!POSIX).each<[string, string, string]>([
+    ["is a device of Windows", "CON", "CON"],
+    ["is a device with an extension", "nul.txt", "nul.txt"],
+    ["ends with a dot", "x.txt.", "x.txt."],
+    ["names a stream of Windows", "x.txt:hidden", "x.txt:hidden"],
+    ["ends with a space", "x.txt ", "x.txt"],
+    ["is far too long", `${"x".repeat(300)}.txt`, `${"x".repeat(251)}.txt`],
+  ])(
+    "%s is used as far as this system can hold the name, and the result shows what it is (the rules of Windows are tested alone)",
+    async (_, savePath, name) => {
+      const received = await ben.call("tunnel_receive", { fileId, savePath });
+      expect(received).toMatchObject({ status: "received", savePath: own(name) });
+      expect(typeof received["renamed"]).toBe(name === savePath ? "undefined" : "string");
+      expect(read(ben, name).toString()).toBe("content");
+      // The name that it got was not the one to be replaced.
+      const again = { fileId, savePath, overwrite: true };
+      if (name !== savePath) expect(await code(ben, "tunnel_receive", again)).toBe("save-exists");
+      rmSync(own(name));
       expectUntouched();
     },
   );
@@ -168,6 +184,28 @@ describe("a file to share that", () => {
   ])("%s is refused (Windows needs a privilege for links)", async (_, path, expected) => {
     expect(await share(path)).toBe(expected);
   });
+
+  it.skipIf(!POSIX).each([
+    ["10:30?.log", "10:30?.log", false],
+    ["aux.txt", "aux.txt", false],
+    ["dot.", "dot.", false],
+    ["two\nlines.txt", "twolines.txt", true],
+    ["back\\slash.txt", "back_slash.txt", true],
+    [" space.txt", "space.txt", true],
+  ])(
+    "has the name %j, which another system cannot hold, is offered all the same, as %j (Windows has no such names)",
+    async (path, name, isRenamed) => {
+      put(ben, path, "x");
+      const { fileId: id, shared } = await offer(ben, { path }, ana);
+      // In quotation marks where it reads like a speaker.
+      expect([name, `“${name}”`]).toContain(shared["name"]);
+      expect(typeof shared["renamed"]).toBe(isRenamed ? "string" : "undefined");
+      expect(await ana.call("tunnel_receive", { fileId: id, savePath: name })).toMatchObject({
+        status: "received",
+      });
+      rmSync(own(path));
+    },
+  );
 
   it("is in a folder that the human has named, or let through by name, is shared", async () => {
     for (const name of ["report.txt", "allowed.pem"]) {

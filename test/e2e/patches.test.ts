@@ -1,4 +1,4 @@
-import { symlinkSync } from "node:fs";
+import { rmSync, symlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { closeAgents, REVISION, unfenced, type Agent, type Era, type Payload } from "../support/agent.ts";
@@ -155,6 +155,53 @@ describe("patches between two clones", () => {
     here.git("reset", "--quiet", "--hard");
   });
 
+  it("a range is what its second end has changed since it left the first, with base and head by name", async () => {
+    here.git("checkout", "--quiet", "-b", "topic", first);
+    here.put("topic.txt", "topic\n");
+    here.git("add", "topic.txt");
+    here.git("commit", "--quiet", "--message=Add a topic");
+    const topic = here.git("rev-parse", "HEAD");
+    here.git("checkout", "--quiet", "main");
+    const { shared, patch } = await receivedPatch({ patch: true, range: "main..topic" });
+    const ends = { base: first, baseSubject: "change", head: topic, headSubject: "Add a topic" };
+    expect(shared.patch).toMatchObject({ ...ends, files: 1 });
+    expect(patch).toMatchObject({ base: first, head: topic, applies: "yes", fileCount: 1 });
+    here.git("branch", "--quiet", "-D", "topic");
+  });
+
+  it("what one leaves out is named on both sides", async () => {
+    here.put("a.txt", "one\n2\nthree\n");
+    here.git("init", "--quiet", "nested");
+    here.put("nested/x.txt", "x\n");
+    const { shared, patch } = await receivedPatch({ patch: true });
+    const line = "nested/: a repository of its own that this one does not track";
+    expect(shared.patch).toMatchObject({ leftOut: [line] });
+    expect(unfenced(String(patch["leftOut"]))).toBe(line);
+    rmSync(`${here.folder}/nested`, { recursive: true });
+    here.git("checkout", "--quiet", "--", ".");
+  });
+
+  it("none goes out with conflicts in it, or with a heap that nobody tracks or ignores", async () => {
+    here.put("node_modules/x/index.js", "x\n");
+    const heap = await ana.refused("tunnel_share", { patch: true });
+    expect(heap).toMatchObject({
+      code: "patch-untracked",
+      message: expect.stringContaining("`node_modules/`"),
+    });
+    rmSync(`${here.folder}/node_modules`, { recursive: true });
+    here.git("checkout", "--quiet", "-b", "theirs");
+    here.put("a.txt", "theirs\n");
+    here.commit();
+    here.git("checkout", "--quiet", "main");
+    here.put("a.txt", "ours\n");
+    here.commit();
+    expect(() => here.git("merge", "theirs")).toThrow();
+    const refused = await ana.refused("tunnel_share", { patch: true });
+    expect(refused).toMatchObject({ code: "patch-conflicts", message: expect.stringContaining("a.txt") });
+    here.git("merge", "--abort");
+    here.git("reset", "--quiet", "--hard", "HEAD~1");
+  });
+
   it.each([
     [{ patch: true }, "patch-empty"],
     [{ patch: true, range: "--output=x" }, "patch-range"],
@@ -181,6 +228,24 @@ describe("where there is no repository", () => {
     const { fileId } = await offer(ana, { patch: true, note: "please look" }, ben);
     const { patch } = await ben.call("tunnel_receive", { fileId, savePath: "a.patch" });
     expect(patch).toMatchObject({ baseIs: "no-repository", applies: "unknown", reason: "no-repository" });
+  });
+});
+
+describe("where there is no git", () => {
+  afterAll(closeAgents);
+
+  it("no patch goes out, and what comes is saved and told to be unread", async () => {
+    const [ana, ben] = await Promise.all([worker("ana"), worker("ben", { PATH: "/nowhere" })]);
+    const here = repositoryOf(ana);
+    here.put("a.txt", "one\n");
+    here.commit();
+    here.put("a.txt", "two\n");
+    await meet(ana, ben);
+    expect(await code(ben, "tunnel_share", { patch: true })).toBe("git-missing");
+    const { fileId } = await offer(ana, { patch: true }, ben);
+    const { patch } = await ben.call("tunnel_receive", { fileId, savePath: "a.patch" });
+    expect(patch).toMatchObject({ baseIs: "git-missing", applies: "unknown", reason: "git-missing" });
+    expect(patch?.["baseText"]).toContain("nothing of it could be looked at");
   });
 });
 

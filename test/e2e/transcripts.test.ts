@@ -154,7 +154,8 @@ it("a long conversation is shown by its newest part, with how to have the rest, 
     status: 0,
     stdout: expect.stringContaining("200 entries, 12 to 211"),
   });
-  for (let index = 0; index < 3; index += 1) await guest.call("tunnel_say", { text: "x".repeat(20_000) });
+  for (let index = 0; index < 3; index += 1)
+    await guest.call("tunnel_say", { text: `${index}`.repeat(20_000) });
   expect((await textOf(host, `${uri}md`)).match(/^### /gm)).toHaveLength(1);
   const { saved } = await host.call("tunnel_status", { saveTranscript: "all" });
   expect(saved).toMatchObject({ entries: 214, redacted: 0 });
@@ -229,7 +230,7 @@ it("nothing is written unless asked for, and nothing outside the working directo
     path.join(agent.box.root, "..", "talk"),
     ".hidden",
     "no-folder/talk",
-    "",
+    " ",
     ".",
   ]) {
     const refusal = await agent.refused("tunnel_status", { saveTranscript: name });

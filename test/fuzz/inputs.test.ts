@@ -148,13 +148,24 @@ describe("what the user's machine hands over", () => {
   });
 
   it("arguments are a command or a usage error, with `__proto__` and the like among them", () => {
-    const kinds = ["serve", "help", "version", "demo", "doctor", "install-skill", "setup", "usage-error"];
+    const kinds = [
+      "serve",
+      "help",
+      "version",
+      "demo",
+      "doctor",
+      "install-skill",
+      "uninstall-skill",
+      "setup",
+      "usage-error",
+    ];
     const word = fc.oneof(
       oddText,
       fc.constantFrom(
         "demo",
         "doctor",
         "install-skill",
+        "uninstall-skill",
         "setup",
         "--client=__proto__",
         "--version",

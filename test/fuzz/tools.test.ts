@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { createServer } from "../../src/mcp/server.ts";
+import { SharedCalls } from "../../src/mcp/calls/shared-calls.ts";
 import { TOOLS } from "../../src/mcp/tools/index.ts";
 import { ERRORS } from "../../src/errors/tunnel-error.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
@@ -62,9 +63,17 @@ class Bench {
       clock,
       fence: new Fence(),
       sessions: async () => sessions,
+      calls: new SharedCalls(clock),
       isUnattended: false,
       problems: async () => [],
-      wake: () => ({ command: undefined, commandProblem: undefined, channel: "off" }),
+      wake: () => ({
+        by: "human",
+        command: undefined,
+        commandProblem: undefined,
+        commandNote: undefined,
+        channel: "off",
+        next: "Wait.",
+      }),
     }).connect(far);
     await this.client.connect(near);
   }

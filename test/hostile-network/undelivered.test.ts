@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { batchFields } from "../../src/mcp/results/messages.ts";
 import { Fence } from "../../src/mcp/results/fence.ts";
-import { LINK, SESSION } from "../../src/protocol/base/limits.ts";
+import { LINK, RESULT } from "../../src/protocol/base/limits.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { NoticeEntry } from "../../src/session/notice.ts";
@@ -160,7 +160,8 @@ describe("a member whose stay is over is told which of its messages never arrive
     await settled(clock, "it has left", guest.close());
     const batch = guest.inbox.take("result", 200);
     const fence = new Fence("abc123");
-    const { messages } = batchFields(batch, clock.now(), fence) as { messages: Record<string, unknown>[] };
+    const showing = { now: clock.now(), fence, limit: RESULT.defaultChars, placeFor: () => undefined };
+    const { messages } = batchFields(batch, showing) as { messages: Record<string, unknown>[] };
     const told = messages.find((message) => message["event"] === "undelivered");
     expect(told).toMatchObject({ local: true, count: 130, firstNo: 1, lastNo: 130 });
     const listed = told?.["messages"] as { ownNo: number; text: string; to: string[] }[];
@@ -168,7 +169,7 @@ describe("a member whose stay is over is told which of its messages never arrive
     expect(listed.map(({ ownNo }) => ownNo)).toEqual(Array.from({ length: 40 }, (_, n) => n + 1));
     expect(listed.every(({ to }) => to.join() === host.presence()[0]?.name)).toBe(true);
     expect(listed[0]?.text).toBe(fence.wrap(`${"🦊".repeat(199)}…`));
-    expect(JSON.stringify(messages).length).toBeLessThan(SESSION.listenMaxBytes + 16 * 1024);
+    expect(JSON.stringify(messages).length).toBeLessThan(RESULT.defaultChars);
   });
 });
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { BOUNDS, listed, newestWithin, shownBytes, within } from "../../src/mcp/results/bounds.ts";
-import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
+import { listed, newestWithin, shownChars, within } from "../../src/mcp/results/bounds.ts";
+import { RESULT, ROOM, SESSION } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { MAX_ALARMS } from "../../src/session/session.ts";
@@ -29,7 +29,7 @@ it("status of a room that is as full as it can be stays small, and tells what it
   hosting.invite(ROOM.maxMembers - 2);
   fill(hosting);
   const status = counted.parse(await (await clientOf(sessions))("tunnel_status"));
-  expect(shownBytes(status)).toBeLessThanOrEqual(BOUNDS.resultBytes);
+  expect(shownChars(status)).toBeLessThanOrEqual(RESULT.defaultChars);
   const { members, otherMembers, membersNotShown, files, alarms, alarmsNotShown } = status;
   // Whoever asks is always among those that are shown.
   expect(members[0]).toMatchObject({ isSelf: true });
@@ -65,7 +65,7 @@ it("status of as many full rooms as one process can have stays small, too", asyn
   }
   const status = await (await clientOf(sessions))("tunnel_status");
   expect(status["tunnels"]).toHaveLength(SESSION.maxTunnels);
-  expect(shownBytes(status)).toBeLessThanOrEqual(BOUNDS.resultBytes);
+  expect(shownChars(status)).toBeLessThanOrEqual(RESULT.defaultChars);
 });
 
 it("what is said into a full room is answered shortly, and removing somebody from it, too", async () => {
@@ -75,10 +75,10 @@ it("what is said into a full room is answered shortly, and removing somebody fro
   vi.spyOn(hosting, "say").mockResolvedValue({ status: "sent", seq: 1 });
   vi.spyOn(hosting, "remove").mockReturnValue();
   const said = counted.parse(await call("tunnel_say", { text: "x" }));
-  expect(shownBytes(said)).toBeLessThanOrEqual(6 * 1024);
+  expect(shownChars(said)).toBeLessThanOrEqual(6 * 1024);
   expect(said.members[0]).toMatchObject({ isSelf: true });
   const removed = await call("tunnel_invite", { remove: "x" });
-  expect(shownBytes(removed)).toBeLessThanOrEqual(BOUNDS.resultBytes);
+  expect(shownChars(removed)).toBeLessThanOrEqual(RESULT.defaultChars);
 });
 
 it("joining a full room is answered within bounds", async () => {
@@ -93,7 +93,7 @@ it("joining a full room is answered within bounds", async () => {
   });
   const joined = await (await clientOf(sessions))("tunnel_join", { joinLink: invites[0]?.joinLink });
   expect(joined).toMatchObject({ membersNotShown: expect.any(Number) });
-  expect(shownBytes(joined)).toBeLessThanOrEqual(BOUNDS.resultBytes);
+  expect(shownChars(joined)).toBeLessThanOrEqual(RESULT.defaultChars);
 });
 
 it("a whole room of invites stays small: each has a text of its own, and how to set it up is told once", async () => {
@@ -107,7 +107,7 @@ it("a whole room of invites stays small: each has a text of its own, and how to 
   const call = await clientOf(sessions);
   const invites = ROOM.maxMembers - 1;
   const opened = await call("tunnel_open", { goal: wide(ROOM.maxGoalChars), invites });
-  expect(shownBytes(opened)).toBeLessThanOrEqual(BOUNDS.resultBytes);
+  expect(shownChars(opened)).toBeLessThanOrEqual(RESULT.defaultChars);
   const shape = z.object({
     setUp: z.string(),
     invites: z.array(z.object({ joinLink: z.string(), invite: z.string(), inviteId: z.string() })),
@@ -119,7 +119,7 @@ it("a whole room of invites stays small: each has a text of its own, and how to 
   const again = await call("tunnel_invite", { count: invites });
   expect(shape.parse(again).invites).toHaveLength(invites);
   expect(again).toMatchObject({ pendingNotShown: expect.any(Number) });
-  expect(shownBytes(again)).toBeLessThanOrEqual(BOUNDS.resultBytes);
+  expect(shownChars(again)).toBeLessThanOrEqual(RESULT.defaultChars);
   // A few people get the whole text each.
   for (const { inviteId } of shape.parse(again).invites) await call("tunnel_invite", { revoke: inviteId });
   expect(await call("tunnel_invite", { count: 5 })).not.toHaveProperty("setUp");
@@ -162,5 +162,34 @@ it("lists are cut by bytes, from the end that matters less, with a count", () =>
   expect(within(["a", "b".repeat(20), "c"], 10)).toEqual(["a", "c"]);
   expect(listed("x", [1], 3)).toEqual({ x: [1], xNotShown: 2 });
   expect(listed("x", [], 0)).toEqual({});
-  expect(shownBytes({ a: "é", b: undefined })).toBe(10);
+  expect(shownChars({ a: "é", b: undefined })).toBe(9);
 });
+
+it.each([RESULT.minChars, 20_000, RESULT.maxChars])(
+  "every result about a full room keeps to a limit of %i characters that the human has set",
+  async (set) => {
+    const { hosting } = await sessions.host(hostRequest(wide(ROOM.maxGoalChars)));
+    const call = await clientOf(sessions, systemClock, { results: { set } });
+    const most = ROOM.maxMembers - 1;
+    const opened = await call("tunnel_open", { goal: wide(ROOM.maxGoalChars), invites: most });
+    const { tunnelId } = hosting;
+    fill(hosting);
+    vi.spyOn(hosting, "say").mockResolvedValue({ status: "sent", seq: 1 });
+    vi.spyOn(hosting, "remove").mockReturnValue();
+    vi.spyOn(hosting.files, "share").mockResolvedValue({ fileId: "x", sent: { status: "sent", seq: 1 } });
+    const results = [
+      opened,
+      await call("tunnel_status", { tunnelId }),
+      await call("tunnel_status"),
+      await call("tunnel_say", { tunnelId, text: "x" }),
+      await call("tunnel_listen", { tunnelId, timeoutMs: 0 }),
+      await call("tunnel_invite", { tunnelId, remove: "x" }),
+      await call("tunnel_share", { tunnelId, path: "package.json" }),
+      await call("tunnel_say", { tunnelId, ["x".repeat(50_000)]: "y" }),
+      await call("tunnel_close", { tunnelId }),
+    ];
+    for (const result of results) expect(shownChars(result)).toBeLessThanOrEqual(set);
+    const { invites, invitesNotShown = 0 } = opened;
+    expect([invites].flat().length + Number(invitesNotShown)).toBe(most);
+  },
+);

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { patchFields } from "../../src/mcp/results/patches.ts";
+import { RESULT } from "../../src/protocol/base/limits.ts";
 import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
@@ -127,7 +128,7 @@ describe("what a model is shown of a peer", () => {
     rmSync(cwd, { recursive: true, force: true });
     const fence = new Fence(FENCE_MARKER);
     const facts = { files: 2, insertions: 0, deletions: 0 };
-    const shown = fence.guard(patchFields(facts, patchView(inspection), fence));
+    const shown = fence.guard(patchFields(facts, patchView(inspection), fence, RESULT.defaultChars));
     expect(shown).toMatchObject({
       files: fenced("added x added y +0 -0 [name]\nadded a .ts +0 -0 [name]"),
       hidden: { removed: 5 },

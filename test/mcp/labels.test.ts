@@ -53,3 +53,25 @@ it("the marker of the fence stands in results where this server has put it, and 
   expect(nobody).toContain("member-unknown");
   expect(nobody).not.toContain(FENCE_MARKER);
 });
+
+it.each(["Ben", " ben ", "`Ben`", '"ben"', "'Ben'", "@Ben"])(
+  "a receiver may be written %s",
+  async (written) => {
+    const { invites } = await ana.host(hostRequest("names"));
+    await ben.join({ ...joinRequest(invites[0]?.joinLink), name: "Ben" });
+    const call = await clientOf(ana);
+    expect(await call("tunnel_say", { text: "x", to: written })).toMatchObject({ status: "sent" });
+  },
+);
+
+it("a receiver whose name has marks of its own is not taken for another one", async () => {
+  const { invites } = await ana.host({ ...hostRequest("names"), invites: 2 });
+  const plain = await ben.join({ ...joinRequest(invites[0]?.joinLink), name: "Ben" });
+  const cleo = sessionsOn(systemClock);
+  const marked = await cleo.join({ ...joinRequest(invites[1]?.joinLink), name: "@ben" });
+  const call = await clientOf(ana);
+  await call("tunnel_say", { text: "for one", to: "@Ben" });
+  await until("it is there", () => [...marked.inbox.said()].length === 1);
+  expect([...plain.inbox.said()].map(({ kind }) => kind)).not.toContain("chat");
+  await cleo.shutDown();
+});

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
-import { BOUNDS, shownBytes } from "../../src/mcp/results/bounds.ts";
+import { shownChars } from "../../src/mcp/results/bounds.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
-import { ROOM, SESSION } from "../../src/protocol/base/limits.ts";
+import { RESULT, ROOM, SESSION } from "../../src/protocol/base/limits.ts";
 import type { Entry } from "../../src/protocol/room/log.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
@@ -45,7 +45,7 @@ const result = z.object({
 
 test.each<[string, (seq: number) => Entry]>([
   ["short ones", (seq) => chat(seq, "x")],
-  ["longer ones", (seq) => chat(seq, "x".repeat(SESSION.listenMaxBytes / COUNT))],
+  ["longer ones", (seq) => chat(seq, "x".repeat(Math.floor(RESULT.defaultChars / COUNT)))],
   ["another script", (seq) => chat(seq, "界".repeat(1_000))],
   ["what takes more room as JSON", (seq) => chat(seq, '"\n'.repeat(1_000))],
   ["each to everybody by name", (seq) => chat(seq, "x", { to: everybody })],
@@ -71,7 +71,7 @@ test.each<[string, (seq: number) => Entry]>([
       timeoutMs: 0,
       limit: COUNT,
     });
-    expect(shownBytes(answer)).toBeLessThanOrEqual(BOUNDS.resultBytes);
+    expect(shownChars(answer)).toBeLessThanOrEqual(RESULT.defaultChars);
     const batch = result.parse(answer);
     ({ more } = batch);
     heard += batch.messages.length;
@@ -94,14 +94,14 @@ test("what a call of tunnel_listen returns stays small also where it is all noti
     hosting.inbox.notify({ notice: "file-failed", file, error });
   }
   const answer = await (await clientOf(sessions))("tunnel_listen", { timeoutMs: 0, limit: COUNT });
-  expect(shownBytes(answer)).toBeLessThanOrEqual(BOUNDS.resultBytes);
+  expect(shownChars(answer)).toBeLessThanOrEqual(RESULT.defaultChars);
   expect(result.parse(answer)).toMatchObject({ more: true });
 });
 
-test("one long message comes alone, with little around it", async () => {
-  hosting.inbox.append(chat(1, "界".repeat(ROOM.maxTextBytes / 3)));
+test("one message that fills a result comes alone and whole, with little around it", async () => {
+  hosting.inbox.append(chat(1, "x".repeat(35_900)));
   hosting.inbox.append(chat(2, "x"));
   const answer = await (await clientOf(sessions))("tunnel_listen", { timeoutMs: 0 });
   expect(result.parse(answer)).toMatchObject({ messages: [{}], unread: 1 });
-  expect(shownBytes(answer)).toBeLessThanOrEqual(ROOM.maxTextBytes + 2_048);
+  expect(shownChars(answer)).toBeLessThanOrEqual(35_900 + 2_048);
 });

@@ -26,11 +26,11 @@ test("of a room that does not fit this side and the host come first, then who is
     otherMembers: z.array(z.string()),
     membersNotShown: z.number().optional(),
   });
-  const cut = shape.parse(membersOf(room, 3_300));
+  const cut = shape.parse(membersOf(room, 2_700));
   expect(cut.members.map(({ id }) => Number(id.replaceAll("i", "")))).toEqual([4, 3, 1]);
   expect(cut.otherMembers).toEqual([present[2]?.name, present[0]?.name]);
   expect(cut.membersNotShown).toBeUndefined();
-  expect(shape.parse(membersOf(room, 2_000))).toMatchObject({ membersNotShown: 2 });
+  expect(shape.parse(membersOf(room, 1_400))).toMatchObject({ membersNotShown: 2 });
 });
 
 let root: string;

@@ -3,9 +3,12 @@ import { McpServer } from "@modelcontextprotocol/server";
 import { expect, it, vi } from "vitest";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
-import { BOUNDS } from "../../src/mcp/results/bounds.ts";
-import { utf8Length } from "../../src/protocol/base/utf8.ts";
+import { registerPrompts } from "../../src/mcp/prompts.ts";
+import { RESULT, ROOM } from "../../src/protocol/base/limits.ts";
 import { Emitter } from "../../src/runtime/emitter.ts";
+import { nodePrimitives } from "../../src/runtime/primitives.ts";
+import { parseTranscript } from "../../src/session/transcript/document.ts";
+import { verifyTranscript } from "../../src/session/transcript/verify.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { SessionsEvent } from "../../src/session/sessions.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
@@ -88,10 +91,46 @@ it("transcripts stay small also where everything in them is as long as it can be
   });
   const read = await reading(ana);
   const uri = `tunnel://${hosting.tunnelId}/transcript`;
-  expect(utf8Length(await read(`${uri}.md`))).toBeLessThanOrEqual(BOUNDS.markdownBytes);
+  expect((await read(`${uri}.md`)).length).toBeLessThanOrEqual(RESULT.defaultChars);
   expect(asked.splice(0)).toEqual([200, 100, 50, 25, 12, 6, 3]);
-  expect(utf8Length(await read(`${uri}.json`))).toBeLessThanOrEqual(BOUNDS.proofsBytes);
-  expect(asked).toEqual([200, 100, 50, 25, 12]);
+  expect((await read(`${uri}.json`)).length).toBeLessThanOrEqual(256 * 1024);
+  expect(asked).toEqual([200, 100, 50, 25]);
   vi.restoreAllMocks();
   await ana.shutDown();
+});
+
+it("a message that is too long for a transcript to read says how to read it, and stands among the proofs", async () => {
+  const [ana, ben] = [sessionsOn(systemClock), sessionsOn(systemClock)];
+  const { hosting, invites } = await ana.host(hostRequest());
+  const joined = await ben.join(joinRequest(invites[0]?.joinLink));
+  await joined.say({ text: "x".repeat(ROOM.maxTextBytes) });
+  await until("it is there", () => hosting.inbox.unread === 2);
+  const read = await reading(ana);
+  const uri = `tunnel://${hosting.tunnelId}/transcript`;
+  const markdown = await read(`${uri}.md`);
+  expect(markdown).toContain("read it with tunnel_listen and `sinceSeq`");
+  const json = await read(`${uri}.json`);
+  const document = parseTranscript(json);
+  expect(document.entries.at(-1)).toHaveProperty("text");
+  expect(verifyTranscript(nodePrimitives, document)).toMatchObject({ isAsExported: true });
+  expect(markdown.length).toBeLessThanOrEqual(RESULT.defaultChars);
+  await Promise.all([ana.shutDown(), ben.shutDown()]);
+});
+
+it("a prompt fits as well: what is far too long for it is refused", async () => {
+  const server = new McpServer({ name: "test", version: "0" });
+  registerPrompts(server);
+  const client = new Client({ name: "test", version: "0" });
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  await server.connect(far);
+  await client.connect(near);
+  for (const [name, argument] of [
+    ["open", "goal"],
+    ["join", "link"],
+  ] as const) {
+    const ask = (length: number) => client.getPrompt({ name, arguments: { [argument]: "x".repeat(length) } });
+    expect(JSON.stringify(await ask(RESULT.minChars / 2)).length).toBeLessThan(RESULT.minChars);
+    await expect(ask(RESULT.minChars / 2 + 1)).rejects.toThrow();
+  }
+  await client.close();
 });

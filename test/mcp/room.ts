@@ -3,10 +3,12 @@ import { McpServer } from "@modelcontextprotocol/server";
 import { expect, vi } from "vitest";
 import { z } from "zod";
 import { Fence } from "../../src/mcp/results/fence.ts";
+import type { ResultSettings } from "../../src/mcp/results/limit.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
 import { createServer } from "../../src/mcp/server.ts";
+import { SharedCalls } from "../../src/mcp/calls/shared-calls.ts";
 import type { Payload } from "../../src/mcp/results/result.ts";
-import type { WorkContext } from "../../src/protocol/room/work-context.ts";
+import type { ClientProgram, WorkContext } from "../../src/protocol/room/work-context.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { ROOM } from "../../src/protocol/base/limits.ts";
 import type { FileOffer } from "../../src/protocol/files/offer.ts";
@@ -29,19 +31,25 @@ export const FENCE_MARKER = "0123456789ab";
 export async function clientOf(
   sessions: Sessions,
   clock: Clock = systemClock,
+  more: { as?: ClientProgram; results?: ResultSettings; answerMs?: number } = {},
 ): Promise<(tool: string, args?: object) => Promise<Payload>> {
   const [near, far] = InMemoryTransport.createLinkedPair();
-  const client = new Client({ name: "test", version: "0" });
+  const client = new Client(more.as ?? { name: "test", version: "0" });
   await createServer("0", {
+    ...more,
     clock,
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
+    calls: new SharedCalls(clock),
     isUnattended: false,
     problems: async () => [],
     wake: () => ({
+      by: "command",
       command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`,
       commandProblem: undefined,
+      commandNote: "it wakes you only in some clients",
       channel: "off",
+      next: "With nothing else to do, end your turn.",
     }),
   }).connect(far);
   await client.connect(near);

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { BOUNDS, shownBytes } from "../../src/mcp/results/bounds.ts";
+import { shownChars } from "../../src/mcp/results/bounds.ts";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { patchFields } from "../../src/mcp/results/patches.ts";
 import { patchView } from "../../src/view/patches.ts";
-import { ROOM } from "../../src/protocol/base/limits.ts";
+import { RESULT, ROOM } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
@@ -25,7 +25,7 @@ test("sharing into a full room is answered within bounds, and tells to how many 
     sent: { status: "sent", seq: 1 },
   });
   const shared = await call("tunnel_share", { path: "package.json" });
-  expect(shownBytes(shared)).toBeLessThanOrEqual(BOUNDS.resultBytes);
+  expect(shownChars(shared)).toBeLessThanOrEqual(RESULT.defaultChars);
   const { offeredTo, offeredToNotShown } = shared;
   expect([offeredTo].flat().length + Number(offeredToNotShown)).toBe(ROOM.maxMembers - 1);
 });
@@ -56,10 +56,17 @@ test("a patch of very many files with very long names is shown within bounds and
       suspicions: [],
       base: "head",
       applies: { kind: "no", failing },
+      command: undefined,
+      told: {
+        head: undefined,
+        leftOut: Array.from({ length: 100 }, () => wide(400)),
+        notes: Array.from({ length: 100 }, () => wide(400)),
+      },
     }),
     new Fence(FENCE_MARKER),
+    RESULT.defaultChars,
   );
-  expect(shownBytes(shown)).toBeLessThanOrEqual(16 * 1024);
+  expect(shownChars(shown)).toBeLessThanOrEqual(16 * 1024);
   const { files, filesNotShown, failing: failed, failingNotShown } = shown;
   for (const [text, left, total] of [
     [files, filesNotShown, 1_000],

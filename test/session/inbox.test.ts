@@ -1,11 +1,10 @@
 import { array, assert, boolean, constant, integer, oneof, property, record } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memberIdFromText } from "./support.ts";
-import { SESSION } from "../../src/protocol/base/limits.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import type { InviteId } from "../../src/protocol/base/ids.ts";
 import type { Entry } from "../../src/protocol/room/log.ts";
-import { Inbox, type Batch } from "../../src/session/inbox.ts";
+import { Inbox, type Batch, type Packing } from "../../src/session/inbox.ts";
 import type { Notice } from "../../src/session/notice.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 
@@ -37,6 +36,37 @@ function inboxOf(...entries: Entry[]): Inbox {
   for (const entry of entries) inbox.append(entry);
   return inbox;
 }
+
+/** Texts as long as they are, in parts of `room`; everything else is longer and cannot be divided. */
+function packingOf(room: number): Packing {
+  return {
+    room,
+    sizeOf(entry, part) {
+      if (part !== undefined) return part.end - part.start;
+      return entry.kind === "chat" ? entry.text.length : room + 1;
+    },
+    ends(entry) {
+      const length = entry.kind === "chat" ? entry.text.length : 1;
+      return Array.from({ length: Math.ceil(length / room) }, (_, index) =>
+        Math.min((index + 1) * room, length),
+      );
+    },
+  };
+}
+
+const alarmEntry = (seq: number): Entry => ({
+  kind: "system",
+  seq,
+  ts: 0,
+  event: "idle-warning",
+  endsInMs: 1,
+});
+
+const partsOf = (batch: Pick<Batch, "entries">): string[] =>
+  batch.entries.map(({ entry, part }) => {
+    const text = entry.kind === "chat" ? entry.text.slice(part?.start, part?.end) : "";
+    return part === undefined ? text : `${part.n}/${part.of} ${text}`;
+  });
 
 const seqs = (batch: Pick<Batch, "entries">): number[] => batch.entries.map(({ entry }) => entry.seq);
 const marked = (batch: Pick<Batch, "entries">): boolean[] =>
@@ -175,7 +205,8 @@ describe("a notice of this server", () => {
     const notice: Notice = { notice: "invites-reissued", invites: Array.from({ length: 63 }, () => invite) };
     inbox.notify(notice);
     inbox.notify(notice);
-    expect(inbox.take("a", 9)).toMatchObject({ more: true, unread: 1 });
+    const packing = { room: 100, sizeOf: () => 63, ends: () => [] };
+    expect(inbox.take("a", 9, packing)).toMatchObject({ more: true, unread: 1 });
   });
 });
 
@@ -215,13 +246,24 @@ describe("the reading position", () => {
 });
 
 describe("bounds", () => {
-  it("a batch holds so many bytes, but always one entry", () => {
-    const long = "x".repeat(SESSION.listenMaxBytes - 10);
-    const huge = "x".repeat(2 * SESSION.listenMaxBytes);
-    const inbox = inboxOf(chat(1, false, long), chat(2, false, "y".repeat(11)), chat(3, false, huge));
-    expect(inbox.take("a", 9)).toMatchObject({ more: true, unread: 2 });
-    expect(seqs(inbox.take("b", 9))).toEqual([2]);
-    expect(inbox.take("c", 9)).toMatchObject({ entries: [{ entry: { seq: 3 } }], more: false, unread: 0 });
+  const packing = packingOf(10);
+
+  it("a batch holds so much, but always one entry", () => {
+    const inbox = inboxOf(
+      chat(1, false, "x".repeat(9)),
+      chat(2, false, "yy"),
+      alarmEntry(3),
+      chat(4, false, "z"),
+    );
+    expect(inbox.take("a", 9, packing)).toMatchObject({ more: true, unread: 3 });
+    expect(seqs(inbox.take("b", 9, packing))).toEqual([2]);
+    // What cannot be divided comes however long it is.
+    expect(seqs(inbox.take("c", 9, packing))).toEqual([3]);
+    expect(inbox.take("d", 9, packing)).toMatchObject({
+      entries: [{ entry: { seq: 4 } }],
+      more: false,
+      unread: 0,
+    });
   });
 
   it("a log that begins in the middle of a room has lost nothing before its beginning", () => {
@@ -251,6 +293,87 @@ describe("bounds", () => {
     });
     expect(inbox.take("b", 2).gap).toBeUndefined();
     expect(inbox.reread(2, 1).gap).toEqual({ fromSeq: 3, toSeq: 3 });
+  });
+});
+
+describe("a message that is too long for one answer", () => {
+  const packing = packingOf(4);
+  const long = "abcdefghij";
+
+  it("comes in parts, and is read with its last one only", () => {
+    const inbox = inboxOf(chat(1, false, "x"), chat(2, false, long), chat(3, false, "y"));
+    const told: [string[], boolean, number, number][] = [];
+    for (let call = 0; call < 4; call += 1) {
+      inbox.settle();
+      const batch = inbox.take(call, 9, packing);
+      told.push([partsOf(batch), batch.more, batch.unread, inbox.read]);
+    }
+    expect(told).toEqual([
+      [["x"], true, 2, 0],
+      [["1/3 abcd"], true, 2, 1],
+      [["2/3 efgh"], true, 2, 1],
+      [["3/3 ij", "y"], false, 0, 1],
+    ]);
+    inbox.settle();
+    expect(inbox.read).toBe(3);
+  });
+
+  it("comes again from the part whose call was cut off, marked", () => {
+    const inbox = inboxOf(chat(1, false, long));
+    inbox.take("a", 9, packing);
+    inbox.settle();
+    expect(partsOf(inbox.take("b", 9, packing))).toEqual(["2/3 efgh"]);
+    inbox.cancelled("b");
+    const again = inbox.take("c", 9, packing);
+    expect([partsOf(again), marked(again)]).toEqual([["2/3 efgh"], [true]]);
+    const last = inbox.take("d", 9, packing);
+    expect([partsOf(last), marked(last)]).toEqual([["3/3 ij"], [false]]);
+    // The first call of them all: nothing of it is read any more.
+    inbox.cancelled("c");
+    expect(partsOf(inbox.take("e", 9, packing))).toEqual(["2/3 efgh"]);
+  });
+
+  it("is re-read from its first part, or from the one that is asked for, and the reading position stays", () => {
+    const inbox = inboxOf(chat(1, false, "x"), chat(2, false, long), chat(3, false, "y"));
+    inbox.take("a", 1, packing);
+    inbox.settle();
+    expect(partsOf(inbox.reread(1, 9, packing))).toEqual(["1/3 abcd"]);
+    expect(partsOf(inbox.reread(1, 9, packing, 2))).toEqual(["2/3 efgh"]);
+    expect(partsOf(inbox.reread(1, 9, packing, 3))).toEqual(["3/3 ij", "y"]);
+    expect(inbox.read).toBe(1);
+    for (const [since, part, says] of [
+      [1, 4, "has 3"],
+      [2, 2, "has 1"],
+      [3, 2, "nothing was said after 3"],
+    ] as const)
+      expect(() => inbox.reread(since, 9, packing, part)).toThrow(says);
+  });
+
+  it("loses nothing where the room for a part changes in between", () => {
+    const inbox = inboxOf(chat(1, false, long));
+    inbox.take("a", 9, packing);
+    expect(partsOf(inbox.take("b", 9, packingOf(3)))).toEqual(["2/4 def"]);
+    expect(partsOf(inbox.take("c", 9, packingOf(100)))).toEqual([long]);
+  });
+
+  it("is no longer begun where it has fallen out of the log", () => {
+    const inbox = inboxOf(chat(1, false, long));
+    inbox.take("a", 9, packing);
+    inbox.settle();
+    for (let seq = 2; seq <= 5_001; seq += 1) inbox.append(chat(seq, false, long));
+    const batch = inbox.take("b", 9, packing);
+    expect([partsOf(batch), batch.gap]).toEqual([["1/3 abcd"], { fromSeq: 1, toSeq: 1 }]);
+    expect(inbox.take("c", 9, packing).gap).toBeUndefined();
+  });
+
+  it("stays begun while this side speaks", () => {
+    const inbox = inboxOf(chat(1, true), chat(2, false, long));
+    inbox.take("a", 9, packing);
+    inbox.append(chat(3, true));
+    expect(partsOf(inbox.take("b", 9, packing))).toEqual(["2/3 efgh"]);
+    expect(partsOf(inbox.take("c", 9, packing))).toEqual(["3/3 ij"]);
+    inbox.settle();
+    expect(inbox.read).toBe(3);
   });
 });
 

@@ -39,6 +39,8 @@ export const CONFIG: Config = {
   saveRoots: [],
   shareRoots: [],
   shareAllow: [],
+  resultLimit: undefined,
+  answerSeconds: 50,
 };
 
 /** A filter that finds nothing: for tests about something else. */

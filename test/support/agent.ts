@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -182,6 +182,12 @@ export interface CallOptions {
   readonly timeout?: number;
 }
 
+/** A client, as it names itself to the server. */
+interface Program {
+  readonly name: string;
+  readonly version: string;
+}
+
 /** A server process with a real MCP client in front of it, as one developer has it. */
 export class Agent {
   readonly client: Client;
@@ -189,7 +195,7 @@ export class Agent {
   readonly #transport: StdioClientTransport;
   #stderr = "";
 
-  private constructor(env: Record<string, string>, era: Era) {
+  private constructor(env: Record<string, string>, era: Era, program: Program) {
     this.box = sandbox(env);
     this.#transport = new StdioClientTransport({
       command: NODE,
@@ -200,11 +206,15 @@ export class Agent {
     });
     this.#transport.stderr?.on("data", (chunk: Buffer) => (this.#stderr += chunk.toString()));
     const mode = era === "modern" ? { pin: REVISION.modern } : ("legacy" as const);
-    this.client = new Client({ name: "e2e", version: "0" }, { versionNegotiation: { mode } });
+    this.client = new Client(program, { versionNegotiation: { mode } });
   }
 
-  static async start(env: Record<string, string> = {}, era: Era = "legacy"): Promise<Agent> {
-    const agent = new Agent(env, era);
+  static async start(
+    env: Record<string, string> = {},
+    era: Era = "legacy",
+    program: Program = { name: "e2e", version: "0" },
+  ): Promise<Agent> {
+    const agent = new Agent(env, era, program);
     started.add(agent);
     await agent.client.connect(agent.#transport);
     return agent;
@@ -225,13 +235,30 @@ export class Agent {
     options: CallOptions = {},
   ): Promise<CallToolResult> {
     const { onprogress, ...rest } = options;
+    if (tool === "tunnel_receive") args = this.#asOffered(args);
     const request = { ...rest, ...(onprogress === undefined ? {} : { onprogress }) };
     const result = await this.client.callTool({ name: tool, arguments: args }, request);
     // Both forms of every result, errors included, must say the same.
     const [part] = result.content;
     expect(result.content).toHaveLength(1);
     expect(JSON.parse(part?.type === "text" ? part.text : "")).toEqual(result.structuredContent);
+    remember(result.structuredContent);
     return result;
+  }
+
+  /** As an agent calls it: with the name and the sender of the offer, and the absolute path for a plain name. */
+  #asOffered({ savePath, ...args }: Record<string, unknown>): Record<string, unknown> {
+    const isPlain = typeof savePath === "string" && /^(?:\.\/)?[\w-]+\.\w+$/.test(savePath);
+    return {
+      ...(offers.get(String(args["fileId"])) ?? { name: "x", from: "x" }),
+      ...args,
+      ...(savePath === undefined ? {} : { savePath: isPlain ? join(this.folder, savePath) : savePath }),
+    };
+  }
+
+  /** Its working directory, without symbolic links. */
+  get folder(): string {
+    return realpathSync(this.box.root);
   }
 
   async call(tool: string, args: Record<string, unknown> = {}, options: CallOptions = {}): Promise<Payload> {
@@ -276,6 +303,29 @@ export async function closeTunnels(...agents: readonly (Agent | undefined)[]): P
 }
 
 const started = new Set<Agent>();
+
+/** Files that agents of this test have been told of or have offered, as the message that offers each one shows it. */
+const offers = new Map<string, { name: string; from: string }>();
+
+const offersSchema = z.looseObject({
+  messages: z.array(z.looseObject({ kind: z.string() })).default([]),
+  fileId: z.string().optional(),
+  name: z.string().optional(),
+  offeredTo: z.unknown().optional(),
+  members: z.array(z.looseObject({ id: z.string(), isSelf: z.boolean() })).default([]),
+});
+
+function remember(payload: unknown): void {
+  const { messages, fileId, name, offeredTo, members } = offersSchema.parse(payload ?? {});
+  for (const message of messages) {
+    const heard = messageSchema.safeParse(message);
+    if (heard.success && heard.data.fileId !== undefined)
+      offers.set(heard.data.fileId, { name: heard.data.name ?? "", from: heard.data.from });
+  }
+  const self = members.find(({ isSelf }) => isSelf);
+  if (fileId !== undefined && name !== undefined && offeredTo !== undefined && self !== undefined)
+    offers.set(fileId, { name, from: self.id });
+}
 
 /** For `afterEach` and `afterAll`: no test leaves a process behind. */
 export async function closeAgents(): Promise<void> {

@@ -32,7 +32,7 @@ const ONE_EACH: Cells = () => 1;
 
 /** The screen of a terminal, as far as a line editor uses it: what a person sees, row by row. */
 export class FakeTerminal extends Writable {
-  readonly columns: number;
+  columns: number;
   readonly input: PassThrough & { setRawMode: (mode: boolean) => void };
   isRaw = false;
   /** The window was closed: nothing can be set any more. */
@@ -57,6 +57,12 @@ export class FakeTerminal extends Writable {
         this.isRaw = mode;
       },
     });
+  }
+
+  /** The window gets another width. What stands there is not laid out anew. */
+  resize(columns: number): void {
+    this.columns = columns;
+    this.emit("resize");
   }
 
   /** Keys, as a terminal sends them. */

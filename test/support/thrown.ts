@@ -15,3 +15,14 @@ export function errorOf(call: () => unknown): TunnelError | undefined {
     throw error;
   }
 }
+
+/** The TunnelError that `call` throws; anything else passes through. */
+export function thrownBy(call: () => unknown): TunnelError {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof TunnelError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}

@@ -2,7 +2,14 @@ import { afterEach, expect, test, vi } from "vitest";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import type { Download, DownloadState, Files } from "../../src/session/files/files.ts";
-import { filesView, progressView, recentFiles, sizeText, type FilesView } from "../../src/view/files.ts";
+import {
+  filesView,
+  progressView,
+  recentFiles,
+  sizeText,
+  type FilesView,
+  fileView,
+} from "../../src/view/files.ts";
 import { offer, presence } from "../mcp/room.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
@@ -89,12 +96,29 @@ test("a download that stands still has no end in sight", () => {
   });
 });
 
+test("an offer shows the name that it gets here where this system cannot hold its own", () => {
+  const offer = (name: string) => ({
+    id: new Uint8Array(16),
+    key: new Uint8Array(32),
+    hash: new Uint8Array(32),
+    size: 1,
+    name,
+  });
+  expect(fileView(offer("10:30?.log"), true)).toMatchObject({ name: "10:30?.log", savesAs: "10_30_.log" });
+  expect(fileView(offer("aux.txt"), true).savesAs).toBe("_aux.txt");
+  expect([fileView(offer("10:30?.log"), false), fileView(offer("a.txt"), true)]).toMatchObject([
+    { savesAs: undefined },
+    { savesAs: undefined },
+  ]);
+});
+
 test("a status lists the newest offers, and no files where there are none", () => {
   const empty: FilesView = { offered: [], shared: [], receiving: [] };
   expect(recentFiles(empty)).toBeUndefined();
   const many = Array.from({ length: 25 }, (_, index) => ({
     fileId: String(index),
     name: "f",
+    savesAs: undefined,
     size: 1,
     sha256: "",
     patch: undefined,

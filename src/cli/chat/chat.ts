@@ -10,7 +10,7 @@ import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";
 import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
-import { askLink, linkIn } from "./terminal/ask-link.ts";
+import { askLink } from "./terminal/ask-link.ts";
 import type { Ask } from "../../oversight/asks/ask.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import { askView } from "../../watch/views.ts";
@@ -95,14 +95,14 @@ class Stay {
 
   constructor(options: ChatOptions) {
     this.#options = options;
-    const { clock, output, request } = options;
+    const { clock, output, request, terminal } = options;
     if (request.json) {
       this.#show = (event) => jsonLines(event).forEach((line) => output.out(`${line}\n`));
     } else {
       const view = new PeopleView({
         clock,
         paint: paintFor(output.color),
-        columns: () => this.#screen?.columns(),
+        columns: () => terminal.columns || undefined,
         print: (text) => this.#print(text),
         status: (text) => this.#screen?.status(text),
       });
@@ -156,7 +156,7 @@ class Stay {
     if (done === true) return undefined;
     const problem = encodingProblem(value);
     if (problem !== undefined) throw new TunnelError("link-malformed", { detail: `the line is ${problem}` });
-    return linkIn(value);
+    return value.trim();
   }
 
   #input(): AsyncIterator<string, undefined> {

@@ -41,7 +41,8 @@ export function graphemeAt(text: string, at: number): { readonly start: number; 
 
 /** The most cells that a terminal gives to one grapheme. */
 export function widestOf(grapheme: string): number {
-  if (grapheme.length === 1 && PRINTABLE_ASCII.test(grapheme)) return 1;
+  const first = grapheme.charCodeAt(0);
+  if (grapheme.length === 1 && first >= 0x20 && first < 0x7f) return 1;
   let width = known.get(grapheme);
   if (width === undefined) {
     const apart = Array.from(grapheme).reduce((sum, char) => sum + cellsOf(char), 0);

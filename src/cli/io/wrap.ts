@@ -14,7 +14,7 @@ const BULLET = /^\s*(?:[-*!…•] )?/;
 /** A row that begins further in than others never passes for a line of its own, whatever words it has. */
 const HANGING = 2;
 
-/** Text of this program, wrapped at its words. Lines that fit stay as they are; a link is never cut, since people copy it. */
+/** Text of this program, wrapped at its words. Lines that fit stay as they are. */
 export function wrapWords(text: string, columns: number | undefined): string {
   const width = usableColumns(columns);
   if (width === Number.POSITIVE_INFINITY) return text;
@@ -25,9 +25,7 @@ export function wrapWords(text: string, columns: number | undefined): string {
 }
 
 function wrappedLine(line: string, width: number): string[] {
-  const indent = " ".repeat(indentOf(line, width));
-  // The spaces of a column are no place to break.
-  const head = COLUMN.exec(line)?.[0] ?? BULLET.exec(line)?.[0] ?? "";
+  const { head, indent } = beginningOf(line, width);
   const rows: string[] = [];
   let row = head;
   let isEmpty = true;
@@ -47,18 +45,23 @@ function wrappedLine(line: string, width: number): string[] {
   return [...rows, row];
 }
 
-function indentOf(line: string, width: number): number {
-  const column = widthOf(COLUMN.exec(line)?.[0] ?? "");
-  if (column > 0 && column <= width / 2) return column;
-  const bullet = widthOf(BULLET.exec(line)?.[0] ?? "");
-  return Math.min(bullet + (bullet > 0 && /\S/.test(line.slice(0, bullet)) ? 0 : HANGING), width >> 1);
+/** The beginning of a line that is not broken, and that of its further rows. */
+function beginningOf(line: string, width: number): { readonly head: string; readonly indent: string } {
+  const column = COLUMN.exec(line)?.[0] ?? "";
+  if (column !== "" && widthOf(column) <= width / 2)
+    return { head: column, indent: " ".repeat(widthOf(column)) };
+  const bullet = BULLET.exec(line)?.[0] ?? "";
+  const depth = widthOf(bullet) + (/\S/.test(bullet) ? 0 : HANGING);
+  return { head: bullet, indent: " ".repeat(Math.min(depth, width >> 1)) };
 }
 
-/** A word that no row can hold, in pieces that rows can; a link stays whole. */
+/** A link or a path is copied from the screen, so that it stays whole and the terminal breaks it. */
+const COPIED = /[/\\]/;
+
+/** A word that no row can hold, in pieces that rows can. */
 function piecesOf(word: string, width: number): string[] {
-  return widthOf(word) <= width || word.includes("://") || word.includes("\u001b")
-    ? [word]
-    : rowsOf(word, width);
+  const isWhole = widthOf(word) <= width || COPIED.test(word) || word.includes("\u001b");
+  return isWhole ? [word] : rowsOf(word, width);
 }
 
 /** The text cut between its graphemes into rows of so many cells. */

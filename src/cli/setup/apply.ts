@@ -1,55 +1,56 @@
-import { must } from "../../errors/must.ts";
+import { dirname } from "node:path";
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
-import type { Client } from "./clients.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import { Unusable } from "./formats/config-text.ts";
-import { configText } from "./formats/formats.ts";
-import { readConfigFile } from "./machine.ts";
+import { pruneFolders } from "./files/leavings.ts";
 import type { Action, Plan } from "./plan.ts";
-import { type RunOptions, runProgram } from "./run-program.ts";
-import { writeEdit } from "./write-file.ts";
+import { underLock } from "./files/lock.ts";
+import { writeEdit } from "./files/write-file.ts";
 
 /** The outcome for one client. */
 export type Outcome =
-  | { readonly kind: "done"; readonly backup?: string | undefined; readonly isDoubtful?: boolean }
+  | { readonly kind: "done"; readonly backup?: string | undefined; readonly isDone?: "before" }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly detail: string };
 
-/** Carries out the part of a plan that concerns the client's configuration. */
-export async function apply({ action, client }: Plan, options: RunOptions): Promise<Outcome> {
-  switch (action.kind) {
-    case "nothing":
-      return { kind: "done" };
-    case "cannot":
-      return { kind: "failed", code: action.code, detail: action.detail };
-    case "run": {
-      const result = await runProgram(action.program, action.args, options);
-      if (result.ok) return { kind: "done", isDoubtful: !(await isVisible(client, action)) };
-      return {
-        kind: "failed",
-        code: "client-command-failed",
-        detail: `${must(client.program, "the program of a client")}: ${result.why}`,
-      };
-    }
-    case "edit":
-      try {
-        return { kind: "done", backup: await writeEdit(action) };
-      } catch (error) {
-        if (!(error instanceof Unusable)) throw error;
-        return { kind: "failed", code: "client-config-unusable", detail: `${action.path}: ${error.message}` };
-      }
+export interface ApplyOptions {
+  /** Makes the plan for the same client anew, from its file as it is now. */
+  readonly again: (plan: Plan) => Promise<Plan>;
+  /** The tops of folders below which an empty one may be taken away. */
+  readonly kept: readonly string[];
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Carries out the part of a plan that concerns the client's configuration. A person may have thought about it for a while,
+ * so it is made anew just before, and carried out if it still asks for the same.
+ */
+export async function apply(plan: Plan, options: ApplyOptions): Promise<Outcome> {
+  const { action, client } = plan;
+  if (action.kind === "nothing") return { kind: "done" };
+  if (action.kind === "cannot") return { kind: "failed", code: action.code, detail: action.detail };
+  const { path, what } = action;
+  const change = async (): Promise<Outcome> => {
+    const { action: now } = await options.again(plan);
+    if (now.kind === "nothing") return { kind: "done", isDone: "before" };
+    if (now.kind === "cannot") return { kind: "failed", code: now.code, detail: now.detail };
+    if (now.what !== what || now.target !== action.target)
+      throw new Unusable("it was changed by something else just now");
+    return { kind: "done", backup: await carryOut(now, options.kept) };
+  };
+  try {
+    return await (client.lock === undefined ? change() : underLock(path + client.lock, change, options));
+  } catch (error) {
+    if (!(error instanceof Unusable)) throw error;
+    return { kind: "failed", code: "client-config-unusable", detail: `${path}: ${error.message}` };
   }
 }
 
-/** Whether the client's file shows the change of its own command. With a profile it would be another file. */
-async function isVisible(
-  { format }: Client,
-  { what, path }: Extract<Action, { kind: "run" }>,
-): Promise<boolean> {
-  const file = await readConfigFile(path);
-  try {
-    const entry = file.kind === "text" ? configText(format).entry(file.text) : undefined;
-    return (entry?.kind === "present") === (what === "add");
-  } catch (error) {
-    if (error instanceof Unusable) return false;
-    throw error;
-  }
+async function carryOut(
+  edit: Extract<Action, { kind: "edit" }>,
+  kept: readonly string[],
+): Promise<string | undefined> {
+  const backup = await writeEdit(edit);
+  if (edit.after === undefined) await pruneFolders(dirname(edit.path), kept);
+  return backup;
 }

@@ -8,7 +8,7 @@ import { setup, type SetupOptions } from "./setup.ts";
 /** The options from the command line. The rest comes from the system of this process. */
 export type Here = Pick<
   SetupOptions,
-  "request" | "bundle" | "home" | "env" | "clock" | "output" | "onShutdown"
+  "request" | "bundle" | "home" | "cwd" | "env" | "clock" | "output" | "onShutdown"
 > & { readonly isAtTerminal: boolean };
 
 export async function setupHere({ isAtTerminal, ...options }: Here): Promise<0 | 1> {

@@ -3,6 +3,10 @@ import { access, lstat, readdir, readFile, realpath, stat } from "node:fs/promis
 import { must } from "../../errors/must.ts";
 import { skillState, type SkillState } from "./install-skill.ts";
 import { type Client, CLIENTS } from "./clients.ts";
+import { type Elsewhere, elsewhereOf, whyProjectIgnored } from "./elsewhere.ts";
+import { Unusable } from "./formats/config-text.ts";
+import { configText } from "./formats/formats.ts";
+import { backupOf, isLeaving } from "./files/leavings.ts";
 import { locate, pathOf, type Place, type Platform, type Whereabouts } from "./places.ts";
 
 /** A client's configuration file as it was found. */
@@ -16,18 +20,24 @@ export type ConfigFile =
       readonly target: string;
       readonly text: string;
       readonly mode: number;
+      /** The owner, where the system has such a thing. */
+      readonly owner: { readonly uid: number; readonly gid: number };
       readonly isReadOnly: boolean;
+      readonly isLink: boolean;
       /** The copy that `setup` saved at its last change. */
       readonly backup: string | undefined;
     };
 
 export interface ClientFacts {
+  /** For a project, its file and format stand in the place of the user's. */
   readonly client: Client;
-  /** Absolute path of its program, where that is on the PATH. */
-  readonly program: string | undefined;
-  /** Whether there is any sign of it on this machine. */
+  /** Whether there is any sign of it on this machine, beside what `setup` puts there. */
   readonly isHere: boolean;
   readonly file: ConfigFile;
+  /** Where else the client has our server from. */
+  readonly elsewhere: readonly Elsewhere[];
+  /** The reason for which the client would not read the file. */
+  readonly ignored: string | undefined;
   readonly skill: { readonly dir: string; readonly state: SkillState } | undefined;
 }
 
@@ -36,14 +46,14 @@ export interface MachineOptions extends Whereabouts {
   readonly bundle: string;
   /** Absolute folders for programs. */
   readonly searchPath: readonly string[];
+  /** The folder in which the command was started. */
+  readonly cwd: string;
+  /** Whether the files of the project in `cwd` are meant, and not the user's. */
+  readonly project: boolean;
 }
 
 /** Settings of clients are smaller; anything larger is something else. */
 const MAX_CONFIG_BYTES = 64 * 1024 * 1024;
-
-export function backupOf(target: string): string {
-  return `${target}.bak-tunnel`;
-}
 
 /** Reads all facts about the machine that planning needs, and changes nothing. */
 export function lookAround(options: MachineOptions): Promise<readonly ClientFacts[]> {
@@ -51,16 +61,42 @@ export function lookAround(options: MachineOptions): Promise<readonly ClientFact
 }
 
 async function factsOf(client: Client, options: MachineOptions): Promise<ClientFacts> {
-  const program = client.program === undefined ? undefined : await findProgram(client.program, options);
-  const traces = await Promise.all(client.traces.map((place) => existing(place, options)));
+  const isHere = await isInstalled(client, options);
+  if (options.project) return projectFacts(client, isHere, options);
   const dir = client.skills === undefined ? undefined : locate(client.skills, options);
+  const file = await readConfigFile(await configPath(client, options));
   return {
     client,
-    program,
-    isHere: program !== undefined || traces.some((found) => found.length > 0),
-    file: await readConfigFile(await configPath(client, options)),
+    isHere,
+    file,
+    elsewhere: await elsewhereOf(client, file.kind === "text" ? file.text : undefined, options),
+    ignored: undefined,
     skill: dir === undefined ? undefined : { dir, state: await skillIn(dir, options) },
   };
+}
+
+async function projectFacts(client: Client, isHere: boolean, options: MachineOptions): Promise<ClientFacts> {
+  const { folder, ...own } = client.project ?? { folder: "", files: client.files };
+  const path = pathOf(options.platform);
+  const below = path.join(options.cwd, folder);
+  return {
+    client: { ...client, ...own },
+    isHere,
+    file: await readConfigFile(await fileIn(below, { format: client.format, ...own }, options)),
+    elsewhere: [],
+    ignored: await whyProjectIgnored(client, options),
+    skill: undefined,
+  };
+}
+
+/** A client is found by its program, its application, or by what it has written itself. */
+async function isInstalled(client: Client, options: MachineOptions): Promise<boolean> {
+  if (client.program !== undefined && (await isOnPath(client.program, options))) return true;
+  const apps = await Promise.all(client.apps.map((place) => existing(place, options)));
+  if (apps.some((found) => found.length > 0)) return true;
+  const traces = (await Promise.all(client.traces.map((place) => existing(place, options)))).flat();
+  const leavings = await Promise.all(traces.map((place) => isLeaving(place, client).catch(() => false)));
+  return leavings.includes(false);
 }
 
 /** A folder that cannot be read, or that is a file, blocks the skill and nothing else. */
@@ -68,15 +104,41 @@ function skillIn(dir: string, { bundle }: MachineOptions): Promise<SkillState> {
   return skillState({ bundle, dir }).catch((): SkillState => "blocked");
 }
 
-async function configPath({ folders, files }: Client, options: MachineOptions): Promise<string> {
-  const path = pathOf(options.platform);
+async function configPath(
+  { folders, files, older, format }: Client,
+  options: MachineOptions,
+): Promise<string> {
+  const [old] = older === undefined ? [] : await existing(older, options);
+  if (old !== undefined) return old;
   const found = (await Promise.all(folders.map((place) => existing(place, options)))).flat();
-  const folder = found[0] ?? locate(must(folders.at(-1), "a folder of a client"), options) ?? options.home;
-  for (const name of files) {
-    const file = path.join(folder, name);
-    if (await isThere(file)) return file;
+  const usual = folders.map((place) => locate(place, options)).findLast((place) => place !== undefined);
+  const folder = found[0] ?? usual ?? options.home;
+  return fileIn(folder, { files, format }, options);
+}
+
+/** The file in a folder that has our entry, or else the first one that exists, or else the last one. */
+async function fileIn(
+  folder: string,
+  { files, format }: Pick<Client, "files" | "format">,
+  { platform }: MachineOptions,
+): Promise<string> {
+  const path = pathOf(platform);
+  const paths = files.map((name) => path.join(folder, name));
+  const there = await Promise.all(paths.map(isThere));
+  const found = paths.filter((_, index) => there[index]);
+  if (found.length > 1) {
+    for (const file of found) if (hasEntry(await readConfigFile(file), format)) return file;
   }
-  return path.join(folder, must(files.at(-1), "a file of a client"));
+  return found[0] ?? must(paths.at(-1), "a file of a client");
+}
+
+function hasEntry(file: ConfigFile, format: Client["format"]): boolean {
+  try {
+    return file.kind === "text" && configText(format).entry(file.text).kind === "present";
+  } catch (error) {
+    if (error instanceof Unusable) return false;
+    throw error;
+  }
 }
 
 /** The existing paths that a place stands for. */
@@ -118,7 +180,9 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
     const saved = await readFile(backupOf(target)).catch(() => undefined);
     const isReadOnly = (found.mode & 0o200) === 0 || !(await isWritable(target));
     const backup = saved === undefined ? undefined : decode(saved);
-    return { kind: "text", path, target, text, mode: found.mode & 0o777, isReadOnly, backup };
+    const isLink = (await lstat(path)).isSymbolicLink();
+    const owner = { uid: found.uid, gid: found.gid };
+    return { kind: "text", path, target, text, mode: found.mode & 0o777, owner, isReadOnly, isLink, backup };
   } catch (error) {
     return { kind: "unusable", path, why: whyUnreadable(error) };
   }
@@ -146,17 +210,17 @@ function whyUnreadable(error: unknown): string {
   return typeof code === "string" ? `it cannot be read (${code})` : "it cannot be read";
 }
 
-/** A program on the search path, as the system would find it. */
-async function findProgram(name: string, options: MachineOptions): Promise<string | undefined> {
+/** Whether a program is on the search path, as the system would find it. */
+async function isOnPath(name: string, options: MachineOptions): Promise<boolean> {
   const path = pathOf(options.platform);
   const endings = options.platform === "win32" ? [".exe", ".cmd", ".bat"] : [""];
   for (const folder of programFolders(options)) {
     for (const ending of endings) {
       const file = path.join(folder, name + ending);
-      if (await isProgram(file, options.platform)) return file;
+      if (await isProgram(file, options.platform)) return true;
     }
   }
-  return undefined;
+  return false;
 }
 
 /** A client on the Windows side of a WSL could not start a server by a path of this side. */

@@ -7,9 +7,9 @@ export type Platform = "linux" | "darwin" | "win32";
 export interface Place {
   /**
    * The start of `path`: the home folder, the system's folder for applications' settings, the one for their data on this
-   * machine alone (Windows only), or the settings folder of the XDG specification.
+   * machine alone (Windows only), the settings folder of the XDG specification, or the applications themselves (macOS only).
    */
-  readonly base: "home" | "settings" | "local" | "xdg";
+  readonly base: "home" | "settings" | "local" | "xdg" | "applications";
   /** With `/` on every system. A segment may end in `*`, which stands for the rest of any name. */
   readonly path: string;
   /** A variable with a folder that, where it is set, replaces `base` and `path`, and the path below it. */
@@ -23,6 +23,8 @@ export interface Whereabouts {
   readonly platform: Platform;
   readonly home: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The folder of the applications for everybody (macOS); left out: the usual one. */
+  readonly applications?: string | undefined;
 }
 
 export function platformOf(platform: string): Platform {
@@ -52,6 +54,8 @@ function baseFolder(base: Place["base"], where: Whereabouts): string | undefined
   switch (base) {
     case "home":
       return home;
+    case "applications":
+      return where.applications ?? "/Applications";
     case "xdg":
       return variable(where, "XDG_CONFIG_HOME") ?? path.join(home, ".config");
     case "local":

@@ -1,43 +1,36 @@
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
-import { PUBLISHED, type ServerCommand } from "../../view/registration.ts";
-import { type Client, ownCommand } from "./clients.ts";
-import { type ConfigText, type ServerEntry, Unusable } from "./formats/config-text.ts";
+import type { ServerCommand } from "../../view/registration.ts";
+import type { Client } from "./clients.ts";
+import { type Elsewhere, folderFormat } from "./elsewhere.ts";
+import { type ConfigText, hasMark, type ServerEntry, Unusable, withoutMark } from "./formats/config-text.ts";
 import { configText } from "./formats/formats.ts";
+import type { FileEdit } from "./files/write-file.ts";
 import type { ClientFacts, ConfigFile } from "./machine.ts";
-import type { Platform } from "./places.ts";
+import { isNode, isOurs } from "./ours.ts";
 
 export interface PlanOptions {
   readonly server: ServerCommand;
-  readonly platform: Platform;
   readonly remove: boolean;
   readonly force: boolean;
 }
 
-/** A new text for a file. */
-export interface Edit {
+/** A change of a client's file. `path` may be a link to the file that is written. */
+export interface Edit extends FileEdit {
   readonly kind: "edit";
-  readonly what: "add" | "update" | "replace" | "remove";
+  readonly what: "add" | "update" | "replace" | "remove" | "unmark";
   readonly path: string;
-  /** The real file, where `path` is a link. */
-  readonly target: string;
-  /** The text that the file must still have at the time of writing; undefined: there is no file yet. */
-  readonly before: string | undefined;
-  readonly after: string;
-  readonly mode: number | undefined;
 }
 
 export type Action =
-  | { readonly kind: "nothing"; readonly why: "registered" | "absent" }
-  | {
-      readonly kind: "run";
-      readonly what: "add" | "remove";
-      readonly program: string;
-      readonly args: readonly string[];
-      /** The file that the command should change. */
-      readonly path: string;
-    }
+  | { readonly kind: "nothing"; readonly why: "registered" | "absent" | "plugin" | "name" }
   | Edit
-  | { readonly kind: "cannot"; readonly code: ErrorCode; readonly detail: string };
+  | {
+      readonly kind: "cannot";
+      readonly code: ErrorCode;
+      readonly detail: string;
+      /** The lines to write by hand instead. */
+      readonly byHand?: string | undefined;
+    };
 
 export type SkillAction = "none" | "copy" | "replace" | "delete" | "keep" | "blocked";
 
@@ -45,11 +38,30 @@ export interface Plan {
   readonly client: Client;
   readonly action: Action;
   readonly skill: { readonly dir: string; readonly action: SkillAction } | undefined;
+  /** Where the client has our server from besides, as far as the action leaves it there. */
+  readonly elsewhere: readonly Elsewhere[];
+  /** The folders for which Claude Code has our server alone, and for which the action takes it out. */
+  readonly folders: readonly string[];
 }
 
 /** The plan for one client. Pure: it depends on `facts` and the options alone. */
 export function planFor(facts: ClientFacts, options: PlanOptions): Plan {
-  return { client: facts.client, action: actionFor(facts, options), skill: skillFor(facts, options) };
+  const action = actionFor(facts, options);
+  const isTaken = options.remove && action.kind === "edit";
+  const folders = facts.elsewhere
+    .filter((one) => one.kind === "folder")
+    .filter(({ argv }) => mayTakeOut(argv, options));
+  return {
+    client: facts.client,
+    action,
+    skill: skillFor(facts, options),
+    elsewhere: facts.elsewhere.filter((one) => !(isTaken && folders.some((taken) => taken === one))),
+    folders: isTaken ? folders.map(({ folder }) => folder) : [],
+  };
+}
+
+function mayTakeOut(argv: readonly string[], { force }: PlanOptions): boolean {
+  return force || isOurs(argv);
 }
 
 /** Whether there is anything to do. */
@@ -60,28 +72,31 @@ export function isOpen({ action, skill }: Plan): boolean {
 }
 
 function actionFor(facts: ClientFacts, options: PlanOptions): Action {
+  const { client, file, ignored } = facts;
+  // What is there already may be taken out in any case.
+  if (ignored !== undefined && !(options.remove && client.project !== undefined))
+    return cannot("client-project-ignored", ignored);
   try {
     return options.remove ? removal(facts, options) : registration(facts, options);
   } catch (error) {
     if (!(error instanceof Unusable)) throw error;
-    return cannot("client-config-unusable", `${facts.file.path}: ${error.message}`);
+    const byHand = options.remove ? undefined : configText(client.format).snippet(options.server);
+    return { ...cannot("client-config-unusable", `${file.path}: ${error.message}`), byHand };
   }
 }
 
-function registration(
-  { client, program, file }: ClientFacts,
-  { server, platform, force }: PlanOptions,
-): Action {
+function registration({ client, file, elsewhere }: ClientFacts, { server, force }: PlanOptions): Action {
   const config = configText(client.format);
   const entry = entryIn(file, config);
   if (entry.kind === "absent") {
-    const own = ownCommand(client, platform);
-    if (own !== undefined && program !== undefined) {
-      return { kind: "run", what: "add", program, args: own.add(server), path: file.path };
-    }
+    const other = elsewhere.find(({ kind }) => kind === "plugin" || kind === "name");
+    if (other?.kind === "plugin" || other?.kind === "name") return { kind: "nothing", why: other.kind };
     return edit(file, "add", (text) => config.add(text, server));
   }
-  if (isSame(entry.argv, server)) return { kind: "nothing", why: "registered" };
+  if (isSame(entry.argv, server)) {
+    const isUnreadable = client.format.refusesMark === true && file.kind === "text" && hasMark(file.text);
+    return isUnreadable ? edit(file, "unmark", withoutMark) : { kind: "nothing", why: "registered" };
+  }
   if (isOurs(entry.argv)) {
     // A human may have given the path of Node to an application that does not see the user's PATH.
     const [program = ""] = entry.argv;
@@ -92,16 +107,53 @@ function registration(
   return cannot("client-entry-foreign", file.path);
 }
 
-function removal({ client, program, file }: ClientFacts, { platform, force }: PlanOptions): Action {
+/** Takes out the user's entry, and those that Claude Code has for single folders in the same file. */
+function removal({ client, file, elsewhere }: ClientFacts, options: PlanOptions): Action {
   const config = configText(client.format);
   const entry = entryIn(file, config);
-  if (entry.kind === "absent") return { kind: "nothing", why: "absent" };
-  if (!isOurs(entry.argv) && !force) return cannot("client-entry-foreign", file.path);
-  const own = ownCommand(client, platform);
-  if (own?.remove !== undefined && program !== undefined) {
-    return { kind: "run", what: "remove", program, args: own.remove, path: file.path };
+  const folders = elsewhere
+    .filter((one) => one.kind === "folder")
+    .filter(({ argv }) => mayTakeOut(argv, options));
+  if (entry.kind === "absent" && folders.length === 0) return { kind: "nothing", why: "absent" };
+  const isForeign = entry.kind === "present" && !mayTakeOut(entry.argv, options);
+  if (isForeign && folders.length === 0) return cannot("client-entry-foreign", file.path);
+  const takeOut = (text: string): string | undefined => {
+    const rest = folders.reduce(
+      (current, { folder }) => configText(folderFormat(folder)).remove(current),
+      isForeign ? text : config.remove(text),
+    );
+    if (folders.length > 0 || isForeign) return rest;
+    const saved = savedText(file, config);
+    // Without its file a link would lead nowhere, and whoever made it has made the file.
+    const isLink = file.kind === "text" && file.isLink;
+    if (saved === undefined && !isLink && config.isBare(text)) return undefined;
+    return saved !== undefined && isUntouched(saved, text, entry, config) ? saved : rest;
+  };
+  return edit(file, "remove", takeOut);
+}
+
+/** The file as it was before our entry; undefined where it held nothing else, or was not there. */
+function savedText(file: ConfigFile, config: ConfigText): string | undefined {
+  if (file.kind !== "text" || file.backup === undefined) return undefined;
+  try {
+    const isOurs = config.entry(file.backup).kind === "present" && config.isBare(file.backup);
+    return isOurs ? undefined : file.backup;
+  } catch (error) {
+    if (error instanceof Unusable) return undefined;
+    throw error;
   }
-  return edit(file, "remove", (text) => restored(file, entry, config) ?? config.remove(text));
+}
+
+/** Whether nothing but our entry has come to the file since it was saved. */
+function isUntouched(saved: string, text: string, entry: ServerEntry, config: ConfigText): boolean {
+  if (entry.kind !== "present") return false;
+  const [command = "", ...args] = entry.argv;
+  try {
+    return config.add(saved, { command, args }) === text;
+  } catch (error) {
+    if (error instanceof Unusable) return false;
+    throw error;
+  }
 }
 
 function entryIn(file: ConfigFile, config: ConfigText): ServerEntry {
@@ -109,29 +161,28 @@ function entryIn(file: ConfigFile, config: ConfigText): ServerEntry {
   return file.kind === "missing" ? { kind: "absent" } : config.entry(file.text);
 }
 
-function edit(file: ConfigFile, what: Edit["what"], change: (text: string) => string): Action {
+function edit(file: ConfigFile, what: Edit["what"], change: (text: string) => string | undefined): Edit {
   if (file.kind === "unusable") throw new Unusable(file.why);
   const { path } = file;
-  if (file.kind === "missing")
-    return { kind: "edit", what, path, target: path, before: undefined, after: change(""), mode: undefined };
-  if (file.isReadOnly) throw new Unusable("it is read-only");
-  const { target, text, mode } = file;
-  return { kind: "edit", what, path, target, before: text, after: change(text), mode };
-}
-
-/** The file as it was before our entry, if it has not changed otherwise since. */
-function restored(file: ConfigFile, entry: ServerEntry, config: ConfigText): string | undefined {
-  if (file.kind !== "text" || file.backup === undefined || entry.kind !== "present") return undefined;
-  const [command = "", ...args] = entry.argv;
-  try {
-    return config.add(file.backup, { command, args }) === file.text ? file.backup : undefined;
-  } catch (error) {
-    if (error instanceof Unusable) return undefined;
-    throw error;
+  if (file.kind === "missing") {
+    const fresh = {
+      before: undefined,
+      mode: undefined,
+      owner: undefined,
+      keepsOld: false,
+      dropsBackup: false,
+    };
+    return { kind: "edit", what, path, target: path, after: change(""), ...fresh };
   }
+  if (file.isReadOnly) throw new Unusable("it is read-only");
+  const { target, text, mode, owner } = file;
+  const after = change(text);
+  const isGoing = after === undefined;
+  const rest = { keepsOld: !isGoing, dropsBackup: isGoing && file.backup !== undefined };
+  return { kind: "edit", what, path, target, before: text, after, mode, owner, ...rest };
 }
 
-function cannot(code: ErrorCode, detail: string): Action {
+function cannot(code: ErrorCode, detail: string): Extract<Action, { kind: "cannot" }> {
   return { kind: "cannot", code, detail };
 }
 
@@ -140,26 +191,12 @@ function isSame([program = "", ...args]: readonly string[], wanted: ServerComman
   return args.length === wanted.args.length && args.every((arg, index) => arg === wanted.args[index]);
 }
 
-function isNode(program: string): boolean {
-  return /^node(?:\.exe)?$/i.test(lastSegment(program));
-}
-
-/** Whether an entry starts this program, or another copy of it. */
-function isOurs(argv: readonly string[]): boolean {
-  const [program = "", ...args] = argv.map(lastSegment);
-  if (isNode(program)) return args.includes("tunnel-mcp.cjs");
-  // Until publication the package of that name is another program (src/view/registration.ts).
-  const isRunner = PUBLISHED && /^(?:npx|cmd)(?:\.cmd|\.exe)?$/i.test(program);
-  return isRunner && args.some((arg) => /^tunnel-mcp(?:@|$)/.test(arg));
-}
-
-function lastSegment(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
-}
-
-function skillFor({ skill }: ClientFacts, { remove, force }: PlanOptions): Plan["skill"] {
+function skillFor({ skill, elsewhere }: ClientFacts, { remove, force }: PlanOptions): Plan["skill"] {
   if (skill === undefined) return undefined;
   const { dir, state } = skill;
+  // The plugin brings the skill, too, and two of them would be read twice.
+  if (!remove && state === "missing" && elsewhere.some(({ kind }) => kind === "plugin"))
+    return { dir, action: "none" };
   switch (state) {
     case "missing":
       return { dir, action: remove ? "none" : "copy" };

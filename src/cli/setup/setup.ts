@@ -1,3 +1,4 @@
+import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { PUBLISHED, serverCommand } from "../../view/registration.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
@@ -5,11 +6,11 @@ import type { Clock } from "../../runtime/clock.ts";
 import { installSkill, removeSkill, skillFolder } from "./install-skill.ts";
 import { type Output, paintFor } from "../io/output.ts";
 import { apply } from "./apply.ts";
-import { type ClientFacts, lookAround } from "./machine.ts";
+import { type ClientFacts, type MachineOptions, lookAround, readConfigFile } from "./machine.ts";
 import type { ClientName } from "./names.ts";
-import { isOpen, type Plan, planFor, skillChanges } from "./plan.ts";
+import { isOpen, type Plan, planFor, type PlanOptions, skillChanges } from "./plan.ts";
 import { pathOf, type Platform } from "./places.ts";
-import { manual, outcomeLines, planLines } from "./show.ts";
+import { manual, outcomeLines, ownLine, planLines, remainingLines, skillLine } from "./show.ts";
 
 /** The request from the command line. */
 export interface SetupRequest {
@@ -18,6 +19,8 @@ export interface SetupRequest {
   readonly mode: "set-up" | "remove" | "print";
   readonly yes: boolean;
   readonly force: boolean;
+  /** The files of the project in the working directory instead of the user's. */
+  readonly project: boolean;
 }
 
 export interface SetupOptions {
@@ -26,7 +29,11 @@ export interface SetupOptions {
   readonly bundle: string;
   readonly platform: Platform;
   readonly home: string;
+  /** The working directory. */
+  readonly cwd: string;
   readonly tempDirectories: readonly string[];
+  /** As in {@link MachineOptions}. */
+  readonly applications?: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly searchPath: readonly string[];
   readonly clock: Clock;
@@ -46,14 +53,24 @@ export async function setup(options: SetupOptions): Promise<0 | 1> {
   const server = serverCommand(options.bundle);
   const remove = request.mode === "remove";
   if (request.mode === "set-up" && !PUBLISHED) checkPlace(options);
-  const facts = await lookAround(options);
+  const machine: MachineOptions = { ...options, project: request.project };
+  const facts = await lookAround(machine);
   if (request.mode === "print") {
-    const wanted = facts.filter(({ client }) => isNamed(client.name, request.clients));
-    output.out(wanted.map(({ client, file }) => manual(client, file.path, server, platform)).join("\n"));
+    const wanted = facts.filter(
+      ({ client, ignored }) =>
+        request.clients.includes(client.name) || (request.clients.length === 0 && ignored === undefined),
+    );
+    const texts = wanted.map(({ client, file, ignored }) =>
+      ignored === undefined
+        ? manual(client, file.path, server, request.project ? undefined : ownLine(client, server, platform))
+        : `${client.title}\n\n  ${ignored}\n`,
+    );
+    output.out(texts.join("\n"));
     return 0;
   }
-  const all = facts.map((one) => planFor(one, { server, platform, remove, force: request.force }));
-  const plans = all.filter((plan, index) => isWanted(facts[index], plan, request));
+  const planning: PlanOptions = { server, remove, force: request.force };
+  const all = facts.map((one) => planFor(one, planning));
+  const plans = wantedOf(all, facts, request);
   if (plans.length === 0) return nobody(output, remove);
   const numbered = plans.filter(isOpen);
   output.out(
@@ -77,16 +94,35 @@ export async function setup(options: SetupOptions): Promise<0 | 1> {
   // With --yes everything was wanted, so a client that cannot be set up counts as well.
   const impossible = request.yes ? plans.filter(({ action }) => action.kind === "cannot") : [];
   output.out("\n");
-  return carryOut([...chosen, ...impossible], all, options);
+  const again = async (plan: Plan): Promise<Plan> => {
+    const one = facts.find(({ client }) => client.name === plan.client.name);
+    if (one === undefined) return plan;
+    return planFor({ ...one, file: await readConfigFile(one.file.path) }, planning);
+  };
+  return carryOut([...chosen, ...impossible], all, { ...options, again });
 }
 
-function isNamed(name: ClientName, names: readonly ClientName[]): boolean {
-  return names.length === 0 || names.includes(name);
-}
-
-/** A named client is always served. Otherwise those that are here, or have our entry. */
-function isWanted(facts: ClientFacts | undefined, { client }: Plan, { clients }: SetupRequest): boolean {
-  return clients.length > 0 ? clients.includes(client.name) : facts?.isHere === true;
+/**
+ * The clients to show. A named one always is. Otherwise those that are here and can be served; and for taking out also
+ * those that have something of ours left.
+ */
+function wantedOf(
+  all: readonly Plan[],
+  facts: readonly ClientFacts[],
+  { clients, mode, project }: SetupRequest,
+): readonly Plan[] {
+  if (clients.length > 0) return all.filter(({ client }) => clients.includes(client.name));
+  const isServed = (plan: Plan, index: number): boolean => {
+    const one = facts[index];
+    if (one === undefined || (project && one.ignored !== undefined)) return false;
+    return one.isHere || (mode === "remove" && (plan.action.kind !== "nothing" || plan.folders.length > 0));
+  };
+  const served = all.filter(isServed);
+  if (mode !== "remove") return served;
+  // A skill that nobody here would take out any more. Several clients share a folder, and one of them is enough.
+  const dirs = new Set(served.map(({ skill }) => skill?.dir));
+  const left = all.filter((plan) => isOpen(plan) && !dirs.has(plan.skill?.dir) && dirs.add(plan.skill?.dir));
+  return [...served, ...left.filter((plan) => !served.includes(plan))];
 }
 
 function nobody({ out, err }: Output, remove: boolean): 0 | 1 {
@@ -113,18 +149,23 @@ function showPlans(
     const number = numbered.includes(plan) ? String(numbered.indexOf(plan) + 1) : "-";
     const [first, ...more] = planLines(plan, platform);
     output.out(`${number.padStart(3)}  ${paint.bold(plan.client.title.padEnd(width))}  ${first}\n`);
-    for (const line of more.filter((one) => !shown.has(one))) {
-      shown.add(line);
-      output.out(`${" ".repeat(width + 7)}${line}\n`);
-    }
+    const skill = skillLine(plan);
+    const skillLines = skill === undefined || shown.has(skill) ? [] : [skill];
+    if (skill !== undefined) shown.add(skill);
+    for (const line of [...more, ...skillLines])
+      output.out(`${" ".repeat(width + 7)}${line}`.trimEnd() + "\n");
   }
 }
 
 function finishIdle(plans: readonly Plan[], { output, request }: SetupOptions): 0 | 1 {
-  output.out("\nThere is nothing to do.\n");
-  const impossible = plans.filter(({ action }) => action.kind === "cannot");
-  if (impossible.length === 0 || !request.yes) return 0;
-  return 1;
+  const isLeft = plans.some(
+    ({ action, elsewhere }) =>
+      action.kind === "cannot" || (request.mode === "remove" && elsewhere.length > 0),
+  );
+  const isAll = plans.every(({ action }) => action.kind === "cannot");
+  output.out(isAll ? "\nNothing of it can be done.\n" : "\nThere is nothing to do.\n");
+  // Without --yes and without a name this is a look around, in which a client that cannot be served is no failure.
+  return isLeft && (request.yes || request.clients.length > 0) ? 1 : 0;
 }
 
 async function choose(
@@ -141,9 +182,10 @@ async function choose(
 async function carryOut(
   chosen: readonly Plan[],
   all: readonly Plan[],
-  options: SetupOptions,
+  options: SetupOptions & { readonly again: (plan: Plan) => Promise<Plan> },
 ): Promise<0 | 1> {
-  const { output, request, env, home, clock } = options;
+  const { output, request, clock, again, platform } = options;
+  const kept = keptFolders(options);
   const paint = paintFor(output.color);
   const controller = new AbortController();
   options.onShutdown(() => Promise.resolve(controller.abort()));
@@ -151,14 +193,15 @@ async function carryOut(
   const succeeded: Plan[] = [];
   for (const plan of chosen) {
     if (controller.signal.aborted) break;
-    const outcome = await apply(plan, { env, cwd: home, clock, signal: controller.signal });
+    const outcome = await apply(plan, { again, kept, clock, signal: controller.signal });
     const isDone = outcome.kind === "done";
     const [first, ...more] = outcomeLines(plan, outcome, request.mode === "remove");
     const mark = isDone ? paint.green("ok  ") : paint.red("FAIL");
     output.out(`${mark}  ${plan.client.title}: ${first}\n`);
-    for (const line of more) output.out(`      ${line}\n`);
+    const remaining = request.mode === "remove" && isDone ? remainingLines(plan, platform) : [];
+    for (const line of [...more, ...remaining]) output.out(`      ${line}\n`);
     if (isDone) succeeded.push(plan);
-    else failed = true;
+    if (!isDone || remaining.length > 0) failed = true;
   }
   if (!(await changeSkills(succeeded, all, options))) failed = true;
   if (succeeded.length > 0 && request.mode === "set-up") {
@@ -178,7 +221,7 @@ async function changeSkills(
   for (const { dir, action } of skillChanges(succeeded, all)) {
     try {
       if (action === "delete") {
-        await removeSkill({ bundle, dir });
+        await removeSkill({ bundle, dir }, keptFolders(options));
         output.out(`Deleted the skill: ${skillFolder(dir)}\n`);
       } else if ((await installSkill({ bundle, dir, force: request.force, output })) !== 0) {
         isGood = false;
@@ -196,15 +239,23 @@ async function changeSkills(
   return isGood;
 }
 
+/** The folders that stay although they may be empty: a person's own, and those that a variable names. */
+function keptFolders({ home, cwd, env, request }: SetupOptions): readonly string[] {
+  const named = Object.values(env)
+    .filter((value) => value !== undefined)
+    .filter((value) => path.isAbsolute(value));
+  return [home, ...(request.project ? [cwd] : []), ...named];
+}
+
 /** Folders of package runners, which may delete them at any time. */
 const PASSING = /^(?:_npx|dlx|dlx-.*|bunx-.*)$/;
 
 function checkPlace({ bundle, tempDirectories, platform }: SetupOptions): void {
-  const path = pathOf(platform);
+  const native = pathOf(platform);
   const isTemporary = tempDirectories.some((folder) => {
-    const below = path.relative(folder, bundle);
-    return !below.startsWith("..") && !path.isAbsolute(below);
+    const below = native.relative(folder, bundle);
+    return !below.startsWith("..") && !native.isAbsolute(below);
   });
   if (!isTemporary && !bundle.split(/[\\/]/).some((segment) => PASSING.test(segment))) return;
-  throw new TunnelError("setup-place-passing", { detail: path.dirname(bundle) });
+  throw new TunnelError("setup-place-passing", { detail: native.dirname(bundle) });
 }

@@ -1,9 +1,9 @@
-import { must } from "../../errors/must.ts";
 import { ERRORS, nextForPerson, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { ServerCommand } from "../../view/registration.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
 import { skillFolder } from "./install-skill.ts";
-import { type Client, ownCommand } from "./clients.ts";
+import type { Client } from "./clients.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 import type { Outcome } from "./apply.ts";
 import { configText } from "./formats/formats.ts";
 import type { Action, Edit, Plan, SkillAction } from "./plan.ts";
@@ -13,17 +13,28 @@ import type { Platform } from "./places.ts";
 
 /** The client's own command line that registers the server, where it has one. */
 export function ownLine(client: Client, server: ServerCommand, platform: Platform): string | undefined {
-  const own = ownCommand(client, platform);
-  if (own === undefined || client.program === undefined) return undefined;
-  return shellLine([client.program, ...own.add(server)], platform);
+  if (client.byHand === undefined || client.program === undefined) return undefined;
+  return shellLine([client.program, ...client.byHand(server)], platform);
 }
 
-/** The text for `--print`: what a human writes by hand. */
-export function manual(client: Client, file: string, server: ServerCommand, platform: Platform): string {
-  const line = ownLine(client, server, platform);
+/** The text for `--print`: what a human writes by hand. `line` is left out for a file that the command does not write. */
+export function manual(
+  client: Client,
+  file: string,
+  server: ServerCommand,
+  line: string | undefined,
+): string {
   const snippet = indented(configText(client.format).snippet(server), "  ");
-  const command = line === undefined ? "" : `  ${line}\n\n  or, in ${file}:\n\n`;
-  return `${client.title}\n\n${command === "" ? `  in ${file}:\n\n` : command}${snippet}\n`;
+  const command = line === undefined ? `  in ${file}:\n\n` : `  ${line}\n\n  or, in ${file}:\n\n`;
+  const unattended =
+    client.unattended === undefined ? "" : `\n\n${unattendedText(client, client.unattended)}`;
+  return `${client.title}\n\n${command}${snippet}${unattended}\n`;
+}
+
+/** What to add for a mode that asks nobody. It is shown, and never written by us: each line gives something away. */
+function unattendedText({ program, title }: Client, tools: readonly string[]): string {
+  const start = `  ${program ?? title} exec asks nobody, so it refuses these tools. To approve one beforehand, add its lines. There is\n  none for tunnel_receive, since a human decides what is saved:`;
+  return `${start}\n\n${indented(tools.join("\n"), "  ")}`;
 }
 
 function indented(text: string, by: string): string {
@@ -38,6 +49,7 @@ const VERBS: Readonly<Record<Edit["what"], string>> = {
   update: "correct the path in",
   replace: "replace the entry in",
   remove: "take it out of",
+  unmark: "take the byte order mark, with which the client cannot read it, out of",
 };
 
 const SKILL_VERBS: Readonly<Record<SkillAction, string | undefined>> = {
@@ -51,58 +63,97 @@ const SKILL_VERBS: Readonly<Record<SkillAction, string | undefined>> = {
 
 type Lines = readonly [first: string, ...more: string[]];
 
-/** A plan in words, one line each. */
-export function planLines({ client, action, skill }: Plan, platform: Platform): Lines {
-  const verb = skill === undefined || action.kind === "cannot" ? undefined : SKILL_VERBS[skill.action];
-  const skillLine = verb === undefined || skill === undefined ? [] : [`${verb} ${skillFolder(skill.dir)}`];
-  return [actionLine(client, action, platform), ...skillLine];
+/** A plan in words, one line each, without the skill. */
+export function planLines({ client, action, elsewhere, folders }: Plan, platform: Platform): Lines {
+  const also = folders.map((folder) => `and what it has there for the folder ${folder} alone`);
+  const notes = elsewhere.map((one) => `also there: ${elsewhereWords(one, client, platform)}`);
+  const byHand = action.kind === "cannot" && action.byHand !== undefined ? byHandLines(action.byHand) : [];
+  return [actionLine(action), ...byHand, ...also, ...notes];
 }
 
-function actionLine(client: Client, action: Action, platform: Platform): string {
+/** The part of a plan that concerns the skill; undefined where there is none. */
+export function skillLine({ action, skill }: Plan): string | undefined {
+  if (skill === undefined || action.kind === "cannot") return undefined;
+  const verb = SKILL_VERBS[skill.action];
+  return verb === undefined ? undefined : `${verb} ${skillFolder(skill.dir)}`;
+}
+
+function byHandLines(text: string): readonly string[] {
+  return ["write this into it by hand:", "", ...text.split("\n").map((line) => `  ${line}`), ""];
+}
+
+/** Where a client has the server from besides, and how it is taken out there. */
+function elsewhereWords(one: Elsewhere, { title }: Client, platform: Platform): string {
+  switch (one.kind) {
+    case "plugin":
+      return `the plugin ${one.id} of ${title}; to take it out: ${shellLine(one.takeOut, platform)}`;
+    case "name":
+      return `an entry of the name ${one.name} in the same file; to take it out: delete it there by hand`;
+    case "project":
+      return `the file of this project, ${one.path}; to take it out: setup --remove --project in ${one.folder}`;
+    case "folder":
+      return `an entry for the folder ${one.folder} alone, which outweighs the others there; to take it out: setup --remove`;
+  }
+}
+
+/** What is left of the server after it was taken out, one line each. */
+export function remainingLines({ elsewhere, client }: Plan, platform: Platform): readonly string[] {
+  return elsewhere.map((one) => `still there: ${elsewhereWords(one, client, platform)}`);
+}
+
+function actionLine(action: Action): string {
   switch (action.kind) {
     case "nothing":
-      return action.why === "registered" ? "registered already" : "not registered";
-    case "run":
-      return `run: ${shellLine([must(client.program, "the program of a client"), ...action.args], platform)}`;
+      return NOTHING[action.why];
     case "edit":
-      return `${VERBS[action.what]} ${action.path}`;
+      return action.after === undefined
+        ? `delete ${action.path}, which has nothing else`
+        : `${VERBS[action.what]} ${action.path}`;
     case "cannot":
       return `cannot (${action.code}): ${ERRORS[action.code].message}: ${action.detail}`;
   }
 }
+
+const NOTHING: Readonly<Record<Extract<Action, { kind: "nothing" }>["why"], string>> = {
+  registered: "registered already",
+  absent: "not registered",
+  plugin: "has it from a plugin already, so nothing is added",
+  name: "has it under another name already, so nothing is added",
+};
 
 const DONE: Readonly<Record<Edit["what"], string>> = {
   add: "added to",
   update: "path corrected in",
   replace: "entry replaced in",
   remove: "taken out of",
+  unmark: "byte order mark taken out of",
 };
 
 /** The outcome of a plan, one line each, without the client's title. */
 export function outcomeLines({ client, action }: Plan, outcome: Outcome, remove: boolean): Lines {
   if (outcome.kind === "failed") return failureLines(outcome.code, outcome.detail);
-  const how = doneWords(client, action, remove);
-  const doubt =
-    outcome.isDoubtful === true && action.kind === "run"
-      ? [`its command reported success, but ${action.path} does not show it: check it in the client`]
-      : [];
+  const how = outcome.isDone === "before" ? NOTHING[remove ? "absent" : "registered"] : doneWords(action);
   const backup = outcome.backup === undefined ? [] : [`the file as it was: ${outcome.backup}`];
-  const next = remove || action.kind === "nothing" ? [] : [`next: ${client.afterwards}`];
-  return [how, ...doubt, ...backup, ...next];
+  const next =
+    remove || action.kind !== "edit" ? [] : [`next: ${client.afterwards}`, ...unattendedHint(client)];
+  return [how, ...backup, ...next];
+}
+
+function unattendedHint({ name, program, unattended }: Client): readonly string[] {
+  if (unattended === undefined) return [];
+  return [
+    `for ${program ?? name} exec, which asks nobody and refuses most tools: setup --print --client ${name}`,
+  ];
 }
 
 function failureLines(code: ErrorCode, detail: string): Lines {
   return [`${code}: ${ERRORS[code].message}: ${detail}`, nextForPerson(code)];
 }
 
-function doneWords({ program }: Client, action: Action, remove: boolean): string {
-  switch (action.kind) {
-    case "edit":
-      return `${DONE[action.what]} ${action.path}`;
-    case "run":
-      return `${action.what === "add" ? "registered" : "taken out"} by ${must(program, "the program of a client")}`;
-    case "nothing":
-    case "cannot":
-      return remove ? "not registered" : "registered already";
-  }
+function doneWords(action: Action): string {
+  if (action.kind === "nothing") return NOTHING[action.why];
+  if (action.kind === "cannot") return action.detail;
+  return action.after === undefined
+    ? `deleted ${action.path}, which had nothing else`
+    : `${DONE[action.what]} ${action.path}`;
 }

@@ -4,7 +4,7 @@ import type { ErrorArea } from "../base/entry.ts";
 export const INVITES = {
   "link-malformed": {
     message: "this is not a complete invite link",
-    next: "Ask the host for the whole link again: it starts with wss:// or ws:// and is one line.",
+    next: "Give the whole link, or the whole invite with one link in it. If you have no more than this, ask the host for it again: it starts with wss:// or ws://.",
     retryable: false,
   },
   "link-version": {

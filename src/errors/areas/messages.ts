@@ -15,7 +15,7 @@ export const MESSAGES = {
   },
   "text-invalid": {
     message: "the message text is empty or has characters that are not allowed",
-    next: "Send text. Of the control characters only newline and tab are allowed: remove colour codes and the like.",
+    next: "Send text. Of the control characters only newline and tab are allowed; colours are taken out by themselves.",
     retryable: false,
   },
   "text-too-long": {

@@ -25,10 +25,10 @@ export const SETTINGS = {
     next: "Leave it, or run the same command with --force to replace or remove it.",
     retryable: false,
   },
-  "client-command-failed": {
-    message: "the client's own command failed",
-    next: "Read its output and try again, or add the entry by hand: `setup --print` shows it.",
-    retryable: true,
+  "client-project-ignored": {
+    message: "the client would not read a file of this project",
+    next: "Run setup without --project, which registers for all folders, or name another client.",
+    retryable: false,
   },
   "setting-ignored": {
     message: "a setting has a value that cannot be used, so it is ignored",

@@ -19,6 +19,9 @@ export const INPUT_LIMITS = {
   patchBytes: 32 * KIB ** 2,
 } as const;
 
+/** With it came `git config --show-scope`, without which the filters of a repository cannot be told from those of the user. */
+export const OLDEST_GIT = { major: 2, minor: 26 } as const;
+
 const UNITS = ["KiB", "MiB", "GiB", "TiB"] as const;
 
 /** A limit in its largest whole unit, such as "32 MiB": exact, unlike the size of some file. */

@@ -1,6 +1,6 @@
 import { toHex } from "../../protocol/base/bytes.ts";
 import { withoutHidden, type HiddenKind } from "../../protocol/base/hidden-text.ts";
-import { hiddenView, type HiddenView } from "../../view/hidden.ts";
+import { hiddenTotal, hiddenView, type HiddenView } from "../../view/hidden.ts";
 
 /** Characters that stand between letters without being seen: format characters, variation selectors, combining marks. */
 const UNSEEN = /[\p{Cf}\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}]/gu;
@@ -40,8 +40,46 @@ export class Fence {
   }
 
   wrap(text: string): string {
+    return this.enclose(this.bared(text));
+  }
+
+  /** A peer's text as it stands between the marks. A part of it is as harmless as the whole. */
+  bared(text: string): string {
+    const { shown, hidden } = this.#baredOnce(text);
+    for (const [kind, count] of hidden) this.#count(kind, count);
+    return shown;
+  }
+
+  /** How many hidden characters {@link bared} takes out of a text. */
+  hiddenIn(text: string): number {
+    return hiddenTotal(this.#baredOnce(text).hidden);
+  }
+
+  /** A long message is measured and cut many times, in one call and in those that bring its other parts. */
+  #baredOnce(text: string): Bared {
+    const source = this.#source;
+    if (source.last?.text === text) return source.last;
+    const its = this.#its;
+    const bare = withoutHidden(text);
+    const made = { text, shown: harmless(bare.text, its), hidden: bare.hidden };
+    if (text.length >= LONG) source.last = made;
+    return made;
+  }
+
+  /** Puts the marks around a text that was {@link bared}, or around a part of one. */
+  enclose(text: string): string {
     const { begin, end } = this.#marks;
-    return `${begin}${harmless(this.#bare(text, "\n"), this.#its)}${end}`;
+    return `${begin}${text}${end}`;
+  }
+
+  /** The beginning of a text, with an ellipsis: a wrapped one keeps both marks. @param chars about so many, in UTF-16 units */
+  shortened(text: string, chars: number): string {
+    const { begin, end } = this.#marks;
+    const isWrapped = this.#isWrapped(text);
+    const inner = isWrapped ? text.slice(begin.length, -end.length) : text;
+    const length = Math.max(0, chars - (isWrapped ? begin.length + end.length : 0));
+    const kept = `${inner.slice(0, length).replace(/[\uD800-\uDBFF]$/, "")}…`;
+    return isWrapped ? this.enclose(kept) : kept;
   }
 
   /** A word outside of any fence, such as a name: made unable to pass for the beginning or end of one. */
@@ -72,8 +110,12 @@ export class Fence {
 
   #bare(text: string, lineBreak: string): string {
     const bared = withoutHidden(text, lineBreak);
-    for (const [kind, count] of bared.hidden) this.#hidden.set(kind, (this.#hidden.get(kind) ?? 0) + count);
+    for (const [kind, count] of bared.hidden) this.#count(kind, count);
     return bared.text;
+  }
+
+  #count(kind: HiddenKind, count: number): void {
+    this.#hidden.set(kind, (this.#hidden.get(kind) ?? 0) + count);
   }
 
   /** Random on first use: a client that only lists tools does not need it. */
@@ -111,7 +153,18 @@ interface Marker {
 /** A marker that several fences share, and the first to need one makes. */
 interface MarkerSource {
   its: Marker | undefined;
+  /** The long text that was bared last. */
+  last?: Bared;
 }
+
+interface Bared {
+  readonly text: string;
+  readonly shown: string;
+  readonly hidden: ReturnType<typeof withoutHidden>["hidden"];
+}
+
+/** A text that takes long enough to be kept, in UTF-16 units. */
+const LONG = 1_000;
 
 function markerOf(text: string): Marker {
   return { text, pattern: new RegExp(text, "gi") };

@@ -1,16 +1,20 @@
 import type { InviteView } from "../../view/invites.ts";
 import { SET_UP } from "../../view/registration.ts";
-import { BOUNDS, shownBytes } from "./bounds.ts";
+import { boundsOf, shownChars } from "./bounds.ts";
 
 /** The text for one of many invites; {@link SET_UP} stands beside the list once. */
 function shortText(joinLink: string): string {
   return `Secret, works once: join this tunnel with tunnel_join: ${joinLink}`;
 }
 
-/** Each with a text of its own to pass on. The texts of very many are short, and the set-up is told once. */
+/**
+ * Each with a text of its own to pass on. The texts of very many are short, and the set-up is told once.
+ * @param limit characters of the whole result
+ */
 export function invitesWithin<View extends InviteView>(
   views: readonly View[],
+  limit: number,
 ): { readonly setUp?: string; readonly invites: readonly View[] } {
-  if (shownBytes(views) <= BOUNDS.inviteTextsBytes) return { invites: views };
+  if (shownChars(views) <= boundsOf(limit).inviteTexts) return { invites: views };
   return { setUp: SET_UP, invites: views.map((view) => ({ ...view, invite: shortText(view.joinLink) })) };
 }

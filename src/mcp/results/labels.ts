@@ -1,3 +1,4 @@
+import { foldedName } from "../../protocol/base/names.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
 import { shownGoal, shownLabel } from "../../view/labels.ts";
 import type { Payload } from "./result.ts";
@@ -36,6 +37,16 @@ export function asNamed(members: readonly Presence[], wanted: readonly string[])
     const isNamed = members.some(({ id, name }) => one === id || one === name);
     const shownAs = members.filter(({ name }) => shownLabel(name) === one);
     const [only] = shownAs;
-    return isNamed || only === undefined || shownAs.length > 1 ? one : only.id;
+    if (isNamed || shownAs.length > 1) return one;
+    return only?.id ?? unmarked(members, one);
   });
+}
+
+/** Without quotation marks, backticks or an `@`, which models put around a name, where only that is somebody's. */
+function unmarked(members: readonly Presence[], one: string): string {
+  const [, , quoted, at] = /^(?:(["'`])(.+)\1|@(.+))$/s.exec(one.trim()) ?? [];
+  const bare = quoted ?? at;
+  const isOf = (wanted: string): boolean =>
+    members.some(({ id, name }) => id === wanted || foldedName(name) === foldedName(wanted));
+  return bare !== undefined && !isOf(one.trim()) && isOf(bare.trim()) ? bare.trim() : one;
 }

@@ -1,6 +1,6 @@
 import type { Presence } from "../../protocol/room/participant.ts";
 import { memberView, type MemberView } from "../../view/members.ts";
-import { shownBytes, within } from "./bounds.ts";
+import { shownChars, within } from "./bounds.ts";
 
 /** The names of members who do not fit as a whole take this part of the room, so that they can still be spoken to. */
 const NAMES_SHARE = 1 / 4;
@@ -13,19 +13,19 @@ interface BoundedMembers {
   readonly membersNotShown?: number | undefined;
 }
 
-/** All members of a tunnel in so many bytes. @see membersWithin */
-export function membersOf(tunnel: { presence(): readonly Presence[] }, maxBytes: number): BoundedMembers {
-  return membersWithin(tunnel.presence().map(memberView).map(inBrief), maxBytes);
+/** All members of a tunnel in so many characters. @see membersWithin */
+export function membersOf(tunnel: { presence(): readonly Presence[] }, maxChars: number): BoundedMembers {
+  return membersWithin(tunnel.presence().map(memberView).map(inBrief), maxChars);
 }
 
 /** All members, or this side, the host and as many others as fit; then names, then a number. */
-export function membersWithin(all: readonly MemberView[], maxBytes: number): BoundedMembers {
-  if (shownBytes(all) <= maxBytes) return { members: all };
+export function membersWithin(all: readonly MemberView[], maxChars: number): BoundedMembers {
+  if (shownChars(all) <= maxChars) return { members: all };
   const first = all.toSorted((one, other) => rank(one) - rank(other));
-  const members = within(first, maxBytes * (1 - NAMES_SHARE));
+  const members = within(first, maxChars * (1 - NAMES_SHARE));
   const shown = new Set(members.map(({ id }) => id));
   const left = first.filter(({ id }) => !shown.has(id)).map(({ name }) => name);
-  const names = within(left, maxBytes * NAMES_SHARE);
+  const names = within(left, maxChars * NAMES_SHARE);
   const missing = left.length - names.length;
   return { members, otherMembers: names, membersNotShown: missing > 0 ? missing : undefined };
 }

@@ -1,10 +1,14 @@
-import { withoutHidden } from "../../protocol/base/hidden-text.ts";
-import type { Batch, Delivered } from "../../session/inbox.ts";
+import { RESULT } from "../../protocol/base/limits.ts";
+import type { Entry } from "../../protocol/room/log.ts";
+import type { Batch, Delivered, Packing, Part } from "../../session/inbox.ts";
+import type { NoticeEntry } from "../../session/notice.ts";
 import { entryView, type EntryView, type NoticeEventView, type SystemEventView } from "../../view/entries.ts";
-import { hiddenTotal } from "../../view/hidden.ts";
 import { seconds } from "../../view/time.ts";
+import { boundsOf, listed, shownChars, within } from "./bounds.ts";
+import { endsOfPieces } from "./cuts.ts";
 import type { Fence } from "./fence.ts";
 import { invitesWithin } from "./invites.ts";
+import { labelled } from "./labels.ts";
 import type { Payload } from "./result.ts";
 
 /** Fixed sentences. A peer's words never stand in one: the member it concerns is in a field of its own. */
@@ -53,6 +57,9 @@ const NOTICE_TEXTS = {
   "budget-warning":
     "Four fifths of these `budgets` are used (tunnel_status shows them). Tell your human; at the limit you are held until they let you go on.",
   resumed: "Your human has ended the pause.",
+  "file-offered":
+    "The file that was still being read when tunnel_share answered is offered now: see `file`. Leave it as it is.",
+  "file-not-offered": "The file or patch at `path` could not be offered; nobody was told of it. See `error`.",
   "file-received":
     "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",
   "file-failed": "A file could not be received; nothing of it was kept. See `error`.",
@@ -84,57 +91,66 @@ function systemFields(event: SystemEventView): Payload {
   }
 }
 
-function noticeFields(event: NoticeEventView, fence: Fence): Payload {
-  if (event.notice === "invites-reissued") return invitesWithin(event.invites);
-  if (event.notice === "undelivered") return undeliveredFields(event, fence);
+function noticeFields(event: NoticeEventView, { fence, limit }: Showing): Payload {
+  if (event.notice === "invites-reissued") return invitesWithin(event.invites, limit);
+  if (event.notice === "undelivered") return undeliveredFields(event, fence, limit);
   const { notice: _, ...fields } = event;
   return fields;
 }
 
-/** A peer's words in the fence, and how many hidden characters they have lost. */
-function peerText(words: string, fence: Fence): Payload {
-  const removed = hiddenTotal(withoutHidden(words).hidden);
-  return { text: fence.wrap(words), hiddenRemoved: removed === 0 ? undefined : removed };
+/** A peer's words in the fence, and how many hidden characters they have lost: in all of them, where this is a part. */
+function peerText(words: string, fence: Fence, part?: Part): Payload {
+  const removed = fence.hiddenIn(words);
+  const text = fence.enclose(fence.bared(words).slice(part?.start, part?.end));
+  return { text, hiddenRemoved: removed === 0 ? undefined : removed };
+}
+
+/** Those it is for; the last of very many are counted. */
+function receiverFields(to: readonly string[] | undefined, limit: number): Payload {
+  return to === undefined ? {} : listed("to", within(to, boundsOf(limit).receivers), to.length);
 }
 
 /** Own words, which may quote a peer's: in the fence like those of others. */
 function undeliveredFields(
   { count, firstNo, lastNo, messages }: Extract<NoticeEventView, { notice: "undelivered" }>,
   fence: Fence,
+  limit: number,
 ): Payload {
-  const shown = messages.map(({ text, ...message }) => ({
+  const fields = messages.map(({ text, to, ...message }) => ({
     ...message,
+    ...receiverFields(to, RESULT.minChars),
     ...(text === undefined ? {} : peerText(text, fence)),
   }));
-  return { count, firstNo, lastNo, messages: shown };
+  const shown = within(fields, boundsOf(limit).undelivered);
+  return { count, firstNo, lastNo, ...listed("messages", shown, fields.length) };
+}
+
+/** What the form of messages depends on, besides themselves. */
+export interface Showing {
+  readonly fence: Fence;
+  /** ms since the epoch */
+  readonly now: number;
+  /** Characters of the whole result. */
+  readonly limit: number;
+  /** The absolute path under which a file of this name would be saved, for an agent that has no better one. */
+  readonly placeFor: (name: string) => string | undefined;
 }
 
 /** The fields in which the kinds of entries differ, with every peer's words in the fence. */
-function entryFields(entry: EntryView, fence: Fence): Payload {
+function entryFields(entry: EntryView, showing: Showing, part: Part | undefined): Payload {
+  const { fence, limit, placeFor } = showing;
   switch (entry.kind) {
     case "chat": {
-      const { from, fromName, lookAlike, own, author, kind, text, intent, replyTo, to, beforeYou } = entry;
-      const said = peerText(text, fence);
-      return { from, fromName, lookAlike, own, author, kind, ...said, intent, replyTo, to, beforeYou };
+      const { from, fromName, lookAlike, own, author, kind, text, intent, replyTo, beforeYou } = entry;
+      const told = { intent, replyTo, ...receiverFields(entry.to, limit), beforeYou };
+      return { from, fromName, lookAlike, own, author, kind, ...peerText(text, fence, part), ...told };
     }
     case "file": {
-      const { from, fromName, lookAlike, own, author, kind, file, note, intent, replyTo, to, beforeYou } =
-        entry;
+      const { from, fromName, lookAlike, own, author, kind, file, note, intent, replyTo, beforeYou } = entry;
       const text = peerText(note ?? file.name, fence);
-      return {
-        from,
-        fromName,
-        lookAlike,
-        own,
-        author,
-        kind,
-        ...file,
-        ...text,
-        intent,
-        replyTo,
-        to,
-        beforeYou,
-      };
+      const told = { intent, replyTo, ...receiverFields(entry.to, limit), beforeYou };
+      const who = { from, fromName, lookAlike, own, author, kind };
+      return { ...who, ...file, savePath: placeFor(file.name), ...text, ...told };
     }
     case "system": {
       const { event, beforeYou } = entry;
@@ -143,23 +159,80 @@ function entryFields(entry: EntryView, fence: Fence): Payload {
     case "notice": {
       const { event } = entry;
       const text = NOTICE_TEXTS[event.notice];
-      return { ...OURS, event: event.notice, local: true, ...noticeFields(event, fence), text };
+      return { ...OURS, event: event.notice, local: true, ...noticeFields(event, showing), text };
     }
   }
 }
 
-function messageFields({ entry, redelivered, saidAt }: Delivered, now: number, fence: Fence): Payload {
-  const view = entryView(entry, now);
+function messageFields({ entry, redelivered, saidAt, part }: Delivered, showing: Showing): Payload {
+  const { now } = showing;
+  const view = entryView(part === undefined ? entry : partOf(entry, part), now);
   return {
     seq: view.seq,
-    ...entryFields(view, fence),
+    ...entryFields(view, showing, part),
+    ...(part === undefined ? {} : { part: { n: part.n, of: part.of } }),
     ts: view.ts,
     ageSec: seconds(now - saidAt),
     ...(redelivered ? { redelivered } : {}),
   };
 }
 
-/** The fields for a batch of the inbox. @param now ms since the epoch */
-export function batchFields({ entries, unread, more, gap }: Batch, now: number, fence: Fence): Payload {
-  return { messages: entries.map((delivered) => messageFields(delivered, now, fence)), unread, more, gap };
+/** Lists of invites are divided as lists. A text is divided as it is shown, in {@link peerText}. */
+function partOf(entry: Entry | NoticeEntry, { start, end }: Part): Entry | NoticeEntry {
+  if (entry.kind !== "notice") return entry;
+  if (entry.notice === "invites-reissued") return { ...entry, invites: entry.invites.slice(start, end) };
+  if (entry.notice === "address-restored") return { ...entry, members: entry.members.slice(start, end) };
+  return entry;
+}
+
+/** The number of items of an entry that is divided as a list. */
+function itemsOf(entry: Entry | NoticeEntry): number {
+  if (entry.kind !== "notice") return 0;
+  if (entry.notice === "invites-reissued") return entry.invites.length;
+  return entry.notice === "address-restored" ? entry.members.length : 0;
+}
+
+/** Numbers of parts that are longer than any there will be, for the room that they take. */
+const ANY_PART: Part = { n: 999, of: 999, start: 0, end: 0 };
+
+/** How messages fill one result: as they are shown, character by character, so that none ever comes cut. */
+export function packingOf({ fence, ...others }: Showing): Packing {
+  // Hidden characters are counted where a message is shown, not where it is measured.
+  const showing = { ...others, fence: fence.forResult() };
+  const room = showing.limit - boundsOf(showing.limit).besideMessages;
+  const sizeOf = (entry: Entry | NoticeEntry, part?: Part): number => {
+    const delivered = { entry, redelivered: true, saidAt: entry.ts, ...(part === undefined ? {} : { part }) };
+    return shownChars(labelled(messageFields(delivered, showing))) + 1;
+  };
+  const ends = (entry: Entry | NoticeEntry): readonly number[] => {
+    const left = room - sizeOf(entry, ANY_PART);
+    if (entry.kind === "chat") return endsOfPieces(showing.fence.bared(entry.text), left);
+    return endsOfRows(itemsOf(entry), (start, end) => sizeOf(entry, { ...ANY_PART, start, end }) <= room);
+  };
+  return { room, sizeOf, ends };
+}
+
+/** The ends of the longest rows of items that fit; an item that does not fit alone is a row of its own. */
+function endsOfRows(count: number, fits: (start: number, end: number) => boolean): number[] {
+  const ends: number[] = [];
+  for (let start = 0, end = 1; end <= count; end += 1) {
+    if (end < count && fits(start, end + 1)) continue;
+    ends.push(end);
+    start = end;
+  }
+  return ends;
+}
+
+/** The fields for a batch of the inbox. */
+export function batchFields({ entries, unread, more, gap }: Batch, showing: Showing): Payload {
+  return { messages: entries.map((delivered) => messageFields(delivered, showing)), unread, more, gap };
+}
+
+/** The next step where a batch ends inside of a message. @param sinceSeq as in the call; undefined for unread messages */
+export function nextPart({ entries }: Batch, sinceSeq: number | undefined): string | undefined {
+  const last = entries.at(-1);
+  if (last?.part === undefined || last.part.n === last.part.of) return undefined;
+  const { n, of } = last.part;
+  const how = sinceSeq === undefined ? "again" : `with \`sinceSeq\` ${sinceSeq} and \`part\` ${n + 1}`;
+  return `Message ${last.entry.seq} is long: this is part ${n} of ${of}. Call tunnel_listen ${how} for the next; act on the whole.`;
 }

@@ -1,14 +1,14 @@
 import type { PatchFacts } from "../../protocol/files/offer.ts";
-import type { PatchView } from "../../view/patches.ts";
-import { within } from "./bounds.ts";
+import type { PatchView, SharedPatchView } from "../../view/patches.ts";
+import { boundsOf, listed, within } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
 import type { Payload } from "./result.ts";
 
-/** Files that are listed, and the bytes that their names may take: a result stays readable. */
+/** Files that are listed: a result stays readable. */
 const MAX_FILES = 50;
 const MAX_PATH_CHARS = 200;
-const FILES_BYTES = 8 * 1024;
-const FAILING_BYTES = 4 * 1024;
+/** Each of what is left out and what is noted. */
+const TOLD_BYTES = 2 * 1024;
 
 const BASE_TEXTS = {
   head: "It was made against the commit that is checked out here.",
@@ -16,29 +16,62 @@ const BASE_TEXTS = {
   unknown: "It was made against a commit that this repository does not have: fetch it first.",
   "not-given": "It names no commit that it was made against.",
   "no-repository": "The working directory is no git repository.",
+  "git-missing": "There is no git here, so nothing of it could be looked at.",
+  "git-not-owned":
+    "The repository here belongs to another user, so git does not use it. If your human trusts it, they run `command`.",
 } as const satisfies Record<PatchView["baseIs"], string>;
 
-/** The effects of a received patch: facts that this server found, with the names in it inside the fence. */
-export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence): Payload {
-  const { files, fileCount, insertions, deletions, suspicious, baseIs } = view;
+/**
+ * The effects of a received patch: facts that this server found, with the names in it inside the fence.
+ * @param limit characters of the whole result
+ */
+export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence, limit: number): Payload {
+  const bounds = boundsOf(limit);
+  const { files, suspicious, baseIs, head, command } = view;
+  // Always numbers: where git could not be asked, the texts say that nothing was looked at.
+  const { fileCount = 0, insertions = 0, deletions = 0 } = view;
   const shown = within(
     files.slice(0, MAX_FILES).map((file) => fileLine(file, fence)),
-    FILES_BYTES,
+    bounds.patchFiles,
   );
   return {
     base: facts.base,
+    head,
     baseIs,
     baseText: BASE_TEXTS[baseIs],
+    command,
     applies: view.applies,
     ...(view.applies === "unknown" ? { reason: view.reason } : {}),
-    ...(view.applies === "no" ? failingFields(view.failing, fence) : {}),
+    ...(view.applies === "no" ? failingFields(view.failing, fence, bounds.patchFailing) : {}),
     fileCount,
     insertions,
     deletions,
     suspicious,
     files: fence.wrap(shown.join("\n")),
     filesNotShown: fileCount > shown.length ? fileCount - shown.length : undefined,
+    leftOut: fencedLines(view.leftOut, fence),
+    notes: fencedLines(view.notes, fence),
     note: "It was saved, not applied. Read it with your human before you apply it with git apply.",
+  };
+}
+
+/** The sender's words, on one line each; no field where there are none. */
+function fencedLines(lines: readonly string[], fence: Fence): string | undefined {
+  if (lines.length === 0) return undefined;
+  const shown = within(
+    lines.map((line) => fence.label(line)),
+    TOLD_BYTES,
+  );
+  const left = lines.length - shown.length;
+  return fence.wrap([...shown, ...(left > 0 ? [`and ${left} more`] : [])].join("\n"));
+}
+
+/** A patch of this side, as its own agent is told of it. */
+export function sharedPatchFields({ leftOut, notes, ...facts }: SharedPatchView): Payload {
+  return {
+    ...facts,
+    ...listed("leftOut", within(leftOut, TOLD_BYTES), leftOut.length),
+    ...listed("notes", within(notes, TOLD_BYTES), notes.length),
   };
 }
 
@@ -62,9 +95,13 @@ function fileLine(file: InspectedFile, fence: Fence): string {
   return `${change} ${shortPath(path, fence)}${from} +${insertions} -${deletions}${marks}`;
 }
 
-function failingFields(all: Extract<PatchView, { applies: "no" }>["failing"], fence: Fence): Payload {
+function failingFields(
+  all: Extract<PatchView, { applies: "no" }>["failing"],
+  fence: Fence,
+  maxChars: number,
+): Payload {
   const lines = all.map(({ path, reason }) => `${reason}: ${shortPath(path, fence)}`);
-  const shown = within(lines.slice(0, MAX_FILES), FAILING_BYTES);
+  const shown = within(lines.slice(0, MAX_FILES), maxChars);
   const left = lines.length - shown.length;
   return {
     failing: fence.wrap(shown.join("\n")),

@@ -2,6 +2,7 @@ import type { CallToolResult } from "@modelcontextprotocol/server";
 import type { TunnelError } from "../../errors/tunnel-error.ts";
 import { errorView } from "../../view/errors.ts";
 import type { Fence } from "./fence.ts";
+import { fitted } from "./fitted.ts";
 
 /** The result of a tool, before it is put into the MCP envelope. */
 export type Payload = Readonly<Record<string, unknown>>;
@@ -33,11 +34,13 @@ function result(payload: Payload): CallToolResult {
   return { content: [{ type: "text", text: JSON.stringify(payload) }], structuredContent: { ...payload } };
 }
 
-export function success(payload: Payload): CallToolResult {
-  return result(payload);
+/** @param limit characters of the whole */
+export function success(payload: Payload, fence: Fence, limit: number): CallToolResult {
+  return result(fitted(payload, limit, fence));
 }
 
-/** @param unread of all tunnels together, where that is known */
-export function failure(error: TunnelError, fence: Fence, unread: number | undefined): CallToolResult {
-  return { ...result(fence.guard({ error: errorView(error), unread })), isError: true };
+/** @param more fields beside the error, such as what is unread in all tunnels together; `limit`: characters of the whole */
+export function failure(error: TunnelError, fence: Fence, limit: number, more: Payload): CallToolResult {
+  const payload = fence.guard({ error: errorView(error), ...more });
+  return { ...result(fitted(payload, limit, fence)), isError: true };
 }

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
-import { defineTool } from "./define-tool.ts";
+import { defineTool } from "../calls/define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { answerView, HELD } from "../results/held.ts";
 import { endFields } from "./listening.ts";

@@ -1,4 +1,4 @@
-import type { Tool } from "./define-tool.ts";
+import type { Tool } from "../calls/define-tool.ts";
 import { closeTool } from "./close.ts";
 import { inviteTool } from "./invite.ts";
 import { joinTool } from "./join.ts";

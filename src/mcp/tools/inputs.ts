@@ -1,7 +1,8 @@
 import * as z from "zod";
+import { id } from "../../arguments/strings.ts";
+import { SESSION } from "../../protocol/base/limits.ts";
 
-export const tunnelId = z
-  .string()
+export const tunnelId = id()
   .optional()
   .describe("The tunnel, where several are open. From tunnel_open or tunnel_join.");
 
@@ -9,3 +10,19 @@ export const memberName = z
   .string()
   .optional()
   .describe("Your name in the tunnel, e.g. the developer's first name. Defaults to the user name.");
+
+interface Bounded {
+  readonly value: number;
+  /** The bound, where more was asked for: the result says what was done instead. */
+  readonly cutTo: number | undefined;
+}
+
+/** A number that may be asked for and is bounded here. */
+export function bounded(asked: number, most: number): Bounded {
+  return { value: Math.min(asked, most), cutTo: asked > most ? most : undefined };
+}
+
+/** A wait of a call, in ms: no longer than clients let calls take. */
+export function boundedWait(askedMs: number): Bounded {
+  return bounded(askedMs, SESSION.listenMaxMs);
+}

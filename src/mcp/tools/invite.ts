@@ -1,8 +1,9 @@
 import * as z from "zod";
+import { id } from "../../arguments/strings.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
-import { BOUNDS, within } from "../results/bounds.ts";
-import { defineTool } from "./define-tool.ts";
+import { boundsOf, within } from "../results/bounds.ts";
+import { defineTool } from "../calls/define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { inviteView, pendingInviteView } from "../../view/invites.ts";
 import { invitesWithin } from "../results/invites.ts";
@@ -24,12 +25,12 @@ export const inviteTool = defineTool({
       .max(ROOM.maxMembers - 1)
       .optional()
       .describe("How many new invites to make. Defaults to 1, or to 0 with `revoke` or `remove`."),
-    revoke: z.string().optional().describe("The inviteId of a pending invite that must not work any more."),
+    revoke: id().optional().describe("The inviteId of a pending invite that must not work any more."),
     remove: z.string().optional().describe("Name (or id) of a member to remove from the tunnel."),
     tunnelId,
   }),
-  async run({ count, revoke, remove, tunnelId: id }, call) {
-    const tunnel = call.sessions.resolve(id);
+  async run({ count, revoke, remove, tunnelId: named }, call) {
+    const tunnel = call.sessions.resolve(named);
     if (tunnel.role !== "host") throw new TunnelError("not-the-host");
     tunnel.touch();
     if (remove !== undefined && (count ?? 0) > 0) {
@@ -39,13 +40,14 @@ export const inviteTool = defineTool({
     if (remove !== undefined) asNamed(tunnel.presence(), [remove]).forEach((one) => tunnel.remove(one));
     const invites = tunnel.invite(count ?? (revoke === undefined && remove === undefined ? 1 : 0));
     const all = tunnel.pendingInvites().map(pendingInviteView);
-    const pending = within(all, BOUNDS.pendingBytes);
+    const bounds = boundsOf(call.limit);
+    const pending = within(all, bounds.pending);
     return {
       tunnelId: tunnel.tunnelId,
-      ...invitesWithin(invites.map(inviteView)),
+      ...invitesWithin(invites.map(inviteView), call.limit),
       pending,
       pendingNotShown: all.length > pending.length ? all.length - pending.length : undefined,
-      ...(remove === undefined ? {} : membersOf(tunnel, BOUNDS.membersBytes)),
+      ...(remove === undefined ? {} : membersOf(tunnel, bounds.members)),
       unread: tunnel.inbox.unread,
       next: invites.length > 0 ? "Give each to your human to pass on to one person." : undefined,
     };

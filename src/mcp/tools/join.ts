@@ -1,12 +1,47 @@
 import * as z from "zod";
+import { words } from "../../arguments/strings.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
-import { every } from "../../runtime/wait.ts";
-import { BOUNDS } from "../results/bounds.ts";
-import { defineTool } from "./define-tool.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { every, settled, wait } from "../../runtime/wait.ts";
+import type { GuestSession } from "../../session/guest-session.ts";
+import { boundsOf } from "../results/bounds.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { memberName } from "./inputs.ts";
 import { membersOf } from "../results/members.ts";
 import { sameCodeView } from "../../view/members.ts";
 import { selfView, statusOf } from "../../view/status.ts";
+
+const GOES_ON =
+  "It takes longer than one call may, and goes on by itself. Call tunnel_join again with the same arguments: it waits, and tells how it ended.";
+
+/**
+ * Waits until it is joined or the time is up. A call that is cancelled, and is the only one that waits, ends it.
+ * @returns undefined while it goes on
+ * @throws {TunnelError} cancelled, and why it could not be joined
+ */
+async function joinedBy(
+  { sessions, client, clock, signal, answerMs }: ToolCall,
+  request: { joinLink: string; name: string | undefined },
+): Promise<GuestSession | undefined> {
+  const { joinings } = sessions;
+  const key = JSON.stringify([request.joinLink, request.name]);
+  const joining = joinings.begin(key, (own) => sessions.join({ ...request, client, signal: own }));
+  const leave = joining.attend();
+  await wait(clock, answerMs, { signal, until: settled(joining.over) });
+  const othersWait = leave();
+  if (signal.aborted) {
+    if (!othersWait) {
+      await joining.cancel();
+      joinings.forget(key);
+    }
+    throw new TunnelError("cancelled");
+  }
+  const { state } = joining;
+  if (state.name === "joining") return undefined;
+  joinings.forget(key);
+  if (state.name === "failed") throw state.error;
+  return state.joined;
+}
 
 export const joinTool = defineTool({
   name: "tunnel_join",
@@ -20,7 +55,9 @@ export const joinTool = defineTool({
     "from the same host leads back into it, and nothing is lost.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    joinLink: z.string().describe("The whole link: wss://HOST/t/ROOM#1.KEY.HOSTKEY"),
+    joinLink: words("link-malformed").describe(
+      "The link, wss://HOST/t/ROOM#1.KEY.HOSTKEY, or the whole invite.",
+    ),
     name: memberName,
   }),
   async run({ joinLink, name }, call) {
@@ -29,8 +66,8 @@ export const joinTool = defineTool({
     const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
       call.progress("the host does not answer yet; still trying"),
     );
-    const request = { joinLink, name, client: call.client, signal: call.signal };
-    const joined = await call.sessions.join(request).finally(stopBeating);
+    const joined = await joinedBy(call, { joinLink, name }).finally(stopBeating);
+    if (joined === undefined) return { status: "joining", unread: call.sessions.unread, next: GOES_ON };
     const present = joined.presence();
     const [own, host] = [present.find(({ isSelf }) => isSelf), present.find(({ isHost }) => isHost)];
     return {
@@ -38,7 +75,7 @@ export const joinTool = defineTool({
       status: statusOf(joined),
       goal: joined.goal,
       self: selfView(joined),
-      ...membersOf(joined, BOUNDS.membersBytes),
+      ...membersOf(joined, boundsOf(call.limit).members),
       sameCode: sameCodeView(own?.workContext, host?.workContext),
       history: joined.history,
       safetyCode: joined.safetyCode,

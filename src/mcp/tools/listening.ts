@@ -2,9 +2,22 @@ import { SESSION } from "../../protocol/base/limits.ts";
 import { every } from "../../runtime/wait.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { Session } from "../../session/sessions.ts";
+import { shownLabel } from "../../view/labels.ts";
 import { endOf, statusOf, type EndView } from "../../view/status.ts";
 import { seconds } from "../../view/time.ts";
-import type { ToolCall } from "./define-tool.ts";
+import { packingOf, type Showing } from "../results/messages.ts";
+import type { ToolCall } from "../calls/define-tool.ts";
+
+/** How messages are shown in the result of a call. */
+export function showingOf({ clock, fence, limit, sessions }: ToolCall): Showing {
+  const { localFiles } = sessions;
+  return { now: clock.now(), fence, limit, placeFor: (name) => localFiles.placeFor(plainName(name)) };
+}
+
+/** A name that reads like a sentence, without what makes it one: in a path there are no quotation marks around it. */
+function plainName(name: string): string {
+  return shownLabel(name) === name ? name : name.replace(/[^\p{L}\p{N}._-]+/gu, "-");
+}
 
 /** How a tunnel has ended; no field while it is open. */
 export function endFields(tunnel: Session): { readonly ended?: EndView } {
@@ -17,7 +30,7 @@ export function endFields(tunnel: Session): { readonly ended?: EndView } {
  * @param found how many messages came
  * @returns undefined where the messages themselves say it
  */
-export function nextStep(tunnel: Session, found: number): string | undefined {
+export function nextStep(tunnel: Session, found: number, call: Pick<ToolCall, "wake">): string | undefined {
   switch (statusOf(tunnel)) {
     case "closed":
       return endOf(tunnel)?.undelivered === undefined
@@ -29,31 +42,44 @@ export function nextStep(tunnel: Session, found: number): string | undefined {
       return "The connection to the host is being restored by itself; what was said waits. Go on with other work and listen again later.";
     case "open":
       if (found > 0) return undefined;
-      return "Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop. With nothing else to do, run wake.command (tunnel_status) in the background, if you can, and end your turn.";
+      return `Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop. ${call.wake(tunnel.tunnelId).next}`;
   }
 }
 
 /**
- * Waits until there are unread messages, and takes them. Meanwhile the client is told that the call is alive. A cancelled
- * call takes nothing.
+ * Waits until there are unread messages, and takes them; or until there are messages after `sinceSeq`, read or not, and reads
+ * them again. Meanwhile the client is told that the call is alive. A cancelled call takes nothing.
  */
 export async function listen(
   tunnel: Session,
-  options: { timeoutMs: number; limit: number },
+  {
+    timeoutMs,
+    limit,
+    sinceSeq,
+    part,
+  }: { timeoutMs: number; limit: number; sinceSeq?: number | undefined; part?: number | undefined },
   call: ToolCall,
 ): Promise<Batch> {
+  const { inbox } = tunnel;
+  const look = (): Batch => {
+    const packing = packingOf(showingOf(call));
+    return sinceSeq === undefined
+      ? inbox.take(call.id, limit, packing)
+      : inbox.reread(sinceSeq, limit, packing, part);
+  };
+  const isThere = sinceSeq === undefined ? undefined : () => inbox.reread(sinceSeq, 1).entries.length > 0;
   const started = call.clock.now();
   const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
     call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`),
   );
   try {
     for (;;) {
-      const leftMs = started + options.timeoutMs - call.clock.now();
-      await tunnel.inbox.wait(leftMs, call.signal);
+      const leftMs = started + timeoutMs - call.clock.now();
+      await inbox.wait(leftMs, call.signal, isThere);
       call.signal.throwIfAborted();
-      const batch = tunnel.inbox.take(call.id, options.limit);
+      const batch = look();
       // Another call of this agent may have taken the message that woke this one. Then it goes on waiting.
-      const isOver = tunnel.end !== undefined || call.clock.now() >= started + options.timeoutMs;
+      const isOver = tunnel.end !== undefined || call.clock.now() >= started + timeoutMs;
       if (batch.entries.length > 0 || isOver) return batch;
     }
   } finally {

@@ -1,10 +1,11 @@
 import * as z from "zod";
+import { words } from "../../arguments/strings.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { removedText } from "../../view/removed.ts";
 import { PROVIDER_NAMES, PROVIDERS } from "../../tunnel/registry/registry.ts";
-import { defineTool } from "./define-tool.ts";
+import { defineTool } from "../calls/define-tool.ts";
 import { memberName } from "./inputs.ts";
 import { follow, openingFields } from "./opening.ts";
 
@@ -19,9 +20,9 @@ export const openTool = defineTool({
     "the invites. Then call tunnel_listen: it tells when somebody has joined.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    goal: z
-      .string()
-      .describe("What the agents are to get done, in one line. The others see it when they join."),
+    goal: words("goal-invalid").describe(
+      "What the agents are to get done, in one line. The others see it when they join.",
+    ),
     invites: z
       .int()
       .min(1)
@@ -42,7 +43,7 @@ export const openTool = defineTool({
     const { openings } = call.sessions;
     const { text: goal, removed } = withoutColours(given);
     const opening = openings.begin({ goal, invites, transport, history, name, client: call.client });
-    await follow(opening, SESSION.openAnswerMs, call);
+    await follow(opening, Math.min(SESSION.openAnswerMs, call.answerMs), call);
     if (call.signal.aborted) {
       await opening.cancel();
       throw new TunnelError("cancelled");

@@ -7,7 +7,7 @@ import { selfView, statusOf } from "../../view/status.ts";
 import { seconds } from "../../view/time.ts";
 import { invitesWithin } from "../results/invites.ts";
 import type { Payload } from "../results/result.ts";
-import type { ToolCall } from "./define-tool.ts";
+import type { ToolCall } from "../calls/define-tool.ts";
 
 /** The opening that a call means whose outcome has not been told: the named one, or the only tunnel there is. */
 export function openingMeant({ sessions }: ToolCall, tunnelId: string | undefined): Opening | undefined {
@@ -65,7 +65,7 @@ function usableInvites({ hosting, invites }: Hosted): Invite[] {
 
 function openedFields(hosted: Hosted, call: ToolCall): Payload {
   const { hosting } = hosted;
-  const shown = invitesWithin(usableInvites(hosted).map(inviteView));
+  const shown = invitesWithin(usableInvites(hosted).map(inviteView), call.limit);
   const [only] = shown.invites.length === 1 ? shown.invites : [];
   return {
     tunnelId: hosting.tunnelId,

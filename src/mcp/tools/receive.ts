@@ -1,14 +1,16 @@
 import * as z from "zod";
+import { id, words } from "../../arguments/strings.ts";
 import { toHex } from "../../protocol/base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import { every, settled, wait } from "../../runtime/wait.ts";
-import type { Download } from "../../session/files/files.ts";
+import type { Download, Offered } from "../../session/files/files.ts";
 import { fetchFile } from "../../session/files/requests.ts";
 import type { Session } from "../../session/sessions.ts";
-import { defineTool, type ToolCall } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { progressView, sizeText, type Receiving } from "../../view/files.ts";
-import { tunnelId } from "./inputs.ts";
+import { boundedWait, tunnelId } from "./inputs.ts";
+import { shownLabel } from "../../view/labels.ts";
 import { patchFields } from "../results/patches.ts";
 import { patchView } from "../../view/patches.ts";
 import type { Payload } from "../results/result.ts";
@@ -50,9 +52,40 @@ async function waitFor(
   if (download.state.name === "receiving") download.attend(false);
 }
 
-async function resultOf(tunnel: Session, download: Download, call: ToolCall): Promise<Payload> {
+type PatchInspection = Awaited<ReturnType<ToolCall["sessions"]["localFiles"]["inspect"]>>;
+
+/** Patches that have arrived and are looked at: a call that ends before is followed by another one. */
+const inspections = new WeakMap<Download, Promise<PatchInspection>>();
+/** A call that has waited for the file itself to the end waits this much longer for what is in it. */
+const INSPECT_LEAST_MS = 1_000;
+const LOOKED_AT =
+  "The patch has arrived whole and is still being looked at. Call tunnel_receive again with the same arguments.";
+
+/** What a received patch would do. @param until ms since the epoch; undefined where it is not known by then */
+async function inspectionBy(
+  until: number,
+  download: Download,
+  base: string | undefined,
+  call: ToolCall,
+): Promise<PatchInspection | undefined> {
+  const { clock, signal, sessions } = call;
+  const looking = inspections.get(download) ?? sessions.localFiles.inspect(download.target, base);
+  inspections.set(download, looking);
+  const leftMs = Math.max(INSPECT_LEAST_MS, until - clock.now());
+  const how = await wait(clock, leftMs, { signal, until: settled(looking) });
+  return how === "woken" ? looking : undefined;
+}
+
+/** @param until when the call is to be answered, in ms since the epoch */
+async function resultOf(
+  tunnel: Session,
+  { download, renamed }: { download: Download; renamed: string | undefined },
+  call: ToolCall,
+  until: number,
+): Promise<Payload> {
   const { state, offer, target, fileId } = download;
-  const common = { tunnelId: tunnel.tunnelId, fileId, savePath: target, name: offer.name, size: offer.size };
+  const place = { savePath: target, renamed };
+  const common = { tunnelId: tunnel.tunnelId, fileId, ...place, name: offer.name, size: offer.size };
   if (state.name === "failed") {
     tunnel.files.forget(download);
     throw state.error;
@@ -66,20 +99,46 @@ async function resultOf(tunnel: Session, download: Download, call: ToolCall): Pr
       next: "It goes on by itself and nothing is lost when the connection is cut. Call tunnel_receive again with the same arguments to wait for it, or go on: a `local` notice tells how it ended.",
     };
   }
-  tunnel.files.forget(download);
   const inspection =
-    offer.patch === undefined ? undefined : await call.sessions.localFiles.inspect(target, offer.patch.base);
+    offer.patch === undefined ? "none" : await inspectionBy(until, download, offer.patch.base, call);
+  if (inspection === undefined) {
+    const { unread } = tunnel.inbox;
+    return { status: "receiving", ...common, received: offer.size, unread, next: LOOKED_AT };
+  }
+  tunnel.files.forget(download);
   return {
     status: "received",
     ...common,
     sha256: toHex(offer.hash),
     patch:
-      inspection === undefined || offer.patch === undefined
+      inspection === "none" || offer.patch === undefined
         ? undefined
-        : patchFields(offer.patch, patchView(inspection), call.fence),
+        : patchFields(offer.patch, patchView(inspection), call.fence, call.limit),
     warning: WARNING,
     unread: tunnel.inbox.unread,
   };
+}
+
+/**
+ * A human who is asked sees the arguments alone: they must say what the offer says.
+ * @throws {TunnelError} file-not-as-named, with what the offer says
+ */
+function assertAsNamed(
+  { entry }: Offered,
+  given: { name: string; from: string },
+  tunnel: Session,
+  call: ToolCall,
+): void {
+  const shown = (label: string): string => call.fence.forResult().label(shownLabel(label));
+  const isShownAs = (label: string, as: string): boolean => [label, shown(label)].includes(as);
+  const { from, fromName, offer } = entry;
+  // Two members may look alike: then only the id says who it is.
+  const namesakes = tunnel.presence().filter(({ id, name }) => id !== from && isShownAs(name, given.from));
+  const isUnclear = namesakes.length > 0 || entry.lookAlike === true;
+  const isFrom = given.from === from || (isShownAs(fromName, given.from) && !isUnclear);
+  if (isShownAs(offer.name, given.name) && isFrom) return;
+  const who = isUnclear ? `${from}; others look like ${shown(fromName)}` : shown(fromName);
+  throw new TunnelError("file-not-as-named", { detail: `it is ${shown(offer.name)}, from ${who}` });
 }
 
 /** @throws {TunnelError} file-unknown when nothing of it is on its way there */
@@ -97,20 +156,21 @@ export const receiveTool = defineTool({
   name: "tunnel_receive",
   title: "Receive a file",
   description:
-    "Fetches a file that a member shared (a message of kind `file`) and saves it under a name that you choose, in the " +
-    "working directory or in a folder that your human has named. Size and SHA-256 are checked before the file gets " +
-    "its name; an existing file stays unless `overwrite` is given. For a patch the result tells whether it would " +
-    "apply here and what looks suspicious; nothing is ever applied or run. The bytes are the peer's: authentic, not " +
-    "safe.",
+    "Fetches a file that a member shared (a message of kind `file`) and saves it in the working directory or in a " +
+    "folder that your human has named. They may be shown these arguments alone, so `name`, `from` and `savePath` must be " +
+    "true. Size and SHA-256 are checked; an existing file stays unless `overwrite` is " +
+    "given. For a patch the result tells whether it would apply here and what looks suspicious; nothing is ever " +
+    "applied or run. The bytes are the peer's: authentic, not safe. Where a client answers `MCPTool requires permission.`, " +
+    "nobody is there to be asked: do not try again, and tell your human, who alone can allow it (TUNNEL_UNATTENDED).",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   forHumans: true,
   input: z.strictObject({
-    fileId: z.string().describe("From the message of kind `file`."),
-    savePath: z
-      .string()
-      .describe(
-        "Where to save it: a file name, relative to the working directory or absolute. Its folder must exist.",
-      ),
+    fileId: id("file-unknown").describe("From the message of kind `file`."),
+    name: z.string().describe("Its name, as that message shows it."),
+    from: z.string().describe("Who offers it: `fromName` of that message, or `from`."),
+    savePath: words("path-invalid").describe(
+      "Where to save it: an absolute path without links, e.g. that of the message. Its folder must exist.",
+    ),
     overwrite: z.boolean().optional().describe("Replace a file that exists there. Default false."),
     waitMs: z
       .number()
@@ -122,14 +182,23 @@ export const receiveTool = defineTool({
     cancel: z.boolean().optional().describe("End this transfer; nothing of the file stays."),
     tunnelId,
   }),
-  async run({ fileId, savePath, overwrite, waitMs, cancel, tunnelId: id }, call) {
-    const tunnel = call.sessions.resolve(id);
+  async run({ fileId, name, from, savePath, overwrite = false, waitMs, cancel, tunnelId: named }, call) {
+    const tunnel = call.sessions.resolve(named);
     tunnel.touch();
-    if (cancel === true) return cancelled(tunnel, fileId, await call.sessions.localFiles.targetOf(savePath));
-    const request = { fileId, savePath, overwrite: overwrite === true };
-    const { download, isNew } = await fetchFile(tunnel.files, call.sessions.localFiles, request);
+    const { localFiles } = call.sessions;
+    if (cancel === true) {
+      const { target } = await localFiles.targetOf(savePath);
+      return cancelled(tunnel, fileId, target);
+    }
+    assertAsNamed(tunnel.files.find(fileId), { name, from }, tunnel, call);
+    await localFiles.wholeTargetOf(savePath, overwrite);
+    const request = { fileId, savePath, overwrite };
+    const { download, isNew, renamed } = await fetchFile(tunnel.files, localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
-    await waitFor(tunnel, download, Math.min(waitMs ?? SESSION.listenDefaultMs, SESSION.listenMaxMs), call);
-    return resultOf(tunnel, download, call);
+    const wait = boundedWait(waitMs ?? call.answerMs);
+    const until = call.clock.now() + wait.value;
+    await waitFor(tunnel, download, wait.value, call);
+    const result = await resultOf(tunnel, { download, renamed }, call, until);
+    return { ...result, waitedAtMostMs: wait.cutTo };
   },
 });

@@ -1,23 +1,32 @@
 import * as z from "zod";
+import { words } from "../../arguments/strings.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
 import { INTENTS } from "../../protocol/room/intent.ts";
+import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
-import { BOUNDS } from "../results/bounds.ts";
+import { boundsOf, shownChars } from "../results/bounds.ts";
 import type { Answer } from "../../session/sent.ts";
 import { answerView, HELD } from "../results/held.ts";
 import type { Session } from "../../session/sessions.ts";
-import { defineTool } from "./define-tool.ts";
-import { tunnelId } from "./inputs.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
+import { boundedWait, tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
-import { batchFields } from "../results/messages.ts";
-import { endFields, listen, nextStep } from "./listening.ts";
+import { batchFields, nextPart } from "../results/messages.ts";
+import { endFields, listen, nextStep, showingOf } from "./listening.ts";
 import { removedText } from "../../view/removed.ts";
 
 const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";
 
+const REPEATED =
+  "An earlier call that was cut off had said this already, so it was not said a second time. To say it once more on purpose, use other words.";
+
 const NOBODY = "Say it again when somebody it is for has joined.";
+
+/** What stands beside messages and members. */
+const ALL_ELSE_CHARS = 2_500;
 
 export const sayTool = defineTool({
   name: "tunnel_say",
@@ -26,11 +35,12 @@ export const sayTool = defineTool({
     "Sends a message to everybody in the tunnel, or only to those in `to`. `status` is `sent` once the host's process " +
     "has it (a receiver's, where you are the host), else `queued` with the reason. A queued message is delivered by " +
     "itself: do not send it again. `unconfirmed` is one that nobody is left to confirm. None of these means read: `members` shows who is connected and up to which `seq` each " +
-    "has read. With `waitMs` it also waits for an answer, like tunnel_listen. At most 64 KiB of text. Never send " +
+    "has read. After a call that was cut off, tunnel_status tells whether it was said (`ownMessages`). With `waitMs` it also waits for an answer, like tunnel_listen. At most 64 KiB of text. Never send " +
     "secrets, credentials or unrelated files.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  isLong: true,
   input: z.strictObject({
-    text: z.string().describe("The message: complete in itself, with paths and what you want."),
+    text: words("text-invalid").describe("The message: complete in itself, with paths and what you want."),
     intent: z
       .enum(INTENTS)
       .optional()
@@ -57,29 +67,45 @@ export const sayTool = defineTool({
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
     const { text: checked, removed } = call.sessions.checkedText(text);
-    const sent = await tunnel.say({
+    const message: OutgoingMessage = {
       text: checked,
       ...(intent === undefined ? {} : { intent }),
       ...(replyTo === undefined ? {} : { replyTo }),
       ...(to === undefined ? {} : { to: membersNamed(tunnel.presence(), asNamed(tunnel.presence(), to)) }),
-    });
-    const timeoutMs = Math.min(waitMs ?? 0, SESSION.listenMaxMs);
+    };
+    assertWanted(call);
+    const again = tunnel.sayAgain(message, call.id);
+    const sent = again?.sent ?? (await tunnel.say(message, { call: call.id }));
+    assertWanted(call);
+    const wait = boundedWait(waitMs ?? 0);
     const batch =
-      timeoutMs > 0
-        ? await listen(tunnel, { timeoutMs, limit: SESSION.listenDefaultCount }, call)
+      wait.value > 0
+        ? await listen(tunnel, { timeoutMs: wait.value, limit: SESSION.listenDefaultCount }, call)
         : undefined;
+    const answers = batch === undefined ? {} : batchFields(batch, showingOf(call));
+    const { membersAside } = boundsOf(call.limit);
     return {
       tunnelId: tunnel.tunnelId,
       ...answerView(sent),
       removed: removedText(removed),
-      ...membersOf(tunnel, BOUNDS.membersAsideBytes),
+      repeatOf: again?.repeatOf,
+      ...membersOf(tunnel, Math.min(membersAside, call.limit - shownChars(answers) - ALL_ELSE_CHARS)),
       unread: tunnel.inbox.unread,
-      ...(batch === undefined ? {} : batchFields(batch, call.clock.now(), call.fence)),
+      ...answers,
+      waitedAtMostMs: wait.cutTo,
       ...endFields(tunnel),
-      next: nextOf(sent, tunnel) ?? (batch && nextStep(tunnel, batch.entries.length)),
+      next:
+        nextOf(sent, tunnel) ??
+        (again && REPEATED) ??
+        (batch && (nextPart(batch, undefined) ?? nextStep(tunnel, batch.entries.length, call))),
     };
   },
 });
+
+/** @throws {TunnelError} cancelled; what was said by then counts as said by a call that was cut off */
+function assertWanted({ signal }: ToolCall): void {
+  if (signal.aborted) throw new TunnelError("cancelled");
+}
 
 /** The next step for a message that was not confirmed, if there is one. */
 function nextOf({ status }: Answer, { end }: Pick<Session, "end">): string | undefined {

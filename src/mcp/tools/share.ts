@@ -1,34 +1,61 @@
+import { resolve } from "node:path";
 import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE, ROOM } from "../../protocol/base/limits.ts";
-import { offerFile } from "../../session/files/requests.ts";
-import { BOUNDS, listed, within } from "../results/bounds.ts";
-import { defineTool, type ToolCall } from "./define-tool.ts";
-import { sizeText } from "../../view/files.ts";
+import { settled, wait } from "../../runtime/wait.ts";
+import type { LocalFiles } from "../../session/files/local-files.ts";
+import type { Preparation, PreparationRequest } from "../../session/files/preparations.ts";
+import type { OwnOffer } from "../../session/files/requests.ts";
+import { boundsOf, listed, within } from "../results/bounds.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
+import { preparingView, sizeText } from "../../view/files.ts";
+import { sharedPatchView } from "../../view/patches.ts";
 import { tunnelId } from "./inputs.ts";
 import { answerView, HELD } from "../results/held.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
+import { sharedPatchFields } from "../results/patches.ts";
 import { removedText } from "../../view/removed.ts";
 
-/** The content of one share: a file, or a change made into a patch. */
-function contentOf(
-  {
-    path,
-    patch,
-    range,
-  }: { path?: string | undefined; patch?: boolean | undefined; range?: string | undefined },
-  call: ToolCall,
-) {
-  const { localFiles } = call.sessions;
-  const { signal } = call;
+interface Wish {
+  readonly path?: string | undefined;
+  readonly patch?: boolean | undefined;
+  readonly range?: string | undefined;
+}
+
+/** The content of one share: a file, or a change made into a patch. @throws {TunnelError} input-invalid */
+function contentOf({ path, patch, range }: Wish, localFiles: LocalFiles): PreparationRequest["content"] {
   if ((path === undefined) === (patch !== true))
     throw new TunnelError("input-invalid", { detail: "give either path or patch: true" });
-  if (path === undefined) return localFiles.patch(range, signal);
+  if (path === undefined) return (signal) => localFiles.patch(range, signal);
   if (range !== undefined) throw new TunnelError("input-invalid", { detail: "range goes with patch: true" });
-  const onProgress = (done: number, total: number): void =>
-    call.progress(`reading the file, ${sizeText(done)} of ${sizeText(total)}`, { done, total });
-  return localFiles.share(path, { signal, onProgress });
+  return (signal, onProgress) => localFiles.share(path, { signal, onProgress });
+}
+
+const GOES_ON =
+  "It takes longer than one call may, and goes on by itself. Call tunnel_share again with the same arguments to wait for it, or go on: a `local` notice tells when it is offered, or why not. tunnel_close ends it.";
+
+/**
+ * Waits until it is offered or the time is up. A cancelled call ends only the wait: the client's own time limit may be why.
+ * @returns undefined while it goes on
+ * @throws {TunnelError} cancelled, and why it could not be offered
+ */
+async function follow<Said>(
+  preparation: Preparation<Said>,
+  call: ToolCall,
+): Promise<OwnOffer<Said> | undefined> {
+  const leave = preparation.attend();
+  const stopFollowing = preparation.onProgress((done, total) =>
+    call.progress(`reading the file, ${sizeText(done)} of ${sizeText(total)}`, { done, total }),
+  );
+  const { signal } = call;
+  await wait(call.clock, call.answerMs, { signal, until: settled(preparation.over) });
+  stopFollowing();
+  const { state } = preparation;
+  leave(!signal.aborted && state.name !== "preparing");
+  if (signal.aborted) throw new TunnelError("cancelled");
+  if (state.name === "failed") throw state.error;
+  return state.name === "offered" ? state.offer : undefined;
 }
 
 export const shareTool = defineTool({
@@ -39,7 +66,7 @@ export const shareTool = defineTool({
     "The bytes stay here and go to those who call tunnel_receive while this tunnel is open, so leave the file as it " +
     "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Files must " +
     "lie in the working directory, or in a folder that your human has named; keys, .env and credential files are " +
-    "refused.",
+    "refused. While a very large one is read, `status` is `preparing`: call again with the same arguments.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),
@@ -48,7 +75,7 @@ export const shareTool = defineTool({
       .string()
       .min(1)
       .optional()
-      .describe("With patch: commits instead, e.g. main..HEAD, or one commit."),
+      .describe("With patch: one commit, or main..HEAD: what HEAD has changed since it left main."),
     note: z
       .string()
       .optional()
@@ -61,19 +88,37 @@ export const shareTool = defineTool({
       .describe("Names or ids of the only receivers; nobody else can open it, not even the host."),
     tunnelId,
   }),
+  restsOn: ({ path }, { localFiles }) => (path === undefined ? "" : localFiles.traceOf(path)),
   async run({ path, patch, range, note, to, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
-    const content = () => contentOf({ path, patch, range }, call);
+    const { localFiles } = call.sessions;
+    const content = contentOf({ path, patch, range }, localFiles);
     const whom = to && asNamed(tunnel.presence(), to);
-    const { sent, offeredTo, removed, ...offer } = await offerFile(tunnel, { note, to: whom, content });
+    const file = path === undefined ? undefined : resolve(localFiles.cwd, path);
+    const key = JSON.stringify([file, range, note, whom]);
+    const preparation = await tunnel.preparations.begin({ key, path, note, to: whom, content });
+    const offered = await follow(preparation, call);
+    if (offered === undefined)
+      return {
+        tunnelId: tunnel.tunnelId,
+        status: "preparing",
+        ...preparingView(preparation),
+        unread: tunnel.inbox.unread,
+        next: GOES_ON,
+      };
+    const { sent, offeredTo, removed, patch: facts, change, ...offer } = offered;
     return {
       tunnelId: tunnel.tunnelId,
       ...offer,
+      patch:
+        facts === undefined || change === undefined
+          ? undefined
+          : sharedPatchFields(sharedPatchView(facts, change)),
       ...answerView(sent),
       removed: removedText(removed),
-      ...listed("offeredTo", within(offeredTo, BOUNDS.membersAsideBytes), offeredTo.length),
-      ...membersOf(tunnel, BOUNDS.membersAsideBytes),
+      ...listed("offeredTo", within(offeredTo, boundsOf(call.limit).membersAside), offeredTo.length),
+      ...membersOf(tunnel, boundsOf(call.limit).membersAside),
       unread: tunnel.inbox.unread,
       next:
         sent.status === "held"

@@ -1,30 +1,37 @@
 import * as z from "zod";
-import { recentFiles, type FilesView } from "../../view/files.ts";
+import { preparingView, recentFiles, type FilesView } from "../../view/files.ts";
 import { statusView, type GuestStatusView, type HostStatusView } from "../../view/status.ts";
 import type { Session } from "../../session/sessions.ts";
-import { BOUNDS, listed, newestWithin, within } from "../results/bounds.ts";
+import { boundsOf, listed, newestWithin, within } from "../results/bounds.ts";
 import { membersWithin } from "../results/members.ts";
 import type { Payload } from "../results/result.ts";
-import { defineTool, type ToolCall } from "./define-tool.ts";
+import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { tunnelId } from "./inputs.ts";
 import { openingFields, openingMeant } from "./opening.ts";
 
-/** Bytes for one tunnel, so that several fit into one result. */
+/** Characters for one tunnel, so that several fit into one result. */
 interface Share {
   readonly members: number;
   readonly lists: number;
 }
 
-const WHOLE: Share = { members: BOUNDS.membersBytes, lists: BOUNDS.statusBytes };
-
-function shareOfEach(count: number): Share {
-  return { members: BOUNDS.severalBytes / count / 2, lists: BOUNDS.severalBytes / count / 2 };
+/** @param limit of the whole result; @param count the tunnels in it */
+function shareOfEach(limit: number, count: number): Share {
+  const { members, lists, several } = boundsOf(limit);
+  return count === 1 ? { members, lists } : { members: several / count / 2, lists: several / count / 2 };
 }
 
-/** Each list gets this part of the bytes for lists. */
-const SHARES = { files: 5 / 12, codes: 5 / 12, alarms: 1 / 24, cutOff: 1 / 24, invites: 1 / 12 } as const;
+/** Each list gets this part of the characters for lists; own messages, which are few and short, come on top. */
+const SHARES = {
+  files: 5 / 12,
+  codes: 5 / 12,
+  alarms: 1 / 24,
+  cutOff: 1 / 24,
+  invites: 1 / 12,
+  ownMessages: 1 / 6,
+} as const;
 
-function statusFields(tunnel: Session, call: ToolCall, share = WHOLE): Payload {
+function statusFields(tunnel: Session, call: ToolCall, share = shareOfEach(call.limit, 1)): Payload {
   const view = statusView(tunnel, call.clock.now());
   const { tunnelId: id, role, status, goal, openedAt, lastSeq, unread, history, alarms, ended } = view;
   return {
@@ -38,19 +45,25 @@ function statusFields(tunnel: Session, call: ToolCall, share = WHOLE): Payload {
     ...membersWithin(view.members, share.members),
     history,
     ...(view.role === "host" ? hostFields(view, share) : guestFields(view)),
-    ...filesFields(view.files, share.lists * SHARES.files),
+    ...listed(
+      "ownMessages",
+      newestWithin(view.ownMessages, share.lists * SHARES.ownMessages),
+      view.ownMessages.length,
+    ),
+    ...filesFields(view.files, share.lists * SHARES.files, tunnel.preparations.running.map(preparingView)),
     ...listed("alarms", newestWithin(alarms, share.lists * SHARES.alarms), alarms.length),
     ...(ended === undefined ? { wake: call.wake(id) } : { ended }),
   };
 }
 
 /** The newest of each kind, and how many others there are. */
-function filesFields(view: FilesView, maxBytes: number): Payload {
+function filesFields(view: FilesView, maxChars: number, preparing: readonly unknown[]): Payload {
   const recent = recentFiles(view);
-  if (recent === undefined) return {};
+  const own = listed("preparing", newestWithin(preparing, maxChars / 3), preparing.length);
+  if (recent === undefined) return preparing.length === 0 ? {} : { files: own };
   const list = (kind: keyof FilesView): Payload =>
-    listed(kind, newestWithin<unknown>(recent[kind], maxBytes / 3), view[kind].length);
-  return { files: { ...list("receiving"), ...list("shared"), ...list("offered") } };
+    listed(kind, newestWithin<unknown>(recent[kind], maxChars / 3), view[kind].length);
+  return { files: { ...own, ...list("receiving"), ...list("shared"), ...list("offered") } };
 }
 
 function hostFields(view: HostStatusView, { lists }: Share): Payload {
@@ -92,7 +105,7 @@ export const statusTool = defineTool({
   title: "Status",
   description:
     "Shows the state of a tunnel: role, goal, health of the connection, members and how far each has read, pending " +
-    "invites, files, unread messages, alarms, when it ends by itself, how you can be woken, and the safety code of " +
+    "invites, files, your last five messages and what became of each, unread messages, alarms, when it ends by itself, how you can be woken, and the safety code of " +
     "each pairing for the two humans to compare. With several tunnels and no tunnelId it shows all of them, in less " +
     "detail. Long lists are cut, and `…NotShown` counts the rest. Works without a tunnel, too. With `saveTranscript` " +
     "it also writes the conversation into a new file, for your human.",
@@ -106,6 +119,7 @@ export const statusTool = defineTool({
         "Only when your human asks: a name inside the working directory, e.g. talk. Writes talk.transcript.json and .md.",
       ),
   }),
+  repeats: ({ saveTranscript }) => (saveTranscript === undefined ? "anew" : "one"),
   async run({ tunnelId: id, saveTranscript }, call) {
     const { sessions } = call;
     const problems = await problemFields(call);
@@ -128,7 +142,7 @@ export const statusTool = defineTool({
     }
     if (id === undefined && sessions.open.length > 1) {
       for (const tunnel of sessions.open) tunnel.touch();
-      const share = shareOfEach(sessions.open.length);
+      const share = shareOfEach(call.limit, sessions.open.length);
       const tunnels = sessions.open.map((tunnel) => statusFields(tunnel, call, share));
       const unread = sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
       return { tunnels, ...openingIds(call), unread, ...problems };

@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import { concat, fromBase64url, toBase64url, view, type Bytes } from "./bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { parseMemberId, parseRoomId } from "./ids.ts";
+import { parseJson } from "./json.ts";
 import { parseBoxKey, parseSigningKey } from "./public-keys.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
@@ -79,16 +80,6 @@ export function isLaidOut(written: string, json: string): boolean {
     isEscaped = letter === "\\" && !isEscaped;
   }
   return behindSpace(json, at) === json.length;
-}
-
-/** `undefined` for a text that is no JSON. */
-export function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json) as unknown;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /** @throws {RangeError} header over its limit */

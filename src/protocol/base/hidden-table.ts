@@ -1,3 +1,8 @@
+import type { Range } from "./characters.ts";
+import { EMOJI_SIGNS as EMOJI, IDEOGRAPHS, MONGOLIAN_LETTERS as MONGOLIAN } from "./labels.ts";
+
+export type { Range };
+
 /**
  * Characters that a person does not see and a model reads. They leave what a model is shown, and a person sees them marked.
  * Some of them are part of honest text: a joiner in Persian, Hindi or a family emoji, a selector that colours an emoji, the
@@ -5,7 +10,6 @@
  *
  * The ranges are literal (Unicode 17): the classes of a regular expression differ between versions of Node.
  */
-export type Range = readonly [from: number, to: number];
 
 /** The place of a character: the code points beside it. */
 interface Place {
@@ -27,25 +31,6 @@ interface Hiding {
 export function within(point: number | undefined, ranges: readonly Range[]): boolean {
   return point !== undefined && ranges.some(([from, to]) => point >= from && point <= to);
 }
-
-/** Signs that can be emoji, generously: a sign more here lets one joiner more stay between two visible signs. */
-const EMOJI: readonly Range[] = [
-  [0xa9, 0xa9],
-  [0xae, 0xae],
-  [0x203c, 0x203c],
-  [0x2049, 0x2049],
-  [0x2100, 0x214f],
-  [0x2190, 0x21ff],
-  [0x2300, 0x23ff],
-  [0x24c2, 0x24c2],
-  [0x25a0, 0x27bf],
-  [0x2900, 0x297f],
-  [0x2b00, 0x2bff],
-  [0x3030, 0x3030],
-  [0x303d, 0x303d],
-  [0x3297, 0x3299],
-  [0x1f000, 0x1faff],
-];
 
 /** Digits and signs that a keycap goes around. */
 const KEYCAP_BASES: readonly Range[] = [
@@ -86,19 +71,12 @@ const UNSPACED: readonly Range[] = [
   [0xaa00, 0xaadf],
 ];
 
-const MONGOLIAN: readonly Range[] = [[0x1820, 0x18aa]];
 const HIEROGLYPHS: readonly Range[] = [
   [0x13000, 0x1342f],
   [0x13460, 0x143ff],
 ];
 const HEBREW: readonly Range[] = [[0x591, 0x5f4]];
 const HEBREW_POINTS: readonly Range[] = [[0x591, 0x5c7]];
-const IDEOGRAPHS: readonly Range[] = [
-  [0x3005, 0x3007],
-  [0x3400, 0x9fff],
-  [0xf900, 0xfaff],
-  [0x20000, 0x3fffd],
-];
 /** Bases of the standardized variants 1 to 3: mathematics, East Asian signs, Myanmar, Phags-pa. */
 const VARIED: readonly Range[] = [
   ...IDEOGRAPHS,

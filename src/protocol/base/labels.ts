@@ -113,44 +113,68 @@ const FLAGS = ["gbeng", "gbsct", "gbwls"].map((region) =>
   String.fromCodePoint(0x1f3f4, ...Array.from(region, (letter) => 0xe0000 + letter.charCodeAt(0)), 0xe007f),
 );
 /** Signs that a reader does not see: two names that differ in these alone look the same. */
-const UNSEEN =
-  /[\u{180b}-\u{180d}\u{180f}\u{200c}\u{200d}\u{fe00}-\u{fe0f}\u{e0020}-\u{e007f}\u{e0100}-\u{e01ef}]/gu;
+const UNSEEN: readonly Range[] = [
+  [0x180b, 0x180d],
+  [0x180f, 0x180f],
+  [NON_JOINER, JOINER],
+  [0xfe00, EMOJI_STYLE],
+  [0xe0020, 0xe007f],
+  [0xe0100, 0xe01ef],
+];
 
 function isIn(point: number | undefined, ranges: readonly Range[]): boolean {
   return point !== undefined && ranges.some(([first, last]) => point >= first && point <= last);
 }
 
-/** Whether the code point at this index, which no label has elsewhere, is needed there. */
+/** The place of a code point among those of a label. */
+interface Place {
+  readonly point: number;
+  readonly before: number | undefined;
+  /** Before `before`. */
+  readonly earlier: number | undefined;
+  readonly after: number | undefined;
+}
+
+function selects({ before, after }: Place): boolean {
+  const isKeycap = after === KEYCAP && before !== undefined && KEYCAP_BASE.test(String.fromCodePoint(before));
+  return isIn(before, EMOJI_SIGNS) || isKeycap;
+}
+
+function areLetters({ before, after }: Place): boolean {
+  return isIn(before, JOINED_LETTERS) && isIn(after, JOINED_LETTERS);
+}
+
+function joins(place: Place): boolean {
+  const { before, earlier, after } = place;
+  const sign = before === EMOJI_STYLE ? earlier : before;
+  if (isIn(sign, EMOJI_SIGNS) && isIn(after, EMOJI_SIGNS)) return true;
+  return isIn(before, VIRAMAS) ? after !== JOINER && after !== NON_JOINER : areLetters(place);
+}
+
+/** Code points that no label has elsewhere, and the places that need them. Tags are looked at as whole flags. */
+const NEEDED: readonly { readonly ranges: readonly Range[]; readonly isNeeded: (place: Place) => boolean }[] =
+  [
+    { ranges: [[TEXT_STYLE, EMOJI_STYLE]], isNeeded: selects },
+    { ranges: [[JOINER, JOINER]], isNeeded: joins },
+    { ranges: [[NON_JOINER, NON_JOINER]], isNeeded: areLetters },
+    {
+      ranges: [[0xfe00, 0xfe02]],
+      isNeeded: ({ before }) => isIn(before, IDEOGRAPHS) || isIn(before, MYANMAR_LETTERS),
+    },
+    { ranges: [[0xe0100, 0xe012f]], isNeeded: ({ before }) => isIn(before, IDEOGRAPHS) },
+    {
+      ranges: [
+        [0x180b, 0x180d],
+        [0x180f, 0x180f],
+      ],
+      isNeeded: ({ before }) => isIn(before, MONGOLIAN_LETTERS),
+    },
+  ];
+
 function isNeeded(points: readonly number[], at: number): boolean {
-  const [point = 0, before, after] = [points[at], points[at - 1], points[at + 1]];
-  switch (point) {
-    case TEXT_STYLE:
-    case EMOJI_STYLE:
-      return (
-        isIn(before, EMOJI_SIGNS) ||
-        (before !== undefined && KEYCAP_BASE.test(String.fromCodePoint(before)) && after === KEYCAP)
-      );
-    case JOINER: {
-      const sign = before === EMOJI_STYLE ? points[at - 2] : before;
-      if (isIn(sign, EMOJI_SIGNS) && isIn(after, EMOJI_SIGNS)) return true;
-      if (isIn(before, VIRAMAS)) return after !== JOINER && after !== NON_JOINER;
-      return isIn(before, JOINED_LETTERS) && isIn(after, JOINED_LETTERS);
-    }
-    case NON_JOINER:
-      return isIn(before, JOINED_LETTERS) && isIn(after, JOINED_LETTERS);
-    case 0xfe00:
-    case 0xfe01:
-    case 0xfe02:
-      return isIn(before, IDEOGRAPHS) || isIn(before, MYANMAR_LETTERS);
-    case 0x180b:
-    case 0x180c:
-    case 0x180d:
-    case 0x180f:
-      return isIn(before, MONGOLIAN_LETTERS);
-    default:
-      if (point >= 0xe0020 && point <= 0xe007f) return isInFlag(points, at);
-      return point >= 0xe0100 && point <= 0xe012f && isIn(before, IDEOGRAPHS);
-  }
+  const [point = 0, before, earlier, after] = [points[at], points[at - 1], points[at - 2], points[at + 1]];
+  const found = NEEDED.find(({ ranges }) => isIn(point, ranges));
+  return found?.isNeeded({ point, before, earlier, after }) ?? isInFlag(points, at);
 }
 
 function isInFlag(points: readonly number[], at: number): boolean {
@@ -188,7 +212,10 @@ export function withoutLabelFaults(text: string): string {
 
 /** The text without signs that a reader does not see, for a comparison. */
 export function withoutUnseen(text: string): string {
-  return text.replace(UNSEEN, "");
+  return pointsOf(text)
+    .filter((point) => !isIn(point, UNSEEN))
+    .map((point) => String.fromCodePoint(point))
+    .join("");
 }
 
 function isFault(points: readonly number[], at: number): boolean {

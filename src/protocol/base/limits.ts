@@ -229,11 +229,25 @@ export const SESSION = {
   maxTunnels: 8,
   listenDefaultMs: 50 * SECOND,
   listenMaxMs: 110 * SECOND,
+  /** A call that finds something at once waits so long for its twin, where a client dispatches every call twice. */
+  twinMs: 10,
   /** A call that opens a tunnel is answered within this time, whether it is open by then or not. */
   openAnswerMs: 45 * SECOND,
-  /** Messages in one result, and their bytes: clients cut results at about 25,000 tokens. */
+  /** A call that takes longer is answered within this time, and goes on, unless the human sets another. */
+  answerMs: 50 * SECOND,
+  /** Messages in one result; how long it may be, {@link RESULT} says. */
   listenDefaultCount: 50,
   listenMaxCount: 200,
-  listenMaxBytes: 32 * KIB,
   progressEveryMs: 10 * SECOND,
+} as const;
+
+/** Characters of a result's JSON, in UTF-16 units as clients count them. */
+export const RESULT = {
+  /** Every client that is known shows this much whole; they cut at about 25,000 tokens, or at 50,000 characters. */
+  defaultChars: 40_000,
+  /** For clients that take more of a tool that says so. */
+  toldChars: 200_000,
+  /** The range that a human may set. */
+  minChars: 10_000,
+  maxChars: 500_000,
 } as const;

@@ -60,6 +60,8 @@ export class Guest {
   readonly #presence: GuestPresence;
   #membership: Membership | undefined;
   #ended: GuestEnd | undefined;
+  /** When the host was last heard, once the stay is over. */
+  #heardAtEnd: number | undefined;
   #effects: GuestEffect[] = [];
   #sendNow: SendNow | undefined;
 
@@ -113,7 +115,7 @@ export class Guest {
 
   /** When the host was last heard, in ms since the epoch. */
   get lastHeard(): number {
-    return this.#link.lastHeard ?? this.#connector.lostAt;
+    return this.#heardAtEnd ?? this.#link.lastHeard ?? this.#connector.lostAt;
   }
 
   /** How far the host's clock is ahead of this one, in ms; undefined while nothing is known. */
@@ -356,6 +358,8 @@ export class Guest {
 
   #end(end: GuestEnd, now: number): void {
     const isViolation = end.by === "failure";
+    // A host that is connected is there until the end, unless it was not to be believed.
+    this.#heardAtEnd = this.#link.isConnected && !isViolation ? now : this.lastHeard;
     const streams =
       end.by === "self"
         ? this.#link.finish(CLOSE.left, now)

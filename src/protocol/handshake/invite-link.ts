@@ -52,7 +52,8 @@ export function parseLink(text: string): InviteLink {
   const link = trim(text).replace(/^[<`"']+|[>`"']+$/g, "");
   if (link.length > MAX_LINK_CHARS) throw malformed("it is too long");
   const hash = link.indexOf("#");
-  const path = link.indexOf("/t/");
+  // Behind the scheme and a host of one letter at least, since a host may be called `t`.
+  const path = link.indexOf("/t/", "ws://?".length);
   if (hash === -1) throw malformed("the part after # is missing");
   if (path === -1 || path > hash) throw malformed("it does not have the form wss://HOST/t/ROOM#…");
   const origin = link.slice(0, path);

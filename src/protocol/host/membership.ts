@@ -104,7 +104,10 @@ export class Membership {
       const { credential, link } = session;
       this.#missed(session);
       wipe(credential.psk, credential.mac);
-      if (link.isConnected) link.finish(CLOSE_OF[cause], now);
+      if (!link.isConnected) continue;
+      // It was there until the end.
+      session.lastSeen = now;
+      link.finish(CLOSE_OF[cause], now);
     }
   }
 

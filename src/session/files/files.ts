@@ -25,8 +25,14 @@ export interface ReceivedFile {
   readonly size: number;
 }
 
+/** A file that this side has offered. */
+export type OfferedFile = Pick<ReceivedFile, "fileId" | "name" | "size">;
+
 /** How a file ended that nobody waited for any more. */
 export type FileNotice =
+  | { readonly notice: "file-offered"; readonly file: OfferedFile }
+  /** `path` as it was asked for; undefined for a patch. */
+  | { readonly notice: "file-not-offered"; readonly path: string | undefined; readonly error: TunnelError }
   | { readonly notice: "file-received"; readonly file: ReceivedFile }
   | { readonly notice: "file-failed"; readonly file: ReceivedFile; readonly error: TunnelError };
 
@@ -148,6 +154,16 @@ export class Files<Said = unknown> {
       await source.close();
       throw error;
     }
+  }
+
+  /** Whether a file that this side offers is there and still what it was. */
+  async isUnchanged(fileId: FileId): Promise<boolean> {
+    const share = this.shares.find(({ offer }) => toBase64url(offer.id) === fileId);
+    if (share === undefined) return false;
+    return share.source.read(0, 0).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** @throws {TunnelError} file-unknown, file-own */

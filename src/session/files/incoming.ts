@@ -1,16 +1,17 @@
 import { createHash, randomBytes, type Hash } from "node:crypto";
 import { unlinkSync } from "node:fs";
-import { link, open, rename, unlink } from "node:fs/promises";
+import { link, lstat, open, rename, unlink } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { codeOf, writeFailure } from "../paths/failures.ts";
-import { CREATE_NEW, type SavePlace } from "../paths/place.ts";
+import { CREATE_NEW, type Replaced, type SavePlace } from "../paths/place.ts";
 
 /** The calls that an open file must answer; a test puts a disk that is full in its place. */
 export interface PartHandle {
   writev(chunks: readonly Uint8Array[], position: number): Promise<{ bytesWritten: number }>;
   sync(): Promise<void>;
   chmod(mode: number): Promise<void>;
+  chown(uid: number, gid: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -23,20 +24,8 @@ export interface Disk {
 
 const DISK: Disk = { open, link, rename, unlink };
 
-/** Readable as far as the user lets others read new files, and never executable. */
-const MODE = 0o644;
-
-/** Errors by which a file system says that it has no hard links (FAT, some network and container disks). */
-const NO_LINKS = new Set([
-  "EPERM",
-  "ENOSYS",
-  "ENOTSUP",
-  "EOPNOTSUPP",
-  "EMLINK",
-  "EACCES",
-  "EINVAL",
-  "UNKNOWN",
-]);
+/** A new file is readable as far as the user lets others read new files, and never executable. */
+const NEW_MODE = 0o644;
 
 /** The files that are on their way in, so that none stays behind when the process ends. */
 export class IncomingFiles {
@@ -146,12 +135,10 @@ export class IncomingFile {
       if (this.#hash.digest("hex") !== expectedSha256) throw new TunnelError("file-hash-mismatch");
       // Before it has its name: a crash must not leave an empty file under the name of a whole one.
       await this.#handle.sync();
-      // Some disks know no modes; the file is then as private as its folder.
-      await this.#handle.chmod(MODE & ~process.umask()).catch(() => undefined);
+      await this.#takeAfter(await this.#place.recheck());
       // Windows renames no open file; and a delayed ENOSPC of a network disk comes with closing.
       await this.#handle.close();
       this.#state = "closed";
-      await this.#place.recheck();
       await this.#publish();
       this.#done();
       return this.#place.target;
@@ -165,17 +152,45 @@ export class IncomingFile {
     return run;
   }
 
+  /**
+   * Owner and mode, while it still has its secret name. What replaces a file keeps the mode of that file, so that nobody can
+   * read more than before; without the bits that lend it the rights of its owner, since the content is another one.
+   */
+  async #takeAfter(old: Replaced | undefined): Promise<void> {
+    const isKept = old === undefined || (await this.#keepsGroup(old));
+    const others = (old?.mode ?? 0) & 0o007;
+    const group = isKept ? 0o070 : others << 3;
+    const mode = old === undefined ? NEW_MODE & ~process.umask() : old.mode & (0o707 | group);
+    // Some disks know no modes; the file is then as private as its folder.
+    await this.#handle.chmod(mode).catch(() => undefined);
+  }
+
+  /** Only the superuser gives a file away; a group can be one of this user's. Without it the group's rights would be another group's. */
+  async #keepsGroup({ uid, gid }: Replaced): Promise<boolean> {
+    const own = process.getuid?.();
+    if (own === undefined) return true;
+    for (const owner of [uid, own]) {
+      const isGiven = await this.#handle.chown(owner, gid).then(
+        () => true,
+        () => false,
+      );
+      if (isGiven) return true;
+    }
+    return false;
+  }
+
   /** `rename` replaces the name, not what a link leads to, so an overwritten hard link keeps its other names' content. */
   async #publish(): Promise<void> {
     const { target, overwrite } = this.#place;
     if (overwrite) return await this.#disk.rename(this.#part, target);
-    try {
-      await this.#disk.link(this.#part, target);
-    } catch (error) {
-      if (codeOf(error) === "EEXIST") throw new TunnelError("save-exists", { cause: error });
-      if (!NO_LINKS.has(codeOf(error))) throw error;
-      return await this.#publishWithoutLink(target);
-    }
+    const refusal = await this.#disk.link(this.#part, target).then(
+      () => undefined,
+      (error: unknown) => codeOf(error),
+    );
+    if (refusal === "EEXIST") throw new TunnelError("save-exists");
+    // A disk without hard links says so by a code of its choice (EPERM, ENOTSUP, EISDIR, EXDEV, ...). One that has another
+    // trouble has it once more here.
+    if (refusal !== undefined) return await this.#publishWithoutLink(target);
     // The file is at its place; that a second name of it stays is no reason to call that a failure.
     await this.#disk.unlink(this.#part).catch(() => undefined);
   }
@@ -187,10 +202,12 @@ export class IncomingFile {
     } catch (error) {
       throw codeOf(error) === "EEXIST" ? new TunnelError("save-exists", { cause: error }) : error;
     }
+    // What somebody has written there meanwhile is theirs.
+    if (!(await isEmptyFile(target))) throw new TunnelError("save-exists");
     try {
       await this.#disk.rename(this.#part, target);
     } catch (error) {
-      await this.#disk.unlink(target).catch(() => undefined);
+      if (await isEmptyFile(target)) await this.#disk.unlink(target).catch(() => undefined);
       throw error;
     }
   }
@@ -218,6 +235,11 @@ export class IncomingFile {
     await this.#disk.unlink(this.#part).catch(() => undefined);
     this.#done();
   }
+}
+
+async function isEmptyFile(file: string): Promise<boolean> {
+  const found = await lstat(file).catch(() => undefined);
+  return found?.isFile() === true && found.size === 0;
 }
 
 /** The rest of these after so many bytes of them: a disk may take less than it was given. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import { lstat, statfs } from "node:fs/promises";
 import path from "node:path";
 import { isFolder } from "../../runtime/places.ts";
@@ -7,14 +8,15 @@ import { FILE } from "../../protocol/base/limits.ts";
 import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
 import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
-import { makePatch } from "../git/make-patch.ts";
+import { makePatch, type Patch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { IncomingFiles } from "./incoming.ts";
-import { safeName } from "../paths/names.ts";
+import { nameHere } from "../paths/held-name.ts";
+import { misleadingName, safeName } from "../paths/names.ts";
 import { OutgoingFile } from "./outgoing.ts";
 import { resolveSave } from "../paths/place.ts";
 import type { FileSink, FileSource } from "./port.ts";
-import { faultBehind } from "../paths/roots.ts";
+import { faultBehind, firstRoot } from "../paths/roots.ts";
 import { resolveShare } from "../paths/share.ts";
 
 /** The places beside the working directory that a human has named. */
@@ -38,8 +40,21 @@ export interface LocalFilesOptions {
 /** Something to share, and how the others are shown it. */
 export interface Shareable {
   readonly name: string;
+  /** Why the others are shown another name than the file has here; undefined where it is the same. */
+  readonly renamed?: string | undefined;
   readonly source: FileSource;
   readonly patch?: PatchFacts;
+  /** Beside the facts that the others are told: where the change begins and ends, and what is not in the patch. */
+  readonly change?: ChangeFacts;
+}
+
+export type ChangeFacts = Pick<Patch, "base" | "head" | "leftOut" | "notes">;
+
+/** Where a received file goes. */
+export interface SaveTarget {
+  readonly target: string;
+  /** Why its name is another one than was given; undefined where it is the same. */
+  readonly renamed: string | undefined;
 }
 
 /** The bytes of all patches and texts that one process shares: they are made for the moment and kept in memory. */
@@ -50,6 +65,7 @@ export class LocalFiles {
   readonly #options: LocalFilesOptions;
   readonly #incoming = new IncomingFiles();
   #madeBytes = 0;
+  #saveFolder: { readonly is: string | undefined } | undefined;
 
   constructor(options: LocalFilesOptions) {
     this.#options = options;
@@ -58,6 +74,12 @@ export class LocalFiles {
   /** The working directory that was handed in. */
   get cwd(): string {
     return this.#options.cwd;
+  }
+
+  /** A text that changes when the file at a path does; nothing is read. The same for every path where there is none. */
+  traceOf(given: string): string {
+    const found = statSync(path.resolve(this.cwd, given), { bigint: true, throwIfNoEntry: false });
+    return found === undefined ? "" : [found.ino, found.size, found.mtimeNs].join(" ");
   }
 
   /** @throws {TunnelError} path-*, share-*, root-missing, working-directory-gone, cancelled */
@@ -75,12 +97,13 @@ export class LocalFiles {
     const { size, sha256 } = file;
     const read = (offset: number, length: number): Promise<Uint8Array> => file.read(offset, length);
     const close = (): Promise<void> => Promise.resolve();
-    return { name: labelOf(file.name), source: { size, sha256, read, close } };
+    const name = labelOf(file.name);
+    return { name, renamed: changeOf(file.name, name), source: { size, sha256, read, close } };
   }
 
   /**
    * The change of the repository in the working directory as a patch.
-   * @throws {TunnelError} working-directory-gone, git-unavailable, patch-*, share-sensitive, share-limit, cancelled
+   * @throws {TunnelError} working-directory-gone, git-*, patch-*, share-sensitive, share-unreadable, share-limit, cancelled
    */
   async patch(range: string | undefined, signal: AbortSignal): Promise<Shareable> {
     const { cwd, home, env, config } = this.#options;
@@ -92,13 +115,14 @@ export class LocalFiles {
       signal,
       ...(range === undefined ? {} : { range }),
     });
-    const { bytes, baseCommit, diffstat } = made;
+    const { bytes, baseCommit, diffstat, base, head, leftOut, notes } = made;
     const source = this.#made(bytes);
     const name = labelOf(`${path.basename(cwd)}-${(baseCommit ?? "start").slice(0, 8)}.patch`);
     return {
       name,
       source,
       patch: { ...diffstat, ...(baseCommit === undefined ? {} : { base: baseCommit }) },
+      change: { base, head, leftOut, notes },
     };
   }
 
@@ -121,14 +145,40 @@ export class LocalFiles {
     };
   }
 
+  /**
+   * The absolute path under which a file that somebody offers could be saved: in the working directory, or in the first folder
+   * that a human has named where the working directory is too wide. By the text of its name alone: whether it can be saved
+   * there is found out when it is. Undefined where no folder may be used.
+   */
+  placeFor(offered: string): string | undefined {
+    const { cwd, home, config } = this.#options;
+    this.#saveFolder ??= { is: firstRoot({ cwd, home, roots: config.saveRoots }) };
+    const name = nameHere(misleadingName(offered) === undefined ? offered : safeName(offered));
+    return this.#saveFolder.is && path.join(this.#saveFolder.is, name);
+  }
+
   /** The path that a file would get, without symbolic links; it names a transfer. @throws {TunnelError} path-*, save-folder-missing, save-not-a-file */
-  async targetOf(savePath: string): Promise<string> {
-    return (await this.#place(savePath, true)).target;
+  async targetOf(savePath: string): Promise<SaveTarget> {
+    const { target, renamed } = await this.#place(savePath, true);
+    return { target, renamed };
+  }
+
+  /**
+   * The same for a path that somebody has to agree to: they must have been shown the place itself.
+   * @throws {TunnelError} save-path-not-whole, naming the whole one, and whatever else is wrong with the place
+   */
+  async wholeTargetOf(savePath: string, overwrite: boolean): Promise<string> {
+    const { target } = await this.targetOf(savePath);
+    if (isSamePath(savePath, target)) return target;
+    await this.#place(savePath, overwrite);
+    throw new TunnelError("save-path-not-whole", { detail: target });
   }
 
   /** @throws {TunnelError} path-*, save-*, disk-full */
   async sink(savePath: string, overwrite: boolean, size: number): Promise<FileSink> {
-    const place = await this.#place(savePath, overwrite);
+    const found = await this.#place(savePath, overwrite);
+    // A file of the name that it gets instead is not the one that was to be replaced.
+    const place = found.renamed === undefined ? found : await this.#place(savePath, false);
     await assertRoom(place.folder, size);
     const file = await this.#incoming.create(place);
     return {
@@ -157,8 +207,9 @@ export class LocalFiles {
       // It was received all the same: an inspection that fails is no failure to receive.
       const isLarge = asTunnelError(thrown).code === "patch-too-large";
       const applies = { kind: "unknown", reason: isLarge ? "too-large" : "git-failed" } as const;
-      const counts = { fileCount: 0, insertions: 0, deletions: 0 };
-      return { files: [], ...counts, suspicions: ["malformed"], base: "not-given", applies };
+      const counts = { fileCount: undefined, insertions: undefined, deletions: undefined };
+      const nothing = { files: [], ...counts, command: undefined, told: undefined };
+      return { ...nothing, suspicions: ["malformed"], base: "not-given", applies };
     }
   }
 
@@ -182,9 +233,24 @@ export class LocalFiles {
   }
 }
 
+/** Windows and macOS know a file by its name in any case. */
+const fold = (file: string): string =>
+  process.platform === "linux" ? file : file.normalize("NFC").toLowerCase();
+
+/** Whether a path is written as the place that it leads to: absolute, and not over a link. */
+function isSamePath(given: string, target: string): boolean {
+  return path.isAbsolute(given) && fold(path.normalize(given)) === fold(target);
+}
+
 /** A name as the others may be shown it (T4). */
 function labelOf(name: string): string {
-  return [name, safeName(name)].find((label) => isFileName(label)) ?? "unnamed";
+  const composed = name.normalize("NFC");
+  return [composed, safeName(name)].find((label) => isFileName(label)) ?? "unnamed";
+}
+
+function changeOf(name: string, label: string): string | undefined {
+  if (label === name.normalize("NFC")) return undefined;
+  return "an offer cannot carry the name that the file has here: it is too long, or has characters that are not shown";
 }
 
 /** Better refused now than when the disk is full for everybody. @throws {TunnelError} disk-full */

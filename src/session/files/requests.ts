@@ -5,7 +5,7 @@ import type { PatchFacts } from "../../protocol/files/offer.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Download, FileId, Files } from "./files.ts";
-import type { LocalFiles, Shareable } from "./local-files.ts";
+import type { ChangeFacts, LocalFiles, Shareable } from "./local-files.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
 
 /** Offering a file and fetching one, the same for tools and for people. */
@@ -24,6 +24,10 @@ export interface OwnOffer<Said> {
   /** Lower-case hex. */
   readonly sha256: string;
   readonly patch: PatchFacts | undefined;
+  /** Of a patch: its ends, and what is not in it. */
+  readonly change: ChangeFacts | undefined;
+  /** Why the name is another one than the file has here. */
+  readonly renamed: string | undefined;
   readonly sent: Said;
   /** Colour sequences that were taken out of the note. */
   readonly removed: number;
@@ -49,7 +53,7 @@ export async function offerFile<Said>(
   const note = request.note === undefined ? {} : { note: checkNote(text) };
   const to: readonly MemberId[] | undefined =
     request.to === undefined ? undefined : membersNamed(session.presence(), request.to);
-  const { name, source, patch } = await request.content();
+  const { name, renamed, source, patch, change } = await request.content();
   const { fileId, sent } = await session.files.share(source, {
     name,
     ...note,
@@ -58,7 +62,25 @@ export async function offerFile<Said>(
   });
   const { size, sha256 } = source;
   const others = session.presence().filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
-  return { fileId, name, size, sha256, patch, sent, removed, offeredTo: others.map((one) => one.name) };
+  return {
+    fileId,
+    name,
+    renamed,
+    size,
+    sha256,
+    patch,
+    change,
+    sent,
+    removed,
+    offeredTo: others.map((one) => one.name),
+  };
+}
+
+interface FetchedFile {
+  readonly download: Download;
+  readonly isNew: boolean;
+  /** Why it gets another name than was given. */
+  readonly renamed: string | undefined;
 }
 
 /**
@@ -69,18 +91,18 @@ export async function fetchFile(
   files: Files,
   localFiles: LocalFiles,
   request: { readonly fileId: FileId; readonly savePath: string; readonly overwrite: boolean },
-): Promise<{ readonly download: Download; readonly isNew: boolean }> {
+): Promise<FetchedFile> {
   const { fileId, savePath, overwrite } = request;
   const { entry } = files.find(fileId);
-  const target = await localFiles.targetOf(savePath);
+  const { target, renamed } = await localFiles.targetOf(savePath);
   const known = files.current(fileId, target);
   if (known !== undefined) {
     const isGone = known.state.name === "done" && !(await localFiles.isThere(target, known.offer.size));
-    if (!isGone) return { download: known, isNew: false };
+    if (!isGone) return { download: known, isNew: false, renamed };
     files.forget(known);
   }
   const download = await files.receive(fileId, target, () =>
     localFiles.sink(savePath, overwrite, entry.offer.size),
   );
-  return { download, isNew: true };
+  return { download, isNew: true, renamed };
 }

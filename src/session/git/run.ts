@@ -129,10 +129,10 @@ export async function gitText(args: readonly string[], call: GitCall): Promise<s
 }
 
 /**
- * Settings that switch off the filters which the repository itself defines: programs that git starts to read a file. Those
- * in the user's own settings, such as LFS, are the user's and stay.
+ * The filters which the repository itself defines: programs that git would start to read a file. Those in the user's own
+ * settings are the user's and stay. Undefined where they cannot be told.
  */
-export async function quietFilters(call: GitCall): Promise<string[] | undefined> {
+export async function ownFilters(call: GitCall): Promise<ReadonlySet<string> | undefined> {
   const listed = await gitText(["config", "--list", "--show-scope", "--name-only", "-z"], call);
   if (listed === undefined) return undefined;
   const parts = listed.split("\0");
@@ -145,6 +145,11 @@ export async function quietFilters(call: GitCall): Promise<string[] | undefined>
   }
   // `-c` cannot override a name with `=`, and only somebody hostile makes one up.
   if ([...drivers].some((driver) => driver.includes("="))) return undefined;
+  return drivers;
+}
+
+/** Settings with which none of these filters is started. */
+export function withoutFilters(drivers: Iterable<string>): string[] {
   return [...drivers].flatMap((driver) => [
     `filter.${driver}.clean=`,
     `filter.${driver}.smudge=`,

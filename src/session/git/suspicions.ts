@@ -22,6 +22,8 @@ export type Suspicion =
   | { readonly kind: "executable" }
   | { readonly kind: "mode" }
   | { readonly kind: "binary" }
+  /** The pointer of a file that LFS keeps: its content is not in the patch. */
+  | { readonly kind: "lfs" }
   /** Not in git's own form. */
   | { readonly kind: "traditional" }
   | { readonly kind: "malformed" };

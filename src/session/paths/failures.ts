@@ -7,12 +7,19 @@ export function codeOf(error: unknown): string {
 }
 
 const FULL = new Set(["ENOSPC", "EDQUOT"]);
+const DENIED: Readonly<Record<string, string>> = {
+  EROFS: "the disk is read-only (EROFS)",
+  EACCES: "this user may not write there (EACCES)",
+  EPERM: "this user may not write there (EPERM)",
+};
 
 /** A failure while writing, as an error with a next step. */
 export function writeFailure(error: unknown): TunnelError {
   if (error instanceof TunnelError) return error;
   const code = codeOf(error);
   if (FULL.has(code)) return new TunnelError("disk-full", { cause: error });
+  const denied = DENIED[code];
+  if (denied !== undefined) return new TunnelError("save-denied", { detail: denied, cause: error });
   if (code === "EFBIG") {
     return new TunnelError("save-failed", { detail: "the file is too large for this disk", cause: error });
   }

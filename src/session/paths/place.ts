@@ -1,11 +1,12 @@
 import { constants, type BigIntStats } from "node:fs";
-import { lstat, realpath, stat } from "node:fs/promises";
+import { lstat, readdir, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { codeOf } from "./failures.ts";
-import { nameProblem } from "./names.ts";
+import { codeOf, writeFailure } from "./failures.ts";
+import { heldName } from "./held-name.ts";
+import { foldedSegment, misleadingName, plainLabel } from "./names.ts";
 import { protectedPlace } from "./protected.ts";
-import { lexicalPath, NATIVE, segmentsInRoots, type Reach } from "./roots.ts";
+import { saveSpot, segmentsInRoots, type Reach } from "./roots.ts";
 
 /** Opens a file that must be new. `O_NOFOLLOW` is undefined on Windows; a file that must be new is no link anyway. */
 export const CREATE_NEW: number =
@@ -22,8 +23,21 @@ export interface SavePlace {
   readonly name: string;
   readonly target: string;
   readonly overwrite: boolean;
-  /** Everything once more, at the moment of committing: hours may have passed. @throws TunnelError */
-  readonly recheck: () => Promise<void>;
+  /** Why its name is another one than was given; undefined where it is the same. */
+  readonly renamed: string | undefined;
+  /**
+   * Everything once more, at the moment of committing: hours may have passed.
+   * @returns the file that will be replaced, if there is one
+   * @throws TunnelError
+   */
+  readonly recheck: () => Promise<Replaced | undefined>;
+}
+
+/** The file that is to be replaced, as far as its successor takes after it. */
+export interface Replaced {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface SaveOptions extends Reach {
@@ -35,14 +49,16 @@ export interface SaveOptions extends Reach {
  * @throws TunnelError `path-invalid`, `path-outside`, `path-protected`, `save-folder-missing`, `save-not-a-file`, `save-exists`
  */
 export async function resolveSave(savePath: string, options: SaveOptions): Promise<SavePlace> {
-  const wanted = lexicalPath(savePath, options.cwd);
-  const name = finalName(savePath);
-  const problem = nameProblem(name);
+  const { folder: wanted, name: given } = saveSpot(savePath, options.cwd);
+  const problem = misleadingName(given);
   if (problem !== undefined) throw new TunnelError("path-invalid", { detail: problem });
   // Before the folder is looked for: nobody is to be told to make it.
-  assertUnprotected(path.relative(options.cwd, wanted).split(path.sep));
-  const folder = await realParent(path.dirname(wanted));
-  assertUnprotected([...(await segmentsInRoots(folder, options)), name]);
+  assertUnprotected([...path.relative(options.cwd, wanted).split(path.sep), given]);
+  const folder = await realParent(wanted);
+  const segments = await segmentsInRoots(folder, options);
+  assertUnprotected([...segments, given]);
+  const { name, renamed } = await heldName(given, folder);
+  assertUnprotected([...segments, name]);
   const target = path.join(folder, name);
   await checkTarget(target, options.overwrite);
   const first = await stat(folder, { bigint: true });
@@ -51,21 +67,15 @@ export async function resolveSave(savePath: string, options: SaveOptions): Promi
     name,
     target,
     overwrite: options.overwrite,
+    renamed,
     async recheck() {
       if ((await realParent(folder)) !== folder || !isSame(first, await stat(folder, { bigint: true }))) {
         throw new TunnelError("path-outside", { detail: "the folder was exchanged meanwhile" });
       }
       await segmentsInRoots(folder, options);
-      await checkTarget(target, options.overwrite);
+      return await checkTarget(target, options.overwrite);
     },
   };
-}
-
-/** The part behind the last separator. `path.basename` would take `a/` for `a`. */
-function finalName(savePath: string): string {
-  return savePath.slice(
-    Math.max(savePath.lastIndexOf("/"), NATIVE.windows ? savePath.lastIndexOf("\\") : -1) + 1,
-  );
 }
 
 async function realParent(folder: string): Promise<string> {
@@ -82,25 +92,35 @@ async function realParent(folder: string): Promise<string> {
       throw new TunnelError("path-invalid", { detail: "it is too long", cause: error });
     if (code === "ENOENT" || code === "ENOTDIR")
       throw new TunnelError("save-folder-missing", { cause: error });
-    throw new TunnelError("save-failed", { detail: code, cause: error });
+    throw writeFailure(error);
   }
 }
 
 /** A link is refused wherever it leads, since it leads away from the place that the agent named. */
-async function checkTarget(target: string, overwrite: boolean): Promise<void> {
+async function checkTarget(target: string, overwrite: boolean): Promise<Replaced | undefined> {
   const found = await lstat(target).catch((error: unknown) => {
     const code = codeOf(error);
     if (code === "ENOENT") return undefined;
     if (code === "ENAMETOOLONG")
       throw new TunnelError("path-invalid", { detail: "it is too long", cause: error });
-    throw new TunnelError("save-failed", { detail: code, cause: error });
+    throw writeFailure(error);
   });
-  if (found === undefined) return;
+  if (found === undefined) return undefined;
   if (!found.isFile()) throw new TunnelError("save-not-a-file");
-  if (!overwrite) throw new TunnelError("save-exists");
+  if (!overwrite) throw new TunnelError("save-exists", await otherSpelling(target));
   // On Windows and macOS another spelling, a short one such as CLAUDE~1.MD included, may lead to a protected file.
   const purpose = protectedPlace([path.basename(await realpath(target))]);
   if (purpose !== undefined) throw new TunnelError("path-protected", { detail: purpose });
+  return found;
+}
+
+/** Where case or the form of letters does not count, the file in the way has a name that nobody asked for. */
+async function otherSpelling(target: string): Promise<{ detail?: string }> {
+  const name = path.basename(target);
+  const names = await readdir(path.dirname(target)).catch((): string[] => []);
+  if (names.includes(name)) return {};
+  const other = names.find((one) => foldedSegment(one) === foldedSegment(name));
+  return other === undefined ? {} : { detail: `on this disk it is the same name as "${plainLabel(other)}"` };
 }
 
 function isSame(one: BigIntStats, other: BigIntStats): boolean {

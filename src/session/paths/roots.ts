@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
@@ -35,6 +36,27 @@ export function lexicalPath(given: string, cwd: string, flavour: Flavour = NATIV
   return flavour.path.resolve(cwd, given);
 }
 
+/**
+ * The folder and the last name of a path to save at, by its text alone. The rules of Windows for a path do not hold for that
+ * name: it is given another one where need be.
+ * @throws TunnelError `path-invalid`
+ */
+export function saveSpot(
+  given: string,
+  cwd: string,
+  flavour: Flavour = NATIVE,
+): { readonly folder: string; readonly name: string } {
+  // `basename` would take `a/` for `a`.
+  const at = Math.max(given.lastIndexOf("/"), flavour.windows ? given.lastIndexOf("\\") : -1) + 1;
+  const [before, name] = [given.slice(0, at), given.slice(at)];
+  lexicalPath(given, cwd, { ...flavour, windows: false });
+  if (flavour.windows && at === 0 && /^[a-z]:/i.test(name))
+    throw new TunnelError("path-invalid", { detail: COLON });
+  return { folder: flavour.path.dirname(lexicalPath(`${before}name`, cwd, flavour)), name };
+}
+
+const COLON = "a colon may only follow the drive letter, as in C:\\folder\\file";
+
 function pathProblem(given: string, flavour: Flavour): string | undefined {
   if (given === "") return "it is empty";
   if (given.length > MAX_PATH_CHARS) return "it is too long";
@@ -47,7 +69,7 @@ function pathProblem(given: string, flavour: Flavour): string | undefined {
     return "network and device paths are not followed; use a drive letter or a relative path";
   if (/^[\\/]/.test(given)) return "it lacks the drive letter";
   const rest = given.replace(/^[a-z]:[\\/]/i, "");
-  if (rest.includes(":")) return "a colon may only follow the drive letter, as in C:\\folder\\file";
+  if (rest.includes(":")) return COLON;
   if (segments.some(isDeviceName)) return "it contains the name of a device";
   if (segments.some((segment) => segment !== "." && /[. ]$/.test(segment)))
     return "a name in it ends with a dot or a space";
@@ -129,6 +151,21 @@ async function realFolder(folder: string): Promise<string | undefined> {
     return (await stat(real)).isDirectory() ? real : undefined;
   } catch {
     // A root that is not there allows nothing.
+    return undefined;
+  }
+}
+
+/** The working directory, where it is no more than a project, or else the first root that is there; without symbolic links. */
+export function firstRoot({ cwd, roots, home = homeDirectory() }: Reach): string | undefined {
+  const [own, realHome, ...named] = [cwd, home, ...roots].map(realFolderNow);
+  return own === undefined || isTooWide(own, realHome ?? home) ? named.find((one) => one !== undefined) : own;
+}
+
+function realFolderNow(folder: string): string | undefined {
+  try {
+    return realpathSync.native(folder);
+  } catch {
+    // A folder that is not there is no place to save into.
     return undefined;
   }
 }

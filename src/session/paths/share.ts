@@ -4,8 +4,7 @@ import { open, realpath, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { readFailure } from "./failures.ts";
-import { nameProblem } from "./names.ts";
-import { lexicalPath, segmentsInRoots, type Reach } from "./roots.ts";
+import { lexicalPath, NATIVE, segmentsInRoots, type Reach } from "./roots.ts";
 import { SCANNED_BYTES, sensitiveContent, sensitiveName } from "./sensitive.ts";
 
 export interface ShareOptions extends Reach {
@@ -24,7 +23,7 @@ export interface FileIdentity {
 export interface ShareSource {
   /** Without symbolic links. */
   readonly file: string;
-  /** Its own name, shown to the other side as a label. */
+  /** Its own name, which another system may not be able to hold. */
   readonly name: string;
   readonly identity: FileIdentity;
 }
@@ -38,9 +37,11 @@ export const READ_ONLY: number =
  * @throws TunnelError `path-invalid`, `path-outside`, `share-not-found`, `share-not-a-file`, `share-unreadable`, `share-sensitive`
  */
 export async function resolveShare(sharePath: string, options: ShareOptions): Promise<ShareSource> {
-  const wanted = lexicalPath(sharePath, options.cwd);
+  const wanted = pathOf(sharePath, options.cwd);
   const file = await realpath(wanted).catch((error: unknown) => {
-    throw readFailure(error);
+    const failure = readFailure(error);
+    const isLossy = failure.code === "share-not-found" && sharePath.includes(REPLACEMENT);
+    throw isLossy ? new TunnelError("share-not-found", { detail: NOT_UTF8, cause: error }) : failure;
   });
   await segmentsInRoots(file, options);
   const handle = await open(file, READ_ONLY).catch((error: unknown) => {
@@ -50,15 +51,21 @@ export async function resolveShare(sharePath: string, options: ShareOptions): Pr
     const found = await handle.stat({ bigint: true });
     if (!found.isFile()) throw new TunnelError("share-not-a-file");
     if (!(await isAllowed(file, options.allow))) await refuseSensitive([wanted, file], handle, found);
-    const name = path.basename(file);
-    const problem = nameProblem(name);
-    if (problem !== undefined) throw new TunnelError("path-invalid", { detail: problem });
-    return { file, name, identity: identityOf(found) };
+    return { file, name: path.basename(file), identity: identityOf(found) };
   } catch (error) {
     throw readFailure(error);
   } finally {
     await handle.close();
   }
+}
+
+const REPLACEMENT = "\u{fffd}";
+const NOT_UTF8 = "a name that is no UTF-8 cannot be given; rename the file first";
+
+/** Files of this machine may have control characters in their names, but for NUL. @throws {TunnelError} path-invalid */
+function pathOf(given: string, cwd: string): string {
+  const plain = lexicalPath(given.replaceAll(/(?!\0)\p{Cc}/gu, "_"), cwd);
+  return NATIVE.windows ? plain : path.resolve(cwd, given);
 }
 
 export function identityOf({ dev, ino, size, mtimeNs }: BigIntStats): FileIdentity {

@@ -8,7 +8,8 @@ import { SCHEMAS } from "../../protocol/room/frames.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { isGoal, isText } from "../../protocol/base/text.ts";
-import { bytesOf, isLaidOut, parseJson, roomId } from "../../protocol/base/header.ts";
+import { bytesOf, isLaidOut, roomId } from "../../protocol/base/header.ts";
+import { parseJson } from "../../protocol/base/json.ts";
 import { jsonEscape, replaceHidden } from "../../protocol/base/hidden-text.ts";
 import { encodeUtf8 } from "../../protocol/base/utf8.ts";
 

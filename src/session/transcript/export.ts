@@ -27,6 +27,8 @@ export interface TranscriptLimit {
   readonly entries: number;
   /** The length of all texts together, in UTF-16 units; the newest entry is there however long it is. */
   readonly chars: number;
+  /** Longer texts are left out; none where this is not given. */
+  readonly longest?: number;
 }
 
 /**
@@ -45,6 +47,8 @@ export function exportTranscript(
   const texts = new Map<number, Shown>();
   for (const entry of source.inbox.said()) texts.set(entry.seq, shownOf(entry));
   const from = options.limit === undefined ? 0 : firstOf(log.end.seq, texts, options.limit);
+  const longest = options.limit?.longest ?? Number.POSITIVE_INFINITY;
+  for (const [seq, { text }] of texts) if (text.length > longest) texts.delete(seq);
   const { start, entries } = log.after(from);
   const audit = source.oversight && auditOf(source.oversight.audit);
   const unsigned: UnsignedTranscript = {

@@ -17,6 +17,8 @@ export interface MarkdownOptions {
   readonly verdict?: Verdict;
   /** How to get what is left out at the beginning. */
   readonly more?: string;
+  /** A sentence in place of a text that is missing; that it is no longer kept, where this is not given. */
+  readonly missing?: string;
 }
 
 /** A text in which nothing is hidden and nothing turns the direction round: such characters are named instead. */
@@ -140,7 +142,9 @@ class Renderer {
     const isOurs = from === exportedBy;
     if (text !== undefined) return quoted(this.#shown(isOurs ? text : (this.#options.frame?.(text) ?? text)));
     const isForUs = isOurs || to === undefined || to.includes(exportedBy);
-    return isForUs ? "_Its text is no longer kept._" : "_It was not for the member who exported this._";
+    return isForUs
+      ? `_${this.#options.missing ?? "Its text is no longer kept."}_`
+      : "_It was not for the member who exported this._";
   }
 
   /** What the exporter's person was asked and decided: words of this program alone. */

@@ -1,7 +1,8 @@
 import { FILE_ID_BYTES } from "../../protocol/base/ids.ts";
 import * as z from "zod/mini";
 import { toBase64url, toHex } from "../../protocol/base/bytes.ts";
-import { bytesOf, counter, parseJson } from "../../protocol/base/header.ts";
+import { bytesOf, counter } from "../../protocol/base/header.ts";
+import { parseJson } from "../../protocol/base/json.ts";
 import { isFileName, type FileOffer } from "../../protocol/files/offer.ts";
 import { isText } from "../../protocol/base/text.ts";
 import { withoutLinks } from "./redact.ts";

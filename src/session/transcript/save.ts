@@ -2,6 +2,7 @@ import { open, rm } from "node:fs/promises";
 import { isFolder } from "../../runtime/places.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { writeFailure } from "../paths/failures.ts";
+import { narrowName } from "../paths/names.ts";
 import { CREATE_NEW, resolveSave } from "../paths/place.ts";
 import { lexicalPath, NATIVE, type Flavour } from "../paths/roots.ts";
 
@@ -55,6 +56,9 @@ function lexical(stem: string, root: string, flavour: Flavour): string {
 export async function saveText(root: string, file: string, text: string): Promise<string> {
   try {
     const place = await resolveSave(file, { cwd: root, roots: [root], overwrite: false });
+    // It is passed on, and is to have the same name everywhere.
+    const problem = place.renamed ?? narrowName(place.name);
+    if (problem !== undefined) throw refused(problem);
     await writeNew(place.target, text);
     return place.target;
   } catch (thrown) {

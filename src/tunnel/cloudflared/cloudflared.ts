@@ -1,7 +1,7 @@
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH, type DohResolver } from "../../net/doh.ts";
 import { httpsClient } from "../../net/https.ts";
 
-import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { acquireBinary, type BinaryOptions } from "./binary.ts";
 import type { Binary } from "./find.ts";
@@ -55,11 +55,20 @@ export function createCloudflaredOpener(options: CloudflaredOptions): TunnelOpen
   };
 }
 
+/** How a network that lets nothing out but through its proxy looks to cloudflared, which asks a service, then DNS, then the edge. */
+const LOOKS_CLOSED: ReadonlySet<ErrorCode> = new Set([
+  "cloudflared-api-down",
+  "cloudflared-edge-unknown",
+  "cloudflared-blocked",
+  "cloudflared-not-ready",
+]);
+
 /** cloudflared reaches the edge directly or not at all, so a network that wants a proxy looks like a closed one to it. */
 function proxyExplained(failure: TunnelError, variable: string | undefined): TunnelError {
-  const isClosed = failure.code === "cloudflared-blocked" || failure.code === "cloudflared-not-ready";
-  if (variable === undefined || !isClosed) return failure;
-  const detail = `${variable} is set, and cloudflared cannot pass a proxy`;
+  if (variable === undefined || !LOOKS_CLOSED.has(failure.code)) return failure;
+  const detail =
+    `${variable} is set, and cloudflared cannot pass a proxy; ` +
+    "TUNNEL_TRANSPORT=exec with a program that can, or direct within the network, does without it";
   return new TunnelError(failure.code, { detail, cause: failure });
 }
 

@@ -110,6 +110,19 @@ describe("a sign of several parts", () => {
   });
 });
 
+describe("a window", () => {
+  it("that gets wider shows the line anew, and nothing of it twice", () => {
+    const { terminal, screen } = start(undefined);
+    screen.print("ben: hello");
+    terminal.paste("0123456789".repeat(5));
+    expect(terminal.rows).toHaveLength(3);
+    terminal.resize(80);
+    expect(terminal.rows).toEqual(["ben: hello", `ana> ${"0123456789".repeat(5)}`]);
+    screen.close();
+    expect(terminal.listenerCount("resize")).toBe(0);
+  });
+});
+
 describe("a line of very many rows", () => {
   it("is shown around the cursor, and leaves what was printed above it on the screen", () => {
     const { terminal, screen, said } = start(undefined);

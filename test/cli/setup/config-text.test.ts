@@ -1,4 +1,5 @@
 import * as fc from "fast-check";
+import { parse } from "jsonc-parser";
 import { describe, expect, it } from "vitest";
 import type { Format } from "../../../src/cli/setup/formats/format.ts";
 import { CLIENTS } from "../../../src/cli/setup/clients.ts";
@@ -223,20 +224,138 @@ describe("a file that is not touched, with a reason that does not quote it", () 
     ["our name twice", cursor, `{"mcpServers":{"tunnel":1,"tunnel":"${KEY}"}}`, `it has "tunnel" twice`],
     ["broken TOML", codex, `a = 1\nb = ${KEY}\n`, "it is not TOML from line 2 on"],
     ["servers that are a text", codex, `mcp_servers = "${KEY}"`, `"mcp_servers" in it is not a table`],
-    ["servers in one line", codex, `mcp_servers = { z = { command = "${KEY}" } }\n`, "it is not TOML"],
+    [
+      "servers that are a list of tables",
+      codex,
+      `[[mcp_servers]]\nz = "${KEY}"\n`,
+      `"mcp_servers" in it is not`,
+    ],
   ])("%s", (_, config, text, reason) => {
     const thrown = thrownBy(() => (config.entry(text), config.add(text, server)));
     expect(thrown).toContain(reason);
     expect(thrown).not.toContain(KEY);
   });
+});
 
-  it("an entry that cannot be told apart from what is around it", () => {
-    const inline = `mcp_servers = { tunnel = { command = "node" } }\n`;
-    expect(thrownBy(() => codex.remove(inline))).toBe("its layout is unusual");
-    const asText = `[b]\ntext = """\n[mcp_servers.tunnel]\nx = 1\n\n[c]\n"""\n`;
-    expect(thrownBy(() => codex.remove(codex.add(asText, server)))).toBe("its layout is unusual");
-    const inText = `[mcp_servers.tunnel]\ncommand = "x"\nargs = ["""\n[other]\n"""]\n`;
-    expect(thrownBy(() => codex.remove(inText))).toContain("it is not TOML");
+describe("a TOML file with its servers in another form than tables", () => {
+  const [command, args] = [`command = "node"`, `args = [ "/opt/tunnel-mcp.cjs" ]`];
+  const inline = `{ ${command}, ${args} }`;
+
+  it.each<[string, string, string]>([
+    [
+      "an inline table",
+      `mcp_servers = { other = { command = "x" } } # mine\na = 1\n`,
+      `mcp_servers = { other = { command = "x" }, tunnel = ${inline} } # mine\na = 1\n`,
+    ],
+    ["an inline table with nothing in it", `mcp_servers = {}\n`, `mcp_servers = { tunnel = ${inline} }\n`],
+    [
+      "an inline table without spaces",
+      `mcp_servers={z={command="}"}}`,
+      `mcp_servers={z={command="}"}, tunnel = ${inline}}`,
+    ],
+    [
+      "an inline table over several lines",
+      `mcp_servers = {\r\n  z = { command = "x" }, # }\r\n}\r\n`,
+      `mcp_servers = {\r\n  z = { command = "x" },\r\n  tunnel = ${inline}, # }\r\n}\r\n`,
+    ],
+    [
+      "an inline table under a quoted key",
+      `'mcp_servers' = { "z" = { command = 'a, "b" #' } }\n`,
+      `'mcp_servers' = { "z" = { command = 'a, "b" #' }, tunnel = ${inline} }\n`,
+    ],
+    [
+      "dotted keys",
+      `mcp_servers.z.command = "x"\n`,
+      `mcp_servers.z.command = "x"\n\n[mcp_servers.tunnel]\n${command}\n${args}\n`,
+    ],
+    [
+      "a table with inline servers",
+      `[mcp_servers]\nz = { command = "x" }\n\n[b]\n`,
+      `[mcp_servers]\nz = { command = "x" }\n\n[b]\n\n[mcp_servers.tunnel]\n${command}\n${args}\n`,
+    ],
+    [
+      "lines in a text that look like tables",
+      `a = """\n[mcp_servers.tunnel]\ncommand = "x"\n"""\n`,
+      `a = """\n[mcp_servers.tunnel]\ncommand = "x"\n"""\n\n[mcp_servers.tunnel]\n${command}\n${args}\n`,
+    ],
+  ])("gets our entry where it belongs, and is the same to the byte after that: %s", (_, text, wanted) => {
+    const changed = codex.add(text, server);
+    expect(changed).toBe(wanted);
+    expect(codex.entry(changed)).toEqual({ kind: "present", argv: ["node", ...server.args] });
+    expect(codex.remove(changed)).toBe(text);
+  });
+
+  it.each<[string, string, string, string]>([
+    [
+      "an inline table",
+      `mcp_servers = { tunnel = { command = "node", args = ["/old/tunnel-mcp.cjs"], env = { A = "1" } }, z = {} }\n`,
+      `mcp_servers = { tunnel = { command = "node", args = [ "/opt/tunnel-mcp.cjs" ], env = { A = "1" } }, z = {} }\n`,
+      `mcp_servers = { z = {} }\n`,
+    ],
+    [
+      "an inline entry in a table",
+      `[mcp_servers]\n"tunnel" = { args = ["/old/tunnel-mcp.cjs"] } # ours\nz = {}\n`,
+      `[mcp_servers]\n"tunnel" = { args = [ "/opt/tunnel-mcp.cjs" ], ${command} } # ours\nz = {}\n`,
+      `[mcp_servers]\nz = {}\n`,
+    ],
+    [
+      "dotted keys",
+      `mcp_servers.tunnel.command = 'node'\nmcp_servers . tunnel . args = [\n  "/old/tunnel-mcp.cjs", # ]\n]\nb = 2\n`,
+      `mcp_servers.tunnel.command = "node"\nmcp_servers . tunnel . args = [ "/opt/tunnel-mcp.cjs" ]\nb = 2\n`,
+      `b = 2\n`,
+    ],
+    [
+      "a table with quoted keys and tables below it",
+      `[ "mcp_servers" . 'tunnel' ] # [x]\ncommand = "node"\nargs = ["""\n[other]\n"""]\n[mcp_servers.tunnel.env]\nA = "1"\n# of b\n[b]\n`,
+      `[ "mcp_servers" . 'tunnel' ] # [x]\ncommand = "node"\nargs = [ "/opt/tunnel-mcp.cjs" ]\n[mcp_servers.tunnel.env]\nA = "1"\n# of b\n[b]\n`,
+      `# of b\n[b]\n`,
+    ],
+  ])("has our entry corrected and taken out there: %s", (_, text, updated, removed) => {
+    expect(codex.update(text, server)).toBe(updated);
+    expect(codex.remove(text)).toBe(removed);
+  });
+
+  it("in any arrangement: our entry comes and goes, and nothing else changes", () => {
+    const value = fc.constantFrom(
+      `"a # b"`,
+      `'c = { d'`,
+      `[1, { x = "]" }]`,
+      `{ "q.r" = 1, s.t = '}' }`,
+      `"""\n[b]\n"""`,
+    );
+    const key = fc.constantFrom("a", `"b c"`, `'d'`, "e.f", `g."h.i"`);
+    const pairs = fc.uniqueArray(fc.tuple(key, value), { selector: ([one]) => one, maxLength: 4 });
+    const files = fc.record({
+      top: pairs,
+      servers: pairs,
+      form: fc.constantFrom("inline", "dotted", "table", "tables"),
+      rest: pairs,
+      eol: fc.constantFrom("\n", "\r\n"),
+      end: fc.boolean(),
+    });
+    const list = (all: readonly (readonly [string, string])[], start = ""): string[] =>
+      all.map(([one, text]) => `${start}${one} = ${text} # [c]`);
+    fc.assert(
+      fc.property(files, ({ top, servers, form, rest, eol, end }) => {
+        const inside = servers
+          .filter(([, text]) => !text.includes("\n"))
+          .map(([one, text]) => `${one} = ${text}`);
+        const middle = {
+          inline: [`mcp_servers = { ${inside.join(", ")} }`],
+          dotted: list(servers, "mcp_servers . "),
+          table: ["[mcp_servers]", ...list(servers)],
+          tables: servers.length === 0 ? [] : ["[mcp_servers.z]", ...list(servers)],
+        }[form];
+        const lines = [...list(top), ...middle, "", "[rest]", ...list(rest)];
+        const text = lines.join("\n").replaceAll("\n", eol) + (end ? eol : "");
+        const changed = codex.add(text, server);
+        expect(codex.entry(changed)).toEqual({ kind: "present", argv: ["node", ...server.args] });
+        const moved = codex.update(changed, { command: "node", args: ["/new/tunnel-mcp.cjs", 'a"b'] });
+        expect(codex.update(moved, server)).toBe(changed);
+        if (inside.length > 0 || form !== "inline") expect(codex.remove(changed)).toBe(text);
+      }),
+      { seed: 11, numRuns: 400 },
+    );
   });
 });
 
@@ -264,6 +383,23 @@ describe("any file at all", () => {
         expect(cursor.remove(changed)).toBe(text);
       }),
       { seed: 7, numRuns: 300 },
+    );
+  });
+
+  it("loses our entry wherever it stands among the others, and nothing else", () => {
+    fc.assert(
+      fc.property(files, fc.nat(3), ({ before, servers, after, indent, eol, comment }, at) => {
+        const all = Object.entries(servers);
+        const mixed = [
+          ...all.slice(0, at),
+          ["tunnel", { command: "node", args: ["a, b"] }],
+          ...all.slice(at),
+        ];
+        const value = { ...before, mcpServers: Object.fromEntries(mixed), ...after };
+        const text = `${comment}${JSON.stringify(value, null, indent).replaceAll("\n", eol)}`;
+        expect(parse(cursor.remove(text))).toEqual({ ...value, mcpServers: servers });
+      }),
+      { seed: 8, numRuns: 300 },
     );
   });
 });

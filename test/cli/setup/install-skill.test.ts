@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { installSkill } from "../../../src/cli/setup/install-skill.ts";
+import { installSkill, uninstallSkill } from "../../../src/cli/setup/install-skill.ts";
 import { recorder } from "../support.ts";
 
 let root: string;
@@ -86,3 +86,53 @@ test.skipIf(process.platform === "win32")(
     expect(await readFile(path.join(installed, "SKILL.md"), "utf8")).toBe("# Etiquette\n");
   },
 );
+
+async function uninstall(force = false) {
+  const output = recorder();
+  const kept = [path.join(root, "home")];
+  const code = await uninstallSkill({ bundle, dir, force, output, kept });
+  return { code, out: output.stdout(), err: output.stderr() };
+}
+
+test("uninstalling is the exact reverse: the skill goes, and the folders that were made for it", async () => {
+  await mkdir(path.join(root, "home"));
+  await install();
+  expect(await uninstall()).toEqual({ code: 0, out: `Deleted the skill: ${installed}\n`, err: "" });
+  expect(await readdir(path.join(root, "home"))).toEqual([]);
+  expect(await uninstall()).toEqual({ code: 0, out: `The skill is not installed: ${installed}\n`, err: "" });
+});
+
+test("uninstalling leaves other skills", async () => {
+  await mkdir(path.join(dir, "another"), { recursive: true });
+  await install();
+  expect((await uninstall()).code).toBe(0);
+  expect(await readdir(dir)).toEqual(["another"]);
+});
+
+test("uninstalling keeps a skill that somebody has edited and says which file; --force deletes it, but not what was added", async () => {
+  await install();
+  await writeFile(path.join(installed, "SKILL.md"), "mine\n");
+  await writeFile(path.join(installed, "references", "notes.md"), "mine\n");
+  const refused = await uninstall();
+  expect(refused.code).toBe(1);
+  expect(refused.err).toContain("    changed  SKILL.md\n");
+  expect((await readdir(installed)).toSorted()).toEqual(["SKILL.md", "references"]);
+
+  const forced = await uninstall(true);
+  expect(forced.code).toBe(1);
+  expect(forced.out).toContain(
+    `left what somebody has added: ${installed}\n    ${path.join("references", "notes.md")}\n`,
+  );
+  expect(await readdir(installed)).toEqual(["references"]);
+  expect(await readdir(path.join(installed, "references"))).toEqual(["notes.md"]);
+});
+
+test.skipIf(process.platform === "win32")("uninstalling goes through no symbolic link (POSIX)", async () => {
+  const real = path.join(root, "real");
+  await mkdir(real);
+  await mkdir(dir, { recursive: true });
+  await symlink(real, installed);
+  const { code, err } = await uninstall(true);
+  expect(code).toBe(1);
+  expect(err).toContain("is a symbolic link, so nothing was deleted");
+});

@@ -27,6 +27,21 @@ const FILES: Readonly<Record<string, Readonly<Record<Platform, string>>>> = {
     darwin: "/Users/ana/Library/Application Support/Code/User/mcp.json",
     win32: "C:\\Users\\ana\\AppData\\Roaming\\Code\\User\\mcp.json",
   },
+  "vscode-insiders": {
+    linux: "/home/ana/.config/Code - Insiders/User/mcp.json",
+    darwin: "/Users/ana/Library/Application Support/Code - Insiders/User/mcp.json",
+    win32: "C:\\Users\\ana\\AppData\\Roaming\\Code - Insiders\\User\\mcp.json",
+  },
+  vscodium: {
+    linux: "/home/ana/.config/VSCodium/User/mcp.json",
+    darwin: "/Users/ana/Library/Application Support/VSCodium/User/mcp.json",
+    win32: "C:\\Users\\ana\\AppData\\Roaming\\VSCodium\\User\\mcp.json",
+  },
+  zed: {
+    linux: "/home/ana/.config/zed/settings.json",
+    darwin: "/Users/ana/.config/zed/settings.json",
+    win32: "C:\\Users\\ana\\AppData\\Roaming\\Zed\\settings.json",
+  },
   windsurf: same(".codeium/windsurf/mcp_config.json"),
 };
 
@@ -40,9 +55,11 @@ function same(below: string): Readonly<Record<Platform, string>> {
 
 function fileOf(name: string, platform: Platform, env: Record<string, string> = {}): string {
   const client = CLIENTS.find((one) => one.name === name);
-  const folder = client?.folders.at(-1);
-  if (client === undefined || folder === undefined) throw new Error(`no folder of ${name}`);
-  const located = locate(folder, { platform, home: HOMES[platform], env });
+  if (client === undefined) throw new Error(`no client ${name}`);
+  const where = { platform, home: HOMES[platform], env };
+  const located = client.folders
+    .map((folder) => locate(folder, where))
+    .findLast((folder) => folder !== undefined);
   return pathOf(platform).join(located ?? "", client.files.at(-1) ?? "");
 }
 
@@ -68,6 +85,9 @@ it("variables that move a client's folder are followed, if they are absolute", (
   expect(fileOf("vscode", "linux", { XDG_CONFIG_HOME: "/x" })).toBe("/x/Code/User/mcp.json");
   expect(fileOf("vscode", "darwin", { XDG_CONFIG_HOME: "/x" })).toBe(FILES["vscode"]?.darwin);
   expect(fileOf("opencode", "darwin", { XDG_CONFIG_HOME: "/x" })).toBe("/x/opencode/opencode.json");
+  expect(fileOf("zed", "linux", { XDG_CONFIG_HOME: "/x" })).toBe("/x/zed/settings.json");
+  expect(fileOf("zed", "linux", { FLATPAK_XDG_CONFIG_HOME: "/y" })).toBe("/y/zed/settings.json");
+  expect(fileOf("zed", "darwin", { XDG_CONFIG_HOME: "/x" })).toBe("/Users/ana/.config/zed/settings.json");
   expect(fileOf("vscode", "win32", { AppData: "D:\\r" })).toBe("D:\\r\\Code\\User\\mcp.json");
 });
 

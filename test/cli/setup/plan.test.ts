@@ -2,12 +2,14 @@ import { describe, expect, it } from "vitest";
 import { type Client, CLIENTS } from "../../../src/cli/setup/clients.ts";
 import { configText } from "../../../src/cli/setup/formats/formats.ts";
 import type { ClientFacts, ConfigFile } from "../../../src/cli/setup/machine.ts";
-import { PUBLISHED } from "../../../src/view/registration.ts";
+import { ownLine, planLines, remainingLines } from "../../../src/cli/setup/show.ts";
+import { PUBLISHED, registration } from "../../../src/view/registration.ts";
+import type { Elsewhere } from "../../../src/cli/setup/elsewhere.ts";
 import { isOpen, type PlanOptions, planFor, skillChanges } from "../../../src/cli/setup/plan.ts";
 
 const server = { command: "node", args: ["/opt/tunnel-mcp.cjs"] };
 const windows = { command: "node", args: ["C:\\Program Files\\tunnel-mcp\\dist\\tunnel-mcp.cjs"] };
-const add: PlanOptions = { server, platform: "linux", remove: false, force: false };
+const add: PlanOptions = { server, remove: false, force: false };
 const remove: PlanOptions = { ...add, remove: true };
 
 const clientOf = (name: string): Client => {
@@ -22,15 +24,18 @@ const text = (content: string, more: Partial<Extract<ConfigFile, { kind: "text" 
   target: "/file",
   text: content,
   mode: 0o640,
+  owner: { uid: 1, gid: 2 },
   isReadOnly: false,
+  isLink: false,
   backup: undefined,
   ...more,
 });
 
 const facts = (name: string, more: Partial<ClientFacts> = {}): ClientFacts => ({
   client: clientOf(name),
-  program: undefined,
   isHere: true,
+  elsewhere: [],
+  ignored: undefined,
   file: { kind: "missing", path: "/none" },
   skill: undefined,
   ...more,
@@ -38,62 +43,50 @@ const facts = (name: string, more: Partial<ClientFacts> = {}): ClientFacts => ({
 
 const cursorFile = (entry: unknown): ConfigFile => text(JSON.stringify({ mcpServers: { tunnel: entry } }));
 
-describe("a client that has a command of its own", () => {
-  it.each<[string, readonly string[], readonly string[] | undefined]>([
-    [
-      "claude-code",
-      ["mcp", "add", "--scope", "user", "tunnel", "--", "node", "/opt/tunnel-mcp.cjs"],
-      ["mcp", "remove", "--scope", "user", "tunnel"],
-    ],
-    ["codex", ["mcp", "add", "tunnel", "--", "node", "/opt/tunnel-mcp.cjs"], ["mcp", "remove", "tunnel"]],
-    [
-      "gemini",
-      ["mcp", "add", "--scope", "user", "tunnel", "node", "/opt/tunnel-mcp.cjs"],
-      ["mcp", "remove", "--scope", "user", "tunnel"],
-    ],
-    ["vscode", ["--add-mcp", `{"name":"tunnel","command":"node","args":["/opt/tunnel-mcp.cjs"]}`], undefined],
-  ])("is asked by it to add and remove: %s", (name, adding, removing) => {
-    const program = `/bin/${name}`;
-    expect(planFor(facts(name, { program }), add).action).toMatchObject({
-      kind: "run",
-      program,
-      args: adding,
+describe("every client", () => {
+  it.each(CLIENTS.map(({ name }) => name))(
+    "has its file written by us: %s, with a Windows path as it is",
+    (name) => {
+      const { action } = planFor(facts(name), { ...add, server: windows });
+      if (action.kind !== "edit") throw new Error(action.kind);
+      expect(action).toMatchObject({ what: "add", path: "/none", target: "/none", before: undefined });
+      const argv = ["node", ...windows.args];
+      expect(configText(clientOf(name).format).entry(action.after ?? "")).toEqual({ kind: "present", argv });
+    },
+  );
+
+  it.each(CLIENTS.map(({ name }) => name))("has no file afterwards where there was none: %s", (name) => {
+    const adding = planFor(facts(name), add).action;
+    if (adding.kind !== "edit") throw new Error(adding.kind);
+    const removing = planFor(facts(name, { file: text(adding.after ?? "") }), remove).action;
+    expect(removing).toMatchObject({ kind: "edit", what: "remove", after: undefined, keepsOld: false });
+  });
+
+  it("keeps a file behind a link, which would lead nowhere without it", () => {
+    const file = text(configText(clientOf("cursor").format).add("", server), { isLink: true });
+    expect(planFor(facts("cursor", { file }), remove).action).toMatchObject({
+      after: `{\n  "mcpServers": {}\n}\n`,
     });
-    const config = configText(clientOf(name).format);
-    const file = text(config.add("", server));
-    const removal = planFor(facts(name, { program, file }), remove).action;
-    if (removing === undefined) expect(removal).toMatchObject({ kind: "edit", what: "remove" });
-    else expect(removal).toMatchObject({ kind: "run", program, args: removing });
+  });
+
+  it("that has a command of its own for it is shown that for a human, with the scope that setup uses", () => {
+    const lines = CLIENTS.map((client) => ownLine(client, server, "linux")).filter(
+      (line) => line !== undefined,
+    );
+    expect(lines.slice(0, 3)).toEqual([
+      "claude mcp add --scope user tunnel -- node /opt/tunnel-mcp.cjs",
+      "codex mcp add tunnel -- node /opt/tunnel-mcp.cjs",
+      "gemini mcp add --scope user tunnel node /opt/tunnel-mcp.cjs",
+    ]);
+    expect(lines[0]).toBe(registration("/opt/tunnel-mcp.cjs", "linux"));
   });
 
   it("gets the options of the server behind dashes, so that they are not taken for its own", () => {
     const published = { command: "npx", args: ["-y", "tunnel-mcp"] };
-    const { action } = planFor(facts("gemini", { program: "/bin/gemini" }), { ...add, server: published });
-    expect(action).toMatchObject({
-      args: ["mcp", "add", "--scope", "user", "tunnel", "npx", "--", "-y", "tunnel-mcp"],
-    });
+    expect(ownLine(clientOf("gemini"), published, "linux")).toBe(
+      "gemini mcp add --scope user tunnel npx -- -y tunnel-mcp",
+    );
   });
-
-  it("VS Code on Windows has its file edited all the same", () => {
-    const found = facts("vscode", { program: "C:\\code.cmd" });
-    expect(planFor(found, { ...add, platform: "win32" }).action).toMatchObject({
-      kind: "edit",
-      path: "/none",
-    });
-  });
-});
-
-describe("a client without one, or whose command is not there", () => {
-  it.each(CLIENTS.map(({ name }) => name))(
-    "has its file written: %s, with a Windows path as it is",
-    (name) => {
-      const { action } = planFor(facts(name), { ...add, platform: "win32", server: windows });
-      if (action.kind !== "edit") throw new Error(action.kind);
-      expect(action).toMatchObject({ what: "add", path: "/none", target: "/none", before: undefined });
-      const argv = ["node", ...windows.args];
-      expect(configText(clientOf(name).format).entry(action.after)).toEqual({ kind: "present", argv });
-    },
-  );
 
   it("a link is written through, with the mode of the file", () => {
     const { action } = planFor(facts("cursor", { file: text("{}") }), add);
@@ -106,6 +99,7 @@ describe("a client without one, or whose command is not there", () => {
       kind: "cannot",
       code: "client-config-unusable",
       detail: "/link: it is read-only",
+      byHand: configText(clientOf("cursor").format).snippet(server),
     });
     const file: ConfigFile = { kind: "unusable", path: "/f", why: "it is not a file" };
     expect(planFor(facts("cursor", { file }), add).action).toMatchObject({ detail: "/f: it is not a file" });
@@ -120,7 +114,7 @@ describe("an entry of our name", () => {
     const moved = { command: "/opt/node/bin/node", args: ["/old/tunnel-mcp.cjs"] };
     const { action } = planFor(facts("cursor", { file: cursorFile(moved) }), add);
     if (action.kind !== "edit") throw new Error(action.kind);
-    expect(JSON.parse(action.after)).toEqual({ mcpServers: { tunnel: right } });
+    expect(JSON.parse(action.after ?? "")).toEqual({ mcpServers: { tunnel: right } });
   });
 
   it("that is the same is left; with nothing else to do the plan is closed", () => {
@@ -153,7 +147,7 @@ describe("an entry of our name", () => {
     [{ command: "sh", args: ["/x/tunnel-mcp.cjs"] }],
     [{ url: "https://tunnel.example" }],
   ])("that is another program's is neither replaced nor removed without --force: %j", (entry) => {
-    const found = facts("cursor", { file: cursorFile(entry), program: "/bin/cursor" });
+    const found = facts("cursor", { file: cursorFile(entry) });
     const refused = { kind: "cannot", code: "client-entry-foreign", detail: "/link" };
     expect(planFor(found, add).action).toEqual(refused);
     expect(planFor(found, remove).action).toEqual(refused);
@@ -170,11 +164,106 @@ describe("an entry of our name", () => {
     const later = after.replace("dark", "light");
     const edited = planFor(facts("cursor", { file: text(later, { backup: before }) }), remove).action;
     if (edited.kind !== "edit") throw new Error(edited.kind);
-    expect(JSON.parse(edited.after)).toEqual({ theme: "light", mcpServers: {} });
+    expect(JSON.parse(edited.after ?? "")).toEqual({ theme: "light", mcpServers: {} });
   });
 
   it("that is not there has nothing to be taken out", () => {
     expect(planFor(facts("cursor"), remove).action).toEqual({ kind: "nothing", why: "absent" });
+  });
+});
+
+describe("a client that has the server from somewhere else, too", () => {
+  const plugin: Elsewhere = {
+    kind: "plugin",
+    id: "tunnel@tunnel-mcp",
+    takeOut: ["claude", "plugin", "uninstall", "x"],
+  };
+  const folder = (name: string, argv: readonly string[]): Elsewhere => ({
+    kind: "folder",
+    folder: name,
+    argv,
+  });
+
+  it("gets no second one beside its plugin, and no second skill", () => {
+    const found = facts("claude-code", { elsewhere: [plugin], skill: { dir: "/skills", state: "missing" } });
+    const plan = planFor(found, add);
+    expect(plan.action).toEqual({ kind: "nothing", why: "plugin" });
+    expect(plan.skill?.action).toBe("none");
+    expect(isOpen(plan)).toBe(false);
+    expect(planLines(plan, "linux")).toEqual([
+      "has it from a plugin already, so nothing is added",
+      "also there: the plugin tunnel@tunnel-mcp of Claude Code; to take it out: claude plugin uninstall x",
+    ]);
+  });
+
+  it("gets no second one beside the same program under another name", () => {
+    const other: Elsewhere = { kind: "name", name: "tunnel-mcp", argv: ["node", ...server.args] };
+    const plan = planFor(facts("cursor", { elsewhere: [other], file: text("{}") }), add);
+    expect(plan.action).toEqual({ kind: "nothing", why: "name" });
+    expect(planLines(plan, "linux")[1]).toContain("an entry of the name tunnel-mcp in the same file");
+  });
+
+  it("keeps a plugin when the entry is taken out, and is told so", () => {
+    const file = cursorFile(server);
+    const plan = planFor(facts("claude-code", { elsewhere: [plugin], file }), remove);
+    expect(plan.action).toMatchObject({ kind: "edit", what: "remove" });
+    expect(remainingLines(plan, "linux")).toEqual([
+      "still there: the plugin tunnel@tunnel-mcp of Claude Code; to take it out: claude plugin uninstall x",
+    ]);
+  });
+
+  it("loses what it has for single folders as well, in the same edit, and keeps what is not ours", () => {
+    const foreign = { command: "node", args: ["/other.js"] };
+    const whole = {
+      mcpServers: { tunnel: server },
+      projects: {
+        "/a b": { allowed: [], mcpServers: { tunnel: server, z: foreign } },
+        "C:\\c": { mcpServers: { tunnel: foreign } },
+      },
+    };
+    const elsewhere = [folder("/a b", ["node", ...server.args]), folder("C:\\c", ["node", "/other.js"])];
+    const file = text(JSON.stringify(whole, null, 4));
+    const plan = planFor(facts("claude-code", { elsewhere, file }), remove);
+    if (plan.action.kind !== "edit") throw new Error(JSON.stringify(plan.action));
+    expect(JSON.parse(plan.action.after ?? "")).toEqual({
+      mcpServers: {},
+      projects: {
+        "/a b": { allowed: [], mcpServers: { z: foreign } },
+        "C:\\c": { mcpServers: { tunnel: foreign } },
+      },
+    });
+    expect(plan.folders).toEqual(["/a b"]);
+    expect(remainingLines(plan, "linux")).toEqual([expect.stringContaining("the folder C:\\c alone")]);
+  });
+
+  it("and the user's entry is another program's: those of the folders go all the same", () => {
+    const foreign = { command: "node", args: ["/other.js"] };
+    const whole = { mcpServers: { tunnel: foreign }, projects: { "/a": { mcpServers: { tunnel: server } } } };
+    const elsewhere = [folder("/a", ["node", ...server.args])];
+    const { action } = planFor(
+      facts("claude-code", { elsewhere, file: text(JSON.stringify(whole)) }),
+      remove,
+    );
+    if (action.kind !== "edit") throw new Error(action.kind);
+    expect(JSON.parse(action.after ?? "")).toEqual({ ...whole, projects: { "/a": { mcpServers: {} } } });
+  });
+});
+
+describe("a byte order mark", () => {
+  const mark = "\uFEFF";
+  const file = (name: string): ConfigFile => text(mark + configText(clientOf(name).format).add("", server));
+
+  it("is taken out of the file of a client that cannot read it, also when the entry is right", () => {
+    const { action } = planFor(facts("gemini", { file: file("gemini") }), add);
+    expect(action).toMatchObject({ kind: "edit", what: "unmark" });
+    const fresh = planFor(facts("gemini", { file: text(`${mark}{"a":1}`) }), add).action;
+    expect(fresh).toMatchObject({ after: expect.stringMatching(/^\{"a":1,"mcpServers"/) });
+  });
+
+  it("stays in the file of every other client", () => {
+    expect(planFor(facts("cursor", { file: file("cursor") }), add).action.kind).toBe("nothing");
+    const { action } = planFor(facts("codex", { file: text(`${mark}a = 1\n`) }), add);
+    expect(action).toMatchObject({ after: expect.stringMatching(/^\uFEFFa = 1\n/) });
   });
 });
 

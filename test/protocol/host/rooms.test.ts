@@ -211,3 +211,28 @@ describe("a large room", () => {
     );
   });
 });
+
+describe("after an orderly end, how long ago the others were seen counts from the end", () => {
+  const seen = (members: readonly { isSelf: boolean; lastSeenMs: number }[]): number[] =>
+    members.filter(({ isSelf }) => !isSelf).map(({ lastSeenMs }) => lastSeenMs);
+
+  it.each<[string, (world: World, guest: Guest) => void]>([
+    ["the host ends the room", (world) => world.room.end("closed", world.now)],
+    ["nobody does anything", (world) => world.advance(20 * 60_000 + 1)],
+    ["the member leaves", (world, guest) => guest.member.leave(world.now)],
+  ])("%s", (_what, end) => {
+    const world = new World();
+    const guest = world.pair();
+    world.advance(10 * 60_000);
+    end(world, guest);
+    world.settle();
+    expect(endOf(guest)).toBeDefined();
+    const ages = () => [guest.member.presence(world.now), world.room.presence(world.now)].flatMap(seen);
+    const atEnd = ages();
+    expect(atEnd.length).toBeGreaterThan(0);
+    // They had joined ten minutes before, or half an hour.
+    for (const age of atEnd) expect(age).toBeLessThanOrEqual(1);
+    world.now += 5_000;
+    expect(ages()).toEqual(atEnd.map((age) => age + 5_000));
+  });
+});

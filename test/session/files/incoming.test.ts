@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -14,7 +15,7 @@ import path from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { IncomingFiles, type Disk, type PartHandle } from "../../../src/session/files/incoming.ts";
 import { resolveSave } from "../../../src/session/paths/place.ts";
-import { rejectedWith } from "../../support/rejection.ts";
+import { rejectedWith, rejection } from "../../support/rejection.ts";
 import { temporaryFolders } from "../../support/files/temp-folder.ts";
 
 const folder = temporaryFolders();
@@ -42,6 +43,7 @@ function failing(method: keyof PartHandle, code: string): Disk {
         writev: (...args) => real.writev(...args),
         sync: () => real.sync(),
         chmod: (bits) => real.chmod(bits),
+        chown: (...owner) => real.chown(...owner),
         close: () => real.close(),
       };
       const fail = async (): Promise<never> => {
@@ -117,7 +119,7 @@ describe("a file on its way in", () => {
     for (const hasLinks of [true, false]) {
       const place = await resolveSave("a.txt", { cwd, roots: [], home: "/nowhere", overwrite: false });
       const disk = hasLinks ? REAL : { ...REAL, link: () => Promise.reject(failure("EPERM")) };
-      const blind = { ...place, recheck: () => Promise.resolve() };
+      const blind = { ...place, recheck: () => Promise.resolve(undefined) };
       const file = await new IncomingFiles(disk).create(blind);
       await file.write(CONTENT);
       writeFileSync(place.target, "mine");
@@ -127,12 +129,40 @@ describe("a file on its way in", () => {
     }
   });
 
-  test("is put in place on a disk without hard links, too", async () => {
-    const files = new IncomingFiles({ ...REAL, link: () => Promise.reject(failure("ENOTSUP")) });
+  test.each([
+    "EISDIR",
+    "EPERM",
+    "ENOTSUP",
+    "EOPNOTSUPP",
+    "EACCES",
+    "ENOSYS",
+    "EXDEV",
+    "EMLINK",
+    "EINVAL",
+    "UNKNOWN",
+  ])("is put in place on a disk that refuses hard links with %s, too", async (code) => {
+    const files = new IncomingFiles({ ...REAL, link: () => Promise.reject(failure(code)) });
     const { file } = await begin("a.txt", { files });
     await file.write(CONTENT);
     await file.commit(SHA);
     expect([readdirSync(cwd), readFileSync(path.join(cwd, "a.txt"))]).toEqual([["a.txt"], CONTENT]);
+  });
+
+  test("does not replace what somebody writes into the name that is taken, on a disk without hard links", async () => {
+    const taking = (target: string): Disk => ({
+      ...REAL,
+      link: () => Promise.reject(failure("EISDIR")),
+      async open(file, flags, mode) {
+        const handle = await open(file, flags, mode);
+        if (file === target) writeFileSync(target, "mine");
+        return handle;
+      },
+    });
+    const { target } = await resolveSave("a.txt", { cwd, roots: [], home: "/nowhere", overwrite: false });
+    const { file } = await begin("a.txt", { files: new IncomingFiles(taking(target)) });
+    await file.write(CONTENT);
+    expect(await rejectedWith(file.commit(SHA))).toBe("save-exists");
+    expect([readdirSync(cwd), readFileSync(target, "utf8")]).toEqual([["a.txt"], "mine"]);
   });
 
   test("leaves no empty file when the last step fails on a disk without hard links", async () => {
@@ -145,15 +175,62 @@ describe("a file on its way in", () => {
     expect(readdirSync(cwd)).toEqual([]);
   });
 
-  test("replaces an old file in one step when that was said, and is not executable", async () => {
-    writeFileSync(path.join(cwd, "a.txt"), "old", { mode: 0o755 });
-    const { file } = await begin("a.txt", { overwrite: true });
+  async function replace(mode: number, files = new IncomingFiles()): Promise<number> {
+    const target = path.join(cwd, "a.txt");
+    writeFileSync(target, "old");
+    chmodSync(target, mode);
+    const { file } = await begin("a.txt", { overwrite: true, files });
     await file.write(CONTENT);
-    expect(readFileSync(path.join(cwd, "a.txt"), "utf8")).toBe("old");
+    expect(readFileSync(target, "utf8")).toBe("old");
     await file.commit(SHA);
-    expect(readFileSync(path.join(cwd, "a.txt"))).toEqual(CONTENT);
-    if (!isWindows) expect(statSync(path.join(cwd, "a.txt")).mode & 0o111).toBe(0);
+    expect(readFileSync(target)).toEqual(CONTENT);
+    return statSync(target).mode & 0o7777;
+  }
+
+  test("replaces an old file in one step when that was said", async () => {
+    await replace(0o644);
+    expect(readdirSync(cwd)).toEqual(["a.txt"]);
   });
+
+  test.skipIf(isWindows).each([
+    [0o600, 0o600],
+    [0o640, 0o640],
+    [0o666, 0o666],
+    [0o444, 0o444],
+    [0o755, 0o755],
+    [0o4755, 0o755],
+    [0o2640, 0o640],
+  ])("that replaces one of mode %o has mode %o (Windows has no modes)", async (before, after) => {
+    const umask = process.umask();
+    expect([await replace(before), process.umask()]).toEqual([after, umask]);
+  });
+
+  test.skipIf(isWindows)(
+    "keeps the group of the file that it replaces, or gives its rights to no other group (Windows has no modes)",
+    async () => {
+      const given: [number, number][] = [];
+      const refusing: Disk = {
+        ...REAL,
+        async open(file, flags, mode) {
+          const real = await open(file, flags, mode);
+          return {
+            writev: (...args) => real.writev(...args),
+            sync: () => real.sync(),
+            chmod: (bits) => real.chmod(bits),
+            async chown(uid, gid) {
+              given.push([uid, gid]);
+              await Promise.reject(failure("EPERM"));
+            },
+            close: () => real.close(),
+          };
+        },
+      };
+      expect(await replace(0o660, new IncomingFiles(refusing))).toBe(0o600);
+      expect(await replace(0o664, new IncomingFiles(refusing))).toBe(0o644);
+      const { uid, gid } = statSync(cwd);
+      expect(given[0]).toEqual([uid, gid]);
+    },
+  );
 
   test.skipIf(isWindows)("is not put where its folder has become a link (needs symbolic links)", async () => {
     const elsewhere = folder();
@@ -172,6 +249,7 @@ describe("a file on its way in", () => {
     ["writev", "EIO", "save-failed"],
     ["sync", "ENOSPC", "disk-full"],
     ["sync", "EIO", "save-failed"],
+    ["writev", "EROFS", "save-denied"],
     ["close", "ENOSPC", "disk-full"],
   ] as const)("a %s that fails with %s is %s, and leaves nothing", async (method, code, expected) => {
     const { file, files } = await begin("a.txt", { files: new IncomingFiles(failing(method, code)) });
@@ -188,6 +266,13 @@ describe("a file on its way in", () => {
     const full = new IncomingFiles({ ...REAL, open: () => Promise.reject(failure("ENOSPC")) });
     expect(await rejectedWith(begin("b.txt", { files: full }))).toBe("disk-full");
     expect(full.size).toBe(0);
+    for (const code of ["EACCES", "EPERM", "EROFS"]) {
+      const closed = new IncomingFiles({ ...REAL, open: () => Promise.reject(failure(code)) });
+      expect(await rejection(begin("b.txt", { files: closed }))).toMatchObject({
+        code: "save-denied",
+        detail: expect.stringContaining(code),
+      });
+    }
   });
 
   test("short writes are continued", async () => {
@@ -200,6 +285,7 @@ describe("a file on its way in", () => {
             real.write(first, 0, Math.min(first.length, 3), position),
           sync: () => real.sync(),
           chmod: (bits) => real.chmod(bits),
+          chown: (...owner) => real.chown(...owner),
           close: () => real.close(),
         };
       },

@@ -9,10 +9,18 @@ import {
   MAX_NAME_BYTES,
   nameProblem,
   plainLabel,
+  portableName,
   safeName,
 } from "../../../src/session/paths/names.ts";
+import { heldName, type NameOptions } from "../../../src/session/paths/held-name.ts";
 import { protectedPlace } from "../../../src/session/paths/protected.ts";
-import { isTooWide, isWithin, lexicalPath, type Flavour } from "../../../src/session/paths/roots.ts";
+import {
+  isTooWide,
+  isWithin,
+  lexicalPath,
+  saveSpot,
+  type Flavour,
+} from "../../../src/session/paths/roots.ts";
 
 const POSIX: Flavour = { path: path.posix, windows: false };
 const WINDOWS: Flavour = { path: path.win32, windows: true };
@@ -72,13 +80,105 @@ describe("a name for a file", () => {
     "CONIN$",
     "conout$.txt",
     "CLOCK$",
-  ])("%j is refused on every platform", (name) => {
+  ])("%j is one that not every system can hold", (name) => {
     expect(nameProblem(name)).toBeTypeOf("string");
   });
 
   test("a device is one before the first dot or colon, and nothing else is", () => {
     expect(["nul", "NUL.a.b", "com1:stream", "aux  .c"].filter((name) => !isDeviceName(name))).toEqual([]);
     expect(["null", "a.nul", "con-1", "", ".nul"].filter(isDeviceName)).toEqual([]);
+  });
+});
+
+describe("the name that every system can hold", () => {
+  test.each([
+    ["a:b?.txt", "a_b_.txt"],
+    ["aux.txt", "_aux.txt"],
+    ["NUL", "_NUL"],
+    ["a. . ", "a"],
+    [" a ", "a"],
+    ["...", "unnamed"],
+    ["x".repeat(300), "x".repeat(255)],
+    [`${"é".repeat(200)}.tar.gz`, `${"é".repeat(126)}.gz`],
+    [`a.${"x".repeat(300)}`, `a.${"x".repeat(253)}`],
+    ["a.txt", "a.txt"],
+    ["🙂", "🙂"],
+  ])("of %j is %j", (given, expected) => {
+    expect(portableName(given)).toBe(expected);
+  });
+
+  test("is one whatever comes, and no other one when it is asked for again", () => {
+    const piece = fc.constantFrom("con", ".", " ", ":", "?", "a", "é", "🙂", "x".repeat(120), "~", "nul");
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 1, maxLength: 8 }), (pieces) => {
+        const name = portableName(pieces.join(""));
+        expect(nameProblem(name)).toBeUndefined();
+        expect(portableName(name)).toBe(name);
+      }),
+    );
+  });
+});
+
+describe("the name that a folder can hold", () => {
+  const held = (name: string, options: Partial<NameOptions> = {}) =>
+    heldName(name, "/x", { windows: false, holds: () => Promise.resolve(true), ...options });
+
+  test("is the given one, asked of the disk only where some disk could refuse it", async () => {
+    const asked: string[] = [];
+    const holds = (_folder: string, name: string) => Promise.resolve(asked.push(name) > 0);
+    for (const name of ["a.txt", "x".repeat(143), "a:b", "nul"])
+      expect(await held(name, { holds })).toEqual({ name, renamed: undefined });
+    expect(asked).toEqual(["a:b", "nul"]);
+  });
+
+  test("is another one on Windows, and on a disk that cannot hold it, with the reason", async () => {
+    const refusing = { holds: () => Promise.resolve(false) };
+    for (const options of [{ windows: true }, refusing]) {
+      expect(await held("10:30?.log", options)).toEqual({
+        name: "10_30_.log",
+        renamed: 'the file name contains one of < > : " | ? *',
+      });
+      expect((await held("con.txt", options)).name).toBe("_con.txt");
+      expect((await held("a.", options)).name).toBe("a");
+    }
+    expect(await held(`${"x".repeat(200)}.log`, refusing)).toEqual({
+      name: `${"x".repeat(139)}.log`,
+      renamed: "the file name is too long for this disk",
+    });
+  });
+});
+
+describe("the folder and the name to save at", () => {
+  const spot = (given: string, flavour: Flavour) => {
+    try {
+      return saveSpot(given, flavour.windows ? "C:\\work" : "/projects", flavour);
+    } catch (error) {
+      return error instanceof TunnelError ? error.code : "other";
+    }
+  };
+
+  test("are taken apart by the rules of the system, and the name may be one that Windows cannot hold", () => {
+    expect(spot("sub\\a:b?.txt", WINDOWS)).toEqual({ folder: "C:\\work\\sub", name: "a:b?.txt" });
+    expect(spot("report:final.txt", WINDOWS)).toEqual({ folder: "C:\\work", name: "report:final.txt" });
+    expect(spot("d:/data/nul.txt", WINDOWS)).toEqual({ folder: "d:\\data", name: "nul.txt" });
+    expect(spot("sub/a.txt", POSIX)).toEqual({ folder: "/projects/sub", name: "a.txt" });
+    expect(spot("/data/a.txt", POSIX)).toEqual({ folder: "/data", name: "a.txt" });
+  });
+
+  test.each([
+    "C:x",
+    "C:",
+    "nul\\a",
+    "a:b\\c",
+    "..\\x",
+    "\\\\server\\share\\x",
+    "\\x",
+    "a.\\b",
+    "a\nb",
+    "~\\x",
+    "",
+  ])("%j has a folder that is refused on Windows", (given) => {
+    expect(spot(given, WINDOWS)).toBe("path-invalid");
   });
 });
 
@@ -97,6 +197,7 @@ describe("a label made of a peer's name", () => {
 
   test("cuts between characters, and calls what is left of nothing unnamed", () => {
     expect(safeName("🙂".repeat(100))).toBe("🙂".repeat(63));
+    expect(safeName(`${"🙂".repeat(100)}.pdf`)).toBe(`${"🙂".repeat(62)}.pdf`);
     expect(safeName("\u202e\u0000")).toBe("unnamed");
     expect(safeName("../../etc/passwd")).toBe(".._.._etc_passwd");
     expect(plainLabel("a\u0007b".repeat(3), 4)).toBe("abab");

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { linkSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { resolveSave } from "../../../src/session/paths/place.ts";
@@ -56,9 +56,11 @@ describe("a place for a received file", () => {
     ["../outside/a", "path-invalid"],
     ["sub/../../a", "path-invalid"],
     ["a\0.txt", "path-invalid"],
-    ["NUL.txt", "path-invalid"],
-    ["a:b", "path-invalid"],
-    ["x".repeat(256), "path-invalid"],
+    ["a\u202etxt.exe", "path-invalid"],
+    ["a\\b\u0007", "path-invalid"],
+    [" CLAUDE.md", "path-protected"],
+    ["CLAUDE.md.", "path-protected"],
+    [".git.", "path-protected"],
     ["missing/a.txt", "save-folder-missing"],
     ["sub", "save-not-a-file"],
     [".git/hooks.txt", "path-protected"],
@@ -85,6 +87,34 @@ describe("a place for a received file", () => {
     writeFileSync(path.join(cwd, "a.txt"), "old");
     expect(await rejectedWith(save("a.txt"))).toBe("save-exists");
     expect((await save("a.txt", { overwrite: true })).overwrite).toBe(true);
+  });
+
+  test("a name that this system cannot hold is another one, which is said; nothing is replaced by it", async () => {
+    const long = `${"x".repeat(300)}.tar`;
+    const place = await save(long);
+    expect(place.name).toBe(`${"x".repeat(251)}.tar`);
+    expect(place.renamed).toBe("the file name is longer than 255 bytes");
+    writeFileSync(place.target, "mine");
+    expect(await rejectedWith(save(long))).toBe("save-exists");
+    expect(await save("a.txt ")).toMatchObject({ name: "a.txt", renamed: expect.stringContaining("space") });
+    expect(await save("a.txt")).toMatchObject({ name: "a.txt", renamed: undefined });
+  });
+
+  test.skipIf(isWindows)(
+    "a name that only other systems cannot hold is kept (Windows is one of those)",
+    async () => {
+      for (const name of ["NUL.txt", "10:30?.log", "a.", "x.txt:hidden", '"a" <b>|*'])
+        expect(await save(name)).toMatchObject({ name, renamed: undefined });
+      expect(readdirSync(cwd).toSorted()).toEqual([".git", "sub"]);
+    },
+  );
+
+  test("an existing file of another spelling is named where that is the same file", async () => {
+    writeFileSync(path.join(cwd, "Read.me"), "");
+    const isOneName = statSync(path.join(cwd, "rEAD.me"), { throwIfNoEntry: false }) !== undefined;
+    const expected = { detail: 'on this disk it is the same name as "Read.me"' };
+    if (isOneName) expect(await rejection(save("rEAD.me"))).toMatchObject(expected);
+    else expect((await save("rEAD.me")).name).toBe("rEAD.me");
   });
 
   test.skipIf(isWindows)("a pipe is refused, also for overwriting (needs mkfifo)", async () => {

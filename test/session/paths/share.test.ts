@@ -165,8 +165,24 @@ describe("a file to be shared", () => {
   test.skipIf(isWindows)("is no pipe, which is not waited for (needs mkfifo)", async () => {
     execFileSync("mkfifo", [path.join(cwd, "pipe")]);
     expect(await rejectedWith(share("pipe"))).toBe("share-not-a-file");
-    put("a:b.txt");
-    expect(await rejectedWith(share("a:b.txt"))).toBe("path-invalid");
+  });
+
+  test
+    .skipIf(isWindows)
+    .each(["a:b?.txt", "aux.txt", "dot.", " space ", "a\nb\u0007.txt", "\u202etxt.exe", "a\\b"])(
+    "%j is shared, whoever may not be able to hold that name (Windows has no such names)",
+    async (name) => {
+      put(name);
+      expect((await share(name)).name).toBe(name);
+    },
+  );
+
+  test("whose name is no UTF-8 is told so", async () => {
+    expect(await rejection(share("caf\ufffd.txt"))).toMatchObject({
+      code: "share-not-found",
+      detail: expect.stringContaining("no UTF-8"),
+    });
+    expect(await rejectedWith(share("a\0b"))).toBe("path-invalid");
   });
 
   test.skipIf(isWindows)(

@@ -156,6 +156,19 @@ describe("opening a quick tunnel", () => {
     expectNothingLeft();
   });
 
+  it.each(["api-down", "srv", "blocked"])(
+    "%s behind a proxy says that cloudflared passes none, and what does",
+    async (mode) => {
+      const behind = { ...impatience(), proxyVariable: "HTTPS_PROXY" };
+      const detail = /^HTTPS_PROXY is set, and cloudflared cannot pass a proxy; .*exec.*direct/;
+      await expect(open({ FAKE_CF_MODE: mode }, behind)).rejects.toMatchObject({
+        detail: expect.stringMatching(detail),
+      });
+      const limited = open({ FAKE_CF_MODE: "rate-limited" }, behind);
+      await expect(limited).rejects.not.toMatchObject({ detail: expect.stringMatching(detail) });
+    },
+  );
+
   it("gives up a program that says nothing after 42 s, with both attempts, and leaves nothing", async () => {
     const clock = new FakeClock();
     const messages: string[] = [];

@@ -71,6 +71,8 @@ export type ChatEvent =
       readonly ref: Ref | undefined;
       readonly file: FileView;
       readonly savePath: string;
+      /** Why its name is another one than was given. */
+      readonly renamed: string | undefined;
       /** Undefined when its sender has left. */
       readonly fromName: string | undefined;
       /** Undefined where the file is no patch. */

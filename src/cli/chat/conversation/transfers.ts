@@ -115,7 +115,7 @@ export class Transfers {
     const { tunnel, localFiles, show } = this.#options;
     tunnel.touch();
     const request = { fileId, savePath, overwrite: overwrite === true };
-    const { download } = await fetchFile(tunnel.files, localFiles, request);
+    const { download, renamed } = await fetchFile(tunnel.files, localFiles, request);
     if (this.#downloads.has(download))
       throw new TunnelError("input-invalid", { detail: "this file is on its way to that place already" });
     this.#downloads.add(download);
@@ -130,7 +130,7 @@ export class Transfers {
       const fromName = tunnel.presence().find(({ id }) => id === owner)?.name;
       const inspection = offer.patch && (await localFiles.inspect(target, offer.patch.base));
       const patch = inspection && patchView(inspection);
-      show({ type: "received", ref, file: fileView(offer), savePath: target, fromName, patch });
+      show({ type: "received", ref, file: fileView(offer), savePath: target, renamed, fromName, patch });
     } catch (thrown) {
       show({ type: "error", error: asTunnelError(thrown), ref, line, file: { fileId, name: offer.name } });
     }

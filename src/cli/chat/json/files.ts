@@ -38,7 +38,7 @@ export function sharedFields({
 }
 
 export function receivedFields(event: Extract<ChatEvent, { type: "received" }>): Fields {
-  const { ref, file, savePath, fromName, patch } = event;
+  const { ref, file, savePath, renamed, fromName, patch } = event;
   const { fileId, name, size, sha256 } = file;
   return {
     event: "received",
@@ -46,6 +46,7 @@ export function receivedFields(event: Extract<ChatEvent, { type: "received" }>):
     fileId,
     name,
     savePath,
+    renamed,
     size,
     sha256,
     fromName,

@@ -1,67 +1,86 @@
 import { INTENTS } from "../../../protocol/room/intent.ts";
 import * as z from "zod";
+import { fieldsOf, type Fields } from "../../../arguments/plain.ts";
+import { readArguments, unknownName } from "../../../arguments/read.ts";
+import { id, words } from "../../../arguments/strings.ts";
 import { TunnelError } from "../../../errors/tunnel-error.ts";
-import { parseJson } from "../../../protocol/base/header.ts";
+import { parseJson } from "../../../protocol/base/json.ts";
 import { ROOM } from "../../../protocol/base/limits.ts";
 
 const ref = z.union([z.string(), z.number()]).optional();
+const to = z.array(z.string()).min(1).max(ROOM.maxMembers).optional();
 
 /**
- * The commands that a program may write to stdin, one a line. docs/CLI.md explains them, and a test reads its examples
- * with this schema.
+ * The commands that a program may write to stdin, one a line, each by its first field. docs/CLI.md explains them, and a test reads
+ * its examples with these schemas.
  */
-const commandSchema = z.union([
-  z.strictObject({
+const COMMANDS = {
+  say: z.strictObject({
     say: z.string(),
-    to: z.array(z.string()).min(1).max(ROOM.maxMembers).optional(),
+    to,
     intent: z.enum(INTENTS).optional(),
     replyTo: z.int().min(1).optional(),
     ref,
   }),
-  z.strictObject({
+  invite: z.strictObject({
     invite: z
       .int()
       .min(1)
       .max(ROOM.maxMembers - 1),
     ref,
   }),
-  z.strictObject({ revoke: z.string(), ref }),
-  z.strictObject({ remove: z.string(), ref }),
-  z.strictObject({ status: z.literal(true), ref }),
-  z.strictObject({
-    share: z.strictObject({
-      path: z.string().min(1),
-      note: z.string().optional(),
-      to: z.array(z.string()).min(1).max(ROOM.maxMembers).optional(),
+  revoke: z.strictObject({ revoke: id(), ref }),
+  remove: z.strictObject({ remove: words("input-invalid"), ref }),
+  status: z.strictObject({ status: z.literal(true), ref }),
+  share: z.strictObject({
+    share: z.strictObject({ path: z.string().min(1), note: z.string().optional(), to }),
+    ref,
+  }),
+  receive: z.strictObject({
+    receive: z.strictObject({
+      fileId: id().min(1),
+      savePath: z.string().min(1),
+      overwrite: z.boolean().optional(),
     }),
     ref,
   }),
-  z.strictObject({
-    receive: z.strictObject({ fileId: z.string(), savePath: z.string(), overwrite: z.boolean().optional() }),
-    ref,
-  }),
-  z.strictObject({ close: z.literal(true) }),
-]);
+  close: z.strictObject({ close: z.literal(true) }),
+} as const;
 
-export type JsonCommand = z.infer<typeof commandSchema>;
+type Name = keyof typeof COMMANDS;
 
-const NAMES = ["say", "invite", "revoke", "remove", "status", "share", "receive", "close"];
+export type JsonCommand = z.infer<(typeof COMMANDS)[Name]>;
 
-/** @throws {TunnelError} input-invalid, which tells the fault and quotes nothing of the line */
-export function parseJsonCommand(line: string): JsonCommand {
-  const value = parseJson(line);
-  if (value === undefined) throw new TunnelError("input-invalid", { detail: "the line is not JSON" });
-  const result = commandSchema.safeParse(value);
-  if (result.success) return result.data;
-  throw new TunnelError("input-invalid", { detail: problemOf(value, result.error) });
+const NAMES = Object.keys(COMMANDS).filter(isName);
+
+function isName(name: string): name is Name {
+  return Object.hasOwn(COMMANDS, name);
 }
 
-/** The fault in the command that was meant. The schema itself can only say that no alternative fits. */
-function problemOf(value: unknown, error: z.ZodError): string {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  const meant = isObject ? NAMES.findIndex((name) => Object.hasOwn(value, name)) : -1;
-  const [choice] = error.issues;
-  const issues = choice?.code === "invalid_union" ? choice.errors[meant] : error.issues;
-  if (issues === undefined) return `the line must be an object with one of ${NAMES.join(", ")}`;
-  return issues.map(({ path, message }) => [path.join("."), message].filter(Boolean).join(": ")).join("; ");
+/** @throws {TunnelError} input-invalid, which tells the fault and quotes nothing of the line but a wrong name */
+export function parseJsonCommand(line: string): JsonCommand {
+  const value = parseJson(line);
+  if (value === undefined) throw invalid("the line is not JSON");
+  const fields = fieldsOf(value);
+  if (fields === undefined) throw invalid(ONE_OF);
+  const name = commandIn(fields);
+  // A program that writes every field it knows has written `null` for the other commands.
+  const others = NAMES.filter((other) => other !== name && fields[other] === null);
+  const own = Object.entries(fields).filter(([field]) => !others.some((other) => other === field));
+  return readArguments(COMMANDS[name], Object.fromEntries(own));
+}
+
+const ONE_OF = `the line must be an object with one of ${NAMES.join(", ")}`;
+
+function invalid(detail: string): TunnelError {
+  return new TunnelError("input-invalid", { detail });
+}
+
+/** @throws {TunnelError} input-invalid */
+function commandIn(fields: Fields): Name {
+  const [name, ...more] = NAMES.filter((one) => Object.hasOwn(fields, one) && fields[one] !== null);
+  if (more.length > 0) throw invalid(`${[name, ...more].join(" and ")}: one command a line`);
+  if (name !== undefined) return name;
+  const [unknown] = Object.keys(fields).filter((field) => field !== "ref");
+  throw invalid(unknown === undefined ? ONE_OF : `${ONE_OF}. ${unknownName(unknown, NAMES)}`);
 }

@@ -2,12 +2,8 @@ import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { BREAK, keyboard, PASTE_OFF, PASTE_ON, type TerminalInput } from "./keyboard.ts";
 
-const LINK = /wss?:\/\/\S+/;
-
-/** Finds the link in a pasted text, which may be the whole invite. */
-export function linkIn(text: string): string {
-  return LINK.exec(text.replaceAll(BREAK, "\n"))?.[0] ?? text.trim();
-}
+/** Something in it that begins like a link. */
+const LINK = /wss?:\/\/\S+/i;
 
 /** Without marks the lines of a pasted invite come one by one, in one go. */
 const PASTE_MS = 200;
@@ -15,7 +11,7 @@ const PASTE_MS = 200;
 /**
  * Asks for the link without showing it: it is a secret, and terminals keep what they show.
  * @param marksPaste whether the terminal can be told to mark what is pasted; otherwise it is sent no code at all
- * @returns undefined when nothing was given
+ * @returns the text that was given, with the link somewhere in it; undefined when nothing was given
  */
 export function askLink(
   input: TerminalInput,
@@ -42,7 +38,7 @@ export function askLink(
     rl.once("close", () => {
       write(marksPaste ? `${PASTE_OFF}\n` : "\n");
       stop();
-      resolve(given.trim() === "" ? undefined : linkIn(given));
+      resolve(given.trim() === "" ? undefined : given.replaceAll(BREAK, "\n").trim());
     });
     write(`${marksPaste ? PASTE_ON : ""}Invite link, or the whole invite (it is not shown): `);
   });

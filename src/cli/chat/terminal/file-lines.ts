@@ -17,7 +17,7 @@ export function offerText({ file, note }: FileEntryView, id: string): string {
   return `offers ${shownLabel(file.name)} (${sizeText(file.size)}): /receive ${id} FILE${about}`;
 }
 
-export function sharedText({ name, size, sent, removed, offeredTo }: OwnOffer<Answer>): string {
+export function sharedText({ name, renamed, size, sent, removed, offeredTo }: OwnOffer<Answer>): string {
   const whom = offeredTo.length === 0 ? "nobody at present" : offeredTo.map(safeName).join(", ");
   if (sent.status === "held") {
     const { askId, reason } = heldView(sent);
@@ -25,16 +25,18 @@ export function sharedText({ name, size, sent, removed, offeredTo }: OwnOffer<An
     return `${safeName(name)} is not offered yet: ${reason}.${how}`;
   }
   const late = sent.status === "queued" ? ` Not told yet: ${sent.reason}.` : "";
+  const why = renamed === undefined ? "" : ` The others see this name since ${renamed}.`;
   const count = removedText(removed);
   const plain = count === undefined ? "" : ` Its note goes without colours: removed ${count}.`;
-  return `${safeName(name)} (${sizeText(size)}) is offered to ${whom}.${late}${plain} Stay here and leave the file as it is until they have it.`;
+  return `${safeName(name)} (${sizeText(size)}) is offered to ${whom}.${late}${why}${plain} Stay here and leave the file as it is until they have it.`;
 }
 
 export function receivedLines(event: Extract<ChatEvent, { type: "received" }>): string[] {
-  const { file, savePath, fromName, patch } = event;
+  const { file, savePath, renamed, fromName, patch } = event;
   const whose = fromName === undefined ? "its sender" : safeName(fromName);
   return [
     `${safeName(file.name)} (${sizeText(file.size)}) is saved as ${safeLabel(savePath)}`,
+    ...(renamed === undefined ? [] : [`  It got another name here than you gave: ${renamed}.`]),
     `  It is what ${whose} offered (SHA-256 ${file.sha256.slice(0, 16)}…). That does not make it safe: look before you run, install or apply it.`,
     ...(patch === undefined ? [] : patchLines(patch)),
   ];
@@ -46,15 +48,28 @@ const UNKNOWN = {
   "too-large": "it is too large to be tried",
   "git-failed": "git could not be asked",
   "git-missing": "git is not installed here",
+  "git-not-owned": "git does not use the repository here, which belongs to another user",
+  filter: "a file in it goes through a filter that was not run",
 } as const;
 /** Names in a patch that are shown. */
 const MAX_NAMES = 10;
 
 function patchLines(patch: PatchView): string[] {
-  const { fileCount, insertions, deletions, suspicious } = patch;
-  const facts = `A patch to ${fileCount} files, +${insertions} -${deletions}, saved and not applied.`;
+  const { fileCount, insertions, deletions, suspicious, command } = patch;
+  const size = fileCount === undefined ? "" : ` to ${fileCount} files, +${insertions} -${deletions}`;
+  const facts = `A patch${size}, saved and not applied.`;
   const odd = suspicious.length === 0 ? [] : [`  Take care, it has: ${suspicious.join(", ")}`];
-  return [`  ${facts} ${appliesText(patch)}`, ...odd];
+  const trust = command === undefined ? [] : [`  If you trust that repository: ${safeLabel(command)}`];
+  const told = [
+    ...patch.leftOut.map((one) => `left out: ${one}`),
+    ...patch.notes.map((one) => `note: ${one}`),
+  ].slice(0, MAX_NAMES);
+  return [
+    `  ${facts} ${appliesText(patch)}`,
+    ...odd,
+    ...trust,
+    ...told.map((line) => `  Its sender says, ${safeLabel(line)}`),
+  ];
 }
 
 function appliesText(patch: AppliesView): string {

@@ -214,6 +214,10 @@ export class PeopleView {
           paint.yellow(`${at} * There is a public address again.`),
           ...(event.invites ?? []).map((invite) => this.#wayBack(invite)),
         ].join("\n");
+      case "file-offered":
+        return `${at} * ${safeName(event.file.name)} is offered.`;
+      case "file-not-offered":
+        return paint.red(`${at} ! A file could not be offered. ${safeText(errorText(event.error))}`);
       case "file-received":
         return `${at} * ${safeName(event.file.name)} has arrived: ${safeLabel(event.file.savePath)}`;
       case "file-failed":

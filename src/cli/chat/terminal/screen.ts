@@ -97,6 +97,7 @@ export function terminalScreen(options: {
       write(CLEAR_ALL);
     },
   });
+  // In raw mode, too, the system turns a line feed into a new line.
   const write = (text: string): void => void output.write(text);
   // A terminal of unknown size says 0.
   const columns = (): number | undefined => (output.columns === 0 ? undefined : output.columns);
@@ -109,7 +110,7 @@ export function terminalScreen(options: {
   function sendLine(line: string): void {
     // The whole of it becomes history, and so does the status above it.
     const { rows } = typedRows(prompt, line, line.length, columns() ?? DEFAULT_COLUMNS);
-    write(`${wiped()}${[...statusRows(), ...rows].join("\r\n")}\r\n`);
+    write(`${wiped()}${[...statusRows(), ...rows].join("\n")}\n`);
     drawn = undefined;
     isStatusShown = false;
     person.onLine(line.replaceAll(BREAK, "\n"));
@@ -169,14 +170,14 @@ export function terminalScreen(options: {
     // The cursor stands where the text before it ends, however wide the terminal made that.
     const up = rows.length - 1 - cursorRow;
     const back = `${up > 0 ? `\u001b[${up}A` : ""}\r${beforeCursor}`;
-    write(`${wiped()}${text}${[...above, ...rows].join("\r\n")}${back}`);
+    write(`${wiped()}${text}${[...above, ...rows].join("\n")}${back}`);
     drawn = { rows: [...above, ...rows], cursorRow: above.length + cursorRow };
   }
 
   function print(text: string): void {
     if (isClosed) return write(`${text}\n`);
     isStatusShown = status !== undefined;
-    drawAfter(`${text.replaceAll("\n", "\r\n")}\r\n`);
+    drawAfter(`${text}\n`);
   }
 
   function tell(text: string): void {
@@ -232,7 +233,7 @@ export function terminalScreen(options: {
 /** No terminal: lines in, lines out. */
 export function plainScreen(options: {
   lines: AsyncIterator<string, undefined>;
-  output: NodeJS.WritableStream;
+  output: TerminalOutput;
   person: Person;
 }): Screen {
   const { lines, output, person } = options;
@@ -248,7 +249,8 @@ export function plainScreen(options: {
   }
   void read();
   return {
-    columns: () => undefined,
+    // One that is sent no codes has a width all the same.
+    columns: () => output.columns || undefined,
     print: (text) => void output.write(`${text}\n`),
     status: () => undefined,
     giveBack: () => false,

@@ -4,11 +4,14 @@ import type { ServerCommand } from "../../../view/registration.ts";
 export const SERVER = "tunnel";
 
 /** The form in which a client writes down a server. */
-export type Format =
-  | {
-      readonly kind: "json";
-      /** Paths of the object with its servers: the first that a file has, and otherwise the last one. */
-      readonly containers: readonly (readonly string[])[];
-      readonly entry: (server: ServerCommand) => Readonly<Record<string, unknown>>;
-    }
-  | { readonly kind: "toml"; readonly table: string };
+export type Format = (JsonFormat | { readonly kind: "toml"; readonly table: string }) & {
+  /** The client cannot read a file that begins with a byte order mark. */
+  readonly refusesMark?: true;
+};
+
+export interface JsonFormat {
+  readonly kind: "json";
+  /** Paths of the object with its servers: the first that a file has, and otherwise the last one. */
+  readonly containers: readonly (readonly string[])[];
+  readonly entry: (server: ServerCommand) => Readonly<Record<string, unknown>>;
+}

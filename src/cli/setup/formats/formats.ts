@@ -4,5 +4,6 @@ import { jsonConfig } from "./json-config.ts";
 import { tomlConfig } from "./toml-config.ts";
 
 export function configText(format: Format): ConfigText {
-  return checked(format.kind === "json" ? jsonConfig(format) : tomlConfig(format.table));
+  const config = format.kind === "json" ? jsonConfig(format) : tomlConfig(format.table);
+  return checked(config, format.refusesMark !== true);
 }

@@ -6,15 +6,14 @@ import {
   type ParseError,
   parseTree,
   printParseErrorCode,
+  stripComments,
 } from "jsonc-parser";
 import * as z from "zod/mini";
 import { must } from "../../../errors/must.ts";
 import type { ServerCommand } from "../../../view/registration.ts";
-import { type Format, SERVER } from "./format.ts";
+import { type JsonFormat, SERVER } from "./format.ts";
 import { insertProperty, layoutOf, removeProperty, replaceValue } from "./json-text.ts";
 import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";
-
-type JsonFormat = Extract<Format, { kind: "json" }>;
 
 /** A file of settings in JSON, with or without comments. */
 export function jsonConfig(format: JsonFormat): ConfigText {
@@ -27,6 +26,10 @@ export function jsonConfig(format: JsonFormat): ConfigText {
   };
   return {
     entry: (text) => (text.trim() === "" ? { kind: "absent" } : entryOf(find(text, format).property)),
+    servers: (text) => {
+      const properties = text.trim() === "" ? [] : (find(text, format).container?.children ?? []);
+      return new Map(properties.map((property) => [String(keyOf(property)), argvOf(property)]));
+    },
     add: (text, server) => change(text, (whole, found) => added(whole, found, format.entry(server))),
     update: (text, server) => change(text, (whole) => updated(whole, format, server)),
     replace: (text, server) =>
@@ -41,6 +44,13 @@ export function jsonConfig(format: JsonFormat): ConfigText {
           ? whole
           : removeProperty(whole, container, property),
       ),
+    isBare: (text) => {
+      if (text.trim() === "") return true;
+      // A comment is somebody's, so a file with one is not ours alone. Some clients add the address of their schema by themselves.
+      if (stripComments(text) !== text) return false;
+      const rest = withoutEntry(find(text, format));
+      return isRecord(rest) && Object.keys(rest).every((key) => key === "$schema");
+    },
     snippet: (server) =>
       JSON.stringify(nested(containerFor(format), { [SERVER]: format.entry(server) }), null, 2),
   };
@@ -60,7 +70,7 @@ function find(text: string, format: JsonFormat): Found {
   const root = parseTree(text, errors, { allowTrailingComma: true });
   const [error] = errors;
   if (error !== undefined)
-    throw unusable(`${printParseErrorCode(error.error)} in line ${lineOf(text, error.offset)}`);
+    throw unusable(`${printParseErrorCode(error.error)} in ${placeOf(text, error.offset)}`);
   if (root?.type !== "object") throw unusable("it is not a JSON object");
   const path = format.containers.find((one) => isContainer(root, one)) ?? containerFor(format);
   for (let depth = 1; depth <= path.length; depth += 1) checkObject(root, path.slice(0, depth));
@@ -99,21 +109,26 @@ function keyOf(property: Node): unknown {
   return property.children?.[0]?.value;
 }
 
-function lineOf(text: string, offset: number): number {
-  return text.slice(0, offset).split("\n").length;
+function placeOf(text: string, offset: number): string {
+  const before = text.slice(0, offset).split("\n");
+  return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
 }
 
 const OneString = z.object({ command: z.string(), args: z.optional(z.array(z.string())) });
 const OneList = z.object({ command: z.array(z.string()) });
 
 function entryOf(property: Node | undefined): ServerEntry {
-  const [, node] = property?.children ?? [];
-  if (node === undefined) return { kind: "absent" };
-  const value: unknown = getNodeValue(node);
+  return property === undefined ? { kind: "absent" } : { kind: "present", argv: argvOf(property) };
+}
+
+/** Program and arguments of a server; empty where it names no program. */
+function argvOf(property: Node): readonly string[] {
+  const [, node] = property.children ?? [];
+  const value: unknown = node === undefined ? undefined : getNodeValue(node);
   const list = OneList.safeParse(value);
-  if (list.success) return { kind: "present", argv: list.data.command };
+  if (list.success) return list.data.command;
   const parts = OneString.safeParse(value);
-  return { kind: "present", argv: parts.success ? [parts.data.command, ...(parts.data.args ?? [])] : [] };
+  return parts.success ? [parts.data.command, ...(parts.data.args ?? [])] : [];
 }
 
 function added(text: string, { root, path, container }: Found, entry: unknown): string {

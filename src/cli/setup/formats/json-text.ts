@@ -70,7 +70,7 @@ export function removeProperty(text: string, object: Node, property: Node): stri
   const previous = siblings[index - 1];
   const close = object.offset + object.length - 1;
   const before = tail(text, previous === undefined ? object.offset + 1 : endOf(previous), property.offset);
-  const after = tail(text, endOf(property), close);
+  const after = tail(text, endOf(property), siblings[index + 1]?.offset ?? close);
   const from = before.contentEnd;
   const to = after.comma === undefined ? endOf(property) : after.comma + 1;
   const isAlone = from === object.offset + 1 && after.contentEnd === to;

@@ -1,33 +1,36 @@
 import { isDeepStrictEqual } from "node:util";
-import { parse, stringify, type TomlTable, type TomlValue } from "smol-toml";
+import { parse, stringify, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 import { must } from "../../../errors/must.ts";
 import type { ServerCommand } from "../../../view/registration.ts";
 import { SERVER } from "./format.ts";
 import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";
+import { inlinePairs, lineEnd, type Pair, statements } from "./toml-text.ts";
 
 /**
- * A file of settings in TOML. Our entry is a table of its own, so it is added and taken out as whole lines. Each result
- * is parsed and compared with the original: a header inside a string, say, is found out before it does harm.
+ * A file of settings in TOML. Our entry is a table of its own in whole lines, or a part of an inline table where the file
+ * has its servers in one. Each result is parsed and compared with the original.
  */
 export function tomlConfig(table: string): ConfigText {
-  const change = (text: string, edit: (lines: string[]) => string[]): string => {
+  const change = (text: string, edit: (text: string) => string): string => {
     const before = read(text);
-    const changed = edit(linesOf(text)).join("");
+    const changed = edit(text);
     if (!isDeepStrictEqual(withoutEntry(before, table), withoutEntry(read(changed), table))) {
       throw unusable("its layout is unusual");
     }
     return changed;
   };
-  const header = `[${table}.${SERVER}]`;
-  const section = (server: ServerCommand): string => `${header}\n${stringify(settingsOf(server))}`;
-  const append = (lines: string[], server: ServerCommand): string[] => appended(lines, section(server));
   return {
     entry: (text) => entryOf(read(text), table),
-    add: (text, server) => change(text, (lines) => append(lines, server)),
-    update: (text, server) => change(text, (lines) => updated(lines, table, server)),
-    replace: (text, server) => change(text, (lines) => append(cut(lines, table), server)),
-    remove: (text) => change(text, (lines) => cut(lines, table)),
-    snippet: (server) => section(server).trimEnd(),
+    servers: (text) =>
+      new Map(Object.entries(serversOf(read(text), table)).map(([name, entry]) => [name, argvOf(entry)])),
+    add: (text, server) => change(text, () => added(text, table, server)),
+    update: (text, server) => change(text, () => updated(text, table, server)),
+    replace: (text, server) => change(text, () => added(without(text, table), table, server)),
+    remove: (text) => change(text, () => without(text, table)),
+    // A comment is somebody's, so a file with one is not ours alone.
+    isBare: (text) =>
+      isDeepStrictEqual(withoutEntry(read(text), table), {}) && !without(text, table).includes("#"),
+    snippet: (server) => section(table, server).trimEnd(),
   };
 }
 
@@ -36,9 +39,8 @@ function read(text: string): TomlTable {
     return parse(text, { integersAsBigInt: true });
   } catch (error) {
     // The parser's message quotes the file.
-    const line =
-      error instanceof Error && "line" in error && typeof error.line === "number" ? error.line : undefined;
-    throw unusable(line === undefined ? "it is not TOML" : `it is not TOML from line ${line} on`);
+    if (!(error instanceof TomlError)) throw error;
+    throw unusable(`it is not TOML from line ${error.line} on (column ${error.column})`);
   }
 }
 
@@ -47,18 +49,22 @@ function settingsOf({ command, args }: ServerCommand): Record<string, unknown> {
 }
 
 function entryOf(root: TomlTable, table: string): ServerEntry {
-  const servers = root[table];
-  if (servers === undefined) return { kind: "absent" };
+  const entry = serversOf(root, table)[SERVER];
+  return entry === undefined ? { kind: "absent" } : { kind: "present", argv: argvOf(entry) };
+}
+
+function serversOf(root: TomlTable, table: string): TomlTable {
+  const servers = root[table] ?? {};
   if (!isTable(servers)) throw unusable(`"${table}" in it is not a table`);
-  const entry = servers[SERVER];
-  if (entry === undefined) return { kind: "absent" };
-  if (!isTable(entry)) return { kind: "present", argv: [] };
+  return servers;
+}
+
+/** Program and arguments of a server; empty where it names no program. */
+function argvOf(entry: TomlValue): readonly string[] {
+  if (!isTable(entry)) return [];
   const { command, args = [] } = entry;
   const isArgs = Array.isArray(args) && args.every((arg) => typeof arg === "string");
-  return {
-    kind: "present",
-    argv: typeof command === "string" && isArgs ? [command, ...args.map(String)] : [],
-  };
+  return typeof command === "string" && isArgs ? [command, ...args.map(String)] : [];
 }
 
 function isTable(value: TomlValue): value is TomlTable {
@@ -71,6 +77,94 @@ function withoutEntry(root: TomlTable, table: string): unknown {
   if (servers === undefined || !isTable(servers)) return { ...root };
   const others = Object.entries(servers).filter(([name]) => name !== SERVER);
   return others.length === 0 ? rest : { ...rest, [table]: Object.fromEntries(others) };
+}
+
+function section(table: string, server: ServerCommand): string {
+  return `[${table}.${SERVER}]\n${stringify(settingsOf(server))}`;
+}
+
+/** A pair as it stands in one line. */
+function written(key: string, value: unknown): string {
+  return stringify({ [key]: value }).trimEnd();
+}
+
+/** The pairs whose path begins with that of our entry, or leads to it: those outermost in the text. */
+function places(
+  text: string,
+  table: string,
+): { readonly ours: readonly Place[]; readonly around: Place | undefined } {
+  const target = [table, SERVER];
+  const ours: Place[] = [];
+  let around: Place | undefined;
+  const look = (pair: Pair, holder: Place | undefined): void => {
+    const place: Place = { ...pair, holder };
+    if (startsWith(pair.path, target)) ours.push(place);
+    else if (startsWith(target, pair.path)) {
+      around = place;
+      for (const inner of inlinePairs(text, pair) ?? []) look(inner, place);
+    }
+  };
+  for (const statement of statements(text)) if (statement.kind === "pair") look(statement, undefined);
+  return { ours, around };
+}
+
+/** A pair with the inline table around it. */
+interface Place extends Pair {
+  readonly holder: Place | undefined;
+}
+
+function startsWith(path: readonly string[], start: readonly string[]): boolean {
+  return start.every((key, index) => path[index] === key);
+}
+
+function added(text: string, table: string, server: ServerCommand): string {
+  const { around } = places(text, table);
+  if (around === undefined) return appended(linesOf(text), section(table, server)).join("");
+  const settings = Object.entries(settingsOf(server)).map(([key, value]) => written(key, value));
+  return withMember(text, around, `${SERVER} = { ${settings.join(", ")} }`);
+}
+
+/** Puts one more pair at the end of an inline table. */
+function withMember(text: string, table: Pair, pair: string): string {
+  const last = inlinePairs(text, table)?.at(-1);
+  if (last === undefined) return splice(text, table.valueFrom + 1, table.to - 1, ` ${pair} `);
+  const line = text.slice(text.lastIndexOf("\n", last.from) + 1, last.from);
+  // Each pair on a line of its own, as TOML 1.1 allows, or all on one.
+  const isSpread = line.trim() === "" && line.length < last.from - table.valueFrom;
+  const eol = text.includes("\r\n") ? "\r\n" : "\n";
+  return splice(text, last.to, last.to, isSpread ? `,${eol}${line}${pair}` : `, ${pair}`);
+}
+
+/** Takes a pair out of the inline table around it, with the comma that separated it. */
+function withoutMember(text: string, { holder, from, to }: Place): string {
+  const pairs = inlinePairs(text, must(holder, "the inline table of a pair")) ?? [];
+  const index = pairs.findIndex((pair) => pair.from === from);
+  const [previous, next] = [pairs[index - 1], pairs[index + 1]];
+  if (previous !== undefined) return splice(text, previous.to, to, "");
+  if (next !== undefined) return splice(text, from, next.from, "");
+  const { valueFrom, to: end } = must(holder, "the inline table of a pair");
+  return splice(text, valueFrom + 1, end - 1, "");
+}
+
+function splice(text: string, from: number, to: number, by: string): string {
+  return text.slice(0, from) + by + text.slice(to);
+}
+
+/** The text without our entry, in whatever form it stands there. */
+function without(text: string, table: string): string {
+  // The last one first, so that the offsets of the others stay right. Those in tables of their own go with their lines.
+  const { ours } = places(text, table);
+  const spans = sections(linesOf(text), text, table);
+  const inSection = ({ from }: Pair): boolean => spans.some((span) => from >= span.start && from < span.end);
+  const loose = ours.filter((place) => !inSection(place)).toReversed();
+  const rest = loose.reduce(
+    (current, place) =>
+      place.holder === undefined
+        ? splice(current, current.lastIndexOf("\n", place.from) + 1, lineEnd(current, place.to), "")
+        : withoutMember(current, place),
+    text,
+  );
+  return cut(linesOf(rest), rest, table).join("");
 }
 
 /** The lines of a text, each with its end. */
@@ -87,27 +181,35 @@ function appended(lines: readonly string[], section: string): string[] {
   return last.endsWith("\n") ? [...lines, eol, ...ours, eol] : [...lines, eol, eol, ...ours];
 }
 
-const HEADER = /^\s*\[{1,2}[^[\]]+\]{1,2}\s*(?:#.*)?$/;
+interface Section {
+  /** The numbers of its first line and of the line behind its last one. */
+  readonly from: number;
+  readonly to: number;
+  /** The same as offsets. */
+  readonly start: number;
+  readonly end: number;
+}
 
 /** The lines of our server's tables, those below it included. */
-function sections(lines: readonly string[], table: string): { from: number; to: number }[] {
-  const ours = new RegExp(`^\\s*\\[\\s*["']?${table}["']?\\s*\\.\\s*["']?${SERVER}["']?\\s*[.\\]]`);
-  const headers = lines.flatMap((line, index) => (HEADER.test(line.trimEnd()) ? [index] : []));
-  return headers.flatMap((from, index) => {
-    if (!ours.test(must(lines[from], "a header"))) return [];
-    const next = headers[index + 1] ?? lines.length;
+function sections(lines: readonly string[], text: string, table: string): readonly Section[] {
+  const headers = statements(text).filter((statement) => statement.kind === "header");
+  const lineAt = (offset: number): number => linesOf(text.slice(0, offset)).length;
+  return headers.flatMap(({ path, from: start }, index) => {
+    if (!startsWith(path, [table, SERVER])) return [];
+    const from = lineAt(text.lastIndexOf("\n", start) + 1);
+    const next = headers[index + 1];
     // Comments ahead of the next table belong to that table.
-    let to = next;
+    let to = next === undefined ? lines.length : lineAt(text.lastIndexOf("\n", next.from) + 1);
     while (to > from + 1 && /^\s*(?:#|$)/.test(must(lines[to - 1], "a line"))) to -= 1;
-    return [{ from, to }];
+    return [{ from, to, start, end: lines.slice(0, to).join("").length }];
   });
 }
 
-function cut(lines: readonly string[], table: string): string[] {
+function cut(lines: readonly string[], text: string, table: string): string[] {
   const isBlank = (index: number): boolean => lines[index]?.trim() === "";
   const dropped = new Set<number>();
   let endsOpen = false;
-  for (const { from, to } of sections(lines, table)) {
+  for (const { from, to } of sections(lines, text, table)) {
     for (let index = from; index < to; index += 1) dropped.add(index);
     let after = to;
     while (isBlank(after)) dropped.add(after++);
@@ -120,36 +222,29 @@ function cut(lines: readonly string[], table: string): string[] {
   return endsOpen && last !== undefined ? [...kept.slice(0, -1), last.replace(/\r?\n$/, "")] : kept;
 }
 
-function updated(lines: readonly string[], table: string, server: ServerCommand): string[] {
-  return Object.entries(settingsOf(server)).reduce<string[]>(
-    (current, [key, value]) => {
-      const [section] = sections(current, table);
-      if (section === undefined) return current;
-      const { from, to } = section;
-      const found = current.findIndex((line, index) => index > from && index < to && isSetting(line, key));
-      const at = found === -1 ? from + 1 : found;
-      const length = found === -1 ? 0 : lengthOfSetting(current, at, to);
-      // The end of the replaced line; a last line may have none.
-      const end = /\r?\n$/.exec(must(current[length === 0 ? from : at + length - 1], "a line"))?.[0] ?? "";
-      return current.toSpliced(at, length, stringify({ [key]: value }).trimEnd() + end);
-    },
-    [...lines],
+function updated(text: string, table: string, server: ServerCommand): string {
+  return Object.entries(settingsOf(server)).reduce(
+    (current, [key, value]) => withSetting(current, table, key, value),
+    text,
   );
 }
 
-function isSetting(line: string, key: string): boolean {
-  return new RegExp(`^\\s*["']?${key}["']?\\s*=`).test(line);
-}
-
-/** The number of lines of a setting: as many as make it TOML by itself. */
-function lengthOfSetting(lines: readonly string[], at: number, to: number): number {
-  for (let end = at + 1; end <= to; end += 1) {
-    try {
-      read(lines.slice(at, end).join(""));
-      return end - at;
-    } catch {
-      continue;
-    }
-  }
-  throw unusable("its layout is unusual");
+/** The text with another value for one setting of our entry. */
+function withSetting(text: string, table: string, key: string, value: unknown): string {
+  const { ours } = places(text, table);
+  const pairs = ours.flatMap((place) => [place, ...(inlinePairs(text, place) ?? [])]);
+  const found = pairs.find(({ path }) => path.length === 3 && path[2] === key);
+  const setting = written(key, value);
+  if (found !== undefined)
+    return splice(text, found.valueFrom, found.to, setting.slice(key.length + " = ".length));
+  const whole = pairs.find(({ path }) => path.length === 2);
+  if (whole !== undefined) return withMember(text, whole, setting);
+  const header = statements(text).find(
+    ({ kind, path }) => kind === "header" && path.length === 2 && path[1] === SERVER,
+  );
+  if (header === undefined) throw unusable("its layout is unusual");
+  const at = lineEnd(text, header.from);
+  const eol = text.includes("\r\n") ? "\r\n" : "\n";
+  const isOpen = at === text.length && !text.endsWith("\n");
+  return splice(text, at, at, isOpen ? eol + setting : setting + eol);
 }

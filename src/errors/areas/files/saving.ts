@@ -1,10 +1,17 @@
+import { CLAUDE_CODE_ASKS_SINCE } from "../../base/clients.ts";
 import type { ErrorArea } from "../../base/entry.ts";
 
 /** Paths of this machine, saving a received file, and transcripts. */
 export const SAVING = {
   "path-invalid": {
     message: "the path cannot be used",
-    next: "Give a relative or absolute path with a plain file name that Windows accepts, too.",
+    next: "Give a relative or absolute path that ends with a plain file name.",
+    retryable: false,
+  },
+  "save-path-not-whole": {
+    message: "the path is not the whole one under which the file would be saved",
+    next: "Nothing was saved. Call again with the path that is named here, so that your human sees where the file goes.",
+    nextForPerson: "Nothing was saved. Give the path that is named here.",
     retryable: false,
   },
   "path-outside": {
@@ -18,6 +25,12 @@ export const SAVING = {
     message: "a file saved there would run automatically, or change how a tool or an agent behaves",
     next: "Save it elsewhere in the project under another name. If it belongs there, your human can read it and move it.",
     nextForPerson: "Save it under another name, read it, and move it yourself if it belongs there.",
+    retryable: false,
+  },
+  "client-asks-nobody": {
+    message: "this version of the client would save the file without asking anybody first",
+    next: `Tell your human that Claude Code asks since version ${CLAUDE_CODE_ASKS_SINCE}, so an update helps. Your human can also save the file without you: from a terminal, with an invite of their own (the command join, then /receive). Or your human allows it for this server with TUNNEL_UNATTENDED=true, and starts this server again.`,
+    nextForPerson: `Update Claude Code to ${CLAUDE_CODE_ASKS_SINCE} or newer. Or save the file from a terminal, with an invite of your own (the command join, then /receive). Or set TUNNEL_UNATTENDED=true and start this server again.`,
     retryable: false,
   },
   "save-folder-missing": {
@@ -40,6 +53,12 @@ export const SAVING = {
     message: "the file could not be saved, and nothing was left behind",
     next: "Check that the folder is writable, or choose another one. Then try again.",
     retryable: true,
+  },
+  "save-denied": {
+    message: "the system does not let the file be written there, and nothing was left behind",
+    next: "Choose a folder that can be written to. If it has to be this one, ask your human to see to its permissions.",
+    nextForPerson: "Choose a folder that you can write to, or see to the permissions of this one.",
+    retryable: false,
   },
   "disk-full": {
     message: "the disk has no space for the file, and nothing was left behind",

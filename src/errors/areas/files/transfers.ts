@@ -22,6 +22,12 @@ export const FILES = {
     nextForPerson: "Use an id from /files or the event `file`, or ask the sender to share it again.",
     retryable: false,
   },
+  "file-not-as-named": {
+    message: "the file is not offered under this name by this member",
+    next: "Nothing was saved. Give `name` and `from` as the message of kind `file` shows them (`name`, `fromName`), and tell your human if that is not what they expect.",
+    nextForPerson: "Nothing was saved. Look at the list of files: who offers it, and under what name.",
+    retryable: false,
+  },
   "note-invalid": {
     message: "the note is empty, too long, or has characters that are not allowed",
     next: `Give up to ${INPUT_LIMITS.noteChars} characters of plain text, or leave the note out and use tunnel_say.`,

@@ -1,0 +1,254 @@
+import {
+  CLIENT_INFO_META_KEY,
+  type McpServer,
+  type ServerContext,
+  type StandardSchemaWithJSON,
+} from "@modelcontextprotocol/server";
+import * as z from "zod";
+import type { ClientProgram } from "../../protocol/room/work-context.ts";
+import { readArguments } from "../../arguments/read.ts";
+import { traitsOf } from "../clients/clients.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { SESSION } from "../../protocol/base/limits.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { wait } from "../../runtime/wait.ts";
+import type { TunnelId } from "../../session/session.ts";
+import type { Sessions } from "../../session/sessions.ts";
+import type { ProblemView } from "../../view/problems.ts";
+import type { WakeView } from "../../view/wake.ts";
+import { longResultMeta, resultLimitFor, type ResultSettings } from "../results/limit.ts";
+import type { Fence } from "../results/fence.ts";
+import { labelled } from "../results/labels.ts";
+import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
+import { Progress } from "./progress.ts";
+import type { Caller, Outcome, SharedCalls } from "./shared-calls.ts";
+
+/**
+ * Everything that a tool may use. The first tool call loads the sessions: a client that only lists tools must not wait
+ * for them.
+ */
+export interface ToolServices {
+  readonly clock: Clock;
+  readonly fence: Fence;
+  readonly sessions: () => Promise<Sessions>;
+  /** Calls that are made twice, of all servers of the connection. */
+  readonly calls: SharedCalls;
+  /** The human has said that nobody is there to confirm a call. */
+  readonly isUnattended: boolean;
+  /** What is wrong with the settings and this machine at the moment, and stops nothing. */
+  readonly problems: () => Promise<readonly ProblemView[]>;
+  /** The ways to wake an agent that has ended its turn, for one tunnel. */
+  readonly wake: (tunnelId: TunnelId) => WakeView;
+  /** How long results may be, as far as that does not depend on the client alone. */
+  readonly results?: ResultSettings;
+  /** A call that takes longer is answered within so many ms, and goes on. */
+  readonly answerMs?: number;
+}
+
+/** One call of a tool; where it was made several times, one for all of them. */
+export interface ToolCall
+  extends Caller, Omit<ToolServices, "sessions" | "calls" | "isUnattended" | "results" | "answerMs"> {
+  readonly sessions: Sessions;
+  /** The calling program, by its own name. */
+  readonly client: ClientProgram | undefined;
+  /** Characters that the JSON of the result may have. */
+  readonly limit: number;
+  /** The call is answered within so many ms, also where what it has begun is not done. */
+  readonly answerMs: number;
+}
+
+/**
+ * The same call again, while the first one goes on or a moment after its answer: `one` has the effect once and the answer twice;
+ * `waits` shares the wait and what it brings; `anew` looks again.
+ */
+export type Repeats = "one" | "waits" | "anew";
+
+/** A call whose arguments are understood. */
+interface Prepared {
+  readonly input: Readonly<Record<string, unknown>>;
+  /** It could name a tunnel and does not: it means the one there is. */
+  readonly meansTheOnlyTunnel: boolean;
+  readonly repeats: Repeats;
+  readonly restsOn: (sessions: Sessions) => string;
+  readonly run: (call: ToolCall) => Promise<Payload>;
+}
+
+export interface Tool {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly annotations: {
+    readonly readOnlyHint: boolean;
+    readonly destructiveHint: boolean;
+    readonly idempotentHint: boolean;
+    readonly openWorldHint: boolean;
+  };
+  /** Asks the client to have a human confirm each call. A client that is known to ignore that may not call it. */
+  readonly forHumans?: boolean;
+  /** Its results hold what others say, and may be longer than a client expects of a tool. */
+  readonly isLong?: boolean;
+  readonly input: z.ZodObject & StandardSchemaWithJSON;
+  /** @throws {TunnelError} input-invalid, and codes of single arguments */
+  readonly prepare: (input: unknown) => Prepared;
+}
+
+/** Pairs a schema with the function that takes its output. */
+export function defineTool<Schema extends z.ZodObject & StandardSchemaWithJSON>(
+  tool: Omit<Tool, "input" | "prepare"> & {
+    readonly input: Schema;
+    /** `one` where it is left out: every effect is worth having only once. */
+    readonly repeats?: (input: z.infer<Schema>) => Repeats;
+    /** The state beside the arguments, on this machine, that the answer rests on: another one makes it another call. */
+    readonly restsOn?: (input: z.infer<Schema>, sessions: Sessions) => string;
+    readonly run: (input: z.infer<Schema>, call: ToolCall) => Promise<Payload>;
+  },
+): Tool {
+  return {
+    ...tool,
+    prepare: (given) => {
+      const input = readArguments(tool.input, given, tool.name);
+      return {
+        input,
+        meansTheOnlyTunnel: Object.hasOwn(tool.input.shape, "tunnelId") && !Object.hasOwn(input, "tunnelId"),
+        repeats: tool.repeats?.(input) ?? "one",
+        restsOn: (sessions) => tool.restsOn?.(input, sessions) ?? "",
+        run: (call) => tool.run(input, call),
+      };
+    },
+  };
+}
+
+/** A call that cannot be understood fails like every other. */
+function understood(tool: Tool, given: unknown): Prepared {
+  try {
+    return tool.prepare(given);
+  } catch (thrown) {
+    return failing(asTunnelError(thrown));
+  }
+}
+
+function failing(error: TunnelError): Prepared {
+  const run = (): Promise<never> => Promise.reject(error);
+  return { input: {}, meansTheOnlyTunnel: false, repeats: "anew", restsOn: () => "", run };
+}
+
+/**
+ * The JSON schema of a tool, checked by {@link Tool.prepare} alone: the SDK's own refusal would reach the model without a
+ * code and a next step.
+ */
+function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaWithJSON {
+  const { vendor, version, jsonSchema } = schema["~standard"];
+  return { "~standard": { vendor, version, jsonSchema, validate: (value) => ({ value }) } };
+}
+
+/**
+ * Claude Code asks the user before every call of such a tool since 2.1.199, whatever permissions it has. Other clients
+ * ignore it and go by their own approvals.
+ */
+const ASK_A_HUMAN = { "anthropic/requiresUserInteraction": true } as const;
+
+export function register(server: McpServer, tool: Tool, services: ToolServices): void {
+  const { name, title, description, annotations, isLong = false } = tool;
+  const { results = {}, answerMs = SESSION.answerMs } = services;
+  const meta = {
+    ...(tool.forHumans === true && !services.isUnattended ? ASK_A_HUMAN : {}),
+    ...(isLong ? longResultMeta(results) : {}),
+  };
+  server.registerTool(
+    name,
+    {
+      title,
+      description,
+      annotations: { title, ...annotations },
+      inputSchema: advertised(tool.input),
+      ...(Object.keys(meta).length > 0 ? { _meta: meta } : {}),
+    },
+    async (given: unknown, context: ServerContext) => {
+      const client = clientOf(server, context);
+      const asksNobody =
+        tool.forHumans === true && !services.isUnattended && traitsOf(client, false).ignoresHuman;
+      const call = asksNobody ? failing(new TunnelError("client-asks-nobody")) : understood(tool, given);
+      const { id, signal } = context.mcpReq;
+      const progress = new Progress(services.clock, context);
+      const caller: Caller = { id, signal, progress: progress.report };
+      const limit = resultLimitFor(client, results, isLong);
+      const run = (one: Caller): Promise<Outcome> =>
+        perform(call, { ...one, client, limit, answerMs }, services);
+      try {
+        if (call.repeats === "anew") return (await run(caller)).answer({});
+        // Understood arguments stand in the order of their schema, so the same ones have the same text.
+        const key = `${name} ${JSON.stringify(call.input)}`;
+        const keeps = call.repeats === "one";
+        const { outcome, repeatOf } = await services.calls.call(key, caller, { keeps, run });
+        // As the client numbers its calls.
+        return outcome.answer(repeatOf === undefined ? {} : { repeatOf });
+      } finally {
+        progress.end();
+      }
+    },
+  );
+}
+
+/** Statuses of work that goes on: the same call again joins it and has news of it. */
+const UNFINISHED: ReadonlySet<unknown> = new Set(["preparing", "receiving", "joining", "opening"]);
+
+/** Runs a call to its end, whatever that is. */
+async function perform(
+  prepared: Prepared,
+  caller: Caller & Pick<ToolCall, "client" | "limit" | "answerMs">,
+  services: ToolServices,
+): Promise<Outcome> {
+  let unread: number | undefined;
+  let undo = (): void => undefined;
+  const fence = services.fence.forResult();
+  const { limit } = caller;
+  try {
+    const sessions = await services.sessions();
+    undo = () => sessions.callCancelled(caller.id);
+    // A new call proves that the client has received the results of the earlier ones.
+    sessions.callArrived();
+    unread = sessions.unread;
+    const { clock, wake, problems } = services;
+    // An answer at once would come before the same call a second time, and that one would wait for more.
+    if (prepared.repeats === "waits" && unread > 0)
+      await wait(clock, SESSION.twinMs, { signal: caller.signal });
+    const payload = await prepared.run({ ...caller, sessions, clock, fence, wake, problems });
+    const shown = fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) }));
+    const { status } = payload;
+    const state = stateOf(sessions, payload, prepared);
+    return {
+      answer: (more) => success({ ...shown, ...more }, fence, limit),
+      holds: () => !UNFINISHED.has(status) && stateOf(sessions, payload, prepared) === state,
+    };
+  } catch (thrown) {
+    // The failed call has delivered nothing: the messages that it took come again.
+    undo();
+    // It has done nothing, either: the same call again is a new try.
+    const error = asTunnelError(thrown);
+    return { answer: (more) => failure(error, fence, limit, { unread, ...more }), holds: () => false };
+  }
+}
+
+/** What the same call would meet: once its tunnel has ended, or is another one, it means something else. */
+function stateOf(
+  sessions: Sessions,
+  { tunnelId }: Payload,
+  { meansTheOnlyTunnel, restsOn }: Prepared,
+): string {
+  const opening = sessions.openings.untold.find((one) => one.tunnelId === tunnelId);
+  const isThere =
+    opening?.state.name === "opening" || sessions.open.some((tunnel) => tunnel.tunnelId === tunnelId);
+  const others = meansTheOnlyTunnel ? sessions.open.filter((tunnel) => tunnel.tunnelId !== tunnelId) : [];
+  return [restsOn(sessions), isThere, ...others.map((tunnel) => tunnel.tunnelId)].join(" ");
+}
+
+/** The 2025 era names the client once, the later one with every request. */
+function clientOf(server: McpServer, { mcpReq }: ServerContext): ClientProgram | undefined {
+  const envelope = envelopeSchema.safeParse(mcpReq.envelope);
+  const told = envelope.success ? envelope.data[CLIENT_INFO_META_KEY] : server.server.getClientVersion();
+  return told && { name: told.name, version: told.version };
+}
+
+const envelopeSchema = z.looseObject({
+  [CLIENT_INFO_META_KEY]: z.looseObject({ name: z.string(), version: z.string() }),
+});
