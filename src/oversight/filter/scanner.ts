@@ -149,7 +149,7 @@ export class Scanner {
       const start = end - (KEYWORDS[keyword]?.length ?? 0);
       for (const entry of ENTRIES_OF[keyword] ?? []) {
         if ("own" in entry) this.#try(entry.own, start, view, block);
-        else if (isHinted(entry.hint, start, view)) addWindow(windows, start, view.bytes.length);
+        else for (const window of windowsAt(entry.hint, start, view)) addWindow(windows, window, view);
       }
     });
     return windows.map(({ from, to }) => {
@@ -178,9 +178,14 @@ export class Scanner {
     if (!view.isChanged(from, to)) return;
     const start = view.origin(from);
     const end = view.origin(to - 1) + 1;
-    if (end <= block.after || end > block.upTo) return;
+    if (end > block.upTo) return;
     const range = { from: block.offset + start, to: block.offset + end };
     if (this.#ranges.some((other) => other.from < range.to && range.from < other.to)) return;
+    if (end <= block.after) {
+      // It has left already, and what follows it is not a part of it.
+      this.#ranges.push(range);
+      return;
+    }
     if (this.isFull) {
       this.#hasMore = true;
       return;
@@ -230,23 +235,41 @@ function* views(bytes: Buffer): Generator<View> {
   }
 }
 
-function matchAt(pattern: RegExp, start: number, { bytes }: View, span: number): RegExpExecArray | null {
+/**
+ * Where lines were put together, the word that follows the secret was on a line of its own, too: so the match is tried as if
+ * the content ended with the second line, and with the third.
+ */
+function ends(start: number, view: View, span: number): number[] {
+  const whole = Math.min(view.bytes.length, start + span);
+  if (view.disguise !== "wrapped") return [whole];
+  const second = view.nextSeam(view.nextSeam(start));
+  return [...new Set([second, view.nextSeam(second), whole].map((end) => Math.min(end, whole)))];
+}
+
+function matchAt(pattern: RegExp, start: number, view: View, end: number): RegExpExecArray | null {
   const from = Math.max(0, start - LOOK_BACK);
   pattern.lastIndex = start - from;
-  return pattern.exec(bytes.toString("latin1", from, start + span));
+  return pattern.exec(view.bytes.toString("latin1", from, end));
 }
 
 function secretAt(rule: ContentRule, start: number, view: View): RegExpExecArray | undefined {
   if (rule.mayFollow !== true && isGlued(view, start)) return undefined;
-  const match = matchAt(rule.pattern, start, view, rule.span ?? SPAN);
-  if (match === null) return undefined;
   const isSecret = rule.isSecret ?? (([, body = ""]: RegExpExecArray) => !isSample(body));
-  return isSecret(match) ? match : undefined;
+  for (const end of ends(start, view, rule.span ?? SPAN)) {
+    const match = matchAt(rule.pattern, start, view, end);
+    if (match !== null && isSecret(match)) return match;
+  }
+  return undefined;
 }
 
-function isHinted(hint: Hint, start: number, view: View): boolean {
-  if (hint.isOnOneLine === true && view.disguise === "wrapped") return false;
-  return matchAt(hint.pattern, start, view, SPAN) !== null;
+/** The parts of a view that the second engine is shown for a hint. */
+function windowsAt(hint: Hint, start: number, view: View): Range[] {
+  if (hint.isOnOneLine === true && view.disguise === "wrapped") return [];
+  const shown = ends(start, view, AFTER_HINT).filter(
+    (end) => matchAt(hint.pattern, start, view, end) !== null,
+  );
+  const from = view.disguise === "wrapped" ? start : Math.max(0, start - BEFORE_HINT);
+  return shown.map((to) => ({ from, to }));
 }
 
 /** Whether the letter or digit before belongs to the same word. */
@@ -261,11 +284,10 @@ function isWordByte(byte: number): boolean {
   return (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a);
 }
 
-function addWindow(windows: { from: number; to: number }[], start: number, length: number): void {
-  const from = Math.max(0, start - BEFORE_HINT);
-  const to = Math.min(length, start + AFTER_HINT);
+/** Windows of one line after the other overlap, and become one. */
+function addWindow(windows: { from: number; to: number }[], { from, to }: Range, view: View): void {
   const last = windows.at(-1);
-  if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
+  if (view.disguise !== "wrapped" && last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
   else windows.push({ from, to });
 }
 
