@@ -155,7 +155,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "errors",
   ],
   "session/paths": ["oversight/filter", "errors"],
-  "oversight/filter": ["oversight/filter/views", "runtime", "errors"],
+  "oversight/filter": ["oversight/filter/rules", "oversight/filter/views", "runtime", "errors"],
+  "oversight/filter/rules": [],
   "oversight/filter/views": [],
   transport: [
     "net",

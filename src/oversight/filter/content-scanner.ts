@@ -81,7 +81,7 @@ export class ContentScanner {
       else if (isBinary(block)) this.#notScanned ??= "binary";
       const isEnd = isLast && from + BLOCK_BYTES >= text.length;
       for (const { text: suspect, settle } of this.#scanner.push(block, isEnd))
-        settle(await this.#detect(suspect));
+        if (!this.#scanner.isFull) settle(await this.#detect(suspect));
     }
   }
 }

@@ -1,15 +1,17 @@
 import { Buffer } from "node:buffer";
 import { decoded } from "./views/decode.ts";
 import { folded } from "./views/fold.ts";
-import { HINTS, type Hint } from "./hints.ts";
 import { joined } from "./views/join.ts";
 import { Keywords } from "./keywords.ts";
-import { isSample } from "./placeholders.ts";
-import { CONTENT_RULES, LOOK_BACK, SPAN, type ContentRule } from "./rules.ts";
+import { secretAt } from "./match.ts";
+import { CONTENT_RULES, type ContentRule } from "./rules/content-rules.ts";
+import { HINTS, type Hint } from "./rules/hints.ts";
+import { isSample } from "./rules/placeholders.ts";
 import { unescaped } from "./views/unescape.ts";
 import { FILTER, type Finding, type Outbound } from "./verdict.ts";
 import { plainView, type View } from "./views/view.ts";
 import { withoutZeros } from "./views/zeros.ts";
+import { Windows } from "./windows.ts";
 
 type Entry = { readonly own: ContentRule } | { readonly hint: Hint };
 
@@ -37,10 +39,6 @@ export async function prepare(): Promise<void> {
 const CARRY = 8 * 1024;
 /** A finding this near to the end of a block is left to the next one, where more of what follows is seen. */
 const MARGIN = 2 * 1024;
-/** Bytes around a hint that the second engine is shown. Private keys are the longest of what it knows. */
-const BEFORE_HINT = 512;
-const AFTER_HINT = 12 * 1024;
-
 /** Something that the second engine has found: its rule, and the range in the text. */
 export interface Detected {
   readonly rule: string;
@@ -143,27 +141,23 @@ export class Scanner {
   }
 
   #look(view: View, block: Block): Suspect[] {
-    const windows: { from: number; to: number }[] = [];
+    const windows = new Windows();
     automaton().find(view.bytes, (keyword, end) => {
       if (this.isFull) return;
       const start = end - (KEYWORDS[keyword]?.length ?? 0);
       for (const entry of ENTRIES_OF[keyword] ?? []) {
         if ("own" in entry) this.#try(entry.own, start, view, block);
-        else for (const window of windowsAt(entry.hint, start, view)) addWindow(windows, window, view);
+        else windows.add(entry.hint, start, view);
       }
     });
-    return windows.map(({ from, to }) => {
-      const text = view.bytes.toString("latin1", from, to);
-      return {
-        text,
-        settle: (detected) => {
-          for (const one of detected) {
-            if (isSample(text.slice(one.from, one.to))) continue;
-            this.#add(one.rule, { from: from + one.from, to: from + one.to }, view, block, false);
-          }
-        },
-      };
-    });
+    return windows.shown(view).map(({ text, origin }) => ({
+      text,
+      settle: (detected) => {
+        for (const { rule, from, to } of detected)
+          if (!isSample(text.slice(from, to)))
+            this.#add(rule, { from: origin(from), to: origin(to - 1) + 1 }, view, block, false);
+      },
+    }));
   }
 
   #try(rule: ContentRule, start: number, view: View, block: Block): void {
@@ -233,62 +227,6 @@ function* views(bytes: Buffer): Generator<View> {
     view = changed;
     yield view;
   }
-}
-
-/**
- * Where lines were put together, the word that follows the secret was on a line of its own, too: so the match is tried as if
- * the content ended with the second line, and with the third.
- */
-function ends(start: number, view: View, span: number): number[] {
-  const whole = Math.min(view.bytes.length, start + span);
-  if (view.disguise !== "wrapped") return [whole];
-  const second = view.nextSeam(view.nextSeam(start));
-  return [...new Set([second, view.nextSeam(second), whole].map((end) => Math.min(end, whole)))];
-}
-
-function matchAt(pattern: RegExp, start: number, view: View, end: number): RegExpExecArray | null {
-  const from = Math.max(0, start - LOOK_BACK);
-  pattern.lastIndex = start - from;
-  return pattern.exec(view.bytes.toString("latin1", from, end));
-}
-
-function secretAt(rule: ContentRule, start: number, view: View): RegExpExecArray | undefined {
-  if (rule.mayFollow !== true && isGlued(view, start)) return undefined;
-  const isSecret = rule.isSecret ?? (([, body = ""]: RegExpExecArray) => !isSample(body));
-  for (const end of ends(start, view, rule.span ?? SPAN)) {
-    const match = matchAt(rule.pattern, start, view, end);
-    if (match !== null && isSecret(match)) return match;
-  }
-  return undefined;
-}
-
-/** The parts of a view that the second engine is shown for a hint. */
-function windowsAt(hint: Hint, start: number, view: View): Range[] {
-  if (hint.isOnOneLine === true && view.disguise === "wrapped") return [];
-  const shown = ends(start, view, AFTER_HINT).filter(
-    (end) => matchAt(hint.pattern, start, view, end) !== null,
-  );
-  const from = view.disguise === "wrapped" ? start : Math.max(0, start - BEFORE_HINT);
-  return shown.map((to) => ({ from, to }));
-}
-
-/** Whether the letter or digit before belongs to the same word. */
-function isGlued(view: View, start: number): boolean {
-  const before = view.bytes[start - 1];
-  if (before === undefined || !isWordByte(before) || view.isSeam(start)) return false;
-  // `\nghp_…`, `%3Dghp_…`: the letter is a part of what stands for another one.
-  return !/\\[nrtbf]$|%[0-9a-f]{2}$/i.test(view.bytes.toString("latin1", Math.max(0, start - 3), start));
-}
-
-function isWordByte(byte: number): boolean {
-  return (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a);
-}
-
-/** Windows of one line after the other overlap, and become one. */
-function addWindow(windows: { from: number; to: number }[], { from, to }: Range, view: View): void {
-  const last = windows.at(-1);
-  if (view.disguise !== "wrapped" && last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
-  else windows.push({ from, to });
 }
 
 /** The first place of the content for what began before it. */

@@ -34,7 +34,10 @@ export class Choices {
   }
 
   bytes(length: number): Buffer {
-    return Buffer.from(this.#bytes(length));
+    // In pieces: the stream copies what it holds with each block that it adds.
+    const pieces = [];
+    for (let left = length; left > 0; left -= 1024) pieces.push(this.#bytes(Math.min(left, 1024)));
+    return Buffer.concat(pieces);
   }
 
   one<Item>(items: readonly Item[]): Item {
