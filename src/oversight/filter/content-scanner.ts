@@ -51,8 +51,8 @@ export class ContentScanner {
 
   async end(): Promise<Outcome> {
     if (!this.isDecided) await this.#take(true);
-    const { findings, hasMore } = this.#scanner;
-    if (findings.length > 0) return { kind: "found", findings, hasMore };
+    const { findings, isFull } = this.#scanner;
+    if (findings.length > 0) return { kind: "found", findings, hasMore: isFull };
     return this.#notScanned === undefined
       ? { kind: "clear" }
       : { kind: "not-scanned", reason: this.#notScanned };

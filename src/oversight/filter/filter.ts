@@ -85,8 +85,8 @@ export class OutboundFilter {
     if (bytes.length <= SHORT_BYTES) {
       const scanner = new Scanner(where, before);
       const suspects = scanner.push(bytes, true);
-      const { findings, hasMore } = scanner;
-      if (findings.length > 0) return { kind: "found", findings, hasMore };
+      const { findings, isFull } = scanner;
+      if (findings.length > 0) return { kind: "found", findings, hasMore: isFull };
       // The second engine lives in the thread.
       if (suspects.length === 0) return { kind: "clear" };
     }

@@ -82,7 +82,6 @@ export class Scanner {
   #column = 0;
   /** Up to where the blocks before have answered, by place in the carry. */
   #answered: number;
-  #hasMore = false;
 
   /** @param before the end of what left before this: a secret may have begun there */
   constructor(where: Outbound, before = "") {
@@ -97,11 +96,7 @@ export class Scanner {
     return this.#findings.toSorted((a, b) => a.at - b.at).map(({ at: _, ...finding }) => finding);
   }
 
-  get hasMore(): boolean {
-    return this.#hasMore;
-  }
-
-  /** Whether more would not be listed. */
+  /** Whether no more is looked for. */
   get isFull(): boolean {
     return this.#findings.length >= FILTER.maxFindings;
   }
@@ -180,10 +175,7 @@ export class Scanner {
       this.#ranges.push(range);
       return;
     }
-    if (this.isFull) {
-      this.#hasMore = true;
-      return;
-    }
+    if (this.isFull) return;
     this.#ranges.push(range);
     const place = placeAt(block, start);
     this.#findings.push({

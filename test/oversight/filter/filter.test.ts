@@ -162,7 +162,7 @@ describe("content", () => {
   test("H20: that is larger than a block is looked through, and several at once", async () => {
     const filler = Buffer.from("const value = compute(input); // ordinary\n".repeat(60_000));
     const contents = ["npm", "SendGrid", "JWT"].map((name) =>
-      Buffer.concat([filler, Buffer.from(made(name)), filler]),
+      Buffer.concat([filler, Buffer.from(`${made(name)}\n`), filler]),
     );
     const verdicts = await Promise.all(contents.map((content) => scan(content)));
     expect(verdicts).toMatchObject([1, 2, 3].map(() => ({ kind: "found", findings: [{ line: 60_001 }] })));
