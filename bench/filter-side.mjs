@@ -65,29 +65,33 @@ async function hashed(content) {
   return { kind: "clear" };
 }
 
-const { files, bytes } = sources(Number(megabytes) * 1e6);
-const filter = new OutboundFilter(systemClock, pathToFileURL(script));
-if (how === "filter") await verdictOf(filter, Buffer.from("warm"));
-await new Promise((resolve) => setTimeout(resolve, 50));
-const stop = watchLoop();
-const cpu = process.cpuUsage();
-const start = performance.now();
-const blocked = [];
-for (const { name, content } of files) {
-  const { kind } = how === "filter" ? await verdictOf(filter, content) : await hashed(content);
-  if (kind === "found") blocked.push(path.relative(folder, name));
+async function main() {
+  const { files, bytes } = sources(Number(megabytes) * 1e6);
+  const filter = new OutboundFilter(systemClock, pathToFileURL(script));
+  if (how === "filter") await verdictOf(filter, Buffer.from("warm"));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const stop = watchLoop();
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  const blocked = [];
+  for (const { name, content } of files) {
+    const { kind } = how === "filter" ? await verdictOf(filter, content) : await hashed(content);
+    if (kind === "found") blocked.push(path.relative(folder, name));
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  const longestHoldMs = stop();
+  await filter.close();
+  console.log(
+    JSON.stringify({
+      megabytes: bytes / 1e6,
+      files: files.length,
+      seconds,
+      cpuSeconds: (user + system) / 1e6,
+      longestHoldMs,
+      blocked,
+    }),
+  );
 }
-const seconds = (performance.now() - start) / 1000;
-const { user, system } = process.cpuUsage(cpu);
-const longestHoldMs = stop();
-await filter.close();
-console.log(
-  JSON.stringify({
-    megabytes: bytes / 1e6,
-    files: files.length,
-    seconds,
-    cpuSeconds: (user + system) / 1e6,
-    longestHoldMs,
-    blocked,
-  }),
-);
+
+void main();

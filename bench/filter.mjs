@@ -8,7 +8,6 @@
  *   node bench/filter.mjs [--samples 3] [--megabytes 50]
  */
 import { execFile } from "node:child_process";
-import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { counts, isMain, print, rounded, summary, withPrograms } from "./support.mjs";

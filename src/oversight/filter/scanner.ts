@@ -74,7 +74,7 @@ interface Block {
 /** Looks for secrets in content that comes in blocks. Pure: what it finds depends on the bytes alone, not on how they were cut. */
 export class Scanner {
   readonly #where: Outbound;
-  readonly #findings: (Finding & { readonly at: number })[] = [];
+  readonly #findings: { readonly finding: Finding; readonly at: number }[] = [];
   readonly #ranges: Range[] = [];
   #carry: Buffer;
   #offset = 0;
@@ -93,7 +93,7 @@ export class Scanner {
 
   /** Those found so far, by place. */
   get findings(): readonly Finding[] {
-    return this.#findings.toSorted((a, b) => a.at - b.at).map(({ at: _, ...finding }) => finding);
+    return this.#findings.toSorted((a, b) => a.at - b.at).map(({ finding }) => finding);
   }
 
   /** Whether no more is looked for. */
@@ -178,14 +178,8 @@ export class Scanner {
     if (this.isFull) return;
     this.#ranges.push(range);
     const place = placeAt(block, start);
-    this.#findings.push({
-      rule,
-      where: this.#where,
-      ...place,
-      disguise: view.disguise,
-      isCertain,
-      at: range.from,
-    });
+    const finding = { rule, where: this.#where, ...place, disguise: view.disguise, isCertain };
+    this.#findings.push({ finding, at: range.from });
   }
 }
 

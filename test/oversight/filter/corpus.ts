@@ -88,11 +88,10 @@ const p = (...parts: string[]): string => parts.join("");
 export const FORMS: readonly Form[] = [
   {
     name: "GitHub classic",
-    make: (c) =>
-      checked(c.one(["gh" + "p", "gh" + "o", "gh" + "u", "gh" + "s", "gh" + "r"]), c.of(ALNUM, 30)),
+    make: (c) => checked(p("gh", c.one(["p", "o", "u", "s", "r"])), c.of(ALNUM, 30)),
   },
   { name: "GitHub fine-grained", make: (c) => p("github", "_pat_", c.of(ALNUM, 22), "_", c.of(ALNUM, 59)) },
-  { name: "npm", make: (c) => checked("np" + "m", c.of(ALNUM, 30)) },
+  { name: "npm", make: (c) => checked(p("np", "m"), c.of(ALNUM, 30)) },
   { name: "npm in .npmrc", make: (c) => p("//registry.npmjs.org/:_auth", "Token=", c.of(`${HEX}-`, 36)) },
   { name: "GitLab", make: (c) => p("gl", "pat-", c.of(URL64, 20)) },
   { name: "GitLab routable", make: routable },

@@ -90,7 +90,7 @@ describe("texts", () => {
   test("keep their order, also where the first one takes longer", async () => {
     const order: string[] = [];
     await Promise.all([
-      say(`${"x ".repeat(30_000)}`).then(() => order.push("long")),
+      say("x ".repeat(30_000)).then(() => order.push("long")),
       say(`slow ${made("Docker")}`).then(() => order.push("second engine")),
       say("quick").then(() => order.push("short")),
     ]);
@@ -109,7 +109,9 @@ describe("a verdict", () => {
   test("H21: has nothing of the value in it, in no form of the corpus", async () => {
     for (const { secret, text } of positives("values", 2)) {
       const told = JSON.stringify(await say(text));
-      for (let at = 0; at + 8 <= secret.length; at += 1) expect(told).not.toContain(secret.slice(at, at + 8));
+      // Its end is random; its beginning may be a word that the rule has in it, too.
+      const random = secret.trimEnd().slice(-24);
+      for (let at = 0; at + 6 <= random.length; at += 1) expect(told).not.toContain(random.slice(at, at + 6));
     }
   });
 

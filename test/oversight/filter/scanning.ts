@@ -6,7 +6,11 @@ import type { Outbound } from "../../../src/oversight/filter/verdict.ts";
 /** The whole of both engines on one content, in pieces of any size, without a thread. */
 export async function outcomeOf(
   content: string | Buffer,
-  { piece = Number.MAX_SAFE_INTEGER, where = "file" as Outbound, before = "" } = {},
+  {
+    piece = Number.MAX_SAFE_INTEGER,
+    where = "file",
+    before = "",
+  }: { readonly piece?: number; readonly where?: Outbound; readonly before?: string } = {},
 ): Promise<Outcome> {
   const bytes = Buffer.from(content);
   const scanner = new ContentScanner(where, detectWithSecretlint, before);
