@@ -31,8 +31,8 @@ const SHORT_BYTES = 16 * 1024;
 const TAIL_CHARS = 512;
 
 /**
- * The one gate for whatever leaves (H19): texts and content. There is a verdict, or an error and nothing may leave (H23).
- * Values of secrets are in no verdict, no error and no log (H21).
+ * The one gate for whatever leaves: texts and content. There is a verdict, or an error and nothing may leave.
+ * Values of secrets are in no verdict, no error and no log.
  */
 export class OutboundFilter {
   readonly #thread: ScanThread;

@@ -13,7 +13,7 @@ const WORDS = new Set(
 /** Templates: `${NAME}`, `$NAME`, `{{name}}`, `<name>`, `%s`, `%NAME%`, `[name]`. */
 const TEMPLATE = /[$<>{}*|\\]|^%|\[|\]|\.\.\.|…/;
 const SPOKEN =
-  /^(?:your|my|some|the|any|insert|replace|enter|use)[-_ ]?|(?:example|placeholder|redacted|changeme|dummy|xxxx|goes[-_ ]?here)/i;
+  /^(?:your|my|some|the|insert|replace|enter|use)[-_ ]?|(?:example|placeholder|redacted|changeme|dummy|xxxx|goes[-_ ]?here)/i;
 
 /** Whether a password in a URL or a header is one of documentation. */
 export function isPlaceholder(value: string): boolean {
