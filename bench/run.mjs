@@ -3,7 +3,7 @@
  *
  *   node bench/run.mjs [--only startup,files] [--pairs 30] [--memory 12] [--throughput 5] [--burst 3]
  *                      [--recovery 30] [--outage 60] [--long 300] [--endurance 100000] [--strangers 5]
- *                      [--fanout 12000] [--fairness 3] [--files 3] [--mib 256]
+ *                      [--fanout 12000] [--fairness 3] [--filter 3] [--files 3] [--mib 256]
  *
  * `--pairs` is how often startup, exchange and files are measured in turn with their floors (see pairs.mjs). The other numbers
  * are samples, messages or deliveries: see each file. `--mib` is the size of a file; `--outage` and `--long` are the
@@ -14,6 +14,7 @@ import { measureEndurance } from "./endurance.mjs";
 import { measureExchange } from "./exchange.mjs";
 import { measureFanout } from "./fanout.mjs";
 import { measureFairness } from "./fairness.mjs";
+import { measureFilter } from "./filter.mjs";
 import { fileRows, measureFiles } from "./files.mjs";
 import { measureMemory } from "./memory.mjs";
 import { intervalText, LEAST_PAIRS } from "./pairs.mjs";
@@ -125,6 +126,16 @@ const BENCHES = {
       ...[measured.p95, measured.min, baseline.p95].map((value) => `${value} ms`),
       `x ${ratio}`,
       `x ${target}`,
+    ],
+  },
+  filter: {
+    title: "outbound filter on 50 MB of code",
+    number: 3,
+    run: (programs, samples) => measureFilter(programs, { samples }),
+    row: ({ measured, baseline, longestHoldMs, blocked, target }) => [
+      ...medians(measured, baseline, "MB/s"),
+      `held ${longestHoldMs} ms, ${blocked.length} blocked`,
+      `${target} MB/s`,
     ],
   },
   files: {

@@ -29,6 +29,7 @@ const PROGRAMS = [
   "strangers-side",
   "files-side",
   "hostile-side",
+  "filter-side",
 ];
 
 /**
@@ -40,11 +41,24 @@ export async function withPrograms(work) {
   return await withFolder(tmpdir(), async (folder) => {
     const server = path.join(folder, "tunnel-mcp.cjs");
     await cp(path.join(root, "dist"), folder, { recursive: true });
+    const scanning = path.join(folder, "scanning.cjs");
     const bundled = (name) => bundle(`${name}.mjs`, path.join(folder, `${name}.cjs`));
-    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile] = await Promise.all(
-      PROGRAMS.map(bundled),
-    );
-    return await work({ server, echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile });
+    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile, filter] =
+      await Promise.all(PROGRAMS.map(bundled));
+    return await work({
+      server,
+      echo,
+      wsEcho,
+      session,
+      raw,
+      bareBurst,
+      bareDoor,
+      strangers,
+      files,
+      hostile,
+      filter,
+      scanning,
+    });
   });
 }
 

@@ -51,8 +51,8 @@ export class ContentScanner {
 
   async end(): Promise<Outcome> {
     if (!this.isDecided) await this.#take(true);
-    const { findings, hasMore } = this.#scanner;
-    if (findings.length > 0) return { kind: "found", findings, hasMore };
+    const { findings, isFull } = this.#scanner;
+    if (findings.length > 0) return { kind: "found", findings, hasMore: isFull };
     return this.#notScanned === undefined
       ? { kind: "clear" }
       : { kind: "not-scanned", reason: this.#notScanned };
@@ -81,7 +81,7 @@ export class ContentScanner {
       else if (isBinary(block)) this.#notScanned ??= "binary";
       const isEnd = isLast && from + BLOCK_BYTES >= text.length;
       for (const { text: suspect, settle } of this.#scanner.push(block, isEnd))
-        settle(await this.#detect(suspect));
+        if (!this.#scanner.isFull) settle(await this.#detect(suspect));
     }
   }
 }

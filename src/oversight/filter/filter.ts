@@ -31,8 +31,8 @@ const SHORT_BYTES = 16 * 1024;
 const TAIL_CHARS = 512;
 
 /**
- * The one gate for whatever leaves (H19): texts and content. There is a verdict, or an error and nothing may leave (H23).
- * Values of secrets are in no verdict, no error and no log (H21).
+ * The one gate for whatever leaves: texts and content. There is a verdict, or an error and nothing may leave.
+ * Values of secrets are in no verdict, no error and no log.
  */
 export class OutboundFilter {
   readonly #thread: ScanThread;
@@ -85,8 +85,8 @@ export class OutboundFilter {
     if (bytes.length <= SHORT_BYTES) {
       const scanner = new Scanner(where, before);
       const suspects = scanner.push(bytes, true);
-      const { findings, hasMore } = scanner;
-      if (findings.length > 0) return { kind: "found", findings, hasMore };
+      const { findings, isFull } = scanner;
+      if (findings.length > 0) return { kind: "found", findings, hasMore: isFull };
       // The second engine lives in the thread.
       if (suspects.length === 0) return { kind: "clear" };
     }

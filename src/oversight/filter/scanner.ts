@@ -1,15 +1,17 @@
 import { Buffer } from "node:buffer";
 import { decoded } from "./views/decode.ts";
 import { folded } from "./views/fold.ts";
-import { HINTS, type Hint } from "./hints.ts";
 import { joined } from "./views/join.ts";
 import { Keywords } from "./keywords.ts";
-import { isSample } from "./placeholders.ts";
-import { CONTENT_RULES, LOOK_BACK, SPAN, type ContentRule } from "./rules.ts";
+import { secretAt } from "./match.ts";
+import { CONTENT_RULES, type ContentRule } from "./rules/content-rules.ts";
+import { HINTS, type Hint } from "./rules/hints.ts";
+import { isSample } from "./rules/placeholders.ts";
 import { unescaped } from "./views/unescape.ts";
 import { FILTER, type Finding, type Outbound } from "./verdict.ts";
 import { plainView, type View } from "./views/view.ts";
 import { withoutZeros } from "./views/zeros.ts";
+import { Windows } from "./windows.ts";
 
 type Entry = { readonly own: ContentRule } | { readonly hint: Hint };
 
@@ -37,10 +39,6 @@ export async function prepare(): Promise<void> {
 const CARRY = 8 * 1024;
 /** A finding this near to the end of a block is left to the next one, where more of what follows is seen. */
 const MARGIN = 2 * 1024;
-/** Bytes around a hint that the second engine is shown. Private keys are the longest of what it knows. */
-const BEFORE_HINT = 512;
-const AFTER_HINT = 12 * 1024;
-
 /** Something that the second engine has found: its rule, and the range in the text. */
 export interface Detected {
   readonly rule: string;
@@ -76,7 +74,7 @@ interface Block {
 /** Looks for secrets in content that comes in blocks. Pure: what it finds depends on the bytes alone, not on how they were cut. */
 export class Scanner {
   readonly #where: Outbound;
-  readonly #findings: (Finding & { readonly at: number })[] = [];
+  readonly #findings: { readonly finding: Finding; readonly at: number }[] = [];
   readonly #ranges: Range[] = [];
   #carry: Buffer;
   #offset = 0;
@@ -84,7 +82,6 @@ export class Scanner {
   #column = 0;
   /** Up to where the blocks before have answered, by place in the carry. */
   #answered: number;
-  #hasMore = false;
 
   /** @param before the end of what left before this: a secret may have begun there */
   constructor(where: Outbound, before = "") {
@@ -96,14 +93,10 @@ export class Scanner {
 
   /** Those found so far, by place. */
   get findings(): readonly Finding[] {
-    return this.#findings.toSorted((a, b) => a.at - b.at).map(({ at: _, ...finding }) => finding);
+    return this.#findings.toSorted((a, b) => a.at - b.at).map(({ finding }) => finding);
   }
 
-  get hasMore(): boolean {
-    return this.#hasMore;
-  }
-
-  /** Whether more would not be listed. */
+  /** Whether no more is looked for. */
   get isFull(): boolean {
     return this.#findings.length >= FILTER.maxFindings;
   }
@@ -143,27 +136,23 @@ export class Scanner {
   }
 
   #look(view: View, block: Block): Suspect[] {
-    const windows: { from: number; to: number }[] = [];
+    const windows = new Windows();
     automaton().find(view.bytes, (keyword, end) => {
       if (this.isFull) return;
       const start = end - (KEYWORDS[keyword]?.length ?? 0);
       for (const entry of ENTRIES_OF[keyword] ?? []) {
         if ("own" in entry) this.#try(entry.own, start, view, block);
-        else if (isHinted(entry.hint, start, view)) addWindow(windows, start, view.bytes.length);
+        else windows.add(entry.hint, start, view);
       }
     });
-    return windows.map(({ from, to }) => {
-      const text = view.bytes.toString("latin1", from, to);
-      return {
-        text,
-        settle: (detected) => {
-          for (const one of detected) {
-            if (isSample(text.slice(one.from, one.to))) continue;
-            this.#add(one.rule, { from: from + one.from, to: from + one.to }, view, block, false);
-          }
-        },
-      };
-    });
+    return windows.shown(view).map(({ text, origin }) => ({
+      text,
+      settle: (detected) => {
+        for (const { rule, from, to } of detected)
+          if (!isSample(text.slice(from, to)))
+            this.#add(rule, { from: origin(from), to: origin(to - 1) + 1 }, view, block, false);
+      },
+    }));
   }
 
   #try(rule: ContentRule, start: number, view: View, block: Block): void {
@@ -178,23 +167,19 @@ export class Scanner {
     if (!view.isChanged(from, to)) return;
     const start = view.origin(from);
     const end = view.origin(to - 1) + 1;
-    if (end <= block.after || end > block.upTo) return;
+    if (end > block.upTo) return;
     const range = { from: block.offset + start, to: block.offset + end };
     if (this.#ranges.some((other) => other.from < range.to && range.from < other.to)) return;
-    if (this.isFull) {
-      this.#hasMore = true;
+    if (end <= block.after) {
+      // It has left already, and what follows it is not a part of it.
+      this.#ranges.push(range);
       return;
     }
+    if (this.isFull) return;
     this.#ranges.push(range);
     const place = placeAt(block, start);
-    this.#findings.push({
-      rule,
-      where: this.#where,
-      ...place,
-      disguise: view.disguise,
-      isCertain,
-      at: range.from,
-    });
+    const finding = { rule, where: this.#where, ...place, disguise: view.disguise, isCertain };
+    this.#findings.push({ finding, at: range.from });
   }
 }
 
@@ -228,45 +213,6 @@ function* views(bytes: Buffer): Generator<View> {
     view = changed;
     yield view;
   }
-}
-
-function matchAt(pattern: RegExp, start: number, { bytes }: View, span: number): RegExpExecArray | null {
-  const from = Math.max(0, start - LOOK_BACK);
-  pattern.lastIndex = start - from;
-  return pattern.exec(bytes.toString("latin1", from, start + span));
-}
-
-function secretAt(rule: ContentRule, start: number, view: View): RegExpExecArray | undefined {
-  if (rule.mayFollow !== true && isGlued(view, start)) return undefined;
-  const match = matchAt(rule.pattern, start, view, rule.span ?? SPAN);
-  if (match === null) return undefined;
-  const isSecret = rule.isSecret ?? (([, body = ""]: RegExpExecArray) => !isSample(body));
-  return isSecret(match) ? match : undefined;
-}
-
-function isHinted(hint: Hint, start: number, view: View): boolean {
-  if (hint.isOnOneLine === true && view.disguise === "wrapped") return false;
-  return matchAt(hint.pattern, start, view, SPAN) !== null;
-}
-
-/** Whether the letter or digit before belongs to the same word. */
-function isGlued(view: View, start: number): boolean {
-  const before = view.bytes[start - 1];
-  if (before === undefined || !isWordByte(before) || view.isSeam(start)) return false;
-  // `\nghp_…`, `%3Dghp_…`: the letter is a part of what stands for another one.
-  return !/\\[nrtbf]$|%[0-9a-f]{2}$/i.test(view.bytes.toString("latin1", Math.max(0, start - 3), start));
-}
-
-function isWordByte(byte: number): boolean {
-  return (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a);
-}
-
-function addWindow(windows: { from: number; to: number }[], start: number, length: number): void {
-  const from = Math.max(0, start - BEFORE_HINT);
-  const to = Math.min(length, start + AFTER_HINT);
-  const last = windows.at(-1);
-  if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
-  else windows.push({ from, to });
 }
 
 /** The first place of the content for what began before it. */

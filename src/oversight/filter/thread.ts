@@ -127,7 +127,7 @@ export class ScanThread {
       silent: () => void this.#stop(worker),
     });
     this.#scans.set(number, scan);
-    worker.postMessage({ t: "open", scan: number, where, before } satisfies ToThread);
+    worker.postMessage({ t: "open", scan: number, where, before } satisfies ToThread, []);
     return scan;
   }
 

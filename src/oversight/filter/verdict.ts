@@ -41,7 +41,7 @@ export type Verdict = { readonly digest: string } & (
       readonly kind: "found";
       /** The first ones, in the order of their places. */
       readonly findings: readonly Finding[];
-      /** Whether there are more than are listed. */
+      /** Whether the search has stopped here, and there may be more. */
       readonly hasMore: boolean;
     }
   | { readonly kind: "not-scanned"; readonly reason: NotScanned }

@@ -16,13 +16,14 @@ interface Open {
 const open = new Map<number, Open>();
 
 function say(message: FromThread): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is a window's; this is a thread
   parentPort?.postMessage(message);
 }
 
-async function step(scan: number, work: () => Promise<void>): Promise<void> {
-  const entry = open.get(scan);
-  if (entry === undefined) return;
-  entry.last = entry.last.then(async () => {
+async function step(scan: number, entry: Open, work: () => Promise<void>): Promise<void> {
+  const before = entry.last;
+  entry.last = (async () => {
+    await before;
     if (entry.hasFailed) return;
     try {
       await work();
@@ -30,7 +31,7 @@ async function step(scan: number, work: () => Promise<void>): Promise<void> {
       entry.hasFailed = true;
       say({ t: "failed", scan });
     }
-  });
+  })();
   await entry.last;
 }
 
@@ -45,13 +46,13 @@ async function take(message: ToThread): Promise<void> {
   if (entry === undefined) return;
   if (message.t === "bytes") {
     const { buffer, byteOffset, length } = message.bytes;
-    await step(scan, async () => {
+    await step(scan, entry, async () => {
       await entry.scanner.push(Buffer.from(buffer, byteOffset, length));
       say({ t: "taken", scan, bytes: length });
     });
   } else {
     if (message.t === "end")
-      await step(scan, async () => say({ t: "outcome", scan, outcome: await entry.scanner.end() }));
+      await step(scan, entry, async () => say({ t: "outcome", scan, outcome: await entry.scanner.end() }));
     open.delete(scan);
   }
 }

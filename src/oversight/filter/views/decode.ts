@@ -43,15 +43,22 @@ export function decoded(source: View): View | undefined {
       kinds |= kind;
       at += 1;
     }
-    if (at - start < LEAST_BASE64) continue;
-    if ((kinds & BEYOND_HEX) === 0 && at - start >= LEAST_HEX)
-      for (const shift of [0, 1]) put(builder, start + shift, 2, hexOf(bytes, start + shift, at));
-    // Words and paths have no capitals, and constants nothing else; that much base64 has both.
-    if ((kinds & UPPER) !== 0 && (kinds & LOWER) !== 0)
-      for (const shift of [0, 1, 2, 3])
-        put(builder, start + shift, 4 / 3, base64Of(bytes, start + shift, at));
+    if (at - start >= LEAST_BASE64) readRun(builder, bytes, { from: start, to: at, kinds });
   }
   return builder.length === 0 ? undefined : { ...builder.build(), isChanged: () => true };
+}
+
+/** One run of letters of base64, with the kinds of letters in it. */
+function readRun(
+  builder: ViewBuilder,
+  bytes: Uint8Array,
+  { from, to, kinds }: { readonly from: number; readonly to: number; readonly kinds: number },
+): void {
+  if ((kinds & BEYOND_HEX) === 0 && to - from >= LEAST_HEX)
+    for (const shift of [0, 1]) put(builder, from + shift, 2, hexOf(bytes, from + shift, to));
+  // Words and paths have no capitals, and constants nothing else; that much base64 has both.
+  if ((kinds & UPPER) !== 0 && (kinds & LOWER) !== 0)
+    for (const shift of [0, 1, 2, 3]) put(builder, from + shift, 4 / 3, base64Of(bytes, from + shift, to));
 }
 
 function put(builder: ViewBuilder, origin: number, scale: number, bytes: Uint8Array): void {

@@ -35,15 +35,16 @@ export function joined(source: View): View | undefined {
 }
 
 function lineEnd(bytes: Uint8Array, from: number, newline: number): number {
-  let end = newline;
-  while (end > from && AT_END.has(bytes[end - 1] ?? 0)) end -= 1;
+  let end = trimmed(bytes, from, newline);
   // A plus behind a blank or a quotation joins two strings; any other one is a letter of base64.
-  if (bytes[end - 1] === PLUS && end < newline && end - 1 > from && AT_END.has(bytes[end - 2] ?? 0)) {
-    end -= 1;
-    while (end > from && AT_END.has(bytes[end - 1] ?? 0)) end -= 1;
-  }
+  if (bytes[end - 1] === PLUS && AT_END.has(bytes[end - 2] ?? 0)) end = trimmed(bytes, from, end - 1);
   // `\n"`: the end of a line that is written out.
-  if (bytes[end - 1] === LOWER_N && bytes[end - 2] === BACKSLASH && end - 2 > from) end -= 2;
+  return bytes[end - 1] === LOWER_N && bytes[end - 2] === BACKSLASH && end - 2 > from ? end - 2 : end;
+}
+
+function trimmed(bytes: Uint8Array, from: number, to: number): number {
+  let end = to;
+  while (end > from && AT_END.has(bytes[end - 1] ?? 0)) end -= 1;
   return end;
 }
 

@@ -26,11 +26,20 @@ export interface View {
   isChanged(from: number, to: number): boolean;
   /** Whether words that touch at this place did not touch before. */
   isSeam(at: number): boolean;
+  /** The next such place behind this one; the end where there is none. */
+  nextSeam(at: number): number;
 }
 
 /** The content as it is. */
 export function plainView(bytes: Buffer): View {
-  return { disguise: "plain", bytes, origin: (at) => at, isChanged: () => true, isSeam: () => false };
+  return {
+    disguise: "plain",
+    bytes,
+    origin: (at) => at,
+    isChanged: () => true,
+    isSeam: () => false,
+    nextSeam: () => bytes.length,
+  };
 }
 
 /** Bytes beyond ASCII that are no letter of it in any disguise. */
@@ -89,10 +98,11 @@ export class ViewBuilder {
   }
 
   build(): View {
+    const length = this.#length;
     const [starts, origins, scales] = [this.#starts, this.#origins, this.#scales];
     return {
       disguise: this.#disguise,
-      bytes: this.#bytes.subarray(0, this.#length),
+      bytes: this.#bytes.subarray(0, length),
       origin: (at) => {
         const piece = lastUpTo(starts, at);
         const inside = Math.floor((at - (starts[piece] ?? 0)) * (scales[piece] ?? 1));
@@ -101,6 +111,7 @@ export class ViewBuilder {
       // A piece that begins at `from` has been put there as a whole.
       isChanged: (from, to) => lastUpTo(starts, to - 1) > lastUpTo(starts, from),
       isSeam: (at) => starts[lastUpTo(starts, at)] === at,
+      nextSeam: (at) => starts[lastUpTo(starts, at) + 1] ?? length,
     };
   }
 

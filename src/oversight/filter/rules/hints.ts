@@ -69,5 +69,4 @@ export const HINTS: readonly Hint[] = [
     pattern: /access_?key["']?\s{0,9}(?:=>|[=:])\s{0,9}["']?[a-z0-9/+=]{40}/iy,
     isOnOneLine: true,
   },
-  { keywords: ["://"], pattern: /:\/\/[^\s:/@]{1,256}:[^\s/@]{4,256}@/y, isOnOneLine: true },
 ];

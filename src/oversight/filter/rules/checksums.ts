@@ -9,7 +9,7 @@ const BASE_62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 const DIGITS = 6;
 
 /** CRC-32 of the text as GitHub and npm write it: six digits of base 62. */
-export function base62Checksum(text: string): string {
+function base62Checksum(text: string): string {
   let rest = crc32(text);
   let digits = "";
   while (digits.length < DIGITS) {

@@ -5,7 +5,7 @@
 
 const WORDS = new Set(
   `admin auth bar baz changeme demo default dummy empty example fake foo foobar guest hello hidden invalid key letmein
-  login masked mock mypass mypassword mysecret mytoken mysql name none null pass passw0rd passwd password placeholder
+  login masked mock mypass mypassword mysecret mytoken mysql name none null opensesame pass passw0rd passwd password placeholder
   postgres private pswd pw pwd qwerty redacted removed root sample secret secretpassword something string test testing
   testpass testpassword token undefined user username userpass value x-access-token xxx`.split(/\s+/),
 );
@@ -13,7 +13,7 @@ const WORDS = new Set(
 /** Templates: `${NAME}`, `$NAME`, `{{name}}`, `<name>`, `%s`, `%NAME%`, `[name]`. */
 const TEMPLATE = /[$<>{}*|\\]|^%|\[|\]|\.\.\.|…/;
 const SPOKEN =
-  /^(?:your|my|some|the|any|insert|replace|enter|use)[-_ ]?|(?:example|placeholder|redacted|changeme|dummy|xxxx|goes[-_ ]?here)/i;
+  /^(?:your|my|some|the|insert|replace|enter|use)[-_ ]?|(?:example|placeholder|redacted|changeme|dummy|xxxx|goes[-_ ]?here)/i;
 
 /** Whether a password in a URL or a header is one of documentation. */
 export function isPlaceholder(value: string): boolean {
