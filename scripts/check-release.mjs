@@ -19,7 +19,7 @@ async function problems() {
   const found = [];
   if (!published)
     found.push(
-      `PUBLISHED in src/view/registration.ts is false: is \`${pkg.name}\` on npm this project's own name?`,
+      `PUBLISHED in src/view/setup/registration.ts is false: is \`${pkg.name}\` on npm this project's own name?`,
     );
   if (pkg.private === true)
     found.push("package.json says `private`: take it out when everything else is ready");

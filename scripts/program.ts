@@ -5,9 +5,9 @@ export const jsonSchema = (schema: z.core.$ZodType): unknown => z.toJSONSchema(s
 export { TOOLS } from "../src/mcp/tools/index.ts";
 export { INSTRUCTIONS } from "../src/mcp/instructions.ts";
 export { Fence } from "../src/mcp/results/fence.ts";
-export { PUBLISHED, REGISTRATION, serverCommand } from "../src/view/registration.ts";
+export { PUBLISHED, REGISTRATION, serverCommand } from "../src/view/setup/registration.ts";
 export { AREAS } from "../src/errors/table.ts";
-export { wakeView } from "../src/view/wake.ts";
+export { wakeView } from "../src/view/setup/wake.ts";
 export { CLIENTS } from "../src/cli/setup/clients.ts";
 export { configText } from "../src/cli/setup/formats/formats.ts";
 export { describePlace } from "../src/cli/setup/places.ts";

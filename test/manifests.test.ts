@@ -9,7 +9,7 @@ import { parseCommand } from "../src/cli/args.ts";
 import { readConfig } from "../src/cli/env.ts";
 import { SETTINGS } from "../src/cli/settings.ts";
 import { PROVIDER_NAMES } from "../src/tunnel/registry/registry.ts";
-import { PUBLISHED } from "../src/view/registration.ts";
+import { PUBLISHED } from "../src/view/setup/registration.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const serverSchema = z.object({ command: z.string(), args: z.array(z.string()) });

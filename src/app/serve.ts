@@ -8,8 +8,8 @@ import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { problemsView } from "../view/problems.ts";
-import { wakeView } from "../view/wake.ts";
+import { problemsView } from "../view/setup/problems.ts";
+import { wakeView } from "../view/setup/wake.ts";
 import { surroundingProblems } from "./surroundings.ts";
 
 export interface ServeOptions {

@@ -1,4 +1,4 @@
-import { registration } from "../view/registration.ts";
+import { registration } from "../view/setup/registration.ts";
 import { DEMO_TRANSPORT } from "./args.ts";
 import { alternatives } from "./setting-kinds.ts";
 import { allSettings, defaultText, type Group, GROUPS, type Setting, type SettingList } from "./settings.ts";

@@ -20,7 +20,12 @@ interface QuestionsOptions {
 }
 
 /** Answers the questions of other commands: one line in, one line out. It carries no decision of a person. */
-export function answerQuestions({ sessions, clock, actions, watchers = new Watchers(clock) }: QuestionsOptions) {
+export function answerQuestions({
+  sessions,
+  clock,
+  actions,
+  watchers = new Watchers(clock),
+}: QuestionsOptions) {
   /** Never rejects. A client without the token learns nothing else. */
   const answerTo = async (
     line: string,

@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import { GatheredWrites } from "../runtime/gathered-writes.ts";
-import type { CallId } from "../session/inbox.ts";
+import type { CallId } from "../session/saying/sent.ts";
 import { CheckedInput } from "./checked-input.ts";
 import { readable } from "./requests.ts";
 

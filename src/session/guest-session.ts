@@ -9,7 +9,7 @@ import { Guest } from "../protocol/guest/guest.ts";
 import type { InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { OutgoingMessage } from "../protocol/room/participant.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
-import type { TextScanner } from "./judging.ts";
+import type { TextScanner } from "./saying/judging.ts";
 import type { Overseer } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
@@ -21,7 +21,7 @@ import {
   type DialOptions,
   type GuestNotice,
 } from "../transport/guest-socket.ts";
-import { undeliveredOf } from "./undelivered.ts";
+import { undeliveredOf } from "./saying/undelivered.ts";
 import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
 
 /** Everything that joining a tunnel needs, already checked. */

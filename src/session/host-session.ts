@@ -9,7 +9,7 @@ import type { EndCause } from "../protocol/room/frames.ts";
 import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
-import type { TextScanner } from "./judging.ts";
+import type { TextScanner } from "./saying/judging.ts";
 import type { Overseer } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { every, settled, wait } from "../runtime/wait.ts";
@@ -19,7 +19,7 @@ import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool
 import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
-import { missedOf } from "./undelivered.ts";
+import { missedOf } from "./saying/undelivered.ts";
 import { SessionBase, type Posted, type TunnelId } from "./session.ts";
 import { WaysBack, type Addresses, type CutOff } from "./ways-back.ts";
 

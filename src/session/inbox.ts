@@ -5,10 +5,8 @@ import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
 import { Ages } from "./ages.ts";
+import type { CallId } from "./saying/sent.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
-
-/** Names a tool call, as the MCP client does. */
-export type CallId = string | number;
 
 export interface Batch {
   readonly entries: readonly Delivered[];

@@ -12,17 +12,18 @@ import type { Clock } from "../runtime/clock.ts";
 import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
 import type { GuestNotice } from "../transport/guest-socket.ts";
 import type { RoomNotice } from "../transport/relay-server.ts";
-import { Confirmations } from "./confirmations.ts";
+import { Confirmations } from "./saying/confirmations.ts";
 import { Files } from "./files/files.ts";
 import { Preparations } from "./files/preparations.ts";
 import { offerFile } from "./files/requests.ts";
 import { streamPort } from "./files/port.ts";
-import { Inbox, type CallId, type InboxEvent } from "./inbox.ts";
-import { OwnMessages } from "./own-messages.ts";
+import { Inbox, type InboxEvent } from "./inbox.ts";
+import type { CallId } from "./saying/sent.ts";
+import { OwnMessages } from "./saying/own-messages.ts";
 import { noticeOf } from "./oversight-notices.ts";
-import type { Answer, Sent } from "./sent.ts";
+import type { Answer, Sent } from "./saying/sent.ts";
 import { Supervision } from "../oversight/supervision.ts";
-import { Judge, type FileJudgement, type TextScanner } from "./judging.ts";
+import { Judge, type FileJudgement, type TextScanner } from "./saying/judging.ts";
 import type { Overseer } from "../oversight/overseer.ts";
 
 /** Names one tunnel of this process in tool calls; unguessable, and no credential. */

@@ -2,7 +2,7 @@ import type { InviteId } from "../protocol/base/ids.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
 import type { Invite } from "../session/issued-invites.ts";
 import type { Reissued, WayBack } from "../session/notice.ts";
-import { SET_UP } from "./registration.ts";
+import { SET_UP } from "./setup/registration.ts";
 import { seconds } from "./time.ts";
 
 /** An invite for the one who passes it on. `joinLink` and `invite` are secrets. */

@@ -2,7 +2,7 @@ import type { MemberId } from "../protocol/base/ids.ts";
 import type { SessionEnd, TunnelId } from "../session/session.ts";
 import type { HostSession } from "../session/host-session.ts";
 import type { GuestSession } from "../session/guest-session.ts";
-import type { OwnMessage } from "../session/own-messages.ts";
+import type { OwnMessage } from "../session/saying/own-messages.ts";
 import type { Session } from "../session/sessions.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 import { filesView, type FilesView } from "./files.ts";

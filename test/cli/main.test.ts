@@ -9,7 +9,7 @@ import { helpText } from "../../src/cli/help.ts";
 import { oneOf } from "../../src/cli/setting-kinds.ts";
 import { allSettings } from "../../src/cli/settings.ts";
 import { PROVIDER_NAMES } from "../../src/tunnel/registry/registry.ts";
-import { registration } from "../../src/view/registration.ts";
+import { registration } from "../../src/view/setup/registration.ts";
 
 const bundle = fileURLToPath(new URL("../../dist/tunnel-mcp.cjs", import.meta.url));
 const manifest = fileURLToPath(new URL("../../package.json", import.meta.url));

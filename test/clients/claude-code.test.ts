@@ -1,6 +1,6 @@
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { registration } from "../../src/view/registration.ts";
+import { registration } from "../../src/view/setup/registration.ts";
 import { BUNDLE } from "../support/agent.ts";
 import { Home, installAll, ROOT } from "./client.ts";
 

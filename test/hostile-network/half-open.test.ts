@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LINK } from "../../src/protocol/base/limits.ts";
-import type { Answer } from "../../src/session/sent.ts";
+import type { Answer } from "../../src/session/saying/sent.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
 import { joinRequest } from "../session/support.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
 import { LINK } from "../../src/protocol/base/limits.ts";
-import { Confirmations, type Confirmation } from "../../src/session/confirmations.ts";
+import { Confirmations, type Confirmation } from "../../src/session/saying/confirmations.ts";
 import { FakeClock, fastClock } from "../support/fake-tunnel-clock.ts";
 
 function waiting(): {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import type { TextScanner } from "../../src/session/judging.ts";
+import type { TextScanner } from "../../src/session/saying/judging.ts";
 import type { OutboundText } from "../../src/oversight/filter/filter.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import type { Sessions } from "../../src/session/sessions.ts";

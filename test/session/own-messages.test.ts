@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { encodeOffer } from "../../src/protocol/files/offer.ts";
 import type { OutgoingMessage } from "../../src/protocol/room/participant.ts";
-import { OwnMessages } from "../../src/session/own-messages.ts";
+import { OwnMessages } from "../../src/session/saying/own-messages.ts";
 import { memberIdFromText } from "./support.ts";
 
 const [ben, cleo] = [memberIdFromText("ben"), memberIdFromText("cleo")];

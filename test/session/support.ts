@@ -4,7 +4,7 @@ import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Config } from "../../src/cli/settings.ts";
 import { LocalFiles } from "../../src/session/files/local-files.ts";
-import type { TextScanner } from "../../src/session/judging.ts";
+import type { TextScanner } from "../../src/session/saying/judging.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { createDirectOpener } from "../../src/tunnel/direct.ts";

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { wakeView, type WakePaths } from "../../src/view/wake.ts";
+import { wakeView, type WakePaths } from "../../src/view/setup/wake.ts";
 
 const PATHS: WakePaths = {
   bundle: "/opt/tunnel-mcp.cjs",

@@ -1,4 +1,4 @@
-import type { ServerCommand } from "../../view/registration.ts";
+import type { ServerCommand } from "../../view/setup/registration.ts";
 import { type Format, SERVER } from "./formats/format.ts";
 import type { ClientName } from "./names.ts";
 import type { Place } from "./places.ts";

@@ -1,4 +1,4 @@
-import { PUBLISHED } from "../../view/registration.ts";
+import { PUBLISHED } from "../../view/setup/registration.ts";
 
 /** The program that runs a server, by its name alone. */
 export function isNode(program: string): boolean {

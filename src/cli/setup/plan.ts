@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../errors/tunnel-error.ts";
-import type { ServerCommand } from "../../view/registration.ts";
+import type { ServerCommand } from "../../view/setup/registration.ts";
 import type { Client } from "./clients.ts";
 import { type Elsewhere, folderFormat } from "./elsewhere.ts";
 import { type ConfigText, hasMark, type ServerEntry, Unusable, withoutMark } from "./formats/config-text.ts";

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { PUBLISHED, serverCommand } from "../../view/registration.ts";
+import { PUBLISHED, serverCommand } from "../../view/setup/registration.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { installSkill, removeSkill, skillFolder } from "./install-skill.ts";

@@ -1,5 +1,5 @@
 import { ERRORS, nextForPerson, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { ServerCommand } from "../../view/registration.ts";
+import type { ServerCommand } from "../../view/setup/registration.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
 import { skillFolder } from "./install-skill.ts";
 import type { Client } from "./clients.ts";

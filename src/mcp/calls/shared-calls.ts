@@ -1,5 +1,5 @@
 import type { CallToolResult } from "@modelcontextprotocol/server";
-import type { CallId } from "../../session/inbox.ts";
+import type { CallId } from "../../session/saying/sent.ts";
 import type { Payload } from "../results/result.ts";
 import type { Clock } from "../../runtime/clock.ts";
 

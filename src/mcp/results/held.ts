@@ -1,4 +1,4 @@
-import type { Answer } from "../../session/sent.ts";
+import type { Answer } from "../../session/saying/sent.ts";
 import { heldView } from "../../view/held.ts";
 import type { Payload } from "./result.ts";
 

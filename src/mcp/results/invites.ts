@@ -1,5 +1,5 @@
 import type { InviteView } from "../../view/invites.ts";
-import { SET_UP } from "../../view/registration.ts";
+import { SET_UP } from "../../view/setup/registration.ts";
 import { boundsOf, shownChars } from "./bounds.ts";
 
 /** The text for one of many invites; {@link SET_UP} stands beside the list once. */

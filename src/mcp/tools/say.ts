@@ -6,7 +6,7 @@ import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import { boundsOf, shownChars } from "../results/bounds.ts";
-import type { Answer } from "../../session/sent.ts";
+import type { Answer } from "../../session/saying/sent.ts";
 import { answerView, HELD } from "../results/held.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";

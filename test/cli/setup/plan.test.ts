@@ -3,7 +3,7 @@ import { type Client, CLIENTS } from "../../../src/cli/setup/clients.ts";
 import { configText } from "../../../src/cli/setup/formats/formats.ts";
 import type { ClientFacts, ConfigFile } from "../../../src/cli/setup/machine.ts";
 import { ownLine, planLines, remainingLines } from "../../../src/cli/setup/show.ts";
-import { PUBLISHED, registration } from "../../../src/view/registration.ts";
+import { PUBLISHED, registration } from "../../../src/view/setup/registration.ts";
 import type { Elsewhere } from "../../../src/cli/setup/elsewhere.ts";
 import { isOpen, type PlanOptions, planFor, skillChanges } from "../../../src/cli/setup/plan.ts";
 

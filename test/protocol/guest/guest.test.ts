@@ -4,7 +4,7 @@ import { encodeOffer } from "../../../src/protocol/files/offer.ts";
 import { DENIED } from "../../../src/protocol/handshake/handshake.ts";
 import { LINK } from "../../../src/protocol/base/limits.ts";
 import { CLOSE_CODE } from "../../../src/protocol/link/wire.ts";
-import { undeliveredOf } from "../../../src/session/undelivered.ts";
+import { undeliveredOf } from "../../../src/session/saying/undelivered.ts";
 import { endOf, flipBit, guestDid, texts, World, type Guest, type Tamper } from "../../support/wire.ts";
 
 const honest: Tamper = (message) => [message];

@@ -1,7 +1,7 @@
 import type { TunnelError } from "../../../errors/tunnel-error.ts";
 import type { OwnOffer } from "../../../session/files/requests.ts";
 import type { SessionEnd } from "../../../session/session.ts";
-import type { Answer } from "../../../session/sent.ts";
+import type { Answer } from "../../../session/saying/sent.ts";
 import type { TunnelProgress } from "../../../tunnel/provider.ts";
 import type { EntryView } from "../../../view/entries.ts";
 import type { FileView, TransferView } from "../../../view/files.ts";

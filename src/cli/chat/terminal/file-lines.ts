@@ -1,5 +1,5 @@
 import type { OwnOffer } from "../../../session/files/requests.ts";
-import type { Answer } from "../../../session/sent.ts";
+import type { Answer } from "../../../session/saying/sent.ts";
 import type { FileEntryView } from "../../../view/entries.ts";
 import { sizeText, type FilesView, type FileView, type TransferView } from "../../../view/files.ts";
 import { heldView } from "../../../view/held.ts";

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ServerCommand } from "../../../view/registration.ts";
+import type { ServerCommand } from "../../../view/setup/registration.ts";
 
 /** The entry for our server in a file. `argv` is empty where it names no program. */
 export type ServerEntry =

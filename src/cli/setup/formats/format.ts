@@ -1,4 +1,4 @@
-import type { ServerCommand } from "../../../view/registration.ts";
+import type { ServerCommand } from "../../../view/setup/registration.ts";
 
 /** The registered name of the server; tools' names begin with it in some clients. */
 export const SERVER = "tunnel";

@@ -10,7 +10,7 @@ import {
 } from "jsonc-parser";
 import * as z from "zod/mini";
 import { must } from "../../../errors/must.ts";
-import type { ServerCommand } from "../../../view/registration.ts";
+import type { ServerCommand } from "../../../view/setup/registration.ts";
 import { type JsonFormat, SERVER } from "./format.ts";
 import { insertProperty, layoutOf, removeProperty, replaceValue } from "./json-text.ts";
 import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";

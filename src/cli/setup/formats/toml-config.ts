@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 import { must } from "../../../errors/must.ts";
-import type { ServerCommand } from "../../../view/registration.ts";
+import type { ServerCommand } from "../../../view/setup/registration.ts";
 import { SERVER } from "./format.ts";
 import { type ConfigText, type ServerEntry, unusable } from "./config-text.ts";
 import { inlinePairs, lineEnd, type Pair, statements } from "./toml-text.ts";

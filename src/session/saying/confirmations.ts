@@ -1,5 +1,5 @@
-import { LINK } from "../protocol/base/limits.ts";
-import type { Clock } from "../runtime/clock.ts";
+import { LINK } from "../../protocol/base/limits.ts";
+import type { Clock } from "../../runtime/clock.ts";
 
 /** What became of a message that was waited for. */
 export type Confirmation =

@@ -1,6 +1,6 @@
-import type { EndpointState } from "../control/endpoint.ts";
-import type { TunnelId } from "../session/session.ts";
-import { shellLine } from "../runtime/shell-line.ts";
+import type { EndpointState } from "../../control/endpoint.ts";
+import type { TunnelId } from "../../session/session.ts";
+import { shellLine } from "../../runtime/shell-line.ts";
 
 /** How an agent that has ended its turn is woken. `human`: by nothing in this client, so somebody must tell it. */
 type WokenBy = "monitor" | "command" | "human";

@@ -1,4 +1,4 @@
-import type { Held } from "../oversight/lanes/held.ts";
+import type { Held } from "../../oversight/lanes/held.ts";
 
 /** How a message stands when `say` answers: never more than is known. */
 export type Sent =
@@ -20,3 +20,6 @@ export type Sent =
 
 /** The answer to a call that says something: how it stands, or that it waits for a person. */
 export type Answer = Sent | Held;
+
+/** Names a tool call, as the MCP client does. */
+export type CallId = string | number;

@@ -1,5 +1,5 @@
-import type { Unplaced } from "../protocol/guest/replica.ts";
-import type { SpokenEntry } from "../protocol/room/log.ts";
+import type { Unplaced } from "../../protocol/guest/replica.ts";
+import type { SpokenEntry } from "../../protocol/room/log.ts";
 
 /** Messages of which the beginning is told; they are the first of a row without gaps, so its numbers tell the rest. */
 const MAX_TOLD = 40;

@@ -1,6 +1,6 @@
-import { decodeOffer } from "../protocol/files/offer.ts";
-import type { OutgoingMessage } from "../protocol/room/participant.ts";
-import type { CallId } from "./inbox.ts";
+import { decodeOffer } from "../../protocol/files/offer.ts";
+import type { OutgoingMessage } from "../../protocol/room/participant.ts";
+import type { CallId } from "./sent.ts";
 import { beginningOf } from "./undelivered.ts";
 
 /** As many as a caller needs to see what became of the calls that were cut off. */

@@ -1,4 +1,4 @@
-import type { ErrorCode, TunnelError } from "../errors/tunnel-error.ts";
+import type { ErrorCode, TunnelError } from "../../errors/tunnel-error.ts";
 
 /** A fault of the settings or of this machine with which the program goes on. */
 export interface ProblemView {

@@ -1,4 +1,4 @@
-import { shellLine } from "../runtime/shell-line.ts";
+import { shellLine } from "../../runtime/shell-line.ts";
 
 /**
  * How the other human sets tunnel-mcp up, once. The npm name `tunnel-mcp` is not this project's until it has been

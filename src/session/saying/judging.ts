@@ -1,13 +1,13 @@
-import { toHex } from "../protocol/base/bytes.ts";
-import type { FileOffer } from "../protocol/files/offer.ts";
-import type { MemberId } from "../protocol/base/ids.ts";
-import type { OutgoingMessage } from "../protocol/room/participant.ts";
-import type { Subject } from "../oversight/asks/subject.ts";
-import type { Gate } from "../oversight/gates/gates.ts";
-import { masked } from "../oversight/gates/mask.ts";
-import type { Judgement } from "../oversight/lanes/outbound.ts";
-import { tailOf, type OutboundText } from "../oversight/filter/filter.ts";
-import type { Finding, Verdict } from "../oversight/filter/verdict.ts";
+import { toHex } from "../../protocol/base/bytes.ts";
+import type { FileOffer } from "../../protocol/files/offer.ts";
+import type { MemberId } from "../../protocol/base/ids.ts";
+import type { OutgoingMessage } from "../../protocol/room/participant.ts";
+import type { Subject } from "../../oversight/asks/subject.ts";
+import type { Gate } from "../../oversight/gates/gates.ts";
+import { masked } from "../../oversight/gates/mask.ts";
+import type { Judgement } from "../../oversight/lanes/outbound.ts";
+import { tailOf, type OutboundText } from "../../oversight/filter/filter.ts";
+import type { Finding, Verdict } from "../../oversight/filter/verdict.ts";
 
 /** The one search of whatever leaves (H19). There is a verdict, or an error and nothing leaves (H23). */
 export interface TextScanner {
