@@ -122,7 +122,8 @@ export class Supervision<Sent> {
 
   /** Something has happened in the room, own words included. */
   heard(entry: Entry): void {
-    if (entry.kind === "chat" || entry.kind === "file") this.#count(entry);
+    // What was said before this side came was none of its agent's talk.
+    if (entry.kind !== "system" && entry.past !== true) this.#count(entry);
     if (entry.kind === "system" && entry.event === "left") this.#bounds?.left(entry.name);
     this.#inbound.heard({ entry, question: questionOf(entry) });
     this.#tell();
@@ -196,14 +197,13 @@ export class Supervision<Sent> {
     this.audit.add({ at: this.#now, kind: "mode", mode, by: by.path });
   }
 
-  /** The tunnel is over. What was held is not sent, and what was not delivered is delivered: it was said before. */
+  /** The tunnel is over. What was held is not sent. What came in is delivered, but for what a person wanted to see before. */
   end(): void {
     this.#outbound.end();
     this.#byHand.end();
-    this.#overseer.asks.withdrawAll(this.#tunnelId, "ended");
     this.#isPaused = false;
-    this.#gates = new Set();
-    this.#inbound.look();
+    this.#overseer.asks.withdrawAll(this.#tunnelId, "ended");
+    this.#inbound.end();
     this.#unsubscribe();
   }
 

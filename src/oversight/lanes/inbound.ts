@@ -59,6 +59,13 @@ export class Inbound<Entry> {
     if (this.#options.isHeld()) this.#ask();
   }
 
+  /** The tunnel is over: nobody decides any more. */
+  end(): void {
+    for (const item of this.#queue)
+      if (this.#waits(item)) item.outcome = { state: "withdrawn", at: 0, cause: "ended" };
+    this.look();
+  }
+
   /** Whether a person has still to decide about it. */
   #waits({ question, ask, outcome }: Item<Entry>): boolean {
     if (question === undefined || outcome !== undefined) return false;

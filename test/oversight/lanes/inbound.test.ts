@@ -83,6 +83,16 @@ describe("the way in", () => {
     expect(withheld).toEqual([["one", "expired"]]);
   });
 
+  it("at the end delivers what nobody had to decide about, and nothing that waits for it", () => {
+    const { hear, delivered, withheld, mode, inbound } = lane();
+    mode.isHeld = true;
+    for (let at = 0; at < 12; at += 1) hear(`${at}`);
+    hear("mine", "a");
+    inbound.end();
+    expect(delivered).toEqual(["mine"]);
+    expect(withheld.map(([, state]) => state)).toEqual(Array<string>(12).fill("withdrawn"));
+  });
+
   it("H30, P14: a flood makes a few asks, and memory is bounded", () => {
     const { hear, asks, mode, inbound, withheld, decide } = lane();
     mode.isHeld = true;
