@@ -387,11 +387,13 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
       return { about: "budgets", news: `${news} ${notice.budgets.join(" ")}` };
     case "resumed":
       return { about: "pause", news };
+    case "withheld":
+      // Of a flood that nobody decided about, one line for each member says it.
+      return { about: notice.why === "too-many" ? `too many ${notice.fromName}` : undefined, news };
     case "invites-reissued":
     case "undelivered":
     case "member-missed":
     case "decided":
-    case "withheld":
     case "file-offered":
     case "file-not-offered":
       return { about: undefined, news };
