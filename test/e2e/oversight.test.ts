@@ -18,10 +18,6 @@ const heldSchema = z.looseObject({
   reason: z.string(),
   next: z.string(),
 });
-const membersSchema = z.array(
-  z.looseObject({ isSelf: z.boolean(), oversight: z.looseObject({ state: z.string() }).optional() }),
-);
-
 /** As GitHub writes them. It is made here, so that no scanner finds one in this repository. */
 function secret(): string {
   const letters = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789";
@@ -140,8 +136,8 @@ async function everything(agent: Agent): Promise<string> {
 }
 
 async function peerState(agent: Agent): Promise<string | undefined> {
-  const { members } = await agent.call("tunnel_status");
-  return membersSchema.parse(members).find(({ isSelf }) => !isSelf)?.oversight?.state;
+  const { members = [] } = await agent.call("tunnel_status");
+  return members.find(({ isSelf }) => !isSelf)?.oversight?.state;
 }
 
 async function two(env: Record<string, string> = {}): Promise<{ ana: Agent; ben: Agent }> {
@@ -198,7 +194,8 @@ describe("two servers, two agents, two people", () => {
     expect(verified).toMatchObject({ status: 0, stderr: "" });
     expect(verified.stdout).toContain("VERIFIED");
     const shown = spawnSync(NODE, [BUNDLE, "export", file, "--markdown"], { encoding: "utf8" });
-    for (const end of ["edited", "refused", "approved"]) expect(shown.stdout).toContain(end);
+    for (const end of ["1 was approved in other words", "2 was refused", "3 was approved"])
+      expect(shown.stdout).toContain(end);
     const touched = execFileSync(NODE, ["-e", TOUCH, file], { encoding: "utf8" });
     expect(spawnSync(NODE, [BUNDLE, "verify", touched], { encoding: "utf8" }).status).not.toBe(0);
   });
@@ -208,9 +205,10 @@ describe("two servers, two agents, two people", () => {
     let said = 0;
     let last: Payload = {};
     for (; said < 60; said += 1) {
-      last = await ana.call("tunnel_say", { text: "Thank you, I am waiting for you." });
+      // Never quite the same: what is said twice at once is sent once.
+      last = await ana.call("tunnel_say", { text: `Thank you, I am waiting for you${"!".repeat(said)}` });
       if (last.status === "held") break;
-      await ben.call("tunnel_say", { text: "You are welcome, I am waiting for you." });
+      await ben.call("tunnel_say", { text: `You are welcome, I am waiting for you${"!".repeat(said)}` });
     }
     expect(said).toBeLessThan(30);
     expect(heldSchema.parse(last).next).toContain("tunnel-mcp watch");
@@ -253,12 +251,15 @@ describe("an agent that will not take no for an answer", () => {
       token.slice(0, 20),
       token.slice(20),
     ];
-    for (const text of attempts) await held(ana, { text });
-    // The first half has no ask of its own: it waits behind the others. Of the rest, all are refused.
-    for (let at = 0; at < attempts.length - 1; at += 1) {
+    const answers = [];
+    for (const text of attempts) answers.push(await held(ana, { text }));
+    // The same once more is the same call; the first half waits behind the others. Each of the rest has an ask, and is refused.
+    expect(answers[1]?.askId).toBe(answers[0]?.askId);
+    for (let at = 0; at < 4; at += 1) {
       const ask = await human.ask();
       expect(ask.gates).toContain("secret");
       await human.decide(ask, { verdict: "refuse" });
+      await until("it is told", () => human.asks.get(ask.ask)?.state === "refused");
     }
     const heard = await everything(ben);
     expect(heard).not.toContain(token.slice(20));
