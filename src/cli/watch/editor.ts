@@ -37,7 +37,7 @@ export async function editedBy(
   try {
     await writeFile(file, text, { mode: 0o600, flag: "wx" });
     await run(editor, file, signal);
-    const edited = (await readFile(file, "utf8")).replace(/\r\n/g, "\n").trimEnd();
+    const edited = (await contentOf(file)).replace(/\r\n/g, "\n").trimEnd();
     return edited === "" || edited === text.trimEnd() ? undefined : edited;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -55,6 +55,19 @@ async function run(editor: string, file: string, signal: AbortSignal): Promise<v
   const code = await new Promise<number | null>((resolve) => {
     child.once("error", () => resolve(null)).once("close", resolve);
   });
-  if (code !== 0)
-    throw new TunnelError("input-invalid", { detail: "the editor has failed, and nothing was sent" });
+  if (code !== 0) throw failed();
+}
+
+/** An editor may put another file in its place, or take it away. */
+async function contentOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof Error) throw failed();
+    throw error;
+  }
+}
+
+function failed(): TunnelError {
+  return new TunnelError("input-invalid", { detail: "the editor has failed, and nothing was sent" });
 }

@@ -229,8 +229,8 @@ export function tunnelLines(tunnel: TunnelView, style: LineStyle): string {
   return [
     paint.bold(sentence(`${tunnelId}  `, safeGoal(goal), style)),
     sentence(
-      "    ",
-      `${role === "host" ? "you host it" : "you are a guest"} as ${safeName(self ?? "")}, ${status.replaceAll("_", " ")}; with ${who.join(", ") || "nobody yet"}`,
+      `    ${role === "host" ? "you host it" : "you are a guest"} `,
+      `as ${safeName(self ?? "")}, ${status.replaceAll("_", " ")}; with ${who.join(", ") || "nobody yet"}`,
       style,
     ),
     ...stateLines(oversight).map((line) => `    ${line}`),

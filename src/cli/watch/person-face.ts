@@ -219,7 +219,8 @@ export class PersonFace implements Face {
       await this.#do(readTyped(line, { board: this.#board, chosen: this.#chosen, wasShown }));
     } catch (thrown) {
       const error = asTunnelError(thrown);
-      this.#print(this.#paint.red(safeText(`${error.message}\n  ${error.nextForPerson}`)));
+      const text = wrapWords(safeText(`${error.message}\n  ${error.nextForPerson}`), this.#screen.columns());
+      this.#print(this.#paint.red(text));
       // What was meant for somebody can be corrected. A decision is typed anew.
       if (/^\s*say\s/i.test(line)) this.#screen.giveBack(line);
     }

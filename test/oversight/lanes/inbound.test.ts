@@ -86,7 +86,7 @@ describe("the way in", () => {
   it("H30, P14: a flood makes a few asks, and memory is bounded", () => {
     const { hear, asks, mode, inbound, withheld, decide } = lane();
     mode.isHeld = true;
-    for (let at = 0; at < MAX_WAITING_IN + 1_000; at += 1) hear(`${at}`);
+    for (let at = 0; at < 10_000; at += 1) hear(`${at}`);
     expect(asks.waiting).toHaveLength(8);
     expect(inbound.waiting).toBe(MAX_WAITING_IN);
     // What a person is reading stays where it is: the oldest of the others go.
