@@ -388,8 +388,7 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
     case "resumed":
       return { about: "pause", news };
     case "withheld":
-      // Of a flood that nobody decided about, one line for each member says it.
-      return { about: notice.why === "too-many" ? `too many ${notice.fromName}` : undefined, news };
+      return { about: floodOf(notice), news };
     case "invites-reissued":
     case "undelivered":
     case "member-missed":
@@ -398,4 +397,9 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
     case "file-not-offered":
       return { about: undefined, news };
   }
+}
+
+/** Of a flood that nobody decided about, one notice for each member says it. */
+function floodOf({ why, fromName }: Extract<Notice, { notice: "withheld" }>): string | undefined {
+  return why === "too-many" ? `too many ${fromName}` : undefined;
 }

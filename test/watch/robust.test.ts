@@ -194,7 +194,7 @@ it("an edit of a message for one member stays for that one", async () => {
   const { client, asks, decide } = await face();
   const carl = sessionsOn(systemClock);
   ends.push(() => void carl.shutDown());
-  const [invite] = await host.invite(1);
+  const [invite] = host.invite(1);
   const third = await carl.join({ ...joinRequest(invite?.joinLink), name: "carl" });
   await client.ask({ do: "hold", tunnelId: host.tunnelId, mode: "out" });
   const to = host

@@ -47,25 +47,29 @@ export const WATCH_COMMANDS = [
 
 const WORDS: readonly string[] = WATCH_COMMANDS.map(([word]) => word);
 
+/** Words that stand for themselves, whatever follows. */
+const PLAIN = new Map<string, Typed>(
+  Object.entries({
+    "": { do: "nothing" },
+    quit: { do: "quit" },
+    exit: { do: "quit" },
+    help: { do: "help" },
+    "?": { do: "help" },
+    asks: { do: "asks" },
+    tunnels: { do: "tunnels" },
+  }),
+);
+
 /**
  * Reads one line. A decision is always a word with a number, never a bare key (H13).
  * @throws {TunnelError} input-invalid, ask-unknown, tunnel-unknown
  */
 export function readTyped(line: string, context: TypedContext): Typed {
-  const [word = "", rest] = split(line);
-  switch (word.toLowerCase()) {
-    case "":
-      return { do: "nothing" };
-    case "quit":
-    case "exit":
-      return { do: "quit" };
-    case "help":
-    case "?":
-      return { do: "help" };
-    case "asks":
-      return { do: "asks" };
-    case "tunnels":
-      return { do: "tunnels" };
+  const [typed, rest] = split(line);
+  const word = typed.toLowerCase();
+  const plain = PLAIN.get(word);
+  if (plain !== undefined) return plain;
+  switch (word) {
     case "use":
       return { do: "use", tunnelId: tunnelOf(context, rest.trim()).tunnel.tunnelId };
     case "show":
@@ -73,20 +77,20 @@ export function readTyped(line: string, context: TypedContext): Typed {
     case "approve":
     case "refuse":
     case "edit":
-      return decision(word.toLowerCase(), rest, context);
+      return decision(word, rest, context);
     case "hold":
       return hold(rest, context);
     case "pause":
     case "resume":
     case "go-on":
     case "end":
-      return simple(word.toLowerCase(), rest, context);
+      return simple(word, rest, context);
     case "say":
       return say(rest, context);
     case "kick":
       return kick(rest, context);
     default: {
-      const meant = nearest(word.toLowerCase(), WORDS);
+      const meant = nearest(word, WORDS);
       const guess = meant === undefined ? "" : `; did you mean ${meant}?`;
       // What was typed may be meant for somebody: it is repeated nowhere.
       throw new TunnelError("input-invalid", {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Board } from "../../../src/cli/watch/board.ts";
 import { readTyped, WATCH_COMMANDS, type TypedContext } from "../../../src/cli/watch/commands.ts";
@@ -100,6 +101,7 @@ describe("a typed line", () => {
     expect(detail).not.toContain("hunter2");
     expect(detailOf("hunter2")).not.toContain("hunter2");
     expect(detailOf("hunter2")).toContain("say TEXT");
+    expect(detailOf("constructor")).toContain("no such command");
   });
 
   it("with more words behind a yes is no yes", () => {
@@ -149,4 +151,14 @@ describe("a typed line", () => {
     both.board.gone(one);
     expect(detailOf("say hello", both)).toBe("input-invalid: no tunnel is open");
   });
+});
+
+it("docs/CLI.md has every command, as `help` lists it", () => {
+  const page = readFileSync(new URL("../../../docs/CLI.md", import.meta.url), "utf8");
+  const [, section = ""] = /## Watching your agents\n([\s\S]*?)\n## /.exec(page) ?? [];
+  const rows = Array.from(section.matchAll(/^\| `(.+?)` +\| (.+?) +\|$/gm), ([, command = "", does]) => [
+    command.replaceAll("\\|", "|"),
+    does,
+  ]);
+  expect(rows).toEqual(WATCH_COMMANDS.map(([word, usage, help]) => [`${word} ${usage}`.trimEnd(), help]));
 });
