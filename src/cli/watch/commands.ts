@@ -21,7 +21,7 @@ export interface TypedContext {
   readonly board: Board;
   /** The tunnel that a person has chosen with `use`. */
   readonly chosen: string | undefined;
-  /** Whether the whole of this ask was on the screen (H14), and for long enough that it was meant (H13). */
+  /** Whether the whole of this ask was on the screen, and for long enough that it was meant. */
   readonly wasShown: (waiting: Waiting) => "shown" | "just-shown" | "not-whole";
 }
 
@@ -61,7 +61,7 @@ const PLAIN = new Map<string, Typed>(
 );
 
 /**
- * Reads one line. A decision is always a word with a number, never a bare key (H13).
+ * Reads one line. A decision is always a word with a number, never a bare key.
  * @throws {TunnelError} input-invalid, ask-unknown, tunnel-unknown
  */
 export function readTyped(line: string, context: TypedContext): Typed {
@@ -133,7 +133,7 @@ function decision(word: string, rest: string, context: TypedContext): Typed {
     command: { do: "decide", ask: ask.ask, digest: ask.digest, decision: verdict },
     done: "",
   });
-  // A no is always possible; a yes only to what was there to be read (H13, H14).
+  // A no is always possible; a yes only to what was there to be read.
   if (word === "refuse")
     return decide(words === "" ? { verdict: "refuse" } : { verdict: "refuse", reason: words });
   const shown = context.wasShown(waiting);

@@ -12,7 +12,7 @@ interface Run {
   count: number;
 }
 
-/** A member that says very much does not push everything else off the screen (H30). What this side says is always shown. */
+/** A member that says very much does not push everything else off the screen. What this side says is always shown. */
 export class Flood {
   readonly #clock: Clock;
   readonly #tell: (text: string) => void;

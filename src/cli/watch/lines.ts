@@ -9,7 +9,7 @@ import type { Paint } from "../io/output.ts";
 
 /**
  * What a person sees in `watch`. Every word of an agent or a peer is made safe for a terminal, with what is invisible written out
- * (H14), and stands behind a gutter, so that it cannot pass for a line of this program (P11).
+ *, and stands behind a gutter, so that it cannot pass for a line of this program.
  */
 
 export interface LineStyle {
@@ -59,7 +59,7 @@ function sentence(head: string, text: string, { columns }: LineStyle): string {
   return withGutter(head, text, columns);
 }
 
-/** Whether the whole of an ask's text was on the screen when it was shown as new (H14). */
+/** Whether the whole of an ask's text was on the screen when it was shown as new. */
 export function isShownWhole({ subject }: AskView): boolean {
   return beginning(textOf(subject)).isWhole;
 }

@@ -22,13 +22,13 @@ import type { WatchOptions } from "./watch-options.ts";
 
 /** Rings, and says in the window's title how many asks wait. Neither is ever a peer's words. */
 const BELL = "\u0007";
-/** An ask that came just now takes no yes: the line may have been meant for another (H13). */
+/** An ask that came just now takes no yes: the line may have been meant for another. */
 const INERT_MS = 500;
 /** Lines that are kept for after an editor. */
 const MAX_UNPRINTED = 500;
 const title = (text: string): string => `\u001b]0;${text}\u0007`;
 
-/** A person at a terminal: what happens is shown as it comes, what waits is shown whole, and a decision is a typed line (H13). */
+/** A person at a terminal: what happens is shown as it comes, what waits is shown whole, and a decision is a typed line. */
 export class PersonFace implements Face {
   readonly done: Promise<void>;
   readonly #end: () => void;

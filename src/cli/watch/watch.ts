@@ -13,7 +13,7 @@ const LOOK_MS = 1_000;
 
 /**
  * Shows a person what happens in the tunnels of all their servers, and takes their decisions.
- * @throws {TunnelError} watch-no-terminal, watch-in-agent (H8)
+ * @throws {TunnelError} watch-no-terminal, watch-in-agent
  */
 export async function watch(options: WatchOptions): Promise<0> {
   const client = agentShell(options.env);
