@@ -154,11 +154,13 @@ export class Supervision<Sent> {
 
   /** Nothing leaves, and the agent is told nothing, until {@link resume} (H25). */
   pause(by: Decider): void {
+    if (this.#isPaused) return;
     this.#isPaused = true;
     this.#changed("pause", by);
   }
 
   resume(by: Decider): void {
+    if (!this.#isPaused) return;
     this.#isPaused = false;
     this.#changed("resume", by);
     this.#look();

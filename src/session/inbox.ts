@@ -387,13 +387,19 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
       return { about: "budgets", news: `${news} ${notice.budgets.join(" ")}` };
     case "resumed":
       return { about: "pause", news };
+    case "withheld":
+      return { about: floodOf(notice), news };
     case "invites-reissued":
     case "undelivered":
     case "member-missed":
     case "decided":
-    case "withheld":
     case "file-offered":
     case "file-not-offered":
       return { about: undefined, news };
   }
+}
+
+/** Of a flood that nobody decided about, one notice for each member says it. */
+function floodOf({ why, fromName }: Extract<Notice, { notice: "withheld" }>): string | undefined {
+  return why === "too-many" ? `too many ${fromName}` : undefined;
 }

@@ -34,6 +34,7 @@ export class WatchClient {
     const lines = createInterface({ input: this.#socket, crlfDelay: Infinity });
     lines.on("error", () => this.#socket.destroy());
     lines.on("line", (line) => {
+      if (this.#socket.destroyed) return;
       const event = eventSchema.safeParse(parseJson(line));
       if (!event.success) return void this.#socket.destroy();
       if (event.data.t !== "answer") return hear.event(event.data);

@@ -55,6 +55,8 @@ const memberSchema = z.object({
       client: z.string().optional(),
     })
     .optional(),
+  /** How its person lets it speak. */
+  oversight: z.looseObject({ state: z.string() }).optional(),
 });
 const sharedSchema = z.looseObject({
   fileId: z.string(),

@@ -3,8 +3,10 @@ import { PassThrough, Writable } from "node:stream";
 /** What a real terminal would do that this one does not know: no test may cause it without noticing. */
 class Unknown extends Error {}
 
-/** Escape sequences and single characters. */
-const PARTS = /\p{Cc}\[[?\d;]*[A-Za-z]|[\s\S]/gu;
+/** Escape sequences, the window's title, and single characters. */
+const PARTS = /\p{Cc}\[[?\d;]*[A-Za-z]|\p{Cc}\]0;\P{Cc}*\p{Cc}|[\s\S]/gu;
+const TITLE = "\u001b]0;";
+const BELL = "\u0007";
 
 /** The cells that a terminal gives to a character, by the one before it. */
 export type Cells = (char: string, before: string | undefined) => number;
@@ -39,6 +41,10 @@ export class FakeTerminal extends Writable {
   isGone = false;
   /** Whether it marks what is pasted. */
   marksPaste = false;
+  /** Of the window. */
+  title = "";
+  /** How often it has rung. */
+  bells = 0;
   /** Everything that was written, as it was. */
   raw = "";
   #rows: string[][] = [[]];
@@ -99,7 +105,9 @@ export class FakeTerminal extends Writable {
   }
 
   #put(part: string): void {
-    if (part === "\r") this.#column = 0;
+    if (part.startsWith(TITLE)) this.title = part.slice(TITLE.length, -1);
+    else if (part === BELL) this.bells += 1;
+    else if (part === "\r") this.#column = 0;
     else if (part === "\n") this.#lineFeed();
     else if (part.startsWith("\u001b")) this.#obey(part);
     else this.#show(part);

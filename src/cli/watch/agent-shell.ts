@@ -12,7 +12,7 @@ const MARKS: readonly (readonly [variable: string, client: string])[] = [
   ["AGENT", "an agent"],
 ];
 
-/** The client in whose agent's shell this runs, as far as that can be told (H8). */
+/** The client in whose agent's shell this runs, as far as that can be told. */
 export function agentShell(env: Environment): string | undefined {
   return MARKS.find(([variable]) => (env[variable] ?? "") !== "")?.[1];
 }

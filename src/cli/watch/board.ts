@@ -71,7 +71,10 @@ export class Board {
 
   /** How an ask is called here: its number, with its tunnel where two servers have the same one. */
   nameOf({ ask }: Pick<Waiting, "ask">): string {
-    const isUnique = this.waiting.filter((one) => one.ask.ask === ask.ask).length < 2;
+    // Also of one that is no longer waiting: its number may be that of another server's.
+    const isUnique = this.waiting.every(
+      (one) => one.ask.ask !== ask.ask || one.ask.tunnelId === ask.tunnelId,
+    );
     return isUnique ? String(ask.ask) : `${ask.ask}@${ask.tunnelId}`;
   }
 

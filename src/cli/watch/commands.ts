@@ -21,8 +21,8 @@ export interface TypedContext {
   readonly board: Board;
   /** The tunnel that a person has chosen with `use`. */
   readonly chosen: string | undefined;
-  /** Whether the whole of this ask was on the screen (H14). */
-  readonly wasShown: (waiting: Waiting) => boolean;
+  /** Whether the whole of this ask was on the screen, and for long enough that it was meant. */
+  readonly wasShown: (waiting: Waiting) => "shown" | "just-shown" | "not-whole";
 }
 
 /** The commands with their arguments and help, as `help` lists them. */
@@ -32,13 +32,13 @@ export const WATCH_COMMANDS = [
   ["approve", "N", "let exactly what was shown happen"],
   ["refuse", "N [REASON]", "do not; the reason goes to your own agent"],
   ["edit", "N [TEXT]", "send TEXT in your own words instead; without TEXT in your editor"],
-  ["hold", "out | in | off", "be asked about each message that leaves, or that comes in"],
-  ["pause", "", "stop your agent: nothing leaves, and it is told nothing"],
-  ["resume", "", "end the pause"],
-  ["go-on", "", "let agents go on that were stopped by a budget or a loop"],
+  ["hold", "out|in|off [TUNNEL]", "be asked about each message that leaves, or that comes in"],
+  ["pause", "[TUNNEL]", "stop your agent: nothing leaves, and it is told nothing"],
+  ["resume", "[TUNNEL]", "end the pause"],
+  ["go-on", "[TUNNEL]", "let agents go on that were stopped by a budget or a loop"],
   ["say", "[to NAME:] TEXT", "speak, marked as a person"],
   ["kick", "NAME", "take a member out (the host only)"],
-  ["end", "", "end the tunnel, or leave it"],
+  ["end", "[TUNNEL]", "end the tunnel, or leave it"],
   ["tunnels", "", "your tunnels, and what is used of their budgets"],
   ["use", "TUNNEL", "which tunnel the next commands are about"],
   ["help", "", "this list"],
@@ -47,25 +47,29 @@ export const WATCH_COMMANDS = [
 
 const WORDS: readonly string[] = WATCH_COMMANDS.map(([word]) => word);
 
+/** Words that stand for themselves, whatever follows. */
+const PLAIN = new Map<string, Typed>(
+  Object.entries({
+    "": { do: "nothing" },
+    quit: { do: "quit" },
+    exit: { do: "quit" },
+    help: { do: "help" },
+    "?": { do: "help" },
+    asks: { do: "asks" },
+    tunnels: { do: "tunnels" },
+  }),
+);
+
 /**
- * Reads one line. A decision is always a word with a number, never a bare key (H13).
+ * Reads one line. A decision is always a word with a number, never a bare key.
  * @throws {TunnelError} input-invalid, ask-unknown, tunnel-unknown
  */
 export function readTyped(line: string, context: TypedContext): Typed {
-  const [word = "", rest] = split(line);
-  switch (word.toLowerCase()) {
-    case "":
-      return { do: "nothing" };
-    case "quit":
-    case "exit":
-      return { do: "quit" };
-    case "help":
-    case "?":
-      return { do: "help" };
-    case "asks":
-      return { do: "asks" };
-    case "tunnels":
-      return { do: "tunnels" };
+  const [typed, rest] = split(line);
+  const word = typed.toLowerCase();
+  const plain = PLAIN.get(word);
+  if (plain !== undefined) return plain;
+  switch (word) {
     case "use":
       return { do: "use", tunnelId: tunnelOf(context, rest.trim()).tunnel.tunnelId };
     case "show":
@@ -73,20 +77,20 @@ export function readTyped(line: string, context: TypedContext): Typed {
     case "approve":
     case "refuse":
     case "edit":
-      return decision(word.toLowerCase(), rest, context);
+      return decision(word, rest, context);
     case "hold":
       return hold(rest, context);
     case "pause":
     case "resume":
     case "go-on":
     case "end":
-      return simple(word.toLowerCase(), rest, context);
+      return simple(word, rest, context);
     case "say":
       return say(rest, context);
     case "kick":
       return kick(rest, context);
     default: {
-      const meant = nearest(word.toLowerCase(), WORDS);
+      const meant = nearest(word, WORDS);
       const guess = meant === undefined ? "" : `; did you mean ${meant}?`;
       // What was typed may be meant for somebody: it is repeated nowhere.
       throw new TunnelError("input-invalid", {
@@ -94,6 +98,10 @@ export function readTyped(line: string, context: TypedContext): Typed {
       });
     }
   }
+}
+
+function invalid(detail: string): TunnelError {
+  return new TunnelError("input-invalid", { detail });
 }
 
 function split(line: string): [word: string, rest: string] {
@@ -107,9 +115,9 @@ function waitingOf({ board }: TypedContext, rest: string): Waiting {
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
   if (found.length > 1) {
-    const detail = `several have this number: ${found.map((one) => board.nameOf(one)).join(", ")}`;
-    throw new TunnelError("input-invalid", { detail });
+    throw invalid(`several have this number: ${found.map((one) => board.nameOf(one)).join(", ")}`);
   }
+  if (name === "") throw invalid("the number of the ask is missing");
   throw new TunnelError("ask-unknown");
 }
 
@@ -118,27 +126,26 @@ function decision(word: string, rest: string, context: TypedContext): Typed {
   const words = split(rest)[1].trim();
   const { server, ask } = waiting;
   const name = context.board.nameOf(waiting);
-  const decide = (verdict: Extract<NewCommand, { do: "decide" }>["decision"], done: string): Typed => ({
+  // How it ended is told to every face, this one included.
+  const decide = (verdict: Extract<NewCommand, { do: "decide" }>["decision"]): Typed => ({
     do: "tell",
     server,
     command: { do: "decide", ask: ask.ask, digest: ask.digest, decision: verdict },
-    done,
+    done: "",
   });
-  // A no is always possible; a yes only to what was there to be read (H13, H14).
+  // A no is always possible; a yes only to what was there to be read.
   if (word === "refuse")
-    return decide(
-      words === "" ? { verdict: "refuse" } : { verdict: "refuse", reason: words },
-      `${name} is refused`,
-    );
-  if (!context.wasShown(waiting))
-    throw new TunnelError("input-invalid", {
-      detail: `it was not shown as a whole: type show ${name} first`,
-    });
-  if (word === "approve") return decide({ verdict: "approve" }, `${name} is approved`);
+    return decide(words === "" ? { verdict: "refuse" } : { verdict: "refuse", reason: words });
+  const shown = context.wasShown(waiting);
+  if (shown === "not-whole") throw invalid(`it was not shown as a whole: type show ${name} first`);
+  if (shown === "just-shown") throw invalid("it came only now, and may not be what you meant: type it again");
+  if (word === "approve") {
+    // "approve 3 but not the last line" is no yes.
+    if (words !== "") throw invalid("approve takes a number alone; to send other words, type edit");
+    return decide({ verdict: "approve" });
+  }
   if (ask.subject.kind !== "message") throw new TunnelError("ask-not-text");
-  return words === ""
-    ? { do: "edit", waiting }
-    : decide({ verdict: "edit", text: words }, `${name} goes in your words`);
+  return words === "" ? { do: "edit", waiting } : decide({ verdict: "edit", text: words });
 }
 
 /** The tunnel that is named, or chosen, or the only one. @throws {TunnelError} tunnel-unknown, input-invalid */
@@ -154,17 +161,17 @@ function tunnelOf(
     return only;
   }
   const [only] = open;
-  const one = open.find(({ tunnel }) => tunnel.tunnelId === chosen) ?? (open.length === 1 ? only : undefined);
+  // Words for a tunnel that is over must not go to the one that happens to be left.
+  const one =
+    chosen === undefined && open.length === 1 ? only : open.find(({ tunnel }) => tunnel.tunnelId === chosen);
   if (one !== undefined) return one;
   const ids = open.map(({ tunnel }) => tunnel.tunnelId).join(", ");
-  const detail = ids === "" ? "no tunnel is open" : `say which tunnel with use TUNNEL: ${ids}`;
-  throw new TunnelError("input-invalid", { detail });
+  throw invalid(ids === "" ? "no tunnel is open" : `say which tunnel with use TUNNEL: ${ids}`);
 }
 
 function hold(rest: string, context: TypedContext): Typed {
   const [mode, named] = split(rest);
-  if (mode !== "out" && mode !== "in" && mode !== "off")
-    throw new TunnelError("input-invalid", { detail: "hold takes out, in or off" });
+  if (mode !== "out" && mode !== "in" && mode !== "off") throw invalid("hold takes out, in or off");
   const { server, tunnel } = tunnelOf(context, named.trim());
   const done = {
     out: "each message that leaves waits for you",
@@ -192,14 +199,14 @@ function say(rest: string, context: TypedContext): Typed {
   const { server, tunnel } = tunnelOf(context, "");
   const [, names, words] = /^to\s+([^:\n]+):\s*([\s\S]+)$/.exec(rest) ?? [];
   const text = (words ?? rest).trim();
-  if (text === "") throw new TunnelError("input-invalid", { detail: "the text is missing" });
+  if (text === "") throw invalid("the text is missing");
   const to = names === undefined ? {} : { to: names.split(",").map((name) => name.trim()) };
   return { do: "tell", server, command: { do: "say", tunnelId: tunnel.tunnelId, text, ...to }, done: "" };
 }
 
 function kick(rest: string, context: TypedContext): Typed {
   const name = rest.trim();
-  if (name === "") throw new TunnelError("input-invalid", { detail: "the name is missing" });
+  if (name === "") throw invalid("the name is missing");
   const { server, tunnel } = tunnelOf(context, "");
   return { do: "tell", server, command: { do: "kick", tunnelId: tunnel.tunnelId, name }, done: "taken out" };
 }

@@ -7,6 +7,8 @@ import type { Server } from "./board.ts";
 export interface Face {
   readonly hear: (server: Server, event: WatchEvent) => void;
   readonly gone: (server: Server) => void;
+  /** A server of another version, whose words may mean something else: it is left alone. */
+  readonly isOther: (server: Server, version: string) => void;
   /** Resolves when the person has had enough. */
   readonly done: Promise<void>;
   readonly quit: () => void;
@@ -27,6 +29,7 @@ export function jsonFace(output: Output): Face {
   return {
     hear: (server, event) => line(server, event.t === "hello" ? { ...event, server: server.name } : event),
     gone: (server) => line(server, { t: "gone" }),
+    isOther: (server, version) => line(server, { t: "other-version", version }),
     done,
     quit: end,
   };

@@ -9,7 +9,7 @@ import type { Paint } from "../io/output.ts";
 
 /**
  * What a person sees in `watch`. Every word of an agent or a peer is made safe for a terminal, with what is invisible written out
- * (H14), and stands behind a gutter, so that it cannot pass for a line of this program (P11).
+ *, and stands behind a gutter, so that it cannot pass for a line of this program.
  */
 
 export interface LineStyle {
@@ -17,10 +17,12 @@ export interface LineStyle {
   readonly columns: number | undefined;
 }
 
-/** Lines of a text that are shown at once; the rest is one word away. */
-const SHOWN_LINES = 40;
+/** So much of a text is shown at once; the rest is one word away. */
+const SHOWN = { lines: 40, chars: 4_000 } as const;
+/** A run of spaces as long as this pushes what follows out of sight. */
+const SPACES = /[^\S\n]{41,}/g;
 
-/** A text of one who wants to be believed: runs of empty lines are counted and not shown, since they hide what follows. */
+/** A text of one who wants to be believed: long runs of empty lines and of spaces are counted and not shown, since they hide what follows. */
 function plainLines(text: string): string[] {
   const lines: string[] = [];
   let empty = 0;
@@ -32,20 +34,34 @@ function plainLines(text: string): string[] {
     if (empty > 2) lines.push(`[${empty} empty lines]`);
     else lines.push(...Array<string>(empty).fill(""));
     empty = 0;
-    lines.push(line);
+    lines.push(line.replace(SPACES, (run) => ` [${run.length} spaces] `));
   }
   return empty > 2 ? [...lines, `[${empty} empty lines]`] : lines;
 }
 
-function block(head: string, text: string, { columns }: LineStyle, isWhole: boolean): string {
-  const lines = plainLines(text);
-  const shown = isWhole ? lines : lines.slice(0, SHOWN_LINES);
-  return withGutter(`${head}\n`.trimEnd(), ["", ...shown].join("\n"), columns);
+/** The beginning of a text, in lines. */
+function beginning(text: string): { readonly lines: readonly string[]; readonly isWhole: boolean } {
+  const all = plainLines(text);
+  const lines: string[] = [];
+  let left: number = SHOWN.chars;
+  for (const line of all) {
+    if (lines.length === SHOWN.lines || left <= 0) return { lines, isWhole: false };
+    const chars = Array.from(line);
+    lines.push(chars.length <= left ? line : chars.slice(0, left).join(""));
+    if (chars.length > left) return { lines, isWhole: false };
+    left -= chars.length;
+  }
+  return { lines, isWhole: true };
 }
 
-/** Whether the whole of an ask's text was on the screen when it was shown as new (H14). */
+/** Words of this program with names in them: further rows stand behind the gutter as well. */
+function sentence(head: string, text: string, { columns }: LineStyle): string {
+  return withGutter(head, text, columns);
+}
+
+/** Whether the whole of an ask's text was on the screen when it was shown as new. */
 export function isShownWhole({ subject }: AskView): boolean {
-  return plainLines(textOf(subject)).length <= SHOWN_LINES;
+  return beginning(textOf(subject)).isWhole;
 }
 
 function textOf(subject: Subject): string {
@@ -70,7 +86,7 @@ export function askLines(
 ): string {
   const { paint } = style;
   const { subject } = ask;
-  const head = paint.bold(`? ${name}  ${whatOf(ask)}`);
+  const head = paint.bold(sentence(`? ${name}  `, whatOf(ask), style));
   const why = ask.because.map((because) => `    since ${because}`);
   const found = "findings" in subject ? (subject.findings ?? []).map(findingText) : [];
   const text = textOf(subject);
@@ -81,12 +97,19 @@ export function askLines(
       ? []
       : [paint.yellow(`    … it goes on: type show ${name} before you decide`)];
   return [
-    ...(text === "" ? [head] : [block(head, text, style, isWhole)]),
+    head,
+    ...(text === "" ? [] : textRows(isWhole ? plainLines(text) : beginning(text).lines, style)),
     ...cut,
     ...why,
     ...found,
     paint.dim(`    ${choices.map((choice) => prefix + choice).join(" | ")}`),
   ].join("\n");
+}
+
+function textRows(lines: readonly string[], { columns }: LineStyle): string[] {
+  return withGutter("", ["", ...lines].join("\n"), columns)
+    .split("\n")
+    .slice(1);
 }
 
 function whatOf({ subject, tunnelId }: AskView): string {
@@ -129,8 +152,17 @@ function findingText({ rule, where, line, column, disguise }: Finding): string {
 /** How an ask ended, for faces at which it was not answered. */
 export function decidedLine(ask: AskView, name: string, { paint }: LineStyle): string {
   const by = ask.by === undefined ? "" : ` (${ask.by})`;
-  return paint.dim(`  ${name} is ${ask.state}${by}`);
+  return paint.dim(`  ${name} ${ENDS[ask.state]}${by}`);
 }
+
+const ENDS: Readonly<Record<AskView["state"], string>> = {
+  waiting: "waits",
+  approved: "is approved",
+  edited: "goes in a person's own words",
+  refused: "is refused",
+  expired: "has expired: nobody has decided",
+  withdrawn: "is no longer asked",
+};
 
 /** One thing that happened in a room, with the kind of its author. */
 export function entryLine(
@@ -142,22 +174,29 @@ export function entryLine(
   const where = hasSeveral ? paint.dim(`[${tunnelId}] `) : "";
   const at = paint.dim(timeText(entry.ts));
   switch (entry.kind) {
-    case "chat":
+    case "chat": {
+      const { lines, isWhole } = beginning(entry.text);
+      const rest = isWhole ? [] : [`[it goes on: ${entry.text.length} characters in all]`];
       return withGutter(
         `${at} ${where}${speaker(entry, isOwn, paint)}: `,
-        plainLines(entry.text).join("\n"),
+        [...lines, ...rest].join("\n"),
         style.columns,
       );
+    }
     case "file": {
       const { file, note } = entry;
-      const what = `offers ${safeName(file.name)} (${sizeText(file.size)})${note === undefined ? "" : `\n${note}`}`;
-      return withGutter(`${at} ${where}${speaker(entry, isOwn, paint)} `, safeText(what), style.columns);
+      const what = `offers ${safeName(file.name)} (${sizeText(file.size)})`;
+      const words = note === undefined ? [] : beginning(note).lines;
+      return withGutter(
+        `${at} ${where}${speaker(entry, isOwn, paint)} `,
+        [what, ...words].join("\n"),
+        style.columns,
+      );
     }
     case "system": {
       const name = "memberName" in entry.event ? safeName(entry.event.memberName) : "";
-      return paint.dim(
-        `${timeText(entry.ts)} ${hasSeveral ? `[${tunnelId}] ` : ""}* ${systemText(entry.event, name)}`,
-      );
+      const room = hasSeveral ? `[${tunnelId}] ` : "";
+      return paint.dim(sentence(`${timeText(entry.ts)} ${room}* `, systemText(entry.event, name), style));
     }
     case "notice":
       return undefined;
@@ -179,7 +218,8 @@ function timeText(ts: string): string {
 }
 
 /** How a tunnel stands, in a few lines. */
-export function tunnelLines(tunnel: TunnelView, { paint }: LineStyle): string {
+export function tunnelLines(tunnel: TunnelView, style: LineStyle): string {
+  const { paint } = style;
   const { tunnelId, role, status, goal, self, members, oversight } = tunnel;
   const others = members.filter(({ isSelf }) => !isSelf);
   const who = others.map(({ name, connected, oversight: theirs }) => {
@@ -187,8 +227,12 @@ export function tunnelLines(tunnel: TunnelView, { paint }: LineStyle): string {
     return `${safeName(name)} (${connected ? "there" : "away"}${state})`;
   });
   return [
-    paint.bold(`${tunnelId}  ${safeGoal(goal)}`),
-    `    ${role === "host" ? "you host it" : "you are a guest"} as ${safeName(self ?? "")}, ${status.replaceAll("_", " ")}; with ${who.join(", ") || "nobody yet"}`,
+    paint.bold(sentence(`${tunnelId}  `, safeGoal(goal), style)),
+    sentence(
+      `    ${role === "host" ? "you host it" : "you are a guest"} `,
+      `as ${safeName(self ?? "")}, ${status.replaceAll("_", " ")}; with ${who.join(", ") || "nobody yet"}`,
+      style,
+    ),
     ...stateLines(oversight).map((line) => `    ${line}`),
   ].join("\n");
 }
@@ -208,7 +252,7 @@ export function stateLines({ paused, gates, heldOut, heldIn, stopped, budgets }:
   ];
 }
 
-export function stoppedText(stopped: NonNullable<OversightView["stopped"]>): string {
+function stoppedText(stopped: NonNullable<OversightView["stopped"]>): string {
   if (stopped.reason === "budget") return `the budget of ${stopped.budget} is used up`;
   return stopped.loop === "repetition" ? "the agents repeat themselves" : "the agents say nothing new";
 }

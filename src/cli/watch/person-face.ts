@@ -1,6 +1,6 @@
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import type { TunnelView, WatchEvent } from "../../watch/protocol.ts";
-import { safeText } from "../chat/terminal/safe-text.ts";
+import { safeLabel, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { terminalScreen, type Screen } from "../chat/terminal/screen.ts";
 import { paintFor, type Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
@@ -8,6 +8,7 @@ import { Board, type Server, type Waiting } from "./board.ts";
 import { readTyped, WATCH_COMMANDS, type Typed } from "./commands.ts";
 import { editedBy } from "./editor.ts";
 import { ending, type Face } from "./face.ts";
+import { Flood } from "./flood.ts";
 import {
   askLines,
   decidedLine,
@@ -21,27 +22,38 @@ import type { WatchOptions } from "./watch-options.ts";
 
 /** Rings, and says in the window's title how many asks wait. Neither is ever a peer's words. */
 const BELL = "\u0007";
+/** An ask that came just now takes no yes: the line may have been meant for another. */
+const INERT_MS = 500;
+/** Lines that are kept for after an editor. */
+const MAX_UNPRINTED = 500;
 const title = (text: string): string => `\u001b]0;${text}\u0007`;
 
-/** A person at a terminal: what happens is shown as it comes, what waits is shown whole, and a decision is a typed line (H13). */
+/** A person at a terminal: what happens is shown as it comes, what waits is shown whole, and a decision is a typed line. */
 export class PersonFace implements Face {
   readonly done: Promise<void>;
   readonly #end: () => void;
   readonly #options: WatchOptions;
   readonly #paint: Paint;
   readonly #board = new Board();
-  /** Asks of which a person has seen the whole, by their digest. */
-  readonly #shown = new Set<string>();
+  /** Asks of which a person has seen the whole, with the time since when. */
+  readonly #shown = new Map<string, number>();
+  readonly #flood: Flood;
+  readonly #editing = new AbortController();
   /** How each tunnel stood when it was shown last. */
   readonly #states = new Map<string, string>();
   #screen: Screen;
+  /** Waits while an editor has the terminal. */
+  #unprinted: string[] | undefined;
   #chosen: string | undefined;
+  #title = "";
   #isGreeted = false;
+  #isOver = false;
 
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#paint = paintFor(options.output.color);
     ({ done: this.done, end: this.#end } = ending());
+    this.#flood = new Flood(options.clock, (text) => this.#say(text));
     this.#screen = this.#open();
     this.#say("What your agents and their peers do is shown here. Type help for the commands.");
   }
@@ -53,7 +65,8 @@ export class PersonFace implements Face {
         this.#greeted(server, event);
         break;
       case "entry":
-        this.#print(entryLine(event, this.#style, this.#board.open.length > 1));
+        if (this.#flood.passes(event))
+          this.#print(entryLine(event, this.#style, this.#board.open.length > 1));
         break;
       case "ask":
         this.#asked({ server, ask: event.ask });
@@ -81,14 +94,33 @@ export class PersonFace implements Face {
   }
 
   gone(server: Server): void {
+    const lost = this.#board.waiting.filter((one) => one.server === server).length;
+    const open = this.#board.open.filter((one) => one.server === server);
     this.#board.gone(server);
+    for (const { tunnel } of open) {
+      this.#states.delete(tunnel.tunnelId);
+      this.#say(
+        `[${tunnel.tunnelId}] has gone with its server${lost === 0 ? "" : ", and so has what waited"}.`,
+      );
+    }
     this.#entitle();
   }
 
+  isOther(server: Server, version: string): void {
+    this.#say(
+      `Server ${server.name} runs version ${safeLabel(version)}, and this is ${this.#options.version}: restart its client.`,
+    );
+  }
+
   quit(): void {
-    this.#options.terminal.write(title(""));
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#flood.stop();
+    this.#entitle();
     this.#screen.close();
-    this.#end();
+    // The file that an editor has open goes before this program does.
+    if (this.#unprinted === undefined) this.#end();
+    else this.#editing.abort();
   }
 
   #open(): Screen {
@@ -112,7 +144,10 @@ export class PersonFace implements Face {
   }
 
   #print(text: string | undefined): void {
-    if (text !== undefined && text !== "") this.#screen.print(text);
+    if (text === undefined || text === "" || this.#isOver) return;
+    if (this.#unprinted === undefined) return this.#screen.print(text);
+    this.#unprinted.push(text);
+    if (this.#unprinted.length > MAX_UNPRINTED) this.#unprinted.shift();
   }
 
   /** Words of this program. */
@@ -134,9 +169,23 @@ export class PersonFace implements Face {
   #asked(waiting: Waiting): void {
     const { ask } = waiting;
     const name = this.#board.nameOf(waiting);
-    if (ask.state !== "waiting") return this.#print(decidedLine(ask, name, this.#style));
-    if (isShownWhole(ask)) this.#shown.add(ask.digest);
+    if (ask.state !== "waiting") {
+      this.#shown.delete(keyOf(waiting));
+      return this.#print(decidedLine(ask, name, this.#style));
+    }
+    if (isShownWhole(ask)) this.#saw(waiting);
     this.#print(`${BELL}${askLines(ask, { name }, this.#style, false)}`);
+  }
+
+  #saw(waiting: Waiting): void {
+    const key = keyOf(waiting);
+    if (!this.#shown.has(key)) this.#shown.set(key, this.#options.clock.now());
+  }
+
+  #wasShown(waiting: Waiting): "shown" | "just-shown" | "not-whole" {
+    const since = this.#shown.get(keyOf(waiting));
+    if (since === undefined) return "not-whole";
+    return this.#options.clock.now() - since < INERT_MS ? "just-shown" : "shown";
   }
 
   /** A tunnel that is new, over, or stands otherwise than before. */
@@ -157,16 +206,23 @@ export class PersonFace implements Face {
 
   #entitle(): void {
     const count = this.#board.waiting.length;
-    this.#options.terminal.write(title(count === 0 ? "tunnel-mcp watch" : `(${count}) tunnel-mcp watch`));
+    const text = count === 0 ? "tunnel-mcp watch" : `(${count}) tunnel-mcp watch`;
+    const now = this.#isOver ? "" : text;
+    if (now === this.#title) return;
+    this.#title = now;
+    this.#options.terminal.write(title(now));
   }
 
   async #typed(line: string): Promise<void> {
     try {
-      const wasShown = ({ ask }: Waiting): boolean => this.#shown.has(ask.digest);
+      const wasShown = (waiting: Waiting) => this.#wasShown(waiting);
       await this.#do(readTyped(line, { board: this.#board, chosen: this.#chosen, wasShown }));
     } catch (thrown) {
       const error = asTunnelError(thrown);
-      this.#print(this.#paint.red(safeText(`${error.message}\n  ${error.nextForPerson}`)));
+      const text = wrapWords(safeText(`${error.message}\n  ${error.nextForPerson}`), this.#screen.columns());
+      this.#print(this.#paint.red(text));
+      // What was meant for somebody can be corrected. A decision is typed anew.
+      if (/^\s*say\s/i.test(line)) this.#screen.giveBack(line);
     }
   }
 
@@ -209,23 +265,50 @@ export class PersonFace implements Face {
   }
 
   #show(waiting: Waiting): void {
-    this.#shown.add(waiting.ask.digest);
+    this.#saw(waiting);
     this.#print(askLines(waiting.ask, { name: this.#board.nameOf(waiting) }, this.#style, true));
   }
 
   async #edit({ server, ask }: Waiting): Promise<void> {
     if (ask.subject.kind !== "message") return;
-    this.#screen.close();
-    let text: string | undefined;
-    try {
-      text = await editedBy(this.#options.env, ask.subject.text);
-    } finally {
-      this.#screen = this.#open();
-    }
+    const text = await this.#inEditor(ask.subject.text);
+    if (this.#isOver) return;
     if (text === undefined) return this.#say("Nothing was changed, so nothing was sent: it still waits.");
-    await server.ask({ do: "decide", ask: ask.ask, digest: ask.digest, decision: { verdict: "edit", text } });
-    this.#say("It goes in your words.");
+    try {
+      await server.ask({
+        do: "decide",
+        ask: ask.ask,
+        digest: ask.digest,
+        decision: { verdict: "edit", text },
+      });
+    } catch (thrown) {
+      // Nobody writes it twice: somebody else may have decided meanwhile.
+      this.#print(withGutter("Your words were not sent: ", safeText(text), this.#screen.columns()));
+      throw thrown;
+    }
   }
+
+  /** The terminal is the editor's until it ends; what happens meanwhile is shown after it. */
+  async #inEditor(text: string): Promise<string | undefined> {
+    const { env, platform } = this.#options;
+    this.#screen.close();
+    this.#unprinted = [];
+    try {
+      return await editedBy(text, { env, platform, signal: this.#editing.signal });
+    } finally {
+      const unprinted = this.#unprinted;
+      this.#unprinted = undefined;
+      if (this.#isOver) this.#end();
+      else {
+        this.#screen = this.#open();
+        for (const one of unprinted) this.#print(one);
+      }
+    }
+  }
+}
+
+function keyOf({ server, ask }: Waiting): string {
+  return `${server.name} ${ask.ask} ${ask.digest}`;
 }
 
 /** Without counts, which change with every message. */

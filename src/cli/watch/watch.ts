@@ -13,7 +13,7 @@ const LOOK_MS = 1_000;
 
 /**
  * Shows a person what happens in the tunnels of all their servers, and takes their decisions.
- * @throws {TunnelError} watch-no-terminal, watch-in-agent (H8)
+ * @throws {TunnelError} watch-no-terminal, watch-in-agent
  */
 export async function watch(options: WatchOptions): Promise<0> {
   const client = agentShell(options.env);
@@ -22,7 +22,10 @@ export async function watch(options: WatchOptions): Promise<0> {
   if (!options.isJson && !options.isInteractive) throw new TunnelError("watch-no-terminal");
   const face = options.isJson ? jsonFace(options.output) : new PersonFace(options);
   const servers = new Servers(options, face);
-  options.onShutdown(async () => face.quit());
+  options.onShutdown(async () => {
+    face.quit();
+    await face.done;
+  });
   const alive = setInterval(() => undefined, 2 ** 31 - 1);
   try {
     await servers.look();
@@ -41,6 +44,9 @@ class Servers {
   readonly #options: WatchOptions;
   readonly #face: Face;
   readonly #clients = new Map<string, WatchClient>();
+  /** Endpoints of servers of another version. */
+  readonly #others = new Set<string>();
+  #isOver = false;
 
   constructor(options: WatchOptions, face: Face) {
     this.#options = options;
@@ -49,22 +55,30 @@ class Servers {
 
   async look(): Promise<void> {
     const { folders, platform } = this.#options;
-    for (const found of await readDescriptors(folders, platform, undefined, "watch")) this.#join(found);
+    const found = await readDescriptors(folders, platform, undefined, "watch");
+    if (!this.#isOver) for (const one of found) this.#join(one);
   }
 
   close(): void {
+    this.#isOver = true;
     for (const client of this.#clients.values()) client.close();
   }
 
   #join(descriptor: Descriptor): void {
     const { endpoint, pid } = descriptor;
-    if (this.#clients.has(endpoint)) return;
+    if (this.#clients.has(endpoint) || this.#others.has(endpoint)) return;
     const server: Server = { name: String(pid), ask: (command) => client.ask(command) };
     const client = new WatchClient(descriptor, this.#options.version, {
-      event: (event) => this.#face.hear(server, event),
+      event: (event) => {
+        if (event.t !== "hello" || event.server.version === this.#options.version)
+          return this.#face.hear(server, event);
+        this.#others.add(endpoint);
+        client.close();
+        this.#face.isOther(server, event.server.version);
+      },
       closed: () => {
         this.#clients.delete(endpoint);
-        this.#face.gone(server);
+        if (!this.#others.has(endpoint)) this.#face.gone(server);
       },
     });
     this.#clients.set(endpoint, client);

@@ -92,8 +92,10 @@ export class Inbound<Entry> {
     }
   }
 
+  /** The oldest of what nobody is being asked about: a person who reads an ask is not given another in its place (P14). */
   #pushOut(): void {
-    const oldest = this.#queue.shift();
+    const at = this.#queue.findIndex(({ ask, question }) => ask === undefined && question !== undefined);
+    const [oldest] = this.#queue.splice(Math.max(0, at), 1);
     if (oldest === undefined) return;
     const { ask, entry } = oldest;
     this.#options.withhold(entry, { state: "too-many" });

@@ -31,6 +31,8 @@ export class Judge {
   readonly #nameOf: (id: MemberId) => string;
   /** The end of what has left last: a secret may be split over two messages. */
   #before = "";
+  /** The end of what was judged last: it may still wait, and leave just before the next one. */
+  #judged = "";
 
   constructor(scanner: TextScanner, nameOf: (id: MemberId) => string) {
     this.#scanner = scanner;
@@ -44,7 +46,7 @@ export class Judge {
 
   /** @throws {TunnelError} scan-failed */
   async message({ text, to, intent, replyTo }: OutgoingMessage): Promise<Judgement> {
-    const verdict = await this.#scanner.scanTexts([{ where: "message", text }], this.#before);
+    const verdict = await this.#verdictOn(text);
     const findings = findingsOf(verdict);
     const subject: Subject = {
       kind: "message",
@@ -56,6 +58,16 @@ export class Judge {
       ...(findings.length === 0 ? {} : { findings }),
     };
     return { gates: gatesOf(verdict), subject };
+  }
+
+  async #verdictOn(text: string): Promise<Verdict> {
+    const texts: readonly OutboundText[] = [{ where: "message", text }];
+    const [left, judged] = [this.#before, this.#judged];
+    this.#judged = tailOf(text);
+    const verdict = await this.#scanner.scanTexts(texts, left);
+    return verdict.kind === "found" || judged === left
+      ? verdict
+      : await this.#scanner.scanTexts(texts, judged);
   }
 
   /** @throws {TunnelError} scan-failed */

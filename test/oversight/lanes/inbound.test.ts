@@ -96,12 +96,14 @@ describe("the way in", () => {
   it("H30, P14: a flood makes a few asks, and memory is bounded", () => {
     const { hear, asks, mode, inbound, withheld, decide } = lane();
     mode.isHeld = true;
-    for (let at = 0; at < MAX_WAITING_IN + 1_000; at += 1) hear(`${at}`);
+    for (let at = 0; at < 10_000; at += 1) hear(`${at}`);
     expect(asks.waiting).toHaveLength(8);
     expect(inbound.waiting).toBe(MAX_WAITING_IN);
+    // What a person is reading stays where it is: the oldest of the others go.
+    expect(asks.waiting.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(withheld.slice(0, 2)).toEqual([
-      ["0", "too-many"],
-      ["1", "too-many"],
+      ["8", "too-many"],
+      ["9", "too-many"],
     ]);
     const [first] = asks.waiting;
     decide(first?.id ?? 0, "approve");
