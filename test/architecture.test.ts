@@ -215,6 +215,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "tunnel",
     "net",
     "runtime",
+    "arguments",
     "protocol/host",
     "protocol/guest",
     "protocol/room",
@@ -293,7 +294,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   children: ["runtime", "errors"],
   net: ["runtime", "errors"],
   runtime: ["protocol/base"],
-  arguments: ["protocol/base", "errors"],
+  arguments: ["protocol/handshake", "protocol/base", "errors"],
   "protocol/host": [
     "protocol/pressure",
     "protocol/room",

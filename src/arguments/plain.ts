@@ -23,7 +23,7 @@ export function plainly(schema: z.core.$ZodType, value: unknown): unknown {
 }
 
 /** Words in which other languages write that there is nothing. */
-const NONE_WORDS: ReadonlySet<string> = new Set(["", "null", "undefined", "none"]);
+const NONE_WORDS = /^(?:|null|undefined|NULL|Null|None)$/;
 
 /** Whether an optional argument was given as nothing. Words and lists of them may be any text but the empty one. */
 function isNone(schema: z.core.$ZodType, value: unknown): boolean {
@@ -32,7 +32,7 @@ function isNone(schema: z.core.$ZodType, value: unknown): boolean {
     schema instanceof z.ZodArray ||
     schema instanceof z.ZodUnion ||
     (schema instanceof z.ZodString && !isId(schema));
-  return typeof value === "string" && !holdsWords && NONE_WORDS.has(bare(value).toLowerCase());
+  return typeof value === "string" && !holdsWords && NONE_WORDS.test(bare(value));
 }
 
 export function isId(schema: z.core.$ZodType): boolean {

@@ -7,7 +7,7 @@ import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import { wait } from "../runtime/wait.ts";
 import { SESSION } from "../protocol/base/limits.ts";
 import type { InviteLink } from "../protocol/handshake/invite-link.ts";
-import { inviteLinkIn } from "../protocol/handshake/invite-text.ts";
+import { inviteLinkIn } from "../arguments/invite-text.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import { checkGoal, checkName, isName } from "../protocol/base/text.ts";
 import { Overseer, type OversightSettings } from "../oversight/overseer.ts";

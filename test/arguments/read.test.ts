@@ -187,8 +187,18 @@ describe("what cannot be one thing alone is refused with name and form", () => {
     ["tunnel_open", { goal: "" }, "goal-invalid", "goal: must be a text"],
     ["tunnel_say", { text: "" }, "text-invalid", "text: must be a text"],
     ["tunnel_join", { joinLink: "" }, "link-malformed", "joinLink: must be a text"],
-    ["tunnel_receive", { fileId: "", name: "n", from: "b", savePath: "x" }, "file-unknown", "fileId: must be an id"],
-    ["tunnel_receive", { fileId: "f", name: "n", from: "b", savePath: "" }, "path-invalid", "savePath: must be a text"],
+    [
+      "tunnel_receive",
+      { fileId: "", name: "n", from: "b", savePath: "x" },
+      "file-unknown",
+      "fileId: must be an id",
+    ],
+    [
+      "tunnel_receive",
+      { fileId: "f", name: "n", from: "b", savePath: "" },
+      "path-invalid",
+      "savePath: must be a text",
+    ],
   ])("an empty required text of %s keeps the code that it has", (tool, given, code, said) => {
     expect(refusal(tool, given)).toMatchObject({ code, message: expect.stringContaining(said) });
   });

@@ -34,7 +34,8 @@ test("--help prints the usage on stdout", () => {
 });
 
 test("an unknown argument: what was not understood and the line that helps on stderr, nothing on stdout, exit code 2", () => {
-  const commands = "demo | open | join | doctor | setup | install-skill | uninstall-skill | verify | export | wake";
+  const commands =
+    "demo | open | join | doctor | setup | install-skill | uninstall-skill | verify | export | wake";
   const stderr = `tunnel-mcp: unknown command serve\n  tunnel-mcp ${commands}  (more: tunnel-mcp --help)\n`;
   expect(run(["serve"])).toEqual({ status: 2, stdout: "", stderr });
 });
@@ -75,7 +76,7 @@ test("the help fits a terminal and names every command and variable", () => {
       .map(({ variable }) => variable)
       .toSorted(),
   );
-  expect(variables).toHaveLength(20);
+  expect(variables).toHaveLength(22);
   expect(text).toContain("  claude mcp add --scope user tunnel -- node /opt/tunnel-mcp.cjs\n");
 });
 

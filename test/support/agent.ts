@@ -250,7 +250,8 @@ export class Agent {
 
   /** As an agent calls it: with the name and the sender of the offer, and the absolute path for a plain name. */
   #asOffered({ savePath, ...args }: Record<string, unknown>): Record<string, unknown> {
-    const isPlain = typeof savePath === "string" && /^(?:\.\/)?[\w-]+\.\w+$/.test(savePath);
+    const isPlain =
+      typeof savePath === "string" && /^(?:\.\/)?[^\\/]+$/.test(savePath) && !/^\.{1,2}$/.test(savePath);
     return {
       ...(offers.get(String(args["fileId"])) ?? { name: "x", from: "x" }),
       ...args,

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { id } from "../../arguments/strings.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM } from "../../protocol/base/limits.ts";
+import type { HostSession } from "../../session/host-session.ts";
 import { boundsOf, within } from "../results/bounds.ts";
 import { defineTool } from "../calls/define-tool.ts";
 import { tunnelId } from "./inputs.ts";
@@ -9,6 +10,10 @@ import { inviteView, pendingInviteView } from "../../view/invites.ts";
 import { invitesWithin } from "../results/invites.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
+
+function usable(tunnel: HostSession): readonly string[] {
+  return tunnel.pendingInvites().map(({ inviteId }) => inviteId);
+}
 
 export const inviteTool = defineTool({
   name: "tunnel_invite",
@@ -29,6 +34,9 @@ export const inviteTool = defineTool({
     remove: z.string().optional().describe("Name (or id) of a member to remove from the tunnel."),
     tunnelId,
   }),
+  // A link that somebody has used by now is no answer to a call for another one.
+  restsOn: (_, { open }) =>
+    open.flatMap((tunnel) => (tunnel.role === "host" ? usable(tunnel) : [])).join(" "),
   async run({ count, revoke, remove, tunnelId: named }, call) {
     const tunnel = call.sessions.resolve(named);
     if (tunnel.role !== "host") throw new TunnelError("not-the-host");

@@ -88,6 +88,8 @@ export const shareTool = defineTool({
       .describe("Names or ids of the only receivers; nobody else can open it, not even the host."),
     tunnelId,
   }),
+  // What a patch rests on is every file of the repository: only a call that goes on is shared.
+  repeats: ({ path }) => (path === undefined ? "waits" : "one"),
   restsOn: ({ path }, { localFiles }) => (path === undefined ? "" : localFiles.traceOf(path)),
   async run({ path, patch, range, note, to, tunnelId: id }, call) {
     const tunnel = call.sessions.resolve(id);

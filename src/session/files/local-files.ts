@@ -168,8 +168,11 @@ export class LocalFiles {
    * @throws {TunnelError} save-path-not-whole, naming the whole one, and whatever else is wrong with the place
    */
   async wholeTargetOf(savePath: string, overwrite: boolean): Promise<string> {
-    const { target } = await this.targetOf(savePath);
+    const { target, renamed } = await this.targetOf(savePath);
     if (isSamePath(savePath, target)) return target;
+    // They were shown the place, and a name that this disk cannot hold: the result says what it has become.
+    const isShown = renamed !== undefined && isSamePath(path.dirname(savePath), path.dirname(target));
+    if (isShown) return target;
     await this.#place(savePath, overwrite);
     throw new TunnelError("save-path-not-whole", { detail: target });
   }

@@ -47,7 +47,10 @@ describe("two programs", () => {
       ["[1]", /must be an object with one of say, invite,/],
       ['{"shout":"x"}', /must be an object with one of say/],
       ['{"say":1}', /: say: must be a text$/],
-      ['{"say":"x","too":["ana"]}', /: too: there is no such argument, did you mean to\? Accepted are say, to,/],
+      [
+        '{"say":"x","too":["ana"]}',
+        /: too: there is no such argument, did you mean to\? Accepted are say, to,/,
+      ],
       ['{"say":"x","intent":"order"}', /: intent: /],
       ['{"say":"","ref":"r"}', /it is empty$/, "r"],
       ['{"say":"x","to":["dora"],"ref":"r"}', /nobody else in the tunnel has this name: dora$/, "r"],

@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatLink } from "../../../src/protocol/handshake/invite-link.ts";
-import { inviteLinkIn } from "../../../src/protocol/handshake/invite-text.ts";
-import { inviteView } from "../../../src/view/invites.ts";
-import { inviteIdFrom } from "../../../src/protocol/base/ids.ts";
-import { thrownBy } from "../../support/thrown.ts";
+import { formatLink } from "../../src/protocol/handshake/invite-link.ts";
+import { inviteLinkIn } from "../../src/arguments/invite-text.ts";
+import { inviteView } from "../../src/view/invites.ts";
+import { inviteIdFrom } from "../../src/protocol/base/ids.ts";
+import { thrownBy } from "../support/thrown.ts";
 
 const ROOM = "AAECAwQFBgcICQoLDA0ODw";
 const KEY = "Ab-_".repeat(10) + "AbE";

@@ -1,6 +1,6 @@
-import { TunnelError } from "../../errors/tunnel-error.ts";
-import { trim } from "../base/characters.ts";
-import { parseLink, type InviteLink } from "./invite-link.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
+import { trim } from "../protocol/base/characters.ts";
+import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts";
 
 /**
  * Invite links as people and their programs pass them on: in the middle of an invite or a mail, wrapped, quoted, escaped. Only
