@@ -6,7 +6,7 @@ import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { bounded, boundedWait, tunnelId } from "./inputs.ts";
 import { batchFields, nextPart } from "../results/messages.ts";
-import { endFields, listen, nextStep, showingOf } from "./listening.ts";
+import { endFields, listen, nextStep, pauseFields, showingOf } from "./listening.ts";
 import { follow, openingFields, openingMeant } from "./opening.ts";
 import { statusOf } from "../../view/status.ts";
 
@@ -16,6 +16,7 @@ function nextOf(
   sinceSeq: number | undefined,
   call: ToolCall,
 ): string | undefined {
+  if (tunnel.oversight.isPaused) return nextStep(tunnel, 0, call);
   const { entries, more } = batch;
   const isReread = sinceSeq !== undefined;
   const part = nextPart(batch, sinceSeq);
@@ -89,6 +90,7 @@ export const listenTool = defineTool({
       status: statusOf(tunnel),
       ...batchFields(batch, showingOf(call)),
       ...cut,
+      ...pauseFields(tunnel),
       ...endFields(tunnel),
       next: nextOf(tunnel, batch, sinceSeq, call),
     };

@@ -7,14 +7,14 @@ import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import { boundsOf, shownChars } from "../results/bounds.ts";
 import type { Answer } from "../../session/saying/sent.ts";
-import { answerView, HELD } from "../results/held.ts";
+import { answerView, HELD, PAUSED } from "../results/held.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { boundedWait, tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 import { batchFields, nextPart } from "../results/messages.ts";
-import { endFields, listen, nextStep, showingOf } from "./listening.ts";
+import { endFields, listen, nextStep, pauseFields, showingOf } from "./listening.ts";
 import { removedText } from "../../view/removed.ts";
 
 const QUEUED =
@@ -93,6 +93,7 @@ export const sayTool = defineTool({
       unread: tunnel.inbox.unread,
       ...answers,
       waitedAtMostMs: wait.cutTo,
+      ...pauseFields(tunnel),
       ...endFields(tunnel),
       next:
         nextOf(sent, tunnel) ??
@@ -108,8 +109,11 @@ function assertWanted({ signal }: ToolCall): void {
 }
 
 /** The next step for a message that was not confirmed, if there is one. */
-function nextOf({ status }: Answer, { end }: Pick<Session, "end">): string | undefined {
-  if (status === "held") return HELD;
+function nextOf(
+  { status }: Answer,
+  { end, oversight }: Pick<Session, "end" | "oversight">,
+): string | undefined {
+  if (status === "held") return oversight.isPaused ? PAUSED : HELD;
   if (status === "queued") return QUEUED;
   return status === "unconfirmed" && end === undefined ? NOBODY : undefined;
 }

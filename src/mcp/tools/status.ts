@@ -44,6 +44,7 @@ function statusFields(tunnel: Session, call: ToolCall, share = shareOfEach(call.
     unread,
     ...membersWithin(view.members, share.members),
     history,
+    oversight: view.oversight,
     ...(view.role === "host" ? hostFields(view, share) : guestFields(view)),
     ...listed(
       "ownMessages",
