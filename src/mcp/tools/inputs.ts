@@ -4,7 +4,7 @@ import { SESSION } from "../../protocol/base/limits.ts";
 
 export const tunnelId = id()
   .optional()
-  .describe("The tunnel, where several are open. From tunnel_open or tunnel_join.");
+  .describe("The tunnel, where several are open.");
 
 export const memberName = z
   .string()

@@ -33,10 +33,11 @@ export const sayTool = defineTool({
   title: "Say something",
   description:
     "Sends a message to everybody in the tunnel, or only to those in `to`. `status` is `sent` once the host's process " +
-    "has it (a receiver's, where you are the host), else `queued` with the reason. A queued message is delivered by " +
-    "itself: do not send it again. `unconfirmed` is one that nobody is left to confirm. None of these means read: `members` shows who is connected and up to which `seq` each " +
-    "has read. After a call that was cut off, tunnel_status tells whether it was said (`ownMessages`). With `waitMs` it also waits for an answer, like tunnel_listen. At most 64 KiB of text. Never send " +
-    "secrets, credentials or unrelated files.",
+    "has it (a receiver's, where you are the host); `queued`: it is delivered by itself; `unconfirmed`: nobody is left " +
+    "to confirm it; `held`: your human decides first, and it keeps its place. Send none of these again, and nothing held " +
+    "in other words, parts or encodings. None means read: `members` shows up to which `seq` each has read. After a call " +
+    "that was cut off, tunnel_status tells whether it was said (`ownMessages`). With `waitMs` it also waits for an " +
+    "answer, like tunnel_listen. At most 64 KiB of text. Never send secrets, credentials or unrelated files.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   isLong: true,
   input: z.strictObject({
