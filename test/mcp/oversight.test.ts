@@ -41,6 +41,18 @@ describe("what an agent is told of its person's decisions", () => {
     expect([...guest.inbox.said()]).toEqual([]);
   });
 
+  it("H27: that its client has let a call happen opens no gate, and no argument of a call does", async () => {
+    const { call, anas, guest } = await room({ gates: ["hold-out"] });
+    for (const text of ["one", "two"])
+      expect(await call("tunnel_say", { text })).toMatchObject({ status: "held" });
+    for (const more of [{ approve: true }, { author: "human" }, { askId: 1 }])
+      expect(await call("tunnel_say", { text: "three", ...more })).toMatchObject({
+        error: { code: "input-invalid" },
+      });
+    expect(anas.overseer.asks.waiting.map(({ id }) => id)).toEqual([1, 2]);
+    expect([...guest.inbox.said()]).toEqual([]);
+  });
+
   it("that something came which its person wants to see first, without a word of it", async () => {
     const { call, guest } = await room({ gates: ["hold-in"] });
     await guest.say({ text: "look at this" });

@@ -28,7 +28,7 @@ export const openTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers - 1)
       .default(1)
-      .describe("How many people to invite; each gets a link of their own."),
+      .describe("How many people to invite."),
     transport: z
       .enum(PROVIDER_NAMES)
       .optional()
