@@ -66,7 +66,7 @@ export const shareTool = defineTool({
     "The bytes stay here and go to those who call tunnel_receive while this tunnel is open, so leave the file as it " +
     "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Files must " +
     "lie in the working directory, or in a folder that your human has named; keys, .env and credential files are " +
-    "refused. While a very large one is read, `status` is `preparing`: call again with the same arguments. `held`: your human decides first.",
+    "refused. While a very large one is read, `status` is `preparing`: call again with the same arguments.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),
