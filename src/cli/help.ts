@@ -51,8 +51,9 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
     --name, --json      as for open
                         Without LINK it is asked for, unseen, or read from stdin's first
                         line: other users of a machine can see the arguments of commands.
-  watch                 see what your agents and their peers do, and decide what waits
-    --json              for programs: lines of JSON out, and no decisions
+  watch                 see what your agents and their peers do, and decide what waits;
+                        for you at a terminal of your own, not for your agent
+    --json              a line of JSON for each event; takes no decisions
   doctor                check what a tunnel needs here, with a fix for each failure
   setup                 register with the MCP clients on this machine, and copy the skill
     --client NAME       only this one, found or not; several times, or with commas
