@@ -5,6 +5,7 @@ import * as limits from "../src/protocol/base/limits.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const specification = readFileSync(path.join(root, "docs/PROTOCOL.md"), "utf8");
+const oversight = readFileSync(path.join(root, "docs/OVERSIGHT.md"), "utf8");
 
 function files(folder: string, ending: string): string[] {
   return readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
@@ -32,8 +33,18 @@ function citedByTests(): Map<string, string> {
   return cited;
 }
 
+/** What a person decides has rules of its own, H and P, on a page of its own: here these letters are not those of the handshake. */
+const OVERSIGHT_ROOMS = /^src\/(?:oversight|watch|cli\/watch)\//;
+const isOfOversight = ({ file, rule }: Citation): boolean =>
+  OVERSIGHT_ROOMS.test(file.replaceAll("\\", "/")) && /^[HP]/.test(rule);
+
+interface Citation {
+  readonly file: string;
+  readonly rule: string;
+}
+
 /** Rule ids in comments of the source: in round brackets, alone or in a list. */
-function citedBySource(): { file: string; rule: string }[] {
+function citedBySource(): Citation[] {
   return files("src", ".ts").flatMap((file) => {
     const comments = readFileSync(path.join(root, file), "utf8").matchAll(/\/\/.*|\/\*[\s\S]*?\*\//g);
     return Array.from(comments).flatMap(([comment]) =>
@@ -70,7 +81,7 @@ describe("the rules of docs/PROTOCOL.md", () => {
     const known = new Set([...stated, ...MESSAGES, "C0"]);
     // A letter that begins no series is no rule: V8, for one.
     const series = new Set(stated.map((rule) => rule[0]));
-    const cited = citedBySource().filter(({ rule }) => series.has(rule[0]));
+    const cited = citedBySource().filter((one) => series.has(one.rule[0]) && !isOfOversight(one));
     expect(cited.length).toBeGreaterThan(40);
     expect(cited.filter(({ rule }) => !known.has(rule))).toEqual([]);
   });
@@ -79,6 +90,47 @@ describe("the rules of docs/PROTOCOL.md", () => {
     const known = new Set([...stated, ...MESSAGES]);
     const prose = specification.replaceAll(/```[\s\S]*?```/g, "").replaceAll(/`[^`]*`/g, "");
     const mentioned = Array.from(prose.matchAll(RULE), ([rule]) => rule);
+    expect(mentioned.filter((rule) => !known.has(rule))).toEqual([]);
+  });
+});
+
+describe("the rules of docs/OVERSIGHT.md", () => {
+  /** Each row of its tables of rules and attacks: the number, what is said, and the tests. */
+  const rows = Array.from(
+    oversight.matchAll(/^\| ([HP][0-9]{1,2}) +\| (.+?) +\| (.+?) +\|$/gm),
+    ([, rule = "", text = "", tests = ""]) => ({ rule, text, tests }),
+  );
+  const known = new Set(rows.map(({ rule }) => rule));
+
+  it("have a number each, and are all of what this program has of them", () => {
+    const numbers = Array.from({ length: 20 }, (_, index) => `H${index + 8}`);
+    expect(rows.map(({ rule }) => rule)).toEqual([...numbers, "H30", "P11", "P12", "P13", "P14"]);
+    for (const { rule, text } of rows) expect(text.length, rule).toBeGreaterThan(25);
+  });
+
+  it("name tests that have the number in a title", () => {
+    for (const { rule, tests } of rows) {
+      const named = Array.from(tests.matchAll(/`(test\/[\w/-]+\.test\.ts)`/g), ([, file = ""]) => file);
+      expect(named.length, rule).toBeGreaterThan(0);
+      for (const file of named) {
+        const titles = readFileSync(path.join(root, file), "utf8").matchAll(
+          /\b(?:it|test|describe)(?:\.each)?\([^"'`]*["'`](.+)["'`]/g,
+        );
+        const cited = Array.from(titles).flatMap(([, title = ""]) => title.match(RULE) ?? []);
+        expect(cited, `${rule} in ${file}`).toContain(rule);
+      }
+    }
+  });
+
+  it("are the only ones that comments of the rooms of oversight cite", () => {
+    const cited = citedBySource().filter(isOfOversight);
+    expect(cited.length).toBeGreaterThan(20);
+    expect(cited.filter(({ rule }) => !known.has(rule))).toEqual([]);
+  });
+
+  it("refer to each other by numbers that exist", () => {
+    const prose = oversight.replaceAll(/```[\s\S]*?```/g, "").replaceAll(/`[^`]*`/g, "");
+    const mentioned = Array.from(prose.matchAll(/\b[HP][0-9]{1,2}\b/g), ([rule]) => rule);
     expect(mentioned.filter((rule) => !known.has(rule))).toEqual([]);
   });
 });

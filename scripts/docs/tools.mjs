@@ -63,6 +63,18 @@ const NOTES = {
           "Host: a member (`memberName`) that is out never confirmed what came after `afterSeq`; `seqs` are the first 100 of " +
             "`count` own messages among it.",
         ],
+        [
+          "`decided`",
+          "What was answered `held` with this `askId` has ended: `outcome` is `approved`, `edited` (sent in your human's words), `refused` (with " +
+            "the `reason` they gave), `expired`, `withdrawn`, or `released` (it had only waited behind something, or for the end of a pause). " +
+            "`status` and `ownSeq` tell how it stands that was sent, `error` why it could not be.",
+        ],
+        [
+          "`withheld`",
+          "Your human has not let you read what `memberName` said at `place`; `why` is `refused`, `expired`, `withdrawn` or `too-many`.",
+        ],
+        ["`budget-warning`", "Four fifths of these `budgets` are used."],
+        ["`resumed`", "The pause is over."],
       ],
     ),
   ],
@@ -72,6 +84,9 @@ const NOTES = {
       "invites, and while it is cut off `attempts`, `retryInSec`, `reason` and `givesUpInSec`. `alarms` lists what went " +
       "wrong, `transportProblem` what is wrong with the address now, and a host's `cutOff` the members that cannot come " +
       "now: by themselves once an address that they know works again, or with a link (`needsLink`).",
+    "`oversight` is how this side's human bounds you: whether they have `paused` the tunnel; the `gates` they have chosen; how many of your " +
+      "messages (`heldOut`) and of the others' (`heldIn`) wait for them; why you were `stopped` (`reason` is `loop` or `budget`), if you were; and what " +
+      "is used of the `budgets`, unless they are off. A member's `oversight` is what its program says of its own. See [OVERSIGHT.md](OVERSIGHT.md).",
     "`files`, where there are any: what is `offered` to this side, what it has `shared` and who is being sent it, and what " +
       "it is `receiving`.",
     "With `saveTranscript` there is `saved`: `path` and `markdown`, the two files; `entries`, how many are in them; and " +
@@ -118,6 +133,9 @@ export function toolsPage({ TOOLS, INSTRUCTIONS, jsonSchema }, examples) {
       "`NotShown` counts the rest; of members `otherMembers` holds the names. A message that does not fit comes in parts, " +
       "`part: {n, of}`, one in each call of `tunnel_listen`: each between marks of its own, and it counts as read with the last. " +
       "`sinceSeq` has it again from its first part, and with `part` from another one.",
+    'A call that needs a human\'s decision answers at once with `status: "held"`, `askId`, `reason`, `gates` and `next`. That is no failure. What was ' +
+      "asked for keeps its place, and the notice `decided` of `tunnel_listen` tells how it ended ([OVERSIGHT.md](OVERSIGHT.md)). In a pause " +
+      "`tunnel_listen` and `tunnel_say` have `paused: true`, and nothing is delivered.",
     "A call that takes longer than 50 s answers, and what it has begun goes on (`TUNNEL_ANSWER_SECONDS`): the same call again waits for it.",
     "Texts and labels of peers are theirs to choose. A text stands between `<<peer-text …>>` marks. A label (`name`, `fromName`, " +
       "`memberName`, `to`, `goal`, `repository`, `branch`, `client` and their lists) stands in its field as it is, or in “quotation " +

@@ -3,7 +3,7 @@ import { startDirect, type DirectChild } from "../children/direct-child.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Sessions } from "../session/sessions.ts";
 
-/** What a person's own program is told: why, and of which tunnel. Never a name or a word of anybody (H7, H21). */
+/** What a person's own program is told: why, and of which tunnel. Never a name or a word of anybody. */
 export type NotifyKind = "ask" | "budget" | "stopped";
 
 interface NotifierOptions {

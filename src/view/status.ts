@@ -9,6 +9,7 @@ import { filesView, type FilesView } from "./files.ts";
 import { connectionView, healthView, type ConnectionView, type HealthView } from "./health.ts";
 import { pendingInviteView, type PendingInviteView } from "./invites.ts";
 import { memberView, safetyCodesView, type MemberView, type SafetyCodeView } from "./members.ts";
+import { oversightView, type OversightView } from "./oversight.ts";
 import { isoTime, seconds } from "./time.ts";
 
 export type TunnelStatus = "waiting_for_members" | "open" | "reconnecting" | "closed";
@@ -101,6 +102,7 @@ interface TunnelView {
   /** One for each pairing of this side. */
   readonly safetyCodes: readonly SafetyCodeView[];
   readonly files: FilesView;
+  readonly oversight: OversightView;
   /** The last ones, the newest last. */
   readonly ownMessages: readonly OwnMessageView[];
   /** The newest last. */
@@ -180,6 +182,7 @@ function tunnelView(tunnel: Session, now: number): TunnelView {
     history: tunnel.history,
     safetyCodes: safetyCodesView(present),
     files: filesView(tunnel),
+    oversight: oversightView(tunnel),
     ownMessages: tunnel.own.last.map((message) => ownMessageView(message, now)),
     alarms: tunnel.alarms.map(errorView),
     ended: endOf(tunnel),

@@ -1,11 +1,11 @@
 import * as z from "zod/mini";
-import type { Gauges, Budget } from "../oversight/bounds/budgets.ts";
-import type { ChosenGate, Gate } from "../oversight/gates/gates.ts";
+import type { Budget } from "../oversight/bounds/budgets.ts";
+import type { Gate } from "../oversight/gates/gates.ts";
 import type { Subject } from "../oversight/asks/subject.ts";
 import type { EntryView } from "../view/entries.ts";
 import type { EndView, StatusView, TunnelStatus } from "../view/status.ts";
 import type { MemberView } from "../view/members.ts";
-import type { HoldReason } from "../oversight/bounds/bounds.ts";
+import type { OversightView } from "../view/oversight.ts";
 
 /**
  * Lines of JSON between a server and a face of its user (docs/OVERSIGHT.md). The server begins with a snapshot, so that a face that
@@ -78,18 +78,6 @@ export interface TunnelView {
   readonly members: readonly MemberView[];
   readonly oversight: OversightView;
   readonly ended: EndView | undefined;
-}
-
-export interface OversightView {
-  readonly paused: boolean;
-  readonly gates: readonly ChosenGate[];
-  /** Messages of the agent that wait, and entries of the room that it has not been told. */
-  readonly heldOut: number;
-  readonly heldIn: number;
-  /** Why the agent may say nothing more. */
-  readonly stopped: HoldReason | undefined;
-  /** Left out where budgets are off. */
-  readonly budgets: Gauges | undefined;
 }
 
 export type WatchEvent =

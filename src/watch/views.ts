@@ -2,6 +2,7 @@ import type { Ask } from "../oversight/asks/ask.ts";
 import { GATES } from "../oversight/gates/gates.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
 import { memberView } from "../view/members.ts";
+import { oversightView } from "../view/oversight.ts";
 import { endOf, statusOf } from "../view/status.ts";
 import { isoTime } from "../view/time.ts";
 import type { AskView, TunnelView } from "./protocol.ts";
@@ -32,7 +33,6 @@ export function nameOf(sessions: Pick<Sessions, "all">, tunnelId: string, member
 
 export function tunnelView(tunnel: Session): TunnelView {
   const present = tunnel.presence();
-  const { isPaused, gates, heldOut, heldIn, stopped, gauges } = tunnel.oversight;
   return {
     tunnelId: tunnel.tunnelId,
     role: tunnel.role,
@@ -40,7 +40,7 @@ export function tunnelView(tunnel: Session): TunnelView {
     goal: tunnel.goal,
     self: present.find(({ isSelf }) => isSelf)?.name,
     members: present.map(memberView),
-    oversight: { paused: isPaused, gates, heldOut, heldIn, stopped, budgets: gauges },
+    oversight: oversightView(tunnel),
     ended: endOf(tunnel),
   };
 }

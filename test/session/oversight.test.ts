@@ -170,7 +170,7 @@ describe("budgets and loops (H24)", () => {
 });
 
 describe("a new member", () => {
-  it("waits where a person wants to be asked, and comes in with the same link once they say so", async () => {
+  it("[I9] waits where a person wants to be asked, and comes in with the same link once they say so", async () => {
     const ana = side({ gates: ["new-member"] });
     const { hosting, invites } = await ana.host(hostRequest());
     const joining = side().join(joinRequest(invites[0]?.joinLink));

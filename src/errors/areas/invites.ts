@@ -26,9 +26,10 @@ export const INVITES = {
     retryable: false,
   },
   "admission-pending": {
-    message: "the host's human is asked first whether you may come in, and has not said so yet",
-    next: "Wait a minute, then call tunnel_join again with the same link: it is not used up. If it lasts, let your human ask theirs.",
-    nextForPerson: "Wait a minute, then join again with the same link: it is not used up.",
+    message: "the person at the host is asked before anybody joins, and has not answered yet",
+    next: "Wait a minute, then call tunnel_join again with the same link: it is not used up. If it goes on, tell your human: they can ask the person at the host, who answers in `tunnel-mcp watch`.",
+    nextForPerson:
+      "Wait a minute, then join again with the same link: it is not used up. If it goes on, ask the person at the host.",
     retryable: true,
   },
   "own-link": {

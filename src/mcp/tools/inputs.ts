@@ -2,9 +2,7 @@ import * as z from "zod";
 import { id } from "../../arguments/strings.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 
-export const tunnelId = id()
-  .optional()
-  .describe("The tunnel, where several are open. From tunnel_open or tunnel_join.");
+export const tunnelId = id().optional().describe("The tunnel, where several are open.");
 
 export const memberName = z
   .string()

@@ -5,6 +5,7 @@ import type { Session } from "../../session/sessions.ts";
 import { shownLabel } from "../../view/labels.ts";
 import { endOf, statusOf, type EndView } from "../../view/status.ts";
 import { seconds } from "../../view/time.ts";
+import { HELD, HELD_IN, PAUSED } from "../results/held.ts";
 import { packingOf, type Showing } from "../results/messages.ts";
 import type { ToolCall } from "../calls/define-tool.ts";
 
@@ -25,12 +26,18 @@ export function endFields(tunnel: Session): { readonly ended?: EndView } {
   return ended === undefined ? {} : { ended };
 }
 
+/** Whether this side's person has paused it; no field while they have not. */
+export function pauseFields({ oversight }: Pick<Session, "oversight">): { readonly paused?: true } {
+  return oversight.isPaused ? { paused: true } : {};
+}
+
 /**
  * The next step after a wait for others.
  * @param found how many messages came
  * @returns undefined where the messages themselves say it
  */
 export function nextStep(tunnel: Session, found: number, call: Pick<ToolCall, "wake">): string | undefined {
+  if (tunnel.end === undefined && tunnel.oversight.isPaused) return PAUSED;
   switch (statusOf(tunnel)) {
     case "closed":
       return endOf(tunnel)?.undelivered === undefined
@@ -42,13 +49,16 @@ export function nextStep(tunnel: Session, found: number, call: Pick<ToolCall, "w
       return "The connection to the host is being restored by itself; what was said waits. Go on with other work and listen again later.";
     case "open":
       if (found > 0) return undefined;
+      if (tunnel.oversight.heldOut > 0) return HELD;
+      if (tunnel.oversight.heldIn > 0) return HELD_IN;
       return `Nothing new. The other side may be working: go on with your own work and listen again later, not in a tight loop. ${call.wake(tunnel.tunnelId).next}`;
   }
 }
 
 /**
  * Waits until there are unread messages, and takes them; or until there are messages after `sinceSeq`, read or not, and reads
- * them again. Meanwhile the client is told that the call is alive. A cancelled call takes nothing.
+ * them again. Meanwhile the client is told that the call is alive. A cancelled call takes nothing, and neither does one in a
+ * pause: what had come before is kept as well.
  */
 export async function listen(
   tunnel: Session,
@@ -60,14 +70,18 @@ export async function listen(
   }: { timeoutMs: number; limit: number; sinceSeq?: number | undefined; part?: number | undefined },
   call: ToolCall,
 ): Promise<Batch> {
-  const { inbox } = tunnel;
+  const { inbox, oversight } = tunnel;
   const look = (): Batch => {
+    if (oversight.isPaused) return { entries: [], unread: inbox.unread, more: false, gap: undefined };
     const packing = packingOf(showingOf(call));
     return sinceSeq === undefined
       ? inbox.take(call.id, limit, packing)
       : inbox.reread(sinceSeq, limit, packing, part);
   };
-  const isThere = sinceSeq === undefined ? undefined : () => inbox.reread(sinceSeq, 1).entries.length > 0;
+  const isThere = (): boolean => {
+    if (oversight.isPaused) return false;
+    return sinceSeq === undefined ? inbox.unread > 0 : inbox.reread(sinceSeq, 1).entries.length > 0;
+  };
   const started = call.clock.now();
   const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
     call.progress(`waiting for messages, ${seconds(call.clock.now() - started)} s so far`),

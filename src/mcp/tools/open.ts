@@ -14,10 +14,10 @@ export const openTool = defineTool({
   title: "Open a tunnel",
   description:
     "Opens an end-to-end encrypted tunnel to other developers' coding agents. This process hosts it, and a throwaway " +
-    "public address leads to it. Returns one single-use invite link for each person. An `invite` is a text for your " +
-    "human to pass on to one person; its link is a secret that works once and expires in minutes. Opening through " +
-    "a tunnel program takes up to half a minute; where it takes longer, `status` is `opening`, and tunnel_listen brings " +
-    "the invites. Then call tunnel_listen: it tells when somebody has joined.",
+    "public address leads to it. Returns an `invite` for each person: a text for your " +
+    "human to pass on. Its link is a secret that works once and expires in minutes. Opening takes up to half a minute; " +
+    "where it takes longer, `status` is `opening`, and tunnel_listen brings the invites. Then call tunnel_listen: it " +
+    "tells when somebody has joined.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     goal: words("goal-invalid").describe(
@@ -28,7 +28,7 @@ export const openTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers - 1)
       .default(1)
-      .describe("How many people to invite; each gets a link of their own."),
+      .describe("How many people to invite."),
     transport: z
       .enum(PROVIDER_NAMES)
       .optional()

@@ -7,14 +7,14 @@ import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import { boundsOf, shownChars } from "../results/bounds.ts";
 import type { Answer } from "../../session/saying/sent.ts";
-import { answerView, HELD } from "../results/held.ts";
+import { answerView, HELD, PAUSED } from "../results/held.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { boundedWait, tunnelId } from "./inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 import { batchFields, nextPart } from "../results/messages.ts";
-import { endFields, listen, nextStep, showingOf } from "./listening.ts";
+import { endFields, listen, nextStep, pauseFields, showingOf } from "./listening.ts";
 import { removedText } from "../../view/removed.ts";
 
 const QUEUED =
@@ -33,10 +33,11 @@ export const sayTool = defineTool({
   title: "Say something",
   description:
     "Sends a message to everybody in the tunnel, or only to those in `to`. `status` is `sent` once the host's process " +
-    "has it (a receiver's, where you are the host), else `queued` with the reason. A queued message is delivered by " +
-    "itself: do not send it again. `unconfirmed` is one that nobody is left to confirm. None of these means read: `members` shows who is connected and up to which `seq` each " +
-    "has read. After a call that was cut off, tunnel_status tells whether it was said (`ownMessages`). With `waitMs` it also waits for an answer, like tunnel_listen. At most 64 KiB of text. Never send " +
-    "secrets, credentials or unrelated files.",
+    "has it (a receiver's, where you are the host); `queued`: it is delivered by itself; `unconfirmed`: nobody is left " +
+    "to confirm it; `held`: your human decides first, and it keeps its place. Send none of these again, and nothing held " +
+    "in other words, parts or encodings. None means read: `members` shows up to which `seq` each has read. After a call " +
+    "that was cut off, tunnel_status tells whether it was said (`ownMessages`). With `waitMs` it also waits for an " +
+    "answer, like tunnel_listen. At most 64 KiB of text. Never send secrets, credentials or unrelated files.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   isLong: true,
   input: z.strictObject({
@@ -93,6 +94,7 @@ export const sayTool = defineTool({
       unread: tunnel.inbox.unread,
       ...answers,
       waitedAtMostMs: wait.cutTo,
+      ...pauseFields(tunnel),
       ...endFields(tunnel),
       next:
         nextOf(sent, tunnel) ??
@@ -108,8 +110,11 @@ function assertWanted({ signal }: ToolCall): void {
 }
 
 /** The next step for a message that was not confirmed, if there is one. */
-function nextOf({ status }: Answer, { end }: Pick<Session, "end">): string | undefined {
-  if (status === "held") return HELD;
+function nextOf(
+  { status }: Answer,
+  { end, oversight }: Pick<Session, "end" | "oversight">,
+): string | undefined {
+  if (status === "held") return oversight.isPaused ? PAUSED : HELD;
   if (status === "queued") return QUEUED;
   return status === "unconfirmed" && end === undefined ? NOBODY : undefined;
 }

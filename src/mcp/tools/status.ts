@@ -44,6 +44,7 @@ function statusFields(tunnel: Session, call: ToolCall, share = shareOfEach(call.
     unread,
     ...membersWithin(view.members, share.members),
     history,
+    oversight: view.oversight,
     ...(view.role === "host" ? hostFields(view, share) : guestFields(view)),
     ...listed(
       "ownMessages",
@@ -104,10 +105,10 @@ export const statusTool = defineTool({
   name: "tunnel_status",
   title: "Status",
   description:
-    "Shows the state of a tunnel: role, goal, health of the connection, members and how far each has read, pending " +
-    "invites, files, your last five messages and what became of each, unread messages, alarms, when it ends by itself, how you can be woken, and the safety code of " +
-    "each pairing for the two humans to compare. With several tunnels and no tunnelId it shows all of them, in less " +
-    "detail. Long lists are cut, and `…NotShown` counts the rest. Works without a tunnel, too. With `saveTranscript` " +
+    "Shows the state of a tunnel: goal, connection, members and how far each has read, pending invites, files, your last " +
+    "five messages and what became of each, alarms, what your human holds (`oversight`), when it ends by itself, how you " +
+    "can be woken, and the safety code of each pairing for the two humans to compare. Of several tunnels without " +
+    "tunnelId it shows all, in less detail. Long lists are cut, and `…NotShown` counts the rest. With `saveTranscript` " +
     "it also writes the conversation into a new file, for your human.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({

@@ -9,7 +9,7 @@ import type { Judgement } from "../../oversight/lanes/outbound.ts";
 import { tailOf, type OutboundText } from "../../oversight/filter/filter.ts";
 import type { Finding, Verdict } from "../../oversight/filter/verdict.ts";
 
-/** The one search of whatever leaves (H19). There is a verdict, or an error and nothing leaves (H23). */
+/** The one search of whatever leaves. There is a verdict, or an error and nothing leaves. */
 export interface TextScanner {
   /** @throws {TunnelError} scan-failed */
   scanTexts(texts: readonly OutboundText[], before?: string): Promise<Verdict>;

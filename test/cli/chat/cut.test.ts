@@ -61,9 +61,9 @@ describe("a connection that is cut", () => {
     mend();
     await ben.seen(/The connection is back/);
     await ben.seen(/What waited has been delivered/);
-    await ana.seen(/ben: from the dark$/);
+    await ana.seen(/ben \(human, says their program\): from the dark$/);
     await ana.seen(/ben is back/);
-    await ben.seen(/ana: are you there\?$/);
+    await ben.seen(/ana \(human, says their program\): are you there\?$/);
     await ana.seen(/What waited has been delivered/);
     await ana.seen(/ben has read it/);
   });

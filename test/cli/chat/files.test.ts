@@ -147,7 +147,7 @@ describe("two people", () => {
     await ben.seen(/^receiving big\.bin 0 % \(0 B of 293\.0 KiB\)/);
     expect(ben.terminal.rows.at(-1)).toBe("ben> half a th");
     ana.terminal.type("hello\r");
-    await ben.seen(/ana: hello$/);
+    await ben.seen(/ana \(human, says their program\): hello$/);
     expect(ben.terminal.rows.slice(-2)).toEqual([
       expect.stringMatching(/^receiving big\.bin/),
       "ben> half a th",

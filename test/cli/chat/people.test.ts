@@ -24,12 +24,12 @@ describe("two people at their terminals", () => {
   it("talk both ways, and are told what has been read", async () => {
     const { ana, ben } = await twoPeople(new FakeClock());
     ana.terminal.type("which page size?\r");
-    await ben.seen(/^\d\d:\d\d ana: which page size\?$/);
+    await ben.seen(/^\d\d:\d\d ana \(human, says their program\): which page size\?$/);
     await ana.seen(/\* ben has read it$/);
     ben.terminal.type("50,");
     ben.terminal.paste(" and\nfollow nextCursor");
     ben.terminal.type("\r");
-    await ana.seen(/^\d\d:\d\d ben: 50, and$/);
+    await ana.seen(/^\d\d:\d\d ben \(human, says their program\): 50, and$/);
     await ana.seen(/^ {2}│ follow nextCursor$/);
     await ben.seen(/\* ana has read it$/);
     expect(ana.terminal.rows.at(-1)).toBe("ana>");
@@ -39,11 +39,11 @@ describe("two people at their terminals", () => {
     const { ana, ben } = await twoPeople(new FakeClock());
     ben.terminal.type("half a thou");
     ana.terminal.type("wait\r");
-    await ben.seen(/ana: wait$/);
+    await ben.seen(/ana \(human, says their program\): wait$/);
     expect(ben.terminal.rows.at(-1)).toBe("ben> half a thou");
     expect(ben.sessions.open[0]?.inbox).toMatchObject({ unread: 0, read: 2 });
     ben.terminal.type("ght\r");
-    await ana.seen(/ben: half a thought$/);
+    await ana.seen(/ben \(human, says their program\): half a thought$/);
   });
 
   it("/to says it to those alone, and tells everybody named so", async () => {
@@ -56,12 +56,14 @@ describe("two people at their terminals", () => {
     await carl.seen(/^carl von b>/);
     await ben.seen(/carl von b has joined/);
     ben.terminal.type("/to CARL von B, ana the key is under the mat\r");
-    await carl.seen(/ben \(for carl von b, ana alone\): the key is under the mat$/);
+    await carl.seen(
+      /ben \(human, says their program; for carl von b, ana alone\): the key is under the mat$/,
+    );
     await ana.seen(/alone\): the key is under the mat$/);
     ben.terminal.type("/to ana not for carl\r");
-    await ana.seen(/ben \(for ana alone\): not for carl$/);
+    await ana.seen(/ben \(human, says their program; for ana alone\): not for carl$/);
     ana.terminal.type("for all\r");
-    await carl.seen(/ana: for all$/);
+    await carl.seen(/ana \(human, says their program\): for all$/);
     expect(carl.terminal.raw).not.toContain("not for carl");
   });
 
@@ -74,11 +76,11 @@ describe("two people at their terminals", () => {
     ana.terminal.type("\u0015/usr/bin is full\r");
     await ana.seen(/there is no command \/usr\/bin;/);
     ana.terminal.type("\u0001/\r");
-    await ben.seen(/ana: \/usr\/bin is full$/);
+    await ben.seen(/ana \(human, says their program\): \/usr\/bin is full$/);
     ben.terminal.type("/remove ana\r");
     await ben.seen(/only the host of a tunnel can do this/);
     ben.terminal.type(`\u0015${"x".repeat(70)}\r`);
-    await ana.seen(/^ {2}│ x+$|ben: x+$/);
+    await ana.seen(/^ {2}│ x+$|ben \(human, says their program\): x+$/);
   });
 
   it("a paste over the limit is offered as a file, which the others can fetch", async () => {
@@ -133,7 +135,7 @@ describe("two people at their terminals", () => {
     ben.terminal.type(CTRL_C);
     await ben.seen(/^\(Ctrl-C again to leave\)$/);
     ben.terminal.type("still here\r");
-    await ana.seen(/ben: still here$/);
+    await ana.seen(/ben \(human, says their program\): still here$/);
     ben.terminal.type("/quit\r");
     await ana.seen(/ben left/);
     // Nobody loses anything now.
@@ -174,7 +176,7 @@ describe("the end of a chat", () => {
     const { ana, ben } = await twoPeople(new FakeClock());
     ben.terminal.type("bye\r/quit\r");
     expect(await ben.code).toBe(0);
-    await ana.seen(/ben: bye$/);
+    await ana.seen(/ben \(human, says their program\): bye$/);
     await ana.seen(/\* ben left$/);
     expect(ben.terminal.rows.at(-1)).toBe("You have left.");
     ana.terminal.type("\u0004");

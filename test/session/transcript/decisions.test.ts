@@ -39,7 +39,7 @@ async function transcript(): Promise<TranscriptDocument> {
 
 const problemsOf = (document: TranscriptDocument) => verifyTranscript(nodePrimitives, document).problems;
 
-describe("a transcript (H18)", () => {
+describe("[J6] a transcript (H18)", () => {
   it("has what a person was asked and decided, by digest and path, and is verified with it", async () => {
     const document = parseTranscript(toJson(await transcript()));
     const verdict = verifyTranscript(nodePrimitives, document);

@@ -89,13 +89,14 @@ function tunnelFields({ tunnelId, goal, self, history, members }: StatusView): F
 }
 
 function statusFields(view: StatusView): Fields {
-  const { role, status, members, lastSeq, files, alarms, safetyCodes } = view;
+  const { role, status, members, lastSeq, files, oversight, alarms, safetyCodes } = view;
   const common = {
     role,
     status,
     members,
     lastSeq,
     files: recentFiles(files),
+    oversight,
     alarms: alarms.map(errorFields),
   };
   if (view.role === "member") {

@@ -2,6 +2,7 @@ import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { ErrorView } from "../../../view/errors.ts";
 import type { ConnectionView, HealthView } from "../../../view/health.ts";
 import type { MemberView, SafetyCodeView } from "../../../view/members.ts";
+import type { OversightView } from "../../../view/oversight.ts";
 import type { HostStatusView, StatusView } from "../../../view/status.ts";
 import { safeGoal, safeLabel, safeName } from "./safe-text.ts";
 import { duration } from "./wording.ts";
@@ -18,16 +19,24 @@ function skewText(skewSec: number): string {
   return `its clock is ${inWords(Math.abs(skewSec))} ${way} yours`;
 }
 
+/** A member's own word about its person: nothing shows that it is so. */
+const OVERSIGHT_TEXTS = {
+  free: [],
+  held: ["stopped until its person lets it go on, says its program"],
+  paused: ["paused by its person, says its program"],
+} as const;
+
 /** The lines of `/who`. */
 export function whoLines(members: readonly MemberView[], lastSeq: number): string[] {
   return members.map((member) => {
-    const { id, name, lookAlike, isHost, isSelf, connected, lastSeenSec, clockSkewSec } = member;
+    const { id, name, lookAlike, isHost, isSelf, connected, lastSeenSec, clockSkewSec, oversight } = member;
     const facts = [
       ...(lookAlike === true ? [`id ${id}, a name that looks like another one here`] : []),
       ...(isHost ? ["host"] : []),
       readText(member, lastSeq),
       ...(connected || isSelf ? [] : [`not connected, last seen ${inWords(lastSeenSec)} ago`]),
       ...(clockSkewSec === undefined ? [] : [skewText(clockSkewSec)]),
+      ...(isSelf ? [] : OVERSIGHT_TEXTS[oversight?.state ?? "free"]),
     ];
     return `  ${safeName(name)}: ${facts.join(", ")}`;
   });
@@ -81,6 +90,15 @@ function hostLines(view: HostStatusView): string[] {
   ];
 }
 
+/** Only what is not as usual. Gates and budgets are in `tunnel-mcp watch`. */
+function oversightLines({ paused, heldOut, heldIn }: OversightView): string[] {
+  const waiting = `Waiting for your decision: ${heldOut} going out, ${heldIn} coming in`;
+  return [
+    ...(paused ? ["Paused: what comes in is kept for you. tunnel-mcp watch ends the pause."] : []),
+    ...(heldOut + heldIn === 0 ? [] : [waiting]),
+  ];
+}
+
 /** The lines of `/status`. */
 export function statusLines(view: StatusView): string[] {
   const lines = [
@@ -88,6 +106,7 @@ export function statusLines(view: StatusView): string[] {
     `Goal: ${safeGoal(view.goal)}`,
     ...(view.role === "host" ? hostLines(view) : guestLines(view.connection, view.queued)),
     historyLine(view.history),
+    ...oversightLines(view.oversight),
     ...safetyLines(view.safetyCodes),
     ...view.alarms.map(({ message, code }) => `Alarm: ${message} (${code})`),
     "Members:",
