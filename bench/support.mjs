@@ -17,6 +17,8 @@ export const SERVER_ENV = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TUNNEL_"))),
   TUNNEL_TRANSPORT: "direct",
   TUNNEL_NAME: "bench",
+  // What is measured says more in a minute than agents say in a day.
+  TUNNEL_BUDGETS: "off",
 };
 
 const PROGRAMS = [
@@ -37,7 +39,7 @@ const PROGRAMS = [
  * in the middle of a run must not change what is measured. Everything is gone when `work` has settled.
  */
 export async function withPrograms(work) {
-  execFileSync(process.execPath, [path.join(root, "scripts", "build.mjs"), "--quiet"], { stdio: "inherit" });
+  buildProgram();
   return await withFolder(tmpdir(), async (folder) => {
     const server = path.join(folder, "tunnel-mcp.cjs");
     await cp(path.join(root, "dist"), folder, { recursive: true });
@@ -59,6 +61,20 @@ export async function withPrograms(work) {
       filter,
       scanning,
     });
+  });
+}
+
+function buildProgram(...options) {
+  const script = path.join(root, "scripts", "build.mjs");
+  execFileSync(process.execPath, [script, "--quiet", ...options], { stdio: "inherit" });
+}
+
+/** The program once more, without its outbound filter. There is no setting for that, so it is left out of the build. */
+export async function withoutFilter(work) {
+  return await withFolder(tmpdir(), async (folder) => {
+    const instead = "src/oversight/filter/filter.ts=bench/no-filter.mjs";
+    buildProgram("--into", folder, "--instead", instead);
+    return await work(path.join(folder, "tunnel-mcp.cjs"));
   });
 }
 
