@@ -7,10 +7,12 @@
  *   node bench/startup.mjs [--pairs 30] [--against FOLDER/tunnel-mcp.cjs]
  */
 import { isAtMost, LEAST_PAIRS, measurePairs } from "./pairs.mjs";
-import { counts, isMain, print, start, stop, withPrograms } from "./support.mjs";
+import { counts, isMain, print, SERVER_ENV, start, stop, withPrograms } from "./support.mjs";
 
 const TARGET_RATIO = 2.2;
 const WARM_UP = 3;
+/** An older build would warn of a setting that it does not know. */
+const ENV = Object.fromEntries(Object.entries(SERVER_ENV).filter(([name]) => name !== "TUNNEL_BUDGETS"));
 
 const INITIALIZE = {
   jsonrpc: "2.0",
@@ -51,7 +53,7 @@ async function untilExit() {
 
 async function untilAnswer(program) {
   const began = performance.now();
-  const child = start([program]);
+  const child = start([program], ENV);
   child.stdin.write(`${JSON.stringify(INITIALIZE)}\n`);
   try {
     const text = await firstLine(child);

@@ -250,8 +250,8 @@ export async function withSides(programs, work) {
 /** The clock of side.mjs. */
 export const now = () => Number(process.hrtime.bigint()) / 1e6;
 
-export function start(args) {
-  return spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"], env: SERVER_ENV });
+export function start(args, env = SERVER_ENV) {
+  return spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"], env });
 }
 
 /** Ends a process and resolves when it is gone. */

@@ -7,7 +7,7 @@ import type { Sessions } from "../session/sessions.ts";
 export type NotifyKind = "ask" | "budget" | "stopped";
 
 interface NotifierOptions {
-  readonly sessions: Sessions;
+  readonly sessions: Pick<Sessions, "overseer">;
   readonly clock: Clock;
   /** `TUNNEL_NOTIFY`: the program and its arguments, run without a shell. */
   readonly command: readonly string[];
@@ -28,20 +28,30 @@ export function notifyPerson({ sessions, clock, command, env, cwd }: NotifierOpt
   const [file, ...args] = command;
   const last = new Map<string, number>();
   const running = new Set<DirectChild>();
+  const started = (given: readonly string[]): DirectChild | undefined => {
+    if (file === undefined) return undefined;
+    try {
+      return startDirect({
+        file,
+        args: given,
+        env: environmentWithout(env, /^TUNNEL_/i),
+        cwd,
+        clock,
+        stderr: { read: () => undefined, end: () => undefined },
+        recordFolders: [],
+      });
+    } catch {
+      // Most failures come later, by `exited`. Node throws for some, such as a batch file of Windows, which needs a shell.
+      return undefined;
+    }
+  };
   const tell = (kind: NotifyKind, tunnelId: string): void => {
     const key = `${kind} ${tunnelId}`;
     const now = clock.now();
-    if (file === undefined || now - (last.get(key) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
+    if (now - (last.get(key) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
     last.set(key, now);
-    const child = startDirect({
-      file,
-      args: [...args, kind, tunnelId],
-      env: environmentWithout(env, /^TUNNEL_/i),
-      cwd,
-      clock,
-      stderr: { read: () => undefined, end: () => undefined },
-      recordFolders: [],
-    });
+    const child = started([...args, kind, tunnelId]);
+    if (child === undefined) return;
     running.add(child);
     const late = clock.after(RUN_MS, () => void child.stop());
     void child.exited.then(() => {
