@@ -32,6 +32,7 @@ const PROGRAMS = [
   "files-side",
   "hostile-side",
   "filter-side",
+  "judge-side",
 ];
 
 /**
@@ -45,7 +46,7 @@ export async function withPrograms(work) {
     await cp(path.join(root, "dist"), folder, { recursive: true });
     const scanning = path.join(folder, "scanning.cjs");
     const bundled = (name) => bundle(`${name}.mjs`, path.join(folder, `${name}.cjs`));
-    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile, filter] =
+    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile, filter, judge] =
       await Promise.all(PROGRAMS.map(bundled));
     return await work({
       server,
@@ -59,6 +60,7 @@ export async function withPrograms(work) {
       files,
       hostile,
       filter,
+      judge,
       scanning,
     });
   });

@@ -4,7 +4,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Sessions } from "../session/sessions.ts";
 
 /** What a person's own program is told: why, and of which tunnel. Never a name or a word of anybody (H7, H21). */
-export type NotifyKind = "ask" | "budget" | "stopped";
+type NotifyKind = "ask" | "budget" | "stopped";
 
 interface NotifierOptions {
   readonly sessions: Pick<Sessions, "overseer">;

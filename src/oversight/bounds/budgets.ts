@@ -2,7 +2,7 @@
  * What the agents of a tunnel may use before a person has to say that they may go on (H24). Each side counts for itself and stops
  * its own agent; both sides see both counts.
  */
-export const BUDGETS = {
+const BUDGETS = {
   /** Messages of agents in the room, whoever said them: a triangle of agents is seen as a pair is. */
   messages: { limit: 3_000, unit: "messages" },
   /** Bytes of text and files that this side's agent has sent. */
@@ -28,7 +28,7 @@ export const DEFAULT_LIMITS: BudgetLimits = {
   minutes: BUDGETS.minutes.limit,
 };
 
-export interface Gauge {
+interface Gauge {
   readonly used: number;
   readonly limit: number;
 }

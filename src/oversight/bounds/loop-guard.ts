@@ -12,7 +12,7 @@ export interface LoopLimits {
   readonly repeats: number;
 }
 
-export const LOOP: LoopLimits = { window: 30, newsAtLeast: 4, repeatWindow: 12, repeats: 8 };
+const LOOP: LoopLimits = { window: 30, newsAtLeast: 4, repeatWindow: 12, repeats: 8 };
 
 /** The own words that a message is compared with. */
 const REMEMBERED = 8;
