@@ -56,7 +56,7 @@ export function notifyPerson({ sessions, clock, command, env, cwd }: NotifierOpt
     const late = clock.after(RUN_MS, () => void child.stop());
     void child.exited.then(() => {
       late();
-      running.delete(child);
+      return running.delete(child);
     });
   };
   const stop = sessions.overseer.asks.subscribe((event) => {

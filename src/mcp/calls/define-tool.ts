@@ -135,7 +135,9 @@ function understood(tool: Tool, given: unknown): Prepared {
 }
 
 function failing(error: TunnelError): Prepared {
-  const run = (): Promise<never> => Promise.reject(error);
+  const run = async (): Promise<never> => {
+    throw error;
+  };
   return { input: {}, meansTheOnlyTunnel: false, repeats: "anew", restsOn: () => "", run };
 }
 

@@ -8,7 +8,7 @@ import {
 } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
-import type { Ask, Decision } from "../../oversight/asks/ask.ts";
+import type { Ask } from "../../oversight/asks/ask.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import { GATES } from "../../oversight/gates/gates.ts";
 import type { Subject } from "../../oversight/asks/subject.ts";
@@ -111,17 +111,12 @@ export class Forms {
     const open = typeof state === "string" ? this.#open.get(state) : undefined;
     if (typeof state !== "string" || open === undefined) return result(UNKNOWN);
     this.#open.delete(state);
-    const response = inputResponse(mcpReq.inputResponses, INPUT);
-    const chosen =
-      response.kind === "elicit" && response.action === "accept"
-        ? chosenSchema.safeParse(response.content)
-        : undefined;
     const asks = await asksOf();
     const { askId, digest, held } = open;
-    if (chosen?.success === true && asks.find(askId)?.now.state === "waiting") {
-      const decision: Decision = { verdict: chosen.data[INPUT] };
+    const verdict = verdictIn(mcpReq.inputResponses);
+    if (verdict !== undefined && asks.find(askId)?.now.state === "waiting") {
       try {
-        asks.decide(askId, digest, decision, { path: "client", client: client?.name ?? "" });
+        asks.decide(askId, digest, { verdict }, { path: "client", client: client?.name ?? "" });
       } catch (thrown) {
         return result({ ...held, next: asTunnelError(thrown).next });
       }
@@ -143,6 +138,14 @@ const UNKNOWN = {
   status: "held",
   next: "This form is not open any more, and nothing was decided by it. Do not send anything again: tunnel_listen tells you the outcome.",
 };
+
+/** What a person has chosen. @returns undefined for everything that is no choice: declined, dismissed, empty, of another form */
+function verdictIn(responses: CallContext["mcpReq"]["inputResponses"]): "approve" | "refuse" | undefined {
+  const response = inputResponse(responses, INPUT);
+  if (response.kind !== "elicit" || response.action !== "accept") return undefined;
+  const chosen = chosenSchema.safeParse(response.content);
+  return chosen.success ? chosen.data[INPUT] : undefined;
+}
 
 /** @returns undefined where it does not fit */
 function questionOf({ id, gates, subject }: Ask): string | undefined {
