@@ -24,6 +24,9 @@ const TARGET_RATIO = 2;
 const WARM_UP = 10;
 const IN_A_RUN = 10;
 const TEXT = "The handler is in api/orders.ts; run its tests with npm test -- orders. ".repeat(3);
+/** The same words again within a second would be taken for the same call. */
+let last = 0;
+const nextText = () => `${TEXT}${String((last += 1)).padStart(6, "0")}`;
 const SEALED_BYTES = 1024;
 const LISTEN = { timeoutMs: 5_000 };
 
@@ -74,9 +77,9 @@ export async function measureExchange(programs, { pairs }) {
 }
 
 export async function exchangeBothWays(host, guest) {
-  await host.call("tunnel_say", { text: TEXT, intent: "inform" });
+  await host.call("tunnel_say", { text: nextText(), intent: "inform" });
   await heard(guest);
-  await guest.call("tunnel_say", { text: TEXT, intent: "inform" });
+  await guest.call("tunnel_say", { text: nextText(), intent: "inform" });
   await heard(host);
 }
 

@@ -11,6 +11,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { OutboundFilter } from "../src/oversight/filter/filter.ts";
 import { systemClock } from "../src/runtime/clock.ts";
+import { watchLoop } from "./loop.mjs";
 
 const [script, folder, megabytes, how] = process.argv.slice(2);
 const PIECE = 1024 * 1024;
@@ -32,21 +33,6 @@ function sources(limit) {
     found.push({ name, content });
   }
   return { files: found, bytes };
-}
-
-/** Looks every millisecond how late it is. */
-function watchLoop() {
-  let last = performance.now();
-  let longest = 0;
-  const timer = setInterval(() => {
-    const now = performance.now();
-    longest = Math.max(longest, now - last - 1);
-    last = now;
-  }, 1);
-  return () => {
-    clearInterval(timer);
-    return longest;
-  };
 }
 
 async function verdictOf(filter, content) {

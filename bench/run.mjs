@@ -5,7 +5,7 @@
  *                      [--recovery 30] [--outage 60] [--long 300] [--endurance 100000] [--strangers 5]
  *                      [--fanout 12000] [--fairness 3] [--filter 3] [--files 3] [--mib 256]
  *
- * `--pairs` is how often startup, exchange and files are measured in turn with their floors (see pairs.mjs). The other numbers
+ * `--pairs` is how often startup, exchange, filter-exchange and files are measured in turn with their floors (see pairs.mjs). The other numbers
  * are samples, messages or deliveries: see each file. `--mib` is the size of a file; `--outage` and `--long` are the
  * seconds of the outages that recovery is measured after.
  */
@@ -15,6 +15,7 @@ import { measureExchange } from "./exchange.mjs";
 import { measureFanout } from "./fanout.mjs";
 import { measureFairness } from "./fairness.mjs";
 import { measureFilter } from "./filter.mjs";
+import { measureFilterExchange } from "./filter-exchange.mjs";
 import { fileRows, measureFiles } from "./files.mjs";
 import { measureMemory } from "./memory.mjs";
 import { intervalText, LEAST_PAIRS } from "./pairs.mjs";
@@ -137,6 +138,11 @@ const BENCHES = {
       `held ${longestHoldMs} ms, ${blocked.length} blocked`,
       `${target} MB/s`,
     ],
+  },
+  "filter-exchange": {
+    title: "exchange, filter on against off",
+    run: (programs) => measureFilterExchange(programs, { pairs }),
+    row: ofPairs,
   },
   files: {
     number: 3,

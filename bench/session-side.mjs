@@ -18,6 +18,12 @@ const CONFIG = {
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: true,
+  gates: [],
+  budgets: "off",
+  unattended: false,
+  saveRoots: [],
+  shareRoots: [],
+  shareAllow: [],
 };
 /** Time, and a timer that keeps no process alive. */
 const clock = {

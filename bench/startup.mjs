@@ -2,13 +2,17 @@
  * Cold start: from spawn to the last byte of the answer to `initialize`, in ms. The floor is `node -e 0` from spawn to exit,
  * which is what no program written for Node can go below. The bare SDK server beside them shows how much of the rest is the SDK's.
  *
- *   node bench/startup.mjs [--pairs 30]
+ * `--against` names another build of the program, which then takes the place of the floor.
+ *
+ *   node bench/startup.mjs [--pairs 30] [--against FOLDER/tunnel-mcp.cjs]
  */
 import { isAtMost, LEAST_PAIRS, measurePairs } from "./pairs.mjs";
-import { counts, isMain, print, start, stop, withPrograms } from "./support.mjs";
+import { counts, isMain, print, SERVER_ENV, start, stop, withPrograms } from "./support.mjs";
 
 const TARGET_RATIO = 2.2;
 const WARM_UP = 3;
+/** An older build would warn of a setting that it does not know. */
+const ENV = Object.fromEntries(Object.entries(SERVER_ENV).filter(([name]) => name !== "TUNNEL_BUDGETS"));
 
 const INITIALIZE = {
   jsonrpc: "2.0",
@@ -21,10 +25,10 @@ const INITIALIZE = {
   },
 };
 
-export async function measureStartup({ server, echo }, { pairs }) {
+export async function measureStartup({ server, echo }, { pairs, against = "" }) {
   const { measured, floor, beside, ratio } = await measurePairs({
     measured: () => untilAnswer(server),
-    floor: untilExit,
+    floor: against === "" ? untilExit : () => untilAnswer(against),
     beside: { sdk: () => untilAnswer(echo) },
     pairs,
     warmUp: WARM_UP,
@@ -32,7 +36,7 @@ export async function measureStartup({ server, echo }, { pairs }) {
   return {
     unit: "ms",
     measured,
-    baseline: { what: "node -e 0", ...floor },
+    baseline: { what: against || "node -e 0", ...floor },
     bareSdk: beside.sdk,
     ratio,
     target: TARGET_RATIO,
@@ -49,7 +53,7 @@ async function untilExit() {
 
 async function untilAnswer(program) {
   const began = performance.now();
-  const child = start([program]);
+  const child = start([program], ENV);
   child.stdin.write(`${JSON.stringify(INITIALIZE)}\n`);
   try {
     const text = await firstLine(child);
@@ -73,6 +77,6 @@ function firstLine(child) {
 }
 
 if (isMain(import.meta.url)) {
-  const options = counts({ pairs: LEAST_PAIRS });
+  const options = counts({ pairs: LEAST_PAIRS }, { against: "" });
   print(await withPrograms((programs) => measureStartup(programs, options)));
 }

@@ -17,6 +17,8 @@ export const SERVER_ENV = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TUNNEL_"))),
   TUNNEL_TRANSPORT: "direct",
   TUNNEL_NAME: "bench",
+  // What is measured says more in a minute than agents say in a day.
+  TUNNEL_BUDGETS: "off",
 };
 
 const PROGRAMS = [
@@ -30,6 +32,7 @@ const PROGRAMS = [
   "files-side",
   "hostile-side",
   "filter-side",
+  "judge-side",
 ];
 
 /**
@@ -37,13 +40,13 @@ const PROGRAMS = [
  * in the middle of a run must not change what is measured. Everything is gone when `work` has settled.
  */
 export async function withPrograms(work) {
-  execFileSync(process.execPath, [path.join(root, "scripts", "build.mjs"), "--quiet"], { stdio: "inherit" });
+  buildProgram();
   return await withFolder(tmpdir(), async (folder) => {
     const server = path.join(folder, "tunnel-mcp.cjs");
     await cp(path.join(root, "dist"), folder, { recursive: true });
     const scanning = path.join(folder, "scanning.cjs");
     const bundled = (name) => bundle(`${name}.mjs`, path.join(folder, `${name}.cjs`));
-    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile, filter] =
+    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile, filter, judge] =
       await Promise.all(PROGRAMS.map(bundled));
     return await work({
       server,
@@ -57,8 +60,23 @@ export async function withPrograms(work) {
       files,
       hostile,
       filter,
+      judge,
       scanning,
     });
+  });
+}
+
+function buildProgram(...options) {
+  const script = path.join(root, "scripts", "build.mjs");
+  execFileSync(process.execPath, [script, "--quiet", ...options], { stdio: "inherit" });
+}
+
+/** The program once more, without its outbound filter. There is no setting for that, so it is left out of the build. */
+export async function withoutFilter(work) {
+  return await withFolder(tmpdir(), async (folder) => {
+    const instead = "src/oversight/filter/filter.ts=bench/no-filter.mjs";
+    buildProgram("--into", folder, "--instead", instead);
+    return await work(path.join(folder, "tunnel-mcp.cjs"));
   });
 }
 
@@ -234,8 +252,8 @@ export async function withSides(programs, work) {
 /** The clock of side.mjs. */
 export const now = () => Number(process.hrtime.bigint()) / 1e6;
 
-export function start(args) {
-  return spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"], env: SERVER_ENV });
+export function start(args, env = SERVER_ENV) {
+  return spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"], env });
 }
 
 /** Ends a process and resolves when it is gone. */

@@ -2,21 +2,26 @@
  * Bundles the program into dist/: no runtime dependencies, so that `npx` fetches one small package, and one file for each
  * moment at which something is needed.
  *
- *   node scripts/build.mjs [--quiet]
+ *   node scripts/build.mjs [--quiet] [--into FOLDER] [--instead SOURCE=REPLACEMENT]
  *
  * An MCP client waits for the answer to `initialize`, and V8 compiles every byte of a file that it opens, used or not. So
  * what answers is one file, and what comes later, with the first tool call or at a terminal, is another one each, loaded
  * by the `import()` of its entry. CommonJS, because Node loads it faster; minified, for the same reason. Measured in
- * bench/startup.mjs, reasons in docs/DECISIONS.md.
+ * bench/startup.mjs, reasons in docs/DECISIONS.md. `--instead` puts another file in the place of a source, for benchmarks that
+ * measure what a part costs.
  */
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { thirdPartyNotices } from "./notices.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const dist = path.join(root, "dist");
+const { values: options } = parseArgs({
+  options: { quiet: { type: "boolean" }, into: { type: "string" }, instead: { type: "string" } },
+});
+const dist = path.resolve(root, options.into ?? "dist");
 const bundle = path.join(dist, "tunnel-mcp.cjs");
 
 /** What is imported on demand, and the file it gets. */
@@ -123,6 +128,26 @@ const builtinsOnDemand = {
   },
 };
 
+/** Another file in the place of a source. A source that is not there any more must not pass for one that was replaced. */
+function instead(source, replacement) {
+  const replaced = path.join(root, source);
+  return {
+    name: "instead",
+    async setup({ onLoad }) {
+      await stat(replaced);
+      onLoad({ filter: /\.ts$/ }, async ({ path: file }) =>
+        file === replaced
+          ? {
+              contents: await readFile(path.join(root, replacement), "utf8"),
+              loader: "js",
+              resolveDir: path.dirname(path.join(root, replacement)),
+            }
+          : undefined,
+      );
+    },
+  };
+}
+
 /** The only file in which tunnels are opened. The others name the providers and never load their code. */
 const OPENS_TUNNELS = "./sessions.cjs";
 
@@ -158,7 +183,6 @@ function bundledFiles({ outputs }) {
 }
 
 async function main() {
-  const quiet = process.argv.includes("--quiet");
   const { version } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
   const common = {
     absWorkingDir: root,
@@ -179,6 +203,7 @@ async function main() {
     external: ["bufferutil", "utf-8-validate"],
   };
   const plugins = [plainProxyAgent, noTimeline, laterFiles, englishOnly, smallValidator, builtinsOnDemand];
+  if (options.instead !== undefined) plugins.push(instead(...options.instead.split("=")));
   const bundled = (entry, file, head) =>
     build({
       ...common,
@@ -198,7 +223,7 @@ async function main() {
   }
   const files = new Set(built.flatMap(({ metafile }) => bundledFiles(metafile)));
   await replace(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
-  if (quiet) return;
+  if (options.quiet) return;
   for (const file of ["tunnel-mcp.cjs", ...LATER.values()]) {
     const { size } = await stat(path.join(dist, file));
     console.log(`${path.join("dist", file).padEnd(22)} ${Math.round(size / 1024)} KiB`);

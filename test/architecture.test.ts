@@ -151,6 +151,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   "mcp/calls": [
     "mcp/clients",
+    "oversight/asks",
+    "oversight/gates",
     "mcp/results",
     "view/setup",
     "session",
@@ -161,7 +163,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "mcp/clients": ["protocol/room", "errors/base"],
+  "mcp/clients": ["protocol/room", "errors/base", "oversight/gates"],
   "mcp/results": [
     "view",
     "view/setup",

@@ -4,10 +4,10 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Sessions } from "../session/sessions.ts";
 
 /** What a person's own program is told: why, and of which tunnel. Never a name or a word of anybody. */
-export type NotifyKind = "ask" | "budget" | "stopped";
+type NotifyKind = "ask" | "budget" | "stopped";
 
 interface NotifierOptions {
-  readonly sessions: Sessions;
+  readonly sessions: Pick<Sessions, "overseer">;
   readonly clock: Clock;
   /** `TUNNEL_NOTIFY`: the program and its arguments, run without a shell. */
   readonly command: readonly string[];
@@ -28,25 +28,35 @@ export function notifyPerson({ sessions, clock, command, env, cwd }: NotifierOpt
   const [file, ...args] = command;
   const last = new Map<string, number>();
   const running = new Set<DirectChild>();
+  const started = (given: readonly string[]): DirectChild | undefined => {
+    if (file === undefined) return undefined;
+    try {
+      return startDirect({
+        file,
+        args: given,
+        env: environmentWithout(env, /^TUNNEL_/i),
+        cwd,
+        clock,
+        stderr: { read: () => undefined, end: () => undefined },
+        recordFolders: [],
+      });
+    } catch {
+      // Most failures come later, by `exited`. Node throws for some, such as a batch file of Windows, which needs a shell.
+      return undefined;
+    }
+  };
   const tell = (kind: NotifyKind, tunnelId: string): void => {
     const key = `${kind} ${tunnelId}`;
     const now = clock.now();
-    if (file === undefined || now - (last.get(key) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
+    if (now - (last.get(key) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
     last.set(key, now);
-    const child = startDirect({
-      file,
-      args: [...args, kind, tunnelId],
-      env: environmentWithout(env, /^TUNNEL_/i),
-      cwd,
-      clock,
-      stderr: { read: () => undefined, end: () => undefined },
-      recordFolders: [],
-    });
+    const child = started([...args, kind, tunnelId]);
+    if (child === undefined) return;
     running.add(child);
     const late = clock.after(RUN_MS, () => void child.stop());
     void child.exited.then(() => {
       late();
-      running.delete(child);
+      return running.delete(child);
     });
   };
   const stop = sessions.overseer.asks.subscribe((event) => {

@@ -15,6 +15,7 @@ import type { ResultSettings } from "./results/limit.ts";
 import { registerResources, ResourceNews, type Era } from "./resources.ts";
 import { Fence } from "./results/fence.ts";
 import { createServer } from "./server.ts";
+import { Forms } from "./calls/forms.ts";
 import { SharedCalls } from "./calls/shared-calls.ts";
 
 export interface ServeOptions {
@@ -89,6 +90,7 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     fence: new Fence(),
     sessions: () => (sessions ??= load()),
     calls,
+    forms: new Forms(),
     loaded: () => sessions,
     isUnattended,
     problems,

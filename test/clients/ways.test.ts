@@ -93,6 +93,20 @@ describe("before a file is saved", () => {
     });
 });
 
+describe("where something is held (H27)", () => {
+  async function* saying(): Conversation {
+    yield call("tunnel_open", { goal: "wait for somebody" });
+    yield call("tunnel_say", { text: "hello" });
+  }
+
+  for (const agent of agents)
+    it(`${agent.label} without a person does not let it go`, async () => {
+      const settings = { TUNNEL_GATES: "hold-out" };
+      const [, said = ""] = await answers(agent, saying(), { isAllowed: true, settings });
+      expect(field(said, "status")).toBe("held");
+    });
+});
+
 describe("waiting", () => {
   async function* asking(): Conversation {
     yield call("tunnel_open", { goal: "wait for somebody" });

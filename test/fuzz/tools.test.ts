@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { createServer } from "../../src/mcp/server.ts";
+import { Forms } from "../../src/mcp/calls/forms.ts";
 import { SharedCalls } from "../../src/mcp/calls/shared-calls.ts";
 import { TOOLS } from "../../src/mcp/tools/index.ts";
 import { ERRORS } from "../../src/errors/tunnel-error.ts";
@@ -64,6 +65,7 @@ class Bench {
       fence: new Fence(),
       sessions: async () => sessions,
       calls: new SharedCalls(clock),
+      forms: new Forms(),
       isUnattended: false,
       problems: async () => [],
       wake: () => ({

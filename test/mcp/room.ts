@@ -6,6 +6,7 @@ import { Fence } from "../../src/mcp/results/fence.ts";
 import type { ResultSettings } from "../../src/mcp/results/limit.ts";
 import { registerResources, ResourceNews } from "../../src/mcp/resources.ts";
 import { createServer } from "../../src/mcp/server.ts";
+import { Forms } from "../../src/mcp/calls/forms.ts";
 import { SharedCalls } from "../../src/mcp/calls/shared-calls.ts";
 import type { Payload } from "../../src/mcp/results/result.ts";
 import type { ClientProgram, WorkContext } from "../../src/protocol/room/work-context.ts";
@@ -41,6 +42,7 @@ export async function clientOf(
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
     calls: new SharedCalls(clock),
+    forms: new Forms(),
     isUnattended: false,
     problems: async () => [],
     wake: () => ({

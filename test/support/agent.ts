@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type CallToolResult, Client } from "@modelcontextprotocol/client";
+import { type CallToolResult, Client, type ElicitResult } from "@modelcontextprotocol/client";
 import { getDefaultEnvironment, StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { expect } from "vitest";
 import { z } from "zod";
@@ -190,6 +190,9 @@ interface Program {
   readonly version: string;
 }
 
+/** The person at a client that draws forms: given what stands on one, answers it. */
+export type DrawsForms = (message: string) => ElicitResult | Promise<ElicitResult>;
+
 /** A server process with a real MCP client in front of it, as one developer has it. */
 export class Agent {
   readonly client: Client;
@@ -197,7 +200,7 @@ export class Agent {
   readonly #transport: StdioClientTransport;
   #stderr = "";
 
-  private constructor(env: Record<string, string>, era: Era, program: Program) {
+  private constructor(env: Record<string, string>, era: Era, program: Program, ask?: DrawsForms) {
     this.box = sandbox(env);
     this.#transport = new StdioClientTransport({
       command: NODE,
@@ -208,15 +211,19 @@ export class Agent {
     });
     this.#transport.stderr?.on("data", (chunk: Buffer) => (this.#stderr += chunk.toString()));
     const mode = era === "modern" ? { pin: REVISION.modern } : ("legacy" as const);
-    this.client = new Client(program, { versionNegotiation: { mode } });
+    const capabilities = ask === undefined ? {} : { elicitation: { form: {} } };
+    this.client = new Client(program, { versionNegotiation: { mode }, capabilities });
+    if (ask !== undefined)
+      this.client.setRequestHandler("elicitation/create", ({ params }) => ask(params.message));
   }
 
   static async start(
     env: Record<string, string> = {},
     era: Era = "legacy",
     program: Program = { name: "e2e", version: "0" },
+    ask?: DrawsForms,
   ): Promise<Agent> {
-    const agent = new Agent(env, era, program);
+    const agent = new Agent(env, era, program, ask);
     started.add(agent);
     await agent.client.connect(agent.#transport);
     return agent;

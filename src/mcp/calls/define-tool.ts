@@ -7,6 +7,8 @@ import {
 import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { readArguments } from "../../arguments/read.ts";
+import type { Asks } from "../../oversight/asks/asks.ts";
+import { standing } from "../../oversight/gates/gates.ts";
 import { traitsOf } from "../clients/clients.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
@@ -20,6 +22,7 @@ import { longResultMeta, resultLimitFor, type ResultSettings } from "../results/
 import type { Fence } from "../results/fence.ts";
 import { labelled } from "../results/labels.ts";
 import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
+import type { Forms } from "./forms.ts";
 import { Progress } from "./progress.ts";
 import type { Caller, Outcome, SharedCalls } from "./shared-calls.ts";
 
@@ -33,6 +36,8 @@ export interface ToolServices {
   readonly sessions: () => Promise<Sessions>;
   /** Calls that are made twice, of all servers of the connection. */
   readonly calls: SharedCalls;
+  /** What a person is asked in their client. */
+  readonly forms: Forms;
   /** The human has said that nobody is there to confirm a call. */
   readonly isUnattended: boolean;
   /** What is wrong with the settings and this machine at the moment, and stops nothing. */
@@ -47,7 +52,9 @@ export interface ToolServices {
 
 /** One call of a tool; where it was made several times, one for all of them. */
 export interface ToolCall
-  extends Caller, Omit<ToolServices, "sessions" | "calls" | "isUnattended" | "results" | "answerMs"> {
+  extends
+    Caller,
+    Omit<ToolServices, "sessions" | "calls" | "forms" | "isUnattended" | "results" | "answerMs"> {
   readonly sessions: Sessions;
   /** The calling program, by its own name. */
   readonly client: ClientProgram | undefined;
@@ -83,8 +90,8 @@ export interface Tool {
     readonly idempotentHint: boolean;
     readonly openWorldHint: boolean;
   };
-  /** Asks the client to have a human confirm each call. A client that is known to ignore that may not call it. */
-  readonly forHumans?: boolean;
+  /** The client is to have a human confirm each call. A client that is known to ignore that may not call it. */
+  readonly gate?: "receive";
   /** Its results hold what others say, and may be longer than a client expects of a tool. */
   readonly isLong?: boolean;
   readonly input: z.ZodObject & StandardSchemaWithJSON;
@@ -150,12 +157,14 @@ function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaW
 const ASK_A_HUMAN = { "anthropic/requiresUserInteraction": true } as const;
 
 export function register(server: McpServer, tool: Tool, services: ToolServices): void {
-  const { name, title, description, annotations, isLong = false } = tool;
+  const { name, title, description, annotations, isLong = false, gate } = tool;
   const { results = {}, answerMs = SESSION.answerMs } = services;
+  const isGated = gate !== undefined && standing([gate], services).length > 0;
   const meta = {
-    ...(tool.forHumans === true && !services.isUnattended ? ASK_A_HUMAN : {}),
+    ...(isGated ? ASK_A_HUMAN : {}),
     ...(isLong ? longResultMeta(results) : {}),
   };
+  const asks = async (): Promise<Asks> => (await services.sessions()).overseer.asks;
   server.registerTool(
     name,
     {
@@ -167,8 +176,9 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
     },
     async (given: unknown, context: ServerContext) => {
       const client = clientOf(server, context);
-      const asksNobody =
-        tool.forHumans === true && !services.isUnattended && traitsOf(client, false).ignoresHuman;
+      const answered = await services.forms.answered(context, client, asks);
+      if (answered !== undefined) return answered;
+      const asksNobody = isGated && traitsOf(client, false).ignoresHuman;
       const call = asksNobody ? failing(new TunnelError("client-asks-nobody")) : understood(tool, given);
       const { id, signal } = context.mcpReq;
       const progress = new Progress(services.clock, context);
@@ -183,7 +193,9 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
         const keeps = call.repeats === "one";
         const { outcome, repeatOf } = await services.calls.call(key, caller, { keeps, run });
         // As the client numbers its calls.
-        return outcome.answer(repeatOf === undefined ? {} : { repeatOf });
+        if (repeatOf !== undefined) return outcome.answer({ repeatOf });
+        const answer = outcome.answer({});
+        return (await services.forms.formFor(answer, context, client, asks)) ?? answer;
       } finally {
         progress.end();
       }

@@ -1,5 +1,5 @@
-import { CLAUDE_CODE_ASKS_SINCE } from "../../errors/base/clients.ts";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
+import { mayAnswer } from "./answers.ts";
 import { isAtLeast } from "./version.ts";
 
 /**
@@ -8,11 +8,9 @@ import { isAtLeast } from "./version.ts";
  */
 interface KnownClient {
   /**
-   * The first version that asks a human before each call of a tool with `anthropic/requiresUserInteraction`, whatever it
-   * was allowed. A client without one goes by its own approvals alone.
+   * Set where the versions before those that ask (src/mcp/clients/answers.ts) are known to run a tool unasked that is marked with
+   * `anthropic/requiresUserInteraction`. Others go by their own approvals.
    */
-  readonly asksSince?: string;
-  /** Set where the versions before `asksSince` are known to run such a tool unasked. */
   readonly ignoredBefore?: true;
   /** The first version in which the end of a background command starts a turn, with a person there and without. */
   readonly commandsWakeSince?: { readonly attended: string; readonly headless: string };
@@ -24,7 +22,6 @@ interface KnownClient {
 
 const CLIENTS: Readonly<Record<string, KnownClient>> = {
   "claude-code": {
-    asksSince: CLAUDE_CODE_ASKS_SINCE,
     ignoredBefore: true,
     commandsWakeSince: { attended: "2.1.197", headless: "2.1.332" },
     monitorsSince: "2.1.332",
@@ -59,11 +56,11 @@ export function traitsOf(client: ClientProgram | undefined, isHeadless: boolean)
   const known =
     client !== undefined && Object.hasOwn(CLIENTS, client.name) ? CLIENTS[client.name] : undefined;
   if (client === undefined || known === undefined) return UNKNOWN;
-  const { asksSince, ignoredBefore, commandsWakeSince, monitorsSince, takesChannels } = known;
+  const { ignoredBefore, commandsWakeSince, monitorsSince, takesChannels } = known;
   const is = (since: string | undefined): boolean | undefined =>
     since === undefined ? undefined : isAtLeast(client.version, since);
   return {
-    ignoresHuman: ignoredBefore === true && is(asksSince) === false,
+    ignoresHuman: ignoredBefore === true && mayAnswer(client, "call", ["receive"]) === false,
     wokenBy: is(commandsWakeSince?.[isHeadless ? "headless" : "attended"]) === true ? "command" : "nothing",
     runsMonitors: !isHeadless && is(monitorsSince) === true,
     takesChannels: takesChannels === true,

@@ -29,7 +29,7 @@ function idsIn(tunnels: unknown): unknown[] {
 }
 
 /** The same payload twice: some clients show the model the text, others the structured content. */
-function result(payload: Payload): CallToolResult {
+export function result(payload: Payload): CallToolResult {
   // Fields that are undefined are absent in both once they are written as JSON.
   return { content: [{ type: "text", text: JSON.stringify(payload) }], structuredContent: { ...payload } };
 }

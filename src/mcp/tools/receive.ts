@@ -163,7 +163,7 @@ export const receiveTool = defineTool({
     "applied or run. The bytes are the peer's: authentic, not safe. Where a client answers `MCPTool requires permission.`, " +
     "nobody is there to be asked: do not try again, and tell your human, who alone can allow it (TUNNEL_UNATTENDED).",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
-  forHumans: true,
+  gate: "receive",
   input: z.strictObject({
     fileId: id("file-unknown").describe("From the message of kind `file`."),
     name: z.string().describe("Its name, as that message shows it."),

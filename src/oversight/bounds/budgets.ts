@@ -28,7 +28,7 @@ export const DEFAULT_LIMITS: BudgetLimits = {
   minutes: BUDGETS.minutes.limit,
 };
 
-export interface Gauge {
+interface Gauge {
   readonly used: number;
   readonly limit: number;
 }

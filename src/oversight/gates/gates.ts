@@ -10,10 +10,11 @@ export interface GateEntry {
   /** Whether `TUNNEL_UNATTENDED=1` lets it through: the person has said that nobody is there, and what may happen then. */
   readonly unattended: "opens" | "stays";
   /**
-   * Whether the prompt of a client counts as an answer, where the table of clients says that a person must have seen it. Never
-   * where what is decided is not in the arguments that such a prompt shows.
+   * Which prompt of the client may answer, where the table of clients (src/mcp/clients/answers.ts) has a row for it. `call`: its
+   * question before the call, where the arguments say all that is decided. `form`: a form that it draws when the call is held.
+   * What is not answered there is not decided: it never opens the gate (H27).
    */
-  readonly clientPrompt: boolean;
+  readonly byClient: "call" | "form" | "nothing";
   /** Minutes until an ask about it expires. Nothing is refused by that: it has not been decided. */
   readonly minutes: number;
 }
@@ -23,56 +24,65 @@ export const GATES = {
     because: "it has what looks like a secret in it",
     stands: "always",
     unattended: "stays",
-    clientPrompt: false,
+    byClient: "form",
     minutes: 60,
   },
   "sensitive-file": {
     because: "a file of this name usually holds secrets",
     stands: "always",
     unattended: "stays",
-    clientPrompt: false,
+    byClient: "form",
     minutes: 60,
   },
   "outside-roots": {
     because: "the file is outside the folders that may be shared from",
     stands: "always",
     unattended: "stays",
-    clientPrompt: false,
+    byClient: "form",
     minutes: 60,
   },
   "not-scanned": {
     because: "its content could not be searched for secrets",
     stands: "always",
     unattended: "opens",
-    clientPrompt: false,
+    byClient: "form",
     minutes: 60,
   },
+  /** Its question is the client's own, before the call: no ask is opened, and other clients go by their own approvals. */
+  receive: {
+    because: "what a member offers would be saved on this machine",
+    stands: "always",
+    unattended: "opens",
+    byClient: "call",
+    minutes: 60,
+  },
+  // A client may answer forms by itself, and a loop is to end at a person.
   budget: {
     because: "the agents have used up what they may use without a person",
     stands: "always",
     unattended: "stays",
-    clientPrompt: false,
+    byClient: "nothing",
     minutes: 24 * 60,
   },
   "new-member": {
     because: "you want to be asked before somebody joins",
     stands: "by-choice",
     unattended: "stays",
-    clientPrompt: false,
+    byClient: "nothing",
     minutes: 10,
   },
   "hold-out": {
     because: "you want to see each message before it leaves",
     stands: "by-choice",
     unattended: "stays",
-    clientPrompt: false,
+    byClient: "form",
     minutes: 24 * 60,
   },
   "hold-in": {
     because: "you want to see each message before your agent does",
     stands: "by-choice",
     unattended: "stays",
-    clientPrompt: false,
+    byClient: "nothing",
     minutes: 24 * 60,
   },
 } as const satisfies Readonly<Record<string, GateEntry>>;
