@@ -393,6 +393,7 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
     case "decided":
     case "withheld":
     case "file-offered":
+    case "file-held":
     case "file-not-offered":
       return { about: undefined, news };
   }

@@ -2,6 +2,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { MemorySource } from "../support/files/file-ends.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
@@ -159,12 +160,7 @@ describe("a file that is read for longer than a call may take", () => {
     expect(shown).toMatchObject({ status: "preparing", patch: true });
     expect(shown).not.toHaveProperty("percent");
     const again = (await patient())("tunnel_share", { patch: true });
-    const source = {
-      size: 1,
-      sha256: "00",
-      read: async () => new Uint8Array(1),
-      close: async () => undefined,
-    };
+    const source = new MemorySource(new Uint8Array(1));
     made({ name: "x.patch", source, patch: { files: 1, insertions: 1, deletions: 0 } });
     expect(await again).toMatchObject({ status: "sent", name: "x.patch" });
   });

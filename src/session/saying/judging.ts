@@ -6,23 +6,21 @@ import type { Subject } from "../../oversight/asks/subject.ts";
 import type { Gate } from "../../oversight/gates/gates.ts";
 import { masked } from "../../oversight/gates/mask.ts";
 import type { Judgement } from "../../oversight/lanes/outbound.ts";
-import { tailOf, type OutboundText } from "../../oversight/filter/filter.ts";
-import type { Finding, Verdict } from "../../oversight/filter/verdict.ts";
+import { tailOf, type ContentScan, type OutboundText } from "../../oversight/filter/filter.ts";
+import type { Finding, Outbound, Verdict } from "../../oversight/filter/verdict.ts";
+import type { Examined } from "../files/port.ts";
 
 /** The one search of whatever leaves (H19). There is a verdict, or an error and nothing leaves (H23). */
 export interface TextScanner {
   /** @throws {TunnelError} scan-failed */
   scanTexts(texts: readonly OutboundText[], before?: string): Promise<Verdict>;
+  /** @param size bytes: what is too large is hashed only */
+  openContent(where: Outbound, size?: number): ContentScan;
 }
 
-/** A file on its way out: what was found when its content was read, and what its name and place say. */
-export interface FileJudgement {
+/** A file on its way out, and what was found out when its content was read. */
+export interface FileJudgement extends Examined {
   readonly offer: FileOffer;
-  /** Absolute. */
-  readonly path: string;
-  readonly gates: readonly Gate[];
-  /** Of its content. */
-  readonly verdict: Verdict;
 }
 
 /** Judges the messages of one tunnel before they leave. */
@@ -59,7 +57,8 @@ export class Judge {
   }
 
   /** @throws {TunnelError} scan-failed */
-  async file({ to }: OutgoingMessage, { offer, path, gates, verdict }: FileJudgement): Promise<Judgement> {
+  async file({ to }: OutgoingMessage, file: FileJudgement): Promise<Judgement> {
+    const { offer, path, gates, reasons, verdict } = file;
     const { name, note } = offer;
     const texts: OutboundText[] = [{ where: "file-name", text: name }];
     if (note !== undefined) texts.push({ where: "note", text: note });
@@ -74,6 +73,7 @@ export class Judge {
       ...this.#addressed(to),
       ...(note === undefined ? {} : { note: masked(note, findings, "note") }),
       ...(findings.length === 0 ? {} : { findings }),
+      ...(reasons.length === 0 ? {} : { reasons }),
       ...(verdict.kind === "not-scanned" ? { notScanned: verdict.reason } : {}),
     };
     return { gates: [...new Set([...gates, ...gatesOf(words), ...gatesOf(verdict)])], subject };
