@@ -237,6 +237,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "session/files": [
     "session/git",
     "session/paths",
+    "session/saying",
+    "oversight/filter",
     "runtime",
     "protocol/room",
     "protocol/files",
@@ -256,7 +258,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "protocol/base",
     "errors",
   ],
-  "session/paths": ["oversight/filter", "runtime", "protocol/base", "errors"],
+  "session/paths": ["oversight/filter", "oversight/gates", "runtime", "protocol/base", "errors"],
   oversight: [
     "oversight/lanes",
     "oversight/audit",

@@ -65,7 +65,10 @@ export function sessionsOn(
   clock: Clock,
   config: Partial<Config> = {},
   openers: Partial<Record<ProviderName, TunnelOpener | Provider>> = {},
-  { scanner = NOTHING_FOUND, ...local }: { cwd?: string; scanner?: TextScanner } = {},
+  {
+    scanner = NOTHING_FOUND,
+    ...local
+  }: { cwd?: string; env?: Record<string, string>; scanner?: TextScanner } = {},
 ): Sessions {
   const direct = createDirectOpener({ bind: "127.0.0.1" });
   const whole = { ...CONFIG, ...config };

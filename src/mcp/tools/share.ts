@@ -62,9 +62,8 @@ export const shareTool = defineTool({
   description:
     "Offers a file to everybody in the tunnel, or only to those in `to`. They get its name, size and hash, sealed. " +
     "The bytes stay here and go to those who call tunnel_receive while this tunnel is open, so leave the file as it " +
-    "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Secrets, key " +
-    "and .env files, files outside the working directory and what cannot be searched wait for your human: " +
-    "`status` is `held`. While a very large one is read, `status` is `preparing`: call again with the same arguments.",
+    "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Secrets, " +
+    "keys, .env files, files outside this folder and what cannot be searched wait for your human (`held`). While a very large one is read, `status` is `preparing`: call again with the same arguments.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),

@@ -15,8 +15,8 @@ import { nameHere } from "../paths/held-name.ts";
 import { misleadingName, safeName } from "../paths/names.ts";
 import { OutgoingFile } from "./outgoing.ts";
 import { resolveSave } from "../paths/place.ts";
-import type { TextScanner } from "../saying/judging.ts";
-import type { Examined, FileSink, FileSource } from "./port.ts";
+import type { Examined, TextScanner } from "../saying/judging.ts";
+import type { FileSink, FileSource } from "./port.ts";
 import { faultBehind, firstRoot } from "../paths/roots.ts";
 import { resolveShare } from "../paths/share.ts";
 

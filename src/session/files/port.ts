@@ -4,8 +4,7 @@ import type { StreamRequest, StreamWord } from "../../protocol/link/stream-frame
 import type { Bytes } from "../../protocol/base/bytes.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
-import type { Verdict } from "../../oversight/filter/verdict.ts";
-import type { Gate } from "../../oversight/gates/gates.ts";
+import type { Examined } from "../saying/judging.ts";
 
 /** A tunnel as streams and files need it, in either role. */
 export interface StreamPort extends StreamMachine {
@@ -15,18 +14,6 @@ export interface StreamPort extends StreamMachine {
   isMember(id: MemberId): boolean;
   /** Whether a file of theirs could be asked for now, as far as is known here. */
   isConnected(id: MemberId): boolean;
-}
-
-/** What was found out about a content before it is offered. */
-export interface Examined {
-  /** Absolute: the file itself; of a patch or a typed text, the folder that it comes from. */
-  readonly path: string;
-  /** Those at which its name and its place put it. */
-  readonly gates: readonly Gate[];
-  /** What it is about its name and its place, for a person. */
-  readonly reasons: readonly string[];
-  /** The filter's word on exactly these bytes. */
-  readonly verdict: Verdict;
 }
 
 /** A file to read from, which stays what it was when it was offered. */

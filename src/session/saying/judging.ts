@@ -8,7 +8,6 @@ import { masked } from "../../oversight/gates/mask.ts";
 import type { Judgement } from "../../oversight/lanes/outbound.ts";
 import { tailOf, type ContentScan, type OutboundText } from "../../oversight/filter/filter.ts";
 import type { Finding, Outbound, Verdict } from "../../oversight/filter/verdict.ts";
-import type { Examined } from "../files/port.ts";
 
 /** The one search of whatever leaves (H19). There is a verdict, or an error and nothing leaves (H23). */
 export interface TextScanner {
@@ -16,6 +15,18 @@ export interface TextScanner {
   scanTexts(texts: readonly OutboundText[], before?: string): Promise<Verdict>;
   /** @param size bytes: what is too large is hashed only */
   openContent(where: Outbound, size?: number): ContentScan;
+}
+
+/** What was found out about a content before it is offered. */
+export interface Examined {
+  /** Absolute: the file itself; of a patch or a typed text, the folder that it comes from. */
+  readonly path: string;
+  /** Those at which its name and its place put it. */
+  readonly gates: readonly Gate[];
+  /** What it is about its name and its place, for a person. */
+  readonly reasons: readonly string[];
+  /** The filter's word on exactly these bytes. */
+  readonly verdict: Verdict;
 }
 
 /** A file on its way out, and what was found out when its content was read. */
@@ -64,10 +75,12 @@ export class Judge {
     if (note !== undefined) texts.push({ where: "note", text: note });
     const words = await this.#scanner.scanTexts(texts);
     const findings = [...findingsOf(words), ...findingsOf(verdict)];
+    const shownName = masked(name, findings, "file-name");
     const subject: Subject = {
       kind: "file",
-      name: masked(name, findings, "file-name"),
-      path,
+      name: shownName,
+      // Its last part is where the name comes from.
+      path: shownName === name ? path : path.replace(/[^\\/]*$/, shownName),
       bytes: offer.size,
       contentHash: toHex(offer.hash),
       ...this.#addressed(to),

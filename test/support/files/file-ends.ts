@@ -9,7 +9,8 @@ import { Services } from "../../../src/protocol/link/service.ts";
 import type { StreamRequest, StreamWord } from "../../../src/protocol/link/stream-frames.ts";
 import type { FileEntry } from "../../../src/protocol/room/log.ts";
 import { Files, type Download } from "../../../src/session/files/files.ts";
-import type { Examined, FileSink, FileSource, StreamPort } from "../../../src/session/files/port.ts";
+import type { FileSink, FileSource, StreamPort } from "../../../src/session/files/port.ts";
+import type { Examined } from "../../../src/session/saying/judging.ts";
 import type { Notice } from "../../../src/session/notice.ts";
 import { FakeClock, settle } from "../fake-tunnel-clock.ts";
 import {
