@@ -32,7 +32,9 @@ describe("patches between two clones", () => {
   let second: string;
   let count = 0;
   beforeAll(async () => {
-    [ana, ben] = await Promise.all([worker("ana"), worker("ben")]);
+    // One of her patches has bytes in it that nobody can search.
+    const unattended = { TUNNEL_UNATTENDED: "1" };
+    [ana, ben] = await Promise.all([worker("ana", unattended), worker("ben")]);
     [here, there] = [repositoryOf(ana), repositoryOf(ben)];
     here.put("a.txt", "one\ntwo\nthree\n");
     first = here.commit();

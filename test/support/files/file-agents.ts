@@ -12,9 +12,7 @@ import { Proxy, type Crossing, type Direction } from "../proxy.ts";
 const NO_HOME = join(tmpdir(), "tunnel-no-home");
 
 export function worker(name: string, env: Record<string, string> = {}, era: Era = "legacy"): Promise<Agent> {
-  // Most of what they share are random bytes, which nobody can search for secrets.
-  const unattended = { TUNNEL_UNATTENDED: "true" };
-  return Agent.start({ HOME: NO_HOME, USERPROFILE: NO_HOME, TUNNEL_NAME: name, ...unattended, ...env }, era);
+  return Agent.start({ HOME: NO_HOME, USERPROFILE: NO_HOME, TUNNEL_NAME: name, ...env }, era);
 }
 
 /** A host and its guests, who are called as they were started. */
