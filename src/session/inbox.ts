@@ -387,14 +387,8 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
       return { about: "budgets", news: `${news} ${notice.budgets.join(" ")}` };
     case "resumed":
       return { about: "pause", news };
-    case "invites-reissued":
-    case "undelivered":
-    case "member-missed":
-    case "decided":
-    case "withheld":
-    case "file-offered":
-    case "file-held":
-    case "file-not-offered":
+    default:
+      // Each of these is news of its own.
       return { about: undefined, news };
   }
 }

@@ -184,19 +184,19 @@ export class Outbound<Sent> {
 
   #release(item: Item<Sent>): void {
     const { recheck } = item.outgoing;
-    if (recheck === undefined) {
-      item.stage = { name: "clear" };
-      return this.#drain();
+    item.stage = { name: recheck === undefined ? "clear" : "judging" };
+    if (recheck === undefined) this.#drain();
+    else void this.#recheck(item, recheck);
+  }
+
+  async #recheck(item: Item<Sent>, recheck: () => Promise<unknown>): Promise<void> {
+    try {
+      await recheck();
+    } catch (error) {
+      return this.#drop(item, { error: asTunnelError(error) });
     }
-    item.stage = { name: "judging" };
-    void recheck()
-      .then(
-        () => {
-          if (item.stage.name === "judging") item.stage = { name: "clear" };
-        },
-        (thrown: unknown) => this.#drop(item, { error: asTunnelError(thrown) }),
-      )
-      .then(() => this.#drain());
+    if (item.stage.name === "judging") item.stage = { name: "clear" };
+    this.#drain();
   }
 
   /** Lets everything go that may, in order. */
