@@ -140,7 +140,13 @@ serve({
     const read = async (at, length) => content.subarray(at, at + length);
     const sha256 = createHash("sha256").update(content).digest("hex");
     await tunnels[0].files.share(
-      { size: bytes, sha256, read, close: async () => undefined },
+      {
+        examined: { path: "/memory", gates: [], reasons: [], verdict: { kind: "clear", digest: sha256 } },
+        size: bytes,
+        sha256,
+        read,
+        close: async () => undefined,
+      },
       { name: "bench.bin" },
     );
   },

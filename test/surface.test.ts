@@ -179,7 +179,6 @@ const CODES = [
   "share-limit",
   "share-not-a-file",
   "share-not-found",
-  "share-sensitive",
   "share-too-large",
   "share-unreadable",
   "temp-unusable",

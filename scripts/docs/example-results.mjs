@@ -2,6 +2,7 @@
  * The example results in docs/TOOLS.md. They come from a real conversation of two servers on loopback. Its clock stands
  * still, and everything random in the results is replaced.
  */
+import { createHash } from "node:crypto";
 import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -69,12 +70,16 @@ export async function exampleResults(sources) {
 
   function side(name) {
     // A spare tunnel would be opened at a moment of its own.
+    const scanner = {
+      scanTexts: async () => ({ kind: "clear", digest: "" }),
+      openContent: hashedOnly,
+    };
     const config = { ...defaultConfig(SETTINGS), transport: "cloudflared", standby: false, name };
     const sessions = new Sessions({
       config,
-      localFiles: new LocalFiles({ cwd: folder, home: "/nobody", env: {}, config, clock }),
+      localFiles: new LocalFiles({ cwd: folder, home: "/nobody", env: {}, config, scanner }),
       primitives: nodePrimitives,
-      scanner: { scanTexts: async () => ({ kind: "clear", digest: "" }) },
+      scanner,
       clock,
       lookup: () => undefined,
       providers: (name) => ({ ...PROVIDERS[name], open: async ({ port }) => pretendedTunnel(port) }),
@@ -169,4 +174,14 @@ async function until(holds) {
     if (tries > 2_000) throw new Error("the example conversation got stuck");
     await new Promise((resolve) => void setTimeout(resolve, 5));
   }
+}
+
+/** A scan that finds nothing: the examples hold no secret. */
+function hashedOnly() {
+  const hash = createHash("sha256");
+  return {
+    write: async (bytes) => void hash.update(bytes),
+    end: async () => ({ kind: "clear", digest: hash.digest("hex") }),
+    drop: () => undefined,
+  };
 }

@@ -38,14 +38,15 @@ export function loadSessions(options: {
   const client = createHttpsClient({ proxies, trust });
   // Whatever a killed server has left must not stay beside what is opened now.
   void sweepHere(env, clock);
+  const scanner = new OutboundFilter(clock, new URL("scanning.cjs", import.meta.url));
   const sessions = new Sessions({
     config,
     primitives,
     clock,
     lookup: createLookup({ doh: config.doh, client }),
     network: { proxies, trust },
-    scanner: new OutboundFilter(clock, new URL("scanning.cjs", import.meta.url)),
-    localFiles: new LocalFiles({ cwd, home, env, config }),
+    scanner,
+    localFiles: new LocalFiles({ cwd, home, env, config, scanner }),
     providers: providersFor({ ...config, env, cwd, clock, client }),
     portHolder: (port) => {
       const facts = machineFacts();

@@ -255,7 +255,7 @@ export const SETTINGS = {
   shareRoots: setting({
     variable: "TUNNEL_SHARE_ROOTS",
     group: "files",
-    help: "more folders from which files may be shared",
+    help: "more folders from which files are shared without asking you",
     kind: FOLDERS,
     default: [],
     weakens: true,
@@ -263,7 +263,7 @@ export const SETTINGS = {
   shareAllow: setting({
     variable: "TUNNEL_SHARE_ALLOW",
     group: "files",
-    help: "files to share although they look like a secret",
+    help: "files to share without asking you, although their names say that they hold secrets",
     kind: FILES,
     default: [],
     weakens: true,

@@ -389,12 +389,8 @@ function subjectOf(notice: Notice): { about: string | undefined; news: string } 
       return { about: "pause", news };
     case "withheld":
       return { about: floodOf(notice), news };
-    case "invites-reissued":
-    case "undelivered":
-    case "member-missed":
-    case "decided":
-    case "file-offered":
-    case "file-not-offered":
+    default:
+      // Each of these is news of its own.
       return { about: undefined, news };
   }
 }

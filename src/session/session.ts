@@ -13,7 +13,7 @@ import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitt
 import type { GuestNotice } from "../transport/guest-socket.ts";
 import type { RoomNotice } from "../transport/relay-server.ts";
 import { Confirmations } from "./saying/confirmations.ts";
-import { Files } from "./files/files.ts";
+import { Files, type Offering } from "./files/files.ts";
 import { Preparations } from "./files/preparations.ts";
 import { offerFile } from "./files/requests.ts";
 import { streamPort } from "./files/port.ts";
@@ -23,7 +23,7 @@ import { OwnMessages } from "./saying/own-messages.ts";
 import { noticeOf } from "./oversight-notices.ts";
 import type { Answer, Sent } from "./saying/sent.ts";
 import { Supervision } from "../oversight/supervision.ts";
-import { Judge, type FileJudgement, type TextScanner } from "./saying/judging.ts";
+import { Judge, type TextScanner } from "./saying/judging.ts";
 import type { Overseer } from "../oversight/overseer.ts";
 
 /** Names one tunnel of this process in tool calls; unguessable, and no credential. */
@@ -72,7 +72,7 @@ export interface Posted {
 interface SayOptions {
   readonly onConfirmed?: ((seq: number) => void) | undefined;
   readonly call?: CallId;
-  readonly file?: FileJudgement;
+  readonly file?: Offering;
 }
 
 /** The notices that mean the same in both roles. */
@@ -90,7 +90,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /** What may leave, what is delivered, and how much of it, as this side's person wants it. */
   readonly oversight: Supervision<Sent>;
   /** Files that are read so that they can be offered. */
-  readonly preparations: Preparations<Answer>;
+  readonly preparations: Preparations;
   /** Milliseconds since the epoch. */
   readonly openedAt: number;
   protected readonly clock: Clock;
@@ -150,7 +150,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.files = new Files({
       primitives,
       clock,
-      say: (outgoing) => this.say(outgoing),
+      say: (outgoing, file) => this.say(outgoing, { file }),
       notify: (notice) => this.inbox.notify(notice),
       services: this.#services,
       port,
@@ -192,7 +192,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /**
    * Says something as soon as this side's person lets it: at once, where nothing in it waits for them.
    * @param options `onConfirmed`: called when a message that was answered `queued` is confirmed after all; `call`: the call that
-   *   says it; `file`: what is known of the file that it offers
+   *   says it; `file`: the file that it offers
    * @throws {TunnelError} asks-crowded, scan-failed, and as the machine of the role says
    */
   say(outgoing: OutgoingMessage, options: SayOptions = {}): Promise<Answer> {
@@ -202,8 +202,15 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     return this.oversight.submit(
       {
         judge: (edited) =>
-          file === undefined ? this.#judge.message(words(edited)) : this.#judge.file(words(edited), file),
-        send: (edited) => this.#say(words(edited), options),
+          file === undefined
+            ? this.#judge.message(words(edited))
+            : this.#judge.file(words(edited), file.judgement),
+        send: (edited) => {
+          file?.leaves();
+          return this.#say(words(edited), options);
+        },
+        recheck: file?.recheck,
+        dropped: file?.dropped,
       },
       outgoing.author ?? "agent",
     );

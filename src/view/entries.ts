@@ -93,6 +93,7 @@ export type NoticeEventView =
   | { readonly notice: "budget-warning"; readonly budgets: readonly Budget[] }
   | { readonly notice: "resumed" }
   | { readonly notice: "file-offered"; readonly file: OfferedFile }
+  | { readonly notice: "file-held"; readonly file: OfferedFile; readonly askId: number | undefined }
   | { readonly notice: "file-not-offered"; readonly path: string | undefined; readonly error: ErrorView }
   | { readonly notice: "file-received"; readonly file: ReceivedFileView }
   | { readonly notice: "file-failed"; readonly file: ReceivedFileView; readonly error: ErrorView };
@@ -198,6 +199,8 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
       return { notice: entry.notice };
     case "file-offered":
       return { notice: entry.notice, file: entry.file };
+    case "file-held":
+      return { notice: entry.notice, file: entry.file, askId: entry.askId };
     case "file-not-offered":
       return { notice: entry.notice, path: entry.path, error: errorView(entry.error) };
     case "file-received":

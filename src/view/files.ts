@@ -36,7 +36,7 @@ interface PreparingView {
   readonly percent?: number;
 }
 
-export function preparingView({ path, state }: Pick<Preparation<unknown>, "path" | "state">): PreparingView {
+export function preparingView({ path, state }: Pick<Preparation, "path" | "state">): PreparingView {
   const what = { path, patch: path === undefined ? (true as const) : undefined };
   if (state.name !== "preparing" || state.read === undefined) return what;
   const { done, total } = state.read;

@@ -2,6 +2,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { MemorySource } from "../support/files/file-ends.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
@@ -100,6 +101,33 @@ describe("a file that is read for longer than a call may take", () => {
     expect([reads.length, offers()]).toEqual([1, 1]);
   });
 
+  it("that waits for a person is told as such, by the answer or a notice, and asked about once", async () => {
+    writeFileSync(path.join(cwd, ".env"), "A=1");
+    const secret = { path: ".env" };
+    const call = await hasty();
+    expect(await call("tunnel_share", secret)).toMatchObject({ status: "preparing" });
+    finish();
+    await until("it is held", () => hosting.inbox.unread === 1);
+    const { messages } = await call("tunnel_listen", { timeoutMs: 0 });
+    expect(messages).toMatchObject([{ event: "file-held", local: true, askId: 1, file: { name: ".env" } }]);
+    const held = await (await patient())("tunnel_share", secret);
+    expect(held).toMatchObject({
+      status: "held",
+      askId: 1,
+      gates: ["sensitive-file"],
+      fileId: expect.any(String),
+      next: expect.stringContaining("tunnel-mcp watch"),
+    });
+    expect(JSON.stringify([messages, held])).not.toContain("tunnel open and the file");
+    expect(held).not.toHaveProperty("offeredTo");
+    const again = (await patient())("tunnel_share", secret);
+    await until("it is read again", () => reads.length === 2);
+    finish();
+    expect(await again).toMatchObject({ status: "held", askId: 1 });
+    expect(ana.overseer.asks.waiting).toHaveLength(1);
+    expect(offers()).toBe(0);
+  });
+
   it("is read anew where it has changed since it was offered", async () => {
     const call = await hasty();
     await call("tunnel_share", args);
@@ -159,12 +187,7 @@ describe("a file that is read for longer than a call may take", () => {
     expect(shown).toMatchObject({ status: "preparing", patch: true });
     expect(shown).not.toHaveProperty("percent");
     const again = (await patient())("tunnel_share", { patch: true });
-    const source = {
-      size: 1,
-      sha256: "00",
-      read: async () => new Uint8Array(1),
-      close: async () => undefined,
-    };
+    const source = new MemorySource(new Uint8Array(1));
     made({ name: "x.patch", source, patch: { files: 1, insertions: 1, deletions: 0 } });
     expect(await again).toMatchObject({ status: "sent", name: "x.patch" });
   });

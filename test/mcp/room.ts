@@ -19,6 +19,7 @@ import { systemClock } from "../../src/runtime/clock.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { MAX_ALARMS } from "../../src/session/session.ts";
 import type { Session, Sessions } from "../../src/session/sessions.ts";
+import { MemorySource } from "../support/files/file-ends.ts";
 import { memberIdFromText } from "../session/support.ts";
 
 /** Rooms as full as the limits allow, put in front of the real tools. */
@@ -150,8 +151,13 @@ export function fill(tunnel: Session): void {
       },
     })),
   );
-  const source = { size: 1, sha256: "", read: async () => new Uint8Array(0), close: async () => undefined };
-  const shares = many(FILES.maxShares, (index) => ({ offer: offer(index), source, to: undefined }));
+  const source = new MemorySource(new Uint8Array(1));
+  const shares = many(FILES.maxShares, (index) => ({
+    offer: offer(index),
+    source,
+    to: undefined,
+    isOffered: true,
+  }));
   vi.spyOn(tunnel.files, "shares", "get").mockReturnValue(shares);
   vi.spyOn(tunnel.files, "downloads", "get").mockReturnValue(
     many(FILES.maxPast, (index) => ({

@@ -26,6 +26,7 @@ function side(config: Partial<Config> = {}, scanner: TextScanner = NOTHING_FOUND
 function filter() {
   const seen: OutboundText[] = [];
   const scanner: TextScanner = {
+    ...NOTHING_FOUND,
     async scanTexts(texts) {
       seen.push(...texts);
       const hit = texts.find(({ text }) => text.includes("hunter2"));
@@ -78,7 +79,10 @@ describe("what leaves", () => {
   });
 
   it("H23: without a verdict nothing leaves", async () => {
-    const broken: TextScanner = { scanTexts: () => Promise.reject(new TunnelError("scan-failed")) };
+    const broken: TextScanner = {
+      ...NOTHING_FOUND,
+      scanTexts: () => Promise.reject(new TunnelError("scan-failed")),
+    };
     const working = side();
     const { host, guest } = await pair(working, side());
     const other = await side({}, NOTHING_FOUND).host(hostRequest());

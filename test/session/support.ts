@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { createServer, type AddressInfo } from "node:net";
 import type { MemberId } from "../../src/protocol/base/ids.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Config } from "../../src/cli/settings.ts";
+import type { ContentScan } from "../../src/oversight/filter/filter.ts";
 import { LocalFiles } from "../../src/session/files/local-files.ts";
 import type { TextScanner } from "../../src/session/saying/judging.ts";
 import { Sessions } from "../../src/session/sessions.ts";
@@ -46,20 +48,34 @@ export const CONFIG: Config = {
 /** A filter that finds nothing: for tests about something else. */
 export const NOTHING_FOUND: TextScanner = {
   scanTexts: () => Promise.resolve({ kind: "clear", digest: "" }),
+  openContent: () => hashedOnly(),
 };
+
+/** The hash of a content, of which nothing else is found. */
+export function hashedOnly(): ContentScan {
+  const hash = createHash("sha256");
+  return {
+    write: async (bytes) => void hash.update(bytes),
+    end: () => Promise.resolve({ kind: "clear", digest: hash.digest("hex") }),
+    drop: () => undefined,
+  };
+}
 
 export function sessionsOn(
   clock: Clock,
   config: Partial<Config> = {},
   openers: Partial<Record<ProviderName, TunnelOpener | Provider>> = {},
-  { scanner = NOTHING_FOUND, ...local }: { cwd?: string; scanner?: TextScanner } = {},
+  {
+    scanner = NOTHING_FOUND,
+    ...local
+  }: { cwd?: string; env?: Record<string, string>; scanner?: TextScanner } = {},
 ): Sessions {
   const direct = createDirectOpener({ bind: "127.0.0.1" });
   const whole = { ...CONFIG, ...config };
   const [cwd, home] = [process.cwd(), "/nobody"];
   return new Sessions({
     config: whole,
-    localFiles: new LocalFiles({ cwd, home, env: {}, config: whole, ...local }),
+    localFiles: new LocalFiles({ cwd, home, env: {}, config: whole, scanner, ...local }),
     primitives: nodePrimitives,
     scanner,
     clock,

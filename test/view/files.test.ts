@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { MemorySource } from "../support/files/file-ends.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import type { Download, DownloadState, Files } from "../../src/session/files/files.ts";
@@ -41,7 +42,7 @@ test("the files of a tunnel: offered, shared with those who fetch them, and rece
   const here = presence(1, { name: "Ben" });
   const own = offer(3);
   const error = new TunnelError("file-corrupt");
-  const source = { size: 1, sha256: "", read: async () => new Uint8Array(0), close: async () => undefined };
+  const source = new MemorySource(new Uint8Array(1));
   const offered = (index: number, from: typeof here): Files["offered"][number] => ({
     fileId: idOf(index),
     entry: {
@@ -61,7 +62,9 @@ test("the files of a tunnel: offered, shared with those who fetch them, and rece
     offered(1, here),
     offered(2, presence(2, { name: "Cy" })),
   ]);
-  vi.spyOn(hosting.files, "shares", "get").mockReturnValue([{ offer: own, source, to: undefined }]);
+  vi.spyOn(hosting.files, "shares", "get").mockReturnValue([
+    { offer: own, source, to: undefined, isOffered: true },
+  ]);
   vi.spyOn(hosting.files, "serving", "get").mockReturnValue([
     { offer: own, who: here.id, sent: 7, bytesPerSec: 2 },
   ]);

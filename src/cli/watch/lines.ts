@@ -89,6 +89,7 @@ export function askLines(
   const { subject } = ask;
   const head = paint.bold(sentence(`? ${name}  `, whatOf(ask), style));
   const why = ask.because.map((because) => `    since ${because}`);
+  if (subject.kind === "file") why.push(...(subject.reasons ?? []).map((one) => `      ${safeLabel(one)}`));
   const found = "findings" in subject ? (subject.findings ?? []).map(findingText) : [];
   const text = textOf(subject);
   const isEditable = subject.kind === "message" && prefix === "";

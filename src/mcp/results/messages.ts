@@ -59,6 +59,8 @@ const NOTICE_TEXTS = {
   resumed: "Your human has ended the pause.",
   "file-offered":
     "The file that was still being read when tunnel_share answered is offered now: see `file`. Leave it as it is.",
+  "file-held":
+    "The file that was still being read when tunnel_share answered waits for your human, and nobody was told of it: `askId` names the ask. They can type `tunnel-mcp watch`. Do not share it again.",
   "file-not-offered": "The file or patch at `path` could not be offered; nobody was told of it. See `error`.",
   "file-received":
     "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",

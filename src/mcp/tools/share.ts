@@ -6,6 +6,7 @@ import { settled, wait } from "../../runtime/wait.ts";
 import type { LocalFiles } from "../../session/files/local-files.ts";
 import type { Preparation, PreparationRequest } from "../../session/files/preparations.ts";
 import type { OwnOffer } from "../../session/files/requests.ts";
+import type { Answer } from "../../session/saying/sent.ts";
 import { boundsOf, listed, within } from "../results/bounds.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { preparingView, sizeText } from "../../view/files.ts";
@@ -40,10 +41,7 @@ const GOES_ON =
  * @returns undefined while it goes on
  * @throws {TunnelError} cancelled, and why it could not be offered
  */
-async function follow<Said>(
-  preparation: Preparation<Said>,
-  call: ToolCall,
-): Promise<OwnOffer<Said> | undefined> {
+async function follow(preparation: Preparation, call: ToolCall): Promise<OwnOffer<Answer> | undefined> {
   const leave = preparation.attend();
   const stopFollowing = preparation.onProgress((done, total) =>
     call.progress(`reading the file, ${sizeText(done)} of ${sizeText(total)}`, { done, total }),
@@ -64,9 +62,8 @@ export const shareTool = defineTool({
   description:
     "Offers a file to everybody in the tunnel, or only to those in `to`. They get its name, size and hash, sealed. " +
     "The bytes stay here and go to those who call tunnel_receive while this tunnel is open, so leave the file as it " +
-    "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Files must " +
-    "lie in the working directory, or in a folder that your human has named; keys, .env and credential files are " +
-    "refused. While a very large one is read, `status` is `preparing`: call again with the same arguments.",
+    "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Secrets, " +
+    "keys, .env files, files outside this folder and what cannot be searched wait for your human (`held`). While a very large one is read, `status` is `preparing`: call again with the same arguments.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),

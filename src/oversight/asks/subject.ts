@@ -23,7 +23,7 @@ export type Subject =
   | {
       readonly kind: "file";
       readonly name: string;
-      /** Absolute. */
+      /** Absolute; of a patch or a typed text, the folder that it comes from. */
       readonly path: string;
       readonly bytes: number;
       /** SHA-256 of its content, in hex. */
@@ -32,6 +32,8 @@ export type Subject =
       /** As it is shown: secrets are masked. */
       readonly note?: string;
       readonly findings?: readonly Finding[];
+      /** What it is about its name or its place that a person is asked for. */
+      readonly reasons?: readonly string[];
       /** Why its content was not searched. */
       readonly notScanned?: NotScanned;
     }

@@ -14,6 +14,10 @@ export interface Outgoing<Sent> {
   readonly judge: (edited: string | undefined) => Promise<Judgement> | Judgement;
   /** Gives it to the room. @throws {TunnelError} as the room says */
   readonly send: (edited: string | undefined) => Promise<Sent>;
+  /** Looks at it once more when a person has let it go. @throws {TunnelError} where it is not what they saw any more (H9, P12) */
+  readonly recheck?: (() => Promise<unknown>) | undefined;
+  /** It was answered `held`, and will not leave. */
+  readonly dropped?: (() => void) | undefined;
 }
 
 export interface Judgement {
@@ -170,15 +174,29 @@ export class Outbound<Sent> {
     if (outcome.state !== "approved") return this.#drop(item, undefined);
     this.#options.onApproved(gates);
     item.passed = [...item.passed, ...gates];
-    if (decision?.verdict !== "edit") {
-      item.stage = { name: "clear" };
-      return this.#drain();
-    }
+    if (decision?.verdict !== "edit") return this.#release(item);
     // The person's own words are searched as well: a yes to them is another decision, about other bytes.
     item.edited = decision.text;
     item.passed = item.passed.filter((gate) => gate !== "secret");
     item.stage = { name: "judging" };
     this.#judge(item);
+  }
+
+  #release(item: Item<Sent>): void {
+    const { recheck } = item.outgoing;
+    item.stage = { name: recheck === undefined ? "clear" : "judging" };
+    if (recheck === undefined) this.#drain();
+    else void this.#recheck(item, recheck);
+  }
+
+  async #recheck(item: Item<Sent>, recheck: () => Promise<unknown>): Promise<void> {
+    try {
+      await recheck();
+    } catch (error) {
+      return this.#drop(item, { error: asTunnelError(error) });
+    }
+    if (item.stage.name === "judging") item.stage = { name: "clear" };
+    this.#drain();
   }
 
   /** Lets everything go that may, in order. */
@@ -226,8 +244,9 @@ export class Outbound<Sent> {
       (sent) => (isAnswered ? onReleased({ askId, outcome, result: { sent } }) : item.answer(sent)),
       (thrown: unknown) => {
         const error = asTunnelError(thrown);
-        if (isAnswered) onReleased({ askId, outcome, result: { error } });
-        else item.fail(error);
+        if (!isAnswered) return item.fail(error);
+        item.outgoing.dropped?.();
+        onReleased({ askId, outcome, result: { error } });
       },
     );
   }
@@ -241,6 +260,7 @@ export class Outbound<Sent> {
     const { isAnswered, askId, outcome } = item;
     if (!isAnswered) return item.fail(result?.error ?? new TunnelError("internal"));
     this.#held -= 1;
+    item.outgoing.dropped?.();
     this.#options.onReleased({ askId, outcome, result });
     this.#drain();
   }

@@ -1,4 +1,4 @@
-import { toBase64url } from "../../protocol/base/bytes.ts";
+import { equalBytes, toBase64url } from "../../protocol/base/bytes.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { type MemberId, FILE_ID_BYTES } from "../../protocol/base/ids.ts";
 import { FILE } from "../../protocol/base/limits.ts";
@@ -8,6 +8,7 @@ import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Services } from "../../protocol/link/service.ts";
 import type { FileEntry } from "../../protocol/room/log.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { FileJudgement } from "../saying/judging.ts";
 import { Transfer } from "./transfer.ts";
 import type { FileSink, FileSource, StreamPort } from "./port.ts";
 import { Sharing, type Serving, type Share } from "./sharing.ts";
@@ -31,10 +32,23 @@ export type OfferedFile = Pick<ReceivedFile, "fileId" | "name" | "size">;
 /** How a file ended that nobody waited for any more. */
 export type FileNotice =
   | { readonly notice: "file-offered"; readonly file: OfferedFile }
+  /** It waits for a person; `askId` as in the answer to a call. */
+  | { readonly notice: "file-held"; readonly file: OfferedFile; readonly askId: number | undefined }
   /** `path` as it was asked for; undefined for a patch. */
   | { readonly notice: "file-not-offered"; readonly path: string | undefined; readonly error: TunnelError }
   | { readonly notice: "file-received"; readonly file: ReceivedFile }
   | { readonly notice: "file-failed"; readonly file: ReceivedFile; readonly error: TunnelError };
+
+/** The course of one offer, which may have to wait for a person. */
+export interface Offering {
+  readonly judgement: FileJudgement;
+  /** Called when a person has let it go. @throws {TunnelError} share-changed, share-gone */
+  readonly recheck: () => Promise<unknown>;
+  /** Called when it leaves: its receivers may ask at once. */
+  readonly leaves: () => void;
+  /** Called when it was held and will not leave. */
+  readonly dropped: () => void;
+}
 
 /** `Said` is the answer to an offer that was said. */
 export interface FilesOptions<Said> {
@@ -43,7 +57,7 @@ export interface FilesOptions<Said> {
   readonly port: StreamPort;
   readonly primitives: Primitives;
   readonly clock: Clock;
-  readonly say: (outgoing: OutgoingMessage) => Promise<Said>;
+  readonly say: (outgoing: OutgoingMessage, offering: Offering) => Promise<Said>;
   readonly notify: (notice: FileNotice) => void;
 }
 
@@ -95,6 +109,8 @@ export const FILES = { maxShares: 256, maxOffers: 256, maxPast: 50 } as const;
 export class Files<Said = unknown> {
   readonly #options: FilesOptions<Said>;
   readonly #sharing: Sharing;
+  /** Offers that wait for a person, with the answer that the agent was given. */
+  readonly #held = new Map<Share, Said>();
   readonly #offered = new Map<FileId, Offered>();
   #downloads: (Download & { readonly running: Running })[] = [];
   /** Places that are being made. */
@@ -107,8 +123,9 @@ export class Files<Said = unknown> {
     options.services.add(this.#sharing);
   }
 
+  /** The files that this side has offered; none that still waits for a person. */
   get shares(): readonly Share[] {
-    return this.#sharing.shares;
+    return this.#sharing.shares.filter(({ isOffered }) => isOffered);
   }
 
   get serving(): readonly Serving[] {
@@ -124,27 +141,57 @@ export class Files<Said = unknown> {
   }
 
   /**
-   * Offers a file to all, or to some. It is closed when it could not be offered, and else with the tunnel.
+   * Offers a file to all, or to some, as soon as this side's person lets it. It is closed when it could not be offered or may not
+   * be, and else with the tunnel. The same offer, made again while it waits for a person, is one.
+   * @param offer `author`: a person who offers it by hand
    * @throws {TunnelError} share-limit, and all of saying
    */
   async share(
     source: FileSource,
-    offer: { name: string; note?: string; patch?: PatchFacts; to?: readonly MemberId[] },
+    offer: {
+      name: string;
+      note?: string;
+      patch?: PatchFacts;
+      to?: readonly MemberId[];
+      author?: "human" | undefined;
+    },
   ): Promise<{ fileId: FileId; sent: Said }> {
-    const { to, ...facts } = offer;
+    const { to, author, ...facts } = offer;
     const { primitives, say } = this.#options;
     try {
-      if (this.shares.length >= FILES.maxShares) throw new TunnelError("share-limit");
       const { size, sha256 } = source;
       const hash = new Uint8Array(Buffer.from(sha256, "hex"));
+      const known = author === undefined ? this.#heldLike({ size, hash, ...facts }, to) : undefined;
+      if (known !== undefined) {
+        await source.close();
+        return known;
+      }
+      if (this.#sharing.shares.length >= FILES.maxShares) throw new TunnelError("share-limit");
       const id = primitives.random(FILE_ID_BYTES);
       const whole: FileOffer = { id, key: primitives.random(32), size, hash, ...facts };
-      const text = encodeOffer(whole);
-      const share = { offer: whole, source, to };
-      // First known, then said: its receivers may ask at once.
+      const share: Share = { offer: whole, source, to, isOffered: false };
       this.#sharing.add(share);
+      const outgoing: OutgoingMessage = {
+        text: encodeOffer(whole),
+        what: "file",
+        ...(to === undefined ? {} : { to }),
+        ...(author === undefined ? {} : { author }),
+      };
       try {
-        const sent = await say({ text, what: "file", ...(to === undefined ? {} : { to }) });
+        const sent = await say(outgoing, {
+          judgement: { offer: whole, ...source.examined },
+          recheck: () => source.read(0, 0),
+          leaves: () => {
+            share.isOffered = true;
+            this.#held.delete(share);
+          },
+          dropped: () => {
+            this.#held.delete(share);
+            if (this.#sharing.remove(share)) void source.close();
+          },
+        });
+        const isHeld = !share.isOffered && this.#sharing.shares.includes(share);
+        if (isHeld && author === undefined) this.#held.set(share, sent);
         return { fileId: toBase64url(id), sent };
       } catch (error) {
         this.#sharing.remove(share);
@@ -156,9 +203,24 @@ export class Files<Said = unknown> {
     }
   }
 
-  /** Whether a file that this side offers is there and still what it was. */
+  /** An agent that repeats itself does not make its person decide twice (H17). */
+  #heldLike(
+    { size, hash, name, note }: Omit<FileOffer, "id" | "key">,
+    to: readonly MemberId[] | undefined,
+  ): { fileId: FileId; sent: Said } | undefined {
+    const receivers = to?.toSorted().join();
+    for (const [share, sent] of this.#held) {
+      const { offer } = share;
+      const isSame = offer.size === size && equalBytes(offer.hash, hash) && offer.name === name;
+      if (isSame && offer.note === note && share.to?.toSorted().join() === receivers)
+        return { fileId: toBase64url(offer.id), sent };
+    }
+    return undefined;
+  }
+
+  /** Whether a file that this side offers, or is to offer, is there and still what it was. */
   async isUnchanged(fileId: FileId): Promise<boolean> {
-    const share = this.shares.find(({ offer }) => toBase64url(offer.id) === fileId);
+    const share = this.#own(fileId);
     if (share === undefined) return false;
     return share.source.read(0, 0).then(
       () => true,
@@ -166,9 +228,14 @@ export class Files<Said = unknown> {
     );
   }
 
+  /** A file of this side that is offered or waits for a person. */
+  #own(fileId: FileId): Share | undefined {
+    return this.#sharing.shares.find(({ offer }) => toBase64url(offer.id) === fileId);
+  }
+
   /** @throws {TunnelError} file-unknown, file-own */
   find(fileId: FileId): Offered {
-    if (this.shares.some(({ offer }) => toBase64url(offer.id) === fileId)) throw new TunnelError("file-own");
+    if (this.#own(fileId) !== undefined) throw new TunnelError("file-own");
     const found = this.#offered.get(fileId);
     if (found === undefined) throw new TunnelError("file-unknown");
     return found;

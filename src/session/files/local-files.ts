@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { lstat, statfs } from "node:fs/promises";
 import path from "node:path";
@@ -8,6 +7,7 @@ import { FILE } from "../../protocol/base/limits.ts";
 import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
 import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
+import type { Outbound } from "../../oversight/filter/verdict.ts";
 import { makePatch, type Patch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { IncomingFiles } from "./incoming.ts";
@@ -15,6 +15,7 @@ import { nameHere } from "../paths/held-name.ts";
 import { misleadingName, safeName } from "../paths/names.ts";
 import { OutgoingFile } from "./outgoing.ts";
 import { resolveSave } from "../paths/place.ts";
+import type { Examined, TextScanner } from "../saying/judging.ts";
 import type { FileSink, FileSource } from "./port.ts";
 import { faultBehind, firstRoot } from "../paths/roots.ts";
 import { resolveShare } from "../paths/share.ts";
@@ -25,7 +26,7 @@ interface FileSettings {
   readonly saveRoots: readonly string[];
   /** Folders from which files may be shared. */
   readonly shareRoots: readonly string[];
-  /** Single files that may be shared although they look like a secret. */
+  /** Single files that may be shared although their names say that they hold secrets. */
   readonly shareAllow: readonly string[];
 }
 
@@ -35,6 +36,8 @@ export interface LocalFilesOptions {
   readonly home: string;
   readonly env: Environment;
   readonly config: FileSettings;
+  /** Content goes through it while it is hashed: nothing is offered without its word. */
+  readonly scanner: Pick<TextScanner, "openContent">;
 }
 
 /** Something to share, and how the others are shown it. */
@@ -82,28 +85,35 @@ export class LocalFiles {
     return found === undefined ? "" : [found.ino, found.size, found.mtimeNs].join(" ");
   }
 
-  /** @throws {TunnelError} path-*, share-*, root-missing, working-directory-gone, cancelled */
+  /** @throws {TunnelError} path-invalid, share-*, root-missing, working-directory-gone, scan-failed, cancelled */
   async share(
     given: string,
     options: { signal: AbortSignal; onProgress: (done: number, total: number) => void },
   ): Promise<Shareable> {
-    const { cwd, home, config } = this.#options;
+    const { cwd, home, config, scanner } = this.#options;
     const reach = { cwd, home, roots: config.shareRoots, allow: config.shareAllow };
     const found = await resolveShare(given, reach).catch((thrown: unknown) => {
       throw faultBehind(thrown, { ...reach, given, kind: "shareRoots" });
     });
     if (found.identity.size > FILE.maxBytes) throw new TunnelError("share-too-large");
-    const file = await OutgoingFile.open(found, options);
-    const { size, sha256 } = file;
-    const read = (offset: number, length: number): Promise<Uint8Array> => file.read(offset, length);
-    const close = (): Promise<void> => Promise.resolve();
+    const file = new OutgoingFile(found);
+    const { size } = file;
+    const verdict = await file.examine(scanner.openContent("file", size), options);
+    const { file: place, gates, reasons } = found;
+    const source: FileSource = {
+      examined: { path: place, gates, reasons, verdict },
+      size,
+      sha256: verdict.digest,
+      read: (offset, length) => file.read(offset, length),
+      close: () => Promise.resolve(),
+    };
     const name = labelOf(file.name);
-    return { name, renamed: changeOf(file.name, name), source: { size, sha256, read, close } };
+    return { name, renamed: changeOf(file.name, name), source };
   }
 
   /**
    * The change of the repository in the working directory as a patch.
-   * @throws {TunnelError} working-directory-gone, git-*, patch-*, share-sensitive, share-unreadable, share-limit, cancelled
+   * @throws {TunnelError} working-directory-gone, git-*, patch-*, share-unreadable, share-limit, scan-failed, cancelled
    */
   async patch(range: string | undefined, signal: AbortSignal): Promise<Shareable> {
     const { cwd, home, env, config } = this.#options;
@@ -115,8 +125,14 @@ export class LocalFiles {
       signal,
       ...(range === undefined ? {} : { range }),
     });
-    const { bytes, baseCommit, diffstat, base, head, leftOut, notes } = made;
-    const source = this.#made(bytes);
+    const { bytes, baseCommit, diffstat, base, head, leftOut, notes, sensitive, binary } = made;
+    const source = await this.#made("patch", bytes, {
+      gates: [
+        ...(sensitive.length === 0 ? [] : (["sensitive-file"] as const)),
+        ...(binary.length === 0 ? [] : (["not-scanned"] as const)),
+      ],
+      reasons: [...sensitive, ...binary],
+    });
     const name = labelOf(`${path.basename(cwd)}-${(baseCommit ?? "start").slice(0, 8)}.patch`);
     return {
       name,
@@ -126,17 +142,26 @@ export class LocalFiles {
     };
   }
 
-  /** A text that is no file here. @throws {TunnelError} share-limit */
-  text(name: string, text: string): Shareable {
-    return { name: labelOf(name), source: this.#made(Buffer.from(text)) };
+  /** A text that is no file here. @throws {TunnelError} share-limit, scan-failed */
+  async text(name: string, text: string): Promise<Shareable> {
+    return { name: labelOf(name), source: await this.#made("file", Buffer.from(text)) };
   }
 
-  #made(bytes: Uint8Array): FileSource {
+  async #made(
+    where: Outbound,
+    bytes: Uint8Array,
+    found: Pick<Examined, "gates" | "reasons"> = { gates: [], reasons: [] },
+  ): Promise<FileSource> {
+    const { cwd, scanner } = this.#options;
     if (this.#madeBytes + bytes.length > MAX_MADE_BYTES) throw new TunnelError("share-limit");
+    const scan = scanner.openContent(where, bytes.length);
+    await scan.write(bytes);
+    const verdict = await scan.end();
     this.#madeBytes += bytes.length;
     return {
+      examined: { path: cwd, ...found, verdict },
       size: bytes.length,
-      sha256: createHash("sha256").update(bytes).digest("hex"),
+      sha256: verdict.digest,
       read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
       close: () => {
         this.#madeBytes -= bytes.length;

@@ -1,11 +1,12 @@
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { ContentScan } from "../../oversight/filter/filter.ts";
+import type { Verdict } from "../../oversight/filter/verdict.ts";
 import { codeOf, readFailure } from "../paths/failures.ts";
 import { identityOf, READ_ONLY, type ShareSource } from "../paths/share.ts";
 
-const HASH_CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * A file as it was when it was shared. Each read gives bytes of that very content, or an error: the file is
@@ -16,40 +17,45 @@ const HASH_CHUNK_BYTES = 1024 * 1024;
 export class OutgoingFile {
   readonly name: string;
   readonly size: number;
-  /** Lower-case hex. */
-  readonly sha256: string;
   readonly #source: ShareSource;
 
-  private constructor(source: ShareSource, sha256: string) {
+  /** Nothing of it has been read yet. */
+  constructor(source: ShareSource) {
     this.name = source.name;
     this.size = Number(source.identity.size);
-    this.sha256 = sha256;
     this.#source = source;
   }
 
   /**
-   * Reads the file once, for its hash.
-   * @throws TunnelError `cancelled`, `share-changed`, `share-gone`, `share-unreadable`
+   * Reads the file once, through the filter, which hashes it on the way.
+   * @returns the word on exactly the bytes that {@link read} gives
+   * @throws TunnelError `cancelled`, `share-changed`, `share-gone`, `share-unreadable`, `scan-failed`
    */
-  static async open(
-    source: ShareSource,
+  async examine(
+    scan: ContentScan,
     options: { signal: AbortSignal; onProgress?: (doneBytes: number, totalBytes: number) => void },
-  ): Promise<OutgoingFile> {
+  ): Promise<Verdict> {
     const { signal, onProgress } = options;
-    const total = Number(source.identity.size);
-    const hash = createHash("sha256");
-    const file = new OutgoingFile(source, "");
-    const chunk = Buffer.alloc(Math.min(HASH_CHUNK_BYTES, Math.max(total, 1)));
-    for (let done = 0; done < total;) {
+    const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, Math.max(this.size, 1)));
+    const assertWanted = (): void => {
       if (signal.aborted) throw new TunnelError("cancelled");
-      const length = Math.min(chunk.length, total - done);
-      await file.#readInto(chunk, done, length);
-      hash.update(chunk.subarray(0, length));
-      done += length;
-      onProgress?.(done, total);
+    };
+    try {
+      for (let done = 0; done < this.size;) {
+        assertWanted();
+        const piece = chunk.subarray(0, this.size - done);
+        await this.#readInto(piece, done, piece.length);
+        await scan.write(piece);
+        done += piece.length;
+        onProgress?.(done, this.size);
+      }
+      const verdict = await scan.end();
+      assertWanted();
+      return verdict;
+    } catch (error) {
+      scan.drop();
+      throw error;
     }
-    if (signal.aborted) throw new TunnelError("cancelled");
-    return new OutgoingFile(source, hash.digest("hex"));
   }
 
   /**

@@ -4,6 +4,7 @@ import type { StreamRequest, StreamWord } from "../../protocol/link/stream-frame
 import type { Bytes } from "../../protocol/base/bytes.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
+import type { Examined } from "../saying/judging.ts";
 
 /** A tunnel as streams and files need it, in either role. */
 export interface StreamPort extends StreamMachine {
@@ -17,6 +18,7 @@ export interface StreamPort extends StreamMachine {
 
 /** A file to read from, which stays what it was when it was offered. */
 export interface FileSource {
+  readonly examined: Examined;
   readonly size: number;
   /** SHA-256 of the whole, lower-case hex. */
   readonly sha256: string;

@@ -1,6 +1,7 @@
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { FileId, FileNotice } from "./files.ts";
 import type { Shareable } from "./local-files.ts";
+import type { Answer } from "../saying/sent.ts";
 import type { OwnOffer } from "./requests.ts";
 
 /** A file or patch that is to be offered. */
@@ -17,19 +18,20 @@ export interface PreparationRequest {
   ) => Promise<Shareable>;
 }
 
-type PreparationState<Said> =
+type PreparationState =
   /** Bytes; undefined while nothing is known, and for a patch. */
   | {
       readonly name: "preparing";
       readonly read: { readonly done: number; readonly total: number } | undefined;
     }
-  | { readonly name: "offered"; readonly offer: OwnOffer<Said> }
+  /** Or held, as its `sent` says. */
+  | { readonly name: "offered"; readonly offer: OwnOffer<Answer> }
   | { readonly name: "failed"; readonly error: TunnelError };
 
 /** A file on its way to be offered. It goes on when the call that asked for it has been answered, or was cancelled. */
-export interface Preparation<Said> {
+export interface Preparation {
   readonly path: string | undefined;
-  readonly state: PreparationState<Said>;
+  readonly state: PreparationState;
   /** Resolves when it is offered or has failed. Never rejects. */
   readonly over: Promise<void>;
   /** Calls at every step; the returned function unsubscribes. */
@@ -41,13 +43,13 @@ export interface Preparation<Said> {
   attend(): (isTold: boolean) => void;
 }
 
-interface Options<Said> {
+interface Options {
   /** Offers it, as {@link offerFile} does. */
   readonly offer: (request: {
     note: string | undefined;
     to: readonly string[] | undefined;
     content: () => Promise<Shareable>;
-  }) => Promise<OwnOffer<Said>>;
+  }) => Promise<OwnOffer<Answer>>;
   /** Whether a file that was offered is still what it was. */
   readonly isUnchanged: (fileId: FileId) => Promise<boolean>;
   readonly notify: (notice: FileNotice) => void;
@@ -57,21 +59,21 @@ interface Options<Said> {
 const MAX_OUTCOMES = 16;
 
 /** The files of one tunnel that are being read so that they can be offered. */
-export class Preparations<Said = unknown> {
-  readonly #options: Options<Said>;
-  readonly #known = new Map<string, Preparation<Said>>();
+export class Preparations {
+  readonly #options: Options;
+  readonly #known = new Map<string, Preparation>();
   readonly #ended = new AbortController();
 
-  constructor(options: Options<Said>) {
+  constructor(options: Options) {
     this.#options = options;
   }
 
-  get running(): readonly Preparation<Said>[] {
+  get running(): readonly Preparation[] {
     return [...this.#known.values()].filter(({ state }) => state.name === "preparing");
   }
 
   /** The one that the same request has begun and whose outcome no call has told; a new one where the file has changed since. */
-  async begin(request: PreparationRequest): Promise<Preparation<Said>> {
+  async begin(request: PreparationRequest): Promise<Preparation> {
     const known = this.#known.get(request.key);
     if (known !== undefined && (await this.#holds(known))) return known;
     // Another call may have begun it anew meanwhile.
@@ -91,17 +93,17 @@ export class Preparations<Said = unknown> {
     await Promise.all(Array.from(this.#known.values(), ({ over }) => over));
   }
 
-  async #holds({ state }: Preparation<Said>): Promise<boolean> {
+  async #holds({ state }: Preparation): Promise<boolean> {
     // Why it failed has been told by a notice: asked for again, it begins anew.
     if (state.name === "failed") return false;
     return state.name === "preparing" || (await this.#options.isUnchanged(state.offer.fileId));
   }
 
-  #prepared({ key, path, note, to, content }: PreparationRequest): Preparation<Said> {
+  #prepared({ key, path, note, to, content }: PreparationRequest): Preparation {
     const { offer, notify } = this.#options;
     const { signal } = this.#ended;
     const listeners = new Set<(done: number, total: number) => void>();
-    let state: PreparationState<Said> = { name: "preparing", read: undefined };
+    let state: PreparationState = { name: "preparing", read: undefined };
     let waiting = 0;
     let isTold = false;
     const onProgress = (done: number, total: number): void => {
@@ -123,7 +125,7 @@ export class Preparations<Said = unknown> {
         },
       )
       .then(tell);
-    const preparation: Preparation<Said> = {
+    const preparation: Preparation = {
       path,
       over,
       get state() {
@@ -147,11 +149,13 @@ export class Preparations<Said = unknown> {
   }
 }
 
-function noticeOf<Said>(
-  state: Extract<PreparationState<Said>, { name: "offered" | "failed" }>,
+function noticeOf(
+  state: Extract<PreparationState, { name: "offered" | "failed" }>,
   path: string | undefined,
 ): FileNotice {
   if (state.name === "failed") return { notice: "file-not-offered", path, error: state.error };
-  const { fileId, name, size } = state.offer;
-  return { notice: "file-offered", file: { fileId, name, size } };
+  const { fileId, name, size, sent } = state.offer;
+  const file = { fileId, name, size };
+  if (sent.status === "held") return { notice: "file-held", file, askId: sent.askId };
+  return { notice: "file-offered", file };
 }

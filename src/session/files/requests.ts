@@ -1,3 +1,4 @@
+import { toBase64url } from "../../protocol/base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import { checkNote } from "../../protocol/files/note.ts";
@@ -31,12 +32,12 @@ export interface OwnOffer<Said> {
   readonly sent: Said;
   /** Colour sequences that were taken out of the note. */
   readonly removed: number;
-  /** Names of those who are there and can fetch it. */
+  /** Names of those who are there and can fetch it; of nobody while it is held. */
   readonly offeredTo: readonly string[];
 }
 
 /**
- * @param request `to`: names or ids; everybody when undefined. `content` is read after all else was found to be right.
+ * @param request `to`: names or ids; everybody when undefined. `author`: a person who offers it by hand. `content` is read after all else was found to be right.
  * @throws {TunnelError} note-invalid, member-unknown, share-limit, what `content` throws, and all of saying
  */
 export async function offerFile<Said>(
@@ -44,6 +45,7 @@ export async function offerFile<Said>(
   request: {
     readonly note: string | undefined;
     readonly to: readonly string[] | undefined;
+    readonly author?: "human" | undefined;
     readonly content: () => Promise<Shareable>;
   },
 ): Promise<OwnOffer<Said>> {
@@ -59,9 +61,13 @@ export async function offerFile<Said>(
     ...note,
     ...(patch === undefined ? {} : { patch }),
     ...(to === undefined ? {} : { to }),
+    author: request.author,
   });
   const { size, sha256 } = source;
-  const others = session.presence().filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
+  const isOffered = session.files.shares.some((one) => toBase64url(one.offer.id) === fileId);
+  const others = session
+    .presence()
+    .filter(({ id, isSelf }) => isOffered && !isSelf && to?.includes(id) !== false);
   return {
     fileId,
     name,

@@ -26,6 +26,8 @@ export interface Share {
   readonly source: FileSource;
   /** Those it is for; everybody when undefined. */
   readonly to: readonly MemberId[] | undefined;
+  /** Before the offer has left, it is served to nobody. */
+  isOffered: boolean;
 }
 
 /** One receiver that is being served. */
@@ -87,10 +89,12 @@ export class Sharing implements StreamService {
     this.#shares.push(share);
   }
 
-  /** It could not be offered. */
-  remove(share: Share): void {
+  /** It could not be offered, or may not be. @returns whether it was there */
+  remove(share: Share): boolean {
     const at = this.#shares.indexOf(share);
-    if (at >= 0) this.#shares.splice(at, 1);
+    if (at < 0) return false;
+    this.#shares.splice(at, 1);
+    return true;
   }
 
   opened(stream: StreamEnd, request: Bytes): StreamListener {
@@ -109,7 +113,7 @@ export class Sharing implements StreamService {
     const { file, offset } = request;
     const share = this.#shares.find(({ offer }) => equalBytes(offer.id, file));
     // A member to whom it was not offered learns no more than one that asks for a file that does not exist.
-    if (share === undefined || share.to?.includes(who) === false || offset > share.offer.size)
+    if (share?.isOffered !== true || share.to?.includes(who) === false || offset > share.offer.size)
       return refuse(stream, "unknown");
     const served: Served = {
       offer: share.offer,

@@ -3,7 +3,7 @@ import { realpath } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { plainLabel } from "../paths/names.ts";
-import { sensitiveContent, sensitiveName } from "../paths/sensitive.ts";
+import { sensitiveName } from "../paths/sensitive.ts";
 import { diffOf, outputOf, PATCH } from "./diff.ts";
 import { leftOutText, type LeftOut } from "./left-out.ts";
 import { isPointerChange } from "./filters.ts";
@@ -28,6 +28,10 @@ export interface Patch {
   readonly diffstat: { readonly files: number; readonly insertions: number; readonly deletions: number };
   /** Paths in the repository. */
   readonly files: readonly string[];
+  /** Texts with a path each: files whose names say that they hold secrets, and that nobody has let through. */
+  readonly sensitive: readonly string[];
+  /** Texts with a path each: files of which the patch holds packed bytes. */
+  readonly binary: readonly string[];
   /** Texts with a path each: what the change has and the patch has not. */
   readonly leftOut: readonly string[];
   /** Texts: what somebody who reads the patch must know of it. */
@@ -36,7 +40,7 @@ export interface Patch {
 
 export interface MakePatchOptions {
   readonly env: Environment;
-  /** Absolute paths of single files that a human lets through although they look like a secret. */
+  /** Absolute paths of single files that may be in it although their names say that they hold secrets. */
   readonly allow: readonly string[];
   /** One commit, or `BASE..TIP` (`rangeOf`); without it, everything that is not committed, new files included. */
   readonly range?: string;
@@ -46,26 +50,26 @@ export interface MakePatchOptions {
 
 /**
  * The change as one patch. Neither index nor objects of the repository are touched.
- * @throws {TunnelError} git-missing, git-not-owned, git-unavailable, git-failed, patch-*, share-sensitive, share-unreadable, cancelled
+ * @throws {TunnelError} git-missing, git-not-owned, git-unavailable, git-failed, patch-*, share-unreadable, cancelled
  */
 export async function makePatch(cwd: string, options: MakePatchOptions): Promise<Patch> {
   const { range, allow } = options;
   const repository = await lookForRepository(cwd, { ...options, timeoutMs: PATCH.timeoutMs });
   options.signal?.throwIfAborted();
   if (!("toplevel" in repository)) throw unavailable(repository);
-  const change =
-    range === undefined ? await notCommitted(repository, allow) : await committed(repository, range);
+  const change = range === undefined ? await notCommitted(repository) : await committed(repository, range);
   const { bytes, baseCommit, head, notes } = change;
   if (bytes.length === 0) {
     const detail = change.leftOut.slice(0, 5).map(leftOutText).join("; ");
     throw new TunnelError("patch-empty", detail === "" ? {} : { detail });
   }
   const { files, parts } = await readOwn(bytes, options);
-  for (const [index, { path: name, previousPath }] of files.entries()) {
-    for (const one of previousPath === undefined ? [name] : [previousPath, name])
-      await refuseName(repository, one, allow);
-    await refuseContent(repository, name, parts[index], allow);
-  }
+  const sensitive: string[] = [];
+  for (const { path: name, previousPath } of files)
+    for (const one of previousPath === undefined ? [name] : [previousPath, name]) {
+      const rule = await sensitiveIn(repository, one, allow);
+      if (rule !== undefined) sensitive.push(`${plainLabel(one)}: ${rule}`);
+    }
   const base = baseCommit === undefined ? undefined : await commitName(repository.call, baseCommit);
   const leftOut = [...change.leftOut, ...carriedInPart(files, parts)].map(leftOutText);
   const preamble = encodePreamble({ base, head, leftOut, notes });
@@ -82,6 +86,8 @@ export async function makePatch(cwd: string, options: MakePatchOptions): Promise
       deletions: files.reduce((total, { deletions }) => total + deletions, 0),
     },
     files: files.map(({ path: name }) => name),
+    sensitive,
+    binary: files.filter(({ isBinary }) => isBinary).map(({ path: name }) => `${plainLabel(name)}: binary`),
     leftOut,
     notes: [...notes, ...(ignored === undefined ? [] : [ignoredText(ignored)])],
   };
@@ -95,8 +101,8 @@ interface Change {
   readonly notes: readonly string[];
 }
 
-async function notCommitted(repository: Repository, allow: readonly string[]): Promise<Change> {
-  const made = await uncommitted(repository, (file) => refuseName(repository, file, allow));
+async function notCommitted(repository: Repository): Promise<Change> {
+  const made = await uncommitted(repository);
   return { ...made, head: undefined, notes: [] };
 }
 
@@ -140,21 +146,14 @@ async function readOwn(
   return { files: reading.files, parts: reading.parts };
 }
 
-async function refuseName({ toplevel }: Repository, file: string, allow: readonly string[]): Promise<void> {
-  const rule = sensitiveName(file);
-  if (rule === undefined || (await isAllowed(path.join(toplevel, file), allow))) return;
-  throw new TunnelError("share-sensitive", { detail: `${plainLabel(file)}: ${rule}` });
-}
-
-async function refuseContent(
+/** The rule that a name breaks, unless a human has let this file through. */
+async function sensitiveIn(
   { toplevel }: Repository,
   file: string,
-  part: Buffer | undefined,
   allow: readonly string[],
-): Promise<void> {
-  const rule = part === undefined ? undefined : sensitiveContent(part);
-  if (rule === undefined || (await isAllowed(path.join(toplevel, file), allow))) return;
-  throw new TunnelError("share-sensitive", { detail: `${plainLabel(file)}: ${rule}` });
+): Promise<string | undefined> {
+  const rule = sensitiveName(file);
+  return rule === undefined || (await isAllowed(path.join(toplevel, file), allow)) ? undefined : rule;
 }
 
 async function isAllowed(file: string, allow: readonly string[]): Promise<boolean> {

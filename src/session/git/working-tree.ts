@@ -19,16 +19,11 @@ export interface Uncommitted {
 
 /**
  * Everything that is not committed, new files included, as git's own diff.
- * @param refuseName throws for a new file that must not go out, before git reads it
  * @throws {TunnelError} git-unavailable, git-failed, patch-conflicts, patch-untracked, patch-too-large, share-*, cancelled
  */
-export async function uncommitted(
-  repository: Repository,
-  refuseName: (file: string) => Promise<void>,
-): Promise<Uncommitted> {
+export async function uncommitted(repository: Repository): Promise<Uncommitted> {
   const baseCommit = await headOf(repository.call);
   const [untracked] = await Promise.all([untrackedOf(repository.call), refuseConflicts(repository.call)]);
-  for (const name of untracked.files) await refuseName(readable(name));
   // Its pointers are made here, whoever has configured it.
   const settings = [...(repository.call.settings ?? []), ...withoutFilters([LFS])];
   const quiet = { ...repository, call: { ...repository.call, settings } };

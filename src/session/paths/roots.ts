@@ -176,13 +176,33 @@ function realFolderNow(folder: string): string | undefined {
  * @throws TunnelError `path-outside`
  */
 export async function segmentsInRoots(real: string, reach: Reach): Promise<string[]> {
-  const { roots, tooWide } = await realRoots(reach);
-  const [nearest] = roots.filter((root) => isWithin(root, real)).sort((a, b) => b.length - a.length);
+  const { nearest, tooWide } = await nearestRoot(real, reach);
   if (nearest === undefined) throw new TunnelError("path-outside", tooWide ? { detail: TOO_WIDE } : {});
   return path
     .relative(nearest, real)
     .split(path.sep)
     .filter((segment) => segment !== "");
+}
+
+/** Whether `real`, a path without symbolic links, lies in no root; `reason` where that is for more than its place. */
+export async function outsideRoots(
+  real: string,
+  reach: Reach,
+): Promise<{ readonly isOutside: boolean; readonly reason: string | undefined }> {
+  const { nearest, tooWide } = await nearestRoot(real, reach);
+  const isOutside = nearest === undefined;
+  return { isOutside, reason: isOutside && tooWide ? TOO_WIDE : undefined };
+}
+
+async function nearestRoot(
+  real: string,
+  reach: Reach,
+): Promise<{ readonly nearest: string | undefined; readonly tooWide: boolean }> {
+  const { roots, tooWide } = await realRoots(reach);
+  const [nearest] = roots
+    .filter((root) => isWithin(root, real))
+    .sort((one, other) => other.length - one.length);
+  return { nearest, tooWide };
 }
 
 const TOO_WIDE =

@@ -3,12 +3,9 @@ import { plainSecret } from "../../oversight/filter/scanner.ts";
 import { foldedSegment } from "./names.ts";
 
 /**
- * Files that are almost never meant when an agent shares one, by name and by content. Few and precise rules: one that cries
- * wolf is switched off. They stop mistakes and an agent that was talked into something, not one that is out to deceive.
+ * Files that are almost never meant when an agent shares one, by their names: a person is asked first. Few and precise rules: one
+ * that cries wolf is switched off. What is in them is searched by the outbound filter.
  */
-
-/** How much of a file is looked at: secrets stand at the top of the files that are made to hold them. */
-export const SCANNED_BYTES = 64 * 1024;
 
 interface NameRule {
   readonly rule: string;

@@ -1,14 +1,14 @@
-import { Buffer } from "node:buffer";
 import { constants, type BigIntStats } from "node:fs";
-import { open, realpath, type FileHandle } from "node:fs/promises";
+import { lstat, open, realpath } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Gate } from "../../oversight/gates/gates.ts";
 import { readFailure } from "./failures.ts";
-import { lexicalPath, NATIVE, segmentsInRoots, type Reach } from "./roots.ts";
-import { SCANNED_BYTES, sensitiveContent, sensitiveName } from "./sensitive.ts";
+import { lexicalPath, NATIVE, outsideRoots, type Reach } from "./roots.ts";
+import { sensitiveName } from "./sensitive.ts";
 
 export interface ShareOptions extends Reach {
-  /** Absolute paths of single files that a human lets through. */
+  /** Absolute paths of single files that may be shared although their names say that they hold secrets. */
   readonly allow: readonly string[];
 }
 
@@ -26,6 +26,10 @@ export interface ShareSource {
   /** Its own name, which another system may not be able to hold. */
   readonly name: string;
   readonly identity: FileIdentity;
+  /** Those at which its names and its place put it, before anything of it is read. */
+  readonly gates: readonly Gate[];
+  /** What it is about them, for a person. */
+  readonly reasons: readonly string[];
 }
 
 /** `O_NONBLOCK`: opening a pipe must not wait for somebody to write into it. Both are undefined on Windows. */
@@ -33,8 +37,8 @@ export const READ_ONLY: number =
   constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /**
- * A file that may be offered to the others.
- * @throws TunnelError `path-invalid`, `path-outside`, `share-not-found`, `share-not-a-file`, `share-unreadable`, `share-sensitive`
+ * A file that may be offered to the others, perhaps once a person has said so.
+ * @throws TunnelError `path-invalid`, `share-not-found`, `share-not-a-file`, `share-unreadable`
  */
 export async function resolveShare(sharePath: string, options: ShareOptions): Promise<ShareSource> {
   const wanted = pathOf(sharePath, options.cwd);
@@ -43,19 +47,35 @@ export async function resolveShare(sharePath: string, options: ShareOptions): Pr
     const isLossy = failure.code === "share-not-found" && sharePath.includes(REPLACEMENT);
     throw isLossy ? new TunnelError("share-not-found", { detail: NOT_UTF8, cause: error }) : failure;
   });
-  await segmentsInRoots(file, options);
-  const handle = await open(file, READ_ONLY).catch((error: unknown) => {
-    throw readFailure(error);
-  });
+  const found = await plainFile(file);
+  const place = await outsideRoots(file, options);
+  const name = (await isAllowed(file, options.allow)) ? undefined : sensitiveBy([wanted, file], found);
+  return {
+    file,
+    name: path.basename(file),
+    identity: identityOf(found),
+    gates: [
+      ...(place.isOutside ? (["outside-roots"] as const) : []),
+      ...(name === undefined ? [] : (["sensitive-file"] as const)),
+    ],
+    reasons: [place.reason, name].filter((reason) => reason !== undefined),
+  };
+}
+
+/** Looked at before it is opened as well: to open a device can do something. */
+async function plainFile(file: string): Promise<BigIntStats> {
   try {
-    const found = await handle.stat({ bigint: true });
-    if (!found.isFile()) throw new TunnelError("share-not-a-file");
-    if (!(await isAllowed(file, options.allow))) await refuseSensitive([wanted, file], handle, found);
-    return { file, name: path.basename(file), identity: identityOf(found) };
+    if (!(await lstat(file)).isFile()) throw new TunnelError("share-not-a-file");
+    const handle = await open(file, READ_ONLY);
+    try {
+      const found = await handle.stat({ bigint: true });
+      if (!found.isFile()) throw new TunnelError("share-not-a-file");
+      return found;
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     throw readFailure(error);
-  } finally {
-    await handle.close();
   }
 }
 
@@ -82,25 +102,10 @@ async function isAllowed(file: string, allow: readonly string[]): Promise<boolea
 }
 
 /** By both names, since either may be the telling one: `notes.txt` may lead to `.env`, and `.env` to `settings.txt`. */
-async function refuseSensitive(names: string[], handle: FileHandle, found: BigIntStats): Promise<void> {
+function sensitiveBy(names: readonly string[], { nlink }: BigIntStats): string | undefined {
   const rule = names.map(sensitiveName).find((broken) => broken !== undefined);
-  if (rule !== undefined) throw new TunnelError("share-sensitive", { detail: rule });
   // Its other names cannot be looked up, and one of them may be `.ssh/id_rsa`.
-  if (found.nlink > 1n) throw new TunnelError("share-sensitive", { detail: LINKED });
-  const inside = sensitiveContent(await readHead(handle));
-  if (inside !== undefined) throw new TunnelError("share-sensitive", { detail: inside });
+  return rule ?? (nlink > 1n ? LINKED : undefined);
 }
 
-const LINKED =
-  "it has several names (hard links), and another one may be that of a secret; a copy has only one";
-
-async function readHead(handle: FileHandle): Promise<Buffer> {
-  const head = Buffer.alloc(SCANNED_BYTES);
-  let length = 0;
-  while (length < head.length) {
-    const { bytesRead } = await handle.read(head, length, head.length - length, length);
-    if (bytesRead === 0) break;
-    length += bytesRead;
-  }
-  return head.subarray(0, length);
-}
+const LINKED = "it has several names (hard links), and another one may be that of a secret";

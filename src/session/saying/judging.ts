@@ -6,23 +6,32 @@ import type { Subject } from "../../oversight/asks/subject.ts";
 import type { Gate } from "../../oversight/gates/gates.ts";
 import { masked } from "../../oversight/gates/mask.ts";
 import type { Judgement } from "../../oversight/lanes/outbound.ts";
-import { tailOf, type OutboundText } from "../../oversight/filter/filter.ts";
-import type { Finding, Verdict } from "../../oversight/filter/verdict.ts";
+import { tailOf, type ContentScan, type OutboundText } from "../../oversight/filter/filter.ts";
+import type { Finding, Outbound, Verdict } from "../../oversight/filter/verdict.ts";
 
 /** The one search of whatever leaves. There is a verdict, or an error and nothing leaves. */
 export interface TextScanner {
   /** @throws {TunnelError} scan-failed */
   scanTexts(texts: readonly OutboundText[], before?: string): Promise<Verdict>;
+  /** @param size bytes: what is too large is hashed only */
+  openContent(where: Outbound, size?: number): ContentScan;
 }
 
-/** A file on its way out: what was found when its content was read, and what its name and place say. */
-export interface FileJudgement {
-  readonly offer: FileOffer;
-  /** Absolute. */
+/** What was found out about a content before it is offered. */
+export interface Examined {
+  /** Absolute: the file itself; of a patch or a typed text, the folder that it comes from. */
   readonly path: string;
+  /** Those at which its name and its place put it. */
   readonly gates: readonly Gate[];
-  /** Of its content. */
+  /** What it is about its name and its place, for a person. */
+  readonly reasons: readonly string[];
+  /** The filter's word on exactly these bytes. */
   readonly verdict: Verdict;
+}
+
+/** A file on its way out, and what was found out when its content was read. */
+export interface FileJudgement extends Examined {
+  readonly offer: FileOffer;
 }
 
 /** Judges the messages of one tunnel before they leave. */
@@ -71,21 +80,25 @@ export class Judge {
   }
 
   /** @throws {TunnelError} scan-failed */
-  async file({ to }: OutgoingMessage, { offer, path, gates, verdict }: FileJudgement): Promise<Judgement> {
+  async file({ to }: OutgoingMessage, file: FileJudgement): Promise<Judgement> {
+    const { offer, path, gates, reasons, verdict } = file;
     const { name, note } = offer;
     const texts: OutboundText[] = [{ where: "file-name", text: name }];
     if (note !== undefined) texts.push({ where: "note", text: note });
     const words = await this.#scanner.scanTexts(texts);
     const findings = [...findingsOf(words), ...findingsOf(verdict)];
+    const shownName = masked(name, findings, "file-name");
     const subject: Subject = {
       kind: "file",
-      name: masked(name, findings, "file-name"),
-      path,
+      name: shownName,
+      // Its last part is where the name comes from.
+      path: shownName === name ? path : path.replace(/[^\\/]*$/, shownName),
       bytes: offer.size,
       contentHash: toHex(offer.hash),
       ...this.#addressed(to),
       ...(note === undefined ? {} : { note: masked(note, findings, "note") }),
       ...(findings.length === 0 ? {} : { findings }),
+      ...(reasons.length === 0 ? {} : { reasons }),
       ...(verdict.kind === "not-scanned" ? { notScanned: verdict.reason } : {}),
     };
     return { gates: [...new Set([...gates, ...gatesOf(words), ...gatesOf(verdict)])], subject };

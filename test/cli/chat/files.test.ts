@@ -92,7 +92,9 @@ describe("two people", () => {
     const { ana, ben } = await twoPeople();
     ana.terminal.type('/share "orders of today.csv" as of noon\r');
     await ana.seen(/\* orders of today\.csv \(293\.0 KiB\) is offered to ben\. Stay here/);
-    const offer = await ben.seen(/ana: offers orders of today\.csv \(293\.0 KiB\): \/receive \S{6} FILE$/);
+    const offer = await ben.seen(
+      /ana \(human, says their program\): offers orders of today\.csv \(293\.0 KiB\): \/receive \S{6} FILE$/,
+    );
     await ben.seen(/^ {2}│ as of noon$/);
     ben.terminal.type(`/receive ${idIn(offer)} got it.csv\r`);
     await ben.seen(/\* orders of today\.csv \(293\.0 KiB\) is saved as .*got it\.csv$/);
@@ -116,8 +118,6 @@ describe("two people", () => {
       expect(who.terminal.rows.at(-1)).toBe(`${who === ana ? "ana" : "ben"}> ${line}`);
     };
     await tries(ana, "/share ../ben/there.csv", "path-invalid");
-    await tries(ana, "/share /etc/hosts", "path-outside");
-    await tries(ana, "/share .env", "share-sensitive");
     await tries(ana, "/share none.csv", "share-not-found");
     await tries(ana, "/share", "input-invalid");
     ana.terminal.type("\u0015/share a.csv\r");
@@ -238,6 +238,32 @@ describe("a patch", () => {
     });
     expect(readdirSync(join(root, "ben"))).toEqual(["person.patch", "program.patch"]);
     await ana.shutDown();
+  });
+});
+
+describe("a file that looks like a secret", () => {
+  it("is asked of the person who shares it by hand, too, and goes once they say so", async () => {
+    shareable(".env");
+    const { ana, ben } = await twoPeople();
+    ana.terminal.type("/share .env\r");
+    await ana.seen(/\.env is not offered yet: .*Type \/approve 1 or \/refuse 1\./);
+    ana.terminal.type("/approve 1\r");
+    await ben.seen(/offers \.env/);
+  });
+
+  it("is told to a program as held, in the words of every other answer", async () => {
+    shareable(".env");
+    const { ana } = await twoPrograms();
+    ana.write({ share: { path: ".env" }, ref: 7 });
+    const shared = await ana.event("shared");
+    expect(shared).toMatchObject({
+      ref: 7,
+      status: "held",
+      askId: 1,
+      gates: ["sensitive-file"],
+      offeredTo: [],
+    });
+    expect(shared).not.toHaveProperty("why");
   });
 });
 

@@ -13,6 +13,7 @@ import path from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { OutgoingFile } from "../../../src/session/files/outgoing.ts";
 import { resolveShare } from "../../../src/session/paths/share.ts";
+import { hashedOnly } from "../support.ts";
 import { rejectedWith } from "../../support/rejection.ts";
 import { temporaryFolders } from "../../support/files/temp-folder.ts";
 
@@ -33,17 +34,18 @@ async function share(
   writeFileSync(path.join(cwd, name), content);
   const source = await resolveShare(name, { cwd, roots: [], allow: [], home: "/nowhere" });
   const progress: number[] = [];
-  const file = await OutgoingFile.open(source, {
+  const file = new OutgoingFile(source);
+  const { digest: sha256 } = await file.examine(hashedOnly(), {
     signal,
     onProgress: (done) => progress.push(done),
   });
-  return { file, progress, at: path.join(cwd, name) };
+  return { file, sha256, progress, at: path.join(cwd, name) };
 }
 
 describe("a file on its way out", () => {
   test("has the hash and size of its content, which is read in pieces", async () => {
-    const { file, progress } = await share("big", BIG);
-    expect(file.sha256).toBe(createHash("sha256").update(BIG).digest("hex"));
+    const { file, sha256, progress } = await share("big", BIG);
+    expect(sha256).toBe(createHash("sha256").update(BIG).digest("hex"));
     expect(file.size).toBe(BIG.length);
     expect(progress).toEqual([1_048_576, 2_097_152, 2_500_000]);
     expect(await file.read(2_499_998, 100)).toEqual(BIG.subarray(2_499_998));
@@ -52,8 +54,8 @@ describe("a file on its way out", () => {
   });
 
   test("may be empty", async () => {
-    const { file } = await share("empty", "");
-    expect([file.size, file.sha256]).toEqual([0, createHash("sha256").digest("hex")]);
+    const { file, sha256 } = await share("empty", "");
+    expect([file.size, sha256]).toEqual([0, createHash("sha256").digest("hex")]);
   });
 
   test("is not read further when the call is cancelled", async () => {

@@ -14,7 +14,7 @@ import path from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { inspectPatch } from "../../../src/session/git/inspect-patch.ts";
 import { makePatch } from "../../../src/session/git/make-patch.ts";
-import { rejectedWith, rejection } from "../../support/rejection.ts";
+import { rejectedWith } from "../../support/rejection.ts";
 import { temporaryFolders } from "../../support/files/temp-folder.ts";
 import { GIT_ENV, Repository } from "../../support/files/temp-repository.ts";
 
@@ -122,23 +122,25 @@ describe("a patch of what is not committed", () => {
     expect(await rejectedWith(make())).toBe("patch-too-large");
   });
 
-  test("is refused with a file in it that looks like a secret, new, changed, deleted or by content", async () => {
+  test("names the files in it that hold secrets by their names, new, changed, deleted or renamed", async () => {
     const env = repository.put(".env", "A=1\n");
-    expect(await rejection(make())).toMatchObject({
-      code: "share-sensitive",
-      detail: ".env: environment file",
-    });
-    expect((await make({ allow: [env] })).files).toEqual([".env"]);
+    expect(await make()).toMatchObject({ files: [".env"], sensitive: [".env: environment file"] });
+    expect(await make({ allow: [env] })).toMatchObject({ files: [".env"], sensitive: [] });
     repository.commit();
     unlinkSync(env);
-    expect(await rejectedWith(make())).toBe("share-sensitive");
-    expect((await make({ allow: [env] })).files).toEqual([".env"]);
+    expect((await make()).sensitive).toEqual([".env: environment file"]);
+    expect(await make({ allow: [env] })).toMatchObject({ files: [".env"], sensitive: [] });
     repository.commit();
-    const token = ["gh", "p_", "a1B2c3".repeat(6)].join("");
-    repository.put("a.txt", `one\n${token}\n`);
-    const error = await rejection(make());
-    expect(error).toMatchObject({ code: "share-sensitive", detail: "a.txt: a GitHub token inside" });
-    expect(String(error)).not.toContain(token);
+    repository.put("id_rsa", "one\ntwo\nthree\nfour\n");
+    repository.commit();
+    repository.git("mv", "id_rsa", "notes.txt");
+    expect((await make()).sensitive).toEqual(["id_rsa: private SSH key"]);
+  });
+
+  test("names the files in it whose bytes are packed", async () => {
+    repository.put("x.bin", Buffer.from([0, 1, 2, 3, 0]));
+    repository.put("a.txt", "text\n");
+    expect(await make()).toMatchObject({ binary: ["x.bin: binary"] });
   });
 });
 

@@ -10,6 +10,7 @@ import type { StreamRequest, StreamWord } from "../../../src/protocol/link/strea
 import type { FileEntry } from "../../../src/protocol/room/log.ts";
 import { Files, type Download } from "../../../src/session/files/files.ts";
 import type { FileSink, FileSource, StreamPort } from "../../../src/session/files/port.ts";
+import type { Examined } from "../../../src/session/saying/judging.ts";
 import type { Notice } from "../../../src/session/notice.ts";
 import { FakeClock, settle } from "../fake-tunnel-clock.ts";
 import {
@@ -24,6 +25,11 @@ import {
 import { chunksOf } from "../streaming.ts";
 import { nodePrimitives } from "../wire.ts";
 
+/** The word on a content in which nothing was found, and which has its own place. */
+export function examinedAs(digest: string): Examined {
+  return { path: "/memory", gates: [], reasons: [], verdict: { kind: "clear", digest } };
+}
+
 /** A file that is only in memory, and as broken as a test wants. */
 export class MemorySource implements FileSource {
   readonly size: number;
@@ -31,12 +37,14 @@ export class MemorySource implements FileSource {
   /** The error of reading from this offset on. */
   failure: { readonly from: number; readonly code: ErrorCode } | undefined;
   isClosed = false;
+  readonly examined: Examined;
   readonly #content: Bytes;
 
   constructor(content: Bytes) {
     this.#content = content;
     this.size = content.length;
     this.sha256 = toHex(nodePrimitives.sha256(content));
+    this.examined = examinedAs(this.sha256);
   }
 
   async read(offset: number, length: number): Promise<Bytes> {
@@ -165,9 +173,10 @@ export class FileScene {
     port: this.port,
     primitives: nodePrimitives,
     clock: this.clock,
-    say: async (outgoing) => {
+    say: async (outgoing, offering) => {
       await Promise.resolve();
       if (this.sayFailure !== undefined) throw new TunnelError(this.sayFailure);
+      offering.leaves();
       this.said.push(outgoing);
       return { status: "sent", seq: this.said.length };
     },

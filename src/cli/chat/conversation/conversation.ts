@@ -72,7 +72,7 @@ export class Conversation {
   constructor({ tunnel, clock, checkedText, localFiles, author, show }: ConversationOptions) {
     this.#author = author;
     this.tunnel = tunnel;
-    this.transfers = new Transfers({ tunnel, localFiles, clock, show });
+    this.transfers = new Transfers({ tunnel, localFiles, clock, author, show });
     this.#clock = clock;
     this.#checkedText = checkedText;
     this.#show = show;

@@ -13,6 +13,8 @@ interface TransfersOptions {
   readonly tunnel: Session;
   readonly localFiles: LocalFiles;
   readonly clock: Clock;
+  /** `human` where a person types (G11). */
+  readonly author: "human" | undefined;
   readonly show: Show;
 }
 
@@ -74,9 +76,9 @@ export class Transfers {
     this.#stopBeat = this.#options.clock.after(BEAT_MS, () => this.watch());
   }
 
-  /** @throws {TunnelError} path-*, share-*, note-invalid, member-unknown, cancelled, and all of saying */
+  /** @throws {TunnelError} path-invalid, share-*, scan-failed, note-invalid, member-unknown, cancelled, and all of saying */
   async share({ path, note, to, ref }: ShareWish): Promise<void> {
-    const { tunnel, localFiles, show } = this.#options;
+    const { tunnel, localFiles, author, show } = this.#options;
     const { signal } = this.#abort;
     const reading = { path, done: 0, size: 0 };
     const onProgress = (done: number, size: number): void => void Object.assign(reading, { done, size });
@@ -89,17 +91,17 @@ export class Transfers {
         this.#reading.delete(reading);
       }
     };
-    const offer = await this.#kept(offerFile(tunnel, { note, to, content }));
+    const offer = await this.#kept(offerFile(tunnel, { note, to, author, content }));
     this.#tell();
     show({ type: "shared", ref, offer });
   }
 
   /** Offers a text as a file of this name to everybody. @throws {TunnelError} nobody-joined, share-limit, and all of saying */
   async shareText(name: string, text: string): Promise<void> {
-    const { tunnel, localFiles, show } = this.#options;
+    const { tunnel, localFiles, author, show } = this.#options;
     tunnel.touch();
-    const content = () => Promise.resolve(localFiles.text(name, text));
-    const offer = await this.#kept(offerFile(tunnel, { note: undefined, to: undefined, content }));
+    const content = () => localFiles.text(name, text);
+    const offer = await this.#kept(offerFile(tunnel, { note: undefined, to: undefined, author, content }));
     show({ type: "shared", ref: undefined, offer });
   }
 

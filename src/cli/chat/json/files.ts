@@ -1,4 +1,5 @@
 import type { TransferView } from "../../../view/files.ts";
+import { heldView } from "../../../view/held.ts";
 import type { PatchView } from "../../../view/patches.ts";
 import { removedText } from "../../../view/removed.ts";
 import type { ChatEvent } from "../conversation/events.ts";
@@ -34,7 +35,8 @@ export function sharedFields({
   ref,
   offer: { sent, removed, ...offer },
 }: Extract<ChatEvent, { type: "shared" }>): Fields {
-  return { event: "shared", ref, ...offer, ...sent, removed: removedText(removed) };
+  const answer = sent.status === "held" ? heldView(sent) : sent;
+  return { event: "shared", ref, ...offer, ...answer, removed: removedText(removed) };
 }
 
 export function receivedFields(event: Extract<ChatEvent, { type: "received" }>): Fields {

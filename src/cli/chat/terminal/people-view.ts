@@ -216,6 +216,8 @@ export class PeopleView {
         ].join("\n");
       case "file-offered":
         return `${at} * ${safeName(event.file.name)} is offered.`;
+      case "file-held":
+        return paint.yellow(`${at} * ${safeName(event.file.name)} is not offered yet: it waits for you.`);
       case "file-not-offered":
         return paint.red(`${at} ! A file could not be offered. ${safeText(errorText(event.error))}`);
       case "file-received":

@@ -16,9 +16,9 @@ export const SAVING = {
   },
   "path-outside": {
     message: "the path is outside the folders that may be used",
-    next: "Choose a path in the working directory of this server. Only your human can allow more folders (TUNNEL_SAVE_ROOTS for saving, TUNNEL_SHARE_ROOTS for sharing) and start this server again.",
+    next: "Choose a path in the working directory of this server. Only your human can allow more folders (TUNNEL_SAVE_ROOTS) and start this server again.",
     nextForPerson:
-      "Choose a path in the folder in which you started this. TUNNEL_SAVE_ROOTS allows more folders for saving, TUNNEL_SHARE_ROOTS for sharing.",
+      "Choose a path in the folder in which you started this. TUNNEL_SAVE_ROOTS allows more folders.",
     retryable: false,
   },
   "path-protected": {

@@ -29,13 +29,6 @@ export const SHARING = {
     next: "Share a part of it, or another file.",
     retryable: false,
   },
-  "share-sensitive": {
-    message: "the file looks like a secret, so it was not shared",
-    next: "Share something without the secret. If it is none, only your human can allow this file: by adding its absolute path to TUNNEL_SHARE_ALLOW and starting the server again.",
-    nextForPerson:
-      "Share something without the secret. If it is none, add its absolute path to TUNNEL_SHARE_ALLOW and start again.",
-    retryable: false,
-  },
   "scan-failed": {
     message: "the search for secrets did not end, so nothing was sent",
     next: "Try again. If it fails again, tell your human: nothing leaves without that search.",
