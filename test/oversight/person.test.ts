@@ -39,7 +39,11 @@ function boardWith(ask: AskView): Board {
 }
 
 const typed = (line: string, isShown: boolean) =>
-  readTyped(line, { board: boardWith(askOf("hello")), chosen: undefined, wasShown: () => (isShown ? "shown" : "not-whole") });
+  readTyped(line, {
+    board: boardWith(askOf("hello")),
+    chosen: undefined,
+    wasShown: () => (isShown ? "shown" : "not-whole"),
+  });
 
 describe("a decision", () => {
   it("H13: is a word with a number, and nothing shorter", () => {
