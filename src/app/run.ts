@@ -173,70 +173,12 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return exportTranscript({ ...search, request: command.request, clock, output, cwd });
     }
     case "open":
-    case "join": {
-      const { config } = checkedSettings(host);
-      const { chat } = await import("./commands.ts");
-      const { stdinIsTerminal } = host;
-      let faces: { close(): Promise<void> } | undefined;
-      onShutdown(async () => faces?.close());
-      const load = async () => {
-        const { loadSessions, openFaces } = await import("./sessions.ts");
-        const { cwd, home } = host;
-        const sessions = loadSessions({ config, clock, env, cwd, home });
-        faces = openFaces({ sessions, clock, env, identity: identityOf(env, cwd), version, cwd });
-        return sessions;
-      };
-      const code = await chat({
-        request: command,
-        sessions: load,
-        clock,
-        output,
-        input: process.stdin,
-        terminal: process.stdout,
-        stdinIsTerminal,
-        isInteractive: stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
-        marksPaste: host.stderrIsTerminal && knowsCodes(env),
-        outputLost: host.outputLost,
-        onShutdown,
-        exitNow: host.exitNow,
-      });
-      await faces?.close();
-      return code;
-    }
-    case "watch": {
-      const { watch } = await import("./commands.ts");
-      const { serverSearch } = await import("./waking.ts");
-      const { folders, platform } = serverSearch(env, identityOf(env, host.cwd));
-      return watch({
-        folders,
-        platform,
-        clock,
-        env,
-        version,
-        output,
-        isJson: command.json,
-        input: process.stdin,
-        terminal: process.stdout,
-        isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
-        onShutdown,
-      });
-    }
-    case "setup": {
-      const { setupHere } = await import("./commands.ts");
-      const { bundle, home, cwd, stdinIsTerminal, stdoutIsTerminal } = host;
-      const isAtTerminal = stdinIsTerminal && stdoutIsTerminal;
-      return setupHere({
-        request: command.request,
-        bundle,
-        home,
-        cwd,
-        env,
-        clock,
-        output,
-        isAtTerminal,
-        onShutdown,
-      });
-    }
+    case "join":
+      return runChat(command, host, output);
+    case "watch":
+      return runWatch(command, host, output);
+    case "setup":
+      return runSetup(command, host, output);
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");
       return installSkill(skillOptions(command, host, output));
@@ -260,6 +202,86 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return 0;
     }
   }
+}
+
+async function runChat(
+  command: Extract<LaterCommand, { kind: "open" | "join" }>,
+  host: Host,
+  output: Output,
+): Promise<ExitCode> {
+  const { env, version, clock, cwd, home, stdinIsTerminal, onShutdown } = host;
+  const { config } = checkedSettings(host);
+  const { chat } = await import("./commands.ts");
+  let faces: { close(): Promise<void> } | undefined;
+  onShutdown(async () => faces?.close());
+  const load = async () => {
+    const { loadSessions, openFaces } = await import("./sessions.ts");
+    const sessions = loadSessions({ config, clock, env, cwd, home });
+    faces = openFaces({ sessions, clock, env, identity: identityOf(env, cwd), version, cwd });
+    return sessions;
+  };
+  const code = await chat({
+    request: command,
+    sessions: load,
+    clock,
+    output,
+    input: process.stdin,
+    terminal: process.stdout,
+    stdinIsTerminal,
+    isInteractive: stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+    marksPaste: host.stderrIsTerminal && knowsCodes(env),
+    outputLost: host.outputLost,
+    onShutdown,
+    exitNow: host.exitNow,
+  });
+  await faces?.close();
+  return code;
+}
+
+async function runWatch(
+  command: Extract<LaterCommand, { kind: "watch" }>,
+  host: Host,
+  output: Output,
+): Promise<ExitCode> {
+  const { env, version, clock, onShutdown } = host;
+  const { watch } = await import("./commands.ts");
+  const { serverSearch } = await import("./waking.ts");
+  const { folders, platform } = serverSearch(env, identityOf(env, host.cwd));
+  return watch({
+    folders,
+    platform,
+    clock,
+    env,
+    version,
+    output,
+    isJson: command.json,
+    input: process.stdin,
+    terminal: process.stdout,
+    isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+    onShutdown,
+  });
+}
+
+async function runSetup(
+  command: Extract<LaterCommand, { kind: "setup" }>,
+  host: Host,
+  output: Output,
+): Promise<ExitCode> {
+  const { env, clock, onShutdown } = host;
+  const { setupHere } = await import("./commands.ts");
+  const { bundle, home, cwd, stdinIsTerminal, stdoutIsTerminal } = host;
+  const isAtTerminal = stdinIsTerminal && stdoutIsTerminal;
+  return setupHere({
+    request: command.request,
+    bundle,
+    home,
+    cwd,
+    env,
+    clock,
+    output,
+    isAtTerminal,
+    onShutdown,
+  });
 }
 
 function skillOptions(

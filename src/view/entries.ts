@@ -184,6 +184,24 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
       const { notice, member: memberName, afterSeq, count, seqs } = entry;
       return { notice, memberName, afterSeq, count, seqs };
     }
+    case "decided":
+    case "withheld":
+    case "budget-warning":
+    case "resumed":
+      return oversightEventView(entry);
+    case "file-received":
+      return { notice: entry.notice, file: receivedFileView(entry.file) };
+    case "file-failed":
+      return { notice: entry.notice, file: receivedFileView(entry.file), error: errorView(entry.error) };
+    default:
+      return offerEventView(entry);
+  }
+}
+
+type OversightNotice = Extract<Notice, { notice: "decided" | "withheld" | "budget-warning" | "resumed" }>;
+
+function oversightEventView(entry: OversightNotice): NoticeEventView {
+  switch (entry.notice) {
     case "decided": {
       const { notice, askId, outcome, reason, sent, error } = entry;
       const { status, seq: ownSeq } = sent ?? {};
@@ -197,15 +215,18 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
       return { notice: entry.notice, budgets: entry.budgets };
     case "resumed":
       return { notice: entry.notice };
+  }
+}
+
+type OfferNotice = Extract<Notice, { notice: "file-offered" | "file-held" | "file-not-offered" }>;
+
+function offerEventView(entry: OfferNotice): NoticeEventView {
+  switch (entry.notice) {
     case "file-offered":
       return { notice: entry.notice, file: entry.file };
     case "file-held":
       return { notice: entry.notice, file: entry.file, askId: entry.askId };
     case "file-not-offered":
       return { notice: entry.notice, path: entry.path, error: errorView(entry.error) };
-    case "file-received":
-      return { notice: entry.notice, file: receivedFileView(entry.file) };
-    case "file-failed":
-      return { notice: entry.notice, file: receivedFileView(entry.file), error: errorView(entry.error) };
   }
 }

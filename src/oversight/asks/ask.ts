@@ -6,7 +6,7 @@ export type Decider =
   { readonly path: "watch" | "terminal" } | { readonly path: "client"; readonly client: string };
 
 /** A timeout is never a refusal (H11): nobody has decided. */
-export type AskState =
+type AskState =
   | { readonly state: "waiting" }
   | { readonly state: "approved"; readonly by: Decider; readonly at: number; readonly isEdited: boolean }
   | {

@@ -27,7 +27,7 @@ export type AuditRecord = { readonly at: number } & (
   | { readonly kind: "face"; readonly face: "watch"; readonly change: "opened" | "closed" }
 );
 
-export type AuditPath = Decider["path"];
+type AuditPath = Decider["path"];
 
 /** A change that a person has made by themselves. */
 export type Mode =

@@ -128,7 +128,7 @@ export class Outbound<Sent> {
   /** The tunnel is over: nothing leaves any more. */
   end(): void {
     this.#isOver = true;
-    for (const item of [...this.#queue]) this.#drop(item, { error: new TunnelError("tunnel-closed") });
+    for (const item of this.#queue.slice()) this.#drop(item, { error: new TunnelError("tunnel-closed") });
   }
 
   /** One after the other, so that asks have the order of what they are about. */

@@ -34,15 +34,6 @@ function fieldsOf(event: Exclude<ChatEvent, { type: "transfers" }>): Fields {
       return entryFields(event.entry);
     case "presence":
       return { event: "presence", status: event.status, members: event.now };
-    case "gap":
-    case "read":
-    case "sent":
-    case "queued":
-      return deliveryFields(event);
-    case "held": {
-      const { status: _status, ...held } = event.held;
-      return { event: "held", ref: event.ref, ...held };
-    }
     case "invites":
       return { event: "invites", ref: event.ref, invites: event.invites };
     case "status":
@@ -57,10 +48,14 @@ function fieldsOf(event: Exclude<ChatEvent, { type: "transfers" }>): Fields {
       return receivedFields(event);
     case "ended":
       return endedFields(event);
+    default:
+      return deliveryFields(event);
   }
 }
 
-function deliveryFields(event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" }>): Fields {
+type DeliveryEvent = Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" | "held" }>;
+
+function deliveryFields(event: DeliveryEvent): Fields {
   switch (event.type) {
     case "gap":
       return { event: "gap", fromSeq: event.fromSeq, toSeq: event.toSeq };
@@ -76,6 +71,10 @@ function deliveryFields(event: Extract<ChatEvent, { type: "gap" | "read" | "sent
         reason: event.reason,
         removed: removedText(event.removed),
       };
+    case "held": {
+      const { status: _status, ...held } = event.held;
+      return { event: "held", ref: event.ref, ...held };
+    }
   }
 }
 

@@ -32,6 +32,15 @@ interface PeopleViewOptions {
   readonly status: (text: string | undefined) => void;
 }
 
+type FileNotice = Extract<
+  NoticeEventView,
+  { notice: "file-offered" | "file-held" | "file-not-offered" | "file-received" | "file-failed" }
+>;
+type OversightNotice = Extract<
+  NoticeEventView,
+  { notice: "decided" | "withheld" | "budget-warning" | "resumed" }
+>;
+
 /** Shows a chat to a person: every event as lines of text, safe for a terminal. */
 export class PeopleView {
   readonly #options: PeopleViewOptions;
@@ -58,13 +67,6 @@ export class PeopleView {
         return this.#entry(event);
       case "presence":
         return this.#presence(event.before, event.now);
-      case "gap":
-      case "read":
-      case "sent":
-      case "queued":
-        return this.#delivery(event);
-      case "held":
-        return this.#note(heldText(event.held));
       case "invites":
         return event.invites.map(({ invite }) => this.#invite(invite)).join("\n\n");
       case "status":
@@ -76,6 +78,8 @@ export class PeopleView {
         return this.#file(event);
       case "ended":
         return this.#ended(event);
+      default:
+        return this.#delivery(event);
     }
   }
 
@@ -89,7 +93,10 @@ export class PeopleView {
     return [...invites.map(({ invite }) => this.#invite(invite)), intro].join("\n\n");
   }
 
-  #delivery(event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" }>): string | undefined {
+  #delivery(
+    event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" | "held" }>,
+  ): string | undefined {
+    if (event.type === "held") return this.#note(heldText(event.held));
     if (event.type === "gap")
       return this.#note(`What was said from ${event.fromSeq} to ${event.toSeq} is no longer kept.`);
     if (event.type === "read") return this.#note(`${safeName(event.name)} has read it`);
@@ -214,6 +221,37 @@ export class PeopleView {
           paint.yellow(`${at} * There is a public address again.`),
           ...(event.invites ?? []).map((invite) => this.#wayBack(invite)),
         ].join("\n");
+      case "invites-reissued":
+        return [
+          this.#wrap(
+            paint.yellow(
+              `${at} ! Links that nobody had used yet do not work any more: pass these on instead.`,
+            ),
+          ),
+          ...event.invites.map(({ invite }) => this.#invite(invite)),
+        ].join("\n");
+      case "decided":
+      case "withheld":
+      case "budget-warning":
+      case "resumed":
+        return this.#oversightNotice(at, event);
+      case "undelivered":
+        return this.#undelivered(at, event);
+      case "member-missed": {
+        const { memberName, count, seqs } = event;
+        const places = count > seqs.length ? `${seqs.join(", ")}, …` : seqs.join(", ");
+        return paint.yellow(
+          `${at} ! ${safeLabel(memberName)} has never acknowledged ${count} of your messages (${places}).`,
+        );
+      }
+      default:
+        return this.#fileNotice(at, event);
+    }
+  }
+
+  #fileNotice(at: string, event: FileNotice): string {
+    const { paint } = this.#options;
+    switch (event.notice) {
       case "file-offered":
         return `${at} * ${safeName(event.file.name)} is offered.`;
       case "file-held":
@@ -226,15 +264,12 @@ export class PeopleView {
         return paint.red(
           `${at} ! ${safeName(event.file.name)} could not be received. ${safeText(errorText(event.error))}`,
         );
-      case "invites-reissued":
-        return [
-          this.#wrap(
-            paint.yellow(
-              `${at} ! Links that nobody had used yet do not work any more: pass these on instead.`,
-            ),
-          ),
-          ...event.invites.map(({ invite }) => this.#invite(invite)),
-        ].join("\n");
+    }
+  }
+
+  #oversightNotice(at: string, event: OversightNotice): string {
+    const { paint } = this.#options;
+    switch (event.notice) {
       case "decided":
         return paint.yellow(`${at} * ${decidedText(event)}`);
       case "withheld":
@@ -243,15 +278,6 @@ export class PeopleView {
         return paint.yellow(`${at} ! Four fifths of a budget are used: ${event.budgets.join(", ")}`);
       case "resumed":
         return paint.dim(`${at} * The pause is over`);
-      case "undelivered":
-        return this.#undelivered(at, event);
-      case "member-missed": {
-        const { memberName, count, seqs } = event;
-        const places = count > seqs.length ? `${seqs.join(", ")}, …` : seqs.join(", ");
-        return paint.yellow(
-          `${at} ! ${safeLabel(memberName)} has never acknowledged ${count} of your messages (${places}).`,
-        );
-      }
     }
   }
 
