@@ -2,6 +2,7 @@ import { ADDRESS } from "./areas/address.ts";
 import { CLOUDFLARED } from "./areas/cloudflared.ts";
 import { CONNECTION } from "./areas/connection.ts";
 import { EXEC } from "./areas/exec.ts";
+import { EXPOSE } from "./areas/expose.ts";
 import { FILES } from "./areas/files/transfers.ts";
 import { GENERAL } from "./areas/general.ts";
 import { INTEGRITY } from "./areas/integrity.ts";
@@ -29,6 +30,7 @@ export const AREAS = {
   "Saving files and transcripts": SAVING,
   "Git and patches": PATCHES,
   "A person's decisions": OVERSIGHT,
+  Exposing: EXPOSE,
   "Tunnel address": ADDRESS,
   Cloudflared: CLOUDFLARED,
   "A command of your own": EXEC,
@@ -63,6 +65,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ...SAVING,
   ...PATCHES,
   ...OVERSIGHT,
+  ...EXPOSE,
   ...ADDRESS,
   ...CLOUDFLARED,
   ...EXEC,

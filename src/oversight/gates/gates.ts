@@ -56,6 +56,13 @@ export const GATES = {
     byClient: "call",
     minutes: 60,
   },
+  expose: {
+    because: "a service of this machine would get a public address",
+    stands: "always",
+    unattended: "opens",
+    byClient: "call",
+    minutes: 60,
+  },
   // A client may answer forms by itself, and a loop is to end at a person.
   budget: {
     because: "the agents have used up what they may use without a person",

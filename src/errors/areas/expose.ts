@@ -1,0 +1,139 @@
+import type { ErrorArea } from "../base/entry.ts";
+
+/** A public address for a local service (issue 17). */
+export const EXPOSE = {
+  "expose-target-invalid": {
+    message: "this is nothing that can be exposed",
+    next: "Give a port (3000), localhost:3000, an http:// or https:// address on this machine, or a folder.",
+    nextForPerson:
+      "Give a port (3000), localhost:3000, an http:// or https:// address on this machine, or a folder.",
+    retryable: false,
+  },
+  "expose-target-not-local": {
+    message: "the target is not on this machine",
+    next: "Give a port of this machine. Only your human can allow another one, by name and port, in TUNNEL_EXPOSE_ALLOW.",
+    nextForPerson: "Give a port of this machine, or list the other one in TUNNEL_EXPOSE_ALLOW as HOST:PORT.",
+    retryable: false,
+  },
+  "expose-target-refused": {
+    message: "this target is too dangerous to expose",
+    next: "Expose the app that needs it instead. Only your human can allow it, in TUNNEL_EXPOSE_ALLOW.",
+    nextForPerson:
+      "Expose the app that needs it instead. If you mean it, list it in TUNNEL_EXPOSE_ALLOW as HOST:PORT.",
+    retryable: false,
+  },
+  "expose-target-own": {
+    message: "this port belongs to tunnel-mcp itself",
+    next: "Give the port of the service that is to be seen.",
+    nextForPerson: "Give the port of the service that is to be seen.",
+    retryable: false,
+  },
+  "expose-target-silent": {
+    message: "nothing answers at the target",
+    next: "Start the service, see which port it prints, and call again with that.",
+    nextForPerson: "Start the service, see which port it prints, and try again with that.",
+    retryable: true,
+  },
+  "expose-target-not-http": {
+    message: "what listens at the target does not speak HTTP",
+    next: "Give the port of an HTTP service. For one that speaks HTTPS, write https:// before it.",
+    nextForPerson: "Give the port of an HTTP service. For one that speaks HTTPS, write https:// before it.",
+    retryable: false,
+  },
+  "expose-folder-refused": {
+    message: "this folder may not be exposed",
+    next: "Give a folder inside the working directory that holds only what everybody may see.",
+    nextForPerson: "Give a folder inside the working directory, or add its parent to TUNNEL_ROOTS.",
+    retryable: false,
+  },
+  "expose-path-invalid": {
+    message: "this is no open path",
+    next: 'Write a method and a path, such as "POST /hooks/*"; a * stands at the end alone.',
+    nextForPerson: 'Write a method and a path, such as "POST /hooks/*"; a * stands at the end alone.',
+    retryable: false,
+  },
+  "expose-access-invalid": {
+    message: "these ways in do not go together",
+    next: 'Give claim, token, prefix or basic, or "open" alone.',
+    nextForPerson: 'Give claim, token, prefix or basic, or "open" alone.',
+    retryable: false,
+  },
+  "expose-name-taken": {
+    message: "another exposure has this name",
+    next: "Give another name, or stop that one first (expose_stop).",
+    nextForPerson: "Give another name, or stop that one first: tunnel-mcp expose stop NAME.",
+    retryable: false,
+  },
+  "expose-subdomain": {
+    message: "this transport cannot give a name of your choice",
+    next: "Leave subdomain out.",
+    nextForPerson: "Leave the subdomain out.",
+    retryable: false,
+  },
+  "expose-tcp": {
+    message: "a TCP port gets no public address here",
+    next: "Offer it to a peer inside a tunnel instead, or use a relay of your own that allows TCP.",
+    nextForPerson: "Offer it to a peer inside a tunnel instead, or use a relay of your own that allows TCP.",
+    retryable: false,
+  },
+  "expose-too-many": {
+    message: "too many exposures are running",
+    next: "Stop one that is no longer needed (expose_list, expose_stop).",
+    nextForPerson: "Stop one that is no longer needed: tunnel-mcp expose list, tunnel-mcp expose stop NAME.",
+    retryable: false,
+  },
+  "expose-unproved": {
+    message: "the address is up, but a visit from outside did not come through it",
+    next: "Try again. If it keeps failing, ask your human whether a firewall or a proxy is in the way.",
+    nextForPerson: "Try again. If it keeps failing, see whether a firewall or a proxy is in the way.",
+    retryable: true,
+  },
+  "expose-unknown": {
+    message: "there is no such exposure",
+    next: "expose_list shows those that run.",
+    nextForPerson: "tunnel-mcp expose list shows those that run.",
+    retryable: false,
+  },
+  "expose-ambiguous": {
+    message: "several exposures are running",
+    next: "Say which one, by its name or exposureId (expose_list).",
+    nextForPerson: "Say which one, by its name.",
+    retryable: false,
+  },
+  "expose-not-ours": {
+    message: "this exposure belongs to another server of this user",
+    next: "Leave it: only the session that made it, or your human, ends it.",
+    nextForPerson: "End it in the session that made it, or with: tunnel-mcp expose stop NAME.",
+    retryable: false,
+  },
+  "expose-over": {
+    message: "this exposure is over",
+    next: "Start it again with expose_start.",
+    nextForPerson: "Start it again.",
+    retryable: false,
+  },
+  "claim-unknown": {
+    message: "there is no such claim link",
+    next: "expose_list shows the claims of each exposure.",
+    nextForPerson: "tunnel-mcp expose list shows the claims of each exposure.",
+    retryable: false,
+  },
+  "request-unknown": {
+    message: "there is no such request any more",
+    next: "expose_requests without id lists those that are kept.",
+    nextForPerson: "The list shows those that are kept.",
+    retryable: false,
+  },
+  "replay-impossible": {
+    message: "this request cannot be sent again as it was",
+    next: "Give what is missing, such as the body, with the replay.",
+    nextForPerson: "Give what is missing, such as the body, with the replay.",
+    retryable: false,
+  },
+  "replay-failed": {
+    message: "the service gave no whole answer to the replay",
+    next: "See whether the service runs, then try again.",
+    nextForPerson: "See whether the service runs, then try again.",
+    retryable: true,
+  },
+} as const satisfies ErrorArea;

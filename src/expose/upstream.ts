@@ -1,0 +1,11 @@
+/** The local service as it is dialled: a checked literal, so that no name is resolved twice. */
+export interface Upstream {
+  readonly scheme: "http" | "https";
+  /** IP literal, without brackets. */
+  readonly address: string;
+  readonly port: number;
+  /** The authority for its `Host`: a loopback name, which dev servers accept. */
+  readonly host: string;
+  /** Sent with each request besides: a folder is served by a server of ours, which answers nobody else. */
+  readonly secretField?: readonly [name: string, value: string];
+}
