@@ -1,15 +1,19 @@
-import { ACTIONS } from "../control/actions.ts";
+import { ACTIONS, type ExposedHere } from "../control/actions.ts";
 import type { Identity } from "../control/descriptor.ts";
 import { Endpoint } from "../control/endpoint.ts";
 import { Watchers } from "../control/watchers.ts";
 import { answerQuestions } from "../control/questions.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { LazyExposures } from "../expose/lazy-exposures.ts";
+import type { Subscribe } from "../runtime/emitter.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { exposureView } from "../view/exposures.ts";
 import { Faces } from "../watch/faces.ts";
 
 interface EndpointsOptions {
   readonly sessions: Sessions;
+  readonly exposures: LazyExposures;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The owner, for other commands of the same user that look for this server. */
@@ -32,9 +36,15 @@ export interface Endpoints {
 }
 
 export function openEndpoints(options: EndpointsOptions): Endpoints {
-  const { sessions, clock } = options;
+  const { sessions, exposures, clock } = options;
   const watchers = new Watchers(clock);
-  const accept = answerQuestions({ sessions, clock, actions: ACTIONS, watchers });
+  const accept = answerQuestions({
+    sessions,
+    exposed: () => exposedHere(exposures, clock),
+    clock,
+    actions: ACTIONS,
+    watchers,
+  });
   const questions = new Endpoint({ ...placeOf(options), kind: "ask", accept });
   return {
     questions,
@@ -45,15 +55,24 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
 
 /** The one for faces alone: a chat has no agent of whom other commands would ask. */
 export function openFaces(options: EndpointsOptions): Endpoint {
-  const { sessions, clock, version, cwd: folder } = options;
-  const faces = new Faces({ sessions, clock, server: { pid: process.pid, version, folder } });
+  const { sessions, exposures, clock, version, cwd: folder } = options;
+  const faces = new Faces({ sessions, exposures, clock, server: { pid: process.pid, version, folder } });
   const accept: ConstructorParameters<typeof Endpoint>[0]["accept"] = (socket, isToken) =>
     faces.accept(socket, isToken);
   return new Endpoint({ ...placeOf(options), kind: "watch", accept });
 }
 
-function placeOf({ sessions, clock, env, identity }: EndpointsOptions) {
+function exposedHere({ loaded }: LazyExposures, clock: Clock): ExposedHere | undefined {
+  if (loaded === undefined) return undefined;
+  return { ports: loaded.ports, views: () => loaded.running.map((one) => exposureView(one, clock.now())) };
+}
+
+function placeOf({ sessions, exposures, clock, env, identity }: EndpointsOptions) {
   const facts = machineFacts();
   const { platform } = facts;
-  return { sessions, clock, identity, folders: privateFolders(env, facts), platform, pid: process.pid };
+  const begins: Subscribe = (wake) => {
+    const stops = [sessions.onNews(wake), exposures.subscribe(wake)];
+    return () => stops.forEach((stop) => stop());
+  };
+  return { begins, clock, identity, folders: privateFolders(env, facts), platform, pid: process.pid };
 }

@@ -4,6 +4,7 @@ import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoints } from "./endpoint.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
+import { LazyExposures } from "../expose/lazy-exposures.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
@@ -57,14 +58,19 @@ export async function serve(options: ServeOptions): Promise<void> {
   const load = async (): Promise<Loaded> => {
     const { loadSessions, notifyPerson, openEndpoints } = await import("./sessions.ts");
     const sessions = loadSessions(options);
-    endpoints = openEndpoints({ ...options, sessions });
+    endpoints = openEndpoints({ ...options, sessions, exposures });
     const { notify: command } = config;
     const quiet = command === undefined ? undefined : notifyPerson({ ...options, sessions, command });
     return { sessions, endpoints, quiet };
   };
+  const exposures = new LazyExposures(async () => {
+    const { sessions } = await (loading ??= load());
+    const { loadExposures } = await import("./exposing.ts");
+    return loadExposures({ ...options, sessions });
+  });
   const stop = async (): Promise<void> => {
     const loaded = await loading;
-    await loaded?.sessions.shutDown();
+    await Promise.all([exposures.shutDown(), loaded?.sessions.shutDown()]);
     await loaded?.quiet?.();
     await Promise.all([loaded?.endpoints.questions.close(), loaded?.endpoints.faces.close()]);
   };
@@ -74,6 +80,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     version,
     clock,
     makeSessions: async () => (await (loading ??= load())).sessions,
+    exposures,
+    toolsets: config.toolsets,
     isUnattended: config.unattended,
     problems: async () => {
       await endpoints?.questions.look();

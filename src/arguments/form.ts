@@ -11,6 +11,8 @@ export function formOf(schema: z.core.$ZodType): string {
   if (schema instanceof z.ZodString) return isId(schema) ? "an id" : "a text";
   if (schema instanceof z.ZodArray) return `a list of texts, such as ["Ben"]`;
   if (schema instanceof z.ZodObject) return `an object with ${Object.keys(schema.shape).join(", ")}`;
+  if (schema instanceof z.ZodRecord) return 'an object such as {"x-name": "value"}';
+  if (schema instanceof z.ZodNullable) return `${formOf(schema.unwrap())} or null`;
   if (schema instanceof z.ZodUnion) return schema.options.map(formOf).join(" or ");
   return "of another form";
 }

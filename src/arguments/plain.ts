@@ -14,6 +14,8 @@ export function plainly(schema: z.core.$ZodType, value: unknown): unknown {
   }
   if (schema instanceof z.ZodObject) return plainObject(schema, value);
   if (schema instanceof z.ZodArray) return plainList(schema, value);
+  if (schema instanceof z.ZodRecord) return fieldsOf(value) ?? value;
+  if (schema instanceof z.ZodUnion) return plainOneOf(schema, value);
   const single = only(value);
   if (schema instanceof z.ZodNumber) return plainNumber(single);
   if (schema instanceof z.ZodBoolean || schema instanceof z.ZodLiteral) return plainBoolean(single);
@@ -85,6 +87,13 @@ function plainList(schema: z.ZodArray, value: unknown): unknown {
   const list: unknown = Array.isArray(read) ? read : value;
   if (Array.isArray(list)) return list.map((item: unknown) => plainly(element, item));
   return typeof list === "string" && list.trim() !== "" ? [plainly(element, list)] : list;
+}
+
+/** A list where one may stand; a single thing is left as it is, since several forms may fit. */
+function plainOneOf(schema: z.ZodUnion, value: unknown): unknown {
+  const list = schema.options.find((option) => option instanceof z.ZodArray);
+  const isList = Array.isArray(value) || (typeof value === "string" && value.trim().startsWith("["));
+  return list instanceof z.ZodArray && isList ? plainList(list, value) : value;
 }
 
 function plainObject(schema: z.ZodObject, value: unknown): unknown {

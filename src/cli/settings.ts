@@ -1,6 +1,8 @@
 import { RESULT, SESSION } from "../protocol/base/limits.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../tunnel/registry/registry.ts";
 import { DEFAULT_LIMITS } from "../oversight/bounds/budgets.ts";
+import { TOOLSET_NAMES } from "../view/setup/toolsets.ts";
+import { TARGET_LIST, TOOLSET_LIST } from "./expose-kinds.ts";
 import { BUDGET_LIST, GATE_LIST } from "./oversight-kinds.ts";
 import {
   COMMAND,
@@ -235,10 +237,27 @@ export const SETTINGS = {
     unset: "none",
     weakens: false,
   }),
+  toolsets: setting({
+    variable: "TUNNEL_TOOLSETS",
+    group: "talk",
+    help: "the sets of tools that agents get",
+    kind: TOOLSET_LIST,
+    default: TOOLSET_NAMES,
+    weakens: true,
+  }),
+  exposeAllow: setting({
+    variable: "TUNNEL_EXPOSE_ALLOW",
+    group: "oversight",
+    help: "targets that may be exposed although they are dangerous or on another machine",
+    kind: TARGET_LIST,
+    default: [],
+    // Without a target fewer may be exposed.
+    weakens: false,
+  }),
   unattended: setting({
     variable: "TUNNEL_UNATTENDED",
     group: "oversight",
-    help: "nobody is there to ask: receive files, and let through what cannot be searched for secrets",
+    help: "nobody is there to ask: receive files, expose services, and let through what cannot be searched for secrets",
     kind: YES_NO,
     default: false,
     weakens: false,

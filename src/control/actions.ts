@@ -2,11 +2,20 @@ import * as z from "zod/mini";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { wait as pause } from "../runtime/wait.ts";
+import { exposedSchema } from "./exposed.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
+
+/** The exposures of a server as its endpoint tells of them. */
+export interface ExposedHere {
+  readonly ports: readonly number[];
+  views(): z.infer<typeof exposedSchema>["exposures"];
+}
 
 /** Everything that an action may use. `signal` is aborted when the asking command is gone. */
 interface ActionContext {
   readonly sessions: Sessions;
+  /** What this server exposes, where it has begun to. */
+  readonly exposed: () => ExposedHere | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Told when a program begins to watch (all tunnels, or the one), with the way to say that it has stopped. */
@@ -103,10 +112,18 @@ export const portsSchema = z.object({ ports: z.array(z.int()) });
 /** The ports on which the server listens for members: another one that wants the same is told who has it. */
 const ports = defineAction(
   z.strictObject({}),
-  async (_, { sessions }): Promise<z.infer<typeof portsSchema>> => ({ ports: [...sessions.ports] }),
+  async (_, { sessions, exposed }): Promise<z.infer<typeof portsSchema>> => ({
+    ports: [...sessions.ports, ...(exposed()?.ports ?? [])],
+  }),
 );
 
-export const ACTIONS: Actions = { peek, wait, transcript, ports };
+/** The public addresses of this server, for lists of the same user. */
+const exposures = defineAction(
+  z.strictObject({}),
+  async (_, { exposed }): Promise<z.infer<typeof exposedSchema>> => ({ exposures: exposed()?.views() ?? [] }),
+);
+
+export const ACTIONS: Actions = { peek, wait, transcript, ports, exposures };
 
 /** Whether a tunnel has unread entries. Those that came after this side ended it wake nobody. */
 export function isUnread({ status, unread }: TunnelPeek): boolean {

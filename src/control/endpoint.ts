@@ -4,13 +4,14 @@ import { createServer, type Server, type Socket } from "node:net";
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { ensurePrivateDirectory } from "../runtime/private-directory.ts";
+import type { Subscribe } from "../runtime/emitter.ts";
 import { every } from "../runtime/wait.ts";
-import type { Sessions } from "../session/sessions.ts";
 import { removeStale, resolved, writeDescriptor, type Identity } from "./descriptor.ts";
 import { endpointIn, type EndpointKind } from "./paths.ts";
 
 interface EndpointOptions {
-  readonly sessions: Sessions;
+  /** Wakes with the first thing that others may ask about: a tunnel, or an exposure. */
+  readonly begins: Subscribe;
   readonly clock: Clock;
   /** Has the whole conversation on one connection. Must not throw. */
   readonly accept: (socket: Socket, isToken: (token: string) => boolean) => void;
@@ -22,7 +23,7 @@ interface EndpointOptions {
   readonly pid: number;
 }
 
-/** `unopened` until there is a tunnel; `unavailable` where no folder could be used. */
+/** `unopened` until there is a tunnel or an exposure; `unavailable` where no folder could be used. */
 export type EndpointState = "unopened" | "open" | "unavailable" | "closed";
 
 /** No command of this program needs more. */
@@ -43,7 +44,7 @@ interface Listening {
 }
 
 /**
- * A local endpoint of a running server, for other commands of the same user, or for the faces of a person. It exists from the first tunnel on, and a
+ * A local endpoint of a running server, for other commands of the same user, or for the faces of a person. It exists from the first tunnel or exposure on, and a
  * clean end leaves nothing of it. Where its files were removed, or could not be made, they are made anew. A request must carry the token of the descriptor, which only this user can read.
  * Tunnels work without it, so failing to open is no error.
  */
@@ -60,7 +61,7 @@ export class Endpoint {
 
   constructor(options: EndpointOptions) {
     this.#options = options;
-    this.#stopWatching = options.sessions.onNews(() => {
+    this.#stopWatching = options.begins(() => {
       this.#stopWatching();
       this.#opening = this.#open();
       this.#stopLooking = every(options.clock, LOOK_MS, () => void this.look());

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { asTunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Sessions } from "../session/sessions.ts";
-import type { Actions } from "./actions.ts";
+import type { Actions, ExposedHere } from "./actions.ts";
 import { Watchers } from "./watchers.ts";
 import { MAX_REQUEST_BYTES, parseJson, readLine, requestSchema, type Answer } from "./messages.ts";
 
@@ -13,6 +13,7 @@ const READ_MS = 30_000;
 
 interface QuestionsOptions {
   readonly sessions: Sessions;
+  readonly exposed?: () => ExposedHere | undefined;
   readonly clock: Clock;
   readonly actions: Actions;
   /** Those that go on asking for as long as they run. */
@@ -22,6 +23,7 @@ interface QuestionsOptions {
 /** Answers the questions of other commands: one line in, one line out. It carries no decision of a person. */
 export function answerQuestions({
   sessions,
+  exposed = () => undefined,
   clock,
   actions,
   watchers = new Watchers(clock),
@@ -39,7 +41,7 @@ export function answerQuestions({
     if (known === undefined) return { ok: false, code: "control-failed" };
     try {
       const watching = (tunnelId: string | undefined) => watchers.begin(tunnelId, signal);
-      return { ok: true, result: await known.run(input, { sessions, clock, signal, watching }) };
+      return { ok: true, result: await known.run(input, { sessions, exposed, clock, signal, watching }) };
     } catch (thrown) {
       return { ok: false, code: asTunnelError(thrown).code };
     }

@@ -3,9 +3,11 @@ import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import * as z from "zod";
 import type { Clock } from "../runtime/clock.ts";
 import { wait } from "../runtime/wait.ts";
+import type { LazyExposures } from "../expose/lazy-exposures.ts";
 import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { ProblemView } from "../view/setup/problems.ts";
+import type { Toolset } from "../view/setup/toolsets.ts";
 import type { WakeFacts, WakePaths, WakeView } from "../view/setup/wake.ts";
 import { transportWithCancellations } from "./cancellations.ts";
 import { Channel } from "./channel.ts";
@@ -23,6 +25,9 @@ export interface ServeOptions {
   readonly clock: Clock;
   /** Makes the sessions of this process; called once, by the first tool call. */
   readonly makeSessions: () => Promise<Sessions>;
+  readonly exposures: LazyExposures;
+  /** The sets of tools that agents get. */
+  readonly toolsets: readonly Toolset[];
   /** Nobody is there to confirm a tool call. */
   readonly isUnattended: boolean;
   /** What is wrong with the settings and this machine at the moment, and stops nothing. */
@@ -89,6 +94,7 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     clock,
     fence: new Fence(),
     sessions: () => (sessions ??= load()),
+    exposures: options.exposures,
     calls,
     forms: new Forms(),
     loaded: () => sessions,
@@ -107,7 +113,12 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
   const factory = ({ era }: { era: Era }): McpServer => {
     // Clients refuse channels of a server that speaks the newer revision.
     const hasChannel = wantsChannel && era === "legacy";
-    const made = createServer(version, services, { hasChannel, wokenBy: traits().wokenBy, isHeadless });
+    const made = createServer(version, services, {
+      hasChannel,
+      toolsets: options.toolsets,
+      wokenBy: traits().wokenBy,
+      isHeadless,
+    });
     if (hasChannel) channel.attach(made);
     registerResources(made, services, news, era);
     return made;

@@ -1,18 +1,23 @@
 import { McpServer } from "@modelcontextprotocol/server";
 import { register, type ToolServices } from "./calls/define-tool.ts";
 import { CHANNEL_CAPABILITY, CHANNEL_INSTRUCTIONS } from "./channel.ts";
-import { instructionsFor, type Waking } from "./instructions.ts";
+import { EXPOSE_INSTRUCTIONS, instructionsFor, type Waking } from "./instructions.ts";
+import { TOOLSET_NAMES, type Toolset } from "../view/setup/toolsets.ts";
 import { registerPrompts } from "./prompts.ts";
-import { TOOLS } from "./tools/index.ts";
+import { toolsOf } from "./tools/index.ts";
 
 /** One MCP server. A connection makes one or two (probe, then real), so it holds no state of its own. */
 export function createServer(
   version: string,
   services: ToolServices,
-  { hasChannel = false, ...waking }: Partial<Waking> & { readonly hasChannel?: boolean } = {},
+  {
+    hasChannel = false,
+    toolsets = TOOLSET_NAMES,
+    ...waking
+  }: Partial<Waking> & { readonly hasChannel?: boolean; readonly toolsets?: readonly Toolset[] } = {},
 ): McpServer {
   const info = { name: "tunnel-mcp", title: "Tunnel between agents", version };
-  const instructions = instructionsFor(waking);
+  const instructions = toolsets.includes("pair") ? instructionsFor(waking) : EXPOSE_INSTRUCTIONS;
   const server = new McpServer(
     info,
     hasChannel
@@ -22,7 +27,8 @@ export function createServer(
         }
       : { instructions },
   );
-  for (const tool of TOOLS) register(server, tool, services);
-  registerPrompts(server);
+  for (const tool of toolsOf(toolsets)) register(server, tool, services);
+  // They are about pairing agents.
+  if (toolsets.includes("pair")) registerPrompts(server);
   return server;
 }

@@ -118,6 +118,11 @@ export class Sessions implements Observable<SessionsEvent> {
     return this.#events.subscribe(listener);
   }
 
+  /** Opens public addresses, for tunnels and for exposures alike. */
+  get providers(): SessionsOptions["providers"] {
+    return this.#options.providers;
+  }
+
   get localFiles(): LocalFiles {
     return this.#options.localFiles;
   }

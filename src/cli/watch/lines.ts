@@ -73,6 +73,7 @@ function textOf(subject: Subject): string {
     case "file":
       return subject.note ?? "";
     case "member":
+    case "exposure":
     case "budget":
       return "";
   }
@@ -125,9 +126,28 @@ function whatOf({ subject, tunnelId }: AskView): string {
       return `${safeName(subject.fromName)} has said this, and your agent has not been told it${where}`;
     case "member":
       return `${safeName(subject.name)} wants to join with the link ${subject.inviteId}${where}`;
+    case "exposure":
+      return exposureText(subject);
     case "budget":
       return `the agents want to go on${where}`;
   }
+}
+
+function exposureText({
+  name,
+  target,
+  through,
+  access,
+  minutes,
+  claims,
+  isWidened,
+}: Extract<Subject, { kind: "exposure" }>): string {
+  const what =
+    isWidened === true
+      ? `your agent wants to keep ${safeLabel(name)} (${safeLabel(target)}) open for longer or for more people`
+      : `your agent wants to give ${safeLabel(target)} a public address, as ${safeLabel(name)}`;
+  const links = claims === 0 ? "" : `, with ${claims} new claim ${claims === 1 ? "link" : "links"}`;
+  return `${what}, through ${safeLabel(through)} for ${minutes} minutes${links}; ways in: ${access.map(safeLabel).join(", ")}`;
 }
 
 function toText(to: readonly string[] | undefined): string {

@@ -76,6 +76,24 @@ export const EXPOSE = {
     nextForPerson: "Offer it to a peer inside a tunnel instead, or use a relay of your own that allows TCP.",
     retryable: false,
   },
+  "expose-denied": {
+    message: "your human has said no to this exposure",
+    next: "Do not ask again and do not try another way; tell them what you wanted it for.",
+    nextForPerson: "It was refused in another window. Start it again if that was a mistake.",
+    retryable: false,
+  },
+  "expose-undecided": {
+    message: "nobody has decided about this exposure in time",
+    next: "Tell your human that it waits for them in tunnel-mcp watch, then call again.",
+    nextForPerson: "Start it again.",
+    retryable: true,
+  },
+  "expose-running": {
+    message: "this target is exposed already, in another way",
+    next: "Use that one, or stop it first (expose_stop) and start it as you want it.",
+    nextForPerson: "Use that one, or stop it first: tunnel-mcp expose stop NAME.",
+    retryable: false,
+  },
   "expose-too-many": {
     message: "too many exposures are running",
     next: "Stop one that is no longer needed (expose_list, expose_stop).",

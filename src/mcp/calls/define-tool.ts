@@ -7,6 +7,7 @@ import {
 import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { readArguments } from "../../arguments/read.ts";
+import type { LazyExposures } from "../../expose/lazy-exposures.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import { standing } from "../../oversight/gates/gates.ts";
 import { traitsOf } from "../clients/clients.ts";
@@ -34,6 +35,8 @@ export interface ToolServices {
   readonly clock: Clock;
   readonly fence: Fence;
   readonly sessions: () => Promise<Sessions>;
+  /** What this server has given a public address. */
+  readonly exposures: LazyExposures;
   /** Calls that are made twice, of all servers of the connection. */
   readonly calls: SharedCalls;
   /** What a person is asked in their client. */
@@ -91,7 +94,7 @@ export interface Tool {
     readonly openWorldHint: boolean;
   };
   /** The client is to have a human confirm each call. A client that is known to ignore that may not call it. */
-  readonly gate?: "receive";
+  readonly gate?: "receive" | "expose";
   /** Its results hold what others say, and may be longer than a client expects of a tool. */
   readonly isLong?: boolean;
   readonly input: z.ZodObject & StandardSchemaWithJSON;
@@ -178,7 +181,8 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
       const client = clientOf(server, context);
       const answered = await services.forms.answered(context, client, asks);
       if (answered !== undefined) return answered;
-      const asksNobody = isGated && traitsOf(client, false).ignoresHuman;
+      // Where another face can be asked, the call is held instead.
+      const asksNobody = isGated && gate === "receive" && traitsOf(client, false).ignoresHuman;
       const call = asksNobody ? failing(new TunnelError("client-asks-nobody")) : understood(tool, given);
       const { id, signal } = context.mcpReq;
       const progress = new Progress(services.clock, context);
@@ -222,11 +226,19 @@ async function perform(
     // A new call proves that the client has received the results of the earlier ones.
     sessions.callArrived();
     unread = sessions.unread;
-    const { clock, wake, problems } = services;
+    const { clock, wake, problems, exposures } = services;
     // An answer at once would come before the same call a second time, and that one would wait for more.
     if (prepared.repeats === "waits" && unread > 0)
       await wait(clock, SESSION.twinMs, { signal: caller.signal });
-    const payload = await prepared.run({ ...caller, sessions, clock, fence, wake, problems });
+    const payload = await prepared.run({
+      ...caller,
+      sessions,
+      exposures,
+      clock,
+      fence,
+      wake,
+      problems,
+    });
     const shown = fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) }));
     const { status } = payload;
     const state = stateOf(sessions, payload, prepared);

@@ -178,6 +178,7 @@ function shownOf(subject: Subject): readonly string[] | undefined {
       ];
     case "incoming":
     case "member":
+    case "exposure":
     case "budget":
       return undefined;
   }

@@ -1,5 +1,10 @@
 import type { Tool } from "../calls/define-tool.ts";
+import { TOOLSET_NAMES, type Toolset } from "../../view/setup/toolsets.ts";
 import { closeTool } from "./close.ts";
+import { exposeListTool } from "./expose/list.ts";
+import { exposeRequestsTool } from "./expose/requests.ts";
+import { exposeStartTool } from "./expose/start.ts";
+import { exposeStopTool } from "./expose/stop.ts";
 import { inviteTool } from "./invite.ts";
 import { joinTool } from "./join.ts";
 import { listenTool } from "./listen.ts";
@@ -9,15 +14,27 @@ import { receiveTool } from "./receive.ts";
 import { shareTool } from "./share.ts";
 import { statusTool } from "./status.ts";
 
-/** All tools, in the order in which a conversation uses them. */
-export const TOOLS: readonly Tool[] = [
-  openTool,
-  inviteTool,
-  joinTool,
-  sayTool,
-  listenTool,
-  shareTool,
-  receiveTool,
-  statusTool,
-  closeTool,
-];
+/** The sets of tools that a setting can leave out (TUNNEL_TOOLSETS), each in the order in which it is used. */
+export const TOOLSETS: Readonly<Record<Toolset, readonly Tool[]>> = {
+  pair: [
+    openTool,
+    inviteTool,
+    joinTool,
+    sayTool,
+    listenTool,
+    shareTool,
+    receiveTool,
+    statusTool,
+    closeTool,
+  ],
+  expose: [exposeStartTool, exposeListTool, exposeRequestsTool, exposeStopTool],
+};
+
+/** The tools of these sets. Whatever waits for news is among them. */
+export function toolsOf(toolsets: readonly Toolset[]): readonly Tool[] {
+  const chosen = TOOLSET_NAMES.filter((name) => toolsets.includes(name)).flatMap((name) => TOOLSETS[name]);
+  return chosen.includes(listenTool) ? chosen : [...chosen, listenTool];
+}
+
+/** All tools. */
+export const TOOLS: readonly Tool[] = toolsOf(TOOLSET_NAMES);

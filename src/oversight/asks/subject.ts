@@ -45,6 +45,22 @@ export type Subject =
     }
   /** Somebody who has a link of this tunnel wants to come in under this name. */
   | { readonly kind: "member"; readonly name: string; readonly inviteId: string }
+  /** A service of this machine would get a public address. */
+  | {
+      readonly kind: "exposure";
+      readonly name: string;
+      /** The service or folder, as it was found. */
+      readonly target: string;
+      /** The provider of the address. */
+      readonly through: string;
+      /** Ways in, and paths that are open to everybody. */
+      readonly access: readonly string[];
+      readonly minutes: number;
+      /** Claim links that are to be made. */
+      readonly claims: number;
+      /** It runs, and would be open for longer or to more people. */
+      readonly isWidened?: true;
+    }
   | {
       readonly kind: "budget";
       readonly reason: string;

@@ -1,0 +1,58 @@
+import type { Config } from "../cli/settings.ts";
+import { exposedElsewhere } from "../control/exposed.ts";
+import { portHolder } from "../control/ports.ts";
+import { Exposures } from "../expose/exposures.ts";
+import { ExposureHistory } from "../expose/history.ts";
+import { INSPECTOR } from "../expose/inspector/limits.ts";
+import { MemoryBudget } from "../expose/inspector/budget.ts";
+import { createHttpsClient } from "../net/https.ts";
+import { proxyAgents } from "../net/proxy.ts";
+import { createLookup } from "../net/resolve.ts";
+import { trustOf } from "../net/trust.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { nodePrimitives as primitives } from "../runtime/primitives.ts";
+import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
+import type { Sessions } from "../session/sessions.ts";
+
+/** The exposures of this process on the real network. Heavy to load: imported with the first call that exposes something. */
+export function loadExposures(options: {
+  readonly config: Config;
+  /** Oversight and providers are one for everything that this process does. */
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly home: string;
+}): Exposures {
+  const { config, sessions, clock, env, cwd, home } = options;
+  const trust = trustOf(env);
+  const client = createHttpsClient({ proxies: proxyAgents(env, trust), trust });
+  const facts = machineFacts();
+  const { platform } = facts;
+  const { pid } = process;
+  const folders = privateFolders(env, facts);
+  const lookup = createLookup({ doh: config.doh, client });
+  const exposures: Exposures = new Exposures(
+    {
+      clock,
+      primitives,
+      overseer: sessions.overseer,
+      providers: sessions.providers,
+      config,
+      cwd,
+      find: {
+        allow: config.exposeAllow,
+        ownPorts: () => [...sessions.ports, ...exposures.ports],
+        portHolder: (port) => portHolder(port, { folders, platform, pid, clock }),
+        lookup,
+        trust,
+        roots: { cwd, home, roots: config.shareRoots, allow: config.shareAllow },
+      },
+      prover: { client, trust, doh: config.doh, isSkipped: config.skipReachabilityCheck },
+      others: () => exposedElsewhere({ folders, platform, pid, clock }),
+      bodies: new MemoryBudget(INSPECTOR.totalBytes),
+    },
+    new ExposureHistory({ folders, platform, pid }),
+  );
+  return exposures;
+}

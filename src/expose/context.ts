@@ -1,0 +1,32 @@
+import type { ExposedElsewhere } from "../control/exposed.ts";
+import type { Overseer } from "../oversight/overseer.ts";
+import type { Primitives } from "../protocol/base/primitives.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Provider } from "../tunnel/provider.ts";
+import type { ProviderName } from "../tunnel/registry/registry.ts";
+import type { MemoryBudget } from "./inspector/budget.ts";
+import type { ProverOptions } from "./proving/prove.ts";
+import type { FindOptions } from "./target/found.ts";
+
+/** What every exposure of a server works with. */
+export interface ExposeContext {
+  readonly clock: Clock;
+  readonly primitives: Primitives;
+  readonly overseer: Pick<Overseer, "asks" | "closed">;
+  readonly providers: (name: ProviderName) => Provider;
+  readonly config: {
+    readonly transport: ProviderName;
+    /** IP address to listen on where the address is this machine's own. */
+    readonly bind: string;
+    readonly port: number;
+    readonly publicUrl?: string | undefined;
+  };
+  /** The working directory of this server. */
+  readonly cwd: string;
+  readonly find: FindOptions;
+  readonly prover: ProverOptions;
+  /** Those of this user's other servers. */
+  readonly others: () => Promise<readonly ExposedElsewhere[]>;
+  /** The bytes of bodies that all inspectors together may keep. */
+  readonly bodies: MemoryBudget;
+}

@@ -1,0 +1,351 @@
+import { toHex } from "../protocol/base/bytes.ts";
+import { must } from "../errors/must.ts";
+import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
+import { Emitter, type Observable } from "../runtime/emitter.ts";
+import { TunnelPool, type PoolEvent } from "../tunnel/pool/pool.ts";
+import type { Provider, RelayProof, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
+import { Access, type AccessWays, type ClaimState } from "./access/access.ts";
+import type { ExposeContext } from "./context.ts";
+import { openGateway, type Gateway, type GatewayNews } from "./gateway/gateway.ts";
+import { Inspector } from "./inspector/inspector.ts";
+import { EXPOSE } from "./limits.ts";
+import { proveAddress, type AddressProof } from "./proving/prove.ts";
+import type { CheckedRequest } from "./request.ts";
+import { findTarget, type FoundTarget } from "./target/found.ts";
+
+/** Why an exposure is over. */
+export type ExposureEnd = "stopped" | "expired" | "address-lost" | "server-ended";
+
+/** How an exposure stands. */
+export type ExposureState =
+  | { readonly name: "checking" }
+  /** A person is asked. */
+  | { readonly name: "held"; readonly askId: number }
+  | { readonly name: "opening"; readonly progress: TunnelProgress | undefined }
+  | {
+      readonly name: "running";
+      readonly publicUrl: URL;
+      readonly proof: AddressProof;
+      /** Why no address leads here at the moment; another one is being opened. */
+      readonly lost: TunnelError | undefined;
+    }
+  | { readonly name: "failed"; readonly error: TunnelError }
+  | { readonly name: "over"; readonly why: ExposureEnd; readonly at: number };
+
+export type ExposureEvent =
+  | { readonly type: "state"; readonly state: ExposureState }
+  | { readonly type: "progress"; readonly progress: TunnelProgress }
+  /** Somebody has used a claim link. */
+  | { readonly type: "claimed"; readonly claim: string; readonly isFirst: boolean }
+  | { readonly type: "service"; readonly isThere: boolean }
+  /** The address is another one from now on, or there is none at the moment. */
+  | { readonly type: "address"; readonly publicUrl: URL | undefined }
+  | { readonly type: "ends-soon"; readonly leftMs: number }
+  /** A person has decided whether it may be open for longer or for more people. */
+  | { readonly type: "widened"; readonly isDone: boolean };
+
+/** One public address for one local service, from its checks to its end. */
+export class Exposure implements Observable<ExposureEvent> {
+  readonly id: string;
+  readonly request: CheckedRequest;
+  readonly startedAt: number;
+  readonly access: Access;
+  readonly inspector: Inspector;
+  /** Resolves when it runs, has failed or is over, or a person is asked. Never rejects. */
+  settled: Promise<void>;
+  /** Resolves when nothing of it is left running. */
+  readonly gone: Promise<void>;
+  readonly #context: ExposeContext;
+  readonly #events = new Emitter<ExposureEvent>();
+  readonly #abort = new AbortController();
+  #state: ExposureState = { name: "checking" };
+  #found: FoundTarget | undefined;
+  #gateway: Gateway | undefined;
+  #pool: TunnelPool | undefined;
+  #endsAt: number;
+  #timers: readonly (() => void)[] = [];
+  #hasClaimed = false;
+  #publicUrl: URL | undefined;
+  #wake: () => void = () => undefined;
+  #isGone: () => void = () => undefined;
+
+  /** @param isConsented a person has said yes already, by a command of theirs or in the prompt of their client */
+  constructor(context: ExposeContext, request: CheckedRequest, isConsented: boolean) {
+    const { clock, primitives } = context;
+    this.#context = context;
+    this.id = toHex(primitives.random(4));
+    this.request = request;
+    this.startedAt = clock.now();
+    this.#endsAt = this.startedAt + request.minutes * 60_000;
+    this.access = new Access({
+      kinds: request.kinds,
+      openPaths: request.openPaths,
+      claims: request.claims,
+      name: request.name,
+      lastsMs: EXPOSE.maxMinutes * 60_000,
+      clock,
+      primitives,
+    });
+    this.inspector = new Inspector({ clock, keepsBodies: request.inspect, budget: context.bodies });
+    this.settled = this.#nextRest();
+    this.gone = new Promise((resolve) => (this.#isGone = resolve));
+    this.access.onClaimed(({ id }) => {
+      const isFirst = !this.#hasClaimed;
+      this.#hasClaimed = true;
+      this.#events.emit({ type: "claimed", claim: id, isFirst });
+    });
+    void this.#run(isConsented);
+  }
+
+  subscribe(listener: (event: ExposureEvent) => void): () => void {
+    return this.#events.subscribe(listener);
+  }
+
+  get name(): string {
+    return this.request.name;
+  }
+
+  get state(): ExposureState {
+    return this.#state;
+  }
+
+  get isOver(): boolean {
+    return this.#state.name === "failed" || this.#state.name === "over";
+  }
+
+  /** Set as soon as the target has been looked at. */
+  get found(): FoundTarget | undefined {
+    return this.#found;
+  }
+
+  /** The last one, also after its end. */
+  get publicUrl(): URL | undefined {
+    return this.#publicUrl;
+  }
+
+  get ways(): AccessWays {
+    return this.access.waysIn();
+  }
+
+  get claims(): readonly ClaimState[] {
+    return this.access.claims();
+  }
+
+  get stats(): Gateway["stats"] | undefined {
+    return this.#gateway?.stats;
+  }
+
+  get port(): number | undefined {
+    return this.#gateway?.port;
+  }
+
+  /** Milliseconds since the epoch. */
+  get endsAt(): number {
+    return this.#endsAt;
+  }
+
+  /** From now on so many minutes, and warnings anew. */
+  extend(minutes: number): void {
+    this.#endsAt = this.#context.clock.now() + minutes * 60_000;
+    if (this.#state.name === "running") this.#schedule();
+  }
+
+  /** Ends it. Resolves when nothing of it is left running. Idempotent. */
+  stop(why: ExposureEnd): Promise<void> {
+    if (!this.isOver) this.#over(why);
+    return this.gone;
+  }
+
+  async #run(isConsented: boolean): Promise<void> {
+    const { signal } = this.#abort;
+    try {
+      const onProgress = (progress: TunnelProgress): void => this.#progress(progress);
+      this.#found = await findTarget(this.request, this.#context, { signal, onProgress });
+      if (!isConsented) await this.#consent(this.#found);
+      signal.throwIfAborted();
+      this.#set({ name: "opening", progress: undefined });
+      const proof = await this.#open(this.#found, signal);
+      signal.throwIfAborted();
+      const publicUrl = must(this.#publicUrl, "the public address");
+      // The time that a person took to decide is not taken from it.
+      this.#endsAt = this.#context.clock.now() + this.request.minutes * 60_000;
+      this.#set({ name: "running", publicUrl, proof, lost: undefined });
+      this.#schedule();
+    } catch (thrown) {
+      if (!this.isOver) this.#set({ name: "failed", error: asTunnelError(thrown) });
+      await this.#end(0);
+    }
+  }
+
+  /** Asks a person. @throws {TunnelError} expose-denied, asks-crowded */
+  async #consent({ description }: FoundTarget): Promise<void> {
+    const { overseer } = this.#context;
+    const { signal } = this.#abort;
+    const gates = overseer.closed(["expose"]);
+    const [gate] = gates;
+    if (gate === undefined) return;
+    const { name, kinds, openPaths, minutes, transport, claims } = this.request;
+    await new Promise<void>((resolve, reject) => {
+      const ask = overseer.asks.open({
+        tunnelId: this.id,
+        gates: [gate],
+        subject: {
+          kind: "exposure",
+          name,
+          target: description,
+          through: transport,
+          access: [...kinds, ...openPaths.map(({ text }) => text)],
+          minutes,
+          claims,
+        },
+        causer: "own-agent",
+        settle: (outcome) => {
+          if (outcome.state === "approved") return resolve();
+          const detail = outcome.state === "refused" ? outcome.reason : undefined;
+          const code = outcome.state === "refused" ? "expose-denied" : "expose-undecided";
+          reject(new TunnelError(code, detail === undefined ? {} : { detail }));
+        },
+      });
+      if (ask === undefined) return reject(new TunnelError("asks-crowded"));
+      this.#set({ name: "held", askId: ask.id });
+      signal.addEventListener("abort", () => overseer.asks.withdraw(ask.id, "agent"));
+    });
+    this.settled = this.#nextRest();
+  }
+
+  /** Opens gateway and address, and visits it from outside. @throws {TunnelError} of the provider, expose-unproved */
+  async #open(found: FoundTarget, signal: AbortSignal): Promise<AddressProof> {
+    const { clock, primitives, providers, config, prover } = this.#context;
+    const provider = providers(this.request.transport);
+    const word = (): string => toHex(primitives.random(16));
+    const proof: RelayProof = { path: `/.tunnel/proof/${word()}`, answer: word() };
+    const probes = { nonce: word() };
+    const isOwnAddress = provider.dialsLoopbackOnly || config.publicUrl === undefined;
+    const gateway = await openGateway({
+      // Behind a tunnel program nobody but this machine has any business with the port.
+      bind: provider.dialsLoopbackOnly ? "127.0.0.1" : config.bind,
+      // An address that the user has set up leads to the port of the settings.
+      port: isOwnAddress ? 0 : config.port,
+      gate: this.access.gate,
+      upstream: () => found.upstream,
+      recorder: this.inspector,
+      proof,
+      probes,
+      sourceHeader: provider.sourceHeader,
+      hostHeader: this.request.hostHeader,
+      pseudonym: `tunnel-${word().slice(0, 12)}`,
+      clock,
+      onNews: (news) => this.#gatewayNews(news),
+    });
+    this.#gateway = gateway;
+    const relay = { port: gateway.port, proof };
+    const onProgress = (progress: TunnelProgress): void => this.#progress(progress);
+    const tunnel = await provider.open({ ...relay, signal, onProgress });
+    if (signal.aborted) {
+      await tunnel.stop();
+      throw new TunnelError("cancelled");
+    }
+    this.#pool = this.#keep(tunnel, provider, relay);
+    const origin = this.#moved(tunnel.url);
+    onProgress({ message: "visiting the address from outside" });
+    try {
+      return await proveAddress({ origin, proof, probes, clock, signal, onProgress, ...prover });
+    } finally {
+      gateway.endProbes();
+    }
+  }
+
+  /** Replaces an address that dies. */
+  #keep(active: Tunnel, provider: Provider, relay: { port: number; proof: RelayProof }): TunnelPool {
+    const { clock, primitives } = this.#context;
+    return new TunnelPool({
+      active,
+      provider,
+      relay,
+      clock,
+      standby: false,
+      limit: 1,
+      absent: () => [],
+      random: () => must(primitives.random(1)[0], "a random byte") / 256,
+      onEvent: (event) => this.#poolNews(event),
+    });
+  }
+
+  /** The address is this one from now on. */
+  #moved(url: string): URL {
+    const origin = new URL(url.replace(/^ws/, "http"));
+    this.#publicUrl = origin;
+    this.access.publish(origin);
+    this.#gateway?.publish(origin);
+    return origin;
+  }
+
+  #poolNews(event: PoolEvent): void {
+    const state = this.#state;
+    if (state.name !== "running") return;
+    switch (event.type) {
+      case "addresses": {
+        const [url] = event.urls;
+        if (url === undefined) return;
+        const publicUrl = this.#moved(url);
+        this.#set({ ...state, publicUrl, lost: undefined });
+        return this.#events.emit({ type: "address", publicUrl });
+      }
+      case "lost":
+      case "failed":
+        if (state.lost === undefined) this.#events.emit({ type: "address", publicUrl: undefined });
+        return this.#set({ ...state, lost: event.error });
+      case "reach":
+        return;
+    }
+  }
+
+  #gatewayNews(news: GatewayNews): void {
+    if (news.type === "service") this.#events.emit({ type: "service", isThere: news.isThere });
+  }
+
+  #progress(progress: TunnelProgress): void {
+    if (this.#state.name === "opening") this.#state = { name: "opening", progress };
+    this.#events.emit({ type: "progress", progress });
+  }
+
+  #schedule(): void {
+    for (const cancel of this.#timers) cancel();
+    const { clock } = this.#context;
+    const leftMs = this.#endsAt - clock.now();
+    const warnings = EXPOSE.warnings.filter((before) => before < leftMs);
+    this.#timers = [
+      clock.after(leftMs, () => this.#over("expired")),
+      ...warnings.map((before) =>
+        clock.after(leftMs - before, () => this.#events.emit({ type: "ends-soon", leftMs: before })),
+      ),
+    ];
+  }
+
+  #over(why: ExposureEnd): void {
+    const wasRunning = this.#state.name === "running";
+    this.#set({ name: "over", why, at: this.#context.clock.now() });
+    this.#abort.abort();
+    if (wasRunning) void this.#end(why === "expired" ? EXPOSE.goneMs : 0);
+  }
+
+  /** @param goneMs for so long visitors are told that it is over */
+  async #end(goneMs: number): Promise<void> {
+    for (const cancel of this.#timers) cancel();
+    this.#gateway?.expire();
+    this.access.end();
+    if (goneMs > 0) await new Promise<void>((resolve) => void this.#context.clock.after(goneMs, resolve));
+    await Promise.allSettled([this.#pool?.stop(), this.#gateway?.close(), this.#found?.close()]);
+    this.#isGone();
+  }
+
+  #set(state: ExposureState): void {
+    this.#state = state;
+    this.#events.emit({ type: "state", state });
+    if (state.name !== "checking" && state.name !== "opening") this.#wake();
+  }
+
+  #nextRest(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve));
+  }
+}

@@ -1,0 +1,193 @@
+import { TunnelError } from "../errors/tunnel-error.ts";
+import { Emitter, type Observable } from "../runtime/emitter.ts";
+import type { ExposedElsewhere } from "../control/exposed.ts";
+import type { ClaimLink } from "./access/access.ts";
+import type { ExposeContext } from "./context.ts";
+import { Exposure, type ExposureEvent } from "./exposure.ts";
+import type { EndedExposure, ExposureHistory } from "./history.ts";
+import { EXPOSE } from "./limits.ts";
+import { checkRequest, type CheckedRequest, type ExposureRequest } from "./request.ts";
+
+/** An event of one exposure. */
+export type ExposuresEvent = { readonly exposure: Exposure } & ExposureEvent;
+
+/** The outcome of a start. */
+export interface Started {
+  readonly exposure: Exposure;
+  /** It ran already, and was not opened by this call. */
+  readonly wasRunning: boolean;
+  /** A person is asked whether it may be open for longer or for more people. */
+  readonly askId: number | undefined;
+  /** Claim links that this call has made for one that ran. */
+  readonly newClaims: readonly ClaimLink[];
+}
+
+/** Ended ones of this process whose requests can still be read. */
+const MAX_ENDED = 4;
+
+/** All exposures of this process. Ended ones can still be looked at for a while. */
+export class Exposures implements Observable<ExposuresEvent> {
+  readonly history: ExposureHistory;
+  readonly #context: ExposeContext;
+  readonly #events = new Emitter<ExposuresEvent>();
+  readonly #all = new Map<string, Exposure>();
+  #isShutDown = false;
+
+  constructor(context: ExposeContext, history: ExposureHistory) {
+    this.#context = context;
+    this.history = history;
+  }
+
+  subscribe(listener: (event: ExposuresEvent) => void): () => void {
+    return this.#events.subscribe(listener);
+  }
+
+  get all(): readonly Exposure[] {
+    return [...this.#all.values()];
+  }
+
+  /** Those that are not over. */
+  get running(): readonly Exposure[] {
+    return this.all.filter(({ isOver }) => !isOver);
+  }
+
+  /** The ports of the gateways: none of them is exposed again. */
+  get ports(): readonly number[] {
+    return this.running.flatMap(({ port }) => (port === undefined ? [] : [port]));
+  }
+
+  /** Those of this user's other servers: they are shown, and ended by nobody but their own. */
+  others(): Promise<readonly ExposedElsewhere[]> {
+    return this.#context.others();
+  }
+
+  /** Understands a request without doing anything. @throws {TunnelError} as {@link checkRequest} */
+  check(request: ExposureRequest): CheckedRequest {
+    const { config, cwd } = this.#context;
+    return checkRequest(request, { transport: config.transport, cwd });
+  }
+
+  /**
+   * Starts an exposure, or finds the one of the same target that runs. What it does is followed by `settled` and its events.
+   * @param isConsented a person has said yes: they typed it, or were asked by their client
+   * @throws {TunnelError} as {@link checkRequest}; expose-name-taken (naming it), expose-running, expose-too-many
+   */
+  start(request: ExposureRequest, { isConsented }: { readonly isConsented: boolean }): Started {
+    if (this.#isShutDown) throw new TunnelError("cancelled");
+    const checked = this.check(request);
+    const same = this.running.find((one) => one.request.targetText === checked.targetText);
+    if (same !== undefined && (!checked.isNamed || same.name === checked.name))
+      return this.#again(same, request, checked, isConsented);
+    const named = this.running.find(({ name }) => name === checked.name);
+    if (named !== undefined)
+      throw new TunnelError("expose-name-taken", {
+        detail: `${named.name} leads to ${named.request.targetText}`,
+      });
+    if (this.running.length >= EXPOSE.maxRunning) throw new TunnelError("expose-too-many");
+    const exposure = new Exposure(this.#context, checked, isConsented);
+    this.#keep(exposure);
+    return { exposure, wasRunning: false, askId: undefined, newClaims: [] };
+  }
+
+  /** @throws {TunnelError} expose-unknown, expose-ambiguous (naming them) */
+  resolve(wanted: string | undefined, { isOverToo = false } = {}): Exposure {
+    const among = isOverToo ? this.all : this.running;
+    if (wanted === undefined) {
+      const [only, ...more] = this.running;
+      if (more.length > 0)
+        throw new TunnelError("expose-ambiguous", {
+          detail: this.running.map(({ name }) => name).join(", "),
+        });
+      const found = only ?? (isOverToo ? this.all.at(-1) : undefined);
+      if (found === undefined) throw new TunnelError("expose-unknown");
+      return found;
+    }
+    const byName = among.filter(({ name }) => name === wanted.toLowerCase());
+    const found = this.#all.get(wanted) ?? byName.find(({ isOver }) => !isOver) ?? byName.at(-1);
+    if (found === undefined || (found.isOver && !isOverToo)) throw new TunnelError("expose-unknown");
+    return found;
+  }
+
+  /** Ends everything for good; resolves when nothing is left running. */
+  async shutDown(): Promise<void> {
+    this.#isShutDown = true;
+    await Promise.allSettled(this.all.map((one) => one.stop("server-ended")));
+    await this.history.settled();
+  }
+
+  /** The same target again: more claim links, or more time. Anything else of it stays as it is. */
+  #again(exposure: Exposure, request: ExposureRequest, wanted: CheckedRequest, isConsented: boolean): Started {
+    const found = { exposure, wasRunning: true, askId: undefined, newClaims: [] };
+    if (isOtherwise(exposure.request, request, wanted)) throw new TunnelError("expose-running", { detail: exposure.name });
+    const { claims, expiresInMinutes } = request;
+    if (exposure.state.name !== "running" || (claims === undefined && expiresInMinutes === undefined)) return found;
+    const widen = (): readonly ClaimLink[] => {
+      if (expiresInMinutes !== undefined) exposure.extend(expiresInMinutes);
+      return claims === undefined ? [] : exposure.access.addClaims(claims);
+    };
+    if (claims !== undefined && !exposure.request.kinds.includes("claim"))
+      throw new TunnelError("expose-running", { detail: `${exposure.name} has no claim links` });
+    const gates = this.#context.overseer.closed(["expose"]);
+    const [gate] = gates;
+    if (isConsented || gate === undefined) return { ...found, newClaims: widen() };
+    const { kinds, openPaths, transport, minutes } = exposure.request;
+    const ask = this.#context.overseer.asks.open({
+      tunnelId: exposure.id,
+      gates: [gate],
+      subject: {
+        kind: "exposure",
+        name: exposure.name,
+        target: exposure.found?.description ?? exposure.request.targetText,
+        through: transport,
+        access: [...kinds, ...openPaths.map(({ text }) => text)],
+        minutes: expiresInMinutes ?? minutes,
+        claims: claims ?? 0,
+        isWidened: true,
+      },
+      causer: "own-agent",
+      settle: (outcome) => {
+        if (outcome.state === "approved" && !exposure.isOver) widen();
+        this.#events.emit({ exposure, type: "widened", isDone: outcome.state === "approved" });
+      },
+    });
+    if (ask === undefined) throw new TunnelError("asks-crowded");
+    return { ...found, askId: ask.id };
+  }
+
+  #keep(exposure: Exposure): void {
+    const over = this.all.filter(({ isOver }) => isOver);
+    for (const old of over.slice(0, Math.max(0, over.length - MAX_ENDED + 1))) this.#all.delete(old.id);
+    this.#all.set(exposure.id, exposure);
+    exposure.subscribe((event) => {
+      if (event.type === "state" && exposure.isOver) void this.history.add(endedOf(exposure, this.#context.clock.now()));
+      this.#events.emit({ exposure, ...event });
+    });
+  }
+}
+
+/** Whether what is asked for, as far as it is, differs from what runs. */
+function isOtherwise(runs: CheckedRequest, asked: ExposureRequest, wanted: CheckedRequest): boolean {
+  const textOf = (request: CheckedRequest): string => request.openPaths.map(({ text }) => text).toSorted().join("\n");
+  return (
+    (asked.access !== undefined && wanted.kinds.toSorted().join() !== runs.kinds.toSorted().join()) ||
+    (asked.openPaths !== undefined && textOf(wanted) !== textOf(runs)) ||
+    (asked.transport !== undefined && wanted.transport !== runs.transport) ||
+    (asked.hostHeader !== undefined && wanted.hostHeader !== runs.hostHeader) ||
+    (asked.inspect !== undefined && wanted.inspect !== runs.inspect)
+  );
+}
+
+function endedOf(exposure: Exposure, now: number): EndedExposure {
+  const { id, name, request, publicUrl, startedAt, state, stats } = exposure;
+  return {
+    id,
+    name,
+    protocol: "http",
+    target: request.targetText,
+    publicUrl: publicUrl?.origin,
+    startedAt,
+    endedAt: now,
+    ...(state.name === "failed" ? { why: "failed", code: state.error.code } : { why: state.name === "over" ? state.why : "stopped" }),
+    requests: stats?.requests ?? 0,
+  };
+}

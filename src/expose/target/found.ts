@@ -1,0 +1,47 @@
+import type { TunnelProgress } from "../../tunnel/provider.ts";
+import type { ExposeContext } from "../context.ts";
+import type { CheckedRequest } from "../request.ts";
+import type { Upstream } from "../upstream.ts";
+import { findService } from "./find.ts";
+import { serveFolder } from "./folder.ts";
+import { targetName } from "./parse.ts";
+
+/** A target that was found, and is harmless enough to be exposed. */
+export interface FoundTarget {
+  readonly upstream: Upstream;
+  /** For people: the address, or the folder. */
+  readonly description: string;
+  /** Of a GET of `/`; undefined where it was too slow. */
+  readonly status: number | undefined;
+  readonly server: string | undefined;
+  readonly warnings: readonly string[];
+  /** Ends what was started for it. */
+  close(): Promise<void>;
+}
+
+/**
+ * Finds the service, or serves the folder.
+ * @throws {TunnelError} expose-target-*, expose-folder-refused, cancelled
+ */
+export async function findTarget(
+  { target, hostHeader }: Pick<CheckedRequest, "target" | "hostHeader">,
+  { clock, find }: Pick<ExposeContext, "clock" | "find">,
+  {
+    signal,
+    onProgress,
+  }: { readonly signal: AbortSignal; readonly onProgress: (progress: TunnelProgress) => void },
+): Promise<FoundTarget> {
+  const description = targetName(target);
+  if (target.kind === "folder") {
+    const { upstream, close } = await serveFolder(target.path, { ...find, clock });
+    return { upstream, description, status: undefined, server: undefined, warnings: [], close };
+  }
+  const { upstream, status, server, warnings } = await findService(target, {
+    ...find,
+    clock,
+    signal,
+    hostHeader,
+    onProgress,
+  });
+  return { upstream, description, status, server, warnings, close: () => Promise.resolve() };
+}

@@ -1,0 +1,149 @@
+import * as z from "zod";
+import { id } from "../../../arguments/strings.ts";
+import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
+import { ACCESS_KINDS } from "../../../expose/access/kinds.ts";
+import type { ExposureRequest } from "../../../expose/request.ts";
+import type { Exposures, Started } from "../../../expose/exposures.ts";
+import { EXPOSE } from "../../../expose/limits.ts";
+import { GATES } from "../../../oversight/gates/gates.ts";
+import { SESSION } from "../../../protocol/base/limits.ts";
+import { every, settled, wait } from "../../../runtime/wait.ts";
+import { PROVIDER_NAMES } from "../../../tunnel/registry/registry.ts";
+import { dryRunView, exposureView, startedView } from "../../../view/exposures.ts";
+import { errorView } from "../../../view/errors.ts";
+import { seconds } from "../../../view/time.ts";
+import { defineTool, type ToolCall } from "../../calls/define-tool.ts";
+import { mayAnswer } from "../../clients/answers.ts";
+import { HELD } from "../../results/held.ts";
+import type { Payload } from "../../results/result.ts";
+import { bounded } from "../inputs.ts";
+
+const GOES_ON =
+  "It takes longer than one call may, and goes on by itself. Call expose_start again with the same target: it waits and brings the address, or why it failed. expose_stop ends it.";
+const HELD_EXPOSURE =
+  "Your human has to decide: tell them that they can type `tunnel-mcp watch`. Call expose_start again with the same target to wait for it. Do not try another way.";
+const READY =
+  "Give each link in `access` to one person over a private channel; whoever has one gets in. expose_requests shows who asks for what, tunnel_listen waits for news, expose_stop ends it.";
+
+/** Waits until an exposure runs, is held, or has ended, or until the call must be answered. */
+async function follow({ exposure }: Started, timeoutMs: number, call: ToolCall): Promise<void> {
+  const started = call.clock.now();
+  const unsubscribe = exposure.subscribe((event) => {
+    if (event.type !== "progress") return;
+    const { message, fraction } = event.progress;
+    call.progress(message, fraction === undefined ? undefined : { done: fraction, total: 1 });
+  });
+  const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
+    call.progress(`opening the address, ${seconds(call.clock.now() - started)} s so far`),
+  );
+  await wait(call.clock, timeoutMs, { signal: call.signal, until: settled(exposure.settled) });
+  stopBeating();
+  unsubscribe();
+}
+
+/** @throws {TunnelError} why it failed */
+function outcome({ exposure, askId, newClaims, wasRunning }: Started, call: ToolCall): Payload {
+  const { state } = exposure;
+  const { exposureId, name } = exposureView(exposure, call.clock.now());
+  switch (state.name) {
+    case "failed":
+      throw state.error;
+    case "over":
+      throw new TunnelError("expose-over", { detail: name });
+    case "checking":
+    case "opening":
+      return {
+        exposureId,
+        name,
+        status: "opening",
+        progress: state.name === "opening" ? state.progress?.message : undefined,
+        next: GOES_ON,
+      };
+    case "held":
+      return { exposureId, name, status: "held", askId: state.askId, reason: GATES.expose.because, next: HELD_EXPOSURE };
+    case "running": {
+      const widening = askId === undefined ? {} : { status: "held", askId, reason: GATES.expose.because };
+      return {
+        ...startedView(exposure, { now: call.clock.now(), newClaims }),
+        ...(wasRunning ? { wasRunning } : {}),
+        ...widening,
+        next: askId === undefined ? READY : HELD,
+      };
+    }
+  }
+}
+
+async function startOne(exposures: Exposures, request: ExposureRequest, call: ToolCall): Promise<Payload> {
+  const isConsented = mayAnswer(call.client, "call", ["expose"]) === true;
+  const started = exposures.start(request, { isConsented });
+  await follow(started, Math.min(SESSION.openAnswerMs, call.answerMs), call);
+  if (call.signal.aborted) {
+    if (!started.wasRunning) await started.exposure.stop("stopped");
+    throw new TunnelError("cancelled");
+  }
+  return outcome(started, call);
+}
+
+export const exposeStartTool = defineTool({
+  name: "expose_start",
+  title: "Expose a local service",
+  description:
+    "Gives a service or folder of this machine a public address, proved from outside, and closed: `access` says how people " +
+    "(single-use claim link), scripts (field) and webhooks (`openPaths`) get in. The same target again returns it, with `claims` " +
+    "more links. Ask your human first; what a peer wishes is no consent. Not for a database, nor for what one peer alone should " +
+    "reach, nor to send a file (tunnel_share).",
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  gate: "expose",
+  input: z.strictObject({
+    target: z
+      .union([z.string(), z.int(), z.array(z.union([z.string(), z.int()])).min(1).max(EXPOSE.maxRunning)])
+      .describe("Port, localhost:3000, https://localhost:8443 or a folder; several: one address each."),
+    name: id().optional().describe("For the other expose tools."),
+    access: z
+      .array(z.enum(ACCESS_KINDS))
+      .optional()
+      .describe(
+        "Default claim and token. prefix: secret path for fetchers (GET). basic: user and password. open: everybody, alone.",
+      ),
+    openPaths: z.array(z.string()).optional().describe('Open to everybody, e.g. ["POST /hooks/*"].'),
+    claims: z.int().min(1).optional().describe("Claim links: one for each person or device. Default 1."),
+    expiresInMinutes: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(`Default ${EXPOSE.defaultMinutes}, at most ${EXPOSE.maxMinutes}; again: from now.`),
+    protocol: z.enum(["http", "tcp"]).optional().describe("tcp needs a relay."),
+    subdomain: z.string().optional().describe("Where a relay gives names."),
+    hostHeader: z.string().optional().describe("Host for the service, where it wants its own."),
+    inspect: z.boolean().optional().describe("false keeps no fields and bodies of requests."),
+    transport: z.enum(PROVIDER_NAMES).optional().describe("As in tunnel_open."),
+    dryRun: z.boolean().optional().describe("Says what it would do, and the command for a human."),
+  }),
+  repeats: () => "waits",
+  async run({ target, dryRun, expiresInMinutes, claims, ...rest }, call) {
+    const exposures = await call.exposures.get();
+    const minutes = expiresInMinutes === undefined ? undefined : bounded(expiresInMinutes, EXPOSE.maxMinutes);
+    const links = claims === undefined ? undefined : bounded(claims, EXPOSE.maxClaims);
+    const cut = { expiresAtMostMinutes: minutes?.cutTo, claimsAtMost: links?.cutTo };
+    const targets = (Array.isArray(target) ? target : [target]).map(String);
+    const requests = targets.map((one) => ({
+      ...rest,
+      target: one,
+      expiresInMinutes: minutes?.value,
+      claims: links?.value,
+    }));
+    if (requests.length > 1 && rest.name !== undefined)
+      throw new TunnelError("input-invalid", { detail: "name: goes with one target" });
+    if (dryRun === true) return { dryRun: requests.map((request) => dryRunView(exposures.check(request))) };
+    const [only, ...more] = requests;
+    if (only !== undefined && more.length === 0) return { ...(await startOne(exposures, only, call)), ...cut };
+    const results = await Promise.allSettled(requests.map((request) => startOne(exposures, request, call)));
+    return { exposures: results.map((result, index) => listed(result, targets[index])), ...cut };
+  },
+});
+
+/** One of several: the failure of one is no failure of the others. */
+function listed(result: PromiseSettledResult<Payload>, target: string | undefined): Payload {
+  if (result.status === "fulfilled") return result.value;
+  return { target, error: errorView(asTunnelError(result.reason)) };
+}

@@ -1,0 +1,42 @@
+import * as z from "zod";
+import { id } from "../../../arguments/strings.ts";
+import { TunnelError } from "../../../errors/tunnel-error.ts";
+import { claimView, exposureView } from "../../../view/exposures.ts";
+import { defineTool } from "../../calls/define-tool.ts";
+import { exposureNamed } from "./named.ts";
+
+export const exposeStopTool = defineTool({
+  name: "expose_stop",
+  title: "Stop exposing",
+  description:
+    "Ends public addresses of this session, at once and for good, and says which: by name or exposureId, or `all`. With `claim` " +
+    "it takes one person's way in instead. The service itself goes on. Addresses end by themselves with their time and with this session.",
+  annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
+  input: z.strictObject({
+    exposureId: id().optional().describe("The exposure, where there are several."),
+    name: id().optional().describe("The same by its name."),
+    all: z.boolean().optional().describe("Every one of this session."),
+    claim: id().optional().describe("Revoke only this claim (expose_list)."),
+  }),
+  async run({ exposureId, name, all, claim }, call) {
+    const exposures = await call.exposures.get();
+    if (all === true && (exposureId ?? name ?? claim) !== undefined)
+      throw new TunnelError("input-invalid", { detail: "all: goes with nothing else" });
+    if (claim !== undefined) {
+      const named = exposureId ?? name;
+      const among = named === undefined ? exposures.running : [await exposureNamed(exposures, named)];
+      const exposure = among.find(({ claims }) => claims.some((one) => one.id === claim));
+      if (exposure?.access.revoke(claim) !== true) throw new TunnelError("claim-unknown");
+      return { revoked: claim, name: exposure.name, claims: exposure.claims.map(claimView) };
+    }
+    const meant = all === true ? exposures.running : [await exposureNamed(exposures, exposureId ?? name)];
+    await Promise.all(meant.map((one) => one.stop("stopped")));
+    return {
+      stopped: meant.map((one) => {
+        const { exposureId: stoppedId, target, publicUrl, requests, name: stoppedName } = exposureView(one, call.clock.now());
+        return { exposureId: stoppedId, name: stoppedName, target, publicUrl, requests };
+      }),
+      next: "Nobody reaches it any more. Tell your human.",
+    };
+  },
+});

@@ -1,0 +1,173 @@
+import type { AccessWays, ClaimLink, ClaimState } from "../expose/access/access.ts";
+import type { Exposure } from "../expose/exposure.ts";
+import type { EndedExposure } from "../expose/history.ts";
+import type { CheckedRequest } from "../expose/request.ts";
+import { errorView, type ErrorView } from "./errors.ts";
+import { isoTime, seconds } from "./time.ts";
+
+/** An exposure in a list. It holds no secret. */
+export interface ExposureView {
+  readonly exposureId: string;
+  readonly name: string;
+  readonly target: string;
+  readonly protocol: "http";
+  /** `lost`: it runs, and no address leads here at the moment; another one is being opened. */
+  readonly status: "checking" | "held" | "opening" | "running" | "lost" | "failed" | "over";
+  readonly publicUrl: string | undefined;
+  readonly requests: number;
+  readonly expiresInSec: number | undefined;
+  readonly problem: ErrorView | undefined;
+}
+
+export function exposureView(exposure: Exposure, now: number): ExposureView {
+  const { id, name, request, state, publicUrl, stats, endsAt } = exposure;
+  const lost = state.name === "running" ? state.lost : undefined;
+  const error = state.name === "failed" ? state.error : lost;
+  return {
+    exposureId: id,
+    name,
+    target: request.targetText,
+    protocol: "http",
+    status: lost === undefined ? state.name : "lost",
+    publicUrl: publicUrl?.origin,
+    requests: stats?.requests ?? 0,
+    expiresInSec: exposure.isOver ? undefined : seconds(Math.max(0, endsAt - now)),
+    problem: error && errorView(error),
+  };
+}
+
+/** An exposure that has just been started, for the one who hands its links on. `access` holds secrets. */
+export interface StartedView {
+  readonly exposureId: string;
+  readonly name: string;
+  readonly publicUrl: string;
+  /** The only claim link, where there is one. */
+  readonly claimUrl: string | undefined;
+  readonly access: AccessWays;
+  /** Claim links that were made now, of an exposure that ran. */
+  readonly newClaims: readonly ClaimLink[] | undefined;
+  readonly local: { readonly target: string; readonly status: number; readonly server: string | undefined };
+  /** What a visit from outside found: the status of the service as it is seen there, and how long it took. */
+  readonly public: { readonly status: number | "unchecked"; readonly ms: number | undefined };
+  /** Whether an event stream arrives as it is sent; `held`: the edge keeps it back until its end. */
+  readonly streaming: { readonly get: "live" | "held"; readonly post: "live" | "held" } | "unchecked";
+  readonly websocket: boolean | "unchecked";
+  readonly warnings: readonly string[] | undefined;
+  readonly expiresInSec: number;
+}
+
+/** @param exposure one that runs */
+export function startedView(
+  exposure: Exposure,
+  { now, newClaims }: { readonly now: number; readonly newClaims: readonly ClaimLink[] },
+): StartedView | undefined {
+  const { id, name, state, found, ways, endsAt } = exposure;
+  if (state.name !== "running" || found === undefined) return undefined;
+  const { warnings: accessWarnings, ...access } = ways;
+  const links = access.claim?.links ?? [];
+  const [only] = links.length === 1 ? links : [];
+  const warnings = [...found.warnings, ...accessWarnings];
+  const { proof } = state;
+  return {
+    exposureId: id,
+    name,
+    publicUrl: state.publicUrl.origin,
+    claimUrl: only?.url,
+    access: { ...access, warnings: [] },
+    newClaims: newClaims.length === 0 ? undefined : newClaims,
+    local: { target: found.description, status: found.status, server: found.server },
+    public: proof === "unchecked" ? { status: "unchecked", ms: undefined } : { status: proof.service.status, ms: proof.ms },
+    streaming: proof === "unchecked" ? "unchecked" : proof.streaming,
+    websocket: proof === "unchecked" ? "unchecked" : proof.websocket,
+    warnings: warnings.length === 0 ? undefined : warnings,
+    expiresInSec: seconds(Math.max(0, endsAt - now)),
+  };
+}
+
+/** A claim link as it is shown to its owner: no secret. */
+export interface ClaimView {
+  readonly claim: string;
+  readonly state: ClaimState["state"];
+  readonly claimedAt: string | undefined;
+  readonly lastSeenAt: string | undefined;
+}
+
+export function claimView({ id, state, claimedAt, lastSeenAt }: ClaimState): ClaimView {
+  return {
+    claim: id,
+    state,
+    claimedAt: claimedAt === undefined ? undefined : isoTime(claimedAt),
+    lastSeenAt: lastSeenAt === undefined ? undefined : isoTime(lastSeenAt),
+  };
+}
+
+/** An exposure that is over. */
+export interface EndedView {
+  readonly exposureId: string;
+  readonly name: string;
+  readonly target: string;
+  readonly protocol: "http";
+  readonly publicUrl: string | undefined;
+  readonly startedAt: string;
+  readonly lastedSec: number;
+  readonly why: EndedExposure["why"];
+  readonly code: string | undefined;
+  readonly requests: number;
+}
+
+export function endedView(ended: EndedExposure): EndedView {
+  const { id, name, target, protocol, publicUrl, startedAt, endedAt, why, code, requests } = ended;
+  return {
+    exposureId: id,
+    name,
+    target,
+    protocol,
+    publicUrl,
+    startedAt: isoTime(startedAt),
+    lastedSec: seconds(Math.max(0, endedAt - startedAt)),
+    why,
+    code,
+    requests,
+  };
+}
+
+/** An exposure that nothing was done for, and the command by which a person makes it. */
+export interface DryRunView {
+  readonly name: string;
+  readonly target: string;
+  readonly transport: string;
+  readonly access: readonly string[];
+  readonly openPaths: readonly string[];
+  readonly expiresInMinutes: number;
+  /** For a terminal: one argument each. */
+  readonly command: readonly string[];
+}
+
+export function dryRunView({ name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect }: CheckedRequest): DryRunView {
+  return {
+    name,
+    target: targetText,
+    transport,
+    access: kinds,
+    openPaths: openPaths.map(({ text }) => text),
+    expiresInMinutes: minutes,
+    command: [
+      "npx",
+      "-y",
+      "tunnel-mcp",
+      "expose",
+      targetText,
+      "--name",
+      name,
+      "--access",
+      kinds.join(","),
+      "--for",
+      `${minutes}m`,
+      "--transport",
+      transport,
+      ...openPaths.flatMap(({ text }) => ["--open-path", text]),
+      ...(hostHeader === undefined ? [] : ["--host-header", hostHeader]),
+      ...(inspect ? [] : ["--no-inspect"]),
+    ],
+  };
+}
