@@ -90,7 +90,8 @@ function listOf(ranges: readonly Range[]): BlockList {
   return list;
 }
 
-function ipLiteral(host: string): string | undefined {
+/** An IP literal as it is dialled: without brackets and zone, IPv6 in its shortest spelling, IPv4-mapped as IPv4; undefined for a name. */
+export function ipLiteral(host: string): string | undefined {
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
   const address = bare.replace(/%.*$/s, "");
   return isIP(address) === 0 ? undefined : unmapped(address);

@@ -154,4 +154,17 @@ export const EXPOSE = {
     nextForPerson: "See whether the service runs, then try again.",
     retryable: true,
   },
+  "expose-target-forbidden": {
+    message: "nothing at this address is ever exposed",
+    next: "Give a port of this machine. This address belongs to the network or the cloud itself.",
+    nextForPerson: "Give a port of this machine. This address belongs to the network or the cloud itself.",
+    retryable: false,
+  },
+  "expose-target-untrusted": {
+    message: "nobody vouches for the certificate of the target",
+    next: "Give a service on this machine, which may sign for itself, or ask your human to have its certificate trusted here.",
+    nextForPerson:
+      "Give a service on this machine, which may sign for itself, or name its authority in NODE_EXTRA_CA_CERTS.",
+    retryable: false,
+  },
 } as const satisfies ErrorArea;
