@@ -3,7 +3,8 @@ import { exposedElsewhere } from "../control/exposed.ts";
 import { portHolder } from "../control/ports.ts";
 import { Exposures } from "../expose/exposures.ts";
 import { ExposureHistory } from "../expose/history.ts";
-import { INSPECTOR } from "../expose/inspector/limits.ts";
+import { INSPECTED_BYTES } from "../expose/inspector/limits.ts";
+import { Redactor } from "../expose/inspector/secrets.ts";
 import { MemoryBudget } from "../expose/inspector/budget.ts";
 import { createHttpsClient } from "../net/https.ts";
 import { proxyAgents } from "../net/proxy.ts";
@@ -50,7 +51,8 @@ export function loadExposures(options: {
       },
       prover: { client, trust, doh: config.doh, isSkipped: config.skipReachabilityCheck },
       others: () => exposedElsewhere({ folders, platform, pid, clock }),
-      bodies: new MemoryBudget(INSPECTOR.totalBytes),
+      bodies: new MemoryBudget(INSPECTED_BYTES),
+      redactor: new Redactor(),
     },
     new ExposureHistory({ folders, platform, pid }),
   );

@@ -1,5 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
+import { noExposures } from "../expose/lazy-exposures.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
 import {
   identityOf,
@@ -217,7 +218,9 @@ async function runChat(
   const load = async () => {
     const { loadSessions, openFaces } = await import("./sessions.ts");
     const sessions = loadSessions({ config, clock, env, cwd, home });
-    faces = openFaces({ sessions, clock, env, identity: identityOf(env, cwd), version, cwd });
+    // A chat exposes nothing.
+    const exposures = noExposures();
+    faces = openFaces({ sessions, exposures, clock, env, identity: identityOf(env, cwd), version, cwd });
     return sessions;
   };
   const code = await chat({

@@ -38,7 +38,12 @@ interface Search {
 const ANSWER_MS = 1_500;
 
 /** The exposures of this user's other servers. A server that does not answer, or knows nothing of exposing, has none. */
-export async function exposedElsewhere({ folders, platform, pid, clock }: Search): Promise<ExposedElsewhere[]> {
+export async function exposedElsewhere({
+  folders,
+  platform,
+  pid,
+  clock,
+}: Search): Promise<ExposedElsewhere[]> {
   const found = await readDescriptors(folders, platform);
   const servers = found.filter((one) => one.pid !== pid);
   const answers = servers.map((server) => exposedBy(server, clock));

@@ -5,6 +5,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Provider } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { MemoryBudget } from "./inspector/budget.ts";
+import type { Redactor } from "./inspector/secrets.ts";
 import type { ProverOptions } from "./proving/prove.ts";
 import type { FindOptions } from "./target/found.ts";
 
@@ -29,4 +30,6 @@ export interface ExposeContext {
   readonly others: () => Promise<readonly ExposedElsewhere[]>;
   /** The bytes of bodies that all inspectors together may keep. */
   readonly bodies: MemoryBudget;
+  /** The same secret has the same mark everywhere. */
+  readonly redactor: Redactor;
 }

@@ -7,6 +7,7 @@ import type { Provider, RelayProof, Tunnel, TunnelProgress } from "../tunnel/pro
 import { Access, type AccessWays, type ClaimState } from "./access/access.ts";
 import type { ExposeContext } from "./context.ts";
 import { openGateway, type Gateway, type GatewayNews } from "./gateway/gateway.ts";
+import type { Exchange } from "./inspector/exchange.ts";
 import { Inspector } from "./inspector/inspector.ts";
 import { EXPOSE } from "./limits.ts";
 import { proveAddress, type AddressProof } from "./proving/prove.ts";
@@ -40,6 +41,8 @@ export type ExposureEvent =
   | { readonly type: "service"; readonly isThere: boolean }
   /** The address is another one from now on, or there is none at the moment. */
   | { readonly type: "address"; readonly publicUrl: URL | undefined }
+  /** A request is over. */
+  | { readonly type: "visit"; readonly exchange: Exchange }
   | { readonly type: "ends-soon"; readonly leftMs: number }
   /** A person has decided whether it may be open for longer or for more people. */
   | { readonly type: "widened"; readonly isDone: boolean };
@@ -86,13 +89,21 @@ export class Exposure implements Observable<ExposureEvent> {
       clock,
       primitives,
     });
-    this.inspector = new Inspector({ clock, keepsBodies: request.inspect, budget: context.bodies });
+    this.inspector = new Inspector({
+      clock,
+      keepsBodies: request.inspect,
+      budget: context.bodies,
+      redactor: context.redactor,
+    });
     this.settled = this.#nextRest();
     this.gone = new Promise((resolve) => (this.#isGone = resolve));
     this.access.onClaimed(({ id }) => {
       const isFirst = !this.#hasClaimed;
       this.#hasClaimed = true;
       this.#events.emit({ type: "claimed", claim: id, isFirst });
+    });
+    this.inspector.onRequest(({ event, exchange }) => {
+      if (event === "ended") this.#events.emit({ type: "visit", exchange });
     });
     void this.#run(isConsented);
   }

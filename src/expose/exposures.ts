@@ -116,11 +116,18 @@ export class Exposures implements Observable<ExposuresEvent> {
   }
 
   /** The same target again: more claim links, or more time. Anything else of it stays as it is. */
-  #again(exposure: Exposure, request: ExposureRequest, wanted: CheckedRequest, isConsented: boolean): Started {
+  #again(
+    exposure: Exposure,
+    request: ExposureRequest,
+    wanted: CheckedRequest,
+    isConsented: boolean,
+  ): Started {
     const found = { exposure, wasRunning: true, askId: undefined, newClaims: [] };
-    if (isOtherwise(exposure.request, request, wanted)) throw new TunnelError("expose-running", { detail: exposure.name });
+    if (isOtherwise(exposure.request, request, wanted))
+      throw new TunnelError("expose-running", { detail: exposure.name });
     const { claims, expiresInMinutes } = request;
-    if (exposure.state.name !== "running" || (claims === undefined && expiresInMinutes === undefined)) return found;
+    if (exposure.state.name !== "running" || (claims === undefined && expiresInMinutes === undefined))
+      return found;
     const widen = (): readonly ClaimLink[] => {
       if (expiresInMinutes !== undefined) exposure.extend(expiresInMinutes);
       return claims === undefined ? [] : exposure.access.addClaims(claims);
@@ -159,7 +166,8 @@ export class Exposures implements Observable<ExposuresEvent> {
     for (const old of over.slice(0, Math.max(0, over.length - MAX_ENDED + 1))) this.#all.delete(old.id);
     this.#all.set(exposure.id, exposure);
     exposure.subscribe((event) => {
-      if (event.type === "state" && exposure.isOver) void this.history.add(endedOf(exposure, this.#context.clock.now()));
+      if (event.type === "state" && exposure.isOver)
+        void this.history.add(endedOf(exposure, this.#context.clock.now()));
       this.#events.emit({ exposure, ...event });
     });
   }
@@ -167,7 +175,11 @@ export class Exposures implements Observable<ExposuresEvent> {
 
 /** Whether what is asked for, as far as it is, differs from what runs. */
 function isOtherwise(runs: CheckedRequest, asked: ExposureRequest, wanted: CheckedRequest): boolean {
-  const textOf = (request: CheckedRequest): string => request.openPaths.map(({ text }) => text).toSorted().join("\n");
+  const textOf = (request: CheckedRequest): string =>
+    request.openPaths
+      .map(({ text }) => text)
+      .toSorted()
+      .join("\n");
   return (
     (asked.access !== undefined && wanted.kinds.toSorted().join() !== runs.kinds.toSorted().join()) ||
     (asked.openPaths !== undefined && textOf(wanted) !== textOf(runs)) ||
@@ -187,7 +199,9 @@ function endedOf(exposure: Exposure, now: number): EndedExposure {
     publicUrl: publicUrl?.origin,
     startedAt,
     endedAt: now,
-    ...(state.name === "failed" ? { why: "failed", code: state.error.code } : { why: state.name === "over" ? state.why : "stopped" }),
+    ...(state.name === "failed"
+      ? { why: "failed", code: state.error.code }
+      : { why: state.name === "over" ? state.why : "stopped" }),
     requests: stats?.requests ?? 0,
   };
 }

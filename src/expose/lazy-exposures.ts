@@ -1,3 +1,4 @@
+import { TunnelError } from "../errors/tunnel-error.ts";
 import { Emitter, type Observable } from "../runtime/emitter.ts";
 import type { Exposures, ExposuresEvent } from "./exposures.ts";
 
@@ -37,4 +38,9 @@ export class LazyExposures implements Observable<ExposuresEvent> {
     exposures.subscribe((event) => this.#events.emit(event));
     return exposures;
   }
+}
+
+/** Those of a program that exposes nothing. */
+export function noExposures(): LazyExposures {
+  return new LazyExposures(() => Promise.reject(new TunnelError("internal")));
 }

@@ -82,7 +82,10 @@ function placed(target: Target, cwd: string): Target {
 /** `port-3000`, or the name of the folder. */
 function suggestedName(target: Target): string {
   if (target.kind === "service") return `port-${target.port}`;
-  const words = path.basename(target.path).toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const words = path
+    .basename(target.path)
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-");
   const name = words.slice(0, EXPOSE.maxNameChars).replace(/^-+|-+$/g, "");
   return name === "" ? "folder" : name;
 }

@@ -1,5 +1,6 @@
 import type { AccessWays, ClaimLink, ClaimState } from "../expose/access/access.ts";
-import type { Exposure } from "../expose/exposure.ts";
+import type { Exposure, ExposureEnd, ExposureState } from "../expose/exposure.ts";
+import type { ExposuresEvent } from "../expose/exposures.ts";
 import type { EndedExposure } from "../expose/history.ts";
 import type { CheckedRequest } from "../expose/request.ts";
 import { errorView, type ErrorView } from "./errors.ts";
@@ -36,6 +37,56 @@ export function exposureView(exposure: Exposure, now: number): ExposureView {
   };
 }
 
+/** What has happened to an exposure, as a sentence; undefined where nobody need be told. */
+export function exposureNews(event: ExposuresEvent): string | undefined {
+  switch (event.type) {
+    case "state":
+      return stateText(event.state);
+    case "claimed":
+      return event.isFirst
+        ? `the first visitor has used a claim link (${event.claim})`
+        : `a claim link was used (${event.claim})`;
+    case "service":
+      return event.isThere ? "the service answers again" : "the service does not answer any more";
+    case "address":
+      return event.publicUrl === undefined
+        ? "the public address is lost; another one is being opened"
+        : `the public address is ${event.publicUrl.origin} from now on; claim links that were not used yet need the new address`;
+    case "ends-soon":
+      return `it ends in ${Math.round(event.leftMs / 60_000)} minutes`;
+    case "widened":
+      return event.isDone
+        ? "a person has let it be open for longer or for more people"
+        : "a person has not let it be open for longer or for more people";
+    case "progress":
+    case "visit":
+      return undefined;
+  }
+}
+
+function stateText(state: ExposureState): string | undefined {
+  switch (state.name) {
+    case "running":
+      return state.lost === undefined ? `it is open at ${state.publicUrl.origin}` : undefined;
+    case "failed":
+      return `it could not be opened: ${state.error.message} (${state.error.code})`;
+    case "over":
+      return END_TEXTS[state.why];
+    case "held":
+      return "it waits for a person";
+    case "checking":
+    case "opening":
+      return undefined;
+  }
+}
+
+const END_TEXTS: Readonly<Record<ExposureEnd, string>> = {
+  stopped: "it was stopped",
+  expired: "its time is over",
+  "address-lost": "its address is lost for good",
+  "server-ended": "its server has ended",
+};
+
 /** An exposure that has just been started, for the one who hands its links on. `access` holds secrets. */
 export interface StartedView {
   readonly exposureId: string;
@@ -46,7 +97,12 @@ export interface StartedView {
   readonly access: AccessWays;
   /** Claim links that were made now, of an exposure that ran. */
   readonly newClaims: readonly ClaimLink[] | undefined;
-  readonly local: { readonly target: string; readonly status: number; readonly server: string | undefined };
+  readonly local: {
+    readonly target: string;
+    /** Of a GET of `/`; undefined where it was too slow for one, or is a folder. */
+    readonly status: number | undefined;
+    readonly server: string | undefined;
+  };
   /** What a visit from outside found: the status of the service as it is seen there, and how long it took. */
   readonly public: { readonly status: number | "unchecked"; readonly ms: number | undefined };
   /** Whether an event stream arrives as it is sent; `held`: the edge keeps it back until its end. */
@@ -76,7 +132,10 @@ export function startedView(
     access: { ...access, warnings: [] },
     newClaims: newClaims.length === 0 ? undefined : newClaims,
     local: { target: found.description, status: found.status, server: found.server },
-    public: proof === "unchecked" ? { status: "unchecked", ms: undefined } : { status: proof.service.status, ms: proof.ms },
+    public:
+      proof === "unchecked"
+        ? { status: "unchecked", ms: undefined }
+        : { status: proof.service.status, ms: proof.ms },
     streaming: proof === "unchecked" ? "unchecked" : proof.streaming,
     websocket: proof === "unchecked" ? "unchecked" : proof.websocket,
     warnings: warnings.length === 0 ? undefined : warnings,
@@ -143,7 +202,16 @@ export interface DryRunView {
   readonly command: readonly string[];
 }
 
-export function dryRunView({ name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect }: CheckedRequest): DryRunView {
+export function dryRunView({
+  name,
+  targetText,
+  transport,
+  kinds,
+  openPaths,
+  minutes,
+  hostHeader,
+  inspect,
+}: CheckedRequest): DryRunView {
   return {
     name,
     target: targetText,

@@ -4,7 +4,9 @@ import { parseJson } from "../control/messages.ts";
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
+import type { LazyExposures } from "../expose/lazy-exposures.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { exposureView } from "../view/exposures.ts";
 import { Feed } from "./feed.ts";
 import { obey } from "./obey.ts";
 import { commandSchema, greetingSchema, type WatchEvent } from "./protocol.ts";
@@ -12,6 +14,7 @@ import { askView, tunnelView } from "./views.ts";
 
 export interface FacesOptions {
   readonly sessions: Sessions;
+  readonly exposures: LazyExposures;
   readonly clock: Clock;
   readonly server: Extract<WatchEvent, { t: "hello" }>["server"];
 }
@@ -88,14 +91,15 @@ class Face {
   constructor(socket: Socket, options: FacesOptions) {
     this.#socket = socket;
     this.#options = options;
-    const { sessions, clock, server } = options;
+    const { sessions, exposures, clock, server } = options;
     this.emit({
       t: "hello",
       server,
       tunnels: sessions.all.map(tunnelView),
+      exposures: (exposures.loaded?.running ?? []).map((one) => exposureView(one, clock.now())),
       asks: sessions.overseer.asks.waiting.map((ask) => askView(ask, sessions)),
     });
-    this.#feed = new Feed({ sessions, clock, emit: (event) => this.emit(event) });
+    this.#feed = new Feed({ sessions, exposures, clock, emit: (event) => this.emit(event) });
   }
 
   emit(event: WatchEvent): void {
@@ -116,7 +120,7 @@ class Face {
     const id = command.success ? command.data.id : 0;
     try {
       if (!command.success) throw new TunnelError("input-invalid");
-      await obey(command.data, this.#options.sessions);
+      await obey(command.data, this.#options);
       this.emit({ t: "answer", id, ok: true });
     } catch (thrown) {
       const { code, detail } = asTunnelError(thrown);

@@ -1,6 +1,10 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
+import type { ExposuresEvent } from "../expose/exposures.ts";
+import type { LazyExposures } from "../expose/lazy-exposures.ts";
 import type { AskEvent } from "../oversight/asks/asks.ts";
+import { exposureNews, exposureView } from "../view/exposures.ts";
+import { requestLine } from "../view/exposure-requests.ts";
 import { entryView } from "../view/entries.ts";
 import type { WatchEvent } from "./protocol.ts";
 import { askView, nameOf, tunnelView } from "./views.ts";
@@ -24,16 +28,18 @@ export class Feed {
 
   constructor(options: {
     readonly sessions: Sessions;
+    readonly exposures: LazyExposures;
     readonly clock: Clock;
     readonly emit: (event: WatchEvent) => void;
   }) {
-    const { sessions, clock, emit } = options;
+    const { sessions, exposures, clock, emit } = options;
     this.#sessions = sessions;
     this.#clock = clock;
     this.#emit = emit;
     for (const tunnel of sessions.all) this.#before(tunnel);
     this.#stops = [
       sessions.subscribe(({ tunnelId }) => this.#happened(tunnelId)),
+      exposures.subscribe((event) => this.#exposed(event)),
       sessions.overseer.asks.subscribe((event) => this.#asked(event)),
       sessions.overseer.onWarning((tunnelId, budgets) => this.#emit({ t: "warning", tunnelId, budgets })),
     ];
@@ -71,6 +77,17 @@ export class Feed {
     for (const tunnel of this.#sessions.all)
       if (this.#changed.has(tunnel.tunnelId)) this.#emit({ t: "tunnel", tunnel: tunnelView(tunnel) });
     this.#changed.clear();
+  }
+
+  #exposed(event: ExposuresEvent): void {
+    const { exposure } = event;
+    if (event.type === "visit") {
+      const request = requestLine(event.exchange, exposure.inspector.redactor);
+      return this.#emit({ t: "visit", name: exposure.name, request });
+    }
+    const what = exposureNews(event);
+    if (what !== undefined)
+      this.#emit({ t: "exposure", exposure: exposureView(exposure, this.#clock.now()), what });
   }
 
   #asked(event: AskEvent): void {

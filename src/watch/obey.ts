@@ -1,6 +1,7 @@
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Decider, Decision } from "../oversight/asks/ask.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
+import type { LazyExposures } from "../expose/lazy-exposures.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
 import type { Command } from "./protocol.ts";
 
@@ -8,9 +9,17 @@ const WATCH: Decider = { path: "watch" };
 
 /**
  * Carries out what a person has typed.
- * @throws {TunnelError} ask-*, tunnel-unknown, tunnel-closed, not-the-host, member-unknown, and all of saying
+ * @throws {TunnelError} ask-*, expose-unknown, tunnel-unknown, tunnel-closed, not-the-host, member-unknown, and all of saying
  */
-export async function obey(command: Command, sessions: Sessions): Promise<void> {
+export async function obey(
+  command: Command,
+  { sessions, exposures }: { readonly sessions: Sessions; readonly exposures: LazyExposures },
+): Promise<void> {
+  if (command.do === "stop-exposure") {
+    const exposure = exposures.loaded?.resolve(command.exposure);
+    if (exposure === undefined) throw new TunnelError("expose-unknown");
+    return exposure.stop("stopped");
+  }
   if (command.do === "decide") {
     const { ask, digest, decision } = command;
     sessions.overseer.asks.decide(ask, digest, checked(decision, sessions), WATCH);

@@ -2,6 +2,8 @@ import * as z from "zod/mini";
 import type { Budget } from "../oversight/bounds/budgets.ts";
 import type { Gate } from "../oversight/gates/gates.ts";
 import type { Subject } from "../oversight/asks/subject.ts";
+import type { ExposureView } from "../view/exposures.ts";
+import type { RequestLine } from "../view/exposure-requests.ts";
 import type { EntryView } from "../view/entries.ts";
 import type { EndView, StatusView, TunnelStatus } from "../view/status.ts";
 import type { MemberView } from "../view/members.ts";
@@ -41,6 +43,12 @@ export const commandSchema = z.discriminatedUnion("do", [
     tunnelId,
     text,
     to: z.optional(z.array(z.string()).check(z.minLength(1), z.maxLength(64))),
+  }),
+  /** By its id, or by the name that it has in this server. */
+  z.strictObject({
+    do: z.literal("stop-exposure"),
+    id,
+    exposure: z.string().check(z.minLength(1), z.maxLength(64)),
   }),
   z.strictObject({ do: z.literal("kick"), id, tunnelId, name: z.string().check(z.maxLength(256)) }),
 ]);
@@ -85,8 +93,13 @@ export type WatchEvent =
       readonly t: "hello";
       readonly server: { readonly pid: number; readonly version: string; readonly folder: string };
       readonly tunnels: readonly TunnelView[];
+      readonly exposures: readonly ExposureView[];
       readonly asks: readonly AskView[];
     }
+  /** `what`: what has happened to it, for a person; left out where only counts have changed. */
+  | { readonly t: "exposure"; readonly exposure: ExposureView; readonly what: string | undefined }
+  /** A request to an exposure is over. */
+  | { readonly t: "visit"; readonly name: string; readonly request: RequestLine }
   | { readonly t: "tunnel"; readonly tunnel: TunnelView }
   | { readonly t: "entry"; readonly tunnelId: string; readonly isOwn: boolean; readonly entry: EntryView }
   /** `isNew`: it was asked a moment ago; a decided one has its end in it. */

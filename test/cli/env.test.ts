@@ -22,6 +22,8 @@ const DEFAULTS: Config = {
   context: true,
   unattended: false,
   gates: [],
+  toolsets: ["pair", "expose"],
+  exposeAllow: [],
   notify: undefined,
   budgets: DEFAULT_LIMITS,
   saveRoots: [],

@@ -36,7 +36,7 @@ beforeEach(() => {
   host = sessionsOn(systemClock);
   guest = sessionsOn(systemClock);
   endpoint = new Endpoint({
-    sessions: guest,
+    begins: guest.onNews,
     clock: systemClock,
     accept: answerQuestions({ sessions: guest, clock: systemClock, actions: ACTIONS }),
     kind: "ask",

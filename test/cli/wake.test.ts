@@ -42,7 +42,7 @@ afterEach(async () => {
 function server(pid: number, identity: Partial<Identity> = {}) {
   const sessions = sessionsOn(systemClock);
   const endpoint = new Endpoint({
-    sessions,
+    begins: sessions.onNews,
     clock: systemClock,
     accept: answerQuestions({ sessions, clock: systemClock, actions: ACTIONS }),
     kind: "ask",

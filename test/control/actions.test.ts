@@ -28,7 +28,9 @@ async function act(
   sessions = ben,
   signal = new AbortController().signal,
 ): Promise<Peek> {
-  return peekSchema.parse(await ACTIONS[action]?.run(input, { sessions, clock: systemClock, signal }));
+  return peekSchema.parse(
+    await ACTIONS[action]?.run(input, { sessions, exposed: () => undefined, clock: systemClock, signal }),
+  );
 }
 
 const looks = (unread: number, status = "open") => ({
@@ -133,7 +135,14 @@ describe("wait", () => {
 describe("transcript", () => {
   const ask = async (input: object, sessions = ben): Promise<string> => {
     const signal = new AbortController().signal;
-    return JSON.stringify(await ACTIONS["transcript"]?.run(input, { sessions, clock: systemClock, signal }));
+    return JSON.stringify(
+      await ACTIONS["transcript"]?.run(input, {
+        sessions,
+        exposed: () => undefined,
+        clock: systemClock,
+        signal,
+      }),
+    );
   };
 
   it("gives what the agent could save, without a link, and reads nothing", async () => {

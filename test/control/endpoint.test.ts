@@ -56,7 +56,7 @@ function endpointIn(
 ): Endpoint {
   const identity = { session: "s", folder: root };
   const endpoint = new Endpoint({
-    sessions,
+    begins: sessions.onNews,
     clock,
     accept: answerQuestions({ sessions, clock, actions }),
     kind: "ask",

@@ -30,7 +30,7 @@ const { platform, pid } = process;
 const root = mkdtempSync(join(tmpdir(), "tunnel-fuzz-control-"));
 const sessions = sessionsOn(systemClock);
 const endpoint = new Endpoint({
-  sessions,
+  begins: sessions.onNews,
   clock: systemClock,
   accept: answerQuestions({ sessions, clock: systemClock, actions: ACTIONS }),
   kind: "ask",

@@ -1,3 +1,4 @@
+import { noExposures } from "../../src/expose/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -64,6 +65,7 @@ class Bench {
       clock,
       fence: new Fence(),
       sessions: async () => sessions,
+      exposures: noExposures(),
       calls: new SharedCalls(clock),
       forms: new Forms(),
       isUnattended: false,

@@ -1,3 +1,4 @@
+import { noExposures } from "../../src/expose/lazy-exposures.ts";
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -201,6 +202,7 @@ async function direct() {
     id: "x",
     signal,
     sessions: ana,
+    exposures: noExposures(),
     client: undefined,
     limit: 40_000,
     answerMs: 10_000,

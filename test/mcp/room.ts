@@ -1,3 +1,4 @@
+import { noExposures } from "../../src/expose/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { McpServer } from "@modelcontextprotocol/server";
 import { expect, vi } from "vitest";
@@ -42,6 +43,7 @@ export async function clientOf(
     clock,
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
+    exposures: noExposures(),
     calls: new SharedCalls(clock),
     forms: new Forms(),
     isUnattended: false,

@@ -36,6 +36,8 @@ export const CONFIG: Config = {
   channel: false,
   unattended: false,
   gates: [],
+  toolsets: ["pair", "expose"],
+  exposeAllow: [],
   notify: undefined,
   budgets: "off",
   saveRoots: [],

@@ -1,3 +1,4 @@
+import { noExposures } from "../../src/expose/lazy-exposures.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -36,6 +37,7 @@ beforeEach(async () => {
   guest = await ben.join(joinRequest(opened.invites[0]?.joinLink));
   const faces = new Faces({
     sessions: ana,
+    exposures: noExposures(),
     clock: systemClock,
     server: { pid: 1, version: "0", folder: "/w" },
   });

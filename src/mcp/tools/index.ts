@@ -16,17 +16,7 @@ import { statusTool } from "./status.ts";
 
 /** The sets of tools that a setting can leave out (TUNNEL_TOOLSETS), each in the order in which it is used. */
 export const TOOLSETS: Readonly<Record<Toolset, readonly Tool[]>> = {
-  pair: [
-    openTool,
-    inviteTool,
-    joinTool,
-    sayTool,
-    listenTool,
-    shareTool,
-    receiveTool,
-    statusTool,
-    closeTool,
-  ],
+  pair: [openTool, inviteTool, joinTool, sayTool, listenTool, shareTool, receiveTool, statusTool, closeTool],
   expose: [exposeStartTool, exposeListTool, exposeRequestsTool, exposeStopTool],
 };
 

@@ -1,3 +1,4 @@
+import { noExposures } from "../../../src/expose/lazy-exposures.ts";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -39,7 +40,12 @@ async function serve(pid: number, version = "0", sessions = sessionsOn(systemClo
   const name = `${pid}-${randomBytes(4).toString("hex")}`;
   const endpoint =
     process.platform === "win32" ? `\\\\.\\pipe\\tunnel-test-${name}` : path.join(folder, `${name}.sock`);
-  const faces = new Faces({ sessions, clock: systemClock, server: { pid, version, folder } });
+  const faces = new Faces({
+    sessions,
+    exposures: noExposures(),
+    clock: systemClock,
+    server: { pid, version, folder },
+  });
   const sockets = new Set<Socket>();
   let connections = 0;
   const server: Server = createServer((socket) => {

@@ -40,7 +40,10 @@ export const exposeListTool = defineTool({
       ...(others.length === 0 ? {} : { others: within(others, room) }),
       ...(shownEnded === undefined ? {} : listed("ended", shownEnded, ended?.length ?? 0)),
       limitedTo: most.cutTo,
-      next: running.length === 0 ? "Nothing is exposed by this session. expose_start makes an address." : undefined,
+      next:
+        running.length === 0
+          ? "Nothing is exposed by this session. expose_start makes an address."
+          : undefined,
     };
   },
 });

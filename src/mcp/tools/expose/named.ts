@@ -14,9 +14,12 @@ export async function exposureNamed(
   try {
     return exposures.resolve(wanted, options);
   } catch (thrown) {
-    if (!(thrown instanceof TunnelError) || thrown.code !== "expose-unknown" || wanted === undefined) throw thrown;
+    if (!(thrown instanceof TunnelError) || thrown.code !== "expose-unknown" || wanted === undefined)
+      throw thrown;
     const others = await exposures.others();
-    const isTheirs = others.some(({ exposureId, name }) => exposureId === wanted || name === wanted.toLowerCase());
+    const isTheirs = others.some(
+      ({ exposureId, name }) => exposureId === wanted || name === wanted.toLowerCase(),
+    );
     throw isTheirs ? new TunnelError("expose-not-ours", { cause: thrown }) : thrown;
   }
 }

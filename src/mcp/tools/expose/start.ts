@@ -60,7 +60,14 @@ function outcome({ exposure, askId, newClaims, wasRunning }: Started, call: Tool
         next: GOES_ON,
       };
     case "held":
-      return { exposureId, name, status: "held", askId: state.askId, reason: GATES.expose.because, next: HELD_EXPOSURE };
+      return {
+        exposureId,
+        name,
+        status: "held",
+        askId: state.askId,
+        reason: GATES.expose.because,
+        next: HELD_EXPOSURE,
+      };
     case "running": {
       const widening = askId === undefined ? {} : { status: "held", askId, reason: GATES.expose.because };
       return {
@@ -96,7 +103,14 @@ export const exposeStartTool = defineTool({
   gate: "expose",
   input: z.strictObject({
     target: z
-      .union([z.string(), z.int(), z.array(z.union([z.string(), z.int()])).min(1).max(EXPOSE.maxRunning)])
+      .union([
+        z.string(),
+        z.int(),
+        z
+          .array(z.union([z.string(), z.int()]))
+          .min(1)
+          .max(EXPOSE.maxRunning),
+      ])
       .describe("Port, localhost:3000, https://localhost:8443 or a folder; several: one address each."),
     name: id().optional().describe("For the other expose tools."),
     access: z
@@ -136,7 +150,8 @@ export const exposeStartTool = defineTool({
       throw new TunnelError("input-invalid", { detail: "name: goes with one target" });
     if (dryRun === true) return { dryRun: requests.map((request) => dryRunView(exposures.check(request))) };
     const [only, ...more] = requests;
-    if (only !== undefined && more.length === 0) return { ...(await startOne(exposures, only, call)), ...cut };
+    if (only !== undefined && more.length === 0)
+      return { ...(await startOne(exposures, only, call)), ...cut };
     const results = await Promise.allSettled(requests.map((request) => startOne(exposures, request, call)));
     return { exposures: results.map((result, index) => listed(result, targets[index])), ...cut };
   },

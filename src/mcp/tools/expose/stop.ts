@@ -33,7 +33,13 @@ export const exposeStopTool = defineTool({
     await Promise.all(meant.map((one) => one.stop("stopped")));
     return {
       stopped: meant.map((one) => {
-        const { exposureId: stoppedId, target, publicUrl, requests, name: stoppedName } = exposureView(one, call.clock.now());
+        const {
+          exposureId: stoppedId,
+          target,
+          publicUrl,
+          requests,
+          name: stoppedName,
+        } = exposureView(one, call.clock.now());
         return { exposureId: stoppedId, name: stoppedName, target, publicUrl, requests };
       }),
       next: "Nobody reaches it any more. Tell your human.",
