@@ -2,9 +2,13 @@ import type { TunnelProgress } from "../../tunnel/provider.ts";
 import type { ExposeContext } from "../context.ts";
 import type { CheckedRequest } from "../request.ts";
 import type { Upstream } from "../upstream.ts";
-import { findService } from "./find.ts";
-import { serveFolder } from "./folder.ts";
+import { findService, type FindOptions as FindServiceOptions } from "./find.ts";
+import { serveFolder, type FolderOptions } from "./folder.ts";
 import { targetName } from "./parse.ts";
+
+/** What finding a target takes, the same for all of them. */
+export type FindOptions = Omit<FindServiceOptions, "clock" | "signal" | "hostHeader" | "onProgress"> &
+  Omit<FolderOptions, "clock">;
 
 /** A target that was found, and is harmless enough to be exposed. */
 export interface FoundTarget {
