@@ -6,7 +6,7 @@ import { answerQuestions } from "../control/questions.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { LazyExposures } from "../expose/lazy-exposures.ts";
-import type { Subscribe } from "../runtime/emitter.ts";
+import { either } from "../runtime/emitter.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { exposureView } from "../view/exposures.ts";
 import { Faces } from "../watch/faces.ts";
@@ -70,9 +70,6 @@ function exposedHere({ loaded }: LazyExposures, clock: Clock): ExposedHere | und
 function placeOf({ sessions, exposures, clock, env, identity }: EndpointsOptions) {
   const facts = machineFacts();
   const { platform } = facts;
-  const begins: Subscribe = (wake) => {
-    const stops = [sessions.onNews(wake), exposures.subscribe(wake)];
-    return () => stops.forEach((stop) => stop());
-  };
+  const begins = either(sessions.onNews, (wake) => exposures.subscribe(wake));
   return { begins, clock, identity, folders: privateFolders(env, facts), platform, pid: process.pid };
 }

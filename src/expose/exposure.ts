@@ -9,6 +9,8 @@ import type { ExposeContext } from "./context.ts";
 import { openGateway, type Gateway, type GatewayNews } from "./gateway/gateway.ts";
 import type { Exchange } from "./inspector/exchange.ts";
 import { Inspector } from "./inspector/inspector.ts";
+import type { ReplayInput } from "./inspector/replay/input.ts";
+import { replay, type Replayed } from "./inspector/replay/replay.ts";
 import { EXPOSE } from "./limits.ts";
 import { proveAddress, type AddressProof } from "./proving/prove.ts";
 import type { CheckedRequest } from "./request.ts";
@@ -159,6 +161,17 @@ export class Exposure implements Observable<ExposureEvent> {
   extend(minutes: number): void {
     this.#endsAt = this.#context.clock.now() + minutes * 60_000;
     if (this.#state.name === "running") this.#schedule();
+  }
+
+  /**
+   * Sends a recorded request to the service again, and compares what comes.
+   * @throws {TunnelError} request-unknown, input-invalid, replay-impossible, replay-failed, expose-over, cancelled
+   */
+  async replay(input: ReplayInput, signal: AbortSignal): Promise<Replayed> {
+    const found = this.#found;
+    if (this.#state.name !== "running" || found === undefined) throw new TunnelError("expose-over");
+    const { inspector } = this;
+    return replay(input, { inspector, upstream: found.upstream, clock: this.#context.clock, signal });
   }
 
   /** Ends it. Resolves when nothing of it is left running. Idempotent. */

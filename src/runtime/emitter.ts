@@ -30,3 +30,11 @@ export function when<Event>(observable: Observable<Event>, test: (event: Event) 
       if (test(event)) wake();
     });
 }
+
+/** Wakes with either of two. */
+export function either(one: Subscribe, other: Subscribe): Subscribe {
+  return (wake) => {
+    const stops = [one(wake), other(wake)];
+    return () => stops.forEach((stop) => stop());
+  };
+}

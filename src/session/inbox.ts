@@ -2,7 +2,7 @@ import type { MemberId } from "../protocol/base/ids.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { Transcript, type Entry, type SpokenEntry } from "../protocol/room/log.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { Emitter, when, type Observable } from "../runtime/emitter.ts";
+import { either, Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
 import { Ages } from "./ages.ts";
 import type { CallId } from "./saying/sent.ts";
@@ -240,10 +240,17 @@ export class Inbox implements Observable<InboxEvent> {
   /**
    * Resolves when something unread is there, the room is over, the time is up or the call is cancelled.
    * @param isThere whether there is already what is waited for
+   * @param also wakes besides, for what comes from elsewhere
    */
-  async wait(timeoutMs: number, signal: AbortSignal, isThere = () => this.unread > 0): Promise<void> {
+  async wait(
+    timeoutMs: number,
+    signal: AbortSignal,
+    isThere = () => this.unread > 0,
+    also?: Subscribe,
+  ): Promise<void> {
     if (isThere() || this.#closed) return;
-    await wait(this.#clock, timeoutMs, { signal, until: this.#onNews });
+    const until = also === undefined ? this.#onNews : either(this.#onNews, also);
+    await wait(this.#clock, timeoutMs, { signal, until });
   }
 
   /** The next batch begins here: after everything read, and after the batches of unsettled calls. */

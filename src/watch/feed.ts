@@ -4,7 +4,7 @@ import type { ExposuresEvent } from "../expose/exposures.ts";
 import type { LazyExposures } from "../expose/lazy-exposures.ts";
 import type { AskEvent } from "../oversight/asks/asks.ts";
 import { exposureNews, exposureView } from "../view/exposures.ts";
-import { requestLine } from "../view/exposure-requests.ts";
+import { requestView } from "../view/exposure-requests.ts";
 import { entryView } from "../view/entries.ts";
 import type { WatchEvent } from "./protocol.ts";
 import { askView, nameOf, tunnelView } from "./views.ts";
@@ -82,7 +82,7 @@ export class Feed {
   #exposed(event: ExposuresEvent): void {
     const { exposure } = event;
     if (event.type === "visit") {
-      const request = requestLine(event.exchange, exposure.inspector.redactor);
+      const request = requestView(event.exchange, exposure.inspector.redactor);
       return this.#emit({ t: "visit", name: exposure.name, request });
     }
     const what = exposureNews(event);

@@ -3,7 +3,7 @@ import type { Budget } from "../oversight/bounds/budgets.ts";
 import type { Gate } from "../oversight/gates/gates.ts";
 import type { Subject } from "../oversight/asks/subject.ts";
 import type { ExposureView } from "../view/exposures.ts";
-import type { RequestLine } from "../view/exposure-requests.ts";
+import type { RequestView } from "../view/exposure-requests.ts";
 import type { EntryView } from "../view/entries.ts";
 import type { EndView, StatusView, TunnelStatus } from "../view/status.ts";
 import type { MemberView } from "../view/members.ts";
@@ -99,7 +99,7 @@ export type WatchEvent =
   /** `what`: what has happened to it, for a person; left out where only counts have changed. */
   | { readonly t: "exposure"; readonly exposure: ExposureView; readonly what: string | undefined }
   /** A request to an exposure is over. */
-  | { readonly t: "visit"; readonly name: string; readonly request: RequestLine }
+  | { readonly t: "visit"; readonly name: string; readonly request: RequestView }
   | { readonly t: "tunnel"; readonly tunnel: TunnelView }
   | { readonly t: "entry"; readonly tunnelId: string; readonly isOwn: boolean; readonly entry: EntryView }
   /** `isNew`: it was asked a moment ago; a decided one has its end in it. */

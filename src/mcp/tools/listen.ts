@@ -7,6 +7,7 @@ import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { bounded, boundedWait, tunnelId } from "./inputs.ts";
 import { batchFields, nextPart } from "../results/messages.ts";
 import { endFields, listen, nextStep, pauseFields, showingOf } from "./listening.ts";
+import { exposureNewsFields, listenToExposures } from "./expose/news.ts";
 import { follow, openingFields, openingMeant } from "./opening.ts";
 import { statusOf } from "../../view/status.ts";
 
@@ -80,6 +81,8 @@ export const listenTool = defineTool({
     }
     if (part !== undefined && sinceSeq === undefined)
       throw new TunnelError("input-invalid", { detail: "part: goes with sinceSeq" });
+    const exposing = id === undefined && call.sessions.all.length === 0 ? call.exposures.loaded : undefined;
+    if (exposing !== undefined) return { ...(await listenToExposures(exposing, wait.value, call)), ...cut };
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
     const wanted = { timeoutMs: wait.value, limit: count.value, sinceSeq, part };
@@ -88,6 +91,7 @@ export const listenTool = defineTool({
       tunnelId: tunnel.tunnelId,
       status: statusOf(tunnel),
       ...batchFields(batch, showingOf(call)),
+      ...exposureNewsFields(call),
       ...cut,
       ...pauseFields(tunnel),
       ...endFields(tunnel),

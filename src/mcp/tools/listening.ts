@@ -78,7 +78,10 @@ export async function listen(
       ? inbox.take(call.id, limit, packing)
       : inbox.reread(sinceSeq, limit, packing, part);
   };
+  const news = call.exposures.loaded?.news;
+  const isExposureNews = (): boolean => (news?.unread ?? 0) > 0;
   const isThere = (): boolean => {
+    if (isExposureNews()) return true;
     if (oversight.isPaused) return false;
     return sinceSeq === undefined ? inbox.unread > 0 : inbox.reread(sinceSeq, 1).entries.length > 0;
   };
@@ -89,12 +92,12 @@ export async function listen(
   try {
     for (;;) {
       const leftMs = started + timeoutMs - call.clock.now();
-      await inbox.wait(leftMs, call.signal, isThere);
+      await inbox.wait(leftMs, call.signal, isThere, news && ((wake) => news.onNews(wake)));
       call.signal.throwIfAborted();
       const batch = look();
       // Another call of this agent may have taken the message that woke this one. Then it goes on waiting.
       const isOver = tunnel.end !== undefined || call.clock.now() >= started + timeoutMs;
-      if (batch.entries.length > 0 || isOver) return batch;
+      if (batch.entries.length > 0 || isOver || isExposureNews()) return batch;
     }
   } finally {
     stopBeating();
