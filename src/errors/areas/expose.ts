@@ -136,4 +136,10 @@ export const EXPOSE = {
     nextForPerson: "See whether the service runs, then try again.",
     retryable: true,
   },
+  "claims-too-many": {
+    message: "this exposure has as many claim links as it may have",
+    next: "Revoke links that nobody needs any more (expose_stop with claim), or give a token to scripts.",
+    nextForPerson: "Revoke links that nobody needs any more, or give a token to scripts.",
+    retryable: false,
+  },
 } as const satisfies ErrorArea;
