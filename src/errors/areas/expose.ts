@@ -167,4 +167,10 @@ export const EXPOSE = {
       "Give a service on this machine, which may sign for itself, or name its authority in NODE_EXTRA_CA_CERTS.",
     retryable: false,
   },
+  "claims-too-many": {
+    message: "this exposure has as many claim links as it may have",
+    next: "Revoke links that nobody needs any more (expose_stop with claim), or give a token to scripts.",
+    nextForPerson: "Revoke links that nobody needs any more, or give a token to scripts.",
+    retryable: false,
+  },
 } as const satisfies ErrorArea;

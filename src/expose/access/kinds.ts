@@ -1,0 +1,4 @@
+/** The ways in that are asked for by name. `open` stands alone: nobody needs a credential then. */
+export const ACCESS_KINDS = ["claim", "token", "prefix", "basic", "open"] as const;
+
+export type AccessKind = (typeof ACCESS_KINDS)[number];
