@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import { brotliDecompressSync, constants, gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
 import { valuesOf } from "../message.ts";
 import type { KeptMessage } from "./exchange.ts";
@@ -98,7 +99,7 @@ function charsetOf(fields: KeptMessage["fields"]): string {
 }
 
 /** Controls that no text has; form feed and escape stand in some. */
-const NO_TEXT = /[\0-\x06\x0e-\x1a\x1c-\x1f]/;
+const NO_TEXT = new RegExp(String.raw`[\u0000-\u0006\u000e-\u001a\u001c-\u001f]`);
 
 /** Only where each byte of it is valid, and none is a control: else a reader would take for text what is none. */
 function textOf(bytes: Uint8Array, isWhole: boolean, charset: string): string | undefined {

@@ -71,4 +71,6 @@ export const DIFFERENCE = {
   contextLines: 3,
   /** Lines to take out and put in, beyond which two texts have nothing to do with each other. */
   edits: 2_000,
+  /** Spent on comparing lines. */
+  timeMs: 250,
 } as const;
