@@ -43,7 +43,7 @@ export const EXPOSE = {
   "expose-folder-refused": {
     message: "this folder may not be exposed",
     next: "Give a folder inside the working directory that holds only what everybody may see.",
-    nextForPerson: "Give a folder inside the working directory, or add its parent to TUNNEL_ROOTS.",
+    nextForPerson: "Give a folder inside the working directory, or add one above it to TUNNEL_SHARE_ROOTS.",
     retryable: false,
   },
   "expose-path-invalid": {

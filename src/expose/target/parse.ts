@@ -38,7 +38,8 @@ const DRIVE = /^[a-z]:(?:[\\/]|$)/i;
  * @throws {TunnelError} expose-target-invalid, which never repeats the text: it may hold a password
  */
 export function parseTarget(typed: string | number): Target {
-  const text = String(typed).replace(/^ +| +$/g, "");
+  if (typeof typed === "number") return service("http", "localhost", portOf(String(typed)));
+  const text = typed.replace(/^ +| +$/g, "");
   const problem = textProblem(text);
   if (problem !== undefined) throw invalid(problem);
   if (/^\d+$/.test(text)) return service("http", "localhost", portOf(text));
