@@ -13,6 +13,8 @@ import { trustOf } from "../net/trust.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
+import { exposedFolder } from "../session/paths/exposed-folder.ts";
+import { sensitiveName } from "../session/paths/sensitive.ts";
 import type { Sessions } from "../session/sessions.ts";
 
 /** The exposures of this process on the real network. Heavy to load: imported with the first call that exposes something. */
@@ -47,7 +49,10 @@ export function loadExposures(options: {
         portHolder: (port) => portHolder(port, { folders, platform, pid, clock }),
         lookup,
         trust,
-        roots: { cwd, home, roots: config.shareRoots, allow: config.shareAllow },
+        folders: {
+          folder: (typed) => exposedFolder(typed, { cwd, home, roots: config.shareRoots }),
+          secretName: sensitiveName,
+        },
       },
       prover: { client, trust, doh: config.doh, isSkipped: config.skipReachabilityCheck },
       others: () => exposedElsewhere({ folders, platform, pid, clock }),

@@ -76,7 +76,9 @@ export function checkRequest(
 
 /** A folder by its absolute path, so that the same one is found again from anywhere. */
 function placed(target: Target, cwd: string): Target {
-  return target.kind === "folder" ? { ...target, path: path.resolve(cwd, target.path) } : target;
+  // `~` is expanded by nobody, and refused where the folder is looked at.
+  const isPlaced = target.kind !== "folder" || target.path.startsWith("~");
+  return isPlaced ? target : { ...target, path: path.resolve(cwd, target.path) };
 }
 
 /** `port-3000`, or the name of the folder. */

@@ -3,12 +3,12 @@ import type { ExposeContext } from "../context.ts";
 import type { CheckedRequest } from "../request.ts";
 import type { Upstream } from "../upstream.ts";
 import { findService, type FindOptions as FindServiceOptions } from "./find.ts";
-import { serveFolder, type FolderOptions } from "./folder.ts";
+import type { FolderRules } from "./folder/locate.ts";
+import { serveFolder } from "./folder/serve.ts";
 import { targetName } from "./parse.ts";
 
 /** What finding a target takes, the same for all of them. */
-export type FindOptions = Omit<FindServiceOptions, "clock" | "signal" | "hostHeader" | "onProgress"> &
-  Omit<FolderOptions, "clock">;
+export type FindOptions = Omit<FindServiceOptions, "clock" | "signal" | "hostHeader" | "onProgress"> & { readonly folders: FolderRules };
 
 /** A target that was found, and is harmless enough to be exposed. */
 export interface FoundTarget {
@@ -37,8 +37,8 @@ export async function findTarget(
 ): Promise<FoundTarget> {
   const description = targetName(target);
   if (target.kind === "folder") {
-    const { upstream, close } = await serveFolder(target.path, { ...find, clock });
-    return { upstream, description, status: undefined, server: undefined, warnings: [], close };
+    const { upstream, warnings, close } = await serveFolder(target.path, find.folders);
+    return { upstream, description, status: undefined, server: undefined, warnings, close };
   }
   const { upstream, status, server, warnings } = await findService(target, {
     ...find,
