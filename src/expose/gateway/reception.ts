@@ -16,13 +16,19 @@ import { Failure, type FailureKind } from "./outgoing/failure.ts";
 import { OWN, ownFields, sendOwnAnswer } from "./rules/own-answers.ts";
 import { answerProbe } from "./probing.ts";
 import { hasPassed, requestFields } from "./rules/request-fields.ts";
-import { checkRequest, type IncomingBody, isOurs } from "./rules/request-rules.ts";
+import {
+  type Checked as AnyChecked,
+  checkRequest,
+  type IncomingBody,
+  isOurs,
+} from "./rules/request-rules.ts";
 
 type Phase =
   | { readonly kind: "unpublished" }
   | { readonly kind: "public"; readonly origin: URL }
   | { readonly kind: "over" };
 
+type Checked = Extract<AnyChecked, { kind: "good" }>;
 type Passed = Extract<Admission, { kind: "pass" }>;
 
 /** Decides what becomes of each request, from the first rule to the service. */
@@ -96,8 +102,8 @@ export class Reception {
       this.#refuse(visit, checked.answer, checked.closes || expectsContinue);
       return;
     }
-    const { target, authority, body } = checked;
-    const refusal = this.#refusalOf(visit, authority, target, body);
+    const { target, body } = checked;
+    const refusal = this.#refusalOf(visit, checked);
     if (refusal !== undefined) {
       this.#refuse(visit, refusal, expectsContinue);
       return;
@@ -114,12 +120,12 @@ export class Reception {
   }
 
   /** Why a well-formed request is not even shown to the gate. */
-  #refusalOf(visit: Visit, authority: string, target: string, body: IncomingBody): OwnAnswer | undefined {
+  #refusalOf(visit: Visit, { authority, isAbsolute, target, body }: Checked): OwnAnswer | undefined {
     if (this.#open.size >= this.#limits.inFlight) return OWN.busy;
     const isProbe = target.startsWith(PROBE_PREFIX) && this.#probes !== undefined;
     if (this.#phase.kind === "over") return OWN.over;
     if (this.#phase.kind === "unpublished") return isProbe ? undefined : OWN.notReady;
-    if (!isOurs(authority, this.#phase.origin)) return OWN.otherHost;
+    if (!isOurs(authority, this.#phase.origin)) return isAbsolute ? OWN.badTarget : OWN.otherHost;
     if (hasPassed(visit.request.rawHeaders, this.#options.pseudonym)) return OWN.loop;
     const most = this.#limits.requestBodyBytes;
     if (most !== undefined && body.kind === "length" && body.bytes > most) return OWN.bodyTooLong;

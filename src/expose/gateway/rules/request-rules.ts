@@ -11,6 +11,8 @@ export type Checked =
       readonly target: string;
       /** Of the host that is asked for. */
       readonly authority: string;
+      /** The target names it, and not `Host` (RFC 9112 §3.2.2). */
+      readonly isAbsolute: boolean;
       readonly body: IncomingBody;
     };
 
@@ -44,17 +46,19 @@ function readTarget(
   method: string,
   url: string,
   host: string,
-): { readonly target: string; readonly authority: string } | undefined {
+): { readonly target: string; readonly authority: string; readonly isAbsolute: boolean } | undefined {
   if (url.includes("#")) return undefined;
   // Never through a parser of URLs: `//host/x` is a path here, and `..` or %2f must reach the service as they are.
-  if (url.startsWith("/")) return { target: url, authority: host };
-  if (url === "*") return method === "OPTIONS" ? { target: url, authority: host } : undefined;
+  if (url.startsWith("/")) return { target: url, authority: host, isAbsolute: false };
+  if (url === "*") {
+    return method === "OPTIONS" ? { target: url, authority: host, isAbsolute: false } : undefined;
+  }
   const absolute = /^https?:\/\/([^/?]*)(.*)$/is.exec(url);
   if (absolute === null) return undefined;
   const [, authority = "", rest = ""] = absolute;
   if (!isAuthority(authority)) return undefined;
-  if (rest === "" && method === "OPTIONS") return { target: "*", authority };
-  return { target: rest.startsWith("/") ? rest : `/${rest}`, authority };
+  if (rest === "" && method === "OPTIONS") return { target: "*", authority, isAbsolute: true };
+  return { target: rest.startsWith("/") ? rest : `/${rest}`, authority, isAbsolute: true };
 }
 
 /** A host and perhaps a port, without user information (RFC 3986 §3.2.2). */
