@@ -208,7 +208,7 @@ export class Access {
     if (isOpenTo(this.#openPaths, head.method, head.target)) return pass("path");
     const { cookies, tokens, basics } = presented;
     const isAttempt = cookies.length + tokens.length + basics.length > 0;
-    return this.#closed(head, isAttempt ? source : undefined, about);
+    return this.#closed(head, isAttempt ? source : undefined);
   }
 
   /** Takes out what is for us. Credentials of ways that are not on are taken out as well, and count for nothing. */
@@ -287,8 +287,7 @@ export class Access {
     source: Source,
     about: { readonly isUpgrade: boolean },
   ): Admission {
-    if (!isAmong(this.#options.primitives, [secret], this.#prefix.hash))
-      return this.#closed(head, source, about);
+    if (!isAmong(this.#options.primitives, [secret], this.#prefix.hash)) return this.#closed(head, source);
     const isAsking = isPreflight(head.method, head.fields);
     if (about.isUpgrade) return this.#refuse(head, NO_SOCKET);
     if (!isAsking && !READING.includes(head.method)) return this.#refuse(head, methodRefused(READING));
@@ -341,15 +340,11 @@ export class Access {
   }
 
   /** Nobody gets in without a credential. @param failed where a wrong one came from */
-  #closed(
-    head: RequestHead,
-    failed: Source | undefined,
-    { isUpgrade }: { readonly isUpgrade: boolean },
-  ): Admission {
+  #closed(head: RequestHead, failed: Source | undefined): Admission {
     const retrySec = failed && this.#failures.note(failed.address);
     if (retrySec !== undefined) return this.#refuse(head, tooMany(retrySec));
-    const { person, script } = noAccess(this.#kinds, failed === undefined ? "no-access" : "wrong-credential");
-    return this.#refuse(head, isForPerson(head) && !isUpgrade ? person : script);
+    const why = failed === undefined ? "no-access" : "wrong-credential";
+    return this.#refuse(head, noAccess(this.#kinds, { why, isPerson: isForPerson(head) }));
   }
 
   #refuse(head: RequestHead, refused: Refusal): Admission {

@@ -43,7 +43,7 @@ describe("a WebSocket", () => {
     expect(outcome(door.visit({ fields: ["Origin", ORIGIN], isUpgrade: true }))).toBe("403");
   });
 
-  it("without a credential is refused as anything else is, in plain text", () => {
+  it("without a credential is refused as anything else is", () => {
     const answer = new Door().answer({ fields: ["Accept", "text/html"], isUpgrade: true });
     expect(answer.status).toBe(401);
   });

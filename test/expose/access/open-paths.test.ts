@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isOpenTo, parseOpenPath } from "../../../src/expose/access/open-paths.ts";
 import { codeOf, thrownBy } from "../../support/thrown.ts";
@@ -130,27 +130,12 @@ describe("an open path opens", () => {
   });
 
   it("POST /hooks/* to nothing that leaves /hooks/ in any reading", () => {
-    const piece = fc.constantFrom(
-      ...[
-        "/",
-        "\\",
-        ".",
-        "..",
-        ";",
-        "%2e",
-        "%2E",
-        "%2f",
-        "%5c",
-        "%252e",
-        "%252f",
-        "%25",
-        "%3b",
-        "%00",
-        " ",
-        "%20",
-      ],
-      ...["a", "hooks", "admin", "?", "//", "%c3%a9", "\u00e9", "%"],
-    );
+    // prettier-ignore
+    const pieces = [
+      "/", "\\", ".", "..", ";", "%2e", "%2E", "%2f", "%5c", "%252e", "%252f", "%25", "%3b", "%00", " ", "%20",
+      "a", "hooks", "admin", "?", "//", "%c3%a9", "\u00e9", "%",
+    ];
+    const piece = fc.constantFrom(...pieces);
     let opened = 0;
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {

@@ -82,7 +82,7 @@ describe("the page of a claim", () => {
   });
 
   it("shows its button by script alone, and says without script what is missing", () => {
-    expect(page().body).toMatch(/<button [^>]*\bhidden>/);
+    expect(page().body).toMatch(/<div id="deed" hidden>\n<p[^<]*<\/p>\n<button /);
     expect(textsOf(page(), "noscript").join()).toContain("needs JavaScript");
   });
 
