@@ -62,6 +62,8 @@ export class Exposure implements Observable<ExposureEvent> {
   settled: Promise<void>;
   /** Resolves when nothing of it is left running. */
   readonly gone: Promise<void>;
+  /** Its starter knows how it has ended. */
+  isTold = false;
   readonly #context: ExposeContext;
   readonly #events = new Emitter<ExposureEvent>();
   readonly #abort = new AbortController();

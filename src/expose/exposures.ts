@@ -81,6 +81,11 @@ export class Exposures implements Observable<ExposuresEvent> {
     const same = this.running.find((one) => one.request.targetText === checked.targetText);
     if (same !== undefined && (!checked.isNamed || same.name === checked.name))
       return this.#again(same, request, checked, isConsented);
+    // A person's no, or a failure after the call was answered: nobody is asked again before the agent has heard of it.
+    const untold = this.all.find(
+      (one) => one.request.targetText === checked.targetText && one.state.name === "failed" && !one.isTold,
+    );
+    if (untold !== undefined) return { exposure: untold, wasRunning: true, askId: undefined, newClaims: [] };
     const named = this.running.find(({ name }) => name === checked.name);
     if (named !== undefined)
       throw new TunnelError("expose-name-taken", {

@@ -1,4 +1,4 @@
-import { noExposures } from "../../src/expose/lazy-exposures.ts";
+import { noExposures, type LazyExposures } from "../../src/expose/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { McpServer } from "@modelcontextprotocol/server";
 import { expect, vi } from "vitest";
@@ -34,7 +34,12 @@ export const FENCE_MARKER = "0123456789ab";
 export async function clientOf(
   sessions: Sessions,
   clock: Clock = systemClock,
-  more: { as?: ClientProgram; results?: ResultSettings; answerMs?: number } = {},
+  more: {
+    as?: ClientProgram;
+    results?: ResultSettings;
+    answerMs?: number;
+    exposures?: LazyExposures;
+  } = {},
 ): Promise<(tool: string, args?: object) => Promise<Payload>> {
   const [near, far] = InMemoryTransport.createLinkedPair();
   const client = new Client(more.as ?? { name: "test", version: "0" });
@@ -43,7 +48,7 @@ export async function clientOf(
     clock,
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
-    exposures: noExposures(),
+    exposures: more.exposures ?? noExposures(),
     calls: new SharedCalls(clock),
     forms: new Forms(),
     isUnattended: false,

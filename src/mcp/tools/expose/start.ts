@@ -47,6 +47,7 @@ function outcome({ exposure, askId, newClaims, wasRunning }: Started, call: Tool
   const { exposureId, name } = exposureView(exposure, call.clock.now());
   switch (state.name) {
     case "failed":
+      exposure.isTold = true;
       throw state.error;
     case "over":
       throw new TunnelError("expose-over", { detail: name });
