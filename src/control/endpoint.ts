@@ -55,6 +55,7 @@ export class Endpoint {
   readonly #stopWatching: () => void;
   #stopLooking = (): void => undefined;
   #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
   #listening: Listening | undefined;
   #state: EndpointState = "unopened";
   #openedAt: number | undefined;
@@ -96,8 +97,12 @@ export class Endpoint {
     return this.#sockets.size;
   }
 
-  /** Resolves when nothing is left of it. Idempotent. */
-  async close(): Promise<void> {
+  /** Resolves when nothing is left of it, for each caller. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     this.#stopWatching();
     this.#stopLooking();
     this.#state = "closed";

@@ -35,7 +35,7 @@ test("--help prints the usage on stdout", () => {
 
 test("an unknown argument: what was not understood and the line that helps on stderr, nothing on stdout, exit code 2", () => {
   const commands =
-    "demo | open | join | doctor | setup | install-skill | uninstall-skill | verify | export | wake";
+    "demo | open | join | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch";
   const stderr = `tunnel-mcp: unknown command serve\n  tunnel-mcp ${commands}  (more: tunnel-mcp --help)\n`;
   expect(run(["serve"])).toEqual({ status: 2, stdout: "", stderr });
 });
@@ -63,6 +63,7 @@ test("the help fits a terminal and names every command and variable", () => {
     "--remove",
     "install-skill",
     "wake",
+    "watch",
     "--dir PATH",
     "--force",
     "--help",
@@ -76,7 +77,7 @@ test("the help fits a terminal and names every command and variable", () => {
       .map(({ variable }) => variable)
       .toSorted(),
   );
-  expect(variables).toHaveLength(22);
+  expect(variables).toHaveLength(25);
   expect(text).toContain("  claude mcp add --scope user tunnel -- node /opt/tunnel-mcp.cjs\n");
 });
 

@@ -156,6 +156,13 @@ describe("the local endpoint", () => {
     expect([endpoint.state, existsSync(folder)]).toEqual(["closed", false]);
   });
 
+  it("closed twice at once is gone for both who wait", async () => {
+    const { endpoint, folder } = await opened();
+    void endpoint.close();
+    await endpoint.close();
+    expect([endpoint.state, existsSync(folder)]).toEqual(["closed", false]);
+  });
+
   it.skipIf(!POSIX)("is for this user alone: folder 0700, socket and descriptor 0600", async () => {
     const { folder, descriptor } = await opened();
     const mode = (path: string): number => statSync(path).mode & 0o777;

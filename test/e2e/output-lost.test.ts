@@ -33,6 +33,7 @@ function home(): Sandbox & { readonly home: string } {
   boxes.push(box);
   const folder = join(box.root, "home");
   mkdirSync(join(folder, ".cursor"), { recursive: true });
+  writeFileSync(join(folder, ".cursor", "mcp.json"), "{}\n");
   const elsewhere = {
     HOME: folder,
     USERPROFILE: folder,

@@ -60,6 +60,9 @@ async function said(one: HostSession | GuestSession, text: string): Promise<Answ
   return sent;
 }
 
+/** It has been judged, and is on the line. */
+const hasLeft = (one: HostSession | GuestSession): boolean => one.own.last.length > 0;
+
 const seesHost = (): boolean => guest.presence().find(({ isHost }) => isHost)?.connected === true;
 
 async function expectRecovery(): Promise<void> {
@@ -126,6 +129,7 @@ describe("a connection on which nothing arrives any more, and nobody is told", (
     wire.isDown = true;
     crossing().stall();
     const answer = host.say({ text: "are you there?" });
+    await turning(clock, "it has left", () => hasLeft(host));
     host.remove("ben");
     expect(await answer).toEqual({ status: "unconfirmed", seq: 2, reason: expect.stringContaining("left") });
   });
@@ -137,6 +141,7 @@ describe("a connection on which nothing arrives any more, and nobody is told", (
       crossing().stall();
       const one = who === "a host" ? host : guest;
       const answer = one.say({ text: "are you there?" });
+      await turning(clock, "it has left", () => hasLeft(one));
       const closed = one.close();
       expect(await answer).toMatchObject({ status: "unconfirmed", reason: expect.stringContaining("ended") });
       await turning(clock, "it is closed", () => one.end !== undefined);

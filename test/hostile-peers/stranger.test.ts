@@ -9,6 +9,7 @@ import {
   writeChallenge,
 } from "../../src/protocol/handshake/handshake.ts";
 import { inviteCredential } from "../../src/protocol/handshake/keys.ts";
+import { inviteLinkIn } from "../../src/arguments/invite-text.ts";
 import { formatLink, parseLink, type InviteLink } from "../../src/protocol/handshake/invite-link.ts";
 import { Guest } from "../../src/protocol/guest/guest.ts";
 import { FRAME, RecordLayer } from "../../src/protocol/record/record.ts";
@@ -116,7 +117,7 @@ describe("a stranger that plays the host", () => {
     ["a user name", "wss://me:pw@a.example", "link-malformed"],
     ["a query", "wss://a.example?x", "link-malformed"],
     ["a path", "wss://a.example/x", "link-malformed"],
-    ["a host in other spelling", "wss://A.example", "link-malformed"],
+    ["a host in other spelling", "wss://a。example", "link-malformed"],
     ["a number for an address", "ws://2852039166", "link-address"],
     ["octal for an address", "ws://0251.0376.0251.0376", "link-address"],
     ["the cloud's metadata service", "ws://169.254.169.254", "link-address"],
@@ -130,6 +131,12 @@ describe("a stranger that plays the host", () => {
     const link = formatLink({ ...new World().link(), origin });
     await expect(sessions.join(joinRequest(link))).rejects.toMatchObject({ code });
     await sessions.shutDown();
+  });
+
+  it("(A25) makes a guest dial one spelling of a host, however the link writes it", () => {
+    const link = new World().link();
+    for (const origin of ["wss://A.example", "WSS://a.EXAMPLE", "wss://a%2eexample"])
+      expect(inviteLinkIn(formatLink({ ...link, origin })).origin).toBe("wss://a.example");
   });
 });
 

@@ -3,6 +3,7 @@ import { shownChars } from "../../src/mcp/results/bounds.ts";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { patchFields } from "../../src/mcp/results/patches.ts";
 import { patchView } from "../../src/view/patches.ts";
+import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import { RESULT, ROOM } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
@@ -20,8 +21,9 @@ test("sharing into a full room is answered within bounds, and tells to how many 
   const { hosting } = await sessions.host(hostRequest());
   const call = await clientOf(sessions);
   fill(hosting);
+  const [offered] = hosting.files.shares;
   vi.spyOn(hosting.files, "share").mockResolvedValue({
-    fileId: "x",
+    fileId: toBase64url(offered?.offer.id ?? new Uint8Array()),
     sent: { status: "sent", seq: 1 },
   });
   const shared = await call("tunnel_share", { path: "package.json" });

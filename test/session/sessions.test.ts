@@ -115,9 +115,9 @@ describe("what is told to those who observe sessions", () => {
     expect(news).toBe(2);
 
     await guest.say({ text: "hello" });
-    // Own words are an entry and no news.
-    expect(types("guest").filter((type) => type !== "presence")).toEqual(["entry"]);
-    expect(types("host").filter((type) => type !== "presence")).toEqual(["entry", "news"]);
+    // Own words are heard in the room, an entry, and no news.
+    expect(types("guest").filter((type) => type !== "presence")).toEqual(["heard", "entry"]);
+    expect(types("host").filter((type) => type !== "presence")).toEqual(["heard", "entry", "news"]);
 
     unsubscribe();
     await hosting.close();

@@ -49,8 +49,8 @@ export interface Crossing {
   hostUp: boolean;
   /** Until then the host reads nothing of it. */
   readsAt: number;
-  /** What has arrived at the host and was not read yet. */
-  readonly unread: Bytes[];
+  /** What has arrived at the host and was not read yet; the end of a connection comes behind the rest, as TCP has it. */
+  readonly unread: (Bytes | "end")[];
   readonly toHost: Direction;
   readonly toGuest: Direction;
 }

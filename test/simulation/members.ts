@@ -172,7 +172,7 @@ export class Members {
     if (chance.happens(0.5)) return;
     // At once means: as soon as the word has come (G2). A heavy talker may not be listened to yet (E1).
     world.advance(2 * (plan.latencyMs + plan.jitterMs) + 1);
-    if (!participant.mustBeSeenLeaving || plan.isHeavy) return;
+    if (!participant.mustBeSeenLeaving || plan.isHeavy || !world.isRead(guest)) return;
     assert.equal(checks.lostSeat(participant), "left", `guest ${participant.index} still has a seat`);
   }
 

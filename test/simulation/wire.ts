@@ -106,13 +106,10 @@ export class Wire {
 
   /** One end closes: what it said before arrives first, then the other end is told, unless a hole swallows both. */
   close(crossing: Crossing, way: Way): void {
-    const loseHost = (): void => this.loseHost(crossing);
-    const loseGuest = (): void => this.loseGuest(crossing);
-    this.soon(way === "toGuest" ? loseHost : loseGuest);
+    this.soon(() => (way === "toGuest" ? this.loseHost(crossing) : this.loseGuest(crossing)));
     this.#carry(crossing, way, () => {
-      if (crossing[way].isHole) return;
-      if (way === "toGuest") loseGuest();
-      else loseHost();
+      if (way === "toHost") this.#arriveAtHost(crossing, "end");
+      else if (!crossing.toGuest.isHole) this.loseGuest(crossing);
     });
   }
 
@@ -160,7 +157,7 @@ export class Wire {
       this.#ends.tellGuest(guest, { type: "message", connection, message: arrived });
   }
 
-  #arriveAtHost(crossing: Crossing, message: Bytes): void {
+  #arriveAtHost(crossing: Crossing, message: Bytes | "end"): void {
     if (!crossing.hostUp || crossing.toHost.isHole) return;
     crossing.unread.push(message);
     if (crossing.unread.length === 1) this.#read(crossing);
@@ -173,6 +170,7 @@ export class Wire {
     if (readsAt > now) return this.#timeline.at(readsAt, now, () => this.#read(crossing));
     const message = unread.shift();
     if (message === undefined || !crossing.hostUp) return;
+    if (message === "end") return this.loseHost(crossing);
     if (this.#ends.isRecording()) guest.wire.toHost.push(message);
     const arriving = guest.tamperToHost(message, toHost.passed);
     toHost.passed += 1;

@@ -217,6 +217,11 @@ export class World {
     return isAwake && isUp && guest.member.connection.name === "connected";
   }
 
+  /** Whether the host, which reads a heavy talker slowly (E1), has read all that has come of this guest. */
+  isRead(guest: Guest): boolean {
+    return this.#wire.of(guest).every(({ unread }) => unread.length === 0);
+  }
+
   /** Connections of this guest that either end believes in. */
   connectionsOf(guest: Guest): number {
     return this.#wire.of(guest).length;

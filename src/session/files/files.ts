@@ -203,7 +203,7 @@ export class Files<Said = unknown> {
     }
   }
 
-  /** An agent that repeats itself does not make its person decide twice (H17). */
+  /** An agent that repeats itself does not make its person decide twice. */
   #heldLike(
     { size, hash, name, note }: Omit<FileOffer, "id" | "key">,
     to: readonly MemberId[] | undefined,

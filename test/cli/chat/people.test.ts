@@ -97,7 +97,7 @@ describe("two people at their terminals", () => {
     ana.terminal.paste("ä\n".repeat(33_000));
     ana.terminal.type("y");
     await ana.seen(/pasted-\d{4}-\d\d-\d\dT[\d-]+\.txt \(96\.7 K\w+\) is offered to ben/);
-    await ben.seen(/ana: offers pasted-.*\.txt \(96\.7 K\w+\): \/receive/);
+    await ben.seen(/ana \(human, says their program\): offers pasted-.*\.txt \(96\.7 K\w+\): \/receive/);
     expect(ana.terminal.rows.at(-1)).toBe("ana>");
   });
 
