@@ -1,1 +1,0 @@
-export const exposureNoticeFields = (one: object, _: object): object => one;
