@@ -1,11 +1,12 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { Emitter } from "../../runtime/emitter.ts";
+import type { Source } from "../gate.ts";
 import type { RequestHead } from "../message.ts";
 import type { RecordedRequest, Recorder, Recording } from "../recorder.ts";
 import { MemoryBudget } from "./budget.ts";
-import type { Exchange, ExchangeEvent } from "./exchange.ts";
-import { ExchangeRecording, type Beginning, type Keeper } from "./exchange-recording.ts";
+import type { Decided, Exchange, ExchangeEvent } from "./exchange.ts";
+import { ExchangeRecording, type Keeper } from "./exchange-recording.ts";
 import { requestFilter, type RequestFilterInput } from "./filter.ts";
 import { INSPECTED_BYTES, INSPECTOR, type InspectorLimits } from "./limits.ts";
 import { Redactor } from "./secrets.ts";
@@ -54,9 +55,10 @@ export class Inspector implements Recorder {
     return this.#visits;
   }
 
-  begin({ method, target, fields, source, decided }: RecordedRequest): Recording {
+  begin(request: RecordedRequest): Recording {
+    const { decided } = request;
     this.#visits += 1;
-    const begun = this.#begin({ method, target, fields, source, decided });
+    const begun = this.#begin(request, request.source, decided);
     if ("refused" in decided && !begun.isForgotten) this.#refused.add(begun);
     if (this.#refused.size > this.#limits.refused) first(this.#refused.values())?.forget();
     return begun;
@@ -64,7 +66,7 @@ export class Inspector implements Recorder {
 
   /** A request of our own to the service, made like that with the id `of`. */
   beginReplay(of: number, head: RequestHead): ExchangeRecording {
-    return this.#begin({ ...head, source: undefined, decided: { replayOf: of } });
+    return this.#begin(head, undefined, { replayOf: of });
   }
 
   /** Newest first. @throws {TunnelError} input-invalid */
@@ -97,12 +99,12 @@ export class Inspector implements Recorder {
     return this.#events.subscribe(listener);
   }
 
-  #begin(begin: Omit<Beginning, "id">): ExchangeRecording {
-    const { keepsBodies } = this.#keeper;
-    this.#lastId += 1;
-    const target = keepsBodies ? begin.target : this.redactor.address(begin.target);
-    const recording = new ExchangeRecording({ ...begin, target, id: this.#lastId }, this.#keeper);
-    if (!recording.isForgotten) this.#kept.set(this.#lastId, recording);
+  #begin(head: RequestHead, source: Source | undefined, decided: Decided): ExchangeRecording {
+    const { method, fields } = head;
+    const id = (this.#lastId += 1);
+    const target = this.#keeper.keepsBodies ? head.target : this.redactor.address(head.target);
+    const recording = new ExchangeRecording({ id, method, target, fields, source, decided }, this.#keeper);
+    if (!recording.isForgotten) this.#kept.set(id, recording);
     if (this.#kept.size > this.#limits.requests) first(this.#kept.values())?.forget();
     this.#events.emit({ event: "began", exchange: recording.exchange });
     return recording;

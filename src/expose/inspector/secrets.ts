@@ -55,6 +55,9 @@ const VALUE = /(?:[^ \t&#;]|;(?![^ \t&#;=]*=))+/y;
 /** Credentials that are known by their form, wherever they stand: a JSON web token (RFC 7519), and what follows a scheme. */
 const TOKEN = /\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?<=\b(?:bearer|basic)[ +])[\w.~+/=-]{8,}/gi;
 
+/** The secret in the path by which our own gate lets fetchers in; one that it refused is recorded as it came. */
+const PREFIX = /(?<=\/\.tunnel\/p\/)[^\s/?#]+/g;
+
 /** Shown in the place of a secret; a replay must not send it. */
 export const REDACTED = /\[redacted [0-9a-f]{8}\]/;
 
@@ -76,6 +79,7 @@ export class Redactor {
   address(text: string): string {
     const shown = /[=%]/.test(text) ? this.#withoutParameters(text) : text;
     return shown
+      .replace(PREFIX, (secret) => this.#mark(secret))
       .replace(USER_INFO, (secret) => this.#mark(secret))
       .replace(TOKEN, (secret) => this.#mark(secret));
   }

@@ -1,5 +1,4 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import type { BodyDifference } from "../../expose/inspector/replay/difference.ts";
 import type {
   BodyView,
   DifferenceView,
@@ -195,7 +194,7 @@ function headerFields({ change, name, before, after, noise }: HeaderChangeView, 
   return { change, header: told(name, fence), before: values(before), after: values(after), noise };
 }
 
-function bodyDifferenceFields(body: BodyDifference, fence: Fence, room: number): Payload {
+function bodyDifferenceFields(body: DifferenceView["body"], fence: Fence, room: number): Payload {
   switch (body.kind) {
     case "same":
       return { kind: body.kind, partial: body.isPartial || undefined };

@@ -77,6 +77,8 @@ describe("secrets in addresses", () => {
     ["/a?next=https%3A%2F%2Fx.example%2Fcb%3Fcode%3Ds3cret%26state%3D1", /s3cret/],
     ["/a?next=https%253A%252F%252Fx%252Fcb%253Ftoken%253Ds3cret", /s3cret/],
     ["/a?next=https%3A%2F%2Fu:s3cret%40x.example", /s3cret/],
+    ["/.tunnel/p/s3cret/feed.xml?x=1", "/.tunnel/p/***/feed.xml?x=1"],
+    ["https://app.example/.tunnel/p/s3cret", "https://app.example/.tunnel/p/***"],
     ["/a?token=", "/a?token="],
     ["/a?q=token", "/a?q=token"],
     ["/token/abc", "/token/abc"],

@@ -5,7 +5,7 @@ import type { Inspector } from "../inspector.ts";
 import { REPLAY } from "../limits.ts";
 import { differenceOf, type Difference } from "./difference.ts";
 import { overridesOf, type ReplayInput } from "./input.ts";
-import { outgoingRequest, withoutForwarded, type Rewrite } from "./request.ts";
+import { fromHere, outgoingRequest, type Rewrite } from "./request.ts";
 import { send, type Sending } from "./send.ts";
 
 export interface Replayed {
@@ -20,7 +20,7 @@ export interface ReplayContext extends Omit<Sending, "limits"> {
   /** The one place where a replay goes. */
   readonly upstream: Upstream;
   readonly limits?: Sending["limits"];
-  /** As the gateway does for a visitor; without it, forwarded fields are left out. */
+  /** As the gateway does for a visitor; {@link fromHere} where left out. */
   readonly rewrite?: Rewrite;
 }
 
@@ -30,10 +30,10 @@ export interface ReplayContext extends Omit<Sending, "limits"> {
  */
 export async function replay(
   input: ReplayInput,
-  { inspector, upstream, rewrite = withoutForwarded, limits = REPLAY, ...sending }: ReplayContext,
+  { inspector, upstream, rewrite = fromHere(upstream), limits = REPLAY, ...sending }: ReplayContext,
 ): Promise<Replayed> {
   const original = inspector.get(input.id);
-  const request = outgoingRequest(original, overridesOf(input), upstream, rewrite);
+  const request = outgoingRequest(original, overridesOf(input), rewrite);
   const { secretField } = upstream;
   const isShown = (name: string): boolean => name.toLowerCase() !== secretField?.[0].toLowerCase();
   const fields = request.fields.filter((_, index) => isShown(request.fields[index - (index % 2)] ?? ""));

@@ -21,10 +21,13 @@ const FORWARDED: ReadonlySet<string> = new Set([
   "x-real-ip",
 ]);
 
-/** Puts in what the gateway puts in for a visitor, such as forwarded fields. */
-export type Rewrite = (fields: RawFields) => RawFields;
+/** A field list as it goes to the service, `Host` included: with what is put in for a visitor, such as forwarded fields. */
+export type Rewrite = (fields: RawFields, original: Exchange) => RawFields;
 
-export const withoutForwarded: Rewrite = (fields) => without(fields, FORWARDED);
+/** Without forwarded fields, since this request comes from here. */
+export const fromHere =
+  ({ host, secretField }: Upstream): Rewrite =>
+  (fields) => ["Host", host, ...without(fields, FORWARDED), ...(secretField ?? [])];
 
 /** Methods whose empty body has a length too (RFC 9110 §8.6). */
 const WITH_LENGTH: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
@@ -35,34 +38,27 @@ const BODYLESS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "DELETE
  * The recorded request with what was asked to be different, for the service alone.
  * @throws {TunnelError} replay-impossible
  */
-export function outgoingRequest(
-  exchange: Exchange,
-  overrides: Overrides,
-  { host, secretField }: Upstream,
-  rewrite: Rewrite,
-): OutgoingRequest {
+export function outgoingRequest(exchange: Exchange, overrides: Overrides, rewrite: Rewrite): OutgoingRequest {
   checkReplayable(exchange);
   const method = overrides.method ?? exchange.method;
   const drops = method !== exchange.method && BODYLESS.has(method.toUpperCase());
   const body = overrides.body ?? (drops ? new Uint8Array(0) : recordedBody(exchange));
   const recorded = without(exchange.request.fields, hopFields(exchange.request.fields));
   // An own body is not in the encoding of the recorded one.
-  const bodiless = overrides.body === undefined ? recorded : without(recorded, CODED);
-  const length = body.length > 0 || WITH_LENGTH.has(method.toUpperCase()) ? [String(body.length)] : [];
+  const coded = overrides.body === undefined ? recorded : without(recorded, CODED);
+  const rewritten = without(rewrite(coded, exchange), ANEW);
+  const length =
+    body.length > 0 || WITH_LENGTH.has(method.toUpperCase()) ? ["Content-Length", String(body.length)] : [];
   return {
     method,
     target: overrides.target ?? exchange.target,
-    fields: [
-      "Host",
-      host,
-      ...merged(rewrite(bodiless), overrides.fields),
-      ...(secretField ?? []),
-      ...length.flatMap((value) => ["Content-Length", value]),
-    ],
+    fields: [...merged(rewritten, overrides.fields), ...length],
     body,
   };
 }
 
+/** Framing and connection, which are this request's own. */
+const ANEW: ReadonlySet<string> = new Set([...SENDERS_FIELDS].filter((name) => name !== "host"));
 const CODED: ReadonlySet<string> = new Set(["content-encoding"]);
 
 /** Fields for one hop alone: those that are set anew, and those that `Connection` names (RFC 9110 §7.6.1). */
