@@ -44,6 +44,14 @@ const MAX_FORM_BYTES = 4096;
 const MAX_PRESENTED = 8;
 const READING: readonly string[] = ["GET", "HEAD"];
 const TOKEN: ReadonlySet<string> = new Set([TOKEN_FIELD.toLowerCase()]);
+/** Some services take their word for another path or method than the one that was let in. */
+const OVERRIDES: ReadonlySet<string> = new Set([
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override",
+  "x-original-url",
+  "x-rewrite-url",
+]);
 const CDN_CACHE: ReadonlySet<string> = new Set(["cdn-cache-control", "cloudflare-cdn-cache-control"]);
 
 export interface AccessOptions {
@@ -203,9 +211,9 @@ export class Access {
       this.#pass(way, head.target, presented, visitor);
     if (isPreflight(head.method, head.fields)) return pass("preflight");
     const way = this.#wayOf(head, presented);
-    if (way === "forged") return this.#refuse(head, CROSS_SITE);
-    if (way !== undefined) return pass(way.way, this.#seen(way.visitor, source));
+    if (way !== undefined && way !== "forged") return pass(way.way, this.#seen(way.visitor, source));
     if (isOpenTo(this.#openPaths, head.method, head.target)) return pass("path");
+    if (way === "forged") return this.#refuse(head, CROSS_SITE);
     const { cookies, tokens, basics } = presented;
     const isAttempt = cookies.length + tokens.length + basics.length > 0;
     return this.#closed(head, isAttempt ? source : undefined);
@@ -251,12 +259,13 @@ export class Access {
 
   #pass(way: WayIn, target: string, { fields }: Presented, visitor: Visitor | undefined): Admission {
     const isPublic = way === "open" || way === "path" || way === "preflight";
+    const isNarrow = way === "path" || way === "preflight" || way === "prefix";
     return {
       kind: "pass",
       way,
       visitor: visitor?.id,
       target,
-      fields,
+      fields: isNarrow ? without(fields, OVERRIDES) : fields,
       respond: (head) => {
         const own = withoutOurSetCookies(head.fields);
         // An edge between us must not answer others with it (RFC 9213); browsers go by the service's own Cache-Control.

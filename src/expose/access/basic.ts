@@ -12,7 +12,8 @@ export function takeBasic(
   const kept: string[] = [];
   const values: string[] = [];
   for (let index = 0; index + 1 < fields.length; index += 2) {
-    const [field = "", value = ""] = fields.slice(index, index + 2);
+    const field = fields[index] ?? "";
+    const value = fields[index + 1] ?? "";
     const presented = field.toLowerCase() === "authorization" ? credentialsOf(value) : undefined;
     if (presented?.startsWith(`${user}:`) === true) values.push(presented);
     else kept.push(field, value);

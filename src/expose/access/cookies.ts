@@ -20,6 +20,10 @@ export function cookieName(letters: string): CookieName {
   return { plain: STEM + letters, secure: `__Host-${STEM}${letters}` };
 }
 
+function mentionsOurs(fields: RawFields): boolean {
+  return fields.some((text) => text.includes(STEM));
+}
+
 /** Name and value of a cookie pair (RFC 6265 §5.4); one without a name is sent as its value alone. */
 function pairOf(text: string): { readonly name: string; readonly value: string } {
   const pair = text.trim().replace(/^=+/, "");
@@ -37,10 +41,13 @@ export function takeCookies(
   fields: RawFields,
   name: CookieName,
 ): { readonly fields: RawFields; readonly values: readonly string[] } {
+  // Each request and each response comes by here.
+  if (!mentionsOurs(fields)) return { fields, values: [] };
   const kept: string[] = [];
   const values: string[] = [];
   for (let index = 0; index + 1 < fields.length; index += 2) {
-    const [field = "", value = ""] = fields.slice(index, index + 2);
+    const field = fields[index] ?? "";
+    const value = fields[index + 1] ?? "";
     if (field.toLowerCase() !== "cookie") {
       kept.push(field, value);
       continue;
@@ -59,9 +66,11 @@ export function takeCookies(
 
 /** The fields of a response without those that set a cookie of an exposure: the service has no say in who gets in. */
 export function withoutOurSetCookies(fields: RawFields): RawFields {
+  if (!mentionsOurs(fields)) return fields;
   const kept: string[] = [];
   for (let index = 0; index + 1 < fields.length; index += 2) {
-    const [field = "", value = ""] = fields.slice(index, index + 2);
+    const field = fields[index] ?? "";
+    const value = fields[index + 1] ?? "";
     const [pair = ""] = value.split(";", 1);
     if (field.toLowerCase() !== "set-cookie" || !OURS.test(pairOf(pair).name)) kept.push(field, value);
   }

@@ -90,6 +90,9 @@ describe("a request that its browser adds credentials to by itself", () => {
     const door = new Door({ openPaths: ["POST /hooks/*"] });
     const fields = [...EVIL, "Sec-Fetch-Site", "cross-site"];
     expect(outcome(door.visit({ method: "POST", target: "/hooks/x", fields }))).toBe("path");
+    const cookie = ["Cookie", door.cookie()];
+    const passed = door.passed({ method: "POST", target: "/hooks/x", fields: [...fields, ...cookie] });
+    expect(passed).toMatchObject({ way: "path", visitor: undefined, fields });
     expect(outcome(door.visit({ method: "POST", fields: [...fields, "X-Tunnel-Token", door.token] }))).toBe(
       "token",
     );

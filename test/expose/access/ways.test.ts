@@ -116,6 +116,25 @@ describe("an open path", () => {
     expect(outcome(door.visit({ method: "GET", target }))).toBe("401");
   });
 
+  it("is not led elsewhere by a field that names another path or method", () => {
+    const door = new Door({ kinds: ["token", "prefix"], openPaths: ["POST /hooks/*"] });
+    const fields = [
+      "X-HTTP-Method-Override",
+      "DELETE",
+      "X-Original-URL",
+      "/admin",
+      "x-rewrite-url",
+      "/admin",
+    ];
+    const post = { method: "POST", target: "/hooks/x" };
+    expect(door.passed({ ...post, fields: [...fields, "A", "b"] }).fields).toEqual(["A", "b"]);
+    expect(door.passed({ target: `${door.prefix}/a`, fields }).fields).toEqual([]);
+    expect(door.passed({ method: "OPTIONS", fields: [...fields, ...PREFLIGHT] }).fields).toEqual(PREFLIGHT);
+    expect(door.passed({ ...post, fields: [...fields, "X-Tunnel-Token", door.token] }).fields).toEqual(
+      fields,
+    );
+  });
+
   it("is entered by the claim where there is one, so that the log names the visitor", () => {
     const door = new Door({ openPaths: ["GET /hooks/*"] });
     expect(outcome(door.visit({ target: "/hooks/x", fields: ["Cookie", door.cookie()] }))).toBe("claim");
