@@ -69,7 +69,7 @@ interface Certified {
 
 let certified: Certified | undefined;
 
-/** A certificate for localhost, made once. */
+/** A certificate for localhost and far.example, made once. */
 export function selfSigned(): Certified {
   if (certified !== undefined) return certified;
   const folder = mkdtempSync(path.join(tmpdir(), "tunnel-cert-"));
@@ -85,7 +85,12 @@ export function selfSigned(): Certified {
       "-days",
       "2",
     ];
-    const named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+    const named = [
+      "-subj",
+      "/CN=localhost",
+      "-addext",
+      "subjectAltName=DNS:localhost,DNS:far.example,IP:127.0.0.1",
+    ];
     execFileSync("openssl", ["req", ...kind, ...named, "-keyout", key, "-out", cert], { stdio: "ignore" });
     certified = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
     return certified;

@@ -2,6 +2,7 @@ import { lstat, realpath } from "node:fs/promises";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { readFailure } from "./failures.ts";
 import { protectedPlace } from "./protected.ts";
+import { sensitiveName } from "./sensitive.ts";
 import { faultBehind, lexicalPath, segmentsInRoots, type Reach } from "./roots.ts";
 
 /**
@@ -27,6 +28,14 @@ export async function resolveShownFolder(given: string, reach: Reach): Promise<s
   const purpose = protectedPlace(segments.filter((segment) => segment !== "node_modules"));
   if (purpose !== undefined) throw refused(`it holds ${purpose}`);
   return real;
+}
+
+/**
+ * Why a file of this path is not among those that are shown. Nobody is asked for each of them, as for one that is shared, so this
+ * rule is the wider one: certificates look like keys.
+ */
+export function secretNameToShow(file: string): string | undefined {
+  return sensitiveName(file) ?? (/\.(?:pem|key|p8)$/i.test(file) ? "private key" : undefined);
 }
 
 const OUTSIDE = "it lies outside the working directory and the folders that may be shared";

@@ -163,7 +163,7 @@ describe("a service on this machine", () => {
 describe("what does not speak HTTP", () => {
   it("nobody listens", async () => {
     const port = await servers.freePort();
-    expect(await refusal(port)).toBe(
+    expect(await refusal(port, { clock: fastClock(20) })).toBe(
       `expose-target-silent: nobody listens on 127.0.0.1:${port} or [::1]:${port}`,
     );
   });

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { authorityOf, parseHostHeader, parseTarget, targetName } from "../../../src/expose/target/parse.ts";
 import { TunnelError } from "../../../src/errors/tunnel-error.ts";
