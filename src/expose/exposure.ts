@@ -19,7 +19,7 @@ import type { CheckedRequest } from "./request.ts";
 import { findTarget, type FoundTarget } from "./target/found.ts";
 
 /** Why an exposure is over. */
-export type ExposureEnd = "stopped" | "expired" | "address-lost" | "server-ended";
+export type ExposureEnd = "stopped" | "stopped-by-person" | "expired" | "address-lost" | "server-ended";
 
 /** How an exposure stands. */
 export type ExposureState =
@@ -38,7 +38,7 @@ export type ExposureState =
   | { readonly name: "over"; readonly why: ExposureEnd; readonly at: number };
 
 export type ExposureEvent =
-  | { readonly type: "state"; readonly state: ExposureState }
+  | { readonly type: "state"; readonly state: ExposureState; readonly before: ExposureState["name"] }
   | { readonly type: "progress"; readonly progress: TunnelProgress }
   /** Somebody has used a claim link. */
   | { readonly type: "claimed"; readonly claim: string; readonly isFirst: boolean }
@@ -48,6 +48,8 @@ export type ExposureEvent =
   /** A request is over. */
   | { readonly type: "visit"; readonly exchange: Exchange }
   | { readonly type: "ends-soon"; readonly leftMs: number }
+  /** Its end is another one from now on. */
+  | { readonly type: "extended" }
   /** A person has decided whether it may be open for longer or for more people. */
   | { readonly type: "widened"; readonly isDone: boolean };
 
@@ -64,6 +66,8 @@ export class Exposure implements Observable<ExposureEvent> {
   readonly gone: Promise<void>;
   /** Its starter knows how it has ended. */
   isTold = false;
+  /** Calls that wait for it: they bring the outcome themselves. */
+  followers = 0;
   readonly #context: ExposeContext;
   readonly #events = new Emitter<ExposureEvent>();
   readonly #abort = new AbortController();
@@ -171,7 +175,9 @@ export class Exposure implements Observable<ExposureEvent> {
   /** From now on so many minutes, and warnings anew. */
   extend(minutes: number): void {
     this.#endsAt = this.#context.clock.now() + minutes * 60_000;
-    if (this.#state.name === "running") this.#schedule();
+    if (this.#state.name !== "running") return;
+    this.#schedule();
+    this.#events.emit({ type: "extended" });
   }
 
   /**
@@ -387,8 +393,9 @@ export class Exposure implements Observable<ExposureEvent> {
   }
 
   #set(state: ExposureState): void {
+    const before = this.#state.name;
     this.#state = state;
-    this.#events.emit({ type: "state", state });
+    this.#events.emit({ type: "state", state, before });
     if (state.name !== "checking" && state.name !== "opening") this.#wake();
   }
 

@@ -3,10 +3,11 @@ import { Emitter, type Observable } from "../runtime/emitter.ts";
 import type { ExposedElsewhere } from "../control/exposed.ts";
 import type { ClaimLink } from "./access/access.ts";
 import type { ExposeContext } from "./context.ts";
-import { Exposure, type ExposureEvent } from "./exposure.ts";
+import { Exposure, type ExposureEvent, type ExposureState } from "./exposure.ts";
 import type { EndedExposure, ExposureHistory } from "./history.ts";
 import { EXPOSE } from "./limits.ts";
-import { ExposureNews } from "./news.ts";
+import type { Redactor } from "./inspector/secrets.ts";
+import { ExposureNews, webhookNews, type ExposureNewsEvent } from "./news.ts";
 import { checkRequest, type CheckedRequest, type ExposureRequest } from "./request.ts";
 
 /** An event of one exposure. */
@@ -162,11 +163,21 @@ export class Exposures implements Observable<ExposuresEvent> {
       causer: "own-agent",
       settle: (outcome) => {
         if (outcome.state === "approved" && !exposure.isOver) widen();
-        this.#events.emit({ exposure, type: "widened", isDone: outcome.state === "approved" });
+        const event = { type: "widened", isDone: outcome.state === "approved" } as const;
+        this.#tell(exposure, event);
+        this.#events.emit({ exposure, ...event });
       },
     });
     if (ask === undefined) throw new TunnelError("asks-crowded");
     return { ...found, askId: ask.id };
+  }
+
+  /** What its agent has not asked for. */
+  #tell(exposure: Exposure, event: ExposureEvent): void {
+    const { id: exposureId, name } = exposure;
+    if (event.type === "extended") return this.news.withdraw(exposureId, "ends-soon");
+    const notice = noticeOf(exposure, event, this.#context.redactor);
+    if (notice !== undefined) this.news.add({ ...notice, exposureId, name, at: this.#context.clock.now() });
   }
 
   #keep(exposure: Exposure): void {
@@ -176,6 +187,7 @@ export class Exposures implements Observable<ExposuresEvent> {
     exposure.subscribe((event) => {
       if (event.type === "state" && exposure.isOver)
         void this.history.add(endedOf(exposure, this.#context.clock.now()));
+      this.#tell(exposure, event);
       this.#events.emit({ exposure, ...event });
     });
   }
@@ -195,6 +207,46 @@ function isOtherwise(runs: CheckedRequest, asked: ExposureRequest, wanted: Check
     (asked.hostHeader !== undefined && wanted.hostHeader !== runs.hostHeader) ||
     (asked.inspect !== undefined && wanted.inspect !== runs.inspect)
   );
+}
+
+/** @returns undefined where the agent knows it, or need not */
+function noticeOf(
+  exposure: Exposure,
+  event: ExposureEvent,
+  redactor: Redactor,
+): ExposureNewsEvent | undefined {
+  switch (event.type) {
+    case "state":
+      return stateNotice(exposure, event.before);
+    case "claimed":
+      return event.isFirst ? { notice: "first-visitor", claim: event.claim } : undefined;
+    case "visit":
+      return webhookNews(event.exchange, redactor);
+    case "service":
+      return { notice: "service", isThere: event.isThere, changes: 1 };
+    case "address":
+      return { notice: "address", publicUrl: event.publicUrl?.origin };
+    case "ends-soon":
+      return { notice: "ends-soon", endsAt: exposure.endsAt };
+    case "widened":
+      return { notice: "widened", isDone: event.isDone };
+    case "progress":
+    case "extended":
+      return undefined;
+  }
+}
+
+function stateNotice(
+  { state, followers }: Exposure,
+  before: ExposureState["name"],
+): ExposureNewsEvent | undefined {
+  if (state.name === "over") return state.why === "stopped" ? undefined : { notice: "over", why: state.why };
+  if (followers > 0) return undefined;
+  if (state.name === "failed") return { notice: "failed", error: state.error };
+  // An address that comes back is news of its own.
+  return state.name === "running" && before !== "running"
+    ? { notice: "opened", publicUrl: state.publicUrl.origin }
+    : undefined;
 }
 
 function endedOf(exposure: Exposure, now: number): EndedExposure {

@@ -16,7 +16,7 @@ const endedSchema = z.object({
   startedAt: z.number(),
   endedAt: z.number(),
   /** `failed`: it never ran. */
-  why: z.enum(["stopped", "expired", "address-lost", "server-ended", "failed"]),
+  why: z.enum(["stopped", "stopped-by-person", "expired", "address-lost", "server-ended", "failed"]),
   /** The code of the error, where it failed. */
   code: z.optional(z.string().check(z.maxLength(64))),
   requests: z.int().check(z.minimum(0)),

@@ -1,9 +1,16 @@
+import type { TunnelError } from "../errors/tunnel-error.ts";
 import { Emitter } from "../runtime/emitter.ts";
 import type { Exchange } from "./inspector/exchange.ts";
 import type { Redactor } from "./inspector/secrets.ts";
 
 /** What an agent is told of an exposure without having asked. */
 export type ExposureNewsEvent =
+  /** It is open, though the call that asked for it was answered before. */
+  | { readonly notice: "opened"; readonly publicUrl: string }
+  /** It could not be opened, after the call was answered. */
+  | { readonly notice: "failed"; readonly error: TunnelError }
+  /** A person has decided whether it may be open for longer or for more people. */
+  | { readonly notice: "widened"; readonly isDone: boolean }
   /** The first use of a claim link. */
   | { readonly notice: "first-visitor"; readonly claim: string }
   /** Requests that came by an open path, together. */
@@ -41,7 +48,7 @@ const LIMITS = {
 } as const;
 
 /** What no longer matters once an exposure is over. */
-const PASSED: readonly NoticeOfOne["notice"][] = ["ends-soon", "service", "address"];
+const PASSED: readonly NoticeOfOne["notice"][] = ["opened", "ends-soon", "service", "address"];
 
 /**
  * Notices that wait for the agent. Those of one kind and one exposure become one, so that a thousand webhooks take as much

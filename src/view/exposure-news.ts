@@ -1,8 +1,10 @@
 import type { ExposureNewsEvent, ExposureNotice } from "../expose/news.ts";
+import { errorView, type ErrorView } from "./errors.ts";
 import { isoTime, seconds } from "./time.ts";
 
 type EventView =
-  | Exclude<ExposureNewsEvent, { notice: "ends-soon" }>
+  | Exclude<ExposureNewsEvent, { notice: "ends-soon" | "failed" }>
+  | { readonly notice: "failed"; readonly error: ErrorView }
   | { readonly notice: "ends-soon"; readonly endsInSec: number }
   | { readonly notice: "left-out"; readonly count: number };
 
@@ -24,6 +26,7 @@ export function exposureNewsView(notice: ExposureNotice, now: number): ExposureN
     return { notice: notice.notice, count: notice.count, ...when, exposureId: undefined, name: undefined };
   const { at: _, exposureId, name, ...event } = notice;
   const about = { ...when, exposureId, name };
+  if (event.notice === "failed") return { notice: event.notice, error: errorView(event.error), ...about };
   if (event.notice !== "ends-soon") return { ...event, ...about };
   return { notice: event.notice, endsInSec: seconds(event.endsAt - now), ...about };
 }

@@ -42,7 +42,7 @@ export function exposureView(exposure: Exposure, now: number): ExposureView {
 export function exposureNews(event: ExposuresEvent): string | undefined {
   switch (event.type) {
     case "state":
-      return stateText(event.state);
+      return stateText(event.state, event.before);
     case "claimed":
       return event.isFirst
         ? `the first visitor has used a claim link (${event.claim})`
@@ -60,15 +60,16 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
         ? "a person has let it be open for longer or for more people"
         : "a person has not let it be open for longer or for more people";
     case "progress":
+    case "extended":
     case "visit":
       return undefined;
   }
 }
 
-function stateText(state: ExposureState): string | undefined {
+function stateText(state: ExposureState, before: ExposureState["name"]): string | undefined {
   switch (state.name) {
     case "running":
-      return state.lost === undefined ? `it is open at ${state.publicUrl.origin}` : undefined;
+      return before === "opening" ? `it is open at ${state.publicUrl.origin}` : undefined;
     case "failed":
       return `it could not be opened: ${state.error.message} (${state.error.code})`;
     case "over":
@@ -83,6 +84,7 @@ function stateText(state: ExposureState): string | undefined {
 
 const END_TEXTS: Readonly<Record<ExposureEnd, string>> = {
   stopped: "it was stopped",
+  "stopped-by-person": "a person has stopped it",
   expired: "its time is over",
   "address-lost": "its address is lost for good",
   "server-ended": "its server has ended",

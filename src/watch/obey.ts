@@ -18,7 +18,7 @@ export async function obey(
   if (command.do === "stop-exposure") {
     const exposure = exposures.loaded?.resolve(command.exposure);
     if (exposure === undefined) throw new TunnelError("expose-unknown");
-    return exposure.stop("stopped");
+    return exposure.stop("stopped-by-person");
   }
   if (command.do === "decide") {
     const { ask, digest, decision } = command;

@@ -271,3 +271,71 @@ describe("expose_list and expose_stop", () => {
       expect(await call("expose_stop", args)).toMatchObject({ error: { code: "expose-not-ours" } });
   });
 });
+
+describe("tunnel_listen", () => {
+  it("waits for visitors where there is no tunnel, and tells each thing once", async () => {
+    const { call, exposures } = await agent();
+    const port = await service((request, response) => {
+      response.statusCode = request.url === "/hooks/bad" ? 500 : 200;
+      response.end();
+    });
+    const { publicUrl, claimUrl } = await call("expose_start", {
+      target: port,
+      openPaths: ["POST /hooks/*"],
+    });
+    expect(await call("tunnel_listen", { timeoutMs: 0 })).toMatchObject({
+      exposures: [{ name: `port-${port}`, status: "running" }],
+      unread: 0,
+      next: expect.stringContaining("Nothing new"),
+    });
+    const listening = call("tunnel_listen", { timeoutMs: 10_000 });
+    const [page = "", claim = ""] = String(claimUrl).split("#");
+    await fetch(page, { method: "POST", redirect: "manual", body: new URLSearchParams({ claim }) });
+    expect(await listening).toMatchObject({
+      exposureNews: [{ notice: "first-visitor", name: `port-${port}` }],
+    });
+    for (const path of ["ok", "bad", "ok"])
+      await (await fetch(`${String(publicUrl)}/hooks/${path}`, { method: "POST" })).text();
+    await until("all of it is told", () => exposures.running[0]?.inspector.total === 4);
+    const { exposureNews } = await call("tunnel_listen", { timeoutMs: 5_000, limit: 1 });
+    expect(exposureNews).toMatchObject([
+      {
+        notice: "webhooks",
+        count: 3,
+        failed: 1,
+        paths: expect.arrayContaining([expect.stringContaining("POST /hooks/bad")]),
+      },
+    ]);
+    expect(await call("tunnel_listen", { timeoutMs: 1 })).not.toHaveProperty("exposureNews");
+  });
+
+  it("tells of an exposure that a person has let open after the call was answered, and of one that they have stopped", async () => {
+    const { call, exposures, overseer } = await agent({ as: { name: "other", version: "1" } });
+    await call("expose_start", { target: await service(hello) });
+    const [ask] = overseer.asks.waiting;
+    overseer.asks.decide(1, ask?.digest ?? "", { verdict: "approve" }, { path: "watch" });
+    expect(await call("tunnel_listen", { timeoutMs: 10_000 })).toMatchObject({
+      exposureNews: [{ notice: "opened", publicUrl: expect.stringContaining("http://") }],
+    });
+    await exposures.running[0]?.stop("stopped-by-person");
+    expect(await call("tunnel_listen", { timeoutMs: 10_000 })).toMatchObject({
+      exposureNews: [{ notice: "over", why: "stopped-by-person" }],
+      next: expect.stringContaining("Nothing is exposed any more"),
+    });
+  });
+
+  it("brings them beside what was said in a tunnel", async () => {
+    const { call } = await agent();
+    await call("tunnel_open", { goal: "g", transport: "direct" });
+    const { claimUrl } = await call("expose_start", { target: await service(hello) });
+    await call("tunnel_listen", { timeoutMs: 0 });
+    const listening = call("tunnel_listen", { timeoutMs: 10_000 });
+    const [page = "", claim = ""] = String(claimUrl).split("#");
+    await fetch(page, { method: "POST", redirect: "manual", body: new URLSearchParams({ claim }) });
+    expect(await listening).toMatchObject({
+      status: "waiting_for_members",
+      exposureNews: [{ notice: "first-visitor" }],
+    });
+    await call("tunnel_close");
+  });
+});

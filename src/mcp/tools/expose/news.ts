@@ -10,7 +10,9 @@ import type { Payload } from "../../results/result.ts";
 /** News of exposures beside what was said; no field where there is none. Each is told once. */
 export function exposureNewsFields({ exposures, fence, clock }: ToolCall): Payload {
   const notices = exposures.loaded?.news.take() ?? [];
-  return notices.length === 0 ? {} : { exposureNews: notices.map((one) => exposureNoticeFields(one, { fence, now: clock.now() })) };
+  return notices.length === 0
+    ? {}
+    : { exposureNews: notices.map((one) => exposureNoticeFields(one, { fence, now: clock.now() })) };
 }
 
 /** Waits for news where nothing is said, since there is no tunnel. */

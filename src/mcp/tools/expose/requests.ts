@@ -49,9 +49,14 @@ export const exposeRequestsTool = defineTool({
     const about = { exposureId: exposure.id, name: exposure.name };
     const showing = { fence: call.fence, limit: call.limit };
     if (replay !== undefined) {
-      if (id !== undefined) throw new TunnelError("input-invalid", { detail: "replay: has an id of its own" });
+      if (id !== undefined)
+        throw new TunnelError("input-invalid", { detail: "replay: has an id of its own" });
       const replayed = await exposure.replay(replay, call.signal);
-      return { ...about, ...replayFields(replayView(replayed, inspector.redactor), showing), note: STRANGERS };
+      return {
+        ...about,
+        ...replayFields(replayView(replayed, inspector.redactor), showing),
+        note: STRANGERS,
+      };
     }
     if (id !== undefined) {
       const view = wholeRequestView(inspector.get(id), inspector.redactor);

@@ -36,7 +36,9 @@ async function follow({ exposure }: Started, timeoutMs: number, call: ToolCall):
   const stopBeating = every(call.clock, SESSION.progressEveryMs, () =>
     call.progress(`opening the address, ${seconds(call.clock.now() - started)} s so far`),
   );
+  exposure.followers += 1;
   await wait(call.clock, timeoutMs, { signal: call.signal, until: settled(exposure.settled) });
+  exposure.followers -= 1;
   stopBeating();
   unsubscribe();
 }
