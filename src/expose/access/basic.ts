@@ -22,6 +22,6 @@ export function takeBasic(
 }
 
 function credentialsOf(value: string): string | undefined {
-  const [, token] = /^\s*Basic +([A-Za-z0-9+/_-]+=*)\s*$/i.exec(value) ?? [];
+  const [, token] = /^\s*Basic[ \t]+([A-Za-z0-9+/_-]+=*)\s*$/i.exec(value) ?? [];
   return token === undefined ? undefined : Buffer.from(token, "base64").toString("utf8");
 }
