@@ -150,6 +150,13 @@ export class Exposure implements Observable<ExposureEvent> {
     return this.access.waysIn();
   }
 
+  /** Takes one person's way in back, and ends what they have open. False where there is no such claim. */
+  revoke(claim: string): boolean {
+    const isRevoked = this.access.revoke(claim);
+    this.#gateway?.cut(claim);
+    return isRevoked;
+  }
+
   get claims(): readonly ClaimState[] {
     return this.access.claims();
   }

@@ -88,6 +88,11 @@ export class Forward implements ExchangeEvents {
     }
   }
 
+  /** The claim that let it in; undefined for another way. */
+  get visitor(): string | undefined {
+    return this.#admission.visitor;
+  }
+
   /** The exposure ends: nothing more goes either way. */
   stop(): void {
     this.#exchange.abort();

@@ -46,6 +46,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       return reception.stats;
     },
     endProbes: () => reception.endProbes(),
+    cut: (visitor) => reception.cut(visitor),
     expire: () => reception.expire(),
     async close() {
       reception.expire();

@@ -66,6 +66,8 @@ export interface Gateway {
   publish(origin: URL): void;
   readonly stats: GatewayStats;
   endProbes(): void;
+  /** Ends requests, streams and sockets of one visitor, whose claim is revoked. */
+  cut(visitor: string): void;
   /** Cuts what is under way, and answers 410 from now on. Visitors cannot come back. */
   expire(): void;
   /** Resolves when the port is free and no connection is left. */

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import type { Admission, Source } from "../gate.ts";
 import type { OwnAnswer, RequestHead } from "../message.ts";
-import { valuesOf } from "../message.ts";
+import { valuesOf, without } from "../message.ts";
 import { PROBE_PREFIX, type Probes, RESERVED_PREFIX, type ServiceReport } from "../probes.ts";
 import type { RecordedRequest, Recording } from "../recorder.ts";
 import type { Upstream } from "../upstream.ts";
@@ -22,6 +22,8 @@ import {
   type IncomingBody,
   isOurs,
 } from "./rules/request-rules.ts";
+
+const SET_COOKIE: ReadonlySet<string> = new Set(["set-cookie"]);
 
 type Phase =
   | { readonly kind: "unpublished" }
@@ -74,6 +76,11 @@ export class Reception {
 
   endProbes(): void {
     this.#probes = undefined;
+  }
+
+  /** Ends what is under way for one visitor, whose way in has been taken back. */
+  cut(visitor: string): void {
+    for (const forward of this.#open) if (forward.visitor === visitor) forward.stop();
   }
 
   expire(): void {
@@ -140,13 +147,17 @@ export class Reception {
     const head: RequestHead = { method: request.method ?? "", target, fields: request.rawHeaders };
     const admission = gate.judge(head, this.#sourceOf(visit), { isUpgrade: visit.upgrade !== undefined });
     if (admission.kind === "answer") {
-      this.#refuse(visit, admission.answer, expectsContinue);
+      this.#refuse(visit, admission.answer, expectsContinue, admission.shown);
     } else if (admission.kind === "form") {
       if (expectsContinue) response.writeContinue();
       readForm(request, admission.maxBytes, clock, this.#limits.formMs, (form) => {
-        if (form === "too-long") this.#refuse(visit, OWN.bodyTooLong, false);
-        else if (form === "too-late") this.#refuse(visit, OWN.bodyTimeout, false);
-        else this.#refuse(visit, admission.submit(form.text), false);
+        const answer =
+          form === "too-long"
+            ? OWN.bodyTooLong
+            : form === "too-late"
+              ? OWN.bodyTimeout
+              : admission.submit(form.text);
+        this.#refuse(visit, answer, false, admission.shown);
       });
     } else if (admission.target.startsWith(RESERVED_PREFIX)) {
       this.#refuse(visit, OWN.reserved, expectsContinue);
@@ -192,22 +203,30 @@ export class Reception {
     this.#open.add(forward);
   }
 
-  #refuse(visit: Visit, answer: OwnAnswer, closes: boolean): void {
+  /** @param shown what may be kept of the request */
+  #refuse(visit: Visit, answer: OwnAnswer, closes: boolean, shown?: RequestHead): void {
     const { request, response } = visit;
     this.#stats.refused += 1;
-    const recording = this.#record(visit, { refused: answer.why });
-    recording?.responseHead({ status: answer.status, reason: "", fields: ownFields(answer) });
+    const recording = this.#record(visit, { refused: answer.why }, shown);
+    // A cookie of the gate is a credential.
+    const fields = without(ownFields(answer), SET_COOKIE);
+    recording?.responseHead({ status: answer.status, reason: "", fields });
     recording?.responseChunk(Buffer.from(answer.body));
     recording?.end("own-answer", answer.why);
     lingerOver(request, this.#options.clock, this.#limits.lingerMs);
     sendOwnAnswer(response, answer, closes || visit.upgrade !== undefined);
   }
 
-  #record({ request }: Visit, decided: RecordedRequest["decided"]): Recording | undefined {
+  #record(
+    { request }: Visit,
+    decided: RecordedRequest["decided"],
+    shown: RequestHead | undefined,
+  ): Recording | undefined {
     const { recorder } = this.#options;
     if (recorder === undefined) return undefined;
     const { method = "", url: target = "", rawHeaders: fields } = request;
-    return recorder.begin({ method, target, fields, source: this.#sourceOf({ request }), decided });
+    const head = shown ?? { method, target, fields };
+    return recorder.begin({ ...head, source: this.#sourceOf({ request }), decided });
   }
 
   /** The visitor as the edge names it; nobody else is believed. */

@@ -28,7 +28,7 @@ export const exposeStopTool = defineTool({
       const named = exposureId ?? name;
       const among = named === undefined ? exposures.running : [await exposureNamed(exposures, named)];
       const exposure = among.find(({ claims }) => claims.some((one) => one.id === claim));
-      if (exposure?.access.revoke(claim) !== true) throw new TunnelError("claim-unknown");
+      if (exposure?.revoke(claim) !== true) throw new TunnelError("claim-unknown");
       return { revoked: claim, name: exposure.name, claims: exposure.claims.map(claimView) };
     }
     const meant = all === true ? exposures.running : [await exposureNamed(exposures, exposureId ?? name)];
