@@ -19,3 +19,8 @@ export { LocalFiles } from "../src/session/files/local-files.ts";
 export { Sessions } from "../src/session/sessions.ts";
 export { PROVIDERS } from "../src/tunnel/registry/registry.ts";
 export { nodePrimitives } from "../src/runtime/primitives.ts";
+export { Exposures } from "../src/expose/exposures.ts";
+export { ExposureHistory } from "../src/expose/history.ts";
+export { LazyExposures } from "../src/expose/lazy-exposures.ts";
+export { MemoryBudget } from "../src/expose/inspector/budget.ts";
+export { Redactor } from "../src/expose/inspector/secrets.ts";

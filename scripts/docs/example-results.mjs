@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { createServer } from "node:http";
 import path from "node:path";
 
 const START = Date.parse("2026-11-21T10:00:00Z");
@@ -23,6 +24,11 @@ export async function exampleResults(sources) {
     defaultConfig,
     SETTINGS,
     RESULT,
+    Exposures,
+    ExposureHistory,
+    LazyExposures,
+    MemoryBudget,
+    Redactor,
   } = sources;
   const clock = standingClock();
   const folder = await mkdtemp(path.join(tmpdir(), "tunnel-docs-"));
@@ -31,8 +37,18 @@ export async function exampleResults(sources) {
     throw new Error("the example conversation got stuck");
   }, 60_000).unref();
   const names = new Map();
-  const ana = side("Ana");
+  let exposures;
+  let isMended = false;
+  const service = createServer((request, response) => {
+    const isHook = request.method === "POST";
+    request.resume().once("end", () => {
+      response.statusCode = isHook && !isMended ? 500 : 200;
+      response.sendDate = false;
+      response.setHeader("content-type", "application/json").end(JSON.stringify({ ok: response.statusCode === 200 }));
+    });
+  });
   const ben = side("Ben");
+  const ana = side("Ana");
   const results = {};
   try {
     results.tunnel_open = await ana.call("tunnel_open", { goal: "Agree on the shape of GET /orders" });
@@ -60,13 +76,61 @@ export async function exampleResults(sources) {
       savePath: path.join(await realpath(folder), "answer.json"),
     });
     results.tunnel_status = await ana.call("tunnel_status", {});
+    Object.assign(results, await exposing());
     results.tunnel_close = await ana.call("tunnel_close", { summary: "GET /orders answers with a cursor." });
   } finally {
-    await Promise.all([ana.stop(), ben.stop()]);
+    await Promise.all([ana.stop(), ben.stop(), exposures?.shutDown()]);
+    service.close();
     clearTimeout(limit);
     await rm(folder, { recursive: true });
   }
   return withoutChance(results);
+
+  /** A receiver of webhooks that fails, is mended, and passes. */
+  async function exposing() {
+    await new Promise((resolve) => service.listen(0, "127.0.0.1", resolve));
+    const { port } = service.address();
+    names.set(`:${port}`, ":3000");
+    names.set(`port-${port}`, "port-3000");
+    const expose_start = await ana.call("expose_start", { target: port, openPaths: ["POST /hooks/*"] });
+    const url = `${new URL(expose_start.publicUrl).origin}/hooks/paid`;
+    const init = { method: "POST", body: '{"order":7}', headers: { "content-type": "application/json" } };
+    await (await fetch(url, init)).text();
+    isMended = true;
+    await until(() => exposures.running[0].inspector.list().requests[0]?.end !== undefined);
+    const expose_requests = await ana.call("expose_requests", { replay: { id: 1 } });
+    const expose_list = await ana.call("expose_list", {});
+    const expose_stop = await ana.call("expose_stop", { all: true });
+    const { token, claim } = expose_start.access;
+    names.set(token.value, "TOKEN");
+    names.set(claim.links[0].id, "claim-1");
+    names.set(claim.links[0].url.split("#")[1], "SECRET");
+    names.set(expose_start.exposureId, "exposure-1");
+    names.set(new URL(expose_start.publicUrl).origin, "https://a-b-c-d.trycloudflare.com");
+    return { expose_start, expose_list, expose_requests, expose_stop };
+  }
+
+  function exposuresOf(sessions) {
+    const { providers, overseer } = sessions;
+    const never = () => Promise.reject(new Error("nobody visits from outside"));
+    exposures = new Exposures(
+      {
+        clock,
+        primitives: nodePrimitives,
+        overseer,
+        providers,
+        config: { transport: "cloudflared", bind: "127.0.0.1", port: 0 },
+        cwd: folder,
+        find: { allow: [], ownPorts: () => [], lookup: () => undefined, folders: {} },
+        prover: { resolver: undefined, isSkipped: true, client: never, openSocket: never },
+        others: async () => [],
+        bodies: new MemoryBudget(1024 * 1024),
+        redactor: new Redactor(),
+      },
+      new ExposureHistory({ folders: [], platform: "linux", pid: 1 }),
+    );
+    return new LazyExposures(async () => exposures);
+  }
 
   function side(name) {
     // A spare tunnel would be opened at a moment of its own.
@@ -84,6 +148,7 @@ export async function exampleResults(sources) {
       lookup: () => undefined,
       providers: (name) => ({ ...PROVIDERS[name], open: async ({ port }) => pretendedTunnel(port) }),
     });
+    const lazy = exposuresOf(sessions);
     const fence = new Fence("7c1f0a9be254");
     const signal = new AbortController().signal;
     let id = 0;
@@ -99,7 +164,8 @@ export async function exampleResults(sources) {
           id,
           signal,
           sessions,
-          client: { name: "claude-code", version: "2.1.329" },
+          exposures: lazy,
+          client: { name: "claude-code", version: "2.1.332" },
           limit: RESULT.defaultChars,
           answerMs: SETTINGS.answerSeconds.default * 1_000,
           clock,
