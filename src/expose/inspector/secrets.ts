@@ -44,7 +44,7 @@ const SECRET_PARAMETERS: ReadonlySet<string> = new Set([
 ]);
 /** Parts of such names, folded: `access_token`, `client_secret`, `X-Amz-Signature`, `api_key` … */
 const SECRET_PARAMETER_PARTS =
-  /token|secret|passw(?:or)?d|passwd|apikey|accesskey|privatekey|credential|signature|jwt|assertion|sess(?:ion)?id/;
+  /token|secret|passw(?:or)?d|passwd|apikey|accesskey|privatekey|credential|signature|jwt|assertion|sess(?:ion)?id|passphrase|passcode|verifier|(?:auth|authorization|device|user)code/;
 
 /** User and password before a host (RFC 3986 §3.2.1), also where the address is the value of a parameter and escaped. */
 const USER_INFO = /(?<=\/\/|%2f%2f)[^\s/?#@]{1,1024}?(?=@|%40)/gi;
@@ -136,10 +136,10 @@ export class Redactor {
 
   #setCookie(value: string): string {
     const [pair = "", ...attributes] = value.split(";");
-    const at = pair.indexOf("=");
-    const name = pair.slice(0, at + 1);
-    const secret = pair.slice(at + 1);
-    return [secret.trim() === "" ? pair : name + this.#mark(secret), ...attributes].join(";");
+    const shown = attributes.map((attribute) =>
+      ATTRIBUTE.test(attribute) ? attribute : this.#cookies(attribute),
+    );
+    return [this.#cookies(pair), ...shown].join(";");
   }
 
   #mark(secret: string): string {
@@ -148,17 +148,22 @@ export class Redactor {
   }
 }
 
+/** Attributes of `Set-Cookie` (RFC 6265bis §4.1.2, and those of browsers). */
+const ATTRIBUTE =
+  /^\s*(?:domain|expires|httponly|max-age|partitioned|path|priority|samesite|secure)\s*(?:=|$)/i;
 /** Each cookie of `Cookie`: what stands before its value, and that. One without a name is all value (RFC 6265bis §5.7). */
 const COOKIE = /(\s*(?:[^=;]*=)?)([^;]*)/g;
 
+/** `user[pwd]` is a `pwd`. */
 function isSecretParameter(raw: string): boolean {
-  const name = folded(decoded(raw));
-  return SECRET_PARAMETERS.has(name) || SECRET_PARAMETER_PARTS.test(name);
+  const name = decoded(raw);
+  if (SECRET_PARAMETER_PARTS.test(folded(name))) return true;
+  return name.split(/[[\].]/).some((part) => SECRET_PARAMETERS.has(folded(part)));
 }
 
-/** Names can be escaped as well. A malformed escape stays what it is. */
+/** Names can be escaped as well, as often as addresses stand in one another. A malformed escape stays what it is. */
 function decoded(text: string): string {
-  return text.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) =>
+  return text.replace(/%(?:25)*([0-7][0-9a-f])/gi, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
 }

@@ -1,5 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { createServer as createSocketServer, type AddressInfo, type Server } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
@@ -419,6 +424,21 @@ describe("what comes of a replay", () => {
     return inspector;
   };
 
+  it("comes from a service with a certificate of its own, on this machine", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "tunnel-mcp-replay-"));
+    const [key, cert] = [path.join(folder, "key.pem"), path.join(folder, "cert.pem")];
+    const curve = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(" ");
+    const named = ["-subj", "/CN=dev.example", "-keyout", key, "-out", cert];
+    execFileSync("openssl", ["req", ...curve, ...named], { stdio: "ignore" });
+    const pems = { key: readFileSync(key), cert: readFileSync(cert) };
+    rmSync(folder, { recursive: true });
+    const upstream = await upstreamOf(createHttpsServer(pems, (_, response) => response.end("sealed")));
+    const { replay: second } = await again(recorded(), { ...upstream, scheme: "https" });
+    expect(Buffer.from(second.response?.body.kept ?? []).toString()).toBe("sealed");
+    // Another scheme than the service speaks.
+    expect(await rejection(again(recorded(), upstream))).toMatchObject({ code: "replay-failed" });
+  });
+
   it("follows no redirect, and keeps interim responses and trailers", async () => {
     const upstream = await service((_, response) => {
       response.writeEarlyHints({ link: "</a.css>; rel=preload" });
@@ -443,6 +463,17 @@ describe("what comes of a replay", () => {
     expect(second.end).toMatchObject({ how: "service-cut" });
     expect(Buffer.from(second.response?.body.kept ?? []).toString()).toBe("half");
     expect(difference.isSame).toBe(false);
+  });
+
+  it("takes a whole answer for another one than the same that was cut", async () => {
+    const inspector = inspectorWith();
+    const fields = ["Content-Length", "5"];
+    report(inspector, { fields, answer: "whole", end: "service-cut" });
+    report(inspector, { fields, answer: "whole" });
+    const upstream = await service((_, response) => response.end("whole"));
+    const [cut, whole] = [await again(inspector, upstream), await again(inspector, upstream, { id: 2 })];
+    expect([cut.difference.body.kind, cut.difference.isSame]).toEqual(["same", false]);
+    expect([whole.difference.body.kind, whole.difference.isSame]).toEqual(["same", true]);
   });
 
   it.each([

@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Redactor } from "../../../src/expose/inspector/secrets.ts";
 
@@ -98,6 +99,54 @@ describe("secrets in addresses", () => {
     redactor.value("Cookie", " ;".repeat(32 * 1024));
     redactor.value("Cookie", "a".repeat(64 * 1024));
     expect(performance.now() - started).toBeLessThan(3_000);
+  });
+});
+
+describe("whatever form a secret has", () => {
+  const NAMES =
+    "token access_token api-key apiKey client_secret X-Amz-Signature code sig password user[pwd] id_token".split(
+      " ",
+    );
+  const FIELDS =
+    "Authorization Cookie Set-Cookie X-Api-Key Proxy-Authorization X-Auth-Token X-Tunnel-Token".split(" ");
+  const secret = fc.stringMatching(/^[\w.~-]{4,40}$/).map((text) => `S3CRET${text}S3CRET`);
+  const escaped = (text: string): string =>
+    Array.from(text, (character) =>
+      /\w/.test(character) ? character : `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+    ).join("");
+  const withCase = (text: string, upper: boolean): string => (upper ? text.toUpperCase() : text);
+
+  it("is not in what is shown of addresses, also inside of one another", () => {
+    fc.assert(
+      fc.property(
+        secret,
+        fc.constantFrom(...NAMES),
+        fc.boolean(),
+        fc.integer({ min: 0, max: 3 }),
+        fc.constantFrom("?", "#", "?a=b&", "?a=b;", "/x;"),
+        (value, name, upper, depth, before) => {
+          let address = `https://app.example/cb${before}${withCase(name, upper)}=${value}`;
+          for (let level = 0; level < depth; level += 1) address = `/login?next=${escaped(address)}&x=1`;
+          expect(redactor.address(address)).not.toContain("S3CRET");
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it("is not in what is shown of fields", () => {
+    fc.assert(
+      fc.property(
+        secret,
+        fc.constantFrom(...FIELDS),
+        fc.boolean(),
+        fc.constantFrom("", "Bearer ", "Basic ", "a=", "a=; b="),
+        (value, name, upper, before) => {
+          expect(redactor.value(withCase(name, upper), before + value)).not.toContain("S3CRET");
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 });
 

@@ -3,7 +3,7 @@ import { DIFFERENCE } from "../limits.ts";
 import { shortened } from "./shortened.ts";
 
 /** One place where two JSON values differ. */
-export interface JsonChange {
+interface JsonChange {
   /** JSON Pointer (RFC 6901); empty for the whole. */
   readonly pointer: string;
   /** The value as JSON, cut; undefined where there is none. */
