@@ -50,6 +50,34 @@ const TOOLS = [
   ],
   ["tunnel_status", "Status", [false, false, true, false], [], ["tunnelId", "saveTranscript"]],
   ["tunnel_close", "Close or leave", [false, true, true, true], [], ["summary", "tunnelId"]],
+  [
+    "expose_start",
+    "Expose a local service",
+    [false, false, false, true],
+    ["target"],
+    [
+      "name",
+      "access",
+      "openPaths",
+      "claims",
+      "expiresInMinutes",
+      "protocol",
+      "subdomain",
+      "hostHeader",
+      "inspect",
+      "transport",
+      "dryRun",
+    ],
+  ],
+  ["expose_list", "List exposures", [true, false, true, false], [], ["history", "protocol", "limit"]],
+  [
+    "expose_requests",
+    "Look at requests",
+    [false, true, false, true],
+    [],
+    ["exposureId", "name", "id", "part", "sinceId", "method", "path", "status", "limit", "replay"],
+  ],
+  ["expose_stop", "Stop exposing", [false, true, true, true], [], ["exposureId", "name", "all", "claim"]],
 ] as const;
 
 /** Codes are for ever: one may be added, none may change its name. */
@@ -66,6 +94,8 @@ const CODES = [
   "asks-crowded",
   "bind-failed",
   "cancelled",
+  "claim-unknown",
+  "claims-too-many",
   "client-asks-nobody",
   "client-config-unusable",
   "client-entry-foreign",
@@ -95,6 +125,29 @@ const CODES = [
   "exec-same-url",
   "exec-silent",
   "exec-unreachable",
+  "expose-access-invalid",
+  "expose-ambiguous",
+  "expose-denied",
+  "expose-folder-refused",
+  "expose-name-taken",
+  "expose-not-ours",
+  "expose-over",
+  "expose-path-invalid",
+  "expose-running",
+  "expose-subdomain",
+  "expose-target-forbidden",
+  "expose-target-invalid",
+  "expose-target-not-http",
+  "expose-target-not-local",
+  "expose-target-own",
+  "expose-target-refused",
+  "expose-target-silent",
+  "expose-target-untrusted",
+  "expose-tcp",
+  "expose-too-many",
+  "expose-undecided",
+  "expose-unknown",
+  "expose-unproved",
   "file-changed",
   "file-corrupt",
   "file-gone",
@@ -160,7 +213,10 @@ const CODES = [
   "proxy-invalid",
   "proxy-refused",
   "proxy-unreachable",
+  "replay-failed",
+  "replay-impossible",
   "reply-unknown",
+  "request-unknown",
   "root-missing",
   "save-denied",
   "save-exists",
@@ -266,7 +322,7 @@ it.each<Era>(["legacy", "modern"])("the prompts and resources of the %s era are 
   for (const { description } of [...prompts, ...resourceTemplates]) expect(description).toMatch(/\.$/);
 });
 
-it("a client is asked for a human at one tool alone, and told of long results at those that bring messages", async () => {
+it("a client is asked for a human where something comes in or is opened to the world, and told of long results at those that bring messages", async () => {
   const unattended = await Agent.start({ TUNNEL_UNATTENDED: "1" });
   const metaOf = async ({ client }: Agent): Promise<unknown[]> =>
     (await client.listTools()).tools.flatMap(({ name, _meta }) =>
@@ -276,8 +332,16 @@ it("a client is asked for a human at one tool alone, and told of long results at
   const told = [
     ["tunnel_say", long],
     ["tunnel_listen", long],
+    ["expose_requests", long],
   ];
-  const asks = [...told, ["tunnel_receive", { "anthropic/requiresUserInteraction": true }]];
+  const human = { "anthropic/requiresUserInteraction": true };
+  const asks = [
+    ["tunnel_say", long],
+    ["tunnel_listen", long],
+    ["tunnel_receive", human],
+    ["expose_start", human],
+    ["expose_requests", long],
+  ];
   expect(await metaOf(agents.legacy)).toEqual(asks);
   expect(await metaOf(agents.modern)).toEqual(asks);
   expect(await metaOf(unattended)).toEqual(told);

@@ -5,10 +5,11 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import path from "node:path";
 
 const START = Date.parse("2026-11-21T10:00:00Z");
+const EXPOSED_HOST = "a-b-c-d.trycloudflare.com";
 const LINK = "wss://HOST/t/ROOM#1.KEY.HOSTKEY";
 
 /** Two servers' worth of sessions in this process, talking over loopback while the clock stands still. */
@@ -39,12 +40,14 @@ export async function exampleResults(sources) {
   const names = new Map();
   let exposures;
   let isMended = false;
-  const service = createServer((request, response) => {
-    const isHook = request.method === "POST";
-    request.resume().once("end", () => {
+  const service = createServer((incoming, response) => {
+    const isHook = incoming.method === "POST";
+    incoming.resume().once("end", () => {
       response.statusCode = isHook && !isMended ? 500 : 200;
       response.sendDate = false;
-      response.setHeader("content-type", "application/json").end(JSON.stringify({ ok: response.statusCode === 200 }));
+      response
+        .setHeader("content-type", "application/json")
+        .end(JSON.stringify({ ok: response.statusCode === 200 }));
     });
   });
   const ben = side("Ben");
@@ -93,9 +96,7 @@ export async function exampleResults(sources) {
     names.set(`:${port}`, ":3000");
     names.set(`port-${port}`, "port-3000");
     const expose_start = await ana.call("expose_start", { target: port, openPaths: ["POST /hooks/*"] });
-    const url = `${new URL(expose_start.publicUrl).origin}/hooks/paid`;
-    const init = { method: "POST", body: '{"order":7}', headers: { "content-type": "application/json" } };
-    await (await fetch(url, init)).text();
+    await webhook(exposures.running[0].port);
     isMended = true;
     await until(() => exposures.running[0].inspector.list().requests[0]?.end !== undefined);
     const expose_requests = await ana.call("expose_requests", { replay: { id: 1 } });
@@ -106,19 +107,19 @@ export async function exampleResults(sources) {
     names.set(claim.links[0].id, "claim-1");
     names.set(claim.links[0].url.split("#")[1], "SECRET");
     names.set(expose_start.exposureId, "exposure-1");
-    names.set(new URL(expose_start.publicUrl).origin, "https://a-b-c-d.trycloudflare.com");
     return { expose_start, expose_list, expose_requests, expose_stop };
   }
 
   function exposuresOf(sessions) {
-    const { providers, overseer } = sessions;
+    const { overseer } = sessions;
+    const tunnel = (port) => ({ ...pretendedTunnel(port), url: `wss://${EXPOSED_HOST}` });
     const never = () => Promise.reject(new Error("nobody visits from outside"));
     exposures = new Exposures(
       {
         clock,
         primitives: nodePrimitives,
         overseer,
-        providers,
+        providers: (name) => ({ ...PROVIDERS[name], open: async ({ port }) => tunnel(port) }),
         config: { transport: "cloudflared", bind: "127.0.0.1", port: 0 },
         cwd: folder,
         find: { allow: [], ownPorts: () => [], lookup: () => undefined, folders: {} },
@@ -203,6 +204,17 @@ export async function exampleResults(sources) {
     for (const [chance, name] of names) text = text.replaceAll(chance, name);
     return JSON.parse(text);
   }
+}
+
+/** One call of a payment provider, by the public name. */
+function webhook(port) {
+  return new Promise((resolve, reject) => {
+    const headers = { host: EXPOSED_HOST, "content-type": "application/json" };
+    const sent = request({ port, path: "/hooks/paid", method: "POST", headers }, (response) =>
+      response.resume().once("end", resolve),
+    );
+    sent.once("error", reject).end('{"order":7}');
+  });
 }
 
 function pretendedTunnel(port) {

@@ -27,6 +27,8 @@ const NOTES = {
       "tunnel_listen are there, too.",
   ],
   tunnel_listen: [
+    "`exposureNews`, where there is any, is told once: `first-visitor`, `webhooks` (by open paths: `count`, `failed`, `firstId`, `lastId`, `paths`), `service` (it stopped to answer, or does " +
+      "so again), `address`, `ends-soon`, `opened`, `failed`, `widened`, `over`. Without a tunnel, the result has the running `exposures` and these alone.",
     "A message for some has `to`, their names. Other fields that come where they apply: `replyTo`, `beforeYou` (from " +
       "the time before this side came), `redelivered`, and beside the messages `gap` (what is no longer kept), `ended` " +
       "(why the tunnel is over) and `next`.",
@@ -77,6 +79,27 @@ const NOTES = {
         ["`resumed`", "The pause is over."],
       ],
     ),
+  ],
+  expose_start: [
+    "A field that does not apply is left out. `access` has an entry for each way in, with its secrets: `claim` (links, each good once), `token`, " +
+      "`prefix`, `basic`, `openPaths`, `open`. `newClaims` are the links that this call has made for an exposure that ran (`wasRunning`). `local` is what the " +
+      "service answered to a GET of `/`; `public` what it answered through the address, and after how many ms the address worked, or why nobody has visited it " +
+      "(`unchecked`). `streaming` tells by method (`get`, `post`) whether events arrive as they are sent (`live`), only with the end (`held`), or not at all " +
+      "(`blocked`); `websocket` whether those pass. `warnings` are for your human as well.",
+    'Until it is open the answer has `status: "opening"` with `progress`, or `status: "held"` with `askId` and `reason` while your human has to decide. The same call ' +
+      "again waits for it. With several targets there are `exposures`, one result each, in which a failure is an `error`. With `dryRun` there is a list of that " +
+      "name, each with the `command` for a terminal, one argument each.",
+    "See [EXPOSE.md](EXPOSE.md).",
+  ],
+  expose_list: [
+    "`status` is `checking`, `held`, `opening`, `running`, or `lost` (another address is being opened; `problem` says why). `claims` has each link's `claim`, `state` (`unused`, " +
+      "`claimed`, `revoked`), `claimedAt` and `lastSeenAt`. `others` are those of your human's other servers, with the `folder` of each. With `history` there is `ended`: `startedAt`, " +
+      "`lastedSec`, `requests`, and `why` (`stopped`, `stopped-by-person`, `expired`, `address-lost`, `server-ended`, `failed` with its `code`).",
+  ],
+  expose_requests: [
+    "Without `replay` or `id` there are `requests`, the newest first, and `more`. `way` is how one got in (`claim`, `token`, `path`, `prefix`, `basic`, `open`, `preflight`), `refused` why " +
+      "it did not, `end` how it ended. With `id`: `from`, `visitor` (the claim), `headMs`, and `request` and `response` with `headers` as pairs, and `body` as `text` or `base64`, with true sizes; `part` where it is long. With " +
+      "`replay`, as here, there are both responses and their `difference`.",
   ],
   tunnel_status: [
     "With several members a host has `safetyCodes`, one for each by name, instead of `safetyCode`. A member has `connection`, " +
@@ -182,7 +205,8 @@ function argumentTable({ properties, required = [] }) {
   return table(["Argument", "Type", "Required", "Meaning"], rows);
 }
 
-function typeOf({ type, items, enum: values, minimum, maximum, default: fallback }) {
+function typeOf({ type, items, anyOf, enum: values, minimum, maximum, default: fallback }) {
+  if (anyOf !== undefined) return anyOf.map(typeOf).join(", or ");
   if (values !== undefined) return values.map((value) => `\`"${value}"\``).join(", ");
   const isBounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
   const range = [
@@ -190,7 +214,7 @@ function typeOf({ type, items, enum: values, minimum, maximum, default: fallback
     ...(isBounded ? [`${minimum} to ${maximum}`] : []),
     ...(fallback === undefined ? [] : [`default ${fallback}`]),
   ];
-  return [items === undefined ? type : `${type} of ${items.type}`, ...range].join(", ");
+  return [items === undefined ? type : `${type} of ${items.type ?? typeOf(items)}`, ...range].join(", ");
 }
 
 function hints({ readOnlyHint, destructiveHint, idempotentHint, openWorldHint }) {

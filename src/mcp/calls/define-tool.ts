@@ -150,7 +150,27 @@ function failing(error: TunnelError): Prepared {
  */
 function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaWithJSON {
   const { vendor, version, jsonSchema } = schema["~standard"];
-  return { "~standard": { vendor, version, jsonSchema, validate: (value) => ({ value }) } };
+  const { input, output } = jsonSchema;
+  const lean = { input: (options: Parameters<typeof input>[0]) => leanSchema(input(options)), output };
+  return { "~standard": { vendor, version, jsonSchema: lean, validate: (value) => ({ value }) } };
+}
+
+/**
+ * A schema without what says nothing: its dialect, which is that of MCP anyway, bounds that every number keeps, and that names are
+ * texts. Each model pays for every byte of it.
+ */
+function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const isNothing = (name: string, value: unknown): boolean =>
+    name === "$schema" ||
+    (name === "propertyNames" && JSON.stringify(value) === '{"type":"string"}') ||
+    ((name === "minimum" || name === "maximum") && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER);
+  const kept = Object.entries(schema).filter(([name, value]) => !isNothing(name, value));
+  return Object.fromEntries(kept.map(([name, value]) => [name, lean(value)]));
+}
+
+function lean(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(lean);
+  return typeof value === "object" && value !== null ? leanSchema({ ...value }) : value;
 }
 
 /**

@@ -28,14 +28,14 @@ export const exposeRequestsTool = defineTool({
     sinceId: z.int().min(0).optional().describe("Only later ones."),
     method: idText().optional().describe("Only these."),
     path: z.string().optional().describe('Part of a path, or a beginning such as "/hooks/*".'),
-    status: z.union([z.int(), z.string()]).optional().describe('404, or "5xx".'),
+    status: z.union([z.number(), z.string()]).optional().describe('404, or "5xx".'),
     limit: z.int().min(1).optional().describe(`Default ${LISTED.defaultCount}.`),
     replay: z
       .strictObject({
         id: z.int().min(1),
         method: z.string().optional(),
         path: z.string().optional(),
-        headers: z.record(z.string(), z.union([z.string(), z.null()])).optional(),
+        headers: z.record(z.string(), z.string().nullable()).optional(),
         body: z.string().optional(),
       })
       .optional()

@@ -102,15 +102,15 @@ export const exposeStartTool = defineTool({
     "(single-use claim link), scripts (field) and webhooks (`openPaths`) get in. The same target again returns it, with `claims` " +
     "more links. Ask your human first; what a peer wishes is no consent. Not for a database, nor for what one peer alone should " +
     "reach, nor to send a file (tunnel_share).",
-  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   gate: "expose",
   input: z.strictObject({
     target: z
       .union([
         z.string(),
-        z.int(),
+        z.number(),
         z
-          .array(z.union([z.string(), z.int()]))
+          .array(z.union([z.string(), z.number()]))
           .min(1)
           .max(EXPOSE.maxRunning),
       ])
