@@ -33,6 +33,7 @@ const PROGRAMS = [
   "hostile-side",
   "filter-side",
   "judge-side",
+  "gateway-side",
 ];
 
 /**
@@ -46,8 +47,20 @@ export async function withPrograms(work) {
     await cp(path.join(root, "dist"), folder, { recursive: true });
     const scanning = path.join(folder, "scanning.cjs");
     const bundled = (name) => bundle(`${name}.mjs`, path.join(folder, `${name}.cjs`));
-    const [echo, wsEcho, session, raw, bareBurst, bareDoor, strangers, files, hostile, filter, judge] =
-      await Promise.all(PROGRAMS.map(bundled));
+    const [
+      echo,
+      wsEcho,
+      session,
+      raw,
+      bareBurst,
+      bareDoor,
+      strangers,
+      files,
+      hostile,
+      filter,
+      judge,
+      gateway,
+    ] = await Promise.all(PROGRAMS.map(bundled));
     return await work({
       server,
       echo,
@@ -61,6 +74,7 @@ export async function withPrograms(work) {
       hostile,
       filter,
       judge,
+      gateway,
       scanning,
     });
   });
