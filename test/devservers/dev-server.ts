@@ -1,9 +1,9 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { LocalServers } from "../support/local-servers.ts";
-import { accepts } from "../support/processes.ts";
 
 const CACHE = path.join(tmpdir(), "tunnel-mcp-devservers");
 const START_MS = 90_000;
@@ -84,7 +84,7 @@ export async function start(folder: string, script: string, args: readonly strin
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => (said += text));
   const giveUpAt = Date.now() + START_MS;
-  while (!(await accepts(port))) {
+  while (!(await listens(port))) {
     if (child.exitCode !== null || Date.now() > giveUpAt) {
       await stop(child);
       throw new Error(`${script} does not listen: ${said.slice(-2_000)}`);
@@ -92,6 +92,20 @@ export async function start(folder: string, script: string, args: readonly strin
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return { port, stop: () => stop(child) };
+}
+
+/** On either family: many listen on what `localhost` means first. */
+async function listens(port: number): Promise<boolean> {
+  const tries = ["127.0.0.1", "::1"].map(
+    (host) =>
+      new Promise<boolean>((resolve) => {
+        const socket = connect({ port, host });
+        socket.once("connect", () => resolve(true));
+        socket.once("error", () => resolve(false));
+        socket.once("connect", () => socket.destroy());
+      }),
+  );
+  return (await Promise.all(tries)).includes(true);
 }
 
 async function stop(child: ChildProcess): Promise<void> {

@@ -45,8 +45,21 @@ it("serves its page, its scripts and its routes under the public name", async ()
   expect(JSON.parse((await shown.get("/api/where", { fields })).body)).toEqual({ host: HOST });
 });
 
+it("would refuse the public origin without the gateway", async () => {
+  const [, script = ""] = /<script[^>]* src="([^"]+)"/.exec((await shown.get("/")).body) ?? [];
+  const fields = {
+    accept: "*/*",
+    origin: `https://${HOST}`,
+    "sec-fetch-mode": "no-cors",
+    "sec-fetch-site": "cross-site",
+  };
+  expect((await shown.getDirectly(script, { fields })).status).toBe(403);
+});
+
 it("tells of an edited page through the WebSocket, and serves the new one", async () => {
-  const socket = await shown.socket("/_next/webpack-hmr");
+  const [, id = ""] = /__next_r="([^"]+)"/.exec((await shown.get("/")).body) ?? [];
+  expect(id).not.toBe("");
+  const socket = await shown.socket(`/_next/hmr?id=${id}`);
   await socket.next(/connected|sync/);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   files.write("app/page.jsx", page("after"));

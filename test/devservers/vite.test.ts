@@ -53,6 +53,10 @@ it("serves its page, modules, styles and assets unchanged under the public name"
   }
 });
 
+it("would refuse the public name without the gateway", async () => {
+  expect((await shown.getDirectly("/", { fields: { host: HOST } })).status).toBe(403);
+});
+
 it("tells of an edited file through the WebSocket, and serves the new one", async () => {
   const client = (await shown.get("/@vite/client")).body;
   const [, token = ""] = /wsToken = "([^"]+)"/.exec(client) ?? [];

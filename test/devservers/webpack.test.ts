@@ -35,6 +35,10 @@ it("serves its page and its bundle under the public name", async () => {
   expect(bundle.body).toBe((await shown.getDirectly("/main.js")).body);
 });
 
+it("would refuse the public name without the gateway", async () => {
+  expect((await shown.getDirectly("/", { fields: { host: HOST } })).body).toBe("Invalid Host header");
+});
+
 it("tells of an edited file through the WebSocket, and serves the new one", async () => {
   const socket = await shown.socket("/ws");
   await socket.next(/"type":"(?:ok|still-ok|hash)"/);

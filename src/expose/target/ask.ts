@@ -35,6 +35,8 @@ export interface Question {
   readonly trust?: Trust | undefined;
 }
 
+/** As the gateway takes them. */
+const MAX_HEAD_BYTES = 64 * 1024;
 const MAX_BODY_BYTES = 16 * 1024;
 const BODY_LIMIT_MS = 1_000;
 
@@ -78,6 +80,7 @@ function answerOf({ upstream, ask, trust }: Question, { signal }: Deadline): Pro
       method: ask.method,
       path: ask.path,
       agent: false,
+      maxHeaderSize: MAX_HEAD_BYTES,
       setHost: false,
       headers: { host, "user-agent": "tunnel-mcp", accept: "text/html,*/*;q=0.8", connection: "close" },
       signal,

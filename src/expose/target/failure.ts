@@ -28,7 +28,8 @@ export async function failureOf(
   for (const { upstream } of alive)
     if (await speaksOther(upstream, means)) return notHttp(otherScheme(target));
   const spoken = alive.find(({ heard }) => heard.kind !== "silent")?.heard;
-  if (spoken !== undefined) return notHttp(spoken.kind === "noise" ? languageOf(spoken.first) : MUTE);
+  if (spoken?.kind === "noise") return notHttp(languageOf(spoken.first));
+  if (spoken !== undefined) return notHttp(spoken.kind === "no-tls" ? NO_TLS : MUTE);
   const detail = alive.length > 0 ? NO_WORD : `nobody listens on ${placesOf(outcomes)}`;
   return new TunnelError("expose-target-silent", { detail });
 }
@@ -53,6 +54,7 @@ function otherScheme({ scheme, host, port }: ServiceTarget): string {
   return `it speaks ${spoken}; write ${other}://${hostForUrl(host)}:${port}`;
 }
 
+const NO_TLS = "no TLS connection can be made to it, and it speaks no plain HTTP";
 const MUTE = "it ends the connection without an answer";
 const NO_WORD = `it takes connections, and has not answered in ${PATIENCE_MS / 1_000} s; if it is still starting, call again`;
 
@@ -61,6 +63,7 @@ const placesOf = (outcomes: readonly Outcome[]): string =>
 
 /** Services that greet, or complain, in a language of their own. Each character is one byte. */
 const LANGUAGES: readonly (readonly [is: (first: string) => boolean, name: string])[] = [
+  [(first) => first.startsWith("HTTP/"), "HTTP, but breaks its rules"],
   [(first) => first.startsWith("SSH-"), "SSH"],
   [(first) => first.startsWith("RFB "), "VNC"],
   [(first) => /^220[ -]/.test(first), "a mail or file protocol"],

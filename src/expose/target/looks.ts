@@ -67,15 +67,15 @@ const REFUSED: readonly Look[] = [
   },
 ];
 
+/** By the titles of Python, nginx, Apache, Jetty, Tomcat, Deno and the usual packages of npm, and by the bare page of Go. */
+const LISTING =
+  /<(?:title|h1)>\s*(?:Index of|Directory listing for|listing directory|Directory:|Files within|Deno File Server)\b|^(?:<!doctype html>\s*<meta name="viewport"[^>]*>\s*)?<pre>\s*<a href="/i;
+
 /** Exposed all the same, since it may be meant; said, since it often is not. */
 const WARNED: readonly Look[] = [
   {
     name: "a listing of a directory: every file below it can be fetched",
-    is: (pages) =>
-      bodyHas(
-        pages["/"],
-        /<title>\s*(?:Index of|Directory listing for|listing directory|Directory:|Files within)\b|<h1>\s*(?:Index of|Directory listing for|Directory:)/i,
-      ),
+    is: (pages) => bodyHas(pages["/"], LISTING),
   },
   {
     name: "a Vite dev server: it hands out the source of the project, and versions with known holes hand out any file, so keep Vite up to date and access closed",
@@ -88,8 +88,7 @@ const WARNED: readonly Look[] = [
   {
     name: "Prometheus: its metrics tell much of the machine",
     is: (pages) =>
-      hasField(pages["/"], "location", /^\/(?:graph|query)$/) ||
-      bodyHas(pages["/"], /<title>Prometheus\b|^# HELP \S+ /),
+      bodyHas(pages["/"], /^<a href="\/(?:graph|query)">Found<\/a>|<title>Prometheus\b|^# HELP \S+ /),
   },
   {
     name: "a Jupyter server: whoever has its token or password runs code on this machine",

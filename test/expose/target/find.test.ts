@@ -1,12 +1,15 @@
+import { spawn } from "node:child_process";
 import type { RequestListener } from "node:http";
 import type { LookupFunction } from "node:net";
+import { networkInterfaces } from "node:os";
 import { afterEach, describe, expect, it } from "vitest";
 import type { AllowedTarget } from "../../../src/expose/target/allow.ts";
 import { findService, type FindOptions, type TargetFacts } from "../../../src/expose/target/find.ts";
 import { parseTarget } from "../../../src/expose/target/parse.ts";
+import { trustOf } from "../../../src/net/trust.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { fastClock } from "../../support/fake-tunnel-clock.ts";
-import { HAS_IPV6, LocalServers } from "../../support/local-servers.ts";
+import { HAS_IPV6, LocalServers, selfSigned } from "../../support/local-servers.ts";
 import { rejection } from "../../support/rejection.ts";
 
 const servers = new LocalServers();
@@ -95,6 +98,13 @@ describe("a service on this machine", () => {
   it.each([301, 401, 404, 426, 500, 503])("may answer %i: that is reported", async (status) => {
     const port = await servers.http((_, response) => response.writeHead(status).end());
     expect((await find(port)).status).toBe(status);
+  });
+
+  it("may have a long head", async () => {
+    const port = await servers.http((_, response) =>
+      response.writeHead(200, { "x-long": "x".repeat(60_000) }).end(),
+    );
+    expect((await find(port)).status).toBe(200);
   });
 
   it("tells its server in a bounded text without hidden characters", async () => {
@@ -187,6 +197,7 @@ describe("what does not speak HTTP", () => {
     ["-ERR wrong number of arguments for 'get' command\r\n", "Redis"],
     ["ERROR\r\n", "Memcached"],
     ["\0\0\u0012\u0004\0\0\0\0\0", "HTTP/2"],
+    ["HTTP/1.1 200 OK\r\nbad name: 1\r\n\r\n", "breaks its rules"],
     ["hello?\r\n", "language of its own"],
   ])("it greets with %j", async (greeting, language) => {
     const port = await servers.tcp((socket) => socket.once("data", () => socket.write(greeting, "latin1")));
@@ -291,6 +302,42 @@ describe("where a target may be", () => {
     const lookup: LookupFunction = (_name, _options, callback) => callback(new Error("ENOTFOUND"), "");
     const allow = [{ host: "db.lan", port: 80 }];
     expect(await refusal("db.lan:80", { allow, lookup })).toBe("expose-target-silent: its name is not known");
+  });
+});
+
+const [outward] = Object.values(networkInterfaces())
+  .flatMap((one) => one ?? [])
+  .filter(({ internal, family }) => !internal && family === "IPv4");
+
+describe.skipIf(outward === undefined)("a listed service elsewhere (skipped without a network)", () => {
+  const address = outward?.address ?? "";
+  const lookup = lookupTo(address);
+
+  it("is exposed with a certificate that is trusted here, and not with one of its own", async () => {
+    const port = await servers.https(page, address);
+    const allow = [{ host: "far.example", port }];
+    const target = `https://far.example:${port}`;
+    expect(await refusal(target, { allow, lookup })).toMatch(/^expose-target-untrusted/);
+    const trust = trustOf({ SSL_CERT_FILE: "/cert" }, (file) => {
+      if (file !== "/cert") throw new Error("no bundle");
+      return selfSigned().cert;
+    });
+    expect(await find(target, { allow, lookup, trust })).toMatchObject({
+      status: 200,
+      upstream: { address, host: `far.example:${port}` },
+    });
+    const other = { allow: [{ host: "other.example", port }], lookup, trust };
+    expect(await refusal(`https://other.example:${port}`, other)).toMatch(/^expose-target-untrusted/);
+  });
+
+  it("is not exposed by its address where its name is listed", async () => {
+    const port = await servers.http(page, address);
+    expect(await refusal(`${address}:${port}`, { allow: [{ host: "far.example", port }], lookup })).toMatch(
+      /^expose-target-not-local/,
+    );
+    expect((await find(`${address}:${port}`, { allow: [{ host: address, port }] })).upstream.address).toBe(
+      address,
+    );
   });
 });
 
@@ -413,13 +460,29 @@ describe("answers that look like a service that must not be seen", () => {
     expect(warnings).toEqual([expect.stringContaining(name)]);
   });
 
+  it("the real inspector of Node", async () => {
+    const node = spawn(process.execPath, ["--inspect=127.0.0.1:0", "-e", "setInterval(() => {}, 1000)"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    try {
+      const said = await new Promise<string>((resolve) =>
+        node.stderr.setEncoding("utf8").once("data", resolve),
+      );
+      const [, port = ""] = /ws:\/\/127\.0\.0\.1:(\d+)\//.exec(said) ?? [];
+      expect(await refusal(port)).toMatch(/^expose-target-refused: it looks like the inspector/);
+    } finally {
+      node.kill();
+    }
+  });
+
   it.each<[string, Answers]>([
     ["listing", { "/": { body: "<html><head><title>Directory listing for /</title></head>" } }],
     ["listing", { "/": { body: "<html><head><title>Index of /</title></head>" } }],
     ["listing", { "/": { body: "<html><head><title>listing directory /</title>" } }],
     ["Vite", { "/": { body: '<script type="module" src="/@vite/client"></script>' } }],
     ["Flask", { "/": { fields: { server: "Werkzeug/3.0 Python/3.12" } } }],
-    ["Prometheus", { "/": { status: 302, fields: { location: "/graph" } } }],
+    ["Prometheus", { "/": { status: 302, body: '<a href="/graph">Found</a>.\n\n' } }],
+    ["listing", { "/": { body: '<pre>\n<a href="a.txt">a.txt</a>\n</pre>' } }],
     [
       "Jupyter",
       { "/": { status: 302, fields: { server: "TornadoServer/6.4", location: "/login?next=%2Ftree" } } },
@@ -434,6 +497,7 @@ describe("answers that look like a service that must not be seen", () => {
       "an app with a version",
       { "/": { body: "hi" }, "/version": { fields: json, body: '{"version":"1.0.0"}' } },
     ],
+    ["an app that begins elsewhere", { "/": { status: 302, fields: { location: "/query" } } }],
     ["an API of errors", { "/": { status: 404, fields: json, body: '{"message":"Not Found"}' } }],
     ["a page about Docker", { "/": { body: "<p>Docker, etcd, Elasticsearch: You Know, for Search</p>" } }],
     [

@@ -22,6 +22,8 @@ export interface ServedFolder {
 /** The name of the field by which the server knows the gateway: every other program of this machine can reach its port. */
 const SECRET_FIELD = "x-tunnel-folder";
 const SECRET_BYTES = 32;
+/** The gateway adds to what a visitor may send. */
+const MAX_HEAD_BYTES = 64 * 1024;
 
 /**
  * Serves the files of a folder on a loopback port, to nobody but those who know the secret of `upstream`. No listings, no dotfiles,
@@ -34,7 +36,7 @@ export async function serveFolder(typed: string, rules: FolderRules): Promise<Se
   const secret = randomBytes(SECRET_BYTES).toString("base64url");
   const knows = secretCheck(secret);
   const isSecret = (file: string): boolean => rules.secretName(file) !== undefined;
-  const server = createServer((request, response) => {
+  const server = createServer({ maxHeaderSize: MAX_HEAD_BYTES }, (request, response) => {
     if (!knows(request.headers[SECRET_FIELD])) return end(response, 404);
     serve(request, response, root, isSecret).catch(() => fail(response));
   });
