@@ -7,6 +7,8 @@ import type { Trust } from "./trust.ts";
 
 export interface HttpsGet {
   readonly url: URL;
+  /** GET when absent. A POST has no body. */
+  readonly method?: "GET" | "POST";
   /** Dial this IP literal instead of resolving the URL's name; TLS and the Host header still use the name. */
   readonly address?: string;
   /** Resolves the URL's name; the system resolver when absent. Not used together with `address`. */
@@ -28,7 +30,7 @@ export interface HttpsResponse {
   discard(): void;
 }
 
-/** One GET over TLS, redirects not followed. Rejects when no response begins; the body may still fail while read. */
+/** One request over TLS, redirects not followed. Rejects when no response begins; the body may still fail while read. */
 export type HttpsClient = (get: HttpsGet) => Promise<HttpsResponse>;
 
 export interface HttpsOptions {
@@ -48,6 +50,7 @@ export const createHttpsClient =
       const outgoing = request({
         host,
         port: get.port ?? (get.url.port === "" ? 443 : Number(get.url.port)),
+        method: get.method ?? "GET",
         servername: get.url.hostname,
         path: `${get.url.pathname}${get.url.search}`,
         headers: { host: get.url.host, accept: get.accept ?? "*/*", "user-agent": "tunnel-mcp" },
