@@ -6,6 +6,8 @@ import { ExposureHistory } from "../expose/history.ts";
 import { INSPECTED_BYTES } from "../expose/inspector/limits.ts";
 import { Redactor } from "../expose/inspector/secrets.ts";
 import { MemoryBudget } from "../expose/inspector/budget.ts";
+import { socketProbe } from "../expose/proving/socket.ts";
+import { CLOUDFLARE_DOH, createDohResolver } from "../net/doh.ts";
 import { createHttpsClient } from "../net/https.ts";
 import { proxyAgents } from "../net/proxy.ts";
 import { createLookup } from "../net/resolve.ts";
@@ -29,7 +31,8 @@ export function loadExposures(options: {
 }): Exposures {
   const { config, sessions, clock, env, cwd, home } = options;
   const trust = trustOf(env);
-  const client = createHttpsClient({ proxies: proxyAgents(env, trust), trust });
+  const proxies = proxyAgents(env, trust);
+  const client = createHttpsClient({ proxies, trust });
   const facts = machineFacts();
   const { platform } = facts;
   const { pid } = process;
@@ -54,7 +57,14 @@ export function loadExposures(options: {
           secretName: sensitiveName,
         },
       },
-      prover: { client, trust, doh: config.doh, isSkipped: config.skipReachabilityCheck },
+      prover: {
+        client,
+        resolver: config.doh
+          ? createDohResolver({ servers: CLOUDFLARE_DOH, negativeIsFinal: false, client })
+          : undefined,
+        openSocket: socketProbe({ proxies, trust }),
+        isSkipped: config.skipReachabilityCheck,
+      },
       others: () => exposedElsewhere({ folders, platform, pid, clock }),
       bodies: new MemoryBudget(INSPECTED_BYTES),
       redactor: new Redactor(),

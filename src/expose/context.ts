@@ -6,7 +6,7 @@ import type { Provider } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { MemoryBudget } from "./inspector/budget.ts";
 import type { Redactor } from "./inspector/secrets.ts";
-import type { ProverOptions } from "./proving/prove.ts";
+import type { ProveOptions } from "./proving/prove.ts";
 import type { FindOptions } from "./target/found.ts";
 
 /** What every exposure of a server works with. */
@@ -25,7 +25,8 @@ export interface ExposeContext {
   /** The working directory of this server. */
   readonly cwd: string;
   readonly find: FindOptions;
-  readonly prover: ProverOptions;
+  /** What a visit from outside takes. */
+  readonly prover: Pick<ProveOptions, "resolver" | "isSkipped" | "client" | "openSocket">;
   /** Those of this user's other servers. */
   readonly others: () => Promise<readonly ExposedElsewhere[]>;
   /** The bytes of bodies that all inspectors together may keep. */

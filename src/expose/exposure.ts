@@ -12,7 +12,7 @@ import { Inspector } from "./inspector/inspector.ts";
 import type { ReplayInput } from "./inspector/replay/input.ts";
 import { replay, type Replayed } from "./inspector/replay/replay.ts";
 import { EXPOSE } from "./limits.ts";
-import { proveAddress, type AddressProof } from "./proving/prove.ts";
+import { proveAddress, type Proof } from "./proving/prove.ts";
 import type { CheckedRequest } from "./request.ts";
 import { findTarget, type FoundTarget } from "./target/found.ts";
 
@@ -28,7 +28,7 @@ export type ExposureState =
   | {
       readonly name: "running";
       readonly publicUrl: URL;
-      readonly proof: AddressProof;
+      readonly proof: Proof;
       /** Why no address leads here at the moment; another one is being opened. */
       readonly lost: TunnelError | undefined;
     }
@@ -238,7 +238,7 @@ export class Exposure implements Observable<ExposureEvent> {
   }
 
   /** Opens gateway and address, and visits it from outside. @throws {TunnelError} of the provider, expose-unproved */
-  async #open(found: FoundTarget, signal: AbortSignal): Promise<AddressProof> {
+  async #open(found: FoundTarget, signal: AbortSignal): Promise<Proof> {
     const { clock, primitives, providers, config, prover } = this.#context;
     const provider = providers(this.request.transport);
     const word = (): string => toHex(primitives.random(16));

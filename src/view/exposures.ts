@@ -2,6 +2,7 @@ import type { AccessWays, ClaimLink, ClaimState } from "../expose/access/access.
 import type { Exposure, ExposureEnd, ExposureState } from "../expose/exposure.ts";
 import type { ExposuresEvent } from "../expose/exposures.ts";
 import type { EndedExposure } from "../expose/history.ts";
+import type { Proof } from "../expose/proving/prove.ts";
 import type { CheckedRequest } from "../expose/request.ts";
 import { errorView, type ErrorView } from "./errors.ts";
 import { isoTime, seconds } from "./time.ts";
@@ -104,10 +105,10 @@ export interface StartedView {
     readonly server: string | undefined;
   };
   /** What a visit from outside found: the status of the service as it is seen there, and how long it took. */
-  readonly public: { readonly status: number | "unchecked"; readonly ms: number | undefined };
-  /** Whether an event stream arrives as it is sent; `held`: the edge keeps it back until its end. */
-  readonly streaming: { readonly get: "live" | "held"; readonly post: "live" | "held" } | "unchecked";
-  readonly websocket: boolean | "unchecked";
+  readonly public: PublicView;
+  /** Whether events of a stream arrive as they are sent (`live`), with its end (`held`), or not at all (`blocked`), by method. */
+  readonly streaming: Extract<Proof, { kind: "proved" }>["streaming"] | undefined;
+  readonly websocket: boolean | undefined;
   readonly warnings: readonly string[] | undefined;
   readonly expiresInSec: number;
 }
@@ -132,15 +133,26 @@ export function startedView(
     access: { ...access, warnings: [] },
     newClaims: newClaims.length === 0 ? undefined : newClaims,
     local: { target: found.description, status: found.status, server: found.server },
-    public:
-      proof === "unchecked"
-        ? { status: "unchecked", ms: undefined }
-        : { status: proof.service.status, ms: proof.ms },
-    streaming: proof === "unchecked" ? "unchecked" : proof.streaming,
-    websocket: proof === "unchecked" ? "unchecked" : proof.websocket,
+    public: publicView(proof),
+    streaming: proof.kind === "proved" ? proof.streaming : undefined,
+    websocket: proof.kind === "proved" ? proof.websocket : undefined,
     warnings: warnings.length === 0 ? undefined : warnings,
     expiresInSec: seconds(Math.max(0, endsAt - now)),
   };
+}
+
+/** `unchecked`: why nobody has visited it. `problem`: the service gave no answer through the address. */
+type PublicView =
+  | { readonly status: number; readonly ms: number }
+  | { readonly status: undefined; readonly ms: number; readonly problem: string }
+  | { readonly unchecked: string };
+
+function publicView(proof: Proof): PublicView {
+  if (proof.kind === "unchecked") return { unchecked: proof.why };
+  const { ms, service } = proof;
+  return "error" in service
+    ? { status: undefined, ms, problem: service.error }
+    : { status: service.status, ms };
 }
 
 /** A claim link as it is shown to its owner: no secret. */

@@ -8,7 +8,9 @@ import { serveFolder } from "./folder/serve.ts";
 import { targetName } from "./parse.ts";
 
 /** What finding a target takes, the same for all of them. */
-export type FindOptions = Omit<FindServiceOptions, "clock" | "signal" | "hostHeader" | "onProgress"> & { readonly folders: FolderRules };
+export type FindOptions = Omit<FindServiceOptions, "clock" | "signal" | "hostHeader" | "onProgress"> & {
+  readonly folders: FolderRules;
+};
 
 /** A target that was found, and is harmless enough to be exposed. */
 export interface FoundTarget {
