@@ -5,6 +5,7 @@ import { type RawFields, type ResponseHead, valuesOf } from "../../message.ts";
 import type { Upstream } from "../../upstream.ts";
 import type { Framing } from "./body-reader.ts";
 import { Failure, failureOf } from "./failure.ts";
+import { fieldLines } from "./field-lines.ts";
 import { ResponseParser } from "./response-parser.ts";
 
 /** A request as it is written: its fields are complete, with `Host`, framing and `Connection`. */
@@ -272,14 +273,6 @@ export function isLoopback(address: string): boolean {
 
 function headText({ method, target, fields }: OutgoingRequest): string {
   return `${method} ${target} HTTP/1.1\r\n${fieldLines(fields)}\r\n`;
-}
-
-export function fieldLines(fields: RawFields): string {
-  let text = "";
-  for (let index = 0; index + 1 < fields.length; index += 2) {
-    text += `${fields[index] ?? ""}: ${fields[index + 1] ?? ""}\r\n`;
-  }
-  return text;
 }
 
 /** `Keep-Alive: timeout=5` promises five seconds; the last of them is for the way (RFC 2068 §19.7.1.1). */

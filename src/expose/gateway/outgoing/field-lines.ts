@@ -38,3 +38,12 @@ function trimmed(value: string): string {
 }
 
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
+
+/** As they are written. */
+export function fieldLines(fields: RawFields): string {
+  let text = "";
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    text += `${fields[index] ?? ""}: ${fields[index + 1] ?? ""}\r\n`;
+  }
+  return text;
+}

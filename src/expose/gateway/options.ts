@@ -1,0 +1,73 @@
+import type { Clock } from "../../runtime/clock.ts";
+import type { RelayProof } from "../../tunnel/provider.ts";
+import type { Gate, WayIn } from "../gate.ts";
+import type { Probes } from "../probes.ts";
+import type { Recorder } from "../recorder.ts";
+import type { Upstream } from "../upstream.ts";
+import type { GatewayLimits } from "./limits.ts";
+import type { FailureKind } from "./outgoing/failure.ts";
+
+/** Something that the owner of an exposure may want to hear at once. */
+export type GatewayNews =
+  /** The service does not answer; told once until it does again. */
+  | { readonly kind: "unreachable"; readonly why: FailureKind }
+  | { readonly kind: "back" }
+  /** A request that was let in is over. */
+  | {
+      readonly kind: "request";
+      readonly way: WayIn;
+      readonly visitor: string | undefined;
+      readonly method: string;
+      readonly target: string;
+      /** Nothing where the visitor left before there was one. */
+      readonly status: number | undefined;
+    };
+
+export interface GatewayStats {
+  /** Requests that were let in. */
+  readonly requests: number;
+  /** Requests that we answered ourselves, without the proof and the probes. */
+  readonly refused: number;
+  /** Requests and sockets under way. */
+  readonly open: number;
+  /** Bytes of bodies and upgraded connections, from visitors and to them. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** When the last request was let in, by the clock of the gateway. */
+  readonly lastRequestMs: number | undefined;
+}
+
+export interface GatewayOptions {
+  /** Address to listen on: loopback, unless the provider leads visitors here directly. */
+  readonly bind: string;
+  /** 0 for any. */
+  readonly port: number;
+  readonly gate: Gate;
+  /** Asked for each request: the service may come back on the other family. */
+  readonly upstream: () => Upstream;
+  readonly recorder?: Recorder;
+  /** Answered whatever host is asked for. */
+  readonly proof: RelayProof;
+  /** Field of the edge that names the visitor, in lower case; believed only if given. */
+  readonly sourceHeader: string | undefined;
+  /** The user's own `Host` for the service. */
+  readonly hostHeader: string | undefined;
+  /** Our name in `Via`: unlike that of any other gateway, since it tells a loop. */
+  readonly pseudonym: string;
+  readonly clock: Clock;
+  readonly limits?: Partial<GatewayLimits>;
+  readonly onNews?: (news: GatewayNews) => void;
+  readonly probes?: Probes;
+}
+
+export interface Gateway {
+  readonly port: number;
+  /** The public origin, as soon as it is known: from now on `Host` must be its authority. Until then visitors get 503. */
+  publish(origin: URL): void;
+  readonly stats: GatewayStats;
+  endProbes(): void;
+  /** Cuts what is under way, and answers 410 from now on. Visitors cannot come back. */
+  expire(): void;
+  /** Resolves when the port is free and no connection is left. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,295 @@
+import { isIP } from "node:net";
+import type { Admission, Source } from "../gate.ts";
+import type { OwnAnswer, RequestHead } from "../message.ts";
+import { valuesOf } from "../message.ts";
+import { PROBE_PREFIX, type Probes, RESERVED_PREFIX, type ServiceReport } from "../probes.ts";
+import type { RecordedRequest, Recording } from "../recorder.ts";
+import type { Upstream } from "../upstream.ts";
+import { readForm } from "./form.ts";
+import { Forward, type ForwardContext, type Visit } from "./forward.ts";
+import type { GatewayLimits } from "./limits.ts";
+import { lingerOver } from "./lingering.ts";
+import type { GatewayOptions, GatewayStats } from "./options.ts";
+import { Origins } from "./rules/origins.ts";
+import { Client } from "./outgoing/client.ts";
+import { Failure, type FailureKind } from "./outgoing/failure.ts";
+import { OWN, ownFields, sendOwnAnswer } from "./rules/own-answers.ts";
+import { answerProbe } from "./probing.ts";
+import { hasPassed, requestFields } from "./rules/request-fields.ts";
+import {
+  type Checked as AnyChecked,
+  checkRequest,
+  type IncomingBody,
+  isOurs,
+} from "./rules/request-rules.ts";
+
+type Phase =
+  | { readonly kind: "unpublished" }
+  | { readonly kind: "public"; readonly origin: URL }
+  | { readonly kind: "over" };
+
+type Checked = Extract<AnyChecked, { kind: "good" }>;
+type Passed = Extract<Admission, { kind: "pass" }>;
+
+/** Decides what becomes of each request, from the first rule to the service. */
+export class Reception {
+  readonly #options: GatewayOptions;
+  readonly #limits: GatewayLimits;
+  readonly #client: Client;
+  readonly #open = new Set<Forward>();
+  readonly #context: ForwardContext;
+  #phase: Phase = { kind: "unpublished" };
+  #probes: Probes | undefined;
+  #isReachable = true;
+  #origins: { readonly upstream: Upstream; readonly origin: URL; readonly origins: Origins } | undefined;
+  readonly #stats = { requests: 0, refused: 0, bytesIn: 0, bytesOut: 0 };
+  #lastRequestMs: number | undefined;
+
+  constructor(options: GatewayOptions, limits: GatewayLimits) {
+    this.#options = options;
+    this.#limits = limits;
+    this.#probes = options.probes;
+    const { clock } = options;
+    this.#client = new Client(clock, { ...limits, keptMs: limits.serviceKeptMs });
+    this.#context = {
+      client: this.#client,
+      clock,
+      limits,
+      onBytes: (direction, count) => {
+        if (direction === "in") this.#stats.bytesIn += count;
+        else this.#stats.bytesOut += count;
+      },
+      onService: (state) => this.#service(state),
+      onEnd: () => undefined,
+    };
+  }
+
+  get stats(): GatewayStats {
+    return { ...this.#stats, open: this.#open.size, lastRequestMs: this.#lastRequestMs };
+  }
+
+  publish(origin: URL): void {
+    if (this.#phase.kind !== "over") this.#phase = { kind: "public", origin };
+  }
+
+  endProbes(): void {
+    this.#probes = undefined;
+  }
+
+  expire(): void {
+    this.#phase = { kind: "over" };
+    this.endProbes();
+    for (const forward of this.#open) forward.stop();
+    this.#client.close();
+  }
+
+  close(): void {
+    this.expire();
+  }
+
+  visit(visit: Visit, expectsContinue: boolean): void {
+    const { request, response } = visit;
+    const { proof } = this.#options;
+    if (request.url === proof.path && (request.method === "GET" || request.method === "HEAD")) {
+      const body = Buffer.from(proof.answer);
+      const fields = ["Content-Type", "text/plain", "Content-Length", String(body.length)];
+      response.writeHead(404, [...fields, "Cache-Control", "no-store", "X-Content-Type-Options", "nosniff"]);
+      response.end(body);
+      return;
+    }
+    const checked = checkRequest(request);
+    if (checked.kind === "refused") {
+      this.#refuse(visit, checked.answer, checked.closes || expectsContinue);
+      return;
+    }
+    const { target, body } = checked;
+    const refusal = this.#refusalOf(visit, checked);
+    if (refusal !== undefined) {
+      this.#refuse(visit, refusal, expectsContinue);
+      return;
+    }
+    if (target.startsWith(PROBE_PREFIX)) {
+      answerProbe(visit, target, this.#probes, {
+        clock: this.#options.clock,
+        lingerMs: this.#limits.lingerMs,
+        askService: (then) => this.#askService(then),
+      });
+      return;
+    }
+    this.#judge(visit, target, body, expectsContinue);
+  }
+
+  /** Why a well-formed request is not even shown to the gate. */
+  #refusalOf(visit: Visit, { authority, isAbsolute, target, body }: Checked): OwnAnswer | undefined {
+    if (this.#open.size >= this.#limits.inFlight) return OWN.busy;
+    const isProbe = target.startsWith(PROBE_PREFIX) && this.#probes !== undefined;
+    if (this.#phase.kind === "over") return OWN.over;
+    if (this.#phase.kind === "unpublished") return isProbe ? undefined : OWN.notReady;
+    if (!isOurs(authority, this.#phase.origin)) return isAbsolute ? OWN.badTarget : OWN.otherHost;
+    if (hasPassed(visit.request.rawHeaders, this.#options.pseudonym)) return OWN.loop;
+    const most = this.#limits.requestBodyBytes;
+    if (most !== undefined && body.kind === "length" && body.bytes > most) return OWN.bodyTooLong;
+    // A handshake has no body (RFC 6455 §4.1): what follows would be read in two ways.
+    if (visit.upgrade !== undefined && hasBody(body)) return OWN.badFraming;
+    return undefined;
+  }
+
+  #judge(visit: Visit, target: string, body: IncomingBody, expectsContinue: boolean): void {
+    const { request, response } = visit;
+    const { clock, gate } = this.#options;
+    const head: RequestHead = { method: request.method ?? "", target, fields: request.rawHeaders };
+    const admission = gate.judge(head, this.#sourceOf(visit), { isUpgrade: visit.upgrade !== undefined });
+    if (admission.kind === "answer") {
+      this.#refuse(visit, admission.answer, expectsContinue);
+    } else if (admission.kind === "form") {
+      if (expectsContinue) response.writeContinue();
+      readForm(request, admission.maxBytes, clock, this.#limits.formMs, (form) => {
+        if (form === "too-long") this.#refuse(visit, OWN.bodyTooLong, false);
+        else if (form === "too-late") this.#refuse(visit, OWN.bodyTimeout, false);
+        else this.#refuse(visit, admission.submit(form.text), false);
+      });
+    } else if (admission.target.startsWith(RESERVED_PREFIX)) {
+      this.#refuse(visit, OWN.reserved, expectsContinue);
+    } else {
+      this.#forward(visit, admission, body, expectsContinue);
+    }
+  }
+
+  #forward(visit: Visit, admission: Passed, body: IncomingBody, expectsContinue: boolean): void {
+    if (this.#phase.kind !== "public") return;
+    const { request } = visit;
+    const { recorder, pseudonym, onNews, clock } = this.#options;
+    const upstream = this.#options.upstream();
+    const source = this.#sourceOf(visit);
+    const { way, visitor, target, fields } = admission;
+    const method = request.method ?? "";
+    const recording = recorder?.begin({ method, target, fields, source, decided: { way, visitor } });
+    this.#stats.requests += 1;
+    this.#lastRequestMs = clock.now();
+    const forward: Forward = new Forward(
+      visit,
+      admission,
+      {
+        upstream,
+        origins: this.#originsOf(upstream, this.#phase.origin),
+        source: source.address,
+        pseudonym,
+        httpVersion: request.httpVersion,
+        // A body of no bytes needs no framing where no method expects one; where one does, its length is told.
+        body,
+        upgrades: visit.upgrade !== undefined,
+        expectsContinue: expectsContinue && hasBody(body),
+      },
+      {
+        ...this.#context,
+        onEnd: (status) => {
+          this.#open.delete(forward);
+          onNews?.({ kind: "request", way, visitor, method, target, status });
+        },
+      },
+      recording,
+    );
+    this.#open.add(forward);
+  }
+
+  #refuse(visit: Visit, answer: OwnAnswer, closes: boolean): void {
+    const { request, response } = visit;
+    this.#stats.refused += 1;
+    const recording = this.#record(visit, { refused: answer.why });
+    recording?.responseHead({ status: answer.status, reason: "", fields: ownFields(answer) });
+    recording?.responseChunk(Buffer.from(answer.body));
+    recording?.end("own-answer", answer.why);
+    lingerOver(request, this.#options.clock, this.#limits.lingerMs);
+    sendOwnAnswer(response, answer, closes || visit.upgrade !== undefined);
+  }
+
+  #record({ request }: Visit, decided: RecordedRequest["decided"]): Recording | undefined {
+    const { recorder } = this.#options;
+    if (recorder === undefined) return undefined;
+    const { method = "", url: target = "", rawHeaders: fields } = request;
+    return recorder.begin({ method, target, fields, source: this.#sourceOf({ request }), decided });
+  }
+
+  /** The visitor as the edge names it; nobody else is believed. */
+  #sourceOf({ request }: Pick<Visit, "request">): Source {
+    const { sourceHeader } = this.#options;
+    const named = sourceHeader === undefined ? [] : valuesOf(request.rawHeaders, sourceHeader);
+    const [only = ""] = named;
+    if (named.length === 1 && isIP(only) !== 0) return { address: only };
+    const direct = request.socket.remoteAddress ?? "";
+    return { address: /^::ffff:([0-9.]+)$/i.exec(direct)?.[1] ?? direct };
+  }
+
+  /** Made once for as long as both ends stay the same. */
+  #originsOf(upstream: Upstream, origin: URL): Origins {
+    const known = this.#origins;
+    if (known !== undefined && known.upstream === upstream && known.origin === origin) return known.origins;
+    const origins = new Origins(origin, upstream, this.#options.hostHeader);
+    this.#origins = { upstream, origin, origins };
+    return origins;
+  }
+
+  #service(state: "answers" | FailureKind): void {
+    if (state === "answers") {
+      if (!this.#isReachable) this.#options.onNews?.({ kind: "back" });
+      this.#isReachable = true;
+    } else if (UNREACHABLE.has(state)) {
+      if (this.#isReachable) this.#options.onNews?.({ kind: "unreachable", why: state });
+      this.#isReachable = false;
+    }
+  }
+
+  /** A GET of `/`, of which only the head counts. */
+  #askService(then: (report: ServiceReport) => void): void {
+    const upstream = this.#options.upstream();
+    const { clock, pseudonym, hostHeader } = this.#options;
+    const origin = this.#phase.kind === "public" ? this.#phase.origin : new URL("http://localhost");
+    let isOver = false;
+    const end = (report: ServiceReport): void => {
+      if (isOver) return;
+      isOver = true;
+      stop();
+      exchange.abort();
+      then(report);
+    };
+    const failed = ({ kind }: Failure): void => end({ error: kind });
+    const fields = requestFields(["Accept", "*/*"], {
+      upstream,
+      origins: new Origins(origin, upstream, hostHeader),
+      source: "127.0.0.1",
+      pseudonym,
+      httpVersion: "1.1",
+      body: { kind: "none" },
+      upgrades: false,
+      expectsContinue: false,
+    });
+    const exchange = this.#client.request(
+      upstream,
+      { method: "GET", target: "/", fields, body: "none", upgrades: false },
+      {
+        onInterim: () => undefined,
+        onHead: ({ status, fields }) => end({ status, server: valuesOf(fields, "server")[0] }),
+        onChunk: () => undefined,
+        onTurn: () => undefined,
+        onEnd: () => undefined,
+        onUpgrade: (_head, socket) => socket.destroy(),
+        onFailure: failed,
+        onDrain: () => undefined,
+      },
+    );
+    const stop = clock.after(this.#limits.connectMs, () =>
+      failed(new Failure("http_response_timeout", "no head in time")),
+    );
+  }
+}
+
+/** The service, not one response of it, is at fault. */
+const UNREACHABLE: ReadonlySet<FailureKind> = new Set([
+  "connection_refused",
+  "connection_timeout",
+  "destination_ip_unroutable",
+  "tls_protocol_error",
+]);
+
+const hasBody = (body: IncomingBody): boolean =>
+  body.kind === "chunked" || (body.kind === "length" && body.bytes > 0);
