@@ -240,8 +240,10 @@ function exposeCommand(args: readonly string[]): Command {
       const given = from(values, others);
       return typeof given === "string" ? usageError(given) : given;
     };
-  if (first === "list") return withOptions("expose list", rest, EXPOSE_LIST_OPTIONS, read(readExposeList), MANY);
-  if (first === "stop") return withOptions("expose stop", rest, EXPOSE_STOP_OPTIONS, read(readExposeStop), MANY);
+  if (first === "list")
+    return withOptions("expose list", rest, EXPOSE_LIST_OPTIONS, read(readExposeList), MANY);
+  if (first === "stop")
+    return withOptions("expose stop", rest, EXPOSE_STOP_OPTIONS, read(readExposeStop), MANY);
   return withOptions("expose", args, EXPOSE_OPTIONS, read(readExpose), EXPOSE.maxRunning);
 }
 

@@ -22,7 +22,9 @@ export function openedText(view: StartedView, style: OpenedStyle): string {
     ...waysIn(view, style),
     foundOut(view),
     (view.warnings ?? []).map((warning) => paint.yellow(`! ${safeLabel(warning)}`)),
-    [`It ends at ${clockText(style.now + view.expiresInSec * 1_000).slice(0, 5)}, in ${durationText(view.expiresInSec)}.`],
+    [
+      `It ends at ${clockText(style.now + view.expiresInSec * 1_000).slice(0, 5)}, in ${durationText(view.expiresInSec)}.`,
+    ],
   ];
   const text = blocks.filter((block) => block.length > 0).map((block) => block.join("\n"));
   return wrapWords(text.join("\n\n"), columns);
@@ -48,7 +50,8 @@ function waysIn({ access, publicUrl }: StartedView, style: OpenedStyle): readonl
   if (token !== undefined)
     begin("For scripts, a header:", [command("-H", `${token.field}: ${token.value}`, `${publicUrl}/`)]);
   if (prefix !== undefined) {
-    const what = prefix.paths === undefined ? "in front of any path" : `in front of ${prefix.paths.join(", ")}`;
+    const what =
+      prefix.paths === undefined ? "in front of any path" : `in front of ${prefix.paths.join(", ")}`;
     begin(`For services that only fetch (GET and HEAD), ${what}:`, [`  ${prefix.url}`]);
   }
   if (basic !== undefined)
@@ -69,24 +72,25 @@ function foundOut({ local, public: seen, streaming, websocket }: StartedView): r
   const server = local.server === undefined ? "" : ` (${safeLabel(local.server)})`;
   const answers = local.status === undefined ? "" : `, which answers ${local.status}${server}`;
   const lines = [`It leads to ${safeLabel(local.target)}${answers}.`];
-  if (seen.status === "unchecked") return [...lines, "It was not visited from outside."];
-  const took = seen.ms === undefined ? "" : ` after ${seen.ms} ms`;
-  lines.push(`Seen from outside it answers ${seen.status}${took}.`);
-  const passing = [streamText(streaming), websocketText(websocket)].filter((part) => part !== "");
-  return passing.length === 0 ? lines : [...lines, ...passing];
+  if ("unchecked" in seen)
+    return [...lines, `Nobody has visited it from outside: ${safeLabel(seen.unchecked)}.`];
+  lines.push(
+    seen.status === undefined
+      ? `Seen from outside it works, but the service gave no answer: ${safeLabel(seen.problem)}.`
+      : `Seen from outside it answers ${seen.status}, after ${seen.ms} ms.`,
+  );
+  if (streaming !== undefined) lines.push(streamText(streaming));
+  if (websocket !== undefined) lines.push(websocket ? "WebSockets pass." : "WebSockets do not pass.");
+  return lines;
 }
 
-function streamText(streaming: StartedView["streaming"]): string {
-  if (streaming === "unchecked") return "";
-  const { get, post } = streaming;
-  if (get === "live" && post === "live") return "Event streams arrive as they are sent.";
-  if (get !== "live" && post !== "live") return "Event streams are held back on the way until they end.";
-  return get === "live"
-    ? "Event streams arrive as they are sent by GET; by POST they are held back until they end."
-    : "Event streams by GET are held back on the way until they end; by POST they arrive as they are sent.";
-}
+const STREAMS = {
+  live: "arrive as they are sent",
+  held: "are held back on the way until they end",
+  blocked: "do not pass",
+} as const;
 
-function websocketText(websocket: StartedView["websocket"]): string {
-  if (websocket === "unchecked") return "";
-  return websocket ? "WebSockets pass." : "WebSockets do not pass.";
+function streamText({ get, post }: NonNullable<StartedView["streaming"]>): string {
+  if (get === post) return `Event streams ${STREAMS[get]}.`;
+  return `Event streams by GET ${STREAMS[get]}; by POST they ${STREAMS[post]}.`;
 }

@@ -108,7 +108,8 @@ export function readExposeStop(
 }
 
 function aloneText(word: "list" | "stop"): string {
-  const [does, takes] = word === "list" ? ["shows exposures", "no other word"] : ["ends an exposure", "one name or id"];
+  const [does, takes] =
+    word === "list" ? ["shows exposures", "no other word"] : ["ends an exposure", "one name or id"];
   return `expose ${word} ${does}, and takes ${takes}; a folder of the name ${word} is exposed as ./${word}`;
 }
 
