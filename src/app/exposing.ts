@@ -7,7 +7,7 @@ import { INSPECTED_BYTES } from "../expose/inspector/limits.ts";
 import { Redactor } from "../expose/inspector/secrets.ts";
 import { MemoryBudget } from "../expose/inspector/budget.ts";
 import { socketProbe } from "../expose/proving/socket.ts";
-import { CLOUDFLARE_DOH, createDohResolver } from "../net/doh.ts";
+import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH } from "../net/doh.ts";
 import { createHttpsClient } from "../net/https.ts";
 import { proxyAgents } from "../net/proxy.ts";
 import { createLookup } from "../net/resolve.ts";
@@ -60,7 +60,7 @@ export function loadExposures(options: {
       prover: {
         client,
         resolver: config.doh
-          ? createDohResolver({ servers: CLOUDFLARE_DOH, negativeIsFinal: false, client })
+          ? createDohResolver({ servers: [...CLOUDFLARE_DOH, ...GOOGLE_DOH], negativeIsFinal: true, client })
           : undefined,
         openSocket: socketProbe({ proxies, trust }),
         isSkipped: config.skipReachabilityCheck,

@@ -6,12 +6,14 @@ import { TunnelPool, type PoolEvent } from "../tunnel/pool/pool.ts";
 import type { Provider, RelayProof, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
 import { Access, type AccessWays, type ClaimState } from "./access/access.ts";
 import type { ExposeContext } from "./context.ts";
-import { openGateway, type Gateway, type GatewayNews } from "./gateway/gateway.ts";
+import { openGateway } from "./gateway/gateway.ts";
+import type { Gateway, GatewayNews } from "./gateway/options.ts";
 import type { Exchange } from "./inspector/exchange.ts";
 import { Inspector } from "./inspector/inspector.ts";
 import type { ReplayInput } from "./inspector/replay/input.ts";
 import { replay, type Replayed } from "./inspector/replay/replay.ts";
 import { EXPOSE } from "./limits.ts";
+import { watchService } from "./service-watch.ts";
 import { proveAddress, type Proof } from "./proving/prove.ts";
 import type { CheckedRequest } from "./request.ts";
 import { findTarget, type FoundTarget } from "./target/found.ts";
@@ -70,6 +72,8 @@ export class Exposure implements Observable<ExposureEvent> {
   #endsAt: number;
   #timers: readonly (() => void)[] = [];
   #hasClaimed = false;
+  #isServiceThere = true;
+  #stopWatching: () => void = () => undefined;
   #publicUrl: URL | undefined;
   #wake: () => void = () => undefined;
   #isGone: () => void = () => undefined;
@@ -152,6 +156,11 @@ export class Exposure implements Observable<ExposureEvent> {
     return this.#gateway?.port;
   }
 
+  /** Whether the service took connections when it was last looked at. */
+  get isServiceThere(): boolean {
+    return this.#isServiceThere;
+  }
+
   /** Milliseconds since the epoch. */
   get endsAt(): number {
     return this.#endsAt;
@@ -195,6 +204,10 @@ export class Exposure implements Observable<ExposureEvent> {
       this.#endsAt = this.#context.clock.now() + this.request.minutes * 60_000;
       this.#set({ name: "running", publicUrl, proof, lost: undefined });
       this.#schedule();
+      this.#stopWatching = watchService(this.#found.upstream, {
+        clock: this.#context.clock,
+        onChange: (isThere) => this.#serviceIs(isThere),
+      });
     } catch (thrown) {
       if (!this.isOver) this.#set({ name: "failed", error: asTunnelError(thrown) });
       await this.#end(0);
@@ -325,7 +338,14 @@ export class Exposure implements Observable<ExposureEvent> {
   }
 
   #gatewayNews(news: GatewayNews): void {
-    if (news.type === "service") this.#events.emit({ type: "service", isThere: news.isThere });
+    if (news.kind !== "request") this.#serviceIs(news.kind === "back");
+  }
+
+  /** Told once for each change, whoever notices it first: a visitor or a look of ours. */
+  #serviceIs(isThere: boolean): void {
+    if (this.#isServiceThere === isThere || this.#state.name !== "running") return;
+    this.#isServiceThere = isThere;
+    this.#events.emit({ type: "service", isThere });
   }
 
   #progress(progress: TunnelProgress): void {
@@ -356,6 +376,7 @@ export class Exposure implements Observable<ExposureEvent> {
   /** @param goneMs for so long visitors are told that it is over */
   async #end(goneMs: number): Promise<void> {
     for (const cancel of this.#timers) cancel();
+    this.#stopWatching();
     this.#gateway?.expire();
     this.access.end();
     if (goneMs > 0) await new Promise<void>((resolve) => void this.#context.clock.after(goneMs, resolve));

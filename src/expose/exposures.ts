@@ -6,6 +6,7 @@ import type { ExposeContext } from "./context.ts";
 import { Exposure, type ExposureEvent } from "./exposure.ts";
 import type { EndedExposure, ExposureHistory } from "./history.ts";
 import { EXPOSE } from "./limits.ts";
+import { ExposureNews } from "./news.ts";
 import { checkRequest, type CheckedRequest, type ExposureRequest } from "./request.ts";
 
 /** An event of one exposure. */
@@ -28,6 +29,8 @@ const MAX_ENDED = 4;
 /** All exposures of this process. Ended ones can still be looked at for a while. */
 export class Exposures implements Observable<ExposuresEvent> {
   readonly history: ExposureHistory;
+  /** What this server's agent has not been told yet. */
+  readonly news = new ExposureNews();
   readonly #context: ExposeContext;
   readonly #events = new Emitter<ExposuresEvent>();
   readonly #all = new Map<string, Exposure>();

@@ -23,9 +23,15 @@ export type Admission =
       /** Puts back what was taken out on the way in, such as the prefix in `Location`. */
       readonly respond: (head: ResponseHead) => ResponseHead;
     }
-  | { readonly kind: "answer"; readonly answer: OwnAnswer }
-  /** A form of ours is posted: the gateway reads at most `maxBytes` of the body, and then asks. */
-  | { readonly kind: "form"; readonly maxBytes: number; readonly submit: (body: string) => OwnAnswer };
+  | { readonly kind: "answer"; readonly answer: OwnAnswer; readonly shown?: RequestHead }
+  /** A form of ours is posted: the gateway reads at most `maxBytes` of the body, and then asks. The body is never recorded. */
+  | {
+      readonly kind: "form";
+      readonly maxBytes: number;
+      readonly submit: (body: string) => OwnAnswer;
+      /** What may be kept of the request: without credentials of ours. The head as it came where it is left out. */
+      readonly shown?: RequestHead;
+    };
 
 /** Decides who gets in. It knows no sockets. */
 export interface Gate {

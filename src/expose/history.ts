@@ -62,6 +62,7 @@ export class ExposureHistory {
 
   /** Newest first. */
   async read(): Promise<readonly EndedExposure[]> {
+    await this.#writing;
     const all = await Promise.all(this.#folders.map((folder) => this.#readIn(folder)));
     const byId = new Map(all.flat().map((one) => [one.id, one]));
     return [...byId.values()].toSorted((a, b) => b.endedAt - a.endedAt).slice(0, EXPOSE.history);

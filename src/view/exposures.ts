@@ -95,7 +95,7 @@ export interface StartedView {
   readonly publicUrl: string;
   /** The only claim link, where there is one. */
   readonly claimUrl: string | undefined;
-  readonly access: AccessWays;
+  readonly access: Omit<AccessWays, "warnings">;
   /** Claim links that were made now, of an exposure that ran. */
   readonly newClaims: readonly ClaimLink[] | undefined;
   readonly local: {
@@ -130,7 +130,7 @@ export function startedView(
     name,
     publicUrl: state.publicUrl.origin,
     claimUrl: only?.url,
-    access: { ...access, warnings: [] },
+    access,
     newClaims: newClaims.length === 0 ? undefined : newClaims,
     local: { target: found.description, status: found.status, server: found.server },
     public: publicView(proof),

@@ -31,7 +31,7 @@ import { Failures } from "./failures.ts";
 import type { AccessKind } from "./kinds.ts";
 import { isOpenTo, type OpenPath } from "./open-paths.ts";
 import { CLAIM_PATH, claimPage } from "./pages.ts";
-import { prefixPath, splitPrefix, throughPrefix, withoutPrefixes } from "./prefix.ts";
+import { hidePrefix, prefixPath, splitPrefix, throughPrefix, withoutPrefixes } from "./prefix.ts";
 import { isAmong, newSecret, secretOf, type Secret } from "./secret.ts";
 import { waysOf, type AccessWays, type ClaimLink } from "./ways.ts";
 
@@ -114,10 +114,13 @@ export class Access {
     const user = `guest-${toHex(primitives.random(2))}`;
     const password = newSecret(primitives).text;
     this.#basic = { user, password, secret: secretOf(primitives, `${user}:${password}`) };
-    const isForFetchers = (path: OpenPath): boolean =>
-      this.#kinds.has("prefix") && path.methods?.every((method) => READING.includes(method)) === true;
+    // With a prefix, paths that are listed for reading alone are opened behind it, and to nobody else.
+    const isForFetchers = ({ methods }: OpenPath): boolean =>
+      this.#kinds.has("prefix") && methods?.every((method) => READING.includes(method)) === true;
+    const isReadable = ({ methods }: OpenPath): boolean =>
+      methods?.some((method) => READING.includes(method)) !== false;
     this.#openPaths = openPaths.filter((path) => !isForFetchers(path));
-    this.#prefixPaths = openPaths.some(isForFetchers) ? openPaths : undefined;
+    this.#prefixPaths = openPaths.some(isForFetchers) ? openPaths.filter(isReadable) : undefined;
     if (this.#kinds.has("claim")) this.#claims.add(claims);
   }
 
@@ -179,8 +182,19 @@ export class Access {
   }
 
   #judge(head: RequestHead, source: Source, about: { readonly isUpgrade: boolean }): Admission {
-    if (this.#isOver) return this.#refuse(head, GONE);
     const presented = this.#take(head.fields);
+    const admission = this.#decide(head, presented, source, about);
+    if (admission.kind === "pass") return admission;
+    return { ...admission, shown: { ...head, target: hidePrefix(head.target), fields: presented.fields } };
+  }
+
+  #decide(
+    head: RequestHead,
+    presented: Presented,
+    source: Source,
+    about: { readonly isUpgrade: boolean },
+  ): Admission {
+    if (this.#isOver) return this.#refuse(head, GONE);
     // For every way in, also where a browser could not have sent the credential: one rule without an exception.
     if (about.isUpgrade && !isOwnOrigin(head.fields, this.#origin?.origin))
       return this.#refuse(head, CROSS_SITE);
@@ -194,7 +208,7 @@ export class Access {
     if (isOpenTo(this.#openPaths, head.method, head.target)) return pass("path");
     const { cookies, tokens, basics } = presented;
     const isAttempt = cookies.length + tokens.length + basics.length > 0;
-    return this.#closed(head, isAttempt ? source : undefined, about);
+    return this.#closed(head, isAttempt ? source : undefined);
   }
 
   /** Takes out what is for us. Credentials of ways that are not on are taken out as well, and count for nothing. */
@@ -273,13 +287,13 @@ export class Access {
     source: Source,
     about: { readonly isUpgrade: boolean },
   ): Admission {
-    if (!isAmong(this.#options.primitives, [secret], this.#prefix.hash))
-      return this.#closed(head, source, about);
+    if (!isAmong(this.#options.primitives, [secret], this.#prefix.hash)) return this.#closed(head, source);
     const isAsking = isPreflight(head.method, head.fields);
     if (about.isUpgrade) return this.#refuse(head, NO_SOCKET);
     if (!isAsking && !READING.includes(head.method)) return this.#refuse(head, methodRefused(READING));
     if (OWN_PATHS.test(rest)) return this.#refuse(head, NO_SUCH_PAGE);
-    const isListed = this.#prefixPaths === undefined || isOpenTo(this.#prefixPaths, "GET", rest);
+    const isListed =
+      this.#prefixPaths === undefined || isOpenTo(this.#prefixPaths, isAsking ? "GET" : head.method, rest);
     if (!isListed) return this.#refuse(head, NOT_LISTED);
     const passed = this.#pass(isAsking ? "preflight" : "prefix", rest, presented, undefined);
     if (passed.kind !== "pass") return passed;
@@ -326,15 +340,11 @@ export class Access {
   }
 
   /** Nobody gets in without a credential. @param failed where a wrong one came from */
-  #closed(
-    head: RequestHead,
-    failed: Source | undefined,
-    { isUpgrade }: { readonly isUpgrade: boolean },
-  ): Admission {
+  #closed(head: RequestHead, failed: Source | undefined): Admission {
     const retrySec = failed && this.#failures.note(failed.address);
     if (retrySec !== undefined) return this.#refuse(head, tooMany(retrySec));
-    const { person, script } = noAccess(this.#kinds, failed === undefined ? "no-access" : "wrong-credential");
-    return this.#refuse(head, isForPerson(head) && !isUpgrade ? person : script);
+    const why = failed === undefined ? "no-access" : "wrong-credential";
+    return this.#refuse(head, noAccess(this.#kinds, { why, isPerson: isForPerson(head) }));
   }
 
   #refuse(head: RequestHead, refused: Refusal): Admission {

@@ -28,7 +28,8 @@ export function refusal({ status, why, title, lines, fields = [] }: Refusal, isP
 const WAYS: readonly {
   readonly kind: AccessKind;
   readonly challenge: string;
-  readonly person: string;
+  /** undefined: nothing that a person does in a browser. */
+  readonly person: string | undefined;
   readonly script: string;
 }[] = [
   {
@@ -41,7 +42,7 @@ const WAYS: readonly {
   {
     kind: "token",
     challenge: `Tunnel-Token realm="tunnel", field="${TOKEN_FIELD}"`,
-    person: "Programs have a token of their own.",
+    person: undefined,
     script: `Scripts send the token they were given as ${TOKEN_FIELD}: TOKEN.`,
   },
   {
@@ -52,31 +53,21 @@ const WAYS: readonly {
   },
 ];
 
-/** Nobody gets in without a credential, and it is said how one gets in. */
+/** Nobody gets in without a credential, and a person or a program is told how they get in. */
 export function noAccess(
   kinds: ReadonlySet<AccessKind>,
-  why: "no-access" | "wrong-credential",
-): {
-  readonly person: Refusal;
-  readonly script: Refusal;
-} {
+  about: { readonly why: "no-access" | "wrong-credential"; readonly isPerson: boolean },
+): Refusal {
+  const { why, isPerson } = about;
   const ways = WAYS.filter(({ kind }) => kinds.has(kind));
-  const fields = (
-    ways.length > 0 ? ways.map(({ challenge }) => challenge) : ['Tunnel realm="tunnel"']
-  ).flatMap((challenge) => ["WWW-Authenticate", challenge]);
-  const common = { status: 401, why, fields };
-  const nothing = "Ask whoever gave you the address.";
+  const challenges = ways.length === 0 ? ['Tunnel realm="tunnel"'] : ways.map(({ challenge }) => challenge);
+  const lines = ways.flatMap(({ person, script }) => (isPerson ? (person ?? []) : script));
   return {
-    person: {
-      ...common,
-      title: "This page is not public",
-      lines: ways.length > 0 ? ways.map(({ person }) => person) : [nothing],
-    },
-    script: {
-      ...common,
-      title: "This address is not public.",
-      lines: ways.length > 0 ? ways.map(({ script }) => script) : [nothing],
-    },
+    status: 401,
+    why,
+    title: isPerson ? "This page is not public" : "This address is not public.",
+    lines: lines.length === 0 ? ["Ask whoever gave you the address."] : lines,
+    fields: challenges.flatMap((challenge) => ["WWW-Authenticate", challenge]),
   };
 }
 

@@ -23,14 +23,15 @@ p:last-child { margin: 0; }
 /** Posts the secret once, when the button is pressed: programs that look at links run scripts as well, but press nothing. */
 const SCRIPT = `
 (() => {
-  const button = document.getElementById("open");
+  const deed = document.getElementById("deed");
+  const button = deed.querySelector("button");
   const say = (id) => {
     for (const part of document.querySelectorAll("[data-says]")) part.hidden = part.dataset.says !== id;
   };
   const look = () => {
     const isWhole = location.hash.length > 1;
     say(!isWhole ? "incomplete" : navigator.cookieEnabled ? "ready" : "no-cookies");
-    button.hidden = !isWhole || !navigator.cookieEnabled;
+    deed.hidden = !isWhole || !navigator.cookieEnabled;
   };
   button.addEventListener("click", async () => {
     button.disabled = true;
@@ -43,7 +44,7 @@ const SCRIPT = `
       });
       if (answer.type === "opaqueredirect") return location.replace("/");
       say(answer.status === 403 ? "used" : answer.status === 429 ? "wait" : "failed");
-      button.hidden = answer.status === 403;
+      deed.hidden = answer.status === 403;
     } catch {
       say("failed");
     }
@@ -82,9 +83,11 @@ export function claimPage(name: string, about: { readonly isIn: boolean }): OwnA
   const body = about.isIn
     ? `<p>You are in already: this browser has used a link before.</p>
 <a class="deed" href="/">Go on to ${shown}</a>`
-    : `<p>Somebody shares with you what runs on their own computer. It is often work in progress, and it is there for a limited time.</p>
+    : `<p>It runs on the computer of whoever sent you the link. It may be work in progress, and it is there for a limited time.</p>
+<div id="deed" hidden>
 <p class="dim">Go on if you know who sent you this link. The link works once: it lets in this browser, and no other one.</p>
-<button class="deed" id="open" type="button" hidden>Open it in this browser</button>
+<button class="deed" type="button">Open it in this browser</button>
+</div>
 <div role="status">
 <p data-says="incomplete" hidden>This link is not complete: the part behind the # is missing. Copy the whole link from the message and open it again.</p>
 <p data-says="no-cookies" hidden>This browser keeps no cookies, and would forget at once that you were let in. Allow cookies for this page and load it again, or open the link in another browser.</p>
@@ -94,7 +97,11 @@ export function claimPage(name: string, about: { readonly isIn: boolean }): OwnA
 </div>
 <noscript><p>This page needs JavaScript: the secret of your link is behind the #, which a browser sends nowhere by itself. Turn JavaScript on and load this page again.</p></noscript>
 <script>${SCRIPT}</script>`;
-  return { status: 200, why: "claim-page", ...page(escapeHtml(name), shown, body) };
+  return {
+    status: 200,
+    why: "claim-page",
+    ...page(`${escapeHtml(name)} is shared with you`, `${shown} is shared with you`, body),
+  };
 }
 
 /** A plain page of ours. @param lines sentences without markup */

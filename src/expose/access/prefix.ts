@@ -25,6 +25,12 @@ export function splitPrefix(target: string): { readonly secret: string; readonly
   return { secret, rest: rest.startsWith("/") ? rest : `/${rest}` };
 }
 
+/** The target with dots in the place of a secret, right or wrong: for the log. */
+export function hidePrefix(target: string): string {
+  const split = splitPrefix(target);
+  return split === undefined ? target : `${ROOT}...${split.rest}`;
+}
+
 /** The fields without any prefix in their values: `Referer` has it, and some libraries send the page's address in fields of their own. */
 export function withoutPrefixes(fields: RawFields): RawFields {
   if (!fields.some((text) => text.includes(ROOT))) return fields;
@@ -53,9 +59,11 @@ function prefixed(
   { prefix, origin, target }: { readonly prefix: string; readonly origin: string; readonly target: string },
 ): string {
   if (/^\/(?!\/)/.test(reference)) return prefix + reference;
-  const rest = reference.slice(origin.length);
-  if (reference.toLowerCase().startsWith(origin) && /^(?:$|[/?#])/.test(rest))
-    return origin + prefix + (rest.startsWith("/") ? rest : `/${rest}`);
+  for (const own of [origin, origin.replace(/^https?:/, "")]) {
+    const rest = reference.slice(own.length);
+    if (reference.toLowerCase().startsWith(own) && /^(?:$|[/?#])/.test(rest))
+      return own + prefix + (rest.startsWith("/") ? rest : `/${rest}`);
+  }
   // Relative to the address with the prefix it is right, unless it climbs: for the service the prefix is not there.
   const climbs = !/^[a-z][a-z0-9+.-]*:|^\/\//i.test(reference) && /(?:^|\/)\.\.(?:[/?#]|$)/.test(reference);
   if (!climbs || !URL.canParse(reference, origin + target)) return reference;

@@ -12,36 +12,28 @@ const NOTHING = new Uint8Array(0);
 
 /** Puts chunks together in one piece of memory: a body that comes in single bytes takes no more than one that comes whole. */
 export class GrowingBody implements KeptBody {
+  bytes = 0;
+  kept: Uint8Array = NOTHING;
+  isCut = false;
   #maxBytes: number;
+  /** `kept` is its beginning. */
   #room: Uint8Array = NOTHING;
-  #length = 0;
-  #bytes = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  get kept(): Uint8Array {
-    return this.#room.subarray(0, this.#length);
-  }
-
-  get isCut(): boolean {
-    return this.#bytes > this.#length;
-  }
-
   /** Copies what is kept of a chunk. @returns bytes of memory that it took besides what was taken before */
   add(chunk: Uint8Array): number {
+    const before = this.kept.length;
     // Behind a gap nothing is kept: it would read as what follows.
-    const wanted = this.isCut ? 0 : Math.min(chunk.length, this.#maxBytes - this.#length);
-    this.#bytes += chunk.length;
+    const wanted = this.isCut ? 0 : Math.min(chunk.length, this.#maxBytes - before);
+    this.bytes += chunk.length;
+    this.isCut ||= wanted < chunk.length;
     if (wanted === 0) return 0;
-    const grown = this.#reserve(this.#length + wanted);
-    this.#room.set(wanted === chunk.length ? chunk : chunk.subarray(0, wanted), this.#length);
-    this.#length += wanted;
+    const grown = this.#reserve(before + wanted);
+    this.#room.set(wanted === chunk.length ? chunk : chunk.subarray(0, wanted), before);
+    this.kept = this.#room.subarray(0, before + wanted);
     return grown;
   }
 
@@ -49,7 +41,8 @@ export class GrowingBody implements KeptBody {
   stopKeeping(): void {
     this.#maxBytes = 0;
     this.#room = NOTHING;
-    this.#length = 0;
+    this.kept = NOTHING;
+    this.isCut = this.bytes > 0;
   }
 
   /** Most bodies come in one chunk, and get just its room. */

@@ -72,5 +72,5 @@ export const DIFFERENCE = {
   /** Lines to take out and put in, beyond which two texts have nothing to do with each other. */
   edits: 2_000,
   /** Spent on comparing lines. */
-  timeMs: 250,
+  timeMs: 500,
 } as const;
