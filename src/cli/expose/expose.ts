@@ -230,6 +230,7 @@ class Stay {
         return this.#show({ type: "opened", view });
       }
       case "held":
+        this.#steps.delete(name);
         return this.#show({ type: "held", name, askId: state.askId });
       case "failed":
         this.#hasFailed = true;

@@ -17,17 +17,19 @@ export interface OpenedStyle {
 /** An exposure that is open: its address, how each kind of visitor gets in, and what was found out about it. It holds secrets. */
 export function openedText(view: StartedView, style: OpenedStyle): string {
   const { paint, columns } = style;
+  const wrap = (line: string): string => wrapWords(line, columns);
   const blocks = [
-    [`${paint.bold(view.name)} is open at ${paint.bold(paint.cyan(view.publicUrl))}`],
+    [wrap(`${paint.bold(view.name)} is open at ${paint.bold(paint.cyan(view.publicUrl))}`)],
     ...waysIn(view, style),
-    foundOut(view),
-    (view.warnings ?? []).map((warning) => paint.yellow(`! ${safeLabel(warning)}`)),
+    foundOut(view).map(wrap),
+    (view.warnings ?? []).map((warning) => paint.yellow(wrap(`! ${safeLabel(warning)}`))),
     [
       `It ends at ${clockText(style.now + view.expiresInSec * 1_000).slice(0, 5)}, in ${durationText(view.expiresInSec)}.`,
     ],
   ];
+  // Links and command lines are copied from the screen, so the terminal alone breaks them.
   const text = blocks.filter((block) => block.length > 0).map((block) => block.join("\n"));
-  return wrapWords(text.join("\n\n"), columns);
+  return text.join("\n\n");
 }
 
 /** Words to pass on with a link. */
@@ -39,7 +41,7 @@ function waysIn({ access, publicUrl }: StartedView, style: OpenedStyle): readonl
   const { claim, token, prefix, basic, openPaths, open } = access;
   const blocks: string[][] = [];
   const begin = (title: string, lines: readonly string[]): void =>
-    void blocks.push([style.paint.bold(title), ...lines]);
+    void blocks.push([style.paint.bold(wrapWords(title, style.columns)), ...lines]);
   const command = (...words: string[]): string => `  ${shellLine(["curl", ...words], style.platform)}`;
   const links = claim?.links ?? [];
   if (links.length === 1) begin("For a person, a link to pass on:", passOnText(links[0]?.url ?? ""));
