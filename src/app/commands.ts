@@ -4,6 +4,9 @@
  */
 export { chat } from "../cli/chat/chat.ts";
 export { demo } from "../cli/demo/demo.ts";
+export { expose } from "../cli/expose/expose.ts";
+export { exposeList } from "../cli/expose/list.ts";
+export { exposeStop } from "../cli/expose/stop.ts";
 export { doctor } from "../cli/doctor/doctor.ts";
 export { realProbes } from "../cli/doctor/probes.ts";
 export { installSkill, uninstallSkill } from "../cli/setup/install-skill.ts";

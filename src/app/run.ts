@@ -12,6 +12,7 @@ import {
 } from "../cli/env.ts";
 import type { Environment } from "../cli/io/environment.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
+import { runExpose } from "./expose.ts";
 import { describeSafely } from "./lifecycle.ts";
 import { codeAfterLoss, type OutputLoss } from "./output-loss.ts";
 import { serve } from "./serve.ts";
@@ -119,11 +120,11 @@ async function outputFor(command: LaterCommand, host: Host): Promise<Output> {
   const isData = command.kind === "export" || (command.kind === "setup" && command.request.mode === "print");
   if (isData || isForAgents(command) || !(stdoutIsTerminal || stderrIsTerminal)) return output;
   const { wrapWords } = await import("./commands.ts");
-  // A chat wraps its own lines, where it knows which of them are links.
-  const isChat = command.kind === "open" || command.kind === "join";
+  // They wrap their own lines, where they know which of them are links, codes or tables.
+  const wrapsItself = ["open", "join", "expose", "expose-list"].includes(command.kind);
   return {
     ...output,
-    out: isChat ? out : (text) => out(wrapWords(text, columns.out() || undefined)),
+    out: wrapsItself ? out : (text) => out(wrapWords(text, columns.out() || undefined)),
     err: (text) => err(wrapWords(text, columns.err() || undefined)),
   };
 }
@@ -178,6 +179,11 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return runChat(command, host, output);
     case "watch":
       return runWatch(command, host, output);
+    case "expose":
+      return runExpose(command, host, output, checkedSettings(host).config);
+    case "expose-list":
+    case "expose-stop":
+      return runExpose(command, host, output, readConfig(env).config);
     case "setup":
       return runSetup(command, host, output);
     case "install-skill": {

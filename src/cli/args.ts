@@ -2,11 +2,24 @@ import { parseArgs } from "node:util";
 import { nearest } from "../errors/nearest.ts";
 import { ROOM } from "../protocol/base/limits.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
+import { EXPOSE } from "../expose/limits.ts";
+import {
+  EXPOSE_LIST_OPTIONS,
+  EXPOSE_OPTIONS,
+  EXPOSE_STOP_OPTIONS,
+  readExpose,
+  readExposeList,
+  readExposeStop,
+  type ExposeCommand,
+  type ExposeListCommand,
+  type ExposeStopCommand,
+} from "./expose/parse.ts";
 import type { ExportRequest } from "./transcript/export.ts";
 import { CLIENT_NAMES, clientNamed } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
 import { type Config, SETTINGS } from "./settings.ts";
 import { type OptionTypes, usageLine } from "./usage.ts";
+import { text, texts, type Values } from "./values.ts";
 
 /**
  * The request of the user. `usage-error` carries one sentence that says what was not understood, and the line that helps: how
@@ -30,6 +43,9 @@ export type Command =
   | { readonly kind: "watch"; readonly json: boolean }
   | OpenRequest
   | JoinRequest
+  | ExposeCommand
+  | ExposeListCommand
+  | ExposeStopCommand
   | { readonly kind: "setup"; readonly request: SetupRequest }
   | UsageError;
 
@@ -45,8 +61,6 @@ export const DEMO_TRANSPORT = "direct";
 /** A day. */
 const MAX_TIMEOUT_SECONDS = 86_400;
 
-type Values = ReadonlyMap<string, string | true>;
-
 interface Options {
   readonly values: Values;
   readonly positionals: readonly string[];
@@ -57,6 +71,7 @@ const COMMANDS = [
   "demo",
   "open",
   "join",
+  "expose",
   "doctor",
   "setup",
   "install-skill",
@@ -119,6 +134,8 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
       return withOptions(first, rest, OPEN_OPTIONS, openCommand);
     case "join":
       return withOptions(first, rest, { name: "string", json: "boolean" }, joinCommand, 1);
+    case "expose":
+      return exposeCommand(rest);
     case "setup":
       return withOptions(first, rest, SETUP_OPTIONS, setupCommand);
     default:
@@ -214,10 +231,24 @@ function joinCommand(values: Values, [link]: readonly string[]): Command {
   return { kind: "join", link, name: text(values, "name"), json: values.has("json") };
 }
 
-function text(values: Values, name: string): string | undefined {
-  const value = values.get(name);
-  return typeof value === "string" ? value : undefined;
+/** The words after `expose` that are no target. A folder of such a name is written with a slash. */
+function exposeCommand(args: readonly string[]): Command {
+  const [first, ...rest] = args;
+  const read =
+    <Given extends Command>(from: (values: Values, others: readonly string[]) => Given | string) =>
+    (values: Values, others: readonly string[]): Command => {
+      const given = from(values, others);
+      return typeof given === "string" ? usageError(given) : given;
+    };
+  if (first === "list")
+    return withOptions("expose list", rest, EXPOSE_LIST_OPTIONS, read(readExposeList), MANY);
+  if (first === "stop")
+    return withOptions("expose stop", rest, EXPOSE_STOP_OPTIONS, read(readExposeStop), MANY);
+  return withOptions("expose", args, EXPOSE_OPTIONS, read(readExpose), EXPOSE.maxRunning);
 }
+
+/** Of words that a command does not take, but explains. */
+const MANY = 100;
 
 const SETUP_OPTIONS: OptionTypes = {
   client: "list",
@@ -265,13 +296,13 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(
-      Object.entries(types).map(([name, type]) => [name, { type: type === "list" ? "string" : type }]),
+      Object.entries(types).map(([name, type]) => [name, { type: type === "boolean" ? type : "string" }]),
     ),
     allowPositionals: true,
     strict: false, // its own messages speak to programmers; the checks below speak to users
     tokens: true,
   });
-  const values = new Map<string, string | true>();
+  const values = new Map<string, string | true | readonly string[]>();
   const positionals: string[] = [];
   for (const token of tokens) {
     if (token.kind === "positional") {
@@ -292,6 +323,10 @@ function readOptions(args: readonly string[], types: OptionTypes, maxPositionals
     }
     const isNextOption = inlineValue === false && value.startsWith("-");
     if (value === undefined || value === "" || isNextOption) return `${rawName} needs a value`;
+    if (types[name] === "each") {
+      values.set(name, [...texts(values, name), value]);
+      continue;
+    }
     const before = types[name] === "list" ? values.get(name) : undefined;
     values.set(name, typeof before === "string" ? `${before},${value}` : value);
   }

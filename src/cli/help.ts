@@ -51,6 +51,25 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
     --name, --json      as for open
                         Without LINK it is asked for, unseen, or read from stdin's first
                         line: other users of a machine can see the arguments of commands.
+  expose TARGET...      give a service on this machine a public address, and see who comes;
+                        TARGET is a port (3000), https://localhost:3000 or a folder (./dist)
+    --name NAME         how you call it (default: port-3000, or the folder's name)
+    --access WAYS       who gets in, with commas: claim (a link for one person each), token
+                        (a header for scripts), prefix (a secret path, to read only), basic
+                        (user and password), or open (anybody) alone (default: claim,token)
+    --open-path 'METHOD /PATH'
+                        open to anybody, for webhooks, as in 'POST /hooks/*'; several times
+    --claims COUNT      how many claim links (default: 1)
+    --for TIME          2h, 90m or 1h30m, up to 24h (default: 1h)
+    --host-header HOST  the Host that the service sees, instead of its own
+    --no-inspect        keep no headers and bodies of requests to look at
+    --transport NAME    ${beside(option("TUNNEL_TRANSPORT"))}
+    --json              a line of JSON for each event
+    --dry-run           only say what would be done, with the command for it
+  expose list           what you expose now, in any terminal or session
+    --history, --json   also what has ended; a line of JSON for each
+  expose stop NAME|ID   end it, wherever it was started
+    --all, --json       end everything; a line of JSON for each
   watch                 see what your agents and their peers do, and decide what waits;
                         for you at a terminal of your own, not for your agent
     --json              a line of JSON for each event; takes no decisions

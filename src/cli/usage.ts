@@ -1,5 +1,5 @@
-/** A `list` may be given several times, and takes several values with commas between them. */
-export type OptionTypes = Readonly<Record<string, "string" | "boolean" | "list">>;
+/** `list`: several times, or several values with commas between them. `each`: several times, each value as it is. */
+export type OptionTypes = Readonly<Record<string, "string" | "boolean" | "list" | "each">>;
 
 /** The names of values, as `--help` has them; any other option's value has the option's own name. */
 const VALUES: Readonly<Record<string, string>> = {
@@ -11,10 +11,21 @@ const VALUES: Readonly<Record<string, string>> = {
   tunnel: "ID",
   out: "FILE",
   timeout: "SECONDS",
+  access: "WAYS",
+  "open-path": "'METHOD /PATH'",
+  claims: "COUNT",
+  for: "TIME",
+  "host-header": "HOST",
 };
 
 /** The words after a command that are no options. */
-const OPERANDS: Readonly<Record<string, string>> = { join: "[LINK]", verify: "FILE", export: "[FILE]" };
+const OPERANDS: Readonly<Record<string, string>> = {
+  join: "[LINK]",
+  verify: "FILE",
+  export: "[FILE]",
+  expose: "TARGET...",
+  "expose stop": "NAME|ID",
+};
 
 /** Options without which a command cannot run. */
 const REQUIRED: Readonly<Record<string, readonly string[]>> = { open: ["goal"] };
@@ -25,7 +36,7 @@ export function usageLine(command: string, types: OptionTypes): string {
     const value = type === "boolean" ? "" : ` ${VALUES[name] ?? name.toUpperCase()}`;
     const isNeeded = REQUIRED[command]?.includes(name) === true;
     const option = isNeeded ? `--${name}${value}` : `[--${name}${value}]`;
-    return type === "list" ? `${option}...` : option;
+    return type === "list" || type === "each" ? `${option}...` : option;
   });
   const operand = OPERANDS[command];
   return ["tunnel-mcp", command, ...(operand === undefined ? [] : [operand]), ...options].join(" ");

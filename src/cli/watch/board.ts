@@ -1,4 +1,5 @@
 import type { NewCommand } from "../../watch/client.ts";
+import type { ExposureView } from "../../view/exposures.ts";
 import type { AskView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
 
 /** One server of this user, as it is known here. */
@@ -14,9 +15,25 @@ export interface Waiting {
   readonly ask: AskView;
 }
 
+/** A public address with the server that has it. */
+export interface Exposed {
+  readonly server: Server;
+  /** The folder of the server. */
+  readonly folder: string;
+  readonly exposure: ToldExposure;
+}
+
+interface ToldExposure extends ExposureView {
+  /** ms since the epoch */
+  readonly toldAt: number;
+}
+
 interface Known {
   readonly server: Server;
+  folder: string;
   readonly tunnels: Map<string, TunnelView>;
+  /** Those that are not over, by id. */
+  readonly exposures: Map<string, ToldExposure>;
   readonly asks: Map<number, AskView>;
 }
 
@@ -24,16 +41,38 @@ interface Known {
 export class Board {
   readonly #servers = new Map<Server, Known>();
 
-  heard(server: Server, event: WatchEvent): void {
-    const known = this.#servers.get(server) ?? { server, tunnels: new Map(), asks: new Map() };
+  /** @param now ms since the epoch: what a server says of the time left counts from there */
+  heard(server: Server, event: WatchEvent, now = 0): void {
+    const known = this.#servers.get(server) ?? {
+      server,
+      folder: "",
+      tunnels: new Map(),
+      exposures: new Map(),
+      asks: new Map(),
+    };
     this.#servers.set(server, known);
     switch (event.t) {
       case "hello":
+        known.folder = event.server.folder;
         for (const tunnel of event.tunnels) known.tunnels.set(tunnel.tunnelId, tunnel);
+        for (const one of event.exposures) known.exposures.set(one.exposureId, { ...one, toldAt: now });
         for (const ask of event.asks) known.asks.set(ask.ask, ask);
         return;
       case "tunnel":
         return void known.tunnels.set(event.tunnel.tunnelId, event.tunnel);
+      case "exposure": {
+        const { exposureId, status } = event.exposure;
+        if (status === "over" || status === "failed") known.exposures.delete(exposureId);
+        else known.exposures.set(exposureId, { ...event.exposure, toldAt: now });
+        return;
+      }
+      case "visit": {
+        const named = [...known.exposures.values()].find(({ name }) => name === event.name);
+        // As the server counts them: those that were let in.
+        if (named !== undefined && event.request.way !== undefined && event.request.way !== "probe")
+          known.exposures.set(named.exposureId, { ...named, requests: named.requests + 1 });
+        return;
+      }
       case "ask":
         if (event.ask.state === "waiting") known.asks.set(event.ask.ask, event.ask);
         else known.asks.delete(event.ask.ask);
@@ -59,6 +98,20 @@ export class Board {
     return [...this.#servers.values()].flatMap(({ server, tunnels }) =>
       [...tunnels.values()].flatMap((tunnel) => (tunnel.ended === undefined ? [{ server, tunnel }] : [])),
     );
+  }
+
+  /** Public addresses that are not over. */
+  get exposed(): readonly Exposed[] {
+    return [...this.#servers.values()].flatMap(({ server, folder, exposures }) =>
+      Array.from(exposures.values(), (exposure) => ({ server, folder, exposure })),
+    );
+  }
+
+  /** Those that a person may mean by a name, or by an id. */
+  exposedAs(name: string): readonly Exposed[] {
+    const byId = this.exposed.filter(({ exposure }) => exposure.exposureId === name);
+    if (byId.length > 0) return byId;
+    return this.exposed.filter(({ exposure }) => exposure.name === name.toLowerCase());
   }
 
   tunnel(tunnelId: string): TunnelView | undefined {

@@ -11,6 +11,7 @@ export type Typed =
   | { readonly do: "help" }
   | { readonly do: "asks" }
   | { readonly do: "tunnels" }
+  | { readonly do: "exposures" }
   | { readonly do: "use"; readonly tunnelId: string }
   | { readonly do: "show"; readonly waiting: Waiting }
   /** Opens an editor with the text. */
@@ -40,6 +41,8 @@ export const WATCH_COMMANDS = [
   ["kick", "NAME", "take a member out (the host only)"],
   ["end", "[TUNNEL]", "end the tunnel, or leave it"],
   ["tunnels", "", "your tunnels, and what is used of their budgets"],
+  ["exposures", "", "the public addresses of services, and where they lead"],
+  ["stop", "NAME", "end a public address, by its name or its id"],
   ["use", "TUNNEL", "which tunnel the next commands are about"],
   ["help", "", "this list"],
   ["quit", "", "close this view; the tunnels go on"],
@@ -57,12 +60,13 @@ const PLAIN = new Map<string, Typed>(
     "?": { do: "help" },
     asks: { do: "asks" },
     tunnels: { do: "tunnels" },
+    exposures: { do: "exposures" },
   }),
 );
 
 /**
  * Reads one line. A decision is always a word with a number, never a bare key.
- * @throws {TunnelError} input-invalid, ask-unknown, tunnel-unknown
+ * @throws {TunnelError} input-invalid, ask-unknown, tunnel-unknown, expose-unknown
  */
 export function readTyped(line: string, context: TypedContext): Typed {
   const [typed, rest] = split(line);
@@ -89,6 +93,8 @@ export function readTyped(line: string, context: TypedContext): Typed {
       return say(rest, context);
     case "kick":
       return kick(rest, context);
+    case "stop":
+      return stop(rest.trim(), context);
     default: {
       const meant = nearest(word, WORDS);
       const guess = meant === undefined ? "" : `; did you mean ${meant}?`;
@@ -209,4 +215,18 @@ function kick(rest: string, context: TypedContext): Typed {
   if (name === "") throw invalid("the name is missing");
   const { server, tunnel } = tunnelOf(context, "");
   return { do: "tell", server, command: { do: "kick", tunnelId: tunnel.tunnelId, name }, done: "taken out" };
+}
+
+function stop(named: string, { board }: TypedContext): Typed {
+  if (named === "") throw invalid("the name is missing, as exposures lists it");
+  const found = board.exposedAs(named);
+  const [only, ...more] = found;
+  if (only === undefined) throw new TunnelError("expose-unknown");
+  if (more.length > 0) {
+    const each = found.map(({ exposure, folder }) => `${exposure.exposureId} in ${folder}`).join(", ");
+    throw invalid(`several have this name: stop one by its id, ${each}`);
+  }
+  // That it has ended is told to every face, this one included.
+  const { server, exposure } = only;
+  return { do: "tell", server, command: { do: "stop-exposure", exposure: exposure.exposureId }, done: "" };
 }

@@ -2,10 +2,12 @@ import type { Subject } from "../../oversight/asks/subject.ts";
 import type { Finding } from "../../oversight/filter/verdict.ts";
 import type { EntryView } from "../../view/entries.ts";
 import { sizeText } from "../../view/files.ts";
+import type { ExposureView } from "../../view/exposures.ts";
 import type { OversightView } from "../../view/oversight.ts";
 import type { AskView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { systemText } from "../chat/terminal/wording.ts";
+import { durationText } from "../expose/duration.ts";
 import type { Paint } from "../io/output.ts";
 
 /**
@@ -237,6 +239,27 @@ function speaker(entry: Extract<EntryView, { kind: "chat" | "file" }>, isOwn: bo
 function timeText(ts: string): string {
   const date = new Date(ts);
   return [date.getHours(), date.getMinutes()].map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+/** A public address of a service, and where it leads. */
+export function exposureLines(exposure: ExposureView, folder: string, style: LineStyle): string {
+  const { exposureId, name, target, status, publicUrl, requests, expiresInSec } = exposure;
+  const left = expiresInSec === undefined ? "" : `, ${durationText(expiresInSec)} left`;
+  const where = publicUrl === undefined ? "no address yet" : safeLabel(publicUrl);
+  return [
+    style.paint.bold(sentence(`${safeLabel(name)}  `, where, style)),
+    sentence("    leads to ", `${safeLabel(target)}, ${status}, requests: ${requests}${left}`, style),
+    sentence("    ", `${safeLabel(exposureId)}, started in ${safeLabel(folder)}`, style),
+  ].join("\n");
+}
+
+/** What has happened to one. */
+export function exposureNewsLine(
+  { exposure, what }: Extract<WatchEvent, { t: "exposure" }>,
+  style: LineStyle,
+): string | undefined {
+  if (what === undefined) return undefined;
+  return sentence(`* ${safeLabel(exposure.name)}: `, safeLabel(what), style);
 }
 
 /** How a tunnel stands, in a few lines. */

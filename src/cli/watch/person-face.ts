@@ -1,7 +1,10 @@
 import { asTunnelError } from "../../errors/tunnel-error.ts";
+import { seconds } from "../../view/time.ts";
 import type { TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeLabel, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { terminalScreen, type Screen } from "../chat/terminal/screen.ts";
+import { RequestFlood } from "../expose/request-flood.ts";
+import { requestLine, requestName } from "../expose/request-line.ts";
 import { paintFor, type Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { Board, type Server, type Waiting } from "./board.ts";
@@ -13,6 +16,8 @@ import {
   askLines,
   decidedLine,
   entryLine,
+  exposureLines,
+  exposureNewsLine,
   isShownWhole,
   stateLines,
   tunnelLines,
@@ -38,6 +43,7 @@ export class PersonFace implements Face {
   /** Asks of which a person has seen the whole, with the time since when. */
   readonly #shown = new Map<string, number>();
   readonly #flood: Flood;
+  readonly #requests: RequestFlood;
   readonly #editing = new AbortController();
   /** How each tunnel stood when it was shown last. */
   readonly #states = new Map<string, string>();
@@ -54,12 +60,13 @@ export class PersonFace implements Face {
     this.#paint = paintFor(options.output.color);
     ({ done: this.done, end: this.#end } = ending());
     this.#flood = new Flood(options.clock, (text) => this.#say(text));
+    this.#requests = new RequestFlood(options.clock, (name, text) => this.#say(`* ${name}: ${text}`));
     this.#screen = this.#open();
     this.#say("What your agents and their peers do is shown here. Type help for the commands.");
   }
 
   hear(server: Server, event: WatchEvent): void {
-    this.#board.heard(server, event);
+    this.#board.heard(server, event, this.#options.clock.now());
     switch (event.t) {
       case "hello":
         this.#greeted(server, event);
@@ -73,6 +80,12 @@ export class PersonFace implements Face {
         break;
       case "tunnel":
         this.#changed(event.tunnel.tunnelId);
+        break;
+      case "exposure":
+        this.#print(exposureNewsLine(event, this.#style));
+        break;
+      case "visit":
+        this.#visited(event);
         break;
       case "crowded":
         this.#say("More is asked than is shown: the rest comes when you have decided some of it.");
@@ -96,7 +109,9 @@ export class PersonFace implements Face {
   gone(server: Server): void {
     const lost = this.#board.waiting.filter((one) => one.server === server).length;
     const open = this.#board.open.filter((one) => one.server === server);
+    const exposed = this.#board.exposed.filter((one) => one.server === server);
     this.#board.gone(server);
+    for (const { exposure } of exposed) this.#say(`* ${safeLabel(exposure.name)} has gone with its server.`);
     for (const { tunnel } of open) {
       this.#states.delete(tunnel.tunnelId);
       this.#say(
@@ -116,6 +131,7 @@ export class PersonFace implements Face {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#flood.stop();
+    this.#requests.stop();
     this.#entitle();
     this.#screen.close();
     // The file that an editor has open goes before this program does.
@@ -155,15 +171,22 @@ export class PersonFace implements Face {
     this.#print(this.#paint.dim(wrapWords(text, this.#screen.columns())));
   }
 
-  #greeted(server: Server, { tunnels, asks }: Extract<WatchEvent, { t: "hello" }>): void {
-    if (!this.#isGreeted && tunnels.length === 0) this.#say("No tunnel is open yet.");
+  #greeted(server: Server, event: Extract<WatchEvent, { t: "hello" }>): void {
+    const { tunnels, exposures, asks } = event;
+    if (!this.#isGreeted && tunnels.length + exposures.length === 0) this.#say("No tunnel is open yet.");
     this.#isGreeted = true;
     for (const tunnel of tunnels) {
       if (tunnel.ended !== undefined) continue;
       this.#states.set(tunnel.tunnelId, modesOf(tunnel));
       this.#print(tunnelLines(tunnel, this.#style));
     }
+    for (const exposure of exposures) this.#print(exposureLines(exposure, event.server.folder, this.#style));
     for (const ask of asks) this.#asked({ server, ask });
+  }
+
+  #visited({ name, request }: Extract<WatchEvent, { t: "visit" }>): void {
+    if (request.way === "probe" || !this.#requests.passes(name, request)) return;
+    this.#print(requestLine(request, requestName(request.id, name, true), this.#style));
   }
 
   #asked(waiting: Waiting): void {
@@ -238,6 +261,8 @@ export class PersonFace implements Face {
         return this.#asks();
       case "tunnels":
         return this.#tunnels();
+      case "exposures":
+        return this.#exposures();
       case "use":
         this.#chosen = typed.tunnelId;
         return this.#say(`What you type is about ${typed.tunnelId} now.`);
@@ -262,6 +287,17 @@ export class PersonFace implements Face {
     const { open } = this.#board;
     if (open.length === 0) return this.#say("No tunnel is open.");
     for (const { tunnel } of open) this.#print(tunnelLines(tunnel, this.#style));
+  }
+
+  #exposures(): void {
+    const { exposed } = this.#board;
+    if (exposed.length === 0) return this.#say("Nothing has a public address.");
+    const now = this.#options.clock.now();
+    for (const { exposure, folder } of exposed) {
+      const { toldAt, expiresInSec } = exposure;
+      const left = expiresInSec && expiresInSec - seconds(now - toldAt);
+      this.#print(exposureLines({ ...exposure, expiresInSec: left }, folder, this.#style));
+    }
   }
 
   #show(waiting: Waiting): void {

@@ -173,4 +173,10 @@ export const EXPOSE = {
     nextForPerson: "Revoke links that nobody needs any more, or give a token to scripts.",
     retryable: false,
   },
+  "stop-in-agent": {
+    message: "this ends what any session of this user exposes, so it is for a person, and an agent's shell is none",
+    next: "End what you have exposed yourself with expose_stop, and leave the rest to your human.",
+    nextForPerson: "Type it in a terminal of your own, outside the agent.",
+    retryable: false,
+  },
 } as const satisfies ErrorArea;

@@ -1,0 +1,98 @@
+import { shellLine } from "../../runtime/shell-line.ts";
+import type { StartedView } from "../../view/exposures.ts";
+import { safeLabel } from "../chat/terminal/safe-text.ts";
+import type { Paint } from "../io/output.ts";
+import { wrapWords } from "../io/wrap.ts";
+import { clockText } from "./request-line.ts";
+import { durationText } from "./duration.ts";
+
+export interface OpenedStyle {
+  readonly paint: Paint;
+  readonly columns: number | undefined;
+  /** For command lines that are copied from the screen. */
+  readonly platform: string;
+  readonly now: number;
+}
+
+/** An exposure that is open: its address, how each kind of visitor gets in, and what was found out about it. It holds secrets. */
+export function openedText(view: StartedView, style: OpenedStyle): string {
+  const { paint, columns } = style;
+  const wrap = (line: string): string => wrapWords(line, columns);
+  const blocks = [
+    [wrap(`${paint.bold(view.name)} is open at ${paint.bold(paint.cyan(view.publicUrl))}`)],
+    ...waysIn(view, style),
+    foundOut(view).map(wrap),
+    (view.warnings ?? []).map((warning) => paint.yellow(wrap(`! ${safeLabel(warning)}`))),
+    [
+      `It ends at ${clockText(style.now + view.expiresInSec * 1_000).slice(0, 5)}, in ${durationText(view.expiresInSec)}.`,
+    ],
+  ];
+  // Links and command lines are copied from the screen, so the terminal alone breaks them.
+  const text = blocks.filter((block) => block.length > 0).map((block) => block.join("\n"));
+  return text.join("\n\n");
+}
+
+/** Words to pass on with a link. */
+export function passOnText(link: string): readonly string[] {
+  return [`  Open this in a browser. It lets one browser in, once:`, `  ${link}`];
+}
+
+function waysIn({ access, publicUrl }: StartedView, style: OpenedStyle): readonly (readonly string[])[] {
+  const { claim, token, prefix, basic, openPaths, open } = access;
+  const blocks: string[][] = [];
+  const begin = (title: string, lines: readonly string[]): void =>
+    void blocks.push([style.paint.bold(wrapWords(title, style.columns)), ...lines]);
+  const command = (...words: string[]): string => `  ${shellLine(["curl", ...words], style.platform)}`;
+  const links = claim?.links ?? [];
+  if (links.length === 1) begin("For a person, a link to pass on:", passOnText(links[0]?.url ?? ""));
+  if (links.length > 1)
+    begin(`For ${links.length} people, a link each to pass on. Each lets one browser in, once:`, [
+      ...links.map(({ id, url }) => `  ${id}  ${url}`),
+    ]);
+  if (token !== undefined)
+    begin("For scripts, a header:", [command("-H", `${token.field}: ${token.value}`, `${publicUrl}/`)]);
+  if (prefix !== undefined) {
+    const what =
+      prefix.paths === undefined ? "in front of any path" : `in front of ${prefix.paths.join(", ")}`;
+    begin(`For services that only fetch (GET and HEAD), ${what}:`, [`  ${prefix.url}`]);
+  }
+  if (basic !== undefined)
+    begin("With a user name and a password:", [
+      `  user ${basic.user}, password ${basic.password}`,
+      command("-u", `${basic.user}:${basic.password}`, `${publicUrl}/`),
+    ]);
+  if (openPaths !== undefined)
+    begin(
+      "For anybody, without any of these:",
+      openPaths.paths.map((path) => `  ${path}`),
+    );
+  if (open !== undefined) begin("For anybody who learns the address:", [`  ${publicUrl}`]);
+  return blocks;
+}
+
+function foundOut({ local, public: seen, streaming, websocket }: StartedView): readonly string[] {
+  const server = local.server === undefined ? "" : ` (${safeLabel(local.server)})`;
+  const answers = local.status === undefined ? "" : `, which answers ${local.status}${server}`;
+  const lines = [`It leads to ${safeLabel(local.target)}${answers}.`];
+  if ("unchecked" in seen)
+    return [...lines, `Nobody has visited it from outside: ${safeLabel(seen.unchecked)}.`];
+  lines.push(
+    seen.status === undefined
+      ? `Seen from outside it works, but the service gave no answer: ${safeLabel(seen.problem)}.`
+      : `Seen from outside it answers ${seen.status}, after ${seen.ms} ms.`,
+  );
+  if (streaming !== undefined) lines.push(streamText(streaming));
+  if (websocket !== undefined) lines.push(websocket ? "WebSockets pass." : "WebSockets do not pass.");
+  return lines;
+}
+
+const STREAMS = {
+  live: "arrive as they are sent",
+  held: "are held back on the way until they end",
+  blocked: "do not pass",
+} as const;
+
+function streamText({ get, post }: NonNullable<StartedView["streaming"]>): string {
+  if (get === post) return `Event streams ${STREAMS[get]}.`;
+  return `Event streams by GET ${STREAMS[get]}; by POST they ${STREAMS[post]}.`;
+}

@@ -1,0 +1,148 @@
+import { nearest } from "../../errors/nearest.ts";
+import { ACCESS_KINDS, type AccessKind } from "../../expose/access/kinds.ts";
+import { EXPOSE } from "../../expose/limits.ts";
+import type { ExposureRequest } from "../../expose/request.ts";
+import { SETTINGS } from "../settings.ts";
+import type { OptionTypes } from "../usage.ts";
+import { text, texts, type Values } from "../values.ts";
+import { DURATION_FORM, parseDuration } from "./duration.ts";
+
+/** `tunnel-mcp expose TARGET…` */
+export interface ExposeCommand {
+  readonly kind: "expose";
+  readonly targets: readonly string[];
+  /** The same for each target. */
+  readonly wanted: Omit<ExposureRequest, "target">;
+  readonly isDryRun: boolean;
+  readonly json: boolean;
+}
+
+/** `tunnel-mcp expose list` */
+export interface ExposeListCommand {
+  readonly kind: "expose-list";
+  readonly history: boolean;
+  readonly json: boolean;
+}
+
+/** `tunnel-mcp expose stop` */
+export interface ExposeStopCommand {
+  readonly kind: "expose-stop";
+  /** A name or an id; undefined for all. */
+  readonly which: string | undefined;
+  readonly json: boolean;
+}
+
+export const EXPOSE_OPTIONS: OptionTypes = {
+  name: "string",
+  access: "list",
+  "open-path": "each",
+  claims: "string",
+  for: "string",
+  "host-header": "string",
+  "no-inspect": "boolean",
+  transport: "string",
+  json: "boolean",
+  "dry-run": "boolean",
+};
+export const EXPOSE_LIST_OPTIONS: OptionTypes = { history: "boolean", json: "boolean" };
+export const EXPOSE_STOP_OPTIONS: OptionTypes = { all: "boolean", json: "boolean" };
+
+/** Each returns the command, or a sentence on what is wrong. */
+
+export function readExpose(values: Values, targets: readonly string[]): ExposeCommand | string {
+  const word = targets.find((one) => one === "list" || one === "stop");
+  if (word !== undefined)
+    return `${word} comes first, as in tunnel-mcp expose ${word}; a folder of that name is ./${word}`;
+  if (targets.length === 0)
+    return "what is to be exposed? A port (3000), an address on this machine (https://localhost:3000), or a folder (./dist)";
+  const [name, claims, duration] = [text(values, "name"), text(values, "claims"), text(values, "for")];
+  if (name !== undefined && targets.length > 1)
+    return "--name is for one target: leave it out, and each gets a name of its own";
+  const access = readAccess(text(values, "access"));
+  if (typeof access === "string") return access;
+  const count = claims === undefined ? undefined : countOf(claims);
+  if (claims !== undefined && count === undefined)
+    return `--claims must be a number from 1 to ${EXPOSE.maxClaims}`;
+  if (claims !== undefined && access !== undefined && !access.includes("claim"))
+    return "--claims makes claim links, and --access does not have claim among its ways in";
+  const minutes = duration === undefined ? undefined : parseDuration(duration);
+  if (duration !== undefined && minutes === undefined) return `--for must be ${DURATION_FORM}`;
+  const { kind } = SETTINGS.transport;
+  const named = text(values, "transport");
+  const transport = named === undefined ? undefined : kind.parse(named);
+  if (named !== undefined && transport === undefined) return `--transport must be ${kind.accepted}`;
+  const openPaths = texts(values, "open-path");
+  return {
+    kind: "expose",
+    targets,
+    wanted: {
+      name,
+      access,
+      openPaths: openPaths.length === 0 ? undefined : openPaths,
+      claims: count,
+      expiresInMinutes: minutes,
+      hostHeader: text(values, "host-header"),
+      inspect: values.has("no-inspect") ? false : undefined,
+      transport,
+    },
+    isDryRun: values.has("dry-run"),
+    json: values.has("json"),
+  };
+}
+
+export function readExposeList(values: Values, others: readonly string[]): ExposeListCommand | string {
+  if (others.length > 0) return aloneText("list");
+  return { kind: "expose-list", history: values.has("history"), json: values.has("json") };
+}
+
+export function readExposeStop(
+  values: Values,
+  [which, ...others]: readonly string[],
+): ExposeStopCommand | string {
+  if (others.length > 0) return aloneText("stop");
+  const [all, json] = [values.has("all"), values.has("json")];
+  if (which === undefined && !all)
+    return "which one? Give its NAME or ID (tunnel-mcp expose list), or --all; a folder of the name stop is exposed as ./stop";
+  if (which !== undefined && all) return "--all ends every one: leave the name out, or --all";
+  return { kind: "expose-stop", which, json };
+}
+
+function aloneText(word: "list" | "stop"): string {
+  const [does, takes] =
+    word === "list" ? ["shows exposures", "no other word"] : ["ends an exposure", "one name or id"];
+  return `expose ${word} ${does}, and takes ${takes}; a folder of the name ${word} is exposed as ./${word}`;
+}
+
+function readAccess(typed: string | undefined): readonly AccessKind[] | undefined | string {
+  if (typed === undefined) return undefined;
+  const names = typed
+    .split(",")
+    .map((one) => one.trim().toLowerCase())
+    .filter((one) => one !== "");
+  const unknown = names.filter((one) => !isAccessKind(one));
+  const kinds = names.filter(isAccessKind);
+  if (unknown.length > 0) {
+    const guesses = unknown.map((one) => nearest(one, ACCESS_KINDS)).filter((one) => one !== undefined);
+    const known = `known are ${ACCESS_KINDS.join(", ")}`;
+    const meant = guesses.length === 0 ? known : `did you mean ${guesses.join(", ")}? K${known.slice(1)}`;
+    return `unknown way in for --access: ${unknown.map(shortened).join(", ")}; ${meant}`;
+  }
+  if (kinds.length === 0) return `--access needs a value: ${ACCESS_KINDS.join(", ")}`;
+  if (kinds.includes("open") && kinds.length > 1)
+    return "--access open lets everybody in, so it does not go with another way in";
+  return kinds;
+}
+
+function isAccessKind(name: string): name is AccessKind {
+  return ACCESS_KINDS.some((kind) => kind === name);
+}
+
+/** What was typed may be a secret that stands in the wrong place. */
+function shortened(word: string): string {
+  return /^[a-z-]{1,16}$/.test(word) ? word : "(not shown)";
+}
+
+function countOf(typed: string): number | undefined {
+  const count = /^\d{1,3}$/.test(typed) ? Number(typed) : 0;
+  return count >= 1 && count <= EXPOSE.maxClaims ? count : undefined;
+}
