@@ -85,6 +85,7 @@ function endedText(ended: readonly EndedExposure[], columns: number | undefined)
 
 const WHY: Readonly<Record<EndedExposure["why"], string>> = {
   stopped: "stopped",
+  "stopped-by-person": "stopped by a person",
   expired: "time over",
   "address-lost": "address lost",
   "server-ended": "server ended",

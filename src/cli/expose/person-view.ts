@@ -155,6 +155,7 @@ function isBad(news: News): boolean {
 
 const END_TEXTS: Readonly<Record<Ended["why"], string>> = {
   stopped: "it was stopped",
+  "stopped-by-person": "a person stopped it",
   expired: "its time is over",
   "address-lost": "its address was lost, and no other could be opened",
   "server-ended": "this command was ended",

@@ -174,7 +174,8 @@ export const EXPOSE = {
     retryable: false,
   },
   "stop-in-agent": {
-    message: "this ends what any session of this user exposes, so it is for a person, and an agent's shell is none",
+    message:
+      "this ends what any session of this user exposes, so it is for a person, and an agent's shell is none",
     next: "End what you have exposed yourself with expose_stop, and leave the rest to your human.",
     nextForPerson: "Type it in a terminal of your own, outside the agent.",
     retryable: false,
