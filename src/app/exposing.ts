@@ -1,8 +1,8 @@
 import type { Config } from "../cli/settings.ts";
 import { exposedElsewhere } from "../control/exposed.ts";
 import { portHolder } from "../control/ports.ts";
-import { Exposures } from "../expose/exposures.ts";
-import { ExposureHistory } from "../expose/history.ts";
+import { Exposures } from "../expose/exposures/exposures.ts";
+import { ExposureHistory } from "../expose/exposures/history.ts";
 import { INSPECTED_BYTES } from "../expose/inspector/limits.ts";
 import { Redactor } from "../expose/inspector/secrets.ts";
 import { MemoryBudget } from "../expose/inspector/budget.ts";

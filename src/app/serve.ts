@@ -4,7 +4,7 @@ import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoints } from "./endpoint.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
-import { LazyExposures } from "../expose/lazy-exposures.ts";
+import { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { nearest } from "../errors/nearest.ts";
 import { ROOM } from "../protocol/base/limits.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
-import { EXPOSE } from "../expose/limits.ts";
+import { EXPOSE } from "../expose/exposures/limits.ts";
 import {
   EXPOSE_LIST_OPTIONS,
   EXPOSE_OPTIONS,
@@ -10,10 +10,10 @@ import {
   readExpose,
   readExposeList,
   readExposeStop,
-  type ExposeCommand,
-  type ExposeListCommand,
-  type ExposeStopCommand,
-} from "./expose/parse.ts";
+} from "./expose-words.ts";
+import type { ExposeCommand } from "./expose/expose.ts";
+import type { ExposeListCommand } from "./expose/list.ts";
+import type { ExposeStopCommand } from "./expose/stop.ts";
 import type { ExportRequest } from "./transcript/export.ts";
 import { CLIENT_NAMES, clientNamed } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";

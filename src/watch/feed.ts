@@ -1,10 +1,10 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
-import type { ExposuresEvent } from "../expose/exposures.ts";
-import type { LazyExposures } from "../expose/lazy-exposures.ts";
+import type { ExposuresEvent } from "../expose/exposures/exposures.ts";
+import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { AskEvent } from "../oversight/asks/asks.ts";
-import { exposureNews, exposureView } from "../view/exposures.ts";
-import { requestView } from "../view/exposure-requests.ts";
+import { exposureNews, exposureView } from "../view/expose/exposures.ts";
+import { requestView } from "../view/expose/exposure-requests.ts";
 import { entryView } from "../view/entries.ts";
 import type { WatchEvent } from "./protocol.ts";
 import { askView, nameOf, tunnelView } from "./views.ts";

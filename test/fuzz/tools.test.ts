@@ -1,4 +1,4 @@
-import { noExposures } from "../../src/expose/lazy-exposures.ts";
+import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ExposedElsewhere } from "../../src/control/exposed.ts";
-import { LazyExposures } from "../../src/expose/lazy-exposures.ts";
+import { LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { until } from "../support/processes.ts";
 import { sessionsOn } from "../session/support.ts";

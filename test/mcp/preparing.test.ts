@@ -1,4 +1,4 @@
-import { noExposures } from "../../src/expose/lazy-exposures.ts";
+import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

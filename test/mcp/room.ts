@@ -1,4 +1,4 @@
-import { noExposures, type LazyExposures } from "../../src/expose/lazy-exposures.ts";
+import { noExposures, type LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { McpServer } from "@modelcontextprotocol/server";
 import { expect, vi } from "vitest";

@@ -1,4 +1,4 @@
-import { noExposures } from "../../src/expose/lazy-exposures.ts";
+import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { createServer, type Server } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-import { noExposures } from "../../src/expose/lazy-exposures.ts";
+import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";

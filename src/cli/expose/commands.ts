@@ -1,11 +1,11 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import type { Exposure } from "../../expose/exposure.ts";
-import type { Exposures, Started } from "../../expose/exposures.ts";
-import { EXPOSE } from "../../expose/limits.ts";
-import type { ExposureRequest } from "../../expose/request.ts";
+import type { Exposure } from "../../expose/exposures/exposure.ts";
+import type { Exposures, Started } from "../../expose/exposures/exposures.ts";
+import { EXPOSE } from "../../expose/exposures/limits.ts";
+import type { ExposureRequest } from "../../expose/exposures/request.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { startedView, type StartedView } from "../../view/exposures.ts";
-import { replayView, requestView, wholeRequestView } from "../../view/exposure-requests.ts";
+import { startedView, type StartedView } from "../../view/expose/exposures.ts";
+import { replayView, requestView, wholeRequestView } from "../../view/expose/exposure-requests.ts";
 import { durationText } from "./duration.ts";
 import { passOnText } from "./opened-text.ts";
 import { scanned, type PersonView } from "./person-view.ts";

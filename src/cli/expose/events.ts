@@ -1,7 +1,7 @@
 import type { TunnelError } from "../../errors/tunnel-error.ts";
-import type { StartedView } from "../../view/exposures.ts";
-import type { RequestView } from "../../view/exposure-requests.ts";
-import type { EndedExposure } from "../../expose/history.ts";
+import type { StartedView } from "../../view/expose/exposures.ts";
+import type { RequestView } from "../../view/expose/exposure-requests.ts";
+import type { EndedExposure } from "../../expose/exposures/history.ts";
 
 /** Everything that the command shows, to a person or to a program. */
 export type ShownEvent =

@@ -1,12 +1,13 @@
 import { asTunnelError, nextForPerson, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { Exposure } from "../../expose/exposure.ts";
-import type { Exposures, ExposuresEvent } from "../../expose/exposures.ts";
+import type { Exposure } from "../../expose/exposures/exposure.ts";
+import type { Exposures, ExposuresEvent } from "../../expose/exposures/exposures.ts";
+import type { ExposureRequest } from "../../expose/exposures/request.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
 import { every } from "../../runtime/wait.ts";
-import { dryRunView, exposureNews, startedView } from "../../view/exposures.ts";
-import { requestView } from "../../view/exposure-requests.ts";
+import { dryRunView, exposureNews, startedView } from "../../view/expose/exposures.ts";
+import { requestView } from "../../view/expose/exposure-requests.ts";
 import { seconds } from "../../view/time.ts";
 import type { TerminalInput } from "../chat/terminal/keyboard.ts";
 import { safeJson, safeText } from "../chat/terminal/safe-text.ts";
@@ -16,8 +17,17 @@ import { wrapWords } from "../io/wrap.ts";
 import { obeyTyped } from "./commands.ts";
 import type { News, Show } from "./events.ts";
 import { jsonLine } from "./json.ts";
-import type { ExposeCommand } from "./parse.ts";
 import { PersonView } from "./person-view.ts";
+
+/** `tunnel-mcp expose TARGET…` */
+export interface ExposeCommand {
+  readonly kind: "expose";
+  readonly targets: readonly string[];
+  /** The same for each target. */
+  readonly wanted: Omit<ExposureRequest, "target">;
+  readonly isDryRun: boolean;
+  readonly json: boolean;
+}
 
 export interface ExposeOptions {
   readonly command: ExposeCommand;

@@ -1,5 +1,5 @@
 import { shellLine } from "../../runtime/shell-line.ts";
-import type { StartedView } from "../../view/exposures.ts";
+import type { StartedView } from "../../view/expose/exposures.ts";
 import { safeLabel } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";

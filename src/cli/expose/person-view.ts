@@ -1,6 +1,6 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { nextForPerson } from "../../errors/tunnel-error.ts";
-import type { StartedView } from "../../view/exposures.ts";
+import type { StartedView } from "../../view/expose/exposures.ts";
 import { oneRow, safeLabel, safeText } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../runtime/clock.ts";
-import type { RequestView } from "../../view/exposure-requests.ts";
+import type { RequestView } from "../../view/expose/exposure-requests.ts";
 
 /** A page of a dev server loads so many modules and more; what comes beyond it in the time is one line. */
 const SHOWN = 60;

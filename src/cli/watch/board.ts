@@ -1,5 +1,5 @@
 import type { NewCommand } from "../../watch/client.ts";
-import type { ExposureView } from "../../view/exposures.ts";
+import type { ExposureView } from "../../view/expose/exposures.ts";
 import type { AskView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
 
 /** One server of this user, as it is known here. */

@@ -2,7 +2,7 @@ import { readDescriptors, type Descriptor } from "../../control/descriptor.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { every } from "../../runtime/wait.ts";
 import { WatchClient } from "../../watch/client.ts";
-import { agentShell } from "./agent-shell.ts";
+import { agentShell } from "../io/agent-shell.ts";
 import type { Server } from "./board.ts";
 import { jsonFace, type Face } from "./face.ts";
 import { PersonFace } from "./person-face.ts";

@@ -7,7 +7,7 @@ import {
 import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { readArguments } from "../../arguments/read.ts";
-import type { LazyExposures } from "../../expose/lazy-exposures.ts";
+import type { LazyExposures } from "../../expose/exposures/lazy-exposures.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import { standing } from "../../oversight/gates/gates.ts";
 import { traitsOf } from "../clients/clients.ts";

@@ -1,5 +1,5 @@
-import type { ExposureNotice } from "../../expose/news.ts";
-import { exposureNewsView } from "../../view/exposure-news.ts";
+import type { ExposureNotice } from "../../expose/exposures/news.ts";
+import { exposureNewsView } from "../../view/expose/exposure-news.ts";
 import type { Fence } from "./fence.ts";
 import type { Payload } from "./result.ts";
 

@@ -7,7 +7,7 @@ import type {
   ReplayView,
   RequestView,
   WholeRequestView,
-} from "../../view/exposure-requests.ts";
+} from "../../view/expose/exposure-requests.ts";
 import { shownLabel } from "../../view/labels.ts";
 import { boundsOf, listed, shownChars, within } from "./bounds.ts";
 import { endsOfPieces } from "./cuts.ts";

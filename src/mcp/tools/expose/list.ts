@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { claimView, endedView, exposureView } from "../../../view/exposures.ts";
+import { claimView, endedView, exposureView } from "../../../view/expose/exposures.ts";
 import { defineTool } from "../../calls/define-tool.ts";
 import { boundsOf, listed, within } from "../../results/bounds.ts";
-import { bounded } from "../inputs.ts";
+import { bounded } from "../../calls/inputs.ts";
 
 const DEFAULT_ENDED = 20;
 const MAX_ENDED = 100;

@@ -2,21 +2,21 @@ import * as z from "zod";
 import { id } from "../../../arguments/strings.ts";
 import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
 import { ACCESS_KINDS } from "../../../expose/access/kinds.ts";
-import type { ExposureRequest } from "../../../expose/request.ts";
-import type { Exposures, Started } from "../../../expose/exposures.ts";
-import { EXPOSE } from "../../../expose/limits.ts";
+import type { ExposureRequest } from "../../../expose/exposures/request.ts";
+import type { Exposures, Started } from "../../../expose/exposures/exposures.ts";
+import { EXPOSE } from "../../../expose/exposures/limits.ts";
 import { GATES } from "../../../oversight/gates/gates.ts";
 import { SESSION } from "../../../protocol/base/limits.ts";
 import { every, settled, wait } from "../../../runtime/wait.ts";
 import { PROVIDER_NAMES } from "../../../tunnel/registry/registry.ts";
-import { dryRunView, exposureView, startedView } from "../../../view/exposures.ts";
+import { dryRunView, exposureView, startedView } from "../../../view/expose/exposures.ts";
 import { errorView } from "../../../view/errors.ts";
 import { seconds } from "../../../view/time.ts";
 import { defineTool, type ToolCall } from "../../calls/define-tool.ts";
 import { mayAnswer } from "../../clients/answers.ts";
 import { HELD } from "../../results/held.ts";
 import type { Payload } from "../../results/result.ts";
-import { bounded } from "../inputs.ts";
+import { bounded } from "../../calls/inputs.ts";
 
 const GOES_ON =
   "It takes longer than one call may, and goes on by itself. Call expose_start again with the same target: it waits and brings the address, or why it failed. expose_stop ends it.";

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { id } from "../../../arguments/strings.ts";
 import { TunnelError } from "../../../errors/tunnel-error.ts";
-import { claimView, exposureView } from "../../../view/exposures.ts";
+import { claimView, exposureView } from "../../../view/expose/exposures.ts";
 import { defineTool } from "../../calls/define-tool.ts";
 import { exposureNamed } from "./named.ts";
 

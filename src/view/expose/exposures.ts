@@ -1,11 +1,11 @@
-import type { AccessWays, ClaimLink, ClaimState } from "../expose/access/access.ts";
-import type { Exposure, ExposureEnd, ExposureState } from "../expose/exposure.ts";
-import type { ExposuresEvent } from "../expose/exposures.ts";
-import type { EndedExposure } from "../expose/history.ts";
-import type { Proof } from "../expose/proving/prove.ts";
-import type { CheckedRequest } from "../expose/request.ts";
-import { errorView, type ErrorView } from "./errors.ts";
-import { isoTime, seconds } from "./time.ts";
+import type { AccessWays, ClaimLink, ClaimState } from "../../expose/access/access.ts";
+import type { Exposure, ExposureEnd, ExposureState } from "../../expose/exposures/exposure.ts";
+import type { ExposuresEvent } from "../../expose/exposures/exposures.ts";
+import type { EndedExposure } from "../../expose/exposures/history.ts";
+import type { Proof } from "../../expose/proving/prove.ts";
+import type { CheckedRequest } from "../../expose/exposures/request.ts";
+import { errorView, type ErrorView } from "../errors.ts";
+import { isoTime, seconds } from "../time.ts";
 
 /** An exposure in a list. It holds no secret. */
 export interface ExposureView {

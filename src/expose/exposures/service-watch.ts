@@ -1,7 +1,7 @@
 import { connect } from "node:net";
-import type { Clock } from "../runtime/clock.ts";
-import { every } from "../runtime/wait.ts";
-import type { Upstream } from "./upstream.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { every } from "../../runtime/wait.ts";
+import type { Upstream } from "../upstream.ts";
 
 /** A connection is opened and closed again: nothing is sent, so no service does anything for it. */
 const LOOK_MS = 10_000;

@@ -1,36 +1,13 @@
-import { nearest } from "../../errors/nearest.ts";
-import { ACCESS_KINDS, type AccessKind } from "../../expose/access/kinds.ts";
-import { EXPOSE } from "../../expose/limits.ts";
-import type { ExposureRequest } from "../../expose/request.ts";
-import { SETTINGS } from "../settings.ts";
-import type { OptionTypes } from "../usage.ts";
-import { text, texts, type Values } from "../values.ts";
-import { DURATION_FORM, parseDuration } from "./duration.ts";
-
-/** `tunnel-mcp expose TARGET…` */
-export interface ExposeCommand {
-  readonly kind: "expose";
-  readonly targets: readonly string[];
-  /** The same for each target. */
-  readonly wanted: Omit<ExposureRequest, "target">;
-  readonly isDryRun: boolean;
-  readonly json: boolean;
-}
-
-/** `tunnel-mcp expose list` */
-export interface ExposeListCommand {
-  readonly kind: "expose-list";
-  readonly history: boolean;
-  readonly json: boolean;
-}
-
-/** `tunnel-mcp expose stop` */
-export interface ExposeStopCommand {
-  readonly kind: "expose-stop";
-  /** A name or an id; undefined for all. */
-  readonly which: string | undefined;
-  readonly json: boolean;
-}
+import { nearest } from "../errors/nearest.ts";
+import { ACCESS_KINDS, type AccessKind } from "../expose/access/kinds.ts";
+import { EXPOSE } from "../expose/exposures/limits.ts";
+import { SETTINGS } from "./settings.ts";
+import type { OptionTypes } from "./usage.ts";
+import { text, texts, type Values } from "./values.ts";
+import { DURATION_FORM, parseDuration } from "./expose/duration.ts";
+import type { ExposeCommand } from "./expose/expose.ts";
+import type { ExposeListCommand } from "./expose/list.ts";
+import type { ExposeStopCommand } from "./expose/stop.ts";
 
 export const EXPOSE_OPTIONS: OptionTypes = {
   name: "string",

@@ -1,12 +1,12 @@
-import { TunnelError } from "../errors/tunnel-error.ts";
-import { Emitter, type Observable } from "../runtime/emitter.ts";
-import type { ExposedElsewhere } from "../control/exposed.ts";
-import type { ClaimLink } from "./access/access.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { Emitter, type Observable } from "../../runtime/emitter.ts";
+import type { ExposedElsewhere } from "../../control/exposed.ts";
+import type { ClaimLink } from "../access/access.ts";
 import type { ExposeContext } from "./context.ts";
 import { Exposure, type ExposureEvent, type ExposureState } from "./exposure.ts";
 import type { EndedExposure, ExposureHistory } from "./history.ts";
 import { EXPOSE } from "./limits.ts";
-import type { Redactor } from "./inspector/secrets.ts";
+import type { Redactor } from "../inspector/secrets.ts";
 import { ExposureNews, webhookNews, type ExposureNewsEvent } from "./news.ts";
 import { checkRequest, type CheckedRequest, type ExposureRequest } from "./request.ts";
 

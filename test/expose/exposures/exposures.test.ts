@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from "vitest";
-import type { ExposuresEvent } from "../../src/expose/exposures.ts";
-import { EXPOSE } from "../../src/expose/limits.ts";
-import { systemClock } from "../../src/runtime/clock.ts";
-import { FakeClock } from "../support/fake-tunnel-clock.ts";
-import { until } from "../support/processes.ts";
-import { codeOf } from "../support/thrown.ts";
-import { ScriptedProvider } from "../support/tunnels/scripted-provider.ts";
-import { cleanUp, exposuresOn, hello, service, settled, visit } from "./support.ts";
+import type { ExposuresEvent } from "../../../src/expose/exposures/exposures.ts";
+import { EXPOSE } from "../../../src/expose/exposures/limits.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
+import { FakeClock } from "../../support/fake-tunnel-clock.ts";
+import { until } from "../../support/processes.ts";
+import { codeOf } from "../../support/thrown.ts";
+import { ScriptedProvider } from "../../support/tunnels/scripted-provider.ts";
+import { cleanUp, exposuresOn, hello, service, settled, visit } from "../support.ts";
 
 afterEach(cleanUp);
 const consented = { isConsented: true };
