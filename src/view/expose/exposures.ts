@@ -216,16 +216,11 @@ export interface DryRunView {
   readonly command: readonly string[];
 }
 
-export function dryRunView({
-  name,
-  targetText,
-  transport,
-  kinds,
-  openPaths,
-  minutes,
-  hostHeader,
-  inspect,
-}: CheckedRequest): DryRunView {
+/** @param program how a person starts this program at a terminal */
+export function dryRunView(
+  { name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect, claims }: CheckedRequest,
+  program: readonly string[],
+): DryRunView {
   return {
     name,
     target: targetText,
@@ -234,9 +229,7 @@ export function dryRunView({
     openPaths: openPaths.map(({ text }) => text),
     expiresInMinutes: minutes,
     command: [
-      "npx",
-      "-y",
-      "tunnel-mcp",
+      ...program,
       "expose",
       targetText,
       "--name",
@@ -247,6 +240,7 @@ export function dryRunView({
       `${minutes}m`,
       "--transport",
       transport,
+      ...(claims > 1 ? ["--claims", String(claims)] : []),
       ...openPaths.flatMap(({ text }) => ["--open-path", text]),
       ...(hostHeader === undefined ? [] : ["--host-header", hostHeader]),
       ...(inspect ? [] : ["--no-inspect"]),

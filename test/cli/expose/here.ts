@@ -28,7 +28,9 @@ export class Here {
     const base = { config: readConfig(this.env).config, clock, env: this.env, cwd: root, home: root };
     const sessions = loadSessions(base);
     this.#sessions = sessions;
-    this.exposures = new LazyExposures(() => Promise.resolve(loadExposures({ ...base, sessions })));
+    this.exposures = new LazyExposures(() =>
+      Promise.resolve(loadExposures({ ...base, sessions, bundle: "/opt/tunnel-mcp.cjs" })),
+    );
   }
 
   get sessions(): ReturnType<typeof loadSessions> {
