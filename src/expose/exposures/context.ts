@@ -22,8 +22,6 @@ export interface ExposeContext {
     readonly port: number;
     readonly publicUrl?: string | undefined;
   };
-  /** How a person starts this program at a terminal, one argument each. */
-  readonly program: readonly string[];
   /** The working directory of this server. */
   readonly cwd: string;
   readonly find: FindOptions;

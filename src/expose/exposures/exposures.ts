@@ -60,11 +60,6 @@ export class Exposures implements Observable<ExposuresEvent> {
     return this.running.flatMap(({ port }) => (port === undefined ? [] : [port]));
   }
 
-  /** How a person starts this program at a terminal, one argument each. */
-  get program(): readonly string[] {
-    return this.#context.program;
-  }
-
   /** Those of this user's other servers: they are shown, and ended by nobody but their own. */
   others(): Promise<readonly ExposedElsewhere[]> {
     return this.#context.others();

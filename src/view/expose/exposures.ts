@@ -216,11 +216,16 @@ export interface DryRunView {
   readonly command: readonly string[];
 }
 
-/** @param program how a person starts this program at a terminal */
-export function dryRunView(
-  { name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect, claims }: CheckedRequest,
-  program: readonly string[],
-): DryRunView {
+export function dryRunView({
+  name,
+  targetText,
+  transport,
+  kinds,
+  openPaths,
+  minutes,
+  hostHeader,
+  inspect,
+}: CheckedRequest): DryRunView {
   return {
     name,
     target: targetText,
@@ -229,7 +234,9 @@ export function dryRunView(
     openPaths: openPaths.map(({ text }) => text),
     expiresInMinutes: minutes,
     command: [
-      ...program,
+      "npx",
+      "-y",
+      "tunnel-mcp",
       "expose",
       targetText,
       "--name",
@@ -240,7 +247,6 @@ export function dryRunView(
       `${minutes}m`,
       "--transport",
       transport,
-      ...(claims > 1 ? ["--claims", String(claims)] : []),
       ...openPaths.flatMap(({ text }) => ["--open-path", text]),
       ...(hostHeader === undefined ? [] : ["--host-header", hostHeader]),
       ...(inspect ? [] : ["--no-inspect"]),

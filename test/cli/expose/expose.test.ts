@@ -214,8 +214,6 @@ describe("without a terminal", () => {
     expect(run.output.stdout()).toContain(
       "Nothing was opened. http://localhost:3999 would get a public address as port-3999",
     );
-    // This copy of the program: the one of that name on npm is somebody else's.
-    expect(run.output.stdout()).toContain("  node /opt/tunnel-mcp.cjs expose http://localhost:3999 ");
     expect(run.output.stdout()).toContain("--for 120m --transport direct --open-path 'POST /hooks/*'\n");
     expect(here.exposures.loaded?.all).toEqual([]);
   });

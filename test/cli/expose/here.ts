@@ -28,9 +28,7 @@ export class Here {
     const base = { config: readConfig(this.env).config, clock, env: this.env, cwd: root, home: root };
     const sessions = loadSessions(base);
     this.#sessions = sessions;
-    this.exposures = new LazyExposures(() =>
-      Promise.resolve(loadExposures({ ...base, sessions, bundle: "/opt/tunnel-mcp.cjs" })),
-    );
+    this.exposures = new LazyExposures(() => Promise.resolve(loadExposures({ ...base, sessions })));
   }
 
   get sessions(): ReturnType<typeof loadSessions> {
