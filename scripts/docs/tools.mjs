@@ -88,7 +88,7 @@ const NOTES = {
       "(`blocked`); `websocket` whether those pass. `warnings` are for your human as well.",
     'Until it is open the answer has `status: "opening"` with `progress`, or `status: "held"` with `askId` and `reason` while your human has to decide. The same call ' +
       "again waits for it. With several targets there are `exposures`, one result each, in which a failure is an `error`. With `dryRun` there is a list of that " +
-      "name, each with the `command` for a terminal, one argument each.",
+      "name, each with the `command` to paste into a terminal.",
     "See [EXPOSE.md](EXPOSE.md).",
   ],
   expose_list: [

@@ -8,8 +8,10 @@ import { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
+import { shellLine } from "../runtime/shell-line.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { problemsView } from "../view/setup/problems.ts";
+import { programOf } from "../view/setup/registration.ts";
 import { wakeView } from "../view/setup/wake.ts";
 import { surroundingProblems } from "./surroundings.ts";
 
@@ -96,6 +98,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     isHeadless: isHeadless(env),
     isWatched: (tunnelId, runsMonitors) =>
       endpoints?.isWatched(tunnelId, runsMonitors && isPlugin(env)) === true,
+    commandLine: (args) => shellLine([...programOf(bundle), ...args], process.platform),
     wake: (tunnelId, facts) =>
       wakeView(tunnelId, {
         ...facts,

@@ -45,6 +45,8 @@ export interface ServeOptions {
    */
   readonly isWatched: (tunnelId: TunnelId, runsMonitors: boolean) => boolean;
   readonly wake: (tunnelId: TunnelId, facts: WakeFacts & Pick<WakePaths, "channel">) => WakeView;
+  /** The line by which a person runs a command of this program in a shell of this machine. */
+  readonly commandLine: (args: readonly string[]) => string;
   /** Ends all that the tools have opened, once the client is gone. */
   readonly stop: () => Promise<void>;
 }
@@ -102,6 +104,7 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     problems,
     results,
     answerMs,
+    commandLine: options.commandLine,
     wake: (tunnelId: TunnelId) =>
       options.wake(tunnelId, {
         wokenBy: traits().wokenBy,

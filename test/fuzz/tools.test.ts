@@ -70,6 +70,7 @@ class Bench {
       forms: new Forms(),
       isUnattended: false,
       problems: async () => [],
+      commandLine: (args) => ["tunnel-mcp", ...args].join(" "),
       wake: () => ({
         by: "human",
         command: undefined,

@@ -126,7 +126,7 @@ describe("expose_start", () => {
         target: "http://localhost:3000",
         access: ["claim", "token"],
         expiresInMinutes: 120,
-        command: expect.arrayContaining(["tunnel-mcp", "expose", "http://localhost:3000", "--for", "120m"]),
+        command: expect.stringMatching(/^tunnel-mcp expose http:\/\/localhost:3000 .* --for 120m/),
       },
     ]);
     expect(exposures.all).toEqual([]);

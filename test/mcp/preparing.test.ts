@@ -210,6 +210,7 @@ async function direct() {
     clock: systemClock,
     fence: new Fence(),
     problems: () => Promise.resolve([]),
+    commandLine: (args: readonly string[]) => ["tunnel-mcp", ...args].join(" "),
     wake: () => ({
       by: "human" as const,
       command: undefined,

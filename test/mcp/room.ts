@@ -53,6 +53,7 @@ export async function clientOf(
     forms: new Forms(),
     isUnattended: false,
     problems: async () => [],
+    commandLine: (args) => ["tunnel-mcp", ...args].join(" "),
     wake: () => ({
       by: "command",
       command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`,

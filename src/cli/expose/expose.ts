@@ -126,7 +126,10 @@ class Stay {
       this.#exposures = exposures;
       const checked = requests.map((request) => exposures.check(request));
       if (command.isDryRun) {
-        for (const one of checked) this.#wouldDo(dryRunView(one));
+        for (const one of checked)
+          this.#wouldDo(
+            dryRunView(one, (args) => shellLine(["tunnel-mcp", ...args], this.#options.platform)),
+          );
         return 0;
       }
       onShutdown(() => this.#quit());
@@ -267,7 +270,7 @@ class Stay {
   }
 
   #wouldDo(view: ReturnType<typeof dryRunView>): void {
-    const { command, platform } = this.#options;
+    const { command } = this.#options;
     if (command.json) return this.#print(safeJson({ event: "dry-run", ...view }));
     const { name, target, transport, access, openPaths, expiresInMinutes } = view;
     const open = openPaths.length === 0 ? "" : `, and without any of them: ${openPaths.join(", ")}`;
@@ -276,9 +279,7 @@ class Stay {
       `Ways in: ${access.join(", ")}${safeText(open)}.`,
     ];
     // The command is copied from the screen.
-    this.#print(
-      [wrapWords(lines.join("\n"), this.#columns()), `  ${shellLine(view.command, platform)}`].join("\n"),
-    );
+    this.#print([wrapWords(lines.join("\n"), this.#columns()), `  ${view.command}`].join("\n"));
   }
 
   /** Of a command that was typed while it runs. */

@@ -192,10 +192,18 @@ export class Exposure implements Observable<ExposureEvent> {
    * @throws {TunnelError} request-unknown, input-invalid, replay-impossible, replay-failed, expose-over, cancelled
    */
   async replay(input: ReplayInput, signal: AbortSignal): Promise<Replayed> {
-    const found = this.#found;
-    if (this.#state.name !== "running" || found === undefined) throw new TunnelError("expose-over");
+    const [found, gateway] = [this.#found, this.#gateway];
+    if (this.#state.name !== "running" || found === undefined || gateway === undefined)
+      throw new TunnelError("expose-over");
     const { inspector } = this;
-    return replay(input, { inspector, upstream: found.upstream, clock: this.#context.clock, signal });
+    const { upstream } = found;
+    return replay(input, {
+      inspector,
+      upstream,
+      clock: this.#context.clock,
+      signal,
+      rewrite: (fields, { source }) => gateway.fieldsFor(fields, source?.address ?? upstream.address),
+    });
   }
 
   /** Ends it. Resolves when nothing of it is left running. Idempotent. */

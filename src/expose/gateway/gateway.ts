@@ -46,6 +46,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       return reception.stats;
     },
     endProbes: () => reception.endProbes(),
+    fieldsFor: (fields, source) => reception.fieldsFor(fields, source),
     cut: (visitor) => reception.cut(visitor),
     expire: () => reception.expire(),
     async close() {
@@ -106,8 +107,14 @@ class PendingResponses {
 
   add(socket: Socket, response: ServerResponse): void {
     const known = this.#bySocket.get(socket);
-    const responses = known ?? new Set();
-    if (known === undefined) this.#bySocket.set(socket, responses);
+    const responses = known ?? new Set<ServerResponse>();
+    if (known === undefined) {
+      this.#bySocket.set(socket, responses);
+      // Node tells the end of a connection to the response whose turn it is; those behind it would wait forever.
+      socket.once("close", () => {
+        for (const one of responses) one.emit("close");
+      });
+    }
     responses.add(response);
     response.once("close", () => responses.delete(response));
   }

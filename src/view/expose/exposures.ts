@@ -212,20 +212,15 @@ export interface DryRunView {
   readonly access: readonly string[];
   readonly openPaths: readonly string[];
   readonly expiresInMinutes: number;
-  /** For a terminal: one argument each. */
-  readonly command: readonly string[];
+  /** To paste into a terminal. */
+  readonly command: string;
 }
 
-export function dryRunView({
-  name,
-  targetText,
-  transport,
-  kinds,
-  openPaths,
-  minutes,
-  hostHeader,
-  inspect,
-}: CheckedRequest): DryRunView {
+/** @param commandLine the line for a shell by which a person runs a command of this program */
+export function dryRunView(
+  { name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect, claims }: CheckedRequest,
+  commandLine: (args: readonly string[]) => string,
+): DryRunView {
   return {
     name,
     target: targetText,
@@ -233,10 +228,7 @@ export function dryRunView({
     access: kinds,
     openPaths: openPaths.map(({ text }) => text),
     expiresInMinutes: minutes,
-    command: [
-      "npx",
-      "-y",
-      "tunnel-mcp",
+    command: commandLine([
       "expose",
       targetText,
       "--name",
@@ -248,8 +240,9 @@ export function dryRunView({
       "--transport",
       transport,
       ...openPaths.flatMap(({ text }) => ["--open-path", text]),
+      ...(claims > 1 && kinds.includes("claim") ? ["--claims", String(claims)] : []),
       ...(hostHeader === undefined ? [] : ["--host-header", hostHeader]),
       ...(inspect ? [] : ["--no-inspect"]),
-    ],
+    ]),
   };
 }
