@@ -24,6 +24,7 @@ const EXPECTED_FILES = [
   "commands/pair.md",
   "dist/THIRD-PARTY-NOTICES.txt",
   "dist/commands.cjs",
+  "dist/exposing.cjs",
   "dist/scanning.cjs",
   "dist/sessions.cjs",
   "dist/tunnel-mcp.cjs",
@@ -38,7 +39,8 @@ const EXPECTED_FILES = [
 
 /** `npx` fetches the packed size on first use; a slow line should not notice. */
 const MAX_PACKED_BYTES = 800_000;
-const MAX_UNPACKED_BYTES = 2 * 1024 * 1024;
+/** On the disk; each bundle is read only when it is needed. That of exposing has 350 kB. */
+const MAX_UNPACKED_BYTES = 2.5 * 1024 * 1024;
 
 /** The command that runs npm without a shell: on Windows `npm` is a batch file, so its script is run instead. */
 function npmCommand() {
