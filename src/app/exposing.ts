@@ -15,8 +15,7 @@ import { trustOf } from "../net/trust.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
-import { exposedFolder } from "../session/paths/exposed-folder.ts";
-import { sensitiveName } from "../session/paths/sensitive.ts";
+import { resolveShownFolder, secretNameToShow } from "../session/paths/show.ts";
 import type { Sessions } from "../session/sessions.ts";
 
 /** The exposures of this process on the real network. Heavy to load: imported with the first call that exposes something. */
@@ -53,8 +52,8 @@ export function loadExposures(options: {
         lookup,
         trust,
         folders: {
-          folder: (typed) => exposedFolder(typed, { cwd, home, roots: config.shareRoots }),
-          secretName: sensitiveName,
+          folder: (typed) => resolveShownFolder(typed, { cwd, home, roots: config.shareRoots }),
+          secretName: secretNameToShow,
         },
       },
       prover: {

@@ -130,6 +130,7 @@ describe("a service that is exposed", () => {
     mkdirSync(site);
     writeFileSync(join(site, "index.html"), "<h1>hi</h1>");
     writeFileSync(join(site, ".env"), "SECRET=1");
+    writeFileSync(join(site, "server.pem"), "a certificate looks like a key");
     const { publicUrl, access } = await start(agent, { target: site });
     const headers = { [access.token.field]: access.token.value };
     const got = async (path: string): Promise<[number, string]> => {
@@ -137,7 +138,8 @@ describe("a service that is exposed", () => {
       return [response.status, await response.text()];
     };
     expect(await got("/")).toEqual([200, "<h1>hi</h1>"]);
-    for (const path of ["/.env", "/%2eenv", "/../site/.env", "/none"]) expect((await got(path))[0]).toBe(404);
+    for (const path of ["/.env", "/%2eenv", "/server.pem", "/../site/.env", "/none"])
+      expect((await got(path))[0]).toBe(404);
     expect(await agent.refused("expose_start", { target: "/" })).toMatchObject({
       code: "expose-folder-refused",
     });
