@@ -27,7 +27,7 @@ const NOTES = {
       "tunnel_listen are there, too.",
   ],
   tunnel_listen: [
-    "`exposureNews`, where there is any, is told once: `first-visitor`, `webhooks` (by open paths: `count`, `failed`, `firstId`, `lastId`, `paths`), `service` (it stopped to answer, or does " +
+    "`exposureNews`, where there is any, is told once. Its `event` is `first-visitor`, `webhooks` (by open paths: `count`, `failed`, `firstId`, `lastId`, `paths`), `service` (it stopped to answer, or does " +
       "so again), `address`, `ends-soon`, `opened`, `failed`, `widened`, `over`. Without a tunnel, the result has the running `exposures` and these alone.",
     "A message for some has `to`, their names. Other fields that come where they apply: `replyTo`, `beforeYou` (from " +
       "the time before this side came), `redelivered`, and beside the messages `gap` (what is no longer kept), `ended` " +

@@ -1,4 +1,4 @@
-import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
+import { LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -13,6 +13,7 @@ import type { Sessions } from "../../src/session/sessions.ts";
 import { temporaryFolders } from "../support/files/temp-folder.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { oddText, seeded } from "../hostile-peers/support/input.ts";
+import { cleanUp, exposuresOn } from "../expose/support.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
 
 const answer = z.object({
@@ -65,7 +66,7 @@ class Bench {
       clock,
       fence: new Fence(),
       sessions: async () => sessions,
-      exposures: noExposures(),
+      exposures: new LazyExposures(() => Promise.resolve(exposuresOn(clock).exposures)),
       calls: new SharedCalls(clock),
       forms: new Forms(),
       isUnattended: false,
@@ -98,7 +99,10 @@ class Bench {
 }
 
 let bench: Bench | undefined;
-afterEach(async () => bench?.close());
+afterEach(async () => {
+  await bench?.close();
+  await cleanUp();
+});
 
 /** A stable code and a next step, or success: never a protocol error, never `internal`. */
 async function expectStable(on: Bench, tool: string, args: Record<string, unknown>): Promise<void> {

@@ -292,7 +292,7 @@ describe("tunnel_listen", () => {
     const [page = "", claim = ""] = String(claimUrl).split("#");
     await fetch(page, { method: "POST", redirect: "manual", body: new URLSearchParams({ claim }) });
     expect(await listening).toMatchObject({
-      exposureNews: [{ notice: "first-visitor", name: `port-${port}` }],
+      exposureNews: [{ event: "first-visitor", name: `port-${port}` }],
     });
     for (const path of ["ok", "bad", "ok"])
       await (await fetch(`${String(publicUrl)}/hooks/${path}`, { method: "POST" })).text();
@@ -300,7 +300,7 @@ describe("tunnel_listen", () => {
     const { exposureNews } = await call("tunnel_listen", { timeoutMs: 5_000, limit: 1 });
     expect(exposureNews).toMatchObject([
       {
-        notice: "webhooks",
+        event: "webhooks",
         count: 3,
         failed: 1,
         paths: expect.arrayContaining([expect.stringContaining("POST /hooks/bad")]),
@@ -315,11 +315,11 @@ describe("tunnel_listen", () => {
     const [ask] = overseer.asks.waiting;
     overseer.asks.decide(1, ask?.digest ?? "", { verdict: "approve" }, { path: "watch" });
     expect(await call("tunnel_listen", { timeoutMs: 10_000 })).toMatchObject({
-      exposureNews: [{ notice: "opened", publicUrl: expect.stringContaining("http://") }],
+      exposureNews: [{ event: "opened", publicUrl: expect.stringContaining("http://") }],
     });
     await exposures.running[0]?.stop("stopped-by-person");
     expect(await call("tunnel_listen", { timeoutMs: 10_000 })).toMatchObject({
-      exposureNews: [{ notice: "over", why: "stopped-by-person" }],
+      exposureNews: [{ event: "over", why: "stopped-by-person" }],
       next: expect.stringContaining("Nothing is exposed any more"),
     });
   });
@@ -334,7 +334,7 @@ describe("tunnel_listen", () => {
     await fetch(page, { method: "POST", redirect: "manual", body: new URLSearchParams({ claim }) });
     expect(await listening).toMatchObject({
       status: "waiting_for_members",
-      exposureNews: [{ notice: "first-visitor" }],
+      exposureNews: [{ event: "first-visitor" }],
     });
     await call("tunnel_close");
   });
