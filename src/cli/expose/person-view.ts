@@ -1,7 +1,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { nextForPerson } from "../../errors/tunnel-error.ts";
 import type { StartedView } from "../../view/exposures.ts";
-import { oneRow, safeLabel, safeText } from "../chat/terminal/safe-text.ts";
+import { safeLabel, safeText } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { durationText } from "./duration.ts";
@@ -133,11 +133,6 @@ export function scanned({ access, publicUrl }: StartedView): {
   const [first] = access.claim?.links ?? [];
   if (first === undefined) return { link: publicUrl, caption: "The address, for a phone:" };
   return { link: first.url, caption: "The link that lets one browser in, for a phone:" };
-}
-
-/** The first row of a text, for a line that is replaced. */
-export function statusRow(text: string, columns: number | undefined): string {
-  return columns === undefined ? text : oneRow(text, columns);
 }
 
 function isBad(news: News): boolean {

@@ -12,7 +12,7 @@ export interface ServiceTarget {
 }
 
 /** A folder of files, as it was named: relative to the working directory, or absolute. */
-export interface FolderTarget {
+interface FolderTarget {
   readonly kind: "folder";
   readonly path: string;
 }
