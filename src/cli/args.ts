@@ -139,14 +139,14 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
     case "setup":
       return withOptions(first, rest, SETUP_OPTIONS, setupCommand);
     default:
-      // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
-      if (isPerhapsLink(first))
-        return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
       return unknownCommand(first);
   }
 }
 
 function unknownCommand(typed: string): UsageError {
+  // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
+  if (isPerhapsLink(typed))
+    return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
   const what = typed.startsWith("-") ? "option" : "command";
   const meant = nearest(typed.replace(/^-+/, ""), [...COMMANDS, "help", "version"]);
   const word = meant === "help" || meant === "version" ? `--${meant}` : meant;
