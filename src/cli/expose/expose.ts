@@ -120,10 +120,7 @@ class Stay {
         return 0;
       }
       onShutdown(() => this.#quit());
-      void outputLost.then(() => {
-        this.#isLost = true;
-        void this.#quit();
-      });
+      void outputLost.then(() => this.#lose());
       exposures.subscribe((event) => this.#heard(event));
       this.#screen = this.#open(exposures);
       const stopBeating = every(clock, SESSION.progressEveryMs, () => this.#beat());
@@ -178,6 +175,12 @@ class Stay {
         onActivity: () => undefined,
       },
     });
+  }
+
+  /** Nobody sees what is exposed any more, so it ends. */
+  #lose(): Promise<void> {
+    this.#isLost = true;
+    return this.#quit();
   }
 
   /** Resolves when nothing of them is left running. */
@@ -310,7 +313,7 @@ class Stay {
 }
 
 function sizeOf(terminal: TerminalOutput): { readonly columns: number; readonly rows: number } | undefined {
-  const [columns = 0, rows = 0] = terminal.getWindowSize?.() ?? [terminal.columns ?? 0, 0];
+  const [columns, rows] = terminal.getWindowSize?.() ?? [terminal.columns ?? 0, 0];
   return columns === 0 ? undefined : { columns, rows: rows === 0 ? 24 : rows };
 }
 

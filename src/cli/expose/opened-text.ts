@@ -46,9 +46,10 @@ function waysIn({ access, publicUrl }: StartedView, style: OpenedStyle): readonl
   const links = claim?.links ?? [];
   if (links.length === 1) begin("For a person, a link to pass on:", passOnText(links[0]?.url ?? ""));
   if (links.length > 1)
-    begin(`For ${links.length} people, a link each to pass on. Each lets one browser in, once:`, [
-      ...links.map(({ id, url }) => `  ${id}  ${url}`),
-    ]);
+    begin(
+      `For ${links.length} people, a link each to pass on. Each lets one browser in, once:`,
+      links.map(({ id, url }) => `  ${id}  ${url}`),
+    );
   if (token !== undefined)
     begin("For scripts, a header:", [command("-H", `${token.field}: ${token.value}`, `${publicUrl}/`)]);
   if (prefix !== undefined) {
