@@ -166,7 +166,8 @@ describe("without a terminal", () => {
     const url = await run.url();
     await fetch(url, { headers: run.token });
     await run.shows(/GET {4}200 .*\/ {2}token/);
-    expect(run.output.stdout()).not.toMatch(/\u001b|[█▀▄]/);
+    expect(run.output.stdout()).not.toContain("\u001b");
+    expect(run.output.stdout()).not.toMatch(/[█▀▄]/);
     expect(run.terminal.raw).toBe("");
     expect(run.output.stderr()).toContain("asking http://localhost:");
     await run.shutDown();
@@ -195,8 +196,8 @@ describe("without a terminal", () => {
     await run.shows('"event":"request"');
     await run.shutDown();
     expect(await run.code).toBe(0);
-    const events = lines().map(({ event }) => event);
-    expect([...new Set(events)].toSorted()).toEqual(["claimed", "ended", "opened", "progress", "request"]);
+    const events = new Set(lines().map(({ event }) => event));
+    expect(events).toEqual(new Set(["progress", "opened", "claimed", "request", "ended"]));
     expect(lines().at(-1)).toMatchObject({ event: "ended", name: "web", why: "stopped", publicUrl });
     expect(lines().find(({ event }) => event === "claimed")).toMatchObject({ name: "web", isFirst: true });
     const [secret = ""] = /[^#]+$/.exec(claimUrl) ?? [];
