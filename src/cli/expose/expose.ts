@@ -1,6 +1,7 @@
 import { asTunnelError, nextForPerson, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Exposure } from "../../expose/exposure.ts";
 import type { Exposures, ExposuresEvent } from "../../expose/exposures.ts";
+import { EXPOSE } from "../../expose/limits.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
@@ -14,10 +15,12 @@ import { terminalScreen, type Screen, type TerminalOutput } from "../chat/termin
 import { paintFor, type Output } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { obeyTyped } from "./commands.ts";
+import { durationText } from "./duration.ts";
 import type { News, Show } from "./events.ts";
 import { jsonLine } from "./json.ts";
 import type { ExposeCommand } from "./parse.ts";
 import { PersonView } from "./person-view.ts";
+import { clockText } from "./request-line.ts";
 
 export interface ExposeOptions {
   readonly command: ExposeCommand;
@@ -207,16 +210,20 @@ class Stay {
         if (request.way !== "probe") this.#show({ type: "request", name, request });
         return;
       }
+      case "extended": {
+        const expiresInSec = seconds(Math.max(0, exposure.endsAt - this.#options.clock.now()));
+        const news = { what: "extended", expiresInSec } as const;
+        return this.#show({ type: "news", name, text: extendedText(exposure.endsAt, expiresInSec), news });
+      }
       case "claimed":
       case "service":
       case "address":
-      case "ends-soon": {
+      case "ends-soon":
+      case "widened": {
         const text = exposureNews(event);
         if (text !== undefined) this.#show({ type: "news", name, text, news: newsOf(event) });
         return;
       }
-      case "widened":
-        return;
     }
   }
 
@@ -317,7 +324,15 @@ function sizeOf(terminal: TerminalOutput): { readonly columns: number; readonly 
   return columns === 0 ? undefined : { columns, rows: rows === 0 ? 24 : rows };
 }
 
-type NewsEvent = Extract<ExposuresEvent, { type: "claimed" | "service" | "address" | "ends-soon" }>;
+function extendedText(endsAt: number, leftSec: number): string {
+  const most = leftSec >= EXPOSE.maxMinutes * 60 ? ", which is the longest there is" : "";
+  return `it ends at ${clockText(endsAt).slice(0, 5)} now, in ${durationText(leftSec)}${most}`;
+}
+
+type NewsEvent = Extract<
+  ExposuresEvent,
+  { type: "claimed" | "service" | "address" | "ends-soon" | "widened" }
+>;
 
 function newsOf(event: NewsEvent): News {
   switch (event.type) {
@@ -329,5 +344,7 @@ function newsOf(event: NewsEvent): News {
       return { what: "address", publicUrl: event.publicUrl?.origin };
     case "ends-soon":
       return { what: "ends-soon", leftSec: seconds(event.leftMs) };
+    case "widened":
+      return { what: "widened", isDone: event.isDone };
   }
 }

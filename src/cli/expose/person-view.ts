@@ -145,6 +145,10 @@ function isBad(news: News): boolean {
       return news.publicUrl === undefined;
     case "ends-soon":
       return true;
+    case "extended":
+      return false;
+    case "widened":
+      return !news.isDone;
   }
 }
 
