@@ -5,7 +5,7 @@ import type { Kind } from "./setting-kinds.ts";
 /** The forms of settings about exposing. */
 
 export const TOOLSET_LIST: Kind<readonly Toolset[]> = {
-  accepted: `${TOOLSET_NAMES.join(", ")}, or one of them`,
+  accepted: `a list of ${TOOLSET_NAMES.join(", ")}, separated by commas`,
   format: "string",
   parse(text) {
     const names = text.split(",").map((name) => name.trim());
