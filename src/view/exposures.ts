@@ -53,8 +53,10 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
       return event.publicUrl === undefined
         ? "the public address is lost; another one is being opened"
         : `the public address is ${event.publicUrl.origin} from now on; claim links that were not used yet need the new address`;
-    case "ends-soon":
-      return `it ends in ${Math.round(event.leftMs / 60_000)} minutes`;
+    case "ends-soon": {
+      const minutes = Math.round(event.leftMs / 60_000);
+      return `it ends in ${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
+    }
     case "widened":
       return event.isDone
         ? "a person has let it be open for longer or for more people"
@@ -216,16 +218,9 @@ export interface DryRunView {
   readonly command: readonly string[];
 }
 
-export function dryRunView({
-  name,
-  targetText,
-  transport,
-  kinds,
-  openPaths,
-  minutes,
-  hostHeader,
-  inspect,
-}: CheckedRequest): DryRunView {
+/** @param program the words that start this program in a terminal */
+export function dryRunView(checked: CheckedRequest, program: readonly string[]): DryRunView {
+  const { name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect, claims } = checked;
   return {
     name,
     target: targetText,
@@ -234,9 +229,7 @@ export function dryRunView({
     openPaths: openPaths.map(({ text }) => text),
     expiresInMinutes: minutes,
     command: [
-      "npx",
-      "-y",
-      "tunnel-mcp",
+      ...program,
       "expose",
       targetText,
       "--name",
@@ -245,6 +238,7 @@ export function dryRunView({
       kinds.join(","),
       "--for",
       `${minutes}m`,
+      ...(claims > 1 ? ["--claims", String(claims)] : []),
       "--transport",
       transport,
       ...openPaths.flatMap(({ text }) => ["--open-path", text]),

@@ -67,6 +67,7 @@ export function exposuresOn(
       others: () => Promise.resolve([]),
       bodies: new MemoryBudget(INSPECTED_BYTES),
       redactor: new Redactor(),
+      program: ["node", "/opt/tunnel-mcp.cjs"],
       ...more,
     },
     new ExposureHistory({ folders: [path.join(folder, "private")], platform: process.platform, pid: 1 }),

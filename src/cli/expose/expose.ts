@@ -119,7 +119,7 @@ class Stay {
       this.#exposures = exposures;
       const checked = requests.map((request) => exposures.check(request));
       if (command.isDryRun) {
-        for (const one of checked) this.#wouldDo(dryRunView(one));
+        for (const one of checked) this.#wouldDo(dryRunView(one, exposures.program));
         return 0;
       }
       onShutdown(() => this.#quit());
@@ -272,7 +272,7 @@ class Stay {
     const { name, target, transport, access, openPaths, expiresInMinutes } = view;
     const open = openPaths.length === 0 ? "" : `, and without any of them: ${openPaths.join(", ")}`;
     const lines = [
-      `Nothing was opened. ${safeText(target)} would get a public address as ${name}, through ${transport}, for ${expiresInMinutes} minutes.`,
+      `Nothing was opened. ${safeText(target)} would get a public address as ${name}, through ${transport}, for ${durationText(expiresInMinutes * 60)}.`,
       `Ways in: ${access.join(", ")}${safeText(open)}.`,
     ];
     // The command is copied from the screen.

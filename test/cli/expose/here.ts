@@ -28,7 +28,8 @@ export class Here {
     const base = { config: readConfig(this.env).config, clock, env: this.env, cwd: root, home: root };
     const sessions = loadSessions(base);
     this.#sessions = sessions;
-    this.exposures = new LazyExposures(() => Promise.resolve(loadExposures({ ...base, sessions })));
+    const bundle = "/opt/tunnel-mcp.cjs";
+    this.exposures = new LazyExposures(() => Promise.resolve(loadExposures({ ...base, sessions, bundle })));
   }
 
   get sessions(): ReturnType<typeof loadSessions> {
