@@ -108,11 +108,11 @@ const WAITS =
   "It waits for a person, who types tunnel-mcp watch in a terminal of their own. info shows what there is then.";
 
 function link(exposure: Exposure, options: CommandsOptions): void {
-  const { view, print } = options;
+  const { view, print, style } = options;
   const { newClaims, askId } = again(exposure, { claims: 1 }, options);
   if (askId !== undefined) return view.say(WAITS);
   for (const { id, url } of newClaims) {
-    print([`A link to pass on (${id}):`, ...passOnText(url)].join("\n"));
+    print([`A link to pass on (${id}):`, ...passOnText(url, style().columns)].join("\n"));
     view.qr(url, "The same, for a phone:");
   }
 }

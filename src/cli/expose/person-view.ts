@@ -86,11 +86,11 @@ export class PersonView {
 
   /** A code for phones; a hint where it does not fit, and nothing where none can be shown. */
   qr(link: string, caption: string): void {
-    const { size, print, isInteractive } = this.#options;
+    const { size, columns, print, isInteractive } = this.#options;
     const now = size();
     if (now === undefined) return;
     const lines = qrLines(link, now);
-    if (lines !== undefined) return print([caption, ...lines].join("\n"));
+    if (lines !== undefined) return print([wrapWords(caption, columns()), ...lines].join("\n"));
     const hint = isInteractive ? " Make it larger, then type qr." : "";
     this.say(`The window is too small for the QR code.${hint}`);
   }
