@@ -132,10 +132,10 @@ describe("expose_start", () => {
         access: ["claim", "token"],
         expiresInMinutes: 120,
         // The program that runs here: the package of its name is not published.
-        command: [
-          ...["node", "/opt/tunnel-mcp.cjs", "expose", "http://localhost:3000", "--name", "port-3000"],
-          ...["--access", "claim,token", "--for", "120m", "--claims", "2", "--transport", "direct"],
-        ],
+        command: (
+          "node /opt/tunnel-mcp.cjs expose http://localhost:3000 --name port-3000 --access claim,token --for 120m " +
+          "--claims 2 --transport direct"
+        ).split(" "),
       },
     ]);
     expect(exposures.all).toEqual([]);
