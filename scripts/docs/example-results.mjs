@@ -122,7 +122,6 @@ export async function exampleResults(sources) {
         providers: (name) => ({ ...PROVIDERS[name], open: async ({ port }) => tunnel(port) }),
         config: { transport: "cloudflared", bind: "127.0.0.1", port: 0 },
         cwd: folder,
-        program: ["node", "/path/to/tunnel-mcp/dist/tunnel-mcp.cjs"],
         find: { allow: [], ownPorts: () => [], lookup: () => undefined, folders: {} },
         prover: { resolver: undefined, isSkipped: true, client: never, openSocket: never },
         others: async () => [],

@@ -31,7 +31,7 @@ async function runHere(
   output: Output,
   config: ReturnType<typeof readConfig>["config"],
 ): Promise<0 | 1 | 2> {
-  const { env, version, clock, cwd, home, bundle, onShutdown } = host;
+  const { env, version, clock, cwd, home, onShutdown } = host;
   const { expose } = await import("./commands.ts");
   let close: (() => Promise<void>) | undefined;
   // Registered first, so that it runs last: the address goes before the ways to it.
@@ -41,7 +41,7 @@ async function runHere(
     const sessions = loadSessions({ config, clock, env, cwd, home });
     const exposures = new LazyExposures(async () => {
       const { loadExposures } = await import("./exposing.ts");
-      return loadExposures({ config, sessions, clock, env, cwd, home, bundle });
+      return loadExposures({ config, sessions, clock, env, cwd, home });
     });
     const identity = identityOf(env, cwd);
     const endpoints = openEndpoints({ sessions, exposures, clock, env, identity, version, cwd });

@@ -18,7 +18,6 @@ import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import { exposedFolder } from "../session/paths/exposed-folder.ts";
 import { sensitiveName } from "../session/paths/sensitive.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { serverCommand } from "../view/setup/registration.ts";
 
 /** The exposures of this process on the real network. Heavy to load: imported with the first call that exposes something. */
 export function loadExposures(options: {
@@ -29,11 +28,8 @@ export function loadExposures(options: {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly home: string;
-  /** Absolute path of the running program. */
-  readonly bundle: string;
 }): Exposures {
-  const { config, sessions, clock, env, cwd, home, bundle } = options;
-  const { command, args } = serverCommand(bundle);
+  const { config, sessions, clock, env, cwd, home } = options;
   const trust = trustOf(env);
   const proxies = proxyAgents(env, trust);
   const client = createHttpsClient({ proxies, trust });
@@ -50,7 +46,6 @@ export function loadExposures(options: {
       providers: sessions.providers,
       config,
       cwd,
-      program: [command, ...args],
       find: {
         allow: config.exposeAllow,
         ownPorts: () => [...sessions.ports, ...exposures.ports],

@@ -24,8 +24,6 @@ export interface ExposeContext {
   };
   /** The working directory of this server. */
   readonly cwd: string;
-  /** The words that start this program in a terminal, for a command that a person is to type. */
-  readonly program: readonly string[];
   readonly find: FindOptions;
   /** What a visit from outside takes. */
   readonly prover: Pick<ProveOptions, "resolver" | "isSkipped" | "client" | "openSocket">;

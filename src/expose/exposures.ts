@@ -65,10 +65,6 @@ export class Exposures implements Observable<ExposuresEvent> {
     return this.#context.others();
   }
 
-  get program(): readonly string[] {
-    return this.#context.program;
-  }
-
   /** Understands a request without doing anything. @throws {TunnelError} as {@link checkRequest} */
   check(request: ExposureRequest): CheckedRequest {
     const { config, cwd } = this.#context;

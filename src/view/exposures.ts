@@ -218,9 +218,16 @@ export interface DryRunView {
   readonly command: readonly string[];
 }
 
-/** @param program the words that start this program in a terminal */
-export function dryRunView(checked: CheckedRequest, program: readonly string[]): DryRunView {
-  const { name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect, claims } = checked;
+export function dryRunView({
+  name,
+  targetText,
+  transport,
+  kinds,
+  openPaths,
+  minutes,
+  hostHeader,
+  inspect,
+}: CheckedRequest): DryRunView {
   return {
     name,
     target: targetText,
@@ -229,7 +236,9 @@ export function dryRunView(checked: CheckedRequest, program: readonly string[]):
     openPaths: openPaths.map(({ text }) => text),
     expiresInMinutes: minutes,
     command: [
-      ...program,
+      "npx",
+      "-y",
+      "tunnel-mcp",
       "expose",
       targetText,
       "--name",
@@ -238,7 +247,6 @@ export function dryRunView(checked: CheckedRequest, program: readonly string[]):
       kinds.join(","),
       "--for",
       `${minutes}m`,
-      ...(claims > 1 ? ["--claims", String(claims)] : []),
       "--transport",
       transport,
       ...openPaths.flatMap(({ text }) => ["--open-path", text]),

@@ -67,7 +67,6 @@ export function exposuresOn(
       others: () => Promise.resolve([]),
       bodies: new MemoryBudget(INSPECTED_BYTES),
       redactor: new Redactor(),
-      program: ["node", "/opt/tunnel-mcp.cjs"],
       ...more,
     },
     new ExposureHistory({ folders: [path.join(folder, "private")], platform: process.platform, pid: 1 }),

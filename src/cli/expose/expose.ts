@@ -119,7 +119,7 @@ class Stay {
       this.#exposures = exposures;
       const checked = requests.map((request) => exposures.check(request));
       if (command.isDryRun) {
-        for (const one of checked) this.#wouldDo(dryRunView(one, exposures.program));
+        for (const one of checked) this.#wouldDo(dryRunView(one));
         return 0;
       }
       onShutdown(() => this.#quit());

@@ -271,9 +271,6 @@ describe("without a terminal", () => {
       "Nothing was opened. http://localhost:3999 would get a public address as port-3999",
     );
     expect(run.output.stdout()).toContain("through direct, for 2 h.");
-    expect(run.output.stdout()).toContain(
-      "  node /opt/tunnel-mcp.cjs expose http://localhost:3999 --name port-3999",
-    );
     expect(run.output.stdout()).toContain("--for 120m --transport direct --open-path 'POST /hooks/*'\n");
     expect(here.exposures.loaded?.all).toEqual([]);
   });

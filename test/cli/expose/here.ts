@@ -28,8 +28,7 @@ export class Here {
     const base = { config: readConfig(this.env).config, clock, env: this.env, cwd: root, home: root };
     const sessions = loadSessions(base);
     this.#sessions = sessions;
-    const bundle = "/opt/tunnel-mcp.cjs";
-    this.exposures = new LazyExposures(() => Promise.resolve(loadExposures({ ...base, sessions, bundle })));
+    this.exposures = new LazyExposures(() => Promise.resolve(loadExposures({ ...base, sessions })));
   }
 
   get sessions(): ReturnType<typeof loadSessions> {

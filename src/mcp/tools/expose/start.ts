@@ -151,8 +151,7 @@ export const exposeStartTool = defineTool({
     }));
     if (requests.length > 1 && rest.name !== undefined)
       throw new TunnelError("input-invalid", { detail: "name: goes with one target" });
-    if (dryRun === true)
-      return { dryRun: requests.map((request) => dryRunView(exposures.check(request), exposures.program)) };
+    if (dryRun === true) return { dryRun: requests.map((request) => dryRunView(exposures.check(request))) };
     const [only, ...more] = requests;
     if (only !== undefined && more.length === 0)
       return { ...(await startOne(exposures, only, call)), ...cut };
