@@ -13,6 +13,7 @@ import type { TerminalInput } from "../chat/terminal/keyboard.ts";
 import { safeJson, safeText } from "../chat/terminal/safe-text.ts";
 import { terminalScreen, type Screen, type TerminalOutput } from "../chat/terminal/screen.ts";
 import { paintFor, type Output } from "../io/output.ts";
+import { INTERRUPTED, stayAlive } from "../io/stay.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { obeyTyped } from "./commands.ts";
 import { durationText } from "./duration.ts";
@@ -51,23 +52,19 @@ const USAGE_ERRORS: ReadonlySet<ErrorCode> = new Set([
   "expose-path-invalid",
   "input-invalid",
 ]);
-/** The longest time of a timer. */
-const FOR_EVER_MS = 2 ** 31 - 1;
-/** As shells number it. */
-const INTERRUPTED = 130;
 
 /**
  * Gives services of this machine public addresses, shows what comes, and stays until they are over.
  * @returns 0 for an end that was wanted, 1 where one could not be opened or its address was lost, 2 for arguments that cannot be used
  */
 export async function expose(options: ExposeOptions): Promise<0 | 1 | 2> {
-  const alive = setInterval(() => undefined, FOR_EVER_MS);
+  const leave = stayAlive();
   const stay = new Stay(options);
   try {
     return await stay.run();
   } finally {
     stay.close();
-    clearInterval(alive);
+    leave();
   }
 }
 
