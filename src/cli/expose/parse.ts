@@ -147,7 +147,7 @@ function readDuration(typed: string | undefined): number | undefined | string {
 
 function readTransport(
   typed: string | undefined,
-): ExposureRequest["transport"] | { readonly problem: string } {
+): ExposeCommand["wanted"]["transport"] | { readonly problem: string } {
   if (typed === undefined) return undefined;
   const { kind } = SETTINGS.transport;
   return kind.parse(typed) ?? { problem: `--transport must be ${kind.accepted}` };
