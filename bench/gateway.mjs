@@ -153,12 +153,13 @@ class Visitor {
   #got = 0;
   #length = 0;
   #done = () => undefined;
+  #failed = () => undefined;
   #head;
 
   constructor(socket) {
     this.#socket = socket;
     socket.on("data", (chunk) => this.#take(chunk));
-    socket.on("error", (error) => this.#done(Promise.reject(error)));
+    socket.on("error", (error) => this.#failed(error));
   }
 
   static async open(port) {
@@ -198,7 +199,10 @@ class Visitor {
     this.#got = 0;
     this.#wanted = this.#length;
     this.#head = "";
-    const done = new Promise((resolve) => (this.#done = resolve));
+    const done = new Promise((resolve, reject) => {
+      this.#done = resolve;
+      this.#failed = reject;
+    });
     this.#socket.write(text);
     return done;
   }

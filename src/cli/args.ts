@@ -139,16 +139,21 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
     case "setup":
       return withOptions(first, rest, SETUP_OPTIONS, setupCommand);
     default:
-      // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
-      if (isPerhapsLink(first))
-        return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
       return unknownCommand(first);
   }
 }
 
 function unknownCommand(typed: string): UsageError {
-  const what = typed.startsWith("-") ? "option" : "command";
-  const meant = nearest(typed.replace(/^-+/, ""), [...COMMANDS, "help", "version"]);
+  // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
+  if (isPerhapsLink(typed))
+    return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
+  const bare = typed.replace(/^-+/, "");
+  const [what, commands] =
+    bare === typed
+      ? ["command", COMMANDS]
+      : // Dashes in front of a command are a slip; a word that only resembles one was meant as an option.
+        ["option", COMMANDS.filter((one) => one === bare)];
+  const meant = nearest(bare, [...commands, "help", "version"]);
   const word = meant === "help" || meant === "version" ? `--${meant}` : meant;
   return { ...usageError(`unknown ${what} ${quoted(typed)}${guess(word)}`), usage: ALL_COMMANDS };
 }

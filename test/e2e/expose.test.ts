@@ -70,7 +70,9 @@ describe("a service that is exposed", () => {
       response.end(`host ${incoming.headers.host}, cookie ${incoming.headers.cookie ?? "none"}`);
     });
     const sockets = new WebSocketServer({ server });
-    sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(`echo ${String(data)}`)));
+    sockets.on("connection", (socket) =>
+      socket.on("message", (data: Buffer) => socket.send(`echo ${data.toString()}`)),
+    );
     const agent = await Agent.start({}, "legacy", CLAUDE);
     const { publicUrl, claimUrl } = await start(agent, { target: port });
 
@@ -103,7 +105,9 @@ describe("a service that is exposed", () => {
 
     const socketUrl = publicUrl.replace("http", "ws");
     const socket = new WebSocket(socketUrl, { headers });
-    const answer = new Promise((resolve) => socket.once("message", (data) => resolve(String(data))));
+    const answer = new Promise((resolve) =>
+      socket.once("message", (data: Buffer) => resolve(data.toString())),
+    );
     socket.once("open", () => socket.send("hi"));
     expect(await answer).toBe("echo hi");
     socket.close();

@@ -83,10 +83,10 @@ function place(): string {
 
 /** Lets time pass until an exposure has come to rest: it runs, is held, has failed or is over. */
 export async function settled(exposure: Exposure, clock?: FakeClock): Promise<void> {
-  let isSettled = false;
-  const done = exposure.settled.then(() => (isSettled = true));
-  while (clock !== undefined && !isSettled) {
-    await clock.advance(100);
+  const rest = { isReached: clock === undefined };
+  const done = exposure.settled.then(() => (rest.isReached = true));
+  while (!rest.isReached) {
+    await clock?.advance(100);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   await done;

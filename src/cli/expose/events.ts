@@ -26,7 +26,11 @@ export type News =
   | { readonly what: "service"; readonly isThere: boolean }
   /** Without an address for as long as it is undefined. */
   | { readonly what: "address"; readonly publicUrl: string | undefined }
-  | { readonly what: "ends-soon"; readonly leftSec: number };
+  | { readonly what: "ends-soon"; readonly leftSec: number }
+  /** It is open for another time from now on. */
+  | { readonly what: "extended"; readonly expiresInSec: number }
+  /** A person has decided whether it may be open for longer or for more people. */
+  | { readonly what: "widened"; readonly isDone: boolean };
 
 export interface Ended {
   readonly why: EndedExposure["why"];

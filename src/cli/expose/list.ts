@@ -38,7 +38,9 @@ export async function exposeList(options: ListOptions): Promise<0> {
     for (const one of ended) output.out(`${safeJson({ ...endedView(one), ended: true })}\n`);
     return 0;
   }
-  const parts = [running.length === 0 ? nothingText(command.history) : runningText(running, columns)];
+  const parts = [
+    running.length === 0 ? wrapWords(nothingText(command.history), columns) : runningText(running, columns),
+  ];
   if (command.history)
     parts.push(
       ended.length === 0

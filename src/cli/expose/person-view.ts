@@ -1,7 +1,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { nextForPerson } from "../../errors/tunnel-error.ts";
 import type { StartedView } from "../../view/expose/exposures.ts";
-import { oneRow, safeLabel, safeText } from "../chat/terminal/safe-text.ts";
+import { safeLabel, safeText } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { durationText } from "./duration.ts";
@@ -86,11 +86,11 @@ export class PersonView {
 
   /** A code for phones; a hint where it does not fit, and nothing where none can be shown. */
   qr(link: string, caption: string): void {
-    const { size, print, isInteractive } = this.#options;
+    const { size, columns, print, isInteractive } = this.#options;
     const now = size();
     if (now === undefined) return;
     const lines = qrLines(link, now);
-    if (lines !== undefined) return print([caption, ...lines].join("\n"));
+    if (lines !== undefined) return print([wrapWords(caption, columns()), ...lines].join("\n"));
     const hint = isInteractive ? " Make it larger, then type qr." : "";
     this.say(`The window is too small for the QR code.${hint}`);
   }
@@ -135,11 +135,6 @@ export function scanned({ access, publicUrl }: StartedView): {
   return { link: first.url, caption: "The link that lets one browser in, for a phone:" };
 }
 
-/** The first row of a text, for a line that is replaced. */
-export function statusRow(text: string, columns: number | undefined): string {
-  return columns === undefined ? text : oneRow(text, columns);
-}
-
 function isBad(news: News): boolean {
   switch (news.what) {
     case "claimed":
@@ -150,6 +145,10 @@ function isBad(news: News): boolean {
       return news.publicUrl === undefined;
     case "ends-soon":
       return true;
+    case "extended":
+      return false;
+    case "widened":
+      return !news.isDone;
   }
 }
 

@@ -59,5 +59,6 @@ export class RequestFlood {
 function hiddenText({ count, hidden }: Run): string {
   const kinds = [...hidden].toSorted(([a], [b]) => a - b);
   const parts = kinds.map(([digit, of]) => `${of} ${digit === 0 ? "without an answer" : `with ${digit}xx`}`);
-  return `${count - SHOWN} more requests in this time: ${parts.join(", ")}`;
+  const more = count - SHOWN;
+  return `${more} more ${more === 1 ? "request" : "requests"} in this time: ${parts.join(", ")}`;
 }

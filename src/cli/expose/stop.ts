@@ -103,7 +103,8 @@ async function end(
     );
   else {
     const where = publicUrl === undefined ? "" : ` Nobody reaches ${publicUrl} any more.`;
-    output.out(`${name} (${safeLabel(target)}) has ended, after ${requests} requests.${where}\n`);
+    const many = `${requests} ${requests === 1 ? "request" : "requests"}`;
+    output.out(`${name} (${safeLabel(target)}) has ended, after ${many}.${where}\n`);
   }
   return true;
 }

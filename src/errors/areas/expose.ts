@@ -1,9 +1,9 @@
 import type { ErrorArea } from "../base/entry.ts";
 
-/** A public address for a local service (issue 17). */
+/** A public address for a local service. */
 export const EXPOSE = {
   "expose-target-invalid": {
-    message: "this is nothing that can be exposed",
+    message: "this cannot be exposed",
     next: "Give a port (3000), localhost:3000, an http:// or https:// address on this machine, or a folder.",
     nextForPerson:
       "Give a port (3000), localhost:3000, an http:// or https:// address on this machine, or a folder.",

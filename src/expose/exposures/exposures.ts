@@ -88,12 +88,16 @@ export class Exposures implements Observable<ExposuresEvent> {
     );
     if (untold !== undefined) return { exposure: untold, wasRunning: true, askId: undefined, newClaims: [] };
     const named = this.running.find(({ name }) => name === checked.name);
-    if (named !== undefined)
+    if (named !== undefined && checked.isNamed)
       throw new TunnelError("expose-name-taken", {
         detail: `${named.name} leads to ${named.request.targetText}`,
       });
     if (this.running.length >= EXPOSE.maxRunning) throw new TunnelError("expose-too-many");
-    const exposure = new Exposure(this.#context, checked, isConsented);
+    const exposure = new Exposure(
+      this.#context,
+      { ...checked, name: this.#freeName(checked.name) },
+      isConsented,
+    );
     this.#keep(exposure);
     return { exposure, wasRunning: false, askId: undefined, newClaims: [] };
   }
@@ -170,6 +174,14 @@ export class Exposures implements Observable<ExposuresEvent> {
     });
     if (ask === undefined) throw new TunnelError("asks-crowded");
     return { ...found, askId: ask.id };
+  }
+
+  /** A name that nobody has chosen gives way to one in use: two folders may both be called dist. */
+  #freeName(name: string): string {
+    const isFree = (one: string): boolean => this.running.every((other) => other.name !== one);
+    let free = name;
+    for (let at = 2; !isFree(free); at += 1) free = `${name.slice(0, EXPOSE.maxNameChars - 3)}-${at}`;
+    return free;
   }
 
   /** What its agent has not asked for. */

@@ -39,7 +39,9 @@ export async function findTarget(
 ): Promise<FoundTarget> {
   const description = targetName(target);
   if (target.kind === "folder") {
-    const { upstream, warnings, close } = await serveFolder(target.path, find.folders);
+    const served = await serveFolder(target.path, find.folders);
+    const { upstream, warnings } = served;
+    const close = (): Promise<void> => served.close();
     return { upstream, description, status: undefined, server: undefined, warnings, close };
   }
   const { upstream, status, server, warnings } = await findService(target, {

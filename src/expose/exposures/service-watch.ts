@@ -16,13 +16,13 @@ export function watchService(
 ): () => void {
   let misses = 0;
   let isOver = false;
-  const stop = every(clock, LOOK_MS, () => {
-    void takesConnections(upstream).then((does) => {
-      if (isOver) return;
-      misses = does ? 0 : misses + 1;
-      if (does || misses === MISSES) onChange(does);
-    });
-  });
+  const look = async (): Promise<void> => {
+    const does = await takesConnections(upstream);
+    if (isOver) return;
+    misses = does ? 0 : misses + 1;
+    if (does || misses === MISSES) onChange(does);
+  };
+  const stop = every(clock, LOOK_MS, () => void look());
   return () => {
     isOver = true;
     stop();

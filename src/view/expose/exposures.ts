@@ -53,8 +53,10 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
       return event.publicUrl === undefined
         ? "the public address is lost; another one is being opened"
         : `the public address is ${event.publicUrl.origin} from now on; claim links that were not used yet need the new address`;
-    case "ends-soon":
-      return `it ends in ${Math.round(event.leftMs / 60_000)} minutes`;
+    case "ends-soon": {
+      const minutes = Math.round(event.leftMs / 60_000);
+      return `it ends in ${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
+    }
     case "widened":
       return event.isDone
         ? "a person has let it be open for longer or for more people"

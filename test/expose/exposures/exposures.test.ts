@@ -82,6 +82,14 @@ describe("an exposure", () => {
     );
   });
 
+  it("without a name of its own gives way to one that is in use", () => {
+    const { exposures } = exposuresOn(systemClock);
+    const names = ["./one/dist", "./two/dist", "/three/dist"].map(
+      (target) => exposures.start({ target }, consented).exposure.name,
+    );
+    expect(names).toEqual(["dist", "dist-2", "dist-3"]);
+  });
+
   it("fails with its reason where nothing listens, and leaves nothing running", async () => {
     const { exposures } = exposuresOn(systemClock);
     const { exposure } = exposures.start({ target: "1" }, consented);
