@@ -66,12 +66,12 @@ async function obeyAbout(
       return claims(exposure, options);
     case "revoke":
       if (!exposure.revoke(typed.claim)) throw new TunnelError("claim-unknown");
-      return view.say(`${typed.claim} is taken back: neither the link nor what it gave lets anybody in.`);
+      return view.tell(`${typed.claim} is taken back: neither the link nor what it gave lets anybody in.`);
     case "more":
       return more(exposure, typed.minutes, options);
     case "requests": {
       const { requests } = inspector.list({ limit: LISTED });
-      if (requests.length === 0) return view.say("Nothing has come yet.");
+      if (requests.length === 0) return view.tell("Nothing has come yet.");
       for (const one of requests.toReversed()) {
         const id = requestName(one.id, exposure.name, options.hasSeveral);
         print(requestLine(requestView(one, inspector.redactor), id, style()));
@@ -110,7 +110,7 @@ const WAITS =
 function link(exposure: Exposure, options: CommandsOptions): void {
   const { view, print, style } = options;
   const { newClaims, askId } = again(exposure, { claims: 1 }, options);
-  if (askId !== undefined) return view.say(WAITS);
+  if (askId !== undefined) return view.tell(WAITS);
   for (const { id, url } of newClaims) {
     print([`A link to pass on (${id}):`, ...passOnText(url, style().columns)].join("\n"));
     view.qr(url, "The same, for a phone:");
@@ -123,15 +123,15 @@ function more(exposure: Exposure, minutes: number, options: CommandsOptions): vo
   const expiresInMinutes = Math.min(EXPOSE.maxMinutes, leftMinutes + minutes);
   // What has become of it is news, as where a person decides later.
   const { askId } = again(exposure, { expiresInMinutes }, options);
-  if (askId !== undefined) view.say(WAITS);
+  if (askId !== undefined) view.tell(WAITS);
 }
 
 function claims(exposure: Exposure, { view }: CommandsOptions): void {
-  if (exposure.claims.length === 0) return view.say("No link was made.");
+  if (exposure.claims.length === 0) return view.tell("No link was made.");
   for (const { id, state, claimedAt, lastSeenAt } of exposure.claims) {
     const at = (when: number | undefined): string => (when === undefined ? "" : ` at ${clockText(when)}`);
     const used = `used${at(claimedAt)}${lastSeenAt === undefined ? "" : `, last seen${at(lastSeenAt)}`}`;
-    view.say(`${id}  ${state === "claimed" ? used : state === "unused" ? "not used yet" : "taken back"}`);
+    view.tell(`${id}  ${state === "claimed" ? used : state === "unused" ? "not used yet" : "taken back"}`);
   }
 }
 

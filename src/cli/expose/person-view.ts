@@ -53,7 +53,7 @@ export class PersonView {
       case "opened":
         return this.#opened(shown.view);
       case "held":
-        return this.say(
+        return this.tell(
           `${shown.name} waits for a person, who types tunnel-mcp watch in a terminal of their own, and there: approve ${shown.askId}`,
         );
       case "request": {
@@ -74,7 +74,7 @@ export class PersonView {
   }
 
   /** Words of this program. */
-  say(text: string): void {
+  tell(text: string): void {
     this.#options.print(wrapWords(text, this.#options.columns()));
   }
 
@@ -92,7 +92,7 @@ export class PersonView {
     const lines = qrLines(link, now);
     if (lines !== undefined) return print([wrapWords(caption, columns()), ...lines].join("\n"));
     const hint = isInteractive ? " Make it larger, then type qr." : "";
-    this.say(`The window is too small for the QR code.${hint}`);
+    this.tell(`The window is too small for the QR code.${hint}`);
   }
 
   stop(): void {
@@ -106,7 +106,7 @@ export class PersonView {
     this.#options.print("");
     this.qr(link, caption);
     const how = isInteractive ? "Type help for what you can do; Ctrl-C ends it." : "Ctrl-C ends it.";
-    this.say(paint.dim(`Requests are shown here when they are over. ${how}`));
+    this.tell(paint.dim(`Requests are shown here when they are over. ${how}`));
   }
 
   #news(name: string, text: string, color: (text: string) => string): void {
@@ -121,7 +121,7 @@ export class PersonView {
     const where = publicUrl === undefined ? "" : ` Nobody reaches ${publicUrl} any more.`;
     const been =
       publicUrl === undefined ? ", before it was open" : ` after ${durationText(lastedSec)} and ${many}`;
-    this.say(`${name} has ended${been}: ${END_TEXTS[why]}.${where}`);
+    this.tell(`${name} has ended${been}: ${END_TEXTS[why]}.${where}`);
   }
 }
 

@@ -113,7 +113,7 @@ describe("cancellation", () => {
       const visitor = new RawVisitor(port, request("GET /", "Connection: keep-alive"));
       await visitor.sees("data: 1");
       visitor.socket[how]();
-      await until(() => service.sockets[0]?.destroyed === true, 1_000);
+      await until(() => service.sockets[0]?.destroyed === true);
       await until(() => all[0]?.end?.how === "visitor-left");
       expect(gateway.stats.open).toBe(0);
     },
