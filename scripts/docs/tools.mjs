@@ -93,7 +93,7 @@ const NOTES = {
   ],
   expose_list: [
     "`status` is `checking`, `held`, `opening`, `running`, or `lost` (another address is being opened; `problem` says why). `claims` has each link's `claim`, `state` (`unused`, " +
-      "`claimed`, `revoked`), `claimedAt` and `lastSeenAt`. `others` are those of your human's other servers, with the `folder` of each. With `history` there is `ended`: `startedAt`, " +
+      "`claimed`, `revoked`), its `url` while nobody has used it, `claimedAt` and `lastSeenAt`. `others` are those of your human's other servers, with the `folder` of each. With `history` there is `ended`: `startedAt`, " +
       "`lastedSec`, `requests`, and `why` (`stopped`, `stopped-by-person`, `expired`, `address-lost`, `server-ended`, `failed` with its `code`).",
   ],
   expose_requests: [

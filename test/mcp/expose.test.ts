@@ -204,19 +204,28 @@ describe("expose_requests", () => {
 });
 
 describe("expose_list and expose_stop", () => {
-  it("know the exposures of this session, and show no way in again", async () => {
+  it("know the exposures of this session, show the links that are unused, and no other way in", async () => {
     const { call } = await agent();
     const port = await service(hello);
     const started = await call("expose_start", { target: port, name: "app" });
     const listed = await call("expose_list");
     expect(listed).toMatchObject({
-      exposures: [{ name: "app", status: "running", requests: 0, claims: [{ state: "unused" }] }],
+      exposures: [
+        {
+          name: "app",
+          status: "running",
+          requests: 0,
+          claims: [{ state: "unused", url: started["claimUrl"] }],
+        },
+      ],
     });
-    const secrets = [
-      String(started["claimUrl"]).split("#")[1],
-      json(started["access"]).match(/"value":"([^"]+)"/)?.[1],
-    ];
-    for (const secret of secrets) expect(json(listed)).not.toContain(secret);
+    const token = json(started["access"]).match(/"value":"([^"]+)"/)?.[1];
+    expect(json(listed)).not.toContain(token);
+    const [page = "", secret = ""] = String(started["claimUrl"]).split("#");
+    await fetch(page, { method: "POST", body: new URLSearchParams({ claim: secret }), redirect: "manual" });
+    const used = await call("expose_list");
+    expect(used).toMatchObject({ exposures: [{ claims: [{ state: "claimed" }] }] });
+    expect(json(used)).not.toContain(secret);
     expect(await call("expose_stop", { name: "app" })).toMatchObject({ stopped: [{ name: "app" }] });
     await expect(fetch(`${String(started["publicUrl"])}/`)).rejects.toThrow();
     expect(await call("expose_stop", { name: "app" })).toMatchObject({ error: { code: "expose-unknown" } });
@@ -224,6 +233,7 @@ describe("expose_list and expose_stop", () => {
       exposures: [],
       ended: [{ name: "app", why: "stopped", target: `http://localhost:${port}` }],
     });
+    expect(json(await call("expose_list", { history: true }))).not.toMatch(/\.tunnel\/claim|"token"/);
   });
 
   it("take one person's way in, and leave the others theirs", async () => {

@@ -159,18 +159,25 @@ function publicView(proof: Proof): PublicView {
     : { status: service.status, ms };
 }
 
-/** A claim link as it is shown to its owner: no secret. */
+/** A claim link as it is shown to whoever made the exposure. */
 export interface ClaimView {
   readonly claim: string;
   readonly state: ClaimState["state"];
+  /** While nobody has used it: a secret. */
+  readonly url: string | undefined;
   readonly claimedAt: string | undefined;
   readonly lastSeenAt: string | undefined;
 }
 
-export function claimView({ id, state, claimedAt, lastSeenAt }: ClaimState): ClaimView {
+/** @param links those that nobody has used yet */
+export function claimView(
+  { id, state, claimedAt, lastSeenAt }: ClaimState,
+  links: readonly ClaimLink[],
+): ClaimView {
   return {
     claim: id,
     state,
+    url: links.find((link) => link.id === id)?.url,
     claimedAt: claimedAt === undefined ? undefined : isoTime(claimedAt),
     lastSeenAt: lastSeenAt === undefined ? undefined : isoTime(lastSeenAt),
   };
