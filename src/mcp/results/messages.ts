@@ -67,6 +67,8 @@ const NOTICE_TEXTS = {
   "file-failed": "A file could not be received; nothing of it was kept. See `error`.",
 } as const satisfies Record<NoticeEventView["notice"], string>;
 
+const WITHDRAWN = "This service is no longer offered.";
+
 /** `from` of everything that this server says by itself. */
 const OURS = { from: "tunnel", fromName: "tunnel", kind: "system" } as const;
 
@@ -153,6 +155,17 @@ function entryFields(entry: EntryView, showing: Showing, part: Part | undefined)
       const told = { intent, replyTo, ...receiverFields(entry.to, limit), beforeYou };
       const who = { from, fromName, lookAlike, own, author, kind };
       return { ...who, ...file, savePath: placeFor(file.name), ...text, ...told };
+    }
+    case "service": {
+      const { from, fromName, lookAlike, own, author, kind, service, note, intent, replyTo, beforeYou } =
+        entry;
+      const text = peerText(note ?? service.name, fence);
+      const told = { intent, replyTo, ...receiverFields(entry.to, limit), beforeYou };
+      return { from, fromName, lookAlike, own, author, kind, ...service, ...text, ...told };
+    }
+    case "withdrawal": {
+      const { from, fromName, lookAlike, own, author, kind, serviceId, beforeYou } = entry;
+      return { from, fromName, lookAlike, own, author, kind, serviceId, text: WITHDRAWN, beforeYou };
     }
     case "system": {
       const { event, beforeYou } = entry;
