@@ -104,6 +104,12 @@ export type NoticeEventView =
       readonly why: "refused" | "expired" | "withdrawn" | "too-many";
     }
   | { readonly notice: "budget-warning"; readonly budgets: readonly Budget[] }
+  | {
+      readonly notice: "service-over";
+      readonly serviceId: string;
+      readonly name: string;
+      readonly why: "withdrawn" | "expired" | "owner-left" | "denied";
+    }
   | { readonly notice: "resumed" }
   | { readonly notice: "file-offered"; readonly file: OfferedFile }
   | { readonly notice: "file-held"; readonly file: OfferedFile; readonly askId: number | undefined }
@@ -211,6 +217,10 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
     case "budget-warning":
     case "resumed":
       return oversightEventView(entry);
+    case "service-over": {
+      const { notice, serviceId, name, why } = entry;
+      return { notice, serviceId, name, why };
+    }
     case "file-received":
       return { notice: entry.notice, file: receivedFileView(entry.file) };
     case "file-failed":

@@ -1,3 +1,4 @@
+import { noServices } from "../../src/services/lazy-services.ts";
 import { noExposures } from "../../src/expose/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
@@ -66,6 +67,7 @@ class Bench {
       fence: new Fence(),
       sessions: async () => sessions,
       exposures: noExposures(),
+      services: noServices(),
       calls: new SharedCalls(clock),
       forms: new Forms(),
       isUnattended: false,

@@ -1,3 +1,4 @@
+import { noServices } from "../../src/services/lazy-services.ts";
 import { noExposures } from "../../src/expose/lazy-exposures.ts";
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -203,6 +204,7 @@ async function direct() {
     signal,
     sessions: ana,
     exposures: noExposures(),
+      services: noServices(),
     client: undefined,
     limit: 40_000,
     answerMs: 10_000,

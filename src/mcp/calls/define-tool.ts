@@ -8,6 +8,7 @@ import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { readArguments } from "../../arguments/read.ts";
 import type { LazyExposures } from "../../expose/lazy-exposures.ts";
+import type { LazyServices } from "../../services/lazy-services.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import { standing } from "../../oversight/gates/gates.ts";
 import { traitsOf } from "../clients/clients.ts";
@@ -37,6 +38,8 @@ export interface ToolServices {
   readonly sessions: () => Promise<Sessions>;
   /** What this server has given a public address. */
   readonly exposures: LazyExposures;
+  /** Services that this server's agent has offered to members, or uses. */
+  readonly services: LazyServices;
   /** Calls that are made twice, of all servers of the connection. */
   readonly calls: SharedCalls;
   /** What a person is asked in their client. */
@@ -246,7 +249,7 @@ async function perform(
     // A new call proves that the client has received the results of the earlier ones.
     sessions.callArrived();
     unread = sessions.unread;
-    const { clock, wake, problems, exposures } = services;
+    const { clock, wake, problems, exposures, services: memberServices } = services;
     // An answer at once would come before the same call a second time, and that one would wait for more.
     if (prepared.repeats === "waits" && unread > 0)
       await wait(clock, SESSION.twinMs, { signal: caller.signal });
@@ -254,6 +257,7 @@ async function perform(
       ...caller,
       sessions,
       exposures,
+      services: memberServices,
       clock,
       fence,
       wake,

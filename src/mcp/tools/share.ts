@@ -16,6 +16,11 @@ import { answerView, HELD } from "../results/held.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 import { sharedPatchFields } from "../results/patches.ts";
+import { SERVICE_KINDS } from "../../protocol/services/offer.ts";
+import type { OfferRequest } from "../../services/tunnel-services.ts";
+import type { Session } from "../../session/sessions.ts";
+import { ownServiceView } from "../../view/services.ts";
+import type { Payload } from "../results/result.ts";
 import { removedText } from "../../view/removed.ts";
 
 interface Wish {
@@ -56,6 +61,25 @@ async function follow(preparation: Preparation, call: ToolCall): Promise<OwnOffe
   return state.name === "offered" ? state.offer : undefined;
 }
 
+const OFFERED =
+  "Members reach it with tunnel_connect; your human is asked before each member's first connection. Keep the service running. tunnel_status shows who is connected; tunnel_connect({stop: serviceId}) withdraws it.";
+
+async function offerService(tunnel: Session, request: OfferRequest, call: ToolCall): Promise<Payload> {
+  const services = (await call.services.get()).of(tunnel);
+  const to = request.to && asNamed(tunnel.presence(), request.to);
+  const { own, sent } = await services.offer({ ...request, to }, call.signal);
+  const { warnings } = own.handler;
+  return {
+    tunnelId: tunnel.tunnelId,
+    ...ownServiceView(own, services, call.clock.now()),
+    ...answerView(sent),
+    ...(warnings.length === 0 ? {} : { warnings }),
+    ...membersOf(tunnel, boundsOf(call.limit).membersAside),
+    unread: tunnel.inbox.unread,
+    next: sent.status === "held" ? HELD : OFFERED,
+  };
+}
+
 export const shareTool = defineTool({
   name: "tunnel_share",
   title: "Share a file or a patch",
@@ -83,14 +107,38 @@ export const shareTool = defineTool({
       .max(ROOM.maxMembers)
       .optional()
       .describe("Names or ids of the only receivers; nobody else can open it, not even the host."),
+    service: z
+      .strictObject({
+        target: z.union([z.string(), z.number()]).describe("Port or localhost:3000."),
+        kind: z.enum(SERVICE_KINDS),
+        name: z.string().optional(),
+        readOnly: z.boolean().optional().describe("http: GET, HEAD and OPTIONS only."),
+      })
+      .optional()
+      .describe("Offers a service here instead; only members reach it (tunnel_connect)."),
+    expiresInMinutes: z.int().min(1).optional().describe("Of a service, as are the next."),
+    maxConnections: z.int().min(1).optional(),
+    confirmEach: z
+      .boolean()
+      .optional()
+      .describe("Your human is asked for each connection, not only each member's first."),
     tunnelId,
   }),
   // What a patch rests on is every file of the repository: only a call that goes on is shared.
   repeats: ({ path }) => (path === undefined ? "waits" : "one"),
   restsOn: ({ path }, { localFiles }) => (path === undefined ? "" : localFiles.traceOf(path)),
-  async run({ path, patch, range, note, to, tunnelId: id }, call) {
+  async run({ path, patch, range, note, to, tunnelId: id, service, ...limits }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
+    if (service !== undefined) {
+      if (path !== undefined || patch !== undefined || range !== undefined)
+        throw new TunnelError("input-invalid", { detail: "service goes without path, patch and range" });
+      return offerService(tunnel, { ...service, ...limits, note, to }, call);
+    }
+    if (Object.keys(limits).length > 0)
+      throw new TunnelError("input-invalid", {
+        detail: `${Object.keys(limits).join(", ")}: goes with service`,
+      });
     const { localFiles } = call.sessions;
     const content = contentOf({ path, patch, range }, localFiles);
     const whom = to && asNamed(tunnel.presence(), to);

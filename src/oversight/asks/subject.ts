@@ -68,7 +68,7 @@ export type Subject =
       readonly service: "http" | "tcp" | "mcp";
       /** Where it leads, as it was found. */
       readonly target: string;
-      /** SHA-256 of the offer as it would be sent, in hex. */
+      /** SHA-256 of its words as they would be sent, in hex. */
       readonly contentHash: string;
       readonly to?: readonly string[];
       readonly readOnly?: true;

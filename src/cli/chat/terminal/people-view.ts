@@ -248,6 +248,10 @@ export class PeopleView {
           `${at} ! ${safeLabel(memberName)} has never acknowledged ${count} of your messages (${places}).`,
         );
       }
+      case "service-over":
+        return paint.yellow(
+          `${at} ! The service ${safeName(event.name)} is not here any more: ${SERVICE_OVER[event.why]}.`,
+        );
       default:
         return this.#fileNotice(at, event);
     }
@@ -381,3 +385,10 @@ function serviceText({ service, note }: ServiceEntryView): string {
   const facts = `offers the service ${name} (${kind}${port === undefined ? "" : `, port ${port} there`}, id ${serviceId})`;
   return note === undefined ? facts : `${facts}\n${note}`;
 }
+
+const SERVICE_OVER = {
+  withdrawn: "its owner has withdrawn it",
+  expired: "its time is over",
+  "owner-left": "its owner has left",
+  denied: "its owner's human does not let you connect",
+} as const;
