@@ -159,13 +159,14 @@ function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaW
 }
 
 /**
- * A schema without what says nothing: its dialect, which is that of MCP anyway, bounds that every number keeps, and that names are
- * texts. Each model pays for every byte of it.
+ * A schema without what says nothing: its dialect, which is that of MCP anyway, bounds that every number or list keeps that is meant
+ * (a count of none, an empty list), and that names are texts. Each model pays for every byte of it.
  */
 function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const isNothing = (name: string, value: unknown): boolean =>
     name === "$schema" ||
     (name === "propertyNames" && JSON.stringify(value) === '{"type":"string"}') ||
+    ((name === "minimum" || name === "minItems" || name === "minLength") && (value === 0 || value === 1)) ||
     ((name === "minimum" || name === "maximum") && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER);
   const kept = Object.entries(schema).filter(([name, value]) => !isNothing(name, value));
   return Object.fromEntries(kept.map(([name, value]) => [name, lean(value)]));
@@ -173,7 +174,12 @@ function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, u
 
 function lean(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(lean);
-  return typeof value === "object" && value !== null ? leanSchema({ ...value }) : value;
+  if (typeof value !== "object" || value === null) return value;
+  // At the root it is said; below, the check of a call says it with what is wrong.
+  const { additionalProperties, ...rest } = leanSchema({ ...value });
+  return additionalProperties === undefined || additionalProperties === false
+    ? rest
+    : { ...rest, additionalProperties };
 }
 
 /**

@@ -32,13 +32,13 @@ function payload(taken: Taken, call: ToolCall, services: Parameters<typeof liste
 
 export const connectTool = defineTool({
   name: "tunnel_connect",
-  title: "Use a peer's service",
+  title: "Use a service",
   description:
-    "Makes a service that a member offers (`serviceId`, from tunnel_listen) reachable on this machine, or with `stop` ends that, " +
-    "or withdraws your own offer. Its owner's human may be asked first (`asked`).",
+    "Makes a service that a member offers reachable on this machine (kind `service` in tunnel_listen). `stop` ends that, " +
+    "or withdraws your own offer. Its owner's human is asked first (`asked`: call again).",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
-    serviceId: id().optional(),
+    serviceId: id().optional().describe("As offered."),
     port: z.int().min(1).max(65_535).optional().describe("Local port; the owner's by default."),
     stop: id().optional().describe("A serviceId."),
     tunnelId,

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { FILE, ROOM } from "../../protocol/base/limits.ts";
+import { ROOM } from "../../protocol/base/limits.ts";
 import { settled, wait } from "../../runtime/wait.ts";
 import type { LocalFiles } from "../../session/files/local-files.ts";
 import type { Preparation, PreparationRequest } from "../../session/files/preparations.ts";
@@ -82,12 +82,12 @@ async function offerService(tunnel: Session, request: OfferRequest, call: ToolCa
 
 export const shareTool = defineTool({
   name: "tunnel_share",
-  title: "Share a file or a patch",
+  title: "Share a file, patch or service",
   description:
-    "Offers a file to everybody in the tunnel, or only to those in `to`. They get its name, size and hash, sealed. " +
-    "The bytes stay here and go to those who call tunnel_receive while this tunnel is open, so leave the file as it " +
-    "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Secrets, " +
-    "keys, .env files, files outside this folder and what cannot be searched wait for your human (`held`). While a very large one is read, `status` is `preparing`: call again with the same arguments.",
+    "Offers a file to everybody in the tunnel, or only to those in `to`, sealed. The bytes stay here and go to those who " +
+    "call tunnel_receive, so leave the file as it is. `patch` offers the change in the git repository here, with its base " +
+    "commit; `service` a service of this machine, for members alone. Secrets, keys, .env files, files outside this folder, " +
+    "services and what cannot be searched wait for your human (`held`). `preparing`: call again with the same arguments.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),
@@ -97,16 +97,13 @@ export const shareTool = defineTool({
       .min(1)
       .optional()
       .describe("With patch: one commit, or main..HEAD: what HEAD has changed since it left main."),
-    note: z
-      .string()
-      .optional()
-      .describe(`What it is and what to do with it, up to ${FILE.maxNoteChars} characters.`),
+    note: z.string().optional().describe("What it is, and what to do with it."),
     to: z
       .array(z.string())
       .min(1)
       .max(ROOM.maxMembers)
       .optional()
-      .describe("Names or ids of the only receivers; nobody else can open it, not even the host."),
+      .describe("Names or ids of the only receivers; not even the host can open it."),
     service: z
       .strictObject({
         target: z.union([z.string(), z.number()]).describe("Port or localhost:3000."),
@@ -115,13 +112,13 @@ export const shareTool = defineTool({
         readOnly: z.boolean().optional().describe("http: GET, HEAD and OPTIONS only."),
       })
       .optional()
-      .describe("Offers a service here instead; only members reach it (tunnel_connect)."),
-    expiresInMinutes: z.int().min(1).optional().describe("Of a service, as are the next."),
-    maxConnections: z.int().min(1).optional(),
+      .describe("Members use it with tunnel_connect."),
+    expiresInMinutes: z.int().min(1).optional().describe("Of a service."),
+    maxConnections: z.int().min(1).optional().describe("Of a service."),
     confirmEach: z
       .boolean()
       .optional()
-      .describe("Your human is asked for each connection, not only each member's first."),
+      .describe("Of a service: your human is asked each time, not only at each member's first."),
     tunnelId,
   }),
   // What a patch rests on is every file of the repository: only a call that goes on is shared.

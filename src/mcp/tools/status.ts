@@ -120,11 +120,9 @@ export const statusTool = defineTool({
   name: "tunnel_status",
   title: "Status",
   description:
-    "Shows the state of a tunnel: goal, connection, members and how far each has read, pending invites, files, your last " +
+    "Shows the state of a tunnel: goal, connection, members and how far each has read, pending invites, files, services, your last " +
     "five messages and what became of each, alarms, what your human holds (`oversight`), when it ends by itself, how you " +
-    "can be woken, and the safety code of each pairing for the two humans to compare. Of several tunnels without " +
-    "tunnelId it shows all, in less detail. Long lists are cut, and `…NotShown` counts the rest. With `saveTranscript` " +
-    "it also writes the conversation into a new file, for your human.",
+    "can be woken, and the safety code of each pairing for the two humans to compare. Without tunnelId it shows all, in less detail. Long lists are cut, and `…NotShown` counts the rest.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
     tunnelId,
@@ -132,7 +130,7 @@ export const statusTool = defineTool({
       .string()
       .optional()
       .describe(
-        "Only when your human asks: a name inside the working directory, e.g. talk. Writes talk.transcript.json and .md.",
+        "Only when your human asks: writes the conversation into new files, e.g. for talk: talk.transcript.json and .md, in the working directory.",
       ),
   }),
   repeats: ({ saveTranscript }) => (saveTranscript === undefined ? "anew" : "one"),

@@ -12,7 +12,7 @@ export const exposeListTool = defineTool({
   title: "List exposures",
   description:
     "Lists the public addresses of this machine: state, time left, requests so far, and who has used which claim link. Those of " +
-    "your human's other sessions are under `others`: leave them alone. It shows no link again: start the same target with `claims` for a new one.",
+    "your human's other sessions are under `others`: leave them alone.",
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
     history: z.boolean().optional().describe("Ended ones as well: when, how long, why."),
