@@ -34,7 +34,11 @@ interface Answer {
 function ask(
   { host, port }: Pick<Listening, "host" | "port">,
   path: string,
-  { method = "GET", headers = {}, body }: { method?: string; headers?: Record<string, string>; body?: string } = {},
+  {
+    method = "GET",
+    headers = {},
+    body,
+  }: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({ host, port, path, method, headers, agent: false }, (response) => {

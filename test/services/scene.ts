@@ -68,7 +68,9 @@ export async function room<Names extends string>(
     sides.push([name, sideOf(guest, joined, options)]);
   }
   const everybody = names.length + 1;
-  await until("all are there", () => sides.every(([, { session }]) => session.presence().length === everybody));
+  await until("all are there", () =>
+    sides.every(([, { session }]) => session.presence().length === everybody),
+  );
   return Object.fromEntries(sides) as Record<"ana" | Names, Side>;
 }
 
@@ -123,4 +125,9 @@ export async function rest(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
+}
+
+/** Resolves when a socket is closed, however that came. */
+export function closing(socket: Socket): Promise<void> {
+  return new Promise((resolve) => void socket.once("close", () => resolve()));
 }
