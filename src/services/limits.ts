@@ -24,8 +24,8 @@ export const SERVICES_LIMITS = {
   /** A connection on which nothing is taken in for so long gives its place to one that waits. */
   stallMs: 60 * SECOND,
   /** Streams opened at once and then each second: below what a host reads from a member (PROTOCOL E1), with room for messages. */
-  openBurst: 100,
-  opensPerSecond: 40,
+  openBurst: 200,
+  opensPerSecond: 50,
   /** Salts that an owner remembers of each offer, so that no request is good twice. */
   maxSalts: 4_096,
 } as const;

@@ -11,6 +11,7 @@ import type { Answer } from "../session/saying/sent.ts";
 /** A tunnel as its services need it, in either role. */
 export interface ServiceTunnel {
   readonly tunnelId: string;
+  readonly role: "host" | "member";
   readonly self: MemberId;
   /** Set once it is over. */
   readonly end: object | undefined;

@@ -21,9 +21,13 @@ export class Places {
   #at: number;
   #cancelLook: (() => void) | undefined;
 
-  constructor(clock: Clock) {
+  readonly #isPaced: boolean;
+
+  /** @param role a host opens its streams itself, and nobody has to read them first */
+  constructor(clock: Clock, role: "host" | "member") {
     this.#clock = clock;
     this.#at = clock.now();
+    this.#isPaced = role === "member";
   }
 
   get taken(): number {
@@ -72,7 +76,7 @@ export class Places {
     this.#cancelLook?.();
     this.#cancelLook = undefined;
     this.#earn();
-    while (this.#waiting.length > 0 && this.#opens >= 1 && this.#hasPlace) {
+    while (this.#waiting.length > 0 && (!this.#isPaced || this.#opens >= 1) && this.#hasPlace) {
       this.#opens -= 1;
       this.#waiting.shift()?.go();
     }

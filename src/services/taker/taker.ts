@@ -63,7 +63,7 @@ export class Taker {
   constructor(options: TakerOptions) {
     const { tunnel, clock } = options;
     this.#options = options;
-    this.#places = new Places(clock);
+    this.#places = new Places(clock, tunnel.role);
     this.#dialler = new Dialler({ ...options, places: this.#places });
     this.#unsubscribe = tunnel.serviceOffers.subscribe(({ serviceId, isWithdrawn }) => {
       if (isWithdrawn) void this.#end(serviceId, "withdrawn");
