@@ -30,6 +30,8 @@ const LATER = new Map([
   ["src/app/sessions.ts", "./sessions.cjs"],
   // Public addresses for local services: the gateway and what it takes, with the first call that exposes something.
   ["src/app/exposing.ts", "./exposing.cjs"],
+  // Services of members: the same gateway, with the first call that offers or uses one.
+  ["src/app/serving.ts", "./serving.cjs"],
   // Everything but the server; the demo brings an MCP client.
   ["src/app/commands.ts", "./commands.cjs"],
   // What asks a running server, and may run as long as it does.

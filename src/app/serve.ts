@@ -5,6 +5,7 @@ import type { Identity } from "../control/descriptor.ts";
 import type { Endpoints } from "./endpoint.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
+import { LazyServices } from "../services/lazy-services.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
@@ -70,9 +71,14 @@ export async function serve(options: ServeOptions): Promise<void> {
     const { loadExposures } = await import("./exposing.ts");
     return loadExposures({ ...options, sessions });
   });
+  const services = new LazyServices(async () => {
+    const { sessions } = await (loading ??= load());
+    const { loadServices } = await import("./serving.ts");
+    return loadServices({ ...options, sessions, exposures });
+  });
   const stop = async (): Promise<void> => {
     const loaded = await loading;
-    await Promise.all([exposures.shutDown(), loaded?.sessions.shutDown()]);
+    await Promise.all([exposures.shutDown(), services.shutDown(), loaded?.sessions.shutDown()]);
     await loaded?.quiet?.();
     await Promise.all([loaded?.endpoints.questions.close(), loaded?.endpoints.faces.close()]);
   };
@@ -83,6 +89,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     clock,
     makeSessions: async () => (await (loading ??= load())).sessions,
     exposures,
+    services,
     toolsets: config.toolsets,
     isUnattended: config.unattended,
     problems: async () => {

@@ -254,6 +254,23 @@ export const SETTINGS = {
     // Without a target fewer may be exposed.
     weakens: false,
   }),
+  shareServices: setting({
+    variable: "TUNNEL_SHARE_SERVICES",
+    group: "oversight",
+    help: "targets that may be offered to members of a tunnel although they are dangerous, such as a database, or on another machine",
+    kind: TARGET_LIST,
+    default: [],
+    // Without a target fewer may be offered.
+    weakens: false,
+  }),
+  sharedMachine: setting({
+    variable: "TUNNEL_SHARED_MACHINE",
+    group: "oversight",
+    help: "open TCP listeners for services of members although other users are logged in here, who could use them",
+    kind: YES_NO,
+    default: false,
+    weakens: false,
+  }),
   unattended: setting({
     variable: "TUNNEL_UNATTENDED",
     group: "oversight",

@@ -12,6 +12,7 @@ import { MESSAGES } from "./areas/messages.ts";
 import { PATCHES } from "./areas/files/patches.ts";
 import { OVERSIGHT } from "./areas/oversight.ts";
 import { SAVING } from "./areas/files/saving.ts";
+import { SERVICES } from "./areas/services.ts";
 import { SETTINGS } from "./areas/settings.ts";
 import { SHARING } from "./areas/files/sharing.ts";
 import { TUNNELS } from "./areas/tunnels.ts";
@@ -31,6 +32,7 @@ export const AREAS = {
   "Git and patches": PATCHES,
   "A person's decisions": OVERSIGHT,
   Exposing: EXPOSE,
+  "Services of members": SERVICES,
   "Tunnel address": ADDRESS,
   Cloudflared: CLOUDFLARED,
   "A command of your own": EXEC,
@@ -66,6 +68,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ...PATCHES,
   ...OVERSIGHT,
   ...EXPOSE,
+  ...SERVICES,
   ...ADDRESS,
   ...CLOUDFLARED,
   ...EXEC,

@@ -1,3 +1,5 @@
+import type { Socket } from "node:net";
+
 /** The local service as it is dialled: a checked literal, so that no name is resolved twice. */
 export interface Upstream {
   readonly scheme: "http" | "https";
@@ -6,6 +8,8 @@ export interface Upstream {
   readonly port: number;
   /** The authority for its `Host`: a loopback name, which dev servers accept. */
   readonly host: string;
+  /** Makes a connection where the service is not reached by an address: it emits `connect`, and is the caller's. */
+  readonly dial?: () => Socket;
   /** Sent with each request besides: a folder is served by a server of ours, which answers nobody else. */
   readonly secretField?: readonly [name: string, value: string];
 }

@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { Clock } from "../runtime/clock.ts";
 import { wait } from "../runtime/wait.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
+import type { LazyServices } from "../services/lazy-services.ts";
 import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { ProblemView } from "../view/setup/problems.ts";
@@ -26,6 +27,7 @@ export interface ServeOptions {
   /** Makes the sessions of this process; called once, by the first tool call. */
   readonly makeSessions: () => Promise<Sessions>;
   readonly exposures: LazyExposures;
+  readonly services: LazyServices;
   /** The sets of tools that agents get. */
   readonly toolsets: readonly Toolset[];
   /** Nobody is there to confirm a tool call. */
@@ -97,6 +99,7 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     fence: new Fence(),
     sessions: () => (sessions ??= load()),
     exposures: options.exposures,
+    services: options.services,
     calls,
     forms: new Forms(),
     loaded: () => sessions,

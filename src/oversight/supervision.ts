@@ -225,7 +225,7 @@ export class Supervision<Sent> {
   }
 
   #count(entry: SpokenEntry): void {
-    const text = entry.kind === "chat" ? entry.text : [entry.offer.name, entry.offer.note ?? ""].join(" ");
+    const text = wordsOf(entry, " ");
     const warnings = this.#bounds?.heard({
       at: this.#now,
       from: entry.fromName,
@@ -233,7 +233,7 @@ export class Supervision<Sent> {
       to: entry.to,
       isHuman: entry.author === "human",
       text,
-      bytes: entry.kind === "chat" ? utf8Length(text) : entry.offer.size,
+      bytes: entry.kind === "file" ? entry.offer.size : utf8Length(text),
       isFile: entry.kind === "file",
     });
     if (warnings === undefined || warnings.length === 0) return;
@@ -283,8 +283,15 @@ function isStep(told: Oversight, now: Oversight): boolean {
 /** A person is asked about what others say, where they want to be. */
 function questionOf(entry: Entry): Incoming<Entry>["question"] {
   if (entry.kind === "system" || entry.own) return undefined;
-  const text =
-    entry.kind === "chat" ? entry.text : [entry.offer.name, entry.offer.note].filter(Boolean).join("\n");
+  const text = wordsOf(entry, "\n");
   const { seq, fromName, from } = entry;
   return { subject: { kind: "incoming", seq, fromName, text }, causer: { member: from } };
+}
+
+/** All words of its sender in an entry. */
+function wordsOf(entry: SpokenEntry, between: string): string {
+  if (entry.kind === "chat") return entry.text;
+  return entry.kind === "withdrawal"
+    ? ""
+    : [entry.offer.name, entry.offer.note].filter(Boolean).join(between);
 }

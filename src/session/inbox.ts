@@ -127,7 +127,7 @@ export class Inbox implements Observable<InboxEvent> {
   /** Everything said that is still kept, own words included. The reading position stays. */
   *said(): Generator<SpokenEntry> {
     for (const [, entry] of this.#log.after(0))
-      if (entry.kind === "chat" || entry.kind === "file") yield entry;
+      if (entry.kind !== "system" && entry.kind !== "notice") yield entry;
   }
 
   /** How often something came that concerns the agent, the end included: two counts tell whether anything did. */

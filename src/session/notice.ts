@@ -36,6 +36,13 @@ export type Notice =
   | ({ readonly notice: "undelivered" } & Undelivered)
   /** A member is out of the room, or the room is over, and it has not confirmed these messages of this side. */
   | ({ readonly notice: "member-missed" } & Missed)
+  /** A service of a member is no longer there for this machine's programs. */
+  | {
+      readonly notice: "service-over";
+      readonly serviceId: string;
+      readonly name: string;
+      readonly why: "withdrawn" | "expired" | "owner-left" | "denied";
+    }
   | FileNotice
   | OversightNotice;
 

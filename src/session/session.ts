@@ -16,14 +16,15 @@ import { Confirmations } from "./saying/confirmations.ts";
 import { Files, type Offering } from "./files/files.ts";
 import { Preparations } from "./files/preparations.ts";
 import { offerFile } from "./files/requests.ts";
-import { streamPort } from "./files/port.ts";
+import { streamPort, type StreamPort } from "./files/port.ts";
+import { ServiceOffers } from "./service-offers.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
 import type { CallId } from "./saying/sent.ts";
 import { OwnMessages } from "./saying/own-messages.ts";
 import { noticeOf } from "./oversight-notices.ts";
 import type { Answer, Sent } from "./saying/sent.ts";
 import { Supervision } from "../oversight/supervision.ts";
-import { Judge, type TextScanner } from "./saying/judging.ts";
+import { Judge, type ServiceJudgement, type TextScanner } from "./saying/judging.ts";
 import type { Overseer } from "../oversight/overseer.ts";
 
 /** Names one tunnel of this process in tool calls; unguessable, and no credential. */
@@ -73,6 +74,16 @@ interface SayOptions {
   readonly onConfirmed?: ((seq: number) => void) | undefined;
   readonly call?: CallId;
   readonly file?: Offering;
+  readonly service?: OfferingService;
+}
+
+/** The course of the offer of a service, which may have to wait for a person. */
+export interface OfferingService {
+  readonly judgement: ServiceJudgement;
+  /** Called when it leaves: others may connect at once. */
+  readonly leaves: () => void;
+  /** Called when it was held and will not leave. */
+  readonly dropped: () => void;
 }
 
 /** The notices that mean the same in both roles. */
@@ -95,7 +106,13 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly openedAt: number;
   protected readonly clock: Clock;
   readonly #machine: Machine;
-  readonly #services: Services;
+  /** What streams are for, by name. */
+  readonly services: Services;
+  readonly streamPort: StreamPort;
+  /** The services that this side was offered. */
+  readonly serviceOffers = new ServiceOffers();
+  /** Credit of streams that are no files. */
+  #creditBeside = (): number => 0;
   readonly #events = new Emitter<SessionEvent>();
   /** Wakes when the connection or the presence of a member has changed, or the session is over. */
   readonly onPresence: Subscribe = when(this, ({ type }) => type === "presence" || type === "ended");
@@ -146,14 +163,16 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       (call) => this.run(call),
       () => this.writable(),
     );
-    this.#services = new Services(port);
+    this.streamPort = port;
+    this.services = new Services(port);
     this.files = new Files({
       primitives,
       clock,
       say: (outgoing, file) => this.say(outgoing, { file }),
       notify: (notice) => this.inbox.notify(notice),
-      services: this.#services,
+      services: this.services,
       port,
+      creditBeside: () => this.#creditBeside(),
     });
     this.preparations = new Preparations({
       offer: (request) => offerFile(this, request),
@@ -189,28 +208,36 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     return this.#machine.presence(this.clock.now());
   }
 
+  /** Files leave other streams of this side their credit (S4). */
+  shareCredit(taken: () => number): void {
+    this.#creditBeside = taken;
+  }
+
   /**
    * Says something as soon as this side's person lets it: at once, where nothing in it waits for them.
    * @param options `onConfirmed`: called when a message that was answered `queued` is confirmed after all; `call`: the call that
-   *   says it; `file`: the file that it offers
+   *   says it; `file`, `service`: what it offers
    * @throws {TunnelError} asks-crowded, scan-failed, and as the machine of the role says
    */
   say(outgoing: OutgoingMessage, options: SayOptions = {}): Promise<Answer> {
-    const { file } = options;
+    const { file, service } = options;
     const words = (edited: string | undefined): OutgoingMessage =>
       edited === undefined ? outgoing : { ...outgoing, text: edited, author: "human" };
     return this.oversight.submit(
       {
-        judge: (edited) =>
-          file === undefined
+        judge: (edited) => {
+          if (file !== undefined) return this.#judge.file(words(edited), file.judgement);
+          return service === undefined
             ? this.#judge.message(words(edited))
-            : this.#judge.file(words(edited), file.judgement),
+            : this.#judge.service(outgoing, service.judgement);
+        },
         send: (edited) => {
           file?.leaves();
+          service?.leaves();
           return this.#say(words(edited), options);
         },
         recheck: file?.recheck,
-        dropped: file?.dropped,
+        dropped: file?.dropped ?? service?.dropped,
       },
       outgoing.author ?? "agent",
     );
@@ -306,13 +333,15 @@ export abstract class SessionBase implements Observable<SessionEvent> {
         this.files.rosterChanged();
         return this.#events.emit({ type: "presence" });
       case "stream":
-        return this.#services.happened(notice.event);
+        return this.services.happened(notice.event);
     }
   }
 
   #delivered(entry: Entry): void {
     this.inbox.append(entry);
     if (entry.kind === "file") this.files.heard(entry);
+    if (entry.kind === "service" || entry.kind === "withdrawal")
+      this.serviceOffers.heard(entry, this.clock.now());
   }
 
   /** @param member name of the one it concerns, where that is a member of its own */

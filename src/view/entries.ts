@@ -1,3 +1,4 @@
+import { toBase64url } from "../protocol/base/bytes.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
@@ -12,6 +13,7 @@ import { addressErrorView, errorView, type ErrorView } from "./errors.ts";
 import { fileView, receivedFileView, type FileView, type ReceivedFileView } from "./files.ts";
 import { reissuedViews, wayBackView, type ReissuedView, type WayBackView } from "./invites.ts";
 import { workContextView, type WorkContextView } from "./members.ts";
+import { serviceView, type ServiceView } from "./services.ts";
 import { isoTime, seconds } from "./time.ts";
 
 /** Its number in the room, and when: by the host's clock, ISO 8601. */
@@ -47,6 +49,17 @@ export interface FileEntryView extends Spoken {
   readonly kind: "file";
   readonly file: FileView;
   readonly note: string | undefined;
+}
+
+export interface ServiceEntryView extends Spoken {
+  readonly kind: "service";
+  readonly service: ServiceView;
+  readonly note: string | undefined;
+}
+
+export interface WithdrawalView extends Spoken {
+  readonly kind: "withdrawal";
+  readonly serviceId: string;
 }
 
 interface Subject {
@@ -91,6 +104,12 @@ export type NoticeEventView =
       readonly why: "refused" | "expired" | "withdrawn" | "too-many";
     }
   | { readonly notice: "budget-warning"; readonly budgets: readonly Budget[] }
+  | {
+      readonly notice: "service-over";
+      readonly serviceId: string;
+      readonly name: string;
+      readonly why: "withdrawn" | "expired" | "owner-left" | "denied";
+    }
   | { readonly notice: "resumed" }
   | { readonly notice: "file-offered"; readonly file: OfferedFile }
   | { readonly notice: "file-held"; readonly file: OfferedFile; readonly askId: number | undefined }
@@ -112,7 +131,10 @@ interface DecidedView {
 export type NoticeView = Placed & { readonly kind: "notice"; readonly event: NoticeEventView };
 
 /** One entry of a room's log. */
-export type EntryView = ChatView | FileEntryView | SystemView | NoticeView;
+export type EntryView = SpokenView | SystemView | NoticeView;
+
+/** What a member has said. */
+export type SpokenView = ChatView | FileEntryView | ServiceEntryView | WithdrawalView;
 
 /** @param now ms since the epoch: invites that have expired by then are left out */
 export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
@@ -124,6 +146,12 @@ export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
       const { offer } = entry;
       return { kind: entry.kind, ...placed, ...spoken(entry), file: fileView(offer), note: offer.note };
     }
+    case "service": {
+      const { offer } = entry;
+      return { kind: entry.kind, ...placed, ...spoken(entry), service: serviceView(offer), note: offer.note };
+    }
+    case "withdrawal":
+      return { kind: entry.kind, ...placed, ...spoken(entry), serviceId: toBase64url(entry.service) };
     case "system":
       return { kind: entry.kind, ...placed, beforeYou: entry.past, event: systemEventView(entry) };
     case "notice":
@@ -189,6 +217,10 @@ function noticeEventView(entry: Notice, now: number): NoticeEventView {
     case "budget-warning":
     case "resumed":
       return oversightEventView(entry);
+    case "service-over": {
+      const { notice, serviceId, name, why } = entry;
+      return { notice, serviceId, name, why };
+    }
     case "file-received":
       return { notice: entry.notice, file: receivedFileView(entry.file) };
     case "file-failed":

@@ -59,18 +59,18 @@ interface OwnMessageView {
   readonly ownNo: number | undefined;
   /** The beginning of a text, or the name of a file. */
   readonly firstWords: string;
-  readonly kind: "chat" | "file";
+  readonly kind: OwnMessage["kind"];
   readonly state: OwnMessage["state"];
   readonly ageSec: number;
 }
 
 function ownMessageView(message: OwnMessage, now: number): OwnMessageView {
-  const { seq, ownNo, firstWords, isFile, state, saidAt } = message;
+  const { seq, ownNo, firstWords, kind, state, saidAt } = message;
   return {
     seq,
     ownNo: seq === undefined ? ownNo : undefined,
     firstWords,
-    kind: isFile ? "file" : "chat",
+    kind,
     state,
     ageSec: seconds(now - saidAt),
   };

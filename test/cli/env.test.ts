@@ -24,6 +24,8 @@ const DEFAULTS: Config = {
   gates: [],
   toolsets: ["pair", "expose"],
   exposeAllow: [],
+  shareServices: [],
+  sharedMachine: false,
   notify: undefined,
   budgets: DEFAULT_LIMITS,
   saveRoots: [],

@@ -1,4 +1,5 @@
 import { LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
+import { noServices } from "../../src/services/lazy-services.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -67,6 +68,7 @@ class Bench {
       fence: new Fence(),
       sessions: async () => sessions,
       exposures: new LazyExposures(() => Promise.resolve(exposuresOn(clock).exposures)),
+      services: noServices(),
       calls: new SharedCalls(clock),
       forms: new Forms(),
       isUnattended: false,

@@ -142,7 +142,13 @@ describe("somebody on the path", () => {
     });
     talk.talk();
     const shown = [...talk.guest.entries, ...talk.world.hostEntries].map((entry) =>
-      entry.kind === "chat" ? entry.text : entry.kind === "file" ? entry.offer.name : entry.event,
+      "event" in entry
+        ? entry.event
+        : entry.kind === "chat"
+          ? entry.text
+          : entry.kind === "withdrawal"
+            ? entry.kind
+            : entry.offer.name,
     );
     expect(shown.filter((text) => !/^(?:host \d|guest \d|before|joined)$/.test(text))).toEqual([]);
     expect(talk.alarms).toEqual(["integrity-failed"]);

@@ -1,4 +1,5 @@
 import { noExposures, type LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
+import { noServices, type LazyServices } from "../../src/services/lazy-services.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { McpServer } from "@modelcontextprotocol/server";
 import { expect, vi } from "vitest";
@@ -39,6 +40,7 @@ export async function clientOf(
     results?: ResultSettings;
     answerMs?: number;
     exposures?: LazyExposures;
+    services?: LazyServices;
   } = {},
 ): Promise<(tool: string, args?: object) => Promise<Payload>> {
   const [near, far] = InMemoryTransport.createLinkedPair();
@@ -49,6 +51,7 @@ export async function clientOf(
     fence: new Fence(FENCE_MARKER),
     sessions: async () => sessions,
     exposures: more.exposures ?? noExposures(),
+    services: more.services ?? noServices(),
     calls: new SharedCalls(clock),
     forms: new Forms(),
     isUnattended: false,

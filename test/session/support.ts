@@ -38,6 +38,8 @@ export const CONFIG: Config = {
   gates: [],
   toolsets: ["pair", "expose"],
   exposeAllow: [],
+  shareServices: [],
+  sharedMachine: false,
   notify: undefined,
   budgets: "off",
   saveRoots: [],

@@ -25,7 +25,7 @@ export class Flood {
 
   /** Whether it is shown. */
   passes({ tunnelId, isOwn, entry }: Extract<WatchEvent, { t: "entry" }>): boolean {
-    if (isOwn || (entry.kind !== "chat" && entry.kind !== "file")) return true;
+    if (isOwn || entry.kind === "system" || entry.kind === "notice") return true;
     const key = `${tunnelId} ${entry.from}`;
     const run = this.#runs.get(key) ?? this.#begin(key, entry.fromName);
     run.count += 1;

@@ -1,6 +1,6 @@
 import type { Subject } from "../../oversight/asks/subject.ts";
 import type { Finding } from "../../oversight/filter/verdict.ts";
-import type { EntryView } from "../../view/entries.ts";
+import type { ServiceEntryView, SpokenView, WithdrawalView } from "../../view/entries.ts";
 import { sizeText } from "../../view/files.ts";
 import type { ExposureView } from "../../view/expose/exposures.ts";
 import type { OversightView } from "../../view/oversight.ts";
@@ -74,7 +74,10 @@ function textOf(subject: Subject): string {
       return subject.text;
     case "file":
       return subject.note ?? "";
+    case "service":
+      return subject.note ?? "";
     case "member":
+    case "visit":
     case "exposure":
     case "budget":
       return "";
@@ -128,6 +131,19 @@ function whatOf({ subject, tunnelId }: AskView): string {
       return `${safeName(subject.fromName)} has said this, and your agent has not been told it${where}`;
     case "member":
       return `${safeName(subject.name)} wants to join with the link ${subject.inviteId}${where}`;
+    case "service": {
+      const { name, service, target, readOnly, maxConnections, minutes, confirmEach } = subject;
+      const limits = [
+        service,
+        ...(readOnly === true ? ["read only"] : []),
+        `at most ${maxConnections} connections`,
+        ...(minutes === undefined ? [] : [`for ${minutes} min`]),
+        ...(confirmEach === true ? ["you are asked each time"] : []),
+      ].join(", ");
+      return `your agent wants to offer ${safeName(name)} (${safeLabel(target)}; ${limits}) ${toText(subject.to)}${where}`;
+    }
+    case "visit":
+      return `${safeName(subject.memberName)} wants to connect to ${safeName(subject.name)} (${safeLabel(subject.target)})${where}`;
     case "exposure":
       return exposureText(subject);
     case "budget":
@@ -217,6 +233,13 @@ export function entryLine(
         style.columns,
       );
     }
+    case "service":
+    case "withdrawal": {
+      const head = `${at} ${where}${speaker(entry, isOwn, paint)} `;
+      const words =
+        entry.kind === "withdrawal" || entry.note === undefined ? [] : beginning(entry.note).lines;
+      return withGutter(head, [serviceText(entry), ...words].join("\n"), style.columns);
+    }
     case "system": {
       const name = "memberName" in entry.event ? safeName(entry.event.memberName) : "";
       const room = hasSeveral ? `[${tunnelId}] ` : "";
@@ -227,7 +250,13 @@ export function entryLine(
   }
 }
 
-function speaker(entry: Extract<EntryView, { kind: "chat" | "file" }>, isOwn: boolean, paint: Paint): string {
+function serviceText(entry: ServiceEntryView | WithdrawalView): string {
+  if (entry.kind === "withdrawal") return `no longer offers the service ${safeLabel(entry.serviceId)}`;
+  const { name, service, readOnly } = entry.service;
+  return `offers the service ${safeName(name)} (${service}${readOnly === true ? ", read only" : ""})`;
+}
+
+function speaker(entry: SpokenView, isOwn: boolean, paint: Paint): string {
   const { fromName, lookAlike, from, author, to } = entry;
   const name = lookAlike === true ? `${safeName(fromName)} [${from}]` : safeName(fromName);
   const kind = author === "human" ? (isOwn ? "you" : "human, says their program") : "agent";

@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { valuesOf } from "../message.ts";
 import type { Visit } from "./forward.ts";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.ts";
 import { lastWord } from "./lingering.ts";
-import type { Gateway, GatewayOptions } from "./options.ts";
+import type { Gateway, GatewayOptions, GatewayPlace, SocketGateway } from "./options.ts";
 import { fieldLines } from "./outgoing/field-lines.ts";
 import { OWN, ownAnswerBytes, sendOwnAnswer } from "./rules/own-answers.ts";
 import { Reception } from "./reception.ts";
@@ -16,7 +17,86 @@ import { Reception } from "./reception.ts";
  * it reaches the service.
  * @throws {TunnelError} `port-in-use`, `bind-failed`, or `expose-target-invalid` for a `hostHeader` that is none
  */
-export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+export async function openGateway(options: GatewayOptions & GatewayPlace): Promise<Gateway> {
+  const { server, reception, upgraded } = partsOf(options);
+  await listen(server, options);
+  const { port } = server.address() as AddressInfo;
+  return {
+    ...controlsOf(reception),
+    get stats() {
+      return reception.stats;
+    },
+    port,
+    async close() {
+      reception.expire();
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+/**
+ * The same without a port, for connections that come another way.
+ * @throws {TunnelError} `expose-target-invalid` for a `hostHeader` that is none
+ */
+export function socketGateway(options: GatewayOptions): SocketGateway {
+  const { server, reception, limits } = partsOf(options);
+  // A server that does not listen measures no time by itself.
+  const waiting = new Map<Duplex, () => void>();
+  const sockets = new Set<Duplex>();
+  const begun = (socket: Duplex): void => {
+    waiting.get(socket)?.();
+    waiting.delete(socket);
+  };
+  server.on("request", ({ socket }: IncomingMessage) => begun(socket));
+  server.on("upgrade", ({ socket }: IncomingMessage) => begun(socket));
+  return {
+    ...controlsOf(reception),
+    get stats() {
+      return reception.stats;
+    },
+    accept(socket) {
+      sockets.add(socket);
+      waiting.set(
+        socket,
+        options.clock.after(limits.requestHeadMs, () => socket.destroy()),
+      );
+      socket.once("close", () => {
+        begun(socket);
+        sockets.delete(socket);
+      });
+      server.emit("connection", socket);
+    },
+    close() {
+      reception.expire();
+      for (const socket of sockets) socket.destroy();
+      return Promise.resolve();
+    },
+  };
+}
+
+function controlsOf(
+  reception: Reception,
+): Pick<Gateway, "publish" | "endProbes" | "fieldsFor" | "cut" | "expire"> {
+  return {
+    publish: (origin) => reception.publish(origin),
+    endProbes: () => reception.endProbes(),
+    fieldsFor: (fields, source) => reception.fieldsFor(fields, source),
+    cut: (visitor) => reception.cut(visitor),
+    expire: () => reception.expire(),
+  };
+}
+
+interface Parts {
+  readonly server: Server;
+  readonly reception: Reception;
+  readonly limits: GatewayLimits;
+  readonly upgraded: ReadonlySet<Socket>;
+}
+
+function partsOf(options: GatewayOptions): Parts {
   checkHostHeader(options.hostHeader);
   const limits = { ...GATEWAY_LIMITS, ...options.limits };
   const reception = new Reception(options, limits);
@@ -37,26 +117,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   server.maxConnections = limits.connections;
   const upgraded = new Set<Socket>();
   receive(server, reception, options.clock, limits, upgraded);
-  await listen(server, options);
-  const { port } = server.address() as AddressInfo;
-  return {
-    port,
-    publish: (origin) => reception.publish(origin),
-    get stats() {
-      return reception.stats;
-    },
-    endProbes: () => reception.endProbes(),
-    fieldsFor: (fields, source) => reception.fieldsFor(fields, source),
-    cut: (visitor) => reception.cut(visitor),
-    expire: () => reception.expire(),
-    async close() {
-      reception.expire();
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      for (const socket of upgraded) socket.destroy();
-      await closed;
-    },
-  };
+  return { server, reception, limits, upgraded };
 }
 
 function receive(
@@ -177,7 +238,7 @@ function checkHostHeader(value: string | undefined): void {
   });
 }
 
-async function listen(server: Server, { bind, port }: GatewayOptions): Promise<void> {
+async function listen(server: Server, { bind, port }: GatewayPlace): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) =>
       reject(new TunnelError(cause.code === "EADDRINUSE" ? "port-in-use" : "bind-failed", { cause })),

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { Clock } from "../../runtime/clock.ts";
 import type { RelayProof } from "../../tunnel/provider.ts";
 import type { Gate, WayIn } from "../gate.ts";
@@ -38,17 +39,21 @@ export interface GatewayStats {
   readonly lastRequestMs: number | undefined;
 }
 
-export interface GatewayOptions {
+/** Where a gateway listens. */
+export interface GatewayPlace {
   /** Address to listen on: loopback, unless the provider leads visitors here directly. */
   readonly bind: string;
   /** 0 for any. */
   readonly port: number;
+}
+
+export interface GatewayOptions {
   readonly gate: Gate;
   /** Asked for each request: the service may come back on the other family. */
   readonly upstream: () => Upstream;
   readonly recorder?: Recorder;
-  /** Answered whatever host is asked for. */
-  readonly proof: RelayProof;
+  /** Answered whatever host is asked for; left out where nobody visits from outside. */
+  readonly proof?: RelayProof;
   /** Field of the edge that names the visitor, in lower case; believed only if given. */
   readonly sourceHeader: string | undefined;
   /** The user's own `Host` for the service. */
@@ -59,6 +64,12 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   readonly onNews?: (news: GatewayNews) => void;
   readonly probes?: Probes;
+}
+
+/** A gateway that is given its connections, and listens nowhere. */
+export interface SocketGateway extends Omit<Gateway, "port"> {
+  /** A visitor's connection, which is the gateway's from now on. */
+  accept(socket: Duplex): void;
 }
 
 export interface Gateway {

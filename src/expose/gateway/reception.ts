@@ -97,7 +97,11 @@ export class Reception {
   visit(visit: Visit, expectsContinue: boolean): void {
     const { request, response } = visit;
     const { proof } = this.#options;
-    if (request.url === proof.path && (request.method === "GET" || request.method === "HEAD")) {
+    if (
+      proof !== undefined &&
+      request.url === proof.path &&
+      (request.method === "GET" || request.method === "HEAD")
+    ) {
       const body = Buffer.from(proof.answer);
       const fields = ["Content-Type", "text/plain", "Content-Length", String(body.length)];
       response.writeHead(404, [...fields, "Cache-Control", "no-store", "X-Content-Type-Options", "nosniff"]);

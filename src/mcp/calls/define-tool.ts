@@ -8,6 +8,7 @@ import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { readArguments } from "../../arguments/read.ts";
 import type { LazyExposures } from "../../expose/exposures/lazy-exposures.ts";
+import type { LazyServices } from "../../services/lazy-services.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import { standing } from "../../oversight/gates/gates.ts";
 import { traitsOf } from "../clients/clients.ts";
@@ -37,6 +38,8 @@ export interface ToolServices {
   readonly sessions: () => Promise<Sessions>;
   /** What this server has given a public address. */
   readonly exposures: LazyExposures;
+  /** Services that this server's agent has offered to members, or uses. */
+  readonly services: LazyServices;
   /** Calls that are made twice, of all servers of the connection. */
   readonly calls: SharedCalls;
   /** What a person is asked in their client. */
@@ -158,13 +161,14 @@ function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaW
 }
 
 /**
- * A schema without what says nothing: its dialect, which is that of MCP anyway, bounds that every number keeps, and that names are
- * texts. Each model pays for every byte of it.
+ * A schema without what says nothing: its dialect, which is that of MCP anyway, bounds that every number or list keeps that is meant
+ * (a count of none, an empty list), and that names are texts. Each model pays for every byte of it.
  */
 function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const isNothing = (name: string, value: unknown): boolean =>
     name === "$schema" ||
     (name === "propertyNames" && JSON.stringify(value) === '{"type":"string"}') ||
+    ((name === "minimum" || name === "minItems" || name === "minLength") && (value === 0 || value === 1)) ||
     ((name === "minimum" || name === "maximum") && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER);
   const kept = Object.entries(schema).filter(([name, value]) => !isNothing(name, value));
   return Object.fromEntries(kept.map(([name, value]) => [name, lean(value)]));
@@ -172,7 +176,12 @@ function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, u
 
 function lean(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(lean);
-  return typeof value === "object" && value !== null ? leanSchema({ ...value }) : value;
+  if (typeof value !== "object" || value === null) return value;
+  // At the root it is said; below, the check of a call says it with what is wrong.
+  const { additionalProperties, ...rest } = leanSchema({ ...value });
+  return additionalProperties === undefined || additionalProperties === false
+    ? rest
+    : { ...rest, additionalProperties };
 }
 
 /**
@@ -248,7 +257,7 @@ async function perform(
     // A new call proves that the client has received the results of the earlier ones.
     sessions.callArrived();
     unread = sessions.unread;
-    const { clock, wake, commandLine, problems, exposures } = services;
+    const { clock, wake, commandLine, problems, exposures, services: memberServices } = services;
     // An answer at once would come before the same call a second time, and that one would wait for more.
     if (prepared.repeats === "waits" && unread > 0)
       await wait(clock, SESSION.twinMs, { signal: caller.signal });
@@ -256,6 +265,7 @@ async function perform(
       ...caller,
       sessions,
       exposures,
+      services: memberServices,
       clock,
       fence,
       wake,

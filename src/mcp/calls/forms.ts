@@ -176,8 +176,18 @@ function shownOf(subject: Subject): readonly string[] | undefined {
         ...(subject.note === undefined ? [] : [subject.note]),
         ...to,
       ];
+    case "service":
+      return [
+        `the service ${subject.name} (${subject.service}) at ${subject.target}`,
+        ...(subject.readOnly === true ? ["read only"] : []),
+        `at most ${subject.maxConnections} connections`,
+        ...(subject.minutes === undefined ? [] : [`for ${subject.minutes} minutes`]),
+        ...(subject.note === undefined ? [] : [subject.note]),
+        ...to,
+      ];
     case "incoming":
     case "member":
+    case "visit":
     case "exposure":
     case "budget":
       return undefined;

@@ -2,12 +2,12 @@ import * as z from "zod";
 import { id } from "../../arguments/strings.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 
-export const tunnelId = id().optional().describe("The tunnel, where several are open.");
+export const tunnelId = id().optional().describe("If several are open.");
 
 export const memberName = z
   .string()
   .optional()
-  .describe("Your name in the tunnel, e.g. the developer's first name. Defaults to the user name.");
+  .describe("Your name there, e.g. the developer's first name. Default: the user name.");
 
 interface Bounded {
   readonly value: number;

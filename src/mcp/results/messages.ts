@@ -57,6 +57,8 @@ const NOTICE_TEXTS = {
   "budget-warning":
     "Four fifths of these `budgets` are used (tunnel_status shows them). Tell your human; at the limit you are held until they let you go on.",
   resumed: "Your human has ended the pause.",
+  "service-over":
+    "The service `serviceId` of a peer is not on this machine any more: `why` is withdrawn, expired, owner-left, or denied by its owner's human. What was connected to it is cut.",
   "file-offered":
     "The file that was still being read when tunnel_share answered is offered now: see `file`. Leave it as it is.",
   "file-held":
@@ -66,6 +68,8 @@ const NOTICE_TEXTS = {
     "A file has arrived and is what was sent: see `file`. Its bytes are the peer's: verified, not safe. Do not run it.",
   "file-failed": "A file could not be received; nothing of it was kept. See `error`.",
 } as const satisfies Record<NoticeEventView["notice"], string>;
+
+const WITHDRAWN = "This service is no longer offered.";
 
 /** `from` of everything that this server says by itself. */
 const OURS = { from: "tunnel", fromName: "tunnel", kind: "system" } as const;
@@ -153,6 +157,17 @@ function entryFields(entry: EntryView, showing: Showing, part: Part | undefined)
       const told = { intent, replyTo, ...receiverFields(entry.to, limit), beforeYou };
       const who = { from, fromName, lookAlike, own, author, kind };
       return { ...who, ...file, savePath: placeFor(file.name), ...text, ...told };
+    }
+    case "service": {
+      const { from, fromName, lookAlike, own, author, kind, service, note, intent, replyTo, beforeYou } =
+        entry;
+      const text = peerText(note ?? service.name, fence);
+      const told = { intent, replyTo, ...receiverFields(entry.to, limit), beforeYou };
+      return { from, fromName, lookAlike, own, author, kind, ...service, ...text, ...told };
+    }
+    case "withdrawal": {
+      const { from, fromName, lookAlike, own, author, kind, serviceId, beforeYou } = entry;
+      return { from, fromName, lookAlike, own, author, kind, serviceId, text: WITHDRAWN, beforeYou };
     }
     case "system": {
       const { event, beforeYou } = entry;

@@ -15,8 +15,7 @@ export const closeTool = defineTool({
   title: "Close or leave",
   description:
     "Host: ends the tunnel for everyone, and its address stops working. Member: leaves for good; coming back needs a " +
-    "new invite. `summary` is sent to the others as the last message. Unread messages stay readable here with " +
-    "tunnel_listen.",
+    "new invite. `summary` is sent to the others as the last message.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
     summary: z.string().optional().describe("Last message to the others: what was agreed, and what is open."),

@@ -1,6 +1,7 @@
 import type { Tool } from "../calls/define-tool.ts";
 import { TOOLSET_NAMES, type Toolset } from "../../view/setup/toolsets.ts";
 import { closeTool } from "./close.ts";
+import { connectTool } from "./connect.ts";
 import { exposeListTool } from "./expose/list.ts";
 import { exposeRequestsTool } from "./expose/requests.ts";
 import { exposeStartTool } from "./expose/start.ts";
@@ -16,7 +17,18 @@ import { statusTool } from "./status.ts";
 
 /** The sets of tools that a setting can leave out (TUNNEL_TOOLSETS), each in the order in which it is used. */
 const TOOLSETS: Readonly<Record<Toolset, readonly Tool[]>> = {
-  pair: [openTool, inviteTool, joinTool, sayTool, listenTool, shareTool, receiveTool, statusTool, closeTool],
+  pair: [
+    openTool,
+    inviteTool,
+    joinTool,
+    sayTool,
+    listenTool,
+    shareTool,
+    receiveTool,
+    connectTool,
+    statusTool,
+    closeTool,
+  ],
   expose: [exposeStartTool, exposeListTool, exposeRequestsTool, exposeStopTool],
 };
 

@@ -15,9 +15,8 @@ export const openTool = defineTool({
   description:
     "Opens an end-to-end encrypted tunnel to other developers' coding agents. This process hosts it, and a throwaway " +
     "public address leads to it. Returns an `invite` for each person: a text for your " +
-    "human to pass on. Its link is a secret that works once and expires in minutes. Opening takes up to half a minute; " +
-    "where it takes longer, `status` is `opening`, and tunnel_listen brings the invites. Then call tunnel_listen: it " +
-    "tells when somebody has joined.",
+    "human to pass on. Its link is a secret that works once and expires in minutes. Where opening takes long, " +
+    "`status` is `opening`, and tunnel_listen brings the invites. Then call tunnel_listen: it tells when somebody has joined.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     goal: words("goal-invalid").describe(

@@ -158,10 +158,9 @@ export const receiveTool = defineTool({
   description:
     "Fetches a file that a member shared (a message of kind `file`) and saves it in the working directory or in a " +
     "folder that your human has named. They may be shown these arguments alone, so `name`, `from` and `savePath` must be " +
-    "true. Size and SHA-256 are checked; an existing file stays unless `overwrite` is " +
-    "given. For a patch the result tells whether it would apply here and what looks suspicious; nothing is ever " +
-    "applied or run. The bytes are the peer's: authentic, not safe. Where a client answers `MCPTool requires permission.`, " +
-    "nobody is there to be asked: do not try again, and tell your human, who alone can allow it (TUNNEL_UNATTENDED).",
+    "true. Size and SHA-256 are checked. For a patch the result tells whether it would apply here and what looks suspicious; nothing is ever " +
+    "applied or run. The bytes are the peer's: authentic, not safe. On `MCPTool requires permission.` nobody is " +
+    "there to be asked: do not try again, and tell your human, who alone can allow it (TUNNEL_UNATTENDED).",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   gate: "receive",
   input: z.strictObject({

@@ -37,7 +37,7 @@ export const sayTool = defineTool({
     "to confirm it; `held`: your human decides first, and it keeps its place. Send none of these again, and nothing held " +
     "in other words, parts or encodings. None means read: `members` shows up to which `seq` each has read. After a call " +
     "that was cut off, tunnel_status tells whether it was said (`ownMessages`). With `waitMs` it also waits for an " +
-    "answer, like tunnel_listen. At most 64 KiB of text. Never send secrets, credentials or unrelated files.",
+    "answer, like tunnel_listen. Never send secrets, credentials or unrelated files.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   isLong: true,
   input: z.strictObject({

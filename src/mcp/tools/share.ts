@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { FILE, ROOM } from "../../protocol/base/limits.ts";
+import { ROOM } from "../../protocol/base/limits.ts";
 import { settled, wait } from "../../runtime/wait.ts";
 import type { LocalFiles } from "../../session/files/local-files.ts";
 import type { Preparation, PreparationRequest } from "../../session/files/preparations.ts";
@@ -16,6 +16,11 @@ import { answerView, HELD } from "../results/held.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 import { sharedPatchFields } from "../results/patches.ts";
+import { SERVICE_KINDS } from "../../protocol/services/offer.ts";
+import type { OfferRequest } from "../../services/tunnel-services.ts";
+import type { Session } from "../../session/sessions.ts";
+import { ownServiceView } from "../../view/services.ts";
+import type { Payload } from "../results/result.ts";
 import { removedText } from "../../view/removed.ts";
 
 interface Wish {
@@ -56,14 +61,33 @@ async function follow(preparation: Preparation, call: ToolCall): Promise<OwnOffe
   return state.name === "offered" ? state.offer : undefined;
 }
 
+const OFFERED =
+  "Members reach it with tunnel_connect; your human is asked before each member's first connection. Keep the service running. tunnel_status shows who is connected; tunnel_connect({stop: serviceId}) withdraws it.";
+
+async function offerService(tunnel: Session, request: OfferRequest, call: ToolCall): Promise<Payload> {
+  const services = (await call.services.get()).of(tunnel);
+  const to = request.to && asNamed(tunnel.presence(), request.to);
+  const { own, sent } = await services.offer({ ...request, to }, call.signal);
+  const { warnings } = own.handler;
+  return {
+    tunnelId: tunnel.tunnelId,
+    ...ownServiceView(own, services, call.clock.now()),
+    ...answerView(sent),
+    ...(warnings.length === 0 ? {} : { warnings }),
+    ...membersOf(tunnel, boundsOf(call.limit).membersAside),
+    unread: tunnel.inbox.unread,
+    next: sent.status === "held" ? HELD : OFFERED,
+  };
+}
+
 export const shareTool = defineTool({
   name: "tunnel_share",
-  title: "Share a file or a patch",
+  title: "Share a file, patch or service",
   description:
-    "Offers a file to everybody in the tunnel, or only to those in `to`. They get its name, size and hash, sealed. " +
-    "The bytes stay here and go to those who call tunnel_receive while this tunnel is open, so leave the file as it " +
-    "is. With `patch` it offers the change in the git repository here as a patch, with its base commit. Secrets, " +
-    "keys, .env files, files outside this folder and what cannot be searched wait for your human (`held`). While a very large one is read, `status` is `preparing`: call again with the same arguments.",
+    "Offers a file to everybody in the tunnel, or only to those in `to`, sealed. The bytes stay here and go to those who " +
+    "call tunnel_receive, so leave the file as it is. `patch` offers the change in the git repository here, with its base " +
+    "commit; `service` a service of this machine, for members alone. Secrets, keys, .env files, files outside this folder, " +
+    "services and what cannot be searched wait for your human (`held`). `preparing`: call again with the same arguments.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),
@@ -73,24 +97,45 @@ export const shareTool = defineTool({
       .min(1)
       .optional()
       .describe("With patch: one commit, or main..HEAD: what HEAD has changed since it left main."),
-    note: z
-      .string()
-      .optional()
-      .describe(`What it is and what to do with it, up to ${FILE.maxNoteChars} characters.`),
+    note: z.string().optional().describe("What it is, and what to do with it."),
     to: z
       .array(z.string())
       .min(1)
       .max(ROOM.maxMembers)
       .optional()
-      .describe("Names or ids of the only receivers; nobody else can open it, not even the host."),
+      .describe("Names or ids of the only receivers; not even the host can open it."),
+    service: z
+      .strictObject({
+        target: z.union([z.string(), z.number()]).describe("Port or localhost:3000."),
+        kind: z.enum(SERVICE_KINDS),
+        name: z.string().optional(),
+        readOnly: z.boolean().optional().describe("http: GET, HEAD and OPTIONS only."),
+      })
+      .optional()
+      .describe("Members use it with tunnel_connect."),
+    expiresInMinutes: z.int().min(1).optional().describe("Of a service."),
+    maxConnections: z.int().min(1).optional().describe("Of a service."),
+    confirmEach: z
+      .boolean()
+      .optional()
+      .describe("Of a service: your human is asked each time, not only at each member's first."),
     tunnelId,
   }),
   // What a patch rests on is every file of the repository: only a call that goes on is shared.
   repeats: ({ path }) => (path === undefined ? "waits" : "one"),
   restsOn: ({ path }, { localFiles }) => (path === undefined ? "" : localFiles.traceOf(path)),
-  async run({ path, patch, range, note, to, tunnelId: id }, call) {
+  async run({ path, patch, range, note, to, tunnelId: id, service, ...limits }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
+    if (service !== undefined) {
+      if (path !== undefined || patch !== undefined || range !== undefined)
+        throw new TunnelError("input-invalid", { detail: "service goes without path, patch and range" });
+      return offerService(tunnel, { ...service, ...limits, note, to }, call);
+    }
+    if (Object.keys(limits).length > 0)
+      throw new TunnelError("input-invalid", {
+        detail: `${Object.keys(limits).join(", ")}: goes with service`,
+      });
     const { localFiles } = call.sessions;
     const content = contentOf({ path, patch, range }, localFiles);
     const whom = to && asNamed(tunnel.presence(), to);

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { preparingView, recentFiles, type FilesView } from "../../view/files.ts";
 import { statusView, type GuestStatusView, type HostStatusView } from "../../view/status.ts";
 import type { Session } from "../../session/sessions.ts";
+import { servicesView, type ServicesView } from "../../view/services.ts";
 import { boundsOf, listed, newestWithin, within } from "../results/bounds.ts";
 import { membersWithin } from "../results/members.ts";
 import type { Payload } from "../results/result.ts";
@@ -23,8 +24,9 @@ function shareOfEach(limit: number, count: number): Share {
 
 /** Each list gets this part of the characters for lists; own messages, which are few and short, come on top. */
 const SHARES = {
-  files: 5 / 12,
-  codes: 5 / 12,
+  files: 4 / 12,
+  services: 2 / 12,
+  codes: 4 / 12,
   alarms: 1 / 24,
   cutOff: 1 / 24,
   invites: 1 / 12,
@@ -51,6 +53,10 @@ function statusFields(tunnel: Session, call: ToolCall, share = shareOfEach(call.
       newestWithin(view.ownMessages, share.lists * SHARES.ownMessages),
       view.ownMessages.length,
     ),
+    ...servicesFields(
+      servicesView(tunnel, call.services.loaded?.known(id), call.clock.now()),
+      share.lists * SHARES.services,
+    ),
     ...filesFields(view.files, share.lists * SHARES.files, tunnel.preparations.running.map(preparingView)),
     ...listed("alarms", newestWithin(alarms, share.lists * SHARES.alarms), alarms.length),
     ...(ended === undefined ? { wake: call.wake(id) } : { ended }),
@@ -65,6 +71,15 @@ function filesFields(view: FilesView, maxChars: number, preparing: readonly unkn
   const list = (kind: keyof FilesView): Payload =>
     listed(kind, newestWithin<unknown>(recent[kind], maxChars / 3), view[kind].length);
   return { files: { ...own, ...list("receiving"), ...list("shared"), ...list("offered") } };
+}
+
+function servicesFields(view: ServicesView | undefined, maxChars: number): Payload {
+  if (view === undefined) return {};
+  const list = (kind: keyof ServicesView): Payload =>
+    view[kind].length === 0
+      ? {}
+      : listed(kind, newestWithin<unknown>(view[kind], maxChars / 3), view[kind].length);
+  return { services: { ...list("offered"), ...list("listeners"), ...list("toYou") } };
 }
 
 function hostFields(view: HostStatusView, { lists }: Share): Payload {
@@ -105,11 +120,9 @@ export const statusTool = defineTool({
   name: "tunnel_status",
   title: "Status",
   description:
-    "Shows the state of a tunnel: goal, connection, members and how far each has read, pending invites, files, your last " +
+    "Shows the state of a tunnel: goal, connection, members and how far each has read, pending invites, files, services, your last " +
     "five messages and what became of each, alarms, what your human holds (`oversight`), when it ends by itself, how you " +
-    "can be woken, and the safety code of each pairing for the two humans to compare. Of several tunnels without " +
-    "tunnelId it shows all, in less detail. Long lists are cut, and `…NotShown` counts the rest. With `saveTranscript` " +
-    "it also writes the conversation into a new file, for your human.",
+    "can be woken, and the safety code of each pairing for the two humans to compare. Without tunnelId it shows all, in less detail. Long lists are cut, and `…NotShown` counts the rest.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
     tunnelId,
@@ -117,7 +130,7 @@ export const statusTool = defineTool({
       .string()
       .optional()
       .describe(
-        "Only when your human asks: a name inside the working directory, e.g. talk. Writes talk.transcript.json and .md.",
+        "Only when your human asks: writes the conversation into new files, e.g. for talk: talk.transcript.json and .md, in the working directory.",
       ),
   }),
   repeats: ({ saveTranscript }) => (saveTranscript === undefined ? "anew" : "one"),

@@ -61,6 +61,33 @@ export type Subject =
       /** It runs, and would be open for longer or to more people. */
       readonly isWidened?: true;
     }
+  /** A service of this machine would be offered to members of a tunnel. */
+  | {
+      readonly kind: "service";
+      readonly name: string;
+      readonly service: "http" | "tcp" | "mcp";
+      /** Where it leads, as it was found. */
+      readonly target: string;
+      /** SHA-256 of its words as they would be sent, in hex. */
+      readonly contentHash: string;
+      readonly to?: readonly string[];
+      readonly readOnly?: true;
+      readonly minutes?: number;
+      readonly maxConnections: number;
+      readonly confirmEach?: true;
+      /** As it is shown: secrets are masked. */
+      readonly note?: string;
+      readonly findings?: readonly Finding[];
+    }
+  /** A member would connect to a service that this side offers. `connection` numbers those of the offer where each is asked about. */
+  | {
+      readonly kind: "visit";
+      readonly name: string;
+      readonly target: string;
+      readonly member: string;
+      readonly memberName: string;
+      readonly connection?: number;
+    }
   | {
       readonly kind: "budget";
       readonly reason: string;

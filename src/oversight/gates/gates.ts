@@ -63,6 +63,21 @@ export const GATES = {
     byClient: "call",
     minutes: 60,
   },
+  "offer-service": {
+    because: "a service of this machine would be offered to others in the tunnel",
+    stands: "always",
+    unattended: "opens",
+    byClient: "form",
+    minutes: 60,
+  },
+  // A peer causes it, at any time: no call of this side's agent is there to be asked about.
+  "visit-service": {
+    because: "a member would connect to a service of this machine",
+    stands: "always",
+    unattended: "opens",
+    byClient: "nothing",
+    minutes: 10,
+  },
   // A client may answer forms by itself, and a loop is to end at a person.
   budget: {
     because: "the agents have used up what they may use without a person",

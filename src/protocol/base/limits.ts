@@ -194,6 +194,10 @@ export const STREAM = {
   maxServed: 16,
   /** So many of these are for members who have none there. */
   reserved: 4,
+  /** The same two for connections to services, and what is kept of the second: a page opens many at once, and each is small. */
+  maxPortsOpened: 64,
+  maxPortsServed: 256,
+  portsReserved: 64,
   /** Size of a request, and of a response: each is one frame, and counts as one. */
   maxRequestBytes: 4 * KIB,
   /** Unused credit of one direction that the host passes on; the rest follows as it is used. As much as a receiver grants (S4). */
@@ -223,6 +227,24 @@ export const FILE = {
   windowMaxBytes: STREAM.maxCreditBytes,
   /** Credit of all streams of one receiver together: less than a socket may have buffered, with room for messages. */
   windowTotalBytes: 3 * MIB,
+} as const;
+
+/** Services that members offer each other (PROTOCOL §9.1). */
+export const SERVICE = {
+  maxNameChars: 64,
+  /** A day. */
+  maxLifeMs: 24 * 60 * MINUTE,
+  /** Connections that an owner may let in at once. */
+  maxConnections: STREAM.maxPortsServed,
+  defaultConnections: STREAM.maxPortsOpened,
+  /** The origin that a taker tells. */
+  maxOriginBytes: 300,
+  /** Credit that each connection has for sure, and that all share besides: with files, less than a socket may have buffered. */
+  windowMinBytes: 16 * KIB,
+  windowMaxBytes: 512 * KIB,
+  windowSharedBytes: MIB,
+  /** Connections that one process takes at once, whatever it asks of whom. */
+  maxTaken: STREAM.maxPortsOpened,
 } as const;
 
 export const SESSION = {

@@ -33,6 +33,12 @@ function messageBytes(content: Bytes): number {
   return bucket;
 }
 
+/** How much content goes into one chunk of at most `credit` bytes of credit; negative where not even an empty one does. */
+export function contentThatFits(credit: number): number {
+  const bucket = RECORD_BUCKETS.findLast((size) => size <= credit) ?? 0;
+  return Math.min(FILE.chunkBytes, bucket - HEADS_BYTES - LENGTH_BYTES - TAG_BYTES);
+}
+
 function unpad(padded: Bytes): Bytes | undefined {
   if (padded.length < LENGTH_BYTES) return undefined;
   const length = view(padded).getUint32(0);
@@ -42,17 +48,23 @@ function unpad(padded: Bytes): Bytes | undefined {
   return padded.subarray(LENGTH_BYTES, end);
 }
 
-/** One stream of one file, as either end seals or opens it; it counts the chunks, so it is never copied. */
+/** One direction of one stream, as either end seals or opens it; it counts the chunks, so it is never copied. */
 export class ChunkCipher {
   readonly #primitives: Primitives;
   readonly #file: Bytes;
   readonly #key: Bytes;
   #index = 0;
 
-  constructor(primitives: Primitives, offer: Pick<FileOffer, "id" | "key">, salt: Bytes) {
+  /** @param derive the key of the stream, from that of the offer and the salt */
+  constructor(
+    primitives: Primitives,
+    offer: Pick<FileOffer, "id" | "key">,
+    salt: Bytes,
+    derive: typeof fileStreamKey = fileStreamKey,
+  ) {
     this.#primitives = primitives;
     this.#file = offer.id;
-    this.#key = fileStreamKey(primitives, offer.key, salt);
+    this.#key = derive(primitives, offer.key, salt);
   }
 
   /**

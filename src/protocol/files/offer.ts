@@ -1,8 +1,7 @@
 import { FILE_ID_BYTES } from "../base/ids.ts";
 import * as z from "zod/mini";
-import { toBase64url } from "../base/bytes.ts";
 import { bytesOf, counter, decodeJson, jsonText } from "../base/header.ts";
-import { FILE, ROOM } from "../base/limits.ts";
+import { FILE } from "../base/limits.ts";
 import { isLabelUpTo } from "../base/text.ts";
 import { utf8Length } from "../base/utf8.ts";
 import { isNote } from "./note.ts";
@@ -45,24 +44,4 @@ export function encodeOffer(offer: FileOffer): string {
 /** `undefined` for what is no offer. */
 export function decodeOffer(text: string): FileOffer | undefined {
   return decodeJson(offerSchema, text);
-}
-
-/**
- * The ids under which files were offered in a room, as far as one participant knows: everybody sees the id of an offer to all, and
- * could offer another file under it (B1). The newest are kept, as many as entries of the log.
- */
-export class OfferIds {
-  readonly #ids = new Set<string>();
-
-  /** The offer in a text; `undefined` for what is none, and for one under an id that is taken. */
-  read(text: string): FileOffer | undefined {
-    const offer = decodeOffer(text);
-    if (offer === undefined) return undefined;
-    const id = toBase64url(offer.id);
-    if (this.#ids.has(id)) return undefined;
-    this.#ids.add(id);
-    const [oldest] = this.#ids;
-    if (oldest !== undefined && this.#ids.size > ROOM.maxTranscriptEntries) this.#ids.delete(oldest);
-    return offer;
-  }
 }

@@ -8,6 +8,7 @@ import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-
 import type { InviteLink } from "../handshake/invite-link.ts";
 import { PeerLink } from "../link/peer-link.ts";
 import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
+import { streamClass } from "../link/streams.ts";
 import { CLOSE_CODE, type SendNow } from "../link/wire.ts";
 import type { Chunk, StreamId } from "../record/chunk.ts";
 import type { RekeyLimits } from "../record/direction.ts";
@@ -202,12 +203,17 @@ export class Guest {
 
   /** Asks somebody in the room for a stream; `undefined` while that cannot be asked. */
   openStream(request: StreamRequest, now: number): StreamId | undefined {
-    return this.#link.mayOpen ? this.#link.openStream(request, now) : undefined;
+    return this.#link.mayOpen(streamClass(request.service)) ? this.#link.openStream(request, now) : undefined;
   }
 
   /** Says something about a stream of this member's own; nothing once that is over. */
   stream(frame: StreamWord, now: number): void {
     this.#link.tellStream(frame, now);
+  }
+
+  /** Bytes that the other end lets come now. */
+  sendable(stream: StreamId): number {
+    return this.#link.streams.sendable(stream);
   }
 
   /** Whether the other end had let it come. */

@@ -45,6 +45,8 @@ export interface ReplicaOptions {
 export type Unplaced = { readonly n: number } & (
   | Pick<Extract<SpokenEntry, { kind: "chat" }>, "kind" | "text" | "to">
   | Pick<Extract<SpokenEntry, { kind: "file" }>, "kind" | "offer" | "to">
+  | Pick<Extract<SpokenEntry, { kind: "service" }>, "kind" | "offer" | "to">
+  | Pick<Extract<SpokenEntry, { kind: "withdrawal" }>, "kind" | "service" | "to">
 );
 
 /** A sequence number of the room, and the host's time. */

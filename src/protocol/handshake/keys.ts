@@ -63,6 +63,21 @@ export function fileStreamKey(primitives: Primitives, fileKey: Bytes, salt: Byte
   return primitives.hkdfSha256(fileKey, salt, ascii(`${CONTEXT}file stream`), 32);
 }
 
+/** The key with which whoever can read an offer of a service proves it (V3). */
+export function serviceAskKey(primitives: Primitives, offerKey: Bytes): Bytes {
+  return derive(primitives, offerKey, "service ask", 32);
+}
+
+/** The key of one direction of a connection to a service (K12): both ends add to `salt`, so that neither can make a nonce come twice. */
+export function serviceStreamKey(
+  primitives: Primitives,
+  offerKey: Bytes,
+  salt: Bytes,
+  way: "to-owner" | "to-taker",
+): Bytes {
+  return primitives.hkdfSha256(offerKey, salt, ascii(`${CONTEXT}service ${way}`), 32);
+}
+
 /** The next epoch's traffic secret (K6): one-way, so an old epoch stays closed when a new one leaks. */
 export function nextTrafficSecret(primitives: Primitives, trafficSecret: Bytes): Bytes {
   return derive(primitives, trafficSecret, "rekey", 32);

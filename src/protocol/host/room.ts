@@ -319,6 +319,11 @@ export class Room {
     if (this.#isOpen()) this.#streamRelay.own(frame, now);
   }
 
+  /** Bytes that the other end lets come now. */
+  sendable(stream: StreamId): number {
+    return this.#isOpen() ? this.#streamRelay.sendable(stream) : 0;
+  }
+
   /** Whether the other end had let it come. */
   sendChunk(chunk: Chunk, now: number): boolean {
     if (!this.#isOpen() || !this.#streamRelay.ownChunk(chunk, now)) return false;

@@ -10,7 +10,7 @@ import type {
   StreamReset,
   StreamWord,
 } from "../link/stream-frames.ts";
-import type { Arrival } from "../link/streams.ts";
+import { STREAM_PLACES, streamClass, type Arrival, type StreamClass } from "../link/streams.ts";
 import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
 import { isConnected, type MemberSession, type MemberSessions } from "./member-sessions.ts";
 
@@ -114,7 +114,7 @@ export class StreamRelay {
   /** `undefined` while that member is not connected, or serves enough already. */
   open(request: StreamRequest, now: number): StreamId | undefined {
     const session = this.#options.sessions.of(request.who);
-    if (session?.link.mayOpen !== true) return undefined;
+    if (session?.link.mayOpen(streamClass(request.service)) !== true) return undefined;
     const own = this.#newOwn();
     this.#connect(own, session, { ...request, who: this.#options.self }, now);
     return own.stream;
@@ -122,6 +122,12 @@ export class StreamRelay {
 
   own(frame: StreamWord, now: number): void {
     this.#pass(this.#own.get(frame.stream), frame, now);
+  }
+
+  /** Bytes that the receiver lets come now on a stream of the host's own. */
+  sendable(stream: StreamId): number {
+    const to = this.#own.get(stream)?.other;
+    return to?.link?.streams.sendable(to.stream) ?? 0;
   }
 
   /** Whether the receiver had credit left for it. */
@@ -159,7 +165,7 @@ export class StreamRelay {
     const other = sessions.of(open.who);
     if (other === undefined || other === session) return refuse(asking, "nobody", now);
     if (!isConnected(other)) return refuse(asking, "away", now);
-    if (!this.#hasPlace(other.link, session)) return refuse(asking, "busy", now);
+    if (!this.#hasPlace(other.link, session, streamClass(open.service))) return refuse(asking, "busy", now);
     return this.#connect(asking, other, { ...open, who }, now);
   }
 
@@ -167,11 +173,12 @@ export class StreamRelay {
    * Whether a member may ask for one more stream at this link. One that opens and resets has no more under way there than any other
    * (S6), and the last places are for those who have none.
    */
-  #hasPlace(link: PeerLink, asking: MemberSession): boolean {
-    const held = link.streams.opened;
+  #hasPlace(link: PeerLink, asking: MemberSession, kind: StreamClass): boolean {
+    const places = STREAM_PLACES[kind];
+    const held = link.streams.opened(kind);
     const mine = held.filter((id) => this.#endOf(link, id)?.other?.session === asking).length;
-    const most = mine === 0 ? STREAM.maxServed : STREAM.maxServed - STREAM.reserved;
-    return held.length < most && mine < STREAM.maxOpened;
+    const most = mine === 0 ? places.served : places.served - places.reserved;
+    return held.length < most && mine < places.opened;
   }
 
   #connect(asking: StreamEndpoint, session: MemberSession, request: StreamRequest, now: number): void {

@@ -11,7 +11,7 @@ import {
   type StreamRequest,
   type StreamWord,
 } from "./stream-frames.ts";
-import { Streams, type Arrival } from "./streams.ts";
+import { streamClass, Streams, type Arrival, type StreamClass } from "./streams.ts";
 import { CLOSE_CODE, type WireEffect } from "./wire.ts";
 
 /**
@@ -166,13 +166,13 @@ export class PeerLink {
 
   // --- streams ---
 
-  /** Whether a stream could be opened now. */
-  get mayOpen(): boolean {
-    return this.isConnected && this.streams.mayOpen;
+  /** Whether a stream of this class could be opened now. */
+  mayOpen(kind: StreamClass): boolean {
+    return this.isConnected && this.streams.mayOpen(kind);
   }
 
   openStream({ service, who, credit, request }: StreamRequest, now: number): StreamId {
-    const stream = this.streams.open(credit);
+    const stream = this.streams.open(credit, streamClass(service));
     this.#writeStream({ t: "open", stream, service, who, credit, request }, now);
     return stream;
   }
@@ -214,7 +214,7 @@ export class PeerLink {
     const isHeld = this.streams.isHeld(stream);
     switch (frame.t) {
       case "open": {
-        const hasRoom = this.streams.asked(stream, frame.credit);
+        const hasRoom = this.streams.asked(stream, frame.credit, streamClass(frame.service));
         if (!hasRoom) this.#writeStream({ t: "reset", stream, code: "busy" }, now);
         return { frame, isLive: hasRoom, isHeld: hasRoom };
       }

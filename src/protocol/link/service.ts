@@ -8,6 +8,8 @@ export interface StreamMachine {
   /** `undefined` while the other end cannot be asked. */
   openStream(request: StreamRequest): StreamId | undefined;
   stream(frame: StreamWord): void;
+  /** Bytes that the other end lets come now. */
+  sendable(stream: StreamId): number;
   /** Whether the other end had let it come. */
   sendChunk(chunk: Chunk): boolean;
 }
@@ -67,6 +69,11 @@ export class StreamEnd {
   /** Lets so many more bytes of bulk messages come. */
   grant(bytes: number): void {
     this.#tell({ t: "credit", stream: this.#id, bytes });
+  }
+
+  /** Bytes of whole messages that the other end lets come now. */
+  get credit(): number {
+    return this.#isOver || !this.#isSending ? 0 : this.#machine.sendable(this.#id);
   }
 
   /** Sends bytes, which each hop seals; `false` where the other end has not let them come. */

@@ -28,6 +28,9 @@ export const RESETS = [
 ] as const;
 export type StreamReset = (typeof RESETS)[number];
 
+/** The service of connections to services (PROTOCOL §9.1): its streams are counted apart, since they are many and small (S6). */
+export const PORT_SERVICE = "port";
+
 const LABEL = /^[a-z][a-z0-9-]{0,31}$/;
 
 /** The name of a service, and of a code with which it refuses (S1). */

@@ -1,9 +1,24 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { STREAM } from "../base/limits.ts";
 import type { StreamId } from "../record/chunk.ts";
+import { PORT_SERVICE } from "./stream-frames.ts";
+
+/** Streams are counted in two classes, so that connections to services leave files their places, and the other way round (S6). */
+export type StreamClass = "port" | "other";
+
+export function streamClass(service: string): StreamClass {
+  return service === PORT_SERVICE ? "port" : "other";
+}
+
+/** Places of a class: for the streams that one member opens, and for those that it serves. */
+export const STREAM_PLACES = {
+  port: { opened: STREAM.maxPortsOpened, served: STREAM.maxPortsServed, reserved: STREAM.portsReserved },
+  other: { opened: STREAM.maxOpened, served: STREAM.maxServed, reserved: STREAM.reserved },
+} as const satisfies Readonly<Record<StreamClass, object>>;
 
 /** One stream as one end of a channel counts it: bytes that may still come and go; `undefined` for a direction that has ended. */
 interface Flow {
+  readonly kind: StreamClass;
   receive: number | undefined;
   send: number | undefined;
   /** Whether the end that was asked has answered. */
@@ -15,8 +30,8 @@ interface Flow {
   drainedBy: number | undefined;
 }
 
-function flow(receive: number, send: number): Flow {
-  return { receive, send, isAccepted: false, drainedBy: undefined };
+function flow(kind: StreamClass, receive: number, send: number): Flow {
+  return { kind, receive, send, isAccepted: false, drainedBy: undefined };
 }
 
 /** A chunk within credit on a stream that is open, the same on one that this end has reset, or one that comes too late for either. */
@@ -42,8 +57,6 @@ function sum(credit: number, more: number): number {
 export class Streams {
   readonly #isHost: boolean;
   readonly #ownParity: 0 | 1;
-  readonly #maxOpened: number;
-  readonly #maxAsked: number;
   readonly #flows = new Map<StreamId, Flow>();
   #lastOpened = 0;
   #lastAsked = 0;
@@ -52,19 +65,23 @@ export class Streams {
     const isHost = role === "host";
     this.#isHost = isHost;
     this.#ownParity = isHost ? 0 : 1;
-    // The host asks a member on behalf of many, a member asks for itself alone.
-    this.#maxOpened = isHost ? STREAM.maxServed : STREAM.maxOpened;
-    this.#maxAsked = isHost ? STREAM.maxOpened : STREAM.maxServed;
   }
 
-  /** Whether the other side may be asked for one more. */
-  get mayOpen(): boolean {
-    return this.opened.length < this.#maxOpened;
+  /** Whether the other side may be asked for one more of this class. The host asks a member on behalf of many. */
+  mayOpen(kind: StreamClass = "other"): boolean {
+    const { opened, served } = STREAM_PLACES[kind];
+    return this.opened(kind).length < (this.#isHost ? served : opened);
   }
 
-  /** Those that this end has opened and that take up a place. */
-  get opened(): StreamId[] {
-    return [...this.#flows.keys()].filter((id) => this.#isOwn(id));
+  /** Those of a class that this end has opened and that take up a place. */
+  opened(kind: StreamClass = "other"): StreamId[] {
+    return this.#placed(kind, true);
+  }
+
+  #placed(kind: StreamClass, isOwn: boolean): StreamId[] {
+    const ids: StreamId[] = [];
+    for (const [id, flow] of this.#flows) if (flow.kind === kind && this.#isOwn(id) === isOwn) ids.push(id);
+    return ids;
   }
 
   get live(): StreamId[] {
@@ -82,9 +99,9 @@ export class Streams {
   }
 
   /** Begins a stream on which the other side may send so much. */
-  open(credit: number): StreamId {
+  open(credit: number, kind: StreamClass = "other"): StreamId {
     this.#lastOpened = next(this.#lastOpened, this.#ownParity);
-    this.#flows.set(this.#lastOpened, flow(credit, 0));
+    this.#flows.set(this.#lastOpened, flow(kind, credit, 0));
     return this.#lastOpened;
   }
 
@@ -92,11 +109,12 @@ export class Streams {
    * The other side asks for a stream, on which this one may send so much; whether there is room for it.
    * @throws {TunnelError} protocol-violation for an id that is not its next one
    */
-  asked(id: StreamId, credit: number): boolean {
+  asked(id: StreamId, credit: number, kind: StreamClass = "other"): boolean {
     if (id !== next(this.#lastAsked, 1 - this.#ownParity)) throw unasked("a stream that cannot be");
     this.#lastAsked = id;
-    if (this.#flows.size - this.opened.length >= this.#maxAsked) return false;
-    this.#flows.set(id, flow(0, credit));
+    const { opened, served } = STREAM_PLACES[kind];
+    if (this.#placed(kind, false).length >= (this.#isHost ? opened : served)) return false;
+    this.#flows.set(id, flow(kind, 0, credit));
     return true;
   }
 
@@ -120,6 +138,12 @@ export class Streams {
   grant(id: StreamId, bytes: number): void {
     const found = this.#flows.get(id);
     if (found?.receive !== undefined) found.receive = sum(found.receive, bytes);
+  }
+
+  /** Bytes that may go out now on a stream. */
+  sendable(id: StreamId): number {
+    const found = this.#flows.get(id);
+    return found?.send === undefined || found.drainedBy !== undefined ? 0 : found.send;
   }
 
   /** Whether a chunk of this price may go out now; it counts as sent then. */

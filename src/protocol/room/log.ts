@@ -3,7 +3,9 @@ import type { Intent } from "./intent.ts";
 import type { WorkContext } from "./work-context.ts";
 import type { EndCause, LeaveCause } from "./frames.ts";
 import type { MemberId } from "../base/ids.ts";
+import type { Bytes } from "../base/bytes.ts";
 import type { FileOffer } from "../files/offer.ts";
+import type { ServiceOffer } from "../services/offer.ts";
 import { ROOM } from "../base/limits.ts";
 
 interface EntryBase {
@@ -40,8 +42,21 @@ export interface FileEntry extends Spoken {
   readonly offer: FileOffer;
 }
 
-/** A message of a member: words, or the offer of a file. */
-export type SpokenEntry = ChatEntry | FileEntry;
+/** A service of its sender's machine that others may connect to (PROTOCOL §9.1). */
+export interface ServiceEntry extends Spoken {
+  readonly kind: "service";
+  readonly offer: ServiceOffer;
+}
+
+/** The end of such an offer. */
+export interface WithdrawalEntry extends Spoken {
+  readonly kind: "withdrawal";
+  /** The id of the offer. */
+  readonly service: Bytes;
+}
+
+/** A message of a member: words, or an offer. */
+export type SpokenEntry = ChatEntry | FileEntry | ServiceEntry | WithdrawalEntry;
 
 /** Structured, never text: what a peer says can therefore never look like one (T3). */
 export type SystemEvent =

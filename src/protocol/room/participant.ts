@@ -3,7 +3,7 @@ import type { MemberRecord, SayFrame, SystemRoomEvent } from "./frames.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { RoomOrder } from "./order.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { decodeOffer, OfferIds } from "../files/offer.ts";
+import { offerIn, OfferIds } from "./offers.ts";
 import type { SpokenEntry, SystemEvent } from "./log.ts";
 import type { Oversight } from "./oversight.ts";
 import { lookAlikes } from "./look-alikes.ts";
@@ -97,11 +97,11 @@ export class SpokenEntries {
 
   /** This participant says it: nobody else can have the id of its offer from now on. */
   saying({ what, text }: OutgoingMessage): void {
-    if (what !== undefined) this.#offers.read(text);
+    if (what !== undefined) this.#offers.read(text, undefined);
   }
 
   /**
-   * `undefined` for an offer that is malformed, or has the id of another one (B1).
+   * `undefined` for an offer that is malformed, or has the id of another one (B1), and for a withdrawal of another one's (V2).
    * `text` is the content, opened where it was sealed.
    */
   of(
@@ -129,8 +129,8 @@ export class SpokenEntries {
       to,
     };
     if (what === undefined) return { kind: "chat", ...spoken, text };
-    const offer = this.#offers.read(text) ?? (own ? decodeOffer(text) : undefined);
-    return offer === undefined ? undefined : { kind: "file", ...spoken, offer };
+    const offer = this.#offers.read(text, own ? undefined : from) ?? (own ? offerIn(text) : undefined);
+    return offer === undefined ? undefined : { ...spoken, ...offer };
   }
 }
 

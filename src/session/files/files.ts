@@ -59,6 +59,8 @@ export interface FilesOptions<Said> {
   readonly clock: Clock;
   readonly say: (outgoing: OutgoingMessage, offering: Offering) => Promise<Said>;
   readonly notify: (notice: FileNotice) => void;
+  /** Credit of this side's streams that are no files. */
+  readonly creditBeside?: () => number;
 }
 
 /** How a file that this side receives stands. */
@@ -288,7 +290,8 @@ export class Files<Said = unknown> {
     const others = this.#running.filter(({ running }) => running.transfer !== own);
     const taken = others.map(({ running }) => Math.max(running.transfer.outstanding, FILE.windowMinBytes));
     const kept = (FILE.maxOpened - 1 - others.length) * FILE.windowMinBytes;
-    return FILE.windowTotalBytes - kept - taken.reduce((sum, bytes) => sum + bytes, 0);
+    const beside = this.#options.creditBeside?.() ?? 0;
+    return FILE.windowTotalBytes - beside - kept - taken.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** Drops a transfer: its outcome has been told. */

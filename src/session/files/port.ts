@@ -41,6 +41,7 @@ export interface FileSink {
 interface TimedMachine {
   openStream(request: StreamRequest, now: number): StreamId | undefined;
   stream(frame: StreamWord, now: number): void;
+  sendable(stream: StreamId): number;
   sendChunk(chunk: Chunk, now: number): boolean;
   presence(now: number): Presence[];
 }
@@ -55,6 +56,7 @@ export function streamPort(
   return {
     openStream: (request) => run((machine, now) => machine.openStream(request, now)),
     stream: (frame) => run((machine, now) => machine.stream(frame, now)),
+    sendable: (stream) => run((machine) => machine.sendable(stream)),
     sendChunk: (chunk) => run((machine, now) => machine.sendChunk(chunk, now)),
     writable,
     isMember: (id) => memberOf(id) !== undefined,

@@ -34,6 +34,12 @@ export interface FileJudgement extends Examined {
   readonly offer: FileOffer;
 }
 
+/** A service on its way to be offered, as a person is shown it. */
+export type ServiceJudgement = Omit<
+  Extract<Subject, { kind: "service" }>,
+  "kind" | "contentHash" | "to" | "findings"
+>;
+
 /** Judges the messages of one tunnel before they leave. */
 export class Judge {
   readonly #scanner: TextScanner;
@@ -102,6 +108,25 @@ export class Judge {
       ...(verdict.kind === "not-scanned" ? { notScanned: verdict.reason } : {}),
     };
     return { gates: [...new Set([...gates, ...gatesOf(words), ...gatesOf(verdict)])], subject };
+  }
+
+  /** @throws {TunnelError} scan-failed */
+  async service({ to }: OutgoingMessage, service: ServiceJudgement): Promise<Judgement> {
+    const { name, note } = service;
+    const texts: OutboundText[] = [{ where: "service-label", text: name }];
+    if (note !== undefined) texts.push({ where: "note", text: note });
+    const verdict = await this.#scanner.scanTexts(texts);
+    const findings = findingsOf(verdict);
+    const subject: Subject = {
+      ...service,
+      kind: "service",
+      name: masked(name, findings, "service-label"),
+      contentHash: verdict.digest,
+      ...this.#addressed(to),
+      ...(note === undefined ? {} : { note: masked(note, findings, "note") }),
+      ...(findings.length === 0 ? {} : { findings }),
+    };
+    return { gates: ["offer-service", ...gatesOf(verdict)], subject };
   }
 
   #addressed(to: readonly MemberId[] | undefined): { readonly to?: readonly string[] } {

@@ -1,4 +1,4 @@
-import { decodeOffer } from "../../protocol/files/offer.ts";
+import { offerIn, type Offer } from "../../protocol/room/offers.ts";
 import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import type { CallId } from "./sent.ts";
 import { beginningOf } from "./undelivered.ts";
@@ -15,9 +15,9 @@ export interface OwnMessage {
   readonly seq: number | undefined;
   /** Of a member's message without a place: it counts that member's own ones from 1. */
   readonly ownNo: number | undefined;
-  /** The beginning of a text, or the name of a file. */
+  /** The beginning of a text, or the name of what was offered. */
   readonly firstWords: string;
-  readonly isFile: boolean;
+  readonly kind: "chat" | Offer["kind"];
   /** `queued`: nobody has confirmed it yet; `unconfirmed`: nobody will. */
   readonly state: "queued" | "sent" | "unconfirmed";
   /** Milliseconds since the epoch. */
@@ -44,16 +44,14 @@ export class OwnMessages {
   }
 
   add(said: OutgoingMessage, at: Pick<Kept, "key" | "seq" | "ownNo" | "saidAt" | "call">): void {
-    const file = said.what === undefined ? undefined : decodeOffer(said.text);
-    const firstWords = beginningOf((file?.name ?? said.text).trimStart(), MAX_WORDS_CHARS).replace(
-      /\s+/g,
-      " ",
-    );
+    const offer = said.what === undefined ? undefined : offerIn(said.text);
+    const words = offer === undefined ? said.text : offer.kind === "withdrawal" ? "" : offer.offer.name;
+    const firstWords = beginningOf(words.trimStart(), MAX_WORDS_CHARS).replace(/\s+/g, " ");
     const message: Kept = {
       ...at,
       said,
       firstWords,
-      isFile: file !== undefined,
+      kind: offer?.kind ?? "chat",
       state: "queued",
       isCutOff: false,
     };

@@ -11,10 +11,11 @@ const MAX_SEQS = 100;
 interface UndeliveredMessage {
   /** Counts this side's messages in the room, files included, from 1. */
   readonly ownNo: number;
-  /** The beginning of it; `undefined` for a file. */
+  /** The beginning of it; `undefined` for an offer. */
   readonly text: string | undefined;
-  /** The name of a file that was offered. */
+  /** The name of a file that was offered, or of a service. */
   readonly file: string | undefined;
+  readonly service: string | undefined;
   /** Names of those it was for; `undefined` for everybody. */
   readonly to: readonly string[] | undefined;
 }
@@ -34,6 +35,7 @@ export function undeliveredOf(unplaced: readonly Unplaced[]): Undelivered | unde
     ownNo: said.n,
     text: said.kind === "chat" ? beginningOf(said.text) : undefined,
     file: said.kind === "file" ? said.offer.name : undefined,
+    service: said.kind === "service" ? said.offer.name : undefined,
     to: said.to,
   }));
   return { firstNo: first.n, lastNo: last.n, messages };

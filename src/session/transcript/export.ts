@@ -2,6 +2,7 @@ import type { AuditEntry, Attestation } from "../../protocol/room/audit-log.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { SpokenEntry } from "../../protocol/room/log.ts";
+import { encodeWithdrawal } from "../../protocol/services/offer.ts";
 import {
   FORMAT,
   FORMAT_VERSION,
@@ -11,7 +12,7 @@ import {
   type UnsignedTranscript,
 } from "./document.ts";
 import { auditOf } from "./decisions.ts";
-import { offerText } from "./offer-text.ts";
+import { offerText, serviceOfferText } from "./offer-text.ts";
 import { withoutLinks } from "./redact.ts";
 
 /** The source of a transcript: a tunnel of either role, open or ended. */
@@ -86,6 +87,8 @@ interface Shown {
 /** A text as it may be passed on. */
 function shownOf(entry: SpokenEntry): Shown {
   if (entry.kind === "file") return { text: offerText(entry.offer), redacted: true };
+  if (entry.kind === "service") return { text: serviceOfferText(entry.offer), redacted: true };
+  if (entry.kind === "withdrawal") return { text: encodeWithdrawal(entry.service) };
   const text = withoutLinks(entry.text);
   return text === entry.text ? { text } : { text, redacted: true };
 }

@@ -120,7 +120,7 @@ class Renderer {
 
   #message({ seq, ts, signed, text, redacted }: MessageEntry): string[] {
     const { from, to, intent, replyTo, what } = signed;
-    const removed = what === "file" ? "the key of the file" : "links";
+    const removed = what === "file" ? "the key of the offer" : "links";
     const names = to === undefined ? "" : ` to ${to.map((id) => this.#name(id)).join(", ")}`;
     const marks = [
       instantText(ts),
@@ -133,7 +133,7 @@ class Renderer {
     if (text === undefined || what !== "file") return [...head, this.#body(from, text, to)];
     // Never as it stands there: an offer in another form may have the key of its file in it.
     const offer = describedOffer(text);
-    const unread = "_It offers a file, in a form that is not read here._";
+    const unread = "_It offers something, in a form that is not read here._";
     return [...head, offer === undefined ? unread : this.#body(from, offer, to)];
   }
 

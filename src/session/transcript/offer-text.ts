@@ -1,9 +1,15 @@
-import { FILE_ID_BYTES } from "../../protocol/base/ids.ts";
+import { FILE_ID_BYTES, OFFER_ID_BYTES } from "../../protocol/base/ids.ts";
 import * as z from "zod/mini";
 import { toBase64url, toHex } from "../../protocol/base/bytes.ts";
-import { bytesOf, counter } from "../../protocol/base/header.ts";
+import { bytesOf, counter, jsonText } from "../../protocol/base/header.ts";
 import { parseJson } from "../../protocol/base/json.ts";
 import { isFileName, type FileOffer } from "../../protocol/files/offer.ts";
+import {
+  decodeWithdrawal,
+  isServiceName,
+  SERVICE_KINDS,
+  type ServiceOffer,
+} from "../../protocol/services/offer.ts";
 import { isText } from "../../protocol/base/text.ts";
 import { withoutLinks } from "./redact.ts";
 
@@ -22,6 +28,16 @@ export function offerText({ id, name, size, hash, note, patch }: FileOffer): str
   });
 }
 
+/** The offer of a service, also without its key (J4). */
+export function serviceOfferText({ key: _, ...offer }: ServiceOffer): string {
+  const { name, note } = offer;
+  return jsonText({
+    ...offer,
+    name: withoutLinks(name),
+    ...(note === undefined ? {} : { note: withoutLinks(note) }),
+  });
+}
+
 /** Not strict: more than this, a key above all, may stand in a transcript of another program, and is not shown. */
 const shownOffer = z.object({
   id: bytesOf(FILE_ID_BYTES),
@@ -31,8 +47,29 @@ const shownOffer = z.object({
   note: z.optional(z.string().check(z.refine(isText))),
 });
 
+const shownService = z.object({
+  id: bytesOf(OFFER_ID_BYTES),
+  service: z.enum(SERVICE_KINDS),
+  name: z.string().check(z.refine(isServiceName)),
+  note: z.optional(z.string().check(z.refine(isText))),
+});
+
 /** The offer for people to read; undefined where the text is no offer. */
 export function describedOffer(text: string): string | undefined {
+  return describedFile(text) ?? describedService(text);
+}
+
+function describedService(text: string): string | undefined {
+  const withdrawn = decodeWithdrawal(text);
+  if (withdrawn !== undefined) return `withdraws the service of the id ${toBase64url(withdrawn)}`;
+  const parsed = shownService.safeParse(parseJson(text));
+  if (!parsed.success) return undefined;
+  const { id, service, name, note } = parsed.data;
+  const facts = `offers the service ${name}\n${service}, id ${toBase64url(id)}`;
+  return note === undefined ? facts : `${facts}\n${note}`;
+}
+
+function describedFile(text: string): string | undefined {
   const parsed = shownOffer.safeParse(parseJson(text));
   if (!parsed.success) return undefined;
   const { id, name, size, hash, note } = parsed.data;

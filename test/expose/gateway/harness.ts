@@ -3,7 +3,12 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { afterEach } from "vitest";
 import type { Gate } from "../../../src/expose/gate.ts";
 import { openGateway } from "../../../src/expose/gateway/gateway.ts";
-import type { Gateway, GatewayNews, GatewayOptions } from "../../../src/expose/gateway/options.ts";
+import type {
+  Gateway,
+  GatewayNews,
+  GatewayOptions,
+  GatewayPlace,
+} from "../../../src/expose/gateway/options.ts";
 import type { ExchangeEnd, RecordedRequest, Recorder } from "../../../src/expose/recorder.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 
@@ -89,7 +94,10 @@ export interface Stage {
 }
 
 /** A gateway in front of a port on the loopback address, published as `PUBLIC`. */
-export async function gatewayTo(servicePort: number, options: Partial<GatewayOptions> = {}): Promise<Stage> {
+export async function gatewayTo(
+  servicePort: number,
+  options: Partial<GatewayOptions & GatewayPlace> = {},
+): Promise<Stage> {
   const { recorder, all } = keepingRecorder();
   const news: GatewayNews[] = [];
   const gateway = await openGateway({

@@ -177,7 +177,13 @@ export class Victim {
   /** Texts and events in its log, for comparison. */
   get log(): string[] {
     return this.entries.map((entry) =>
-      entry.kind === "chat" ? entry.text : entry.kind === "file" ? entry.offer.name : entry.event,
+      "event" in entry
+        ? entry.event
+        : entry.kind === "chat"
+          ? entry.text
+          : entry.kind === "withdrawal"
+            ? entry.kind
+            : entry.offer.name,
     );
   }
 

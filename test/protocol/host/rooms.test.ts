@@ -9,9 +9,11 @@ const kinds = (entries: readonly Entry[]): string[] =>
   entries.map((entry) =>
     entry.kind === "system"
       ? `${entry.event} ${"name" in entry ? entry.name : ""}`
-      : entry.kind === "file"
-        ? entry.offer.name
-        : entry.text,
+      : entry.kind === "chat"
+        ? entry.text
+        : entry.kind === "withdrawal"
+          ? entry.kind
+          : entry.offer.name,
   );
 
 describe("history", () => {

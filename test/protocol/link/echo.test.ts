@@ -64,6 +64,7 @@ function scene(credit = MUCH) {
     new Services({
       openStream: (request) => machine.openStream(request, world.now),
       stream: (frame) => machine.stream(frame, world.now),
+      sendable: (stream) => machine.sendable(stream),
       sendChunk: (chunk) => machine.sendChunk(chunk, world.now),
     });
   const sides = {

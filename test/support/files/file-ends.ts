@@ -127,6 +127,10 @@ export class ScriptedPort implements StreamPort {
     else this.frames.push(wordOf(frame));
   }
 
+  sendable(): number {
+    return this.credit;
+  }
+
   sendChunk(chunk: Chunk): boolean {
     if (chunkPrice(chunk) > this.credit) return false;
     this.credit -= chunkPrice(chunk);

@@ -247,7 +247,7 @@ export class Conversation {
 
 /** A person need not be told what they have typed. */
 function isOwn(entry: Entry | NoticeEntry): boolean {
-  return (entry.kind === "chat" || entry.kind === "file") && entry.own;
+  return entry.kind !== "system" && entry.kind !== "notice" && entry.own;
 }
 
 /** A touch tells the others what was read. Their deeds are worth one; the warning of an idle room must not keep it alive. */

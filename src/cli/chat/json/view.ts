@@ -142,6 +142,14 @@ function entryFields(entry: EntryView): Fields {
       const { kind: _kind, file, ...fields } = entry;
       return { event: "file", ...fields, ...file };
     }
+    case "service": {
+      const { kind: _kind, service, ...fields } = entry;
+      return { event: "service", ...fields, ...service };
+    }
+    case "withdrawal": {
+      const { kind: _kind, ...fields } = entry;
+      return { event: "withdrawal", ...fields };
+    }
     case "system": {
       const { seq, ts, beforeYou } = entry;
       return { event: "system", seq, ts, ...systemFields(entry.event), beforeYou };

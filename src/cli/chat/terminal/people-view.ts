@@ -3,10 +3,10 @@ import { must } from "../../../errors/must.ts";
 import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type {
-  ChatView,
-  FileEntryView,
   NoticeEventView,
   NoticeView,
+  ServiceEntryView,
+  SpokenView,
   SystemView,
 } from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
@@ -172,6 +172,10 @@ export class PeopleView {
         return this.#said(entry, entry.text);
       case "file":
         return this.#said(entry, offerText(entry, shortId ?? entry.file.fileId));
+      case "service":
+        return this.#said(entry, serviceText(entry));
+      case "withdrawal":
+        return this.#said(entry, `no longer offers the service ${entry.serviceId}`);
       case "system":
         // The last line of a chat tells that it is over.
         return entry.event.event === "ended" ? undefined : this.#system(entry, safetyCode);
@@ -180,7 +184,7 @@ export class PeopleView {
     }
   }
 
-  #said(entry: ChatView | FileEntryView, text: string): string {
+  #said(entry: SpokenView, text: string): string {
     const { ts, from, to, author, intent, beforeYou } = entry;
     const { paint, columns } = this.#options;
     const marks = [
@@ -244,6 +248,10 @@ export class PeopleView {
           `${at} ! ${safeLabel(memberName)} has never acknowledged ${count} of your messages (${places}).`,
         );
       }
+      case "service-over":
+        return paint.yellow(
+          `${at} ! The service ${safeName(event.name)} is not here any more: ${SERVICE_OVER[event.why]}.`,
+        );
       default:
         return this.#fileNotice(at, event);
     }
@@ -371,3 +379,16 @@ function colorOf(id: string, paint: Paint): (text: string) => string {
 function nameOf(name: string, id: string, lookAlike: true | undefined): string {
   return lookAlike === true ? `${safeName(name)} [${id}]` : safeName(name);
 }
+
+function serviceText({ service, note }: ServiceEntryView): string {
+  const { serviceId, name, service: kind, port } = service;
+  const facts = `offers the service ${name} (${kind}${port === undefined ? "" : `, port ${port} there`}, id ${serviceId})`;
+  return note === undefined ? facts : `${facts}\n${note}`;
+}
+
+const SERVICE_OVER = {
+  withdrawn: "its owner has withdrawn it",
+  expired: "its time is over",
+  "owner-left": "its owner has left",
+  denied: "its owner's human does not let you connect",
+} as const;

@@ -254,7 +254,8 @@ export class Connection {
   }
 }
 
-function dial({ scheme, address, port, host }: Upstream): Socket {
+function dial({ scheme, address, port, host, dial: own }: Upstream): Socket {
+  if (own !== undefined) return own();
   const options = { host: address, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
   if (scheme === "http") return connectTcp(options);
   const name = host.replace(/:[0-9]*$/, "");

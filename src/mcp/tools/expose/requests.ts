@@ -17,11 +17,11 @@ export const exposeRequestsTool = defineTool({
   description:
     "Shows what came in through an exposure: newest first, or with `id` one request and its response whole. With `replay` it " +
     "sends one again to the local service alone, changed where you say so, and compares both responses; a replay does what the " +
-    "request did. Text of strangers stands between <<peer-text>> marks. Not for logs of the service itself.",
+    "request did. Text of strangers stands between <<peer-text>> marks.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   isLong: true,
   input: z.strictObject({
-    exposureId: idText().optional().describe("The exposure, where there are several."),
+    exposureId: idText().optional().describe("If there are several."),
     name: idText().optional().describe("The same by its name."),
     id: z.int().min(1).optional().describe("One request, whole."),
     part: z.int().min(1).optional().describe("With id: the part of long bodies."),

@@ -10,10 +10,10 @@ export const exposeStopTool = defineTool({
   title: "Stop exposing",
   description:
     "Ends public addresses of this session, at once and for good, and says which: by name or exposureId, or `all`. With `claim` " +
-    "it takes one person's way in instead. The service itself goes on. Addresses end by themselves with their time and with this session.",
+    "it takes one person's way in instead. The service itself goes on.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
-    exposureId: id().optional().describe("The exposure, where there are several."),
+    exposureId: id().optional().describe("If there are several."),
     name: id().optional().describe("The same by its name."),
     all: z.boolean().optional().describe("Every one of this session."),
     claim: id().optional().describe("Revoke only this claim (expose_list)."),
