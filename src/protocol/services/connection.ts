@@ -22,7 +22,7 @@ function cipherOf(primitives: Primitives, { offer, salts }: ConnectionSecrets, w
   );
 }
 
-/** Bytes of one direction of a connection, sealed between its two ends (V4): chunks as those of a file (B2). */
+/** Bytes of one direction of a connection, sealed between its two ends (X4): chunks as those of a file (B2). */
 export class ConnectionSealer {
   readonly #cipher: ChunkCipher;
   #sent = 0;
