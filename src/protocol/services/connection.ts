@@ -1,7 +1,7 @@
 import { concat, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Primitives } from "../base/primitives.ts";
-import { ChunkCipher, contentThatFits } from "../files/cipher.ts";
+import { ChunkCipher, contentThatFits, contentThatSuits } from "../files/cipher.ts";
 import { chunkOfFile, readFileChunk } from "../files/stream.ts";
 import { serviceStreamKey } from "../handshake/keys.ts";
 import type { Chunk } from "../record/chunk.ts";
@@ -34,6 +34,11 @@ export class ConnectionSealer {
   /** How much content goes into a chunk of at most so many bytes of credit; negative where not even an empty one fits. */
   static fits(credit: number): number {
     return contentThatFits(credit);
+  }
+
+  /** How much of so much content goes well into one chunk: no more than fills a message, where the rest of it is worth another. */
+  static suits(content: number): number {
+    return contentThatSuits(content);
   }
 
   /** @throws {RangeError} content that does not fit into a chunk */
