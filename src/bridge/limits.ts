@@ -45,7 +45,7 @@ export const BRIDGE_LIMITS = {
   /** Children at once, where each session has its own. */
   sessions: 64,
   /** Lines that nobody waits for, in a time: a child that says more has lost its way. */
-  strayLines: 2_000,
+  strayLines: 20_000,
   strayMs: 10 * SECOND,
   /** The last words of a child on its standard error. */
   lastWordsChars: 4 * KIB,

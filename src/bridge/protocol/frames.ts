@@ -104,9 +104,14 @@ export function encodeNotification({ method, params }: Omit<NotificationFrame, "
   return JSON.stringify({ jsonrpc: "2.0", method, params });
 }
 
-/** An answer to what had no readable id has none (MCP 2026-07-28; null before). */
+/** An answer to what had no readable id has `null` for it (JSON-RPC 2.0 §5). */
 export function encodeOutcome(id: FrameId | undefined, outcome: Outcome): string {
-  return JSON.stringify({ jsonrpc: "2.0", id: id ?? null, ...outcome });
+  return withId(id, JSON.stringify(outcome));
+}
+
+/** An outcome that is JSON already, as an answer. */
+export function withId(id: FrameId | undefined, outcome: string): string {
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id ?? null)},${outcome.slice(1)}`;
 }
 
 export function isFields(value: unknown): value is Fields {
