@@ -11,6 +11,7 @@ import { createLookup } from "../../src/net/resolve.ts";
 import type { Listening } from "../../src/services/taker/listener.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { until } from "../support/processes.ts";
+import type { Proxy } from "../support/proxy.ts";
 
 const opened: (() => Promise<unknown> | void)[] = [];
 
@@ -33,6 +34,8 @@ export interface Side {
 export interface SceneOptions {
   readonly config?: Partial<Config>;
   readonly isShared?: boolean;
+  /** The way of the guests to the host. */
+  readonly wire?: Proxy;
 }
 
 function sideOf(sessions: Sessions, session: Session, { config, isShared = false }: SceneOptions): Side {
@@ -57,7 +60,8 @@ export async function room<Names extends string>(
   options: SceneOptions = {},
 ): Promise<Record<"ana" | Names, Side>> {
   const config = { unattended: true, ...options.config };
-  const host = sessionsOn(systemClock, config);
+  const { wire } = options;
+  const host = sessionsOn(systemClock, config, wire === undefined ? {} : { direct: wire.provider });
   later(() => host.shutDown());
   const { hosting, invites } = await host.host({ ...hostRequest(), invites: Math.max(1, names.length) });
   const sides: [string, Side][] = [["ana", sideOf(host, hosting, options)]];

@@ -17,6 +17,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Answer } from "../../session/saying/sent.ts";
 import type { ServiceId } from "../../session/service-offers.ts";
 import { StreamSocket } from "../connection/stream-socket.ts";
+import type { SendTurns } from "../connection/turns.ts";
 import type { WindowPool } from "../connection/window.ts";
 import { SERVICES_LIMITS } from "../limits.ts";
 import type { ServiceTunnel, VisitOverseer } from "../port.ts";
@@ -39,6 +40,7 @@ export interface OwnerOptions {
   readonly primitives: Primitives;
   readonly overseer: VisitOverseer;
   readonly pool: WindowPool;
+  readonly turns: SendTurns;
 }
 
 /** The services that this side offers in one tunnel, and the connections of others to them (PROTOCOL §9.1). */
@@ -160,12 +162,13 @@ export class Owner implements StreamService {
   }
 
   #socket(own: OwnOffer): StreamSocket {
-    const { primitives, clock, pool, tunnel } = this.#options;
+    const { primitives, clock, pool, turns, tunnel } = this.#options;
     const socket = new StreamSocket({
       side: "owner",
       primitives,
       clock,
       pool,
+      turns,
       writable: () => tunnel.streamPort.writable(),
       onBytes: (direction, count) => {
         if (direction === "in") own.stats.bytesIn += count;

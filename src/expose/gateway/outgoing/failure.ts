@@ -4,6 +4,7 @@ export type FailureKind =
   | "connection_timeout"
   | "connection_terminated"
   | "destination_ip_unroutable"
+  | "destination_unavailable"
   | "tls_protocol_error"
   | "http_response_incomplete"
   | "http_response_header_section_size"
@@ -29,6 +30,11 @@ const BY_CODE: ReadonlyMap<string, FailureKind> = new Map([
   ["ENETUNREACH", "destination_ip_unroutable"],
   ["EADDRNOTAVAIL", "destination_ip_unroutable"],
   ["EPROTO", "tls_protocol_error"],
+  // A service of a member, as its stream says (PROTOCOL §9.1).
+  ["silent", "connection_refused"],
+  ["away", "destination_unavailable"],
+  ["asked", "destination_unavailable"],
+  ["busy", "destination_unavailable"],
 ]);
 
 /** An error of a socket as a failure. */

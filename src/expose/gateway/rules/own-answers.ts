@@ -114,6 +114,8 @@ export const OWN = {
 /** What a visitor is told when the service gave no answer: no address, which is for the owner alone. */
 export function ofFailure(kind: string): OwnAnswer {
   if (kind.endsWith("_timeout")) return own(504, kind, "The service did not answer in time.");
+  if (kind === "destination_unavailable")
+    return own(503, kind, "The owner of the service is away, or has still to let you in.", ...RETRY_AFTER);
   if (kind === "connection_refused") return own(502, kind, "The service is not running.");
   return own(502, kind, "The service gave no proper answer.");
 }
