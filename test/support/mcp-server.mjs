@@ -16,10 +16,7 @@ const text = (words) => ({ content: [{ type: "text", text: words }] });
 
 function sdk() {
   serveStdio(() => {
-    const server = new McpServer(
-      { name: "store", version: "1.2.3" },
-      { instructions: "Ask for books." },
-    );
+    const server = new McpServer({ name: "store", version: "1.2.3" }, { instructions: "Ask for books." });
     server.registerTool(
       "search_books",
       { description: "Finds books", inputSchema: z.object({ q: z.string() }) },
@@ -59,10 +56,8 @@ function sdk() {
       throw new Error("it went wrong");
     });
     server.registerTool("exit", { description: "Ends in the middle" }, async () => process.exit(7));
-    server.registerTool(
-      "big",
-      { inputSchema: z.object({ chars: z.number() }) },
-      async ({ chars }) => text("x".repeat(chars)),
+    server.registerTool("big", { inputSchema: z.object({ chars: z.number() }) }, async ({ chars }) =>
+      text("x".repeat(chars)),
     );
     server.registerResource("diary", "diary://today", { mimeType: "text/plain" }, async () => ({
       contents: [{ uri: "diary://today", text: "dear diary" }],
@@ -104,7 +99,10 @@ function modern({ method, params }) {
   const meta = params?._meta ?? {};
   if (meta["io.modelcontextprotocol/protocolVersion"] !== "2026-07-28")
     return { error: { code: -32022, message: "unsupported", data: { supported: ["2026-07-28"] } } };
-  const complete = { resultType: "complete", _meta: { "io.modelcontextprotocol/serverInfo": { name: "new", version: "9" } } };
+  const complete = {
+    resultType: "complete",
+    _meta: { "io.modelcontextprotocol/serverInfo": { name: "new", version: "9" } },
+  };
   const list = { ...complete, ttlMs: 5000, cacheScope: "public" };
   if (method === "server/discover")
     return { result: { ...list, supportedVersions: ["2026-07-28"], capabilities: { tools: {} } } };
@@ -177,9 +175,13 @@ const MODES = {
   /** Has a child that does not end with it, and does not end itself. */
   forks: () => {
     process.on("SIGTERM", () => undefined);
-    const child = spawn(process.execPath, ["-e", "process.on('SIGTERM', () => 0); setInterval(() => 0, 1000)"], {
-      stdio: ["ignore", "inherit", "ignore"],
-    });
+    const child = spawn(
+      process.execPath,
+      ["-e", "process.on('SIGTERM', () => 0); setInterval(() => 0, 1000)"],
+      {
+        stdio: ["ignore", "inherit", "ignore"],
+      },
+    );
     appendFileSync(pidFile, `${child.pid}\n`);
     byHand(legacy, true);
     setInterval(() => 0, 1_000);
