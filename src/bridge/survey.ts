@@ -35,15 +35,14 @@ export async function survey(backend: Backend, signal: AbortSignal): Promise<Sur
   const { opening, ask } = talk;
   const { era, serverInfo, capabilities } = opening;
   const tools: SurveyedTool[] = [];
-  let cursor: unknown;
-  for (let page = 0; page < MAX_PAGES && (page === 0 || cursor !== undefined); page += 1) {
-    if (!isFields(capabilities["tools"])) break;
-    const outcome = await ask("tools/list", typeof cursor === "string" ? { cursor } : {});
+  let cursor: string | undefined;
+  for (let page = 0; page < MAX_PAGES && tools.length <= MAX_TOOLS; page += 1) {
+    if (!isFields(capabilities["tools"]) || (page > 0 && cursor === undefined)) break;
+    const outcome = await ask("tools/list", cursor === undefined ? {} : { cursor });
     if (outcome === undefined || "error" in outcome) break;
     const { tools: listed, nextCursor } = outcome.result;
     for (const one of Array.isArray(listed) ? listed : []) if (isFields(one)) tools.push(...toolOf(one));
-    cursor = typeof nextCursor === "string" && tools.length < MAX_TOOLS ? nextCursor : undefined;
-    if (tools.length > MAX_TOOLS) break;
+    cursor = typeof nextCursor === "string" ? nextCursor : undefined;
   }
   const serverName = typeof serverInfo["name"] === "string" ? serverInfo["name"].slice(0, 64) : "unnamed";
   const hasMore = tools.length > MAX_TOOLS || cursor !== undefined;
