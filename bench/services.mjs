@@ -187,12 +187,11 @@ async function chat(programs, folders, ports, clients) {
     const echo = await taken(host, guest, ports.echo);
     const endless = await taken(host, guest, ports.endless);
     await words(host, guest);
-    for (let round = 0; round < 3; round += 1) {
-      found.alone.push(...(await words(host, guest)));
-      const served = clients.call("many", { port: echo.port, count: AT_ONCE });
-      found.many.push(...(await words(host, guest)));
-      await served;
-    }
+    for (let round = 0; round < 3; round += 1) found.alone.push(...(await words(host, guest)));
+    const served = clients.call("many", { port: echo.port, count: AT_ONCE });
+    const over = served.then(() => "over");
+    do found.many.push(...(await words(host, guest)));
+    while ((await Promise.race([over, Promise.resolve("goes on")])) !== "over");
     const cost = await costOf({ owner: host.pid, taker: guest.pid }, async () => {
       await clients.call("hold", { port: endless.port, count: NEVER_READ });
       for (let round = 0; round < 3; round += 1) found.stalled.push(...(await words(host, guest)));

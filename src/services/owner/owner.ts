@@ -49,6 +49,8 @@ export class Owner implements StreamService {
   readonly #options: OwnerOptions;
   readonly #visits: Visits;
   readonly #offers: OwnOffer[] = [];
+  /** Offers that wait for a person, with what was asked for and the answer that the agent was given. */
+  readonly #held = new Map<OwnOffer, { readonly asked: string; readonly sent: Answer }>();
   readonly #timers = new Map<OwnOffer, () => void>();
 
   constructor(options: OwnerOptions) {
@@ -70,6 +72,13 @@ export class Owner implements StreamService {
    */
   async offer({ facts, to, author, handler }: NewOffer): Promise<{ own: OwnOffer; sent: Answer }> {
     const { primitives, tunnel } = this.#options;
+    // An agent that repeats itself does not make its person decide twice.
+    const asked = JSON.stringify([facts, to?.toSorted(), handler.target]);
+    for (const [own, held] of this.#held)
+      if (author === undefined && held.asked === asked) {
+        await handler.close();
+        return { own, sent: held.sent };
+      }
     const running = this.#offers.filter(({ state }) => state.name !== "over");
     if (running.length >= SERVICES_LIMITS.maxOffers) throw new TunnelError("service-limit");
     const { port } = handler;
@@ -108,6 +117,7 @@ export class Owner implements StreamService {
           },
         },
       );
+      if (own.state.name === "held") this.#held.set(own, { asked, sent });
       return { own, sent };
     } catch (error) {
       await this.#end(own, "not-offered");
@@ -191,16 +201,16 @@ export class Owner implements StreamService {
     let ready: Ready | undefined;
     try {
       const verdict = await this.#visits.judge(own, stream.who, isKnock);
-      if (verdict !== "yes") return void socket.resetWith(verdict);
+      if (verdict !== "yes") return socket.resetWith(verdict);
       if (!isKnock) ready = await own.handler.connect({ who: stream.who, origin: asked.origin });
     } catch (thrown) {
-      return void socket.resetWith(CODE_OF.get(asTunnelError(thrown).code) ?? "silent");
+      return socket.resetWith(CODE_OF.get(asTunnelError(thrown).code) ?? "silent");
     } finally {
       own.pending -= 1;
     }
     if (!own.isOffered || stream.isOver || socket.destroyed) {
       ready?.drop();
-      return void socket.resetWith("gone");
+      return socket.resetWith("gone");
     }
     if (ready === undefined) {
       stream.accept(new Uint8Array(0));
@@ -232,6 +242,7 @@ export class Owner implements StreamService {
   #leaves(own: OwnOffer): void {
     const { clock } = this.#options;
     const { lifeMs } = own.offer;
+    this.#held.delete(own);
     own.state = { name: "offered", endsAt: lifeMs === undefined ? undefined : clock.now() + lifeMs };
     if (lifeMs !== undefined)
       this.#timers.set(
@@ -243,6 +254,7 @@ export class Owner implements StreamService {
   async #end(own: OwnOffer, why: OfferEnd): Promise<void> {
     this.#timers.get(own)?.();
     this.#timers.delete(own);
+    this.#held.delete(own);
     this.#visits.end(own);
     await own.end(why);
   }
