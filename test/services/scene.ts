@@ -3,8 +3,11 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach } from "vitest";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import type { StdioMeans } from "../../src/services/owner/mcp.ts";
 import { MemberServices } from "../../src/services/member-services.ts";
 import type { TunnelServices } from "../../src/services/tunnel-services.ts";
+import type { TextScanner } from "../../src/session/saying/judging.ts";
 import type { Config } from "../../src/cli/settings.ts";
 import type { Session, Sessions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
@@ -34,11 +37,25 @@ export interface Side {
 export interface SceneOptions {
   readonly config?: Partial<Config>;
   readonly isShared?: boolean;
+  readonly stdio?: StdioMeans;
+  /** Of what MCP servers answer. */
+  readonly scanner?: TextScanner;
   /** The way of the guests to the host. */
   readonly wire?: Proxy;
 }
 
-function sideOf(sessions: Sessions, session: Session, { config, isShared = false }: SceneOptions): Side {
+const NO_STDIO: StdioMeans = {
+  commandNamed: () => Promise.reject(new TunnelError("mcp-servers-unset")),
+  start: () => {
+    throw new TunnelError("internal");
+  },
+};
+
+function sideOf(
+  sessions: Sessions,
+  session: Session,
+  { config, isShared = false, stdio = NO_STDIO, scanner }: SceneOptions,
+): Side {
   const all = new MemberServices({
     clock: systemClock,
     primitives: nodePrimitives,
@@ -48,6 +65,8 @@ function sideOf(sessions: Sessions, session: Session, { config, isShared = false
       ownPorts: () => [],
       lookup: createLookup({ doh: false }),
     },
+    scanner: scanner ?? sessions.scanner,
+    stdio,
     isShared: () => Promise.resolve(isShared),
   });
   later(() => all.shutDown());

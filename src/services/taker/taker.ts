@@ -45,6 +45,9 @@ export interface TakerOptions {
   readonly onChange: () => void;
 }
 
+/** Where every bridge has its server. */
+const MCP_PATH = "/mcp";
+
 /** Codes after which an owner lets nobody in any more. */
 const OVER: ReadonlyMap<string, ListenerEnd> = new Map<string, ListenerEnd>([
   ["gone", "withdrawn"],
@@ -163,6 +166,7 @@ export class Taker {
       primitives,
       wanted: port ?? entry.offer.port,
       isExact: port !== undefined,
+      ...(entry.offer.service === "mcp" ? { path: MCP_PATH } : {}),
       dial: (origin) => {
         const socket = this.#dialler.dial(heard, {
           origin,
