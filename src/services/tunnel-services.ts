@@ -12,6 +12,7 @@ import { asTunnelError } from "../errors/tunnel-error.ts";
 import { WindowPool } from "./connection/window.ts";
 import type { Handler } from "./owner/handler.ts";
 import { httpHandler } from "./owner/http.ts";
+import type { ServicesNews } from "./news.ts";
 import { Owner } from "./owner/owner.ts";
 import type { OwnOffer } from "./owner/own-offer.ts";
 import { asServiceError, serviceTarget } from "./owner/target.ts";
@@ -45,7 +46,7 @@ export interface ServicesContext {
   readonly isShared: () => Promise<boolean>;
   /** Listeners of this process, in all tunnels. */
   readonly count: () => number;
-  readonly onChange: () => void;
+  readonly onNews: (news: ServicesNews) => void;
 }
 
 /** The services of one tunnel: those that this side offers, and those of others that it uses. */
@@ -58,11 +59,11 @@ export class TunnelServices {
   #ending: Promise<void> | undefined;
 
   constructor(tunnel: ServiceTunnel, context: ServicesContext) {
-    const { clock, primitives, overseer, isShared, count, onChange } = context;
+    const { clock, primitives, overseer, isShared, count, onNews } = context;
     const pool = new WindowPool();
     this.tunnel = tunnel;
     this.#context = context;
-    this.owner = new Owner({ tunnel, clock, primitives, overseer, pool });
+    this.owner = new Owner({ tunnel, clock, primitives, overseer, pool, onNews });
     this.taker = new Taker({
       tunnel,
       clock,
@@ -70,9 +71,9 @@ export class TunnelServices {
       pool,
       isShared,
       count,
-      onChange,
+      onNews,
       onEnd: ({ heard }, why) => {
-        onChange();
+        onNews({ type: "changed" });
         // What this side's own agent or the end of the tunnel has done is no news.
         if (why === "stopped" || why === "tunnel-over") return;
         const { serviceId, entry } = heard;

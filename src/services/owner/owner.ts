@@ -19,6 +19,7 @@ import type { ServiceId } from "../../session/service-offers.ts";
 import { StreamSocket } from "../connection/stream-socket.ts";
 import type { WindowPool } from "../connection/window.ts";
 import { SERVICES_LIMITS } from "../limits.ts";
+import type { ConnectionNews, ServicesNews } from "../news.ts";
 import type { ServiceTunnel, VisitOverseer } from "../port.ts";
 import type { Handler, Ready } from "./handler.ts";
 import { OwnOffer, type OfferEnd } from "./own-offer.ts";
@@ -39,6 +40,7 @@ export interface OwnerOptions {
   readonly primitives: Primitives;
   readonly overseer: VisitOverseer;
   readonly pool: WindowPool;
+  readonly onNews: (news: ServicesNews) => void;
 }
 
 /** The services that this side offers in one tunnel, and the connections of others to them (PROTOCOL §9.1). */
@@ -80,6 +82,7 @@ export class Owner implements StreamService {
     };
     const own = new OwnOffer({ offer, to, handler });
     this.#keep(own);
+    this.#options.onNews({ type: "changed" });
     try {
       const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
       const sent = await tunnel.say(
@@ -150,7 +153,7 @@ export class Owner implements StreamService {
     if (own.state.name === "over") return refused(stream, "gone");
     if (!own.isNew(asked.salt)) return refused(stream, "refused");
     if (asked.ask === "connect" && !own.hasRoom) return refused(stream, "busy");
-    const socket = this.#socket(own);
+    const socket = this.#socket(own, stream.who);
     socket.attach(stream);
     void this.#serve(own, asked, stream, socket);
     return (news: StreamNews) => {
@@ -159,8 +162,11 @@ export class Owner implements StreamService {
     };
   }
 
-  #socket(own: OwnOffer): StreamSocket {
-    const { primitives, clock, pool, tunnel } = this.#options;
+  #socket(own: OwnOffer, who: MemberId): StreamSocket {
+    const { primitives, clock, pool, tunnel, onNews } = this.#options;
+    const { serviceId } = own;
+    const { name } = own.offer;
+    const counts = { bytesIn: 0, bytesOut: 0 };
     const socket = new StreamSocket({
       side: "owner",
       primitives,
@@ -168,11 +174,18 @@ export class Owner implements StreamService {
       pool,
       writable: () => tunnel.streamPort.writable(),
       onBytes: (direction, count) => {
-        if (direction === "in") own.stats.bytesIn += count;
-        else own.stats.bytesOut += count;
+        const counted = direction === "in" ? "bytesIn" : "bytesOut";
+        own.stats[counted] += count;
+        counts[counted] += count;
       },
     });
+    const tell = (change: ConnectionNews["change"]): void =>
+      onNews({ type: "connection", change, side: "offered", serviceId, name, member: who, ...counts });
     socket.on("error", () => undefined);
+    socket.once("connect", () => {
+      tell("opened");
+      socket.once("close", () => tell("closed"));
+    });
     return socket;
   }
 
@@ -230,6 +243,7 @@ export class Owner implements StreamService {
     const { clock } = this.#options;
     const { lifeMs } = own.offer;
     own.state = { name: "offered", endsAt: lifeMs === undefined ? undefined : clock.now() + lifeMs };
+    this.#options.onNews({ type: "changed" });
     if (lifeMs !== undefined)
       this.#timers.set(
         own,
@@ -241,7 +255,10 @@ export class Owner implements StreamService {
     this.#timers.get(own)?.();
     this.#timers.delete(own);
     this.#visits.end(own);
-    await own.end(why);
+    const wasOver = own.state.name === "over";
+    const ended = own.end(why);
+    if (!wasOver) this.#options.onNews({ type: "changed" });
+    await ended;
   }
 }
 

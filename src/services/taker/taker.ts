@@ -4,6 +4,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { HeardOffer, ServiceId } from "../../session/service-offers.ts";
 import type { WindowPool } from "../connection/window.ts";
 import { isPagePort, SERVICES_LIMITS } from "../limits.ts";
+import type { ConnectionNews, ServicesNews } from "../news.ts";
 import type { ServiceTunnel } from "../port.ts";
 import { Dialler } from "./dialler.ts";
 import { listenHttp, listenTcp, type Listening, type ListenOptions } from "./listener.ts";
@@ -40,7 +41,7 @@ export interface TakerOptions {
   /** Listeners of this process. */
   readonly count: () => number;
   readonly onEnd: (taken: Taken, why: ListenerEnd) => void;
-  readonly onChange: () => void;
+  readonly onNews: (news: ServicesNews) => void;
 }
 
 /** Codes after which an owner lets nobody in any more. */
@@ -153,7 +154,7 @@ export class Taker {
   }
 
   async #listen(heard: HeardOffer, port: number | undefined): Promise<Taken> {
-    const { clock, primitives, onChange } = this.#options;
+    const { clock, primitives, onNews } = this.#options;
     const { serviceId, entry, endsAt } = heard;
     const stats = { connections: 0, bytesIn: 0, bytesOut: 0 };
     const options: ListenOptions = {
@@ -162,18 +163,32 @@ export class Taker {
       wanted: port ?? entry.offer.port,
       isExact: port !== undefined,
       dial: (origin) => {
+        const counts = { bytesIn: 0, bytesOut: 0 };
+        const tell = (change: ConnectionNews["change"]): void =>
+          onNews({
+            type: "connection",
+            change,
+            side: "taken",
+            serviceId,
+            name: entry.offer.name,
+            member: entry.from,
+            ...counts,
+          });
         const socket = this.#dialler.dial(heard, {
           origin,
           onBytes: (direction, count) => {
-            if (direction === "in") stats.bytesIn += count;
-            else stats.bytesOut += count;
+            const counted = direction === "in" ? "bytesIn" : "bytesOut";
+            stats[counted] += count;
+            counts[counted] += count;
           },
           onCode: (code) => this.#refused(serviceId, code),
         });
         socket.once("connect", () => {
           stats.connections += 1;
-          if (kept.trouble !== undefined) onChange();
+          if (kept.trouble !== undefined) onNews({ type: "changed" });
           kept.trouble = undefined;
+          tell("opened");
+          socket.once("close", () => tell("closed"));
         });
         return socket;
       },
@@ -186,7 +201,7 @@ export class Taker {
         () => void this.#end(serviceId, "expired"),
       );
     this.#taken.set(serviceId, kept);
-    onChange();
+    onNews({ type: "changed" });
     return kept;
   }
 
@@ -194,7 +209,7 @@ export class Taker {
     const kept = this.#taken.get(serviceId);
     if (kept === undefined) return;
     kept.trouble = code;
-    this.#options.onChange();
+    this.#options.onNews({ type: "changed" });
     const why = OVER.get(code);
     if (why !== undefined) void this.#end(serviceId, why);
   }
