@@ -59,7 +59,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const load = async (): Promise<Loaded> => {
     const { loadSessions, notifyPerson, openEndpoints } = await import("./sessions.ts");
     const sessions = loadSessions(options);
-    endpoints = openEndpoints({ ...options, sessions, exposures });
+    endpoints = openEndpoints({ ...options, sessions, exposures, services });
     const { notify: command } = config;
     const quiet = command === undefined ? undefined : notifyPerson({ ...options, sessions, command });
     return { sessions, endpoints, quiet };
