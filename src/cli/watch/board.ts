@@ -148,6 +148,12 @@ export class Board {
     return this.#servers.get(server)?.services.get(tunnelId)?.services;
   }
 
+  /** The name of a service, as far as its tunnel has been told of. */
+  serviceName(server: Server, tunnelId: string, serviceId: string): string | undefined {
+    const { offered = [], listeners = [], toYou = [] } = this.servicesOf(server, tunnelId) ?? {};
+    return [...offered, ...listeners, ...toYou].find((one) => one.serviceId === serviceId)?.name;
+  }
+
   /** Those that a person may mean by a name, or by an id, among what this side offers or uses. */
   servedAs(word: string, side: Served["side"]): readonly Served[] {
     const all = this.services.flatMap(({ server, tunnelId, services }) => {

@@ -74,8 +74,7 @@ export class PersonFace implements Face {
         this.#greeted(server, event);
         break;
       case "entry":
-        if (this.#flood.passes(event))
-          this.#print(entryLine(event, this.#style, this.#board.open.length > 1));
+        this.#entry(server, event);
         break;
       case "ask":
         this.#asked({ server, ask: event.ask });
@@ -195,6 +194,14 @@ export class PersonFace implements Face {
     for (const exposure of exposures) this.#print(exposureLines(exposure, event.server.folder, this.#style));
     if (services.length > 0) this.#services(server);
     for (const ask of asks) this.#asked({ server, ask });
+  }
+
+  #entry(server: Server, event: Extract<WatchEvent, { t: "entry" }>): void {
+    if (!this.#flood.passes(event)) return;
+    const { tunnelId, entry } = event;
+    const name =
+      entry.kind === "withdrawal" ? this.#board.serviceName(server, tunnelId, entry.serviceId) : undefined;
+    this.#print(entryLine(event, this.#style, this.#board.open.length > 1, name));
   }
 
   #visited({ name, request }: Extract<WatchEvent, { t: "visit" }>): void {
