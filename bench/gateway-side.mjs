@@ -89,7 +89,8 @@ function undiciProxy({ port }) {
   return listen(
     createServer((request, response) => {
       const { method, url: path } = request;
-      const { connection, "transfer-encoding": coding, ...headers } = request.headers;
+      const { "transfer-encoding": coding, ...headers } = request.headers;
+      delete headers.connection;
       const hasBody = coding !== undefined || headers["content-length"] !== undefined;
       pool.dispatch(
         { method, path, headers, body: hasBody ? request : null },

@@ -4,7 +4,8 @@
  *
  *   - ms that it adds to a request, one after the other on one connection;
  *   - requests per second on 32 connections;
- *   - MB/s of one download and of one upload, and how far its memory grows over them.
+ *   - MB/s of one download and of one upload, and how far its memory grows over them;
+ *   - how far it grows with visitors that are idle, and with visitors that take a long body slowly.
  *
  *   node bench/gateway.mjs [--pairs 30] [--streams 6] [--mib 1024]
  */
@@ -18,6 +19,10 @@ const IN_A_RUN = 200;
 const CONNECTIONS = 32;
 const IN_A_BURST = 4_000;
 const BLOCK = Buffer.alloc(64 * 1024, 7);
+const IDLE = 300;
+const SLOW = 32;
+const SLOW_BYTES = 64 * 2 ** 20;
+const SETTLED_MS = 1_000;
 const TARGETS = { addedMs: 0.3, rate: 0.4, stream: 0.5, growthMB: 40 };
 
 export async function measureGateway({ gateway: program }, { pairs, streams, mib }) {
@@ -44,12 +49,16 @@ export async function measureGateway({ gateway: program }, { pairs, streams, mib
     const download = await compare((at) => stream(at, `GET /${bytes}`, 0, bytes), streams);
     const upload = await compare((at) => stream(at, "POST /", bytes, 0), streams);
     const growthMB = rounded((await ours.call("usage")).peakMB - before.residentMB);
+    const idleMB = await grown(ours, () => idle(ports.gateway));
+    const slowMB = await grown(ours, () => slow(ports.gateway));
     const { addedMs, rate: leastRate, stream: leastStream, growthMB: mostGrowth } = TARGETS;
     return {
       added: { unit: "ms", ...added, target: addedMs, met: isAtMost(added.ratio, addedMs) },
       rate: { unit: "/s", ...rate, target: leastRate, met: isAtLeast(rate.ratio, leastRate) },
       download: { unit: "MB/s", ...download, target: leastStream, met: download.ratio.median >= leastStream },
       upload: { unit: "MB/s", ...upload, target: leastStream, met: upload.ratio.median >= leastStream },
+      idle: { unit: "MB", measured: idleMB, target: mostGrowth, met: idleMB <= mostGrowth },
+      slow: { unit: "MB", measured: slowMB, target: mostGrowth, met: slowMB <= mostGrowth },
       growth: { unit: "MB", measured: growthMB, target: mostGrowth, met: growthMB <= mostGrowth },
     };
   });
@@ -113,6 +122,30 @@ async function stream(port, start, sent, received) {
   return (sent + received) / 1e6 / seconds;
 }
 
+/** MB by which a process is larger with these visitors than without. */
+async function grown(ours, visit) {
+  const { residentMB } = await ours.call("usage");
+  const visitors = await visit();
+  await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+  const after = await ours.call("usage");
+  for (const visitor of visitors) visitor.close();
+  return rounded(after.residentMB - residentMB);
+}
+
+/** Visitors that have had a page, and keep their connection. */
+async function idle(port) {
+  const visitors = await Promise.all(Array.from({ length: IDLE }, () => Visitor.open(port)));
+  await Promise.all(visitors.map((visitor) => visitor.page()));
+  return visitors;
+}
+
+/** Visitors that ask for a long body, and read nothing of it. */
+async function slow(port) {
+  const visitors = await Promise.all(Array.from({ length: SLOW }, () => Visitor.open(port)));
+  for (const visitor of visitors) visitor.stall(`GET /${SLOW_BYTES}`);
+  return visitors;
+}
+
 /** A client of a few lines: any other would be half of what is measured. */
 class Visitor {
   #socket;
@@ -120,12 +153,13 @@ class Visitor {
   #got = 0;
   #length = 0;
   #done = () => undefined;
+  #failed = () => undefined;
   #head;
 
   constructor(socket) {
     this.#socket = socket;
     socket.on("data", (chunk) => this.#take(chunk));
-    socket.on("error", (error) => this.#done(Promise.reject(error)));
+    socket.on("error", (error) => this.#failed(error));
   }
 
   static async open(port) {
@@ -152,6 +186,11 @@ class Visitor {
     this.#length = 0;
   }
 
+  stall(start) {
+    this.#socket.write(`${start} HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
+    this.#socket.pause();
+  }
+
   close() {
     this.#socket.destroy();
   }
@@ -160,7 +199,10 @@ class Visitor {
     this.#got = 0;
     this.#wanted = this.#length;
     this.#head = "";
-    const done = new Promise((resolve) => (this.#done = resolve));
+    const done = new Promise((resolve, reject) => {
+      this.#done = resolve;
+      this.#failed = reject;
+    });
     this.#socket.write(text);
     return done;
   }

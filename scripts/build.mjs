@@ -40,6 +40,14 @@ const LATER = new Map([
   ["src/oversight/filter/worker.ts", "./scanning.cjs"],
 ]);
 
+/** What several of these files need, once on the line that a package comes over: what is imported, its source, its file. */
+const SHARED = [
+  { imported: /^ws$/, source: "node_modules/ws/index.js", file: "./ws.cjs" },
+  { imported: /^tweetnacl$/, source: "node_modules/tweetnacl/nacl-fast.js", file: "./tweetnacl.cjs" },
+  // The texts of all errors: a tenth of each file.
+  { imported: /\/table\.ts$/, source: "src/errors/table.ts", file: "./errors.cjs" },
+];
+
 /** `import.meta.url` does not exist in CommonJS; this says the same. */
 const OWN_URL = "__ownUrl";
 const banner = `const ${OWN_URL} = require("node:url").pathToFileURL(__filename).href;`;
@@ -170,6 +178,21 @@ const laterFiles = {
   },
 };
 
+/** Leaves what is shared to its own file, except in that file. */
+const sharedFiles = {
+  name: "shared-files",
+  setup({ onResolve, initialOptions }) {
+    for (const { imported, source, file } of SHARED) {
+      if (path.basename(initialOptions.outfile) === path.basename(file)) continue;
+      onResolve({ filter: imported }, ({ resolveDir, path: wanted }) => {
+        const isPackage = source.startsWith("node_modules/");
+        const isMeant = isPackage || path.join(resolveDir, wanted) === path.join(root, source);
+        return isMeant ? { path: file, external: true } : undefined;
+      });
+    }
+  },
+};
+
 /** In one step: whoever starts the program during a build gets the old file or the new one, never half of one. */
 async function replace(file, contents) {
   const temporary = `${file}.${process.pid}`;
@@ -206,7 +229,15 @@ async function main() {
     // Optional native helpers of `ws`; both exist only to be faster and would break the single file.
     external: ["bufferutil", "utf-8-validate"],
   };
-  const plugins = [plainProxyAgent, noTimeline, laterFiles, englishOnly, smallValidator, builtinsOnDemand];
+  const plugins = [
+    plainProxyAgent,
+    noTimeline,
+    laterFiles,
+    sharedFiles,
+    englishOnly,
+    smallValidator,
+    builtinsOnDemand,
+  ];
   if (options.instead !== undefined) plugins.push(instead(...options.instead.split("=")));
   const bundled = (entry, file, head) =>
     build({
@@ -221,6 +252,7 @@ async function main() {
   const built = await Promise.all([
     bundled("src/main.ts", "tunnel-mcp.cjs", `#!/usr/bin/env node\n${banner}`),
     ...[...LATER].map(([entry, file]) => bundled(entry, file, banner)),
+    ...SHARED.map(({ source, file }) => bundled(source, file, banner)),
   ]);
   for (const { outputFiles } of built) {
     for (const { path: file, contents } of outputFiles) await replace(file, contents);
@@ -228,7 +260,7 @@ async function main() {
   const files = new Set(built.flatMap(({ metafile }) => bundledFiles(metafile)));
   await replace(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
   if (options.quiet) return;
-  for (const file of ["tunnel-mcp.cjs", ...LATER.values()]) {
+  for (const file of ["tunnel-mcp.cjs", ...LATER.values(), ...SHARED.map(({ file }) => file)]) {
     const { size } = await stat(path.join(dist, file));
     console.log(`${path.join("dist", file).padEnd(22)} ${Math.round(size / 1024)} KiB`);
   }

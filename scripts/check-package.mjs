@@ -24,10 +24,14 @@ const EXPECTED_FILES = [
   "commands/pair.md",
   "dist/THIRD-PARTY-NOTICES.txt",
   "dist/commands.cjs",
+  "dist/errors.cjs",
+  "dist/exposing.cjs",
   "dist/scanning.cjs",
   "dist/sessions.cjs",
   "dist/tunnel-mcp.cjs",
+  "dist/tweetnacl.cjs",
   "dist/waking.cjs",
+  "dist/ws.cjs",
   "gemini-extension.json",
   "mcp.json",
   "monitors/monitors.json",
@@ -38,7 +42,8 @@ const EXPECTED_FILES = [
 
 /** `npx` fetches the packed size on first use; a slow line should not notice. */
 const MAX_PACKED_BYTES = 800_000;
-const MAX_UNPACKED_BYTES = 2 * 1024 * 1024;
+/** On the disk; each file is read only when it is needed. */
+const MAX_UNPACKED_BYTES = 2.25 * 1024 * 1024;
 
 /** The command that runs npm without a shell: on Windows `npm` is a batch file, so its script is run instead. */
 function npmCommand() {

@@ -145,6 +145,20 @@ describe("the documentation", () => {
     expect(named.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
   });
 
+  it("names for what it says of exposing titles that the tests have", () => {
+    const page = read("docs/THREATS.md");
+    const part = page.slice(page.indexOf("## Exposing"), page.indexOf("## Known attacks"));
+    const cited = [...part.matchAll(/`(test\/[^`]+)` \((_.+?_)\)(?=;| \|)/g)].flatMap(
+      ([, file = "", titles = ""]) =>
+        titles
+          .slice(1, -1)
+          .split("_, _")
+          .map((title) => ({ file, title: title.replaceAll("\\*", "*") })),
+    );
+    expect(cited.length).toBeGreaterThan(40);
+    expect(cited.filter(({ file, title }) => !read(file).includes(title))).toEqual([]);
+  });
+
   it("names only settings that are on the page of settings", () => {
     const settings =
       read("docs/SETTINGS.md")

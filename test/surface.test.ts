@@ -308,7 +308,7 @@ const CLIENT_LIMIT_BYTES = 2_048;
  * prompts, as JSON. Every user pays it in every session, tunnel or not. It is what it takes today and a twentieth on top,
  * so that a sentence may be mended and no tool can come in unnoticed.
  */
-const WHOLE_LIMIT_BYTES = 15_800;
+const WHOLE_LIMIT_BYTES = 20_900;
 
 /** What this and every later version may put before a model. A new tool that does not fit takes the place of another. */
 const BUDGET = { tools: 15, listBytes: 18_000, instructionsCharacters: 2_000 } as const;

@@ -27,7 +27,7 @@ const NOTES = {
       "tunnel_listen are there, too.",
   ],
   tunnel_listen: [
-    "`exposureNews`, where there is any, is told once: `first-visitor`, `webhooks` (by open paths: `count`, `failed`, `firstId`, `lastId`, `paths`), `service` (it stopped to answer, or does " +
+    "`exposureNews`, where there is any, is told once. Its `event` is `first-visitor`, `webhooks` (by open paths: `count`, `failed`, `firstId`, `lastId`, `paths`), `service` (it stopped to answer, or does " +
       "so again), `address`, `ends-soon`, `opened`, `failed`, `widened`, `over`. Without a tunnel, the result has the running `exposures` and these alone.",
     "A message for some has `to`, their names. Other fields that come where they apply: `replyTo`, `beforeYou` (from " +
       "the time before this side came), `redelivered`, and beside the messages `gap` (what is no longer kept), `ended` " +
@@ -88,12 +88,12 @@ const NOTES = {
       "(`blocked`); `websocket` whether those pass. `warnings` are for your human as well.",
     'Until it is open the answer has `status: "opening"` with `progress`, or `status: "held"` with `askId` and `reason` while your human has to decide. The same call ' +
       "again waits for it. With several targets there are `exposures`, one result each, in which a failure is an `error`. With `dryRun` there is a list of that " +
-      "name, each with the `command` for a terminal, one argument each.",
+      "name, each with the `command` to paste into a terminal.",
     "See [EXPOSE.md](EXPOSE.md).",
   ],
   expose_list: [
     "`status` is `checking`, `held`, `opening`, `running`, or `lost` (another address is being opened; `problem` says why). `claims` has each link's `claim`, `state` (`unused`, " +
-      "`claimed`, `revoked`), `claimedAt` and `lastSeenAt`. `others` are those of your human's other servers, with the `folder` of each. With `history` there is `ended`: `startedAt`, " +
+      "`claimed`, `revoked`), its `url` while nobody has used it, `claimedAt` and `lastSeenAt`. `others` are those of your human's other servers, with the `folder` of each. With `history` there is `ended`: `startedAt`, " +
       "`lastedSec`, `requests`, and `why` (`stopped`, `stopped-by-person`, `expired`, `address-lost`, `server-ended`, `failed` with its `code`).",
   ],
   expose_requests: [

@@ -2,9 +2,9 @@ import { noServices } from "../services/lazy-services.ts";
 import type { Command } from "../cli/args.ts";
 import { identityOf, knowsCodes, readConfig } from "../cli/env.ts";
 import type { Output } from "../cli/io/output.ts";
-import { agentShell } from "../cli/watch/agent-shell.ts";
-import { LazyExposures } from "../expose/lazy-exposures.ts";
-import type { Host } from "./run.ts";
+import { agentShell } from "../cli/io/agent-shell.ts";
+import { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
+import type { Host } from "./host.ts";
 
 type ExposeCommands = Extract<Command, { kind: "expose" | "expose-list" | "expose-stop" }>;
 

@@ -1,8 +1,8 @@
 import type { Config } from "../cli/settings.ts";
 import { exposedElsewhere } from "../control/exposed.ts";
 import { portHolder } from "../control/ports.ts";
-import { Exposures } from "../expose/exposures.ts";
-import { ExposureHistory } from "../expose/history.ts";
+import { Exposures } from "../expose/exposures/exposures.ts";
+import { ExposureHistory } from "../expose/exposures/history.ts";
 import { INSPECTED_BYTES } from "../expose/inspector/limits.ts";
 import { Redactor } from "../expose/inspector/secrets.ts";
 import { MemoryBudget } from "../expose/inspector/budget.ts";
@@ -15,8 +15,7 @@ import { trustOf } from "../net/trust.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
-import { exposedFolder } from "../session/paths/exposed-folder.ts";
-import { sensitiveName } from "../session/paths/sensitive.ts";
+import { resolveShownFolder, secretNameToShow } from "../session/paths/show.ts";
 import type { Sessions } from "../session/sessions.ts";
 
 /** The exposures of this process on the real network. Heavy to load: imported with the first call that exposes something. */
@@ -53,8 +52,8 @@ export function loadExposures(options: {
         lookup,
         trust,
         folders: {
-          folder: (typed) => exposedFolder(typed, { cwd, home, roots: config.shareRoots }),
-          secretName: sensitiveName,
+          folder: (typed) => resolveShownFolder(typed, { cwd, home, roots: config.shareRoots }),
+          secretName: secretNameToShow,
         },
       },
       prover: {

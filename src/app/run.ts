@@ -1,8 +1,7 @@
-import type { Clock } from "../runtime/clock.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
-import { noExposures } from "../expose/lazy-exposures.ts";
 import { LazyServices } from "../services/lazy-services.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { noExposures } from "../expose/exposures/lazy-exposures.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
 import {
   identityOf,
@@ -12,40 +11,14 @@ import {
   wantsColor,
   withoutSettings,
 } from "../cli/env.ts";
-import type { Environment } from "../cli/io/environment.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { runExpose } from "./expose.ts";
+import type { Host } from "./host.ts";
 import { describeSafely } from "./lifecycle.ts";
-import { codeAfterLoss, type OutputLoss } from "./output-loss.ts";
+import { codeAfterLoss } from "./output-loss.ts";
 import { serve } from "./serve.ts";
 import { surroundingProblems } from "./surroundings.ts";
 import type { Output } from "../cli/io/output.ts";
-
-/** The outside world of a command. */
-export interface Host {
-  readonly args: readonly string[];
-  readonly env: Environment;
-  readonly version: string;
-  readonly clock: Clock;
-  readonly out: (text: string) => void;
-  readonly err: (text: string) => void;
-  /** Widths of the terminals that show them, or undefined where none does; 0 where it is unknown. */
-  readonly columns: Readonly<Record<"out" | "err", () => number | undefined>>;
-  readonly stdinIsTerminal: boolean;
-  readonly stdoutIsTerminal: boolean;
-  readonly stderrIsTerminal: boolean;
-  /** The user's home folder. */
-  readonly home: string;
-  /** The working directory. */
-  readonly cwd: string;
-  /** Absolute path of the running bundle; the other files of the package are found from here. */
-  readonly bundle: string;
-  /** Resolves when standard output can take no more, and then everything written to it is lost. */
-  readonly outputLost: Promise<OutputLoss>;
-  readonly onShutdown: (hook: () => Promise<void>) => void;
-  /** Ends the process at once, without teardown. */
-  readonly exitNow: (code: number) => void;
-}
 
 /**
  * 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. 141: ended because

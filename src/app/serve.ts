@@ -4,13 +4,15 @@ import type { Config } from "../cli/settings.ts";
 import type { Identity } from "../control/descriptor.ts";
 import type { Endpoints } from "./endpoint.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
-import { LazyExposures } from "../expose/lazy-exposures.ts";
+import { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import { LazyServices } from "../services/lazy-services.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
+import { shellLine } from "../runtime/shell-line.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { problemsView } from "../view/setup/problems.ts";
+import { programOf } from "../view/setup/registration.ts";
 import { wakeView } from "../view/setup/wake.ts";
 import { surroundingProblems } from "./surroundings.ts";
 
@@ -103,6 +105,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     isHeadless: isHeadless(env),
     isWatched: (tunnelId, runsMonitors) =>
       endpoints?.isWatched(tunnelId, runsMonitors && isPlugin(env)) === true,
+    commandLine: (args) => shellLine([...programOf(bundle), ...args], process.platform),
     wake: (tunnelId, facts) =>
       wakeView(tunnelId, {
         ...facts,

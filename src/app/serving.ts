@@ -1,6 +1,6 @@
 import type { Config } from "../cli/settings.ts";
 import { portHolder } from "../control/ports.ts";
-import type { LazyExposures } from "../expose/lazy-exposures.ts";
+import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import { createHttpsClient } from "../net/https.ts";
 import { proxyAgents } from "../net/proxy.ts";
 import { createLookup } from "../net/resolve.ts";

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { nearest } from "../errors/nearest.ts";
 import { ROOM } from "../protocol/base/limits.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
-import { EXPOSE } from "../expose/limits.ts";
+import { EXPOSE } from "../expose/exposures/limits.ts";
 import {
   EXPOSE_LIST_OPTIONS,
   EXPOSE_OPTIONS,
@@ -10,10 +10,10 @@ import {
   readExpose,
   readExposeList,
   readExposeStop,
-  type ExposeCommand,
-  type ExposeListCommand,
-  type ExposeStopCommand,
-} from "./expose/parse.ts";
+} from "./expose-words.ts";
+import type { ExposeCommand } from "./expose/expose.ts";
+import type { ExposeListCommand } from "./expose/list.ts";
+import type { ExposeStopCommand } from "./expose/stop.ts";
 import type { ExportRequest } from "./transcript/export.ts";
 import { CLIENT_NAMES, clientNamed } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
@@ -139,16 +139,21 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
     case "setup":
       return withOptions(first, rest, SETUP_OPTIONS, setupCommand);
     default:
-      // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
-      if (isPerhapsLink(first))
-        return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
       return unknownCommand(first);
   }
 }
 
 function unknownCommand(typed: string): UsageError {
-  const what = typed.startsWith("-") ? "option" : "command";
-  const meant = nearest(typed.replace(/^-+/, ""), [...COMMANDS, "help", "version"]);
+  // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
+  if (isPerhapsLink(typed))
+    return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
+  const bare = typed.replace(/^-+/, "");
+  const [what, commands] =
+    bare === typed
+      ? ["command", COMMANDS]
+      : // Dashes in front of a command are a slip; a word that only resembles one was meant as an option.
+        ["option", COMMANDS.filter((one) => one === bare)];
+  const meant = nearest(bare, [...commands, "help", "version"]);
   const word = meant === "help" || meant === "version" ? `--${meant}` : meant;
   return { ...usageError(`unknown ${what} ${quoted(typed)}${guess(word)}`), usage: ALL_COMMANDS };
 }

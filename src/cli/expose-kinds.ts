@@ -1,18 +1,10 @@
 import { ALLOW_FORM, parseAllow, usableAllow, type AllowedTarget } from "../expose/target/allow.ts";
-import { isToolset, TOOLSET_NAMES, type Toolset } from "../view/setup/toolsets.ts";
-import type { Kind } from "./setting-kinds.ts";
+import { TOOLSET_NAMES } from "../view/setup/toolsets.ts";
+import { someOf, type Kind } from "./setting-kinds.ts";
 
 /** The forms of settings about exposing. */
 
-export const TOOLSET_LIST: Kind<readonly Toolset[]> = {
-  accepted: `${TOOLSET_NAMES.join(", ")}, or one of them`,
-  format: "string",
-  parse(text) {
-    const names = text.split(",").map((name) => name.trim());
-    return names.every(isToolset) ? [...new Set(names)] : undefined;
-  },
-  write: (sets) => sets.join(","),
-};
+export const TOOLSET_LIST = someOf(TOOLSET_NAMES);
 
 export const TARGET_LIST: Kind<readonly AllowedTarget[]> = {
   accepted: ALLOW_FORM,

@@ -51,14 +51,15 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
     --name, --json      as for open
                         Without LINK it is asked for, unseen, or read from stdin's first
                         line: other users of a machine can see the arguments of commands.
-  expose TARGET...      give a service on this machine a public address, and see who comes;
-                        TARGET is a port (3000), https://localhost:3000 or a folder (./dist)
+  expose TARGET...      give a local service a public address, and see who comes;
+                        TARGET: a port (3000), https://localhost:3000 or a folder (./dist)
     --name NAME         how you call it (default: port-3000, or the folder's name)
-    --access WAYS       who gets in, with commas: claim (a link for one person each), token
-                        (a header for scripts), prefix (a secret path, to read only), basic
-                        (user and password), or open (anybody) alone (default: claim,token)
+    --access WAYS       ways in, with commas: claim (a link for one person each), token
+                        (a header for scripts), prefix (a secret path, only to read),
+                        basic (user and password); or open alone, to let anybody in
+                        (default: claim,token)
     --open-path 'METHOD /PATH'
-                        open to anybody, for webhooks, as in 'POST /hooks/*'; several times
+                        open to anybody, for webhooks, as in 'POST /hooks/*'; repeatable
     --claims COUNT      how many claim links (default: 1)
     --for TIME          2h, 90m or 1h30m, up to 24h (default: 1h)
     --host-header HOST  the Host that the service sees, instead of its own

@@ -1,18 +1,10 @@
 import { DEFAULT_LIMITS, type Budget, type BudgetLimits } from "../oversight/bounds/budgets.ts";
-import { CHOSEN_GATES, isChosenGate, type ChosenGate } from "../oversight/gates/gates.ts";
-import type { Kind } from "./setting-kinds.ts";
+import { CHOSEN_GATES } from "../oversight/gates/gates.ts";
+import { someOf, type Kind } from "./setting-kinds.ts";
 
 /** The forms of settings about what agents may cause without a person. */
 
-export const GATE_LIST: Kind<readonly ChosenGate[]> = {
-  accepted: `a list of ${CHOSEN_GATES.join(", ")}, separated by commas`,
-  format: "string",
-  parse(text) {
-    const names = text.split(",").map((name) => name.trim());
-    return names.every(isChosenGate) ? [...new Set(names)] : undefined;
-  },
-  write: (gates) => (gates.length === 0 ? undefined : gates.join(",")),
-};
+export const GATE_LIST = someOf(CHOSEN_GATES);
 
 const BUDGET_NAMES: readonly Budget[] = ["messages", "bytes", "files", "minutes"];
 const MAX_BUDGET = 1e15;

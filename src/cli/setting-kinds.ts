@@ -56,6 +56,20 @@ function choice<T extends string | boolean>(values: Readonly<Record<string, T>>)
   };
 }
 
+/** Some of these names, each once. */
+export function someOf<T extends string>(known: readonly T[]): Kind<readonly T[]> {
+  return {
+    accepted: `a list of ${known.join(", ")}, separated by commas`,
+    format: "string",
+    parse(text) {
+      const names = text.split(",").map((typed) => known.find((name) => name === typed.trim()));
+      const found = names.filter((name) => name !== undefined);
+      return found.length === names.length ? [...new Set(found)] : undefined;
+    },
+    write: (names) => (names.length === 0 ? undefined : names.join(",")),
+  };
+}
+
 export function oneOf<T extends string>(names: readonly T[]): Kind<T> {
   return {
     accepted: alternatives(names),

@@ -24,7 +24,7 @@ const OPERANDS: Readonly<Record<string, string>> = {
   verify: "FILE",
   export: "[FILE]",
   expose: "TARGET...",
-  "expose stop": "NAME|ID",
+  "expose stop": "[NAME|ID]",
 };
 
 /** Options without which a command cannot run. */

@@ -3,7 +3,7 @@ import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import * as z from "zod";
 import type { Clock } from "../runtime/clock.ts";
 import { wait } from "../runtime/wait.ts";
-import type { LazyExposures } from "../expose/lazy-exposures.ts";
+import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { LazyServices } from "../services/lazy-services.ts";
 import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -47,6 +47,8 @@ export interface ServeOptions {
    */
   readonly isWatched: (tunnelId: TunnelId, runsMonitors: boolean) => boolean;
   readonly wake: (tunnelId: TunnelId, facts: WakeFacts & Pick<WakePaths, "channel">) => WakeView;
+  /** The line by which a person runs a command of this program in a shell of this machine. */
+  readonly commandLine: (args: readonly string[]) => string;
   /** Ends all that the tools have opened, once the client is gone. */
   readonly stop: () => Promise<void>;
 }
@@ -105,6 +107,7 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     problems,
     results,
     answerMs,
+    commandLine: options.commandLine,
     wake: (tunnelId: TunnelId) =>
       options.wake(tunnelId, {
         wokenBy: traits().wokenBy,

@@ -1,12 +1,12 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
-import type { ExposuresEvent } from "../expose/exposures.ts";
-import type { LazyExposures } from "../expose/lazy-exposures.ts";
 import type { LazyServices } from "../services/lazy-services.ts";
 import type { ServicesEvent } from "../services/news.ts";
+import type { ExposuresEvent } from "../expose/exposures/exposures.ts";
+import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { AskEvent } from "../oversight/asks/asks.ts";
-import { exposureNews, exposureView } from "../view/exposures.ts";
-import { requestView } from "../view/exposure-requests.ts";
+import { exposureNews, exposureView } from "../view/expose/exposures.ts";
+import { requestView } from "../view/expose/exposure-requests.ts";
 import { entryView } from "../view/entries.ts";
 import type { WatchEvent } from "./protocol.ts";
 import { askView, nameOf, tunnelView, watchedServices } from "./views.ts";

@@ -1,8 +1,8 @@
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Decider, Decision } from "../oversight/asks/ask.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
-import type { LazyExposures } from "../expose/lazy-exposures.ts";
 import type { LazyServices } from "../services/lazy-services.ts";
+import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
 import type { Command } from "./protocol.ts";
 

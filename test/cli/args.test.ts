@@ -11,7 +11,7 @@ const EXPORT_USAGE = "tunnel-mcp export [FILE] [--tunnel ID] [--out FILE] [--jso
 const OPEN =
   "tunnel-mcp open --goal TEXT [--name NAME] [--invites COUNT] [--transport NAME] [--history] [--json]";
 const COMMANDS_LINE =
-  "tunnel-mcp demo | open | join | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch";
+  "tunnel-mcp demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch";
 
 const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["", { kind: "serve" }],
@@ -193,6 +193,8 @@ const HELPED: readonly [args: string, message: string, usage: string][] = [
   ["instal-skill", "unknown command instal-skill; did you mean install-skill?", COMMANDS_LINE],
   ["Setup", "unknown command Setup; did you mean setup?", COMMANDS_LINE],
   ["help", "unknown command help; did you mean --help?", COMMANDS_LINE],
+  ["--setup", "unknown option --setup; did you mean setup?", COMMANDS_LINE],
+  ["expos", "unknown command expos; did you mean expose?", COMMANDS_LINE],
   ["--verison", "unknown option --verison; did you mean --version?", COMMANDS_LINE],
   ["nonsense", "unknown command nonsense", COMMANDS_LINE],
   ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join", "tunnel-mcp join [LINK]"],

@@ -65,6 +65,18 @@ const GOOD: readonly [name: string, value: string, expected: Partial<Config>][] 
   ["TUNNEL_CHANNEL", "on", { channel: true }],
   ["TUNNEL_GATES", "hold-out,new-member", { gates: ["hold-out", "new-member"] }],
   ["TUNNEL_BUDGETS", "off", { budgets: "off" }],
+  ["TUNNEL_TOOLSETS", "expose", { toolsets: ["expose"] }],
+  ["TUNNEL_TOOLSETS", "expose, pair,expose", { toolsets: ["expose", "pair"] }],
+  [
+    "TUNNEL_EXPOSE_ALLOW",
+    "db.lan:8080, [::1]:9229",
+    {
+      exposeAllow: [
+        { host: "db.lan", port: 8080 },
+        { host: "::1", port: 9229 },
+      ],
+    },
+  ],
   ["TUNNEL_NOTIFY", '["notify-me", "-t"]', { notify: ["notify-me", "-t"] }],
   ["TUNNEL_IDLE_MINUTES", "1440", { idleMinutes: 1_440 }],
   ["TUNNEL_INVITE_MINUTES", "1", { inviteMinutes: 1 }],
@@ -108,6 +120,11 @@ const BAD: readonly [name: string, value: string][] = [
   ["TUNNEL_GATES", "secret"],
   ["TUNNEL_BUDGETS", "messages=0"],
   ["TUNNEL_BUDGETS", "words=5"],
+  ["TUNNEL_TOOLSETS", "pair,share"],
+  ["TUNNEL_TOOLSETS", ","],
+  ["TUNNEL_EXPOSE_ALLOW", "db.lan"],
+  ["TUNNEL_EXPOSE_ALLOW", "db.lan:0"],
+  ["TUNNEL_EXPOSE_ALLOW", "http://db.lan:8080"],
   ["TUNNEL_IDLE_MINUTES", "0"],
   ["TUNNEL_IDLE_MINUTES", "1441"],
   ["TUNNEL_INVITE_MINUTES", "10m"],
@@ -129,6 +146,7 @@ const REPORTED = [
   "TUNNEL_UNATTENDED",
   "TUNNEL_NOTIFY",
   "TUNNEL_SAVE_ROOTS",
+  "TUNNEL_EXPOSE_ALLOW",
 ];
 
 test.each(BAD.filter(([name]) => !REPORTED.includes(name)))("%s=%j is refused by name", (name, value) => {

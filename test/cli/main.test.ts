@@ -35,7 +35,7 @@ test("--help prints the usage on stdout", () => {
 
 test("an unknown argument: what was not understood and the line that helps on stderr, nothing on stdout, exit code 2", () => {
   const commands =
-    "demo | open | join | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch";
+    "demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch";
   const stderr = `tunnel-mcp: unknown command serve\n  tunnel-mcp ${commands}  (more: tunnel-mcp --help)\n`;
   expect(run(["serve"])).toEqual({ status: 2, stdout: "", stderr });
 });
@@ -56,6 +56,10 @@ test("the help fits a terminal and names every command and variable", () => {
   for (const name of [
     "open --goal TEXT",
     "join [LINK]",
+    "expose TARGET...",
+    "--open-path 'METHOD /PATH'",
+    "expose list",
+    "expose stop NAME|ID",
     "demo",
     "doctor",
     "setup",
@@ -77,7 +81,7 @@ test("the help fits a terminal and names every command and variable", () => {
       .map(({ variable }) => variable)
       .toSorted(),
   );
-  expect(variables).toHaveLength(25);
+  expect(variables).toHaveLength(27);
   expect(text).toContain("  claude mcp add --scope user tunnel -- node /opt/tunnel-mcp.cjs\n");
 });
 
@@ -85,7 +89,7 @@ test("the help fits a terminal with more providers than there are", () => {
   const kind = oneOf([...PROVIDER_NAMES, "carrier-pigeon", "message-in-a-bottle"]);
   const settings = allSettings().map((one) => (one.variable === "TUNNEL_TRANSPORT" ? { ...one, kind } : one));
   const text = helpText("1.2.3", "/opt/tunnel-mcp.cjs", settings);
-  expect(text.match(/message-in-a-bottle/g)).toHaveLength(3);
+  expect(text.match(/message-in-a-bottle/g)).toHaveLength(4);
   expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(90);
 });
 

@@ -70,7 +70,9 @@ describe("a service that is exposed", () => {
       response.end(`host ${incoming.headers.host}, cookie ${incoming.headers.cookie ?? "none"}`);
     });
     const sockets = new WebSocketServer({ server });
-    sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(`echo ${String(data)}`)));
+    sockets.on("connection", (socket) =>
+      socket.on("message", (data: Buffer) => socket.send(`echo ${data.toString()}`)),
+    );
     const agent = await Agent.start({}, "legacy", CLAUDE);
     const { publicUrl, claimUrl } = await start(agent, { target: port });
 
@@ -103,7 +105,9 @@ describe("a service that is exposed", () => {
 
     const socketUrl = publicUrl.replace("http", "ws");
     const socket = new WebSocket(socketUrl, { headers });
-    const answer = new Promise((resolve) => socket.once("message", (data) => resolve(String(data))));
+    const answer = new Promise((resolve) =>
+      socket.once("message", (data: Buffer) => resolve(data.toString())),
+    );
     socket.once("open", () => socket.send("hi"));
     expect(await answer).toBe("echo hi");
     socket.close();
@@ -130,6 +134,7 @@ describe("a service that is exposed", () => {
     mkdirSync(site);
     writeFileSync(join(site, "index.html"), "<h1>hi</h1>");
     writeFileSync(join(site, ".env"), "SECRET=1");
+    writeFileSync(join(site, "server.pem"), "a certificate looks like a key");
     const { publicUrl, access } = await start(agent, { target: site });
     const headers = { [access.token.field]: access.token.value };
     const got = async (path: string): Promise<[number, string]> => {
@@ -137,7 +142,8 @@ describe("a service that is exposed", () => {
       return [response.status, await response.text()];
     };
     expect(await got("/")).toEqual([200, "<h1>hi</h1>"]);
-    for (const path of ["/.env", "/%2eenv", "/../site/.env", "/none"]) expect((await got(path))[0]).toBe(404);
+    for (const path of ["/.env", "/%2eenv", "/server.pem", "/../site/.env", "/none"])
+      expect((await got(path))[0]).toBe(404);
     expect(await agent.refused("expose_start", { target: "/" })).toMatchObject({
       code: "expose-folder-refused",
     });

@@ -314,7 +314,7 @@ describe("asking a human", () => {
   const KEY = "anthropic/requiresUserInteraction";
 
   it.each(Object.keys(REVISION) as Era[])(
-    "is asked of clients for receiving alone, and for nothing where nobody is there (%s)",
+    "is asked of clients for receiving and exposing alone, and for nothing where nobody is there (%s)",
     async (era) => {
       const [attended, unattended] = await Promise.all([
         worker("ana", {}, era),
@@ -324,7 +324,7 @@ describe("asking a human", () => {
         (await agent.client.listTools()).tools
           .filter(({ _meta }) => _meta?.[KEY] === true)
           .map(({ name }) => name);
-      expect(await marked(attended)).toEqual(["tunnel_receive"]);
+      expect(await marked(attended)).toEqual(["tunnel_receive", "expose_start"]);
       expect(await marked(unattended)).toEqual([]);
       const { tools } = await unattended.client.listTools();
       expect(tools.filter(({ _meta }) => _meta !== undefined && KEY in _meta)).toEqual([]);

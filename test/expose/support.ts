@@ -3,10 +3,10 @@ import type { AddressInfo } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { ExposeContext } from "../../src/expose/context.ts";
-import type { Exposure } from "../../src/expose/exposure.ts";
-import { Exposures } from "../../src/expose/exposures.ts";
-import { ExposureHistory } from "../../src/expose/history.ts";
+import type { ExposeContext } from "../../src/expose/exposures/context.ts";
+import type { Exposure } from "../../src/expose/exposures/exposure.ts";
+import { Exposures } from "../../src/expose/exposures/exposures.ts";
+import { ExposureHistory } from "../../src/expose/exposures/history.ts";
 import { MemoryBudget } from "../../src/expose/inspector/budget.ts";
 import { INSPECTED_BYTES } from "../../src/expose/inspector/limits.ts";
 import { Redactor } from "../../src/expose/inspector/secrets.ts";
@@ -83,10 +83,10 @@ function place(): string {
 
 /** Lets time pass until an exposure has come to rest: it runs, is held, has failed or is over. */
 export async function settled(exposure: Exposure, clock?: FakeClock): Promise<void> {
-  let isSettled = false;
-  const done = exposure.settled.then(() => (isSettled = true));
-  while (clock !== undefined && !isSettled) {
-    await clock.advance(100);
+  const rest = { isReached: clock === undefined };
+  const done = exposure.settled.then(() => (rest.isReached = true));
+  while (!rest.isReached) {
+    await clock?.advance(100);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   await done;

@@ -1,5 +1,5 @@
+import { LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { noServices } from "../../src/services/lazy-services.ts";
-import { noExposures } from "../../src/expose/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -14,6 +14,7 @@ import type { Sessions } from "../../src/session/sessions.ts";
 import { temporaryFolders } from "../support/files/temp-folder.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { oddText, seeded } from "../hostile-peers/support/input.ts";
+import { cleanUp, exposuresOn } from "../expose/support.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
 
 const answer = z.object({
@@ -66,12 +67,13 @@ class Bench {
       clock,
       fence: new Fence(),
       sessions: async () => sessions,
-      exposures: noExposures(),
+      exposures: new LazyExposures(() => Promise.resolve(exposuresOn(clock).exposures)),
       services: noServices(),
       calls: new SharedCalls(clock),
       forms: new Forms(),
       isUnattended: false,
       problems: async () => [],
+      commandLine: (args) => ["tunnel-mcp", ...args].join(" "),
       wake: () => ({
         by: "human",
         command: undefined,
@@ -99,7 +101,10 @@ class Bench {
 }
 
 let bench: Bench | undefined;
-afterEach(async () => bench?.close());
+afterEach(async () => {
+  await bench?.close();
+  await cleanUp();
+});
 
 /** A stable code and a next step, or success: never a protocol error, never `internal`. */
 async function expectStable(on: Bench, tool: string, args: Record<string, unknown>): Promise<void> {

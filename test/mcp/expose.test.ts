@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ExposedElsewhere } from "../../src/control/exposed.ts";
-import { LazyExposures } from "../../src/expose/lazy-exposures.ts";
+import { LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { until } from "../support/processes.ts";
 import { sessionsOn } from "../session/support.ts";
@@ -126,7 +126,7 @@ describe("expose_start", () => {
         target: "http://localhost:3000",
         access: ["claim", "token"],
         expiresInMinutes: 120,
-        command: expect.arrayContaining(["tunnel-mcp", "expose", "http://localhost:3000", "--for", "120m"]),
+        command: expect.stringMatching(/^tunnel-mcp expose http:\/\/localhost:3000 .* --for 120m/),
       },
     ]);
     expect(exposures.all).toEqual([]);
@@ -204,19 +204,28 @@ describe("expose_requests", () => {
 });
 
 describe("expose_list and expose_stop", () => {
-  it("know the exposures of this session, and show no way in again", async () => {
+  it("know the exposures of this session, show the links that are unused, and no other way in", async () => {
     const { call } = await agent();
     const port = await service(hello);
     const started = await call("expose_start", { target: port, name: "app" });
     const listed = await call("expose_list");
     expect(listed).toMatchObject({
-      exposures: [{ name: "app", status: "running", requests: 0, claims: [{ state: "unused" }] }],
+      exposures: [
+        {
+          name: "app",
+          status: "running",
+          requests: 0,
+          claims: [{ state: "unused", url: started["claimUrl"] }],
+        },
+      ],
     });
-    const secrets = [
-      String(started["claimUrl"]).split("#")[1],
-      json(started["access"]).match(/"value":"([^"]+)"/)?.[1],
-    ];
-    for (const secret of secrets) expect(json(listed)).not.toContain(secret);
+    const token = json(started["access"]).match(/"value":"([^"]+)"/)?.[1];
+    expect(json(listed)).not.toContain(token);
+    const [page = "", secret = ""] = String(started["claimUrl"]).split("#");
+    await fetch(page, { method: "POST", body: new URLSearchParams({ claim: secret }), redirect: "manual" });
+    const used = await call("expose_list");
+    expect(used).toMatchObject({ exposures: [{ claims: [{ state: "claimed" }] }] });
+    expect(json(used)).not.toContain(secret);
     expect(await call("expose_stop", { name: "app" })).toMatchObject({ stopped: [{ name: "app" }] });
     await expect(fetch(`${String(started["publicUrl"])}/`)).rejects.toThrow();
     expect(await call("expose_stop", { name: "app" })).toMatchObject({ error: { code: "expose-unknown" } });
@@ -224,6 +233,7 @@ describe("expose_list and expose_stop", () => {
       exposures: [],
       ended: [{ name: "app", why: "stopped", target: `http://localhost:${port}` }],
     });
+    expect(json(await call("expose_list", { history: true }))).not.toMatch(/\.tunnel\/claim|"token"/);
   });
 
   it("take one person's way in, and leave the others theirs", async () => {
@@ -292,7 +302,7 @@ describe("tunnel_listen", () => {
     const [page = "", claim = ""] = String(claimUrl).split("#");
     await fetch(page, { method: "POST", redirect: "manual", body: new URLSearchParams({ claim }) });
     expect(await listening).toMatchObject({
-      exposureNews: [{ notice: "first-visitor", name: `port-${port}` }],
+      exposureNews: [{ event: "first-visitor", name: `port-${port}` }],
     });
     for (const path of ["ok", "bad", "ok"])
       await (await fetch(`${String(publicUrl)}/hooks/${path}`, { method: "POST" })).text();
@@ -300,7 +310,7 @@ describe("tunnel_listen", () => {
     const { exposureNews } = await call("tunnel_listen", { timeoutMs: 5_000, limit: 1 });
     expect(exposureNews).toMatchObject([
       {
-        notice: "webhooks",
+        event: "webhooks",
         count: 3,
         failed: 1,
         paths: expect.arrayContaining([expect.stringContaining("POST /hooks/bad")]),
@@ -315,11 +325,11 @@ describe("tunnel_listen", () => {
     const [ask] = overseer.asks.waiting;
     overseer.asks.decide(1, ask?.digest ?? "", { verdict: "approve" }, { path: "watch" });
     expect(await call("tunnel_listen", { timeoutMs: 10_000 })).toMatchObject({
-      exposureNews: [{ notice: "opened", publicUrl: expect.stringContaining("http://") }],
+      exposureNews: [{ event: "opened", publicUrl: expect.stringContaining("http://") }],
     });
     await exposures.running[0]?.stop("stopped-by-person");
     expect(await call("tunnel_listen", { timeoutMs: 10_000 })).toMatchObject({
-      exposureNews: [{ notice: "over", why: "stopped-by-person" }],
+      exposureNews: [{ event: "over", why: "stopped-by-person" }],
       next: expect.stringContaining("Nothing is exposed any more"),
     });
   });
@@ -334,7 +344,7 @@ describe("tunnel_listen", () => {
     await fetch(page, { method: "POST", redirect: "manual", body: new URLSearchParams({ claim }) });
     expect(await listening).toMatchObject({
       status: "waiting_for_members",
-      exposureNews: [{ notice: "first-visitor" }],
+      exposureNews: [{ event: "first-visitor" }],
     });
     await call("tunnel_close");
   });

@@ -12,7 +12,7 @@ import {
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { labelled } from "../../src/mcp/results/labels.ts";
 import { RESULT } from "../../src/protocol/base/limits.ts";
-import { replayView, requestView, wholeRequestView } from "../../src/view/exposure-requests.ts";
+import { replayView, requestView, wholeRequestView } from "../../src/view/expose/exposure-requests.ts";
 import { inspectorFor, report } from "../expose/inspector/recorded.ts";
 import { errorOf } from "../support/thrown.ts";
 

@@ -1,5 +1,5 @@
+import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { noServices } from "../../src/services/lazy-services.ts";
-import { noExposures } from "../../src/expose/lazy-exposures.ts";
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -212,6 +212,7 @@ async function direct() {
     clock: systemClock,
     fence: new Fence(),
     problems: () => Promise.resolve([]),
+    commandLine: (args: readonly string[]) => ["tunnel-mcp", ...args].join(" "),
     wake: () => ({
       by: "human" as const,
       command: undefined,

@@ -1,5 +1,5 @@
+import { noExposures, type LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { noServices, type LazyServices } from "../../src/services/lazy-services.ts";
-import { noExposures, type LazyExposures } from "../../src/expose/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { McpServer } from "@modelcontextprotocol/server";
 import { expect, vi } from "vitest";
@@ -56,6 +56,7 @@ export async function clientOf(
     forms: new Forms(),
     isUnattended: false,
     problems: async () => [],
+    commandLine: (args) => ["tunnel-mcp", ...args].join(" "),
     wake: () => ({
       by: "command",
       command: `node ${"/a/long/path".repeat(20)} wake --tunnel 1d`,

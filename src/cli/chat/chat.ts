@@ -11,6 +11,7 @@ import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";
 import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
+import { stayAlive } from "../io/stay.ts";
 import { askLink } from "./terminal/ask-link.ts";
 import type { Ask } from "../../oversight/asks/ask.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
@@ -67,22 +68,20 @@ export interface ChatOptions {
 
 /** Errors that only other arguments can mend. */
 const USAGE_ERRORS: ReadonlySet<ErrorCode> = new Set(["goal-invalid", "name-invalid", "link-malformed"]);
-/** The longest time of a timer. */
-const FOR_EVER_MS = 2 ** 31 - 1;
 
 /**
  * Opens or joins a tunnel for a person at a terminal or for a program, and stays until it is over.
  * @returns 0 for an end that was wanted, 1 for a failure, 2 for arguments that cannot be used
  */
 export async function chat(options: ChatOptions): Promise<0 | 1 | 2> {
-  // Neither the timers of a clock nor an input that has ended keep a process alive, and a guest that redials has nothing else.
-  const alive = setInterval(() => undefined, FOR_EVER_MS);
+  // A guest that redials has nothing else that keeps the process alive.
+  const leave = stayAlive();
   const stay = new Stay(options);
   try {
     return await stay.run();
   } finally {
     stay.close();
-    clearInterval(alive);
+    leave();
   }
 }
 

@@ -7,11 +7,10 @@ import type { Asks } from "../../oversight/asks/asks.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
 import { completeSlash, runSlash } from "./slash.ts";
+import { INTERRUPTED } from "../io/stay.ts";
 import { wrapWords } from "../io/wrap.ts";
 import type { Person, Screen } from "./terminal/screen.ts";
 
-/** The exit code of an interrupted command, as shells number it. */
-const INTERRUPTED = 130;
 /** The second key must come soon after the question, or it is a slip like the first one. */
 const AGAIN_MS = 5_000;
 

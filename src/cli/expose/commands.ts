@@ -1,12 +1,11 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import type { Exposure } from "../../expose/exposure.ts";
-import type { Exposures, Started } from "../../expose/exposures.ts";
-import { EXPOSE } from "../../expose/limits.ts";
-import type { ExposureRequest } from "../../expose/request.ts";
+import type { Exposure } from "../../expose/exposures/exposure.ts";
+import type { Exposures, Started } from "../../expose/exposures/exposures.ts";
+import { EXPOSE } from "../../expose/exposures/limits.ts";
+import type { ExposureRequest } from "../../expose/exposures/request.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { startedView, type StartedView } from "../../view/exposures.ts";
-import { replayView, requestView, wholeRequestView } from "../../view/exposure-requests.ts";
-import { durationText } from "./duration.ts";
+import { startedView, type StartedView } from "../../view/expose/exposures.ts";
+import { replayView, requestView, wholeRequestView } from "../../view/expose/exposure-requests.ts";
 import { passOnText } from "./opened-text.ts";
 import { scanned, type PersonView } from "./person-view.ts";
 import { clockText, requestLine, requestName, type RequestLineStyle } from "./request-line.ts";
@@ -66,13 +65,13 @@ async function obeyAbout(
     case "claims":
       return claims(exposure, options);
     case "revoke":
-      if (!exposure.access.revoke(typed.claim)) throw new TunnelError("claim-unknown");
-      return view.say(`${typed.claim} is taken back: neither the link nor what it gave lets anybody in.`);
+      if (!exposure.revoke(typed.claim)) throw new TunnelError("claim-unknown");
+      return view.tell(`${typed.claim} is taken back: neither the link nor what it gave lets anybody in.`);
     case "more":
       return more(exposure, typed.minutes, options);
     case "requests": {
       const { requests } = inspector.list({ limit: LISTED });
-      if (requests.length === 0) return view.say("Nothing has come yet.");
+      if (requests.length === 0) return view.tell("Nothing has come yet.");
       for (const one of requests.toReversed()) {
         const id = requestName(one.id, exposure.name, options.hasSeveral);
         print(requestLine(requestView(one, inspector.redactor), id, style()));
@@ -105,14 +104,15 @@ function again(exposure: Exposure, wanted: Partial<ExposureRequest>, options: Co
   return exposures.start(request, { isConsented });
 }
 
-const WAITS = "It waits for a person, who types tunnel-mcp watch in a terminal of their own.";
+const WAITS =
+  "It waits for a person, who types tunnel-mcp watch in a terminal of their own. info shows what there is then.";
 
 function link(exposure: Exposure, options: CommandsOptions): void {
-  const { view, print } = options;
+  const { view, print, style } = options;
   const { newClaims, askId } = again(exposure, { claims: 1 }, options);
-  if (askId !== undefined) return view.say(WAITS);
+  if (askId !== undefined) return view.tell(WAITS);
   for (const { id, url } of newClaims) {
-    print([`A link to pass on (${id}):`, ...passOnText(url)].join("\n"));
+    print([`A link to pass on (${id}):`, ...passOnText(url, style().columns)].join("\n"));
     view.qr(url, "The same, for a phone:");
   }
 }
@@ -121,19 +121,17 @@ function more(exposure: Exposure, minutes: number, options: CommandsOptions): vo
   const { view, clock } = options;
   const leftMinutes = Math.max(0, exposure.endsAt - clock.now()) / 60_000;
   const expiresInMinutes = Math.min(EXPOSE.maxMinutes, leftMinutes + minutes);
+  // What has become of it is news, as where a person decides later.
   const { askId } = again(exposure, { expiresInMinutes }, options);
-  if (askId !== undefined) return view.say(WAITS);
-  const most = expiresInMinutes === EXPOSE.maxMinutes ? ", which is the longest there is" : "";
-  const [at, left] = [clockText(exposure.endsAt).slice(0, 5), durationText(expiresInMinutes * 60)];
-  view.say(`${exposure.name} ends at ${at} now, in ${left}${most}.`);
+  if (askId !== undefined) view.tell(WAITS);
 }
 
 function claims(exposure: Exposure, { view }: CommandsOptions): void {
-  if (exposure.claims.length === 0) return view.say("No link was made.");
+  if (exposure.claims.length === 0) return view.tell("No link was made.");
   for (const { id, state, claimedAt, lastSeenAt } of exposure.claims) {
     const at = (when: number | undefined): string => (when === undefined ? "" : ` at ${clockText(when)}`);
     const used = `used${at(claimedAt)}${lastSeenAt === undefined ? "" : `, last seen${at(lastSeenAt)}`}`;
-    view.say(`${id}  ${state === "claimed" ? used : state === "unused" ? "not used yet" : "taken back"}`);
+    view.tell(`${id}  ${state === "claimed" ? used : state === "unused" ? "not used yet" : "taken back"}`);
   }
 }
 

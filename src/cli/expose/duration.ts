@@ -1,4 +1,4 @@
-import { EXPOSE } from "../../expose/limits.ts";
+import { EXPOSE } from "../../expose/exposures/limits.ts";
 
 /** How a time is typed, for a sentence that says so. */
 export const DURATION_FORM = `a time such as 2h, 90m, 1h30m or 45 (minutes), from 1m to ${EXPOSE.maxMinutes / 60}h`;

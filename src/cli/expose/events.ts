@@ -1,7 +1,7 @@
 import type { TunnelError } from "../../errors/tunnel-error.ts";
-import type { StartedView } from "../../view/exposures.ts";
-import type { RequestView } from "../../view/exposure-requests.ts";
-import type { EndedExposure } from "../../expose/history.ts";
+import type { StartedView } from "../../view/expose/exposures.ts";
+import type { RequestView } from "../../view/expose/exposure-requests.ts";
+import type { EndedExposure } from "../../expose/exposures/history.ts";
 
 /** Everything that the command shows, to a person or to a program. */
 export type ShownEvent =
@@ -26,7 +26,11 @@ export type News =
   | { readonly what: "service"; readonly isThere: boolean }
   /** Without an address for as long as it is undefined. */
   | { readonly what: "address"; readonly publicUrl: string | undefined }
-  | { readonly what: "ends-soon"; readonly leftSec: number };
+  | { readonly what: "ends-soon"; readonly leftSec: number }
+  /** It is open for another time from now on. */
+  | { readonly what: "extended"; readonly expiresInSec: number }
+  /** A person has decided whether it may be open for longer or for more people. */
+  | { readonly what: "widened"; readonly isDone: boolean };
 
 export interface Ended {
   readonly why: EndedExposure["why"];

@@ -1,23 +1,37 @@
 import { asTunnelError, nextForPerson, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { Exposure } from "../../expose/exposure.ts";
-import type { Exposures, ExposuresEvent } from "../../expose/exposures.ts";
+import type { Exposure } from "../../expose/exposures/exposure.ts";
+import type { Exposures, ExposuresEvent } from "../../expose/exposures/exposures.ts";
+import { EXPOSE } from "../../expose/exposures/limits.ts";
+import type { ExposureRequest } from "../../expose/exposures/request.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
 import { every } from "../../runtime/wait.ts";
-import { dryRunView, exposureNews, startedView } from "../../view/exposures.ts";
-import { requestView } from "../../view/exposure-requests.ts";
+import { dryRunView, exposureNews, startedView } from "../../view/expose/exposures.ts";
+import { requestView } from "../../view/expose/exposure-requests.ts";
 import { seconds } from "../../view/time.ts";
 import type { TerminalInput } from "../chat/terminal/keyboard.ts";
 import { safeJson, safeText } from "../chat/terminal/safe-text.ts";
 import { terminalScreen, type Screen, type TerminalOutput } from "../chat/terminal/screen.ts";
 import { paintFor, type Output } from "../io/output.ts";
+import { INTERRUPTED, stayAlive } from "../io/stay.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { obeyTyped } from "./commands.ts";
+import { durationText } from "./duration.ts";
 import type { News, Show } from "./events.ts";
 import { jsonLine } from "./json.ts";
-import type { ExposeCommand } from "./parse.ts";
 import { PersonView } from "./person-view.ts";
+import { clockText } from "./request-line.ts";
+
+/** `tunnel-mcp expose TARGET…` */
+export interface ExposeCommand {
+  readonly kind: "expose";
+  readonly targets: readonly string[];
+  /** The same for each target. */
+  readonly wanted: Omit<ExposureRequest, "target">;
+  readonly isDryRun: boolean;
+  readonly json: boolean;
+}
 
 export interface ExposeOptions {
   readonly command: ExposeCommand;
@@ -48,23 +62,19 @@ const USAGE_ERRORS: ReadonlySet<ErrorCode> = new Set([
   "expose-path-invalid",
   "input-invalid",
 ]);
-/** The longest time of a timer. */
-const FOR_EVER_MS = 2 ** 31 - 1;
-/** As shells number it. */
-const INTERRUPTED = 130;
 
 /**
  * Gives services of this machine public addresses, shows what comes, and stays until they are over.
  * @returns 0 for an end that was wanted, 1 where one could not be opened or its address was lost, 2 for arguments that cannot be used
  */
 export async function expose(options: ExposeOptions): Promise<0 | 1 | 2> {
-  const alive = setInterval(() => undefined, FOR_EVER_MS);
+  const leave = stayAlive();
   const stay = new Stay(options);
   try {
     return await stay.run();
   } finally {
     stay.close();
-    clearInterval(alive);
+    leave();
   }
 }
 
@@ -116,14 +126,14 @@ class Stay {
       this.#exposures = exposures;
       const checked = requests.map((request) => exposures.check(request));
       if (command.isDryRun) {
-        for (const one of checked) this.#wouldDo(dryRunView(one));
+        for (const one of checked)
+          this.#wouldDo(
+            dryRunView(one, (args) => shellLine(["tunnel-mcp", ...args], this.#options.platform)),
+          );
         return 0;
       }
       onShutdown(() => this.#quit());
-      void outputLost.then(() => {
-        this.#isLost = true;
-        void this.#quit();
-      });
+      void outputLost.then(() => this.#lose());
       exposures.subscribe((event) => this.#heard(event));
       this.#screen = this.#open(exposures);
       const stopBeating = every(clock, SESSION.progressEveryMs, () => this.#beat());
@@ -180,6 +190,12 @@ class Stay {
     });
   }
 
+  /** Nobody sees what is exposed any more, so it ends. */
+  #lose(): Promise<void> {
+    this.#isLost = true;
+    return this.#quit();
+  }
+
   /** Resolves when nothing of them is left running. */
   async #quit(): Promise<void> {
     this.#isQuitting = true;
@@ -204,16 +220,20 @@ class Stay {
         if (request.way !== "probe") this.#show({ type: "request", name, request });
         return;
       }
+      case "extended": {
+        const expiresInSec = seconds(Math.max(0, exposure.endsAt - this.#options.clock.now()));
+        const news = { what: "extended", expiresInSec } as const;
+        return this.#show({ type: "news", name, text: extendedText(exposure.endsAt, expiresInSec), news });
+      }
       case "claimed":
       case "service":
       case "address":
-      case "ends-soon": {
+      case "ends-soon":
+      case "widened": {
         const text = exposureNews(event);
         if (text !== undefined) this.#show({ type: "news", name, text, news: newsOf(event) });
         return;
       }
-      case "widened":
-        return;
     }
   }
 
@@ -257,18 +277,16 @@ class Stay {
   }
 
   #wouldDo(view: ReturnType<typeof dryRunView>): void {
-    const { command, platform } = this.#options;
+    const { command } = this.#options;
     if (command.json) return this.#print(safeJson({ event: "dry-run", ...view }));
     const { name, target, transport, access, openPaths, expiresInMinutes } = view;
     const open = openPaths.length === 0 ? "" : `, and without any of them: ${openPaths.join(", ")}`;
     const lines = [
-      `Nothing was opened. ${safeText(target)} would get a public address as ${name}, through ${transport}, for ${expiresInMinutes} minutes.`,
+      `Nothing was opened. ${safeText(target)} would get a public address as ${name}, through ${transport}, for ${durationText(expiresInMinutes * 60)}.`,
       `Ways in: ${access.join(", ")}${safeText(open)}.`,
     ];
     // The command is copied from the screen.
-    this.#print(
-      [wrapWords(lines.join("\n"), this.#columns()), `  ${shellLine(view.command, platform)}`].join("\n"),
-    );
+    this.#print([wrapWords(lines.join("\n"), this.#columns()), `  ${view.command}`].join("\n"));
   }
 
   /** Of a command that was typed while it runs. */
@@ -310,11 +328,19 @@ class Stay {
 }
 
 function sizeOf(terminal: TerminalOutput): { readonly columns: number; readonly rows: number } | undefined {
-  const [columns = 0, rows = 0] = terminal.getWindowSize?.() ?? [terminal.columns ?? 0, 0];
+  const [columns, rows] = terminal.getWindowSize?.() ?? [terminal.columns ?? 0, 0];
   return columns === 0 ? undefined : { columns, rows: rows === 0 ? 24 : rows };
 }
 
-type NewsEvent = Extract<ExposuresEvent, { type: "claimed" | "service" | "address" | "ends-soon" }>;
+function extendedText(endsAt: number, leftSec: number): string {
+  const most = leftSec >= EXPOSE.maxMinutes * 60 ? ", which is the longest there is" : "";
+  return `it ends at ${clockText(endsAt).slice(0, 5)} now, in ${durationText(leftSec)}${most}`;
+}
+
+type NewsEvent = Extract<
+  ExposuresEvent,
+  { type: "claimed" | "service" | "address" | "ends-soon" | "widened" }
+>;
 
 function newsOf(event: NewsEvent): News {
   switch (event.type) {
@@ -326,5 +352,7 @@ function newsOf(event: NewsEvent): News {
       return { what: "address", publicUrl: event.publicUrl?.origin };
     case "ends-soon":
       return { what: "ends-soon", leftSec: seconds(event.leftMs) };
+    case "widened":
+      return { what: "widened", isDone: event.isDone };
   }
 }

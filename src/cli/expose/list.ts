@@ -1,13 +1,19 @@
 import { exposedElsewhere, type ExposedElsewhere } from "../../control/exposed.ts";
-import { ExposureHistory, type EndedExposure } from "../../expose/history.ts";
+import { ExposureHistory, type EndedExposure } from "../../expose/exposures/history.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { endedView } from "../../view/exposures.ts";
+import { endedView } from "../../view/expose/exposures.ts";
 import { safeJson, safeLabel } from "../chat/terminal/safe-text.ts";
 import type { Output } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { durationText } from "./duration.ts";
-import type { ExposeListCommand } from "./parse.ts";
 import { table } from "./table.ts";
+
+/** `tunnel-mcp expose list` */
+export interface ExposeListCommand {
+  readonly kind: "expose-list";
+  readonly history: boolean;
+  readonly json: boolean;
+}
 
 export interface ListOptions {
   readonly command: ExposeListCommand;
@@ -32,7 +38,9 @@ export async function exposeList(options: ListOptions): Promise<0> {
     for (const one of ended) output.out(`${safeJson({ ...endedView(one), ended: true })}\n`);
     return 0;
   }
-  const parts = [running.length === 0 ? nothingText(command.history) : runningText(running, columns)];
+  const parts = [
+    running.length === 0 ? wrapWords(nothingText(command.history), columns) : runningText(running, columns),
+  ];
   if (command.history)
     parts.push(
       ended.length === 0

@@ -1,5 +1,5 @@
 import { shellLine } from "../../runtime/shell-line.ts";
-import type { StartedView } from "../../view/exposures.ts";
+import type { StartedView } from "../../view/expose/exposures.ts";
 import { safeLabel } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
@@ -33,8 +33,8 @@ export function openedText(view: StartedView, style: OpenedStyle): string {
 }
 
 /** Words to pass on with a link. */
-export function passOnText(link: string): readonly string[] {
-  return [`  Open this in a browser. It lets one browser in, once:`, `  ${link}`];
+export function passOnText(link: string, columns: number | undefined): readonly string[] {
+  return [wrapWords("  Open this in a browser. It lets one browser in, once:", columns), `  ${link}`];
 }
 
 function waysIn({ access, publicUrl }: StartedView, style: OpenedStyle): readonly (readonly string[])[] {
@@ -44,11 +44,13 @@ function waysIn({ access, publicUrl }: StartedView, style: OpenedStyle): readonl
     void blocks.push([style.paint.bold(wrapWords(title, style.columns)), ...lines]);
   const command = (...words: string[]): string => `  ${shellLine(["curl", ...words], style.platform)}`;
   const links = claim?.links ?? [];
-  if (links.length === 1) begin("For a person, a link to pass on:", passOnText(links[0]?.url ?? ""));
+  if (links.length === 1)
+    begin("For a person, a link to pass on:", passOnText(links[0]?.url ?? "", style.columns));
   if (links.length > 1)
-    begin(`For ${links.length} people, a link each to pass on. Each lets one browser in, once:`, [
-      ...links.map(({ id, url }) => `  ${id}  ${url}`),
-    ]);
+    begin(
+      `For ${links.length} people, a link each to pass on. Each lets one browser in, once:`,
+      links.map(({ id, url }) => `  ${id}  ${url}`),
+    );
   if (token !== undefined)
     begin("For scripts, a header:", [command("-H", `${token.field}: ${token.value}`, `${publicUrl}/`)]);
   if (prefix !== undefined) {

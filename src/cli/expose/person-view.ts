@@ -1,7 +1,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { nextForPerson } from "../../errors/tunnel-error.ts";
-import type { StartedView } from "../../view/exposures.ts";
-import { oneRow, safeLabel, safeText } from "../chat/terminal/safe-text.ts";
+import type { StartedView } from "../../view/expose/exposures.ts";
+import { safeLabel, safeText } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { durationText } from "./duration.ts";
@@ -53,7 +53,7 @@ export class PersonView {
       case "opened":
         return this.#opened(shown.view);
       case "held":
-        return this.say(
+        return this.tell(
           `${shown.name} waits for a person, who types tunnel-mcp watch in a terminal of their own, and there: approve ${shown.askId}`,
         );
       case "request": {
@@ -74,7 +74,7 @@ export class PersonView {
   }
 
   /** Words of this program. */
-  say(text: string): void {
+  tell(text: string): void {
     this.#options.print(wrapWords(text, this.#options.columns()));
   }
 
@@ -86,13 +86,13 @@ export class PersonView {
 
   /** A code for phones; a hint where it does not fit, and nothing where none can be shown. */
   qr(link: string, caption: string): void {
-    const { size, print, isInteractive } = this.#options;
+    const { size, columns, print, isInteractive } = this.#options;
     const now = size();
     if (now === undefined) return;
     const lines = qrLines(link, now);
-    if (lines !== undefined) return print([caption, ...lines].join("\n"));
+    if (lines !== undefined) return print([wrapWords(caption, columns()), ...lines].join("\n"));
     const hint = isInteractive ? " Make it larger, then type qr." : "";
-    this.say(`The window is too small for the QR code.${hint}`);
+    this.tell(`The window is too small for the QR code.${hint}`);
   }
 
   stop(): void {
@@ -106,7 +106,7 @@ export class PersonView {
     this.#options.print("");
     this.qr(link, caption);
     const how = isInteractive ? "Type help for what you can do; Ctrl-C ends it." : "Ctrl-C ends it.";
-    this.say(paint.dim(`Requests are shown here when they are over. ${how}`));
+    this.tell(paint.dim(`Requests are shown here when they are over. ${how}`));
   }
 
   #news(name: string, text: string, color: (text: string) => string): void {
@@ -121,7 +121,7 @@ export class PersonView {
     const where = publicUrl === undefined ? "" : ` Nobody reaches ${publicUrl} any more.`;
     const been =
       publicUrl === undefined ? ", before it was open" : ` after ${durationText(lastedSec)} and ${many}`;
-    this.say(`${name} has ended${been}: ${END_TEXTS[why]}.${where}`);
+    this.tell(`${name} has ended${been}: ${END_TEXTS[why]}.${where}`);
   }
 }
 
@@ -135,11 +135,6 @@ export function scanned({ access, publicUrl }: StartedView): {
   return { link: first.url, caption: "The link that lets one browser in, for a phone:" };
 }
 
-/** The first row of a text, for a line that is replaced. */
-export function statusRow(text: string, columns: number | undefined): string {
-  return columns === undefined ? text : oneRow(text, columns);
-}
-
 function isBad(news: News): boolean {
   switch (news.what) {
     case "claimed":
@@ -150,6 +145,10 @@ function isBad(news: News): boolean {
       return news.publicUrl === undefined;
     case "ends-soon":
       return true;
+    case "extended":
+      return false;
+    case "widened":
+      return !news.isDone;
   }
 }
 

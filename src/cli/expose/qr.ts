@@ -1,4 +1,4 @@
-import encodeQR from "qr";
+import { encodeQR } from "qr";
 
 /** Light modules around the code, by the standard (ISO/IEC 18004 §7.3), and as few as phones still read. */
 const QUIET = { best: 4, least: 2 } as const;

@@ -1,5 +1,5 @@
 import type { Clock } from "../../runtime/clock.ts";
-import type { RequestView } from "../../view/exposure-requests.ts";
+import type { RequestView } from "../../view/expose/exposure-requests.ts";
 
 /** A page of a dev server loads so many modules and more; what comes beyond it in the time is one line. */
 const SHOWN = 60;
@@ -59,5 +59,6 @@ export class RequestFlood {
 function hiddenText({ count, hidden }: Run): string {
   const kinds = [...hidden].toSorted(([a], [b]) => a - b);
   const parts = kinds.map(([digit, of]) => `${of} ${digit === 0 ? "without an answer" : `with ${digit}xx`}`);
-  return `${count - SHOWN} more requests in this time: ${parts.join(", ")}`;
+  const more = count - SHOWN;
+  return `${more} more ${more === 1 ? "request" : "requests"} in this time: ${parts.join(", ")}`;
 }

@@ -1,6 +1,6 @@
 import type { WayIn } from "../../expose/gate.ts";
 import type { ExchangeEnd } from "../../expose/recorder.ts";
-import type { RequestView } from "../../view/exposure-requests.ts";
+import type { RequestView } from "../../view/expose/exposure-requests.ts";
 import { oneRow, safeLabel } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { widthOf } from "../io/width.ts";

@@ -2,13 +2,20 @@ import { readDescriptors, type Descriptor } from "../../control/descriptor.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { settled, wait } from "../../runtime/wait.ts";
-import type { ExposureView } from "../../view/exposures.ts";
+import type { ExposureView } from "../../view/expose/exposures.ts";
 import { WatchClient } from "../../watch/client.ts";
 import { safeJson, safeLabel } from "../chat/terminal/safe-text.ts";
 import type { Environment } from "../io/environment.ts";
 import type { Output } from "../io/output.ts";
-import { agentShell } from "../watch/agent-shell.ts";
-import type { ExposeStopCommand } from "./parse.ts";
+import { agentShell } from "../io/agent-shell.ts";
+
+/** `tunnel-mcp expose stop` */
+export interface ExposeStopCommand {
+  readonly kind: "expose-stop";
+  /** A name or an id; undefined for all. */
+  readonly which: string | undefined;
+  readonly json: boolean;
+}
 
 export interface StopOptions {
   readonly command: ExposeStopCommand;
@@ -96,7 +103,8 @@ async function end(
     );
   else {
     const where = publicUrl === undefined ? "" : ` Nobody reaches ${publicUrl} any more.`;
-    output.out(`${name} (${safeLabel(target)}) has ended, after ${requests} requests.${where}\n`);
+    const many = `${requests} ${requests === 1 ? "request" : "requests"}`;
+    output.out(`${name} (${safeLabel(target)}) has ended, after ${many}.${where}\n`);
   }
   return true;
 }

@@ -6,7 +6,7 @@ import { DURATION_FORM, parseDuration } from "./duration.ts";
 export type Typed =
   | { readonly do: "nothing" | "help" | "quit" }
   | {
-      readonly do: "info" | "qr" | "link" | "claims" | "requests" | "stop";
+      readonly do: (typeof ABOUT_ONE)[number];
       readonly name: string | undefined;
     }
   | { readonly do: "more"; readonly minutes: number; readonly name: string | undefined }
@@ -44,33 +44,38 @@ export function readTyped(line: string): Typed {
     case "quit":
     case "exit":
       return { do: "quit" };
-    case "info":
-    case "qr":
-    case "link":
-    case "claims":
-    case "requests":
-    case "stop":
-      return { do: word, name: atMostOne(words, word) };
-    case "more": {
-      const [time = "", ...names] = words;
-      const minutes = parseDuration(time);
-      if (minutes === undefined) throw invalid(`more takes ${DURATION_FORM}`);
-      return { do: "more", minutes, name: atMostOne(names, word) };
-    }
-    case "revoke": {
-      const [claim, ...names] = words;
-      if (claim === undefined) throw invalid("revoke takes a claim, as claims lists them");
-      return { do: "revoke", claim, name: atMostOne(names, word) };
-    }
+    case "more":
+      return moreOf(words);
+    case "revoke":
+      return revokeOf(words);
     case "show":
     case "replay":
       return { do: word, ...requestOf(words, word) };
-    default: {
-      const meant = nearest(word, WORDS);
-      const guess = meant === undefined ? "" : `; did you mean ${meant}?`;
-      throw invalid(`there is no such command${guess} Type help for the list`);
-    }
+    default:
+      return aboutOne(word, words);
   }
+}
+
+/** Commands that take the name of an exposure, and nothing else. */
+const ABOUT_ONE = ["info", "qr", "link", "claims", "requests", "stop"] as const;
+
+function aboutOne(word: string, names: readonly string[]): Typed {
+  const known = ABOUT_ONE.find((one) => one === word);
+  if (known !== undefined) return { do: known, name: atMostOne(names, known) };
+  const meant = nearest(word, WORDS);
+  const guess = meant === undefined ? "." : `; did you mean ${meant}?`;
+  throw invalid(`there is no such command${guess} Type help for the list`);
+}
+
+function moreOf([time = "", ...names]: readonly string[]): Typed {
+  const minutes = parseDuration(time);
+  if (minutes === undefined) throw invalid(`more takes ${DURATION_FORM}`);
+  return { do: "more", minutes, name: atMostOne(names, "more") };
+}
+
+function revokeOf([claim, ...names]: readonly string[]): Typed {
+  if (claim === undefined) throw invalid("revoke takes a claim, as claims lists them");
+  return { do: "revoke", claim, name: atMostOne(names, "revoke") };
 }
 
 /** `12`, `#12`, or `12@web`. */

@@ -4,7 +4,7 @@ import type {
   MessageView,
   ReplayView,
   WholeRequestView,
-} from "../../view/exposure-requests.ts";
+} from "../../view/expose/exposure-requests.ts";
 import { sizeText } from "../../view/files.ts";
 import { safeLabel, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { statusPaint, tookText, wayText, type RequestLineStyle } from "./request-line.ts";

@@ -1,8 +1,8 @@
 import type { NewCommand } from "../../watch/client.ts";
-import type { ExposureView } from "../../view/exposures.ts";
 import { foldedName } from "../../protocol/base/names.ts";
 import type { ServicesView } from "../../view/services.ts";
 import type { AskView, TunnelView, WatchedServices, WatchEvent } from "../../watch/protocol.ts";
+import type { ExposureView } from "../../view/expose/exposures.ts";
 
 /** One server of this user, as it is known here. */
 export interface Server {
@@ -65,14 +65,7 @@ export class Board {
 
   /** @param now ms since the epoch: what a server says of the time left counts from there */
   heard(server: Server, event: WatchEvent, now = 0): void {
-    const known = this.#servers.get(server) ?? {
-      server,
-      folder: "",
-      tunnels: new Map(),
-      exposures: new Map(),
-      services: new Map(),
-      asks: new Map(),
-    };
+    const known = this.#servers.get(server) ?? unknownYet(server);
     this.#servers.set(server, known);
     switch (event.t) {
       case "hello":
@@ -84,21 +77,12 @@ export class Board {
         return;
       case "tunnel":
         return void known.tunnels.set(event.tunnel.tunnelId, event.tunnel);
-      case "exposure": {
-        const { exposureId, status } = event.exposure;
-        if (status === "over" || status === "failed") known.exposures.delete(exposureId);
-        else known.exposures.set(exposureId, { ...event.exposure, toldAt: now });
-        return;
-      }
+      case "exposure":
+        return exposureHeard(known, event.exposure, now);
       case "services":
         return this.#serve(known, event, now);
-      case "visit": {
-        const named = [...known.exposures.values()].find(({ name }) => name === event.name);
-        // As the server counts them: those that were let in.
-        if (named !== undefined && event.request.way !== undefined && event.request.way !== "probe")
-          known.exposures.set(named.exposureId, { ...named, requests: named.requests + 1 });
-        return;
-      }
+      case "visit":
+        return visitHeard(known, event);
       case "ask":
         if (event.ask.state === "waiting") known.asks.set(event.ask.ask, event.ask);
         else known.asks.delete(event.ask.ask);
@@ -196,4 +180,28 @@ export class Board {
       ({ ask }) => String(ask.ask) === digits && (tunnelId === undefined || ask.tunnelId === tunnelId),
     );
   }
+}
+
+function unknownYet(server: Server): Known {
+  return {
+    server,
+    folder: "",
+    tunnels: new Map(),
+    exposures: new Map(),
+    services: new Map(),
+    asks: new Map(),
+  };
+}
+
+function exposureHeard({ exposures }: Known, exposure: ExposureView, now: number): void {
+  const { exposureId, status } = exposure;
+  if (status === "over" || status === "failed") exposures.delete(exposureId);
+  else exposures.set(exposureId, { ...exposure, toldAt: now });
+}
+
+/** Counts as the server does: those that were let in. */
+function visitHeard({ exposures }: Known, { name, request }: Extract<WatchEvent, { t: "visit" }>): void {
+  if (request.way === undefined || request.way === "probe") return;
+  const named = [...exposures.values()].find((one) => one.name === name);
+  if (named !== undefined) exposures.set(named.exposureId, { ...named, requests: named.requests + 1 });
 }

@@ -2,7 +2,7 @@ import type { Subject } from "../../oversight/asks/subject.ts";
 import type { Finding } from "../../oversight/filter/verdict.ts";
 import type { ServiceEntryView, SpokenView, WithdrawalView } from "../../view/entries.ts";
 import { sizeText } from "../../view/files.ts";
-import type { ExposureView } from "../../view/exposures.ts";
+import type { ExposureView } from "../../view/expose/exposures.ts";
 import type { OversightView } from "../../view/oversight.ts";
 import type { AskView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";

@@ -2,11 +2,12 @@ import { readDescriptors, type Descriptor } from "../../control/descriptor.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { every } from "../../runtime/wait.ts";
 import { WatchClient } from "../../watch/client.ts";
-import { agentShell } from "./agent-shell.ts";
+import { agentShell } from "../io/agent-shell.ts";
 import type { Server } from "./board.ts";
 import { jsonFace, type Face } from "./face.ts";
 import { PersonFace } from "./person-face.ts";
 import type { WatchOptions } from "./watch-options.ts";
+import { stayAlive } from "../io/stay.ts";
 
 /** Servers come and go while somebody watches. */
 const LOOK_MS = 1_000;
@@ -26,7 +27,7 @@ export async function watch(options: WatchOptions): Promise<0> {
     face.quit();
     await face.done;
   });
-  const alive = setInterval(() => undefined, 2 ** 31 - 1);
+  const leave = stayAlive();
   try {
     await servers.look();
     const stop = every(options.clock, LOOK_MS, () => void servers.look());
@@ -34,7 +35,7 @@ export async function watch(options: WatchOptions): Promise<0> {
     stop();
   } finally {
     servers.close();
-    clearInterval(alive);
+    leave();
   }
   return 0;
 }

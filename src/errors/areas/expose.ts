@@ -1,12 +1,10 @@
 import type { ErrorArea } from "../base/entry.ts";
 
-/** A public address for a local service (issue 17). */
+/** A public address for a local service. */
 export const EXPOSE = {
   "expose-target-invalid": {
-    message: "this is nothing that can be exposed",
+    message: "this cannot be exposed",
     next: "Give a port (3000), localhost:3000, an http:// or https:// address on this machine, or a folder.",
-    nextForPerson:
-      "Give a port (3000), localhost:3000, an http:// or https:// address on this machine, or a folder.",
     retryable: false,
   },
   "expose-target-not-local": {
@@ -25,7 +23,6 @@ export const EXPOSE = {
   "expose-target-own": {
     message: "this port belongs to tunnel-mcp itself",
     next: "Give the port of the service that is to be seen.",
-    nextForPerson: "Give the port of the service that is to be seen.",
     retryable: false,
   },
   "expose-target-silent": {
@@ -37,7 +34,6 @@ export const EXPOSE = {
   "expose-target-not-http": {
     message: "what listens at the target does not speak HTTP",
     next: "Give the port of an HTTP service. For one that speaks HTTPS, write https:// before it.",
-    nextForPerson: "Give the port of an HTTP service. For one that speaks HTTPS, write https:// before it.",
     retryable: false,
   },
   "expose-folder-refused": {
@@ -49,13 +45,11 @@ export const EXPOSE = {
   "expose-path-invalid": {
     message: "this is no open path",
     next: 'Write a method and a path, such as "POST /hooks/*"; a * stands at the end alone.',
-    nextForPerson: 'Write a method and a path, such as "POST /hooks/*"; a * stands at the end alone.',
     retryable: false,
   },
   "expose-access-invalid": {
     message: "these ways in do not go together",
     next: 'Give claim, token, prefix or basic, or "open" alone.',
-    nextForPerson: 'Give claim, token, prefix or basic, or "open" alone.',
     retryable: false,
   },
   "expose-name-taken": {
@@ -73,11 +67,10 @@ export const EXPOSE = {
   "expose-tcp": {
     message: "a TCP port gets no public address here",
     next: "Offer it to a peer inside a tunnel instead, or use a relay of your own that allows TCP.",
-    nextForPerson: "Offer it to a peer inside a tunnel instead, or use a relay of your own that allows TCP.",
     retryable: false,
   },
   "expose-denied": {
-    message: "your human has said no to this exposure",
+    message: "a person has said no to this exposure",
     next: "Do not ask again and do not try another way; tell them what you wanted it for.",
     nextForPerson: "It was refused in another window. Start it again if that was a mistake.",
     retryable: false,
@@ -108,8 +101,8 @@ export const EXPOSE = {
   },
   "expose-unknown": {
     message: "there is no such exposure",
-    next: "expose_list shows those that run.",
-    nextForPerson: "tunnel-mcp expose list shows those that run.",
+    next: "See those that run with expose_list.",
+    nextForPerson: "See those that run: tunnel-mcp expose list.",
     retryable: false,
   },
   "expose-ambiguous": {
@@ -132,32 +125,29 @@ export const EXPOSE = {
   },
   "claim-unknown": {
     message: "there is no such claim link",
-    next: "expose_list shows the claims of each exposure.",
-    nextForPerson: "tunnel-mcp expose list shows the claims of each exposure.",
+    next: "See the claims of each exposure with expose_list.",
+    nextForPerson: "See the links that were made: type claims where it runs.",
     retryable: false,
   },
   "request-unknown": {
     message: "there is no such request any more",
-    next: "expose_requests without id lists those that are kept.",
+    next: "See those that are kept with expose_requests without id.",
     nextForPerson: "The list shows those that are kept.",
     retryable: false,
   },
   "replay-impossible": {
     message: "this request cannot be sent again as it was",
     next: "Give what is missing, such as the body, with the replay.",
-    nextForPerson: "Give what is missing, such as the body, with the replay.",
     retryable: false,
   },
   "replay-failed": {
     message: "the service gave no whole answer to the replay",
     next: "See whether the service runs, then try again.",
-    nextForPerson: "See whether the service runs, then try again.",
     retryable: true,
   },
   "expose-target-forbidden": {
     message: "nothing at this address is ever exposed",
-    next: "Give a port of this machine. This address belongs to the network or the cloud itself.",
-    nextForPerson: "Give a port of this machine. This address belongs to the network or the cloud itself.",
+    next: "Give a port of this machine. This address belongs to the cloud or a router itself.",
     retryable: false,
   },
   "expose-target-untrusted": {

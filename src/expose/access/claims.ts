@@ -18,7 +18,7 @@ export interface ClaimState {
 }
 
 /** Who has claimed a link: a person on one device. */
-export interface Visit {
+interface Visit {
   readonly cookieHash: Bytes;
   readonly claimedAt: number;
   lastSeenAt: number;

@@ -176,19 +176,27 @@ export class Forward implements ExchangeEvents {
     response.detachSocket(upgrade.socket);
     upgrade.socket.write(`HTTP/1.1 ${status} ${reason}\r\n${lines}\r\n`, "latin1");
     const { clock, limits } = this.#context;
-    const count = (from: "visitor" | "service", bytes: number): void =>
-      this.#context.onBytes(from === "visitor" ? "in" : "out", bytes);
     this.#cutSplice = splice(upgrade.socket, service, clock, limits, {
-      onBytes: count,
+      onChunk: (from, chunk) => this.#spliced(from, chunk),
       onEnd: (how, why) => this.#over(how, why),
     });
     if (upgrade.first.length > 0) {
-      count("visitor", upgrade.first.length);
+      this.#spliced("visitor", upgrade.first);
       service.write(upgrade.first);
     }
     if (first.length > 0) {
-      count("service", first.length);
+      this.#spliced("service", first);
       upgrade.socket.write(first);
+    }
+  }
+
+  #spliced(from: "visitor" | "service", chunk: Buffer): void {
+    if (from === "visitor") {
+      this.#context.onBytes("in", chunk.length);
+      this.#recording?.requestChunk(chunk);
+    } else {
+      this.#context.onBytes("out", chunk.length);
+      this.#recording?.responseChunk(chunk);
     }
   }
 

@@ -77,10 +77,13 @@ export function socketGateway(options: GatewayOptions): SocketGateway {
   };
 }
 
-function controlsOf(reception: Reception): Pick<Gateway, "publish" | "endProbes" | "cut" | "expire"> {
+function controlsOf(
+  reception: Reception,
+): Pick<Gateway, "publish" | "endProbes" | "fieldsFor" | "cut" | "expire"> {
   return {
     publish: (origin) => reception.publish(origin),
     endProbes: () => reception.endProbes(),
+    fieldsFor: (fields, source) => reception.fieldsFor(fields, source),
     cut: (visitor) => reception.cut(visitor),
     expire: () => reception.expire(),
   };
@@ -165,8 +168,14 @@ class PendingResponses {
 
   add(socket: Socket, response: ServerResponse): void {
     const known = this.#bySocket.get(socket);
-    const responses = known ?? new Set();
-    if (known === undefined) this.#bySocket.set(socket, responses);
+    const responses = known ?? new Set<ServerResponse>();
+    if (known === undefined) {
+      this.#bySocket.set(socket, responses);
+      // Node tells the end of a connection to the response whose turn it is; those behind it would wait forever.
+      socket.once("close", () => {
+        for (const one of responses) one.emit("close");
+      });
+    }
     responses.add(response);
     response.once("close", () => responses.delete(response));
   }

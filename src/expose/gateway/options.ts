@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../../runtime/clock.ts";
 import type { RelayProof } from "../../tunnel/provider.ts";
 import type { Gate, WayIn } from "../gate.ts";
+import type { RawFields } from "../message.ts";
 import type { Probes } from "../probes.ts";
 import type { Recorder } from "../recorder.ts";
 import type { Upstream } from "../upstream.ts";
@@ -77,6 +78,12 @@ export interface Gateway {
   publish(origin: URL): void;
   readonly stats: GatewayStats;
   endProbes(): void;
+  /**
+   * The field list that the service gets for one of a visitor, framing and `Connection` included: for a request without a body
+   * that is sent on again.
+   * @param source IP address of the visitor
+   */
+  fieldsFor(fields: RawFields, source: string): RawFields;
   /** Ends requests, streams and sockets of one visitor, whose claim is revoked. */
   cut(visitor: string): void;
   /** Cuts what is under way, and answers 410 from now on. Visitors cannot come back. */

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { Admission, Source } from "../gate.ts";
-import type { OwnAnswer, RequestHead } from "../message.ts";
+import type { OwnAnswer, RawFields, RequestHead } from "../message.ts";
 import { valuesOf, without } from "../message.ts";
 import { PROBE_PREFIX, type Probes, RESERVED_PREFIX, type ServiceReport } from "../probes.ts";
 import type { RecordedRequest, Recording } from "../recorder.ts";
@@ -262,11 +262,26 @@ export class Reception {
     }
   }
 
+  fieldsFor(fields: RawFields, source: string): RawFields {
+    const { pseudonym, hostHeader } = this.#options;
+    const upstream = this.#options.upstream();
+    const origin = this.#phase.kind === "public" ? this.#phase.origin : new URL("http://localhost");
+    return requestFields(fields, {
+      upstream,
+      origins: new Origins(origin, upstream, hostHeader),
+      source,
+      pseudonym,
+      httpVersion: "1.1",
+      body: { kind: "none" },
+      upgrades: false,
+      expectsContinue: false,
+    });
+  }
+
   /** A GET of `/`, of which only the head counts. */
   #askService(then: (report: ServiceReport) => void): void {
     const upstream = this.#options.upstream();
-    const { clock, pseudonym, hostHeader } = this.#options;
-    const origin = this.#phase.kind === "public" ? this.#phase.origin : new URL("http://localhost");
+    const { clock } = this.#options;
     let isOver = false;
     const end = (report: ServiceReport): void => {
       if (isOver) return;
@@ -276,16 +291,7 @@ export class Reception {
       then(report);
     };
     const failed = ({ kind }: Failure): void => end({ error: kind });
-    const fields = requestFields(["Accept", "*/*"], {
-      upstream,
-      origins: new Origins(origin, upstream, hostHeader),
-      source: "127.0.0.1",
-      pseudonym,
-      httpVersion: "1.1",
-      body: { kind: "none" },
-      upgrades: false,
-      expectsContinue: false,
-    });
+    const fields = this.fieldsFor(["Accept", "*/*"], "127.0.0.1");
     const exchange = this.#client.request(
       upstream,
       { method: "GET", target: "/", fields, body: "none", upgrades: false },

@@ -5,7 +5,7 @@ import type { GatewayLimits } from "./limits.ts";
 import { Patience } from "./patience.ts";
 
 export interface SpliceEvents {
-  onBytes(from: "visitor" | "service", count: number): void;
+  onChunk(from: "visitor" | "service", chunk: Buffer): void;
   onEnd(how: ExchangeEnd, why?: string): void;
 }
 
@@ -33,7 +33,7 @@ export function splice(
 
   function carry(from: Socket, to: Socket, name: "visitor" | "service"): void {
     from.on("data", (chunk: Buffer) => {
-      events.onBytes(name, chunk.length);
+      events.onChunk(name, chunk);
       patience.progress();
       if (to.write(chunk)) return;
       from.pause();

@@ -29,7 +29,7 @@ export interface ProveOptions {
 }
 
 /** The service as it answers through the public address. */
-export type SeenService =
+type SeenService =
   | { readonly status: number; readonly server: string | undefined }
   /** It gave no answer through it, and why. */
   | { readonly error: string };

@@ -13,7 +13,7 @@ export type Pages = Readonly<Partial<Record<AskedPath, Page>>>;
 
 /** Asked by GET, which none of these services takes for more than a question. */
 export const ASKED_PATHS = ["/", "/version", "/json/version"] as const;
-export type AskedPath = (typeof ASKED_PATHS)[number];
+type AskedPath = (typeof ASKED_PATHS)[number];
 
 interface Look {
   /** To follow "it looks like". */

@@ -12,7 +12,7 @@ export interface ServiceTarget {
 }
 
 /** A folder of files, as it was named: relative to the working directory, or absolute. */
-export interface FolderTarget {
+interface FolderTarget {
   readonly kind: "folder";
   readonly path: string;
 }
@@ -76,16 +76,26 @@ export function authorityOf({ scheme, host, port }: ServiceTarget): string {
 
 /**
  * A `Host` that the service is to see instead of its own.
- * @throws {TunnelError} expose-target-invalid
+ * @throws {TunnelError} input-invalid
  */
 export function parseHostHeader(typed: string): string {
   const [, scheme, host, port, slash] = SERVICE.exec(typed) ?? [];
-  if (scheme !== undefined || host === undefined || slash !== "")
-    throw new TunnelError("expose-target-invalid", {
-      detail: "hostHeader is a host name, with a port if need be, as in app.test or app.test:8080",
-    });
-  hostOf(host);
-  return port === undefined ? host : `${host}:${portOf(port)}`;
+  if (scheme === undefined && host !== undefined && slash === "" && isAuthority(host, port))
+    return port === undefined ? host : `${host}:${port}`;
+  throw new TunnelError("input-invalid", {
+    detail: "hostHeader must be a host name, with a port if need be, as in app.test or app.test:8080",
+  });
+}
+
+function isAuthority(host: string, port: string | undefined): boolean {
+  try {
+    hostOf(host);
+    if (port !== undefined) portOf(port);
+    return true;
+  } catch (error) {
+    if (error instanceof TunnelError) return false;
+    throw error;
+  }
 }
 
 /**

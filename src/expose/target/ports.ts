@@ -1,5 +1,5 @@
 /** Ports whose services give the whole machine or all its data to whoever reaches them, mostly without a password. */
-export interface DangerousPorts {
+interface DangerousPorts {
   readonly name: string;
   /** Single ports, and ranges with both ends. */
   readonly ports: readonly (number | readonly [first: number, last: number])[];

@@ -7,7 +7,7 @@ import {
 import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { readArguments } from "../../arguments/read.ts";
-import type { LazyExposures } from "../../expose/lazy-exposures.ts";
+import type { LazyExposures } from "../../expose/exposures/lazy-exposures.ts";
 import type { LazyServices } from "../../services/lazy-services.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import { standing } from "../../oversight/gates/gates.ts";
@@ -50,6 +50,8 @@ export interface ToolServices {
   readonly problems: () => Promise<readonly ProblemView[]>;
   /** The ways to wake an agent that has ended its turn, for one tunnel. */
   readonly wake: (tunnelId: TunnelId) => WakeView;
+  /** The line by which a person runs a command of this program in a shell of this machine. */
+  readonly commandLine: (args: readonly string[]) => string;
   /** How long results may be, as far as that does not depend on the client alone. */
   readonly results?: ResultSettings;
   /** A call that takes longer is answered within so many ms, and goes on. */
@@ -255,7 +257,7 @@ async function perform(
     // A new call proves that the client has received the results of the earlier ones.
     sessions.callArrived();
     unread = sessions.unread;
-    const { clock, wake, problems, exposures, services: memberServices } = services;
+    const { clock, wake, commandLine, problems, exposures, services: memberServices } = services;
     // An answer at once would come before the same call a second time, and that one would wait for more.
     if (prepared.repeats === "waits" && unread > 0)
       await wait(clock, SESSION.twinMs, { signal: caller.signal });
@@ -267,6 +269,7 @@ async function perform(
       clock,
       fence,
       wake,
+      commandLine,
       problems,
     });
     const shown = fence.guard(labelled({ ...payload, ...unreadElsewhere(payload, sessions.all) }));

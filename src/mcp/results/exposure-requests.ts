@@ -7,7 +7,7 @@ import type {
   ReplayView,
   RequestView,
   WholeRequestView,
-} from "../../view/exposure-requests.ts";
+} from "../../view/expose/exposure-requests.ts";
 import { shownLabel } from "../../view/labels.ts";
 import { boundsOf, listed, shownChars, within } from "./bounds.ts";
 import { endsOfPieces } from "./cuts.ts";
@@ -16,8 +16,6 @@ import type { Payload } from "./result.ts";
 
 /** Characters of a value that may stand without a fence, where it reads as a name. */
 const BARE_CHARS = 64;
-/** One word, such as a path or the name of a field: it has no spaces, so that it is no sentence, and nothing of a fence. */
-const WORD = /^[\x21-\x3b\x3d\x3f-\x7e]+$/;
 /** Of a path, and of one header's value; more is told by its length. */
 const PATH_CHARS = 1_000;
 const LISTED_PATH_CHARS = 300;
@@ -235,7 +233,7 @@ function frontWithin(lines: readonly string[], maxChars: number): readonly strin
 
 /** A stranger's words: as they are where they read as a name, as a peer's labels do, and else in the fence. */
 function told(text: string, fence: Fence, maxChars = Number.POSITIVE_INFINITY): string {
-  if (text.length <= BARE_CHARS && (WORD.test(text) || shownLabel(text) === text)) return text;
+  if (text.length <= BARE_CHARS && shownLabel(text) === text) return text;
   if (text.length <= maxChars) return fence.wrap(text);
   return fence.wrap(`${fence.shortened(text, maxChars)} (${text.length} characters)`);
 }

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import { defineTool } from "../calls/define-tool.ts";
-import { tunnelId } from "./inputs.ts";
+import { tunnelId } from "../calls/inputs.ts";
 import { answerView, HELD } from "../results/held.ts";
 import { endFields } from "./listening.ts";
 import { openingMeant } from "./opening.ts";

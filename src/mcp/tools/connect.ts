@@ -5,7 +5,7 @@ import type { Taken } from "../../services/taker/taker.ts";
 import { listenerView } from "../../view/services.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import type { Payload } from "../results/result.ts";
-import { tunnelId } from "./inputs.ts";
+import { tunnelId } from "../calls/inputs.ts";
 
 /** The answer to a call comes so much before clients give it up. */
 const MARGIN_MS = 2_000;

@@ -16,7 +16,7 @@ import { shareTool } from "./share.ts";
 import { statusTool } from "./status.ts";
 
 /** The sets of tools that a setting can leave out (TUNNEL_TOOLSETS), each in the order in which it is used. */
-export const TOOLSETS: Readonly<Record<Toolset, readonly Tool[]>> = {
+const TOOLSETS: Readonly<Record<Toolset, readonly Tool[]>> = {
   pair: [
     openTool,
     inviteTool,

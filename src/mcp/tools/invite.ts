@@ -5,7 +5,7 @@ import { ROOM } from "../../protocol/base/limits.ts";
 import type { HostSession } from "../../session/host-session.ts";
 import { boundsOf, within } from "../results/bounds.ts";
 import { defineTool } from "../calls/define-tool.ts";
-import { tunnelId } from "./inputs.ts";
+import { tunnelId } from "../calls/inputs.ts";
 import { inviteView, pendingInviteView } from "../../view/invites.ts";
 import { invitesWithin } from "../results/invites.ts";
 import { asNamed } from "../results/labels.ts";

@@ -6,7 +6,7 @@ import { every, settled, wait } from "../../runtime/wait.ts";
 import type { GuestSession } from "../../session/guest-session.ts";
 import { boundsOf } from "../results/bounds.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
-import { memberName } from "./inputs.ts";
+import { memberName } from "../calls/inputs.ts";
 import { membersOf } from "../results/members.ts";
 import { sameCodeView } from "../../view/members.ts";
 import { selfView, statusOf } from "../../view/status.ts";

@@ -4,7 +4,7 @@ import { SESSION } from "../../protocol/base/limits.ts";
 import type { Batch } from "../../session/inbox.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
-import { bounded, boundedWait, tunnelId } from "./inputs.ts";
+import { bounded, boundedWait, tunnelId } from "../calls/inputs.ts";
 import { batchFields, nextPart } from "../results/messages.ts";
 import { endFields, listen, nextStep, pauseFields, showingOf } from "./listening.ts";
 import { exposureNewsFields, listenToExposures } from "./expose/news.ts";

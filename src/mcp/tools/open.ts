@@ -6,7 +6,7 @@ import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { removedText } from "../../view/removed.ts";
 import { PROVIDER_NAMES, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { defineTool } from "../calls/define-tool.ts";
-import { memberName } from "./inputs.ts";
+import { memberName } from "../calls/inputs.ts";
 import { follow, openingFields } from "./opening.ts";
 
 export const openTool = defineTool({

@@ -9,7 +9,7 @@ import { fetchFile } from "../../session/files/requests.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { progressView, sizeText, type Receiving } from "../../view/files.ts";
-import { boundedWait, tunnelId } from "./inputs.ts";
+import { boundedWait, tunnelId } from "../calls/inputs.ts";
 import { shownLabel } from "../../view/labels.ts";
 import { patchFields } from "../results/patches.ts";
 import { patchView } from "../../view/patches.ts";

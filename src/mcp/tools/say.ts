@@ -10,7 +10,7 @@ import type { Answer } from "../../session/saying/sent.ts";
 import { answerView, HELD, PAUSED } from "../results/held.ts";
 import type { Session } from "../../session/sessions.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
-import { boundedWait, tunnelId } from "./inputs.ts";
+import { boundedWait, tunnelId } from "../calls/inputs.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 import { batchFields, nextPart } from "../results/messages.ts";

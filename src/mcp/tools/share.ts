@@ -11,7 +11,7 @@ import { boundsOf, listed, within } from "../results/bounds.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { preparingView, sizeText } from "../../view/files.ts";
 import { sharedPatchView } from "../../view/patches.ts";
-import { tunnelId } from "./inputs.ts";
+import { tunnelId } from "../calls/inputs.ts";
 import { answerView, HELD } from "../results/held.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";

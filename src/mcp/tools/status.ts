@@ -7,7 +7,7 @@ import { boundsOf, listed, newestWithin, within } from "../results/bounds.ts";
 import { membersWithin } from "../results/members.ts";
 import type { Payload } from "../results/result.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
-import { tunnelId } from "./inputs.ts";
+import { tunnelId } from "../calls/inputs.ts";
 import { openingFields, openingMeant } from "./opening.ts";
 
 /** Characters for one tunnel, so that several fit into one result. */

@@ -119,12 +119,10 @@ export type ChosenGate = {
   [Name in Gate]: (typeof GATES)[Name]["stands"] extends "by-choice" ? Name : never;
 }[Gate];
 
-export const CHOSEN_GATES = Object.entries(GATES)
-  .filter(([, { stands }]) => stands === "by-choice")
-  .map(([name]) => name);
+export const CHOSEN_GATES: readonly ChosenGate[] = GATE_NAMES.filter(isChosenGate);
 
-export function isChosenGate(name: string): name is ChosenGate {
-  return CHOSEN_GATES.includes(name);
+function isChosenGate(name: Gate): name is ChosenGate {
+  return GATES[name].stands === "by-choice";
 }
 
 /** Those of `gates` that stand in the way where nobody may be there to answer. */

@@ -18,6 +18,12 @@ export function serverCommand(bundle: string): ServerCommand {
   return PUBLISHED ? { command: "npx", args: ["-y", "tunnel-mcp"] } : { command: "node", args: [bundle] };
 }
 
+/** What a person types before a command of this program. @param bundle absolute path */
+export function programOf(bundle: string): readonly string[] {
+  const { command, args } = serverCommand(bundle);
+  return [command, ...args];
+}
+
 /** The line that registers the server with Claude Code for all folders, as `setup` does, for a shell of `platform`; `bundle` as for {@link serverCommand}. */
 export function registration(bundle: string, platform: string): string {
   const { command, args } = serverCommand(bundle);

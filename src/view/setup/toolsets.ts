@@ -2,7 +2,3 @@
 export const TOOLSET_NAMES = ["pair", "expose"] as const;
 
 export type Toolset = (typeof TOOLSET_NAMES)[number];
-
-export function isToolset(name: string): name is Toolset {
-  return TOOLSET_NAMES.some((one) => one === name);
-}

@@ -9,7 +9,7 @@ import { exposeList } from "../../../src/cli/expose/list.ts";
 import { exposeStop, type StopOptions } from "../../../src/cli/expose/stop.ts";
 import { table } from "../../../src/cli/expose/table.ts";
 import { writeDescriptor } from "../../../src/control/descriptor.ts";
-import type { Exposure } from "../../../src/expose/exposure.ts";
+import type { Exposure } from "../../../src/expose/exposures/exposure.ts";
 import { machineFacts, privateFolders } from "../../../src/runtime/private-folders.ts";
 import { systemClock as clock } from "../../../src/runtime/clock.ts";
 import { Faces } from "../../../src/watch/faces.ts";

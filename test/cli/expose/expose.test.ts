@@ -67,9 +67,9 @@ describe("a person at a terminal who exposes a service", () => {
     await run.shows("A link to pass on (claim-");
     expect(run.link).not.toBe(first);
     run.type("more 30m");
-    await run.shows(/port-\d+ ends at \d\d:\d\d now, in 40 min\./);
+    await run.shows(/\* it ends at \d\d:\d\d now, in 40 min\n/);
     run.type("more 24h");
-    await run.shows("in 24 h, which is the longest there is.");
+    await run.shows("in 24 h, which is the longest there is");
     await claim(first);
     run.type("claims");
     await run.shows(/claim-\w+ {2}used at [\d:]+[\s\S]*claim-\w+ {2}not used yet/);
@@ -81,6 +81,47 @@ describe("a person at a terminal who exposes a service", () => {
     await run.shows(/replay of 1[\s\S]*expose> requests[\s\S]*replay of 1/);
     run.type("stop");
     expect(await run.code).toBe(0);
+  });
+
+  it("takes a way in back also from those who are still being served", async () => {
+    const events = await here.service((_, response) => {
+      response.writeHead(200, { "Content-Type": "text/event-stream" }).write("data: one\n\n");
+    });
+    const run = here.run([String(events)]);
+    const url = await run.url();
+    const cookie = await claim(run.link);
+    const answer = await fetch(`${url}/events`, { headers: { Cookie: cookie } });
+    run.type("claims");
+    await run.shows(/claim-\w+ {2}used at/);
+    const [, id = ""] = /(claim-\w+) {2}used at/.exec(run.text) ?? [];
+    run.type(`revoke ${id}`);
+    await expect(answer.text()).rejects.toThrow();
+    run.type("quit");
+    await run.code;
+  });
+
+  it("in an agent's shell waits for somebody's word on more time, and shows it", async () => {
+    const run = here.run([String(port), "--for", "10m"], { isConsented: false });
+    const { asks } = here.sessions.overseer;
+    const decide = (verdict: "approve" | "refuse"): void => {
+      const [ask] = asks.waiting;
+      const decision = verdict === "approve" ? { verdict } : { verdict, reason: undefined };
+      asks.decide(ask?.id ?? 0, ask?.digest ?? "", decision, { path: "watch" });
+    };
+    await run.shows("waits for a person");
+    decide("approve");
+    await run.url();
+    run.type("more 30m");
+    await run.shows("info shows what there");
+    decide("approve");
+    await run.shows(/\* it ends at \d\d:\d\d now, in 40 min\n/);
+    await run.shows("* a person has let it be open for longer or for more people");
+    run.type("link");
+    await run.shows(/> link\nIt waits for a person/);
+    decide("refuse");
+    await run.shows("* a person has not let it be open for longer or for more people");
+    run.type("quit");
+    await run.code;
   });
 
   it("is told what was wrong with a word, and goes on", async () => {
@@ -166,7 +207,8 @@ describe("without a terminal", () => {
     const url = await run.url();
     await fetch(url, { headers: run.token });
     await run.shows(/GET {4}200 .*\/ {2}token/);
-    expect(run.output.stdout()).not.toMatch(/\u001b|[█▀▄]/);
+    expect(run.output.stdout()).not.toContain("\u001b");
+    expect(run.output.stdout()).not.toMatch(/[█▀▄]/);
     expect(run.terminal.raw).toBe("");
     expect(run.output.stderr()).toContain("asking http://localhost:");
     await run.shutDown();
@@ -195,8 +237,8 @@ describe("without a terminal", () => {
     await run.shows('"event":"request"');
     await run.shutDown();
     expect(await run.code).toBe(0);
-    const events = lines().map(({ event }) => event);
-    expect([...new Set(events)].toSorted()).toEqual(["claimed", "ended", "opened", "progress", "request"]);
+    const events = new Set(lines().map(({ event }) => event));
+    expect(events).toEqual(new Set(["progress", "opened", "claimed", "request", "ended"]));
     expect(lines().at(-1)).toMatchObject({ event: "ended", name: "web", why: "stopped", publicUrl });
     expect(lines().find(({ event }) => event === "claimed")).toMatchObject({ name: "web", isFirst: true });
     const [secret = ""] = /[^#]+$/.exec(claimUrl) ?? [];
@@ -208,12 +250,27 @@ describe("without a terminal", () => {
     for (const one of [secret, access.token.value, "hunter2"]) expect(others).not.toContain(one);
   });
 
+  it("--json tells of another end, and of a person's word on it", async () => {
+    const run = piped([String(port), "--json", "--name", "web"]);
+    await run.shows('"event":"opened"');
+    const exposures = await here.exposures.get();
+    exposures.start({ target: String(port), expiresInMinutes: 90 }, { isConsented: true });
+    await run.shows('{"event":"extended","name":"web","expiresInSec":5400}');
+    exposures.start({ target: String(port), expiresInMinutes: 95 }, { isConsented: false });
+    const { asks } = here.sessions.overseer;
+    const [ask] = asks.waiting;
+    asks.decide(ask?.id ?? 0, ask?.digest ?? "", { verdict: "refuse", reason: undefined }, { path: "watch" });
+    await run.shows('{"event":"widened","name":"web","isDone":false}');
+    await run.shutDown();
+  });
+
   it("--dry-run opens nothing, and says the command", async () => {
     const run = piped(["3999", "--for", "2h", "--dry-run", ...hooks]);
     expect(await run.code).toBe(0);
     expect(run.output.stdout()).toContain(
       "Nothing was opened. http://localhost:3999 would get a public address as port-3999",
     );
+    expect(run.output.stdout()).toContain("through direct, for 2 h.");
     expect(run.output.stdout()).toContain("--for 120m --transport direct --open-path 'POST /hooks/*'\n");
     expect(here.exposures.loaded?.all).toEqual([]);
   });

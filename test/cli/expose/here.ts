@@ -8,7 +8,7 @@ import { loadSessions } from "../../../src/app/sessions.ts";
 import { parseCommand } from "../../../src/cli/args.ts";
 import { readConfig } from "../../../src/cli/env.ts";
 import { expose, type ExposeOptions } from "../../../src/cli/expose/expose.ts";
-import { LazyExposures } from "../../../src/expose/lazy-exposures.ts";
+import { LazyExposures } from "../../../src/expose/exposures/lazy-exposures.ts";
 import { systemClock as clock } from "../../../src/runtime/clock.ts";
 import { FakeTerminal } from "../../support/fake-terminal.ts";
 import { until } from "../../support/processes.ts";

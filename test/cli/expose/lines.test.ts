@@ -84,7 +84,7 @@ describe("very many requests", () => {
     const flood = new RequestFlood(clock, (_, text) => told.push(text));
     for (let count = 0; count < 61; count += 1) flood.passes("web", { status: 404 });
     flood.stop();
-    expect([told, clock.waiting]).toEqual([["1 more requests in this time: 1 with 4xx"], 0]);
+    expect([told, clock.waiting]).toEqual([["1 more request in this time: 1 with 4xx"], 0]);
   });
 });
 

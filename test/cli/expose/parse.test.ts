@@ -101,7 +101,9 @@ describe("expose", () => {
         /^tunnel-mcp expose TARGET\.\.\. .*\[--open-path 'METHOD \/PATH'\]\.\.\..*\[--for TIME\]/,
       ),
     });
-    expect(parsed("expose stop")).toMatchObject({ usage: "tunnel-mcp expose stop NAME|ID [--all] [--json]" });
+    expect(parsed("expose stop")).toMatchObject({
+      usage: "tunnel-mcp expose stop [NAME|ID] [--all] [--json]",
+    });
   });
 });
 

@@ -9,8 +9,10 @@ const SCALE = 4;
 /** What a terminal paints: each cell is two modules, one above the other; black text on a white ground. */
 function painted(lines: readonly string[]): boolean[][] {
   return lines.flatMap((line) => {
-    const [, cells = ""] = /^\u001b\[30;107m([█▀▄ ]*)\u001b\[39;49m$/.exec(line) ?? [];
-    expect(cells).not.toBe("");
+    const [begin, end] = ["\u001b[30;107m", "\u001b[39;49m"];
+    expect([line.startsWith(begin), line.endsWith(end)]).toEqual([true, true]);
+    const cells = line.slice(begin.length, -end.length);
+    expect(cells).toMatch(/^[█▀▄ ]+$/);
     return [
       Array.from(cells, (cell) => cell === "█" || cell === "▀"),
       Array.from(cells, (cell) => cell === "█" || cell === "▄"),

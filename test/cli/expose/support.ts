@@ -1,5 +1,5 @@
-import type { RequestView } from "../../../src/view/exposure-requests.ts";
-import type { StartedView } from "../../../src/view/exposures.ts";
+import type { RequestView } from "../../../src/view/expose/exposure-requests.ts";
+import type { StartedView } from "../../../src/view/expose/exposures.ts";
 import { paintFor } from "../../../src/cli/io/output.ts";
 
 export const PLAIN = paintFor(false);

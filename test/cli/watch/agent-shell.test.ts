@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { agentShell } from "../../../src/cli/watch/agent-shell.ts";
+import { agentShell } from "../../../src/cli/io/agent-shell.ts";
 import { watch } from "../../../src/cli/watch/watch.ts";
 import { rejection } from "../../support/rejection.ts";
 import { FakeTerminal } from "../../support/fake-terminal.ts";

@@ -1,5 +1,5 @@
 import { noServices } from "../../../src/services/lazy-services.ts";
-import { noExposures } from "../../../src/expose/lazy-exposures.ts";
+import { noExposures } from "../../../src/expose/exposures/lazy-exposures.ts";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";

@@ -113,7 +113,7 @@ describe("cancellation", () => {
       const visitor = new RawVisitor(port, request("GET /", "Connection: keep-alive"));
       await visitor.sees("data: 1");
       visitor.socket[how]();
-      await until(() => service.sockets[0]?.destroyed === true, 1_000);
+      await until(() => service.sockets[0]?.destroyed === true);
       await until(() => all[0]?.end?.how === "visitor-left");
       expect(gateway.stats.open).toBe(0);
     },
@@ -127,6 +127,18 @@ describe("cancellation", () => {
     visitor.socket.destroy();
     await until(() => service.sockets[0]?.destroyed === true);
     await until(() => all[0]?.end?.how === "visitor-left");
+  });
+
+  it("a visitor that leaves with requests behind the one that is answered: the service hears of all", async () => {
+    const service = await rawService(() => undefined);
+    const { port, all, gateway } = await gatewayTo(service.port);
+    const pipelined = ["/a", "/b", "/c"].map((path) => request(`GET ${path}`, "Connection: keep-alive"));
+    const visitor = new RawVisitor(port, pipelined.join(""));
+    await until(() => service.sockets.length === 3);
+    visitor.socket.destroy();
+    await until(() => service.sockets.every(({ destroyed }) => destroyed));
+    expect(all.map(({ end }) => end?.how)).toEqual(["visitor-left", "visitor-left", "visitor-left"]);
+    expect(gateway.stats.open).toBe(0);
   });
 
   it("a visitor that leaves in the middle of its body: the service sees it cut", async () => {

@@ -200,6 +200,6 @@ describe("the Host that the service is to see", () => {
 
   it.each(["", "http://app.test", "app.test/", "a\r\nb: c", "a b", "app.test:99999", "u@app.test", "127.1"])(
     "not %j",
-    (typed) => expect(codeOf(() => parseHostHeader(typed))).toBe("expose-target-invalid"),
+    (typed) => expect(codeOf(() => parseHostHeader(typed))).toBe("input-invalid"),
   );
 });

@@ -268,7 +268,7 @@ function dial({ scheme, address, port, host, dial: own }: Upstream): Socket {
   });
 }
 
-export function isLoopback(address: string): boolean {
+function isLoopback(address: string): boolean {
   return address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
 }
 

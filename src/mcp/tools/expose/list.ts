@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { claimView, endedView, exposureView } from "../../../view/exposures.ts";
+import { claimView, endedView, exposureView } from "../../../view/expose/exposures.ts";
 import { defineTool } from "../../calls/define-tool.ts";
 import { boundsOf, listed, within } from "../../results/bounds.ts";
-import { bounded } from "../inputs.ts";
+import { bounded } from "../../calls/inputs.ts";
 
 const DEFAULT_ENDED = 20;
 const MAX_ENDED = 100;
@@ -11,8 +11,8 @@ export const exposeListTool = defineTool({
   name: "expose_list",
   title: "List exposures",
   description:
-    "Lists the public addresses of this machine: state, time left, requests so far, and who has used which claim link. Those of " +
-    "your human's other sessions are under `others`: leave them alone.",
+    "Lists the public addresses of this machine: state, time left, requests so far, and the claim links: who has used which, and those still unused. " +
+    "Those of your human's other sessions are under `others`: leave them alone.",
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
     history: z.boolean().optional().describe("Ended ones as well: when, how long, why."),
@@ -35,7 +35,7 @@ export const exposeListTool = defineTool({
         ...exposureView(one, now),
         access: one.request.kinds,
         openPaths: one.request.openPaths.map(({ text }) => text),
-        claims: one.claims.map(claimView),
+        claims: one.claims.map((claim) => claimView(claim, one.ways.claim?.links ?? [])),
       })),
       ...(others.length === 0 ? {} : { others: within(others, room) }),
       ...(shownEnded === undefined ? {} : listed("ended", shownEnded, ended?.length ?? 0)),

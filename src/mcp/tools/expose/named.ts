@@ -1,6 +1,6 @@
 import { TunnelError } from "../../../errors/tunnel-error.ts";
-import type { Exposure } from "../../../expose/exposure.ts";
-import type { Exposures } from "../../../expose/exposures.ts";
+import type { Exposure } from "../../../expose/exposures/exposure.ts";
+import type { Exposures } from "../../../expose/exposures/exposures.ts";
 
 /**
  * The exposure that a call means.

@@ -2,10 +2,10 @@ import * as z from "zod";
 import { id as idText } from "../../../arguments/strings.ts";
 import { TunnelError } from "../../../errors/tunnel-error.ts";
 import { LISTED } from "../../../expose/inspector/limits.ts";
-import { replayView, requestView, wholeRequestView } from "../../../view/exposure-requests.ts";
+import { replayView, requestView, wholeRequestView } from "../../../view/expose/exposure-requests.ts";
 import { defineTool } from "../../calls/define-tool.ts";
 import { replayFields, requestListFields, wholeRequestFields } from "../../results/exposure-requests.ts";
-import { bounded } from "../inputs.ts";
+import { bounded } from "../../calls/inputs.ts";
 import { exposureNamed } from "./named.ts";
 
 const STRANGERS =

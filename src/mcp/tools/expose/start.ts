@@ -2,28 +2,29 @@ import * as z from "zod";
 import { id } from "../../../arguments/strings.ts";
 import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
 import { ACCESS_KINDS } from "../../../expose/access/kinds.ts";
-import type { ExposureRequest } from "../../../expose/request.ts";
-import type { Exposures, Started } from "../../../expose/exposures.ts";
-import { EXPOSE } from "../../../expose/limits.ts";
+import type { Exposure } from "../../../expose/exposures/exposure.ts";
+import type { ExposureRequest } from "../../../expose/exposures/request.ts";
+import type { Exposures, Started } from "../../../expose/exposures/exposures.ts";
+import { EXPOSE } from "../../../expose/exposures/limits.ts";
 import { GATES } from "../../../oversight/gates/gates.ts";
 import { SESSION } from "../../../protocol/base/limits.ts";
 import { every, settled, wait } from "../../../runtime/wait.ts";
 import { PROVIDER_NAMES } from "../../../tunnel/registry/registry.ts";
-import { dryRunView, exposureView, startedView } from "../../../view/exposures.ts";
+import { dryRunView, exposureView, startedView } from "../../../view/expose/exposures.ts";
 import { errorView } from "../../../view/errors.ts";
 import { seconds } from "../../../view/time.ts";
 import { defineTool, type ToolCall } from "../../calls/define-tool.ts";
 import { mayAnswer } from "../../clients/answers.ts";
 import { HELD } from "../../results/held.ts";
 import type { Payload } from "../../results/result.ts";
-import { bounded } from "../inputs.ts";
+import { bounded } from "../../calls/inputs.ts";
 
 const GOES_ON =
   "It takes longer than one call may, and goes on by itself. Call expose_start again with the same target: it waits and brings the address, or why it failed. expose_stop ends it.";
 const HELD_EXPOSURE =
   "Your human has to decide: tell them that they can type `tunnel-mcp watch`. Call expose_start again with the same target to wait for it. Do not try another way.";
-const READY =
-  "Give each link in `access` to one person over a private channel; whoever has one gets in. expose_requests shows who asks for what, tunnel_listen waits for news, expose_stop ends it.";
+const READY = "expose_requests shows who asks for what, tunnel_listen waits for news, expose_stop ends it.";
+const LINKS = "Give each link in `access` to one person over a private channel; whoever has one gets in.";
 
 /** Waits until an exposure runs, is held, or has ended, or until the call must be answered. */
 async function follow({ exposure }: Started, timeoutMs: number, call: ToolCall): Promise<void> {
@@ -77,10 +78,14 @@ function outcome({ exposure, askId, newClaims, wasRunning }: Started, call: Tool
         ...startedView(exposure, { now: call.clock.now(), newClaims }),
         ...(wasRunning ? { wasRunning } : {}),
         ...widening,
-        next: askId === undefined ? READY : HELD,
+        next: askId === undefined ? readyText(exposure) : HELD,
       };
     }
   }
+}
+
+function readyText({ ways }: Exposure): string {
+  return ways.claim === undefined ? READY : `${LINKS} ${READY}`;
 }
 
 async function startOne(exposures: Exposures, request: ExposureRequest, call: ToolCall): Promise<Payload> {
@@ -151,7 +156,8 @@ export const exposeStartTool = defineTool({
     }));
     if (requests.length > 1 && rest.name !== undefined)
       throw new TunnelError("input-invalid", { detail: "name: goes with one target" });
-    if (dryRun === true) return { dryRun: requests.map((request) => dryRunView(exposures.check(request))) };
+    if (dryRun === true)
+      return { dryRun: requests.map((request) => dryRunView(exposures.check(request), call.commandLine)) };
     const [only, ...more] = requests;
     if (only !== undefined && more.length === 0)
       return { ...(await startOne(exposures, only, call)), ...cut };

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { id } from "../../../arguments/strings.ts";
 import { TunnelError } from "../../../errors/tunnel-error.ts";
-import { claimView, exposureView } from "../../../view/exposures.ts";
+import { claimView, exposureView } from "../../../view/expose/exposures.ts";
 import { defineTool } from "../../calls/define-tool.ts";
 import { exposureNamed } from "./named.ts";
 
@@ -29,7 +29,11 @@ export const exposeStopTool = defineTool({
       const among = named === undefined ? exposures.running : [await exposureNamed(exposures, named)];
       const exposure = among.find(({ claims }) => claims.some((one) => one.id === claim));
       if (exposure?.revoke(claim) !== true) throw new TunnelError("claim-unknown");
-      return { revoked: claim, name: exposure.name, claims: exposure.claims.map(claimView) };
+      return {
+        revoked: claim,
+        name: exposure.name,
+        claims: exposure.claims.map((one) => claimView(one, exposure.ways.claim?.links ?? [])),
+      };
     }
     const meant = all === true ? exposures.running : [await exposureNamed(exposures, exposureId ?? name)];
     await Promise.all(meant.map((one) => one.stop("stopped")));

@@ -1,7 +1,7 @@
 import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
-import { ensurePrivateDirectory, isPrivate } from "../runtime/private-directory.ts";
+import { ensurePrivateDirectory, isPrivate } from "../../runtime/private-directory.ts";
 import { EXPOSE } from "./limits.ts";
 
 /** An exposure that is over. It holds no secret: ways in are never written down. */

@@ -1,9 +1,9 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { Redactor } from "../../src/expose/inspector/secrets.ts";
-import { replayView, requestView, wholeRequestView } from "../../src/view/exposure-requests.ts";
-import { differenceOf } from "../../src/expose/inspector/replay/difference.ts";
-import { bytes, inspectorFor, report, visit } from "../expose/inspector/recorded.ts";
+import { Redactor } from "../../../src/expose/inspector/secrets.ts";
+import { replayView, requestView, wholeRequestView } from "../../../src/view/expose/exposure-requests.ts";
+import { differenceOf } from "../../../src/expose/inspector/replay/difference.ts";
+import { bytes, inspectorFor, report, visit } from "../../expose/inspector/recorded.ts";
 
 const redactor = new Redactor();
 

@@ -1,22 +1,22 @@
-import { toHex } from "../protocol/base/bytes.ts";
-import { must } from "../errors/must.ts";
-import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
-import { Emitter, type Observable } from "../runtime/emitter.ts";
-import { TunnelPool, type PoolEvent } from "../tunnel/pool/pool.ts";
-import type { Provider, RelayProof, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
-import { Access, type AccessWays, type ClaimState } from "./access/access.ts";
+import { toHex } from "../../protocol/base/bytes.ts";
+import { must } from "../../errors/must.ts";
+import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
+import { Emitter, type Observable } from "../../runtime/emitter.ts";
+import { TunnelPool, type PoolEvent } from "../../tunnel/pool/pool.ts";
+import type { Provider, RelayProof, Tunnel, TunnelProgress } from "../../tunnel/provider.ts";
+import { Access, type AccessWays, type ClaimState } from "../access/access.ts";
 import type { ExposeContext } from "./context.ts";
-import { openGateway } from "./gateway/gateway.ts";
-import type { Gateway, GatewayNews } from "./gateway/options.ts";
-import type { Exchange } from "./inspector/exchange.ts";
-import { Inspector } from "./inspector/inspector.ts";
-import type { ReplayInput } from "./inspector/replay/input.ts";
-import { replay, type Replayed } from "./inspector/replay/replay.ts";
+import { openGateway } from "../gateway/gateway.ts";
+import type { Gateway, GatewayNews } from "../gateway/options.ts";
+import type { Exchange } from "../inspector/exchange.ts";
+import { Inspector } from "../inspector/inspector.ts";
+import type { ReplayInput } from "../inspector/replay/input.ts";
+import { replay, type Replayed } from "../inspector/replay/replay.ts";
 import { EXPOSE } from "./limits.ts";
 import { watchService } from "./service-watch.ts";
-import { proveAddress, type Proof } from "./proving/prove.ts";
+import { proveAddress, type Proof } from "../proving/prove.ts";
 import type { CheckedRequest } from "./request.ts";
-import { findTarget, type FoundTarget } from "./target/found.ts";
+import { findTarget, type FoundTarget } from "./found.ts";
 
 /** Why an exposure is over. */
 export type ExposureEnd = "stopped" | "stopped-by-person" | "expired" | "address-lost" | "server-ended";
@@ -192,10 +192,18 @@ export class Exposure implements Observable<ExposureEvent> {
    * @throws {TunnelError} request-unknown, input-invalid, replay-impossible, replay-failed, expose-over, cancelled
    */
   async replay(input: ReplayInput, signal: AbortSignal): Promise<Replayed> {
-    const found = this.#found;
-    if (this.#state.name !== "running" || found === undefined) throw new TunnelError("expose-over");
+    const [found, gateway] = [this.#found, this.#gateway];
+    if (this.#state.name !== "running" || found === undefined || gateway === undefined)
+      throw new TunnelError("expose-over");
     const { inspector } = this;
-    return replay(input, { inspector, upstream: found.upstream, clock: this.#context.clock, signal });
+    const { upstream } = found;
+    return replay(input, {
+      inspector,
+      upstream,
+      clock: this.#context.clock,
+      signal,
+      rewrite: (fields, { source }) => gateway.fieldsFor(fields, source?.address ?? upstream.address),
+    });
   }
 
   /** Ends it. Resolves when nothing of it is left running. Idempotent. */

@@ -1,36 +1,13 @@
-import { nearest } from "../../errors/nearest.ts";
-import { ACCESS_KINDS, type AccessKind } from "../../expose/access/kinds.ts";
-import { EXPOSE } from "../../expose/limits.ts";
-import type { ExposureRequest } from "../../expose/request.ts";
-import { SETTINGS } from "../settings.ts";
-import type { OptionTypes } from "../usage.ts";
-import { text, texts, type Values } from "../values.ts";
-import { DURATION_FORM, parseDuration } from "./duration.ts";
-
-/** `tunnel-mcp expose TARGET…` */
-export interface ExposeCommand {
-  readonly kind: "expose";
-  readonly targets: readonly string[];
-  /** The same for each target. */
-  readonly wanted: Omit<ExposureRequest, "target">;
-  readonly isDryRun: boolean;
-  readonly json: boolean;
-}
-
-/** `tunnel-mcp expose list` */
-export interface ExposeListCommand {
-  readonly kind: "expose-list";
-  readonly history: boolean;
-  readonly json: boolean;
-}
-
-/** `tunnel-mcp expose stop` */
-export interface ExposeStopCommand {
-  readonly kind: "expose-stop";
-  /** A name or an id; undefined for all. */
-  readonly which: string | undefined;
-  readonly json: boolean;
-}
+import { nearest } from "../errors/nearest.ts";
+import { ACCESS_KINDS, type AccessKind } from "../expose/access/kinds.ts";
+import { EXPOSE } from "../expose/exposures/limits.ts";
+import { SETTINGS } from "./settings.ts";
+import type { OptionTypes } from "./usage.ts";
+import { text, texts, type Values } from "./values.ts";
+import { DURATION_FORM, parseDuration } from "./expose/duration.ts";
+import type { ExposeCommand } from "./expose/expose.ts";
+import type { ExposeListCommand } from "./expose/list.ts";
+import type { ExposeStopCommand } from "./expose/stop.ts";
 
 export const EXPOSE_OPTIONS: OptionTypes = {
   name: "string",
@@ -55,22 +32,17 @@ export function readExpose(values: Values, targets: readonly string[]): ExposeCo
     return `${word} comes first, as in tunnel-mcp expose ${word}; a folder of that name is ./${word}`;
   if (targets.length === 0)
     return "what is to be exposed? A port (3000), an address on this machine (https://localhost:3000), or a folder (./dist)";
-  const [name, claims, duration] = [text(values, "name"), text(values, "claims"), text(values, "for")];
+  const name = text(values, "name");
   if (name !== undefined && targets.length > 1)
     return "--name is for one target: leave it out, and each gets a name of its own";
   const access = readAccess(text(values, "access"));
   if (typeof access === "string") return access;
-  const count = claims === undefined ? undefined : countOf(claims);
-  if (claims !== undefined && count === undefined)
-    return `--claims must be a number from 1 to ${EXPOSE.maxClaims}`;
-  if (claims !== undefined && access !== undefined && !access.includes("claim"))
-    return "--claims makes claim links, and --access does not have claim among its ways in";
-  const minutes = duration === undefined ? undefined : parseDuration(duration);
-  if (duration !== undefined && minutes === undefined) return `--for must be ${DURATION_FORM}`;
-  const { kind } = SETTINGS.transport;
-  const named = text(values, "transport");
-  const transport = named === undefined ? undefined : kind.parse(named);
-  if (named !== undefined && transport === undefined) return `--transport must be ${kind.accepted}`;
+  const claims = readClaims(text(values, "claims"), access);
+  if (typeof claims === "string") return claims;
+  const expiresInMinutes = readDuration(text(values, "for"));
+  if (typeof expiresInMinutes === "string") return expiresInMinutes;
+  const transport = readTransport(text(values, "transport"));
+  if (typeof transport === "object") return transport.problem;
   const openPaths = texts(values, "open-path");
   return {
     kind: "expose",
@@ -79,8 +51,8 @@ export function readExpose(values: Values, targets: readonly string[]): ExposeCo
       name,
       access,
       openPaths: openPaths.length === 0 ? undefined : openPaths,
-      claims: count,
-      expiresInMinutes: minutes,
+      claims,
+      expiresInMinutes,
       hostHeader: text(values, "host-header"),
       inspect: values.has("no-inspect") ? false : undefined,
       transport,
@@ -133,6 +105,31 @@ function readAccess(typed: string | undefined): readonly AccessKind[] | undefine
   return kinds;
 }
 
+function readClaims(
+  typed: string | undefined,
+  access: readonly AccessKind[] | undefined,
+): number | undefined | string {
+  if (typed === undefined) return undefined;
+  const count = /^\d{1,3}$/.test(typed) ? Number(typed) : 0;
+  if (count < 1 || count > EXPOSE.maxClaims) return `--claims must be a number from 1 to ${EXPOSE.maxClaims}`;
+  if (access !== undefined && !access.includes("claim"))
+    return "--claims makes claim links, and --access does not have claim among its ways in";
+  return count;
+}
+
+function readDuration(typed: string | undefined): number | undefined | string {
+  if (typed === undefined) return undefined;
+  return parseDuration(typed) ?? `--for must be ${DURATION_FORM}`;
+}
+
+function readTransport(
+  typed: string | undefined,
+): ExposeCommand["wanted"]["transport"] | { readonly problem: string } {
+  if (typed === undefined) return undefined;
+  const { kind } = SETTINGS.transport;
+  return kind.parse(typed) ?? { problem: `--transport must be ${kind.accepted}` };
+}
+
 function isAccessKind(name: string): name is AccessKind {
   return ACCESS_KINDS.some((kind) => kind === name);
 }
@@ -140,9 +137,4 @@ function isAccessKind(name: string): name is AccessKind {
 /** What was typed may be a secret that stands in the wrong place. */
 function shortened(word: string): string {
   return /^[a-z-]{1,16}$/.test(word) ? word : "(not shown)";
-}
-
-function countOf(typed: string): number | undefined {
-  const count = /^\d{1,3}$/.test(typed) ? Number(typed) : 0;
-  return count >= 1 && count <= EXPOSE.maxClaims ? count : undefined;
 }

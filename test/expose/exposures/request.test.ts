@@ -1,7 +1,11 @@
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkRequest, type CheckedRequest, type ExposureRequest } from "../../src/expose/request.ts";
-import { codeOf } from "../support/thrown.ts";
+import {
+  checkRequest,
+  type CheckedRequest,
+  type ExposureRequest,
+} from "../../../src/expose/exposures/request.ts";
+import { codeOf } from "../../support/thrown.ts";
 
 const cwd = path.resolve("/work-place");
 const check = (request: Partial<ExposureRequest> & { target: string }): CheckedRequest =>

@@ -11,8 +11,8 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ExposureHistory, type EndedExposure } from "../../src/expose/history.ts";
-import { EXPOSE } from "../../src/expose/limits.ts";
+import { ExposureHistory, type EndedExposure } from "../../../src/expose/exposures/history.ts";
+import { EXPOSE } from "../../../src/expose/exposures/limits.ts";
 
 let root: string;
 let folder: string;

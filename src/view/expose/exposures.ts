@@ -1,11 +1,11 @@
-import type { AccessWays, ClaimLink, ClaimState } from "../expose/access/access.ts";
-import type { Exposure, ExposureEnd, ExposureState } from "../expose/exposure.ts";
-import type { ExposuresEvent } from "../expose/exposures.ts";
-import type { EndedExposure } from "../expose/history.ts";
-import type { Proof } from "../expose/proving/prove.ts";
-import type { CheckedRequest } from "../expose/request.ts";
-import { errorView, type ErrorView } from "./errors.ts";
-import { isoTime, seconds } from "./time.ts";
+import type { AccessWays, ClaimLink, ClaimState } from "../../expose/access/access.ts";
+import type { Exposure, ExposureEnd, ExposureState } from "../../expose/exposures/exposure.ts";
+import type { ExposuresEvent } from "../../expose/exposures/exposures.ts";
+import type { EndedExposure } from "../../expose/exposures/history.ts";
+import type { Proof } from "../../expose/proving/prove.ts";
+import type { CheckedRequest } from "../../expose/exposures/request.ts";
+import { errorView, type ErrorView } from "../errors.ts";
+import { isoTime, seconds } from "../time.ts";
 
 /** An exposure in a list. It holds no secret. */
 export interface ExposureView {
@@ -53,8 +53,10 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
       return event.publicUrl === undefined
         ? "the public address is lost; another one is being opened"
         : `the public address is ${event.publicUrl.origin} from now on; claim links that were not used yet need the new address`;
-    case "ends-soon":
-      return `it ends in ${Math.round(event.leftMs / 60_000)} minutes`;
+    case "ends-soon": {
+      const minutes = Math.round(event.leftMs / 60_000);
+      return `it ends in ${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
+    }
     case "widened":
       return event.isDone
         ? "a person has let it be open for longer or for more people"
@@ -157,18 +159,25 @@ function publicView(proof: Proof): PublicView {
     : { status: service.status, ms };
 }
 
-/** A claim link as it is shown to its owner: no secret. */
+/** A claim link as it is shown to whoever made the exposure. */
 export interface ClaimView {
   readonly claim: string;
   readonly state: ClaimState["state"];
+  /** While nobody has used it: a secret. */
+  readonly url: string | undefined;
   readonly claimedAt: string | undefined;
   readonly lastSeenAt: string | undefined;
 }
 
-export function claimView({ id, state, claimedAt, lastSeenAt }: ClaimState): ClaimView {
+/** @param links those that nobody has used yet */
+export function claimView(
+  { id, state, claimedAt, lastSeenAt }: ClaimState,
+  links: readonly ClaimLink[],
+): ClaimView {
   return {
     claim: id,
     state,
+    url: links.find((link) => link.id === id)?.url,
     claimedAt: claimedAt === undefined ? undefined : isoTime(claimedAt),
     lastSeenAt: lastSeenAt === undefined ? undefined : isoTime(lastSeenAt),
   };
@@ -212,20 +221,15 @@ export interface DryRunView {
   readonly access: readonly string[];
   readonly openPaths: readonly string[];
   readonly expiresInMinutes: number;
-  /** For a terminal: one argument each. */
-  readonly command: readonly string[];
+  /** To paste into a terminal. */
+  readonly command: string;
 }
 
-export function dryRunView({
-  name,
-  targetText,
-  transport,
-  kinds,
-  openPaths,
-  minutes,
-  hostHeader,
-  inspect,
-}: CheckedRequest): DryRunView {
+/** @param commandLine the line for a shell by which a person runs a command of this program */
+export function dryRunView(
+  { name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect, claims }: CheckedRequest,
+  commandLine: (args: readonly string[]) => string,
+): DryRunView {
   return {
     name,
     target: targetText,
@@ -233,10 +237,7 @@ export function dryRunView({
     access: kinds,
     openPaths: openPaths.map(({ text }) => text),
     expiresInMinutes: minutes,
-    command: [
-      "npx",
-      "-y",
-      "tunnel-mcp",
+    command: commandLine([
       "expose",
       targetText,
       "--name",
@@ -248,8 +249,9 @@ export function dryRunView({
       "--transport",
       transport,
       ...openPaths.flatMap(({ text }) => ["--open-path", text]),
+      ...(claims > 1 && kinds.includes("claim") ? ["--claims", String(claims)] : []),
       ...(hostHeader === undefined ? [] : ["--host-header", hostHeader]),
       ...(inspect ? [] : ["--no-inspect"]),
-    ],
+    ]),
   };
 }

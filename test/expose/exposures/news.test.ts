@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Redactor } from "../../src/expose/inspector/secrets.ts";
-import { ExposureNews, webhookNews, type ExposureNewsEvent } from "../../src/expose/news.ts";
-import { exposureNoticeFields } from "../../src/mcp/results/exposure-news.ts";
-import { Fence } from "../../src/mcp/results/fence.ts";
-import { inspectorFor, report } from "./inspector/recorded.ts";
+import { Redactor } from "../../../src/expose/inspector/secrets.ts";
+import { ExposureNews, webhookNews, type ExposureNewsEvent } from "../../../src/expose/exposures/news.ts";
+import { exposureNoticeFields } from "../../../src/mcp/results/exposure-news.ts";
+import { Fence } from "../../../src/mcp/results/fence.ts";
+import { inspectorFor, report } from "../inspector/recorded.ts";
 
 const redactor = new Redactor();
 const NOW = 1_800_000_000_000;

@@ -1,6 +1,6 @@
-import type { ExposureNewsEvent, ExposureNotice } from "../expose/news.ts";
-import { errorView, type ErrorView } from "./errors.ts";
-import { isoTime, seconds } from "./time.ts";
+import type { ExposureNewsEvent, ExposureNotice } from "../../expose/exposures/news.ts";
+import { errorView, type ErrorView } from "../errors.ts";
+import { isoTime, seconds } from "../time.ts";
 
 type EventView =
   | Exclude<ExposureNewsEvent, { notice: "ends-soon" | "failed" }>

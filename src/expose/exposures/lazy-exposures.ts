@@ -1,5 +1,5 @@
-import { TunnelError } from "../errors/tunnel-error.ts";
-import { Emitter, type Observable } from "../runtime/emitter.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { Emitter, type Observable } from "../../runtime/emitter.ts";
 import type { Exposures, ExposuresEvent } from "./exposures.ts";
 
 /** The exposures of a server, whose code is loaded with the first call that needs it. */

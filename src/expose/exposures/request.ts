@@ -1,10 +1,10 @@
 import path from "node:path";
-import { TunnelError } from "../errors/tunnel-error.ts";
-import type { ProviderName } from "../tunnel/registry/registry.ts";
-import type { AccessKind } from "./access/kinds.ts";
-import { parseOpenPath, type OpenPath } from "./access/open-paths.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { ProviderName } from "../../tunnel/registry/registry.ts";
+import type { AccessKind } from "../access/kinds.ts";
+import { parseOpenPath, type OpenPath } from "../access/open-paths.ts";
 import { EXPOSE } from "./limits.ts";
-import { parseHostHeader, parseTarget, targetName, type Target } from "./target/parse.ts";
+import { parseHostHeader, parseTarget, targetName, type Target } from "../target/parse.ts";
 
 /** An exposure as it is asked for. */
 export interface ExposureRequest {

@@ -1,11 +1,11 @@
+import type { Clock } from "../../runtime/clock.ts";
 import type { TunnelProgress } from "../../tunnel/provider.ts";
-import type { ExposeContext } from "../context.ts";
-import type { CheckedRequest } from "../request.ts";
+import type { CheckedRequest } from "./request.ts";
 import type { Upstream } from "../upstream.ts";
-import { findService, type FindOptions as FindServiceOptions } from "./find.ts";
-import type { FolderRules } from "./folder/locate.ts";
-import { serveFolder } from "./folder/serve.ts";
-import { targetName } from "./parse.ts";
+import { findService, type FindOptions as FindServiceOptions } from "../target/find.ts";
+import type { FolderRules } from "../target/folder/locate.ts";
+import { serveFolder } from "../target/folder/serve.ts";
+import { targetName } from "../target/parse.ts";
 
 /** What finding a target takes, the same for all of them. */
 export type FindOptions = Omit<FindServiceOptions, "clock" | "signal" | "hostHeader" | "onProgress"> & {
@@ -31,7 +31,7 @@ export interface FoundTarget {
  */
 export async function findTarget(
   { target, hostHeader }: Pick<CheckedRequest, "target" | "hostHeader">,
-  { clock, find }: Pick<ExposeContext, "clock" | "find">,
+  { clock, find }: { readonly clock: Clock; readonly find: FindOptions },
   {
     signal,
     onProgress,
@@ -39,7 +39,9 @@ export async function findTarget(
 ): Promise<FoundTarget> {
   const description = targetName(target);
   if (target.kind === "folder") {
-    const { upstream, warnings, close } = await serveFolder(target.path, find.folders);
+    const served = await serveFolder(target.path, find.folders);
+    const { upstream, warnings } = served;
+    const close = (): Promise<void> => served.close();
     return { upstream, description, status: undefined, server: undefined, warnings, close };
   }
   const { upstream, status, server, warnings } = await findService(target, {

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
-import { contentOf, type CodingState } from "../expose/inspector/content.ts";
-import type { Exchange, KeptMessage } from "../expose/inspector/exchange.ts";
-import type { BodyDifference, Difference, FieldChange } from "../expose/inspector/replay/difference.ts";
-import type { Replayed } from "../expose/inspector/replay/replay.ts";
-import type { Redactor, ShownFields } from "../expose/inspector/secrets.ts";
-import type { ExchangeEnd } from "../expose/recorder.ts";
-import type { WayIn } from "../expose/gate.ts";
-import { isoTime } from "./time.ts";
+import { contentOf, type CodingState } from "../../expose/inspector/content.ts";
+import type { Exchange, KeptMessage } from "../../expose/inspector/exchange.ts";
+import type { BodyDifference, Difference, FieldChange } from "../../expose/inspector/replay/difference.ts";
+import type { Replayed } from "../../expose/inspector/replay/replay.ts";
+import type { Redactor, ShownFields } from "../../expose/inspector/secrets.ts";
+import type { ExchangeEnd } from "../../expose/recorder.ts";
+import type { WayIn } from "../../expose/gate.ts";
+import { isoTime } from "../time.ts";
 
 /**
  * Requests that came through an exposure. Methods, paths, headers and bodies are strangers' text: not safe for a terminal,

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
-import type { Clock } from "../runtime/clock.ts";
-import { every } from "../runtime/wait.ts";
-import type { Upstream } from "./upstream.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { every } from "../../runtime/wait.ts";
+import type { Upstream } from "../upstream.ts";
 
 /** A connection is opened and closed again: nothing is sent, so no service does anything for it. */
 const LOOK_MS = 10_000;
@@ -16,13 +16,13 @@ export function watchService(
 ): () => void {
   let misses = 0;
   let isOver = false;
-  const stop = every(clock, LOOK_MS, () => {
-    void takesConnections(upstream).then((does) => {
-      if (isOver) return;
-      misses = does ? 0 : misses + 1;
-      if (does || misses === MISSES) onChange(does);
-    });
-  });
+  const look = async (): Promise<void> => {
+    const does = await takesConnections(upstream);
+    if (isOver) return;
+    misses = does ? 0 : misses + 1;
+    if (does || misses === MISSES) onChange(does);
+  };
+  const stop = every(clock, LOOK_MS, () => void look());
   return () => {
     isOver = true;
     stop();

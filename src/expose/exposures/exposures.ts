@@ -1,12 +1,12 @@
-import { TunnelError } from "../errors/tunnel-error.ts";
-import { Emitter, type Observable } from "../runtime/emitter.ts";
-import type { ExposedElsewhere } from "../control/exposed.ts";
-import type { ClaimLink } from "./access/access.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { Emitter, type Observable } from "../../runtime/emitter.ts";
+import type { ExposedElsewhere } from "../../control/exposed.ts";
+import type { ClaimLink } from "../access/access.ts";
 import type { ExposeContext } from "./context.ts";
 import { Exposure, type ExposureEvent, type ExposureState } from "./exposure.ts";
 import type { EndedExposure, ExposureHistory } from "./history.ts";
 import { EXPOSE } from "./limits.ts";
-import type { Redactor } from "./inspector/secrets.ts";
+import type { Redactor } from "../inspector/secrets.ts";
 import { ExposureNews, webhookNews, type ExposureNewsEvent } from "./news.ts";
 import { checkRequest, type CheckedRequest, type ExposureRequest } from "./request.ts";
 
@@ -88,12 +88,16 @@ export class Exposures implements Observable<ExposuresEvent> {
     );
     if (untold !== undefined) return { exposure: untold, wasRunning: true, askId: undefined, newClaims: [] };
     const named = this.running.find(({ name }) => name === checked.name);
-    if (named !== undefined)
+    if (named !== undefined && checked.isNamed)
       throw new TunnelError("expose-name-taken", {
         detail: `${named.name} leads to ${named.request.targetText}`,
       });
     if (this.running.length >= EXPOSE.maxRunning) throw new TunnelError("expose-too-many");
-    const exposure = new Exposure(this.#context, checked, isConsented);
+    const exposure = new Exposure(
+      this.#context,
+      { ...checked, name: this.#freeName(checked.name) },
+      isConsented,
+    );
     this.#keep(exposure);
     return { exposure, wasRunning: false, askId: undefined, newClaims: [] };
   }
@@ -170,6 +174,14 @@ export class Exposures implements Observable<ExposuresEvent> {
     });
     if (ask === undefined) throw new TunnelError("asks-crowded");
     return { ...found, askId: ask.id };
+  }
+
+  /** A name that nobody has chosen gives way to one in use: two folders may both be called dist. */
+  #freeName(name: string): string {
+    const isFree = (one: string): boolean => this.running.every((other) => other.name !== one);
+    let free = name;
+    for (let at = 2; !isFree(free); at += 1) free = `${name.slice(0, EXPOSE.maxNameChars - 3)}-${at}`;
+    return free;
   }
 
   /** What its agent has not asked for. */

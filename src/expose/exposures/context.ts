@@ -1,13 +1,13 @@
-import type { ExposedElsewhere } from "../control/exposed.ts";
-import type { Overseer } from "../oversight/overseer.ts";
-import type { Primitives } from "../protocol/base/primitives.ts";
-import type { Clock } from "../runtime/clock.ts";
-import type { Provider } from "../tunnel/provider.ts";
-import type { ProviderName } from "../tunnel/registry/registry.ts";
-import type { MemoryBudget } from "./inspector/budget.ts";
-import type { Redactor } from "./inspector/secrets.ts";
-import type { ProveOptions } from "./proving/prove.ts";
-import type { FindOptions } from "./target/found.ts";
+import type { ExposedElsewhere } from "../../control/exposed.ts";
+import type { Overseer } from "../../oversight/overseer.ts";
+import type { Primitives } from "../../protocol/base/primitives.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Provider } from "../../tunnel/provider.ts";
+import type { ProviderName } from "../../tunnel/registry/registry.ts";
+import type { MemoryBudget } from "../inspector/budget.ts";
+import type { Redactor } from "../inspector/secrets.ts";
+import type { ProveOptions } from "../proving/prove.ts";
+import type { FindOptions } from "./found.ts";
 
 /** What every exposure of a server works with. */
 export interface ExposeContext {

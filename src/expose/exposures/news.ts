@@ -1,7 +1,7 @@
-import type { TunnelError } from "../errors/tunnel-error.ts";
-import { Emitter } from "../runtime/emitter.ts";
-import type { Exchange } from "./inspector/exchange.ts";
-import type { Redactor } from "./inspector/secrets.ts";
+import type { TunnelError } from "../../errors/tunnel-error.ts";
+import { Emitter } from "../../runtime/emitter.ts";
+import type { Exchange } from "../inspector/exchange.ts";
+import type { Redactor } from "../inspector/secrets.ts";
 
 /** What an agent is told of an exposure without having asked. */
 export type ExposureNewsEvent =

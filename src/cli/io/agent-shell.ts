@@ -1,4 +1,4 @@
-import type { Environment } from "../io/environment.ts";
+import type { Environment } from "./environment.ts";
 
 /** Variables that clients set in the shells of their agents. Most agents' shells are known by one of them, and none is proof. */
 const MARKS: readonly (readonly [variable: string, client: string])[] = [
