@@ -95,8 +95,8 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   },
   {
     name: "offer",
-    usage: "PORT [NAME] [--tcp] [--to NAME] …",
-    help: "offer a service of this machine; also --mcp, --read-only, --for 2h, --max 5, --each, --note TEXT",
+    usage: "PORT [NAME] [OPTIONS]",
+    help: "offer a service of this machine; OPTIONS: --tcp, --mcp, --to NAME, --read-only, --for 2h, --max 5, --each, --note TEXT",
     run: (argument, { conversation }) => conversation.services.offer(readOffer(argument)),
   },
   {
