@@ -34,6 +34,7 @@ const PROGRAMS = [
   "filter-side",
   "judge-side",
   "gateway-side",
+  "services-side",
 ];
 
 /**
@@ -60,6 +61,7 @@ export async function withPrograms(work) {
       filter,
       judge,
       gateway,
+      services,
     ] = await Promise.all(PROGRAMS.map(bundled));
     return await work({
       server,
@@ -75,6 +77,7 @@ export async function withPrograms(work) {
       filter,
       judge,
       gateway,
+      services,
       scanning,
     });
   });

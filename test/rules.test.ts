@@ -144,8 +144,8 @@ describe("the limits of docs/PROTOCOL.md", () => {
   );
 
   it("[R3] equal those of the code, all of them and no others", () => {
-    const { PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, STREAM, FILE } = limits;
-    const code = Object.entries({ PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, STREAM, FILE }).flatMap(
+    const { PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, STREAM, FILE, SERVICE } = limits;
+    const code = Object.entries({ PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, STREAM, FILE, SERVICE }).flatMap(
       ([group, values]) =>
         Object.entries(values).flatMap(([name, value]) =>
           typeof value === "number" ? [[`${group}.${name}`, value] as const] : [],

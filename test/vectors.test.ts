@@ -28,6 +28,7 @@ const RULES: Record<VectorFile["layer"], string> = {
   signature: "[K10]",
   seal: "[K8]",
   file: "[B2] [B3] [B4] [K9]",
+  service: "[X1] [X3] [X4] [K12]",
 };
 
 describe("vectors", () => {

@@ -16,7 +16,7 @@ export const SERVICES_LIMITS = {
   firstHeadMs: 60 * SECOND,
   /** Sockets that wait here for a place, and for how long. */
   maxQueued: 1_024,
-  queueMs: 30 * SECOND,
+  queueMs: 60 * SECOND,
   /** While the owner is cut off, a new connection waits so long before it is refused. */
   awayMs: 5 * SECOND,
   /** Where the owner, or the host, has no place at the moment. */

@@ -9,6 +9,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Answer } from "../session/saying/sent.ts";
 import type { ServiceId } from "../session/service-offers.ts";
 import { asTunnelError } from "../errors/tunnel-error.ts";
+import { SendTurns } from "./connection/turns.ts";
 import { WindowPool } from "./connection/window.ts";
 import type { Handler } from "./owner/handler.ts";
 import { httpHandler } from "./owner/http.ts";
@@ -61,14 +62,16 @@ export class TunnelServices {
   constructor(tunnel: ServiceTunnel, context: ServicesContext) {
     const { clock, primitives, overseer, isShared, count, onNews } = context;
     const pool = new WindowPool();
+    const turns = new SendTurns();
     this.tunnel = tunnel;
     this.#context = context;
-    this.owner = new Owner({ tunnel, clock, primitives, overseer, pool, onNews });
+    this.owner = new Owner({ tunnel, clock, primitives, overseer, pool, turns, onNews });
     this.taker = new Taker({
       tunnel,
       clock,
       primitives,
       pool,
+      turns,
       isShared,
       count,
       onNews,

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { base64url, concat, fromHex, hex, isEqual, readUtf8, type Bytes } from "./bytes.ts";
 import { isSignedBy } from "./ed25519.ts";
 import { openFile } from "./files.ts";
+import { openConnection } from "./services.ts";
 import { accept, answer, commitmentTo } from "./admission.ts";
 import {
   DATA_NUMBERS,
@@ -89,6 +90,17 @@ const file = z.strictObject({
   content: z.string(),
 });
 
+const service = z.strictObject({
+  offer: z.string(),
+  taker: z.string(),
+  owner: z.string(),
+  request: bytes,
+  response: bytes,
+  toOwner: z.array(bytes),
+  toTaker: z.array(bytes),
+  content: z.strictObject({ toOwner: z.string(), toTaker: z.string() }),
+});
+
 // --- one scenario of each layer; whatever must not be is thrown as Refused ---
 
 function runLink(scenario: z.infer<typeof link>): void {
@@ -158,6 +170,11 @@ function runSeal({ text, ...scenario }: z.infer<typeof seal>): void {
 
 function runFile({ chunks, content, ...stream }: z.infer<typeof file>): void {
   expect(hex(openFile(stream, chunks))).toBe(content);
+}
+
+function runService({ content, ...connection }: z.infer<typeof service>): void {
+  const { toOwner, toTaker } = openConnection(connection);
+  expect({ toOwner: hex(toOwner), toTaker: hex(toTaker) }).toEqual(content);
 }
 
 /** What both ends of a pairing make of it, in hexadecimal or as text. */
@@ -231,6 +248,7 @@ const CODES: Readonly<Record<string, readonly string[]>> = {
   equivocation: ["host-equivocation"],
   signature: ["order-broken"],
   seal: ["message-unreadable"],
+  service: ["service-corrupt"],
   file: ["file-corrupt", "file-out-of-order", "file-too-long", "file-too-short", "file-unfinished"],
 };
 
@@ -282,4 +300,5 @@ export const LAYERS: ReadonlyMap<string, Run> = new Map([
   ["signature", inOneStep("signature", signature, runSignature)],
   ["seal", inOneStep("seal", seal, runSeal)],
   ["file", inOneStep("file", file, runFile)],
+  ["service", inOneStep("service", service, runService)],
 ]);

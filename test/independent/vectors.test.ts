@@ -20,6 +20,7 @@ const RULES: ReadonlyMap<string, string> = new Map([
   ["signature", "[K10]"],
   ["seal", "[K8]"],
   ["file", "[B2] [B3] [B4] [K9]"],
+  ["service", "[X1] [X3] [X4] [K12]"],
 ]);
 
 const read = (name: string): string => readFileSync(new URL(name, import.meta.url), "utf8");

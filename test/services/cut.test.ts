@@ -7,7 +7,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 
 describe("a cut of the link", () => {
-  it("resets what is connected, and the listener stays, says so, and serves again", async () => {
+  it("[X6] resets what is connected, and the listener stays, says so, and serves again", async () => {
     const wire = await Proxy.start();
     later(() => wire.close());
     const { ana, ben } = await room(["ben"], { wire });

@@ -65,7 +65,7 @@ async function stillServes(listening: Listening): Promise<void> {
 }
 
 describe("a hostile taker", () => {
-  it("[V3] gets nowhere with a request that is none, is forged, or was used before", async () => {
+  it("[X3] gets nowhere with a request that is none, is forged, or was used before", async () => {
     const { ana, ben, cid, listening, request, ends } = await offered(["ben"]);
     const good = request();
     expect(await answerOf(ben, ana, new Uint8Array(0))).toBe("refused");
@@ -84,7 +84,7 @@ describe("a hostile taker", () => {
     await stillServes(listening);
   });
 
-  it("[V4] cannot speak in chunks that it did not seal in their order", async () => {
+  it("[X4] cannot speak in chunks that it did not seal in their order", async () => {
     const { ana, ben, listening, offer, request } = await offered();
     for (const send of [
       (stream: StreamEnd) => stream.send(randomBytes(100)),
@@ -119,7 +119,7 @@ describe("a hostile taker", () => {
     "http://127.0.0.1:80\r\nX: y",
     "https://127.0.0.1:80",
     "http://127.0.0.1:80/x",
-  ])("[V3] cannot have the service told that it is seen at %j", async (origin) => {
+  ])("[X3] cannot have the service told that it is seen at %j", async (origin) => {
     const { ana, ben } = await room(["ben"]);
     const page = createServer((_request, response) => response.end("page"));
     page.listen(0, "127.0.0.1");
@@ -224,7 +224,7 @@ describe("a hostile owner", () => {
     await closing(socket);
   });
 
-  it("[V4] whose stream ends without a sealed end is told as a reset", async () => {
+  it("[X4] whose stream ends without a sealed end is told as a reset", async () => {
     const { ana, ben } = await room(["ben"]);
     const { listening } = await share(ana, ben, { target: await echo() });
     // From now on somebody else answers for it: as a host in between could, if it had the key.
@@ -244,7 +244,7 @@ describe("a hostile owner", () => {
     expect(String(errors)).toContain("ECONNRESET");
   });
 
-  it("[V5] that answers with a code of nobody, or a salt that is none, costs one connection", async () => {
+  it("[X5] that answers with a code of nobody, or a salt that is none, costs one connection", async () => {
     const { ana, ben } = await room(["ben"]);
     const { listening } = await share(ana, ben, { target: await echo() });
     const answers: ((stream: StreamEnd) => void)[] = [

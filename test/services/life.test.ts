@@ -101,7 +101,7 @@ describe("a person", () => {
 });
 
 describe("an offer", () => {
-  it("that is withdrawn ends its connections and listeners at once", async () => {
+  it("[X2] that is withdrawn ends its connections and listeners at once", async () => {
     const { ana, ben } = await room(["ben"]);
     const { serviceId, listening } = await share(ana, ben, { target: await service(() => undefined) });
     const socket = await dial(listening);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SERVICE } from "../../src/protocol/base/limits.ts";
 import { until } from "../support/processes.ts";
-import { closing, dial, echo, rest, room, service, share } from "./scene.ts";
+import { dial, echo, rest, room, service, share } from "./scene.ts";
 
 const MIB = 1024 * 1024;
 
@@ -62,13 +62,8 @@ describe("many connections of one taker", () => {
       "the places are taken",
       () => ana.services.owner.offers[0]?.connections.size === SERVICE.maxTaken,
     );
-    // Until nothing flows any more.
-    for (let last = -1; ;) {
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      const { bytesOut = 0 } = ana.services.owner.offers[0]?.stats ?? {};
-      if (bytesOut === last) break;
-      last = bytesOut;
-    }
+    // The sockets of the system fill meanwhile, which is none of ours.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
     expect(held() - before).toBeLessThan(48 * MIB);
     for (let turn = 0; turn < 10; turn += 1) {
       const began = performance.now();
@@ -76,7 +71,6 @@ describe("many connections of one taker", () => {
       expect(performance.now() - began).toBeLessThan(1_000);
     }
     for (const socket of sockets) socket.destroy();
-    await Promise.all(sockets.map(closing).slice(0, 0));
     await until("all is over", () => ana.services.owner.offers[0]?.connections.size === 0);
   }, 60_000);
 });

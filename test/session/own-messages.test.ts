@@ -31,7 +31,7 @@ describe("the last own messages", () => {
       hash: new Uint8Array(32),
     };
     said(own, 1, { what: "file", text: encodeOffer(offer) });
-    expect(own.last).toMatchObject([{ firstWords: "a.txt", isFile: true }]);
+    expect(own.last).toMatchObject([{ firstWords: "a.txt", kind: "file" }]);
   });
 
   it("are queued, then sent with their place, or unconfirmed when nobody is left or the tunnel ends", () => {

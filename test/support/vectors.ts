@@ -14,6 +14,9 @@ import { parseSigningKey } from "../../src/protocol/base/public-keys.ts";
 import { ChunkCipher } from "../../src/protocol/files/cipher.ts";
 import { FileIntake } from "../../src/protocol/files/receiver.ts";
 import { chunkOfFile, readFileChunk } from "../../src/protocol/files/stream.ts";
+import { ConnectionOpener, ConnectionSealer, type Way } from "../../src/protocol/services/connection.ts";
+import { decodeServiceOffer, encodeServiceOffer } from "../../src/protocol/services/offer.ts";
+import { decodePortRequest, encodePortRequest, PORT_SALT_BYTES } from "../../src/protocol/services/stream.ts";
 import { digestsOf, openSealed, sealTo } from "../../src/protocol/room/sealed-message.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import * as codec from "../../src/protocol/room/frames.ts";
@@ -26,7 +29,13 @@ import {
   verifyAuthTag,
   writeChallenge,
 } from "../../src/protocol/handshake/handshake.ts";
-import { memberIdFrom, parseMemberId, parseRoomId, roomIdFrom } from "../../src/protocol/base/ids.ts";
+import {
+  memberIdFrom,
+  parseMemberId,
+  type MemberId,
+  parseRoomId,
+  roomIdFrom,
+} from "../../src/protocol/base/ids.ts";
 import {
   bulkKey,
   controlKey,
@@ -71,6 +80,7 @@ export const EXPECTATIONS = [
   "signature",
   "seal",
   "file",
+  "service",
 ] as const;
 const expectation = z.enum(EXPECTATIONS);
 export type Expectation = z.infer<typeof expectation>;
@@ -194,6 +204,19 @@ const fileScenario = z.strictObject({
   content: hex,
 });
 
+/** A connection to a service from both ends (X1, X3, X4, K12). */
+const serviceScenario = z.strictObject({
+  ...base,
+  offer: z.string(),
+  taker: z.string(),
+  owner: z.string(),
+  request: hex,
+  response: hex,
+  toOwner: z.array(hex),
+  toTaker: z.array(hex),
+  content: z.strictObject({ toOwner: hex, toTaker: hex }),
+});
+
 export type HandshakeScenario = z.infer<typeof handshakeScenario>;
 
 export const vectorFile = z.discriminatedUnion("layer", [
@@ -205,6 +228,7 @@ export const vectorFile = z.discriminatedUnion("layer", [
   z.strictObject({ layer: z.literal("signature"), scenarios: z.array(signatureScenario) }),
   z.strictObject({ layer: z.literal("seal"), scenarios: z.array(sealScenario) }),
   z.strictObject({ layer: z.literal("file"), scenarios: z.array(fileScenario) }),
+  z.strictObject({ layer: z.literal("service"), scenarios: z.array(serviceScenario) }),
 ]);
 export type VectorFile = z.infer<typeof vectorFile>;
 
@@ -437,6 +461,33 @@ function runFile(scenario: z.infer<typeof fileScenario>): Expectation {
   return outcome;
 }
 
+function runService(scenario: z.infer<typeof serviceScenario>): Expectation {
+  const taken: Record<string, string> = {};
+  const outcome = refusedAs("service", () => {
+    const corrupt = new TunnelError("service-corrupt");
+    const offer = decodeServiceOffer(scenario.offer);
+    const asked = decodePortRequest(unhex(scenario.request));
+    const response = unhex(scenario.response);
+    if (offer === undefined || asked?.ask !== "connect" || response.length !== PORT_SALT_BYTES) throw corrupt;
+    const ends = { taker: scenario.taker as MemberId, owner: scenario.owner as MemberId };
+    if (!equalBytes(asked.service, offer.id) || !asked.isBy(nodePrimitives, offer, ends)) throw corrupt;
+    const secrets = { offer, salts: [asked.salt, response] } as const;
+    for (const [name, way] of [
+      ["toOwner", "to-owner"],
+      ["toTaker", "to-taker"],
+    ] as const) {
+      const opener = new ConnectionOpener(nodePrimitives, secrets, way);
+      const pieces = scenario[name].map((bytes) => opener.take({ bytes: unhex(bytes), isSealed: true }));
+      if (!opener.isComplete) throw corrupt;
+      taken[name] = toHex(concat(...pieces));
+    }
+  });
+  const { content } = scenario;
+  if (outcome === "ok" && (taken["toOwner"] !== content.toOwner || taken["toTaker"] !== content.toTaker))
+    throw new Error("another content than stated");
+  return outcome;
+}
+
 /** Every scenario of a file with what became of it. */
 export function runVectors(file: VectorFile): { name: string; expect: Expectation; outcome: Expectation }[] {
   const run = <Scenario extends { name: string; expect: Expectation }>(
@@ -465,6 +516,8 @@ export function runVectors(file: VectorFile): { name: string; expect: Expectatio
       return run(file.scenarios, runSeal);
     case "file":
       return run(file.scenarios, runFile);
+    case "service":
+      return run(file.scenarios, runService);
   }
 }
 
@@ -1480,6 +1533,88 @@ function makeFiles(): VectorFile {
   };
 }
 
+function makeServices(): VectorFile {
+  const primitives = seededPrimitives("vectors: service");
+  const [id, key, salt, response] = [16, 32, 32, 32].map((length) => primitives.random(length));
+  const [taker, owner] = [memberIdFrom(primitives.random(8)), memberIdFrom(primitives.random(8))];
+  if (id === undefined || key === undefined || salt === undefined || response === undefined)
+    throw new Error("no bytes");
+  const offer = encodeServiceOffer({
+    id,
+    key,
+    service: "http",
+    name: "the API",
+    port: 3_000,
+    readOnly: true,
+  });
+  const origin = "http://127.83.12.9:3000";
+  const asks = (change: { key?: Bytes; ask?: "knock"; taker?: typeof taker; service?: Bytes } = {}): string =>
+    toHex(
+      encodePortRequest(
+        nodePrimitives,
+        { key: change.key ?? key },
+        { taker: change.taker ?? taker, owner },
+        { ask: change.ask ?? "connect", service: change.service ?? id, salt, origin },
+      ),
+    );
+  const chunks = (way: Way, pieces: readonly Bytes[], isEnded = true, salts = [salt, response] as const) => {
+    const sealer = new ConnectionSealer(nodePrimitives, { offer: { id, key }, salts }, way);
+    return pieces.map((piece, at) => toHex(sealer.seal(piece, isEnded && at === pieces.length - 1).bytes));
+  };
+  const words = ["GET / HTTP/1.1\r\n\r\n", "and more", ""].map(encodeUtf8);
+  const toOwner = chunks("to-owner", words);
+  const [one = "", two = "", last = ""] = toOwner;
+  const good = {
+    offer,
+    taker,
+    owner,
+    request: asks(),
+    response: toHex(response),
+    toOwner,
+    toTaker: chunks("to-taker", [encodeUtf8("hello")]),
+    content: { toOwner: toHex(concat(...words)), toTaker: toHex(encodeUtf8("hello")) },
+  };
+  const changed = (change: object): string => JSON.stringify({ ...(JSON.parse(offer) as object), ...change });
+  const bad: [string, Partial<typeof good>][] = [
+    ["of an offer with an address", { offer: changed({ host: "127.0.0.1" }) }],
+    ["of an offer without a kind", { offer: changed({ service: "ftp" }) }],
+    ["of an offer with a name of two lines", { offer: changed({ name: "a\nb" }) }],
+    ["of an offer with port 0", { offer: changed({ port: 0 }) }],
+    ["of an offer with a life of two days", { offer: changed({ lifeMs: 172_800_000 }) }],
+    ["of an offer with false in place of nothing", { offer: changed({ readOnly: false }) }],
+    ["of an offer with white space in its text", { offer: offer.replace(",", ", ") }],
+    ["that is a knock", { request: asks({ ask: "knock" }) }],
+    ["of one that cannot read the offer", { request: asks({ key: primitives.random(32) }) }],
+    ["of another member", { request: asks({ taker: owner }) }],
+    ["to another service", { request: asks({ service: primitives.random(16) }) }],
+    ["whose request is too short", { request: good.request.slice(0, 2 * 80) }],
+    ["whose origin was changed", { request: flip(good.request, 90) }],
+    ["with another salt of the owner", { response: toHex(primitives.random(32)) }],
+    ["with a salt that is too short", { response: good.response.slice(2) }],
+    ["with its ways changed over", { toOwner: good.toTaker, toTaker: toOwner }],
+    ["with chunks in another order", { toOwner: [two, one, last] }],
+    ["with a chunk left out", { toOwner: [one, last] }],
+    ["with a chunk twice", { toOwner: [one, one, two, last] }],
+    ["without its end", { toOwner: [one, two] }],
+    ["with something behind its end", { toOwner: [...toOwner, last] }],
+    ["with an empty chunk inside", { toOwner: chunks("to-owner", ["", "x"].map(encodeUtf8)) }],
+    ["with a bit flipped", { toTaker: good.toTaker.map((chunk) => flip(chunk, 40)) }],
+    ["with an end made of what was none", { toOwner: [one, flip(two, 0)] }],
+  ];
+  return {
+    layer: "service",
+    scenarios: [
+      { name: "a connection to a service", expect: "ok", ...good },
+      ...bad.map(([name, change]) => ({
+        name: `a connection ${name}`,
+        expect: "service" as const,
+        ...good,
+        ...change,
+      })),
+    ],
+  };
+}
+
 /** Every generated file by its name in test/vectors, as it is to be stored. */
 export function makeVectors(): Record<string, string> {
   const files = {
@@ -1491,6 +1626,7 @@ export function makeVectors(): Record<string, string> {
     "signature.json": { layer: "signature", scenarios: signatureScenarios() },
     "seal.json": makeSeals(),
     "file.json": makeFiles(),
+    "service.json": makeServices(),
   };
   return Object.fromEntries(
     Object.entries(files).map(([name, file]) => [

@@ -39,6 +39,15 @@ export function contentThatFits(credit: number): number {
   return Math.min(FILE.chunkBytes, bucket - HEADS_BYTES - LENGTH_BYTES - TAG_BYTES);
 }
 
+/** How much of so much content is best put into one chunk: all of it, unless half of its message would then be padding. */
+export function contentThatSuits(content: number): number {
+  const whole = Math.min(FILE.chunkBytes, content);
+  const needed = HEADS_BYTES + LENGTH_BYTES + whole + TAG_BYTES;
+  const bucket = RECORD_BUCKETS.find((size) => size >= needed) ?? RECORD.maxFrameBytes;
+  const smaller = contentThatFits(bucket - 1);
+  return smaller > 0 && whole - smaller < bucket / 4 ? smaller : whole;
+}
+
 function unpad(padded: Bytes): Bytes | undefined {
   if (padded.length < LENGTH_BYTES) return undefined;
   const length = view(padded).getUint32(0);

@@ -63,7 +63,7 @@ export function fileStreamKey(primitives: Primitives, fileKey: Bytes, salt: Byte
   return primitives.hkdfSha256(fileKey, salt, ascii(`${CONTEXT}file stream`), 32);
 }
 
-/** The key with which whoever can read an offer of a service proves it (V3). */
+/** The key with which whoever can read an offer of a service proves it (X3). */
 export function serviceAskKey(primitives: Primitives, offerKey: Bytes): Bytes {
   return derive(primitives, offerKey, "service ask", 32);
 }

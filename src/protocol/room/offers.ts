@@ -4,7 +4,7 @@ import { ROOM } from "../base/limits.ts";
 import { decodeOffer, type FileOffer } from "../files/offer.ts";
 import { decodeServiceOffer, decodeWithdrawal, type ServiceOffer } from "../services/offer.ts";
 
-/** The content of a message with `what: "file"`: an offer, or the end of one (B1, V1, V2). */
+/** The content of a message with `what: "file"`: an offer, or the end of one (B1, X1, X2). */
 export type Offer =
   | { readonly kind: "file"; readonly offer: FileOffer }
   | { readonly kind: "service"; readonly offer: ServiceOffer }
@@ -28,7 +28,7 @@ interface Known {
 
 /**
  * The ids under which something was offered in a room, as far as one participant knows: everybody sees the id of an offer to all, and
- * could offer something else under it, or withdraw it (B1, V2). The newest are kept, as many as entries of the log.
+ * could offer something else under it, or withdraw it (B1, X2). The newest are kept, as many as entries of the log.
  */
 export class OfferIds {
   readonly #known = new Map<string, Known>();

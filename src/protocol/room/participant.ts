@@ -101,7 +101,7 @@ export class SpokenEntries {
   }
 
   /**
-   * `undefined` for an offer that is malformed, or has the id of another one (B1), and for a withdrawal of another one's (V2).
+   * `undefined` for an offer that is malformed, or has the id of another one (B1), and for a withdrawal of another one's (X2).
    * `text` is the content, opened where it was sealed.
    */
   of(

@@ -1,7 +1,7 @@
 import { concat, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Primitives } from "../base/primitives.ts";
-import { ChunkCipher, contentThatFits } from "../files/cipher.ts";
+import { ChunkCipher, contentThatFits, contentThatSuits } from "../files/cipher.ts";
 import { chunkOfFile, readFileChunk } from "../files/stream.ts";
 import { serviceStreamKey } from "../handshake/keys.ts";
 import type { Chunk } from "../record/chunk.ts";
@@ -22,7 +22,7 @@ function cipherOf(primitives: Primitives, { offer, salts }: ConnectionSecrets, w
   );
 }
 
-/** Bytes of one direction of a connection, sealed between its two ends (V4): chunks as those of a file (B2). */
+/** Bytes of one direction of a connection, sealed between its two ends (X4): chunks as those of a file (B2). */
 export class ConnectionSealer {
   readonly #cipher: ChunkCipher;
   #sent = 0;
@@ -34,6 +34,11 @@ export class ConnectionSealer {
   /** How much content goes into a chunk of at most so many bytes of credit; negative where not even an empty one fits. */
   static fits(credit: number): number {
     return contentThatFits(credit);
+  }
+
+  /** How much of so much content goes well into one chunk: no more than fills a message, where the rest of it is worth another. */
+  static suits(content: number): number {
+    return contentThatSuits(content);
   }
 
   /** @throws {RangeError} content that does not fit into a chunk */

@@ -15,7 +15,7 @@ export function isServiceName(name: string): boolean {
 
 const yes = z.literal(true);
 
-/** The offer of a service of its sender's machine: the content of a message with `what: "file"` (V1). It holds no address. */
+/** The offer of a service of its sender's machine: the content of a message with `what: "file"` (X1). It holds no address. */
 const offerSchema = z.strictObject({
   id: bytesOf(OFFER_ID_BYTES),
   /** Seals the connections (K12): a member that can read the offer can make one. */
@@ -37,7 +37,7 @@ const offerSchema = z.strictObject({
 
 export type ServiceOffer = z.infer<typeof offerSchema>;
 
-/** The end of an offer, said by its owner (V2). */
+/** The end of an offer, said by its owner (X2). */
 const withdrawalSchema = z.strictObject({ withdraws: bytesOf(OFFER_ID_BYTES) });
 
 /** As the text of a message. */

@@ -10,7 +10,7 @@ import type { ServiceOffer } from "./offer.ts";
 /** Connections to services on streams (PROTOCOL §9.1), each a stream of this service. */
 export { PORT_SERVICE };
 
-/** Why a stream of a connection ends early, beside the reasons of the stream layer (V5). */
+/** Why a stream of a connection ends early, beside the reasons of the stream layer (X5). */
 export const PORT_RESETS = [
   /** Never offered, or not to this member. */
   "unknown",
@@ -63,7 +63,7 @@ function tagOf(
   return primitives.hmacSha256(serviceAskKey(primitives, key), asked);
 }
 
-/** `ask(1) ‖ id(16) ‖ salt(32) ‖ tag(32) ‖ origin` (V3). */
+/** `ask(1) ‖ id(16) ‖ salt(32) ‖ tag(32) ‖ origin` (X3). */
 export function encodePortRequest(
   primitives: Primitives,
   offer: Keyed,

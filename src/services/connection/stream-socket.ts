@@ -12,6 +12,7 @@ import {
 } from "../../protocol/services/connection.ts";
 import type { PortReset } from "../../protocol/services/stream.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { SendTurns } from "./turns.ts";
 import { Window, type WindowPool } from "./window.ts";
 
 /** Why a connection ended early: the code of a reset, from either end. */
@@ -33,6 +34,8 @@ export interface StreamSocketOptions {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly pool: WindowPool;
+  /** Shared with the other connections of this side. */
+  readonly turns: SendTurns;
   /** Resolves when this side's own connection to the room can take more. */
   readonly writable: () => Promise<void>;
   readonly onBytes: (direction: "in" | "out", count: number) => void;
@@ -66,7 +69,7 @@ export class StreamSocket extends Duplex {
   #resetCode: ResetCode = "cancelled";
 
   constructor(options: StreamSocketOptions) {
-    super({ allowHalfOpen: true, readableHighWaterMark: 64 * 1024, writableHighWaterMark: 128 * 1024 });
+    super({ allowHalfOpen: true, readableHighWaterMark: 64 * 1024, writableHighWaterMark: 256 * 1024 });
     this.#options = options;
     this.window = new Window(options.pool);
   }
@@ -192,6 +195,7 @@ export class StreamSocket extends Duplex {
       const left = content.length - at;
       const fits = await this.#whenFits(left);
       const piece = content.subarray(at, at + Math.min(left, fits));
+      await this.#options.turns.take(piece.length);
       this.#send(piece, false);
       at += piece.length;
       this.#options.onBytes("out", piece.length);
@@ -217,7 +221,8 @@ export class StreamSocket extends Duplex {
       const credit = this.#sealer === undefined ? 0 : (this.#stream?.credit ?? 0);
       const fits = ConnectionSealer.fits(credit);
       const isEnough = left === 0 ? fits >= 0 : fits >= left || (fits > 0 && credit >= LEAST_CREDIT);
-      if (isEnough) return fits;
+      // In one large message more than half of which would be padding, in two otherwise.
+      if (isEnough) return left === 0 ? fits : Math.min(fits, ConnectionSealer.suits(left));
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

@@ -17,6 +17,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Answer } from "../../session/saying/sent.ts";
 import type { ServiceId } from "../../session/service-offers.ts";
 import { StreamSocket } from "../connection/stream-socket.ts";
+import type { SendTurns } from "../connection/turns.ts";
 import type { WindowPool } from "../connection/window.ts";
 import { SERVICES_LIMITS } from "../limits.ts";
 import type { ConnectionNews, ServicesNews } from "../news.ts";
@@ -41,6 +42,7 @@ export interface OwnerOptions {
   readonly overseer: VisitOverseer;
   readonly pool: WindowPool;
   readonly onNews: (news: ServicesNews) => void;
+  readonly turns: SendTurns;
 }
 
 /** The services that this side offers in one tunnel, and the connections of others to them (PROTOCOL §9.1). */
@@ -163,7 +165,7 @@ export class Owner implements StreamService {
   }
 
   #socket(own: OwnOffer, who: MemberId): StreamSocket {
-    const { primitives, clock, pool, tunnel, onNews } = this.#options;
+    const { primitives, clock, pool, turns, tunnel, onNews } = this.#options;
     const { serviceId } = own;
     const { name } = own.offer;
     const counts = { bytesIn: 0, bytesOut: 0 };
@@ -172,6 +174,7 @@ export class Owner implements StreamService {
       primitives,
       clock,
       pool,
+      turns,
       writable: () => tunnel.streamPort.writable(),
       onBytes: (direction, count) => {
         const counted = direction === "in" ? "bytesIn" : "bytesOut";

@@ -13,6 +13,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { wait } from "../../runtime/wait.ts";
 import type { HeardOffer } from "../../session/service-offers.ts";
 import { ConnectionReset, StreamSocket } from "../connection/stream-socket.ts";
+import type { SendTurns } from "../connection/turns.ts";
 import type { WindowPool } from "../connection/window.ts";
 import { SERVICES_LIMITS } from "../limits.ts";
 import type { ServiceTunnel } from "../port.ts";
@@ -23,6 +24,7 @@ export interface DiallerOptions {
   readonly clock: Clock;
   readonly primitives: Primitives;
   readonly pool: WindowPool;
+  readonly turns: SendTurns;
   readonly places: Places;
 }
 
@@ -87,12 +89,13 @@ export class Dialler {
       readonly onCode: (code: string) => void;
     },
   ): StreamSocket {
-    const { clock, primitives, pool, places, tunnel } = this.#options;
+    const { clock, primitives, pool, turns, places, tunnel } = this.#options;
     const socket = new StreamSocket({
       side: "taker",
       primitives,
       clock,
       pool,
+      turns,
       writable: () => tunnel.streamPort.writable(),
       onBytes: about.onBytes,
     });

@@ -76,11 +76,20 @@ export class Places {
     this.#cancelLook?.();
     this.#cancelLook = undefined;
     this.#earn();
-    while (this.#waiting.length > 0 && (!this.#isPaced || this.#opens >= 1) && this.#hasPlace) {
+    let begun = 0;
+    while (
+      this.#waiting.length > 0 &&
+      begun < AT_A_TIME &&
+      (!this.#isPaced || this.#opens >= 1) &&
+      this.#hasPlace
+    ) {
       this.#opens -= 1;
+      begun += 1;
       this.#waiting.shift()?.go();
     }
-    if (this.#waiting.length > 0) this.#cancelLook = this.#clock.after(LOOK_MS, () => this.#look());
+    const isFull = begun < AT_A_TIME;
+    if (this.#waiting.length > 0)
+      this.#cancelLook = this.#clock.after(isFull ? LOOK_MS : SOON_MS, () => this.#look());
   }
 
   get #hasPlace(): boolean {
@@ -102,3 +111,6 @@ export class Places {
 }
 
 const LOOK_MS = 100;
+/** Begun in one go: whatever else there is to do has its turn in between. */
+const AT_A_TIME = 4;
+const SOON_MS = 2;

@@ -2,6 +2,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { HeardOffer, ServiceId } from "../../session/service-offers.ts";
+import type { SendTurns } from "../connection/turns.ts";
 import type { WindowPool } from "../connection/window.ts";
 import { isPagePort, SERVICES_LIMITS } from "../limits.ts";
 import type { ConnectionNews, ServicesNews } from "../news.ts";
@@ -36,6 +37,7 @@ export interface TakerOptions {
   readonly clock: Clock;
   readonly primitives: Primitives;
   readonly pool: WindowPool;
+  readonly turns: SendTurns;
   /** Whether other users of this machine could use a TCP listener, and nobody has said that they may. */
   readonly isShared: () => Promise<boolean>;
   /** Listeners of this process. */

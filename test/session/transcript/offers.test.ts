@@ -88,7 +88,7 @@ describe("a transcript in which files were offered", () => {
     expect(markdown).toContain("> offers the file `orders`.csv\n> 12345 bytes, SHA-256 ");
     expect(markdown).toContain(`SHA-256 ${toHex(offers.all.hash)}, id ${toBase64url(offers.all.id)}\n`);
     expect(markdown).toContain("> see [tunnel link removed]\n> # done");
-    expect(markdown).toContain("the key of the file removed, so the text shown is not what was signed");
+    expect(markdown).toContain("the key of the offer removed, so the text shown is not what was signed");
     expect(markdown).toContain("> offers the file [tunnel link removed]\n");
     expect(markdown).toContain("> offers the file for ana alone.txt\n");
   });
@@ -123,7 +123,7 @@ describe("a transcript in which files were offered", () => {
       entry.kind === "message" ? { ...entry, text: `{"key":"${toBase64url(offers.all.key)}"}` } : entry,
     );
     const shown = toMarkdown({ ...document, entries: strange });
-    expect(shown).toContain("_It offers a file, in a form that is not read here._");
+    expect(shown).toContain("_It offers something, in a form that is not read here._");
     for (const secret of secrets(offers)) expect(shown).not.toContain(secret);
   });
 });
