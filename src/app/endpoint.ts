@@ -7,7 +7,7 @@ import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import { either } from "../runtime/emitter.ts";
-import type { LazyServices } from "../services/lazy-services.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { exposureView } from "../view/expose/exposures.ts";
 import { Faces } from "../watch/faces.ts";

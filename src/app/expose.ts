@@ -1,4 +1,4 @@
-import { noServices } from "../services/lazy-services.ts";
+import { noServices } from "../services/tunnels/lazy-services.ts";
 import type { Command } from "../cli/args.ts";
 import { identityOf, knowsCodes, readConfig } from "../cli/env.ts";
 import type { Output } from "../cli/io/output.ts";

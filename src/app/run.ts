@@ -1,5 +1,5 @@
 import { asTunnelError } from "../errors/tunnel-error.ts";
-import { LazyServices } from "../services/lazy-services.ts";
+import { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { noExposures } from "../expose/exposures/lazy-exposures.ts";
 import { type Command, parseCommand } from "../cli/args.ts";

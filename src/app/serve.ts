@@ -5,7 +5,7 @@ import type { Identity } from "../control/descriptor.ts";
 import type { Endpoints } from "./endpoint.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
-import { LazyServices } from "../services/lazy-services.ts";
+import { LazyServices } from "../services/tunnels/lazy-services.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";

@@ -4,7 +4,7 @@ import { parseJson } from "../control/messages.ts";
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
-import type { LazyServices } from "../services/lazy-services.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { exposureView } from "../view/expose/exposures.ts";

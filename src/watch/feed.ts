@@ -1,6 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
-import type { LazyServices } from "../services/lazy-services.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { ServicesEvent } from "../services/news.ts";
 import type { ExposuresEvent } from "../expose/exposures/exposures.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";

@@ -1,7 +1,7 @@
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Decider, Decision } from "../oversight/asks/ask.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
-import type { LazyServices } from "../services/lazy-services.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
 import type { Command } from "./protocol.ts";

@@ -5,7 +5,7 @@ import { memberView } from "../view/members.ts";
 import { oversightView } from "../view/oversight.ts";
 import { endOf, statusOf } from "../view/status.ts";
 import { isoTime } from "../view/time.ts";
-import type { LazyServices } from "../services/lazy-services.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import { servicesView } from "../view/services.ts";
 import type { AskView, TunnelView, WatchedServices } from "./protocol.ts";
 

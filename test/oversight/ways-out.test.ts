@@ -1,4 +1,4 @@
-import { noServices } from "../../src/services/lazy-services.ts";
+import { noServices } from "../../src/services/tunnels/lazy-services.ts";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-import { noServices } from "../../src/services/lazy-services.ts";
+import { noServices } from "../../src/services/tunnels/lazy-services.ts";
 import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { createServer, type Server } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -5,7 +5,7 @@ import { inputLines } from "../../runtime/input-lines.ts";
 import { encodingProblem } from "../../runtime/utf8-input.ts";
 import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
-import type { LazyServices } from "../../services/lazy-services.ts";
+import type { LazyServices } from "../../services/tunnels/lazy-services.ts";
 import type { Session, Sessions } from "../../session/sessions.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";

@@ -1,7 +1,7 @@
 import { nearest } from "../../errors/nearest.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { SERVICE } from "../../protocol/base/limits.ts";
-import type { OfferRequest } from "../../services/tunnel-services.ts";
+import type { OfferRequest } from "../../services/tunnels/tunnel-services.ts";
 import { DURATION_FORM, parseDuration } from "../expose/duration.ts";
 
 /** A service as a person asks to offer it. */

@@ -8,8 +8,8 @@ import { FakeClock } from "../../support/fake-tunnel-clock.ts";
 import { until } from "../../support/processes.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { createLookup } from "../../../src/net/resolve.ts";
-import { LazyServices } from "../../../src/services/lazy-services.ts";
-import { MemberServices } from "../../../src/services/member-services.ts";
+import { LazyServices } from "../../../src/services/tunnels/lazy-services.ts";
+import { MemberServices } from "../../../src/services/tunnels/member-services.ts";
 import { sessionsOn } from "../../session/support.ts";
 
 export const openRequest: OpenRequest = {

@@ -1,4 +1,4 @@
-import { noServices } from "../../../src/services/lazy-services.ts";
+import { noServices } from "../../../src/services/tunnels/lazy-services.ts";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";

@@ -1,4 +1,4 @@
-import { noServices } from "../../../src/services/lazy-services.ts";
+import { noServices } from "../../../src/services/tunnels/lazy-services.ts";
 import { noExposures } from "../../../src/expose/exposures/lazy-exposures.ts";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";

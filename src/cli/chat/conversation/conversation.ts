@@ -11,7 +11,7 @@ import { settled, wait } from "../../../runtime/wait.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
 import type { Session } from "../../../session/sessions.ts";
 import type { TypedText } from "../../../protocol/base/typed-text.ts";
-import type { LazyServices } from "../../../services/lazy-services.ts";
+import type { LazyServices } from "../../../services/tunnels/lazy-services.ts";
 import type { LocalFiles } from "../../../session/files/local-files.ts";
 import { heldView } from "../../../view/held.ts";
 import { entryView, type EntryView } from "../../../view/entries.ts";

@@ -1,5 +1,5 @@
 import { INTENTS } from "../../../protocol/room/intent.ts";
-import { SERVICE_KINDS } from "../../../protocol/services/offer.ts";
+import { SERVICE_KINDS } from "../../../protocol/services/kinds.ts";
 import * as z from "zod";
 import { fieldsOf, type Fields } from "../../../arguments/plain.ts";
 import { readArguments, unknownName } from "../../../arguments/read.ts";

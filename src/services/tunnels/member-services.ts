@@ -1,8 +1,8 @@
-import { Emitter, type Observable } from "../runtime/emitter.ts";
-import type { ServicesEvent } from "./news.ts";
+import { Emitter, type Observable } from "../../runtime/emitter.ts";
+import type { ServicesEvent } from "../news.ts";
 import type { ServicesContext } from "./tunnel-services.ts";
 import { TunnelServices } from "./tunnel-services.ts";
-import type { ServiceTunnel } from "./port.ts";
+import type { ServiceTunnel } from "../port.ts";
 
 /** The services of all tunnels of this process. */
 export class MemberServices implements Observable<ServicesEvent> {

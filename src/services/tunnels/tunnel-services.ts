@@ -1,25 +1,26 @@
-import { TunnelError } from "../errors/tunnel-error.ts";
-import type { FindOptions } from "../expose/target/find.ts";
-import type { Primitives } from "../protocol/base/primitives.ts";
-import { SERVICE } from "../protocol/base/limits.ts";
-import { membersNamed } from "../protocol/room/recipients.ts";
-import { checkNote } from "../protocol/files/note.ts";
-import { isServiceName, type ServiceKind } from "../protocol/services/offer.ts";
-import type { Clock } from "../runtime/clock.ts";
-import type { Answer } from "../session/saying/sent.ts";
-import type { ServiceId } from "../session/service-offers.ts";
-import { asTunnelError } from "../errors/tunnel-error.ts";
-import { SendTurns } from "./connection/turns.ts";
-import { WindowPool } from "./connection/window.ts";
-import type { Handler } from "./owner/handler.ts";
-import { httpHandler } from "./owner/http.ts";
-import type { ServicesNews } from "./news.ts";
-import { Owner } from "./owner/owner.ts";
-import type { OwnOffer } from "./owner/own-offer.ts";
-import { asServiceError, serviceTarget } from "./owner/target.ts";
-import { tcpHandler } from "./owner/tcp.ts";
-import type { ServiceTunnel, VisitOverseer } from "./port.ts";
-import { Taker, type Connected } from "./taker/taker.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { FindOptions } from "../../expose/target/find.ts";
+import type { Primitives } from "../../protocol/base/primitives.ts";
+import { SERVICE } from "../../protocol/base/limits.ts";
+import { membersNamed } from "../../protocol/room/recipients.ts";
+import { checkNote } from "../../protocol/files/note.ts";
+import { type ServiceKind } from "../../protocol/services/kinds.ts";
+import { isServiceName } from "../../protocol/services/offer.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Answer } from "../../session/saying/sent.ts";
+import type { ServiceId } from "../../session/service-offers.ts";
+import { asTunnelError } from "../../errors/tunnel-error.ts";
+import { SendTurns } from "../connection/turns.ts";
+import { WindowPool } from "../connection/window.ts";
+import type { Handler } from "../owner/handler.ts";
+import { httpHandler } from "../owner/http.ts";
+import type { ServicesNews } from "../news.ts";
+import { Owner } from "../owner/owner.ts";
+import type { OwnOffer } from "../owner/own-offer.ts";
+import { asServiceError, serviceTarget } from "../owner/target.ts";
+import { tcpHandler } from "../owner/tcp.ts";
+import type { ServiceTunnel, VisitOverseer } from "../port.ts";
+import { Taker, type Connected } from "../taker/taker.ts";
 
 /** An offer as it is asked for. */
 export interface OfferRequest {
