@@ -188,10 +188,10 @@ async function chat(programs, folders, ports, clients) {
     const endless = await taken(host, guest, ports.endless);
     await words(host, guest);
     for (let round = 0; round < 3; round += 1) found.alone.push(...(await words(host, guest)));
-    let isServed = false;
-    const served = clients.call("many", { port: echo.port, count: AT_ONCE }).then(() => (isServed = true));
-    while (!isServed) found.many.push(...(await words(host, guest)));
-    await served;
+    const served = clients.call("many", { port: echo.port, count: AT_ONCE });
+    const over = served.then(() => "over");
+    do found.many.push(...(await words(host, guest)));
+    while ((await Promise.race([over, Promise.resolve("goes on")])) !== "over");
     const cost = await costOf({ owner: host.pid, taker: guest.pid }, async () => {
       await clients.call("hold", { port: endless.port, count: NEVER_READ });
       for (let round = 0; round < 3; round += 1) found.stalled.push(...(await words(host, guest)));

@@ -40,7 +40,7 @@ interface Spoken extends Placed {
 }
 
 /** Words of a peer, as they were said: not safe for a terminal, and not fenced for a model. */
-export interface ChatView extends Spoken {
+interface ChatView extends Spoken {
   readonly kind: "chat";
   readonly text: string;
 }

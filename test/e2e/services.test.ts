@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer as createHttp, get, type IncomingMessage } from "node:http";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, expect, it } from "vitest";
-import WebSocket, { WebSocketServer } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import { z } from "zod";
 import { Agent, closeAgents, pair, type Payload } from "../support/agent.ts";
 import { until } from "../support/processes.ts";
@@ -64,7 +64,7 @@ async function heard(agent: Agent, kind: string): Promise<Payload> {
   for (;;) {
     const { messages = [] } = await agent.call("tunnel_listen", { timeoutMs: 10_000 });
     const found = messages.find((one) => one.kind === kind || one.event === kind);
-    if (found !== undefined) return found as Payload;
+    if (found !== undefined) return found;
     if (messages.length === 0) throw new Error(`no ${kind}`);
   }
 }
@@ -129,7 +129,9 @@ it("a peer's page is opened by an address that works once, with its socket and i
     return undefined;
   });
   const sockets = new WebSocketServer({ server });
-  sockets.on("connection", (socket) => socket.on("message", (message) => socket.send(String(message))));
+  sockets.on("connection", (socket) =>
+    socket.on("message", (message: Buffer) => socket.send(message.toString())),
+  );
   const target = await listening(server);
   const serviceId = await offer(ana, { target, kind: "http", name: "page" });
   await heard(ben, "service");

@@ -1,4 +1,4 @@
-import { FILE_ID_BYTES } from "../../src/protocol/base/ids.ts";
+import { OFFER_ID_BYTES } from "../../src/protocol/base/ids.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
@@ -31,7 +31,7 @@ it("the marker of the fence stands in results where this server has put it, and 
     replyTo: undefined,
     to: [END],
     offer: {
-      id: new Uint8Array(FILE_ID_BYTES),
+      id: new Uint8Array(OFFER_ID_BYTES),
       key: new Uint8Array(32),
       name: END,
       size: 1,

@@ -2,7 +2,7 @@ import { createServer, request as httpRequest, type IncomingMessage, type Reques
 import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import WebSocket, { WebSocketServer } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import type { Listening } from "../../src/services/taker/listener.ts";
 import { until } from "../support/processes.ts";
 import { later, room, share } from "./scene.ts";
@@ -13,7 +13,7 @@ async function web(listener: RequestListener): Promise<number> {
   const sockets = new WebSocketServer({ server });
   sockets.on("connection", (socket, { headers }) => {
     socket.send(JSON.stringify({ origin: headers.origin, host: headers.host, cookie: headers.cookie }));
-    socket.on("message", (message) => socket.send(`echo ${String(message)}`));
+    socket.on("message", (message: Buffer) => socket.send(`echo ${message.toString()}`));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

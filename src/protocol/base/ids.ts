@@ -36,7 +36,6 @@ export function inviteIdFrom(bytes: Bytes): InviteId {
 
 /** Bytes of the id of an offer: a file or a service. */
 export const OFFER_ID_BYTES = 16;
-export const FILE_ID_BYTES = OFFER_ID_BYTES;
 
 /** Names a connection for as long as it lives; chosen by the driver, never reused. */
 export type ConnectionId = number;

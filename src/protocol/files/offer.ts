@@ -1,4 +1,4 @@
-import { FILE_ID_BYTES } from "../base/ids.ts";
+import { OFFER_ID_BYTES } from "../base/ids.ts";
 import * as z from "zod/mini";
 import { bytesOf, counter, decodeJson, jsonText } from "../base/header.ts";
 import { FILE } from "../base/limits.ts";
@@ -22,7 +22,7 @@ const patch = z.strictObject({
 
 /** The offer of a file that others may fetch: the content of a message with `what: "file"` (B1). */
 const offerSchema = z.strictObject({
-  id: bytesOf(FILE_ID_BYTES),
+  id: bytesOf(OFFER_ID_BYTES),
   /** Seals the chunks (K9): a member that can read the offer can open the file. */
   key: bytesOf(32),
   name: z.string().check(z.refine(isFileName)),

@@ -1,5 +1,5 @@
 import { concat, readU64be, u64be, type Bytes } from "../base/bytes.ts";
-import { FILE_ID_BYTES } from "../base/ids.ts";
+import { OFFER_ID_BYTES } from "../base/ids.ts";
 import type { Chunk } from "../record/chunk.ts";
 import { BULK_OVERHEAD_BYTES } from "../record/record.ts";
 
@@ -32,9 +32,9 @@ export function encodeFileRequest({ file, offset }: FileRequest): Bytes {
 
 /** `undefined` for any other bytes. */
 export function decodeFileRequest(request: Bytes): FileRequest | undefined {
-  const offset = readU64be(request, FILE_ID_BYTES);
-  if (request.length !== FILE_ID_BYTES + 8 || offset === undefined) return undefined;
-  return { file: request.slice(0, FILE_ID_BYTES), offset };
+  const offset = readU64be(request, OFFER_ID_BYTES);
+  if (request.length !== OFFER_ID_BYTES + 8 || offset === undefined) return undefined;
+  return { file: request.slice(0, OFFER_ID_BYTES), offset };
 }
 
 /** The sender's salt of this stream: the whole response (B2). */

@@ -11,7 +11,7 @@ import type { ServiceOffer } from "./offer.ts";
 export { PORT_SERVICE };
 
 /** Why a stream of a connection ends early, beside the reasons of the stream layer (X5). */
-export const PORT_RESETS = [
+const PORT_RESETS = [
   /** Never offered, or not to this member. */
   "unknown",
   /** The offer is withdrawn or over. */

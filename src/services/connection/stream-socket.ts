@@ -165,22 +165,19 @@ export class StreamSocket extends Duplex {
     this.#flow();
   }
 
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#sendAll(chunk).then(() => done(), done);
+  override _write(chunk: Buffer, _encoding: string, done: Done): void {
+    void settleWith(this.#sendAll(chunk), done);
   }
 
-  override _writev(
-    chunks: readonly { readonly chunk: Buffer }[],
-    done: (error?: Error | null) => void,
-  ): void {
-    this.#sendAll(concat(...chunks.map(({ chunk }) => chunk))).then(() => done(), done);
+  override _writev(chunks: readonly { readonly chunk: Buffer }[], done: Done): void {
+    void settleWith(this.#sendAll(concat(...chunks.map(({ chunk }) => chunk))), done);
   }
 
-  override _final(done: (error?: Error | null) => void): void {
-    this.#sendLast().then(() => done(), done);
+  override _final(done: Done): void {
+    void settleWith(this.#sendLast(), done);
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, done: Done): void {
     const stream = this.#stream;
     const isWhole = this.readableEnded && this.writableFinished;
     if (stream?.isOver === false && !isWhole) stream.reset(this.#resetCode);
@@ -255,7 +252,7 @@ export class StreamSocket extends Duplex {
     }
     if (this.#arrived.length === 0 || taken > 0) this.#stalledAt = undefined;
     if (this.#arrived.length > 0) this.#stalledAt ??= clock.now();
-    if (this.#isEnding && this.#arrived.length === 0 && !this.readableEnded) return void this.#ended();
+    if (this.#isEnding && this.#arrived.length === 0 && !this.readableEnded) return this.#ended();
     if (taken === 0 || this.destroyed) return;
     const grant = this.window.taken(taken, clock.now());
     if (grant > 0) this.#stream?.grant(grant);
@@ -271,4 +268,15 @@ export class StreamSocket extends Duplex {
     this.#resetCode = code;
     this.destroy(error instanceof Error ? error : new TunnelError("service-corrupt"));
   }
+}
+
+type Done = (error?: Error | null) => void;
+
+/** Tells a stream of Node how a promise ended. What the stream does then must not become an end of that promise. */
+async function settleWith(work: Promise<void>, done: Done): Promise<void> {
+  const error = await work.then(
+    () => null,
+    (thrown: unknown) => (thrown instanceof Error ? thrown : new ConnectionReset("failed")),
+  );
+  done(error);
 }

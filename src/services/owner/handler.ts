@@ -2,7 +2,7 @@ import type { MemberId } from "../../protocol/base/ids.ts";
 import type { StreamSocket } from "../connection/stream-socket.ts";
 
 /** Somebody who connects, as far as its owner knows. */
-export interface Visitor {
+interface Visitor {
   readonly who: MemberId;
   /** Where its programs see the service; empty for TCP. */
   readonly origin: string;

@@ -27,7 +27,7 @@ const OVERRIDES: ReadonlySet<string> = new Set([
  * What the owner's side checks of each request, whatever the taker's side let in: a taker may send any bytes. With `readOnly` a
  * WebSocket is refused as well, since it carries words both ways.
  */
-export function methodGate(isReadOnly: boolean): Gate {
+function methodGate(isReadOnly: boolean): Gate {
   return {
     judge(head, _source, { isUpgrade }): Admission {
       const { method, target, fields } = head;
@@ -43,7 +43,7 @@ export function methodGate(isReadOnly: boolean): Gate {
 const sameHead = <Head>(head: Head): Head => head;
 
 /** The gateways of one service, one for each taker: each sees the service under an origin of its own. */
-export class HttpGateways {
+class HttpGateways {
   readonly #clock: Clock;
   readonly #pseudonym: string;
   readonly #gate: Gate;

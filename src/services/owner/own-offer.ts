@@ -66,8 +66,7 @@ export class OwnOffer {
   async end(why: OfferEnd): Promise<void> {
     if (this.state.name === "over") return;
     this.state = { name: "over", why };
-    for (const socket of [...this.connections.keys()])
-      socket.resetWith(why === "tunnel-over" ? "away" : "gone");
+    for (const socket of this.connections.keys()) socket.resetWith(why === "tunnel-over" ? "away" : "gone");
     await this.handler.close();
   }
 }

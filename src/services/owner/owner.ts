@@ -204,16 +204,16 @@ export class Owner implements StreamService {
     let ready: Ready | undefined;
     try {
       const verdict = await this.#visits.judge(own, stream.who, isKnock);
-      if (verdict !== "yes") return void socket.resetWith(verdict);
+      if (verdict !== "yes") return socket.resetWith(verdict);
       if (!isKnock) ready = await own.handler.connect({ who: stream.who, origin: asked.origin });
     } catch (thrown) {
-      return void socket.resetWith(CODE_OF.get(asTunnelError(thrown).code) ?? "silent");
+      return socket.resetWith(CODE_OF.get(asTunnelError(thrown).code) ?? "silent");
     } finally {
       own.pending -= 1;
     }
     if (!own.isOffered || stream.isOver || socket.destroyed) {
       ready?.drop();
-      return void socket.resetWith("gone");
+      return socket.resetWith("gone");
     }
     if (ready === undefined) {
       stream.accept(new Uint8Array(0));

@@ -91,7 +91,7 @@ export class Visits {
         if (connection === undefined && verdict === "yes") offer.admitted.add(who);
         if (connection === undefined && verdict === "denied") offer.denied.add(who);
         ofOffer.delete(key);
-        for (const wake of [...wakers]) wake();
+        for (const wake of wakers) wake();
       },
     });
     if (ask === undefined) return undefined;

@@ -53,26 +53,28 @@ export class Dialler {
   /** Asks an owner whether it would let a connection in; its person may have to be asked first. */
   async knock(heard: HeardOffer, timeoutMs: number, signal: AbortSignal): Promise<Knocked> {
     const { clock } = this.#options;
-    let answer: Knocked | undefined;
-    let wake = (): void => undefined;
-    const stream = this.#open(heard, { ask: "knock", origin: "" }, 1, ({ t, ...news }) => {
-      if (answer !== undefined || (t !== "accept" && t !== "reset")) return;
-      answer = t === "accept" ? "yes" : knockedBy("code" in news ? news.code : "");
-      wake();
+    const heardOf: { answer: Knocked | undefined; wake: () => void } = {
+      answer: undefined,
+      wake: () => undefined,
+    };
+    const stream = this.#open(heard, { ask: "knock", origin: "" }, 1, (news) => {
+      if (heardOf.answer !== undefined || (news.t !== "accept" && news.t !== "reset")) return;
+      heardOf.answer = news.t === "accept" ? "yes" : knockedBy(news.code);
+      heardOf.wake();
     });
     if (stream === undefined) return new TunnelError("service-away");
     stream.end();
     const until = clock.now() + timeoutMs;
-    while (answer === undefined && clock.now() < until && !signal.aborted)
+    while (heardOf.answer === undefined && clock.now() < until && !signal.aborted)
       await wait(clock, until - clock.now(), {
         signal,
-        until: (now) => {
-          wake = now;
+        until: (wake) => {
+          heardOf.wake = wake;
           return () => undefined;
         },
       });
-    if (answer === undefined) stream.reset("cancelled");
-    return answer ?? "asked";
+    if (heardOf.answer === undefined) stream.reset("cancelled");
+    return heardOf.answer ?? "asked";
   }
 
   /**

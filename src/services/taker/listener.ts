@@ -27,7 +27,7 @@ export interface Listening {
 }
 
 /** Connects to the service. `origin`: where programs of this machine see it. */
-export type Dial = (origin: string) => StreamSocket;
+type Dial = (origin: string) => StreamSocket;
 
 export interface ListenOptions {
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 import { equalBytes, toBase64url } from "../../protocol/base/bytes.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
-import { type MemberId, FILE_ID_BYTES } from "../../protocol/base/ids.ts";
+import { type MemberId, OFFER_ID_BYTES } from "../../protocol/base/ids.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import { encodeOffer, type FileOffer, type PatchFacts } from "../../protocol/files/offer.ts";
 import type { OutgoingMessage } from "../../protocol/room/participant.ts";
@@ -169,7 +169,7 @@ export class Files<Said = unknown> {
         return known;
       }
       if (this.#sharing.shares.length >= FILES.maxShares) throw new TunnelError("share-limit");
-      const id = primitives.random(FILE_ID_BYTES);
+      const id = primitives.random(OFFER_ID_BYTES);
       const whole: FileOffer = { id, key: primitives.random(32), size, hash, ...facts };
       const share: Share = { offer: whole, source, to, isOffered: false };
       this.#sharing.add(share);

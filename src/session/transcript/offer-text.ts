@@ -1,4 +1,4 @@
-import { FILE_ID_BYTES, OFFER_ID_BYTES } from "../../protocol/base/ids.ts";
+import { OFFER_ID_BYTES } from "../../protocol/base/ids.ts";
 import * as z from "zod/mini";
 import { toBase64url, toHex } from "../../protocol/base/bytes.ts";
 import { bytesOf, counter, jsonText } from "../../protocol/base/header.ts";
@@ -25,10 +25,11 @@ export function offerText({ id, name, size, hash, note, patch }: FileOffer): str
 }
 
 /** The offer of a service, also without its key (J4). */
-export function serviceOfferText({ key: _, ...offer }: ServiceOffer): string {
+export function serviceOfferText(offer: ServiceOffer): string {
   const { name, note } = offer;
   return jsonText({
     ...offer,
+    key: undefined,
     name: withoutLinks(name),
     ...(note === undefined ? {} : { note: withoutLinks(note) }),
   });
@@ -36,7 +37,7 @@ export function serviceOfferText({ key: _, ...offer }: ServiceOffer): string {
 
 /** Not strict: more than this, a key above all, may stand in a transcript of another program, and is not shown. */
 const shownOffer = z.object({
-  id: bytesOf(FILE_ID_BYTES),
+  id: bytesOf(OFFER_ID_BYTES),
   name: z.string().check(z.refine(isFileName)),
   size: counter,
   hash: bytesOf(32),

@@ -55,6 +55,6 @@ describe("an exposure that is asked for", () => {
     expect(
       codeOf(() => check({ target: "3000", openPaths: Array.from({ length: 17 }, (_, n) => `POST /${n}`) })),
     ).toBe("expose-path-invalid");
-    expect(codeOf(() => check({ target: "3000", hostHeader: "a b" }))).toBe("expose-target-invalid");
+    expect(codeOf(() => check({ target: "3000", hostHeader: "a b" }))).toBe("input-invalid");
   });
 });
