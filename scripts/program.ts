@@ -22,5 +22,7 @@ export { nodePrimitives } from "../src/runtime/primitives.ts";
 export { Exposures } from "../src/expose/exposures/exposures.ts";
 export { ExposureHistory } from "../src/expose/exposures/history.ts";
 export { LazyExposures } from "../src/expose/exposures/lazy-exposures.ts";
+export { LazyServices } from "../src/services/tunnels/lazy-services.ts";
+export { MemberServices } from "../src/services/tunnels/member-services.ts";
 export { MemoryBudget } from "../src/expose/inspector/budget.ts";
 export { Redactor } from "../src/expose/inspector/secrets.ts";

@@ -28,6 +28,8 @@ export async function exampleResults(sources) {
     Exposures,
     ExposureHistory,
     LazyExposures,
+    LazyServices,
+    MemberServices,
     MemoryBudget,
     Redactor,
   } = sources;
@@ -78,10 +80,12 @@ export async function exampleResults(sources) {
       from: "Ana",
       savePath: path.join(await realpath(folder), "answer.json"),
     });
+    results.tunnel_connect = await sharing();
     results.tunnel_status = await ana.call("tunnel_status", {});
     Object.assign(results, await exposing());
     results.tunnel_close = await ana.call("tunnel_close", { summary: "GET /orders answers with a cursor." });
   } finally {
+    await Promise.all([ana.stopServices(), ben.stopServices()]);
     await Promise.all([ana.stop(), ben.stop(), exposures?.shutDown()]);
     service.close();
     clearTimeout(limit);
@@ -89,9 +93,27 @@ export async function exampleResults(sources) {
   }
   return withoutChance(results);
 
+  /** A service of Ana's, which her person lets Ben use. */
+  async function sharing() {
+    await new Promise((resolve) => service.listen(0, "127.0.0.1", resolve));
+    const { port } = service.address();
+    names.set(String(port), "3000");
+    const offer = { target: port, kind: "http", name: "orders API" };
+    const { serviceId } = await ana.call("tunnel_share", { service: offer });
+    ana.approve();
+    await until(() => ben.offered(serviceId));
+    const going = ben.call("tunnel_connect", { serviceId });
+    await until(() => ana.approve());
+    const connected = await going;
+    names.set(connected.host, "127.83.12.9");
+    names.set(serviceId, "service-1");
+    names.set(connected.header.value, "TOKEN");
+    names.set(connected.url.split("/").at(-1), "ENTRY");
+    return connected;
+  }
+
   /** A receiver of webhooks that fails, is mended, and passes. */
   async function exposing() {
-    await new Promise((resolve) => service.listen(0, "127.0.0.1", resolve));
     const { port } = service.address();
     names.set(`:${port}`, ":3000");
     names.set(`port-${port}`, "port-3000");
@@ -150,6 +172,16 @@ export async function exampleResults(sources) {
       providers: (name) => ({ ...PROVIDERS[name], open: async ({ port }) => pretendedTunnel(port) }),
     });
     const lazy = exposuresOf(sessions);
+    const services = new LazyServices(
+      async () =>
+        new MemberServices({
+          clock,
+          primitives: nodePrimitives,
+          overseer: sessions.overseer,
+          find: { allow: [], ownPorts: () => [], lookup: () => undefined },
+          isShared: async () => false,
+        }),
+    );
     const fence = new Fence("7c1f0a9be254");
     const signal = new AbortController().signal;
     let id = 0;
@@ -157,6 +189,16 @@ export async function exampleResults(sources) {
       files: () => sessions.open.flatMap((tunnel) => tunnel.files.offered),
       members: () => sessions.open.flatMap((tunnel) => tunnel.presence()),
       stop: () => sessions.shutDown(),
+      stopServices: () => services.shutDown(),
+      offered: (id) => sessions.open.some((tunnel) => tunnel.serviceOffers.find(id) !== undefined),
+      /** Says yes to what is asked; whether anything was. */
+      approve() {
+        const { asks } = sessions.overseer;
+        const { waiting } = asks;
+        for (const { id, digest } of waiting)
+          asks.decide(id, digest, { verdict: "approve" }, { path: "watch" });
+        return waiting.length > 0;
+      },
       async call(toolName, args) {
         const tool = TOOLS.find((one) => one.name === toolName);
         sessions.callArrived();
@@ -166,6 +208,7 @@ export async function exampleResults(sources) {
           signal,
           sessions,
           exposures: lazy,
+          services,
           client: { name: "claude-code", version: "2.1.332" },
           limit: RESULT.defaultChars,
           answerMs: SETTINGS.answerSeconds.default * 1_000,

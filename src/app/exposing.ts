@@ -23,12 +23,14 @@ export function loadExposures(options: {
   readonly config: Config;
   /** Oversight and providers are one for everything that this process does. */
   readonly sessions: Sessions;
+  /** Ports on which this process listens for services of members. */
+  readonly servicePorts?: () => readonly number[];
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly home: string;
 }): Exposures {
-  const { config, sessions, clock, env, cwd, home } = options;
+  const { config, sessions, servicePorts = () => [], clock, env, cwd, home } = options;
   const trust = trustOf(env);
   const proxies = proxyAgents(env, trust);
   const client = createHttpsClient({ proxies, trust });
@@ -47,7 +49,7 @@ export function loadExposures(options: {
       cwd,
       find: {
         allow: config.exposeAllow,
-        ownPorts: () => [...sessions.ports, ...exposures.ports],
+        ownPorts: () => [...sessions.ports, ...exposures.ports, ...servicePorts()],
         portHolder: (port) => portHolder(port, { folders, platform, pid, clock }),
         lookup,
         trust,

@@ -69,9 +69,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   const exposures = new LazyExposures(async () => {
     const { sessions } = await (loading ??= load());
     const { loadExposures } = await import("./exposing.ts");
-    return loadExposures({ ...options, sessions });
+    return loadExposures({ ...options, sessions, servicePorts: () => services.loaded?.ports ?? [] });
   });
-  const services = new LazyServices(async () => {
+  const services: LazyServices = new LazyServices(async () => {
     const { sessions } = await (loading ??= load());
     const { loadServices } = await import("./serving.ts");
     return loadServices({ ...options, sessions, exposures });

@@ -44,6 +44,9 @@ describe("a person", () => {
         subject: { kind: "service", name: "queue", target: `tcp://localhost:${target}`, maxConnections: 3 },
       },
     ]);
+    const again = await ana.services.offer({ target, kind: "tcp", name: "queue", maxConnections: 3 }, never);
+    expect(again.own).toBe(own);
+    expect(asked(ana)).toHaveLength(1);
     await decide(ana, "approve");
     await until("it is heard of", () => ben.session.serviceOffers.find(own.serviceId) !== undefined);
     const refused = await ana.services.offer({ target, kind: "tcp", name: "other" }, never);

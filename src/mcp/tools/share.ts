@@ -122,7 +122,7 @@ export const shareTool = defineTool({
     tunnelId,
   }),
   // What a patch rests on is every file of the repository: only a call that goes on is shared.
-  repeats: ({ path }) => (path === undefined ? "waits" : "one"),
+  repeats: ({ path, service }) => (path === undefined && service === undefined ? "waits" : "one"),
   restsOn: ({ path }, { localFiles }) => (path === undefined ? "" : localFiles.traceOf(path)),
   async run({ path, patch, range, note, to, tunnelId: id, service, ...limits }, call) {
     const tunnel = call.sessions.resolve(id);

@@ -69,7 +69,7 @@ export class StreamSocket extends Duplex {
   #resetCode: ResetCode = "cancelled";
 
   constructor(options: StreamSocketOptions) {
-    super({ allowHalfOpen: true, readableHighWaterMark: 64 * 1024, writableHighWaterMark: 256 * 1024 });
+    super({ allowHalfOpen: true, readableHighWaterMark: 64 * 1024, writableHighWaterMark: 128 * 1024 });
     this.#options = options;
     this.window = new Window(options.pool);
   }

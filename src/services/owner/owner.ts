@@ -51,6 +51,8 @@ export class Owner implements StreamService {
   readonly #options: OwnerOptions;
   readonly #visits: Visits;
   readonly #offers: OwnOffer[] = [];
+  /** Offers that wait for a person, with what was asked for and the answer that the agent was given. */
+  readonly #held = new Map<OwnOffer, { readonly asked: string; readonly sent: Answer }>();
   readonly #timers = new Map<OwnOffer, () => void>();
 
   constructor(options: OwnerOptions) {
@@ -72,6 +74,13 @@ export class Owner implements StreamService {
    */
   async offer({ facts, to, author, handler }: NewOffer): Promise<{ own: OwnOffer; sent: Answer }> {
     const { primitives, tunnel } = this.#options;
+    // An agent that repeats itself does not make its person decide twice.
+    const asked = JSON.stringify([facts, to?.toSorted(), handler.target]);
+    for (const [own, held] of this.#held)
+      if (author === undefined && held.asked === asked) {
+        await handler.close();
+        return { own, sent: held.sent };
+      }
     const running = this.#offers.filter(({ state }) => state.name !== "over");
     if (running.length >= SERVICES_LIMITS.maxOffers) throw new TunnelError("service-limit");
     const { port } = handler;
@@ -111,6 +120,7 @@ export class Owner implements StreamService {
           },
         },
       );
+      if (own.state.name === "held") this.#held.set(own, { asked, sent });
       return { own, sent };
     } catch (error) {
       await this.#end(own, "not-offered");
@@ -245,6 +255,7 @@ export class Owner implements StreamService {
   #leaves(own: OwnOffer): void {
     const { clock } = this.#options;
     const { lifeMs } = own.offer;
+    this.#held.delete(own);
     own.state = { name: "offered", endsAt: lifeMs === undefined ? undefined : clock.now() + lifeMs };
     this.#options.onNews({ type: "changed" });
     if (lifeMs !== undefined)
@@ -257,6 +268,7 @@ export class Owner implements StreamService {
   async #end(own: OwnOffer, why: OfferEnd): Promise<void> {
     this.#timers.get(own)?.();
     this.#timers.delete(own);
+    this.#held.delete(own);
     this.#visits.end(own);
     const wasOver = own.state.name === "over";
     const ended = own.end(why);

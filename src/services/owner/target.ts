@@ -42,17 +42,15 @@ export function serviceTarget(
   return target;
 }
 
-const OWN_WORDS = new Map([
-  ["expose-target-refused", "service-target-refused"],
-  ["expose-target-not-local", "service-target-not-local"],
-] as const);
-
 /** The errors of exposing name a setting that is not that of services. */
 export function asServiceError(error: TunnelError): TunnelError {
-  const code = [...OWN_WORDS].find(([expose]) => expose === error.code)?.[1];
-  if (code === undefined) return error;
-  return new TunnelError(code, {
-    cause: error,
-    ...(error.detail === undefined ? {} : { detail: error.detail }),
-  });
+  const options = { cause: error, ...(error.detail === undefined ? {} : { detail: error.detail }) };
+  switch (error.code) {
+    case "expose-target-refused":
+      return new TunnelError("service-target-refused", options);
+    case "expose-target-not-local":
+      return new TunnelError("service-target-not-local", options);
+    default:
+      return error;
+  }
 }

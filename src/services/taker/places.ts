@@ -112,5 +112,5 @@ export class Places {
 
 const LOOK_MS = 100;
 /** Begun in one go: whatever else there is to do has its turn in between. */
-const AT_A_TIME = 4;
-const SOON_MS = 2;
+const AT_A_TIME = 2;
+const SOON_MS = 4;

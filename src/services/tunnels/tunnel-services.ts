@@ -63,7 +63,7 @@ export class TunnelServices {
   constructor(tunnel: ServiceTunnel, context: ServicesContext) {
     const { clock, primitives, overseer, isShared, count, onNews } = context;
     const pool = new WindowPool();
-    const turns = new SendTurns();
+    const turns = new SendTurns(clock);
     this.tunnel = tunnel;
     this.#context = context;
     this.owner = new Owner({ tunnel, clock, primitives, overseer, pool, turns, onNews });
