@@ -202,7 +202,7 @@ async function runChat(
   const services = new LazyServices(async () => {
     const sessions = await (loading ??= load());
     const { loadServices } = await import("./serving.ts");
-    return loadServices({ config, sessions, exposures, clock, env });
+    return loadServices({ config, sessions, exposures, clock, env, cwd });
   });
   const load = async (): Promise<Sessions> => {
     const { loadSessions, openFaces } = await import("./sessions.ts");

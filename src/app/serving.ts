@@ -1,3 +1,5 @@
+import { commandNamed } from "../bridge/stdio/servers-file.ts";
+import { startChild } from "../children/start.ts";
 import type { Config } from "../cli/settings.ts";
 import { portHolder } from "../control/ports.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
@@ -19,8 +21,10 @@ export function loadServices(options: {
   readonly exposures: LazyExposures;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where names of files begin. */
+  readonly cwd: string;
 }): MemberServices {
-  const { config, sessions, exposures, clock, env } = options;
+  const { config, sessions, exposures, clock, env, cwd } = options;
   const trust = trustOf(env);
   const client = createHttpsClient({ proxies: proxyAgents(env, trust), trust });
   const facts = machineFacts();
@@ -37,6 +41,12 @@ export function loadServices(options: {
       portHolder: (port) => portHolder(port, { folders, platform, pid, clock }),
       lookup: createLookup({ doh: config.doh, client }),
       trust,
+    },
+    scanner: sessions.scanner,
+    stdio: {
+      commandNamed: (name) => commandNamed(name, { path: config.mcpServers, cwd, env, platform }),
+      start: (command) => (io) =>
+        startChild({ ...command, ...io, clock, withDescendants: true, recordFolders: folders }),
     },
     isShared: async () => !config.sharedMachine && (await hasOtherUsers()),
   });

@@ -1,4 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
+import type { Readable } from "node:stream";
 import type { OutputReader } from "./lines.ts";
 
 /** How a child ended: `code` when it exited, `signal` when it was killed, `failure` when it never started. */
@@ -31,6 +32,8 @@ export interface ChildOptions {
   readonly stderr: OutputReader;
   /** Undefined: its standard output is thrown away. */
   readonly stdout?: OutputReader;
+  /** What it reads on its standard input, from when it runs; its end is the end of that. Undefined: there is nothing to read. */
+  readonly stdin?: Readable;
   /** Whether its own children are ended with it: for a program that may only be a wrapper of another. */
   readonly withDescendants?: boolean;
   /** Private folders for the record of it, the preferred one first (records.ts). */

@@ -3,6 +3,7 @@ import { must } from "../errors/must.ts";
 import { GRACE_MS, LAST_WORDS_MS, type Child, type ChildOptions, type Exit } from "./child.ts";
 import { plainEnvironment, systemProgram } from "./environment.ts";
 import { sendSignal } from "./signals.ts";
+import { feed } from "./feed.ts";
 
 /** A child of this very process. */
 export interface DirectChild extends Child {
@@ -12,11 +13,11 @@ export interface DirectChild extends Child {
 
 /** Starts a program as a child of this process: without a shell, without a window, and without outliving an orderly end. */
 export function startDirect(options: ChildOptions): DirectChild {
-  const { file, args, env, cwd, clock, stderr, stdout, withDescendants = false } = options;
+  const { file, args, env, cwd, clock, stdin, stderr, stdout, withDescendants = false } = options;
   const child = spawn(file, args, {
     env,
     cwd,
-    stdio: ["ignore", stdout === undefined ? "ignore" : "pipe", "pipe"],
+    stdio: [stdin === undefined ? "ignore" : "pipe", stdout === undefined ? "ignore" : "pipe", "pipe"],
     shell: false,
     windowsHide: true,
     // A process group of its own on POSIX. On Windows that would be a console window.
@@ -31,6 +32,8 @@ export function startDirect(options: ChildOptions): DirectChild {
     stream?.setEncoding("utf8");
     stream?.on("data", (chunk: string) => reader?.read(chunk));
   }
+
+  if (stdin !== undefined && child.stdin !== null) feed(stdin, child.stdin);
 
   // The last resort when the process ends without stop(): only synchronous work is possible there.
   const killAtExit = (): void => end("SIGKILL");

@@ -14,6 +14,8 @@ export type GuardScope = "alone" | "group";
  *   `exit STATUS` with `failed` (the program could not be started) and `unclear` (this shell does not tell a signal from an
  *   exit code above 128) at the end. Whatever else comes is the shell's own remark that a signal has ended the child.
  *
+ * Descriptor 1 is nobody's output: it is what the child reads, and what nobody else touches.
+ *
  * The child writes into two named pipes, which the server reads. The watcher holds them open and empties them when the server
  * has gone, so that a child may write its last words and ends by SIGTERM, not by a broken pipe. A later holding of children
  * begins in the same place. The watcher signals its own group, so that no number can be anybody else's by then. It counts by
@@ -58,7 +60,7 @@ exec 9<&- 6<&- 7<&- 2>&3
     [ -e "$1" ] || exit 127
     [ -x "$1" ] && [ ! -d "$1" ] || exit 126
   esac
-  exec "$@" >&4 2>&5 3>&- 4>&- 5>&-
+  exec "$@" <&1 >&4 2>&5 3>&- 4>&- 5>&-
 )
 tunnel_guard_status=$?
 echo "exit $tunnel_guard_status $tunnel_guard_failed \${BASH_VERSION:+unclear}\${ZSH_VERSION:+unclear}\${KSH_VERSION:+unclear}" >&3

@@ -8,6 +8,7 @@ import { tempDirectory } from "../runtime/places.ts";
 import { wait } from "../runtime/wait.ts";
 import { GRACE_MS, LAST_WORDS_MS, type Child, type ChildOptions, type Exit } from "./child.ts";
 import { startDirect } from "./direct-child.ts";
+import { feed } from "./feed.ts";
 import { exitOf, parseGuardLine, type GuardLine } from "./guard-report.ts";
 import { GUARD_SCRIPT, SHELL, type GuardScope } from "./guard-script.ts";
 import { runs, type ProcessIdentity, type ProcessTable } from "./identity.ts";
@@ -67,7 +68,7 @@ class GuardedChild implements Child {
   #cancelLastWords = (): void => undefined;
 
   constructor(options: ChildOptions, table: ProcessTable, directory: string) {
-    const { file, args, env, cwd, withDescendants = false } = options;
+    const { file, args, env, cwd, stdin, withDescendants = false } = options;
     this.#options = options;
     this.#table = table;
     this.#directory = directory;
@@ -79,13 +80,13 @@ class GuardedChild implements Child {
     this.#guard = spawn(SHELL, ["-c", GUARD_SCRIPT, "tunnel-mcp-guard", ...parameters, file, ...args], {
       env,
       cwd,
-      stdio: ["pipe", "ignore", "ignore", "pipe"],
+      stdio: ["pipe", stdin === undefined ? "ignore" : "pipe", "ignore", "pipe"],
       shell: false,
       // A process group of its own, which the guard may signal as a whole.
       detached: true,
     });
     process.once("exit", this.#killAtExit);
-    this.#report = duplex(this.#guard);
+    this.#report = duplex(this.#guard, 3);
     const lines = lineReader((line) => this.#read(parseGuardLine(line)));
     this.#report.setEncoding("utf8").on("data", (chunk: string) => lines.read(chunk));
     // The other end may be killed at any moment.
@@ -149,6 +150,8 @@ class GuardedChild implements Child {
     if (this.#isStopping || this.#isGuardGone) return;
     this.#hasBegun = true;
     this.#report.write("start\n");
+    const { stdin } = this.#options;
+    if (stdin !== undefined) feed(stdin, duplex(this.#guard, 1).resume());
   }
 
   #open(name: string, reader: ChildOptions["stdout"]): Socket {
@@ -241,6 +244,7 @@ class GuardedChild implements Child {
     process.removeListener("exit", this.#killAtExit);
     this.#removeDirectory();
     this.#guard.stdin?.destroy();
+    this.#guard.stdout?.destroy();
     this.#report.destroy();
     if (this.#record !== undefined) removeRecord(this.#record);
     this.#record = undefined;
@@ -271,9 +275,9 @@ class GuardedChild implements Child {
   }
 }
 
-/** The guard's fourth descriptor. There is none where a new process had no descriptors left, which `error` then tells. */
-function duplex(guard: { readonly stdio?: readonly unknown[] }): Duplex {
-  const stream = guard.stdio?.[3];
+/** A descriptor of the guard that goes both ways. There is none where a new process had no descriptors left, which `error` then tells. */
+function duplex(guard: { readonly stdio?: readonly unknown[] }, descriptor: 1 | 3): Duplex {
+  const stream = guard.stdio?.[descriptor];
   return stream instanceof Duplex ? stream : new PassThrough();
 }
 

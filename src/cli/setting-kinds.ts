@@ -145,6 +145,7 @@ function nameIn(text: string): string | TunnelError {
   }
 }
 
+export const FILE = optional("a file", "filepath", (text) => (text === "" ? undefined : text));
 export const FOLDER = optional("a folder", "filepath", (text) => (text === "" ? undefined : text));
 
 export const COMMAND: Kind<readonly string[] | undefined> = {

@@ -7,6 +7,7 @@ import { BUDGET_LIST, GATE_LIST } from "./oversight-kinds.ts";
 import {
   COMMAND,
   FILES,
+  FILE,
   FOLDER,
   FOLDERS,
   IP_ADDRESS,
@@ -261,6 +262,15 @@ export const SETTINGS = {
     kind: TARGET_LIST,
     default: [],
     // Without a target fewer may be offered.
+    weakens: false,
+  }),
+  mcpServers: setting({
+    variable: "TUNNEL_MCP_SERVERS",
+    group: "oversight",
+    help: 'a file of yours (chmod 600) that names MCP servers which agents may offer, in the form of clients: {"mcpServers": {NAME: {"command": …, "args": […]}}}',
+    kind: FILE,
+    default: undefined,
+    unset: "none",
     weakens: false,
   }),
   sharedMachine: setting({

@@ -1,4 +1,5 @@
 import { ADDRESS } from "./areas/address.ts";
+import { BRIDGE } from "./areas/bridge.ts";
 import { CLOUDFLARED } from "./areas/cloudflared.ts";
 import { CONNECTION } from "./areas/connection.ts";
 import { EXEC } from "./areas/exec.ts";
@@ -33,6 +34,7 @@ export const AREAS = {
   "A person's decisions": OVERSIGHT,
   Exposing: EXPOSE,
   "Services of members": SERVICES,
+  "MCP servers": BRIDGE,
   "Tunnel address": ADDRESS,
   Cloudflared: CLOUDFLARED,
   "A command of your own": EXEC,
@@ -69,6 +71,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ...OVERSIGHT,
   ...EXPOSE,
   ...SERVICES,
+  ...BRIDGE,
   ...ADDRESS,
   ...CLOUDFLARED,
   ...EXEC,

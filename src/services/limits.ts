@@ -10,6 +10,10 @@ export const SERVICES_LIMITS = {
   pagePorts: { first: 28_600, last: 28_699 },
   /** A connection that is asked for waits so long for its owner's person. */
   askedMs: 60 * SECOND,
+  /** The answer of an MCP server that a person has to let go: shorter than clients wait for a call. */
+  resultMs: 45 * SECOND,
+  /** An MCP server that is offered or taken must have said what it is. */
+  surveyMs: 20 * SECOND,
   /** The service must take a connection within this time. */
   dialMs: 10 * SECOND,
   /** The head of the first request of a connection. */

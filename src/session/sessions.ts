@@ -123,6 +123,11 @@ export class Sessions implements Observable<SessionsEvent> {
     return this.#options.providers;
   }
 
+  /** The outbound filter. */
+  get scanner(): TextScanner {
+    return this.#options.scanner;
+  }
+
   get localFiles(): LocalFiles {
     return this.#options.localFiles;
   }

@@ -72,7 +72,7 @@ export interface ListenerView {
 }
 
 /** A service that somebody else offers, and that is not used here. */
-interface HeardServiceView extends ServiceView {
+export interface HeardServiceView extends ServiceView {
   readonly fromName: string;
   readonly expiresInSec: number | undefined;
 }

@@ -25,6 +25,7 @@ const DEFAULTS: Config = {
   toolsets: ["pair", "expose"],
   exposeAllow: [],
   shareServices: [],
+  mcpServers: undefined,
   sharedMachine: false,
   notify: undefined,
   budgets: DEFAULT_LIMITS,

@@ -3,6 +3,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach } from "vitest";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import type { StdioMeans } from "../../src/services/owner/mcp.ts";
 import { MemberServices } from "../../src/services/tunnels/member-services.ts";
 import type { TunnelServices } from "../../src/services/tunnels/tunnel-services.ts";
 import type { Config } from "../../src/cli/settings.ts";
@@ -34,11 +36,23 @@ export interface Side {
 export interface SceneOptions {
   readonly config?: Partial<Config>;
   readonly isShared?: boolean;
+  readonly stdio?: StdioMeans;
   /** The way of the guests to the host. */
   readonly wire?: Proxy;
 }
 
-function sideOf(sessions: Sessions, session: Session, { config, isShared = false }: SceneOptions): Side {
+const NO_STDIO: StdioMeans = {
+  commandNamed: () => Promise.reject(new TunnelError("mcp-servers-unset")),
+  start: () => {
+    throw new TunnelError("internal");
+  },
+};
+
+function sideOf(
+  sessions: Sessions,
+  session: Session,
+  { config, isShared = false, stdio = NO_STDIO }: SceneOptions,
+): Side {
   const all = new MemberServices({
     clock: systemClock,
     primitives: nodePrimitives,
@@ -48,6 +62,8 @@ function sideOf(sessions: Sessions, session: Session, { config, isShared = false
       ownPorts: () => [],
       lookup: createLookup({ doh: false }),
     },
+    scanner: sessions.scanner,
+    stdio,
     isShared: () => Promise.resolve(isShared),
   });
   later(() => all.shutDown());

@@ -39,6 +39,7 @@ export const CONFIG: Config = {
   toolsets: ["pair", "expose"],
   exposeAllow: [],
   shareServices: [],
+  mcpServers: undefined,
   sharedMachine: false,
   notify: undefined,
   budgets: "off",

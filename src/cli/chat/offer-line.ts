@@ -25,6 +25,11 @@ const OPTIONS: Readonly<Record<string, (text: string) => Partial<TypedOffer>>> =
     if (minutes === undefined) throw invalid(`--for takes ${DURATION_FORM}`);
     return { expiresInMinutes: minutes };
   },
+  tools: (text) => {
+    const tools = text.split(/[\s,]+/).filter((name) => name !== "");
+    if (tools.length === 0) throw invalid("--tools takes names, as in --tools search_*, get_page");
+    return { tools };
+  },
   max: (text) => {
     const count = /^[1-9]\d{0,2}$/.test(text) ? Number(text) : 0;
     if (count >= 1 && count <= SERVICE.maxConnections) return { maxConnections: count };
@@ -66,6 +71,7 @@ export function readOffer(argument: string): TypedOffer {
     given.add(key);
     offer = { ...offer, ...read(text.trim()) };
   }
+  if (given.has("tools") && !given.has("mcp")) throw invalid("--tools goes with --mcp");
   if (given.has("tcp") && given.has("mcp")) throw invalid("it is either --tcp or --mcp");
   return offer;
 }

@@ -96,7 +96,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   {
     name: "offer",
     usage: "PORT [NAME] [OPTIONS]",
-    help: "offer a service of this machine; OPTIONS: --tcp, --mcp, --to NAME, --read-only, --for 2h, --max 5, --each, --note TEXT",
+    help: "offer a service of this machine; OPTIONS: --tcp, --mcp, --tools NAMES, --to NAME, --read-only, --for 2h, --max 5, --each, --note TEXT",
     run: (argument, { conversation }) => conversation.services.offer(readOffer(argument)),
   },
   {

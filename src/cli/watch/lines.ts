@@ -76,6 +76,8 @@ function textOf(subject: Subject): string {
       return subject.note ?? "";
     case "service":
       return subject.note ?? "";
+    case "result":
+      return subject.text;
     case "member":
     case "visit":
     case "exposure":
@@ -144,6 +146,10 @@ function whatOf({ subject, tunnelId }: AskView): string {
     }
     case "visit":
       return `${safeName(subject.memberName)} wants to connect to ${safeName(subject.name)} (${safeLabel(subject.target)})${where}`;
+    case "result": {
+      const { memberName, name, call, chars } = subject;
+      return `${safeName(name)} answers ${safeLabel(call)} of ${safeName(memberName)} with this (${chars} characters)${where}`;
+    }
     case "exposure":
       return exposureText(subject);
     case "budget":
@@ -182,6 +188,7 @@ const PLACES: Readonly<Record<Finding["where"], string>> = {
   patch: "the patch",
   "work-context": "the work context",
   "service-label": "the service",
+  "tool-result": "the answer",
 };
 
 function findingText({ rule, where, line, column, disguise }: Finding): string {

@@ -188,6 +188,7 @@ function shownOf(subject: Subject): readonly string[] | undefined {
     case "incoming":
     case "member":
     case "visit":
+    case "result":
     case "exposure":
     case "budget":
       return undefined;

@@ -106,10 +106,17 @@ export const shareTool = defineTool({
       .describe("Names or ids of the only receivers; not even the host can open it."),
     service: z
       .strictObject({
-        target: z.union([z.string(), z.number()]).describe("Port or localhost:3000."),
+        target: z
+          .union([z.string(), z.number()])
+          .describe("Port, localhost:3000; mcp: also a URL or a name of your human's."),
         kind: z.enum(SERVICE_KINDS),
         name: z.string().optional(),
         readOnly: z.boolean().optional().describe("http: GET, HEAD and OPTIONS only."),
+        tools: z
+          .array(z.string())
+          .min(1)
+          .optional()
+          .describe('mcp: those that may be called, as ["search_*"].'),
       })
       .optional()
       .describe("Members use it with tunnel_connect."),

@@ -88,6 +88,23 @@ export type Subject =
       readonly memberName: string;
       readonly connection?: number;
     }
+  /** The answer of an MCP server of this machine to a member, who waits for it. */
+  | {
+      readonly kind: "result";
+      readonly name: string;
+      /** Method and tool. */
+      readonly call: string;
+      readonly member: string;
+      readonly memberName: string;
+      /** Its beginning as it is shown: secrets are masked. */
+      readonly text: string;
+      /** Of the whole, in UTF-16 units. */
+      readonly chars: number;
+      /** SHA-256 of the answer as it would be sent, in hex. */
+      readonly contentHash: string;
+      readonly findings?: readonly Finding[];
+      readonly notScanned?: NotScanned;
+    }
   | {
       readonly kind: "budget";
       readonly reason: string;

@@ -11,6 +11,7 @@ export const OUTBOUND = [
   "patch",
   "work-context",
   "service-label",
+  "tool-result",
 ] as const;
 
 export type Outbound = (typeof OUTBOUND)[number];

@@ -1,4 +1,5 @@
 import type { MemberId } from "../../protocol/base/ids.ts";
+import type { CallLog } from "./call-log.ts";
 import type { StreamSocket } from "../connection/stream-socket.ts";
 
 /** Somebody who connects, as far as its owner knows. */
@@ -15,6 +16,8 @@ export interface Handler {
   /** The port of the service on this machine. */
   readonly port: number | undefined;
   readonly warnings: readonly string[];
+  /** Of an MCP server. */
+  readonly calls?: CallLog;
   /**
    * Makes ready for one connection, and gives what takes it over once it has begun.
    * @throws {TunnelError} service-silent where the service does not take it; service-invalid for an origin that is none

@@ -91,7 +91,7 @@ class HttpGateways {
  * The origin under which a taker sees the service: what `Host` must be, and what the service is told of. It comes from a peer, so it can
  * be nothing but an address of a machine's own. @throws {TunnelError} service-invalid
  */
-function shownOrigin(origin: string): URL {
+export function shownOrigin(origin: string): URL {
   const isOne = /^http:\/\/(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|[a-z0-9-]{1,63}\.localhost):\d{1,5}$/.test(
     origin,
   );

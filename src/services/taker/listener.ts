@@ -17,7 +17,7 @@ import { Door } from "./door.ts";
 export interface Listening {
   readonly host: string;
   readonly port: number;
-  /** Of an HTTP service; a new one each time it is asked for, which works once. */
+  /** Of an HTTP service; a new one each time it is asked for, which works once. That of an MCP server stays, and needs the token. */
   newUrl(): string;
   /** Of an HTTP service: for programs. */
   readonly token: { readonly field: string; readonly value: string } | undefined;
@@ -37,6 +37,8 @@ export interface ListenOptions {
   readonly wanted: number | undefined;
   /** That one and no other. */
   readonly isExact: boolean;
+  /** Of a service that programs alone use, by their token: no browser is let in. */
+  readonly path?: string;
 }
 
 const ANY_PORT_TRIES = 8;
@@ -149,7 +151,7 @@ export async function listenHttp(options: ListenOptions): Promise<Listening> {
   return {
     host,
     port: gateway.port,
-    newUrl: () => `${origin}${door.newEntry()}`,
+    newUrl: () => `${origin}${options.path ?? door.newEntry()}`,
     token: door.token,
     get open() {
       return gateway.stats.open;

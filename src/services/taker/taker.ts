@@ -46,6 +46,9 @@ export interface TakerOptions {
   readonly onNews: (news: ServicesNews) => void;
 }
 
+/** Where every bridge has its server. */
+const MCP_PATH = "/mcp";
+
 /** Codes after which an owner lets nobody in any more. */
 const OVER: ReadonlyMap<string, ListenerEnd> = new Map<string, ListenerEnd>([
   ["gone", "withdrawn"],
@@ -164,6 +167,7 @@ export class Taker {
       primitives,
       wanted: port ?? entry.offer.port,
       isExact: port !== undefined,
+      ...(entry.offer.service === "mcp" ? { path: MCP_PATH } : {}),
       dial: (origin) => {
         const counts = { bytesIn: 0, bytesOut: 0 };
         const tell = (change: ConnectionNews["change"]): void =>

@@ -1,4 +1,5 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Survey } from "../../bridge/survey.ts";
 import type { FindOptions } from "../../expose/target/find.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { SERVICE } from "../../protocol/base/limits.ts";
@@ -7,6 +8,7 @@ import { checkNote } from "../../protocol/files/note.ts";
 import { type ServiceKind } from "../../protocol/services/kinds.ts";
 import { isServiceName } from "../../protocol/services/offer.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { TextScanner } from "../../session/saying/judging.ts";
 import type { Answer } from "../../session/saying/sent.ts";
 import type { ServiceId } from "../../session/service-offers.ts";
 import { asTunnelError } from "../../errors/tunnel-error.ts";
@@ -14,13 +16,15 @@ import { SendTurns } from "../connection/turns.ts";
 import { WindowPool } from "../connection/window.ts";
 import type { Handler } from "../owner/handler.ts";
 import { httpHandler } from "../owner/http.ts";
+import { mcpHandler, type StdioMeans } from "../owner/mcp.ts";
 import type { ServicesNews } from "../news.ts";
 import { Owner } from "../owner/owner.ts";
 import type { OwnOffer } from "../owner/own-offer.ts";
 import { asServiceError, serviceTarget } from "../owner/target.ts";
 import { tcpHandler } from "../owner/tcp.ts";
 import type { ServiceTunnel, VisitOverseer } from "../port.ts";
-import { Taker, type Connected } from "../taker/taker.ts";
+import { surveyOf } from "../taker/survey.ts";
+import { Taker, type Connected, type Taken } from "../taker/taker.ts";
 
 /** An offer as it is asked for. */
 export interface OfferRequest {
@@ -28,6 +32,8 @@ export interface OfferRequest {
   readonly kind: ServiceKind;
   readonly name?: string | undefined;
   readonly readOnly?: boolean | undefined;
+  /** Of an MCP server: patterns of those that may be called; all of them when undefined. */
+  readonly tools?: readonly string[] | undefined;
   readonly note?: string | undefined;
   /** Names or ids; everybody when undefined. */
   readonly to?: readonly string[] | undefined;
@@ -44,6 +50,9 @@ export interface ServicesContext {
   readonly overseer: VisitOverseer;
   /** How targets are judged; `allow` is what a human has listed for members of a tunnel. */
   readonly find: Omit<FindOptions, "clock" | "signal" | "hostHeader" | "onProgress">;
+  /** The outbound filter, for what an MCP server answers. */
+  readonly scanner: TextScanner;
+  readonly stdio: StdioMeans;
   /** Whether other users of this machine could use a TCP listener, and nobody has said that they may. */
   readonly isShared: () => Promise<boolean>;
   /** Listeners of this process, in all tunnels. */
@@ -94,7 +103,7 @@ export class TunnelServices {
 
   /**
    * Finds the service, and offers it as soon as this side's person lets it.
-   * @throws {TunnelError} service-*, expose-target-*, member-unknown, nobody-joined, note-invalid, cancelled, and all of saying
+   * @throws {TunnelError} service-*, mcp-*, expose-target-*, member-unknown, nobody-joined, note-invalid, cancelled, and all of saying
    */
   async offer(request: OfferRequest, signal: AbortSignal): Promise<{ own: OwnOffer; sent: Answer }> {
     const { kind, readOnly = false, confirmEach = false, expiresInMinutes, maxConnections } = request;
@@ -106,7 +115,9 @@ export class TunnelServices {
     const name = request.name ?? `${kind} ${String(request.target)}`;
     if (!isServiceName(name)) throw new TunnelError("service-invalid", { detail: "the name is none" });
     const note = request.note === undefined ? {} : { note: checkNote(request.note) };
-    const handler = await this.#handler(request, { isForSome: to !== undefined, signal });
+    if (request.tools !== undefined && kind !== "mcp")
+      throw new TunnelError("service-invalid", { detail: "tools goes with mcp" });
+    const handler = await this.#handler(request, { name, isForSome: to !== undefined, signal });
     try {
       return await this.owner.offer({
         to,
@@ -140,6 +151,13 @@ export class TunnelServices {
   }
 
   /**
+   * What an MCP server of a peer says of itself, in a peer's words. @throws {TunnelError} mcp-server-unfit, cancelled
+   */
+  survey({ listening }: Taken, signal: AbortSignal): Promise<Survey> {
+    return surveyOf(listening, this.#context.clock, signal);
+  }
+
+  /**
    * Ends a listener, or withdraws an offer of this side. @returns which
    * @throws {TunnelError} service-unknown
    */
@@ -164,14 +182,27 @@ export class TunnelServices {
     await Promise.all([this.owner.end(), this.taker.end()]);
   }
 
-  /** @throws {TunnelError} service-*, expose-target-* */
+  /** @throws {TunnelError} service-*, mcp-*, expose-target-* */
   async #handler(
-    { target: typed, kind, readOnly = false }: OfferRequest,
-    { isForSome, signal }: { readonly isForSome: boolean; readonly signal: AbortSignal },
+    { target: typed, kind, readOnly = false, tools }: OfferRequest,
+    about: { readonly name: string; readonly isForSome: boolean; readonly signal: AbortSignal },
   ): Promise<Handler> {
-    const { find, clock, primitives } = this.#context;
+    const { find, clock, primitives, scanner, stdio, overseer } = this.#context;
+    const { name, isForSome, signal } = about;
     try {
-      if (kind === "mcp") throw new TunnelError("service-kind-unavailable");
+      if (kind === "mcp")
+        return await mcpHandler(typed, {
+          clock,
+          primitives,
+          find: { ...find, clock, signal },
+          stdio,
+          tools,
+          isForSome,
+          scanner,
+          overseer,
+          tunnel: this.tunnel,
+          name,
+        });
       const target = serviceTarget(typed, { isForSome });
       if (kind === "tcp") return await tcpHandler(target, { ...find, clock });
       return await httpHandler(target, { ...find, clock, signal, primitives, isReadOnly: readOnly });

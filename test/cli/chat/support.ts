@@ -8,6 +8,7 @@ import { FakeClock } from "../../support/fake-tunnel-clock.ts";
 import { until } from "../../support/processes.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { createLookup } from "../../../src/net/resolve.ts";
+import { TunnelError } from "../../../src/errors/tunnel-error.ts";
 import { LazyServices } from "../../../src/services/tunnels/lazy-services.ts";
 import { MemberServices } from "../../../src/services/tunnels/member-services.ts";
 import { sessionsOn } from "../../session/support.ts";
@@ -79,6 +80,13 @@ function servicesOf(sessions: Sessions, clock: Clock): LazyServices {
         primitives: nodePrimitives,
         overseer: sessions.overseer,
         find: { allow: [], ownPorts: () => [], lookup: createLookup({ doh: false }) },
+        scanner: sessions.scanner,
+        stdio: {
+          commandNamed: () => Promise.reject(new TunnelError("mcp-servers-unset")),
+          start: () => {
+            throw new TunnelError("internal");
+          },
+        },
         isShared: () => Promise.resolve(false),
       }),
     ),

@@ -108,6 +108,8 @@ export type ChatEvent =
       readonly url: string;
       /** The header for programs that speak HTTP. */
       readonly token: { readonly field: string; readonly value: string } | undefined;
+      /** Of an MCP server: what a person enters for their client, and the tools that the peer says it has. */
+      readonly mcp: { readonly register: string; readonly tools: readonly string[] | undefined } | undefined;
     }
   | {
       readonly type: "stopped";

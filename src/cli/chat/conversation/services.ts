@@ -1,14 +1,15 @@
-import { TunnelError } from "../../../errors/tunnel-error.ts";
+import { asTunnelError, TunnelError } from "../../../errors/tunnel-error.ts";
 import { foldedName } from "../../../protocol/base/names.ts";
+import { peerRegistration } from "../../../view/setup/peer-registration.ts";
 import { GATES } from "../../../oversight/gates/gates.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { LazyServices } from "../../../services/tunnels/lazy-services.ts";
-import type { Connected } from "../../../services/taker/taker.ts";
+import type { Connected, Taken } from "../../../services/taker/taker.ts";
 import type { OfferRequest, TunnelServices } from "../../../services/tunnels/tunnel-services.ts";
 import type { ServiceId } from "../../../session/service-offers.ts";
 import type { Session } from "../../../session/sessions.ts";
 import { listenerView, ownServiceView, servicesView, type ServicesView } from "../../../view/services.ts";
-import type { Ref, Show } from "./events.ts";
+import type { ChatEvent, Ref, Show } from "./events.ts";
 
 interface ChatServicesOptions {
   readonly tunnel: Session;
@@ -115,13 +116,16 @@ export class ChatServices {
       const signal = AbortSignal.any([this.#abort.signal, stopped.signal]);
       const connected = await this.#connected(services, { serviceId, port, ref }, signal);
       const { listening } = connected.taken;
+      const url = listening.newUrl();
+      const mcp = await mcpOf(services, connected.taken, url, signal);
       show({
         type: "connected",
         ref,
         number: this.numberOf(serviceId),
         listener: listenerView(connected.taken, services, clock.now()),
-        url: listening.newUrl(),
+        url,
         token: listening.token,
+        mcp,
       });
     } finally {
       if (this.#asking.get(serviceId) === stopped) this.#asking.delete(serviceId);
@@ -173,5 +177,27 @@ export class ChatServices {
       }
       timeoutMs = NEXT_ANSWER_MS;
     }
+  }
+}
+
+type ConnectedEvent = Extract<ChatEvent, { type: "connected" }>;
+
+/** @throws {TunnelError} cancelled */
+async function mcpOf(
+  services: TunnelServices,
+  taken: Taken,
+  url: string,
+  signal: AbortSignal,
+): Promise<ConnectedEvent["mcp"]> {
+  const { offer } = taken.heard.entry;
+  const { token } = taken.listening;
+  if (offer.service !== "mcp" || token === undefined) return undefined;
+  const register = peerRegistration(undefined, { name: offer.name, url, header: token }, process.platform);
+  try {
+    const { tools } = await services.survey(taken, signal);
+    return { register, tools: tools.map(({ name }) => name) };
+  } catch (thrown) {
+    if (asTunnelError(thrown).code !== "mcp-server-unfit") throw thrown;
+    return { register, tools: undefined };
   }
 }

@@ -51,6 +51,7 @@ const COMMANDS = {
       kind: z.enum(SERVICE_KINDS),
       name: z.string().optional(),
       readOnly: z.boolean().optional(),
+      tools: z.array(z.string()).min(1).optional(),
       note: z.string().optional(),
       to,
       expiresInMinutes: z.int().min(1).optional(),

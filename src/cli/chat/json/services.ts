@@ -26,8 +26,8 @@ export function serviceFields(event: ServiceEvent): Fields {
       return { event: "asked", ref, serviceId, name, fromName };
     }
     case "connected": {
-      const { ref, listener, url, token } = event;
-      return { event: "connected", ref, url, ...listener, header: token };
+      const { ref, listener, url, token, mcp } = event;
+      return { event: "connected", ref, url, ...listener, header: token, ...mcp };
     }
     case "stopped": {
       const { ref, serviceId, name, what } = event;

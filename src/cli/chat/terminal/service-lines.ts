@@ -79,8 +79,11 @@ function offerLines({
   ];
 }
 
+/** Tools of a peer's MCP server that are named. */
+const MAX_TOOLS = 30;
+
 function connectedLines(event: Extract<ServiceEvent, { type: "connected" }>): string[] {
-  const { number, listener, url, token } = event;
+  const { number, listener, url, token, mcp } = event;
   const { service, host, port, fromName } = listener;
   const name = safeName(listener.name);
   const end = `  It is ${safeName(fromName)}'s: trust it no more than them. /disconnect ${number} ends it.`;
@@ -88,6 +91,20 @@ function connectedLines(event: Extract<ServiceEvent, { type: "connected" }>): st
     return [`${name} is here: host ${host}, port ${port}. Any program on this machine can use it.`, end];
   const header =
     token === undefined ? [] : [`  Programs send with each request: ${token.field}: ${token.value}`];
+  if (mcp !== undefined) {
+    const { register, tools } = mcp;
+    const shown = tools?.slice(0, MAX_TOOLS).map(safeLabel).join(", ");
+    const more =
+      tools !== undefined && tools.length > MAX_TOOLS ? `, and ${tools.length - MAX_TOOLS} more` : "";
+    return [
+      `${name} is an MCP server here: ${url}`,
+      `  For your client, if you want it there: ${safeLabel(register)}`,
+      ...(shown === undefined
+        ? []
+        : [`  The peer says that it has these tools: ${shown === "" ? "none" : shown}${more}`]),
+      end,
+    ];
+  }
   const browser = service === "http" ? [`  In a browser, once: ${url}`] : [];
   return [`${name} is here: http://${host}:${port}`, ...browser, ...header, end];
 }
