@@ -1,3 +1,4 @@
+import type { CallRecord } from "../bridge/log.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { ServiceId } from "../session/service-offers.ts";
 
@@ -17,8 +18,16 @@ export interface ConnectionNews {
   readonly bytesOut: number;
 }
 
+/** A member has called an MCP server that this side offers. */
+export interface CallNews {
+  readonly type: "call";
+  readonly serviceId: ServiceId;
+  readonly name: string;
+  readonly call: CallRecord;
+}
+
 /** News of the services of one tunnel. `changed`: an offer or a listener came, went, or stands otherwise. */
-export type ServicesNews = { readonly type: "changed" } | ConnectionNews;
+export type ServicesNews = { readonly type: "changed" } | ConnectionNews | CallNews;
 
 /** News of the services of a process, with the tunnel that they are about. */
 export type ServicesEvent = ServicesNews & { readonly tunnelId: string };

@@ -102,9 +102,16 @@ export class Feed {
   #served(event: ServicesEvent): void {
     this.#servicesChanged.add(event.tunnelId);
     this.#tellSoon();
+    if (event.type === "call") return this.#called(event);
     if (event.type !== "connection") return;
     const { type: _type, member, ...facts } = event;
     this.#emit({ t: "connection", ...facts, memberName: nameOf(this.#sessions, event.tunnelId, member) });
+  }
+
+  #called({ tunnelId, serviceId, name, call }: Extract<ServicesEvent, { type: "call" }>): void {
+    const { who, ...facts } = call;
+    const memberName = nameOf(this.#sessions, tunnelId, who);
+    this.#emit({ t: "call", tunnelId, serviceId, name, memberName, call: facts });
   }
 
   #exposed(event: ExposuresEvent): void {

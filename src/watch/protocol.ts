@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import type { Budget } from "../oversight/bounds/budgets.ts";
 import type { Gate } from "../oversight/gates/gates.ts";
 import type { Subject } from "../oversight/asks/subject.ts";
+import type { CallRecord } from "../bridge/log.ts";
 import type { ConnectionNews } from "../services/news.ts";
 import type { ServicesView } from "../view/services.ts";
 import type { ExposureView } from "../view/expose/exposures.ts";
@@ -125,6 +126,15 @@ export type WatchEvent =
       readonly memberName: string;
       readonly bytesIn: number;
       readonly bytesOut: number;
+    }
+  /** A member has called an MCP server of this side. */
+  | {
+      readonly t: "call";
+      readonly tunnelId: string;
+      readonly serviceId: string;
+      readonly name: string;
+      readonly memberName: string;
+      readonly call: Omit<CallRecord, "who">;
     }
   /** `what`: what has happened to it, for a person; left out where only counts have changed. */
   | { readonly t: "exposure"; readonly exposure: ExposureView; readonly what: string | undefined }

@@ -32,11 +32,13 @@ export class Flood {
     return this.#passes(`${tunnelId} ${entry.from}`, said);
   }
 
-  /** The same for a connection that has begun or ended. */
-  passesConnection({ tunnelId, serviceId, name }: Extract<WatchEvent, { t: "connection" }>): boolean {
+  /** The same for a connection that has begun or ended, and for a call of an MCP server. */
+  passesTraffic(event: Extract<WatchEvent, { t: "connection" | "call" }>): boolean {
+    const { t, tunnelId, serviceId, name } = event;
+    const what = t === "call" ? "calls" : "connections began or ended";
     const told = (count: number): string =>
-      `${safeName(name)}: ${count} more connections began or ended in this time. Type services for the counts.`;
-    return this.#passes(`${tunnelId} service ${serviceId}`, told);
+      `${safeName(name)}: ${count} more ${what} in this time. Type services for the counts.`;
+    return this.#passes(`${tunnelId} ${t} ${serviceId}`, told);
   }
 
   #passes(key: string, more: Run["more"]): boolean {

@@ -23,7 +23,7 @@ import {
   tunnelLines,
   type LineStyle,
 } from "./lines.ts";
-import { connectionText, servicesNews, toldServicesLines } from "./service-lines.ts";
+import { trafficText, servicesNews, toldServicesLines } from "./service-lines.ts";
 import type { WatchOptions } from "./watch-options.ts";
 
 /** Rings, and says in the window's title how many asks wait. Neither is ever a peer's words. */
@@ -93,10 +93,9 @@ export class PersonFace implements Face {
           this.#print(withGutter("* ", news, this.#screen.columns()));
         break;
       case "connection":
-        if (this.#flood.passesConnection(event))
-          this.#print(
-            withGutter(`* ${safeName(event.name)}: `, connectionText(event), this.#screen.columns()),
-          );
+      case "call":
+        if (this.#flood.passesTraffic(event))
+          this.#print(withGutter(`* ${safeName(event.name)}: `, trafficText(event), this.#screen.columns()));
         break;
       case "crowded":
         this.#say("More is asked than is shown: the rest comes when you have decided some of it.");

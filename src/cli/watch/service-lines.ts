@@ -78,10 +78,18 @@ function listenerNews(before: ListenerView | undefined, now: ListenerView): stri
   return [now.status === "away" ? `${whose} is cut off with its owner` : `${whose} is reachable again`];
 }
 
-/** A connection that has begun or ended. */
-export function connectionText(event: Extract<WatchEvent, { t: "connection" }>): string {
+/** A connection that has begun or ended, or a call of an MCP server. */
+export function trafficText(event: Extract<WatchEvent, { t: "connection" | "call" }>): string {
+  if (event.t === "call") return callText(event);
   const { change, side, memberName, bytesIn, bytesOut } = event;
   const who = side === "offered" ? `${safeName(memberName)}` : `this machine, to ${safeName(memberName)}`;
   if (change === "opened") return `connected: ${who}`;
   return `closed: ${who} (${sizeText(bytesIn)} in, ${sizeText(bytesOut)} out)`;
+}
+
+function callText({ memberName, call }: Extract<WatchEvent, { t: "call" }>): string {
+  const { method, name, end, ms, chars } = call;
+  const what = name === undefined ? safeLabel(method) : `${safeLabel(method)} ${safeLabel(name)}`;
+  const size = end === "answered" ? `, ${chars} characters` : "";
+  return `${safeName(memberName)} called ${what} (${end}, ${ms} ms${size})`;
 }

@@ -93,7 +93,10 @@ export class Owner implements StreamService {
     };
     const own = new OwnOffer({ offer, to, handler });
     this.#keep(own);
-    this.#options.onNews({ type: "changed" });
+    const { onNews } = this.#options;
+    onNews({ type: "changed" });
+    const { serviceId } = own;
+    handler.calls?.subscribe((call) => onNews({ type: "call", serviceId, name: offer.name, call }));
     try {
       const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
       const sent = await tunnel.say(

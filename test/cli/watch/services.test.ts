@@ -143,6 +143,33 @@ describe("a person who watches services", () => {
     ]);
   });
 
+  it("sees which tool of an MCP server a member has called, and how that ended", () => {
+    const w = new Watcher();
+    const call = {
+      at: 0,
+      method: "tools/call",
+      name: "search_pages\u001b[2J",
+      end: "answered",
+      ms: 12,
+      chars: 1_204,
+    } as const;
+    const event = {
+      t: "call",
+      tunnelId: "aaaa",
+      serviceId: "own1",
+      name: "docs",
+      memberName: "ben",
+    } as const;
+    w.hear(hello([tunnelOf()]), { ...event, call });
+    w.hear({ ...event, call: { ...call, name: undefined, method: "tools/list", end: "refused" } });
+    expect(w.terminal.rows).toEqual(
+      expect.arrayContaining([
+        "* docs: ben called tools/call search_pages\\u{1B}[2J (answered, 12 ms, 1204 characters)",
+        "* docs: ben called tools/list (refused, 12 ms)",
+      ]),
+    );
+  });
+
   it("is told by what name a service goes that is no longer offered", () => {
     const w = new Watcher();
     w.hear(hello([tunnelOf()]), told(view()));
