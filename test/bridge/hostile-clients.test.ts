@@ -231,7 +231,10 @@ describe("what leaves", () => {
         return Promise.resolve(text.includes("ghp_") ? { leaves: false, why: "withheld" } : { leaves: true });
       },
     });
-    const secret = await send(url, legacyRequest(1, "tools/call", { name: "secret" }));
+    const secret = await send(
+      url,
+      legacyRequest(1, "tools/call", { name: "secret", arguments: { value: "ghp_x" } }),
+    );
     expect(secret.json).toEqual({ jsonrpc: "2.0", id: 1, error: { code: -32_000, message: "withheld" } });
     const failed = await send(
       url,

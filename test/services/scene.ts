@@ -7,6 +7,7 @@ import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import type { StdioMeans } from "../../src/services/owner/mcp.ts";
 import { MemberServices } from "../../src/services/tunnels/member-services.ts";
 import type { TunnelServices } from "../../src/services/tunnels/tunnel-services.ts";
+import type { TextScanner } from "../../src/session/saying/judging.ts";
 import type { Config } from "../../src/cli/settings.ts";
 import type { Session, Sessions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
@@ -37,6 +38,8 @@ export interface SceneOptions {
   readonly config?: Partial<Config>;
   readonly isShared?: boolean;
   readonly stdio?: StdioMeans;
+  /** Of what MCP servers answer. */
+  readonly scanner?: TextScanner;
   /** The way of the guests to the host. */
   readonly wire?: Proxy;
 }
@@ -51,7 +54,7 @@ const NO_STDIO: StdioMeans = {
 function sideOf(
   sessions: Sessions,
   session: Session,
-  { config, isShared = false, stdio = NO_STDIO }: SceneOptions,
+  { config, isShared = false, stdio = NO_STDIO, scanner }: SceneOptions,
 ): Side {
   const all = new MemberServices({
     clock: systemClock,
@@ -62,7 +65,7 @@ function sideOf(
       ownPorts: () => [],
       lookup: createLookup({ doh: false }),
     },
-    scanner: sessions.scanner,
+    scanner: scanner ?? sessions.scanner,
     stdio,
     isShared: () => Promise.resolve(isShared),
   });

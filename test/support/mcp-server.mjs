@@ -24,8 +24,8 @@ function sdk() {
     );
     server.registerTool("search_people", { description: "Finds people" }, async () => text("nobody"));
     server.registerTool("delete_all", { description: "Deletes everything" }, async () => text("gone"));
-    server.registerTool("secret", { description: "Tells a secret" }, async () =>
-      text(`the token is ghp_${"0123456789abcdefghijABCDEFGHIJ012345"}`),
+    server.registerTool("secret", { inputSchema: z.object({ value: z.string() }) }, async ({ value }) =>
+      text(`the token is ${value}`),
     );
     server.registerTool(
       "wait",

@@ -47,8 +47,7 @@ export function post(options: PostOptions): Promise<Posted> {
       method: "POST",
       path: place.path,
       createConnection: () => place.dial(),
-      // Each call has its own connection: one that was kept may be closed at the moment of its use.
-      agent: false,
+      // No agent: each call has its own connection, since one that was kept may be closed at the moment of its use.
       headers: {
         Host: place.host,
         Connection: "close",
@@ -75,12 +74,12 @@ export function post(options: PostOptions): Promise<Posted> {
       if (left <= 0) end({ kind: "too-late" });
       else cancelTimer = clock.after(left, look);
     };
+    request.on("error", () => end({ kind: "unreachable" }));
     look();
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort);
-    request.on("error", () => end({ kind: "unreachable" }));
     request.once("response", (response) => {
-      response.on("data", () => (heardAt = clock.now())).pause();
+      response.on("data", () => (heardAt = clock.now()));
       void read(response, options).then(end);
     });
     request.end(bytes);
