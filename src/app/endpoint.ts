@@ -7,6 +7,7 @@ import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import { either } from "../runtime/emitter.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { exposureView } from "../view/expose/exposures.ts";
 import { Faces } from "../watch/faces.ts";
@@ -14,6 +15,7 @@ import { Faces } from "../watch/faces.ts";
 interface EndpointsOptions {
   readonly sessions: Sessions;
   readonly exposures: LazyExposures;
+  readonly services: LazyServices;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The owner, for other commands of the same user that look for this server. */
@@ -55,8 +57,14 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
 
 /** The one for faces alone: a chat has no agent of whom other commands would ask. */
 export function openFaces(options: EndpointsOptions): Endpoint {
-  const { sessions, exposures, clock, version, cwd: folder } = options;
-  const faces = new Faces({ sessions, exposures, clock, server: { pid: process.pid, version, folder } });
+  const { sessions, exposures, services, clock, version, cwd: folder } = options;
+  const faces = new Faces({
+    sessions,
+    exposures,
+    services,
+    clock,
+    server: { pid: process.pid, version, folder },
+  });
   const accept: ConstructorParameters<typeof Endpoint>[0]["accept"] = (socket, isToken) =>
     faces.accept(socket, isToken);
   return new Endpoint({ ...placeOf(options), kind: "watch", accept });

@@ -1,3 +1,4 @@
+import { noServices } from "../services/tunnels/lazy-services.ts";
 import type { Command } from "../cli/args.ts";
 import { identityOf, knowsCodes, readConfig } from "../cli/env.ts";
 import type { Output } from "../cli/io/output.ts";
@@ -44,7 +45,9 @@ async function runHere(
       return loadExposures({ config, sessions, clock, env, cwd, home });
     });
     const identity = identityOf(env, cwd);
-    const endpoints = openEndpoints({ sessions, exposures, clock, env, identity, version, cwd });
+    // This command opens no tunnel.
+    const services = noServices();
+    const endpoints = openEndpoints({ sessions, exposures, services, clock, env, identity, version, cwd });
     const quiet =
       config.notify === undefined
         ? undefined

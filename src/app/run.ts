@@ -1,4 +1,6 @@
 import { asTunnelError } from "../errors/tunnel-error.ts";
+import { LazyServices } from "../services/tunnels/lazy-services.ts";
+import type { Sessions } from "../session/sessions.ts";
 import { noExposures } from "../expose/exposures/lazy-exposures.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
 import {
@@ -194,17 +196,33 @@ async function runChat(
   const { chat } = await import("./commands.ts");
   let faces: { close(): Promise<void> } | undefined;
   onShutdown(async () => faces?.close());
-  const load = async () => {
+  // A chat exposes nothing.
+  const exposures = noExposures();
+  let loading: Promise<Sessions> | undefined;
+  const services = new LazyServices(async () => {
+    const sessions = await (loading ??= load());
+    const { loadServices } = await import("./serving.ts");
+    return loadServices({ config, sessions, exposures, clock, env, cwd });
+  });
+  const load = async (): Promise<Sessions> => {
     const { loadSessions, openFaces } = await import("./sessions.ts");
     const sessions = loadSessions({ config, clock, env, cwd, home });
-    // A chat exposes nothing.
-    const exposures = noExposures();
-    faces = openFaces({ sessions, exposures, clock, env, identity: identityOf(env, cwd), version, cwd });
+    faces = openFaces({
+      sessions,
+      exposures,
+      services,
+      clock,
+      env,
+      identity: identityOf(env, cwd),
+      version,
+      cwd,
+    });
     return sessions;
   };
   const code = await chat({
     request: command,
-    sessions: load,
+    sessions: () => (loading ??= load()),
+    services,
     clock,
     output,
     input: process.stdin,

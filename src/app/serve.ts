@@ -5,7 +5,7 @@ import type { Identity } from "../control/descriptor.ts";
 import type { Endpoints } from "./endpoint.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
-import { LazyServices } from "../services/lazy-services.ts";
+import { LazyServices } from "../services/tunnels/lazy-services.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
@@ -61,7 +61,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const load = async (): Promise<Loaded> => {
     const { loadSessions, notifyPerson, openEndpoints } = await import("./sessions.ts");
     const sessions = loadSessions(options);
-    endpoints = openEndpoints({ ...options, sessions, exposures });
+    endpoints = openEndpoints({ ...options, sessions, exposures, services });
     const { notify: command } = config;
     const quiet = command === undefined ? undefined : notifyPerson({ ...options, sessions, command });
     return { sessions, endpoints, quiet };

@@ -10,7 +10,7 @@ import { trustOf } from "../net/trust.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
-import { MemberServices } from "../services/member-services.ts";
+import { MemberServices } from "../services/tunnels/member-services.ts";
 import { hasOtherUsers } from "../services/taker/other-users.ts";
 import type { Sessions } from "../session/sessions.ts";
 

@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { Clock } from "../runtime/clock.ts";
 import { wait } from "../runtime/wait.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
-import type { LazyServices } from "../services/lazy-services.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { TunnelId } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { ProblemView } from "../view/setup/problems.ts";

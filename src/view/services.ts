@@ -1,9 +1,10 @@
 import { toBase64url } from "../protocol/base/bytes.ts";
-import type { ServiceKind, ServiceOffer } from "../protocol/services/offer.ts";
+import type { ServiceKind } from "../protocol/services/kinds.ts";
+import type { ServiceOffer } from "../protocol/services/offer.ts";
 import type { OwnOffer } from "../services/owner/own-offer.ts";
 import { nameOf } from "../services/port.ts";
 import type { Taken } from "../services/taker/taker.ts";
-import type { TunnelServices } from "../services/tunnel-services.ts";
+import type { TunnelServices } from "../services/tunnels/tunnel-services.ts";
 import type { Session } from "../session/sessions.ts";
 import { seconds } from "./time.ts";
 
@@ -71,7 +72,7 @@ export interface ListenerView {
 }
 
 /** A service that somebody else offers, and that is not used here. */
-interface HeardServiceView extends ServiceView {
+export interface HeardServiceView extends ServiceView {
   readonly fromName: string;
   readonly expiresInSec: number | undefined;
 }

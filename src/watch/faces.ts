@@ -4,17 +4,19 @@ import { parseJson } from "../control/messages.ts";
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { exposureView } from "../view/expose/exposures.ts";
 import { Feed } from "./feed.ts";
 import { obey } from "./obey.ts";
 import { commandSchema, greetingSchema, type WatchEvent } from "./protocol.ts";
-import { askView, tunnelView } from "./views.ts";
+import { askView, tunnelView, watchedServices } from "./views.ts";
 
 export interface FacesOptions {
   readonly sessions: Sessions;
   readonly exposures: LazyExposures;
+  readonly services: LazyServices;
   readonly clock: Clock;
   readonly server: Extract<WatchEvent, { t: "hello" }>["server"];
 }
@@ -91,15 +93,19 @@ class Face {
   constructor(socket: Socket, options: FacesOptions) {
     this.#socket = socket;
     this.#options = options;
-    const { sessions, exposures, clock, server } = options;
+    const { sessions, exposures, services, clock, server } = options;
     this.emit({
       t: "hello",
       server,
       tunnels: sessions.all.map(tunnelView),
       exposures: (exposures.loaded?.running ?? []).map((one) => exposureView(one, clock.now())),
+      services: sessions.all.flatMap((tunnel) => {
+        const watched = watchedServices(tunnel, services, clock.now());
+        return watched.services === undefined ? [] : [watched];
+      }),
       asks: sessions.overseer.asks.waiting.map((ask) => askView(ask, sessions)),
     });
-    this.#feed = new Feed({ sessions, exposures, clock, emit: (event) => this.emit(event) });
+    this.#feed = new Feed({ sessions, exposures, services, clock, emit: (event) => this.emit(event) });
   }
 
   emit(event: WatchEvent): void {

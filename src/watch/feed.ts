@@ -1,5 +1,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
+import type { ServicesEvent } from "../services/news.ts";
 import type { ExposuresEvent } from "../expose/exposures/exposures.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { AskEvent } from "../oversight/asks/asks.ts";
@@ -7,7 +9,7 @@ import { exposureNews, exposureView } from "../view/expose/exposures.ts";
 import { requestView } from "../view/expose/exposure-requests.ts";
 import { entryView } from "../view/entries.ts";
 import type { WatchEvent } from "./protocol.ts";
-import { askView, nameOf, tunnelView } from "./views.ts";
+import { askView, nameOf, tunnelView, watchedServices } from "./views.ts";
 
 /** Entries that a face is shown of what was said before it came. */
 const BEFORE = 50;
@@ -23,22 +25,31 @@ export class Feed {
   readonly #read = new Map<string, number>();
   /** Tunnels whose state has changed since it was told. */
   readonly #changed = new Set<string>();
+  /** The same for the services of a tunnel. */
+  readonly #servicesChanged = new Set<string>();
+  readonly #services: LazyServices;
   readonly #stops: readonly (() => void)[];
   #cancelState: (() => void) | undefined;
 
   constructor(options: {
     readonly sessions: Sessions;
     readonly exposures: LazyExposures;
+    readonly services: LazyServices;
     readonly clock: Clock;
     readonly emit: (event: WatchEvent) => void;
   }) {
-    const { sessions, exposures, clock, emit } = options;
+    const { sessions, exposures, services, clock, emit } = options;
+    this.#services = services;
     this.#sessions = sessions;
     this.#clock = clock;
     this.#emit = emit;
     for (const tunnel of sessions.all) this.#before(tunnel);
     this.#stops = [
-      sessions.subscribe(({ tunnelId }) => this.#happened(tunnelId)),
+      sessions.subscribe(({ tunnelId, type }) => {
+        if (type === "presence") this.#servicesChanged.add(tunnelId);
+        this.#happened(tunnelId);
+      }),
+      services.subscribe((event) => this.#served(event)),
       exposures.subscribe((event) => this.#exposed(event)),
       sessions.overseer.asks.subscribe((event) => this.#asked(event)),
       sessions.overseer.onWarning((tunnelId, budgets) => this.#emit({ t: "warning", tunnelId, budgets })),
@@ -60,6 +71,10 @@ export class Feed {
     if (tunnel === undefined) return;
     this.#entries(tunnel);
     this.#changed.add(tunnelId);
+    this.#tellSoon();
+  }
+
+  #tellSoon(): void {
     this.#cancelState ??= this.#clock.after(STATE_EVERY_MS, () => this.#tellStates());
   }
 
@@ -68,6 +83,7 @@ export class Feed {
     for (const [position, entry] of heardLog.after(this.#read.get(tunnelId) ?? 0)) {
       const isOwn = entry.kind !== "system" && entry.own;
       this.#emit({ t: "entry", tunnelId, isOwn, entry: entryView(entry, this.#clock.now()) });
+      if (entry.kind === "service" || entry.kind === "withdrawal") this.#servicesChanged.add(tunnelId);
       this.#read.set(tunnelId, position);
     }
   }
@@ -77,6 +93,25 @@ export class Feed {
     for (const tunnel of this.#sessions.all)
       if (this.#changed.has(tunnel.tunnelId)) this.#emit({ t: "tunnel", tunnel: tunnelView(tunnel) });
     this.#changed.clear();
+    for (const tunnel of this.#sessions.all)
+      if (this.#servicesChanged.has(tunnel.tunnelId))
+        this.#emit({ t: "services", ...watchedServices(tunnel, this.#services, this.#clock.now()) });
+    this.#servicesChanged.clear();
+  }
+
+  #served(event: ServicesEvent): void {
+    this.#servicesChanged.add(event.tunnelId);
+    this.#tellSoon();
+    if (event.type === "call") return this.#called(event);
+    if (event.type !== "connection") return;
+    const { type: _type, member, ...facts } = event;
+    this.#emit({ t: "connection", ...facts, memberName: nameOf(this.#sessions, event.tunnelId, member) });
+  }
+
+  #called({ tunnelId, serviceId, name, call }: Extract<ServicesEvent, { type: "call" }>): void {
+    const { who, ...facts } = call;
+    const memberName = nameOf(this.#sessions, tunnelId, who);
+    this.#emit({ t: "call", tunnelId, serviceId, name, memberName, call: facts });
   }
 
   #exposed(event: ExposuresEvent): void {

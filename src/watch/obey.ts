@@ -1,6 +1,7 @@
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Decider, Decision } from "../oversight/asks/ask.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
 import type { Command } from "./protocol.ts";
@@ -9,16 +10,27 @@ const WATCH: Decider = { path: "watch" };
 
 /**
  * Carries out what a person has typed.
- * @throws {TunnelError} ask-*, expose-unknown, tunnel-unknown, tunnel-closed, not-the-host, member-unknown, and all of saying
+ * @throws {TunnelError} ask-*, expose-unknown, service-unknown, tunnel-unknown, tunnel-closed, not-the-host, member-unknown, and all of saying
  */
 export async function obey(
   command: Command,
-  { sessions, exposures }: { readonly sessions: Sessions; readonly exposures: LazyExposures },
+  options: {
+    readonly sessions: Sessions;
+    readonly exposures: LazyExposures;
+    readonly services: LazyServices;
+  },
 ): Promise<void> {
+  const { sessions, exposures, services } = options;
   if (command.do === "stop-exposure") {
     const exposure = exposures.loaded?.resolve(command.exposure);
     if (exposure === undefined) throw new TunnelError("expose-unknown");
     return exposure.stop("stopped-by-person");
+  }
+  if (command.do === "stop-service") {
+    const known = services.loaded?.known(command.tunnelId);
+    if (known === undefined) throw new TunnelError("service-unknown");
+    await known.stop(command.service);
+    return;
   }
   if (command.do === "decide") {
     const { ask, digest, decision } = command;

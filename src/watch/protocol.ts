@@ -2,6 +2,9 @@ import * as z from "zod/mini";
 import type { Budget } from "../oversight/bounds/budgets.ts";
 import type { Gate } from "../oversight/gates/gates.ts";
 import type { Subject } from "../oversight/asks/subject.ts";
+import type { CallRecord } from "../bridge/log.ts";
+import type { ConnectionNews } from "../services/news.ts";
+import type { ServicesView } from "../view/services.ts";
 import type { ExposureView } from "../view/expose/exposures.ts";
 import type { RequestView } from "../view/expose/exposure-requests.ts";
 import type { EntryView } from "../view/entries.ts";
@@ -50,6 +53,13 @@ export const commandSchema = z.discriminatedUnion("do", [
     id,
     exposure: z.string().check(z.minLength(1), z.maxLength(64)),
   }),
+  /** Withdraws an offer of this side, or ends a listener for one of somebody else. */
+  z.strictObject({
+    do: z.literal("stop-service"),
+    id,
+    tunnelId,
+    service: z.string().check(z.minLength(1), z.maxLength(64)),
+  }),
   z.strictObject({ do: z.literal("kick"), id, tunnelId, name: z.string().check(z.maxLength(256)) }),
 ]);
 
@@ -88,13 +98,43 @@ export interface TunnelView {
   readonly ended: EndView | undefined;
 }
 
+/** The services of one tunnel. */
+export interface WatchedServices {
+  readonly tunnelId: string;
+  /** Undefined where there are none any more. */
+  readonly services: ServicesView | undefined;
+}
+
 export type WatchEvent =
   | {
       readonly t: "hello";
       readonly server: { readonly pid: number; readonly version: string; readonly folder: string };
       readonly tunnels: readonly TunnelView[];
       readonly exposures: readonly ExposureView[];
+      readonly services: readonly WatchedServices[];
       readonly asks: readonly AskView[];
+    }
+  | ({ readonly t: "services" } & WatchedServices)
+  /** A connection to a service of this side, or from this machine to one of somebody else. */
+  | {
+      readonly t: "connection";
+      readonly tunnelId: string;
+      readonly change: ConnectionNews["change"];
+      readonly side: ConnectionNews["side"];
+      readonly serviceId: string;
+      readonly name: string;
+      readonly memberName: string;
+      readonly bytesIn: number;
+      readonly bytesOut: number;
+    }
+  /** A member has called an MCP server of this side. */
+  | {
+      readonly t: "call";
+      readonly tunnelId: string;
+      readonly serviceId: string;
+      readonly name: string;
+      readonly memberName: string;
+      readonly call: Omit<CallRecord, "who">;
     }
   /** `what`: what has happened to it, for a person; left out where only counts have changed. */
   | { readonly t: "exposure"; readonly exposure: ExposureView; readonly what: string | undefined }

@@ -5,7 +5,9 @@ import { memberView } from "../view/members.ts";
 import { oversightView } from "../view/oversight.ts";
 import { endOf, statusOf } from "../view/status.ts";
 import { isoTime } from "../view/time.ts";
-import type { AskView, TunnelView } from "./protocol.ts";
+import type { LazyServices } from "../services/tunnels/lazy-services.ts";
+import { servicesView } from "../view/services.ts";
+import type { AskView, TunnelView, WatchedServices } from "./protocol.ts";
 
 export function askView(ask: Ask, sessions: Pick<Sessions, "all">): AskView {
   const { id, tunnelId, gates, subject, digest, causer, askedAt, expiresAt, now } = ask;
@@ -43,4 +45,10 @@ export function tunnelView(tunnel: Session): TunnelView {
     oversight: oversightView(tunnel),
     ended: endOf(tunnel),
   };
+}
+
+/** @param now ms since the epoch */
+export function watchedServices(tunnel: Session, services: LazyServices, now: number): WatchedServices {
+  const { tunnelId } = tunnel;
+  return { tunnelId, services: servicesView(tunnel, services.loaded?.known(tunnelId), now) };
 }

@@ -13,7 +13,7 @@ import {
   type Answer,
   type Started,
 } from "./support.ts";
-import type { BridgeLimits } from "../../src/bridge/limits.ts";
+import type { BridgeLimits } from "../../src/bridge/protocol/limits.ts";
 import { survey } from "../../src/bridge/survey.ts";
 
 const call = (url: URL, name = "echo", args: object = {}, id: unknown = 1): Promise<Answer> =>

@@ -1,5 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -182,6 +183,45 @@ describe.skipIf(!canScript())("a person at a pseudo-terminal (needs script of ut
     expect(host.stdout()).toContain("\u001b[?2004l");
     expect(host.stdout()).toContain("You have closed the tunnel.");
     expect(await accepts(portOf(joinLink))).toBe(false);
+  });
+
+  it("offers a service to another person at a terminal, who uses it until it is withdrawn", async () => {
+    const service = createServer((socket) => socket.on("error", () => undefined).end("from ana's machine"));
+    service.listen(0, "127.0.0.1");
+    await once(service, "listening");
+    try {
+      const { port: target } = service.address() as AddressInfo;
+      const env = { TERM: "xterm", NO_COLOR: "1" };
+      const args = ["open", "--goal", "align", "--name", "ana", "--transport", "direct"];
+      const ana = program(args, env, inTerminal);
+      await until("the prompt", () => ana.stdout().includes("ana> "));
+      const [joinLink = ""] = /ws:\S+/.exec(ana.stdout()) ?? [];
+      const ben = program(["join", joinLink, "--name", "ben"], env, inTerminal);
+      await until("the arrival", () => ana.stdout().includes("ben has joined"));
+      ana.child.stdin?.write(`/offer ${target} greeter --tcp --to ben\r`);
+      await until("the question", () => ana.stdout().includes("Type /approve 1"));
+      ana.child.stdin?.write("/approve 1\r");
+      await until("the offer", () => /offers the service greeter[^]*\/connect 1/.test(ben.stdout()));
+      ben.child.stdin?.write("/connect 1\r");
+      await until("the ask", () => ana.stdout().includes("ben wants to connect to greeter"));
+      ana.child.stdin?.write("/approve 2\r");
+      await until("it is here", () => /greeter is here: host 127\.0\.0\.1,\s+port \d+/.test(ben.stdout()));
+      const port = Number(/greeter is here: host 127\.0\.0\.1,\s+port (\d+)/.exec(ben.stdout())?.[1]);
+      let heard = "";
+      for await (const chunk of connect({ port, host: "127.0.0.1" })) heard += String(chunk);
+      expect(heard).toBe("from ana's machine");
+      ana.child.stdin?.write("/withdraw greeter\r");
+      await until("the end", () => ben.stdout().includes("The service greeter is not here any more"));
+      expect(await accepts(port)).toBe(false);
+      ana.child.stdin?.write("/quit\r");
+      expect([await ana.exited, await ben.exited]).toEqual([
+        [0, null],
+        [0, null],
+      ]);
+      expect([ana.box.left(), ben.box.left()]).toEqual([[], []]);
+    } finally {
+      service.close();
+    }
   });
 
   it("who has a terminal that knows no codes (TERM=dumb) is sent none, and Ctrl-C ends it", async () => {

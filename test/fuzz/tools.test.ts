@@ -1,5 +1,5 @@
 import { LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
-import { noServices } from "../../src/services/lazy-services.ts";
+import { noServices } from "../../src/services/tunnels/lazy-services.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";

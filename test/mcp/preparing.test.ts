@@ -1,5 +1,5 @@
 import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
-import { noServices } from "../../src/services/lazy-services.ts";
+import { noServices } from "../../src/services/tunnels/lazy-services.ts";
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -204,7 +204,7 @@ async function direct() {
     signal,
     sessions: ana,
     exposures: noExposures(),
-      services: noServices(),
+    services: noServices(),
     client: undefined,
     limit: 40_000,
     answerMs: 10_000,

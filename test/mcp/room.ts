@@ -1,5 +1,5 @@
 import { noExposures, type LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
-import { noServices, type LazyServices } from "../../src/services/lazy-services.ts";
+import { noServices, type LazyServices } from "../../src/services/tunnels/lazy-services.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { McpServer } from "@modelcontextprotocol/server";
 import { expect, vi } from "vitest";

@@ -1,3 +1,4 @@
+import { noServices } from "../../src/services/tunnels/lazy-services.ts";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -73,6 +74,7 @@ function chat({ ana, hosting }: Scene, author: "human" | undefined): Conversatio
     clock: systemClock,
     checkedText,
     localFiles,
+    services: noServices(),
     author,
     show: () => undefined,
   });

@@ -10,7 +10,7 @@ import { OutboundFilter } from "../../src/oversight/filter/filter.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { StdioMeans } from "../../src/services/owner/mcp.ts";
 import type { Listening } from "../../src/services/taker/listener.ts";
-import type { TunnelServices } from "../../src/services/tunnel-services.ts";
+import type { TunnelServices } from "../../src/services/tunnels/tunnel-services.ts";
 import { realServer, type SdkEra } from "../bridge/support.ts";
 import { Choices, FORMS } from "../oversight/filter/corpus.ts";
 import { gone, until } from "../support/processes.ts";

@@ -1,3 +1,4 @@
+import { noServices } from "../../src/services/tunnels/lazy-services.ts";
 import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { createServer, type Server } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -33,6 +34,7 @@ beforeEach(async () => {
   const faces = new Faces({
     sessions: ana,
     exposures: noExposures(),
+    services: noServices(),
     clock: systemClock,
     server: { pid: 1, version: "0", folder: "/w" },
   });

@@ -1,3 +1,4 @@
+import { noServices } from "../../src/services/tunnels/lazy-services.ts";
 import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -38,6 +39,7 @@ beforeEach(async () => {
   const faces = new Faces({
     sessions: ana,
     exposures: noExposures(),
+    services: noServices(),
     clock: systemClock,
     server: { pid: 1, version: "0", folder: "/w" },
   });

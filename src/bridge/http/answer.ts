@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../runtime/clock.ts";
-import type { BridgeLimits } from "../limits.ts";
+import type { BridgeLimits } from "../protocol/limits.ts";
 
 /** Nothing of an answer is kept by anybody on the way, or read as anything else. */
 const FIELDS = { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" } as const;

@@ -1,6 +1,6 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { BridgeRefusal, type Answered, type Backend, type Call } from "../backend.ts";
-import { BRIDGE_LIMITS, type BridgeLimits } from "../limits.ts";
+import { BRIDGE_LIMITS, type BridgeLimits } from "../protocol/limits.ts";
 import { outcomeFor, paramsFor, progressTokenOf } from "../protocol/adapt.ts";
 import {
   encodeNotification,

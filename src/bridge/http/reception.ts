@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../runtime/clock.ts";
 import { BridgeRefusal, type Backend } from "../backend.ts";
-import type { BridgeLimits } from "../limits.ts";
+import type { BridgeLimits } from "../protocol/limits.ts";
 import type { CallEnd, CallRecord } from "../log.ts";
 import { progressTokenOf, servedOpening } from "../protocol/adapt.ts";
 import { eraOf, namedBy, type Era } from "../protocol/era.ts";

@@ -1,4 +1,4 @@
-import { BRIDGE_LIMITS } from "../limits.ts";
+import { BRIDGE_LIMITS } from "./limits.ts";
 
 /** JSON-RPC 2.0 as MCP uses it: an id is text or a whole number, and never null. */
 export type FrameId = string | number;

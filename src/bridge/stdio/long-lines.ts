@@ -1,4 +1,4 @@
-import { BRIDGE_LIMITS, type BridgeLimits } from "../limits.ts";
+import { BRIDGE_LIMITS, type BridgeLimits } from "../protocol/limits.ts";
 
 export type Line =
   | { readonly kind: "line"; readonly text: string }

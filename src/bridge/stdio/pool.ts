@@ -1,7 +1,7 @@
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { BridgeRefusal } from "../backend.ts";
-import type { BridgeLimits } from "../limits.ts";
+import type { BridgeLimits } from "../protocol/limits.ts";
 import { StdioServer, type StartServer } from "./stdio-server.ts";
 
 interface Kept {

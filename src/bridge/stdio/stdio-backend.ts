@@ -1,6 +1,6 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { BridgeRefusal, type Answered, type Backend, type Call } from "../backend.ts";
-import { BRIDGE_LIMITS, type BridgeLimits } from "../limits.ts";
+import { BRIDGE_LIMITS, type BridgeLimits } from "../protocol/limits.ts";
 import { discoverResult, initializeResult, outcomeFor } from "../protocol/adapt.ts";
 import { CODE } from "../protocol/frames.ts";
 import { ServerPool } from "./pool.ts";

@@ -5,7 +5,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { settled, wait } from "../../runtime/wait.ts";
 import { BridgeRefusal } from "../backend.ts";
-import type { BridgeLimits } from "../limits.ts";
+import type { BridgeLimits } from "../protocol/limits.ts";
 import { BRIDGE_CLIENT, openedLegacy, openedModern, paramsFor, type Opening } from "../protocol/adapt.ts";
 import { LEGACY_VERSIONS } from "../protocol/era.ts";
 import {

@@ -5,6 +5,7 @@ import { inputLines } from "../../runtime/input-lines.ts";
 import { encodingProblem } from "../../runtime/utf8-input.ts";
 import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
+import type { LazyServices } from "../../services/tunnels/lazy-services.ts";
 import type { Session, Sessions } from "../../session/sessions.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";
@@ -49,6 +50,7 @@ export interface ChatOptions {
   readonly request: OpenRequest | JoinRequest;
   /** Loads the sessions; called once. */
   readonly sessions: () => Promise<Sessions>;
+  readonly services: LazyServices;
   readonly clock: Clock;
   readonly output: Output;
   readonly input: TerminalInput;
@@ -117,6 +119,7 @@ class Stay {
       // The input stays open: its end would look like the wish to leave, and the others would be told so.
       this.#screen?.close();
       await Promise.allSettled([opening]);
+      await this.#options.services.shutDown();
       await sessions?.shutDown();
     });
     try {
@@ -197,13 +200,14 @@ class Stay {
   }
 
   async #talk(tunnel: Session, sessions: Sessions): Promise<0 | 1> {
-    const { clock, stdinIsTerminal, outputLost } = this.#options;
+    const { clock, services, stdinIsTerminal, outputLost } = this.#options;
     const show = this.#show;
     const conversation = new Conversation({
       tunnel,
       clock,
       checkedText: (text) => sessions.checkedText(text),
       localFiles: sessions.localFiles,
+      services,
       // A terminal on both sides has a person at it. A program, or a script, has none, whatever it says of itself (G11).
       author: this.#options.isInteractive && !this.#options.request.json ? "human" : undefined,
       show,
@@ -219,6 +223,7 @@ class Stay {
     if (stdinIsTerminal) void outputLost.then(() => conversation.leave(LINK.sayConfirmMs));
     await conversation.run();
     stopAsking();
+    await services.shutDown();
     await tunnel.close();
     const isFailure = tunnel.end?.cause === "failed" || tunnel.end?.cause === "removed";
     return isFailure || conversation.undelivered > 0 ? 1 : 0;

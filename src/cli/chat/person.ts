@@ -6,7 +6,7 @@ import { encodingProblem } from "../../runtime/utf8-input.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
-import { runSlash } from "./slash.ts";
+import { completeSlash, runSlash } from "./slash.ts";
 import { INTERRUPTED } from "../io/stay.ts";
 import { wrapWords } from "../io/wrap.ts";
 import type { Person, Screen } from "./terminal/screen.ts";
@@ -93,6 +93,7 @@ export function personIn(options: {
       print(`(${key} again ${why})`);
     },
     onEnd: () => leave(isTerminal ? LINK.sayConfirmMs : undefined),
+    onTab: (before) => completeSlash(before, conversation),
     onActivity: () => tunnel.touch(),
   };
 }

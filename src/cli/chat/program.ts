@@ -35,6 +35,9 @@ export async function obeyProgram(options: {
       else if ("share" in command) conversation.transfers.share({ ...command.share, ref }).catch(fail);
       else if ("receive" in command)
         conversation.transfers.receive({ ...command.receive, ref, line }).catch(fail);
+      else if ("offer" in command) conversation.services.offer(command.offer, ref).catch(fail);
+      else if ("connect" in command) conversation.services.connect({ ...command.connect, ref }).catch(fail);
+      else if ("stop" in command) conversation.services.stop(command.stop, ref).catch(fail);
       else hostCommand(command, conversation, show);
     } catch (thrown) {
       fail(thrown);
@@ -44,7 +47,13 @@ export async function obeyProgram(options: {
 
 type HostCommand = Exclude<
   JsonCommand,
-  { say: string } | { share: object } | { receive: object } | { close: true }
+  | { say: string }
+  | { share: object }
+  | { receive: object }
+  | { offer: object }
+  | { connect: object }
+  | { stop: string }
+  | { close: true }
 >;
 
 /** @throws {TunnelError} not-the-host, and all errors of the host */
@@ -52,6 +61,7 @@ function hostCommand(command: HostCommand, conversation: Conversation, show: Sho
   const { ref } = command;
   const { tunnel } = conversation;
   if ("status" in command) return show({ type: "status", ref, status: conversation.status });
+  if ("services" in command) return show({ type: "services", ref, services: conversation.services.view });
   if (tunnel.role !== "host") throw new TunnelError("not-the-host");
   if ("invite" in command) {
     return show({ type: "invites", ref, invites: tunnel.invite(command.invite).map(inviteView) });

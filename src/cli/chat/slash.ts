@@ -7,8 +7,12 @@ import { inviteView } from "../../view/invites.ts";
 import type { Decision } from "../../oversight/asks/ask.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import type { Conversation } from "./conversation/conversation.ts";
+import type { ChatServices } from "./conversation/services.ts";
 import type { Show } from "./conversation/events.ts";
+import { completed, type Completion } from "./completion.ts";
+import { readOffer } from "./offer-line.ts";
 import { filesLines } from "./terminal/file-lines.ts";
+import { chatServicesLines } from "./terminal/service-lines.ts";
 import { whoLines } from "./terminal/overview.ts";
 import { wholeId } from "./conversation/file-ids.ts";
 
@@ -90,6 +94,36 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     },
   },
   {
+    name: "offer",
+    usage: "PORT [NAME] [OPTIONS]",
+    help: "offer a service of this machine; OPTIONS: --tcp, --mcp, --tools NAMES, --to NAME, --read-only, --for 2h, --max 5, --each, --note TEXT",
+    run: (argument, { conversation }) => conversation.services.offer(readOffer(argument)),
+  },
+  {
+    name: "withdraw",
+    usage: "SERVICE",
+    help: "no longer offer it",
+    run: (argument, { conversation }) => stop(argument, conversation),
+  },
+  {
+    name: "connect",
+    usage: "SERVICE [PORT]",
+    help: "use an offered service on this machine; SERVICE is its number, name or id",
+    run: (argument, { conversation: { services } }) => services.connect(connecting(argument, services)),
+  },
+  {
+    name: "disconnect",
+    usage: "SERVICE",
+    help: "no longer use it",
+    run: (argument, { conversation }) => stop(argument, conversation),
+  },
+  {
+    name: "services",
+    help: "what is offered and used, with connections, bytes and the time left",
+    run: (_, { conversation: { services }, print }) =>
+      print(chatServicesLines(services.view, (id) => services.numberOf(id)).join("\n")),
+  },
+  {
     name: "approve",
     usage: "N",
     help: "let exactly what was asked under this number happen",
@@ -116,6 +150,35 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   },
 ];
 
+/** What may follow a line that is being typed, up to the cursor. */
+export function completeSlash(before: string, conversation: Conversation): Completion {
+  const { tunnel, services } = conversation;
+  const names = (): string[] => tunnel.presence().flatMap(({ name, isSelf }) => (isSelf ? [] : [name]));
+  const commands = commandsFor(conversation).map(({ name }) => `/${name}`);
+  return completed(before, commands, (command, option) => {
+    const { offered = [], listeners = [], toYou = [] } = services.view ?? {};
+    switch (command) {
+      case "to":
+      case "remove":
+        return names();
+      case "offer":
+        return option === "to" ? names() : [];
+      case "connect":
+        return toYou.map(({ name }) => name);
+      case "disconnect":
+        return listeners.map(({ name }) => name);
+      case "withdraw":
+        return offered.flatMap(({ name, status }) => (status === "over" ? [] : [name]));
+      default:
+        return [];
+    }
+  });
+}
+
+function commandsFor({ tunnel }: Conversation): readonly SlashCommand[] {
+  return SLASH_COMMANDS.filter(({ forHostOnly }) => forHostOnly !== true || tunnel.role === "host");
+}
+
 /** @throws {TunnelError} input-invalid for an unknown command, and all errors of a known one */
 export async function runSlash(line: string, call: SlashCall): Promise<void> {
   const end = line.search(/\s|$/);
@@ -128,14 +191,13 @@ export async function runSlash(line: string, call: SlashCall): Promise<void> {
   await command.run(line.slice(end).trim(), call);
 }
 
-function helpText({ tunnel }: Conversation): string {
-  const offered = SLASH_COMMANDS.filter(({ forHostOnly }) => forHostOnly !== true || tunnel.role === "host");
-  const shown = offered.map(({ name, usage, help }) => {
+function helpText(conversation: Conversation): string {
+  const shown = commandsFor(conversation).map(({ name, usage, help }) => {
     return { left: `/${name}${usage === undefined ? "" : ` ${usage}`}`, help };
   });
   const width = Math.max(...shown.map(({ left }) => left.length));
   return [
-    "Whatever you type is said to everybody in the tunnel. Alt-Enter begins a new line.",
+    "Whatever you type is said to everybody in the tunnel. Alt-Enter begins a new line, Tab completes a command.",
     ...shown.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`),
   ].join("\n");
 }
@@ -164,6 +226,36 @@ function receiving(argument: string): { beginning: string; savePath: string; ove
     throw new TunnelError("input-invalid", { detail });
   }
   return { beginning, savePath: more === "" ? word : path, overwrite: path !== rest };
+}
+
+/** @throws {TunnelError} service-unknown, input-invalid */
+function stop(argument: string, { services }: Conversation): Promise<void> {
+  return services.stop(services.find(unquoted(argument)));
+}
+
+/** `1`, `my API 8080`: a service, and the port that it is to have here. @throws {TunnelError} service-unknown, input-invalid */
+function connecting(argument: string, services: ChatServices): { serviceId: string; port?: number } {
+  const [, before = "", digits = ""] = /^(.*\S)\s+(\d{1,5})$/.exec(argument) ?? [];
+  // A name may end in a number: the whole of it counts first.
+  const whole = before === "" ? undefined : found(argument, services);
+  if (before === "" || whole !== undefined) return { serviceId: whole ?? services.find(unquoted(argument)) };
+  const port = Number(digits);
+  if (port < 1 || port > 65_535)
+    throw new TunnelError("input-invalid", { detail: "a port is at most 65535" });
+  return { serviceId: services.find(unquoted(before)), port };
+}
+
+function found(argument: string, services: ChatServices): string | undefined {
+  try {
+    return services.find(unquoted(argument));
+  } catch {
+    return undefined;
+  }
+}
+
+function unquoted(argument: string): string {
+  const [word, more] = firstWord(argument);
+  return more === "" ? word : argument;
 }
 
 function hostOf({ tunnel }: Conversation): HostSession {

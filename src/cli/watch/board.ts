@@ -1,6 +1,8 @@
 import type { NewCommand } from "../../watch/client.ts";
+import { foldedName } from "../../protocol/base/names.ts";
+import type { ServicesView } from "../../view/services.ts";
+import type { AskView, TunnelView, WatchedServices, WatchEvent } from "../../watch/protocol.ts";
 import type { ExposureView } from "../../view/expose/exposures.ts";
-import type { AskView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
 
 /** One server of this user, as it is known here. */
 export interface Server {
@@ -28,12 +30,32 @@ interface ToldExposure extends ExposureView {
   readonly toldAt: number;
 }
 
+/** A service that is offered from here, or used here, with the server that does so. */
+export interface Served {
+  readonly server: Server;
+  readonly tunnelId: string;
+  readonly serviceId: string;
+  readonly name: string;
+  readonly side: "offered" | "taken";
+}
+
+/** The services of a tunnel, and when that was told. */
+export interface ToldServices {
+  readonly server: Server;
+  readonly tunnelId: string;
+  readonly services: ServicesView;
+  /** ms since the epoch */
+  readonly toldAt: number;
+}
+
 interface Known {
   readonly server: Server;
   folder: string;
   readonly tunnels: Map<string, TunnelView>;
   /** Those that are not over, by id. */
   readonly exposures: Map<string, ToldExposure>;
+  /** Of tunnels that have any, by tunnel. */
+  readonly services: Map<string, ToldServices>;
   readonly asks: Map<number, AskView>;
 }
 
@@ -50,12 +72,15 @@ export class Board {
         known.folder = event.server.folder;
         for (const tunnel of event.tunnels) known.tunnels.set(tunnel.tunnelId, tunnel);
         for (const one of event.exposures) known.exposures.set(one.exposureId, { ...one, toldAt: now });
+        for (const one of event.services) this.#serve(known, one, now);
         for (const ask of event.asks) known.asks.set(ask.ask, ask);
         return;
       case "tunnel":
         return void known.tunnels.set(event.tunnel.tunnelId, event.tunnel);
       case "exposure":
         return exposureHeard(known, event.exposure, now);
+      case "services":
+        return this.#serve(known, event, now);
       case "visit":
         return visitHeard(known, event);
       case "ask":
@@ -64,6 +89,11 @@ export class Board {
         return;
       default:
     }
+  }
+
+  #serve(known: Known, { tunnelId, services }: WatchedServices, toldAt: number): void {
+    if (services === undefined) known.services.delete(tunnelId);
+    else known.services.set(tunnelId, { server: known.server, tunnelId, services, toldAt });
   }
 
   gone(server: Server): void {
@@ -90,6 +120,33 @@ export class Board {
     return [...this.#servers.values()].flatMap(({ server, folder, exposures }) =>
       Array.from(exposures.values(), (exposure) => ({ server, folder, exposure })),
     );
+  }
+
+  /** The services of all tunnels. */
+  get services(): readonly ToldServices[] {
+    return [...this.#servers.values()].flatMap(({ services }) => [...services.values()]);
+  }
+
+  /** Those of one tunnel, as they were told last. */
+  servicesOf(server: Server, tunnelId: string): ServicesView | undefined {
+    return this.#servers.get(server)?.services.get(tunnelId)?.services;
+  }
+
+  /** The name of a service, as far as its tunnel has been told of. */
+  serviceName(server: Server, tunnelId: string, serviceId: string): string | undefined {
+    const { offered = [], listeners = [], toYou = [] } = this.servicesOf(server, tunnelId) ?? {};
+    return [...offered, ...listeners, ...toYou].find((one) => one.serviceId === serviceId)?.name;
+  }
+
+  /** Those that a person may mean by a name, or by an id, among what this side offers or uses. */
+  servedAs(word: string, side: Served["side"]): readonly Served[] {
+    const all = this.services.flatMap(({ server, tunnelId, services }) => {
+      const running = services.offered.filter(({ status }) => status !== "over");
+      const views = side === "offered" ? running : services.listeners;
+      return views.map(({ serviceId, name }) => ({ server, tunnelId, serviceId, name, side }));
+    });
+    const byId = all.filter(({ serviceId }) => serviceId === word);
+    return byId.length > 0 ? byId : all.filter(({ name }) => foldedName(name) === foldedName(word));
   }
 
   /** Those that a person may mean by a name, or by an id. */
@@ -126,7 +183,14 @@ export class Board {
 }
 
 function unknownYet(server: Server): Known {
-  return { server, folder: "", tunnels: new Map(), exposures: new Map(), asks: new Map() };
+  return {
+    server,
+    folder: "",
+    tunnels: new Map(),
+    exposures: new Map(),
+    services: new Map(),
+    asks: new Map(),
+  };
 }
 
 function exposureHeard({ exposures }: Known, exposure: ExposureView, now: number): void {

@@ -1,6 +1,6 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { nearest } from "../../errors/nearest.ts";
-import type { Board, Server, Waiting } from "./board.ts";
+import type { Board, Served, Server, Waiting } from "./board.ts";
 import type { NewCommand } from "../../watch/client.ts";
 import type { TunnelView } from "../../watch/protocol.ts";
 
@@ -12,6 +12,7 @@ export type Typed =
   | { readonly do: "asks" }
   | { readonly do: "tunnels" }
   | { readonly do: "exposures" }
+  | { readonly do: "services" }
   | { readonly do: "use"; readonly tunnelId: string }
   | { readonly do: "show"; readonly waiting: Waiting }
   /** Opens an editor with the text. */
@@ -43,6 +44,9 @@ export const WATCH_COMMANDS = [
   ["tunnels", "", "your tunnels, and what is used of their budgets"],
   ["exposures", "", "the public addresses of services, and where they lead"],
   ["stop", "NAME", "end a public address, by its name or its id"],
+  ["services", "", "what is offered to members and used of theirs, with connections and bytes"],
+  ["withdraw", "SERVICE", "no longer offer a service, by its name or its id"],
+  ["disconnect", "SERVICE", "no longer use a service of somebody else here"],
   ["use", "TUNNEL", "which tunnel the next commands are about"],
   ["help", "", "this list"],
   ["quit", "", "close this view; the tunnels go on"],
@@ -61,12 +65,13 @@ const PLAIN = new Map<string, Typed>(
     asks: { do: "asks" },
     tunnels: { do: "tunnels" },
     exposures: { do: "exposures" },
+    services: { do: "services" },
   }),
 );
 
 /**
  * Reads one line. A decision is always a word with a number, never a bare key.
- * @throws {TunnelError} input-invalid, ask-unknown, tunnel-unknown, expose-unknown
+ * @throws {TunnelError} input-invalid, ask-unknown, tunnel-unknown, expose-unknown, service-unknown
  */
 export function readTyped(line: string, context: TypedContext): Typed {
   const [typed, rest] = split(line);
@@ -95,6 +100,10 @@ export function readTyped(line: string, context: TypedContext): Typed {
       return kick(rest, context);
     case "stop":
       return stop(rest.trim(), context);
+    case "withdraw":
+      return stopService(rest.trim(), "offered", context);
+    case "disconnect":
+      return stopService(rest.trim(), "taken", context);
     default: {
       const meant = nearest(word, WORDS);
       const guess = meant === undefined ? "" : `; did you mean ${meant}?`;
@@ -229,4 +238,17 @@ function stop(named: string, { board }: TypedContext): Typed {
   // That it has ended is told to every face, this one included.
   const { server, exposure } = only;
   return { do: "tell", server, command: { do: "stop-exposure", exposure: exposure.exposureId }, done: "" };
+}
+
+function stopService(named: string, side: Served["side"], { board }: TypedContext): Typed {
+  if (named === "") throw invalid("the name is missing, as services lists it");
+  const [only, ...more] = board.servedAs(named, side);
+  if (only === undefined) throw new TunnelError("service-unknown");
+  const { server, tunnelId, serviceId: service } = only;
+  if (more.length > 0) {
+    const each = [only, ...more].map((one) => `${one.serviceId} in ${one.tunnelId}`).join(", ");
+    throw invalid(`several have this name: give the id, ${each}`);
+  }
+  // How it has ended is told to every face, this one included.
+  return { do: "tell", server, command: { do: "stop-service", tunnelId, service }, done: "" };
 }

@@ -7,7 +7,8 @@ const SHOWN = 60;
 const TIME_MS = 5_000;
 
 interface Run {
-  readonly name: string;
+  /** The line for those that were not shown. */
+  readonly more: (count: number) => string;
   readonly cancel: () => void;
   count: number;
 }
@@ -26,8 +27,22 @@ export class Flood {
   /** Whether it is shown. */
   passes({ tunnelId, isOwn, entry }: Extract<WatchEvent, { t: "entry" }>): boolean {
     if (isOwn || entry.kind === "system" || entry.kind === "notice") return true;
-    const key = `${tunnelId} ${entry.from}`;
-    const run = this.#runs.get(key) ?? this.#begin(key, entry.fromName);
+    const said = (count: number): string =>
+      `${safeName(entry.fromName)} has said ${count} more in this time: the transcript has it.`;
+    return this.#passes(`${tunnelId} ${entry.from}`, said);
+  }
+
+  /** The same for a connection that has begun or ended, and for a call of an MCP server. */
+  passesTraffic(event: Extract<WatchEvent, { t: "connection" | "call" }>): boolean {
+    const { t, tunnelId, serviceId, name } = event;
+    const what = t === "call" ? "calls" : "connections began or ended";
+    const told = (count: number): string =>
+      `${safeName(name)}: ${count} more ${what} in this time. Type services for the counts.`;
+    return this.#passes(`${tunnelId} ${t} ${serviceId}`, told);
+  }
+
+  #passes(key: string, more: Run["more"]): boolean {
+    const run = this.#runs.get(key) ?? this.#begin(key, more);
     run.count += 1;
     return run.count <= SHOWN;
   }
@@ -37,8 +52,8 @@ export class Flood {
     this.#runs.clear();
   }
 
-  #begin(key: string, name: string): Run {
-    const run = { name, count: 0, cancel: this.#clock.after(TIME_MS, () => this.#over(key)) };
+  #begin(key: string, more: Run["more"]): Run {
+    const run = { more, count: 0, cancel: this.#clock.after(TIME_MS, () => this.#over(key)) };
     this.#runs.set(key, run);
     return run;
   }
@@ -47,8 +62,6 @@ export class Flood {
     const run = this.#runs.get(key);
     this.#runs.delete(key);
     if (run === undefined || run.count <= SHOWN) return;
-    this.#tell(
-      `${safeName(run.name)} has said ${run.count - SHOWN} more in this time: the transcript has it.`,
-    );
+    this.#tell(run.more(run.count - SHOWN));
   }
 }

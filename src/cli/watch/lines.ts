@@ -216,6 +216,8 @@ export function entryLine(
   { tunnelId, isOwn, entry }: Extract<WatchEvent, { t: "entry" }>,
   style: LineStyle,
   hasSeveral: boolean,
+  /** Of the service that is no longer offered, where it is known. */
+  serviceName?: string,
 ): string | undefined {
   const { paint } = style;
   const where = hasSeveral ? paint.dim(`[${tunnelId}] `) : "";
@@ -245,7 +247,7 @@ export function entryLine(
       const head = `${at} ${where}${speaker(entry, isOwn, paint)} `;
       const words =
         entry.kind === "withdrawal" || entry.note === undefined ? [] : beginning(entry.note).lines;
-      return withGutter(head, [serviceText(entry), ...words].join("\n"), style.columns);
+      return withGutter(head, [serviceText(entry, serviceName), ...words].join("\n"), style.columns);
     }
     case "system": {
       const name = "memberName" in entry.event ? safeName(entry.event.memberName) : "";
@@ -257,8 +259,9 @@ export function entryLine(
   }
 }
 
-function serviceText(entry: ServiceEntryView | WithdrawalView): string {
-  if (entry.kind === "withdrawal") return `no longer offers the service ${safeLabel(entry.serviceId)}`;
+function serviceText(entry: ServiceEntryView | WithdrawalView, known: string | undefined): string {
+  if (entry.kind === "withdrawal")
+    return `no longer offers the service ${known === undefined ? safeLabel(entry.serviceId) : safeName(known)}`;
   const { name, service, readOnly } = entry.service;
   return `offers the service ${safeName(name)} (${service}${readOnly === true ? ", read only" : ""})`;
 }

@@ -1,7 +1,7 @@
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import { seconds } from "../../view/time.ts";
 import type { TunnelView, WatchEvent } from "../../watch/protocol.ts";
-import { safeLabel, safeText, withGutter } from "../chat/terminal/safe-text.ts";
+import { safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { terminalScreen, type Screen } from "../chat/terminal/screen.ts";
 import { RequestFlood } from "../expose/request-flood.ts";
 import { requestLine, requestName } from "../expose/request-line.ts";
@@ -23,6 +23,7 @@ import {
   tunnelLines,
   type LineStyle,
 } from "./lines.ts";
+import { trafficText, servicesNews, toldServicesLines } from "./service-lines.ts";
 import type { WatchOptions } from "./watch-options.ts";
 
 /** Rings, and says in the window's title how many asks wait. Neither is ever a peer's words. */
@@ -66,14 +67,14 @@ export class PersonFace implements Face {
   }
 
   hear(server: Server, event: WatchEvent): void {
+    const before = event.t === "services" ? this.#board.servicesOf(server, event.tunnelId) : undefined;
     this.#board.heard(server, event, this.#options.clock.now());
     switch (event.t) {
       case "hello":
         this.#greeted(server, event);
         break;
       case "entry":
-        if (this.#flood.passes(event))
-          this.#print(entryLine(event, this.#style, this.#board.open.length > 1));
+        this.#entry(server, event);
         break;
       case "ask":
         this.#asked({ server, ask: event.ask });
@@ -86,6 +87,15 @@ export class PersonFace implements Face {
         break;
       case "visit":
         this.#visited(event);
+        break;
+      case "services":
+        for (const news of servicesNews(before, event.services))
+          this.#print(withGutter("* ", news, this.#screen.columns()));
+        break;
+      case "connection":
+      case "call":
+        if (this.#flood.passesTraffic(event))
+          this.#print(withGutter(`* ${safeName(event.name)}: `, trafficText(event), this.#screen.columns()));
         break;
       case "crowded":
         this.#say("More is asked than is shown: the rest comes when you have decided some of it.");
@@ -172,7 +182,7 @@ export class PersonFace implements Face {
   }
 
   #greeted(server: Server, event: Extract<WatchEvent, { t: "hello" }>): void {
-    const { tunnels, exposures, asks } = event;
+    const { tunnels, exposures, services, asks } = event;
     if (!this.#isGreeted && tunnels.length + exposures.length === 0) this.#say("No tunnel is open yet.");
     this.#isGreeted = true;
     for (const tunnel of tunnels) {
@@ -181,7 +191,16 @@ export class PersonFace implements Face {
       this.#print(tunnelLines(tunnel, this.#style));
     }
     for (const exposure of exposures) this.#print(exposureLines(exposure, event.server.folder, this.#style));
+    if (services.length > 0) this.#services(server);
     for (const ask of asks) this.#asked({ server, ask });
+  }
+
+  #entry(server: Server, event: Extract<WatchEvent, { t: "entry" }>): void {
+    if (!this.#flood.passes(event)) return;
+    const { tunnelId, entry } = event;
+    const name =
+      entry.kind === "withdrawal" ? this.#board.serviceName(server, tunnelId, entry.serviceId) : undefined;
+    this.#print(entryLine(event, this.#style, this.#board.open.length > 1, name));
   }
 
   #visited({ name, request }: Extract<WatchEvent, { t: "visit" }>): void {
@@ -263,6 +282,8 @@ export class PersonFace implements Face {
         return this.#tunnels();
       case "exposures":
         return this.#exposures();
+      case "services":
+        return this.#services();
       case "use":
         this.#chosen = typed.tunnelId;
         return this.#say(`What you type is about ${typed.tunnelId} now.`);
@@ -298,6 +319,14 @@ export class PersonFace implements Face {
       const left = expiresInSec && expiresInSec - seconds(now - toldAt);
       this.#print(exposureLines({ ...exposure, expiresInSec: left }, folder, this.#style));
     }
+  }
+
+  /** @param of one server alone */
+  #services(of?: Server): void {
+    const told = this.#board.services.filter(({ server }) => of === undefined || server === of);
+    if (told.length === 0) return this.#say("No service is offered or used.");
+    const now = this.#options.clock.now();
+    for (const one of told) this.#print(toldServicesLines(one, now, this.#style));
   }
 
   #show(waiting: Waiting): void {

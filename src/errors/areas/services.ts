@@ -70,6 +70,12 @@ export const SERVICES = {
     nextForPerson: "Talk to its owner.",
     retryable: false,
   },
+  "service-undecided": {
+    message: "the owner's human has not decided whether you may connect",
+    next: "Tell your human. Call tunnel_connect again when the owner's human is there.",
+    nextForPerson: "Talk to its owner, and connect again when they are there.",
+    retryable: true,
+  },
   "service-away": {
     message: "the owner of the service is not connected at the moment",
     next: "Call again when tunnel_status shows the owner connected. A listener that is open stays.",

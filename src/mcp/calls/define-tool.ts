@@ -8,7 +8,7 @@ import * as z from "zod";
 import type { ClientProgram } from "../../protocol/room/work-context.ts";
 import { readArguments } from "../../arguments/read.ts";
 import type { LazyExposures } from "../../expose/exposures/lazy-exposures.ts";
-import type { LazyServices } from "../../services/lazy-services.ts";
+import type { LazyServices } from "../../services/tunnels/lazy-services.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import { standing } from "../../oversight/gates/gates.ts";
 import { traitsOf } from "../clients/clients.ts";

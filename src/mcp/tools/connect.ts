@@ -2,7 +2,7 @@ import * as z from "zod";
 import { id } from "../../arguments/strings.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Taken } from "../../services/taker/taker.ts";
-import type { TunnelServices } from "../../services/tunnel-services.ts";
+import type { TunnelServices } from "../../services/tunnels/tunnel-services.ts";
 import { listenerView } from "../../view/services.ts";
 import { peerRegistration } from "../../view/setup/peer-registration.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";

@@ -4,10 +4,7 @@ import { OFFER_ID_BYTES } from "../base/ids.ts";
 import { SERVICE } from "../base/limits.ts";
 import { isLabelUpTo } from "../base/text.ts";
 import { isNote } from "../files/note.ts";
-
-/** The language that a service speaks. `mcp` is Streamable HTTP of an MCP server. */
-export const SERVICE_KINDS = ["http", "tcp", "mcp"] as const;
-export type ServiceKind = (typeof SERVICE_KINDS)[number];
+import { SERVICE_KINDS } from "./kinds.ts";
 
 export function isServiceName(name: string): boolean {
   return isLabelUpTo(name, SERVICE.maxNameChars);

@@ -2,7 +2,7 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Backend } from "../../bridge/backend.ts";
-import { Bridge, type BridgeVisitor } from "../../bridge/bridge.ts";
+import { Bridge, type BridgeVisitor } from "../../bridge/http/bridge.ts";
 import { HttpBackend } from "../../bridge/http/http-backend.ts";
 import { AllowedTools, isToolPattern, MAX_PATTERNS } from "../../bridge/protocol/tools.ts";
 import type { ServerCommand } from "../../bridge/stdio/servers-file.ts";

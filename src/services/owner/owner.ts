@@ -20,6 +20,7 @@ import { StreamSocket } from "../connection/stream-socket.ts";
 import type { SendTurns } from "../connection/turns.ts";
 import type { WindowPool } from "../connection/window.ts";
 import { SERVICES_LIMITS } from "../limits.ts";
+import type { ConnectionNews, ServicesNews } from "../news.ts";
 import type { ServiceTunnel, VisitOverseer } from "../port.ts";
 import type { Handler, Ready } from "./handler.ts";
 import { OwnOffer, type OfferEnd } from "./own-offer.ts";
@@ -40,6 +41,7 @@ export interface OwnerOptions {
   readonly primitives: Primitives;
   readonly overseer: VisitOverseer;
   readonly pool: WindowPool;
+  readonly onNews: (news: ServicesNews) => void;
   readonly turns: SendTurns;
 }
 
@@ -91,6 +93,10 @@ export class Owner implements StreamService {
     };
     const own = new OwnOffer({ offer, to, handler });
     this.#keep(own);
+    const { onNews } = this.#options;
+    onNews({ type: "changed" });
+    const { serviceId } = own;
+    handler.calls?.subscribe((call) => onNews({ type: "call", serviceId, name: offer.name, call }));
     try {
       const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
       const sent = await tunnel.say(
@@ -162,7 +168,7 @@ export class Owner implements StreamService {
     if (own.state.name === "over") return refused(stream, "gone");
     if (!own.isNew(asked.salt)) return refused(stream, "refused");
     if (asked.ask === "connect" && !own.hasRoom) return refused(stream, "busy");
-    const socket = this.#socket(own);
+    const socket = this.#socket(own, stream.who);
     socket.attach(stream);
     void this.#serve(own, asked, stream, socket);
     return (news: StreamNews) => {
@@ -171,8 +177,11 @@ export class Owner implements StreamService {
     };
   }
 
-  #socket(own: OwnOffer): StreamSocket {
-    const { primitives, clock, pool, turns, tunnel } = this.#options;
+  #socket(own: OwnOffer, who: MemberId): StreamSocket {
+    const { primitives, clock, pool, turns, tunnel, onNews } = this.#options;
+    const { serviceId } = own;
+    const { name } = own.offer;
+    const counts = { bytesIn: 0, bytesOut: 0 };
     const socket = new StreamSocket({
       side: "owner",
       primitives,
@@ -181,11 +190,18 @@ export class Owner implements StreamService {
       turns,
       writable: () => tunnel.streamPort.writable(),
       onBytes: (direction, count) => {
-        if (direction === "in") own.stats.bytesIn += count;
-        else own.stats.bytesOut += count;
+        const counted = direction === "in" ? "bytesIn" : "bytesOut";
+        own.stats[counted] += count;
+        counts[counted] += count;
       },
     });
+    const tell = (change: ConnectionNews["change"]): void =>
+      onNews({ type: "connection", change, side: "offered", serviceId, name, member: who, ...counts });
     socket.on("error", () => undefined);
+    socket.once("connect", () => {
+      tell("opened");
+      socket.once("close", () => tell("closed"));
+    });
     return socket;
   }
 
@@ -244,6 +260,7 @@ export class Owner implements StreamService {
     const { lifeMs } = own.offer;
     this.#held.delete(own);
     own.state = { name: "offered", endsAt: lifeMs === undefined ? undefined : clock.now() + lifeMs };
+    this.#options.onNews({ type: "changed" });
     if (lifeMs !== undefined)
       this.#timers.set(
         own,
@@ -256,7 +273,10 @@ export class Owner implements StreamService {
     this.#timers.delete(own);
     this.#held.delete(own);
     this.#visits.end(own);
-    await own.end(why);
+    const wasOver = own.state.name === "over";
+    const ended = own.end(why);
+    if (!wasOver) this.#options.onNews({ type: "changed" });
+    await ended;
   }
 }
 

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { HttpBackend } from "../../bridge/http/http-backend.ts";
-import { BRIDGE_LIMITS } from "../../bridge/limits.ts";
+import { BRIDGE_LIMITS } from "../../bridge/protocol/limits.ts";
 import { survey, type Survey } from "../../bridge/survey.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { deadline } from "../../net/deadline.ts";

@@ -5,6 +5,7 @@ import type { HeardOffer, ServiceId } from "../../session/service-offers.ts";
 import type { SendTurns } from "../connection/turns.ts";
 import type { WindowPool } from "../connection/window.ts";
 import { isPagePort, SERVICES_LIMITS } from "../limits.ts";
+import type { ConnectionNews, ServicesNews } from "../news.ts";
 import type { ServiceTunnel } from "../port.ts";
 import { Dialler } from "./dialler.ts";
 import { listenHttp, listenTcp, type Listening, type ListenOptions } from "./listener.ts";
@@ -42,7 +43,7 @@ export interface TakerOptions {
   /** Listeners of this process. */
   readonly count: () => number;
   readonly onEnd: (taken: Taken, why: ListenerEnd) => void;
-  readonly onChange: () => void;
+  readonly onNews: (news: ServicesNews) => void;
 }
 
 /** Where every bridge has its server. */
@@ -158,7 +159,7 @@ export class Taker {
   }
 
   async #listen(heard: HeardOffer, port: number | undefined): Promise<Taken> {
-    const { clock, primitives, onChange } = this.#options;
+    const { clock, primitives, onNews } = this.#options;
     const { serviceId, entry, endsAt } = heard;
     const stats = { connections: 0, bytesIn: 0, bytesOut: 0 };
     const options: ListenOptions = {
@@ -168,18 +169,32 @@ export class Taker {
       isExact: port !== undefined,
       ...(entry.offer.service === "mcp" ? { path: MCP_PATH } : {}),
       dial: (origin) => {
+        const counts = { bytesIn: 0, bytesOut: 0 };
+        const tell = (change: ConnectionNews["change"]): void =>
+          onNews({
+            type: "connection",
+            change,
+            side: "taken",
+            serviceId,
+            name: entry.offer.name,
+            member: entry.from,
+            ...counts,
+          });
         const socket = this.#dialler.dial(heard, {
           origin,
           onBytes: (direction, count) => {
-            if (direction === "in") stats.bytesIn += count;
-            else stats.bytesOut += count;
+            const counted = direction === "in" ? "bytesIn" : "bytesOut";
+            stats[counted] += count;
+            counts[counted] += count;
           },
           onCode: (code) => this.#refused(serviceId, code),
         });
         socket.once("connect", () => {
           stats.connections += 1;
-          if (kept.trouble !== undefined) onChange();
+          if (kept.trouble !== undefined) onNews({ type: "changed" });
           kept.trouble = undefined;
+          tell("opened");
+          socket.once("close", () => tell("closed"));
         });
         return socket;
       },
@@ -192,7 +207,7 @@ export class Taker {
         () => void this.#end(serviceId, "expired"),
       );
     this.#taken.set(serviceId, kept);
-    onChange();
+    onNews({ type: "changed" });
     return kept;
   }
 
@@ -200,7 +215,7 @@ export class Taker {
     const kept = this.#taken.get(serviceId);
     if (kept === undefined) return;
     kept.trouble = code;
-    this.#options.onChange();
+    this.#options.onNews({ type: "changed" });
     const why = OVER.get(code);
     if (why !== undefined) void this.#end(serviceId, why);
   }

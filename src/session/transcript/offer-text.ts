@@ -4,12 +4,8 @@ import { toBase64url, toHex } from "../../protocol/base/bytes.ts";
 import { bytesOf, counter, jsonText } from "../../protocol/base/header.ts";
 import { parseJson } from "../../protocol/base/json.ts";
 import { isFileName, type FileOffer } from "../../protocol/files/offer.ts";
-import {
-  decodeWithdrawal,
-  isServiceName,
-  SERVICE_KINDS,
-  type ServiceOffer,
-} from "../../protocol/services/offer.ts";
+import { SERVICE_KINDS } from "../../protocol/services/kinds.ts";
+import { decodeWithdrawal, isServiceName, type ServiceOffer } from "../../protocol/services/offer.ts";
 import { isText } from "../../protocol/base/text.ts";
 import { withoutLinks } from "./redact.ts";
 

@@ -137,7 +137,7 @@ describe("the page about the command line", () => {
   });
 
   it("lists the events that the code makes, and the slash commands", () => {
-    const sources = ["json/view.ts", "json/files.ts"].map((name) =>
+    const sources = ["json/view.ts", "json/files.ts", "json/services.ts"].map((name) =>
       readFileSync(new URL(`../../../src/cli/chat/${name}`, import.meta.url), "utf8"),
     );
     const made = new Set(Array.from(sources.join("").matchAll(/event: "([a-z]+)"/g), ([, name]) => name));

@@ -1,3 +1,4 @@
+import { noServices } from "../../../src/services/tunnels/lazy-services.ts";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
@@ -48,7 +49,8 @@ function folders(): readonly string[] {
 async function serve(): Promise<void> {
   const { sessions, exposures, env, root: cwd } = here;
   const identity = { session: undefined, folder: cwd };
-  const endpoints = openEndpoints({ sessions, exposures, clock, env, identity, version: "0", cwd });
+  const services = noServices();
+  const endpoints = openEndpoints({ sessions, exposures, services, clock, env, identity, version: "0", cwd });
   stops.push(() => Promise.all([endpoints.questions.close(), endpoints.faces.close()]));
 }
 
@@ -60,7 +62,13 @@ async function serveFaces(place: Here, pid: number, version = "0"): Promise<void
       ? `\\\\.\\pipe\\tunnel-test-${pid}-${randomBytes(4).toString("hex")}`
       : path.join(here.root, `${pid}.sock`);
   const { sessions, exposures, root: folder } = place;
-  const faces = new Faces({ sessions, exposures, clock, server: { pid, version, folder } });
+  const faces = new Faces({
+    sessions,
+    exposures,
+    services: noServices(),
+    clock,
+    server: { pid, version, folder },
+  });
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);

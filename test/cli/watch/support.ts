@@ -72,7 +72,14 @@ export function said(
 }
 
 export function hello(tunnels: readonly TunnelView[], asks: readonly AskView[] = []): WatchEvent {
-  return { t: "hello", server: { pid: 1, version: "0", folder: "/w" }, tunnels, exposures: [], asks };
+  return {
+    t: "hello",
+    server: { pid: 1, version: "0", folder: "/w" },
+    tunnels,
+    exposures: [],
+    services: [],
+    asks,
+  };
 }
 
 export const asked = (ask: AskView): WatchEvent => ({ t: "ask", ask, isNew: true });

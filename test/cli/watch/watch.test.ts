@@ -1,3 +1,4 @@
+import { noServices } from "../../../src/services/tunnels/lazy-services.ts";
 import { noExposures } from "../../../src/expose/exposures/lazy-exposures.ts";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
@@ -43,6 +44,7 @@ async function serve(pid: number, version = "0", sessions = sessionsOn(systemClo
   const faces = new Faces({
     sessions,
     exposures: noExposures(),
+    services: noServices(),
     clock: systemClock,
     server: { pid, version, folder },
   });

@@ -11,14 +11,16 @@ import { settled, wait } from "../../../runtime/wait.ts";
 import type { NoticeEntry } from "../../../session/notice.ts";
 import type { Session } from "../../../session/sessions.ts";
 import type { TypedText } from "../../../protocol/base/typed-text.ts";
+import type { LazyServices } from "../../../services/tunnels/lazy-services.ts";
 import type { LocalFiles } from "../../../session/files/local-files.ts";
 import { heldView } from "../../../view/held.ts";
-import { entryView } from "../../../view/entries.ts";
+import { entryView, type EntryView } from "../../../view/entries.ts";
 import { filesView, type FilesView } from "../../../view/files.ts";
 import { memberView } from "../../../view/members.ts";
 import { statusOf, statusView, type StatusView } from "../../../view/status.ts";
-import type { Ref, Show } from "./events.ts";
+import type { ChatEvent, Ref, Show } from "./events.ts";
 import { shortId } from "./file-ids.ts";
+import { ChatServices } from "./services.ts";
 import { Transfers } from "./transfers.ts";
 
 /** A message as a person, or a program in its place, gives it. */
@@ -46,6 +48,7 @@ interface ConversationOptions {
   /** @throws {TunnelError} text-invalid, text-too-long */
   readonly checkedText: (text: string) => TypedText;
   readonly localFiles: LocalFiles;
+  readonly services: LazyServices;
   /** `human` where a person types (G11). */
   readonly author: "human" | undefined;
   readonly show: Show;
@@ -58,6 +61,7 @@ const LOOK_AGAIN_MS = 60 * 60_000;
 export class Conversation {
   readonly tunnel: Session;
   readonly transfers: Transfers;
+  readonly services: ChatServices;
   readonly #clock: Clock;
   readonly #author: "human" | undefined;
   readonly #checkedText: (text: string) => TypedText;
@@ -69,10 +73,12 @@ export class Conversation {
     | { readonly seq: number; readonly to: readonly MemberId[] | undefined; readonly told: Set<MemberId> }
     | undefined;
 
-  constructor({ tunnel, clock, checkedText, localFiles, author, show }: ConversationOptions) {
+  constructor(options: ConversationOptions) {
+    const { tunnel, clock, checkedText, localFiles, services, author, show } = options;
     this.#author = author;
     this.tunnel = tunnel;
     this.transfers = new Transfers({ tunnel, localFiles, clock, author, show });
+    this.services = new ChatServices({ tunnel, services, clock, author, show });
     this.#clock = clock;
     this.#checkedText = checkedText;
     this.#show = show;
@@ -96,6 +102,7 @@ export class Conversation {
     this.transfers.watch();
     await Promise.all([this.#hear(), this.#watch()]);
     this.#settle();
+    this.services.close();
     this.transfers.cancel();
     await this.transfers.settled();
     this.transfers.close();
@@ -189,7 +196,14 @@ export class Conversation {
       entry,
       safetyCode: this.#safetyCodeWith(raw),
       shortId: entry.kind === "file" ? shortId(this.files, entry.file.fileId) : undefined,
+      service: this.#serviceOf(entry),
     });
+  }
+
+  #serviceOf(entry: EntryView): Extract<ChatEvent, { type: "entry" }>["service"] {
+    if (entry.kind !== "service" && entry.kind !== "withdrawal") return undefined;
+    const serviceId = entry.kind === "service" ? entry.service.serviceId : entry.serviceId;
+    return { number: this.services.numberOf(serviceId), name: this.services.nameOf(serviceId) };
   }
 
   /** The code of the pairing that a host has just made. */

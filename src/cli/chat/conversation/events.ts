@@ -9,6 +9,7 @@ import type { HeldView } from "../../../view/held.ts";
 import type { InviteView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
 import type { PatchView } from "../../../view/patches.ts";
+import type { ListenerView, OwnServiceView, ServicesView } from "../../../view/services.ts";
 import type { GuestStatusView, HostStatusView, StatusView, TunnelStatus } from "../../../view/status.ts";
 
 /** The name that a program on the other side of stdin gives to one of its commands; the events about it carry it. */
@@ -32,6 +33,8 @@ export type ChatEvent =
       readonly safetyCode?: string | undefined;
       /** For an offered file: as much of its id as a person must type. */
       readonly shortId?: string | undefined;
+      /** For an offered service, or one that is no longer offered: the number that a person types, and its name. */
+      readonly service?: { readonly number: number; readonly name: string | undefined } | undefined;
     }
   /** These entries, inclusive, are no longer kept and were never shown. */
   | { readonly type: "gap"; readonly fromSeq: number; readonly toSeq: number }
@@ -78,6 +81,44 @@ export type ChatEvent =
       /** Undefined where the file is no patch. */
       readonly patch: PatchView | undefined;
     }
+  /** A service of this side is offered, or waits for a person first. */
+  | {
+      readonly type: "offered";
+      readonly ref: Ref | undefined;
+      readonly number: number;
+      readonly service: OwnServiceView;
+      readonly sent: Answer;
+      readonly warnings: readonly string[];
+    }
+  /** The owner's person is asked before this side may connect; `connected` or `error` follows. */
+  | {
+      readonly type: "asked";
+      readonly ref: Ref | undefined;
+      readonly serviceId: string;
+      readonly name: string;
+      readonly fromName: string;
+    }
+  /** A service of somebody else is reachable on this machine. */
+  | {
+      readonly type: "connected";
+      readonly ref: Ref | undefined;
+      readonly number: number;
+      readonly listener: ListenerView;
+      /** Of an HTTP service it works once, in a browser. */
+      readonly url: string;
+      /** The header for programs that speak HTTP. */
+      readonly token: { readonly field: string; readonly value: string } | undefined;
+      /** Of an MCP server: what a person enters for their client, and the tools that the peer says it has. */
+      readonly mcp: { readonly register: string; readonly tools: readonly string[] | undefined } | undefined;
+    }
+  | {
+      readonly type: "stopped";
+      readonly ref: Ref | undefined;
+      readonly serviceId: string;
+      readonly name: string;
+      readonly what: "listener" | "offer";
+    }
+  | { readonly type: "services"; readonly ref: Ref | undefined; readonly services: ServicesView | undefined }
   | {
       readonly type: "error";
       readonly error: TunnelError;

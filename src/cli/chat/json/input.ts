@@ -1,4 +1,5 @@
 import { INTENTS } from "../../../protocol/room/intent.ts";
+import { SERVICE_KINDS } from "../../../protocol/services/kinds.ts";
 import * as z from "zod";
 import { fieldsOf, type Fields } from "../../../arguments/plain.ts";
 import { readArguments, unknownName } from "../../../arguments/read.ts";
@@ -44,6 +45,30 @@ const COMMANDS = {
     }),
     ref,
   }),
+  offer: z.strictObject({
+    offer: z.strictObject({
+      target: z.union([z.string().min(1), z.int().min(1).max(65_535)]),
+      kind: z.enum(SERVICE_KINDS),
+      name: z.string().optional(),
+      readOnly: z.boolean().optional(),
+      tools: z.array(z.string()).min(1).optional(),
+      note: z.string().optional(),
+      to,
+      expiresInMinutes: z.int().min(1).optional(),
+      maxConnections: z.int().min(1).optional(),
+      confirmEach: z.boolean().optional(),
+    }),
+    ref,
+  }),
+  connect: z.strictObject({
+    connect: z.strictObject({
+      serviceId: id().min(1),
+      port: z.int().min(1).max(65_535).optional(),
+    }),
+    ref,
+  }),
+  stop: z.strictObject({ stop: id().min(1), ref }),
+  services: z.strictObject({ services: z.literal(true), ref }),
   close: z.strictObject({ close: z.literal(true) }),
 } as const;
 

@@ -8,6 +8,7 @@ import type { StatusView } from "../../../view/status.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { safeJson } from "../terminal/safe-text.ts";
 import { progressFields, receivedFields, sharedFields } from "./files.ts";
+import { serviceFields } from "./services.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -46,6 +47,12 @@ function fieldsOf(event: Exclude<ChatEvent, { type: "transfers" }>): Fields {
       return sharedFields(event);
     case "received":
       return receivedFields(event);
+    case "offered":
+    case "asked":
+    case "connected":
+    case "stopped":
+    case "services":
+      return serviceFields(event);
     case "ended":
       return endedFields(event);
     default:

@@ -2,13 +2,7 @@ import type { HeldView } from "../../../view/held.ts";
 import { must } from "../../../errors/must.ts";
 import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { Clock } from "../../../runtime/clock.ts";
-import type {
-  NoticeEventView,
-  NoticeView,
-  ServiceEntryView,
-  SpokenView,
-  SystemView,
-} from "../../../view/entries.ts";
+import type { NoticeEventView, NoticeView, SpokenView, SystemView } from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
 import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
@@ -18,6 +12,7 @@ import type { Paint } from "../../io/output.ts";
 import { wrapWords } from "../../io/wrap.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { offerText, receivedLines, sharedText, transferText } from "./file-lines.ts";
+import { offeredText, serviceLines, withdrawnText } from "./service-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "./safe-text.ts";
 import { duration, endText, errorText, systemText } from "./wording.ts";
@@ -76,6 +71,14 @@ export class PeopleView {
       case "shared":
       case "received":
         return this.#file(event);
+      case "services":
+        // A person types /services, which prints.
+        return undefined;
+      case "offered":
+      case "asked":
+      case "connected":
+      case "stopped":
+        return this.#service(event);
       case "ended":
         return this.#ended(event);
       default:
@@ -110,6 +113,13 @@ export class PeopleView {
   #file(event: Extract<ChatEvent, { type: "shared" | "received" }>): string {
     if (event.type === "shared") return this.#note(sharedText(event.offer));
     return `${this.#time(this.#options.clock.now())} * ${receivedLines(event).join("\n")}`;
+  }
+
+  #service(event: Extract<ChatEvent, { type: "offered" | "asked" | "connected" | "stopped" }>): string {
+    const text = serviceLines(event).join("\n");
+    return event.type === "connected"
+      ? `${this.#time(this.#options.clock.now())} * ${text}`
+      : this.#note(text);
   }
 
   /** Prints nothing: progress has a line of its own. */
@@ -166,16 +176,16 @@ export class PeopleView {
     ].join("\n");
   }
 
-  #entry({ entry, safetyCode, shortId }: Extract<ChatEvent, { type: "entry" }>): string | undefined {
+  #entry({ entry, safetyCode, shortId, service }: Extract<ChatEvent, { type: "entry" }>): string | undefined {
     switch (entry.kind) {
       case "chat":
         return this.#said(entry, entry.text);
       case "file":
         return this.#said(entry, offerText(entry, shortId ?? entry.file.fileId));
       case "service":
-        return this.#said(entry, serviceText(entry));
+        return this.#said(entry, offeredText(entry, service?.number ?? 0));
       case "withdrawal":
-        return this.#said(entry, `no longer offers the service ${entry.serviceId}`);
+        return this.#said(entry, withdrawnText(service?.name, entry.serviceId));
       case "system":
         // The last line of a chat tells that it is over.
         return entry.event.event === "ended" ? undefined : this.#system(entry, safetyCode);
@@ -361,7 +371,12 @@ function decidedText({
 function isToBeCopied(event: ChatEvent): boolean {
   if (event.type === "entry")
     return event.entry.kind === "notice" && event.entry.event.notice === "invites-reissued";
-  return event.type === "opened" || event.type === "joined" || event.type === "invites";
+  return (
+    event.type === "opened" ||
+    event.type === "connected" ||
+    event.type === "joined" ||
+    event.type === "invites"
+  );
 }
 
 function problemText({ message, code }: ErrorView): string {
@@ -378,12 +393,6 @@ function colorOf(id: string, paint: Paint): (text: string) => string {
 /** A name that looks like another one of the room comes with the id, which nobody else can have. */
 function nameOf(name: string, id: string, lookAlike: true | undefined): string {
   return lookAlike === true ? `${safeName(name)} [${id}]` : safeName(name);
-}
-
-function serviceText({ service, note }: ServiceEntryView): string {
-  const { serviceId, name, service: kind, port } = service;
-  const facts = `offers the service ${name} (${kind}${port === undefined ? "" : `, port ${port} there`}, id ${serviceId})`;
-  return note === undefined ? facts : `${facts}\n${note}`;
 }
 
 const SERVICE_OVER = {

@@ -31,6 +31,8 @@ export interface Person {
   readonly onPaste: (whole: string) => boolean;
   /** The end of the input. */
   readonly onEnd: () => void;
+  /** Tab, with the line up to the cursor; left out where nothing is completed. */
+  readonly onTab?: (before: string) => { readonly insert: string; readonly choices: readonly string[] };
   /** Any key. */
   readonly onActivity: () => void;
 }
@@ -48,6 +50,9 @@ const MOST_TYPED = 10;
 const LEAST_ABOVE = 4;
 
 const CTRL_D = "\u0004";
+const TAB = "\t";
+/** Words that Tab lists. */
+const MOST_CHOICES = 40;
 const CLEAR_BELOW = "\u001b[J";
 const CLEAR_ALL = "\u001b[H\u001b[J";
 
@@ -132,9 +137,19 @@ export function terminalScreen(options: {
 
   function obeyKey(key: string): boolean {
     if (answer(/^y$/i.test(key))) return true;
+    if (key === TAB && person.onTab !== undefined) {
+      complete(person.onTab);
+      return true;
+    }
     if (key !== CTRL_D || editor.line !== "") return false;
     person.onInterrupt("Ctrl-D");
     return true;
+  }
+
+  function complete(onTab: NonNullable<Person["onTab"]>): void {
+    const { insert, choices } = onTab(editor.line.slice(0, editor.cursor));
+    if (insert !== "") editor.insert(insert);
+    else if (choices.length > 0) tell(choices.slice(0, MOST_CHOICES).join("  "));
   }
 
   function paste(text: string, removed: number): void {

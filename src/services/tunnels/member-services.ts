@@ -1,20 +1,16 @@
-import { Emitter, type Observable } from "../runtime/emitter.ts";
+import { Emitter, type Observable } from "../../runtime/emitter.ts";
+import type { ServicesEvent } from "../news.ts";
 import type { ServicesContext } from "./tunnel-services.ts";
 import { TunnelServices } from "./tunnel-services.ts";
-import type { ServiceTunnel } from "./port.ts";
-
-/** News of services. It carries nothing: the listener looks for itself. */
-export interface ServicesEvent {
-  readonly type: "changed";
-}
+import type { ServiceTunnel } from "../port.ts";
 
 /** The services of all tunnels of this process. */
 export class MemberServices implements Observable<ServicesEvent> {
-  readonly #context: Omit<ServicesContext, "count" | "onChange">;
+  readonly #context: Omit<ServicesContext, "count" | "onNews">;
   readonly #events = new Emitter<ServicesEvent>();
   readonly #tunnels = new Map<string, TunnelServices>();
 
-  constructor(context: Omit<ServicesContext, "count" | "onChange">) {
+  constructor(context: Omit<ServicesContext, "count" | "onNews">) {
     this.#context = context;
   }
 
@@ -29,7 +25,7 @@ export class MemberServices implements Observable<ServicesEvent> {
     const made = new TunnelServices(tunnel, {
       ...this.#context,
       count: () => this.all.reduce((sum, { taker }) => sum + taker.taken.length, 0),
-      onChange: () => this.#events.emit({ type: "changed" }),
+      onNews: (news) => this.#events.emit({ ...news, tunnelId: tunnel.tunnelId }),
     });
     this.#tunnels.set(tunnel.tunnelId, made);
     return made;

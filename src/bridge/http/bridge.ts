@@ -1,9 +1,9 @@
 import { createServer, type Server } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../runtime/clock.ts";
-import type { Backend } from "./backend.ts";
-import { Reception, type ReceptionOptions, type VisitorPlace } from "./http/reception.ts";
-import { BRIDGE_LIMITS, type BridgeLimits } from "./limits.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Backend } from "../backend.ts";
+import { Reception, type ReceptionOptions, type VisitorPlace } from "./reception.ts";
+import { BRIDGE_LIMITS, type BridgeLimits } from "../protocol/limits.ts";
 
 export interface BridgeOptions extends Pick<ReceptionOptions, "tools" | "outbound" | "onCall"> {
   readonly clock: Clock;

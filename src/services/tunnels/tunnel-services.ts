@@ -1,28 +1,30 @@
-import { TunnelError } from "../errors/tunnel-error.ts";
-import type { Survey } from "../bridge/survey.ts";
-import type { FindOptions } from "../expose/target/find.ts";
-import type { Primitives } from "../protocol/base/primitives.ts";
-import { SERVICE } from "../protocol/base/limits.ts";
-import { membersNamed } from "../protocol/room/recipients.ts";
-import { checkNote } from "../protocol/files/note.ts";
-import { isServiceName, type ServiceKind } from "../protocol/services/offer.ts";
-import type { Clock } from "../runtime/clock.ts";
-import type { TextScanner } from "../session/saying/judging.ts";
-import type { Answer } from "../session/saying/sent.ts";
-import type { ServiceId } from "../session/service-offers.ts";
-import { asTunnelError } from "../errors/tunnel-error.ts";
-import { SendTurns } from "./connection/turns.ts";
-import { WindowPool } from "./connection/window.ts";
-import type { Handler } from "./owner/handler.ts";
-import { httpHandler } from "./owner/http.ts";
-import { mcpHandler, type StdioMeans } from "./owner/mcp.ts";
-import { Owner } from "./owner/owner.ts";
-import type { OwnOffer } from "./owner/own-offer.ts";
-import { asServiceError, serviceTarget } from "./owner/target.ts";
-import { tcpHandler } from "./owner/tcp.ts";
-import type { ServiceTunnel, VisitOverseer } from "./port.ts";
-import { surveyOf } from "./taker/survey.ts";
-import { Taker, type Connected, type Taken } from "./taker/taker.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Survey } from "../../bridge/survey.ts";
+import type { FindOptions } from "../../expose/target/find.ts";
+import type { Primitives } from "../../protocol/base/primitives.ts";
+import { SERVICE } from "../../protocol/base/limits.ts";
+import { membersNamed } from "../../protocol/room/recipients.ts";
+import { checkNote } from "../../protocol/files/note.ts";
+import { type ServiceKind } from "../../protocol/services/kinds.ts";
+import { isServiceName } from "../../protocol/services/offer.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { TextScanner } from "../../session/saying/judging.ts";
+import type { Answer } from "../../session/saying/sent.ts";
+import type { ServiceId } from "../../session/service-offers.ts";
+import { asTunnelError } from "../../errors/tunnel-error.ts";
+import { SendTurns } from "../connection/turns.ts";
+import { WindowPool } from "../connection/window.ts";
+import type { Handler } from "../owner/handler.ts";
+import { httpHandler } from "../owner/http.ts";
+import { mcpHandler, type StdioMeans } from "../owner/mcp.ts";
+import type { ServicesNews } from "../news.ts";
+import { Owner } from "../owner/owner.ts";
+import type { OwnOffer } from "../owner/own-offer.ts";
+import { asServiceError, serviceTarget } from "../owner/target.ts";
+import { tcpHandler } from "../owner/tcp.ts";
+import type { ServiceTunnel, VisitOverseer } from "../port.ts";
+import { surveyOf } from "../taker/survey.ts";
+import { Taker, type Connected, type Taken } from "../taker/taker.ts";
 
 /** An offer as it is asked for. */
 export interface OfferRequest {
@@ -55,7 +57,7 @@ export interface ServicesContext {
   readonly isShared: () => Promise<boolean>;
   /** Listeners of this process, in all tunnels. */
   readonly count: () => number;
-  readonly onChange: () => void;
+  readonly onNews: (news: ServicesNews) => void;
 }
 
 /** The services of one tunnel: those that this side offers, and those of others that it uses. */
@@ -68,12 +70,12 @@ export class TunnelServices {
   #ending: Promise<void> | undefined;
 
   constructor(tunnel: ServiceTunnel, context: ServicesContext) {
-    const { clock, primitives, overseer, isShared, count, onChange } = context;
+    const { clock, primitives, overseer, isShared, count, onNews } = context;
     const pool = new WindowPool();
     const turns = new SendTurns(clock);
     this.tunnel = tunnel;
     this.#context = context;
-    this.owner = new Owner({ tunnel, clock, primitives, overseer, pool, turns });
+    this.owner = new Owner({ tunnel, clock, primitives, overseer, pool, turns, onNews });
     this.taker = new Taker({
       tunnel,
       clock,
@@ -82,9 +84,9 @@ export class TunnelServices {
       turns,
       isShared,
       count,
-      onChange,
+      onNews,
       onEnd: ({ heard }, why) => {
-        onChange();
+        onNews({ type: "changed" });
         // What this side's own agent or the end of the tunnel has done is no news.
         if (why === "stopped" || why === "tunnel-over") return;
         const { serviceId, entry } = heard;

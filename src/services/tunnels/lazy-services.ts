@@ -1,6 +1,7 @@
-import { TunnelError } from "../errors/tunnel-error.ts";
-import { Emitter, type Observable } from "../runtime/emitter.ts";
-import type { MemberServices, ServicesEvent } from "./member-services.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { Emitter, type Observable } from "../../runtime/emitter.ts";
+import type { MemberServices } from "./member-services.ts";
+import type { ServicesEvent } from "../news.ts";
 
 /** The services of a server, whose code is loaded with the first call that needs it. */
 export class LazyServices implements Observable<ServicesEvent> {
