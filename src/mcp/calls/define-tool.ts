@@ -159,7 +159,8 @@ function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaW
 
 /**
  * A schema without what says nothing: its dialect, which is that of MCP anyway, bounds that every number keeps, and that names are
- * texts. Each model pays for every byte of it.
+ * texts. Each model pays for every byte of it. One of several types is written as a choice, since some clients take a single type
+ * alone where `type` stands.
  */
 function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const isNothing = (name: string, value: unknown): boolean =>
@@ -167,7 +168,13 @@ function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, u
     (name === "propertyNames" && JSON.stringify(value) === '{"type":"string"}') ||
     ((name === "minimum" || name === "maximum") && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER);
   const kept = Object.entries(schema).filter(([name, value]) => !isNothing(name, value));
-  return Object.fromEntries(kept.map(([name, value]) => [name, lean(value)]));
+  return Object.fromEntries(
+    kept.map(([name, value]) =>
+      name === "type" && Array.isArray(value)
+        ? ["anyOf", value.map((type: unknown) => ({ type }))]
+        : [name, lean(value)],
+    ),
+  );
 }
 
 function lean(value: unknown): unknown {
