@@ -162,7 +162,8 @@ function advertised(schema: z.ZodType & StandardSchemaWithJSON): StandardSchemaW
 
 /**
  * A schema without what says nothing: its dialect, which is that of MCP anyway, bounds that every number or list keeps that is meant
- * (a count of none, an empty list), and that names are texts. Each model pays for every byte of it.
+ * (a count of none, an empty list), and that names are texts. Each model pays for every byte of it. One of several types is written as a choice, since some clients take a single type
+ * alone where `type` stands.
  */
 function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const isNothing = (name: string, value: unknown): boolean =>
@@ -171,7 +172,13 @@ function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, u
     ((name === "minimum" || name === "minItems" || name === "minLength") && (value === 0 || value === 1)) ||
     ((name === "minimum" || name === "maximum") && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER);
   const kept = Object.entries(schema).filter(([name, value]) => !isNothing(name, value));
-  return Object.fromEntries(kept.map(([name, value]) => [name, lean(value)]));
+  return Object.fromEntries(
+    kept.map(([name, value]) =>
+      name === "type" && Array.isArray(value)
+        ? ["anyOf", value.map((type: unknown) => ({ type }))]
+        : [name, lean(value)],
+    ),
+  );
 }
 
 function lean(value: unknown): unknown {
