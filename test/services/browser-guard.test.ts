@@ -45,7 +45,7 @@ describe("a TCP listener", () => {
     const { listening, seen } = await page();
     const head = `GET / HTTP/1.1\r\nHost: localhost:${listening.port}\r\n${field}\r\n\r\n`;
     expect(await answerTo(listening.port, [head])).toMatch(/^HTTP\/1\.1 421 /);
-    expect(await answerTo(listening.port, [...head])).toMatch(/^HTTP\/1\.1 421 /);
+    expect(await answerTo(listening.port, Array.from(head))).toMatch(/^HTTP\/1\.1 421 /);
     expect(seen).toEqual([]);
   });
 
