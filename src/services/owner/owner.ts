@@ -15,6 +15,7 @@ import {
 } from "../../protocol/services/stream.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Answer } from "../../session/saying/sent.ts";
+import type { OfferingService } from "../../session/session.ts";
 import type { ServiceId } from "../../session/service-offers.ts";
 import { StreamSocket } from "../connection/stream-socket.ts";
 import type { SendTurns } from "../connection/turns.ts";
@@ -98,7 +99,6 @@ export class Owner implements StreamService {
     const { serviceId } = own;
     handler.calls?.subscribe((call) => onNews({ type: "call", serviceId, name: offer.name, call }));
     try {
-      const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
       const sent = await tunnel.say(
         {
           text: encodeServiceOffer(offer),
@@ -108,16 +108,7 @@ export class Owner implements StreamService {
         },
         {
           service: {
-            judgement: {
-              name,
-              service,
-              target: handler.target,
-              maxConnections: most ?? SERVICE.defaultConnections,
-              ...(readOnly === undefined ? {} : { readOnly }),
-              ...(confirms === undefined ? {} : { confirmEach: confirms }),
-              ...(lifeMs === undefined ? {} : { minutes: Math.ceil(lifeMs / 60_000) }),
-              ...(note === undefined ? {} : { note }),
-            },
+            judgement: judgementOf(offer, handler),
             leaves: () => this.#leaves(own),
             dropped: () => void this.#end(own, "not-offered"),
           },
@@ -285,4 +276,19 @@ const CODE_OF: ReadonlyMap<string, PortReset> = new Map([["service-invalid", "re
 function refused(stream: StreamEnd, code: PortReset | StreamReset): StreamListener {
   stream.reset(code);
   return () => undefined;
+}
+
+/** What a person is shown of an offer before it leaves. */
+function judgementOf(offer: ServiceOffer, { target }: Handler): OfferingService["judgement"] {
+  const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
+  return {
+    name,
+    service,
+    target,
+    maxConnections: most ?? SERVICE.defaultConnections,
+    ...(readOnly === undefined ? {} : { readOnly }),
+    ...(confirms === undefined ? {} : { confirmEach: confirms }),
+    ...(lifeMs === undefined ? {} : { minutes: Math.ceil(lifeMs / 60_000) }),
+    ...(note === undefined ? {} : { note }),
+  };
 }
