@@ -28,12 +28,6 @@ export const SERVICES = {
     nextForPerson: "Give a port, a kind (http, tcp or mcp) and a name; readOnly goes with http.",
     retryable: false,
   },
-  "service-kind-unavailable": {
-    message: "this version cannot offer or take a service of this kind",
-    next: "Offer it as http or tcp.",
-    nextForPerson: "Offer it as http or tcp.",
-    retryable: false,
-  },
   "service-silent": {
     message: "nothing takes connections at the target",
     next: "Start the service, see which port it prints, and call again with that.",

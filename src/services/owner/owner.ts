@@ -15,6 +15,7 @@ import {
 } from "../../protocol/services/stream.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Answer } from "../../session/saying/sent.ts";
+import type { OfferingService } from "../../session/session.ts";
 import type { ServiceId } from "../../session/service-offers.ts";
 import { StreamSocket } from "../connection/stream-socket.ts";
 import type { SendTurns } from "../connection/turns.ts";
@@ -93,12 +94,7 @@ export class Owner implements StreamService {
     };
     const own = new OwnOffer({ offer, to, handler });
     this.#keep(own);
-    const { onNews } = this.#options;
-    onNews({ type: "changed" });
-    const { serviceId } = own;
-    handler.calls?.subscribe((call) => onNews({ type: "call", serviceId, name: offer.name, call }));
     try {
-      const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
       const sent = await tunnel.say(
         {
           text: encodeServiceOffer(offer),
@@ -108,16 +104,7 @@ export class Owner implements StreamService {
         },
         {
           service: {
-            judgement: {
-              name,
-              service,
-              target: handler.target,
-              maxConnections: most ?? SERVICE.defaultConnections,
-              ...(readOnly === undefined ? {} : { readOnly }),
-              ...(confirms === undefined ? {} : { confirmEach: confirms }),
-              ...(lifeMs === undefined ? {} : { minutes: Math.ceil(lifeMs / 60_000) }),
-              ...(note === undefined ? {} : { note }),
-            },
+            judgement: judgementOf(offer, handler.target),
             leaves: () => this.#leaves(own),
             dropped: () => void this.#end(own, "not-offered"),
           },
@@ -253,6 +240,10 @@ export class Owner implements StreamService {
     for (const old of over.slice(0, Math.max(0, over.length - SERVICES_LIMITS.maxOffers + 1)))
       this.#offers.splice(this.#offers.indexOf(old), 1);
     this.#offers.push(own);
+    const { onNews } = this.#options;
+    onNews({ type: "changed" });
+    const { serviceId, handler } = own;
+    handler.calls?.subscribe((call) => onNews({ type: "call", serviceId, name: own.offer.name, call }));
   }
 
   #leaves(own: OwnOffer): void {
@@ -281,6 +272,21 @@ export class Owner implements StreamService {
 }
 
 const CODE_OF: ReadonlyMap<string, PortReset> = new Map([["service-invalid", "refused"]]);
+
+/** As this side's person is shown it. */
+function judgementOf(offer: ServiceOffer, target: string): OfferingService["judgement"] {
+  const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
+  return {
+    name,
+    service,
+    target,
+    maxConnections: most ?? SERVICE.defaultConnections,
+    ...(readOnly === undefined ? {} : { readOnly }),
+    ...(confirms === undefined ? {} : { confirmEach: confirms }),
+    ...(lifeMs === undefined ? {} : { minutes: Math.ceil(lifeMs / 60_000) }),
+    ...(note === undefined ? {} : { note }),
+  };
+}
 
 function refused(stream: StreamEnd, code: PortReset | StreamReset): StreamListener {
   stream.reset(code);
