@@ -1,5 +1,4 @@
 import { LazyExposures } from "../../src/expose/exposures/lazy-exposures.ts";
-import { noServices } from "../../src/services/tunnels/lazy-services.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -12,6 +11,7 @@ import { TOOLS } from "../../src/mcp/tools/index.ts";
 import { ERRORS } from "../../src/errors/tunnel-error.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { temporaryFolders } from "../support/files/temp-folder.ts";
+import { servicesOn } from "../services/services-on.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { oddText, seeded } from "../hostile-peers/support/input.ts";
 import { cleanUp, exposuresOn } from "../expose/support.ts";
@@ -68,7 +68,7 @@ class Bench {
       fence: new Fence(),
       sessions: async () => sessions,
       exposures: new LazyExposures(() => Promise.resolve(exposuresOn(clock).exposures)),
-      services: noServices(),
+      services: servicesOn(sessions, clock),
       calls: new SharedCalls(clock),
       forms: new Forms(),
       isUnattended: false,

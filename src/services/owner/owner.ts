@@ -104,7 +104,7 @@ export class Owner implements StreamService {
         },
         {
           service: {
-            judgement: judgementOf(offer, handler.target),
+            judgement: judgementOf(offer, handler),
             leaves: () => this.#leaves(own),
             dropped: () => void this.#end(own, "not-offered"),
           },
@@ -273,8 +273,13 @@ export class Owner implements StreamService {
 
 const CODE_OF: ReadonlyMap<string, PortReset> = new Map([["service-invalid", "refused"]]);
 
-/** As this side's person is shown it. */
-function judgementOf(offer: ServiceOffer, target: string): OfferingService["judgement"] {
+function refused(stream: StreamEnd, code: PortReset | StreamReset): StreamListener {
+  stream.reset(code);
+  return () => undefined;
+}
+
+/** What a person is shown of an offer before it leaves. */
+function judgementOf(offer: ServiceOffer, { target }: Handler): OfferingService["judgement"] {
   const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
   return {
     name,
@@ -286,9 +291,4 @@ function judgementOf(offer: ServiceOffer, target: string): OfferingService["judg
     ...(lifeMs === undefined ? {} : { minutes: Math.ceil(lifeMs / 60_000) }),
     ...(note === undefined ? {} : { note }),
   };
-}
-
-function refused(stream: StreamEnd, code: PortReset | StreamReset): StreamListener {
-  stream.reset(code);
-  return () => undefined;
 }

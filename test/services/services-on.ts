@@ -1,0 +1,29 @@
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import { nodePrimitives } from "../../src/runtime/primitives.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
+import { LazyServices } from "../../src/services/tunnels/lazy-services.ts";
+import { MemberServices } from "../../src/services/tunnels/member-services.ts";
+import { createLookup } from "../../src/net/resolve.ts";
+import type { Sessions } from "../../src/session/sessions.ts";
+
+/** The services of these sessions, loaded with the first call that needs them. */
+export function servicesOn(sessions: Sessions, clock: Clock): LazyServices {
+  return new LazyServices(() =>
+    Promise.resolve(
+      new MemberServices({
+        clock,
+        primitives: nodePrimitives,
+        overseer: sessions.overseer,
+        find: { allow: [], ownPorts: () => [], lookup: createLookup({ doh: false }) },
+        scanner: sessions.scanner,
+        stdio: {
+          commandNamed: () => Promise.reject(new TunnelError("mcp-servers-unset")),
+          start: () => {
+            throw new TunnelError("internal");
+          },
+        },
+        isShared: () => Promise.resolve(false),
+      }),
+    ),
+  );
+}
