@@ -180,6 +180,7 @@ function shownOf(subject: Subject): readonly string[] | undefined {
       return [
         `the service ${subject.name} (${subject.service}) at ${subject.target}`,
         ...(subject.readOnly === true ? ["read only"] : []),
+        ...(subject.tools === undefined ? [] : [`tools: ${subject.tools.join(", ")}`]),
         `at most ${subject.maxConnections} connections`,
         ...(subject.minutes === undefined ? [] : [`for ${subject.minutes} minutes`]),
         ...(subject.note === undefined ? [] : [subject.note]),

@@ -108,6 +108,7 @@ export class Owner implements StreamService {
               target: handler.target,
               maxConnections: most ?? SERVICE.defaultConnections,
               ...(readOnly === undefined ? {} : { readOnly }),
+              ...(handler.tools === undefined ? {} : { tools: handler.tools }),
               ...(confirms === undefined ? {} : { confirmEach: confirms }),
               ...(lifeMs === undefined ? {} : { minutes: Math.ceil(lifeMs / 60_000) }),
               ...(note === undefined ? {} : { note }),
