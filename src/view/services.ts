@@ -58,7 +58,7 @@ export interface OwnServiceView extends ServiceView {
 }
 
 /** Calls of an MCP server of this side: how many, and the last ones. What they are named is chosen by those who call. */
-export interface CallsView {
+interface CallsView {
   readonly count: number;
   /** Oldest first. */
   readonly last: readonly {

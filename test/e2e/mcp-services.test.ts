@@ -50,7 +50,7 @@ it("a stdio server named in the owner's file is offered, taken, called, seen and
   const { serviceId, taken } = await offerAndTake(ana, ben, { tools: ["search_*"], name: "Ana's store" });
   expect(taken.url).toMatch(/^http:\/\/\S+\/mcp$/);
   expect(taken.register).toContain(taken.url);
-  expect(taken.register).toContain(`${taken.header.value}`);
+  expect(taken.register).toContain(taken.header.value);
   expect(taken.register).toContain("peer-ana-s-store");
   expect(taken.tools).toMatch(
     /^<<peer-text [^>]*>>\nsearch_books: Finds books\nsearch_people: Finds people\n<<end/,

@@ -382,7 +382,7 @@ function aboutOf(request: IncomingMessage): {
   readonly fields: Readonly<Record<string, string>>;
 } {
   const all = Object.entries(request.headers).flatMap(([name, value]): [string, string][] =>
-    /^mcp-/.test(name) && name !== "mcp-session-id" && typeof value === "string" ? [[name, value]] : [],
+    name.startsWith("mcp-") && name !== "mcp-session-id" && typeof value === "string" ? [[name, value]] : [],
   );
   return { session: fieldOf(request, "mcp-session-id"), fields: Object.fromEntries(all) };
 }

@@ -14,6 +14,7 @@ import {
   type UnprovedRequest,
 } from "../../protocol/services/stream.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { ServiceJudgement } from "../../session/saying/judging.ts";
 import type { Answer } from "../../session/saying/sent.ts";
 import type { ServiceId } from "../../session/service-offers.ts";
 import { StreamSocket } from "../connection/stream-socket.ts";
@@ -73,7 +74,7 @@ export class Owner implements StreamService {
   async offer({ facts, to, author, handler }: NewOffer): Promise<{ own: OwnOffer; sent: Answer }> {
     const { primitives, tunnel } = this.#options;
     // An agent that repeats itself does not make its person decide twice.
-    const asked = JSON.stringify([facts, to?.toSorted(), handler.target]);
+    const asked = JSON.stringify([facts, to?.toSorted(), handler.target, handler.tools]);
     for (const [own, held] of this.#held)
       if (author === undefined && held.asked === asked) {
         await handler.close();
@@ -92,7 +93,6 @@ export class Owner implements StreamService {
     const own = new OwnOffer({ offer, to, handler });
     this.#keep(own);
     try {
-      const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
       const sent = await tunnel.say(
         {
           text: encodeServiceOffer(offer),
@@ -102,17 +102,7 @@ export class Owner implements StreamService {
         },
         {
           service: {
-            judgement: {
-              name,
-              service,
-              target: handler.target,
-              maxConnections: most ?? SERVICE.defaultConnections,
-              ...(readOnly === undefined ? {} : { readOnly }),
-              ...(handler.tools === undefined ? {} : { tools: handler.tools }),
-              ...(confirms === undefined ? {} : { confirmEach: confirms }),
-              ...(lifeMs === undefined ? {} : { minutes: Math.ceil(lifeMs / 60_000) }),
-              ...(note === undefined ? {} : { note }),
-            },
+            judgement: judgementOf(offer, handler),
             leaves: () => this.#leaves(own),
             dropped: () => void this.#end(own, "not-offered"),
           },
@@ -266,4 +256,20 @@ const CODE_OF: ReadonlyMap<string, PortReset> = new Map([["service-invalid", "re
 function refused(stream: StreamEnd, code: PortReset | StreamReset): StreamListener {
   stream.reset(code);
   return () => undefined;
+}
+
+/** The offer as this side's person is shown it. */
+function judgementOf(offer: ServiceOffer, { target, tools }: Handler): ServiceJudgement {
+  const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
+  return {
+    name,
+    service,
+    target,
+    maxConnections: most ?? SERVICE.defaultConnections,
+    ...(readOnly === undefined ? {} : { readOnly }),
+    ...(tools === undefined ? {} : { tools }),
+    ...(confirms === undefined ? {} : { confirmEach: confirms }),
+    ...(lifeMs === undefined ? {} : { minutes: Math.ceil(lifeMs / 60_000) }),
+    ...(note === undefined ? {} : { note }),
+  };
 }
