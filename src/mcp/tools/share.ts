@@ -115,7 +115,7 @@ export const shareTool = defineTool({
       .optional()
       .describe("Used with tunnel_connect."),
     expiresInMinutes: z.int().min(1).optional().describe("Of a service."),
-    maxConnections: z.int().min(1).optional().describe("Of a service."),
+    maxConnections: z.int().min(1).optional(),
     confirmEach: z.boolean().optional().describe("Of a service: ask your human at each connection."),
     tunnelId,
   }),
