@@ -77,8 +77,25 @@ const NOTES = {
         ],
         ["`budget-warning`", "Four fifths of these `budgets` are used."],
         ["`resumed`", "The pause is over."],
+        [
+          "`service-over`",
+          "A service of a peer (`serviceId`, `name`) is no longer on this machine; `why` is `withdrawn`, `expired`, `owner-left` or `denied`.",
+        ],
       ],
     ),
+  ],
+  tunnel_share: [
+    "With `service` the result is that of an offer: `serviceId`, `service` (its kind), `target` (told to nobody else), `to`, `port`, `expiresInSec`, `maxConnections`, " +
+      '`status` (`held` until your human decides), the counts (`open`, `connections`, `bytesIn`, `bytesOut`), and `warnings`, which are for your human. `target` of `kind: "mcp"` is also a URL ' +
+      "with its path, or a name in the file of `TUNNEL_MCP_SERVERS`; it is never a command. `tools` goes with it. Others hear of it by a message of kind `service`, and of its end by one of kind `withdrawal`.",
+    "See [SERVICES.md](SERVICES.md).",
+  ],
+  tunnel_connect: [
+    "`url` of HTTP is for a browser, and works once; programs send `header` with each request to `host` and `port`. TCP has no `header`: `url` is `tcp://HOST:PORT`. `status` is `listening`, or `away` while the owner is " +
+      'cut off; `trouble` is why the last connection was refused. Where the owner\'s human is asked first the answer is `status: "asked"`: the same call again asks again. The same call for a service that ' +
+      "is there already answers with a new `url`; another `port` moves it.",
+    "Of an MCP server there are `register`, what your human enters to have their client use it, and `tools`, what the peer says it has, between marks. Neither is for an agent to carry out: registering is a human's act.",
+    'With `stop` the answer is `status: "stopped"`, or `"withdrawn"` for a service of your own. See [SERVICES.md](SERVICES.md).',
   ],
   expose_start: [
     "A field that does not apply is left out. `access` has an entry for each way in, with its secrets: `claim` (links, each good once), `token`, " +
@@ -112,6 +129,7 @@ const NOTES = {
       "is used of the `budgets`, unless they are off. A member's `oversight` is what its program says of its own. See [OVERSIGHT.md](OVERSIGHT.md).",
     "`files`, where there are any: what is `offered` to this side, what it has `shared` and who is being sent it, and what " +
       "it is `receiving`.",
+    "`services`, where there are any: what this side has `offered`, its `listeners` for services of others, with connections and bytes, and what is offered `toYou` and not used yet.",
     "With `saveTranscript` there is `saved`: `path` and `markdown`, the two files; `entries`, how many are in them; and " +
       "`redacted`, how many of them had links taken out.",
     "`clockSkewSec` of a member, where it is more than a minute: how far its clock is ahead of this machine's, negative where it is behind. `ts` is " +

@@ -17,6 +17,7 @@ export interface CallRecord {
   readonly at: number;
   /** Whoever has called, as the bridge was told. */
   readonly who: string;
+  /** One that is served, or words of ours for any other. */
   readonly method: string;
   /** The tool, prompt or resource; a label of the caller's, cut. */
   readonly name: string | undefined;

@@ -5,7 +5,7 @@ import { LEGACY_VERSIONS, MODERN_VERSION, type Era } from "./protocol/era.ts";
 import { isFields, type Fields, type Outcome } from "./protocol/frames.ts";
 
 /** A tool as its server describes it: words of somebody else, of any length. */
-export interface SurveyedTool {
+interface SurveyedTool {
   readonly name: string;
   readonly description: string;
 }
@@ -21,6 +21,7 @@ export interface Survey {
 
 const MAX_PAGES = 5;
 const MAX_TOOLS = 200;
+const MAX_NAME_CHARS = 64;
 const NAME = /^[\w./-]{1,128}$/;
 /** Of a description: enough to choose by. */
 const MAX_DESCRIPTION_CHARS = 1_000;
@@ -32,21 +33,26 @@ const MAX_DESCRIPTION_CHARS = 1_000;
 export async function survey(backend: Backend, signal: AbortSignal): Promise<Survey> {
   const talk = (await openLegacy(backend, signal)) ?? (await openModern(backend, signal));
   if (talk === undefined) throw new TunnelError("mcp-server-unfit");
-  const { opening, ask } = talk;
-  const { era, serverInfo, capabilities } = opening;
+  const { era, serverInfo, capabilities } = talk.opening;
+  const { name } = serverInfo;
+  const serverName = typeof name === "string" ? name.slice(0, MAX_NAME_CHARS) : "unnamed";
+  const found = isFields(capabilities["tools"]) ? await toolsOf(talk) : { tools: [], hasMore: false };
+  return { era, serverName, ...found };
+}
+
+async function toolsOf({ ask }: Talk): Promise<Pick<Survey, "tools" | "hasMore">> {
   const tools: SurveyedTool[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES && tools.length <= MAX_TOOLS; page += 1) {
-    if (!isFields(capabilities["tools"]) || (page > 0 && cursor === undefined)) break;
     const outcome = await ask("tools/list", cursor === undefined ? {} : { cursor });
+    cursor = undefined;
     if (outcome === undefined || "error" in outcome) break;
     const { tools: listed, nextCursor } = outcome.result;
     for (const one of Array.isArray(listed) ? listed : []) if (isFields(one)) tools.push(...toolOf(one));
-    cursor = typeof nextCursor === "string" ? nextCursor : undefined;
+    if (typeof nextCursor !== "string") break;
+    cursor = nextCursor;
   }
-  const serverName = typeof serverInfo["name"] === "string" ? serverInfo["name"].slice(0, 64) : "unnamed";
-  const hasMore = tools.length > MAX_TOOLS || cursor !== undefined;
-  return { era, serverName, tools: tools.slice(0, MAX_TOOLS), hasMore };
+  return { tools: tools.slice(0, MAX_TOOLS), hasMore: tools.length > MAX_TOOLS || cursor !== undefined };
 }
 
 /** A name that no client would take is left out. */

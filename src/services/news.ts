@@ -19,7 +19,7 @@ export interface ConnectionNews {
 }
 
 /** A member has called an MCP server that this side offers. */
-export interface CallNews {
+interface CallNews {
   readonly type: "call";
   readonly serviceId: ServiceId;
   readonly name: string;

@@ -1,6 +1,8 @@
 import { toBase64url } from "../protocol/base/bytes.ts";
 import type { ServiceKind } from "../protocol/services/kinds.ts";
 import type { ServiceOffer } from "../protocol/services/offer.ts";
+import type { CallEnd } from "../bridge/log.ts";
+import type { CallLog } from "../services/owner/call-log.ts";
 import type { OwnOffer } from "../services/owner/own-offer.ts";
 import { nameOf } from "../services/port.ts";
 import type { Taken } from "../services/taker/taker.ts";
@@ -50,6 +52,23 @@ export interface OwnServiceView extends ServiceView {
   readonly connections: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Of an MCP server: those that may be called; all of them when undefined. */
+  readonly tools: readonly string[] | undefined;
+  /** Of an MCP server. */
+  readonly calls: CallsView | undefined;
+}
+
+/** Calls of an MCP server of this side: how many, and the last ones. What they are named is chosen by those who call. */
+interface CallsView {
+  readonly count: number;
+  /** Oldest first. */
+  readonly last: readonly {
+    readonly fromName: string;
+    readonly method: string;
+    readonly name: string | undefined;
+    readonly end: CallEnd;
+    readonly ms: number;
+  }[];
 }
 
 /** A service of somebody else that programs of this machine can reach. */
@@ -102,7 +121,23 @@ export function ownServiceView(
     expiresInSec: state.name === "offered" ? left(state.endsAt, now) : undefined,
     open: connections.size,
     ...stats,
+    tools: handler.tools,
+    calls: handler.calls && callsView(handler.calls, { presence: () => tunnel.presence() }),
   };
+}
+
+const LAST_CALLS = 5;
+
+function callsView(
+  { count, last }: CallLog,
+  { presence }: Pick<TunnelServices["tunnel"], "presence">,
+): CallsView | undefined {
+  if (count === 0) return undefined;
+  const names = new Map(presence().map(({ id, name }): [string, string] => [id, name]));
+  const shown = last
+    .slice(-LAST_CALLS)
+    .map(({ who, method, name, end, ms }) => ({ fromName: names.get(who) ?? who, method, name, end, ms }));
+  return { count, last: shown };
 }
 
 export function listenerView(

@@ -26,12 +26,7 @@ export async function obey(
     if (exposure === undefined) throw new TunnelError("expose-unknown");
     return exposure.stop("stopped-by-person");
   }
-  if (command.do === "stop-service") {
-    const known = services.loaded?.known(command.tunnelId);
-    if (known === undefined) throw new TunnelError("service-unknown");
-    await known.stop(command.service);
-    return;
-  }
+  if (command.do === "stop-service") return stopService(command, services);
   if (command.do === "decide") {
     const { ask, digest, decision } = command;
     sessions.overseer.asks.decide(ask, digest, checked(decision, sessions), WATCH);
@@ -59,6 +54,16 @@ export async function obey(
       oversight.acted("end", WATCH);
       return tunnel.close();
   }
+}
+
+/** @throws {TunnelError} service-unknown */
+async function stopService(
+  { tunnelId, service }: Extract<Command, { do: "stop-service" }>,
+  { loaded }: LazyServices,
+): Promise<void> {
+  const known = loaded?.known(tunnelId);
+  if (known === undefined) throw new TunnelError("service-unknown");
+  await known.stop(service);
 }
 
 /** @throws {TunnelError} text-invalid, text-too-long */

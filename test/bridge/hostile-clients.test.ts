@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { parseFrame } from "../../src/bridge/protocol/frames.ts";
 import {
   legacyRequest,

@@ -76,10 +76,12 @@ async function httpServer(): Promise<{ port: number; heard: () => string[] }> {
         headers,
         body,
       });
-      void handler.fetch(asked).then(async (answer) => {
+      const reply = async (): Promise<void> => {
+        const answer = await handler.fetch(asked);
         response.writeHead(answer.status, Object.fromEntries(answer.headers));
         response.end(Buffer.from(await answer.arrayBuffer()));
-      });
+      };
+      void reply();
     });
   });
   http.listen(0, "127.0.0.1");

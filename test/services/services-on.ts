@@ -1,7 +1,8 @@
+import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
-import { LazyServices } from "../../src/services/lazy-services.ts";
-import { MemberServices } from "../../src/services/member-services.ts";
+import { LazyServices } from "../../src/services/tunnels/lazy-services.ts";
+import { MemberServices } from "../../src/services/tunnels/member-services.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 
@@ -14,6 +15,13 @@ export function servicesOn(sessions: Sessions, clock: Clock): LazyServices {
         primitives: nodePrimitives,
         overseer: sessions.overseer,
         find: { allow: [], ownPorts: () => [], lookup: createLookup({ doh: false }) },
+        scanner: sessions.scanner,
+        stdio: {
+          commandNamed: () => Promise.reject(new TunnelError("mcp-servers-unset")),
+          start: () => {
+            throw new TunnelError("internal");
+          },
+        },
         isShared: () => Promise.resolve(false),
       }),
     ),

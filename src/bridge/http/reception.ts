@@ -18,7 +18,7 @@ import {
   type RequestFrame,
   withId,
 } from "../protocol/frames.ts";
-import { isServed } from "../protocol/methods.ts";
+import { isServed, knownMethod } from "../protocol/methods.ts";
 import type { AllowedTools } from "../protocol/tools.ts";
 import { Answer } from "./answer.ts";
 import { readBody } from "./body.ts";
@@ -193,7 +193,7 @@ export class Reception {
       this.#options.onCall({
         at: startedAt,
         ...about,
-        method: frame.method.slice(0, MAX_NAME_CHARS),
+        method: knownMethod(frame.method) ?? "another method",
         end: said.isWithheld ? "withheld" : end,
         ms: clock.now() - startedAt,
         chars: said.text.length,
@@ -382,7 +382,7 @@ function aboutOf(request: IncomingMessage): {
   readonly fields: Readonly<Record<string, string>>;
 } {
   const all = Object.entries(request.headers).flatMap(([name, value]): [string, string][] =>
-    /^mcp-/.test(name) && name !== "mcp-session-id" && typeof value === "string" ? [[name, value]] : [],
+    name.startsWith("mcp-") && name !== "mcp-session-id" && typeof value === "string" ? [[name, value]] : [],
   );
   return { session: fieldOf(request, "mcp-session-id"), fields: Object.fromEntries(all) };
 }

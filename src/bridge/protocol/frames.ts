@@ -24,7 +24,7 @@ export interface ErrorObject {
 }
 
 /** `id` is missing where the request could not be understood. */
-export type ResponseFrame = { readonly kind: "response"; readonly id: FrameId | undefined } & Outcome;
+type ResponseFrame = { readonly kind: "response"; readonly id: FrameId | undefined } & Outcome;
 
 /** How a call ended, without the id that belongs to one side alone. */
 export type Outcome = { readonly result: Fields } | { readonly error: ErrorObject };
@@ -57,28 +57,38 @@ export interface BadFrame {
 
 /** One message. A batch is none: no revision since 2025-06-18 has them. Pure and total. */
 export function parseFrame(text: string): Frame | BadFrame {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return bad(undefined, CODE.parse, "this is not JSON");
-  }
+  const value = parsed(text);
+  if (value === undefined) return bad(undefined, CODE.parse, "this is not JSON");
   if (Array.isArray(value))
     return bad(undefined, CODE.invalidRequest, "batches are not served: send one message");
   if (!isFields(value)) return bad(undefined, CODE.invalidRequest, "this is no JSON-RPC message");
-  const { jsonrpc, id, method, params } = value;
+  const { jsonrpc, id, method } = value;
   const known = isId(id) ? id : undefined;
   if (jsonrpc !== "2.0") return bad(known, CODE.invalidRequest, "jsonrpc must be 2.0");
   if (!isShallow(value, BRIDGE_LIMITS.depth))
     return bad(known, CODE.invalidRequest, "it is nested too deeply");
-  if (Object.hasOwn(value, "id") && known === undefined && !(id === null && Object.hasOwn(value, "error")))
+  const isAnonymousError = id === null && Object.hasOwn(value, "error");
+  if (Object.hasOwn(value, "id") && known === undefined && !isAnonymousError)
     return bad(undefined, CODE.invalidRequest, "an id is a short text or a whole number");
-  if (method === undefined) return response(value, known);
+  return method === undefined ? response(value, known) : asked(value, known);
+}
+
+/** Undefined for what is no JSON, which has no such value. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function asked({ method, params = {} }: Fields, id: FrameId | undefined): Frame | BadFrame {
   if (typeof method !== "string" || method.length === 0 || method.length > BRIDGE_LIMITS.methodChars)
-    return bad(known, CODE.invalidRequest, "method is no name");
-  if (params !== undefined && !isFields(params)) return bad(known, CODE.invalidParams, "params is an object");
-  if (known === undefined) return { kind: "notification", method, params: params ?? {} };
-  return { kind: "request", id: known, method, params: params ?? {} };
+    return bad(id, CODE.invalidRequest, "method is no name");
+  if (!isFields(params)) return bad(id, CODE.invalidParams, "params is an object");
+  return id === undefined
+    ? { kind: "notification", method, params }
+    : { kind: "request", id, method, params };
 }
 
 function response({ result, error }: Fields, id: FrameId | undefined): Frame | BadFrame {

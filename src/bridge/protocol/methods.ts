@@ -31,6 +31,11 @@ export function isServed(method: string, era: Era, toolsOnly: boolean): boolean 
   return !toolsOnly || entry.needs === undefined || entry.needs === "tools";
 }
 
+/** Its name where it is one of MCP's that are served; a caller may send any text. */
+export function knownMethod(method: string): string | undefined {
+  return Object.hasOwn(METHODS, method) ? method : undefined;
+}
+
 export function isCacheable(method: string): boolean {
   return Object.hasOwn(METHODS, method) && METHODS[method]?.isCacheable === true;
 }

@@ -79,7 +79,7 @@ export async function commandNamed(name: string, options: ServersFileOptions): P
 }
 
 /** @throws {TunnelError} mcp-servers-invalid, without any value of the file */
-export function parseServers(text: string): z.infer<typeof fileSchema>["mcpServers"] {
+function parseServers(text: string): z.infer<typeof fileSchema>["mcpServers"] {
   let value: unknown;
   try {
     value = JSON.parse(text.replace(/^\uFEFF/, ""));

@@ -281,7 +281,7 @@ export class StdioServer {
   }
 
   #refuseAll(why: string): void {
-    for (const { settle } of [...this.#waiting.values()]) settle(new BridgeRefusal(why));
+    for (const { settle } of this.#waiting.values()) settle(new BridgeRefusal(why));
   }
 }
 

@@ -60,20 +60,23 @@ export function readOffer(argument: string): TypedOffer {
   const [words = "", ...options] = argument.split(/(?:^|\s+)--(?=[a-z])/i);
   const [, target = "", name = ""] = /^(\S*)\s*([\s\S]*)$/.exec(words.trim()) ?? [];
   if (target === "") throw invalid("the port is missing: /offer 3000");
-  let offer: TypedOffer = { target, kind: "http", ...(name === "" ? {} : { name }) };
+  const offer: TypedOffer = { target, kind: "http", ...(name === "" ? {} : { name }) };
   const given = new Set<string>();
-  for (const option of options) {
-    const [, word = "", text = ""] = /^(\S+)\s*([\s\S]*)$/.exec(option) ?? [];
-    const key = word.toLowerCase();
-    const read = Object.hasOwn(OPTIONS, key) ? OPTIONS[key] : undefined;
-    if (read === undefined) throw unknownOption(key);
-    if (given.has(key)) throw invalid(`--${key} is there twice`);
-    given.add(key);
-    offer = { ...offer, ...read(text.trim()) };
-  }
+  const read = options.map((option) => readOption(option, given));
   if (given.has("tools") && !given.has("mcp")) throw invalid("--tools goes with --mcp");
   if (given.has("tcp") && given.has("mcp")) throw invalid("it is either --tcp or --mcp");
-  return offer;
+  return read.reduce<TypedOffer>((all, one) => ({ ...all, ...one }), offer);
+}
+
+/** @param given the options before it, which this one joins @throws {TunnelError} input-invalid */
+function readOption(option: string, given: Set<string>): Partial<TypedOffer> {
+  const [, word = "", text = ""] = /^(\S+)\s*([\s\S]*)$/.exec(option) ?? [];
+  const key = word.toLowerCase();
+  const read = Object.hasOwn(OPTIONS, key) ? OPTIONS[key] : undefined;
+  if (read === undefined) throw unknownOption(key);
+  if (given.has(key)) throw invalid(`--${key} is there twice`);
+  given.add(key);
+  return read(text.trim());
 }
 
 function unknownOption(key: string): TunnelError {

@@ -78,6 +78,7 @@ export function readTyped(line: string, context: TypedContext): Typed {
   const word = typed.toLowerCase();
   const plain = PLAIN.get(word);
   if (plain !== undefined) return plain;
+  if (isStop(word)) return stop(word, rest.trim(), context);
   switch (word) {
     case "use":
       return { do: "use", tunnelId: tunnelOf(context, rest.trim()).tunnel.tunnelId };
@@ -98,12 +99,6 @@ export function readTyped(line: string, context: TypedContext): Typed {
       return say(rest, context);
     case "kick":
       return kick(rest, context);
-    case "stop":
-      return stop(rest.trim(), context);
-    case "withdraw":
-      return stopService(rest.trim(), "offered", context);
-    case "disconnect":
-      return stopService(rest.trim(), "taken", context);
     default: {
       const meant = nearest(word, WORDS);
       const guess = meant === undefined ? "" : `; did you mean ${meant}?`;
@@ -226,7 +221,15 @@ function kick(rest: string, context: TypedContext): Typed {
   return { do: "tell", server, command: { do: "kick", tunnelId: tunnel.tunnelId, name }, done: "taken out" };
 }
 
-function stop(named: string, { board }: TypedContext): Typed {
+type Stop = "stop" | "withdraw" | "disconnect";
+
+function isStop(word: string): word is Stop {
+  return word === "stop" || word === "withdraw" || word === "disconnect";
+}
+
+function stop(word: Stop, named: string, context: TypedContext): Typed {
+  if (word !== "stop") return stopService(named, word === "withdraw" ? "offered" : "taken", context);
+  const { board } = context;
   if (named === "") throw invalid("the name is missing, as exposures lists it");
   const found = board.exposedAs(named);
   const [only, ...more] = found;

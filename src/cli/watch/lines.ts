@@ -134,10 +134,11 @@ function whatOf({ subject, tunnelId }: AskView): string {
     case "member":
       return `${safeName(subject.name)} wants to join with the link ${subject.inviteId}${where}`;
     case "service": {
-      const { name, service, target, readOnly, maxConnections, minutes, confirmEach } = subject;
+      const { name, service, target, readOnly, tools, maxConnections, minutes, confirmEach } = subject;
       const limits = [
         service,
         ...(readOnly === true ? ["read only"] : []),
+        ...(tools === undefined ? [] : [`tools ${tools.map(safeLabel).join(" ")}`]),
         `at most ${maxConnections} connections`,
         ...(minutes === undefined ? [] : [`for ${minutes} min`]),
         ...(confirmEach === true ? ["you are asked each time"] : []),

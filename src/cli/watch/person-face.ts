@@ -67,7 +67,7 @@ export class PersonFace implements Face {
   }
 
   hear(server: Server, event: WatchEvent): void {
-    const before = event.t === "services" ? this.#board.servicesOf(server, event.tunnelId) : undefined;
+    this.#compareServices(server, event);
     this.#board.heard(server, event, this.#options.clock.now());
     switch (event.t) {
       case "hello":
@@ -88,14 +88,9 @@ export class PersonFace implements Face {
       case "visit":
         this.#visited(event);
         break;
-      case "services":
-        for (const news of servicesNews(before, event.services))
-          this.#print(withGutter("* ", news, this.#screen.columns()));
-        break;
       case "connection":
       case "call":
-        if (this.#flood.passesTraffic(event))
-          this.#print(withGutter(`* ${safeName(event.name)}: `, trafficText(event), this.#screen.columns()));
+        this.#traffic(event);
         break;
       case "crowded":
         this.#say("More is asked than is shown: the rest comes when you have decided some of it.");
@@ -111,6 +106,7 @@ export class PersonFace implements Face {
         this.#print(`${BELL}${this.#paint.yellow(what)}`);
         break;
       }
+      case "services":
       case "answer":
     }
     this.#entitle();
@@ -201,6 +197,19 @@ export class PersonFace implements Face {
     const name =
       entry.kind === "withdrawal" ? this.#board.serviceName(server, tunnelId, entry.serviceId) : undefined;
     this.#print(entryLine(event, this.#style, this.#board.open.length > 1, name));
+  }
+
+  /** Tells what has become of services, before the board has forgotten how they stood. */
+  #compareServices(server: Server, event: WatchEvent): void {
+    if (event.t !== "services") return;
+    const before = this.#board.servicesOf(server, event.tunnelId);
+    for (const news of servicesNews(before, event.services))
+      this.#print(withGutter("* ", news, this.#screen.columns()));
+  }
+
+  #traffic(event: Extract<WatchEvent, { t: "connection" | "call" }>): void {
+    if (!this.#flood.passesTraffic(event)) return;
+    this.#print(withGutter(`* ${safeName(event.name)}: `, trafficText(event), this.#screen.columns()));
   }
 
   #visited({ name, request }: Extract<WatchEvent, { t: "visit" }>): void {

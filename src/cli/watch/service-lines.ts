@@ -82,7 +82,7 @@ function listenerNews(before: ListenerView | undefined, now: ListenerView): stri
 export function trafficText(event: Extract<WatchEvent, { t: "connection" | "call" }>): string {
   if (event.t === "call") return callText(event);
   const { change, side, memberName, bytesIn, bytesOut } = event;
-  const who = side === "offered" ? `${safeName(memberName)}` : `this machine, to ${safeName(memberName)}`;
+  const who = side === "offered" ? safeName(memberName) : `this machine, to ${safeName(memberName)}`;
   if (change === "opened") return `connected: ${who}`;
   return `closed: ${who} (${sizeText(bytesIn)} in, ${sizeText(bytesOut)} out)`;
 }

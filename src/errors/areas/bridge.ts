@@ -1,24 +1,24 @@
 import type { ErrorArea } from "../base/entry.ts";
 
-/** MCP servers of this machine that others reach (issues 18 and 20). */
+/** MCP servers of this machine that others reach. */
 export const BRIDGE = {
   "mcp-servers-unset": {
     message: "no file names MCP servers that may be offered",
     next: "Offer it by its URL, or tell your human: only they can name commands, in the file of TUNNEL_MCP_SERVERS.",
     nextForPerson:
-      'Write a file {"mcpServers": {"NAME": {"command": "…", "args": []}}}, chmod 600, and set TUNNEL_MCP_SERVERS to its path.',
+      'Write a file {"mcpServers": {"NAME": {"command": "…", "args": []}}}, chmod go=, set TUNNEL_MCP_SERVERS to its path, and start the server again.',
     retryable: false,
   },
   "mcp-servers-unreadable": {
     message: "the file of TUNNEL_MCP_SERVERS cannot be read",
-    next: "Tell your human that TUNNEL_MCP_SERVERS must be the path of a file of theirs.",
-    nextForPerson: "Set TUNNEL_MCP_SERVERS to the path of a file of yours.",
+    next: "Tell your human that TUNNEL_MCP_SERVERS must be the path of a file of theirs, and to start this server again.",
+    nextForPerson: "Set TUNNEL_MCP_SERVERS to the path of a file of yours, then start the server again.",
     retryable: false,
   },
   "mcp-servers-open": {
     message: "others can read or change the file of TUNNEL_MCP_SERVERS, which names programs to run",
-    next: "Tell your human to make it theirs alone (chmod 600).",
-    nextForPerson: "Make it yours alone: chmod 600 FILE.",
+    next: "Tell your human to make it theirs alone (chmod go=).",
+    nextForPerson: "Make it yours alone: chmod go= FILE.",
     retryable: false,
   },
   "mcp-servers-invalid": {
@@ -49,13 +49,11 @@ export const BRIDGE = {
   "mcp-server-unfit": {
     message: "what answers is no MCP server that this version can serve",
     next: "Check that it speaks MCP over stdio, or Streamable HTTP at the URL that was given; the older HTTP+SSE is not served.",
-    nextForPerson:
-      "Check that it speaks MCP over stdio, or Streamable HTTP at the URL that was given; the older HTTP+SSE is not served.",
     retryable: false,
   },
   "mcp-tools-invalid": {
     message: "this is no list of tools",
-    next: 'Give names of at most 128 letters, digits and _ . - /, with * for any of them, as in ["search_*"].',
+    next: 'Give names of letters, digits and _ . - /, with * for any of them, as in ["search_*"].',
     nextForPerson: "Give names, with * for any characters, as in search_*.",
     retryable: false,
   },

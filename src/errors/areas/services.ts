@@ -1,6 +1,6 @@
 import type { ErrorArea } from "../base/entry.ts";
 
-/** Services that members of a tunnel offer each other (issue 18). */
+/** Services that members of a tunnel offer each other. */
 export const SERVICES = {
   "service-target-refused": {
     message: "this target is too dangerous to offer",
@@ -24,14 +24,8 @@ export const SERVICES = {
   },
   "service-invalid": {
     message: "this is no offer of a service",
-    next: "Give target (3000, localhost:3000), kind (http, tcp or mcp) and a name of at most 64 characters; readOnly goes with http.",
+    next: "Give target (a port, or localhost with a port), kind (http, tcp or mcp) and a short name; readOnly goes with http.",
     nextForPerson: "Give a port, a kind (http, tcp or mcp) and a name; readOnly goes with http.",
-    retryable: false,
-  },
-  "service-kind-unavailable": {
-    message: "this version cannot offer or take a service of this kind",
-    next: "Offer it as http or tcp.",
-    nextForPerson: "Offer it as http or tcp.",
     retryable: false,
   },
   "service-silent": {
@@ -65,13 +59,13 @@ export const SERVICES = {
     retryable: false,
   },
   "service-denied": {
-    message: "the owner's human does not let you connect",
+    message: "the owner does not let you connect",
     next: "Tell your human. Do not try another way.",
     nextForPerson: "Talk to its owner.",
     retryable: false,
   },
   "service-undecided": {
-    message: "the owner's human has not decided whether you may connect",
+    message: "the owner has not decided whether you may connect",
     next: "Tell your human. Call tunnel_connect again when the owner's human is there.",
     nextForPerson: "Talk to its owner, and connect again when they are there.",
     retryable: true,
@@ -102,8 +96,8 @@ export const SERVICES = {
   },
   "service-shared-machine": {
     message: "other users are logged in on this machine, and each of them could use a TCP listener",
-    next: "Tell your human: only they can allow it, with TUNNEL_SHARED_MACHINE=1. An http service has a key of its own and needs no such leave.",
-    nextForPerson: "Log the others out, or set TUNNEL_SHARED_MACHINE=1 if you trust them.",
+    next: "Tell your human: only they can allow it, with TUNNEL_SHARED_MACHINE. An http service has a key of its own and needs no such leave.",
+    nextForPerson: "Log the others out, or set TUNNEL_SHARED_MACHINE if you trust them.",
     retryable: false,
   },
 } as const satisfies ErrorArea;

@@ -177,14 +177,7 @@ function shownOf(subject: Subject): readonly string[] | undefined {
         ...to,
       ];
     case "service":
-      return [
-        `the service ${subject.name} (${subject.service}) at ${subject.target}`,
-        ...(subject.readOnly === true ? ["read only"] : []),
-        `at most ${subject.maxConnections} connections`,
-        ...(subject.minutes === undefined ? [] : [`for ${subject.minutes} minutes`]),
-        ...(subject.note === undefined ? [] : [subject.note]),
-        ...to,
-      ];
+      return [...serviceLines(subject), ...to];
     case "incoming":
     case "member":
     case "visit":
@@ -193,4 +186,15 @@ function shownOf(subject: Subject): readonly string[] | undefined {
     case "budget":
       return undefined;
   }
+}
+
+function serviceLines(service: Extract<Subject, { kind: "service" }>): readonly string[] {
+  return [
+    `the service ${service.name} (${service.service}) at ${service.target}`,
+    ...(service.readOnly === true ? ["read only"] : []),
+    ...(service.tools === undefined ? [] : [`tools: ${service.tools.join(", ")}`]),
+    `at most ${service.maxConnections} connections`,
+    ...(service.minutes === undefined ? [] : [`for ${service.minutes} minutes`]),
+    ...(service.note === undefined ? [] : [service.note]),
+  ];
 }

@@ -106,26 +106,17 @@ export const shareTool = defineTool({
       .describe("Names or ids of the only receivers; not even the host can open it."),
     service: z
       .strictObject({
-        target: z
-          .union([z.string(), z.number()])
-          .describe("Port, localhost:3000; mcp: also a URL or a name of your human's."),
+        target: z.union([z.string(), z.number()]).describe("Port or URL; mcp: or a configured name."),
         kind: z.enum(SERVICE_KINDS),
         name: z.string().optional(),
-        readOnly: z.boolean().optional().describe("http: GET, HEAD and OPTIONS only."),
-        tools: z
-          .array(z.string())
-          .min(1)
-          .optional()
-          .describe('mcp: those that may be called, as ["search_*"].'),
+        readOnly: z.boolean().optional().describe("http: only GET, HEAD, OPTIONS."),
+        tools: z.array(z.string()).min(1).optional().describe("mcp: allowed, as search_*."),
       })
       .optional()
-      .describe("Members use it with tunnel_connect."),
+      .describe("Used with tunnel_connect."),
     expiresInMinutes: z.int().min(1).optional().describe("Of a service."),
-    maxConnections: z.int().min(1).optional().describe("Of a service."),
-    confirmEach: z
-      .boolean()
-      .optional()
-      .describe("Of a service: your human is asked each time, not only at each member's first."),
+    maxConnections: z.int().min(1).optional(),
+    confirmEach: z.boolean().optional().describe("Of a service: ask your human at each connection."),
     tunnelId,
   }),
   // What a patch rests on is every file of the repository: only a call that goes on is shared.

@@ -72,6 +72,8 @@ export type Subject =
       readonly contentHash: string;
       readonly to?: readonly string[];
       readonly readOnly?: true;
+      /** Of an MCP server: those that may be called; all of them when left out. */
+      readonly tools?: readonly string[];
       readonly minutes?: number;
       readonly maxConnections: number;
       readonly confirmEach?: true;

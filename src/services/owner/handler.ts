@@ -18,6 +18,8 @@ export interface Handler {
   readonly warnings: readonly string[];
   /** Of an MCP server. */
   readonly calls?: CallLog;
+  /** Of an MCP server: patterns of the tools that may be called; all of them when left out. */
+  readonly tools?: readonly string[];
   /**
    * Makes ready for one connection, and gives what takes it over once it has begun.
    * @throws {TunnelError} service-silent where the service does not take it; service-invalid for an origin that is none

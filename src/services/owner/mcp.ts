@@ -73,6 +73,7 @@ export async function mcpHandler(typed: string | number, options: McpHandlerOpti
       port: found.port,
       warnings: [...found.warnings, ...warnings],
       calls,
+      ...(patterns === undefined ? {} : { tools: patterns }),
       ...visitorsOf(bridge),
     };
   } catch (error) {

@@ -14,8 +14,8 @@ import {
   type UnprovedRequest,
 } from "../../protocol/services/stream.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { ServiceJudgement } from "../../session/saying/judging.ts";
 import type { Answer } from "../../session/saying/sent.ts";
-import type { OfferingService } from "../../session/session.ts";
 import type { ServiceId } from "../../session/service-offers.ts";
 import { StreamSocket } from "../connection/stream-socket.ts";
 import type { SendTurns } from "../connection/turns.ts";
@@ -76,7 +76,7 @@ export class Owner implements StreamService {
   async offer({ facts, to, author, handler }: NewOffer): Promise<{ own: OwnOffer; sent: Answer }> {
     const { primitives, tunnel } = this.#options;
     // An agent that repeats itself does not make its person decide twice.
-    const asked = JSON.stringify([facts, to?.toSorted(), handler.target]);
+    const asked = JSON.stringify([facts, to?.toSorted(), handler.target, handler.tools]);
     for (const [own, held] of this.#held)
       if (author === undefined && held.asked === asked) {
         await handler.close();
@@ -94,10 +94,6 @@ export class Owner implements StreamService {
     };
     const own = new OwnOffer({ offer, to, handler });
     this.#keep(own);
-    const { onNews } = this.#options;
-    onNews({ type: "changed" });
-    const { serviceId } = own;
-    handler.calls?.subscribe((call) => onNews({ type: "call", serviceId, name: offer.name, call }));
     try {
       const sent = await tunnel.say(
         {
@@ -244,6 +240,10 @@ export class Owner implements StreamService {
     for (const old of over.slice(0, Math.max(0, over.length - SERVICES_LIMITS.maxOffers + 1)))
       this.#offers.splice(this.#offers.indexOf(old), 1);
     this.#offers.push(own);
+    const { onNews } = this.#options;
+    onNews({ type: "changed" });
+    const { serviceId, handler } = own;
+    handler.calls?.subscribe((call) => onNews({ type: "call", serviceId, name: own.offer.name, call }));
   }
 
   #leaves(own: OwnOffer): void {
@@ -278,8 +278,8 @@ function refused(stream: StreamEnd, code: PortReset | StreamReset): StreamListen
   return () => undefined;
 }
 
-/** What a person is shown of an offer before it leaves. */
-function judgementOf(offer: ServiceOffer, { target }: Handler): OfferingService["judgement"] {
+/** The offer as this side's person is shown it. */
+function judgementOf(offer: ServiceOffer, { target, tools }: Handler): ServiceJudgement {
   const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
   return {
     name,
@@ -287,6 +287,7 @@ function judgementOf(offer: ServiceOffer, { target }: Handler): OfferingService[
     target,
     maxConnections: most ?? SERVICE.defaultConnections,
     ...(readOnly === undefined ? {} : { readOnly }),
+    ...(tools === undefined ? {} : { tools }),
     ...(confirms === undefined ? {} : { confirmEach: confirms }),
     ...(lifeMs === undefined ? {} : { minutes: Math.ceil(lifeMs / 60_000) }),
     ...(note === undefined ? {} : { note }),

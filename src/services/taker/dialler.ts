@@ -32,15 +32,15 @@ export interface DiallerOptions {
 export type Knocked = "yes" | "asked" | TunnelError;
 
 /** What a reset means to whoever has called for it. */
-const ERROR_OF: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
-  ["away", "service-away"],
-  ["nobody", "service-gone"],
-  ["no-service", "service-gone"],
-  ["unknown", "service-gone"],
-  ["gone", "service-gone"],
-  ["denied", "service-denied"],
-  ["silent", "service-silent"],
-]);
+const ERROR_OF: Readonly<Record<string, ErrorCode>> = {
+  away: "service-away",
+  nobody: "service-gone",
+  "no-service": "service-gone",
+  unknown: "service-gone",
+  gone: "service-gone",
+  denied: "service-denied",
+  silent: "service-silent",
+};
 
 /** Connects to services of others in one tunnel. */
 export class Dialler {
@@ -185,7 +185,7 @@ export class Dialler {
 
 function knockedBy(code: string): Knocked {
   if (code === "asked") return "asked";
-  return new TunnelError(ERROR_OF.get(code) ?? "service-busy");
+  return new TunnelError(Object.hasOwn(ERROR_OF, code) ? (ERROR_OF[code] ?? "service-busy") : "service-busy");
 }
 
 /** A socket of the room, for code that was written for those of Node: it has all of them that such code uses. */

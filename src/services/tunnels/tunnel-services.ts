@@ -115,8 +115,6 @@ export class TunnelServices {
     const name = request.name ?? `${kind} ${String(request.target)}`;
     if (!isServiceName(name)) throw new TunnelError("service-invalid", { detail: "the name is none" });
     const note = request.note === undefined ? {} : { note: checkNote(request.note) };
-    if (request.tools !== undefined && kind !== "mcp")
-      throw new TunnelError("service-invalid", { detail: "tools goes with mcp" });
     const handler = await this.#handler(request, { name, isForSome: to !== undefined, signal });
     try {
       return await this.owner.offer({
@@ -203,6 +201,7 @@ export class TunnelServices {
           tunnel: this.tunnel,
           name,
         });
+      if (tools !== undefined) throw new TunnelError("service-invalid", { detail: "tools goes with mcp" });
       const target = serviceTarget(typed, { isForSome });
       if (kind === "tcp") return await tcpHandler(target, { ...find, clock });
       return await httpHandler(target, { ...find, clock, signal, primitives, isReadOnly: readOnly });

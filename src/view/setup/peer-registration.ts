@@ -13,7 +13,7 @@ const PREFIX = "peer-";
 const MAX_NAME_CHARS = 40;
 
 /** A name that every client takes, made of a label that anybody may have chosen; it says whose the server is. */
-export function registeredName(label: string): string {
+function registeredName(label: string): string {
   const kept = label
     .toLowerCase()
     .replace(/[^a-z0-9_-]+/g, "-")

@@ -189,7 +189,7 @@ describe("two people", () => {
     ben.terminal.type("/connect 1\r");
     await ana.seen(/^\? 2 {2}ben wants to connect/);
     ana.terminal.type("/refuse 2\r");
-    await ben.seen(/the owner's human does not let you connect \(service-denied\)$/);
+    await ben.seen(/the owner does not let you connect \(service-denied\)$/);
   });
 
   it("stop waiting for an owner who does not answer", async () => {

@@ -6,11 +6,7 @@ import type { Sessions } from "../../../src/session/sessions.ts";
 import { FakeTerminal } from "../../support/fake-terminal.ts";
 import { FakeClock } from "../../support/fake-tunnel-clock.ts";
 import { until } from "../../support/processes.ts";
-import { nodePrimitives } from "../../../src/runtime/primitives.ts";
-import { createLookup } from "../../../src/net/resolve.ts";
-import { TunnelError } from "../../../src/errors/tunnel-error.ts";
-import { LazyServices } from "../../../src/services/tunnels/lazy-services.ts";
-import { MemberServices } from "../../../src/services/tunnels/member-services.ts";
+import { servicesOn } from "../../services/services-on.ts";
 import { sessionsOn } from "../../session/support.ts";
 
 export const openRequest: OpenRequest = {
@@ -71,28 +67,6 @@ export async function endSides(): Promise<void> {
   sides.clear();
 }
 
-/** Services as a chat has them, whose people have listed nothing. */
-function servicesOf(sessions: Sessions, clock: Clock): LazyServices {
-  return new LazyServices(() =>
-    Promise.resolve(
-      new MemberServices({
-        clock,
-        primitives: nodePrimitives,
-        overseer: sessions.overseer,
-        find: { allow: [], ownPorts: () => [], lookup: createLookup({ doh: false }) },
-        scanner: sessions.scanner,
-        stdio: {
-          commandNamed: () => Promise.reject(new TunnelError("mcp-servers-unset")),
-          start: () => {
-            throw new TunnelError("internal");
-          },
-        },
-        isShared: () => Promise.resolve(false),
-      }),
-    ),
-  );
-}
-
 export function startSide(
   request: OpenRequest | JoinRequest,
   options: { clock: Clock; columns?: number; sessions?: Sessions; plain?: boolean },
@@ -109,7 +83,7 @@ export function startSide(
   const chatOptions: ChatOptions = {
     request,
     sessions: () => Promise.resolve(sessions),
-    services: servicesOf(sessions, clock),
+    services: servicesOn(sessions, clock),
     clock,
     output: {
       out: (text) => {

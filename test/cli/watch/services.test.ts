@@ -26,6 +26,8 @@ function own(serviceId: string, over: Partial<OwnServiceView> = {}): OwnServiceV
     target: "localhost:5433",
     to: ["ben"],
     expiresInSec: 600,
+    tools: undefined,
+    calls: undefined,
     ...COUNTS,
     ...over,
   };

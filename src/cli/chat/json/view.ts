@@ -8,7 +8,7 @@ import type { StatusView } from "../../../view/status.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { safeJson } from "../terminal/safe-text.ts";
 import { progressFields, receivedFields, sharedFields } from "./files.ts";
-import { serviceFields } from "./services.ts";
+import { serviceFields, type ServiceEvent } from "./services.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -47,12 +47,6 @@ function fieldsOf(event: Exclude<ChatEvent, { type: "transfers" }>): Fields {
       return sharedFields(event);
     case "received":
       return receivedFields(event);
-    case "offered":
-    case "asked":
-    case "connected":
-    case "stopped":
-    case "services":
-      return serviceFields(event);
     case "ended":
       return endedFields(event);
     default:
@@ -62,7 +56,7 @@ function fieldsOf(event: Exclude<ChatEvent, { type: "transfers" }>): Fields {
 
 type DeliveryEvent = Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" | "held" }>;
 
-function deliveryFields(event: DeliveryEvent): Fields {
+function deliveryFields(event: DeliveryEvent | ServiceEvent): Fields {
   switch (event.type) {
     case "gap":
       return { event: "gap", fromSeq: event.fromSeq, toSeq: event.toSeq };
@@ -82,6 +76,8 @@ function deliveryFields(event: DeliveryEvent): Fields {
       const { status: _status, ...held } = event.held;
       return { event: "held", ref: event.ref, ...held };
     }
+    default:
+      return serviceFields(event);
   }
 }
 

@@ -36,6 +36,9 @@ type OversightNotice = Extract<
   { notice: "decided" | "withheld" | "budget-warning" | "resumed" }
 >;
 
+type DeliveryEvent = Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" | "held" }>;
+type ServiceEvent = Extract<ChatEvent, { type: "offered" | "asked" | "connected" | "stopped" | "services" }>;
+
 /** Shows a chat to a person: every event as lines of text, safe for a terminal. */
 export class PeopleView {
   readonly #options: PeopleViewOptions;
@@ -71,14 +74,6 @@ export class PeopleView {
       case "shared":
       case "received":
         return this.#file(event);
-      case "services":
-        // A person types /services, which prints.
-        return undefined;
-      case "offered":
-      case "asked":
-      case "connected":
-      case "stopped":
-        return this.#service(event);
       case "ended":
         return this.#ended(event);
       default:
@@ -96,9 +91,8 @@ export class PeopleView {
     return [...invites.map(({ invite }) => this.#invite(invite)), intro].join("\n\n");
   }
 
-  #delivery(
-    event: Extract<ChatEvent, { type: "gap" | "read" | "sent" | "queued" | "held" }>,
-  ): string | undefined {
+  #delivery(event: DeliveryEvent | ServiceEvent): string | undefined {
+    if (isService(event)) return this.#service(event);
     if (event.type === "held") return this.#note(heldText(event.held));
     if (event.type === "gap")
       return this.#note(`What was said from ${event.fromSeq} to ${event.toSeq} is no longer kept.`);
@@ -115,7 +109,9 @@ export class PeopleView {
     return `${this.#time(this.#options.clock.now())} * ${receivedLines(event).join("\n")}`;
   }
 
-  #service(event: Extract<ChatEvent, { type: "offered" | "asked" | "connected" | "stopped" }>): string {
+  #service(event: ServiceEvent): string | undefined {
+    // A person types /services, which prints.
+    if (event.type === "services") return undefined;
     const text = serviceLines(event).join("\n");
     return event.type === "connected"
       ? `${this.#time(this.#options.clock.now())} * ${text}`
@@ -365,6 +361,10 @@ function decidedText({
   const what = askId === undefined ? "What waited" : `What ${askId} asked about`;
   if (error !== undefined) return `${what} could not be sent: ${problemText(error)}`;
   return status === undefined ? `${what} was not sent (${outcome})` : `${what} has been sent`;
+}
+
+function isService(event: DeliveryEvent | ServiceEvent): event is ServiceEvent {
+  return ["offered", "asked", "connected", "stopped", "services"].includes(event.type);
 }
 
 /** Whether it holds an invite, which is passed on as it is. */
