@@ -39,6 +39,8 @@ export interface ForwardContext {
 
 type Passed = Extract<Admission, { kind: "pass" }>;
 
+const NOTHING = Buffer.alloc(0);
+
 /** Carries one admitted request to the service, and its response back, as both come. */
 export class Forward implements ExchangeEvents {
   readonly #visit: Visit;
@@ -136,7 +138,8 @@ export class Forward implements ExchangeEvents {
   onTurn(): void {
     if (this.#phase !== "streaming" || this.#isHeadOut) return;
     this.#isHeadOut = true;
-    this.#visit.response.flushHeaders();
+    // `flushHeaders` would write the bytes of Latin-1 as UTF-8 (RFC 9110 §5.5).
+    this.#visit.response.write(NOTHING);
   }
 
   onEnd(trailers: RawFields): void {

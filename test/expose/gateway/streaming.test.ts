@@ -69,6 +69,16 @@ describe("streaming", () => {
 });
 
 describe("server-sent events", () => {
+  it("a head that goes out before any event keeps its bytes (RFC 9110 §5.5)", async () => {
+    const service = await rawService(
+      () => "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Latin: \xe9\r\n\r\n",
+    );
+    const { port } = await gatewayTo(service.port);
+    const visitor = new RawVisitor(port, request("GET /", "Connection: keep-alive"));
+    await visitor.sees("\r\n\r\n");
+    expect(fieldsOf(visitor.text, "x-latin")).toEqual(["\xe9"]);
+  });
+
   it("the head goes out at once, and each event when it comes; nothing holds them back", async () => {
     const service = await rawService(
       () => "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\n",
