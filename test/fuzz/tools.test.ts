@@ -1,4 +1,3 @@
-import { noServices } from "../../src/services/lazy-services.ts";
 import { noExposures } from "../../src/expose/lazy-exposures.ts";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import * as fc from "fast-check";
@@ -12,6 +11,7 @@ import { TOOLS } from "../../src/mcp/tools/index.ts";
 import { ERRORS } from "../../src/errors/tunnel-error.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { temporaryFolders } from "../support/files/temp-folder.ts";
+import { servicesOn } from "../services/services-on.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { oddText, seeded } from "../hostile-peers/support/input.ts";
 import { hostRequest, sessionsOn } from "../session/support.ts";
@@ -67,7 +67,7 @@ class Bench {
       fence: new Fence(),
       sessions: async () => sessions,
       exposures: noExposures(),
-      services: noServices(),
+      services: servicesOn(sessions, clock),
       calls: new SharedCalls(clock),
       forms: new Forms(),
       isUnattended: false,

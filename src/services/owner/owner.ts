@@ -14,8 +14,8 @@ import {
   type UnprovedRequest,
 } from "../../protocol/services/stream.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { ServiceJudgement } from "../../session/saying/judging.ts";
 import type { Answer } from "../../session/saying/sent.ts";
+import type { OfferingService } from "../../session/session.ts";
 import type { ServiceId } from "../../session/service-offers.ts";
 import { StreamSocket } from "../connection/stream-socket.ts";
 import type { SendTurns } from "../connection/turns.ts";
@@ -258,8 +258,8 @@ function refused(stream: StreamEnd, code: PortReset | StreamReset): StreamListen
   return () => undefined;
 }
 
-/** The offer as this side's person is shown it. */
-function judgementOf(offer: ServiceOffer, { target, tools }: Handler): ServiceJudgement {
+/** What a person is shown of an offer before it leaves. */
+function judgementOf(offer: ServiceOffer, { target, tools }: Handler): OfferingService["judgement"] {
   const { name, service, lifeMs, readOnly, most, confirms, note } = offer;
   return {
     name,

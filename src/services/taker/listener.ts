@@ -1,4 +1,4 @@
-import { createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { toHex } from "../../protocol/base/bytes.ts";
@@ -10,6 +10,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { join } from "../connection/join.ts";
 import type { StreamSocket } from "../connection/stream-socket.ts";
 import { isPagePort } from "../limits.ts";
+import { BrowserGuard } from "./browser-guard.ts";
 import { asSocket } from "./dialler.ts";
 import { Door } from "./door.ts";
 
@@ -86,9 +87,15 @@ export async function listenTcp(options: ListenOptions): Promise<Listening> {
     local.once("close", () => sockets.delete(local));
     const through = options.dial("");
     local.on("error", () => undefined);
-    join(local, through);
+    const guard = new BrowserGuard((answer) => {
+      through.unpipe(local);
+      local.end(answer);
+      through.resetWith("cancelled");
+    });
+    join(local, through, guard);
   };
   const { server, port } = await firstPort(options, async (wanted) => {
+    if (wanted !== 0 && (await isTaken(wanted))) throw new TunnelError("service-port-taken");
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, connected);
     const port = await listening(server, host, wanted);
     return { server, port, close: () => closed(server) };
@@ -108,6 +115,27 @@ export async function listenTcp(options: ListenOptions): Promise<Listening> {
     },
   };
 }
+
+/**
+ * Whether somebody listens on this port at either loopback address. Where it is the other one, both could have the port, and who types
+ * `localhost` could mean either.
+ */
+async function isTaken(port: number): Promise<boolean> {
+  const answers = ["127.0.0.1", "::1"].map(
+    (host) =>
+      new Promise<boolean>((resolve) => {
+        const socket = connect({ host, port, timeout: LOOK_MS });
+        const answer = (isThere: boolean) => (): void => {
+          socket.destroy();
+          resolve(isThere);
+        };
+        socket.once("connect", answer(true)).once("error", answer(false)).once("timeout", answer(false));
+      }),
+  );
+  return (await Promise.all(answers)).includes(true);
+}
+
+const LOOK_MS = 500;
 
 function listening(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
