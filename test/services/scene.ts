@@ -3,7 +3,6 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach } from "vitest";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import type { StdioMeans } from "../../src/services/owner/mcp.ts";
 import { MemberServices } from "../../src/services/tunnels/member-services.ts";
 import type { TunnelServices } from "../../src/services/tunnels/tunnel-services.ts";
@@ -15,6 +14,7 @@ import type { Listening } from "../../src/services/taker/listener.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { until } from "../support/processes.ts";
 import type { Proxy } from "../support/proxy.ts";
+import { NO_STDIO } from "./services-on.ts";
 
 const opened: (() => Promise<unknown> | void)[] = [];
 
@@ -43,13 +43,6 @@ export interface SceneOptions {
   /** The way of the guests to the host. */
   readonly wire?: Proxy;
 }
-
-const NO_STDIO: StdioMeans = {
-  commandNamed: () => Promise.reject(new TunnelError("mcp-servers-unset")),
-  start: () => {
-    throw new TunnelError("internal");
-  },
-};
 
 function sideOf(
   sessions: Sessions,

@@ -1,10 +1,19 @@
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
+import type { StdioMeans } from "../../src/services/owner/mcp.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { LazyServices } from "../../src/services/tunnels/lazy-services.ts";
 import { MemberServices } from "../../src/services/tunnels/member-services.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
+
+/** Where no file names a stdio server. */
+export const NO_STDIO: StdioMeans = {
+  commandNamed: () => Promise.reject(new TunnelError("mcp-servers-unset")),
+  start: () => {
+    throw new TunnelError("internal");
+  },
+};
 
 /** The services of these sessions, loaded with the first call that needs them. */
 export function servicesOn(sessions: Sessions, clock: Clock): LazyServices {
@@ -16,12 +25,7 @@ export function servicesOn(sessions: Sessions, clock: Clock): LazyServices {
         overseer: sessions.overseer,
         find: { allow: [], ownPorts: () => [], lookup: createLookup({ doh: false }) },
         scanner: sessions.scanner,
-        stdio: {
-          commandNamed: () => Promise.reject(new TunnelError("mcp-servers-unset")),
-          start: () => {
-            throw new TunnelError("internal");
-          },
-        },
+        stdio: NO_STDIO,
         isShared: () => Promise.resolve(false),
       }),
     ),
