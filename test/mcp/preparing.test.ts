@@ -204,7 +204,7 @@ async function direct() {
     signal,
     sessions: ana,
     exposures: noExposures(),
-      services: noServices(),
+    services: noServices(),
     client: undefined,
     limit: 40_000,
     answerMs: 10_000,

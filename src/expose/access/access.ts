@@ -30,6 +30,7 @@ import { isForged, isOwnOrigin, isPreflight } from "./cross-site.ts";
 import { Failures } from "./failures.ts";
 import type { AccessKind } from "./kinds.ts";
 import { isOpenTo, type OpenPath } from "./open-paths.ts";
+import { OVERRIDES } from "./overrides.ts";
 import { CLAIM_PATH, claimPage } from "./pages.ts";
 import { hidePrefix, prefixPath, splitPrefix, throughPrefix, withoutPrefixes } from "./prefix.ts";
 import { isAmong, newSecret, secretOf, type Secret } from "./secret.ts";
@@ -44,14 +45,6 @@ const MAX_FORM_BYTES = 4096;
 const MAX_PRESENTED = 8;
 const READING: readonly string[] = ["GET", "HEAD"];
 const TOKEN: ReadonlySet<string> = new Set([TOKEN_FIELD.toLowerCase()]);
-/** Some services take their word for another path or method than the one that was let in. */
-const OVERRIDES: ReadonlySet<string> = new Set([
-  "x-http-method",
-  "x-http-method-override",
-  "x-method-override",
-  "x-original-url",
-  "x-rewrite-url",
-]);
 const CDN_CACHE: ReadonlySet<string> = new Set(["cdn-cache-control", "cloudflare-cdn-cache-control"]);
 
 export interface AccessOptions {

@@ -2,6 +2,7 @@ import { toHex } from "../../protocol/base/bytes.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { methodRefused, NO_SOCKET, refusal } from "../../expose/access/answers.ts";
+import { OVERRIDES } from "../../expose/access/overrides.ts";
 import type { Admission, Gate } from "../../expose/gate.ts";
 import { socketGateway } from "../../expose/gateway/gateway.ts";
 import type { SocketGateway } from "../../expose/gateway/options.ts";
@@ -14,14 +15,6 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Handler } from "./handler.ts";
 
 const READING: readonly string[] = ["GET", "HEAD", "OPTIONS"];
-/** Some services take their word for another method or path than the one that was let in. */
-const OVERRIDES: ReadonlySet<string> = new Set([
-  "x-http-method",
-  "x-http-method-override",
-  "x-method-override",
-  "x-original-url",
-  "x-rewrite-url",
-]);
 
 /**
  * What the owner's side checks of each request, whatever the taker's side let in: a taker may send any bytes. With `readOnly` a
