@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { Duplex } from "node:stream";
 import { describe, expect, it } from "vitest";
 import * as fc from "fast-check";
 import { parseFrame } from "../../src/bridge/protocol/frames.ts";
@@ -258,6 +259,39 @@ describe("what leaves", () => {
     expect(text.match(/step \d/g)).toEqual(["step 1", "step 3"]);
     expect(text).toContain('"progressToken":"mine"');
     expect(text.trimEnd().split("\n").at(-1)).toContain('"result"');
+  });
+});
+
+describe("answers that nobody reads", () => {
+  it("are bounded together: more are refused until the others are cut", async () => {
+    const { bridge, url } = await scene({ limits: { unreadChars: 2_000_000, stallMs: 1_500 } });
+    const visitor = bridge.visitor({ who: "cleo", origin: new URL("http://here") });
+    /** A connection that takes the first bytes of an answer, and never says that it has. */
+    const ask = (): (() => string) => {
+      let heard = "";
+      const socket = new Duplex({
+        read: () => undefined,
+        write: (chunk: Buffer) => void (heard += String(chunk)),
+        writev: (chunks) => void (heard += chunks.map(({ chunk }) => String(chunk)).join("")),
+      });
+      visitor.accept(socket);
+      const body = JSON.stringify(
+        legacyRequest(1, "tools/call", { name: "big", arguments: { chars: 1_500_000 } }),
+      );
+      socket.push(
+        `POST /mcp HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nAccept: */*\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+      return () => heard;
+    };
+    const first = ask();
+    await expect.poll(() => first().length, { timeout: 5_000 }).toBeGreaterThan(100);
+    const second = ask();
+    await expect.poll(second, { timeout: 5_000 }).toContain("too many answers wait to be read");
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const third = ask();
+    await expect.poll(() => third().length, { timeout: 5_000 }).toBeGreaterThan(100);
+    expect(third()).not.toContain("too many");
+    expect((await send(url, list)).status).toBe(200);
   });
 });
 

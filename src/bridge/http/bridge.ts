@@ -25,6 +25,7 @@ export class Bridge {
   readonly #limits: BridgeLimits;
   readonly #visitors = new Set<BridgeVisitor>();
   #calls = 0;
+  #unread = 0;
 
   constructor(options: BridgeOptions) {
     this.#options = options;
@@ -39,7 +40,8 @@ export class Bridge {
   visitor(place: VisitorPlace): BridgeVisitor {
     const { clock } = this.#options;
     const limits = this.#limits;
-    const reception = new Reception({ ...this.#options, limits, place: () => this.#place() }, place);
+    const means = { place: () => this.#place(), keep: (chars: number) => this.#keep(chars) };
+    const reception = new Reception({ ...this.#options, ...means, limits }, place);
     const server = createServer({ requireHostHeader: false, requestTimeout: 0, noDelay: true });
     server.on("request", (request, response) => void reception.visit({ request, response }));
     server.on("clientError", (_error, socket) => void socket.destroy());
@@ -59,6 +61,13 @@ export class Bridge {
     for (const visitor of this.#visitors) visitor.close();
     this.#visitors.clear();
     await this.#options.backend.close();
+  }
+
+  #keep(chars: number): (() => void) | undefined {
+    // A single one is kept however long: it is bounded itself.
+    if (this.#unread > 0 && this.#unread + chars > this.#limits.unreadChars) return undefined;
+    this.#unread += chars;
+    return () => void (this.#unread -= chars);
   }
 
   #place(): (() => void) | undefined {

@@ -46,6 +46,8 @@ export interface ReceptionOptions {
   readonly onCall: (record: CallRecord) => void;
   /** Counts calls of all visitors. @returns undefined where there are too many, or what gives the place back */
   readonly place: () => (() => void) | undefined;
+  /** Room for an answer until it is read, with the same result. */
+  readonly keep: (chars: number) => (() => void) | undefined;
 }
 
 /** Where a visitor sees the server: no other `Host` and no other `Origin` gets in. */
@@ -187,7 +189,11 @@ export class Reception {
     try {
       const { status, outcome, session, end } = await this.#outcome(visit, call);
       const about = { who: this.#place.who, method: frame.method, name };
-      const said = await this.#leaving(outcome, { ...about, signal: left.signal });
+      const said = this.#kept(
+        await this.#leaving(outcome, { ...about, signal: left.signal }),
+        answer,
+        response,
+      );
       const fields = session === undefined ? {} : { "Mcp-Session-Id": session };
       answer.finish(status, withId(frame.id, said.text), fields);
       this.#options.onCall({
@@ -309,11 +315,18 @@ export class Reception {
     };
   }
 
+  /** An answer waits here until it is read: what many do not read is bounded. */
+  #kept(said: Said, answer: Answer, response: ServerResponse): Said {
+    const release = this.#options.keep(said.text.length);
+    if (release === undefined)
+      return { text: JSON.stringify(failed(CODE.bridge, UNREAD)), isWithheld: false };
+    if (answer.isOver) release();
+    else response.once("close", release);
+    return said;
+  }
+
   /** What leaves in the end: the answer, or that it is withheld. */
-  async #leaving(
-    outcome: Outcome,
-    about: Omit<Leaving, "text">,
-  ): Promise<{ readonly text: string; readonly isWithheld: boolean }> {
+  async #leaving(outcome: Outcome, about: Omit<Leaving, "text">): Promise<Said> {
     const { outbound, limits } = this.#options;
     const text = JSON.stringify(outcome);
     if (text.length > limits.resultChars)
@@ -324,6 +337,13 @@ export class Reception {
   }
 }
 
+/** The outcome that is told, as JSON. */
+interface Said {
+  readonly text: string;
+  readonly isWithheld: boolean;
+}
+
+const UNREAD = "too many answers wait to be read; read them, then call again";
 const TOO_LARGE = "the answer of the MCP server is too large; ask for less";
 const UNJUDGED: OutboundWord = {
   leaves: false,

@@ -103,6 +103,8 @@ export class StdioServer {
         status: 503,
       });
     const { onProgress, signal } = about;
+    // A first start may have to fetch the program.
+    const idleMs = this.#opened === undefined ? this.#limits.openMs : this.#limits.callIdleMs;
     this.#lastId += 1;
     const id = this.#lastId;
     const era = this.#opened?.era ?? "legacy";
@@ -119,13 +121,11 @@ export class StdioServer {
       const abort = (): void => giveUp("the call was cancelled");
       const waiting: Waiting = { settle, onProgress, heardAt: startedAt };
       const look = (): void => {
-        const left =
-          Math.min(waiting.heardAt + this.#limits.callIdleMs, startedAt + this.#limits.callMs) -
-          this.#clock.now();
+        const left = Math.min(waiting.heardAt + idleMs, startedAt + this.#limits.callMs) - this.#clock.now();
         if (left <= 0) return giveUp("the MCP server has not answered in time");
         cancelTimer = this.#clock.after(left, look);
       };
-      let cancelTimer = this.#clock.after(this.#limits.callIdleMs, look);
+      let cancelTimer = this.#clock.after(idleMs, look);
       this.#waiting.set(id, waiting);
       signal?.addEventListener("abort", abort);
       const waitingOf = this.#waiting;
