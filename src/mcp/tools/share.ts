@@ -115,8 +115,8 @@ export const shareTool = defineTool({
       .optional()
       .describe("Used with tunnel_connect."),
     expiresInMinutes: z.int().min(1).optional().describe("Of a service."),
-    maxConnections: z.int().min(1).optional(),
-    confirmEach: z.boolean().optional().describe("Of a service: ask your human at each connection."),
+    maxConnections: z.int().min(1).optional().describe("At once."),
+    confirmEach: z.boolean().optional().describe("Ask your human each time."),
     tunnelId,
   }),
   // What a patch rests on is every file of the repository: only a call that goes on is shared.
