@@ -27,6 +27,7 @@ const EXPECTED_FILES = [
   "dist/errors.cjs",
   "dist/exposing.cjs",
   "dist/scanning.cjs",
+  "dist/serving.cjs",
   "dist/sessions.cjs",
   "dist/tunnel-mcp.cjs",
   "dist/tweetnacl.cjs",
@@ -43,7 +44,7 @@ const EXPECTED_FILES = [
 /** `npx` fetches the packed size on first use; a slow line should not notice. */
 const MAX_PACKED_BYTES = 800_000;
 /** On the disk; each file is read only when it is needed. */
-const MAX_UNPACKED_BYTES = 2.25 * 1024 * 1024;
+const MAX_UNPACKED_BYTES = 2.5 * 1024 * 1024;
 
 /** The command that runs npm without a shell: on Windows `npm` is a batch file, so its script is run instead. */
 function npmCommand() {
