@@ -148,6 +148,9 @@ const REPORTED = [
   "TUNNEL_NOTIFY",
   "TUNNEL_SAVE_ROOTS",
   "TUNNEL_EXPOSE_ALLOW",
+  "TUNNEL_MCP_SERVERS",
+  "TUNNEL_SHARE_SERVICES",
+  "TUNNEL_SHARED_MACHINE",
 ];
 
 test.each(BAD.filter(([name]) => !REPORTED.includes(name)))("%s=%j is refused by name", (name, value) => {

@@ -275,6 +275,7 @@ const WAYS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "session/sessions.ts": { "HostSession.open(": 1, "GuestSession.join(": 1, "makeWorkContext(": 1 },
   // These call `say` of a session.
   "watch/obey.ts": { ".say(": 1 },
+  "services/owner/owner.ts": { ".say(": 1 },
   "mcp/tools/say.ts": { ".say(": 1 },
   "mcp/tools/close.ts": { ".say(": 1 },
   "cli/chat/conversation/conversation.ts": { ".say(": 1 },

@@ -127,9 +127,7 @@ export class TunnelServices {
           ...note,
           ...(readOnly ? { readOnly } : {}),
           ...(confirmEach ? { confirms: confirmEach } : {}),
-          ...(expiresInMinutes === undefined
-            ? {}
-            : { lifeMs: Math.min(SERVICE.maxLifeMs, expiresInMinutes * 60_000) }),
+          lifeMs: Math.min(SERVICE.maxLifeMs, (expiresInMinutes ?? Number.POSITIVE_INFINITY) * 60_000),
           most: Math.min(SERVICE.maxConnections, maxConnections ?? SERVICE.defaultConnections),
         },
       });

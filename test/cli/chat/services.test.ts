@@ -110,7 +110,7 @@ describe("two people", () => {
     await ben.seen(/^ {2}│ echoes$/);
     ben.terminal.type("/services\r");
     await ben.seen(/^Offered by others \(\/connect N\):$/);
-    await ben.seen(/^ {2}1 {2}the queue of ana: tcp, at most 64 connections$/);
+    await ben.seen(/^ {2}1 {2}the queue of ana: tcp, at most 64 connections\b/);
     ben.terminal.type("/connect 1\r");
     const row = await ben.seen(/\* the queue is here: host 127\.0\.0\.1, port \d+\. Any program/);
     await ben.seen(/It is ana's: trust it no more than them\. \/disconnect 1 ends it\.$/);

@@ -22,9 +22,9 @@ export const exposeRequestsTool = defineTool({
   isLong: true,
   input: z.strictObject({
     exposureId: idText().optional().describe("If there are several."),
-    name: idText().optional().describe("The same by its name."),
+    name: idText().optional().describe("Its name."),
     id: z.int().min(1).optional().describe("One request, whole."),
-    part: z.int().min(1).optional().describe("With id: the part of long bodies."),
+    part: z.int().min(1).optional().describe("With id: of long bodies."),
     sinceId: z.int().min(0).optional().describe("Only later ones."),
     method: idText().optional().describe("Only these."),
     path: z.string().optional().describe('Part of a path, or a beginning such as "/hooks/*".'),
@@ -39,7 +39,7 @@ export const exposeRequestsTool = defineTool({
         body: z.string().optional(),
       })
       .optional()
-      .describe("Request to send again; what is given replaces the recorded part, null takes a header out."),
+      .describe("What is given replaces the recorded part; null takes a header out."),
   }),
   repeats: () => "anew",
   async run({ exposureId, name, id, part, replay, limit, ...filter }, call) {

@@ -128,7 +128,7 @@ export const exposeStartTool = defineTool({
         "Default claim and token. prefix: secret path for fetchers (GET). basic: user and password. open: everybody, alone.",
       ),
     openPaths: z.array(z.string()).optional().describe('Open to everybody, e.g. ["POST /hooks/*"].'),
-    claims: z.int().min(1).optional().describe("Claim links: one for each person or device. Default 1."),
+    claims: z.int().min(1).optional().describe("Claim links: one for each person or device."),
     expiresInMinutes: z
       .int()
       .min(1)
@@ -136,8 +136,8 @@ export const exposeStartTool = defineTool({
       .describe(`Default ${EXPOSE.defaultMinutes}, at most ${EXPOSE.maxMinutes}; again: from now.`),
     protocol: z.enum(["http", "tcp"]).optional().describe("tcp needs a relay."),
     subdomain: z.string().optional().describe("Where a relay gives names."),
-    hostHeader: z.string().optional().describe("Host for the service, where it wants its own."),
-    inspect: z.boolean().optional().describe("false keeps no fields and bodies of requests."),
+    hostHeader: z.string().optional().describe("Host that the service wants."),
+    inspect: z.boolean().optional().describe("false keeps no headers and bodies."),
     transport: z.enum(PROVIDER_NAMES).optional().describe("As in tunnel_open."),
     dryRun: z.boolean().optional().describe("Says what it would do, and the command for a human."),
   }),
