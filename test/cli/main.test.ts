@@ -81,7 +81,7 @@ test("the help fits a terminal and names every command and variable", () => {
       .map(({ variable }) => variable)
       .toSorted(),
   );
-  expect(variables).toHaveLength(27);
+  expect(variables).toHaveLength(30);
   expect(text).toContain("  claude mcp add --scope user tunnel -- node /opt/tunnel-mcp.cjs\n");
 });
 
