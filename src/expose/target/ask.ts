@@ -1,10 +1,8 @@
 import { request as requestPlain, type IncomingMessage } from "node:http";
 import { request as requestSecure } from "node:https";
-import { isIP } from "node:net";
-import { connect as connectSecure, type SecureContext } from "node:tls";
-import { addressKind } from "../../net/address.ts";
+import { connect as connectSecure } from "node:tls";
 import { deadline, type Deadline } from "../../net/deadline.ts";
-import type { Trust } from "../../net/trust.ts";
+import { serverName, serviceTls } from "../../net/service-tls.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Upstream } from "../upstream.ts";
 import type { Page } from "./looks.ts";
@@ -31,8 +29,6 @@ export interface Question {
   readonly limitMs: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Certificates that a service on another machine needs; Node's own when absent. */
-  readonly trust?: Trust | undefined;
 }
 
 /** As the gateway takes them. */
@@ -62,15 +58,15 @@ export function get(
   upstream: Upstream,
   path: string,
   limitMs: number,
-  means: Pick<Question, "clock" | "signal" | "trust">,
+  means: Pick<Question, "clock" | "signal">,
 ): Promise<Heard> {
-  const { clock, signal, trust } = means;
-  return askService({ upstream, ask: { method: "GET", path }, limitMs, clock, signal, trust });
+  const { clock, signal } = means;
+  return askService({ upstream, ask: { method: "GET", path }, limitMs, clock, signal });
 }
 
 type Answer = { readonly response: IncomingMessage } | Exclude<Heard, { readonly kind: "http" }>;
 
-function answerOf({ upstream, ask, trust }: Question, { signal }: Deadline): Promise<Answer> {
+function answerOf({ upstream, ask }: Question, { signal }: Deadline): Promise<Answer> {
   const { scheme, address, port, host } = upstream;
   return new Promise((resolve) => {
     let isConnected = false;
@@ -86,7 +82,7 @@ function answerOf({ upstream, ask, trust }: Question, { signal }: Deadline): Pro
       signal,
     };
     const outgoing =
-      scheme === "http" ? requestPlain(options) : requestSecure({ ...options, ...tlsFor(upstream, trust) });
+      scheme === "http" ? requestPlain(options) : requestSecure({ ...options, ...serviceTls(upstream) });
     outgoing.once("socket", (socket) => socket.once("connect", () => (isConnected = true)));
     outgoing.once("response", (response) => resolve({ response }));
     outgoing.once("upgrade", (response, socket) => {
@@ -96,25 +92,6 @@ function answerOf({ upstream, ask, trust }: Question, { signal }: Deadline): Pro
     outgoing.once("error", (error) => resolve(failureOf(error, { isConnected, isLate: signal.aborted })));
     outgoing.end();
   });
-}
-
-/** A service on this machine may have signed its certificate itself: nobody else can stand at a loopback address. */
-function tlsFor(
-  { address, host }: Upstream,
-  trust: Trust | undefined,
-): { servername: string; rejectUnauthorized: boolean; secureContext?: SecureContext } {
-  const isLocal = addressKind(address) === "loopback";
-  return {
-    servername: serverName(host),
-    rejectUnauthorized: !isLocal,
-    ...(isLocal || trust === undefined ? {} : { secureContext: trust() }),
-  };
-}
-
-/** The name in an authority; an address is none (RFC 6066 §3). */
-function serverName(authority: string): string {
-  const name = authority.replace(/:\d+$/, "");
-  return isIP(name.replace(/^\[|\]$/g, "")) === 0 ? name : "";
 }
 
 const NOT_TLS = /^(?:EPROTO|ERR_SSL_)/;

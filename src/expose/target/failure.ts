@@ -4,7 +4,7 @@ import type { Upstream } from "../upstream.ts";
 import { get, speaksTls, type Heard, type Question } from "./ask.ts";
 import type { ServiceTarget } from "./parse.ts";
 
-export type Means = Pick<Question, "clock" | "signal" | "trust">;
+export type Means = Pick<Question, "clock" | "signal">;
 
 export interface Outcome {
   readonly upstream: Upstream;

@@ -63,7 +63,7 @@ export async function findService(target: ServiceTarget, options: FindOptions): 
     onProgress?.({ message: `waiting for ${name} to answer` }),
   );
   try {
-    const candidates = addresses.map((address) => upstreamOf(target, address, options.hostHeader));
+    const candidates = addresses.map((address) => upstreamOf(target, address, options));
     const outcomes = await untilListening(candidates, options);
     const found = speaker(outcomes) ?? (await slowSpeaker(outcomes, options));
     if (signal.aborted) throw new TunnelError("cancelled");
@@ -92,9 +92,13 @@ interface Found {
   readonly ms: number;
 }
 
-function upstreamOf(target: ServiceTarget, address: string, hostHeader: string | undefined): Upstream {
+function upstreamOf(
+  target: ServiceTarget,
+  address: string,
+  { hostHeader, trust }: Pick<FindOptions, "hostHeader" | "trust">,
+): Upstream {
   const { scheme, port } = target;
-  return { scheme, address, port, host: hostHeader ?? authorityOf(target) };
+  return { scheme, address, port, host: hostHeader ?? authorityOf(target), trust };
 }
 
 /** The outcomes of all addresses; asked again for a moment where nobody listens on any of them yet. */
@@ -140,12 +144,12 @@ function speaker(outcomes: readonly Outcome[]): Found | undefined {
 /** An address where the page takes too long, but the server itself answers. */
 async function slowSpeaker(
   outcomes: readonly Outcome[],
-  { clock, signal, trust }: Means,
+  { clock, signal }: Means,
 ): Promise<Found | undefined> {
   for (const { upstream, heard } of outcomes) {
     if (heard.kind !== "silent") continue;
     const question = { method: "OPTIONS", path: "*" } as const;
-    const again = await askService({ upstream, ask: question, limitMs: SIDE_LIMIT_MS, clock, signal, trust });
+    const again = await askService({ upstream, ask: question, limitMs: SIDE_LIMIT_MS, clock, signal });
     if (again.kind === "http") return { upstream, page: undefined, ms: again.ms };
   }
   return undefined;

@@ -1,5 +1,4 @@
 import { connect as connectPlain, type Socket } from "node:net";
-import { isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Backend } from "../../bridge/backend.ts";
 import { Bridge, type BridgeVisitor } from "../../bridge/http/bridge.ts";
@@ -14,6 +13,7 @@ import { findService, type FindOptions } from "../../expose/target/find.ts";
 import { targetName } from "../../expose/target/parse.ts";
 import type { Upstream } from "../../expose/upstream.ts";
 import { deadline } from "../../net/deadline.ts";
+import { serviceTls } from "../../net/service-tls.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import { toHex } from "../../protocol/base/bytes.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
@@ -158,15 +158,8 @@ async function surveyed(
 }
 
 /** By the address that was judged, and by no name. */
-function dialled({ scheme, address, port, host }: Upstream): Socket {
+function dialled(upstream: Upstream): Socket {
+  const { scheme, address, port } = upstream;
   if (scheme === "http") return connectPlain({ host: address, port, noDelay: true });
-  const name = host.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-  return connectTls({
-    host: address,
-    port,
-    ALPNProtocols: ["http/1.1"],
-    // A server on this machine signs its own certificate, and nobody else can be in between.
-    rejectUnauthorized: !(address === "::1" || address.startsWith("127.")),
-    ...(isIP(name) === 0 ? { servername: name } : {}),
-  });
+  return connectTls({ host: address, port, ...serviceTls(upstream), ALPNProtocols: ["http/1.1"] });
 }

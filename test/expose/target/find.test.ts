@@ -4,10 +4,14 @@ import type { LookupFunction } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterEach, describe, expect, it } from "vitest";
 import type { AllowedTarget } from "../../../src/expose/target/allow.ts";
+import { openGateway } from "../../../src/expose/gateway/gateway.ts";
+import { Inspector } from "../../../src/expose/inspector/inspector.ts";
+import { replay } from "../../../src/expose/inspector/replay/replay.ts";
 import { findService, type FindOptions, type TargetFacts } from "../../../src/expose/target/find.ts";
 import { parseTarget } from "../../../src/expose/target/parse.ts";
 import { trustOf } from "../../../src/net/trust.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
+import { ask, later, OPEN_GATE, PROOF, PUBLIC, request, statusOf } from "../gateway/harness.ts";
 import { fastClock } from "../../support/fake-tunnel-clock.ts";
 import { HAS_IPV6, LocalServers, selfSigned } from "../../support/local-servers.ts";
 import { rejection } from "../../support/rejection.ts";
@@ -322,10 +326,37 @@ describe.skipIf(outward === undefined)("a listed service elsewhere (skipped with
       if (file !== "/cert") throw new Error("no bundle");
       return selfSigned().cert;
     });
-    expect(await find(target, { allow, lookup, trust })).toMatchObject({
-      status: 200,
-      upstream: { address, host: `far.example:${port}` },
+    const found = await find(target, { allow, lookup, trust });
+    expect(found).toMatchObject({ status: 200, upstream: { address, host: `far.example:${port}` } });
+    const clock = systemClock;
+    const gateway = await openGateway({
+      bind: "127.0.0.1",
+      port: 0,
+      gate: OPEN_GATE,
+      upstream: () => found.upstream,
+      proof: PROOF,
+      sourceHeader: undefined,
+      hostHeader: undefined,
+      pseudonym: "gateway-of-the-test",
+      clock,
     });
+    later(() => gateway.close());
+    gateway.publish(PUBLIC);
+    // The gateway and a replay take the certificate that was taken here.
+    expect(statusOf(await ask(gateway.port, request("GET /")))).toBe(200);
+    const inspector = new Inspector({ clock, keepsBodies: true });
+    const recording = inspector.begin({
+      method: "GET",
+      target: "/",
+      fields: [],
+      source: { address: "127.0.0.1" },
+      decided: { way: "open", visitor: undefined },
+    });
+    recording.end("complete");
+    const { signal } = new AbortController();
+    const { id } = inspector.list().requests[0] ?? { id: 0 };
+    const again = await replay({ id }, { inspector, upstream: found.upstream, clock, signal });
+    expect(again.replay.response?.status).toBe(200);
     const other = { allow: [{ host: "other.example", port }], lookup, trust };
     expect(await refusal(`https://other.example:${port}`, other)).toMatch(/^expose-target-untrusted/);
   });

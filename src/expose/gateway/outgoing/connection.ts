@@ -1,5 +1,6 @@
-import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { serviceTls } from "../../../net/service-tls.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import { type RawFields, type ResponseHead, valuesOf } from "../../message.ts";
 import type { Upstream } from "../../upstream.ts";
@@ -254,22 +255,12 @@ export class Connection {
   }
 }
 
-function dial({ scheme, address, port, host, dial: own }: Upstream): Socket {
+function dial(upstream: Upstream): Socket {
+  const { scheme, address, port, dial: own } = upstream;
   if (own !== undefined) return own();
   const options = { host: address, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
   if (scheme === "http") return connectTcp(options);
-  const name = host.replace(/:[0-9]*$/, "");
-  return connectTls({
-    ...options,
-    ALPNProtocols: ["http/1.1"],
-    // A dev server on this machine signs its own certificate, and nobody else can be in between.
-    rejectUnauthorized: !isLoopback(address),
-    ...(isIP(name.replace(/^\[|\]$/g, "")) === 0 ? { servername: name } : {}),
-  });
-}
-
-function isLoopback(address: string): boolean {
-  return address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
+  return connectTls({ ...options, ...serviceTls(upstream), ALPNProtocols: ["http/1.1"] });
 }
 
 function headText({ method, target, fields }: OutgoingRequest): string {

@@ -1,8 +1,8 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
-import { isIP } from "node:net";
 import { TunnelError } from "../../../errors/tunnel-error.ts";
 import { deadline } from "../../../net/deadline.ts";
+import { serviceTls } from "../../../net/service-tls.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { ResponseHead } from "../../message.ts";
 import type { Recording } from "../../recorder.ts";
@@ -54,10 +54,11 @@ export async function send(
 
 function begun(
   { method, target, fields, body }: OutgoingRequest,
-  { scheme, address, port, host }: Upstream,
+  upstream: Upstream,
   recording: Recording,
   signal: AbortSignal,
 ): ClientRequest {
+  const { scheme, address, port } = upstream;
   const options = {
     method,
     host: address,
@@ -69,20 +70,13 @@ function begun(
     signal,
   };
   const outgoing =
-    scheme === "https" ? requestHttps({ ...options, ...trustOf(address, host) }) : requestHttp(options);
+    scheme === "https" ? requestHttps({ ...options, ...serviceTls(upstream) }) : requestHttp(options);
   outgoing.on("information", ({ statusCode, statusMessage, rawHeaders }) =>
     recording.responseHead({ status: statusCode, reason: statusMessage, fields: rawHeaders }),
   );
   outgoing.end(body);
   if (body.length > 0) recording.requestChunk(body);
   return outgoing;
-}
-
-/** On loopback nobody stands in between, and certificates are self-signed. */
-function trustOf(address: string, host: string): { rejectUnauthorized: boolean; servername?: string } {
-  const isLoopback = address === "::1" || address.startsWith("127.");
-  const name = host.replace(/:\d+$/, "");
-  return { rejectUnauthorized: !isLoopback, ...(isIP(name) === 0 && { servername: name }) };
 }
 
 function headOf(outgoing: ClientRequest): Promise<IncomingMessage> {
