@@ -23,6 +23,8 @@ import {
   isOurs,
 } from "./rules/request-rules.ts";
 
+/** Before there is a public address, when only probes are let in. */
+const NO_ORIGIN = new URL("http://localhost");
 const SET_COOKIE: ReadonlySet<string> = new Set(["set-cookie"]);
 
 type Phase =
@@ -263,12 +265,12 @@ export class Reception {
   }
 
   fieldsFor(fields: RawFields, source: string): RawFields {
-    const { pseudonym, hostHeader } = this.#options;
+    const { pseudonym } = this.#options;
     const upstream = this.#options.upstream();
-    const origin = this.#phase.kind === "public" ? this.#phase.origin : new URL("http://localhost");
+    const origin = this.#phase.kind === "public" ? this.#phase.origin : NO_ORIGIN;
     return requestFields(fields, {
       upstream,
-      origins: new Origins(origin, upstream, hostHeader),
+      origins: this.#originsOf(upstream, origin),
       source,
       pseudonym,
       httpVersion: "1.1",
