@@ -21,21 +21,22 @@ export const SERVER_ENV = {
   TUNNEL_BUDGETS: "off",
 };
 
-const PROGRAMS = [
-  "echo-server",
-  "ws-echo",
-  "session-side",
-  "raw-side",
-  "bare-burst",
-  "bare-door",
-  "strangers-side",
-  "files-side",
-  "hostile-side",
-  "filter-side",
-  "judge-side",
-  "gateway-side",
-  "services-side",
-];
+/** By the name under which a benchmark finds it: its source in this folder. */
+const PROGRAMS = {
+  echo: "echo-server",
+  wsEcho: "ws-echo",
+  session: "session-side",
+  raw: "raw-side",
+  bareBurst: "bare-burst",
+  bareDoor: "bare-door",
+  strangers: "strangers-side",
+  files: "files-side",
+  hostile: "hostile-side",
+  filter: "filter-side",
+  judge: "judge-side",
+  gateway: "gateway-side",
+  services: "services-side",
+};
 
 /**
  * Builds the program, and the baselines in the same way, and hands over copies in a folder of their own: another build
@@ -47,39 +48,12 @@ export async function withPrograms(work) {
     const server = path.join(folder, "tunnel-mcp.cjs");
     await cp(path.join(root, "dist"), folder, { recursive: true });
     const scanning = path.join(folder, "scanning.cjs");
-    const bundled = (name) => bundle(`${name}.mjs`, path.join(folder, `${name}.cjs`));
-    const [
-      echo,
-      wsEcho,
-      session,
-      raw,
-      bareBurst,
-      bareDoor,
-      strangers,
-      files,
-      hostile,
-      filter,
-      judge,
-      gateway,
-      services,
-    ] = await Promise.all(PROGRAMS.map(bundled));
-    return await work({
-      server,
-      echo,
-      wsEcho,
-      session,
-      raw,
-      bareBurst,
-      bareDoor,
-      strangers,
-      files,
-      hostile,
-      filter,
-      judge,
-      gateway,
-      services,
-      scanning,
-    });
+    const bundled = async ([name, source]) => [
+      name,
+      await bundle(`${source}.mjs`, path.join(folder, `${source}.cjs`)),
+    ];
+    const programs = Object.fromEntries(await Promise.all(Object.entries(PROGRAMS).map(bundled)));
+    return await work({ ...programs, server, scanning });
   });
 }
 

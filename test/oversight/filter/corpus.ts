@@ -92,7 +92,7 @@ export const FORMS: readonly Form[] = [
   },
   { name: "GitHub fine-grained", make: (c) => p("github", "_pat_", c.of(ALNUM, 22), "_", c.of(ALNUM, 59)) },
   { name: "npm", make: (c) => checked(p("np", "m"), c.of(ALNUM, 30)) },
-  { name: "npm in .npmrc", make: (c) => p("//registry.npmjs.org/:_auth", "Token=", c.of(`${HEX}-`, 36)) },
+  { name: "npm in .npmrc", make: (c) => p("//npm.example.com/:_auth", "Token=", c.of(`${HEX}-`, 36)) },
   { name: "GitLab", make: (c) => p("gl", "pat-", c.of(URL64, 20)) },
   { name: "GitLab routable", make: routable },
   { name: "OpenAI", make: (c) => p("s", "k-proj-", c.of(URL64, 74), "T3Blbk", "FJ", c.of(URL64, 74)) },

@@ -41,7 +41,7 @@ const HARMLESS = [
   p("AK", "IA", "X".repeat(16)),
   p("aws_secret", "_access_key = ", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
   "aws_secret_access_key=os.environ['X']",
-  "//registry.npmjs.org/:_authToken=${NPM_TOKEN}",
+  "//npm.example.com/:_authToken=${NPM_TOKEN}",
   "sk-ant-...",
   "sk-ant-api03-your-key-goes-here-and-it-is-long",
   p("https://hooks.sl", "ack.com/services/T00000000/B00000000/", "X".repeat(24)),
