@@ -40,7 +40,7 @@ const LATER = new Map([
   ["src/oversight/filter/worker.ts", "./scanning.cjs"],
 ]);
 
-/** What several of these files need, once on the line that a package comes over: what is imported, its source, its file. */
+/** Parts that several of these files need, packed once: what is imported, its source, its file. */
 const SHARED = [
   { imported: /^ws$/, source: "node_modules/ws/index.js", file: "./ws.cjs" },
   { imported: /^tweetnacl$/, source: "node_modules/tweetnacl/nacl-fast.js", file: "./tweetnacl.cjs" },

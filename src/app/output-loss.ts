@@ -36,7 +36,7 @@ export function codeAfterLoss({ kind }: Command, loss: OutputLoss): 0 | 1 | type
       return loss.kind === "closed" ? 0 : 1;
     case "demo":
     case "doctor":
-    // What it exposes goes with it: nobody would see who comes.
+    // Its exposures end with it: nobody would see who comes.
     case "expose":
       return loss.kind === "closed" ? SIGPIPE_CODE : 1;
     default:

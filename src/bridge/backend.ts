@@ -36,7 +36,7 @@ export interface Backend {
 
 /** There is no result: the bridge says why, or a server has refused with a status of its own. Its words go to whoever has called. */
 export class BridgeRefusal extends Error {
-  /** Of the HTTP answer. */
+  /** The status of the HTTP answer. */
   readonly status: number;
   readonly error: ErrorObject;
 

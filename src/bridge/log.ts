@@ -15,7 +15,7 @@ export type CallEnd =
 export interface CallRecord {
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** Whoever has called, as the bridge was told. */
+  /** The caller, as the bridge was told. */
   readonly who: string;
   /** One that is served, or words of ours for any other. */
   readonly method: string;
@@ -23,6 +23,6 @@ export interface CallRecord {
   readonly name: string | undefined;
   readonly end: CallEnd;
   readonly ms: number;
-  /** Of the answer, in UTF-16 units. */
+  /** The length of the answer, in UTF-16 units. */
   readonly chars: number;
 }

@@ -10,7 +10,7 @@ interface SurveyedTool {
   readonly description: string;
 }
 
-/** What an MCP server says of itself. */
+/** An MCP server in its own words. */
 export interface Survey {
   readonly era: Era;
   readonly serverName: string;
@@ -23,7 +23,7 @@ const MAX_PAGES = 5;
 const MAX_TOOLS = 200;
 const MAX_NAME_CHARS = 64;
 const NAME = /^[\w./-]{1,128}$/;
-/** Of a description: enough to choose by. */
+/** The beginning of a description: enough to choose by. */
 const MAX_DESCRIPTION_CHARS = 1_000;
 
 /**

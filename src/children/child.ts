@@ -32,7 +32,7 @@ export interface ChildOptions {
   readonly stderr: OutputReader;
   /** Undefined: its standard output is thrown away. */
   readonly stdout?: OutputReader;
-  /** What it reads on its standard input, from when it runs; its end is the end of that. Undefined: there is nothing to read. */
+  /** Its standard input, from when it runs; the end of this is the end of that. Undefined: there is nothing to read. */
   readonly stdin?: Readable;
   /** Whether its own children are ended with it: for a program that may only be a wrapper of another. */
   readonly withDescendants?: boolean;

@@ -252,7 +252,7 @@ function exposeCommand(args: readonly string[]): Command {
   return withOptions("expose", args, EXPOSE_OPTIONS, read(readExpose), EXPOSE.maxRunning);
 }
 
-/** Of words that a command does not take, but explains. */
+/** Words that a command does not take, but explains. */
 const MANY = 100;
 
 const SETUP_OPTIONS: OptionTypes = {

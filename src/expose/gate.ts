@@ -29,7 +29,7 @@ export type Admission =
       readonly kind: "form";
       readonly maxBytes: number;
       readonly submit: (body: string) => OwnAnswer;
-      /** What may be kept of the request: without credentials of ours. The head as it came where it is left out. */
+      /** The request as it may be kept: without credentials of ours. The head as it came where it is left out. */
       readonly shown?: RequestHead;
     };
 

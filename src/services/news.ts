@@ -9,11 +9,11 @@ export interface ConnectionNews {
   /** `offered`: to a service of this side; `taken`: from this machine to one of somebody else. */
   readonly side: "offered" | "taken";
   readonly serviceId: ServiceId;
-  /** Of the service, a label of its owner's. */
+  /** The name of the service, a label of its owner's. */
   readonly name: string;
   /** The other end: the member that connects, or the owner. */
   readonly member: MemberId;
-  /** Of this connection so far, as this side received and sent them. */
+  /** Bytes of this connection so far, as this side received and sent them. */
   readonly bytesIn: number;
   readonly bytesOut: number;
 }

@@ -52,9 +52,9 @@ export interface OwnServiceView extends ServiceView {
   readonly connections: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Of an MCP server: those that may be called; all of them when undefined. */
+  /** The tools of an MCP server that may be called; all of them when undefined. */
   readonly tools: readonly string[] | undefined;
-  /** Of an MCP server. */
+  /** The calls of an MCP server. */
   readonly calls: CallsView | undefined;
 }
 

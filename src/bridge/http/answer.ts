@@ -58,7 +58,7 @@ export class Answer {
       const type = { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(message) };
       response.writeHead(status, { ...FIELDS, ...fields, ...type }).end(message);
     }
-    // Whoever does not read it keeps it here no longer than this.
+    // A caller that does not read keeps it here no longer than this.
     this.#cancelTimer = this.#clock.after(this.#limits.stallMs, () => response.destroy());
   }
 

@@ -6,7 +6,7 @@ export type Body =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "too-long" }
   | { readonly kind: "too-late" }
-  /** Whoever sent it has gone. */
+  /** Its sender has gone. */
   | { readonly kind: "cut" }
   /** It is no UTF-8. */
   | { readonly kind: "no-text" };

@@ -26,7 +26,7 @@ import { readBody } from "./body.ts";
 /** The word on a text that would leave. `why` is said to the caller, and holds nothing of it. */
 export type OutboundWord = { readonly leaves: true } | { readonly leaves: false; readonly why: string };
 
-/** What is on its way out, for whoever judges it. */
+/** An answer on its way out, as its judge sees it. */
 export interface Leaving {
   readonly text: string;
   readonly who: string;
@@ -147,7 +147,7 @@ export class Reception {
     }
   }
 
-  /** Of two calls with one id it is not known which is meant: then none is cancelled. */
+  /** Two calls with one id cannot be told apart: then none is cancelled. */
   async #notification({ request }: Visit, { method, params }: NotificationFrame): Promise<void> {
     if (method === "notifications/cancelled") {
       const { requestId } = params;
@@ -325,7 +325,7 @@ export class Reception {
     return said;
   }
 
-  /** What leaves in the end: the answer, or that it is withheld. */
+  /** The message that leaves in the end: the answer, or that it is withheld. */
   async #leaving(outcome: Outcome, about: Omit<Leaving, "text">): Promise<Said> {
     const { outbound, limits } = this.#options;
     const text = JSON.stringify(outcome);

@@ -74,7 +74,7 @@ export function discoverResult({ capabilities, serverInfo, instructions }: Openi
   };
 }
 
-/** What a server is told of its caller: it may ask it for nothing. */
+/** The capabilities of a caller, as its server is told: it may ask for nothing. */
 export const BRIDGE_CLIENT = { name: "tunnel-mcp", version: "1" } as const;
 
 /**
@@ -98,7 +98,7 @@ export function paramsFor(era: Era, params: Fields, progressToken: FrameId | und
   return Object.keys(meta).length === 0 ? rest : { ...rest, _meta: meta };
 }
 
-/** What the client asked its progress to be marked with. */
+/** The mark that the client wants on its progress. */
 export function progressTokenOf({ _meta }: Fields): FrameId | undefined {
   const token = isFields(_meta) ? _meta["progressToken"] : undefined;
   return typeof token === "string" || typeof token === "number" ? token : undefined;

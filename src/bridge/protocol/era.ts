@@ -58,7 +58,7 @@ function legacy({ version }: McpFields): { readonly era: Era } | { readonly erro
   });
 }
 
-/** What `Mcp-Name` repeats. */
+/** The name that `Mcp-Name` repeats. */
 export function namedBy(method: string, params: Fields): string | undefined {
   const name = method === "resources/read" ? params["uri"] : params["name"];
   const isNamed = method === "tools/call" || method === "prompts/get" || method === "resources/read";

@@ -30,7 +30,7 @@ export const BRIDGE_LIMITS = {
   keepAliveMs: 15 * SECOND,
   /** Between two notes of progress of one call. */
   progressEveryMs: 50,
-  /** What may wait to be read before notes of progress are left out. */
+  /** So much may wait to be read before notes of progress are left out. */
   progressBytes: 64 * KIB,
   progressChars: 500,
   /** A child must have answered its first request: it may have to be fetched first. */

@@ -1,7 +1,7 @@
 import type { Era } from "./era.ts";
 import { isFields, type Fields } from "./frames.ts";
 
-/** What a bridge passes on. Everything else would need a state that it does not keep, or lets a server ask its caller for something. */
+/** The methods that a bridge passes on. Everything else would need a state that it does not keep, or lets a server ask its caller for something. */
 interface MethodEntry {
   readonly era: Era | "both";
   /** The capability of the server without which it is not served; undefined where none is needed. */

@@ -67,7 +67,7 @@ export class StdioServer {
     });
     this.ended = this.#child.exited.then((exit) => this.#over(exit));
     this.opening = this.#open();
-    // Whoever calls hears of it.
+    // The next caller hears of it.
     this.opening.catch(() => undefined);
   }
 

@@ -1,6 +1,6 @@
 import { safeLabel } from "./terminal/safe-text.ts";
 
-/** What can follow what a person has typed. */
+/** The words that can follow those that a person has typed. */
 export interface Completion {
   /** To be inserted where the cursor is; empty where it is not certain. */
   readonly insert: string;
@@ -27,7 +27,7 @@ export function completed(before: string, commands: readonly string[], wordsOf: 
     undefined,
     argument,
   ];
-  // Of several names with commas, the last.
+  // The last of several names with commas.
   const part = (typed ?? "").replace(/^[\s\S]*,\s*/, "");
   return among(part, wordsOf(command.slice(1).toLowerCase(), option?.toLowerCase()));
 }

@@ -7,7 +7,7 @@ import { DURATION_FORM, parseDuration } from "../expose/duration.ts";
 /** A service as a person asks to offer it. */
 export type TypedOffer = Omit<OfferRequest, "author">;
 
-/** What each option makes of the text behind it. @throws {TunnelError} input-invalid */
+/** The value of each option, from the text behind it. @throws {TunnelError} input-invalid */
 const OPTIONS: Readonly<Record<string, (text: string) => Partial<TypedOffer>>> = {
   tcp: flag("tcp", { kind: "tcp" }),
   mcp: flag("mcp", { kind: "mcp" }),

@@ -150,7 +150,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   },
 ];
 
-/** What may follow a line that is being typed, up to the cursor. */
+/** The words that may follow a line that is being typed, up to the cursor. */
 export function completeSlash(before: string, conversation: Conversation): Completion {
   const { tunnel, services } = conversation;
   const names = (): string[] => tunnel.presence().flatMap(({ name, isSelf }) => (isSelf ? [] : [name]));

@@ -121,7 +121,7 @@ function more(exposure: Exposure, minutes: number, options: CommandsOptions): vo
   const { view, clock } = options;
   const leftMinutes = Math.max(0, exposure.endsAt - clock.now()) / 60_000;
   const expiresInMinutes = Math.min(EXPOSE.maxMinutes, leftMinutes + minutes);
-  // What has become of it is news, as where a person decides later.
+  // Its outcome is news, as where a person decides later.
   const { askId } = again(exposure, { expiresInMinutes }, options);
   if (askId !== undefined) view.tell(WAITS);
 }

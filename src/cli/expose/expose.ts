@@ -289,7 +289,7 @@ class Stay {
     this.#print([wrapWords(lines.join("\n"), this.#columns()), `  ${view.command}`].join("\n"));
   }
 
-  /** Of a command that was typed while it runs. */
+  /** Tells why a command that was typed while it runs did nothing. */
   #refused(error: TunnelError): void {
     const paint = paintFor(this.#options.output.color);
     const text = safeText(`${error.message}\n  ${error.nextForPerson}`);

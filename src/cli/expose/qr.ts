@@ -17,7 +17,7 @@ export function qrLines(
   size: { readonly columns: number; readonly rows: number },
 ): readonly string[] | undefined {
   for (const border of [QUIET.best, QUIET.least]) {
-    // What a screen shows loses nothing: the least correction gives the smallest code.
+    // A screen loses nothing: the least correction gives the smallest code.
     const modules = encodeQR(text, "raw", { ecc: "low", border });
     const isFitting = modules.length < size.columns && Math.ceil(modules.length / 2) < size.rows;
     if (isFitting) return cellRows(modules).map((row) => `${ON}${row}${OFF}`);

@@ -8,7 +8,7 @@ const TIME_MS = 3_000;
 interface Run {
   readonly cancel: () => void;
   count: number;
-  /** Of those that were not shown, by the first digit of the status; 0 for none. */
+  /** The number of those not shown, by the first digit of the status; 0 for none. */
   readonly hidden: Map<number, number>;
 }
 

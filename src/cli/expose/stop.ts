@@ -109,7 +109,7 @@ async function end(
   return true;
 }
 
-/** What a server says that it exposes; nothing where it does not answer, or is of another version. */
+/** The exposures that a server names; nothing where it does not answer, or is of another version. */
 async function greet(
   server: Descriptor,
   { clock, version, output }: StopOptions,

@@ -217,7 +217,7 @@ export function entryLine(
   { tunnelId, isOwn, entry }: Extract<WatchEvent, { t: "entry" }>,
   style: LineStyle,
   hasSeveral: boolean,
-  /** Of the service that is no longer offered, where it is known. */
+  /** The name of the service that is no longer offered, where it is known. */
   serviceName?: string,
 ): string | undefined {
   const { paint } = style;
@@ -293,7 +293,7 @@ export function exposureLines(exposure: ExposureView, folder: string, style: Lin
   ].join("\n");
 }
 
-/** What has happened to one. */
+/** An event of one. */
 export function exposureNewsLine(
   { exposure, what }: Extract<WatchEvent, { t: "exposure" }>,
   style: LineStyle,

@@ -35,7 +35,7 @@ const OVER: Readonly<Record<string, string>> = {
   "tunnel-over": "the tunnel is over",
 };
 
-/** What has become of services between two times at which they were told. Offers of others are entries of the room. */
+/** Changes of services between two times at which they were told. Offers of others are entries of the room. */
 export function servicesNews(before: ServicesView | undefined, now: ServicesView | undefined): string[] {
   return [
     ...(now?.offered ?? []).flatMap((own) => ownNews(before?.offered.find(isSame(own)), own)),

@@ -25,7 +25,7 @@ export interface ExposeContext {
   /** The working directory of this server. */
   readonly cwd: string;
   readonly find: FindOptions;
-  /** What a visit from outside takes. */
+  /** The means of a visit from outside. */
   readonly prover: Pick<ProveOptions, "resolver" | "isSkipped" | "client" | "openSocket">;
   /** Those of this user's other servers. */
   readonly others: () => Promise<readonly ExposedElsewhere[]>;

@@ -30,7 +30,7 @@ const MAX_ENDED = 4;
 /** All exposures of this process. Ended ones can still be looked at for a while. */
 export class Exposures implements Observable<ExposuresEvent> {
   readonly history: ExposureHistory;
-  /** What this server's agent has not been told yet. */
+  /** News that this server's agent has not been told yet. */
   readonly news = new ExposureNews();
   readonly #context: ExposeContext;
   readonly #events = new Emitter<ExposuresEvent>();
@@ -184,7 +184,7 @@ export class Exposures implements Observable<ExposuresEvent> {
     return free;
   }
 
-  /** What its agent has not asked for. */
+  /** News that its agent has not asked for. */
   #tell(exposure: Exposure, event: ExposureEvent): void {
     const { id: exposureId, name } = exposure;
     if (event.type === "extended") return this.news.withdraw(exposureId, "ends-soon");

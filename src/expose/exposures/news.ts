@@ -3,7 +3,7 @@ import { Emitter } from "../../runtime/emitter.ts";
 import type { Exchange } from "../inspector/exchange.ts";
 import type { Redactor } from "../inspector/secrets.ts";
 
-/** What an agent is told of an exposure without having asked. */
+/** News of an exposure, of which an agent is told without having asked. */
 export type ExposureNewsEvent =
   /** It is open, though the call that asked for it was answered before. */
   | { readonly notice: "opened"; readonly publicUrl: string }
@@ -47,7 +47,7 @@ const LIMITS = {
   pathChars: 200,
 } as const;
 
-/** What no longer matters once an exposure is over. */
+/** News that no longer matter once an exposure is over. */
 const PASSED: readonly NoticeOfOne["notice"][] = ["opened", "ends-soon", "service", "address"];
 
 /**

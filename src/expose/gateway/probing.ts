@@ -15,7 +15,7 @@ import { lingerOver } from "./lingering.ts";
 import { OWN, OWN_ANSWER_FIELD, own, sendOwnAnswer } from "./rules/own-answers.ts";
 import { fieldLines } from "./outgoing/field-lines.ts";
 
-/** Of RFC 6455 §1.3. */
+/** The constant of RFC 6455 §1.3. */
 const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /** A text frame `ok`, and a close frame with 1000 (RFC 6455 §5.2, §5.5.1). */
 const SOCKET_BYTES = Buffer.from([0x81, 0x02, 0x6f, 0x6b, 0x88, 0x02, 0x03, 0xe8]);
@@ -25,7 +25,7 @@ const CLOSE_MS = 5_000;
 export interface ProbeContext {
   readonly clock: Clock;
   readonly lingerMs: number;
-  /** What a GET of `/` at the service gives. */
+  /** The answer of the service to a GET of `/`. */
   askService(then: (report: ServiceReport) => void): void;
 }
 

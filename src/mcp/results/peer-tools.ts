@@ -3,7 +3,7 @@ import { boundsOf, within } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
 import type { Payload } from "./result.ts";
 
-/** Of a description: enough to choose by. */
+/** The beginning of a description: enough to choose by. */
 const DESCRIPTION_CHARS = 160;
 
 /** The tools of a peer's MCP server as information: one line each, in the fence, as many as fit. */

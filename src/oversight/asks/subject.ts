@@ -72,7 +72,7 @@ export type Subject =
       readonly contentHash: string;
       readonly to?: readonly string[];
       readonly readOnly?: true;
-      /** Of an MCP server: those that may be called; all of them when left out. */
+      /** The tools of an MCP server that may be called; all of them when left out. */
       readonly tools?: readonly string[];
       readonly minutes?: number;
       readonly maxConnections: number;
@@ -100,7 +100,7 @@ export type Subject =
       readonly memberName: string;
       /** Its beginning as it is shown: secrets are masked. */
       readonly text: string;
-      /** Of the whole, in UTF-16 units. */
+      /** The length of the whole, in UTF-16 units. */
       readonly chars: number;
       /** SHA-256 of the answer as it would be sent, in hex. */
       readonly contentHash: string;

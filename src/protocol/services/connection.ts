@@ -7,12 +7,12 @@ import { serviceStreamKey } from "../handshake/keys.ts";
 import type { Chunk } from "../record/chunk.ts";
 import type { ServiceOffer } from "./offer.ts";
 
-/** Which way a chunk goes: each has its own key (K12). */
+/** The way that a chunk goes: each has its own key (K12). */
 export type Way = "to-owner" | "to-taker";
 
 export interface ConnectionSecrets {
   readonly offer: Pick<ServiceOffer, "id" | "key">;
-  /** Of the request and of the response, in this order. */
+  /** The salts of the request and of the response, in this order. */
   readonly salts: readonly [taker: Bytes, owner: Bytes];
 }
 

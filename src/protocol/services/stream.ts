@@ -24,7 +24,7 @@ const PORT_RESETS = [
   "silent",
   /** The connection beyond this end was reset. */
   "failed",
-  /** What came is none of this protocol. */
+  /** The bytes that came are none of this protocol. */
   "refused",
 ] as const;
 export type PortReset = (typeof PORT_RESETS)[number];

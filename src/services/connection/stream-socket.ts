@@ -109,7 +109,7 @@ export class StreamSocket extends Duplex {
       case "chunk":
         return this.#chunk(news);
       case "end":
-        // Whoever ends without the sealed word for it may have been cut off on the way.
+        // An end without the sealed word for it may be a cut on the way.
         if (!this.#isEnding) this.#fail("refused", new TunnelError("service-corrupt"));
         return;
       case "reset":

@@ -37,7 +37,7 @@ export class Window {
     this.#pool = pool;
   }
 
-  /** What to grant with the beginning. */
+  /** Bytes to grant with the beginning. */
   begin(now: number): number {
     this.#since = now;
     this.#grow();
@@ -84,7 +84,7 @@ export class Window {
     return bytes;
   }
 
-  /** What was granted cannot be taken back: it counts as borrowed until it has come. */
+  /** A grant cannot be taken back: it counts as borrowed until it has come. */
   #account(outstanding: number): void {
     const borrowed = Math.max(0, Math.max(this.#target, outstanding) - SERVICE.windowMinBytes);
     this.#pool.changed({

@@ -16,9 +16,9 @@ export interface Handler {
   /** The port of the service on this machine. */
   readonly port: number | undefined;
   readonly warnings: readonly string[];
-  /** Of an MCP server. */
+  /** The calls of an MCP server. */
   readonly calls?: CallLog;
-  /** Of an MCP server: patterns of the tools that may be called; all of them when left out. */
+  /** Patterns of the tools of an MCP server that may be called; all of them when left out. */
   readonly tools?: readonly string[];
   /**
    * Makes ready for one connection, and gives what takes it over once it has begun.

@@ -17,7 +17,7 @@ import type { Handler } from "./handler.ts";
 const READING: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 
 /**
- * What the owner's side checks of each request, whatever the taker's side let in: a taker may send any bytes. With `readOnly` a
+ * The owner's own check of each request, whatever the taker's side let in: a taker may send any bytes. With `readOnly` a
  * WebSocket is refused as well, since it carries words both ways.
  */
 function methodGate(isReadOnly: boolean): Gate {

@@ -126,7 +126,7 @@ export class Owner implements StreamService {
     if (!wasOffered || tunnel.end !== undefined) return;
     const there = own.to?.filter((id) => tunnel.streamPort.isMember(id));
     if (there?.length === 0) return;
-    // Who cannot be told finds out with the next connection.
+    // A member that cannot be told finds out with the next connection.
     await tunnel
       .say(
         { text: encodeWithdrawal(own.offer.id), what: "file", ...(there === undefined ? {} : { to: there }) },

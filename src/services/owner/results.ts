@@ -9,7 +9,7 @@ import type { TextScanner } from "../../session/saying/judging.ts";
 import { SERVICES_LIMITS } from "../limits.ts";
 import type { ServiceTunnel, VisitOverseer } from "../port.ts";
 
-/** Of an answer, what a person is shown. */
+/** The part of an answer that a person is shown. */
 const SHOWN_CHARS = 4_000;
 /** Answers that a person has decided about: the same bytes are not asked about again. */
 const MAX_DECIDED = 256;
@@ -19,7 +19,7 @@ export interface ResultsOptions {
   readonly scanner: TextScanner;
   readonly overseer: VisitOverseer;
   readonly tunnel: Pick<ServiceTunnel, "tunnelId" | "presence">;
-  /** Of the service. */
+  /** The name of the service. */
   readonly name: string;
 }
 
@@ -99,7 +99,7 @@ export class Results {
         return () => undefined;
       },
     });
-    // What was asked about is answered by now.
+    // The call that was asked about is answered by now.
     overseer.asks.withdraw(ask.id, "gone");
     return says;
   }

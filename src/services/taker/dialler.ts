@@ -31,7 +31,7 @@ export interface DiallerOptions {
 /** The answer of an owner to a knock. */
 export type Knocked = "yes" | "asked" | TunnelError;
 
-/** What a reset means to whoever has called for it. */
+/** The meaning of a reset for the caller. */
 const ERROR_OF: Readonly<Record<string, ErrorCode>> = {
   away: "service-away",
   nobody: "service-gone",
@@ -139,7 +139,7 @@ export class Dialler {
     const salt = primitives.random(PORT_SALT_BYTES);
     return new Promise((resolve) => {
       let stream: StreamEnd | undefined;
-      // Whoever gives up before there is an answer takes the question back.
+      // To give up before there is an answer takes the question back.
       const givenUp = (): void => {
         stream?.reset("cancelled");
         resolve(undefined);

@@ -18,9 +18,9 @@ import { Door } from "./door.ts";
 export interface Listening {
   readonly host: string;
   readonly port: number;
-  /** Of an HTTP service; a new one each time it is asked for, which works once. That of an MCP server stays, and needs the token. */
+  /** An HTTP service has a new one each time it is asked for, which works once. That of an MCP server stays, and needs the token. */
   newUrl(): string;
-  /** Of an HTTP service: for programs. */
+  /** An HTTP service lets programs in by it. */
   readonly token: { readonly field: string; readonly value: string } | undefined;
   /** Sockets of this machine that are connected. */
   readonly open: number;
@@ -38,7 +38,7 @@ export interface ListenOptions {
   readonly wanted: number | undefined;
   /** That one and no other. */
   readonly isExact: boolean;
-  /** Of a service that programs alone use, by their token: no browser is let in. */
+  /** For a service that programs alone use, by their token: no browser is let in. */
   readonly path?: string;
 }
 

@@ -55,7 +55,7 @@ async function windowsSessions(): Promise<number> {
   return text.split("\n").filter((line) => line.trim() !== "").length - 1;
 }
 
-/** What a program prints; nothing where it is not there. */
+/** The output of a program; nothing where it is not there. */
 function output(program: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve) => {
     execFile(program, [...args], { timeout: ANSWER_MS, windowsHide: true }, (_error, stdout) =>

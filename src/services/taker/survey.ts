@@ -12,7 +12,7 @@ import type { Listening } from "./listener.ts";
 const LIMITS = { ...BRIDGE_LIMITS, resultChars: 1_024 * 1_024, callIdleMs: 10_000, callMs: 15_000 };
 
 /**
- * What an MCP server of a peer says of itself, asked the way in which a client of this machine asks it. All of it is a peer's.
+ * An MCP server of a peer in its own words, asked the way in which a client of this machine asks it. All of it is a peer's.
  * @throws {TunnelError} mcp-server-unfit, also where it is too late; cancelled
  */
 export async function surveyOf(listening: Listening, clock: Clock, signal: AbortSignal): Promise<Survey> {

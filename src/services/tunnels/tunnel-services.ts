@@ -32,7 +32,7 @@ export interface OfferRequest {
   readonly kind: ServiceKind;
   readonly name?: string | undefined;
   readonly readOnly?: boolean | undefined;
-  /** Of an MCP server: patterns of those that may be called; all of them when undefined. */
+  /** Patterns of the tools of an MCP server that may be called; all of them when undefined. */
   readonly tools?: readonly string[] | undefined;
   readonly note?: string | undefined;
   /** Names or ids; everybody when undefined. */
@@ -43,7 +43,7 @@ export interface OfferRequest {
   readonly author?: "human" | undefined;
 }
 
-/** What services of all tunnels work with. */
+/** The means of the services of all tunnels. */
 export interface ServicesContext {
   readonly clock: Clock;
   readonly primitives: Primitives;
@@ -87,7 +87,7 @@ export class TunnelServices {
       onNews,
       onEnd: ({ heard }, why) => {
         onNews({ type: "changed" });
-        // What this side's own agent or the end of the tunnel has done is no news.
+        // An act of this side's own agent, or the end of the tunnel, is no news.
         if (why === "stopped" || why === "tunnel-over") return;
         const { serviceId, entry } = heard;
         tunnel.inbox.notify({ notice: "service-over", serviceId, name: entry.offer.name, why });
@@ -147,7 +147,7 @@ export class TunnelServices {
   }
 
   /**
-   * What an MCP server of a peer says of itself, in a peer's words. @throws {TunnelError} mcp-server-unfit, cancelled
+   * An MCP server of a peer in its own words. @throws {TunnelError} mcp-server-unfit, cancelled
    */
   survey({ listening }: Taken, signal: AbortSignal): Promise<Survey> {
     return surveyOf(listening, this.#context.clock, signal);

@@ -23,7 +23,7 @@ function registeredName(label: string): string {
 }
 
 /**
- * What a person enters to have their client use the server: a line for a shell of `platform`, or what goes into its file.
+ * The text that a person enters to have their client use the server: a line for a shell of `platform`, or what goes into its file.
  * @param client by the name in its `clientInfo`; the form that most read for any other
  */
 export function peerRegistration(client: string | undefined, server: PeerServer, platform: string): string {

@@ -18,7 +18,7 @@ export function serverCommand(bundle: string): ServerCommand {
   return PUBLISHED ? { command: "npx", args: ["-y", "tunnel-mcp"] } : { command: "node", args: [bundle] };
 }
 
-/** What a person types before a command of this program. @param bundle absolute path */
+/** The words that a person types before a command of this program. @param bundle absolute path */
 export function programOf(bundle: string): readonly string[] {
   const { command, args } = serverCommand(bundle);
   return [command, ...args];

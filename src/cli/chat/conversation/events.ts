@@ -104,11 +104,11 @@ export type ChatEvent =
       readonly ref: Ref | undefined;
       readonly number: number;
       readonly listener: ListenerView;
-      /** Of an HTTP service it works once, in a browser. */
+      /** That of an HTTP service works once, in a browser. */
       readonly url: string;
       /** The header for programs that speak HTTP. */
       readonly token: { readonly field: string; readonly value: string } | undefined;
-      /** Of an MCP server: what a person enters for their client, and the tools that the peer says it has. */
+      /** For an MCP server: the text that a person enters for their client, and the tools that the peer says it has. */
       readonly mcp: { readonly register: string; readonly tools: readonly string[] | undefined } | undefined;
     }
   | {

@@ -39,7 +39,7 @@ function kindFacts({ service, readOnly, maxConnections, livesSec, confirmEach }:
   ];
 }
 
-/** What this side has done, in lines that are safe for a terminal. */
+/** Acts of this side, in lines that are safe for a terminal. */
 export function serviceLines(event: ServiceEvent): string[] {
   switch (event.type) {
     case "offered":

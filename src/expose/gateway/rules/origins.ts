@@ -3,7 +3,7 @@ import type { Upstream } from "../../upstream.ts";
 /** The public address and the local one, each in place of the other where a field names it. Bodies are never changed. */
 export class Origins {
   readonly public: URL;
-  /** What the service takes for its own name. */
+  /** The name that the service takes for its own. */
   readonly host: string;
   readonly #local: string;
   /** Authorities under which the service may name itself, in lower case. */

@@ -111,7 +111,7 @@ export const OWN = {
   notReady: own(503, "not-ready", "This address is not ready yet.", ...RETRY_AFTER),
 } as const satisfies Record<string, OwnAnswer>;
 
-/** What a visitor is told when the service gave no answer: no address, which is for the owner alone. */
+/** The answer to a visitor when the service gave none: no address, which is for the owner alone. */
 export function ofFailure(kind: string): OwnAnswer {
   if (kind.endsWith("_timeout")) return own(504, kind, "The service did not answer in time.");
   if (kind === "destination_unavailable")

@@ -9,7 +9,7 @@ export type Checked =
       readonly kind: "good";
       /** Origin-form, byte for byte; `*` for OPTIONS of the whole server. */
       readonly target: string;
-      /** Of the host that is asked for. */
+      /** The host that is asked for. */
       readonly authority: string;
       /** The target names it, and not `Host` (RFC 9112 §3.2.2). */
       readonly isAbsolute: boolean;

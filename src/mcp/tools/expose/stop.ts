@@ -18,7 +18,7 @@ export const exposeStopTool = defineTool({
     all: z.boolean().optional().describe("Every one of this session."),
     claim: id().optional().describe("Revoke only this claim (expose_list)."),
   }),
-  // What is over stays over, so the same call again looks again.
+  // An exposure that is over stays over, so the same call again looks again.
   repeats: () => "anew",
   async run({ exposureId, name, all, claim }, call) {
     const exposures = await call.exposures.get();
