@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { UPLINK } from "./limits.ts";
+
+/** A claim is for a room, a name in front of the domain, or a TCP port. */
+export const KINDS = ["room", "http", "tcp"] as const;
+export type ClaimKind = (typeof KINDS)[number];
+
+/** Base64url of so many bytes, without padding, in its one spelling of the right length. */
+const bytes = (count: number): z.ZodString =>
+  z.string().regex(new RegExp(`^[A-Za-z0-9_-]{${Math.ceil((count * 8) / 6)}}$`));
+
+const name = z.string().min(1).max(128);
+const count = z.number().int().nonnegative();
+
+/** The first message, from the relay. */
+const hello = z.object({
+  type: z.literal("hello"),
+  versions: z.array(count).max(16),
+  nonce: bytes(UPLINK.nonceBytes),
+});
+
+/** The host's claim, signed over the nonce of this connection. */
+const register = z.object({
+  type: z.literal("register"),
+  version: count,
+  kind: z.enum(KINDS),
+  /** A room has one; a service may leave it to the relay. */
+  name: name.optional(),
+  key: bytes(UPLINK.keyBytes),
+  signature: bytes(UPLINK.signatureBytes),
+  token: z.string().max(UPLINK.maxTokenChars).optional(),
+});
+
+/** The claim is the host's from now on. */
+const registered = z.object({
+  type: z.literal("registered"),
+  name,
+  /** Of a service: the host name under which it is reached. */
+  host: z.string().max(253).optional(),
+  /** Of TCP. */
+  port: count.max(65_535).optional(),
+  epoch: count,
+  /** The name that was asked for is not the one that was given, since this relay keeps none. */
+  isSubstitute: z.boolean().optional(),
+});
+
+/** The host can take visitors: nothing binary is sent before it. */
+const ready = z.object({ type: z.literal("ready") });
+
+/** A guest of a room waits to be fetched. */
+const guest = z.object({ type: z.literal("guest"), ticket: z.string().min(1).max(128) });
+
+/** The host cannot fetch this guest. */
+const unfetched = z.object({ type: z.literal("unfetched"), ticket: z.string().min(1).max(128) });
+
+/** The relay ends; what is under way may end in peace. */
+const goingAway = z.object({ type: z.literal("going-away"), afterMs: count });
+
+const fromRelay = z.discriminatedUnion("type", [hello, registered, guest, goingAway]);
+const fromHost = z.discriminatedUnion("type", [register, ready, unfetched]);
+
+export type FromRelay = z.infer<typeof fromRelay>;
+export type FromHost = z.infer<typeof fromHost>;
+export type Register = z.infer<typeof register>;
+export type Registered = z.infer<typeof registered>;
+
+/** Undefined for what is no message of a relay. Fields that are unknown here are left out: a newer relay may add some. */
+export const parseFromRelay = (text: string): FromRelay | undefined => parsed(fromRelay, text);
+export const parseFromHost = (text: string): FromHost | undefined => parsed(fromHost, text);
+
+function parsed<Message>(schema: z.ZodType<Message>, text: string): Message | undefined {
+  if (text.length > UPLINK.maxTextBytes) return undefined;
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
