@@ -1,0 +1,168 @@
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { WebSocketServer } from "ws";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { UPLINK } from "../../uplink/limits.ts";
+import { LINE_OPTIONS } from "../../uplink/line/line.ts";
+import type { RelayContext } from "../context.ts";
+import type { Registrar } from "../hosts/registrar.ts";
+import { Counts } from "../limits/counts.ts";
+import type { Door } from "../rooms/door.ts";
+import { sourceOf } from "../rooms/source-tag.ts";
+import { refuse } from "../traffic/refusal.ts";
+import { askedFor, single } from "./host-names.ts";
+import { sourceOfRequest, type TrustedProxies } from "./sources.ts";
+
+/** Requests for services: the part of the relay that reads HTTP. */
+export interface ServiceDoor {
+  request(name: string, request: IncomingMessage, response: ServerResponse, source: string): void;
+  upgrade(name: string, request: IncomingMessage, socket: Socket, head: Buffer, source: string): void;
+}
+
+export interface FrontOptions {
+  readonly context: RelayContext;
+  readonly door: Door;
+  readonly registrar: Registrar;
+  readonly services: ServiceDoor;
+  readonly isTrusted: TrustedProxies;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The public listener: hosts, guests and visitors of services come in here. */
+export class Front {
+  readonly #options: FrontOptions;
+  readonly #server: Server;
+  readonly #upgrader = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    ...LINE_OPTIONS,
+  });
+  readonly #sockets = new Set<Socket>();
+  readonly #perSource = new Counts();
+  #isLeaving = false;
+
+  constructor(options: FrontOptions) {
+    this.#options = options;
+    const { limits } = options.context;
+    this.#server = createServer({
+      maxHeaderSize: limits.head.bytes,
+      headersTimeout: limits.head.ms,
+      // Bodies have limits of their own: a long upload is none.
+      requestTimeout: 0,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: limits.keptMs,
+      noDelay: true,
+    });
+    const server = this.#server;
+    server.maxConnections = limits.connections;
+    server.on("connection", (socket: Socket) => this.#connected(socket));
+    server.on("request", (request, response) => this.#request(request, response, false));
+    server.on("checkContinue", (request, response) => this.#request(request, response, true));
+    server.on("upgrade", (request, socket: Socket, head: Buffer) => this.#upgrade(request, socket, head));
+    server.on("connect", (_request, socket: Socket) => refuse(socket, 405));
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (!socket.writable || error.code === "ECONNRESET") socket.destroy();
+      else refuse(socket, error.code === "HPE_HEADER_OVERFLOW" ? 431 : 400);
+    });
+  }
+
+  get port(): number {
+    const address: AddressInfo | string | null = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : this.#options.port;
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** @throws {TunnelError} port-in-use, bind-failed */
+  listen(): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", (error: NodeJS.ErrnoException) => {
+        const isTaken = error.code === "EADDRINUSE" || (error.code === "EACCES" && port !== 0);
+        const detail = isTaken ? `port ${port}` : host;
+        reject(new TunnelError(isTaken ? "port-in-use" : "bind-failed", { detail, cause: error }));
+      });
+      this.#server.listen({ host, port, backlog: 4_096 }, () => {
+        // Out of descriptors, say: one connection less, and no reason to end.
+        this.#server.on("error", () => undefined);
+        resolve();
+      });
+    });
+  }
+
+  /** No new connections; those that are there go on, and close after their answer. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#server.close();
+    this.#server.closeIdleConnections();
+  }
+
+  /** Resolves when no connection is left. */
+  async close(): Promise<void> {
+    this.#isLeaving = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #connected(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+    // A proxy's own connections are not one visitor's.
+    const address = socket.remoteAddress ?? "";
+    if (this.#options.isTrusted(address)) return;
+    const free = this.#perSource.take(sourceOf(address), this.#options.context.limits.connectionsPerSource);
+    if (free === undefined) socket.destroy();
+    else socket.once("close", free);
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const { context, services, isTrusted } = this.#options;
+    if (this.#isLeaving) response.shouldKeepAlive = false;
+    const asked = askedFor(single(request.rawHeaders, "host"), context.domain);
+    if (asked.kind !== "service") return answer(response, asked.kind === "none" ? 400 : 404);
+    if (expectsContinue) response.writeContinue();
+    services.request(asked.name, request, response, sourceOfRequest(request, isTrusted));
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const { context, door, registrar, services, isTrusted } = this.#options;
+    const authority = single(request.rawHeaders, "host");
+    const asked = askedFor(authority, context.domain);
+    if (asked.kind === "none" || authority === undefined) return refuse(socket, 400);
+    const source = sourceOfRequest(request, isTrusted);
+    if (asked.kind === "service") return services.upgrade(asked.name, request, socket, head, source);
+    if (this.#isLeaving && !isFetch(request)) return refuse(socket, 503, 1);
+    if (request.method !== "GET") return refuse(socket, 405);
+    if (isFetch(request)) return door.fetched(request, socket, head);
+    if (request.url !== UPLINK.hostPath) return door.visit(request, socket, head, source);
+    // A page in a browser has no business here, whoever is signed in behind it.
+    if (request.headers.origin !== undefined) return refuse(socket, 403);
+    this.#upgrader.handleUpgrade(request, socket, head, (webSocket) =>
+      registrar.accept(webSocket, { source, authority }),
+    );
+  }
+}
+
+const isFetch = ({ url }: IncomingMessage): boolean => url?.startsWith(UPLINK.guestPath) === true;
+
+/** Rooms serve no pages, and the relay has none: the same plain answer for everything. */
+function answer(response: ServerResponse, status: number): void {
+  response.writeHead(status, {
+    "content-type": "text/plain; charset=utf-8",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex",
+    "cache-control": "no-store",
+  });
+  response.end(`${STATUS_CODES[status]?.toLowerCase() ?? ""}\n`);
+}

@@ -1,0 +1,177 @@
+import { randomInt } from "node:crypto";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { every } from "../../runtime/wait.ts";
+import { CLOSE, parseReason, REASONS, reasonText, type Reason } from "../../uplink/close-codes.ts";
+import { UPLINK } from "../../uplink/limits.ts";
+import { openStreams } from "../../uplink/line/http2.ts";
+import type { Line } from "../../uplink/line/line.ts";
+import type { Grant } from "../auth/authority.ts";
+import type { ClaimName } from "../claims/claims.ts";
+import type { RelayContext } from "../context.ts";
+import { Counts } from "../limits/counts.ts";
+
+/** A host that has proved its claim. */
+export interface HostFacts extends ClaimName {
+  readonly key: string;
+  readonly epoch: number;
+  /** The address from which it has registered. */
+  readonly source: string;
+  /** NAME.DOMAIN, of a service. */
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  /** Kept for the next check of it. */
+  readonly token: string | undefined;
+}
+
+/** The end of a host's line, as its relay tells it. */
+export type HostEnd = Reason | "released" | "cut";
+
+/** One registered host at this node, from its claim to the end of its line. */
+export class Host {
+  readonly facts: HostFacts;
+  readonly since: number;
+  /** Visitors at this moment. */
+  readonly visits = new Counts();
+  requests = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  readonly #context: RelayContext;
+  readonly #line: Line;
+  readonly #onEnd: (end: HostEnd) => void;
+  readonly #stops: (() => void)[] = [];
+  #grant: Grant;
+  #session: ClientHttp2Session | undefined;
+  #state: "registered" | "ready" | "leaving" | "over" = "registered";
+
+  constructor(
+    context: RelayContext,
+    line: Line,
+    facts: HostFacts,
+    grant: Grant,
+    onEnd: (end: HostEnd) => void,
+  ) {
+    this.#context = context;
+    this.#line = line;
+    this.facts = facts;
+    this.#grant = grant;
+    this.#onEnd = onEnd;
+    this.since = context.clock.now();
+    this.#stops.push(
+      every(context.clock, UPLINK.pingMs, () => this.#beat()),
+      context.authority.onChange(() => void this.#recheck()),
+    );
+    this.#scheduleRecheck();
+  }
+
+  get grant(): Grant {
+    return this.#grant;
+  }
+
+  /** Whether visitors may be sent to it. One that was told to leave serves those that it has. */
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  get isOver(): boolean {
+    return this.#state === "over";
+  }
+
+  /** Visitors at once, at most. */
+  get maxInFlight(): number {
+    return this.#grant.limits.inFlight ?? this.#context.limits.inFlight;
+  }
+
+  /** It has said that it can take visitors. */
+  becomeReady(): void {
+    if (this.#state !== "registered") return;
+    this.#state = "ready";
+    if (this.facts.kind !== "room") this.#session = openStreams(this.#line, () => this.#ended("cut"));
+  }
+
+  /** Tells it of a guest, which it fetches by a connection of its own. */
+  offerGuest(ticket: string): void {
+    this.#line.send({ type: "guest", ticket });
+  }
+
+  /**
+   * A connection to the service behind it.
+   * @param source the visitor's address, told to hosts of bare connections
+   * @returns undefined while there is no session
+   */
+  openStream(source: string): ClientHttp2Stream | undefined {
+    const session = this.#session;
+    if (session === undefined || session.destroyed || session.closed) return undefined;
+    return session.request(
+      { ":method": "CONNECT", ":authority": this.facts.kind, [SOURCE]: source },
+      { endStream: false },
+    );
+  }
+
+  /** The relay ends: it comes back after a while of its own, so that not all come at once. What is under way goes on. */
+  leave(afterMs: number): void {
+    if (this.#state === "over" || this.#state === "leaving") return;
+    this.#state = "leaving";
+    this.#line.send({
+      type: "going-away",
+      afterMs: Math.round(afterMs / 2) + randomInt(Math.max(1, Math.round(afterMs / 2))),
+    });
+  }
+
+  close(reason: Reason, waitMs?: number): void {
+    this.#line.close(REASONS[reason], reasonText(reason, waitMs));
+    this.#ended(reason);
+    // A host that does not answer the close frame does not keep its line.
+    this.#context.clock.after(CLOSING_MS, () => this.#line.terminate());
+  }
+
+  /** Its line is closed, by whomever. */
+  closed(code: number, reason: string): void {
+    const told = parseReason(reason);
+    if (code === CLOSE.released) this.#ended("released");
+    else this.#ended(told?.reason ?? "cut");
+  }
+
+  #ended(end: HostEnd): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    for (const stop of this.#stops) stop();
+    this.#session?.destroy();
+    this.#onEnd(end);
+  }
+
+  #beat(): void {
+    if (this.#line.silentMs > UPLINK.silentMs) this.#line.terminate();
+    else this.#line.ping();
+  }
+
+  #scheduleRecheck(): void {
+    const { recheckAt } = this.#grant;
+    if (recheckAt === undefined) return;
+    const { clock } = this.#context;
+    this.#stops.push(
+      clock.after(Math.max(MIN_RECHECK_MS, recheckAt - clock.now()), () => void this.#recheck()),
+    );
+  }
+
+  async #recheck(): Promise<void> {
+    const { authority, clock, isBlocked } = this.#context;
+    const { kind, name, token } = this.facts;
+    const verdict = await authority.check(token, { kind, name: kind === "http" ? name : undefined });
+    if (this.isOver) return;
+    if (verdict.kind === "refused") return this.close(verdict.reason);
+    if (verdict.kind === "unavailable") {
+      // It was let in once; nobody is thrown out because the authority is away.
+      this.#stops.push(clock.after(RECHECK_AGAIN_MS, () => void this.#recheck()));
+      return;
+    }
+    if (!verdict.grant.kinds.has(kind)) return this.close("kind-not-allowed");
+    if (isBlocked(name) || isBlocked(verdict.grant.tokenId)) return this.close("blocked");
+    this.#grant = verdict.grant;
+    this.#scheduleRecheck();
+  }
+}
+
+const SOURCE = "tunnel-source";
+const CLOSING_MS = 2_000;
+const MIN_RECHECK_MS = 1_000;
+const RECHECK_AGAIN_MS = 30_000;

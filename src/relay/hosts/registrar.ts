@@ -1,0 +1,213 @@
+import { randomBytes } from "node:crypto";
+import type { WebSocket } from "ws";
+import { REASONS, reasonText, type Reason } from "../../uplink/close-codes.ts";
+import { UPLINK } from "../../uplink/limits.ts";
+import { Line } from "../../uplink/line/line.ts";
+import { parseFromHost, type ClaimKind, type Register } from "../../uplink/messages.ts";
+import type { Grant } from "../auth/authority.ts";
+import { isProved } from "../claims/proof.ts";
+import type { RelayContext } from "../context.ts";
+import { Pace } from "../limits/pace.ts";
+import { Host, type HostFacts } from "./host.ts";
+import type { Hosts } from "./hosts.ts";
+import { nameFor } from "./naming.ts";
+
+/** A connection on which a host may register. */
+export interface Applicant {
+  readonly source: string;
+  /** Host and port as it has dialled them, from its field `Host`. */
+  readonly authority: string;
+}
+
+/** Ports for TCP. */
+export interface PortKeeper {
+  /** Listens on a port of this key, the one it had before if that is free. Undefined where all are taken. */
+  open(host: Host, wanted: number | undefined): void;
+  reserve(key: string): number | undefined;
+  release(key: string, port: number): void;
+}
+
+/** Leads each host from its connection to its claim. */
+export class Registrar {
+  readonly #context: RelayContext;
+  readonly #hosts: Hosts;
+  readonly #ports: PortKeeper | undefined;
+  readonly #pace: Pace;
+  #waiting = 0;
+  #isClosed = false;
+
+  constructor(context: RelayContext, hosts: Hosts, ports: PortKeeper | undefined) {
+    const { limits, clock } = context;
+    this.#context = context;
+    this.#hosts = hosts;
+    this.#ports = ports;
+    this.#pace = new Pace(limits.registrationsPerMinute, () => clock.now());
+  }
+
+  /** From now on nobody registers. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  accept(socket: WebSocket, applicant: Applicant): void {
+    const { clock, limits } = this.#context;
+    const nonce = randomBytes(UPLINK.nonceBytes).toString("base64url");
+    let state: "greeted" | "deciding" | "registered" | "over" = "greeted";
+    let host: Host | undefined;
+    const line = new Line(socket, () => clock.now(), {
+      onText: (text) => {
+        const message = parseFromHost(text);
+        if (message === undefined) return refuse("broken-rules");
+        if (message.type === "register" && state === "greeted") {
+          state = "deciding";
+          this.#register(message, line, nonce, applicant).then(
+            (result) => {
+              if (typeof result === "string") return refuse(result, message.kind);
+              host = result;
+              if (state === "over") return host.closed(1006, "");
+              state = "registered";
+              stopWaiting();
+            },
+            () => refuse("claims-unavailable", message.kind),
+          );
+        } else if (message.type === "ready" && host !== undefined) this.#ready(host);
+        else if (message.type === "unfetched" && host !== undefined) this.onUnfetched(host, message.ticket);
+        else refuse("broken-rules");
+      },
+      onClose: (code, reason) => {
+        state = "over";
+        stopWaiting();
+        host?.closed(code, reason);
+      },
+    });
+    let isWaiting = true;
+    this.#waiting += 1;
+    const stopWaiting = (): void => {
+      if (!isWaiting) return;
+      isWaiting = false;
+      this.#waiting -= 1;
+      cancel();
+    };
+    const refuse = (reason: Reason, kind?: ClaimKind): void => {
+      if (state === "over") return;
+      state = "over";
+      stopWaiting();
+      const isLate = REASONS[reason] === REASONS["too-many"];
+      line.close(REASONS[reason], reasonText(reason, isLate ? LATER_MS : undefined));
+      clock.after(CLOSING_MS, () => line.terminate());
+      host?.close(reason);
+      const { source } = applicant;
+      this.#context.events.emit({ type: "refused", kind, reason, source });
+    };
+    const cancel = clock.after(UPLINK.registerMs, () => refuse("too-slow"));
+    if (this.#isClosed) return refuse("going-away");
+    if (this.#waiting > limits.unregistered || !this.#pace.admits(applicant.source))
+      return refuse("too-many");
+    line.send({ type: "hello", versions: [UPLINK.version], nonce });
+  }
+
+  /** A host cannot fetch a guest. Set by whoever has the guests. */
+  onUnfetched: (host: Host, ticket: string) => void = () => undefined;
+
+  #ready(host: Host): void {
+    this.#hosts.ready(host);
+    if (host.facts.kind === "tcp") this.#ports?.open(host, host.facts.port);
+  }
+
+  async #register(
+    message: Register,
+    line: Line,
+    nonce: string,
+    { source, authority }: Applicant,
+  ): Promise<Host | Reason> {
+    const { claims, events, node, domain } = this.#context;
+    const { kind, name, key, signature, token } = message;
+    if (message.version !== UPLINK.version) return "wrong-version";
+    if (!isProved({ nonce, authority, kind, name }, key, signature)) return "proof-invalid";
+    if (kind === "http" && domain === undefined) return "no-domain";
+    if (kind === "tcp" && this.#ports === undefined) return "no-ports";
+    const admitted = await this.#admit(message);
+    if (typeof admitted === "string") return admitted;
+    const { grant, given, isSubstitute } = admitted;
+    const slots = this.#takeSlots(kind, given, key, grant, source);
+    if (slots === undefined) return "too-many";
+    const port = kind === "tcp" ? this.#ports?.reserve(key) : undefined;
+    if (kind === "tcp" && port === undefined) {
+      slots();
+      return "ports-used-up";
+    }
+    const outcome = await claims.claim({ kind, name: given, key, node, port });
+    if (outcome.kind !== "claimed") {
+      slots();
+      return outcome.kind === "taken" ? "name-taken" : "claims-unavailable";
+    }
+    const { epoch } = outcome;
+    const host = kind === "http" ? `${given}.${domain}` : undefined;
+    const facts: HostFacts = { kind, name: given, key, epoch, source, host, port, token };
+    const registered = new Host(this.#context, line, facts, grant, (end) => {
+      slots();
+      if (port !== undefined) this.#ports?.release(key, port);
+      this.#hosts.ended(registered, end);
+    });
+    // The route is there before the host hears of it.
+    this.#hosts.add(registered);
+    line.send({
+      type: "registered",
+      name: given,
+      epoch,
+      ...(host === undefined ? {} : { host }),
+      ...(port === undefined ? {} : { port }),
+      ...(isSubstitute ? { isSubstitute } : {}),
+    });
+    events.emit({ type: "registered", kind, name: given, epoch, tokenId: grant.tokenId, source });
+    return registered;
+  }
+
+  /** Whether the token allows it, and the name that it gets. */
+  async #admit(
+    message: Register,
+  ): Promise<{ readonly grant: Grant; readonly given: string; readonly isSubstitute: boolean } | Reason> {
+    const { authority, keepsNames, isBlocked } = this.#context;
+    const { kind, name, token } = message;
+    const verdict = await authority.check(token, { kind, name: kind === "http" ? name : undefined });
+    if (verdict.kind === "unavailable") return "auth-unavailable";
+    if (verdict.kind === "refused") return verdict.reason;
+    const { grant } = verdict;
+    if (!grant.kinds.has(kind)) return "kind-not-allowed";
+    if (isBlocked(grant.tokenId)) return "blocked";
+    const named = nameFor(message, grant, { keepsNames, isBlocked });
+    if (named.kind === "refused") return named.reason;
+    return { grant, given: named.name, isSubstitute: named.isSubstitute };
+  }
+
+  /** A place for one more tunnel; one that takes the place of its own former line needs none. */
+  #takeSlots(
+    kind: ClaimKind,
+    name: string,
+    key: string,
+    grant: Grant,
+    source: string,
+  ): (() => void) | undefined {
+    const { limits } = this.#context;
+    const replaces = this.#hosts.get({ kind, name })?.facts.key === key ? 1 : 0;
+    if (this.#hosts.size - replaces >= limits.tunnels) return undefined;
+    const { perToken, perSource } = this.#hosts;
+    // Everybody who has no token is one source each, and no common token.
+    const byToken = this.#context.authority.isOpen
+      ? () => undefined
+      : perToken.take(grant.tokenId, (grant.limits.tunnels ?? limits.tunnelsPerToken) + replaces);
+    if (byToken === undefined) return undefined;
+    const bySource = perSource.take(source, limits.tunnelsPerSource + replaces);
+    if (bySource === undefined) {
+      byToken();
+      return undefined;
+    }
+    return () => {
+      byToken();
+      bySource();
+    };
+  }
+}
+
+const CLOSING_MS = 2_000;
+const LATER_MS = 10_000;

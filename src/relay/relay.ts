@@ -1,0 +1,106 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../runtime/clock.ts";
+import { Emitter } from "../runtime/emitter.ts";
+import { wait } from "../runtime/wait.ts";
+import type { Authority } from "./auth/authority.ts";
+import type { Claims } from "./claims/claims.ts";
+import { FileKeeper } from "./claims/keeper.ts";
+import { MemoryClaims } from "./claims/memory.ts";
+import type { RelayContext } from "./context.ts";
+import type { RelayEvent } from "./events.ts";
+import { Front, type ServiceDoor } from "./front/front.ts";
+import type { TrustedProxies } from "./front/sources.ts";
+import { Arrivals } from "./hosts/arrivals.ts";
+import { Hosts } from "./hosts/hosts.ts";
+import { Registrar } from "./hosts/registrar.ts";
+import type { RelayLimits } from "./limits/limits.ts";
+import { Door } from "./rooms/door.ts";
+import { refuse } from "./traffic/refusal.ts";
+
+export interface RelayOptions {
+  readonly clock: Clock;
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly domain: string | undefined;
+  readonly authority: Authority;
+  readonly limits: RelayLimits;
+  readonly isTrusted: TrustedProxies;
+  readonly isBlocked: (word: string) => boolean;
+  /** A private folder that is there already; without it names are forgotten. */
+  readonly state: string | undefined;
+}
+
+/** One running node. */
+export interface Relay {
+  readonly port: number;
+  readonly context: RelayContext;
+  readonly hosts: Hosts;
+  readonly arrivals: Arrivals;
+  readonly events: Emitter<RelayEvent>;
+  /** Whether new hosts and visitors are taken. */
+  readonly isReady: boolean;
+  /** Tells hosts to come back after about `backMs`, waits up to `graceMs` for what is under way, and closes. */
+  drain(timing: { readonly backMs: number; readonly graceMs: number }): Promise<void>;
+  /** At once. */
+  close(): Promise<void>;
+}
+
+/** @throws {TunnelError} port-in-use, bind-failed, relay-state */
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const { clock, limits, domain, authority, isBlocked, state } = options;
+  const node = randomBytes(6).toString("hex");
+  const claims: Claims = await MemoryClaims.open({
+    node,
+    clock,
+    limits: { roomAwayMs: limits.roomAwayMs, maxIdle: limits.idleNames },
+    ...(state === undefined ? {} : { keeper: new FileKeeper(state) }),
+  });
+  const events = new Emitter<RelayEvent>();
+  const keepsNames = state !== undefined;
+  const context = { node, clock, claims, authority, limits, domain, keepsNames, isBlocked, events };
+  const hosts = new Hosts(context);
+  const arrivals = new Arrivals(context, hosts);
+  const door = new Door(context, arrivals);
+  const registrar = new Registrar(context, hosts, undefined);
+  registrar.onUnfetched = (host, ticket) => door.unfetched(host, ticket);
+  const services: ServiceDoor = {
+    request: (_name, _request, response) => void response.writeHead(404).end(),
+    upgrade: (_name, _request, socket) => refuse(socket, 404),
+  };
+  const { host, port, isTrusted } = options;
+  const front = new Front({ context, door, registrar, services, isTrusted, host, port });
+  await front.listen();
+  let isReady = true;
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    isReady = false;
+    registrar.close();
+    hosts.close();
+    door.close();
+    await front.close();
+    await claims.close();
+  };
+  return {
+    port: front.port,
+    context,
+    hosts,
+    arrivals,
+    events,
+    get isReady() {
+      return isReady && claims.state === "ready";
+    },
+    async drain({ backMs, graceMs }) {
+      if (!isReady) return closing;
+      isReady = false;
+      events.emit({ type: "draining" });
+      registrar.close();
+      hosts.leave(backMs);
+      front.leave();
+      const until = clock.now() + graceMs;
+      while (door.size > 0 && clock.now() < until && closing === undefined) await wait(clock, 100);
+      await (closing ??= close());
+    },
+    close: () => (closing ??= close()),
+  };
+}

@@ -1,0 +1,188 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { SOURCE_FIELD, UPLINK } from "../../uplink/limits.ts";
+import type { RelayContext } from "../context.ts";
+import type { VisitEnd } from "../events.ts";
+import type { Arrivals } from "../hosts/arrivals.ts";
+import type { Host } from "../hosts/host.ts";
+import { Throttle } from "../limits/throttle.ts";
+import { refuse } from "../traffic/refusal.ts";
+import { splice } from "../traffic/splice.ts";
+import { SourceTags } from "./source-tag.ts";
+
+/** A guest that its host has been told of and has not fetched yet. */
+interface Guest {
+  readonly host: Host;
+  readonly socket: Duplex;
+  /** What the host's room reads first: the guest's own request, and what came behind it. */
+  readonly opening: Buffer;
+  readonly source: string;
+  readonly since: number;
+  readonly cancel: () => void;
+  readonly leave: () => void;
+  /** Gives its place among the visitors of this host back. */
+  readonly free: () => void;
+}
+
+const ROOM_PATH = /^\/t\/([A-Za-z0-9_-]{22})$/;
+const RETRY_SECONDS = 2;
+/** Of a guest's request: nothing else of it is the host's business, and some of it would tell who the guest is. */
+const PASSED: ReadonlySet<string> = new Set(["host", "connection", "upgrade", "origin"]);
+const isPassed = (name: string): boolean => PASSED.has(name) || name.startsWith("sec-websocket-");
+
+/** Leads guests to their rooms: each by a connection that its host makes for it, as bytes that nobody here reads. */
+export class Door {
+  readonly #context: RelayContext;
+  readonly #arrivals: Arrivals;
+  readonly #tags = new SourceTags();
+  readonly #guests = new Map<string, Guest>();
+  readonly #throttles = new WeakMap<Host, { readonly perSecond: number; readonly throttle: Throttle }>();
+  readonly #cuts = new Set<() => void>();
+
+  constructor(context: RelayContext, arrivals: Arrivals) {
+    this.#context = context;
+    this.#arrivals = arrivals;
+  }
+
+  /** Guests that are being carried. */
+  get size(): number {
+    return this.#cuts.size;
+  }
+
+  /** A request for an upgrade at this relay's own name. */
+  visit(request: IncomingMessage, socket: Duplex, head: Buffer, source: string): void {
+    const room = ROOM_PATH.exec(request.url ?? "")?.[1];
+    if (room === undefined || request.headers.upgrade?.toLowerCase() !== "websocket")
+      return refuse(socket, 404);
+    socket.pause();
+    const host = this.#arrivals.now({ kind: "room", name: room });
+    if (host !== undefined) return this.#offer(host, request, socket, head, source);
+    void this.#visitLater(room, request, socket, head, source);
+  }
+
+  async #visitLater(
+    room: string,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    source: string,
+  ): Promise<void> {
+    const left = new AbortController();
+    const leave = (): void => left.abort();
+    socket.on("error", leave).once("close", leave);
+    const found = await this.#arrivals.find({ kind: "room", name: room }, source, left.signal);
+    socket.off("close", leave);
+    if (left.signal.aborted) {
+      socket.destroy();
+    } else if (found.kind === "host") {
+      this.#offer(found.host, request, socket, head, source);
+    } else {
+      const [status, retry] = found.kind === "unknown" ? [404, undefined] : [503, RETRY_SECONDS];
+      refuse(socket, status, retry);
+      this.#tell(room, found.kind === "unknown" ? "unknown" : "no-host", source, this.#context.clock.now());
+    }
+  }
+
+  /** The host comes for a guest. Whoever knows the ticket is the host: nobody else was told. */
+  fetched(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const ticket = (request.url ?? "").slice(UPLINK.guestPath.length);
+    const guest = this.#take(ticket);
+    const key = request.headers["sec-websocket-key"];
+    if (guest === undefined || typeof key !== "string") return refuse(socket, 404);
+    guest.socket.off("close", guest.leave);
+    const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
+    socket.write(guest.opening);
+    if (head.length > 0) guest.socket.write(head);
+    const { host, since, source, free } = guest;
+    const cut = splice(guest.socket, socket, {
+      clock: this.#context.clock,
+      throttle: this.#throttleOf(host),
+      onEnd: ({ bytesIn, bytesOut, isWhole }) => {
+        free();
+        this.#cuts.delete(cut);
+        host.bytesIn += bytesIn;
+        host.bytesOut += bytesOut;
+        this.#tell(host.facts.name, isWhole ? "done" : "cut", source, since, bytesIn, bytesOut);
+      },
+    });
+    host.requests += 1;
+    this.#cuts.add(cut);
+  }
+
+  /** The host says that it cannot. */
+  unfetched(host: Host, ticket: string): void {
+    if (this.#guests.get(ticket)?.host === host) this.#giveUp(ticket);
+  }
+
+  /** Cuts everybody who is carried. */
+  close(): void {
+    for (const ticket of this.#guests.keys()) this.#giveUp(ticket);
+    for (const cut of this.#cuts) cut();
+  }
+
+  #offer(host: Host, request: IncomingMessage, socket: Duplex, head: Buffer, source: string): void {
+    const { clock, node } = this.#context;
+    const free = host.visits.take("", host.maxInFlight);
+    if (free === undefined) {
+      refuse(socket, 503, RETRY_SECONDS);
+      return this.#tell(host.facts.name, "too-many", source, clock.now());
+    }
+    const ticket = `${node}.${randomBytes(UPLINK.ticketBytes).toString("base64url")}`;
+    const leave = (): void => {
+      if (this.#take(ticket) !== undefined) free();
+      socket.destroy();
+    };
+    socket.on("error", leave).once("close", leave);
+    const tag = this.#tags.tag(host.facts.name, source, clock.now());
+    const opening = Buffer.concat([Buffer.from(headFor(request, tag), "latin1"), head]);
+    const cancel = clock.after(UPLINK.fetchMs, () => this.#giveUp(ticket));
+    this.#guests.set(ticket, { host, socket, opening, source, since: clock.now(), cancel, leave, free });
+    host.offerGuest(ticket);
+  }
+
+  #take(ticket: string): Guest | undefined {
+    const guest = this.#guests.get(ticket);
+    if (guest === undefined) return undefined;
+    this.#guests.delete(ticket);
+    guest.cancel();
+    return guest;
+  }
+
+  #giveUp(ticket: string): void {
+    const guest = this.#take(ticket);
+    if (guest === undefined) return;
+    guest.socket.off("close", guest.leave);
+    guest.free();
+    refuse(guest.socket, 503, RETRY_SECONDS);
+    this.#tell(guest.host.facts.name, "no-host", guest.source, guest.since);
+  }
+
+  #throttleOf(host: Host): Throttle | undefined {
+    const perSecond = host.grant.limits.bytesPerSecond ?? this.#context.limits.bytesPerSecond;
+    if (perSecond === 0) return undefined;
+    const known = this.#throttles.get(host);
+    if (known?.perSecond === perSecond) return known.throttle;
+    const throttle = new Throttle(perSecond, () => this.#context.clock.now());
+    this.#throttles.set(host, { perSecond, throttle });
+    return throttle;
+  }
+
+  #tell(name: string, end: VisitEnd, source: string, since: number, bytesIn = 0, bytesOut = 0): void {
+    const { events, clock } = this.#context;
+    const lastedMs = clock.now() - since;
+    events.emit({ type: "connection", kind: "room", name, end, bytesIn, bytesOut, lastedMs, source });
+  }
+}
+
+function headFor({ url = "", rawHeaders }: IncomingMessage, tag: string): string {
+  let text = `GET ${url} HTTP/1.1\r\n`;
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    if (isPassed(name.toLowerCase())) text += `${name}: ${rawHeaders[index + 1] ?? ""}\r\n`;
+  }
+  return `${text}${SOURCE_FIELD}: ${tag}\r\n\r\n`;
+}
