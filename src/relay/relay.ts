@@ -98,7 +98,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       hosts.leave(backMs);
       front.leave();
       const until = clock.now() + graceMs;
-      while (door.size > 0 && clock.now() < until && closing === undefined) await wait(clock, 100);
+      const isBusy = (): boolean => door.size > 0 && clock.now() < until && closing === undefined;
+      while (isBusy()) await wait(clock, 100);
       await (closing ??= close());
     },
     close: () => (closing ??= close()),

@@ -34,11 +34,20 @@ export interface RelayProof {
   readonly answer: string;
 }
 
+/** What is to be reached, for a provider that routes by it. */
+export type TunnelPurpose =
+  | { readonly kind: "room"; readonly room: string }
+  /** `label` tells the services of one project apart, and is the same whenever this one is exposed again. */
+  | { readonly kind: "http"; readonly label: string; readonly subdomain: string | undefined }
+  | { readonly kind: "tcp"; readonly label: string; readonly address: string };
+
 /** The relay a tunnel leads to. */
 export interface LocalRelay {
   /** TCP port on the loopback address; it listens already. */
   readonly port: number;
   readonly proof: RelayProof;
+  /** Left out where no provider can be chosen that needs it. */
+  readonly purpose?: TunnelPurpose;
 }
 
 export interface TunnelRequest extends LocalRelay {

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
-import { REASONS, reasonText, type Reason } from "../../uplink/close-codes.ts";
+import { CLOSE, REASONS, reasonText, type Reason } from "../../uplink/close-codes.ts";
 import { UPLINK } from "../../uplink/limits.ts";
 import { Line } from "../../uplink/line/line.ts";
 import { parseFromHost, type ClaimKind, type Register } from "../../uplink/messages.ts";
 import type { Grant } from "../auth/authority.ts";
+import type { ClaimName } from "../claims/claims.ts";
 import { isProved } from "../claims/proof.ts";
 import type { RelayContext } from "../context.ts";
 import { Pace } from "../limits/pace.ts";
@@ -21,10 +22,8 @@ export interface Applicant {
 
 /** Ports for TCP. */
 export interface PortKeeper {
-  /** Listens on a port of this key, the one it had before if that is free. Undefined where all are taken. */
-  open(host: Host, wanted: number | undefined): void;
-  reserve(key: string): number | undefined;
-  release(key: string, port: number): void;
+  /** A port for this key, the one that it had last if that is free; undefined where all are taken. */
+  lease(key: string): { readonly port: number; readonly free: () => void } | undefined;
 }
 
 /** Leads each host from its connection to its claim. */
@@ -66,11 +65,11 @@ export class Registrar {
               host = result;
               if (state === "over") return host.closed(1006, "");
               state = "registered";
-              stopWaiting();
+              return stopWaiting();
             },
             () => refuse("claims-unavailable", message.kind),
           );
-        } else if (message.type === "ready" && host !== undefined) this.#ready(host);
+        } else if (message.type === "ready" && host !== undefined) this.#hosts.ready(host);
         else if (message.type === "unfetched" && host !== undefined) this.onUnfetched(host, message.ticket);
         else refuse("broken-rules");
       },
@@ -92,7 +91,7 @@ export class Registrar {
       if (state === "over") return;
       state = "over";
       stopWaiting();
-      const isLate = REASONS[reason] === REASONS["too-many"];
+      const isLate = REASONS[reason] === CLOSE.tryLater;
       line.close(REASONS[reason], reasonText(reason, isLate ? LATER_MS : undefined));
       clock.after(CLOSING_MS, () => line.terminate());
       host?.close(reason);
@@ -109,11 +108,6 @@ export class Registrar {
   /** A host cannot fetch a guest. Set by whoever has the guests. */
   onUnfetched: (host: Host, ticket: string) => void = () => undefined;
 
-  #ready(host: Host): void {
-    this.#hosts.ready(host);
-    if (host.facts.kind === "tcp") this.#ports?.open(host, host.facts.port);
-  }
-
   async #register(
     message: Register,
     line: Line,
@@ -124,41 +118,27 @@ export class Registrar {
     const { kind, name, key, signature, token } = message;
     if (message.version !== UPLINK.version) return "wrong-version";
     if (!isProved({ nonce, authority, kind, name }, key, signature)) return "proof-invalid";
-    if (kind === "http" && domain === undefined) return "no-domain";
-    if (kind === "tcp" && this.#ports === undefined) return "no-ports";
     const admitted = await this.#admit(message);
     if (typeof admitted === "string") return admitted;
     const { grant, given, isSubstitute } = admitted;
-    const slots = this.#takeSlots(kind, given, key, grant, source);
-    if (slots === undefined) return "too-many";
-    const port = kind === "tcp" ? this.#ports?.reserve(key) : undefined;
-    if (kind === "tcp" && port === undefined) {
-      slots();
-      return "ports-used-up";
-    }
+    const place = this.#takePlace({ kind, name: given }, key, grant, source);
+    if (typeof place === "string") return place;
+    const { port } = place;
     const outcome = await claims.claim({ kind, name: given, key, node, port });
     if (outcome.kind !== "claimed") {
-      slots();
+      place.free();
       return outcome.kind === "taken" ? "name-taken" : "claims-unavailable";
     }
     const { epoch } = outcome;
     const host = kind === "http" ? `${given}.${domain}` : undefined;
     const facts: HostFacts = { kind, name: given, key, epoch, source, host, port, token };
     const registered = new Host(this.#context, line, facts, grant, (end) => {
-      slots();
-      if (port !== undefined) this.#ports?.release(key, port);
+      place.free();
       this.#hosts.ended(registered, end);
     });
     // The route is there before the host hears of it.
     this.#hosts.add(registered);
-    line.send({
-      type: "registered",
-      name: given,
-      epoch,
-      ...(host === undefined ? {} : { host }),
-      ...(port === undefined ? {} : { port }),
-      ...(isSubstitute ? { isSubstitute } : {}),
-    });
+    line.send({ type: "registered", name: given, epoch, host, port, isSubstitute });
     events.emit({ type: "registered", kind, name: given, epoch, tokenId: grant.tokenId, source });
     return registered;
   }
@@ -167,8 +147,10 @@ export class Registrar {
   async #admit(
     message: Register,
   ): Promise<{ readonly grant: Grant; readonly given: string; readonly isSubstitute: boolean } | Reason> {
-    const { authority, keepsNames, isBlocked } = this.#context;
+    const { authority, keepsNames, isBlocked, domain } = this.#context;
     const { kind, name, token } = message;
+    if (kind === "http" && domain === undefined) return "no-domain";
+    if (kind === "tcp" && this.#ports === undefined) return "no-ports";
     const verdict = await authority.check(token, { kind, name: kind === "http" ? name : undefined });
     if (verdict.kind === "unavailable") return "auth-unavailable";
     if (verdict.kind === "refused") return verdict.reason;
@@ -180,32 +162,39 @@ export class Registrar {
     return { grant, given: named.name, isSubstitute: named.isSubstitute };
   }
 
-  /** A place for one more tunnel; one that takes the place of its own former line needs none. */
-  #takeSlots(
-    kind: ClaimKind,
-    name: string,
+  /** A place for one more tunnel, and its port; one that follows its own former line needs no other. */
+  #takePlace(
+    name: ClaimName,
     key: string,
     grant: Grant,
     source: string,
-  ): (() => void) | undefined {
-    const { limits } = this.#context;
-    const replaces = this.#hosts.get({ kind, name })?.facts.key === key ? 1 : 0;
-    if (this.#hosts.size - replaces >= limits.tunnels) return undefined;
-    const { perToken, perSource } = this.#hosts;
-    // Everybody who has no token is one source each, and no common token.
-    const byToken = this.#context.authority.isOpen
-      ? () => undefined
-      : perToken.take(grant.tokenId, (grant.limits.tunnels ?? limits.tunnelsPerToken) + replaces);
-    if (byToken === undefined) return undefined;
-    const bySource = perSource.take(source, limits.tunnelsPerSource + replaces);
-    if (bySource === undefined) {
-      byToken();
-      return undefined;
+  ): { readonly port: number | undefined; readonly free: () => void } | Reason {
+    const { limits, authority } = this.#context;
+    const { perToken, perSource, size } = this.#hosts;
+    const own = this.#hosts.get(name)?.facts.key === key ? 1 : 0;
+    if (size - own >= limits.tunnels) return "too-many";
+    const taken: (() => void)[] = [];
+    const free = (): void => taken.forEach((give) => give());
+    const bySource = perSource.take(source, limits.tunnelsPerSource + own);
+    if (bySource === undefined) return "too-many";
+    taken.push(bySource);
+    // Those who have no token have none in common.
+    if (!authority.isOpen) {
+      const byToken = perToken.take(grant.tokenId, (grant.limits.tunnels ?? limits.tunnelsPerToken) + own);
+      if (byToken === undefined) {
+        free();
+        return "too-many";
+      }
+      taken.push(byToken);
     }
-    return () => {
-      byToken();
-      bySource();
-    };
+    if (name.kind !== "tcp") return { port: undefined, free };
+    const lease = this.#ports?.lease(key);
+    if (lease === undefined) {
+      free();
+      return "ports-used-up";
+    }
+    taken.push(lease.free);
+    return { port: lease.port, free };
   }
 }
 

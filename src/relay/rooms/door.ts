@@ -6,9 +6,9 @@ import type { RelayContext } from "../context.ts";
 import type { VisitEnd } from "../events.ts";
 import type { Arrivals } from "../hosts/arrivals.ts";
 import type { Host } from "../hosts/host.ts";
-import { Throttle } from "../limits/throttle.ts";
+import { BytePace } from "../limits/byte-pace.ts";
 import { refuse } from "../traffic/refusal.ts";
-import { splice } from "../traffic/splice.ts";
+import { splice } from "../../uplink/line/splice.ts";
 import { SourceTags } from "./source-tag.ts";
 
 /** A guest that its host has been told of and has not fetched yet. */
@@ -37,7 +37,7 @@ export class Door {
   readonly #arrivals: Arrivals;
   readonly #tags = new SourceTags();
   readonly #guests = new Map<string, Guest>();
-  readonly #throttles = new WeakMap<Host, { readonly perSecond: number; readonly throttle: Throttle }>();
+  readonly #throttles = new WeakMap<Host, { readonly perSecond: number; readonly throttle: BytePace }>();
   readonly #cuts = new Set<() => void>();
 
   constructor(context: RelayContext, arrivals: Arrivals) {
@@ -161,12 +161,12 @@ export class Door {
     this.#tell(guest.host.facts.name, "no-host", guest.source, guest.since);
   }
 
-  #throttleOf(host: Host): Throttle | undefined {
+  #throttleOf(host: Host): BytePace | undefined {
     const perSecond = host.grant.limits.bytesPerSecond ?? this.#context.limits.bytesPerSecond;
     if (perSecond === 0) return undefined;
     const known = this.#throttles.get(host);
     if (known?.perSecond === perSecond) return known.throttle;
-    const throttle = new Throttle(perSecond, () => this.#context.clock.now());
+    const throttle = new BytePace(perSecond, () => this.#context.clock.now());
     this.#throttles.set(host, { perSecond, throttle });
     return throttle;
   }

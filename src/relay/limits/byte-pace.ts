@@ -1,5 +1,7 @@
+import type { Throttle } from "../../uplink/line/splice.ts";
+
 /** Bytes a second through one tunnel, whatever visitors it has: what is too fast is read later, and nothing is dropped. */
-export class Throttle {
+export class BytePace implements Throttle {
   readonly #perSecond: number;
   readonly #now: () => number;
   /** When what has been spent is paid for. */

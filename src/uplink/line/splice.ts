@@ -1,6 +1,12 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Throttle } from "../limits/throttle.ts";
+
+/** Says how long to wait before more is read. */
+export interface Throttle {
+  /** So many bytes have been read. @returns milliseconds until the next may be */
+  spent(bytes: number): number;
+  waitMs(): number;
+}
 
 export interface SpliceEnd {
   /** Of the visitor, and to it. */
