@@ -32,6 +32,8 @@ const LATER = new Map([
   ["src/app/exposing.ts", "./exposing.cjs"],
   // Everything but the server; the demo brings an MCP client.
   ["src/app/commands.ts", "./commands.cjs"],
+  // The relay: a program of its own, for whoever runs one.
+  ["src/app/relaying.ts", "./relay.cjs"],
   // What asks a running server, and may run as long as it does.
   ["src/app/waking.ts", "./waking.cjs"],
   // The thread that looks for secrets in what leaves, started with the first file; its rules are larger than they look.

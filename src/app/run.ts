@@ -184,6 +184,10 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "expose-list":
     case "expose-stop":
       return runExpose(command, host, output, readConfig(env).config);
+    case "relay": {
+      const { relay } = await import("./relaying.ts");
+      return relay(command.args, host);
+    }
     case "setup":
       return runSetup(command, host, output);
     case "install-skill": {

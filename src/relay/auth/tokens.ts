@@ -1,0 +1,67 @@
+import { hash, randomBytes } from "node:crypto";
+import { z } from "zod";
+import { KINDS } from "../../uplink/messages.ts";
+import { isPattern } from "./patterns.ts";
+
+const whole = z.number().int().nonnegative();
+
+const entry = z.strictObject({
+  /** Names the token in lists and logs. */
+  id: z.string().regex(/^[a-z0-9]{8}$/),
+  label: z.string().min(1).max(64),
+  /** SHA-256 of the token, hexadecimal: a token is random enough for that. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  kinds: z.array(z.enum(KINDS)).min(1).default(["room", "http"]),
+  names: z.array(z.string().refine(isPattern)).default(["*"]),
+  createdAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime().optional(),
+  limits: z
+    .strictObject({
+      tunnels: whole.optional(),
+      inFlight: whole.optional(),
+      bytesPerSecond: whole.optional(),
+      requestBytes: whole.optional(),
+      responseBytes: whole.optional(),
+    })
+    .default({}),
+});
+
+const tokenFile = z.strictObject({ tokens: z.array(entry).max(100_000) });
+
+export type TokenEntry = z.infer<typeof entry>;
+
+/**
+ * The tokens in the text of a file.
+ * @returns a sentence where it is no such file; it holds no word of the file
+ */
+export function parseTokens(text: string): readonly TokenEntry[] | string {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return "it is no JSON";
+    throw error;
+  }
+  const parsed = tokenFile.safeParse(json);
+  if (!parsed.success) return `${z.core.toDotPath(parsed.error.issues[0]?.path ?? [])} is not as it must be`;
+  const { tokens } = parsed.data;
+  return new Set(tokens.map(({ id }) => id)).size === tokens.length ? tokens : "two tokens have the same id";
+}
+
+export const writeTokens = (tokens: readonly TokenEntry[]): string =>
+  `${JSON.stringify({ tokens }, undefined, 2)}\n`;
+
+export const hashOfToken = (token: string): string => hash("sha256", token, "hex");
+
+/** A new token, and what is kept of it. */
+export function newToken(
+  about: Pick<TokenEntry, "label"> & Partial<Pick<TokenEntry, "kinds" | "names" | "expiresAt" | "limits">>,
+  now: number,
+): { readonly token: string; readonly entry: TokenEntry } {
+  const token = `tmr_${randomBytes(32).toString("base64url")}`;
+  const { label, kinds = ["room", "http"], names = ["*"], expiresAt, limits = {} } = about;
+  const id = randomBytes(4).toString("hex");
+  const createdAt = new Date(now).toISOString();
+  const made = { id, label, sha256: hashOfToken(token), kinds, names, createdAt, limits };
+  return { token, entry: expiresAt === undefined ? made : { ...made, expiresAt } };
+}

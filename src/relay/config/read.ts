@@ -1,0 +1,147 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { parse as parseToml } from "smol-toml";
+import { nearest } from "../../errors/nearest.ts";
+import {
+  isOptionName,
+  OPTION_NAMES,
+  RELAY_OPTIONS,
+  variableOf,
+  type OptionName,
+  type RelayConfig,
+  type RelayOption,
+} from "./options.ts";
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+export interface Sources {
+  readonly args: readonly string[];
+  readonly env: Variables;
+}
+
+/** The options, or sentences on what is wrong with them: each names where the value came from, and never a secret. */
+export type ReadConfig =
+  | { readonly config: RelayConfig; readonly file: string | undefined; readonly isCheck: boolean }
+  | { readonly problems: readonly string[] };
+
+/** A text and where it stands. */
+interface Given {
+  readonly text: string;
+  readonly where: string;
+}
+
+/** Flags before variables, variables before the file, the file before the defaults. */
+export function readConfig({ args, env }: Sources): ReadConfig {
+  const problems: string[] = [];
+  const flags = readFlags(args, problems);
+  const file = flags.config ?? (env[variableOf("config")] || undefined);
+  const inFile = file === undefined ? new Map<OptionName, Given>() : readFile(file, env, problems);
+  const values = OPTION_NAMES.map((name): [OptionName, unknown] => {
+    const option: RelayOption<unknown> = RELAY_OPTIONS[name];
+    const variable = variableOf(name);
+    const text = env[variable];
+    const inEnv = text === undefined || text === "" ? undefined : { text: text.trim(), where: variable };
+    const given = flags.given.get(name) ?? inEnv ?? inFile.get(name);
+    if (given === undefined) return [name, option.default];
+    const value = option.kind.parse(given.text);
+    if (value === undefined) problems.push(`${given.where} must be ${option.kind.accepted}`);
+    return [name, value];
+  });
+  if (problems.length > 0) return { problems };
+  // Each value has come from the parser of its own option, or is its default.
+  return { config: Object.fromEntries(values) as RelayConfig, file, isCheck: flags.isCheck };
+}
+
+interface Flags {
+  readonly given: ReadonlyMap<OptionName, Given>;
+  readonly config: string | undefined;
+  readonly isCheck: boolean;
+}
+
+function readFlags(args: readonly string[], problems: string[]): Flags {
+  const given = new Map<OptionName, Given>();
+  let config: string | undefined;
+  let isCheck = false;
+  for (let index = 0; index < args.length; index += 1) {
+    const arg = args[index] ?? "";
+    const [, name = "", inline] = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (name === "check" && inline === undefined) {
+      isCheck = true;
+      continue;
+    }
+    if (name !== "config" && !isOptionName(name)) {
+      problems.push(unknown(arg));
+      continue;
+    }
+    const option: RelayOption<unknown> | undefined = name === "config" ? undefined : RELAY_OPTIONS[name];
+    if (option?.isSecret === true) {
+      problems.push(
+        `--${name} would be seen by other users of this machine: use ${variableOf(name)} or --${name}-file`,
+      );
+      continue;
+    }
+    const takesNext = inline === undefined && option?.kind.isSwitch !== true;
+    if (takesNext) index += 1;
+    const text = takesNext ? args[index] : (inline ?? "yes");
+    if (text === undefined || text === "" || (takesNext && text.startsWith("--"))) {
+      problems.push(`--${name} needs a value`);
+    } else if (name === "config") {
+      config = text;
+    } else {
+      const before = option?.kind.isList === true ? given.get(name) : undefined;
+      given.set(name, { text: before === undefined ? text : `${before.text},${text}`, where: `--${name}` });
+    }
+  }
+  return { given, config, isCheck };
+}
+
+function unknown(arg: string): string {
+  const word = arg.replace(/^-+/, "").replace(/=.*$/s, "");
+  const meant = nearest(word, [...OPTION_NAMES, "config", "check"]);
+  const guess = meant === undefined ? "" : `; did you mean --${meant}?`;
+  return arg.startsWith("-")
+    ? `unknown option --${word}${guess}`
+    : `unexpected argument ${JSON.stringify(arg)}`;
+}
+
+function readFile(file: string, env: Variables, problems: string[]): ReadonlyMap<OptionName, Given> {
+  const given = new Map<OptionName, Given>();
+  let table: Record<string, unknown>;
+  try {
+    table = parseToml(readFileSync(path.resolve(file), "utf8"));
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    problems.push(`${file} cannot be read as TOML: ${error.message.split("\n")[0] ?? ""}`);
+    return given;
+  }
+  for (const [key, value] of Object.entries(table)) {
+    const name = key.replaceAll("_", "-");
+    const where = `${key} in ${file}`;
+    const text = textOf(value);
+    if (!isOptionName(name)) problems.push(`${where}: ${unknown(`--${name}`)}`);
+    else if (text === undefined)
+      problems.push(`${where} must be text, a number, true or false, or a list of texts`);
+    else given.set(name, { text: expanded(text, env, where, problems), where });
+  }
+  return given;
+}
+
+function textOf(value: unknown): string | undefined {
+  if (Array.isArray(value))
+    return value.every((one) => typeof one === "string") ? value.join(",") : undefined;
+  return typeof value === "string" ||
+    typeof value === "number" ||
+    typeof value === "boolean" ||
+    typeof value === "bigint"
+    ? String(value)
+    : undefined;
+}
+
+/** `${NAME}` in a value is that variable. */
+function expanded(text: string, env: Variables, where: string, problems: string[]): string {
+  return text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_whole, name: string) => {
+    const value = env[name];
+    if (value === undefined) problems.push(`${where} names the variable ${name}, which is not set`);
+    return value ?? "";
+  });
+}
