@@ -8,14 +8,14 @@ import { FileKeeper } from "./claims/keeper.ts";
 import { MemoryClaims } from "./claims/memory.ts";
 import type { RelayContext } from "./context.ts";
 import type { RelayEvent } from "./events.ts";
-import { Front, type ServiceDoor } from "./front/front.ts";
+import { Front } from "./front/front.ts";
 import type { TrustedProxies } from "./front/sources.ts";
 import { Arrivals } from "./hosts/arrivals.ts";
 import { Hosts } from "./hosts/hosts.ts";
 import { Registrar } from "./hosts/registrar.ts";
 import type { RelayLimits } from "./limits/limits.ts";
+import { Services } from "./http/services.ts";
 import { Door } from "./rooms/door.ts";
-import { refuse } from "./traffic/refusal.ts";
 
 export interface RelayOptions {
   readonly clock: Clock;
@@ -64,10 +64,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const door = new Door(context, arrivals);
   const registrar = new Registrar(context, hosts, undefined);
   registrar.onUnfetched = (host, ticket) => door.unfetched(host, ticket);
-  const services: ServiceDoor = {
-    request: (_name, _request, response) => void response.writeHead(404).end(),
-    upgrade: (_name, _request, socket) => refuse(socket, 404),
-  };
+  const services = new Services(context, arrivals);
   const { host, port, isTrusted } = options;
   const front = new Front({ context, door, registrar, services, isTrusted, host, port });
   await front.listen();
@@ -78,6 +75,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     registrar.close();
     hosts.close();
     door.close();
+    services.close();
     await front.close();
     await claims.close();
   };
@@ -98,7 +96,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       hosts.leave(backMs);
       front.leave();
       const until = clock.now() + graceMs;
-      const isBusy = (): boolean => door.size > 0 && clock.now() < until && closing === undefined;
+      const isBusy = (): boolean =>
+        door.size + services.size > 0 && clock.now() < until && closing === undefined;
       while (isBusy()) await wait(clock, 100);
       await (closing ??= close());
     },

@@ -78,6 +78,8 @@ export interface ProviderTraits {
   readonly canHaveSpare: boolean;
   /** Whether an address that was lost comes back the same, so that links made before stay good. */
   readonly keepsAddress: boolean;
+  /** Whether a service can ask for a name of its own. */
+  readonly givesNames: boolean;
   readonly weigh: (error: TunnelError) => FailureWeight;
   /** The error of a tunnel that runs but has not led here for too long. */
   readonly staleCode: ErrorCode;
@@ -100,6 +102,7 @@ export const SAFE_TRAITS = {
   sourceHeader: undefined,
   canHaveSpare: false,
   keepsAddress: false,
+  givesNames: false,
   weigh: (error: TunnelError): FailureWeight => (error.retryable ? "passing" : "lasting"),
   staleCode: "address-lost",
 } as const satisfies Partial<ProviderTraits>;

@@ -1,11 +1,20 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { newToken, writeTokens } from "../../src/relay/auth/tokens.ts";
 import { Agent, closeAgents, pair, unfenced } from "../support/agent.ts";
 import { RelayProcess } from "../support/relay-process.ts";
 import { until } from "../support/processes.ts";
 
 const relays: RelayProcess[] = [];
+const ends: (() => unknown)[] = [];
 afterEach(async () => {
   await closeAgents();
+  for (const end of ends.splice(0)) await end();
   await Promise.all(relays.splice(0).map((relay) => relay.end()));
 });
 
@@ -61,12 +70,12 @@ describe("a room at a relay of one's own", () => {
       const { relay, host, guest } = await started();
       await pair(host, guest);
       const [fromHost, fromGuest] = [numbered("host", 60), numbered("guest", 60)];
-      let isOver = false;
+      const over = new AbortController();
       const weather = (async () => {
         let kills = 0;
-        while (!isOver) {
+        while (!over.signal.aborted) {
           await new Promise((resolve) => setTimeout(resolve, 2_000));
-          if (isOver) break;
+          if (over.signal.aborted) break;
           await relay.end("SIGKILL");
           await new Promise((resolve) => setTimeout(resolve, 200));
           await relay.restart();
@@ -80,7 +89,7 @@ describe("a room at a relay of one's own", () => {
         sayAll(host, fromHost, 150),
         sayAll(guest, fromGuest, 150),
       ]);
-      isOver = true;
+      over.abort();
       expect(await weather).toBeGreaterThanOrEqual(3);
       expect(heardByGuest).toEqual(fromHost);
       expect(heardByHost).toEqual(fromGuest);
@@ -118,5 +127,90 @@ describe("a room at a relay of one's own", () => {
       const { members } = await host.call("tunnel_status");
       return members?.some(({ name, connected }) => name === "ben" && connected) === true;
     });
+  });
+});
+
+describe("a service at a relay of one's own", () => {
+  const CLAUDE = { name: "claude-code", version: "2.1.332" };
+  const startedSchema = z.looseObject({
+    publicUrl: z.string(),
+    access: z.looseObject({ token: z.object({ field: z.string(), value: z.string() }).loose() }),
+  });
+
+  async function withTokens(): Promise<{
+    relay: RelayProcess;
+    agent: Agent;
+    token: string;
+    tokenFile: string;
+  }> {
+    const folder = mkdtempSync(join(tmpdir(), "relay-e2e-"));
+    ends.push(() => rmSync(folder, { recursive: true, force: true }));
+    const { token, entry } = newToken({ label: "e2e" }, Date.now());
+    const tokenFile = join(folder, "tokens.json");
+    writeFileSync(tokenFile, writeTokens([entry]));
+    const relay = await RelayProcess.start(["--token-file", tokenFile, "--state", folder]);
+    relays.push(relay);
+    const secretFile = join(folder, "token");
+    writeFileSync(secretFile, `${token}\n`, { mode: 0o600 });
+    const env = { TUNNEL_RELAY: relay.url, TUNNEL_RELAY_TOKEN_FILE: secretFile };
+    return { relay, agent: await Agent.start(env, "legacy", CLAUDE), token, tokenFile };
+  }
+
+  function visit(
+    publicUrl: string,
+    path: string,
+    headers: Record<string, string>,
+  ): Promise<[number, string]> {
+    const { port, host } = new URL(publicUrl);
+    return new Promise((resolve, reject) => {
+      const asked = request(
+        { host: "127.0.0.1", port, path, agent: false, headers: { host, ...headers } },
+        (response) => {
+          let body = "";
+          response.setEncoding("utf8").on("data", (part: string) => (body += part));
+          response.once("end", () => resolve([response.statusCode ?? 0, body]));
+        },
+      );
+      asked.once("error", reject).end();
+    });
+  }
+
+  it("has the name that was asked for, proved from outside, behind the gateway's own rules", async () => {
+    const { relay, agent } = await withTokens();
+    const server = createServer((incoming, response) =>
+      response.end(`for ${incoming.headers["x-forwarded-for"]} host ${incoming.headers["x-forwarded-host"]}`),
+    );
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    ends.push(
+      () => server.closeAllConnections(),
+      () => server.close(),
+    );
+    const { port } = server.address() as AddressInfo;
+    const started = await agent.call("expose_start", { target: port, transport: "relay", subdomain: "demo" });
+    const { publicUrl, access } = startedSchema.parse(started);
+    expect(publicUrl).toMatch(new RegExp(`^http://demo\\.localhost:${relay.port}/?$`));
+    expect(JSON.stringify(started)).toContain('"websocket":true');
+    const { field, value } = access.token;
+    expect((await visit(publicUrl, "/", {}))[0]).toBe(401);
+    const host = new URL(publicUrl).host;
+    expect(await visit(publicUrl, "/", { [field]: value })).toEqual([200, `for 127.0.0.1 host ${host}`]);
+    // The relay dies and comes back: the same address, without another call.
+    await relay.end("SIGKILL");
+    await relay.restart();
+    expect(await visit(publicUrl, "/", { [field]: value })).toEqual([200, `for 127.0.0.1 host ${host}`]);
+  });
+
+  it("ends when its token is taken back and the relay reads its files again", async () => {
+    const { relay, agent, tokenFile } = await withTokens();
+    const server = createServer((_, response) => response.end("here"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    ends.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const started = await agent.call("expose_start", { target: port, transport: "relay", subdomain: "demo" });
+    const { publicUrl } = startedSchema.parse(started);
+    expect((await visit(publicUrl, "/", {}))[0]).toBe(401);
+    writeFileSync(tokenFile, writeTokens([]));
+    relay.signal("SIGHUP");
+    await until("it is gone", async () => (await visit(publicUrl, "/", {}))[0] === 404);
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { parseTokens, type TokenEntry } from "../auth/tokens.ts";
-import type { RelayConfig } from "./options.ts";
+import type { OptionName, RelayConfig } from "./options.ts";
 
 /** What the files that the options name hold; read at the start and again on SIGHUP. */
 export interface RelayFiles {
@@ -47,27 +47,25 @@ export function readFiles(config: RelayConfig): RelayFiles | { readonly problems
 
 /** Options that do not go together, as sentences. */
 export function conflicts(config: RelayConfig): readonly string[] {
-  const problems: string[] = [];
+  const has = (name: OptionName): boolean => config[name] !== undefined;
   const isLoopback = /^(?:127\.|::1$)/.test(config.listen.host);
-  const hasAuth = config["token-file"] !== undefined || config["auth-url"] !== undefined;
-  if (config["token-file"] !== undefined && config["auth-url"] !== undefined)
-    problems.push("token-file and auth-url: only one is possible");
-  if (
-    config["auth-url"] !== undefined &&
-    config["auth-secret"] === undefined &&
-    config["auth-secret-file"] === undefined
-  )
-    problems.push("auth-url needs auth-secret or auth-secret-file");
-  if ((config["tls-cert"] === undefined) !== (config["tls-key"] === undefined))
-    problems.push("tls-cert and tls-key: both are needed, or none");
-  if (config["allow-open-http"] && (hasAuth || !isLoopback))
-    problems.push("allow-open-http is for a demo without tokens that listens on loopback alone");
-  if (config["tcp-ports"] !== undefined && !hasAuth) problems.push("tcp-ports needs tokens");
-  if (config["proxy-protocol"] && config["trusted-proxy"].length === 0)
-    problems.push("proxy-protocol needs trusted-proxy");
-  if (config.state !== undefined && !isFolder(config.state))
-    problems.push("the folder of state is not there");
-  return problems;
+  const hasAuth = has("token-file") || has("auth-url");
+  const rules: readonly (readonly [isBroken: boolean, text: string])[] = [
+    [has("token-file") && has("auth-url"), "token-file and auth-url: only one is possible"],
+    [
+      has("auth-url") && !has("auth-secret") && !has("auth-secret-file"),
+      "auth-url needs auth-secret or auth-secret-file",
+    ],
+    [has("tls-cert") !== has("tls-key"), "tls-cert and tls-key: both are needed, or none"],
+    [
+      config["allow-open-http"] && (hasAuth || !isLoopback),
+      "allow-open-http is for a demo without tokens that listens on loopback alone",
+    ],
+    [has("tcp-ports") && !hasAuth, "tcp-ports needs tokens"],
+    [config["proxy-protocol"] && config["trusted-proxy"].length === 0, "proxy-protocol needs trusted-proxy"],
+    [config.state !== undefined && !isFolder(config.state), "the folder of state is not there"],
+  ];
+  return rules.flatMap(([isBroken, text]) => (isBroken ? [text] : []));
 }
 
 function isFolder(folder: string): boolean {

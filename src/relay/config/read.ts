@@ -52,6 +52,7 @@ export function readConfig({ args, env }: Sources): ReadConfig {
   return { config: Object.fromEntries(values) as RelayConfig, file, isCheck: flags.isCheck };
 }
 
+/** Flags that are no options: they say where others stand, or that nothing is to be started. */
 interface Flags {
   readonly given: ReadonlyMap<OptionName, Given>;
   readonly config: string | undefined;
@@ -62,37 +63,42 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
   const given = new Map<OptionName, Given>();
   let config: string | undefined;
   let isCheck = false;
-  for (let index = 0; index < args.length; index += 1) {
-    const arg = args[index] ?? "";
+  for (let rest = args; rest.length > 0;) {
+    const [arg = "", next] = rest;
+    rest = rest.slice(1);
     const [, name = "", inline] = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
-    if (name === "check" && inline === undefined) {
-      isCheck = true;
-      continue;
-    }
-    if (name !== "config" && !isOptionName(name)) {
-      problems.push(unknown(arg));
-      continue;
-    }
-    const option: RelayOption<unknown> | undefined = name === "config" ? undefined : RELAY_OPTIONS[name];
-    if (option?.isSecret === true) {
-      problems.push(
-        `--${name} would be seen by other users of this machine: use ${variableOf(name)} or --${name}-file`,
-      );
-      continue;
-    }
-    const takesNext = inline === undefined && option?.kind.isSwitch !== true;
-    if (takesNext) index += 1;
-    const text = takesNext ? args[index] : (inline ?? "yes");
-    if (text === undefined || text === "" || (takesNext && text.startsWith("--"))) {
-      problems.push(`--${name} needs a value`);
-    } else if (name === "config") {
-      config = text;
-    } else {
-      const before = option?.kind.isList === true ? given.get(name) : undefined;
-      given.set(name, { text: before === undefined ? text : `${before.text},${text}`, where: `--${name}` });
+    if (arg === "--check") isCheck = true;
+    else if (name === "config") {
+      config = inline ?? next;
+      if (inline === undefined) rest = rest.slice(1);
+      if (config === undefined || config === "") problems.push("--config needs a value");
+    } else if (!isOptionName(name)) problems.push(unknown(arg));
+    else {
+      const takesNext = inline === undefined && RELAY_OPTIONS[name].kind.isSwitch !== true;
+      if (takesNext) rest = rest.slice(1);
+      const text = takesNext ? next : (inline ?? "yes");
+      const problem = keep(name, text, takesNext, given);
+      if (problem !== undefined) problems.push(problem);
     }
   }
   return { given, config, isCheck };
+}
+
+/** @returns what is wrong with this flag, as a sentence */
+function keep(
+  name: OptionName,
+  text: string | undefined,
+  isNext: boolean,
+  given: Map<OptionName, Given>,
+): string | undefined {
+  const option: RelayOption<unknown> = RELAY_OPTIONS[name];
+  if (option.isSecret === true)
+    return `--${name} would be seen by other users of this machine: use ${variableOf(name)} or --${name}-file`;
+  if (text === undefined || text === "" || (isNext && text.startsWith("--")))
+    return `--${name} needs a value`;
+  const before = option.kind.isList === true ? given.get(name) : undefined;
+  given.set(name, { text: before === undefined ? text : `${before.text},${text}`, where: `--${name}` });
+  return undefined;
 }
 
 function unknown(arg: string): string {

@@ -21,7 +21,13 @@ import { sourceOfRequest, type TrustedProxies } from "./sources.ts";
 
 /** Requests for services: the part of the relay that reads HTTP. */
 export interface ServiceDoor {
-  request(name: string, request: IncomingMessage, response: ServerResponse, source: string): void;
+  request(
+    name: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    source: string,
+    expectsContinue: boolean,
+  ): void;
   upgrade(name: string, request: IncomingMessage, socket: Socket, head: Buffer, source: string): void;
 }
 
@@ -131,8 +137,8 @@ export class Front {
     if (this.#isLeaving) response.shouldKeepAlive = false;
     const asked = askedFor(single(request.rawHeaders, "host"), context.domain);
     if (asked.kind !== "service") return answer(response, asked.kind === "none" ? 400 : 404);
-    if (expectsContinue) response.writeContinue();
-    services.request(asked.name, request, response, sourceOfRequest(request, isTrusted));
+    const source = sourceOfRequest(request, isTrusted);
+    services.request(asked.name, request, response, source, expectsContinue);
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {

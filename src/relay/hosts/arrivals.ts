@@ -50,10 +50,10 @@ export class Arrivals {
   async find(name: ClaimName, source: string, signal: AbortSignal): Promise<Found> {
     const host = this.now(name);
     if (host !== undefined) return { kind: "host", host };
-    const { claims, clock, limits, keepsNames } = this.#context;
+    const { claims, clock, limits } = this.#context;
     const claim = await claims.find(name);
-    // It may have forgotten those whom it knew a moment ago: they come back within seconds.
-    const isForgetful = !keepsNames && clock.now() - this.#startedAt < limits.forgetfulMs;
+    // It does not know whose host was there a moment before its start: they come back within seconds.
+    const isForgetful = clock.now() - this.#startedAt < limits.forgetfulMs;
     if (claim === undefined && !isForgetful) return { kind: "unknown" };
     const held = await this.#hold(name, source, signal);
     if (held === "crowded") return { kind: "crowded" };

@@ -8,6 +8,7 @@ import type { Line } from "../../uplink/line/line.ts";
 import type { Grant } from "../auth/authority.ts";
 import type { ClaimName } from "../claims/claims.ts";
 import type { RelayContext } from "../context.ts";
+import { BytePace } from "../limits/byte-pace.ts";
 import { Counts } from "../limits/counts.ts";
 
 /** A host that has proved its claim. */
@@ -40,6 +41,7 @@ export class Host {
   readonly #onEnd: (end: HostEnd) => void;
   readonly #stops: (() => void)[] = [];
   #grant: Grant;
+  #pace: BytePace | undefined;
   #session: ClientHttp2Session | undefined;
   #state: "registered" | "ready" | "leaving" | "over" = "registered";
 
@@ -93,18 +95,32 @@ export class Host {
     this.#line.send({ type: "guest", ticket });
   }
 
-  /**
-   * A connection to the service behind it.
-   * @param source the visitor's address, told to hosts of bare connections
-   * @returns undefined while there is no session
-   */
-  openStream(source: string): ClientHttp2Stream | undefined {
+  /** A connection to the service behind it; undefined where its line is gone. */
+  openStream(): ClientHttp2Stream | undefined {
     const session = this.#session;
     if (session === undefined || session.destroyed || session.closed) return undefined;
-    return session.request(
-      { ":method": "CONNECT", ":authority": this.facts.kind, [SOURCE]: source },
+    const stream = session.request(
+      { ":method": "CONNECT", ":authority": this.facts.kind },
       { endStream: false },
     );
+    stream.on("error", () => stream.destroy());
+    return stream;
+  }
+
+  /** Of all its visitors together; undefined where it has no limit. */
+  get throttle(): BytePace | undefined {
+    const { clock, limits } = this.#context;
+    const perSecond = this.#grant.limits.bytesPerSecond ?? limits.bytesPerSecond;
+    if (perSecond === 0) return undefined;
+    if (this.#pace?.perSecond !== perSecond) this.#pace = new BytePace(perSecond, () => clock.now());
+    return this.#pace;
+  }
+
+  /** A visitor has come and gone. */
+  count(bytesIn: number, bytesOut: number): void {
+    this.requests += 1;
+    this.bytesIn += bytesIn;
+    this.bytesOut += bytesOut;
   }
 
   /** The relay ends: it comes back after a while of its own, so that not all come at once. What is under way goes on. */
@@ -171,7 +187,6 @@ export class Host {
   }
 }
 
-const SOURCE = "tunnel-source";
 const CLOSING_MS = 2_000;
 const MIN_RECHECK_MS = 1_000;
 const RECHECK_AGAIN_MS = 30_000;

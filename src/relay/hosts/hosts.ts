@@ -1,8 +1,14 @@
 import { Emitter } from "../../runtime/emitter.ts";
+import { CLOSE, REASONS } from "../../uplink/close-codes.ts";
 import { claimId, type ClaimName } from "../claims/claims.ts";
 import type { RelayContext } from "../context.ts";
 import { Counts } from "../limits/counts.ts";
 import type { Host, HostEnd } from "./host.ts";
+
+/** Whether visitors should wait for this host: not where it has given its name up, or was told not to come again. */
+function comesBack(end: HostEnd): boolean {
+  return end === "cut" || (end !== "released" && REASONS[end] === CLOSE.tryLater);
+}
 
 /** The hosts that are registered at this node. */
 export class Hosts {
@@ -59,7 +65,7 @@ export class Hosts {
     if (this.#hosts.get(id) === host) this.#hosts.delete(id);
     const { claims, clock, events } = this.#context;
     claims
-      .release({ kind, name }, epoch, end === "released" ? "done" : "away")
+      .release({ kind, name }, epoch, comesBack(end) ? "away" : "done")
       .catch(() => events.emit({ type: "trouble", what: "a claim could not be released" }));
     const { tokenId } = host.grant;
     events.emit({

@@ -33,7 +33,7 @@ export const RELAY_LIMITS = {
   idleMs: 5 * MINUTE,
   /** Visitors of a tunnel whose host is away for a moment. */
   held: { ms: 8 * SECOND, all: 4_096, perTunnel: 128, perSource: 64 },
-  /** After a start that remembers nothing, unknown names are held like those of a host that is away. */
+  /** After a start, unknown names are held like those of a host that is away. */
   forgetfulMs: 10 * SECOND,
   roomAwayMs: 24 * HOUR,
   idleNames: 200_000,

@@ -6,7 +6,6 @@ import type { RelayContext } from "../context.ts";
 import type { VisitEnd } from "../events.ts";
 import type { Arrivals } from "../hosts/arrivals.ts";
 import type { Host } from "../hosts/host.ts";
-import { BytePace } from "../limits/byte-pace.ts";
 import { refuse } from "../traffic/refusal.ts";
 import { splice } from "../../uplink/line/splice.ts";
 import { SourceTags } from "./source-tag.ts";
@@ -37,7 +36,6 @@ export class Door {
   readonly #arrivals: Arrivals;
   readonly #tags = new SourceTags();
   readonly #guests = new Map<string, Guest>();
-  readonly #throttles = new WeakMap<Host, { readonly perSecond: number; readonly throttle: BytePace }>();
   readonly #cuts = new Set<() => void>();
 
   constructor(context: RelayContext, arrivals: Arrivals) {
@@ -100,16 +98,14 @@ export class Door {
     const { host, since, source, free } = guest;
     const cut = splice(guest.socket, socket, {
       clock: this.#context.clock,
-      throttle: this.#throttleOf(host),
+      throttle: host.throttle,
       onEnd: ({ bytesIn, bytesOut, isWhole }) => {
         free();
         this.#cuts.delete(cut);
-        host.bytesIn += bytesIn;
-        host.bytesOut += bytesOut;
+        host.count(bytesIn, bytesOut);
         this.#tell(host.facts.name, isWhole ? "done" : "cut", source, since, bytesIn, bytesOut);
       },
     });
-    host.requests += 1;
     this.#cuts.add(cut);
   }
 
@@ -159,16 +155,6 @@ export class Door {
     guest.free();
     refuse(guest.socket, 503, RETRY_SECONDS);
     this.#tell(guest.host.facts.name, "no-host", guest.source, guest.since);
-  }
-
-  #throttleOf(host: Host): BytePace | undefined {
-    const perSecond = host.grant.limits.bytesPerSecond ?? this.#context.limits.bytesPerSecond;
-    if (perSecond === 0) return undefined;
-    const known = this.#throttles.get(host);
-    if (known?.perSecond === perSecond) return known.throttle;
-    const throttle = new BytePace(perSecond, () => this.#context.clock.now());
-    this.#throttles.set(host, { perSecond, throttle });
-    return throttle;
   }
 
   #tell(name: string, end: VisitEnd, source: string, since: number, bytesIn = 0, bytesOut = 0): void {

@@ -12,6 +12,7 @@ export const relay = declareProvider<RelaySettings>({
   // A room has one place at a relay. Its line comes back by itself.
   canHaveSpare: false,
   keepsAddress: true,
+  givesNames: true,
   async load(settings) {
     const { createRelayOpener } = await import("./opener.ts");
     return createRelayOpener(settings);
