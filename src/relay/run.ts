@@ -1,7 +1,10 @@
 import { hostForUrl } from "../net/address.ts";
+import { proxyAgents } from "../net/proxy.ts";
+import { trustOf } from "../net/trust.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Authority } from "./auth/authority.ts";
 import { openAuthority } from "./auth/open.ts";
+import { ProviderAuthority } from "./auth/provider.ts";
 import { StaticAuthority } from "./auth/static.ts";
 import { conflicts, readFiles, type RelayFiles } from "./config/files.ts";
 import type { RelayConfig } from "./config/options.ts";
@@ -38,7 +41,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     return 0;
   }
   let current: RelayFiles = files;
-  const authority = authorityFor(config, files, clock);
+  const authority = authorityFor(config, () => current, env, clock);
   const relay = await startRelay({
     clock,
     host: config.listen.host,
@@ -60,6 +63,10 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     }
     current = fresh;
     if (authority instanceof StaticAuthority && fresh.tokens !== undefined) authority.replace(fresh.tokens);
+    if (authority instanceof ProviderAuthority) authority.recheck();
+    out(
+      `${JSON.stringify({ event: "reloaded", tokens: fresh.tokens?.length, blocked: fresh.blocked.size })}\n`,
+    );
   };
   await untilEnd(host, reload, relay, config["drain-seconds"] * 1_000);
   return 0;
@@ -86,7 +93,19 @@ function untilEnd(host: RelayHost, reload: () => void, relay: Relay, graceMs: nu
 /** Hosts come back within so many ms, to whatever answers at the address by then. */
 const BACK_MS = 2_000;
 
-function authorityFor(config: RelayConfig, { tokens }: RelayFiles, clock: Clock): Authority {
+function authorityFor(
+  config: RelayConfig,
+  files: () => RelayFiles,
+  env: RelayHost["env"],
+  clock: Clock,
+): Authority {
+  const url = config["auth-url"];
+  if (url !== undefined) {
+    const trust = trustOf(env);
+    const network = { trust, proxies: proxyAgents(env, trust) };
+    return new ProviderAuthority({ url, secret: () => files().authSecret, network, clock });
+  }
+  const { tokens } = files();
   return tokens === undefined ? openAuthority(config["allow-open-http"]) : new StaticAuthority(tokens, clock);
 }
 

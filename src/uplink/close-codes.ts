@@ -41,18 +41,27 @@ export const REASONS = {
 
 export type Reason = keyof typeof REASONS;
 
-/** A reason with the wait that goes with it, as the text of a close frame. */
-export function reasonText(reason: Reason, waitMs?: number): string {
-  return waitMs === undefined ? reason : `${reason} ${Math.round(waitMs)}`;
+/** The words that may follow a reason: one line of plain characters, so that the whole fits into a close frame (RFC 6455 §5.5). */
+export const MAX_SAID_CHARS = 80;
+
+/**
+ * A reason with the wait that goes with it, as the text of a close frame.
+ * @param said words of whoever decides on tokens, of at most {@link MAX_SAID_CHARS} printable characters of ASCII
+ */
+export function reasonText(reason: Reason, waitMs?: number, said?: string): string {
+  const coded = waitMs === undefined ? reason : `${reason} ${Math.round(waitMs)}`;
+  return said === undefined ? coded : `${coded}: ${said}`;
 }
 
 /** Undefined for a text that no relay of this version sends, such as that of a proxy on the way. */
 export function parseReason(
   text: string,
-): { readonly reason: Reason; readonly waitMs: number | undefined } | undefined {
-  const [, word = "", wait] = /^([a-z-]{1,40})(?: (\d{1,7}))?$/.exec(text) ?? [];
+): { readonly reason: Reason; readonly waitMs: number | undefined; readonly said?: string } | undefined {
+  const [, word = "", wait, said] =
+    /^([a-z-]{1,40})(?: (\d{1,7}))?(?:: ([\x20-\x7e]{1,80}))?$/.exec(text) ?? [];
   if (!isReason(word)) return undefined;
-  return { reason: word, waitMs: wait === undefined ? undefined : Number(wait) };
+  const waitMs = wait === undefined ? undefined : Number(wait);
+  return said === undefined ? { reason: word, waitMs } : { reason: word, waitMs, said };
 }
 
 const isReason = (word: string): word is Reason => Object.hasOwn(REASONS, word);

@@ -22,13 +22,15 @@ export interface Grant {
   readonly limits: TokenLimits;
   /** By the clock of the relay: then the token is asked for again, and whoever has none any more is closed. */
   readonly recheckAt: number | undefined;
+  /** From then on this counts no more, whether or not the authority could be asked again. */
+  readonly lapsesAt?: number;
 }
 
 export type Verdict =
   | { readonly kind: "granted"; readonly grant: Grant }
   /** `text` is the authority's own and goes to the host; short, and never the token. */
   | { readonly kind: "refused"; readonly reason: Reason; readonly text?: string }
-  /** It cannot be told now: nobody is let in (fails closed), and nobody who is in is closed. */
+  /** It cannot be told now: nobody is let in (fails closed), and who is in stays until their grant lapses. */
   | { readonly kind: "unavailable" };
 
 /** Decides who may register. */

@@ -6,6 +6,7 @@ import { UPLINK } from "../../uplink/limits.ts";
 import { openStreams } from "../../uplink/line/http2.ts";
 import type { Line } from "../../uplink/line/line.ts";
 import type { Grant } from "../auth/authority.ts";
+import { fits } from "../auth/patterns.ts";
 import type { ClaimName } from "../claims/claims.ts";
 import type { RelayContext } from "../context.ts";
 import { BytePace } from "../limits/byte-pace.ts";
@@ -42,6 +43,7 @@ export class Host {
   readonly #stops: (() => void)[] = [];
   #grant: Grant;
   #pace: BytePace | undefined;
+  #cancelRecheck: () => void = () => undefined;
   #session: ClientHttp2Session | undefined;
   #state: "registered" | "ready" | "leaving" | "over" = "registered";
 
@@ -133,8 +135,9 @@ export class Host {
     });
   }
 
-  close(reason: Reason, waitMs?: number): void {
-    this.#line.close(REASONS[reason], reasonText(reason, waitMs));
+  /** @param text of the authority, for the host's person */
+  close(reason: Reason, waitMs?: number, text?: string): void {
+    this.#line.close(REASONS[reason], reasonText(reason, waitMs, text));
     this.#ended(reason);
     // A host that does not answer the close frame does not keep its line.
     this.#context.clock.after(CLOSING_MS, () => this.#line.terminate());
@@ -151,6 +154,7 @@ export class Host {
     if (this.#state === "over") return;
     this.#state = "over";
     for (const stop of this.#stops) stop();
+    this.#cancelRecheck();
     this.#session?.destroy();
     this.#onEnd(end);
   }
@@ -162,11 +166,14 @@ export class Host {
 
   #scheduleRecheck(): void {
     const { recheckAt } = this.#grant;
-    if (recheckAt === undefined) return;
-    const { clock } = this.#context;
-    this.#stops.push(
-      clock.after(Math.max(MIN_RECHECK_MS, recheckAt - clock.now()), () => void this.#recheck()),
-    );
+    if (recheckAt === undefined) return this.#cancelRecheck();
+    this.#recheckIn(recheckAt - this.#context.clock.now());
+  }
+
+  /** In place of whatever was planned: one plan at a time, however often the tokens change. */
+  #recheckIn(ms: number): void {
+    this.#cancelRecheck();
+    this.#cancelRecheck = this.#context.clock.after(Math.max(MIN_RECHECK_MS, ms), () => void this.#recheck());
   }
 
   async #recheck(): Promise<void> {
@@ -174,13 +181,16 @@ export class Host {
     const { kind, name, token } = this.facts;
     const verdict = await authority.check(token, { kind, name: kind === "http" ? name : undefined });
     if (this.isOver) return;
-    if (verdict.kind === "refused") return this.close(verdict.reason);
+    if (verdict.kind === "refused") return this.close(verdict.reason, undefined, verdict.text);
     if (verdict.kind === "unavailable") {
-      // It was let in once; nobody is thrown out because the authority is away.
-      this.#stops.push(clock.after(RECHECK_AGAIN_MS, () => void this.#recheck()));
-      return;
+      // It was let in once; nobody is thrown out because the authority is away, until its word lapses.
+      const leftMs = (this.#grant.lapsesAt ?? Number.POSITIVE_INFINITY) - clock.now();
+      if (leftMs <= 0) return this.close("auth-unavailable", AWAY_MS);
+      return this.#recheckIn(Math.min(RECHECK_AGAIN_MS, leftMs));
     }
     if (!verdict.grant.kinds.has(kind)) return this.close("kind-not-allowed");
+    if (kind === "http" && !verdict.grant.names.some((pattern) => fits(name, pattern)))
+      return this.close("name-not-allowed");
     if (isBlocked(name) || isBlocked(verdict.grant.tokenId)) return this.close("blocked");
     this.#grant = verdict.grant;
     this.#scheduleRecheck();
@@ -190,3 +200,5 @@ export class Host {
 const CLOSING_MS = 2_000;
 const MIN_RECHECK_MS = 1_000;
 const RECHECK_AGAIN_MS = 30_000;
+/** A host that is closed because nobody can be asked comes back after this, in ms. */
+const AWAY_MS = 5_000;

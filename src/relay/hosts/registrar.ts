@@ -4,7 +4,7 @@ import { CLOSE, REASONS, reasonText, type Reason } from "../../uplink/close-code
 import { UPLINK } from "../../uplink/limits.ts";
 import { Line } from "../../uplink/line/line.ts";
 import { parseFromHost, type ClaimKind, type Register } from "../../uplink/messages.ts";
-import type { Grant } from "../auth/authority.ts";
+import type { Grant, Verdict } from "../auth/authority.ts";
 import type { ClaimName } from "../claims/claims.ts";
 import { isProved } from "../claims/proof.ts";
 import type { RelayContext } from "../context.ts";
@@ -19,6 +19,9 @@ export interface Applicant {
   /** Host and port as it has dialled them, from its field `Host`. */
   readonly authority: string;
 }
+
+/** The authority's own refusal, which may bring words of its own. */
+type Refused = Extract<Verdict, { kind: "refused" }>;
 
 /** Ports for TCP. */
 export interface PortKeeper {
@@ -62,6 +65,7 @@ export class Registrar {
           this.#register(message, line, nonce, applicant).then(
             (result) => {
               if (typeof result === "string") return refuse(result, message.kind);
+              if (!(result instanceof Host)) return refuse(result.reason, message.kind, result.text);
               host = result;
               if (state === "over") return host.closed(1006, "");
               state = "registered";
@@ -87,12 +91,12 @@ export class Registrar {
       this.#waiting -= 1;
       cancel();
     };
-    const refuse = (reason: Reason, kind?: ClaimKind): void => {
+    const refuse = (reason: Reason, kind?: ClaimKind, text?: string): void => {
       if (state === "over") return;
       state = "over";
       stopWaiting();
       const isLate = REASONS[reason] === CLOSE.tryLater;
-      line.close(REASONS[reason], reasonText(reason, isLate ? LATER_MS : undefined));
+      line.close(REASONS[reason], reasonText(reason, isLate ? LATER_MS : undefined, text));
       clock.after(CLOSING_MS, () => line.terminate());
       host?.close(reason);
       const { source } = applicant;
@@ -113,13 +117,13 @@ export class Registrar {
     line: Line,
     nonce: string,
     { source, authority }: Applicant,
-  ): Promise<Host | Reason> {
+  ): Promise<Host | Reason | Refused> {
     const { claims, events, node, domain } = this.#context;
     const { kind, name, key, signature, token } = message;
     if (message.version !== UPLINK.version) return "wrong-version";
     if (!isProved({ nonce, authority, kind, name }, key, signature)) return "proof-invalid";
     const admitted = await this.#admit(message);
-    if (typeof admitted === "string") return admitted;
+    if (typeof admitted === "string" || "reason" in admitted) return admitted;
     const { grant, given, isSubstitute } = admitted;
     const place = this.#takePlace({ kind, name: given }, key, grant, source);
     if (typeof place === "string") return place;
@@ -146,14 +150,16 @@ export class Registrar {
   /** Whether the token allows it, and the name that it gets. */
   async #admit(
     message: Register,
-  ): Promise<{ readonly grant: Grant; readonly given: string; readonly isSubstitute: boolean } | Reason> {
+  ): Promise<
+    { readonly grant: Grant; readonly given: string; readonly isSubstitute: boolean } | Reason | Refused
+  > {
     const { authority, keepsNames, isBlocked, domain } = this.#context;
     const { kind, name, token } = message;
     if (kind === "http" && domain === undefined) return "no-domain";
     if (kind === "tcp" && this.#ports === undefined) return "no-ports";
     const verdict = await authority.check(token, { kind, name: kind === "http" ? name : undefined });
     if (verdict.kind === "unavailable") return "auth-unavailable";
-    if (verdict.kind === "refused") return verdict.reason;
+    if (verdict.kind === "refused") return verdict;
     const { grant } = verdict;
     if (!grant.kinds.has(kind)) return "kind-not-allowed";
     if (isBlocked(grant.tokenId)) return "blocked";

@@ -25,7 +25,8 @@ const BY_REASON: Readonly<Partial<Record<Reason, ConstructorParameters<typeof Tu
 export function closedFailure(code: number, text: string): LineFailure {
   const told = parseReason(text);
   const waitMs = told?.waitMs ?? 0;
-  const detail = told === undefined ? {} : { detail: told.reason };
+  const said = told?.said === undefined ? "" : `: ${JSON.stringify(told.said)}`;
+  const detail = told === undefined ? {} : { detail: `${told.reason}${said}` };
   switch (code) {
     case CLOSE.evicted:
       return { error: new TunnelError("relay-evicted"), comesBack: "evicted", waitMs };
