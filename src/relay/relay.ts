@@ -6,6 +6,7 @@ import type { Authority } from "./auth/authority.ts";
 import type { Claims } from "./claims/claims.ts";
 import { FileKeeper } from "./claims/keeper.ts";
 import { MemoryClaims } from "./claims/memory.ts";
+import type { PortRange } from "./config/kinds.ts";
 import type { RelayContext } from "./context.ts";
 import type { RelayEvent } from "./events.ts";
 import { Front } from "./front/front.ts";
@@ -16,6 +17,7 @@ import { Registrar } from "./hosts/registrar.ts";
 import type { RelayLimits } from "./limits/limits.ts";
 import { Services } from "./http/services.ts";
 import { Door } from "./rooms/door.ts";
+import { TcpPorts } from "./tcp/ports.ts";
 
 export interface RelayOptions {
   readonly clock: Clock;
@@ -29,6 +31,9 @@ export interface RelayOptions {
   readonly isBlocked: (word: string) => boolean;
   /** A private folder that is there already; without it names are forgotten. */
   readonly state: string | undefined;
+  /** Undefined: no TCP. `shownHost`: where the ports are reached, if that is not the relay's own name. */
+  readonly tcp?:
+    { readonly range: PortRange; readonly bind: string; readonly shownHost: string | undefined } | undefined;
 }
 
 /** One running node. */
@@ -62,7 +67,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const hosts = new Hosts(context);
   const arrivals = new Arrivals(context, hosts);
   const door = new Door(context, arrivals);
-  const registrar = new Registrar(context, hosts, undefined);
+  const { tcp } = options;
+  const ports = tcp === undefined ? undefined : new TcpPorts(context, arrivals, tcp.range, tcp.bind);
+  const registrar = new Registrar(context, hosts, ports, tcp?.shownHost);
   registrar.onUnfetched = (host, ticket) => door.unfetched(host, ticket);
   const services = new Services(context, arrivals);
   const { host, port, isTrusted } = options;
@@ -76,6 +83,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     hosts.close();
     door.close();
     services.close();
+    ports?.close();
     await front.close();
     await claims.close();
   };
@@ -97,7 +105,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       front.leave();
       const until = clock.now() + graceMs;
       const isBusy = (): boolean =>
-        door.size + services.size > 0 && clock.now() < until && closing === undefined;
+        door.size + services.size + (ports?.size ?? 0) > 0 && clock.now() < until && closing === undefined;
       while (isBusy()) await wait(clock, 100);
       await (closing ??= close());
     },

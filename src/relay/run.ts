@@ -11,7 +11,7 @@ import type { RelayConfig } from "./config/options.ts";
 import { readConfig } from "./config/read.ts";
 import { trustedProxies } from "./front/sources.ts";
 import { RELAY_LIMITS, type RelayLimits } from "./limits/limits.ts";
-import { startRelay, type Relay } from "./relay.ts";
+import { startRelay, type Relay, type RelayOptions } from "./relay.ts";
 
 /** The outside world of the program. */
 export interface RelayHost {
@@ -52,6 +52,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     isTrusted: trustedProxies(config["trusted-proxy"]) ?? (() => false),
     isBlocked: (word) => current.blocked.has(word),
     state: config.state,
+    tcp: tcpOf(config),
   });
   out(`${JSON.stringify(startLine(relay, config, authority))}\n`);
   const reload = (): void => {
@@ -112,6 +113,11 @@ function authorityFor(
 /** On loopback alone every name below `localhost` leads here by itself (RFC 6761 §6.3). */
 function domainOf({ domain, listen }: RelayConfig): string | undefined {
   return domain ?? (/^(?:127\.|::1$)/.test(listen.host) ? "localhost" : undefined);
+}
+
+function tcpOf(config: RelayConfig): RelayOptions["tcp"] {
+  const range = config["tcp-ports"];
+  return range === undefined ? undefined : { range, bind: config.listen.host, shownHost: config["tcp-host"] };
 }
 
 function limitsOf(config: RelayConfig): RelayLimits {
