@@ -12,6 +12,7 @@ import { readConfig } from "./config/read.ts";
 import { trustedProxies } from "./front/sources.ts";
 import { RELAY_LIMITS, type RelayLimits } from "./limits/limits.ts";
 import { startRelay, type Relay, type RelayOptions } from "./relay.ts";
+import { runToken } from "./token/command.ts";
 
 /** The outside world of the program. */
 export interface RelayHost {
@@ -29,6 +30,7 @@ export interface RelayHost {
 /** Runs a relay until it is told to end. 0: ended in order. 1: it could not start. 2: options that cannot be used. */
 export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
   const { args, env, err, out, clock } = host;
+  if (args[0] === "token") return runToken({ args: args.slice(1), env, clock, out, err });
   const read = readConfig({ args, env });
   if ("problems" in read) return unusable(read.problems, err);
   const { config, isCheck } = read;

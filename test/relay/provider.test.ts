@@ -21,7 +21,7 @@ type Answering = (response: ServerResponse, request: IncomingMessage) => void;
 async function provider(answer: Answering): Promise<{
   url: URL;
   asked: Asked[];
-  answers(next: Answering): void;
+  readonly answers: (next: Answering) => void;
 }> {
   const asked: Asked[] = [];
   let current = answer;

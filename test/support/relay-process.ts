@@ -14,6 +14,7 @@ export class RelayProcess {
   readonly #env: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   stderr = "";
+  stdout = "";
 
   private constructor(port: number, args: readonly string[], env: Readonly<Record<string, string>>) {
     this.port = port;
@@ -54,6 +55,7 @@ export class RelayProcess {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
+    child.stdout.on("data", (chunk: Buffer) => (this.stdout += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()));
     await new Promise<void>((resolve, reject) => {
       let out = "";

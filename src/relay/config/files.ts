@@ -19,7 +19,12 @@ export function readFiles(config: RelayConfig): RelayFiles | { readonly problems
       return readFileSync(file, "utf8");
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      problems.push(`the file of ${name} cannot be read`);
+      const isMissing = name === "token-file" && "code" in error && error.code === "ENOENT";
+      problems.push(
+        isMissing
+          ? `the file of token-file is not there: tunnel-mcp relay token create NAME makes it`
+          : `the file of ${name} cannot be read`,
+      );
       return undefined;
     }
   };
