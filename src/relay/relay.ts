@@ -9,6 +9,7 @@ import { MemoryClaims } from "./claims/memory.ts";
 import type { PortRange } from "./config/kinds.ts";
 import type { RelayContext } from "./context.ts";
 import type { RelayEvent } from "./events.ts";
+import { Certificates, type CertificateFiles } from "./front/certificates.ts";
 import { Front } from "./front/front.ts";
 import type { TrustedProxies } from "./front/sources.ts";
 import { Arrivals } from "./hosts/arrivals.ts";
@@ -28,6 +29,8 @@ export interface RelayOptions {
   readonly authority: Authority;
   readonly limits: RelayLimits;
   readonly isTrusted: TrustedProxies;
+  readonly hasProxyHeader?: boolean;
+  readonly certificates?: CertificateFiles | undefined;
   readonly isBlocked: (word: string) => boolean;
   /** A private folder that is there already; without it names are forgotten. */
   readonly state: string | undefined;
@@ -47,6 +50,8 @@ export interface Relay {
   readonly isReady: boolean;
   /** Tells hosts to come back after about `backMs`, waits up to `graceMs` for what is under way, and closes. */
   drain(timing: { readonly backMs: number; readonly graceMs: number }): Promise<void>;
+  /** Looks at its certificate files now, and not only at times. */
+  reload(): void;
   /** At once. */
   close(): Promise<void>;
 }
@@ -73,7 +78,13 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   registrar.onUnfetched = (host, ticket) => door.unfetched(host, ticket);
   const services = new Services(context, arrivals);
   const { host, port, isTrusted } = options;
-  const front = new Front({ context, door, registrar, services, isTrusted, host, port });
+  const certificates =
+    options.certificates === undefined
+      ? undefined
+      : new Certificates(options.certificates, clock, (what) => events.emit({ type: "trouble", what }));
+  const { hasProxyHeader = false } = options;
+  const doors = { door, registrar, services };
+  const front = new Front({ context, ...doors, isTrusted, hasProxyHeader, certificates, host, port });
   await front.listen();
   let isReady = true;
   let closing: Promise<void> | undefined;
@@ -85,6 +96,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     services.close();
     ports?.close();
     await front.close();
+    certificates?.close();
     await claims.close();
   };
   return {
@@ -109,6 +121,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       while (isBusy()) await wait(clock, 100);
       await (closing ??= close());
     },
+    reload: () => certificates?.look(),
     close: () => (closing ??= close()),
   };
 }

@@ -47,6 +47,8 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     authority,
     limits: limitsOf(config),
     isTrusted: trustedProxies(config["trusted-proxy"]) ?? (() => false),
+    hasProxyHeader: config["proxy-protocol"],
+    certificates: certificatesOf(config),
     isBlocked: (word) => current.blocked.has(word),
     state: config.state,
     tcp: tcpOf(config),
@@ -60,6 +62,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
       return;
     }
     current = fresh;
+    relay.reload();
     if (authority instanceof StaticAuthority && fresh.tokens !== undefined) authority.replace(fresh.tokens);
   };
   await untilEnd(host, reload, relay, config["drain-seconds"] * 1_000);
@@ -94,6 +97,11 @@ function authorityFor(config: RelayConfig, { tokens }: RelayFiles, clock: Clock)
 /** On loopback alone every name below `localhost` leads here by itself (RFC 6761 §6.3). */
 function domainOf({ domain, listen }: RelayConfig): string | undefined {
   return domain ?? (/^(?:127\.|::1$)/.test(listen.host) ? "localhost" : undefined);
+}
+
+function certificatesOf(config: RelayConfig): RelayOptions["certificates"] {
+  const [cert, key] = [config["tls-cert"], config["tls-key"]];
+  return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
 function tcpOf(config: RelayConfig): RelayOptions["tcp"] {
