@@ -9,6 +9,7 @@ import { MemoryClaims } from "./claims/memory.ts";
 import type { PortRange } from "./config/kinds.ts";
 import type { RelayContext } from "./context.ts";
 import type { RelayEvent } from "./events.ts";
+import { Certificates, type CertificateFiles } from "./front/certificates.ts";
 import { Front } from "./front/front.ts";
 import type { TrustedProxies } from "./front/sources.ts";
 import { Arrivals } from "./hosts/arrivals.ts";
@@ -28,7 +29,12 @@ export interface RelayOptions {
   readonly authority: Authority;
   readonly limits: RelayLimits;
   readonly isTrusted: TrustedProxies;
+  readonly hasProxyHeader?: boolean;
+  readonly certificates?: CertificateFiles | undefined;
   readonly isBlocked: (word: string) => boolean;
+  /** Where left out: as long as everybody may have names. */
+  readonly warnsBrowsers?: boolean | undefined;
+  readonly contact?: string | undefined;
   /** A private folder that is there already; without it names are forgotten. */
   readonly state: string | undefined;
   /** Undefined: no TCP. `shownHost`: where the ports are reached, if that is not the relay's own name. */
@@ -47,6 +53,8 @@ export interface Relay {
   readonly isReady: boolean;
   /** Tells hosts to come back after about `backMs`, waits up to `graceMs` for what is under way, and closes. */
   drain(timing: { readonly backMs: number; readonly graceMs: number }): Promise<void>;
+  /** Looks at its certificate files now, and asks again whether those who are here may be. */
+  reload(): void;
   /** At once. */
   close(): Promise<void>;
 }
@@ -63,7 +71,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   });
   const events = new Emitter<RelayEvent>();
   const keepsNames = state !== undefined;
-  const context = { node, clock, claims, authority, limits, domain, keepsNames, isBlocked, events };
+  const { warnsBrowsers = authority.isOpen, contact } = options;
+  const rules = { keepsNames, isBlocked, warnsBrowsers, contact };
+  const context = { node, clock, claims, authority, limits, domain, ...rules, events };
   const hosts = new Hosts(context);
   const arrivals = new Arrivals(context, hosts);
   const door = new Door(context, arrivals);
@@ -73,7 +83,13 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   registrar.onUnfetched = (host, ticket) => door.unfetched(host, ticket);
   const services = new Services(context, arrivals);
   const { host, port, isTrusted } = options;
-  const front = new Front({ context, door, registrar, services, isTrusted, host, port });
+  const certificates =
+    options.certificates === undefined
+      ? undefined
+      : new Certificates(options.certificates, clock, (what) => events.emit({ type: "trouble", what }));
+  const { hasProxyHeader = false } = options;
+  const doors = { door, registrar, services };
+  const front = new Front({ context, ...doors, isTrusted, hasProxyHeader, certificates, host, port });
   await front.listen();
   let isReady = true;
   let closing: Promise<void> | undefined;
@@ -85,6 +101,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     services.close();
     ports?.close();
     await front.close();
+    certificates?.close();
     await claims.close();
   };
   return {
@@ -108,6 +125,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
         door.size + services.size + (ports?.size ?? 0) > 0 && clock.now() < until && closing === undefined;
       while (isBusy()) await wait(clock, 100);
       await (closing ??= close());
+    },
+    reload() {
+      certificates?.look();
+      hosts.recheck();
     },
     close: () => (closing ??= close()),
   };

@@ -52,7 +52,11 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     authority,
     limits: limitsOf(config),
     isTrusted: trustedProxies(config["trusted-proxy"]) ?? (() => false),
-    isBlocked: (word) => current.blocked.has(word),
+    hasProxyHeader: config["proxy-protocol"],
+    certificates: certificatesOf(config),
+    isBlocked: (word) => current.blocked.has(word.toLowerCase()),
+    warnsBrowsers: config["warn-browsers"],
+    contact: config["abuse-contact"],
     state: config.state,
     tcp: tcpOf(config),
   });
@@ -65,6 +69,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
       return;
     }
     current = fresh;
+    relay.reload();
     if (authority instanceof StaticAuthority && fresh.tokens !== undefined) authority.replace(fresh.tokens);
     if (authority instanceof ProviderAuthority) authority.recheck();
     out(
@@ -115,6 +120,11 @@ function authorityFor(
 /** On loopback alone every name below `localhost` leads here by itself (RFC 6761 §6.3). */
 function domainOf({ domain, listen }: RelayConfig): string | undefined {
   return domain ?? (/^(?:127\.|::1$)/.test(listen.host) ? "localhost" : undefined);
+}
+
+function certificatesOf(config: RelayConfig): RelayOptions["certificates"] {
+  const [cert, key] = [config["tls-cert"], config["tls-key"]];
+  return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
 function tcpOf(config: RelayConfig): RelayOptions["tcp"] {

@@ -8,8 +8,9 @@ import { systemClock } from "../../src/runtime/clock.ts";
 import { until } from "../support/processes.ts";
 import { aRelay, atEnd, echoed, folder, hostOf, tcpServer } from "./support.ts";
 
-/** Ports that no other test file uses. */
-const RANGE = { first: 23_110, last: 23_112 };
+/** Below the ports that systems give out by themselves, and others for each run. */
+const first = 20_000 + 3 * (process.pid % 3_000);
+const RANGE = { first, last: first + 2 };
 const tcp = (label: string) => ({ kind: "tcp", label, address: "127.0.0.1" }) as const;
 
 async function relayWithPorts(): Promise<{ relay: Relay; token: string }> {
@@ -36,7 +37,8 @@ it("has a port of the relay's range, and carries bytes both ways with their ends
     socket.once("end", () => socket.end(`got ${heard}`));
   });
   const { url } = await hostOf(relay, { token })(port, tcp("a"));
-  expect(url).toMatch(/^tcp:\/\/127\.0\.0\.1:2311[012]$/);
+  expect(new URL(url).hostname).toBe("127.0.0.1");
+  expect([first, first + 1, first + 2]).toContain(Number(new URL(url).port));
   const socket = await dialled(url);
   let answer = "";
   socket.on("data", (chunk) => (answer += chunk.toString()));

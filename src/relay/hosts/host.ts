@@ -135,6 +135,11 @@ export class Host {
     });
   }
 
+  /** Whether it may still be here; it is closed where it may not. */
+  recheck(): void {
+    void this.#recheck();
+  }
+
   /** @param text of the authority, for the host's person */
   close(reason: Reason, waitMs?: number, text?: string): void {
     this.#line.close(REASONS[reason], reasonText(reason, waitMs, text));
