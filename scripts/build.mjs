@@ -40,6 +40,22 @@ const LATER = new Map([
   ["src/oversight/filter/worker.ts", "./scanning.cjs"],
 ]);
 
+/** The library for programs that expose themselves: a file of its own, since nothing of the program comes with it. */
+const LIBRARY = { entry: "src/library/expose.ts", contract: "src/library/contract.ts", file: "expose.cjs" };
+
+/**
+ * What several of the later files need, once: five copies made a fifth of the package. The file that answers `initialize` keeps its
+ * own, since another file to open costs it more than the bytes do.
+ */
+const SHARED = [
+  { file: "errors.cjs", folder: "src/errors", modules: ["must", "nearest", "table", "tunnel-error"] },
+  { file: "net.cjs", folder: "src/net", modules: ["doh", "https", "proxy", "resolve", "trust"] },
+  { file: "gateway.cjs", folder: "src/expose/gateway", modules: ["gateway"] },
+  { file: "uplink.cjs", folder: "src/tunnel/relay", modules: ["address", "keys", "place"] },
+  { file: "ws.cjs", package: "ws" },
+  { file: "nacl.cjs", package: "tweetnacl" },
+];
+
 /** `import.meta.url` does not exist in CommonJS; this says the same. */
 const OWN_URL = "__ownUrl";
 const banner = `const ${OWN_URL} = require("node:url").pathToFileURL(__filename).href;`;
@@ -152,6 +168,36 @@ function instead(source, replacement) {
   };
 }
 
+/** Leaves what is shared to be required, where it is used. */
+const sharedFiles = {
+  name: "shared-files",
+  setup({ onResolve, initialOptions }) {
+    const own = path.basename(initialOptions.outfile);
+    if (own === path.basename(bundle)) return;
+    for (const shared of SHARED) {
+      if (shared.file === own) continue;
+      const external = { path: `./${shared.file}`, external: true, sideEffects: false };
+      const filter = shared.package === undefined ? /\.ts$/ : new RegExp(`^${shared.package}$`);
+      onResolve({ filter }, ({ kind, resolveDir, path: wanted }) => {
+        if (kind !== "import-statement" && kind !== "dynamic-import") return undefined;
+        if (shared.package !== undefined) return external;
+        const folder = path.join(root, shared.folder);
+        const isShared = shared.modules.some(
+          (name) => path.resolve(resolveDir, wanted) === path.join(folder, `${name}.ts`),
+        );
+        return isShared ? external : undefined;
+      });
+    }
+  },
+};
+
+/** The modules of a shared file, each with all its names. */
+function sharedEntry(shared) {
+  if (shared.package !== undefined)
+    return `export * from "${shared.package}"; export { default } from "${shared.package}";`;
+  return shared.modules.map((name) => `export * from "./${shared.folder}/${name}.ts";`).join("\n");
+}
+
 /** The only file in which tunnels are opened. The others name the providers and never load their code. */
 const OPENS_TUNNELS = "./sessions.cjs";
 
@@ -175,6 +221,18 @@ async function replace(file, contents) {
   const temporary = `${file}.${process.pid}`;
   await writeFile(temporary, contents, { mode: file === bundle ? 0o755 : 0o644 });
   await rename(temporary, file);
+}
+
+/**
+ * The library for `import`, and its types for both module systems: the contract holds types alone, so its text is a declaration as
+ * it stands.
+ */
+async function writeLibraryFaces() {
+  const wrapper = `import library from "./${LIBRARY.file}";\nexport const { expose } = library;\n`;
+  await replace(path.join(dist, "expose.mjs"), wrapper);
+  const contract = await readFile(path.join(root, LIBRARY.contract), "utf8");
+  const types = `${contract}\nexport declare const expose: Expose;\n`;
+  for (const file of ["expose.d.mts", "expose.d.cts"]) await replace(path.join(dist, file), types);
 }
 
 /** The files of which at least one byte survived into the bundle, without the plugins' prefixes. */
@@ -206,12 +264,20 @@ async function main() {
     // Optional native helpers of `ws`; both exist only to be faster and would break the single file.
     external: ["bufferutil", "utf-8-validate"],
   };
-  const plugins = [plainProxyAgent, noTimeline, laterFiles, englishOnly, smallValidator, builtinsOnDemand];
+  const plugins = [
+    plainProxyAgent,
+    noTimeline,
+    laterFiles,
+    sharedFiles,
+    englishOnly,
+    smallValidator,
+    builtinsOnDemand,
+  ];
   if (options.instead !== undefined) plugins.push(instead(...options.instead.split("=")));
   const bundled = (entry, file, head) =>
     build({
       ...common,
-      entryPoints: [entry],
+      ...(typeof entry === "string" ? { entryPoints: [entry] } : { stdin: entry }),
       outfile: path.join(dist, file),
       banner: { js: head },
       plugins,
@@ -221,14 +287,20 @@ async function main() {
   const built = await Promise.all([
     bundled("src/main.ts", "tunnel-mcp.cjs", `#!/usr/bin/env node\n${banner}`),
     ...[...LATER].map(([entry, file]) => bundled(entry, file, banner)),
+    bundled(LIBRARY.entry, LIBRARY.file, banner),
+    ...SHARED.map((shared) =>
+      bundled({ contents: sharedEntry(shared), resolveDir: root, loader: "ts" }, shared.file, banner),
+    ),
   ]);
   for (const { outputFiles } of built) {
     for (const { path: file, contents } of outputFiles) await replace(file, contents);
   }
+  await writeLibraryFaces();
   const files = new Set(built.flatMap(({ metafile }) => bundledFiles(metafile)));
   await replace(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
   if (options.quiet) return;
-  for (const file of ["tunnel-mcp.cjs", ...LATER.values()]) {
+  const shared = SHARED.map(({ file }) => file);
+  for (const file of ["tunnel-mcp.cjs", ...LATER.values(), LIBRARY.file, ...shared]) {
     const { size } = await stat(path.join(dist, file));
     console.log(`${path.join("dist", file).padEnd(22)} ${Math.round(size / 1024)} KiB`);
   }
