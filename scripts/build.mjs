@@ -41,7 +41,7 @@ const LATER = new Map([
 ]);
 
 /** The library for programs that expose themselves: a file of its own, since nothing of the program comes with it. */
-const LIBRARY = { entry: "src/library/expose.ts", contract: "src/library/contract.ts", file: "expose.cjs" };
+const LIBRARY = { entry: "src/library/entry.ts", contract: "src/library/contract.ts", file: "expose.cjs" };
 
 /**
  * What several of the later files need, once: five copies made a fifth of the package. The file that answers `initialize` keeps its

@@ -49,7 +49,8 @@ export const expose: Expose = async (options) => {
     pseudonym: `tunnel-${word().slice(0, 12)}`,
     clock,
     onNews: ({ kind }) => {
-      if (kind === "unreachable") void service.look();
+      if (kind === "unreachable") service.isAway = true;
+      if (kind === "back") service.isAway = false;
     },
   });
   const waiting = new AbortController();

@@ -10,6 +10,8 @@ export class LocalService {
   readonly #clock: Clock;
   #address = "127.0.0.1";
   #isLooking = false;
+  /** Set while it does not answer: then each request is a reason to look. */
+  isAway = false;
 
   constructor(port: number, clock: Clock) {
     this.#port = port;
@@ -17,6 +19,7 @@ export class LocalService {
   }
 
   get upstream(): Upstream {
+    if (this.isAway) void this.look();
     const port = this.#port;
     return { scheme: "http", address: this.#address, port, host: `localhost:${port}` };
   }
