@@ -71,7 +71,7 @@ export class Host {
 
   /** Whether visitors may be sent to it. One that was told to leave serves those that it has. */
   get isReady(): boolean {
-    return this.#state === "ready";
+    return this.#state === "ready" && this.#session?.destroyed !== true && this.#session?.closed !== true;
   }
 
   get isOver(): boolean {
