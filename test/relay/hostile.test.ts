@@ -270,7 +270,7 @@ describe("a hostile host of a service", () => {
       const before = process.memoryUsage().rss;
       const end = Date.now() + 1_500;
       let sent = 0;
-    let looked = 0;
+      let looked = 0;
       while (Date.now() < end && host.socket.readyState === WebSocket.OPEN) {
         const many = Buffer.concat(Array.from({ length: 50 }, make));
         if (!stream.destroyed) stream.write(many);
