@@ -59,6 +59,9 @@ export interface Relay {
   close(): Promise<void>;
 }
 
+/** The part of all connections from which on a guest of a room takes one, and not two. */
+const CROWDED = 0.6;
+
 /** @throws {TunnelError} port-in-use, bind-failed, relay-state */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const { clock, limits, domain, authority, isBlocked, state } = options;
@@ -73,14 +76,16 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const keepsNames = state !== undefined;
   const { warnsBrowsers = authority.isOpen, contact } = options;
   const rules = { keepsNames, isBlocked, warnsBrowsers, contact };
-  const context = { node, clock, claims, authority, limits, domain, ...rules, events };
+  const isCrowded = (): boolean => front !== undefined && front.connections > limits.connections * CROWDED;
+  const context = { node, clock, claims, authority, limits, domain, ...rules, events, isCrowded };
+  let front: Front | undefined;
   const hosts = new Hosts(context);
   const arrivals = new Arrivals(context, hosts);
   const door = new Door(context, arrivals);
   const { tcp } = options;
   const ports = tcp === undefined ? undefined : new TcpPorts(context, arrivals, tcp.range, tcp.bind);
   const registrar = new Registrar(context, hosts, ports, tcp?.shownHost);
-  registrar.onUnfetched = (host, ticket) => door.unfetched(host, ticket);
+  registrar.onUnfetched = (host, ticket, isLocal) => door.unfetched(host, ticket, isLocal);
   const services = new Services(context, arrivals);
   const { host, port, isTrusted } = options;
   const certificates =
@@ -89,8 +94,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       : new Certificates(options.certificates, clock, (what) => events.emit({ type: "trouble", what }));
   const { hasProxyHeader = false } = options;
   const doors = { door, registrar, services };
-  const front = new Front({ context, ...doors, isTrusted, hasProxyHeader, certificates, host, port });
-  await front.listen();
+  const entrance = new Front({ context, ...doors, isTrusted, hasProxyHeader, certificates, host, port });
+  front = entrance;
+  await entrance.listen();
   let isReady = true;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -100,12 +106,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     door.close();
     services.close();
     ports?.close();
-    await front.close();
+    await entrance.close();
     certificates?.close();
     await claims.close();
   };
   return {
-    port: front.port,
+    port: entrance.port,
     context,
     hosts,
     arrivals,
@@ -119,7 +125,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       events.emit({ type: "draining" });
       registrar.close();
       hosts.leave(backMs);
-      front.leave();
+      entrance.leave();
       const until = clock.now() + graceMs;
       const isBusy = (): boolean =>
         door.size + services.size + (ports?.size ?? 0) > 0 && clock.now() < until && closing === undefined;

@@ -35,6 +35,8 @@ export class Host {
   /** Visitors at this moment. */
   readonly visits = new Counts();
   requests = 0;
+  /** It could not fetch a guest by a connection of its own: a proxy on the way does not let it. */
+  cannotFetch = false;
   bytesIn = 0;
   bytesOut = 0;
   readonly #context: RelayContext;
@@ -73,7 +75,7 @@ export class Host {
 
   /** Whether visitors may be sent to it. One that was told to leave serves those that it has. */
   get isReady(): boolean {
-    return this.#state === "ready";
+    return this.#state === "ready" && this.#session?.destroyed !== true && this.#session?.closed !== true;
   }
 
   get isOver(): boolean {
@@ -89,7 +91,9 @@ export class Host {
   becomeReady(): void {
     if (this.#state !== "registered") return;
     this.#state = "ready";
-    if (this.facts.kind !== "room") this.#session = openStreams(this.#line, () => this.#ended("cut"));
+    // A room's guests mostly come by connections of their own. What the host sends first waits in the stream until one does not.
+    if (this.facts.kind === "room") void this.#line.stream;
+    else this.#session = this.#openSession();
   }
 
   /** Tells it of a guest, which it fetches by a connection of its own. */
@@ -97,10 +101,10 @@ export class Host {
     this.#line.send({ type: "guest", ticket });
   }
 
-  /** A connection to the service behind it; undefined where its line is gone. */
+  /** A connection to what is behind it, over its line; undefined where that is gone. */
   openStream(): ClientHttp2Stream | undefined {
-    const session = this.#session;
-    if (session === undefined || session.destroyed || session.closed) return undefined;
+    if (!this.isReady) return undefined;
+    const session = (this.#session ??= this.#openSession());
     const stream = session.request(
       { ":method": "CONNECT", ":authority": this.facts.kind },
       { endStream: false },
@@ -153,6 +157,10 @@ export class Host {
     const told = parseReason(reason);
     if (code === CLOSE.released) this.#ended("released");
     else this.#ended(told?.reason ?? "cut");
+  }
+
+  #openSession(): ClientHttp2Session {
+    return openStreams(this.#line, () => this.#ended("cut"));
   }
 
   #ended(end: HostEnd): void {

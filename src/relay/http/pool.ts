@@ -1,5 +1,5 @@
 import { Agent } from "node:http";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import type { Host } from "../hosts/host.ts";
 
 /** A gateway keeps an idle connection for longer, so that no request meets its close. */
@@ -15,10 +15,16 @@ export class StreamPool extends Agent {
     this.#host = host;
   }
 
-  /** @throws {Error} the line is gone */
-  override createConnection(): Duplex {
+  override createConnection(
+    _options: object,
+    onFailure: (error: Error | null, stream: Duplex) => void,
+  ): Duplex | undefined {
     const stream = this.#host.openStream();
-    if (stream === undefined) throw new Error("the host's line is gone");
+    if (stream === undefined) {
+      // Never thrown: a request of a stranger would end the relay.
+      onFailure(new Error("the host's line is gone"), NO_STREAM);
+      return undefined;
+    }
     stream.once("response", ({ ":status": status }) => {
       if (status !== 200) stream.destroy();
     });
@@ -27,4 +33,6 @@ export class StreamPool extends Agent {
   }
 }
 
+/** Goes with an error, and is not used. */
+const NO_STREAM = new Duplex();
 const nothing = (): void => undefined;

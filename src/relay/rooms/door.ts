@@ -30,7 +30,10 @@ const RETRY_SECONDS = 2;
 const PASSED: ReadonlySet<string> = new Set(["host", "connection", "upgrade", "origin"]);
 const isPassed = (name: string): boolean => PASSED.has(name) || name.startsWith("sec-websocket-");
 
-/** Leads guests to their rooms: each by a connection that its host makes for it, as bytes that nobody here reads. */
+/**
+ * Leads guests to their rooms, as bytes that nobody here reads: each by a connection that its host makes for it, or where that does not
+ * go by a stream of the host's line.
+ */
 export class Door {
   readonly #context: RelayContext;
   readonly #arrivals: Arrivals;
@@ -95,28 +98,27 @@ export class Door {
     );
     socket.write(guest.opening);
     if (head.length > 0) guest.socket.write(head);
-    const { host, since, source, free } = guest;
-    const cut = splice(guest.socket, socket, {
-      clock: this.#context.clock,
-      throttle: host.throttle,
-      onEnd: ({ bytesIn, bytesOut, isWhole }) => {
-        free();
-        this.#cuts.delete(cut);
-        host.count(bytesIn, bytesOut);
-        this.#tell(host.facts.name, isWhole ? "done" : "cut", source, since, bytesIn, bytesOut);
-      },
-    });
-    this.#cuts.add(cut);
+    this.#carry(guest, socket);
   }
 
   /** The host says that it cannot. */
-  unfetched(host: Host, ticket: string): void {
-    if (this.#guests.get(ticket)?.host === host) this.#giveUp(ticket);
+  unfetched(host: Host, ticket: string, isLocal: boolean): void {
+    if (this.#guests.get(ticket)?.host !== host) return;
+    if (!isLocal) {
+      host.cannotFetch = true;
+      return this.#giveUp(ticket);
+    }
+    const guest = this.#take(ticket);
+    guest?.socket.off("close", guest.leave);
+    if (guest !== undefined) this.#refuse(guest);
   }
 
   /** Cuts everybody who is carried. */
   close(): void {
-    for (const ticket of this.#guests.keys()) this.#giveUp(ticket);
+    for (const ticket of this.#guests.keys()) {
+      const guest = this.#take(ticket);
+      if (guest !== undefined) this.#refuse(guest);
+    }
     for (const cut of this.#cuts) cut();
   }
 
@@ -135,9 +137,58 @@ export class Door {
     socket.on("error", leave).once("close", leave);
     const tag = this.#tags.tag(host.facts.name, source, clock.now());
     const opening = Buffer.concat([Buffer.from(headFor(request, tag), "latin1"), head]);
+    const since = clock.now();
     const cancel = clock.after(UPLINK.fetchMs, () => this.#giveUp(ticket));
-    this.#guests.set(ticket, { host, socket, opening, source, since: clock.now(), cancel, leave, free });
-    host.offerGuest(ticket);
+    this.#guests.set(ticket, { host, socket, opening, source, since, cancel, leave, free });
+    if (host.cannotFetch || this.#context.isCrowded()) this.#giveUp(ticket);
+    else host.offerGuest(ticket);
+  }
+
+  /** The guest is not fetched: it goes over the host's line, which is slower and takes one connection less. */
+  #giveUp(ticket: string): void {
+    const guest = this.#take(ticket);
+    if (guest === undefined) return;
+    guest.socket.off("close", guest.leave);
+    const stream = guest.host.openStream();
+    if (stream === undefined) return this.#refuse(guest);
+    stream.write(guest.opening);
+    const leave = (): void => {
+      stream.destroy();
+      guest.free();
+    };
+    guest.socket.once("close", leave);
+    stream.once("response", ({ ":status": status }) => {
+      guest.socket.off("close", leave);
+      stream.off("close", lost);
+      if (status === 200) return this.#carry(guest, stream);
+      stream.destroy();
+      this.#refuse(guest);
+    });
+    const lost = (): void => {
+      guest.socket.off("close", leave);
+      if (!guest.socket.destroyed) this.#refuse(guest);
+    };
+    stream.once("close", lost);
+  }
+
+  #refuse({ host, socket, source, since, free }: Guest): void {
+    free();
+    refuse(socket, 503, RETRY_SECONDS);
+    this.#tell(host.facts.name, "no-host", source, since);
+  }
+
+  #carry({ host, socket, since, source, free }: Guest, connection: Duplex): void {
+    const cut = splice(socket, connection, {
+      clock: this.#context.clock,
+      throttle: host.throttle,
+      onEnd: ({ bytesIn, bytesOut, isWhole }) => {
+        free();
+        this.#cuts.delete(cut);
+        host.count(bytesIn, bytesOut);
+        this.#tell(host.facts.name, isWhole ? "done" : "cut", source, since, bytesIn, bytesOut);
+      },
+    });
+    this.#cuts.add(cut);
   }
 
   #take(ticket: string): Guest | undefined {
@@ -146,15 +197,6 @@ export class Door {
     this.#guests.delete(ticket);
     guest.cancel();
     return guest;
-  }
-
-  #giveUp(ticket: string): void {
-    const guest = this.#take(ticket);
-    if (guest === undefined) return;
-    guest.socket.off("close", guest.leave);
-    guest.free();
-    refuse(guest.socket, 503, RETRY_SECONDS);
-    this.#tell(guest.host.facts.name, "no-host", guest.source, guest.since);
   }
 
   #tell(name: string, end: VisitEnd, source: string, since: number, bytesIn = 0, bytesOut = 0): void {
