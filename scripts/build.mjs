@@ -51,7 +51,7 @@ const SHARED = [
   { file: "errors.cjs", folder: "src/errors", modules: ["must", "nearest", "table", "tunnel-error"] },
   { file: "net.cjs", folder: "src/net", modules: ["doh", "https", "proxy", "resolve", "trust"] },
   { file: "gateway.cjs", folder: "src/expose/gateway", modules: ["gateway"] },
-  { file: "uplink.cjs", folder: "src/tunnel/relay", modules: ["address", "keys", "place"] },
+  { file: "uplink.cjs", folder: "src/tunnel/relay", modules: ["address", "keys", "place", "token", "trial"] },
   { file: "ws.cjs", package: "ws" },
   { file: "nacl.cjs", package: "tweetnacl" },
 ];

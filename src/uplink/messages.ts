@@ -29,7 +29,12 @@ const register = z.object({
   key: bytes(UPLINK.keyBytes),
   signature: bytes(UPLINK.signatureBytes),
   token: z.optional(z.string().check(z.maxLength(UPLINK.maxTokenChars))),
+  /** Nothing is to be claimed: the host asks whether it could be. */
+  isTrial: z.optional(z.boolean()),
 });
+
+/** In place of a registration, to a trial. */
+const admitted = z.object({ type: z.literal("admitted"), kinds: z.array(z.enum(KINDS)) });
 
 /** The claim is the host's from now on. */
 const registered = z.object({
@@ -60,7 +65,7 @@ const unfetched = z.object({
 /** The relay ends; what is under way may end in peace. */
 const goingAway = z.object({ type: z.literal("going-away"), afterMs: count });
 
-const fromRelay = z.discriminatedUnion("type", [hello, registered, guest, goingAway]);
+const fromRelay = z.discriminatedUnion("type", [hello, admitted, registered, guest, goingAway]);
 const fromHost = z.discriminatedUnion("type", [register, ready, unfetched]);
 
 export type FromRelay = z.infer<typeof fromRelay>;

@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, request, type IncomingMessage, type RequestListener } from "node:http";
-import { networkInterfaces, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -12,6 +12,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { expose } from "../../src/library/expose.ts";
 import type { ExposeError } from "../../src/library/contract.ts";
 import { NODE } from "../support/agent.ts";
+import { HAS_IPV6 } from "../support/local-servers.ts";
 import { RelayProcess } from "../support/relay-process.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -257,7 +258,7 @@ test("a function of the caller that throws breaks nothing", async () => {
   }
 });
 
-test.runIf(hasIpv6())("a service that comes later, and on IPv6 alone, is found", async () => {
+test.runIf(HAS_IPV6)("a service that comes later, and on IPv6 alone, is found", async () => {
   const { relay, token } = await aRelay();
   const port = await aService(hello, "::1");
   const exposed = await expose({ port, relay: relay.url, token });
@@ -274,10 +275,6 @@ test.runIf(hasIpv6())("a service that comes later, and on IPv6 alone, is found",
   atEnd(() => server.close());
   await vi.waitFor(async () => expect((await visit(later.url)).status).toBe(200), 5_000);
 });
-
-function hasIpv6(): boolean {
-  return Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
-}
 
 /** The package as it is installed: the built files behind node_modules/tunnel-mcp. */
 function installed(): string {

@@ -73,6 +73,10 @@ export class Registrar {
           this.#register(message, line, nonce, applicant).then(
             (result) => {
               if (typeof result === "string") return refuse(result, message.kind);
+              if ("kinds" in result) {
+                line.send({ type: "admitted", kinds: [...result.kinds] });
+                return line.close(CLOSE.released, "");
+              }
               if (!(result instanceof Host)) return refuse(result.reason, message.kind, result.text);
               host = result;
               if (state === "over") return host.closed(1006, "");
@@ -126,7 +130,7 @@ export class Registrar {
     line: Line,
     nonce: string,
     { source, authority }: Applicant,
-  ): Promise<Host | Reason | Refused> {
+  ): Promise<Host | Reason | Refused | Pick<Grant, "kinds">> {
     const { claims, events, node, domain } = this.#context;
     const { kind, name, key, signature, token } = message;
     if (message.version !== UPLINK.version) return "wrong-version";
@@ -134,6 +138,7 @@ export class Registrar {
     const admitted = await this.#admit(message);
     if (typeof admitted === "string" || "reason" in admitted) return admitted;
     const { grant, given, isSubstitute } = admitted;
+    if (message.isTrial === true) return { kinds: grant.kinds };
     const place = await this.#takePlace({ kind, name: given }, key, grant, source);
     if (typeof place === "string") return place;
     const { port } = place;

@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { UPLINK } from "../../uplink/limits.ts";
 import type { Registered } from "../../uplink/messages.ts";
 import type { TunnelOpener, TunnelPurpose } from "../provider.ts";
 import { supervise, type Assessment } from "../supervise.ts";
@@ -10,6 +8,7 @@ import type { LineFailure } from "./failure.ts";
 import { freshKey, keptKey, type ClaimKey } from "./keys.ts";
 import { takePlace, urlFor } from "./place.ts";
 import type { RelaySettings } from "./settings.ts";
+import { tokenOf } from "./token.ts";
 import type { UplinkEvents } from "./uplink.ts";
 
 /** The uplink tells every change by itself; the looks in between are for nothing else. */
@@ -78,22 +77,6 @@ export function createRelayOpener(settings: RelaySettings): TunnelOpener {
 
 const nameOf = (purpose: TunnelPurpose): string | undefined =>
   purpose.kind === "room" ? purpose.room : purpose.kind === "http" ? purpose.subdomain : undefined;
-
-/** @throws {TunnelError} relay-token */
-async function tokenOf({ relayToken, relayTokenFile }: RelaySettings): Promise<string | undefined> {
-  if (relayTokenFile === undefined) return relayToken;
-  let text: string;
-  try {
-    text = await readFile(relayTokenFile, "utf8");
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    throw new TunnelError("relay-token", { detail: "TUNNEL_RELAY_TOKEN_FILE cannot be read", cause: error });
-  }
-  const token = text.trim();
-  if (token === "" || token.length > UPLINK.maxTokenChars || /\s/.test(token))
-    throw new TunnelError("relay-token", { detail: "TUNNEL_RELAY_TOKEN_FILE holds no token" });
-  return token;
-}
 
 /** How a place stands, for the tunnel that is made of it. */
 class Standing implements UplinkEvents {

@@ -102,9 +102,10 @@ export class Uplink {
     const socket = dialRelay(origin, network);
     let failure: LineFailure | undefined;
     socket.once("error", (error) => (failure ??= dialFailure(error)));
-    socket.once("unexpected-response", (request, { statusCode = 0 }) => {
+    socket.once("unexpected-response", (_request, { statusCode = 0 }) => {
       failure = foreignFailure(statusCode);
-      request.destroy();
+      // Whoever listens for this has to end it: the end of the request alone tells the socket nothing.
+      socket.terminate();
     });
     const line = new Line(socket, () => clock.now(), {
       onText: (text) => this.#told(attempt, text, secret),
