@@ -59,7 +59,9 @@ async function room({ relay, id }) {
 async function silentRooms({ relay, ids }) {
   const server = createTcpServer((socket) => {
     socket.on("error", () => socket.destroy());
-    socket.once("data", () => socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
+    socket.once("data", () =>
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+    );
   });
   const port = await listen(server);
   for (let at = 0; at < ids.length; at += 50)
@@ -73,9 +75,13 @@ async function join({ port, id, count }) {
       Array.from({ length: Math.min(50, count - at) }, () => {
         const socket = connect({ port, host: "127.0.0.1" });
         idle.push(socket);
-        socket.write(`GET /t/${id} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\n\r\n`);
+        socket.write(
+          `GET /t/${id} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\n\r\n`,
+        );
         return new Promise((resolve, reject) => {
-          socket.once("data", (data) => (data.includes(" 101 ") ? resolve() : reject(new Error(data.toString()))));
+          socket.once("data", (data) =>
+            data.includes(" 101 ") ? resolve() : reject(new Error(data.toString())),
+          );
           socket.once("error", reject);
           socket.once("close", () => reject(new Error(`closed as guest ${idle.length}`)));
         });
@@ -149,7 +155,10 @@ function get({ port, host, path, agent }) {
   return new Promise((resolve, reject) => {
     request({ host: "127.0.0.1", port, path, agent, headers: { host } }, (response) => {
       let bytes = 0;
-      response.on("data", (chunk) => (bytes += chunk.length)).once("end", () => resolve(bytes)).once("error", reject);
+      response
+        .on("data", (chunk) => (bytes += chunk.length))
+        .once("end", () => resolve(bytes))
+        .once("error", reject);
     })
       .once("error", reject)
       .end();

@@ -18,8 +18,21 @@ const TARGETS = { addedMs: 0.3, requestMs: 0.5, roomMiB: 150, httpMiB: 80, guest
 const id = (number) => `${"b".repeat(14)}${String(number).padStart(8, "0")}`;
 
 async function withRelay(server, work) {
-  const args = [server, "relay", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--allow-open-http"];
-  const limits = { "connections-per-source": 100_000, tunnels: 100_000, "in-flight": 20_000, "response-bytes": 0 };
+  const args = [
+    server,
+    "relay",
+    "--listen",
+    "127.0.0.1:0",
+    "--admin-listen",
+    "127.0.0.1:0",
+    "--allow-open-http",
+  ];
+  const limits = {
+    "connections-per-source": 100_000,
+    tunnels: 100_000,
+    "in-flight": 20_000,
+    "response-bytes": 0,
+  };
   for (const [name, value] of Object.entries(limits)) args.push(`--max-${name}`, String(value));
   const child = spawn(process.execPath, [...args, "--registrations-per-minute", "1000000"], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -33,7 +46,8 @@ async function withRelay(server, work) {
   }
 }
 
-const residentKiB = (pid) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+const residentKiB = (pid) =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 
 async function added(pairs, run) {
   const differences = [];
@@ -51,13 +65,15 @@ export async function measureRelay({ server, relay: program }, { pairs, idle, ro
     withSides([program, program], async (host, guest) => {
       const relay = { relay: url };
       const room = await host.call("room", { ...relay, id: id(0) });
-      const roundTrip = (bytes, count) => (which) => guest.call("roundTrips", { url: room[which], bytes, count });
-      const flood = (guests) => measurePairs({
-        measured: () => guest.call("flood", { url: room.relayed, guests, ms: 1_000 }),
-        floor: () => guest.call("flood", { url: room.direct, guests, ms: 1_000 }),
-        pairs: 5,
-        warmUp: 1,
-      });
+      const roundTrip = (bytes, count) => (which) =>
+        guest.call("roundTrips", { url: room[which], bytes, count });
+      const flood = (guests) =>
+        measurePairs({
+          measured: () => guest.call("flood", { url: room.relayed, guests, ms: 1_000 }),
+          floor: () => guest.call("flood", { url: room.direct, guests, ms: 1_000 }),
+          pairs: 5,
+          warmUp: 1,
+        });
       const { port, host: name } = await host.call("service", relay);
       const at = { direct: { port, host: name }, relayed: { port: Number(new URL(url).port), host: name } };
       const bytes = 64 * 2 ** 20;
@@ -77,12 +93,32 @@ export async function measureRelay({ server, relay: program }, { pairs, idle, ro
     }),
   );
   return {
-    roundTrip1K: { unit: "ms", added: quick.roundTrip1K, target: TARGETS.addedMs, met: isAtMost(quick.roundTrip1K, TARGETS.addedMs) },
+    roundTrip1K: {
+      unit: "ms",
+      added: quick.roundTrip1K,
+      target: TARGETS.addedMs,
+      met: isAtMost(quick.roundTrip1K, TARGETS.addedMs),
+    },
     roundTrip64K: { unit: "ms", added: quick.roundTrip64K },
     oneGuest: { unit: "MiB/s", ...quick.oneGuest },
-    eightGuests: { unit: "MiB/s", ...quick.eightGuests, target: TARGETS.roomMiB, met: quick.eightGuests.measured.median >= TARGETS.roomMiB },
-    request: { unit: "ms", added: quick.request, target: TARGETS.requestMs, met: isAtMost(quick.request, TARGETS.requestMs) },
-    downloads: { unit: "MiB/s", ...quick.downloads, target: TARGETS.httpMiB, met: quick.downloads.measured.median >= TARGETS.httpMiB },
+    eightGuests: {
+      unit: "MiB/s",
+      ...quick.eightGuests,
+      target: TARGETS.roomMiB,
+      met: quick.eightGuests.measured.median >= TARGETS.roomMiB,
+    },
+    request: {
+      unit: "ms",
+      added: quick.request,
+      target: TARGETS.requestMs,
+      met: isAtMost(quick.request, TARGETS.requestMs),
+    },
+    downloads: {
+      unit: "MiB/s",
+      ...quick.downloads,
+      target: TARGETS.httpMiB,
+      met: quick.downloads.measured.median >= TARGETS.httpMiB,
+    },
     guests: await measureGuests(server, program, idle),
     rooms: await measureRooms(server, program, rooms),
   };
@@ -92,29 +128,34 @@ export async function measureRelay({ server, relay: program }, { pairs, idle, ro
 async function measureGuests(server, program, idle) {
   const parts = 4;
   return await withRelay(server, ({ url, pid }) =>
-    withSides(Array.from({ length: 2 * parts }, () => program), async (...sides) => {
-      const port = Number(new URL(url).port);
-      const [hosts, guests] = [sides.slice(0, parts), sides.slice(parts)];
-      // Rooms for a thousand each: no host takes more visitors.
-      const roomsEach = Math.ceil(idle / parts / 1_000);
-      const ids = hosts.map((_, at) => Array.from({ length: roomsEach }, (_, room) => id(at * 100 + room)));
-      await Promise.all(hosts.map((host, at) => host.call("silentRooms", { relay: url, ids: ids[at] })));
-      const before = residentKiB(pid);
-      const began = processorMs(pid);
-      const count = Math.floor(idle / parts / roomsEach);
-      await Promise.all(guests.map(async (guest, at) => {
-        for (const one of ids[at]) await guest.call("join", { port, id: one, count });
-      }));
-      const guestCount = count * roomsEach * parts;
-      return {
-        unit: "KiB each",
-        guests: guestCount,
-        measured: rounded((residentKiB(pid) - before) / guestCount),
-        joinCpuMs: rounded((processorMs(pid) - began) / guestCount),
-        target: TARGETS.guestKiB,
-        met: (residentKiB(pid) - before) / guestCount <= TARGETS.guestKiB,
-      };
-    }),
+    withSides(
+      Array.from({ length: 2 * parts }, () => program),
+      async (...sides) => {
+        const port = Number(new URL(url).port);
+        const [hosts, guests] = [sides.slice(0, parts), sides.slice(parts)];
+        // Rooms for a thousand each: no host takes more visitors.
+        const roomsEach = Math.ceil(idle / parts / 1_000);
+        const ids = hosts.map((_, at) => Array.from({ length: roomsEach }, (_, room) => id(at * 100 + room)));
+        await Promise.all(hosts.map((host, at) => host.call("silentRooms", { relay: url, ids: ids[at] })));
+        const before = residentKiB(pid);
+        const began = processorMs(pid);
+        const count = Math.floor(idle / parts / roomsEach);
+        await Promise.all(
+          guests.map(async (guest, at) => {
+            for (const one of ids[at]) await guest.call("join", { port, id: one, count });
+          }),
+        );
+        const guestCount = count * roomsEach * parts;
+        return {
+          unit: "KiB each",
+          guests: guestCount,
+          measured: rounded((residentKiB(pid) - before) / guestCount),
+          joinCpuMs: rounded((processorMs(pid) - began) / guestCount),
+          target: TARGETS.guestKiB,
+          met: (residentKiB(pid) - before) / guestCount <= TARGETS.guestKiB,
+        };
+      },
+    ),
   );
 }
 
@@ -127,7 +168,11 @@ async function measureRooms(server, program, most) {
         const began = processorMs(pid);
         const ids = Array.from({ length: count }, (_, at) => id(at));
         const half = Math.ceil(count / 2);
-        await Promise.all(hosts.map((host, at) => host.call("silentRooms", { relay: url, ids: ids.slice(at * half, (at + 1) * half) })));
+        await Promise.all(
+          hosts.map((host, at) =>
+            host.call("silentRooms", { relay: url, ids: ids.slice(at * half, (at + 1) * half) }),
+          ),
+        );
         return {
           kibEach: rounded((residentKiB(pid) - before) / count),
           registerCpuMs: rounded((processorMs(pid) - began) / count),

@@ -13,6 +13,7 @@ import { Certificates, type CertificateFiles } from "./front/certificates.ts";
 import { Front } from "./front/front.ts";
 import type { TrustedProxies } from "./front/sources.ts";
 import { Arrivals } from "./hosts/arrivals.ts";
+import { Fetches } from "./hosts/fetches.ts";
 import { Hosts } from "./hosts/hosts.ts";
 import { Registrar } from "./hosts/registrar.ts";
 import type { RelayLimits } from "./limits/limits.ts";
@@ -81,19 +82,20 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   let front: Front | undefined;
   const hosts = new Hosts(context);
   const arrivals = new Arrivals(context, hosts);
-  const door = new Door(context, arrivals);
+  const fetches = new Fetches(context);
+  const door = new Door(context, arrivals, fetches);
   const { tcp } = options;
   const ports = tcp === undefined ? undefined : new TcpPorts(context, arrivals, tcp.range, tcp.bind);
   const registrar = new Registrar(context, hosts, ports, tcp?.shownHost);
-  registrar.onUnfetched = (host, ticket, isLocal) => door.unfetched(host, ticket, isLocal);
-  const services = new Services(context, arrivals);
+  registrar.onUnfetched = (host, ticket, isLocal) => fetches.unfetched(host, ticket, isLocal);
+  const services = new Services(context, arrivals, fetches);
   const { host, port, isTrusted } = options;
   const certificates =
     options.certificates === undefined
       ? undefined
       : new Certificates(options.certificates, clock, (what) => events.emit({ type: "trouble", what }));
   const { hasProxyHeader = false } = options;
-  const doors = { door, registrar, services };
+  const doors = { door, fetches, registrar, services };
   const entrance = new Front({ context, ...doors, isTrusted, hasProxyHeader, certificates, host, port });
   front = entrance;
   await entrance.listen();
@@ -103,6 +105,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     isReady = false;
     registrar.close();
     hosts.close();
+    fetches.close();
     door.close();
     services.close();
     ports?.close();

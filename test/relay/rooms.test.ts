@@ -170,6 +170,25 @@ describe("a room at a relay", () => {
     await until("nothing is left", () => relay.hosts.all[0]?.visits.total === 0);
   });
 
+  it("is closed for its guests, too, when an operator closes it", async () => {
+    const relay = await aRelay();
+    const { port } = await echoRoom();
+    const room = roomId();
+    const tunnel = await hostOf(relay)(port, { kind: "room", room });
+    const one = await guest(relay.port, room);
+    const closed = new Promise((resolve) => one.resume().once("close", resolve));
+    const { claims } = relay.context;
+    const claim = await claims.find({ kind: "room", name: room });
+    if (claim?.node === undefined) throw new Error("not claimed");
+    await claims.tell(claim.node, { type: "close", claim, epoch: claim.epoch });
+    await closed;
+    expect(await new Promise((resolve) => tunnel.onDown(resolve))).toMatchObject({
+      code: "relay-refused",
+      detail: "closed",
+    });
+    expect((await upgrade(relay.port, `/t/${room}`)).status).toBe(404);
+  });
+
   it("belongs to its key: nobody else takes it, and its own newest process does", async () => {
     const relay = await aRelay();
     const { port } = await echoRoom();

@@ -43,6 +43,7 @@ export class Host {
   readonly #line: Line;
   readonly #onEnd: (end: HostEnd) => void;
   readonly #stops: (() => void)[] = [];
+  readonly #carried = new Set<() => void>();
   #grant: Grant;
   #pace: BytePace | undefined;
   #cancelRecheck: () => void = () => undefined;
@@ -122,6 +123,12 @@ export class Host {
     return this.#pace;
   }
 
+  /** A visitor is here, and is cut when the host is closed for good. @returns it has gone */
+  carry(cut: () => void): () => void {
+    this.#carried.add(cut);
+    return () => void this.#carried.delete(cut);
+  }
+
   /** A visitor has come and gone. */
   count(bytesIn: number, bytesOut: number): void {
     this.requests += 1;
@@ -169,6 +176,8 @@ export class Host {
     for (const stop of this.#stops) stop();
     this.#cancelRecheck();
     this.#session?.destroy();
+    // Those who are here stay where the host comes back, or another line of it is there already.
+    if (isForGood(end)) for (const cut of this.#carried) cut();
     this.#onEnd(end);
   }
 
@@ -208,6 +217,13 @@ export class Host {
     this.#grant = verdict.grant;
     this.#scheduleRecheck();
   }
+}
+
+/** Whether the host is not to come back as it is. */
+function isForGood(end: HostEnd): boolean {
+  return (
+    end !== "cut" && end !== "released" && (REASONS[end] === CLOSE.refused || REASONS[end] === CLOSE.never)
+  );
 }
 
 const CLOSING_MS = 2_000;
