@@ -6,7 +6,7 @@ import type { TokenEntry } from "../auth/tokens.ts";
 import { HTTP_URL } from "../config/kinds.ts";
 
 /** Options of the relay itself that say where its tokens are. */
-export type RelayArgs = readonly string[];
+type RelayArgs = readonly string[];
 
 export type TokenRequest =
   | { readonly kind: "help" }
