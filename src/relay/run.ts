@@ -1,5 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { hostForUrl } from "../net/address.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
+import { listeningAt, type PublicAddress } from "./admin/addresses.ts";
+import type { TokenPlaces } from "./admin/admin-token.ts";
+import { startAdmin, type RunningAdmin } from "./admin/start-admin.ts";
 import type { Authority } from "./auth/authority.ts";
 import { openAuthority } from "./auth/open.ts";
 import { StaticAuthority } from "./auth/static.ts";
@@ -8,7 +13,10 @@ import type { RelayConfig } from "./config/options.ts";
 import { readConfig } from "./config/read.ts";
 import { trustedProxies } from "./front/sources.ts";
 import { RELAY_LIMITS, type RelayLimits } from "./limits/limits.ts";
+import { Log } from "./log/log.ts";
+import { Tags } from "./log/tags.ts";
 import { startRelay, type Relay } from "./relay.ts";
+import { keptSecret } from "./state/kept-secret.ts";
 
 /** The outside world of the program. */
 export interface RelayHost {
@@ -50,7 +58,17 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     isBlocked: (word) => current.blocked.has(word),
     state: config.state,
   });
-  out(`${JSON.stringify(startLine(relay, config, authority))}\n`);
+  const tags = await tagsFor(config);
+  const admin = await adminFor(relay, host, config, authority, tags, () => current).catch(
+    async (error: unknown) => {
+      await relay.close();
+      throw error;
+    },
+  );
+  const [hasAccess, hasNames] = [config["access-log"], config["log-names"]];
+  const log = new Log({ clock, write: out, tags, hasAccess, hasNames });
+  log.line("info", "listening", startFacts(relay, config, authority, admin));
+  relay.events.subscribe((event) => log.take(event));
   const reload = (): void => {
     const fresh = readFiles(config);
     if ("problems" in fresh) {
@@ -62,6 +80,9 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     if (authority instanceof StaticAuthority && fresh.tokens !== undefined) authority.replace(fresh.tokens);
   };
   await untilEnd(host, reload, relay, config["drain-seconds"] * 1_000);
+  await admin.close();
+  log.line("info", "ended", {});
+  log.close();
   return 0;
 }
 
@@ -110,14 +131,61 @@ function limitsOf(config: RelayConfig): RelayLimits {
   };
 }
 
-function startLine(relay: Relay, config: RelayConfig, { isOpen }: Authority): object {
+/** With a folder for what lasts, the words for tunnels last, too. */
+async function tagsFor({ state }: RelayConfig): Promise<Tags> {
+  if (state === undefined) return new Tags(randomBytes(32));
+  return new Tags(Buffer.from(await keptSecret(state, "tag-key", process.platform), "base64url"));
+}
+
+function adminFor(
+  relay: Relay,
+  { env, version }: RelayHost,
+  config: RelayConfig,
+  authority: Authority,
+  tags: Tags,
+  files: () => RelayFiles,
+): Promise<RunningAdmin> {
+  return startAdmin({
+    relay,
+    version,
+    ...config["admin-listen"],
+    chosenToken: () => files().adminToken,
+    places: tokenPlaces(config, env),
+    authority,
+    address: publicAddress(relay, config),
+    tags,
+    hasNames: config["log-names"],
+  });
+}
+
+/** Where the operator's token lies that nobody has chosen: for the relay that makes it, and the command that looks for it. */
+export function tokenPlaces({ state }: RelayConfig, env: RelayHost["env"]): TokenPlaces {
+  return { state, folders: privateFolders(env, machineFacts()), platform: process.platform };
+}
+
+const schemeOf = (config: RelayConfig): "http" | "https" =>
+  config["tls-cert"] === undefined ? "http" : "https";
+
+function publicAddress(relay: Relay, config: RelayConfig): PublicAddress {
   const { host } = config.listen;
-  const scheme = config["tls-cert"] === undefined ? "http" : "https";
+  const { domain } = relay.context;
+  const base =
+    config["public-url"] ?? listeningAt({ scheme: schemeOf(config), host, port: relay.port, domain });
+  return { base, tcpHost: config["tcp-host"] };
+}
+
+function startFacts(
+  relay: Relay,
+  config: RelayConfig,
+  { isOpen }: Authority,
+  { port, tokenFile }: RunningAdmin,
+): Readonly<Record<string, string | boolean | undefined>> {
   return {
-    event: "listening",
-    url: `${scheme}://${hostForUrl(host)}:${relay.port}`,
+    url: `${schemeOf(config)}://${hostForUrl(config.listen.host)}:${relay.port}`,
     domain: relay.context.domain,
     auth: isOpen ? "open" : "tokens",
     keepsNames: relay.context.keepsNames,
+    admin: `http://${hostForUrl(config["admin-listen"].host)}:${port}`,
+    adminTokenFile: tokenFile,
   };
 }

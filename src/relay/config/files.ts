@@ -23,11 +23,17 @@ export function readFiles(config: RelayConfig): RelayFiles | { readonly problems
       return undefined;
     }
   };
-  const secret = (name: string, file: string | undefined): string | undefined => {
+  const secret = (name: OptionName, file: string | undefined, min: number): string | undefined => {
     const word = text(name, file)?.trim();
     if (word === undefined) return undefined;
-    if (/^[\x21-\x7e]{8,512}$/.test(word)) return word;
-    problems.push(`the file of ${name} must hold one word of 8 to 512 characters`);
+    if (isSecret(word, min)) return word;
+    problems.push(`the file of ${name} must hold one word of ${min} to 512 characters`);
+    return undefined;
+  };
+  const typed = (name: "admin-token" | "auth-secret", min: number): string | undefined => {
+    const word = config[name];
+    if (word === undefined || isSecret(word, min)) return word;
+    problems.push(`${name} must be one word of ${min} to 512 characters`);
     return undefined;
   };
   const tokenText = text("token-file", config["token-file"]);
@@ -39,11 +45,21 @@ export function readFiles(config: RelayConfig): RelayFiles | { readonly problems
       .map((line) => line.replace(/#.*$/, "").trim().toLowerCase())
       .filter((line) => line !== ""),
   );
-  const adminToken = secret("admin-token-file", config["admin-token-file"]) ?? config["admin-token"];
-  const authSecret = secret("auth-secret-file", config["auth-secret-file"]) ?? config["auth-secret"];
+  const adminToken =
+    secret("admin-token-file", config["admin-token-file"], ADMIN_CHARS) ?? typed("admin-token", ADMIN_CHARS);
+  const authSecret =
+    secret("auth-secret-file", config["auth-secret-file"], SECRET_CHARS) ??
+    typed("auth-secret", SECRET_CHARS);
   if (problems.length > 0) return { problems };
   return { tokens: typeof tokens === "string" ? undefined : tokens, blocked, adminToken, authSecret };
 }
+
+/** Nobody is locked out after wrong guesses, which would lock out the operator behind a proxy, too: so none must have a chance. */
+const ADMIN_CHARS = 16;
+const SECRET_CHARS = 8;
+
+const isSecret = (word: string, min: number): boolean =>
+  /^[\x21-\x7e]+$/.test(word) && word.length >= min && word.length <= 512;
 
 /** Options that do not go together, as sentences. */
 export function conflicts(config: RelayConfig): readonly string[] {
