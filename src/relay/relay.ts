@@ -6,8 +6,10 @@ import type { Authority } from "./auth/authority.ts";
 import type { Claims } from "./claims/claims.ts";
 import { FileKeeper } from "./claims/keeper.ts";
 import { MemoryClaims } from "./claims/memory.ts";
+import type { PortRange } from "./config/kinds.ts";
 import type { RelayContext } from "./context.ts";
 import type { RelayEvent } from "./events.ts";
+import { Certificates, type CertificateFiles } from "./front/certificates.ts";
 import { Front } from "./front/front.ts";
 import type { TrustedProxies } from "./front/sources.ts";
 import { Arrivals } from "./hosts/arrivals.ts";
@@ -16,6 +18,7 @@ import { Registrar } from "./hosts/registrar.ts";
 import type { RelayLimits } from "./limits/limits.ts";
 import { Services } from "./http/services.ts";
 import { Door } from "./rooms/door.ts";
+import { TcpPorts } from "./tcp/ports.ts";
 
 export interface RelayOptions {
   readonly clock: Clock;
@@ -26,9 +29,14 @@ export interface RelayOptions {
   readonly authority: Authority;
   readonly limits: RelayLimits;
   readonly isTrusted: TrustedProxies;
+  readonly hasProxyHeader?: boolean;
+  readonly certificates?: CertificateFiles | undefined;
   readonly isBlocked: (word: string) => boolean;
   /** A private folder that is there already; without it names are forgotten. */
   readonly state: string | undefined;
+  /** Undefined: no TCP. `shownHost`: where the ports are reached, if that is not the relay's own name. */
+  readonly tcp?:
+    { readonly range: PortRange; readonly bind: string; readonly shownHost: string | undefined } | undefined;
 }
 
 /** One running node. */
@@ -44,6 +52,8 @@ export interface Relay {
   readonly connections: number;
   /** Tells hosts to come back after about `backMs`, waits up to `graceMs` for what is under way, and closes. */
   drain(timing: { readonly backMs: number; readonly graceMs: number }): Promise<void>;
+  /** Looks at its certificate files now, and not only at times. */
+  reload(): void;
   /** At once. */
   close(): Promise<void>;
 }
@@ -64,11 +74,19 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const hosts = new Hosts(context);
   const arrivals = new Arrivals(context, hosts);
   const door = new Door(context, arrivals);
-  const registrar = new Registrar(context, hosts, undefined);
+  const { tcp } = options;
+  const ports = tcp === undefined ? undefined : new TcpPorts(context, arrivals, tcp.range, tcp.bind);
+  const registrar = new Registrar(context, hosts, ports, tcp?.shownHost);
   registrar.onUnfetched = (host, ticket) => door.unfetched(host, ticket);
   const services = new Services(context, arrivals);
   const { host, port, isTrusted } = options;
-  const front = new Front({ context, door, registrar, services, isTrusted, host, port });
+  const certificates =
+    options.certificates === undefined
+      ? undefined
+      : new Certificates(options.certificates, clock, (what) => events.emit({ type: "trouble", what }));
+  const { hasProxyHeader = false } = options;
+  const doors = { door, registrar, services };
+  const front = new Front({ context, ...doors, isTrusted, hasProxyHeader, certificates, host, port });
   await front.listen();
   let isReady = true;
   let closing: Promise<void> | undefined;
@@ -78,7 +96,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     hosts.close();
     door.close();
     services.close();
+    ports?.close();
     await front.close();
+    certificates?.close();
     await claims.close();
   };
   return {
@@ -102,10 +122,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       front.leave();
       const until = clock.now() + graceMs;
       const isBusy = (): boolean =>
-        door.size + services.size > 0 && clock.now() < until && closing === undefined;
+        door.size + services.size + (ports?.size ?? 0) > 0 && clock.now() < until && closing === undefined;
       while (isBusy()) await wait(clock, 100);
       await (closing ??= close());
     },
+    reload: () => certificates?.look(),
     close: () => (closing ??= close()),
   };
 }

@@ -15,7 +15,7 @@ import { trustedProxies } from "./front/sources.ts";
 import { RELAY_LIMITS, type RelayLimits } from "./limits/limits.ts";
 import { Log } from "./log/log.ts";
 import { Tags } from "./log/tags.ts";
-import { startRelay, type Relay } from "./relay.ts";
+import { startRelay, type Relay, type RelayOptions } from "./relay.ts";
 import { keptSecret } from "./state/kept-secret.ts";
 
 /** The outside world of the program. */
@@ -55,8 +55,11 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     authority,
     limits: limitsOf(config),
     isTrusted: trustedProxies(config["trusted-proxy"]) ?? (() => false),
+    hasProxyHeader: config["proxy-protocol"],
+    certificates: certificatesOf(config),
     isBlocked: (word) => current.blocked.has(word),
     state: config.state,
+    tcp: tcpOf(config),
   });
   const tags = await tagsFor(config);
   const admin = await adminFor(relay, host, config, authority, tags, () => current).catch(
@@ -77,6 +80,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
       return;
     }
     current = fresh;
+    relay.reload();
     if (authority instanceof StaticAuthority && fresh.tokens !== undefined) authority.replace(fresh.tokens);
   };
   await untilEnd(host, reload, relay, config["drain-seconds"] * 1_000);
@@ -114,6 +118,16 @@ function authorityFor(config: RelayConfig, { tokens }: RelayFiles, clock: Clock)
 /** On loopback alone every name below `localhost` leads here by itself (RFC 6761 §6.3). */
 function domainOf({ domain, listen }: RelayConfig): string | undefined {
   return domain ?? (/^(?:127\.|::1$)/.test(listen.host) ? "localhost" : undefined);
+}
+
+function certificatesOf(config: RelayConfig): RelayOptions["certificates"] {
+  const [cert, key] = [config["tls-cert"], config["tls-key"]];
+  return cert === undefined || key === undefined ? undefined : { cert, key };
+}
+
+function tcpOf(config: RelayConfig): RelayOptions["tcp"] {
+  const range = config["tcp-ports"];
+  return range === undefined ? undefined : { range, bind: config.listen.host, shownHost: config["tcp-host"] };
 }
 
 function limitsOf(config: RelayConfig): RelayLimits {

@@ -178,7 +178,9 @@ describe("a service at a relay of one's own", () => {
   it("has the name that was asked for, proved from outside, behind the gateway's own rules", async () => {
     const { relay, agent } = await withTokens();
     const server = createServer((incoming, response) =>
-      response.end(`for ${incoming.headers["x-forwarded-for"]} host ${incoming.headers["x-forwarded-host"]}`),
+      response.end(
+        `for ${String(incoming.headers["x-forwarded-for"])} host ${String(incoming.headers["x-forwarded-host"])}`,
+      ),
     );
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     ends.push(

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
+import { contextOf } from "../front/certificates.ts";
 import { parseTokens, type TokenEntry } from "../auth/tokens.ts";
 import type { OptionName, RelayConfig } from "./options.ts";
 
@@ -45,6 +46,20 @@ export function readFiles(config: RelayConfig): RelayFiles | { readonly problems
       .map((line) => line.replace(/#.*$/, "").trim().toLowerCase())
       .filter((line) => line !== ""),
   );
+  const [cert, key] = [config["tls-cert"], config["tls-key"]];
+  if (
+    cert !== undefined &&
+    key !== undefined &&
+    text("tls-cert", cert) !== undefined &&
+    text("tls-key", key) !== undefined
+  ) {
+    try {
+      contextOf({ cert, key });
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      problems.push("tls-cert and tls-key are no certificate with its key");
+    }
+  }
   const adminToken =
     secret("admin-token-file", config["admin-token-file"], ADMIN_CHARS) ?? typed("admin-token", ADMIN_CHARS);
   const authSecret =

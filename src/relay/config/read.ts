@@ -63,26 +63,41 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
   const given = new Map<OptionName, Given>();
   let config: string | undefined;
   let isCheck = false;
-  for (let rest = args; rest.length > 0;) {
-    const [arg = "", next] = rest;
-    rest = rest.slice(1);
-    const [, name = "", inline] = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
+  for (const { arg, name, text, isNext } of flagsOf(args)) {
+    let problem: string | undefined;
     if (arg === "--check") isCheck = true;
-    else if (name === "config") {
-      config = inline ?? next;
-      if (inline === undefined) rest = rest.slice(1);
-      if (config === undefined || config === "") problems.push("--config needs a value");
-    } else if (!isOptionName(name)) problems.push(unknown(arg));
-    else {
-      const takesNext = inline === undefined && RELAY_OPTIONS[name].kind.isSwitch !== true;
-      if (takesNext) rest = rest.slice(1);
-      const text = takesNext ? next : (inline ?? "yes");
-      const problem = keep(name, text, takesNext, given);
-      if (problem !== undefined) problems.push(problem);
-    }
+    else if (isOptionName(name)) problem = keep(name, text, isNext, given);
+    else if (name !== "config") problem = unknown(arg);
+    else if (text === undefined || text === "") problem = "--config needs a value";
+    else config = text;
+    if (problem !== undefined) problems.push(problem);
   }
   return { given, config, isCheck };
 }
+
+interface Flag {
+  readonly arg: string;
+  readonly name: string;
+  readonly text: string | undefined;
+  /** The text is the next argument. */
+  readonly isNext: boolean;
+}
+
+function* flagsOf(args: readonly string[]): Generator<Flag> {
+  let rest = args;
+  while (rest.length > 0) {
+    const [arg = "", next] = rest;
+    const [, name = "", inline] = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    const isNext = inline === undefined && (name === "config" || (isOptionName(name) && !isSwitch(name)));
+    rest = rest.slice(isNext ? 2 : 1);
+    yield { arg, name, text: isNext ? next : (inline ?? "yes"), isNext };
+  }
+}
+
+const isSwitch = (name: OptionName): boolean => {
+  const option: RelayOption<unknown> = RELAY_OPTIONS[name];
+  return option.kind.isSwitch === true;
+};
 
 /** @returns what is wrong with this flag, as a sentence */
 function keep(

@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { WebSocketServer } from "ws";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { UPLINK } from "../../uplink/limits.ts";
@@ -16,7 +17,9 @@ import { Counts } from "../limits/counts.ts";
 import type { Door } from "../rooms/door.ts";
 import { sourceOf } from "../rooms/source-tag.ts";
 import { refuse } from "../traffic/refusal.ts";
+import type { Certificates } from "./certificates.ts";
 import { askedFor, single } from "./host-names.ts";
+import { behindProxy } from "./proxy-protocol.ts";
 import { sourceOfRequest, type TrustedProxies } from "./sources.ts";
 
 /** Requests for services: the part of the relay that reads HTTP. */
@@ -37,6 +40,10 @@ export interface FrontOptions {
   readonly registrar: Registrar;
   readonly services: ServiceDoor;
   readonly isTrusted: TrustedProxies;
+  /** Every connection of a trusted proxy begins with the PROXY protocol. */
+  readonly hasProxyHeader: boolean;
+  /** Undefined: TLS is the job of a proxy in front. */
+  readonly certificates: Certificates | undefined;
   readonly host: string;
   readonly port: number;
 }
@@ -52,6 +59,8 @@ export class Front {
   });
   readonly #sockets = new Set<Socket>();
   readonly #perSource = new Counts();
+  /** What Node's server does with a connection. */
+  readonly #serve: readonly Function[];
   #isLeaving = false;
 
   constructor(options: FrontOptions) {
@@ -68,6 +77,8 @@ export class Front {
     });
     const server = this.#server;
     server.maxConnections = limits.connections;
+    this.#serve = server.listeners("connection");
+    server.removeAllListeners("connection");
     server.on("connection", (socket: Socket) => this.#connected(socket));
     server.on("request", (request, response) => this.#request(request, response, false));
     server.on("checkContinue", (request, response) => this.#request(request, response, true));
@@ -124,12 +135,50 @@ export class Front {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    // A proxy's own connections are not one visitor's.
+    const { isTrusted, hasProxyHeader, context } = this.#options;
     const address = socket.remoteAddress ?? "";
-    if (this.#options.isTrusted(address)) return;
-    const free = this.#perSource.take(sourceOf(address), this.#options.context.limits.connectionsPerSource);
-    if (free === undefined) socket.destroy();
-    else socket.once("close", free);
+    if (!isTrusted(address)) return this.#counted(socket, address);
+    // A proxy's own connections are not one visitor's.
+    if (!hasProxyHeader) return this.#secure(socket, undefined);
+    const limits = { clock: context.clock, limitMs: context.limits.head.ms };
+    behindProxy(socket, limits, (source) => {
+      if (source === undefined) this.#secure(socket, undefined);
+      else this.#counted(socket, source);
+    });
+  }
+
+  #counted(socket: Socket, source: string): void {
+    const free = this.#perSource.take(sourceOf(source), this.#options.context.limits.connectionsPerSource);
+    if (free === undefined) return void socket.destroy();
+    socket.once("close", free);
+    this.#secure(socket, source === socket.remoteAddress ? undefined : source);
+  }
+
+  /** @param source of a connection that a proxy has told of */
+  #secure(socket: Socket, source: string | undefined): void {
+    const { certificates, context } = this.#options;
+    if (certificates === undefined) {
+      this.#hand(socket, source);
+      // Where a header was taken off it, it is paused.
+      return void socket.resume();
+    }
+    const secure = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: certificates.context,
+      ALPNProtocols: ["http/1.1"],
+    });
+    const stop = context.clock.after(context.limits.head.ms, () => socket.destroy());
+    secure.on("error", () => socket.destroy()).once("close", stop);
+    socket.once("close", () => secure.destroy());
+    secure.once("secure", () => {
+      stop();
+      this.#hand(secure, source ?? socket.remoteAddress);
+    });
+  }
+
+  #hand(socket: Socket, source: string | undefined): void {
+    if (source !== undefined) Object.defineProperty(socket, "remoteAddress", { value: source });
+    for (const serve of this.#serve) Reflect.apply(serve, this.#server, [socket]);
   }
 
   #request(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {

@@ -23,7 +23,7 @@ export interface Applicant {
 /** Ports for TCP. */
 export interface PortKeeper {
   /** A port for this key, the one that it had last if that is free; undefined where all are taken. */
-  lease(key: string): { readonly port: number; readonly free: () => void } | undefined;
+  lease(key: string): Promise<{ readonly port: number; readonly free: () => void } | undefined>;
 }
 
 /** Leads each host from its connection to its claim. */
@@ -31,15 +31,23 @@ export class Registrar {
   readonly #context: RelayContext;
   readonly #hosts: Hosts;
   readonly #ports: PortKeeper | undefined;
+  readonly #tcpHost: string | undefined;
   readonly #pace: Pace;
   #waiting = 0;
   #isClosed = false;
 
-  constructor(context: RelayContext, hosts: Hosts, ports: PortKeeper | undefined) {
+  /** @param tcpHost where TCP ports are reached, if that is not the relay's own name */
+  constructor(
+    context: RelayContext,
+    hosts: Hosts,
+    ports: PortKeeper | undefined,
+    tcpHost: string | undefined,
+  ) {
     const { limits, clock } = context;
     this.#context = context;
     this.#hosts = hosts;
     this.#ports = ports;
+    this.#tcpHost = tcpHost;
     this.#pace = new Pace(limits.registrationsPerMinute, () => clock.now());
   }
 
@@ -121,7 +129,7 @@ export class Registrar {
     const admitted = await this.#admit(message);
     if (typeof admitted === "string") return admitted;
     const { grant, given, isSubstitute } = admitted;
-    const place = this.#takePlace({ kind, name: given }, key, grant, source);
+    const place = await this.#takePlace({ kind, name: given }, key, grant, source);
     if (typeof place === "string") return place;
     const { port } = place;
     const outcome = await claims.claim({ kind, name: given, key, node, port });
@@ -130,7 +138,7 @@ export class Registrar {
       return outcome.kind === "taken" ? "name-taken" : "claims-unavailable";
     }
     const { epoch } = outcome;
-    const host = kind === "http" ? `${given}.${domain}` : undefined;
+    const host = kind === "http" ? `${given}.${domain}` : kind === "tcp" ? this.#tcpHost : undefined;
     const facts: HostFacts = { kind, name: given, key, epoch, source, host, port, token };
     const registered = new Host(this.#context, line, facts, grant, (end) => {
       place.free();
@@ -163,12 +171,12 @@ export class Registrar {
   }
 
   /** A place for one more tunnel, and its port; one that follows its own former line needs no other. */
-  #takePlace(
+  async #takePlace(
     name: ClaimName,
     key: string,
     grant: Grant,
     source: string,
-  ): { readonly port: number | undefined; readonly free: () => void } | Reason {
+  ): Promise<{ readonly port: number | undefined; readonly free: () => void } | Reason> {
     const { limits, authority } = this.#context;
     const { perToken, perSource, size } = this.#hosts;
     const own = this.#hosts.get(name)?.facts.key === key ? 1 : 0;
@@ -188,7 +196,7 @@ export class Registrar {
       taken.push(byToken);
     }
     if (name.kind !== "tcp") return { port: undefined, free };
-    const lease = this.#ports?.lease(key);
+    const lease = await this.#ports?.lease(key);
     if (lease === undefined) {
       free();
       return "ports-used-up";

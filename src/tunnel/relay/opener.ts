@@ -105,7 +105,8 @@ async function tokenOf({ relayToken, relayTokenFile }: RelaySettings): Promise<s
 /** A service has the scheme and the port by which its relay is reached. */
 function urlFor(kind: ClaimKind, origin: URL, { host, port }: Registered): string {
   const scheme = origin.protocol === "https:" ? "wss" : "ws";
-  if (kind === "tcp") return `tcp://${hostForUrl(origin.hostname.replace(/^\[|\]$/g, ""))}:${port ?? 0}`;
+  if (kind === "tcp")
+    return `tcp://${hostForUrl(host ?? origin.hostname.replace(/^\[|\]$/g, ""))}:${port ?? 0}`;
   if (kind === "room") return `${scheme}://${origin.host}`;
   return `${scheme}://${host ?? ""}${origin.port === "" ? "" : `:${origin.port}`}`;
 }
