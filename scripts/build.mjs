@@ -119,6 +119,18 @@ const noTimeline = {
   },
 };
 
+/** The metrics can carry traces of OpenTelemetry, half of whose API they would bring along; the relay has none. */
+const noTraces = {
+  name: "no-traces",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@opentelemetry\/api$/ }, ({ path: name }) => ({
+      path: name,
+      namespace: "no-traces",
+    }));
+    onLoad({ filter: /./, namespace: "no-traces" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 /** Node's own modules are required where a module needs them, and not all of them at the top of the file. */
 const builtinsOnDemand = {
   name: "builtins-on-demand",
@@ -206,7 +218,15 @@ async function main() {
     // Optional native helpers of `ws`; both exist only to be faster and would break the single file.
     external: ["bufferutil", "utf-8-validate"],
   };
-  const plugins = [plainProxyAgent, noTimeline, laterFiles, englishOnly, smallValidator, builtinsOnDemand];
+  const plugins = [
+    plainProxyAgent,
+    noTimeline,
+    noTraces,
+    laterFiles,
+    englishOnly,
+    smallValidator,
+    builtinsOnDemand,
+  ];
   if (options.instead !== undefined) plugins.push(instead(...options.instead.split("=")));
   const bundled = (entry, file, head) =>
     build({

@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { hostForUrl } from "../net/address.ts";
+import { addressKind, hostForUrl } from "../net/address.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import { listeningAt, type PublicAddress } from "./admin/addresses.ts";
-import type { TokenPlaces } from "./admin/admin-token.ts";
+import { tokenPlaces } from "./admin/admin-token.ts";
 import { startAdmin, type RunningAdmin } from "./admin/start-admin.ts";
 import type { Authority } from "./auth/authority.ts";
 import { openAuthority } from "./auth/open.ts";
 import { StaticAuthority } from "./auth/static.ts";
 import { conflicts, readFiles, type RelayFiles } from "./config/files.ts";
+import { relayHelp } from "./config/help.ts";
 import type { RelayConfig } from "./config/options.ts";
 import { readConfig } from "./config/read.ts";
 import { trustedProxies } from "./front/sources.ts";
@@ -33,16 +33,21 @@ export interface RelayHost {
 
 /** Runs a relay until it is told to end. 0: ended in order. 1: it could not start. 2: options that cannot be used. */
 export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
-  const { args, env, err, out, clock } = host;
+  const { args, env, err, out, clock, version } = host;
+  if (args.some((arg) => arg === "--help" || arg === "-h")) {
+    out(relayHelp(version));
+    return 0;
+  }
   const read = readConfig({ args, env });
   if ("problems" in read) return unusable(read.problems, err);
-  const { config, isCheck } = read;
-  const clashes = conflicts(config);
-  const files = readFiles(config);
+  const { config, isCheck, where } = read;
+  const clashes = conflicts(config, where);
+  const files = readFiles(config, where);
   const problems = [...clashes, ...("problems" in files ? files.problems : [])];
   if (problems.length > 0 || "problems" in files) return unusable(problems, err);
   if (isCheck) {
     out("the options are good\n");
+    for (const note of notes(config, files)) out(`note: ${note}\n`);
     return 0;
   }
   let current: RelayFiles = files;
@@ -73,7 +78,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
   log.line("info", "listening", startFacts(relay, config, authority, admin));
   relay.events.subscribe((event) => log.take(event));
   const reload = (): void => {
-    const fresh = readFiles(config);
+    const fresh = readFiles(config, where);
     if ("problems" in fresh) {
       // What was good goes on.
       for (const problem of fresh.problems) err(`tunnel-mcp relay: ${problem}; nothing is changed\n`);
@@ -88,6 +93,21 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
   log.line("info", "ended", {});
   log.close();
   return 0;
+}
+
+/** What is possible, and perhaps not meant. */
+function notes(config: RelayConfig, { adminToken }: RelayFiles): readonly string[] {
+  const { host } = config["admin-listen"];
+  const isOpen = config["token-file"] === undefined && config["auth-url"] === undefined;
+  return [
+    ...(adminToken === undefined && addressKind(host) !== "loopback"
+      ? ["without admin-token-file only health is answered at admin-listen, which is not on loopback"]
+      : []),
+    ...(isOpen ? ["without token-file and auth-url everybody who reaches the relay may have rooms"] : []),
+    ...(config.state === undefined
+      ? ["without state no name outlives a restart, and the history is kept in memory alone"]
+      : []),
+  ];
 }
 
 function unusable(problems: readonly string[], err: (text: string) => void): 2 {
@@ -164,17 +184,12 @@ function adminFor(
     version,
     ...config["admin-listen"],
     chosenToken: () => files().adminToken,
-    places: tokenPlaces(config, env),
+    places: tokenPlaces(config.state, env),
     authority,
     address: publicAddress(relay, config),
     tags,
     hasNames: config["log-names"],
   });
-}
-
-/** Where the operator's token lies that nobody has chosen: for the relay that makes it, and the command that looks for it. */
-export function tokenPlaces({ state }: RelayConfig, env: RelayHost["env"]): TokenPlaces {
-  return { state, folders: privateFolders(env, machineFacts()), platform: process.platform };
 }
 
 const schemeOf = (config: RelayConfig): "http" | "https" =>

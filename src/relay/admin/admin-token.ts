@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { ensurePrivateDirectory, isPrivate } from "../../runtime/private-directory.ts";
+import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 import { keptSecret, readSecret, writeSecret } from "../state/kept-secret.ts";
 
 const FILE = "admin-token";
@@ -12,6 +13,14 @@ export interface TokenPlaces {
   /** Private folders of this user, the preferred one first. */
   readonly folders: readonly string[];
   readonly platform: string;
+}
+
+/** For the relay that makes the token, and for the command that looks for it. */
+export function tokenPlaces(
+  state: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): TokenPlaces {
+  return { state, folders: privateFolders(env, machineFacts()), platform: process.platform };
 }
 
 export interface MadeToken {
