@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { UPLINK } from "./limits.ts";
 
 /** A claim is for a room, a name in front of the domain, or a TCP port. */

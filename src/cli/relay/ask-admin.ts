@@ -1,6 +1,6 @@
 import { request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
-import type { z } from "zod";
+import type * as z from "zod";
 import { addressKind } from "../../net/address.ts";
 import { failure } from "../../relay/admin/schemas.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { KINDS } from "../../uplink/messages.ts";
 
 export const HISTORY = {

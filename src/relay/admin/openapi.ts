@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { FAILURES, ROUTES, type FailureCode, type Route } from "./routes.ts";
 import * as S from "./schemas.ts";
 

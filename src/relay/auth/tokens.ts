@@ -1,5 +1,5 @@
 import { hash, randomBytes } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { KINDS } from "../../uplink/messages.ts";
 import { isPattern } from "./patterns.ts";
 

@@ -1,6 +1,6 @@
 import { open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { KINDS } from "../../uplink/messages.ts";
 import { claimId, type ClaimName } from "./claims.ts";
