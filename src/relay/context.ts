@@ -18,5 +18,9 @@ export interface RelayContext {
   /** Whether names outlive a restart. */
   readonly keepsNames: boolean;
   readonly isBlocked: (word: string) => boolean;
+  /** Browsers see a warning before the first page of a name, since strangers may have one. */
+  readonly warnsBrowsers: boolean;
+  /** For complaints, shown on the relay's own pages. */
+  readonly contact: string | undefined;
   readonly events: Emitter<RelayEvent>;
 }

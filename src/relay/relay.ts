@@ -32,6 +32,9 @@ export interface RelayOptions {
   readonly hasProxyHeader?: boolean;
   readonly certificates?: CertificateFiles | undefined;
   readonly isBlocked: (word: string) => boolean;
+  /** Where left out: as long as everybody may have names. */
+  readonly warnsBrowsers?: boolean | undefined;
+  readonly contact?: string | undefined;
   /** A private folder that is there already; without it names are forgotten. */
   readonly state: string | undefined;
   /** Undefined: no TCP. `shownHost`: where the ports are reached, if that is not the relay's own name. */
@@ -52,7 +55,7 @@ export interface Relay {
   readonly connections: number;
   /** Tells hosts to come back after about `backMs`, waits up to `graceMs` for what is under way, and closes. */
   drain(timing: { readonly backMs: number; readonly graceMs: number }): Promise<void>;
-  /** Looks at its certificate files now, and not only at times. */
+  /** Looks at its certificate files now, and asks again whether those who are here may be. */
   reload(): void;
   /** At once. */
   close(): Promise<void>;
@@ -70,7 +73,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   });
   const events = new Emitter<RelayEvent>();
   const keepsNames = state !== undefined;
-  const context = { node, clock, claims, authority, limits, domain, keepsNames, isBlocked, events };
+  const { warnsBrowsers = authority.isOpen, contact } = options;
+  const rules = { keepsNames, isBlocked, warnsBrowsers, contact };
+  const context = { node, clock, claims, authority, limits, domain, ...rules, events };
   const hosts = new Hosts(context);
   const arrivals = new Arrivals(context, hosts);
   const door = new Door(context, arrivals);
@@ -126,7 +131,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       while (isBusy()) await wait(clock, 100);
       await (closing ??= close());
     },
-    reload: () => certificates?.look(),
+    reload() {
+      certificates?.look();
+      hosts.recheck();
+    },
     close: () => (closing ??= close()),
   };
 }

@@ -62,7 +62,9 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     isTrusted: trustedProxies(config["trusted-proxy"]) ?? (() => false),
     hasProxyHeader: config["proxy-protocol"],
     certificates: certificatesOf(config),
-    isBlocked: (word) => current.blocked.has(word),
+    isBlocked: (word) => current.blocked.has(word.toLowerCase()),
+    warnsBrowsers: config["warn-browsers"],
+    contact: config["abuse-contact"],
     state: config.state,
     tcp: tcpOf(config),
   });

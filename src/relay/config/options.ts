@@ -86,6 +86,10 @@ export const RELAY_OPTIONS = {
   "tls-cert": maybe(PATH, "certificate chain, read again when it changes; without it TLS is a proxy's job"),
   "tls-key": maybe(PATH, "its key"),
   "block-file": maybe(PATH, "names and token ids that are not served, one a line"),
+  "warn-browsers": maybe(
+    SWITCH,
+    "a warning before the first page of a name; yes where names are open to everybody, else no",
+  ),
   "abuse-contact": maybe(TEXT, "address for complaints, shown on the relay's own pages"),
   "drain-seconds": given({
     kind: count(0, 3_600),

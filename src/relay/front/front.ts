@@ -185,7 +185,7 @@ export class Front {
     const { context, services, isTrusted } = this.#options;
     if (this.#isLeaving) response.shouldKeepAlive = false;
     const asked = askedFor(single(request.rawHeaders, "host"), context.domain);
-    if (asked.kind !== "service") return answer(response, asked.kind === "none" ? 400 : 404);
+    if (asked.kind !== "service") return answer(response, asked.kind === "none" ? 400 : 404, context.contact);
     const source = sourceOfRequest(request, isTrusted);
     services.request(asked.name, request, response, source, expectsContinue);
   }
@@ -212,12 +212,13 @@ export class Front {
 const isFetch = ({ url }: IncomingMessage): boolean => url?.startsWith(UPLINK.guestPath) === true;
 
 /** Rooms serve no pages, and the relay has none: the same plain answer for everything. */
-function answer(response: ServerResponse, status: number): void {
+function answer(response: ServerResponse, status: number, contact: string | undefined): void {
   response.writeHead(status, {
     "content-type": "text/plain; charset=utf-8",
     "x-content-type-options": "nosniff",
     "x-robots-tag": "noindex",
     "cache-control": "no-store",
   });
-  response.end(`${STATUS_CODES[status]?.toLowerCase() ?? ""}\n`);
+  const complaints = contact === undefined ? "" : `complaints: ${contact}\n`;
+  response.end(Buffer.from(`${STATUS_CODES[status]?.toLowerCase() ?? ""}\n${complaints}`));
 }

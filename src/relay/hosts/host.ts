@@ -133,6 +133,11 @@ export class Host {
     });
   }
 
+  /** Whether it may still be here; it is closed where it may not. */
+  recheck(): void {
+    void this.#recheck();
+  }
+
   close(reason: Reason, waitMs?: number): void {
     this.#line.close(REASONS[reason], reasonText(reason, waitMs));
     this.#ended(reason);

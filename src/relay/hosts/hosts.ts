@@ -84,6 +84,11 @@ export class Hosts {
     for (const host of this.#hosts.values()) host.leave(withinMs);
   }
 
+  /** Asks again whether each may be here. */
+  recheck(): void {
+    for (const host of this.#hosts.values()) host.recheck();
+  }
+
   close(): void {
     for (const stop of this.#stops) stop();
     for (const host of this.#hosts.values()) host.close("going-away");

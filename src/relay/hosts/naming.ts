@@ -7,7 +7,6 @@ import { isNameOfKey, nameOfKey } from "../claims/proof.ts";
 export interface NamingRules {
   /** Whether the relay remembers whose a name is; without that a restart would give it to whoever comes first. */
   readonly keepsNames: boolean;
-  readonly isBlocked: (name: string) => boolean;
 }
 
 export type Named =
@@ -25,10 +24,7 @@ export function nameFor({ kind, name, key }: Register, grant: Grant, rules: Nami
   if (kind === "room")
     return name !== undefined && ROOM_ID.test(name) ? named(name) : refused("name-invalid");
   if (kind === "tcp") return named(nameOfKey(key));
-  const result = serviceName(name, key, grant, rules);
-  if (result.kind === "refused") return result;
-  if (rules.isBlocked(result.name)) return refused("blocked");
-  return result;
+  return serviceName(name, key, grant, rules);
 }
 
 /**

@@ -165,8 +165,9 @@ export class Registrar {
     const { grant } = verdict;
     if (!grant.kinds.has(kind)) return "kind-not-allowed";
     if (isBlocked(grant.tokenId)) return "blocked";
-    const named = nameFor(message, grant, { keepsNames, isBlocked });
+    const named = nameFor(message, grant, { keepsNames });
     if (named.kind === "refused") return named.reason;
+    if (isBlocked(named.name)) return "blocked";
     return { grant, given: named.name, isSubstitute: named.isSubstitute };
   }
 

@@ -15,6 +15,7 @@ import { splice } from "../../uplink/line/splice.ts";
 import { ANSWERS } from "./answers.ts";
 import { fieldsForHost } from "./fields.ts";
 import { Forward } from "./forward.ts";
+import { interstitial } from "./interstitial.ts";
 import { StreamPool } from "./pool.ts";
 
 type Good = Extract<Checked, { kind: "good" }>;
@@ -74,6 +75,10 @@ export class Services implements ServiceDoor {
       if (left.signal.aborted) return;
       if (found.kind !== "host") return refuse(...answerFor(found));
       const { host } = found;
+      const { warnsBrowsers, contact } = this.#context;
+      const about = { authority: checked.authority, contact };
+      const page = warnsBrowsers ? interstitial(request, checked.target, about) : undefined;
+      if (page !== undefined) return refuse(page, "refused");
       const limit = this.#limitsOf(host).requestBytes;
       if (checked.body.kind === "length" && limit > 0 && checked.body.bytes > limit)
         return refuse(ANSWERS.bodyTooLong, "limit");
