@@ -143,7 +143,12 @@ export const history = z
   .object({ total: count, history: z.array(ended), next: cursor.nullable() })
   .meta({ id: "History" });
 
-const limit = z.coerce.number().int().min(1).max(MAX_PAGE).default(USUAL_PAGE);
+const limit = z
+  .string()
+  .regex(/^[1-9]\d{0,2}$/)
+  .transform(Number)
+  .pipe(z.number().int().min(1).max(MAX_PAGE))
+  .default(USUAL_PAGE);
 
 export const tunnelsQuery = z.strictObject({
   limit,
