@@ -19,7 +19,7 @@ const NAMED = [
 ];
 
 /** What any route but the open ones may answer. */
-const ALWAYS: readonly FailureCode[] = ["bad-request", "wrong-host"];
+const ALWAYS: readonly FailureCode[] = ["bad-request", "wrong-host", "no-pages"];
 const GUARDED: readonly FailureCode[] = ["token-missing", "token-wrong", "no-admin-token"];
 
 /** The description of the API (OpenAPI 3.1), made of the tables that the listener works with. */

@@ -223,7 +223,7 @@ describe("the visits of a tunnel", () => {
     let seen = (await m.ask(where)).as(S.requests);
     await until("it is told", async () => (seen = (await m.ask(where)).as(S.requests)).total === 1);
     expect(seen.requests[0]).toMatchObject({ type: "connection", method: null, path: null, status: null });
-    tunnel.stop();
+    await tunnel.stop();
     await until("it is over", () => m.relay.hosts.size === 0);
     expect((await m.ask(where)).as(S.requests).total).toBe(1);
   });
@@ -246,7 +246,7 @@ describe("the history", () => {
     for (const name of ["aaa", "bbb", "ccc"]) {
       const port = await service((_incoming, response) => void response.end());
       const tunnel = await hostOf(m.relay, { token: m.one.token })(port, http(name));
-      tunnel.stop();
+      await tunnel.stop();
       await until("it is over", () => m.relay.hosts.size === 0);
     }
     await m.admin.close();
