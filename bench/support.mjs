@@ -34,6 +34,7 @@ const PROGRAMS = [
   "filter-side",
   "judge-side",
   "gateway-side",
+  "relay-side",
 ];
 
 /**
@@ -60,6 +61,7 @@ export async function withPrograms(work) {
       filter,
       judge,
       gateway,
+      relay,
     ] = await Promise.all(PROGRAMS.map(bundled));
     return await work({
       server,
@@ -75,6 +77,7 @@ export async function withPrograms(work) {
       filter,
       judge,
       gateway,
+      relay,
       scanning,
     });
   });

@@ -23,4 +23,6 @@ export interface RelayContext {
   /** For complaints, shown on the relay's own pages. */
   readonly contact: string | undefined;
   readonly events: Emitter<RelayEvent>;
+  /** So many connections are open that each guest should take one, and not two. */
+  readonly isCrowded: () => boolean;
 }

@@ -13,6 +13,7 @@ import { Certificates, type CertificateFiles } from "./front/certificates.ts";
 import { Front } from "./front/front.ts";
 import type { TrustedProxies } from "./front/sources.ts";
 import { Arrivals } from "./hosts/arrivals.ts";
+import { Fetches } from "./hosts/fetches.ts";
 import { Hosts } from "./hosts/hosts.ts";
 import { Registrar } from "./hosts/registrar.ts";
 import type { RelayLimits } from "./limits/limits.ts";
@@ -61,6 +62,9 @@ export interface Relay {
   close(): Promise<void>;
 }
 
+/** The part of all connections from which on a guest of a room takes one, and not two. */
+const CROWDED = 0.6;
+
 /** @throws {TunnelError} port-in-use, bind-failed, relay-state */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const { clock, limits, domain, authority, isBlocked, state } = options;
@@ -75,39 +79,44 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const keepsNames = state !== undefined;
   const { warnsBrowsers = authority.isOpen, contact } = options;
   const rules = { keepsNames, isBlocked, warnsBrowsers, contact };
-  const context = { node, clock, claims, authority, limits, domain, ...rules, events };
+  const isCrowded = (): boolean => front !== undefined && front.connections > limits.connections * CROWDED;
+  const context = { node, clock, claims, authority, limits, domain, ...rules, events, isCrowded };
+  let front: Front | undefined;
   const hosts = new Hosts(context);
   const arrivals = new Arrivals(context, hosts);
-  const door = new Door(context, arrivals);
+  const fetches = new Fetches(context);
+  const door = new Door(context, arrivals, fetches);
   const { tcp } = options;
   const ports = tcp === undefined ? undefined : new TcpPorts(context, arrivals, tcp.range, tcp.bind);
   const registrar = new Registrar(context, hosts, ports, tcp?.shownHost);
-  registrar.onUnfetched = (host, ticket) => door.unfetched(host, ticket);
-  const services = new Services(context, arrivals);
+  registrar.onUnfetched = (host, ticket, isLocal) => fetches.unfetched(host, ticket, isLocal);
+  const services = new Services(context, arrivals, fetches);
   const { host, port, isTrusted } = options;
   const certificates =
     options.certificates === undefined
       ? undefined
       : new Certificates(options.certificates, clock, (what) => events.emit({ type: "trouble", what }));
   const { hasProxyHeader = false } = options;
-  const doors = { door, registrar, services };
-  const front = new Front({ context, ...doors, isTrusted, hasProxyHeader, certificates, host, port });
-  await front.listen();
+  const doors = { door, fetches, registrar, services };
+  const entrance = new Front({ context, ...doors, isTrusted, hasProxyHeader, certificates, host, port });
+  front = entrance;
+  await entrance.listen();
   let isReady = true;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     isReady = false;
     registrar.close();
     hosts.close();
+    fetches.close();
     door.close();
     services.close();
     ports?.close();
-    await front.close();
+    await entrance.close();
     certificates?.close();
     await claims.close();
   };
   return {
-    port: front.port,
+    port: entrance.port,
     context,
     hosts,
     arrivals,
@@ -124,7 +133,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       events.emit({ type: "draining" });
       registrar.close();
       hosts.leave(backMs);
-      front.leave();
+      entrance.leave();
       const until = clock.now() + graceMs;
       const isBusy = (): boolean =>
         door.size + services.size + (ports?.size ?? 0) > 0 && clock.now() < until && closing === undefined;

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { addressKind, hostForUrl } from "../net/address.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { listeningAt, type PublicAddress } from "./admin/addresses.ts";
@@ -152,10 +153,25 @@ function tcpOf(config: RelayConfig): RelayOptions["tcp"] {
   return range === undefined ? undefined : { range, bind: config.listen.host, shownHost: config["tcp-host"] };
 }
 
+/** For listeners, files and connections to others. */
+const SPARE_FILES = 200;
+
+/** Descriptors that this process may have; those of a connection must not run out in the middle of something else. */
+function openFiles(): number {
+  try {
+    const [, most = ""] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+    return most === "" ? Number.POSITIVE_INFINITY : Math.max(2 * SPARE_FILES, Number(most));
+  } catch (error) {
+    // Only Linux has the file.
+    if (error instanceof Error) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
+}
+
 function limitsOf(config: RelayConfig): RelayLimits {
   return {
     ...RELAY_LIMITS,
-    connections: config["max-connections"],
+    connections: Math.min(config["max-connections"], openFiles() - SPARE_FILES),
     connectionsPerSource: config["max-connections-per-source"],
     tunnels: config["max-tunnels"],
     tunnelsPerToken: config["max-tunnels-per-token"],

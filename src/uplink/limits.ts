@@ -9,7 +9,7 @@ export const UPLINK = {
   /** From the connection to the end of the registration, in ms. */
   registerMs: 10_000,
   /** From the notice of a guest until the host has fetched it, in ms. */
-  fetchMs: 10_000,
+  fetchMs: 6_000,
   /** A line that says nothing is pinged after so long … */
   pingMs: 15_000,
   /** … and given up after so long. */

@@ -50,8 +50,12 @@ const ready = z.object({ type: z.literal("ready") });
 /** A guest of a room waits to be fetched. */
 const guest = z.object({ type: z.literal("guest"), ticket: z.string().min(1).max(128) });
 
-/** The host cannot fetch this guest. */
-const unfetched = z.object({ type: z.literal("unfetched"), ticket: z.string().min(1).max(128) });
+/** The host cannot fetch this guest: its own room does not answer, or the relay cannot be reached in this way. */
+const unfetched = z.object({
+  type: z.literal("unfetched"),
+  ticket: z.string().min(1).max(128),
+  isLocal: z.boolean(),
+});
 
 /** The relay ends; what is under way may end in peace. */
 const goingAway = z.object({ type: z.literal("going-away"), afterMs: count });

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { RELAY_LIMITS } from "../../src/relay/limits/limits.ts";
 import { until } from "../support/processes.ts";
@@ -140,6 +141,52 @@ describe("a room at a relay", () => {
     let read = 0;
     quickOne.on("data", (chunk: Buffer) => (read += chunk.length));
     await until("the other one reads", () => read > 4 * 1024 * 1024);
+  });
+
+  it("lets guests in over the host's line where a proxy on the way takes no other connection of the host", async () => {
+    const relay = await aRelay();
+    // Passes the WebSocket of the host, and nothing else that asks for an upgrade.
+    const proxy = await tcpServer((socket) => {
+      socket.once("data", (chunk: Buffer) => {
+        if (chunk.includes("/_tunnel/guest/"))
+          return void socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+        const onward = connect(relay.port, "127.0.0.1", () =>
+          onward.write(chunk.toString("latin1").replace(/Host: .*/, `Host: 127.0.0.1:${proxy}`), "latin1"),
+        );
+        onward.on("error", () => socket.destroy());
+        socket.pipe(onward).pipe(socket);
+      });
+    });
+    const { port, heads } = await echoRoom();
+    const room = roomId();
+    await hostOf(proxy)(port, { kind: "room", room });
+    for (let at = 0; at < 3; at += 1) {
+      const one = await guest(relay.port, room);
+      const bytes = randomBytes(3_000_000);
+      expect((await echoed(one, bytes)).equals(bytes)).toBe(true);
+      one.destroy();
+    }
+    expect(heads.every((head) => /^tunnel-source: [0-9a-f]{16}$/m.test(head))).toBe(true);
+    await until("nothing is left", () => relay.hosts.all[0]?.visits.total === 0);
+  });
+
+  it("is closed for its guests, too, when an operator closes it", async () => {
+    const relay = await aRelay();
+    const { port } = await echoRoom();
+    const room = roomId();
+    const tunnel = await hostOf(relay)(port, { kind: "room", room });
+    const one = await guest(relay.port, room);
+    const closed = new Promise((resolve) => one.resume().once("close", resolve));
+    const { claims } = relay.context;
+    const claim = await claims.find({ kind: "room", name: room });
+    if (claim?.node === undefined) throw new Error("not claimed");
+    await claims.tell(claim.node, { type: "close", claim, epoch: claim.epoch });
+    await closed;
+    expect(await new Promise((resolve) => tunnel.onDown(resolve))).toMatchObject({
+      code: "relay-refused",
+      detail: "closed",
+    });
+    expect((await upgrade(relay.port, `/t/${room}`)).status).toBe(404);
   });
 
   it("belongs to its key: nobody else takes it, and its own newest process does", async () => {

@@ -449,9 +449,21 @@ describe("a name", () => {
 
   it("is closed when its token is revoked", async () => {
     const { relay, token, authority } = await withToken();
-    const tunnel = await hostOf(relay, { token })(port, http("demo"));
+    const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+    await new Promise((resolve) => server.once("listening", resolve));
+    atEnd(() => server.close());
+    const address = server.address();
+    const tunnel = await hostOf(relay, { token })(
+      typeof address === "object" && address !== null ? address.port : 0,
+      http("demo"),
+    );
+    const socket = new WebSocket(`ws://127.0.0.1:${relay.port}/`, { headers: { Host: "demo.tunnel.test" } });
+    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    const closed = new Promise((resolve) => socket.once("close", resolve));
     authority.replace([]);
     const lost = await new Promise((resolve) => tunnel.onDown(resolve));
     expect(lost).toMatchObject({ code: "relay-token", detail: "token-invalid" });
+    // Who is there does not stay there either.
+    await closed;
   });
 });

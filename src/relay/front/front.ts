@@ -12,6 +12,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { UPLINK } from "../../uplink/limits.ts";
 import { LINE_OPTIONS } from "../../uplink/line/line.ts";
 import type { RelayContext } from "../context.ts";
+import type { Fetches } from "../hosts/fetches.ts";
 import type { Registrar } from "../hosts/registrar.ts";
 import { Counts } from "../limits/counts.ts";
 import type { Door } from "../rooms/door.ts";
@@ -37,6 +38,7 @@ export interface ServiceDoor {
 export interface FrontOptions {
   readonly context: RelayContext;
   readonly door: Door;
+  readonly fetches: Fetches;
   readonly registrar: Registrar;
   readonly services: ServiceDoor;
   readonly isTrusted: TrustedProxies;
@@ -191,7 +193,7 @@ export class Front {
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const { context, door, registrar, services, isTrusted } = this.#options;
+    const { context, door, fetches, registrar, services, isTrusted } = this.#options;
     const authority = single(request.rawHeaders, "host");
     const asked = askedFor(authority, context.domain);
     if (asked.kind === "none" || authority === undefined) return refuse(socket, 400);
@@ -199,7 +201,7 @@ export class Front {
     if (asked.kind === "service") return services.upgrade(asked.name, request, socket, head, source);
     if (this.#isLeaving && !isFetch(request)) return refuse(socket, 503, 1);
     if (request.method !== "GET") return refuse(socket, 405);
-    if (isFetch(request)) return door.fetched(request, socket, head);
+    if (isFetch(request)) return fetches.fetched(request, socket, head);
     if (request.url !== UPLINK.hostPath) return door.visit(request, socket, head, source);
     // A page in a browser has no business here, whoever is signed in behind it.
     if (request.headers.origin !== undefined) return refuse(socket, 403);

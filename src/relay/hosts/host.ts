@@ -34,12 +34,15 @@ export class Host {
   /** Visitors at this moment. */
   readonly visits = new Counts();
   requests = 0;
+  /** It could not fetch a guest by a connection of its own: a proxy on the way does not let it. */
+  cannotFetch = false;
   bytesIn = 0;
   bytesOut = 0;
   readonly #context: RelayContext;
   readonly #line: Line;
   readonly #onEnd: (end: HostEnd) => void;
   readonly #stops: (() => void)[] = [];
+  readonly #carried = new Set<() => void>();
   #grant: Grant;
   #pace: BytePace | undefined;
   #session: ClientHttp2Session | undefined;
@@ -71,7 +74,7 @@ export class Host {
 
   /** Whether visitors may be sent to it. One that was told to leave serves those that it has. */
   get isReady(): boolean {
-    return this.#state === "ready";
+    return this.#state === "ready" && this.#session?.destroyed !== true && this.#session?.closed !== true;
   }
 
   get isOver(): boolean {
@@ -87,7 +90,9 @@ export class Host {
   becomeReady(): void {
     if (this.#state !== "registered") return;
     this.#state = "ready";
-    if (this.facts.kind !== "room") this.#session = openStreams(this.#line, () => this.#ended("cut"));
+    // A room's guests mostly come by connections of their own. What the host sends first waits in the stream until one does not.
+    if (this.facts.kind === "room") void this.#line.stream;
+    else this.#session = this.#openSession();
   }
 
   /** Tells it of a guest, which it fetches by a connection of its own. */
@@ -95,10 +100,10 @@ export class Host {
     this.#line.send({ type: "guest", ticket });
   }
 
-  /** A connection to the service behind it; undefined where its line is gone. */
+  /** A connection to what is behind it, over its line; undefined where that is gone. */
   openStream(): ClientHttp2Stream | undefined {
-    const session = this.#session;
-    if (session === undefined || session.destroyed || session.closed) return undefined;
+    if (!this.isReady) return undefined;
+    const session = (this.#session ??= this.#openSession());
     const stream = session.request(
       { ":method": "CONNECT", ":authority": this.facts.kind },
       { endStream: false },
@@ -114,6 +119,12 @@ export class Host {
     if (perSecond === 0) return undefined;
     if (this.#pace?.perSecond !== perSecond) this.#pace = new BytePace(perSecond, () => clock.now());
     return this.#pace;
+  }
+
+  /** A visitor is here, and is cut when the host is closed for good. @returns it has gone */
+  carry(cut: () => void): () => void {
+    this.#carried.add(cut);
+    return () => void this.#carried.delete(cut);
   }
 
   /** A visitor has come and gone. */
@@ -152,11 +163,17 @@ export class Host {
     else this.#ended(told?.reason ?? "cut");
   }
 
+  #openSession(): ClientHttp2Session {
+    return openStreams(this.#line, () => this.#ended("cut"));
+  }
+
   #ended(end: HostEnd): void {
     if (this.#state === "over") return;
     this.#state = "over";
     for (const stop of this.#stops) stop();
     this.#session?.destroy();
+    // Those who are here stay where the host comes back, or another line of it is there already.
+    if (isForGood(end)) for (const cut of this.#carried) cut();
     this.#onEnd(end);
   }
 
@@ -190,6 +207,13 @@ export class Host {
     this.#grant = verdict.grant;
     this.#scheduleRecheck();
   }
+}
+
+/** Whether the host is not to come back as it is. */
+function isForGood(end: HostEnd): boolean {
+  return (
+    end !== "cut" && end !== "released" && (REASONS[end] === CLOSE.refused || REASONS[end] === CLOSE.never)
+  );
 }
 
 const CLOSING_MS = 2_000;

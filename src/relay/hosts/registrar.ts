@@ -78,7 +78,8 @@ export class Registrar {
             () => refuse("claims-unavailable", message.kind),
           );
         } else if (message.type === "ready" && host !== undefined) this.#hosts.ready(host);
-        else if (message.type === "unfetched" && host !== undefined) this.onUnfetched(host, message.ticket);
+        else if (message.type === "unfetched" && host !== undefined)
+          this.onUnfetched(host, message.ticket, message.isLocal);
         else refuse("broken-rules");
       },
       onClose: (code, reason) => {
@@ -114,7 +115,7 @@ export class Registrar {
   }
 
   /** A host cannot fetch a guest. Set by whoever has the guests. */
-  onUnfetched: (host: Host, ticket: string) => void = () => undefined;
+  onUnfetched: (host: Host, ticket: string, isLocal: boolean) => void = () => undefined;
 
   async #register(
     message: Register,

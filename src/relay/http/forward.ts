@@ -17,7 +17,7 @@ import type { Throttle } from "../../uplink/line/splice.ts";
 import type { VisitEnd } from "../events.ts";
 import { ANSWERS } from "./answers.ts";
 import { fieldsForVisitor } from "./fields.ts";
-import type { StreamPool } from "./pool.ts";
+import type { HostPool } from "./pool.ts";
 
 export interface ForwardLimits {
   /** Of one body; 0 is no limit. */
@@ -33,7 +33,7 @@ export interface ForwardOptions {
   readonly target: string;
   readonly fields: readonly string[];
   readonly body: IncomingBody;
-  readonly pool: StreamPool;
+  readonly pool: HostPool;
   readonly clock: Clock;
   readonly limits: ForwardLimits;
   readonly throttle: Throttle | undefined;

@@ -52,6 +52,15 @@ function goneOn(target: string, fields: RawFields, authority: string): OwnAnswer
   return own(303, "continue", "", "Location", to, "Set-Cookie", cookie);
 }
 
+const PAGE_FIELDS: RawFields = Object.entries({
+  "Content-Type": "text/html; charset=utf-8",
+  "X-Robots-Tag": "noindex",
+  // With the form goes the origin, by which it is known as the page's own.
+  "Referrer-Policy": "same-origin",
+  "Content-Security-Policy":
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+}).flat();
+
 function warning(
   target: string,
   { authority, contact }: { authority: string; contact: string | undefined },
@@ -69,20 +78,7 @@ function warning(
   return {
     status: 403,
     why: "interstitial",
-    fields: [
-      ...[
-        "Content-Type",
-        "text/html; charset=utf-8",
-        "X-Robots-Tag",
-        "noindex",
-        "Referrer-Policy",
-        "same-origin",
-      ],
-      ...[
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
-      ],
-    ],
+    fields: PAGE_FIELDS,
     body,
   };
 }

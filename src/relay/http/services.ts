@@ -10,13 +10,14 @@ import type { RelayContext } from "../context.ts";
 import type { VisitEnd } from "../events.ts";
 import type { ServiceDoor } from "../front/front.ts";
 import type { Arrivals, Found } from "../hosts/arrivals.ts";
+import type { Fetches } from "../hosts/fetches.ts";
 import type { Host } from "../hosts/host.ts";
 import { splice } from "../../uplink/line/splice.ts";
 import { ANSWERS } from "./answers.ts";
 import { fieldsForHost } from "./fields.ts";
 import { Forward } from "./forward.ts";
 import { interstitial } from "./interstitial.ts";
-import { StreamPool } from "./pool.ts";
+import { HostPool } from "./pool.ts";
 
 type Good = Extract<Checked, { kind: "good" }>;
 
@@ -34,11 +35,13 @@ const LINGER_MS = 5_000;
 export class Services implements ServiceDoor {
   readonly #context: RelayContext;
   readonly #arrivals: Arrivals;
+  readonly #fetches: Fetches;
   readonly #pseudonym: string;
-  readonly #pools = new WeakMap<Host, StreamPool>();
+  readonly #pools = new WeakMap<Host, HostPool>();
   readonly #open = new Set<() => void>();
 
-  constructor(context: RelayContext, arrivals: Arrivals) {
+  constructor(context: RelayContext, arrivals: Arrivals, fetches: Fetches) {
+    this.#fetches = fetches;
     this.#context = context;
     this.#arrivals = arrivals;
     this.#pseudonym = `relay-${context.node}`;
@@ -138,6 +141,7 @@ export class Services implements ServiceDoor {
         throttle: host.throttle,
         onEnd: ({ bytesIn, bytesOut, isWhole }) => {
           free();
+          gone();
           this.#open.delete(cut);
           host.count(bytesIn, bytesOut);
           const { events, clock } = this.#context;
@@ -147,6 +151,7 @@ export class Services implements ServiceDoor {
         },
       });
       this.#open.add(cut);
+      const gone = host.carry(cut);
     });
   }
 
@@ -180,6 +185,7 @@ export class Services implements ServiceDoor {
     let forward: Forward | undefined;
     const cut = (): void => forward?.stop();
     this.#open.add(cut);
+    const gone = host.carry(cut);
     forward = new Forward({
       request,
       response,
@@ -192,6 +198,7 @@ export class Services implements ServiceDoor {
       throttle: host.throttle,
       onEnd: ({ end, status, bytesIn, bytesOut }) => {
         free();
+        gone();
         this.#open.delete(cut);
         host.count(bytesIn, bytesOut);
         this.#told(visit, status, end, bytesIn, bytesOut);
@@ -219,8 +226,8 @@ export class Services implements ServiceDoor {
     };
   }
 
-  #poolOf(host: Host): StreamPool {
-    const pool = this.#pools.get(host) ?? new StreamPool(host);
+  #poolOf(host: Host): HostPool {
+    const pool = this.#pools.get(host) ?? new HostPool(host, this.#fetches, this.#context.clock);
     this.#pools.set(host, pool);
     return pool;
   }

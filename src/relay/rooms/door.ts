@@ -1,16 +1,16 @@
-import { createHash, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { SOURCE_FIELD, UPLINK } from "../../uplink/limits.ts";
+import { SOURCE_FIELD } from "../../uplink/limits.ts";
 import type { RelayContext } from "../context.ts";
 import type { VisitEnd } from "../events.ts";
 import type { Arrivals } from "../hosts/arrivals.ts";
+import type { Fetches } from "../hosts/fetches.ts";
 import type { Host } from "../hosts/host.ts";
 import { refuse } from "../traffic/refusal.ts";
 import { splice } from "../../uplink/line/splice.ts";
 import { SourceTags } from "./source-tag.ts";
 
-/** A guest that its host has been told of and has not fetched yet. */
+/** A guest that is on its way to a host. */
 interface Guest {
   readonly host: Host;
   readonly socket: Duplex;
@@ -18,8 +18,6 @@ interface Guest {
   readonly opening: Buffer;
   readonly source: string;
   readonly since: number;
-  readonly cancel: () => void;
-  readonly leave: () => void;
   /** Gives its place among the visitors of this host back. */
   readonly free: () => void;
 }
@@ -30,17 +28,21 @@ const RETRY_SECONDS = 2;
 const PASSED: ReadonlySet<string> = new Set(["host", "connection", "upgrade", "origin"]);
 const isPassed = (name: string): boolean => PASSED.has(name) || name.startsWith("sec-websocket-");
 
-/** Leads guests to their rooms: each by a connection that its host makes for it, as bytes that nobody here reads. */
+/**
+ * Leads guests to their rooms, as bytes that nobody here reads: each by a connection that its host makes for it, or where that does not
+ * go by a stream of the host's line.
+ */
 export class Door {
   readonly #context: RelayContext;
   readonly #arrivals: Arrivals;
+  readonly #fetches: Fetches;
   readonly #tags = new SourceTags();
-  readonly #guests = new Map<string, Guest>();
   readonly #cuts = new Set<() => void>();
 
-  constructor(context: RelayContext, arrivals: Arrivals) {
+  constructor(context: RelayContext, arrivals: Arrivals, fetches: Fetches) {
     this.#context = context;
     this.#arrivals = arrivals;
+    this.#fetches = fetches;
   }
 
   /** Guests that are being carried. */
@@ -82,79 +84,88 @@ export class Door {
     }
   }
 
-  /** The host comes for a guest. Whoever knows the ticket is the host: nobody else was told. */
-  fetched(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const ticket = (request.url ?? "").slice(UPLINK.guestPath.length);
-    const guest = this.#take(ticket);
-    const key = request.headers["sec-websocket-key"];
-    if (guest === undefined || typeof key !== "string") return refuse(socket, 404);
-    guest.socket.off("close", guest.leave);
-    const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-    );
-    socket.write(guest.opening);
-    if (head.length > 0) guest.socket.write(head);
-    const { host, since, source, free } = guest;
-    const cut = splice(guest.socket, socket, {
+  /** Cuts everybody who is carried. */
+  close(): void {
+    for (const cut of this.#cuts) cut();
+  }
+
+  #offer(host: Host, request: IncomingMessage, socket: Duplex, head: Buffer, source: string): void {
+    const { clock } = this.#context;
+    const free = host.visits.take("", host.maxInFlight);
+    if (free === undefined) {
+      refuse(socket, 503, RETRY_SECONDS);
+      return this.#tell(host.facts.name, "too-many", source, clock.now());
+    }
+    const tag = this.#tags.tag(host.facts.name, source, clock.now());
+    const opening = Buffer.concat([Buffer.from(headFor(request, tag), "latin1"), head]);
+    const guest: Guest = { host, socket, opening, source, since: clock.now(), free };
+    socket.on("error", () => socket.destroy());
+    if (!this.#fetches.canAsk(host)) return this.#overLine(guest);
+    const withdraw = this.#fetches.ask(host, {
+      onConnection: (connection, first) => {
+        socket.off("close", leave);
+        connection.write(opening);
+        if (first.length > 0) socket.write(first);
+        this.#carry(guest, connection);
+      },
+      onFailure: (why) => {
+        socket.off("close", leave);
+        if (why === "local") this.#refuse(guest);
+        else this.#overLine(guest);
+      },
+    });
+    const leave = (): void => {
+      withdraw();
+      free();
+    };
+    socket.once("close", leave);
+  }
+
+  /** The guest is not fetched: it goes over the host's line, which is slower and takes one connection less. */
+  #overLine(guest: Guest): void {
+    const { host, socket, opening, free } = guest;
+    const stream = host.openStream();
+    if (stream === undefined) return this.#refuse(guest);
+    stream.write(opening);
+    const leave = (): void => {
+      stream.off("close", lost);
+      stream.destroy();
+      free();
+    };
+    const lost = (): void => {
+      socket.off("close", leave);
+      this.#refuse(guest);
+    };
+    socket.once("close", leave);
+    stream.once("close", lost);
+    stream.once("response", ({ ":status": status }) => {
+      if (status !== 200) return void stream.destroy();
+      socket.off("close", leave);
+      stream.off("close", lost);
+      this.#carry(guest, stream);
+    });
+  }
+
+  #refuse({ host, socket, source, since, free }: Guest): void {
+    free();
+    refuse(socket, 503, RETRY_SECONDS);
+    this.#tell(host.facts.name, "no-host", source, since);
+  }
+
+  #carry({ host, socket, since, source, free }: Guest, connection: Duplex): void {
+    const cut = splice(socket, connection, {
       clock: this.#context.clock,
       throttle: host.throttle,
       onEnd: ({ bytesIn, bytesOut, isWhole }) => {
         free();
+        gone();
         this.#cuts.delete(cut);
         host.count(bytesIn, bytesOut);
         this.#tell(host.facts.name, isWhole ? "done" : "cut", source, since, bytesIn, bytesOut);
       },
     });
     this.#cuts.add(cut);
-  }
-
-  /** The host says that it cannot. */
-  unfetched(host: Host, ticket: string): void {
-    if (this.#guests.get(ticket)?.host === host) this.#giveUp(ticket);
-  }
-
-  /** Cuts everybody who is carried. */
-  close(): void {
-    for (const ticket of this.#guests.keys()) this.#giveUp(ticket);
-    for (const cut of this.#cuts) cut();
-  }
-
-  #offer(host: Host, request: IncomingMessage, socket: Duplex, head: Buffer, source: string): void {
-    const { clock, node } = this.#context;
-    const free = host.visits.take("", host.maxInFlight);
-    if (free === undefined) {
-      refuse(socket, 503, RETRY_SECONDS);
-      return this.#tell(host.facts.name, "too-many", source, clock.now());
-    }
-    const ticket = `${node}.${randomBytes(UPLINK.ticketBytes).toString("base64url")}`;
-    const leave = (): void => {
-      if (this.#take(ticket) !== undefined) free();
-      socket.destroy();
-    };
-    socket.on("error", leave).once("close", leave);
-    const tag = this.#tags.tag(host.facts.name, source, clock.now());
-    const opening = Buffer.concat([Buffer.from(headFor(request, tag), "latin1"), head]);
-    const cancel = clock.after(UPLINK.fetchMs, () => this.#giveUp(ticket));
-    this.#guests.set(ticket, { host, socket, opening, source, since: clock.now(), cancel, leave, free });
-    host.offerGuest(ticket);
-  }
-
-  #take(ticket: string): Guest | undefined {
-    const guest = this.#guests.get(ticket);
-    if (guest === undefined) return undefined;
-    this.#guests.delete(ticket);
-    guest.cancel();
-    return guest;
-  }
-
-  #giveUp(ticket: string): void {
-    const guest = this.#take(ticket);
-    if (guest === undefined) return;
-    guest.socket.off("close", guest.leave);
-    guest.free();
-    refuse(guest.socket, 503, RETRY_SECONDS);
-    this.#tell(guest.host.facts.name, "no-host", guest.source, guest.since);
+    const gone = host.carry(cut);
   }
 
   #tell(name: string, end: VisitEnd, source: string, since: number, bytesIn = 0, bytesOut = 0): void {

@@ -129,11 +129,13 @@ export class TcpPorts implements PortKeeper {
       throttle: host.throttle,
       onEnd: ({ bytesIn, bytesOut, isWhole }) => {
         free();
+        gone();
         this.#cuts.delete(cut);
         host.count(bytesIn, bytesOut);
         tell(isRefused ? "no-host" : isWhole ? "done" : "cut", bytesIn, bytesOut);
       },
     });
     this.#cuts.add(cut);
+    const gone = host.carry(cut);
   }
 }

@@ -156,12 +156,11 @@ export class Uplink {
   }
 
   #registered(attempt: Attempt, registered: Registered): void {
-    const { kind, events } = this.#options;
+    const { events } = this.#options;
     attempt.state = "live";
     this.#failures = 0;
     // Before the relay can send its first byte, or that is lost.
-    if (kind !== "room")
-      takeStreams(attempt.line, MAX_VISITORS).on("stream", (stream, headers) => this.#take(stream, headers));
+    takeStreams(attempt.line, MAX_VISITORS).on("stream", (stream, headers) => this.#take(stream, headers));
     attempt.line.send({ type: "ready" });
     events.onConnected(registered);
   }
@@ -200,19 +199,25 @@ export class Uplink {
   /** A guest of a room waits at the relay. */
   #fetch(line: Line, ticket: string): void {
     const { origin, network } = this.#options;
-    if (this.#cuts.size >= MAX_VISITORS) return line.send({ type: "unfetched", ticket });
+    const failed = (isLocal: boolean): void => line.send({ type: "unfetched", ticket, isLocal });
+    if (this.#cuts.size >= MAX_VISITORS) return failed(true);
     let remote: Duplex | undefined;
     let first: Buffer = Buffer.alloc(0);
+    let isUnreached = false;
     const local = this.#connect(
       () => join(),
       () => {
         asked.destroy();
         remote?.destroy();
-        line.send({ type: "unfetched", ticket });
+        if (!isUnreached) failed(true);
       },
     );
     const asked = dialForGuest(origin, ticket, network, (connection, bytes) => {
-      if (connection === undefined) return void local.destroy();
+      if (connection === undefined) {
+        isUnreached = true;
+        failed(false);
+        return void local.destroy();
+      }
       remote = connection;
       first = bytes;
       // Whoever breaks off before both are there.

@@ -22,6 +22,8 @@ export function openStreams(line: Line, onEnd: () => void): ClientHttp2Session {
     maxSessionMemory: SESSION_MEMORY,
   });
   session.on("connect", () => session.setLocalWindowSize(LINE_WINDOW));
+  // A host that takes no more streams has no use of its line.
+  session.once("goaway", () => line.terminate());
   tied(session, line, onEnd);
   return session;
 }
