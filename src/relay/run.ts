@@ -12,6 +12,7 @@ import { conflicts, readFiles, type RelayFiles } from "./config/files.ts";
 import { relayHelp } from "./config/help.ts";
 import type { RelayConfig } from "./config/options.ts";
 import { readConfig } from "./config/read.ts";
+import type { RelayEvent } from "./events.ts";
 import { trustedProxies } from "./front/sources.ts";
 import { RELAY_LIMITS, type RelayLimits } from "./limits/limits.ts";
 import { Log } from "./log/log.ts";
@@ -53,6 +54,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
   }
   let current: RelayFiles = files;
   const authority = authorityFor(config, files, clock);
+  const tags = await tagsFor(config);
   const relay = await startRelay({
     clock,
     host: config.listen.host,
@@ -69,7 +71,9 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     state: config.state,
     tcp: tcpOf(config),
   });
-  const tags = await tagsFor(config);
+  // Hosts may come at once; the first line is that it listens, all the same.
+  const early: RelayEvent[] = [];
+  const stopEarly = relay.events.subscribe((event) => early.push(event));
   const admin = await adminFor(relay, host, config, authority, tags, () => current).catch(
     async (error: unknown) => {
       await relay.close();
@@ -79,6 +83,8 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
   const [hasAccess, hasNames] = [config["access-log"], config["log-names"]];
   const log = new Log({ clock, write: out, tags, hasAccess, hasNames });
   log.line("info", "listening", startFacts(relay, config, authority, admin));
+  stopEarly();
+  for (const event of early) log.take(event);
   relay.events.subscribe((event) => log.take(event));
   const reload = (): void => {
     const fresh = readFiles(config, where);

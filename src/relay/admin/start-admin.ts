@@ -1,6 +1,7 @@
 import { addressKind } from "../../net/address.ts";
 import type { Authority } from "../auth/authority.ts";
 import { StaticAuthority } from "../auth/static.ts";
+import type { RelayEvent } from "../events.ts";
 import type { Host } from "../hosts/host.ts";
 import type { Tags } from "../log/tags.ts";
 import type { Relay } from "../relay.ts";
@@ -84,11 +85,14 @@ export async function startAdmin(options: StartAdminOptions): Promise<RunningAdm
   });
   const admin = new Admin({ host, port, isLoopback, api, callers, onTrouble });
   await admin.listen();
-  const stop = events.subscribe((event) => {
+  const take = (event: RelayEvent): void => {
     history.take(event);
     records.take(event);
     metrics.take(event);
-  });
+  };
+  // Those who were faster than this listener.
+  for (const { facts, grant } of hosts.all) take({ type: "registered", ...facts, tokenId: grant.tokenId });
+  const stop = events.subscribe(take);
   const end = async (): Promise<void> => {
     stop();
     await admin.close();

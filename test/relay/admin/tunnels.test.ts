@@ -284,6 +284,19 @@ describe("the history", () => {
   });
 });
 
+it("knows the hosts that were there before its own start", async () => {
+  const m = await managed();
+  await withService(m, "shop");
+  const later = await adminFor(m.relay, { authority: m.authority });
+  await visit(m.relay, "shop");
+  const { tunnels } = (await asking(later.port, "/api/tunnels")).as(S.tunnels);
+  const id = tunnels[0]?.id ?? "";
+  expect((await asking(later.port, `/api/tunnels/${id}/requests`)).as(S.requests).total).toBe(1);
+  expect((await asking(later.port, `/api/tunnels/${id}`, { method: "DELETE" })).status).toBe(204);
+  await until("it is gone", () => m.relay.hosts.size === 0);
+  expect((await asking(later.port, "/api/history")).as(S.history).total).toBe(1);
+});
+
 it("cannot start where another listens, and says at which port", async () => {
   const { relay, authority, admin } = await managed();
   await expect(adminFor(relay, { authority, port: admin.port })).rejects.toMatchObject({
