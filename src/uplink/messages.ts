@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { UPLINK } from "./limits.ts";
 
 /** A claim is for a room, a name in front of the domain, or a TCP port. */
@@ -6,16 +6,16 @@ export const KINDS = ["room", "http", "tcp"] as const;
 export type ClaimKind = (typeof KINDS)[number];
 
 /** Base64url of so many bytes, without padding, in its one spelling of the right length. */
-const bytes = (count: number): z.ZodString =>
-  z.string().regex(new RegExp(`^[A-Za-z0-9_-]{${Math.ceil((count * 8) / 6)}}$`));
+const bytes = (count: number): z.ZodMiniString =>
+  z.string().check(z.regex(new RegExp(`^[A-Za-z0-9_-]{${Math.ceil((count * 8) / 6)}}$`)));
 
-const name = z.string().min(1).max(128);
-const count = z.number().int().nonnegative();
+const name = z.string().check(z.minLength(1), z.maxLength(128));
+const count = z.number().check(z.int(), z.nonnegative());
 
 /** The first message, from the relay. */
 const hello = z.object({
   type: z.literal("hello"),
-  versions: z.array(count).max(16),
+  versions: z.array(count).check(z.maxLength(16)),
   nonce: bytes(UPLINK.nonceBytes),
 });
 
@@ -25,10 +25,10 @@ const register = z.object({
   version: count,
   kind: z.enum(KINDS),
   /** A room has one; a service may leave it to the relay. */
-  name: name.optional(),
+  name: z.optional(name),
   key: bytes(UPLINK.keyBytes),
   signature: bytes(UPLINK.signatureBytes),
-  token: z.string().max(UPLINK.maxTokenChars).optional(),
+  token: z.optional(z.string().check(z.maxLength(UPLINK.maxTokenChars))),
 });
 
 /** The claim is the host's from now on. */
@@ -36,24 +36,27 @@ const registered = z.object({
   type: z.literal("registered"),
   name,
   /** Of a service: the host name under which it is reached. */
-  host: z.string().max(253).optional(),
+  host: z.optional(z.string().check(z.maxLength(253))),
   /** Of TCP. */
-  port: count.max(65_535).optional(),
+  port: z.optional(count.check(z.maximum(65_535))),
   epoch: count,
   /** The name that was asked for is not the one that was given, since this relay keeps none. */
-  isSubstitute: z.boolean().optional(),
+  isSubstitute: z.optional(z.boolean()),
 });
 
 /** The host can take visitors: nothing binary is sent before it. */
 const ready = z.object({ type: z.literal("ready") });
 
 /** A guest of a room waits to be fetched. */
-const guest = z.object({ type: z.literal("guest"), ticket: z.string().min(1).max(128) });
+const guest = z.object({
+  type: z.literal("guest"),
+  ticket: z.string().check(z.minLength(1), z.maxLength(128)),
+});
 
 /** The host cannot fetch this guest: its own room does not answer, or the relay cannot be reached in this way. */
 const unfetched = z.object({
   type: z.literal("unfetched"),
-  ticket: z.string().min(1).max(128),
+  ticket: z.string().check(z.minLength(1), z.maxLength(128)),
   isLocal: z.boolean(),
 });
 
@@ -72,7 +75,7 @@ export type Registered = z.infer<typeof registered>;
 export const parseFromRelay = (text: string): FromRelay | undefined => parsed(fromRelay, text);
 export const parseFromHost = (text: string): FromHost | undefined => parsed(fromHost, text);
 
-function parsed<Message>(schema: z.ZodType<Message>, text: string): Message | undefined {
+function parsed<Message>(schema: z.ZodMiniType<Message>, text: string): Message | undefined {
   if (text.length > UPLINK.maxTextBytes) return undefined;
   try {
     return schema.safeParse(JSON.parse(text)).data;

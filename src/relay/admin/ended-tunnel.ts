@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { KINDS } from "../../uplink/messages.ts";
 
 export const HISTORY = {
@@ -9,19 +9,19 @@ export const HISTORY = {
   tokens: 10_000,
 } as const;
 
-const count = z.number().int().nonnegative();
+const count = z.number().check(z.int(), z.nonnegative());
 
 /** One tunnel that is over, as it is kept. Times in ms since the epoch. */
 export const endedTunnel = z.object({
   id: count,
   kind: z.enum(KINDS),
-  name: z.string().max(128),
-  url: z.string().max(512),
-  tokenId: z.string().max(128),
-  source: z.string().max(64),
+  name: z.string().check(z.maxLength(128)),
+  url: z.string().check(z.maxLength(512)),
+  tokenId: z.string().check(z.maxLength(128)),
+  source: z.string().check(z.maxLength(64)),
   since: count,
   until: count,
-  why: z.string().max(40),
+  why: z.string().check(z.maxLength(40)),
   visits: count,
   bytesIn: count,
   bytesOut: count,

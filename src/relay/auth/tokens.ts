@@ -1,32 +1,33 @@
 import { hash, randomBytes } from "node:crypto";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { KINDS } from "../../uplink/messages.ts";
 import { isPattern } from "./patterns.ts";
 
-const whole = z.number().int().nonnegative();
+const whole = z.number().check(z.int(), z.nonnegative());
 
 const entry = z.strictObject({
   /** Names the token in lists and logs. */
-  id: z.string().regex(/^[a-z0-9]{8}$/),
-  label: z.string().min(1).max(64),
+  id: z.string().check(z.regex(/^[a-z0-9]{8}$/)),
+  label: z.string().check(z.minLength(1), z.maxLength(64)),
   /** SHA-256 of the token, hexadecimal: a token is random enough for that. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  kinds: z.array(z.enum(KINDS)).min(1).default(["room", "http"]),
-  names: z.array(z.string().refine(isPattern)).default(["*"]),
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  kinds: z._default(z.array(z.enum(KINDS)).check(z.minLength(1)), ["room", "http"]),
+  names: z._default(z.array(z.string().check(z.refine(isPattern))), ["*"]),
   createdAt: z.iso.datetime(),
-  expiresAt: z.iso.datetime().optional(),
-  limits: z
-    .strictObject({
-      tunnels: whole.optional(),
-      inFlight: whole.optional(),
-      bytesPerSecond: whole.optional(),
-      requestBytes: whole.optional(),
-      responseBytes: whole.optional(),
-    })
-    .default({}),
+  expiresAt: z.optional(z.iso.datetime()),
+  limits: z._default(
+    z.strictObject({
+      tunnels: z.optional(whole),
+      inFlight: z.optional(whole),
+      bytesPerSecond: z.optional(whole),
+      requestBytes: z.optional(whole),
+      responseBytes: z.optional(whole),
+    }),
+    {},
+  ),
 });
 
-const tokenFile = z.strictObject({ tokens: z.array(entry).max(100_000) });
+const tokenFile = z.strictObject({ tokens: z.array(entry).check(z.maxLength(100_000)) });
 
 export type TokenEntry = z.infer<typeof entry>;
 

@@ -1,15 +1,15 @@
 import { open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
 import path from "node:path";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { KINDS } from "../../uplink/messages.ts";
 import { claimId, type ClaimName } from "./claims.ts";
 
 const kept = z.object({
   kind: z.enum(KINDS),
-  name: z.string().min(1).max(128),
-  key: z.string().min(1).max(128),
-  port: z.number().int().min(1).max(65_535).optional(),
+  name: z.string().check(z.minLength(1), z.maxLength(128)),
+  key: z.string().check(z.minLength(1), z.maxLength(128)),
+  port: z.optional(z.number().check(z.int(), z.minimum(1), z.maximum(65_535))),
 });
 const line = z.union([
   z.object({ keep: kept }),
