@@ -1,6 +1,6 @@
 import { request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
-import type * as z from "zod";
+import type * as z from "zod/mini";
 import { addressKind } from "../../net/address.ts";
 import { failure } from "../../relay/admin/schemas.ts";
 
@@ -41,7 +41,7 @@ export function adminUrl(text: string): URL | string {
 export async function askAdmin<Value>(
   { base, token }: AdminAddress,
   path: string,
-  shape: z.ZodType<Value>,
+  shape: z.ZodMiniType<Value>,
 ): Promise<Asked<Value>> {
   const got = await get(new URL(path, base), token);
   if (typeof got === "string") return { kind: "unreachable", why: got };

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { FAILURES, ROUTES, type FailureCode, type Route } from "./routes.ts";
 import * as S from "./schemas.ts";
 
@@ -49,8 +49,8 @@ function componentSchemas(): Readonly<Record<string, unknown>> {
 
 const refTo = (id: string): string => `#/components/schemas/${id}`;
 
-function nameOf(schema: z.ZodType): string {
-  const id = schema.meta()?.id;
+function nameOf(schema: z.ZodMiniType): string {
+  const id = z.globalRegistry.get(schema)?.id;
   if (id === undefined) throw new Error("a shape of the API has no name");
   return id;
 }
@@ -106,7 +106,7 @@ function parameters({ path, query }: Route): readonly object[] {
   return [...inPath, ...inQuery];
 }
 
-function response(shape: z.ZodType | string | undefined): object {
+function response(shape: z.ZodMiniType | string | undefined): object {
   if (shape === undefined) return { description: "done" };
   if (typeof shape === "string") return { description: "the text", content: { [shape]: {} } };
   const schema = { $ref: refTo(nameOf(shape)) };

@@ -1,4 +1,4 @@
-import type * as z from "zod";
+import type * as z from "zod/mini";
 import * as S from "./schemas.ts";
 
 /**
@@ -32,9 +32,9 @@ export interface Route {
   readonly path: string;
   readonly summary: string;
   readonly access: Access;
-  readonly query: z.ZodType<Readonly<Record<string, unknown>>>;
+  readonly query: z.ZodMiniType<Readonly<Record<string, unknown>>>;
   /** By status; undefined where there is no body, a text for one that is no JSON. */
-  readonly answers: Readonly<Record<number, z.ZodType | string | undefined>>;
+  readonly answers: Readonly<Record<number, z.ZodMiniType | string | undefined>>;
   /** Beyond those that every route may give. */
   readonly failures: readonly FailureCode[];
 }

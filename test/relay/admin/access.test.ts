@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { findMadeToken } from "../../../src/relay/admin/admin-token.ts";
 import { openAuthority } from "../../../src/relay/auth/open.ts";
 import { aRelay, folder } from "../support.ts";
@@ -16,7 +16,7 @@ const GUARDED = [
   "/api/history",
   "/api/tunnels/0123456789abcdef",
 ];
-const ready = z.object({ ready: z.boolean(), reason: z.string().nullable() });
+const ready = z.object({ ready: z.boolean(), reason: z.nullable(z.string()) });
 
 describe("health", () => {
   it("is told to everybody, with the reason why it is not ready", async () => {

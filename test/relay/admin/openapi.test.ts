@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { openApi } from "../../../src/relay/admin/openapi.ts";
 import { FAILURES, ROUTES, routeFor } from "../../../src/relay/admin/routes.ts";
 import { managed } from "./support.ts";
@@ -16,10 +16,10 @@ const document = z.object({
       z.string(),
       z.looseObject({
         operationId: z.string(),
-        summary: z.string().min(5),
+        summary: z.string().check(z.minLength(5)),
         security: z.array(z.unknown()),
         parameters: z.array(
-          z.object({ name: z.string(), in: z.string(), schema: z.record(z.string(), z.unknown()) }).loose(),
+          z.looseObject({ name: z.string(), in: z.string(), schema: z.record(z.string(), z.unknown()) }),
         ),
         responses: z.record(z.string(), z.looseObject({ description: z.string() })),
       }),

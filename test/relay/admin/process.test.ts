@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { getDefaultEnvironment } from "@modelcontextprotocol/client/stdio";
 import { afterAll, describe, expect, it } from "vitest";
-import * as z from "zod";
+import * as z from "zod/mini";
 import * as S from "../../../src/relay/admin/schemas.ts";
 import { OPTION_NAMES, RELAY_OPTIONS, variableOf } from "../../../src/relay/config/options.ts";
 import { newToken, writeTokens } from "../../../src/relay/auth/tokens.ts";

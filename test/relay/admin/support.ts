@@ -1,5 +1,5 @@
 import { createServer, request, type RequestListener } from "node:http";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { StaticAuthority } from "../../../src/relay/auth/static.ts";
 import { newToken } from "../../../src/relay/auth/tokens.ts";
 import { Tags } from "../../../src/relay/log/tags.ts";
@@ -37,10 +37,12 @@ export interface Answered {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
   /** The body, in the shape that is expected. */
-  readonly as: <Value>(shape: z.ZodType<Value>) => Value;
+  readonly as: <Value>(shape: z.ZodMiniType<Value>) => Value;
 }
 
-const failureShape = z.object({ error: z.object({ code: z.string(), message: z.string().min(1) }) });
+const failureShape = z.object({
+  error: z.object({ code: z.string(), message: z.string().check(z.minLength(1)) }),
+});
 /** The code of a failure, whose form is checked. */
 export const codeOf = (answer: Answered): string => answer.as(failureShape).error.code;
 
