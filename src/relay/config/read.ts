@@ -129,9 +129,9 @@ function unknown(arg: string): string {
   const word = arg.replace(/^-+/, "").replace(/=.*$/s, "");
   const meant = nearest(word, [...OPTION_NAMES, "config", "check"]);
   const guess = meant === undefined ? "" : `; did you mean --${meant}?`;
-  return arg.startsWith("-")
-    ? `unknown option --${word}${guess}`
-    : `unexpected argument ${JSON.stringify(arg)}`;
+  if (arg.startsWith("-")) return `unknown option --${word}${guess}`;
+  const command = nearest(word, ["status", "token"]);
+  return `unexpected argument ${JSON.stringify(arg)}${command === undefined ? "" : `; did you mean relay ${command}?`}`;
 }
 
 function readFile(file: string, env: Variables, problems: string[]): ReadonlyMap<OptionName, Given> {

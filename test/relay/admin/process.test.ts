@@ -214,5 +214,6 @@ describe("relay status", () => {
         err: expect.stringContaining(text),
       });
     expect(command(["status", "--nonsense"])).toMatchObject({ code: 2 });
+    expect(command(["statsu"])).toMatchObject({ code: 2, err: expect.stringContaining("relay status?") });
   });
 });
