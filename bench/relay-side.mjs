@@ -42,7 +42,7 @@ async function room({ relay, id }) {
     raw.setNoDelay(true);
     socket.on("error", () => socket.terminate());
     socket.on("message", (data, isBinary) => {
-      if (data.length > 0) return void socket.send(data, { binary: isBinary });
+      if (data.length > 0) return socket.send(data, { binary: isBinary });
       const more = () => {
         while (socket.readyState === WebSocket.OPEN && socket.bufferedAmount < 2 ** 20) socket.send(BLOCK);
       };

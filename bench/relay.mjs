@@ -125,7 +125,7 @@ export async function measureRelay({ server, relay: program }, { pairs, idle, ro
 }
 
 /** Several hosts and several processes of guests, since each process has its own descriptors. */
-async function measureGuests(server, program, idle) {
+export async function measureGuests(server, program, idle) {
   const parts = 4;
   return await withRelay(server, ({ url, pid }) =>
     withSides(

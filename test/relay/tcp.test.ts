@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
 import { StaticAuthority } from "../../src/relay/auth/static.ts";
 import { newToken } from "../../src/relay/auth/tokens.ts";
 import type { Relay } from "../../src/relay/relay.ts";
@@ -8,9 +8,26 @@ import { systemClock } from "../../src/runtime/clock.ts";
 import { until } from "../support/processes.ts";
 import { aRelay, atEnd, echoed, folder, hostOf, tcpServer } from "./support.ts";
 
-/** Below the ports that systems give out by themselves, and others for each run. */
-const first = 20_000 + 3 * (process.pid % 3_000);
-const RANGE = { first, last: first + 2 };
+/** Whether nobody listens on a port. */
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen({ port, host: "127.0.0.1" }, () => server.close(() => resolve(true)));
+  });
+}
+
+/** Three ports below those that systems give out by themselves. */
+let first = 20_000 + 3 * (process.pid % 3_000);
+let RANGE = { first, last: first + 2 };
+beforeEach(async () => {
+  const areFree = async (): Promise<boolean> =>
+    (await Promise.all([first, first + 1, first + 2].map(isFree))).every(Boolean);
+  while (!(await areFree())) first = 20_000 + Math.floor(Math.random() * 9_000);
+  RANGE = { first, last: first + 2 };
+  // Done last: nothing of a relay is left listening.
+  atEnd(async () => expect(await areFree()).toBe(true));
+});
 const tcp = (label: string) => ({ kind: "tcp", label, address: "127.0.0.1" }) as const;
 
 async function relayWithPorts(): Promise<{ relay: Relay; token: string }> {

@@ -56,7 +56,8 @@ export class HostPool extends Agent {
   /** A stream makes place for a connection, where one can be had. */
   override keepSocketAlive(connection: Duplex): boolean {
     if (this.#spares.size > 0 && !("remoteAddress" in connection)) return false;
-    const isKept: unknown = Reflect.apply(Agent.prototype.keepSocketAlive, this, [connection]);
+    // It says by `false` that the gateway is about to close it, whatever its types say.
+    const isKept: unknown = super.keepSocketAlive(connection);
     return isKept !== false;
   }
 
