@@ -222,9 +222,8 @@ const schemeOf = (config: RelayConfig): "http" | "https" =>
 function publicAddress(relay: Relay, config: RelayConfig): PublicAddress {
   const { host } = config.listen;
   const { domain } = relay.context;
-  const base =
-    config["public-url"] ?? listeningAt({ scheme: schemeOf(config), host, port: relay.port, domain });
-  return { base, tcpHost: config["tcp-host"] };
+  const listening = listeningAt({ scheme: schemeOf(config), host, port: relay.port, domain });
+  return { chosen: config["public-url"], listening, tcpHost: config["tcp-host"] };
 }
 
 function startFacts(

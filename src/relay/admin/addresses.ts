@@ -3,7 +3,10 @@ import type { ClaimKind } from "../../uplink/messages.ts";
 
 /** Where the relay is reached from outside: its own name, with scheme and port. */
 export interface PublicAddress {
-  readonly base: URL;
+  /** As the operator has said. */
+  readonly chosen: URL | undefined;
+  /** As it listens: the last resort. */
+  readonly listening: URL;
   /** Of TCP ports, where that is another host. */
   readonly tcpHost: string | undefined;
 }
@@ -11,13 +14,19 @@ export interface PublicAddress {
 interface Addressed {
   readonly kind: ClaimKind;
   readonly name: string;
+  /** The relay as the host has dialled it. */
+  readonly dialled: string;
   /** NAME.DOMAIN, of a service. */
   readonly host: string | undefined;
   readonly port: number | undefined;
 }
 
 /** The whole address of a tunnel. That of a room lets nobody in: the keys are in the part of its link that no relay sees. */
-export function addressOf({ kind, name, host, port }: Addressed, { base, tcpHost }: PublicAddress): string {
+export function addressOf(
+  { kind, name, dialled, host, port }: Addressed,
+  { chosen, listening, tcpHost }: PublicAddress,
+): string {
+  const base = chosen ?? originIn(dialled) ?? listening;
   const { protocol, port: ownPort } = base;
   const suffix = ownPort === "" ? "" : `:${ownPort}`;
   switch (kind) {
@@ -28,6 +37,12 @@ export function addressOf({ kind, name, host, port }: Addressed, { base, tcpHost
     case "tcp":
       return `tcp://${tcpHost === undefined ? base.hostname : hostForUrl(tcpHost)}:${port ?? 0}`;
   }
+}
+
+/** What a host has dialled is mostly what visitors dial, too; it is shown only where it is a plain host and port. */
+function originIn(dialled: string): URL | undefined {
+  const isPlain = /^https?:\/\/(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i.test(dialled);
+  return isPlain && URL.canParse(dialled) ? new URL(dialled) : undefined;
 }
 
 /** Where nobody has said how it is reached: as it listens. An address that stands for all of them is no place to go to. */

@@ -48,7 +48,7 @@ export const RELAY_OPTIONS = {
   }),
   "public-url": maybe(
     HTTP_URL,
-    "address at which hosts and visitors reach it, for the operator's lists; without it that of listen",
+    "address at which hosts and visitors reach it, for the operator's lists; without it the one that each host has dialled",
   ),
   "admin-token": secret(
     "token of the operator, of at least 16 characters; without one a new one lies in a private file on loopback, and elsewhere only health is answered",

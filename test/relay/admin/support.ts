@@ -74,7 +74,11 @@ export async function adminFor(
     port: 0,
     chosenToken: () => OPERATOR,
     places: { state: undefined, folders: [folder()], platform: process.platform },
-    address: { base: new URL("https://relay.example.com"), tcpHost: undefined },
+    address: {
+      chosen: new URL("https://relay.example.com"),
+      listening: new URL("http://127.0.0.1:1"),
+      tcpHost: undefined,
+    },
     tags: new Tags(Buffer.alloc(32, 7)),
     hasNames: false,
     ...options,

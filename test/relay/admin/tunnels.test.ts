@@ -1,10 +1,12 @@
 import { appendFileSync, readFileSync, statSync } from "node:fs";
+import { connect } from "node:net";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { addressOf, listeningAt } from "../../../src/relay/admin/addresses.ts";
+import { trustedProxies } from "../../../src/relay/front/sources.ts";
 import * as S from "../../../src/relay/admin/schemas.ts";
 import { until } from "../../support/processes.ts";
-import { aRelay, echoed, echoRoom, folder, guest, hostOf, roomId } from "../support.ts";
+import { aRelay, echoed, echoRoom, folder, guest, hostOf, roomId, tcpServer } from "../support.ts";
 import { adminFor, asking, codeOf, http, managed, service, visit, type Managed } from "./support.ts";
 
 const room = (id: string) => ({ kind: "room", room: id }) as const;
@@ -20,11 +22,22 @@ const listed = async ({ ask }: Managed, token?: string, query = "") =>
   (await ask(`/api/tunnels${query}`, token === undefined ? {} : { token })).as(S.tunnels);
 
 describe("the addresses of tunnels", () => {
-  const base = new URL("https://relay.example.com:8443");
-  const of = (about: Partial<Parameters<typeof addressOf>[0]>, tcpHost?: string, from = base) =>
+  const listening = new URL("http://127.0.0.1:1");
+  const of = (
+    about: Partial<Parameters<typeof addressOf>[0]>,
+    tcpHost?: string,
+    chosen: URL | undefined = new URL("https://relay.example.com:8443"),
+  ) =>
     addressOf(
-      { kind: "http", name: "demo", host: undefined, port: undefined, ...about },
-      { base: from, tcpHost },
+      {
+        kind: "http",
+        name: "demo",
+        dialled: "http://dialled.test",
+        host: undefined,
+        port: undefined,
+        ...about,
+      },
+      { chosen, listening, tcpHost },
     );
 
   it("are whole", () => {
@@ -36,6 +49,18 @@ describe("the addresses of tunnels", () => {
     expect(of({ kind: "tcp", port: 1 }, "2001:db8::1")).toBe("tcp://[2001:db8::1]:1");
     expect(of({ host: "a.b" }, undefined, new URL("https://x.test"))).toBe("https://a.b");
     expect(of({ host: "a.b" }, undefined, new URL("http://127.0.0.1:8080"))).toBe("http://a.b:8080");
+  });
+
+  it("are those that the host has dialled where nobody has said how the relay is reached", () => {
+    const dialled = (text: string) =>
+      addressOf(
+        { kind: "room", name: "r", dialled: text, host: undefined, port: undefined },
+        { chosen: undefined, listening, tcpHost: undefined },
+      );
+    expect(dialled("https://relay.test")).toBe("wss://relay.test/t/r");
+    expect(dialled("http://[::1]:8080")).toBe("ws://[::1]:8080/t/r");
+    for (const odd of ["http://a b", "http://a@b.test", "http://a/b", "http://a?b", "x", "http://a:99999"])
+      expect(dialled(odd)).toBe("ws://127.0.0.1:1/t/r");
   });
 
   it("begin where it listens, unless that is everywhere", () => {
@@ -84,6 +109,33 @@ describe("open tunnels", () => {
     const { visitors, tunnels: counts } = (await m.ask("/api/status")).as(S.status);
     expect([visitors, counts]).toEqual([1, { total: 2, room: 1, http: 1, tcp: 0 }]);
     expect((await listed(m, undefined, "?kind=room")).tunnels.map(({ kind }) => kind)).toEqual(["room"]);
+  });
+
+  it("have the scheme that a trusted proxy tells, and that of nobody else", async () => {
+    const loopback = trustedProxies(["loopback"]);
+    for (const [isTrusted, url] of [
+      [loopback, "https://shop.tunnel.test"],
+      [trustedProxies([]), "http://shop.tunnel.test"],
+    ] as const) {
+      const m = await managed(isTrusted === undefined ? {} : { isTrusted }, {
+        address: { chosen: undefined, listening: new URL("http://127.0.0.1:1"), tcpHost: undefined },
+      });
+      // What a proxy does that ends TLS for relay.test.
+      const proxy = await tcpServer((visitor) => {
+        const inside = connect(m.relay.port, "127.0.0.1");
+        inside.on("error", () => visitor.destroy());
+        let isFirst = true;
+        visitor.on("data", (chunk: Buffer) => {
+          const text = chunk.toString("latin1");
+          inside.write(isFirst ? text.replace("\r\n", "\r\nX-Forwarded-Proto: https\r\n") : text, "latin1");
+          isFirst = false;
+        });
+        inside.pipe(visitor);
+      });
+      const port = await service((_incoming, response) => void response.end());
+      await hostOf(proxy, { token: m.one.token })(port, http("shop"));
+      expect((await listed(m)).tunnels[0]?.url).toBe(`${url}:${proxy}`);
+    }
   });
 
   it("come in pages that miss none, whoever comes meanwhile", async () => {
