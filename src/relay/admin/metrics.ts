@@ -65,7 +65,7 @@ export class Metrics {
       case "request":
         return this.#visited(event);
       case "trouble":
-        return this.#troubles.inc();
+        return this.#troubles.inc({});
       case "draining":
     }
   }
@@ -116,10 +116,39 @@ export class Metrics {
     this.#registry.registerMetric(gauge);
   }
 
-  #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
-    return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.#registry] });
+  #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Tally<Label> {
+    const tally = new Tally<Label>();
+    const counter: Counter<Label> = new Counter({
+      name: PREFIX + name,
+      help,
+      labelNames,
+      registers: [],
+      collect: () => {
+        counter.reset();
+        for (const { labels, value } of tally.all) counter.inc(labels, value);
+      },
+    });
+    this.#registry.registerMetric(counter);
+    return tally;
   }
 }
 
 const classOf = (status: number): string =>
   status >= 100 && status < 600 ? `${Math.floor(status / 100)}xx` : "none";
+
+/** Sums by labels. They are put into the form of the metrics when somebody asks, and not with each request. */
+class Tally<Label extends string> {
+  readonly #sums = new Map<string, { readonly labels: Readonly<Record<Label, string>>; value: number }>();
+
+  get all(): Iterable<{ readonly labels: Readonly<Record<Label, string>>; readonly value: number }> {
+    return this.#sums.values();
+  }
+
+  /** @param labels always with the names in the same order */
+  inc(labels: Readonly<Record<Label, string>>, by = 1): void {
+    const key = Object.values(labels).join("\n");
+    const sum = this.#sums.get(key);
+    if (sum === undefined) this.#sums.set(key, { labels, value: by });
+    else sum.value += by;
+  }
+}

@@ -154,7 +154,7 @@ function requestOf({
   status,
 }: Extract<RelayEvent, { type: "request" }>): VisitRecord["request"] {
   return {
-    method: copied(method, RECORDS.methodChars),
+    method: method.slice(0, RECORDS.methodChars),
     path: copied(hidePrefix(path), RECORDS.pathChars),
     status,
   };
