@@ -54,6 +54,7 @@ const SHARED = [
   { file: "uplink.cjs", folder: "src/tunnel/relay", modules: ["address", "keys", "place", "token", "trial"] },
   { file: "ws.cjs", package: "ws" },
   { file: "nacl.cjs", package: "tweetnacl" },
+  { file: "schemas.cjs", package: "zod/mini", as: "z" },
 ];
 
 /** `import.meta.url` does not exist in CommonJS; this says the same. */
@@ -135,6 +136,18 @@ const noTimeline = {
   },
 };
 
+/** The metrics can carry traces of OpenTelemetry, half of whose API they would bring along; the relay has none. */
+const noTraces = {
+  name: "no-traces",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@opentelemetry\/api$/ }, ({ path: name }) => ({
+      path: name,
+      namespace: "no-traces",
+    }));
+    onLoad({ filter: /./, namespace: "no-traces" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 /** Node's own modules are required where a module needs them, and not all of them at the top of the file. */
 const builtinsOnDemand = {
   name: "builtins-on-demand",
@@ -191,11 +204,27 @@ const sharedFiles = {
   },
 };
 
-/** The modules of a shared file, each with all its names. */
-function sharedEntry(shared) {
+/** The modules of a shared file, each with all its names; of a large package only those that the sources use. */
+async function sharedEntry(shared) {
+  if (shared.as !== undefined)
+    return `export { ${(await namesUsed(shared)).join(", ")} } from "${shared.package}";`;
   if (shared.package !== undefined)
     return `export * from "${shared.package}"; export { default } from "${shared.package}";`;
   return shared.modules.map((name) => `export * from "./${shared.folder}/${name}.ts";`).join("\n");
+}
+
+/** Names of a package that the sources use as `z.name`. Types have none at run time. */
+async function namesUsed(shared) {
+  const all = await import(shared.package);
+  const names = new Set();
+  for (const entry of await readdir(path.join(root, "src"), { recursive: true })) {
+    if (!entry.endsWith(".ts")) continue;
+    const text = await readFile(path.join(root, "src", entry), "utf8");
+    if (!text.includes(`import * as ${shared.as} from "${shared.package}";`)) continue;
+    for (const [, name] of text.matchAll(new RegExp(`\\b${shared.as}\\s*\\.(?!core\\.[$])(\\w+)`, "g")))
+      if (name in all) names.add(name);
+  }
+  return [...names].sort();
 }
 
 /** The only file in which tunnels are opened. The others name the providers and never load their code. */
@@ -267,6 +296,7 @@ async function main() {
   const plugins = [
     plainProxyAgent,
     noTimeline,
+    noTraces,
     laterFiles,
     sharedFiles,
     englishOnly,
@@ -288,8 +318,8 @@ async function main() {
     bundled("src/main.ts", "tunnel-mcp.cjs", `#!/usr/bin/env node\n${banner}`),
     ...[...LATER].map(([entry, file]) => bundled(entry, file, banner)),
     bundled(LIBRARY.entry, LIBRARY.file, banner),
-    ...SHARED.map((shared) =>
-      bundled({ contents: sharedEntry(shared), resolveDir: root, loader: "ts" }, shared.file, banner),
+    ...SHARED.map(async (shared) =>
+      bundled({ contents: await sharedEntry(shared), resolveDir: root, loader: "ts" }, shared.file, banner),
     ),
   ]);
   for (const { outputFiles } of built) {

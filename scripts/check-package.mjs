@@ -35,6 +35,7 @@ const EXPECTED_FILES = [
   "dist/net.cjs",
   "dist/relay.cjs",
   "dist/scanning.cjs",
+  "dist/schemas.cjs",
   "dist/sessions.cjs",
   "dist/tunnel-mcp.cjs",
   "dist/uplink.cjs",

@@ -24,3 +24,4 @@ export { ExposureHistory } from "../src/expose/history.ts";
 export { LazyExposures } from "../src/expose/lazy-exposures.ts";
 export { MemoryBudget } from "../src/expose/inspector/budget.ts";
 export { Redactor } from "../src/expose/inspector/secrets.ts";
+export { openApi } from "../src/relay/admin/openapi.ts";

@@ -1,3 +1,4 @@
+import { relayStatus } from "../cli/relay/status.ts";
 import { runRelay } from "../relay/run.ts";
 import { favourSpeed, restoreEngineDefaults } from "../runtime/engine-defaults.ts";
 import { describeSafely } from "./lifecycle.ts";
@@ -7,7 +8,17 @@ import type { Host } from "./run.ts";
 export function relay(args: readonly string[], host: Host): Promise<0 | 1 | 2> {
   restoreEngineDefaults();
   favourSpeed();
-  const { env, version, clock, out, err, exitNow } = host;
+  const { env, version, clock, out, err, exitNow, columns } = host;
+  const [first, ...rest] = args;
+  if (first === "status" && !rest.includes("--help") && !rest.includes("-h"))
+    return relayStatus({
+      args: rest,
+      env,
+      now: () => clock.now(),
+      out,
+      err,
+      columns: columns.out() || undefined,
+    });
   // One failed background promise must not end the tunnels of others.
   process.on("unhandledRejection", (cause) =>
     err(`tunnel-mcp relay: unhandled rejection: ${describeSafely(cause)}\n`),

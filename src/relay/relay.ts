@@ -52,6 +52,8 @@ export interface Relay {
   readonly events: Emitter<RelayEvent>;
   /** Whether new hosts and visitors are taken. */
   readonly isReady: boolean;
+  /** Open ones, of any kind, at the public listener. */
+  readonly connections: number;
   /** Tells hosts to come back after about `backMs`, waits up to `graceMs` for what is under way, and closes. */
   drain(timing: { readonly backMs: number; readonly graceMs: number }): Promise<void>;
   /** Looks at its certificate files now, and asks again whether those who are here may be. */
@@ -121,6 +123,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     events,
     get isReady() {
       return isReady && claims.state === "ready";
+    },
+    get connections() {
+      return front.connections;
     },
     async drain({ backMs, graceMs }) {
       if (!isReady) return closing;

@@ -1,18 +1,27 @@
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { hostForUrl } from "../net/address.ts";
+import { addressKind, hostForUrl } from "../net/address.ts";
 import { proxyAgents } from "../net/proxy.ts";
 import { trustOf } from "../net/trust.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { listeningAt, type PublicAddress } from "./admin/addresses.ts";
+import { tokenPlaces } from "./admin/admin-token.ts";
+import { startAdmin, type RunningAdmin } from "./admin/start-admin.ts";
 import type { Authority } from "./auth/authority.ts";
 import { openAuthority } from "./auth/open.ts";
 import { ProviderAuthority } from "./auth/provider.ts";
 import { StaticAuthority } from "./auth/static.ts";
 import { conflicts, readFiles, type RelayFiles } from "./config/files.ts";
+import { relayHelp } from "./config/help.ts";
 import type { RelayConfig } from "./config/options.ts";
 import { readConfig } from "./config/read.ts";
+import type { RelayEvent } from "./events.ts";
 import { trustedProxies } from "./front/sources.ts";
 import { RELAY_LIMITS, type RelayLimits } from "./limits/limits.ts";
+import { Log } from "./log/log.ts";
+import { Tags } from "./log/tags.ts";
 import { startRelay, type Relay, type RelayOptions } from "./relay.ts";
+import { keptSecret } from "./state/kept-secret.ts";
 import { runToken } from "./token/command.ts";
 
 /** The outside world of the program. */
@@ -30,21 +39,27 @@ export interface RelayHost {
 
 /** Runs a relay until it is told to end. 0: ended in order. 1: it could not start. 2: options that cannot be used. */
 export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
-  const { args, env, err, out, clock } = host;
+  const { args, env, err, out, clock, version } = host;
   if (args[0] === "token") return runToken({ args: args.slice(1), env, clock, out, err });
+  if (args.some((arg) => arg === "--help" || arg === "-h")) {
+    out(relayHelp(version));
+    return 0;
+  }
   const read = readConfig({ args, env });
   if ("problems" in read) return unusable(read.problems, err);
-  const { config, isCheck } = read;
-  const clashes = conflicts(config);
-  const files = readFiles(config);
+  const { config, isCheck, where } = read;
+  const clashes = conflicts(config, where);
+  const files = readFiles(config, where);
   const problems = [...clashes, ...("problems" in files ? files.problems : [])];
   if (problems.length > 0 || "problems" in files) return unusable(problems, err);
   if (isCheck) {
     out("the options are good\n");
+    for (const note of notes(config, files)) out(`note: ${note}\n`);
     return 0;
   }
   let current: RelayFiles = files;
   const authority = authorityFor(config, () => current, env, clock);
+  const tags = await tagsFor(config);
   const relay = await startRelay({
     clock,
     host: config.listen.host,
@@ -61,9 +76,23 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     state: config.state,
     tcp: tcpOf(config),
   });
-  out(`${JSON.stringify(startLine(relay, config, authority))}\n`);
+  // Hosts may come at once; the first line is that it listens, all the same.
+  const early: RelayEvent[] = [];
+  const stopEarly = relay.events.subscribe((event) => early.push(event));
+  const admin = await adminFor(relay, host, config, authority, tags, () => current).catch(
+    async (error: unknown) => {
+      await relay.close();
+      throw error;
+    },
+  );
+  const [hasAccess, hasNames] = [config["access-log"], config["log-names"]];
+  const log = new Log({ clock, write: out, tags, hasAccess, hasNames });
+  log.line("info", "listening", startFacts(relay, config, authority, admin));
+  stopEarly();
+  for (const event of early) log.take(event);
+  relay.events.subscribe((event) => log.take(event));
   const reload = (): void => {
-    const fresh = readFiles(config);
+    const fresh = readFiles(config, where);
     if ("problems" in fresh) {
       // What was good goes on.
       for (const problem of fresh.problems) err(`tunnel-mcp relay: ${problem}; nothing is changed\n`);
@@ -73,12 +102,28 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     relay.reload();
     if (authority instanceof StaticAuthority && fresh.tokens !== undefined) authority.replace(fresh.tokens);
     if (authority instanceof ProviderAuthority) authority.recheck();
-    out(
-      `${JSON.stringify({ event: "reloaded", tokens: fresh.tokens?.length, blocked: fresh.blocked.size })}\n`,
-    );
+    log.line("info", "reloaded", { tokens: fresh.tokens?.length, blocked: fresh.blocked.size });
   };
   await untilEnd(host, reload, relay, config["drain-seconds"] * 1_000);
+  await admin.close();
+  log.line("info", "ended", {});
+  log.close();
   return 0;
+}
+
+/** What is possible, and perhaps not meant. */
+function notes(config: RelayConfig, { adminToken }: RelayFiles): readonly string[] {
+  const { host } = config["admin-listen"];
+  const isOpen = config["token-file"] === undefined && config["auth-url"] === undefined;
+  return [
+    ...(adminToken === undefined && addressKind(host) !== "loopback"
+      ? ["without admin-token-file only health is answered at admin-listen, which is not on loopback"]
+      : []),
+    ...(isOpen ? ["without token-file and auth-url everybody who reaches the relay may have rooms"] : []),
+    ...(config.state === undefined
+      ? ["without state no name outlives a restart, and the history is kept in memory alone"]
+      : []),
+  ];
 }
 
 function unusable(problems: readonly string[], err: (text: string) => void): 2 {
@@ -163,14 +208,55 @@ function limitsOf(config: RelayConfig): RelayLimits {
   };
 }
 
-function startLine(relay: Relay, config: RelayConfig, { isOpen }: Authority): object {
+/** With a folder for what lasts, the words for tunnels last, too. */
+async function tagsFor({ state }: RelayConfig): Promise<Tags> {
+  if (state === undefined) return new Tags(randomBytes(32));
+  return new Tags(Buffer.from(await keptSecret(state, "tag-key", process.platform), "base64url"));
+}
+
+function adminFor(
+  relay: Relay,
+  { env, version }: RelayHost,
+  config: RelayConfig,
+  authority: Authority,
+  tags: Tags,
+  files: () => RelayFiles,
+): Promise<RunningAdmin> {
+  return startAdmin({
+    relay,
+    version,
+    ...config["admin-listen"],
+    chosenToken: () => files().adminToken,
+    places: tokenPlaces(config.state, env),
+    authority,
+    address: publicAddress(relay, config),
+    tags,
+    hasNames: config["log-names"],
+  });
+}
+
+const schemeOf = (config: RelayConfig): "http" | "https" =>
+  config["tls-cert"] === undefined ? "http" : "https";
+
+function publicAddress(relay: Relay, config: RelayConfig): PublicAddress {
   const { host } = config.listen;
-  const scheme = config["tls-cert"] === undefined ? "http" : "https";
+  const { domain } = relay.context;
+  const listening = listeningAt({ scheme: schemeOf(config), host, port: relay.port, domain });
+  return { chosen: config["public-url"], listening, tcpHost: config["tcp-host"] };
+}
+
+function startFacts(
+  relay: Relay,
+  config: RelayConfig,
+  { isOpen }: Authority,
+  { port, tokenFile }: RunningAdmin,
+): Readonly<Record<string, string | boolean | undefined>> {
   return {
-    event: "listening",
-    url: `${scheme}://${hostForUrl(host)}:${relay.port}`,
+    url: `${schemeOf(config)}://${hostForUrl(config.listen.host)}:${relay.port}`,
     domain: relay.context.domain,
     auth: isOpen ? "open" : "tokens",
     keepsNames: relay.context.keepsNames,
+    admin: `http://${hostForUrl(config["admin-listen"].host)}:${port}`,
+    adminTokenFile: tokenFile,
   };
 }

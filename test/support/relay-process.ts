@@ -5,7 +5,7 @@ import { getDefaultEnvironment } from "@modelcontextprotocol/client/stdio";
 import { z } from "zod";
 import { BUNDLE, NODE } from "./agent.ts";
 
-const listening = z.looseObject({ event: z.literal("listening"), url: z.string() });
+const listening = z.looseObject({ event: z.literal("listening"), url: z.string(), admin: z.string() });
 
 /** A relay as an operator runs it: a process of its own. It can be killed, ended and started again on its port. */
 export class RelayProcess {
@@ -13,7 +13,9 @@ export class RelayProcess {
   readonly #args: readonly string[];
   readonly #env: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
+  #admin = "";
   stderr = "";
+  /** Of the last start. */
   stdout = "";
 
   private constructor(port: number, args: readonly string[], env: Readonly<Record<string, string>>) {
@@ -33,6 +35,11 @@ export class RelayProcess {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Of its admin listener, since the last start. */
+  get admin(): string {
+    return this.#admin;
   }
 
   get pid(): number {
@@ -55,14 +62,16 @@ export class RelayProcess {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
-    child.stdout.on("data", (chunk: Buffer) => (this.stdout += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()));
     await new Promise<void>((resolve, reject) => {
-      let out = "";
+      this.stdout = "";
+      this.#admin = "";
       child.stdout.on("data", (chunk: Buffer) => {
-        out += chunk.toString();
-        const [line = ""] = out.split("\n");
-        if (out.includes("\n") && listening.safeParse(JSON.parse(line)).success) resolve();
+        this.stdout += chunk.toString();
+        if (this.#admin !== "" || !this.stdout.includes("\n")) return;
+        const [line = ""] = this.stdout.split("\n");
+        this.#admin = listening.safeParse(JSON.parse(line)).data?.admin ?? "";
+        if (this.#admin !== "") resolve();
       });
       child.once("exit", (code) => reject(new Error(`the relay ended with ${code}: ${this.stderr}`)));
     });

@@ -81,7 +81,7 @@ export const RELAY = {
     retryable: false,
   },
   "relay-state": {
-    message: "the names in the folder of the relay cannot be read",
+    message: "a file in the folder of the relay cannot be used",
     next: "Mend or move the named file. A relay that starts without it may give names away.",
     retryable: false,
   },

@@ -46,7 +46,13 @@ export const RELAY_OPTIONS = {
     help: "address for health, metrics and the operator",
     default: { host: "127.0.0.1", port: 8081 },
   }),
-  "admin-token": secret("token of the operator; without one only health is answered off this machine"),
+  "public-url": maybe(
+    HTTP_URL,
+    "address at which hosts and visitors reach it, for the operator's lists; without it the one that each host has dialled",
+  ),
+  "admin-token": secret(
+    "token of the operator, of at least 16 characters; without one a new one lies in a private file on loopback, and elsewhere only health is answered",
+  ),
   "admin-token-file": maybe(PATH, "file that holds it"),
   domain: maybe(DOMAIN, "HTTP services are at NAME.DOMAIN; localhost where it listens on loopback alone"),
   state: maybe(PATH, "folder in which names are kept; without it they are forgotten"),

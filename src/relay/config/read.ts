@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { parse as parseToml } from "smol-toml";
+import { parse as parseToml, TomlError } from "smol-toml";
 import { nearest } from "../../errors/nearest.ts";
 import {
   isOptionName,
@@ -21,7 +21,13 @@ export interface Sources {
 
 /** The options, or sentences on what is wrong with them: each names where the value came from, and never a secret. */
 export type ReadConfig =
-  | { readonly config: RelayConfig; readonly file: string | undefined; readonly isCheck: boolean }
+  | {
+      readonly config: RelayConfig;
+      readonly file: string | undefined;
+      readonly isCheck: boolean;
+      /** Where a value stands, for sentences on it; the flag of one that is not given. */
+      readonly where: (name: OptionName) => string;
+    }
   | { readonly problems: readonly string[] };
 
 /** A text and where it stands. */
@@ -36,6 +42,7 @@ export function readConfig({ args, env }: Sources): ReadConfig {
   const flags = readFlags(args, problems);
   const file = flags.config ?? (env[variableOf("config")] || undefined);
   const inFile = file === undefined ? new Map<OptionName, Given>() : readFile(file, env, problems);
+  const places = new Map<OptionName, string>();
   const values = OPTION_NAMES.map((name): [OptionName, unknown] => {
     const option: RelayOption<unknown> = RELAY_OPTIONS[name];
     const variable = variableOf(name);
@@ -43,13 +50,15 @@ export function readConfig({ args, env }: Sources): ReadConfig {
     const inEnv = text === undefined || text === "" ? undefined : { text: text.trim(), where: variable };
     const given = flags.given.get(name) ?? inEnv ?? inFile.get(name);
     if (given === undefined) return [name, option.default];
+    places.set(name, given.where);
     const value = option.kind.parse(given.text);
     if (value === undefined) problems.push(`${given.where} must be ${option.kind.accepted}`);
     return [name, value];
   });
   if (problems.length > 0) return { problems };
   // Each value has come from the parser of its own option, or is its default.
-  return { config: Object.fromEntries(values) as RelayConfig, file, isCheck: flags.isCheck };
+  const config = Object.fromEntries(values) as RelayConfig;
+  return { config, file, isCheck: flags.isCheck, where: (name) => places.get(name) ?? `--${name}` };
 }
 
 /** Flags that are no options: they say where others stand, or that nothing is to be started. */
@@ -120,31 +129,42 @@ function unknown(arg: string): string {
   const word = arg.replace(/^-+/, "").replace(/=.*$/s, "");
   const meant = nearest(word, [...OPTION_NAMES, "config", "check"]);
   const guess = meant === undefined ? "" : `; did you mean --${meant}?`;
-  return arg.startsWith("-")
-    ? `unknown option --${word}${guess}`
-    : `unexpected argument ${JSON.stringify(arg)}`;
+  if (arg.startsWith("-")) return `unknown option --${word}${guess}`;
+  const command = nearest(word, ["status", "token"]);
+  return `unexpected argument ${JSON.stringify(arg)}${command === undefined ? "" : `; did you mean relay ${command}?`}`;
 }
 
 function readFile(file: string, env: Variables, problems: string[]): ReadonlyMap<OptionName, Given> {
   const given = new Map<OptionName, Given>();
-  let table: Record<string, unknown>;
+  let [text, table]: [string, Record<string, unknown>] = ["", {}];
   try {
-    table = parseToml(readFileSync(path.resolve(file), "utf8"));
+    text = readFileSync(path.resolve(file), "utf8");
+    table = parseToml(text);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    problems.push(`${file} cannot be read as TOML: ${error.message.split("\n")[0] ?? ""}`);
+    const place = error instanceof TomlError ? `, line ${error.line}, column ${error.column}` : "";
+    problems.push(`${file}${place} cannot be read as TOML: ${error.message.split("\n")[0] ?? ""}`);
     return given;
   }
   for (const [key, value] of Object.entries(table)) {
     const name = key.replaceAll("_", "-");
-    const where = `${key} in ${file}`;
-    const text = textOf(value);
+    const where = `${key} in ${file}${lineOf(key, text)}`;
+    const written = textOf(value);
     if (!isOptionName(name)) problems.push(`${where}: ${unknown(`--${name}`)}`);
-    else if (text === undefined)
+    else if (written === undefined)
       problems.push(`${where} must be text, a number, true or false, or a list of texts`);
-    else given.set(name, { text: expanded(text, env, where, problems), where });
+    else given.set(name, { text: expanded(written, env, where, problems), where });
   }
   return given;
+}
+
+/** The parser keeps no lines; a key of the file's own table stands at the beginning of one. */
+function lineOf(key: string, text: string): string {
+  const at = text.split("\n").findIndex((line) => {
+    const [, name] = /^\s*["']?([\w-]+)["']?\s*=/.exec(line) ?? /^\s*\[\s*([\w-]+)/.exec(line) ?? [];
+    return name === key;
+  });
+  return at === -1 ? "" : `, line ${at + 1}`;
 }
 
 function textOf(value: unknown): string | undefined {

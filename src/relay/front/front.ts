@@ -21,7 +21,7 @@ import { refuse } from "../traffic/refusal.ts";
 import type { Certificates } from "./certificates.ts";
 import { askedFor, single } from "./host-names.ts";
 import { behindProxy } from "./proxy-protocol.ts";
-import { sourceOfRequest, type TrustedProxies } from "./sources.ts";
+import { schemeOfRequest, sourceOfRequest, type TrustedProxies } from "./sources.ts";
 
 /** Requests for services: the part of the relay that reads HTTP. */
 export interface ServiceDoor {
@@ -205,8 +205,9 @@ export class Front {
     if (request.url !== UPLINK.hostPath) return door.visit(request, socket, head, source);
     // A page in a browser has no business here, whoever is signed in behind it.
     if (request.headers.origin !== undefined) return refuse(socket, 403);
+    const scheme = schemeOfRequest(request, isTrusted);
     this.#upgrader.handleUpgrade(request, socket, head, (webSocket) =>
-      registrar.accept(webSocket, { source, authority }),
+      registrar.accept(webSocket, { source, authority, scheme }),
     );
   }
 }

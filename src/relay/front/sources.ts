@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import type { IncomingMessage } from "node:http";
+import { TLSSocket } from "node:tls";
 import { ipLiteral } from "../../net/address.ts";
 
 /** Addresses and ranges of the proxies in front, whose word on where a visitor comes from is believed. */
@@ -47,6 +48,17 @@ export function sourceOfRequest(
     source = address;
   }
   return source;
+}
+
+/** As it was dialled: a trusted proxy that ends TLS says so. */
+export function schemeOfRequest(
+  { socket, headers }: Pick<IncomingMessage, "socket" | "headers">,
+  isTrusted: TrustedProxies,
+): "http" | "https" {
+  if (socket instanceof TLSSocket) return "https";
+  const forwarded = headers["x-forwarded-proto"];
+  const isSaid = typeof forwarded === "string" && /(?:^|,)\s*https\s*$/i.test(forwarded);
+  return isSaid && isTrusted(socket.remoteAddress ?? "") ? "https" : "http";
 }
 
 /** Some proxies add a port: `192.0.2.1:1234`, `[2001:db8::1]:1234`. */

@@ -18,6 +18,8 @@ export interface HostFacts extends ClaimName {
   readonly epoch: number;
   /** The address from which it has registered. */
   readonly source: string;
+  /** The relay as this host has dialled it, scheme and all: its own word. */
+  readonly dialled: string;
   /** NAME.DOMAIN, of a service. */
   readonly host: string | undefined;
   readonly port: number | undefined;

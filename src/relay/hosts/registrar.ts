@@ -18,6 +18,7 @@ export interface Applicant {
   readonly source: string;
   /** Host and port as it has dialled them, from its field `Host`. */
   readonly authority: string;
+  readonly scheme: "http" | "https";
 }
 
 /** The authority's own refusal, which may bring words of its own. */
@@ -129,7 +130,7 @@ export class Registrar {
     message: Register,
     line: Line,
     nonce: string,
-    { source, authority }: Applicant,
+    { source, authority, scheme }: Applicant,
   ): Promise<Host | Reason | Refused | Pick<Grant, "kinds">> {
     const { claims, events, node, domain } = this.#context;
     const { kind, name, key, signature, token } = message;
@@ -149,7 +150,8 @@ export class Registrar {
     }
     const { epoch } = outcome;
     const host = kind === "http" ? `${given}.${domain}` : kind === "tcp" ? this.#tcpHost : undefined;
-    const facts: HostFacts = { kind, name: given, key, epoch, source, host, port, token };
+    const dialled = `${scheme}://${authority}`;
+    const facts: HostFacts = { kind, name: given, key, epoch, source, dialled, host, port, token };
     const registered = new Host(this.#context, line, facts, grant, (end) => {
       place.free();
       this.#hosts.ended(registered, end);
