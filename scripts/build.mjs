@@ -5,8 +5,8 @@
  *   node scripts/build.mjs [--quiet] [--into FOLDER] [--instead SOURCE=REPLACEMENT]
  *
  * An MCP client waits for the answer to `initialize`, and V8 compiles every byte of a file that it opens, used or not. So
- * what answers is one file, and what comes later, with the first tool call or at a terminal, is another one each, loaded
- * by the `import()` of its entry. CommonJS, because Node loads it faster; minified, for the same reason. Measured in
+ * what answers is one file, and what comes later, with the first tool call or at a terminal, has an entry each, loaded
+ * by its `import()`; what several entries need lies in parts between them, once. CommonJS, because Node loads it faster; minified, for the same reason. Measured in
  * bench/startup.mjs, reasons in docs/DECISIONS.md. `--instead` puts another file in the place of a source, for benchmarks that
  * measure what a part costs.
  */
@@ -14,7 +14,7 @@ import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/p
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { thirdPartyNotices } from "./notices.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -27,26 +27,29 @@ const bundle = path.join(dist, "tunnel-mcp.cjs");
 /** What is imported on demand, and the file it gets. */
 const LATER = new Map([
   // Sockets, cryptography, tunnels: a client that only lists the tools never needs them.
-  ["src/app/sessions.ts", "./sessions.cjs"],
+  ["src/app/sessions.ts", "sessions"],
   // Public addresses for local services: the gateway and what it takes, with the first call that exposes something.
-  ["src/app/exposing.ts", "./exposing.cjs"],
+  ["src/app/exposing.ts", "exposing"],
   // Services of members: the same gateway, with the first call that offers or uses one.
-  ["src/app/serving.ts", "./serving.cjs"],
+  ["src/app/serving.ts", "serving"],
   // Everything but the server; the demo brings an MCP client.
-  ["src/app/commands.ts", "./commands.cjs"],
+  ["src/app/commands.ts", "commands"],
+  // The relay: a program of its own, for whoever runs one.
+  ["src/app/relaying.ts", "relay"],
   // What asks a running server, and may run as long as it does.
-  ["src/app/waking.ts", "./waking.cjs"],
+  ["src/app/waking.ts", "waking"],
   // The thread that looks for secrets in what leaves, started with the first file; its rules are larger than they look.
-  ["src/oversight/filter/worker.ts", "./scanning.cjs"],
+  ["src/oversight/filter/worker.ts", "scanning"],
 ]);
 
-/** Parts that several of these files need, packed once: what is imported, its source, its file. */
-const SHARED = [
-  { imported: /^ws$/, source: "node_modules/ws/index.js", file: "./ws.cjs" },
-  { imported: /^tweetnacl$/, source: "node_modules/tweetnacl/nacl-fast.js", file: "./tweetnacl.cjs" },
-  // The texts of all errors: a tenth of each file.
-  { imported: /\/table\.ts$/, source: "src/errors/table.ts", file: "./errors.cjs" },
-];
+/** The library for programs that expose themselves: nothing of the program comes with it but the parts it uses. */
+const LIBRARY = { entry: "src/library/entry.ts", contract: "src/library/contract.ts", name: "expose" };
+
+/** The texts of all errors, a tenth of each file: the one part that the first answer and everything later have in common. */
+const ERRORS = { source: "src/errors/table.ts", file: "./errors.cjs" };
+
+/** CommonJS: Node loads it faster, and its loader of ES modules costs an idle host 6 MB. */
+const COMMON_JS = { format: "cjs", supported: { "dynamic-import": false } };
 
 /** `import.meta.url` does not exist in CommonJS; this says the same. */
 const OWN_URL = "__ownUrl";
@@ -127,6 +130,18 @@ const noTimeline = {
   },
 };
 
+/** The metrics can carry traces of OpenTelemetry, half of whose API they would bring along; the relay has none. */
+const noTraces = {
+  name: "no-traces",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@opentelemetry\/api$/ }, ({ path: name }) => ({
+      path: name,
+      namespace: "no-traces",
+    }));
+    onLoad({ filter: /./, namespace: "no-traces" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 /** Node's own modules are required where a module needs them, and not all of them at the top of the file. */
 const builtinsOnDemand = {
   name: "builtins-on-demand",
@@ -160,36 +175,29 @@ function instead(source, replacement) {
   };
 }
 
-/** The only file in which tunnels are opened. The others name the providers and never load their code. */
-const OPENS_TUNNELS = "./sessions.cjs";
-
-/** Leaves the imports on demand to be resolved by Node, among the files in dist/. */
+/** In the file that answers: leaves what is loaded on demand to Node. */
 const laterFiles = {
   name: "later-files",
-  setup({ onResolve, initialOptions }) {
-    const opens = path.basename(initialOptions.outfile) === path.basename(OPENS_TUNNELS);
+  setup({ onResolve }) {
     onResolve({ filter: /\.ts$/ }, ({ kind, resolveDir, path: wanted }) => {
       if (kind !== "dynamic-import") return undefined;
       const source = path.relative(root, path.join(resolveDir, wanted)).split(path.sep).join("/");
-      const isProvider = source.startsWith("src/tunnel/");
-      const file = isProvider && !opens ? OPENS_TUNNELS : LATER.get(source);
-      return file === undefined ? undefined : { path: file, external: true };
+      // The registry names the providers. Tunnels are opened by the sessions alone, which bring their code.
+      const name = source.startsWith("src/tunnel/") ? "sessions" : LATER.get(source);
+      return name === undefined ? undefined : { path: `./${name}.cjs`, external: true };
     });
   },
 };
 
-/** Leaves what is shared to its own file, except in that file. */
-const sharedFiles = {
-  name: "shared-files",
-  setup({ onResolve, initialOptions }) {
-    for (const { imported, source, file } of SHARED) {
-      if (path.basename(initialOptions.outfile) === path.basename(file)) continue;
-      onResolve({ filter: imported }, ({ resolveDir, path: wanted }) => {
-        const isPackage = source.startsWith("node_modules/");
-        const isMeant = isPackage || path.join(resolveDir, wanted) === path.join(root, source);
-        return isMeant ? { path: file, external: true } : undefined;
-      });
-    }
+/** Leaves the texts of the errors to their own file. */
+const errorTexts = {
+  name: "error-texts",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/table\.ts$/ }, ({ resolveDir, path: wanted }) =>
+      path.join(resolveDir, wanted) === path.join(root, ERRORS.source)
+        ? { path: ERRORS.file, external: true }
+        : undefined,
+    );
   },
 };
 
@@ -198,6 +206,26 @@ async function replace(file, contents) {
   const temporary = `${file}.${process.pid}`;
   await writeFile(temporary, contents, { mode: file === bundle ? 0o755 : 0o644 });
   await rename(temporary, file);
+}
+
+/**
+ * The library for `import`, and its types for both module systems: the contract holds types alone, so its text is a declaration as
+ * it stands.
+ */
+async function writeLibraryFaces() {
+  const wrapper = `import library from "./${LIBRARY.name}.cjs";\nexport const { expose } = library;\n`;
+  await replace(path.join(dist, "expose.mjs"), wrapper);
+  const contract = await readFile(path.join(root, LIBRARY.contract), "utf8");
+  const types = `${contract}\nexport declare const expose: Expose;\n`;
+  for (const file of ["expose.d.mts", "expose.d.cts"]) await replace(path.join(dist, file), types);
+}
+
+/** Parts of earlier builds, which nothing loads any more. */
+async function removeOldParts(current) {
+  for (const name of await readdir(dist)) {
+    const file = path.join(dist, name);
+    if (/^part-.*\.cjs$/.test(name) && !current.has(file)) await rm(file, { force: true });
+  }
 }
 
 /** The files of which at least one byte survived into the bundle, without the plugins' prefixes. */
@@ -214,14 +242,12 @@ async function main() {
   const common = {
     absWorkingDir: root,
     bundle: true,
-    format: "cjs",
     platform: "node",
     target: "node20",
     minify: true,
-    // Node's loader of ES modules costs an idle host 6 MB, and these files are CommonJS.
-    supported: { "dynamic-import": false },
     legalComments: "none", // their texts are in THIRD-PARTY-NOTICES.txt
     metafile: true,
+    write: false,
     logLevel: "warning",
     // Its CommonJS half finds its own files by a `require` that a bundler cannot see.
     alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
@@ -232,37 +258,56 @@ async function main() {
   const plugins = [
     plainProxyAgent,
     noTimeline,
-    laterFiles,
-    sharedFiles,
+    noTraces,
     englishOnly,
     smallValidator,
     builtinsOnDemand,
+    ...(options.instead === undefined ? [] : [instead(...options.instead.split("="))]),
   ];
-  if (options.instead !== undefined) plugins.push(instead(...options.instead.split("=")));
-  const bundled = (entry, file, head) =>
+  const single = (entry, file, head, ...more) =>
     build({
       ...common,
+      ...COMMON_JS,
       entryPoints: [entry],
       outfile: path.join(dist, file),
       banner: { js: head },
-      plugins,
-      write: false,
+      plugins: [...more, ...plugins],
     });
   await mkdir(dist, { recursive: true });
-  const built = await Promise.all([
-    bundled("src/main.ts", "tunnel-mcp.cjs", `#!/usr/bin/env node\n${banner}`),
-    ...[...LATER].map(([entry, file]) => bundled(entry, file, banner)),
-    ...SHARED.map(({ source, file }) => bundled(source, file, banner)),
+  const [answering, errors, later] = await Promise.all([
+    single("src/main.ts", "tunnel-mcp.cjs", `#!/usr/bin/env node\n${banner}`, laterFiles, errorTexts),
+    single(ERRORS.source, ERRORS.file, ""),
+    build({
+      ...common,
+      entryPoints: Object.fromEntries(
+        [...LATER, [LIBRARY.entry, LIBRARY.name]].map(([source, name]) => [name, source]),
+      ),
+      // Only ES modules are split; each becomes CommonJS after that.
+      format: "esm",
+      splitting: true,
+      outdir: dist,
+      chunkNames: "part-[hash]",
+      outExtension: { ".js": ".cjs" },
+      plugins: [errorTexts, ...plugins],
+    }),
   ]);
-  for (const { outputFiles } of built) {
-    for (const { path: file, contents } of outputFiles) await replace(file, contents);
+  const built = [answering, errors, later];
+  const written = new Map();
+  for (const { outputFiles } of [answering, errors])
+    for (const { path: file, contents } of outputFiles) written.set(file, contents);
+  for (const { path: file, text } of later.outputFiles) {
+    const { code } = await transform(text, { ...COMMON_JS, minify: true, target: "node20", platform: "node" });
+    written.set(file, code.includes(OWN_URL) ? `${banner}${code}` : code);
   }
+  for (const [file, contents] of written) await replace(file, contents);
+  await writeLibraryFaces();
+  await removeOldParts(new Set(written.keys()));
   const files = new Set(built.flatMap(({ metafile }) => bundledFiles(metafile)));
   await replace(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
   if (options.quiet) return;
-  for (const file of ["tunnel-mcp.cjs", ...LATER.values(), ...SHARED.map(({ file }) => file)]) {
-    const { size } = await stat(path.join(dist, file));
-    console.log(`${path.join("dist", file).padEnd(22)} ${Math.round(size / 1024)} KiB`);
+  for (const file of [...written.keys()].sort()) {
+    const { size } = await stat(file);
+    console.log(`${path.join("dist", path.basename(file)).padEnd(24)} ${Math.round(size / 1024)} KiB`);
   }
 }
 

@@ -26,3 +26,4 @@ export { LazyServices } from "../src/services/tunnels/lazy-services.ts";
 export { MemberServices } from "../src/services/tunnels/member-services.ts";
 export { MemoryBudget } from "../src/expose/inspector/budget.ts";
 export { Redactor } from "../src/expose/inspector/secrets.ts";
+export { openApi } from "../src/relay/admin/openapi.ts";

@@ -28,7 +28,9 @@ const exitFlushed = (code: number): void => {
 };
 
 const lifecycle = createLifecycle({ clock, exit: exitFlushed, log });
-endOnSignals(process, lifecycle, { isServer, exit: exitNow, log });
+// A relay takes its time to end, and reads its files again on a signal.
+const isRelay = args[0] === "relay";
+if (!isRelay) endOnSignals(process, lifecycle, { isServer, exit: exitNow, log });
 if (isServer) endWithParent(process, lifecycle, clock);
 // A watcher has no stdin that would end, and its parent is the reader of its output.
 else if (args.includes("--watch")) endWithParent(process, lifecycle, clock, processIsRunning);

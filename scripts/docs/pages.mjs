@@ -1,4 +1,5 @@
 /** The parts of the documentation that the code decides, as pages by their path in the repository. */
+import { readFile } from "node:fs/promises";
 import { clientBlocks } from "./clients.mjs";
 import { commandLine } from "./command-line.mjs";
 import { errorsPage } from "./errors.mjs";
@@ -8,11 +9,15 @@ import { settingsTables } from "./settings.mjs";
 import { toolsPage } from "./tools.mjs";
 import { loadSources } from "../sources.mjs";
 
+const ownVersion = async () =>
+  JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")).version;
+
 /** Pages that are generated as a whole: their text by file. */
 async function wholePages(sources) {
   return {
     "docs/TOOLS.md": toolsPage(sources, await exampleResults(sources)),
     "docs/ERRORS.md": errorsPage(sources),
+    "docs/openapi.json": JSON.stringify(sources.openApi(await ownVersion())),
   };
 }
 

@@ -9,6 +9,7 @@ export { exposeList } from "../cli/expose/list.ts";
 export { exposeStop } from "../cli/expose/stop.ts";
 export { doctor } from "../cli/doctor/doctor.ts";
 export { realProbes } from "../cli/doctor/probes.ts";
+export { relayToCheck } from "../cli/doctor/relay-probes.ts";
 export { installSkill, uninstallSkill } from "../cli/setup/install-skill.ts";
 export { exportTranscript } from "../cli/transcript/export.ts";
 export { verify } from "../cli/transcript/verify.ts";

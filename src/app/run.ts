@@ -135,8 +135,10 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "doctor": {
       const { config } = checkedSettings(host);
-      const { doctor, realProbes } = await import("./commands.ts");
-      return doctor({ probes: realProbes(config, env), transport: config.transport, clock, output });
+      const { doctor, realProbes, relayToCheck } = await import("./commands.ts");
+      const probes = realProbes(config, env);
+      const relay = relayToCheck(config, env, clock);
+      return doctor({ probes, relay, transport: config.transport, clock, output });
     }
     case "verify": {
       const { verify } = await import("./commands.ts");
@@ -159,6 +161,10 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "expose-list":
     case "expose-stop":
       return runExpose(command, host, output, readConfig(env).config);
+    case "relay": {
+      const { relay } = await import("./relaying.ts");
+      return relay(command.args, host);
+    }
     case "setup":
       return runSetup(command, host, output);
     case "install-skill": {

@@ -47,7 +47,7 @@ export function loadSessions(options: {
     network: { proxies, trust },
     scanner,
     localFiles: new LocalFiles({ cwd, home, env, config, scanner }),
-    providers: providersFor({ ...config, env, cwd, clock, client }),
+    providers: providersFor({ ...config, env, cwd, home, clock, client, network: { proxies, trust } }),
     portHolder: (port) => {
       const facts = machineFacts();
       const folders = privateFolders(env, facts);

@@ -41,6 +41,8 @@ export type Command =
   | { readonly kind: "wake"; readonly tunnelId: string | undefined; readonly timeoutMs: number | undefined }
   | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
   | { readonly kind: "watch"; readonly json: boolean }
+  /** The relay reads its own arguments: it is another program. */
+  | { readonly kind: "relay"; readonly args: readonly string[] }
   | OpenRequest
   | JoinRequest
   | ExposeCommand
@@ -80,6 +82,7 @@ const COMMANDS = [
   "export",
   "wake",
   "watch",
+  "relay",
 ] as const;
 
 const ALL_COMMANDS = `tunnel-mcp ${COMMANDS.join(" | ")}`;
@@ -89,8 +92,8 @@ const REPLACEMENT = "\ufffd";
 
 /** Reads the arguments after the script's name. Total: whatever cannot be understood is a `usage-error`. */
 export function parseCommand(args: readonly string[]): Command {
-  if (args.some((arg) => arg === "--help" || arg === "-h")) return { kind: "help" };
   const [first, ...rest] = args;
+  if (first !== "relay" && args.some((arg) => arg === "--help" || arg === "-h")) return { kind: "help" };
   const command = commandOf(first, rest);
   if (!args.some((arg) => arg.includes(REPLACEMENT)) || command.kind === "usage-error") return command;
   const usage = usageLine(first ?? "", {});
@@ -136,6 +139,8 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
       return withOptions(first, rest, { name: "string", json: "boolean" }, joinCommand, 1);
     case "expose":
       return exposeCommand(rest);
+    case "relay":
+      return { kind: "relay", args: rest };
     case "setup":
       return withOptions(first, rest, SETUP_OPTIONS, setupCommand);
     default:

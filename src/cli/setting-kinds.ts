@@ -3,6 +3,7 @@ import path from "node:path";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { checkName } from "../protocol/base/text.ts";
 import { publicOrigin } from "../tunnel/direct.ts";
+import { relayOrigin } from "../tunnel/relay/address.ts";
 import { splitCommand } from "./command-words.ts";
 
 /** The kinds of values that a setting can have: how text becomes a value, and what is told of the accepted text. */
@@ -123,6 +124,27 @@ export const ORIGIN = optional(
       throw error;
     }
   },
+);
+
+export const RELAY_ADDRESS = optional(
+  "an https origin without path, query or user name; http only on this machine or a private address",
+  "string",
+  (text) => {
+    try {
+      return relayOrigin(text).origin;
+    } catch (error) {
+      if (error instanceof TunnelError) return undefined;
+      throw error;
+    }
+  },
+);
+
+export const TOKEN = optional("one word of at most 512 characters", "string", (text) =>
+  /^[\x21-\x7e]{1,512}$/.test(text) ? text : undefined,
+);
+
+export const ABSOLUTE_FILE = optional("the absolute path of a file", "filepath", (text) =>
+  path.isAbsolute(text) ? text : undefined,
 );
 
 export const MEMBER_NAME: Kind<string | undefined> = {

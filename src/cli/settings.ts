@@ -5,9 +5,10 @@ import { TOOLSET_NAMES } from "../view/setup/toolsets.ts";
 import { TARGET_LIST, TOOLSET_LIST } from "./expose-kinds.ts";
 import { BUDGET_LIST, GATE_LIST } from "./oversight-kinds.ts";
 import {
+  ABSOLUTE_FILE,
   COMMAND,
-  FILES,
   FILE,
+  FILES,
   FOLDER,
   FOLDERS,
   IP_ADDRESS,
@@ -19,6 +20,8 @@ import {
   ORIGIN,
   PATTERN,
   PROGRAM,
+  RELAY_ADDRESS,
+  TOKEN,
   wholeNumber,
   YES_NO,
 } from "./setting-kinds.ts";
@@ -100,6 +103,40 @@ export const SETTINGS = {
     default: undefined,
     unset: "the first https URL",
     weakens: true,
+  }),
+  relay: setting({
+    variable: "TUNNEL_RELAY",
+    group: "address",
+    help: "address of your relay, with relay",
+    kind: RELAY_ADDRESS,
+    default: undefined,
+    weakens: true,
+    isAsked: true,
+  }),
+  relayToken: setting({
+    variable: "TUNNEL_RELAY_TOKEN",
+    group: "address",
+    help: "token for that relay",
+    kind: TOKEN,
+    default: undefined,
+    weakens: false,
+    isSecret: true,
+  }),
+  relayTokenFile: setting({
+    variable: "TUNNEL_RELAY_TOKEN_FILE",
+    group: "address",
+    help: "file that holds the token, read for every registration",
+    kind: ABSOLUTE_FILE,
+    default: undefined,
+    weakens: false,
+  }),
+  relayCa: setting({
+    variable: "TUNNEL_RELAY_CA",
+    group: "address",
+    help: "certificate of the relay's own authority, trusted besides the usual ones",
+    kind: ABSOLUTE_FILE,
+    default: undefined,
+    weakens: false,
   }),
   bind: setting({
     variable: "TUNNEL_BIND",

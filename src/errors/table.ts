@@ -12,6 +12,7 @@ import { LOCAL_ENDPOINT } from "./areas/local-endpoint.ts";
 import { MESSAGES } from "./areas/messages.ts";
 import { PATCHES } from "./areas/files/patches.ts";
 import { OVERSIGHT } from "./areas/oversight.ts";
+import { RELAY } from "./areas/relay.ts";
 import { SAVING } from "./areas/files/saving.ts";
 import { SERVICES } from "./areas/services.ts";
 import { SETTINGS } from "./areas/settings.ts";
@@ -38,6 +39,7 @@ export const AREAS = {
   "Tunnel address": ADDRESS,
   Cloudflared: CLOUDFLARED,
   "A command of your own": EXEC,
+  "A relay of your own": RELAY,
   Settings: SETTINGS,
   "Local endpoint": LOCAL_ENDPOINT,
 } as const satisfies Readonly<Record<string, ErrorArea>>;
@@ -75,6 +77,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ...ADDRESS,
   ...CLOUDFLARED,
   ...EXEC,
+  ...RELAY,
   ...SETTINGS,
   ...LOCAL_ENDPOINT,
 };

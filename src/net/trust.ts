@@ -15,7 +15,7 @@ const BUNDLES = [
 ];
 
 /**
- * Node's own list, the system's, `NODE_EXTRA_CA_CERTS` and `SSL_CERT_FILE`. A company whose proxy opens TLS has its certificate
+ * Node's own list, the system's, `NODE_EXTRA_CA_CERTS`, `SSL_CERT_FILE`, and for a relay with an authority of its own `TUNNEL_RELAY_CA`. A company whose proxy opens TLS has its certificate
  * in the system's store, which Node does not read by itself.
  */
 export function trustOf(env: Variables, readFile: (path: string) => string = readText): Trust {
@@ -24,7 +24,9 @@ export function trustOf(env: Variables, readFile: (path: string) => string = rea
 }
 
 function certificates(env: Variables, readFile: (path: string) => string): Iterable<string> {
-  const named = [env["NODE_EXTRA_CA_CERTS"], env["SSL_CERT_FILE"]].flatMap((file) => file || []);
+  const named = [env["NODE_EXTRA_CA_CERTS"], env["SSL_CERT_FILE"], env["TUNNEL_RELAY_CA"]].flatMap(
+    (file) => file || [],
+  );
   const texts = [
     systemCertificates() ?? firstReadable(BUNDLES, readFile),
     ...named.map((file) => readable(file, readFile)),

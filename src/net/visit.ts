@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import type { LookupFunction } from "node:net";
 import { must } from "../errors/must.ts";
 import type { DohResolver } from "./doh.ts";
 import type { HttpsClient, HttpsGet, HttpsResponse } from "./https.ts";
@@ -35,15 +36,25 @@ export async function addressesOf(
   resolver: DohResolver | undefined,
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {
+  if (isThisMachine(hostname)) return ["127.0.0.1"];
   if (resolver === undefined || !hostname.includes(".") || /^\[|^[\d.]+$/.test(hostname)) return undefined;
   return resolver(hostname, 4, signal).catch(() => undefined);
 }
+
+/** RFC 6761 §6.3: all names below `localhost` are this machine; not every resolver of a system knows it. */
+const isThisMachine = (hostname: string): boolean => hostname.endsWith(".localhost");
+
+const toThisMachine: LookupFunction = (_name, { all }, callback) => {
+  if (all === true) callback(null, [{ address: "127.0.0.1", family: 4 }]);
+  else callback(null, "127.0.0.1", 4);
+};
 
 /** HTTP without TLS: only for loopback addresses, and for those that a user has bound or named without TLS. */
 function plainVisit({ url, signal, method = "GET", accept }: Parameters<Visit>[0]): Promise<HttpsResponse> {
   return new Promise((resolve, reject) => {
     const headers = { "user-agent": "tunnel-mcp", accept: accept ?? "*/*" };
-    const outgoing = request(url, { agent: false, signal, method, headers });
+    const lookup = isThisMachine(url.hostname) ? { lookup: toThisMachine } : {};
+    const outgoing = request(url, { agent: false, signal, method, headers, ...lookup });
     outgoing.once("error", reject);
     outgoing.once("response", (response) =>
       resolve({

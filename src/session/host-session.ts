@@ -142,7 +142,13 @@ export class HostSession extends SessionBase {
     const stopBeating = every(clock, idleMs / 4, beActive);
     try {
       const { signal, onProgress } = options;
-      const tunnel = await provider.open({ port: relay.port, proof: relay.proof, signal, onProgress });
+      const tunnel = await provider.open({
+        port: relay.port,
+        proof: relay.proof,
+        purpose: relay.purpose,
+        signal,
+        onProgress,
+      });
       const opened = new HostSession({ options, room, relay, tunnel });
       hosting = opened;
       onNotice = (notice) => opened.#noticed(notice);

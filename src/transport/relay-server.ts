@@ -39,6 +39,8 @@ export interface Relay {
   readonly port: number;
   /** A GET of `path` is answered with `answer`, which nobody but this relay knows. */
   readonly proof: { readonly path: string; readonly answer: string };
+  /** For a provider that leads to the room by its id. */
+  readonly purpose: { readonly kind: "room"; readonly room: string };
   /** Calls the room and carries out what comes of it. */
   run<Result>(call: (room: Room, now: number) => Result): Result;
   /** Resolves when no socket is left and the port is free, or held by other rooms alone. Idempotent. */
@@ -72,6 +74,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 
 class RelayServer implements Relay {
   readonly proof: Relay["proof"];
+  readonly purpose: Relay["purpose"];
   readonly #lease: Lease;
   readonly #options: RelayOptions;
   readonly #sockets = new Map<ConnectionId, WebSocket>();
@@ -94,6 +97,7 @@ class RelayServer implements Relay {
 
   constructor(lease: Lease, upgrader: WebSocketServer, proof: Relay["proof"], options: RelayOptions) {
     this.proof = proof;
+    this.purpose = { kind: "room", room: options.room.id };
     this.#lease = lease;
     this.#upgrader = upgrader;
     this.#options = options;

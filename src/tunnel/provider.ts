@@ -34,11 +34,20 @@ export interface RelayProof {
   readonly answer: string;
 }
 
+/** What is to be reached, for a provider that routes by it. */
+export type TunnelPurpose =
+  | { readonly kind: "room"; readonly room: string }
+  /** `label` tells the services of one project apart, and is the same whenever this one is exposed again. */
+  | { readonly kind: "http"; readonly label: string; readonly subdomain: string | undefined }
+  | { readonly kind: "tcp"; readonly label: string; readonly address: string };
+
 /** The relay a tunnel leads to. */
 export interface LocalRelay {
   /** TCP port on the loopback address; it listens already. */
   readonly port: number;
   readonly proof: RelayProof;
+  /** Left out where no provider can be chosen that needs it. */
+  readonly purpose?: TunnelPurpose;
 }
 
 export interface TunnelRequest extends LocalRelay {
@@ -69,6 +78,8 @@ export interface ProviderTraits {
   readonly canHaveSpare: boolean;
   /** Whether an address that was lost comes back the same, so that links made before stay good. */
   readonly keepsAddress: boolean;
+  /** Whether a service can ask for a name of its own. */
+  readonly givesNames: boolean;
   readonly weigh: (error: TunnelError) => FailureWeight;
   /** The error of a tunnel that runs but has not led here for too long. */
   readonly staleCode: ErrorCode;
@@ -91,6 +102,7 @@ export const SAFE_TRAITS = {
   sourceHeader: undefined,
   canHaveSpare: false,
   keepsAddress: false,
+  givesNames: false,
   weigh: (error: TunnelError): FailureWeight => (error.retryable ? "passing" : "lasting"),
   staleCode: "address-lost",
 } as const satisfies Partial<ProviderTraits>;

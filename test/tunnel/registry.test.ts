@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { httpsClient } from "../../src/net/https.ts";
+import { NO_PROXIES } from "../../src/net/proxy.ts";
+import { trustOf } from "../../src/net/trust.ts";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { PRE_AUTH } from "../../src/protocol/base/limits.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
@@ -113,8 +115,8 @@ describe("a third provider that declares no more than it must", () => {
 
 describe("the registry", () => {
   it("names what can be chosen", () => {
-    expect(PROVIDER_NAMES).toEqual(["cloudflared", "direct", "exec"]);
-    expect(PROVIDER_CHOICE).toBe("cloudflared, direct or exec");
+    expect(PROVIDER_NAMES).toEqual(["cloudflared", "direct", "exec", "relay"]);
+    expect(PROVIDER_CHOICE).toBe("cloudflared, direct, exec or relay");
   });
 
   it("holds what each provider declares of itself", () => {
@@ -131,10 +133,12 @@ describe("the registry", () => {
       [true, "cf-connecting-ip", true, false, "cloudflared-edge-lost"],
       [false, undefined, false, true, "address-lost"],
       [true, undefined, true, false, "exec-silent"],
+      [true, "tunnel-source", false, true, "address-lost"],
     ]);
     const limited = new TunnelError("cloudflared-rate-limited");
     expect(Object.values(PROVIDERS).map(({ weigh }) => weigh(limited))).toEqual([
       "refused",
+      "passing",
       "passing",
       "passing",
     ]);
@@ -152,11 +156,14 @@ describe("the registry", () => {
       client: httpsClient,
       env: {},
       cwd: process.cwd(),
+      home: process.cwd(),
+      network: { proxies: NO_PROXIES, trust: trustOf({}) },
       clock: systemClock,
     });
     const request = { port: 4000, proof: NO_PROOF, signal: new AbortController().signal };
     expect(await providers("direct").open(request)).toMatchObject({ url: "ws://127.0.0.1:4000" });
     await expect(providers("exec").open(request)).rejects.toMatchObject({ code: "exec-no-command" });
+    await expect(providers("relay").open(request)).rejects.toMatchObject({ code: "relay-not-set" });
     await expect(providers("cloudflared").open(request)).rejects.toMatchObject({
       code: "cloudflared-missing",
     });

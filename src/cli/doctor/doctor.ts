@@ -1,7 +1,10 @@
+import { setMaxListeners } from "node:events";
+import { TunnelError } from "../../errors/tunnel-error.ts";
 import { orAborted } from "../../net/deadline.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
+import { relayChecks, type RelayProbes } from "./relay.ts";
 import { type Output, type Paint, paintFor } from "../io/output.ts";
 
 /** The report is complete after this time, whatever hangs. */
@@ -9,6 +12,8 @@ const DEADLINE_MS = 8_000;
 
 export interface DoctorOptions {
   readonly probes: Probes;
+  /** Where a relay is set, or chosen. */
+  readonly relay?: RelayProbes | TunnelError | undefined;
   readonly transport: ProviderName;
   readonly clock: Clock;
   readonly output: Output;
@@ -18,10 +23,12 @@ export interface DoctorOptions {
  * Runs all checks at once and prints each finding in the order of the table as soon as it is known.
  * @returns 1 when a check failed; warnings alone give 0
  */
-export async function doctor({ probes, transport, clock, output }: DoctorOptions): Promise<0 | 1> {
+export async function doctor({ probes, relay, transport, clock, output }: DoctorOptions): Promise<0 | 1> {
   const paint = paintFor(output.color);
-  const checks = checksFor(probes);
+  const checks = [...checksFor(probes), ...checksOf(relay)];
   const controller = new AbortController();
+  // One listener for each check.
+  setMaxListeners(0, controller.signal);
   const cancelDeadline = clock.after(DEADLINE_MS, () => controller.abort(new Error("no answer in time")));
   const width = Math.max(...checks.map(({ title }) => title.length));
   const running = checks.map(async (check) =>
@@ -39,6 +46,14 @@ export async function doctor({ probes, transport, clock, output }: DoctorOptions
   controller.abort(new Error("doctor is done"));
   output.out(failed === 0 ? "\nReady.\n" : `\n${failed} of ${checks.length} checks failed.\n`);
   return failed === 0 ? 0 : 1;
+}
+
+function checksOf(relay: DoctorOptions["relay"]): readonly Check[] {
+  if (relay === undefined) return [];
+  if (!(relay instanceof TunnelError)) return relayChecks(relay);
+  const { message, nextForPerson } = relay;
+  const finding: Finding = { level: "fail", text: message, fix: nextForPerson };
+  return [{ title: "Relay", neededBy: "relay", run: async () => finding }];
 }
 
 /** The finding of a check; a rejection or a missed deadline is a finding too. */

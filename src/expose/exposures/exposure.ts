@@ -3,7 +3,7 @@ import { must } from "../../errors/must.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { Emitter, type Observable } from "../../runtime/emitter.ts";
 import { TunnelPool, type PoolEvent } from "../../tunnel/pool/pool.ts";
-import type { Provider, RelayProof, Tunnel, TunnelProgress } from "../../tunnel/provider.ts";
+import type { LocalRelay, Provider, RelayProof, Tunnel, TunnelProgress } from "../../tunnel/provider.ts";
 import { Access, type AccessWays, type ClaimState } from "../access/access.ts";
 import type { ExposeContext } from "./context.ts";
 import { openGateway } from "../gateway/gateway.ts";
@@ -298,7 +298,8 @@ export class Exposure implements Observable<ExposureEvent> {
       onNews: (news) => this.#gatewayNews(news),
     });
     this.#gateway = gateway;
-    const relay = { port: gateway.port, proof };
+    const { name: label, subdomain } = this.request;
+    const relay: LocalRelay = { port: gateway.port, proof, purpose: { kind: "http", label, subdomain } };
     const onProgress = (progress: TunnelProgress): void => this.#progress(progress);
     const tunnel = await provider.open({ ...relay, signal, onProgress });
     if (signal.aborted) {
@@ -316,7 +317,7 @@ export class Exposure implements Observable<ExposureEvent> {
   }
 
   /** Replaces an address that dies. */
-  #keep(active: Tunnel, provider: Provider, relay: { port: number; proof: RelayProof }): TunnelPool {
+  #keep(active: Tunnel, provider: Provider, relay: LocalRelay): TunnelPool {
     const { clock, primitives } = this.#context;
     return new TunnelPool({
       active,

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import type { ProviderName } from "../../tunnel/registry/registry.ts";
+import { PROVIDERS, type ProviderName } from "../../tunnel/registry/registry.ts";
 import type { AccessKind } from "../access/kinds.ts";
 import { parseOpenPath, type OpenPath } from "../access/open-paths.ts";
 import { EXPOSE } from "./limits.ts";
@@ -38,6 +38,7 @@ export interface CheckedRequest {
   readonly hostHeader: string | undefined;
   readonly inspect: boolean;
   readonly transport: ProviderName;
+  readonly subdomain: string | undefined;
   readonly claims: number;
 }
 
@@ -53,7 +54,9 @@ export function checkRequest(
   { transport, cwd }: { readonly transport: ProviderName; readonly cwd: string },
 ): CheckedRequest {
   if (request.protocol === "tcp") throw new TunnelError("expose-tcp");
-  if (request.subdomain !== undefined) throw new TunnelError("expose-subdomain");
+  const { subdomain } = request;
+  if (subdomain !== undefined && !PROVIDERS[request.transport ?? transport].givesNames)
+    throw new TunnelError("expose-subdomain");
   const target = placed(parseTarget(request.target), cwd);
   const kinds = kindsOf(request.access);
   const openPaths = request.openPaths ?? [];
@@ -70,6 +73,7 @@ export function checkRequest(
     hostHeader: request.hostHeader === undefined ? undefined : parseHostHeader(request.hostHeader),
     inspect: request.inspect ?? true,
     transport: request.transport ?? transport,
+    subdomain: subdomain?.toLowerCase(),
     claims: kinds.includes("claim") ? (request.claims ?? 1) : 0,
   };
 }

@@ -83,7 +83,7 @@ export async function proveAddress(options: ProveOptions): Promise<Proof> {
 function reasonNotTo({ isSkipped, resolver, origin }: ProveOptions): string | undefined {
   if (isSkipped) return "TUNNEL_SKIP_REACHABILITY_CHECK is set";
   const isName = /[a-z]/i.test(origin.hostname) && !origin.hostname.startsWith("[");
-  const isLocal = origin.hostname === "localhost";
+  const isLocal = /(?:^|\.)localhost$/.test(origin.hostname);
   return resolver === undefined && isName && !isLocal ? "TUNNEL_DOH is off" : undefined;
 }
 

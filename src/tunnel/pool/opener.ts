@@ -143,10 +143,14 @@ export class Opener {
   /** Never rejects. */
   async #open(opening: Opening): Promise<void> {
     const { provider, relay, onOpened } = this.#options;
-    const { port, proof } = relay;
     let tunnel: Tunnel;
     try {
-      tunnel = await provider.open({ port, proof, signal: opening.signal });
+      tunnel = await provider.open({
+        port: relay.port,
+        proof: relay.proof,
+        ...(relay.purpose === undefined ? {} : { purpose: relay.purpose }),
+        signal: opening.signal,
+      });
     } catch (error) {
       if (this.#opening === opening) this.#failed(asTunnelError(error));
       return;

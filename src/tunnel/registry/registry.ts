@@ -1,10 +1,11 @@
 import { cloudflared } from "../cloudflared/declaration.ts";
 import { direct } from "../direct.ts";
 import { exec } from "../exec/declaration.ts";
+import { relay } from "../relay/declaration.ts";
 import type { Provider, ProviderDeclaration, TunnelOpener } from "../provider.ts";
 
 /** Every provider under the value of TUNNEL_TRANSPORT that chooses it. Another one is its own file and a line here. */
-export const PROVIDERS = { cloudflared, direct, exec };
+export const PROVIDERS = { cloudflared, direct, exec, relay };
 
 export type ProviderName = keyof typeof PROVIDERS;
 
