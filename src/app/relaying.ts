@@ -34,6 +34,7 @@ export function relay(args: readonly string[], host: Host): Promise<0 | 1 | 2> {
     version,
     clock,
     out,
+    unread: () => process.stdout.writableLength,
     err,
     exitNow,
     onSignal(listener) {

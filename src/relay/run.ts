@@ -31,6 +31,8 @@ export interface RelayHost {
   readonly version: string;
   readonly clock: Clock;
   readonly out: (text: string) => void;
+  /** How much of that waits for its reader. */
+  readonly unread: () => number;
   readonly err: (text: string) => void;
   /** Calls for each signal that the program gets: the end, and new files. */
   readonly onSignal: (listener: (signal: "end" | "reload") => void) => void;
@@ -86,7 +88,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     },
   );
   const [hasAccess, hasNames] = [config["access-log"], config["log-names"]];
-  const log = new Log({ clock, write: out, tags, hasAccess, hasNames });
+  const log = new Log({ clock, write: out, unread: host.unread, tags, hasAccess, hasNames });
   log.line("info", "listening", startFacts(relay, config, authority, admin));
   stopEarly();
   for (const event of early) log.take(event);

@@ -31,12 +31,12 @@ function standing(): {
 
 const line = z.looseObject({ time: z.iso.datetime(), level: z.enum(["info", "warn"]), event: z.string() });
 
-function logging(options: { hasAccess?: boolean; hasNames?: boolean } = {}) {
+function logging(options: { hasAccess?: boolean; hasNames?: boolean; unread?: () => number } = {}) {
   const clock = standing();
   const writes: string[] = [];
   const tags = new Tags(Buffer.alloc(32, 1));
-  const { hasAccess = true, hasNames = false } = options;
-  const log = new Log({ clock, write: (text) => writes.push(text), tags, hasAccess, hasNames });
+  const { hasAccess = true, hasNames = false, unread = () => 0 } = options;
+  const log = new Log({ clock, write: (text) => writes.push(text), unread, tags, hasAccess, hasNames });
   const lines = () =>
     writes
       .join("")
@@ -128,6 +128,24 @@ describe("the log", () => {
       { event: "left-out", lines: 4_500, level: "warn" },
       { event: "registered" },
     ]);
+  });
+
+  it("leaves lines out while nobody reads, and says how many", () => {
+    let unread = 0;
+    const { log, clock, lines } = logging({ unread: () => unread });
+    log.take(REGISTERED);
+    clock.go(20);
+    unread = 2 * 1024 * 1024;
+    for (let index = 0; index < 7; index += 1) log.take(REGISTERED);
+    clock.go(3_000);
+    log.take(REGISTERED);
+    clock.go(20);
+    expect(lines()).toHaveLength(1);
+    unread = 0;
+    clock.go(1_000);
+    log.take(REGISTERED);
+    clock.go(20);
+    expect(lines().slice(1)).toMatchObject([{ event: "left-out", lines: 8 }, { event: "registered" }]);
   });
 
   it("loses nothing at its end", () => {

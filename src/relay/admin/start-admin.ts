@@ -10,10 +10,10 @@ import { Admin } from "./admin.ts";
 import { addressOf, type PublicAddress } from "./addresses.ts";
 import { Api } from "./api.ts";
 import { Callers } from "./callers.ts";
-import { HistoryFile } from "./history-file.ts";
-import { History } from "./history.ts";
+import { HistoryFile } from "../records/history-file.ts";
+import { History } from "../records/history.ts";
 import { Metrics } from "./metrics.ts";
-import { Records } from "./records.ts";
+import { Records } from "../records/visits.ts";
 import type { Status } from "./schemas.ts";
 
 export interface StartAdminOptions {

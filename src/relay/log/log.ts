@@ -6,6 +6,8 @@ import type { Tags } from "./tags.ts";
 export interface LogOptions {
   readonly clock: Clock;
   readonly write: (text: string) => void;
+  /** Characters or bytes that were written and that nobody has read yet. */
+  readonly unread: () => number;
   readonly tags: Tags;
   /** Every guest, connection and request, too. */
   readonly hasAccess: boolean;
@@ -18,7 +20,9 @@ type Level = "info" | "warn";
 
 /** More lines than this in a second are counted and not written: whoever knocks often must not fill the disk. */
 const LINES_PER_SECOND = 500;
-/** Lines of so many ms go out together: each write is a system call that waits for the reader. */
+/** A reader that has stalled must not fill the memory. */
+const MAX_UNREAD = 1024 * 1024;
+/** Lines of so many ms go out together: each write is a system call. */
 const GATHER_MS = 20;
 const PATH_CHARS = 200;
 
@@ -70,7 +74,7 @@ export class Log {
     const now = this.#options.clock.now();
     this.#turn(now);
     this.#lines += 1;
-    if (this.#lines > LINES_PER_SECOND) {
+    if (this.#lines > LINES_PER_SECOND || this.#options.unread() > MAX_UNREAD) {
       this.#leftOut += 1;
       return;
     }
@@ -124,7 +128,7 @@ export class Log {
   }
 
   #tellLeftOut(now: number): void {
-    if (this.#leftOut === 0) return;
+    if (this.#leftOut === 0 || this.#options.unread() > MAX_UNREAD) return;
     const lines = this.#leftOut;
     this.#leftOut = 0;
     this.#put(now, "warn", "left-out", { lines });

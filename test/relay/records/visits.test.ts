@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Records, RECORDS } from "../../../src/relay/admin/records.ts";
+import { Records, RECORDS } from "../../../src/relay/records/visits.ts";
 import type { RelayEvent } from "../../../src/relay/events.ts";
 
 const opened = (name: string, tokenId = "a"): RelayEvent => ({
