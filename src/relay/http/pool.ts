@@ -11,7 +11,7 @@ const MAX_IDLE = 32;
 /** Connections that the host has been asked for and that have not come. */
 const MAX_ASKED = 4;
 /** One that has come and that no request wants. */
-const SPARE_MS = 10_000;
+const SPARE_MS = IDLE_MS;
 
 /**
  * Connections to one host's gateway, each used for one request after the other. The first request takes a stream of the host's line,
