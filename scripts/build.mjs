@@ -296,7 +296,12 @@ async function main() {
   for (const { outputFiles } of [answering, errors])
     for (const { path: file, contents } of outputFiles) written.set(file, contents);
   for (const { path: file, text } of later.outputFiles) {
-    const { code } = await transform(text, { ...COMMON_JS, minify: true, target: "node20", platform: "node" });
+    const { code } = await transform(text, {
+      ...COMMON_JS,
+      minify: true,
+      target: "node20",
+      platform: "node",
+    });
     written.set(file, code.includes(OWN_URL) ? `${banner}${code}` : code);
   }
   for (const [file, contents] of written) await replace(file, contents);
@@ -305,7 +310,7 @@ async function main() {
   const files = new Set(built.flatMap(({ metafile }) => bundledFiles(metafile)));
   await replace(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
   if (options.quiet) return;
-  for (const file of [...written.keys()].sort()) {
+  for (const file of written.keys()) {
     const { size } = await stat(file);
     console.log(`${path.join("dist", path.basename(file)).padEnd(24)} ${Math.round(size / 1024)} KiB`);
   }

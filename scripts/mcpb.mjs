@@ -5,12 +5,13 @@
  *   node scripts/mcpb.mjs
  */
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { zipSync } from "fflate";
 import { manifestSources } from "./manifest-sources.mjs";
 import { bundleManifest } from "./manifests.mjs";
+import { packageFiles } from "./package-files.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const target = path.join(root, "dist", "tunnel-mcp.mcpb");
@@ -20,20 +21,12 @@ const MTIME = new Date(1980, 0, 1);
 const LEFT_OUT =
   /^(?:\.|commands|monitors|mcp\.json|plugin\.json|server\.json|gemini-extension\.json|SECURITY\.md)/;
 
-/** The files of a list of files and folders, by their path with slashes. */
-async function filesIn(names) {
-  const files = [];
-  for (const name of names) {
-    const place = path.join(root, name);
-    if ((await stat(place)).isFile()) files.push(name);
-    else files.push(...(await filesIn((await readdir(place)).map((inside) => `${name}/${inside}`))));
-  }
-  return files;
-}
-
 const sources = await manifestSources();
 const manifest = `${JSON.stringify(bundleManifest(sources), null, 2)}\n`;
-const names = await filesIn(["LICENSE", ...sources.pkg.files.filter((name) => !LEFT_OUT.test(name))]);
+const names = await packageFiles(root, [
+  "LICENSE",
+  ...sources.pkg.files.filter((name) => !LEFT_OUT.test(name)),
+]);
 const contents = await Promise.all(names.map((name) => readFile(path.join(root, name))));
 const archive = zipSync(
   {

@@ -31,7 +31,7 @@ export function loadExposures(options: {
   readonly home: string;
 }): Exposures {
   const { config, sessions, servicePorts = () => [], clock, env, cwd, home } = options;
-  const trust = trustOf(env);
+  const trust = trustOf(env, [config.relayCa]);
   const proxies = proxyAgents(env, trust);
   const client = createHttpsClient({ proxies, trust });
   const facts = machineFacts();

@@ -1,5 +1,5 @@
 import { relayStatus } from "../cli/relay/status.ts";
-import { runRelay } from "../relay/run.ts";
+import { runRelay } from "../relay/program/run.ts";
 import { favourSpeed, restoreEngineDefaults } from "../runtime/engine-defaults.ts";
 import { describeSafely } from "./lifecycle.ts";
 import type { Host } from "./host.ts";

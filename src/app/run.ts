@@ -76,6 +76,10 @@ async function execute(command: Command, host: Host): Promise<ExitCode> {
       await serve({ config, problems, version, clock, env, cwd, home, identity, bundle, onShutdown });
       return 0;
     }
+    case "relay": {
+      const { relay } = await import("./relaying.ts");
+      return relay(command.args, host);
+    }
     default:
       return executeLater(command, host);
   }
@@ -113,7 +117,7 @@ function checkedSettings({ env, err, cwd, home }: Host): ReturnType<typeof readC
   return settings;
 }
 
-type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" | "serve" }>;
+type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" | "serve" | "relay" }>;
 
 // Heavy modules are imported on demand: a starting server must not load the other commands.
 async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode> {
@@ -133,13 +137,8 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         onShutdown,
       });
     }
-    case "doctor": {
-      const { config } = checkedSettings(host);
-      const { doctor, realProbes, relayToCheck } = await import("./commands.ts");
-      const probes = realProbes(config, env);
-      const relay = relayToCheck(config, env, clock);
-      return doctor({ probes, relay, transport: config.transport, clock, output });
-    }
+    case "doctor":
+      return runDoctor(host, output);
     case "verify": {
       const { verify } = await import("./commands.ts");
       return verify({ file: command.file, output });
@@ -161,10 +160,6 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "expose-list":
     case "expose-stop":
       return runExpose(command, host, output, readConfig(env).config);
-    case "relay": {
-      const { relay } = await import("./relaying.ts");
-      return relay(command.args, host);
-    }
     case "setup":
       return runSetup(command, host, output);
     case "install-skill": {
@@ -175,21 +170,35 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       const { uninstallSkill } = await import("./commands.ts");
       return uninstallSkill({ ...skillOptions(command, host, output), kept: [host.home] });
     }
-    case "wake": {
-      const { serverSearch, wake } = await import("./waking.ts");
-      const search = serverSearch(env, identityOf(env, host.cwd));
-      const { tunnelId, timeoutMs } = command;
-      return wake({ ...search, tunnelId, timeoutMs, clock, output });
-    }
-    case "wake-watch": {
-      const { serverSearch, wakeWatch } = await import("./waking.ts");
-      const search = serverSearch(env, identityOf(env, host.cwd));
-      const ending = new AbortController();
-      onShutdown(async () => ending.abort());
-      await wakeWatch({ ...search, tunnelId: command.tunnelId, clock, output, signal: ending.signal });
-      return 0;
-    }
+    case "wake":
+    case "wake-watch":
+      return runWake(command, host, output);
   }
+}
+
+async function runDoctor(host: Host, output: Output): Promise<ExitCode> {
+  const { env, clock } = host;
+  const { config } = checkedSettings(host);
+  const { doctor, realProbes, relayToCheck } = await import("./commands.ts");
+  const probes = realProbes(config, env);
+  const relay = relayToCheck(config, env, clock);
+  return doctor({ probes, relay, transport: config.transport, clock, output });
+}
+
+async function runWake(
+  command: Extract<LaterCommand, { kind: "wake" | "wake-watch" }>,
+  { env, clock, cwd, onShutdown }: Host,
+  output: Output,
+): Promise<ExitCode> {
+  const { serverSearch, wake, wakeWatch } = await import("./waking.ts");
+  const search = serverSearch(env, identityOf(env, cwd));
+  const { tunnelId } = command;
+  if (command.kind === "wake")
+    return wake({ ...search, tunnelId, timeoutMs: command.timeoutMs, clock, output });
+  const ending = new AbortController();
+  onShutdown(async () => ending.abort());
+  await wakeWatch({ ...search, tunnelId, clock, output, signal: ending.signal });
+  return 0;
 }
 
 async function runChat(

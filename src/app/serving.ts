@@ -25,7 +25,7 @@ export function loadServices(options: {
   readonly cwd: string;
 }): MemberServices {
   const { config, sessions, exposures, clock, env, cwd } = options;
-  const trust = trustOf(env);
+  const trust = trustOf(env, [config.relayCa]);
   const client = createHttpsClient({ proxies: proxyAgents(env, trust), trust });
   const facts = machineFacts();
   const { platform } = facts;

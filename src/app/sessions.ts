@@ -33,7 +33,7 @@ export function loadSessions(options: {
 }): Sessions {
   const { config, clock, env, cwd, home } = options;
   restoreEngineDefaults();
-  const trust = trustOf(env);
+  const trust = trustOf(env, [config.relayCa]);
   const proxies = proxyAgents(env, trust);
   const client = createHttpsClient({ proxies, trust });
   // Whatever a killed server has left must not stay beside what is opened now.

@@ -68,27 +68,38 @@ interface Options {
   readonly positionals: readonly string[];
 }
 
-/** The commands, for a word that is none of them. */
-const COMMANDS = [
-  "demo",
-  "open",
-  "join",
-  "expose",
-  "doctor",
-  "setup",
-  "install-skill",
-  "uninstall-skill",
-  "verify",
-  "export",
-  "wake",
-  "watch",
-  "relay",
-] as const;
-
-const ALL_COMMANDS = `tunnel-mcp ${COMMANDS.join(" | ")}`;
-
 /** What Node puts in the place of bytes that are no UTF-8. */
 const REPLACEMENT = "\ufffd";
+
+/** The commands, and what reads the arguments of each. */
+const READERS = {
+  demo: (args) => withOptions("demo", args, { transport: "string" }, demoCommand),
+  open: (args) => withOptions("open", args, OPEN_OPTIONS, openCommand),
+  join: (args) => withOptions("join", args, { name: "string", json: "boolean" }, joinCommand, 1),
+  expose: exposeCommand,
+  doctor: (args) => withOptions("doctor", args, {}, () => ({ kind: "doctor" })),
+  setup: (args) => withOptions("setup", args, SETUP_OPTIONS, setupCommand),
+  "install-skill": (args) => skillCommand("install-skill", args),
+  "uninstall-skill": (args) => skillCommand("uninstall-skill", args),
+  verify: verifyCommand,
+  export: (args) => withOptions("export", args, EXPORT_OPTIONS, exportCommand, 1),
+  wake: (args) => withOptions("wake", args, WAKE_OPTIONS, wakeCommand),
+  watch: (args) =>
+    withOptions("watch", args, { json: "boolean" }, (values) => ({
+      kind: "watch",
+      json: values.has("json"),
+    })),
+  // It reads its own, in a bundle of its own.
+  relay: (args) => ({ kind: "relay", args }),
+} satisfies Readonly<Record<string, (args: readonly string[]) => Command>>;
+
+type CommandWord = keyof typeof READERS;
+
+const ALL_COMMANDS = `tunnel-mcp ${Object.keys(READERS).join(" | ")}`;
+
+function isCommandWord(word: string): word is CommandWord {
+  return Object.hasOwn(READERS, word);
+}
 
 /** Reads the arguments after the script's name. Total: whatever cannot be understood is a `usage-error`. */
 export function parseCommand(args: readonly string[]): Command {
@@ -101,51 +112,10 @@ export function parseCommand(args: readonly string[]): Command {
 }
 
 function commandOf(first: string | undefined, rest: readonly string[]): Command {
-  switch (first) {
-    case undefined:
-      return { kind: "serve" };
-    case "--version":
-    case "-v":
-      return withOptions(first, rest, {}, () => ({ kind: "version" }));
-    case "doctor":
-      return withOptions(first, rest, {}, () => ({ kind: "doctor" }));
-    case "demo":
-      return withOptions(first, rest, { transport: "string" }, demoCommand);
-    case "install-skill":
-    case "uninstall-skill":
-      return withOptions(first, rest, { dir: "string", force: "boolean" }, (values) => {
-        return { kind: first, dir: text(values, "dir"), force: values.has("force") };
-      });
-    case "verify":
-      return verifyCommand(rest);
-    case "export":
-      return withOptions(
-        first,
-        rest,
-        { tunnel: "string", out: "string", json: "boolean", markdown: "boolean" },
-        exportCommand,
-        1,
-      );
-    case "wake":
-      return withOptions(first, rest, { tunnel: "string", timeout: "string", watch: "boolean" }, wakeCommand);
-    case "watch":
-      return withOptions(first, rest, { json: "boolean" }, (values) => ({
-        kind: "watch",
-        json: values.has("json"),
-      }));
-    case "open":
-      return withOptions(first, rest, OPEN_OPTIONS, openCommand);
-    case "join":
-      return withOptions(first, rest, { name: "string", json: "boolean" }, joinCommand, 1);
-    case "expose":
-      return exposeCommand(rest);
-    case "relay":
-      return { kind: "relay", args: rest };
-    case "setup":
-      return withOptions(first, rest, SETUP_OPTIONS, setupCommand);
-    default:
-      return unknownCommand(first);
-  }
+  if (first === undefined) return { kind: "serve" };
+  if (first === "--version" || first === "-v")
+    return withOptions(first, rest, {}, () => ({ kind: "version" }));
+  return isCommandWord(first) ? READERS[first](rest) : unknownCommand(first);
 }
 
 function unknownCommand(typed: string): UsageError {
@@ -155,9 +125,9 @@ function unknownCommand(typed: string): UsageError {
   const bare = typed.replace(/^-+/, "");
   const [what, commands] =
     bare === typed
-      ? ["command", COMMANDS]
+      ? ["command", Object.keys(READERS)]
       : // Dashes in front of a command are a slip; a word that only resembles one was meant as an option.
-        ["option", COMMANDS.filter((one) => one === bare)];
+        ["option", isCommandWord(bare) ? [bare] : []];
   const meant = nearest(bare, [...commands, "help", "version"]);
   const word = meant === "help" || meant === "version" ? `--${meant}` : meant;
   return { ...usageError(`unknown ${what} ${quoted(typed)}${guess(word)}`), usage: ALL_COMMANDS };
@@ -177,6 +147,12 @@ function demoCommand(values: Values): Command {
   const transport = kind.parse(text(values, "transport") ?? DEMO_TRANSPORT);
   if (transport !== undefined) return { kind: "demo", transport };
   return usageError(`--transport must be ${kind.accepted}`);
+}
+
+function skillCommand(kind: "install-skill" | "uninstall-skill", args: readonly string[]): Command {
+  return withOptions(kind, args, { dir: "string", force: "boolean" }, (values) => {
+    return { kind, dir: text(values, "dir"), force: values.has("force") };
+  });
 }
 
 function verifyCommand(args: readonly string[]): Command {
@@ -211,6 +187,10 @@ function wakeCommand(values: Values): Command {
     return usageError(`--timeout must be a whole number of seconds from 1 to ${MAX_TIMEOUT_SECONDS}`);
   return { kind: "wake", tunnelId, timeoutMs: seconds * 1_000 };
 }
+
+const EXPORT_OPTIONS: OptionTypes = { tunnel: "string", out: "string", json: "boolean", markdown: "boolean" };
+
+const WAKE_OPTIONS: OptionTypes = { tunnel: "string", timeout: "string", watch: "boolean" };
 
 const OPEN_OPTIONS: OptionTypes = {
   goal: "string",

@@ -92,7 +92,7 @@ export const expose: Expose = async (options) => {
   try {
     if (signal?.aborted === true) throw new TunnelError("cancelled");
     const { env } = process;
-    const trust = trustOf(env);
+    const trust = trustOf(env, [env["TUNNEL_RELAY_CA"]]);
     place = await takePlace({
       origin,
       network: { proxies: proxyAgents(env, trust), trust },

@@ -15,21 +15,27 @@ const BUNDLES = [
 ];
 
 /**
- * Node's own list, the system's, `NODE_EXTRA_CA_CERTS`, `SSL_CERT_FILE`, and for a relay with an authority of its own `TUNNEL_RELAY_CA`. A company whose proxy opens TLS has its certificate
- * in the system's store, which Node does not read by itself.
+ * Node's own list, the system's, `NODE_EXTRA_CA_CERTS`, `SSL_CERT_FILE`, and the files in `more`. A company whose proxy opens TLS has its
+ * certificate in the system's store, which Node does not read by itself.
+ * @param more files of settings; an absent one adds nothing
  */
-export function trustOf(env: Variables, readFile: (path: string) => string = readText): Trust {
+export function trustOf(
+  env: Variables,
+  more: readonly (string | undefined)[] = [],
+  readFile: (path: string) => string = readText,
+): Trust {
   let context: tls.SecureContext | undefined;
-  return () => (context ??= tls.createSecureContext({ ca: [...certificates(env, readFile)] }));
+  const named = [env["NODE_EXTRA_CA_CERTS"], env["SSL_CERT_FILE"], ...more];
+  return () => (context ??= tls.createSecureContext({ ca: [...certificates(named, readFile)] }));
 }
 
-function certificates(env: Variables, readFile: (path: string) => string): Iterable<string> {
-  const named = [env["NODE_EXTRA_CA_CERTS"], env["SSL_CERT_FILE"], env["TUNNEL_RELAY_CA"]].flatMap(
-    (file) => file || [],
-  );
+function certificates(
+  named: readonly (string | undefined)[],
+  readFile: (path: string) => string,
+): Iterable<string> {
   const texts = [
     systemCertificates() ?? firstReadable(BUNDLES, readFile),
-    ...named.map((file) => readable(file, readFile)),
+    ...named.map((file) => (file ? readable(file, readFile) : [])),
   ];
   // Much of the system's list is Node's as well, with other line ends, and each certificate costs half a millisecond.
   return new Map(

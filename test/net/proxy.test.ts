@@ -220,7 +220,7 @@ describe("through a proxy", () => {
 describe("the certificates that are trusted", () => {
   it("are read once, and a file that is missing or no certificate adds nothing", () => {
     const read: string[] = [];
-    const trust = trustOf({ NODE_EXTRA_CA_CERTS: "/extra", SSL_CERT_FILE: "/own" }, (file) => {
+    const trust = trustOf({ NODE_EXTRA_CA_CERTS: "/extra", SSL_CERT_FILE: "/own" }, [], (file) => {
       read.push(file);
       if (file === "/own") return "no certificate";
       throw new Error("not there");

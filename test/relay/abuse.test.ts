@@ -1,7 +1,7 @@
 import { createServer, request, type IncomingMessage } from "node:http";
 import { expect, it } from "vitest";
 import { openAuthority } from "../../src/relay/auth/open.ts";
-import type { Relay } from "../../src/relay/relay.ts";
+import type { Relay } from "../../src/relay/node/relay.ts";
 import { until } from "../support/processes.ts";
 import { aRelay, atEnd, echoRoom, hostOf, roomId } from "./support.ts";
 

@@ -11,7 +11,7 @@ import { readProxyHeader } from "../../src/relay/front/proxy-protocol.ts";
 import { sourceOfRequest, trustedProxies } from "../../src/relay/front/sources.ts";
 import { RELAY_LIMITS } from "../../src/relay/limits/limits.ts";
 import { sourceOf } from "../../src/relay/rooms/source-tag.ts";
-import type { Relay } from "../../src/relay/relay.ts";
+import type { Relay } from "../../src/relay/node/relay.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createRelayOpener } from "../../src/tunnel/relay/opener.ts";
 import { until } from "../support/processes.ts";

@@ -8,7 +8,7 @@ import { WebSocket, type ClientOptions } from "ws";
 import { StaticAuthority } from "../../src/relay/auth/static.ts";
 import { newToken } from "../../src/relay/auth/tokens.ts";
 import { RELAY_LIMITS, type RelayLimits } from "../../src/relay/limits/limits.ts";
-import type { Relay } from "../../src/relay/relay.ts";
+import type { Relay } from "../../src/relay/node/relay.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { Line } from "../../src/uplink/line/line.ts";
 import { proofText } from "../../src/uplink/claim-proof.ts";

@@ -5,7 +5,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { StaticAuthority } from "../../src/relay/auth/static.ts";
 import { newToken, type TokenEntry } from "../../src/relay/auth/tokens.ts";
 import { RELAY_LIMITS } from "../../src/relay/limits/limits.ts";
-import type { Relay, RelayOptions } from "../../src/relay/relay.ts";
+import type { Relay, RelayOptions } from "../../src/relay/node/relay.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { until } from "../support/processes.ts";
 import { aRelay, atEnd, folder, hostOf } from "./support.ts";

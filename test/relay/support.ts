@@ -9,7 +9,7 @@ import { trustOf } from "../../src/net/trust.ts";
 import { openAuthority } from "../../src/relay/auth/open.ts";
 import { trustedProxies } from "../../src/relay/front/sources.ts";
 import { RELAY_LIMITS } from "../../src/relay/limits/limits.ts";
-import { startRelay, type Relay, type RelayOptions } from "../../src/relay/relay.ts";
+import { startRelay, type Relay, type RelayOptions } from "../../src/relay/node/relay.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Tunnel, TunnelPurpose } from "../../src/tunnel/provider.ts";
 import { createRelayOpener } from "../../src/tunnel/relay/opener.ts";

@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { beforeEach, expect, it } from "vitest";
 import { StaticAuthority } from "../../src/relay/auth/static.ts";
 import { newToken } from "../../src/relay/auth/tokens.ts";
-import type { Relay } from "../../src/relay/relay.ts";
+import type { Relay } from "../../src/relay/node/relay.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { until } from "../support/processes.ts";
 import { aRelay, atEnd, echoed, folder, hostOf, tcpServer } from "./support.ts";

@@ -30,7 +30,7 @@ const PROBE_MS = 3_500;
  */
 function realRelayProbes(config: RelayProbeSettings, env: Environment, clock: Clock): RelayProbes {
   const origin = relayOrigin(config.relay);
-  const trust = trustOf(env);
+  const trust = trustOf(env, [config.relayCa]);
   const network = { proxies: proxyAgents(env, trust), trust };
   return {
     origin,

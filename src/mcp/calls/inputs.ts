@@ -2,7 +2,7 @@ import * as z from "zod";
 import { id } from "../../arguments/strings.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 
-export const tunnelId = id().optional().describe("If several are open.");
+export const tunnelId = id().optional().describe("If several.");
 
 export const memberName = z
   .string()

@@ -1,7 +1,7 @@
 import type { TokenEntry } from "../auth/tokens.ts";
 import type { Host } from "../hosts/host.ts";
 import type { Tags } from "../log/tags.ts";
-import type { Relay } from "../relay.ts";
+import type { Relay } from "../node/relay.ts";
 import type { Caller } from "./callers.ts";
 import type { History } from "../records/history.ts";
 import type { Metrics } from "./metrics.ts";

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import { KINDS, type ClaimKind } from "../../uplink/messages.ts";
 import type { RelayEvent } from "../events.ts";
 import type { Host } from "../hosts/host.ts";
-import type { Relay } from "../relay.ts";
+import type { Relay } from "../node/relay.ts";
 
 const PREFIX = "tunnel_relay_";
 

@@ -4,7 +4,7 @@ import { StaticAuthority } from "../auth/static.ts";
 import type { RelayEvent } from "../events.ts";
 import type { Host } from "../hosts/host.ts";
 import type { Tags } from "../log/tags.ts";
-import type { Relay } from "../relay.ts";
+import type { Relay } from "../node/relay.ts";
 import { makeToken, type TokenPlaces } from "./admin-token.ts";
 import { Admin } from "./admin.ts";
 import { addressOf, type PublicAddress } from "./addresses.ts";

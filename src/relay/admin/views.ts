@@ -1,6 +1,6 @@
 import type { TokenEntry } from "../auth/tokens.ts";
 import type { Host } from "../hosts/host.ts";
-import type { Relay } from "../relay.ts";
+import type { Relay } from "../node/relay.ts";
 import type { EndedTunnel } from "../records/ended-tunnel.ts";
 import type { VisitRecord } from "../records/visits.ts";
 import type { EndedView, Readiness, Status, TokenView, TunnelView, VisitView } from "./schemas.ts";

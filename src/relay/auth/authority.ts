@@ -2,7 +2,7 @@ import type { Reason } from "../../uplink/close-codes.ts";
 import type { ClaimKind } from "../../uplink/messages.ts";
 
 /** The limits that a token may have of its own; those of the relay count where one is left out. */
-export interface TokenLimits {
+interface TokenLimits {
   readonly tunnels?: number | undefined;
   /** Guests, requests and connections at once, of each tunnel. */
   readonly inFlight?: number | undefined;
@@ -42,5 +42,3 @@ export interface Authority {
   /** Tokens have changed: everybody who is in is checked again. */
   onChange(listener: () => void): () => void;
 }
-
-export const ALL_KINDS: ReadonlySet<ClaimKind> = new Set(["room", "http", "tcp"]);

@@ -26,7 +26,7 @@ export interface MemoryClaimsOptions {
   readonly limits: MemoryClaimsLimits;
 }
 
-export interface MemoryClaimsLimits {
+interface MemoryClaimsLimits {
   /** A room whose host has been away for so long is forgotten, in ms. */
   readonly roomAwayMs: number;
   /** Of names without a host; the oldest room goes first. */

@@ -19,7 +19,7 @@ import { ANSWERS } from "./answers.ts";
 import { fieldsForVisitor } from "./fields.ts";
 import type { HostPool } from "./pool.ts";
 
-export interface ForwardLimits {
+interface ForwardLimits {
   /** Of one body; 0 is no limit. */
   readonly requestBytes: number;
   readonly responseBytes: number;
@@ -40,7 +40,7 @@ export interface ForwardOptions {
   readonly onEnd: (end: ForwardEnd) => void;
 }
 
-export interface ForwardEnd {
+interface ForwardEnd {
   readonly end: VisitEnd;
   readonly status: number;
   readonly bytesIn: number;

@@ -8,7 +8,7 @@ export interface Throttle {
   waitMs(): number;
 }
 
-export interface SpliceEnd {
+interface SpliceEnd {
   /** Of the visitor, and to it. */
   readonly bytesIn: number;
   readonly bytesOut: number;

@@ -329,7 +329,7 @@ describe("on the wire", () => {
       seen.add(request.headers.host);
       standIn(request, response);
     });
-    const trust = trustOf({ SSL_CERT_FILE: "/cert" }, (file) => {
+    const trust = trustOf({ SSL_CERT_FILE: "/cert" }, [], (file) => {
       if (file !== "/cert") throw new Error("no bundle");
       return selfSigned().cert;
     });

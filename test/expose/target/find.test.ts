@@ -322,7 +322,7 @@ describe.skipIf(outward === undefined)("a listed service elsewhere (skipped with
     const allow = [{ host: "far.example", port }];
     const target = `https://far.example:${port}`;
     expect(await refusal(target, { allow, lookup })).toMatch(/^expose-target-untrusted/);
-    const trust = trustOf({ SSL_CERT_FILE: "/cert" }, (file) => {
+    const trust = trustOf({ SSL_CERT_FILE: "/cert" }, [], (file) => {
       if (file !== "/cert") throw new Error("no bundle");
       return selfSigned().cert;
     });

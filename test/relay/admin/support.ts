@@ -8,7 +8,7 @@ import {
   type RunningAdmin,
   type StartAdminOptions,
 } from "../../../src/relay/admin/start-admin.ts";
-import type { Relay, RelayOptions } from "../../../src/relay/relay.ts";
+import type { Relay, RelayOptions } from "../../../src/relay/node/relay.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { aRelay, atEnd, folder } from "../support.ts";
 

@@ -21,7 +21,7 @@ export const exposeRequestsTool = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   isLong: true,
   input: z.strictObject({
-    exposureId: idText().optional().describe("If there are several."),
+    exposureId: idText().optional().describe("If several."),
     name: idText().optional().describe("Its name."),
     id: z.int().min(1).optional().describe("One request, whole."),
     part: z.int().min(1).optional().describe("With id: of long bodies."),

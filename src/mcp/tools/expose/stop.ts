@@ -13,7 +13,7 @@ export const exposeStopTool = defineTool({
     "it takes one person's way in instead. The service itself goes on.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
-    exposureId: id().optional().describe("If there are several."),
+    exposureId: id().optional().describe("If several."),
     name: id().optional().describe("The same by its name."),
     all: z.boolean().optional().describe("Every one of this session."),
     claim: id().optional().describe("Revoke only this claim (expose_list)."),

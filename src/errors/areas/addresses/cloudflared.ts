@@ -1,5 +1,5 @@
-import { MENDED_FIRST, TRIED_AGAIN, type ErrorArea } from "../base/entry.ts";
-import { AGENT_DIRECT, PERSON_DIRECT, RESTART } from "../base/steps.ts";
+import { MENDED_FIRST, TRIED_AGAIN, type ErrorArea } from "../../base/entry.ts";
+import { AGENT_DIRECT, PERSON_DIRECT, RESTART } from "../../base/steps.ts";
 
 /** The program that opens a Quick Tunnel, and Cloudflare's side of it. */
 export const CLOUDFLARED = {

@@ -1,5 +1,5 @@
-import { MENDED_FIRST, TRIED_AGAIN, type ErrorArea } from "../base/entry.ts";
-import { AGENT_OTHER, PERSON_OTHER, RESTART } from "../base/steps.ts";
+import { MENDED_FIRST, TRIED_AGAIN, type ErrorArea } from "../../base/entry.ts";
+import { AGENT_OTHER, PERSON_OTHER, RESTART } from "../../base/steps.ts";
 
 /** A relay of one's own: its host's side, and the program itself. */
 export const RELAY = {

@@ -1,5 +1,5 @@
-import { TRIED_AGAIN, type ErrorArea } from "../base/entry.ts";
-import { AGENT_DIRECT, PERSON_DIRECT, RESTART } from "../base/steps.ts";
+import { TRIED_AGAIN, type ErrorArea } from "../../base/entry.ts";
+import { AGENT_DIRECT, PERSON_DIRECT, RESTART } from "../../base/steps.ts";
 
 /** The address of a tunnel, public and on this machine, whatever provides it. */
 export const ADDRESS = {
