@@ -144,10 +144,9 @@ function secured(relay: Relay, ca: string): Promise<TLSSocket> {
 
 describe("TLS of the relay's own", () => {
   const opener = (relay: Relay, ca: string | undefined) => {
-    const env = ca === undefined ? {} : { TUNNEL_RELAY_CA: ca };
     return createRelayOpener({
       relay: `https://127.0.0.1:${relay.port}`,
-      network: { proxies: NO_PROXIES, trust: trustOf(env) },
+      network: { proxies: NO_PROXIES, trust: trustOf({}, [ca]) },
       env: {},
       cwd: "/",
       home: folder(),
