@@ -162,6 +162,7 @@ const CODES = [
   "expose-target-silent",
   "expose-target-untrusted",
   "expose-tcp",
+  "expose-tcp-open",
   "expose-too-many",
   "expose-undecided",
   "expose-unknown",

@@ -62,6 +62,9 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
                         open to anybody, for webhooks, as in 'POST /hooks/*'; repeatable
     --claims COUNT      how many claim links (default: 1)
     --for TIME          2h, 90m or 1h30m, up to 24h (default: 1h)
+    --subdomain NAME    the name you want at your relay (--transport relay)
+    --tcp               connections of any kind and not only HTTP; with --transport relay
+                        and --access open, since nobody can be asked for a credential
     --host-header HOST  the Host that the service sees, instead of its own
     --no-inspect        keep no headers and bodies of requests to look at
     --transport NAME    ${beside(option("TUNNEL_TRANSPORT"))}

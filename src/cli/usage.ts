@@ -15,6 +15,7 @@ const VALUES: Readonly<Record<string, string>> = {
   "open-path": "'METHOD /PATH'",
   claims: "COUNT",
   for: "TIME",
+  subdomain: "NAME",
   "host-header": "HOST",
 };
 

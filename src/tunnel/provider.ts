@@ -80,6 +80,8 @@ export interface ProviderTraits {
   readonly keepsAddress: boolean;
   /** Whether a service can ask for a name of its own. */
   readonly givesNames: boolean;
+  /** Whether it carries TCP of any kind, and not only HTTP. */
+  readonly carriesTcp: boolean;
   readonly weigh: (error: TunnelError) => FailureWeight;
   /** The error of a tunnel that runs but has not led here for too long. */
   readonly staleCode: ErrorCode;
@@ -103,6 +105,7 @@ export const SAFE_TRAITS = {
   canHaveSpare: false,
   keepsAddress: false,
   givesNames: false,
+  carriesTcp: false,
   weigh: (error: TunnelError): FailureWeight => (error.retryable ? "passing" : "lasting"),
   staleCode: "address-lost",
 } as const satisfies Partial<ProviderTraits>;

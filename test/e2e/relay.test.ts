@@ -1,6 +1,7 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect, createServer as createTcpServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -137,7 +138,7 @@ describe("a service at a relay of one's own", () => {
     access: z.looseObject({ token: z.object({ field: z.string(), value: z.string() }).loose() }),
   });
 
-  async function withTokens(): Promise<{
+  async function withTokens(args: readonly string[] = []): Promise<{
     relay: RelayProcess;
     agent: Agent;
     token: string;
@@ -145,10 +146,10 @@ describe("a service at a relay of one's own", () => {
   }> {
     const folder = mkdtempSync(join(tmpdir(), "relay-e2e-"));
     ends.push(() => rmSync(folder, { recursive: true, force: true }));
-    const { token, entry } = newToken({ label: "e2e" }, Date.now());
+    const { token, entry } = newToken({ label: "e2e", kinds: ["room", "http", "tcp"] }, Date.now());
     const tokenFile = join(folder, "tokens.json");
     writeFileSync(tokenFile, writeTokens([entry]));
-    const relay = await RelayProcess.start(["--token-file", tokenFile, "--state", folder]);
+    const relay = await RelayProcess.start(["--token-file", tokenFile, "--state", folder, ...args]);
     relays.push(relay);
     const secretFile = join(folder, "token");
     writeFileSync(secretFile, `${token}\n`, { mode: 0o600 });
@@ -200,6 +201,34 @@ describe("a service at a relay of one's own", () => {
     await relay.end("SIGKILL");
     await relay.restart();
     expect(await visit(publicUrl, "/", { [field]: value })).toEqual([200, `for 127.0.0.1 host ${host}`]);
+  });
+
+  it("of TCP has a host and a port of the relay, proved from outside, until it is stopped", async () => {
+    const first = 20_000 + Math.floor(Math.random() * 9_000);
+    const { agent } = await withTokens(["--tcp-ports", `${first}-${first + 3}`]);
+    const server = createTcpServer((socket) => socket.on("error", () => socket.destroy()).pipe(socket));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    ends.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const asked = { target: port, name: "echo", transport: "relay", protocol: "tcp", access: ["open"] };
+    const { publicUrl, local } = z
+      .looseObject({ publicUrl: z.string(), local: z.looseObject({ target: z.string() }) })
+      .parse(await agent.call("expose_start", asked));
+    expect(local.target).toBe(`tcp://localhost:${port}`);
+    const [, host = "", publicPort = ""] = /^tcp:\/\/(127\.0\.0\.1):(\d+)$/.exec(publicUrl) ?? [];
+    expect(Number(publicPort)).toBeGreaterThanOrEqual(first);
+    const dial = () => connect({ host, port: Number(publicPort) });
+    const socket = dial();
+    const isCut = new Promise<void>((resolve) =>
+      socket.on("error", () => undefined).once("close", () => resolve()),
+    );
+    ends.push(() => socket.destroy());
+    socket.write("ping");
+    expect(String(await once(socket, "data"))).toBe("ping");
+    expect(JSON.stringify(await agent.call("expose_list", {}))).toContain('"protocol":"tcp"');
+    await agent.call("expose_stop", { name: "echo" });
+    await isCut;
+    await expect(once(dial(), "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 
   it("ends when its token is taken back and the relay reads its files again", async () => {

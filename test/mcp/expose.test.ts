@@ -105,6 +105,11 @@ describe("expose_start", () => {
     [{ target: "http://example.com:80" }, "expose-target-not-local"],
     [{ target: "localhost:2375" }, "expose-target-refused"],
     [{ target: "3000", protocol: "tcp" }, "expose-tcp"],
+    [{ target: "3000", protocol: "tcp", transport: "relay" }, "expose-tcp-open"],
+    [
+      { target: "localhost:6379", protocol: "tcp", transport: "relay", access: ["open"] },
+      "expose-target-refused",
+    ],
     [{ target: "3000", subdomain: "app" }, "expose-subdomain"],
     [{ target: "3000", access: ["open", "claim"] }, "expose-access-invalid"],
     [{ target: "3000", openPaths: ["hooks"] }, "expose-path-invalid"],

@@ -1,3 +1,4 @@
+import { addressText } from "../../expose/address-text.ts";
 import { asTunnelError, nextForPerson, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Exposure } from "../../expose/exposures/exposure.ts";
 import type { Exposures, ExposuresEvent } from "../../expose/exposures/exposures.ts";
@@ -261,7 +262,9 @@ class Stay {
         this.#steps.delete(name);
         const lastedSec = seconds(now - (this.#opened.get(exposure) ?? now));
         const requests = exposure.stats?.requests ?? 0;
-        const publicUrl = this.#opened.has(exposure) ? exposure.publicUrl?.origin : undefined;
+        const publicUrl = this.#opened.has(exposure)
+          ? exposure.publicUrl && addressText(exposure.publicUrl)
+          : undefined;
         return this.#show({ type: "ended", name, ended: { why: state.why, publicUrl, requests, lastedSec } });
       }
       case "checking":
@@ -349,7 +352,7 @@ function newsOf(event: NewsEvent): News {
     case "service":
       return { what: "service", isThere: event.isThere };
     case "address":
-      return { what: "address", publicUrl: event.publicUrl?.origin };
+      return { what: "address", publicUrl: event.publicUrl && addressText(event.publicUrl) };
     case "ends-soon":
       return { what: "ends-soon", leftSec: seconds(event.leftMs) };
     case "widened":

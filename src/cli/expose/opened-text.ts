@@ -78,6 +78,7 @@ function foundOut({ local, public: seen, streaming, websocket }: StartedView): r
   const lines = [`It leads to ${safeLabel(local.target)}${answers}.`];
   if ("unchecked" in seen)
     return [...lines, `Nobody has visited it from outside: ${safeLabel(seen.unchecked)}.`];
+  if (!("status" in seen)) return [...lines, `A connection from outside reaches it, after ${seen.ms} ms.`];
   lines.push(
     seen.status === undefined
       ? `Seen from outside it works, but the service gave no answer: ${safeLabel(seen.problem)}.`

@@ -65,8 +65,15 @@ export const EXPOSE = {
     retryable: false,
   },
   "expose-tcp": {
-    message: "a TCP port gets no public address here",
-    next: "Offer it to a peer inside a tunnel instead, or use a relay of your own that allows TCP.",
+    message: "this transport carries no TCP",
+    next: "Offer it to a peer inside a tunnel instead (tunnel_share), or use transport relay, with a relay of your own that allows TCP.",
+    nextForPerson: "Use --transport relay, with a relay of your own that allows TCP.",
+    retryable: false,
+  },
+  "expose-tcp-open": {
+    message: "nobody can be asked for a credential over TCP: whoever learns the address reaches the service",
+    next: 'Where the service asks for one itself and your human agrees, call again with access: ["open"]. Otherwise offer it to a peer inside a tunnel (tunnel_share).',
+    nextForPerson: "Where the service asks for one itself, add --access open.",
     retryable: false,
   },
   "expose-denied": {

@@ -14,9 +14,12 @@ import type { ReplayInput } from "../inspector/replay/input.ts";
 import { replay, type Replayed } from "../inspector/replay/replay.ts";
 import { EXPOSE } from "./limits.ts";
 import { watchService } from "./service-watch.ts";
-import { proveAddress, type Proof } from "../proving/prove.ts";
+import { proveAddress, reasonNotTo, type Proof } from "../proving/prove.ts";
+import { proveTcp } from "../proving/tcp.ts";
+import type { Passage, PassageStats } from "../passage.ts";
+import { openTcpPassage } from "../tcp/passage.ts";
 import type { CheckedRequest } from "./request.ts";
-import { findTarget, type FoundTarget } from "./found.ts";
+import { findTarget, type FoundHttp, type FoundTarget, type FoundTcp } from "./found.ts";
 
 /** Why an exposure is over. */
 export type ExposureEnd = "stopped" | "stopped-by-person" | "expired" | "address-lost" | "server-ended";
@@ -73,6 +76,8 @@ export class Exposure implements Observable<ExposureEvent> {
   readonly #abort = new AbortController();
   #state: ExposureState = { name: "checking" };
   #found: FoundTarget | undefined;
+  #passage: Passage | undefined;
+  /** The passage of HTTP. */
   #gateway: Gateway | undefined;
   #pool: TunnelPool | undefined;
   #endsAt: number;
@@ -153,7 +158,7 @@ export class Exposure implements Observable<ExposureEvent> {
   /** Takes one person's way in back, and ends what they have open. False where there is no such claim. */
   revoke(claim: string): boolean {
     const isRevoked = this.access.revoke(claim);
-    this.#gateway?.cut(claim);
+    this.#passage?.cut(claim);
     return isRevoked;
   }
 
@@ -161,12 +166,12 @@ export class Exposure implements Observable<ExposureEvent> {
     return this.access.claims();
   }
 
-  get stats(): Gateway["stats"] | undefined {
-    return this.#gateway?.stats;
+  get stats(): PassageStats | undefined {
+    return this.#passage?.stats;
   }
 
   get port(): number | undefined {
-    return this.#gateway?.port;
+    return this.#passage?.port;
   }
 
   /** Whether the service took connections when it was last looked at. */
@@ -193,6 +198,7 @@ export class Exposure implements Observable<ExposureEvent> {
    */
   async replay(input: ReplayInput, signal: AbortSignal): Promise<Replayed> {
     const [found, gateway] = [this.#found, this.#gateway];
+    if (found?.protocol === "tcp") throw new TunnelError("request-unknown");
     if (this.#state.name !== "running" || found === undefined || gateway === undefined)
       throw new TunnelError("expose-over");
     const { inspector } = this;
@@ -220,14 +226,16 @@ export class Exposure implements Observable<ExposureEvent> {
       if (!isConsented) await this.#consent(this.#found);
       signal.throwIfAborted();
       this.#set({ name: "opening", progress: undefined });
-      const proof = await this.#open(this.#found, signal);
+      const proof = await (this.#found.protocol === "http"
+        ? this.#openHttp(this.#found, signal)
+        : this.#openTcp(this.#found, signal));
       signal.throwIfAborted();
       const publicUrl = must(this.#publicUrl, "the public address");
       // The time that a person took to decide is not taken from it.
       this.#endsAt = this.#context.clock.now() + this.request.minutes * 60_000;
       this.#set({ name: "running", publicUrl, proof, lost: undefined });
       this.#schedule();
-      this.#stopWatching = watchService(this.#found.upstream, {
+      this.#stopWatching = watchService(this.#found.takesConnections, {
         clock: this.#context.clock,
         onChange: (isThere) => this.#serviceIs(isThere),
       });
@@ -273,8 +281,35 @@ export class Exposure implements Observable<ExposureEvent> {
     this.settled = this.#nextRest();
   }
 
+  /** Opens passage and address, and reaches it from outside. @throws {TunnelError} of the provider, expose-unproved */
+  async #openTcp({ tcp }: FoundTcp, signal: AbortSignal): Promise<Proof> {
+    const { clock, primitives, providers, prover } = this.#context;
+    const provider = providers(this.request.transport);
+    const word = toHex(primitives.random(16));
+    const passage = await openTcpPassage({
+      target: tcp,
+      word,
+      clock,
+      onNews: ({ kind }) => this.#serviceIs(kind === "back"),
+    });
+    this.#passage = passage;
+    const relay: LocalRelay = {
+      port: passage.port,
+      proof: { path: `/${word}`, answer: word },
+      purpose: { kind: "tcp", label: this.request.name, address: "127.0.0.1" },
+    };
+    const address = await this.#address(provider, relay, signal);
+    const why = reasonNotTo({ ...prover, origin: address });
+    const proof: Proof =
+      why === undefined
+        ? { kind: "reached", ms: await proveTcp({ address, word, clock, signal, ...prover }) }
+        : { kind: "unchecked", why };
+    passage.publish(address);
+    return proof;
+  }
+
   /** Opens gateway and address, and visits it from outside. @throws {TunnelError} of the provider, expose-unproved */
-  async #open(found: FoundTarget, signal: AbortSignal): Promise<Proof> {
+  async #openHttp(found: FoundHttp, signal: AbortSignal): Promise<Proof> {
     const { clock, primitives, providers, config, prover } = this.#context;
     const provider = providers(this.request.transport);
     const word = (): string => toHex(primitives.random(16));
@@ -298,8 +333,21 @@ export class Exposure implements Observable<ExposureEvent> {
       onNews: (news) => this.#gatewayNews(news),
     });
     this.#gateway = gateway;
+    this.#passage = gateway;
     const { name: label, subdomain } = this.request;
     const relay: LocalRelay = { port: gateway.port, proof, purpose: { kind: "http", label, subdomain } };
+    const onProgress = (progress: TunnelProgress): void => this.#progress(progress);
+    const origin = await this.#address(provider, relay, signal);
+    gateway.publish(origin);
+    try {
+      return await proveAddress({ origin, proof, probes, clock, signal, onProgress, ...prover });
+    } finally {
+      gateway.endProbes();
+    }
+  }
+
+  /** The public address for a passage. @throws {TunnelError} of the provider, cancelled */
+  async #address(provider: Provider, relay: LocalRelay, signal: AbortSignal): Promise<URL> {
     const onProgress = (progress: TunnelProgress): void => this.#progress(progress);
     const tunnel = await provider.open({ ...relay, signal, onProgress });
     if (signal.aborted) {
@@ -307,13 +355,9 @@ export class Exposure implements Observable<ExposureEvent> {
       throw new TunnelError("cancelled");
     }
     this.#pool = this.#keep(tunnel, provider, relay);
-    const origin = this.#moved(tunnel.url);
+    const address = this.#moved(tunnel.url);
     onProgress({ message: "visiting the address from outside" });
-    try {
-      return await proveAddress({ origin, proof, probes, clock, signal, onProgress, ...prover });
-    } finally {
-      gateway.endProbes();
-    }
+    return address;
   }
 
   /** Replaces an address that dies. */
@@ -337,7 +381,6 @@ export class Exposure implements Observable<ExposureEvent> {
     const origin = new URL(url.replace(/^ws/, "http"));
     this.#publicUrl = origin;
     this.access.publish(origin);
-    this.#gateway?.publish(origin);
     return origin;
   }
 
@@ -349,6 +392,7 @@ export class Exposure implements Observable<ExposureEvent> {
         const [url] = event.urls;
         if (url === undefined) return;
         const publicUrl = this.#moved(url);
+        this.#passage?.publish(publicUrl);
         this.#set({ ...state, publicUrl, lost: undefined });
         return this.#events.emit({ type: "address", publicUrl });
       }
@@ -401,10 +445,10 @@ export class Exposure implements Observable<ExposureEvent> {
   async #end(goneMs: number): Promise<void> {
     for (const cancel of this.#timers) cancel();
     this.#stopWatching();
-    this.#gateway?.expire();
+    this.#passage?.expire();
     this.access.end();
     if (goneMs > 0) await new Promise<void>((resolve) => void this.#context.clock.after(goneMs, resolve));
-    await Promise.allSettled([this.#pool?.stop(), this.#gateway?.close(), this.#found?.close()]);
+    await Promise.allSettled([this.#pool?.stop(), this.#passage?.close(), this.#found?.close()]);
     this.#isGone();
   }
 

@@ -1,3 +1,4 @@
+import { addressText } from "../address-text.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { Emitter, type Observable } from "../../runtime/emitter.ts";
 import type { ExposedElsewhere } from "../../control/exposed.ts";
@@ -215,6 +216,7 @@ function isOtherwise(runs: CheckedRequest, asked: ExposureRequest, wanted: Check
   return (
     (asked.access !== undefined && wanted.kinds.toSorted().join() !== runs.kinds.toSorted().join()) ||
     (asked.openPaths !== undefined && textOf(wanted) !== textOf(runs)) ||
+    wanted.protocol !== runs.protocol ||
     (asked.transport !== undefined && wanted.transport !== runs.transport) ||
     (asked.hostHeader !== undefined && wanted.hostHeader !== runs.hostHeader) ||
     (asked.inspect !== undefined && wanted.inspect !== runs.inspect)
@@ -237,7 +239,7 @@ function noticeOf(
     case "service":
       return { notice: "service", isThere: event.isThere, changes: 1 };
     case "address":
-      return { notice: "address", publicUrl: event.publicUrl?.origin };
+      return { notice: "address", publicUrl: event.publicUrl && addressText(event.publicUrl) };
     case "ends-soon":
       return { notice: "ends-soon", endsAt: exposure.endsAt };
     case "widened":
@@ -257,7 +259,7 @@ function stateNotice(
   if (state.name === "failed") return { notice: "failed", error: state.error };
   // An address that comes back is news of its own.
   return state.name === "running" && before !== "running"
-    ? { notice: "opened", publicUrl: state.publicUrl.origin }
+    ? { notice: "opened", publicUrl: addressText(state.publicUrl) }
     : undefined;
 }
 
@@ -266,9 +268,9 @@ function endedOf(exposure: Exposure, now: number): EndedExposure {
   return {
     id,
     name,
-    protocol: "http",
+    protocol: request.protocol,
     target: request.targetText,
-    publicUrl: publicUrl?.origin,
+    publicUrl: publicUrl && addressText(publicUrl),
     startedAt,
     endedAt: now,
     ...(state.name === "failed"

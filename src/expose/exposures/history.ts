@@ -8,7 +8,7 @@ import { EXPOSE } from "./limits.ts";
 const endedSchema = z.object({
   id: z.string().check(z.maxLength(64)),
   name: z.string().check(z.maxLength(EXPOSE.maxNameChars)),
-  protocol: z.literal("http"),
+  protocol: z.enum(["http", "tcp"]),
   target: z.string().check(z.maxLength(1_024)),
   /** Left out where it never had an address. */
   publicUrl: z.optional(z.string().check(z.maxLength(512))),

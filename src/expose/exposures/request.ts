@@ -6,13 +6,16 @@ import { parseOpenPath, type OpenPath } from "../access/open-paths.ts";
 import { EXPOSE } from "./limits.ts";
 import { parseHostHeader, parseTarget, targetName, type Target } from "../target/parse.ts";
 
+/** The language that visitors speak; of `tcp` nothing is known. */
+type Protocol = "http" | "tcp";
+
 /** An exposure as it is asked for. */
 export interface ExposureRequest {
   /** A port, an address on this machine, or a folder. */
   readonly target: string;
   readonly name?: string | undefined;
-  /** `tcp` is refused: only a relay could carry it. */
-  readonly protocol?: "http" | "tcp" | undefined;
+  /** `tcp` takes a provider that carries it, and `access` that is open. */
+  readonly protocol?: Protocol | undefined;
   readonly subdomain?: string | undefined;
   readonly access?: readonly AccessKind[] | undefined;
   readonly openPaths?: readonly string[] | undefined;
@@ -27,6 +30,7 @@ export interface ExposureRequest {
 
 /** The same, understood. */
 export interface CheckedRequest {
+  readonly protocol: Protocol;
   readonly target: Target;
   /** As it is shown, and compared with those that run. */
   readonly targetText: string;
@@ -47,24 +51,25 @@ const NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 /**
  * Understands a request, and refuses what could never be.
  * @param fallback the transport of the settings
- * @throws {TunnelError} expose-target-invalid, expose-tcp, expose-subdomain, expose-access-invalid, expose-path-invalid, input-invalid
+ * @throws {TunnelError} expose-target-invalid, expose-tcp, expose-tcp-open, expose-subdomain, expose-access-invalid, expose-path-invalid, input-invalid
  */
 export function checkRequest(
   request: ExposureRequest,
   { transport, cwd }: { readonly transport: ProviderName; readonly cwd: string },
 ): CheckedRequest {
-  if (request.protocol === "tcp") throw new TunnelError("expose-tcp");
-  const { subdomain } = request;
+  const { subdomain, protocol = "http" } = request;
+  const target = placed(parseTarget(request.target), cwd);
+  if (protocol === "tcp") checkTcp(request, target, transport);
   if (subdomain !== undefined && !PROVIDERS[request.transport ?? transport].givesNames)
     throw new TunnelError("expose-subdomain");
-  const target = placed(parseTarget(request.target), cwd);
   const kinds = kindsOf(request.access);
   const openPaths = request.openPaths ?? [];
   if (openPaths.length > EXPOSE.maxOpenPaths)
     throw new TunnelError("expose-path-invalid", { detail: `at most ${EXPOSE.maxOpenPaths}` });
   return {
+    protocol,
     target,
-    targetText: targetName(target),
+    targetText: targetName(target, protocol),
     name: nameOf(request.name) ?? suggestedName(target),
     isNamed: request.name !== undefined,
     kinds,
@@ -76,6 +81,22 @@ export function checkRequest(
     subdomain: subdomain?.toLowerCase(),
     claims: kinds.includes("claim") ? (request.claims ?? 1) : 0,
   };
+}
+
+/**
+ * What TCP takes. It has no gate, since nothing is known of what is spoken, and all that belongs to HTTP has no meaning.
+ * @throws {TunnelError} expose-tcp, expose-tcp-open, input-invalid
+ */
+function checkTcp(request: ExposureRequest, target: Target, transport: ProviderName): void {
+  if (!PROVIDERS[request.transport ?? transport].carriesTcp) throw new TunnelError("expose-tcp");
+  if (target.kind === "folder")
+    throw new TunnelError("expose-target-invalid", { detail: "a folder is served over HTTP, not over TCP" });
+  const { openPaths, hostHeader, subdomain, claims } = request;
+  const others = Object.entries({ openPaths, hostHeader, subdomain, claims });
+  const foreign = others.filter(([, value]) => value !== undefined).map(([name]) => name);
+  if (foreign.length > 0)
+    throw new TunnelError("input-invalid", { detail: `${foreign.join(", ")}: for protocol http alone` });
+  if (request.access?.join() !== "open") throw new TunnelError("expose-tcp-open");
 }
 
 /** A folder by its absolute path, so that the same one is found again from anywhere. */

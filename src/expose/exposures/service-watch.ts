@@ -11,13 +11,13 @@ const MISSES = 2;
 
 /** Tells when a service stops to take connections, and when it does so again, also while nobody visits. @returns ends it */
 export function watchService(
-  upstream: Upstream,
+  takesConnections: () => Promise<boolean>,
   { clock, onChange }: { readonly clock: Clock; readonly onChange: (isThere: boolean) => void },
 ): () => void {
   let misses = 0;
   let isOver = false;
   const look = async (): Promise<void> => {
-    const does = await takesConnections(upstream);
+    const does = await takesConnections();
     if (isOver) return;
     misses = does ? 0 : misses + 1;
     if (does || misses === MISSES) onChange(does);
@@ -29,7 +29,8 @@ export function watchService(
   };
 }
 
-function takesConnections({ address, port }: Upstream): Promise<boolean> {
+/** Whether a connection can be opened there. */
+export function connects({ address, port }: Upstream): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });
     const end = (does: boolean): void => {

@@ -3,6 +3,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { RelayProof } from "../../tunnel/provider.ts";
 import type { Gate, WayIn } from "../gate.ts";
 import type { RawFields } from "../message.ts";
+import type { Passage } from "../passage.ts";
 import type { Probes } from "../probes.ts";
 import type { Recorder } from "../recorder.ts";
 import type { Upstream } from "../upstream.ts";
@@ -24,20 +25,6 @@ export type GatewayNews =
       /** Nothing where the visitor left before there was one. */
       readonly status: number | undefined;
     };
-
-export interface GatewayStats {
-  /** Requests that were let in. */
-  readonly requests: number;
-  /** Requests that we answered ourselves, without the proof and the probes. */
-  readonly refused: number;
-  /** Requests and sockets under way. */
-  readonly open: number;
-  /** Bytes of bodies and upgraded connections, from visitors and to them. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  /** When the last request was let in, by the clock of the gateway. */
-  readonly lastRequestMs: number | undefined;
-}
 
 /** Where a gateway listens. */
 export interface GatewayPlace {
@@ -72,11 +59,8 @@ export interface SocketGateway extends Omit<Gateway, "port"> {
   accept(socket: Duplex): void;
 }
 
-export interface Gateway {
-  readonly port: number;
-  /** The public origin, as soon as it is known: from now on `Host` must be its authority. Until then visitors get 503. */
-  publish(origin: URL): void;
-  readonly stats: GatewayStats;
+/** From its publishing on, `Host` must be the authority of the public origin. Until then visitors get 503, and after its end 410. */
+export interface Gateway extends Passage {
   endProbes(): void;
   /**
    * The field list that the service gets for one of a visitor, framing and `Connection` included: for a request without a body
@@ -84,10 +68,4 @@ export interface Gateway {
    * @param source IP address of the visitor
    */
   fieldsFor(fields: RawFields, source: string): RawFields;
-  /** Ends requests, streams and sockets of one visitor, whose claim is revoked. */
-  cut(visitor: string): void;
-  /** Cuts what is under way, and answers 410 from now on. Visitors cannot come back. */
-  expire(): void;
-  /** Resolves when the port is free and no connection is left. */
-  close(): Promise<void>;
 }

@@ -9,7 +9,8 @@ import { readForm } from "./form.ts";
 import { Forward, type ForwardContext, type Visit } from "./forward.ts";
 import type { GatewayLimits } from "./limits.ts";
 import { lingerOver } from "./lingering.ts";
-import type { GatewayOptions, GatewayStats } from "./options.ts";
+import type { PassageStats } from "../passage.ts";
+import type { GatewayOptions } from "./options.ts";
 import { Origins } from "./rules/origins.ts";
 import { Client } from "./outgoing/client.ts";
 import { Failure, type FailureKind } from "./outgoing/failure.ts";
@@ -68,7 +69,7 @@ export class Reception {
     };
   }
 
-  get stats(): GatewayStats {
+  get stats(): PassageStats {
     return { ...this.#stats, open: this.#open.size, lastRequestMs: this.#lastRequestMs };
   }
 

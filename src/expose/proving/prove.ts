@@ -44,6 +44,8 @@ export type Proof =
       readonly streaming: { readonly get: Streamed; readonly post: Streamed };
       readonly websocket: boolean;
     }
+  /** A TCP connection from outside has reached the passage; nothing was said to the service. */
+  | { readonly kind: "reached"; readonly ms: number }
   /** Nothing was visited, on somebody's wish; why, as a clause. */
   | { readonly kind: "unchecked"; readonly why: string };
 
@@ -80,7 +82,11 @@ export async function proveAddress(options: ProveOptions): Promise<Proof> {
 }
 
 /** A name may only be asked for by DNS-over-HTTPS: a system resolver that is asked too early forgets it for half an hour. */
-function reasonNotTo({ isSkipped, resolver, origin }: ProveOptions): string | undefined {
+export function reasonNotTo({
+  isSkipped,
+  resolver,
+  origin,
+}: Pick<ProveOptions, "isSkipped" | "resolver" | "origin">): string | undefined {
   if (isSkipped) return "TUNNEL_SKIP_REACHABILITY_CHECK is set";
   const isName = /[a-z]/i.test(origin.hostname) && !origin.hostname.startsWith("[");
   const isLocal = /(?:^|\.)localhost$/.test(origin.hostname);

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { TunnelError } from "../../errors/tunnel-error.ts";
+import { hostForUrl } from "../../net/address.ts";
 import { ipLiteral } from "../../net/address.ts";
 
 /** A service that listens somewhere, as it was named. It has not been looked for yet. */
@@ -64,8 +65,11 @@ const DEFAULT_PORT = { http: 80, https: 443 } as const;
 const BARE_NAME = "add the port, as in localhost:3000; a folder is written with a slash, as in ./dist";
 
 /** One spelling for each target, to be shown and compared: `3000` and `http://localhost:3000/` are the same. */
-export function targetName(target: Target): string {
-  return target.kind === "folder" ? target.path : `${target.scheme}://${authorityOf(target)}`;
+export function targetName(target: Target, protocol: "http" | "tcp" = "http"): string {
+  if (target.kind === "folder") return target.path;
+  if (protocol === "http") return `${target.scheme}://${authorityOf(target)}`;
+  const { host, port } = target;
+  return `tcp://${hostForUrl(host)}:${port}`;
 }
 
 /** As in a `Host` field: the port is left out where the scheme implies it. */

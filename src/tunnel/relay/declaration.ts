@@ -13,6 +13,7 @@ export const relay = declareProvider<RelaySettings>({
   canHaveSpare: false,
   keepsAddress: true,
   givesNames: true,
+  carriesTcp: true,
   async load(settings) {
     const { createRelayOpener } = await import("./opener.ts");
     return createRelayOpener(settings);

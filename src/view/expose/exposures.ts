@@ -1,9 +1,11 @@
+import { addressText } from "../../expose/address-text.ts";
 import type { AccessWays, ClaimLink, ClaimState } from "../../expose/access/access.ts";
 import type { Exposure, ExposureEnd, ExposureState } from "../../expose/exposures/exposure.ts";
 import type { ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import type { EndedExposure } from "../../expose/exposures/history.ts";
 import type { Proof } from "../../expose/proving/prove.ts";
 import type { CheckedRequest } from "../../expose/exposures/request.ts";
+import { targetName } from "../../expose/target/parse.ts";
 import { errorView, type ErrorView } from "../errors.ts";
 import { isoTime, seconds } from "../time.ts";
 
@@ -12,7 +14,7 @@ export interface ExposureView {
   readonly exposureId: string;
   readonly name: string;
   readonly target: string;
-  readonly protocol: "http";
+  readonly protocol: EndedExposure["protocol"];
   /** `lost`: it runs, and no address leads here at the moment; another one is being opened. */
   readonly status: "checking" | "held" | "opening" | "running" | "lost" | "failed" | "over";
   readonly publicUrl: string | undefined;
@@ -29,9 +31,9 @@ export function exposureView(exposure: Exposure, now: number): ExposureView {
     exposureId: id,
     name,
     target: request.targetText,
-    protocol: "http",
+    protocol: request.protocol,
     status: lost === undefined ? state.name : "lost",
-    publicUrl: publicUrl?.origin,
+    publicUrl: publicUrl && addressText(publicUrl),
     requests: stats?.requests ?? 0,
     expiresInSec: exposure.isOver ? undefined : seconds(Math.max(0, endsAt - now)),
     problem: error && errorView(error),
@@ -52,7 +54,7 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
     case "address":
       return event.publicUrl === undefined
         ? "the public address is lost; another one is being opened"
-        : `the public address is ${event.publicUrl.origin} from now on; claim links that were not used yet need the new address`;
+        : `the public address is ${addressText(event.publicUrl)} from now on; claim links that were not used yet need the new address`;
     case "ends-soon": {
       const minutes = Math.round(event.leftMs / 60_000);
       return `it ends in ${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
@@ -71,7 +73,7 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
 function stateText(state: ExposureState, before: ExposureState["name"]): string | undefined {
   switch (state.name) {
     case "running":
-      return before === "opening" ? `it is open at ${state.publicUrl.origin}` : undefined;
+      return before === "opening" ? `it is open at ${addressText(state.publicUrl)}` : undefined;
     case "failed":
       return `it could not be opened: ${state.error.message} (${state.error.code})`;
     case "over":
@@ -132,7 +134,7 @@ export function startedView(
   return {
     exposureId: id,
     name,
-    publicUrl: state.publicUrl.origin,
+    publicUrl: addressText(state.publicUrl),
     claimUrl: only?.url,
     access,
     newClaims: newClaims.length === 0 ? undefined : newClaims,
@@ -149,10 +151,13 @@ export function startedView(
 type PublicView =
   | { readonly status: number; readonly ms: number }
   | { readonly status: undefined; readonly ms: number; readonly problem: string }
+  /** A TCP connection from outside was made. */
+  | { readonly ms: number }
   | { readonly unchecked: string };
 
 function publicView(proof: Proof): PublicView {
   if (proof.kind === "unchecked") return { unchecked: proof.why };
+  if (proof.kind === "reached") return { ms: proof.ms };
   const { ms, service } = proof;
   return "error" in service
     ? { status: undefined, ms, problem: service.error }
@@ -188,7 +193,7 @@ export interface EndedView {
   readonly exposureId: string;
   readonly name: string;
   readonly target: string;
-  readonly protocol: "http";
+  readonly protocol: EndedExposure["protocol"];
   readonly publicUrl: string | undefined;
   readonly startedAt: string;
   readonly lastedSec: number;
@@ -227,7 +232,20 @@ export interface DryRunView {
 
 /** @param commandLine the line for a shell by which a person runs a command of this program */
 export function dryRunView(
-  { name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect, claims }: CheckedRequest,
+  {
+    name,
+    protocol,
+    target,
+    targetText,
+    transport,
+    subdomain,
+    kinds,
+    openPaths,
+    minutes,
+    hostHeader,
+    inspect,
+    claims,
+  }: CheckedRequest,
   commandLine: (args: readonly string[]) => string,
 ): DryRunView {
   return {
@@ -239,7 +257,7 @@ export function dryRunView(
     expiresInMinutes: minutes,
     command: commandLine([
       "expose",
-      targetText,
+      targetName(target),
       "--name",
       name,
       "--access",
@@ -250,6 +268,8 @@ export function dryRunView(
       transport,
       ...openPaths.flatMap(({ text }) => ["--open-path", text]),
       ...(claims > 1 && kinds.includes("claim") ? ["--claims", String(claims)] : []),
+      ...(protocol === "tcp" ? ["--tcp"] : []),
+      ...(subdomain === undefined ? [] : ["--subdomain", subdomain]),
       ...(hostHeader === undefined ? [] : ["--host-header", hostHeader]),
       ...(inspect ? [] : ["--no-inspect"]),
     ]),

@@ -47,6 +47,26 @@ describe("an exposure that is asked for", () => {
       expect(codeOf(() => check({ target: "3000", name }))).toBe("input-invalid");
   });
 
+  it("of TCP takes a relay, a port and access that is open, and nothing that belongs to HTTP", () => {
+    const tcp = { target: "3000", protocol: "tcp", transport: "relay", access: ["open"] } as const;
+    expect(check(tcp)).toMatchObject({ protocol: "tcp", targetText: "tcp://localhost:3000", claims: 0 });
+    for (const access of [undefined, [], ["claim"], ["token"]] as const)
+      expect(codeOf(() => check({ ...tcp, access }))).toBe("expose-tcp-open");
+    for (const transport of ["cloudflared", "direct", "exec"] as const)
+      expect(codeOf(() => check({ ...tcp, transport }))).toBe("expose-tcp");
+    expect(codeOf(() => check({ ...tcp, target: "./dist" }))).toBe("expose-target-invalid");
+    for (const more of [
+      { openPaths: ["GET /"] },
+      { hostHeader: "a.test" },
+      { subdomain: "a" },
+      { claims: 2 },
+    ])
+      expect(
+        codeOf(() => check({ ...tcp, ...more })),
+        JSON.stringify(more),
+      ).toBe("input-invalid");
+  });
+
   it("is refused with its reason where nothing could carry it", () => {
     expect(codeOf(() => check({ target: "3000", protocol: "tcp" }))).toBe("expose-tcp");
     expect(codeOf(() => check({ target: "3000", subdomain: "app" }))).toBe("expose-subdomain");

@@ -24,6 +24,7 @@ const GOES_ON =
 const HELD_EXPOSURE =
   "Your human has to decide: tell them that they can type `tunnel-mcp watch`. Call expose_start again with the same target to wait for it. Do not try another way.";
 const READY = "expose_requests shows who asks for what, tunnel_listen waits for news, expose_stop ends it.";
+const READY_TCP = "tunnel_listen waits for news, expose_stop ends it.";
 const LINKS = "Give each link in `access` to one person over a private channel; whoever has one gets in.";
 
 /** Waits until an exposure runs, is held, or has ended, or until the call must be answered. */
@@ -84,7 +85,8 @@ function outcome({ exposure, askId, newClaims, wasRunning }: Started, call: Tool
   }
 }
 
-function readyText({ ways }: Exposure): string {
+function readyText({ ways, request }: Exposure): string {
+  if (request.protocol === "tcp") return READY_TCP;
   return ways.claim === undefined ? READY : `${LINKS} ${READY}`;
 }
 
