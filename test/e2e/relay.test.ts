@@ -231,6 +231,22 @@ describe("a service at a relay of one's own", () => {
     await expect(once(dial(), "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 
+  it("has another name where the relay keeps none, and says why", async () => {
+    const relay = await RelayProcess.start(["--allow-open-http"]);
+    relays.push(relay);
+    const agent = await Agent.start({ TUNNEL_RELAY: relay.url }, "legacy", CLAUDE);
+    const server = createServer((_, response) => response.end("here"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    ends.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const asked = { target: port, transport: "relay", subdomain: "demo" };
+    const { publicUrl, warnings } = z
+      .looseObject({ publicUrl: z.string(), warnings: z.array(z.string()) })
+      .parse(await agent.call("expose_start", asked));
+    expect(publicUrl).toMatch(/^http:\/\/k[0-9a-f]{20}\.localhost:/);
+    expect(warnings[0]).toMatch(/has not given the name demo: it keeps no names/);
+  });
+
   it("ends when its token is taken back and the relay reads its files again", async () => {
     const { relay, agent, tokenFile } = await withTokens();
     const server = createServer((_, response) => response.end("here"));

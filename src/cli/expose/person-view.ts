@@ -102,11 +102,14 @@ export class PersonView {
   #opened(view: StartedView): void {
     const { isInteractive, paint } = this.#options;
     this.info(view);
+    const isTcp = view.publicUrl.startsWith("tcp:");
     const { link, caption } = scanned(view);
     this.#options.print("");
-    this.qr(link, caption);
+    // No phone knows what to do with a TCP address.
+    if (!isTcp) this.qr(link, caption);
     const how = isInteractive ? "Type help for what you can do; Ctrl-C ends it." : "Ctrl-C ends it.";
-    this.tell(paint.dim(`Requests are shown here when they are over. ${how}`));
+    const shown = isTcp ? "" : "Requests are shown here when they are over. ";
+    this.tell(paint.dim(`${shown}${how}`));
   }
 
   #news(name: string, text: string, color: (text: string) => string): void {

@@ -129,7 +129,7 @@ export function startedView(
   const { warnings: accessWarnings, ...access } = ways;
   const links = access.claim?.links ?? [];
   const [only] = links.length === 1 ? links : [];
-  const warnings = [...found.warnings, ...accessWarnings];
+  const warnings = [...found.warnings, ...otherName(exposure.request, state.publicUrl), ...accessWarnings];
   const { proof } = state;
   return {
     exposureId: id,
@@ -145,6 +145,14 @@ export function startedView(
     warnings: warnings.length === 0 ? undefined : warnings,
     expiresInSec: seconds(Math.max(0, endsAt - now)),
   };
+}
+
+/** A relay that keeps no names gives one that follows from the host's key. */
+function otherName({ subdomain }: CheckedRequest, publicUrl: URL): readonly string[] {
+  if (subdomain === undefined || publicUrl.hostname.split(".")[0] === subdomain) return [];
+  return [
+    `The relay has not given the name ${subdomain}: it keeps no names. Its operator can start it with --state.`,
+  ];
 }
 
 /** `unchecked`: why nobody has visited it. `problem`: the service gave no answer through the address. */
