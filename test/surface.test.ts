@@ -245,6 +245,7 @@ const CODES = [
   "relay-evicted",
   "relay-key",
   "relay-name",
+  "relay-names",
   "relay-not-ours",
   "relay-not-set",
   "relay-refused",

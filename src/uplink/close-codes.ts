@@ -23,6 +23,7 @@ export const REASONS = {
   "name-not-allowed": CLOSE.refused,
   "name-needed": CLOSE.refused,
   "name-taken": CLOSE.refused,
+  "names-used-up": CLOSE.refused,
   "proof-invalid": CLOSE.refused,
   "no-domain": CLOSE.refused,
   "no-ports": CLOSE.refused,

@@ -422,6 +422,27 @@ describe("a name", () => {
     });
   });
 
+  it("is one of so many that a token may hold, those of services that have ended included, over a restart, too", async () => {
+    const state = folder();
+    const { relay, token, authority } = await withToken({ limits: { names: 2 } }, { state });
+    const [home, elsewhere] = [folder(), folder()];
+    for (const name of ["one", "two"]) await (await hostOf(relay, { token, home })(port, http(name))).stop();
+    const third = (at: Relay): Promise<unknown> =>
+      hostOf(at, { token, home: elsewhere })(port, http("three"));
+    await expect(third(relay)).rejects.toMatchObject({ code: "relay-names", detail: "names-used-up" });
+    // What is its own goes on, and a name made of a key is none that anybody else could want.
+    await hostOf(relay, { token, home })(port, http("two"));
+    await hostOf(relay, { token, home })(port, http(undefined, "port-1"));
+    await relay.close();
+    const second = await aRelay({ authority, domain: "tunnel.test", state });
+    await expect(third(second)).rejects.toMatchObject({ detail: "names-used-up" });
+    // Another token has places of its own.
+    const other = newToken({ label: "other" }, Date.now());
+    authority.replace([...authority.tokens, other.entry]);
+    const tunnel = await hostOf(second, { token: other.token, home: elsewhere })(port, http("three"));
+    expect(tunnel.url).toMatch(/\/\/three\.tunnel\.test:/);
+  });
+
   it("is made of its key where the relay has no memory, and the result says so", async () => {
     const { relay, token } = await withToken({}, { state: undefined });
     const home = folder();

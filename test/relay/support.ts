@@ -3,7 +3,7 @@ import { request, type IncomingMessage } from "node:http";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import { NO_PROXIES } from "../../src/net/proxy.ts";
 import { trustOf } from "../../src/net/trust.ts";
 import { openAuthority } from "../../src/relay/auth/open.ts";
@@ -15,15 +15,37 @@ import type { Tunnel, TunnelPurpose } from "../../src/tunnel/provider.ts";
 import { createRelayOpener } from "../../src/tunnel/relay/opener.ts";
 
 const ends: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-});
+let isPlanned = false;
+
 /** Done after the test, the last one first. */
-export const atEnd = (end: () => unknown): void => void ends.push(end);
+export function atEnd(end: () => unknown): void {
+  ends.push(end);
+  if (isPlanned) return;
+  // By the test itself: test files share their modules, so an `afterEach` here would belong to the first file alone.
+  onTestFinished(endAll, ENDING_MS);
+  isPlanned = true;
+}
+
+/** One that fails keeps none of the others from being done, and what an end makes is ended, too. */
+async function endAll(): Promise<void> {
+  const failures: unknown[] = [];
+  for (let end = ends.pop(); end !== undefined; end = ends.pop()) {
+    try {
+      await end();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  isPlanned = false;
+  if (failures.length > 0) throw new AggregateError(failures, "not everything ended as it must");
+}
+
+const ENDING_MS = 20_000;
 
 export function folder(): string {
   const made = mkdtempSync(path.join(tmpdir(), "relay-test-"));
-  atEnd(() => rmSync(made, { recursive: true, force: true }));
+  // Windows keeps a file for a moment after the process that had it open.
+  atEnd(() => rmSync(made, { recursive: true, force: true, maxRetries: 5 }));
   return made;
 }
 

@@ -107,6 +107,7 @@ export const token = z
     names: z.array(z.string()).check(z.describe("of HTTP services; patterns have one *")),
     limits: z.object({
       tunnels: z.nullable(count),
+      names: z.nullable(count),
       inFlight: z.nullable(count),
       bytesPerSecond: z.nullable(count),
       requestBytes: z.nullable(count),

@@ -116,6 +116,7 @@ export function tokenView(
     names: [...names],
     limits: {
       tunnels: limits.tunnels ?? null,
+      names: limits.names ?? null,
       inFlight: limits.inFlight ?? null,
       bytesPerSecond: limits.bytesPerSecond ?? null,
       requestBytes: limits.requestBytes ?? null,

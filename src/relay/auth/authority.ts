@@ -4,6 +4,8 @@ import type { ClaimKind } from "../../uplink/messages.ts";
 /** The limits that a token may have of its own; those of the relay count where one is left out. */
 interface TokenLimits {
   readonly tunnels?: number | undefined;
+  /** Names of services that it may hold in all; a name stays its key's when its service ends. */
+  readonly names?: number | undefined;
   /** Guests, requests and connections at once, of each tunnel. */
   readonly inFlight?: number | undefined;
   readonly bytesPerSecond?: number | undefined;

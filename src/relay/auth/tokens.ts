@@ -8,6 +8,7 @@ const whole = z.int().check(z.nonnegative());
 /** The limits that a token may have of its own. */
 export const tokenLimits = z.strictObject({
   tunnels: z.optional(whole),
+  names: z.optional(whole),
   inFlight: z.optional(whole),
   bytesPerSecond: z.optional(whole),
   requestBytes: z.optional(whole),

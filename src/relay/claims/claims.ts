@@ -22,6 +22,8 @@ export type ClaimOutcome =
   | { readonly kind: "claimed"; readonly epoch: number }
   /** Another key holds the name. */
   | { readonly kind: "taken" }
+  /** The owner holds as many names as it may. */
+  | { readonly kind: "used-up" }
   /** The names cannot be asked at the moment. */
   | { readonly kind: "unavailable" };
 
@@ -43,6 +45,16 @@ export interface NewClaim extends ClaimName {
   readonly key: string;
   readonly node: string;
   readonly port?: number | undefined;
+  /** Whom a name is counted for. Left out for rooms and names made of their key, which are forgotten when they end. */
+  readonly owner?: NameOwner | undefined;
+}
+
+/** Holds names: a service's name stays its key's for good, so somebody has to be counted for it. */
+export interface NameOwner {
+  /** The id of its token. */
+  readonly id: string;
+  /** Names that it may hold, those of services that are not there included. */
+  readonly maxNames: number;
 }
 
 /**

@@ -10,6 +10,7 @@ const kept = z.object({
   name: z.string().check(z.minLength(1), z.maxLength(128)),
   key: z.string().check(z.minLength(1), z.maxLength(128)),
   port: z.optional(z.int().check(z.minimum(1), z.maximum(65_535))),
+  owner: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),
 });
 const line = z.union([
   z.object({ keep: kept }),
@@ -20,6 +21,8 @@ const line = z.union([
 export interface KeptName extends ClaimName {
   readonly key: string;
   readonly port?: number | undefined;
+  /** The id of the token that it is counted for. */
+  readonly owner?: string | undefined;
 }
 
 /** Keeps which key a name belongs to, so that a restart gives no name away. */

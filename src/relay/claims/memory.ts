@@ -11,11 +11,14 @@ import {
   type NodeMessage,
 } from "./claims.ts";
 import type { KeptName, NameKeeper } from "./keeper.ts";
+import { isOfKey } from "./proof.ts";
 
 interface Entry {
   readonly claim: Claim;
   readonly state: "held" | "away" | "done";
   readonly since: number;
+  /** Whom the name is counted for. */
+  readonly owner: string | undefined;
 }
 
 export interface MemoryClaimsOptions {
@@ -40,6 +43,8 @@ export class MemoryClaims implements Claims {
   readonly #entries = new Map<string, Entry>();
   /** Those without a host, oldest first. */
   readonly #idle = new Set<string>();
+  /** Names of each owner. */
+  readonly #held = new Map<string, number>();
   readonly #events = new Emitter<ClaimEvent>();
   readonly #told = new Emitter<NodeMessage>();
   #epoch: number;
@@ -49,9 +54,9 @@ export class MemoryClaims implements Claims {
     const now = options.clock.now();
     // Above every epoch of an earlier run, so that nothing of that can pass for newer.
     this.#epoch = now;
-    for (const { kind, name, key, port } of kept) {
+    for (const { kind, name, key, port, owner } of kept) {
       const claim: Claim = { kind, name, key, port, epoch: this.#epoch, node: undefined };
-      this.#entries.set(claimId(claim), { claim, state: kind === "room" ? "away" : "done", since: now });
+      this.#put({ claim, state: kind === "room" ? "away" : "done", since: now, owner });
       this.#idle.add(claimId(claim));
     }
   }
@@ -61,19 +66,22 @@ export class MemoryClaims implements Claims {
     return new MemoryClaims(options, (await options.keeper?.load()) ?? []);
   }
 
-  async claim({ kind, name, key, node, port }: NewClaim): Promise<ClaimOutcome> {
+  async claim({ kind, name, key, node, port, owner }: NewClaim): Promise<ClaimOutcome> {
     const id = claimId({ kind, name });
     const before = this.#entries.get(id);
     if (before !== undefined && before.claim.key !== key) return { kind: "taken" };
+    // Its own name nobody loses to a limit.
+    if (before === undefined && owner !== undefined && (this.#held.get(owner.id) ?? 0) >= owner.maxNames)
+      return { kind: "used-up" };
     this.#epoch += 1;
     const claim: Claim = { kind, name, key, node, port, epoch: this.#epoch };
-    this.#entries.set(id, { claim, state: "held", since: this.#options.clock.now() });
+    this.#put({ claim, state: "held", since: this.#options.clock.now(), owner: owner?.id });
     this.#idle.delete(id);
     this.#events.emit({ type: "claimed", claim });
-    const isKnown = before !== undefined && before.claim.port === port;
+    const isKnown = before !== undefined && before.claim.port === port && before.owner === owner?.id;
     try {
       // A name is its key's only once that is on the disk.
-      if (!isKnown) await this.#options.keeper?.keep({ kind, name, key, port });
+      if (!isKnown) await this.#options.keeper?.keep({ kind, name, key, port, owner: owner?.id });
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       await this.release({ kind, name }, claim.epoch, "away");
@@ -94,10 +102,10 @@ export class MemoryClaims implements Claims {
     if (entry === undefined || entry.claim.epoch !== epoch) return false;
     const claim: Claim = { ...entry.claim, node: undefined };
     this.#idle.delete(id);
-    if (how === "done" && name.kind === "room") {
+    if (how === "done" && (name.kind === "room" || isOfKey(name.name, claim.key))) {
       this.#forget(id);
     } else {
-      this.#entries.set(id, { claim, state: how, since: this.#options.clock.now() });
+      this.#put({ ...entry, claim, state: how, since: this.#options.clock.now() });
       this.#idle.add(id);
       this.#sweep();
     }
@@ -150,9 +158,24 @@ export class MemoryClaims implements Claims {
     }
   }
 
+  #put(entry: Entry): void {
+    const id = claimId(entry.claim);
+    this.#count(this.#entries.get(id)?.owner, -1);
+    this.#entries.set(id, entry);
+    this.#count(entry.owner, 1);
+  }
+
+  #count(owner: string | undefined, step: 1 | -1): void {
+    if (owner === undefined) return;
+    const held = (this.#held.get(owner) ?? 0) + step;
+    if (held === 0) this.#held.delete(owner);
+    else this.#held.set(owner, held);
+  }
+
   #forget(id: string): void {
     const entry = this.#entries.get(id);
     this.#entries.delete(id);
+    this.#count(entry?.owner, -1);
     this.#idle.delete(id);
     if (entry !== undefined) this.#options.keeper?.forget(entry.claim);
   }

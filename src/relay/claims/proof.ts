@@ -28,3 +28,5 @@ export function nameOfKey(key: string): string {
 const NAME_DIGITS = 20;
 /** Names of this form belong to their keys. */
 export const isNameOfKey = (name: string): boolean => /^k[0-9a-f]{20}$/.test(name);
+/** Whether a name is the one made of this key: then no other key is ever given it. */
+export const isOfKey = (name: string, key: string): boolean => name === nameOfKey(key);

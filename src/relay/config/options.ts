@@ -102,6 +102,7 @@ export const RELAY_OPTIONS = {
   "max-connections-per-source": limit("the same from one address", RELAY_LIMITS.connectionsPerSource),
   "max-tunnels": limit("tunnels at once", RELAY_LIMITS.tunnels),
   "max-tunnels-per-token": limit("the same with one token", RELAY_LIMITS.tunnelsPerToken),
+  "max-names-per-token": limit("names of services of one token, in all", RELAY_LIMITS.namesPerToken),
   "max-in-flight": limit("guests, requests and connections at once of one tunnel", RELAY_LIMITS.inFlight),
   "registrations-per-minute": limit(
     "attempts to register from one address",

@@ -5,8 +5,8 @@ import { UPLINK } from "../../uplink/limits.ts";
 import { Line } from "../../uplink/line/line.ts";
 import { parseFromHost, type ClaimKind, type Register } from "../../uplink/messages.ts";
 import type { Grant, Verdict } from "../auth/authority.ts";
-import type { ClaimName } from "../claims/claims.ts";
-import { isProved } from "../claims/proof.ts";
+import type { ClaimName, ClaimOutcome, NameOwner } from "../claims/claims.ts";
+import { isOfKey, isProved } from "../claims/proof.ts";
 import type { RelayContext } from "../context.ts";
 import { Pace } from "../limits/pace.ts";
 import { Host, type HostFacts } from "./host.ts";
@@ -143,10 +143,11 @@ export class Registrar {
     const place = await this.#takePlace({ kind, name: given }, key, grant, source);
     if (typeof place === "string") return place;
     const { port } = place;
-    const outcome = await claims.claim({ kind, name: given, key, node, port });
+    const owner = isOfKey(given, key) ? undefined : this.#ownerOf(kind, grant);
+    const outcome = await claims.claim({ kind, name: given, key, node, port, owner });
     if (outcome.kind !== "claimed") {
       place.free();
-      return outcome.kind === "taken" ? "name-taken" : "claims-unavailable";
+      return UNCLAIMED[outcome.kind];
     }
     const { epoch } = outcome;
     const host = kind === "http" ? `${given}.${domain}` : kind === "tcp" ? this.#tcpHost : undefined;
@@ -185,6 +186,12 @@ export class Registrar {
     return { grant, given: named.name, isSubstitute: named.isSubstitute };
   }
 
+  /** Rooms are forgotten by themselves, and those who have no token have none in common. */
+  #ownerOf(kind: ClaimKind, { tokenId, limits }: Grant): NameOwner | undefined {
+    if (kind === "room" || this.#context.authority.isOpen) return undefined;
+    return { id: tokenId, maxNames: limits.names ?? this.#context.limits.namesPerToken };
+  }
+
   /** A place for one more tunnel, and its port; one that follows its own former line needs no other. */
   async #takePlace(
     name: ClaimName,
@@ -221,5 +228,10 @@ export class Registrar {
   }
 }
 
+const UNCLAIMED = {
+  taken: "name-taken",
+  "used-up": "names-used-up",
+  unavailable: "claims-unavailable",
+} as const satisfies Record<Exclude<ClaimOutcome["kind"], "claimed">, Reason>;
 const CLOSING_MS = 2_000;
 const LATER_MS = 10_000;

@@ -15,6 +15,8 @@ export const RELAY_LIMITS = {
   tunnels: 20_000,
   tunnelsPerToken: 100,
   tunnelsPerSource: 1_024,
+  /** Names of services that belong to keys of one token, those of services that are not there included. */
+  namesPerToken: 1_000,
   /** Guests, requests and connections at once, of each tunnel. */
   inFlight: 1_024,
   /** Bytes a second through a tunnel, both ways together; 0 is no limit. */

@@ -202,6 +202,7 @@ function limitsOf(config: RelayConfig): RelayLimits {
     connectionsPerSource: config["max-connections-per-source"],
     tunnels: config["max-tunnels"],
     tunnelsPerToken: config["max-tunnels-per-token"],
+    namesPerToken: config["max-names-per-token"],
     inFlight: config["max-in-flight"],
     registrationsPerMinute: config["registrations-per-minute"],
     bytesPerSecond: config["bytes-per-second"],

@@ -37,6 +37,7 @@ const WHERE = {
 
 const LIMITS = {
   "max-tunnels": "tunnels",
+  "max-names": "names",
   "max-in-flight": "inFlight",
   "bytes-per-second": "bytesPerSecond",
   "max-request-bytes": "requestBytes",

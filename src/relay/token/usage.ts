@@ -9,6 +9,7 @@ create NAME makes a token, and prints the two lines that its host needs. The tok
   --expires WHEN         90m, 12h, 30d, 2w, or a date such as 2030-12-31; default never
   --url URL              address of the relay as hosts reach it; default what the relay's options say
   --max-tunnels N        tunnels at once
+  --max-names N          names of services in all; a name stays its owner's when the service ends
   --max-in-flight N      guests, requests and connections at once, of each tunnel
   --bytes-per-second N   through each tunnel
   --max-request-bytes N, --max-response-bytes N

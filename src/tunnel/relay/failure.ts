@@ -18,6 +18,7 @@ const BY_REASON: Readonly<Partial<Record<Reason, ConstructorParameters<typeof Tu
   "name-not-allowed": "relay-name",
   "name-needed": "relay-name",
   "name-taken": "relay-name",
+  "names-used-up": "relay-names",
   "wrong-version": "relay-version",
 };
 

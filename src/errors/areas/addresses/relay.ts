@@ -54,6 +54,13 @@ export const RELAY = {
     whileOpen: MENDED_FIRST,
     retryable: false,
   },
+  "relay-names": {
+    message: "the token holds as many names as it may",
+    next: `Use the subdomain of a service that is exposed already or was before, from the same project. Or ask your human to have the relay's operator raise the limit of the token. Or ${AGENT_OTHER}.`,
+    nextForPerson: `Use a subdomain that this project has had before, or have the relay's operator raise the token's limit (limits.names, --max-names-per-token). Or ${PERSON_OTHER}.`,
+    whileOpen: MENDED_FIRST,
+    retryable: false,
+  },
   "relay-busy": {
     message: "the relay takes no more at the moment",
     next: `Wait a little and call again. Or ${AGENT_OTHER}.`,
