@@ -17,6 +17,7 @@ import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import { resolveShownFolder, secretNameToShow } from "../session/paths/show.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { stdioServers } from "./stdio-servers.ts";
 
 /** The exposures of this process on the real network. Heavy to load: imported with the first call that exposes something. */
 export function loadExposures(options: {
@@ -58,6 +59,7 @@ export function loadExposures(options: {
           secretName: secretNameToShow,
         },
       },
+      stdio: stdioServers({ path: config.mcpServers, clock, env, cwd, folders, platform }),
       prover: {
         client,
         resolver: config.doh

@@ -10,6 +10,10 @@ import type { ExposeListCommand } from "./expose/list.ts";
 import type { ExposeStopCommand } from "./expose/stop.ts";
 
 export const EXPOSE_OPTIONS: OptionTypes = {
+  mcp: "string",
+  tool: "each",
+  "per-session": "boolean",
+  origin: "each",
   name: "string",
   access: "list",
   "open-path": "each",
@@ -30,8 +34,15 @@ export function readExpose(values: Values, targets: readonly string[]): ExposeCo
   const word = targets.find((one) => one === "list" || one === "stop");
   if (word !== undefined)
     return `${word} comes first, as in tunnel-mcp expose ${word}; a folder of that name is ./${word}`;
-  if (targets.length === 0)
-    return "what is to be exposed? A port (3000), an address on this machine (https://localhost:3000), or a folder (./dist)";
+  const mcp = text(values, "mcp");
+  if (mcp !== undefined && targets.length > 0)
+    return "--mcp names an MCP server, so no other target goes with it: one command for each";
+  if (mcp === undefined) {
+    const word = ["tool", "per-session", "origin"].find((one) => values.has(one));
+    if (word !== undefined) return `--${word} goes with --mcp`;
+  }
+  if (targets.length === 0 && mcp === undefined)
+    return "what is to be exposed? A port (3000), an address on this machine (https://localhost:3000), a folder (./dist), or an MCP server (--mcp NAME)";
   const name = text(values, "name");
   if (name !== undefined && targets.length > 1)
     return "--name is for one target: leave it out, and each gets a name of its own";
@@ -44,11 +55,17 @@ export function readExpose(values: Values, targets: readonly string[]): ExposeCo
   const transport = readTransport(text(values, "transport"));
   if (typeof transport === "object") return transport.problem;
   const openPaths = texts(values, "open-path");
+  const tools = texts(values, "tool");
+  const origins = texts(values, "origin");
   return {
     kind: "expose",
     targets,
     wanted: {
+      mcp,
       name,
+      tools: tools.length === 0 ? undefined : tools,
+      perSession: values.has("per-session") ? true : undefined,
+      origins: origins.length === 0 ? undefined : origins,
       access,
       openPaths: openPaths.length === 0 ? undefined : openPaths,
       claims,

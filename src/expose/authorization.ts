@@ -14,6 +14,7 @@ export interface AuthorizationRequest {
 
 /** What answers it. The gateway adds `Content-Length`, and `Cache-Control: no-store` where there is none; nothing of it is recorded. */
 export interface AuthorizationResponse {
+  /** Never one that has no body, such as 204. */
   readonly status: number;
   /** Name and value in turn. */
   readonly fields: RawFields;
@@ -45,4 +46,4 @@ export interface Authorization {
 }
 
 /** Bytes of the body of one request for the authorization. */
-export const MAX_AUTHORIZATION_BODY = 64 * 1_024;
+export const MAX_AUTHORIZATION_BODY = 16 * 1_024;

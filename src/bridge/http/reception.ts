@@ -54,6 +54,8 @@ export interface ReceptionOptions {
 export interface VisitorPlace {
   readonly who: string;
   readonly origin: URL;
+  /** Tells clients apart that come as one visitor: one cancels no call of another. Left out: they are one. */
+  readonly clientOf?: (request: IncomingMessage) => string;
 }
 
 interface Visit {
@@ -69,8 +71,8 @@ const OPENINGS: ReadonlySet<string> = new Set(["initialize", "server/discover"])
 export class Reception {
   readonly #options: ReceptionOptions;
   readonly #place: VisitorPlace;
-  /** Calls under way by the id that the client has given them: clients of one visitor may give the same. */
-  readonly #calls = new Map<FrameId, Set<AbortController>>();
+  /** Calls under way by client and the id that it has given them: clients that cannot be told apart may give the same. */
+  readonly #calls = new Map<string, Set<AbortController>>();
   #open = 0;
 
   constructor(options: ReceptionOptions, place: VisitorPlace) {
@@ -151,15 +153,18 @@ export class Reception {
   async #notification({ request }: Visit, { method, params }: NotificationFrame): Promise<void> {
     if (method === "notifications/cancelled") {
       const { requestId } = params;
-      const known =
-        typeof requestId === "string" || typeof requestId === "number"
-          ? this.#calls.get(requestId)
-          : undefined;
+      const isId = typeof requestId === "string" || typeof requestId === "number";
+      const known = isId ? this.#calls.get(this.#keyOf(request, requestId)) : undefined;
       const [only, ...others] = known ?? [];
       if (others.length === 0) only?.abort();
     } else if (method === "notifications/initialized") {
       await this.#options.backend.notify(method, {}, aboutOf(request)).catch(() => undefined);
     }
+  }
+
+  /** As JSON, in which no id can be taken for another. */
+  #keyOf(request: IncomingMessage, id: FrameId): string {
+    return JSON.stringify([this.#place.clientOf?.(request), id]);
   }
 
   async #request(visit: Visit, frame: RequestFrame): Promise<void> {
@@ -182,8 +187,9 @@ export class Reception {
     const left = new AbortController();
     response.once("close", () => left.abort());
     gone.signal.addEventListener("abort", () => left.abort());
-    const ofId = this.#calls.get(frame.id) ?? new Set();
-    this.#calls.set(frame.id, ofId.add(gone));
+    const key = this.#keyOf(request, frame.id);
+    const ofId = this.#calls.get(key) ?? new Set();
+    this.#calls.set(key, ofId.add(gone));
     const name = namedBy(frame.method, frame.params)?.slice(0, MAX_NAME_CHARS);
     const call = { frame, name, answer, gone };
     try {
@@ -206,7 +212,7 @@ export class Reception {
       });
     } finally {
       ofId.delete(gone);
-      if (ofId.size === 0) this.#calls.delete(frame.id);
+      if (ofId.size === 0) this.#calls.delete(key);
       this.#open -= 1;
       release();
     }

@@ -1,5 +1,5 @@
 import { asTunnelError, nextForPerson, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { Exposure } from "../../expose/exposures/exposure.ts";
+import { addressText, type Exposure } from "../../expose/exposures/exposure.ts";
 import type { Exposures, ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import { EXPOSE } from "../../expose/exposures/limits.ts";
 import type { ExposureRequest } from "../../expose/exposures/request.ts";
@@ -23,9 +23,10 @@ import { jsonLine } from "./json.ts";
 import { PersonView } from "./person-view.ts";
 import { clockText } from "./request-line.ts";
 
-/** `tunnel-mcp expose TARGET…` */
+/** `tunnel-mcp expose TARGET…`, `tunnel-mcp expose --mcp NAME|URL` */
 export interface ExposeCommand {
   readonly kind: "expose";
+  /** None where an MCP server is wanted. */
   readonly targets: readonly string[];
   /** The same for each target. */
   readonly wanted: Omit<ExposureRequest, "target">;
@@ -53,6 +54,10 @@ export interface ExposeOptions {
   readonly onShutdown: (hook: () => Promise<void>) => void;
   /** Ends the process at once, without teardown. */
   readonly exitNow: (code: number) => void;
+}
+
+function requestsOf({ targets, wanted }: ExposeCommand): readonly ExposureRequest[] {
+  return wanted.mcp === undefined ? targets.map((target) => ({ ...wanted, target })) : [wanted];
 }
 
 /** Errors that only other arguments can mend. */
@@ -120,7 +125,7 @@ class Stay {
 
   async run(): Promise<0 | 1 | 2> {
     const { command, clock, isConsented, onShutdown, outputLost } = this.#options;
-    const requests = command.targets.map((target) => ({ ...command.wanted, target }));
+    const requests = requestsOf(command);
     try {
       const exposures = await this.#options.exposures();
       this.#exposures = exposures;
@@ -156,7 +161,7 @@ class Stay {
   }
 
   #open(exposures: Exposures): Screen | undefined {
-    const { input, terminal: output, isInteractive, clock, isConsented, exitNow } = this.#options;
+    const { input, terminal: output, isInteractive, clock, platform, isConsented, exitNow } = this.#options;
     const view = this.#view;
     if (!isInteractive || view === undefined) return undefined;
     const paint = paintFor(this.#options.output.color);
@@ -165,6 +170,7 @@ class Stay {
         exposures,
         view,
         clock,
+        platform,
         isConsented,
         hasSeveral: this.#hasSeveral,
         style: () => ({ paint, columns: this.#columns() }),
@@ -243,7 +249,9 @@ class Stay {
     switch (state.name) {
       case "running": {
         // It runs on where only its address has changed.
-        const view = this.#opened.has(exposure) ? undefined : startedView(exposure, { now, newClaims: [] });
+        const view = this.#opened.has(exposure)
+          ? undefined
+          : startedView(exposure, { now, newClaims: [], platform: this.#options.platform });
         if (view === undefined) return;
         this.#opened.set(exposure, now);
         this.#steps.delete(name);
@@ -261,7 +269,7 @@ class Stay {
         this.#steps.delete(name);
         const lastedSec = seconds(now - (this.#opened.get(exposure) ?? now));
         const requests = exposure.stats?.requests ?? 0;
-        const publicUrl = this.#opened.has(exposure) ? exposure.publicUrl?.origin : undefined;
+        const publicUrl = this.#opened.has(exposure) ? addressOf(exposure.publicUrl) : undefined;
         return this.#show({ type: "ended", name, ended: { why: state.why, publicUrl, requests, lastedSec } });
       }
       case "checking":
@@ -337,6 +345,8 @@ function extendedText(endsAt: number, leftSec: number): string {
   return `it ends at ${clockText(endsAt).slice(0, 5)} now, in ${durationText(leftSec)}${most}`;
 }
 
+const addressOf = (url: URL | undefined): string | undefined => url && addressText(url);
+
 type NewsEvent = Extract<
   ExposuresEvent,
   { type: "claimed" | "service" | "address" | "ends-soon" | "widened" }
@@ -349,7 +359,7 @@ function newsOf(event: NewsEvent): News {
     case "service":
       return { what: "service", isThere: event.isThere };
     case "address":
-      return { what: "address", publicUrl: event.publicUrl?.origin };
+      return { what: "address", publicUrl: addressOf(event.publicUrl) };
     case "ends-soon":
       return { what: "ends-soon", leftSec: seconds(event.leftMs) };
     case "widened":

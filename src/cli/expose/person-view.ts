@@ -102,9 +102,12 @@ export class PersonView {
   #opened(view: StartedView): void {
     const { isInteractive, paint } = this.#options;
     this.info(view);
-    const { link, caption } = scanned(view);
-    this.#options.print("");
-    this.qr(link, caption);
+    // Nobody opens an MCP server on a phone.
+    if (view.clients === undefined) {
+      const { link, caption } = scanned(view);
+      this.#options.print("");
+      this.qr(link, caption);
+    }
     const how = isInteractive ? "Type help for what you can do; Ctrl-C ends it." : "Ctrl-C ends it.";
     this.tell(paint.dim(`Requests are shown here when they are over. ${how}`));
   }

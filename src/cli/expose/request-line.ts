@@ -60,6 +60,8 @@ const WAYS: Readonly<Record<WayIn, string>> = {
   open: "open",
   preflight: "preflight",
   probe: "our own visit",
+  bearer: "bearer token",
+  oauth: "OAuth",
 };
 
 const ENDS: Readonly<Record<ExchangeEnd | "running", string>> = {

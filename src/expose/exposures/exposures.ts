@@ -3,7 +3,7 @@ import { Emitter, type Observable } from "../../runtime/emitter.ts";
 import type { ExposedElsewhere } from "../../control/exposed.ts";
 import type { ClaimLink } from "../access/access.ts";
 import type { ExposeContext } from "./context.ts";
-import { Exposure, type ExposureEvent, type ExposureState } from "./exposure.ts";
+import { addressText, Exposure, type ExposureEvent, type ExposureState } from "./exposure.ts";
 import type { EndedExposure, ExposureHistory } from "./history.ts";
 import { EXPOSE } from "./limits.ts";
 import type { Redactor } from "../inspector/secrets.ts";
@@ -217,7 +217,23 @@ function isOtherwise(runs: CheckedRequest, asked: ExposureRequest, wanted: Check
     (asked.openPaths !== undefined && textOf(wanted) !== textOf(runs)) ||
     (asked.transport !== undefined && wanted.transport !== runs.transport) ||
     (asked.hostHeader !== undefined && wanted.hostHeader !== runs.hostHeader) ||
-    (asked.inspect !== undefined && wanted.inspect !== runs.inspect)
+    (asked.inspect !== undefined && wanted.inspect !== runs.inspect) ||
+    (asked.origins !== undefined && wanted.origins.toSorted().join() !== runs.origins.toSorted().join()) ||
+    isOtherServer(runs, asked, wanted)
+  );
+}
+
+/** The same MCP server with other tools, or with other processes. */
+function isOtherServer(
+  { target: runs }: CheckedRequest,
+  asked: ExposureRequest,
+  { target: wanted }: CheckedRequest,
+): boolean {
+  if (runs.kind !== "mcp" || wanted.kind !== "mcp") return false;
+  const toolsOf = (tools: readonly string[] | undefined): string => (tools ?? []).toSorted().join();
+  return (
+    (asked.tools !== undefined && toolsOf(wanted.tools) !== toolsOf(runs.tools)) ||
+    (asked.perSession !== undefined && wanted.copies !== runs.copies)
   );
 }
 
@@ -237,7 +253,7 @@ function noticeOf(
     case "service":
       return { notice: "service", isThere: event.isThere, changes: 1 };
     case "address":
-      return { notice: "address", publicUrl: event.publicUrl?.origin };
+      return { notice: "address", publicUrl: event.publicUrl && addressText(event.publicUrl) };
     case "ends-soon":
       return { notice: "ends-soon", endsAt: exposure.endsAt };
     case "widened":
@@ -257,7 +273,7 @@ function stateNotice(
   if (state.name === "failed") return { notice: "failed", error: state.error };
   // An address that comes back is news of its own.
   return state.name === "running" && before !== "running"
-    ? { notice: "opened", publicUrl: state.publicUrl.origin }
+    ? { notice: "opened", publicUrl: addressText(state.publicUrl) }
     : undefined;
 }
 
@@ -268,7 +284,7 @@ function endedOf(exposure: Exposure, now: number): EndedExposure {
     name,
     protocol: "http",
     target: request.targetText,
-    publicUrl: publicUrl?.origin,
+    publicUrl: publicUrl && addressText(publicUrl),
     startedAt,
     endedAt: now,
     ...(state.name === "failed"

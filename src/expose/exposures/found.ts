@@ -1,7 +1,7 @@
-import type { Clock } from "../../runtime/clock.ts";
 import type { TunnelProgress } from "../../tunnel/provider.ts";
+import { findMcp, type FindMcpOptions, type FoundMcp } from "../mcp/find.ts";
 import type { CheckedRequest } from "./request.ts";
-import type { Upstream } from "../upstream.ts";
+import type { ServiceQuestion, Upstream } from "../upstream.ts";
 import { findService, type FindOptions as FindServiceOptions } from "../target/find.ts";
 import type { FolderRules } from "../target/folder/locate.ts";
 import { serveFolder } from "../target/folder/serve.ts";
@@ -21,28 +21,37 @@ export interface FoundTarget {
   readonly status: number | undefined;
   readonly server: string | undefined;
   readonly warnings: readonly string[];
+  /** Looked at while nobody visits; undefined where there is no port that could be. */
+  readonly watched: Upstream | undefined;
+  /** By which it is asked through the address whether it answers; a GET of `/` when left out. */
+  readonly question?: ServiceQuestion;
+  /** Of an MCP server: what it says of itself. */
+  readonly mcp?: FoundMcp;
   /** Ends what was started for it. */
   close(): Promise<void>;
 }
 
 /**
- * Finds the service, or serves the folder.
- * @throws {TunnelError} expose-target-*, expose-folder-refused, cancelled
+ * Finds the service, serves the folder, or puts a bridge before the MCP server.
+ * @throws {TunnelError} expose-target-*, expose-folder-refused, mcp-*, cancelled
  */
 export async function findTarget(
   { target, hostHeader }: Pick<CheckedRequest, "target" | "hostHeader">,
-  { clock, find }: { readonly clock: Clock; readonly find: FindOptions },
+  { clock, find, primitives, stdio }: Omit<FindMcpOptions, "find"> & { readonly find: FindOptions },
   {
     signal,
     onProgress,
   }: { readonly signal: AbortSignal; readonly onProgress: (progress: TunnelProgress) => void },
 ): Promise<FoundTarget> {
+  if (target.kind === "mcp")
+    return findMcp(target, { clock, primitives, stdio, find: { ...find, clock, signal, onProgress } });
   const description = targetName(target);
   if (target.kind === "folder") {
     const served = await serveFolder(target.path, find.folders);
     const { upstream, warnings } = served;
     const close = (): Promise<void> => served.close();
-    return { upstream, description, status: undefined, server: undefined, warnings, close };
+    const watched = upstream;
+    return { upstream, watched, description, status: undefined, server: undefined, warnings, close };
   }
   const { upstream, status, server, warnings } = await findService(target, {
     ...find,
@@ -51,5 +60,6 @@ export async function findTarget(
     hostHeader,
     onProgress,
   });
-  return { upstream, description, status, server, warnings, close: () => Promise.resolve() };
+  const close = (): Promise<void> => Promise.resolve();
+  return { upstream, watched: upstream, description, status, server, warnings, close };
 }

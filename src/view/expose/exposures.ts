@@ -1,11 +1,18 @@
 import type { AccessWays, ClaimLink, ClaimState } from "../../expose/access/access.ts";
-import type { Exposure, ExposureEnd, ExposureState } from "../../expose/exposures/exposure.ts";
+import {
+  addressText,
+  type Exposure,
+  type ExposureEnd,
+  type ExposureState,
+} from "../../expose/exposures/exposure.ts";
 import type { ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import type { EndedExposure } from "../../expose/exposures/history.ts";
 import type { Proof } from "../../expose/proving/prove.ts";
 import type { CheckedRequest } from "../../expose/exposures/request.ts";
+import { mcpName, type McpTarget } from "../../expose/mcp/find.ts";
 import { errorView, type ErrorView } from "../errors.ts";
 import { isoTime, seconds } from "../time.ts";
+import { mcpClientsView, type McpClientsView } from "./mcp-clients.ts";
 
 /** An exposure in a list. It holds no secret. */
 export interface ExposureView {
@@ -31,7 +38,7 @@ export function exposureView(exposure: Exposure, now: number): ExposureView {
     target: request.targetText,
     protocol: "http",
     status: lost === undefined ? state.name : "lost",
-    publicUrl: publicUrl?.origin,
+    publicUrl: publicUrl && addressText(publicUrl),
     requests: stats?.requests ?? 0,
     expiresInSec: exposure.isOver ? undefined : seconds(Math.max(0, endsAt - now)),
     problem: error && errorView(error),
@@ -52,7 +59,7 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
     case "address":
       return event.publicUrl === undefined
         ? "the public address is lost; another one is being opened"
-        : `the public address is ${event.publicUrl.origin} from now on; claim links that were not used yet need the new address`;
+        : `the public address is ${addressText(event.publicUrl)} from now on; ${event.exposure.request.target.kind === "mcp" ? "every client has to be set up again, with it" : "claim links that were not used yet need the new address"}`;
     case "ends-soon": {
       const minutes = Math.round(event.leftMs / 60_000);
       return `it ends in ${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
@@ -71,7 +78,7 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
 function stateText(state: ExposureState, before: ExposureState["name"]): string | undefined {
   switch (state.name) {
     case "running":
-      return before === "opening" ? `it is open at ${state.publicUrl.origin}` : undefined;
+      return before === "opening" ? `it is open at ${addressText(state.publicUrl)}` : undefined;
     case "failed":
       return `it could not be opened: ${state.error.message} (${state.error.code})`;
     case "over":
@@ -104,7 +111,11 @@ export interface StartedView {
   readonly newClaims: readonly ClaimLink[] | undefined;
   readonly local: {
     readonly target: string;
-    /** Of a GET of `/`; undefined where it was too slow for one, or is a folder. */
+    /** Of an MCP server: its own name, and the tools that can be called. Its own words. */
+    readonly serverName?: string;
+    readonly tools?: readonly string[];
+    readonly hasMoreTools?: boolean;
+    /** Of a GET of `/`; undefined where it was too slow for one, or is a folder or an MCP server. */
     readonly status: number | undefined;
     readonly server: string | undefined;
   };
@@ -113,6 +124,8 @@ export interface StartedView {
   /** Whether events of a stream arrive as they are sent (`live`), with its end (`held`), or not at all (`blocked`), by method. */
   readonly streaming: Extract<Proof, { kind: "proved" }>["streaming"] | undefined;
   readonly websocket: boolean | undefined;
+  /** Of an MCP server: what to paste into which client. */
+  readonly clients?: McpClientsView;
   readonly warnings: readonly string[] | undefined;
   readonly expiresInSec: number;
 }
@@ -120,8 +133,9 @@ export interface StartedView {
 /** @param exposure one that runs */
 export function startedView(
   exposure: Exposure,
-  { now, newClaims }: { readonly now: number; readonly newClaims: readonly ClaimLink[] },
+  about: { readonly now: number; readonly newClaims: readonly ClaimLink[]; readonly platform: string },
 ): StartedView | undefined {
+  const { now, newClaims, platform } = about;
   const { id, name, state, found, ways, endsAt } = exposure;
   if (state.name !== "running" || found === undefined) return undefined;
   const { warnings: accessWarnings, ...access } = ways;
@@ -129,17 +143,29 @@ export function startedView(
   const [only] = links.length === 1 ? links : [];
   const warnings = [...found.warnings, ...accessWarnings];
   const { proof } = state;
+  const publicUrl = addressText(state.publicUrl);
+  const { mcp } = found;
   return {
     exposureId: id,
     name,
-    publicUrl: state.publicUrl.origin,
+    publicUrl,
     claimUrl: only?.url,
     access,
     newClaims: newClaims.length === 0 ? undefined : newClaims,
-    local: { target: found.description, status: found.status, server: found.server },
+    local: {
+      target: found.description,
+      ...(mcp === undefined
+        ? {}
+        : { serverName: mcp.serverName, tools: mcp.tools, ...(mcp.hasMore ? { hasMoreTools: true } : {}) }),
+      status: found.status,
+      server: found.server,
+    },
     public: publicView(proof),
     streaming: proof.kind === "proved" ? proof.streaming : undefined,
-    websocket: proof.kind === "proved" ? proof.websocket : undefined,
+    websocket: proof.kind === "proved" && mcp === undefined ? proof.websocket : undefined,
+    ...(mcp === undefined
+      ? {}
+      : { clients: mcpClientsView({ name, url: publicUrl, token: access.bearer }, platform) }),
     warnings: warnings.length === 0 ? undefined : warnings,
     expiresInSec: seconds(Math.max(0, endsAt - now)),
   };
@@ -227,7 +253,19 @@ export interface DryRunView {
 
 /** @param commandLine the line for a shell by which a person runs a command of this program */
 export function dryRunView(
-  { name, targetText, transport, kinds, openPaths, minutes, hostHeader, inspect, claims }: CheckedRequest,
+  {
+    name,
+    target,
+    targetText,
+    transport,
+    kinds,
+    openPaths,
+    minutes,
+    hostHeader,
+    inspect,
+    claims,
+    origins,
+  }: CheckedRequest,
   commandLine: (args: readonly string[]) => string,
 ): DryRunView {
   return {
@@ -239,7 +277,8 @@ export function dryRunView(
     expiresInMinutes: minutes,
     command: commandLine([
       "expose",
-      targetText,
+      ...(target.kind === "mcp" ? mcpWords(target) : [targetText]),
+      ...origins.flatMap((origin) => ["--origin", origin]),
       "--name",
       name,
       "--access",
@@ -254,4 +293,13 @@ export function dryRunView(
       ...(inspect ? [] : ["--no-inspect"]),
     ]),
   };
+}
+
+function mcpWords(target: McpTarget): readonly string[] {
+  return [
+    "--mcp",
+    mcpName(target),
+    ...(target.tools ?? []).flatMap((tool) => ["--tool", tool]),
+    ...(target.copies === "session" ? ["--per-session"] : []),
+  ];
 }

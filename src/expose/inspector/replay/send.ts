@@ -58,8 +58,9 @@ function begun(
   recording: Recording,
   signal: AbortSignal,
 ): ClientRequest {
-  const { scheme, address, port } = upstream;
+  const { scheme, address, port, dial } = upstream;
   const options = {
+    ...(dial === undefined ? {} : { createConnection: () => dial() }),
     method,
     host: address,
     port,
