@@ -120,14 +120,13 @@ export const exposeStartTool = defineTool({
           .max(EXPOSE.maxRunning),
       ])
       .optional()
-      .describe("Port, localhost:3000, https://localhost:8443 or a folder; several: one address each."),
+      .describe("Port, https://localhost:8443 or a folder; several: one address each."),
     mcp: z
       .string()
       .optional()
-      .describe("Instead: MCP server, by URL or a name from the human's file. `access.bearer` is its token."),
+      .describe("Or an MCP server: URL, or a configured name. `access.bearer` is its token."),
     tools: z.array(z.string()).optional().describe("Of mcp: only these."),
     perSession: z.boolean().optional().describe("Of mcp: a process each."),
-    origins: z.array(z.string()).optional().describe("Of mcp: web pages let in."),
     name: id().optional().describe("For the other expose tools."),
     access: z
       .array(z.enum(ACCESS_KINDS))
@@ -136,7 +135,7 @@ export const exposeStartTool = defineTool({
         "Default claim and token. prefix: secret path for fetchers (GET). basic: user and password. open: everybody, alone.",
       ),
     openPaths: z.array(z.string()).optional().describe('Open to everybody, e.g. ["POST /hooks/*"].'),
-    claims: z.int().min(1).optional().describe("Claim links: one for each person or device."),
+    claims: z.int().min(1).optional().describe("One link for each person or device."),
     expiresInMinutes: z
       .int()
       .min(1)
