@@ -103,6 +103,7 @@ async function read(response: IncomingMessage, options: PostOptions): Promise<Po
   switch (body.kind) {
     case "too-long":
       return { kind: "too-large" };
+    case "crowded":
     case "too-late":
       return { kind: "too-late" };
     case "cut":

@@ -46,6 +46,8 @@ export interface ReceptionOptions {
   readonly onCall: (record: CallRecord) => void;
   /** Counts calls of all visitors. @returns undefined where there are too many, or what gives the place back */
   readonly place: () => (() => void) | undefined;
+  /** Takes room for so many bytes of bodies; a negative number gives it back. @returns whether there is that much */
+  readonly hold: (bytes: number) => boolean;
   /** Room for an answer until it is read, with the same result. */
   readonly keep: (chars: number) => (() => void) | undefined;
 }
@@ -82,17 +84,40 @@ export class Reception {
 
   /** Never rejects. */
   async visit(visit: Visit): Promise<void> {
-    const { request, response } = visit;
+    const { request } = visit;
     const refused = this.#rules(request);
     if (refused !== undefined) return refuse(visit, refused);
     if (request.method === "DELETE") return this.#delete(visit);
+    let held = 0;
+    const hold = (bytes: number): boolean => {
+      const isHeld = this.#options.hold(bytes);
+      if (isHeld) held += bytes;
+      return isHeld;
+    };
+    try {
+      await this.#posted(visit, hold);
+    } finally {
+      this.#options.hold(-held);
+    }
+  }
+
+  async #posted(visit: Visit, hold: (bytes: number) => boolean): Promise<void> {
+    const { request, response } = visit;
     const { clock, limits } = this.#options;
-    const body = await readBody(request, { clock, maxBytes: limits.requestBytes, ms: limits.bodyMs });
+    const about = { clock, maxBytes: limits.requestBytes, ms: limits.bodyMs, hold };
+    const body = await readBody(request, about);
     switch (body.kind) {
       case "cut":
         return void response.destroy();
       case "too-long":
         return refuse(visit, { status: 413, message: "the message is too large", closes: true });
+      case "crowded":
+        return refuse(visit, {
+          status: 503,
+          message: "too many large messages are under way",
+          fields: { "Retry-After": "1" },
+          closes: true,
+        });
       case "too-late":
         return refuse(visit, { status: 408, message: "the message did not come in time", closes: true });
       case "no-text":
