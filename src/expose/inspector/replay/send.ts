@@ -60,13 +60,13 @@ function begun(
 ): ClientRequest {
   const { scheme, address, port, dial } = upstream;
   const options = {
-    ...(dial === undefined ? {} : { createConnection: () => dial() }),
+    // With an agent, the connection would be that agent's.
+    ...(dial === undefined ? { agent: false } : { createConnection: () => dial() }),
     method,
     host: address,
     port,
     path: target,
     headers: [...fields],
-    agent: false,
     maxHeaderSize: MAX_HEADER_BYTES,
     signal,
   };
