@@ -36,6 +36,7 @@ const PROGRAMS = {
   judge: "judge-side",
   gateway: "gateway-side",
   services: "services-side",
+  bridge: "bridge-side",
 };
 
 /**

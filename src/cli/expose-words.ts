@@ -31,18 +31,8 @@ export const EXPOSE_STOP_OPTIONS: OptionTypes = { all: "boolean", json: "boolean
 /** Each returns the command, or a sentence on what is wrong. */
 
 export function readExpose(values: Values, targets: readonly string[]): ExposeCommand | string {
-  const word = targets.find((one) => one === "list" || one === "stop");
-  if (word !== undefined)
-    return `${word} comes first, as in tunnel-mcp expose ${word}; a folder of that name is ./${word}`;
-  const mcp = text(values, "mcp");
-  if (mcp !== undefined && targets.length > 0)
-    return "--mcp names an MCP server, so no other target goes with it: one command for each";
-  if (mcp === undefined) {
-    const word = ["tool", "per-session", "origin"].find((one) => values.has(one));
-    if (word !== undefined) return `--${word} goes with --mcp`;
-  }
-  if (targets.length === 0 && mcp === undefined)
-    return "what is to be exposed? A port (3000), an address on this machine (https://localhost:3000), a folder (./dist), or an MCP server (--mcp NAME)";
+  const problem = problemOfTargets(values, targets);
+  if (problem !== undefined) return problem;
   const name = text(values, "name");
   if (name !== undefined && targets.length > 1)
     return "--name is for one target: leave it out, and each gets a name of its own";
@@ -55,17 +45,12 @@ export function readExpose(values: Values, targets: readonly string[]): ExposeCo
   const transport = readTransport(text(values, "transport"));
   if (typeof transport === "object") return transport.problem;
   const openPaths = texts(values, "open-path");
-  const tools = texts(values, "tool");
-  const origins = texts(values, "origin");
   return {
     kind: "expose",
     targets,
     wanted: {
-      mcp,
+      ...readMcp(values),
       name,
-      tools: tools.length === 0 ? undefined : tools,
-      perSession: values.has("per-session") ? true : undefined,
-      origins: origins.length === 0 ? undefined : origins,
       access,
       openPaths: openPaths.length === 0 ? undefined : openPaths,
       claims,
@@ -76,6 +61,30 @@ export function readExpose(values: Values, targets: readonly string[]): ExposeCo
     },
     isDryRun: values.has("dry-run"),
     json: values.has("json"),
+  };
+}
+
+function problemOfTargets(values: Values, targets: readonly string[]): string | undefined {
+  const word = targets.find((one) => one === "list" || one === "stop");
+  if (word !== undefined)
+    return `${word} comes first, as in tunnel-mcp expose ${word}; a folder of that name is ./${word}`;
+  const isMcp = values.has("mcp");
+  if (isMcp && targets.length > 0)
+    return "--mcp names an MCP server, so no other target goes with it: one command for each";
+  const ofMcp = ["tool", "per-session", "origin"].find((one) => values.has(one));
+  if (ofMcp !== undefined && !isMcp) return `--${ofMcp} goes with --mcp`;
+  return targets.length > 0 || isMcp
+    ? undefined
+    : "what is to be exposed? A port (3000), an address on this machine (https://localhost:3000), a folder (./dist), or an MCP server (--mcp NAME)";
+}
+
+function readMcp(values: Values): Pick<ExposeCommand["wanted"], "mcp" | "tools" | "perSession" | "origins"> {
+  const [tools, origins] = [texts(values, "tool"), texts(values, "origin")];
+  return {
+    mcp: text(values, "mcp"),
+    tools: tools.length === 0 ? undefined : tools,
+    perSession: values.has("per-session") ? true : undefined,
+    origins: origins.length === 0 ? undefined : origins,
   };
 }
 

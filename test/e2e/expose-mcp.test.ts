@@ -88,7 +88,7 @@ describe("an MCP server of the human's file", () => {
     const { agent, started, pids } = await exposed("both", { tools: ["search_*"] });
     expect(started.local).toMatchObject({ serverName: "store", tools: ["search_books", "search_people"] });
     expect(started.clients.claudeCode).toBe(
-      `claude mcp add --transport http mcp-store ${started.publicUrl} --header '${`Authorization: Bearer ${started.access.bearer}`}'`,
+      `claude mcp add --transport http mcp-store ${started.publicUrl} --header 'Authorization: Bearer ${started.access.bearer}'`,
     );
     for (const mode of ["legacy", "auto"] as const) {
       const client = await clientOf(started, mode);
@@ -130,7 +130,8 @@ describe("an MCP server of the human's file", () => {
   it("has errors with codes for what cannot be", async () => {
     const { env } = servers("dead");
     const agent = await Agent.start(env, "legacy", CLAUDE);
-    const code = async (args: Record<string, unknown>): Promise<string> => (await agent.refused("expose_start", args)).code;
+    const code = async (args: Record<string, unknown>): Promise<string> =>
+      (await agent.refused("expose_start", args)).code;
     expect(await code({})).toBe("input-invalid");
     expect(await code({ mcp: "store", target: 3000 })).toBe("input-invalid");
     expect(await code({ mcp: "store" })).toBe("mcp-server-failed");

@@ -208,15 +208,18 @@ export class Reception {
     const takesEvents = takes(request.headers.accept, "text/event-stream");
     const answer = new Answer(response, { clock, limits, takesEvents });
     const gone = new AbortController();
+    const name = namedBy(frame.method, frame.params)?.slice(0, MAX_NAME_CHARS);
+    const call: Running = { frame, name, answer, gone, isAnswered: false };
     // A person is not asked about an answer that nobody waits for.
     const left = new AbortController();
-    response.once("close", () => left.abort());
+    // Each abort makes an exception with a stack: none for those who have their answer.
+    response.once("close", () => {
+      if (!call.isAnswered) left.abort();
+    });
     gone.signal.addEventListener("abort", () => left.abort());
     const key = this.#keyOf(request, frame.id);
     const ofId = this.#calls.get(key) ?? new Set();
     this.#calls.set(key, ofId.add(gone));
-    const name = namedBy(frame.method, frame.params)?.slice(0, MAX_NAME_CHARS);
-    const call = { frame, name, answer, gone };
     try {
       const { status, outcome, session, end } = await this.#outcome(visit, call);
       const about = { who: this.#place.who, method: frame.method, name };
@@ -226,6 +229,7 @@ export class Reception {
         response,
       );
       const fields = session === undefined ? {} : { "Mcp-Session-Id": session };
+      call.isAnswered = true;
       answer.finish(status, withId(frame.id, said.text), fields);
       this.#options.onCall({
         at: startedAt,
@@ -243,7 +247,8 @@ export class Reception {
     }
   }
 
-  async #outcome(visit: Visit, { frame, name, answer, gone }: Running): Promise<Ended> {
+  async #outcome(visit: Visit, running: Running): Promise<Ended> {
+    const { frame, name, answer, gone } = running;
     const { backend, tools } = this.#options;
     const { method, params } = frame;
     const judged = eraOf(frame, {
@@ -257,7 +262,10 @@ export class Reception {
     if (refused !== undefined) return refused;
     const { response } = visit;
     // Closing the stream is the cancel of 2026-07-28, and nothing before it.
-    if (era === "modern") response.once("close", () => gone.abort());
+    if (era === "modern")
+      response.once("close", () => {
+        if (!running.isAnswered) gone.abort();
+      });
     try {
       const { outcome, session } = await backend.call({
         era,
@@ -386,6 +394,7 @@ interface Running {
   readonly name: string | undefined;
   readonly answer: Answer;
   readonly gone: AbortController;
+  isAnswered: boolean;
 }
 
 interface Ended {

@@ -75,7 +75,7 @@ describe("a stdio server that is exposed", () => {
         tools: expect.arrayContaining(["fail"]),
       },
       clients: {
-        claudeCode: `claude mcp add --transport http mcp-store ${url.href} --header '${`Authorization: ${headers.Authorization}`}'`,
+        claudeCode: `claude mcp add --transport http mcp-store ${url.href} --header 'Authorization: ${headers.Authorization}'`,
         json: JSON.stringify({ mcpServers: { "mcp-store": { type: "http", url: url.href, headers } } }),
         // It takes https alone.
         messagesApi: undefined,
