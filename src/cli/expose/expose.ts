@@ -1,5 +1,6 @@
 import { asTunnelError, nextForPerson, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import { addressText, type Exposure } from "../../expose/exposures/exposure.ts";
+import { addressText } from "../../expose/exposures/address.ts";
+import type { Exposure } from "../../expose/exposures/exposure.ts";
 import type { Exposures, ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import { EXPOSE } from "../../expose/exposures/limits.ts";
 import type { ExposureRequest } from "../../expose/exposures/request.ts";

@@ -20,11 +20,6 @@ import { proveAddress, type Proof } from "../proving/prove.ts";
 import type { CheckedRequest } from "./request.ts";
 import { findTarget, type FoundTarget } from "./found.ts";
 
-/** A public address as it is shown: without a slash at its end, and with the path of an MCP server. */
-export function addressText({ origin, pathname }: URL): string {
-  return pathname === "/" ? origin : `${origin}${pathname}`;
-}
-
 /** Why an exposure is over. */
 export type ExposureEnd = "stopped" | "stopped-by-person" | "expired" | "address-lost" | "server-ended";
 

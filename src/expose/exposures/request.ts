@@ -4,7 +4,7 @@ import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { AccessKind } from "../access/kinds.ts";
 import { parseOpenPath, type OpenPath } from "../access/open-paths.ts";
 import { allowedTools } from "../mcp/backend.ts";
-import { mcpName, type McpTarget } from "../mcp/find.ts";
+import { mcpName, type McpTarget } from "../mcp/target.ts";
 import { parseOrigins } from "../mcp/pages.ts";
 import { parseMcpServer } from "../mcp/server.ts";
 import { EXPOSE } from "./limits.ts";

@@ -6,23 +6,12 @@ import { toHex } from "../../protocol/base/bytes.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { findService, type FindOptions } from "../target/find.ts";
-import { targetName } from "../target/parse.ts";
 import type { ServiceQuestion, Upstream } from "../upstream.ts";
 import { openingQuestion } from "./question.ts";
 import { allowedTools, httpBackend, openedStdio, surveyed, type StdioMeans } from "./backend.ts";
 import { dialInProcess } from "./in-process.ts";
 import { MCP_LIMITS } from "./limits.ts";
-import type { McpServer } from "./server.ts";
-
-/** An MCP server that is to be exposed, as it is asked for. */
-export interface McpTarget {
-  readonly kind: "mcp";
-  readonly server: McpServer;
-  /** Patterns of tools that may be called; undefined for all it has. */
-  readonly tools: readonly string[] | undefined;
-  /** Of a stdio server: one process for all clients, or one for each session. */
-  readonly copies: "shared" | "session";
-}
+import { mcpName, type McpTarget } from "./target.ts";
 
 /** What an MCP server says of itself. Its words are of any content. */
 export interface FoundMcp {
@@ -58,11 +47,6 @@ export interface FindMcpOptions {
 
 /** The name and origin under which the bridge is spoken to: nothing listens there. */
 const INSIDE = { host: "localhost", port: 80, origin: new URL("http://localhost") } as const;
-
-/** How a server is shown, and told from others. */
-export function mcpName({ server }: Pick<McpTarget, "server">): string {
-  return server.kind === "stdio" ? server.name : `${targetName(server.target)}${server.path}`;
-}
 
 /**
  * Starts or finds an MCP server, asks what it is, and puts a bridge before it that only the gateway reaches.

@@ -1,15 +1,11 @@
 import type { AccessWays, ClaimLink, ClaimState } from "../../expose/access/access.ts";
-import {
-  addressText,
-  type Exposure,
-  type ExposureEnd,
-  type ExposureState,
-} from "../../expose/exposures/exposure.ts";
+import { addressText } from "../../expose/exposures/address.ts";
+import type { Exposure, ExposureEnd, ExposureState } from "../../expose/exposures/exposure.ts";
 import type { ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import type { EndedExposure } from "../../expose/exposures/history.ts";
 import type { Proof } from "../../expose/proving/prove.ts";
 import type { CheckedRequest } from "../../expose/exposures/request.ts";
-import { mcpName, type McpTarget } from "../../expose/mcp/find.ts";
+import { mcpName, type McpTarget } from "../../expose/mcp/target.ts";
 import { errorView, type ErrorView } from "../errors.ts";
 import { isoTime, seconds } from "../time.ts";
 import { mcpClientsView, type McpClientsView } from "./mcp-clients.ts";
