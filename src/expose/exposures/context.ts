@@ -5,6 +5,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Provider } from "../../tunnel/provider.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { MemoryBudget } from "../inspector/budget.ts";
+import type { SignInDesk } from "../oauth/desk.ts";
 import type { Redactor } from "../inspector/secrets.ts";
 import type { ProveOptions } from "../proving/prove.ts";
 import type { FindOptions } from "./found.ts";
@@ -25,6 +26,8 @@ export interface ExposeContext {
   /** The working directory of this server. */
   readonly cwd: string;
   readonly find: FindOptions;
+  /** Where clients of MCP servers sign in; left out: a token is the only way in. */
+  readonly signIns?: SignInDesk;
   /** The means of a visit from outside. */
   readonly prover: Pick<ProveOptions, "resolver" | "isSkipped" | "client" | "openSocket">;
   /** Those of this user's other servers. */

@@ -12,6 +12,7 @@ import type { Exchange } from "../inspector/exchange.ts";
 import { Inspector } from "../inspector/inspector.ts";
 import type { ReplayInput } from "../inspector/replay/input.ts";
 import { replay, type Replayed } from "../inspector/replay/replay.ts";
+import type { SignInNotice } from "../oauth/notices.ts";
 import { EXPOSE } from "./limits.ts";
 import { watchService } from "./service-watch.ts";
 import { proveAddress, type Proof } from "../proving/prove.ts";
@@ -51,7 +52,9 @@ export type ExposureEvent =
   /** Its end is another one from now on. */
   | { readonly type: "extended" }
   /** A person has decided whether it may be open for longer or for more people. */
-  | { readonly type: "widened"; readonly isDone: boolean };
+  | { readonly type: "widened"; readonly isDone: boolean }
+  /** A client asks to be let in, or has been answered. It may hold a code, which is for this user's eyes and for no agent's. */
+  | { readonly type: "sign-in"; readonly notice: SignInNotice };
 
 /** One public address for one local service, from its checks to its end. */
 export class Exposure implements Observable<ExposureEvent> {
