@@ -84,6 +84,11 @@ export class AuthorizationServer implements Authorization {
     return this.#signIns.waiting.map((signIn) => this.#codeNotice(signIn));
   }
 
+  /** How much is remembered of clients that are let in. */
+  get counts(): Grants["counts"] {
+    return this.#grants.counts;
+  }
+
   get resourceMetadata(): URL {
     return new URL(`${this.#origin}${PATHS.resource}${RESOURCE_PATH}`);
   }
