@@ -34,9 +34,9 @@ const OWN_SCHEME = /^(?!ms-)[a-z][a-z0-9+.-]*:\/\/?[^/]/;
 export function isRedirect(text: string): boolean {
   if (text.length > OAUTH.redirectChars || !URI.test(text) || text.includes("#")) return false;
   if (!URL.canParse(text)) return false;
-  const { protocol, username, password, hostname } = new URL(text);
+  const { protocol, username, password } = new URL(text);
   if (username !== "" || password !== "") return false;
-  if (protocol === "https:") return text.startsWith("https://") && hostname !== "";
+  if (protocol === "https:") return /^https:\/\/[^/]/.test(text);
   if (protocol === "http:") return LOOPBACK.test(text);
   return !NEVER.has(protocol) && OWN_SCHEME.test(text);
 }
