@@ -16,7 +16,7 @@ export interface Guarded {
   /** Paths that were asked for, with their methods. */
   readonly asked: string[];
   /** What the owner does: opens the page, types the code, and is led on to the client. */
-  consent(page: URL): Promise<URL>;
+  readonly consent: (page: URL) => Promise<URL>;
 }
 
 /** A small MCP server behind the bridge, with the authorization server in front of it, on a real port. */
