@@ -17,6 +17,7 @@ p:last-child { margin: 0; }
 .deed { display: block; width: 100%; padding: 0.8rem 1rem; border: 0; border-radius: 0.5rem; background: var(--deed); color: var(--on-deed); font: inherit; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer; }
 .deed.plain { margin-top: 0.75rem; border: 1px solid var(--line); background: none; color: var(--ink); }
 .field { display: block; width: 100%; margin: 0.25rem 0 1rem; padding: 0.7rem 0.8rem; border: 1px solid var(--line); border-radius: 0.5rem; background: var(--paper); color: var(--ink); font: 1.25rem/1.4 ui-monospace, monospace; letter-spacing: 0.08em; text-transform: uppercase; }
+form { margin: 0 0 1rem; }
 dl { margin: 0 0 1rem; }
 dt { color: var(--dim); font-size: 0.9375rem; }
 dd { margin: 0 0 0.5rem; overflow-wrap: anywhere; }
