@@ -30,12 +30,17 @@ export const OAUTH = {
   nameChars: 60,
   stateChars: 4_096,
   clientIdChars: 512,
-  documentBytes: 16 * 1_024,
-  documentTimeoutMs: 5_000,
   /** A document holds for so long. */
   documentMs: 5 * 60_000,
   documents: 32,
   fetches: 4,
+} as const;
+
+/** The fetch of a client's document. */
+export const DOCUMENT_FETCH = {
+  maxBytes: 16 * 1_024,
+  timeoutMs: 5_000,
+  accept: "application/json",
 } as const;
 
 /** Sign-ins that are begun: each makes a code appear in front of a person. */

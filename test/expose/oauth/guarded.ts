@@ -20,12 +20,12 @@ export interface Guarded {
 }
 
 /** A small MCP server behind the bridge, with the authorization server in front of it, on a real port. */
-export async function guarded(documents: Readonly<Record<string, object>> = {}): Promise<Guarded> {
+export async function guarded(documents: Readonly<Record<string, object>> | "none" = {}): Promise<Guarded> {
   const bridge = await serve(stdioBackend(realServer("both").start));
   const notices: SignInNotice[] = [];
   const asked: string[] = [];
   const get: PublicGet = async ({ href }) => {
-    const found = documents[href];
+    const found = documents === "none" ? undefined : documents[href];
     if (found === undefined) throw new Error("there is none");
     return jsonDocument(found);
   };
@@ -33,7 +33,7 @@ export async function guarded(documents: Readonly<Record<string, object>> = {}):
     name: "store",
     clock: systemClock,
     primitives: nodePrimitives,
-    documents: get,
+    documents: documents === "none" ? undefined : get,
     announce: (notice) => void notices.push(notice),
   });
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
