@@ -208,7 +208,7 @@ export class AuthorizationServer implements Authorization {
 
   async #client(id: string, origin: string): Promise<OAuthClient | DocumentFault | undefined> {
     if (!isDocumentId(id)) return this.#registrations.find(id);
-    return this.#documents?.find(id, new URL(origin).host);
+    return this.#documents?.find(id, new URL(origin).host) ?? NO_DOCUMENTS;
   }
 
   /** The form of the page. */
@@ -346,6 +346,11 @@ const UNKNOWN_CLIENT = notice(400, "This program is not known any more", [
   "It registered with this address before, and the address has forgotten it: the server was exposed anew, or an hour has passed.",
   "Remove the connection in that program, then add it again.",
 ]);
+
+const NO_DOCUMENTS: DocumentFault = {
+  fault: "It is named by a document, and documents are not fetched here. It has to register itself.",
+  isPassing: false,
+};
 
 const SIGN_IN_OVER = notice(410, "This sign-in is over", [
   "It was decided, had too many wrong codes, or has waited for more than ten minutes. Begin again in the program that has sent you here.",
