@@ -7,6 +7,7 @@ import { AuthorizationServer } from "../../../src/expose/oauth/server.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { later, realServer, serve, stdioBackend } from "../../bridge/support.ts";
+import { consentAt } from "./app.ts";
 import { jsonDocument } from "./stand.ts";
 
 export interface Guarded {
@@ -70,16 +71,10 @@ export async function guarded(documents: Readonly<Record<string, object>> | "non
     server: authorization,
     notices,
     asked,
-    async consent(page) {
-      const html = await (await fetch(page)).text();
-      const ticket = /name="ticket" value="([^"]+)"/.exec(html)?.[1] ?? "";
-      const told = notices.findLast((notice) => notice.what === "code");
-      const code = told?.what === "code" ? told.code : "";
-      const body = new URLSearchParams({ ticket, code, decision: "allow" });
-      const decided = await fetch(new URL("/authorize", page), { method: "POST", body });
-      const onward = /url=(.*)$/.exec(decided.headers.get("refresh") ?? "")?.[1];
-      if (onward === undefined) throw new Error(`not let in: ${decided.status} ${html}`);
-      return new URL(onward);
-    },
+    consent: (page) =>
+      consentAt(page, () => {
+        const told = notices.findLast((notice) => notice.what === "code");
+        return told?.what === "code" ? told.code : "";
+      }),
   };
 }

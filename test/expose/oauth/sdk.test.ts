@@ -1,65 +1,14 @@
-import {
-  Client,
-  StreamableHTTPClientTransport,
-  UnauthorizedError,
-  type OAuthClientMetadata,
-  type OAuthClientProvider,
-  type OAuthDiscoveryState,
-  type StoredOAuthClientInformation,
-  type StoredOAuthTokens,
-} from "@modelcontextprotocol/client";
+import { UnauthorizedError, type Client } from "@modelcontextprotocol/client";
 import { describe, expect, it } from "vitest";
-import { later, type SdkEra } from "../../bridge/support.ts";
+import type { SdkEra } from "../../bridge/support.ts";
+import { App, APP_DOCUMENT, connection } from "./app.ts";
 import { guarded, type Guarded } from "./guarded.ts";
 
-const REDIRECT = "http://127.0.0.1:33418/callback";
-const DOCUMENT = "https://app.example/client.json";
 const described = {
-  client_id: DOCUMENT,
+  client_id: APP_DOCUMENT,
   client_name: "An app",
   redirect_uris: ["http://127.0.0.1/callback"],
 };
-
-/** A client program as the SDK wants it. */
-class App implements OAuthClientProvider {
-  readonly redirectUrl = REDIRECT;
-  readonly clientMetadata: OAuthClientMetadata = { client_name: "An app", redirect_uris: [REDIRECT] };
-  readonly clientMetadataUrl?: string;
-  page: URL | undefined;
-  information: StoredOAuthClientInformation | undefined;
-  issued: StoredOAuthTokens | undefined;
-  #verifier = "";
-  #discovered: OAuthDiscoveryState | undefined;
-
-  constructor(about: { readonly hasDocument: boolean }) {
-    if (about.hasDocument) this.clientMetadataUrl = DOCUMENT;
-  }
-  state = (): string => "some state";
-  clientInformation = (): StoredOAuthClientInformation | undefined => this.information;
-  saveClientInformation = (information: StoredOAuthClientInformation): void =>
-    void (this.information = information);
-  tokens = (): StoredOAuthTokens | undefined => this.issued;
-  saveTokens = (tokens: StoredOAuthTokens): void => void (this.issued = tokens);
-  redirectToAuthorization = (page: URL): void => void (this.page = page);
-  saveCodeVerifier = (verifier: string): void => void (this.#verifier = verifier);
-  codeVerifier = (): string => this.#verifier;
-  saveDiscoveryState = (state: OAuthDiscoveryState): void => void (this.#discovered = state);
-  discoveryState = (): OAuthDiscoveryState | undefined => this.#discovered;
-  invalidateCredentials = (scope: string): void => {
-    if (scope === "all" || scope === "client") this.information = undefined;
-    if (scope === "all" || scope === "tokens") this.issued = undefined;
-    if (scope === "all" || scope === "discovery") this.#discovered = undefined;
-  };
-}
-
-function connection(url: URL, app: App, era: SdkEra) {
-  const client = new Client(
-    { name: "test", version: "1" },
-    { versionNegotiation: { mode: era === "legacy" ? "legacy" : { pin: "2026-07-28" } } },
-  );
-  later(() => client.close());
-  return { client, transport: new StreamableHTTPClientTransport(url, { authProvider: app }) };
-}
 
 async function signedIn({ url, consent }: Guarded, app: App, era: SdkEra): Promise<Client> {
   const first = connection(url, app, era);
@@ -75,7 +24,7 @@ describe.each<SdkEra>(["legacy", "modern"])("the SDK's client in the %s era", (e
     ["by registering itself", false],
     ["by its document", true],
   ])("finds its way in %s, calls a tool, and comes back with its refresh token", async (_, hasDocument) => {
-    const place = await guarded({ [DOCUMENT]: described });
+    const place = await guarded({ [APP_DOCUMENT]: described });
     const app = new App({ hasDocument });
     const client = await signedIn(place, app, era);
     expect((await client.listTools()).tools.map(({ name }) => name)).toContain("search_books");
