@@ -4,12 +4,12 @@ import { addressKind } from "../../net/address.ts";
 import type { PublicGet } from "../../net/public-get.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { isForged } from "../access/cross-site.ts";
-import { Rates } from "../access/rates.ts";
+import { Rates } from "../access/failures.ts";
 import type { Authorization, AuthorizationRequest, AuthorizationResponse } from "../authorization.ts";
 import { valuesOf } from "../message.ts";
 import { json, notice, oauthError, preflight, wrongMethod } from "./answers.ts";
 import { checkAuthorize } from "./authorize.ts";
-import { faceOf, type OAuthClient } from "./clients.ts";
+import { faceOf, Registrations, type OAuthClient } from "./clients.ts";
 import { Documents, isDocumentId, type DocumentFault } from "./documents.ts";
 import { Grants, type GrantFault, type Tokens } from "./grants.ts";
 import { GUESS_RATE, OAUTH, REGISTRATION_RATE, SIGN_IN_RATE } from "./limits.ts";
@@ -18,7 +18,6 @@ import type { SignInNotice } from "./notices.ts";
 import { faultPage, onwardPage, signInPage } from "./pages.ts";
 import { parametersOf, type Parameters } from "./parameters.ts";
 import { isRegistered, redirectWith } from "./redirects.ts";
-import { Registrations } from "./registrations.ts";
 import { SignIns, type SignIn } from "./sign-ins.ts";
 
 export interface AuthorizationServerOptions {
