@@ -8,7 +8,7 @@ import { SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
 import { every } from "../../runtime/wait.ts";
-import { dryRunView, exposureNews, startedView } from "../../view/expose/exposures.ts";
+import { dryRunView, exposureNews, signInText, startedView } from "../../view/expose/exposures.ts";
 import { requestView } from "../../view/expose/exposure-requests.ts";
 import { seconds } from "../../view/time.ts";
 import type { TerminalInput } from "../chat/terminal/keyboard.ts";
@@ -232,6 +232,12 @@ class Stay {
         const news = { what: "extended", expiresInSec } as const;
         return this.#show({ type: "news", name, text: extendedText(exposure.endsAt, expiresInSec), news });
       }
+      case "sign-in": {
+        const { isInteractive, isConsented } = this.#options;
+        // A person who has typed the command sees the code; a program that runs it does not.
+        const text = signInText(event.notice, { showsCode: isInteractive && isConsented });
+        return this.#show({ type: "news", name, text, news: newsOf(event) });
+      }
       case "claimed":
       case "service":
       case "address":
@@ -347,10 +353,16 @@ function extendedText(endsAt: number, leftSec: number): string {
 }
 
 const addressOf = (url: URL | undefined): string | undefined => url && addressText(url);
+const SIGN_IN_STATES = {
+  code: "asked",
+  "signed-in": "let-in",
+  refused: "refused",
+  revoked: "revoked",
+} as const;
 
 type NewsEvent = Extract<
   ExposuresEvent,
-  { type: "claimed" | "service" | "address" | "ends-soon" | "widened" }
+  { type: "claimed" | "service" | "address" | "ends-soon" | "widened" | "sign-in" }
 >;
 
 function newsOf(event: NewsEvent): News {
@@ -365,5 +377,14 @@ function newsOf(event: NewsEvent): News {
       return { what: "ends-soon", leftSec: seconds(event.leftMs) };
     case "widened":
       return { what: "widened", isDone: event.isDone };
+    case "sign-in": {
+      const { what, client } = event.notice;
+      return {
+        what: "sign-in",
+        state: SIGN_IN_STATES[what],
+        client: client.name,
+        publisher: client.publisher,
+      };
+    }
   }
 }

@@ -99,7 +99,17 @@ function mcpClients(
         ]),
     ...(access.oauth === undefined
       ? []
-      : [block("For claude.ai and other clients that sign in, give the address alone:", publicUrl)]),
+      : [
+          block(
+            "For claude.ai and other clients that sign in, give the address alone. Then type the code that is shown here:",
+            publicUrl,
+          ),
+          block(
+            "For Claude Code without a token:",
+            `claude mcp add --transport http NAME ${publicUrl}`,
+            "claude mcp login NAME",
+          ),
+        ]),
     ...(access.bearer === undefined
       ? []
       : [block("For anything else, the token (Authorization: Bearer TOKEN):", access.bearer)]),

@@ -152,6 +152,8 @@ function isBad(news: News): boolean {
       return false;
     case "widened":
       return !news.isDone;
+    case "sign-in":
+      return news.state === "refused" || news.state === "revoked";
   }
 }
 

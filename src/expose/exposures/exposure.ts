@@ -14,6 +14,7 @@ import type { ReplayInput } from "../inspector/replay/input.ts";
 import { replay, type Replayed } from "../inspector/replay/replay.ts";
 import { McpAccess, MCP_PATH } from "../mcp/access.ts";
 import { MCP_LIMITS } from "../mcp/limits.ts";
+import type { SignInNotice } from "../oauth/notices.ts";
 import { EXPOSE } from "./limits.ts";
 import { watchService } from "./service-watch.ts";
 import { proveAddress, type Proof } from "../proving/prove.ts";
@@ -53,7 +54,9 @@ export type ExposureEvent =
   /** Its end is another one from now on. */
   | { readonly type: "extended" }
   /** A person has decided whether it may be open for longer or for more people. */
-  | { readonly type: "widened"; readonly isDone: boolean };
+  | { readonly type: "widened"; readonly isDone: boolean }
+  /** A client asks to be let in, or has been answered. It may hold a code, which is for this user's eyes and for no agent's. */
+  | { readonly type: "sign-in"; readonly notice: SignInNotice };
 
 /** Calls of an MCP server may take long, and what is larger than the bridge takes is not carried to it. */
 const MCP_GATEWAY = {

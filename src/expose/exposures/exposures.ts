@@ -41,6 +41,11 @@ export class Exposures implements Observable<ExposuresEvent> {
   constructor(context: ExposeContext, history: ExposureHistory) {
     this.#context = context;
     this.history = history;
+    // Straight to those who subscribe, which are this user's faces: what is news to an agent goes through #tell.
+    context.signIns?.subscribe(({ exposureId, notice }) => {
+      const exposure = this.#all.get(exposureId);
+      if (exposure !== undefined) this.#events.emit({ exposure, type: "sign-in", notice });
+    });
   }
 
   subscribe(listener: (event: ExposuresEvent) => void): () => void {
@@ -54,6 +59,15 @@ export class Exposures implements Observable<ExposuresEvent> {
   /** Those that are not over. */
   get running(): readonly Exposure[] {
     return this.all.filter(({ isOver }) => !isOver);
+  }
+
+  /** Clients that wait to be let in, with their codes: for this user's eyes and for no agent's. */
+  get signIns(): readonly ExposuresEvent[] {
+    return this.running.flatMap((exposure) =>
+      (this.#context.signIns?.waitingAt(exposure.id) ?? []).map(
+        (notice) => ({ exposure, type: "sign-in", notice }) as const,
+      ),
+    );
   }
 
   /** The ports of the gateways: none of them is exposed again. */
@@ -259,6 +273,8 @@ function noticeOf(
       return { notice: "ends-soon", endsAt: exposure.endsAt };
     case "widened":
       return { notice: "widened", isDone: event.isDone };
+    // Codes are never news of an agent's.
+    case "sign-in":
     case "progress":
     case "extended":
       return undefined;

@@ -76,9 +76,13 @@ export class McpAccess implements AccessControl {
       openPaths: undefined,
       open: kind === "open" ? { for: "anybody who learns the address, without a credential" } : undefined,
       ...(kind === "bearer" ? { bearer: this.#token.text } : {}),
-      ...(authorization === undefined
+      ...(authorization === undefined || isPlain
         ? {}
-        : { oauth: { for: "clients that sign in, with the address alone" } }),
+        : {
+            oauth: {
+              for: "clients that sign in, such as claude.ai: they are given the address alone, and your human types the code that tunnel-mcp watch shows them",
+            },
+          }),
       warnings: [
         ...(kind === "open" ? ["Anybody who learns the address can call its tools."] : []),
         ...(keepsAddress

@@ -5,6 +5,7 @@ import type { ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import type { EndedExposure } from "../../expose/exposures/history.ts";
 import type { Proof } from "../../expose/proving/prove.ts";
 import type { CheckedRequest } from "../../expose/exposures/request.ts";
+import type { SignInNotice } from "../../expose/oauth/notices.ts";
 import { mcpName, type McpTarget } from "../../expose/mcp/target.ts";
 import { errorView, type ErrorView } from "../errors.ts";
 import { isoTime, seconds } from "../time.ts";
@@ -64,10 +65,38 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
       return event.isDone
         ? "a person has let it be open for longer or for more people"
         : "a person has not let it be open for longer or for more people";
+    case "sign-in":
+      return signInText(event.notice, { showsCode: true });
     case "progress":
     case "extended":
     case "visit":
       return undefined;
+  }
+}
+
+/**
+ * A client that asks to be let in, or was answered, as a sentence for this user.
+ * @param showsCode where nobody but them reads it
+ */
+export function signInText(notice: SignInNotice, { showsCode }: { readonly showsCode: boolean }): string {
+  const { name, publisher, returnsTo } = notice.client;
+  const called = name === undefined ? "a program without a name" : `a program that calls itself "${name}"`;
+  const who = publisher === undefined ? called : `${called} (described by ${publisher})`;
+  switch (notice.what) {
+    case "code": {
+      const how = showsCode
+        ? `type ${notice.code} on the page ${notice.page}, and nowhere else`
+        : "type tunnel-mcp watch in a terminal of your own, which shows the code";
+      return `${who} asks to be let in; the answer goes to ${returnsTo}. If you have just asked for that yourself, ${how}. If not, do nothing`;
+    }
+    case "signed-in":
+      return `${who} was let in by the code`;
+    case "refused":
+      return notice.why === "person"
+        ? `${who} was refused on the page`
+        : `${who} was refused: too many codes were wrong`;
+    case "revoked":
+      return `${who} is out: its ${notice.reused === "code" ? "sign-in code" : "refresh token"} was used twice, as a thief would`;
   }
 }
 
