@@ -37,6 +37,7 @@ const PROGRAMS = {
   gateway: "gateway-side",
   services: "services-side",
   relay: "relay-side",
+  bridge: "bridge-side",
 };
 
 /**

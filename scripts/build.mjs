@@ -28,10 +28,8 @@ const bundle = path.join(dist, "tunnel-mcp.cjs");
 const LATER = new Map([
   // Sockets, cryptography, tunnels: a client that only lists the tools never needs them.
   ["src/app/sessions.ts", "sessions"],
-  // Public addresses for local services: the gateway and what it takes, with the first call that exposes something.
-  ["src/app/exposing.ts", "exposing"],
-  // Services of members: the same gateway, with the first call that offers or uses one.
-  ["src/app/serving.ts", "serving"],
+  // Public addresses for local services, and services of members: the same gateway and bridge, with the first call that needs one.
+  ["src/app/reaching.ts", "reaching"],
   // Everything but the server; the demo brings an MCP client.
   ["src/app/commands.ts", "commands"],
   // The relay: a program of its own, for whoever runs one.

@@ -32,7 +32,7 @@ const EXPECTED_FILES = [
   "dist/exposing.cjs",
   "dist/relay.cjs",
   "dist/scanning.cjs",
-  "dist/serving.cjs",
+  "dist/reaching.cjs",
   "dist/sessions.cjs",
   "dist/tunnel-mcp.cjs",
   "dist/waking.cjs",

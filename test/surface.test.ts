@@ -72,8 +72,12 @@ const TOOLS = [
     "expose_start",
     "Expose a local service",
     [false, false, false, true],
-    ["target"],
+    [],
     [
+      "target",
+      "mcp",
+      "tools",
+      "perSession",
       "name",
       "access",
       "openPaths",

@@ -6,10 +6,13 @@ import { ExposureHistory } from "../expose/exposures/history.ts";
 import { INSPECTED_BYTES } from "../expose/inspector/limits.ts";
 import { Redactor } from "../expose/inspector/secrets.ts";
 import { MemoryBudget } from "../expose/inspector/budget.ts";
+import { SignInDesk } from "../expose/oauth/desk.ts";
+import { DOCUMENT_FETCH } from "../expose/oauth/limits.ts";
 import { socketProbe } from "../expose/proving/socket.ts";
 import { CLOUDFLARE_DOH, createDohResolver, GOOGLE_DOH } from "../net/doh.ts";
 import { createHttpsClient } from "../net/https.ts";
-import { proxyAgents } from "../net/proxy.ts";
+import { NO_PROXIES, proxyAgents } from "../net/proxy.ts";
+import { createPublicGet } from "../net/public-get.ts";
 import { createLookup } from "../net/resolve.ts";
 import { trustOf } from "../net/trust.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -17,6 +20,7 @@ import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import { resolveShownFolder, secretNameToShow } from "../session/paths/show.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { stdioServers } from "./stdio-servers.ts";
 
 /** The exposures of this process on the real network. Heavy to load: imported with the first call that exposes something. */
 export function loadExposures(options: {
@@ -39,6 +43,11 @@ export function loadExposures(options: {
   const { pid } = process;
   const folders = privateFolders(env, facts);
   const lookup = createLookup({ doh: config.doh, client });
+  const isProxied = proxies(new URL("https://claude.ai/")) !== undefined;
+  const direct = createHttpsClient({ proxies: NO_PROXIES, trust });
+  // A proxy would resolve the names that strangers give anew, to hosts of its own network as well: clients register themselves then.
+  const documents = isProxied ? undefined : createPublicGet({ ...DOCUMENT_FETCH, client: direct, clock });
+  const signIns = new SignInDesk({ clock, primitives, documents });
   const exposures: Exposures = new Exposures(
     {
       clock,
@@ -58,6 +67,9 @@ export function loadExposures(options: {
           secretName: secretNameToShow,
         },
       },
+      stdio: stdioServers({ path: config.mcpServers, clock, env, cwd, folders, platform }),
+      signIns,
+      authorize: (about) => signIns.authorize(about),
       prover: {
         client,
         resolver: config.doh

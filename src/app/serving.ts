@@ -1,5 +1,3 @@
-import { commandNamed } from "../bridge/stdio/servers-file.ts";
-import { startChild } from "../children/start.ts";
 import type { Config } from "../cli/settings.ts";
 import { portHolder } from "../control/ports.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
@@ -13,6 +11,7 @@ import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import { MemberServices } from "../services/tunnels/member-services.ts";
 import { hasOtherUsers } from "../services/taker/other-users.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { stdioServers } from "./stdio-servers.ts";
 
 /** The services that members of this process's tunnels offer each other. Heavy to load: imported with the first call that offers or uses one. */
 export function loadServices(options: {
@@ -43,11 +42,7 @@ export function loadServices(options: {
       trust,
     },
     scanner: sessions.scanner,
-    stdio: {
-      commandNamed: (name) => commandNamed(name, { path: config.mcpServers, cwd, env, platform }),
-      start: (command) => (io) =>
-        startChild({ ...command, ...io, clock, withDescendants: true, recordFolders: folders }),
-    },
+    stdio: stdioServers({ path: config.mcpServers, clock, env, cwd, folders, platform }),
     isShared: async () => !config.sharedMachine && (await hasOtherUsers()),
   });
   return services;

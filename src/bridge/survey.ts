@@ -36,8 +36,12 @@ export async function survey(backend: Backend, signal: AbortSignal): Promise<Sur
   const { era, serverInfo, capabilities } = talk.opening;
   const { name } = serverInfo;
   const serverName = typeof name === "string" ? name.slice(0, MAX_NAME_CHARS) : "unnamed";
-  const found = isFields(capabilities["tools"]) ? await toolsOf(talk) : { tools: [], hasMore: false };
-  return { era, serverName, ...found };
+  try {
+    const found = isFields(capabilities["tools"]) ? await toolsOf(talk) : { tools: [], hasMore: false };
+    return { era, serverName, ...found };
+  } finally {
+    talk.end();
+  }
 }
 
 async function toolsOf({ ask }: Talk): Promise<Pick<Survey, "tools" | "hasMore">> {
@@ -66,6 +70,8 @@ interface Talk {
   readonly opening: Opening;
   /** @returns undefined where there is no answer of the server */
   readonly ask: (method: string, params: Fields) => Promise<Outcome | undefined>;
+  /** A session that it has begun is over. */
+  readonly end: () => void;
 }
 
 async function openLegacy(backend: Backend, signal: AbortSignal): Promise<Talk | undefined> {
@@ -87,6 +93,7 @@ async function openLegacy(backend: Backend, signal: AbortSignal): Promise<Talk |
   await backend.notify("notifications/initialized", {}, { session, fields });
   return {
     opening,
+    end: () => void (session !== undefined && backend.endSession(session)),
     ask: async (method, more) =>
       (await answered(backend, { ...about, method, params: more, session, fields }))?.outcome,
   };
@@ -101,7 +108,7 @@ async function openModern(backend: Backend, signal: AbortSignal): Promise<Talk |
   };
   const outcome = await ask("server/discover", {});
   const opening = outcome !== undefined && "result" in outcome ? openedModern(outcome.result) : undefined;
-  return opening && { opening, ask };
+  return opening && { opening, ask, end: () => undefined };
 }
 
 async function answered(

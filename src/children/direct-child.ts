@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { must } from "../errors/must.ts";
 import { GRACE_MS, LAST_WORDS_MS, type Child, type ChildOptions, type Exit } from "./child.ts";
 import { plainEnvironment, systemProgram } from "./environment.ts";
-import { sendSignal } from "./signals.ts";
+import { atExit, sendSignal } from "./signals.ts";
 import { feed } from "./feed.ts";
 
 /** A child of this very process. */
@@ -35,9 +35,7 @@ export function startDirect(options: ChildOptions): DirectChild {
 
   if (stdin !== undefined && child.stdin !== null) feed(stdin, child.stdin);
 
-  // The last resort when the process ends without stop(): only synchronous work is possible there.
-  const killAtExit = (): void => end("SIGKILL");
-  process.once("exit", killAtExit);
+  const forgetExit = atExit(() => end("SIGKILL"));
 
   let exit: Exit | undefined;
   let cancelLastWords = (): void => undefined;
@@ -46,7 +44,7 @@ export function startDirect(options: ChildOptions): DirectChild {
       if (exit !== undefined) return;
       exit = how;
       cancelLastWords();
-      process.removeListener("exit", killAtExit);
+      forgetExit();
       for (const { reader } of outputs) reader?.end();
       resolve(how);
     };

@@ -14,7 +14,7 @@ import { GUARD_SCRIPT, SHELL, type GuardScope } from "./guard-script.ts";
 import { runs, type ProcessIdentity, type ProcessTable } from "./identity.ts";
 import { lineReader } from "./lines.ts";
 import { removeRecord, writeRecord } from "./records.ts";
-import { sendSignal } from "./signals.ts";
+import { atExit, sendSignal } from "./signals.ts";
 
 /** Between two looks at a child whose guard was killed. */
 const LOOK_MS = 50;
@@ -52,7 +52,7 @@ class GuardedChild implements Child {
   readonly #directory: string;
   readonly #guard: ChildProcess;
   readonly #report: Duplex;
-  readonly #killAtExit = (): void => this.#abandon();
+  readonly #forgetExit: () => void;
   #settle: (exit: Exit) => void = () => undefined;
   #exit: Exit | undefined;
   #child: ProcessIdentity | undefined;
@@ -85,7 +85,7 @@ class GuardedChild implements Child {
       // A process group of its own, which the guard may signal as a whole.
       detached: true,
     });
-    process.once("exit", this.#killAtExit);
+    this.#forgetExit = atExit(() => this.#abandon());
     this.#report = duplex(this.#guard, 3);
     const lines = lineReader((line) => this.#read(parseGuardLine(line)));
     this.#report.setEncoding("utf8").on("data", (chunk: string) => lines.read(chunk));
@@ -241,7 +241,7 @@ class GuardedChild implements Child {
   #forget(): void {
     this.#isOver = true;
     this.#cancelLastWords();
-    process.removeListener("exit", this.#killAtExit);
+    this.#forgetExit();
     this.#removeDirectory();
     this.#guard.stdin?.destroy();
     this.#guard.stdout?.destroy();

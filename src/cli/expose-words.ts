@@ -10,6 +10,10 @@ import type { ExposeListCommand } from "./expose/list.ts";
 import type { ExposeStopCommand } from "./expose/stop.ts";
 
 export const EXPOSE_OPTIONS: OptionTypes = {
+  mcp: "string",
+  tool: "each",
+  "per-session": "boolean",
+  origin: "each",
   name: "string",
   access: "list",
   "open-path": "each",
@@ -29,11 +33,8 @@ export const EXPOSE_STOP_OPTIONS: OptionTypes = { all: "boolean", json: "boolean
 /** Each returns the command, or a sentence on what is wrong. */
 
 export function readExpose(values: Values, targets: readonly string[]): ExposeCommand | string {
-  const word = targets.find((one) => one === "list" || one === "stop");
-  if (word !== undefined)
-    return `${word} comes first, as in tunnel-mcp expose ${word}; a folder of that name is ./${word}`;
-  if (targets.length === 0)
-    return "what is to be exposed? A port (3000), an address on this machine (https://localhost:3000), or a folder (./dist)";
+  const problem = problemOfTargets(values, targets);
+  if (problem !== undefined) return problem;
   const name = text(values, "name");
   if (name !== undefined && targets.length > 1)
     return "--name is for one target: leave it out, and each gets a name of its own";
@@ -50,6 +51,7 @@ export function readExpose(values: Values, targets: readonly string[]): ExposeCo
     kind: "expose",
     targets,
     wanted: {
+      ...readMcp(values),
       name,
       access,
       openPaths: openPaths.length === 0 ? undefined : openPaths,
@@ -63,6 +65,30 @@ export function readExpose(values: Values, targets: readonly string[]): ExposeCo
     },
     isDryRun: values.has("dry-run"),
     json: values.has("json"),
+  };
+}
+
+function problemOfTargets(values: Values, targets: readonly string[]): string | undefined {
+  const word = targets.find((one) => one === "list" || one === "stop");
+  if (word !== undefined)
+    return `${word} comes first, as in tunnel-mcp expose ${word}; a folder of that name is ./${word}`;
+  const isMcp = values.has("mcp");
+  if (isMcp && targets.length > 0)
+    return "--mcp names an MCP server, so no other target goes with it: one command for each";
+  const ofMcp = ["tool", "per-session", "origin"].find((one) => values.has(one));
+  if (ofMcp !== undefined && !isMcp) return `--${ofMcp} goes with --mcp`;
+  return targets.length > 0 || isMcp
+    ? undefined
+    : "what is to be exposed? A port (3000), an address on this machine (https://localhost:3000), a folder (./dist), or an MCP server (--mcp NAME)";
+}
+
+function readMcp(values: Values): Pick<ExposeCommand["wanted"], "mcp" | "tools" | "perSession" | "origins"> {
+  const [tools, origins] = [texts(values, "tool"), texts(values, "origin")];
+  return {
+    mcp: text(values, "mcp"),
+    tools: tools.length === 0 ? undefined : tools,
+    perSession: values.has("per-session") ? true : undefined,
+    origins: origins.length === 0 ? undefined : origins,
   };
 }
 

@@ -53,11 +53,16 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
                         line: other users of a machine can see the arguments of commands.
   expose TARGET...      give a local service a public address, and see who comes;
                         TARGET: a port (3000), https://localhost:3000 or a folder (./dist)
+    --mcp NAME|URL      instead of a TARGET: an MCP server, by its name in the file of
+                        TUNNEL_MCP_SERVERS or by its URL, for clients on the internet
+    --tool NAME         with --mcp: this tool alone, as in 'search_*'; repeatable
+    --per-session       with --mcp NAME: a process of its own for each session
+    --origin URL        with --mcp: web pages of this origin may call it; repeatable
     --name NAME         how you call it (default: port-3000, or the folder's name)
     --access WAYS       ways in, with commas: claim (a link for one person each), token
                         (a header for scripts), prefix (a secret path, only to read),
                         basic (user and password); or open alone, to let anybody in
-                        (default: claim,token)
+                        (default: claim,token; of an MCP server: bearer)
     --open-path 'METHOD /PATH'
                         open to anybody, for webhooks, as in 'POST /hooks/*'; repeatable
     --claims COUNT      how many claim links (default: 1)

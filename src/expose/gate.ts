@@ -1,7 +1,8 @@
 import type { OwnAnswer, RawFields, RequestHead, ResponseHead } from "./message.ts";
 
 /** How a visitor got in. `probe`: our own visit from outside. */
-export type WayIn = "claim" | "token" | "path" | "prefix" | "basic" | "open" | "preflight" | "probe";
+export type WayIn =
+  "claim" | "token" | "path" | "prefix" | "basic" | "open" | "preflight" | "probe" | "bearer" | "oauth";
 
 /** Where a request comes from, as far as the hop before us can be believed. */
 export interface Source {
@@ -31,6 +32,13 @@ export type Admission =
       readonly submit: (body: string) => OwnAnswer;
       /** The request as it may be kept: without credentials of ours. The head as it came where it is left out. */
       readonly shown?: RequestHead;
+    }
+  /** For an authorization of ours: the same, but its answer may take a while. `inquire` never rejects. */
+  | {
+      readonly kind: "inquiry";
+      readonly maxBytes: number;
+      readonly inquire: (body: string) => Promise<OwnAnswer>;
+      readonly shown: RequestHead;
     };
 
 /** Decides who gets in. It knows no sockets. */

@@ -27,6 +27,8 @@ export interface OwnAnswer {
   readonly fields?: RawFields;
   /** Text, or a whole page with its own `Content-Type` in `fields`. */
   readonly body: string;
+  /** It holds credentials: neither its fields nor its body are recorded. */
+  readonly isPrivate?: true;
 }
 
 /** Values of a field, in their order; names are compared without case (RFC 9110 §5.1). */

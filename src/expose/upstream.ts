@@ -1,6 +1,15 @@
 import type { Socket } from "node:net";
 import type { Trust } from "../net/trust.ts";
 
+/** A request whose answer shows that a service is there; it changes nothing. */
+export interface ServiceQuestion {
+  readonly method: "GET" | "POST";
+  readonly target: string;
+  /** Name and value in turn. */
+  readonly fields: readonly string[];
+  readonly body: string;
+}
+
 /** The local service as it is dialled: a checked literal, so that no name is resolved twice. */
 export interface Upstream {
   readonly scheme: "http" | "https";

@@ -23,6 +23,8 @@ export interface HttpsGet {
 export interface HttpsResponse {
   readonly status: number;
   readonly location: string | undefined;
+  /** Content-Type as it was sent; left out where a client does not tell it. */
+  readonly type?: string | undefined;
   /** Content-Length in bytes, when the server told one. */
   readonly length: number | undefined;
   readonly body: AsyncIterable<Uint8Array>;
@@ -65,6 +67,7 @@ export const createHttpsClient =
         resolve({
           status: must(incoming.statusCode, "the status of a response"),
           location: incoming.headers.location,
+          type: incoming.headers["content-type"],
           length: Number.isSafeInteger(length) ? length : undefined,
           body: incoming,
           discard: () => incoming.destroy(),

@@ -44,6 +44,8 @@ export class Feed {
     this.#clock = clock;
     this.#emit = emit;
     for (const tunnel of sessions.all) this.#before(tunnel);
+    // Whoever begins to sign in looks for the code afterwards.
+    for (const event of exposures.loaded?.signIns ?? []) this.#exposed(event);
     this.#stops = [
       sessions.subscribe(({ tunnelId, type }) => {
         if (type === "presence") this.#servicesChanged.add(tunnelId);

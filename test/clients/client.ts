@@ -31,6 +31,8 @@ const VERSIONS = {
   "@github/copilot": ["1.0.102"],
   "@google/gemini-cli": ["0.61.0"],
   "@modelcontextprotocol/inspector": ["2.12.0"],
+  // The SDK's old line, on which most client programs still stand.
+  "@modelcontextprotocol/sdk": ["1.32.2"],
   "@openai/codex": ["0.171.0"],
   "opencode-ai": ["1.18.33"],
   // The inspector needs a newer Node than the oldest that this project supports.

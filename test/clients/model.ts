@@ -27,7 +27,10 @@ export class StandIn {
   readonly #server: Server;
   readonly turns: Turn[] = [];
 
-  private constructor(script: Script) {
+  readonly #mainTool: string;
+
+  private constructor(script: Script, mainTool: string) {
+    this.#mainTool = mainTool;
     this.#server = createServer((request, response) => {
       void this.#answer(request, response, script).catch((error: unknown) => {
         response.writeHead(500).end(String(error));
@@ -35,8 +38,9 @@ export class StandIn {
     });
   }
 
-  static async start(script: Script): Promise<StandIn> {
-    const one = new StandIn(script);
+  /** @param mainTool a tool without which a question is one on the side */
+  static async start(script: Script, mainTool = "tunnel_status"): Promise<StandIn> {
+    const one = new StandIn(script, mainTool);
     await new Promise<void>((resolve) => void one.#server.listen(0, "127.0.0.1", () => resolve()));
     return one;
   }
@@ -61,7 +65,7 @@ export class StandIn {
     const parsed = bodySchema.parse(JSON.parse(body));
     const turn: Turn = { tools: namesIn(parsed.tools), results: api.results(parsed), request: body };
     // Side questions, such as that for a title, offer no tool.
-    const isMain = turn.tools.some((name) => name.endsWith("tunnel_status"));
+    const isMain = turn.tools.some((name) => name.endsWith(this.#mainTool));
     if (isMain) this.turns.push(turn);
     const move = isMain ? offered(await script(turn), turn.tools) : { text: "a title" };
     const isStreamed = parsed.stream === true || path.includes(":streamGenerateContent");

@@ -64,6 +64,12 @@ export function exposuresOn(
         folders: { folder: (typed) => Promise.resolve(typed), secretName: () => undefined },
       },
       prover: { resolver: undefined, isSkipped: true, client: never, openSocket: never },
+      stdio: {
+        commandNamed: () => Promise.reject(new Error("no MCP server is started in this test")),
+        start: () => () => {
+          throw new Error("no MCP server is started in this test");
+        },
+      },
       others: () => Promise.resolve([]),
       bodies: new MemoryBudget(INSPECTED_BYTES),
       redactor: new Redactor(),

@@ -41,6 +41,8 @@ export async function clientOf(
     answerMs?: number;
     exposures?: LazyExposures;
     services?: LazyServices;
+    /** Hears every message that the client gets. */
+    onMessage?: (message: unknown) => void;
   } = {},
 ): Promise<(tool: string, args?: object) => Promise<Payload>> {
   const [near, far] = InMemoryTransport.createLinkedPair();
@@ -67,6 +69,11 @@ export async function clientOf(
     }),
   }).connect(far);
   await client.connect(near);
+  const send = far.send.bind(far);
+  far.send = (message, options) => {
+    more.onMessage?.(message);
+    return send(message, options);
+  };
   return async (tool, args = {}) => {
     const { content, structuredContent = {} } = await client.callTool({
       name: tool,

@@ -5,6 +5,8 @@ import type { Clock } from "../../runtime/clock.ts";
 export type Body =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "too-long" }
+  /** Others take up the room for it. */
+  | { readonly kind: "crowded" }
   | { readonly kind: "too-late" }
   /** Its sender has gone. */
   | { readonly kind: "cut" }
@@ -14,8 +16,15 @@ export type Body =
 /** The whole body of a message, in bounded memory and time. Never rejects. */
 export function readBody(
   message: IncomingMessage,
-  { clock, maxBytes, ms }: { readonly clock: Clock; readonly maxBytes: number; readonly ms: number },
+  about: {
+    readonly clock: Clock;
+    readonly maxBytes: number;
+    readonly ms: number;
+    /** Whether there is room for so many bytes more. */
+    readonly hold?: (bytes: number) => boolean;
+  },
 ): Promise<Body> {
+  const { clock, maxBytes, ms, hold } = about;
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -28,6 +37,7 @@ export function readBody(
     const take = (chunk: Buffer): void => {
       bytes += chunk.length;
       if (bytes > maxBytes) return end({ kind: "too-long" });
+      if (hold?.(chunk.length) === false) return end({ kind: "crowded" });
       chunks.push(chunk);
     };
     const whole = (): void => {

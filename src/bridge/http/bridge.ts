@@ -26,6 +26,7 @@ export class Bridge {
   readonly #visitors = new Set<BridgeVisitor>();
   #calls = 0;
   #unread = 0;
+  #bodies = 0;
 
   constructor(options: BridgeOptions) {
     this.#options = options;
@@ -40,7 +41,11 @@ export class Bridge {
   visitor(place: VisitorPlace): BridgeVisitor {
     const { clock } = this.#options;
     const limits = this.#limits;
-    const means = { place: () => this.#place(), keep: (chars: number) => this.#keep(chars) };
+    const means = {
+      place: () => this.#place(),
+      keep: (chars: number) => this.#keep(chars),
+      hold: (bytes: number) => this.#hold(bytes),
+    };
     const reception = new Reception({ ...this.#options, ...means, limits }, place);
     const server = createServer({ requireHostHeader: false, requestTimeout: 0, noDelay: true });
     server.on("request", (request, response) => void reception.visit({ request, response }));
@@ -68,6 +73,12 @@ export class Bridge {
     if (this.#unread > 0 && this.#unread + chars > this.#limits.unreadChars) return undefined;
     this.#unread += chars;
     return () => void (this.#unread -= chars);
+  }
+
+  #hold(bytes: number): boolean {
+    if (bytes > 0 && this.#bodies + bytes > this.#limits.bodiesBytes) return false;
+    this.#bodies += bytes;
+    return true;
   }
 
   #place(): (() => void) | undefined {

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
 import type { Clock } from "../../runtime/clock.ts";
 import { EventReader } from "./events.ts";
-import { readBody } from "./body.ts";
+import { readBody, type Body } from "./body.ts";
 
 /** A server that speaks Streamable HTTP, as it is reached. */
 export interface McpPlace {
@@ -100,21 +100,19 @@ async function read(response: IncomingMessage, options: PostOptions): Promise<Po
   if (type.trim() === "text/event-stream" && status === 200)
     return await readEvents(response, answered, options);
   const body = await readBody(response, { clock, maxBytes: maxChars, ms });
-  switch (body.kind) {
-    case "too-long":
-      return { kind: "too-large" };
-    case "too-late":
-      return { kind: "too-late" };
-    case "cut":
-      return { kind: "cut" };
-    case "no-text":
-      return { kind: "no-mcp" };
-    case "text":
-      if (type.trim() === "application/json" && body.text !== "") onMessage(body.text);
-      else if (status === 200) return { kind: "no-mcp" };
-      return answered;
-  }
+  if (body.kind !== "text") return { kind: WITHOUT[body.kind] };
+  if (type.trim() === "application/json" && body.text !== "") onMessage(body.text);
+  else if (status === 200) return { kind: "no-mcp" };
+  return answered;
 }
+
+const WITHOUT = {
+  "too-long": "too-large",
+  crowded: "too-large",
+  "too-late": "too-late",
+  cut: "cut",
+  "no-text": "no-mcp",
+} as const satisfies Readonly<Record<Exclude<Body["kind"], "text">, Posted["kind"]>>;
 
 function readEvents(
   response: IncomingMessage,

@@ -46,6 +46,8 @@ export interface ReceptionOptions {
   readonly onCall: (record: CallRecord) => void;
   /** Counts calls of all visitors. @returns undefined where there are too many, or what gives the place back */
   readonly place: () => (() => void) | undefined;
+  /** Takes room for so many bytes of bodies; a negative number gives it back. @returns whether there is that much */
+  readonly hold: (bytes: number) => boolean;
   /** Room for an answer until it is read, with the same result. */
   readonly keep: (chars: number) => (() => void) | undefined;
 }
@@ -54,6 +56,8 @@ export interface ReceptionOptions {
 export interface VisitorPlace {
   readonly who: string;
   readonly origin: URL;
+  /** Tells clients apart that come as one visitor: one cancels no call of another. Left out: they are one. */
+  readonly clientOf?: (request: IncomingMessage) => string;
 }
 
 interface Visit {
@@ -69,8 +73,8 @@ const OPENINGS: ReadonlySet<string> = new Set(["initialize", "server/discover"])
 export class Reception {
   readonly #options: ReceptionOptions;
   readonly #place: VisitorPlace;
-  /** Calls under way by the id that the client has given them: clients of one visitor may give the same. */
-  readonly #calls = new Map<FrameId, Set<AbortController>>();
+  /** Calls under way by client and the id that it has given them: clients that cannot be told apart may give the same. */
+  readonly #calls = new Map<string, Set<AbortController>>();
   #open = 0;
 
   constructor(options: ReceptionOptions, place: VisitorPlace) {
@@ -80,17 +84,40 @@ export class Reception {
 
   /** Never rejects. */
   async visit(visit: Visit): Promise<void> {
-    const { request, response } = visit;
+    const { request } = visit;
     const refused = this.#rules(request);
     if (refused !== undefined) return refuse(visit, refused);
     if (request.method === "DELETE") return this.#delete(visit);
+    let held = 0;
+    const hold = (bytes: number): boolean => {
+      const isHeld = this.#options.hold(bytes);
+      if (isHeld) held += bytes;
+      return isHeld;
+    };
+    try {
+      await this.#posted(visit, hold);
+    } finally {
+      this.#options.hold(-held);
+    }
+  }
+
+  async #posted(visit: Visit, hold: (bytes: number) => boolean): Promise<void> {
+    const { request, response } = visit;
     const { clock, limits } = this.#options;
-    const body = await readBody(request, { clock, maxBytes: limits.requestBytes, ms: limits.bodyMs });
+    const about = { clock, maxBytes: limits.requestBytes, ms: limits.bodyMs, hold };
+    const body = await readBody(request, about);
     switch (body.kind) {
       case "cut":
         return void response.destroy();
       case "too-long":
         return refuse(visit, { status: 413, message: "the message is too large", closes: true });
+      case "crowded":
+        return refuse(visit, {
+          status: 503,
+          message: "too many large messages are under way",
+          fields: { "Retry-After": "1" },
+          closes: true,
+        });
       case "too-late":
         return refuse(visit, { status: 408, message: "the message did not come in time", closes: true });
       case "no-text":
@@ -151,15 +178,18 @@ export class Reception {
   async #notification({ request }: Visit, { method, params }: NotificationFrame): Promise<void> {
     if (method === "notifications/cancelled") {
       const { requestId } = params;
-      const known =
-        typeof requestId === "string" || typeof requestId === "number"
-          ? this.#calls.get(requestId)
-          : undefined;
+      const isId = typeof requestId === "string" || typeof requestId === "number";
+      const known = isId ? this.#calls.get(this.#keyOf(request, requestId)) : undefined;
       const [only, ...others] = known ?? [];
       if (others.length === 0) only?.abort();
     } else if (method === "notifications/initialized") {
       await this.#options.backend.notify(method, {}, aboutOf(request)).catch(() => undefined);
     }
+  }
+
+  /** As JSON, in which no id can be taken for another. */
+  #keyOf(request: IncomingMessage, id: FrameId): string {
+    return JSON.stringify([this.#place.clientOf?.(request), id]);
   }
 
   async #request(visit: Visit, frame: RequestFrame): Promise<void> {
@@ -178,14 +208,18 @@ export class Reception {
     const takesEvents = takes(request.headers.accept, "text/event-stream");
     const answer = new Answer(response, { clock, limits, takesEvents });
     const gone = new AbortController();
+    const name = namedBy(frame.method, frame.params)?.slice(0, MAX_NAME_CHARS);
+    const call: Running = { frame, name, answer, gone, isAnswered: false };
     // A person is not asked about an answer that nobody waits for.
     const left = new AbortController();
-    response.once("close", () => left.abort());
+    // Each abort makes an exception with a stack: none for those who have their answer.
+    response.once("close", () => {
+      if (!call.isAnswered) left.abort();
+    });
     gone.signal.addEventListener("abort", () => left.abort());
-    const ofId = this.#calls.get(frame.id) ?? new Set();
-    this.#calls.set(frame.id, ofId.add(gone));
-    const name = namedBy(frame.method, frame.params)?.slice(0, MAX_NAME_CHARS);
-    const call = { frame, name, answer, gone };
+    const key = this.#keyOf(request, frame.id);
+    const ofId = this.#calls.get(key) ?? new Set();
+    this.#calls.set(key, ofId.add(gone));
     try {
       const { status, outcome, session, end } = await this.#outcome(visit, call);
       const about = { who: this.#place.who, method: frame.method, name };
@@ -195,6 +229,7 @@ export class Reception {
         response,
       );
       const fields = session === undefined ? {} : { "Mcp-Session-Id": session };
+      call.isAnswered = true;
       answer.finish(status, withId(frame.id, said.text), fields);
       this.#options.onCall({
         at: startedAt,
@@ -206,13 +241,14 @@ export class Reception {
       });
     } finally {
       ofId.delete(gone);
-      if (ofId.size === 0) this.#calls.delete(frame.id);
+      if (ofId.size === 0) this.#calls.delete(key);
       this.#open -= 1;
       release();
     }
   }
 
-  async #outcome(visit: Visit, { frame, name, answer, gone }: Running): Promise<Ended> {
+  async #outcome(visit: Visit, running: Running): Promise<Ended> {
+    const { frame, name, answer, gone } = running;
     const { backend, tools } = this.#options;
     const { method, params } = frame;
     const judged = eraOf(frame, {
@@ -226,7 +262,10 @@ export class Reception {
     if (refused !== undefined) return refused;
     const { response } = visit;
     // Closing the stream is the cancel of 2026-07-28, and nothing before it.
-    if (era === "modern") response.once("close", () => gone.abort());
+    if (era === "modern")
+      response.once("close", () => {
+        if (!running.isAnswered) gone.abort();
+      });
     try {
       const { outcome, session } = await backend.call({
         era,
@@ -355,6 +394,7 @@ interface Running {
   readonly name: string | undefined;
   readonly answer: Answer;
   readonly gone: AbortController;
+  isAnswered: boolean;
 }
 
 interface Ended {

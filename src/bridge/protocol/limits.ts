@@ -17,6 +17,8 @@ export const BRIDGE_LIMITS = {
   /** Calls of one visitor that wait for their answers, and of all. */
   callsOfVisitor: 64,
   calls: 256,
+  /** Bodies of all visitors, from their first byte until their call is over. */
+  bodiesBytes: 64 * 1_024 * KIB,
   /** Answers of all visitors that are not read yet, in UTF-16 units. */
   unreadChars: 32 * 1_024 * KIB,
   /** The body of a request must be there. */

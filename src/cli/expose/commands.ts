@@ -2,7 +2,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Exposure } from "../../expose/exposures/exposure.ts";
 import type { Exposures, Started } from "../../expose/exposures/exposures.ts";
 import { EXPOSE } from "../../expose/exposures/limits.ts";
-import type { ExposureRequest } from "../../expose/exposures/request.ts";
+import { targetAskedFor, type ExposureRequest } from "../../expose/exposures/request.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { startedView, type StartedView } from "../../view/expose/exposures.ts";
 import { replayView, requestView, wholeRequestView } from "../../view/expose/exposure-requests.ts";
@@ -16,6 +16,8 @@ export interface CommandsOptions {
   readonly exposures: Exposures;
   readonly view: PersonView;
   readonly clock: Clock;
+  /** For command lines that are copied from the screen. */
+  readonly platform: string;
   readonly hasSeveral: boolean;
   readonly isConsented: boolean;
   readonly style: () => RequestLineStyle;
@@ -90,8 +92,8 @@ async function obeyAbout(
 }
 
 /** @throws {TunnelError} expose-opening */
-function openOf(exposure: Exposure, { clock }: CommandsOptions): StartedView {
-  const view = startedView(exposure, { now: clock.now(), newClaims: [] });
+function openOf(exposure: Exposure, { clock, platform }: CommandsOptions): StartedView {
+  const view = startedView(exposure, { now: clock.now(), newClaims: [], platform });
   if (view === undefined) throw new TunnelError("input-invalid", { detail: "it is not open yet" });
   return view;
 }
@@ -100,7 +102,7 @@ function openOf(exposure: Exposure, { clock }: CommandsOptions): StartedView {
 function again(exposure: Exposure, wanted: Partial<ExposureRequest>, options: CommandsOptions): Started {
   openOf(exposure, options);
   const { exposures, isConsented } = options;
-  const request = { target: exposure.request.targetText, name: exposure.name, ...wanted };
+  const request = { ...targetAskedFor(exposure.request), name: exposure.name, ...wanted };
   return exposures.start(request, { isConsented });
 }
 

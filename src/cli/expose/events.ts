@@ -30,7 +30,15 @@ export type News =
   /** It is open for another time from now on. */
   | { readonly what: "extended"; readonly expiresInSec: number }
   /** A person has decided whether it may be open for longer or for more people. */
-  | { readonly what: "widened"; readonly isDone: boolean };
+  | { readonly what: "widened"; readonly isDone: boolean }
+  /** A client asks to be let in, or was answered. Without its code: a program may read this. */
+  | {
+      readonly what: "sign-in";
+      readonly state: "asked" | "let-in" | "refused" | "revoked";
+      /** What the client calls itself. */
+      readonly client: string | undefined;
+      readonly publisher: string | undefined;
+    };
 
 export interface Ended {
   readonly why: EndedExposure["why"];

@@ -1,5 +1,5 @@
-import { addressText } from "../../expose/address-text.ts";
 import { asTunnelError, nextForPerson, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
+import { addressText } from "../../expose/exposures/address.ts";
 import type { Exposure } from "../../expose/exposures/exposure.ts";
 import type { Exposures, ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import { EXPOSE } from "../../expose/exposures/limits.ts";
@@ -8,7 +8,7 @@ import { SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { shellLine } from "../../runtime/shell-line.ts";
 import { every } from "../../runtime/wait.ts";
-import { dryRunView, exposureNews, startedView } from "../../view/expose/exposures.ts";
+import { dryRunView, exposureNews, signInText, startedView } from "../../view/expose/exposures.ts";
 import { requestView } from "../../view/expose/exposure-requests.ts";
 import { seconds } from "../../view/time.ts";
 import type { TerminalInput } from "../chat/terminal/keyboard.ts";
@@ -24,9 +24,10 @@ import { jsonLine } from "./json.ts";
 import { PersonView } from "./person-view.ts";
 import { clockText } from "./request-line.ts";
 
-/** `tunnel-mcp expose TARGET…` */
+/** `tunnel-mcp expose TARGET…`, `tunnel-mcp expose --mcp NAME|URL` */
 export interface ExposeCommand {
   readonly kind: "expose";
+  /** None where an MCP server is wanted. */
   readonly targets: readonly string[];
   /** The same for each target. */
   readonly wanted: Omit<ExposureRequest, "target">;
@@ -54,6 +55,10 @@ export interface ExposeOptions {
   readonly onShutdown: (hook: () => Promise<void>) => void;
   /** Ends the process at once, without teardown. */
   readonly exitNow: (code: number) => void;
+}
+
+function requestsOf({ targets, wanted }: ExposeCommand): readonly ExposureRequest[] {
+  return wanted.mcp === undefined ? targets.map((target) => ({ ...wanted, target })) : [wanted];
 }
 
 /** Errors that only other arguments can mend. */
@@ -121,7 +126,7 @@ class Stay {
 
   async run(): Promise<0 | 1 | 2> {
     const { command, clock, isConsented, onShutdown, outputLost } = this.#options;
-    const requests = command.targets.map((target) => ({ ...command.wanted, target }));
+    const requests = requestsOf(command);
     try {
       const exposures = await this.#options.exposures();
       this.#exposures = exposures;
@@ -157,7 +162,7 @@ class Stay {
   }
 
   #open(exposures: Exposures): Screen | undefined {
-    const { input, terminal: output, isInteractive, clock, isConsented, exitNow } = this.#options;
+    const { input, terminal: output, isInteractive, clock, platform, isConsented, exitNow } = this.#options;
     const view = this.#view;
     if (!isInteractive || view === undefined) return undefined;
     const paint = paintFor(this.#options.output.color);
@@ -166,6 +171,7 @@ class Stay {
         exposures,
         view,
         clock,
+        platform,
         isConsented,
         hasSeveral: this.#hasSeveral,
         style: () => ({ paint, columns: this.#columns() }),
@@ -226,6 +232,12 @@ class Stay {
         const news = { what: "extended", expiresInSec } as const;
         return this.#show({ type: "news", name, text: extendedText(exposure.endsAt, expiresInSec), news });
       }
+      case "sign-in": {
+        const { isInteractive, isConsented } = this.#options;
+        // A person who has typed the command sees the code; a program that runs it does not.
+        const text = signInText(event.notice, { showsCode: isInteractive && isConsented });
+        return this.#show({ type: "news", name, text, news: newsOf(event) });
+      }
       case "claimed":
       case "service":
       case "address":
@@ -244,7 +256,9 @@ class Stay {
     switch (state.name) {
       case "running": {
         // It runs on where only its address has changed.
-        const view = this.#opened.has(exposure) ? undefined : startedView(exposure, { now, newClaims: [] });
+        const view = this.#opened.has(exposure)
+          ? undefined
+          : startedView(exposure, { now, newClaims: [], platform: this.#options.platform });
         if (view === undefined) return;
         this.#opened.set(exposure, now);
         this.#steps.delete(name);
@@ -262,9 +276,7 @@ class Stay {
         this.#steps.delete(name);
         const lastedSec = seconds(now - (this.#opened.get(exposure) ?? now));
         const requests = exposure.stats?.requests ?? 0;
-        const publicUrl = this.#opened.has(exposure)
-          ? exposure.publicUrl && addressText(exposure.publicUrl)
-          : undefined;
+        const publicUrl = this.#opened.has(exposure) ? addressOf(exposure.publicUrl) : undefined;
         return this.#show({ type: "ended", name, ended: { why: state.why, publicUrl, requests, lastedSec } });
       }
       case "checking":
@@ -340,9 +352,17 @@ function extendedText(endsAt: number, leftSec: number): string {
   return `it ends at ${clockText(endsAt).slice(0, 5)} now, in ${durationText(leftSec)}${most}`;
 }
 
+const addressOf = (url: URL | undefined): string | undefined => url && addressText(url);
+const SIGN_IN_STATES = {
+  code: "asked",
+  "signed-in": "let-in",
+  refused: "refused",
+  revoked: "revoked",
+} as const;
+
 type NewsEvent = Extract<
   ExposuresEvent,
-  { type: "claimed" | "service" | "address" | "ends-soon" | "widened" }
+  { type: "claimed" | "service" | "address" | "ends-soon" | "widened" | "sign-in" }
 >;
 
 function newsOf(event: NewsEvent): News {
@@ -352,10 +372,19 @@ function newsOf(event: NewsEvent): News {
     case "service":
       return { what: "service", isThere: event.isThere };
     case "address":
-      return { what: "address", publicUrl: event.publicUrl && addressText(event.publicUrl) };
+      return { what: "address", publicUrl: addressOf(event.publicUrl) };
     case "ends-soon":
       return { what: "ends-soon", leftSec: seconds(event.leftMs) };
     case "widened":
       return { what: "widened", isDone: event.isDone };
+    case "sign-in": {
+      const { what, client } = event.notice;
+      return {
+        what: "sign-in",
+        state: SIGN_IN_STATES[what],
+        client: client.name,
+        publisher: client.publisher,
+      };
+    }
   }
 }

@@ -1,5 +1,6 @@
 import { shellLine } from "../../runtime/shell-line.ts";
 import type { StartedView } from "../../view/expose/exposures.ts";
+import type { McpClientsView } from "../../view/expose/mcp-clients.ts";
 import { safeLabel } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
@@ -20,7 +21,7 @@ export function openedText(view: StartedView, style: OpenedStyle): string {
   const wrap = (line: string): string => wrapWords(line, columns);
   const blocks = [
     [wrap(`${paint.bold(view.name)} is open at ${paint.bold(paint.cyan(view.publicUrl))}`)],
-    ...waysIn(view, style),
+    ...(view.clients === undefined ? waysIn(view, style) : mcpClients(view, view.clients, style)),
     foundOut(view).map(wrap),
     (view.warnings ?? []).map((warning) => paint.yellow(wrap(`! ${safeLabel(warning)}`))),
     [
@@ -72,10 +73,53 @@ function waysIn({ access, publicUrl }: StartedView, style: OpenedStyle): readonl
   return blocks;
 }
 
+/** Entries to paste, each on lines of its own, which only the terminal breaks. */
+function mcpClients(
+  { access, publicUrl }: StartedView,
+  { claudeCode, geminiCli, codex, json, messagesApi }: McpClientsView,
+  { paint, columns }: OpenedStyle,
+): readonly (readonly string[])[] {
+  const block = (title: string, ...lines: readonly string[]): readonly string[] => [
+    paint.bold(wrapWords(title, columns)),
+    ...lines.flatMap((line) => line.split("\n")).map((line) => `  ${line}`),
+  ];
+  return [
+    block("For Claude Code, paste into a shell:", claudeCode),
+    block("For Gemini CLI, paste into a shell:", geminiCli),
+    block("For Codex, paste into ~/.codex/config.toml:", codex),
+    block("For other clients that take JSON, paste into their file:", json),
+    ...(messagesApi === undefined
+      ? []
+      : [
+          block(
+            "For the Messages API, send this header and add these fields to the request:",
+            messagesApi.header,
+            messagesApi.body,
+          ),
+        ]),
+    ...(access.oauth === undefined
+      ? []
+      : [
+          block(
+            "For claude.ai and other clients that sign in, give the address alone. Then type the code that is shown here:",
+            publicUrl,
+          ),
+          block(
+            "For Claude Code without a token:",
+            `claude mcp add --transport http NAME ${publicUrl}`,
+            "claude mcp login NAME",
+          ),
+        ]),
+    ...(access.bearer === undefined
+      ? []
+      : [block("For anything else, the token (Authorization: Bearer TOKEN):", access.bearer)]),
+  ];
+}
+
 function foundOut({ local, public: seen, streaming, websocket }: StartedView): readonly string[] {
   const server = local.server === undefined ? "" : ` (${safeLabel(local.server)})`;
   const answers = local.status === undefined ? "" : `, which answers ${local.status}${server}`;
-  const lines = [`It leads to ${safeLabel(local.target)}${answers}.`];
+  const lines = [`It leads to ${safeLabel(local.target)}${answers}.`, ...toolLines(local)];
   if ("unchecked" in seen)
     return [...lines, `Nobody has visited it from outside: ${safeLabel(seen.unchecked)}.`];
   if (!("status" in seen)) return [...lines, `A connection from outside reaches it, after ${seen.ms} ms.`];
@@ -87,6 +131,13 @@ function foundOut({ local, public: seen, streaming, websocket }: StartedView): r
   if (streaming !== undefined) lines.push(streamText(streaming));
   if (websocket !== undefined) lines.push(websocket ? "WebSockets pass." : "WebSockets do not pass.");
   return lines;
+}
+
+function toolLines({ serverName, tools, hasMoreTools }: StartedView["local"]): readonly string[] {
+  if (tools === undefined) return [];
+  const more = hasMoreTools === true ? " and more" : "";
+  const named = tools.length === 0 ? "no tool" : `${tools.map(safeLabel).join(", ")}${more}`;
+  return [`It calls itself ${safeLabel(serverName ?? "unnamed")}. Clients can call ${named}.`];
 }
 
 const STREAMS = {

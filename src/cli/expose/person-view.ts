@@ -103,10 +103,12 @@ export class PersonView {
     const { isInteractive, paint } = this.#options;
     this.info(view);
     const isTcp = view.publicUrl.startsWith("tcp:");
-    const { link, caption } = scanned(view);
-    this.#options.print("");
-    // No phone knows what to do with a TCP address.
-    if (!isTcp) this.qr(link, caption);
+    // No phone knows what to do with an MCP server or a TCP address.
+    if (view.clients === undefined && !isTcp) {
+      const { link, caption } = scanned(view);
+      this.#options.print("");
+      this.qr(link, caption);
+    }
     const how = isInteractive ? "Type help for what you can do; Ctrl-C ends it." : "Ctrl-C ends it.";
     const shown = isTcp ? "" : "Requests are shown here when they are over. ";
     this.tell(paint.dim(`${shown}${how}`));
@@ -152,6 +154,8 @@ function isBad(news: News): boolean {
       return false;
     case "widened":
       return !news.isDone;
+    case "sign-in":
+      return news.state === "refused" || news.state === "revoked";
   }
 }
 

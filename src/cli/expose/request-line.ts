@@ -60,6 +60,8 @@ const WAYS: Readonly<Record<WayIn, string>> = {
   open: "open",
   preflight: "preflight",
   probe: "our own visit",
+  bearer: "bearer token",
+  oauth: "OAuth",
 };
 
 const ENDS: Readonly<Record<ExchangeEnd | "running", string>> = {
@@ -74,6 +76,7 @@ const ENDS: Readonly<Record<ExchangeEnd | "running", string>> = {
 
 /** How the visitor got in, or why not, and what is to be told of the end. */
 export function wayText({ way, refused, replayOf, end, websocket }: RequestView): string {
+  if (refused === "authorization") return "signing in";
   if (refused !== undefined) return `kept out: ${safeLabel(refused)}`;
   const how = replayOf === undefined ? (way === undefined ? "" : WAYS[way]) : `replay of ${replayOf}`;
   return [how, websocket === true ? "WebSocket" : "", ENDS[end]].filter((part) => part !== "").join(", ");

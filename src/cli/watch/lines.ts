@@ -165,6 +165,9 @@ function exposureText({
   access,
   minutes,
   claims,
+  tools,
+  hasMoreTools,
+  origins,
   isWidened,
 }: Extract<Subject, { kind: "exposure" }>): string {
   const what =
@@ -172,7 +175,17 @@ function exposureText({
       ? `your agent wants to keep ${safeLabel(name)} (${safeLabel(target)}) open for longer or for more people`
       : `your agent wants to give ${safeLabel(target)} a public address, as ${safeLabel(name)}`;
   const links = claims === 0 ? "" : `, with ${claims} new claim ${claims === 1 ? "link" : "links"}`;
-  return `${what}, through ${safeLabel(through)} for ${minutes} minutes${links}; ways in: ${access.map(safeLabel).join(", ")}`;
+  return `${what}, through ${safeLabel(through)} for ${minutes} minutes${links}; ways in: ${access.map(safeLabel).join(", ")}${toolsText(tools, hasMoreTools)}${pagesText(origins)}`;
+}
+
+function toolsText(tools: readonly string[] | undefined, hasMore: boolean | undefined): string {
+  if (tools === undefined) return "";
+  const named = tools.length === 0 ? "none" : tools.map(safeLabel).join(", ");
+  return `; its tools that anybody who gets in can call: ${named}${hasMore === true ? " and more" : ""}`;
+}
+
+function pagesText(origins: readonly string[] | undefined): string {
+  return origins === undefined ? "" : `; web pages of ${origins.map(safeLabel).join(", ")} may call it`;
 }
 
 function toText(to: readonly string[] | undefined): string {

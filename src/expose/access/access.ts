@@ -78,6 +78,12 @@ interface Presented {
 
 type Way = { readonly way: WayIn; readonly visitor?: Visitor } | "forged" | undefined;
 
+/** What an exposure needs of whatever decides who gets in. */
+export type AccessControl = Pick<
+  Access,
+  "gate" | "publish" | "addClaims" | "claims" | "revoke" | "onClaimed" | "waysIn" | "end"
+>;
+
 /** Decides who gets into an exposure. Closed by default: a request without a credential meets open paths alone. */
 export class Access {
   readonly gate: Gate = { judge: (head, source, about) => this.#judge(head, source, about) };

@@ -1,18 +1,18 @@
 import { isIP } from "node:net";
 import type { Clock } from "../../runtime/clock.ts";
 
-/** Wrong credentials that are answered as such before 429 stands in their place. */
-const FAILURES = {
+/** How often something may happen. */
+export interface RateLimits {
   /** At once, from one source. */
-  perSource: 20,
+  readonly perSource: number;
   /** One more for a source each time so much has passed. */
-  sourceRefillMs: 15_000,
+  readonly sourceRefillMs: number;
   /** At once, from all sources together: an attacker has many addresses. */
-  overall: 300,
-  overallRefillMs: 500,
-  /** Sources remembered at most; the one that failed the longest ago goes first. */
-  maxSources: 1024,
-} as const;
+  readonly overall: number;
+  readonly overallRefillMs: number;
+  /** Sources remembered at most; the one that came the longest ago goes first. */
+  readonly maxSources: number;
+}
 
 /** Holds so many, and gets one back each `refillMs`. */
 class Bucket {
@@ -38,18 +38,17 @@ class Bucket {
   }
 }
 
-/**
- * Counts wrong credentials, per source and overall. It only ever decides how a failure is answered: a right credential is
- * let in whatever stands here, so nobody can be locked out by the failures of others.
- */
-export class Failures {
+/** Counts something that strangers cause, per source and overall. */
+export class Rates {
   readonly #clock: Clock;
+  readonly #limits: RateLimits;
   readonly #sources = new Map<string, Bucket>();
   readonly #overall: Bucket;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, limits: RateLimits) {
     this.#clock = clock;
-    this.#overall = new Bucket(FAILURES.overall, FAILURES.overallRefillMs, clock.now());
+    this.#limits = limits;
+    this.#overall = new Bucket(limits.overall, limits.overallRefillMs, clock.now());
   }
 
   /** Sources that are remembered. */
@@ -57,7 +56,7 @@ export class Failures {
     return this.#sources.size;
   }
 
-  /** Notes a failure. Seconds for `Retry-After` where there were too many; undefined otherwise. */
+  /** Notes one more. Seconds for `Retry-After` where there were too many; undefined otherwise. */
   note(address: string): number | undefined {
     const now = this.#clock.now();
     const waitMs = this.#bucketOf(sourceOf(address), now).take(now) || this.#overall.take(now);
@@ -65,13 +64,33 @@ export class Failures {
   }
 
   #bucketOf(source: string, now: number): Bucket {
-    const bucket = this.#sources.get(source) ?? new Bucket(FAILURES.perSource, FAILURES.sourceRefillMs, now);
+    const { perSource, sourceRefillMs, maxSources } = this.#limits;
+    const bucket = this.#sources.get(source) ?? new Bucket(perSource, sourceRefillMs, now);
     // To the end: a map keeps the order in which its keys came.
     this.#sources.delete(source);
     this.#sources.set(source, bucket);
     const [oldest] = this.#sources.keys();
-    if (this.#sources.size > FAILURES.maxSources && oldest !== undefined) this.#sources.delete(oldest);
+    if (this.#sources.size > maxSources && oldest !== undefined) this.#sources.delete(oldest);
     return bucket;
+  }
+}
+
+/** Wrong credentials that are answered as such before 429 stands in their place. */
+const FAILURES = {
+  perSource: 20,
+  sourceRefillMs: 15_000,
+  overall: 300,
+  overallRefillMs: 500,
+  maxSources: 1024,
+} as const;
+
+/**
+ * Counts wrong credentials, per source and overall. It only ever decides how a failure is answered: a right credential is
+ * let in whatever stands here, so nobody can be locked out by the failures of others.
+ */
+export class Failures extends Rates {
+  constructor(clock: Clock) {
+    super(clock, FAILURES);
   }
 }
 

@@ -15,6 +15,12 @@ p { margin: 0 0 1rem; }
 p:last-child { margin: 0; }
 .dim { color: var(--dim); font-size: 0.9375rem; }
 .deed { display: block; width: 100%; padding: 0.8rem 1rem; border: 0; border-radius: 0.5rem; background: var(--deed); color: var(--on-deed); font: inherit; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer; }
+.deed.plain { margin-top: 0.75rem; border: 1px solid var(--line); background: none; color: var(--ink); }
+.field { display: block; width: 100%; margin: 0.25rem 0 1rem; padding: 0.7rem 0.8rem; border: 1px solid var(--line); border-radius: 0.5rem; background: var(--paper); color: var(--ink); font: 1.25rem/1.4 ui-monospace, monospace; letter-spacing: 0.08em; text-transform: uppercase; }
+form { margin: 0 0 1rem; }
+dl { margin: 0 0 1rem; }
+dt { color: var(--dim); font-size: 0.9375rem; }
+dd { margin: 0 0 0.5rem; overflow-wrap: anywhere; }
 .deed:disabled { opacity: 0.6; cursor: default; }
 .deed:focus-visible { outline: 3px solid var(--ink); outline-offset: 2px; }
 [hidden] { display: none; }
@@ -57,6 +63,15 @@ const SCRIPT = `
 
 const sourceOf = (text: string): string => `'sha256-${hash("sha256", text, "base64")}'`;
 
+/** Of pages without a script: a form of theirs is posted to us alone, and nothing else is loaded or run. */
+const FORM_POLICY = [
+  "default-src 'none'",
+  `style-src ${sourceOf(STYLE)}`,
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
 const POLICY = [
   "default-src 'none'",
   `style-src ${sourceOf(STYLE)}`,
@@ -68,14 +83,21 @@ const POLICY = [
 ].join("; ");
 
 /** Fields of every page of ours: nothing is loaded, framed, kept or told to anybody. */
-const PAGE_FIELDS = [
-  ["Content-Type", "text/html; charset=utf-8"],
-  ["Content-Security-Policy", POLICY],
-  ["X-Frame-Options", "DENY"],
-  ["Referrer-Policy", "no-referrer"],
-  ["X-Robots-Tag", "noindex, nofollow"],
-  ["Cache-Control", "no-store"],
-].flat();
+const fieldsWith = (policy: string): readonly string[] =>
+  [
+    ["Content-Type", "text/html; charset=utf-8"],
+    ["Content-Security-Policy", policy],
+    ["X-Frame-Options", "DENY"],
+    ["Referrer-Policy", "no-referrer"],
+    ["X-Robots-Tag", "noindex, nofollow"],
+    ["Cache-Control", "no-store"],
+  ].flat();
+
+/** A whole page, with its fields. */
+export interface Page {
+  readonly fields: readonly string[];
+  readonly body: string;
+}
 
 /** The page behind a claim link. Looking at it changes nothing. */
 export function claimPage(name: string, about: { readonly isIn: boolean }): OwnAnswer {
@@ -105,21 +127,19 @@ export function claimPage(name: string, about: { readonly isIn: boolean }): OwnA
 }
 
 /** A plain page of ours. @param lines sentences without markup */
-export function plainPage(
-  title: string,
-  lines: readonly string[],
-): { readonly fields: readonly string[]; readonly body: string } {
+export function plainPage(title: string, lines: readonly string[]): Page {
   const shown = escapeHtml(title);
   return page(shown, shown, lines.map((line) => `<p>${escapeHtml(line)}</p>`).join("\n"));
 }
 
-function page(
-  title: string,
-  heading: string,
-  body: string,
-): { readonly fields: readonly string[]; readonly body: string } {
+/** A page of ours that runs no script. @param title and heading, and all of `body`, as HTML */
+export function formPage(title: string, body: string): Page {
+  return page(title, title, body, FORM_POLICY);
+}
+
+function page(title: string, heading: string, body: string, policy = POLICY): Page {
   return {
-    fields: PAGE_FIELDS,
+    fields: fieldsWith(policy),
     body: `<!doctype html>
 <html lang="en">
 <head>
@@ -148,6 +168,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-function escapeHtml(text: string): string {
+/** Text as it may stand between tags and in quoted attributes. */
+export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }

@@ -18,6 +18,10 @@ export interface AccessWays {
   readonly basic: { readonly for: string; readonly user: string; readonly password: string } | undefined;
   readonly openPaths: { readonly for: string; readonly paths: readonly string[] } | undefined;
   readonly open: { readonly for: string } | undefined;
+  /** Of an MCP server: the token for `Authorization: Bearer`. */
+  readonly bearer?: string;
+  /** Of an MCP server: clients can sign in, with the address alone. */
+  readonly oauth?: { readonly for: string };
   readonly warnings: readonly string[];
 }
 

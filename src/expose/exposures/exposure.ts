@@ -4,7 +4,7 @@ import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { Emitter, type Observable } from "../../runtime/emitter.ts";
 import { TunnelPool, type PoolEvent } from "../../tunnel/pool/pool.ts";
 import type { LocalRelay, Provider, RelayProof, Tunnel, TunnelProgress } from "../../tunnel/provider.ts";
-import { Access, type AccessWays, type ClaimState } from "../access/access.ts";
+import { Access, type AccessControl, type AccessWays, type ClaimState } from "../access/access.ts";
 import type { ExposeContext } from "./context.ts";
 import { openGateway } from "../gateway/gateway.ts";
 import type { Gateway, GatewayNews } from "../gateway/options.ts";
@@ -12,6 +12,9 @@ import type { Exchange } from "../inspector/exchange.ts";
 import { Inspector } from "../inspector/inspector.ts";
 import type { ReplayInput } from "../inspector/replay/input.ts";
 import { replay, type Replayed } from "../inspector/replay/replay.ts";
+import { McpAccess, MCP_PATH } from "../mcp/access.ts";
+import { MCP_LIMITS } from "../mcp/limits.ts";
+import type { SignInNotice } from "../oauth/notices.ts";
 import { EXPOSE } from "./limits.ts";
 import { watchService } from "./service-watch.ts";
 import { proveAddress, reasonNotTo, type Proof } from "../proving/prove.ts";
@@ -54,14 +57,22 @@ export type ExposureEvent =
   /** Its end is another one from now on. */
   | { readonly type: "extended" }
   /** A person has decided whether it may be open for longer or for more people. */
-  | { readonly type: "widened"; readonly isDone: boolean };
+  | { readonly type: "widened"; readonly isDone: boolean }
+  /** A client asks to be let in, or has been answered. It may hold a code, which is for this user's eyes and for no agent's. */
+  | { readonly type: "sign-in"; readonly notice: SignInNotice };
+
+/** Calls of an MCP server may take long, and what is larger than the bridge takes is not carried to it. */
+const MCP_GATEWAY = {
+  takesLoopbackHost: true,
+  limits: { requestBodyBytes: MCP_LIMITS.requestBytes, headMs: MCP_LIMITS.callMs },
+} as const;
 
 /** One public address for one local service, from its checks to its end. */
 export class Exposure implements Observable<ExposureEvent> {
   readonly id: string;
   readonly request: CheckedRequest;
   readonly startedAt: number;
-  readonly access: Access;
+  readonly access: AccessControl;
   readonly inspector: Inspector;
   /** Resolves when it runs, has failed or is over, or a person is asked. Never rejects. */
   settled: Promise<void>;
@@ -97,15 +108,7 @@ export class Exposure implements Observable<ExposureEvent> {
     this.request = request;
     this.startedAt = clock.now();
     this.#endsAt = this.startedAt + request.minutes * 60_000;
-    this.access = new Access({
-      kinds: request.kinds,
-      openPaths: request.openPaths,
-      claims: request.claims,
-      name: request.name,
-      lastsMs: EXPOSE.maxMinutes * 60_000,
-      clock,
-      primitives,
-    });
+    this.access = this.#accessFor(request);
     this.inspector = new Inspector({
       clock,
       keepsBodies: request.inspect,
@@ -123,6 +126,19 @@ export class Exposure implements Observable<ExposureEvent> {
       if (event === "ended") this.#events.emit({ type: "visit", exchange });
     });
     void this.#run(isConsented);
+  }
+
+  #accessFor(request: CheckedRequest): AccessControl {
+    const { clock, primitives, authorize, providers } = this.#context;
+    const { kinds, openPaths, claims, name, origins } = request;
+    if (request.target.kind !== "mcp") {
+      const lastsMs = EXPOSE.maxMinutes * 60_000;
+      return new Access({ kinds, openPaths, claims, name, lastsMs, clock, primitives });
+    }
+    const kind = kinds.includes("open") ? "open" : "bearer";
+    const authorization = kind === "bearer" ? authorize?.({ exposureId: this.id, name }) : undefined;
+    const { keepsAddress } = providers(request.transport);
+    return new McpAccess({ kind, origins, authorization, keepsAddress, clock, primitives });
   }
 
   subscribe(listener: (event: ExposureEvent) => void): () => void {
@@ -235,10 +251,12 @@ export class Exposure implements Observable<ExposureEvent> {
       this.#endsAt = this.#context.clock.now() + this.request.minutes * 60_000;
       this.#set({ name: "running", publicUrl, proof, lost: undefined });
       this.#schedule();
-      this.#stopWatching = watchService(this.#found.takesConnections, {
-        clock: this.#context.clock,
-        onChange: (isThere) => this.#serviceIs(isThere),
-      });
+      const { takesConnections } = this.#found;
+      if (takesConnections !== undefined)
+        this.#stopWatching = watchService(takesConnections, {
+          clock: this.#context.clock,
+          onChange: (isThere) => this.#serviceIs(isThere),
+        });
     } catch (thrown) {
       if (!this.isOver) this.#set({ name: "failed", error: asTunnelError(thrown) });
       await this.#end(0);
@@ -246,13 +264,13 @@ export class Exposure implements Observable<ExposureEvent> {
   }
 
   /** Asks a person. @throws {TunnelError} expose-denied, asks-crowded */
-  async #consent({ description }: FoundTarget): Promise<void> {
+  async #consent({ description, mcp }: FoundTarget): Promise<void> {
     const { overseer } = this.#context;
     const { signal } = this.#abort;
     const gates = overseer.closed(["expose"]);
     const [gate] = gates;
     if (gate === undefined) return;
-    const { name, kinds, openPaths, minutes, transport, claims } = this.request;
+    const { name, kinds, openPaths, minutes, transport, claims, origins } = this.request;
     await new Promise<void>((resolve, reject) => {
       const ask = overseer.asks.open({
         tunnelId: this.id,
@@ -265,6 +283,8 @@ export class Exposure implements Observable<ExposureEvent> {
           access: [...kinds, ...openPaths.map(({ text }) => text)],
           minutes,
           claims,
+          ...(mcp === undefined ? {} : { tools: mcp.tools, hasMoreTools: mcp.hasMore }),
+          ...(origins.length === 0 ? {} : { origins }),
         },
         causer: "own-agent",
         settle: (outcome) => {
@@ -323,11 +343,13 @@ export class Exposure implements Observable<ExposureEvent> {
       port: isOwnAddress ? 0 : config.port,
       gate: this.access.gate,
       upstream: () => found.upstream,
+      ...(found.question === undefined ? {} : { question: found.question }),
       recorder: this.inspector,
       proof,
       probes,
       sourceHeader: provider.sourceHeader,
       hostHeader: this.request.hostHeader,
+      ...(found.mcp === undefined ? {} : MCP_GATEWAY),
       pseudonym: `tunnel-${word().slice(0, 12)}`,
       clock,
       onNews: (news) => this.#gatewayNews(news),
@@ -379,7 +401,7 @@ export class Exposure implements Observable<ExposureEvent> {
   /** The address is this one from now on. */
   #moved(url: string): URL {
     const origin = new URL(url.replace(/^ws/, "http"));
-    this.#publicUrl = origin;
+    this.#publicUrl = this.request.target.kind === "mcp" ? new URL(MCP_PATH, origin) : origin;
     this.access.publish(origin);
     return origin;
   }
@@ -391,8 +413,8 @@ export class Exposure implements Observable<ExposureEvent> {
       case "addresses": {
         const [url] = event.urls;
         if (url === undefined) return;
-        const publicUrl = this.#moved(url);
-        this.#passage?.publish(publicUrl);
+        this.#passage?.publish(this.#moved(url));
+        const publicUrl = must(this.#publicUrl, "the public address");
         this.#set({ ...state, publicUrl, lost: undefined });
         return this.#events.emit({ type: "address", publicUrl });
       }

@@ -1,9 +1,9 @@
-import { addressText } from "../address-text.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { Emitter, type Observable } from "../../runtime/emitter.ts";
 import type { ExposedElsewhere } from "../../control/exposed.ts";
 import type { ClaimLink } from "../access/access.ts";
 import type { ExposeContext } from "./context.ts";
+import { addressText } from "./address.ts";
 import { Exposure, type ExposureEvent, type ExposureState } from "./exposure.ts";
 import type { EndedExposure, ExposureHistory } from "./history.ts";
 import { EXPOSE } from "./limits.ts";
@@ -41,6 +41,11 @@ export class Exposures implements Observable<ExposuresEvent> {
   constructor(context: ExposeContext, history: ExposureHistory) {
     this.#context = context;
     this.history = history;
+    // Straight to those who subscribe, which are this user's faces: what is news to an agent goes through #tell.
+    context.signIns?.subscribe(({ exposureId, notice }) => {
+      const exposure = this.#all.get(exposureId);
+      if (exposure !== undefined) this.#events.emit({ exposure, type: "sign-in", notice });
+    });
   }
 
   subscribe(listener: (event: ExposuresEvent) => void): () => void {
@@ -54,6 +59,15 @@ export class Exposures implements Observable<ExposuresEvent> {
   /** Those that are not over. */
   get running(): readonly Exposure[] {
     return this.all.filter(({ isOver }) => !isOver);
+  }
+
+  /** Clients that wait to be let in, with their codes: for this user's eyes and for no agent's. */
+  get signIns(): readonly ExposuresEvent[] {
+    return this.running.flatMap((exposure) =>
+      (this.#context.signIns?.waitingAt(exposure.id) ?? []).map(
+        (notice) => ({ exposure, type: "sign-in", notice }) as const,
+      ),
+    );
   }
 
   /** The ports of the gateways: none of them is exposed again. */
@@ -219,7 +233,23 @@ function isOtherwise(runs: CheckedRequest, asked: ExposureRequest, wanted: Check
     wanted.protocol !== runs.protocol ||
     (asked.transport !== undefined && wanted.transport !== runs.transport) ||
     (asked.hostHeader !== undefined && wanted.hostHeader !== runs.hostHeader) ||
-    (asked.inspect !== undefined && wanted.inspect !== runs.inspect)
+    (asked.inspect !== undefined && wanted.inspect !== runs.inspect) ||
+    (asked.origins !== undefined && wanted.origins.toSorted().join() !== runs.origins.toSorted().join()) ||
+    isOtherServer(runs, asked, wanted)
+  );
+}
+
+/** The same MCP server with other tools, or with other processes. */
+function isOtherServer(
+  { target: runs }: CheckedRequest,
+  asked: ExposureRequest,
+  { target: wanted }: CheckedRequest,
+): boolean {
+  if (runs.kind !== "mcp" || wanted.kind !== "mcp") return false;
+  const toolsOf = (tools: readonly string[] | undefined): string => (tools ?? []).toSorted().join();
+  return (
+    (asked.tools !== undefined && toolsOf(wanted.tools) !== toolsOf(runs.tools)) ||
+    (asked.perSession !== undefined && wanted.copies !== runs.copies)
   );
 }
 
@@ -244,6 +274,8 @@ function noticeOf(
       return { notice: "ends-soon", endsAt: exposure.endsAt };
     case "widened":
       return { notice: "widened", isDone: event.isDone };
+    // Codes are never news of an agent's.
+    case "sign-in":
     case "progress":
     case "extended":
       return undefined;

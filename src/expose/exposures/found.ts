@@ -1,8 +1,9 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { TunnelProgress } from "../../tunnel/provider.ts";
+import { findMcp, type FindMcpOptions, type FoundMcp } from "../mcp/find.ts";
 import type { CheckedRequest } from "./request.ts";
 import { connects } from "./service-watch.ts";
-import type { Upstream } from "../upstream.ts";
+import type { ServiceQuestion, Upstream } from "../upstream.ts";
 import { findService, type FindOptions as FindServiceOptions } from "../target/find.ts";
 import type { FolderRules } from "../target/folder/locate.ts";
 import { serveFolder } from "../target/folder/serve.ts";
@@ -26,8 +27,10 @@ interface FoundFacts {
   readonly status: number | undefined;
   readonly server: string | undefined;
   readonly warnings: readonly string[];
-  /** Whether it takes a connection. */
-  readonly takesConnections: () => Promise<boolean>;
+  /** Of an MCP server: what it says of itself. */
+  readonly mcp?: FoundMcp;
+  /** Whether it takes a connection; undefined where there is no port that could be looked at. */
+  readonly takesConnections: (() => Promise<boolean>) | undefined;
   /** Ends what was started for it. */
   close(): Promise<void>;
 }
@@ -35,6 +38,8 @@ interface FoundFacts {
 export interface FoundHttp extends FoundFacts {
   readonly protocol: "http";
   readonly upstream: Upstream;
+  /** By which it is asked through the address whether it answers; a GET of `/` when left out. */
+  readonly question?: ServiceQuestion;
 }
 
 export interface FoundTcp extends FoundFacts {
@@ -43,17 +48,22 @@ export interface FoundTcp extends FoundFacts {
 }
 
 /**
- * Finds the service, or serves the folder.
- * @throws {TunnelError} expose-target-*, expose-folder-refused, cancelled
+ * Finds the service, serves the folder, or puts a bridge before the MCP server.
+ * @throws {TunnelError} expose-target-*, expose-folder-refused, mcp-*, cancelled
  */
 export async function findTarget(
   { target, hostHeader, protocol }: Pick<CheckedRequest, "target" | "hostHeader" | "protocol">,
-  { clock, find }: { readonly clock: Clock; readonly find: FindOptions },
+  { clock, find, primitives, stdio }: Omit<FindMcpOptions, "find"> & { readonly find: FindOptions },
   {
     signal,
     onProgress,
   }: { readonly signal: AbortSignal; readonly onProgress: (progress: TunnelProgress) => void },
 ): Promise<FoundTarget> {
+  if (target.kind === "mcp") {
+    const asking = { ...find, clock, signal, onProgress };
+    const { watched, ...found } = await findMcp(target, { clock, primitives, stdio, find: asking });
+    return { protocol: "http", ...found, takesConnections: watched && (() => connects(watched)) };
+  }
   const description = targetName(target, protocol);
   if (target.kind === "folder") {
     const served = await serveFolder(target.path, find.folders);

@@ -6,7 +6,7 @@ import type { RawFields } from "../message.ts";
 import type { Passage } from "../passage.ts";
 import type { Probes } from "../probes.ts";
 import type { Recorder } from "../recorder.ts";
-import type { Upstream } from "../upstream.ts";
+import type { ServiceQuestion, Upstream } from "../upstream.ts";
 import type { GatewayLimits } from "./limits.ts";
 import type { FailureKind } from "./outgoing/failure.ts";
 
@@ -38,11 +38,15 @@ export interface GatewayOptions {
   readonly gate: Gate;
   /** Asked for each request: the service may come back on the other family. */
   readonly upstream: () => Upstream;
+  /** How the service is asked whether it answers; a GET of `/` when left out. */
+  readonly question?: ServiceQuestion;
   readonly recorder?: Recorder;
   /** Answered whatever host is asked for; left out where nobody visits from outside. */
   readonly proof?: RelayProof;
   /** Field of the edge that names the visitor, in lower case; believed only if given. */
   readonly sourceHeader: string | undefined;
+  /** Besides the public host, `Host` may be the loopback address and port of the gateway itself: only where every way in is a secret. */
+  readonly takesLoopbackHost?: boolean;
   /** The user's own `Host` for the service. */
   readonly hostHeader: string | undefined;
   /** Our name in `Via`: unlike that of any other gateway, since it tells a loop. */

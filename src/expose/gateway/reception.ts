@@ -4,7 +4,7 @@ import type { OwnAnswer, RawFields, RequestHead } from "../message.ts";
 import { valuesOf, without } from "../message.ts";
 import { PROBE_PREFIX, type Probes, RESERVED_PREFIX, type ServiceReport } from "../probes.ts";
 import type { RecordedRequest, Recording } from "../recorder.ts";
-import type { Upstream } from "../upstream.ts";
+import type { ServiceQuestion, Upstream } from "../upstream.ts";
 import { readForm } from "./form.ts";
 import { Forward, type ForwardContext, type Visit } from "./forward.ts";
 import type { GatewayLimits } from "./limits.ts";
@@ -139,13 +139,21 @@ export class Reception {
     const isProbe = target.startsWith(PROBE_PREFIX) && this.#probes !== undefined;
     if (this.#phase.kind === "over") return OWN.over;
     if (this.#phase.kind === "unpublished") return isProbe ? undefined : OWN.notReady;
-    if (!isOurs(authority, this.#phase.origin)) return isAbsolute ? OWN.badTarget : OWN.otherHost;
+    if (!isOurs(authority, this.#phase.origin) && !this.#isLoopbackHost(authority, visit))
+      return isAbsolute ? OWN.badTarget : OWN.otherHost;
     if (hasPassed(visit.request.rawHeaders, this.#options.pseudonym)) return OWN.loop;
     const most = this.#limits.requestBodyBytes;
     if (most !== undefined && body.kind === "length" && body.bytes > most) return OWN.bodyTooLong;
     // A handshake has no body (RFC 6455 §4.1): what follows would be read in two ways.
     if (visit.upgrade !== undefined && hasBody(body)) return OWN.badFraming;
     return undefined;
+  }
+
+  /** A tunnel program may put our own port into `Host`. */
+  #isLoopbackHost(authority: string, { request }: Visit): boolean {
+    const { takesLoopbackHost } = this.#options;
+    const { localPort } = request.socket;
+    return takesLoopbackHost === true && LOOPBACK_HOSTS.some((name) => authority === `${name}:${localPort}`);
   }
 
   #judge(visit: Visit, target: string, body: IncomingBody, expectsContinue: boolean): void {
@@ -155,16 +163,14 @@ export class Reception {
     const admission = gate.judge(head, this.#sourceOf(visit), { isUpgrade: visit.upgrade !== undefined });
     if (admission.kind === "answer") {
       this.#refuse(visit, admission.answer, expectsContinue, admission.shown);
-    } else if (admission.kind === "form") {
+    } else if (admission.kind === "form" || admission.kind === "inquiry") {
       if (expectsContinue) response.writeContinue();
       readForm(request, admission.maxBytes, clock, this.#limits.formMs, (form) => {
-        const answer =
-          form === "too-long"
-            ? OWN.bodyTooLong
-            : form === "too-late"
-              ? OWN.bodyTimeout
-              : admission.submit(form.text);
-        this.#refuse(visit, answer, false, admission.shown);
+        const say = (answer: OwnAnswer): void => this.#refuse(visit, answer, false, admission.shown);
+        if (form === "too-long") say(OWN.bodyTooLong);
+        else if (form === "too-late") say(OWN.bodyTimeout);
+        else if (admission.kind === "form") say(admission.submit(form.text));
+        else void admission.inquire(form.text).then(say);
       });
     } else if (admission.target.startsWith(RESERVED_PREFIX)) {
       this.#refuse(visit, OWN.reserved, expectsContinue);
@@ -217,8 +223,9 @@ export class Reception {
     const recording = this.#record(visit, { refused: answer.why }, shown);
     // A cookie of the gate is a credential.
     const fields = without(ownFields(answer), SET_COOKIE);
-    recording?.responseHead({ status: answer.status, reason: "", fields });
-    recording?.responseChunk(Buffer.from(answer.body));
+    const isPrivate = answer.isPrivate === true;
+    recording?.responseHead({ status: answer.status, reason: "", fields: isPrivate ? [] : fields });
+    if (!isPrivate) recording?.responseChunk(Buffer.from(answer.body));
     recording?.end("own-answer", answer.why);
     lingerOver(request, this.#options.clock, this.#limits.lingerMs);
     sendOwnAnswer(response, answer, closes || visit.upgrade !== undefined);
@@ -265,7 +272,7 @@ export class Reception {
     }
   }
 
-  fieldsFor(fields: RawFields, source: string): RawFields {
+  fieldsFor(fields: RawFields, source: string, body: IncomingBody = { kind: "none" }): RawFields {
     const { pseudonym } = this.#options;
     const upstream = this.#options.upstream();
     const origin = this.#phase.kind === "public" ? this.#phase.origin : NO_ORIGIN;
@@ -275,16 +282,17 @@ export class Reception {
       source,
       pseudonym,
       httpVersion: "1.1",
-      body: { kind: "none" },
+      body,
       upgrades: false,
       expectsContinue: false,
     });
   }
 
-  /** A GET of `/`, of which only the head counts. */
+  /** Only the head of the answer counts. */
   #askService(then: (report: ServiceReport) => void): void {
     const upstream = this.#options.upstream();
-    const { clock } = this.#options;
+    const { clock, question = GET_ROOT } = this.#options;
+    const { method, target } = question;
     let isOver = false;
     const end = (report: ServiceReport): void => {
       if (isOver) return;
@@ -294,10 +302,13 @@ export class Reception {
       then(report);
     };
     const failed = ({ kind }: Failure): void => end({ error: kind });
-    const fields = this.fieldsFor(["Accept", "*/*"], "127.0.0.1");
+    const bytes = Buffer.from(question.body);
+    const body: IncomingBody =
+      bytes.length === 0 ? { kind: "none" } : { kind: "length", bytes: bytes.length };
+    const fields = this.fieldsFor(question.fields, "127.0.0.1", body);
     const exchange = this.#client.request(
       upstream,
-      { method: "GET", target: "/", fields, body: "none", upgrades: false },
+      { method, target, fields, body: body.kind, upgrades: false },
       {
         onInterim: () => undefined,
         onHead: ({ status, fields }) => end({ status, server: valuesOf(fields, "server")[0] }),
@@ -309,11 +320,18 @@ export class Reception {
         onDrain: () => undefined,
       },
     );
+    if (bytes.length > 0) {
+      exchange.write(bytes);
+      exchange.endBody([]);
+    }
     const stop = clock.after(this.#limits.connectMs, () =>
       failed(new Failure("http_response_timeout", "no head in time")),
     );
   }
 }
+
+const GET_ROOT: ServiceQuestion = { method: "GET", target: "/", fields: ["Accept", "*/*"], body: "" };
+const LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"] as const;
 
 /** The service, not one response of it, is at fault. */
 const UNREACHABLE: ReadonlySet<FailureKind> = new Set([

@@ -18,7 +18,7 @@ export const closeTool = defineTool({
     "new invite. `summary` is sent to the others as the last message.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
-    summary: z.string().optional().describe("Last message to the others: what was agreed, and what is open."),
+    summary: z.string().optional().describe("What was agreed, and what is open."),
     tunnelId,
   }),
   async run({ summary, tunnelId: id }, call) {

@@ -29,9 +29,9 @@ export const inviteTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers - 1)
       .optional()
-      .describe("How many new invites to make. Defaults to 1, or to 0 with `revoke` or `remove`."),
-    revoke: id().optional().describe("The inviteId of a pending invite that must not work any more."),
-    remove: z.string().optional().describe("Name (or id) of a member to remove from the tunnel."),
+      .describe("New invites. Default 1, or 0 with `revoke` or `remove`."),
+    revoke: id().optional().describe("The inviteId of a pending invite to revoke."),
+    remove: z.string().optional().describe("Name or id of a member to remove."),
     tunnelId,
   }),
   // A link that somebody has used by now is no answer to a call for another one.

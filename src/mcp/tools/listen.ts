@@ -49,7 +49,7 @@ export const listenTool = defineTool({
       .min(0)
       .optional()
       .describe(
-        `How long to wait for something new, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; 0 looks only.`,
+        `How long to wait, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; 0 looks only.`,
       ),
     limit: z
       .int()

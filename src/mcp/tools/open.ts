@@ -27,15 +27,12 @@ export const openTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers - 1)
       .default(1)
-      .describe("How many people to invite."),
+      .describe("People to invite."),
     transport: z
       .enum(PROVIDER_NAMES)
       .optional()
       .describe(PROVIDER_NAMES.map((name) => `${name}: ${PROVIDERS[name].advice}.`).join(" ")),
-    history: z
-      .boolean()
-      .default(false)
-      .describe("Whether those who join later get what was said before they came."),
+    history: z.boolean().default(false).describe("Whether later ones get what was said before they came."),
     name: memberName,
   }),
   async run({ goal: given, invites, transport, history, name }, call) {

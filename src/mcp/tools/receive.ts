@@ -168,15 +168,15 @@ export const receiveTool = defineTool({
     name: z.string().describe("Its name, as that message shows it."),
     from: z.string().describe("Who offers it: `fromName` of that message, or `from`."),
     savePath: words("path-invalid").describe(
-      "Where to save it: an absolute path without links, e.g. that of the message. Its folder must exist.",
+      "An absolute path without links, e.g. that of the message. Its folder must exist.",
     ),
-    overwrite: z.boolean().optional().describe("Replace a file that exists there. Default false."),
+    overwrite: z.boolean().optional().describe("Replace a file that exists there."),
     waitMs: z
       .number()
       .min(0)
       .optional()
       .describe(
-        `How long to wait for it, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; the transfer goes on afterwards.`,
+        `How long to wait, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; the transfer goes on.`,
       ),
     cancel: z.boolean().optional().describe("End this transfer; nothing of the file stays."),
     tunnelId,

@@ -41,14 +41,14 @@ export const sayTool = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   isLong: true,
   input: z.strictObject({
-    text: words("text-invalid").describe("The message: complete in itself, with paths and what you want."),
+    text: words("text-invalid").describe("Complete in itself, with paths and what you want."),
     intent: z
       .enum(INTENTS)
       .optional()
       .describe(
         "request: an answer is needed. inform: answer only if useful. ack: received, never to be answered.",
       ),
-    replyTo: z.int().min(1).optional().describe("The seq of the message that you answer."),
+    replyTo: z.int().min(1).optional().describe("The seq that you answer."),
     to: z
       .array(z.string())
       .min(1)
@@ -59,9 +59,7 @@ export const sayTool = defineTool({
       .number()
       .min(0)
       .optional()
-      .describe(
-        `Wait up to this many ms for an answer and return it in \`messages\`; at most ${SESSION.listenMaxMs}.`,
-      ),
+      .describe(`Wait so many ms for an answer in \`messages\`; at most ${SESSION.listenMaxMs}.`),
     tunnelId,
   }),
   async run({ text, intent, replyTo, to, waitMs, tunnelId: id }, call) {

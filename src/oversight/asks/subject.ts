@@ -58,6 +58,12 @@ export type Subject =
       readonly minutes: number;
       /** Claim links that are to be made. */
       readonly claims: number;
+      /** Of an MCP server: the tools that could be called. */
+      readonly tools?: readonly string[];
+      /** It has more tools than are named. */
+      readonly hasMoreTools?: boolean;
+      /** Pages that could call it. */
+      readonly origins?: readonly string[];
       /** It runs, and would be open for longer or to more people. */
       readonly isWidened?: true;
     }

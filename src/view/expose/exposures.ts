@@ -1,13 +1,16 @@
-import { addressText } from "../../expose/address-text.ts";
 import type { AccessWays, ClaimLink, ClaimState } from "../../expose/access/access.ts";
+import { addressText } from "../../expose/exposures/address.ts";
 import type { Exposure, ExposureEnd, ExposureState } from "../../expose/exposures/exposure.ts";
 import type { ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import type { EndedExposure } from "../../expose/exposures/history.ts";
 import type { Proof } from "../../expose/proving/prove.ts";
 import type { CheckedRequest } from "../../expose/exposures/request.ts";
 import { targetName } from "../../expose/target/parse.ts";
+import type { SignInNotice } from "../../expose/oauth/notices.ts";
+import { mcpName, type McpTarget } from "../../expose/mcp/target.ts";
 import { errorView, type ErrorView } from "../errors.ts";
 import { isoTime, seconds } from "../time.ts";
+import { mcpClientsView, type McpClientsView } from "./mcp-clients.ts";
 
 /** An exposure in a list. It holds no secret. */
 export interface ExposureView {
@@ -54,7 +57,7 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
     case "address":
       return event.publicUrl === undefined
         ? "the public address is lost; another one is being opened"
-        : `the public address is ${addressText(event.publicUrl)} from now on; claim links that were not used yet need the new address`;
+        : `the public address is ${addressText(event.publicUrl)} from now on; ${event.exposure.request.target.kind === "mcp" ? "every client has to be set up again, with it" : "claim links that were not used yet need the new address"}`;
     case "ends-soon": {
       const minutes = Math.round(event.leftMs / 60_000);
       return `it ends in ${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
@@ -63,10 +66,38 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
       return event.isDone
         ? "a person has let it be open for longer or for more people"
         : "a person has not let it be open for longer or for more people";
+    case "sign-in":
+      return signInText(event.notice, { showsCode: true });
     case "progress":
     case "extended":
     case "visit":
       return undefined;
+  }
+}
+
+/**
+ * A client that asks to be let in, or was answered, as a sentence for this user.
+ * @param showsCode where nobody but them reads it
+ */
+export function signInText(notice: SignInNotice, { showsCode }: { readonly showsCode: boolean }): string {
+  const { name, publisher, returnsTo } = notice.client;
+  const called = name === undefined ? "a program without a name" : `a program that calls itself "${name}"`;
+  const who = publisher === undefined ? called : `${called} (described by ${publisher})`;
+  switch (notice.what) {
+    case "code": {
+      const how = showsCode
+        ? `type ${notice.code} on the page ${notice.page}, and nowhere else`
+        : "type tunnel-mcp watch in a terminal of your own, which shows the code";
+      return `${who} asks to be let in; the answer goes to ${returnsTo}. If you have just asked for that yourself, ${how}. If not, do nothing`;
+    }
+    case "signed-in":
+      return `${who} was let in by the code`;
+    case "refused":
+      return notice.why === "person"
+        ? `${who} was refused on the page`
+        : `${who} was refused: too many codes were wrong`;
+    case "revoked":
+      return `${who} is out: its ${notice.reused === "code" ? "sign-in code" : "refresh token"} was used twice, as a thief would`;
   }
 }
 
@@ -106,7 +137,11 @@ export interface StartedView {
   readonly newClaims: readonly ClaimLink[] | undefined;
   readonly local: {
     readonly target: string;
-    /** Of a GET of `/`; undefined where it was too slow for one, or is a folder. */
+    /** Of an MCP server: its own name, and the tools that can be called. Its own words. */
+    readonly serverName?: string;
+    readonly tools?: readonly string[];
+    readonly hasMoreTools?: boolean;
+    /** Of a GET of `/`; undefined where it was too slow for one, or is a folder or an MCP server. */
     readonly status: number | undefined;
     readonly server: string | undefined;
   };
@@ -115,6 +150,8 @@ export interface StartedView {
   /** Whether events of a stream arrive as they are sent (`live`), with its end (`held`), or not at all (`blocked`), by method. */
   readonly streaming: Extract<Proof, { kind: "proved" }>["streaming"] | undefined;
   readonly websocket: boolean | undefined;
+  /** Of an MCP server: what to paste into which client. */
+  readonly clients?: McpClientsView;
   readonly warnings: readonly string[] | undefined;
   readonly expiresInSec: number;
 }
@@ -122,8 +159,9 @@ export interface StartedView {
 /** @param exposure one that runs */
 export function startedView(
   exposure: Exposure,
-  { now, newClaims }: { readonly now: number; readonly newClaims: readonly ClaimLink[] },
+  about: { readonly now: number; readonly newClaims: readonly ClaimLink[]; readonly platform: string },
 ): StartedView | undefined {
+  const { now, newClaims, platform } = about;
   const { id, name, state, found, ways, endsAt } = exposure;
   if (state.name !== "running" || found === undefined) return undefined;
   const { warnings: accessWarnings, ...access } = ways;
@@ -131,17 +169,29 @@ export function startedView(
   const [only] = links.length === 1 ? links : [];
   const warnings = [...found.warnings, ...otherName(exposure.request, state.publicUrl), ...accessWarnings];
   const { proof } = state;
+  const publicUrl = addressText(state.publicUrl);
+  const { mcp } = found;
   return {
     exposureId: id,
     name,
-    publicUrl: addressText(state.publicUrl),
+    publicUrl,
     claimUrl: only?.url,
     access,
     newClaims: newClaims.length === 0 ? undefined : newClaims,
-    local: { target: found.description, status: found.status, server: found.server },
+    local: {
+      target: found.description,
+      ...(mcp === undefined
+        ? {}
+        : { serverName: mcp.serverName, tools: mcp.tools, ...(mcp.hasMore ? { hasMoreTools: true } : {}) }),
+      status: found.status,
+      server: found.server,
+    },
     public: publicView(proof),
     streaming: proof.kind === "proved" ? proof.streaming : undefined,
-    websocket: proof.kind === "proved" ? proof.websocket : undefined,
+    websocket: proof.kind === "proved" && mcp === undefined ? proof.websocket : undefined,
+    ...(mcp === undefined
+      ? {}
+      : { clients: mcpClientsView({ name, url: publicUrl, token: access.bearer }, platform) }),
     warnings: warnings.length === 0 ? undefined : warnings,
     expiresInSec: seconds(Math.max(0, endsAt - now)),
   };
@@ -253,6 +303,7 @@ export function dryRunView(
     hostHeader,
     inspect,
     claims,
+    origins,
   }: CheckedRequest,
   commandLine: (args: readonly string[]) => string,
 ): DryRunView {
@@ -265,7 +316,8 @@ export function dryRunView(
     expiresInMinutes: minutes,
     command: commandLine([
       "expose",
-      targetName(target),
+      ...(target.kind === "mcp" ? mcpWords(target) : [targetName(target)]),
+      ...origins.flatMap((origin) => ["--origin", origin]),
       "--name",
       name,
       "--access",
@@ -282,4 +334,13 @@ export function dryRunView(
       ...(inspect ? [] : ["--no-inspect"]),
     ]),
   };
+}
+
+function mcpWords(target: McpTarget): readonly string[] {
+  return [
+    "--mcp",
+    mcpName(target),
+    ...(target.tools ?? []).flatMap((tool) => ["--tool", tool]),
+    ...(target.copies === "session" ? ["--per-session"] : []),
+  ];
 }

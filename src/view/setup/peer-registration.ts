@@ -1,12 +1,18 @@
 import { shellLine } from "../../runtime/shell-line.ts";
 
-/** An MCP server of a peer, as programs of this machine reach it. */
-export interface PeerServer {
-  /** A label of its owner's. */
+/** An MCP server over HTTP, as clients reach it. */
+export interface RemoteServer {
+  /** One that every client takes. */
   readonly name: string;
   readonly url: string;
-  readonly header: { readonly field: string; readonly value: string };
+  /** Shown with each request; undefined where nobody asks for it. */
+  readonly header: { readonly field: string; readonly value: string } | undefined;
 }
+
+/** An MCP server of a peer, as programs of this machine reach it. Its name is a label of its owner's. */
+export type PeerServer = RemoteServer & {
+  readonly header: { readonly field: string; readonly value: string };
+};
 
 /** Names that clients keep for themselves. */
 const PREFIX = "peer-";
@@ -22,33 +28,36 @@ function registeredName(label: string): string {
   return `${PREFIX}${kept === "" ? "mcp" : kept}`;
 }
 
+/** {@link registration} of a peer's server, whose name says so. */
+export function peerRegistration(client: string | undefined, server: PeerServer, platform: string): string {
+  return registration(client, { ...server, name: registeredName(server.name) }, platform);
+}
+
 /**
  * The text that a person enters to have their client use the server: a line for a shell of `platform`, or what goes into its file.
  * @param client by the name in its `clientInfo`; the form that most read for any other
  */
-export function peerRegistration(client: string | undefined, server: PeerServer, platform: string): string {
-  const { url, header } = server;
-  const name = registeredName(server.name);
-  const field = `${header.field}: ${header.value}`;
+export function registration(
+  client: string | undefined,
+  { name, url, header }: RemoteServer,
+  platform: string,
+): string {
+  const shown = header === undefined ? [] : ["--header", `${header.field}: ${header.value}`];
+  const byHttp = ["mcp", "add", "--transport", "http"];
   switch (client) {
     case "claude-code":
-      return shellLine(
-        ["claude", "mcp", "add", "--transport", "http", name, url, "--header", field],
-        platform,
-      );
+      return shellLine(["claude", ...byHttp, name, url, ...shown], platform);
     case "gemini-cli-mcp-client":
-      return shellLine(
-        ["gemini", "mcp", "add", "--transport", "http", "--header", field, name, url],
-        platform,
-      );
+      return shellLine(["gemini", ...byHttp, ...shown, name, url], platform);
     case "codex-mcp-client": {
       const quoted = JSON.stringify;
-      const headers = `http_headers = { ${quoted(header.field)} = ${quoted(header.value)} }`;
-      return `[mcp_servers.${name}]\nurl = ${quoted(url)}\n${headers}`;
+      const headers =
+        header === undefined ? "" : `\nhttp_headers = { ${quoted(header.field)} = ${quoted(header.value)} }`;
+      return `[mcp_servers.${name}]\nurl = ${quoted(url)}${headers}`;
     }
-    default:
-      return JSON.stringify({
-        mcpServers: { [name]: { type: "http", url, headers: { [header.field]: header.value } } },
-      });
+    default: {
+      const headers = header === undefined ? {} : { headers: { [header.field]: header.value } };
+      return JSON.stringify({ mcpServers: { [name]: { type: "http", url, ...headers } } });
+    }
   }
 }

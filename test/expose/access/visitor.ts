@@ -64,6 +64,7 @@ export class Door {
   answer(visit: Visit, body = ""): OwnAnswer {
     const admission = this.visit(visit);
     if (admission.kind === "pass") throw new Error(`let in by ${admission.way}`);
+    if (admission.kind === "inquiry") throw new Error("this gate has no authorization");
     return admission.kind === "form" ? admission.submit(body) : admission.answer;
   }
 
@@ -104,7 +105,7 @@ export class Door {
 /** How a request is dealt with, in a word: the way in, or the status. */
 export function outcome(admission: Admission): string {
   if (admission.kind === "pass") return admission.way;
-  return admission.kind === "form" ? "form" : String(admission.answer.status);
+  return admission.kind === "answer" ? String(admission.answer.status) : admission.kind;
 }
 
 /** The value of a field of an answer. */

@@ -58,14 +58,15 @@ function begun(
   recording: Recording,
   signal: AbortSignal,
 ): ClientRequest {
-  const { scheme, address, port } = upstream;
+  const { scheme, address, port, dial } = upstream;
   const options = {
+    // With an agent, the connection would be that agent's.
+    ...(dial === undefined ? { agent: false } : { createConnection: () => dial() }),
     method,
     host: address,
     port,
     path: target,
     headers: [...fields],
-    agent: false,
     maxHeaderSize: MAX_HEADER_BYTES,
     signal,
   };

@@ -76,7 +76,7 @@ function outcome({ exposure, askId, newClaims, wasRunning }: Started, call: Tool
     case "running": {
       const widening = askId === undefined ? {} : { status: "held", askId, reason: GATES.expose.because };
       return {
-        ...startedView(exposure, { now: call.clock.now(), newClaims }),
+        ...startedView(exposure, { now: call.clock.now(), newClaims, platform: process.platform }),
         ...(wasRunning ? { wasRunning } : {}),
         ...widening,
         next: askId === undefined ? readyText(exposure) : HELD,
@@ -121,7 +121,14 @@ export const exposeStartTool = defineTool({
           .min(1)
           .max(EXPOSE.maxRunning),
       ])
-      .describe("Port, localhost:3000, https://localhost:8443 or a folder; several: one address each."),
+      .optional()
+      .describe("Port, https://localhost:8443 or a folder; several: one address each."),
+    mcp: z
+      .string()
+      .optional()
+      .describe("Or an MCP server: URL, or a configured name. `access.bearer` is its token."),
+    tools: z.array(z.string()).optional().describe("Of mcp: only these."),
+    perSession: z.boolean().optional().describe("Of mcp: a process each."),
     name: id().optional().describe("For the other expose tools."),
     access: z
       .array(z.enum(ACCESS_KINDS))
@@ -130,7 +137,7 @@ export const exposeStartTool = defineTool({
         "Default claim and token. prefix: secret path for fetchers (GET). basic: user and password. open: everybody, alone.",
       ),
     openPaths: z.array(z.string()).optional().describe('Open to everybody, e.g. ["POST /hooks/*"].'),
-    claims: z.int().min(1).optional().describe("Claim links: one for each person or device."),
+    claims: z.int().min(1).optional().describe("One link for each person or device."),
     expiresInMinutes: z
       .int()
       .min(1)
@@ -144,15 +151,18 @@ export const exposeStartTool = defineTool({
     dryRun: z.boolean().optional().describe("Says what it would do, and the command for a human."),
   }),
   repeats: () => "waits",
-  async run({ target, dryRun, expiresInMinutes, claims, ...rest }, call) {
+  async run({ target, mcp, dryRun, expiresInMinutes, claims, ...rest }, call) {
     const exposures = await call.exposures.get();
     const minutes = expiresInMinutes === undefined ? undefined : bounded(expiresInMinutes, EXPOSE.maxMinutes);
     const links = claims === undefined ? undefined : bounded(claims, EXPOSE.maxClaims);
     const cut = { expiresAtMostMinutes: minutes?.cutTo, claimsAtMost: links?.cutTo };
-    const targets = (Array.isArray(target) ? target : [target]).map(String);
+    const targets = (Array.isArray(target) ? target : [target]).map((one) =>
+      one === undefined ? undefined : String(one),
+    );
     const requests = targets.map((one) => ({
       ...rest,
       target: one,
+      mcp,
       expiresInMinutes: minutes?.value,
       claims: links?.value,
     }));

@@ -14,7 +14,7 @@ export const exposeStopTool = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
     exposureId: id().optional().describe("If several."),
-    name: id().optional().describe("The same by its name."),
+    name: id().optional().describe("Its name."),
     all: z.boolean().optional().describe("Every one of this session."),
     claim: id().optional().describe("Revoke only this claim (expose_list)."),
   }),
