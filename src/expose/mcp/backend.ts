@@ -47,7 +47,7 @@ export async function openedStdio(
 export function httpBackend(
   upstream: Upstream,
   path: string,
-  options: { readonly clock: Clock; readonly limits?: BridgeLimits },
+  options: { readonly clock: Clock; readonly limits?: BridgeLimits; readonly lendsSession?: boolean },
 ): HttpBackend {
   const place = { dial: () => dialled(upstream), host: upstream.host, path };
   return new HttpBackend({ ...options, place: () => place });

@@ -120,7 +120,11 @@ async function backendOf(
     return { backend, watched: undefined, warnings: [] };
   }
   const { upstream, warnings } = await findService(server.target, find);
-  return { backend: httpBackend(upstream, server.path, { clock, limits }), watched: upstream, warnings };
+  return {
+    backend: httpBackend(upstream, server.path, { clock, limits, lendsSession: true }),
+    watched: upstream,
+    warnings,
+  };
 }
 
 /** Clients of all visitors come by one way; the gateway says from where each does. */
