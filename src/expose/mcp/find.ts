@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Backend } from "../../bridge/backend.ts";
 import { Bridge } from "../../bridge/http/bridge.ts";
+import type { StdioMeans } from "../../bridge/stdio/stdio-servers.ts";
 import type { AllowedTools } from "../../bridge/protocol/tools.ts";
 import { toHex } from "../../protocol/base/bytes.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
@@ -8,7 +9,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { findService, type FindOptions } from "../target/find.ts";
 import type { ServiceQuestion, Upstream } from "../upstream.ts";
 import { openingQuestion } from "./question.ts";
-import { allowedTools, httpBackend, openedStdio, surveyed, type StdioMeans } from "./backend.ts";
+import { allowedTools, httpBackend, openedStdio, surveyed } from "./backend.ts";
 import { dialInProcess } from "./in-process.ts";
 import { MCP_LIMITS } from "./limits.ts";
 import { mcpName, type McpTarget } from "./target.ts";
