@@ -1,3 +1,4 @@
+import { stdioServers } from "../bridge/stdio/stdio-servers.ts";
 import type { Config } from "../cli/settings.ts";
 import { exposedElsewhere } from "../control/exposed.ts";
 import { portHolder } from "../control/ports.ts";
@@ -20,7 +21,6 @@ import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import { resolveShownFolder, secretNameToShow } from "../session/paths/show.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { stdioServers } from "./stdio-servers.ts";
 
 /** The exposures of this process on the real network. Heavy to load: imported with the first call that exposes something. */
 export function loadExposures(options: {

@@ -1,3 +1,4 @@
+import { stdioServers } from "../bridge/stdio/stdio-servers.ts";
 import type { Config } from "../cli/settings.ts";
 import { portHolder } from "../control/ports.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
@@ -11,7 +12,6 @@ import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
 import { MemberServices } from "../services/tunnels/member-services.ts";
 import { hasOtherUsers } from "../services/taker/other-users.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { stdioServers } from "./stdio-servers.ts";
 
 /** The services that members of this process's tunnels offer each other. Heavy to load: imported with the first call that offers or uses one. */
 export function loadServices(options: {

@@ -53,8 +53,8 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
                         line: other users of a machine can see the arguments of commands.
   expose TARGET...      give a local service a public address, and see who comes;
                         TARGET: a port (3000), https://localhost:3000 or a folder (./dist)
-    --mcp NAME|URL      instead of a TARGET: an MCP server, by its name in the file of
-                        TUNNEL_MCP_SERVERS or by its URL, for clients on the internet
+    --mcp NAME|URL      instead of a TARGET: an MCP server, by its name in your file of
+                        servers or by its URL, for clients on the internet
     --tool NAME         with --mcp: this tool alone, as in 'search_*'; repeatable
     --per-session       with --mcp NAME: a process of its own for each session
     --origin URL        with --mcp: web pages of this origin may call it; repeatable

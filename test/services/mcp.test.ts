@@ -8,7 +8,7 @@ import { McpServer, createMcpHandler } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import { OutboundFilter } from "../../src/oversight/filter/filter.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import type { StdioMeans } from "../../src/expose/mcp/backend.ts";
+import type { StdioMeans } from "../../src/bridge/stdio/stdio-servers.ts";
 import type { Listening } from "../../src/services/taker/listener.ts";
 import type { TunnelServices } from "../../src/services/tunnels/tunnel-services.ts";
 import { realServer, type SdkEra } from "../bridge/support.ts";

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach } from "vitest";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import type { StdioMeans } from "../../src/expose/mcp/backend.ts";
+import type { StdioMeans } from "../../src/bridge/stdio/stdio-servers.ts";
 import { MemberServices } from "../../src/services/tunnels/member-services.ts";
 import type { TunnelServices } from "../../src/services/tunnels/tunnel-services.ts";
 import type { TextScanner } from "../../src/session/saying/judging.ts";

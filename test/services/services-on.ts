@@ -1,5 +1,5 @@
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
-import type { StdioMeans } from "../../src/expose/mcp/backend.ts";
+import type { StdioMeans } from "../../src/bridge/stdio/stdio-servers.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { LazyServices } from "../../src/services/tunnels/lazy-services.ts";

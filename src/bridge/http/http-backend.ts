@@ -1,7 +1,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { BridgeRefusal, type Answered, type Backend, type Call } from "../backend.ts";
 import { BRIDGE_LIMITS, type BridgeLimits } from "../protocol/limits.ts";
-import { outcomeFor, paramsFor, progressTokenOf } from "../protocol/adapt.ts";
+import { BRIDGE_CLIENT, openedLegacy, outcomeFor, paramsFor, progressTokenOf } from "../protocol/adapt.ts";
 import {
   encodeNotification,
   encodeRequest,
@@ -10,7 +10,7 @@ import {
   type Outcome,
   CODE,
 } from "../protocol/frames.ts";
-import { META } from "../protocol/era.ts";
+import { LEGACY_VERSIONS, META } from "../protocol/era.ts";
 import { isFields } from "../protocol/frames.ts";
 import { post, type McpPlace, type Posted } from "./post.ts";
 
@@ -28,19 +28,71 @@ export class HttpBackend implements Backend {
   readonly #limits: BridgeLimits;
   readonly #place: () => McpPlace;
   readonly #closing = new AbortController();
+  readonly #lendsSession: boolean;
+  /** Undefined until a server has refused a call for its sake. */
+  #own: Promise<OwnSession | undefined> | undefined;
 
   constructor(options: {
     readonly clock: Clock;
     readonly place: () => McpPlace;
     readonly limits?: BridgeLimits;
+    /** Clients that name no session share one of the bridge's, where the server takes nothing without. */
+    readonly lendsSession?: boolean;
   }) {
     this.#clock = options.clock;
     this.#place = options.place;
     this.#limits = options.limits ?? BRIDGE_LIMITS;
+    this.#lendsSession = options.lendsSession === true;
   }
 
   async call(call: Call): Promise<Answered> {
-    const { method, params, era, onProgress, signal } = call;
+    const { method, era } = call;
+    const { posted, outcome } = await this.#insisted(call);
+    if (outcome === undefined) throw refusalOf(posted);
+    const { status = 200, session } = posted.kind === "answered" ? posted : {};
+    // The status belongs to the answer: 404 is a session that is over, or a method that is not there.
+    if (status >= 400 && status < 500 && "error" in outcome)
+      throw new BridgeRefusal(outcome.error.message, { status, error: outcome.error });
+    return {
+      outcome: outcomeFor(era, method, outcome),
+      session: method === "initialize" ? session : undefined,
+    };
+  }
+
+  /** Some clients never name the session that they were given: they get one of the bridge's, where the server takes nothing without. */
+  async #insisted(call: Call): Promise<Asked> {
+    const isMeant = this.#lendsSession && call.era === "legacy" && call.method !== "initialize";
+    if (!isMeant || call.session !== undefined) return await this.#ask(call);
+    const before = this.#own;
+    const known = await before;
+    const first = await this.#ask(known === undefined ? call : inSession(call, known));
+    // Refused calls were not begun: a second attempt does nothing twice.
+    if (!isSessionRefused(first.posted, known)) return first;
+    if (this.#own === before) this.#own = this.#begin();
+    const own = await this.#own;
+    return own === undefined ? first : await this.#ask(inSession(call, own));
+  }
+
+  async #begin(): Promise<OwnSession | undefined> {
+    const [protocolVersion] = LEGACY_VERSIONS;
+    const params = { protocolVersion, clientInfo: BRIDGE_CLIENT };
+    const about = { era: "legacy", session: undefined, fields: {}, onProgress: undefined } as const;
+    const { posted, outcome } = await this.#ask({
+      ...about,
+      method: "initialize",
+      params,
+      signal: this.#closing.signal,
+    });
+    const session = posted.kind === "answered" ? posted.session : undefined;
+    const opening = outcome !== undefined && "result" in outcome ? openedLegacy(outcome.result) : undefined;
+    if (session === undefined || opening === undefined) return undefined;
+    const own = { session, version: opening.version };
+    await this.notify("notifications/initialized", {}, inSession({ fields: {} }, own));
+    return own;
+  }
+
+  async #ask(call: Call): Promise<Asked> {
+    const { method, params, onProgress, signal } = call;
     let outcome: Outcome | undefined;
     const told = toldParams(call, onProgress === undefined ? undefined : progressTokenOf(params));
     const posted = await this.#post(encodeRequest({ id: 1, method, params: told }), call, {
@@ -54,15 +106,7 @@ export class HttpBackend implements Backend {
         return outcome !== undefined;
       },
     });
-    if (outcome === undefined) throw refusalOf(posted);
-    const { status = 200, session } = posted.kind === "answered" ? posted : {};
-    // The status belongs to the answer: 404 is a session that is over, or a method that is not there.
-    if (status >= 400 && status < 500 && "error" in outcome)
-      throw new BridgeRefusal(outcome.error.message, { status, error: outcome.error });
-    return {
-      outcome: outcomeFor(era, method, outcome),
-      session: method === "initialize" ? session : undefined,
-    };
+    return { posted, outcome };
   }
 
   async notify(method: string, params: Fields, about: Pick<Call, "session" | "fields">): Promise<void> {
@@ -101,6 +145,29 @@ export class HttpBackend implements Backend {
       onMessage: about.onMessage,
     });
   }
+}
+
+/** How a server has answered: what it said, if it was a message at all. */
+interface Asked {
+  readonly posted: Posted;
+  readonly outcome: Outcome | undefined;
+}
+
+interface OwnSession {
+  readonly session: string;
+  readonly version: string;
+}
+
+function inSession<About extends Pick<Call, "fields">>(
+  about: About,
+  { session, version }: OwnSession,
+): About & Pick<Call, "session"> {
+  return { ...about, session, fields: { ...about.fields, "mcp-protocol-version": version } };
+}
+
+/** MCP 2025-06-18, transports: 400 where a session is missing, 404 where it is over. */
+function isSessionRefused(posted: Posted, used: OwnSession | undefined): boolean {
+  return posted.kind === "answered" && posted.status === (used === undefined ? 400 : 404);
 }
 
 /** As the client has sent them, but for what it could be asked: nothing. */

@@ -5,7 +5,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Provider } from "../../tunnel/provider.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { Authorization } from "../authorization.ts";
-import type { StdioMeans } from "../mcp/backend.ts";
+import type { StdioMeans } from "../../bridge/stdio/stdio-servers.ts";
 import type { MemoryBudget } from "../inspector/budget.ts";
 import type { SignInDesk } from "../oauth/desk.ts";
 import type { Redactor } from "../inspector/secrets.ts";

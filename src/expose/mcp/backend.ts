@@ -4,22 +4,14 @@ import type { Backend } from "../../bridge/backend.ts";
 import { HttpBackend } from "../../bridge/http/http-backend.ts";
 import type { BridgeLimits } from "../../bridge/protocol/limits.ts";
 import { AllowedTools, isToolPattern, MAX_PATTERNS } from "../../bridge/protocol/tools.ts";
-import type { ServerCommand } from "../../bridge/stdio/servers-file.ts";
 import { StdioBackend, type StdioOptions } from "../../bridge/stdio/stdio-backend.ts";
-import type { StartServer } from "../../bridge/stdio/stdio-server.ts";
+import type { StdioMeans } from "../../bridge/stdio/stdio-servers.ts";
 import { survey, type Survey } from "../../bridge/survey.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { deadline } from "../../net/deadline.ts";
 import { serviceTls } from "../../net/service-tls.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Upstream } from "../upstream.ts";
-
-/** How stdio servers are found and started. */
-export interface StdioMeans {
-  /** @throws {TunnelError} mcp-servers-*, mcp-server-unknown */
-  readonly commandNamed: (name: string) => Promise<ServerCommand>;
-  readonly start: (command: ServerCommand) => StartServer;
-}
 
 /** A server may take so long to say what it is and which tools it has, in ms. */
 const SURVEY_MS = 20_000;
@@ -47,7 +39,7 @@ export async function openedStdio(
 export function httpBackend(
   upstream: Upstream,
   path: string,
-  options: { readonly clock: Clock; readonly limits?: BridgeLimits },
+  options: { readonly clock: Clock; readonly limits?: BridgeLimits; readonly lendsSession?: boolean },
 ): HttpBackend {
   const place = { dial: () => dialled(upstream), host: upstream.host, path };
   return new HttpBackend({ ...options, place: () => place });

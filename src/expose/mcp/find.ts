@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Backend } from "../../bridge/backend.ts";
 import { Bridge } from "../../bridge/http/bridge.ts";
+import type { StdioMeans } from "../../bridge/stdio/stdio-servers.ts";
 import type { AllowedTools } from "../../bridge/protocol/tools.ts";
 import { toHex } from "../../protocol/base/bytes.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
@@ -8,7 +9,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { findService, type FindOptions } from "../target/find.ts";
 import type { ServiceQuestion, Upstream } from "../upstream.ts";
 import { openingQuestion } from "./question.ts";
-import { allowedTools, httpBackend, openedStdio, surveyed, type StdioMeans } from "./backend.ts";
+import { allowedTools, httpBackend, openedStdio, surveyed } from "./backend.ts";
 import { dialInProcess } from "./in-process.ts";
 import { MCP_LIMITS } from "./limits.ts";
 import { mcpName, type McpTarget } from "./target.ts";
@@ -120,7 +121,11 @@ async function backendOf(
     return { backend, watched: undefined, warnings: [] };
   }
   const { upstream, warnings } = await findService(server.target, find);
-  return { backend: httpBackend(upstream, server.path, { clock, limits }), watched: upstream, warnings };
+  return {
+    backend: httpBackend(upstream, server.path, { clock, limits, lendsSession: true }),
+    watched: upstream,
+    warnings,
+  };
 }
 
 /** Clients of all visitors come by one way; the gateway says from where each does. */

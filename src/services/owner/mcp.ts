@@ -1,13 +1,8 @@
 import type { Backend } from "../../bridge/backend.ts";
 import { Bridge, type BridgeVisitor } from "../../bridge/http/bridge.ts";
+import type { StdioMeans } from "../../bridge/stdio/stdio-servers.ts";
 import type { AllowedTools } from "../../bridge/protocol/tools.ts";
-import {
-  allowedTools,
-  httpBackend,
-  openedStdio,
-  surveyed,
-  type StdioMeans,
-} from "../../expose/mcp/backend.ts";
+import { allowedTools, httpBackend, openedStdio, surveyed } from "../../expose/mcp/backend.ts";
 import type { McpServer } from "../../expose/mcp/server.ts";
 import { findService, type FindOptions } from "../../expose/target/find.ts";
 import { targetName } from "../../expose/target/parse.ts";

@@ -16,7 +16,7 @@ import { SendTurns } from "../connection/turns.ts";
 import { WindowPool } from "../connection/window.ts";
 import type { Handler } from "../owner/handler.ts";
 import { httpHandler } from "../owner/http.ts";
-import type { StdioMeans } from "../../expose/mcp/backend.ts";
+import type { StdioMeans } from "../../bridge/stdio/stdio-servers.ts";
 import { mcpHandler } from "../owner/mcp.ts";
 import type { ServicesNews } from "../news.ts";
 import { Owner } from "../owner/owner.ts";

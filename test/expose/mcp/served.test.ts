@@ -8,6 +8,7 @@ import type { Exposures } from "../../../src/expose/exposures/exposures.ts";
 import { TunnelError } from "../../../src/errors/tunnel-error.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { startedView } from "../../../src/view/expose/exposures.ts";
+import { z } from "zod";
 import { gone, until } from "../../support/processes.ts";
 import { client, legacyRequest, modern, realServer, send, type Started } from "../../bridge/support.ts";
 import { cleanUp, exposuresOn, service, settled } from "../support.ts";
@@ -312,6 +313,54 @@ describe("an HTTP server that is exposed", () => {
     for (const fields of heard)
       for (const name of ["authorization", "cookie", "origin", "x-other", "x-forwarded-for"])
         expect(fields[name]).toBeUndefined();
+  });
+
+  it("that takes nothing without a session is called by a client that never names one (claude.ai)", async () => {
+    const sessions: string[] = [];
+    let isForgetful = false;
+    const port = await service((request, response) => {
+      let body = "";
+      request.on("data", (chunk) => (body += String(chunk)));
+      request.on("end", () => {
+        const { id, method } = z
+          .looseObject({ id: z.number().optional(), method: z.string() })
+          .parse(JSON.parse(body || '{"method":""}'));
+        if (request.url !== "/mcp") return void response.writeHead(404).end();
+        if (id === undefined) return void response.writeHead(202).end();
+        response.setHeader("content-type", "application/json");
+        const answer = (result: object): void =>
+          void response.end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+        if (method === "initialize") {
+          sessions.push(`s-${sessions.length + 1}`);
+          response.setHeader("mcp-session-id", sessions.at(-1) ?? "");
+          return answer({
+            protocolVersion: "2025-06-18",
+            capabilities: { tools: {} },
+            serverInfo: { name: "far", version: "1" },
+          });
+        }
+        const session = String(request.headers["mcp-session-id"] ?? "");
+        if (session === "") return void response.writeHead(400).end("no session");
+        if (!sessions.includes(session) || (isForgetful && session !== sessions.at(-1)))
+          return void response.writeHead(404).end("no such session");
+        return answer({ content: [{ type: "text", text: `in ${session}` }], tools: [] });
+      });
+    });
+    const { exposures } = withStore("legacy");
+    const { url, headers } = await open(exposures, { mcp: `http://localhost:${port}/mcp` });
+    const begun = sessions.length;
+    const call = legacyRequest(1, "tools/call", { name: "go", arguments: {} });
+    const all = await Promise.all(Array.from({ length: 20 }, () => send(url, call, headers)));
+    expect(new Set(all.map(({ text }) => /in s-\d+/.exec(text)?.[0]))).toEqual(
+      new Set([`in s-${begun + 1}`]),
+    );
+    // One for all of them, and another one once it is over.
+    expect(sessions).toHaveLength(begun + 1);
+    sessions.push("s-of-somebody-else");
+    isForgetful = true;
+    expect((await send(url, call, headers)).text).toContain(`in s-${begun + 3}`);
+    // Whoever names a session has that one, or none.
+    expect((await send(url, call, { ...headers, "Mcp-Session-Id": "guess" })).status).toBe(404);
   });
 
   it("is judged like any other target", async () => {

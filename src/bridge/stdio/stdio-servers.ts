@@ -1,7 +1,14 @@
-import { commandNamed } from "../bridge/stdio/servers-file.ts";
-import { startChild } from "../children/start.ts";
-import type { StdioMeans } from "../expose/mcp/backend.ts";
-import type { Clock } from "../runtime/clock.ts";
+import { startChild } from "../../children/start.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { commandNamed, type ServerCommand } from "./servers-file.ts";
+import type { StartServer } from "./stdio-server.ts";
+
+/** How stdio servers are found and started. */
+export interface StdioMeans {
+  /** @throws {TunnelError} mcp-servers-*, mcp-server-unknown */
+  readonly commandNamed: (name: string) => Promise<ServerCommand>;
+  readonly start: (command: ServerCommand) => StartServer;
+}
 
 /** Stdio MCP servers of the human's file, each started under a guard with all that it starts itself. */
 export function stdioServers(options: {
