@@ -159,16 +159,6 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "expose-list":
     case "expose-stop":
       return runExpose(command, host, output, readConfig(env).config);
-    case "setup":
-      return runSetup(command, host, output);
-    case "install-skill": {
-      const { installSkill } = await import("./commands.ts");
-      return installSkill(skillOptions(command, host, output));
-    }
-    case "uninstall-skill": {
-      const { uninstallSkill } = await import("./commands.ts");
-      return uninstallSkill({ ...skillOptions(command, host, output), kept: [host.home] });
-    }
     case "wake": {
       const { serverSearch, wake } = await import("./waking.ts");
       const search = serverSearch(env, identityOf(env, host.cwd));
@@ -182,6 +172,45 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       onShutdown(async () => ending.abort());
       await wakeWatch({ ...search, tunnelId: command.tunnelId, clock, output, signal: ending.signal });
       return 0;
+    }
+    default:
+      return prepareMachine(command, host, output);
+  }
+}
+
+/** The commands that write files for other programs. */
+async function prepareMachine(
+  command: Extract<
+    LaterCommand,
+    { kind: "setup" | "install-skill" | "uninstall-skill" | "anthropic-tunnel" }
+  >,
+  host: Host,
+  output: Output,
+): Promise<ExitCode> {
+  switch (command.kind) {
+    case "setup":
+      return runSetup(command, host, output);
+    case "anthropic-tunnel": {
+      const { anthropicTunnel, realProbes } = await import("./commands.ts");
+      return anthropicTunnel({
+        command,
+        cwd: host.cwd,
+        env: host.env,
+        platform: process.platform,
+        now: host.clock.now(),
+        output,
+        input: process.stdin,
+        inputIsTerminal: host.stdinIsTerminal,
+        probes: () => realProbes(checkedSettings(host).config, host.env),
+      });
+    }
+    case "install-skill": {
+      const { installSkill } = await import("./commands.ts");
+      return installSkill(skillOptions(command, host, output));
+    }
+    case "uninstall-skill": {
+      const { uninstallSkill } = await import("./commands.ts");
+      return uninstallSkill({ ...skillOptions(command, host, output), kept: [host.home] });
     }
   }
 }

@@ -3,6 +3,8 @@ import { nearest } from "../errors/nearest.ts";
 import { ROOM } from "../protocol/base/limits.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
 import { EXPOSE } from "../expose/exposures/limits.ts";
+import { ANTHROPIC_OPTIONS, isAnthropicAction, readAnthropic, unknownAction } from "./anthropic-words.ts";
+import type { AnthropicCommand } from "./anthropic/command.ts";
 import {
   EXPOSE_LIST_OPTIONS,
   EXPOSE_OPTIONS,
@@ -46,6 +48,7 @@ export type Command =
   | ExposeCommand
   | ExposeListCommand
   | ExposeStopCommand
+  | AnthropicCommand
   | { readonly kind: "setup"; readonly request: SetupRequest }
   | UsageError;
 
@@ -80,6 +83,7 @@ const COMMANDS = [
   "export",
   "wake",
   "watch",
+  "anthropic-tunnel",
 ] as const;
 
 const ALL_COMMANDS = `tunnel-mcp ${COMMANDS.join(" | ")}`;
@@ -136,8 +140,18 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
       return withOptions(first, rest, { name: "string", json: "boolean" }, joinCommand, 1);
     case "expose":
       return exposeCommand(rest);
+    default:
+      return preparingCommand(first, rest);
+  }
+}
+
+/** The commands that write files for other programs. */
+function preparingCommand(first: string, rest: readonly string[]): Command {
+  switch (first) {
     case "setup":
       return withOptions(first, rest, SETUP_OPTIONS, setupCommand);
+    case "anthropic-tunnel":
+      return anthropicCommand(rest);
     default:
       return unknownCommand(first);
   }
@@ -250,6 +264,22 @@ function exposeCommand(args: readonly string[]): Command {
   if (first === "stop")
     return withOptions("expose stop", rest, EXPOSE_STOP_OPTIONS, read(readExposeStop), MANY);
   return withOptions("expose", args, EXPOSE_OPTIONS, read(readExpose), EXPOSE.maxRunning);
+}
+
+function anthropicCommand([action, ...rest]: readonly string[]): Command {
+  const name = "anthropic-tunnel";
+  if (!isAnthropicAction(action)) return { ...usageError(unknownAction(action)), usage: usageLine(name, {}) };
+  const types = ANTHROPIC_OPTIONS[action];
+  return withOptions(
+    `${name} ${action}`,
+    rest,
+    types,
+    (values, others) => {
+      const given = readAnthropic(action, values, others);
+      return typeof given === "string" ? usageError(given) : given;
+    },
+    MANY,
+  );
 }
 
 /** Words that a command does not take, but explains. */

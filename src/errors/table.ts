@@ -1,4 +1,5 @@
 import { ADDRESS } from "./areas/address.ts";
+import { ANTHROPIC } from "./areas/anthropic.ts";
 import { BRIDGE } from "./areas/bridge.ts";
 import { CLOUDFLARED } from "./areas/cloudflared.ts";
 import { CONNECTION } from "./areas/connection.ts";
@@ -35,6 +36,7 @@ export const AREAS = {
   Exposing: EXPOSE,
   "Services of members": SERVICES,
   "MCP servers": BRIDGE,
+  "Anthropic's MCP tunnels": ANTHROPIC,
   "Tunnel address": ADDRESS,
   Cloudflared: CLOUDFLARED,
   "A command of your own": EXEC,
@@ -72,6 +74,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ...EXPOSE,
   ...SERVICES,
   ...BRIDGE,
+  ...ANTHROPIC,
   ...ADDRESS,
   ...CLOUDFLARED,
   ...EXEC,
