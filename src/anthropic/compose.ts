@@ -2,7 +2,7 @@ import { IMAGES, TOKEN } from "./env-file.ts";
 import { CONTAINER, LISTEN_PORT } from "./proxy-file.ts";
 
 /** The sample server's name and port among the containers. */
-export const SAMPLE_SERVICE = { name: "sample", port: 9000 } as const;
+const SAMPLE_SERVICE = { name: "sample", port: 9000 } as const;
 export const SAMPLE_ROUTE = {
   label: "echo",
   upstream: `http://${SAMPLE_SERVICE.name}:${SAMPLE_SERVICE.port}`,

@@ -20,7 +20,7 @@ const status = (code: number): RegExp =>
 const RESTART = "docker compose restart mcp-proxy";
 
 /** The first one that fits a line counts, so the narrower ones come first. */
-export const SYMPTOMS: readonly Symptom[] = [
+const SYMPTOMS: readonly Symptom[] = [
   {
     id: "no-ingress",
     seen: "No ingress rules were defined",
@@ -48,7 +48,7 @@ export const SYMPTOMS: readonly Symptom[] = [
     seen: "open /data/tls.key: permission denied",
     pattern: /open \S*tls\.key\S*: permission denied/i,
     cause: "the proxy runs as user 65532 and may not read the key",
-    fix: `chmod 644 data/tls.key (the folder around it keeps others out), or chown 65532 data/tls.key; then ${RESTART}`,
+    fix: `chmod 644 data/tls.key (the folder around it keeps others out); then ${RESTART}`,
   },
   {
     id: "no-route",

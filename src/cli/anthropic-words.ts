@@ -27,7 +27,7 @@ export function isAnthropicAction(word: string | undefined): word is AnthropicAc
   return word !== undefined && ACTIONS.includes(word);
 }
 
-export const TOKEN_TYPED =
+const TOKEN_TYPED =
   "this looks like the tunnel's token, and the arguments of a command can be seen by others: rotate it in the Console (Rotate token), and put the new one into the file .env with an editor";
 
 /** A sentence for a first word that is none of the actions. Never the word itself where it may be the token. */

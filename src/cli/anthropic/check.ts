@@ -20,7 +20,7 @@ import { FILES, type Folder, MODES } from "./folder.ts";
 import { leafProblems } from "./init.ts";
 import { type RunProgram, usableOpenssl } from "./programs.ts";
 
-export type Network = Pick<Probes, "dohEnabled" | "systemLookup" | "dohLookup" | "tcpConnect" | "quicProbe">;
+type Network = Pick<Probes, "dohEnabled" | "systemLookup" | "dohLookup" | "tcpConnect" | "quicProbe">;
 
 export interface CheckOptions {
   readonly folder: Folder;
@@ -31,7 +31,7 @@ export interface CheckOptions {
   readonly network: Network | undefined;
 }
 
-export interface Checked {
+interface Checked {
   readonly title: string;
   readonly finding: Finding;
 }

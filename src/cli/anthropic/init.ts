@@ -55,7 +55,7 @@ export async function makeTunnel(options: InitOptions): Promise<Made> {
   const steps = [step, await gitignore(folder)];
   if (action.upstreamCa !== undefined && action.upstreamCa !== "system")
     steps.push(await upstreamCa(folder, path.resolve(cwd, action.upstreamCa)));
-  steps.push(await ownText(options, FILES.proxy, proxy), ...(await composeSteps(options, proxy.wanted)));
+  steps.push(await ownText(options, FILES.proxy, proxy), ...(await composeSteps(options, proxy.after)));
   const openssl = usableOpenssl(run, folder.root);
   steps.push(...(await certificates(options, { domain, wanted: proxy.wanted, openssl })));
   const isWish = [action.routes, action.allowedIps, action.upstreamCa].some((one) => one !== undefined);
@@ -81,10 +81,13 @@ interface TextPlan {
   readonly kept: string;
 }
 
-async function proxyPlan(
-  { action, folder }: InitOptions,
-  domain: string | undefined,
-): Promise<TextPlan & { readonly wanted: ProxyFile }> {
+interface ProxyPlan extends TextPlan {
+  readonly wanted: ProxyFile;
+  /** What the file says afterwards; undefined where it cannot be read and stays. */
+  readonly after: ProxyFile | undefined;
+}
+
+async function proxyPlan({ action, folder }: InitOptions, domain: string | undefined): Promise<ProxyPlan> {
   const before = await folder.read(FILES.proxy);
   const { file, problems } = before === undefined ? NOTHING_READ : readProxyFile(before);
   const isOwn = before === undefined || (file !== undefined && renderProxyFile(file) === before);
@@ -92,17 +95,21 @@ async function proxyPlan(
   const wrong = problemsOf(domain === undefined ? { ...wanted, domain: ANY_DOMAIN } : wanted);
   if (wrong.length > 0 && (isOwn || action.force))
     throw new TunnelError("input-invalid", { detail: wrong.join("; ") });
-  return { text: renderProxyFile(wanted), isOwn, kept: keptProxy(wanted, file, problems), wanted };
+  const after = isOwn || action.force ? wanted : file;
+  return { text: renderProxyFile(wanted), isOwn, kept: keptProxy(wanted, file, problems), wanted, after };
 }
 
 const NOTHING_READ: ReturnType<typeof readProxyFile> = { file: undefined, problems: [] };
 /** Stands for one that is not known yet, so that the rest can be judged. */
 const ANY_DOMAIN = "a.example.com";
 
-async function composeSteps(options: InitOptions, { routes }: ProxyFile): Promise<Step[]> {
+async function composeSteps(options: InitOptions, proxy: ProxyFile | undefined): Promise<Step[]> {
   const { folder } = options;
-  const withSample = routes.some(({ upstream }) => upstream === SAMPLE_ROUTE.upstream);
   const compose = await folder.read(FILES.compose);
+  const withSample =
+    proxy === undefined
+      ? compose === renderCompose(true)
+      : proxy.routes.some(({ upstream }) => upstream === SAMPLE_ROUTE.upstream);
   const lacks = compose === undefined ? [] : composeProblems(compose);
   const first = await ownText(options, FILES.compose, {
     text: renderCompose(withSample),

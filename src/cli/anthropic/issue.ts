@@ -1,7 +1,13 @@
 import { generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { caProblems, CERTIFICATES, daysLeft, proxyProblems } from "../../anthropic/certificate.ts";
+import {
+  caProblems,
+  certificateOf,
+  CERTIFICATES,
+  daysLeft,
+  proxyProblems,
+} from "../../anthropic/certificate.ts";
 import { rehearse } from "../../anthropic/rehearsal.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { type Folder, MODES } from "./folder.ts";
@@ -49,7 +55,7 @@ export async function issueCa({ folder, run, now }: Issuing): Promise<Pair> {
     await openssl(run, scratch.root, `req -x509 -new -sha256 ${own} -set_serial ${serial()} -days ${days}`);
     return scratch.get("ca.crt");
   });
-  refuse(caProblems(cert, now));
+  refuse(caProblems(cert, atOrAfterStart(cert, now)));
   return { cert, key };
 }
 
@@ -70,7 +76,7 @@ export async function issueForProxy(options: IssueForProxy): Promise<string> {
     return scratch.get("tls.crt");
   });
   const hosts = hostsOf(domain, labels);
-  refuse(proxyProblems(cert, authority, hosts, now));
+  refuse(proxyProblems(cert, authority, hosts, atOrAfterStart(cert, now)));
   for (const host of hosts) {
     const problem = await rehearse({ ca: ca.cert, cert, key, host });
     if (problem !== undefined) refuse([`the handshake for ${host} failed: ${problem}`]);
@@ -100,6 +106,12 @@ function proxyExtensions(domain: string): readonly string[] {
 function settings(name: string, extensions: readonly string[]): string {
   const lines = ["[req]", "prompt = no", "distinguished_name = name", "[name]", `CN = ${name}`, "[own]"];
   return `${[...lines, ...extensions].join("\n")}\n`;
+}
+
+/** `now` was read before it was made. */
+function atOrAfterStart(pem: string, now: number): number {
+  const start = Date.parse(certificateOf(pem)?.validFrom ?? "");
+  return start > now ? start : now;
 }
 
 /** Positive, and never the same twice (RFC 5280 §4.1.2.2). */

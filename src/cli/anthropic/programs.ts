@@ -5,7 +5,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Environment } from "../io/environment.ts";
 
 /** How a program went. `output` is what it wrote to stdout; what it wrote to stderr is never shown. */
-export type ProgramResult =
+type ProgramResult =
   | { readonly kind: "done"; readonly output: string }
   | { readonly kind: "failed"; readonly code: string }
   | { readonly kind: "missing" };
