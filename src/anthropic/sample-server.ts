@@ -4,6 +4,7 @@
  */
 export const SAMPLE_SERVER = `// A sample MCP server: two tools, no dependencies. Put a server of your own in its place.
 import { createServer } from "node:http";
+import { env } from "node:process";
 
 const MODERN = "2026-07-28";
 const LEGACY = ["2025-11-25", "2025-06-18", "2025-03-26"];
@@ -83,7 +84,7 @@ const server = createServer((request, response) => {
   console.log(request.method, request.url);
   serve(request, response).catch(() => response.destroy());
 });
-const { PORT = "9000", HOST = "0.0.0.0" } = process.env;
+const { PORT = "9000", HOST = "0.0.0.0" } = env;
 server.listen(Number(PORT), HOST, () => console.log("sample MCP server on port", server.address().port));
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(0));
 `;

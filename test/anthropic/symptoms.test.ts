@@ -66,7 +66,7 @@ describe("a log", () => {
 
   it("is counted, whatever pieces it comes in", async () => {
     const text = `route configured echo\n${"INF Registered tunnel connection\n".repeat(4)}INF Unregistered tunnel connection\nno route for host\r\nno route for host`;
-    const pieces = [...text].map((char) => Buffer.from(char));
+    const pieces = text.split("").map((char) => Buffer.from(char));
     const { lines, routes, connections, found: seen } = await found(...pieces);
     expect({ lines, routes, connections }).toEqual({ lines: 8, routes: 1, connections: 4 });
     expect(seen).toMatchObject([{ count: 2, line: 7 }]);

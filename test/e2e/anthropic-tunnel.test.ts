@@ -208,7 +208,7 @@ describe("anthropic-tunnel, badly called", () => {
   it("says what is missing without openssl, and keeps what it has made", () => {
     const { status, err } = run(["init"], { env: { PATH: folder(), Path: "" } });
     expect(status).toBe(1);
-    expect(err).toMatch(/no usable openssl was found.*\n.*Install OpenSSL 1\.1\.1 or newer/);
+    expect(err).toMatch(/no usable openssl was found.*\n.*Install a current OpenSSL/);
     expect(existsSync(at(".env"))).toBe(true);
   });
 

@@ -23,7 +23,7 @@ import { type Output, type Paint, paintFor } from "../io/output.ts";
 import { check } from "./check.ts";
 import { type AnthropicCommand, type InitAction, USUAL_FOLDER } from "./command.ts";
 import { FILES, Folder } from "./folder.ts";
-import { makeTunnel, type Step } from "./init.ts";
+import { makeTunnel, type Step, wishesOf } from "./init.ts";
 import { programRunner, type RunProgram } from "./programs.ts";
 import { LOG, readLog, readLogFile, type ReadLog } from "./read-log.ts";
 import { renew } from "./renew.ts";
@@ -85,7 +85,7 @@ function runnerOf({ run, env, platform }: AnthropicOptions): RunProgram {
 async function init(options: AnthropicOptions, action: InitAction): Promise<0 | 1> {
   const { output, cwd, now } = options;
   const folder = folderOf(options);
-  const made = await makeTunnel({ action, folder, run: runnerOf(options), now, cwd });
+  const made = await makeTunnel({ action: wishesOf(action), folder, run: runnerOf(options), now, cwd });
   const paint = paintFor(output.color);
   output.out(`${folder.root}\n\n${made.steps.map((step) => stepLine(step, paint)).join("")}\n`);
   const env = (await folder.read(FILES.env)) ?? "";

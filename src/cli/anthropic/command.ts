@@ -1,5 +1,3 @@
-import type { Route } from "../../anthropic/routes.ts";
-
 /** `tunnel-mcp anthropic-tunnel init|check|doctor|renew [DIR]` */
 export type AnthropicCommand = {
   readonly kind: "anthropic-tunnel";
@@ -14,16 +12,16 @@ export type AnthropicAction =
   | { readonly action: "doctor"; readonly log: string | undefined }
   | { readonly action: "renew"; readonly force: boolean; readonly switchCa: boolean };
 
-/** What is left undefined stays as it is. */
+/** As typed. What is left undefined stays as it is. */
 export interface InitAction {
   readonly action: "init";
   readonly domain: string | undefined;
-  /** All of them. */
-  readonly routes: readonly Route[] | undefined;
+  /** All of them, `LABEL=scheme://host:port` each. */
+  readonly routes: readonly string[] | undefined;
   readonly allowedIps: readonly string[] | undefined;
   /** `system`, or the path of a file. */
   readonly upstreamCa: string | undefined;
-  /** With their digests. */
+  /** With their digests, or these alone. */
   readonly images: { readonly proxy: string | undefined; readonly cloudflared: string | undefined };
   /** Files that somebody changed are written anew, and kept beside as NAME.old. */
   readonly force: boolean;

@@ -5,6 +5,7 @@ import { certificateOf, keyOf, proxyProblems } from "../../anthropic/certificate
 import { composeProblems, isOwnCompose, renderCompose, SAMPLE_ROUTE } from "../../anthropic/compose.ts";
 import {
   DOMAIN,
+  imageOf,
   IMAGES,
   isPlaceholder,
   newEnvFile,
@@ -14,6 +15,7 @@ import {
 } from "../../anthropic/env-file.ts";
 import { domainProblem } from "../../anthropic/names.ts";
 import { problemsOf, readProxyFile, renderProxyFile, type ProxyFile } from "../../anthropic/proxy-file.ts";
+import { parseRoute, rangeProblem, type Route } from "../../anthropic/routes.ts";
 import { SAMPLE_SERVER } from "../../anthropic/sample-server.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { InitAction } from "./command.ts";
@@ -28,8 +30,39 @@ export interface Step {
   readonly why?: string;
 }
 
+/** What is asked for, checked. */
+interface Wishes extends Pick<InitAction, "domain" | "allowedIps" | "upstreamCa" | "images" | "force"> {
+  readonly routes: readonly Route[] | undefined;
+}
+
+const NO_IMAGE = "an image is sha256:DIGEST or NAME@sha256:DIGEST, with 64 hexadecimal digits";
+
+/** @throws {TunnelError} input-invalid */
+export function wishesOf(action: InitAction): Wishes {
+  const domain = action.domain?.toLowerCase();
+  const routes = action.routes?.map(parseRoute);
+  const { proxy, cloudflared } = action.images;
+  const images = {
+    proxy: proxy === undefined ? undefined : (imageOf(proxy, "proxy") ?? NO_IMAGE),
+    cloudflared: cloudflared === undefined ? undefined : (imageOf(cloudflared, "cloudflared") ?? NO_IMAGE),
+  };
+  const problem = [
+    domain === undefined ? undefined : domainProblem(domain),
+    ...(routes ?? []).filter((route) => typeof route === "string"),
+    ...(action.allowedIps ?? []).map(rangeProblem),
+    Object.values(images).find((one) => one === NO_IMAGE),
+  ].find((one) => one !== undefined);
+  if (problem !== undefined) throw new TunnelError("input-invalid", { detail: problem });
+  return {
+    ...action,
+    domain,
+    routes: routes?.filter((route) => typeof route !== "string"),
+    images,
+  };
+}
+
 export interface InitOptions {
-  readonly action: InitAction;
+  readonly action: Wishes;
   readonly folder: Folder;
   readonly run: RunProgram;
   readonly now: number;
@@ -122,7 +155,7 @@ async function composeSteps(options: InitOptions, proxy: ProxyFile | undefined):
   return [first, await ownText(options, FILES.sample, plan)];
 }
 
-function wantedFile(action: InitAction, domain: string, is: ProxyFile | undefined): ProxyFile {
+function wantedFile(action: Wishes, domain: string, is: ProxyFile | undefined): ProxyFile {
   const { routes, allowedIps, upstreamCa: given } = action;
   return {
     domain,
