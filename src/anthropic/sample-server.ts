@@ -7,7 +7,6 @@ import { createServer } from "node:http";
 import { env } from "node:process";
 
 const MODERN = "2026-07-28";
-const LEGACY = ["2025-11-25", "2025-06-18", "2025-03-26"];
 const META = "io.modelcontextprotocol/";
 const MAX_BODY = 1_000_000;
 const serverInfo = { name: "sample", version: "1.0.0" };
@@ -27,10 +26,8 @@ const failure = (code, message) => ({ error: { code, message } });
 function answer(method, params, isModern) {
   const cached = isModern ? { ttlMs: 0, cacheScope: "private" } : {};
   switch (method) {
-    case "initialize": {
-      const protocolVersion = LEGACY.find((one) => one === params.protocolVersion) ?? LEGACY[0];
-      return { result: { protocolVersion, capabilities, serverInfo } };
-    }
+    case "initialize":
+      return { result: { protocolVersion: "2025-06-18", capabilities, serverInfo } };
     case "server/discover": {
       const _meta = { [META + "serverInfo"]: serverInfo };
       return { result: { supportedVersions: [MODERN], capabilities, _meta, ...cached } };
@@ -67,10 +64,9 @@ async function serve(request, response) {
   try {
     frame = JSON.parse(body);
   } catch {
-    return send(response, 400, { jsonrpc: "2.0", id: null, ...failure(-32700, "no JSON") });
+    return send(response, 400);
   }
-  if (typeof frame?.method !== "string")
-    return send(response, 400, { jsonrpc: "2.0", id: null, ...failure(-32600, "no request") });
+  if (typeof frame?.method !== "string") return send(response, 400);
   if (frame.id === undefined) return send(response, 202);
   const params = frame.params ?? {};
   const isModern = params._meta?.[META + "protocolVersion"] === MODERN;
@@ -81,7 +77,6 @@ async function serve(request, response) {
 }
 
 const server = createServer((request, response) => {
-  console.log(request.method, request.url);
   serve(request, response).catch(() => response.destroy());
 });
 const { PORT = "9000", HOST = "0.0.0.0" } = env;

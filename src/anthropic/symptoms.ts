@@ -25,37 +25,35 @@ const SYMPTOMS: readonly Symptom[] = [
     id: "no-ingress",
     seen: "No ingress rules were defined",
     pattern: /no ingress rules were defined/i,
-    cause:
-      "cloudflared does not know where to hand over: --url or the shared network is missing; callers get 500 or 503",
-    fix: "in docker-compose.yaml, cloudflared needs --url http://localhost:8080 and network_mode: service:mcp-proxy; then docker compose up -d",
+    cause: "cloudflared lacks --url or the proxy's network; callers get 500 or 503",
+    fix: "give it --url http://localhost:8080 and network_mode: service:mcp-proxy; then docker compose up -d",
   },
   {
     id: "routes-list",
     seen: "cannot unmarshal !!seq into map[string]string",
     pattern: /cannot unmarshal !!seq into map\[string\]string/i,
     cause: "routes in config/mcp-proxy.yaml is a list",
-    fix: `write it as a map, a line \`name: http://host:port\` each, without dashes; then ${RESTART}`,
+    fix: `write lines \`name: http://host:port\`, without dashes; then ${RESTART}`,
   },
   {
     id: "upstream-form",
     seen: "invalid upstream (must be scheme://host:port)",
     pattern: /invalid upstream/i,
     cause: "an upstream in routes has a path, or no port",
-    fix: `write exactly scheme://host:port: the path belongs into the connector's URL; then ${RESTART}`,
+    fix: `write exactly scheme://host:port; the path belongs into the connector's URL; then ${RESTART}`,
   },
   {
     id: "key-unreadable",
     seen: "open /data/tls.key: permission denied",
     pattern: /open \S*tls\.key\S*: permission denied/i,
     cause: "the proxy runs as user 65532 and may not read the key",
-    fix: `chmod 644 data/tls.key (the folder around it keeps others out); then ${RESTART}`,
+    fix: `chmod 644 data/tls.key; then ${RESTART}`,
   },
   {
     id: "no-route",
     seen: "no route for host (callers: 502 No route configured for host)",
     pattern: /no route (?:configured )?for host/i,
-    cause:
-      "tunnel_domain is not this tunnel's domain, the route is not there, or the file was changed without a restart",
+    cause: "tunnel_domain or the route is wrong, or the file was changed without a restart",
     fix: `compare tunnel_domain and routes in config/mcp-proxy.yaml with the Console; then ${RESTART}`,
   },
   {
@@ -63,36 +61,34 @@ const SYMPTOMS: readonly Symptom[] = [
     seen: "tls handshake failed … unknown certificate authority",
     pattern: /tls handshake failed.*unknown (?:certificate )?authority|tls: unknown certificate authority/i,
     cause: "the CA is not registered for this tunnel, or was revoked",
-    fix: "in the Console, on the tunnel's page: Certificates > Add certificate with data/ca.crt, until its status is Active",
+    fix: "in the Console: Certificates > Add certificate, data/ca.crt, until it is Active",
   },
   {
     id: "bad-certificate",
     seen: "tls handshake failed … bad certificate",
     pattern: /tls handshake failed.*bad certificate|tls: (?:bad|expired) certificate/i,
     cause: "the proxy's certificate has ended, or does not name this host",
-    fix: "tunnel-mcp anthropic-tunnel check says which; tunnel-mcp anthropic-tunnel renew --force makes a new one",
+    fix: "anthropic-tunnel check says which; renew --force makes a new one",
   },
   {
     id: "address-refused",
     seen: "IP validation failed: ADDRESS is not a private address",
     pattern: /ip validation failed|is not a private address/i,
-    cause:
-      "the upstream is outside the addresses that the proxy may reach: private ones by default, never 127.0.0.1",
-    fix: `give the upstream a private address, or allow its own: tunnel-mcp anthropic-tunnel init --allow-ip ADDRESS, which replaces the private ranges; then ${RESTART}`,
+    cause: "the proxy may reach private addresses alone by default, and never 127.0.0.1",
+    fix: `give the upstream a private address, or anthropic-tunnel init --allow-ip ADDRESS, which replaces those; then ${RESTART}`,
   },
   {
     id: "host-refused",
     seen: "connection refused, with host.docker.internal",
     pattern: /host\.docker\.internal.*connection refused|connection refused.*host\.docker\.internal/i,
-    cause:
-      "this machine is not reached by that name: Docker runs rootless, or the server listens on 127.0.0.1 alone",
-    fix: "run the MCP server as a service in docker-compose.yaml, and use the service's name as the upstream's host",
+    cause: "Docker runs rootless, or the server listens on 127.0.0.1 alone",
+    fix: "run the server as a service in docker-compose.yaml, with that name as the upstream's host",
   },
   {
     id: "receive-buffer",
     seen: "failed to sufficiently increase receive buffer size",
     pattern: /failed to sufficiently increase receive buffer size/i,
-    cause: "the system gives cloudflared a smaller buffer than it asks for",
+    cause: "cloudflared gets a smaller buffer than it asks for",
     fix: "nothing: it is harmless",
     isHarmless: true,
   },
@@ -101,14 +97,14 @@ const SYMPTOMS: readonly Symptom[] = [
     seen: "Organization already has the maximum of 10 non-archived Tunnels",
     pattern: /maximum of \d+ non-archived tunnels/i,
     cause: "an organisation has ten tunnels at most",
-    fix: "in the Console: archive one that is not used (its name never comes back), or use one that is there",
+    fix: "in the Console: archive one (its name never comes back), or use one",
   },
   {
     id: "wrong-version",
     seen: "wrong version number, from curl",
     pattern: /wrong version number/i,
-    cause: "the proxy's port takes a WebSocket with TLS inside it, which curl does not speak",
-    fix: "nothing: try the tunnel from Anthropic's side, with an agent or a request to the API",
+    cause: "curl does not speak what the proxy takes",
+    fix: "nothing: try it from Anthropic's side",
     isHarmless: true,
   },
   {
@@ -116,7 +112,7 @@ const SYMPTOMS: readonly Symptom[] = [
     seen: "the tunnel is missing in the agent's picker",
     pattern: /picker|tunnel (?:is )?(?:missing|not (?:shown|listed|offered))/i,
     cause: "it has no active certificate, or belongs to another workspace or product",
-    fix: "in the Console: the certificate's status is to be Active, and the workspace the agent's; a tunnel of the Console does not serve claude.ai, nor the reverse, and then no log shows anything",
+    fix: "in the Console: check the certificate's status and the workspace; tunnels of the Console do not serve claude.ai, nor the reverse, and no log shows that",
   },
   {
     id: "oauth",
@@ -124,15 +120,15 @@ const SYMPTOMS: readonly Symptom[] = [
     pattern:
       /sign-?in page|token exchange|\/(?:authorize|token|register)\b.*(?:fail|error|\b40\d\b|\b502\b)/i,
     cause:
-      "sign-in is split: a browser loads /authorize, but Anthropic calls /token, /register and the metadata through the tunnel",
-    fix: "serve /authorize on a public name, and the rest on a route of the tunnel such as auth; the token endpoint is under the tunnel's domain or on the origin of /authorize",
+      "a browser loads /authorize, but Anthropic calls /token, /register and the metadata through the tunnel",
+    fix: "serve /authorize on a public name, the rest on a route such as auth; the token endpoint is under the tunnel's domain or on /authorize's origin",
   },
   {
     id: "bare-404",
     seen: "404 for the bare hostname",
     pattern: status(404),
     cause: "the path is missing in the connector's URL, or the server listens on another one",
-    fix: "use https://NAME.DOMAIN/mcp, with the path of your MCP server",
+    fix: "use https://NAME.DOMAIN/mcp, with your server's path",
   },
   {
     id: "no-effect",
@@ -148,7 +144,7 @@ const NOT_REGISTERED: Symptom = {
   seen: "502, and the proxy logs no `request started`",
   pattern: status(502),
   cause: "the request never reached the proxy: cloudflared has not registered yet",
-  fix: "wait for four lines `Registered tunnel connection`; without them, check the token in .env and that port 7844 is open to the internet (TCP or UDP), then docker compose up -d",
+  fix: "wait for four lines `Registered tunnel connection`; else check the token in .env and port 7844 (TCP or UDP), then docker compose up -d",
 };
 
 /** Everything that can be told, for a person without a log. */

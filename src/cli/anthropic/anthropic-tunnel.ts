@@ -164,7 +164,7 @@ ${fields.map(([name, value]) => `  ${name}: ${value}\n`).join("")}  content-type
 
 ${JSON.stringify(body, undefined, 2).replaceAll(/^/gm, "  ")}
 
-The tunnel checks no user of your server. A server that needs one has its own sign-in; its token is authorization_token, beside url.
+The tunnel checks no user: a server that needs it has its own sign-in, whose token is authorization_token, beside url.
 `;
 }
 

@@ -46,7 +46,7 @@ const ok = (text: string): Finding => ({ level: "ok", text });
 const fail = (text: string, fix: string): Finding => ({ level: "fail", text, fix });
 const warn = (text: string, fix: string): Finding => ({ level: "warn", text, fix });
 
-const INIT = "run tunnel-mcp anthropic-tunnel init with this folder";
+const INIT = "run anthropic-tunnel init with this folder";
 const LIMIT_MS = 6_000;
 
 /** Looks at the machine, the folder and the certificates. Nothing is changed. */
@@ -136,7 +136,7 @@ async function networkFinding(network: Network): Promise<Finding> {
   if (!tcp && !udp)
     return fail(
       "port 7844 of Cloudflare's edge is not reached, neither by TCP nor by UDP",
-      "allow outgoing 7844 to 198.41.192.0/19 (and 2606:4700:a0::/44); an HTTP proxy does not help here",
+      "allow outgoing 7844 to 198.41.192.0/19; an HTTP proxy does not help",
     );
   if (!api) return warn(`${API}, port 443, is not reached`, "allow it: images and the Console need HTTPS");
   return ok(`port 443, and 7844 by ${[tcp ? "TCP" : "", udp ? "UDP" : ""].filter(Boolean).join(" and ")}`);
@@ -164,10 +164,7 @@ async function permissions(folder: Folder): Promise<Finding> {
 
 function domainFinding(domain: string): Finding {
   if (isPlaceholder(domain))
-    return fail(
-      "not filled in",
-      `copy Domain from the tunnel's page in the Console to ${DOMAIN} in ${FILES.env}; then ${INIT}`,
-    );
+    return fail("not filled in", `copy it from the Console to ${DOMAIN} in ${FILES.env}; then ${INIT}`);
   const problem = domainProblem(domain);
   if (problem !== undefined) return fail(problem, `correct ${DOMAIN} in ${FILES.env}; then ${INIT}`);
   if (!domain.endsWith(USUAL_DOMAIN))
@@ -176,7 +173,7 @@ function domainFinding(domain: string): Finding {
 }
 
 function tokenFinding(text: string, env: Environment): Finding {
-  const paste = `paste Token from the tunnel's page in the Console to ${TOKEN} in ${FILES.env}, with an editor: not into a chat, nor on a command line`;
+  const paste = `paste it from the Console to ${TOKEN} in ${FILES.env}, with an editor: not into a chat, nor on a command line`;
   switch (tokenState(text)) {
     case "absent":
     case "placeholder":
@@ -199,8 +196,7 @@ function imagesFinding(text: string, file: ProxyFile | undefined): Finding {
     names.filter((name) => isPlaceholder(valueIn(text, name))),
     names.filter((name) => !isPinned(valueIn(text, name))),
   ];
-  const digest =
-    "take the digests from Anthropic's page on Docker Compose, and write NAME@sha256:DIGEST; or run init with --proxy-image and --cloudflared-image";
+  const digest = "write NAME@sha256:DIGEST; Anthropic's page on Docker Compose has them";
   if (open.length > 0) return fail(`${open.join(" and ")}: not filled in, in ${FILES.env}`, digest);
   if (unpinned.length > 0) return fail(`${unpinned.join(" and ")}: without a digest`, digest);
   const hasSample = file?.routes.some(({ upstream }) => upstream.includes("//sample:")) === true;
@@ -234,7 +230,7 @@ async function composeFinding(folder: Folder): Promise<Finding> {
   return ok("changed by you; what the tunnel needs is there");
 }
 
-const RENEW = "run tunnel-mcp anthropic-tunnel renew with this folder";
+const RENEW = "run anthropic-tunnel renew with this folder";
 
 async function certificateFindings(
   options: CheckOptions,
