@@ -19,6 +19,7 @@ const EXPECTED_FILES = [
   "LICENSE",
   "README.md",
   "SECURITY.md",
+  "commands/anthropic-tunnel.md",
   "commands/handover.md",
   "commands/join.md",
   "commands/pair.md",

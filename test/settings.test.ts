@@ -140,6 +140,9 @@ describe.each(allSettings().map((setting) => [setting.variable, setting] as cons
   });
 });
 
+/** In the `.env` of an Anthropic tunnel, for Docker Compose: nothing that this program is set by. */
+const OF_COMPOSE = ["TUNNEL_TOKEN", "TUNNEL_DOMAIN"];
+
 describe("the environment", () => {
   const files = readdirSync(path.join(root, "src"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts"))
@@ -165,6 +168,6 @@ describe("the environment", () => {
     const known = allSettings().map(({ variable }) => variable as string);
     const spoken = files.flatMap((name) => codeOf(name).match(/\bTUNNEL_[A-Z_]*[A-Z]\b/g) ?? []);
     expect(spoken.length).toBeGreaterThan(known.length);
-    expect(spoken.filter((name) => !known.includes(name))).toEqual([]);
+    expect(spoken.filter((name) => !known.includes(name) && !OF_COMPOSE.includes(name))).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@
  * Every command but the server. The build makes a bundle of it (scripts/build.mjs), so that a starting server does not
  * load what only a person at a terminal uses.
  */
+export { anthropicTunnel } from "../cli/anthropic/anthropic-tunnel.ts";
 export { chat } from "../cli/chat/chat.ts";
 export { demo } from "../cli/demo/demo.ts";
 export { expose } from "../cli/expose/expose.ts";

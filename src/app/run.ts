@@ -160,8 +160,40 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "expose-list":
     case "expose-stop":
       return runExpose(command, host, output, readConfig(env).config);
+    case "wake":
+    case "wake-watch":
+      return runWake(command, host, output);
+    default:
+      return prepareMachine(command, host, output);
+  }
+}
+
+/** The commands that write files for other programs. */
+async function prepareMachine(
+  command: Extract<
+    LaterCommand,
+    { kind: "setup" | "install-skill" | "uninstall-skill" | "anthropic-tunnel" }
+  >,
+  host: Host,
+  output: Output,
+): Promise<ExitCode> {
+  switch (command.kind) {
     case "setup":
       return runSetup(command, host, output);
+    case "anthropic-tunnel": {
+      const { anthropicTunnel, realProbes } = await import("./commands.ts");
+      return anthropicTunnel({
+        command,
+        cwd: host.cwd,
+        env: host.env,
+        platform: process.platform,
+        now: host.clock.now(),
+        output,
+        input: process.stdin,
+        inputIsTerminal: host.stdinIsTerminal,
+        probes: () => realProbes(checkedSettings(host).config, host.env),
+      });
+    }
     case "install-skill": {
       const { installSkill } = await import("./commands.ts");
       return installSkill(skillOptions(command, host, output));
@@ -170,9 +202,6 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       const { uninstallSkill } = await import("./commands.ts");
       return uninstallSkill({ ...skillOptions(command, host, output), kept: [host.home] });
     }
-    case "wake":
-    case "wake-watch":
-      return runWake(command, host, output);
   }
 }
 

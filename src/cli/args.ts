@@ -3,6 +3,8 @@ import { nearest } from "../errors/nearest.ts";
 import { ROOM } from "../protocol/base/limits.ts";
 import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
 import { EXPOSE } from "../expose/exposures/limits.ts";
+import { ANTHROPIC_OPTIONS, isAnthropicAction, readAnthropic, unknownAction } from "./anthropic-words.ts";
+import type { AnthropicCommand } from "./anthropic/command.ts";
 import {
   EXPOSE_LIST_OPTIONS,
   EXPOSE_OPTIONS,
@@ -48,6 +50,7 @@ export type Command =
   | ExposeCommand
   | ExposeListCommand
   | ExposeStopCommand
+  | AnthropicCommand
   | { readonly kind: "setup"; readonly request: SetupRequest }
   | UsageError;
 
@@ -89,6 +92,7 @@ const READERS = {
       kind: "watch",
       json: values.has("json"),
     })),
+  "anthropic-tunnel": anthropicCommand,
   // It reads its own, in a bundle of its own.
   relay: (args) => ({ kind: "relay", args }),
 } satisfies Readonly<Record<string, (args: readonly string[]) => Command>>;
@@ -235,6 +239,22 @@ function exposeCommand(args: readonly string[]): Command {
   if (first === "stop")
     return withOptions("expose stop", rest, EXPOSE_STOP_OPTIONS, read(readExposeStop), MANY);
   return withOptions("expose", args, EXPOSE_OPTIONS, read(readExpose), EXPOSE.maxRunning);
+}
+
+function anthropicCommand([action, ...rest]: readonly string[]): Command {
+  const name = "anthropic-tunnel";
+  if (!isAnthropicAction(action)) return { ...usageError(unknownAction(action)), usage: usageLine(name, {}) };
+  const types = ANTHROPIC_OPTIONS[action];
+  return withOptions(
+    `${name} ${action}`,
+    rest,
+    types,
+    (values, others) => {
+      const given = readAnthropic(action, values, others);
+      return typeof given === "string" ? usageError(given) : given;
+    },
+    MANY,
+  );
 }
 
 /** Words that a command does not take, but explains. */

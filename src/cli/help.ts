@@ -107,6 +107,22 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
     --tunnel ID         which (default: of this session or folder, else all there are)
     --timeout SECONDS   give up after this
     --watch             go on, with a line whenever something has come
+  anthropic-tunnel init [DIR]
+                        make the folder of an Anthropic MCP tunnel, or bring it up to date
+    --domain NAME       as the Console shows it; or fill it in, in the file .env
+    --route NAME=URL    where NAME.DOMAIN leads; repeatable, and these are all of them
+    --allow-ip ADDRESS  upstreams may be there, in place of private addresses; repeatable
+    --upstream-ca FILE  certificates for https upstreams; or: system
+    --proxy-image, --cloudflared-image IMAGE
+                        sha256:DIGEST or NAME@sha256:DIGEST
+    --force             replace files that you changed; yours are kept as NAME.old
+  anthropic-tunnel check [DIR]
+    --offline           look at machine, folder and certificates, without the network
+  anthropic-tunnel doctor [DIR]
+    --log FILE          the containers' log, for causes and fixes (default: stdin)
+  anthropic-tunnel renew [DIR]
+    --force             the certificate, also before its last 30 days
+    --switch-ca         go over to the new CA that you have registered
   --help, -h            show this text
   --version, -v         show the version`;
 }

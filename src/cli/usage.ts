@@ -17,6 +17,12 @@ const VALUES: Readonly<Record<string, string>> = {
   for: "TIME",
   subdomain: "NAME",
   "host-header": "HOST",
+  route: "NAME=URL",
+  "allow-ip": "ADDRESS",
+  "upstream-ca": "FILE",
+  "proxy-image": "IMAGE",
+  "cloudflared-image": "IMAGE",
+  log: "FILE",
 };
 
 /** The words after a command that are no options. */
@@ -26,6 +32,11 @@ const OPERANDS: Readonly<Record<string, string>> = {
   export: "[FILE]",
   expose: "TARGET...",
   "expose stop": "[NAME|ID]",
+  "anthropic-tunnel": "init|check|doctor|renew [DIR]",
+  "anthropic-tunnel init": "[DIR]",
+  "anthropic-tunnel check": "[DIR]",
+  "anthropic-tunnel doctor": "[DIR]",
+  "anthropic-tunnel renew": "[DIR]",
 };
 
 /** Options without which a command cannot run. */

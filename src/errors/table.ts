@@ -1,3 +1,4 @@
+import { ANTHROPIC } from "./areas/anthropic.ts";
 import { ADDRESS } from "./areas/addresses/address.ts";
 import { BRIDGE } from "./areas/bridge.ts";
 import { CLOUDFLARED } from "./areas/addresses/cloudflared.ts";
@@ -36,6 +37,7 @@ export const AREAS = {
   Exposing: EXPOSE,
   "Services of members": SERVICES,
   "MCP servers": BRIDGE,
+  "Anthropic's MCP tunnels": ANTHROPIC,
   "Tunnel address": ADDRESS,
   Cloudflared: CLOUDFLARED,
   "A command of your own": EXEC,
@@ -74,6 +76,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ...EXPOSE,
   ...SERVICES,
   ...BRIDGE,
+  ...ANTHROPIC,
   ...ADDRESS,
   ...CLOUDFLARED,
   ...EXEC,

@@ -40,7 +40,7 @@ export async function doctor({ probes, relay, transport, clock, output }: Doctor
     const finding = await running[index];
     if (finding === undefined) continue;
     if (finding.level === "fail") failed += 1;
-    output.out(line(check.title.padEnd(width), finding, paint));
+    output.out(findingLine(check.title.padEnd(width), finding, paint));
   }
   cancelDeadline();
   controller.abort(new Error("doctor is done"));
@@ -65,7 +65,8 @@ async function finish(check: Check, signal: AbortSignal): Promise<Finding> {
   }
 }
 
-function line(title: string, finding: Finding, paint: Paint): string {
+/** A finding as a line, with its fix below. */
+export function findingLine(title: string, finding: Finding, paint: Paint): string {
   switch (finding.level) {
     case "ok":
       return `${paint.green("ok  ")}  ${title}  ${finding.text}\n`;

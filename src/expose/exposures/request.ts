@@ -108,7 +108,9 @@ export function checkRequest(
 function checkTcp(request: ExposureRequest, target: Target | McpTarget, transport: ProviderName): void {
   if (!PROVIDERS[request.transport ?? transport].carriesTcp) throw new TunnelError("expose-tcp");
   if (target.kind !== "service")
-    throw new TunnelError("expose-target-invalid", { detail: "a folder or an MCP server is served over HTTP, not over TCP" });
+    throw new TunnelError("expose-target-invalid", {
+      detail: "a folder or an MCP server is served over HTTP, not over TCP",
+    });
   const { openPaths, hostHeader, subdomain, claims } = request;
   const others = Object.entries({ openPaths, hostHeader, subdomain, claims });
   const foreign = others.filter(([, value]) => value !== undefined).map(([name]) => name);
@@ -169,7 +171,9 @@ export function targetAskedFor({
   target,
   targetText,
 }: CheckedRequest): Pick<ExposureRequest, "target" | "mcp"> {
-  return target.kind === "mcp" ? { mcp: mcpName(target) } : { target: target.kind === "service" ? targetName(target) : targetText };
+  return target.kind === "mcp"
+    ? { mcp: mcpName(target) }
+    : { target: target.kind === "service" ? targetName(target) : targetText };
 }
 
 /** A folder by its absolute path, so that the same one is found again from anywhere. */
