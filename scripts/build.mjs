@@ -29,7 +29,7 @@ const LATER = new Map([
   // Sockets, cryptography, tunnels: a client that only lists the tools never needs them.
   ["src/app/sessions.ts", "sessions"],
   // Public addresses for local services, and services of members: the same gateway and bridge, with the first call that needs one.
-  ["src/app/reaching.ts", "reaching"],
+  ["src/app/reaching/reaching.ts", "reaching"],
   // Everything but the server; the demo brings an MCP client.
   ["src/app/commands.ts", "commands"],
   // The relay: a program of its own, for whoever runs one.

@@ -30,7 +30,6 @@ const EXPECTED_FILES = [
   "dist/expose.d.cts",
   "dist/expose.d.mts",
   "dist/expose.mjs",
-  "dist/exposing.cjs",
   "dist/relay.cjs",
   "dist/scanning.cjs",
   "dist/reaching.cjs",

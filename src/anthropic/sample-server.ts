@@ -80,6 +80,6 @@ const server = createServer((request, response) => {
   serve(request, response).catch(() => response.destroy());
 });
 const { PORT = "9000", HOST = "0.0.0.0" } = env;
-server.listen(Number(PORT), HOST, () => console.log("sample MCP server on port", server.address().port));
+server.listen(Number(PORT), HOST, () => process.stdout.write("sample MCP server on port " + server.address().port + "\\n"));
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(0));
 `;

@@ -41,7 +41,7 @@ async function runHere(
     const { loadSessions, notifyPerson, openEndpoints } = await import("./sessions.ts");
     const sessions = loadSessions({ config, clock, env, cwd, home });
     const exposures = new LazyExposures(async () => {
-      const { loadExposures } = await import("./reaching.ts");
+      const { loadExposures } = await import("./reaching/reaching.ts");
       return loadExposures({ config, sessions, clock, env, cwd, home });
     });
     const identity = identityOf(env, cwd);

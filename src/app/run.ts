@@ -245,7 +245,7 @@ async function runChat(
   let loading: Promise<Sessions> | undefined;
   const services = new LazyServices(async () => {
     const sessions = await (loading ??= load());
-    const { loadServices } = await import("./reaching.ts");
+    const { loadServices } = await import("./reaching/reaching.ts");
     return loadServices({ config, sessions, exposures, clock, env, cwd });
   });
   const load = async (): Promise<Sessions> => {

@@ -68,12 +68,12 @@ export async function serve(options: ServeOptions): Promise<void> {
   };
   const exposures = new LazyExposures(async () => {
     const { sessions } = await (loading ??= load());
-    const { loadExposures } = await import("./reaching.ts");
+    const { loadExposures } = await import("./reaching/reaching.ts");
     return loadExposures({ ...options, sessions, servicePorts: () => services.loaded?.ports ?? [] });
   });
   const services: LazyServices = new LazyServices(async () => {
     const { sessions } = await (loading ??= load());
-    const { loadServices } = await import("./reaching.ts");
+    const { loadServices } = await import("./reaching/reaching.ts");
     return loadServices({ ...options, sessions, exposures });
   });
   const stop = async (): Promise<void> => {

@@ -70,35 +70,39 @@ const NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
  */
 export function checkRequest(
   request: ExposureRequest,
-  { transport, cwd }: { readonly transport: ProviderName; readonly cwd: string },
+  fallback: { readonly transport: ProviderName; readonly cwd: string },
 ): CheckedRequest {
-  const { subdomain, protocol = "http" } = request;
-  const target = targetOf(request, cwd);
-  const isMcp = target.kind === "mcp";
+  const { subdomain, protocol = "http", transport = fallback.transport } = request;
+  const target = targetOf(request, fallback.cwd);
   if (protocol === "tcp") checkTcp(request, target, transport);
-  if (subdomain !== undefined && !PROVIDERS[request.transport ?? transport].givesNames)
-    throw new TunnelError("expose-subdomain");
-  if (isMcp) refuseForMcp(request);
-  const kinds = isMcp ? mcpKinds(request.access) : kindsOf(request.access);
-  const openPaths = request.openPaths ?? [];
-  if (openPaths.length > EXPOSE.maxOpenPaths)
-    throw new TunnelError("expose-path-invalid", { detail: `at most ${EXPOSE.maxOpenPaths}` });
+  if (subdomain !== undefined && !PROVIDERS[transport].givesNames) throw new TunnelError("expose-subdomain");
+  const kinds = target.kind === "mcp" ? mcpKinds(request) : kindsOf(request.access);
   return {
     protocol,
     target,
-    targetText: isMcp ? `mcp ${mcpName(target)}` : targetName(target, protocol),
+    targetText: textOf(target, protocol),
     name: nameOf(request.name) ?? suggestedName(target),
     isNamed: request.name !== undefined,
     kinds,
-    openPaths: openPaths.map(parseOpenPath),
+    openPaths: openPathsOf(request.openPaths),
     minutes: request.expiresInMinutes ?? EXPOSE.defaultMinutes,
     hostHeader: request.hostHeader === undefined ? undefined : parseHostHeader(request.hostHeader),
     inspect: request.inspect ?? true,
-    transport: request.transport ?? transport,
+    transport,
     subdomain: subdomain?.toLowerCase(),
     claims: kinds.includes("claim") ? (request.claims ?? 1) : 0,
     origins: parseOrigins(request.origins ?? []),
   };
+}
+
+const textOf = (target: Target | McpTarget, protocol: Protocol): string =>
+  target.kind === "mcp" ? `mcp ${mcpName(target)}` : targetName(target, protocol);
+
+/** @throws {TunnelError} expose-path-invalid */
+function openPathsOf(asked: readonly string[] = []): readonly OpenPath[] {
+  if (asked.length > EXPOSE.maxOpenPaths)
+    throw new TunnelError("expose-path-invalid", { detail: `at most ${EXPOSE.maxOpenPaths}` });
+  return asked.map(parseOpenPath);
 }
 
 /**
@@ -106,7 +110,7 @@ export function checkRequest(
  * @throws {TunnelError} expose-tcp, expose-tcp-open, input-invalid
  */
 function checkTcp(request: ExposureRequest, target: Target | McpTarget, transport: ProviderName): void {
-  if (!PROVIDERS[request.transport ?? transport].carriesTcp) throw new TunnelError("expose-tcp");
+  if (!PROVIDERS[transport].carriesTcp) throw new TunnelError("expose-tcp");
   if (target.kind !== "service")
     throw new TunnelError("expose-target-invalid", {
       detail: "a folder or an MCP server is served over HTTP, not over TCP",
@@ -145,7 +149,7 @@ function mcpTarget(typed: string, { tools, perSession }: ExposureRequest): McpTa
 const MCP_FORM =
   "an MCP server is a name in the file of TUNNEL_MCP_SERVERS, a port, or an address with its path, as in http://localhost:8080/mcp";
 
-/** What makes no sense for a server of which only /mcp is served. */
+/** Refuses what makes no sense for a server of which only /mcp is served. */
 function refuseForMcp({ openPaths, claims, hostHeader }: ExposureRequest): void {
   if (openPaths !== undefined && openPaths.length > 0)
     throw invalid("openPaths: an MCP server has one path, and its clients send a token");
@@ -153,7 +157,9 @@ function refuseForMcp({ openPaths, claims, hostHeader }: ExposureRequest): void 
   if (hostHeader !== undefined) throw invalid("hostHeader: an MCP server sees its own address");
 }
 
-function mcpKinds(asked: readonly AccessKind[] | undefined): readonly AccessKind[] {
+function mcpKinds(request: ExposureRequest): readonly AccessKind[] {
+  refuseForMcp(request);
+  const asked = request.access;
   const kinds = [...new Set<AccessKind>(asked === undefined || asked.length === 0 ? ["bearer"] : asked)];
   const [only] = kinds;
   if (kinds.length === 1 && (only === "bearer" || only === "open")) return kinds;

@@ -55,9 +55,7 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
     case "service":
       return event.isThere ? "the service answers again" : "the service does not answer any more";
     case "address":
-      return event.publicUrl === undefined
-        ? "the public address is lost; another one is being opened"
-        : `the public address is ${addressText(event.publicUrl)} from now on; ${event.exposure.request.target.kind === "mcp" ? "every client has to be set up again, with it" : "claim links that were not used yet need the new address"}`;
+      return addressNews(event.publicUrl, event.exposure.request);
     case "ends-soon": {
       const minutes = Math.round(event.leftMs / 60_000);
       return `it ends in ${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
@@ -73,6 +71,15 @@ export function exposureNews(event: ExposuresEvent): string | undefined {
     case "visit":
       return undefined;
   }
+}
+
+function addressNews(publicUrl: URL | undefined, { target }: CheckedRequest): string {
+  if (publicUrl === undefined) return "the public address is lost; another one is being opened";
+  const what =
+    target.kind === "mcp"
+      ? "every client has to be set up again, with it"
+      : "claim links that were not used yet need the new address";
+  return `the public address is ${addressText(publicUrl)} from now on; ${what}`;
 }
 
 /**

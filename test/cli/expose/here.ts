@@ -3,7 +3,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { loadExposures } from "../../../src/app/exposing.ts";
+import { loadExposures } from "../../../src/app/reaching/exposing.ts";
 import { loadSessions } from "../../../src/app/sessions.ts";
 import { parseCommand } from "../../../src/cli/args.ts";
 import { readConfig } from "../../../src/cli/env.ts";

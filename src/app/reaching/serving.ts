@@ -1,17 +1,17 @@
-import { stdioServers } from "../bridge/stdio/stdio-servers.ts";
-import type { Config } from "../cli/settings.ts";
-import { portHolder } from "../control/ports.ts";
-import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
-import { createHttpsClient } from "../net/https.ts";
-import { proxyAgents } from "../net/proxy.ts";
-import { createLookup } from "../net/resolve.ts";
-import { trustOf } from "../net/trust.ts";
-import type { Clock } from "../runtime/clock.ts";
-import { nodePrimitives as primitives } from "../runtime/primitives.ts";
-import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
-import { MemberServices } from "../services/tunnels/member-services.ts";
-import { hasOtherUsers } from "../services/taker/other-users.ts";
-import type { Sessions } from "../session/sessions.ts";
+import { stdioServers } from "../../bridge/stdio/stdio-servers.ts";
+import type { Config } from "../../cli/settings.ts";
+import { portHolder } from "../../control/ports.ts";
+import type { LazyExposures } from "../../expose/exposures/lazy-exposures.ts";
+import { createHttpsClient } from "../../net/https.ts";
+import { proxyAgents } from "../../net/proxy.ts";
+import { createLookup } from "../../net/resolve.ts";
+import { trustOf } from "../../net/trust.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { nodePrimitives as primitives } from "../../runtime/primitives.ts";
+import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
+import { MemberServices } from "../../services/tunnels/member-services.ts";
+import { hasOtherUsers } from "../../services/taker/other-users.ts";
+import type { Sessions } from "../../session/sessions.ts";
 
 /** The services that members of this process's tunnels offer each other. Heavy to load: imported with the first call that offers or uses one. */
 export function loadServices(options: {
