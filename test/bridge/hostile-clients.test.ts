@@ -296,6 +296,17 @@ describe("answers that nobody reads", () => {
 });
 
 describe("too many calls at once", () => {
+  it("take up no more room with their bodies than there is, and give it back", async () => {
+    const { url } = await serve(stdioBackend(realServer("legacy").start), { limits: { bodiesBytes: 2_000 } });
+    const sized = (chars: number): object =>
+      legacyRequest(1, "tools/call", { name: "echo", arguments: { text: "x".repeat(chars) } });
+    for (let turn = 0; turn < 5; turn += 1) {
+      const crowded = await send(url, sized(3_000));
+      expect([crowded.status, crowded.headers.get("retry-after")]).toEqual([503, "1"]);
+      expect((await send(url, sized(1_000))).status).toBe(200);
+    }
+  });
+
   it("are refused with 503, and the others are answered", async () => {
     const { url } = await scene({ limits: { callsOfVisitor: 4 } });
     await send(url, list);
