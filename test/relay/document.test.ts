@@ -5,7 +5,9 @@ import { expect, test } from "vitest";
 import { ERRORS } from "../../src/errors/tunnel-error.ts";
 import { OPTION_NAMES, variableOf } from "../../src/relay/config/options.ts";
 import { readConfig } from "../../src/relay/config/read.ts";
+import { TOKEN_USAGE } from "../../src/relay/token/usage.ts";
 import { readTokenArgs } from "../../src/relay/token/flags.ts";
+import { parseCommand } from "../../src/cli/args.ts";
 import { SETTINGS } from "../../src/cli/settings.ts";
 import { REASONS } from "../../src/uplink/close-codes.ts";
 
@@ -36,12 +38,23 @@ test("every command of the page is one that the program takes", () => {
   }
 });
 
+test("every other command of the page is one that the program takes, too", () => {
+  const commands = [...page.matchAll(/^ *(?:[A-Z_]+=\S+ )*tunnel-mcp (?!relay)(.+)$/gm)].map(
+    ([, rest = ""]) => rest,
+  );
+  expect(commands.length).toBeGreaterThan(1);
+  for (const command of commands) {
+    const args = (command.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replaceAll('"', ""));
+    expect([command, parseCommand(args).kind]).toEqual([command, args[0]]);
+  }
+});
+
 test("every option, variable and file of the page is there", () => {
   const known = new Set<string>([
     ...OPTION_NAMES,
-    ..."check config help names expires kinds build wait no-deps rm format port static-token max-request-body".split(
-      " ",
-    ),
+    "goal",
+    ...[...TOKEN_USAGE.matchAll(/--([a-z][a-z-]+)/g)].map(([, name = ""]) => name),
+    ..."check config help build wait no-deps rm format port static-token max-request-body".split(" "),
     ..."max-response-body auth-secret".split(" "),
   ]);
   for (const [, option = ""] of page.matchAll(/`?--([a-z][a-z-]+)/g)) expect(known).toContain(option);

@@ -1,19 +1,22 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { performServerHandshake, type ServerHttp2Session } from "node:http2";
 import { createServer, request } from "node:http";
+import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import path from "node:path";
 import type { Duplex } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { WebSocket, type ClientOptions } from "ws";
 import { StaticAuthority } from "../../src/relay/auth/static.ts";
-import { newToken } from "../../src/relay/auth/tokens.ts";
+import { newToken, writeTokens } from "../../src/relay/auth/tokens.ts";
 import { RELAY_LIMITS, type RelayLimits } from "../../src/relay/limits/limits.ts";
 import type { Relay } from "../../src/relay/node/relay.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { Line } from "../../src/uplink/line/line.ts";
 import { proofText } from "../../src/uplink/claim-proof.ts";
 import { parseFromRelay, type FromRelay } from "../../src/uplink/messages.ts";
-import { until } from "../support/processes.ts";
+import { residentBytes, until } from "../support/processes.ts";
+import { RelayProcess } from "../support/relay-process.ts";
 import { aRelay, atEnd, echoed, echoRoom, folder, guest, hostOf, roomId, upgrade } from "./support.ts";
 
 const limits = (some: Partial<RelayLimits>): RelayLimits => ({ ...RELAY_LIMITS, forgetfulMs: 0, ...some });
@@ -25,7 +28,7 @@ class RawHost {
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly keys = generateKeyPairSync("ed25519");
 
-  constructor(relay: Relay, options: ClientOptions = {}) {
+  constructor(relay: { readonly port: number }, options: ClientOptions = {}) {
     this.socket = new WebSocket(`ws://127.0.0.1:${relay.port}/_tunnel/host`, options);
     atEnd(() => this.socket.terminate());
     this.socket.on("error", () => undefined);
@@ -187,13 +190,41 @@ describe("a registration", () => {
 });
 
 /** A neighbour whose tunnel has to go on, whatever a hostile host does. */
-async function withNeighbour(): Promise<{ relay: Relay; token: string; isServed: () => Promise<boolean> }> {
+interface Neighbour<R> {
+  readonly relay: R;
+  readonly token: string;
+  readonly isServed: () => Promise<boolean>;
+}
+
+async function withNeighbour(): Promise<Neighbour<Relay>> {
   const { token, entry } = newToken({ label: "a" }, Date.now());
   const relay = await aRelay({
     authority: new StaticAuthority([entry], systemClock),
     domain: "tunnel.test",
     state: folder(),
   });
+  return { relay, token, isServed: await neighbourAt(relay.port, token) };
+}
+
+/** The same at a relay in a process of its own, whose memory nobody else uses. */
+async function withNeighbourApart(): Promise<Neighbour<RelayProcess>> {
+  const { token, entry } = newToken({ label: "a" }, Date.now());
+  const state = folder();
+  const tokenFile = path.join(state, "tokens.json");
+  writeFileSync(tokenFile, writeTokens([entry]));
+  const relay = await RelayProcess.start([
+    "--domain",
+    "tunnel.test",
+    "--token-file",
+    tokenFile,
+    "--state",
+    state,
+  ]);
+  atEnd(() => relay.end());
+  return { relay, token, isServed: await neighbourAt(relay.port, token) };
+}
+
+async function neighbourAt(relayPort: number, token: string): Promise<() => Promise<boolean>> {
   const server = createServer((_, response) => response.end("neighbour"));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   atEnd(() => {
@@ -202,11 +233,11 @@ async function withNeighbour(): Promise<{ relay: Relay; token: string; isServed:
   });
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  await hostOf(relay, { token })(port, { kind: "http", label: "n", subdomain: "neighbour" });
-  return { relay, token, isServed: async () => (await get(relay, "neighbour.tunnel.test")) === 200 };
+  await hostOf(relayPort, { token })(port, { kind: "http", label: "n", subdomain: "neighbour" });
+  return async () => (await get({ port: relayPort }, "neighbour.tunnel.test")) === 200;
 }
 
-function get(relay: Relay, host: string): Promise<number> {
+function get(relay: { readonly port: number }, host: string): Promise<number> {
   return new Promise((resolve) => {
     const asked = request(
       { host: "127.0.0.1", port: relay.port, agent: false, headers: { Host: host } },
@@ -220,7 +251,10 @@ function get(relay: Relay, host: string): Promise<number> {
 }
 
 /** A registered service whose HTTP/2 is the test's own. */
-async function hostileService(relay: Relay, token: string): Promise<{ host: RawHost; stream: Duplex }> {
+async function hostileService(
+  relay: { readonly port: number },
+  token: string,
+): Promise<{ host: RawHost; stream: Duplex }> {
   const host = new RawHost(relay, { maxPayload: 1024 * 1024 });
   host.register({
     nonce: await host.hello(),
@@ -262,12 +296,12 @@ describe("a hostile host of a service", () => {
     "takes nothing from its neighbour by a flood of %s",
     { timeout: 30_000 },
     async (_name, make) => {
-      const { relay, token, isServed } = await withNeighbour();
+      const { relay, token, isServed } = await withNeighbourApart();
       const { host, stream } = await hostileService(relay, token);
       host.socket.send(JSON.stringify({ type: "ready" }));
       stream.write(SETTINGS);
       void get(relay, "hostile.tunnel.test");
-      const before = process.memoryUsage().rss;
+      const before = residentBytes(relay.pid);
       const end = Date.now() + 1_500;
       let sent = 0;
       let looked = 0;
@@ -285,7 +319,7 @@ describe("a hostile host of a service", () => {
       }
       expect(sent).toBeGreaterThan(0);
       expect(await isServed()).toBe(true);
-      expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
+      expect(residentBytes(relay.pid) - before).toBeLessThan(200 * 1024 * 1024);
     },
   );
 

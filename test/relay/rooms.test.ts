@@ -213,4 +213,19 @@ describe("a room at a relay", () => {
     expect(tunnel.health().state).not.toBe("down");
     atEnd(() => one.destroy());
   });
+
+  it("is back after a drain that took longer than its host was told to wait", async () => {
+    const first = await aRelay();
+    const { port } = await echoRoom();
+    const room = roomId();
+    await hostOf(first)(port, { kind: "room", room });
+    // Somebody is in, so the drain takes all of its time; the host tries again meanwhile, and nobody listens.
+    const stays = await guest(first.port, room);
+    await first.drain({ backMs: 100, graceMs: 1_500 });
+    stays.destroy();
+    const second = await aRelay({ port: first.port, limits: RELAY_LIMITS });
+    const one = await guest(second.port, room);
+    expect((await echoed(one, Buffer.from("again"))).toString()).toBe("again");
+    atEnd(() => one.destroy());
+  });
 });

@@ -115,6 +115,25 @@ describe("an HTTP service at a relay", () => {
     expect(first?.headers.via).toMatch(/^1\.1 relay-[0-9a-f]{12}$/);
   });
 
+  it("has bytes above 0x7f in fields passed as they came, both ways, with a body and without", async () => {
+    const { relay, token } = await withToken();
+    const port = await service((incoming, response) => {
+      const word = String(incoming.headers["x-word"]);
+      response.writeHead(200, ["X-Hex", Buffer.from(word, "latin1").toString("hex"), "X-Word", word]);
+      incoming.resume().once("end", () => response.end(Buffer.from(incoming.method === "GET" ? "" : "body")));
+    });
+    await hostOf(relay, { token })(port, http("demo"));
+    const head = `Host: demo.tunnel.test:${relay.port}\r\nConnection: close\r\nX-Word: \u00e9\u00ff\u0080\r\n`;
+    for (const text of [
+      `GET / HTTP/1.1\r\n${head}\r\n`,
+      `POST / HTTP/1.1\r\n${head}Content-Length: 2\r\n\r\n\u00c3\u00a9`,
+    ]) {
+      const heard = await raw(relay.port, text);
+      expect(heard).toContain("X-Hex: e9ff80\r\n");
+      expect(heard).toContain("X-Word: \u00e9\u00ff\u0080\r\n");
+    }
+  });
+
   it("streams both ways: an event comes before the next is made, and an upload is read as it is sent", async () => {
     const { relay, token } = await withToken();
     let finish: () => void = () => undefined;

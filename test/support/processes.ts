@@ -40,6 +40,11 @@ export async function until(
   }
 }
 
+/** Memory of a process. */
+export function residentBytes(pid: number): number {
+  return 1_024 * Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" }));
+}
+
 export function gone(pid: number): Promise<void> {
   return until(`process ${pid} gone`, () => !isRunning(pid));
 }

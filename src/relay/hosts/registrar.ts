@@ -110,7 +110,8 @@ export class Registrar {
       state = "over";
       stopWaiting();
       const isLate = REASONS[reason] === CLOSE.tryLater;
-      line.close(REASONS[reason], reasonText(reason, isLate ? LATER_MS : undefined, text));
+      const waitMs = reason === "going-away" ? SUCCESSOR_MS : LATER_MS;
+      line.close(REASONS[reason], reasonText(reason, isLate ? waitMs : undefined, text));
       clock.after(CLOSING_MS, () => line.terminate());
       host?.close(reason);
       const { source } = applicant;
@@ -235,3 +236,5 @@ const UNCLAIMED = {
 } as const satisfies Record<Exclude<ClaimOutcome["kind"], "claimed">, Reason>;
 const CLOSING_MS = 2_000;
 const LATER_MS = 10_000;
+/** Until another relay answers at the address of one that ends. */
+const SUCCESSOR_MS = 2_000;

@@ -170,8 +170,8 @@ export class Uplink {
     const { state } = attempt;
     attempt.state = "over";
     this.#lines.delete(attempt);
-    // Another line of ours may be there, or on its way: that one counts.
-    if (this.#isOver || this.#lines.size > 0) return;
+    // Another line of ours may be there, or on its way: that one counts. One that is leaving has no future.
+    if (this.#isOver || [...this.#lines].some((other) => other.state !== "leaving")) return;
     // It has said that it comes back, and when; that is waited for.
     if (state === "leaving") return this.#options.events.onDisconnected(failure);
     this.#failed(failure);
