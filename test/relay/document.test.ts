@@ -55,7 +55,7 @@ test("every option, variable and file of the page is there", () => {
     "goal",
     ...[...TOKEN_USAGE.matchAll(/--([a-z][a-z-]+)/g)].map(([, name = ""]) => name),
     ..."check config help build wait no-deps rm format port static-token max-request-body".split(" "),
-    ..."max-response-body auth-secret".split(" "),
+    ..."max-response-body auth-secret subdomain tcp access".split(" "),
   ]);
   for (const [, option = ""] of page.matchAll(/`?--([a-z][a-z-]+)/g)) expect(known).toContain(option);
   const variables = new Set<string>([
