@@ -32,4 +32,34 @@ export const TUNNELS = {
     nextForPerson: "Close one first.",
     retryable: false,
   },
+  "stay-in-use": {
+    message: "another process of this machine has this tunnel",
+    next: "Go on where it is open. If that process has just ended, call again in a few seconds.",
+    nextForPerson: "Go on where it is open. If that process has just ended, try again in a few seconds.",
+    retryable: true,
+  },
+  "stay-copied": {
+    message: "what was kept of this tunnel is a copy, and only the original may go on",
+    next: "Take it up where it was kept first. If that is gone, ask for a new link and call tunnel_join with it.",
+    nextForPerson: "Take it up where it was kept first, or ask for a new link.",
+    retryable: false,
+  },
+  "stay-outdated": {
+    message: "what was kept of this tunnel is older than what its members have seen since",
+    next: "This stay is over: to go on from here would say something else under numbers that are used. Open or join a new tunnel.",
+    nextForPerson: "This stay is over. Open or join a new tunnel.",
+    retryable: false,
+  },
+  "stay-unreadable": {
+    message: "what was kept of this tunnel cannot be read",
+    next: "Ask for a new link and call tunnel_join with it, or open a new tunnel.",
+    nextForPerson: "Ask for a new link, or open a new tunnel.",
+    retryable: false,
+  },
+  "stay-version": {
+    message: "what was kept of this tunnel is of another version of tunnel-mcp",
+    next: "Tell your human: the version that kept it can take it up. Otherwise ask for a new link.",
+    nextForPerson: "The version that kept it can take it up. Otherwise ask for a new link.",
+    retryable: false,
+  },
 } as const satisfies ErrorArea;
