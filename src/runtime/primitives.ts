@@ -19,8 +19,10 @@ import type { DhKeyPair, Primitives, SigningKeyPair } from "../protocol/base/pri
 
 const TAG_LENGTH = 16;
 
-/** DER prefix that turns 32 raw bytes into the structure node:crypto imports (RFC 8410 §7). */
+/** DER prefixes that turn 32 raw bytes into the structure node:crypto imports (RFC 8410 §7). */
 const X25519_PKCS8 = Buffer.from("302e020100300506032b656e04220420", "hex");
+const ED25519_PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
+const SECRET_BYTES = 32;
 
 function rawPublicKey(key: KeyObject): Bytes {
   const { x } = key.export({ format: "jwk" });
@@ -34,9 +36,22 @@ function importPublicKey(crv: "Ed25519" | "X25519", raw: Bytes): KeyObject {
   return createPublicKey({ key: { kty: "OKP", crv, x }, format: "jwk" });
 }
 
+function rawPrivateKey(key: KeyObject): Bytes {
+  const { d } = key.export({ format: "jwk" });
+  if (d === undefined) throw new TypeError("a key without a raw form");
+  return new Uint8Array(Buffer.from(d, "base64url"));
+}
+
+/** @throws {RangeError} */
+function importPrivateKey(prefix: Buffer, secret: Bytes): KeyObject {
+  if (secret.length !== SECRET_BYTES) throw new RangeError("a private key has 32 bytes");
+  return createPrivateKey({ key: Buffer.concat([prefix, secret]), format: "der", type: "pkcs8" });
+}
+
 function dhKeyPair(privateKey: KeyObject, publicKey: Bytes): DhKeyPair {
   return {
     publicKey,
+    exportSecret: () => rawPrivateKey(privateKey),
     agree(peerPublicKey) {
       if (peerPublicKey.length !== 32) return undefined;
       try {
@@ -51,13 +66,9 @@ function dhKeyPair(privateKey: KeyObject, publicKey: Bytes): DhKeyPair {
   };
 }
 
-/** A key pair from 32 known bytes: published test vectors, nothing else, fix an X25519 private key. */
+/** A key pair from 32 known bytes: one that was kept, or a published test vector. @throws {RangeError} for another length */
 export function dhKeyPairFrom(privateBytes: Bytes): DhKeyPair {
-  const key = createPrivateKey({
-    key: Buffer.concat([X25519_PKCS8, privateBytes]),
-    format: "der",
-    type: "pkcs8",
-  });
+  const key = importPrivateKey(X25519_PKCS8, privateBytes);
   return dhKeyPair(key, rawPublicKey(createPublicKey(key)));
 }
 
@@ -66,12 +77,23 @@ function generateDhKeyPair(): DhKeyPair {
   return dhKeyPair(privateKey, rawPublicKey(publicKey));
 }
 
+function signingKeyPair(privateKey: KeyObject, publicKey: Bytes): SigningKeyPair {
+  return {
+    publicKey,
+    sign: (message) => new Uint8Array(sign(null, message, privateKey)),
+    exportSecret: () => rawPrivateKey(privateKey),
+  };
+}
+
 function generateSigningKeyPair(): SigningKeyPair {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-  return {
-    publicKey: rawPublicKey(publicKey),
-    sign: (message) => new Uint8Array(sign(null, message, privateKey)),
-  };
+  return signingKeyPair(privateKey, rawPublicKey(publicKey));
+}
+
+/** A key pair from 32 known bytes. @throws {RangeError} for another length */
+export function signingKeyPairFrom(seed: Bytes): SigningKeyPair {
+  const key = importPrivateKey(ED25519_PKCS8, seed);
+  return signingKeyPair(key, rawPublicKey(createPublicKey(key)));
 }
 
 /** Importing a key costs as much as a verification, and a member's key is the same object for its whole stay. */
@@ -140,6 +162,8 @@ export const nodePrimitives: Primitives = {
     new Uint8Array(hkdfSync("sha256", inputKey, salt, info, length)),
   generateDhKeyPair,
   generateSigningKeyPair,
+  importDhKeyPair: dhKeyPairFrom,
+  importSigningKeyPair: signingKeyPairFrom,
   verifySignature,
   chachaSeal,
   chachaSealInto,

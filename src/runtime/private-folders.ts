@@ -37,3 +37,18 @@ export function privateFolders(env: Variables, { platform, tempDirectory, user }
   ];
   return [...new Set(folders)];
 }
+
+/** Folders for what outlives a start of the machine, and where nothing can be kept there those that last until the next one. */
+export function stateFolders(env: Variables, home: string, facts: MachineFacts): string[] {
+  const { platform } = facts;
+  const at = platform === "win32" ? win32 : posix;
+  const named = platform === "win32" ? env["LOCALAPPDATA"] : env["XDG_STATE_HOME"];
+  const usual =
+    platform === "darwin"
+      ? at.join(home, "Library", "Application Support")
+      : platform === "win32"
+        ? at.join(home, "AppData", "Local")
+        : at.join(home, ".local", "state");
+  const base = named !== undefined && at.isAbsolute(named) ? named : usual;
+  return [at.join(base, NAME), ...privateFolders(env, facts)];
+}

@@ -15,6 +15,7 @@ export class Driver<M extends Machine<Effect>, Effect> {
   readonly #clock: Clock;
   readonly #perform: (effect: Effect) => void;
   readonly #wake: (machine: M, now: number) => void;
+  readonly #writeKept: () => void;
   #cancelTimer: (() => void) | undefined;
   #timerAt: number | undefined;
   #isFlushing = false;
@@ -24,11 +25,14 @@ export class Driver<M extends Machine<Effect>, Effect> {
     clock: Clock;
     perform: (effect: Effect) => void;
     wake: (machine: M, now: number) => void;
+    /** Writes what the machine has left to be kept: before anything that follows from it is carried out, or told to the caller. */
+    writeKept?: (() => void) | undefined;
   }) {
     this.#machine = options.machine;
     this.#clock = options.clock;
     this.#perform = options.perform;
     this.#wake = options.wake;
+    this.#writeKept = options.writeKept ?? (() => undefined);
     this.#flush();
   }
 
@@ -48,6 +52,7 @@ export class Driver<M extends Machine<Effect>, Effect> {
   }
 
   #flush(): void {
+    this.#writeKept();
     // An effect may call the machine again (a send that fails at once); its effects follow in the same loop.
     if (this.#isFlushing) return;
     this.#isFlushing = true;

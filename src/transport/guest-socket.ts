@@ -62,6 +62,8 @@ export interface GuestSocketOptions {
   readonly onNotice: (notice: GuestNotice) => void;
   /** A connection could not be made; the machine decides whether and when to try again. */
   readonly onFailure?: (error: TunnelError, mayPass: boolean) => void;
+  /** See {@link Driver}. */
+  readonly writeKept?: (() => void) | undefined;
 }
 
 /** Less than the command line grants an orderly end. */
@@ -92,8 +94,12 @@ export class GuestSocket {
       clock: options.clock,
       perform: (effect) => this.#perform(effect),
       wake: (member, now) => member.handle({ type: "tick" }, now),
+      writeKept: options.writeKept,
     });
-    options.member.sendThrough((effect) => this.#perform(effect));
+    options.member.sendThrough((effect) => {
+      options.writeKept?.();
+      this.#perform(effect);
+    });
   }
 
   run<Result>(call: (member: GuestMachine, now: number) => Result): Result {

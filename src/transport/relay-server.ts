@@ -32,6 +32,8 @@ export interface RelayOptions {
   /** Header, in lower case, in which a tunnel's edge names the source; believed on loopback connections alone. */
   readonly sourceHeader: string | undefined;
   readonly onNotice: (notice: RoomNotice) => void;
+  /** See {@link Driver}. */
+  readonly writeKept?: (() => void) | undefined;
 }
 
 /** The host's end of the wire: one path behind a port, and the driver that runs the room. */
@@ -106,8 +108,12 @@ class RelayServer implements Relay {
       clock: options.clock,
       perform: (effect) => this.#perform(effect),
       wake: (room, now) => room.handle({ type: "tick" }, now),
+      writeKept: options.writeKept,
     });
-    options.room.sendThrough((effect) => this.#perform(effect));
+    options.room.sendThrough((effect) => {
+      options.writeKept?.();
+      this.#perform(effect);
+    });
   }
 
   get port(): number {

@@ -170,7 +170,7 @@ export class Replica {
     const signed = signedBytes(this.#room, message, digests);
     demand(isSignedBy(seat.member.key, signed, message.sig), "order-broken", "a wrong signature");
     const { last } = seat;
-    const isNext = last === undefined || (message.n === last.n + 1 && isEqual(message.prev, last.hash));
+    const isNext = last === undefined || (message.n > last.n && isEqual(message.prev, last.hash));
     demand(isNext, "order-broken", "not the sender's next message");
     demand(message.view.seq >= seat.joinedAt - 1, "order-broken", "a view from before the sender came");
     demand(message.view.seq <= this.#seq, "host-equivocation", "a view of what has not happened");

@@ -1,24 +1,8 @@
-import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
+import { createHash } from "node:crypto";
 import { concat, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
-import type { Primitives, SigningKeyPair } from "../../src/protocol/base/primitives.ts";
-import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
+import type { Primitives } from "../../src/protocol/base/primitives.ts";
+import { dhKeyPairFrom, nodePrimitives, signingKeyPairFrom } from "../../src/runtime/primitives.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
-
-const ED25519_PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
-
-/** An Ed25519 key pair from the 32 bytes of its seed (RFC 8032 §5.1.5). */
-export function signingKeyPairFrom(seed: Bytes): SigningKeyPair {
-  const privateKey = createPrivateKey({
-    key: Buffer.concat([ED25519_PKCS8, seed]),
-    format: "der",
-    type: "pkcs8",
-  });
-  const der = createPublicKey(privateKey).export({ format: "der", type: "spki" });
-  return {
-    publicKey: new Uint8Array(der.subarray(-32)),
-    sign: (message) => new Uint8Array(sign(null, message, privateKey)),
-  };
-}
 
 /** The stream SHA-256(seed ‖ u64be 0) ‖ SHA-256(seed ‖ u64be 1) ‖ …, easy to repeat in any language. */
 export function byteStream(seed: string): (length: number) => Bytes {

@@ -13,7 +13,8 @@ import {
   writeNumber,
   type Point,
 } from "../independent/ed25519.ts";
-import { seededPrimitives, signingKeyPairFrom } from "./random.ts";
+import { signingKeyPairFrom } from "../../src/runtime/primitives.ts";
+import { seededPrimitives } from "./random.ts";
 
 /** Signatures and keys that libraries for Ed25519 judge differently, and what K10 says of each. */
 

@@ -60,7 +60,8 @@ import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
 import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 import { L, readNumber, writeNumber } from "../independent/ed25519.ts";
 import { provedRecord } from "./proved.ts";
-import { seededPrimitives, signingKeyPairFrom } from "./random.ts";
+import { signingKeyPairFrom } from "../../src/runtime/primitives.ts";
+import { seededPrimitives } from "./random.ts";
 import { signatureScenarios } from "./signature-vectors.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 

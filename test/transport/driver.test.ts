@@ -50,6 +50,23 @@ it("carries out what came of a call, also when the call throws", () => {
   expect(done).toEqual(["a", "b"]);
 });
 
+it("writes what is to be kept before it carries anything out, and before it answers", () => {
+  const machine = new Counter();
+  const done: string[] = [];
+  const driver = new Driver<Counter, string>({
+    machine,
+    clock: new FakeClock(),
+    perform: (effect) => void done.push(effect),
+    wake: () => undefined,
+    writeKept: () => void done.push("written"),
+  });
+  done.length = 0;
+  driver.run((counter) => counter.effects.push("a"));
+  expect(done).toEqual(["written", "a"]);
+  driver.run(() => done.push("called"));
+  expect(done).toEqual(["written", "a", "called", "written"]);
+});
+
 it("carries out the effects of a call made by an effect after the others, in order", () => {
   const { driver, done } = driven((effect, own) => {
     if (effect === "a") own().run((machine) => machine.effects.push("c"));

@@ -1,11 +1,13 @@
 import type { Bytes } from "./bytes.ts";
 
-/** A private key that never leaves the adapter: an opaque handle, so that it is not a string anybody can log. */
+/** A private key as an opaque handle, so that it is not a string anybody can log. It leaves the adapter for a kept stay alone. */
 export interface DhKeyPair {
   /** X25519 public key, 32 bytes (RFC 7748). */
   readonly publicKey: Bytes;
   /** X25519 with the peer's public key; `undefined` for an all-zero result (RFC 7748 §6.1, rule K5). */
   agree(peerPublicKey: Bytes): Bytes | undefined;
+  /** The private key, 32 bytes, for a stay that is kept. */
+  exportSecret(): Bytes;
 }
 
 export interface SigningKeyPair {
@@ -13,6 +15,8 @@ export interface SigningKeyPair {
   readonly publicKey: Bytes;
   /** 64-byte signature. */
   sign(message: Bytes): Bytes;
+  /** The private key, 32 bytes (the seed of RFC 8032 §5.1.5), for a stay that is kept. */
+  exportSecret(): Bytes;
 }
 
 /**
@@ -27,6 +31,9 @@ export interface Primitives {
   hkdfSha256(inputKey: Bytes, salt: Bytes, info: Bytes, length: number): Bytes;
   generateDhKeyPair(): DhKeyPair;
   generateSigningKeyPair(): SigningKeyPair;
+  /** Pairs that were kept; 32 bytes each. @throws {RangeError} for another length */
+  importDhKeyPair(secret: Bytes): DhKeyPair;
+  importSigningKeyPair(secret: Bytes): SigningKeyPair;
   /** Ed25519 as strict as K10 says, under a key that K10 lets in; `false` for anything else. */
   verifySignature(publicKey: Bytes, message: Bytes, signature: Bytes): boolean;
   /** ChaCha20-Poly1305 (RFC 8439), 12-byte nonce; the tag is appended. */

@@ -25,9 +25,18 @@ export class Candidates {
   readonly #primitives: Primitives;
   #all: Candidate[];
 
-  constructor(primitives: Primitives, inviteKey: Uint8Array) {
+  /** @param from the key of an invite, or what an earlier process had */
+  constructor(primitives: Primitives, from: Uint8Array | readonly Candidate[]) {
     this.#primitives = primitives;
-    this.#all = [{ kind: "invite", credential: inviteCredential(primitives, inviteKey) }];
+    this.#all =
+      from instanceof Uint8Array
+        ? [{ kind: "invite", credential: inviteCredential(primitives, from) }]
+        : [...from];
+  }
+
+  /** The likeliest first. */
+  get all(): readonly Candidate[] {
+    return this.#all;
   }
 
   /** The likeliest one that is not among these; `undefined` when all are, and after {@link wipe}. */

@@ -1,4 +1,4 @@
-import { Addresses, areAddresses } from "./known-addresses.ts";
+import { Addresses, areAddresses, type KnownAddresses } from "./known-addresses.ts";
 import { Attempt, type Arrival, type AttemptOptions } from "./attempt.ts";
 import { fromBase64url, wipe, type Bytes } from "../base/bytes.ts";
 import { must } from "../../errors/must.ts";
@@ -36,6 +36,17 @@ export interface ConnectorOptions {
   readonly confirm: AttemptOptions["confirm"];
   readonly rekey?: RekeyLimits | undefined;
   readonly emit: (effect: GuestEffect) => void;
+  /** What has to be known to come back has changed: `secrets` before the host can take up a new one. */
+  readonly onChange: (what: "secrets" | "addresses") => void;
+  /** Of an earlier process, which was a member. */
+  readonly kept?: KeptWays | undefined;
+}
+
+/** All that leads a member back to its host. */
+export interface KeptWays {
+  readonly claim: Bytes;
+  readonly candidates: readonly Candidate[];
+  readonly addresses: KnownAddresses;
 }
 
 /**
@@ -70,12 +81,20 @@ export class Connector {
     this.#primitives = primitives;
     this.#options = options;
     this.#room = must(fromBase64url(options.link.room, ROOM_ID_BYTES), "the room of a link");
-    this.#claim = primitives.random(CLAIM_BYTES);
-    this.#candidates = new Candidates(primitives, options.link.key);
-    this.#addresses = new Addresses(options.link.origin);
+    const { link, kept } = options;
+    this.#claim = kept?.claim ?? primitives.random(CLAIM_BYTES);
+    this.#candidates = new Candidates(primitives, kept?.candidates ?? link.key);
+    this.#addresses = new Addresses(link.origin);
+    if (kept !== undefined) this.#addresses.restore(kept.addresses);
+    this.#isMember = kept !== undefined;
     this.#lostAt = now;
     this.#state = { name: "waiting", retryAt: now, reason: this.#reason };
     this.#begin(now);
+  }
+
+  /** For a stay that is kept. */
+  get ways(): KeptWays {
+    return { claim: this.#claim, candidates: this.#candidates.all, addresses: this.#addresses.known };
   }
 
   /** When the host was last heard, in ms since the epoch, while it is not connected. */
@@ -133,6 +152,7 @@ export class Connector {
     if (!areAddresses(this.#options.link.origin, origins))
       throw new TunnelError("protocol-violation", { detail: "an address that the link does not allow" });
     this.#addresses.announced(origins);
+    if (origins.length > 0) this.#options.onChange("addresses");
   }
 
   /** A fresh link to the same host: tried first, and at once unless a round or a handshake is under way. */
@@ -214,6 +234,7 @@ export class Connector {
       this.#goneSince = undefined;
       if (proven !== undefined) {
         this.#candidates.offer(proven.secret, attempt.candidate, proven.pairing);
+        this.#options.onChange("secrets");
         this.#denials = 0;
       }
       const { connection } = dial;
@@ -231,7 +252,9 @@ export class Connector {
   #arrived(dial: Dial, arrival: Arrival): ConnectorEvent {
     this.announced(arrival.welcome.addresses);
     this.#addresses.succeeded(dial.origin);
+    this.#options.onChange("addresses");
     this.#candidates.settle();
+    this.#options.onChange("secrets");
     this.#dials.remove(dial);
     for (const other of this.#dials.all) this.#hangUp(other, CLOSE_CODE.late);
     this.#deniedAt.clear();

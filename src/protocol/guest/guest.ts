@@ -1,11 +1,12 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { Oversight } from "../room/oversight.ts";
+import type { Keeper } from "../base/keeper.ts";
 import { LINK } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
-import { utf8Length } from "../base/utf8.ts";
+import { encodeUtf8, utf8Length } from "../base/utf8.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import type { InviteLink } from "../handshake/invite-link.ts";
+import { KEY_BYTES, type InviteLink } from "../handshake/invite-link.ts";
 import { PeerLink } from "../link/peer-link.ts";
 import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
 import { streamClass } from "../link/streams.ts";
@@ -18,6 +19,7 @@ import {
   decodeHostFrame,
   decodeHostNote,
   encodeMemberFrame,
+  type EndCause,
   type HostFrame,
   type Welcome,
 } from "../room/frames.ts";
@@ -26,8 +28,10 @@ import type { RoomOrder } from "../room/order.ts";
 import { Signer } from "../room/signer.ts";
 import type { WorkContext } from "../room/work-context.ts";
 import type { Arrival } from "./attempt.ts";
+import type { Pairing } from "./candidates.ts";
 import { Connector, type ConnectorEvent } from "./connector.ts";
 import type { ConnectionState, GuestEffect, GuestEnd, GuestInput } from "./guest-io.ts";
+import { GUEST_CHANGE, keptGuest, type KeptGuest } from "./kept.ts";
 import { GuestPresence } from "./presence.ts";
 import { isSameWelcome, orderFrom, Replica, type Unplaced } from "./replica.ts";
 
@@ -45,6 +49,14 @@ export interface GuestOptions {
   readonly workContext?: WorkContext | undefined;
   /** When a connection gets new keys; as the specification has it (R5) when left out. */
   readonly rekey?: RekeyLimits | undefined;
+  /** Keeps the stay from the first WELCOME on; nothing is kept when left out. */
+  readonly keeper?: Keeper | undefined;
+}
+
+interface RestoreOptions extends Pick<GuestOptions, "rekey" | "keeper"> {
+  readonly changes: readonly Bytes[];
+  /** Numbers of own messages up to this one may have been used without a trace. */
+  readonly floor: number;
 }
 
 /**
@@ -65,20 +77,49 @@ export class Guest {
   #heardAtEnd: number | undefined;
   #effects: GuestEffect[] = [];
   #sendNow: SendNow | undefined;
+  /** An earlier process began this stay. */
+  readonly #isRestored: boolean;
 
-  constructor(primitives: Primitives, options: GuestOptions, now: number) {
+  constructor(primitives: Primitives, options: GuestOptions, now: number, kept?: KeptGuest) {
     this.#primitives = primitives;
     this.#options = options;
-    this.#signer = new Signer(primitives, options.link.room);
+    this.#isRestored = kept !== undefined;
+    this.#signer = new Signer(primitives, options.link.room, kept?.secrets);
     this.#presence = new GuestPresence(this.#signer.id);
     const emit = (effect: GuestEffect): void => {
       if (effect.type === "send" && this.#sendNow !== undefined) this.#sendNow(effect);
       else this.#effects.push(effect);
     };
-    this.#link = new PeerLink("member", emit);
+    this.#link = new PeerLink("member", emit, (payload) =>
+      this.#keep(GUEST_CHANGE.heard(payload, this.#link.confirmed)),
+    );
     const { link, rekey } = options;
     const confirm = (hash: Bytes) => this.#confirm(hash);
-    this.#connector = new Connector(primitives, { link, rekey, confirm, emit }, now);
+    const onChange = (what: "secrets" | "addresses") => this.#keepWays(what);
+    this.#connector = new Connector(
+      primitives,
+      { link, rekey, confirm, emit, onChange, kept: kept?.ways },
+      now,
+    );
+    if (kept !== undefined) this.#replay(kept, now);
+  }
+
+  /**
+   * The stay of an earlier process, on its way back to the host. Everything that one was told comes once more as effects.
+   * @throws {TunnelError} stay-unreadable
+   */
+  static restore(
+    primitives: Primitives,
+    { changes, floor, rekey, keeper }: RestoreOptions,
+    now: number,
+  ): Guest {
+    const kept = keptGuest(changes);
+    const { name, workContext, link } = kept;
+    // The invite is used up, and its key is gone.
+    const options = { link: { ...link, key: new Uint8Array(KEY_BYTES) }, name, workContext, rekey, keeper };
+    const guest = new Guest(primitives, options, now, kept);
+    guest.#signer.skipTo(floor);
+    return guest;
   }
 
   get self(): MemberId {
@@ -163,7 +204,10 @@ export class Guest {
     const isFull = replica.unplaced >= LINK.maxOutboxFrames;
     if (isFull || !this.#link.hasRoomFor(utf8Length(outgoing.text) + LINK.frameAllowanceBytes))
       throw new TunnelError("outbox-full");
+    this.#options.keeper?.reserve("said", this.#signer.next);
     const { n, payload } = replica.say(outgoing);
+    const isSealed = outgoing.to !== undefined;
+    this.#keep(GUEST_CHANGE.said(payload, isSealed ? encodeUtf8(outgoing.text) : undefined));
     this.#link.send(payload, now);
     return n;
   }
@@ -221,6 +265,54 @@ export class Guest {
     return this.#link.sendChunk(chunk, now);
   }
 
+  // --- a stay that is kept ---
+
+  #keep(change: Bytes, how: "written" | "synced" = "written"): void {
+    this.#options.keeper?.keep(change, how);
+  }
+
+  /** What leads back to the host. Before the first WELCOME there is no stay to come back to. */
+  #keepWays(what: "secrets" | "addresses"): void {
+    if (this.#membership === undefined) return;
+    const { candidates, addresses } = this.#connector.ways;
+    if (what === "secrets") this.#keep(GUEST_CHANGE.secrets(candidates), "synced");
+    else this.#keep(GUEST_CHANGE.addresses(addresses));
+  }
+
+  #keepBeginning(welcome: Welcome, pairing: Pairing): void {
+    if (this.#options.keeper === undefined) return;
+    const { link, name, workContext } = this.#options;
+    const { secrets } = this.#signer;
+    const { claim } = this.#connector.ways;
+    this.#keep(GUEST_CHANGE.begun({ link, claim, name, workContext, secrets, pairing, welcome }));
+    this.#keepWays("addresses");
+    this.#keepWays("secrets");
+  }
+
+  /** @throws {TunnelError} stay-unreadable */
+  #replay({ welcome, pairing, frames }: KeptGuest, now: number): void {
+    try {
+      const { replica } = this.#begin(welcome, pairing, now);
+      let cause: EndCause | undefined;
+      for (const frame of frames) {
+        if (frame.kind === "said") {
+          this.#link.replay({ kind: "sent", payload: frame.payload });
+          replica.sayAgain(frame.payload, frame.text);
+        } else {
+          this.#link.replay({ kind: "confirmed", number: frame.confirmed });
+          this.#link.replay({ kind: "received" });
+          cause = replica.take(decodeHostFrame(frame.payload), now);
+        }
+      }
+      if (cause !== undefined) this.#end({ by: "host", cause }, now);
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error;
+      throw new TunnelError("stay-unreadable", { cause: error });
+    }
+    // Those who were told of it then need not hear of it again.
+    this.#effects = this.#effects.filter(({ type }) => type !== "alarm");
+  }
+
   // --- the connection ---
 
   #confirm(hash: Bytes): ReturnType<ConstructorParameters<typeof Connector>[1]["confirm"]> {
@@ -237,33 +329,43 @@ export class Guest {
   }
 
   #arrived({ connection, welcome, records, pairing }: Arrival, now: number): void {
-    const { safetyCode, hash } = pairing;
-    const { name: wanted, workContext, link } = this.#options;
     const first = this.#membership?.welcome;
+    // The host has more of this member than it remembers: what was kept is an old copy, and must not be gone on from.
+    if (this.#isRestored && welcome.received > this.#link.sent) throw new TunnelError("stay-outdated");
     this.#link.attach(connection, { records, received: welcome.received }, now);
     // Its answer tells how far the clocks differ.
     this.#link.ask(now);
     if (first === undefined) {
-      const { goal, name, host, idleMs, history, view } = welcome;
-      const order = orderFrom(this.#primitives, this.#signer, link.room, welcome, wanted);
-      const replica = new Replica({
-        primitives: this.#primitives,
-        signer: this.#signer,
-        hash,
-        welcome,
-        workContext,
-        order,
-        presence: this.#presence,
-        emit: (effect) => this.#effects.push(effect),
-      });
-      this.#membership = { welcome, goal, name, host, idleMs, history, safetyCode, order, replica };
-      this.#presence.begin(view.seq, now);
+      this.#begin(welcome, pairing, now);
+      this.#keepBeginning(welcome, pairing);
     } else {
       if (!isSameWelcome(first, welcome))
         throw new TunnelError("protocol-violation", { detail: "another welcome than the first one" });
       this.#presence.resumed(now);
     }
     this.#effects.push({ type: "presence" });
+  }
+
+  /** The stay begins with the first WELCOME. @throws {TunnelError} protocol-violation, order-broken */
+  #begin(welcome: Welcome, { safetyCode, hash }: Pairing, now: number): Membership {
+    const { name: wanted, workContext, link } = this.#options;
+    const { goal, name, host, idleMs, history, view } = welcome;
+    const order = orderFrom(this.#primitives, this.#signer, link.room, welcome, wanted);
+    const replica = new Replica({
+      primitives: this.#primitives,
+      signer: this.#signer,
+      room: link.room,
+      hash,
+      welcome,
+      workContext,
+      order,
+      presence: this.#presence,
+      emit: (effect) => this.#effects.push(effect),
+    });
+    const membership = { welcome, goal, name, host, idleMs, history, safetyCode, order, replica };
+    this.#membership = membership;
+    this.#presence.begin(view.seq, now);
+    return membership;
   }
 
   #live(input: GuestInput, now: number): void {

@@ -18,6 +18,12 @@ export function areAddresses(link: string, announced: readonly string[]): boolea
   });
 }
 
+/** The way that worked last, and those that the host has told last. */
+export interface KnownAddresses {
+  readonly worked: string;
+  readonly announced: readonly string[];
+}
+
 /**
  * Where a member may find its host (PROTOCOL §4.5), likeliest first, and which of them this round has not tried yet. The way
  * that worked last comes first, also where the host does not know of it: there may be a proxy in between.
@@ -35,6 +41,16 @@ export class Addresses {
     this.#link = link;
     this.#worked = link;
     this.#current = link;
+  }
+
+  /** For a stay that is kept: what an earlier process knew. */
+  get known(): KnownAddresses {
+    return { worked: this.#worked, announced: this.#announced };
+  }
+
+  restore({ worked, announced }: KnownAddresses): void {
+    this.#worked = worked;
+    this.#announced = announced;
   }
 
   /** The one to dial. */

@@ -1,13 +1,15 @@
 import { equalBytes, type Bytes } from "../base/bytes.ts";
 import { jsonText } from "../base/header.ts";
-import type { MemberId } from "../base/ids.ts";
+import type { MemberId, RoomId } from "../base/ids.ts";
 import { ROOM } from "../base/limits.ts";
 import { isNameFor } from "../base/names.ts";
 import type { Primitives } from "../base/primitives.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { AuditLog, signedOf, type Signed } from "../room/audit-log.ts";
 import {
+  decodeMemberFrame,
   encodeMemberFrame,
   type ChatEvent,
   type Decoded,
@@ -19,7 +21,7 @@ import {
   type WithheldEvent,
 } from "../room/frames.ts";
 import type { SpokenEntry } from "../room/log.ts";
-import { RoomOrder } from "../room/order.ts";
+import { messageHash, RoomOrder } from "../room/order.ts";
 import { SpokenEntries, systemEvent, type OutgoingMessage } from "../room/participant.ts";
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Signer } from "../room/signer.ts";
@@ -30,6 +32,7 @@ import type { GuestPresence } from "./presence.ts";
 export interface ReplicaOptions {
   readonly primitives: Primitives;
   readonly signer: Signer;
+  readonly room: RoomId;
   /** The first WELCOME: what it says holds for the whole stay. */
   readonly welcome: Pick<Welcome, "host" | "name" | "idleMs" | "history">;
   /** The hash of the handshake that this member's own record names. */
@@ -112,6 +115,29 @@ export class Replica {
     this.#spoken.saying(outgoing);
     this.#unplaced.set(fields.n, { hash, signed, outgoing });
     return { n: fields.n, payload: encodeMemberFrame({ t: "say", ...fields }, body) };
+  }
+
+  /** A message of an earlier process, as its frame was made. @throws {TunnelError} protocol-violation for what is none */
+  sayAgain(payload: Bytes, sealedText: Bytes | undefined): void {
+    const { primitives, signer, room } = this.#options;
+    const { frame, body, text: shown } = decodeMemberFrame(payload);
+    const text = shown ?? (sealedText === undefined ? undefined : decodeUtf8(sealedText));
+    if (frame.t !== "say" || text === undefined) throw violation("no message");
+    const { t: _, ...fields } = frame;
+    const { what, intent, author, replyTo, to } = fields;
+    const outgoing: OutgoingMessage = {
+      text,
+      ...(what && { what }),
+      ...(intent && { intent }),
+      ...(author && { author }),
+      ...(replyTo !== undefined && { replyTo }),
+      ...(to && { to }),
+    };
+    const digests = digestsOf(primitives, fields.seal, body);
+    const hash = messageHash(primitives, room, signer.id, { fields, digests });
+    this.#spoken.saying(outgoing);
+    this.#unplaced.set(fields.n, { hash, signed: signedOf({ ...fields, from: signer.id }, digests), outgoing });
+    signer.continueAfter({ n: fields.n, hash });
   }
 
   /**

@@ -9,6 +9,7 @@ import type { RoomOrder } from "../room/order.ts";
 import type { Signer } from "../room/signer.ts";
 import type { BackPressure } from "./back-pressure.ts";
 import type { IdleClock } from "./idle.ts";
+import type { RoomKeeping } from "./kept.ts";
 import type { MemberSession } from "./member-sessions.ts";
 import type { Membership } from "./membership.ts";
 import type { PresenceBoard } from "./presence-board.ts";
@@ -28,6 +29,7 @@ export interface InboundOptions {
   readonly receipts: Receipts;
   readonly streamRelay: StreamRelay;
   readonly idle: IdleClock;
+  readonly keeping: RoomKeeping;
   readonly emit: (effect: RoomEffect) => void;
 }
 
@@ -53,8 +55,9 @@ export class Inbound {
 
   /** Tells of the host's own messages that this member's process is the first to have. */
   confirmed(session: MemberSession | undefined): void {
-    const { receipts, emit } = this.#options;
+    const { receipts, keeping, emit } = this.#options;
     if (session === undefined) return;
+    keeping.confirmed(session);
     for (const seq of receipts.confirmed(session)) emit({ type: "reached", seq });
   }
 
@@ -96,25 +99,33 @@ export class Inbound {
   }
 
   #frame(session: MemberSession, payload: Bytes, now: number): void {
-    const { order, membership, sequencer, idle } = this.#options;
+    this.#options.idle.touch(now);
+    this.place(session, payload, now);
+  }
+
+  /**
+   * Gives what a member says its place, or ends its membership.
+   * @throws {TunnelError} protocol-violation, order-broken, host-equivocation
+   */
+  place(session: MemberSession, payload: Bytes, now: number): void {
+    const { order, membership, sequencer } = this.#options;
     const { frame, body, text } = decodeMemberFrame(payload);
-    idle.touch(now);
     if (frame.t === "leave") return membership.remove(session, "left", now);
     const { t: _, ...fields } = frame;
     const event: ChatEvent = { kind: "chat", from: session.member.id, ...fields };
     if ((frame.replyTo ?? 0) > order.view.seq)
       throw new TunnelError("protocol-violation", { detail: "a message that refers to nothing" });
     const hash = order.verify(event, body);
-    sequencer.chat(event, body, hash, now);
-    this.#hear(event, body, text, now);
+    sequencer.chat(event, body, { hash, source: session }, now);
+    this.#hear(event, body, text);
   }
 
   /** The host is a participant like the others: its agent sees the messages that are for it, and no others (O10). */
-  #hear(event: ChatEvent, body: Bytes, plain: string | undefined, now: number): void {
+  #hear(event: ChatEvent, body: Bytes, plain: string | undefined): void {
     const { signer, sequencer, emit } = this.#options;
     if (event.to?.includes(signer.id) === false) return;
     const text = plain ?? signer.open(event, body);
-    if (text !== undefined && sequencer.show(event, text, now)) return;
+    if (text !== undefined && sequencer.show(event, text)) return;
     const error = new TunnelError(text === undefined ? "message-unreadable" : "offer-unreadable");
     emit({ type: "alarm", error, member: event.from });
   }

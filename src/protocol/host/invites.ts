@@ -45,6 +45,11 @@ export class InviteLedger {
     return { inviteId, key, expiresInMs: this.#lifetimeMs };
   }
 
+  /** A live invite of an earlier process. */
+  restore(inviteId: InviteId, credential: Credential, expiresAt: number): void {
+    this.#states.set(inviteId, { name: "minted", credential, expiresAt });
+  }
+
   /** The secrets of a live invite, before anything is known of the asker. */
   credential(inviteId: InviteId, now: number): Credential | undefined {
     const state = this.#current(inviteId, now);

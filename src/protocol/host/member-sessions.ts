@@ -1,3 +1,4 @@
+import type { Bytes } from "../base/bytes.ts";
 import { inviteIdFrom, type ConnectionId, type InviteId, type MemberId } from "../base/ids.ts";
 import type { AuthenticatedPeer } from "./admission.ts";
 import { resumeCredential, type Credential } from "../handshake/keys.ts";
@@ -35,36 +36,51 @@ export interface MemberSession {
   oversight: Oversight | undefined;
   /** Set while others wait for it (E3). */
   congestion: Congestion | undefined;
+  /** Up to this frame it is kept that it has confirmed them. */
+  keptConfirmed: number;
+}
+
+/** The part of a member's session that is there from its first moment on. */
+export type Seat = Pick<
+  MemberSession,
+  "member" | "invite" | "beginning" | "joinedAt" | "safetyCode" | "credential"
+>;
+
+export function seatOf(
+  primitives: Primitives,
+  { handshakeHash, confirm, resumeSecret }: AuthenticatedPeer,
+  rest: Omit<Seat, "safetyCode" | "credential">,
+): Seat {
+  return {
+    ...rest,
+    safetyCode: safetyCode(primitives, handshakeHash, confirm.share),
+    credential: resumeCredential(primitives, resumeSecret),
+  };
 }
 
 export function newMemberSession(
-  primitives: Primitives,
+  seat: Seat,
   options: {
-    peer: AuthenticatedPeer;
-    member: MemberRecord;
-    invite: InviteId;
-    beginning: Beginning;
-    joinedAt: number;
     emit: (effect: WireEffect) => void;
+    /** Told of each durable frame of it before that is acknowledged. */
+    onFresh: (session: MemberSession, payload: Bytes) => void;
     now: number;
   },
 ): MemberSession {
-  const { peer, member, invite, beginning, joinedAt, emit, now } = options;
-  return {
-    member,
-    invite,
-    link: new PeerLink("host", emit),
+  const { emit, onFresh, now } = options;
+  const { beginning } = seat;
+  const session: MemberSession = {
+    ...seat,
+    link: new PeerLink("host", emit, (payload) => onFresh(session, payload)),
     rateLimiter: new RateLimiter(now),
-    beginning,
-    joinedAt,
-    safetyCode: safetyCode(primitives, peer.handshakeHash, peer.confirm.share),
-    credential: resumeCredential(primitives, peer.resumeSecret),
     lastSeen: now,
     read: beginning.view.seq,
     oversight: undefined,
     fellBehind: false,
     congestion: undefined,
+    keptConfirmed: 0,
   };
+  return session;
 }
 
 export function isConnected({ link }: MemberSession): boolean {

@@ -17,7 +17,15 @@ import {
 import { memberIdOf, type RoomOrder } from "../room/order.ts";
 import type { AuthenticatedPeer } from "./admission.ts";
 import type { InviteLedger } from "./invites.ts";
-import { isConnected, newMemberSession, type MemberSession, type MemberSessions } from "./member-sessions.ts";
+import type { RoomKeeping } from "./kept.ts";
+import {
+  isConnected,
+  newMemberSession,
+  seatOf,
+  type MemberSession,
+  type MemberSessions,
+  type Seat,
+} from "./member-sessions.ts";
 import type { PresenceBoard } from "./presence-board.ts";
 import type { Receipts } from "./receipts.ts";
 import type { RoomEffect } from "./room-io.ts";
@@ -33,6 +41,7 @@ export interface MembershipOptions {
   readonly presence: PresenceBoard;
   readonly receipts: Receipts;
   readonly streamRelay: StreamRelay;
+  readonly keeping: RoomKeeping;
   /** The part of a WELCOME that is the same for everybody. */
   readonly welcome: () => Pick<Welcome, "goal" | "host" | "idleMs" | "history">;
   readonly emit: (effect: RoomEffect) => void;
@@ -48,7 +57,7 @@ export class Membership {
 
   /** Lets a peer in that has proved everything; `false` for one that is denied all the same. */
   enter(peer: AuthenticatedPeer, connection: ConnectionId, now: number): boolean {
-    const { sessions, sequencer, presence, emit } = this.#options;
+    const { sessions, presence, emit } = this.#options;
     const { entitlement, confirm, records } = peer;
     const isNew = entitlement.kind === "invite";
     const session = isNew
@@ -64,10 +73,7 @@ export class Membership {
     presence.tell(session, now);
     // Its answer tells how far the clocks differ.
     session.link.ask(now);
-    if (isNew) {
-      sequencer.replay(session, now);
-      sequencer.system({ kind: "joined", member: session.member }, now);
-    }
+    if (isNew) this.arrive(session, now);
     presence.changed(now);
     return true;
   }
@@ -161,7 +167,7 @@ export class Membership {
     invite: { inviteId: InviteId; claim: Bytes },
     now: number,
   ): MemberSession | undefined {
-    const { primitives, order, ledger, sequencer, sessions, emit } = this.#options;
+    const { primitives, order, ledger, sequencer, keeping } = this.#options;
     const { key, box, proof, name: wanted, workContext, received } = peer.confirm;
     const id = memberIdOf(primitives, key);
     // Somebody who is or was here comes back by a resume, or not at all (O11).
@@ -179,17 +185,26 @@ export class Membership {
       ...(workContext === undefined ? {} : { workContext }),
     };
     const { beginning } = sequencer;
-    const session = newMemberSession(primitives, {
-      peer,
-      member,
-      invite: invite.inviteId,
-      beginning,
-      joinedAt: order.view.seq,
-      emit,
-      now,
-    });
+    const joinedAt = order.view.seq;
+    const seat = seatOf(primitives, peer, { member, invite: invite.inviteId, beginning, joinedAt });
+    keeping.seat(seat);
+    return this.take(seat, now);
+  }
+
+  /** Gives a member a session, which is not connected. */
+  take(seat: Seat, now: number): MemberSession {
+    const { sessions, keeping, emit } = this.#options;
+    const onFresh = (session: MemberSession, payload: Bytes): void => keeping.got(session, payload);
+    const session = newMemberSession(seat, { emit, onFresh, now });
     sessions.add(session);
     return session;
+  }
+
+  /** A member of which the order does not tell yet. */
+  arrive(session: MemberSession, now: number): void {
+    const { sequencer } = this.#options;
+    sequencer.replay(session, now);
+    sequencer.system({ kind: "joined", member: session.member }, now);
   }
 
   /** The same member on a new connection: it replaces the old one, and its secret moves on (K3, D5). */
@@ -205,6 +220,7 @@ export class Membership {
     wipe(session.credential.psk, session.credential.mac);
     session.credential = resumeCredential(primitives, peer.resumeSecret);
     session.lastSeen = now;
+    this.#options.keeping.resumed(session);
     return session;
   }
 }

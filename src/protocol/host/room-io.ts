@@ -1,4 +1,5 @@
 import type { Bytes } from "../base/bytes.ts";
+import type { Keeper } from "../base/keeper.ts";
 import type { WorkContext } from "../room/work-context.ts";
 import type { TunnelError } from "../../errors/tunnel-error.ts";
 import type { EndCause } from "../room/frames.ts";
@@ -49,6 +50,8 @@ export interface RoomOptions {
    * when left out.
    */
   readonly mayEnter?: ((invite: InviteId, name: string) => "now" | "asked") | undefined;
+  /** Keeps the room; nothing is kept when left out. */
+  readonly keeper?: Keeper | undefined;
   /** When a connection gets new keys; as the specification has it (R5) when left out. */
   readonly rekey?: RekeyLimits | undefined;
 }

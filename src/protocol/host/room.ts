@@ -1,4 +1,5 @@
-import type { Bytes } from "../base/bytes.ts";
+import { must } from "../../errors/must.ts";
+import { fromBase64url, type Bytes } from "../base/bytes.ts";
 import {
   ROOM_ID_BYTES,
   roomIdFrom,
@@ -28,13 +29,21 @@ import { BackPressure } from "./back-pressure.ts";
 import { IdleClock } from "./idle.ts";
 import { Inbound } from "./inbound.ts";
 import { InviteLedger, type PendingInvite } from "./invites.ts";
+import { keptRoom, RoomKeeping, type RoomBegun } from "./kept.ts";
 import { MemberSessions, isConnected } from "./member-sessions.ts";
 import { Membership } from "./membership.ts";
 import { PresenceBoard, type MemberWays } from "./presence-board.ts";
 import { Receipts } from "./receipts.ts";
+import { RoomReplay } from "./replay.ts";
 import type { RoomEffect, RoomInput, RoomOptions } from "./room-io.ts";
 import { Sequencer } from "./sequencer.ts";
 import { StreamRelay } from "./stream-relay.ts";
+
+interface RestoreOptions extends Pick<RoomOptions, "mayEnter" | "keeper" | "rekey"> {
+  readonly changes: readonly Bytes[];
+  /** Numbers of own messages and places up to these may have been used without a trace. */
+  readonly floors: { readonly said: number; readonly placed: number };
+}
 
 /**
  * The host's machine (PROTOCOL §4 to §8): a room, its admission and its members, without sockets, timers or a clock. Feed
@@ -60,16 +69,20 @@ export class Room {
   #sendNow: SendNow | undefined;
   #ended: EndCause | undefined;
   readonly #mayEnter: RoomOptions["mayEnter"];
+  readonly #keeping: RoomKeeping;
 
   readonly id: RoomId;
 
-  constructor(primitives: Primitives, options: RoomOptions, now: number) {
+  constructor(primitives: Primitives, options: RoomOptions, now: number, kept?: RoomBegun) {
     const { goal, hostName, workContext, idleMs, history, rekey } = options;
-    const room = primitives.random(ROOM_ID_BYTES);
+    const room = kept === undefined ? primitives.random(ROOM_ID_BYTES) : bytesOfRoom(kept.room);
+    const keeping = new RoomKeeping(options.keeper);
+    this.#keeping = keeping;
     this.id = roomIdFrom(room);
     this.#mayEnter = options.mayEnter;
-    this.#hostStatic = primitives.generateDhKeyPair();
-    this.#signer = new Signer(primitives, this.id);
+    this.#hostStatic =
+      kept === undefined ? primitives.generateDhKeyPair() : primitives.importDhKeyPair(kept.hostStatic);
+    this.#signer = new Signer(primitives, this.id, kept?.secrets);
     const { id, key, box } = this.#signer;
     const name = uniqueName(hostName, []);
     const proof = this.#signer.prove(NO_HASH);
@@ -89,7 +102,7 @@ export class Room {
     this.#order = order;
     this.#idle = new IdleClock(idleMs, now);
     this.#backPressure = new BackPressure({ sessions, order, emit });
-    this.#sequencer = new Sequencer({ primitives, sessions, order, signer, history, emit });
+    this.#sequencer = new Sequencer({ primitives, sessions, order, signer, history, keeping, emit });
     this.#streamRelay = new StreamRelay({
       sessions,
       self: id,
@@ -113,6 +126,7 @@ export class Room {
       presence: this.#presence,
       receipts: this.#receipts,
       streamRelay: this.#streamRelay,
+      keeping,
       welcome: () => ({ goal, host: id, idleMs, history }),
       emit,
     });
@@ -126,7 +140,59 @@ export class Room {
       receipts: this.#receipts,
       streamRelay: this.#streamRelay,
       idle: this.#idle,
+      keeping,
       emit,
+    });
+    if (kept === undefined) this.#keepBeginning(options);
+  }
+
+  /**
+   * The room of an earlier process, in which nobody is connected. Everything that one was told comes once more as effects.
+   * @throws {TunnelError} stay-unreadable, stay-outdated
+   */
+  static restore(
+    primitives: Primitives,
+    { changes, floors, ...options }: RestoreOptions,
+    now: number,
+  ): Room {
+    const { begun, happened } = keptRoom(changes);
+    const room = new Room(primitives, { ...begun, ...options }, now, begun);
+    new RoomReplay({
+      primitives,
+      room: room.id,
+      self: room.self,
+      signer: room.#signer,
+      order: room.#order,
+      sequencer: room.#sequencer,
+      sessions: room.#sessions,
+      ledger: room.#ledger,
+      membership: room.#membership,
+      presence: room.#presence,
+      inbound: room.#inbound,
+      receipts: room.#receipts,
+      keeping: room.#keeping,
+      onEnded: (cause) => void (room.#ended = cause),
+    }).replay(happened, now);
+    // A place that may have been used without a trace would be used twice.
+    if (floors.placed > room.lastSeq) throw new TunnelError("stay-outdated");
+    room.#signer.skipTo(floors.said);
+    // Those who were told of it then need not hear of it again.
+    room.#effects = room.#effects.filter(({ type }) => type === "entry" || type === "ended");
+    return room;
+  }
+
+  #keepBeginning(options: RoomOptions): void {
+    const { goal, hostName, workContext, idleMs, inviteMs, history } = options;
+    this.#keeping.begun({
+      room: this.id,
+      hostStatic: this.#hostStatic.exportSecret(),
+      secrets: this.#signer.secrets,
+      goal,
+      hostName,
+      workContext,
+      idleMs,
+      inviteMs,
+      history,
     });
   }
 
@@ -223,12 +289,18 @@ export class Room {
     const isFull = 1 + this.#sessions.size + pending >= ROOM.maxMembers;
     if (isFull || this.#order.everybodySoFar + pending >= ROOM.maxMembersEver)
       throw new TunnelError("invite-limit");
-    return this.#ledger.mint(now);
+    const minted = this.#ledger.mint(now);
+    const { inviteId, expiresInMs } = minted;
+    const credential = must(this.#ledger.credential(inviteId, now), "the credential of a new invite");
+    this.#keeping.invite(credential, now + expiresInMs);
+    return minted;
   }
 
   revoke(inviteId: string, now: number): boolean {
     const pending = this.#ledger.pending(now).find((invite) => invite.inviteId === inviteId);
-    return pending !== undefined && this.#ledger.revoke(pending.inviteId, now);
+    if (pending === undefined) return false;
+    this.#keeping.revoked(pending.inviteId);
+    return this.#ledger.revoke(pending.inviteId, now);
   }
 
   pendingInvites(now: number): PendingInvite[] {
@@ -247,10 +319,11 @@ export class Room {
     const audience = this.#sessions.all.filter(({ member }) => to?.includes(member.id) !== false);
     this.#backPressure.assertRoom(this.self, audience, utf8Length(text), now);
     this.#idle.touch(now);
+    this.#keeping.reserve("said", this.#signer.next);
     const { fields, body, hash } = this.#signer.sign(outgoing, this.#order.view, this.#order.members);
     const event: ChatEvent = { kind: "chat", from: this.self, ...fields };
-    this.#sequencer.chat(event, body, hash, now);
-    this.#sequencer.show(event, text, now);
+    this.#sequencer.chat(event, body, { hash, source: { text } }, now);
+    this.#sequencer.show(event, text);
     this.#backPressure.hostSaid(this.self, body.length, now);
     const seq = this.lastSeq;
     this.#receipts.expect(seq, audience);
@@ -285,7 +358,10 @@ export class Room {
 
   /** Where members find this room from now on, as origins, best first; told to those who are connected, sealed (U1). */
   setAddresses(origins: readonly string[], now: number): void {
-    if (this.#isOpen()) this.#presence.setAddresses(origins.slice(0, LINK.maxAddresses), now);
+    if (!this.#isOpen()) return;
+    const addresses = origins.slice(0, LINK.maxAddresses);
+    this.#keeping.addresses(addresses);
+    this.#presence.setAddresses(addresses, now);
   }
 
   /** Where each member may look for this room, should it lose its connection. */
@@ -421,4 +497,8 @@ export class Room {
   #close(connection: ConnectionId, code: number): void {
     this.#effects.push({ type: "close", connection, code });
   }
+}
+
+function bytesOfRoom(room: RoomId): Bytes {
+  return must(fromBase64url(room, ROOM_ID_BYTES), "the bytes of a room's id");
 }

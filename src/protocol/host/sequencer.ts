@@ -5,6 +5,8 @@ import { encodeHostFrame, type ChatEvent, type HostFrame, type SystemRoomEvent }
 import type { RoomOrder, Beginning } from "../room/order.ts";
 import { SpokenEntries, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
+import { encodeUtf8 } from "../base/utf8.ts";
+import type { RoomKeeping } from "./kept.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { MemberSession, MemberSessions } from "./member-sessions.ts";
 import type { Signer } from "../room/signer.ts";
@@ -17,6 +19,7 @@ export interface SequencerOptions {
   readonly signer: Signer;
   /** Whether later members are given the messages before them. */
   readonly history: boolean;
+  readonly keeping: RoomKeeping;
   readonly emit: (effect: RoomEffect) => void;
 }
 
@@ -42,17 +45,23 @@ export class Sequencer {
     return { view: order.view, members: order.members };
   }
 
-  /** A message that has been verified, or is the host's own. */
-  chat(event: ChatEvent, body: Bytes, hash: Bytes, now: number): void {
-    const { primitives, order, sessions } = this.#options;
-    const seq = order.view.seq + 1;
-    order.appendChat(seq, now, event, hash);
+  /** A message that has been verified, or is the host's own; `source` is the session of its sender, or the text where it is sealed. */
+  chat(
+    event: ChatEvent,
+    body: Bytes,
+    { hash, source }: { readonly hash: Bytes; readonly source: MemberSession | { readonly text: string } },
+    now: number,
+  ): void {
+    const { primitives, order, sessions, keeping } = this.#options;
+    const at = this.#nextPlace(now);
+    const whole = encodeHostFrame({ t: "event", ...at, event }, body);
+    if ("member" in source) keeping.placed(source, at.ts);
+    else keeping.said(at.ts, whole, event.seal === undefined ? undefined : encodeUtf8(source.text));
+    order.appendChat(at.seq, at.ts, event, hash);
     const { seal, ...fields } = event;
     const digests = digestsOf(primitives, seal, body);
-    this.log.message(order.view, now, signedOf(event, digests));
+    this.log.message(order.view, at.ts, signedOf(event, digests));
     const { from, n, to } = fields;
-    const at = { seq, ts: now };
-    const whole = encodeHostFrame({ t: "event", ...at, event }, body);
     const withheld =
       to === undefined
         ? whole
@@ -70,25 +79,34 @@ export class Sequencer {
   }
 
   system(event: SystemRoomEvent, now: number): void {
-    const { order, sessions, emit } = this.#options;
-    const seq = order.view.seq + 1;
+    const { order, sessions, keeping, emit } = this.#options;
+    const at = this.#nextPlace(now);
     const entry = systemEvent(event, order);
-    order.appendSystem(seq, now, event);
-    this.log.event(order.view, now, event);
-    const frame: HostFrame = { t: "event", seq, ts: now, event };
+    const frame: HostFrame = { t: "event", ...at, event };
     const payload = encodeHostFrame(frame);
+    keeping.event(at.ts, payload);
+    order.appendSystem(at.seq, at.ts, event);
+    this.log.event(order.view, at.ts, event);
     for (const session of sessions.all) this.#deliver(session, payload, now);
     this.#remember(payload);
-    emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
+    emit({ type: "entry", entry: { kind: "system", ...at, ...entry } });
   }
 
   /** Shows the host's own agent the last message of the order; whether it could be shown. */
-  show(event: ChatEvent, text: string, now: number): boolean {
+  show(event: ChatEvent, text: string): boolean {
     const { order, signer, emit } = this.#options;
     const said = { ...event, own: event.from === signer.id, text };
-    const entry = this.#spoken.of({ seq: order.view.seq, ts: now }, said, order);
+    const entry = this.#spoken.of({ seq: order.view.seq, ts: order.ts }, said, order);
     if (entry !== undefined) emit({ type: "entry", entry });
     return entry !== undefined;
+  }
+
+  /** No time is before the last one, also where another process with another clock has given that. */
+  #nextPlace(now: number): { readonly seq: number; readonly ts: number } {
+    const { order, keeping } = this.#options;
+    const seq = order.view.seq + 1;
+    keeping.reserve("placed", seq);
+    return { seq, ts: Math.max(now, order.ts) };
   }
 
   /** The time before it, for a member that has just come. */
@@ -102,7 +120,9 @@ export class Sequencer {
 
   /** A member that has been away for so long that its outbox is full loses its session; no message is skipped silently. */
   #deliver(session: MemberSession, payload: Bytes, now: number): void {
-    if (session.link.hasRoomFor(payload.length)) session.link.send(payload, now);
+    // An earlier process has given it to this member, or has told that it could not.
+    if (this.#options.keeping.isMuted) session.link.replay({ kind: "sent", payload });
+    else if (session.link.hasRoomFor(payload.length)) session.link.send(payload, now);
     // Removal is itself an event of the room, so it must come after the one being delivered.
     else session.fellBehind = true;
   }

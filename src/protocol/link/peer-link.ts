@@ -3,7 +3,7 @@ import type { ConnectionId } from "../base/ids.ts";
 import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
 import type { Frame, RecordLayer } from "../record/record.ts";
 import type { ChannelEvent } from "../reliable/channel-events.ts";
-import { Channel, type Load } from "../reliable/channel.ts";
+import { Channel, type Load, type Replayed } from "../reliable/channel.ts";
 import {
   decodeStreamFrame,
   encodeStreamFrame,
@@ -20,14 +20,27 @@ import { CLOSE_CODE, type WireEffect } from "./wire.ts";
  */
 export class PeerLink {
   readonly streams: Streams;
-  readonly #channel = new Channel();
+  readonly #channel: Channel;
   readonly #emit: (effect: WireEffect) => void;
   #connection: ConnectionId | undefined;
 
-  /** `role` is that of this side: it decides whose numbers streams have (S2). */
-  constructor(role: "host" | "member", emit: (effect: WireEffect) => void) {
+  /**
+   * `role` is that of this side: it decides whose numbers streams have (S2). `onFresh` is told of a durable frame before it is
+   * acknowledged.
+   */
+  constructor(
+    role: "host" | "member",
+    emit: (effect: WireEffect) => void,
+    onFresh?: (payload: Bytes) => void,
+  ) {
     this.streams = new Streams(role);
     this.#emit = emit;
+    this.#channel = new Channel(onFresh);
+  }
+
+  /** Goes on from an earlier process; see {@link Channel.replay}. */
+  replay(frame: Replayed): void {
+    this.#channel.replay(frame);
   }
 
   get connection(): ConnectionId | undefined {

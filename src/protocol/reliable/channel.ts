@@ -30,6 +30,13 @@ export interface Load {
   readonly drained: number;
 }
 
+/** What happened to the frames of an earlier process. */
+export type Replayed =
+  | { readonly kind: "sent"; readonly payload: Bytes }
+  | { readonly kind: "received" }
+  /** The peer had all frames up to this one. */
+  | { readonly kind: "confirmed"; readonly number: number };
+
 /** State that lives as long as one connection. */
 interface Connection {
   readonly records: RecordLayer;
@@ -56,11 +63,30 @@ interface Connection {
  */
 export class Channel {
   readonly #outbox = new Outbox();
+  readonly #onFresh: (payload: Bytes) => void;
   readonly #skew = new ClockSkew();
   #connection: Connection | undefined;
   /** PINGs sent on all connections together, and the last of them that was answered. */
   #asked = 0;
   #answered = 0;
+
+  /** @param onFresh a durable frame has come, which is not acknowledged yet: whoever keeps the stay keeps it now */
+  constructor(onFresh: (payload: Bytes) => void = () => undefined) {
+    this.#onFresh = onFresh;
+  }
+
+  /** Goes on from an earlier process: the frames of that one, in the order in which they were sent and came. */
+  replay(frame: Replayed): void {
+    switch (frame.kind) {
+      case "sent":
+        return this.#outbox.replay(frame.payload);
+      case "received":
+        this.#outbox.accept(this.#outbox.received + 1);
+        return;
+      case "confirmed":
+        this.#outbox.confirm(frame.number);
+    }
+  }
 
   /** Number of the last durable frame received: the resume point to tell the peer. */
   get received(): number {
@@ -294,15 +320,15 @@ export class Channel {
     if (payload.length < DATA_HEADER_BYTES)
       throw new TunnelError("protocol-violation", { detail: "a short frame" });
     const fresh = this.#outbox.accept(number);
+    const content = payload.subarray(DATA_HEADER_BYTES);
+    if (fresh) this.#onFresh(content);
     connection.unacknowledged += 1;
     connection.ackDueAt ??= now + LINK.ackDelayMs;
     // A frame for which the acknowledgement made room may carry ours.
     const pumped = this.#pump(now);
     const reply =
       connection.unacknowledged >= LINK.ackEveryFrames ? [...pumped, ...this.#sealAck(now)] : pumped;
-    const event = fresh
-      ? ({ type: "durable", payload: payload.subarray(DATA_HEADER_BYTES) } as const)
-      : undefined;
+    const event = fresh ? ({ type: "durable", payload: content } as const) : undefined;
     return { event, reply };
   }
 

@@ -55,6 +55,15 @@ export class Outbox {
   /** @throws {TunnelError} outbox-full: the caller is told, nothing is dropped (D3) */
   push(payload: Bytes): Durable {
     if (!this.hasRoomFor(payload.length)) throw new TunnelError("outbox-full");
+    return this.#push(payload);
+  }
+
+  /** A frame of an earlier process, which had room for it: its confirmation may not have been kept. */
+  replay(payload: Bytes): void {
+    this.#push(payload);
+  }
+
+  #push(payload: Bytes): Durable {
     this.#lastSent += 1;
     const frame = { number: this.#lastSent, payload, wireBytes: wireBytesOf(payload.length) };
     this.#unconfirmed.push(frame);

@@ -29,6 +29,16 @@ export interface Beginning {
 /** The hash before a member's first message, and that of the handshake of a host, which has none. */
 export const NO_HASH: Bytes = new Uint8Array(32);
 
+/** The hash of a message, which its sender's next one names (O3). */
+export function messageHash(
+  primitives: Primitives,
+  room: RoomId,
+  from: MemberId,
+  { fields, digests }: { readonly fields: SignedFields; readonly digests: Digests },
+): Bytes {
+  return primitives.sha256(signedBytes(room, from, fields, digests));
+}
+
 export function memberIdOf(primitives: Primitives, key: Bytes): MemberId {
   return memberIdFrom(primitives.sha256(key).slice(0, MEMBER_ID_BYTES));
 }
@@ -67,6 +77,12 @@ export function isProved(
   return primitives.verifySignature(member.key, memberBytes(room, member), member.proof);
 }
 
+/** A member's last message: its number, and its hash. */
+export interface LastMessage {
+  readonly n: number;
+  readonly hash: Bytes;
+}
+
 /** One member's own messages: counted, linked by hash, signed (O3). */
 export class SigningChain {
   readonly #primitives: Primitives;
@@ -85,6 +101,17 @@ export class SigningChain {
 
   get publicKey(): Bytes {
     return this.#keys.publicKey;
+  }
+
+  /** The last message of an earlier process. */
+  continueAfter({ n, hash }: LastMessage): void {
+    this.#count = n;
+    this.#last = hash;
+  }
+
+  /** Numbers up to this one may have been used by a process that left no trace of it. */
+  skipTo(n: number): void {
+    this.#count = Math.max(this.#count, n);
   }
 
   /** Proves this key, and `box` beside it, in the handshake that has this hash (H13). */
@@ -212,6 +239,11 @@ export class RoomOrder {
     return this.#view;
   }
 
+  /** The time of the last place, by the host's clock. */
+  get ts(): number {
+    return this.#ts;
+  }
+
   get members(): readonly MemberRecord[] {
     return this.#members;
   }
@@ -260,7 +292,8 @@ export class RoomOrder {
     if (!this.#primitives.verifySignature(sender.key, bytes, event.sig))
       throw broken("a message its sender did not sign");
     const last = this.#senders.get(event.from);
-    if (last !== undefined && (event.n !== last.n + 1 || !equalBytes(event.prev, last.hash)))
+    // The hash shows that none is missing. Numbers may be skipped, where their sender cannot know whether it has used them.
+    if (last !== undefined && (event.n <= last.n || !equalBytes(event.prev, last.hash)))
       throw broken("a message of this sender is missing or repeated");
     // Nobody has seen the room before it came: else its words of an earlier stay could be said again (O6).
     if (event.view.seq < (last?.since ?? 0) - 1) throw broken("a message from before its sender came");

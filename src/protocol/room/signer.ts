@@ -4,7 +4,7 @@ import type { Attestation, AuditLog } from "./audit-log.ts";
 import { ascii, lengthPrefixed, type Bytes } from "../base/bytes.ts";
 import type { ChatEvent, MemberRecord, SayFrame, View } from "./frames.ts";
 import type { MemberId, RoomId } from "../base/ids.ts";
-import { SigningChain } from "./order.ts";
+import { SigningChain, type LastMessage } from "./order.ts";
 import type { OutgoingMessage } from "./participant.ts";
 import type { DhKeyPair, Primitives, SigningKeyPair } from "../base/primitives.ts";
 import { isText } from "../base/text.ts";
@@ -18,6 +18,12 @@ export interface SignedMessage {
   readonly hash: Bytes;
 }
 
+/** The private keys of a participant, 32 bytes each. */
+export interface SignerSecrets {
+  readonly signing: Bytes;
+  readonly box: Bytes;
+}
+
 /** One participant's own keys: those it signs with, and those that others seal to. */
 export class Signer {
   readonly #primitives: Primitives;
@@ -26,12 +32,37 @@ export class Signer {
   readonly #box: DhKeyPair;
   readonly #keys: SigningKeyPair;
 
-  constructor(primitives: Primitives, room: RoomId) {
+  /** @param secrets of a participant that comes back; fresh ones where left out */
+  constructor(primitives: Primitives, room: RoomId, secrets?: SignerSecrets) {
     this.#primitives = primitives;
     this.#room = room;
-    this.#keys = primitives.generateSigningKeyPair();
+    this.#keys =
+      secrets === undefined
+        ? primitives.generateSigningKeyPair()
+        : primitives.importSigningKeyPair(secrets.signing);
     this.#chain = new SigningChain(primitives, this.#keys, room);
-    this.#box = primitives.generateDhKeyPair();
+    this.#box =
+      secrets === undefined ? primitives.generateDhKeyPair() : primitives.importDhKeyPair(secrets.box);
+  }
+
+  /** For a stay that is kept. */
+  get secrets(): SignerSecrets {
+    return { signing: this.#keys.exportSecret(), box: this.#box.exportSecret() };
+  }
+
+  /** Number of the message that is signed next. */
+  get next(): number {
+    return this.#chain.next;
+  }
+
+  /** The last message of an earlier process. */
+  continueAfter(last: LastMessage): void {
+    this.#chain.continueAfter(last);
+  }
+
+  /** Numbers up to this one may have been used by a process that left no trace of it. */
+  skipTo(n: number): void {
+    this.#chain.skipTo(n);
   }
 
   get id(): MemberId {

@@ -74,21 +74,30 @@ export class Journal {
    * @throws {TunnelError} stay-unreadable, stay-copied, stay-version
    */
   static open(options: JournalOptions): { journal: Journal; payloads: readonly Bytes[] } {
-    const { disk, folder } = options;
-    try {
-      const [newest] = generationsIn(disk, folder);
-      if (newest === undefined) throw new TunnelError("stay-unreadable");
-      const { file, current, payloads, bytes } = openFile(options, newest);
-      const journal = new Journal(options, newest);
-      journal.#current = current;
-      journal.#bytes = bytes;
-      journal.#longAt = 2 * current.baseBytes + SLACK_BYTES;
+    const { disk, folder, hash } = options;
+    return asUnreadable(() => {
+      const { file, identity, end, checks, baseBytes, payloads, generation } = readFile(disk, folder, hash);
+      const opened = disk.openAt(file, end);
+      if (opened.identity !== identity) throw new TunnelError("stay-unreadable");
+      const journal = new Journal(options, generation);
+      journal.#current = { file: opened, checks, baseBytes };
+      journal.#bytes = end;
+      journal.#longAt = 2 * baseBytes + SLACK_BYTES;
       journal.#sweep(file);
       return { journal, payloads };
-    } catch (error) {
-      if (error instanceof TunnelError || !(error instanceof Error)) throw error;
-      throw new TunnelError("stay-unreadable", { cause: error });
-    }
+    });
+  }
+
+  /**
+   * The records in a folder, which stay as they are.
+   * @throws {TunnelError} stay-unreadable, stay-copied, stay-version
+   */
+  static peek({
+    disk,
+    folder,
+    hash,
+  }: Pick<JournalOptions, "disk" | "folder" | "hash">): readonly Bytes[] {
+    return asUnreadable(() => readFile(disk, folder, hash).payloads);
   }
 
   /** Whether anything is kept. */
@@ -270,25 +279,33 @@ function generationsIn(disk: Disk, folder: string): number[] {
     .toSorted((a, b) => b - a);
 }
 
-function openFile({ disk, folder, hash }: JournalOptions, generation: number) {
+function asUnreadable<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof TunnelError || !(error instanceof Error)) throw error;
+    throw new TunnelError("stay-unreadable", { cause: error });
+  }
+}
+
+function readFile(disk: Disk, folder: string, hash: Hash) {
+  const [generation] = generationsIn(disk, folder);
+  if (generation === undefined) throw new TunnelError("stay-unreadable");
   const file = path.join(folder, `${generation}.journal`);
   const { bytes, identity } = disk.read(file, MAX_FILE_BYTES);
   const magic = bytes.subarray(0, MAGIC.length);
   if (bytes.length < HEADER_BYTES || !equalBytes(magic, MAGIC)) throw new TunnelError("stay-unreadable");
   if (view(bytes).getUint32(MAGIC.length) !== VERSION) throw new TunnelError("stay-version");
   const salt = bytes.slice(HEADER_BYTES - SALT_BYTES, HEADER_BYTES);
-  const { payloads, end, checks } = decodeRecords(bytes, HEADER_BYTES, { hash, salt });
-  const [origin, count, ...records] = payloads;
+  const found = decodeRecords(bytes, HEADER_BYTES, { hash, salt });
+  const [origin, count, ...payloads] = found.payloads;
   if (origin === undefined || count?.length !== 4) throw new TunnelError("stay-unreadable");
   const baseRecords = view(count).getUint32(0);
-  if (records.length < baseRecords) throw new TunnelError("stay-unreadable");
+  if (payloads.length < baseRecords) throw new TunnelError("stay-unreadable");
   // Each file names itself: one that names another was copied, or restored from a copy.
   if (!equalBytes(origin, encodeUtf8(identity))) throw new TunnelError("stay-copied");
-  const opened = disk.openAt(file, end);
-  if (opened.identity !== identity) throw new TunnelError("stay-unreadable");
-  const baseBytes = HEADER_BYTES + sum([origin, count, ...records.slice(0, baseRecords)]);
-  const current: Current = { file: opened, checks, baseBytes };
-  return { file, current, payloads: records, bytes: end };
+  const baseBytes = HEADER_BYTES + sum([origin, count, ...payloads.slice(0, baseRecords)]);
+  return { file, identity, generation, end: found.end, checks: found.checks, baseBytes, payloads };
 }
 
 function sum(parts: readonly Bytes[]): number {

@@ -16,7 +16,7 @@ const holderSchema = z.strictObject({
   world: z.string().check(z.maxLength(128)),
   boot: z.string().check(z.maxLength(64)),
 });
-type Holder = z.infer<typeof holderSchema>;
+export type Holder = z.infer<typeof holderSchema>;
 
 const NAME = /^(lock|free)-([1-9]\d{0,9})$/;
 const MAX_BYTES = 1_024;
@@ -25,7 +25,7 @@ const WRITE_MS = 200;
 /** Another process may take or give back a lock at the very moment at which this one looks. */
 const TRIES = 5;
 
-interface LookOptions {
+export interface LookOptions {
   readonly disk: Disk;
   readonly folder: string;
   readonly clock: Clock;

@@ -93,6 +93,11 @@ export class StayLog {
     }
   }
 
+  /** The changes of a stay that nobody takes up. @throws {TunnelError} stay-unreadable, stay-copied, stay-version */
+  static peek(options: Pick<JournalOptions, "disk" | "folder" | "hash">): readonly Bytes[] {
+    return read(Journal.peek(options)).changes;
+  }
+
   /** The number of this return. */
   get epoch(): number {
     return this.#life.epoch;

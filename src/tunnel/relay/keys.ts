@@ -11,7 +11,7 @@ import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ensurePrivateDirectory } from "../../runtime/private-directory.ts";
-import { machineFacts, NAME, privateFolders } from "../../runtime/private-folders.ts";
+import { machineFacts, stateFolders } from "../../runtime/private-folders.ts";
 
 /** Proves that a name is this side's. */
 export interface ClaimKey {
@@ -50,7 +50,7 @@ export interface KeyPlace {
 export async function keptKey({ env, home, purpose }: KeyPlace): Promise<ClaimKey> {
   const name = `${createHash("sha256").update(JSON.stringify(purpose)).digest("hex").slice(0, 32)}.pem`;
   let cause: unknown;
-  for (const folder of keyFolders(env, home)) {
+  for (const folder of stateFolders(env, home, machineFacts())) {
     try {
       return await keyIn(folder, name);
     } catch (error) {
@@ -59,21 +59,6 @@ export async function keptKey({ env, home, purpose }: KeyPlace): Promise<ClaimKe
     }
   }
   throw new TunnelError("relay-key", { cause });
-}
-
-/** The folder for keys, and where nothing can be kept there one that lasts until the machine is started again. */
-function keyFolders(env: KeyPlace["env"], home: string): string[] {
-  const facts = machineFacts();
-  const { platform } = facts;
-  const named = platform === "win32" ? env["LOCALAPPDATA"] : env["XDG_STATE_HOME"];
-  const usual =
-    platform === "darwin"
-      ? path.join(home, "Library", "Application Support")
-      : platform === "win32"
-        ? path.join(home, "AppData", "Local")
-        : path.join(home, ".local", "state");
-  const base = named !== undefined && path.isAbsolute(named) ? named : usual;
-  return [path.join(base, NAME), ...privateFolders(env, facts)];
 }
 
 async function keyIn(folder: string, name: string): Promise<ClaimKey> {

@@ -1,0 +1,142 @@
+import * as z from "zod/mini";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Bytes } from "../base/bytes.ts";
+import { bytesOf, counter, roomId } from "../base/header.ts";
+import { INVITE_ID_BYTES } from "../base/ids.ts";
+import { decodeChange, encodeChange } from "../base/keeper.ts";
+import { isName } from "../base/text.ts";
+import { CLAIM_BYTES } from "../handshake/handshake.ts";
+import { isOrigin } from "../handshake/invite-link.ts";
+import { decodeWelcome, encodeWelcome, type Welcome } from "../room/frames.ts";
+import type { SignerSecrets } from "../room/signer.ts";
+import { workContextSchema, type WorkContext } from "../room/work-context.ts";
+import type { Candidate, Pairing } from "./candidates.ts";
+import type { KeptWays } from "./connector.ts";
+import type { KnownAddresses } from "./known-addresses.ts";
+
+/** The changes of a guest's stay, as they are kept. The first is `begun`; the state is what comes of all of them in their order. */
+
+const secret = bytesOf(32);
+const origin = z.string().check(z.refine(isOrigin));
+const pairing = z.strictObject({ safetyCode: z.string().check(z.maxLength(256)), hash: bytesOf(32) });
+const candidate = z.strictObject({
+  kind: z.enum(["invite", "resume"]),
+  credential: z.strictObject({ id: bytesOf(INVITE_ID_BYTES), psk: secret, mac: secret }),
+  pairing: z.optional(pairing),
+});
+
+const guestChange = z.discriminatedUnion("t", [
+  /** With the first WELCOME. */
+  z.strictObject({
+    t: z.literal("begun"),
+    origin,
+    room: roomId,
+    hostKey: bytesOf(32),
+    claim: bytesOf(CLAIM_BYTES),
+    name: z.string().check(z.refine(isName)),
+    workContext: z.optional(workContextSchema),
+    secrets: z.strictObject({ signing: secret, box: secret }),
+    pairing,
+  }),
+  z.strictObject({ t: z.literal("secrets"), candidates: z.array(candidate).check(z.maxLength(16)) }),
+  z.strictObject({ t: z.literal("addresses"), worked: origin, announced: z.array(origin) }),
+  /** With a durable frame of the host, and how many of its own the host had confirmed by then. */
+  z.strictObject({ t: z.literal("heard"), confirmed: counter }),
+  /** With an own frame and, where that is sealed, its text. */
+  z.strictObject({ t: z.literal("said") }),
+]);
+
+/** Everything with which a stay began. */
+export interface Begun {
+  readonly link: { readonly origin: string; readonly room: z.infer<typeof roomId>; readonly hostKey: Bytes };
+  readonly claim: Bytes;
+  readonly name: string;
+  readonly workContext: WorkContext | undefined;
+  readonly secrets: SignerSecrets;
+  readonly pairing: Pairing;
+  readonly welcome: Welcome;
+}
+
+/** What came and went since, in order. */
+export type Replayed =
+  | { readonly kind: "heard"; readonly payload: Bytes; readonly confirmed: number }
+  /** `text` where the frame shows it only sealed. */
+  | { readonly kind: "said"; readonly payload: Bytes; readonly text: Bytes | undefined };
+
+/** The stay of an earlier process. */
+export interface KeptGuest extends Begun {
+  readonly ways: KeptWays;
+  readonly frames: readonly Replayed[];
+}
+
+export const GUEST_CHANGE = {
+  begun: ({ link, claim, name, workContext, secrets, pairing: paired, welcome }: Begun): Bytes =>
+    encodeChange(
+      {
+        t: "begun",
+        origin: link.origin,
+        room: link.room,
+        hostKey: link.hostKey,
+        claim,
+        name,
+        workContext,
+        secrets,
+        pairing: { safetyCode: paired.safetyCode, hash: paired.hash },
+      },
+      encodeWelcome(welcome),
+    ),
+  secrets: (candidates: readonly Candidate[]): Bytes => encodeChange({ t: "secrets", candidates }),
+  addresses: ({ worked, announced }: KnownAddresses): Bytes =>
+    encodeChange({ t: "addresses", worked, announced }),
+  heard: (payload: Bytes, confirmed: number): Bytes => encodeChange({ t: "heard", confirmed }, payload),
+  said: (payload: Bytes, text: Bytes | undefined): Bytes =>
+    encodeChange({ t: "said" }, payload, ...(text === undefined ? [] : [text])),
+} as const;
+
+/** @throws {TunnelError} stay-unreadable */
+export function keptGuest(changes: readonly Bytes[]): KeptGuest {
+  let begun: Begun | undefined;
+  let candidates: readonly Candidate[] = [];
+  let addresses: KnownAddresses | undefined;
+  const frames: Replayed[] = [];
+  for (const change of changes) {
+    const { header, bodies } = decodeChange(guestChange, change);
+    const [payload = NOTHING, text] = bodies;
+    switch (header.t) {
+      case "begun": {
+        const { origin: at, room, hostKey, claim, name, workContext, secrets, pairing: paired } = header;
+        const link = { origin: at, room, hostKey };
+        begun = { link, claim, name, workContext, secrets, pairing: paired, welcome: welcomeIn(payload) };
+        break;
+      }
+      case "secrets":
+        candidates = header.candidates.map(({ pairing: paired, ...one }) =>
+          paired === undefined ? one : { ...one, pairing: paired },
+        );
+        break;
+      case "addresses":
+        addresses = header;
+        break;
+      case "heard":
+        frames.push({ kind: "heard", payload, confirmed: header.confirmed });
+        break;
+      case "said":
+        frames.push({ kind: "said", payload, text });
+    }
+  }
+  if (begun === undefined || candidates.length === 0) throw new TunnelError("stay-unreadable");
+  const { claim, link } = begun;
+  const ways = { claim, candidates, addresses: addresses ?? { worked: link.origin, announced: [] } };
+  return { ...begun, ways, frames };
+}
+
+const NOTHING = new Uint8Array(0);
+
+function welcomeIn(payload: Bytes): Welcome {
+  try {
+    return decodeWelcome(payload);
+  } catch (error) {
+    if (error instanceof TunnelError) throw new TunnelError("stay-unreadable", { cause: error });
+    throw error;
+  }
+}

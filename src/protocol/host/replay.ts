@@ -1,0 +1,163 @@
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Bytes } from "../base/bytes.ts";
+import type { MemberId, RoomId } from "../base/ids.ts";
+import type { Primitives } from "../base/primitives.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
+import { decodeHostFrame, type EndCause } from "../room/frames.ts";
+import { messageHash, type RoomOrder } from "../room/order.ts";
+import { digestsOf } from "../room/sealed-message.ts";
+import type { Signer } from "../room/signer.ts";
+import type { Inbound } from "./inbound.ts";
+import type { InviteLedger } from "./invites.ts";
+import type { RoomHappening, RoomKeeping } from "./kept.ts";
+import type { MemberSession, MemberSessions } from "./member-sessions.ts";
+import type { Membership } from "./membership.ts";
+import type { PresenceBoard } from "./presence-board.ts";
+import type { Receipts } from "./receipts.ts";
+import type { Sequencer } from "./sequencer.ts";
+
+interface ReplayOptions {
+  readonly primitives: Primitives;
+  readonly room: RoomId;
+  readonly self: MemberId;
+  readonly signer: Signer;
+  readonly order: RoomOrder;
+  readonly sequencer: Sequencer;
+  readonly sessions: MemberSessions;
+  readonly ledger: InviteLedger;
+  readonly membership: Membership;
+  readonly presence: PresenceBoard;
+  readonly inbound: Inbound;
+  readonly receipts: Receipts;
+  readonly keeping: RoomKeeping;
+  readonly onEnded: (cause: EndCause) => void;
+}
+
+/** Lets everything happen again in a room that an earlier process has kept, in the same order and under the same numbers. */
+export class RoomReplay {
+  readonly #options: ReplayOptions;
+  /** The last frame of each member, while it has no place: each is placed before the next one comes, unless it breaks a rule. */
+  readonly #unplaced = new Map<MemberId, { readonly frame: number; readonly payload: Bytes }>();
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {TunnelError} stay-unreadable */
+  replay(happened: readonly RoomHappening[], now: number): void {
+    const { keeping } = this.#options;
+    keeping.isMuted = true;
+    try {
+      for (const one of happened) this.#again(one, now);
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error;
+      throw new TunnelError("stay-unreadable", { cause: error });
+    } finally {
+      keeping.isMuted = false;
+    }
+    this.#complete(now);
+  }
+
+  #again(one: RoomHappening, now: number): void {
+    const { ledger, membership, presence } = this.#options;
+    switch (one.t) {
+      case "invite":
+        return ledger.restore(one.inviteId, one.credential, one.expiresAt);
+      case "revoked":
+        ledger.revoke(one.inviteId, now);
+        return;
+      case "seat":
+        // The invite is used up, however long ago it would have run out.
+        ledger.revoke(one.seat.invite, now);
+        membership.take(one.seat, now);
+        return;
+      case "resumed":
+        this.#session(one.member).credential = one.credential;
+        return;
+      case "got":
+        return this.#got(one);
+      case "placed":
+        return this.#placed(one);
+      case "said":
+        return this.#said(one);
+      case "event":
+        return this.#event(one);
+      case "confirmed":
+        return this.#session(one.member).link.replay({ kind: "confirmed", number: one.number });
+      case "addresses":
+        return presence.setAddresses(one.origins, now);
+    }
+  }
+
+  #got({ from, confirmed, payload }: Extract<RoomHappening, { t: "got" }>): void {
+    const session = this.#session(from);
+    session.link.replay({ kind: "confirmed", number: confirmed });
+    session.link.replay({ kind: "received" });
+    this.#unplaced.set(from, { frame: session.link.received, payload });
+  }
+
+  #placed({ from, frame, ts }: Extract<RoomHappening, { t: "placed" }>): void {
+    const unplaced = this.#unplaced.get(from);
+    if (unplaced?.frame !== frame) throw unreadable();
+    this.#unplaced.delete(from);
+    this.#options.inbound.place(this.#session(from), unplaced.payload, ts);
+  }
+
+  #said({ ts, payload, text: sealed }: Extract<RoomHappening, { t: "said" }>): void {
+    const { primitives, room, self, signer, order, sequencer, sessions, receipts } = this.#options;
+    const { frame, body, text: shown } = decodeHostFrame(payload);
+    const text = shown ?? (sealed === undefined ? undefined : decodeUtf8(sealed));
+    if (frame.t !== "event" || frame.event.kind !== "chat" || text === undefined) throw unreadable();
+    const { event } = frame;
+    const { kind: _, from: __, ...fields } = event;
+    const digests = digestsOf(primitives, event.seal, body);
+    const hash = messageHash(primitives, room, self, { fields, digests });
+    signer.continueAfter({ n: event.n, hash });
+    sequencer.chat(event, body, { hash, source: { text } }, ts);
+    sequencer.show(event, text);
+    const audience = sessions.all.filter(({ member }) => event.to?.includes(member.id) !== false);
+    receipts.expect(order.view.seq, audience);
+  }
+
+  #event({ ts, payload }: Extract<RoomHappening, { t: "event" }>): void {
+    const { sequencer, sessions, onEnded } = this.#options;
+    const { frame } = decodeHostFrame(payload);
+    if (frame.t !== "event" || frame.event.kind === "chat" || frame.event.kind === "withheld")
+      throw unreadable();
+    const { event } = frame;
+    if (event.kind === "left") {
+      const session = sessions.of(event.id);
+      if (session !== undefined) sessions.remove(session);
+      this.#unplaced.delete(event.id);
+    }
+    const joining = event.kind === "joined" ? sessions.of(event.member.id) : undefined;
+    if (joining !== undefined) sequencer.replay(joining, ts);
+    sequencer.system(event, ts);
+    if (event.kind === "ended") onEnded(event.cause);
+  }
+
+  /** Does what the earlier process had no time for: it had let somebody in, or acknowledged something. */
+  #complete(now: number): void {
+    const { order, sessions, membership, inbound } = this.#options;
+    for (const session of sessions.all)
+      if (order.member(session.member.id) === undefined) membership.arrive(session, now);
+    for (const [from, { payload }] of this.#unplaced) {
+      try {
+        inbound.place(this.#session(from), payload, now);
+      } catch (error) {
+        // It was against the rules then as well, and cost its member the connection.
+        if (!(error instanceof TunnelError) || error.code === "internal") throw error;
+      }
+    }
+  }
+
+  #session(id: MemberId): MemberSession {
+    const session = this.#options.sessions.of(id);
+    if (session === undefined) throw unreadable();
+    return session;
+  }
+}
+
+function unreadable(): TunnelError {
+  return new TunnelError("stay-unreadable");
+}

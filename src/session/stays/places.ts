@@ -1,0 +1,117 @@
+import { mkdir, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { ensurePrivateDirectory, isPrivate } from "../../runtime/private-directory.ts";
+
+/** The folder of stays in each folder that could have one. */
+const STAYS = "stays";
+/** The id of a tunnel: a name that leads nowhere else. */
+const ID = /^[0-9a-f]{12}$/;
+/** A process that has a stay says so this often, in ms: when it ended is known to this. */
+export const BEAT_MS = 15_000;
+const BEAT = "alive";
+
+/** The folder of one stay. */
+export interface StayPlace {
+  readonly tunnelId: string;
+  readonly folder: string;
+}
+
+/**
+ * A new folder for a stay, this user's alone, in the first of these folders that takes one; undefined where none does.
+ * @param folders see stateFolders
+ */
+export async function makePlace(
+  folders: readonly string[],
+  tunnelId: string,
+  platform: string,
+): Promise<StayPlace | undefined> {
+  for (const base of folders) {
+    try {
+      await mkdir(path.dirname(base), { recursive: true });
+      const folder = path.join(base, STAYS, tunnelId);
+      for (const one of [base, path.dirname(folder)]) await ensurePrivateDirectory(one, platform);
+      // Nobody's earlier stay: an id is never given twice.
+      await mkdir(folder, { mode: 0o700 });
+      return { tunnelId, folder };
+    } catch (error) {
+      // Read only, full, or somebody else's: the next one may do.
+      if (!(error instanceof Error)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** The folders of all stays of this user. What others could have put there is none. */
+export async function placesIn(folders: readonly string[], platform: string): Promise<StayPlace[]> {
+  const found: StayPlace[] = [];
+  for (const base of folders) {
+    const stays = path.join(base, STAYS);
+    if (!(await isPrivate(base, "directory", platform)) || !(await isPrivate(stays, "directory", platform)))
+      continue;
+    for (const tunnelId of await namesIn(stays)) {
+      const folder = path.join(stays, tunnelId);
+      if (ID.test(tunnelId) && (await isPrivate(folder, "directory", platform)))
+        found.push({ tunnelId, folder });
+    }
+  }
+  return found;
+}
+
+/** Leaves nothing of a stay. Never rejects: what cannot be removed now is tried again by the next sweep. */
+export async function removePlace({ folder }: StayPlace): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+}
+
+/** The process that has this stay is there. */
+export async function beat({ folder }: StayPlace, now: number): Promise<void> {
+  const file = path.join(folder, BEAT);
+  const time = new Date(now);
+  try {
+    await utimes(file, time, time);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    // The first time; or there is no folder any more, or no room.
+    await writeFile(file, "", { mode: 0o600 }).catch(() => undefined);
+  }
+}
+
+/** When the process that had a stay was last there, in ms since the epoch; undefined where nothing says so. */
+export async function lastThere({ folder }: StayPlace): Promise<number | undefined> {
+  const times = await Promise.all(
+    (await namesIn(folder)).map((name) =>
+      stat(path.join(folder, name)).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => undefined,
+      ),
+    ),
+  );
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+interface SweepOptions {
+  readonly folders: readonly string[];
+  readonly platform: string;
+  readonly now: number;
+  readonly keepMs: number;
+  /** Whether a process has it. */
+  readonly isHeld: (place: StayPlace) => Promise<boolean>;
+}
+
+/** Removes the stays to which nobody can come back any more. A clock that was set back keeps none for longer than its time. */
+export async function sweepStays({ folders, platform, now, keepMs, isHeld }: SweepOptions): Promise<void> {
+  for (const place of await placesIn(folders, platform)) {
+    const at = await lastThere(place);
+    const isOver = at === undefined || now - at >= keepMs || at - now >= keepMs;
+    if (isOver && !(await isHeld(place))) await removePlace(place);
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (error instanceof Error) return [];
+    throw error;
+  }
+}

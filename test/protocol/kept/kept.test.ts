@@ -1,0 +1,132 @@
+import { describe, expect, it } from "vitest";
+import type { Entry } from "../../../src/protocol/room/log.ts";
+import { Chance } from "../../support/random.ts";
+import { Lives, type Life } from "./lives.ts";
+
+/** Texts in the order of the room. */
+function said(entries: readonly Entry[]): string[] {
+  return entries.flatMap((entry) => (entry.kind === "chat" ? [entry.text] : []));
+}
+
+interface Story {
+  readonly lives: Lives;
+  /** Texts that were taken, each with those who are to have it, its sender included. */
+  readonly acknowledged: Map<string, readonly Life[]>;
+  readonly tried: Set<string>;
+}
+
+/** Members talk; processes of `mortals` die at moments of chance and come back with what they have kept. */
+function talk(seed: number, who: "guests" | "host" | "everybody"): Story {
+  const chance = new Chance(seed);
+  const lives = new Lives(chance);
+  const guests = ["ben", "cleo"].slice(0, 1 + chance.below(2)).map((name) => lives.join(name));
+  lives.heal();
+  const acknowledged = new Map<string, readonly Life[]>();
+  const tried = new Set<string>();
+  const everybody = [lives.host, ...guests];
+  const mortals = who === "guests" ? guests : who === "host" ? [lives.host] : everybody;
+  for (let act = 0; act < 40; act += 1) {
+    const doomed = chance.happens(0.25) ? chance.pick(mortals) : undefined;
+    if (doomed !== undefined) doomed.fuse = chance.below(12);
+    const kind = chance.below(10);
+    const isAlive = lives.mortal(() => {
+      if (kind < 5) {
+        const life = chance.pick(everybody);
+        const text = `${life.name} ${act}`;
+        tried.add(text);
+        acknowledged.set(text, say(lives, life, text, chance));
+      } else if (kind < 9) for (let steps = chance.below(20); steps > 0; steps -= 1) lives.step();
+      else lives.pass(chance.below(2_000));
+      return true;
+    });
+    if (doomed === undefined) continue;
+    // It is ended all the same where it has outlived the act: between two acts.
+    if (isAlive === undefined || chance.happens(0.5)) lives.revive(doomed);
+    doomed.fuse = Number.POSITIVE_INFINITY;
+  }
+  lives.heal();
+  return { lives, acknowledged, tried };
+}
+
+/** To everybody, or to some; gives those who are to have it. */
+function say(lives: Lives, life: Life, text: string, chance: Chance): readonly Life[] {
+  const idOf = (one: Life) => (one === lives.host ? lives.room.self : lives.guestOf(one).self);
+  const others = [lives.host, ...lives.guests].filter((one) => one !== life);
+  const some = chance.happens(0.3) ? others.filter(() => chance.happens(0.5)) : [];
+  const outgoing = { text, ...(some.length > 0 ? { to: some.map(idOf) } : {}) };
+  if (life === lives.host) life.run(() => lives.room.say(outgoing, lives.now));
+  else life.run(() => lives.guestOf(life).say(outgoing, lives.now));
+  return [life, ...(some.length > 0 ? some : others)];
+}
+
+function expectWhole({ lives, acknowledged, tried }: Story): void {
+  expect(lives.ends).toEqual([]);
+  expect(lives.alarms).toEqual([]);
+  const host = said(lives.host.shown);
+  for (const life of [lives.host, ...lives.guests]) {
+    const texts = said(life.shown);
+    expect(new Set(texts).size).toBe(texts.length);
+    for (const text of texts) expect(tried).toContain(text);
+    // Whatever two of them have both seen, they have seen in one order.
+    expect(texts.filter((text) => host.includes(text))).toEqual(host.filter((text) => texts.includes(text)));
+    expect(life.shown.map(({ seq }) => seq)).toEqual(life.shown.map(({ seq }) => seq).toSorted((a, b) => a - b));
+  }
+  for (const [text, readers] of acknowledged)
+    for (const { shown } of readers) expect(said(shown)).toContain(text);
+}
+
+describe.each(["guests", "host", "everybody"] as const)("a room whose %s die and come back", (who) => {
+  it("has everything that was acknowledged, once and in order, without a new link", () => {
+    let deaths = 0;
+    for (let seed = 1; seed <= 150; seed += 1) {
+      try {
+        const story = talk(seed, who);
+        expectWhole(story);
+        deaths += story.lives.deaths;
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error });
+      }
+    }
+    expect(deaths).toBeGreaterThan(300);
+  });
+});
+
+describe("a member whose machine lost its power", () => {
+  it("goes on where the others have heard nothing that it has forgotten, under numbers that were never used", () => {
+    const chance = new Chance(1);
+    const lives = new Lives(chance);
+    const ben = lives.join("ben");
+    lives.heal();
+    ben.log.sync();
+    // Said, and lost on the wire as well as on the disk.
+    ben.run(() => lives.guestOf(ben).say({ text: "lost" }, lives.now));
+    const used = ben.log.reserved.said;
+    ben.log.synced = ben.log.changes.length - 1;
+    lives.revive(ben, "lost");
+    const n = ben.run(() => lives.guestOf(ben).say({ text: "found" }, lives.now));
+    expect(n).toBe(used + 1);
+    lives.heal();
+    expect(said(lives.host.shown)).toEqual(["found"]);
+    expect(said(ben.shown)).toEqual(["found"]);
+    expect(lives.ends).toEqual([]);
+  });
+
+  it("ends its stay where the host has more of it than it remembers", () => {
+    const chance = new Chance(1);
+    const lives = new Lives(chance);
+    const ben = lives.join("ben");
+    lives.heal();
+    ben.log.sync();
+    const { synced } = ben.log;
+    ben.run(() => lives.guestOf(ben).say({ text: "heard" }, lives.now));
+    lives.reachHost();
+    ben.log.synced = synced;
+    lives.revive(ben, "lost");
+    for (let turns = 0; turns < 100 && lives.ends.length === 0; turns += 1) {
+      lives.settle();
+      lives.pass(100);
+    }
+    expect(lives.ends.join()).toContain("stay-outdated");
+    expect(said(lives.host.shown)).toEqual(["heard"]);
+  });
+});
