@@ -10,6 +10,7 @@ import type { Fence } from "./fence.ts";
 import { invitesWithin } from "./invites.ts";
 import { labelled } from "./labels.ts";
 import type { Payload } from "./result.ts";
+import { outlineField } from "./trees.ts";
 
 /** Fixed sentences. A peer's words never stand in one: the member it concerns is in a field of its own. */
 function systemText(event: SystemEventView): string {
@@ -153,7 +154,7 @@ function entryFields(entry: EntryView, showing: Showing, part: Part | undefined)
     }
     case "file": {
       const { from, fromName, lookAlike, own, author, kind, file, note, intent, replyTo, beforeYou } = entry;
-      const text = peerText(note ?? file.name, fence);
+      const text = { ...outlineField(entry.outline, fence, limit), ...peerText(note ?? file.name, fence) };
       const told = { intent, replyTo, ...receiverFields(entry.to, limit), beforeYou };
       const who = { from, fromName, lookAlike, own, author, kind };
       return { ...who, ...file, savePath: placeFor(file.name), ...text, ...told };

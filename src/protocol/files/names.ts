@@ -1,0 +1,9 @@
+import { FILE } from "../base/limits.ts";
+import { isLabelUpTo } from "../base/text.ts";
+import { utf8Length } from "../base/utf8.ts";
+
+/** A name as a label (T4): it never becomes a path, so it may be whatever a label may, but no path either. */
+export function isFileName(name: string): boolean {
+  const isPath = /[/\\]/.test(name) || name === "." || name === "..";
+  return !isPath && isLabelUpTo(name, FILE.maxNameBytes) && utf8Length(name) <= FILE.maxNameBytes;
+}

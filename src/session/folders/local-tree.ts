@@ -1,0 +1,194 @@
+import { Buffer } from "node:buffer";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import {
+  foldersAbove,
+  isTreeFile,
+  namesOf,
+  type TreeEntry,
+  type TreeFile,
+} from "../../protocol/files/tree.ts";
+import { heldName, type HeldName } from "../paths/held-name.ts";
+import { cutName, foldedSegment, MAX_NAME_BYTES } from "../paths/names.ts";
+import { protectedPlace } from "../paths/protected.ts";
+
+/** A file of a list, and the names under which this disk holds it. */
+export interface PlacedFile {
+  readonly file: TreeFile;
+  readonly names: readonly string[];
+}
+
+/** A tree as this disk can hold it, known before the first byte of it comes. */
+export interface LocalTree {
+  readonly files: readonly PlacedFile[];
+  /** Every folder, by its names; an outer one before those in it. */
+  readonly folders: readonly (readonly string[])[];
+  readonly renamed: readonly { readonly path: string; readonly savedAs: string; readonly why: string }[];
+  readonly notSaved: readonly { readonly path: string; readonly why: string }[];
+}
+
+export interface LocalTreeOptions {
+  /** The names on the way from the nearest root to the new folder, and its own. */
+  readonly segments: readonly string[];
+  /** Whether the disk takes two names for one that differ in case, or in the form of their letters. */
+  readonly isFolding: boolean;
+  /** The name that a folder can hold. */
+  readonly held?: (name: string) => Promise<HeldName>;
+}
+
+/** Paths of `only` that an error names. */
+const MAX_NAMED = 5;
+
+/**
+ * The entries that are wanted.
+ * @param only paths as the offer lists them; a folder stands for all below it; everything when undefined
+ * @throws {TunnelError} tree-path-unknown
+ */
+export function chosen(
+  entries: readonly TreeEntry[],
+  only: readonly string[] | undefined,
+): readonly TreeEntry[] {
+  if (only === undefined) return entries;
+  const wanted = new Map(only.map((given) => [plainPath(given), given] as const));
+  const met = new Set<string>();
+  const found = entries.filter(({ path }) => {
+    const own = path.replace(/\/$/, "");
+    const hits = [own, ...foldersAbove(path), ""].filter((one) => wanted.has(one));
+    for (const hit of hits) met.add(hit);
+    return hits.length > 0;
+  });
+  const unknown = [...wanted].filter(([path]) => !met.has(path)).map(([, given]) => given);
+  if (unknown.length > 0)
+    throw new TunnelError("tree-path-unknown", {
+      detail: unknown.slice(0, MAX_NAMED).map(quoted).join(", "),
+    });
+  return found;
+}
+
+/** As a list has it. `.` is the whole. */
+function plainPath(given: string): string {
+  const path = given
+    .normalize("NFC")
+    .replace(/^(?:\.\/+)+/, "")
+    .replace(/\/+$/, "");
+  return path === "." ? "" : path;
+}
+
+function quoted(given: string): string {
+  return JSON.stringify(cutName(given.replaceAll(/\p{C}/gu, "?"), 100));
+}
+
+/**
+ * The names that each entry gets. Two that the disk would take for one get different ones; what may be saved nowhere is left out.
+ * @param entries of a list, in order
+ */
+export async function placeTree(
+  entries: readonly TreeEntry[],
+  options: LocalTreeOptions,
+): Promise<LocalTree> {
+  const { segments, isFolding, held = (name) => heldHere(name) } = options;
+  const root = new LocalFolder([], isFolding, held);
+  const files: PlacedFile[] = [];
+  const folders: (readonly string[])[] = [];
+  const renamed: { path: string; savedAs: string; why: string }[] = [];
+  const notSaved: { path: string; why: string }[] = [];
+  for (const entry of entries) {
+    const given = namesOf(entry.path);
+    const purpose = protectedPlace([...segments, ...given]);
+    if (purpose !== undefined) {
+      notSaved.push({ path: entry.path, why: purpose });
+      continue;
+    }
+    const last = isTreeFile(entry) ? given.slice(-1) : [];
+    let folder = root;
+    for (const name of given.slice(0, given.length - last.length)) {
+      const { next, isNew, why } = await folder.folder(name);
+      folder = next;
+      if (isNew) folders.push(folder.names);
+      if (isNew && why !== undefined)
+        renamed.push({
+          path: `${given.slice(0, folder.names.length).join("/")}/`,
+          savedAs: `${folder.names.join("/")}/`,
+          why,
+        });
+    }
+    if (!isTreeFile(entry)) continue;
+    for (const name of last) {
+      const { local, why } = await folder.take(name);
+      const names = [...folder.names, local];
+      // Another name may be one that is protected.
+      const other = why === undefined ? undefined : protectedPlace([...segments, ...names]);
+      if (other !== undefined) notSaved.push({ path: entry.path, why: other });
+      else files.push({ file: entry, names });
+      if (why !== undefined && other === undefined)
+        renamed.push({ path: entry.path, savedAs: names.join("/"), why });
+    }
+  }
+  return { files, folders, renamed, notSaved };
+}
+
+/** By the rules of the system alone: what this very disk holds is found out by its caller. */
+async function heldHere(name: string): Promise<HeldName> {
+  return await heldName(name, "", {
+    windows: process.platform === "win32",
+    holds: () => Promise.resolve(true),
+  });
+}
+
+const COLLIDES = "this disk takes it for the same name as another one in the folder";
+
+/** One folder on its way to this disk, and the names that are taken in it. */
+class LocalFolder {
+  readonly names: readonly string[];
+  readonly #isFolding: boolean;
+  readonly #held: (name: string) => Promise<HeldName>;
+  readonly #folders = new Map<string, LocalFolder>();
+  /** By the form in which the disk compares names; how often each was asked for. */
+  readonly #taken = new Map<string, number>();
+
+  constructor(names: readonly string[], isFolding: boolean, held: (name: string) => Promise<HeldName>) {
+    this.names = names;
+    this.#isFolding = isFolding;
+    this.#held = held;
+  }
+
+  async folder(given: string): Promise<{ next: LocalFolder; isNew: boolean; why: string | undefined }> {
+    const known = this.#folders.get(given);
+    if (known !== undefined) return { next: known, isNew: false, why: undefined };
+    const { local, why } = await this.take(given);
+    const next = new LocalFolder([...this.names, local], this.#isFolding, this.#held);
+    this.#folders.set(given, next);
+    return { next, isNew: true, why };
+  }
+
+  /** A name of its own for a file or a folder. */
+  async take(given: string): Promise<{ local: string; why: string | undefined }> {
+    const { name, renamed } = await this.#held(given);
+    if (this.#claim(name)) return { local: name, why: renamed };
+    for (;;) {
+      const key = this.#key(name);
+      const count = (this.#taken.get(key) ?? 1) + 1;
+      this.#taken.set(key, count);
+      const local = numbered(name, count);
+      if (this.#claim(local)) return { local, why: renamed ?? COLLIDES };
+    }
+  }
+
+  #claim(name: string): boolean {
+    const key = this.#key(name);
+    if (this.#taken.has(key)) return false;
+    this.#taken.set(key, 1);
+    return true;
+  }
+
+  #key(name: string): string {
+    return this.#isFolding ? foldedSegment(name) : name;
+  }
+}
+
+/** `report (2).txt`, within the length of a name. */
+function numbered(name: string, count: number): string {
+  const [extension = ""] = /(?<=.)\.[^. ]{1,32}$/su.exec(name) ?? [];
+  const mark = ` (${count})${extension}`;
+  const stem = name.slice(0, name.length - extension.length);
+  return `${cutName(stem, MAX_NAME_BYTES - Buffer.byteLength(mark)).trimEnd()}${mark}`;
+}
