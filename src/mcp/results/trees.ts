@@ -1,6 +1,6 @@
-import { toHex } from "../../protocol/base/bytes.ts";
+import { Buffer } from "node:buffer";
 import type { TreeContentsView } from "../../session/files/local-files.ts";
-import type { TreeReport } from "../../session/files/port.ts";
+import type { TreeReport } from "../../session/folders/tree-side.ts";
 import type { TreeView } from "../../view/files.ts";
 import { boundsOf, listed, within } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
@@ -16,7 +16,11 @@ export function sharedTreeFields(
   limit: number,
 ): Payload {
   const { patchFiles, patchFailing } = boundsOf(limit);
-  const list = entries.map(({ path, size, hash }) => ({ path, size, sha256: hash && toHex(hash) }));
+  const list = entries.map(({ path, size, hash }) => ({
+    path,
+    size,
+    sha256: hash && Buffer.from(hash, "base64url").toString("hex"),
+  }));
   return {
     files,
     bytes,

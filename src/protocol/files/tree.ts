@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
-import { toHex, type Bytes } from "../base/bytes.ts";
-import { bytesOf, counter, decodeJson, jsonText } from "../base/header.ts";
+import type { Bytes } from "../base/bytes.ts";
+import { counter, decodeJson, jsonText } from "../base/header.ts";
 import { FILE, TREE } from "../base/limits.ts";
 import { decodeUtf8, encodeUtf8, utf8Length } from "../base/utf8.ts";
 import { isFileName } from "./names.ts";
@@ -35,8 +35,8 @@ export type OutlineLine = z.infer<typeof line>;
 const entrySchema = z.strictObject({
   path: z.string(),
   size: counter,
-  /** SHA-256 of its content; a folder without a file in it has none. */
-  hash: z.optional(bytesOf(32)),
+  /** SHA-256 of its content, in base64url; a folder without a file in it has none. */
+  hash: z.optional(z.string().check(z.regex(/^[\w-]{42}[AEIMQUYcgkosw048]$/))),
 });
 
 const listSchema = z.array(entrySchema).check(z.maxLength(TREE.maxEntries));
@@ -45,7 +45,7 @@ const listSchema = z.array(entrySchema).check(z.maxLength(TREE.maxEntries));
 export type TreeEntry = z.infer<typeof entrySchema>;
 
 /** A file of a list. */
-export type TreeFile = TreeEntry & { readonly hash: Bytes };
+export type TreeFile = TreeEntry & { readonly hash: string };
 
 export function isTreeFile(entry: TreeEntry): entry is TreeFile {
   return entry.hash !== undefined;
@@ -53,8 +53,15 @@ export function isTreeFile(entry: TreeEntry): entry is TreeFile {
 
 /** A path in a tree: names (T4) with slashes between, not too deep and not too long; that of a folder has one more at its end. */
 export function isTreePath(path: string): boolean {
-  if (path.length > TREE.maxPathBytes || utf8Length(path) > TREE.maxPathBytes) return false;
-  const names = namesOf(path);
+  return isWithinLength(path) && areNames(namesOf(path));
+}
+
+function isWithinLength(path: string): boolean {
+  // A code unit is three bytes at most.
+  return path.length * 3 <= TREE.maxPathBytes || utf8Length(path) <= TREE.maxPathBytes;
+}
+
+function areNames(names: readonly string[]): boolean {
   return names.length <= TREE.maxDepth && names.every(isFileName);
 }
 
@@ -98,24 +105,38 @@ export function decodeTree(
 }
 
 function faultOf(entries: readonly TreeEntry[]): TreeFault | undefined {
+  /** Those in which something lies, without slashes at their ends. */
+  const folders = new Set<string>();
   const files = new Set<string>();
   let before: string | undefined;
   for (const { path, size, hash } of entries) {
     const isFolder = path.endsWith("/");
-    if (!isTreePath(path) || isFolder !== (hash === undefined) || (isFolder && size > 0)) return "path";
+    if (!isWithinLength(path) || isFolder !== (hash === undefined) || (isFolder && size > 0)) return "path";
     if (before !== undefined && path <= before) return path === before ? "twice" : "order";
     before = path;
+    const own = isFolder ? path.slice(0, -1) : path;
+    const end = own.lastIndexOf("/");
+    const folder = own.slice(0, Math.max(0, end));
+    // Many files lie in one folder, whose names are looked at once.
+    const isKnown = end === -1 || folders.has(folder);
+    const isPath = isKnown ? isFileName(own.slice(end + 1)) : areNames(namesOf(own));
+    if (!isPath || (isKnown && depthOf(own) > TREE.maxDepth)) return "path";
+    if (!isKnown) for (const one of foldersAbove(own)) folders.add(one);
     if (!isFolder) files.add(path);
   }
   // A name is a file or a folder. An empty folder has nothing below it.
-  const folders = new Set<string>();
-  for (const { path } of entries) for (const folder of foldersAbove(path)) folders.add(folder);
   for (const { path } of entries)
     if (
       path.endsWith("/") ? files.has(path.slice(0, -1)) || folders.has(path.slice(0, -1)) : folders.has(path)
     )
       return "twice";
   return undefined;
+}
+
+function depthOf(path: string): number {
+  let depth = 1;
+  for (let at = path.indexOf("/"); at !== -1; at = path.indexOf("/", at + 1)) depth += 1;
+  return depth;
 }
 
 /** The paths of the folders in which it lies, without slashes at their ends, the nearest last. */
@@ -126,7 +147,7 @@ export function foldersAbove(path: string): string[] {
 
 /** One content, and where it begins behind the list. */
 export interface TreeContent {
-  readonly hash: Bytes;
+  readonly hash: string;
   readonly size: number;
   readonly offset: number;
 }
@@ -141,11 +162,10 @@ export function layoutOf(
   const contents = new Map<string, TreeContent>();
   let bytes = 0;
   for (const { hash, size } of files) {
-    const key = toHex(hash);
-    const known = contents.get(key);
+    const known = contents.get(hash);
     if (known !== undefined && known.size !== size) return undefined;
     if (known !== undefined || size === 0) continue;
-    contents.set(key, { hash, size, offset: bytes });
+    contents.set(hash, { hash, size, offset: bytes });
     bytes += size;
   }
   return { contents, bytes };

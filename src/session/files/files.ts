@@ -10,10 +10,11 @@ import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Services } from "../../protocol/link/service.ts";
 import type { FileEntry } from "../../protocol/room/log.ts";
+import type { TreeReport } from "../folders/tree-side.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { FileJudgement } from "../saying/judging.ts";
 import { Transfer, type Intake } from "./transfer.ts";
-import type { FileSink, FileSource, StreamPort, TreeReport } from "./port.ts";
+import type { FileSink, FileSource, StreamPort } from "./port.ts";
 import { Sharing, type Serving, type Share } from "./sharing.ts";
 
 /** The name of a file in tool calls. */

@@ -5,7 +5,7 @@ import { isFolder } from "../../runtime/places.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
-import { toHex } from "../../protocol/base/bytes.ts";
+import { toBase64url } from "../../protocol/base/bytes.ts";
 import type { FileOffer, PatchFacts } from "../../protocol/files/offer.ts";
 import type { TreeEntry, TreeFacts } from "../../protocol/files/tree.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
@@ -15,7 +15,7 @@ import { makePatch, type Patch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { gather, type Gathered, type LeftOutEntry } from "../folders/gather.ts";
 import { IncomingFiles } from "./incoming.ts";
-import { IncomingTrees } from "./incoming-tree.ts";
+import { IncomingTrees } from "../folders/incoming-tree.ts";
 import { nameHere } from "../paths/held-name.ts";
 import { misleadingName, safeName } from "../paths/names.ts";
 import { changeOf, labelOf } from "../paths/offered-name.ts";
@@ -25,8 +25,8 @@ import type { Examined, TextScanner } from "../saying/judging.ts";
 import type { FileSink, FileSource } from "./port.ts";
 import { faultBehind, firstRoot, segmentsInRoots } from "../paths/roots.ts";
 import { resolveShare } from "../paths/share.ts";
-import { ReceivedContents } from "./received-contents.ts";
-import { assertRoom } from "./room.ts";
+import { ReceivedContents } from "../folders/received-contents.ts";
+import { assertRoom } from "../folders/room.ts";
 import { treeSource } from "./tree-source.ts";
 
 /** The places beside the working directory that a human has named. */
@@ -268,7 +268,7 @@ export class LocalFiles {
     return {
       write: (contents) => file.write(...contents),
       commit: async (sha256) => {
-        this.#received.add(owner, toHex(hash), await file.commit(sha256));
+        this.#received.add(owner, toBase64url(hash), await file.commit(sha256));
       },
       abort: () => file.abort(),
     };

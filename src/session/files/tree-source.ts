@@ -17,9 +17,10 @@ import {
 } from "../../protocol/files/tree.ts";
 import type { Gathered, GatheredFile, LeftOutEntry } from "../folders/gather.ts";
 import type { TextScanner } from "../saying/judging.ts";
-import { atOnce } from "./at-once.ts";
+import { atOnce } from "../folders/at-once.ts";
 import { OutgoingFile } from "./outgoing.ts";
 import type { FileSource } from "./port.ts";
+import { Slices } from "../folders/slices.ts";
 
 /** A tree as it was when it was shared, and what of it does not go. */
 export interface TreeShare {
@@ -39,6 +40,8 @@ interface ExaminedFile {
 const MAX_EXAMINED = 8;
 /** Files that are read at once for a receiver. */
 const MAX_READ = 16;
+/** Read in one go: it lies in the memory of the system since it was searched. */
+const SMALL_BYTES = 64 * 1024;
 /** Files without a search that a person is told of by name. */
 const MAX_NAMED = 20;
 
@@ -122,7 +125,7 @@ async function examine(
     const [first] = verdict.findings;
     return { why: `${first?.rule ?? "a secret"} in it` };
   }
-  const hash = new Uint8Array(Buffer.from(verdict.digest, "hex"));
+  const hash = Buffer.from(verdict.digest, "hex").toString("base64url");
   const notScanned = verdict.kind === "not-scanned" ? verdict.reason : undefined;
   return { entry: { path, size: file.size, hash }, file, notScanned };
 }
@@ -158,7 +161,7 @@ class TreeContents {
 
   constructor(list: Bytes, files: readonly TreeFile[], fileOf: ReadonlyMap<TreeEntry, OutgoingFile>) {
     const layout = must(layoutOf(files), "hashes of this side");
-    const firsts = new Map<Bytes, OutgoingFile>();
+    const firsts = new Map<string, OutgoingFile>();
     for (const entry of files) firsts.set(entry.hash, must(fileOf.get(entry), "the file of an entry"));
     this.#list = list;
     this.#files = [...fileOf.values()];
@@ -190,9 +193,11 @@ class TreeContents {
       reads.push({ at: index, file: part.file, from, bytes: Math.min(part.size, end - part.offset) - from });
     }
     const contents = new Map<number, Bytes>();
-    await atOnce(MAX_READ, reads, async ({ at, file, from, bytes }) => {
-      contents.set(at, await file.read(from, bytes));
-    });
+    const slices = new Slices();
+    for (const { at, file, from, bytes } of reads) {
+      contents.set(at, bytes > SMALL_BYTES ? await file.read(from, bytes) : file.readNow(from, bytes));
+      if (slices.isOver) await slices.turn();
+    }
     for (const { at } of reads) pieces.push(must(contents.get(at), "a piece"));
     return concat(...pieces);
   }

@@ -8,7 +8,7 @@ import {
   type TreeFile,
 } from "../../protocol/files/tree.ts";
 import { heldName, type HeldName } from "../paths/held-name.ts";
-import { cutName, foldedSegment, MAX_NAME_BYTES } from "../paths/names.ts";
+import { cutName, foldedSegment, isDeviceName, MAX_NAME_BYTES } from "../paths/names.ts";
 import { protectedPlace } from "../paths/protected.ts";
 
 /** A file of a list, and the names under which this disk holds it. */
@@ -86,42 +86,39 @@ export async function placeTree(
   options: LocalTreeOptions,
 ): Promise<LocalTree> {
   const { segments, isFolding, held = (name) => heldHere(name) } = options;
-  const root = new LocalFolder([], isFolding, held);
+  const root = new LocalFolder([], { isFolding, held, purpose: protectedPlace([...segments, ANY_NAME]) });
   const files: PlacedFile[] = [];
   const folders: (readonly string[])[] = [];
   const renamed: { path: string; savedAs: string; why: string }[] = [];
   const notSaved: { path: string; why: string }[] = [];
   for (const entry of entries) {
     const given = namesOf(entry.path);
-    const purpose = protectedPlace([...segments, ...given]);
-    if (purpose !== undefined) {
-      notSaved.push({ path: entry.path, why: purpose });
-      continue;
-    }
     const last = isTreeFile(entry) ? given.slice(-1) : [];
     let folder = root;
     for (const name of given.slice(0, given.length - last.length)) {
       const { next, isNew, why } = await folder.folder(name);
       folder = next;
-      if (isNew) folders.push(folder.names);
-      if (isNew && why !== undefined)
+      if (isNew && folder.purpose === undefined) folders.push(folder.names);
+      if (isNew && folder.purpose === undefined && why !== undefined)
         renamed.push({
           path: `${given.slice(0, folder.names.length).join("/")}/`,
           savedAs: `${folder.names.join("/")}/`,
           why,
         });
     }
-    if (!isTreeFile(entry)) continue;
-    for (const name of last) {
-      const { local, why } = await folder.take(name);
-      const names = [...folder.names, local];
-      // Another name may be one that is protected.
-      const other = why === undefined ? undefined : protectedPlace([...segments, ...names]);
-      if (other !== undefined) notSaved.push({ path: entry.path, why: other });
-      else files.push({ file: entry, names });
-      if (why !== undefined && other === undefined)
-        renamed.push({ path: entry.path, savedAs: names.join("/"), why });
+    const [name] = last;
+    if (folder.purpose !== undefined) notSaved.push({ path: entry.path, why: folder.purpose });
+    if (folder.purpose !== undefined || name === undefined || !isTreeFile(entry)) continue;
+    const { local, why } = await folder.take(name);
+    // Another name may be one that is protected.
+    const purpose = protectedPlace([name]) ?? (local === name ? undefined : protectedPlace([local]));
+    if (purpose !== undefined) {
+      notSaved.push({ path: entry.path, why: purpose });
+      continue;
     }
+    const names = [...folder.names, local];
+    files.push({ file: entry, names });
+    if (why !== undefined) renamed.push({ path: entry.path, savedAs: names.join("/"), why });
   }
   return { files, folders, renamed, notSaved };
 }
@@ -134,19 +131,36 @@ async function heldHere(name: string): Promise<HeldName> {
   });
 }
 
+/** Whether every system can hold it, without a look at the disk. Only a shorter way to the same answer. */
+function isPlain(name: string): boolean {
+  return /^[\w-][\w .-]{0,98}[\w-]$/.test(name) && !isDeviceName(name);
+}
+
+/** Of a file that is protected nowhere by its own name. */
+const ANY_NAME = "name";
 const COLLIDES = "this disk takes it for the same name as another one in the folder";
 
 /** One folder on its way to this disk, and the names that are taken in it. */
 class LocalFolder {
   readonly names: readonly string[];
+  /** What a protected place it is, or lies in. */
+  readonly purpose: string | undefined;
   readonly #isFolding: boolean;
   readonly #held: (name: string) => Promise<HeldName>;
   readonly #folders = new Map<string, LocalFolder>();
   /** By the form in which the disk compares names; how often each was asked for. */
   readonly #taken = new Map<string, number>();
 
-  constructor(names: readonly string[], isFolding: boolean, held: (name: string) => Promise<HeldName>) {
+  constructor(
+    names: readonly string[],
+    {
+      purpose,
+      isFolding,
+      held,
+    }: { purpose: string | undefined } & Required<Pick<LocalTreeOptions, "isFolding" | "held">>,
+  ) {
     this.names = names;
+    this.purpose = purpose;
     this.#isFolding = isFolding;
     this.#held = held;
   }
@@ -155,14 +169,19 @@ class LocalFolder {
     const known = this.#folders.get(given);
     if (known !== undefined) return { next: known, isNew: false, why: undefined };
     const { local, why } = await this.take(given);
-    const next = new LocalFolder([...this.names, local], this.#isFolding, this.#held);
+    const purpose = this.purpose ?? protectedPlace([given, ANY_NAME]) ?? protectedPlace([local, ANY_NAME]);
+    const next = new LocalFolder([...this.names, local], {
+      purpose,
+      isFolding: this.#isFolding,
+      held: this.#held,
+    });
     this.#folders.set(given, next);
     return { next, isNew: true, why };
   }
 
   /** A name of its own for a file or a folder. */
   async take(given: string): Promise<{ local: string; why: string | undefined }> {
-    const { name, renamed } = await this.#held(given);
+    const { name, renamed } = isPlain(given) ? { name: given, renamed: undefined } : await this.#held(given);
     if (this.#claim(name)) return { local: name, why: renamed };
     for (;;) {
       const key = this.#key(name);

@@ -10,7 +10,7 @@ const MAX_CONTENTS = 20_000;
 export class ReceivedContents {
   readonly #files = new Map<string, string>();
 
-  /** @param hash SHA-256, lower-case hex */
+  /** @param hash SHA-256, base64url */
   add(owner: MemberId, hash: string, file: string): void {
     const key = `${owner} ${hash}`;
     this.#files.delete(key);

@@ -1,6 +1,6 @@
-import { createHash, randomBytes, type Hash } from "node:crypto";
-import { constants, rmSync } from "node:fs";
-import { chmod, copyFile, lstat, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { chmod, lstat, rm } from "node:fs/promises";
 import path from "node:path";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
@@ -15,37 +15,18 @@ import {
   type TreeFacts,
 } from "../../protocol/files/tree.ts";
 import type { ByteRange } from "../../protocol/files/tree-receiver.ts";
-import { chosen, placeTree, type LocalTree } from "../folders/local-tree.ts";
 import { codeOf, writeFailure } from "../paths/failures.ts";
 import { heldName } from "../paths/held-name.ts";
 import { CREATE_NEW, type SavePlace } from "../paths/place.ts";
-import { READ_ONLY } from "../paths/share.ts";
-import { assertRoom } from "./room.ts";
 import { atOnce } from "./at-once.ts";
-import type { PartHandle } from "./incoming.ts";
-import type { FileSink, TreeReport, TreeSide } from "./port.ts";
+import { chosen, placeTree, type LocalTree } from "./local-tree.ts";
+import { FILE_MODE, MAX_AT_ONCE, OpenContent, reuse, type Wanted } from "./open-content.ts";
+import { assertRoom } from "./room.ts";
+import { Slices } from "./slices.ts";
+import { DISK, folds, type TreeDisk } from "./tree-disk.ts";
+import type { TreeReport, TreeSide } from "./tree-side.ts";
 
-/** The calls that a tree is written with; a test puts a disk that is full in their place. */
-export interface TreeDisk {
-  open(file: string, flags: number, mode: number): Promise<PartHandle>;
-  mkdir(folder: string): Promise<unknown>;
-  copyFile(from: string, to: string): Promise<void>;
-  rename(from: string, to: string): Promise<void>;
-}
-
-const DISK: TreeDisk = {
-  open,
-  mkdir: (folder) => mkdir(folder),
-  copyFile: (from, to) => copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE),
-  rename,
-};
-
-/** Never executable. */
-const FILE_MODE = 0o644;
 const FOLDER_MODE = 0o777;
-/** Files that are written at once: most of them are small, and each takes several calls of the system. */
-const MAX_AT_ONCE = 16;
-const READ_BYTES = 1024 * 1024;
 
 export interface TreeRequest {
   readonly offer: FileOffer & { readonly tree: TreeFacts };
@@ -54,7 +35,7 @@ export interface TreeRequest {
   readonly segments: readonly string[];
   /** Paths of the list; everything when undefined. */
   readonly only: readonly string[] | undefined;
-  /** A file that had this content (SHA-256, lower-case hex) when it came from the same member. */
+  /** A file that had this content (SHA-256, base64url) when it came from the same member. */
   readonly known: (hash: string) => string | undefined;
   /** Called for every file that is saved. */
   readonly saved: (hash: string, file: string) => void;
@@ -101,15 +82,8 @@ export class IncomingTrees {
   }
 }
 
-/** One content that comes, and the files that are to have it. */
-interface Wanted {
-  readonly content: TreeContent;
-  /** Absolute, in the unfinished folder. */
-  readonly files: readonly string[];
-}
-
 /** A folder on its way in: it appears at its place whole and verified, or not at all. */
-export class IncomingTree implements FileSink, TreeSide {
+export class IncomingTree implements TreeSide {
   readonly #request: TreeRequest;
   readonly #part: string;
   readonly #disk: TreeDisk;
@@ -159,11 +133,14 @@ export class IncomingTree implements FileSink, TreeSide {
       await assertRoom(this.#part, bytes);
       for (const names of local.folders) await this.#disk.mkdir(this.#at(names));
       const coming: Wanted[] = [];
-      await atOnce(MAX_AT_ONCE, await this.#contents(entries, local), async (one) => {
-        const { hash, size } = one.content;
-        const source = size === 0 ? undefined : known(toHex(hash));
-        const isHere = size === 0 || (source !== undefined && (await this.#reuse(source, one)));
-        if (!isHere) coming.push(one);
+      const here: (readonly [source: string, one: Wanted])[] = [];
+      for (const one of await this.#contents(entries, local)) {
+        const source = known(one.content.hash);
+        if (source === undefined) coming.push(one);
+        else here.push([source, one]);
+      }
+      await atOnce(MAX_AT_ONCE, here, async ([source, one]) => {
+        if (!(await reuse(this.#disk, source, one))) coming.push(one);
       });
       this.#coming = coming.toSorted((one, other) => one.content.offset - other.content.offset);
       const ranges = this.#coming.map(({ content: { offset, size } }) => {
@@ -185,12 +162,15 @@ export class IncomingTree implements FileSink, TreeSide {
     return this.#inTurn(async () => {
       if (this.#plan === undefined) return void this.#list.push(...contents.map((one) => one.slice()));
       const touched = new Set<OpenContent>();
+      const slices = new Slices();
       for (const piece of contents) {
         for (let rest = piece; rest.length > 0;) {
           const current = this.#open ?? this.#next();
           rest = current.take(rest);
-          touched.add(current);
           this.#open = current.isWhole ? undefined : current;
+          if (!current.isSmall) touched.add(current);
+          else if (current.isWhole) current.writeNow();
+          if (slices.isOver) await slices.turn();
         }
       }
       await atOnce(MAX_AT_ONCE, [...touched], (one) => one.flush());
@@ -214,7 +194,7 @@ export class IncomingTree implements FileSink, TreeSide {
       });
       this.#isOver = true;
       this.#done();
-      for (const { file, names } of local.files) saved(toHex(file.hash), path.join(place.target, ...names));
+      for (const { file, names } of local.files) saved(file.hash, path.join(place.target, ...names));
       return place.target;
     });
   }
@@ -235,7 +215,7 @@ export class IncomingTree implements FileSink, TreeSide {
     const byHash = new Map<string, { content: TreeContent; files: string[] }>();
     const empty: string[] = [];
     for (const { file, names } of files) {
-      const key = toHex(file.hash);
+      const key = file.hash;
       const content = layout.contents.get(key);
       if (content === undefined) empty.push(this.#at(names));
       else if (byHash.get(key)?.files.push(this.#at(names)) === undefined)
@@ -251,26 +231,6 @@ export class IncomingTree implements FileSink, TreeSide {
     const wanted = this.#coming.shift();
     if (wanted === undefined) throw new TunnelError("file-too-long");
     return new OpenContent(this.#disk, wanted);
-  }
-
-  /** Copies what came before, if it is still what it was. @returns whether it was */
-  async #reuse(source: string, wanted: Wanted): Promise<boolean> {
-    const from = await open(source, READ_ONLY).catch(() => undefined);
-    if (from === undefined) return false;
-    const to = new OpenContent(this.#disk, wanted);
-    try {
-      const found = await from.stat();
-      if (!found.isFile() || found.size !== wanted.content.size) return false;
-      while (!to.isWhole) {
-        const { buffer, bytesRead } = await from.read(new Uint8Array(READ_BYTES), 0, READ_BYTES);
-        if (bytesRead === 0 || to.take(buffer.subarray(0, bytesRead)).length > 0) return await to.drop();
-        if (to.isWhole && !to.isRight) return await to.drop();
-        await to.flush();
-      }
-      return true;
-    } finally {
-      await from.close();
-    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -303,115 +263,6 @@ interface Plan {
   readonly local: LocalTree;
 }
 
-/** One content while it comes: written to the first of its files, then copied to the others. */
-class OpenContent {
-  readonly #disk: TreeDisk;
-  readonly #wanted: Wanted;
-  readonly #hash: Hash = createHash("sha256");
-  #digest: string | undefined;
-  #handle: PartHandle | undefined;
-  /** Taken and not written yet. */
-  #pieces: Bytes[] = [];
-  #taken = 0;
-  #written = 0;
-
-  constructor(disk: TreeDisk, wanted: Wanted) {
-    this.#disk = disk;
-    this.#wanted = wanted;
-  }
-
-  get isWhole(): boolean {
-    return this.#taken === this.#wanted.content.size;
-  }
-
-  /** Of a whole one: whether it is what the list says. */
-  get isRight(): boolean {
-    this.#digest ??= this.#hash.digest("hex");
-    return this.#digest === toHex(this.#wanted.content.hash);
-  }
-
-  /** Takes what belongs to it. @returns the rest */
-  take(bytes: Bytes): Bytes {
-    const own = bytes.subarray(0, this.#wanted.content.size - this.#taken);
-    this.#pieces.push(own);
-    this.#hash.update(own);
-    this.#taken += own.length;
-    return bytes.subarray(own.length);
-  }
-
-  /** Writes what was taken. @throws {TunnelError} file-hash-mismatch, disk-full */
-  async flush(): Promise<void> {
-    if (this.isWhole && !this.isRight) {
-      await this.drop();
-      throw new TunnelError("file-hash-mismatch");
-    }
-    const [first, ...others] = this.#wanted.files;
-    const file = must(first, "a file of this content");
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    const isSmall = this.#handle === undefined && this.isWhole;
-    if (isSmall) return await atOnce(MAX_AT_ONCE, this.#wanted.files, (one) => this.#whole(one, pieces));
-    this.#handle ??= await this.#disk.open(file, CREATE_NEW, FILE_MODE);
-    await writeAll(this.#handle, pieces, this.#written);
-    this.#written = this.#taken;
-    if (!this.isWhole) return;
-    await this.#handle.sync();
-    await this.#handle.close();
-    this.#handle = undefined;
-    for (const other of others) await this.#copy(file, other);
-  }
-
-  /** Leaves what it has written to whoever removes the folder, and no file open. */
-  async drop(): Promise<false> {
-    const handle = this.#handle;
-    this.#handle = undefined;
-    await handle?.close().catch(() => undefined);
-    if (this.#written > 0) await rm(must(this.#wanted.files[0], "a file"), { force: true });
-    return false;
-  }
-
-  async #whole(file: string, pieces: readonly Bytes[]): Promise<void> {
-    const handle = await this.#disk.open(file, CREATE_NEW, FILE_MODE);
-    try {
-      await writeAll(handle, pieces, 0);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
-
-  async #copy(from: string, to: string): Promise<void> {
-    await this.#disk.copyFile(from, to);
-    const handle = await this.#disk.open(to, constants.O_RDWR, FILE_MODE);
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
-}
-
-/** @throws {TunnelError} disk-full */
-async function writeAll(handle: PartHandle, pieces: readonly Bytes[], position: number): Promise<void> {
-  let rest = pieces.filter(({ length }) => length > 0);
-  for (let at = position; rest.length > 0;) {
-    const { bytesWritten } = await handle.writev(rest, at);
-    if (bytesWritten === 0) throw new TunnelError("disk-full");
-    at += bytesWritten;
-    rest = after(rest, bytesWritten);
-  }
-}
-
-/** The rest of these after so many bytes of them: a disk may take less than it was given. */
-function after(pieces: readonly Bytes[], bytes: number): Bytes[] {
-  let left = bytes;
-  return pieces.flatMap((piece) => {
-    const taken = Math.min(left, piece.length);
-    left -= taken;
-    return taken === piece.length ? [] : [piece.subarray(taken)];
-  });
-}
-
 const FAULTS = {
   form: "it is none",
   path: "a path in it leads out of the folder, or is too long or too deep",
@@ -433,19 +284,4 @@ function listIn(pieces: readonly Bytes[], { tree, size, hash }: TreeRequest["off
 function reportOf(local: LocalTree, { bytes, reused }: { bytes: number; reused: number }): TreeReport {
   const { files, renamed, notSaved } = local;
   return { files: files.length, bytes, reused, renamed, notSaved, saved: files.map(({ file }) => file.path) };
-}
-
-/** Whether the disk takes names for one that differ in case or in the form of their letters: tried, since it is up to the disk. */
-async function folds(folder: string): Promise<boolean> {
-  const probe = path.join(folder, "tunnel-probe-\u00e9");
-  await writeFile(probe, "", { flag: "wx" });
-  try {
-    const others = ["TUNNEL-PROBE-\u00c9", "tunnel-probe-e\u0301"];
-    const found = await Promise.all(
-      others.map((name) => lstat(path.join(folder, name)).catch(() => undefined)),
-    );
-    return found.some((one) => one !== undefined);
-  } finally {
-    await rm(probe, { force: true });
-  }
 }
