@@ -59,6 +59,7 @@ test("a patch of very many files with very long names is shown within bounds and
       base: "head",
       applies: { kind: "no", failing },
       command: undefined,
+      isMail: false,
       told: {
         head: undefined,
         leftOut: Array.from({ length: 100 }, () => wide(400)),

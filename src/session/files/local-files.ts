@@ -11,6 +11,8 @@ import type { TreeEntry, TreeFacts } from "../../protocol/files/tree.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
 import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
 import type { Outbound } from "../../oversight/filter/verdict.ts";
+import { inspectCommits, type CommitsInspection } from "../commits/inspect-commits.ts";
+import { makeCommits } from "../commits/make-commits.ts";
 import { makePatch, type Patch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { gather, type Gathered, type LeftOutEntry } from "../folders/gather.ts";
@@ -70,6 +72,9 @@ export interface TreeContentsView extends Pick<Gathered, "ignored" | "renamed"> 
 }
 
 export type ChangeFacts = Pick<Patch, "base" | "head" | "leftOut" | "notes">;
+
+/** A received patch, and where it holds commits what `git am` would do with them. */
+export type ReceivedPatch = PatchInspection & { readonly commits?: CommitsInspection };
 
 /** Where a received file is to go. */
 export interface SaveWish {
@@ -161,16 +166,14 @@ export class LocalFiles {
    * The change of the repository in the working directory as a patch.
    * @throws {TunnelError} working-directory-gone, git-*, patch-*, share-unreadable, share-limit, scan-failed, cancelled
    */
-  async patch(range: string | undefined, signal: AbortSignal, _commits = false): Promise<Shareable> {
+  async patch(range: string | undefined, signal: AbortSignal, asCommits = false): Promise<Shareable> {
     const { cwd, home, env, config } = this.#options;
     if (!isFolder(cwd)) throw new TunnelError("working-directory-gone");
-    const made = await makePatch(cwd, {
-      env,
-      home,
-      allow: config.shareAllow,
-      signal,
-      ...(range === undefined ? {} : { range }),
-    });
+    const options = { env, home, allow: config.shareAllow, signal };
+    const made =
+      range !== undefined && asCommits
+        ? await makeCommits(cwd, { ...options, range })
+        : await makePatch(cwd, { ...options, ...(range === undefined ? {} : { range }) });
     const { bytes, baseCommit, diffstat, base, head, leftOut, notes, sensitive, binary } = made;
     const source = await this.#made("patch", bytes, {
       gates: [
@@ -179,7 +182,9 @@ export class LocalFiles {
       ],
       reasons: [...sensitive, ...binary],
     });
-    const name = labelOf(`${path.basename(cwd)}-${(baseCommit ?? "start").slice(0, 8)}.patch`);
+    const name = labelOf(
+      `${path.basename(cwd)}-${(baseCommit ?? "start").slice(0, 8)}.${asCommits ? "mbox" : "patch"}`,
+    );
     return {
       name,
       source,
@@ -305,21 +310,21 @@ export class LocalFiles {
   }
 
   /** The effect that a received patch would have here, as far as that can be told; it is never applied. */
-  async inspect(file: string, baseCommit: string | undefined): Promise<PatchInspection> {
+  async inspect(file: string, baseCommit: string | undefined): Promise<ReceivedPatch> {
     const { cwd, home, env } = this.#options;
     try {
-      return await inspectPatch(cwd, file, {
-        env,
-        home,
-        ...(baseCommit === undefined ? {} : { baseCommit }),
-      });
+      const options = { env, home, ...(baseCommit === undefined ? {} : { baseCommit }) };
+      const inspection = await inspectPatch(cwd, file, options);
+      if (!inspection.isMail) return inspection;
+      const commits = await inspectCommits(cwd, file, options);
+      return { ...inspection, applies: commits.applies, commits };
     } catch (thrown) {
       // It was received all the same: an inspection that fails is no failure to receive.
       const isLarge = asTunnelError(thrown).code === "patch-too-large";
       const applies = { kind: "unknown", reason: isLarge ? "too-large" : "git-failed" } as const;
       const counts = { fileCount: undefined, insertions: undefined, deletions: undefined };
       const nothing = { files: [], ...counts, command: undefined, told: undefined };
-      return { ...nothing, suspicions: ["malformed"], base: "not-given", applies };
+      return { ...nothing, isMail: false, suspicions: ["malformed"], base: "not-given", applies };
     }
   }
 
