@@ -144,6 +144,20 @@ export class LocalFiles {
   }
 
   /**
+   * One plain file as it is, anything else as a tree.
+   * @throws {TunnelError} as {@link share} and {@link tree}
+   */
+  async shareAny(
+    given: readonly string[],
+    options: { signal: AbortSignal; onProgress: (done: number, total: number) => void },
+  ): Promise<Shareable> {
+    const [only] = given;
+    const isOne = only !== undefined && given.length === 1;
+    if (!isOne || isFolder(path.resolve(this.cwd, only))) return await this.tree(given, options);
+    return await this.share(only, options);
+  }
+
+  /**
    * Files and folders as one tree. What must not go is left out and named.
    * @throws {TunnelError} share-*, git-missing, git-failed, working-directory-gone, scan-failed, cancelled
    */
