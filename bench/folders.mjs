@@ -15,7 +15,7 @@
 import { randomFillSync } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { costOf, DIRECTIONS, MIB, placeFor, receive, share, withRoom } from "./files-room.mjs";
+import { costOf, DIRECTIONS, placeFor, receive, share, withRoom } from "./files-room.mjs";
 import { intervalText, isAtLeast, LEAST_PAIRS, measurePairs } from "./pairs.mjs";
 import { counts, isMain, print, rounded, summary, withFolder, withPrograms, withSides } from "./support.mjs";
 

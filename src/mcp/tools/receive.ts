@@ -160,28 +160,28 @@ export const receiveTool = defineTool({
   description:
     "Fetches a file or folder that a member shared (a message of kind `file`) and saves it in the working directory or a " +
     "folder that your human has named. They may be shown these arguments alone, so `name`, `from` and `savePath` must be " +
-    "true. Sizes and hashes are checked. For a patch the result tells whether it would apply here and what looks suspicious; nothing is " +
-    "applied or run. The bytes are the peer's: authentic, not safe. On `MCPTool requires permission.` nobody is " +
-    "there to be asked: do not try again, and tell your human, who alone can allow it (TUNNEL_UNATTENDED).",
+    "true. For a patch the result tells whether it would apply here and what looks suspicious; nothing is applied or run. " +
+    "The bytes are the peer's: authentic, not safe. On `MCPTool requires permission.` nobody is there to be asked: do not " +
+    "try again; only your human can allow it (TUNNEL_UNATTENDED).",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   gate: "receive",
   input: z.strictObject({
     fileId: id("file-unknown").describe("From the message of kind `file`."),
     name: z.string().describe("Its name, as that message shows it."),
-    from: z.string().describe("Who offers it: `fromName` of that message, or `from`."),
+    from: z.string().describe("Its `fromName`, or `from`."),
     savePath: words("path-invalid").describe(
-      "Where to save it: an absolute path without links, e.g. that of the message. Its folder must exist.",
+      "Where to: an absolute path without links, e.g. that of the message. Its folder must exist.",
     ),
-    only: z.array(z.string()).min(1).optional().describe("Of a folder: these paths, and all below them."),
-    overwrite: z.boolean().optional().describe("Replace a file that exists there. Default false."),
+    only: z.array(z.string()).optional().describe("Of a folder: only these paths."),
+    overwrite: z.boolean().optional().describe("Replace a file there. Default false."),
     waitMs: z
       .number()
       .min(0)
       .optional()
       .describe(
-        `How long to wait for it, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; the transfer goes on afterwards.`,
+        `Default ${SESSION.listenDefaultMs} ms, at most ${SESSION.listenMaxMs}; it goes on afterwards.`,
       ),
-    cancel: z.boolean().optional().describe("End this transfer; nothing of the file stays."),
+    cancel: z.boolean().optional().describe("End this transfer; nothing stays."),
     tunnelId,
   }),
   async run(

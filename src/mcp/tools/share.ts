@@ -49,9 +49,6 @@ function contentOf(wish: Wish, localFiles: LocalFiles): PreparationRequest["cont
   return (signal, onProgress) => localFiles.tree(paths ?? [], { signal, onProgress });
 }
 
-/** Paths in one call; each may be a folder. */
-const MAX_PATHS = 1_000;
-
 const GOES_ON =
   "It takes longer than one call may, and goes on by itself. Call tunnel_share again with the same arguments to wait for it, or go on: a `local` notice tells when it is offered, or why not. tunnel_close ends it.";
 
@@ -96,28 +93,27 @@ async function offerService(tunnel: Session, request: OfferRequest, call: ToolCa
 
 export const shareTool = defineTool({
   name: "tunnel_share",
-  title: "Share files, a patch or a service",
+  title: "Share files or a service",
   description:
-    "Offers files to everybody in the tunnel, or only to those in `to`, sealed. The bytes stay here and go to those who " +
-    "call tunnel_receive, so leave them as they are. `patch` offers the change in the git repository here; `service` a " +
-    "service of this machine, for members alone. Secrets, keys, .env files, files outside this folder, services and what " +
-    "cannot be searched wait for your human (`held`). `preparing`: call again with the same arguments.",
+    "Offers files, a git change (`patch`) or a `service` of this machine to all in the tunnel, or only to those in `to`, " +
+    "sealed. The bytes stay here until tunnel_receive fetches them: leave files as they are. Secrets, keys, .env files, " +
+    "files outside this folder, services and what cannot be searched wait for your human (`held`). `preparing`: call again " +
+    "with the same arguments.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    path: z.string().min(1).optional().describe("One file, relative to the working directory or absolute."),
+    path: z.string().min(1).optional().describe("Relative to the working directory, or absolute."),
     paths: z
-      .array(z.string().min(1))
+      .array(z.string())
       .min(1)
-      .max(MAX_PATHS)
       .optional()
-      .describe("Files and folders as one offer; ignored and secret ones are left out and named."),
+      .describe("Files and folders as one; ignored, secret ones left out."),
     patch: z.boolean().optional().describe("The uncommitted change, or `range`."),
     range: z
       .string()
       .min(1)
       .optional()
-      .describe("One commit, or main..HEAD: what HEAD has changed since it left main."),
-    commits: z.boolean().optional().describe("With range: as commits, for git am."),
+      .describe("One commit, or main..HEAD: what HEAD changed since it left main."),
+    commits: z.boolean().optional().describe("`range` as commits, for git am."),
     note: z.string().optional().describe("What it is, and what to do with it."),
     to: z
       .array(z.string())

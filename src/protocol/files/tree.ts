@@ -105,32 +105,45 @@ export function decodeTree(
 }
 
 function faultOf(entries: readonly TreeEntry[]): TreeFault | undefined {
-  /** Those in which something lies, without slashes at their ends. */
-  const folders = new Set<string>();
-  const files = new Set<string>();
+  const paths = new Paths();
   let before: string | undefined;
-  for (const { path, size, hash } of entries) {
-    const isFolder = path.endsWith("/");
-    if (!isWithinLength(path) || isFolder !== (hash === undefined) || (isFolder && size > 0)) return "path";
+  for (const entry of entries) {
+    const { path } = entry;
+    if (!paths.take(entry)) return "path";
     if (before !== undefined && path <= before) return path === before ? "twice" : "order";
     before = path;
-    const own = isFolder ? path.slice(0, -1) : path;
-    const end = own.lastIndexOf("/");
-    const folder = own.slice(0, Math.max(0, end));
-    // Many files lie in one folder, whose names are looked at once.
-    const isKnown = end === -1 || folders.has(folder);
-    const isPath = isKnown ? isFileName(own.slice(end + 1)) : areNames(namesOf(own));
-    if (!isPath || (isKnown && depthOf(own) > TREE.maxDepth)) return "path";
-    if (!isKnown) for (const one of foldersAbove(own)) folders.add(one);
-    if (!isFolder) files.add(path);
   }
-  // A name is a file or a folder. An empty folder has nothing below it.
-  for (const { path } of entries)
-    if (
-      path.endsWith("/") ? files.has(path.slice(0, -1)) || folders.has(path.slice(0, -1)) : folders.has(path)
-    )
-      return "twice";
-  return undefined;
+  return entries.some(({ path }) => paths.isBoth(path)) ? "twice" : undefined;
+}
+
+/** The paths of a list, each of which is to be a file or a folder. */
+class Paths {
+  /** Those in which something lies, without slashes at their ends. */
+  readonly #folders = new Set<string>();
+  readonly #files = new Set<string>();
+
+  /** @returns whether it is a path as a list may hold one */
+  take({ path, size, hash }: TreeEntry): boolean {
+    const isFolder = path.endsWith("/");
+    if (!isWithinLength(path) || isFolder !== (hash === undefined) || (isFolder && size > 0)) return false;
+    if (!isFolder) this.#files.add(path);
+    return this.#areNames(isFolder ? path.slice(0, -1) : path);
+  }
+
+  /** Whether it is a file and a folder, or an empty folder with something in it. */
+  isBoth(path: string): boolean {
+    const own = path.endsWith("/") ? path.slice(0, -1) : path;
+    return this.#folders.has(own) || (own !== path && this.#files.has(own));
+  }
+
+  /** Many files lie in one folder, whose names are looked at once. */
+  #areNames(path: string): boolean {
+    const end = path.lastIndexOf("/");
+    if (end === -1 || this.#folders.has(path.slice(0, end)))
+      return isFileName(path.slice(end + 1)) && depthOf(path) <= TREE.maxDepth;
+    for (const one of foldersAbove(path)) this.#folders.add(one);
+    return areNames(namesOf(path));
+  }
 }
 
 function depthOf(path: string): number {
@@ -226,21 +239,17 @@ class Node {
     return { path: `${this.#path}/`, size: this.#size, files: this.#files };
   }
 
-  put(entry: TreeEntry): void {
-    let node: Node = this;
-    node.#count(entry);
-    for (const name of namesOf(entry.path)) {
-      const path = node.#path === "" ? name : `${node.#path}/${name}`;
-      const next = node.#below.get(name) ?? new Node(path);
-      node.#below.set(name, next);
-      node = next;
-      node.#count(entry);
-    }
-    node.#isFile = isTreeFile(entry);
-  }
-
-  #count(entry: TreeEntry): void {
+  /** @param names the rest of the way to it */
+  put(entry: TreeEntry, names: readonly string[] = namesOf(entry.path)): void {
     this.#size += entry.size;
     if (isTreeFile(entry)) this.#files += 1;
+    const [name, ...rest] = names;
+    if (name === undefined) {
+      this.#isFile = isTreeFile(entry);
+      return;
+    }
+    const next = this.#below.get(name) ?? new Node(this.#path === "" ? name : `${this.#path}/${name}`);
+    this.#below.set(name, next);
+    next.put(entry, rest);
   }
 }

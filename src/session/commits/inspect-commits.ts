@@ -11,7 +11,7 @@ import { inScratch } from "../git/scratch.ts";
 import { oneLine } from "../paths/names.ts";
 
 /** One commit of a received patch. Texts are its sender's words, on one line each. */
-export interface InspectedCommit {
+interface InspectedCommit {
   readonly subject: string;
   readonly author: string;
   readonly date: string;

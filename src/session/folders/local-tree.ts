@@ -12,7 +12,7 @@ import { cutName, foldedSegment, isDeviceName, MAX_NAME_BYTES } from "../paths/n
 import { protectedPlace } from "../paths/protected.ts";
 
 /** A file of a list, and the names under which this disk holds it. */
-export interface PlacedFile {
+interface PlacedFile {
   readonly file: TreeFile;
   readonly names: readonly string[];
 }
@@ -47,7 +47,7 @@ export function chosen(
   entries: readonly TreeEntry[],
   only: readonly string[] | undefined,
 ): readonly TreeEntry[] {
-  if (only === undefined) return entries;
+  if (only === undefined || only.length === 0) return entries;
   const wanted = new Map(only.map((given) => [plainPath(given), given] as const));
   const met = new Set<string>();
   const found = entries.filter(({ path }) => {
@@ -86,41 +86,57 @@ export async function placeTree(
   options: LocalTreeOptions,
 ): Promise<LocalTree> {
   const { segments, isFolding, held = (name) => heldHere(name) } = options;
-  const root = new LocalFolder([], { isFolding, held, purpose: protectedPlace([...segments, ANY_NAME]) });
-  const files: PlacedFile[] = [];
-  const folders: (readonly string[])[] = [];
-  const renamed: { path: string; savedAs: string; why: string }[] = [];
-  const notSaved: { path: string; why: string }[] = [];
-  for (const entry of entries) {
+  const purpose = protectedPlace([...segments, ANY_NAME]);
+  const placing = new Placing(new LocalFolder([], { isFolding, held, purpose }));
+  for (const entry of entries) await placing.take(entry);
+  return placing;
+}
+
+/** The names of a tree, one entry after the other. */
+class Placing implements LocalTree {
+  readonly files: PlacedFile[] = [];
+  readonly folders: (readonly string[])[] = [];
+  readonly renamed: { path: string; savedAs: string; why: string }[] = [];
+  readonly notSaved: { path: string; why: string }[] = [];
+  readonly #root: LocalFolder;
+
+  constructor(root: LocalFolder) {
+    this.#root = root;
+  }
+
+  async take(entry: TreeEntry): Promise<void> {
     const given = namesOf(entry.path);
-    const last = isTreeFile(entry) ? given.slice(-1) : [];
-    let folder = root;
-    for (const name of given.slice(0, given.length - last.length)) {
+    const isFile = isTreeFile(entry);
+    const folder = await this.#folder(isFile ? given.slice(0, -1) : given);
+    if (folder.purpose !== undefined) this.notSaved.push({ path: entry.path, why: folder.purpose });
+    else if (isFile) await this.#file(entry, folder, given.at(-1) ?? "");
+  }
+
+  async #folder(given: readonly string[]): Promise<LocalFolder> {
+    let folder = this.#root;
+    for (const name of given) {
       const { next, isNew, why } = await folder.folder(name);
       folder = next;
-      if (isNew && folder.purpose === undefined) folders.push(folder.names);
-      if (isNew && folder.purpose === undefined && why !== undefined)
-        renamed.push({
-          path: `${given.slice(0, folder.names.length).join("/")}/`,
-          savedAs: `${folder.names.join("/")}/`,
-          why,
-        });
+      if (!isNew || folder.purpose !== undefined) continue;
+      this.folders.push(folder.names);
+      const path = `${given.slice(0, folder.names.length).join("/")}/`;
+      if (why !== undefined) this.renamed.push({ path, savedAs: `${folder.names.join("/")}/`, why });
     }
-    const [name] = last;
-    if (folder.purpose !== undefined) notSaved.push({ path: entry.path, why: folder.purpose });
-    if (folder.purpose !== undefined || name === undefined || !isTreeFile(entry)) continue;
+    return folder;
+  }
+
+  async #file(file: TreeFile, folder: LocalFolder, name: string): Promise<void> {
     const { local, why } = await folder.take(name);
     // Another name may be one that is protected.
     const purpose = protectedPlace([name]) ?? (local === name ? undefined : protectedPlace([local]));
     if (purpose !== undefined) {
-      notSaved.push({ path: entry.path, why: purpose });
-      continue;
+      this.notSaved.push({ path: file.path, why: purpose });
+      return;
     }
     const names = [...folder.names, local];
-    files.push({ file: entry, names });
-    if (why !== undefined) renamed.push({ path: entry.path, savedAs: names.join("/"), why });
+    this.files.push({ file, names });
+    if (why !== undefined) this.renamed.push({ path: file.path, savedAs: names.join("/"), why });
   }
-  return { files, folders, renamed, notSaved };
 }
 
 /** By the rules of the system alone: what this very disk holds is found out by its caller. */

@@ -77,7 +77,7 @@ describe("the list of a tree", () => {
     ["a\0b"],
     ["a\nb"],
     ["a/\u202egpj.exe"],
-    [`${"x".repeat(256)}`],
+    ["x".repeat(256)],
     [Array.from({ length: TREE.maxDepth + 1 }, () => "d").join("/")],
     [`${"é".repeat(100)}/`.repeat(6)],
   ])("[B9] may not hold the path %j", (path) => {

@@ -42,7 +42,8 @@ describe("what of a folder goes", () => {
   });
 
   it.each(["in a repository", "without one"])("leaves out what git ignores, %s", async (where) => {
-    if (where === "in a repository") new Repository(cwd);
+    const made = where === "in a repository" ? new Repository(cwd) : undefined;
+    expect(made?.folder ?? cwd).toBe(cwd);
     put(".gitignore", "*.log\n/build/\n!keep.log\n");
     put("sub/.gitignore", "*.tmp\n");
     for (const name of ["a.txt", "a.log", "keep.log", "build/o.js", "sub/b.tmp", "sub/build/c.txt", "b.tmp"])
@@ -62,7 +63,7 @@ describe("what of a folder goes", () => {
   });
 
   it("is ignored and goes all the same where it is named itself", async () => {
-    new Repository(cwd);
+    expect(new Repository(cwd).folder).toBe(cwd);
     put(".gitignore", "logs/\n*.log\n");
     for (const name of ["logs/a.log", "other/b.log"]) put(name);
     expect(paths(await found(["logs"]))).toEqual(["a.log"]);

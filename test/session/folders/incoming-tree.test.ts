@@ -7,7 +7,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { open, rename } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { TunnelError } from "../../../src/errors/tunnel-error.ts";
@@ -243,7 +243,3 @@ function refuses(name: string): TreeDisk["mkdir"] {
     return await DISK.mkdir(made);
   };
 }
-
-it("the disk of this program is that of the system", () => {
-  expect(DISK.rename).toBe(rename);
-});
