@@ -47,19 +47,25 @@ async function take(folder) {
       tar.stdin.end();
     } else if (!tar.stdin.write(data)) socket.pause();
   });
+  socket.resume();
   await done;
 }
 
 serve({
   async open() {
     const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
-    server.on("connection", (connected) => (socket = connected));
+    server.on("connection", (connected) => {
+      socket = connected;
+      // Nothing is read before somebody takes it.
+      socket.pause();
+    });
     await new Promise((resolve, reject) => server.once("listening", resolve).once("error", reject));
     return { url: `ws://127.0.0.1:${server.address().port}` };
   },
   async dial({ url }) {
     socket = new WebSocket(url);
     await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    socket.pause();
   },
   send: ({ folder }) => send(folder),
   receive: ({ folder }) => take(folder),

@@ -11,8 +11,8 @@ import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { progressView, sizeText, type Receiving } from "../../view/files.ts";
 import { boundedWait, tunnelId } from "../calls/inputs.ts";
 import { shownLabel } from "../../view/labels.ts";
-import { patchFields } from "../results/patches.ts";
-import { savedTreeFields } from "../results/trees.ts";
+import { patchFields } from "../results/files/patches.ts";
+import { savedTreeFields } from "../results/files/trees.ts";
 import { patchView } from "../../view/patches.ts";
 import type { Payload } from "../results/result.ts";
 

@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
-import type { TreeContentsView } from "../../session/files/local-files.ts";
-import type { TreeReport } from "../../session/folders/tree-side.ts";
-import type { TreeView } from "../../view/files.ts";
-import { boundsOf, listed, within } from "./bounds.ts";
-import type { Fence } from "./fence.ts";
-import type { Payload } from "./result.ts";
+import type { TreeContentsView } from "../../../session/files/local-files.ts";
+import type { TreeReport } from "../../../session/folders/tree-side.ts";
+import type { TreeView } from "../../../view/files.ts";
+import { boundsOf, listed, within } from "../bounds.ts";
+import type { Fence } from "../fence.ts";
+import type { Payload } from "../result.ts";
 
 /** Ignored names of this side that are shown. */
 const MAX_IGNORED = 5;
@@ -30,11 +30,6 @@ export function sharedTreeFields(
     ignored:
       ignored.length === 0 ? undefined : { count: ignored.length, first: ignored.slice(0, MAX_IGNORED) },
   };
-}
-
-/** The lines in which an offer says what a folder holds: its sender's words, in the fence. */
-export function outlineField(lines: readonly string[] | undefined, fence: Fence, limit: number): Payload {
-  return lines === undefined ? {} : fencedLines("holds", lines, fence, boundsOf(limit).patchFiles);
 }
 
 /** A folder that was received. Paths are its sender's words. */

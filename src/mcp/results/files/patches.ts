@@ -1,8 +1,8 @@
-import type { PatchFacts } from "../../protocol/files/offer.ts";
-import type { PatchView, SharedPatchView } from "../../view/patches.ts";
-import { boundsOf, listed, within } from "./bounds.ts";
-import type { Fence } from "./fence.ts";
-import type { Payload } from "./result.ts";
+import type { PatchFacts } from "../../../protocol/files/offer.ts";
+import type { PatchView, SharedPatchView } from "../../../view/patches.ts";
+import { boundsOf, listed, within } from "../bounds.ts";
+import type { Fence } from "../fence.ts";
+import type { Payload } from "../result.ts";
 
 /** Files that are listed: a result stays readable. */
 const MAX_FILES = 50;
