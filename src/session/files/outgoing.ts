@@ -8,6 +8,8 @@ import { codeOf, readFailure } from "../paths/failures.ts";
 import { identityOf, READ_ONLY, type ShareSource } from "../paths/share.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
+/** Read in one go where there are many of them. */
+export const SMALL_BYTES = 64 * 1024;
 
 /**
  * A file as it was when it was shared. Each read gives bytes of that very content, or an error: the file is
@@ -34,18 +36,24 @@ export class OutgoingFile {
    */
   async examine(
     scan: ContentScan,
-    options: { signal: AbortSignal; onProgress?: (doneBytes: number, totalBytes: number) => void },
+    options: {
+      signal: AbortSignal;
+      onProgress?: (doneBytes: number, totalBytes: number) => void;
+      /** One small file among many: see {@link readNow}. */
+      isOneOfMany?: boolean;
+    },
   ): Promise<Verdict> {
     const { signal, onProgress } = options;
-    const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, Math.max(this.size, 1)));
+    const isNow = options.isOneOfMany === true && this.size <= SMALL_BYTES;
+    const chunk = Buffer.alloc(isNow ? 0 : Math.min(CHUNK_BYTES, Math.max(this.size, 1)));
     const assertWanted = (): void => {
       if (signal.aborted) throw new TunnelError("cancelled");
     };
     try {
       for (let done = 0; done < this.size;) {
         assertWanted();
-        const piece = chunk.subarray(0, this.size - done);
-        await this.#readInto(piece, done, piece.length);
+        const piece = isNow ? this.readNow(0, this.size) : chunk.subarray(0, this.size - done);
+        if (!isNow) await this.#readInto(piece, done, piece.length);
         await scan.write(piece);
         done += piece.length;
         onProgress?.(done, this.size);

@@ -18,7 +18,7 @@ import {
 import type { Gathered, GatheredFile, LeftOutEntry } from "../folders/gather.ts";
 import type { TextScanner } from "../saying/judging.ts";
 import { atOnce } from "../folders/at-once.ts";
-import { OutgoingFile } from "./outgoing.ts";
+import { OutgoingFile, SMALL_BYTES } from "./outgoing.ts";
 import type { FileSource } from "./port.ts";
 import { Slices } from "../folders/slices.ts";
 
@@ -40,8 +40,6 @@ interface ExaminedFile {
 const MAX_EXAMINED = 8;
 /** Files that are read at once for a receiver. */
 const MAX_READ = 16;
-/** Read in one go: it lies in the memory of the system since it was searched. */
-const SMALL_BYTES = 64 * 1024;
 /** Files without a search that a person is told of by name. */
 const MAX_NAMED = 20;
 
@@ -114,7 +112,7 @@ async function examine(
 ): Promise<ExaminedFile | { readonly why: string }> {
   const file = new OutgoingFile(source);
   const verdict = await file
-    .examine(scanner.openContent("file", file.size), { signal })
+    .examine(scanner.openContent("file", file.size), { signal, isOneOfMany: true })
     .catch((thrown: unknown) => {
       const isOfFile = thrown instanceof TunnelError && thrown.code.startsWith("share-");
       if (!isOfFile) throw thrown;
