@@ -36,7 +36,7 @@ const entrySchema = z.strictObject({
   path: z.string(),
   size: counter,
   /** SHA-256 of its content, in base64url; a folder without a file in it has none. */
-  hash: z.optional(z.string().check(z.regex(/^[\w-]{42}[AEIMQUYcgkosw048]$/))),
+  hash: z.optional(z.string().check(z.regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/))),
 });
 
 const listSchema = z.array(entrySchema).check(z.maxLength(TREE.maxEntries));
