@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { chmod, lstat, rm } from "node:fs/promises";
 import path from "node:path";
@@ -18,6 +18,7 @@ import type { ByteRange } from "../../protocol/files/tree-receiver.ts";
 import { codeOf, writeFailure } from "../paths/failures.ts";
 import { heldName } from "../paths/held-name.ts";
 import { CREATE_NEW, type SavePlace } from "../paths/place.ts";
+import { Unfinished } from "../paths/unfinished.ts";
 import { atOnce } from "./at-once.ts";
 import { chosen, placeTree, type LocalTree } from "./local-tree.ts";
 import { FILE_MODE, MAX_AT_ONCE, OpenContent, reuse, type Wanted } from "./open-content.ts";
@@ -41,9 +42,9 @@ export interface TreeRequest {
   readonly saved: (hash: string, file: string) => void;
 }
 
-/** The folders that are on their way in, so that none stays behind when the process ends. */
+/** The folders that are on their way in. */
 export class IncomingTrees {
-  readonly #parts = new Set<string>();
+  readonly #unfinished = new Unfinished((part) => rmSync(part, { recursive: true, force: true }));
   readonly #disk: TreeDisk;
 
   constructor(disk: TreeDisk = DISK) {
@@ -51,34 +52,23 @@ export class IncomingTrees {
   }
 
   get size(): number {
-    return this.#parts.size;
+    return this.#unfinished.size;
   }
 
-  /** Begins a folder beside its place, under a name that marks it as unfinished. @throws {TunnelError} disk-full, save-failed, save-denied */
+  /** Begins a folder beside its place. @throws {TunnelError} disk-full, save-failed, save-denied */
   async create(request: TreeRequest): Promise<IncomingTree> {
-    const part = path.join(request.place.folder, `.${randomBytes(12).toString("hex")}.tunnel-part`);
-    this.#parts.add(part);
-    try {
-      await this.#disk.mkdir(part);
+    const disk = this.#disk;
+    return this.#unfinished.begin(request.place, async (part, done) => {
+      await disk.mkdir(part);
       // Nobody else looks into it before it is whole. Some disks know no modes.
       await chmod(part, 0o700).catch(() => undefined);
-      return new IncomingTree(request, { part, disk: this.#disk, done: () => this.#parts.delete(part) });
-    } catch (error) {
-      this.#parts.delete(part);
-      throw writeFailure(error);
-    }
+      return new IncomingTree(request, { part, disk, done });
+    });
   }
 
   /** For the end of the process, when nothing can be waited for. */
   removeAll(): void {
-    for (const part of this.#parts) {
-      try {
-        rmSync(part, { recursive: true, force: true });
-      } catch {
-        // Committed or removed at this very moment, or out of reach: there is nothing left to do.
-      }
-    }
-    this.#parts.clear();
+    this.#unfinished.removeAll();
   }
 }
 

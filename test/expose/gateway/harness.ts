@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import type { Gate } from "../../../src/expose/gate.ts";
 import { openGateway } from "../../../src/expose/gateway/gateway.ts";
+import { OPEN_GATE } from "../../../src/expose/gateway/open-gate.ts";
 import type {
   Gateway,
   GatewayNews,
@@ -29,17 +29,7 @@ export async function until(holds: () => boolean, ms = 15_000): Promise<void> {
   }
 }
 
-/** Lets everybody in. */
-export const OPEN_GATE: Gate = {
-  judge: (head) => ({
-    kind: "pass",
-    way: "open",
-    visitor: undefined,
-    target: head.target,
-    fields: head.fields,
-    respond: (response) => response,
-  }),
-};
+export { OPEN_GATE };
 
 export interface Recorded {
   readonly request: RecordedRequest;
