@@ -29,7 +29,7 @@ export function completedPath(before: string, cwd: string): Completion | undefin
   return { insert: insert.replace(/ $/, `${quote} `), choices };
 }
 
-/** What lies in a folder; folders with a slash. Hidden ones where one of them is being typed. */
+/** The names in a folder; folders with a slash. Hidden ones where one of them is being typed. */
 function namesIn(folder: string, isHidden: boolean): string[] {
   try {
     const entries = readdirSync(folder, { withFileTypes: true }).slice(0, MAX_NAMES);

@@ -44,7 +44,7 @@ export interface AgentOptions {
   readonly clock: Clock;
   /** Private folders in which a child is noted. */
   readonly folders: readonly string[];
-  /** What the server writes for people. */
+  /** Takes the server's words for people. */
   readonly err: (text: string) => void;
 }
 

@@ -31,7 +31,7 @@ interface ShareWish {
 interface ReceiveWish {
   readonly fileId: FileId;
   readonly savePath: string;
-  /** Of a folder: paths of its list. */
+  /** For a folder, paths of its list. */
   readonly only?: readonly string[] | undefined;
   readonly overwrite?: boolean | undefined;
   readonly ref?: Ref | undefined;

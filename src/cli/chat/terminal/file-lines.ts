@@ -47,7 +47,7 @@ export function sharedText(offer: OwnOffer<Answer>): string {
   return `${safeName(name)} (${what}) is offered to ${whom}.${late}${why}${plain} Stay here and leave ${it} as it is until they have it.${left}`;
 }
 
-/** What of a folder does not go, and why. */
+/** The entries of a folder that do not go, and why. */
 function leftOutText({ leftOut, ignored }: NonNullable<OwnOffer<Answer>["contents"]>): string {
   const lines = leftOut
     .slice(0, MAX_NAMES)
