@@ -91,7 +91,7 @@ function generateSigningKeyPair(): SigningKeyPair {
 }
 
 /** A key pair from 32 known bytes. @throws {RangeError} for another length */
-export function signingKeyPairFrom(seed: Bytes): SigningKeyPair {
+function signingKeyPairFrom(seed: Bytes): SigningKeyPair {
   const key = importPrivateKey(ED25519_PKCS8, seed);
   return signingKeyPair(key, rawPublicKey(createPublicKey(key)));
 }

@@ -52,7 +52,7 @@ describe("a stranger that plays the host", () => {
         const auth = readAuth(m2);
         const credential = inviteCredential(nodePrimitives, link.key);
         const hostStatic = nodePrimitives.generateDhKeyPair();
-        const posing = { publicKey: link.hostKey, agree: hostStatic.agree.bind(hostStatic) };
+        const posing = { ...hostStatic, publicKey: link.hostKey };
         for (const keys of [hostStatic, posing]) {
           const accepted =
             auth && acceptAuth(nodePrimitives, { challenge, auth, credential, hostStatic: keys });

@@ -1,5 +1,5 @@
 import { concat, equalBytes, u32be, view, type Bytes } from "../../src/protocol/base/bytes.ts";
-import type { Primitives } from "../../src/protocol/base/primitives.ts";
+import type { DhKeyPair, Primitives, SigningKeyPair } from "../../src/protocol/base/primitives.ts";
 
 /*
  * Stand-ins that keep what delivery rests on and cost next to nothing. Both ends of an agreement get the same secret;
@@ -74,6 +74,22 @@ function signature(publicKey: Bytes, message: Bytes): Bytes {
   return mixed(64, publicKey, message);
 }
 
+function dhKeyPair(secret: number): DhKeyPair {
+  return {
+    publicKey: concat(u32be(power(GENERATOR, secret)), new Uint8Array(HASH_BYTES - 4)),
+    exportSecret: () => concat(u32be(secret), new Uint8Array(HASH_BYTES - 4)),
+    agree: (peer) => {
+      const shared = power(view(peer).getUint32(0) % PRIME, secret);
+      return shared === 0 ? undefined : mixed(HASH_BYTES, u32be(shared));
+    },
+  };
+}
+
+/** Anybody could sign: nobody in a simulation does so for another. */
+function signingKeyPair(publicKey: Bytes): SigningKeyPair {
+  return { publicKey, exportSecret: () => publicKey, sign: (message) => signature(publicKey, message) };
+}
+
 /** Everything a room needs, decided by a seed, and made of as little as possible. */
 export function cheapPrimitives(seed: number): Primitives {
   const random = fastRandom(seed);
@@ -84,20 +100,10 @@ export function cheapPrimitives(seed: number): Primitives {
     sha256: (data) => mixed(HASH_BYTES, data),
     hmacSha256: (key, data) => mixed(HASH_BYTES, key, data),
     hkdfSha256: (inputKey, salt, info, length) => mixed(length, salt, inputKey, info),
-    generateDhKeyPair: () => {
-      const secret = 1 + (view(random(4)).getUint32(0) % (PRIME - 2));
-      return {
-        publicKey: concat(u32be(power(GENERATOR, secret)), new Uint8Array(HASH_BYTES - 4)),
-        agree: (peer) => {
-          const shared = power(view(peer).getUint32(0) % PRIME, secret);
-          return shared === 0 ? undefined : mixed(HASH_BYTES, u32be(shared));
-        },
-      };
-    },
-    generateSigningKeyPair: () => {
-      const publicKey = random(HASH_BYTES);
-      return { publicKey, sign: (message) => signature(publicKey, message) };
-    },
+    generateDhKeyPair: () => dhKeyPair(1 + (view(random(4)).getUint32(0) % (PRIME - 2))),
+    generateSigningKeyPair: () => signingKeyPair(random(HASH_BYTES)),
+    importDhKeyPair: (secret) => dhKeyPair(view(secret).getUint32(0)),
+    importSigningKeyPair: signingKeyPair,
     verifySignature: (publicKey, message, sig) => equalBytes(signature(publicKey, message), sig),
     chachaSeal: (key, nonce, text, associated) =>
       concat(text, mixed(TAG_BYTES, key, nonce, associated, text)),

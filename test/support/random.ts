@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { concat, u64be, type Bytes } from "../../src/protocol/base/bytes.ts";
 import type { Primitives } from "../../src/protocol/base/primitives.ts";
-import { dhKeyPairFrom, nodePrimitives, signingKeyPairFrom } from "../../src/runtime/primitives.ts";
+import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
 /** The stream SHA-256(seed ‖ u64be 0) ‖ SHA-256(seed ‖ u64be 1) ‖ …, easy to repeat in any language. */
@@ -30,7 +30,7 @@ export function seededPrimitives(seed: string): Primitives {
     ...nodePrimitives,
     random,
     generateDhKeyPair: () => dhKeyPairFrom(random(32)),
-    generateSigningKeyPair: () => signingKeyPairFrom(random(32)),
+    generateSigningKeyPair: () => nodePrimitives.importSigningKeyPair(random(32)),
   };
 }
 

@@ -13,7 +13,7 @@ import {
   writeNumber,
   type Point,
 } from "../independent/ed25519.ts";
-import { signingKeyPairFrom } from "../../src/runtime/primitives.ts";
+import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { seededPrimitives } from "./random.ts";
 
 /** Signatures and keys that libraries for Ed25519 judge differently, and what K10 says of each. */
@@ -66,7 +66,7 @@ const isIdentity = (point: Point): boolean => toHex(encodePoint(point)) === toHe
 export function signatureScenarios(): SignatureScenario[] {
   const primitives = seededPrimitives("vectors: signature");
   const seed = primitives.random(32);
-  const keys = signingKeyPairFrom(seed);
+  const keys = nodePrimitives.importSigningKeyPair(seed);
   const { publicKey: key } = keys;
   const message = encodeUtf8("a message");
   const signature = keys.sign(message);
@@ -103,7 +103,7 @@ export function signatureScenarios(): SignatureScenario[] {
   ];
   const bad: [string, Bytes, Bytes, Bytes][] = [
     ["another message", key, encodeUtf8("another one"), signature],
-    ["another key", signingKeyPairFrom(primitives.random(32)).publicKey, message, signature],
+    ["another key", nodePrimitives.importSigningKeyPair(primitives.random(32)).publicKey, message, signature],
     ["an S that is L higher", key, message, concat(r, writeNumber(s + L))],
     ["an R that has a second encoding", key, message, underSecondR],
     ["a key of mixed order, where the equation needs the cofactor", mixed, misses, underMixed(misses)],

@@ -60,7 +60,6 @@ import { safetyCode } from "../../src/protocol/handshake/safety-code.ts";
 import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 import { L, readNumber, writeNumber } from "../independent/ed25519.ts";
 import { provedRecord } from "./proved.ts";
-import { signingKeyPairFrom } from "../../src/runtime/primitives.ts";
 import { seededPrimitives } from "./random.ts";
 import { signatureScenarios } from "./signature-vectors.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
@@ -590,8 +589,8 @@ function makeHandshakes(): VectorFile {
   const hostRandom = primitives.random(32);
   const claim = primitives.random(16);
   const hostStatic = dhKeyPairFrom(hostStaticPrivate);
-  const guestKeys = signingKeyPairFrom(primitives.random(32));
-  const hostKeys = signingKeyPairFrom(primitives.random(32));
+  const guestKeys = nodePrimitives.importSigningKeyPair(primitives.random(32));
+  const hostKeys = nodePrimitives.importSigningKeyPair(primitives.random(32));
   const roomId = roomIdFrom(room);
   const signer = new SigningChain(nodePrimitives, guestKeys, roomId);
   // They have a seed of their own, so that the messages before CONFIRM do not depend on them.
@@ -1266,12 +1265,9 @@ function makeOrders(): VectorFile {
       proof: toHex(hostRecord.proof),
     },
   };
-  const dan = new SigningChain(nodePrimitives, primitives.generateSigningKeyPair(), room);
-  const elsewhereDan = new SigningChain(
-    nodePrimitives,
-    { publicKey: dan.publicKey, sign: () => new Uint8Array(64) },
-    room,
-  );
+  const danKeys = primitives.generateSigningKeyPair();
+  const dan = new SigningChain(nodePrimitives, danKeys, room);
+  const elsewhereDan = new SigningChain(nodePrimitives, { ...danKeys, sign: () => new Uint8Array(64) }, room);
   /** A first message of cid with this view, as if there were no other. */
   const cidAt = (view: typeof order.view): string => {
     if (keys[2] === undefined) throw new Error("no signer");

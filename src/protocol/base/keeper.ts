@@ -34,7 +34,7 @@ export function decodeChange<Schema extends z.ZodMiniType>(
 
 function fieldsOf(change: Bytes): Bytes[] {
   const fields: Bytes[] = [];
-  for (let at = 0; at < change.length; ) {
+  for (let at = 0; at < change.length;) {
     const begin = at + 4;
     const end = begin <= change.length ? begin + view(change).getUint32(at) : Number.POSITIVE_INFINITY;
     if (end > change.length) throw new TunnelError("stay-unreadable");

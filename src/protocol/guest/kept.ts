@@ -58,7 +58,7 @@ export interface Begun {
 }
 
 /** What came and went since, in order. */
-export type Replayed =
+type Replayed =
   | { readonly kind: "heard"; readonly payload: Bytes; readonly confirmed: number }
   /** `text` where the frame shows it only sealed. */
   | { readonly kind: "said"; readonly payload: Bytes; readonly text: Bytes | undefined };

@@ -136,7 +136,11 @@ export class Replica {
     const digests = digestsOf(primitives, fields.seal, body);
     const hash = messageHash(primitives, room, signer.id, { fields, digests });
     this.#spoken.saying(outgoing);
-    this.#unplaced.set(fields.n, { hash, signed: signedOf({ ...fields, from: signer.id }, digests), outgoing });
+    this.#unplaced.set(fields.n, {
+      hash,
+      signed: signedOf({ ...fields, from: signer.id }, digests),
+      outgoing,
+    });
     signer.continueAfter({ n: fields.n, hash });
   }
 

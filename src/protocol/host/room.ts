@@ -150,11 +150,7 @@ export class Room {
    * The room of an earlier process, in which nobody is connected. Everything that one was told comes once more as effects.
    * @throws {TunnelError} stay-unreadable, stay-outdated
    */
-  static restore(
-    primitives: Primitives,
-    { changes, floors, ...options }: RestoreOptions,
-    now: number,
-  ): Room {
+  static restore(primitives: Primitives, { changes, floors, ...options }: RestoreOptions, now: number): Room {
     const { begun, happened } = keptRoom(changes);
     const room = new Room(primitives, { ...begun, ...options }, now, begun);
     new RoomReplay({

@@ -92,11 +92,7 @@ export class Journal {
    * The records in a folder, which stay as they are.
    * @throws {TunnelError} stay-unreadable, stay-copied, stay-version
    */
-  static peek({
-    disk,
-    folder,
-    hash,
-  }: Pick<JournalOptions, "disk" | "folder" | "hash">): readonly Bytes[] {
+  static peek({ disk, folder, hash }: Pick<JournalOptions, "disk" | "folder" | "hash">): readonly Bytes[] {
     return asUnreadable(() => readFile(disk, folder, hash).payloads);
   }
 

@@ -9,7 +9,16 @@ import { bootOf } from "./boot.ts";
 import type { Disk } from "./disk.ts";
 import type { JournalOptions } from "./journal.ts";
 import { isLocked, takeLock, type Holder, type Lock, type LookOptions } from "./lock.ts";
-import { BEAT_MS, beat, lastThere, makePlace, placesIn, removePlace, sweepStays, type StayPlace } from "./places.ts";
+import {
+  BEAT_MS,
+  beat,
+  lastThere,
+  makePlace,
+  placesIn,
+  removePlace,
+  sweepStays,
+  type StayPlace,
+} from "./places.ts";
 import { StayLog } from "./stay-log.ts";
 
 export interface StaysOptions {

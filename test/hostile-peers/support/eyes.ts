@@ -34,7 +34,7 @@ export function eyes(inner: Primitives = nodePrimitives): Eyes {
         seen.curve += 1;
         const keys = inner.generateDhKeyPair();
         const watched: DhKeyPair = {
-          publicKey: keys.publicKey,
+          ...keys,
           agree(peer) {
             seen.curve += 1;
             return keys.agree(peer);

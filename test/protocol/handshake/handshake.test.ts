@@ -200,7 +200,7 @@ describe("handshake", () => {
         challenge,
         auth,
         credential,
-        hostStatic: { publicKey: link.hostKey, agree: (peer) => own.agree(peer) },
+        hostStatic: { ...own, publicKey: link.hostKey },
       }),
     ).toBeUndefined();
     // … and whatever it answers does not open.
@@ -349,7 +349,7 @@ describe("handshake", () => {
       generateDhKeyPair: () => {
         const keys = nodePrimitives.generateDhKeyPair();
         return {
-          publicKey: keys.publicKey,
+          ...keys,
           agree: (peer: Bytes) => {
             agreements += 1;
             return keys.agree(peer);

@@ -69,7 +69,9 @@ function expectWhole({ lives, acknowledged, tried }: Story): void {
     for (const text of texts) expect(tried).toContain(text);
     // Whatever two of them have both seen, they have seen in one order.
     expect(texts.filter((text) => host.includes(text))).toEqual(host.filter((text) => texts.includes(text)));
-    expect(life.shown.map(({ seq }) => seq)).toEqual(life.shown.map(({ seq }) => seq).toSorted((a, b) => a - b));
+    expect(life.shown.map(({ seq }) => seq)).toEqual(
+      life.shown.map(({ seq }) => seq).toSorted((a, b) => a - b),
+    );
   }
   for (const [text, readers] of acknowledged)
     for (const { shown } of readers) expect(said(shown)).toContain(text);

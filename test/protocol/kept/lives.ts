@@ -128,7 +128,14 @@ export class Lives {
     this.host = new Life("ana", log, (life, effect) => this.#did(life, effect));
     this.host.machine = new Room(
       nodePrimitives,
-      { goal: "go on", hostName: "ana", idleMs: 86_400_000, inviteMs: 86_400_000, history: false, keeper: log },
+      {
+        goal: "go on",
+        hostName: "ana",
+        idleMs: 86_400_000,
+        inviteMs: 86_400_000,
+        history: false,
+        keeper: log,
+      },
       this.now,
     );
     this.host.run(() => undefined);
@@ -173,7 +180,11 @@ export class Lives {
 
   /** Until nothing is under way. */
   settle(): void {
-    for (let turns = 0; this.#links.some(({ toHost, toGuest }) => toHost.length + toGuest.length > 0); turns += 1) {
+    for (
+      let turns = 0;
+      this.#links.some(({ toHost, toGuest }) => toHost.length + toGuest.length > 0);
+      turns += 1
+    ) {
       assert.ok(turns < 100_000, "it does not come to rest");
       this.step();
     }
@@ -211,7 +222,9 @@ export class Lives {
   #isWhole(life: Life): boolean {
     const guest = this.guestOf(life);
     if (guest.connection.name === "ended") return true;
-    return guest.connection.name === "connected" && guest.unplaced === 0 && guest.lastSeq === this.room.lastSeq;
+    return (
+      guest.connection.name === "connected" && guest.unplaced === 0 && guest.lastSeq === this.room.lastSeq
+    );
   }
 
   // --- death ---
@@ -260,7 +273,8 @@ export class Lives {
   // --- effects ---
 
   #did(life: Life, effect: Effect): void {
-    if (effect.type === "alarm") this.alarms.push(`${life.name}: ${effect.error.code} ${effect.error.message}`);
+    if (effect.type === "alarm")
+      this.alarms.push(`${life.name}: ${effect.error.code} ${effect.error.message}`);
     if (effect.type === "ended") this.ends.push(`${life.name}: ${endOf(effect)}`);
     if (effect.type === "dial") this.#dial(life, effect.connection);
     if (effect.type !== "send" && effect.type !== "close") return;

@@ -1,8 +1,25 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { beat, lastThere, makePlace, placesIn, removePlace, sweepStays } from "../../../src/session/stays/places.ts";
+import {
+  beat,
+  lastThere,
+  makePlace,
+  placesIn,
+  removePlace,
+  sweepStays,
+} from "../../../src/session/stays/places.ts";
 
 const { platform } = process;
 let root: string;
@@ -26,13 +43,16 @@ describe("the places of stays", () => {
     expect(await placesIn(bases(), platform)).toEqual([made]);
   });
 
-  it.skipIf(platform === "win32")("are elsewhere where the first folder takes nothing, and nowhere where none does", async () => {
-    writeFileSync(path.join(root, "state"), "");
-    const made = await makePlace(bases(), ID, platform);
-    expect(made?.folder).toContain(path.join(root, "run"));
-    writeFileSync(path.join(root, "no"), "");
-    expect(await makePlace([path.join(root, "no", "where")], ID, platform)).toBeUndefined();
-  });
+  it.skipIf(platform === "win32")(
+    "are elsewhere where the first folder takes nothing, and nowhere where none does",
+    async () => {
+      writeFileSync(path.join(root, "state"), "");
+      const made = await makePlace(bases(), ID, platform);
+      expect(made?.folder).toContain(path.join(root, "run"));
+      writeFileSync(path.join(root, "no"), "");
+      expect(await makePlace([path.join(root, "no", "where")], ID, platform)).toBeUndefined();
+    },
+  );
 
   it("are never given twice", async () => {
     const [only] = bases();
