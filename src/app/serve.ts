@@ -60,7 +60,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   let endpoints: Endpoints | undefined;
   const load = async (): Promise<Loaded> => {
     const { loadSessions, notifyPerson, openEndpoints } = await import("./sessions.ts");
-    const sessions = loadSessions(options);
+    const sessions = loadSessions({ ...options, keepsStays: true });
     endpoints = openEndpoints({ ...options, sessions, exposures, services });
     const { notify: command } = config;
     const quiet = command === undefined ? undefined : notifyPerson({ ...options, sessions, command });
@@ -96,7 +96,12 @@ export async function serve(options: ServeOptions): Promise<void> {
       await endpoints?.questions.look();
       const endpointProblem = endpoints?.questions.problem;
       const now = [...problems, ...surroundingProblems(options)];
-      return problemsView(endpointProblem === undefined ? now : [...now, endpointProblem]);
+      const sessionProblems = (await loading)?.sessions.problems ?? [];
+      return problemsView([
+        ...now,
+        ...(endpointProblem === undefined ? [] : [endpointProblem]),
+        ...sessionProblems,
+      ]);
     },
     // Claude Desktop runs Claude Code without what tools say of themselves.
     results: { set: config.resultLimit, dropsMeta: env["CLAUDE_CODE_ENTRYPOINT"] === "claude-desktop" },

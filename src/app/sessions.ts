@@ -1,3 +1,4 @@
+import { processTable } from "../children/identity.ts";
 import { sweepHere } from "../children/sweep.ts";
 import type { Config } from "../cli/settings.ts";
 import { portHolder } from "../control/ports.ts";
@@ -8,11 +9,13 @@ import { createLookup } from "../net/resolve.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { favourSpeed, restoreEngineDefaults } from "../runtime/engine-defaults.ts";
 import { nodePrimitives as primitives } from "../runtime/primitives.ts";
-import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
+import { machineFacts, privateFolders, stateFolders } from "../runtime/private-folders.ts";
 import { providersFor } from "../tunnel/registry/registry.ts";
 import { OutboundFilter } from "../oversight/filter/filter.ts";
 import { LocalFiles } from "../session/files/local-files.ts";
 import { Sessions, type Session } from "../session/sessions.ts";
+import { nodeDisk } from "../session/stays/node-disk.ts";
+import { Stays } from "../session/stays/stays.ts";
 
 /** In the same bundle: the server opens both with the first tool call (scripts/build.mjs). */
 export { openEndpoints, openFaces } from "./endpoint.ts";
@@ -30,8 +33,10 @@ export function loadSessions(options: {
   /** The working directory and the user's home. */
   cwd: string;
   home: string;
+  /** Whether tunnels outlive this process for a while; they end with it where left out. */
+  keepsStays?: boolean;
 }): Sessions {
-  const { config, clock, env, cwd, home } = options;
+  const { config, clock, env, cwd, home, keepsStays = false } = options;
   restoreEngineDefaults();
   const trust = trustOf(env, [config.relayCa]);
   const proxies = proxyAgents(env, trust);
@@ -39,8 +44,21 @@ export function loadSessions(options: {
   // Whatever a killed server has left must not stay beside what is opened now.
   void sweepHere(env, clock);
   const scanner = new OutboundFilter(clock, new URL("scanning.cjs", import.meta.url));
-  const sessions = new Sessions({
+  const facts = machineFacts();
+  const stays = new Stays({
+    disk: nodeDisk,
+    folders: stateFolders(env, home, facts),
+    platform: facts.platform,
+    clock,
+    table: processTable(facts.platform, env),
+    primitives,
+    keepMs: config.keepMinutes * 60_000,
+    onFailure: (tunnelId) => sessions.notKept(tunnelId),
+  });
+  void stays.sweep();
+  const sessions: Sessions = new Sessions({
     config,
+    stays: keepsStays ? stays : undefined,
     primitives,
     clock,
     lookup: createLookup({ doh: config.doh, client }),

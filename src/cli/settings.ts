@@ -64,6 +64,9 @@ export type Group = keyof typeof GROUPS;
 /** A day. */
 const MAX_MINUTES = 1_440;
 
+/** A member that was not heard of for half an hour is given up (G2). */
+const MAX_KEPT_MINUTES = 25;
+
 /** The settings of the server, by their name in `Config`. */
 export const SETTINGS = {
   transport: setting({
@@ -223,6 +226,14 @@ export const SETTINGS = {
     default: 10,
     weakens: true,
     isAsked: true,
+  }),
+  keepMinutes: setting({
+    variable: "TUNNEL_KEEP_MINUTES",
+    group: "talk",
+    help: "minutes for which a tunnel is kept after its process ended, in private files; 0 keeps nothing",
+    kind: wholeNumber(0, MAX_KEPT_MINUTES),
+    default: 10,
+    weakens: true,
   }),
   resultLimit: setting({
     variable: "TUNNEL_RESULT_LIMIT",

@@ -4,9 +4,9 @@ import { utf8Length } from "../protocol/base/utf8.ts";
 import type { Decider, Outcome } from "./asks/ask.ts";
 import type { AskEvent } from "./asks/asks.ts";
 import { askedRecord, AuditTrail, decidedRecord, type Mode } from "./audit/audit.ts";
-import { Bounds, type HoldReason } from "./bounds/bounds.ts";
+import { Bounds, type HoldReason, type Said } from "./bounds/bounds.ts";
 import type { Budget, Gauges } from "./bounds/budgets.ts";
-import type { ChosenGate, Gate } from "./gates/gates.ts";
+import { CHOSEN_GATES, type ChosenGate, type Gate } from "./gates/gates.ts";
 import { Inbound, type Incoming } from "./lanes/inbound.ts";
 import { Outbound, type Outgoing, type Released } from "./lanes/outbound.ts";
 import type { Held } from "./lanes/held.ts";
@@ -120,6 +120,27 @@ export class Supervision<Sent> {
     return (author === "human" ? this.#byHand : this.#outbound).submit(outgoing);
   }
 
+  /** As an earlier process of this side left it: nobody is told, and nothing of it is a new decision. */
+  restore({ isPaused, gates }: { readonly isPaused: boolean; readonly gates: readonly string[] }): void {
+    this.#isPaused = isPaused;
+    const isHold = (gate: Gate): boolean => gate === "hold-out" || gate === "hold-in";
+    // What the settings demand now holds as well; a person may have ended a hold that they demand.
+    const demanded = this.#overseer.settings.gates.filter((gate) => !isHold(gate));
+    this.#gates = new Set([...demanded, ...CHOSEN_GATES.filter((gate) => gates.includes(gate))]);
+  }
+
+  /**
+   * An entry that an earlier process of this side had heard: it counts as of its own time.
+   * @param isRead its agent has read it: nobody is asked about it any more
+   */
+  recall(entry: Entry, isRead: boolean): void {
+    if (entry.kind !== "system" && entry.past !== true)
+      this.#bounds?.heard(this.#saidAs(entry, Math.min(entry.ts, this.#now)));
+    if (entry.kind === "system" && entry.event === "left") this.#bounds?.left(entry.name);
+    if (isRead) this.#ports.deliver(entry);
+    else this.#inbound.heard({ entry, question: questionOf(entry) });
+  }
+
   /** Something has happened in the room, own words included. */
   heard(entry: Entry): void {
     // What was said before this side came was none of its agent's talk.
@@ -225,9 +246,16 @@ export class Supervision<Sent> {
   }
 
   #count(entry: SpokenEntry): void {
+    const warnings = this.#bounds?.heard(this.#saidAs(entry, this.#now));
+    if (warnings === undefined || warnings.length === 0) return;
+    this.#ports.onNews({ type: "budget-warning", budgets: warnings });
+    this.#overseer.warn(this.#tunnelId, warnings);
+  }
+
+  #saidAs(entry: SpokenEntry, at: number): Said {
     const text = wordsOf(entry, " ");
-    const warnings = this.#bounds?.heard({
-      at: this.#now,
+    return {
+      at,
       from: entry.fromName,
       isOwn: entry.own,
       to: entry.to,
@@ -235,10 +263,7 @@ export class Supervision<Sent> {
       text,
       bytes: entry.kind === "file" ? entry.offer.size : utf8Length(text),
       isFile: entry.kind === "file",
-    });
-    if (warnings === undefined || warnings.length === 0) return;
-    this.#ports.onNews({ type: "budget-warning", budgets: warnings });
-    this.#overseer.warn(this.#tunnelId, warnings);
+    };
   }
 
   #look(): void {

@@ -21,16 +21,14 @@ import {
   type DialOptions,
   type GuestNotice,
 } from "../transport/guest-socket.ts";
+import { SessionKeeping, type KeptSession } from "./kept-session.ts";
 import { undeliveredOf } from "./saying/undelivered.ts";
+import type { KeptStay } from "./stays/stays.ts";
 import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";
 
-/** Everything that joining a tunnel needs, already checked. */
-interface GuestOptions {
+/** Everything that a stay needs of this machine. */
+interface StayOptions {
   readonly tunnelId: TunnelId;
-  readonly link: InviteLink;
-  readonly name: string;
-  /** The others are told this of where this side works. */
-  readonly workContext: WorkContext | undefined;
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly overseer: Overseer;
@@ -40,6 +38,36 @@ interface GuestOptions {
   readonly network: DialOptions | undefined;
   readonly signal: AbortSignal;
 }
+
+/** Everything that joining a tunnel needs, already checked. */
+interface GuestOptions extends StayOptions {
+  readonly link: InviteLink;
+  readonly name: string;
+  /** The others are told this of where this side works. */
+  readonly workContext: WorkContext | undefined;
+  /** Where it is kept for a later process, and the project folder to which it belongs. */
+  readonly stay: KeptStay | undefined;
+  readonly folder: string;
+}
+
+/** Everything that taking up a stay of an earlier process needs. */
+interface ResumeOptions extends StayOptions {
+  readonly stay: KeptStay;
+  readonly kept: KeptSession;
+  readonly changes: readonly Bytes[];
+  /** Numbers of own messages up to this one may have been used without a trace. */
+  readonly floor: number;
+}
+
+interface Parts {
+  readonly member: Guest;
+  readonly stay: KeptStay | undefined;
+  readonly keeping: SessionKeeping;
+  readonly kept: KeptSession | undefined;
+}
+
+/** A host that is there answers well within this time; one that is not may come later. */
+const RETURN_MS = 5_000;
 
 /** A fresh Quick Tunnel may need this long until its name and its edge are there. */
 const JOIN_PATIENCE_MS = 25_000;
@@ -65,22 +93,29 @@ export class GuestSession extends SessionBase {
   readonly #joiningOver = new Emitter<void>();
   #joining: Joining = { name: "joining", failure: undefined };
 
-  private constructor(options: GuestOptions, dial: Dial) {
-    const { tunnelId, primitives, clock, overseer, scanner, link, name, workContext, lookup } = options;
-    const member = new Guest(primitives, { link, name, workContext }, clock.now());
-    super({ tunnelId, machine: member, primitives, clock, overseer, scanner });
-    this.room = link.room;
-    this.hostKey = link.hostKey;
+  private constructor(options: StayOptions, { member, stay, keeping, kept }: Parts, dial: Dial) {
+    const { tunnelId, primitives, clock, overseer, scanner, lookup } = options;
+    super({ tunnelId, machine: member, primitives, clock, overseer, scanner, keeping, kept });
+    const { room, hostKey } = member.target;
+    this.room = room;
+    this.hostKey = hostKey;
     this.#member = member;
+    // A machine that was restored tells what it had been told as soon as it is driven.
+    const early: GuestNotice[] = [];
+    let onNotice = (notice: GuestNotice): void => void early.push(notice);
     this.#socket = new GuestSocket({
       member,
-      room: link.room,
+      room,
       clock,
       dial,
       lookup,
-      onNotice: (notice) => this.#noticed(notice),
+      onNotice: (notice) => onNotice(notice),
       onFailure: (error, mayPass) => this.#failedToConnect(error, mayPass),
+      writeKept: stay === undefined ? undefined : () => stay.write(),
     });
+    onNotice = (notice) => this.#noticed(notice);
+    for (const notice of early) this.#noticed(notice);
+    this.recalled();
   }
 
   /**
@@ -88,7 +123,12 @@ export class GuestSession extends SessionBase {
    * @throws {TunnelError} whatever kept it out, or cancelled
    */
   static async join(options: GuestOptions): Promise<GuestSession> {
-    const session = new GuestSession(options, await loadDial(options.network));
+    const { primitives, clock, link, name, workContext, stay, folder } = options;
+    const dial = await loadDial(options.network);
+    const keeping = new SessionKeeping(stay);
+    const member = new Guest(primitives, { link, name, workContext, keeper: stay }, clock.now());
+    keeping.begun({ role: "member", folder, transport: undefined, openedAt: clock.now() });
+    const session = new GuestSession(options, { member, stay, keeping, kept: undefined }, dial);
     try {
       await session.#untilJoined(options.signal);
       return session;
@@ -96,6 +136,26 @@ export class GuestSession extends SessionBase {
       await session.close();
       throw error;
     }
+  }
+
+  /**
+   * Takes up the stay of an earlier process, and waits a moment for the host, who may come later as well.
+   * @throws {TunnelError} stay-unreadable, stay-outdated, tunnel-closed (it has ended), and why the host does not go on with it
+   */
+  static async resume(options: ResumeOptions): Promise<GuestSession> {
+    const { primitives, clock, stay, kept, changes, floor, signal } = options;
+    const dial = await loadDial(options.network);
+    const member = Guest.restore(primitives, { changes, floor, keeper: stay }, clock.now());
+    if (member.connection.name === "ended") throw new TunnelError("tunnel-closed");
+    const keeping = new SessionKeeping(stay, kept);
+    const session = new GuestSession(options, { member, stay, keeping, kept }, dial);
+    const until = clock.now() + RETURN_MS;
+    while (session.#isAway) {
+      const how = await wait(clock, until - clock.now(), { signal, until: session.onPresence });
+      if (how !== "woken") break;
+    }
+    if (session.end?.cause === "failed") throw session.end.error;
+    return session;
   }
 
   get goal(): string {

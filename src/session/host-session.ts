@@ -1,5 +1,6 @@
 import { must } from "../errors/must.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
+import type { Bytes } from "../protocol/base/bytes.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
@@ -19,24 +20,17 @@ import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool
 import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
+import { SessionKeeping, type KeptSession } from "./kept-session.ts";
 import { missedOf } from "./saying/undelivered.ts";
+import type { KeptStay } from "./stays/stays.ts";
 import { SessionBase, type Posted, type TunnelId } from "./session.ts";
 import { WaysBack, type Addresses, type CutOff } from "./ways-back.ts";
 
 export type { PoolHealth };
 
-/** Everything that opening a tunnel needs, already checked. */
-interface HostOptions {
+/** Everything that a room and its addresses need of this machine. */
+interface HostingOptions {
   readonly tunnelId: TunnelId;
-  readonly goal: string;
-  readonly name: string;
-  /** Members are told this of where this side works. */
-  readonly workContext: WorkContext | undefined;
-  readonly invites: number;
-  /** Whether those who join later are given what was said before. */
-  readonly history: boolean;
-  readonly idleMs: number;
-  readonly inviteMs: number;
   readonly bind: string;
   readonly port: number;
   readonly listeners: Listeners;
@@ -50,6 +44,40 @@ interface HostOptions {
   readonly scanner: TextScanner;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: TunnelProgress) => void;
+}
+
+/** Everything that opening a tunnel needs, already checked. */
+interface HostOptions extends HostingOptions {
+  readonly goal: string;
+  readonly name: string;
+  /** Members are told this of where this side works. */
+  readonly workContext: WorkContext | undefined;
+  readonly invites: number;
+  /** Whether those who join later are given what was said before. */
+  readonly history: boolean;
+  readonly idleMs: number;
+  readonly inviteMs: number;
+  /** Where it is kept for a later process, and the project folder to which it belongs. */
+  readonly stay: KeptStay | undefined;
+  readonly folder: string;
+}
+
+/** Everything that taking up a room of an earlier process needs. */
+interface ResumeOptions extends HostingOptions {
+  readonly stay: KeptStay;
+  readonly kept: KeptSession;
+  readonly changes: readonly Bytes[];
+  readonly floors: { readonly said: number; readonly placed: number };
+}
+
+/** A room and what it needs to be reached, before there is an address. */
+interface Hosting {
+  readonly room: Room;
+  readonly stay: KeptStay | undefined;
+  readonly keeping: SessionKeeping;
+  readonly kept: KeptSession | undefined;
+  /** Told of the session once there is one. */
+  readonly onHosting: (hosting: HostSession) => void;
 }
 
 /** The end of a tunnel's programs is waited for so long: cloudflared takes a second, others end at once. */
@@ -78,20 +106,22 @@ export class HostSession extends SessionBase {
   /** Ends the wait for the next look at those who are away. */
   #cancelLook: (() => void) | undefined;
 
-  private constructor(parts: { options: HostOptions; room: Room; relay: Relay; tunnel: Tunnel }) {
-    const { options, room, relay, tunnel } = parts;
+  private constructor(parts: { options: HostingOptions; hosting: Hosting; relay: Relay; tunnel: Tunnel }) {
+    const { options, hosting, relay, tunnel } = parts;
     const { tunnelId, clock, provider, standby, primitives, overseer, scanner } = options;
-    super({ tunnelId, machine: room, primitives, clock, overseer, scanner });
-    this.goal = options.goal;
-    this.history = options.history;
+    const { room, keeping, kept } = hosting;
+    super({ tunnelId, machine: room, primitives, clock, overseer, scanner, keeping, kept });
+    this.goal = room.goal;
+    this.history = room.history;
     this.transport = options.transport;
     this.#transportDetail = tunnel.description;
     this.#room = room;
     this.#relay = relay;
-    this.#invites = new IssuedInvites(
-      (call) => relay.run(call),
-      (bytes) => primitives.random(bytes),
-    );
+    this.#invites = new IssuedInvites((call) => relay.run(call), {
+      random: (bytes) => primitives.random(bytes),
+      keep: keeping,
+      kept: kept?.invites,
+    });
     this.#waysBack = new WaysBack((call) => relay.run(call), this.#invites);
     this.#pool = new TunnelPool({
       active: tunnel,
@@ -108,8 +138,7 @@ export class HostSession extends SessionBase {
 
   /** Opens everything or leaves nothing behind. @throws {TunnelError} */
   static async open(options: HostOptions): Promise<{ hosting: HostSession; invites: Invite[] }> {
-    const { primitives, clock, goal, name, workContext, history, idleMs, inviteMs, bind, port, provider } =
-      options;
+    const { primitives, clock, goal, name, workContext, history, idleMs, inviteMs, stay } = options;
     let hosting: HostSession | undefined;
     const room = new Room(
       primitives,
@@ -121,27 +150,63 @@ export class HostSession extends SessionBase {
         idleMs,
         inviteMs,
         mayEnter: (invite, who) => hosting?.oversight.mayEnter(invite, who) ?? "now",
+        keeper: stay,
       },
       clock.now(),
     );
+    const keeping = new SessionKeeping(stay);
+    const { folder, transport } = options;
+    keeping.begun({ role: "host", folder, transport, openedAt: clock.now() });
+    const onHosting = (opened: HostSession): void => void (hosting = opened);
+    const all = { room, stay, keeping, kept: undefined, onHosting };
+    const { session, url } = await HostSession.#reached(options, all);
+    return { hosting: session, invites: session.#invites.issue(options.invites, url) };
+  }
+
+  /**
+   * Takes up the room of an earlier process. Where it cannot be reached now, it stays kept.
+   * @throws {TunnelError} stay-unreadable, stay-outdated, tunnel-closed (it has ended), and all of opening
+   */
+  static async resume(options: ResumeOptions): Promise<HostSession> {
+    const { primitives, clock, stay, kept, changes, floors } = options;
+    let hosting: HostSession | undefined;
+    const room = Room.restore(
+      primitives,
+      {
+        changes,
+        floors,
+        mayEnter: (invite, who) => hosting?.oversight.mayEnter(invite, who) ?? "now",
+        keeper: stay,
+      },
+      clock.now(),
+    );
+    if (room.ended !== undefined) throw new TunnelError("tunnel-closed");
+    const keeping = new SessionKeeping(stay, kept);
+    const onHosting = (resumed: HostSession): void => void (hosting = resumed);
+    const { session } = await HostSession.#reached(options, { room, stay, keeping, kept, onHosting });
+    session.recalled();
+    // Where the address is another one than before, members and links are looked after.
+    session.#leadsHere(session.#pool.urls);
+    return session;
+  }
+
+  /** @throws {TunnelError} */
+  static async #reached(
+    options: HostingOptions,
+    hosting: Hosting,
+  ): Promise<{ session: HostSession; url: string }> {
+    const { clock, provider, signal, onProgress } = options;
+    const { room, keeping } = hosting;
     const early: RoomNotice[] = [];
     let onNotice = (notice: RoomNotice): void => void early.push(notice);
-    const relay = await startRelay({
-      room,
-      clock,
-      bind,
-      port,
-      listeners: options.listeners,
-      owner: options.tunnelId,
-      sourceHeader: provider.sourceHeader,
-      onNotice: (notice) => onNotice(notice),
-    });
+    const relay = await listening(options, hosting, (notice) => onNotice(notice));
+    keeping.listens(relay.port);
     // Opening is activity: a first download may take longer than a short idle time.
-    const beActive = (): void => relay.run((room, now) => room.touch(0, now));
+    const beActive = (): void => relay.run((one, now) => one.touch(0, now));
     beActive();
-    const stopBeating = every(clock, idleMs / 4, beActive);
+    const stopBeating = every(clock, room.idleMs / 4, beActive);
+    let opened: HostSession | undefined;
     try {
-      const { signal, onProgress } = options;
       const tunnel = await provider.open({
         port: relay.port,
         proof: relay.proof,
@@ -149,15 +214,16 @@ export class HostSession extends SessionBase {
         signal,
         onProgress,
       });
-      const opened = new HostSession({ options, room, relay, tunnel });
-      hosting = opened;
-      onNotice = (notice) => opened.#noticed(notice);
-      for (const notice of early) opened.#noticed(notice);
+      const session = new HostSession({ options, hosting, relay, tunnel });
+      opened = session;
+      hosting.onHosting(session);
+      onNotice = (notice) => session.#noticed(notice);
+      for (const notice of early) session.#noticed(notice);
       // The idle time starts when the human can do something, not while a tunnel program was being fetched.
-      opened.touch();
-      return { hosting, invites: opened.#invites.issue(options.invites, tunnel.url) };
+      session.touch();
+      return { session, url: tunnel.url };
     } catch (error) {
-      await (hosting === undefined ? relay.stop() : hosting.gone());
+      await (opened === undefined ? relay.stop() : opened.gone());
       throw error;
     } finally {
       stopBeating();
@@ -263,7 +329,11 @@ export class HostSession extends SessionBase {
       case "presence":
         this.heard(notice);
         // One that is cut off now may need a link. Where somebody is away already, the next look is near.
-        if (this.#cancelLook === undefined && this.presence().some(({ connected }) => !connected))
+        if (
+          !this.isDeparting &&
+          this.#cancelLook === undefined &&
+          this.presence().some(({ connected }) => !connected)
+        )
           this.#look();
         return;
       case "stream":
@@ -295,7 +365,7 @@ export class HostSession extends SessionBase {
   }
 
   #moved(event: PoolEvent): void {
-    if (this.end !== undefined) return;
+    if (this.end !== undefined || this.isDeparting) return;
     switch (event.type) {
       case "addresses":
         return this.#leadsHere(event.urls);
@@ -320,7 +390,7 @@ export class HostSession extends SessionBase {
 
   /** The agent is told when nobody can come, when they can again, and which of the members need a new link to do so. */
   #look(): void {
-    if (this.end !== undefined) return;
+    if (this.end !== undefined || this.isDeparting) return;
     this.#cancelLook?.();
     this.#cancelLook = undefined;
     const isLost = this.#pool.urls.length === 0;
@@ -344,5 +414,35 @@ export class HostSession extends SessionBase {
 
   #nameOf(member: MemberId): string | undefined {
     return this.presence().find(({ id }) => id === member)?.name;
+  }
+}
+
+/**
+ * The room behind a port. One of an earlier process gets the port that its members know, unless somebody else has that by now.
+ * @throws {TunnelError} port-in-use, port-in-use-here, bind-failed
+ */
+async function listening(
+  { clock, bind, port, listeners, tunnelId, provider }: HostingOptions,
+  { room, stay, kept }: Hosting,
+  onNotice: (notice: RoomNotice) => void,
+): Promise<Relay> {
+  const at = (wanted: number): Promise<Relay> =>
+    startRelay({
+      room,
+      clock,
+      bind,
+      port: wanted,
+      listeners,
+      owner: tunnelId,
+      sourceHeader: provider.sourceHeader,
+      onNotice,
+      writeKept: stay === undefined ? undefined : () => stay.write(),
+    });
+  if (kept?.port === undefined) return at(port);
+  try {
+    return await at(kept.port);
+  } catch (error) {
+    if (!(error instanceof TunnelError) || error.code !== "port-in-use") throw error;
+    return at(port);
   }
 }

@@ -187,6 +187,12 @@ export class Inbox implements Observable<InboxEvent> {
     if (last !== undefined && isAfter(last.to, this.#read)) this.#read = last.to;
   }
 
+  /** Of an earlier process: its agent has read the entries up to this one, which stand here by now. */
+  restoreRead(seq: number): void {
+    const place = { position: this.#log.positionOf(seq), seq, begun: 0 };
+    if (isAfter(place, this.#read)) this.#read = place;
+  }
+
   /** A call was cancelled, or its client gave up on it: its batch counts as never returned. */
   cancelled(call: CallId): void {
     const at = this.#offers.findIndex((offer) => offer.call === call);

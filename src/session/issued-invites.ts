@@ -4,6 +4,7 @@ import type { Bytes } from "../protocol/base/bytes.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
 import type { PendingInvite } from "../protocol/host/invites.ts";
 import type { Room } from "../protocol/host/room.ts";
+import type { KeptSession, SessionKeeping } from "./kept-session.ts";
 import type { Reissued } from "./notice.ts";
 
 export interface Invite {
@@ -25,9 +26,27 @@ export class IssuedInvites {
   /** Made for members that are away, and not to be replaced with the others. */
   readonly #forMembers = new Set<InviteId>();
 
-  constructor(run: RunRoom, random: (bytes: number) => Bytes) {
+  readonly #keep: Pick<SessionKeeping, "invite">;
+
+  constructor(
+    run: RunRoom,
+    {
+      random,
+      keep,
+      kept = [],
+    }: {
+      random: (bytes: number) => Bytes;
+      keep: Pick<SessionKeeping, "invite">;
+      kept?: KeptSession["invites"] | undefined;
+    },
+  ) {
     this.#run = run;
     this.#random = random;
+    this.#keep = keep;
+    for (const { id, address, isForMember } of kept) {
+      this.#addresses.set(id, address);
+      if (isForMember) this.#forMembers.add(id);
+    }
   }
 
   /** @throws {TunnelError} tunnel-closed, invite-limit, address-lost (there is no address now); all or none */
@@ -61,7 +80,7 @@ export class IssuedInvites {
    */
   forMember(address: string): { joinLink: string; inviteId: InviteId | undefined } {
     try {
-      const { inviteId, joinLink } = this.#mint(address);
+      const { inviteId, joinLink } = this.#mint(address, true);
       this.#forMembers.add(inviteId);
       return { joinLink, inviteId };
     } catch (error) {
@@ -96,9 +115,10 @@ export class IssuedInvites {
     return reissued;
   }
 
-  #mint(origin: string): Invite {
+  #mint(origin: string, isForMember = false): Invite {
     const { inviteId, key, expiresInMs } = this.#run((room, now) => room.mint(now));
     this.#addresses.set(inviteId, origin);
+    this.#keep.invite(inviteId, origin, isForMember);
     return { inviteId, expiresInMs, joinLink: this.#link(origin, key) };
   }
 

@@ -21,6 +21,7 @@ import { ServiceOffers } from "./service-offers.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
 import type { CallId } from "./saying/sent.ts";
 import { OwnMessages } from "./saying/own-messages.ts";
+import type { KeptSession, KeptWords, SessionKeeping } from "./kept-session.ts";
 import { noticeOf } from "./oversight-notices.ts";
 import type { Answer, Sent } from "./saying/sent.ts";
 import { Supervision } from "../oversight/supervision.ts";
@@ -75,6 +76,8 @@ interface SayOptions {
   readonly call?: CallId;
   readonly file?: Offering;
   readonly service?: OfferingService;
+  /** It has waited for a person since an earlier process, under this number. */
+  readonly heldNo?: number;
 }
 
 /** The course of the offer of a service, which may have to wait for a person. */
@@ -124,6 +127,13 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly #alarms: TunnelError[] = [];
   #end: SessionEnd | undefined;
   #closing: Promise<void> | undefined;
+  /** What this side knows, for a later process. */
+  protected readonly keeping: SessionKeeping;
+  /** What an earlier process knew. */
+  readonly #kept: KeptSession | undefined;
+  /** The last place of the room that an earlier process had. */
+  readonly #keptSeq: number;
+  #isDeparting = false;
 
   protected constructor(parts: {
     readonly tunnelId: TunnelId;
@@ -132,11 +142,17 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     readonly clock: Clock;
     readonly overseer: Overseer;
     readonly scanner: TextScanner;
+    readonly keeping: SessionKeeping;
+    /** Of an earlier process; the machine is the one that it had. */
+    readonly kept: KeptSession | undefined;
   }) {
-    const { tunnelId, machine, primitives, clock, overseer, scanner } = parts;
+    const { tunnelId, machine, primitives, clock, overseer, scanner, keeping, kept } = parts;
     this.tunnelId = tunnelId;
-    this.openedAt = clock.now();
+    this.openedAt = kept?.openedAt ?? clock.now();
     this.clock = clock;
+    this.keeping = keeping;
+    this.#kept = kept;
+    this.#keptSeq = kept === undefined ? 0 : machine.lastSeq;
     this.#machine = machine;
     this.#confirmations = new Confirmations(clock);
     const skew = (): number | undefined => machine.hostClockSkew;
@@ -149,6 +165,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       ports: {
         deliver: (entry) => this.#delivered(entry),
         onNews: (news) => {
+          if (news.type === "withheld") keeping.withheld(news.entry.seq);
+          if (news.type === "mode") keeping.modes(this.oversight.isPaused, this.oversight.gates);
           const notice = noticeOf(news);
           if (notice !== undefined) this.inbox.notify(notice);
           this.#events.emit({ type: "oversight" });
@@ -159,6 +177,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
         },
       },
     });
+    if (kept?.modes !== undefined) this.oversight.restore(kept.modes);
     const port = streamPort(
       (call) => this.run(call),
       () => this.writable(),
@@ -221,9 +240,10 @@ export abstract class SessionBase implements Observable<SessionEvent> {
    */
   say(outgoing: OutgoingMessage, options: SayOptions = {}): Promise<Answer> {
     const { file, service } = options;
+    const waiting = this.#waiting(outgoing, options);
     const words = (edited: string | undefined): OutgoingMessage =>
       edited === undefined ? outgoing : { ...outgoing, text: edited, author: "human" };
-    return this.oversight.submit(
+    const answer = this.oversight.submit(
       {
         judge: (edited) => {
           if (file !== undefined) return this.#judge.file(words(edited), file.judgement);
@@ -232,15 +252,54 @@ export abstract class SessionBase implements Observable<SessionEvent> {
             : this.#judge.service(outgoing, service.judgement);
         },
         send: (edited) => {
+          waiting.over();
           file?.leaves();
           service?.leaves();
           return this.#say(words(edited), options);
         },
         recheck: file?.recheck,
-        dropped: file?.dropped ?? service?.dropped,
+        dropped: () => {
+          waiting.over();
+          file?.dropped();
+          service?.dropped();
+        },
       },
       outgoing.author ?? "agent",
     );
+    return answer.then((given) => {
+      if (given.status === "held") waiting.began();
+      return given;
+    });
+  }
+
+  /** Words that wait for a person do so in a later process as well. What offers something is offered again there by whoever wants that. */
+  #waiting(
+    outgoing: OutgoingMessage,
+    { file, service, heldNo }: SayOptions,
+  ): { began: () => void; over: () => void } {
+    let no = heldNo;
+    let isOver = false;
+    return {
+      began: () => {
+        if (isOver || no !== undefined || file !== undefined || service !== undefined) return;
+        const { what: _, to, ...words } = outgoing;
+        const kept: KeptWords = to === undefined ? words : { ...words, to: [...to] };
+        no = this.keeping.held(kept);
+      },
+      over: () => {
+        isOver = true;
+        // The end of the process is no end of its wait.
+        if (no !== undefined && !this.#isDeparting) this.keeping.released(no);
+      },
+    };
+  }
+
+  /** Takes up what an earlier process knew, once the machine has told again what that one had been told. */
+  protected recalled(): void {
+    if (this.#kept === undefined) return;
+    this.inbox.restoreRead(this.#kept.read);
+    for (const [heldNo, words] of this.#kept.held)
+      void this.say(wordsAgain(words), { heldNo }).catch(() => this.keeping.released(heldNo));
   }
 
   /** @throws {TunnelError} as the machine of the role says */
@@ -283,6 +342,12 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     return { sent: { status: "queued", seq, ownNo, reason: NOT_YET }, repeatOf };
   }
 
+  /** A call has arrived: the agent has what it was given before. */
+  settle(): void {
+    this.inbox.settle();
+    if (this.#end === undefined) this.keeping.read(this.inbox.read);
+  }
+
   /** A tool call concerned this session: activity, and the reading position as it is now. */
   touch(): void {
     if (this.#end !== undefined) return;
@@ -299,6 +364,29 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     return this.#closing;
   }
 
+  /**
+   * The process ends. Where the stay is kept nobody is told, since a later process may come back; otherwise it is closed. Resolves when
+   * nothing is left running.
+   */
+  depart(): Promise<void> {
+    if (!this.keeping.isKept || this.#end !== undefined) return this.close("host-stopped");
+    this.#closing ??= this.#depart();
+    return this.#closing;
+  }
+
+  async #depart(): Promise<void> {
+    this.#isDeparting = true;
+    await this.stop();
+    this.oversight.end();
+    await Promise.all([this.preparations.end(), this.files.end()]);
+    this.keeping.leave();
+  }
+
+  /** The process ends, and the stay goes on without it. */
+  protected get isDeparting(): boolean {
+    return this.#isDeparting;
+  }
+
   /** Closes it, and resolves when nothing is left running: a program may take a moment longer than {@link close}. */
   gone(): Promise<void> {
     return this.close();
@@ -308,6 +396,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.finish(cause);
     await Promise.all([this.preparations.end(), this.files.end()]);
     await this.stop();
+    await this.keeping.remove();
   }
 
   /** Takes an invite back that is not used up yet; a member has none to take back. */
@@ -328,13 +417,21 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       case "entry":
         this.heardLog.append(notice.entry);
         this.#events.emit({ type: "heard" });
-        return this.oversight.heard(notice.entry);
+        return this.#heardEntry(notice.entry);
       case "presence":
         this.files.rosterChanged();
         return this.#events.emit({ type: "presence" });
       case "stream":
         return this.services.happened(notice.event);
     }
+  }
+
+  #heardEntry(entry: Entry): void {
+    const kept = this.#kept;
+    if (kept === undefined || entry.seq > this.#keptSeq) return this.oversight.heard(entry);
+    // A person has decided about it.
+    if (kept.withheld.has(entry.seq)) return;
+    this.oversight.recall(entry, entry.seq <= kept.read);
   }
 
   #delivered(entry: Entry): void {
@@ -371,4 +468,14 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.#events.emit({ type: "ended" });
     void this.close();
   }
+}
+
+function wordsAgain({ text, intent, author, replyTo, to }: KeptWords): OutgoingMessage {
+  return {
+    text,
+    intent,
+    author,
+    ...(replyTo === undefined ? {} : { replyTo }),
+    ...(to === undefined ? {} : { to }),
+  };
 }

@@ -16,7 +16,7 @@ import { Emitter, when, type Observable, type Subscribe } from "../runtime/emitt
 import type { DialOptions } from "../transport/guest-socket.ts";
 import { Listeners } from "../transport/listeners.ts";
 import type { Provider } from "../tunnel/provider.ts";
-import type { ProviderName } from "../tunnel/registry/registry.ts";
+import { PROVIDER_NAMES, type ProviderName } from "../tunnel/registry/registry.ts";
 import type { SessionEvent, TunnelId } from "./session.ts";
 import { HostSession } from "./host-session.ts";
 import type { OutboundText } from "../oversight/filter/filter.ts";
@@ -26,6 +26,9 @@ import type { CallId } from "./saying/sent.ts";
 import { Joinings } from "./joinings.ts";
 import { Openings, type Hosted, type HostRequest } from "./openings.ts";
 import { GuestSession } from "./guest-session.ts";
+import { keptSession } from "./kept-session.ts";
+import { resumableStay, type ResumableStay } from "./resumable.ts";
+import type { KeptStay, Stays } from "./stays/stays.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
 import { typedText, type TypedText } from "../protocol/base/typed-text.ts";
 
@@ -43,6 +46,8 @@ interface SessionSettings extends OversightSettings {
   readonly name: string | undefined;
   /** Whether a spare tunnel is kept once there are members. */
   readonly standby: boolean;
+  /** A stay is kept so long after its process ended. */
+  readonly keepMinutes: number;
   readonly idleMinutes: number;
   readonly inviteMinutes: number;
   /** Whether the others are told of the repository and the client that this side works in. */
@@ -59,6 +64,8 @@ export interface SessionsOptions {
   readonly localFiles: LocalFiles;
   readonly scanner: TextScanner;
   readonly providers: (name: ProviderName) => Provider;
+  /** The stays that outlive a process of this user; none do where left out. */
+  readonly stays?: Pick<Stays, "begin" | "resume" | "resumable"> | undefined;
   /** The server of this user, other than this one, that listens on a port, in words; undefined where none is known. */
   readonly portHolder?: (port: number) => Promise<string | undefined>;
 }
@@ -102,6 +109,10 @@ export class Sessions implements Observable<SessionsEvent> {
   readonly joinings = new Joinings<GuestSession>();
   #opening = 0;
   #isShutDown = false;
+  /** Tunnels that are not kept although they should be. */
+  readonly #unkept = new Set<TunnelId>();
+  /** Stays that are being taken up. */
+  readonly #resuming = new Map<TunnelId, Promise<Session>>();
 
   constructor(options: SessionsOptions) {
     const { primitives, clock, localFiles, config } = options;
@@ -152,11 +163,10 @@ export class Sessions implements Observable<SessionsEvent> {
 
   /** @throws {TunnelError} goal-invalid, name-invalid, too-many-tunnels, and all of the provider and the relay */
   async host(request: HostRequest): Promise<Hosted> {
-    const { config, primitives, clock, providers, scanner } = this.#options;
+    const { config } = this.#options;
     const goal = checkGoal(request.goal);
     const name = this.#name(request.name, "host");
     const transport = request.transport ?? config.transport;
-    const provider = providers(transport);
     await this.#assertClear([
       { where: "goal", text: goal },
       { where: "member-name", text: name },
@@ -166,8 +176,10 @@ export class Sessions implements Observable<SessionsEvent> {
       // The last one may still hold the port or the name that this one is to have.
       await Promise.all(this.#endings);
       const workContext = await this.#workContext(request.client);
+      const tunnelId = request.tunnelId ?? this.#newId();
+      const stay = await this.#stayFor(tunnelId);
       const opened = await HostSession.open({
-        tunnelId: request.tunnelId ?? this.#newId(),
+        ...this.#hosting(tunnelId, transport),
         goal,
         name,
         workContext,
@@ -175,23 +187,127 @@ export class Sessions implements Observable<SessionsEvent> {
         history,
         idleMs: config.idleMinutes * 60_000,
         inviteMs: config.inviteMinutes * 60_000,
-        // Behind a tunnel program nobody but this machine has any business with the port.
-        bind: provider.dialsLoopbackOnly ? "127.0.0.1" : config.bind,
-        port: config.port,
-        listeners: this.#listeners,
-        transport,
-        provider,
-        standby: config.standby && provider.canHaveSpare,
-        primitives,
-        clock,
-        overseer: this.overseer,
-        scanner,
+        stay,
+        folder: this.localFiles.cwd,
         signal,
         onProgress,
-      }).catch((thrown: unknown) => this.#portTaken(thrown));
+      }).catch(async (thrown: unknown) => {
+        await stay?.remove();
+        return this.#portTaken(thrown);
+      });
       await this.#keep(opened.hosting);
       return opened;
     });
+  }
+
+  /** How a room of this process is reached, and what it works with. */
+  #hosting(tunnelId: TunnelId, transport: ProviderName) {
+    const { config, primitives, clock, providers, scanner } = this.#options;
+    const provider = providers(transport);
+    return {
+      tunnelId,
+      // Behind a tunnel program nobody but this machine has any business with the port.
+      bind: provider.dialsLoopbackOnly ? "127.0.0.1" : config.bind,
+      port: config.port,
+      listeners: this.#listeners,
+      transport,
+      provider,
+      standby: config.standby && provider.canHaveSpare,
+      primitives,
+      clock,
+      overseer: this.overseer,
+      scanner,
+    };
+  }
+
+  /** The place in which a new tunnel is kept; undefined where it is not, which is a problem where it should be. */
+  async #stayFor(tunnelId: TunnelId): Promise<KeptStay | undefined> {
+    const { stays, config } = this.#options;
+    if (stays === undefined || config.keepMinutes === 0) return undefined;
+    const stay = await stays.begin(tunnelId);
+    if (stay === undefined) this.notKept(tunnelId);
+    return stay;
+  }
+
+  /** A tunnel goes on, and will not survive a restart. */
+  notKept(tunnelId: TunnelId): void {
+    this.#unkept.add(tunnelId);
+  }
+
+  /** What is wrong at this moment and concerns a human. */
+  get problems(): readonly TunnelError[] {
+    return this.open.some(({ tunnelId }) => this.#unkept.has(tunnelId))
+      ? [new TunnelError("stay-not-kept")]
+      : [];
+  }
+
+  /** The stays of this project folder that a process has left, and that can be taken up. */
+  async resumable(): Promise<readonly ResumableStay[]> {
+    const { stays, primitives, clock } = this.#options;
+    const found = (await stays?.resumable()) ?? [];
+    const here = { folder: this.localFiles.cwd, primitives, clock };
+    return found.flatMap((one) => resumableStay(one, here) ?? []);
+  }
+
+  /**
+   * Takes up a stay that an earlier process of this project folder has left, where it was.
+   * @throws {TunnelError} tunnel-unknown, stay-*, too-many-tunnels, tunnel-closed, and why it cannot be reached
+   */
+  async resume(
+    request: Pick<HostRequest, "signal" | "onProgress"> & { readonly tunnelId: TunnelId },
+  ): Promise<Session> {
+    const { tunnelId } = request;
+    const here = this.open.find((tunnel) => tunnel.tunnelId === tunnelId);
+    if (here !== undefined) return here;
+    const running = this.#resuming.get(tunnelId);
+    if (running !== undefined) return running;
+    const resuming = this.#opened(() => this.#resume(request)).finally(() => this.#resuming.delete(tunnelId));
+    this.#resuming.set(tunnelId, resuming);
+    return resuming;
+  }
+
+  async #resume({
+    tunnelId,
+    signal,
+    onProgress,
+  }: Pick<HostRequest, "signal" | "onProgress"> & { readonly tunnelId: TunnelId }): Promise<Session> {
+    const { stays, lookup, network } = this.#options;
+    const known = await this.resumable();
+    if (stays === undefined || !known.some((one) => one.tunnelId === tunnelId))
+      throw new TunnelError("tunnel-unknown");
+    // The last one may still hold the port or the name that this one is to have.
+    await Promise.all(this.#endings);
+    const { kept: stay, changes, floors } = await stays.resume(tunnelId);
+    try {
+      const kept = keptSession(changes.session);
+      const hosting = this.#hosting(
+        tunnelId,
+        PROVIDER_NAMES.find((name) => name === kept.transport) ?? this.#options.config.transport,
+      );
+      const { primitives, clock, overseer, scanner } = hosting;
+      const common = { tunnelId, stay, kept, changes: changes.machine, signal };
+      const session =
+        kept.role === "host"
+          ? await HostSession.resume({ ...hosting, ...common, floors, onProgress })
+          : await GuestSession.resume({
+              ...common,
+              primitives,
+              clock,
+              overseer,
+              scanner,
+              floor: floors.said,
+              lookup,
+              network,
+            });
+      await this.#keep(session);
+      return session;
+    } catch (thrown) {
+      const error = asTunnelError(thrown);
+      // Nobody can come back to a room that has ended; for the rest there may be another try.
+      if (error.code === "tunnel-closed") await stay.remove();
+      else stay.leave();
+      throw error;
+    }
   }
 
   /** Where another server of this user holds the port, the error says so. @throws the error */
@@ -238,6 +354,7 @@ export class Sessions implements Observable<SessionsEvent> {
         const tunnelId = this.#newId();
         const options = {
           tunnelId,
+          folder: this.localFiles.cwd,
           link,
           name,
           workContext: await this.#workContext(request.client),
@@ -259,14 +376,19 @@ export class Sessions implements Observable<SessionsEvent> {
   }
 
   /** Where the host's person is asked first, it is tried again for a while: most answer at once. @throws {TunnelError} */
-  async #joined(options: Parameters<typeof GuestSession.join>[0], joinLink: string): Promise<GuestSession> {
-    const { clock, signal } = options;
+  async #joined(
+    options: Omit<Parameters<typeof GuestSession.join>[0], "stay">,
+    joinLink: string,
+  ): Promise<GuestSession> {
+    const { clock, signal, tunnelId } = options;
     const until = clock.now() + ASKED_MS;
     for (;;) {
+      const stay = await this.#stayFor(tunnelId);
       try {
         // The key in a link is wiped with the session that has used it.
-        return await GuestSession.join({ ...options, link: inviteLinkIn(joinLink) });
+        return await GuestSession.join({ ...options, stay, link: inviteLinkIn(joinLink) });
       } catch (thrown) {
+        await stay?.remove();
         if (asTunnelError(thrown).code !== "admission-pending" || clock.now() >= until) throw thrown;
         if ((await wait(clock, ASK_AGAIN_MS, { signal })) === "aborted") throw new TunnelError("cancelled");
       }
@@ -311,7 +433,7 @@ export class Sessions implements Observable<SessionsEvent> {
 
   /** A tool call arrived, so the results of earlier calls have been received. */
   callArrived(): void {
-    for (const tunnel of this.#tunnels.values()) tunnel.inbox.settle();
+    for (const tunnel of this.#tunnels.values()) tunnel.settle();
   }
 
   callCancelled(call: CallId): void {
@@ -321,11 +443,12 @@ export class Sessions implements Observable<SessionsEvent> {
     }
   }
 
-  /** Ends everything for good; resolves when nothing is left running. */
+  /** The process ends: stays that are kept wait for a later one, all else is over. Resolves when nothing is left running. */
   async shutDown(): Promise<void> {
     this.#isShutDown = true;
     const openings = Promise.all([this.#openings.cancelAll(), this.joinings.cancelAll()]);
-    await Promise.allSettled(this.all.map((tunnel) => tunnel.close("host-stopped")));
+    await Promise.allSettled([...this.#resuming.values()]);
+    await Promise.allSettled(this.all.map((tunnel) => tunnel.depart()));
     await Promise.allSettled([openings, ...this.#endings, ...this.all.map((tunnel) => tunnel.gone())]);
     this.localFiles.close();
   }

@@ -19,6 +19,7 @@ export class Driver<M extends Machine<Effect>, Effect> {
   #cancelTimer: (() => void) | undefined;
   #timerAt: number | undefined;
   #isFlushing = false;
+  #isStopped = false;
 
   constructor(options: {
     machine: M;
@@ -45,7 +46,13 @@ export class Driver<M extends Machine<Effect>, Effect> {
     }
   }
 
+  /** Sets no timer any more: what still comes in is taken, and nothing happens by itself. */
   stop(): void {
+    this.#isStopped = true;
+    this.#disarm();
+  }
+
+  #disarm(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#timerAt = undefined;
@@ -75,8 +82,8 @@ export class Driver<M extends Machine<Effect>, Effect> {
     // Most deadlines only move away with every message: a timer that is early asks again.
     if (this.#timerAt !== undefined && deadline >= this.#timerAt && deadline < Number.POSITIVE_INFINITY)
       return;
-    this.stop();
-    if (deadline === Number.POSITIVE_INFINITY) return;
+    this.#disarm();
+    if (deadline === Number.POSITIVE_INFINITY || this.#isStopped) return;
     this.#timerAt = deadline;
     this.#cancelTimer = this.#clock.after(Math.max(0, deadline - this.#clock.now()), () => {
       this.#timerAt = undefined;

@@ -42,7 +42,7 @@ export interface Relay {
   /** A GET of `path` is answered with `answer`, which nobody but this relay knows. */
   readonly proof: { readonly path: string; readonly answer: string };
   /** For a provider that leads to the room by its id. */
-  readonly purpose: { readonly kind: "room"; readonly room: string };
+  readonly purpose: { readonly kind: "room"; readonly room: string; readonly seed: Bytes };
   /** Calls the room and carries out what comes of it. */
   run<Result>(call: (room: Room, now: number) => Result): Result;
   /** Resolves when no socket is left and the port is free, or held by other rooms alone. Idempotent. */
@@ -99,7 +99,7 @@ class RelayServer implements Relay {
 
   constructor(lease: Lease, upgrader: WebSocketServer, proof: Relay["proof"], options: RelayOptions) {
     this.proof = proof;
-    this.purpose = { kind: "room", room: options.room.id };
+    this.purpose = { kind: "room", room: options.room.id, seed: options.room.addressSeed };
     this.#lease = lease;
     this.#upgrader = upgrader;
     this.#options = options;

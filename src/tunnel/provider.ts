@@ -36,7 +36,8 @@ export interface RelayProof {
 
 /** The thing to be reached, for a provider that routes by it. */
 export type TunnelPurpose =
-  | { readonly kind: "room"; readonly room: string }
+  /** `seed`: 32 secret bytes for a key by which the room is known again after a return; a key of this process where left out. */
+  | { readonly kind: "room"; readonly room: string; readonly seed?: Uint8Array }
   /** `label` tells the services of one project apart, and is the same whenever this one is exposed again. */
   | { readonly kind: "http"; readonly label: string; readonly subdomain: string | undefined }
   | { readonly kind: "tcp"; readonly label: string; readonly address: string };

@@ -265,11 +265,13 @@ describe("a secret stays here, since nobody can be asked yet, in", () => {
 /** Places of the code at which something is given to the room, or made for it, and how often each stands there. */
 const WAYS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   // The two machines and what is in them: called by the sessions alone.
-  "protocol/guest/guest.ts": { ".say(": 1, ".overseen(": 1 },
+  // Their `restore` brings back what an earlier process had searched.
+  "protocol/guest/guest.ts": { ".say(": 1, ".overseen(": 1, "new Guest(": 1 },
+  "protocol/host/room.ts": { "new Room(": 1 },
   "session/host-session.ts": { ".say(": 1, "new Room(": 1 },
   "session/guest-session.ts": { ".say(": 1, "new Guest(": 1 },
-  // The one way out: `say` judges, and its `send` posts.
-  "session/session.ts": { ".say(": 1, ".post(": 1, ".overseen(": 1 },
+  // The one way out: `say` judges, and its `send` posts. What was held in an earlier process is judged again.
+  "session/session.ts": { ".say(": 2, ".post(": 1, ".overseen(": 1 },
   "session/files/files.ts": { "encodeOffer(": 1 },
   // The goal, the names and the work context, after they were searched.
   "session/sessions.ts": { "HostSession.open(": 1, "GuestSession.join(": 1, "makeWorkContext(": 1 },

@@ -7,7 +7,7 @@ import type { Config } from "../../src/cli/settings.ts";
 import type { ContentScan } from "../../src/oversight/filter/filter.ts";
 import { LocalFiles } from "../../src/session/files/local-files.ts";
 import type { TextScanner } from "../../src/session/saying/judging.ts";
-import { Sessions } from "../../src/session/sessions.ts";
+import { Sessions, type SessionsOptions } from "../../src/session/sessions.ts";
 import { createLookup } from "../../src/net/resolve.ts";
 import { createDirectOpener } from "../../src/tunnel/direct.ts";
 import type { Provider, TunnelOpener } from "../../src/tunnel/provider.ts";
@@ -33,6 +33,7 @@ export const CONFIG: Config = {
   commandUrl: undefined,
   doh: false,
   standby: true,
+  keepMinutes: 0,
   idleMinutes: 30,
   inviteMinutes: 10,
   skipReachabilityCheck: true,
@@ -76,15 +77,22 @@ export function sessionsOn(
   openers: Partial<Record<ProviderName, TunnelOpener | Provider>> = {},
   {
     scanner = NOTHING_FOUND,
-    ...local
-  }: { cwd?: string; env?: Record<string, string>; scanner?: TextScanner } = {},
+    cwd = process.cwd(),
+    env = {},
+    stays,
+  }: {
+    cwd?: string;
+    env?: Record<string, string>;
+    scanner?: TextScanner;
+    stays?: SessionsOptions["stays"];
+  } = {},
 ): Sessions {
   const direct = createDirectOpener({ bind: "127.0.0.1" });
   const whole = { ...CONFIG, ...config };
-  const [cwd, home] = [process.cwd(), "/nobody"];
   return new Sessions({
     config: whole,
-    localFiles: new LocalFiles({ cwd, home, env: {}, config: whole, scanner, ...local }),
+    localFiles: new LocalFiles({ cwd, home: "/nobody", env, config: whole, scanner }),
+    stays,
     primitives: nodePrimitives,
     scanner,
     clock,

@@ -167,6 +167,8 @@ export function sandbox(env: Record<string, string> = {}): Sandbox {
       LOCALAPPDATA: join(root, "cache"),
       TUNNEL_TRANSPORT: "direct",
       TUNNEL_DOH: "off",
+      // Tests of stays that outlive a process set their own.
+      TUNNEL_KEEP_MINUTES: "0",
       ...env,
     },
     left: () => paths.flatMap(([, path]) => readdirSync(path).map((name) => join(path, name))),

@@ -32,6 +32,14 @@ export const TUNNELS = {
     nextForPerson: "Close one first.",
     retryable: false,
   },
+  "stay-not-kept": {
+    message:
+      "a tunnel goes on, but it will not survive a restart, since nothing of it can be kept on this disk",
+    next: "Tell your human: the disk is full, or no private folder can be written to. The tunnel itself is not affected.",
+    nextForPerson:
+      "Make room on the disk, or let the state folder of your home be written to. The tunnel itself is not affected.",
+    retryable: false,
+  },
   "stay-in-use": {
     message: "another process of this machine has this tunnel",
     next: "Go on where it is open. If that process has just ended, call again in a few seconds.",

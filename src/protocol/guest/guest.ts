@@ -122,6 +122,11 @@ export class Guest {
     return guest;
   }
 
+  /** The room, and the key of its host, as the link named them. */
+  get target(): Pick<InviteLink, "room" | "hostKey"> {
+    return this.#options.link;
+  }
+
   get self(): MemberId {
     return this.#signer.id;
   }

@@ -12,7 +12,7 @@ import type { Oversight } from "../room/oversight.ts";
 import { LINK, ROOM } from "../base/limits.ts";
 import { uniqueName } from "../base/names.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
-import { utf8Length } from "../base/utf8.ts";
+import { encodeUtf8, utf8Length } from "../base/utf8.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { DENIED } from "../handshake/handshake.ts";
 import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
@@ -71,13 +71,22 @@ export class Room {
   readonly #mayEnter: RoomOptions["mayEnter"];
   readonly #keeping: RoomKeeping;
 
+  readonly #primitives: Primitives;
+
   readonly id: RoomId;
+  readonly goal: string;
+  readonly history: boolean;
+  readonly idleMs: number;
 
   constructor(primitives: Primitives, options: RoomOptions, now: number, kept?: RoomBegun) {
     const { goal, hostName, workContext, idleMs, history, rekey } = options;
     const room = kept === undefined ? primitives.random(ROOM_ID_BYTES) : bytesOfRoom(kept.room);
     const keeping = new RoomKeeping(options.keeper);
     this.#keeping = keeping;
+    this.#primitives = primitives;
+    this.goal = goal;
+    this.history = history;
+    this.idleMs = idleMs;
     this.id = roomIdFrom(room);
     this.#mayEnter = options.mayEnter;
     this.#hostStatic =
@@ -195,6 +204,15 @@ export class Room {
   /** For the link (L1). */
   get hostKey(): Bytes {
     return this.#hostStatic.publicKey;
+  }
+
+  /**
+   * 32 secret bytes of which a provider can make a key of its own, by which it knows this room: the same after a return. They tell
+   * nothing of any other key.
+   */
+  get addressSeed(): Bytes {
+    const secret = this.#hostStatic.exportSecret();
+    return this.#primitives.hkdfSha256(secret, new Uint8Array(0), encodeUtf8("tunnel-mcp/1 address"), 32);
   }
 
   get self(): MemberId {

@@ -187,6 +187,7 @@ export class KeptStay implements Keeper {
   readonly #log: StayLog;
   readonly #lock: Lock;
   readonly #stopBeating: () => void;
+  #isOver = false;
 
   constructor(place: StayPlace, log: StayLog, lock: Lock, clock: Clock) {
     this.#place = place;
@@ -221,6 +222,8 @@ export class KeptStay implements Keeper {
 
   /** The process ends, and a later one may come back. */
   leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#stopBeating();
     this.#log.close();
     this.#lock.release();
@@ -228,6 +231,8 @@ export class KeptStay implements Keeper {
 
   /** The stay is over. */
   async remove(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#stopBeating();
     this.#log.remove();
     await removePlace(this.#place);

@@ -26,6 +26,15 @@ export function freshKey(): ClaimKey {
   return keyFrom(generateKeyPairSync("ed25519").privateKey);
 }
 
+/** The key that a room has in every process. @param seed 32 bytes */
+export function keyOf(seed: Uint8Array): ClaimKey {
+  const key = Buffer.concat([ED25519_PKCS8, seed]);
+  return keyFrom(createPrivateKey({ key, format: "der", type: "pkcs8" }));
+}
+
+/** The DER prefix that turns 32 raw bytes into a private key (RFC 8410 §7). */
+const ED25519_PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
+
 function keyFrom(privateKey: KeyObject): ClaimKey {
   const { x } = createPublicKey(privateKey).export({ format: "jwk" });
   if (x === undefined) throw new TypeError("a key without a raw form");

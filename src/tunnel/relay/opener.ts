@@ -5,7 +5,7 @@ import { supervise, type Assessment } from "../supervise.ts";
 import { throwIfCancelled } from "../wait.ts";
 import { relayOrigin } from "./address.ts";
 import type { LineFailure } from "./failure.ts";
-import { freshKey, keptKey, type ClaimKey } from "./keys.ts";
+import { freshKey, keptKey, keyOf, type ClaimKey } from "./keys.ts";
 import { takePlace, urlFor } from "./place.ts";
 import type { RelaySettings } from "./settings.ts";
 import { tokenOf } from "./token.ts";
@@ -23,7 +23,8 @@ export function createRelayOpener(settings: RelaySettings): TunnelOpener {
 
   async function keyFor(purpose: TunnelPurpose, origin: URL): Promise<ClaimKey> {
     if (purpose.kind === "room") {
-      const key = roomKeys.get(purpose.room) ?? freshKey();
+      const { seed } = purpose;
+      const key = roomKeys.get(purpose.room) ?? (seed === undefined ? freshKey() : keyOf(seed));
       roomKeys.set(purpose.room, key);
       return key;
     }

@@ -1,0 +1,229 @@
+import * as z from "zod/mini";
+import { must } from "../errors/must.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
+import { bytesOf, counter, memberId, ordinal } from "../protocol/base/header.ts";
+import { INVITE_ID_BYTES, inviteIdFrom, type InviteId, type MemberId } from "../protocol/base/ids.ts";
+import { decodeChange, encodeChange } from "../protocol/base/keeper.ts";
+import { fromBase64url, type Bytes } from "../protocol/base/bytes.ts";
+import { decodeUtf8, encodeUtf8 } from "../protocol/base/utf8.ts";
+import { INTENTS } from "../protocol/room/intent.ts";
+import type { KeptStay } from "./stays/stays.ts";
+
+/** The changes of what a session knows beside its machine. The first is `begun`. */
+
+const outgoing = z.strictObject({
+  intent: z.optional(z.enum(INTENTS)),
+  author: z.optional(z.literal("human")),
+  replyTo: z.optional(ordinal),
+  to: z.optional(z.array(memberId)),
+});
+
+const sessionChange = z.discriminatedUnion("t", [
+  z.strictObject({
+    t: z.literal("begun"),
+    role: z.enum(["host", "member"]),
+    /** The project folder in which it was begun. */
+    folder: z.string(),
+    transport: z.optional(z.string()),
+    openedAt: counter,
+  }),
+  /** The port at which members reach the room. */
+  z.strictObject({ t: z.literal("listens"), port: ordinal }),
+  /** The agent has read so far. */
+  z.strictObject({ t: z.literal("read"), seq: counter }),
+  /** How a person bounds the agent now. */
+  z.strictObject({
+    t: z.literal("modes"),
+    isPaused: z.boolean(),
+    gates: z.array(z.string().check(z.maxLength(32))),
+  }),
+  /** A person has kept this entry from the agent. */
+  z.strictObject({ t: z.literal("withheld"), seq: ordinal }),
+  /** The address in the link of an invite. */
+  z.strictObject({
+    t: z.literal("invite"),
+    id: bytesOf(INVITE_ID_BYTES),
+    address: z.string(),
+    isForMember: z.boolean(),
+  }),
+  /** A message that waits for a person, with its text; and its end. */
+  z.strictObject({ t: z.literal("held"), no: ordinal, message: outgoing }),
+  z.strictObject({ t: z.literal("released"), no: ordinal }),
+  /** A file that was offered, by its path; its offer, with hash and key, is the text. */
+  z.strictObject({ t: z.literal("offer"), path: z.string(), to: z.optional(z.array(memberId)) }),
+]);
+type SessionChange = z.infer<typeof sessionChange>;
+
+/** A message as it was to be said, without the kinds that need more than words. */
+export type KeptWords = z.infer<typeof outgoing> & { readonly text: string };
+
+export interface KeptOffer {
+  readonly path: string;
+  /** The encoded offer. */
+  readonly offer: string;
+  readonly to: readonly MemberId[] | undefined;
+}
+
+/** What an earlier process knew of a session. */
+export interface KeptSession {
+  readonly role: "host" | "member";
+  readonly folder: string;
+  readonly transport: string | undefined;
+  readonly openedAt: number;
+  readonly port: number | undefined;
+  readonly read: number;
+  readonly modes: { readonly isPaused: boolean; readonly gates: readonly string[] } | undefined;
+  readonly withheld: ReadonlySet<number>;
+  readonly invites: readonly {
+    readonly id: InviteId;
+    readonly address: string;
+    readonly isForMember: boolean;
+  }[];
+  /** Messages that waited for a person, by their numbers. */
+  readonly held: ReadonlyMap<number, KeptWords>;
+  readonly lastHeld: number;
+  readonly offers: readonly KeptOffer[];
+}
+
+/** Keeps the changes of one session; nothing where its tunnel is not kept. */
+export class SessionKeeping {
+  readonly #stay: KeptStay | undefined;
+  #read = 0;
+  #held = 0;
+
+  constructor(stay: KeptStay | undefined, kept?: KeptSession) {
+    this.#stay = stay;
+    this.#read = kept?.read ?? 0;
+    this.#held = kept?.lastHeld ?? 0;
+  }
+
+  /** Whether a later process could come back. */
+  get isKept(): boolean {
+    return this.#stay?.isKept === true;
+  }
+
+  begun(begun: Omit<Extract<SessionChange, { t: "begun" }>, "t">): void {
+    this.#keep({ t: "begun", ...begun });
+  }
+
+  listens(port: number): void {
+    this.#keep({ t: "listens", port });
+  }
+
+  read(seq: number): void {
+    if (seq === this.#read) return;
+    this.#read = seq;
+    this.#keep({ t: "read", seq });
+  }
+
+  modes(isPaused: boolean, gates: readonly string[]): void {
+    this.#keep({ t: "modes", isPaused, gates: [...gates] });
+  }
+
+  withheld(seq: number): void {
+    this.#keep({ t: "withheld", seq });
+  }
+
+  invite(invite: InviteId, address: string, isForMember: boolean): void {
+    const id = must(fromBase64url(invite, INVITE_ID_BYTES), "the bytes of an invite's id");
+    this.#keep({ t: "invite", id, address, isForMember });
+  }
+
+  /** @returns what {@link released} takes */
+  held({ text, ...message }: KeptWords): number {
+    this.#held += 1;
+    this.#keep({ t: "held", no: this.#held, message }, encodeUtf8(text));
+    return this.#held;
+  }
+
+  released(no: number): void {
+    this.#keep({ t: "released", no });
+  }
+
+  offer({ path, offer, to }: KeptOffer): void {
+    this.#keep({ t: "offer", path, to: to === undefined ? undefined : [...to] }, encodeUtf8(offer));
+  }
+
+  /** The process ends, and a later one may come back. */
+  leave(): void {
+    this.#stay?.leave();
+  }
+
+  /** The stay is over. */
+  async remove(): Promise<void> {
+    await this.#stay?.remove();
+  }
+
+  #keep(change: SessionChange, ...bodies: readonly Bytes[]): void {
+    if (this.#stay === undefined) return;
+    this.#stay.keepBeside(encodeChange(change, ...bodies));
+    this.#stay.write();
+  }
+}
+
+/** @throws {TunnelError} stay-unreadable */
+export function keptSession(changes: readonly Bytes[]): KeptSession {
+  let begun: Extract<SessionChange, { t: "begun" }> | undefined;
+  let port: number | undefined;
+  let read = 0;
+  let modes: KeptSession["modes"];
+  const withheld = new Set<number>();
+  const invites = new Map<InviteId, KeptSession["invites"][number]>();
+  const held = new Map<number, KeptWords>();
+  let lastHeld = 0;
+  const offers: KeptOffer[] = [];
+  for (const change of changes) {
+    const { header, bodies } = decodeChange(sessionChange, change);
+    const [body] = bodies;
+    const text = body === undefined ? "" : decodeUtf8(body);
+    if (text === undefined) throw new TunnelError("stay-unreadable");
+    switch (header.t) {
+      case "begun":
+        begun = header;
+        break;
+      case "listens":
+        ({ port } = header);
+        break;
+      case "read":
+        read = header.seq;
+        break;
+      case "modes":
+        modes = header;
+        break;
+      case "withheld":
+        withheld.add(header.seq);
+        break;
+      case "invite":
+        {
+          const id = inviteIdFrom(header.id);
+          invites.set(id, { id, address: header.address, isForMember: header.isForMember });
+        }
+        break;
+      case "held":
+        held.set(header.no, { ...header.message, text });
+        lastHeld = header.no;
+        break;
+      case "released":
+        held.delete(header.no);
+        break;
+      case "offer":
+        offers.push({ path: header.path, offer: text, to: header.to });
+    }
+  }
+  if (begun === undefined) throw new TunnelError("stay-unreadable");
+  const { role, folder, transport, openedAt } = begun;
+  return {
+    role,
+    folder,
+    transport,
+    openedAt,
+    port,
+    read,
+    modes,
+    withheld,
+    invites: [...invites.values()],
+    held,
+    lastHeld,
+    offers,
+  };
+}

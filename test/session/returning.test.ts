@@ -1,0 +1,253 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { processTable } from "../../src/children/identity.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
+import { nodePrimitives } from "../../src/runtime/primitives.ts";
+import type { Session, Sessions } from "../../src/session/sessions.ts";
+import { nodeDisk } from "../../src/session/stays/node-disk.ts";
+import { Stays } from "../../src/session/stays/stays.ts";
+import { until } from "../support/processes.ts";
+import { rejectedWith } from "../support/rejection.ts";
+import { hostRequest, joinRequest, sessionsOn } from "./support.ts";
+
+/** A process of a side ends in order, and another one takes its tunnel up. */
+
+let root: string;
+let running: Sessions[] = [];
+beforeEach(() => {
+  root = mkdtempSync(path.join(tmpdir(), "returning-"));
+});
+afterEach(async () => {
+  await Promise.all(running.map((one) => one.shutDown()));
+  running = [];
+  rmSync(root, { recursive: true, force: true });
+});
+
+const KEEP_MINUTES = 10;
+
+/** A process of this user, in a project folder. */
+function aProcess({ side = "here", cwd = process.cwd(), keepMinutes = KEEP_MINUTES } = {}): Sessions {
+  const stays = new Stays({
+    disk: nodeDisk,
+    folders: [path.join(root, side)],
+    platform: process.platform,
+    clock: systemClock,
+    table: processTable(process.platform, {}),
+    primitives: nodePrimitives,
+    keepMs: keepMinutes * 60_000,
+    onFailure: (_, error) => expect.fail(error.message),
+  });
+  const made = sessionsOn(systemClock, { keepMinutes }, {}, { cwd, stays });
+  running.push(made);
+  return made;
+}
+
+async function pair(hosts = aProcess(), guests = aProcess({ side: "there" })) {
+  const { hosting, invites } = await hosts.host(hostRequest("align the API"));
+  const guest = await guests.join(joinRequest(invites[0]?.joinLink));
+  await until("both are there", () => hosting.presence().length === 2);
+  return { hosts, guests, hosting, guest };
+}
+
+/** What its agent is told and has not read yet, and has read from now on. */
+function read(session: Session): string[] {
+  const { entries } = session.inbox.take(1, 100);
+  session.settle();
+  return entries.flatMap(({ entry }) => (entry.kind === "chat" ? [entry.text] : []));
+}
+
+const again = (tunnelId: string) => ({
+  tunnelId,
+  signal: new AbortController().signal,
+  onProgress: () => undefined,
+});
+
+const staysIn = (side: string): string[] => {
+  const folder = path.join(root, side, "stays");
+  return existsSync(folder) ? readdirSync(folder) : [];
+};
+
+describe("a stay survives the end of a process", () => {
+  it("of the host: the room, its members, what was said and what is unread", async () => {
+    const { hosts, hosting, guest } = await pair();
+    await hosting.say({ text: "one" });
+    await guest.say({ text: "two" });
+    await until("the host has it", () => hosting.inbox.unread > 0);
+    read(hosting);
+    await guest.say({ text: "three" });
+    await until("the host has that, too", () => hosting.inbox.unread === 1);
+    const { tunnelId, self } = hosting;
+    const codes = guest.safetyCode;
+    await hosts.shutDown();
+    await until("the guest has noticed", () => guest.connection.name !== "connected");
+    const said = await guest.say({ text: "four" });
+    expect(said.status).toBe("queued");
+
+    const next = aProcess();
+    expect(await next.resumable()).toEqual([
+      {
+        tunnelId,
+        role: "host",
+        goal: "align the API",
+        members: ["ben"],
+        unread: 1,
+        keptForSec: KEEP_MINUTES * 60,
+      },
+    ]);
+    const back = await next.resume(again(tunnelId));
+    expect(back).toMatchObject({ role: "host", self, goal: "align the API", tunnelId });
+    await until("the guest is back", () => guest.connection.name === "connected");
+    await until("the queued message has come", () => back.inbox.unread === 2);
+    expect(read(back)).toEqual(["three", "four"]);
+    expect(guest.safetyCode).toBe(codes);
+    expect(await back.say({ text: "five" })).toMatchObject({ status: "sent" });
+    await until("the guest has all", () => guest.inbox.unread > 0);
+    expect(read(guest)).toEqual(["one", "five"]);
+    expect(guest.alarms).toEqual([]);
+    expect(back.alarms).toEqual([]);
+  });
+
+  it("of a guest: its seat, its reading position and its own words, which are sent once", async () => {
+    const { hosts, guests, hosting, guest } = await pair();
+    await hosting.say({ text: "one" });
+    await until("the guest has it", () => guest.inbox.unread > 0);
+    read(guest);
+    const { tunnelId, self, safetyCode } = guest;
+    await guests.shutDown();
+    await until("the host has noticed", () => hosting.presence().some(({ connected }) => !connected));
+    void hosting.say({ text: "two" });
+
+    const next = aProcess({ side: "there" });
+    const back = await next.resume(again(tunnelId));
+    expect(back).toMatchObject({ role: "member", self, safetyCode });
+    await until("it has what was said meanwhile", () => back.inbox.unread > 0);
+    expect(read(back)).toEqual(["two"]);
+    expect(await back.say({ text: "three" })).toMatchObject({ status: "sent" });
+    await until("the host has it", () => hosting.inbox.unread > 0);
+    expect(read(hosting)).toEqual(["three"]);
+    expect(hosting.presence().map(({ name }) => name)).toEqual(["ana", "ben"]);
+    expect(hosts.open).toHaveLength(1);
+  });
+
+  it("of both at once, with a message that waits for the host", async () => {
+    const { hosts, guests, hosting, guest } = await pair();
+    await hosts.shutDown();
+    await until("the guest has noticed", () => guest.connection.name !== "connected");
+    expect(await guest.say({ text: "while you were away" })).toMatchObject({ status: "queued" });
+    await guests.shutDown();
+
+    const guestBack = await aProcess({ side: "there" }).resume(again(guest.tunnelId));
+    const hostBack = await aProcess().resume(again(hosting.tunnelId));
+    await until("the message has come", () => [...hostBack.inbox.said()].length > 0);
+    expect(read(hostBack)).toEqual(["while you were away"]);
+    await until("the guest knows", () => guestBack.role === "member" && guestBack.unplaced === 0);
+    expect(await hostBack.say({ text: "back" })).toMatchObject({ status: "sent" });
+  });
+
+  it("with invites that nobody has used", async () => {
+    const hosts = aProcess();
+    const { hosting, invites } = await hosts.host(hostRequest());
+    await hosts.shutDown();
+    const back = await aProcess().resume(again(hosting.tunnelId));
+    const guest = await aProcess({ side: "there" }).join(joinRequest(invites[0]?.joinLink));
+    await until("it is in", () => back.presence().length === 2);
+    expect(guest.goal).toBe("goal");
+  });
+
+  it("for its own project folder alone", async () => {
+    const { hosts, hosting } = await pair();
+    await hosts.shutDown();
+    const elsewhere = aProcess({ cwd: root });
+    expect(await elsewhere.resumable()).toEqual([]);
+    expect(await rejectedWith(elsewhere.resume(again(hosting.tunnelId)))).toBe("tunnel-unknown");
+  });
+
+  it("once: two that take it up at the same time are one, and another process is refused", async () => {
+    const { hosts, hosting } = await pair();
+    await hosts.shutDown();
+    const next = aProcess();
+    const [one, other] = await Promise.all([
+      next.resume(again(hosting.tunnelId)),
+      next.resume(again(hosting.tunnelId)),
+    ]);
+    expect(one).toBe(other);
+    expect(await rejectedWith(aProcess().resume(again(hosting.tunnelId)))).toBe("tunnel-unknown");
+    expect(await aProcess().resumable()).toEqual([]);
+  });
+
+  it("again and again", async () => {
+    const { hosts, hosting, guest } = await pair();
+    const { tunnelId } = hosting;
+    let host: Sessions = hosts;
+    for (const text of ["one", "two", "three"]) {
+      await host.shutDown();
+      host = aProcess();
+      const back = await host.resume(again(tunnelId));
+      await until("the guest is back", () => guest.connection.name === "connected");
+      expect(await back.say({ text })).toMatchObject({ status: "sent" });
+    }
+    await until("all have come", () => guest.inbox.unread >= 3);
+    expect(read(guest)).toEqual(["one", "two", "three"]);
+    expect(guest.alarms).toEqual([]);
+  });
+
+  it("with what a person has decided: a pause goes on, what was held still waits, what was refused stays away", async () => {
+    const { hosts, hosting, guest } = await pair();
+    const by = { path: "watch" } as const;
+    hosting.oversight.hold("out", by);
+    hosting.oversight.hold("in", by);
+    await guest.say({ text: "not for the agent" });
+    await until("it waits", () => hosting.oversight.heldIn === 1);
+    const { asks } = hosts.overseer;
+    const [ask] = asks.waiting;
+    if (ask === undefined) throw new Error("nobody was asked");
+    asks.decide(ask.id, ask.digest, { verdict: "refuse" }, by);
+    expect(await hosting.say({ text: "may I?" })).toMatchObject({ status: "held" });
+    hosting.oversight.pause(by);
+    await hosts.shutDown();
+
+    const next = aProcess();
+    const back = await next.resume(again(hosting.tunnelId));
+    expect(back.oversight.isPaused).toBe(true);
+    back.oversight.resume(by);
+    await until("it is asked again", () => next.overseer.asks.waiting.length === 1);
+    expect(read(back)).toEqual([]);
+    const [held] = next.overseer.asks.waiting;
+    if (held === undefined) throw new Error("nobody was asked");
+    next.overseer.asks.decide(held.id, held.digest, { verdict: "approve" }, by);
+    await until("it has come", () => guest.inbox.unread > 0);
+    expect(read(guest)).toEqual(["may I?"]);
+  });
+});
+
+describe("nothing is left", () => {
+  it("of a tunnel that was closed, on either side", async () => {
+    const { hosting, guest } = await pair();
+    expect([...staysIn("here"), ...staysIn("there")]).toHaveLength(2);
+    await hosting.close();
+    await until("the guest has heard", () => guest.end !== undefined);
+    await guest.close();
+    expect([...staysIn("here"), ...staysIn("there")]).toEqual([]);
+  });
+
+  it("of one that could not be joined", async () => {
+    const { hosting, hosts } = await pair();
+    const { invites } = { invites: hosting.invite(1) };
+    hosting.revoke(invites[0]?.inviteId ?? "");
+    const late = aProcess({ side: "late" });
+    await rejectedWith(late.join(joinRequest(invites[0]?.joinLink)));
+    expect(staysIn("late")).toEqual([]);
+    expect(hosts.open).toHaveLength(1);
+  });
+
+  it("with 0 minutes: the end of the process is the end of the room, as it was", async () => {
+    const hosts = aProcess({ keepMinutes: 0 });
+    const { guest } = await pair(hosts);
+    expect(staysIn("here")).toEqual([]);
+    await hosts.shutDown();
+    await until("the guest has heard", () => guest.end !== undefined);
+    expect(guest.end).toEqual({ cause: "host-stopped" });
+  });
+});
