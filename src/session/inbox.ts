@@ -102,9 +102,20 @@ export class Inbox implements Observable<InboxEvent> {
   /** Places of the entries that concern the agent, oldest first: every answer of a tool tells how many are unread. */
   readonly #concerning = new Places();
   readonly #ages: Ages;
+  readonly #onReturned: (seq: number) => void;
 
-  /** @param options `skew`: how far the host's clock is ahead of this side's, in ms; left out, or undefined, while nothing is known */
-  constructor(options: { self: MemberId; clock: Clock; start: number; skew?: () => number | undefined }) {
+  /**
+   * @param options `skew`: how far the host's clock is ahead of this side's, in ms; left out, or undefined, while nothing is known;
+   *   `onReturned`: entries up to this one are about to be given to the agent
+   */
+  constructor(options: {
+    self: MemberId;
+    clock: Clock;
+    start: number;
+    skew?: () => number | undefined;
+    onReturned?: (seq: number) => void;
+  }) {
+    this.#onReturned = options.onReturned ?? (() => undefined);
     this.#ages = new Ages({ skew: () => undefined, ...options });
     this.#self = options.self;
     this.#clock = options.clock;
@@ -187,10 +198,11 @@ export class Inbox implements Observable<InboxEvent> {
     if (last !== undefined && isAfter(last.to, this.#read)) this.#read = last.to;
   }
 
-  /** Of an earlier process: its agent has read the entries up to this one, which stand here by now. */
-  restoreRead(seq: number): void {
-    const place = { position: this.#log.positionOf(seq), seq, begun: 0 };
+  /** Of an earlier process, whose entries stand here by now: its agent has read so far, and was given more. */
+  restore({ read, returned }: { readonly read: number; readonly returned: number }): void {
+    const place = { position: this.#log.positionOf(read), seq: read, begun: 0 };
     if (isAfter(place, this.#read)) this.#read = place;
+    this.#returned = { position: this.#log.positionOf(returned), begun: 0 };
   }
 
   /** A call was cancelled, or its client gave up on it: its batch counts as never returned. */
@@ -211,6 +223,7 @@ export class Inbox implements Observable<InboxEvent> {
     if (isAfter(to, from)) {
       this.#offers = [...this.#offers.slice(1 - MAX_OFFERS), { call, from, to }];
       if (isAfter(to, this.#returned)) this.#returned = to;
+      this.#onReturned(to.seq);
     }
     return { ...batch, unread: this.#countAfter(to.position) };
   }

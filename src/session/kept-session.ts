@@ -29,8 +29,9 @@ const sessionChange = z.discriminatedUnion("t", [
   }),
   /** The port at which members reach the room. */
   z.strictObject({ t: z.literal("listens"), port: ordinal }),
-  /** The agent has read so far. */
+  /** The agent has read so far; and was given so much, in answers of which it is not known whether it has them. */
   z.strictObject({ t: z.literal("read"), seq: counter }),
+  z.strictObject({ t: z.literal("returned"), seq: counter }),
   /** How a person bounds the agent now. */
   z.strictObject({
     t: z.literal("modes"),
@@ -72,6 +73,7 @@ export interface KeptSession {
   readonly openedAt: number;
   readonly port: number | undefined;
   readonly read: number;
+  readonly returned: number;
   readonly modes: { readonly isPaused: boolean; readonly gates: readonly string[] } | undefined;
   readonly withheld: ReadonlySet<number>;
   readonly invites: readonly {
@@ -88,12 +90,14 @@ export interface KeptSession {
 /** Keeps the changes of one session; nothing where its tunnel is not kept. */
 export class SessionKeeping {
   readonly #stay: KeptStay | undefined;
-  #read = 0;
-  #held = 0;
+  #read: number;
+  #returned: number;
+  #held: number;
 
   constructor(stay: KeptStay | undefined, kept?: KeptSession) {
     this.#stay = stay;
     this.#read = kept?.read ?? 0;
+    this.#returned = kept?.returned ?? 0;
     this.#held = kept?.lastHeld ?? 0;
   }
 
@@ -114,6 +118,12 @@ export class SessionKeeping {
     if (seq === this.#read) return;
     this.#read = seq;
     this.#keep({ t: "read", seq });
+  }
+
+  returned(seq: number): void {
+    if (seq <= this.#returned) return;
+    this.#returned = seq;
+    this.#keep({ t: "returned", seq });
   }
 
   modes(isPaused: boolean, gates: readonly string[]): void {
@@ -166,6 +176,7 @@ export function keptSession(changes: readonly Bytes[]): KeptSession {
   let begun: Extract<SessionChange, { t: "begun" }> | undefined;
   let port: number | undefined;
   let read = 0;
+  let returned = 0;
   let modes: KeptSession["modes"];
   const withheld = new Set<number>();
   const invites = new Map<InviteId, KeptSession["invites"][number]>();
@@ -186,6 +197,9 @@ export function keptSession(changes: readonly Bytes[]): KeptSession {
         break;
       case "read":
         read = header.seq;
+        break;
+      case "returned":
+        returned = header.seq;
         break;
       case "modes":
         modes = header;
@@ -219,6 +233,7 @@ export function keptSession(changes: readonly Bytes[]): KeptSession {
     openedAt,
     port,
     read,
+    returned,
     modes,
     withheld,
     invites: [...invites.values()],

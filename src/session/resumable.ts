@@ -36,7 +36,7 @@ export function resumableStay(
     if (isOver) return undefined;
     const inbox = new Inbox({ self: machine.self, clock, start: 0 });
     for (const entry of entries) inbox.append(entry);
-    inbox.restoreRead(kept.read);
+    inbox.restore(kept);
     return {
       tunnelId,
       role: kept.role,

@@ -156,7 +156,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.#machine = machine;
     this.#confirmations = new Confirmations(clock);
     const skew = (): number | undefined => machine.hostClockSkew;
-    this.inbox = new Inbox({ self: machine.self, clock, start: 0, skew });
+    const onReturned = (seq: number): void => keeping.returned(seq);
+    this.inbox = new Inbox({ self: machine.self, clock, start: 0, skew, onReturned });
     this.inbox.subscribe((event) => this.#events.emit(event));
     this.#judge = new Judge(scanner, (id) => this.presence().find((one) => one.id === id)?.name ?? id);
     this.oversight = new Supervision({
@@ -297,7 +298,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /** Takes up what an earlier process knew, once the machine has told again what that one had been told. */
   protected recalled(): void {
     if (this.#kept === undefined) return;
-    this.inbox.restoreRead(this.#kept.read);
+    this.inbox.restore(this.#kept);
     for (const [heldNo, words] of this.#kept.held)
       void this.say(wordsAgain(words), { heldNo }).catch(() => this.keeping.released(heldNo));
   }

@@ -105,8 +105,8 @@ export class Sessions implements Observable<SessionsEvent> {
   readonly #endings = new Set<Promise<void>>();
   readonly #openings: Openings;
   readonly #listeners = new Listeners();
-  /** Tunnels that are being joined for calls which may end before. */
-  readonly joinings = new Joinings<GuestSession>();
+  /** Tunnels that are being joined, or taken up again, for calls which may end before. */
+  readonly joinings = new Joinings<Session>();
   #opening = 0;
   #isShutDown = false;
   /** Tunnels that are not kept although they should be. */
@@ -447,7 +447,7 @@ export class Sessions implements Observable<SessionsEvent> {
   async shutDown(): Promise<void> {
     this.#isShutDown = true;
     const openings = Promise.all([this.#openings.cancelAll(), this.joinings.cancelAll()]);
-    await Promise.allSettled([...this.#resuming.values()]);
+    await Promise.allSettled(this.#resuming.values());
     await Promise.allSettled(this.all.map((tunnel) => tunnel.depart()));
     await Promise.allSettled([openings, ...this.#endings, ...this.all.map((tunnel) => tunnel.gone())]);
     this.localFiles.close();

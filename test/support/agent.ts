@@ -6,6 +6,7 @@ import { type CallToolResult, Client, type ElicitResult } from "@modelcontextpro
 import { getDefaultEnvironment, StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { expect } from "vitest";
 import { z } from "zod";
+import { isRunning, until } from "./processes.ts";
 
 /** The file a user installs, and the Node that runs it; CI sets the variable to test others. */
 export const BUNDLE = fileURLToPath(new URL("../../dist/tunnel-mcp.cjs", import.meta.url));
@@ -202,8 +203,8 @@ export class Agent {
   readonly #transport: StdioClientTransport;
   #stderr = "";
 
-  private constructor(env: Record<string, string>, era: Era, program: Program, ask?: DrawsForms) {
-    this.box = sandbox(env);
+  private constructor(box: Sandbox, era: Era, program: Program, ask?: DrawsForms) {
+    this.box = box;
     this.#transport = new StdioClientTransport({
       command: NODE,
       args: [BUNDLE],
@@ -225,10 +226,34 @@ export class Agent {
     program: Program = { name: "e2e", version: "0" },
     ask?: DrawsForms,
   ): Promise<Agent> {
-    const agent = new Agent(env, era, program, ask);
-    started.add(agent);
-    await agent.client.connect(agent.#transport);
+    const agent = new Agent(sandbox(env), era, program, ask);
+    await agent.#connect();
     return agent;
+  }
+
+  async #connect(): Promise<void> {
+    started.add(this);
+    await this.client.connect(this.#transport);
+  }
+
+  /**
+   * The same developer's client after its server has ended: killed, or since the client closed its end, as one does that connects
+   * anew.
+   */
+  async restarted(how: "killed" | "closed"): Promise<Agent> {
+    await this.ended(how);
+    const agent = new Agent(this.box, "legacy", { name: "e2e", version: "0" });
+    await agent.#connect();
+    return agent;
+  }
+
+  /** Ends the server alone: its folders stay. */
+  async ended(how: "killed" | "closed"): Promise<void> {
+    started.delete(this);
+    const { pid } = this;
+    if (how === "killed") process.kill(pid, "SIGKILL");
+    await this.client.close();
+    await until(`${pid} is gone`, () => !isRunning(pid));
   }
 
   get pid(): number {

@@ -4,7 +4,7 @@ import type { ErrorArea } from "../base/entry.ts";
 export const TUNNELS = {
   "no-tunnel": {
     message: "no tunnel is open",
-    next: "Open one with tunnel_open, or join one with tunnel_join and the link you were given.",
+    next: "Open one with tunnel_open, or join one with tunnel_join: with the link you were given, or with `resume` and one of `resumable`, where that is here.",
     nextForPerson: "Open one with `tunnel-mcp open`, or join one with `tunnel-mcp join`.",
     retryable: false,
   },
@@ -16,7 +16,7 @@ export const TUNNELS = {
   },
   "tunnel-unknown": {
     message: "there is no tunnel with this id here",
-    next: "Call tunnel_status: it lists the tunnels that are open.",
+    next: "Call tunnel_status: it lists the tunnels that are open, and in `resumable` those that tunnel_join goes on with.",
     nextForPerson: "Check the id, or leave --tunnel out.",
     retryable: false,
   },

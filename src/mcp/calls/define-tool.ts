@@ -23,6 +23,7 @@ import type { WakeView } from "../../view/setup/wake.ts";
 import { longResultMeta, resultLimitFor, type ResultSettings } from "../results/limit.ts";
 import type { Fence } from "../results/fence.ts";
 import { labelled } from "../results/labels.ts";
+import { resumableFields } from "../results/resumable.ts";
 import { failure, success, unreadElsewhere, type Payload } from "../results/result.ts";
 import type { Forms } from "./forms.ts";
 import { Progress } from "./progress.ts";
@@ -248,6 +249,9 @@ export function register(server: McpServer, tool: Tool, services: ToolServices):
 /** Statuses of work that goes on: the same call again joins it and has news of it. */
 const UNFINISHED: ReadonlySet<unknown> = new Set(["preparing", "receiving", "joining", "opening"]);
 
+/** Errors of a caller that may have had its tunnel in an earlier process. */
+const MISSES_A_TUNNEL: ReadonlySet<string> = new Set(["no-tunnel", "tunnel-unknown"]);
+
 /** Runs a call to its end, whatever that is. */
 async function perform(
   prepared: Prepared,
@@ -291,7 +295,9 @@ async function perform(
     undo();
     // It has done nothing, either: the same call again is a new try.
     const error = asTunnelError(thrown);
-    return { answer: (more) => failure(error, fence, limit, { unread, ...more }), holds: () => false };
+    const resumable = MISSES_A_TUNNEL.has(error.code) ? await resumableFields(await services.sessions()) : {};
+    const beside = { unread, ...resumable };
+    return { answer: (more) => failure(error, fence, limit, { ...beside, ...more }), holds: () => false };
   }
 }
 

@@ -11,6 +11,7 @@ const LABELS: ReadonlyMap<string, (label: string) => string> = new Map([
   ["to", shownLabel],
   ["otherMembers", shownLabel],
   ["offeredTo", shownLabel],
+  ["members", shownLabel],
   ["repository", shownLabel],
   ["branch", shownLabel],
   ["client", shownLabel],

@@ -4,7 +4,7 @@ import type { Batch, Delivered, Packing, Part } from "../../session/inbox.ts";
 import type { NoticeEntry } from "../../session/notice.ts";
 import { entryView, type EntryView, type NoticeEventView, type SystemEventView } from "../../view/entries.ts";
 import { seconds } from "../../view/time.ts";
-import { boundsOf, listed, shownChars, within } from "./bounds.ts";
+import { boundsOf, listed, newestWithin, shownChars, within } from "./bounds.ts";
 import { endsOfPieces } from "./cuts.ts";
 import type { Fence } from "./fence.ts";
 import { invitesWithin } from "./invites.ts";
@@ -251,6 +251,12 @@ function endsOfRows(count: number, fits: (start: number, end: number) => boolean
 /** The fields for a batch of the inbox. */
 export function batchFields({ entries, unread, more, gap }: Batch, showing: Showing): Payload {
   return { messages: entries.map((delivered) => messageFields(delivered, showing)), unread, more, gap };
+}
+
+/** The newest of these entries that fit, under a name of their own: for a reader who was not there. */
+export function lastMessages(entries: readonly Entry[], maxChars: number, showing: Showing): Payload {
+  const all = entries.map((entry) => messageFields({ entry, redelivered: false, saidAt: entry.ts }, showing));
+  return listed("lastMessages", newestWithin(all, maxChars), all.length);
 }
 
 /** The next step where a batch ends inside of a message. @param sinceSeq as in the call; undefined for unread messages */

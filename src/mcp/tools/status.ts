@@ -5,6 +5,7 @@ import type { Session } from "../../session/sessions.ts";
 import { servicesView, type ServicesView } from "../../view/services.ts";
 import { boundsOf, listed, newestWithin, within } from "../results/bounds.ts";
 import { membersWithin } from "../results/members.ts";
+import { resumableFields } from "../results/resumable.ts";
 import type { Payload } from "../results/result.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { tunnelId } from "../calls/inputs.ts";
@@ -137,6 +138,7 @@ export const statusTool = defineTool({
   async run({ tunnelId: id, saveTranscript }, call) {
     const { sessions } = call;
     const problems = await problemFields(call);
+    const resumable = id === undefined ? await resumableFields(sessions) : {};
     if (saveTranscript !== undefined) {
       const tunnel = sessions.resolve(id);
       tunnel.touch();
@@ -150,8 +152,9 @@ export const statusTool = defineTool({
         status: "idle",
         tunnels: [],
         unread: 0,
+        ...resumable,
         ...problems,
-        next: "No tunnel is open. Open one with tunnel_open, or join one with tunnel_join.",
+        next: `No tunnel is open. Open one with tunnel_open, or join one with tunnel_join${"resumable" in resumable ? ", which also goes on with one of `resumable`" : ""}.`,
       };
     }
     if (id === undefined && sessions.open.length > 1) {
@@ -159,10 +162,10 @@ export const statusTool = defineTool({
       const share = shareOfEach(call.limit, sessions.open.length);
       const tunnels = sessions.open.map((tunnel) => statusFields(tunnel, call, share));
       const unread = sessions.open.reduce((sum, tunnel) => sum + tunnel.inbox.unread, 0);
-      return { tunnels, ...openingIds(call), unread, ...problems };
+      return { tunnels, ...openingIds(call), unread, ...resumable, ...problems };
     }
     const tunnel = sessions.resolve(id);
     tunnel.touch();
-    return { ...statusFields(tunnel, call), ...openingIds(call), ...problems };
+    return { ...statusFields(tunnel, call), ...openingIds(call), ...resumable, ...problems };
   },
 });
