@@ -1,7 +1,7 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { Oversight } from "../room/oversight.ts";
-import type { Keeper } from "../base/keeper.ts";
+import type { Keeper } from "../keeping/keeper.ts";
 import { LINK } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { encodeUtf8, utf8Length } from "../base/utf8.ts";

@@ -3,7 +3,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { bytesOf, counter, roomId } from "../base/header.ts";
 import { INVITE_ID_BYTES } from "../base/ids.ts";
-import { decodeChange, encodeChange } from "../base/keeper.ts";
+import { decodeChange, encodeChange } from "../keeping/keeper.ts";
 import { isName } from "../base/text.ts";
 import { CLAIM_BYTES } from "../handshake/handshake.ts";
 import { isOrigin } from "../handshake/invite-link.ts";

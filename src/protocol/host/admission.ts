@@ -1,7 +1,7 @@
 import type { ConnectionId } from "../base/ids.ts";
 import { equalBytes, type Bytes } from "../base/bytes.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { FailureRate } from "./failure-rate.ts";
+import { FailureRate } from "../pressure/failure-rate.ts";
 import { decodeConfirm, type Confirm } from "../room/frames.ts";
 import {
   acceptAuth,

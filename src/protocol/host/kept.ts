@@ -4,7 +4,7 @@ import { must } from "../../errors/must.ts";
 import { fromBase64url, type Bytes } from "../base/bytes.ts";
 import { bytesOf, counter, memberId, ordinal, roomId } from "../base/header.ts";
 import { INVITE_ID_BYTES, inviteIdFrom, type InviteId, type MemberId, type RoomId } from "../base/ids.ts";
-import { decodeChange, encodeChange, type Keeper } from "../base/keeper.ts";
+import { decodeChange, encodeChange, type Keeper } from "../keeping/keeper.ts";
 import { ROOM } from "../base/limits.ts";
 import { isGoal, isName } from "../base/text.ts";
 import { isOrigin } from "../handshake/invite-link.ts";

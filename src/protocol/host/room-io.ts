@@ -1,5 +1,5 @@
 import type { Bytes } from "../base/bytes.ts";
-import type { Keeper } from "../base/keeper.ts";
+import type { Keeper } from "../keeping/keeper.ts";
 import type { WorkContext } from "../room/work-context.ts";
 import type { TunnelError } from "../../errors/tunnel-error.ts";
 import type { EndCause } from "../room/frames.ts";

@@ -1,7 +1,7 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { ProcessTable } from "../../children/identity.ts";
 import { concat, type Bytes } from "../../protocol/base/bytes.ts";
-import type { Keeper } from "../../protocol/base/keeper.ts";
+import type { Keeper } from "../../protocol/keeping/keeper.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { every } from "../../runtime/wait.ts";

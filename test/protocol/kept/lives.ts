@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Bytes } from "../../../src/protocol/base/bytes.ts";
-import type { Keeper } from "../../../src/protocol/base/keeper.ts";
+import type { Keeper } from "../../../src/protocol/keeping/keeper.ts";
 import type { GuestEffect } from "../../../src/protocol/guest/guest-io.ts";
 import { Guest } from "../../../src/protocol/guest/guest.ts";
 import type { RoomEffect } from "../../../src/protocol/host/room-io.ts";

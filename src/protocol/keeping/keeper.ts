@@ -1,8 +1,8 @@
 import type * as z from "zod/mini";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { lengthPrefixed, view, type Bytes } from "./bytes.ts";
-import { decodeJson, jsonText } from "./header.ts";
-import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+import { lengthPrefixed, view, type Bytes } from "../base/bytes.ts";
+import { decodeJson, jsonText } from "../base/header.ts";
+import { decodeUtf8, encodeUtf8 } from "../base/utf8.ts";
 
 /** Where a machine leaves its state, change by change, so that it can come back in another process. */
 export interface Keeper {
