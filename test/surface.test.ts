@@ -200,6 +200,7 @@ const CODES = [
   "handshake-timeout",
   "home-unusable",
   "host-equivocation",
+  "host-gone",
   "host-name-unknown",
   "host-not-authentic",
   "host-unreachable",

@@ -224,12 +224,19 @@ export class GuestSession extends SessionBase {
       key,
       seq: undefined,
       ownNo: key,
-      unreachable: () =>
-        this.connection.name === "connected"
-          ? undefined
-          : "the connection to the host is down; it is sent as soon as it is back",
+      unreachable: () => this.#whyUnreachable(),
       slow: "the host has not confirmed it yet; it is sent again if need be",
     };
+  }
+
+  #whyUnreachable(): string | undefined {
+    const { connection } = this;
+    if (connection.name === "connected") return undefined;
+    const keptUntil = connection.name === "ended" ? undefined : connection.hostKeptUntil;
+    if (keptUntil === undefined)
+      return "the connection to the host is down; it is sent as soon as it is back";
+    const keptForSec = Math.max(0, Math.ceil((keptUntil - this.clock.now()) / 1_000));
+    return `the host is away; it may come back within ${keptForSec} s, and then it is sent`;
   }
 
   protected finish(): void {

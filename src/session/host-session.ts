@@ -151,6 +151,7 @@ export class HostSession extends SessionBase {
         inviteMs,
         mayEnter: (invite, who) => hosting?.oversight.mayEnter(invite, who) ?? "now",
         keeper: stay,
+        keptForSec: () => stay?.keptForSec ?? 0,
       },
       clock.now(),
     );
@@ -177,6 +178,7 @@ export class HostSession extends SessionBase {
         floors,
         mayEnter: (invite, who) => hosting?.oversight.mayEnter(invite, who) ?? "now",
         keeper: stay,
+        keptForSec: () => stay.keptForSec,
       },
       clock.now(),
     );

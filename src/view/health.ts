@@ -78,6 +78,8 @@ interface Attempt {
   readonly lastHeardSec: number;
   readonly attempts: number;
   readonly givesUpInSec: number;
+  /** Set where the host's process seems to have ended: for so long it may still come back. */
+  readonly hostAwayKeptForSec?: number;
 }
 
 /** A guest's connection to its host. */
@@ -107,6 +109,8 @@ export function connectionView(link: ConnectionState, lastHeard: number, now: nu
   }
 
   function attempt(state: Extract<ConnectionState, { name: "connecting" | "waiting" }>): Attempt {
-    return { lastHeardSec, attempts: state.attempt, givesUpInSec: seconds(state.givesUpAt - now) };
+    const { hostKeptUntil: keptUntil } = state;
+    const away = keptUntil === undefined ? {} : { hostAwayKeptForSec: Math.max(0, seconds(keptUntil - now)) };
+    return { lastHeardSec, attempts: state.attempt, givesUpInSec: seconds(state.givesUpAt - now), ...away };
   }
 }

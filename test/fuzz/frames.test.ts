@@ -103,6 +103,7 @@ const DECODERS: readonly Decoder[] = [
       idleMs: 1,
       history: false,
       addresses: ["wss://a.example"],
+      keptForSec: 600,
     },
   ],
 ];

@@ -195,6 +195,7 @@ describe("a member", () => {
           idleMs: 1,
           history: false,
           addresses: ["ws://127.0.0.1:1"],
+          keptForSec: 600,
         };
         const payload = generate(insider, { ...welcome, ...rest });
         victim.put(isWelcome ? FRAME.welcome : type, payload);

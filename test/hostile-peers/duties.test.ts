@@ -52,6 +52,7 @@ describe("what the specification asks of a host in its WELCOME, its member check
     ["[G1] a number that is none", "protocol-violation", () => ({ name: "ben (1)" })],
     ["[G1] the name of somebody else with a number", "protocol-violation", () => ({ name: "bob (2)" })],
     ["[G3] no time at all until it is idle", "protocol-violation", () => ({ idleMs: 0 })],
+    ["[U4] a week in which it may come back", "protocol-violation", () => ({ keptForSec: 7 * 86_400 })],
     ["[G3] a year until it is idle", "protocol-violation", () => ({ idleMs: 365 * 86_400_000 })],
     ["[D5] frames received that were never sent", "protocol-violation", () => ({ received: 1 })],
   ];

@@ -31,6 +31,7 @@ const MAX_CARD_BYTES = 384;
 const MAX_REQUEST_BYTES = 4_096;
 const MAX_STREAM = 2 ** 32 - 1;
 const MAX_IDLE_MS = 7 * 86_400_000;
+const MAX_KEPT_FOR_SEC = 86_400;
 const MAX_WARNING_MS = 300_000;
 
 // --- the forms of the table ---
@@ -129,6 +130,7 @@ const welcome = object({
   idleMs: integer(1, MAX_IDLE_MS),
   history: boolean,
   addresses,
+  keptForSec: integer(0, MAX_KEPT_FOR_SEC),
 });
 
 /** The name of a service, or of a code (S1). */

@@ -639,6 +639,7 @@ function makeHandshakes(): VectorFile {
       idleMs: 1_800_000,
       history: false,
       addresses: ["wss://calm-red-fox.example"],
+      keptForSec: 600,
     });
   const welcome = welcomeWith(order.members);
   const sealWelcome = (frames: { type: number; payload: Bytes }[]): string =>

@@ -28,6 +28,11 @@ export const CONNECTION = {
     next: "Ask the host to open a new tunnel and to send a new link.",
     retryable: false,
   },
+  "host-gone": {
+    message: "the host's process has ended, and did not come back in the time for which it keeps a tunnel",
+    next: "Ask the host to open a new tunnel and to send a new link.",
+    retryable: false,
+  },
   "version-unsupported": {
     message: "the two sides speak different versions of the protocol",
     next: "Ask both humans to update tunnel-mcp.",

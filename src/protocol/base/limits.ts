@@ -64,6 +64,8 @@ export const ROOM = {
   maxHistoryBytes: 4 * MIB,
   /** The longest time without activity that a host may choose, with an ample margin over what a setting offers. */
   maxIdleMs: 7 * 24 * 60 * MINUTE,
+  /** The longest time for which a host may promise to come back after its process ended, in seconds. */
+  maxKeptForSec: 24 * 3_600,
   idleWarningMs: 5 * MINUTE,
   /** Activity of a member is reported to the host at most this often. */
   activityEveryMs: 15 * SECOND,

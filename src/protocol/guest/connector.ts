@@ -47,6 +47,7 @@ export interface KeptWays {
   readonly claim: Bytes;
   readonly candidates: readonly Candidate[];
   readonly addresses: KnownAddresses;
+  readonly keptForMs: number;
 }
 
 /**
@@ -76,6 +77,8 @@ export class Connector {
   /** Since when every attempt has been told that no tunnel is there. */
   #goneSince: number | undefined;
   #lostAt: number;
+  /** For so long after its process ended the host may come back, in ms (U4). */
+  #keptForMs: number;
 
   constructor(primitives: Primitives, options: ConnectorOptions, now: number) {
     this.#primitives = primitives;
@@ -88,13 +91,20 @@ export class Connector {
     if (kept !== undefined) this.#addresses.restore(kept.addresses);
     this.#isMember = kept !== undefined;
     this.#lostAt = now;
+    this.#keptForMs = kept?.keptForMs ?? 0;
     this.#state = { name: "waiting", retryAt: now, reason: this.#reason };
     this.#begin(now);
   }
 
   /** For a stay that is kept. */
   get ways(): KeptWays {
-    return { claim: this.#claim, candidates: this.#candidates.all, addresses: this.#addresses.known };
+    const keptForMs = this.#keptForMs;
+    return {
+      claim: this.#claim,
+      candidates: this.#candidates.all,
+      addresses: this.#addresses.known,
+      keptForMs,
+    };
   }
 
   /** When the host was last heard, in ms since the epoch, while it is not connected. */
@@ -106,13 +116,21 @@ export class Connector {
   get connection(): Exclude<ConnectionState, { name: "ended" }> {
     const state = this.#state;
     if (state.name === "connected") return { name: "connected" };
-    const goneAt = (this.#goneSince ?? Number.POSITIVE_INFINITY) + LINK.goneMs;
-    const givesUpAt = Math.min(this.#lostAt + LINK.giveUpMs, goneAt);
+    const givesUpAt = Math.min(this.#lostAt + LINK.giveUpMs, this.#goneAt);
+    const isAway = this.#goneSince !== undefined && this.#keptForMs > 0;
+    const away = isAway ? { hostKeptUntil: this.#lostAt + this.#keptForMs } : {};
     if (state.name === "waiting" && !this.#dials.isExchanging) {
       const { retryAt, reason } = state;
-      return { name: "waiting", attempt: this.#failures, retryAt, reason, givesUpAt };
+      return { name: "waiting", attempt: this.#failures, retryAt, reason, givesUpAt, ...away };
     }
-    return { name: "connecting", attempt: this.#failures + 1, givesUpAt };
+    return { name: "connecting", attempt: this.#failures + 1, givesUpAt, ...away };
+  }
+
+  /** When it counts that no tunnel is there, if all dials go on saying so: a host that may come back is waited for (U4). */
+  get #goneAt(): number {
+    if (this.#goneSince === undefined) return Number.POSITIVE_INFINITY;
+    const keptUntil = this.#keptForMs === 0 ? 0 : this.#lostAt + this.#keptForMs;
+    return Math.max(this.#goneSince, keptUntil) + LINK.goneMs;
   }
 
   nextDeadline(): number | undefined {
@@ -251,6 +269,7 @@ export class Connector {
 
   #arrived(dial: Dial, arrival: Arrival): ConnectorEvent {
     this.announced(arrival.welcome.addresses);
+    this.#keptForMs = arrival.welcome.keptForSec * 1_000;
     this.#addresses.succeeded(dial.origin);
     this.#options.onChange("addresses");
     this.#candidates.settle();
@@ -344,9 +363,10 @@ export class Connector {
   }
 
   #wait(now: number): ConnectorEvent | undefined {
-    const isGone = this.#goneSince !== undefined && now - this.#goneSince >= LINK.goneMs;
+    const isGone = now >= this.#goneAt;
     if (this.#isMember && (isGone || now - this.#lostAt >= LINK.giveUpMs)) {
-      return { type: "gave-up", error: new TunnelError(isGone ? "tunnel-gone" : "host-unreachable") };
+      const gone = this.#keptForMs > 0 ? "host-gone" : "tunnel-gone";
+      return { type: "gave-up", error: new TunnelError(isGone ? gone : "host-unreachable") };
     }
     const retryAt = now + backoffMs(this.#primitives, this.#failures);
     this.#state = { name: "waiting", retryAt, reason: this.#reason };

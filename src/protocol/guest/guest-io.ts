@@ -45,16 +45,21 @@ export type GuestInput =
     }
   | { readonly type: "tick" };
 
+interface Away {
+  /** Set where nobody is at the address, as after the end of the host's process: until then it may come back (U4). */
+  readonly hostKeptUntil?: number;
+}
+
 /** The state of the connection to the host; times in ms since the epoch. */
 export type ConnectionState =
-  | { readonly name: "connecting"; readonly attempt: number; readonly givesUpAt: number }
+  | ({ readonly name: "connecting"; readonly attempt: number; readonly givesUpAt: number } & Away)
   | { readonly name: "connected" }
-  | {
+  | ({
       readonly name: "waiting";
       readonly attempt: number;
       readonly retryAt: number;
       readonly reason: ErrorCode;
       /** Then the member gives the host up for lost. */
       readonly givesUpAt: number;
-    }
+    } & Away)
   | { readonly name: "ended"; readonly end: GuestEnd };

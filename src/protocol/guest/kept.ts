@@ -126,7 +126,10 @@ export function keptGuest(changes: readonly Bytes[]): KeptGuest {
   }
   if (begun === undefined || candidates.length === 0) throw new TunnelError("stay-unreadable");
   const { claim, link } = begun;
-  const ways = { claim, candidates, addresses: addresses ?? { worked: link.origin, announced: [] } };
+  const known = addresses ?? { worked: link.origin, announced: [] };
+  // A return tells it anew.
+  const keptForMs = begun.welcome.keptForSec * 1_000;
+  const ways = { claim, candidates, addresses: known, keptForMs };
   return { ...begun, ways, frames };
 }
 

@@ -271,10 +271,10 @@ export function orderFrom(
   return new RoomOrder(primitives, room, host, { members, view });
 }
 
-/** A later WELCOME repeats the first one: only the addresses and the resume point change (§4.4). */
+/** A later WELCOME repeats the first one: only the addresses, the resume point and the time for which the room is kept change (§4.4). */
 export function isSameWelcome(first: Welcome, again: Welcome): boolean {
   const lasting = (welcome: Welcome): string =>
-    jsonText({ ...welcome, addresses: undefined, received: undefined });
+    jsonText({ ...welcome, addresses: undefined, received: undefined, keptForSec: undefined });
   return lasting(first) === lasting(again);
 }
 

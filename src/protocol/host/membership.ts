@@ -43,7 +43,7 @@ export interface MembershipOptions {
   readonly streamRelay: StreamRelay;
   readonly keeping: RoomKeeping;
   /** The part of a WELCOME that is the same for everybody. */
-  readonly welcome: () => Pick<Welcome, "goal" | "host" | "idleMs" | "history">;
+  readonly welcome: () => Pick<Welcome, "goal" | "host" | "idleMs" | "history" | "keptForSec">;
   readonly emit: (effect: RoomEffect) => void;
 }
 

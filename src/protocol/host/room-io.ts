@@ -50,6 +50,8 @@ export interface RoomOptions {
    * when left out.
    */
   readonly mayEnter?: ((invite: InviteId, name: string) => "now" | "asked") | undefined;
+  /** For how many seconds after the end of this process another one may take the room up (U4); none ever does when left out. */
+  readonly keptForSec?: (() => number) | undefined;
   /** Keeps the room; nothing is kept when left out. */
   readonly keeper?: Keeper | undefined;
   /** When a connection gets new keys; as the specification has it (R5) when left out. */

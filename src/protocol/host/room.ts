@@ -39,7 +39,7 @@ import type { RoomEffect, RoomInput, RoomOptions } from "./room-io.ts";
 import { Sequencer } from "./sequencer.ts";
 import { StreamRelay } from "./stream-relay.ts";
 
-interface RestoreOptions extends Pick<RoomOptions, "mayEnter" | "keeper" | "rekey"> {
+interface RestoreOptions extends Pick<RoomOptions, "mayEnter" | "keeper" | "keptForSec" | "rekey"> {
   readonly changes: readonly Bytes[];
   /** Numbers of own messages and places up to these may have been used without a trace. */
   readonly floors: { readonly said: number; readonly placed: number };
@@ -79,7 +79,7 @@ export class Room {
   readonly idleMs: number;
 
   constructor(primitives: Primitives, options: RoomOptions, now: number, kept?: RoomBegun) {
-    const { goal, hostName, workContext, idleMs, history, rekey } = options;
+    const { goal, hostName, workContext, idleMs, history, rekey, keptForSec = () => 0 } = options;
     const room = kept === undefined ? primitives.random(ROOM_ID_BYTES) : bytesOfRoom(kept.room);
     const keeping = new RoomKeeping(options.keeper);
     this.#keeping = keeping;
@@ -136,7 +136,7 @@ export class Room {
       receipts: this.#receipts,
       streamRelay: this.#streamRelay,
       keeping,
-      welcome: () => ({ goal, host: id, idleMs, history }),
+      welcome: () => ({ goal, host: id, idleMs, history, keptForSec: keptForSec() }),
       emit,
     });
     this.#inbound = new Inbound({

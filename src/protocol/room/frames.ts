@@ -187,6 +187,8 @@ const welcome = z.strictObject({
   /** Whether those who come later are given what was said before. */
   history: z.boolean(),
   addresses,
+  /** For so long after its process has ended the host may come back to this room; 0 where it never does (U4). */
+  keptForSec: counter.check(z.lte(ROOM.maxKeptForSec)),
 });
 
 /** For documents about a room: what is signed in it, and what happens, has one schema. */

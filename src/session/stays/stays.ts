@@ -122,9 +122,8 @@ export class Stays {
   }
 
   async #kept(place: StayPlace, log: StayLog, lock: Lock): Promise<KeptStay> {
-    const { clock } = this.#options;
-    await beat(place, clock.now());
-    return new KeptStay(place, log, lock, clock);
+    await beat(place, this.#options.clock.now());
+    return new KeptStay(place, log, lock, this.#options);
   }
 
   #places(): Promise<StayPlace[]> {
@@ -189,7 +188,11 @@ export class KeptStay implements Keeper {
   readonly #stopBeating: () => void;
   #isOver = false;
 
-  constructor(place: StayPlace, log: StayLog, lock: Lock, clock: Clock) {
+  readonly #keepMs: number;
+
+  constructor(place: StayPlace, log: StayLog, lock: Lock, options: { clock: Clock; keepMs: number }) {
+    const { clock, keepMs } = options;
+    this.#keepMs = keepMs;
     this.#place = place;
     this.#log = log;
     this.#lock = lock;
@@ -199,6 +202,11 @@ export class KeptStay implements Keeper {
   /** Whether a later process could come back to it. */
   get isKept(): boolean {
     return this.#log.isKept;
+  }
+
+  /** For so long after the end of this process another one can come back to it; 0 where none can. */
+  get keptForSec(): number {
+    return this.isKept ? Math.floor(this.#keepMs / 1_000) : 0;
   }
 
   keep(change: Bytes, how: "written" | "synced"): void {

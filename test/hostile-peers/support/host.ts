@@ -231,6 +231,7 @@ export class Victim {
       addresses: ["ws://127.0.0.1:1"],
       idleMs: 1_800_000,
       history: false,
+      keptForSec: 0,
       ...change,
     });
     this.put(FRAME.welcome, payload);

@@ -11,8 +11,8 @@ const THIRD = "ws://127.0.0.1:3";
 
 const dialled = (guest: Guest): string[] => guestDid(guest, "dial").map(({ origin }) => origin);
 
-function paired(): { world: World; guest: Guest } {
-  const world = new World({ idleMs: 24 * 60 * MINUTE });
+function paired(keptForSec = 0): { world: World; guest: Guest } {
+  const world = new World({ idleMs: 24 * 60 * MINUTE, keptForSec: () => keptForSec });
   return { world, guest: world.pair() };
 }
 
@@ -159,6 +159,32 @@ describe("a host that is gone", () => {
     refuse(world, guest, true, LINK.goneMs - 20_000);
     refuse(world, guest, false, 1);
     refuse(world, guest, true, LINK.goneMs - 20_000);
+    expect(endOf(guest)).toBeUndefined();
+  });
+
+  it("[U4] [D9] is waited for as long as it keeps the room, and two minutes more", () => {
+    const { world, guest } = paired(600);
+    guest.offline = true;
+    world.cut(guest);
+    refuse(world, guest, true, 11 * MINUTE);
+    const { connection } = guest.member;
+    expect(connection).toMatchObject({ hostKeptUntil: expect.any(Number), givesUpAt: expect.any(Number) });
+    expect(endOf(guest)).toBeUndefined();
+    refuse(world, guest, true, 2 * MINUTE);
+    expect(endOf(guest)).toBe("host-gone");
+  });
+
+  it("[U4] the last WELCOME says for how long", () => {
+    let keptForSec = 0;
+    const world = new World({ idleMs: 24 * 60 * MINUTE, keptForSec: () => keptForSec });
+    const guest = world.pair();
+    keptForSec = 1_200;
+    world.cut(guest);
+    world.advance(MINUTE);
+    expect(guest.member.connection.name).toBe("connected");
+    guest.offline = true;
+    world.cut(guest);
+    refuse(world, guest, true, 20 * MINUTE);
     expect(endOf(guest)).toBeUndefined();
   });
 

@@ -121,6 +121,7 @@ const welcome: fc.Arbitrary<Welcome> = fc.record({
   idleMs: fc.integer({ min: 1, max: ROOM.maxIdleMs }),
   history: fc.boolean(),
   addresses,
+  keptForSec: fc.integer({ min: 0, max: ROOM.maxKeptForSec }),
 });
 
 function frame(header: unknown, body: Bytes = new Uint8Array(0)): Bytes {
@@ -266,6 +267,7 @@ describe("frames", () => {
     idleMs: 1,
     history: false,
     addresses: ["wss://a.example"],
+    keptForSec: 0,
   };
 
   it("[U1] refuses an address that is none, and a fifth one", () => {

@@ -197,6 +197,7 @@ describe("a work context on its way", () => {
         { length: LINK.maxAddresses },
         () => `wss://${`${"a".repeat(61)}.`.repeat(4)}b.com:65535`,
       ),
+      keptForSec: ROOM.maxKeptForSec,
     };
     const payload = codec.encodeWelcome(welcome);
     // A header has a length of 16 bits (F1).
