@@ -10,6 +10,7 @@ import type { InviteLink } from "../protocol/handshake/invite-link.ts";
 import type { OutgoingMessage } from "../protocol/room/participant.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { TextScanner } from "./saying/judging.ts";
+import type { LocalFiles } from "./files/local-files.ts";
 import type { Overseer } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
@@ -52,6 +53,7 @@ interface GuestOptions extends StayOptions {
 
 /** Everything that taking up a stay of an earlier process needs. */
 interface ResumeOptions extends StayOptions {
+  readonly localFiles: LocalFiles;
   readonly stay: KeptStay;
   readonly kept: KeptSession;
   readonly changes: readonly Bytes[];
@@ -64,6 +66,8 @@ interface Parts {
   readonly stay: KeptStay | undefined;
   readonly keeping: SessionKeeping;
   readonly kept: KeptSession | undefined;
+  /** Reads again what an earlier process had offered. */
+  readonly localFiles?: LocalFiles;
 }
 
 /** A host that is there answers well within this time; one that is not may come later. */
@@ -93,9 +97,9 @@ export class GuestSession extends SessionBase {
   readonly #joiningOver = new Emitter<void>();
   #joining: Joining = { name: "joining", failure: undefined };
 
-  private constructor(options: StayOptions, { member, stay, keeping, kept }: Parts, dial: Dial) {
+  private constructor(options: StayOptions, { member, stay, keeping, kept, localFiles }: Parts, dial: Dial) {
     const { tunnelId, primitives, clock, overseer, scanner, lookup } = options;
-    super({ tunnelId, machine: member, primitives, clock, overseer, scanner, keeping, kept });
+    super({ tunnelId, machine: member, primitives, clock, overseer, scanner, keeping, kept, localFiles });
     const { room, hostKey } = member.target;
     this.room = room;
     this.hostKey = hostKey;
@@ -148,7 +152,8 @@ export class GuestSession extends SessionBase {
     const member = Guest.restore(primitives, { changes, floor, keeper: stay }, clock.now());
     if (member.connection.name === "ended") throw new TunnelError("tunnel-closed");
     const keeping = new SessionKeeping(stay, kept);
-    const session = new GuestSession(options, { member, stay, keeping, kept }, dial);
+    const { localFiles } = options;
+    const session = new GuestSession(options, { member, stay, keeping, kept, localFiles }, dial);
     const until = clock.now() + RETURN_MS;
     while (session.#isAway) {
       const how = await wait(clock, until - clock.now(), { signal, until: session.onPresence });

@@ -11,6 +11,7 @@ import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts"
 import { membersNamed } from "../protocol/room/recipients.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { TextScanner } from "./saying/judging.ts";
+import type { LocalFiles } from "./files/local-files.ts";
 import type { Overseer } from "../oversight/overseer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { every, settled, wait } from "../runtime/wait.ts";
@@ -64,6 +65,7 @@ interface HostOptions extends HostingOptions {
 
 /** Everything that taking up a room of an earlier process needs. */
 interface ResumeOptions extends HostingOptions {
+  readonly localFiles: LocalFiles;
   readonly stay: KeptStay;
   readonly kept: KeptSession;
   readonly changes: readonly Bytes[];
@@ -76,6 +78,8 @@ interface Hosting {
   readonly stay: KeptStay | undefined;
   readonly keeping: SessionKeeping;
   readonly kept: KeptSession | undefined;
+  /** Reads again what an earlier process had offered. */
+  readonly localFiles?: LocalFiles;
   /** Told of the session once there is one. */
   readonly onHosting: (hosting: HostSession) => void;
 }
@@ -109,8 +113,8 @@ export class HostSession extends SessionBase {
   private constructor(parts: { options: HostingOptions; hosting: Hosting; relay: Relay; tunnel: Tunnel }) {
     const { options, hosting, relay, tunnel } = parts;
     const { tunnelId, clock, provider, standby, primitives, overseer, scanner } = options;
-    const { room, keeping, kept } = hosting;
-    super({ tunnelId, machine: room, primitives, clock, overseer, scanner, keeping, kept });
+    const { room, keeping, kept, localFiles } = hosting;
+    super({ tunnelId, machine: room, primitives, clock, overseer, scanner, keeping, kept, localFiles });
     this.goal = room.goal;
     this.history = room.history;
     this.transport = options.transport;
@@ -185,7 +189,8 @@ export class HostSession extends SessionBase {
     if (room.ended !== undefined) throw new TunnelError("tunnel-closed");
     const keeping = new SessionKeeping(stay, kept);
     const onHosting = (resumed: HostSession): void => void (hosting = resumed);
-    const { session } = await HostSession.#reached(options, { room, stay, keeping, kept, onHosting });
+    const all = { room, stay, keeping, kept, localFiles: options.localFiles, onHosting };
+    const { session } = await HostSession.#reached(options, all);
     session.recalled();
     // Where the address is another one than before, members and links are looked after.
     session.#leadsHere(session.#pool.urls);

@@ -50,8 +50,13 @@ const sessionChange = z.discriminatedUnion("t", [
   /** A message that waits for a person, with its text; and its end. */
   z.strictObject({ t: z.literal("held"), no: ordinal, message: outgoing }),
   z.strictObject({ t: z.literal("released"), no: ordinal }),
-  /** A file that was offered, by its path; its offer, with hash and key, is the text. */
-  z.strictObject({ t: z.literal("offer"), path: z.string(), to: z.optional(z.array(memberId)) }),
+  /** A file or a tree that was offered, by its paths; its offer, with hash and key, is the text. */
+  z.strictObject({
+    t: z.literal("offer"),
+    kind: z.enum(["file", "tree"]),
+    paths: z.array(z.string()),
+    to: z.optional(z.array(memberId)),
+  }),
 ]);
 type SessionChange = z.infer<typeof sessionChange>;
 
@@ -59,7 +64,8 @@ type SessionChange = z.infer<typeof sessionChange>;
 export type KeptWords = z.infer<typeof outgoing> & { readonly text: string };
 
 export interface KeptOffer {
-  readonly path: string;
+  readonly kind: "file" | "tree";
+  readonly paths: readonly string[];
   /** The encoded offer. */
   readonly offer: string;
   readonly to: readonly MemberId[] | undefined;
@@ -150,8 +156,9 @@ export class SessionKeeping {
     this.#keep({ t: "released", no });
   }
 
-  offer({ path, offer, to }: KeptOffer): void {
-    this.#keep({ t: "offer", path, to: to === undefined ? undefined : [...to] }, encodeUtf8(offer));
+  offer({ kind, paths, offer, to }: KeptOffer): void {
+    const receivers = to === undefined ? {} : { to: [...to] };
+    this.#keep({ t: "offer", kind, paths: [...paths], ...receivers }, encodeUtf8(offer));
   }
 
   /** The process ends, and a later one may come back. */
@@ -221,7 +228,7 @@ export function keptSession(changes: readonly Bytes[]): KeptSession {
         held.delete(header.no);
         break;
       case "offer":
-        offers.push({ path: header.path, offer: text, to: header.to });
+        offers.push({ kind: header.kind, paths: header.paths, offer: text, to: header.to });
     }
   }
   if (begun === undefined) throw new TunnelError("stay-unreadable");

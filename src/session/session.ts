@@ -1,6 +1,7 @@
 import { Services } from "../protocol/link/service.ts";
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
+import { decodeOffer, encodeOffer } from "../protocol/files/offer.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Guest } from "../protocol/guest/guest.ts";
 import type { Room } from "../protocol/host/room.ts";
@@ -14,6 +15,8 @@ import type { GuestNotice } from "../transport/guest-socket.ts";
 import type { RoomNotice } from "../transport/relay-server.ts";
 import { Confirmations } from "./saying/confirmations.ts";
 import { Files, type Offering } from "./files/files.ts";
+import type { LocalFiles } from "./files/local-files.ts";
+import type { Share } from "./files/sharing.ts";
 import { Preparations } from "./files/preparations.ts";
 import { offerFile } from "./files/requests.ts";
 import { streamPort, type StreamPort } from "./files/port.ts";
@@ -21,7 +24,7 @@ import { ServiceOffers } from "./service-offers.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
 import type { CallId } from "./saying/sent.ts";
 import { OwnMessages } from "./saying/own-messages.ts";
-import type { KeptSession, KeptWords, SessionKeeping } from "./kept-session.ts";
+import type { KeptOffer, KeptSession, KeptWords, SessionKeeping } from "./kept-session.ts";
 import { noticeOf } from "./oversight-notices.ts";
 import type { Answer, Sent } from "./saying/sent.ts";
 import { Supervision } from "../oversight/supervision.ts";
@@ -145,6 +148,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     readonly keeping: SessionKeeping;
     /** Of an earlier process; the machine is the one that it had. */
     readonly kept: KeptSession | undefined;
+    /** Reads again what an earlier process had offered. */
+    readonly localFiles?: Pick<LocalFiles, "again"> | undefined;
   }) {
     const { tunnelId, machine, primitives, clock, overseer, scanner, keeping, kept } = parts;
     this.tunnelId = tunnelId;
@@ -193,6 +198,12 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       services: this.services,
       port,
       creditBeside: () => this.#creditBeside(),
+      shares: kept?.offers.flatMap((offer) => sharedAgain(offer, parts.localFiles) ?? []),
+      onOffered: ({ offer, source, to }) => {
+        const { paths } = source;
+        if (paths !== undefined)
+          keeping.offer({ kind: paths.kind, paths: paths.all, offer: encodeOffer(offer), to });
+      },
     });
     this.preparations = new Preparations({
       offer: (request) => offerFile(this, request),
@@ -469,6 +480,15 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.#events.emit({ type: "ended" });
     void this.close();
   }
+}
+
+function sharedAgain(
+  { kind, paths, offer: text, to }: KeptOffer,
+  localFiles: Pick<LocalFiles, "again"> | undefined,
+): Share | undefined {
+  const offer = decodeOffer(text);
+  if (offer === undefined || localFiles === undefined) return undefined;
+  return { offer, to, isOffered: true, source: localFiles.again({ kind, all: paths }, offer) };
 }
 
 function wordsAgain({ text, intent, author, replyTo, to }: KeptWords): OutgoingMessage {

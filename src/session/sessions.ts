@@ -285,7 +285,8 @@ export class Sessions implements Observable<SessionsEvent> {
         PROVIDER_NAMES.find((name) => name === kept.transport) ?? this.#options.config.transport,
       );
       const { primitives, clock, overseer, scanner } = hosting;
-      const common = { tunnelId, stay, kept, changes: changes.machine, signal };
+      const { localFiles } = this;
+      const common = { tunnelId, stay, kept, changes: changes.machine, localFiles, signal };
       const session =
         kept.role === "host"
           ? await HostSession.resume({ ...hosting, ...common, floors, onProgress })

@@ -63,6 +63,10 @@ export interface FilesOptions<Said> {
   readonly clock: Clock;
   readonly say: (outgoing: OutgoingMessage, offering: Offering) => Promise<Said>;
   readonly notify: (notice: FileNotice) => void;
+  /** An offer has left. */
+  readonly onOffered?: ((share: Share) => void) | undefined;
+  /** What an earlier process had offered. */
+  readonly shares?: readonly Share[] | undefined;
   /** Credit of this side's streams that are no files. */
   readonly creditBeside?: () => number;
 }
@@ -130,6 +134,7 @@ export class Files<Said = unknown> {
   constructor(options: FilesOptions<Said>) {
     this.#options = options;
     this.#sharing = new Sharing(options.primitives, options.clock, options.port);
+    for (const share of options.shares ?? []) this.#sharing.add(share);
     options.services.add(this.#sharing);
   }
 
@@ -194,6 +199,7 @@ export class Files<Said = unknown> {
           recheck: () => source.read(0, 0),
           leaves: () => {
             share.isOffered = true;
+            this.#options.onOffered?.(share);
             this.#held.delete(share);
           },
           dropped: () => {

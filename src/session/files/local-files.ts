@@ -136,6 +136,7 @@ export class LocalFiles {
       examined: { path: place, gates, reasons, verdict },
       size,
       sha256: verdict.digest,
+      paths: { kind: "file", all: [path.resolve(cwd, given)] },
       read: (offset, length) => file.read(offset, length),
       close: () => Promise.resolve(),
     };
@@ -173,7 +174,13 @@ export class LocalFiles {
     const gathered = await gather(given, { ...reach, ignore: { env, home, signal } });
     const { source, facts, entries, leftOut } = await treeSource(gathered, { scanner, ...options });
     const { name, ignored, renamed } = gathered;
-    return { name, source, tree: facts, contents: { entries, leftOut, ignored, renamed } };
+    const paths = { kind: "tree", all: given.map((one) => path.resolve(cwd, one)) } as const;
+    return {
+      name,
+      source: { ...source, paths },
+      tree: facts,
+      contents: { entries, leftOut, ignored, renamed },
+    };
   }
 
   /**
@@ -204,6 +211,38 @@ export class LocalFiles {
       source,
       patch: { ...diffstat, ...(baseCommit === undefined ? {} : { base: baseCommit }) },
       change: { base, head, leftOut, notes },
+    };
+  }
+
+  /**
+   * What an earlier process has offered, if it is still that: it is read as a whole once more, before its first byte goes.
+   * @param offer its encoded offer
+   */
+  again(paths: NonNullable<FileSource["paths"]>, { size, hash }: FileOffer): FileSource {
+    const sha256 = Buffer.from(hash).toString("hex");
+    const options = { signal: new AbortController().signal, onProgress: () => undefined };
+    const find = async (): Promise<FileSource> => {
+      const [only = ""] = paths.all;
+      const found =
+        paths.kind === "file" ? await this.share(only, options) : await this.tree(paths.all, options);
+      if (found.source.sha256 === sha256) return found.source;
+      await found.source.close();
+      throw new TunnelError("share-changed");
+    };
+    let finding: Promise<FileSource> | undefined;
+    const source = (): Promise<FileSource> => (finding ??= find());
+    return {
+      examined: {
+        path: paths.all[0] ?? "",
+        gates: [],
+        reasons: [],
+        verdict: { kind: "clear", digest: sha256 },
+      },
+      size,
+      sha256,
+      paths,
+      read: async (offset, length) => (await source()).read(offset, length),
+      close: async () => (await finding?.catch(() => undefined))?.close(),
     };
   }
 

@@ -23,6 +23,8 @@ export interface FileSource {
   readonly size: number;
   /** SHA-256 of the whole, lower-case hex. */
   readonly sha256: string;
+  /** The paths of which it can be made again; undefined for what is in memory alone. */
+  readonly paths?: { readonly kind: "file" | "tree"; readonly all: readonly string[] };
   /** @throws {TunnelError} share-changed, share-gone */
   read(offset: number, length: number): Promise<Bytes>;
   close(): Promise<void>;
