@@ -67,8 +67,10 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
   const channel = new Channel(clock);
   const news = new ResourceNews(clock);
   let sessions: Promise<Sessions> | undefined;
+  let loaded: Sessions | undefined;
   const load = async (): Promise<Sessions> => {
     const made = await makeSessions();
+    loaded = made;
     channel.follow(made);
     news.follow(made);
     return made;
@@ -89,6 +91,8 @@ export async function serveMcp(options: ServeOptions): Promise<void> {
     },
   );
   const ended = new Promise<void>((resolve) => {
+    // The SDK is about to cancel all calls: what they wait for is not given up by that.
+    process.stdin.once("end", () => loaded?.expectEnd());
     process.stdin.once("end", resolve).once("close", resolve);
     // The SDK closes its transport by itself when a line is endless. It then reads no more, and stdin would never end.
     const close = transport.close.bind(transport);

@@ -7,6 +7,7 @@ import { decodeChange, encodeChange } from "../protocol/keeping/keeper.ts";
 import { fromBase64url, type Bytes } from "../protocol/base/bytes.ts";
 import { decodeUtf8, encodeUtf8 } from "../protocol/base/utf8.ts";
 import { INTENTS } from "../protocol/room/intent.ts";
+import type { Receiving } from "./files/files.ts";
 import type { KeptStay } from "./stays/stays.ts";
 
 /** The changes of what a session knows beside its machine. The first is `begun`. */
@@ -57,6 +58,17 @@ const sessionChange = z.discriminatedUnion("t", [
     paths: z.array(z.string()),
     to: z.optional(z.array(memberId)),
   }),
+  /** A file on its way to this disk, and its end. */
+  z.strictObject({
+    t: z.literal("receiving"),
+    no: ordinal,
+    fileId: z.string(),
+    target: z.string(),
+    overwrite: z.boolean(),
+    only: z.optional(z.array(z.string())),
+    part: z.string(),
+  }),
+  z.strictObject({ t: z.literal("received"), no: ordinal }),
 ]);
 type SessionChange = z.infer<typeof sessionChange>;
 
@@ -91,6 +103,9 @@ export interface KeptSession {
   readonly held: ReadonlyMap<number, KeptWords>;
   readonly lastHeld: number;
   readonly offers: readonly KeptOffer[];
+  /** Files on their way here, by their numbers. */
+  readonly receiving: ReadonlyMap<number, Receiving>;
+  readonly lastReceiving: number;
 }
 
 /** Keeps the changes of one session; nothing where its tunnel is not kept. */
@@ -99,12 +114,14 @@ export class SessionKeeping {
   #read: number;
   #returned: number;
   #held: number;
+  #receiving: number;
 
   constructor(stay: KeptStay | undefined, kept?: KeptSession) {
     this.#stay = stay;
     this.#read = kept?.read ?? 0;
     this.#returned = kept?.returned ?? 0;
     this.#held = kept?.lastHeld ?? 0;
+    this.#receiving = kept?.lastReceiving ?? 0;
   }
 
   /** Whether a later process could come back. */
@@ -161,6 +178,18 @@ export class SessionKeeping {
     this.#keep({ t: "offer", kind, paths: [...paths], ...receivers }, encodeUtf8(offer));
   }
 
+  /** @returns what {@link received} takes */
+  receiving({ only, ...transfer }: Receiving): number {
+    this.#receiving += 1;
+    const chosen = only === undefined ? {} : { only: [...only] };
+    this.#keep({ t: "receiving", no: this.#receiving, ...transfer, ...chosen });
+    return this.#receiving;
+  }
+
+  received(no: number): void {
+    this.#keep({ t: "received", no });
+  }
+
   /** The process ends, and a later one may come back. */
   leave(): void {
     this.#stay?.leave();
@@ -190,6 +219,8 @@ export function keptSession(changes: readonly Bytes[]): KeptSession {
   const held = new Map<number, KeptWords>();
   let lastHeld = 0;
   const offers: KeptOffer[] = [];
+  const receiving = new Map<number, Receiving>();
+  let lastReceiving = 0;
   for (const change of changes) {
     const { header, bodies } = decodeChange(sessionChange, change);
     const [body] = bodies;
@@ -227,6 +258,17 @@ export function keptSession(changes: readonly Bytes[]): KeptSession {
       case "released":
         held.delete(header.no);
         break;
+      case "receiving": {
+        const { fileId, target, overwrite, only, part } = header;
+        // One file at a time goes to a place: the later one is the earlier one, gone on with.
+        for (const [no, other] of receiving) if (other.target === target) receiving.delete(no);
+        receiving.set(header.no, { fileId, target, overwrite, only, part });
+        lastReceiving = header.no;
+        break;
+      }
+      case "received":
+        receiving.delete(header.no);
+        break;
       case "offer":
         offers.push({ kind: header.kind, paths: header.paths, offer: text, to: header.to });
     }
@@ -246,6 +288,8 @@ export function keptSession(changes: readonly Bytes[]): KeptSession {
     invites: [...invites.values()],
     held,
     lastHeld,
+    receiving,
+    lastReceiving,
     offers,
   };
 }

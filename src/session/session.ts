@@ -18,7 +18,8 @@ import { Files, type Offering } from "./files/files.ts";
 import type { LocalFiles } from "./files/local-files.ts";
 import type { Share } from "./files/sharing.ts";
 import { Preparations } from "./files/preparations.ts";
-import { offerFile } from "./files/requests.ts";
+import { fetchFile, offerFile } from "./files/requests.ts";
+import { removePart } from "./paths/unfinished.ts";
 import { streamPort, type StreamPort } from "./files/port.ts";
 import { ServiceOffers } from "./service-offers.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
@@ -134,6 +135,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   protected readonly keeping: SessionKeeping;
   /** What an earlier process knew. */
   readonly #kept: KeptSession | undefined;
+  readonly #localFiles: LocalFiles | undefined;
   /** The last place of the room that an earlier process had. */
   readonly #keptSeq: number;
   #isDeparting = false;
@@ -149,7 +151,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     /** Of an earlier process; the machine is the one that it had. */
     readonly kept: KeptSession | undefined;
     /** Reads again what an earlier process had offered. */
-    readonly localFiles?: Pick<LocalFiles, "again"> | undefined;
+    readonly localFiles?: LocalFiles | undefined;
   }) {
     const { tunnelId, machine, primitives, clock, overseer, scanner, keeping, kept } = parts;
     this.tunnelId = tunnelId;
@@ -157,6 +159,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.clock = clock;
     this.keeping = keeping;
     this.#kept = kept;
+    this.#localFiles = parts.localFiles;
     this.#keptSeq = kept === undefined ? 0 : machine.lastSeq;
     this.#machine = machine;
     this.#confirmations = new Confirmations(clock);
@@ -199,6 +202,10 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       port,
       creditBeside: () => this.#creditBeside(),
       shares: kept?.offers.flatMap((offer) => sharedAgain(offer, parts.localFiles) ?? []),
+      onReceiving: (transfer) => {
+        const no = keeping.receiving(transfer);
+        return () => keeping.received(no);
+      },
       onOffered: ({ offer, source, to }) => {
         const { paths } = source;
         if (paths !== undefined)
@@ -310,6 +317,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   protected recalled(): void {
     if (this.#kept === undefined) return;
     this.inbox.restore(this.#kept);
+    if (this.#localFiles !== undefined) this.#receiveOn(this.#kept.receiving, this.#localFiles);
     for (const [heldNo, words] of this.#kept.held)
       void this.say(wordsAgain(words), { heldNo }).catch(() => this.keeping.released(heldNo));
   }
@@ -360,6 +368,18 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     if (this.#end === undefined) this.keeping.read(this.inbox.read);
   }
 
+  /** Goes on with the files that were on their way. Nobody waits for them: a notice tells how each of them ends. */
+  #receiveOn(receiving: KeptSession["receiving"], localFiles: LocalFiles): void {
+    for (const [no, { fileId, target, part, ...wish }] of receiving) {
+      const request = { fileId, savePath: target, part, ...wish };
+      fetchFile(this.files, localFiles, request)
+        .then(({ download }) => download.attend(false))
+        // The offer or the place is gone.
+        .catch(() => removePart(part))
+        .finally(() => this.keeping.received(no));
+    }
+  }
+
   /** A tool call concerned this session: activity, and the reading position as it is now. */
   touch(): void {
     if (this.#end !== undefined) return;
@@ -386,11 +406,16 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     return this.#closing;
   }
 
+  /** The process is about to end. */
+  expectEnd(): void {
+    if (this.keeping.isKept) this.files.expectEnd();
+  }
+
   async #depart(): Promise<void> {
     this.#isDeparting = true;
     await this.stop();
     this.oversight.end();
-    await Promise.all([this.preparations.end(), this.files.end()]);
+    await Promise.all([this.preparations.end(), this.files.leave()]);
     this.keeping.leave();
   }
 

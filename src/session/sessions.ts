@@ -444,9 +444,15 @@ export class Sessions implements Observable<SessionsEvent> {
     }
   }
 
+  /** The process is about to end: from now on nothing is given up that a later one can go on with. */
+  expectEnd(): void {
+    for (const tunnel of this.open) tunnel.expectEnd();
+  }
+
   /** The process ends: stays that are kept wait for a later one, all else is over. Resolves when nothing is left running. */
   async shutDown(): Promise<void> {
     this.#isShutDown = true;
+    this.expectEnd();
     const openings = Promise.all([this.#openings.cancelAll(), this.joinings.cancelAll()]);
     await Promise.allSettled(this.#resuming.values());
     await Promise.allSettled(this.all.map((tunnel) => tunnel.depart()));

@@ -1,8 +1,12 @@
-import { existsSync, readdirSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Agent, closeAgents, pair, unfenced, type Payload } from "../support/agent.ts";
+import { holdAfter, meetThrough, offer, parts, put, release, worker } from "../support/files/file-agents.ts";
 import { until } from "../support/processes.ts";
+import { Proxy } from "../support/proxy.ts";
 import { RelayProcess } from "../support/relay-process.ts";
 
 /** Processes of either side end in the middle of a conversation, and others take their tunnels up. */
@@ -159,4 +163,80 @@ it("with 0 minutes nothing is kept, and nothing can be taken up", async () => {
   host = await host.restarted("closed");
   expect(await host.call("tunnel_status")).toMatchObject({ status: "idle" });
   expect((await host.call("tunnel_status"))["resumable"]).toBeUndefined();
+});
+
+describe("a file on its way", { timeout: 60_000 }, () => {
+  const BYTES = 8 * 1024 * 1024;
+  const hashOf = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");
+  const sizesOf = (agent: Agent): number[] =>
+    parts(agent).map((name) => statSync(join(agent.box.root, name)).size);
+
+  /** It stands still in the middle, until its receiver or its sender has come back. */
+  async function onItsWay() {
+    const states = mkdtempSync(join(tmpdir(), "states-"));
+    ends.push(() => rmSync(states, { recursive: true, force: true }));
+    const wire = await Proxy.start();
+    ends.push(() => wire.close());
+    // Nobody is there to ask about a content that cannot be searched.
+    const host = await worker("ana", {
+      ...KEPT,
+      TUNNEL_UNATTENDED: "1",
+      XDG_STATE_HOME: join(states, "ana"),
+    });
+    const guest = await worker("ben", {
+      ...KEPT,
+      TUNNEL_UNATTENDED: "1",
+      XDG_STATE_HOME: join(states, "ben"),
+    });
+    const { crossing } = await meetThrough(wire, host, guest);
+    const file = put(host, "big.bin", randomBytes(BYTES));
+    const { fileId } = await offer(host, { path: "big.bin" }, guest);
+    holdAfter(crossing, "toGuest", BYTES / 2);
+    const target = join(guest.folder, "here.bin");
+    const receiving = guest.call("tunnel_receive", { fileId, savePath: target }).catch(() => undefined);
+    await until("some of it has come", () => sizesOf(guest).some((size) => size > BYTES / 4));
+    return { host, guest, file, target, receiving, crossing };
+  }
+
+  it.each(WAYS)("goes on when its sender's server was %s", async (how) => {
+    const { host, guest, file, target, receiving, crossing } = await onItsWay();
+    const next = await host.restarted(how);
+    release(crossing);
+    await back(next);
+    await receiving;
+    await until("it is there", () => existsSync(target));
+    expect(hashOf(target)).toBe(hashOf(file));
+    expect(parts(guest)).toEqual([]);
+  });
+
+  it("fails when it is another file by the time its sender is back", async () => {
+    const { host, guest, target, receiving, crossing } = await onItsWay();
+    await host.ended("killed");
+    put(host, "big.bin", randomBytes(BYTES));
+    const next = await host.again();
+    release(crossing);
+    await back(next);
+    await receiving;
+    await until("nothing of it is left", () => parts(guest).length === 0);
+    expect(existsSync(target)).toBe(false);
+  });
+
+  it.each(WAYS)("goes on where it was when its receiver's server was %s", async (how) => {
+    const { guest, file, target, receiving, crossing } = await onItsWay();
+    await guest.ended(how);
+    await receiving;
+    const [before = 0] = sizesOf(guest);
+    expect(before).toBeGreaterThan(BYTES / 4);
+    expect(before).toBeLessThan(BYTES);
+    release(crossing);
+    const next = await guest.again();
+    await back(next);
+    await until("it is there", () => existsSync(target));
+    expect(hashOf(target)).toBe(hashOf(file));
+    await until("its agent is told", async () => {
+      const { messages = [] } = await next.call("tunnel_listen", { timeoutMs: 0 });
+      return messages.some(({ event }) => event === "file-received");
+    });
+    expect(parts(next)).toEqual([]);
+  });
 });

@@ -242,6 +242,11 @@ export class Agent {
    */
   async restarted(how: "killed" | "closed"): Promise<Agent> {
     await this.ended(how);
+    return this.again();
+  }
+
+  /** The next client in the same folders. */
+  async again(): Promise<Agent> {
     const agent = new Agent(this.box, "legacy", { name: "e2e", version: "0" });
     await agent.#connect();
     return agent;

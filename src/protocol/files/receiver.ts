@@ -14,12 +14,14 @@ export class FileIntake {
   readonly #primitives: Primitives;
   readonly #offer: FileOffer;
   #cipher: ChunkCipher | undefined;
-  #received = 0;
+  #received: number;
   #isComplete = false;
 
-  constructor(primitives: Primitives, offer: FileOffer) {
+  /** @param received bytes of content that are there already, and were verified when they came */
+  constructor(primitives: Primitives, offer: FileOffer, received = 0) {
     this.#primitives = primitives;
     this.#offer = offer;
+    this.#received = received;
   }
 
   /** Bytes of content that have been verified: where the next stream begins. */

@@ -63,12 +63,23 @@ export interface FilesOptions<Said> {
   readonly clock: Clock;
   readonly say: (outgoing: OutgoingMessage, offering: Offering) => Promise<Said>;
   readonly notify: (notice: FileNotice) => void;
+  /** A transfer has begun. @returns what is called at its end, however that comes, but not where a later process is to go on with it */
+  readonly onReceiving?: ((transfer: Receiving) => () => void) | undefined;
   /** An offer has left. */
   readonly onOffered?: ((share: Share) => void) | undefined;
   /** What an earlier process had offered. */
   readonly shares?: readonly Share[] | undefined;
   /** Credit of this side's streams that are no files. */
   readonly creditBeside?: () => number;
+}
+
+/** A transfer as a later process needs it. */
+export interface Receiving {
+  readonly fileId: FileId;
+  readonly target: string;
+  readonly overwrite: boolean;
+  readonly only: readonly string[] | undefined;
+  readonly part: string;
 }
 
 /** How a file that this side receives stands. */
@@ -130,6 +141,7 @@ export class Files<Said = unknown> {
   /** Places that are being made. */
   readonly #starting = new Set<string>();
   #isOver = false;
+  #isLeft = false;
 
   constructor(options: FilesOptions<Said>) {
     this.#options = options;
@@ -266,7 +278,12 @@ export class Files<Said = unknown> {
   }
 
   /** @throws {TunnelError} file-unknown, file-own, transfer-limit, file-sender-left, tunnel-closed */
-  async receive(fileId: FileId, target: string, makeSink: () => Promise<FileSink>): Promise<Download> {
+  async receive(
+    fileId: FileId,
+    target: string,
+    makeSink: () => Promise<FileSink>,
+    wish: Pick<Receiving, "overwrite" | "only"> = { overwrite: false, only: undefined },
+  ): Promise<Download> {
     const { entry } = this.find(fileId);
     const { services, port, primitives, clock } = this.#options;
     if (this.#isOver) throw new TunnelError("tunnel-closed");
@@ -285,7 +302,9 @@ export class Files<Said = unknown> {
       clock,
       share: (own) => this.#shareOf(own),
     });
-    return this.#start({ fileId, entry, target, transfer, sink });
+    const { part } = sink;
+    const over = this.#options.onReceiving?.({ fileId, target, ...wish, part }) ?? (() => undefined);
+    return this.#start({ fileId, entry, target, transfer, sink, over });
   }
 
   async #made(target: string, makeSink: () => Promise<FileSink>): Promise<FileSink> {
@@ -338,6 +357,20 @@ export class Files<Said = unknown> {
     await Promise.all([this.#sharing.end(), ...this.#downloads.map(({ over }) => over)]);
   }
 
+  /** A later process goes on with what is on its way, however it ends here. */
+  expectEnd(): void {
+    this.#isLeft = true;
+    for (const { running } of this.#running) running.transfer.expectEnd();
+  }
+
+  /** The process ends, and a later one goes on. Resolves when nothing is open any more. */
+  async leave(): Promise<void> {
+    this.#isOver = true;
+    this.expectEnd();
+    for (const { running } of this.#running) running.transfer.fail(new TunnelError("tunnel-closed"));
+    await Promise.all([this.#sharing.end(), ...this.#downloads.map(({ over }) => over)]);
+  }
+
   get #running(): readonly (Download & { readonly running: Running })[] {
     return this.#downloads.filter(({ running }) => running.outcome === undefined);
   }
@@ -348,6 +381,7 @@ export class Files<Said = unknown> {
     target: string;
     transfer: Transfer;
     sink: FileSink;
+    over: () => void;
   }): Download {
     const { fileId, entry, target, transfer, sink } = parts;
     const { clock, notify } = this.#options;
@@ -358,6 +392,7 @@ export class Files<Said = unknown> {
         (thrown: unknown) => ({ name: "failed", error: asTunnelError(thrown) }) as const,
       );
       running.outcome = outcome;
+      if (!this.#isLeft) parts.over();
       if (running.isAttended) return;
       // A transfer that failed begins anew when it is asked for again; one that is done stays done.
       running.isTold = outcome.name === "failed";
@@ -402,10 +437,10 @@ export class Files<Said = unknown> {
 function intakeOf(
   primitives: Primitives,
   offer: FileOffer,
-  { tree }: FileSink,
+  { tree, received }: FileSink,
 ): { intake: Intake; proceed: () => Promise<boolean> } {
   if (offer.tree === undefined || tree === undefined)
-    return { intake: new FileIntake(primitives, offer), proceed: () => Promise.resolve(false) };
+    return { intake: new FileIntake(primitives, offer, received), proceed: () => Promise.resolve(false) };
   const intake = new TreeIntake(primitives, offer, [{ from: 0, to: offer.tree.list }]);
   let isPlanned = false;
   const proceed = async (): Promise<boolean> => {

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { unlinkSync } from "node:fs";
+import { constants, unlinkSync } from "node:fs";
 import { link, lstat, open, rename, unlink } from "node:fs/promises";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { codeOf, writeFailure } from "../paths/failures.ts";
@@ -23,6 +23,8 @@ export interface Disk {
 }
 
 const DISK: Disk = { open, link, rename, unlink };
+
+const REOPEN: number = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
 
 /** A new file is readable as far as the user lets others read new files, and never executable. */
 const NEW_MODE = 0o644;
@@ -49,6 +51,30 @@ export class IncomingFiles {
     });
   }
 
+  /**
+   * Goes on with what an earlier process has written: whatever is there is read once for its hash, which the whole has to have in the end.
+   * Anything that is not this user's plain file of at most so many bytes is left alone.
+   * @throws {TunnelError} save-failed
+   */
+  async resume(place: SavePlace, part: string, maxBytes: number): Promise<IncomingFile> {
+    return this.#unfinished.resume(part, async (file, done) => {
+      const handle = await open(file, REOPEN);
+      try {
+        const found = await handle.stat();
+        const { size, nlink, uid } = found;
+        const isOwn = nlink === 1 && found.isFile() && uid === (process.getuid?.() ?? uid);
+        if (!isOwn || size > maxBytes) throw new TunnelError("save-failed");
+        const hash = createHash("sha256");
+        for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) hash.update(chunk);
+        const disk = this.#disk;
+        return new IncomingFile({ place, part, handle, disk, done, written: { hash, bytes: size } });
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    });
+  }
+
   /** For the end of the process, when nothing can be waited for. */
   removeAll(): void {
     this.#unfinished.removeAll();
@@ -62,18 +88,32 @@ export class IncomingFile {
   readonly #handle: PartHandle;
   readonly #disk: Disk;
   readonly #done: () => void;
-  readonly #hash: Hash = createHash("sha256");
+  readonly #hash: Hash;
   /** Calls take their turn, so that an abort cannot overtake a write. */
   #turn: Promise<unknown> = Promise.resolve();
-  #position = 0;
+  #position: number;
   #state: "open" | "closed" = "open";
 
-  constructor(options: { place: SavePlace; part: string; handle: PartHandle; disk: Disk; done: () => void }) {
+  constructor(options: {
+    place: SavePlace;
+    part: string;
+    handle: PartHandle;
+    disk: Disk;
+    done: () => void;
+    /** By an earlier process. */
+    written?: { readonly hash: Hash; readonly bytes: number };
+  }) {
+    this.#hash = options.written?.hash ?? createHash("sha256");
+    this.#position = options.written?.bytes ?? 0;
     this.#place = options.place;
     this.#part = options.part;
     this.#handle = options.handle;
     this.#disk = options.disk;
     this.#done = options.done;
+  }
+
+  get part(): string {
+    return this.#part;
   }
 
   /** How many bytes are written; the next chunk continues there. */
@@ -122,6 +162,18 @@ export class IncomingFile {
       this.#done();
       return this.#place.target;
     });
+  }
+
+  /** Closes it and lets it be, for a later process. */
+  leave(): Promise<void> {
+    const run = this.#turn.then(async () => {
+      if (this.#state === "closed") return;
+      this.#state = "closed";
+      await this.#handle.close().catch(() => undefined);
+      this.#done();
+    });
+    this.#turn = run;
+    return run;
   }
 
   /** Removes the unfinished file. Never fails: there is nothing that a caller could do about it. */

@@ -16,13 +16,14 @@ import { makeCommits } from "../commits/make-commits.ts";
 import { makePatch, type Patch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
 import { gather, type Gathered, type LeftOutEntry } from "../folders/gather.ts";
-import { IncomingFiles } from "./incoming.ts";
+import { type IncomingFile, IncomingFiles } from "./incoming.ts";
 import { IncomingTrees } from "../folders/incoming-tree.ts";
 import { nameHere } from "../paths/held-name.ts";
 import { misleadingName, safeName } from "../paths/names.ts";
 import { changeOf, labelOf } from "../paths/offered-name.ts";
 import { OutgoingFile } from "./outgoing.ts";
-import { resolveSave } from "../paths/place.ts";
+import { resolveSave, type SavePlace } from "../paths/place.ts";
+import { isPartOf, removePart } from "../paths/unfinished.ts";
 import type { Examined, TextScanner } from "../saying/judging.ts";
 import type { FileSink, FileSource } from "./port.ts";
 import { faultBehind, firstRoot, segmentsInRoots } from "../paths/roots.ts";
@@ -81,6 +82,8 @@ export interface SaveWish {
   readonly savePath: string;
   readonly overwrite: boolean;
   readonly only?: readonly string[] | undefined;
+  /** The unfinished one that an earlier process has left. */
+  readonly part?: string | undefined;
 }
 
 /** Where a received file goes. */
@@ -314,7 +317,12 @@ export class LocalFiles {
    * @param only of a tree: paths of its list
    * @throws {TunnelError} path-*, save-*, disk-full
    */
-  async sink({ savePath, overwrite, only }: SaveWish, offer: FileOffer, owner: MemberId): Promise<FileSink> {
+  async sink(
+    { savePath, overwrite, only, part }: SaveWish,
+    offer: FileOffer,
+    owner: MemberId,
+  ): Promise<FileSink> {
+    if (offer.tree !== undefined && part !== undefined) await removePart(part);
     if (offer.tree !== undefined)
       return await this.#treeSink({ ...offer, tree: offer.tree }, { savePath, only }, owner);
     const { size, hash } = offer;
@@ -322,14 +330,30 @@ export class LocalFiles {
     // A file of the name that it gets instead is not the one that was to be replaced.
     const place = found.renamed === undefined ? found : await this.#place(savePath, false);
     await assertRoom(place.folder, size);
-    const file = await this.#incoming.create(place);
+    const file = await this.#fileIn(place, part, size);
     return {
+      part: file.part,
+      received: file.position,
+      leave: () => file.leave(),
       write: (contents) => file.write(...contents),
       commit: async (sha256) => {
         this.#received.add(owner, toBase64url(hash), await file.commit(sha256));
       },
       abort: () => file.abort(),
     };
+  }
+
+  /** What an earlier process has left of it is gone on with, or removed. */
+  async #fileIn(place: SavePlace, part: string | undefined, size: number): Promise<IncomingFile> {
+    if (part !== undefined && isPartOf(part, place.folder)) {
+      try {
+        return await this.#incoming.resume(place, part, size);
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+      }
+    }
+    if (part !== undefined) await removePart(part);
+    return this.#incoming.create(place);
   }
 
   /** A folder is never replaced, whatever is asked for. */

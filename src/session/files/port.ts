@@ -38,6 +38,12 @@ export interface FileSink {
   commit(sha256: string): Promise<unknown>;
   /** Leaves nothing behind. Idempotent. */
   abort(): Promise<void>;
+  /** The unfinished file or folder, by its path. */
+  readonly part: string;
+  /** Bytes that are there already; they were verified when they came. */
+  readonly received: number;
+  /** Lets the unfinished one be, for a later process that goes on with it; undefined where none could. */
+  readonly leave?: () => Promise<void>;
   /** Of a tree alone. */
   readonly tree?: TreeSide;
 }

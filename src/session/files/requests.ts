@@ -105,7 +105,7 @@ export async function fetchFile(
   localFiles: LocalFiles,
   request: SaveWish & { readonly fileId: FileId },
 ): Promise<FetchedFile> {
-  const { fileId, savePath, only } = request;
+  const { fileId, savePath, only, overwrite } = request;
   const { entry } = files.find(fileId);
   if (only !== undefined && entry.offer.tree === undefined)
     throw new TunnelError("input-invalid", { detail: "only: goes with a folder" });
@@ -116,8 +116,7 @@ export async function fetchFile(
     if (!isGone) return { download: known, isNew: false, renamed };
     files.forget(known);
   }
-  const download = await files.receive(fileId, target, () =>
-    localFiles.sink(request, entry.offer, entry.from),
-  );
+  const makeSink = () => localFiles.sink(request, entry.offer, entry.from);
+  const download = await files.receive(fileId, target, makeSink, { overwrite, only });
   return { download, isNew: true, renamed };
 }

@@ -82,6 +82,7 @@ export class Transfer {
   #grewAt: number;
   #stream: StreamEnd | undefined;
   #failure: TunnelError | undefined;
+  #isLeaving = false;
   #wake = (): void => undefined;
 
   constructor(options: TransferOptions) {
@@ -91,6 +92,7 @@ export class Transfer {
     this.#window = new CreditWindow(now);
     this.#grewAt = now;
     this.#rate = new Rate(now);
+    this.#stored = options.sink.received;
   }
 
   /** Bytes that have been verified and written. */
@@ -123,6 +125,11 @@ export class Transfer {
     this.#wake();
   }
 
+  /** However it ends from now on, what is unfinished stays for a later process. */
+  expectEnd(): void {
+    this.#isLeaving = true;
+  }
+
   /** Resolves when the file is whole, verified and in its place; leaves nothing behind otherwise. @throws {TunnelError} */
   async run(): Promise<void> {
     const { sink, offer } = this.#options;
@@ -132,7 +139,8 @@ export class Transfer {
       await sink.commit(toHex(offer.hash));
     } catch (thrown) {
       this.#stream?.reset("refused" satisfies FileReset);
-      await sink.abort();
+      await this.#writing.catch(() => undefined);
+      await (this.#isLeaving && sink.leave !== undefined ? sink.leave() : sink.abort());
       throw asTunnelError(thrown);
     }
   }

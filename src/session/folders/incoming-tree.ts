@@ -74,8 +74,10 @@ export class IncomingTrees {
 
 /** A folder on its way in: it appears at its place whole and verified, or not at all. */
 export class IncomingTree implements TreeSide {
+  /** A later process begins it anew. */
+  readonly received = 0;
   readonly #request: TreeRequest;
-  readonly #part: string;
+  readonly part: string;
   readonly #disk: TreeDisk;
   readonly #done: () => void;
   readonly #list: Bytes[] = [];
@@ -88,7 +90,7 @@ export class IncomingTree implements TreeSide {
 
   constructor(request: TreeRequest, own: { part: string; disk: TreeDisk; done: () => void }) {
     this.#request = request;
-    this.#part = own.part;
+    this.part = own.part;
     this.#disk = own.disk;
     this.#done = own.done;
   }
@@ -111,16 +113,16 @@ export class IncomingTree implements TreeSide {
       const { offer, only, segments, known } = this.#request;
       const entries = listIn(this.#list.splice(0), offer);
       const wanted = chosen(entries, only);
-      const isFolding = await folds(this.#part);
+      const isFolding = await folds(this.part);
       const local = await placeTree(wanted, {
         segments,
         isFolding,
-        held: (name) => heldName(name, this.#part),
+        held: (name) => heldName(name, this.part),
       });
       if (local.files.length + local.folders.length === 0 && local.notSaved.length > 0)
         throw new TunnelError("path-protected", { detail: must(local.notSaved[0], "an entry").why });
       const bytes = local.files.reduce((sum, { file }) => sum + file.size, 0);
-      await assertRoom(this.#part, bytes);
+      await assertRoom(this.part, bytes);
       for (const names of local.folders) await this.#disk.mkdir(this.#at(names));
       const coming: Wanted[] = [];
       const here: (readonly [source: string, one: Wanted])[] = [];
@@ -174,10 +176,10 @@ export class IncomingTree implements TreeSide {
       const { local } = must(this.#plan, "a plan");
       if (this.#coming.length > 0 || this.#open !== undefined) throw new TunnelError("file-unfinished");
       await place.recheck();
-      await chmod(this.#part, FOLDER_MODE & ~process.umask()).catch(() => undefined);
+      await chmod(this.part, FOLDER_MODE & ~process.umask()).catch(() => undefined);
       if ((await lstat(place.target).catch(() => undefined)) !== undefined)
         throw new TunnelError("save-exists");
-      await this.#disk.rename(this.#part, place.target).catch((error: unknown) => {
+      await this.#disk.rename(this.part, place.target).catch((error: unknown) => {
         // Somebody has taken the name at this very moment. An empty folder of theirs is no loss.
         const isTaken = ["EEXIST", "ENOTEMPTY", "ENOTDIR"].includes(codeOf(error));
         throw isTaken ? new TunnelError("save-exists", { cause: error }) : error;
@@ -196,7 +198,7 @@ export class IncomingTree implements TreeSide {
   }
 
   #at(names: readonly string[]): string {
-    return path.join(this.#part, ...names);
+    return path.join(this.part, ...names);
   }
 
   /** Every content that some file is to have, once. Files without any are made at once. */
@@ -241,7 +243,7 @@ export class IncomingTree implements TreeSide {
     if (this.#isOver) return;
     this.#isOver = true;
     await this.#open?.drop();
-    await rm(this.#part, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+    await rm(this.part, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
     this.#done();
   }
 }

@@ -1,7 +1,21 @@
 import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import { writeFailure } from "./failures.ts";
 import type { SavePlace } from "./place.ts";
+
+const SUFFIX = ".tunnel-part";
+const NAME = /^\.[0-9a-f]{24}\.tunnel-part$/;
+
+/** Whether an unfinished file or folder of this name can lie in a folder: nothing else is ever touched. */
+export function isPartOf(part: string, folder: string): boolean {
+  return path.dirname(part) === folder && NAME.test(path.basename(part));
+}
+
+/** Removes one that an earlier process has left. Never rejects. */
+export async function removePart(part: string): Promise<void> {
+  if (NAME.test(path.basename(part))) await rm(part, { recursive: true, force: true }).catch(() => undefined);
+}
 
 /** Files or folders that are on their way in, so that none stays behind when the process ends. */
 export class Unfinished {
@@ -21,7 +35,7 @@ export class Unfinished {
    * @throws {TunnelError} disk-full, save-failed, save-denied
    */
   async begin<T>({ folder }: SavePlace, make: (part: string, done: () => void) => Promise<T>): Promise<T> {
-    const part = path.join(folder, `.${randomBytes(12).toString("hex")}.tunnel-part`);
+    const part = path.join(folder, `.${randomBytes(12).toString("hex")}${SUFFIX}`);
     const done = (): void => void this.#parts.delete(part);
     // Before it is there, so that there is no moment at which it is there and unknown.
     this.#parts.add(part);
@@ -30,6 +44,18 @@ export class Unfinished {
     } catch (error) {
       done();
       throw writeFailure(error);
+    }
+  }
+
+  /** One that an earlier process has begun there, and to which this one comes back. */
+  async resume<T>(part: string, make: (part: string, done: () => void) => Promise<T>): Promise<T> {
+    this.#parts.add(part);
+    const done = (): void => void this.#parts.delete(part);
+    try {
+      return await make(part, done);
+    } catch (error) {
+      done();
+      throw error;
     }
   }
 

@@ -61,6 +61,8 @@ export class MemorySource implements FileSource {
 
 /** A place for a file that remembers what was done to it. */
 export class MemorySink implements FileSink {
+  readonly part = "";
+  readonly received = 0;
   readonly parts: Bytes[] = [];
   state: "open" | "committed" | "aborted" = "open";
   failure: ErrorCode | undefined;
