@@ -46,7 +46,9 @@ function openText(goal: string): string {
 
 function joinText(link: string): string {
   const what =
-    link === "" ? "Ask me for the invite link, then join that tunnel" : `Join this tunnel: ${link}`;
+    link === ""
+      ? "Go on with a tunnel that tunnel_status lists as `resumable`, where I mean that; else ask me for the invite link, then join that tunnel"
+      : `Join this tunnel: ${link}`;
   return `${what} (tunnel_join). Show me its goal and the safety code, and ask me whether the goal is what I want before you work on it.`;
 }
 

@@ -207,89 +207,107 @@ export class SessionKeeping {
   }
 }
 
+/** As it comes together, change by change. */
+interface Draft {
+  begun: Extract<SessionChange, { t: "begun" }> | undefined;
+  port: number | undefined;
+  read: number;
+  returned: number;
+  modes: KeptSession["modes"];
+  readonly withheld: Set<number>;
+  readonly invites: Map<InviteId, KeptSession["invites"][number]>;
+  readonly held: Map<number, KeptWords>;
+  lastHeld: number;
+  readonly offers: KeptOffer[];
+  readonly receiving: Map<number, Receiving>;
+  lastReceiving: number;
+}
+
 /** @throws {TunnelError} stay-unreadable */
 export function keptSession(changes: readonly Bytes[]): KeptSession {
-  let begun: Extract<SessionChange, { t: "begun" }> | undefined;
-  let port: number | undefined;
-  let read = 0;
-  let returned = 0;
-  let modes: KeptSession["modes"];
-  const withheld = new Set<number>();
-  const invites = new Map<InviteId, KeptSession["invites"][number]>();
-  const held = new Map<number, KeptWords>();
-  let lastHeld = 0;
-  const offers: KeptOffer[] = [];
-  const receiving = new Map<number, Receiving>();
-  let lastReceiving = 0;
+  const draft: Draft = {
+    begun: undefined,
+    port: undefined,
+    read: 0,
+    returned: 0,
+    modes: undefined,
+    withheld: new Set(),
+    invites: new Map(),
+    held: new Map(),
+    lastHeld: 0,
+    offers: [],
+    receiving: new Map(),
+    lastReceiving: 0,
+  };
   for (const change of changes) {
     const { header, bodies } = decodeChange(sessionChange, change);
     const [body] = bodies;
     const text = body === undefined ? "" : decodeUtf8(body);
     if (text === undefined) throw new TunnelError("stay-unreadable");
-    switch (header.t) {
-      case "begun":
-        begun = header;
-        break;
-      case "listens":
-        ({ port } = header);
-        break;
-      case "read":
-        read = header.seq;
-        break;
-      case "returned":
-        returned = header.seq;
-        break;
-      case "modes":
-        modes = header;
-        break;
-      case "withheld":
-        withheld.add(header.seq);
-        break;
-      case "invite":
-        {
-          const id = inviteIdFrom(header.id);
-          invites.set(id, { id, address: header.address, isForMember: header.isForMember });
-        }
-        break;
-      case "held":
-        held.set(header.no, { ...header.message, text });
-        lastHeld = header.no;
-        break;
-      case "released":
-        held.delete(header.no);
-        break;
-      case "receiving": {
-        const { fileId, target, overwrite, only, part } = header;
-        // One file at a time goes to a place: the later one is the earlier one, gone on with.
-        for (const [no, other] of receiving) if (other.target === target) receiving.delete(no);
-        receiving.set(header.no, { fileId, target, overwrite, only, part });
-        lastReceiving = header.no;
-        break;
-      }
-      case "received":
-        receiving.delete(header.no);
-        break;
-      case "offer":
-        offers.push({ kind: header.kind, paths: header.paths, offer: text, to: header.to });
-    }
+    placeAndPerson(draft, header);
+    work(draft, header, text);
   }
+  const { begun, invites, ...rest } = draft;
   if (begun === undefined) throw new TunnelError("stay-unreadable");
   const { role, folder, transport, openedAt } = begun;
-  return {
-    role,
-    folder,
-    transport,
-    openedAt,
-    port,
-    read,
-    returned,
-    modes,
-    withheld,
-    invites: [...invites.values()],
-    held,
-    lastHeld,
-    receiving,
-    lastReceiving,
-    offers,
-  };
+  return { role, folder, transport, openedAt, invites: [...invites.values()], ...rest };
+}
+
+/** Where the session is, how far its agent is, and what its person has decided. */
+function placeAndPerson(draft: Draft, change: SessionChange): void {
+  switch (change.t) {
+    case "begun":
+      draft.begun = change;
+      break;
+    case "listens":
+      draft.port = change.port;
+      break;
+    case "read":
+      draft.read = change.seq;
+      break;
+    case "returned":
+      draft.returned = change.seq;
+      break;
+    case "modes":
+      draft.modes = change;
+      break;
+    case "withheld":
+      draft.withheld.add(change.seq);
+      break;
+    default:
+  }
+}
+
+/** What it has under way. @param text beside the change */
+function work(draft: Draft, change: SessionChange, text: string): void {
+  switch (change.t) {
+    case "invite": {
+      const { address, isForMember } = change;
+      const id = inviteIdFrom(change.id);
+      draft.invites.set(id, { id, address, isForMember });
+      break;
+    }
+    case "held":
+      draft.held.set(change.no, { ...change.message, text });
+      draft.lastHeld = change.no;
+      break;
+    case "released":
+      draft.held.delete(change.no);
+      break;
+    case "offer":
+      draft.offers.push({ kind: change.kind, paths: change.paths, offer: text, to: change.to });
+      break;
+    case "receiving": {
+      const { fileId, target, overwrite, only, part } = change;
+      // One file at a time goes to a place: the later one is the earlier one, gone on with.
+      for (const [no, other] of draft.receiving) if (other.target === target) draft.receiving.delete(no);
+      draft.receiving.set(change.no, { fileId, target, overwrite, only, part });
+      draft.lastReceiving = change.no;
+      break;
+    }
+    case "received":
+      draft.receiving.delete(change.no);
+      break;
+    default:
+  }
 }

@@ -79,7 +79,7 @@ describe.each<Era>(["legacy", "modern"])("in the %s era", (era) => {
     );
     expect(await get("open")).toContain("Ask me in one line");
     expect(await get("join", { link: LINK })).toContain(`Join this tunnel: ${LINK} (tunnel_join)`);
-    expect(await get("join")).toContain("Ask me for the invite link");
+    expect(await get("join")).toContain("ask me for the invite link");
     expect(await get("handover")).toContain("only when I say so");
   });
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -249,5 +249,84 @@ describe("nothing is left", () => {
     await hosts.shutDown();
     await until("the guest has heard", () => guest.end !== undefined);
     expect(guest.end).toEqual({ cause: "host-stopped" });
+  });
+});
+
+describe("a disk that keeps nothing", () => {
+  /** A home that takes no folder. */
+  function unkept(): Sessions {
+    const stays = new Stays({
+      disk: nodeDisk,
+      folders: [path.join(root, "a file", "tunnel-mcp")],
+      platform: process.platform,
+      clock: systemClock,
+      table: processTable(process.platform, {}),
+      primitives: nodePrimitives,
+      keepMs: 600_000,
+      onFailure: () => undefined,
+    });
+    const made = sessionsOn(systemClock, { keepMinutes: KEEP_MINUTES }, {}, { stays });
+    running.push(made);
+    return made;
+  }
+
+  it("costs the tunnel nothing but its return, which is a problem that is named, and ends with its process", async () => {
+    writeFileSync(path.join(root, "a file"), "");
+    const hosts = unkept();
+    const { hosting, guest } = await pair(hosts);
+    expect(hosts.problems).toMatchObject([{ code: "stay-not-kept" }]);
+    expect(await hosting.say({ text: "on we go" })).toMatchObject({ status: "sent" });
+    await hosts.shutDown();
+    await until("the guest has heard", () => guest.end !== undefined);
+    expect(guest.end).toEqual({ cause: "host-stopped" });
+  });
+
+  it("that fills up in the middle: the same, and no half of it is left", async () => {
+    let isFull = false;
+    const full: typeof nodeDisk = {
+      ...nodeDisk,
+      create(file) {
+        const made = nodeDisk.create(file);
+        if (made === undefined) return undefined;
+        const write = (bytes: Uint8Array): void => {
+          if (isFull) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+          made.write(bytes);
+        };
+        return {
+          identity: made.identity,
+          write,
+          sync: () => made.sync(),
+          syncLater: () => made.syncLater(),
+          close: () => made.close(),
+        };
+      },
+    };
+    const failed: string[] = [];
+    const stays = new Stays({
+      disk: full,
+      folders: [path.join(root, "full")],
+      platform: process.platform,
+      clock: systemClock,
+      table: processTable(process.platform, {}),
+      primitives: nodePrimitives,
+      keepMs: 600_000,
+      onFailure: (tunnelId) => {
+        failed.push(tunnelId);
+        hosts.notKept(tunnelId);
+      },
+    });
+    const hosts = sessionsOn(systemClock, { keepMinutes: KEEP_MINUTES }, {}, { stays });
+    running.push(hosts);
+    const { hosting, guest } = await pair(hosts);
+    expect(hosts.problems).toEqual([]);
+    isFull = true;
+    expect(await hosting.say({ text: "one more" })).toMatchObject({ status: "sent" });
+    expect(failed).toEqual([hosting.tunnelId]);
+    expect(hosts.problems).toMatchObject([{ code: "stay-not-kept" }]);
+    expect(await guest.say({ text: "and one" })).toMatchObject({ status: "sent" });
+    await hosts.shutDown();
+    await until("the guest has heard", () => guest.end !== undefined);
+    expect(guest.end).toEqual({ cause: "host-stopped" });
+    expect(staysIn("full")).toEqual([]);
   });
 });

@@ -26,6 +26,9 @@ const DISK: Disk = { open, link, rename, unlink };
 
 const REOPEN: number = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
 
+/** Read at once of what is there already. */
+const REREAD_BYTES = 256 * 1024;
+
 /** A new file is readable as far as the user lets others read new files, and never executable. */
 const NEW_MODE = 0o644;
 
@@ -65,7 +68,13 @@ export class IncomingFiles {
         const isOwn = nlink === 1 && found.isFile() && uid === (process.getuid?.() ?? uid);
         if (!isOwn || size > maxBytes) throw new TunnelError("save-failed");
         const hash = createHash("sha256");
-        for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) hash.update(chunk);
+        const piece = Buffer.alloc(REREAD_BYTES);
+        for (let at = 0; at < size;) {
+          const { bytesRead } = await handle.read(piece, 0, piece.length, at);
+          if (bytesRead === 0) throw new TunnelError("save-failed");
+          hash.update(piece.subarray(0, bytesRead));
+          at += bytesRead;
+        }
         const disk = this.#disk;
         return new IncomingFile({ place, part, handle, disk, done, written: { hash, bytes: size } });
       } catch (error) {
@@ -166,12 +175,7 @@ export class IncomingFile {
 
   /** Closes it and lets it be, for a later process. */
   leave(): Promise<void> {
-    const run = this.#turn.then(async () => {
-      if (this.#state === "closed") return;
-      this.#state = "closed";
-      await this.#handle.close().catch(() => undefined);
-      this.#done();
-    });
+    const run = this.#turn.then(() => this.#leave());
     this.#turn = run;
     return run;
   }
@@ -255,6 +259,13 @@ export class IncomingFile {
     });
     this.#turn = run.catch(() => undefined);
     return run;
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    await this.#handle.close().catch(() => undefined);
+    this.#done();
   }
 
   async #discard(): Promise<void> {

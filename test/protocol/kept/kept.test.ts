@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../../../src/protocol/room/log.ts";
+import { nodePrimitives } from "../../../src/runtime/primitives.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { Chance } from "../../support/random.ts";
 import { Lives, type Life } from "./lives.ts";
 
@@ -18,7 +20,8 @@ interface Story {
 /** Members talk; processes of `mortals` die at moments of chance and come back with what they have kept. */
 function talk(seed: number, who: "guests" | "host" | "everybody"): Story {
   const chance = new Chance(seed);
-  const lives = new Lives(chance);
+  // Every tenth with real keys: the others are about what is kept, and not about cryptography.
+  const lives = new Lives(chance, seed % 10 === 0 ? nodePrimitives : cheapPrimitives(seed));
   const guests = ["ben", "cleo"].slice(0, 1 + chance.below(2)).map((name) => lives.join(name));
   lives.heal();
   const acknowledged = new Map<string, readonly Life[]>();
@@ -80,7 +83,7 @@ function expectWhole({ lives, acknowledged, tried }: Story): void {
 describe.each(["guests", "host", "everybody"] as const)("a room whose %s die and come back", (who) => {
   it("has everything that was acknowledged, once and in order, without a new link", () => {
     let deaths = 0;
-    for (let seed = 1; seed <= 150; seed += 1) {
+    for (let seed = 1; seed <= 60; seed += 1) {
       try {
         const story = talk(seed, who);
         expectWhole(story);
@@ -89,8 +92,8 @@ describe.each(["guests", "host", "everybody"] as const)("a room whose %s die and
         throw new Error(`seed ${seed}`, { cause: error });
       }
     }
-    expect(deaths).toBeGreaterThan(300);
-  });
+    expect(deaths).toBeGreaterThan(120);
+  }, 60_000);
 });
 
 describe("a member whose machine lost its power", () => {

@@ -7,6 +7,7 @@ import type { RoomEffect } from "../../../src/protocol/host/room-io.ts";
 import { Room } from "../../../src/protocol/host/room.ts";
 import type { Entry } from "../../../src/protocol/room/log.ts";
 import type { Chance } from "../../support/random.ts";
+import type { Primitives } from "../../../src/protocol/base/primitives.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 
 /** A process died, at a moment that chance has chosen. */
@@ -122,12 +123,15 @@ export class Lives {
   #links: Link[] = [];
   #connections = 0;
 
-  constructor(chance: Chance) {
+  readonly #primitives: Primitives;
+
+  constructor(chance: Chance, primitives = nodePrimitives) {
     this.chance = chance;
+    this.#primitives = primitives;
     const log = new Log();
     this.host = new Life("ana", log, (life, effect) => this.#did(life, effect));
     this.host.machine = new Room(
-      nodePrimitives,
+      this.#primitives,
       {
         goal: "go on",
         hostName: "ana",
@@ -158,7 +162,7 @@ export class Lives {
     const log = new Log();
     const life = new Life(name, log, (one, effect) => this.#did(one, effect));
     this.guests.push(life);
-    life.machine = new Guest(nodePrimitives, { link, name, keeper: log }, this.now);
+    life.machine = new Guest(this.#primitives, { link, name, keeper: log }, this.now);
     life.run(() => undefined);
     this.settle();
     return life;
@@ -256,10 +260,10 @@ export class Lives {
     const before = life.shown;
     life.shown = [];
     if (life === this.host) {
-      life.machine = Room.restore(nodePrimitives, { changes, floors, keeper: life.log }, this.now);
+      life.machine = Room.restore(this.#primitives, { changes, floors, keeper: life.log }, this.now);
     } else {
       life.machine = Guest.restore(
-        nodePrimitives,
+        this.#primitives,
         { changes, floor: floors.said, keeper: life.log },
         this.now,
       );
