@@ -19,6 +19,8 @@ export const SERVER_ENV = {
   TUNNEL_NAME: "bench",
   // What is measured says more in a minute than agents say in a day.
   TUNNEL_BUDGETS: "off",
+  // bench/restarts.mjs measures what keeping costs.
+  TUNNEL_KEEP_MINUTES: "0",
 };
 
 /** By the name under which a benchmark finds it: its source in this folder. */
@@ -108,11 +110,11 @@ async function bundle(source, outfile) {
 }
 
 /** An MCP client of the SDK on a server process of its own, in the folder `cwd`. */
-export async function connect(program, { cwd, name = "bench" } = {}) {
+export async function connect(program, { cwd, name = "bench", env = {} } = {}) {
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [...profiling(), program],
-    env: { ...SERVER_ENV, TUNNEL_NAME: name },
+    env: { ...SERVER_ENV, TUNNEL_NAME: name, ...env },
     cwd,
   });
   const client = new Client({ name: "tunnel-mcp-bench", version: "0" });
