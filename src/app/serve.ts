@@ -8,9 +8,10 @@ import { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import { LazyServices } from "../services/tunnels/lazy-services.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
+import { machineFacts, privateFolders, stateFolders } from "../runtime/private-folders.ts";
 import { shellLine } from "../runtime/shell-line.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { hasStays } from "../session/stays/places.ts";
 import { problemsView } from "../view/setup/problems.ts";
 import { programOf } from "../view/setup/registration.ts";
 import { wakeView } from "../view/setup/wake.ts";
@@ -36,11 +37,21 @@ export interface ServeOptions {
 /** The answer to a client's first question comes first. */
 const SWEEP_AFTER_MS = 300;
 
-/** Ends the children that a killed server and their guards have left behind. Loads nothing where nothing was left. */
-async function sweepLeftovers({ env, clock }: ServeOptions): Promise<void> {
-  if (!(await hasLeftovers(privateFolders(env, machineFacts())))) return;
-  const { sweepHere } = await import("./sessions.ts");
-  await sweepHere(env, clock);
+/**
+ * Ends the children that a killed server and their guards have left behind, and removes stays whose time is over. Loads nothing where
+ * nothing was left.
+ */
+async function sweepLeftovers(options: ServeOptions): Promise<void> {
+  const { env, clock, home } = options;
+  const facts = machineFacts();
+  if (await hasLeftovers(privateFolders(env, facts))) {
+    const { sweepHere } = await import("./sessions.ts");
+    await sweepHere(env, clock);
+  }
+  if (await hasStays(stateFolders(env, home, facts))) {
+    const { sweepStaysHere } = await import("./sessions.ts");
+    await sweepStaysHere(options);
+  }
 }
 
 interface Loaded {

@@ -25,6 +25,32 @@ export { sweepHere } from "../children/sweep.ts";
 /** Messages in a tunnel after which it is worth megabytes that they take less time. */
 const BUSY_AFTER = 8;
 
+interface StaysOptions {
+  readonly config: Pick<Config, "keepMinutes">;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+}
+
+function staysHere({ config, clock, env, home }: StaysOptions, onFailure: (tunnelId: string) => void): Stays {
+  const facts = machineFacts();
+  return new Stays({
+    disk: nodeDisk,
+    folders: stateFolders(env, home, facts),
+    platform: facts.platform,
+    clock,
+    table: processTable(facts.platform, env),
+    primitives,
+    keepMs: config.keepMinutes * 60_000,
+    onFailure,
+  });
+}
+
+/** Leaves nothing of the stays whose time is over. */
+export function sweepStaysHere(options: StaysOptions): Promise<void> {
+  return staysHere(options, () => undefined).sweep();
+}
+
 /** The sessions of this process on the real network. Heavy to load: imported on demand only. */
 export function loadSessions(options: {
   config: Config;
@@ -44,17 +70,7 @@ export function loadSessions(options: {
   // Whatever a killed server has left must not stay beside what is opened now.
   void sweepHere(env, clock);
   const scanner = new OutboundFilter(clock, new URL("scanning.cjs", import.meta.url));
-  const facts = machineFacts();
-  const stays = new Stays({
-    disk: nodeDisk,
-    folders: stateFolders(env, home, facts),
-    platform: facts.platform,
-    clock,
-    table: processTable(facts.platform, env),
-    primitives,
-    keepMs: config.keepMinutes * 60_000,
-    onFailure: (tunnelId) => sessions.notKept(tunnelId),
-  });
+  const stays = staysHere(options, (tunnelId) => sessions.notKept(tunnelId));
   void stays.sweep();
   const sessions: Sessions = new Sessions({
     config,

@@ -263,7 +263,13 @@ export class CodingAgent {
       server: {
         command: process.execPath,
         args: [BUNDLE],
-        env: { TUNNEL_TRANSPORT: "direct", TUNNEL_DOH: "off", TUNNEL_NAME: this.name, ...settings },
+        env: {
+          TUNNEL_KEEP_MINUTES: "0",
+          TUNNEL_TRANSPORT: "direct",
+          TUNNEL_DOH: "off",
+          TUNNEL_NAME: this.name,
+          ...settings,
+        },
       },
     });
     const [command = "", ...args] = program;

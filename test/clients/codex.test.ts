@@ -26,7 +26,10 @@ async function started(script: string, env: Record<string, string> = {}): Promis
 
 /** Codex hands no variable of its own environment to a server, so the settings belong into its configuration. */
 async function register(script: string): Promise<void> {
-  const settings = ["TUNNEL_TRANSPORT=direct", "TUNNEL_DOH=off"].flatMap((pair) => ["--env", pair]);
+  const settings = ["TUNNEL_TRANSPORT=direct", "TUNNEL_DOH=off", "TUNNEL_KEEP_MINUTES=0"].flatMap((pair) => [
+    "--env",
+    pair,
+  ]);
   await home.run(script, "mcp", "add", "tunnel", ...settings, "--", "node", BUNDLE);
 }
 

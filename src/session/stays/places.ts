@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { ensurePrivateDirectory, isPrivate } from "../../runtime/private-directory.ts";
 
@@ -62,8 +62,8 @@ export async function removePlace({ folder }: StayPlace): Promise<void> {
   await rm(folder, { recursive: true, force: true }).catch(() => undefined);
 }
 
-/** The process that has this stay is there. */
-export async function beat({ folder }: StayPlace, now: number): Promise<void> {
+/** The process that has this stay is there, and keeps it for so long after its end. */
+export async function beat({ folder }: StayPlace, now: number, keepMs: number): Promise<void> {
   const file = path.join(folder, BEAT);
   const time = new Date(now);
   try {
@@ -71,20 +71,35 @@ export async function beat({ folder }: StayPlace, now: number): Promise<void> {
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     // The first time; or there is no folder any more, or no room.
-    await writeFile(file, "", { mode: 0o600 }).catch(() => undefined);
+    await writeFile(file, String(keepMs), { mode: 0o600 }).catch(() => undefined);
   }
+}
+
+/** For how long a stay is kept, as the process said that had it: another one may have other settings. */
+export async function keptMs({ folder }: StayPlace, otherwise: number): Promise<number> {
+  const text = await readFile(path.join(folder, BEAT), "utf8").catch(() => "");
+  return /^[1-9]\d{0,7}$/.test(text) ? Number(text) : otherwise;
+}
+
+/** Whether there is any stay, without a look into it. */
+export async function hasStays(folders: readonly string[]): Promise<boolean> {
+  const found = await Promise.all(folders.map((base) => namesIn(path.join(base, STAYS))));
+  return found.some(({ length }) => length > 0);
+}
+
+/** A folder without a lock may be a stay that begins, for so long, in ms. */
+const BEGINNING_MS = 10_000;
+
+function modified(file: string): Promise<number | undefined> {
+  return stat(file).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
 }
 
 /** When the process that had a stay was last there, in ms since the epoch; undefined where nothing says so. */
 export async function lastThere({ folder }: StayPlace): Promise<number | undefined> {
-  const times = await Promise.all(
-    (await namesIn(folder)).map((name) =>
-      stat(path.join(folder, name)).then(
-        ({ mtimeMs }) => mtimeMs,
-        () => undefined,
-      ),
-    ),
-  );
+  const times = await Promise.all((await namesIn(folder)).map((name) => modified(path.join(folder, name))));
   const known = times.filter((time) => time !== undefined);
   return known.length === 0 ? undefined : Math.max(...known);
 }
@@ -99,10 +114,18 @@ interface SweepOptions {
 }
 
 /** Removes the stays to which nobody can come back any more. A clock that was set back keeps none for longer than its time. */
-export async function sweepStays({ folders, platform, now, keepMs, isHeld }: SweepOptions): Promise<void> {
+export async function sweepStays({
+  folders,
+  platform,
+  now,
+  isHeld,
+  ...options
+}: SweepOptions): Promise<void> {
   for (const place of await placesIn(folders, platform)) {
-    const at = await lastThere(place);
-    const isOver = at === undefined || now - at >= keepMs || at - now >= keepMs;
+    // A process may be about to begin one in it.
+    const keepMs = Math.max(await keptMs(place, options.keepMs), BEGINNING_MS);
+    const at = (await lastThere(place)) ?? (await modified(place.folder)) ?? now;
+    const isOver = now - at >= keepMs || at - now >= keepMs;
     if (isOver && !(await isHeld(place))) await removePlace(place);
   }
 }

@@ -12,6 +12,7 @@ import { isLocked, takeLock, type Holder, type Lock, type LookOptions } from "./
 import {
   BEAT_MS,
   beat,
+  keptMs,
   lastThere,
   makePlace,
   placesIn,
@@ -122,7 +123,8 @@ export class Stays {
   }
 
   async #kept(place: StayPlace, log: StayLog, lock: Lock): Promise<KeptStay> {
-    await beat(place, this.#options.clock.now());
+    const { clock, keepMs } = this.#options;
+    await beat(place, clock.now(), keepMs);
     return new KeptStay(place, log, lock, this.#options);
   }
 
@@ -132,7 +134,8 @@ export class Stays {
   }
 
   async #keptForMs(place: StayPlace): Promise<number> {
-    const { clock, keepMs } = this.#options;
+    const { clock } = this.#options;
+    const keepMs = await keptMs(place, this.#options.keepMs);
     const at = await lastThere(place);
     return at === undefined ? 0 : Math.min(keepMs, at + keepMs - clock.now());
   }
@@ -196,7 +199,7 @@ export class KeptStay implements Keeper {
     this.#place = place;
     this.#log = log;
     this.#lock = lock;
-    this.#stopBeating = every(clock, BEAT_MS, () => void beat(place, clock.now()));
+    this.#stopBeating = every(clock, BEAT_MS, () => void beat(place, clock.now(), keepMs));
   }
 
   /** Whether a later process could come back to it. */

@@ -78,8 +78,8 @@ describe("the places of stays", () => {
     if (place === undefined) throw new Error("no place");
     const sweep = (at: number, isHeld: boolean) =>
       sweepStays({ folders: bases(), platform, now: at, keepMs, isHeld: () => Promise.resolve(isHeld) });
-    await beat(place, now);
-    await beat(place, now);
+    await beat(place, now, keepMs);
+    await beat(place, now, keepMs);
     expect(await lastThere(place)).toBeCloseTo(now, -2);
     await sweep(now + keepMs - 1_000, false);
     expect(existsSync(place.folder)).toBe(true);
@@ -90,11 +90,27 @@ describe("the places of stays", () => {
 
     const next = await makePlace(bases(), "ffffffffffff", platform);
     if (next === undefined) throw new Error("no place");
-    await beat(next, now);
+    await beat(next, now, keepMs);
     const ahead = new Date(now + 2 * keepMs);
     utimesSync(path.join(next.folder, "alive"), ahead, ahead);
     await sweep(now, false);
     expect(existsSync(next.folder)).toBe(false);
     await removePlace(next);
+  });
+
+  it("are kept as long as the process said that had them, whoever sweeps, and while they begin", async () => {
+    const now = Date.now();
+    const place = await makePlace(bases(), ID, platform);
+    const begun = await makePlace(bases(), "ffffffffffff", platform);
+    if (place === undefined || begun === undefined) throw new Error("no place");
+    const sweep = (at: number) =>
+      sweepStays({ folders: bases(), platform, now: at, keepMs: 0, isHeld: () => Promise.resolve(false) });
+    await beat(place, now, 600_000);
+    await sweep(now + 5_000);
+    expect([place, begun].map(({ folder }) => existsSync(folder))).toEqual([true, true]);
+    await sweep(now + 590_000);
+    expect([place, begun].map(({ folder }) => existsSync(folder))).toEqual([true, false]);
+    await sweep(now + 610_000);
+    expect(existsSync(place.folder)).toBe(false);
   });
 });
