@@ -86,6 +86,10 @@ export interface SessionsEvent {
 const ASKED_MS = 40_000;
 const ASK_AGAIN_MS = 2_000;
 
+/** The process before this one has so long to end, and is looked at so often. */
+const IN_USE_MS = 3_000;
+const IN_USE_AGAIN_MS = 200;
+
 /** Ended tunnels that can still be read; older ones are forgotten. */
 const MAX_ENDED = 8;
 
@@ -266,20 +270,38 @@ export class Sessions implements Observable<SessionsEvent> {
     return resuming;
   }
 
+  /** A process that has just been told to end may still have it for a moment. @throws {TunnelError} */
+  async #takenUp(
+    stays: Pick<Stays, "resume">,
+    tunnelId: TunnelId,
+    signal: AbortSignal,
+  ): ReturnType<Stays["resume"]> {
+    const { clock } = this.#options;
+    const until = clock.now() + IN_USE_MS;
+    for (;;) {
+      try {
+        return await stays.resume(tunnelId);
+      } catch (thrown) {
+        if (asTunnelError(thrown).code !== "stay-in-use" || clock.now() >= until) throw thrown;
+        if ((await wait(clock, IN_USE_AGAIN_MS, { signal })) === "aborted")
+          throw new TunnelError("cancelled");
+      }
+    }
+  }
+
   async #resume({
     tunnelId,
     signal,
     onProgress,
   }: Pick<HostRequest, "signal" | "onProgress"> & { readonly tunnelId: TunnelId }): Promise<Session> {
     const { stays, lookup, network } = this.#options;
-    const known = await this.resumable();
-    if (stays === undefined || !known.some((one) => one.tunnelId === tunnelId))
-      throw new TunnelError("tunnel-unknown");
+    if (stays === undefined) throw new TunnelError("tunnel-unknown");
     // The last one may still hold the port or the name that this one is to have.
     await Promise.all(this.#endings);
-    const { kept: stay, changes, floors } = await stays.resume(tunnelId);
+    const { kept: stay, changes, floors } = await this.#takenUp(stays, tunnelId, signal);
     try {
       const kept = keptSession(changes.session);
+      if (kept.folder !== this.localFiles.cwd) throw new TunnelError("tunnel-unknown");
       const hosting = this.#hosting(
         tunnelId,
         PROVIDER_NAMES.find((name) => name === kept.transport) ?? this.#options.config.transport,

@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -8,6 +9,7 @@ import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Session, Sessions } from "../../src/session/sessions.ts";
 import { nodeDisk } from "../../src/session/stays/node-disk.ts";
 import { Stays } from "../../src/session/stays/stays.ts";
+import { portOf } from "../support/agent.ts";
 import { until } from "../support/processes.ts";
 import { rejectedWith } from "../support/rejection.ts";
 import { hostRequest, joinRequest, sessionsOn } from "./support.ts";
@@ -46,9 +48,10 @@ function aProcess({ side = "here", cwd = process.cwd(), keepMinutes = KEEP_MINUT
 
 async function pair(hosts = aProcess(), guests = aProcess({ side: "there" })) {
   const { hosting, invites } = await hosts.host(hostRequest("align the API"));
-  const guest = await guests.join(joinRequest(invites[0]?.joinLink));
+  const joinLink = invites[0]?.joinLink ?? "";
+  const guest = await guests.join(joinRequest(joinLink));
   await until("both are there", () => hosting.presence().length === 2);
-  return { hosts, guests, hosting, guest };
+  return { hosts, guests, hosting, guest, port: portOf(joinLink) };
 }
 
 /** What its agent is told and has not read yet, and has read from now on. */
@@ -173,8 +176,36 @@ describe("a stay survives the end of a process", () => {
       next.resume(again(hosting.tunnelId)),
     ]);
     expect(one).toBe(other);
-    expect(await rejectedWith(aProcess().resume(again(hosting.tunnelId)))).toBe("tunnel-unknown");
+    expect(await rejectedWith(aProcess().resume(again(hosting.tunnelId)))).toBe("stay-in-use");
     expect(await aProcess().resumable()).toEqual([]);
+  });
+
+  it("under another address where the first is taken: members get a link that leads them back to their seats", async () => {
+    const { hosts, guests, hosting, guest, port } = await pair();
+    await guest.say({ text: "one" });
+    await hosts.shutDown();
+    await until("the guest has noticed", () => guest.connection.name !== "connected");
+    const { tunnelId, self } = guest;
+    const taken = createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => taken.listen(port, "127.0.0.1", resolve));
+    try {
+      const back = await aProcess().resume(again(hosting.tunnelId));
+      const linkIn = (): string | undefined => {
+        const { entries } = back.inbox.reread(0, 100);
+        return entries.flatMap(({ entry }) =>
+          entry.kind === "notice" && entry.notice === "address-restored"
+            ? entry.members.map(({ joinLink }) => joinLink)
+            : [],
+        )[0];
+      };
+      await until("a link is there", () => linkIn() !== undefined);
+      const rejoined = await guests.join(joinRequest(linkIn()));
+      expect(rejoined).toMatchObject({ tunnelId, self });
+      expect(await back.say({ text: "two" })).toMatchObject({ status: "sent" });
+      expect(back.presence()).toHaveLength(2);
+    } finally {
+      taken.close();
+    }
   });
 
   it("again and again", async () => {
