@@ -270,8 +270,8 @@ const WAYS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "protocol/host/room.ts": { "new Room(": 1 },
   "session/host-session.ts": { ".say(": 1, "new Room(": 1 },
   "session/guest-session.ts": { ".say(": 1, "new Guest(": 1 },
-  // The one way out: `say` judges, and its `send` posts. What was held in an earlier process is judged again.
-  "session/session.ts": { ".say(": 2, ".post(": 1, ".overseen(": 1 },
+  // The one way out: `say` judges, and its `send` posts. What was held in an earlier process is judged again, and what was offered is kept on this disk.
+  "session/session.ts": { ".say(": 2, ".post(": 1, ".overseen(": 1, "encodeOffer(": 1 },
   "session/files/files.ts": { "encodeOffer(": 1 },
   // The goal, the names and the work context, after they were searched.
   "session/sessions.ts": { "HostSession.open(": 1, "GuestSession.join(": 1, "makeWorkContext(": 1 },
