@@ -9,7 +9,7 @@ import { removedText } from "../../../view/removed.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { shortId } from "../conversation/file-ids.ts";
 import { safeLabel, safeName } from "./safe-text.ts";
-import { duration } from "./wording.ts";
+import { duration } from "../../../view/system-text.ts";
 
 /** A file that a member offers, as words of that member: not safe for a terminal yet. */
 export function offerText({ file, note }: FileEntryView, id: string): string {
