@@ -32,6 +32,7 @@ const DEFAULTS: Config = {
   mcpServers: undefined,
   sharedMachine: false,
   notify: undefined,
+  page: false,
   budgets: DEFAULT_LIMITS,
   saveRoots: [],
   shareRoots: [],

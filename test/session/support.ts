@@ -46,6 +46,7 @@ export const CONFIG: Config = {
   mcpServers: undefined,
   sharedMachine: false,
   notify: undefined,
+  page: false,
   budgets: "off",
   saveRoots: [],
   shareRoots: [],

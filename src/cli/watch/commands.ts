@@ -1,6 +1,7 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { nearest } from "../../errors/nearest.ts";
-import type { Board, Served, Server, Waiting } from "./board.ts";
+import type { Board, Served, Waiting } from "./board.ts";
+import type { Server } from "../../watch/servers.ts";
 import type { NewCommand } from "../../watch/client.ts";
 import type { TunnelView } from "../../watch/protocol.ts";
 

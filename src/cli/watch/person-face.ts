@@ -7,7 +7,8 @@ import { RequestFlood } from "../expose/request-flood.ts";
 import { requestLine, requestName } from "../expose/request-line.ts";
 import { paintFor, type Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
-import { Board, type Server, type Waiting } from "./board.ts";
+import type { Server } from "../../watch/servers.ts";
+import { Board, type Waiting } from "./board.ts";
 import { readTyped, WATCH_COMMANDS, type Typed } from "./commands.ts";
 import { editedBy } from "./editor.ts";
 import { ending, type Face } from "./face.ts";
@@ -98,7 +99,9 @@ export class PersonFace implements Face {
       case "faces":
         if (event.change === "opened" && event.count > 1)
           this.#print(
-            this.#paint.yellow(`! Another view of this server was opened: ${event.count} are open.`),
+            this.#paint.yellow(
+              `! ${event.face === "page" ? "A page" : "Another view"} of this server was opened: ${event.count} are open.`,
+            ),
           );
         break;
       case "warning": {

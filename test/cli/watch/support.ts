@@ -1,5 +1,5 @@
 import type { Clock } from "../../../src/runtime/clock.ts";
-import type { Server } from "../../../src/cli/watch/board.ts";
+import type { Server } from "../../../src/watch/servers.ts";
 import { PersonFace } from "../../../src/cli/watch/person-face.ts";
 import type { WatchOptions } from "../../../src/cli/watch/watch-options.ts";
 import type { NewCommand } from "../../../src/watch/client.ts";
@@ -38,6 +38,8 @@ export function tunnelOf(tunnelId = "aaaa", over: Partial<TunnelView> = {}): Tun
     self: "ana",
     members: [],
     oversight: { paused: false, gates: [], heldOut: 0, heldIn: 0, stopped: undefined, budgets: undefined },
+    safetyCodes: [],
+    invites: [],
     ended: undefined,
     ...over,
   };
@@ -52,6 +54,7 @@ export function said(
 ): Entry {
   return {
     t: "entry",
+    at: 1,
     tunnelId: "aaaa",
     isOwn,
     entry: {
