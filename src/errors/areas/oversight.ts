@@ -20,6 +20,30 @@ export const OVERSIGHT = {
     nextForPerson: "Type it in a terminal of your own, outside the agent.",
     retryable: false,
   },
+  "page-no-terminal": {
+    message: "the page takes decisions, so it is opened at a terminal with a person at it",
+    next: "Leave it to your human: they type `tunnel-mcp page` in a terminal of their own.",
+    nextForPerson: "Type it in a terminal, without a pipe.",
+    retryable: false,
+  },
+  "page-in-agent": {
+    message: "the page is for a person, and an agent's shell is none",
+    next: "Leave it to your human: they type `tunnel-mcp page` in a terminal of their own.",
+    nextForPerson: "Type it in a terminal of your own, outside the agent.",
+    retryable: false,
+  },
+  "page-no-port": {
+    message: "the page found no free port among those that are kept for it (28600 to 28699)",
+    next: "Leave it to your human: they can type `tunnel-mcp watch` instead.",
+    nextForPerson: "End other pages, or use `tunnel-mcp watch`.",
+    retryable: true,
+  },
+  "page-missing": {
+    message: "the files of the page are not where the program is",
+    next: "Leave it to your human: they can type `tunnel-mcp watch` instead.",
+    nextForPerson: "Install tunnel-mcp again, or use `tunnel-mcp watch`.",
+    retryable: false,
+  },
   "ask-unknown": {
     message: "nothing with this number waits for a decision",
     next: "Leave it: it was decided long ago, or never asked.",

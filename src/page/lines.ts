@@ -1,0 +1,44 @@
+import type { WatchEvent } from "../watch/protocol.ts";
+
+/** Everything that a server tells a face; answers have their own way. */
+export type PageEvent = Exclude<WatchEvent, { readonly t: "answer" }>;
+
+/** A line with its number: a page that was cut off says the last one that it has, and goes on after it. */
+type Numbered =
+  /** `server`: which of this user's servers has told it. */
+  | { readonly t: "told"; readonly server: string; readonly event: PageEvent }
+  | { readonly t: "gone"; readonly server: string }
+  | { readonly t: "other-version"; readonly server: string; readonly version: string }
+  /** The address of some page was used a second time, and what it had let in is shut out. */
+  | { readonly t: "alarm"; readonly what: "address-used-twice" };
+
+/** `ts`: when it was told, in ms since the epoch of the program that serves the page. */
+export type NumberedLine = Numbered & { readonly n: number; readonly ts: number };
+export type NewLine = Numbered;
+
+/** What the program that serves the page tells a tab, as lines of JSON. */
+export type PageLine =
+  | NumberedLine
+  /** The first line. `whole`: what follows is everything, and what the page has is to be forgotten. */
+  | {
+      readonly t: "begin";
+      readonly whole: boolean;
+      /** The number of the last line that a whole begins with; of a part, the one that it goes on after. */
+      readonly n: number;
+      readonly now: number;
+      readonly version: string;
+    }
+  /** All that was there when the page came has been told. */
+  | { readonly t: "caught-up" }
+  /** Now and then, so that a page notices when nobody is there any more. */
+  | { readonly t: "pulse" }
+  /** The same tab has opened another stream: this one is not needed any more. */
+  | { readonly t: "moved" };
+
+/** The answer to something that was done. */
+export type PageAnswer =
+  | { readonly ok: true; readonly told?: unknown }
+  | { readonly ok: false; readonly code: string; readonly message: string; readonly next: string };
+
+/** A stream that is silent for longer than three of these is dead. */
+export const PULSE_MS = 5_000;

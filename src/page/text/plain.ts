@@ -1,0 +1,57 @@
+import { replaceHidden } from "../../protocol/base/hidden-text.ts";
+
+/** A piece of somebody's text: as it is, or what stands in the place of something that hides. */
+export type Piece =
+  | { readonly kind: "text"; readonly text: string }
+  /** A character that is not seen, or that turns the direction: its number in hex. */
+  | { readonly kind: "hidden"; readonly point: string }
+  /** So many empty lines, or spaces, in a row. */
+  | { readonly kind: "gap"; readonly count: number; readonly of: "lines" | "spaces" };
+
+/** Around the number of a hidden character: both hide themselves, so no text has them once its own are replaced. */
+const [OPEN, CLOSE] = ["\u{e000}", "\u{e001}"];
+/** More empty lines, or spaces, than these push what follows out of sight. */
+const GAPS = /\n(?:[^\S\n]*\n){4,}|[^\S\n]{41,}/g;
+const PIECES = new RegExp(`${OPEN}([0-9A-F]+)${CLOSE}`);
+
+function marked(text: string): string {
+  return replaceHidden(text, (char) => `${OPEN}${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}${CLOSE}`);
+}
+
+function withHidden(text: string): Piece[] {
+  return marked(text)
+    .split(PIECES)
+    .flatMap((part, at): Piece[] => {
+      if (at % 2 === 1) return [{ kind: "hidden", point: part }];
+      return part === "" ? [] : [{ kind: "text", text: part }];
+    });
+}
+
+/** Somebody's text in pieces: nothing hides, and no emptiness hides what follows it. */
+export function piecesOf(text: string): readonly Piece[] {
+  const pieces: Piece[] = [];
+  let from = 0;
+  for (const gap of text.matchAll(GAPS)) {
+    pieces.push(...withHidden(text.slice(from, gap.index)));
+    const isLines = gap[0].startsWith("\n");
+    const count = isLines ? gap[0].split("\n").length - 2 : gap[0].length;
+    pieces.push({ kind: "gap", count, of: isLines ? "lines" : "spaces" });
+    from = gap.index + gap[0].length;
+  }
+  return [...pieces, ...withHidden(text.slice(from))];
+}
+
+/** More than this is not shown at once: a person opens the rest before they say yes. */
+const SHOWN = { lines: 40, chars: 4_000 } as const;
+
+/** The beginning of a text, and whether that is all of it. */
+export function beginningOf(text: string): { readonly text: string; readonly isWhole: boolean; readonly lines: number } {
+  const lines = text.split("\n");
+  const cut = lines.slice(0, SHOWN.lines).join("\n").slice(0, SHOWN.chars);
+  return { text: cut, isWhole: cut.length === text.length, lines: lines.length };
+}
+
+/** A label as one line, with what hides written out in words of ours. */
+export function oneLine(label: string): string {
+  return marked(label.replace(/\s+/g, " ")).replaceAll(OPEN, "\\u{").replaceAll(CLOSE, "}");
+}
