@@ -155,6 +155,8 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return runChat(command, host, output);
     case "watch":
       return runWatch(command, host, output);
+    case "page":
+      return runPage(host, output);
     case "expose":
       return runExpose(command, host, output, checkedSettings(host).config);
     case "expose-list":
@@ -302,6 +304,25 @@ async function runWatch(
     input: process.stdin,
     terminal: process.stdout,
     isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+    onShutdown,
+  });
+}
+
+async function runPage(host: Host, output: Output): Promise<ExitCode> {
+  const { env, version, clock, onShutdown, bundle } = host;
+  const { page } = await import("./commands.ts");
+  const { serverSearch } = await import("./waking.ts");
+  const { folders, platform } = serverSearch(env, identityOf(env, host.cwd));
+  return page({
+    folders,
+    platform,
+    clock,
+    env,
+    version,
+    output,
+    bundle,
+    input: process.stdin,
+    isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal,
     onShutdown,
   });
 }

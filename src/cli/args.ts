@@ -43,6 +43,7 @@ export type Command =
   | { readonly kind: "wake"; readonly tunnelId: string | undefined; readonly timeoutMs: number | undefined }
   | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
   | { readonly kind: "watch"; readonly json: boolean }
+  | { readonly kind: "page" }
   /** The relay reads its own arguments: it is another program. */
   | { readonly kind: "relay"; readonly args: readonly string[] }
   | OpenRequest
@@ -92,6 +93,7 @@ const READERS = {
       kind: "watch",
       json: values.has("json"),
     })),
+  page: (args) => withOptions("page", args, {}, () => ({ kind: "page" })),
   "anthropic-tunnel": anthropicCommand,
   // It reads its own, in a bundle of its own.
   relay: (args) => ({ kind: "relay", args }),

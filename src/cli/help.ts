@@ -82,6 +82,7 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
   watch                 see what your agents and their peers do, and decide what waits;
                         for you at a terminal of your own, not for your agent
     --json              a line of JSON for each event; takes no decisions
+  page                  the same in your browser, with everything in one view
   relay                 run a relay of your own; tunnel-mcp relay --help
   relay status          see what a running one does
     --admin URL, --json its admin listener; a line of JSON
