@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, transform } from "esbuild";
 import { thirdPartyNotices } from "./notices.mjs";
+import { bundlePage, packPage } from "./page-bundle.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values: options } = parseArgs({
@@ -36,6 +37,8 @@ const LATER = new Map([
   ["src/app/relaying.ts", "relay"],
   // What asks a running server, and may run as long as it does.
   ["src/app/waking.ts", "waking"],
+  // The page of a person, where a server opens it by itself.
+  ["src/app/paging.ts", "paging"],
   // The thread that looks for secrets in what leaves, started with the first file; its rules are larger than they look.
   ["src/oversight/filter/worker.ts", "scanning"],
 ]);
@@ -272,7 +275,7 @@ async function main() {
       plugins: [...more, ...plugins],
     });
   await mkdir(dist, { recursive: true });
-  const [answering, errors, later] = await Promise.all([
+  const [answering, errors, later, page] = await Promise.all([
     single("src/main.ts", "tunnel-mcp.cjs", `#!/usr/bin/env node\n${banner}`, laterFiles, errorTexts),
     single(ERRORS.source, ERRORS.file, ""),
     build({
@@ -288,8 +291,9 @@ async function main() {
       outExtension: { ".js": ".cjs" },
       plugins: [errorTexts, ...plugins],
     }),
+    bundlePage(),
   ]);
-  const built = [answering, errors, later];
+  const built = [answering, errors, later, page];
   const written = new Map();
   for (const { outputFiles } of [answering, errors])
     for (const { path: file, contents } of outputFiles) written.set(file, contents);
@@ -302,6 +306,7 @@ async function main() {
     });
     written.set(file, code.includes(OWN_URL) ? `${banner}${code}` : code);
   }
+  written.set(path.join(dist, "page.br"), packPage(page.texts));
   for (const [file, contents] of written) await replace(file, contents);
   await writeLibraryFaces();
   await removeOldParts(new Set(written.keys()));

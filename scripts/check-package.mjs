@@ -30,6 +30,8 @@ const EXPECTED_FILES = [
   "dist/expose.d.cts",
   "dist/expose.d.mts",
   "dist/expose.mjs",
+  "dist/page.br",
+  "dist/paging.cjs",
   "dist/relay.cjs",
   "dist/scanning.cjs",
   "dist/reaching.cjs",
