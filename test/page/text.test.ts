@@ -47,7 +47,9 @@ describe("somebody's text on the page", () => {
 
 describe("Markdown", () => {
   it("reads what agents write", () => {
-    const blocks = blocksOf("# Plan\n\nUse `a` and **b**,\nnot *c*.\n\n- one\n- two\n\n1. first\n\n> so\n\n```ts\nlet x = 1;\n```\n---");
+    const blocks = blocksOf(
+      "# Plan\n\nUse `a` and **b**,\nnot *c*.\n\n- one\n- two\n\n1. first\n\n> so\n\n```ts\nlet x = 1;\n```\n---",
+    );
     expect(blocks.map(({ t }) => t)).toEqual(["heading", "p", "list", "list", "quote", "code", "rule"]);
     expect(blocks[1]).toEqual({
       t: "p",
@@ -86,13 +88,19 @@ describe("Markdown", () => {
     expect(blocksOf("```\na\nb")).toEqual([{ t: "code", lang: "", text: "a\nb" }]);
   });
 
-  it.each([["`".repeat(60_000)], ["*a".repeat(30_000)], ["[".repeat(60_000)], ["_".repeat(60_000)], ["> ".repeat(30_000)], ["\n".repeat(60_000)], ["- ".repeat(30_000)], ["**a".repeat(20_000)]])(
-    "takes its time with none (%#)",
-    (text) => {
-      const start = performance.now();
-      blocksOf(text);
-      piecesOf(text);
-      expect(performance.now() - start).toBeLessThan(500);
-    },
-  );
+  it.each([
+    ["`".repeat(60_000)],
+    ["*a".repeat(30_000)],
+    ["[".repeat(60_000)],
+    ["_".repeat(60_000)],
+    ["> ".repeat(30_000)],
+    ["\n".repeat(60_000)],
+    ["- ".repeat(30_000)],
+    ["**a".repeat(20_000)],
+  ])("takes its time with none (%#)", (text) => {
+    const start = performance.now();
+    blocksOf(text);
+    piecesOf(text);
+    expect(performance.now() - start).toBeLessThan(500);
+  });
 });

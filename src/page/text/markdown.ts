@@ -109,7 +109,8 @@ function run(
 }
 
 function codeAt(lines: readonly string[], at: number, [, mark = "```", lang = ""]: RegExpExecArray): Found {
-  const isEnd = (line: string): boolean => line.trim() === mark || (line.trim().startsWith(mark) && /^[`~]+$/.test(line.trim()));
+  const isEnd = (line: string): boolean =>
+    line.trim() === mark || (line.trim().startsWith(mark) && /^[`~]+$/.test(line.trim()));
   let end = at + 1;
   while (end < lines.length && !isEnd(lines[end] ?? "")) end += 1;
   return { block: { t: "code", lang, text: lines.slice(at + 1, end).join("\n") }, end };

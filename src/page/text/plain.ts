@@ -15,7 +15,10 @@ const GAPS = /\n(?:[^\S\n]*\n){4,}|[^\S\n]{41,}/g;
 const PIECES = new RegExp(`${OPEN}([0-9A-F]+)${CLOSE}`);
 
 function marked(text: string): string {
-  return replaceHidden(text, (char) => `${OPEN}${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}${CLOSE}`);
+  return replaceHidden(
+    text,
+    (char) => `${OPEN}${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}${CLOSE}`,
+  );
 }
 
 function withHidden(text: string): Piece[] {
@@ -45,7 +48,11 @@ export function piecesOf(text: string): readonly Piece[] {
 const SHOWN = { lines: 40, chars: 4_000 } as const;
 
 /** The beginning of a text, and whether that is all of it. */
-export function beginningOf(text: string): { readonly text: string; readonly isWhole: boolean; readonly lines: number } {
+export function beginningOf(text: string): {
+  readonly text: string;
+  readonly isWhole: boolean;
+  readonly lines: number;
+} {
   const lines = text.split("\n");
   const cut = lines.slice(0, SHOWN.lines).join("\n").slice(0, SHOWN.chars);
   return { text: cut, isWhole: cut.length === text.length, lines: lines.length };
