@@ -19,6 +19,7 @@ import { codeAfterLoss } from "./output-loss.ts";
 import { serve } from "./serve.ts";
 import { surroundingProblems } from "./surroundings.ts";
 import type { Output } from "../cli/io/output.ts";
+import type { PageCommandOptions, ShownPage } from "../cli/page/page.ts";
 
 /**
  * 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. 141: ended because
@@ -135,6 +136,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         clock,
         output,
         onShutdown,
+        showPage: command.page ? () => showPageHere(host, output) : undefined,
       });
     }
     case "doctor":
@@ -309,11 +311,20 @@ async function runWatch(
 }
 
 async function runPage(host: Host, output: Output): Promise<ExitCode> {
-  const { env, version, clock, onShutdown, bundle } = host;
   const { page } = await import("./commands.ts");
+  return page(await pageOptions(host, output));
+}
+
+async function showPageHere(host: Host, output: Output): Promise<ShownPage> {
+  const { showPage } = await import("./commands.ts");
+  return showPage(await pageOptions(host, output));
+}
+
+async function pageOptions(host: Host, output: Output): Promise<PageCommandOptions> {
+  const { env, version, clock, onShutdown, bundle } = host;
   const { serverSearch } = await import("./waking.ts");
   const { folders, platform } = serverSearch(env, identityOf(env, host.cwd));
-  return page({
+  return {
     folders,
     platform,
     clock,
@@ -324,7 +335,7 @@ async function runPage(host: Host, output: Output): Promise<ExitCode> {
     input: process.stdin,
     isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal,
     onShutdown,
-  });
+  };
 }
 
 async function runSetup(

@@ -31,7 +31,7 @@ export type Command =
   | { readonly kind: "serve" }
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "demo"; readonly transport: Config["transport"] }
+  | { readonly kind: "demo"; readonly transport: Config["transport"]; readonly page: boolean }
   | { readonly kind: "doctor" }
   | {
       readonly kind: "install-skill" | "uninstall-skill";
@@ -77,7 +77,7 @@ const REPLACEMENT = "\ufffd";
 
 /** The commands, and what reads the arguments of each. */
 const READERS = {
-  demo: (args) => withOptions("demo", args, { transport: "string" }, demoCommand),
+  demo: (args) => withOptions("demo", args, { transport: "string", page: "boolean" }, demoCommand),
   open: (args) => withOptions("open", args, OPEN_OPTIONS, openCommand),
   join: (args) => withOptions("join", args, { name: "string", json: "boolean" }, joinCommand, 1),
   expose: exposeCommand,
@@ -151,7 +151,7 @@ function usageError(message: string): UsageError {
 function demoCommand(values: Values): Command {
   const { kind } = SETTINGS.transport;
   const transport = kind.parse(text(values, "transport") ?? DEMO_TRANSPORT);
-  if (transport !== undefined) return { kind: "demo", transport };
+  if (transport !== undefined) return { kind: "demo", transport, page: values.has("page") };
   return usageError(`--transport must be ${kind.accepted}`);
 }
 

@@ -61,7 +61,9 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
     return agent;
   };
   try {
-    await (options.showPage === undefined ? tellStory(options, start) : tellWatched(options, options.showPage, start));
+    await (options.showPage === undefined
+      ? tellStory(options, start)
+      : tellWatched(options, options.showPage, start));
     return 0;
   } catch (error) {
     if (interrupted) return 1; // the user pressed Ctrl-C and knows why it ended
@@ -198,4 +200,3 @@ async function close(ana: DemoAgent, ben: DemoAgent, say: Narrator): Promise<voi
   say.step("Ana", "closes the tunnel for everyone.");
   say.step("Ben", `is told: ${withoutFence(must(end.text, "the text of the end"))}`);
 }
-

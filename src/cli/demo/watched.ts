@@ -9,8 +9,8 @@ import { joinSchema, openTunnel } from "./pairing.ts";
 export interface Audience {
   /** They have opened it. */
   readonly opened: Promise<void>;
-  /** They want no more of it: told in the terminal. */
-  readonly left: AbortSignal;
+  /** They want no more of it: the terminal is closed, or Ctrl-C was pressed. */
+  readonly left: Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -73,14 +73,15 @@ const TALK: readonly Line[] = [
 const READ_MS = { least: 2_000, most: 6_000, perCharacter: 25 };
 /** How long one question to a server waits; the person decides how many there are. */
 const LISTEN_MS = 1_000;
+const AGAIN_MS = 200;
 
-const saidSchema = z.object({ status: z.string(), askId: z.string().nullish() });
+const saidSchema = z.object({ status: z.string(), askId: z.number().nullish() });
 const heardSchema = z.object({
   messages: z.array(
     z.object({
       kind: z.string(),
       event: z.string().nullish(),
-      askId: z.string().nullish(),
+      askId: z.number().nullish(),
       outcome: z.string().nullish(),
       own: z.boolean().nullish(),
       author: z.string().nullish(),
@@ -95,6 +96,9 @@ type Heard = z.infer<typeof heardSchema>["messages"][number];
 /** The tunnel is over: the person ended it, or something failed that ends a tunnel. */
 const OVER: ReadonlySet<string> = new Set(["tunnel-closed", "no-tunnel", "tunnel-unknown"]);
 
+/** Outcomes of an ask after which the line is said. */
+const LET_GO: ReadonlySet<string> = new Set(["approved", "edited", "released"]);
+
 /** The person at the page, or at the terminal, has ended it. */
 class Ended extends Error {
   override readonly name = "Ended";
@@ -105,20 +109,24 @@ class Ended extends Error {
  * that is refused is left out, words of theirs are heard, and the end is theirs.
  */
 export async function tellToAudience({ audience, start, say, clock }: Watched): Promise<void> {
-  const left = leaving(audience.left);
-  if (!(await Promise.race([audience.opened.then(() => true), left.then(() => false)]))) return;
+  const leaving = new AbortController();
+  void audience.left.then(() => leaving.abort());
+  if (!(await Promise.race([audience.opened.then(() => true), audience.left.then(() => false)]))) return;
   const [ana, ben] = await Promise.all([start("Ana"), start("Ben")]);
   const joinLink = await openTunnel(ana);
   await ben.call("tunnel_join", { joinLink }, joinSchema);
-  say.note("Ana has opened a tunnel and Ben has joined it. Watch them on the page. Hold a line before it leaves, edit it, pause, speak, or end it all.");
-  const stage = { say, clock, agents: { Ana: ana, Ben: ben }, left: audience.left };
+  say.note(
+    "Ana has opened a tunnel and Ben has joined it. Watch them on the page. Hold a line before it leaves, edit it, pause, speak, or end it all.",
+  );
+  const stage = { say, clock, agents: { Ana: ana, Ben: ben }, left: leaving.signal };
   try {
     for (const line of TALK) await tell(line, stage);
     say.note("They are done. End the tunnel on the page, or press Ctrl-C here.");
     for (;;) await hearAll(stage);
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
-    if (!audience.left.aborted) say.note("The tunnel has ended, and with it the demo. Nothing is left running.");
+    if (!leaving.signal.aborted)
+      say.note("The tunnel has ended, and with it the demo. Nothing is left running.");
   }
 }
 
@@ -140,9 +148,10 @@ async function tell({ by, text, intent }: Line, stage: Stage): Promise<void> {
   while (!isHeard && !isRefused) {
     const heard = await hearAll(stage);
     isHeard = heard[to].some(({ kind }) => kind === "chat");
-    isRefused = heard[by].some(
-      (one) => one.event === "decided" && one.askId === askId && one.outcome !== "approved" && one.outcome !== "edited" && one.outcome !== "released",
-    ) || heard[to].some(({ event }) => event === "withheld");
+    isRefused =
+      heard[by].some(
+        (one) => one.event === "decided" && one.askId === askId && !LET_GO.has(one.outcome ?? ""),
+      ) || heard[to].some(({ event }) => event === "withheld");
   }
   if (isRefused) say.step(by, "was not let say that, and goes on without it.");
   const { least, most, perCharacter } = READ_MS;
@@ -157,6 +166,8 @@ async function hearAll(stage: Stage): Promise<Readonly<Record<"Ana" | "Ben", rea
     return (await answered(call)).messages;
   };
   const [Ana, Ben] = await Promise.all([hear("Ana"), hear("Ben")]);
+  // In a pause a server answers at once.
+  if (Ana.length + Ben.length === 0) await wait(stage.clock, AGAIN_MS, { signal: stage.left });
   if (stage.left.aborted) throw new Ended();
   print("Ana", Ana, stage.say);
   print("Ben", Ben, stage.say);
@@ -180,9 +191,4 @@ async function answered<T>(call: () => Promise<T>): Promise<T> {
     if (error instanceof ToolRefused && OVER.has(error.code)) throw new Ended();
     throw error;
   }
-}
-
-function leaving(left: AbortSignal): Promise<void> {
-  if (left.aborted) return Promise.resolve();
-  return new Promise((resolve) => left.addEventListener("abort", () => resolve(), { once: true }));
 }

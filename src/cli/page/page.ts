@@ -27,40 +27,64 @@ export interface PageCommandOptions {
   readonly onShutdown: (hook: () => Promise<void>) => void;
 }
 
+/** A page that stands, until its person ends it in the terminal. */
+export interface ShownPage {
+  /** Somebody has come in by an address. */
+  readonly opened: Promise<void>;
+  /** The terminal is closed, or Ctrl-C was pressed. */
+  readonly left: Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
 /**
  * Serves the page of a person, until they end it here. Its address is told at this terminal alone.
  * @throws {TunnelError} page-no-terminal, page-in-agent, page-no-port, page-missing
  */
 export async function page(options: PageCommandOptions): Promise<0> {
+  const shown = await showPage(options);
+  await shown.left;
+  await shown.close();
+  return 0;
+}
+
+/**
+ * Shows the page, and another address for each Enter.
+ * @throws {TunnelError} page-no-terminal, page-in-agent, page-no-port, page-missing
+ */
+export async function showPage(options: PageCommandOptions): Promise<ShownPage> {
   const { env, platform, input } = options;
   const client = agentShell(env);
   if (client !== undefined)
     throw new TunnelError("page-in-agent", { detail: `this looks like the shell of ${client}` });
   if (!options.isInteractive) throw new TunnelError("page-no-terminal");
   const browser = browserOf(surroundings(env, platform));
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
   const server = await PageServer.open({
     ...options,
     primitives: nodePrimitives,
     assets: await readAssets(path.join(path.dirname(options.bundle), PAGE_FILE)),
     isBrowserHere: browser.at === "here",
-    onNews: (news) => told(news, server, options.output),
+    onNews: (news) => {
+      if (news === "opened") open();
+      told(news, server, options.output);
+    },
   });
   const leave = stayAlive();
   const lines = createInterface({ input, crlfDelay: Infinity });
-  const done = new Promise<void>((resolve) => {
+  const close = async (): Promise<void> => {
+    lines.close();
+    await server.close();
+    leave();
+  };
+  const left = new Promise<void>((resolve) => {
     lines.once("close", resolve);
-    options.onShutdown(async () => {
-      lines.close();
-      await server.close();
-    });
+    options.onShutdown(close);
   });
   lines.on("line", () => void offer(server, browser, options));
   if (browser.at === "here" || browser.open !== undefined) await offer(server, browser, options);
   else options.output.out(`${wayText(browser, server)}\nThen press Enter here for the address.\n`);
-  await done;
-  await server.close();
-  leave();
-  return 0;
+  return { opened, left, close };
 }
 
 /** A new address, opened where that is possible. */
