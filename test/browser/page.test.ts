@@ -110,7 +110,9 @@ describe("a person at the page", () => {
     await page.getByLabel("Say something as yourself").fill("Please stop.");
     await page.keyboard.press("Enter");
     await until("it has arrived", () => arrived().includes("Please stop."));
-    expect(await page.getByLabel("Say something as yourself").inputValue()).toBe("");
+    await until("the field is empty", async () => {
+      return (await page.getByLabel("Say something as yourself").inputValue()) === "";
+    });
     expect(await ask(page).count()).toBe(1);
   });
 

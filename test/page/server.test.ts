@@ -307,13 +307,17 @@ describe("a tab", () => {
 
   it("goes on after the last line that it has, with nothing lost or told twice", async () => {
     const first = await tab();
+    const has = (stream: ReturnType<typeof streamOf>, text: string) =>
+      stream
+        .events()
+        .some((one) => one.t === "entry" && one.entry.kind === "chat" && one.entry.text === text);
     await room.guest.say({ text: "one" });
-    await until("it has the first", () => first.events().some(({ t }) => t === "entry"));
+    await until("it has the first", () => has(first, "one"));
     const last = Math.max(...first.told().map(({ n }) => n));
     first.close();
     await room.guest.say({ text: "two" });
     const again = streamOf(at, first.token, last);
-    await until("it has the second", () => again.events().some(({ t }) => t === "entry"));
+    await until("it has the second", () => has(again, "two"));
     expect(again.lines[0]).toMatchObject({ t: "begin", whole: false });
     const texts = again
       .events()

@@ -140,6 +140,8 @@ export function ask(
         method,
         path,
         headers: { host: `${address}:${port}`, ...headers },
+        // The field is sent as it is given here, also where it is empty.
+        setHost: false,
         agent: false,
       },
       (response) => {

@@ -40,6 +40,18 @@ describe("somebody's text on the page", () => {
     expect(beginningOf("x".repeat(64 * 1024))).toMatchObject({ isWhole: false, lines: 1 });
   });
 
+  it("P11: no empty lines push the point of a text out of what is shown", () => {
+    const text = `ben has left${"\n".repeat(3_000)}the point`;
+    expect(beginningOf(text)).toEqual({ text, isWhole: true, lines: 3_001 });
+    expect(blocksOf(text).map((block) => (block.t === "gap" ? block.count : block.t))).toEqual([
+      "p",
+      2_999,
+      "p",
+    ]);
+    expect(beginningOf(`${"\n".repeat(3_000)}${"x\n".repeat(60)}`)).toMatchObject({ isWhole: false });
+    expect(beginningOf("\n".repeat(3_000))).toMatchObject({ isWhole: true });
+  });
+
   it("P11: makes a label one line", () => {
     expect(oneLine("ben\n\n (human)\u202e")).toBe("ben (human)\\u{202E}");
   });

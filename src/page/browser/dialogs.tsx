@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { AuditLine } from "../../watch/protocol.ts";
 import { act, end } from "./act.ts";
 import { send } from "./link.ts";
@@ -44,7 +44,8 @@ export function Dialogs({ tunnel }: { readonly tunnel: Tunnel | undefined }) {
 
 function Modal({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {
   const box = useRef<HTMLDialogElement>(null);
-  useEffect(() => box.current?.showModal(), []);
+  // At once: the next key is meant for it.
+  useLayoutEffect(() => box.current?.showModal(), []);
   return (
     <dialog ref={box} aria-labelledby="dialog-title" onClose={close}>
       <h2 id="dialog-title">{title}</h2>

@@ -121,6 +121,8 @@ function Part({ of }: { readonly of: Block }) {
     }
     case "rule":
       return <hr />;
+    case "gap":
+      return <p class="gap">{`[${of.count} empty lines]`}</p>;
   }
 }
 

@@ -52,7 +52,8 @@ export class PageServer {
     this.#options = options;
     this.#door = new Door(options.primitives, options.clock);
     this.#server = createServer(
-      { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS * 6 },
+      // A request without a host gets our answer, with the fields of every answer.
+      { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS * 6, requireHostHeader: false },
       (request, response) => {
         void this.#answer(request, response);
       },
