@@ -41,6 +41,7 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
   (no command)          run the MCP server on stdin and stdout; a client starts this
   demo                  watch two agents pair and talk on this machine
     --transport NAME    ${beside(`${option("TUNNEL_TRANSPORT", { default: DEMO_TRANSPORT })}; direct needs no network`)}
+    --page              a longer talk in your browser, in which you have your say
   open --goal TEXT      open a tunnel and chat in it from this terminal
     --name NAME         how the others see you
     --invites COUNT     how many people are invited (default: 1)
