@@ -150,10 +150,11 @@ export type PageEvent =
       readonly tunnelId: string | undefined;
       readonly parts: readonly Part[];
     }
-  /** Something that happened and that a person has to read. `face`: another view has come or gone. */
+  /** Something that happened and that a person has to read, or that passes. `face`: another view has come or gone. */
   | {
       readonly t: "news";
       readonly text: string;
+      readonly passes?: true;
       readonly face?: { readonly kind: FaceKind; readonly change: "opened" | "closed" };
     };
 

@@ -204,8 +204,16 @@ export type WatchEvent =
       readonly memberName: string;
       readonly call: Omit<CallRecord, "who">;
     }
-  /** `what`: what has happened to it, for a person; left out where only counts have changed. */
-  | { readonly t: "exposure"; readonly exposure: ExposureView; readonly what: string | undefined }
+  /**
+   * `what`: what has happened to it, for a person; left out where only counts have changed. `asks`: a program asks to be let in, and
+   * waits for them.
+   */
+  | {
+      readonly t: "exposure";
+      readonly exposure: ExposureView;
+      readonly what: string | undefined;
+      readonly asks?: true;
+    }
   /** A request to an exposure is over. */
   | { readonly t: "visit"; readonly name: string; readonly request: RequestView }
   | { readonly t: "tunnel"; readonly tunnel: TunnelView }

@@ -219,9 +219,8 @@ function told(draft: Draft, server: string, event: PageEvent): void {
     }
     case "news":
       // Views that came before this page did are no news of it.
-      if (event.face !== undefined && !isCaughtUp.value) return;
-      if (event.face?.change === "closed") say(event.text);
-      else alarm("look", event.text);
+      if (isCaughtUp.value && event.passes === true) say(event.text);
+      else if (isCaughtUp.value || event.face === undefined) alarm("look", event.text);
   }
 }
 
