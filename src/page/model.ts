@@ -131,6 +131,8 @@ export interface AskShown {
   readonly text: string | undefined;
   /** What yes is called. */
   readonly yes: string;
+  /** The safe answer is a no. */
+  readonly isRisky: boolean;
   readonly isSecret: boolean;
   /** A message of the own agent, in whose place a person can send their own words. */
   readonly isMessage: boolean;

@@ -85,7 +85,7 @@ export const commandSchema = z.discriminatedUnion("do", [
 
 export type Command = z.infer<typeof commandSchema>;
 
-export const FACE_KINDS = ["watch", "page"] as const;
+const FACE_KINDS = ["watch", "page"] as const;
 /** Where a person looks: at a terminal, or in a tab of a browser. */
 export type FaceKind = (typeof FACE_KINDS)[number];
 
@@ -167,7 +167,7 @@ export type Told =
     };
 
 /** One thing that was asked, decided or changed. */
-export interface AuditLine {
+interface AuditLine {
   /** ISO 8601 */
   readonly ts: string;
   readonly text: string;

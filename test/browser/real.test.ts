@@ -72,6 +72,12 @@ async function picture(page: Page, name: string): Promise<void> {
       await page.waitForTimeout(120);
       const path = join(PICTURES, `${name}-${width}-${colorScheme}.png`);
       await page.screenshot({ path });
+      for (const part of width === 360 ? ["Waiting", "Room", "Said"] : []) {
+        const button = page.getByRole("group", { name: "What is shown" }).getByText(part);
+        if (!(await button.isVisible())) continue;
+        await button.click();
+        await page.screenshot({ path: path.replace("-360", `-360-${part}`) });
+      }
     }
   await page.emulateMedia({ colorScheme: "light" });
   await page.setViewportSize({ width: 1_440, height: 900 });
@@ -193,7 +199,7 @@ describe("the page over two built servers", () => {
 
     // Asks of several kinds: a secret, a file by its name, and a held message.
     await ana.call("tunnel_say", {
-      text: `Use this to reproduce it against staging:\nSTRIPE_KEY=${["sk", "live", "51HabcdEFGHijklMNOPqrstUVWX0123456789"].join("_")}\ncurl -s \$STAGING/orders?limit=50`,
+      text: `Use this to reproduce it against staging:\nSTRIPE_KEY=${["sk", "live", "51HabcdEFGHijklMNOPqrstUVWX0123456789"].join("_")}\ncurl -s $STAGING/orders?limit=50`,
     });
     await ask(page).getByText("Looks like a secret", { exact: true }).waitFor(soon);
     expect(await page.content()).not.toContain("51HabcdEFGH");

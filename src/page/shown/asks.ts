@@ -18,11 +18,15 @@ export function askShown(view: AskView): AskShown {
     until: Date.parse(view.expiresAt),
     why: gates.map((gate) => GATE_WORDS[gate]).join(" · "),
     ...question(subject),
+    isRisky: gates.some((gate) => RISKY.has(gate)),
     isSecret: gates.includes("secret"),
     isMessage: subject.kind === "message",
     look: subject.kind === "file" ? { do: "look", tunnelId, ask } : undefined,
   };
 }
+
+/** A yes to these cannot be taken back, and is seldom right. */
+const RISKY: ReadonlySet<Gate> = new Set<Gate>(["secret", "sensitive-file", "not-scanned"]);
 
 const BY: Readonly<Record<string, string>> = {
   watch: "in a terminal",
@@ -180,5 +184,5 @@ const PLACES: Readonly<Record<Finding["where"], string>> = {
 
 function finding({ rule, where, line, disguise }: Finding): string {
   const how = disguise === "plain" ? "" : ` (${disguise})`;
-  return `${rule}${how}, in ${PLACES[where]}, line ${line}. The value is not shown and has not left.`;
+  return `Found: ${rule}${how}, in ${PLACES[where]}, line ${line}. The value is not shown and has not left.`;
 }
