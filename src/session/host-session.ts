@@ -3,10 +3,11 @@ import { TunnelError } from "../errors/tunnel-error.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
-import type { PendingInvite } from "../protocol/host/invites.ts";
+import type { ObserverSeat, PendingInvite } from "../protocol/host/invites.ts";
+import type { Held } from "../oversight/lanes/held.ts";
 import { Room } from "../protocol/host/room.ts";
 import type { EndCause } from "../protocol/room/frames.ts";
-import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
+import { peersAmong, type OutgoingMessage, type Presence } from "../protocol/room/participant.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { TextScanner } from "./saying/judging.ts";
@@ -193,6 +194,24 @@ export class HostSession extends SessionBase {
     return this.#invites.issue(count, this.#pool.urls[0]);
   }
 
+  /**
+   * Links for those who only read along, as soon as this side's person lets its agent make them; at once where a person asks for them.
+   * @throws {TunnelError} as {@link invite}, observer-limit, no-history, asks-crowded
+   */
+  inviteObservers(
+    count: number,
+    { history, minutes, by }: { history: boolean; minutes: number; by: "agent" | "human" },
+  ): Invite[] | Held {
+    const role = history ? "observer-history" : "observer";
+    const seat: ObserverSeat = { role, lifeMs: minutes * 60_000 };
+    const make = (): Invite[] => this.#invites.issue(count, this.#pool.urls[0], seat);
+    if (by === "human") return make();
+    // A person is not asked about what could not be made.
+    this.#relay.run((room, now) => room.assertMintable(count, now, seat));
+    const may = this.oversight.mayInviteObservers({ links: count, history, minutes });
+    return may === "now" ? make() : may;
+  }
+
   revoke(inviteId: string): boolean {
     return this.#invites.revoke(inviteId);
   }
@@ -224,12 +243,12 @@ export class HostSession extends SessionBase {
   protected post(outgoing: OutgoingMessage): Posted {
     const seq = this.#relay.run((room, now) => room.say(outgoing, now));
     const { to } = outgoing;
-    const isFor = ({ isSelf, id }: Presence): boolean => !isSelf && to?.includes(id) !== false;
+    const isFor = ({ id }: Presence): boolean => to?.includes(id) !== false;
     return {
       key: seq,
       seq,
       unreachable: () =>
-        this.presence().some((member) => member.connected && isFor(member))
+        peersAmong(this.presence()).some((member) => member.connected && isFor(member))
           ? undefined
           : "nobody it is for is connected at the moment; it is delivered as soon as they are back",
       slow: "nobody has confirmed it yet; it is delivered as soon as they can be reached",
@@ -263,7 +282,7 @@ export class HostSession extends SessionBase {
       case "presence":
         this.heard(notice);
         // One that is cut off now may need a link. Where somebody is away already, the next look is near.
-        if (this.#cancelLook === undefined && this.presence().some(({ connected }) => !connected))
+        if (this.#cancelLook === undefined && peersAmong(this.presence()).some(({ connected }) => !connected))
           this.#look();
         return;
       case "stream":
@@ -291,7 +310,8 @@ export class HostSession extends SessionBase {
     if (isEnd && entry.cause === "closed") return;
     this.heard(notice);
     // From now on there is somebody who would lose the way with the address.
-    if (entry.kind === "system" && entry.event === "joined") this.#pool.keepStandby();
+    if (entry.kind === "system" && entry.event === "joined" && entry.role === undefined)
+      this.#pool.keepStandby();
   }
 
   #moved(event: PoolEvent): void {

@@ -15,9 +15,11 @@ import type { Payload } from "./result.ts";
 function systemText(event: SystemEventView): string {
   switch (event.event) {
     case "joined":
-      return "A member joined.";
+      return event.role === undefined ? "A member joined." : OBSERVER_TEXTS[event.role];
     case "left":
-      return LEFT_TEXTS[event.cause];
+      return event.role === undefined || event.cause === "expired"
+        ? LEFT_TEXTS[event.cause]
+        : "An observer reads along no longer.";
     case "idle-warning":
       return `Nobody has done anything here for a while: the tunnel ends in ${event.endsInSec} s unless somebody does.`;
     case "ended":
@@ -25,11 +27,18 @@ function systemText(event: SystemEventView): string {
   }
 }
 
+const OBSERVER_TEXTS = {
+  observer: "An observer reads along from now on: it sees what is said to everybody, and can say nothing.",
+  "observer-history":
+    "An observer reads along, from the beginning: it sees what was and is said to everybody, and can say nothing.",
+} as const;
+
 const LEFT_TEXTS = {
   left: "A member left.",
   lost: "A member has been unreachable for too long and was given up.",
   removed: "A member was removed by the host.",
   "fell-behind": "A member was away for so long that it could not catch up, and was given up.",
+  expired: "An observer reads along no longer: its time is over.",
 } as const;
 
 const ENDED_TEXTS = {
