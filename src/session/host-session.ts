@@ -53,6 +53,17 @@ interface HostOptions {
   readonly onProgress: (progress: TunnelProgress) => void;
 }
 
+/** Somebody who is to read along. */
+export interface Observing {
+  /** From the beginning, and not from their arrival on. */
+  readonly history: boolean;
+  readonly minutes: number;
+}
+
+function seatOf({ history, minutes }: Observing): ObserverSeat {
+  return { role: history ? "observer-history" : "observer", lifeMs: minutes * 60_000 };
+}
+
 /** The end of a tunnel's programs is waited for so long: cloudflared takes a second, others end at once. */
 const PROGRAMS_MS = 200;
 /** While a member is away, so often it is looked whether it can come back by itself. */
@@ -195,21 +206,22 @@ export class HostSession extends SessionBase {
   }
 
   /**
-   * Links for those who only read along, as soon as this side's person lets its agent make them; at once where a person asks for them.
-   * @throws {TunnelError} as {@link invite}, observer-limit, no-history, asks-crowded
+   * Links for those who only read along, as a person wants them.
+   * @throws {TunnelError} as {@link invite}, observer-limit, no-history
    */
-  inviteObservers(
-    count: number,
-    { history, minutes, by }: { history: boolean; minutes: number; by: "agent" | "human" },
-  ): Invite[] | Held {
-    const role = history ? "observer-history" : "observer";
-    const seat: ObserverSeat = { role, lifeMs: minutes * 60_000 };
-    const make = (): Invite[] => this.#invites.issue(count, this.#pool.urls[0], seat);
-    if (by === "human") return make();
+  observerLinks(count: number, observing: Observing): Invite[] {
+    return this.#invites.issue(count, this.#pool.urls[0], seatOf(observing));
+  }
+
+  /**
+   * The same for this side's agent, as soon as its person lets it.
+   * @throws {TunnelError} as {@link observerLinks}, asks-crowded
+   */
+  askForObserverLinks(count: number, observing: Observing): Invite[] | Held {
     // A person is not asked about what could not be made.
-    this.#relay.run((room, now) => room.assertMintable(count, now, seat));
-    const may = this.oversight.mayInviteObservers({ links: count, history, minutes });
-    return may === "now" ? make() : may;
+    this.#relay.run((room, now) => room.assertMintable(count, now, seatOf(observing)));
+    const may = this.oversight.mayInviteObservers({ links: count, ...observing });
+    return may === "now" ? this.observerLinks(count, observing) : may;
   }
 
   revoke(inviteId: string): boolean {

@@ -72,6 +72,9 @@ export const ROOM = {
   activityEveryMs: 15 * SECOND,
 } as const;
 
+/** How long an observer may read along, in minutes: its host's choice for each link. */
+export const OBSERVER = { defaultMinutes: 60, maxMinutes: 7 * 24 * 60 } as const;
+
 /** The work context; it must fit into the first confirmation beside the longest name. */
 export const CARD = {
   maxLabelChars: 100,
