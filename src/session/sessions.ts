@@ -406,7 +406,7 @@ export class Sessions implements Observable<SessionsEvent> {
   }
 }
 
-/** Shorter than a member's (V2). @throws {TunnelError} name-invalid */
+/** Shorter than a member's (Q2). @throws {TunnelError} name-invalid */
 function observerName(asked: string | undefined): string {
   const name = asked === undefined ? (machineName() ?? "observer") : checkName(asked);
   if (asked !== undefined && Array.from(name).length > ROOM.maxObserverNameChars)

@@ -86,7 +86,7 @@ export class Guest {
     return this.#signer.id;
   }
 
-  /** Undefined for a member; an observer says nothing and asks for nothing (V4). */
+  /** Undefined for a member; an observer says nothing and asks for nothing (Q4). */
   get role(): ObserverRole | undefined {
     return this.#options.link.role;
   }
@@ -348,6 +348,8 @@ export class Guest {
   }
 
   #streamFrame(payload: Bytes, now: number): void {
+    if (this.role !== undefined)
+      throw new TunnelError("protocol-violation", { detail: "a stream to one who only reads along" });
     const { frame, isLive } = this.#link.takeStream(payload, now);
     if (isLive) this.#effects.push({ type: "stream", event: frame });
   }

@@ -9,7 +9,7 @@ import { presenceOf, type Presence } from "../room/participant.ts";
 /** The presence of everybody as the host tells it, and the notes that this member owes the host (G6). */
 export class GuestPresence {
   readonly #self: MemberId;
-  /** An observer owes none, and sends none (V4). */
+  /** An observer owes none, and sends none (Q4). */
   readonly #owesNotes: boolean;
   #others: HostNote["members"] = [];
   #toldAt = 0;

@@ -14,7 +14,7 @@ export interface InviteLink {
   readonly key: Bytes;
   /** The host's X25519 public key, 32 bytes, fresh per session. */
   readonly hostKey: Bytes;
-  /** It makes an observer (V1); a member where left out. */
+  /** It makes an observer (Q1); a member where left out. */
   readonly role?: ObserverRole | undefined;
 }
 

@@ -28,7 +28,7 @@ export type Entitlement =
       readonly kind: "invite";
       readonly inviteId: InviteId;
       readonly claim: Bytes;
-      /** Of an observer (V1). */
+      /** Of an observer (Q1). */
       readonly seat: ObserverSeat | undefined;
     }
   | { readonly kind: "resume"; readonly member: MemberId; readonly role: ObserverRole | undefined };
@@ -274,7 +274,7 @@ export class Admission {
     return { peer };
   }
 
-  /** Whether its sender owns the keys that it names, here and now (H13), and brings them for this very seat (V1). */
+  /** Whether its sender owns the keys that it names, here and now (H13), and brings them for this very seat (Q1). */
   #isOwn(confirm: Confirm, entitlement: Entitlement, hash: Bytes): boolean {
     const role = entitlement.kind === "invite" ? entitlement.seat?.role : entitlement.role;
     return isProved(this.#primitives, roomIdFrom(this.#options.room), { ...confirm, hash, role });

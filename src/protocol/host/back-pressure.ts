@@ -133,7 +133,7 @@ export class BackPressure {
     const isAlone = others.every(({ at }) => now - at >= RATE.talksMs);
     this.#talkers = [{ speaker, at: now }, ...others.slice(0, 1)];
     let ms = 0;
-    // Nobody waits for an observer (V5): one that takes in too little falls behind by itself (G4).
+    // Nobody waits for an observer (Q5): one that takes in too little falls behind by itself (G4).
     for (const session of sessions.members) {
       if (session.member.id === speaker || !isConnected(session)) continue;
       if (session.link.load.fill >= 1 / 2) session.congestion ??= new Congestion(session.link.load, now);

@@ -47,7 +47,7 @@ export class Inbound {
       const error = asTunnelError(thrown);
       if (error.code === "internal") throw thrown;
       emit({ type: "alarm", error, member: session.member.id });
-      // Its program is none of an observer, so that no other one of its messages is waited for (V4).
+      // Its program is none of an observer, so that no other one of its messages is waited for (Q4).
       if (error.code === "observer-spoke") membership.remove(session, "removed", now);
       else membership.drop(session, CLOSE_CODE.violation, now);
     }
@@ -75,7 +75,7 @@ export class Inbound {
   }
 
   /**
-   * From an observer nothing is taken but that its link is alive, and that it goes (V4).
+   * From an observer nothing is taken but that its link is alive, and that it goes (Q4).
    * @throws {TunnelError} observer-spoke
    */
   #observed(

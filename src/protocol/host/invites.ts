@@ -5,7 +5,7 @@ import { ROOM } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { ObserverRole } from "../handshake/role.ts";
 
-/** The seat of an observer: its role, and how long its stay may last, in ms (V1, V6). */
+/** The seat of an observer: its role, and how long its stay may last, in ms (Q1, Q6). */
 export interface ObserverSeat {
   readonly role: ObserverRole;
   readonly lifeMs: number;

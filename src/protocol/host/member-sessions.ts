@@ -23,7 +23,7 @@ export interface MemberSession {
   readonly beginning: Beginning;
   /** The last place in the order before it came. */
   readonly joinedAt: number;
-  /** When the stay of an observer is over, in ms since the epoch (V6); infinite for a member. */
+  /** When the stay of an observer is over, in ms since the epoch (Q6); infinite for a member. */
   readonly expiresAt: number;
   readonly safetyCode: string;
   /** Lets this member in once more; replaced by each handshake (K3). */
@@ -89,7 +89,7 @@ export class MemberSessions {
     return this.#all;
   }
 
-  /** Members alone: those who speak, and for whom others wait (V5). */
+  /** Members alone: those who speak, and for whom others wait (Q5). */
   get members(): readonly MemberSession[] {
     return this.#members;
   }

@@ -55,7 +55,7 @@ export class Membership {
       ? this.#admit(peer, entitlement, now)
       : this.#readmit(peer, entitlement.member, now);
     if (session === undefined) return false;
-    // Everybody is told of an observer before a byte goes to it (V3): what is for itself waits for its WELCOME.
+    // Everybody is told of an observer before a byte goes to it (Q3): what is for itself waits for its WELCOME.
     if (isNew) {
       sequencer.replay(session, now);
       sequencer.system({ kind: "joined", member: session.member }, now);
@@ -151,7 +151,7 @@ export class Membership {
     const all = this.#options.welcome();
     return {
       ...all,
-      // An observer that begins with its arrival is told of nothing before it (V6).
+      // An observer that begins with its arrival is told of nothing before it (Q6).
       history: all.history && member.role !== "observer",
       addresses: [...this.#options.presence.addresses],
       self: member.id,

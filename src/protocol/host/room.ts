@@ -230,7 +230,7 @@ export class Room {
   /**
    * Whether so many invites could be minted now.
    * @throws {TunnelError} tunnel-closed; invite-limit: member sessions and pending invites together are bounded (I8), and members
-   *   ever (O11); observer-limit, no-history (V6)
+   *   ever (O11); observer-limit, no-history (Q6)
    */
   assertMintable(count: number, now: number, seat?: ObserverSeat): void {
     this.#assertOpen();
@@ -376,7 +376,7 @@ export class Room {
         this.#backPressure.chargeConnection(connection, now);
         // A resume point confirms what an acknowledgement lost in the cut would have (D5).
         this.#inbound.confirmed(session);
-        // Whoever only reads along keeps no room open (V5).
+        // Whoever only reads along keeps no room open (Q5).
         return isObserver(session?.member) ? undefined : this.#idle.touch(now);
       }
       this.#admission.refused(answer.peer, now);

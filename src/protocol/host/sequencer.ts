@@ -43,7 +43,7 @@ export class Sequencer {
     return this.#isGivenPast(newcomer) ? this.log.past.beginning : this.#present;
   }
 
-  /** An observer may begin with its arrival although the room keeps a history (V6). */
+  /** An observer may begin with its arrival although the room keeps a history (Q6). */
   #isGivenPast({ role }: MemberRecord): boolean {
     return this.#options.history && role !== "observer";
   }

@@ -165,7 +165,7 @@ export class StreamRelay {
       return onEvent({ ...open, stream: own.stream, who });
     }
     const other = sessions.of(open.who);
-    // An observer is nobody to a stream (V4).
+    // An observer is nobody to a stream (Q4).
     if (other === undefined || other === session || isObserver(other.member))
       return refuse(asking, "nobody", now);
     if (!isConnected(other)) return refuse(asking, "away", now);

@@ -56,7 +56,7 @@ const member = z.strictObject({
   hash,
   proof: bytesOf(64),
   workContext: z.optional(workContextSchema),
-  /** That of an observer (V2); a member has none. */
+  /** That of an observer (Q2); a member has none. */
   role: z.optional(z.enum(OBSERVER_ROLES)),
 });
 

@@ -58,7 +58,7 @@ export function signedBytes(room: RoomId, from: MemberId, fields: SignedFields, 
 type Keys = Pick<MemberRecord, "hash" | "key" | "box"> & { readonly role?: ObserverRole | undefined };
 
 /**
- * The bytes under the proof of a member's keys (H13): what they are for (V1), the room, the handshake in which they came, and both keys.
+ * The bytes under the proof of a member's keys (H13): what they are for (Q1), the room, the handshake in which they came, and both keys.
  */
 function memberBytes(room: RoomId, { hash, key, box, role }: Keys): Bytes {
   return lengthPrefixed(ascii(`tunnel-mcp/1 ${role ?? "member"}`), ascii(room), hash, key, box);
@@ -124,12 +124,12 @@ export class SigningChain {
   }
 }
 
-/** Whether somebody in the roster only reads along (V2). */
+/** Whether somebody in the roster only reads along (Q2). */
 export function isObserver(member: Pick<MemberRecord, "role"> | undefined): boolean {
   return member?.role !== undefined;
 }
 
-/** An observer tells of no work context, and has a short name: so it fits beside everybody else into a WELCOME (V2). */
+/** An observer tells of no work context, and has a short name: so it fits beside everybody else into a WELCOME (Q2). */
 export function isObserverRecord({ name, workContext }: Pick<MemberRecord, "name" | "workContext">): boolean {
   return workContext === undefined && Array.from(name).length <= ROOM.maxObserverNameChars;
 }

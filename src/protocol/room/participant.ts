@@ -17,7 +17,7 @@ export interface Presence {
   readonly lookAlike?: true | undefined;
   readonly isHost: boolean;
   readonly isSelf: boolean;
-  /** It only reads along (V2). */
+  /** It only reads along (Q2). */
   readonly role?: ObserverRole | undefined;
   readonly connected: boolean;
   /** Its work context, as it told it when it joined. */
@@ -37,7 +37,7 @@ export type Measured = Pick<
   "connected" | "lastSeenMs" | "read" | "oversight" | "safetyCode" | "clockSkewMs"
 >;
 
-/** Those whom this participant can speak to: no observers, who are nobody's audience and whom nobody waits for (V5). */
+/** Those whom this participant can speak to: no observers, who are nobody's audience and whom nobody waits for (Q5). */
 export function peersAmong<Who extends Pick<Presence, "isSelf" | "role">>(present: readonly Who[]): Who[] {
   return present.filter(({ isSelf, role }) => !isSelf && role === undefined);
 }

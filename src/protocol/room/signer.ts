@@ -49,7 +49,7 @@ export class Signer {
     return this.#box.publicKey;
   }
 
-  /** The proof of both keys in the handshake that has this hash (H13), for a member or for an observer (V1). */
+  /** The proof of both keys in the handshake that has this hash (H13), for a member or for an observer (Q1). */
   prove(hash: Bytes, role?: ObserverRole): Bytes {
     return this.#chain.prove(hash, this.box, role);
   }

@@ -28,7 +28,7 @@ function watched(options: ConstructorParameters<typeof World>[0] = {}, role: Obs
 }
 
 describe("the link of an observer", () => {
-  it.each(["observer", "observer-history"] as const)("[V1] names its role: %s", (role) => {
+  it.each(["observer", "observer-history"] as const)("[Q1] names its role: %s", (role) => {
     const world = new World({ history: true });
     const link = world.link(ORIGIN, { role, lifeMs: HOUR });
     const text = formatLink(link);
@@ -43,7 +43,7 @@ describe("the link of an observer", () => {
     ["an observer's link without its mark", "observer", undefined],
     ["a member's link with a mark", undefined, "observer"],
     ["the mark of more than was given", "observer", "observer-history"],
-  ])("[V1] [H13] %s lets nobody in, and is not used up", (_what, given, claimed) => {
+  ])("[Q1] [H13] %s lets nobody in, and is not used up", (_what, given, claimed) => {
     const world = new World({ history: true });
     const link = world.link(ORIGIN, given === undefined ? undefined : { role: given, lifeMs: HOUR });
     const thief = world.join({ ...link, role: claimed }, "eve");
@@ -57,7 +57,7 @@ describe("the link of an observer", () => {
 });
 
 describe("an observer", () => {
-  it("[V2] is in the roster with its role, and everybody is told so in the order", () => {
+  it("[Q2] is in the roster with its role, and everybody is told so in the order", () => {
     const { world, ben, cat } = watched();
     const seen = [
       world.room.presence(world.now),
@@ -76,7 +76,7 @@ describe("an observer", () => {
     expect(cat.member.lastSeq).toBe(ben.member.lastSeq);
   });
 
-  it("[V3] everybody is told of it before a byte of the room goes to it", () => {
+  it("[Q3] everybody is told of it before a byte of the room goes to it", () => {
     const { world } = { world: new World() };
     const [ben, dan] = [world.pair("ben"), world.pair("dan")];
     const sent: [to: string, bytes: number][] = [];
@@ -97,7 +97,7 @@ describe("an observer", () => {
     expect(before).toContain("dan");
   });
 
-  it("[V3] a member that is away learns of it before anything that was said since", () => {
+  it("[Q3] a member that is away learns of it before anything that was said since", () => {
     const world = new World();
     const ben = world.pair("ben");
     world.cut(ben);
@@ -112,7 +112,7 @@ describe("an observer", () => {
     expect([joined, said]).toMatchObject([{ event: "joined", role: "observer" }, { text: "cat hears this" }]);
   });
 
-  it("[V4] its own program says nothing, asks for no stream and reports no reading, whatever it is told to do", () => {
+  it("[Q4] its own program says nothing, asks for no stream and reports no reading, whatever it is told to do", () => {
     const { world, cat } = watched();
     world.advance(1_000);
     const before = cat.wire.toHost.length;
@@ -135,7 +135,7 @@ describe("an observer", () => {
     expect(alarms(world)).toEqual([]);
   });
 
-  it("[V4] nobody addresses it: neither the host nor a member, and no stream leads to it", () => {
+  it("[Q4] nobody addresses it: neither the host nor a member, and no stream leads to it", () => {
     const { world, ben, cat } = watched();
     const whom = { text: "psst", to: [cat.member.self] };
     expect(codeOf(() => world.room.say(whom, world.now))).toBe("observer-addressed");
@@ -149,14 +149,14 @@ describe("an observer", () => {
     expect(cat.effects.filter(({ type }) => type === "stream")).toEqual([]);
   });
 
-  it("[V5] is nobody's audience: who is alone with it speaks to nobody", () => {
+  it("[Q5] is nobody's audience: who is alone with it speaks to nobody", () => {
     const world = new World();
     world.observer();
     expect(codeOf(() => world.room.say({ text: "anybody?" }, world.now))).toBe("nobody-joined");
     expect(peersAmong(world.room.presence(world.now))).toEqual([]);
   });
 
-  it("[V5] confirms no message, and the loss of one it has not seen is no news", () => {
+  it("[Q5] confirms no message, and the loss of one it has not seen is no news", () => {
     const world = new World();
     const ben = world.pair("ben");
     const cat = world.observer();
@@ -171,7 +171,7 @@ describe("an observer", () => {
     expect(world.did("missed").map(({ member }) => member)).not.toContain("cat");
   });
 
-  it("[V5] takes no member's seat, and members take none of an observer", () => {
+  it("[Q5] takes no member's seat, and members take none of an observer", () => {
     const world = new World();
     for (let count = 1; count < ROOM.maxMembers; count += 1) world.link();
     expect(codeOf(() => world.link())).toBe("invite-limit");
@@ -180,7 +180,7 @@ describe("an observer", () => {
     expect(codeOf(() => world.link(ORIGIN, seat))).toBe("observer-limit");
   });
 
-  it("[V5] [E3] [G4] one that takes in nothing holds nobody up, and loses its seat by itself", () => {
+  it("[Q5] [E3] [G4] one that takes in nothing holds nobody up, and loses its seat by itself", () => {
     const world = new World({ idleMs: 24 * HOUR });
     world.isRecording = false;
     const ben = world.pair("ben");
@@ -200,7 +200,7 @@ describe("an observer", () => {
     expect(alarms(world)).toEqual([]);
   });
 
-  it("[V5] [G3] keeps no room open: neither by its arrival, nor by being there", () => {
+  it("[Q5] [G3] keeps no room open: neither by its arrival, nor by being there", () => {
     const world = new World({ idleMs: 10 * 60_000 });
     world.pair("ben");
     world.advance(9 * 60_000);
@@ -209,7 +209,7 @@ describe("an observer", () => {
     expect(world.room.ended).toBe("idle");
   });
 
-  it("[V6] sees what is said to everybody from its arrival on, and of what is for some only that it was said", () => {
+  it("[Q6] sees what is said to everybody from its arrival on, and of what is for some only that it was said", () => {
     const { world, ben, cat } = watched({ history: true });
     const dan = world.pair("dan");
     world.room.say({ text: "to all" }, world.now);
@@ -224,7 +224,7 @@ describe("an observer", () => {
     expect(events(cat)[0]).toBe("joined");
   });
 
-  it("[V6] [O9] with the history of a room that keeps one, begins with the oldest that is kept", () => {
+  it("[Q6] [O9] with the history of a room that keeps one, begins with the oldest that is kept", () => {
     const { world, cat } = watched({ history: true }, "observer-history");
     world.room.say({ text: "after" }, world.now);
     world.settle();
@@ -232,12 +232,12 @@ describe("an observer", () => {
     expect(cat.member.membership?.history).toBe(true);
   });
 
-  it("[V6] no history is given where the members were told that none is kept", () => {
+  it("[Q6] no history is given where the members were told that none is kept", () => {
     const world = new World({ history: false });
     expect(codeOf(() => world.link(ORIGIN, { role: "observer-history", lifeMs: HOUR }))).toBe("no-history");
   });
 
-  it("[V6] its time ends its stay, also while it is away, and nothing comes after", () => {
+  it("[Q6] its time ends its stay, also while it is away, and nothing comes after", () => {
     for (const isAway of [false, true]) {
       const world = new World({ idleMs: 24 * HOUR });
       const ben = world.pair("ben");
@@ -265,7 +265,7 @@ describe("an observer", () => {
     }
   });
 
-  it("[V6] [I7] [G9] revoking takes the link, and removing the seat, at once", () => {
+  it("[Q6] [I7] [G9] revoking takes the link, and removing the seat, at once", () => {
     const world = new World();
     const seat = { role: "observer", lifeMs: HOUR } as const;
     const link = world.link(ORIGIN, seat);
@@ -286,7 +286,7 @@ describe("an observer", () => {
     expect(cat.wire.toGuest.length - messages).toBeLessThanOrEqual(1);
   });
 
-  it("[V1] [K3] comes back after a cut as what it was", () => {
+  it("[Q1] [K3] comes back after a cut as what it was", () => {
     const { world, cat } = watched();
     world.cut(cat);
     world.room.say({ text: "meanwhile" }, world.now);
@@ -321,7 +321,7 @@ describe("a hostile observer", () => {
     return { seq: length, chain: NO_HASH };
   };
 
-  it.each(ATTACKS)("[V4] that %s is removed at once, and nobody hears of what it did", (_what, attack) => {
+  it.each(ATTACKS)("[Q4] that %s is removed at once, and nobody hears of what it did", (_what, attack) => {
     const world = new World();
     const ben = world.pair("ben");
     const eve = new Impostor(world, world.link(ORIGIN, { role: "observer", lifeMs: HOUR }));
@@ -347,7 +347,7 @@ describe("a hostile observer", () => {
   it.each<[string, Partial<MemberRecord>]>([
     ["a name that is too long", { name: "x".repeat(ROOM.maxObserverNameChars + 1) }],
     ["a work context", { workContext: { client: { name: "a", version: "1" } } }],
-  ])("[V2] with %s is denied, and its link is free again", (_what, told) => {
+  ])("[Q2] with %s is denied, and its link is free again", (_what, told) => {
     const world = new World();
     const link = world.link(ORIGIN, { role: "observer", lifeMs: HOUR });
     const eve = new Impostor(world, { ...link, key: link.key.slice() });
@@ -357,7 +357,7 @@ describe("a hostile observer", () => {
     expect(world.room.pendingInvites(world.now)).toMatchObject([{ claimed: false }]);
   });
 
-  it("[G1] [V2] a name that is taken gets a number, and the whole stays short", () => {
+  it("[G1] [Q2] a name that is taken gets a number, and the whole stays short", () => {
     const world = new World();
     const long = "x".repeat(ROOM.maxObserverNameChars);
     world.pair(long);
@@ -379,7 +379,7 @@ describe("what a roster says of observers", () => {
       members.forEach((member, at) => order.appendSystem(at + 1, at, { kind: "joined", member }));
     });
 
-  it("[V1] [V2] a record is checked with the role that it names", () => {
+  it("[Q1] [Q2] a record is checked with the role that it names", () => {
     expect(joins(observer())).toBeUndefined();
     const { role: _, ...asMember } = observer();
     const member = provedRecord(room, keys(), { name: "ben", hash: nodePrimitives.random(32) });
@@ -393,7 +393,7 @@ describe("what a roster says of observers", () => {
       expect(joins(bad)).toBe("order-broken");
   });
 
-  it("[V2] a host is no observer, and a room has no more of them than it may", () => {
+  it("[Q2] a host is no observer, and a room has no more of them than it may", () => {
     const watching = provedRecord(room, keys(), { name: "ana", role: "observer", hash: NO_HASH });
     expect(codeOf(() => RoomOrder.genesis(nodePrimitives, room, watching))).toBe("order-broken");
     const many = Array.from({ length: ROOM.maxObservers }, (_, at) => observer({ name: `cat ${at}` }));
