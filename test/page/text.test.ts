@@ -40,6 +40,18 @@ describe("somebody's text on the page", () => {
     expect(beginningOf("x".repeat(64 * 1024))).toMatchObject({ isWhole: false, lines: 1 });
   });
 
+  it("P11: no empty lines push the point of a text out of what is shown", () => {
+    const text = `ben has left${"\n".repeat(3_000)}the point`;
+    expect(beginningOf(text)).toEqual({ text, isWhole: true, lines: 3_001 });
+    expect(blocksOf(text).map((block) => (block.t === "gap" ? block.count : block.t))).toEqual([
+      "p",
+      2_999,
+      "p",
+    ]);
+    expect(beginningOf(`${"\n".repeat(3_000)}${"x\n".repeat(60)}`)).toMatchObject({ isWhole: false });
+    expect(beginningOf("\n".repeat(3_000))).toMatchObject({ isWhole: true });
+  });
+
   it("P11: makes a label one line", () => {
     expect(oneLine("ben\n\n (human)\u202e")).toBe("ben (human)\\u{202E}");
   });
@@ -47,7 +59,9 @@ describe("somebody's text on the page", () => {
 
 describe("Markdown", () => {
   it("reads what agents write", () => {
-    const blocks = blocksOf("# Plan\n\nUse `a` and **b**,\nnot *c*.\n\n- one\n- two\n\n1. first\n\n> so\n\n```ts\nlet x = 1;\n```\n---");
+    const blocks = blocksOf(
+      "# Plan\n\nUse `a` and **b**,\nnot *c*.\n\n- one\n- two\n\n1. first\n\n> so\n\n```ts\nlet x = 1;\n```\n---",
+    );
     expect(blocks.map(({ t }) => t)).toEqual(["heading", "p", "list", "list", "quote", "code", "rule"]);
     expect(blocks[1]).toEqual({
       t: "p",
@@ -86,13 +100,19 @@ describe("Markdown", () => {
     expect(blocksOf("```\na\nb")).toEqual([{ t: "code", lang: "", text: "a\nb" }]);
   });
 
-  it.each([["`".repeat(60_000)], ["*a".repeat(30_000)], ["[".repeat(60_000)], ["_".repeat(60_000)], ["> ".repeat(30_000)], ["\n".repeat(60_000)], ["- ".repeat(30_000)], ["**a".repeat(20_000)]])(
-    "takes its time with none (%#)",
-    (text) => {
-      const start = performance.now();
-      blocksOf(text);
-      piecesOf(text);
-      expect(performance.now() - start).toBeLessThan(500);
-    },
-  );
+  it.each([
+    ["`".repeat(60_000)],
+    ["*a".repeat(30_000)],
+    ["[".repeat(60_000)],
+    ["_".repeat(60_000)],
+    ["> ".repeat(30_000)],
+    ["\n".repeat(60_000)],
+    ["- ".repeat(30_000)],
+    ["**a".repeat(20_000)],
+  ])("takes its time with none (%#)", (text) => {
+    const start = performance.now();
+    blocksOf(text);
+    piecesOf(text);
+    expect(performance.now() - start).toBeLessThan(500);
+  });
 });

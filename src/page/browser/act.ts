@@ -22,26 +22,48 @@ export async function act(server: string, command: NewCommand, done: string): Pr
   return answer.ok;
 }
 
-const isHeld = ({ view }: Tunnel, gate: "hold-out" | "hold-in"): boolean => view.oversight.gates.includes(gate);
+const isHeld = ({ view }: Tunnel, gate: "hold-out" | "hold-in"): boolean =>
+  view.oversight.gates.includes(gate);
 
 /** Begins to hold, or stops. The two directions are held apart, and the server knows only how to stop both. */
 export async function toggleHold(tunnel: Tunnel, mode: "out" | "in"): Promise<void> {
   const { tunnelId } = tunnel.view;
   const other = mode === "out" ? "in" : "out";
   if (!isHeld(tunnel, `hold-${mode}`)) {
-    await act(tunnel.server, { do: "hold", tunnelId, mode }, mode === "out" ? "You are asked about each message that leaves." : "You are asked about each message that comes in.");
+    await act(
+      tunnel.server,
+      { do: "hold", tunnelId, mode },
+      mode === "out"
+        ? "You are asked about each message that leaves."
+        : "You are asked about each message that comes in.",
+    );
     return;
   }
   const isDone = await act(tunnel.server, { do: "hold", tunnelId, mode: "off" }, "Messages flow again.");
-  if (isDone && isHeld(tunnel, `hold-${other}`)) await act(tunnel.server, { do: "hold", tunnelId, mode: other }, `What ${other === "out" ? "leaves" : "comes in"} is still held.`);
+  if (isDone && isHeld(tunnel, `hold-${other}`))
+    await act(
+      tunnel.server,
+      { do: "hold", tunnelId, mode: other },
+      `What ${other === "out" ? "leaves" : "comes in"} is still held.`,
+    );
 }
 
 export async function togglePause({ server, view }: Tunnel): Promise<void> {
   const isPaused = view.oversight.paused;
-  await act(server, { do: isPaused ? "resume" : "pause", tunnelId: view.tunnelId }, isPaused ? "Your agent goes on." : "Your agent is paused.");
+  await act(
+    server,
+    { do: isPaused ? "resume" : "pause", tunnelId: view.tunnelId },
+    isPaused ? "Your agent goes on." : "Your agent is paused.",
+  );
 }
 
 export async function end({ server, view, key }: Tunnel): Promise<void> {
-  if (await act(server, { do: "end", tunnelId: view.tunnelId }, view.role === "host" ? "The tunnel is over." : "You have left the tunnel."))
+  if (
+    await act(
+      server,
+      { do: "end", tunnelId: view.tunnelId },
+      view.role === "host" ? "The tunnel is over." : "You have left the tunnel.",
+    )
+  )
     if (chosen.value === key) chosen.value = undefined;
 }

@@ -21,13 +21,25 @@ export function Asks() {
   return (
     <aside id="asks" tabIndex={-1} aria-label="What waits for you">
       <h2>{asks.length === 0 ? "Waiting for you" : `Waiting for you · ${asks.length}`}</h2>
-      {asks.length === 0 ? <p class="calm">Nothing. Everything else flows, and you can stop it at any time.</p> : null}
-      {asks.map((ask, place) => <AskCard key={`${ask.key} ${ask.view.digest}`} ask={ask} place={place} hasSeveral={hasSeveral} />)}
+      {asks.length === 0 ? (
+        <p class="calm">Nothing. Everything else flows, and you can stop it at any time.</p>
+      ) : null}
+      {asks.map((ask, place) => (
+        <AskCard key={`${ask.key} ${ask.view.digest}`} ask={ask} place={place} hasSeveral={hasSeveral} />
+      ))}
     </aside>
   );
 }
 
-function AskCard({ ask, place, hasSeveral }: { readonly ask: Ask; readonly place: number; readonly hasSeveral: boolean }) {
+function AskCard({
+  ask,
+  place,
+  hasSeveral,
+}: {
+  readonly ask: Ask;
+  readonly place: number;
+  readonly hasSeveral: boolean;
+}) {
   const { view, server } = ask;
   const [isInert, setInert] = useState(true);
   const [isOpen, setOpen] = useState(false);
@@ -53,36 +65,81 @@ function AskCard({ ask, place, hasSeveral }: { readonly ask: Ask; readonly place
   const expires = (Date.parse(view.expiresAt) - now.value) / 1_000;
   const canSay = !isBusy && !isInert && isWhole;
   const approve = (
-    <button type="button" class={isSecret ? "btn" : "btn main"} disabled={!canSay} onClick={() => void decide({ verdict: "approve" }, "Done.")}>
+    <button
+      type="button"
+      class={isSecret ? "btn" : "btn main"}
+      disabled={!canSay}
+      onClick={() => void decide({ verdict: "approve" }, "Done.")}
+    >
       {yes}
     </button>
   );
   return (
     <section class={isSecret ? "ask secret" : "ask"} aria-labelledby={`ask-${ask.key}`}>
-      <p class="why">{reason(view.gates)}{hasSeveral && room !== undefined ? ` · ${goal(room.view.goal)}` : ""}</p>
+      <p class="why">
+        {reason(view.gates)}
+        {hasSeveral && room !== undefined ? ` · ${goal(room.view.goal)}` : ""}
+      </p>
       <h3 id={`ask-${ask.key}`}>{title}</h3>
       {text === undefined || start === undefined ? null : (
-        <pre class="raw" dir="auto" tabIndex={0} aria-label="All of it, as it is written"><Raw text={isWhole ? text : start.text} /></pre>
+        <pre class="raw" dir="auto" tabIndex={0} aria-label="All of it, as it is written">
+          <Raw text={isWhole ? text : start.text} />
+        </pre>
       )}
       {isWhole || text === undefined || start === undefined ? null : (
-        <button type="button" class="more" onClick={() => setOpen(true)}>{`Show all of it before you decide: ${start.lines} lines, ${text.length} characters`}</button>
+        <button
+          type="button"
+          class="more"
+          onClick={() => setOpen(true)}
+        >{`Show all of it before you decide: ${start.lines} lines, ${text.length} characters`}</button>
       )}
-      <ul class="facts">{facts.map((fact) => <li>{fact}</li>)}</ul>
+      <ul class="facts">
+        {facts.map((fact) => (
+          <li>{fact}</li>
+        ))}
+      </ul>
       <p class="meta">{`Ask ${view.ask} · ${digest(view.digest)} · ${left(expires)} left, then nobody has decided`}</p>
       {words === undefined ? (
         <div class="row">
           {isSecret ? null : approve}
-          <button type="button" class={isSecret ? "btn main" : "btn"} disabled={isBusy} onClick={() => void decide({ verdict: "refuse" }, "Refused.")}>Refuse</button>
-          <button type="button" class="btn" disabled={isBusy} onClick={() => setWords("refuse")}>Refuse, because…</button>
-          {view.subject.kind === "message" ? <button type="button" class="btn" disabled={isBusy} onClick={() => setWords("edit")}>Edit and send…</button> : null}
+          <button
+            type="button"
+            class={isSecret ? "btn main" : "btn"}
+            disabled={isBusy}
+            onClick={() => void decide({ verdict: "refuse" }, "Refused.")}
+          >
+            Refuse
+          </button>
+          <button type="button" class="btn" disabled={isBusy} onClick={() => setWords("refuse")}>
+            Refuse, because…
+          </button>
+          {view.subject.kind === "message" ? (
+            <button type="button" class="btn" disabled={isBusy} onClick={() => setWords("edit")}>
+              Edit and send…
+            </button>
+          ) : null}
           {isSecret ? approve : null}
         </div>
       ) : words === "refuse" ? (
-        <Words label="Why not? Your agent is told this." start="" send="Refuse" isOk={!isBusy} cancel={() => setWords(undefined)}
-          done={(reason) => decide(reason.trim() === "" ? { verdict: "refuse" } : { verdict: "refuse", reason }, "Refused.")} />
+        <Words
+          label="Why not? Your agent is told this."
+          start=""
+          send="Refuse"
+          isOk={!isBusy}
+          cancel={() => setWords(undefined)}
+          done={(reason) =>
+            decide(reason.trim() === "" ? { verdict: "refuse" } : { verdict: "refuse", reason }, "Refused.")
+          }
+        />
       ) : (
-        <Words label="Your words go instead, marked as a human's." start={text ?? ""} send="Send my words" isOk={canSay} cancel={() => setWords(undefined)}
-          done={(edited) => decide({ verdict: "edit", text: edited }, "Sent in your words.")} />
+        <Words
+          label="Your words go instead, marked as a human's."
+          start={text ?? ""}
+          send="Send my words"
+          isOk={canSay}
+          cancel={() => setWords(undefined)}
+          done={(edited) => decide({ verdict: "edit", text: edited }, "Sent in your words.")}
+        />
       )}
     </section>
   );
@@ -107,7 +164,14 @@ const GATE_WORDS: Readonly<Record<string, string>> = {
   "hold-in": "Held on its way in",
 };
 
-function Words({ label, start, send, isOk, done, cancel }: {
+function Words({
+  label,
+  start,
+  send,
+  isOk,
+  done,
+  cancel,
+}: {
   readonly label: string;
   readonly start: string;
   readonly send: string;
@@ -120,13 +184,26 @@ function Words({ label, start, send, isOk, done, cancel }: {
     <div class="words">
       <label>
         {label}
-        <textarea rows={Math.min(12, Math.max(2, start.split("\n").length))} value={text} dir="auto"
+        <textarea
+          rows={Math.min(12, Math.max(2, start.split("\n").length))}
+          value={text}
+          dir="auto"
           onInput={(event) => setText(event.currentTarget.value)}
-          onKeyDown={(event) => { if (event.key === "Escape") { event.stopPropagation(); cancel(); } }} />
+          onKeyDown={(event) => {
+            if (event.key === "Escape") {
+              event.stopPropagation();
+              cancel();
+            }
+          }}
+        />
       </label>
       <div class="row">
-        <button type="button" class="btn" disabled={!isOk} onClick={() => void done(text)}>{send}</button>
-        <button type="button" class="btn" onClick={cancel}>Back</button>
+        <button type="button" class="btn" disabled={!isOk} onClick={() => void done(text)}>
+          {send}
+        </button>
+        <button type="button" class="btn" onClick={cancel}>
+          Back
+        </button>
       </div>
     </div>
   );

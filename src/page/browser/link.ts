@@ -10,7 +10,8 @@ const TOKEN = "token";
 
 /** How it stands with the program. `locked`: it lets nobody in by what this tab has. */
 export type Line = "opening" | "live" | "lost" | "locked" | "moved";
-export type Locked = "no-address" | "address-unknown" | "address-expired" | "address-used-twice" | "page-locked" | "other";
+export type Locked =
+  "no-address" | "address-unknown" | "address-expired" | "address-used-twice" | "page-locked" | "other";
 
 interface Hearing {
   readonly lines: (lines: readonly PageLine[]) => void;
@@ -19,7 +20,12 @@ interface Hearing {
   readonly last: () => number | undefined;
 }
 
-const WHY: ReadonlySet<string> = new Set<Locked>(["address-unknown", "address-expired", "address-used-twice", "page-locked"]);
+const WHY: ReadonlySet<string> = new Set<Locked>([
+  "address-unknown",
+  "address-expired",
+  "address-used-twice",
+  "page-locked",
+]);
 
 /** Uses the code of the address, where there is one, and takes it out of sight at once. @returns why it lets nobody in */
 export async function enter(): Promise<Locked | undefined> {
@@ -76,7 +82,12 @@ export async function send(server: string, command: NewCommand): Promise<PageAns
 }
 
 function failed(code: string): PageAnswer {
-  return { ok: false, code, message: "the program that serves this page does not answer", next: "Nothing was done. Look whether it still runs in its terminal." };
+  return {
+    ok: false,
+    code,
+    message: "the program that serves this page does not answer",
+    next: "Nothing was done. Look whether it still runs in its terminal.",
+  };
 }
 
 /** Ends what this tab may do. */

@@ -11,9 +11,21 @@ import { Note, Said } from "./text.tsx";
 import { clock, name, plural, size } from "./words.ts";
 
 /** A letter on a shape: agents are square and people round, mine are filled and others' outlined. */
-export function Face({ label, isOwn, isHuman }: { readonly label: string; readonly isOwn: boolean; readonly isHuman: boolean }) {
+export function Face({
+  label,
+  isOwn,
+  isHuman,
+}: {
+  readonly label: string;
+  readonly isOwn: boolean;
+  readonly isHuman: boolean;
+}) {
   const [letter = "?"] = label.replace(/^[^\p{L}\p{N}]+/u, "");
-  return <span class={`face ${isHuman ? "human" : ""} ${isOwn ? "mine" : "theirs"}`} aria-hidden="true">{letter.toUpperCase()}</span>;
+  return (
+    <span class={`face ${isHuman ? "human" : ""} ${isOwn ? "mine" : "theirs"}`} aria-hidden="true">
+      {letter.toUpperCase()}
+    </span>
+  );
 }
 
 export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
@@ -55,41 +67,79 @@ export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
   };
   const earlier = async (): Promise<void> => {
     isAtEnd.current = false;
-    const answer = await send(tunnel.server, { do: "earlier", tunnelId: tunnel.view.tunnelId, before: first ?? 1 });
+    const answer = await send(tunnel.server, {
+      do: "earlier",
+      tunnelId: tunnel.view.tunnelId,
+      before: first ?? 1,
+    });
     const told = answer.ok ? asEntries(answer.told) : undefined;
     if (told === undefined) return say("The earlier ones could not be fetched.", true);
     heardEarlier(tunnel.key, told.entries, told.more);
   };
-  const held = world.value.asks.filter(({ server, view }) => server === tunnel.server && view.tunnelId === tunnel.view.tunnelId && view.subject.kind === "message");
+  const held = world.value.asks.filter(
+    ({ server, view }) =>
+      server === tunnel.server && view.tunnelId === tunnel.view.tunnelId && view.subject.kind === "message",
+  );
   return (
     <main>
       <div class="bar">
         <h2>What was said</h2>
-        <label><input type="checkbox" checked={isRaw} onChange={(event) => setRaw(event.currentTarget.checked)} />{" as it was written"}</label>
+        <label>
+          <input type="checkbox" checked={isRaw} onChange={(event) => setRaw(event.currentTarget.checked)} />
+          {" as it was written"}
+        </label>
       </div>
-      <div ref={list} onScroll={scrolled} tabIndex={0} aria-label="Log" class="log" role={isCaughtUp.value ? "log" : "region"}>
-      <ol class="entries">
-        {log.hasEarlier && entries.length > 0 ? <li class="sys"><button type="button" class="more" onClick={() => void earlier()}>Show earlier ones</button></li> : null}
-        {entries.length === 0 && held.length === 0 ? <li class="sys">Nothing has been said yet.</li> : null}
-        {entries.map((one) => (
-          <Row key={one.at} one={one} isRaw={isRaw} isRead={one.isOwn && one.entry.seq > 0 && one.entry.seq <= readTo} />
-        ))}
-        {held.map(({ key, view }) => (
-          <li key={key} class="msg held">
-            <Face label={tunnel.view.self ?? "A"} isOwn isHuman={false} />
-            <div class="by"><b>{name(tunnel.view.self ?? "")}</b>{` · your agent · held for you as ask ${view.ask}, not sent`}</div>
-            {view.subject.kind === "message" ? <Said text={view.subject.text} isRaw /> : null}
-          </li>
-        ))}
-      </ol>
+      <div
+        ref={list}
+        onScroll={scrolled}
+        tabIndex={0}
+        aria-label="Log"
+        class="log"
+        role={isCaughtUp.value ? "log" : "region"}
+      >
+        <ol class="entries">
+          {log.hasEarlier && entries.length > 0 ? (
+            <li class="sys">
+              <button type="button" class="more" onClick={() => void earlier()}>
+                Show earlier ones
+              </button>
+            </li>
+          ) : null}
+          {entries.length === 0 && held.length === 0 ? <li class="sys">Nothing has been said yet.</li> : null}
+          {entries.map((one) => (
+            <Row
+              key={one.at}
+              one={one}
+              isRaw={isRaw}
+              isRead={one.isOwn && one.entry.seq > 0 && one.entry.seq <= readTo}
+            />
+          ))}
+          {held.map(({ key, view }) => (
+            <li key={key} class="msg held">
+              <Face label={tunnel.view.self ?? "A"} isOwn isHuman={false} />
+              <div class="by">
+                <b>{name(tunnel.view.self ?? "")}</b>
+                {` · your agent · held for you as ask ${view.ask}, not sent`}
+              </div>
+              {view.subject.kind === "message" ? <Said text={view.subject.text} isRaw /> : null}
+            </li>
+          ))}
+        </ol>
       </div>
-      {tunnel.view.ended === undefined ? <Composer tunnel={tunnel} /> : <p class="over">{`This tunnel is over: ${tunnel.view.ended.because}.`}</p>}
+      {tunnel.view.ended === undefined ? (
+        <Composer tunnel={tunnel} />
+      ) : (
+        <p class="over">{`This tunnel is over: ${tunnel.view.ended.because}.`}</p>
+      )}
     </main>
   );
 }
 
-function asEntries(told: unknown): { readonly entries: readonly WatchedEntry[]; readonly more: boolean } | undefined {
-  if (typeof told !== "object" || told === null || !("entries" in told) || !Array.isArray(told.entries)) return undefined;
+function asEntries(
+  told: unknown,
+): { readonly entries: readonly WatchedEntry[]; readonly more: boolean } | undefined {
+  if (typeof told !== "object" || told === null || !("entries" in told) || !Array.isArray(told.entries))
+    return undefined;
   return { entries: told.entries as readonly WatchedEntry[], more: "more" in told && told.more === true };
 }
 
@@ -111,7 +161,11 @@ class Row extends Component<RowProps> {
     if (entry.kind === "notice") return null;
     if (entry.kind === "system") {
       const who = "memberName" in entry.event ? name(entry.event.memberName) : "";
-      return <li class="sys"><span>{`${systemText(entry.event, who)} · ${clock(entry.ts)}`}</span></li>;
+      return (
+        <li class="sys">
+          <span>{`${systemText(entry.event, who)} · ${clock(entry.ts)}`}</span>
+        </li>
+      );
     }
     const isHuman = entry.author === "human";
     return (
@@ -126,9 +180,18 @@ class Row extends Component<RowProps> {
 
 const INTENTS: Readonly<Record<string, string>> = { request: "asks", inform: "informs", ack: "acknowledges" };
 
-function By({ entry, isOwn, isRead }: { readonly entry: SpokenView; readonly isOwn: boolean; readonly isRead: boolean }) {
+function By({
+  entry,
+  isOwn,
+  isRead,
+}: {
+  readonly entry: SpokenView;
+  readonly isOwn: boolean;
+  readonly isRead: boolean;
+}) {
   const { fromName, from, lookAlike, author, intent, to, replyTo, seq, ts, beforeYou } = entry;
-  const kind = author === "human" ? (isOwn ? "you" : "human, says their program") : isOwn ? "your agent" : "agent";
+  const kind =
+    author === "human" ? (isOwn ? "you" : "human, says their program") : isOwn ? "your agent" : "agent";
   const more = [
     `${clock(ts)} · ${seq > 0 ? seq : "on its way"}`,
     ...(to === undefined ? [] : [`to ${to.map(name).join(", ")} alone`]),
@@ -138,8 +201,10 @@ function By({ entry, isOwn, isRead }: { readonly entry: SpokenView; readonly isO
   ];
   return (
     <div class="by">
-      <b>{name(fromName)}</b>{lookAlike === true ? <code>{` ${from}`}</code> : null}{" "}
-      <em>{kind}</em>{intent === undefined ? null : <em>{INTENTS[intent] ?? intent}</em>}{` ${more.join(" · ")}`}
+      <b>{name(fromName)}</b>
+      {lookAlike === true ? <code>{` ${from}`}</code> : null} <em>{kind}</em>
+      {intent === undefined ? null : <em>{INTENTS[intent] ?? intent}</em>}
+      {` ${more.join(" · ")}`}
     </div>
   );
 }
@@ -150,10 +215,16 @@ function Content({ entry, isRaw }: { readonly entry: SpokenView; readonly isRaw:
       return <Said text={entry.text} isRaw={isRaw} />;
     case "file": {
       const { file, note } = entry;
-      const patch = file.patch === undefined ? "" : ` · patch of ${plural(file.patch.files, "file")}, +${file.patch.insertions} −${file.patch.deletions}`;
+      const patch =
+        file.patch === undefined
+          ? ""
+          : ` · patch of ${plural(file.patch.files, "file")}, +${file.patch.insertions} −${file.patch.deletions}`;
       return (
         <div class="said">
-          <div class="file"><b>{name(file.name)}</b><small>{`${size(file.size)}${patch}`}</small></div>
+          <div class="file">
+            <b>{name(file.name)}</b>
+            <small>{`${size(file.size)}${patch}`}</small>
+          </div>
           {note === undefined ? null : <Note text={note} />}
         </div>
       );
@@ -162,12 +233,19 @@ function Content({ entry, isRaw }: { readonly entry: SpokenView; readonly isRaw:
       const { service, note } = entry;
       return (
         <div class="said">
-          <div class="file"><b>{name(service.name)}</b><small>{`a service: ${service.service}${service.readOnly === true ? ", read only" : ""}`}</small></div>
+          <div class="file">
+            <b>{name(service.name)}</b>
+            <small>{`a service: ${service.service}${service.readOnly === true ? ", read only" : ""}`}</small>
+          </div>
           {note === undefined ? null : <Note text={note} />}
         </div>
       );
     }
     case "withdrawal":
-      return <div class="said"><p>no longer offers a service.</p></div>;
+      return (
+        <div class="said">
+          <p>no longer offers a service.</p>
+        </div>
+      );
   }
 }

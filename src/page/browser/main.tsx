@@ -12,10 +12,19 @@ import { goal } from "./words.ts";
 
 const LOCKED: Readonly<Record<Locked, readonly [title: string, why: string]>> = {
   "no-address": ["This page needs its address", "Each address works once, in one tab."],
-  "address-unknown": ["This address leads nowhere", "It belongs to a page that has ended, or was not copied as a whole."],
+  "address-unknown": [
+    "This address leads nowhere",
+    "It belongs to a page that has ended, or was not copied as a whole.",
+  ],
   "address-expired": ["This address is too old", "Each works for one minute."],
-  "address-used-twice": ["This address was used before", "If you did not open it yourself, somebody else has seen it. What it had let in was shut out."],
-  "page-locked": ["This page has ended", "Its program has, or its address was used a second time and everything of it was shut."],
+  "address-used-twice": [
+    "This address was used before",
+    "If you did not open it yourself, somebody else has seen it. What it had let in was shut out.",
+  ],
+  "page-locked": [
+    "This page has ended",
+    "Its program has, or its address was used a second time and everything of it was shut.",
+  ],
   other: ["This page could not be opened", "Its program does not answer, or too many pages are open."],
 };
 
@@ -25,7 +34,10 @@ function Closed({ why }: { readonly why: Locked }) {
     <main class="empty">
       <h1>{title}</h1>
       <p>{text}</p>
-      <p>In a terminal of your own, type <code>tunnel-mcp page</code>; where it runs already, press Enter there.</p>
+      <p>
+        In a terminal of your own, type <code>tunnel-mcp page</code>; where it runs already, press Enter
+        there.
+      </p>
     </main>
   );
 }
@@ -36,7 +48,10 @@ function Empty() {
       <h1>No tunnel is open</h1>
       <p>Ask your agent, for example:</p>
       <blockquote>Open a tunnel, so that you and Ben’s agent can agree on the orders API.</blockquote>
-      <p>It gives you an invite to send to the other human. As soon as the tunnel is there, you see it here: what the agents say to each other, what waits for your decision, and the buttons that stop everything.</p>
+      <p>
+        It gives you an invite to send to the other human. As soon as the tunnel is there, you see it here:
+        what the agents say to each other, what waits for your decision, and the buttons that stop everything.
+      </p>
     </main>
   );
 }
@@ -61,7 +76,15 @@ function Page() {
 
 /** Keys outside of text fields. None of them says yes to anything. */
 function key(event: KeyboardEvent): void {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat || dialog.value !== undefined) return;
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    event.isComposing ||
+    event.repeat ||
+    dialog.value !== undefined
+  )
+    return;
   const at = event.target;
   if (at instanceof HTMLElement && at.closest("input, textarea, select, [contenteditable]") !== null) {
     if (event.key === "Escape") at.blur();

@@ -42,7 +42,11 @@ const NOTHING: World = { tunnels: new Map(), asks: [], exposures: new Map(), ser
 export const world = signal<World>(NOTHING);
 export const logs = signal<ReadonlyMap<string, Log>>(new Map());
 export const alarms = signal<readonly Alarm[]>([]);
-export const stands = signal<{ readonly line: Line; readonly why?: Locked | undefined; readonly since: number }>({
+export const stands = signal<{
+  readonly line: Line;
+  readonly why?: Locked | undefined;
+  readonly since: number;
+}>({
   line: "opening",
   since: Date.now(),
 });
@@ -144,9 +148,15 @@ function hearNumbered(draft: Draft, line: NumberedLine): void {
       draft.goneLogs.add(line.server);
       return;
     case "other-version":
-      return alarm("look", `A server of yours runs version ${line.version}: restart its client, so that it is shown here.`);
+      return alarm(
+        "look",
+        `A server of yours runs version ${line.version}: restart its client, so that it is shown here.`,
+      );
     case "alarm":
-      return alarm("stop", "An address of this page was used twice, so somebody else may have seen it. Whatever it let in is shut out. Look through the decisions below.");
+      return alarm(
+        "stop",
+        "An address of this page was used twice, so somebody else may have seen it. Whatever it let in is shut out. Look through the decisions below.",
+      );
   }
 }
 
@@ -187,7 +197,11 @@ function told(draft: Draft, server: string, event: PageEvent, toldAt: number): v
 }
 
 /** Counts as the server does: those that were let in. */
-function visited({ exposures }: Draft, server: string, { name, request }: Extract<PageEvent, { t: "visit" }>): void {
+function visited(
+  { exposures }: Draft,
+  server: string,
+  { name, request }: Extract<PageEvent, { t: "visit" }>,
+): void {
   if (request.way === undefined || request.way === "probe") return;
   for (const [key, one] of exposures)
     if (one.server === server && one.view.name === name)
@@ -198,13 +212,17 @@ function news(server: string, event: PageEvent): void {
   switch (event.t) {
     case "faces":
       if (event.change === "opened" && isCaughtUp.value)
-        alarm("look", `${event.face === "page" ? "Another page" : "A view in a terminal"} was opened on your tunnels. If it was not you, end it there, or end the tunnel.`);
+        alarm(
+          "look",
+          `${event.face === "page" ? "Another page" : "A view in a terminal"} was opened on your tunnels. If it was not you, end it there, or end the tunnel.`,
+        );
       return;
     case "warning":
       return alarm("look", `Four fifths are used: ${event.budgets.join(", ")}.`);
     case "crowded": {
       const key = keyOf(server, event.tunnelId);
-      if (!crowded.has(key)) alarm("look", "More is asked than is shown here: the rest comes when you have decided some of it.");
+      if (!crowded.has(key))
+        alarm("look", "More is asked than is shown here: the rest comes when you have decided some of it.");
       return void crowded.add(key);
     }
     default:

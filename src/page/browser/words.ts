@@ -31,7 +31,8 @@ export function clock(ts: string): string {
   return [date.getHours(), date.getMinutes()].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
-export const plural = (count: number, one: string, several = `${one}s`): string => `${count} ${count === 1 ? one : several}`;
+export const plural = (count: number, one: string, several = `${one}s`): string =>
+  `${count} ${count === 1 ? one : several}`;
 
 function to(names: readonly string[] | undefined): string {
   return names === undefined ? "" : ` to ${names.map(name).join(", ")} alone`;
@@ -71,13 +72,38 @@ export function question({ subject, because }: AskView): Question {
       };
     }
     case "incoming":
-      return { title: `${name(subject.fromName)} has said this, and your agent has not been told it`, facts: [], text: subject.text, yes: "Tell my agent" };
+      return {
+        title: `${name(subject.fromName)} has said this, and your agent has not been told it`,
+        facts: [],
+        text: subject.text,
+        yes: "Tell my agent",
+      };
     case "member":
-      return { title: `${name(subject.name)} wants to join`, facts: [`With the invite ${label(subject.inviteId)}.`, ...why], text: undefined, yes: "Let them in" };
+      return {
+        title: `${name(subject.name)} wants to join`,
+        facts: [`With the invite ${label(subject.inviteId)}.`, ...why],
+        text: undefined,
+        yes: "Let them in",
+      };
     case "visit":
-      return { title: `${name(subject.memberName)} wants to connect to ${name(subject.name)}`, facts: [`It leads to ${label(subject.target)} on this machine.`, ...why], text: undefined, yes: "Let them" };
+      return {
+        title: `${name(subject.memberName)} wants to connect to ${name(subject.name)}`,
+        facts: [`It leads to ${label(subject.target)} on this machine.`, ...why],
+        text: undefined,
+        yes: "Let them",
+      };
     case "service": {
-      const { service, target, readOnly, tools, maxConnections, minutes, confirmEach, note, findings = [] } = subject;
+      const {
+        service,
+        target,
+        readOnly,
+        tools,
+        maxConnections,
+        minutes,
+        confirmEach,
+        note,
+        findings = [],
+      } = subject;
       return {
         title: `Your agent wants to offer ${name(subject.name)} to others${to(subject.to)}`,
         facts: [
@@ -94,18 +120,29 @@ export function question({ subject, because }: AskView): Question {
     case "result":
       return {
         title: `${name(subject.name)} would answer ${name(subject.memberName)} with this`,
-        facts: [`To ${label(subject.call)}; ${subject.chars} characters in all.`, ...why, ...(subject.findings ?? []).map(finding)],
+        facts: [
+          `To ${label(subject.call)}; ${subject.chars} characters in all.`,
+          ...why,
+          ...(subject.findings ?? []).map(finding),
+        ],
         text: subject.text,
         yes: "Let it go, once",
       };
     case "exposure": {
       const { target, through, access, minutes, claims, tools, hasMoreTools, origins, isWidened } = subject;
       return {
-        title: isWidened === true ? `Your agent wants to open ${name(subject.name)} further` : `Your agent wants to give ${label(target)} a public address`,
+        title:
+          isWidened === true
+            ? `Your agent wants to open ${name(subject.name)} further`
+            : `Your agent wants to give ${label(target)} a public address`,
         facts: [
           `As ${name(subject.name)}, through ${label(through)}, for ${minutes} min${claims === 0 ? "" : `, with ${plural(claims, "new claim link")}`}.`,
           `Ways in: ${access.map(label).join(", ")}.`,
-          ...(tools === undefined ? [] : [`Tools that anybody who gets in can call: ${tools.map(label).join(", ") || "none"}${hasMoreTools === true ? " and more" : ""}.`]),
+          ...(tools === undefined
+            ? []
+            : [
+                `Tools that anybody who gets in can call: ${tools.map(label).join(", ") || "none"}${hasMoreTools === true ? " and more" : ""}.`,
+              ]),
           ...(origins === undefined ? [] : [`Web pages of ${origins.map(label).join(", ")} may call it.`]),
           ...why,
         ],
@@ -114,7 +151,12 @@ export function question({ subject, because }: AskView): Question {
       };
     }
     case "budget":
-      return { title: "The agents want to go on", facts: [`${label(subject.reason)}: ${subject.used} of ${subject.limit}.`], text: undefined, yes: "Let them go on" };
+      return {
+        title: "The agents want to go on",
+        facts: [`${label(subject.reason)}: ${subject.used} of ${subject.limit}.`],
+        text: undefined,
+        yes: "Let them go on",
+      };
   }
 }
 
@@ -136,13 +178,32 @@ function finding({ rule, where, line, disguise }: Finding): string {
 }
 
 /** How a tunnel stands, in a word and a sentence. */
-export function state({ status, ended, oversight, members }: TunnelView): { readonly word: string; readonly tone: "live" | "held" | "away"; readonly why: string } {
+export function state({ status, ended, oversight, members }: TunnelView): {
+  readonly word: string;
+  readonly tone: "live" | "held" | "away";
+  readonly why: string;
+} {
   if (ended !== undefined) return { word: "Over", tone: "away", why: label(ended.because) };
-  if (oversight.paused) return { word: "Paused", tone: "held", why: "Nothing of your agent leaves, and it is told nothing." };
-  if (oversight.stopped !== undefined) return { word: "Stopped", tone: "held", why: `${stopped(oversight.stopped)}. Your agent waits until you let it go on.` };
+  if (oversight.paused)
+    return { word: "Paused", tone: "held", why: "Nothing of your agent leaves, and it is told nothing." };
+  if (oversight.stopped !== undefined)
+    return {
+      word: "Stopped",
+      tone: "held",
+      why: `${stopped(oversight.stopped)}. Your agent waits until you let it go on.`,
+    };
   const held = oversight.gates.filter((gate) => gate === "hold-out" || gate === "hold-in");
   if (held.length > 0)
-    return { word: "Held", tone: "held", why: held.length === 2 ? "You are asked about each message." : held[0] === "hold-out" ? "You are asked about each message that leaves." : "You are asked about each message that comes in." };
+    return {
+      word: "Held",
+      tone: "held",
+      why:
+        held.length === 2
+          ? "You are asked about each message."
+          : held[0] === "hold-out"
+            ? "You are asked about each message that leaves."
+            : "You are asked about each message that comes in.",
+    };
   const here = members.filter(({ connected, isSelf }) => connected || isSelf).length;
   switch (status) {
     case "open":

@@ -35,7 +35,10 @@ class Bounded {
     this.#items.push(item);
     this.#size += item.text.length;
     let from = 0;
-    while (this.#items.length - from > this.#count || (this.#size > this.#chars && this.#items.length - from > 1)) {
+    while (
+      this.#items.length - from > this.#count ||
+      (this.#size > this.#chars && this.#items.length - from > 1)
+    ) {
       this.#size -= this.#items[from]?.text.length ?? 0;
       from += 1;
     }

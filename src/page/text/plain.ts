@@ -15,7 +15,10 @@ const GAPS = /\n(?:[^\S\n]*\n){4,}|[^\S\n]{41,}/g;
 const PIECES = new RegExp(`${OPEN}([0-9A-F]+)${CLOSE}`);
 
 function marked(text: string): string {
-  return replaceHidden(text, (char) => `${OPEN}${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}${CLOSE}`);
+  return replaceHidden(
+    text,
+    (char) => `${OPEN}${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}${CLOSE}`,
+  );
 }
 
 function withHidden(text: string): Piece[] {
@@ -43,11 +46,29 @@ export function piecesOf(text: string): readonly Piece[] {
 
 /** More than this is not shown at once: a person opens the rest before they say yes. */
 const SHOWN = { lines: 40, chars: 4_000 } as const;
+/** More empty lines than these in a row are shown as one that says how many they are. */
+export const MAX_EMPTY_LINES = 3;
 
-/** The beginning of a text, and whether that is all of it. */
-export function beginningOf(text: string): { readonly text: string; readonly isWhole: boolean; readonly lines: number } {
+/** The beginning of a text, and whether that is all of it. Emptiness takes no room in it, so that it pushes nothing out of sight. */
+export function beginningOf(text: string): {
+  readonly text: string;
+  readonly isWhole: boolean;
+  readonly lines: number;
+} {
   const lines = text.split("\n");
-  const cut = lines.slice(0, SHOWN.lines).join("\n").slice(0, SHOWN.chars);
+  let [end, shown, chars, empty] = [0, 0, 0, 0];
+  for (const line of lines) {
+    const isEmpty = line.trim() === "";
+    empty = isEmpty ? empty + 1 : 0;
+    if (!isEmpty || empty <= MAX_EMPTY_LINES) {
+      shown += 1;
+      if (shown > SHOWN.lines || chars >= SHOWN.chars) break;
+      chars += line.length;
+    }
+    end += line.length + 1;
+  }
+  const over = Math.max(0, chars - SHOWN.chars);
+  const cut = text.slice(0, Math.max(0, end - 1 - over));
   return { text: cut, isWhole: cut.length === text.length, lines: lines.length };
 }
 
