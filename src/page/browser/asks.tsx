@@ -159,6 +159,7 @@ const GATE_WORDS: Readonly<Record<string, string>> = {
   "offer-service": "A service for others",
   "visit-service": "First connection",
   "new-member": "A new member",
+  observer: "An observer",
   budget: "Budget used up",
   "hold-out": "Held on its way out",
   "hold-in": "Held on its way in",

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { AuditLine } from "../../watch/protocol.ts";
 import { act, end } from "./act.ts";
 import { send } from "./link.ts";
-import { dialog, type Tunnel } from "./store.ts";
+import { dialog, observing, type Tunnel } from "./store.ts";
 import { clock, goal } from "./words.ts";
 
 const close = (): void => void (dialog.value = undefined);
@@ -144,7 +144,7 @@ function Help() {
   return (
     <Modal title="Keys">
       <dl class="keys">
-        {KEYS.map(([key, what]) => (
+        {KEYS.filter(([key]) => !observing.value || key === "L" || key === "?").map(([key, what]) => (
           <>
             <dt>
               <kbd>{key}</kbd>

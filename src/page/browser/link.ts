@@ -90,6 +90,18 @@ function failed(code: string): PageAnswer {
   };
 }
 
+/** Entries of the log before a place. It changes nothing, so that whoever only reads along may ask for them as well. Never rejects. */
+export async function fetchEarlier(server: string, tunnelId: string, before: number): Promise<PageAnswer> {
+  const command: NewCommand = { do: "earlier", tunnelId, before };
+  try {
+    const answer = await post("/earlier", { server, command });
+    const body = await jsonOf(answer);
+    return answer.ok && typeof body["ok"] === "boolean" ? (body as PageAnswer) : failed(String(body["code"]));
+  } catch {
+    return failed("page-lost");
+  }
+}
+
 /** Ends what this tab may do. */
 export async function leave(): Promise<void> {
   await post("/leave", {}).catch(() => undefined);

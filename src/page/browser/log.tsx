@@ -5,8 +5,17 @@ import { systemText } from "../../view/system-text.ts";
 import type { WatchedEntry } from "../../watch/protocol.ts";
 import { say } from "./act.ts";
 import { Composer } from "./composer.tsx";
-import { send } from "./link.ts";
-import { heardEarlier, isCaughtUp, logs, shorten, world, type Log as Known, type Tunnel } from "./store.ts";
+import { fetchEarlier } from "./link.ts";
+import {
+  heardEarlier,
+  isCaughtUp,
+  logs,
+  observing,
+  shorten,
+  world,
+  type Log as Known,
+  type Tunnel,
+} from "./store.ts";
 import { Note, Said } from "./text.tsx";
 import { clock, name, plural, size } from "./words.ts";
 
@@ -35,7 +44,7 @@ export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
   const [isRaw, setRaw] = useState(false);
   const log: Known = logs.value.get(tunnel.key) ?? { entries: [], hasEarlier: false, isLong: false };
   const { entries } = log;
-  const others = tunnel.view.members.filter(({ isSelf }) => !isSelf);
+  const others = tunnel.view.members.filter(({ isSelf, role }) => !isSelf && role === undefined);
   const readTo = others.length === 0 ? 0 : Math.min(...others.map(({ readSeq }) => readSeq));
   const first = entries[0]?.at;
   const shownFirst = useRef(first);
@@ -67,11 +76,7 @@ export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
   };
   const earlier = async (): Promise<void> => {
     isAtEnd.current = false;
-    const answer = await send(tunnel.server, {
-      do: "earlier",
-      tunnelId: tunnel.view.tunnelId,
-      before: first ?? 1,
-    });
+    const answer = await fetchEarlier(tunnel.server, tunnel.view.tunnelId, first ?? 1);
     const told = answer.ok ? asEntries(answer.told) : undefined;
     if (told === undefined) return say("The earlier ones could not be fetched.", true);
     heardEarlier(tunnel.key, told.entries, told.more);
@@ -126,7 +131,11 @@ export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
           ))}
         </ol>
       </div>
-      {tunnel.view.ended === undefined ? (
+      {tunnel.view.ended === undefined && observing.value ? (
+        <p class="over">
+          You read along, and everybody in the tunnel has been told. Nothing that you do here reaches it.
+        </p>
+      ) : tunnel.view.ended === undefined ? (
         <Composer tunnel={tunnel} />
       ) : (
         <p class="over">{`This tunnel is over: ${tunnel.view.ended.because}.`}</p>

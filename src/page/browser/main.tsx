@@ -6,7 +6,7 @@ import { Dialogs } from "./dialogs.tsx";
 import { enter, listen, type Locked } from "./link.ts";
 import { Log } from "./log.tsx";
 import { Side } from "./side.tsx";
-import { dialog, hear, lastLine, now, shownTunnel, stands, world } from "./store.ts";
+import { dialog, hear, lastLine, now, observing, shownTunnel, stands, world } from "./store.ts";
 import { Alarms, LastWord, Top } from "./top.tsx";
 import { goal } from "./words.ts";
 
@@ -36,7 +36,7 @@ function Closed({ why }: { readonly why: Locked }) {
       <p>{text}</p>
       <p>
         In a terminal of your own, type <code>tunnel-mcp page</code>; where it runs already, press Enter
-        there.
+        there. Somebody who only reads along types <code>tunnel-mcp observe</code>.
       </p>
     </main>
   );
@@ -67,7 +67,7 @@ function Page() {
       <Alarms />
       {tunnel === undefined ? <Empty /> : <Side tunnel={tunnel} />}
       {tunnel === undefined ? null : <Log key={tunnel.key} tunnel={tunnel} />}
-      {tunnel === undefined && world.value.asks.length === 0 ? null : <Asks />}
+      {observing.value || (tunnel === undefined && world.value.asks.length === 0) ? null : <Asks />}
       <LastWord />
       <Dialogs tunnel={tunnel} />
     </div>
@@ -92,6 +92,7 @@ function key(event: KeyboardEvent): void {
   }
   const tunnel = shownTunnel();
   const open = tunnel?.view.ended === undefined ? tunnel : undefined;
+  if (observing.value && !["l", "?"].includes(event.key.toLowerCase())) return;
   switch (event.key.toLowerCase()) {
     case "h":
       return void (open !== undefined && toggleHold(open, "out"));

@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import type { MemberView } from "../../view/members.ts";
 import { act } from "./act.ts";
 import { Face } from "./log.tsx";
-import { dialog, keyOf, now, world, type Tunnel } from "./store.ts";
+import { dialog, keyOf, now, observing, world, type Tunnel } from "./store.ts";
 import { left, name, plural, size } from "./words.ts";
 import { oneLine } from "../text/plain.ts";
 
@@ -37,6 +37,15 @@ export function Side({ tunnel }: { readonly tunnel: Tunnel }) {
   return (
     <nav tabIndex={-1} aria-label="Members, limits and what is open">
       <Members tunnel={tunnel} />
+      {observing.value ? null : <Mine tunnel={tunnel} />}
+    </nav>
+  );
+}
+
+/** What this person bounds, opens and decides. */
+function Mine({ tunnel }: { readonly tunnel: Tunnel }) {
+  return (
+    <>
       <Budgets tunnel={tunnel} />
       <Services tunnel={tunnel} />
       <Exposures />
@@ -46,17 +55,19 @@ export function Side({ tunnel }: { readonly tunnel: Tunnel }) {
           Look at the record
         </button>
       </Part>
-    </nav>
+    </>
   );
 }
 
 function memberState(
-  { isSelf, connected, lastSeenSec, readSeq, oversight }: MemberView,
+  { isSelf, role, connected, lastSeenSec, readSeq, oversight }: MemberView,
   age: number,
   lastSeq: number,
 ): string {
-  if (isSelf) return "your agent";
+  if (isSelf) return role === undefined ? "your agent" : "you read along";
   const where = connected ? "here" : `away for ${left(lastSeenSec + age)}`;
+  if (role !== undefined)
+    return `reads along ${role === "observer" ? "from their arrival on" : "from the beginning"} · ${where}`;
   const read = readSeq >= lastSeq ? "has read everything" : `has read up to ${readSeq}`;
   const held =
     oversight === undefined || oversight.state === "free"
@@ -82,6 +93,7 @@ function Members({ tunnel }: { readonly tunnel: Tunnel }) {
               {name(member.name)}
               {member.lookAlike === true ? <code>{` ${member.id}`}</code> : null}
               {member.isHost ? <em>host</em> : null}
+              {member.role === undefined ? null : <em>observer</em>}
             </b>
             <small>{memberState(member, since(tunnel.toldAt), lastSeq)}</small>
             {work.length === 0 ? null : <small>{work.map(oneLine).join(" · ")}</small>}

@@ -58,6 +58,8 @@ export const dialog = signal<
   | { readonly name: "kick"; readonly member: string; readonly label: string }
   | undefined
 >(undefined);
+/** Whoever looks only reads along: nothing can be done here. */
+export const observing = signal(false);
 /** Ticks, for times that are left. */
 export const now = signal(Date.now());
 
@@ -126,6 +128,7 @@ function hearLine(draft: Draft, line: PageLine): void {
     case "begin":
       ahead = line.now - Date.now();
       stands.value = { line: "live", since: Date.now() };
+      observing.value = line.observer === true;
       if (line.whole) last = line.n;
       return;
     case "caught-up":

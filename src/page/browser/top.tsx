@@ -1,5 +1,5 @@
 import { toggleHold, togglePause, word } from "./act.ts";
-import { alarms, chosen, dialog, now, readAlarm, stands, world, type Tunnel } from "./store.ts";
+import { alarms, chosen, dialog, now, observing, readAlarm, stands, world, type Tunnel } from "./store.ts";
 import { goal, left, state } from "./words.ts";
 
 /** The goal, how it stands, and what stops it: always there. */
@@ -27,7 +27,9 @@ export function Top({ tunnel }: { readonly tunnel: Tunnel | undefined }) {
       )}
       {tunnel === undefined ? null : <State tunnel={tunnel} />}
       <span class="grow" />
-      {tunnel === undefined || tunnel.view.ended !== undefined ? null : <Controls tunnel={tunnel} />}
+      {tunnel === undefined || tunnel.view.ended !== undefined || observing.value ? null : (
+        <Controls tunnel={tunnel} />
+      )}
       <button
         type="button"
         class="btn help"

@@ -85,6 +85,19 @@ export function question({ subject, because }: AskView): Question {
         text: undefined,
         yes: "Let them in",
       };
+    case "observer": {
+      const { links, history, minutes } = subject;
+      return {
+        title: `Your agent wants to make ${links === 1 ? "a link for an observer" : `${links} links for observers`}`,
+        facts: [
+          `Whoever uses one reads along for ${minutes} min, ${history ? "from the beginning" : "from their arrival on"}, and can say nothing.`,
+          "Everybody in the tunnel is told before it begins.",
+          ...why,
+        ],
+        text: undefined,
+        yes: "Make it",
+      };
+    }
     case "visit":
       return {
         title: `${name(subject.memberName)} wants to connect to ${name(subject.name)}`,
@@ -204,7 +217,9 @@ export function state({ status, ended, oversight, members }: TunnelView): {
             ? "You are asked about each message that leaves."
             : "You are asked about each message that comes in.",
     };
-  const here = members.filter(({ connected, isSelf }) => connected || isSelf).length;
+  const here = members.filter(
+    ({ connected, isSelf, role }) => role === undefined && (connected || isSelf),
+  ).length;
   switch (status) {
     case "open":
       return { word: `Open, ${here} here`, tone: "live", why: "Messages flow." };
