@@ -73,7 +73,8 @@ export const INVITES = {
     retryable: false,
   },
   "no-history": {
-    message: "this tunnel keeps no history, and its members were told so: nobody is given what was said before",
+    message:
+      "this tunnel keeps no history, and its members were told so: nobody is given what was said before",
     next: "Leave `history` out: the observer then sees what is said from its arrival on. Only a tunnel opened with history can show it all.",
     nextForPerson: "Leave the history out: an observer then sees what is said from its arrival on.",
     retryable: false,

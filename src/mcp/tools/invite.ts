@@ -24,9 +24,9 @@ export const inviteTool = defineTool({
   name: "tunnel_invite",
   title: "Invite, revoke, remove",
   description:
-    "Host only. Makes further single-use invite links, e.g. for another person or when one has expired; or, once your human says " +
-    "yes, links for observers, who read along; or revokes a pending invite; or removes a member or observer, who is told so. Lists " +
-    "the pending invites by id and time left, never their secrets.",
+    "Host only. Makes further single-use invite links, e.g. for another person or when one has expired; or, once your human " +
+    "says yes, links for observers, who only read along; or revokes a pending invite; or removes somebody, who is told so. " +
+    "Lists pending invites by id and time left, never their secrets.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     count: z
@@ -35,16 +35,16 @@ export const inviteTool = defineTool({
       .max(ROOM.maxMembers - 1)
       .optional()
       .describe("New invites. Default 1, or 0 with `revoke` or `remove`."),
-    revoke: id().optional().describe("The inviteId of a pending invite to revoke."),
+    revoke: id().optional().describe("inviteId of a pending invite."),
     remove: z.string().optional().describe("Name or id to remove."),
     observer: z.boolean().optional(),
-    history: z.boolean().optional().describe("Of an observer: also what was said before."),
+    history: z.boolean().optional().describe("They also see what was said before."),
     minutes: z
       .int()
       .min(1)
       .max(OBSERVER.maxMinutes)
       .optional()
-      .describe(`Of an observer: ${OBSERVER.defaultMinutes}.`),
+      .describe(`How long they may; default ${OBSERVER.defaultMinutes}.`),
     tunnelId,
   }),
   // A link that somebody has used by now is no answer to a call for another one.
