@@ -135,7 +135,12 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
 }
 
 function unknownCommand(typed: string): UsageError {
-  // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
+  // A user who gives only a link wants to use it. The link is a secret, so the message does not repeat it.
+  if (isPerhapsLink(typed) && /\.observer(-history)?\W*$/i.test(typed))
+    return {
+      ...usageError("to read along with a link: tunnel-mcp observe"),
+      usage: "tunnel-mcp observe [LINK]",
+    };
   if (isPerhapsLink(typed))
     return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
   const bare = typed.replace(/^-+/, "");

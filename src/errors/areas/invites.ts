@@ -80,7 +80,7 @@ export const INVITES = {
     retryable: false,
   },
   "observer-addressed": {
-    message: "somebody in `to` only reads along, and gets no message of their own",
+    message: "somebody among the receivers only reads along, and gets no message of their own",
     next: "Leave them out: they see what is said to everybody. tunnel_status shows who is an observer.",
     nextForPerson: "Leave them out: they see what is said to everybody.",
     retryable: false,

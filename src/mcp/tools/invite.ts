@@ -24,9 +24,9 @@ export const inviteTool = defineTool({
   name: "tunnel_invite",
   title: "Invite, revoke, remove",
   description:
-    "Host only. Makes further single-use invite links, e.g. for another person or when one has expired; or, once your human " +
-    "says yes, links for observers, who only read along; or revokes a pending invite; or removes somebody, who is told so. " +
-    "Lists pending invites by id and time left, never their secrets.",
+    "Host only. Makes more single-use invite links, e.g. for another person or when one has expired; with `observer`, once " +
+    "your human agrees, for people who only read along. Or revokes a pending invite, or removes somebody. Lists pending " +
+    "invites by id and time left, never their secrets.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     count: z
@@ -34,17 +34,12 @@ export const inviteTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers - 1)
       .optional()
-      .describe("New invites. Default 1, or 0 with `revoke` or `remove`."),
+      .describe("Default 1; 0 with `revoke` or `remove`."),
     revoke: id().optional().describe("inviteId of a pending invite."),
     remove: z.string().optional().describe("Name or id to remove."),
     observer: z.boolean().optional(),
-    history: z.boolean().optional().describe("They also see what was said before."),
-    minutes: z
-      .int()
-      .min(1)
-      .max(OBSERVER.maxMinutes)
-      .optional()
-      .describe(`How long they may; default ${OBSERVER.defaultMinutes}.`),
+    history: z.boolean().optional().describe("They see the past, too."),
+    minutes: z.int().min(1).optional().describe(`For so long; default ${OBSERVER.defaultMinutes}.`),
     tunnelId,
   }),
   // A link that somebody has used by now is no answer to a call for another one.
@@ -59,6 +54,8 @@ export const inviteTool = defineTool({
     }
     if (observer !== true && (history !== undefined || minutes !== undefined))
       throw new TunnelError("input-invalid", { detail: "history, minutes: go with observer" });
+    if ((minutes ?? 1) > OBSERVER.maxMinutes)
+      throw new TunnelError("input-invalid", { detail: `minutes: at most ${OBSERVER.maxMinutes}` });
     if (revoke !== undefined && !tunnel.revoke(revoke)) throw new TunnelError("invite-unknown");
     if (remove !== undefined) asNamed(tunnel.presence(), [remove]).forEach((one) => tunnel.remove(one));
     const links = count ?? (revoke === undefined && remove === undefined ? 1 : 0);
