@@ -17,7 +17,7 @@ const TOOLS = [
     "Invite, revoke, remove",
     [false, true, false, true],
     [],
-    ["count", "revoke", "remove", "tunnelId"],
+    ["count", "revoke", "remove", "observer", "history", "minutes", "tunnelId"],
   ],
   ["tunnel_join", "Join a tunnel", [false, false, false, true], ["joinLink"], ["name"]],
   [

@@ -174,6 +174,11 @@ export class Supervision<Sent> {
     return { status: "held", askId, why: { reason: "gates", gates } };
   }
 
+  /** The links for observers that a person has allowed, and nobody has made. */
+  get allowedObservers(): readonly string[] {
+    return [...this.#observers].flatMap(([key, state]) => (state === "allowed" ? [key] : []));
+  }
+
   /** @throws {TunnelError} asks-crowded */
   #askAboutObservers(
     key: string,

@@ -60,7 +60,7 @@ const NOTICE_TEXTS = {
   "member-missed":
     "A member is out of the tunnel and has not confirmed what came after place `afterSeq`. `seqs` are your own messages among it, which it most likely does not have.",
   decided:
-    "The last word about something of yours that was held (`askId`, where it had an ask of its own). `outcome` is approved, edited (sent in your human's own words), released (nobody had to decide), refused, expired (nobody decided in time, which is no refusal) or withdrawn; `reason` is what your human says about it. `status` and `ownSeq` say how it stands where it was sent, `error` why it could not be. What was refused: do not send it in other words.",
+    "The last word about something of yours that was held (`askId`, where it had an ask of its own). `outcome` is approved, edited (sent in your human's own words), released (nobody had to decide), refused, expired (nobody decided in time, which is no refusal) or withdrawn; `reason` is what your human says about it. `status` and `ownSeq` say how it stands where it was sent, `error` why it could not be. What was refused: do not send it in other words. For approved links, make the same call again.",
   withheld:
     "Your human has not let you have what was said at `place`: you are told no more of it. `why` is refused, or that nobody decided in time.",
   "budget-warning":
@@ -90,6 +90,7 @@ function systemFields(event: SystemEventView): Payload {
         member: event.member,
         memberName: event.memberName,
         lookAlike: event.lookAlike,
+        role: event.role,
         workContext: event.workContext,
       };
     case "left":
@@ -97,6 +98,7 @@ function systemFields(event: SystemEventView): Payload {
         member: event.member,
         memberName: event.memberName,
         lookAlike: event.lookAlike,
+        role: event.role,
         cause: event.cause,
       };
     case "idle-warning":

@@ -16,8 +16,9 @@ const PASS_ON = "Give each to your human to pass on to one person.";
 const HELD_LINKS =
   "Your human has to decide: tell them that they can type `tunnel-mcp watch`. Nothing was made yet. tunnel_listen tells you the outcome; after a yes, make the same call again.";
 
+/** What an earlier answer may have changed since: links that were used, and those that a person has allowed. */
 function usable(tunnel: HostSession): readonly string[] {
-  return tunnel.pendingInvites().map(({ inviteId }) => inviteId);
+  return [...tunnel.pendingInvites().map(({ inviteId }) => inviteId), ...tunnel.oversight.allowedObservers];
 }
 
 export const inviteTool = defineTool({
