@@ -236,7 +236,7 @@ describe("a tab", () => {
       events.some((event) => event.t === "faces" && event.face === "page" && event.change === "closed"),
     );
     await until("to the other tab, too", () =>
-      other.events().some((event) => event.t === "faces" && event.change === "closed"),
+      other.events().some((event) => event.t === "news" && event.face?.change === "closed"),
     );
     expect(
       room.host.oversight.audit.records.filter((one) => one.kind === "face" && one.face === "page").length,
@@ -279,9 +279,16 @@ describe("a tab", () => {
     ]);
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
     await until("all learn who was first", () =>
-      [one.events(), other.events(), events].every((list) =>
-        list.some((told) => told.t === "ask" && told.ask.state === "approved" && told.ask.by !== undefined),
+      [one, other].every((tab) =>
+        tab
+          .events()
+          .some(
+            (told) => told.t === "ask" && /was approved (?:on a page|in a term)/.test(told.ask.end ?? ""),
+          ),
       ),
+    );
+    await until("so does the terminal", () =>
+      events.some((told) => told.t === "ask" && told.ask.state === "approved" && told.ask.by !== undefined),
     );
     await until("it has arrived once", () => room.guest.inbox.unread === 1);
     expect(room.host.oversight.audit.records.filter(({ kind }) => kind === "decided")).toHaveLength(1);
@@ -298,7 +305,7 @@ describe("a tab", () => {
     first.close();
     const again = streamOf(at, first.token);
     await until("it has both again", () =>
-      ["entry", "ask", "tunnel", "hello"].every((kind) => again.events().some(({ t }) => t === kind)),
+      ["entry", "ask", "tunnel"].every((kind) => again.events().some(({ t }) => t === kind)),
     );
     expect(again.lines[0]).toMatchObject({ t: "begin", whole: true });
     expect(room.host.oversight.audit.records.filter((one) => one.kind === "face")).toHaveLength(1);
@@ -310,7 +317,7 @@ describe("a tab", () => {
     const has = (stream: ReturnType<typeof streamOf>, text: string) =>
       stream
         .events()
-        .some((one) => one.t === "entry" && one.entry.kind === "chat" && one.entry.text === text);
+        .some((one) => one.t === "entry" && one.entry.kind === "said" && one.entry.text === text);
     await room.guest.say({ text: "one" });
     await until("it has the first", () => has(first, "one"));
     const last = Math.max(...first.told().map(({ n }) => n));
@@ -321,7 +328,7 @@ describe("a tab", () => {
     expect(again.lines[0]).toMatchObject({ t: "begin", whole: false });
     const texts = again
       .events()
-      .flatMap((event) => (event.t === "entry" && event.entry.kind === "chat" ? [event.entry.text] : []));
+      .flatMap((event) => (event.t === "entry" && event.entry.kind === "said" ? [event.entry.text] : []));
     expect(texts).toEqual(["two"]);
     expect(Math.min(...again.told().map(({ n }) => n))).toBe(last + 1);
     again.close();
@@ -357,13 +364,11 @@ describe("a tab", () => {
     const { tunnelId } = room.host;
     expect(await act(at, token, { do: "say", tunnelId, text: "stop, please" })).toMatchObject({ ok: true });
     await until("it is there", () =>
-      events().some(
-        (event) => event.t === "entry" && event.entry.kind === "chat" && event.entry.author === "human",
-      ),
+      events().some((event) => event.t === "entry" && event.entry.kind === "said" && event.entry.isHuman),
     );
     const first = events().find((event) => event.t === "entry");
     if (first?.t !== "entry") throw new Error("nothing was said");
-    const answer = await act(at, token, { do: "earlier", tunnelId, before: first.at });
+    const answer = await act(at, token, { do: "earlier", tunnelId, before: first.entry.at });
     expect(answer).toMatchObject({ ok: true, told: { told: "entries", more: false } });
     expect(JSON.stringify(answer)).toContain("message 0");
     expect(await act(at, token, { do: "audit", tunnelId })).toMatchObject({
@@ -403,7 +408,7 @@ describe("a tab", () => {
     const stream = streamOf(at, token);
     room.host.invite(1);
     await until("it is shown", () =>
-      stream.events().some((event) => event.t === "tunnel" && event.tunnel.invites.length > 0),
+      stream.events().some((event) => event.t === "tunnel" && event.tunnel.invites.things.length > 0),
     );
     const text = JSON.stringify(stream.lines);
     expect(text).not.toContain(codeIn(url));
@@ -418,7 +423,7 @@ describe("H30, P14: a flood", () => {
     const { Memory } = await import("../../src/page/server/memory.ts");
     const memory = new Memory();
     for (let n = 0; n < 10_000; n += 1)
-      memory.add({ t: "told", server: "1", event: { t: "crowded", tunnelId: "aaaa", member: "ben" } }, n);
+      memory.add({ t: "told", server: "1", event: { t: "news", text: "More is asked." } }, n);
     expect(memory.whole()).toHaveLength(20);
     expect(memory.after(memory.last - 4_000)).toHaveLength(4_000);
     expect(memory.after(memory.last - 4_001)).toBeUndefined();

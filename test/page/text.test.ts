@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { blocksOf, inlinesOf } from "../../src/page/text/markdown.ts";
-import { beginningOf, oneLine, piecesOf } from "../../src/page/text/plain.ts";
+import { marked, markedAll, oneLine } from "../../src/page/shown/labels.ts";
+import { unmarked } from "../../src/page/text/marks.ts";
+import { beginningOf, piecesOf } from "../../src/page/text/plain.ts";
 
 describe("somebody's text on the page", () => {
   it("H14, P11: writes out what is not seen or turns the direction", () => {
-    expect(piecesOf("a\u202eb\u200bc")).toEqual([
+    expect(piecesOf(marked("a\u202eb\u200bc"))).toEqual([
       { kind: "text", text: "a" },
       { kind: "hidden", point: "202E" },
       { kind: "text", text: "b" },
@@ -14,7 +16,7 @@ describe("somebody's text on the page", () => {
   });
 
   it("cannot be made to look as if something were written out", () => {
-    expect(piecesOf("\u{e000}41\u{e001}")).toEqual([
+    expect(piecesOf(marked("\u{e000}41\u{e001}"))).toEqual([
       { kind: "hidden", point: "E000" },
       { kind: "text", text: "41" },
       { kind: "hidden", point: "E001" },
@@ -50,6 +52,13 @@ describe("somebody's text on the page", () => {
     ]);
     expect(beginningOf(`${"\n".repeat(3_000)}${"x\n".repeat(60)}`)).toMatchObject({ isWhole: false });
     expect(beginningOf("\n".repeat(3_000))).toMatchObject({ isWhole: true });
+  });
+
+  it("H14: nothing that is told to a tab has a hidden character in it, and what is edited is as it was", () => {
+    const told = markedAll({ a: ["x\u202ey"], b: { c: "\u{e000}", d: 1, e: undefined } });
+    expect(JSON.stringify(told)).not.toMatch(/\u202e/);
+    expect(unmarked(told.a[0] ?? "")).toBe("x\u202ey");
+    expect(unmarked(told.b.c)).toBe("\u{e000}");
   });
 
   it("P11: makes a label one line", () => {

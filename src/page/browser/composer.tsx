@@ -19,13 +19,13 @@ export function Composer({ tunnel }: { readonly tunnel: Tunnel }) {
     setText(typed);
     sessionStorage.setItem(`draft ${key}`, typed);
   };
-  const others = view.members.filter(({ isSelf, role }) => !isSelf && role === undefined);
+  const others = view.members.filter(({ isOwn, isObserver }) => !isOwn && !isObserver);
   const go = async (): Promise<void> => {
     if (text.trim() === "" || isBusy) return;
     setBusy(true);
     const whom = to === "" ? {} : { to: [to] };
-    if (await act(server, { do: "say", tunnelId: view.tunnelId, text, ...whom }, "Said, as a human."))
-      change("");
+    const command = { do: "say", tunnelId: view.tunnelId, text, ...whom } as const;
+    if (await act(server, command, "Said, as a human.")) change("");
     setBusy(false);
   };
   return (
@@ -38,10 +38,10 @@ export function Composer({ tunnel }: { readonly tunnel: Tunnel }) {
     >
       <textarea
         id="composer"
-        rows={text.split("\n").length > 1 ? 4 : 1}
+        rows={text.includes("\n") ? 4 : 1}
         value={text}
         dir="auto"
-        placeholder="Say something as yourself: it is marked as a human's"
+        placeholder="Say something; it is marked as a human’s"
         aria-label="Say something as yourself"
         onInput={(event) => change(event.currentTarget.value)}
         onKeyDown={(event) => {

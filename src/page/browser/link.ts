@@ -72,41 +72,22 @@ function post(path: string, body: object, signal?: AbortSignal): Promise<Respons
 /** Does something as this person. Never rejects. */
 export async function send(server: string, command: NewCommand): Promise<PageAnswer> {
   try {
-    const answer = await post("/do", { server, command });
+    // What changes nothing has a way of its own, which those who only read along may go as well.
+    const answer = await post(command.do === "earlier" ? "/earlier" : "/do", { server, command });
     const body = await jsonOf(answer);
     if (answer.ok && typeof body["ok"] === "boolean") return body as PageAnswer;
-    return failed(String(body["code"] ?? answer.status));
   } catch {
-    return failed("page-lost");
+    // Told below: the program does not answer.
   }
+  return LOST;
 }
 
-function failed(code: string): PageAnswer {
-  return {
-    ok: false,
-    code,
-    message: "the program that serves this page does not answer",
-    next: "Nothing was done. Look whether it still runs in its terminal.",
-  };
-}
-
-/** Entries of the log before a place. It changes nothing, so that whoever only reads along may ask for them as well. Never rejects. */
-export async function fetchEarlier(server: string, tunnelId: string, before: number): Promise<PageAnswer> {
-  const command: NewCommand = { do: "earlier", tunnelId, before };
-  try {
-    const answer = await post("/earlier", { server, command });
-    const body = await jsonOf(answer);
-    return answer.ok && typeof body["ok"] === "boolean" ? (body as PageAnswer) : failed(String(body["code"]));
-  } catch {
-    return failed("page-lost");
-  }
-}
-
-/** Ends what this tab may do. */
-export async function leave(): Promise<void> {
-  await post("/leave", {}).catch(() => undefined);
-  sessionStorage.removeItem(TOKEN);
-}
+const LOST: PageAnswer = {
+  ok: false,
+  code: "page-lost",
+  message: "the program that serves this page does not answer",
+  next: "Nothing was done. Look whether it still runs in its terminal.",
+};
 
 const AGAIN_MS = [300, 1_000, 2_000, 4_000] as const;
 

@@ -1,14 +1,26 @@
-import { effect } from "@preact/signals";
+import { effect } from "@preact/signals-core";
 import { render } from "preact";
 import { toggleHold, togglePause } from "./act.ts";
 import { Asks } from "./asks.tsx";
+import { attend } from "./attention.tsx";
 import { Dialogs } from "./dialogs.tsx";
 import { enter, listen, type Locked } from "./link.ts";
 import { Log } from "./log.tsx";
 import { Side } from "./side.tsx";
-import { dialog, hear, lastLine, now, observing, shownTunnel, stands, world } from "./store.ts";
+import {
+  dialog,
+  hear,
+  lastLine,
+  observing,
+  shownPart,
+  now,
+  shownTunnel,
+  stands,
+  time,
+  world,
+  type Tunnel,
+} from "./store.ts";
 import { Alarms, LastWord, Top } from "./top.tsx";
-import { goal } from "./words.ts";
 
 const LOCKED: Readonly<Record<Locked, readonly [title: string, why: string]>> = {
   "no-address": ["This page needs its address", "Each address works once, in one tab."],
@@ -35,8 +47,8 @@ function Closed({ why }: { readonly why: Locked }) {
       <h1>{title}</h1>
       <p>{text}</p>
       <p>
-        In a terminal of your own, type <code>tunnel-mcp page</code>; where it runs already, press Enter
-        there. Somebody who only reads along types <code>tunnel-mcp observe</code>.
+        In a terminal of your own, type <code>tunnel-mcp page</code>, or <code>tunnel-mcp observe</code> to
+        read along; where it runs already, press Enter there.
       </p>
     </main>
   );
@@ -48,9 +60,10 @@ function Empty() {
       <h1>No tunnel is open</h1>
       <p>Ask your agent, for example:</p>
       <blockquote>Open a tunnel, so that you and Ben’s agent can agree on the orders API.</blockquote>
+      <p>It gives you an invite. Send that to the other human, who gives it to theirs.</p>
       <p>
-        It gives you an invite to send to the other human. As soon as the tunnel is there, you see it here:
-        what the agents say to each other, what waits for your decision, and the buttons that stop everything.
+        As soon as the tunnel is there, you see it here: what the agents say to each other, what waits for
+        your decision, and the buttons that stop everything.
       </p>
     </main>
   );
@@ -61,90 +74,73 @@ function Page() {
   if (line === "locked") return <Closed why={why ?? "other"} />;
   if (line === "opening") return <p class="wait">Opening…</p>;
   const tunnel = shownTunnel();
+  const count = world.value.asks.length;
+  const shown = shownPart.value ?? "said";
   return (
-    <div class={tunnel === undefined ? "page bare" : "page"}>
-      <Top tunnel={tunnel} />
+    <div class={`page show-${shown} ${tunnel === undefined ? "bare" : ""}`}>
+      <Top tunnel={tunnel} shown={shown} />
       <Alarms />
       {tunnel === undefined ? <Empty /> : <Side tunnel={tunnel} />}
       {tunnel === undefined ? null : <Log key={tunnel.key} tunnel={tunnel} />}
-      {observing.value || (tunnel === undefined && world.value.asks.length === 0) ? null : <Asks />}
+      {observing.value || (tunnel === undefined && count === 0) ? null : <Asks />}
       <LastWord />
       <Dialogs tunnel={tunnel} />
     </div>
   );
 }
 
-/** Keys outside of text fields. None of them says yes to anything. */
-function key(event: KeyboardEvent): void {
-  if (
-    event.ctrlKey ||
-    event.metaKey ||
-    event.altKey ||
-    event.isComposing ||
-    event.repeat ||
-    dialog.value !== undefined
-  )
-    return;
-  const at = event.target;
-  if (at instanceof HTMLElement && at.closest("input, textarea, select, [contenteditable]") !== null) {
-    if (event.key === "Escape") at.blur();
-    return;
-  }
-  const tunnel = shownTunnel();
-  const open = tunnel?.view.ended === undefined ? tunnel : undefined;
-  if (observing.value && !["l", "?"].includes(event.key.toLowerCase())) return;
-  switch (event.key.toLowerCase()) {
-    case "h":
-      return void (open !== undefined && toggleHold(open, "out"));
-    case "i":
-      return void (open !== undefined && toggleHold(open, "in"));
-    case "p":
-      return void (open !== undefined && togglePause(open));
-    case "e":
-      if (open !== undefined) dialog.value = { name: "end" };
-      return;
-    case "a":
-      return focus("#asks", event);
-    case "s":
-      return focus("#composer", event);
-    case "l":
-      return focus(".log", event);
-    case "?":
-      dialog.value = { name: "help" };
-  }
-}
-
-function focus(selector: string, event: KeyboardEvent): void {
-  event.preventDefault();
+function focus(part: "said" | "wait", selector: string): void {
+  shownPart.value = part;
   document.querySelector<HTMLElement>(selector)?.focus();
 }
 
-/** How many wait, where it is seen from another tab as well. */
-function attend(): void {
-  const count = world.value.asks.length;
+/** What a key does outside of text fields. None of them says yes to anything. */
+const KEYS: Readonly<Record<string, (open: Tunnel | undefined) => void>> = {
+  h: (open) => open !== undefined && void toggleHold(open, "out"),
+  i: (open) => open !== undefined && void toggleHold(open, "in"),
+  p: (open) => open !== undefined && void togglePause(open),
+  e: (open) => open !== undefined && (dialog.value = { name: "end" }),
+  a: () => focus("wait", "#asks"),
+  s: () => focus("said", "#composer"),
+  l: () => focus("said", ".log"),
+  "?": () => (dialog.value = { name: "help" }),
+};
+
+/** Those that change nothing. */
+const READING: ReadonlySet<string> = new Set(["l", "?"]);
+
+function key(event: KeyboardEvent): void {
+  const isMore = event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat;
+  if (isMore || dialog.value !== undefined) return;
+  const at = event.target;
+  if (at instanceof HTMLElement && at.closest("input, textarea, select") !== null) {
+    if (event.key === "Escape") at.blur();
+    return;
+  }
+  const letter = event.key.toLowerCase();
+  const act = KEYS[letter];
+  if (act === undefined || (observing.value && !READING.has(letter))) return;
+  // The letter is for this, and not for the field that gets the focus.
+  event.preventDefault();
   const tunnel = shownTunnel();
-  const what = tunnel === undefined ? "tunnel-mcp" : `${goal(tunnel.view.goal).slice(0, 60)} · tunnel-mcp`;
-  document.title = count === 0 ? what : `(${count}) ${what}`;
-  const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
-  const wanted = count === 0 ? "/icon.svg" : "/icon-waiting.svg";
-  if (icon !== null && icon.getAttribute("href") !== wanted) icon.href = wanted;
+  act(tunnel?.view.over === undefined ? tunnel : undefined);
 }
 
 async function start(): Promise<void> {
   const root = document.querySelector("#page");
   if (root === null) return;
   root.replaceChildren();
-  render(<Page />, root);
-  effect(attend);
+  effect(() => render(<Page />, root));
+  attend();
   document.addEventListener("keydown", key);
-  setInterval(() => (now.value = Date.now()), 1_000);
+  setInterval(() => (now.value = time()), 1_000);
   const why = await enter().catch((): Locked => "other");
-  if (why !== undefined) return void (stands.value = { line: "locked", why, since: Date.now() });
+  if (why !== undefined) return void (stands.value = { line: "locked", why, since: time() });
   await listen({
     lines: hear,
     last: lastLine,
     stands: (line, because) => {
-      if (stands.value.line !== line) stands.value = { line, why: because, since: Date.now() };
+      if (stands.value.line !== line) stands.value = { line, why: because, since: time() };
     },
   });
 }

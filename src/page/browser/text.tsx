@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { blocksOf, inlinesOf, type Block, type Inline } from "../text/markdown.ts";
-import { beginningOf, oneLine, piecesOf } from "../text/plain.ts";
+import { unmarked } from "../text/marks.ts";
+import { beginningOf, piecesOf } from "../text/plain.ts";
 
 /** Somebody's text as it is written: text nodes, with what hides written out. */
 export function Raw({ text }: { readonly text: string }) {
@@ -12,10 +13,9 @@ export function Raw({ text }: { readonly text: string }) {
             return piece.text;
           case "hidden":
             return (
-              <mark
-                class="hidden"
-                title="A character that is not seen, or that turns the direction"
-              >{`U+${piece.point}`}</mark>
+              <mark class="hidden" title="A character that is not seen, or that turns the direction">
+                {`U+${piece.point}`}
+              </mark>
             );
           case "gap":
             return (
@@ -31,29 +31,17 @@ function Inlines({ of }: { readonly of: readonly Inline[] }) {
   return (
     <>
       {of.map((one) => {
+        if (one.t === "link") return <LinkText {...one} />;
+        const text = <Raw text={one.text} />;
         switch (one.t) {
           case "text":
-            return <Raw text={one.text} />;
+            return text;
           case "code":
-            return (
-              <code>
-                <Raw text={one.text} />
-              </code>
-            );
+            return <code>{text}</code>;
           case "strong":
-            return (
-              <strong>
-                <Raw text={one.text} />
-              </strong>
-            );
+            return <strong>{text}</strong>;
           case "em":
-            return (
-              <em>
-                <Raw text={one.text} />
-              </em>
-            );
-          case "link":
-            return <LinkText {...one} />;
+            return <em>{text}</em>;
         }
       })}
     </>
@@ -64,19 +52,18 @@ function Inlines({ of }: { readonly of: readonly Inline[] }) {
 function LinkText({ text, url }: { readonly text: string; readonly url: string }) {
   const [isCopied, setCopied] = useState(false);
   const copy = (): void =>
-    void navigator.clipboard?.writeText(url).then(
+    void navigator.clipboard?.writeText(unmarked(url)).then(
       () => setCopied(true),
       () => setCopied(false),
     );
   return (
     <span class="link">
-      {text === "" ? null : (
-        <>
-          <Raw text={text} />{" "}
-        </>
-      )}
-      <code>{oneLine(url)}</code>
-      <button type="button" class="copy" onClick={copy}>
+      <Raw text={text} />
+      {text === "" ? "" : " "}
+      <code>
+        <Raw text={url} />
+      </code>
+      <button type="button" class="small" onClick={copy}>
         {isCopied ? "copied" : "copy"}
       </button>
     </span>
@@ -141,11 +128,9 @@ export function Said({ text, isRaw }: { readonly text: string; readonly isRaw: b
         blocksOf(shown).map((one) => <Part of={one} />)
       )}
       {isWhole || isOpen ? null : (
-        <button
-          type="button"
-          class="more"
-          onClick={() => setOpen(true)}
-        >{`Show all of it: ${lines} lines, ${text.length} characters`}</button>
+        <button type="button" class="more" onClick={() => setOpen(true)}>
+          {`Show all of it: ${lines} lines, ${text.length} characters`}
+        </button>
       )}
     </div>
   );
@@ -153,7 +138,26 @@ export function Said({ text, isRaw }: { readonly text: string; readonly isRaw: b
 
 /** A short text, such as a note. */
 export const Note = ({ text }: { readonly text: string }) => (
-  <p class="note">
+  <p class="note" dir="auto">
     <Inlines of={inlinesOf(text)} />
   </p>
+);
+
+const LINES: readonly (readonly [RegExp, string])[] = [
+  [/^(?:diff |--- |\+\+\+ |index |From |Subject: |Date: )/, "file"],
+  [/^@@/, "hunk"],
+  [/^\+/, "add"],
+  [/^-/, "del"],
+];
+
+/** A patch, line by line: the signs stay, so that nothing depends on colour. */
+export const Diff = ({ text }: { readonly text: string }) => (
+  <pre class="diff" tabIndex={0}>
+    {text.split("\n").map((line) => (
+      <span class={LINES.find(([start]) => start.test(line))?.[1] ?? ""}>
+        <Raw text={line} />
+        {"\n"}
+      </span>
+    ))}
+  </pre>
 );

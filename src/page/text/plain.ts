@@ -1,4 +1,4 @@
-import { replaceHidden } from "../../protocol/base/hidden-text.ts";
+import { CLOSE, OPEN } from "./marks.ts";
 
 /** A piece of somebody's text: as it is, or what stands in the place of something that hides. */
 export type Piece =
@@ -8,29 +8,18 @@ export type Piece =
   /** So many empty lines, or spaces, in a row. */
   | { readonly kind: "gap"; readonly count: number; readonly of: "lines" | "spaces" };
 
-/** Around the number of a hidden character: both hide themselves, so no text has them once its own are replaced. */
-const [OPEN, CLOSE] = ["\u{e000}", "\u{e001}"];
 /** More empty lines, or spaces, than these push what follows out of sight. */
 const GAPS = /\n(?:[^\S\n]*\n){4,}|[^\S\n]{41,}/g;
 const PIECES = new RegExp(`${OPEN}([0-9A-F]+)${CLOSE}`);
 
-function marked(text: string): string {
-  return replaceHidden(
-    text,
-    (char) => `${OPEN}${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}${CLOSE}`,
-  );
-}
-
 function withHidden(text: string): Piece[] {
-  return marked(text)
-    .split(PIECES)
-    .flatMap((part, at): Piece[] => {
-      if (at % 2 === 1) return [{ kind: "hidden", point: part }];
-      return part === "" ? [] : [{ kind: "text", text: part }];
-    });
+  return text.split(PIECES).flatMap((part, at): Piece[] => {
+    if (at % 2 === 1) return [{ kind: "hidden", point: part }];
+    return part === "" ? [] : [{ kind: "text", text: part }];
+  });
 }
 
-/** Somebody's text in pieces: nothing hides, and no emptiness hides what follows it. */
+/** A marked text of somebody in pieces: nothing hides, and no emptiness hides what follows it. */
 export function piecesOf(text: string): readonly Piece[] {
   const pieces: Piece[] = [];
   let from = 0;
@@ -70,9 +59,4 @@ export function beginningOf(text: string): {
   const over = Math.max(0, chars - SHOWN.chars);
   const cut = text.slice(0, Math.max(0, end - 1 - over));
   return { text: cut, isWhole: cut.length === text.length, lines: lines.length };
-}
-
-/** A label as one line, with what hides written out in words of ours. */
-export function oneLine(label: string): string {
-  return marked(label.replace(/\s+/g, " ")).replaceAll(OPEN, "\\u{").replaceAll(CLOSE, "}");
 }

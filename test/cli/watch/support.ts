@@ -40,6 +40,7 @@ export function tunnelOf(tunnelId = "aaaa", over: Partial<TunnelView> = {}): Tun
     oversight: { paused: false, gates: [], heldOut: 0, heldIn: 0, stopped: undefined, budgets: undefined },
     safetyCodes: [],
     invites: [],
+    alarms: [],
     ended: undefined,
     ...over,
   };
@@ -97,7 +98,7 @@ export class FakeServer implements Server {
     this.name = name;
   }
 
-  readonly ask = async (command: NewCommand): Promise<void> => {
+  readonly ask = async (command: NewCommand): Promise<undefined> => {
     this.told.push(command);
     await this.answer(command);
   };
