@@ -1,5 +1,5 @@
 import { asTunnelError } from "../errors/tunnel-error.ts";
-import { LazyServices } from "../services/tunnels/lazy-services.ts";
+import { LazyServices, noServices } from "../services/tunnels/lazy-services.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { noExposures } from "../expose/exposures/lazy-exposures.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
@@ -97,7 +97,10 @@ async function wrapped(text: string, columns: number | undefined): Promise<strin
 async function outputFor(command: LaterCommand, host: Host): Promise<Output> {
   const { out, err, env, columns, stdoutIsTerminal, stderrIsTerminal } = host;
   const output: Output = { out, err, color: wantsColor(env, stdoutIsTerminal) };
-  const isData = command.kind === "export" || (command.kind === "setup" && command.request.mode === "print");
+  const isData =
+    command.kind === "export" ||
+    (command.kind === "setup" && command.request.mode === "print") ||
+    (command.kind === "observe" && command.json);
   if (isData || isForAgents(command) || !(stdoutIsTerminal || stderrIsTerminal)) return output;
   const { wrapWords } = await import("./commands.ts");
   // They wrap their own lines, where they know which of them are links, codes or tables.
@@ -159,6 +162,8 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return runWatch(command, host, output);
     case "page":
       return runPage(host, output);
+    case "observe":
+      return runObserve(command, host, output);
     case "expose":
       return runExpose(command, host, output, checkedSettings(host).config);
     case "expose-list":
@@ -336,6 +341,37 @@ async function pageOptions(host: Host, output: Output): Promise<PageCommandOptio
     isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal,
     onShutdown,
   };
+}
+
+async function runObserve(
+  request: Extract<LaterCommand, { kind: "observe" }>,
+  host: Host,
+  output: Output,
+): Promise<ExitCode> {
+  const { env, version, clock, cwd, home, bundle, stdinIsTerminal, onShutdown } = host;
+  // Nothing of a tunnel waits for whoever only reads along, and nothing of this machine is told.
+  const config = { ...checkedSettings(host).config, gates: [], budgets: "off", context: false } as const;
+  const { observe } = await import("./commands.ts");
+  return observe({
+    request,
+    sessions: async () => (await import("./sessions.ts")).loadSessions({ config, clock, env, cwd, home }),
+    exposures: noExposures(),
+    services: noServices(),
+    folders: [],
+    platform: process.platform,
+    clock,
+    env,
+    cwd,
+    version,
+    output,
+    bundle,
+    input: process.stdin,
+    stdinIsTerminal,
+    isInteractive: stdinIsTerminal && host.stdoutIsTerminal,
+    marksPaste: host.stderrIsTerminal && knowsCodes(env),
+    outputLost: host.outputLost,
+    onShutdown,
+  });
 }
 
 async function runSetup(

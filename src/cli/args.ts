@@ -16,6 +16,7 @@ import {
 import type { ExposeCommand } from "./expose/expose.ts";
 import type { ExposeListCommand } from "./expose/list.ts";
 import type { ExposeStopCommand } from "./expose/stop.ts";
+import type { ObserveRequest } from "./observe/observe.ts";
 import type { ExportRequest } from "./transcript/export.ts";
 import { CLIENT_NAMES, clientNamed } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
@@ -44,6 +45,7 @@ export type Command =
   | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
   | { readonly kind: "watch"; readonly json: boolean }
   | { readonly kind: "page" }
+  | ObserveRequest
   /** The relay reads its own arguments: it is another program. */
   | { readonly kind: "relay"; readonly args: readonly string[] }
   | OpenRequest
@@ -94,6 +96,14 @@ const READERS = {
       json: values.has("json"),
     })),
   page: (args) => withOptions("page", args, {}, () => ({ kind: "page" })),
+  observe: (args) =>
+    withOptions(
+      "observe",
+      args,
+      { name: "string", json: "boolean" },
+      (values, [link]) => ({ kind: "observe", link, name: text(values, "name"), json: values.has("json") }),
+      1,
+    ),
   "anthropic-tunnel": anthropicCommand,
   // It reads its own, in a bundle of its own.
   relay: (args) => ({ kind: "relay", args }),
@@ -125,7 +135,12 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
 }
 
 function unknownCommand(typed: string): UsageError {
-  // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
+  // A user who gives only a link wants to use it. The link is a secret, so the message does not repeat it.
+  if (isPerhapsLink(typed) && /\.observer(-history)?\W*$/i.test(typed))
+    return {
+      ...usageError("to read along with a link: tunnel-mcp observe"),
+      usage: "tunnel-mcp observe [LINK]",
+    };
   if (isPerhapsLink(typed))
     return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
   const bare = typed.replace(/^-+/, "");

@@ -84,6 +84,9 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
                         for you at a terminal of your own, not for your agent
     --json              a line of JSON for each event; takes no decisions
   page                  the same in your browser, with everything in one view
+  observe [LINK]        read along in a tunnel with an observer's link, on your own page
+    --name NAME         how the others see you; up to 16 characters
+    --json              lines of JSON instead (docs/CLI.md); without LINK, as for join
   relay                 run a relay of your own; tunnel-mcp relay --help
   relay status          see what a running one does
     --admin URL, --json its admin listener; a line of JSON

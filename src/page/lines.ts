@@ -24,6 +24,8 @@ export type PageLine =
       readonly n: number;
       readonly now: number;
       readonly version: string;
+      /** Whoever looks only reads along: nothing can be done here. */
+      readonly observer?: true;
     }
   /** All that was there when the page came has been told. */
   | { readonly t: "caught-up" }

@@ -41,6 +41,8 @@ export interface MemberShown {
   readonly sign: string | undefined;
   readonly isOwn: boolean;
   readonly isHost: boolean;
+  /** It only reads along. */
+  readonly isObserver: boolean;
   /** Undefined where it is here. */
   readonly awaySince: number | undefined;
   readonly lines: readonly string[];

@@ -1,5 +1,6 @@
 import { toBase64url } from "../protocol/base/bytes.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
+import type { ObserverRole } from "../protocol/handshake/role.ts";
 import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
 import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
@@ -68,6 +69,8 @@ interface Subject {
   readonly member: MemberId;
   readonly memberName: string;
   readonly lookAlike: true | undefined;
+  /** It only reads along; a member where undefined. */
+  readonly role?: ObserverRole | undefined;
 }
 
 /** A change of the room, in fields alone: no peer can make a text that looks like one. */
@@ -187,12 +190,12 @@ function spoken(entry: SpokenEntry): Omit<Spoken, keyof Placed> {
 function systemEventView(entry: SystemEntry): SystemEventView {
   switch (entry.event) {
     case "joined": {
-      const { event, member, name: memberName, lookAlike, workContext: told } = entry;
-      return { event, member, memberName, lookAlike, workContext: told && workContextView(told) };
+      const { event, member, name: memberName, lookAlike, role, workContext: told } = entry;
+      return { event, member, memberName, lookAlike, role, workContext: told && workContextView(told) };
     }
     case "left": {
-      const { event, member, name: memberName, lookAlike, cause } = entry;
-      return { event, member, memberName, lookAlike, cause };
+      const { event, member, name: memberName, lookAlike, role, cause } = entry;
+      return { event, member, memberName, lookAlike, role, cause };
     }
     case "idle-warning":
       return { event: entry.event, endsInSec: seconds(entry.endsInMs) };

@@ -1,3 +1,4 @@
+import type { ObserverRole } from "../protocol/handshake/role.ts";
 import type { SystemEventView } from "./entries.ts";
 
 /** Milliseconds in words, precise enough to decide whether to wait. */
@@ -13,6 +14,7 @@ const LEFT = {
   lost: "was unreachable for too long and has been given up",
   removed: "was removed by the host",
   "fell-behind": "was away for too long to catch up and has been given up",
+  expired: "reads along no longer: that time is over",
 } as const;
 
 /** Why a room is over, as a sentence. */
@@ -22,11 +24,17 @@ export const ENDED = {
   "host-stopped": "The tunnel has ended because the host's program has.",
 } as const;
 
+function joinedText(name: string, role: ObserverRole | undefined): string {
+  if (role === undefined) return `${name} has joined`;
+  const from = role === "observer" ? "from now on" : "from the beginning";
+  return `${name} reads along ${from}, as an observer: they see what is said to everybody, and can say nothing`;
+}
+
 /** A change of the room in words. @param name of the member it concerns, safe to print */
 export function systemText(event: SystemEventView, name: string): string {
   switch (event.event) {
     case "joined":
-      return `${name} has joined`;
+      return joinedText(name, event.role);
     case "left":
       return `${name} ${LEFT[event.cause]}`;
     case "idle-warning":

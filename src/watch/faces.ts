@@ -2,24 +2,13 @@ import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { parseJson } from "../control/messages.ts";
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
-import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
-import type { LazyServices } from "../services/tunnels/lazy-services.ts";
-import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
-import type { Sessions } from "../session/sessions.ts";
-import { exposureView } from "../view/expose/exposures.ts";
 import { Feed } from "./feed.ts";
+import { helloOf, type Watched } from "./hello.ts";
 import { obey } from "./obey.ts";
 import { commandSchema, greetingSchema, type FaceKind, type WatchEvent } from "./protocol.ts";
-import { askView, tunnelView, watchedServices } from "./views.ts";
 
-export interface FacesOptions {
-  readonly sessions: Sessions;
-  readonly exposures: LazyExposures;
-  readonly services: LazyServices;
-  readonly clock: Clock;
-  readonly server: Extract<WatchEvent, { t: "hello" }>["server"];
-}
+export type FacesOptions = Watched;
 
 /** Faces at one time: a person has few terminals. */
 export const MAX_FACES = 8;
@@ -102,19 +91,8 @@ class Face {
     this.kind = kind;
     this.#socket = socket;
     this.#options = options;
-    const { sessions, exposures, services, clock, server } = options;
-    this.emit({
-      t: "hello",
-      server,
-      tunnels: sessions.all.map(tunnelView),
-      exposures: (exposures.loaded?.running ?? []).map((one) => exposureView(one, clock.now())),
-      services: sessions.all.flatMap((tunnel) => {
-        const watched = watchedServices(tunnel, services, clock.now());
-        return watched.services === undefined ? [] : [watched];
-      }),
-      asks: sessions.overseer.asks.waiting.map((ask) => askView(ask, sessions)),
-    });
-    this.#feed = new Feed({ sessions, exposures, services, clock, emit: (event) => this.emit(event) });
+    this.emit(helloOf(options));
+    this.#feed = new Feed({ ...options, emit: (event) => this.emit(event) });
   }
 
   emit(event: WatchEvent): void {

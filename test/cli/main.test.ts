@@ -68,6 +68,7 @@ test("the help fits a terminal and names every command and variable", () => {
     "install-skill",
     "wake",
     "watch",
+    "observe [LINK]",
     "anthropic-tunnel init [DIR]",
     "anthropic-tunnel renew [DIR]",
     "--dir PATH",

@@ -1,6 +1,7 @@
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { LINK, ROOM } from "../../protocol/base/limits.ts";
 import { utf8Length } from "../../protocol/base/utf8.ts";
+import { peersAmong } from "../../protocol/room/participant.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { encodingProblem } from "../../runtime/utf8-input.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
@@ -43,7 +44,7 @@ export function personIn(options: {
   /** What would be lost by leaving now; undefined for a host that is alone. */
   function loss(): string | undefined {
     if (tunnel.role !== "host") return "to leave";
-    const others = tunnel.presence().filter(({ isSelf }) => !isSelf).length;
+    const others = peersAmong(tunnel.presence()).length;
     if (others === 0) return undefined;
     return `to end it for everybody (${others} ${others === 1 ? "other is" : "others are"} here)`;
   }

@@ -1,6 +1,6 @@
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { ROOM } from "../../protocol/base/limits.ts";
+import { OBSERVER, ROOM } from "../../protocol/base/limits.ts";
 import { foldedName } from "../../protocol/base/names.ts";
 import type { HostSession } from "../../session/host-session.ts";
 import { inviteView } from "../../view/invites.ts";
@@ -64,6 +64,16 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     forHostOnly: true,
     run: (argument, { conversation, show }) => {
       const invites = hostOf(conversation).invite(countOf(argument));
+      show({ type: "invites", ref: undefined, invites: invites.map(inviteView) });
+    },
+  },
+  {
+    name: "observer",
+    usage: "[history] [MINUTES]",
+    help: "make a link for somebody who only reads along, for 60 minutes, from their arrival on; history: from the beginning",
+    forHostOnly: true,
+    run: (argument, { conversation, show }) => {
+      const invites = hostOf(conversation).observerLinks(1, observing(argument));
       show({ type: "invites", ref: undefined, invites: invites.map(inviteView) });
     },
   },
@@ -306,6 +316,18 @@ function countOf(argument: string): number {
   const count = argument === "" ? 1 : Number(/^\d{1,2}$/.exec(argument)?.[0] ?? 0);
   if (count >= 1 && count < ROOM.maxMembers) return count;
   throw new TunnelError("input-invalid", { detail: `COUNT is a number from 1 to ${ROOM.maxMembers - 1}` });
+}
+
+/** @throws {TunnelError} input-invalid */
+function observing(argument: string): { history: boolean; minutes: number } {
+  const [, history, digits] = /^(history)?\s*(\d{1,5})?$/.exec(argument) ?? [];
+  const minutes = digits === undefined ? OBSERVER.defaultMinutes : Number(digits);
+  const isRead = argument === "" || history !== undefined || digits !== undefined;
+  if (!isRead || minutes < 1 || minutes > OBSERVER.maxMinutes)
+    throw new TunnelError("input-invalid", {
+      detail: `MINUTES is a number from 1 to ${OBSERVER.maxMinutes}, and history is the one other word`,
+    });
+  return { history: history !== undefined, minutes };
 }
 
 /**

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { PAGE_FILE, readAssets } from "../../page/server/assets.ts";
 import { browserOf, openBrowser, surroundings, type Browser } from "../../page/server/opening.ts";
-import { PageServer } from "../../page/server/server.ts";
+import { PageServer, type PageOptions } from "../../page/server/server.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { nodePrimitives } from "../../runtime/primitives.ts";
 import { agentShell } from "../io/agent-shell.ts";
@@ -41,27 +41,48 @@ export interface ShownPage {
  * @throws {TunnelError} page-no-terminal, page-in-agent, page-no-port, page-missing
  */
 export async function page(options: PageCommandOptions): Promise<0> {
-  const shown = await showPage(options);
-  await shown.left;
-  await shown.close();
-  return 0;
+  return untilLeft(await showPage(options));
 }
 
 /**
- * Shows the page, and another address for each Enter.
+ * Shows the page of this user's tunnels, and another address for each Enter.
  * @throws {TunnelError} page-no-terminal, page-in-agent, page-no-port, page-missing
  */
 export async function showPage(options: PageCommandOptions): Promise<ShownPage> {
-  const { env, platform, input } = options;
-  const client = agentShell(env);
+  const client = agentShell(options.env);
   if (client !== undefined)
     throw new TunnelError("page-in-agent", { detail: `this looks like the shell of ${client}` });
   if (!options.isInteractive) throw new TunnelError("page-no-terminal");
+  return startPage(options, { title: "The page of your tunnels." });
+}
+
+interface Shown {
+  /** A sentence: what the page shows. */
+  readonly title: string;
+  /** Somebody who only reads along sees what this tells; all servers of this user where left out. */
+  readonly observed?: PageOptions["observed"];
+}
+
+/** Serves a page until it is ended here. @throws {TunnelError} page-no-port, page-missing */
+export async function servePage(options: PageCommandOptions, shown: Shown): Promise<0> {
+  return untilLeft(await startPage(options, shown));
+}
+
+async function untilLeft({ left, close }: ShownPage): Promise<0> {
+  await left;
+  await close();
+  return 0;
+}
+
+async function startPage(options: PageCommandOptions, shown: Shown): Promise<ShownPage> {
+  const { env, platform, input } = options;
+  const { observed } = shown;
   const browser = browserOf(surroundings(env, platform));
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => (open = resolve));
   const server = await PageServer.open({
     ...options,
+    ...(observed === undefined ? {} : { observed }),
     primitives: nodePrimitives,
     assets: await readAssets(path.join(path.dirname(options.bundle), PAGE_FILE)),
     isBrowserHere: browser.at === "here",
@@ -81,8 +102,9 @@ export async function showPage(options: PageCommandOptions): Promise<ShownPage> 
     lines.once("close", resolve);
     options.onShutdown(close);
   });
-  lines.on("line", () => void offer(server, browser, options));
-  if (browser.at === "here" || browser.open !== undefined) await offer(server, browser, options);
+  const offerOne = (): Promise<void> => offer(server, browser, options, shown.title);
+  lines.on("line", () => void offerOne());
+  if (browser.at === "here" || browser.open !== undefined) await offerOne();
   else options.output.out(`${wayText(browser, server)}\nThen press Enter here for the address.\n`);
   return { opened, left, close };
 }
@@ -92,11 +114,12 @@ async function offer(
   server: PageServer,
   browser: Browser,
   { output, env }: PageCommandOptions,
+  title: string,
 ): Promise<void> {
   const url = server.newUrl();
   const paint = paintFor(output.color);
   output.out(
-    `The page of your tunnels. This address works once, within a minute, and is a secret:\n\n  ${paint.bold(url)}\n\n`,
+    `${title} This address works once, within a minute, and is a secret:\n\n  ${paint.bold(url)}\n\n`,
   );
   const isOpen = browser.open !== undefined && (await openBrowser(browser.open, url, env));
   const opened = isOpen ? "It was opened in your browser. " : "Open it in your browser. ";

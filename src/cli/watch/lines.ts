@@ -79,6 +79,7 @@ function textOf(subject: Subject): string {
     case "result":
       return subject.text;
     case "member":
+    case "observer":
     case "visit":
     case "exposure":
     case "budget":
@@ -133,6 +134,8 @@ function whatOf({ subject, tunnelId }: AskView): string {
       return `${safeName(subject.fromName)} has said this, and your agent has not been told it${where}`;
     case "member":
       return `${safeName(subject.name)} wants to join with the link ${subject.inviteId}${where}`;
+    case "observer":
+      return `your agent wants to make ${observersText(subject)}${where}`;
     case "service": {
       const { name, service, target, readOnly, tools, maxConnections, minutes, confirmEach } = subject;
       const limits = [
@@ -156,6 +159,12 @@ function whatOf({ subject, tunnelId }: AskView): string {
     case "budget":
       return `the agents want to go on${where}`;
   }
+}
+
+function observersText({ links, history, minutes }: Extract<Subject, { kind: "observer" }>): string {
+  const many = links === 1 ? "a link for an observer, who" : `${links} links for observers, each of whom`;
+  const from = history ? "and from the beginning on" : "and from their arrival on";
+  return `${many} reads along for ${minutes} minutes, ${from}, and can say nothing; everybody in the tunnel is told before it begins`;
 }
 
 function exposureText({
@@ -320,7 +329,8 @@ export function tunnelLines(tunnel: TunnelView, style: LineStyle): string {
   const { paint } = style;
   const { tunnelId, role, status, goal, self, members, oversight } = tunnel;
   const others = members.filter(({ isSelf }) => !isSelf);
-  const who = others.map(({ name, connected, oversight: theirs }) => {
+  const who = others.map(({ name, connected, role: seat, oversight: theirs }) => {
+    if (seat !== undefined) return `${safeName(name)} (observer, reads along)`;
     const state = theirs === undefined || theirs.state === "free" ? "" : `, ${theirs.state}`;
     return `${safeName(name)} (${connected ? "there" : "away"}${state})`;
   });

@@ -26,6 +26,12 @@ export const OVERSIGHT = {
     nextForPerson: "Type it in a terminal, without a pipe.",
     retryable: false,
   },
+  "observe-no-terminal": {
+    message: "the page on which somebody reads along is opened at a terminal with a person at it",
+    next: "Leave it to your human: they type `tunnel-mcp observe` in a terminal of their own.",
+    nextForPerson: "Type it in a terminal, without a pipe. With --json it needs none.",
+    retryable: false,
+  },
   "page-in-agent": {
     message: "the page is for a person, and an agent's shell is none",
     next: "Leave it to your human: they type `tunnel-mcp page` in a terminal of their own.",

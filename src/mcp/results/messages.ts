@@ -15,9 +15,11 @@ import type { Payload } from "./result.ts";
 function systemText(event: SystemEventView): string {
   switch (event.event) {
     case "joined":
-      return "A member joined.";
+      return event.role === undefined ? "A member joined." : OBSERVER_TEXTS[event.role];
     case "left":
-      return LEFT_TEXTS[event.cause];
+      return event.role === undefined || event.cause === "expired"
+        ? LEFT_TEXTS[event.cause]
+        : "An observer reads along no longer.";
     case "idle-warning":
       return `Nobody has done anything here for a while: the tunnel ends in ${event.endsInSec} s unless somebody does.`;
     case "ended":
@@ -25,11 +27,18 @@ function systemText(event: SystemEventView): string {
   }
 }
 
+const OBSERVER_TEXTS = {
+  observer: "An observer reads along from now on: it sees what is said to everybody, and can say nothing.",
+  "observer-history":
+    "An observer reads along, from the beginning: it sees what was and is said to everybody, and can say nothing.",
+} as const;
+
 const LEFT_TEXTS = {
   left: "A member left.",
   lost: "A member has been unreachable for too long and was given up.",
   removed: "A member was removed by the host.",
   "fell-behind": "A member was away for so long that it could not catch up, and was given up.",
+  expired: "An observer reads along no longer: its time is over.",
 } as const;
 
 const ENDED_TEXTS = {
@@ -51,7 +60,7 @@ const NOTICE_TEXTS = {
   "member-missed":
     "A member is out of the tunnel and has not confirmed what came after place `afterSeq`. `seqs` are your own messages among it, which it most likely does not have.",
   decided:
-    "The last word about something of yours that was held (`askId`, where it had an ask of its own). `outcome` is approved, edited (sent in your human's own words), released (nobody had to decide), refused, expired (nobody decided in time, which is no refusal) or withdrawn; `reason` is what your human says about it. `status` and `ownSeq` say how it stands where it was sent, `error` why it could not be. What was refused: do not send it in other words.",
+    "The last word about something of yours that was held (`askId`, where it had an ask of its own). `outcome` is approved, edited (sent in your human's own words), released (nobody had to decide), refused, expired (nobody decided in time, which is no refusal) or withdrawn; `reason` is what your human says about it. `status` and `ownSeq` say how it stands where it was sent, `error` why it could not be. What was refused: do not send it in other words. For approved links, make the same call again.",
   withheld:
     "Your human has not let you have what was said at `place`: you are told no more of it. `why` is refused, or that nobody decided in time.",
   "budget-warning":
@@ -81,6 +90,7 @@ function systemFields(event: SystemEventView): Payload {
         member: event.member,
         memberName: event.memberName,
         lookAlike: event.lookAlike,
+        role: event.role,
         workContext: event.workContext,
       };
     case "left":
@@ -88,6 +98,7 @@ function systemFields(event: SystemEventView): Payload {
         member: event.member,
         memberName: event.memberName,
         lookAlike: event.lookAlike,
+        role: event.role,
         cause: event.cause,
       };
     case "idle-warning":

@@ -78,6 +78,14 @@ export const GATES = {
     byClient: "nothing",
     minutes: 10,
   },
+  // What others say as well would be read by somebody who is no member, and an approved link is used at any time.
+  observer: {
+    because: "somebody who is no member would read along",
+    stands: "always",
+    unattended: "stays",
+    byClient: "nothing",
+    minutes: 60,
+  },
   // A client may answer forms by itself, and a loop is to end at a person.
   budget: {
     because: "the agents have used up what they may use without a person",

@@ -19,7 +19,7 @@ export function Composer({ tunnel }: { readonly tunnel: Tunnel }) {
     setText(typed);
     sessionStorage.setItem(`draft ${key}`, typed);
   };
-  const others = view.members.filter(({ isOwn }) => !isOwn);
+  const others = view.members.filter(({ isOwn, isObserver }) => !isOwn && !isObserver);
   const go = async (): Promise<void> => {
     if (text.trim() === "" || isBusy) return;
     setBusy(true);

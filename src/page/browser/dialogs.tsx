@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { PageTold } from "../model.ts";
 import { act, asked, end } from "./act.ts";
-import { dialog, type Tunnel } from "./store.ts";
+import { dialog, observing, type Tunnel } from "./store.ts";
 import { Diff, Raw } from "./text.tsx";
 import { clock } from "./words.ts";
 
@@ -183,7 +183,7 @@ function Help() {
   return (
     <Modal title="Keys">
       <dl class="keys">
-        {KEYS.map(([key, what]) => (
+        {KEYS.filter(([key]) => !observing.value || key === "L" || key === "?").map(([key, what]) => (
           <>
             <dt>
               <kbd>{key}</kbd>

@@ -3,7 +3,16 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Card, EntryShown, SaidShown } from "../model.ts";
 import { asked, look } from "./act.ts";
 import { Composer } from "./composer.tsx";
-import { heardEarlier, isCaughtUp, logs, shorten, world, type Log as Known, type Tunnel } from "./store.ts";
+import {
+  heardEarlier,
+  isCaughtUp,
+  logs,
+  observing,
+  shorten,
+  world,
+  type Log as Known,
+  type Tunnel,
+} from "./store.ts";
 import { Note, Said } from "./text.tsx";
 import { say } from "./word.ts";
 import { clock } from "./words.ts";
@@ -133,7 +142,11 @@ export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
           ))}
         </ol>
       </div>
-      {view.over === undefined ? (
+      {view.over === undefined && observing.value ? (
+        <p class="over">
+          You read along, and everybody in the tunnel was told. Nothing that you do here reaches it.
+        </p>
+      ) : view.over === undefined ? (
         <Composer tunnel={tunnel} />
       ) : (
         <p class="over">{`This tunnel is over: ${view.over}.`}</p>

@@ -11,6 +11,7 @@ import {
   dialog,
   hear,
   lastLine,
+  observing,
   shownPart,
   now,
   shownTunnel,
@@ -46,8 +47,8 @@ function Closed({ why }: { readonly why: Locked }) {
       <h1>{title}</h1>
       <p>{text}</p>
       <p>
-        In a terminal of your own, type <code>tunnel-mcp page</code>; where it runs already, press Enter
-        there.
+        In a terminal of your own, type <code>tunnel-mcp page</code>, or <code>tunnel-mcp observe</code> to
+        read along; where it runs already, press Enter there.
       </p>
     </main>
   );
@@ -81,7 +82,7 @@ function Page() {
       <Alarms />
       {tunnel === undefined ? <Empty /> : <Side tunnel={tunnel} />}
       {tunnel === undefined ? null : <Log key={tunnel.key} tunnel={tunnel} />}
-      {tunnel === undefined && count === 0 ? null : <Asks />}
+      {observing.value || (tunnel === undefined && count === 0) ? null : <Asks />}
       <LastWord />
       <Dialogs tunnel={tunnel} />
     </div>
@@ -105,6 +106,9 @@ const KEYS: Readonly<Record<string, (open: Tunnel | undefined) => void>> = {
   "?": () => (dialog.value = { name: "help" }),
 };
 
+/** Those that change nothing. */
+const READING: ReadonlySet<string> = new Set(["l", "?"]);
+
 function key(event: KeyboardEvent): void {
   const isMore = event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat;
   if (isMore || dialog.value !== undefined) return;
@@ -113,8 +117,9 @@ function key(event: KeyboardEvent): void {
     if (event.key === "Escape") at.blur();
     return;
   }
-  const act = KEYS[event.key.toLowerCase()];
-  if (act === undefined) return;
+  const letter = event.key.toLowerCase();
+  const act = KEYS[letter];
+  if (act === undefined || (observing.value && !READING.has(letter))) return;
   // The letter is for this, and not for the field that gets the focus.
   event.preventDefault();
   const tunnel = shownTunnel();

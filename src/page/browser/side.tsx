@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import type { Gauge, MemberShown, Part, Thing } from "../model.ts";
 import { act, stop } from "./act.ts";
 import { Face } from "./log.tsx";
-import { dialog, now, partsOf, type Tunnel } from "./store.ts";
+import { dialog, now, observing, partsOf, type Tunnel } from "./store.ts";
 import { left } from "./words.ts";
 
 function Section({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {
@@ -68,17 +68,19 @@ export function Side({ tunnel }: { readonly tunnel: Tunnel }) {
           ) : null}
         </Section>
       )}
-      <Section title="Decisions so far">
-        <button type="button" class="btn" onClick={() => (dialog.value = { name: "audit" })}>
-          Look at the record
-        </button>
-      </Section>
+      {observing.value ? null : (
+        <Section title="Decisions so far">
+          <button type="button" class="btn" onClick={() => (dialog.value = { name: "audit" })}>
+            Look at the record
+          </button>
+        </Section>
+      )}
     </nav>
   );
 }
 
 function Member({ member }: { readonly member: MemberShown }) {
-  const { id, name, sign, isOwn, isHost, awaySince, lines, safetyCode, canRemove } = member;
+  const { id, name, sign, isOwn, isHost, isObserver, awaySince, lines, safetyCode, canRemove } = member;
   const here = awaySince === undefined ? "here" : `away for ${left(now.value - awaySince)}`;
   const [signs, words] = (safetyCode ?? "").split(" / ");
   return (
@@ -88,10 +90,11 @@ function Member({ member }: { readonly member: MemberShown }) {
         {name}
         {sign === undefined ? null : <code>{` ${sign}`}</code>}
         {isHost ? <em>host</em> : null}
+        {isObserver ? <em>observer</em> : null}
       </b>
       <small class="state">
         <span class={`dot ${awaySince === undefined ? "" : "away"}`} aria-hidden="true" />
-        {isOwn ? "your agent" : here}
+        {isOwn ? (isObserver ? "you" : "your agent") : here}
       </small>
       {lines.map((line) => (
         <small>{line}</small>

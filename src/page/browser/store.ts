@@ -66,6 +66,8 @@ export const dialog = signal<
   | { readonly name: "look"; readonly title: string; readonly told: Promise<PageTold | string> }
   | undefined
 >(undefined);
+/** Whoever looks only reads along: nothing can be done here. */
+export const observing = signal(false);
 /** Ticks, for times that are left; by the clock of the program that serves the page. */
 export const now = signal(Date.now());
 
@@ -156,6 +158,7 @@ function hearLine(draft: Draft, line: PageLine): void {
     case "begin":
       ahead = line.now - Date.now();
       stands.value = { line: "live", since: time() };
+      observing.value = line.observer === true;
       if (line.whole) last = line.n;
       return;
     case "caught-up":

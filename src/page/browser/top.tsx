@@ -1,5 +1,16 @@
 import { toggleHold, togglePause } from "./act.ts";
-import { alarms, chosen, dialog, now, readAlarm, shownPart, stands, world, type Tunnel } from "./store.ts";
+import {
+  alarms,
+  chosen,
+  dialog,
+  now,
+  observing,
+  readAlarm,
+  shownPart,
+  stands,
+  world,
+  type Tunnel,
+} from "./store.ts";
 import { word } from "./word.ts";
 import { left } from "./words.ts";
 
@@ -41,7 +52,9 @@ export function Top({ tunnel, shown }: TopProps) {
         </span>
       )}
       <span class="grow" />
-      {tunnel === undefined || tunnel.view.over !== undefined ? null : <Controls tunnel={tunnel} />}
+      {tunnel === undefined || tunnel.view.over !== undefined || observing.value ? null : (
+        <Controls tunnel={tunnel} />
+      )}
       <button
         type="button"
         class="btn help"
@@ -79,11 +92,13 @@ function Controls({ tunnel }: { readonly tunnel: Tunnel }) {
 /** On a narrow screen there is room for one part at a time. */
 function Parts({ shown }: { readonly shown: string }) {
   const count = world.value.asks.length;
-  const parts = [
-    ["said", "Said"],
-    ["wait", count === 0 ? "Waiting" : `Waiting · ${count}`],
-    ["room", "Room"],
-  ] as const;
+  const parts = (
+    [
+      ["said", "Said"],
+      ["wait", count === 0 ? "Waiting" : `Waiting · ${count}`],
+      ["room", "Room"],
+    ] as const
+  ).filter(([part]) => part !== "wait" || !observing.value);
   return (
     <div class="parts" role="group" aria-label="What is shown">
       {parts.map(([part, label]) => (

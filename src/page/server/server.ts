@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import * as z from "zod/mini";
 import { parseJson } from "../../control/messages.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
-import { commandSchema } from "../../watch/protocol.ts";
+import { commandSchema, type Command } from "../../watch/protocol.ts";
 import type { PageAnswer } from "../lines.ts";
 import type { Assets } from "./assets.ts";
 import { Door } from "./door.ts";
@@ -139,8 +139,11 @@ export class PageServer {
       readonly token: string;
     },
   ): Promise<Refusal | undefined> {
-    if (path !== "/stream" && path !== "/do" && path !== "/leave")
+    if (path !== "/stream" && path !== "/do" && path !== "/earlier" && path !== "/leave")
       return { status: 404, code: "no-such-page" };
+    // Whoever only reads along has no verb, whatever a tab sends.
+    if (path === "/do" && this.#options.observed !== undefined)
+      return { status: 403, code: "observer-spoke" };
     const body = await bodyOf(request);
     if ("status" in body) return body;
     switch (path) {
@@ -155,6 +158,9 @@ export class PageServer {
       }
       case "/do":
         answer(response, await obeyed(tab, body.value));
+        return undefined;
+      case "/earlier":
+        answer(response, await obeyed(tab, body.value, "earlier"));
         return undefined;
       case "/leave":
         this.#leave(token);
@@ -206,11 +212,13 @@ export class PageServer {
   }
 }
 
-async function obeyed(tab: Tab, value: unknown): Promise<PageAnswer> {
+/** @param only the one command that is taken; every one where left out */
+async function obeyed(tab: Tab, value: unknown, only?: Command["do"]): Promise<PageAnswer> {
   const asked = doSchema.safeParse(value);
   // The number of a command belongs to the line to the server, which this program has.
   const command = asked.success ? commandSchema.safeParse({ ...asked.data.command, id: 1 }) : undefined;
-  if (!asked.success || command?.success !== true) {
+  const isTaken = command?.success === true && (only ?? command.data.do) === command.data.do;
+  if (!asked.success || command?.success !== true || !isTaken) {
     return {
       ok: false,
       code: "input-invalid",

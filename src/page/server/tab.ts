@@ -3,7 +3,8 @@ import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { every } from "../../runtime/wait.ts";
 import type { NewCommand } from "../../watch/client.ts";
-import { Servers, type Server } from "../../watch/servers.ts";
+import type { Source } from "../../watch/here.ts";
+import { Servers, type Hearing, type Server } from "../../watch/servers.ts";
 import { PULSE_MS, type NewLine, type PageAnswer, type PageLine } from "../lines.ts";
 import { shownAnswer, Shown } from "../shown/shown.ts";
 import { Memory } from "./memory.ts";
@@ -14,6 +15,8 @@ export interface TabOptions {
   readonly platform: string;
   readonly clock: Clock;
   readonly version: string;
+  /** Somebody who only reads along sees what this tells, and does nothing; the servers of this user where left out. */
+  readonly observed?: (hearing: Hearing) => Source;
 }
 
 /** A tab that is loaded anew, or a line that breaks for a moment, is back within this time. */
@@ -25,7 +28,7 @@ const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
 export class Tab {
   readonly #options: TabOptions;
   readonly #memory = new Memory();
-  #servers: Servers | undefined;
+  #servers: Source | undefined;
   readonly #named = new Map<string, Server>();
   readonly #shown = new Map<string, Shown>();
   #stream: ServerResponse | undefined;
@@ -53,7 +56,8 @@ export class Tab {
     const { clock, version } = this.#options;
     const isWhole = missed === undefined;
     const n = isWhole ? this.#memory.last : (after ?? 0);
-    write(response, { t: "begin", whole: isWhole, n, now: clock.now(), version });
+    const observer = this.#options.observed === undefined ? {} : { observer: true as const };
+    write(response, { t: "begin", whole: isWhole, n, now: clock.now(), version, ...observer });
     this.#send(missed ?? this.#memory.whole());
     write(response, { t: "caught-up" });
     this.#stopPulse();
@@ -111,28 +115,28 @@ export class Tab {
 
   #wake(): void {
     if (this.#servers !== undefined || this.#isOver) return;
-    const servers = new Servers(
-      { ...this.#options, face: "page" },
-      {
-        hear: (server, event) => {
-          if (this.#servers !== servers || event.t === "answer") return;
-          this.#named.set(server.name, server);
-          const shown = this.#shown.get(server.name) ?? new Shown();
-          this.#shown.set(server.name, shown);
-          for (const told of shown.of(event, this.#options.clock.now()))
-            this.tell({ t: "told", server: server.name, event: told });
-        },
-        gone: (server) => {
-          if (this.#servers !== servers) return;
-          this.#named.delete(server.name);
-          this.#shown.delete(server.name);
-          this.tell({ t: "gone", server: server.name });
-        },
-        isOther: (server, version) => {
-          if (this.#servers === servers) this.tell({ t: "other-version", server: server.name, version });
-        },
+    const { observed } = this.#options;
+    const isObserver = observed !== undefined;
+    const hearing: Hearing = {
+      hear: (server, event) => {
+        if (this.#servers !== servers || event.t === "answer") return;
+        this.#named.set(server.name, server);
+        const shown = this.#shown.get(server.name) ?? new Shown({ isObserver });
+        this.#shown.set(server.name, shown);
+        for (const told of shown.of(event, this.#options.clock.now()))
+          this.tell({ t: "told", server: server.name, event: told });
       },
-    );
+      gone: (server) => {
+        if (this.#servers !== servers) return;
+        this.#named.delete(server.name);
+        this.#shown.delete(server.name);
+        this.tell({ t: "gone", server: server.name });
+      },
+      isOther: (server, version) => {
+        if (this.#servers === servers) this.tell({ t: "other-version", server: server.name, version });
+      },
+    };
+    const servers = observed?.(hearing) ?? new Servers({ ...this.#options, face: "page" }, hearing);
     this.#servers = servers;
     void servers.start();
   }

@@ -58,6 +58,7 @@ const GATE_WORDS: Readonly<Record<Gate, string>> = {
   "offer-service": "A service for others",
   "visit-service": "First connection",
   "new-member": "A new member",
+  observer: "An observer",
   budget: "Budget used up",
   "hold-out": "Held on its way out",
   "hold-in": "Held on its way in",
@@ -79,6 +80,16 @@ function question(subject: Subject): Question {
     case "member": {
       const facts = [`With the invite ${oneLine(subject.inviteId)}.`];
       return { title: `${name(subject.name)} wants to join`, facts, text: undefined, yes: "Let them in" };
+    }
+    case "observer": {
+      const { links, history, minutes } = subject;
+      const facts = [
+        `Whoever uses one reads along for ${minutes} min, ${history ? "from the beginning" : "from their arrival on"}, and can say nothing.`,
+        "Everybody in the tunnel is told before it begins.",
+        ...why,
+      ];
+      const what = links === 1 ? "a link for an observer" : `${links} links for observers`;
+      return { title: `Your agent wants to make ${what}`, facts, text: undefined, yes: "Make it" };
     }
     case "visit": {
       const title = `${name(subject.memberName)} wants to connect to ${name(subject.name)}`;

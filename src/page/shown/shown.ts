@@ -23,11 +23,17 @@ export class Shown {
   readonly #exposures = new Map<string, At<ExposureView>>();
   readonly #services = new Map<string, At<WatchedServices>>();
   readonly #traffic = new Map<string, readonly string[]>();
+  readonly #isObserver: boolean;
   #isCrowded = false;
+
+  constructor({ isObserver }: { readonly isObserver: boolean } = { isObserver: false }) {
+    this.#isObserver = isObserver;
+  }
 
   /** @param now ms since the epoch @returns events, each of which replaces what was told before under its key */
   of(event: Heard, now: number): readonly PageEvent[] {
-    return this.#of(event, now).map((one) => markedAll(one));
+    const shown = this.#of(event, now);
+    return (this.#isObserver ? shown.flatMap(readOnly) : shown).map((one) => markedAll(one));
   }
 
   #of(event: Heard, now: number): readonly PageEvent[] {
@@ -123,6 +129,18 @@ export class Shown {
   #passed(key: string, text: string): void {
     this.#traffic.set(key, [...(this.#traffic.get(key) ?? []), text].slice(-TRAFFIC));
   }
+}
+
+/** What somebody who only reads along is shown: nothing that could be decided, ended or fetched. */
+function readOnly(event: PageEvent): readonly PageEvent[] {
+  if (event.t === "tunnel") {
+    const { tunnel } = event;
+    return [{ ...event, tunnel: { ...tunnel, gauges: [], invites: { ...tunnel.invites, things: [] } } }];
+  }
+  if (event.t !== "entry") return [];
+  const { entry } = event;
+  if (entry.kind === "system" || entry.card === undefined) return [event];
+  return [{ ...event, entry: { ...entry, card: { ...entry.card, look: undefined } } }];
 }
 
 /** A sign-in is a question to this person, and an end is news; the rest is seen in the list. */

@@ -8,7 +8,7 @@ import { goal, name, oneLine, plural, size } from "./labels.ts";
 export function tunnelShown(view: TunnelView, now: number): TunnelShown {
   const { tunnelId, members, oversight, role, ended, self } = view;
   const lastSeq = Math.max(0, ...members.map(({ readSeq }) => readSeq));
-  const others = members.filter(({ isSelf }) => !isSelf);
+  const others = members.filter(({ isSelf, role: seat }) => !isSelf && seat === undefined);
   return {
     tunnelId,
     goal: goal(view.goal),
@@ -34,6 +34,7 @@ function memberShown(
   { now, lastSeq }: { readonly now: number; readonly lastSeq: number },
 ): MemberShown {
   const { id, isSelf, connected, lastSeenSec, readSeq, workContext: at, lookAlike, isHost } = member;
+  const reads = member.role === undefined ? undefined : READS[member.role];
   const work = [at?.client, at?.repository, at?.branch].filter((one) => one !== undefined);
   const read = readSeq >= lastSeq ? "has read everything" : `has read up to ${readSeq}`;
   return {
@@ -42,16 +43,22 @@ function memberShown(
     sign: lookAlike === true ? id : undefined,
     isOwn: isSelf,
     isHost,
+    isObserver: reads !== undefined,
     awaySince: connected || isSelf ? undefined : now - lastSeenSec * 1_000,
     lines: [
       ...(work.length === 0 ? [] : [work.map(oneLine).join(" · ")]),
-      ...(isSelf ? [] : [read]),
+      ...(isSelf ? [] : [reads ?? read]),
       ...boundsOf(member),
     ],
     safetyCode: safetyCodes.find((one) => one.name === member.name)?.safetyCode,
     canRemove: !isSelf && role === "host" && ended === undefined,
   };
 }
+
+const READS = {
+  observer: "reads along from their arrival on, and can say nothing",
+  "observer-history": "reads along from the beginning, and can say nothing",
+} as const;
 
 function boundsOf({ oversight, isSelf }: MemberView): readonly string[] {
   if (isSelf || oversight === undefined || oversight.state === "free") return [];
@@ -79,11 +86,14 @@ function gaugesOf({ budgets }: OversightView): readonly Gauge[] {
 const grouped = (count: number): string => count.toLocaleString("en");
 
 function invitesOf({ invites, tunnelId }: TunnelView, now: number): Part {
-  const things = invites.map(({ inviteId, expiresInSec, claimed }) => ({
+  const things = invites.map(({ inviteId, expiresInSec, claimed, role }) => ({
     key: inviteId,
     name: "",
     code: inviteId,
-    lines: [claimed ? "somebody is joining with it" : "works once"],
+    lines: [
+      claimed ? "somebody is joining with it" : "works once",
+      ...(role === undefined ? [] : ["for an observer, who reads along"]),
+    ],
     log: [],
     until: now + expiresInSec * 1_000,
     isHeld: false,
@@ -104,7 +114,7 @@ function stateOf({ status, ended, oversight, members }: TunnelView): TunnelShown
   if (held !== undefined) return { ...held, tone: "held" };
   switch (status) {
     case "open": {
-      const here = members.filter(({ connected, isSelf }) => connected || isSelf).length;
+      const here = members.filter((one) => one.role === undefined && (one.connected || one.isSelf)).length;
       return { word: `Open, ${here} here`, tone: "live", why: "Messages flow." };
     }
     case "reconnecting":

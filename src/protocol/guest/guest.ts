@@ -6,6 +6,7 @@ import type { Primitives } from "../base/primitives.ts";
 import { utf8Length } from "../base/utf8.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { InviteLink } from "../handshake/invite-link.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 import { PeerLink } from "../link/peer-link.ts";
 import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
 import { streamClass } from "../link/streams.ts";
@@ -70,7 +71,7 @@ export class Guest {
     this.#primitives = primitives;
     this.#options = options;
     this.#signer = new Signer(primitives, options.link.room);
-    this.#presence = new GuestPresence(this.#signer.id);
+    this.#presence = new GuestPresence(this.#signer.id, { owesNotes: options.link.role === undefined });
     const emit = (effect: GuestEffect): void => {
       if (effect.type === "send" && this.#sendNow !== undefined) this.#sendNow(effect);
       else this.#effects.push(effect);
@@ -83,6 +84,11 @@ export class Guest {
 
   get self(): MemberId {
     return this.#signer.id;
+  }
+
+  /** Undefined for a member; an observer says nothing and asks for nothing (Q4). */
+  get role(): ObserverRole | undefined {
+    return this.#options.link.role;
   }
 
   get membership(): Membership | undefined {
@@ -151,9 +157,10 @@ export class Guest {
 
   /**
    * A message of this member; gives its own number, by which the `placed` effect names its sequence number.
-   * @throws {TunnelError} tunnel-closed, reply-unknown, member-unknown, outbox-full
+   * @throws {TunnelError} observer-spoke, tunnel-closed, reply-unknown, member-unknown, outbox-full
    */
   say(outgoing: OutgoingMessage, now: number): number {
+    if (this.role !== undefined) throw new TunnelError("observer-spoke");
     const { replica, order } = this.#membership ?? {};
     // A member says nothing before its own arrival is in the order.
     if (replica?.hasArrived !== true || order === undefined || this.#ended !== undefined)
@@ -203,7 +210,8 @@ export class Guest {
 
   /** Asks somebody in the room for a stream; `undefined` while that cannot be asked. */
   openStream(request: StreamRequest, now: number): StreamId | undefined {
-    return this.#link.mayOpen(streamClass(request.service)) ? this.#link.openStream(request, now) : undefined;
+    const mayOpen = this.role === undefined && this.#link.mayOpen(streamClass(request.service));
+    return mayOpen ? this.#link.openStream(request, now) : undefined;
   }
 
   /** Says something about a stream of this member's own; nothing once that is over. */
@@ -228,7 +236,7 @@ export class Guest {
     const { key, box } = this.#signer;
     // The roster has the work context from the first time on.
     const told = workContext === undefined || this.#membership !== undefined ? {} : { workContext };
-    return { name, key, box, proof: this.#signer.prove(hash), ...told, received: this.#link.received };
+    return { name, key, box, proof: this.#signer.prove(hash, this.role), ...told, received: this.#link.received };
   }
 
   #follow(event: ConnectorEvent | undefined, now: number): void {
@@ -239,19 +247,21 @@ export class Guest {
   #arrived({ connection, welcome, records, pairing }: Arrival, now: number): void {
     const { safetyCode, hash } = pairing;
     const { name: wanted, workContext, link } = this.#options;
+    const { role } = link;
     const first = this.#membership?.welcome;
     this.#link.attach(connection, { records, received: welcome.received }, now);
     // Its answer tells how far the clocks differ.
     this.#link.ask(now);
     if (first === undefined) {
       const { goal, name, host, idleMs, history, view } = welcome;
-      const order = orderFrom(this.#primitives, this.#signer, link.room, welcome, wanted);
+      const order = orderFrom(this.#primitives, this.#signer, link.room, welcome, { wanted, role });
       const replica = new Replica({
         primitives: this.#primitives,
         signer: this.#signer,
         hash,
         welcome,
         workContext,
+        role,
         order,
         presence: this.#presence,
         emit: (effect) => this.#effects.push(effect),
@@ -338,6 +348,8 @@ export class Guest {
   }
 
   #streamFrame(payload: Bytes, now: number): void {
+    if (this.role !== undefined)
+      throw new TunnelError("protocol-violation", { detail: "a stream to one who only reads along" });
     const { frame, isLive } = this.#link.takeStream(payload, now);
     if (isLive) this.#effects.push({ type: "stream", event: frame });
   }

@@ -4,6 +4,7 @@ import type { MemberId } from "../base/ids.ts";
 import { ROOM } from "../base/limits.ts";
 import { isNameFor } from "../base/names.ts";
 import type { Primitives } from "../base/primitives.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { AuditLog, signedOf, type Signed } from "../room/audit-log.ts";
@@ -36,6 +37,8 @@ export interface ReplicaOptions {
   readonly hash: Bytes;
   /** As this member told it. */
   readonly workContext: WorkContext | undefined;
+  /** As its link has it. */
+  readonly role: ObserverRole | undefined;
   readonly order: RoomOrder;
   readonly presence: GuestPresence;
   readonly emit: (effect: GuestEffect) => void;
@@ -206,14 +209,14 @@ export class Replica {
    * proved in the handshake that they were told (O7).
    */
   #assertOwnRecord(member: MemberRecord): void {
-    const { signer, hash, welcome, workContext } = this.#options;
-    const own = { key: signer.key, box: signer.box, hash, proof: signer.prove(hash) };
+    const { signer, hash, welcome, workContext, role } = this.#options;
+    const own = { key: signer.key, box: signer.box, hash, proof: signer.prove(hash, role) };
     const isOwn = (["key", "box", "hash", "proof"] as const).every((field) =>
       equalBytes(member[field], own[field]),
     );
     if (!isOwn) throw broken("a member whose keys are not its own");
     const isAsTold = equalBytes(workContextBytes(member.workContext), workContextBytes(workContext));
-    if (member.name !== welcome.name || !isAsTold) throw broken("a member that is not as it came");
+    if (member.name !== welcome.name || member.role !== role || !isAsTold) throw broken("a member that is not as it came");
   }
 
   #assertNotOwn(from: MemberId): void {
@@ -230,12 +233,13 @@ export function orderFrom(
   { id: self }: Signer,
   room: ConstructorParameters<typeof RoomOrder>[1],
   { self: named, name, host, members, view }: Welcome,
-  wanted: string,
+  { wanted, role }: { readonly wanted: string; readonly role: ObserverRole | undefined },
 ): RoomOrder {
   const isIn = (id: MemberId): boolean => members.some((member) => member.id === id);
   // Its own arrival comes as an event (O8).
   if (named !== self || !isIn(host) || isIn(self)) throw violation("a welcome for somebody else");
-  if (!isNameFor(wanted, name)) throw violation("a name that nobody asked for");
+  if (!isNameFor(wanted, name, role === undefined ? ROOM.maxNameChars : ROOM.maxObserverNameChars))
+    throw violation("a name that nobody asked for");
   if (view.seq === 0 && !RoomOrder.isGenesis(primitives, room, host, { view, members }))
     throw broken("a room that does not begin like this one");
   return new RoomOrder(primitives, room, host, { members, view });

@@ -1,7 +1,13 @@
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { AuditLog, signedOf } from "../room/audit-log.ts";
-import { encodeHostFrame, type ChatEvent, type HostFrame, type SystemRoomEvent } from "../room/frames.ts";
+import {
+  encodeHostFrame,
+  type ChatEvent,
+  type HostFrame,
+  type MemberRecord,
+  type SystemRoomEvent,
+} from "../room/frames.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
 import { SpokenEntries, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
@@ -32,9 +38,14 @@ export class Sequencer {
     this.log = new AuditLog(this.#present);
   }
 
-  /** Where the part of the room begins that a new member is given. */
-  get beginning(): Beginning {
-    return this.#options.history ? this.log.past.beginning : this.#present;
+  /** Where the part of the room begins that somebody new is given. */
+  beginningFor(newcomer: MemberRecord): Beginning {
+    return this.#isGivenPast(newcomer) ? this.log.past.beginning : this.#present;
+  }
+
+  /** An observer may begin with its arrival although the room keeps a history (Q6). */
+  #isGivenPast({ role }: MemberRecord): boolean {
+    return this.#options.history && role !== "observer";
   }
 
   get #present(): Beginning {
@@ -93,6 +104,7 @@ export class Sequencer {
 
   /** The time before it, for a member that has just come. */
   replay(session: MemberSession, now: number): void {
+    if (!this.#isGivenPast(session.member)) return;
     for (const payload of this.log.past.payloads) this.#deliver(session, payload, now);
   }
 

@@ -2,6 +2,7 @@ import { must } from "../../errors/must.ts";
 import type { Intent } from "./intent.ts";
 import type { WorkContext } from "./work-context.ts";
 import type { EndCause, LeaveCause } from "./frames.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { FileOffer } from "../files/offer.ts";
@@ -66,12 +67,15 @@ export type SystemEvent =
       readonly name: string;
       readonly lookAlike?: true;
       readonly workContext?: WorkContext | undefined;
+      /** It only reads along. */
+      readonly role?: ObserverRole | undefined;
     }
   | {
       readonly event: "left";
       readonly member: MemberId;
       readonly name: string;
       readonly lookAlike?: true;
+      readonly role?: ObserverRole | undefined;
       readonly cause: LeaveCause;
     }
   | { readonly event: "idle-warning"; readonly endsInMs: number }

@@ -1,7 +1,8 @@
 import type { WorkContext } from "./work-context.ts";
 import type { MemberRecord, SayFrame, SystemRoomEvent } from "./frames.ts";
 import type { MemberId } from "../base/ids.ts";
-import type { RoomOrder } from "./order.ts";
+import type { ObserverRole } from "../handshake/role.ts";
+import { isObserver, type RoomOrder } from "./order.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { offerIn, OfferIds } from "./offers.ts";
 import type { SpokenEntry, SystemEvent } from "./log.ts";
@@ -16,6 +17,8 @@ export interface Presence {
   readonly lookAlike?: true | undefined;
   readonly isHost: boolean;
   readonly isSelf: boolean;
+  /** It only reads along (Q2). */
+  readonly role?: ObserverRole | undefined;
   readonly connected: boolean;
   /** Its work context, as it told it when it joined. */
   readonly workContext: WorkContext | undefined;
@@ -34,6 +37,11 @@ export type Measured = Pick<
   "connected" | "lastSeenMs" | "read" | "oversight" | "safetyCode" | "clockSkewMs"
 >;
 
+/** Those whom this participant can speak to: no observers, who are nobody's audience and whom nobody waits for (Q5). */
+export function peersAmong<Who extends Pick<Presence, "isSelf" | "role">>(present: readonly Who[]): Who[] {
+  return present.filter(({ isSelf, role }) => !isSelf && role === undefined);
+}
+
 /** Everybody in the roster, as `measure` finds them. */
 export function presenceOf(
   order: RoomOrder,
@@ -41,9 +49,10 @@ export function presenceOf(
   measure: (id: MemberId) => Measured,
 ): Presence[] {
   const alike = lookAlikes(order.members);
-  return order.members.map(({ id, name, workContext }) => ({
+  return order.members.map(({ id, name, workContext, role }) => ({
     id,
     name,
+    ...(role === undefined ? {} : { role }),
     ...(alike.has(id) ? { lookAlike: true } : {}),
     workContext,
     isHost: id === host,
@@ -75,6 +84,7 @@ export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEve
         name: event.member.name,
         ...lookAlikeIn([...order.members, event.member], event.member.id),
         workContext: event.member.workContext,
+        ...roleOf(event.member),
       };
     case "left":
       return {
@@ -82,6 +92,7 @@ export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEve
         member: event.id,
         name: order.member(event.id)?.name ?? "",
         ...lookAlikeIn(order.members, event.id),
+        ...roleOf(order.member(event.id)),
         cause: event.cause,
       };
     case "idle-warning":
@@ -134,6 +145,10 @@ export class SpokenEntries {
   }
 }
 
+function roleOf(member: MemberRecord | undefined): Pick<MemberRecord, "role"> {
+  return member?.role === undefined ? {} : { role: member.role };
+}
+
 function lookAlikeIn(roster: readonly MemberRecord[], id: MemberId): { readonly lookAlike?: true } {
   return lookAlikes(roster).has(id) ? { lookAlike: true } : {};
 }
@@ -148,11 +163,12 @@ function recipientNames(
 
 /**
  * Whether a message of this participant answers one that exists, and is for others who are there.
- * @throws {TunnelError} reply-unknown, member-unknown
+ * @throws {TunnelError} reply-unknown, member-unknown, observer-addressed
  */
 export function assertSayable({ replyTo, to }: OutgoingMessage, order: RoomOrder, self: MemberId): void {
   const isSeq = (seq: number): boolean => Number.isSafeInteger(seq) && seq >= 1 && seq <= order.view.seq;
   if (replyTo !== undefined && !isSeq(replyTo)) throw new TunnelError("reply-unknown");
   const isOther = (id: MemberId): boolean => id !== self && order.member(id) !== undefined;
   if (to?.every(isOther) === false) throw new TunnelError("member-unknown");
+  if (to?.some((id) => isObserver(order.member(id))) === true) throw new TunnelError("observer-addressed");
 }

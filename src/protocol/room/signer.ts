@@ -9,6 +9,7 @@ import type { OutgoingMessage } from "./participant.ts";
 import type { DhKeyPair, Primitives, SigningKeyPair } from "../base/primitives.ts";
 import { isText } from "../base/text.ts";
 import { decodeUtf8, encodeUtf8 } from "../base/utf8.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 
 /** A message of this participant, ready for the wire. */
 export interface SignedMessage {
@@ -48,9 +49,9 @@ export class Signer {
     return this.#box.publicKey;
   }
 
-  /** The proof of both keys in the handshake that has this hash (H13). */
-  prove(hash: Bytes): Bytes {
-    return this.#chain.prove(hash, this.box);
+  /** The proof of both keys in the handshake that has this hash (H13), for a member or for an observer (Q1). */
+  prove(hash: Bytes, role?: ObserverRole): Bytes {
+    return this.#chain.prove(hash, this.box, role);
   }
 
   /** Signs a message and, where it is for some only, seals it; `roster` knows everybody in `to`. */

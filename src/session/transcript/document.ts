@@ -52,7 +52,7 @@ const body = {
   start: z.strictObject({
     seq: counter,
     chain: hash,
-    members: z.array(member).check(z.minLength(1), z.maxLength(ROOM.maxMembers)),
+    members: z.array(member).check(z.minLength(1), z.maxLength(ROOM.maxMembers + ROOM.maxObservers)),
   }),
   entries: z
     .array(z.discriminatedUnion("kind", [said, happened]))
@@ -104,7 +104,7 @@ function hasTooMany(value: unknown): boolean {
   const { entries, start, audit } = listed.data;
   return (
     (entries?.length ?? 0) > ROOM.maxTranscriptEntries ||
-    (start?.members?.length ?? 0) > ROOM.maxMembers ||
+    (start?.members?.length ?? 0) > ROOM.maxMembers + ROOM.maxObservers ||
     (audit?.records?.length ?? 0) > MAX_RECORDS
   );
 }

@@ -160,7 +160,7 @@ class Renderer {
   #happened(event: SystemRoomEvent | { readonly kind: "chat" | "withheld" }): string {
     switch (event.kind) {
       case "joined":
-        return `${this.#code(event.member.name)} joined`;
+        return `${this.#code(event.member.name)} ${event.member.role === undefined ? "joined" : JOINED[event.member.role]}`;
       case "left":
         return `${this.#name(event.id)} ${LEFT[event.cause]}`;
       case "idle-warning":
@@ -174,11 +174,17 @@ class Renderer {
   }
 }
 
+const JOINED = {
+  observer: "read along from here on, as an observer",
+  "observer-history": "read along from the beginning, as an observer",
+} as const;
+
 const LEFT = {
   left: "left",
   lost: "was unreachable for too long and given up",
   removed: "was removed by the host",
   "fell-behind": "fell behind and was given up",
+  expired: "read along no longer: that time was over",
 } as const;
 
 const ENDED = {

@@ -9,10 +9,16 @@ import { duration } from "../../../view/system-text.ts";
 
 const inWords = (seconds: number): string => duration(seconds * 1_000);
 
-function readText({ isSelf, readSeq }: MemberView, lastSeq: number): string {
+function readText({ isSelf, role, readSeq }: MemberView, lastSeq: number): string {
   if (isSelf) return "you";
+  if (role !== undefined) return READS_ALONG[role];
   return readSeq >= lastSeq ? "has read everything" : `has read up to ${readSeq} of ${lastSeq}`;
 }
+
+const READS_ALONG = {
+  observer: "reads along as an observer, from its arrival on",
+  "observer-history": "reads along as an observer, from the beginning",
+} as const;
 
 function skewText(skewSec: number): string {
   const way = skewSec > 0 ? "ahead of" : "behind";

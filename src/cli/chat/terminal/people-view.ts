@@ -215,7 +215,9 @@ export class PeopleView {
     const { paint } = this.#options;
     const name = "memberName" in event ? nameOf(event.memberName, event.member, event.lookAlike) : "";
     const line = `${this.#time(ts)} * ${systemText(event, name)}`;
-    if (event.event === "idle-warning") return paint.yellow(line);
+    // Who reads what is said here is to be noticed.
+    const isObserver = event.event === "joined" && event.role !== undefined;
+    if (event.event === "idle-warning" || (isObserver && safetyCode === undefined)) return paint.yellow(line);
     if (safetyCode === undefined) return paint.dim(line);
     return `${paint.dim(line)}\n  Safety code with ${name}: ${safetyCode}`;
   }
