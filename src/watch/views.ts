@@ -3,6 +3,7 @@ import { GATES } from "../oversight/gates/gates.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
 import { pendingInviteView } from "../view/invites.ts";
 import { memberView, safetyCodesView } from "../view/members.ts";
+import { signOffView } from "../view/sign-off.ts";
 import { oversightView } from "../view/oversight.ts";
 import { endOf, statusOf } from "../view/status.ts";
 import { isoTime } from "../view/time.ts";
@@ -46,6 +47,7 @@ export function tunnelView(tunnel: Session): TunnelView {
     self: present.find(({ isSelf }) => isSelf)?.name,
     members: present.map(memberView),
     oversight: oversightView(tunnel),
+    signOff: signOffView(tunnel),
     safetyCodes: safetyCodesView(present),
     invites: tunnel.role === "host" ? tunnel.pendingInvites().map(pendingInviteView) : [],
     ended: endOf(tunnel),

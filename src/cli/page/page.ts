@@ -64,7 +64,11 @@ export async function page(options: PageCommandOptions): Promise<0> {
 }
 
 /** A new address, opened where that is possible. */
-async function offer(server: PageServer, browser: Browser, { output, env }: PageCommandOptions): Promise<void> {
+async function offer(
+  server: PageServer,
+  browser: Browser,
+  { output, env }: PageCommandOptions,
+): Promise<void> {
   const url = server.newUrl();
   const paint = paintFor(output.color);
   output.out(

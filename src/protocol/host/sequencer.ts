@@ -2,12 +2,14 @@ import { digestsOf } from "../room/sealed-message.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { AuditLog, signedOf } from "../room/audit-log.ts";
 import { encodeHostFrame, type ChatEvent, type HostFrame, type SystemRoomEvent } from "../room/frames.ts";
+import type { SpokenEntry } from "../room/log.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
 import { SpokenEntries, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { MemberSession, MemberSessions } from "./member-sessions.ts";
 import type { Signer } from "../room/signer.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
 
 export interface SequencerOptions {
   readonly primitives: Primitives;
@@ -25,16 +27,22 @@ export class Sequencer {
   readonly #options: SequencerOptions;
   /** The proof of the order to others. */
   readonly log: AuditLog;
-  readonly #spoken = new SpokenEntries();
+  readonly #spoken: SpokenEntries;
 
   constructor(options: SequencerOptions) {
     this.#options = options;
+    this.#spoken = new SpokenEntries(options.primitives);
     this.log = new AuditLog(this.#present);
   }
 
   /** Where the part of the room begins that a new member is given. */
   get beginning(): Beginning {
     return this.#options.history ? this.log.past.beginning : this.#present;
+  }
+
+  /** The proposal that stands. */
+  get signOff(): SignOff | undefined {
+    return this.#spoken.signOff;
   }
 
   get #present(): Beginning {
@@ -82,13 +90,18 @@ export class Sequencer {
     emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
   }
 
-  /** Shows the host's own agent the last message of the order; whether it could be shown. */
-  show(event: ChatEvent, text: string, now: number): boolean {
+  /** Shows the host's own agent the last message of the order; undefined where it could not be shown. */
+  show(event: ChatEvent, text: string, now: number): SpokenEntry | undefined {
     const { order, signer, emit } = this.#options;
     const said = { ...event, own: event.from === signer.id, text };
     const entry = this.#spoken.of({ seq: order.view.seq, ts: now }, said, order);
     if (entry !== undefined) emit({ type: "entry", entry });
-    return entry !== undefined;
+    return entry;
+  }
+
+  /** The last message of the order is not for the host, or cannot be read by it. */
+  unread(): void {
+    this.#spoken.unread();
   }
 
   /** The time before it, for a member that has just come. */
