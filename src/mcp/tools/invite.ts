@@ -19,9 +19,8 @@ export const inviteTool = defineTool({
   name: "tunnel_invite",
   title: "Invite, revoke, remove",
   description:
-    "Host only. Makes further single-use invite links, e.g. for another person or when one has expired; or revokes a " +
-    "pending invite; or removes a member, who is told so and needs a new invite to come back. Lists the pending " +
-    "invites by id and time left, never their secrets.",
+    "Host only. Makes further single-use invite links; or revokes a pending one; or removes a member, who is told and " +
+    "needs a new invite to come back. Lists pending invites by id and time left, never their secrets.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     count: z
@@ -29,9 +28,9 @@ export const inviteTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers - 1)
       .optional()
-      .describe("New invites. Default 1, or 0 with `revoke` or `remove`."),
-    revoke: id().optional().describe("The inviteId of a pending invite to revoke."),
-    remove: z.string().optional().describe("Name or id of a member to remove."),
+      .describe("Default 1, or 0 with `revoke` or `remove`."),
+    revoke: id().optional().describe("A pending inviteId."),
+    remove: z.string().optional().describe("A member's name or id."),
     tunnelId,
   }),
   // A link that somebody has used by now is no answer to a call for another one.
