@@ -47,7 +47,10 @@ export function pageWithFirstTunnel(options: PagingOptions): () => Promise<void>
   };
 }
 
-async function serve({ clock, env, version, bundle }: PagingOptions, isBrowserHere: boolean): Promise<PageServer> {
+async function serve(
+  { clock, env, version, bundle }: PagingOptions,
+  isBrowserHere: boolean,
+): Promise<PageServer> {
   const facts = machineFacts();
   return PageServer.open({
     folders: privateFolders(env, facts),

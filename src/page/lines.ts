@@ -1,7 +1,4 @@
-import type { WatchEvent } from "../watch/protocol.ts";
-
-/** Everything that a server tells a face; answers have their own way. */
-export type PageEvent = Exclude<WatchEvent, { readonly t: "answer" }>;
+import type { PageEvent, PageTold } from "./model.ts";
 
 /** A line with its number: a page that was cut off says the last one that it has, and goes on after it. */
 type Numbered =
@@ -37,7 +34,7 @@ export type PageLine =
 
 /** The answer to something that was done. */
 export type PageAnswer =
-  | { readonly ok: true; readonly told?: unknown }
+  | { readonly ok: true; readonly told?: PageTold | undefined }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly next: string };
 
 /** A stream that is silent for longer than three of these is dead. */

@@ -19,6 +19,7 @@ import type { Provider } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import type { SessionEvent, TunnelId } from "./session.ts";
 import { HostSession } from "./host-session.ts";
+import { masked } from "../oversight/gates/mask.ts";
 import type { OutboundText } from "../oversight/filter/filter.ts";
 import type { TextScanner } from "./saying/judging.ts";
 import type { LocalFiles } from "./files/local-files.ts";
@@ -378,6 +379,12 @@ export class Sessions implements Observable<SessionsEvent> {
     const { kind } = await this.#options.scanner.scanTexts([{ where: "work-context", text }]);
     // A branch with a token in its name is told to nobody; the rest of it is no loss.
     return kind === "clear" ? made : undefined;
+  }
+
+  /** The beginning of a file as a person is shown it. @throws {TunnelError} scan-failed */
+  async withoutSecrets(text: string): Promise<string> {
+    const verdict = await this.#options.scanner.scanTexts([{ where: "file", text }]);
+    return verdict.kind === "found" ? masked(text, verdict.findings, "file") : text;
   }
 
   /**

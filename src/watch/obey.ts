@@ -9,6 +9,7 @@ import type { Session, Sessions } from "../session/sessions.ts";
 import { recordText } from "../session/transcript/decisions.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { isoTime } from "../view/time.ts";
+import { look } from "./look.ts";
 import type { Command, Told, WatchedEntry } from "./protocol.ts";
 import { watchedEntry } from "./views.ts";
 
@@ -22,7 +23,10 @@ interface Served {
   readonly clock: Clock;
 }
 
-type OfTunnel = Exclude<Command, { do: "stop-exposure" | "stop-service" | "decide" | "earlier" | "audit" }>;
+type OfTunnel = Exclude<
+  Command,
+  { do: "stop-exposure" | "stop-service" | "decide" | "earlier" | "audit" | "look" }
+>;
 
 /**
  * Carries out what a person has typed or pressed, or answers what their face asks.
@@ -50,6 +54,8 @@ export async function obey(command: Command, served: Served, by: Decider): Promi
       return entriesBefore(sessions.resolve(command.tunnelId), command.before, served.clock.now());
     case "audit":
       return auditOf(sessions.resolve(command.tunnelId));
+    case "look":
+      return look(command, sessions);
     default:
       await act(command, sessions, by);
       return undefined;

@@ -8,6 +8,7 @@ import type { ServicesView } from "../view/services.ts";
 import type { ExposureView } from "../view/expose/exposures.ts";
 import type { RequestView } from "../view/expose/exposure-requests.ts";
 import type { EntryView } from "../view/entries.ts";
+import type { ErrorView } from "../view/errors.ts";
 import type { EndView, StatusView, TunnelStatus } from "../view/status.ts";
 import type { MemberView, SafetyCodeView } from "../view/members.ts";
 import type { PendingInviteView } from "../view/invites.ts";
@@ -87,6 +88,14 @@ export const commandSchema = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("earlier"), id, tunnelId, before: z.int().check(z.minimum(0)) }),
   /** What was asked and decided in this tunnel: answered with {@link Told}. */
   z.strictObject({ do: z.literal("audit"), id, tunnelId }),
+  /** The text of a file that waits for a decision, or of one in the log: answered with {@link Told}. */
+  z.strictObject({
+    do: z.literal("look"),
+    id,
+    tunnelId,
+    ask: z.optional(id),
+    file: z.optional(z.string().check(z.maxLength(64))),
+  }),
 ]);
 
 export type Command = z.infer<typeof commandSchema>;
@@ -135,6 +144,8 @@ export interface TunnelView {
   readonly safetyCodes: readonly SafetyCodeView[];
   /** Those that nobody has used yet, without their links. */
   readonly invites: readonly PendingInviteView[];
+  /** What was noticed that must not be, the newest last. */
+  readonly alarms: readonly ErrorView[];
   readonly ended: EndView | undefined;
 }
 
@@ -163,7 +174,14 @@ export type Told =
       /** There are more before them. */
       readonly more: boolean;
     }
-  | { readonly told: "audit"; readonly records: readonly AuditLine[]; readonly dropped: number };
+  | { readonly told: "audit"; readonly records: readonly AuditLine[]; readonly dropped: number }
+  /** `text`: with secrets masked. `isWhole`: nothing was left out at its end. */
+  | {
+      readonly told: "look";
+      readonly text: string;
+      readonly isPatch: boolean;
+      readonly isWhole: boolean;
+    };
 
 /** One thing that was asked, decided or changed. */
 export interface AuditLine {

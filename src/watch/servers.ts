@@ -2,13 +2,13 @@ import { readDescriptors, type Descriptor } from "../control/descriptor.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { every } from "../runtime/wait.ts";
 import { WatchClient, type NewCommand } from "./client.ts";
-import type { FaceKind, WatchEvent } from "./protocol.ts";
+import type { FaceKind, Told, WatchEvent } from "./protocol.ts";
 
 /** One server of this user, as it is known to a face. */
 export interface Server {
   readonly name: string;
   /** @throws {TunnelError} as the server says */
-  readonly ask: (command: NewCommand) => Promise<unknown>;
+  readonly ask: (command: NewCommand) => Promise<Told | undefined>;
 }
 
 /** Whatever hears the servers. */

@@ -1,6 +1,7 @@
 import type { Ask } from "../oversight/asks/ask.ts";
 import { GATES } from "../oversight/gates/gates.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
+import { errorView } from "../view/errors.ts";
 import { pendingInviteView } from "../view/invites.ts";
 import { memberView, safetyCodesView } from "../view/members.ts";
 import { signOffView } from "../view/sign-off.ts";
@@ -50,6 +51,7 @@ export function tunnelView(tunnel: Session): TunnelView {
     signOff: signOffView(tunnel),
     safetyCodes: safetyCodesView(present),
     invites: tunnel.role === "host" ? tunnel.pendingInvites().map(pendingInviteView) : [],
+    alarms: tunnel.alarms.map(errorView),
     ended: endOf(tunnel),
   };
 }

@@ -59,30 +59,48 @@ describe("attacks on the page, in a browser", () => {
     const results = await other.evaluate(async (url) => {
       const tries = [
         fetch(`${url}/`),
-        fetch(`${url}/stream`, { method: "POST", body: "{}", headers: { "Content-Type": "text/plain" }, mode: "no-cors" }).then((answer) => (answer.type === "opaque" ? "opaque" : "read")),
-        fetch(`${url}/do`, { method: "POST", body: "{}", headers: { "Content-Type": "application/json", Authorization: "Bearer x" } }),
+        fetch(`${url}/stream`, {
+          method: "POST",
+          body: "{}",
+          headers: { "Content-Type": "text/plain" },
+          mode: "no-cors",
+        }).then((answer) => (answer.type === "opaque" ? "opaque" : "read")),
+        fetch(`${url}/do`, {
+          method: "POST",
+          body: "{}",
+          headers: { "Content-Type": "application/json", Authorization: "Bearer x" },
+        }),
         fetch(`${url}/enter`, { method: "DELETE" }),
       ];
       const settled = await Promise.allSettled(tries);
       const socket = await new Promise((resolve) => {
         const opened = new WebSocket(url.replace("http", "ws") + "/stream");
-        opened.onopen = () => resolve("open");
-        opened.onerror = () => resolve("error");
+        opened.addEventListener("open", () => resolve("open"));
+        opened.addEventListener("error", () => resolve("error"));
       });
       return [...settled.map((one) => (one.status === "rejected" ? "refused" : one.value)), socket];
     }, ownUrl());
-    expect(results).toEqual(["refused", "opaque", "refused", "refused", "error"]);
+    expect(results).toEqual(["refused", "refused", "refused", "refused", "error"]);
     expect(at.room.host.oversight.isPaused).toBe(false);
   });
 
   it("P10: is framed by nobody, and a link does not steer it", async () => {
     const other = await at.context.newPage();
-    await other.goto(await neighbour(`<iframe src="${ownUrl()}/"></iframe><a href="${ownUrl()}/?server=evil#x">go</a>`));
+    await other.goto(
+      await neighbour(`<iframe src="${ownUrl()}/"></iframe><a href="${ownUrl()}/?server=evil#x">go</a>`),
+    );
     await other.waitForTimeout(500);
     const framed = other.frames().find((frame) => frame !== other.mainFrame());
-    const text = (await framed?.locator("body").textContent().catch(() => "")) ?? "";
+    const text =
+      (await framed
+        ?.locator("body")
+        .textContent()
+        .catch(() => "")) ?? "";
     expect(text).not.toContain("tunnel");
-    const [answer] = await Promise.all([other.waitForResponse((one) => one.url().startsWith(ownUrl())), other.click("a")]);
+    const [answer] = await Promise.all([
+      other.waitForResponse((one) => one.url().startsWith(ownUrl())),
+      other.click("a"),
+    ]);
     expect(answer.status()).toBe(403);
   });
 
@@ -94,7 +112,9 @@ describe("attacks on the page, in a browser", () => {
     const left = createServer((request, response) => {
       const isScript = request.url === "/worker.js";
       response.setHeader("Content-Type", isScript ? "text/javascript" : "text/html");
-      response.end(isScript ? "onfetch = (event) => event.respondWith(new Response('mine'));" : "<p>left</p>");
+      response.end(
+        isScript ? "onfetch = (event) => event.respondWith(new Response('mine'));" : "<p>left</p>",
+      );
     });
     await new Promise<void>((resolve) => left.listen(port, "127.0.0.1", resolve));
     const other = await at.context.newPage();

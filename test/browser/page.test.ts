@@ -18,7 +18,8 @@ beforeEach(async () => {
 afterEach(() => at.close());
 
 const soon = { timeout: 5_000 };
-const until = (what: string, test: () => boolean | Promise<boolean>) => expect.poll(test, { message: what, timeout: 5_000 }).toBe(true);
+const until = (what: string, test: () => boolean | Promise<boolean>) =>
+  expect.poll(test, { message: what, timeout: 5_000 }).toBe(true);
 
 async function open(): Promise<Page> {
   const { page, problems } = await tab(at.context, at.served);
@@ -70,7 +71,9 @@ describe("a person at the page", () => {
     await ask(page).getByRole("button", { name: "Refuse" }).click(soon);
     await until("the agent is told", () => {
       const { entries } = at.room.host.inbox.take("look", 100);
-      return entries.some(({ entry }) => entry.kind === "notice" && entry.notice === "decided" && entry.reason === "not to Ben");
+      return entries.some(
+        ({ entry }) => entry.kind === "notice" && entry.notice === "decided" && entry.reason === "not to Ben",
+      );
     });
     expect(arrived()).toEqual([]);
   });
@@ -107,7 +110,9 @@ describe("a person at the page", () => {
     await page.getByLabel("Say something as yourself").fill("Please stop.");
     await page.keyboard.press("Enter");
     await until("it has arrived", () => arrived().includes("Please stop."));
-    expect(await page.getByLabel("Say something as yourself").inputValue()).toBe("");
+    await until("the field is empty", async () => {
+      return (await page.getByLabel("Say something as yourself").inputValue()) === "";
+    });
     expect(await ask(page).count()).toBe(1);
   });
 
@@ -126,7 +131,10 @@ describe("a person at the page", () => {
     await until("it holds both ways", () => oversight.gates.includes("hold-in"));
     await page.getByRole("button", { name: "Holding in" }).waitFor(soon);
     await page.keyboard.press("h");
-    await until("it still holds what comes", () => oversight.gates.includes("hold-in") && !oversight.gates.includes("hold-out"));
+    await until(
+      "it still holds what comes",
+      () => oversight.gates.includes("hold-in") && !oversight.gates.includes("hold-out"),
+    );
     await page.keyboard.press("p");
     await until("it pauses", () => oversight.isPaused);
     await page.getByText("Paused", { exact: true }).waitFor(soon);
@@ -188,7 +196,12 @@ describe("a person at the page", () => {
     await Promise.allSettled([
       ask(one).getByRole("button", { name: "Send it" }).click(soon),
       ask(other).getByRole("button", { name: "Refuse", exact: true }).click(soon),
-      client.ask({ do: "decide", ask: asked.ask.ask, digest: asked.ask.digest, decision: { verdict: "approve" } }),
+      client.ask({
+        do: "decide",
+        ask: asked.ask.ask,
+        digest: asked.ask.digest,
+        decision: { verdict: "approve" },
+      }),
     ]);
     for (const page of [one, other]) await ask(page).waitFor({ state: "detached", ...soon });
     expect(at.room.host.oversight.audit.records.filter(({ kind }) => kind === "decided")).toHaveLength(1);
@@ -252,22 +265,44 @@ describe("everybody", () => {
     // The page runs no foreign script: this one comes by the debugger, around its policy.
     await page.evaluate(axe);
     const violations = await page.evaluate(async () => {
-      const { axe } = globalThis as unknown as { axe: { run: (options: object) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> } };
-      const found = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
-      return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" | ")}`);
+      const { axe } = globalThis as unknown as {
+        axe: {
+          run: (
+            options: object,
+          ) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>;
+        };
+      };
+      const found = await axe.run({
+        runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+      });
+      return found.violations.map(
+        ({ id, nodes }) =>
+          `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" | ")}`,
+      );
     });
     expect(violations).toEqual([]);
   });
 
-  it.each([360, 768, 900, 1_440, 1_600])("sees all of it at %i px, without a page that scrolls sideways", async (width) => {
-    await at.room.guest.say({ text: `a${"long".repeat(200)} word` });
-    at.room.host.oversight.hold("out", { path: "watch" });
-    await at.room.host.say({ text: `An${"object".repeat(60)}.` });
-    const page = await open();
-    await page.setViewportSize({ width, height: 800 });
-    await ask(page).waitFor(soon);
-    const isWide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
-    expect(isWide).toBe(false);
-    for (const name of ["Hold out", "Pause", "End"]) expect(await page.getByRole("button", { name: new RegExp(`^${name}|Holding out`) }).first().isVisible()).toBe(true);
-  });
+  it.each([360, 768, 900, 1_440, 1_600])(
+    "sees all of it at %i px, without a page that scrolls sideways",
+    async (width) => {
+      await at.room.guest.say({ text: `a${"long".repeat(200)} word` });
+      at.room.host.oversight.hold("out", { path: "watch" });
+      await at.room.host.say({ text: `An${"object".repeat(60)}.` });
+      const page = await open();
+      await page.setViewportSize({ width, height: 800 });
+      await ask(page).waitFor(soon);
+      const isWide = await page.evaluate(
+        () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+      );
+      expect(isWide).toBe(false);
+      for (const name of ["Hold out", "Pause", "End"])
+        expect(
+          await page
+            .getByRole("button", { name: new RegExp(`^${name}|Holding out`) })
+            .first()
+            .isVisible(),
+        ).toBe(true);
+    },
+  );
 });

@@ -90,7 +90,10 @@ export async function terminal({ folder }: Room) {
   const [found] = await readDescriptors([folder], process.platform, undefined, "watch");
   if (found === undefined) throw new Error("the server is not found");
   const events: WatchEvent[] = [];
-  const client = new WatchClient(found, "0", { event: (event) => void events.push(event), closed: () => undefined });
+  const client = new WatchClient(found, "0", {
+    event: (event) => void events.push(event),
+    closed: () => undefined,
+  });
   return { client, events };
 }
 
@@ -124,16 +127,35 @@ export interface Answered {
 }
 
 /** A request with exactly these fields. */
-export function ask({ page }: { page: PageServer }, { method = "GET", path = "/", headers = {}, body }: Asked): Promise<Answered> {
+export function ask(
+  { page }: { page: PageServer },
+  { method = "GET", path = "/", headers = {}, body }: Asked,
+): Promise<Answered> {
   const { address, port } = page.place;
   return new Promise((resolve, reject) => {
-    const asked = httpRequest({ host: address, port, method, path, headers: { host: `${address}:${port}`, ...headers }, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }),
-      );
-    });
+    const asked = httpRequest(
+      {
+        host: address,
+        port,
+        method,
+        path,
+        headers: { host: `${address}:${port}`, ...headers },
+        // The field is sent as it is given here, also where it is empty.
+        setHost: false,
+        agent: false,
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString(),
+          }),
+        );
+      },
+    );
     asked.on("error", reject);
     asked.end(body);
   });
@@ -183,9 +205,17 @@ export function streamOf({ page }: { page: PageServer }, token: string, after?: 
   );
   asked.on("error", () => (isOver = true));
   asked.end(JSON.stringify(after === undefined ? {} : { after }));
-  const told = (): NumberedLine[] => lines.filter((line): line is NumberedLine => "n" in line && line.t !== "begin");
+  const told = (): NumberedLine[] =>
+    lines.filter((line): line is NumberedLine => "n" in line && line.t !== "begin");
   const events = () => told().flatMap((line) => (line.t === "told" ? [line.event] : []));
-  return { lines, told, events, close: () => void asked.destroy(), status: () => status, isOver: () => isOver };
+  return {
+    lines,
+    told,
+    events,
+    close: () => void asked.destroy(),
+    status: () => status,
+    isOver: () => isOver,
+  };
 }
 
 export async function act(at: { page: PageServer }, token: string, command: object): Promise<PageAnswer> {

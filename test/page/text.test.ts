@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { blocksOf, inlinesOf } from "../../src/page/text/markdown.ts";
-import { beginningOf, oneLine, piecesOf } from "../../src/page/text/plain.ts";
+import { marked, markedAll, oneLine } from "../../src/page/shown/labels.ts";
+import { unmarked } from "../../src/page/text/marks.ts";
+import { beginningOf, piecesOf } from "../../src/page/text/plain.ts";
 
 describe("somebody's text on the page", () => {
   it("H14, P11: writes out what is not seen or turns the direction", () => {
-    expect(piecesOf("a\u202eb\u200bc")).toEqual([
+    expect(piecesOf(marked("a\u202eb\u200bc"))).toEqual([
       { kind: "text", text: "a" },
       { kind: "hidden", point: "202E" },
       { kind: "text", text: "b" },
@@ -14,7 +16,7 @@ describe("somebody's text on the page", () => {
   });
 
   it("cannot be made to look as if something were written out", () => {
-    expect(piecesOf("\u{e000}41\u{e001}")).toEqual([
+    expect(piecesOf(marked("\u{e000}41\u{e001}"))).toEqual([
       { kind: "hidden", point: "E000" },
       { kind: "text", text: "41" },
       { kind: "hidden", point: "E001" },
@@ -40,6 +42,25 @@ describe("somebody's text on the page", () => {
     expect(beginningOf("x".repeat(64 * 1024))).toMatchObject({ isWhole: false, lines: 1 });
   });
 
+  it("P11: no empty lines push the point of a text out of what is shown", () => {
+    const text = `ben has left${"\n".repeat(3_000)}the point`;
+    expect(beginningOf(text)).toEqual({ text, isWhole: true, lines: 3_001 });
+    expect(blocksOf(text).map((block) => (block.t === "gap" ? block.count : block.t))).toEqual([
+      "p",
+      2_999,
+      "p",
+    ]);
+    expect(beginningOf(`${"\n".repeat(3_000)}${"x\n".repeat(60)}`)).toMatchObject({ isWhole: false });
+    expect(beginningOf("\n".repeat(3_000))).toMatchObject({ isWhole: true });
+  });
+
+  it("H14: nothing that is told to a tab has a hidden character in it, and what is edited is as it was", () => {
+    const told = markedAll({ a: ["x\u202ey"], b: { c: "\u{e000}", d: 1, e: undefined } });
+    expect(JSON.stringify(told)).not.toMatch(/\u202e/);
+    expect(unmarked(told.a[0] ?? "")).toBe("x\u202ey");
+    expect(unmarked(told.b.c)).toBe("\u{e000}");
+  });
+
   it("P11: makes a label one line", () => {
     expect(oneLine("ben\n\n (human)\u202e")).toBe("ben (human)\\u{202E}");
   });
@@ -47,7 +68,9 @@ describe("somebody's text on the page", () => {
 
 describe("Markdown", () => {
   it("reads what agents write", () => {
-    const blocks = blocksOf("# Plan\n\nUse `a` and **b**,\nnot *c*.\n\n- one\n- two\n\n1. first\n\n> so\n\n```ts\nlet x = 1;\n```\n---");
+    const blocks = blocksOf(
+      "# Plan\n\nUse `a` and **b**,\nnot *c*.\n\n- one\n- two\n\n1. first\n\n> so\n\n```ts\nlet x = 1;\n```\n---",
+    );
     expect(blocks.map(({ t }) => t)).toEqual(["heading", "p", "list", "list", "quote", "code", "rule"]);
     expect(blocks[1]).toEqual({
       t: "p",
@@ -86,13 +109,19 @@ describe("Markdown", () => {
     expect(blocksOf("```\na\nb")).toEqual([{ t: "code", lang: "", text: "a\nb" }]);
   });
 
-  it.each([["`".repeat(60_000)], ["*a".repeat(30_000)], ["[".repeat(60_000)], ["_".repeat(60_000)], ["> ".repeat(30_000)], ["\n".repeat(60_000)], ["- ".repeat(30_000)], ["**a".repeat(20_000)]])(
-    "takes its time with none (%#)",
-    (text) => {
-      const start = performance.now();
-      blocksOf(text);
-      piecesOf(text);
-      expect(performance.now() - start).toBeLessThan(500);
-    },
-  );
+  it.each([
+    ["`".repeat(60_000)],
+    ["*a".repeat(30_000)],
+    ["[".repeat(60_000)],
+    ["_".repeat(60_000)],
+    ["> ".repeat(30_000)],
+    ["\n".repeat(60_000)],
+    ["- ".repeat(30_000)],
+    ["**a".repeat(20_000)],
+  ])("takes its time with none (%#)", (text) => {
+    const start = performance.now();
+    blocksOf(text);
+    piecesOf(text);
+    expect(performance.now() - start).toBeLessThan(500);
+  });
 });

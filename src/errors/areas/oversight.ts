@@ -44,6 +44,18 @@ export const OVERSIGHT = {
     nextForPerson: "Install tunnel-mcp again, or use `tunnel-mcp watch`.",
     retryable: false,
   },
+  "look-not-here": {
+    message: "the content of this file is not on this machine",
+    next: "Leave it to your human: it can be looked at once it has been received.",
+    nextForPerson: "Let your agent receive it, then look again.",
+    retryable: true,
+  },
+  "look-not-text": {
+    message: "this file is no text that could be shown",
+    next: "Leave it to your human.",
+    nextForPerson: "Open it with a program for its kind.",
+    retryable: false,
+  },
   "ask-unknown": {
     message: "nothing with this number waits for a decision",
     next: "Leave it: it was decided long ago, or never asked.",

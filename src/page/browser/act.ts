@@ -1,18 +1,8 @@
-import { signal } from "@preact/signals";
 import type { NewCommand } from "../../watch/client.ts";
+import type { PageTold, Stop } from "../model.ts";
 import { send } from "./link.ts";
-import { chosen, type Tunnel } from "./store.ts";
-
-/** The last word about something that was done, for the eye and for screen readers. */
-export const word = signal<{ readonly text: string; readonly isBad: boolean } | undefined>(undefined);
-let forget: ReturnType<typeof setTimeout> | undefined;
-const SHOWN_MS = 6_000;
-
-export function say(text: string, isBad = false): void {
-  clearTimeout(forget);
-  word.value = { text, isBad };
-  forget = setTimeout(() => (word.value = undefined), isBad ? SHOWN_MS * 2 : SHOWN_MS);
-}
+import { chosen, dialog, type Tunnel } from "./store.ts";
+import { say } from "./word.ts";
 
 /** Does it, and says so. @returns whether it was done */
 export async function act(server: string, command: NewCommand, done: string): Promise<boolean> {
@@ -22,26 +12,42 @@ export async function act(server: string, command: NewCommand, done: string): Pr
   return answer.ok;
 }
 
-const isHeld = ({ view }: Tunnel, gate: "hold-out" | "hold-in"): boolean => view.oversight.gates.includes(gate);
+export const stop = (server: string, { command, done }: Stop): void => void act(server, command, done);
+
+/** @returns the answer, or why there is none */
+export async function asked(server: string, command: NewCommand): Promise<PageTold | string> {
+  const answer = await send(server, command);
+  if (answer.ok) return answer.told ?? "";
+  return `${answer.message}. ${answer.next}`;
+}
+
+/** Opens the content of a file. */
+export function look(server: string, title: string, command: NewCommand): void {
+  dialog.value = { name: "look", title, told: asked(server, command) };
+}
 
 /** Begins to hold, or stops. The two directions are held apart, and the server knows only how to stop both. */
-export async function toggleHold(tunnel: Tunnel, mode: "out" | "in"): Promise<void> {
-  const { tunnelId } = tunnel.view;
-  const other = mode === "out" ? "in" : "out";
-  if (!isHeld(tunnel, `hold-${mode}`)) {
-    await act(tunnel.server, { do: "hold", tunnelId, mode }, mode === "out" ? "You are asked about each message that leaves." : "You are asked about each message that comes in.");
-    return;
-  }
-  const isDone = await act(tunnel.server, { do: "hold", tunnelId, mode: "off" }, "Messages flow again.");
-  if (isDone && isHeld(tunnel, `hold-${other}`)) await act(tunnel.server, { do: "hold", tunnelId, mode: other }, `What ${other === "out" ? "leaves" : "comes in"} is still held.`);
+export async function toggleHold({ server, view }: Tunnel, mode: "out" | "in"): Promise<void> {
+  const { tunnelId, holdsIn, holdsOut } = view;
+  const hold = (how: "out" | "in" | "off", done: string) =>
+    act(server, { do: "hold", tunnelId, mode: how }, done);
+  const [holds, other, holdsOther] =
+    mode === "out" ? ([holdsOut, "in", holdsIn] as const) : ([holdsIn, "out", holdsOut] as const);
+  if (!holds) {
+    const way = mode === "out" ? "leaves" : "comes in";
+    await hold(mode, `You are asked about each message that ${way}.`);
+  } else if ((await hold("off", "Messages flow again.")) && holdsOther)
+    await hold(other, `What ${other === "out" ? "leaves" : "comes in"} is still held.`);
 }
 
 export async function togglePause({ server, view }: Tunnel): Promise<void> {
-  const isPaused = view.oversight.paused;
-  await act(server, { do: isPaused ? "resume" : "pause", tunnelId: view.tunnelId }, isPaused ? "Your agent goes on." : "Your agent is paused.");
+  const { isPaused, tunnelId } = view;
+  const done = isPaused ? "Your agent goes on." : "Your agent is paused.";
+  await act(server, { do: isPaused ? "resume" : "pause", tunnelId }, done);
 }
 
 export async function end({ server, view, key }: Tunnel): Promise<void> {
-  if (await act(server, { do: "end", tunnelId: view.tunnelId }, view.role === "host" ? "The tunnel is over." : "You have left the tunnel."))
-    if (chosen.value === key) chosen.value = undefined;
+  const done = view.isHost ? "The tunnel is over." : "You have left the tunnel.";
+  if ((await act(server, { do: "end", tunnelId: view.tunnelId }, done)) && chosen.value === key)
+    chosen.value = undefined;
 }

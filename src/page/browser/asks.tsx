@@ -1,10 +1,13 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { NewCommand } from "../../watch/client.ts";
+import { unmarked } from "../text/marks.ts";
 import { beginningOf } from "../text/plain.ts";
-import { act, say } from "./act.ts";
-import { keyOf, now, world, type Ask } from "./store.ts";
+import { act, look } from "./act.ts";
+import { Attention } from "./attention.tsx";
+import { now, roomOf, world, type Ask } from "./store.ts";
 import { Raw } from "./text.tsx";
-import { digest, goal, left, question } from "./words.ts";
+import { say } from "./word.ts";
+import { digest, left } from "./words.ts";
 
 /** An ask that came, or moved, just now takes no yes: the click may have been meant for something else. */
 const INERT_MS = 500;
@@ -17,31 +20,49 @@ type Verdict = Extract<NewCommand, { do: "decide" }>["decision"];
 /** Everything that waits for this person, the oldest first. A no is always possible; a yes needs the whole to have been there. */
 export function Asks() {
   const { asks, tunnels } = world.value;
-  const hasSeveral = [...tunnels.values()].filter(({ view }) => view.ended === undefined).length > 1;
+  const hasSeveral = [...tunnels.values()].filter(({ view }) => view.over === undefined).length > 1;
   return (
     <aside id="asks" tabIndex={-1} aria-label="What waits for you">
-      <h2>{asks.length === 0 ? "Waiting for you" : `Waiting for you · ${asks.length}`}</h2>
-      {asks.length === 0 ? <p class="calm">Nothing. Everything else flows, and you can stop it at any time.</p> : null}
-      {asks.map((ask, place) => <AskCard key={`${ask.key} ${ask.view.digest}`} ask={ask} place={place} hasSeveral={hasSeveral} />)}
+      <h2>
+        Waiting for you
+        {asks.length === 0 ? null : <b class="count">{asks.length}</b>}
+      </h2>
+      {asks.length === 0 ? (
+        <p class="calm">Nothing. Everything else flows, and you can stop it at any time.</p>
+      ) : null}
+      {asks.map((ask, place) => (
+        <AskCard key={`${ask.key} ${ask.view.digest}`} ask={ask} place={place} hasSeveral={hasSeveral} />
+      ))}
+      <Attention />
     </aside>
   );
 }
 
-function AskCard({ ask, place, hasSeveral }: { readonly ask: Ask; readonly place: number; readonly hasSeveral: boolean }) {
-  const { view, server } = ask;
+interface CardProps {
+  readonly ask: Ask;
+  readonly place: number;
+  readonly hasSeveral: boolean;
+}
+
+/** Whether it takes no yes yet. @param place where it stands among the others */
+function useInert(place: number): boolean {
   const [isInert, setInert] = useState(true);
-  const [isOpen, setOpen] = useState(false);
-  const [words, setWords] = useState<"refuse" | "edit" | undefined>(undefined);
-  const [isBusy, setBusy] = useState(false);
   useEffect(() => {
     setInert(true);
     const timer = setTimeout(() => setInert(false), INERT_MS);
     return () => clearTimeout(timer);
   }, [place]);
-  const { title, facts, text, yes } = question(view);
-  const start = text === undefined ? undefined : beginningOf(text);
-  const isWhole = start === undefined || start.isWhole || isOpen;
-  const isSecret = view.gates.includes("secret");
+  return isInert;
+}
+
+function AskCard({ ask, place, hasSeveral }: CardProps) {
+  const { view, server } = ask;
+  const { title, facts, text, isSecret } = view;
+  const isInert = useInert(place);
+  const [isOpen, setOpen] = useState(false);
+  const [isBusy, setBusy] = useState(false);
+  const start = beginningOf(text ?? "");
+  const isWhole = start.isWhole || isOpen;
   const decide = async (decision: Verdict, done: string): Promise<void> => {
     if (decision.verdict !== "refuse" && performance.now() - focusedAt < INERT_MS)
       return say("This window came to the front only now. Press again, if you mean it.");
@@ -49,84 +70,144 @@ function AskCard({ ask, place, hasSeveral }: { readonly ask: Ask; readonly place
     await act(server, { do: "decide", ask: view.ask, digest: view.digest, decision }, done);
     setBusy(false);
   };
-  const room = world.value.tunnels.get(keyOf(server, view.tunnelId));
-  const expires = (Date.parse(view.expiresAt) - now.value) / 1_000;
-  const canSay = !isBusy && !isInert && isWhole;
-  const approve = (
-    <button type="button" class={isSecret ? "btn" : "btn main"} disabled={!canSay} onClick={() => void decide({ verdict: "approve" }, "Done.")}>
-      {yes}
-    </button>
-  );
+  const room = hasSeveral ? roomOf(ask) : undefined;
+  const { look: command } = view;
   return (
     <section class={isSecret ? "ask secret" : "ask"} aria-labelledby={`ask-${ask.key}`}>
-      <p class="why">{reason(view.gates)}{hasSeveral && room !== undefined ? ` · ${goal(room.view.goal)}` : ""}</p>
+      <p class="why">
+        {view.why}
+        {room === undefined ? "" : ` · ${room.view.goal}`}
+      </p>
       <h3 id={`ask-${ask.key}`}>{title}</h3>
-      {text === undefined || start === undefined ? null : (
-        <pre class="raw" dir="auto" tabIndex={0} aria-label="All of it, as it is written"><Raw text={isWhole ? text : start.text} /></pre>
+      {text === undefined ? null : (
+        <pre class="raw" dir="auto" tabIndex={0} aria-label="All of it, as it is written">
+          <Raw text={isWhole ? text : start.text} />
+        </pre>
       )}
-      {isWhole || text === undefined || start === undefined ? null : (
-        <button type="button" class="more" onClick={() => setOpen(true)}>{`Show all of it before you decide: ${start.lines} lines, ${text.length} characters`}</button>
+      {isWhole || text === undefined ? null : (
+        <button type="button" class="more" onClick={() => setOpen(true)}>
+          {`Show all of it before you decide: ${start.lines} lines, ${text.length} characters`}
+        </button>
       )}
-      <ul class="facts">{facts.map((fact) => <li>{fact}</li>)}</ul>
-      <p class="meta">{`Ask ${view.ask} · ${digest(view.digest)} · ${left(expires)} left, then nobody has decided`}</p>
-      {words === undefined ? (
-        <div class="row">
-          {isSecret ? null : approve}
-          <button type="button" class={isSecret ? "btn main" : "btn"} disabled={isBusy} onClick={() => void decide({ verdict: "refuse" }, "Refused.")}>Refuse</button>
-          <button type="button" class="btn" disabled={isBusy} onClick={() => setWords("refuse")}>Refuse, because…</button>
-          {view.subject.kind === "message" ? <button type="button" class="btn" disabled={isBusy} onClick={() => setWords("edit")}>Edit and send…</button> : null}
-          {isSecret ? approve : null}
-        </div>
-      ) : words === "refuse" ? (
-        <Words label="Why not? Your agent is told this." start="" send="Refuse" isOk={!isBusy} cancel={() => setWords(undefined)}
-          done={(reason) => decide(reason.trim() === "" ? { verdict: "refuse" } : { verdict: "refuse", reason }, "Refused.")} />
-      ) : (
-        <Words label="Your words go instead, marked as a human's." start={text ?? ""} send="Send my words" isOk={canSay} cancel={() => setWords(undefined)}
-          done={(edited) => decide({ verdict: "edit", text: edited }, "Sent in your words.")} />
+      <ul class="facts">
+        {facts.map((fact) => (
+          <li>{fact}</li>
+        ))}
+      </ul>
+      {command === undefined ? null : (
+        <button type="button" class="more" onClick={() => look(server, title, command)}>
+          Look into it
+        </button>
       )}
+      <Answers ask={ask} decide={decide} isBusy={isBusy} canSay={!isBusy && !isInert && isWhole} />
+      <p class="meta">
+        {`Ask ${view.ask} · digest ${digest(view.digest)} · nobody has decided in ${left(view.until - now.value)}: then it does not happen`}
+      </p>
     </section>
   );
 }
 
-function reason(gates: Ask["view"]["gates"]): string {
-  const words = gates.map((gate) => GATE_WORDS[gate] ?? gate);
-  return words.join(" · ");
+interface AnswersProps {
+  readonly ask: Ask;
+  readonly decide: (decision: Verdict, done: string) => Promise<void>;
+  readonly isBusy: boolean;
+  readonly canSay: boolean;
 }
 
-const GATE_WORDS: Readonly<Record<string, string>> = {
-  secret: "Looks like a secret",
-  "sensitive-file": "A file that usually holds secrets",
-  "outside-roots": "Outside your folders",
-  "not-scanned": "Could not be searched for secrets",
-  expose: "A public address",
-  "offer-service": "A service for others",
-  "visit-service": "First connection",
-  "new-member": "A new member",
-  budget: "Budget used up",
-  "hold-out": "Held on its way out",
-  "hold-in": "Held on its way in",
-};
+/** The safe answer is the prominent one. */
+function Answers({ ask, decide, isBusy, canSay }: AnswersProps) {
+  const { text = "", isSecret, isMessage, yes } = ask.view;
+  const [words, setWords] = useState<"refuse" | "edit" | undefined>(undefined);
+  const cancel = (): void => setWords(undefined);
+  const refuse = (reason: string): Promise<void> =>
+    decide(reason === "" ? { verdict: "refuse" } : { verdict: "refuse", reason }, "Refused.");
+  const edit = (edited: string, done: string): Promise<void> =>
+    decide({ verdict: "edit", text: edited }, done);
+  if (words === "refuse")
+    return (
+      <Words
+        label="Why not? Your agent is told this."
+        start=""
+        send="Refuse"
+        isOk={!isBusy}
+        cancel={cancel}
+        done={(reason) => refuse(reason.trim())}
+      />
+    );
+  if (words === "edit")
+    return (
+      <Words
+        label="Your words go instead, marked as a human's."
+        start={unmarked(text)}
+        send="Send my words"
+        isOk={canSay}
+        cancel={cancel}
+        done={(edited) => edit(edited, "Sent in your words.")}
+      />
+    );
+  const button = (label: string, isMain: boolean, isOk: boolean, go: () => void) => (
+    <button type="button" class={isMain ? "btn main" : "btn"} disabled={!isOk} onClick={go}>
+      {label}
+    </button>
+  );
+  const approve = button(yes, !isSecret, canSay, () => void decide({ verdict: "approve" }, "Done."));
+  return (
+    <div class="row">
+      {isSecret && isMessage
+        ? button(
+            "Send without it",
+            true,
+            canSay,
+            () => void edit(unmarked(text), "Sent without it, as yours."),
+          )
+        : null}
+      {isSecret ? null : approve}
+      {button("Refuse", isSecret && !isMessage, !isBusy, () => void refuse(""))}
+      {button("Refuse, because…", false, !isBusy, () => setWords("refuse"))}
+      {isMessage ? button("Edit and send…", false, !isBusy, () => setWords("edit")) : null}
+      {isSecret ? approve : null}
+    </div>
+  );
+}
 
-function Words({ label, start, send, isOk, done, cancel }: {
+interface WordsProps {
   readonly label: string;
   readonly start: string;
   readonly send: string;
   readonly isOk: boolean;
   readonly done: (text: string) => Promise<void>;
   readonly cancel: () => void;
-}) {
+}
+
+function Words({ label, start, send, isOk, done, cancel }: WordsProps) {
   const [text, setText] = useState(start);
+  const field = useRef<HTMLTextAreaElement>(null);
+  // This person has just asked to write here.
+  useEffect(() => field.current?.focus(), []);
   return (
     <div class="words">
       <label>
         {label}
-        <textarea rows={Math.min(12, Math.max(2, start.split("\n").length))} value={text} dir="auto"
+        <textarea
+          rows={Math.min(12, Math.max(2, start.split("\n").length))}
+          value={text}
+          dir="auto"
+          ref={field}
           onInput={(event) => setText(event.currentTarget.value)}
-          onKeyDown={(event) => { if (event.key === "Escape") { event.stopPropagation(); cancel(); } }} />
+          onKeyDown={(event) => {
+            if (event.key !== "Escape") return;
+            event.stopPropagation();
+            cancel();
+          }}
+        />
       </label>
       <div class="row">
-        <button type="button" class="btn" disabled={!isOk} onClick={() => void done(text)}>{send}</button>
-        <button type="button" class="btn" onClick={cancel}>Back</button>
+        <button type="button" class="btn" disabled={!isOk} onClick={() => void done(text)}>
+          {send}
+        </button>
+        <button type="button" class="btn" onClick={cancel}>
+          Back
+        </button>
       </div>
     </div>
   );

@@ -19,31 +19,48 @@ export function Composer({ tunnel }: { readonly tunnel: Tunnel }) {
     setText(typed);
     sessionStorage.setItem(`draft ${key}`, typed);
   };
-  const others = view.members.filter(({ isSelf }) => !isSelf);
+  const others = view.members.filter(({ isOwn }) => !isOwn);
   const go = async (): Promise<void> => {
     if (text.trim() === "" || isBusy) return;
     setBusy(true);
     const whom = to === "" ? {} : { to: [to] };
-    if (await act(server, { do: "say", tunnelId: view.tunnelId, text, ...whom }, "Said, as a human.")) change("");
+    const command = { do: "say", tunnelId: view.tunnelId, text, ...whom } as const;
+    if (await act(server, command, "Said, as a human.")) change("");
     setBusy(false);
   };
   return (
-    <form class="composer" onSubmit={(event) => { event.preventDefault(); void go(); }}>
-      <textarea id="composer" rows={text.split("\n").length > 1 ? 4 : 1} value={text} dir="auto"
-        placeholder="Say something as yourself: it is marked as a human's" aria-label="Say something as yourself"
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void go();
+      }}
+    >
+      <textarea
+        id="composer"
+        rows={text.includes("\n") ? 4 : 1}
+        value={text}
+        dir="auto"
+        placeholder="Say something; it is marked as a human’s"
+        aria-label="Say something as yourself"
         onInput={(event) => change(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
           event.preventDefault();
           void go();
-        }} />
+        }}
+      />
       {others.length < 2 ? null : (
         <select aria-label="To whom" value={to} onChange={(event) => setTo(event.currentTarget.value)}>
           <option value="">to all</option>
-          {others.map((one) => <option key={one.id} value={one.id}>{`to ${one.name} alone`}</option>)}
+          {others.map((one) => (
+            <option key={one.id} value={one.id}>{`to ${one.name} alone`}</option>
+          ))}
         </select>
       )}
-      <button type="submit" class="btn main" disabled={isBusy || text.trim() === ""}>Say</button>
+      <button type="submit" class="btn main" disabled={isBusy || text.trim() === ""}>
+        Say
+      </button>
     </form>
   );
 }

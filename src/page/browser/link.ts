@@ -10,7 +10,8 @@ const TOKEN = "token";
 
 /** How it stands with the program. `locked`: it lets nobody in by what this tab has. */
 export type Line = "opening" | "live" | "lost" | "locked" | "moved";
-export type Locked = "no-address" | "address-unknown" | "address-expired" | "address-used-twice" | "page-locked" | "other";
+export type Locked =
+  "no-address" | "address-unknown" | "address-expired" | "address-used-twice" | "page-locked" | "other";
 
 interface Hearing {
   readonly lines: (lines: readonly PageLine[]) => void;
@@ -19,7 +20,12 @@ interface Hearing {
   readonly last: () => number | undefined;
 }
 
-const WHY: ReadonlySet<string> = new Set<Locked>(["address-unknown", "address-expired", "address-used-twice", "page-locked"]);
+const WHY: ReadonlySet<string> = new Set<Locked>([
+  "address-unknown",
+  "address-expired",
+  "address-used-twice",
+  "page-locked",
+]);
 
 /** Uses the code of the address, where there is one, and takes it out of sight at once. @returns why it lets nobody in */
 export async function enter(): Promise<Locked | undefined> {
@@ -69,21 +75,18 @@ export async function send(server: string, command: NewCommand): Promise<PageAns
     const answer = await post("/do", { server, command });
     const body = await jsonOf(answer);
     if (answer.ok && typeof body["ok"] === "boolean") return body as PageAnswer;
-    return failed(String(body["code"] ?? answer.status));
   } catch {
-    return failed("page-lost");
+    // Told below: the program does not answer.
   }
+  return LOST;
 }
 
-function failed(code: string): PageAnswer {
-  return { ok: false, code, message: "the program that serves this page does not answer", next: "Nothing was done. Look whether it still runs in its terminal." };
-}
-
-/** Ends what this tab may do. */
-export async function leave(): Promise<void> {
-  await post("/leave", {}).catch(() => undefined);
-  sessionStorage.removeItem(TOKEN);
-}
+const LOST: PageAnswer = {
+  ok: false,
+  code: "page-lost",
+  message: "the program that serves this page does not answer",
+  next: "Nothing was done. Look whether it still runs in its terminal.",
+};
 
 const AGAIN_MS = [300, 1_000, 2_000, 4_000] as const;
 

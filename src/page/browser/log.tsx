@@ -1,30 +1,36 @@
 import { Component } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { SpokenView } from "../../view/entries.ts";
-import { systemText } from "../../view/system-text.ts";
-import type { WatchedEntry } from "../../watch/protocol.ts";
-import { say } from "./act.ts";
+import type { Card, EntryShown, SaidShown } from "../model.ts";
+import { asked, look } from "./act.ts";
 import { Composer } from "./composer.tsx";
-import { send } from "./link.ts";
 import { heardEarlier, isCaughtUp, logs, shorten, world, type Log as Known, type Tunnel } from "./store.ts";
 import { Note, Said } from "./text.tsx";
-import { clock, name, plural, size } from "./words.ts";
+import { say } from "./word.ts";
+import { clock } from "./words.ts";
 
-/** A letter on a shape: agents are square and people round, mine are filled and others' outlined. */
-export function Face({ label, isOwn, isHuman }: { readonly label: string; readonly isOwn: boolean; readonly isHuman: boolean }) {
-  const [letter = "?"] = label.replace(/^[^\p{L}\p{N}]+/u, "");
-  return <span class={`face ${isHuman ? "human" : ""} ${isOwn ? "mine" : "theirs"}`} aria-hidden="true">{letter.toUpperCase()}</span>;
+interface FaceProps {
+  readonly label: string;
+  readonly isOwn: boolean;
+  readonly isHuman: boolean;
 }
 
-export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
+/** A letter on a shape: agents are square and people round, mine are filled and others' outlined. */
+export function Face({ label, isOwn, isHuman }: FaceProps) {
+  const [letter = "?"] = label.replace(/^[^\p{L}\p{N}]+/u, "");
+  return (
+    <span class={`face ${isHuman ? "human" : ""} ${isOwn ? "mine" : "theirs"}`} aria-hidden="true">
+      {letter.toUpperCase()}
+    </span>
+  );
+}
+
+const NEAR_END_PX = 60;
+
+/** Keeps the end in sight for who reads there, and the place of everybody else. @param first place of the first entry */
+function useScrolling(key: string, entries: readonly EntryShown[], isRaw: boolean) {
   const list = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
   const height = useRef(0);
-  const [isRaw, setRaw] = useState(false);
-  const log: Known = logs.value.get(tunnel.key) ?? { entries: [], hasEarlier: false, isLong: false };
-  const { entries } = log;
-  const others = tunnel.view.members.filter(({ isSelf }) => !isSelf);
-  const readTo = others.length === 0 ? 0 : Math.min(...others.map(({ readSeq }) => readSeq));
   const first = entries[0]?.at;
   const shownFirst = useRef(first);
   useLayoutEffect(() => {
@@ -35,7 +41,7 @@ export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
     else if (first !== shownFirst.current) at.scrollTop += at.scrollHeight - height.current;
     height.current = at.scrollHeight;
     shownFirst.current = first;
-  }, [entries, isRaw, tunnel.key]);
+  }, [entries, isRaw, key]);
   useEffect(() => {
     const at = list.current;
     if (at?.firstElementChild == null) return undefined;
@@ -44,130 +50,183 @@ export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
       if (isAtEnd.current) at.scrollTop = at.scrollHeight;
     });
     watcher.observe(at.firstElementChild);
+    watcher.observe(at);
     return () => watcher.disconnect();
   }, []);
   const scrolled = (): void => {
     const at = list.current;
     if (at === null) return;
     height.current = at.scrollHeight;
-    isAtEnd.current = at.scrollHeight - at.scrollTop - at.clientHeight < 60;
-    if (isAtEnd.current) shorten(tunnel.key);
+    isAtEnd.current = at.scrollHeight - at.scrollTop - at.clientHeight < NEAR_END_PX;
+    if (isAtEnd.current) shorten(key);
   };
+  return { list, isAtEnd, scrolled };
+}
+
+export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
+  const { key, server, view } = tunnel;
+  const [isRaw, setRaw] = useState(false);
+  const log: Known = logs.value.get(key) ?? { entries: [], hasEarlier: false, isLong: false };
+  const { entries } = log;
+  const { list, isAtEnd, scrolled } = useScrolling(key, entries, isRaw);
   const earlier = async (): Promise<void> => {
     isAtEnd.current = false;
-    const answer = await send(tunnel.server, { do: "earlier", tunnelId: tunnel.view.tunnelId, before: first ?? 1 });
-    const told = answer.ok ? asEntries(answer.told) : undefined;
-    if (told === undefined) return say("The earlier ones could not be fetched.", true);
-    heardEarlier(tunnel.key, told.entries, told.more);
+    const before = entries[0]?.at ?? 1;
+    const told = await asked(server, { do: "earlier", tunnelId: view.tunnelId, before });
+    if (typeof told === "string" || told.told !== "entries")
+      return say("The earlier ones could not be fetched.", true);
+    heardEarlier(key, told.entries, told.more);
   };
-  const held = world.value.asks.filter(({ server, view }) => server === tunnel.server && view.tunnelId === tunnel.view.tunnelId && view.subject.kind === "message");
+  const held = world.value.asks.filter(
+    (one) => one.server === server && one.view.tunnelId === view.tunnelId && one.view.isMessage,
+  );
   return (
     <main>
       <div class="bar">
         <h2>What was said</h2>
-        <label><input type="checkbox" checked={isRaw} onChange={(event) => setRaw(event.currentTarget.checked)} />{" as it was written"}</label>
+        <label>
+          <input type="checkbox" checked={isRaw} onChange={(event) => setRaw(event.currentTarget.checked)} />
+          as it was written
+        </label>
       </div>
-      <div ref={list} onScroll={scrolled} tabIndex={0} aria-label="Log" class="log" role={isCaughtUp.value ? "log" : "region"}>
-      <ol class="entries">
-        {log.hasEarlier && entries.length > 0 ? <li class="sys"><button type="button" class="more" onClick={() => void earlier()}>Show earlier ones</button></li> : null}
-        {entries.length === 0 && held.length === 0 ? <li class="sys">Nothing has been said yet.</li> : null}
-        {entries.map((one) => (
-          <Row key={one.at} one={one} isRaw={isRaw} isRead={one.isOwn && one.entry.seq > 0 && one.entry.seq <= readTo} />
-        ))}
-        {held.map(({ key, view }) => (
-          <li key={key} class="msg held">
-            <Face label={tunnel.view.self ?? "A"} isOwn isHuman={false} />
-            <div class="by"><b>{name(tunnel.view.self ?? "")}</b>{` · your agent · held for you as ask ${view.ask}, not sent`}</div>
-            {view.subject.kind === "message" ? <Said text={view.subject.text} isRaw /> : null}
-          </li>
-        ))}
-      </ol>
+      <div
+        ref={list}
+        onScroll={scrolled}
+        tabIndex={0}
+        aria-label="Log"
+        class="log"
+        role={isCaughtUp.value ? "log" : "region"}
+      >
+        <ol class="entries">
+          {log.hasEarlier && entries.length > 0 ? (
+            <li class="sys">
+              <button type="button" class="more" onClick={() => void earlier()}>
+                Show earlier ones
+              </button>
+            </li>
+          ) : null}
+          {entries.length === 0 && held.length === 0 ? (
+            <li class="sys">
+              <span>Nothing has been said yet.</span>
+            </li>
+          ) : null}
+          {entries.map((one, at) => (
+            <Row
+              key={one.at}
+              one={one}
+              server={server}
+              isRaw={isRaw}
+              goesOn={goesOn(entries[at - 1], one)}
+              isRead={one.kind === "said" && one.isOwn && one.seq > 0 && one.seq <= view.readTo}
+            />
+          ))}
+          {held.map((one) => (
+            <li key={one.key} class="msg held">
+              <Face label={view.self} isOwn isHuman={false} />
+              <div class="by">
+                <b>{view.self}</b>
+                <em>your agent</em>
+                {` held for you as ask ${one.view.ask}, not sent`}
+              </div>
+              <Said text={one.view.text ?? ""} isRaw />
+            </li>
+          ))}
+        </ol>
       </div>
-      {tunnel.view.ended === undefined ? <Composer tunnel={tunnel} /> : <p class="over">{`This tunnel is over: ${tunnel.view.ended.because}.`}</p>}
+      {view.over === undefined ? (
+        <Composer tunnel={tunnel} />
+      ) : (
+        <p class="over">{`This tunnel is over: ${view.over}.`}</p>
+      )}
     </main>
   );
 }
 
-function asEntries(told: unknown): { readonly entries: readonly WatchedEntry[]; readonly more: boolean } | undefined {
-  if (typeof told !== "object" || told === null || !("entries" in told) || !Array.isArray(told.entries)) return undefined;
-  return { entries: told.entries as readonly WatchedEntry[], more: "more" in told && told.more === true };
+/** The same voice goes on within this time. */
+const SAME_MS = 5 * 60_000;
+
+/** Whether an entry is said by the one before it, so that the face need not be drawn again. */
+function goesOn(before: EntryShown | undefined, one: EntryShown): boolean {
+  return (
+    before?.kind === "said" &&
+    one.kind === "said" &&
+    before.from === one.from &&
+    before.sign === one.sign &&
+    before.isHuman === one.isHuman &&
+    before.isOwn === one.isOwn &&
+    one.ts - before.ts < SAME_MS
+  );
 }
 
 interface RowProps {
-  readonly one: WatchedEntry;
+  readonly one: EntryShown;
+  readonly server: string;
   readonly isRaw: boolean;
   readonly isRead: boolean;
+  readonly goesOn: boolean;
 }
 
 /** One entry. It is drawn again only where something of it has changed. */
 class Row extends Component<RowProps> {
   override shouldComponentUpdate(next: RowProps): boolean {
-    const { one, isRaw, isRead } = this.props;
-    return next.one !== one || next.isRaw !== isRaw || next.isRead !== isRead;
+    const { one, isRaw, isRead, goesOn: goes } = this.props;
+    return next.one !== one || next.isRaw !== isRaw || next.isRead !== isRead || next.goesOn !== goes;
   }
 
-  override render({ one, isRaw, isRead }: RowProps) {
-    const { entry, isOwn } = one;
-    if (entry.kind === "notice") return null;
-    if (entry.kind === "system") {
-      const who = "memberName" in entry.event ? name(entry.event.memberName) : "";
-      return <li class="sys"><span>{`${systemText(entry.event, who)} · ${clock(entry.ts)}`}</span></li>;
-    }
-    const isHuman = entry.author === "human";
+  override render({ one, server, isRaw, isRead, goesOn: goes }: RowProps) {
+    if (one.kind === "system")
+      return (
+        <li class="sys">
+          <span>{`${one.text} · ${clock(one.ts)}`}</span>
+        </li>
+      );
+    const { text, card, note } = one;
     return (
-      <li class={isHuman ? "msg by-human" : "msg"}>
-        <Face label={entry.fromName} isOwn={isOwn} isHuman={isHuman} />
-        <By entry={entry} isOwn={isOwn} isRead={isRead} />
-        <Content entry={entry} isRaw={isRaw} />
+      <li class={`msg ${one.isHuman ? "by-human" : ""} ${goes ? "goes-on" : ""}`}>
+        <Face label={one.from} isOwn={one.isOwn} isHuman={one.isHuman} />
+        <By one={one} isRead={isRead} />
+        {text === undefined ? null : <Said text={text} isRaw={isRaw} />}
+        {card === undefined ? null : <CardOf card={card} server={server} />}
+        {note === undefined ? null : <Note text={note} />}
       </li>
     );
   }
 }
 
-const INTENTS: Readonly<Record<string, string>> = { request: "asks", inform: "informs", ack: "acknowledges" };
-
-function By({ entry, isOwn, isRead }: { readonly entry: SpokenView; readonly isOwn: boolean; readonly isRead: boolean }) {
-  const { fromName, from, lookAlike, author, intent, to, replyTo, seq, ts, beforeYou } = entry;
-  const kind = author === "human" ? (isOwn ? "you" : "human, says their program") : isOwn ? "your agent" : "agent";
-  const more = [
-    `${clock(ts)} · ${seq > 0 ? seq : "on its way"}`,
-    ...(to === undefined ? [] : [`to ${to.map(name).join(", ")} alone`]),
-    ...(replyTo === undefined ? [] : [`answers ${replyTo}`]),
-    ...(beforeYou === true ? ["before you came"] : []),
-    ...(isRead ? ["read"] : []),
-  ];
+function By({ one, isRead }: { readonly one: SaidShown; readonly isRead: boolean }) {
+  const { from, sign, tags, facts, seq, ts } = one;
+  const more = [clock(ts), seq > 0 ? String(seq) : "on its way", ...facts, ...(isRead ? ["read"] : [])];
   return (
     <div class="by">
-      <b>{name(fromName)}</b>{lookAlike === true ? <code>{` ${from}`}</code> : null}{" "}
-      <em>{kind}</em>{intent === undefined ? null : <em>{INTENTS[intent] ?? intent}</em>}{` ${more.join(" · ")}`}
+      <b>{from}</b>
+      {sign === undefined ? null : <code>{` ${sign}`}</code>}
+      {tags.map((tag) => (
+        <em>{tag}</em>
+      ))}
+      <small>{more.join(" · ")}</small>
     </div>
   );
 }
 
-function Content({ entry, isRaw }: { readonly entry: SpokenView; readonly isRaw: boolean }) {
-  switch (entry.kind) {
-    case "chat":
-      return <Said text={entry.text} isRaw={isRaw} />;
-    case "file": {
-      const { file, note } = entry;
-      const patch = file.patch === undefined ? "" : ` · patch of ${plural(file.patch.files, "file")}, +${file.patch.insertions} −${file.patch.deletions}`;
-      return (
-        <div class="said">
-          <div class="file"><b>{name(file.name)}</b><small>{`${size(file.size)}${patch}`}</small></div>
-          {note === undefined ? null : <Note text={note} />}
-        </div>
-      );
-    }
-    case "service": {
-      const { service, note } = entry;
-      return (
-        <div class="said">
-          <div class="file"><b>{name(service.name)}</b><small>{`a service: ${service.service}${service.readOnly === true ? ", read only" : ""}`}</small></div>
-          {note === undefined ? null : <Note text={note} />}
-        </div>
-      );
-    }
-    case "withdrawal":
-      return <div class="said"><p>no longer offers a service.</p></div>;
-  }
+function CardOf({ card, server }: { readonly card: Card; readonly server: string }) {
+  const { name, facts, outline, look: command } = card;
+  return (
+    <div class="file">
+      <span>
+        <b>{name}</b>
+        <small>{facts}</small>
+      </span>
+      {command === undefined ? null : (
+        <button
+          type="button"
+          class="btn"
+          aria-label={`Look into ${name}`}
+          onClick={() => look(server, name, command)}
+        >
+          Look
+        </button>
+      )}
+      {outline.length === 0 ? null : <pre tabIndex={0}>{outline.join("\n")}</pre>}
+    </div>
+  );
 }

@@ -1,28 +1,35 @@
-import { signal } from "@preact/signals";
-import type { ExposureView } from "../../view/expose/exposures.ts";
-import type { ServicesView } from "../../view/services.ts";
-import type { AskView, TunnelView, WatchedEntry } from "../../watch/protocol.ts";
-import type { NumberedLine, PageEvent, PageLine } from "../lines.ts";
+import { batch, signal } from "@preact/signals-core";
+import type { AskShown, EntryShown, PageEvent, PageTold, Part, TunnelShown } from "../model.ts";
+import type { NumberedLine, PageLine } from "../lines.ts";
 import type { Line, Locked } from "./link.ts";
+import { say } from "./word.ts";
 
-/** What is known here. Each thing has the server that told it, and when it did so by this page's clock. */
-interface Known {
+/** What is known here, with the server that told it. */
+export interface Tunnel {
+  readonly key: string;
   readonly server: string;
-  readonly toldAt: number;
+  readonly view: TunnelShown;
 }
-export type Tunnel = Known & { readonly key: string; readonly view: TunnelView };
-export type Ask = Known & { readonly key: string; readonly view: AskView };
-export type Exposure = Known & { readonly view: ExposureView };
-export type Services = Known & { readonly tunnelId: string; readonly view: ServicesView };
+export interface Ask {
+  readonly key: string;
+  readonly server: string;
+  readonly view: AskShown;
+}
+interface Parts {
+  readonly server: string;
+  /** Undefined for what belongs to no tunnel. */
+  readonly tunnelId: string | undefined;
+  readonly parts: readonly Part[];
+}
 export interface Log {
-  readonly entries: readonly WatchedEntry[];
+  readonly entries: readonly EntryShown[];
   /** There may be more before them. */
   readonly hasEarlier: boolean;
   /** A person has asked for earlier ones, so that nothing is let go. */
   readonly isLong: boolean;
 }
 /** Something that a person has to read before it goes. */
-export interface Alarm {
+interface Alarm {
   readonly id: number;
   readonly kind: "stop" | "look";
   readonly text: string;
@@ -30,42 +37,48 @@ export interface Alarm {
 
 export interface World {
   readonly tunnels: ReadonlyMap<string, Tunnel>;
+  /** The oldest first. */
   readonly asks: readonly Ask[];
-  readonly exposures: ReadonlyMap<string, Exposure>;
-  readonly services: ReadonlyMap<string, Services>;
+  readonly parts: ReadonlyMap<string, Parts>;
 }
 
 /** Entries that are drawn unless a person asks for more. */
-export const DRAWN = 500;
+const DRAWN = 500;
+const ALARMS = 8;
 
-const NOTHING: World = { tunnels: new Map(), asks: [], exposures: new Map(), services: new Map() };
+const NOTHING: World = { tunnels: new Map(), asks: [], parts: new Map() };
 export const world = signal<World>(NOTHING);
 export const logs = signal<ReadonlyMap<string, Log>>(new Map());
 export const alarms = signal<readonly Alarm[]>([]);
-export const stands = signal<{ readonly line: Line; readonly why?: Locked | undefined; readonly since: number }>({
-  line: "opening",
-  since: Date.now(),
-});
+export const stands = signal<{
+  readonly line: Line;
+  readonly why?: Locked | undefined;
+  readonly since: number;
+}>({ line: "opening", since: Date.now() });
 /** All that was there when the page came has been drawn: what comes now is news. */
 export const isCaughtUp = signal(false);
 export const chosen = signal<string | undefined>(undefined);
+/** What a narrow screen shows; undefined until a person chooses. */
+export const shownPart = signal<"said" | "wait" | "room" | undefined>(undefined);
 export const dialog = signal<
   | { readonly name: "end" | "audit" | "help" }
   | { readonly name: "kick"; readonly member: string; readonly label: string }
+  | { readonly name: "look"; readonly title: string; readonly told: Promise<PageTold | string> }
   | undefined
 >(undefined);
-/** Ticks, for times that are left. */
+/** Ticks, for times that are left; by the clock of the program that serves the page. */
 export const now = signal(Date.now());
 
 let last: number | undefined;
 let nextAlarm = 1;
 /** The clock of the program that serves the page, ahead of this one. */
 let ahead = 0;
-const crowded = new Set<string>();
 
 export const lastLine = (): number | undefined => last;
+/** The time by the clock of the program that serves the page. */
+export const time = (): number => Date.now() + ahead;
 
-export const keyOf = (server: string, id: string | number): string => `${server}/${id}`;
+const keyOf = (server: string, id: string | number): string => `${server}/${id}`;
 
 /** The tunnel that is shown: the one that was chosen, or else the first that is open. */
 export function shownTunnel(): Tunnel | undefined {
@@ -73,13 +86,26 @@ export function shownTunnel(): Tunnel | undefined {
   const wanted = chosen.value === undefined ? undefined : tunnels.get(chosen.value);
   if (wanted !== undefined) return wanted;
   const all = [...tunnels.values()];
-  return all.find(({ view }) => view.ended === undefined) ?? all.at(-1);
+  return all.find(({ view }) => view.over === undefined) ?? all.at(-1);
 }
 
-export function alarm(kind: Alarm["kind"], text: string): void {
+export function roomOf({ server, view }: Ask): Tunnel | undefined {
+  return world.value.tunnels.get(keyOf(server, view.tunnelId));
+}
+
+/** What is open: of this tunnel, and of none. */
+export function partsOf(tunnel: Tunnel): readonly { readonly server: string; readonly part: Part }[] {
+  return [...world.value.parts.values()]
+    .filter(
+      (one) =>
+        one.tunnelId === undefined || (one.server === tunnel.server && one.tunnelId === tunnel.view.tunnelId),
+    )
+    .flatMap(({ server, parts }) => parts.map((part) => ({ server, part })));
+}
+
+function alarm(kind: Alarm["kind"], text: string): void {
   if (alarms.value.some((one) => one.text === text)) return;
-  alarms.value = [...alarms.value.slice(-7), { id: nextAlarm, kind, text }];
-  nextAlarm += 1;
+  alarms.value = [...alarms.value, { id: nextAlarm++, kind, text }].slice(-ALARMS);
 }
 
 export function readAlarm(id: number): void {
@@ -89,39 +115,47 @@ export function readAlarm(id: number): void {
 interface Draft {
   readonly tunnels: Map<string, Tunnel>;
   readonly asks: Map<string, Ask>;
-  readonly exposures: Map<string, Exposure>;
-  readonly services: Map<string, Services>;
+  readonly parts: Map<string, Parts>;
   /** New entries by tunnel. */
-  readonly fresh: Map<string, WatchedEntry[]>;
+  readonly fresh: Map<string, EntryShown[]>;
   readonly goneLogs: Set<string>;
 }
 
 /** Takes in what was told in one go, and draws once. */
 export function hear(lines: readonly PageLine[]): void {
+  batch(() => heard(lines));
+}
+
+function heard(lines: readonly PageLine[]): void {
   const isWhole = lines.some((line) => line.t === "begin" && line.whole);
   const before = isWhole ? NOTHING : world.value;
   const draft: Draft = {
     tunnels: new Map(before.tunnels),
     asks: new Map(before.asks.map((ask) => [ask.key, ask])),
-    exposures: new Map(before.exposures),
-    services: new Map(before.services),
+    parts: new Map(before.parts),
     fresh: new Map(),
     goneLogs: new Set(),
   };
   if (isWhole) isCaughtUp.value = false;
   for (const line of lines) hearLine(draft, line);
-  const { tunnels, asks, exposures, services } = draft;
-  const waiting = [...asks.values()].toSorted((a, b) => (a.view.askedAt < b.view.askedAt ? -1 : 1));
-  world.value = { tunnels, exposures, services, asks: waiting };
+  const { tunnels, asks, parts } = draft;
+  world.value = {
+    tunnels,
+    parts,
+    asks: [...asks.values()].toSorted((a, b) => a.view.askedAt - b.view.askedAt),
+  };
   if (isWhole || draft.fresh.size > 0 || draft.goneLogs.size > 0) logs.value = grown(draft, isWhole);
-  if (lines.some(({ t }) => t === "caught-up")) isCaughtUp.value = true;
+  if (!lines.some(({ t }) => t === "caught-up")) return;
+  isCaughtUp.value = true;
+  // Fixed from here on: what comes later takes no screen away from who reads or writes.
+  shownPart.value ??= asks.size > 0 ? "wait" : "said";
 }
 
 function hearLine(draft: Draft, line: PageLine): void {
   switch (line.t) {
     case "begin":
       ahead = line.now - Date.now();
-      stands.value = { line: "live", since: Date.now() };
+      stands.value = { line: "live", since: time() };
       if (line.whole) last = line.n;
       return;
     case "caught-up":
@@ -137,77 +171,57 @@ function hearLine(draft: Draft, line: PageLine): void {
 function hearNumbered(draft: Draft, line: NumberedLine): void {
   switch (line.t) {
     case "told":
-      return told(draft, line.server, line.event, line.ts - ahead);
+      return told(draft, line.server, line.event);
     case "gone":
-      for (const map of [draft.tunnels, draft.exposures, draft.services, draft.asks])
+      for (const map of [draft.tunnels, draft.parts, draft.asks])
         for (const [key, { server }] of map) if (server === line.server) map.delete(key);
       draft.goneLogs.add(line.server);
       return;
     case "other-version":
-      return alarm("look", `A server of yours runs version ${line.version}: restart its client, so that it is shown here.`);
+      return alarm(
+        "look",
+        `A server of yours runs version ${line.version}: restart its client, so that it is shown here.`,
+      );
     case "alarm":
-      return alarm("stop", "An address of this page was used twice, so somebody else may have seen it. Whatever it let in is shut out. Look through the decisions below.");
+      return alarm(
+        "stop",
+        "An address of this page was used twice, so somebody else may have seen it. Whatever it let in is shut out. Look through the decisions below.",
+      );
   }
 }
 
-function told(draft: Draft, server: string, event: PageEvent, toldAt: number): void {
+function told(draft: Draft, server: string, event: PageEvent): void {
   switch (event.t) {
     case "tunnel": {
       const key = keyOf(server, event.tunnel.tunnelId);
-      return void draft.tunnels.set(key, { key, server, toldAt, view: event.tunnel });
+      for (const text of event.tunnel.alarms)
+        if (!(draft.tunnels.get(key)?.view.alarms ?? []).includes(text)) alarm("stop", text);
+      return void draft.tunnels.set(key, { key, server, view: event.tunnel });
     }
-    case "exposure": {
-      const { exposureId, status } = event.exposure;
-      const key = keyOf(server, exposureId);
-      if (status === "over" || status === "failed") return void draft.exposures.delete(key);
-      return void draft.exposures.set(key, { server, toldAt, view: event.exposure });
-    }
-    case "services": {
-      const { tunnelId, services: view } = event;
-      const key = keyOf(server, tunnelId);
-      if (view === undefined) return void draft.services.delete(key);
-      return void draft.services.set(key, { server, toldAt, tunnelId, view });
+    case "parts": {
+      const { of, tunnelId, parts } = event;
+      return void draft.parts.set(keyOf(server, of), { server, tunnelId, parts });
     }
     case "ask": {
       const key = keyOf(server, event.ask.ask);
-      if (event.ask.state !== "waiting") return void draft.asks.delete(key);
-      return void draft.asks.set(key, { key, server, toldAt, view: event.ask });
+      const { end } = event.ask;
+      if (end !== undefined) {
+        if (draft.asks.delete(key)) say(end);
+        return;
+      }
+      return void draft.asks.set(key, { key, server, view: event.ask });
     }
     case "entry": {
-      const key = keyOf(server, event.tunnelId);
+      const key = keyOf(server, event.entry.tunnelId);
       const fresh = draft.fresh.get(key) ?? [];
-      fresh.push(event);
+      fresh.push(event.entry);
       return void draft.fresh.set(key, fresh);
     }
-    case "visit":
-      return visited(draft, server, event);
-    default:
-      news(server, event);
-  }
-}
-
-/** Counts as the server does: those that were let in. */
-function visited({ exposures }: Draft, server: string, { name, request }: Extract<PageEvent, { t: "visit" }>): void {
-  if (request.way === undefined || request.way === "probe") return;
-  for (const [key, one] of exposures)
-    if (one.server === server && one.view.name === name)
-      exposures.set(key, { ...one, view: { ...one.view, requests: one.view.requests + 1 } });
-}
-
-function news(server: string, event: PageEvent): void {
-  switch (event.t) {
-    case "faces":
-      if (event.change === "opened" && isCaughtUp.value)
-        alarm("look", `${event.face === "page" ? "Another page" : "A view in a terminal"} was opened on your tunnels. If it was not you, end it there, or end the tunnel.`);
-      return;
-    case "warning":
-      return alarm("look", `Four fifths are used: ${event.budgets.join(", ")}.`);
-    case "crowded": {
-      const key = keyOf(server, event.tunnelId);
-      if (!crowded.has(key)) alarm("look", "More is asked than is shown here: the rest comes when you have decided some of it.");
-      return void crowded.add(key);
-    }
-    default:
+    case "news":
+      // Views that came before this page did are no news of it.
+      if (event.face !== undefined && !isCaughtUp.value) return;
+      if (event.face?.change === "closed") say(event.text);
+      else alarm("look", event.text);
   }
 }
 
@@ -224,22 +238,23 @@ function grown({ fresh, goneLogs }: Draft, isWhole: boolean): ReadonlyMap<string
   return all;
 }
 
-/** Earlier entries, which a person has asked for. */
-export function heardEarlier(key: string, entries: readonly WatchedEntry[], hasEarlier: boolean): void {
+function change(key: string, by: (log: Log) => Log): void {
   const log = logs.value.get(key);
-  if (log === undefined) return;
-  const first = log.entries[0]?.at ?? Number.POSITIVE_INFINITY;
-  const before = entries.filter(({ at }) => at < first);
-  const all = new Map(logs.value);
-  all.set(key, { entries: [...before, ...log.entries], hasEarlier, isLong: true });
-  logs.value = all;
+  if (log !== undefined) logs.value = new Map(logs.value).set(key, by(log));
+}
+
+/** Earlier entries, which a person has asked for. */
+export function heardEarlier(key: string, entries: readonly EntryShown[], hasEarlier: boolean): void {
+  change(key, (log) => {
+    const first = log.entries[0]?.at ?? Number.POSITIVE_INFINITY;
+    const before = entries.filter(({ at }) => at < first);
+    return { entries: [...before, ...log.entries], hasEarlier, isLong: true };
+  });
 }
 
 /** A person has gone back to the end: what they had asked for is let go. */
 export function shorten(key: string): void {
-  const log = logs.value.get(key);
-  if (log === undefined || !log.isLong || log.entries.length <= DRAWN) return;
-  const all = new Map(logs.value);
-  all.set(key, { entries: log.entries.slice(-DRAWN), hasEarlier: true, isLong: false });
-  logs.value = all;
+  const { isLong = false, entries = [] } = logs.value.get(key) ?? {};
+  if (isLong && entries.length > DRAWN)
+    change(key, (log) => ({ entries: log.entries.slice(-DRAWN), hasEarlier: true, isLong: false }));
 }

@@ -1,41 +1,102 @@
-import { toggleHold, togglePause, word } from "./act.ts";
-import { alarms, chosen, dialog, now, readAlarm, stands, world, type Tunnel } from "./store.ts";
-import { goal, left, state } from "./words.ts";
+import { toggleHold, togglePause } from "./act.ts";
+import { alarms, chosen, dialog, now, readAlarm, shownPart, stands, world, type Tunnel } from "./store.ts";
+import { word } from "./word.ts";
+import { left } from "./words.ts";
+
+interface TopProps {
+  readonly tunnel: Tunnel | undefined;
+  /** The part that a narrow screen shows. */
+  readonly shown: string;
+}
 
 /** The goal, how it stands, and what stops it: always there. */
-export function Top({ tunnel }: { readonly tunnel: Tunnel | undefined }) {
+export function Top({ tunnel, shown }: TopProps) {
   const all = [...world.value.tunnels.values()];
+  const state = tunnel?.view.state;
   return (
     <header>
-      {all.length < 2 || tunnel === undefined ? (
-        <h1>{tunnel === undefined ? "tunnel-mcp" : goal(tunnel.view.goal)}</h1>
-      ) : (
-        <h1><select aria-label="Tunnel" value={tunnel.key} onChange={(event) => (chosen.value = event.currentTarget.value)}>
-          {all.map((one) => <option key={one.key} value={one.key}>{`${goal(one.view.goal)}${one.view.ended === undefined ? "" : " (over)"}`}</option>)}
-        </select></h1>
+      <h1>
+        {tunnel === undefined ? (
+          "tunnel-mcp"
+        ) : all.length < 2 ? (
+          tunnel.view.goal
+        ) : (
+          <select
+            aria-label="Tunnel"
+            value={tunnel.key}
+            onChange={(event) => (chosen.value = event.currentTarget.value)}
+          >
+            {all.map((one) => (
+              <option key={one.key} value={one.key}>
+                {`${one.view.goal}${one.view.over === undefined ? "" : " (over)"}`}
+              </option>
+            ))}
+          </select>
+        )}
+      </h1>
+      {state === undefined ? null : (
+        <span class={`chip ${state.tone}`} title={state.why}>
+          <span class={`dot ${state.tone}`} aria-hidden="true" />
+          {state.word}
+        </span>
       )}
-      {tunnel === undefined ? null : <State tunnel={tunnel} />}
       <span class="grow" />
-      {tunnel === undefined || tunnel.view.ended !== undefined ? null : <Controls tunnel={tunnel} />}
-      <button type="button" class="btn help" aria-label="Keys and help" onClick={() => (dialog.value = { name: "help" })}>?</button>
+      {tunnel === undefined || tunnel.view.over !== undefined ? null : <Controls tunnel={tunnel} />}
+      <button
+        type="button"
+        class="btn help"
+        aria-label="Keys and help"
+        onClick={() => (dialog.value = { name: "help" })}
+      >
+        ?
+      </button>
+      {tunnel === undefined ? null : <Parts shown={shown} />}
     </header>
   );
 }
 
-function State({ tunnel }: { readonly tunnel: Tunnel }) {
-  const { word: shown, tone, why } = state(tunnel.view);
-  return <span class="chip" title={why}><span class={`dot ${tone}`} aria-hidden="true" />{shown}</span>;
-}
-
 function Controls({ tunnel }: { readonly tunnel: Tunnel }) {
-  const { gates, paused } = tunnel.view.oversight;
-  const [out, inward] = [gates.includes("hold-out"), gates.includes("hold-in")];
+  const { holdsOut, holdsIn, isPaused, isHost } = tunnel.view;
+  const button = (label: string, key: string, isOn: boolean, go: () => void) => (
+    <button type="button" class="btn" aria-pressed={isOn} onClick={go}>
+      {label}
+      <kbd>{key}</kbd>
+    </button>
+  );
   return (
     <div class="controls" role="group" aria-label="Stop things">
-      <button type="button" class="btn" aria-pressed={out} onClick={() => void toggleHold(tunnel, "out")}>{out ? "Holding out" : "Hold out"}<kbd>H</kbd></button>
-      <button type="button" class="btn" aria-pressed={inward} onClick={() => void toggleHold(tunnel, "in")}>{inward ? "Holding in" : "Hold in"}<kbd>I</kbd></button>
-      <button type="button" class="btn" aria-pressed={paused} onClick={() => void togglePause(tunnel)}>{paused ? "Go on" : "Pause"}<kbd>P</kbd></button>
-      <button type="button" class="btn end" onClick={() => (dialog.value = { name: "end" })}>{tunnel.view.role === "host" ? "End" : "Leave"}<kbd>E</kbd></button>
+      {button(holdsOut ? "Holding out" : "Hold out", "H", holdsOut, () => void toggleHold(tunnel, "out"))}
+      {button(holdsIn ? "Holding in" : "Hold in", "I", holdsIn, () => void toggleHold(tunnel, "in"))}
+      {button(isPaused ? "Go on" : "Pause", "P", isPaused, () => void togglePause(tunnel))}
+      <button type="button" class="btn end" onClick={() => (dialog.value = { name: "end" })}>
+        {isHost ? "End" : "Leave"}
+        <kbd>E</kbd>
+      </button>
+    </div>
+  );
+}
+
+/** On a narrow screen there is room for one part at a time. */
+function Parts({ shown }: { readonly shown: string }) {
+  const count = world.value.asks.length;
+  const parts = [
+    ["said", "Said"],
+    ["wait", count === 0 ? "Waiting" : `Waiting · ${count}`],
+    ["room", "Room"],
+  ] as const;
+  return (
+    <div class="parts" role="group" aria-label="What is shown">
+      {parts.map(([part, label]) => (
+        <button
+          key={part}
+          type="button"
+          class={part === "wait" && count > 0 ? "calls" : ""}
+          aria-pressed={part === shown}
+          onClick={() => (shownPart.value = part)}
+        >
+          {label}
+        </button>
+      ))}
     </div>
   );
 }
@@ -43,13 +104,25 @@ function Controls({ tunnel }: { readonly tunnel: Tunnel }) {
 /** What has to be read, and stays until it was. */
 export function Alarms() {
   const { line, since } = stands.value;
-  const age = (now.value - since) / 1_000;
+  const age = Math.max(0, now.value - since);
   return (
     <div class="alarms" role="alert">
-      {line === "lost" && age > 1 ? <p class="alarm stop">{`The program of this page does not answer. What you see is ${left(age)} old; it comes back by itself when the program does.`}</p> : null}
-      {line === "moved" ? <p class="alarm look">This page goes on in another tab that was made from this one. Close one of them.</p> : null}
+      {line === "lost" && age > 1_000 ? (
+        <p class="alarm stop">{`The program of this page does not answer. What you see is ${left(age)} old; it comes back by itself when the program does.`}</p>
+      ) : null}
+      {line === "moved" ? (
+        <p class="alarm look">
+          This page goes on in another tab that was made from this one. Close one of them.
+        </p>
+      ) : null}
       {alarms.value.map(({ id, kind, text }) => (
-        <p key={id} class={`alarm ${kind}`}><b>{kind === "stop" ? "Alarm" : "Note"}</b>{` ${text} `}<button type="button" class="small" onClick={() => readAlarm(id)}>I have read it</button></p>
+        <p key={id} class={`alarm ${kind}`}>
+          <b>{kind === "stop" ? "Alarm" : "Note"}</b>
+          <span>{text}</span>
+          <button type="button" class="small" onClick={() => readAlarm(id)}>
+            I have read it
+          </button>
+        </p>
       ))}
     </div>
   );
@@ -58,6 +131,9 @@ export function Alarms() {
 /** The last word about something that was done. */
 export function LastWord() {
   const last = word.value;
-  return <p class={last?.isBad === true ? "word bad" : "word"} role="status">{last?.text ?? ""}</p>;
+  return (
+    <p class={last?.isBad === true ? "word bad" : "word"} role="status">
+      {last?.text ?? ""}
+    </p>
+  );
 }
-

@@ -1,4 +1,5 @@
-import type { NewLine, NumberedLine, PageEvent } from "../lines.ts";
+import type { NewLine, NumberedLine } from "../lines.ts";
+import type { PageEvent } from "../model.ts";
 
 /** Entries of one tunnel that a page is shown at once; it asks for earlier ones. */
 const ENTRIES = 500;
@@ -35,7 +36,10 @@ class Bounded {
     this.#items.push(item);
     this.#size += item.text.length;
     let from = 0;
-    while (this.#items.length - from > this.#count || (this.#size > this.#chars && this.#items.length - from > 1)) {
+    while (
+      this.#items.length - from > this.#count ||
+      (this.#size > this.#chars && this.#items.length - from > 1)
+    ) {
       this.#size -= this.#items[from]?.text.length ?? 0;
       from += 1;
     }
@@ -65,9 +69,15 @@ export class Memory {
     return this.#n;
   }
 
-  /** @param ts ms since the epoch @returns the lines as they are sent */
-  add(line: NewLine, ts: number): readonly string[] {
-    return partsOf(line).map((part) => this.#add(part, ts));
+  /** @param ts ms since the epoch @returns the line as it is sent */
+  add(line: NewLine, ts: number): string {
+    this.#n += 1;
+    const numbered: NumberedLine = { ...line, n: this.#n, ts };
+    const kept = { n: this.#n, text: `${JSON.stringify(numbered)}\n` };
+    this.#lines.add(kept);
+    if (line.t === "told") this.#know(line.server, line.event, kept);
+    else if (line.t === "gone") this.#servers.delete(line.server);
+    return kept.text;
   }
 
   /** Everything after a line; undefined where that is no longer known. */
@@ -96,16 +106,6 @@ export class Memory {
     this.#n += 1;
   }
 
-  #add(line: NewLine, ts: number): string {
-    this.#n += 1;
-    const numbered: NumberedLine = { ...line, n: this.#n, ts };
-    const kept = { n: this.#n, text: `${JSON.stringify(numbered)}\n` };
-    this.#lines.add(kept);
-    if (line.t === "told") this.#know(line.server, line.event, kept);
-    else if (line.t === "gone") this.#servers.delete(line.server);
-    return kept.text;
-  }
-
   #know(server: string, event: PageEvent, kept: Kept): void {
     const known = this.#servers.get(server) ?? unknownYet();
     this.#servers.set(server, known);
@@ -115,49 +115,24 @@ export class Memory {
       if (!isOver) things.set(key, kept);
     };
     switch (event.t) {
-      case "hello":
-        return set("hello", false);
       case "tunnel":
         return set(`tunnel ${event.tunnel.tunnelId}`, false);
-      case "exposure": {
-        const { exposureId, status } = event.exposure;
-        return set(`exposure ${exposureId}`, status === "over" || status === "failed");
-      }
-      case "services":
-        return set(`services ${event.tunnelId}`, event.services === undefined);
+      case "parts":
+        return set(`parts ${event.of}`, event.parts.length === 0);
       case "ask":
         return set(`ask ${event.ask.ask}`, event.ask.state !== "waiting");
       case "entry": {
-        const log = entries.get(event.tunnelId) ?? new Bounded(ENTRIES, ENTRY_CHARS);
-        entries.set(event.tunnelId, log);
+        const { tunnelId } = event.entry;
+        const log = entries.get(tunnelId) ?? new Bounded(ENTRIES, ENTRY_CHARS);
+        entries.set(tunnelId, log);
         return log.add(kept);
       }
-      case "warning":
-      case "crowded":
-      case "faces":
+      case "news":
         return news.add(kept);
-      case "visit":
-      case "connection":
-      case "call":
     }
   }
 }
 
 function unknownYet(): Known {
   return { things: new Map(), entries: new Map(), news: new Bounded(NEWS, ENTRY_CHARS) };
-}
-
-/** A snapshot in its parts, so that each of them can be replaced by what is told later. */
-function partsOf(line: NewLine): readonly NewLine[] {
-  if (line.t !== "told" || line.event.t !== "hello") return [line];
-  const { server } = line;
-  const { tunnels, exposures, services, asks, ...hello } = line.event;
-  const events: readonly PageEvent[] = [
-    { ...hello, tunnels: [], exposures: [], services: [], asks: [] },
-    ...tunnels.map((tunnel) => ({ t: "tunnel" as const, tunnel })),
-    ...exposures.map((exposure) => ({ t: "exposure" as const, exposure, what: undefined })),
-    ...services.map((one) => ({ t: "services" as const, ...one })),
-    ...asks.map((ask) => ({ t: "ask" as const, ask, isNew: false })),
-  ];
-  return events.map((event) => ({ t: "told", server, event }));
 }

@@ -40,7 +40,9 @@ export function surroundings(env: Env, platform: string): Surroundings {
     isContainer: platform === "linux" && (inContainer || named.some((name) => isSet(env, name))),
     isWsl: platform === "linux" && (isSet(env, "WSL_DISTRO_NAME") || /microsoft/i.test(release())),
     has: (program) =>
-      (env["PATH"] ?? "").split(delimiter).some((folder) => isAbsolute(folder) && existsSync(join(folder, program))),
+      (env["PATH"] ?? "")
+        .split(delimiter)
+        .some((folder) => isAbsolute(folder) && existsSync(join(folder, program))),
   };
 }
 

@@ -51,9 +51,13 @@ export class PageServer {
   private constructor(options: PageOptions) {
     this.#options = options;
     this.#door = new Door(options.primitives, options.clock);
-    this.#server = createServer({ headersTimeout: HEAD_MS, requestTimeout: HEAD_MS * 6 }, (request, response) => {
-      void this.#answer(request, response);
-    });
+    this.#server = createServer(
+      // A request without a host gets our answer, with the fields of every answer.
+      { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS * 6, requireHostHeader: false },
+      (request, response) => {
+        void this.#answer(request, response);
+      },
+    );
     this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.on("upgrade", (_request, socket) => socket.destroy());
     this.#server.on("clientError", (_error, socket) => socket.destroy());
@@ -123,14 +127,20 @@ export class PageServer {
 
   async #inside(
     path: string,
-    { request, response, tab, token }: {
+    {
+      request,
+      response,
+      tab,
+      token,
+    }: {
       readonly request: IncomingMessage;
       readonly response: ServerResponse;
       readonly tab: Tab;
       readonly token: string;
     },
   ): Promise<Refusal | undefined> {
-    if (path !== "/stream" && path !== "/do" && path !== "/leave") return { status: 404, code: "no-such-page" };
+    if (path !== "/stream" && path !== "/do" && path !== "/leave")
+      return { status: 404, code: "no-such-page" };
     const body = await bodyOf(request);
     if ("status" in body) return body;
     switch (path) {
@@ -201,7 +211,12 @@ async function obeyed(tab: Tab, value: unknown): Promise<PageAnswer> {
   // The number of a command belongs to the line to the server, which this program has.
   const command = asked.success ? commandSchema.safeParse({ ...asked.data.command, id: 1 }) : undefined;
   if (!asked.success || command?.success !== true) {
-    return { ok: false, code: "input-invalid", message: "this is not understood", next: "Load the page anew." };
+    return {
+      ok: false,
+      code: "input-invalid",
+      message: "this is not understood",
+      next: "Load the page anew.",
+    };
   }
   return tab.obey(asked.data.server, command.data);
 }

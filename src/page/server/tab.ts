@@ -5,6 +5,7 @@ import { every } from "../../runtime/wait.ts";
 import type { NewCommand } from "../../watch/client.ts";
 import { Servers, type Server } from "../../watch/servers.ts";
 import { PULSE_MS, type NewLine, type PageAnswer, type PageLine } from "../lines.ts";
+import { shownAnswer, Shown } from "../shown/shown.ts";
 import { Memory } from "./memory.ts";
 
 export interface TabOptions {
@@ -26,6 +27,7 @@ export class Tab {
   readonly #memory = new Memory();
   #servers: Servers | undefined;
   readonly #named = new Map<string, Server>();
+  readonly #shown = new Map<string, Shown>();
   #stream: ServerResponse | undefined;
   #stopPulse = (): void => undefined;
   #stopWaiting = (): void => undefined;
@@ -63,7 +65,7 @@ export class Tab {
 
   /** Tells the page something that is no server's word. */
   tell(line: NewLine): void {
-    this.#send(this.#memory.add(line, this.#options.clock.now()));
+    this.#send([this.#memory.add(line, this.#options.clock.now())]);
   }
 
   /** Never rejects: whatever goes wrong is the answer. */
@@ -71,7 +73,7 @@ export class Tab {
     try {
       const server = this.#named.get(name);
       if (server === undefined) throw new TunnelError("control-failed");
-      return { ok: true, told: await server.ask(command) };
+      return { ok: true, told: shownAnswer(await server.ask(command)) };
     } catch (thrown) {
       const { code, message, nextForPerson: next } = asTunnelError(thrown);
       return { ok: false, code, message, next };
@@ -103,6 +105,7 @@ export class Tab {
     this.#servers?.close();
     this.#servers = undefined;
     this.#named.clear();
+    this.#shown.clear();
     this.#memory.clear();
   }
 
@@ -114,11 +117,15 @@ export class Tab {
         hear: (server, event) => {
           if (this.#servers !== servers || event.t === "answer") return;
           this.#named.set(server.name, server);
-          this.tell({ t: "told", server: server.name, event });
+          const shown = this.#shown.get(server.name) ?? new Shown();
+          this.#shown.set(server.name, shown);
+          for (const told of shown.of(event, this.#options.clock.now()))
+            this.tell({ t: "told", server: server.name, event: told });
         },
         gone: (server) => {
           if (this.#servers !== servers) return;
           this.#named.delete(server.name);
+          this.#shown.delete(server.name);
           this.tell({ t: "gone", server: server.name });
         },
         isOther: (server, version) => {

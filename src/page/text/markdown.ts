@@ -1,3 +1,5 @@
+import { MAX_EMPTY_LINES } from "./plain.ts";
+
 /**
  * Markdown as agents write it, read into a small tree that the page draws with elements and text nodes. There is no HTML in it, no
  * image and no link that could be followed: an address is shown as it is. Whatever is not understood stays as it was written. Reading
@@ -15,7 +17,9 @@ export type Block =
   | { readonly t: "quote"; readonly inlines: readonly Inline[] }
   | { readonly t: "code"; readonly lang: string; readonly text: string }
   | { readonly t: "list"; readonly isOrdered: boolean; readonly items: readonly (readonly Inline[])[] }
-  | { readonly t: "rule" };
+  | { readonly t: "rule" }
+  /** So many empty lines in a row, where they would push out of sight what follows them. */
+  | { readonly t: "gap"; readonly count: number };
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)/;
 const HEADING = /^ {0,3}#{1,6}\s+(.*)$/;
@@ -51,16 +55,22 @@ export function blocksOf(source: string): readonly Block[] {
   const lines = source.split("\n");
   const blocks: Block[] = [];
   let paragraph: string[] = [];
+  let empty = 0;
   const flush = (): void => {
     if (paragraph.length > 0) blocks.push({ t: "p", inlines: inlinesOf(paragraph.join("\n")) });
     paragraph = [];
+    if (empty > MAX_EMPTY_LINES) blocks.push({ t: "gap", count: empty });
+    empty = 0;
   };
   for (let at = 0; at < lines.length; at += 1) {
     const line = lines[at] ?? "";
     const block = blockAt(lines, at);
     if (block === undefined) {
-      if (line.trim() === "") flush();
-      else paragraph.push(line);
+      if (line.trim() === "") empty += 1;
+      else {
+        if (empty > 0) flush();
+        paragraph.push(line);
+      }
       continue;
     }
     flush();
@@ -109,7 +119,8 @@ function run(
 }
 
 function codeAt(lines: readonly string[], at: number, [, mark = "```", lang = ""]: RegExpExecArray): Found {
-  const isEnd = (line: string): boolean => line.trim() === mark || (line.trim().startsWith(mark) && /^[`~]+$/.test(line.trim()));
+  const isEnd = (line: string): boolean =>
+    line.trim() === mark || (line.trim().startsWith(mark) && /^[`~]+$/.test(line.trim()));
   let end = at + 1;
   while (end < lines.length && !isEnd(lines[end] ?? "")) end += 1;
   return { block: { t: "code", lang, text: lines.slice(at + 1, end).join("\n") }, end };

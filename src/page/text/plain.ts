@@ -1,4 +1,4 @@
-import { replaceHidden } from "../../protocol/base/hidden-text.ts";
+import { CLOSE, OPEN } from "./marks.ts";
 
 /** A piece of somebody's text: as it is, or what stands in the place of something that hides. */
 export type Piece =
@@ -8,26 +8,18 @@ export type Piece =
   /** So many empty lines, or spaces, in a row. */
   | { readonly kind: "gap"; readonly count: number; readonly of: "lines" | "spaces" };
 
-/** Around the number of a hidden character: both hide themselves, so no text has them once its own are replaced. */
-const [OPEN, CLOSE] = ["\u{e000}", "\u{e001}"];
 /** More empty lines, or spaces, than these push what follows out of sight. */
 const GAPS = /\n(?:[^\S\n]*\n){4,}|[^\S\n]{41,}/g;
 const PIECES = new RegExp(`${OPEN}([0-9A-F]+)${CLOSE}`);
 
-function marked(text: string): string {
-  return replaceHidden(text, (char) => `${OPEN}${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}${CLOSE}`);
-}
-
 function withHidden(text: string): Piece[] {
-  return marked(text)
-    .split(PIECES)
-    .flatMap((part, at): Piece[] => {
-      if (at % 2 === 1) return [{ kind: "hidden", point: part }];
-      return part === "" ? [] : [{ kind: "text", text: part }];
-    });
+  return text.split(PIECES).flatMap((part, at): Piece[] => {
+    if (at % 2 === 1) return [{ kind: "hidden", point: part }];
+    return part === "" ? [] : [{ kind: "text", text: part }];
+  });
 }
 
-/** Somebody's text in pieces: nothing hides, and no emptiness hides what follows it. */
+/** A marked text of somebody in pieces: nothing hides, and no emptiness hides what follows it. */
 export function piecesOf(text: string): readonly Piece[] {
   const pieces: Piece[] = [];
   let from = 0;
@@ -43,15 +35,28 @@ export function piecesOf(text: string): readonly Piece[] {
 
 /** More than this is not shown at once: a person opens the rest before they say yes. */
 const SHOWN = { lines: 40, chars: 4_000 } as const;
+/** More empty lines than these in a row are shown as one that says how many they are. */
+export const MAX_EMPTY_LINES = 3;
 
-/** The beginning of a text, and whether that is all of it. */
-export function beginningOf(text: string): { readonly text: string; readonly isWhole: boolean; readonly lines: number } {
+/** The beginning of a text, and whether that is all of it. Emptiness takes no room in it, so that it pushes nothing out of sight. */
+export function beginningOf(text: string): {
+  readonly text: string;
+  readonly isWhole: boolean;
+  readonly lines: number;
+} {
   const lines = text.split("\n");
-  const cut = lines.slice(0, SHOWN.lines).join("\n").slice(0, SHOWN.chars);
+  let [end, shown, chars, empty] = [0, 0, 0, 0];
+  for (const line of lines) {
+    const isEmpty = line.trim() === "";
+    empty = isEmpty ? empty + 1 : 0;
+    if (!isEmpty || empty <= MAX_EMPTY_LINES) {
+      shown += 1;
+      if (shown > SHOWN.lines || chars >= SHOWN.chars) break;
+      chars += line.length;
+    }
+    end += line.length + 1;
+  }
+  const over = Math.max(0, chars - SHOWN.chars);
+  const cut = text.slice(0, Math.max(0, end - 1 - over));
   return { text: cut, isWhole: cut.length === text.length, lines: lines.length };
-}
-
-/** A label as one line, with what hides written out in words of ours. */
-export function oneLine(label: string): string {
-  return marked(label.replace(/\s+/g, " ")).replaceAll(OPEN, "\\u{").replaceAll(CLOSE, "}");
 }

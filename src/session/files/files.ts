@@ -239,7 +239,12 @@ export class Files<Said = unknown> {
     );
   }
 
-  /** A file of this side that is offered or waits for a person. */
+  /** A file of this side that is offered or waits for a person, by its id or by the hash of its content in hex. */
+  own({ fileId, sha256 }: { readonly fileId?: string; readonly sha256?: string }): Share | undefined {
+    if (sha256 !== undefined) return this.#sharing.shares.find(({ source }) => source.sha256 === sha256);
+    return fileId === undefined ? undefined : this.#own(fileId);
+  }
+
   #own(fileId: FileId): Share | undefined {
     return this.#sharing.shares.find(({ offer }) => toBase64url(offer.id) === fileId);
   }

@@ -41,6 +41,7 @@ export function tunnelOf(tunnelId = "aaaa", over: Partial<TunnelView> = {}): Tun
     signOff: undefined,
     safetyCodes: [],
     invites: [],
+    alarms: [],
     ended: undefined,
     ...over,
   };
@@ -98,7 +99,7 @@ export class FakeServer implements Server {
     this.name = name;
   }
 
-  readonly ask = async (command: NewCommand): Promise<void> => {
+  readonly ask = async (command: NewCommand): Promise<undefined> => {
     this.told.push(command);
     await this.answer(command);
   };

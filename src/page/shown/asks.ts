@@ -1,0 +1,189 @@
+import type { Gate } from "../../oversight/gates/gates.ts";
+import type { Finding } from "../../oversight/filter/verdict.ts";
+import type { Subject } from "../../oversight/asks/subject.ts";
+import type { AskView } from "../../watch/protocol.ts";
+import type { AskShown } from "../model.ts";
+import { alone, name, oneLine, plural, size } from "./labels.ts";
+
+/** What waits for a person, in words. */
+export function askShown(view: AskView): AskShown {
+  const { ask, tunnelId, digest, state, gates, subject, because } = view;
+  const why = because.map((one) => `Since ${one}.`);
+  return {
+    ask,
+    tunnelId,
+    digest,
+    state,
+    end: endOf(view),
+    askedAt: Date.parse(view.askedAt),
+    until: Date.parse(view.expiresAt),
+    why: gates.map((gate) => GATE_WORDS[gate]).join(" · "),
+    ...question(subject, why),
+    isSecret: gates.includes("secret"),
+    isMessage: subject.kind === "message",
+    look: subject.kind === "file" ? { do: "look", tunnelId, ask } : undefined,
+  };
+}
+
+const BY: Readonly<Record<string, string>> = {
+  watch: "in a terminal",
+  page: "on a page",
+  terminal: "in a chat",
+  client: "in a prompt of your client",
+};
+
+function endOf({ ask, state, by }: AskView): string | undefined {
+  switch (state) {
+    case "waiting":
+      return undefined;
+    case "expired":
+      return `Ask ${ask} has expired: nobody has decided.`;
+    case "withdrawn":
+      return `Ask ${ask} is no longer wanted.`;
+    default:
+      return `Ask ${ask} was ${state === "edited" ? "sent in a human's words" : state}${by === undefined ? "" : ` ${BY[by] ?? ""}`}.`;
+  }
+}
+
+const GATE_WORDS: Readonly<Record<Gate, string>> = {
+  secret: "Looks like a secret",
+  "sensitive-file": "A file that usually holds secrets",
+  "outside-roots": "Outside your folders",
+  "not-scanned": "Could not be searched for secrets",
+  receive: "A file for this machine",
+  expose: "A public address",
+  "offer-service": "A service for others",
+  "visit-service": "First connection",
+  "new-member": "A new member",
+  budget: "Budget used up",
+  "hold-out": "Held on its way out",
+  "hold-in": "Held on its way in",
+};
+
+type Question = Pick<AskShown, "title" | "facts" | "text" | "yes">;
+type Of<Kind extends Subject["kind"]> = Extract<Subject, { kind: Kind }>;
+
+function question(subject: Subject, why: readonly string[]): Question {
+  switch (subject.kind) {
+    case "message":
+      return ofMessage(subject, why);
+    case "file":
+      return ofFile(subject, why);
+    case "incoming": {
+      const title = `${name(subject.fromName)} has said this, and your agent has not been told it`;
+      return { title, facts: [], text: subject.text, yes: "Tell my agent" };
+    }
+    case "member": {
+      const facts = [`With the invite ${oneLine(subject.inviteId)}.`, ...why];
+      return { title: `${name(subject.name)} wants to join`, facts, text: undefined, yes: "Let them in" };
+    }
+    case "visit": {
+      const title = `${name(subject.memberName)} wants to connect to ${name(subject.name)}`;
+      const facts = [`It leads to ${oneLine(subject.target)} on this machine.`, ...why];
+      return { title, facts, text: undefined, yes: "Let them" };
+    }
+    case "service":
+      return ofService(subject, why);
+    case "result":
+      return ofResult(subject, why);
+    case "exposure":
+      return ofExposure(subject, why);
+    case "budget": {
+      const facts = [`${oneLine(subject.reason)}: ${subject.used} of ${subject.limit}.`];
+      return { title: "The agents want to go on", facts, text: undefined, yes: "Let them go on" };
+    }
+  }
+}
+
+function ofMessage({ text, to, findings = [] }: Of<"message">, why: readonly string[]): Question {
+  return {
+    title: `Your agent wants to send a message${alone(to)}`,
+    facts: [...why, ...findings.map(finding)],
+    text,
+    yes: findings.length > 0 ? "Send as it is, once" : "Send it",
+  };
+}
+
+function ofFile(subject: Of<"file">, why: readonly string[]): Question {
+  const { bytes, path, note, findings = [], reasons = [], notScanned } = subject;
+  return {
+    title: `Your agent wants to offer ${name(subject.name)}${alone(subject.to)}`,
+    facts: [
+      `${size(bytes)}, ${oneLine(path)}`,
+      ...why,
+      ...reasons.map(oneLine),
+      ...findings.map(finding),
+      ...(notScanned === undefined ? [] : [`Not searched for secrets: ${notScanned}.`]),
+    ],
+    text: note,
+    yes: "Offer it",
+  };
+}
+
+function ofService(subject: Of<"service">, why: readonly string[]): Question {
+  const { service, target, readOnly, tools, maxConnections, minutes, confirmEach, note } = subject;
+  const life = minutes === undefined ? "" : `, for ${minutes} min`;
+  return {
+    title: `Your agent wants to offer ${name(subject.name)} to others${alone(subject.to)}`,
+    facts: [
+      `${service}, at ${oneLine(target)}${readOnly === true ? ", read only" : ""}`,
+      `At most ${plural(maxConnections, "connection")}${life}${confirmEach === true ? "; you are asked each time" : ""}.`,
+      ...(tools === undefined ? [] : [`Tools: ${tools.map(oneLine).join(", ")}`]),
+      ...why,
+      ...(subject.findings ?? []).map(finding),
+    ],
+    text: note,
+    yes: "Offer it",
+  };
+}
+
+function ofResult(subject: Of<"result">, why: readonly string[]): Question {
+  const facts = [
+    `To ${oneLine(subject.call)}; ${subject.chars} characters in all.`,
+    ...why,
+    ...(subject.findings ?? []).map(finding),
+  ];
+  const title = `${name(subject.name)} would answer ${name(subject.memberName)} with this`;
+  return { title, facts, text: subject.text, yes: "Let it go, once" };
+}
+
+function ofExposure(subject: Of<"exposure">, why: readonly string[]): Question {
+  const { target, through, access, minutes, claims, tools, hasMoreTools, origins } = subject;
+  const links = claims === 0 ? "" : `, with ${plural(claims, "new claim link")}`;
+  const more = hasMoreTools === true ? " and more" : "";
+  return {
+    title:
+      subject.isWidened === true
+        ? `Your agent wants to open ${name(subject.name)} further`
+        : `Your agent wants to give ${oneLine(target)} a public address`,
+    facts: [
+      `As ${name(subject.name)}, through ${oneLine(through)}, for ${minutes} min${links}.`,
+      `Ways in: ${access.map(oneLine).join(", ")}.`,
+      ...(tools === undefined
+        ? []
+        : [`Tools that anybody who gets in can call: ${tools.map(oneLine).join(", ") || "none"}${more}.`]),
+      ...(origins === undefined ? [] : [`Web pages of ${origins.map(oneLine).join(", ")} may call it.`]),
+      ...why,
+    ],
+    text: undefined,
+    yes: "Open it",
+  };
+}
+
+const PLACES: Readonly<Record<Finding["where"], string>> = {
+  message: "the text",
+  note: "the note",
+  "member-name": "the name",
+  goal: "the goal",
+  "file-name": "the file's name",
+  file: "the file",
+  patch: "the patch",
+  "work-context": "the work context",
+  "service-label": "the service",
+  "tool-result": "the answer",
+};
+
+function finding({ rule, where, line, disguise }: Finding): string {
+  const how = disguise === "plain" ? "" : ` (${disguise})`;
+  return `${rule}${how}, in ${PLACES[where]}, line ${line}. The value is not shown and has not left.`;
+}
