@@ -5,14 +5,8 @@ import type { MemberId } from "../protocol/base/ids.ts";
 import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { OutgoingMessage } from "../protocol/room/participant.ts";
 import type { SignOff } from "../protocol/sign-off/sign-offs.ts";
-import {
-  encodeProposal,
-  encodeStatement,
-  isOutcome,
-  isReason,
-  type Made,
-  type Verdict,
-} from "../protocol/sign-off/statement.ts";
+import type { Made, Verdict } from "../protocol/sign-off/signed-bytes.ts";
+import { encodeProposal, encodeStatement, isOutcome, isReason } from "../protocol/sign-off/statement.ts";
 import { SIGN_OFF } from "../protocol/base/limits.ts";
 import type { CallId, Answer } from "./saying/sent.ts";
 import { withoutLinks } from "./transcript/redact.ts";

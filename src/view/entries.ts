@@ -2,7 +2,7 @@ import { toBase64url } from "../protocol/base/bytes.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
-import type { Made, Verdict } from "../protocol/sign-off/statement.ts";
+import type { Made, Verdict } from "../protocol/sign-off/signed-bytes.ts";
 import type { Entry, SpokenEntry, StatementEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Budget } from "../oversight/bounds/budgets.ts";
 import type { Decided } from "../session/oversight-notices.ts";

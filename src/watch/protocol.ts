@@ -13,7 +13,7 @@ import type { EndView, StatusView, TunnelStatus } from "../view/status.ts";
 import type { MemberView, SafetyCodeView } from "../view/members.ts";
 import type { PendingInviteView } from "../view/invites.ts";
 import type { SignOffView } from "../view/sign-off.ts";
-import { VERDICTS } from "../protocol/sign-off/statement.ts";
+import { VERDICTS } from "../protocol/sign-off/signed-bytes.ts";
 import type { OversightView } from "../view/oversight.ts";
 
 /**

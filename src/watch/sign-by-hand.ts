@@ -2,7 +2,7 @@ import { TunnelError } from "../errors/tunnel-error.ts";
 import { equalBytes, fromBase64url, toBase64url, type Bytes } from "../protocol/base/bytes.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import { encodeUtf8 } from "../protocol/base/utf8.ts";
-import { outcomeBytes, statementBytes, type Verdict } from "../protocol/sign-off/statement.ts";
+import { outcomeBytes, statementBytes, type Verdict } from "../protocol/sign-off/signed-bytes.ts";
 import type { SignOffView } from "../view/sign-off.ts";
 
 /** What a person at a terminal has signed. */

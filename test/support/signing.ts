@@ -1,12 +1,8 @@
 import { must } from "../../src/errors/must.ts";
 import type { Attestation } from "../../src/protocol/room/audit-log.ts";
 import type { SignOff } from "../../src/protocol/sign-off/sign-offs.ts";
-import {
-  encodeProposal,
-  encodeStatement,
-  statementBytes,
-  type Statement,
-} from "../../src/protocol/sign-off/statement.ts";
+import { statementBytes } from "../../src/protocol/sign-off/signed-bytes.ts";
+import { encodeProposal, encodeStatement, type Statement } from "../../src/protocol/sign-off/statement.ts";
 import { nodePrimitives, type Guest, type World } from "./wire.ts";
 
 /** Signing off in rooms on an in-memory wire: what persons and hostile programs would send. */

@@ -3,7 +3,7 @@ import { nodePrimitives } from "../../runtime/primitives.ts";
 import type { Session } from "../../session/sessions.ts";
 import { signOffView } from "../../view/sign-off.ts";
 import { signByHand } from "../../watch/sign-by-hand.ts";
-import type { Verdict } from "../../protocol/sign-off/statement.ts";
+import type { Verdict } from "../../protocol/sign-off/signed-bytes.ts";
 
 type Signs = "person" | "no-terminal" | "agent";
 

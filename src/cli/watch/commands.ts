@@ -3,7 +3,7 @@ import { nearest } from "../../errors/nearest.ts";
 import type { Board, Served, Waiting } from "./board.ts";
 import type { Server } from "../../watch/servers.ts";
 import type { NewCommand } from "../../watch/client.ts";
-import type { Verdict } from "../../protocol/sign-off/statement.ts";
+import type { Verdict } from "../../protocol/sign-off/signed-bytes.ts";
 import type { SignOffView } from "../../view/sign-off.ts";
 import type { TunnelView } from "../../watch/protocol.ts";
 

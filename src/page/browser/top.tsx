@@ -1,5 +1,16 @@
 import { toggleHold, togglePause } from "./act.ts";
-import { alarms, chosen, dialog, now, readAlarm, shownPart, stands, world, type Tunnel } from "./store.ts";
+import {
+  alarms,
+  chosen,
+  dialog,
+  now,
+  readAlarm,
+  shownPart,
+  stands,
+  waiting,
+  world,
+  type Tunnel,
+} from "./store.ts";
 import { word } from "./word.ts";
 import { left } from "./words.ts";
 
@@ -78,7 +89,7 @@ function Controls({ tunnel }: { readonly tunnel: Tunnel }) {
 
 /** On a narrow screen there is room for one part at a time. */
 function Parts({ shown }: { readonly shown: string }) {
-  const count = world.value.asks.length;
+  const count = waiting();
   const parts = [
     ["said", "Said"],
     ["wait", count === 0 ? "Waiting" : `Waiting · ${count}`],

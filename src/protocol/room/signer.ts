@@ -8,7 +8,7 @@ import { SigningChain } from "./order.ts";
 import type { OutgoingMessage } from "./participant.ts";
 import type { DhKeyPair, Primitives, SigningKeyPair } from "../base/primitives.ts";
 import { isText } from "../base/text.ts";
-import { certificateBytes } from "../sign-off/statement.ts";
+import { certificateBytes } from "../sign-off/signed-bytes.ts";
 import { decodeUtf8, encodeUtf8 } from "../base/utf8.ts";
 
 /** A message of this participant, ready for the wire. */

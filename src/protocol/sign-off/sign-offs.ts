@@ -4,7 +4,8 @@ import type { Primitives } from "../base/primitives.ts";
 import { encodeUtf8 } from "../base/utf8.ts";
 import { wordsOf } from "../handshake/safety-code.ts";
 import type { MemberRecord, View } from "../room/frames.ts";
-import { certificateBytes, outcomeBytes, statementBytes, type Statement } from "./statement.ts";
+import { certificateBytes, outcomeBytes, statementBytes } from "./signed-bytes.ts";
+import type { Statement } from "./statement.ts";
 
 /** How a proposal stands (Z7). */
 export type SignOffState = "open" | "signed" | "refused" | "stale" | "replaced";

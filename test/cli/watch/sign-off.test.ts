@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 import { toBase64url } from "../../../src/protocol/base/bytes.ts";
 import { parseMemberId, parseRoomId } from "../../../src/protocol/base/ids.ts";
-import { outcomeBytes } from "../../../src/protocol/sign-off/statement.ts";
+import { outcomeBytes } from "../../../src/protocol/sign-off/signed-bytes.ts";
 import { must } from "../../../src/errors/must.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import type { SignatoryView, SignOffView } from "../../../src/view/sign-off.ts";

@@ -5,13 +5,12 @@ import { toBase64url } from "../../../src/protocol/base/bytes.ts";
 import { SIGN_OFF } from "../../../src/protocol/base/limits.ts";
 import { decodeOffer } from "../../../src/protocol/files/offer.ts";
 import { decodeServiceOffer, decodeWithdrawal } from "../../../src/protocol/services/offer.ts";
+import { certificateBytes, statementBytes } from "../../../src/protocol/sign-off/signed-bytes.ts";
 import {
-  certificateBytes,
   decodeProposal,
   decodeStatement,
   encodeProposal,
   encodeStatement,
-  statementBytes,
   type Statement,
 } from "../../../src/protocol/sign-off/statement.ts";
 import { attestationOf, post, propose, standing, state, statementOf } from "../../support/signing.ts";
