@@ -144,7 +144,7 @@ describe("the limits of docs/PROTOCOL.md", () => {
   );
 
   it("[R3] equal those of the code, all of them and no others", () => {
-    const { PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, STREAM, FILE, TREE, SERVICE } = limits;
+    const { PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, STREAM, FILE, TREE, SERVICE, SIGN_OFF } = limits;
     const code = Object.entries({
       PRE_AUTH,
       RECORD,
@@ -156,6 +156,7 @@ describe("the limits of docs/PROTOCOL.md", () => {
       FILE,
       TREE,
       SERVICE,
+      SIGN_OFF,
     }).flatMap(([group, values]) =>
       Object.entries(values).flatMap(([name, value]) =>
         typeof value === "number" ? [[`${group}.${name}`, value] as const] : [],

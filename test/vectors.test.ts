@@ -29,6 +29,7 @@ const RULES: Record<VectorFile["layer"], string> = {
   seal: "[K8]",
   file: "[B2] [B3] [B4] [K9]",
   service: "[X1] [X3] [X4] [K12]",
+  "sign-off": "[Z1] [Z2] [Z3] [Z4] [Z5] [Z7]",
 };
 
 describe("vectors", () => {

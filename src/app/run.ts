@@ -11,6 +11,7 @@ import {
   wantsColor,
   withoutSettings,
 } from "../cli/env.ts";
+import { agentShell } from "../cli/io/agent-shell.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { runExpose } from "./expose.ts";
 import type { Host } from "./host.ts";
@@ -282,6 +283,7 @@ async function runChat(
     terminal: process.stdout,
     stdinIsTerminal,
     isInteractive: stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+    isAgentShell: agentShell(env) !== undefined,
     marksPaste: host.stderrIsTerminal && knowsCodes(env),
     outputLost: host.outputLost,
     onShutdown,

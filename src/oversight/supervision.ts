@@ -341,8 +341,17 @@ function questionOf(entry: Entry): Incoming<Entry>["question"] {
 
 /** All words of its sender in an entry. */
 function wordsOf(entry: SpokenEntry, between: string): string {
-  if (entry.kind === "chat") return entry.text;
-  return entry.kind === "withdrawal"
-    ? ""
-    : [entry.offer.name, entry.offer.note].filter(Boolean).join(between);
+  switch (entry.kind) {
+    case "chat":
+      return entry.text;
+    case "file":
+    case "service":
+      return [entry.offer.name, entry.offer.note].filter(Boolean).join(between);
+    case "proposal":
+      return entry.outcome;
+    case "statement":
+      return entry.statement.reason ?? "";
+    case "withdrawal":
+      return "";
+  }
 }

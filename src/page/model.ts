@@ -1,3 +1,5 @@
+import type { MemberId, RoomId } from "../protocol/base/ids.ts";
+import type { Verdict } from "../protocol/sign-off/signed-bytes.ts";
 import type { NewCommand } from "../watch/client.ts";
 import type { AskView, FaceKind, Told } from "../watch/protocol.ts";
 
@@ -57,6 +59,36 @@ export interface Gauge {
   readonly share: number;
 }
 
+/** One of those who are asked to sign. */
+export interface SignerShown {
+  readonly id: string;
+  readonly name: string;
+  readonly verdict: Verdict | undefined;
+  readonly reason: string | undefined;
+  readonly state: string;
+}
+
+/** The outcome that stands. A tab makes what it signs of this alone. */
+export interface SignOffShown {
+  /** The place of the proposal. */
+  readonly seq: number;
+  readonly room: RoomId;
+  /** The chain at its place, 32 bytes as base64url. */
+  readonly chain: string;
+  readonly self: MemberId;
+  /** 32 bytes as base64url */
+  readonly digest: string;
+  /** Three of its digest, to read aloud. */
+  readonly words: string;
+  readonly title: string;
+  readonly outcome: string;
+  readonly state: string;
+  readonly isDone: boolean;
+  /** Whether this person can sign it now, or refuse. */
+  readonly isOpen: boolean;
+  readonly signers: readonly SignerShown[];
+}
+
 export interface TunnelShown {
   readonly tunnelId: string;
   readonly goal: string;
@@ -78,6 +110,7 @@ export interface TunnelShown {
   readonly holdsOut: boolean;
   readonly holdsIn: boolean;
   readonly invites: Part;
+  readonly signOff: SignOffShown | undefined;
   /** What was noticed that must not be, the newest last. */
   readonly alarms: readonly string[];
 }

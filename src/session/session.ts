@@ -18,6 +18,7 @@ import { Preparations } from "./files/preparations.ts";
 import { offerFile } from "./files/requests.ts";
 import { streamPort, type StreamPort } from "./files/port.ts";
 import { ServiceOffers } from "./service-offers.ts";
+import { SigningOff } from "./signing-off.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
 import type { CallId } from "./saying/sent.ts";
 import { OwnMessages } from "./saying/own-messages.ts";
@@ -75,6 +76,8 @@ interface SayOptions {
   readonly call?: CallId;
   readonly file?: Offering;
   readonly service?: OfferingService;
+  /** Makes the content of the message from its words, which are what a person is shown and what is searched. */
+  readonly form?: ((text: string) => string) | undefined;
 }
 
 /** The course of the offer of a service, which may have to wait for a person. */
@@ -113,13 +116,19 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly serviceOffers = new ServiceOffers();
   /** Credit of streams that are no files. */
   #creditBeside = (): number => 0;
+  /** The outcome that persons sign. */
+  readonly signing: SigningOff;
   readonly #events = new Emitter<SessionEvent>();
   /** Wakes when the connection or the presence of a member has changed, or the session is over. */
   readonly onPresence: Subscribe = when(this, ({ type }) => type === "presence" || type === "ended");
   /** Everything that happened in the room as a person's faces see it: also what the agent has not been told. */
-  readonly heardLog = new Transcript<Entry>((entry) => (entry.kind === "chat" ? entry.text.length : 0));
+  readonly heardLog = new Transcript<Entry>((entry) => {
+    if (entry.kind === "proposal") return 2 * entry.source.length;
+    return entry.kind === "chat" ? entry.text.length : 0;
+  });
   readonly #confirmations: Confirmations;
   readonly #judge: Judge;
+  readonly #overseer: Overseer;
   readonly own = new OwnMessages();
   readonly #alarms: TunnelError[] = [];
   #end: SessionEnd | undefined;
@@ -138,6 +147,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.openedAt = clock.now();
     this.clock = clock;
     this.#machine = machine;
+    this.#overseer = overseer;
     this.#confirmations = new Confirmations(clock);
     const skew = (): number | undefined => machine.hostClockSkew;
     this.inbox = new Inbox({ self: machine.self, clock, start: 0, skew });
@@ -173,6 +183,13 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       services: this.services,
       port,
       creditBeside: () => this.#creditBeside(),
+    });
+    this.signing = new SigningOff({
+      self: () => machine.self,
+      standing: () => machine.signOff,
+      attestation: () => machine.attestation,
+      say: (words, form, call) => this.say(words, { form, ...(call === undefined ? {} : { call }) }),
+      acted: (mode, by) => this.oversight.acted(mode, by),
     });
     this.preparations = new Preparations({
       offer: (request) => offerFile(this, request),
@@ -216,7 +233,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /**
    * Says something as soon as this side's person lets it: at once, where nothing in it waits for them.
    * @param options `onConfirmed`: called when a message that was answered `queued` is confirmed after all; `call`: the call that
-   *   says it; `file`, `service`: what it offers
+   *   says it; `file`, `service`: what it offers; `form`: how its words stand in it
    * @throws {TunnelError} asks-crowded, scan-failed, and as the machine of the role says
    */
   say(outgoing: OutgoingMessage, options: SayOptions = {}): Promise<Answer> {
@@ -244,9 +261,11 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   }
 
   /** @throws {TunnelError} as the machine of the role says */
-  async #say(outgoing: OutgoingMessage, { onConfirmed, call }: SayOptions): Promise<Sent> {
+  async #say(words: OutgoingMessage, { onConfirmed, call, form }: SayOptions): Promise<Sent> {
+    const outgoing: OutgoingMessage =
+      form === undefined ? words : { ...words, text: form(words.text), what: "file" };
     const posted = this.post(outgoing);
-    this.#judge.left(outgoing);
+    this.#judge.left(words);
     const { key, seq, ownNo, slow } = posted;
     this.own.add(outgoing, { key, seq, ownNo, call, saidAt: this.clock.now() });
     // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
@@ -327,6 +346,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     switch (notice.type) {
       case "entry":
         this.heardLog.append(notice.entry);
+        if (notice.entry.kind === "proposal" && this.signing.isOpen) this.#overseer.proposed(this.tunnelId);
         this.#events.emit({ type: "heard" });
         return this.oversight.heard(notice.entry);
       case "presence":

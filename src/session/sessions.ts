@@ -190,6 +190,7 @@ export class Sessions implements Observable<SessionsEvent> {
         signal,
         onProgress,
       }).catch((thrown: unknown) => this.#portTaken(thrown));
+      if (request.signOff === true) opened.hosting.signing.demand();
       await this.#keep(opened.hosting);
       return opened;
     });

@@ -3,7 +3,8 @@ import type { MemberId } from "../protocol/base/ids.ts";
 import type { ObserverRole } from "../protocol/handshake/role.ts";
 import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
-import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
+import type { Made, Verdict } from "../protocol/sign-off/signed-bytes.ts";
+import type { Entry, SpokenEntry, StatementEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Budget } from "../oversight/bounds/budgets.ts";
 import type { Decided } from "../session/oversight-notices.ts";
 import type { Sent } from "../session/saying/sent.ts";
@@ -63,6 +64,30 @@ export interface ServiceEntryView extends Spoken {
 export interface WithdrawalView extends Spoken {
   readonly kind: "withdrawal";
   readonly serviceId: string;
+}
+
+/** An outcome that the persons of all members are asked to sign. */
+export interface ProposalView extends Spoken {
+  readonly kind: "proposal";
+  /** Words of a peer, as in a message. */
+  readonly outcome: string;
+  /** Of its digest, to read aloud; undefined while it has no place. */
+  readonly words: string | undefined;
+}
+
+/** What a member's person says of a proposal. */
+export interface StatementView extends Spoken {
+  readonly kind: "statement";
+  /** The place of the proposal. */
+  readonly proposal: number;
+  readonly verdict: Verdict;
+  /** The person's words. */
+  readonly reason: string | undefined;
+  readonly made: Made;
+  /** As in the log. */
+  readonly standing: StatementEntry["standing"];
+  /** Names of those whose persons had not signed by then. */
+  readonly missing: readonly string[];
 }
 
 interface Subject {
@@ -139,7 +164,8 @@ export type NoticeView = Placed & { readonly kind: "notice"; readonly event: Not
 export type EntryView = SpokenView | SystemView | NoticeView;
 
 /** What a member has said. */
-export type SpokenView = ChatView | FileEntryView | ServiceEntryView | WithdrawalView;
+export type SpokenView =
+  ChatView | FileEntryView | ServiceEntryView | WithdrawalView | ProposalView | StatementView;
 
 /** @param now ms since the epoch: invites that have expired by then are left out */
 export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
@@ -165,6 +191,16 @@ export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
     }
     case "withdrawal":
       return { kind: entry.kind, ...placed, ...spoken(entry), serviceId: toBase64url(entry.service) };
+    case "proposal": {
+      const { outcome, signOff } = entry;
+      return { kind: entry.kind, ...placed, ...spoken(entry), outcome, words: signOff?.words };
+    }
+    case "statement": {
+      const { statement, standing, missing } = entry;
+      const { seq: proposal, verdict, reason, made } = statement;
+      const said = { proposal, verdict, reason, made, standing, missing };
+      return { kind: entry.kind, ...placed, ...spoken(entry), ...said };
+    }
     case "system":
       return { kind: entry.kind, ...placed, beforeYou: entry.past, event: systemEventView(entry) };
     case "notice":

@@ -1,5 +1,7 @@
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Decider, Decision } from "../oversight/asks/ask.ts";
+import { fromBase64url } from "../protocol/base/bytes.ts";
+import { parseSigningKey } from "../protocol/base/public-keys.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
 import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
@@ -29,7 +31,7 @@ type OfTunnel = Exclude<
 /**
  * Carries out what a person has typed or pressed, or answers what their face asks.
  * @param by the face at which it was done
- * @throws {TunnelError} ask-*, expose-unknown, service-unknown, tunnel-unknown, tunnel-closed, not-the-host, member-unknown, invite-unknown, and all of saying
+ * @throws {TunnelError} ask-*, sign-off-*, expose-unknown, service-unknown, tunnel-unknown, tunnel-closed, not-the-host, member-unknown, invite-unknown, and all of saying
  */
 export async function obey(command: Command, served: Served, by: Decider): Promise<Told | undefined> {
   const { sessions, exposures, services } = served;
@@ -84,6 +86,8 @@ async function act(command: OfTunnel, sessions: Sessions, by: Decider): Promise<
       if (tunnel.role !== "host") throw new TunnelError("not-the-host");
       if (!tunnel.revoke(command.invite)) throw new TunnelError("invite-unknown");
       return oversight.acted("revoke", by);
+    case "sign":
+      return sign(tunnel, command, by);
     case "end":
       oversight.acted("end", by);
       return tunnel.close();
@@ -123,6 +127,23 @@ function checked(decision: Extract<Command, { do: "decide" }>["decision"], sessi
   if (decision.verdict === "edit") return { verdict: "edit", text: sessions.checkedText(decision.text).text };
   if (decision.verdict === "approve") return { verdict: "approve" };
   return { verdict: "refuse", reason: decision.reason };
+}
+
+/** @throws {TunnelError} sign-off-*, text-invalid, and all of saying */
+async function sign(
+  tunnel: Session,
+  { digest, verdict, reason, key, signature }: Extract<Command, { do: "sign" }>,
+  by: Decider,
+): Promise<void> {
+  const given = {
+    digest: fromBase64url(digest, 32),
+    key: parseSigningKey(key),
+    signature: fromBase64url(signature, 64),
+  };
+  if (given.digest === undefined || given.key === undefined || given.signature === undefined)
+    throw new TunnelError("sign-off-unsound");
+  const bytes = { digest: given.digest, key: given.key, signature: given.signature };
+  await tunnel.signing.state({ ...bytes, verdict, reason }, by);
 }
 
 async function say(

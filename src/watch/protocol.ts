@@ -12,6 +12,8 @@ import type { ErrorView } from "../view/errors.ts";
 import type { EndView, StatusView, TunnelStatus } from "../view/status.ts";
 import type { MemberView, SafetyCodeView } from "../view/members.ts";
 import type { PendingInviteView } from "../view/invites.ts";
+import type { SignOffView } from "../view/sign-off.ts";
+import { VERDICTS } from "../protocol/sign-off/signed-bytes.ts";
 import type { OversightView } from "../view/oversight.ts";
 
 /**
@@ -21,6 +23,8 @@ import type { OversightView } from "../view/oversight.ts";
 
 const id = z.int().check(z.minimum(1));
 const tunnelId = z.string().check(z.minLength(1), z.maxLength(64));
+/** Bytes as base64url, in so many letters. */
+const bytesText = (letters: number) => z.string().check(z.regex(/^[\w-]+$/), z.length(letters));
 const text = z.string().check(z.minLength(1), z.maxLength(256 * 1024));
 
 /** What a person does. Each has a number of its own, which its answer repeats. */
@@ -68,6 +72,17 @@ export const commandSchema = z.discriminatedUnion("do", [
     id,
     tunnelId,
     invite: z.string().check(z.minLength(1), z.maxLength(64)),
+  }),
+  /** What a person has signed with a key of their own, of what they were shown: no agent's tool says this. */
+  z.strictObject({
+    do: z.literal("sign"),
+    id,
+    tunnelId,
+    digest: bytesText(43),
+    verdict: z.enum(VERDICTS),
+    reason: z.optional(z.string().check(z.maxLength(2_000))),
+    key: bytesText(43),
+    signature: bytesText(86),
   }),
   /** The last entries before a place of the log: answered with {@link Told}. */
   z.strictObject({ do: z.literal("earlier"), id, tunnelId, before: z.int().check(z.minimum(0)) }),
@@ -123,6 +138,8 @@ export interface TunnelView {
   readonly self: string | undefined;
   readonly members: readonly MemberView[];
   readonly oversight: OversightView;
+  /** The outcome that stands, for persons to sign. */
+  readonly signOff: SignOffView | undefined;
   /** With each other member: to be read aloud. */
   readonly safetyCodes: readonly SafetyCodeView[];
   /** Those that nobody has used yet, without their links. */

@@ -4,6 +4,7 @@ import type { Session, Sessions } from "../session/sessions.ts";
 import { errorView } from "../view/errors.ts";
 import { pendingInviteView } from "../view/invites.ts";
 import { memberView, safetyCodesView } from "../view/members.ts";
+import { signOffView } from "../view/sign-off.ts";
 import { oversightView } from "../view/oversight.ts";
 import { endOf, statusOf } from "../view/status.ts";
 import { isoTime } from "../view/time.ts";
@@ -47,6 +48,7 @@ export function tunnelView(tunnel: Session): TunnelView {
     self: present.find(({ isSelf }) => isSelf)?.name,
     members: present.map(memberView),
     oversight: oversightView(tunnel),
+    signOff: signOffView(tunnel),
     safetyCodes: safetyCodesView(present),
     invites: tunnel.role === "host" ? tunnel.pendingInvites().map(pendingInviteView) : [],
     alarms: tunnel.alarms.map(errorView),

@@ -21,6 +21,7 @@ const RULES: ReadonlyMap<string, string> = new Map([
   ["seal", "[K8]"],
   ["file", "[B2] [B3] [B4] [K9]"],
   ["service", "[X1] [X3] [X4] [K12]"],
+  ["sign-off", "[Z1] [Z2] [Z3] [Z4] [Z5] [Z7]"],
 ]);
 
 const read = (name: string): string => readFileSync(new URL(name, import.meta.url), "utf8");

@@ -31,6 +31,7 @@ export const ASSETS: Assets = new Map([
 export interface Room {
   readonly folder: string;
   readonly ana: Sessions;
+  readonly ben: Sessions;
   readonly host: HostSession;
   readonly guest: GuestSession;
   readonly close: () => Promise<void>;
@@ -48,6 +49,7 @@ export async function openRoom(goal = "Agree on the API"): Promise<Room> {
   return {
     folder,
     ana,
+    ben,
     host: opened.hosting,
     guest,
     stop: () => endpoint.close(),
@@ -60,7 +62,7 @@ export async function openRoom(goal = "Agree on the API"): Promise<Room> {
   };
 }
 
-async function openEndpoint(sessions: Sessions, folder: string): Promise<Endpoint> {
+export async function openEndpoint(sessions: Sessions, folder: string): Promise<Endpoint> {
   const faces = new Faces({
     sessions,
     exposures: noExposures(),

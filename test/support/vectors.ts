@@ -61,6 +61,7 @@ import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 import { L, readNumber, writeNumber } from "../independent/ed25519.ts";
 import { provedRecord } from "./proved.ts";
 import { seededPrimitives, signingKeyPairFrom } from "./random.ts";
+import { runSignOff, signOffFields, signOffScenarios } from "./sign-off-vectors.ts";
 import { signatureScenarios } from "./signature-vectors.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
@@ -81,6 +82,7 @@ export const EXPECTATIONS = [
   "seal",
   "file",
   "service",
+  "sign-off",
 ] as const;
 const expectation = z.enum(EXPECTATIONS);
 export type Expectation = z.infer<typeof expectation>;
@@ -217,6 +219,9 @@ const serviceScenario = z.strictObject({
   content: z.strictObject({ toOwner: hex, toTaker: hex }),
 });
 
+/** A proposal and statements about it (Z1 to Z5, Z7). */
+const signOffScenario = z.strictObject({ ...base, ...signOffFields });
+
 export type HandshakeScenario = z.infer<typeof handshakeScenario>;
 
 export const vectorFile = z.discriminatedUnion("layer", [
@@ -229,6 +234,7 @@ export const vectorFile = z.discriminatedUnion("layer", [
   z.strictObject({ layer: z.literal("seal"), scenarios: z.array(sealScenario) }),
   z.strictObject({ layer: z.literal("file"), scenarios: z.array(fileScenario) }),
   z.strictObject({ layer: z.literal("service"), scenarios: z.array(serviceScenario) }),
+  z.strictObject({ layer: z.literal("sign-off"), scenarios: z.array(signOffScenario) }),
 ]);
 export type VectorFile = z.infer<typeof vectorFile>;
 
@@ -518,6 +524,8 @@ export function runVectors(file: VectorFile): { name: string; expect: Expectatio
       return run(file.scenarios, runFile);
     case "service":
       return run(file.scenarios, runService);
+    case "sign-off":
+      return run(file.scenarios, (one) => refusedAs("sign-off", () => runSignOff(one)));
   }
 }
 
@@ -1730,6 +1738,7 @@ export function makeVectors(): Record<string, string> {
     "seal.json": makeSeals(),
     "file.json": makeFiles(),
     "service.json": makeServices(),
+    "sign-off.json": { layer: "sign-off", scenarios: signOffScenarios() },
   };
   return Object.fromEntries(
     Object.entries(files).map(([name, file]) => [

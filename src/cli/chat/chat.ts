@@ -57,6 +57,8 @@ export interface ChatOptions {
   readonly stdinIsTerminal: boolean;
   /** Whether a line can be edited here: a terminal on both sides that understands more than lines. */
   readonly isInteractive: boolean;
+  /** Whether a known agent has opened this shell: what is typed in it is no signature of a person. */
+  readonly isAgentShell?: boolean;
   /** Whether codes may go to standard error, where the link is asked for. */
   readonly marksPaste: boolean;
   /** Resolves when nothing can be shown any more. */
@@ -232,12 +234,14 @@ class Stay {
 
   #screenFor(conversation: Conversation, asks: Asks): Screen {
     const { input, terminal: output, isInteractive, clock, exitNow } = this.#options;
+    const { stdinIsTerminal, isAgentShell = false } = this.#options;
     const person = personIn({
       conversation,
       asks,
       show: this.#show,
       screen: () => this.#screen,
       isTerminal: isInteractive,
+      signs: isAgentShell ? "agent" : stdinIsTerminal ? "person" : "no-terminal",
       clock,
       exitNow,
     });

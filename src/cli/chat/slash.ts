@@ -12,18 +12,21 @@ import type { Show } from "./conversation/events.ts";
 import { completed, type Completion } from "./completion.ts";
 import { readOffer } from "./offer-line.ts";
 import { completedPath } from "./path-completion.ts";
+import { refuseInChat, signInChat } from "./signing.ts";
 import { filesLines } from "./terminal/file-lines.ts";
 import { chatServicesLines } from "./terminal/service-lines.ts";
 import { whoLines } from "./terminal/overview.ts";
 import { wholeId } from "./conversation/file-ids.ts";
 
 /** Everything that a command may use. */
-interface SlashCall {
+export interface SlashCall {
   readonly conversation: Conversation;
   readonly asks: Asks;
   readonly show: Show;
   readonly print: (text: string) => void;
   readonly leave: () => void;
+  /** Whether a person is there who can sign: a terminal, and not the shell of a known agent. */
+  readonly signs: "person" | "no-terminal" | "agent";
 }
 
 interface SlashCommand {
@@ -164,6 +167,18 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     help: "do not let it happen",
     run: (argument, { asks }) =>
       decide(asks, argument, (reason) => ({ verdict: "refuse", ...(reason === "" ? {} : { reason }) })),
+  },
+  {
+    name: "sign",
+    usage: "WORDS",
+    help: "sign the outcome that was proposed, named by its three words, with a key made here",
+    run: (argument, { conversation: { tunnel }, signs }) => signInChat(tunnel, argument, signs),
+  },
+  {
+    name: "not-done",
+    usage: "[REASON]",
+    help: "refuse to sign it; everybody is told the reason",
+    run: (argument, { conversation: { tunnel }, signs }) => refuseInChat(tunnel, argument, signs),
   },
   {
     name: "files",

@@ -6,6 +6,7 @@ import type { ExposureView } from "../../view/expose/exposures.ts";
 import type { OversightView } from "../../view/oversight.ts";
 import type { AskView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
+import { statementText } from "../../view/sign-off-text.ts";
 import { systemText } from "../../view/system-text.ts";
 import { durationText } from "../expose/duration.ts";
 import type { Paint } from "../io/output.ts";
@@ -26,7 +27,7 @@ const SHOWN = { lines: 40, chars: 4_000 } as const;
 const SPACES = /[^\S\n]{41,}/g;
 
 /** A text of one who wants to be believed: long runs of empty lines and of spaces are counted and not shown, since they hide what follows. */
-function plainLines(text: string): string[] {
+export function plainLines(text: string): string[] {
   const lines: string[] = [];
   let empty = 0;
   for (const line of safeText(text).split("\n")) {
@@ -43,7 +44,7 @@ function plainLines(text: string): string[] {
 }
 
 /** The beginning of a text, in lines. */
-function beginning(text: string): { readonly lines: readonly string[]; readonly isWhole: boolean } {
+export function beginning(text: string): { readonly lines: readonly string[]; readonly isWhole: boolean } {
   const all = plainLines(text);
   const lines: string[] = [];
   let left: number = SHOWN.chars;
@@ -272,6 +273,14 @@ export function entryLine(
         entry.kind === "withdrawal" || entry.note === undefined ? [] : beginning(entry.note).lines;
       return withGutter(head, [serviceText(entry, serviceName), ...words].join("\n"), style.columns);
     }
+    // The outcome itself is shown with who has signed it.
+    case "proposal":
+      return withGutter(`${at} ${where}${speaker(entry, isOwn, paint)} `, PROPOSES, style.columns);
+    case "statement": {
+      const why = entry.reason === undefined ? [] : beginning(entry.reason).lines;
+      const text = [statementText(entry), ...why].join("\n");
+      return withGutter(`${at} ${where}${speaker(entry, isOwn, paint)} `, text, style.columns);
+    }
     case "system": {
       const name = "memberName" in entry.event ? safeName(entry.event.memberName) : "";
       const room = hasSeveral ? `[${tunnelId}] ` : "";
@@ -281,6 +290,8 @@ export function entryLine(
       return undefined;
   }
 }
+
+const PROPOSES = "proposes an outcome for everybody to sign; type outcome to read it";
 
 function serviceText(entry: ServiceEntryView | WithdrawalView, known: string | undefined): string {
   if (entry.kind === "withdrawal")

@@ -1,4 +1,7 @@
 import { asTunnelError } from "../../errors/tunnel-error.ts";
+import { nodePrimitives } from "../../runtime/primitives.ts";
+import { signCommand } from "../../watch/sign-by-hand.ts";
+import type { SignOffView } from "../../view/sign-off.ts";
 import { seconds } from "../../view/time.ts";
 import type { TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
@@ -24,6 +27,7 @@ import {
   tunnelLines,
   type LineStyle,
 } from "./lines.ts";
+import { isOutcomeShownWhole, signOffKey, signOffLines } from "./sign-off-lines.ts";
 import { trafficText, servicesNews, toldServicesLines } from "./service-lines.ts";
 import type { WatchOptions } from "./watch-options.ts";
 
@@ -44,6 +48,8 @@ export class PersonFace implements Face {
   readonly #board = new Board();
   /** Asks of which a person has seen the whole, with the time since when. */
   readonly #shown = new Map<string, number>();
+  /** How the outcome of each tunnel was shown last. */
+  readonly #outcomes = new Map<string, string>();
   readonly #flood: Flood;
   readonly #requests: RequestFlood;
   readonly #editing = new AbortController();
@@ -196,6 +202,7 @@ export class PersonFace implements Face {
       if (tunnel.ended !== undefined) continue;
       this.#states.set(tunnel.tunnelId, modesOf(tunnel));
       this.#print(tunnelLines(tunnel, this.#style));
+      this.#signOffChanged(tunnel);
     }
     for (const exposure of exposures) this.#print(exposureLines(exposure, event.server.folder, this.#style));
     if (services.length > 0) this.#services(server);
@@ -235,17 +242,17 @@ export class PersonFace implements Face {
       this.#shown.delete(keyOf(waiting));
       return this.#print(decidedLine(ask, name, this.#style));
     }
-    if (isShownWhole(ask)) this.#saw(waiting);
+    if (isShownWhole(ask)) this.#saw(keyOf(waiting));
     this.#print(`${BELL}${askLines(ask, { name }, this.#style, false)}`);
   }
 
-  #saw(waiting: Waiting): void {
-    const key = keyOf(waiting);
+  #saw(key: string): void {
     if (!this.#shown.has(key)) this.#shown.set(key, this.#options.clock.now());
   }
 
-  #wasShown(waiting: Waiting): "shown" | "just-shown" | "not-whole" {
-    const since = this.#shown.get(keyOf(waiting));
+  /** @param key of an ask, or the digest of an outcome */
+  #wasShown(key: string): "shown" | "just-shown" | "not-whole" {
+    const since = this.#shown.get(key);
     if (since === undefined) return "not-whole";
     return this.#options.clock.now() - since < INERT_MS ? "just-shown" : "shown";
   }
@@ -259,6 +266,7 @@ export class PersonFace implements Face {
       if (this.#states.get(tunnelId) !== "ended") this.#say(`[${tunnelId}] is over: ${tunnel.ended.because}`);
       return void this.#states.set(tunnelId, "ended");
     }
+    this.#signOffChanged(tunnel);
     const before = this.#states.get(tunnelId);
     const now = modesOf(tunnel);
     this.#states.set(tunnelId, now);
@@ -286,7 +294,7 @@ export class PersonFace implements Face {
 
   async #typed(line: string): Promise<void> {
     try {
-      const wasShown = (waiting: Waiting) => this.#wasShown(waiting);
+      const wasShown = (what: Waiting | SignOffView) => this.#wasShown(keyOf(what));
       await this.#do(readTyped(line, { board: this.#board, chosen: this.#chosen, wasShown }));
     } catch (thrown) {
       const error = asTunnelError(thrown);
@@ -320,10 +328,37 @@ export class PersonFace implements Face {
         return this.#show(typed.waiting);
       case "edit":
         return this.#edit(typed.waiting);
+      case "outcome":
+        return this.#outcome(typed.tunnel, true);
+      case "sign":
+        return this.#sign(typed);
       case "tell":
         await typed.server.ask(typed.command);
         if (typed.done !== "") this.#say(`${typed.done}.`);
     }
+  }
+
+  #outcome(tunnel: TunnelView, isWhole: boolean): void {
+    const { signOff } = tunnel;
+    if (signOff === undefined) return;
+    if (isWhole || isOutcomeShownWhole(signOff)) this.#saw(signOff.digest);
+    const bell = !isWhole && signOff.isOpenToSelf ? BELL : "";
+    this.#print(`${bell}${signOffLines(tunnel, signOff, this.#style, isWhole)}`);
+  }
+
+  /** Shows an outcome that is new, or stands otherwise than before. */
+  #signOffChanged(tunnel: TunnelView): void {
+    const { tunnelId, signOff } = tunnel;
+    if (signOff === undefined || this.#outcomes.get(tunnelId) === signOffKey(signOff)) return;
+    this.#outcomes.set(tunnelId, signOffKey(signOff));
+    this.#outcome(tunnel, false);
+  }
+
+  async #sign({ server, tunnelId, signOff, verdict, reason }: Extract<Typed, { do: "sign" }>): Promise<void> {
+    const said = { verdict, ...(reason === undefined ? {} : { reason }) };
+    const signed = signCommand(nodePrimitives, signOff, said);
+    await server.ask({ do: "sign", tunnelId, ...said, ...signed });
+    this.#say(verdict === "done" ? "signed." : "refused.");
   }
 
   #asks(): void {
@@ -359,7 +394,7 @@ export class PersonFace implements Face {
   }
 
   #show(waiting: Waiting): void {
-    this.#saw(waiting);
+    this.#saw(keyOf(waiting));
     this.#print(askLines(waiting.ask, { name: this.#board.nameOf(waiting) }, this.#style, true));
   }
 
@@ -401,7 +436,9 @@ export class PersonFace implements Face {
   }
 }
 
-function keyOf({ server, ask }: Waiting): string {
+function keyOf(what: Waiting | SignOffView): string {
+  if ("digest" in what) return what.digest;
+  const { server, ask } = what;
   return `${server.name} ${ask.ask} ${ask.digest}`;
 }
 

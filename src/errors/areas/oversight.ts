@@ -86,6 +86,25 @@ export const OVERSIGHT = {
     nextForPerson: "Approve it as it is, or refuse it and say why.",
     retryable: false,
   },
+  "sign-off-unknown": {
+    message: "this is not the outcome that stands now",
+    next: "Leave it to your human: persons alone sign.",
+    nextForPerson: "Look at the outcome that stands now, then sign that, or refuse.",
+    retryable: false,
+  },
+  "sign-off-over": {
+    message: "this outcome takes no signature from you any more",
+    next: "Where all are still agreed, propose the outcome anew with tunnel_propose_done.",
+    nextForPerson: "Where all are still agreed, ask your agent to propose the outcome anew.",
+    retryable: false,
+  },
+  "sign-off-unsound": {
+    message: "a signature under an outcome does not hold, so it counts for nothing",
+    next: "Tell your human. The outcome counts as unsigned by that member.",
+    nextForPerson:
+      "The outcome counts as unsigned by that member. Look whether both sides run the same version of tunnel-mcp; else that program is broken or hostile.",
+    retryable: false,
+  },
   "asks-crowded": {
     message: "too much waits for a person's decision already, so this was not taken",
     next: "Stop, and tell your human that they can decide what waits: they type `tunnel-mcp watch`.",

@@ -7,7 +7,7 @@ export const tunnelId = id().optional().describe("If several.");
 export const memberName = z
   .string()
   .optional()
-  .describe("Your name there, e.g. the developer's first name. Default: the user name.");
+  .describe("Your name there, e.g. a first name. Default: the user name.");
 
 interface Bounded {
   readonly value: number;

@@ -153,6 +153,17 @@ export interface Showing {
   readonly placeFor: (name: string) => string | undefined;
 }
 
+const PROPOSED =
+  "An outcome for the humans to sign: tell yours that they can read and sign it in `tunnel-mcp watch` or on the page. Say nothing meanwhile: each further message makes it stale.";
+const STATED = {
+  done: "A human has signed the outcome, says their program.",
+  "not-done": "A human has refused to sign the outcome, says their program.",
+} as const;
+const UNCOUNTED =
+  "A member's program says that a human has answered, and it counts for nothing: it came too late, or does not hold (`standing`).";
+const ALL_SIGNED =
+  "All humans have signed. Close without a summary: each further message makes the signatures stale.";
+
 /** The fields in which the kinds of entries differ, with every peer's words in the fence. */
 function entryFields(entry: EntryView, showing: Showing, part: Part | undefined): Payload {
   const { fence, limit, placeFor } = showing;
@@ -179,6 +190,19 @@ function entryFields(entry: EntryView, showing: Showing, part: Part | undefined)
     case "withdrawal": {
       const { from, fromName, lookAlike, own, author, kind, serviceId, beforeYou } = entry;
       return { from, fromName, lookAlike, own, author, kind, serviceId, text: WITHDRAWN, beforeYou };
+    }
+    case "proposal": {
+      const { from, fromName, lookAlike, own, author, kind, outcome, words, beforeYou } = entry;
+      const text = peerText(outcome, fence);
+      return { from, fromName, lookAlike, own, author, kind, ...text, words, beforeYou, next: PROPOSED };
+    }
+    case "statement": {
+      const { from, fromName, lookAlike, own, author, kind, proposal, verdict, standing, beforeYou } = entry;
+      const text = entry.reason === undefined ? { text: standing === "counts" ? STATED[verdict] : UNCOUNTED } : peerText(entry.reason, fence);
+      const unsigned = within(entry.missing, boundsOf(limit).receivers);
+      const told = { proposal, verdict, standing, ...listed("unsigned", unsigned, entry.missing.length) };
+      const next = standing === "counts" && entry.missing.length === 0 ? ALL_SIGNED : undefined;
+      return { from, fromName, lookAlike, own, author, kind, ...text, ...told, beforeYou, next };
     }
     case "system": {
       const { event, beforeYou } = entry;

@@ -35,9 +35,9 @@ export const inviteTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers - 1)
       .optional()
-      .describe("Default 1; 0 with `revoke` or `remove`."),
-    revoke: id().optional().describe("inviteId of a pending invite."),
-    remove: z.string().optional().describe("Name or id to remove."),
+      .describe("Default 1, or 0 with `revoke` or `remove`."),
+    revoke: id().optional().describe("A pending inviteId."),
+    remove: z.string().optional().describe("A name or id."),
     observer: z.boolean().optional(),
     history: z.boolean().optional().describe("They see the past, too."),
     minutes: z.int().min(1).optional().describe(`For so long; default ${OBSERVER.defaultMinutes}.`),

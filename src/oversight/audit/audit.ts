@@ -31,7 +31,18 @@ type AuditPath = Decider["path"];
 
 /** A change that a person has made by themselves. */
 export type Mode =
-  "pause" | "resume" | "hold-out" | "hold-in" | "hold-off" | "go-on" | "end" | "remove" | "revoke" | "say";
+  | "pause"
+  | "resume"
+  | "hold-out"
+  | "hold-in"
+  | "hold-off"
+  | "go-on"
+  | "end"
+  | "remove"
+  | "revoke"
+  | "say"
+  | "sign"
+  | "not-sign";
 
 export const MAX_RECORDS = 2_000;
 

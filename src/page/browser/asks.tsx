@@ -1,37 +1,39 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { NewCommand } from "../../watch/client.ts";
 import { unmarked } from "../text/marks.ts";
 import { beginningOf } from "../text/plain.ts";
 import { act, look } from "./act.ts";
 import { Attention } from "./attention.tsx";
-import { now, roomOf, world, type Ask } from "./store.ts";
+import { isJustInFront, JUST_IN_FRONT, useInert } from "./deciding/inert.ts";
+import { SignOff } from "./deciding/signing.tsx";
+import { Words } from "./deciding/words-field.tsx";
+import { now, roomOf, waiting, world, type Ask } from "./store.ts";
 import { Raw } from "./text.tsx";
 import { say } from "./word.ts";
 import { digest, left } from "./words.ts";
-
-/** An ask that came, or moved, just now takes no yes: the click may have been meant for something else. */
-const INERT_MS = 500;
-let focusedAt = Number.NEGATIVE_INFINITY;
-// The click that brings this window to the front may not decide either.
-window.addEventListener("focus", () => (focusedAt = performance.now()));
 
 type Verdict = Extract<NewCommand, { do: "decide" }>["decision"];
 
 /** Everything that waits for this person, the oldest first. A no is always possible; a yes needs the whole to have been there. */
 export function Asks() {
   const { asks, tunnels } = world.value;
-  const hasSeveral = [...tunnels.values()].filter(({ view }) => view.over === undefined).length > 1;
+  const open = [...tunnels.values()].filter(({ view }) => view.over === undefined);
+  const hasSeveral = open.length > 1;
+  const count = waiting();
   return (
     <aside id="asks" tabIndex={-1} aria-label="What waits for you">
       <h2>
         Waiting for you
-        {asks.length === 0 ? null : <b class="count">{asks.length}</b>}
+        {count === 0 ? null : <b class="count">{count}</b>}
       </h2>
-      {asks.length === 0 ? (
+      {count === 0 ? (
         <p class="calm">Nothing. Everything else flows, and you can stop it at any time.</p>
       ) : null}
       {asks.map((ask, place) => (
         <AskCard key={`${ask.key} ${ask.view.digest}`} ask={ask} place={place} hasSeveral={hasSeveral} />
+      ))}
+      {open.map((tunnel) => (
+        <SignOff key={tunnel.key} tunnel={tunnel} goal={hasSeveral ? tunnel.view.goal : undefined} />
       ))}
       <Attention />
     </aside>
@@ -44,17 +46,6 @@ interface CardProps {
   readonly hasSeveral: boolean;
 }
 
-/** Whether it takes no yes yet. @param place where it stands among the others */
-function useInert(place: number): boolean {
-  const [isInert, setInert] = useState(true);
-  useEffect(() => {
-    setInert(true);
-    const timer = setTimeout(() => setInert(false), INERT_MS);
-    return () => clearTimeout(timer);
-  }, [place]);
-  return isInert;
-}
-
 function AskCard({ ask, place, hasSeveral }: CardProps) {
   const { view, server } = ask;
   const { title, facts, text, isRisky } = view;
@@ -64,8 +55,7 @@ function AskCard({ ask, place, hasSeveral }: CardProps) {
   const start = beginningOf(text ?? "");
   const isWhole = start.isWhole || isOpen;
   const decide = async (decision: Verdict, done: string): Promise<void> => {
-    if (decision.verdict !== "refuse" && performance.now() - focusedAt < INERT_MS)
-      return say("This window came to the front only now. Press again, if you mean it.");
+    if (decision.verdict !== "refuse" && isJustInFront()) return say(JUST_IN_FRONT);
     setBusy(true);
     await act(server, { do: "decide", ask: view.ask, digest: view.digest, decision }, done);
     setBusy(false);
@@ -168,49 +158,6 @@ function Answers({ ask, decide, isBusy, canSay }: AnswersProps) {
       {button("Refuse, because…", false, !isBusy, () => setWords("refuse"))}
       {isMessage ? button("Edit and send…", false, !isBusy, () => setWords("edit")) : null}
       {isRisky ? approve : null}
-    </div>
-  );
-}
-
-interface WordsProps {
-  readonly label: string;
-  readonly start: string;
-  readonly send: string;
-  readonly isOk: boolean;
-  readonly done: (text: string) => Promise<void>;
-  readonly cancel: () => void;
-}
-
-function Words({ label, start, send, isOk, done, cancel }: WordsProps) {
-  const [text, setText] = useState(start);
-  const field = useRef<HTMLTextAreaElement>(null);
-  // This person has just asked to write here.
-  useEffect(() => field.current?.focus(), []);
-  return (
-    <div class="words">
-      <label>
-        {label}
-        <textarea
-          rows={Math.min(12, Math.max(2, start.split("\n").length))}
-          value={text}
-          dir="auto"
-          ref={field}
-          onInput={(event) => setText(event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key !== "Escape") return;
-            event.stopPropagation();
-            cancel();
-          }}
-        />
-      </label>
-      <div class="row">
-        <button type="button" class="btn" disabled={!isOk} onClick={() => void done(text)}>
-          {send}
-        </button>
-        <button type="button" class="btn" onClick={cancel}>
-          Back
-        </button>
-      </div>
     </div>
   );
 }

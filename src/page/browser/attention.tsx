@@ -1,5 +1,5 @@
 import { effect, signal } from "@preact/signals-core";
-import { isCaughtUp, shownTunnel, world } from "./store.ts";
+import { isCaughtUp, shownTunnel, waiting } from "./store.ts";
 
 /** Whether this person has let the page call them; asked for on their press alone. */
 const mayCall = signal("Notification" in window ? Notification.permission : "denied");
@@ -22,7 +22,7 @@ export function Attention() {
 export function attend(): void {
   let before = 0;
   effect(() => {
-    const count = world.value.asks.length;
+    const count = waiting();
     const tunnel = shownTunnel();
     const what = tunnel === undefined ? "tunnel-mcp" : `${tunnel.view.goal.slice(0, 60)} · tunnel-mcp`;
     document.title = count === 0 ? what : `(${count}) ${what}`;

@@ -17,7 +17,7 @@ import {
   shownTunnel,
   stands,
   time,
-  world,
+  waiting,
   type Tunnel,
 } from "./store.ts";
 import { Alarms, LastWord, Top } from "./top.tsx";
@@ -74,7 +74,7 @@ function Page() {
   if (line === "locked") return <Closed why={why ?? "other"} />;
   if (line === "opening") return <p class="wait">Opening…</p>;
   const tunnel = shownTunnel();
-  const count = world.value.asks.length;
+  const count = waiting();
   const shown = shownPart.value ?? "said";
   return (
     <div class={`page show-${shown} ${tunnel === undefined ? "bare" : ""}`}>

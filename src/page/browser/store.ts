@@ -91,6 +91,15 @@ export function shownTunnel(): Tunnel | undefined {
   return all.find(({ view }) => view.over === undefined) ?? all.at(-1);
 }
 
+/** How many things wait for this person: what is asked, and outcomes that they can sign. */
+export function waiting(): number {
+  const { asks, tunnels } = world.value;
+  const toSign = [...tunnels.values()].filter(
+    ({ view }) => view.over === undefined && view.signOff?.isOpen === true,
+  );
+  return asks.length + toSign.length;
+}
+
 export function roomOf({ server, view }: Ask): Tunnel | undefined {
   return world.value.tunnels.get(keyOf(server, view.tunnelId));
 }
@@ -150,7 +159,7 @@ function heard(lines: readonly PageLine[]): void {
   if (!lines.some(({ t }) => t === "caught-up")) return;
   isCaughtUp.value = true;
   // Fixed from here on: what comes later takes no screen away from who reads or writes.
-  shownPart.value ??= asks.size > 0 ? "wait" : "said";
+  shownPart.value ??= waiting() > 0 ? "wait" : "said";
 }
 
 function hearLine(draft: Draft, line: PageLine): void {

@@ -8,6 +8,7 @@ import {
   readAlarm,
   shownPart,
   stands,
+  waiting,
   world,
   type Tunnel,
 } from "./store.ts";
@@ -91,7 +92,7 @@ function Controls({ tunnel }: { readonly tunnel: Tunnel }) {
 
 /** On a narrow screen there is room for one part at a time. */
 function Parts({ shown }: { readonly shown: string }) {
-  const count = world.value.asks.length;
+  const count = waiting();
   const parts = (
     [
       ["said", "Said"],

@@ -1,4 +1,5 @@
 import type { SpokenView } from "../../view/entries.ts";
+import { statementText } from "../../view/sign-off-text.ts";
 import { systemText } from "../../view/system-text.ts";
 import type { WatchedEntry } from "../../watch/protocol.ts";
 import type { Card, EntryShown, SaidShown } from "../model.ts";
@@ -38,21 +39,40 @@ function saidShown(entry: SpokenView, isOwn: boolean): Omit<SaidShown, "tunnelId
       ...(to === undefined ? [] : [alone(to).trim()]),
       ...(replyTo === undefined ? [] : [`answers ${replyTo}`]),
       ...(beforeYou === true ? ["before you came"] : []),
+      ...(entry.kind === "proposal" ? ["proposes that it is done"] : []),
     ],
     text: textOf(entry),
-    note: "note" in entry ? entry.note : undefined,
+    note: noteOf(entry),
   };
 }
 
 function textOf(entry: SpokenView): string | undefined {
-  if (entry.kind === "chat") return entry.text;
-  return entry.kind === "withdrawal" ? "no longer offers a service." : undefined;
+  switch (entry.kind) {
+    case "chat":
+      return entry.text;
+    case "withdrawal":
+      return "no longer offers a service.";
+    case "proposal":
+      return entry.outcome;
+    case "statement":
+      return `${statementText(entry)}.`;
+    case "file":
+    case "service":
+      return undefined;
+  }
+}
+
+function noteOf(entry: SpokenView): string | undefined {
+  if (entry.kind === "statement") return entry.reason;
+  return "note" in entry ? entry.note : undefined;
 }
 
 function cardOf(entry: SpokenView, tunnelId: string): Card | undefined {
   switch (entry.kind) {
     case "chat":
     case "withdrawal":
+    case "proposal":
+    case "statement":
       return undefined;
     case "service": {
       const { service } = entry;

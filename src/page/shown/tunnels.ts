@@ -2,6 +2,7 @@ import type { MemberView } from "../../view/members.ts";
 import type { OversightView } from "../../view/oversight.ts";
 import type { TunnelView } from "../../watch/protocol.ts";
 import type { Gauge, MemberShown, Part, TunnelShown } from "../model.ts";
+import { signOffShown } from "./sign-off.ts";
 import { goal, name, oneLine, plural, size } from "./labels.ts";
 
 /** A tunnel and who is in it, in words. @param now ms since the epoch */
@@ -24,6 +25,7 @@ export function tunnelShown(view: TunnelView, now: number): TunnelShown {
     holdsOut: oversight.gates.includes("hold-out"),
     holdsIn: oversight.gates.includes("hold-in"),
     invites: invitesOf(view, now),
+    signOff: view.signOff === undefined ? undefined : signOffShown(view.signOff),
     alarms: view.alarms.map(({ message, next }) => `${message}. ${next}`),
   };
 }

@@ -267,6 +267,13 @@ export const SERVICE = {
   maxTaken: STREAM.maxPortsOpened,
 } as const;
 
+/** Signing off (PROTOCOL §9.2). */
+export const SIGN_OFF = {
+  /** An outcome is read by people as a whole before they sign. */
+  maxOutcomeChars: 2_000,
+  maxReasonChars: 500,
+} as const;
+
 export const SESSION = {
   maxTunnels: 8,
   listenDefaultMs: 50 * SECOND,

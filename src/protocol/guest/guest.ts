@@ -31,6 +31,7 @@ import { Connector, type ConnectorEvent } from "./connector.ts";
 import type { ConnectionState, GuestEffect, GuestEnd, GuestInput } from "./guest-io.ts";
 import { GuestPresence } from "./presence.ts";
 import { isSameWelcome, orderFrom, Replica, type Unplaced } from "./replica.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
 
 /** Known once the first WELCOME has arrived. */
 interface Membership extends Pick<Welcome, "goal" | "name" | "host" | "idleMs" | "history"> {
@@ -103,6 +104,11 @@ export class Guest {
     if (this.#membership === undefined) return undefined;
     const { host, replica } = this.#membership;
     return this.#signer.attestation(host, replica.log);
+  }
+
+  /** The proposal that stands. */
+  get signOff(): SignOff | undefined {
+    return this.#membership?.replica.signOff;
   }
 
   /** Own messages that the host has not confirmed yet. */

@@ -21,9 +21,10 @@ import {
 } from "../room/frames.ts";
 import type { SpokenEntry } from "../room/log.ts";
 import { RoomOrder } from "../room/order.ts";
-import { SpokenEntries, systemEvent, type OutgoingMessage } from "../room/participant.ts";
+import { faultOf, SpokenEntries, systemEvent, type OutgoingMessage } from "../room/participant.ts";
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Signer } from "../room/signer.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
 import { workContextBytes, type WorkContext } from "../room/work-context.ts";
 import type { GuestEffect } from "./guest-io.ts";
 import type { GuestPresence } from "./presence.ts";
@@ -50,6 +51,8 @@ export type Unplaced = { readonly n: number } & (
   | Pick<Extract<SpokenEntry, { kind: "file" }>, "kind" | "offer" | "to">
   | Pick<Extract<SpokenEntry, { kind: "service" }>, "kind" | "offer" | "to">
   | Pick<Extract<SpokenEntry, { kind: "withdrawal" }>, "kind" | "service" | "to">
+  | Pick<Extract<SpokenEntry, { kind: "proposal" }>, "kind" | "outcome" | "to">
+  | Pick<Extract<SpokenEntry, { kind: "statement" }>, "kind" | "statement" | "to">
 );
 
 /** A sequence number of the room, and the host's time. */
@@ -74,7 +77,7 @@ export class Replica {
   readonly log: AuditLog;
   /** Own messages that are not in the order yet, in the order in which they were said. */
   readonly #unplaced = new Map<number, { hash: Bytes; signed: Signed; outgoing: OutgoingMessage }>();
-  readonly #spoken = new SpokenEntries();
+  readonly #spoken: SpokenEntries;
   /** Until its own arrival, all that a member is told is of the time before it. */
   #past: { readonly past?: true } = { past: true };
   /** Where this member's part of the room begins. */
@@ -83,6 +86,7 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     this.#options = options;
     const { view, members } = options.order;
+    this.#spoken = new SpokenEntries(options.primitives);
     this.#start = view.seq;
     this.log = new AuditLog({ view, members });
   }
@@ -90,6 +94,11 @@ export class Replica {
   /** Whether this member's own arrival is in the order. */
   get hasArrived(): boolean {
     return this.#past.past === undefined;
+  }
+
+  /** The proposal that stands. */
+  get signOff(): SignOff | undefined {
+    return this.#spoken.signOff;
   }
 
   /** Own messages that the host has not placed. */
@@ -157,9 +166,12 @@ export class Replica {
     const text = plain ?? signer.open(event, body);
     const spoken = { ...event, own: false, text: text ?? "" };
     const entry = text === undefined ? undefined : this.#spoken.of({ ...at, ...this.#past }, spoken, order);
-    if (entry !== undefined) return emit({ type: "entry", entry });
+    if (entry !== undefined) emit({ type: "entry", entry });
+    if (text === undefined) this.#spoken.unread();
+    const fault = text === undefined ? "message-unreadable" : faultOf(entry);
+    if (fault === undefined) return;
     // Its sender's doing, who signed it: no reason to leave the others.
-    const error = new TunnelError(text === undefined ? "message-unreadable" : "offer-unreadable");
+    const error = new TunnelError(fault);
     const sender = must(order.member(event.from), "the sender of a verified message");
     emit({ type: "alarm", error, member: sender.name });
   }
@@ -171,6 +183,7 @@ export class Replica {
     order.appendChat(at.seq, at.ts, event, order.verifyWithheld(event));
     const { kind: _, ...signed } = event;
     this.log.message(order.view, at.ts, signed);
+    this.#spoken.unread();
   }
 
   #happened(at: At, event: SystemRoomEvent, now: number): void {

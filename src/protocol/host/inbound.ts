@@ -6,6 +6,7 @@ import type { ChannelEvent } from "../reliable/channel-events.ts";
 import { CLOSE } from "../room/close-reasons.ts";
 import { decodeMemberFrame, decodeMemberNote, type ChatEvent } from "../room/frames.ts";
 import { isObserver, type RoomOrder } from "../room/order.ts";
+import { faultOf } from "../room/participant.ts";
 import type { Signer } from "../room/signer.ts";
 import type { BackPressure } from "./back-pressure.ts";
 import type { IdleClock } from "./idle.ts";
@@ -136,10 +137,11 @@ export class Inbound {
   /** The host is a participant like the others: its agent sees the messages that are for it, and no others (O10). */
   #hear(event: ChatEvent, body: Bytes, plain: string | undefined, now: number): void {
     const { signer, sequencer, emit } = this.#options;
-    if (event.to?.includes(signer.id) === false) return;
+    if (event.to?.includes(signer.id) === false) return sequencer.unread();
     const text = plain ?? signer.open(event, body);
-    if (text !== undefined && sequencer.show(event, text, now)) return;
-    const error = new TunnelError(text === undefined ? "message-unreadable" : "offer-unreadable");
-    emit({ type: "alarm", error, member: event.from });
+    if (text === undefined) sequencer.unread();
+    const fault =
+      text === undefined ? "message-unreadable" : faultOf(sequencer.show(event, text, now));
+    if (fault !== undefined) emit({ type: "alarm", error: new TunnelError(fault), member: event.from });
   }
 }

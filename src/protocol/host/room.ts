@@ -35,6 +35,7 @@ import { Receipts } from "./receipts.ts";
 import type { RoomEffect, RoomInput, RoomOptions } from "./room-io.ts";
 import { Sequencer } from "./sequencer.ts";
 import { StreamRelay } from "./stream-relay.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
 
 /**
  * The host's machine (PROTOCOL §4 to §8): a room, its admission and its members, without sockets, timers or a clock. Feed
@@ -147,6 +148,11 @@ export class Room {
 
   get attestation(): Attestation {
     return this.#signer.attestation(this.self, this.#sequencer.log);
+  }
+
+  /** The proposal that stands. */
+  get signOff(): SignOff | undefined {
+    return this.#sequencer.signOff;
   }
 
   get ended(): EndCause | undefined {

@@ -8,12 +8,14 @@ import {
   type MemberRecord,
   type SystemRoomEvent,
 } from "../room/frames.ts";
+import type { SpokenEntry } from "../room/log.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
 import { SpokenEntries, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { MemberSession, MemberSessions } from "./member-sessions.ts";
 import type { Signer } from "../room/signer.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
 
 export interface SequencerOptions {
   readonly primitives: Primitives;
@@ -31,10 +33,11 @@ export class Sequencer {
   readonly #options: SequencerOptions;
   /** The proof of the order to others. */
   readonly log: AuditLog;
-  readonly #spoken = new SpokenEntries();
+  readonly #spoken: SpokenEntries;
 
   constructor(options: SequencerOptions) {
     this.#options = options;
+    this.#spoken = new SpokenEntries(options.primitives);
     this.log = new AuditLog(this.#present);
   }
 
@@ -46,6 +49,11 @@ export class Sequencer {
   /** An observer may begin with its arrival although the room keeps a history (Q6). */
   #isGivenPast({ role }: MemberRecord): boolean {
     return this.#options.history && role !== "observer";
+  }
+
+  /** The proposal that stands. */
+  get signOff(): SignOff | undefined {
+    return this.#spoken.signOff;
   }
 
   get #present(): Beginning {
@@ -93,13 +101,18 @@ export class Sequencer {
     emit({ type: "entry", entry: { kind: "system", seq, ts: now, ...entry } });
   }
 
-  /** Shows the host's own agent the last message of the order; whether it could be shown. */
-  show(event: ChatEvent, text: string, now: number): boolean {
+  /** Shows the host's own agent the last message of the order; undefined where it could not be shown. */
+  show(event: ChatEvent, text: string, now: number): SpokenEntry | undefined {
     const { order, signer, emit } = this.#options;
     const said = { ...event, own: event.from === signer.id, text };
     const entry = this.#spoken.of({ seq: order.view.seq, ts: now }, said, order);
     if (entry !== undefined) emit({ type: "entry", entry });
-    return entry !== undefined;
+    return entry;
+  }
+
+  /** The last message of the order is not for the host, or cannot be read by it. */
+  unread(): void {
+    this.#spoken.unread();
   }
 
   /** The time before it, for a member that has just come. */

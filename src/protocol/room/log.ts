@@ -8,6 +8,8 @@ import type { Bytes } from "../base/bytes.ts";
 import type { FileOffer } from "../files/offer.ts";
 import type { ServiceOffer } from "../services/offer.ts";
 import { ROOM } from "../base/limits.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
+import type { Statement } from "../sign-off/statement.ts";
 
 interface EntryBase {
   readonly seq: number;
@@ -56,8 +58,30 @@ export interface WithdrawalEntry extends Spoken {
   readonly service: Bytes;
 }
 
-/** A message of a member: words, or an offer. */
-export type SpokenEntry = ChatEntry | FileEntry | ServiceEntry | WithdrawalEntry;
+/** An outcome that the persons of all members are asked to sign (PROTOCOL §9.2). */
+export interface ProposalEntry extends Spoken {
+  readonly kind: "proposal";
+  readonly outcome: string;
+  /** The content as it was signed: its one text. */
+  readonly source: string;
+  /** Undefined while it has no place in the room. */
+  readonly signOff: SignOff | undefined;
+}
+
+/** What a member's person says of a proposal. */
+export interface StatementEntry extends Spoken {
+  readonly kind: "statement";
+  readonly statement: Statement;
+  readonly source: string;
+  /** `late`: about another proposal than the one that stands, or not the first of its sender. `unsound`: it does not hold (Z5). */
+  readonly standing: "counts" | "late" | "unsound";
+  /** Names of those whose persons had not signed by then; none where all have. */
+  readonly missing: readonly string[];
+}
+
+/** A message of a member: words, an offer, or a step of signing off. */
+export type SpokenEntry =
+  ChatEntry | FileEntry | ServiceEntry | WithdrawalEntry | ProposalEntry | StatementEntry;
 
 /** Structured, never text: what a peer says can therefore never look like one (T3). */
 export type SystemEvent =

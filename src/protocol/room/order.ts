@@ -229,6 +229,10 @@ export class RoomOrder {
     return equalBytes(firstChain(primitives, room, first), start.view.chain);
   }
 
+  get room(): RoomId {
+    return this.#room;
+  }
+
   get view(): View {
     return this.#view;
   }

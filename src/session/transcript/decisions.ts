@@ -44,6 +44,8 @@ const record = z.discriminatedUnion("kind", [
       "remove",
       "revoke",
       "say",
+      "sign",
+      "not-sign",
     ]),
     by: path,
   }),
@@ -128,6 +130,8 @@ const MODES = {
   remove: "removed a member",
   revoke: "took an invite back",
   say: "spoke",
+  sign: "signed that the outcome is done",
+  "not-sign": "refused to sign the outcome",
 } as const;
 
 /** One record as words of this program: nothing of a peer or of a message stands in it. */

@@ -59,6 +59,8 @@ const body = {
     .check(z.maxLength(ROOM.maxTranscriptEntries)),
   end: z.strictObject({ seq: counter, chain: hash }),
   audit: z.optional(auditSchema),
+  /** Its exporter was to end it with the signatures of all persons. */
+  signOff: z.optional(z.literal("demanded")),
 };
 
 const transcript = z.strictObject({ ...body, signature: bytesOf(SIGNATURE_BYTES) });

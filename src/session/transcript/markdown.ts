@@ -5,6 +5,7 @@ import type { MemberId } from "../../protocol/base/ids.ts";
 import type { MessageEntry, TranscriptDocument, TranscriptEntry } from "./document.ts";
 import { recordText } from "./decisions.ts";
 import { describedOffer } from "./offer-text.ts";
+import { NOT_SIGNED, signedOffText, type SignedOff } from "./signed-off.ts";
 import { missing, type Verdict } from "./verify.ts";
 
 export interface MarkdownOptions {
@@ -15,6 +16,8 @@ export interface MarkdownOptions {
   readonly frame?: (text: string) => string;
   /** The result of checking it; left out where it comes from this process itself. */
   readonly verdict?: Verdict;
+  /** What persons have signed, where there is no verdict that says it. */
+  readonly signedOff?: SignedOff;
   /** How to get what is left out at the beginning. */
   readonly more?: string;
   /** A sentence in place of a text that is missing; that it is no longer kept, where this is not given. */
@@ -72,7 +75,7 @@ class Renderer {
 
   render(): string {
     const entries = this.#document.entries.flatMap((entry) => this.#entry(entry));
-    return `${[...this.#head(), ...entries, ...this.#decisions()].join("\n\n")}\n`;
+    return `${[...this.#head(), ...entries, ...this.#signedOff(), ...this.#decisions()].join("\n\n")}\n`;
   }
 
   #name(id: MemberId): string {
@@ -145,6 +148,21 @@ class Renderer {
     return isForUs
       ? `_${this.#options.missing ?? "Its text is no longer kept."}_`
       : "_It was not for the member who exported this._";
+  }
+
+  /** What persons have signed: words of this program, with names. The outcomes stand in their entries. */
+  #signedOff(): string[] {
+    if (this.#options.verdict?.ok === false) return [];
+    const signedOff = this.#options.verdict?.signedOff ?? this.#options.signedOff;
+    const lines = signedOff?.proposals.map((one) => `- ${signedOffText(one, (id) => this.#name(id))}`) ?? [];
+    const unsound = signedOff?.unsound.map(
+      ({ seq, member }) =>
+        `- Entry ${seq}, a statement of ${this.#name(member)}, does not hold: it counts for nothing.`,
+    );
+    if (this.#document.signOff === "demanded" && signedOff?.proposals.at(-1)?.state !== "signed")
+      lines.push(`- ${NOT_SIGNED}`);
+    const all = [...lines, ...(unsound ?? [])];
+    return all.length === 0 ? [] : ["## What humans signed", all.join("\n")];
   }
 
   /** What the exporter's person was asked and decided: words of this program alone. */

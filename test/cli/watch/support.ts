@@ -38,6 +38,7 @@ export function tunnelOf(tunnelId = "aaaa", over: Partial<TunnelView> = {}): Tun
     self: "ana",
     members: [],
     oversight: { paused: false, gates: [], heldOut: 0, heldIn: 0, stopped: undefined, budgets: undefined },
+    signOff: undefined,
     safetyCodes: [],
     invites: [],
     alarms: [],

@@ -187,9 +187,7 @@ export class Victim {
         ? entry.event
         : entry.kind === "chat"
           ? entry.text
-          : entry.kind === "withdrawal"
-            ? entry.kind
-            : entry.offer.name,
+          : "offer" in entry ? entry.offer.name : entry.kind,
     );
   }
 

@@ -15,7 +15,9 @@ import { offerText, receivedLines, sharedText, transferText } from "./file-lines
 import { offeredText, serviceLines, withdrawnText } from "./service-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "./safe-text.ts";
+import { statementText } from "../../../view/sign-off-text.ts";
 import { duration, systemText } from "../../../view/system-text.ts";
+import { signHint } from "../signing.ts";
 import { endText, errorText } from "./wording.ts";
 
 interface PeopleViewOptions {
@@ -189,6 +191,14 @@ export class PeopleView {
         return this.#said(entry, offeredText(entry, service?.number ?? 0));
       case "withdrawal":
         return this.#said(entry, withdrawnText(service?.name, entry.serviceId));
+      case "proposal": {
+        const { outcome, words } = entry;
+        return this.#said(entry, `proposes that it is done:\n${outcome}\n${signHint(words)}`);
+      }
+      case "statement": {
+        const why = entry.reason === undefined ? "" : `\n${entry.reason}`;
+        return this.#said(entry, `${statementText(entry)}${why}`);
+      }
       case "system":
         // The last line of a chat tells that it is over.
         return entry.event.event === "ended" ? undefined : this.#system(entry, safetyCode);
