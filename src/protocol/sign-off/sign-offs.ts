@@ -28,7 +28,7 @@ export interface Proposed {
   /** Milliseconds since the epoch, by the host's clock. */
   readonly ts: number;
   readonly outcome: string;
-  /** Everybody who was in the room then: the persons of all of them are asked. */
+  /** The members who were in the room then: the persons of all of them are asked, and none of an observer (Z7). */
   readonly members: readonly MemberRecord[];
 }
 
@@ -134,9 +134,11 @@ export class SignOffs {
     return this.#current;
   }
 
+  /** @param proposed with all who were in the room then */
   proposed(proposed: Proposed): SignOff {
     this.#current?.replaced();
-    this.#current = new SignOff(this.#primitives, proposed);
+    const members = proposed.members.filter(({ role }) => role === undefined);
+    this.#current = new SignOff(this.#primitives, { ...proposed, members });
     return this.#current;
   }
 
