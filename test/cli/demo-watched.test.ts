@@ -10,7 +10,7 @@ type Message = Readonly<Record<string, unknown>>;
 type Name = "Ana" | "Ben";
 
 /** Answers of a person by the number of the line, from 1. */
-type Human = Readonly<Record<number, "hold" | "refuse" | "withhold" | "end" | "speak" | "edit">>;
+type Human = Readonly<Record<number, "hold" | "refuse" | "withhold" | "end" | "leave" | "speak" | "edit">>;
 
 const fenced = (text: string): string => `<<peer>>\n${text}\n<<end>>`;
 
@@ -24,6 +24,7 @@ function room(human: Human) {
     inbox.Ben.push({ kind: "system", event: "ended", text: "x" });
   };
   const stopped: string[] = [];
+  let hasLeft: Name | undefined;
   const sayAs = (name: Name, text: string, intent: string): Message => {
     said += 1;
     const number = said;
@@ -46,12 +47,16 @@ function room(human: Human) {
         inbox[to].push({ kind: "system", event: "withheld" });
         return { status: "sent" };
       case "speak":
-        inbox[to].push({ kind: "chat", fromName: name, text: fenced("hello\nfrom me"), author: "human" });
+        for (const heard of [inbox[name], inbox[to]])
+          heard.push({ kind: "chat", fromName: name, text: fenced("hello\nfrom me"), author: "human" });
         pass();
         return { status: "sent" };
       case "end":
         end();
         throw new ToolRefused("tunnel_say", "tunnel-closed", "over");
+      case "leave":
+        hasLeft = to;
+        return { status: "sent" };
       default:
         pass();
         return { status: "sent" };
@@ -65,13 +70,15 @@ function room(human: Human) {
           return { joinLink: "ws://127.0.0.1:1/t/room#1.SECRET" };
         case "tunnel_join":
           return { goal: "g", safetyCode: "1" };
+        case "tunnel_propose_done":
+          return { status: "sent" };
         case "tunnel_say":
           return sayAs(name, String(args["text"]), String(args["intent"]));
         case "tunnel_listen": {
           const messages = inbox[name].splice(0);
           // The person decides once both servers have been asked and nothing came.
           if (messages.length === 0) held.shift()?.();
-          return { messages };
+          return { messages, ...(hasLeft === name ? { ended: { cause: "closed-here" } } : {}) };
         }
         default:
           throw new Error(`no such tool: ${tool}`);
@@ -118,7 +125,7 @@ async function watch(human: Human, audience: { readonly leaveAt?: "before" | "af
     clock: hurried,
   });
   const asked = setInterval(() => {
-    if (!output.stdout().includes("They are done")) return;
+    if (!output.stdout().includes("Ana  proposes that it is done")) return;
     if (audience.leaveAt === "after") leave();
     else stage.end();
   }, 1);
@@ -147,7 +154,7 @@ test("nothing is started for somebody who leaves before they have opened it", as
 
 test("Ctrl-C after the last line ends it without a word about the tunnel", async () => {
   const { out } = await watch({}, { leaveAt: "after" });
-  expect(out).toContain("They are done");
+  expect(out).toContain("Ana  proposes that it is done");
   expect(out).not.toContain(DONE);
 });
 
@@ -172,11 +179,18 @@ test("words of a person are heard as theirs, typed or edited", async () => {
   const { out } = await watch({ 1: "speak", 3: "edit" });
   expect(out).toContain("Ana to Ben (typed by a person)\n     hello\n     from me\n");
   expect(out).toContain("Ana to Ben (typed by a person)\n     in my words\n");
+  expect(out).not.toContain("Ana to Ana");
+});
+
+test("the end of one side is the end of the demo, too", async () => {
+  const { out, lines } = await watch({ 4: "leave" });
+  expect(lines).toBe(4);
+  expect(out).toContain(DONE);
 });
 
 test("an end in the middle is the end of the demo, and no failure", async () => {
   const { out, lines } = await watch({ 4: "end" });
   expect(lines).toBe(4);
   expect(out).toContain(DONE);
-  expect(out).not.toContain("They are done");
+  expect(out).not.toContain("Ana  proposes that it is done");
 });

@@ -69,6 +69,9 @@ const TALK: readonly Line[] = [
   { by: "Ben", intent: "ack", text: "Agreed. I write it into `docs/orders.md`." },
 ];
 
+const OUTCOME =
+  "GET /orders answers an object with `items` and `nextCursor`. Totals are in cents. 410 means: begin again.";
+
 /** A line is read before the next comes. */
 const READ_MS = { least: 2_000, most: 6_000, perCharacter: 25 };
 /** How long one question to a server waits; the person decides how many there are. */
@@ -77,6 +80,7 @@ const AGAIN_MS = 200;
 
 const saidSchema = z.object({ status: z.string(), askId: z.number().nullish() });
 const heardSchema = z.object({
+  ended: z.unknown().optional(),
   messages: z.array(
     z.object({
       kind: z.string(),
@@ -121,7 +125,11 @@ export async function tellToAudience({ audience, start, say, clock }: Watched): 
   const stage = { say, clock, agents: { Ana: ana, Ben: ben }, left: leaving.signal };
   try {
     for (const line of TALK) await tell(line, stage);
-    say.note("They are done. End the tunnel on the page, or press Ctrl-C here.");
+    await answered(() => ana.call("tunnel_propose_done", { outcome: OUTCOME }, z.unknown()));
+    say.step("Ana", "proposes that it is done, and asks both people to sign that.");
+    say.note(
+      "You are both of them here: choose a side at the top of the page, and sign. Then end the tunnel there, or press Ctrl-C here.",
+    );
     for (;;) await hearAll(stage);
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
@@ -163,7 +171,9 @@ async function hearAll(stage: Stage): Promise<Readonly<Record<"Ana" | "Ben", rea
   const hear = async (name: "Ana" | "Ben"): Promise<readonly Heard[]> => {
     const call = (): Promise<z.infer<typeof heardSchema>> =>
       stage.agents[name].call("tunnel_listen", { timeoutMs: LISTEN_MS }, heardSchema);
-    return (await answered(call)).messages;
+    const { messages, ended } = await answered(call);
+    if (ended !== undefined && messages.length === 0) throw new Ended();
+    return messages;
   };
   const [Ana, Ben] = await Promise.all([hear("Ana"), hear("Ben")]);
   // In a pause a server answers at once.
@@ -177,7 +187,8 @@ async function hearAll(stage: Stage): Promise<Readonly<Record<"Ana" | "Ben", rea
 
 function print(to: string, heard: readonly Heard[], say: Narrator): void {
   for (const { kind, author, fromName, text, intent } of heard) {
-    if (kind !== "chat" || text == null) continue;
+    // What a person types is told to their own agent as well.
+    if (kind !== "chat" || text == null || fromName === to) continue;
     const how = author === "human" ? "typed by a person" : (intent ?? "inform");
     say.message(fromName ?? "somebody", to, how, withoutFence(text).replaceAll("\n", "\n     "));
   }

@@ -7,7 +7,7 @@ import { Attention } from "./attention.tsx";
 import { isJustInFront, JUST_IN_FRONT, useInert } from "./deciding/inert.ts";
 import { SignOff } from "./deciding/signing.tsx";
 import { Words } from "./deciding/words-field.tsx";
-import { now, roomOf, waiting, world, type Ask } from "./store.ts";
+import { labelOf, now, roomOf, waiting, world, type Ask } from "./store.ts";
 import { Raw } from "./text.tsx";
 import { say } from "./word.ts";
 import { digest, left } from "./words.ts";
@@ -33,7 +33,7 @@ export function Asks() {
         <AskCard key={`${ask.key} ${ask.view.digest}`} ask={ask} place={place} hasSeveral={hasSeveral} />
       ))}
       {open.map((tunnel) => (
-        <SignOff key={tunnel.key} tunnel={tunnel} goal={hasSeveral ? tunnel.view.goal : undefined} />
+        <SignOff key={tunnel.key} tunnel={tunnel} goal={hasSeveral ? labelOf(tunnel) : undefined} />
       ))}
       <Attention />
     </aside>
@@ -66,7 +66,7 @@ function AskCard({ ask, place, hasSeveral }: CardProps) {
     <section class={isRisky ? "ask risky" : "ask"} aria-labelledby={`ask-${ask.key}`}>
       <p class="why">
         {view.why}
-        {room === undefined ? "" : ` · ${room.view.goal}`}
+        {room === undefined ? "" : ` · ${labelOf(room)}`}
       </p>
       <h3 id={`ask-${ask.key}`}>{title}</h3>
       {text === undefined ? null : (

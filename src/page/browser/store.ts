@@ -91,6 +91,13 @@ export function shownTunnel(): Tunnel | undefined {
   return all.find(({ view }) => view.over === undefined) ?? all.at(-1);
 }
 
+/** The goal, and whose side it is where somebody is at both: their two servers show the same room. */
+export function labelOf({ view }: Tunnel): string {
+  const alike = [...world.value.tunnels.values()].filter((one) => one.view.goal === view.goal);
+  const self = view.members.find(({ isOwn }) => isOwn);
+  return alike.length < 2 || self === undefined ? view.goal : `${view.goal} · as ${self.name}`;
+}
+
 /** How many things wait for this person: what is asked, and outcomes that they can sign. */
 export function waiting(): number {
   const { asks, tunnels } = world.value;

@@ -3,6 +3,7 @@ import {
   alarms,
   chosen,
   dialog,
+  labelOf,
   now,
   observing,
   readAlarm,
@@ -40,7 +41,7 @@ export function Top({ tunnel, shown }: TopProps) {
           >
             {all.map((one) => (
               <option key={one.key} value={one.key}>
-                {`${one.view.goal}${one.view.over === undefined ? "" : " (over)"}`}
+                {`${labelOf(one)}${one.view.over === undefined ? "" : " (over)"}`}
               </option>
             ))}
           </select>
