@@ -133,6 +133,8 @@ export interface AskShown {
   readonly text: string | undefined;
   /** What yes is called. */
   readonly yes: string;
+  /** The safe answer is a no. */
+  readonly isRisky: boolean;
   readonly isSecret: boolean;
   /** A message of the own agent, in whose place a person can send their own words. */
   readonly isMessage: boolean;
@@ -152,10 +154,11 @@ export type PageEvent =
       readonly tunnelId: string | undefined;
       readonly parts: readonly Part[];
     }
-  /** Something that happened and that a person has to read. `face`: another view has come or gone. */
+  /** Something that happened and that a person has to read, or that passes. `face`: another view has come or gone. */
   | {
       readonly t: "news";
       readonly text: string;
+      readonly passes?: true;
       readonly face?: { readonly kind: FaceKind; readonly change: "opened" | "closed" };
     };
 

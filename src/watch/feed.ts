@@ -122,8 +122,10 @@ export class Feed {
       return this.#emit({ t: "visit", name: exposure.name, request });
     }
     const what = exposureNews(event);
-    if (what !== undefined)
-      this.#emit({ t: "exposure", exposure: exposureView(exposure, this.#clock.now()), what });
+    if (what === undefined) return;
+    const asks = event.type === "sign-in" && event.notice.what === "code";
+    const view = exposureView(exposure, this.#clock.now());
+    this.#emit({ t: "exposure", exposure: view, what, ...(asks ? { asks } : {}) });
   }
 
   #asked(event: AskEvent): void {

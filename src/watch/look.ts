@@ -36,9 +36,7 @@ async function contentOf(command: Look, tunnel: Session, sessions: Sessions): Pr
     const bytes = await source.read(0, Math.min(MAX_BYTES, source.size));
     return { bytes, size: source.size, isPatch: offer.patch !== undefined };
   }
-  const received = tunnel.files.downloads.find(
-    ({ fileId, state }) => fileId === command.file && state.name === "done",
-  );
+  const received = command.file === undefined ? undefined : tunnel.files.saved(command.file);
   if (received === undefined || received.offer.tree !== undefined) throw new TunnelError("look-not-here");
   const { offer, target } = received;
   return { ...(await beginningOf(target)), isPatch: offer.patch !== undefined };

@@ -85,7 +85,7 @@ export const commandSchema = z.discriminatedUnion("do", [
 
 export type Command = z.infer<typeof commandSchema>;
 
-export const FACE_KINDS = ["watch", "page"] as const;
+const FACE_KINDS = ["watch", "page"] as const;
 /** Where a person looks: at a terminal, or in a tab of a browser. */
 export type FaceKind = (typeof FACE_KINDS)[number];
 
@@ -167,7 +167,7 @@ export type Told =
     };
 
 /** One thing that was asked, decided or changed. */
-export interface AuditLine {
+interface AuditLine {
   /** ISO 8601 */
   readonly ts: string;
   readonly text: string;
@@ -204,8 +204,16 @@ export type WatchEvent =
       readonly memberName: string;
       readonly call: Omit<CallRecord, "who">;
     }
-  /** `what`: what has happened to it, for a person; left out where only counts have changed. */
-  | { readonly t: "exposure"; readonly exposure: ExposureView; readonly what: string | undefined }
+  /**
+   * `what`: what has happened to it, for a person; left out where only counts have changed. `asks`: a program asks to be let in, and
+   * waits for them.
+   */
+  | {
+      readonly t: "exposure";
+      readonly exposure: ExposureView;
+      readonly what: string | undefined;
+      readonly asks?: true;
+    }
   /** A request to an exposure is over. */
   | { readonly t: "visit"; readonly name: string; readonly request: RequestView }
   | { readonly t: "tunnel"; readonly tunnel: TunnelView }

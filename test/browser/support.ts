@@ -13,10 +13,16 @@ export async function launch(args: readonly string[] = []): Promise<Browser> {
 
 export type Served = Awaited<ReturnType<typeof openPage>>;
 
-export async function servePage(room: Room, over: Parameters<typeof openPage>[1] = {}): Promise<Served> {
+export async function serveAt(
+  folders: readonly string[],
+  over: Parameters<typeof openPage>[1] = {},
+): Promise<Served> {
   const assets = await readAssets(fileURLToPath(new URL("../../dist/page.br", import.meta.url)));
-  return openPage(room.folder, { assets, ...over });
+  return openPage("", { assets, folders, ...over });
 }
+
+export const servePage = (room: Room, over: Parameters<typeof openPage>[1] = {}): Promise<Served> =>
+  serveAt([room.folder], over);
 
 /** A tab that has come in by an address of its own, and everything that went wrong in it. */
 export async function tab(context: BrowserContext, served: Served, url = served.page.newUrl()) {

@@ -5,7 +5,7 @@ import path from "node:path";
 import { Endpoint } from "../../src/control/endpoint.ts";
 import { noExposures } from "../../src/expose/exposures/lazy-exposures.ts";
 import type { NumberedLine, PageAnswer, PageLine } from "../../src/page/lines.ts";
-import { assetsOf, type Assets } from "../../src/page/server/assets.ts";
+import type { Assets } from "../../src/page/server/assets.ts";
 import { PageServer, type PageOptions } from "../../src/page/server/server.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
@@ -19,13 +19,13 @@ import { readDescriptors } from "../../src/control/descriptor.ts";
 import type { WatchEvent } from "../../src/watch/protocol.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 
-export const ASSETS: Assets = assetsOf({
-  "/": "<!doctype html><title>shell</title>",
-  "/page.js": "1",
-  "/page.css": "a{}",
-  "/icon.svg": "<svg/>",
-  "/icon-waiting.svg": "<svg/>",
-});
+export const ASSETS: Assets = new Map([
+  ["/", { type: "text/html; charset=utf-8", text: "<!doctype html><title>shell</title>" }],
+  ["/page.js", { type: "text/javascript; charset=utf-8", text: "1" }],
+  ["/page.css", { type: "text/css; charset=utf-8", text: "a{}" }],
+  ["/icon.svg", { type: "image/svg+xml", text: "<svg/>" }],
+  ["/icon-waiting.svg", { type: "image/svg+xml", text: "<svg/>" }],
+]);
 
 /** A person's program whose faces are found as those of a real server are. */
 export interface Room {

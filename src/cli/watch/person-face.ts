@@ -49,6 +49,8 @@ export class PersonFace implements Face {
   readonly #editing = new AbortController();
   /** How each tunnel stood when it was shown last. */
   readonly #states = new Map<string, string>();
+  /** The alarms of each tunnel that were shown. */
+  readonly #alarms = new Map<string, readonly string[]>();
   #screen: Screen;
   /** Waits while an editor has the terminal. */
   #unprinted: string[] | undefined;
@@ -94,25 +96,31 @@ export class PersonFace implements Face {
         this.#traffic(event);
         break;
       case "crowded":
-        this.#say("More is asked than is shown: the rest comes when you have decided some of it.");
-        break;
       case "faces":
-        if (event.change === "opened" && event.count > 1)
-          this.#print(
-            this.#paint.yellow(
-              `! ${event.face === "page" ? "A page" : "Another view"} of this server was opened: ${event.count} are open.`,
-            ),
-          );
+      case "warning":
+        this.#news(event);
         break;
-      case "warning": {
-        const what = `[${event.tunnelId}] four fifths are used: ${event.budgets.join(", ")}`;
-        this.#print(`${BELL}${this.#paint.yellow(what)}`);
-        break;
-      }
       case "services":
       case "answer":
     }
     this.#entitle();
+  }
+
+  #news(event: Extract<WatchEvent, { t: "crowded" | "faces" | "warning" }>): void {
+    const { yellow } = this.#paint;
+    switch (event.t) {
+      case "crowded":
+        return this.#say("More is asked than is shown: the rest comes when you have decided some of it.");
+      case "faces": {
+        if (event.change !== "opened" || event.count < 2) return;
+        const what = event.face === "page" ? "A page" : "Another view";
+        return this.#print(yellow(`! ${what} of this server was opened: ${event.count} are open.`));
+      }
+      case "warning": {
+        const what = `[${event.tunnelId}] four fifths are used: ${event.budgets.join(", ")}`;
+        return this.#print(`${BELL}${yellow(what)}`);
+      }
+    }
   }
 
   gone(server: Server): void {
@@ -246,6 +254,7 @@ export class PersonFace implements Face {
   #changed(tunnelId: string): void {
     const tunnel = this.#board.tunnel(tunnelId);
     if (tunnel === undefined) return;
+    this.#alarm(tunnel);
     if (tunnel.ended !== undefined) {
       if (this.#states.get(tunnelId) !== "ended") this.#say(`[${tunnelId}] is over: ${tunnel.ended.because}`);
       return void this.#states.set(tunnelId, "ended");
@@ -256,6 +265,14 @@ export class PersonFace implements Face {
     if (before === undefined) this.#print(tunnelLines(tunnel, this.#style));
     else if (before !== now)
       this.#say(`[${tunnelId}] ${now === "" ? "everything flows" : now.replaceAll("\n", "; ")}`);
+  }
+
+  /** What was noticed that must not be, once each. */
+  #alarm({ tunnelId, alarms }: TunnelView): void {
+    const before = this.#alarms.get(tunnelId) ?? [];
+    const texts = alarms.map(({ message, next }) => `[${tunnelId}] ALARM: ${message}. ${next}`);
+    this.#alarms.set(tunnelId, texts);
+    for (const text of texts) if (!before.includes(text)) this.#print(`${BELL}${this.#paint.red(text)}`);
   }
 
   #entitle(): void {

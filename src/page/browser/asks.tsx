@@ -57,7 +57,7 @@ function useInert(place: number): boolean {
 
 function AskCard({ ask, place, hasSeveral }: CardProps) {
   const { view, server } = ask;
-  const { title, facts, text, isSecret } = view;
+  const { title, facts, text, isRisky } = view;
   const isInert = useInert(place);
   const [isOpen, setOpen] = useState(false);
   const [isBusy, setBusy] = useState(false);
@@ -73,7 +73,7 @@ function AskCard({ ask, place, hasSeveral }: CardProps) {
   const room = hasSeveral ? roomOf(ask) : undefined;
   const { look: command } = view;
   return (
-    <section class={isSecret ? "ask secret" : "ask"} aria-labelledby={`ask-${ask.key}`}>
+    <section class={isRisky ? "ask risky" : "ask"} aria-labelledby={`ask-${ask.key}`}>
       <p class="why">
         {view.why}
         {room === undefined ? "" : ` · ${room.view.goal}`}
@@ -89,11 +89,13 @@ function AskCard({ ask, place, hasSeveral }: CardProps) {
           {`Show all of it before you decide: ${start.lines} lines, ${text.length} characters`}
         </button>
       )}
-      <ul class="facts">
-        {facts.map((fact) => (
-          <li>{fact}</li>
-        ))}
-      </ul>
+      {facts.length === 0 ? null : (
+        <ul class="facts">
+          {facts.map((fact) => (
+            <li>{fact}</li>
+          ))}
+        </ul>
+      )}
       {command === undefined ? null : (
         <button type="button" class="more" onClick={() => look(server, title, command)}>
           Look into it
@@ -101,7 +103,7 @@ function AskCard({ ask, place, hasSeveral }: CardProps) {
       )}
       <Answers ask={ask} decide={decide} isBusy={isBusy} canSay={!isBusy && !isInert && isWhole} />
       <p class="meta">
-        {`Ask ${view.ask} · digest ${digest(view.digest)} · nobody has decided in ${left(view.until - now.value)}: then it does not happen`}
+        {`Ask ${view.ask} · digest ${digest(view.digest)} · expires in ${left(view.until - now.value)}`}
       </p>
     </section>
   );
@@ -116,7 +118,7 @@ interface AnswersProps {
 
 /** The safe answer is the prominent one. */
 function Answers({ ask, decide, isBusy, canSay }: AnswersProps) {
-  const { text = "", isSecret, isMessage, yes } = ask.view;
+  const { text = "", isSecret, isRisky, isMessage, yes } = ask.view;
   const [words, setWords] = useState<"refuse" | "edit" | undefined>(undefined);
   const cancel = (): void => setWords(undefined);
   const refuse = (reason: string): Promise<void> =>
@@ -150,7 +152,7 @@ function Answers({ ask, decide, isBusy, canSay }: AnswersProps) {
       {label}
     </button>
   );
-  const approve = button(yes, !isSecret, canSay, () => void decide({ verdict: "approve" }, "Done."));
+  const approve = button(yes, !isRisky, canSay, () => void decide({ verdict: "approve" }, "Done."));
   return (
     <div class="row">
       {isSecret && isMessage
@@ -161,11 +163,11 @@ function Answers({ ask, decide, isBusy, canSay }: AnswersProps) {
             () => void edit(unmarked(text), "Sent without it, as yours."),
           )
         : null}
-      {isSecret ? null : approve}
-      {button("Refuse", isSecret && !isMessage, !isBusy, () => void refuse(""))}
+      {isRisky ? null : approve}
+      {button("Refuse", isRisky && !(isSecret && isMessage), !isBusy, () => void refuse(""))}
       {button("Refuse, because…", false, !isBusy, () => setWords("refuse"))}
       {isMessage ? button("Edit and send…", false, !isBusy, () => setWords("edit")) : null}
-      {isSecret ? approve : null}
+      {isRisky ? approve : null}
     </div>
   );
 }

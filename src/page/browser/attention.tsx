@@ -9,11 +9,11 @@ export function Attention() {
   if (mayCall.value !== "default") return null;
   const ask = (): void => void Notification.requestPermission().then((answer) => (mayCall.value = answer));
   return (
-    <p class="calm">
+    <p class="calm call">
       <button type="button" class="more" onClick={ask}>
         Notify me when something waits
       </button>
-      {" It never says what."}
+      It never says what.
     </p>
   );
 }

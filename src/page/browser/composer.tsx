@@ -41,7 +41,7 @@ export function Composer({ tunnel }: { readonly tunnel: Tunnel }) {
         rows={text.includes("\n") ? 4 : 1}
         value={text}
         dir="auto"
-        placeholder="Say something; it is marked as a human’s"
+        placeholder="Say something, as a human"
         aria-label="Say something as yourself"
         onInput={(event) => change(event.currentTarget.value)}
         onKeyDown={(event) => {

@@ -154,10 +154,8 @@ function Look({ title, told: coming }: LookProps) {
           <Raw text={content.text} />
         </pre>
       )}
-      {content?.isWhole === false ? (
-        <p class="hint">This is its beginning. Secrets are masked.</p>
-      ) : (
-        <p class="hint">Secrets are masked.</p>
+      {content === undefined ? null : (
+        <p class="hint">{`${content.isWhole ? "" : "This is its beginning. "}Secrets are masked.`}</p>
       )}
       {content?.isPatch === true ? (
         <label>

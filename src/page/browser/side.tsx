@@ -82,7 +82,7 @@ export function Side({ tunnel }: { readonly tunnel: Tunnel }) {
 function Member({ member }: { readonly member: MemberShown }) {
   const { id, name, sign, isOwn, isHost, isObserver, awaySince, lines, safetyCode, canRemove } = member;
   const here = awaySince === undefined ? "here" : `away for ${left(now.value - awaySince)}`;
-  const [signs, words] = (safetyCode ?? "").split(/ · | (?=[a-z])/);
+  const [signs, words] = (safetyCode ?? "").split(" / ");
   return (
     <div class="who">
       <Face label={name} isOwn={isOwn} isHuman={false} />

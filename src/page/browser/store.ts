@@ -193,12 +193,15 @@ function hearNumbered(draft: Draft, line: NumberedLine): void {
   }
 }
 
+function unheard(before: Tunnel | undefined, { alarms: all }: TunnelShown): readonly string[] {
+  return all.filter((text) => before?.view.alarms.includes(text) !== true);
+}
+
 function told(draft: Draft, server: string, event: PageEvent): void {
   switch (event.t) {
     case "tunnel": {
       const key = keyOf(server, event.tunnel.tunnelId);
-      for (const text of event.tunnel.alarms)
-        if (!(draft.tunnels.get(key)?.view.alarms ?? []).includes(text)) alarm("stop", text);
+      for (const text of unheard(draft.tunnels.get(key), event.tunnel)) alarm("stop", text);
       return void draft.tunnels.set(key, { key, server, view: event.tunnel });
     }
     case "parts": {
@@ -221,11 +224,16 @@ function told(draft: Draft, server: string, event: PageEvent): void {
       return void draft.fresh.set(key, fresh);
     }
     case "news":
-      // Views that came before this page did are no news of it.
-      if (event.face !== undefined && !isCaughtUp.value) return;
-      if (event.face?.change === "closed") say(event.text);
-      else alarm("look", event.text);
+      return news(event);
   }
+}
+
+function news({ text, passes, face }: Extract<PageEvent, { t: "news" }>): void {
+  // Views that came before this page did are no news of it, and what has passed by then is none either.
+  const isOld = !isCaughtUp.value;
+  if (isOld && (passes === true || face !== undefined)) return;
+  if (passes === true) say(text);
+  else alarm("look", text);
 }
 
 function grown({ fresh, goneLogs }: Draft, isWhole: boolean): ReadonlyMap<string, Log> {

@@ -5,7 +5,9 @@ export function left(ms: number): string {
   const all = Math.max(0, Math.round(ms / 1_000));
   if (all < 60) return `${all} s`;
   const minutes = Math.round(all / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (minutes < 60) return `${minutes} min`;
+  const rest = minutes % 60;
+  return `${Math.floor(minutes / 60)} h${rest === 0 ? "" : ` ${rest} min`}`;
 }
 
 export function clock(ts: number | string): string {

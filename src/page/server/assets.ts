@@ -17,7 +17,7 @@ const TYPES = {
   "/icon-waiting.svg": "image/svg+xml",
 } as const;
 
-export const assetsSchema = z.strictObject({
+const assetsSchema = z.strictObject({
   "/": z.string(),
   "/page.js": z.string(),
   "/page.css": z.string(),
@@ -25,7 +25,7 @@ export const assetsSchema = z.strictObject({
   "/icon-waiting.svg": z.string(),
 });
 
-export function assetsOf(texts: z.infer<typeof assetsSchema>): Assets {
+function assetsOf(texts: z.infer<typeof assetsSchema>): Assets {
   const of = (path: keyof typeof TYPES) => [path, { type: TYPES[path], text: texts[path] }] as const;
   return new Map([of("/"), of("/page.js"), of("/page.css"), of("/icon.svg"), of("/icon-waiting.svg")]);
 }

@@ -7,8 +7,7 @@ import { alone, name, oneLine, plural, size } from "./labels.ts";
 
 /** What waits for a person, in words. */
 export function askShown(view: AskView): AskShown {
-  const { ask, tunnelId, digest, state, gates, subject, because } = view;
-  const why = because.map((one) => `Since ${one}.`);
+  const { ask, tunnelId, digest, state, gates, subject } = view;
   return {
     ask,
     tunnelId,
@@ -18,12 +17,16 @@ export function askShown(view: AskView): AskShown {
     askedAt: Date.parse(view.askedAt),
     until: Date.parse(view.expiresAt),
     why: gates.map((gate) => GATE_WORDS[gate]).join(" · "),
-    ...question(subject, why),
+    ...question(subject),
+    isRisky: gates.some((gate) => RISKY.has(gate)),
     isSecret: gates.includes("secret"),
     isMessage: subject.kind === "message",
     look: subject.kind === "file" ? { do: "look", tunnelId, ask } : undefined,
   };
 }
+
+/** A yes to these cannot be taken back, and is seldom right. */
+const RISKY: ReadonlySet<Gate> = new Set<Gate>(["secret", "sensitive-file", "not-scanned"]);
 
 const BY: Readonly<Record<string, string>> = {
   watch: "in a terminal",
@@ -64,18 +67,18 @@ const GATE_WORDS: Readonly<Record<Gate, string>> = {
 type Question = Pick<AskShown, "title" | "facts" | "text" | "yes">;
 type Of<Kind extends Subject["kind"]> = Extract<Subject, { kind: Kind }>;
 
-function question(subject: Subject, why: readonly string[]): Question {
+function question(subject: Subject): Question {
   switch (subject.kind) {
     case "message":
-      return ofMessage(subject, why);
+      return ofMessage(subject);
     case "file":
-      return ofFile(subject, why);
+      return ofFile(subject);
     case "incoming": {
       const title = `${name(subject.fromName)} has said this, and your agent has not been told it`;
       return { title, facts: [], text: subject.text, yes: "Tell my agent" };
     }
     case "member": {
-      const facts = [`With the invite ${oneLine(subject.inviteId)}.`, ...why];
+      const facts = [`With the invite ${oneLine(subject.inviteId)}.`];
       return { title: `${name(subject.name)} wants to join`, facts, text: undefined, yes: "Let them in" };
     }
     case "observer": {
@@ -90,15 +93,15 @@ function question(subject: Subject, why: readonly string[]): Question {
     }
     case "visit": {
       const title = `${name(subject.memberName)} wants to connect to ${name(subject.name)}`;
-      const facts = [`It leads to ${oneLine(subject.target)} on this machine.`, ...why];
+      const facts = [`It leads to ${oneLine(subject.target)} on this machine.`];
       return { title, facts, text: undefined, yes: "Let them" };
     }
     case "service":
-      return ofService(subject, why);
+      return ofService(subject);
     case "result":
-      return ofResult(subject, why);
+      return ofResult(subject);
     case "exposure":
-      return ofExposure(subject, why);
+      return ofExposure(subject);
     case "budget": {
       const facts = [`${oneLine(subject.reason)}: ${subject.used} of ${subject.limit}.`];
       return { title: "The agents want to go on", facts, text: undefined, yes: "Let them go on" };
@@ -106,22 +109,21 @@ function question(subject: Subject, why: readonly string[]): Question {
   }
 }
 
-function ofMessage({ text, to, findings = [] }: Of<"message">, why: readonly string[]): Question {
+function ofMessage({ text, to, findings = [] }: Of<"message">): Question {
   return {
     title: `Your agent wants to send a message${alone(to)}`,
-    facts: [...why, ...findings.map(finding)],
+    facts: findings.map(finding),
     text,
     yes: findings.length > 0 ? "Send as it is, once" : "Send it",
   };
 }
 
-function ofFile(subject: Of<"file">, why: readonly string[]): Question {
+function ofFile(subject: Of<"file">): Question {
   const { bytes, path, note, findings = [], reasons = [], notScanned } = subject;
   return {
     title: `Your agent wants to offer ${name(subject.name)}${alone(subject.to)}`,
     facts: [
       `${size(bytes)}, ${oneLine(path)}`,
-      ...why,
       ...reasons.map(oneLine),
       ...findings.map(finding),
       ...(notScanned === undefined ? [] : [`Not searched for secrets: ${notScanned}.`]),
@@ -131,7 +133,7 @@ function ofFile(subject: Of<"file">, why: readonly string[]): Question {
   };
 }
 
-function ofService(subject: Of<"service">, why: readonly string[]): Question {
+function ofService(subject: Of<"service">): Question {
   const { service, target, readOnly, tools, maxConnections, minutes, confirmEach, note } = subject;
   const life = minutes === undefined ? "" : `, for ${minutes} min`;
   return {
@@ -140,7 +142,6 @@ function ofService(subject: Of<"service">, why: readonly string[]): Question {
       `${service}, at ${oneLine(target)}${readOnly === true ? ", read only" : ""}`,
       `At most ${plural(maxConnections, "connection")}${life}${confirmEach === true ? "; you are asked each time" : ""}.`,
       ...(tools === undefined ? [] : [`Tools: ${tools.map(oneLine).join(", ")}`]),
-      ...why,
       ...(subject.findings ?? []).map(finding),
     ],
     text: note,
@@ -148,17 +149,16 @@ function ofService(subject: Of<"service">, why: readonly string[]): Question {
   };
 }
 
-function ofResult(subject: Of<"result">, why: readonly string[]): Question {
+function ofResult(subject: Of<"result">): Question {
   const facts = [
     `To ${oneLine(subject.call)}; ${subject.chars} characters in all.`,
-    ...why,
     ...(subject.findings ?? []).map(finding),
   ];
   const title = `${name(subject.name)} would answer ${name(subject.memberName)} with this`;
   return { title, facts, text: subject.text, yes: "Let it go, once" };
 }
 
-function ofExposure(subject: Of<"exposure">, why: readonly string[]): Question {
+function ofExposure(subject: Of<"exposure">): Question {
   const { target, through, access, minutes, claims, tools, hasMoreTools, origins } = subject;
   const links = claims === 0 ? "" : `, with ${plural(claims, "new claim link")}`;
   const more = hasMoreTools === true ? " and more" : "";
@@ -174,7 +174,6 @@ function ofExposure(subject: Of<"exposure">, why: readonly string[]): Question {
         ? []
         : [`Tools that anybody who gets in can call: ${tools.map(oneLine).join(", ") || "none"}${more}.`]),
       ...(origins === undefined ? [] : [`Web pages of ${origins.map(oneLine).join(", ")} may call it.`]),
-      ...why,
     ],
     text: undefined,
     yes: "Open it",
@@ -196,5 +195,5 @@ const PLACES: Readonly<Record<Finding["where"], string>> = {
 
 function finding({ rule, where, line, disguise }: Finding): string {
   const how = disguise === "plain" ? "" : ` (${disguise})`;
-  return `${rule}${how}, in ${PLACES[where]}, line ${line}. The value is not shown and has not left.`;
+  return `Found: ${rule}${how}, in ${PLACES[where]}, line ${line}. The value is not shown and has not left.`;
 }

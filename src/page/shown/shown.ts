@@ -80,7 +80,7 @@ export class Shown {
         const text = isNew
           ? `${what} was opened on your tunnels. If it was not you, end it there, or end the tunnel.`
           : `${what} was closed.`;
-        return [{ t: "news", text, face: { kind, change } }];
+        return [{ t: "news", text, ...(isNew ? {} : { passes: true }), face: { kind, change } }];
       }
       case "warning":
         return [{ t: "news", text: `Four fifths are used: ${event.budgets.join(", ")}.` }];
@@ -146,7 +146,8 @@ function readOnly(event: PageEvent): readonly PageEvent[] {
 /** A sign-in is a question to this person, and an end is news; the rest is seen in the list. */
 function exposureNews(event: Extract<Heard, { t: "exposure" | "visit" }>): readonly PageEvent[] {
   if (event.t === "visit" || event.what === undefined) return [];
-  return [{ t: "news", text: `${event.exposure.name}: ${event.what}.` }];
+  const text = `${event.exposure.name}: ${event.what}.`;
+  return [event.asks === true ? { t: "news", text } : { t: "news", text, passes: true }];
 }
 
 /** The answer to a question of a tab, as it is drawn. */

@@ -66,9 +66,10 @@ function ownService(one: OwnServiceView, now: number): Bare {
     name: name(one.name),
     code: oneLine(target),
     lines: [
-      `${service}${readOnly === true ? ", read only" : ""}${alone(to)}`,
-      one.status === "held" ? "waits for you" : `${plural(open, "connection")} now, ${connections} in all`,
-      ...(connections === 0 ? [] : [`${size(bytesOut)} out, ${size(bytesIn)} in`]),
+      `${service}${readOnly === true ? ", read only" : ""}${alone(to)}${one.status === "held" ? " · waits for you" : ""}`,
+      ...(connections === 0
+        ? []
+        : [`${plural(connections, "connection")}, ${open} now · ${size(bytesOut)} out, ${size(bytesIn)} in`]),
       ...calls,
     ],
     until: until(now, one.expiresInSec),
@@ -83,8 +84,7 @@ function listener(one: ListenerView, now: number): Bare {
     name: name(one.name),
     code: `${host}:${port}`,
     lines: [
-      `of ${name(fromName)}`,
-      status === "away" ? "cut off with its owner" : `${plural(open, "connection")} now`,
+      `of ${name(fromName)} · ${status === "away" ? "cut off with its owner" : `${plural(open, "connection")} now`}`,
       ...(trouble === undefined ? [] : [`the last was refused: ${oneLine(trouble)}`]),
       `${size(bytesIn)} in, ${size(bytesOut)} out`,
     ],

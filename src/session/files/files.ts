@@ -98,6 +98,9 @@ export interface Download {
   cancel(): Promise<void>;
 }
 
+/** A file of somebody else that lies on this machine now. */
+export type Saved = Pick<Download, "offer" | "target">;
+
 /** A file that somebody else offers. */
 export interface Offered {
   readonly fileId: FileId;
@@ -123,6 +126,8 @@ export class Files<Said = unknown> {
   readonly #held = new Map<Share, Said>();
   readonly #offered = new Map<FileId, Offered>();
   #downloads: (Download & { readonly running: Running })[] = [];
+  /** Where files lie that have come, also those that the agent has been told of. */
+  readonly #saved = new Map<FileId, Saved>();
   /** Places that are being made. */
   readonly #starting = new Set<string>();
   #isOver = false;
@@ -245,6 +250,18 @@ export class Files<Said = unknown> {
     return fileId === undefined ? undefined : this.#own(fileId);
   }
 
+  /** A file of somebody else that has come; the last place where there are several. */
+  saved(fileId: FileId): Saved | undefined {
+    return this.#saved.get(fileId);
+  }
+
+  #save(fileId: FileId, saved: Saved): void {
+    this.#saved.delete(fileId);
+    this.#saved.set(fileId, saved);
+    const [oldest] = this.#saved.keys();
+    if (this.#saved.size > FILES.maxOffers && oldest !== undefined) this.#saved.delete(oldest);
+  }
+
   #own(fileId: FileId): Share | undefined {
     return this.#sharing.shares.find(({ offer }) => toBase64url(offer.id) === fileId);
   }
@@ -357,6 +374,7 @@ export class Files<Said = unknown> {
         (thrown: unknown) => ({ name: "failed", error: asTunnelError(thrown) }) as const,
       );
       running.outcome = outcome;
+      if (outcome.name === "done") this.#save(fileId, { offer: entry.offer, target });
       if (running.isAttended) return;
       // A transfer that failed begins anew when it is asked for again; one that is done stays done.
       running.isTold = outcome.name === "failed";
