@@ -103,7 +103,7 @@ function pattern(gap: string): string {
   const address = `\\[(?:${gap}[\\da-f:.]){2,45}${gap}\\]`;
   const origin = ["(wss?", ":", "/", "/", `(?:${name}|${address})(?:${gap}:(?:${gap}\\d){1,5})?)`];
   const room = ["/", "t", "/", `(${some("[\\w-]", 22)})`];
-  const role = OBSERVER_ROLES.toSorted((a, b) => b.length - a.length).map((word) => [...word].join(gap));
+  const role = OBSERVER_ROLES.toSorted((a, b) => b.length - a.length).map((word) => word.split("").join(gap));
   const mark = `(?:${gap}\\.${gap}(?:${role.join("|")}))?`;
   const fragment = ["#", "(1", "\\.", some("[\\w-]", 43), "\\.", `${some("[\\w-]", 43)}${mark})`];
   return [...origin, ...room, ...fragment].join(gap);

@@ -137,7 +137,7 @@ describe("an observer's link", () => {
     expect((await ben.refused("tunnel_invite", { observer: true })).code).toBe("not-the-host");
   });
 
-  it("lets no agent in, and a member's link lets nobody read along: each says what to do, and neither is used up", async () => {
+  it("H29, P15: lets no agent in, and a member's link lets nobody read along: each says what to do, and neither is used up", async () => {
     const { ana } = await room();
     const link = await observersLink(ana);
     const carl = await Agent.start({ TUNNEL_NAME: "carl" });

@@ -215,7 +215,7 @@ export class Replica {
     const alike = this.members.filter((one) => (one.role !== undefined) === isObserver).length;
     demand(alike < (isObserver ? MAX_OBSERVERS : MAX_MEMBERS), "order-broken", "more than a room has");
     // Q2
-    const isShort = [...member.name].length <= MAX_OBSERVER_NAME && member.workContext === undefined;
+    const isShort = Array.from(member.name).length <= MAX_OBSERVER_NAME && member.workContext === undefined;
     demand(!isObserver || (isShort && !isHost), "order-broken", "an observer of another form");
     this.#seats.set(member.id, { member, ...seat });
     this.#had.add(member.id);

@@ -1421,7 +1421,7 @@ function makeOrders(): VectorFile {
     [
       "a fifth observer",
       "order",
-      [...observers.slice(0, 5).map((one, at) => event(at + 1, observing(one, `eye ${at}`)))],
+      observers.slice(0, 5).map((one, at) => event(at + 1, observing(one, `eye ${at}`))),
     ],
     ["a member under an id that is not its own", "order", [event(1, joined(ben, "cid", { id: cid.id }))]],
     [

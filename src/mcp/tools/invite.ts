@@ -2,7 +2,9 @@ import * as z from "zod";
 import { id } from "../../arguments/strings.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { OBSERVER, ROOM } from "../../protocol/base/limits.ts";
-import type { HostSession } from "../../session/host-session.ts";
+import type { Held } from "../../oversight/lanes/held.ts";
+import type { HostSession, Observing } from "../../session/host-session.ts";
+import type { Invite } from "../../session/issued-invites.ts";
 import { boundsOf, within } from "../results/bounds.ts";
 import { defineTool } from "../calls/define-tool.ts";
 import { tunnelId } from "../calls/inputs.ts";
@@ -15,6 +17,36 @@ import { membersOf } from "../results/members.ts";
 const PASS_ON = "Give each to your human to pass on to one person.";
 const HELD_LINKS =
   "Your human has to decide: tell them that they can type `tunnel-mcp watch`. Nothing was made yet. tunnel_listen tells you the outcome; after a yes, make the same call again.";
+
+/** The links, or why they wait for this side's person. @throws {TunnelError} as the session says */
+function made(
+  tunnel: HostSession,
+  links: number,
+  observing: Observing | undefined,
+): { readonly invites: readonly Invite[]; readonly held: Held | undefined } {
+  if (observing === undefined || links === 0) return { invites: tunnel.invite(links), held: undefined };
+  const asked = tunnel.askForObserverLinks(links, observing);
+  return "status" in asked ? { invites: [], held: asked } : { invites: asked, held: undefined };
+}
+
+function nextOf(made: number, isHeld: boolean): string | undefined {
+  if (isHeld) return HELD_LINKS;
+  return made > 0 ? PASS_ON : undefined;
+}
+
+/** The observers that are asked for; undefined for members. @throws {TunnelError} input-invalid */
+function observingIn(input: {
+  observer?: boolean | undefined;
+  history?: boolean | undefined;
+  minutes?: number | undefined;
+}): Observing | undefined {
+  const { observer = false, history, minutes = OBSERVER.defaultMinutes } = input;
+  if (!observer && (history !== undefined || input.minutes !== undefined))
+    throw new TunnelError("input-invalid", { detail: "history, minutes: go with observer" });
+  if (minutes > OBSERVER.maxMinutes)
+    throw new TunnelError("input-invalid", { detail: `minutes: at most ${OBSERVER.maxMinutes}` });
+  return observer ? { history: history === true, minutes } : undefined;
+}
 
 /** What an earlier answer may have changed since: links that were used, and those that a person has allowed. */
 function usable(tunnel: HostSession): readonly string[] {
@@ -46,29 +78,19 @@ export const inviteTool = defineTool({
   // A link that somebody has used by now is no answer to a call for another one.
   restsOn: (_, { open }) =>
     open.flatMap((tunnel) => (tunnel.role === "host" ? usable(tunnel) : [])).join(" "),
-  async run({ count, revoke, remove, observer, history, minutes, tunnelId: named }, call) {
+  async run(input, call) {
+    const { count, revoke, remove, tunnelId: named } = input;
     const tunnel = call.sessions.resolve(named);
     if (tunnel.role !== "host") throw new TunnelError("not-the-host");
     tunnel.touch();
     if (remove !== undefined && (count ?? 0) > 0) {
       throw new TunnelError("input-invalid", { detail: "remove: in a call of its own, without count" });
     }
-    if (observer !== true && (history !== undefined || minutes !== undefined))
-      throw new TunnelError("input-invalid", { detail: "history, minutes: go with observer" });
-    if ((minutes ?? 1) > OBSERVER.maxMinutes)
-      throw new TunnelError("input-invalid", { detail: `minutes: at most ${OBSERVER.maxMinutes}` });
+    const observing = observingIn(input);
     if (revoke !== undefined && !tunnel.revoke(revoke)) throw new TunnelError("invite-unknown");
     if (remove !== undefined) asNamed(tunnel.presence(), [remove]).forEach((one) => tunnel.remove(one));
     const links = count ?? (revoke === undefined && remove === undefined ? 1 : 0);
-    const made =
-      observer === true && links > 0
-        ? tunnel.askForObserverLinks(links, {
-            history: history === true,
-            minutes: minutes ?? OBSERVER.defaultMinutes,
-          })
-        : tunnel.invite(links);
-    const held = "status" in made ? made : undefined;
-    const invites = "status" in made ? [] : made;
+    const { invites, held } = made(tunnel, links, observing);
     const all = tunnel.pendingInvites().map(pendingInviteView);
     const bounds = boundsOf(call.limit);
     const pending = within(all, bounds.pending);
@@ -80,7 +102,7 @@ export const inviteTool = defineTool({
       pendingNotShown: all.length > pending.length ? all.length - pending.length : undefined,
       ...(remove === undefined ? {} : membersOf(tunnel, bounds.members)),
       unread: tunnel.inbox.unread,
-      next: held === undefined ? (invites.length > 0 ? PASS_ON : undefined) : HELD_LINKS,
+      next: nextOf(invites.length, held !== undefined),
     };
   },
 });

@@ -281,9 +281,7 @@ export class RoomOrder {
   #verify(event: SignedFields & { from: MemberId; sig: Bytes }, digests: Digests): Bytes {
     const sender = this.#roster.get(event.from);
     if (sender === undefined) throw broken("a message from nobody");
-    if (isObserver(sender)) throw broken("a message of somebody who only reads along");
-    if (event.to?.some((id) => isObserver(this.#roster.get(id))) === true)
-      throw broken("a message for somebody who only reads along");
+    this.#assertAmongMembers(event);
     const bytes = signedBytes(this.#room, event.from, event, digests);
     if (!this.#primitives.verifySignature(sender.key, bytes, event.sig))
       throw broken("a message its sender did not sign");
@@ -298,6 +296,12 @@ export class RoomOrder {
     if (known !== undefined && !equalBytes(known, event.view.chain))
       throw new TunnelError("host-equivocation");
     return this.#primitives.sha256(bytes);
+  }
+
+  /** Observers neither speak nor are spoken to (Q4). @throws {TunnelError} order-broken */
+  #assertAmongMembers({ from, to = [] }: Pick<ChatEvent, "from" | "to">): void {
+    if ([from, ...to].some((id) => isObserver(this.#roster.get(id))))
+      throw broken("a message of or for somebody who only reads along");
   }
 
   /** Takes a verified message, or this participant's own, into the order. */
