@@ -10,7 +10,7 @@ const TOOLS = [
     "Open a tunnel",
     [false, false, false, true],
     ["goal"],
-    ["invites", "transport", "history", "name"],
+    ["invites", "transport", "history", "signOff", "name"],
   ],
   [
     "tunnel_invite",
@@ -69,7 +69,8 @@ const TOOLS = [
     ["serviceId", "port", "stop", "tunnelId"],
   ],
   ["tunnel_status", "Status", [false, false, true, false], [], ["tunnelId", "saveTranscript"]],
-  ["tunnel_close", "Close or leave", [false, true, true, true], [], ["summary", "tunnelId"]],
+  ["tunnel_propose_done", "Propose done", [false, false, false, true], ["outcome"], ["tunnelId"]],
+  ["tunnel_close", "Close or leave", [false, true, true, true], [], ["summary", "unsigned", "tunnelId"]],
   [
     "expose_start",
     "Expose a local service",
@@ -322,6 +323,9 @@ const CODES = [
   "share-too-large",
   "share-too-many",
   "share-unreadable",
+  "sign-off-over",
+  "sign-off-unknown",
+  "sign-off-unsound",
   "stop-in-agent",
   "temp-unusable",
   "text-invalid",

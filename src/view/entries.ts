@@ -67,7 +67,7 @@ export interface WithdrawalView extends Spoken {
 }
 
 /** An outcome that the persons of all members are asked to sign. */
-export interface ProposalView extends Spoken {
+interface ProposalView extends Spoken {
   readonly kind: "proposal";
   /** Words of a peer, as in a message. */
   readonly outcome: string;

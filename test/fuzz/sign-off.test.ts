@@ -54,7 +54,7 @@ describe("what a peer sends about signing off", () => {
     );
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.constantFrom("page", "terminal"), (reason, made) => {
-        const other = { ...statement, reason, made: made as "page" | "terminal" };
+        const other = { ...statement, reason, made };
         const isSame = reason === "no" && made === "page";
         expect(signOff.isSound(ben.member.self, other)).toBe(isSame);
       }),

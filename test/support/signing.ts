@@ -42,7 +42,7 @@ export function statementOf(
   keys = nodePrimitives.generateSigningKeyPair(),
 ): Statement {
   const { digest, proposed } = standing(world, who);
-  const { self, certify } = attestationOf(world, who);
+  const attestation = attestationOf(world, who);
   const verdict = said.verdict ?? "done";
   const made = said.made ?? "page";
   const key = keys.publicKey;
@@ -53,8 +53,8 @@ export function statementOf(
     ...(said.reason === undefined ? {} : { reason: said.reason }),
     made,
     key,
-    certificate: certify(digest, { made, key }),
-    signature: keys.sign(statementBytes(digest, self, { verdict, reason: said.reason })),
+    certificate: attestation.certify(digest, { made, key }),
+    signature: keys.sign(statementBytes(digest, attestation.self, { verdict, reason: said.reason })),
     ...said,
   };
 }

@@ -94,6 +94,8 @@ export function readTyped(line: string, context: TypedContext): Typed {
   const plain = PLAIN.get(word);
   if (plain !== undefined) return plain;
   if (isStop(word)) return stop(word, rest.trim(), context);
+  if (Object.hasOwn(DONE, word)) return simple(word, rest, context);
+  if (isSigning(word)) return signOff(word, rest.trim(), context);
   switch (word) {
     case "use":
       return { do: "use", tunnelId: tunnelOf(context, rest.trim()).tunnel.tunnelId };
@@ -105,15 +107,6 @@ export function readTyped(line: string, context: TypedContext): Typed {
       return decision(word, rest, context);
     case "hold":
       return hold(rest, context);
-    case "pause":
-    case "resume":
-    case "go-on":
-    case "end":
-      return simple(word, rest, context);
-    case "outcome":
-    case "sign":
-    case "not-done":
-      return signOff(word, rest.trim(), context);
     case "say":
       return say(rest, context);
     case "kick":
@@ -224,8 +217,14 @@ function simple(word: string, rest: string, context: TypedContext): Typed {
   return { do: "tell", server, command: { do: name, tunnelId }, done: DONE[name] };
 }
 
-/** @throws {TunnelError} sign-off-unknown, input-invalid, tunnel-unknown */
-function signOff(word: "outcome" | "sign" | "not-done", rest: string, context: TypedContext): Typed {
+type SigningWord = "outcome" | "sign" | "not-done";
+
+function isSigning(word: string): word is SigningWord {
+  return word === "outcome" || word === "sign" || word === "not-done";
+}
+
+/** @throws {TunnelError} input-invalid, tunnel-unknown */
+function signOff(word: SigningWord, rest: string, context: TypedContext): Typed {
   const { server, tunnel } = tunnelOf(context, word === "not-done" ? "" : rest);
   const { tunnelId, signOff: standing } = tunnel;
   if (standing === undefined) throw invalid("no outcome has been proposed");

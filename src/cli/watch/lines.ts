@@ -273,14 +273,9 @@ export function entryLine(
         entry.kind === "withdrawal" || entry.note === undefined ? [] : beginning(entry.note).lines;
       return withGutter(head, [serviceText(entry, serviceName), ...words].join("\n"), style.columns);
     }
-    // The outcome itself is shown with who has signed it.
     case "proposal":
-      return withGutter(`${at} ${where}${speaker(entry, isOwn, paint)} `, PROPOSES, style.columns);
-    case "statement": {
-      const why = entry.reason === undefined ? [] : beginning(entry.reason).lines;
-      const text = [statementText(entry), ...why].join("\n");
-      return withGutter(`${at} ${where}${speaker(entry, isOwn, paint)} `, text, style.columns);
-    }
+    case "statement":
+      return withGutter(`${at} ${where}${speaker(entry, isOwn, paint)} `, signingText(entry), style.columns);
     case "system": {
       const name = "memberName" in entry.event ? safeName(entry.event.memberName) : "";
       const room = hasSeveral ? `[${tunnelId}] ` : "";
@@ -291,7 +286,12 @@ export function entryLine(
   }
 }
 
-const PROPOSES = "proposes an outcome for everybody to sign; type outcome to read it";
+/** The outcome itself is shown with who has signed it. */
+function signingText(entry: Extract<SpokenView, { kind: "proposal" | "statement" }>): string {
+  if (entry.kind === "proposal") return "proposes an outcome for everybody to sign; type outcome to read it";
+  const why = entry.reason === undefined ? [] : beginning(entry.reason).lines;
+  return [statementText(entry), ...why].join("\n");
+}
 
 function serviceText(entry: ServiceEntryView | WithdrawalView, known: string | undefined): string {
   if (entry.kind === "withdrawal")

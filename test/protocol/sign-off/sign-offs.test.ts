@@ -260,15 +260,15 @@ describe("a statement", () => {
     const cid = world.pair("cid");
     const { digest, proposed } = standing(world);
     const keys = nodePrimitives.generateSigningKeyPair();
-    const { self, certify } = attestationOf(world, cid);
+    const attestation = attestationOf(world, cid);
     state(world, cid, {
       signs: digest,
       seq: proposed.view.seq,
       verdict: "done",
       made: "page",
       key: keys.publicKey,
-      certificate: certify(digest, { made: "page", key: keys.publicKey }),
-      signature: keys.sign(statementBytes(digest, self, { verdict: "done" })),
+      certificate: attestation.certify(digest, { made: "page", key: keys.publicKey }),
+      signature: keys.sign(statementBytes(digest, attestation.self, { verdict: "done" })),
     });
     expect(alarms(world)).toEqual(["sign-off-unsound", "sign-off-unsound"]);
     expect(alarmsOf(cid)).toEqual([]);
