@@ -32,6 +32,8 @@ export type ClaimEvent =
   | { readonly type: "claimed"; readonly claim: Claim }
   /** The host is away, and may come back. */
   | { readonly type: "away"; readonly claim: Claim }
+  /** The register knows nothing of what its node holds: the host has to claim it anew. */
+  | { readonly type: "lost"; readonly claim: ClaimName; readonly epoch: number }
   /** Given up on purpose. */
   | { readonly type: "released"; readonly claim: ClaimName; readonly epoch: number };
 
@@ -81,6 +83,8 @@ export interface Claims {
   onTold(listener: (message: NodeMessage) => void): () => void;
   /** `away`: no new claims, and only what is known already can be found. */
   readonly state: "ready" | "away";
+  /** Whether what this node holds is its own beyond doubt: else another one may hold it by now, and it leads nobody to its hosts. */
+  readonly isProven: boolean;
   close(): Promise<void>;
 }
 

@@ -39,6 +39,7 @@ interface MemoryClaimsLimits {
 /** The register of a single node. */
 export class MemoryClaims implements Claims {
   readonly state = "ready";
+  readonly isProven = true;
   readonly #options: MemoryClaimsOptions;
   readonly #entries = new Map<string, Entry>();
   /** Those without a host, oldest first. */

@@ -43,7 +43,8 @@ export class Arrivals {
   /** The host at once, where it is here. */
   now(name: ClaimName): Host | undefined {
     const host = this.#hosts.get(name);
-    return host?.isReady === true ? host : undefined;
+    // Where it may be another node's by now, nobody new is led to it; those who are in stay.
+    return host?.isReady === true && this.#context.claims.isProven ? host : undefined;
   }
 
   /** @param signal aborts when the visitor has left */

@@ -1,0 +1,376 @@
+import type { Clock } from "../../runtime/clock.ts";
+import { Emitter } from "../../runtime/emitter.ts";
+import { every, wait } from "../../runtime/wait.ts";
+import {
+  claimId,
+  type Claim,
+  type ClaimEvent,
+  type ClaimName,
+  type ClaimOutcome,
+  type Claims,
+  type NewClaim,
+  type NodeMessage,
+} from "../claims/claims.ts";
+import { isOfKey } from "../claims/proof.ts";
+import { EngineAway, unlessAway, type Engine, type Entry } from "./engine.ts";
+import {
+  parseClaimEntry,
+  parseEvent,
+  parseMessage,
+  toNodeMessage,
+  type ClaimEntry,
+  type ClusterMessage,
+  type NodeFacts,
+} from "./entries.ts";
+import { Found } from "./found.ts";
+import { keyOf, SUBJECTS } from "./keys.ts";
+import { Fences, Lease } from "./lease.ts";
+import { Owners } from "./owners.ts";
+import { sweep } from "./sweep.ts";
+import { CLUSTER } from "./timing.ts";
+
+export interface ClusterClaimsOptions {
+  readonly node: string;
+  readonly clock: Clock;
+  readonly engine: Engine;
+  readonly facts: () => NodeFacts;
+  /** Words that nobody else makes. */
+  readonly random: () => string;
+  readonly limits: {
+    /** A room whose host has been away for so long is forgotten, in ms. */
+    readonly roomAwayMs: number;
+  };
+}
+
+/** A claim of this node. */
+interface Own {
+  readonly claim: Claim;
+}
+
+/** A claim that is being made: whether it is lost again before it was had. */
+interface Attempt {
+  supersededBy: Claim | undefined;
+}
+
+/**
+ * The register of many nodes, in an engine. Each name is one entry, whose revision is the epoch. The rule that no name has two owners
+ * at once: whoever takes a name of another node has that node's answer that it has stopped, or closes its lease and waits for its
+ * end; and a node whose lease was closed looks at all its claims before it proves anything again.
+ */
+export class ClusterClaims implements Claims {
+  readonly #options: ClusterClaimsOptions;
+  readonly #own = new Map<string, Own>();
+  readonly #attempts = new Map<string, Set<Attempt>>();
+  /** Ends of claims that the engine has not heard of. */
+  readonly #owed = new Map<string, { name: ClaimName; epoch: number; how: "away" | "done" }>();
+  readonly #releasing = new Set<Promise<boolean>>();
+  readonly #events = new Emitter<ClaimEvent>();
+  readonly #told = new Emitter<NodeMessage>();
+  readonly #found: Found;
+  readonly #owners: Owners;
+  readonly #lease: Lease;
+  readonly #fences: Fences;
+  readonly #stops: (() => void)[] = [];
+
+  private constructor(options: ClusterClaimsOptions) {
+    const { clock, engine, node, facts, random } = options;
+    this.#options = options;
+    this.#found = new Found(clock);
+    this.#owners = new Owners(engine.claims);
+    this.#fences = new Fences(clock, engine.nodes, random);
+    this.#lease = new Lease({
+      node,
+      clock,
+      nodes: engine.nodes,
+      facts,
+      verify: () => this.#verify(),
+      onRenewed: () => void this.#payOwed(),
+    });
+    this.#stops.push(
+      engine.subscribe(SUBJECTS.claims, (text) => this.#heard(text)),
+      engine.subscribe(SUBJECTS.node(node), (text, reply) => this.#asked(text, reply)),
+      engine.onConnection((isConnected) => {
+        if (isConnected) void this.#lease.renew();
+      }),
+      every(clock, CLUSTER.sweepMs, () => void unlessAway(sweep(engine, clock.now() - options.limits.roomAwayMs))),
+    );
+  }
+
+  /** Resolves when the lease is there, or the engine could not be asked. */
+  static async open(options: ClusterClaimsOptions): Promise<ClusterClaims> {
+    const claims = new ClusterClaims(options);
+    await claims.#lease.start();
+    return claims;
+  }
+
+  get state(): "ready" | "away" {
+    return this.#options.engine.isConnected && this.#lease.isRenewed ? "ready" : "away";
+  }
+
+  get isProven(): boolean {
+    return this.#lease.isProven;
+  }
+
+  async claim(claim: NewClaim): Promise<ClaimOutcome> {
+    const id = claimId(claim);
+    const attempt: Attempt = { supersededBy: undefined };
+    const attempts = this.#attempts.get(id) ?? new Set();
+    this.#attempts.set(id, attempts.add(attempt));
+    try {
+      return await this.#claimInTime(claim, attempt);
+    } finally {
+      attempts.delete(attempt);
+      if (attempts.size === 0 && this.#attempts.get(id) === attempts) this.#attempts.delete(id);
+    }
+  }
+
+  async renew(claim: NewClaim, epoch: number): Promise<ClaimOutcome> {
+    const key = keyOf(claim);
+    if (key === undefined) return { kind: "taken" };
+    try {
+      const entry = await this.#options.engine.claims.get(key);
+      const found = entry === undefined ? undefined : parseClaimEntry(entry.value);
+      const isOurs = entry?.revision === epoch && found?.state === "held" && found.key === claim.key;
+      return isOurs ? { kind: "claimed", epoch } : { kind: "taken" };
+    } catch (error) {
+      if (error instanceof EngineAway) return { kind: "unavailable" };
+      throw error;
+    }
+  }
+
+  async release(name: ClaimName, epoch: number, how: "away" | "done"): Promise<boolean> {
+    const id = claimId(name);
+    if (this.#own.get(id)?.claim.epoch === epoch) this.#own.delete(id);
+    const releasing = this.#release(name, epoch, how);
+    this.#releasing.add(releasing);
+    try {
+      return await releasing;
+    } catch (error) {
+      if (error instanceof EngineAway) this.#owed.set(id, { name, epoch, how });
+      throw error;
+    } finally {
+      this.#releasing.delete(releasing);
+    }
+  }
+
+  async find(name: ClaimName): Promise<Claim | undefined> {
+    const own = this.#own.get(claimId(name));
+    if (own !== undefined && this.isProven) return own.claim;
+    const key = keyOf(name);
+    if (key === undefined) return undefined;
+    const fresh = this.#found.get(name, CLUSTER.foundMs);
+    if (fresh !== undefined) return fresh.claim;
+    try {
+      const entry = await this.#options.engine.claims.get(key);
+      const claim = entry === undefined ? undefined : claimOf(entry);
+      this.#found.put(name, claim);
+      return claim;
+    } catch (error) {
+      if (!(error instanceof EngineAway)) throw error;
+      // Better an old word than none, for a while: who has lost its claim says so itself.
+      const old = this.#found.get(name, CLUSTER.foundAwayMs);
+      if (old === undefined) throw error;
+      return old.claim;
+    }
+  }
+
+  /** The owner that was found does not hold the name: the next look asks the engine. */
+  forget(name: ClaimName): void {
+    this.#found.drop(name);
+  }
+
+  watch(listener: (event: ClaimEvent) => void): () => void {
+    return this.#events.subscribe(listener);
+  }
+
+  async tell(node: string, message: NodeMessage): Promise<boolean> {
+    if (node === this.#options.node) {
+      this.#told.emit(message);
+      return true;
+    }
+    return this.#ask(node, message);
+  }
+
+  onTold(listener: (message: NodeMessage) => void): () => void {
+    return this.#told.subscribe(listener);
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    await Promise.allSettled(this.#releasing);
+    await this.#payOwed();
+    await this.#lease.close();
+    await this.#options.engine.close();
+  }
+
+  /** Tries again for a while: one that comes too late for its answer is known by its `attempt`. */
+  async #claimInTime(claim: NewClaim, attempt: Attempt): Promise<ClaimOutcome> {
+    const { clock, random } = this.#options;
+    const until = clock.now() + CLUSTER.claimMs;
+    const word = random();
+    for (;;) {
+      const outcome = this.state === "ready" ? await unlessAway(this.#claim(claim, attempt, word)) : undefined;
+      if (outcome !== undefined) return outcome;
+      if (clock.now() + CLUSTER.againMs > until) return { kind: "unavailable" };
+      await wait(clock, CLUSTER.againMs);
+    }
+  }
+
+  async #claim(claim: NewClaim, attempt: Attempt, word: string): Promise<ClaimOutcome> {
+    const { kind, name, key, node, port, owner } = claim;
+    const entryKey = keyOf(claim);
+    if (entryKey === undefined) return { kind: "taken" };
+    const { engine } = this.#options;
+    let generation = this.#lease.generation;
+    const base = { kind, name, key, state: "held", node, port, owner: owner?.id, attempt: word } as const;
+    const write = (behind: readonly string[], expected: number): Promise<number | undefined> =>
+      engine.claims.put(entryKey, JSON.stringify({ ...base, behind: [...behind] } satisfies ClaimEntry), expected);
+    let epoch: number | undefined;
+    let behind: readonly string[] = [];
+    while (epoch === undefined) {
+      const entry = await engine.claims.get(entryKey);
+      const before = entry === undefined ? undefined : parseClaimEntry(entry.value);
+      // An entry that this version cannot read is somebody's, too.
+      if (entry !== undefined && before?.key !== key) return { kind: "taken" };
+      if (owner !== undefined && before === undefined && !(await this.#owners.add(owner, claim)))
+        return { kind: "used-up" };
+      behind = [...new Set([...(before?.behind ?? []), ...(before?.node === undefined ? [] : [before.node])])];
+      behind = behind.filter((other) => other !== node);
+      // Written by this attempt already, whose answer was lost.
+      if (before?.attempt === word) epoch = entry?.revision;
+      else epoch = await write(behind, entry?.revision ?? 0);
+      if (epoch === undefined) continue;
+      if (owner !== undefined) await this.#owners.keep(owner.id, claim);
+      if (before?.owner !== undefined && before.owner !== owner?.id)
+        await this.#owners.remove(before.owner, claim);
+    }
+    this.#happened({ type: "claimed", claim: { kind, name, key, node, port, epoch } });
+    if (behind.length > 0) {
+      const claimed: Claim = { kind, name, key, node, port, epoch };
+      await Promise.all(behind.map((former) => this.#settle(former, claimed)));
+      // Nobody has to see to them any more; and nobody has taken the name meanwhile.
+      epoch = await write([], epoch);
+      if (epoch === undefined) return { kind: "taken" };
+      this.#happened({ type: "claimed", claim: { ...claimed, epoch } });
+    }
+    // What was lost while this claim was on its way was not looked at with the others.
+    while (this.#lease.generation !== generation) {
+      generation = this.#lease.generation;
+      if ((await engine.claims.get(entryKey))?.revision !== epoch) return { kind: "taken" };
+    }
+    if (attempt.supersededBy !== undefined && attempt.supersededBy.epoch > epoch) return { kind: "taken" };
+    const taken: Claim = { kind, name, key, node, port, epoch };
+    this.#own.set(claimId(claim), { claim: taken });
+    return { kind: "claimed", epoch };
+  }
+
+  /** The node that held the name has stopped when this resolves. */
+  async #settle(former: string, claim: Claim): Promise<void> {
+    const { clock } = this.#options;
+    if (await this.#ask(former, { type: "moved", claim })) return;
+    const overAt = await this.#fences.close(former);
+    await wait(clock, overAt - clock.now());
+  }
+
+  async #release(name: ClaimName, epoch: number, how: "away" | "done"): Promise<boolean> {
+    const { engine, random } = this.#options;
+    const key = keyOf(name);
+    const entry = key === undefined ? undefined : await engine.claims.get(key);
+    const before = entry === undefined ? undefined : parseClaimEntry(entry.value);
+    if (key === undefined || entry?.revision !== epoch || before === undefined) return false;
+    if (how === "done" && (name.kind === "room" || isOfKey(name.name, before.key))) {
+      if (!(await engine.claims.remove(key, epoch))) return false;
+      if (before.owner !== undefined) await this.#owners.remove(before.owner, name);
+      this.#happened({ type: "released", claim: name, epoch });
+      return true;
+    }
+    const value: ClaimEntry = { ...before, state: how, node: undefined, behind: [], attempt: random() };
+    const revision = await engine.claims.put(key, JSON.stringify(value), epoch);
+    if (revision === undefined) return false;
+    const claim: Claim = { ...name, key: before.key, port: before.port, node: undefined, epoch: revision };
+    this.#happened(how === "away" ? { type: "away", claim } : { type: "released", claim: name, epoch });
+    return true;
+  }
+
+  async #payOwed(): Promise<void> {
+    for (const [id, owed] of this.#owed) {
+      this.#owed.delete(id);
+      await this.release(owed.name, owed.epoch, owed.how).catch(() => false);
+      if (this.#owed.has(id)) return;
+    }
+  }
+
+  /** Looks at every claim of this node, and stops serving those that are another's by now. */
+  async #verify(): Promise<void> {
+    const waiting = [...this.#own.entries()];
+    const look = async (): Promise<void> => {
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        const [id, own] = next;
+        const key = keyOf(own.claim);
+        const entry = key === undefined ? undefined : await this.#options.engine.claims.get(key);
+        if (this.#own.get(id) !== own || entry?.revision === own.claim.epoch) continue;
+        const claim = entry === undefined ? undefined : claimOf(entry);
+        const { epoch } = own.claim;
+        if (claim !== undefined && claim.epoch > epoch) this.#lost(claim);
+        else {
+          this.#own.delete(id);
+          this.#events.emit({ type: "lost", claim: own.claim, epoch });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: CLUSTER.verifying }, look));
+  }
+
+  /** Of this node: told to all others, too. */
+  #happened(event: Exclude<ClaimEvent, { type: "lost" }>): void {
+    const { engine, node } = this.#options;
+    this.#found.take(event);
+    this.#events.emit(event);
+    engine.publish(SUBJECTS.claims, JSON.stringify({ from: node, event }));
+  }
+
+  #heard(text: string): void {
+    const heard = parseEvent(text);
+    if (heard === undefined || heard.from === this.#options.node) return;
+    this.#found.take(heard.event);
+    if (heard.event.type === "claimed") this.#lost(heard.event.claim);
+    else this.#events.emit(heard.event);
+  }
+
+  /** A name is held by another node now: nothing older of it is served here when this returns. */
+  #lost(claim: Claim): void {
+    const id = claimId(claim);
+    for (const attempt of this.#attempts.get(id) ?? [])
+      if ((attempt.supersededBy?.epoch ?? 0) < claim.epoch) attempt.supersededBy = claim;
+    const own = this.#own.get(id);
+    if (own !== undefined && own.claim.epoch < claim.epoch) this.#own.delete(id);
+    this.#events.emit({ type: "claimed", claim });
+  }
+
+  #asked(text: string, reply: (text: string) => void): void {
+    const message = parseMessage(text);
+    // A newer node may ask what this one does not know: no answer, and it helps itself.
+    if (message === undefined) return;
+    if (message.type === "moved") this.#lost({ ...message.claim, node: message.claim.node, port: message.claim.port });
+    const told = toNodeMessage(message);
+    if (told !== undefined) this.#told.emit(told);
+    reply("done");
+  }
+
+  async #ask(node: string, message: ClusterMessage): Promise<boolean> {
+    const answer = await this.#options.engine.ask(
+      SUBJECTS.node(node),
+      JSON.stringify(message),
+      CLUSTER.nodeMs,
+    );
+    return answer !== undefined;
+  }
+}
+
+/** Undefined for a name that was released. */
+function claimOf({ value, revision }: Entry): Claim | undefined {
+  const found = parseClaimEntry(value);
+  if (found === undefined || found.state === "done") return undefined;
+  const { kind, name, key, node, port } = found;
+  return { kind, name, key, node: found.state === "held" ? node : undefined, port, epoch: revision };
+}

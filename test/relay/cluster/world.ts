@@ -1,0 +1,282 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { ClusterClaims } from "../../../src/relay/cluster/cluster-claims.ts";
+import { claimId, type Claim, type ClaimName } from "../../../src/relay/claims/claims.ts";
+import type { Clock } from "../../../src/runtime/clock.ts";
+import { ENGINE, FakeEngine, FakeServer, type Network } from "./fake-engine.ts";
+
+/** Numbers that a seed decides (mulberry32). */
+export class Dice {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** Below one. */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  between(least: number, most: number): number {
+    return least + this.next() * (most - least);
+  }
+
+  is(chance: number): boolean {
+    return this.next() < chance;
+  }
+
+  of<T>(things: readonly T[]): T {
+    const thing = things[Math.floor(this.next() * things.length)];
+    if (thing === undefined) throw new Error("nothing to choose from");
+    return thing;
+  }
+}
+
+interface Happening {
+  readonly at: number;
+  readonly order: number;
+  readonly node: string | undefined;
+  readonly run: () => void;
+}
+
+/** How badly the world treats its nodes. */
+export interface Troubles {
+  readonly lost: number;
+  /** Of what arrives: comes later than anybody waits. */
+  readonly late: number;
+  /** Clocks run faster or slower by so much. */
+  readonly skew: number;
+}
+
+export const QUIET: Troubles = { lost: 0, late: 0, skew: 0 };
+
+/** A node of the simulation: its register, its clock, and the hosts that it serves. */
+export class SimNode {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly engine: FakeEngine;
+  claims: ClusterClaims | undefined;
+  /** Epoch of each name whose host is here. */
+  readonly hosts = new Map<string, { name: ClaimName; epoch: number }>();
+  isDead = false;
+  /** Neither its timers nor what is sent to it move before this. */
+  pausedUntil = 0;
+  /** Cut from the engine. */
+  cutUntil = 0;
+
+  constructor(name: string, clock: Clock, engine: FakeEngine) {
+    this.name = name;
+    this.clock = clock;
+    this.engine = engine;
+  }
+
+  /** Whether it would lead a visitor to the host. */
+  serves(name: ClaimName, now: number): boolean {
+    if (this.isDead || this.pausedUntil > now) return false;
+    return this.hosts.has(claimId(name)) && this.claims?.isProven === true;
+  }
+}
+
+/** Virtual time, and a network that delays, loses and cuts. One seed is one course of events. */
+export class World implements Network {
+  readonly dice: Dice;
+  readonly server: FakeServer;
+  readonly nodes = new Map<string, SimNode>();
+  now = 1_800_000_000_000;
+  troubles: Troubles;
+  engineAwayUntil = 0;
+  #queue: Happening[] = [];
+  #order = 0;
+  #made = 0;
+
+  constructor(seed: number, troubles: Troubles) {
+    this.dice = new Dice(seed);
+    this.troubles = troubles;
+    this.server = new FakeServer(() => this.now);
+  }
+
+  at(ms: number, run: () => void, node?: string): () => void {
+    const happening = { at: this.now + Math.max(0, ms), order: (this.#order += 1), node, run };
+    this.#queue.push(happening);
+    return () => void (this.#queue = this.#queue.filter((other) => other !== happening));
+  }
+
+  send(from: string, to: string, deliver: () => void): void {
+    const ends = [from, to].filter((end) => end !== ENGINE);
+    const isCut = (): boolean =>
+      this.now < this.engineAwayUntil || ends.some((end) => this.now < (this.nodes.get(end)?.cutUntil ?? 0));
+    const { lost, late } = this.troubles;
+    if (isCut() || this.dice.is(lost)) return;
+    const ms = this.dice.is(late) ? this.dice.between(500, 8_000) : this.dice.between(0.2, 5);
+    this.at(ms, () => (isCut() ? undefined : deliver()), to === ENGINE ? undefined : to);
+  }
+
+  async start(): Promise<SimNode> {
+    this.#made += 1;
+    const name = `n${this.#made}`;
+    const rate = 1 + this.dice.between(-1, 1) * this.troubles.skew;
+    const offset = this.dice.between(-60_000, 60_000) * (this.troubles.skew > 0 ? 1 : 0);
+    const born = this.now;
+    const clock: Clock = {
+      now: () => Math.round(born + offset + (this.now - born) * rate),
+      after: (ms, callback) => this.at(ms / rate, callback, name),
+    };
+    const node = new SimNode(name, clock, new FakeEngine(name, this.server, this, clock));
+    this.nodes.set(name, node);
+    const opened = ClusterClaims.open({
+      node: name,
+      clock,
+      engine: node.engine,
+      facts: () => ({ versions: [1], isLeaving: false, hosts: node.hosts.size, connections: 0 }),
+      random: () => `${name}-${(this.#order += 1)}`,
+      limits: { roomAwayMs: 3_600_000 },
+    });
+    void opened.then((claims) => {
+      node.claims = claims;
+      claims.watch((event) => {
+        if (event.type !== "claimed" && event.type !== "lost") return;
+        const host = node.hosts.get(claimId(event.claim));
+        const isOver =
+          event.type === "lost" ? host?.epoch === event.epoch : (host?.epoch ?? 0) < event.claim.epoch;
+        if (isOver) node.hosts.delete(claimId(event.claim));
+      });
+    });
+    return node;
+  }
+
+  /** A host comes to a node. @returns its epoch where it has got its name */
+  async register(node: SimNode, name: ClaimName): Promise<number | undefined> {
+    const outcome = await node.claims?.claim({ ...name, key: "key", node: node.name });
+    if (outcome?.kind !== "claimed" || node.isDead) return undefined;
+    node.hosts.set(claimId(name), { name, epoch: outcome.epoch });
+    return outcome.epoch;
+  }
+
+  leave(node: SimNode, name: ClaimName): void {
+    const host = node.hosts.get(claimId(name));
+    if (host === undefined) return;
+    node.hosts.delete(claimId(name));
+    void node.claims?.release(name, host.epoch, "away").catch(() => false);
+  }
+
+  kill(node: SimNode): void {
+    node.isDead = true;
+    void node.engine.close();
+    this.#queue = this.#queue.filter((happening) => happening.node !== node.name);
+  }
+
+  /** Lets time pass, and calls `look` after everything that happens. */
+  async run(ms: number, look: () => void): Promise<void> {
+    const until = this.now + ms;
+    for (;;) {
+      await turn();
+      look();
+      const next = this.#next(until);
+      if (next === undefined) break;
+      this.now = next.at;
+      if (next.node !== undefined) {
+        const node = this.nodes.get(next.node);
+        if (node?.isDead === true) continue;
+        // A process that stands still finds everything that came meanwhile when it goes on, in its order.
+        if (node !== undefined && node.pausedUntil > this.now) {
+          this.#queue.push({ ...next, at: node.pausedUntil });
+          continue;
+        }
+      }
+      next.run();
+    }
+    this.now = until;
+  }
+
+  #next(until: number): Happening | undefined {
+    let first: Happening | undefined;
+    for (const happening of this.#queue) {
+      if (happening.at > until) continue;
+      const isEarlier =
+        first === undefined ||
+        happening.at < first.at ||
+        (happening.at === first.at && happening.order < first.order);
+      if (isEarlier) first = happening;
+    }
+    if (first !== undefined) this.#queue = this.#queue.filter((other) => other !== first);
+    return first;
+  }
+
+  get alive(): readonly SimNode[] {
+    return [...this.nodes.values()].filter(({ isDead }) => !isDead);
+  }
+
+  /** Nodes that lead visitors to a host of this name, with its epoch. */
+  serving(name: ClaimName): readonly string[] {
+    return this.alive
+      .filter((node) => node.serves(name, this.now))
+      .map((node) => `${node.name}@${node.hosts.get(claimId(name))?.epoch ?? 0}`);
+  }
+}
+
+/** One course of events: hosts move, leave and come back; nodes stand still, are cut, die and begin; the engine goes and comes. */
+export async function course(seed: number): Promise<void> {
+  const world = new World(seed, QUIET);
+  const { dice } = world;
+  world.troubles = {
+    lost: dice.of([0, 0.02, 0.15]),
+    late: dice.of([0, 0.02, 0.1]),
+    skew: dice.of([0, 0.02, 0.04]),
+  };
+  const names: readonly ClaimName[] = ["x", "y"].map((name) => ({ kind: "room", name }));
+  const newest = new Map<string, number>();
+  const look = (): void => {
+    for (const name of names) {
+      const serving = world.serving(name);
+      if (serving.length > 1)
+        throw new Error(`seed ${seed}: ${claimId(name)} is served by ${serving.join(" and ")}`);
+    }
+  };
+  for (let index = 0; index < 3; index += 1) await world.start();
+  await world.run(3_000, look);
+  const steps = Math.round(dice.between(8, 25));
+  for (let step = 0; step < steps; step += 1) {
+    const node = dice.of(world.alive);
+    const name = dice.of(names);
+    const what = dice.next();
+    if (what < 0.45) {
+      void world.register(node, name).then((epoch) => {
+        if (epoch === undefined) return;
+        newest.set(claimId(name), Math.max(newest.get(claimId(name)) ?? 0, epoch));
+      });
+    } else if (what < 0.55) world.leave(node, name);
+    else if (what < 0.7) node.pausedUntil = world.now + dice.between(50, 9_000);
+    else if (what < 0.82) {
+      node.cutUntil = world.now + dice.between(50, 9_000);
+      if (dice.is(0.5)) node.engine.connected(false);
+      world.at(node.cutUntil - world.now, () => node.engine.connected(true), node.name);
+    } else if (what < 0.9) world.engineAwayUntil = world.now + dice.between(50, 9_000);
+    else if (world.alive.length > 2) {
+      world.kill(node);
+      await world.start();
+    } else if (world.alive.length < 5) await world.start();
+    await world.run(dice.of([1, 20, 300, 2_500]) * dice.next(), look);
+  }
+  // All is well again: a host finds its way, and every node finds the host.
+  world.troubles = QUIET;
+  await world.run(12_000, look);
+  for (const name of names) {
+    const node = dice.of(world.alive);
+    let epoch: number | undefined;
+    void world.register(node, name).then((got) => (epoch = got));
+    await world.run(6_000, look);
+    if (epoch === undefined) throw new Error(`seed ${seed}: no host can come to ${node.name}`);
+    if (epoch <= (newest.get(claimId(name)) ?? 0)) throw new Error(`seed ${seed}: an epoch went back`);
+    if (world.serving(name).length !== 1) throw new Error(`seed ${seed}: ${claimId(name)} is not served`);
+    for (const other of world.alive) {
+      let found: Claim | undefined;
+      void other.claims?.find(name).then((claim) => (found = claim));
+      await world.run(100, look);
+      if (found?.node !== node.name || found.epoch !== epoch)
+        throw new Error(`seed ${seed}: ${other.name} finds ${found?.node ?? "nobody"} and not ${node.name}`);
+    }
+  }
+}
