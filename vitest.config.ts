@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/clients/**", "test/devservers/**", "test/realservices/**"], // they install whole programs; each has a configuration of its own
+    exclude: ["test/clients/**", "test/devservers/**", "test/realservices/**", "test/cluster/**"], // they install whole programs; each has a configuration of its own
     globalSetup: ["test/support/build-once.ts"],
     // The default leaves one core idle, which on two cores is half of the machine.
     maxWorkers: "100%",

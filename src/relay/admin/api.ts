@@ -70,7 +70,7 @@ export class Api {
       case "metrics":
         return { kind: "text", type: metrics.contentType, text: await metrics.text() };
       case "status":
-        return json(statusOf(relay, this.#options));
+        return json(await statusOf(relay, this.#options));
       case "tunnels":
         return this.#tunnels(tunnelsQuery.parse(given), caller);
       case "tunnel": {

@@ -74,8 +74,15 @@ export interface Claims {
    * @returns whether the epoch was still the newest
    */
   release(name: ClaimName, epoch: number, how: "away" | "done"): Promise<boolean>;
-  /** Undefined for a name that nobody has claimed, or that was released. */
+  /**
+   * Undefined for a name that nobody has claimed, or that was released. The node may have been found a while ago.
+   * @throws {Error} nothing is known of the name, and the register is away
+   */
   find(name: ClaimName): Promise<Claim | undefined>;
+  /** The same as far as it is known at this moment. */
+  findNow(name: ClaimName): Claim | undefined;
+  /** The node that was found does not serve the name: the next look is a new one. */
+  forget(name: ClaimName): void;
   /** Changes by any node, this one's included. The returned function ends it. */
   watch(listener: (event: ClaimEvent) => void): () => void;
   /** @returns whether the node was there to hear it */

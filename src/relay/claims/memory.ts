@@ -118,6 +118,9 @@ export class MemoryClaims implements Claims {
     return this.findNow(name);
   }
 
+  /** It is always a new look. */
+  forget(): void {}
+
   /** The same at once, where there is nothing to ask. */
   findNow(name: ClaimName): Claim | undefined {
     const entry = this.#entries.get(claimId(name));

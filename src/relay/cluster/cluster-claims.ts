@@ -72,7 +72,8 @@ export class ClusterClaims implements Claims {
   readonly #fences: Fences;
   readonly #stops: (() => void)[] = [];
 
-  private constructor(options: ClusterClaimsOptions) {
+  /** Nothing is claimed before {@link start}. */
+  constructor(options: ClusterClaimsOptions) {
     const { clock, engine, node, facts, random } = options;
     this.#options = options;
     this.#found = new Found(clock);
@@ -96,11 +97,15 @@ export class ClusterClaims implements Claims {
     );
   }
 
-  /** Resolves when the lease is there, or the engine could not be asked. */
   static async open(options: ClusterClaimsOptions): Promise<ClusterClaims> {
     const claims = new ClusterClaims(options);
-    await claims.#lease.start();
+    await claims.start();
     return claims;
+  }
+
+  /** Resolves when the lease is there, or the engine could not be asked. */
+  async start(): Promise<void> {
+    await this.#lease.start();
   }
 
   get state(): "ready" | "away" {
@@ -174,9 +179,15 @@ export class ClusterClaims implements Claims {
     }
   }
 
+  findNow(name: ClaimName): Claim | undefined {
+    const forMs = this.state === "ready" ? CLUSTER.foundMs : CLUSTER.foundAwayMs;
+    return this.#own.get(claimId(name))?.claim ?? this.#found.get(name, forMs)?.claim;
+  }
+
   /** The owner that was found does not hold the name: the next look asks the engine. */
   forget(name: ClaimName): void {
-    this.#found.drop(name);
+    // While nobody can be asked, an old word is all there is.
+    if (this.state === "ready") this.#found.drop(name);
   }
 
   watch(listener: (event: ClaimEvent) => void): () => void {

@@ -28,10 +28,10 @@ export interface Bucket {
    */
   remove(key: string, revision: number): Promise<boolean>;
   /**
-   * Keys that begin with the words of the prefix, which ends before a dot.
+   * Keys that begin with the words of the prefix, which ends before a dot; without one, all.
    * @throws {EngineAway}
    */
-  keys(prefix: string): Promise<readonly string[]>;
+  keys(prefix?: string): Promise<readonly string[]>;
   /**
    * The oldest entry below the prefix from a revision on.
    * @throws {EngineAway}

@@ -21,5 +21,6 @@ const OWNER_DIGITS = 32;
 /** Words to every node, and to one of them. */
 export const SUBJECTS = {
   claims: "tunnel-mcp.relay.claims",
+  tallies: "tunnel-mcp.relay.tallies",
   node: (node: string): string => `tunnel-mcp.relay.node.${node}`,
 } as const;

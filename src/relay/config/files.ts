@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { contextOf } from "../front/certificates.ts";
 import { parseTokens, type TokenEntry } from "../auth/tokens.ts";
+import { NODE_TLS_FILES, nodeTls } from "../cluster/peers/node-tls.ts";
 import { variableOf, type OptionName, type RelayConfig } from "./options.ts";
 
 /** What the files that the options name hold; read at the start and again on SIGHUP. */
@@ -72,6 +73,15 @@ export function readFiles(
       problems.push(`${where("tls-cert")} and ${where("tls-key")} are no certificate with its key`);
     }
   }
+  const nodeFolder = config["node-tls"];
+  if (nodeFolder !== undefined) {
+    try {
+      nodeTls(nodeFolder);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      problems.push(`${where("node-tls")}: ${nodeFolder} must hold ${Object.values(NODE_TLS_FILES).join(", ")}`);
+    }
+  }
   const adminToken =
     secret("admin-token-file", config["admin-token-file"], ADMIN_CHARS) ?? typed("admin-token", ADMIN_CHARS);
   const authSecret =
@@ -92,6 +102,7 @@ const isSecret = (word: string, min: number): boolean =>
 export function conflicts(config: RelayConfig, where: Where = asFlag): readonly string[] {
   const has = (name: OptionName): boolean => config[name] !== undefined;
   const isLoopback = /^(?:127\.|::1$)/.test(config.listen.host);
+  const isLoopbackNode = /^(?:127\.|::1$)/.test(config["node-address"]?.host ?? "");
   const hasAuth = has("token-file") || has("auth-url");
   const rules: readonly (readonly [isBroken: boolean, text: string])[] = [
     [
@@ -110,6 +121,16 @@ export function conflicts(config: RelayConfig, where: Where = asFlag): readonly 
       config["allow-open-http"] && (hasAuth || !isLoopback),
       `${where("allow-open-http")} is for a demo without tokens that listens on loopback alone`,
     ],
+    [
+      has("cluster") !== has("node-address"),
+      `${where("cluster")} and ${where("node-address")}: both are needed, or none`,
+    ],
+    [has("node-tls") && !has("cluster"), `${where("node-tls")} needs --cluster`],
+    [
+      has("node-address") && !has("node-tls") && !isLoopbackNode,
+      `${where("node-address")} needs --node-tls, except on loopback`,
+    ],
+    [has("cluster") && has("tcp-ports"), `${where("tcp-ports")}: TCP services are for a single node`],
     [has("tcp-ports") && !hasAuth, `${where("tcp-ports")} needs tokens: --token-file or --auth-url`],
     [
       config["proxy-protocol"] && config["trusted-proxy"].length === 0,

@@ -36,7 +36,8 @@ export class Registrar {
   readonly #hosts: Hosts;
   readonly #ports: PortKeeper | undefined;
   readonly #tcpHost: string | undefined;
-  readonly #pace: Pace;
+  /** Attempts of each source. */
+  readonly pace: Pace;
   #waiting = 0;
   #isClosed = false;
 
@@ -52,7 +53,7 @@ export class Registrar {
     this.#hosts = hosts;
     this.#ports = ports;
     this.#tcpHost = tcpHost;
-    this.#pace = new Pace(limits.registrationsPerMinute, () => clock.now());
+    this.pace = new Pace(limits.registrationsPerMinute, () => clock.now());
   }
 
   /** From now on nobody registers. */
@@ -119,7 +120,7 @@ export class Registrar {
     };
     const cancel = clock.after(UPLINK.registerMs, () => refuse("too-slow"));
     if (this.#isClosed) return refuse("going-away");
-    if (this.#waiting > limits.unregistered || !this.#pace.admits(applicant.source))
+    if (this.#waiting > limits.unregistered || !this.pace.admits(applicant.source))
       return refuse("too-many");
     line.send({ type: "hello", versions: [UPLINK.version], nonce });
   }

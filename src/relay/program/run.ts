@@ -11,6 +11,7 @@ import type { Authority } from "../auth/authority.ts";
 import { openAuthority } from "../auth/open.ts";
 import { ProviderAuthority } from "../auth/provider.ts";
 import { StaticAuthority } from "../auth/static.ts";
+import { nodeTls } from "../cluster/peers/node-tls.ts";
 import { conflicts, readFiles, type RelayFiles } from "../config/files.ts";
 import { relayHelp } from "../config/help.ts";
 import type { RelayConfig } from "../config/options.ts";
@@ -62,6 +63,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
   let current: RelayFiles = files;
   const authority = authorityFor(config, () => current, env, clock);
   const tags = await tagsFor(config);
+  const cluster = await clusterOf(config, (what) => err(`tunnel-mcp relay: ${what}\n`));
   const relay = await startRelay({
     clock,
     host: config.listen.host,
@@ -77,6 +79,10 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     contact: config["abuse-contact"],
     state: config.state,
     tcp: tcpOf(config),
+    cluster,
+  }).catch(async (error: unknown) => {
+    await cluster?.engine.close();
+    throw error;
   });
   // Hosts may come at once; the first line is that it listens, all the same.
   const early: RelayEvent[] = [];
@@ -173,6 +179,17 @@ function domainOf({ domain, listen }: RelayConfig): string | undefined {
 function certificatesOf(config: RelayConfig): RelayOptions["certificates"] {
   const [cert, key] = [config["tls-cert"], config["tls-key"]];
   return cert === undefined || key === undefined ? undefined : { cert, key };
+}
+
+/** The engine's client is loaded by those who have a cluster alone. */
+async function clusterOf(
+  { cluster, "node-address": address, "node-tls": tls }: RelayConfig,
+  onTrouble: (what: string) => void,
+): Promise<RelayOptions["cluster"]> {
+  if (cluster === undefined || address === undefined) return undefined;
+  const { NatsEngine } = await import("../cluster/nats/nats-engine.ts");
+  const engine = await NatsEngine.open({ servers: cluster, name: "tunnel-mcp relay", onTrouble });
+  return { engine, address, tls: tls === undefined ? undefined : nodeTls(tls) };
 }
 
 function tcpOf(config: RelayConfig): RelayOptions["tcp"] {

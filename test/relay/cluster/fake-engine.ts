@@ -43,7 +43,7 @@ export class FakeServer {
   }
 
   below(bucket: BucketName, prefix: string): readonly Entry[] {
-    const entries = [...this.#buckets[bucket].values()].filter(({ key }) => key.startsWith(`${prefix}.`));
+    const entries = [...this.#buckets[bucket].values()].filter(({ key }) => prefix === "" || key.startsWith(`${prefix}.`));
     return entries.toSorted((a, b) => a.revision - b.revision);
   }
 
@@ -134,7 +134,7 @@ export class FakeEngine implements Engine {
       get: (key) => this.#request(() => server.get(name, key)),
       put: (key, value, expected) => this.#request(() => server.put(name, key, value, expected)),
       remove: (key, revision) => this.#request(() => server.remove(name, key, revision)),
-      keys: (prefix) => this.#request(() => server.below(name, prefix).map(({ key }) => key)),
+      keys: (prefix) => this.#request(() => server.below(name, prefix ?? "").map(({ key }) => key)),
       next: (prefix, from) =>
         this.#request(() => server.below(name, prefix).find(({ revision }) => revision >= from)),
     };

@@ -45,7 +45,7 @@ interface Happening {
 /** How badly the world treats its nodes. */
 export interface Troubles {
   readonly lost: number;
-  /** Of what arrives: comes later than anybody waits. */
+  /** Of what arrives: comes late, or later than anybody waits. */
   readonly late: number;
   /** Clocks run faster or slower by so much. */
   readonly skew: number;
@@ -66,6 +66,8 @@ export class SimNode {
   pausedUntil = 0;
   /** Cut from the engine. */
   cutUntil = 0;
+  /** What it sends is lost, and what is sent to it arrives. */
+  muteUntil = 0;
 
   constructor(name: string, clock: Clock, engine: FakeEngine) {
     this.name = name;
@@ -109,8 +111,11 @@ export class World implements Network {
     const isCut = (): boolean =>
       this.now < this.engineAwayUntil || ends.some((end) => this.now < (this.nodes.get(end)?.cutUntil ?? 0));
     const { lost, late } = this.troubles;
-    if (isCut() || this.dice.is(lost)) return;
-    const ms = this.dice.is(late) ? this.dice.between(500, 8_000) : this.dice.between(0.2, 5);
+    const isMute = this.now < (this.nodes.get(from)?.muteUntil ?? 0);
+    if (isCut() || isMute || this.dice.is(lost)) return;
+    // Most late answers come while they are waited for still, which is worse than too late.
+    const slow = (): number => (this.dice.is(0.7) ? this.dice.between(20, 950) : this.dice.between(950, 8_000));
+    const ms = this.dice.is(late) ? slow() : this.dice.between(0.2, 5);
     this.at(ms, () => (isCut() ? undefined : deliver()), to === ENGINE ? undefined : to);
   }
 
@@ -222,8 +227,8 @@ export async function course(seed: number): Promise<void> {
   const world = new World(seed, QUIET);
   const { dice } = world;
   world.troubles = {
-    lost: dice.of([0, 0.02, 0.15]),
-    late: dice.of([0, 0.02, 0.1]),
+    lost: dice.of([0, 0.02, 0.15, 0.4]),
+    late: dice.of([0, 0.03, 0.15, 0.5]),
     skew: dice.of([0, 0.02, 0.04]),
   };
   const names: readonly ClaimName[] = ["x", "y"].map((name) => ({ kind: "room", name }));
@@ -249,7 +254,8 @@ export async function course(seed: number): Promise<void> {
       });
     } else if (what < 0.55) world.leave(node, name);
     else if (what < 0.7) node.pausedUntil = world.now + dice.between(50, 9_000);
-    else if (what < 0.82) {
+    else if (what < 0.76) node.muteUntil = world.now + dice.between(50, 9_000);
+    else if (what < 0.84) {
       node.cutUntil = world.now + dice.between(50, 9_000);
       if (dice.is(0.5)) node.engine.connected(false);
       world.at(node.cutUntil - world.now, () => node.engine.connected(true), node.name);
