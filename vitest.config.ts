@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -6,8 +7,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/clients/**", "test/devservers/**", "test/realservices/**", "test/cluster/**"], // they install whole programs; each has a configuration of its own
     globalSetup: ["test/support/build-once.ts"],
-    // The default leaves one core idle, which on two cores is half of the machine.
-    maxWorkers: "100%",
+    // Many tests wait: for processes that start, for times that are over. So there are more workers than cores.
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
     // Files share a worker and its modules: loading them anew for each took a third of the time. So a test puts back
     // whatever it changes of a module, of the process or of the environment, and no module is ever replaced (vi.mock).
     isolate: false,

@@ -65,7 +65,7 @@ export async function measureChat(programs, folders) {
   for (const [name, { title, room, roles }] of Object.entries(DIRECTIONS)) {
     found[name] = await withRoom(programs, room(folders), async (host, guest) => {
       const ends = roles(host, guest);
-      const offered = await share(ends.sender, ends.receiver, folders.source);
+      const offered = await share(ends.sender, ends.receiver, { path: folders.source });
       // Who joined is news to the host, and the first messages are slow.
       await chatDuring(ends, () => sleep(IDLE_MESSAGES * EVERY_MS));
       const idle = await chatDuring(ends, () => sleep(IDLE_MESSAGES * EVERY_MS));

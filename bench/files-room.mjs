@@ -56,9 +56,11 @@ export async function withRoom({ server }, { host: hostFolder, guests: folders }
   }
 }
 
-/** Offers the file, and returns its id when the receiver has read of it. */
-export async function share(sender, receiver, file) {
-  const { fileId, sha256 } = await sender.call("tunnel_share", { path: file }, PATIENCE);
+/** Offers what is wanted, and returns its id when the receiver has read of it. */
+export async function share(sender, receiver, wish) {
+  let shared = await sender.call("tunnel_share", wish, PATIENCE);
+  while (shared.status === "preparing") shared = await sender.call("tunnel_share", wish, PATIENCE);
+  const { fileId, sha256 } = shared;
   for (;;) {
     const { messages } = await receiver.call("tunnel_listen", { timeoutMs: 10_000 });
     if (messages.length === 0) throw new Error("nobody heard of the file");

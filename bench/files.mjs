@@ -109,7 +109,7 @@ async function received({ sender, receiver }, others, { folders, bytes }) {
   const target = path.join(folders.receiver, "received.bin");
   let offered;
   const sharing = await costOf({ sender: sender.pid }, async () => {
-    offered = await share(sender, receiver, folders.source);
+    offered = await share(sender, receiver, { path: folders.source });
   });
   const receiving = await costOf(pids, () => receive(receiver, offered, target));
   await rm(target);

@@ -5,6 +5,7 @@
 import { Agent, createServer, request as httpRequest } from "node:http";
 import { Pool } from "undici";
 import { openGateway } from "../src/expose/gateway/gateway.ts";
+import { OPEN_GATE } from "../src/expose/gateway/open-gate.ts";
 import { systemClock } from "../src/runtime/clock.ts";
 import { serve, usage } from "./side.mjs";
 
@@ -48,16 +49,7 @@ async function gateway({ port }) {
   const opened = await openGateway({
     bind: "127.0.0.1",
     port: 0,
-    gate: {
-      judge: ({ target, fields }) => ({
-        kind: "pass",
-        way: "open",
-        visitor: undefined,
-        target,
-        fields,
-        respond: (head) => head,
-      }),
-    },
+    gate: OPEN_GATE,
     upstream: () => upstream,
     proof: { path: "/proof", answer: "proof" },
     sourceHeader: undefined,

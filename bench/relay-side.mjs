@@ -43,8 +43,10 @@ async function room({ relay, id }) {
     socket.on("error", () => socket.terminate());
     socket.on("message", (data, isBinary) => {
       if (data.length > 0) return socket.send(data, { binary: isBinary });
+      // What is written to a socket that has failed is gone at once, so that its buffer never fills.
+      const isOpen = () => socket.readyState === WebSocket.OPEN && raw.writable;
       const more = () => {
-        while (socket.readyState === WebSocket.OPEN && socket.bufferedAmount < 2 ** 20) socket.send(BLOCK);
+        while (isOpen() && socket.bufferedAmount < 2 ** 20) socket.send(BLOCK);
       };
       raw.on("drain", more);
       more();

@@ -5,7 +5,7 @@
  *                      [--recovery 30] [--outage 60] [--long 300] [--endurance 100000] [--strangers 5]
  *                      [--fanout 12000] [--fairness 3] [--filter 3] [--files 3] [--mib 256]
  *
- * `--pairs` is how often startup, exchange, filter-exchange and files are measured in turn with their floors (see pairs.mjs). The other numbers
+ * `--pairs` is how often startup, exchange, filter-exchange, files and folders are measured in turn with their floors (see pairs.mjs). The other numbers
  * are samples, messages or deliveries: see each file. `--mib` is the size of a file; `--outage` and `--long` are the
  * seconds of the outages that recovery is measured after.
  */
@@ -17,6 +17,7 @@ import { measureFairness } from "./fairness.mjs";
 import { measureFilter } from "./filter.mjs";
 import { measureFilterExchange } from "./filter-exchange.mjs";
 import { fileRows, measureFiles } from "./files.mjs";
+import { folderRows, measureFolders } from "./folders.mjs";
 import { measureMemory } from "./memory.mjs";
 import { intervalText, LEAST_PAIRS } from "./pairs.mjs";
 import { measureOutages, measureRecovery } from "./recovery.mjs";
@@ -148,6 +149,10 @@ const BENCHES = {
     number: 3,
     run: (programs, samples) => measureFiles(programs, { pairs, samples, mib }),
     rows: fileRows,
+  },
+  folders: {
+    run: (programs) => measureFolders(programs, { pairs, files: 10_000, kib: 4 }),
+    rows: folderRows,
   },
 };
 

@@ -99,7 +99,7 @@ async function speed(programs, folders, { rounds, bytes }, direction, sourcePort
     const target = path.join(folders.receiver, "received.bin");
     for (let round = 0; round < rounds; round += 1) {
       found.service.push(mibPerSecond(bytes, await download(port, bytes)));
-      const offered = await share(sender, receiver, folders.source);
+      const offered = await share(sender, receiver, { path: folders.source });
       const { ms } = await costOf({}, () => receive(receiver, offered, target));
       await rm(target);
       found.file.push(mibPerSecond(bytes, ms));

@@ -31,6 +31,7 @@ const PROGRAMS = {
   bareDoor: "bare-door",
   strangers: "strangers-side",
   files: "files-side",
+  folders: "folders-side",
   hostile: "hostile-side",
   filter: "filter-side",
   judge: "judge-side",

@@ -235,11 +235,11 @@ async function writeLibraryFaces() {
   for (const file of ["expose.d.mts", "expose.d.cts"]) await replace(path.join(dist, file), types);
 }
 
-/** Parts of earlier builds, which nothing loads any more. */
-async function removeOldParts(current) {
+/** Files of earlier builds, which nothing loads any more, and which the package would bring along. */
+async function removeOldFiles(current) {
   for (const name of await readdir(dist)) {
     const file = path.join(dist, name);
-    if (/^part-.*\.cjs$/.test(name) && !current.has(file)) await rm(file, { force: true });
+    if (name.endsWith(".cjs") && !current.has(file)) await rm(file, { force: true });
   }
 }
 
@@ -322,7 +322,7 @@ async function main() {
   }
   for (const [file, contents] of written) await replace(file, contents);
   await writeLibraryFaces();
-  await removeOldParts(new Set(written.keys()));
+  await removeOldFiles(new Set(written.keys()));
   const files = new Set(built.flatMap(({ metafile }) => bundledFiles(metafile)));
   await replace(path.join(dist, "THIRD-PARTY-NOTICES.txt"), await thirdPartyNotices(root, [...files]));
   if (options.quiet) return;

@@ -144,12 +144,22 @@ describe("the limits of docs/PROTOCOL.md", () => {
   );
 
   it("[R3] equal those of the code, all of them and no others", () => {
-    const { PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, STREAM, FILE, SERVICE } = limits;
-    const code = Object.entries({ PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, STREAM, FILE, SERVICE }).flatMap(
-      ([group, values]) =>
-        Object.entries(values).flatMap(([name, value]) =>
-          typeof value === "number" ? [[`${group}.${name}`, value] as const] : [],
-        ),
+    const { PRE_AUTH, RECORD, ROOM, CARD, LINK, RATE, STREAM, FILE, TREE, SERVICE } = limits;
+    const code = Object.entries({
+      PRE_AUTH,
+      RECORD,
+      ROOM,
+      CARD,
+      LINK,
+      RATE,
+      STREAM,
+      FILE,
+      TREE,
+      SERVICE,
+    }).flatMap(([group, values]) =>
+      Object.entries(values).flatMap(([name, value]) =>
+        typeof value === "number" ? [[`${group}.${name}`, value] as const] : [],
+      ),
     );
     expect(Object.fromEntries(table)).toEqual(Object.fromEntries(code));
     const buckets = limits.RECORD_BUCKETS.map((bucket) => bucket.toLocaleString("en-US"));

@@ -63,7 +63,7 @@ const NEEDED: readonly (readonly [RegExp, string])[] = [
   [new RegExp(String.raw`^\s*(?:- )?${TOKEN}\b`, "m"), `${TOKEN} among cloudflared's environment`],
 ];
 
-/** What a compose file lacks that somebody has changed, one part each. */
+/** The parts that a changed compose file lacks. */
 export function composeProblems(text: string): string[] {
   const bare = text.replaceAll(/^\s*#.*$/gm, "");
   const missing = NEEDED.flatMap(([pattern, what]) => (pattern.test(bare) ? [] : [`${what} is missing`]));

@@ -6,7 +6,7 @@ const MAX_LABEL = 63;
 /** The Console shows `abcd1234.tunnel.anthropic.com`. */
 export const USUAL_DOMAIN = ".tunnel.anthropic.com";
 
-/** What a Console token begins with. */
+/** The beginning of a Console token. */
 const TOKEN_LIKE = /eyJ[\w-]/;
 
 /** Typed text, unless it may be the token or could command a terminal. */

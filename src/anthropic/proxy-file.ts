@@ -45,7 +45,7 @@ ${routes.map(({ label, upstream: url }) => `  ${label}: ${url}\n`).join("")}${up
 /** A proxy file that somebody may have changed. `file` is undefined where it cannot be read at all. */
 export interface ReadProxyFile {
   readonly file: ProxyFile | undefined;
-  /** What is wrong with it, one sentence each. */
+  /** Its faults, one sentence each. */
   readonly problems: readonly string[];
 }
 
@@ -77,7 +77,7 @@ export function readProxyFile(text: string): ReadProxyFile {
   return { file, problems: [...formProblems(map, upstream), ...problemsOf(file)] };
 }
 
-/** What is wrong with the values. */
+/** The faults of the values. */
 export function problemsOf(file: ProxyFile): string[] {
   const domain = domainProblem(file.domain);
   return [

@@ -34,7 +34,7 @@ export function parseRoute(typed: string): Route | string {
   return problem === undefined ? { label, upstream } : problem;
 }
 
-/** What is wrong with a set of routes, one sentence each. */
+/** The faults of a set of routes, one sentence each. */
 export function routeProblems(routes: readonly Route[], reach: Reach): string[] {
   const labels = routes.map(({ label }) => label);
   const twice = labels.filter((label, at) => labels.indexOf(label) !== at);

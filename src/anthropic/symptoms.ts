@@ -5,7 +5,7 @@
 
 export interface Symptom {
   readonly id: string;
-  /** What is seen: words of a log, or of a person. */
+  /** The sign: words of a log, or of a person. */
   readonly seen: string;
   readonly pattern: RegExp;
   readonly cause: string;

@@ -121,7 +121,7 @@ type LaterCommand = Exclude<Command, { kind: "help" | "version" | "usage-error" 
 
 // Heavy modules are imported on demand: a starting server must not load the other commands.
 async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode> {
-  const { env, version, clock, onShutdown } = host;
+  const { env, clock, onShutdown } = host;
   const output = await outputFor(command, host);
   switch (command.kind) {
     case "demo": {
@@ -131,7 +131,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         bundle: host.bundle,
         env,
         plainEnv: withoutSettings(env),
-        version,
+        cwd: host.cwd,
         clock,
         output,
         onShutdown,

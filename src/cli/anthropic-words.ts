@@ -24,7 +24,7 @@ export function isAnthropicAction(word: string | undefined): word is AnthropicAc
   return word !== undefined && ACTIONS.includes(word);
 }
 
-/** What the token of a tunnel begins with. */
+/** The beginning of the token of a tunnel. */
 const TOKEN = /eyJ[\w-]/;
 const TOKEN_TYPED =
   "this looks like the tunnel's token, and others can see the arguments of commands: rotate it in the Console, and put the new one into the file .env with an editor";

@@ -12,7 +12,7 @@ export interface AuthorizationRequest {
   readonly source: string;
 }
 
-/** What answers it. The gateway adds `Content-Length`, and `Cache-Control: no-store` where there is none; nothing of it is recorded. */
+/** Its answer. The gateway adds `Content-Length`, and `Cache-Control: no-store` where there is none; nothing of it is recorded. */
 export interface AuthorizationResponse {
   /** Never one that has no body, such as 204. */
   readonly status: number;

@@ -34,7 +34,7 @@ export interface Exposed {
 export interface ExposeError extends Error {
   /** Such as `relay-token`, `relay-name`, `relay-unreachable`, `relay-untrusted`, `relay-busy`, `cancelled`. */
   readonly code: string;
-  /** What a person can do about it. */
+  /** The next step for a person. */
   readonly nextForPerson: string;
   /** Whether the same call may work later. */
   readonly retryable: boolean;

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { homedir } from "node:os";
 import { TunnelError } from "../errors/tunnel-error.ts";
-import type { Gate } from "../expose/gate.ts";
 import { openGateway } from "../expose/gateway/gateway.ts";
+import { OPEN_GATE } from "../expose/gateway/open-gate.ts";
 import { proxyAgents } from "../net/proxy.ts";
 import { trustOf } from "../net/trust.ts";
 import { systemClock as clock } from "../runtime/clock.ts";
@@ -15,21 +15,10 @@ import type { Registered } from "../uplink/messages.ts";
 import type { Expose, Exposed, ExposeOptions } from "./contract.ts";
 import { LocalService } from "./upstream.ts";
 
-/** Whoever calls this wants the service to be public: it has its own ways to tell its visitors apart, and judges `Origin` itself. */
-const OPEN_GATE: Gate = {
-  judge: ({ target, fields }) => ({
-    kind: "pass",
-    way: "open",
-    visitor: undefined,
-    target,
-    fields,
-    respond: (head) => head,
-  }),
-};
-
 /**
  * The gateway stands in between, as it does for the server's own exposures: framing, hop-by-hop fields, forwarding fields and limits
- * are the same whatever program is behind. Its gate lets everybody pass.
+ * are the same whatever program is behind. Its gate lets everybody pass: a caller wants the service to be public, has ways of its own to
+ * tell visitors apart, and judges `Origin` itself.
  * @throws {TunnelError} input-invalid, config-invalid, cancelled, relay-*, bind-failed
  */
 export const expose: Expose = async (options) => {
@@ -67,7 +56,7 @@ export const expose: Expose = async (options) => {
     await place?.stop();
     await gateway.close();
   }
-  /** What the caller's function throws is the caller's, and breaks nothing here. */
+  /** An error of the caller's function is the caller's, and breaks nothing here. */
   const later = (tell: () => void): void => {
     if (closing === undefined) queueMicrotask(tell);
   };

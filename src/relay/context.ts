@@ -6,7 +6,7 @@ import type { RelayEvent } from "./events.ts";
 import type { Elsewhere } from "./hosts/elsewhere.ts";
 import type { RelayLimits } from "./limits/limits.ts";
 
-/** What the parts of one node work with. */
+/** The means that all parts of one node share. */
 export interface RelayContext {
   /** Of this node, in claims and tickets: letters, digits and hyphens. */
   readonly node: string;

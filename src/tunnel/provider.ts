@@ -34,7 +34,7 @@ export interface RelayProof {
   readonly answer: string;
 }
 
-/** What is to be reached, for a provider that routes by it. */
+/** The thing to be reached, for a provider that routes by it. */
 export type TunnelPurpose =
   | { readonly kind: "room"; readonly room: string }
   /** `label` tells the services of one project apart, and is the same whenever this one is exposed again. */

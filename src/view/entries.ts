@@ -10,7 +10,7 @@ import type { OfferedFile } from "../session/files/files.ts";
 import type { Notice, NoticeEntry } from "../session/notice.ts";
 import type { Undelivered } from "../session/saying/undelivered.ts";
 import { addressErrorView, errorView, type ErrorView } from "./errors.ts";
-import { fileView, receivedFileView, type FileView, type ReceivedFileView } from "./files.ts";
+import { fileView, outlineText, receivedFileView, type FileView, type ReceivedFileView } from "./files.ts";
 import { reissuedViews, wayBackView, type ReissuedView, type WayBackView } from "./invites.ts";
 import { workContextView, type WorkContextView } from "./members.ts";
 import { serviceView, type ServiceView } from "./services.ts";
@@ -48,6 +48,8 @@ interface ChatView extends Spoken {
 export interface FileEntryView extends Spoken {
   readonly kind: "file";
   readonly file: FileView;
+  /** Of a folder: what it holds, a line each, by its sender's words. */
+  readonly outline: readonly string[] | undefined;
   readonly note: string | undefined;
 }
 
@@ -144,7 +146,15 @@ export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
       return { kind: entry.kind, ...placed, ...spoken(entry), text: entry.text };
     case "file": {
       const { offer } = entry;
-      return { kind: entry.kind, ...placed, ...spoken(entry), file: fileView(offer), note: offer.note };
+      const outline = offer.tree?.outline.map(outlineText);
+      return {
+        kind: entry.kind,
+        ...placed,
+        ...spoken(entry),
+        file: fileView(offer),
+        outline,
+        note: offer.note,
+      };
     }
     case "service": {
       const { offer } = entry;

@@ -1,6 +1,7 @@
 import { must } from "../errors/must.ts";
 import { toBase64url, toHex } from "../protocol/base/bytes.ts";
 import type { FileOffer, PatchFacts } from "../protocol/files/offer.ts";
+import type { OutlineLine, TreeFacts } from "../protocol/files/tree.ts";
 import type { DownloadState, FileId, ReceivedFile } from "../session/files/files.ts";
 import type { Preparation } from "../session/files/preparations.ts";
 import { nameHere } from "../session/paths/held-name.ts";
@@ -18,12 +19,34 @@ export interface FileView {
   /** Lower-case hex. */
   readonly sha256: string;
   readonly patch: PatchFacts | undefined;
+  /** Of a folder: what it holds. Its hash is that of its list. */
+  readonly tree: TreeView | undefined;
 }
 
-export function fileView({ id, name, size, hash, patch }: FileOffer, isWindows?: boolean): FileView {
+/** How much a folder holds: files, and bytes of all of them. */
+export type TreeView = Pick<TreeFacts, "files" | "bytes">;
+
+export function fileView({ id, name, size, hash, patch, tree }: FileOffer, isWindows?: boolean): FileView {
   const here = nameHere(name, isWindows);
   const savesAs = here === name ? undefined : here;
-  return { fileId: toBase64url(id), name, savesAs, size, sha256: toHex(hash), patch };
+  return {
+    fileId: toBase64url(id),
+    name,
+    savesAs,
+    size,
+    sha256: toHex(hash),
+    patch,
+    tree: tree && treeView(tree),
+  };
+}
+
+function treeView({ files, bytes }: TreeFacts): TreeView {
+  return { files, bytes };
+}
+
+/** One line of what a folder holds, as its sender says: a path, and its size. */
+export function outlineText({ path, size, files }: OutlineLine): string {
+  return files === undefined ? `${path} (${sizeText(size)})` : `${path} (${files} files, ${sizeText(size)})`;
 }
 
 /** A file of this side that is read before it is offered; `path` as it was asked for, undefined for a patch. */
@@ -133,7 +156,7 @@ export function filesView(tunnel: Pick<Session, "files" | "presence">): FilesVie
         .map(({ who, sent, bytesPerSec }) => ({ to: names.get(who), sent, bytesPerSec }));
       return { ...fileView(offer), sending: sending.length > 0 ? sending : undefined };
     }),
-    receiving: files.downloads.map(({ fileId, offer: { name, size }, target, state }) => {
+    receiving: files.downloads.map(({ fileId, offer: { name }, total: size, target, state }) => {
       const file = { fileId, name, savePath: target, size };
       switch (state.name) {
         case "receiving":

@@ -1,5 +1,6 @@
 import type { PatchFacts } from "../protocol/files/offer.ts";
-import type { ChangeFacts } from "../session/files/local-files.ts";
+import type { CommitsInspection } from "../session/commits/inspect-commits.ts";
+import type { ChangeFacts, ReceivedPatch } from "../session/files/local-files.ts";
 import type { Applies, InspectedFile, PatchInspection } from "../session/git/inspect-patch.ts";
 
 /** The findings of this side about a received patch, which is never applied. Names in it are the sender's. */
@@ -18,6 +19,8 @@ export type PatchView = AppliesView & {
   readonly head: string | undefined;
   readonly leftOut: readonly string[];
   readonly notes: readonly string[];
+  /** Undefined where it is one change without commits. */
+  readonly commits: Omit<CommitsInspection, "applies"> | undefined;
 };
 
 export type AppliesView =
@@ -51,7 +54,7 @@ export function sharedPatchView(
   };
 }
 
-export function patchView(inspection: PatchInspection): PatchView {
+export function patchView(inspection: ReceivedPatch): PatchView {
   const { base, applies, fileCount, insertions, deletions, suspicions, files, command, told } = inspection;
   return {
     baseIs: base,
@@ -65,6 +68,7 @@ export function patchView(inspection: PatchInspection): PatchView {
     head: told?.head,
     leftOut: told?.leftOut ?? [],
     notes: told?.notes ?? [],
+    commits: inspection.commits,
   };
 }
 

@@ -285,7 +285,7 @@ describe("a command of the JSON chat is read in the same way", () => {
       /receive\.overwrit: there is no such argument, did you mean overwrite\?/,
     ],
     [{ remove: "" }, /remove: must be a text/],
-    [{ share: "a.txt" }, /share: must be an object with path, note, to$/],
+    [{ share: "a.txt" }, /share: must be an object with path, paths, note, to$/],
     [{ sya: "x" }, /one of say, invite, .* sya: there is no such argument, did you mean say\?/],
     [{ say: "x", invite: 1 }, /say and invite: one command a line$/],
   ])("%j is refused with name and form", (line, said) => {

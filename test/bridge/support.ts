@@ -4,7 +4,6 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach } from "vitest";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { Bridge, type BridgeOptions } from "../../src/bridge/http/bridge.ts";
 import type { Backend } from "../../src/bridge/backend.ts";
@@ -16,14 +15,9 @@ import type { StartServer } from "../../src/bridge/stdio/stdio-server.ts";
 import { startChild } from "../../src/children/start.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
+import { atEnd } from "../support/at-end.ts";
 
-const opened: (() => Promise<unknown> | void)[] = [];
-afterEach(async () => {
-  for (const close of opened.splice(0).toReversed()) await close();
-});
-export function later(close: () => Promise<unknown> | void): void {
-  opened.push(close);
-}
+export const later: (close: () => Promise<unknown> | void) => void = atEnd;
 
 const SERVER = fileURLToPath(new URL("../support/mcp-server.mjs", import.meta.url));
 

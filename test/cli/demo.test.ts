@@ -16,7 +16,7 @@ async function run(settings: Record<string, string>, bundle = fake) {
     bundle,
     env,
     plainEnv: withoutSettings(env),
-    version: "1.2.3",
+    cwd: process.cwd(),
     clock: handClock(),
   } as const;
   const code = await demo({ ...options, output, onShutdown: () => undefined });

@@ -1,24 +1,12 @@
 import { request } from "node:http";
 import { afterAll } from "vitest";
 import { WebSocket } from "ws";
-import type { Gate } from "../../src/expose/gate.ts";
 import { openGateway } from "../../src/expose/gateway/gateway.ts";
+import { OPEN_GATE } from "../../src/expose/gateway/open-gate.ts";
 import { findService, type TargetFacts } from "../../src/expose/target/find.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { HOST, PROOF, PUBLIC } from "../expose/gateway/harness.ts";
 import type { Running } from "./dev-server.ts";
-
-/** Lets everybody in: what is tried here is what comes after. */
-const OPEN: Gate = {
-  judge: ({ target, fields }) => ({
-    kind: "pass",
-    way: "open",
-    visitor: undefined,
-    target,
-    fields,
-    respond: (head) => head,
-  }),
-};
 
 export interface Got {
   readonly status: number;
@@ -75,7 +63,7 @@ export async function show(running: Running): Promise<Shown> {
   const gateway = await openGateway({
     bind: "127.0.0.1",
     port: 0,
-    gate: OPEN,
+    gate: OPEN_GATE,
     upstream: () => facts.upstream,
     proof: PROOF,
     sourceHeader: undefined,

@@ -404,7 +404,7 @@ describe.skipIf(!canScript())("a person at a pseudo-terminal (needs script of ut
     await until("the tunnel", () => shown.includes("align the API"));
     await held(ana, { text: "may I say this?" });
     await until("it is asked", () => shown.includes("your agent wants to send this"));
-    expect(shown).toContain("\u001b]0;(1) tunnel-mcp watch\u0007");
+    await until("the title counts it", () => shown.includes("\u001b]0;(1) tunnel-mcp watch\u0007"));
     type("approve 1");
     await until("it may", () => shown.includes("it came only now") || shown.includes("1 is approved"));
     if (!shown.includes("1 is approved")) {

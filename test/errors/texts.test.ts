@@ -6,6 +6,7 @@ import { INPUT_LIMITS, limitText } from "../../src/errors/base/limits.ts";
 import { AREAS, ERRORS, type ErrorCode } from "../../src/errors/table.ts";
 import { nextForPerson, stepsWhileOpen, TunnelError } from "../../src/errors/tunnel-error.ts";
 import { TOOLS } from "../../src/mcp/tools/index.ts";
+import { OPTION_NAMES } from "../../src/relay/config/options.ts";
 import { FILE, ROOM } from "../../src/protocol/base/limits.ts";
 import { PATCH } from "../../src/session/git/make-patch.ts";
 
@@ -63,6 +64,8 @@ describe("next steps", () => {
       ...TOOLS.map(({ name }) => name),
       ...SLASH_COMMANDS.map(({ name }) => `/${name}`),
       ...(help.match(/\bTUNNEL_[A-Z_]+|--[a-z-]+/g) ?? []),
+      // Of the relay, which has a help of its own.
+      ...OPTION_NAMES.map((name) => `--${name}`),
       // In the help as part of a slash command, and the command by which setup is named.
       "--overwrite",
       // The path of an example.

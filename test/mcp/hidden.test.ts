@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { Fence } from "../../src/mcp/results/fence.ts";
-import { patchFields } from "../../src/mcp/results/patches.ts";
+import { patchFields } from "../../src/mcp/results/files/patches.ts";
 import { RESULT } from "../../src/protocol/base/limits.ts";
 import type { WorkContext } from "../../src/protocol/room/work-context.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";

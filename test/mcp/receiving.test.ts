@@ -154,6 +154,7 @@ it("a patch that takes long to be looked at is answered in time, and the same ca
     base: "not-given",
     applies: { kind: "yes" },
     command: undefined,
+    isMail: false,
     told: undefined,
   });
   expect(await again).toMatchObject({ status: "received", patch: { applies: "yes" } });

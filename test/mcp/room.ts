@@ -184,6 +184,8 @@ export function fill(tunnel: Session): void {
       owner: memberIdFromText(""),
       target: `/${"p".repeat(1_000)}`,
       state: { name: "failed", error },
+      total: 1,
+      tree: undefined,
       over: Promise.resolve(),
       attend: () => undefined,
       cancel: async () => undefined,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { shownChars } from "../../src/mcp/results/bounds.ts";
 import { Fence } from "../../src/mcp/results/fence.ts";
-import { patchFields } from "../../src/mcp/results/patches.ts";
+import { patchFields } from "../../src/mcp/results/files/patches.ts";
 import { patchView } from "../../src/view/patches.ts";
 import { toBase64url } from "../../src/protocol/base/bytes.ts";
 import { RESULT, ROOM } from "../../src/protocol/base/limits.ts";
@@ -59,6 +59,7 @@ test("a patch of very many files with very long names is shown within bounds and
       base: "head",
       applies: { kind: "no", failing },
       command: undefined,
+      isMail: false,
       told: {
         head: undefined,
         leftOut: Array.from({ length: 100 }, () => wide(400)),

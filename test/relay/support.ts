@@ -3,7 +3,6 @@ import { request, type IncomingMessage } from "node:http";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { onTestFinished } from "vitest";
 import { NO_PROXIES } from "../../src/net/proxy.ts";
 import { trustOf } from "../../src/net/trust.ts";
 import { openAuthority } from "../../src/relay/auth/open.ts";
@@ -13,34 +12,9 @@ import { startRelay, type Relay, type RelayOptions } from "../../src/relay/node/
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Tunnel, TunnelPurpose } from "../../src/tunnel/provider.ts";
 import { createRelayOpener } from "../../src/tunnel/relay/opener.ts";
+import { atEnd } from "../support/at-end.ts";
 
-const ends: (() => unknown)[] = [];
-let isPlanned = false;
-
-/** Done after the test, the last one first. */
-export function atEnd(end: () => unknown): void {
-  ends.push(end);
-  if (isPlanned) return;
-  // By the test itself: test files share their modules, so an `afterEach` here would belong to the first file alone.
-  onTestFinished(endAll, ENDING_MS);
-  isPlanned = true;
-}
-
-/** One that fails keeps none of the others from being done, and what an end makes is ended, too. */
-async function endAll(): Promise<void> {
-  const failures: unknown[] = [];
-  for (let end = ends.pop(); end !== undefined; end = ends.pop()) {
-    try {
-      await end();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  isPlanned = false;
-  if (failures.length > 0) throw new AggregateError(failures, "not everything ended as it must");
-}
-
-const ENDING_MS = 20_000;
+export { atEnd };
 
 export function folder(): string {
   const made = mkdtempSync(path.join(tmpdir(), "relay-test-"));

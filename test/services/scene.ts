@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { afterEach } from "vitest";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { StdioMeans } from "../../src/bridge/stdio/stdio-servers.ts";
@@ -14,17 +13,10 @@ import type { Listening } from "../../src/services/taker/listener.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { until } from "../support/processes.ts";
 import type { Proxy } from "../support/proxy.ts";
+import { atEnd } from "../support/at-end.ts";
 import { NO_STDIO } from "./services-on.ts";
 
-const opened: (() => Promise<unknown> | void)[] = [];
-
-afterEach(async () => {
-  for (const close of opened.splice(0).toReversed()) await close();
-});
-
-export function later(close: () => Promise<unknown> | void): void {
-  opened.push(close);
-}
+export const later: (close: () => Promise<unknown> | void) => void = atEnd;
 
 /** One member with its services. */
 export interface Side {

@@ -87,7 +87,10 @@ const noticesOf = ({ inbox }: Session) =>
 /** Another name in the same folder leads there. */
 async function fetched(ben: Sessions, guest: Session, fileId: string): Promise<string> {
   const target = path.join(ben.localFiles.cwd, "got");
-  const download = await guest.files.receive(fileId, target, () => ben.localFiles.sink(target, false, 5));
+  const { offer, from } = guest.files.find(fileId).entry;
+  const download = await guest.files.receive(fileId, target, () =>
+    ben.localFiles.sink({ savePath: target, overwrite: false }, offer, from),
+  );
   await download.over;
   return download.state.name === "failed" ? download.state.error.code : download.state.name;
 }

@@ -31,6 +31,8 @@ function download(index: number, state: DownloadState): Download {
     owner: presence(1).id,
     target: "out/a.csv",
     state,
+    total: 1_000,
+    tree: undefined,
     over: Promise.resolve(),
     attend: () => undefined,
     cancel: async () => undefined,
@@ -128,6 +130,7 @@ test("a status lists the newest offers, and no files where there are none", () =
     fromName: "Ben",
     seq: index,
     senderLeft: undefined,
+    tree: undefined,
   }));
   const recent = recentFiles({ ...empty, offered: many });
   expect(recent?.offered.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, index) => index + 5));

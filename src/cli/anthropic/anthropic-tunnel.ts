@@ -105,7 +105,7 @@ function stepLine({ what, file, why }: Step, paint: Paint): string {
   return `${painted}  ${file}${why === undefined ? "" : `  (${why})`}\n`;
 }
 
-/** What is left: for a person in the Console, then here. */
+/** The steps that are left: for a person in the Console, then here. */
 function nextSteps(
   options: AnthropicOptions,
   folder: Folder,

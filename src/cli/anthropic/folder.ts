@@ -120,7 +120,7 @@ export class Folder {
     );
   }
 
-  /** What is wrong with a file or folder that is there, or with its permissions; undefined where nothing is. */
+  /** The fault of a file or folder that is there, or of its permissions; undefined where there is none. */
   async problemOf(name: string, kind: "file" | "folder", mode: number): Promise<string | undefined> {
     const where = this.pathOf(name);
     const problem = await this.#problemOf(where, kind);
@@ -135,7 +135,7 @@ export class Folder {
       : `its permissions are ${octal(found)}, which lets others in; ${mode.toString(8)} is meant`;
   }
 
-  /** Of a file that is there: a link, another kind of thing, or somebody else's. */
+  /** A fault of a file that is there: a link, another kind of thing, or somebody else's. */
   async #problemOf(where: string, kind: "file" | "folder"): Promise<string | undefined> {
     try {
       const found = await lstat(where);

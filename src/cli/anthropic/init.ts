@@ -23,14 +23,14 @@ import { FILES, type Folder, MODES } from "./folder.ts";
 import { hostsOf, issueCa, issueForProxy, newKey } from "./issue.ts";
 import { type RunProgram, usableOpenssl } from "./programs.ts";
 
-/** What happened to one file. `kept`: somebody has changed it. */
+/** The outcome for one file. `kept`: somebody has changed it. */
 export interface Step {
   readonly what: "created" | "updated" | "same" | "kept";
   readonly file: string;
   readonly why?: string;
 }
 
-/** What is asked for, checked. */
+/** The request, checked. */
 interface Wishes extends Pick<InitAction, "domain" | "allowedIps" | "upstreamCa" | "images" | "force"> {
   readonly routes: readonly Route[] | undefined;
 }
@@ -105,7 +105,7 @@ function domainOf(env: string): string | undefined {
   throw new TunnelError("anthropic-file-invalid", { detail: `${FILES.env}: ${DOMAIN}: ${problem}` });
 }
 
-/** What a file is to be, and whether the one that is there may be replaced. */
+/** The wanted content of a file, and whether the one that is there may be replaced. */
 interface TextPlan {
   readonly text: string;
   /** There is none, or one that nobody has changed. */
@@ -116,7 +116,7 @@ interface TextPlan {
 
 interface ProxyPlan extends TextPlan {
   readonly wanted: ProxyFile;
-  /** What the file says afterwards; undefined where it cannot be read and stays. */
+  /** The text of the file afterwards; undefined where it cannot be read and stays. */
   readonly after: ProxyFile | undefined;
 }
 
@@ -296,7 +296,7 @@ export interface LeafFacts {
   readonly now: number;
 }
 
-/** What is wrong with the proxy's certificate and key together. */
+/** The fault of the proxy's certificate and key together. */
 export function leafProblems({ leaf, leafKey, ca, hosts, now }: LeafFacts): readonly string[] {
   if (leaf === undefined) return ["it is missing"];
   const certificate = certificateOf(leaf);

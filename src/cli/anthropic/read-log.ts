@@ -5,7 +5,7 @@ import { TextDecoder } from "node:util";
 import { type Diagnosis, LogMatcher } from "../../anthropic/symptoms.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 
-/** What is read of a log, and of one line of it. */
+/** Bounds of a log, and of one line of it. */
 export const LOG = { maxBytes: 64 * 1024 * 1024, maxLine: 16_384 } as const;
 
 export interface ReadLog extends Diagnosis {

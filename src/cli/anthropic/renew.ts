@@ -16,7 +16,7 @@ export interface RenewOptions {
   readonly switchCa: boolean;
 }
 
-/** What was done, one sentence each. */
+/** The steps that were done, one sentence each. */
 export type Renewal = readonly string[];
 
 /**

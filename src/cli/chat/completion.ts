@@ -32,7 +32,8 @@ export function completed(before: string, commands: readonly string[], wordsOf: 
   return among(part, wordsOf(command.slice(1).toLowerCase(), option?.toLowerCase()));
 }
 
-function among(part: string, words: readonly string[]): Completion {
+/** The words that begin so. */
+export function among(part: string, words: readonly string[]): Completion {
   // A peer's name that a terminal would obey is never put into the line.
   const safe = words.filter((word) => safeLabel(word) === word);
   const hits = [...new Set(safe)].filter((word) => word.toLowerCase().startsWith(part.toLowerCase()));

@@ -11,6 +11,7 @@ import type { ChatServices } from "./conversation/services.ts";
 import type { Show } from "./conversation/events.ts";
 import { completed, type Completion } from "./completion.ts";
 import { readOffer } from "./offer-line.ts";
+import { completedPath } from "./path-completion.ts";
 import { filesLines } from "./terminal/file-lines.ts";
 import { chatServicesLines } from "./terminal/service-lines.ts";
 import { whoLines } from "./terminal/overview.ts";
@@ -84,6 +85,24 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     },
   },
   {
+    name: "send",
+    usage: "PATH[, PATH] [NOTE]",
+    help: "offer files and folders as one; ignored and secret files are left out and named",
+    run: (argument, { conversation }) => conversation.transfers.share(sending(argument)),
+  },
+  {
+    name: "save",
+    usage: "N [PATH]",
+    help: "fetch the file or folder of this number, under its own name or this one",
+    run: (argument, { conversation }) => {
+      const [digits, path] = firstWord(argument);
+      const number = /^\d{1,9}$/.test(digits) ? Number(digits) : undefined;
+      if (number === undefined)
+        throw new TunnelError("input-invalid", { detail: "/save takes the number of an offer: see /files" });
+      return conversation.transfers.save(number, path === "" ? undefined : unquoted(path));
+    },
+  },
+  {
     name: "receive",
     usage: "ID FILE [--overwrite]",
     help: "fetch an offered file, and save it under this name",
@@ -140,7 +159,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     name: "files",
     help: "what was offered and shared, and what is on its way",
     run: (_, { conversation: { files, transfers }, print }) =>
-      print(filesLines(files, transfers.running).join("\n")),
+      print(filesLines(files, transfers.running, (id) => transfers.numberOf(id)).join("\n")),
   },
   { name: "help", help: "this list", run: (_, { conversation, print }) => print(helpText(conversation)) },
   {
@@ -155,6 +174,8 @@ export function completeSlash(before: string, conversation: Conversation): Compl
   const { tunnel, services } = conversation;
   const names = (): string[] => tunnel.presence().flatMap(({ name, isSelf }) => (isSelf ? [] : [name]));
   const commands = commandsFor(conversation).map(({ name }) => `/${name}`);
+  const path = completedPath(before, conversation.transfers.cwd);
+  if (path !== undefined) return path;
   return completed(before, commands, (command, option) => {
     const { offered = [], listeners = [], toYou = [] } = services.view ?? {};
     switch (command) {
@@ -214,6 +235,24 @@ function decide(asks: Asks, argument: string, decisionOf: (rest: string) => Deci
 function firstWord(text: string): [word: string, rest: string] {
   const [whole, , quoted] = must(/^(?:(["'])(.*?)\1(?!\S)|\S*)/.exec(text), "the first word");
   return [quoted ?? whole, text.slice(whole.length).trimStart()];
+}
+
+/** `PATH[, PATH] [NOTE]`. @throws {TunnelError} input-invalid */
+function sending(argument: string): { paths: string[]; note: string | undefined } {
+  const paths: string[] = [];
+  let rest = argument;
+  for (;;) {
+    const [whole, , quoted, comma, word = ""] = must(
+      /^(?:(["'])(.*?)\1(,?)(?!\S)|(\S*))/.exec(rest),
+      "the first path",
+    );
+    const path = quoted ?? word.replace(/,+$/, "");
+    if (path !== "") paths.push(path);
+    rest = rest.slice(whole.length).trimStart();
+    if (rest === "" || (comma !== "," && !word.endsWith(","))) break;
+  }
+  if (paths.length === 0) throw new TunnelError("input-invalid", { detail: "the path is missing" });
+  return { paths, note: rest === "" ? undefined : rest };
 }
 
 /** `ID FILE [--overwrite]`: everything in the middle is one file, with its spaces. @throws {TunnelError} input-invalid */

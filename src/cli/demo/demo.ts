@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { must } from "../../errors/must.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 import { type ProviderName, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
 import type { Environment } from "../io/environment.ts";
@@ -12,7 +13,7 @@ export interface DemoOptions {
   readonly env: Environment;
   /** The same without the settings of this program. */
   readonly plainEnv: Environment;
-  readonly version: string;
+  readonly cwd: string;
   readonly clock: Clock;
   readonly output: Output;
   readonly onShutdown: (hook: () => Promise<void>) => void;
@@ -37,7 +38,7 @@ const statusSchema = z.object({
  * @returns 0 when every step went as told, 1 when one did not; the processes are stopped either way
  */
 export async function demo(options: DemoOptions): Promise<0 | 1> {
-  const { transport, bundle, env, plainEnv, version, output, onShutdown } = options;
+  const { transport, bundle, env, plainEnv, cwd, clock, output, onShutdown } = options;
   const settings = {
     ...plainEnv,
     ...passedOn(env, transport),
@@ -45,6 +46,7 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
     // A spare address for a minute would only use up what a tunnel service allows.
     TUNNEL_STANDBY: "off",
   };
+  const folders = privateFolders(env, machineFacts());
   const agents: DemoAgent[] = [];
   const stopAll = async (): Promise<void> => {
     await Promise.allSettled(agents.splice(0).map((agent) => agent.stop()));
@@ -55,7 +57,7 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
     return stopAll();
   });
   const start = async (name: string): Promise<DemoAgent> => {
-    const agent = createAgent({ name, bundle, env: settings, version });
+    const agent = createAgent({ name, bundle, env: settings, cwd, clock, folders, err: output.err });
     agents.push(agent); // before it runs, so that an early end stops it as well
     await agent.start();
     return agent;
@@ -95,9 +97,7 @@ async function tellStory(options: DemoOptions, start: (name: string) => Promise<
 
   say.title(`through ${PROVIDERS[transport].title}`);
   const [ana, ben] = await Promise.all([start("Ana"), start("Ben")]);
-  say.note(
-    `Two MCP servers are running: Ana's is process ${ana.pid() ?? "?"}, Ben's is process ${ben.pid() ?? "?"}.`,
-  );
+  say.note("Two MCP servers are running, Ana's and Ben's, each in a process of its own.");
 
   const opening = clock.now();
   const joinLink = await open(ana);

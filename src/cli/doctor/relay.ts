@@ -7,7 +7,7 @@ export interface RelayProbes {
   readonly origin: URL;
   /** Whether a token is set. */
   readonly hasToken: boolean;
-  /** What is wrong with the certificate in TUNNEL_RELAY_CA, to follow its name. */
+  /** The fault of the certificate in TUNNEL_RELAY_CA, to follow its name. */
   readonly caProblem: string | undefined;
   now(): number;
   /** One plain request. Rejects with the code of a system or TLS error where no answer comes. */

@@ -35,7 +35,7 @@ export type News =
   | {
       readonly what: "sign-in";
       readonly state: "asked" | "let-in" | "refused" | "revoked";
-      /** What the client calls itself. */
+      /** The name that the client gives itself. */
       readonly client: string | undefined;
       readonly publisher: string | undefined;
     };

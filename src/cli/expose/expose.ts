@@ -1,5 +1,5 @@
 import { asTunnelError, nextForPerson, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import { addressText } from "../../expose/exposures/address.ts";
+import { addressOf } from "../../expose/exposures/address.ts";
 import type { Exposure } from "../../expose/exposures/exposure.ts";
 import type { Exposures, ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import { EXPOSE } from "../../expose/exposures/limits.ts";
@@ -352,7 +352,6 @@ function extendedText(endsAt: number, leftSec: number): string {
   return `it ends at ${clockText(endsAt).slice(0, 5)} now, in ${durationText(leftSec)}${most}`;
 }
 
-const addressOf = (url: URL | undefined): string | undefined => url && addressText(url);
 const SIGN_IN_STATES = {
   code: "asked",
   "signed-in": "let-in",

@@ -4,7 +4,7 @@ import type * as z from "zod/mini";
 import { addressKind } from "../../net/address.ts";
 import { failure } from "../../relay/admin/schemas.ts";
 
-/** What came of a question to a relay's admin listener. */
+/** The outcome of a question to a relay's admin listener. */
 export type Asked<Value> =
   | { readonly kind: "answered"; readonly value: Value }
   /** The listener's own words, or none where something else answers there. */

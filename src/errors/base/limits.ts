@@ -15,6 +15,8 @@ export const INPUT_LIMITS = {
   noteChars: 500,
   /** Size of a shared file: beyond it a size is a mistake. */
   fileBytes: KIB ** 4,
+  /** Files of one offer. */
+  treeEntries: 10_000,
   /** Size of a patch, which is read into memory to be inspected. */
   patchBytes: 32 * KIB ** 2,
 } as const;

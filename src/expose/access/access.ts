@@ -78,7 +78,7 @@ interface Presented {
 
 type Way = { readonly way: WayIn; readonly visitor?: Visitor } | "forged" | undefined;
 
-/** What an exposure needs of whatever decides who gets in. */
+/** The part that decides who gets in, as an exposure needs it. */
 export type AccessControl = Pick<
   Access,
   "gate" | "publish" | "addClaims" | "claims" | "revoke" | "onClaimed" | "waysIn" | "end"

@@ -63,7 +63,7 @@ const SCRIPT = `
 
 const sourceOf = (text: string): string => `'sha256-${hash("sha256", text, "base64")}'`;
 
-/** Of pages without a script: a form of theirs is posted to us alone, and nothing else is loaded or run. */
+/** For pages without a script: a form of theirs is posted to us alone, and nothing else is loaded or run. */
 const FORM_POLICY = [
   "default-src 'none'",
   `style-src ${sourceOf(STYLE)}`,

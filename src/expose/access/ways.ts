@@ -18,9 +18,9 @@ export interface AccessWays {
   readonly basic: { readonly for: string; readonly user: string; readonly password: string } | undefined;
   readonly openPaths: { readonly for: string; readonly paths: readonly string[] } | undefined;
   readonly open: { readonly for: string } | undefined;
-  /** Of an MCP server: the token for `Authorization: Bearer`. */
+  /** The token of an MCP server, for `Authorization: Bearer`. */
   readonly bearer?: string;
-  /** Of an MCP server: clients can sign in, with the address alone. */
+  /** Clients of an MCP server can sign in, with the address alone. */
   readonly oauth?: { readonly for: string };
   readonly warnings: readonly string[];
 }

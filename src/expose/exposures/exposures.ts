@@ -3,7 +3,7 @@ import { Emitter, type Observable } from "../../runtime/emitter.ts";
 import type { ExposedElsewhere } from "../../control/exposed.ts";
 import type { ClaimLink } from "../access/access.ts";
 import type { ExposeContext } from "./context.ts";
-import { addressText } from "./address.ts";
+import { addressOf, addressText } from "./address.ts";
 import { Exposure, type ExposureEvent, type ExposureState } from "./exposure.ts";
 import type { EndedExposure, ExposureHistory } from "./history.ts";
 import { EXPOSE } from "./limits.ts";
@@ -269,7 +269,7 @@ function noticeOf(
     case "service":
       return { notice: "service", isThere: event.isThere, changes: 1 };
     case "address":
-      return { notice: "address", publicUrl: event.publicUrl && addressText(event.publicUrl) };
+      return { notice: "address", publicUrl: addressOf(event.publicUrl) };
     case "ends-soon":
       return { notice: "ends-soon", endsAt: exposure.endsAt };
     case "widened":
@@ -302,7 +302,7 @@ function endedOf(exposure: Exposure, now: number): EndedExposure {
     name,
     protocol: request.protocol,
     target: request.targetText,
-    publicUrl: publicUrl && addressText(publicUrl),
+    publicUrl: addressOf(publicUrl),
     startedAt,
     endedAt: now,
     ...(state.name === "failed"

@@ -27,7 +27,7 @@ interface FoundFacts {
   readonly status: number | undefined;
   readonly server: string | undefined;
   readonly warnings: readonly string[];
-  /** Of an MCP server: what it says of itself. */
+  /** The words of an MCP server on itself. */
   readonly mcp?: FoundMcp;
   /** Whether it takes a connection; undefined where there is no port that could be looked at. */
   readonly takesConnections: (() => Promise<boolean>) | undefined;

@@ -19,11 +19,11 @@ export interface ExposureRequest {
   readonly target?: string | undefined;
   /** An MCP server: a name in the human's file, a port, or an address with its path. */
   readonly mcp?: string | undefined;
-  /** Of an MCP server: patterns of the tools that may be called; all of them when left out. */
+  /** Patterns of the tools of an MCP server that may be called; all of them when left out. */
   readonly tools?: readonly string[] | undefined;
-  /** Of a stdio MCP server: each session has a process of its own. */
+  /** Each session of a stdio MCP server has a process of its own. */
   readonly perSession?: boolean | undefined;
-  /** Of an MCP server: origins of web pages that may call it. */
+  /** Origins of web pages that may call the MCP server. */
   readonly origins?: readonly string[] | undefined;
   readonly name?: string | undefined;
   /** `tcp` takes a provider that carries it, and `access` that is open. */
@@ -56,7 +56,7 @@ export interface CheckedRequest {
   readonly transport: ProviderName;
   readonly subdomain: string | undefined;
   readonly claims: number;
-  /** Of an MCP server: pages that may call it. */
+  /** Pages that may call the MCP server. */
   readonly origins: readonly string[];
 }
 
@@ -106,7 +106,7 @@ function openPathsOf(asked: readonly string[] = []): readonly OpenPath[] {
 }
 
 /**
- * What TCP takes. It has no gate, since nothing is known of what is spoken, and all that belongs to HTTP has no meaning.
+ * Checks a request for TCP. It has no gate, since nothing is known of what is spoken, and all that belongs to HTTP has no meaning.
  * @throws {TunnelError} expose-tcp, expose-tcp-open, input-invalid
  */
 function checkTcp(request: ExposureRequest, target: Target | McpTarget, transport: ProviderName): void {
@@ -172,7 +172,7 @@ function invalid(detail: string): TunnelError {
   return new TunnelError("input-invalid", { detail });
 }
 
-/** What is exposed, as it can be asked for again. */
+/** The target as it can be asked for again. */
 export function targetAskedFor({
   target,
   targetText,

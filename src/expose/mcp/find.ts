@@ -14,7 +14,7 @@ import { dialInProcess } from "./in-process.ts";
 import { MCP_LIMITS } from "./limits.ts";
 import { mcpName, type McpTarget } from "./target.ts";
 
-/** What an MCP server says of itself. Its words are of any content. */
+/** The words of an MCP server on itself: any content. */
 export interface FoundMcp {
   readonly serverName: string;
   /** The names of the tools that may be called. */
@@ -61,7 +61,7 @@ export async function findMcp(target: McpTarget, options: FindMcpOptions): Promi
     clock,
     backend,
     tools,
-    // What an exposed service answers is its owner's affair, as of any other.
+    // The answers of an exposed service are its owner's affair.
     outbound: () => Promise.resolve({ leaves: true }),
     onCall: () => undefined,
     limits: MCP_LIMITS,

@@ -7,7 +7,7 @@ export interface McpTarget {
   readonly server: McpServer;
   /** Patterns of tools that may be called; undefined for all it has. */
   readonly tools: readonly string[] | undefined;
-  /** Of a stdio server: one process for all clients, or one for each session. */
+  /** For a stdio server, one process for all clients, or one for each session. */
   readonly copies: "shared" | "session";
 }
 

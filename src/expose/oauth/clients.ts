@@ -12,7 +12,7 @@ import { isRedirect, placeOf } from "./redirects.ts";
 /** A client that wants to be let in. All are public: they have no secret (RFC 6749 §2.1), and PKCE stands for it. */
 export interface OAuthClient {
   readonly id: string;
-  /** What it calls itself. */
+  /** The name that it gives itself. */
   readonly name: string | undefined;
   /** The host that its description was fetched from. */
   readonly publisher: string | undefined;
@@ -33,7 +33,7 @@ const metadataSchema = z.looseObject({
   response_types: z.optional(z.array(z.string())),
 });
 
-/** What a client says of itself. @param redirects those that are taken; one that is not refuses all where `isStrict` */
+/** Reads the words of a client on itself. @param redirects those that are taken; one that is not refuses all where `isStrict` */
 export function describedClient(
   value: unknown,
   about: { readonly id: string; readonly publisher: string | undefined; readonly isStrict: boolean },

@@ -8,7 +8,7 @@ import { OAUTH } from "./limits.ts";
 import type { ClientFace, SignInNotice } from "./notices.ts";
 import { isOnly } from "./parameters.ts";
 
-/** What a person has agreed to: for whom, where the answer goes, and who may fetch it. */
+/** The consent of a person: for whom, where the answer goes, and who may fetch it. */
 export interface Agreed {
   readonly clientId: string;
   readonly redirect: string;
@@ -72,7 +72,7 @@ export class Grants {
     this.#codes = new Kept(clock, OAUTH.codes);
   }
 
-  /** What is remembered of all clients together. */
+  /** Bounds for all clients together. */
   get counts(): { readonly grants: number; readonly access: number; readonly refresh: number } {
     return { grants: this.#grants.size, access: this.#access.size, refresh: this.#refresh.size };
   }

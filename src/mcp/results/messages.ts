@@ -153,7 +153,7 @@ function entryFields(entry: EntryView, showing: Showing, part: Part | undefined)
     }
     case "file": {
       const { from, fromName, lookAlike, own, author, kind, file, note, intent, replyTo, beforeYou } = entry;
-      const text = peerText(note ?? file.name, fence);
+      const text = { ...outlineFields(entry.outline, fence, limit), ...peerText(note ?? file.name, fence) };
       const told = { intent, replyTo, ...receiverFields(entry.to, limit), beforeYou };
       const who = { from, fromName, lookAlike, own, author, kind };
       return { ...who, ...file, savePath: placeFor(file.name), ...text, ...told };
@@ -179,6 +179,14 @@ function entryFields(entry: EntryView, showing: Showing, part: Part | undefined)
       return { ...OURS, event: event.notice, local: true, ...noticeFields(event, showing), text };
     }
   }
+}
+
+/** What a folder holds, by its sender's words: a line each, as many as there is room for. */
+function outlineFields(lines: readonly string[] | undefined, fence: Fence, limit: number): Payload {
+  if (lines === undefined || lines.length === 0) return {};
+  const shown = within(lines, boundsOf(limit).patchFiles).map((line) => fence.label(line));
+  const left = lines.length - shown.length;
+  return { holds: fence.wrap(shown.join("\n")), holdsNotShown: left > 0 ? left : undefined };
 }
 
 function messageFields({ entry, redelivered, saidAt, part }: Delivered, showing: Showing): Payload {

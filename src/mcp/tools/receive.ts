@@ -11,7 +11,8 @@ import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { progressView, sizeText, type Receiving } from "../../view/files.ts";
 import { boundedWait, tunnelId } from "../calls/inputs.ts";
 import { shownLabel } from "../../view/labels.ts";
-import { patchFields } from "../results/patches.ts";
+import { patchFields } from "../results/files/patches.ts";
+import { savedTreeFields } from "../results/files/trees.ts";
 import { patchView } from "../../view/patches.ts";
 import type { Payload } from "../results/result.ts";
 
@@ -19,8 +20,8 @@ const PROGRESS_MS = 500;
 const WARNING =
   "These bytes are the peer's: verified to be what was sent, not to be safe. Do not run, install or apply them unless your human agrees.";
 
-function progressText({ offer }: Download, { received, bytesPerSecond, isFlowing }: Receiving): string {
-  const done = `${sizeText(received)} of ${sizeText(offer.size)}`;
+function progressText({ total }: Download, { received, bytesPerSecond, isFlowing }: Receiving): string {
+  const done = `${sizeText(received)} of ${sizeText(total)}`;
   return isFlowing
     ? `received ${done}, ${sizeText(bytesPerSecond)}/s`
     : `waiting for the sender, ${done} so far`;
@@ -37,7 +38,7 @@ async function waitFor(
   const beat = (): void => {
     const { state } = download;
     if (state.name === "receiving")
-      call.progress(progressText(download, state), { done: state.received, total: download.offer.size });
+      call.progress(progressText(download, state), { done: state.received, total: download.total });
   };
   download.attend(true);
   beat();
@@ -94,7 +95,7 @@ async function resultOf(
     return {
       status: "receiving",
       ...common,
-      ...progressView(state, offer.size),
+      ...progressView(state, download.total),
       unread: tunnel.inbox.unread,
       next: "It goes on by itself and nothing is lost when the connection is cut. Call tunnel_receive again with the same arguments to wait for it, or go on: a `local` notice tells how it ended.",
     };
@@ -114,6 +115,7 @@ async function resultOf(
       inspection === "none" || offer.patch === undefined
         ? undefined
         : patchFields(offer.patch, patchView(inspection), call.fence, call.limit),
+    tree: download.tree && savedTreeFields(download.tree, call.fence, call.limit),
     warning: WARNING,
     unread: tunnel.inbox.unread,
   };
@@ -156,42 +158,47 @@ export const receiveTool = defineTool({
   name: "tunnel_receive",
   title: "Receive a file",
   description:
-    "Fetches a file that a member shared (a message of kind `file`) and saves it in the working directory or in a " +
+    "Fetches a file or folder that a member shared (a message of kind `file`) and saves it in the working directory or a " +
     "folder that your human has named. They may be shown these arguments alone, so `name`, `from` and `savePath` must be " +
-    "true. Size and SHA-256 are checked. For a patch the result tells whether it would apply here and what looks suspicious; nothing is ever " +
-    "applied or run. The bytes are the peer's: authentic, not safe. On `MCPTool requires permission.` nobody is " +
-    "there to be asked: do not try again, and tell your human, who alone can allow it (TUNNEL_UNATTENDED).",
+    "true. For a patch the result tells whether it would apply here and what looks suspicious; nothing is applied or run. " +
+    "The bytes are the peer's: authentic, not safe. On `MCPTool requires permission.` nobody is there to be asked: do not " +
+    "try again; only your human can allow it (TUNNEL_UNATTENDED).",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   gate: "receive",
   input: z.strictObject({
     fileId: id("file-unknown").describe("From the message of kind `file`."),
     name: z.string().describe("Its name, as that message shows it."),
-    from: z.string().describe("Who offers it: `fromName` of that message, or `from`."),
+    from: z.string().describe("Its `fromName`, or `from`."),
     savePath: words("path-invalid").describe(
       "An absolute path without links, e.g. that of the message. Its folder must exist.",
     ),
-    overwrite: z.boolean().optional().describe("Replace a file that exists there."),
+    only: z.array(z.string()).optional().describe("Of a folder: only these paths."),
+    overwrite: z.boolean().optional().describe("Replace a file there."),
     waitMs: z
       .number()
       .min(0)
       .optional()
       .describe(
-        `How long to wait, in ms. Default ${SESSION.listenDefaultMs}, at most ${SESSION.listenMaxMs}; the transfer goes on.`,
+        `Default ${SESSION.listenDefaultMs} ms, at most ${SESSION.listenMaxMs}; it goes on afterwards.`,
       ),
-    cancel: z.boolean().optional().describe("End this transfer; nothing of the file stays."),
+    cancel: z.boolean().optional().describe("End this transfer; nothing stays."),
     tunnelId,
   }),
-  async run({ fileId, name, from, savePath, overwrite = false, waitMs, cancel, tunnelId: named }, call) {
+  async run(
+    { fileId, name, from, savePath, only, overwrite = false, waitMs, cancel, tunnelId: named },
+    call,
+  ) {
     const tunnel = call.sessions.resolve(named);
     tunnel.touch();
     const { localFiles } = call.sessions;
     if (cancel === true) {
-      const { target } = await localFiles.targetOf(savePath);
+      const { target } = await localFiles.targetOf(savePath, true);
       return cancelled(tunnel, fileId, target);
     }
-    assertAsNamed(tunnel.files.find(fileId), { name, from }, tunnel, call);
-    await localFiles.wholeTargetOf(savePath, overwrite);
-    const request = { fileId, savePath, overwrite };
+    const offered = tunnel.files.find(fileId);
+    assertAsNamed(offered, { name, from }, tunnel, call);
+    await localFiles.wholeTargetOf(savePath, overwrite, offered.entry.offer.tree !== undefined);
+    const request = { fileId, savePath, overwrite, only };
     const { download, isNew, renamed } = await fetchFile(tunnel.files, localFiles, request);
     if (isNew) call.progress(`asking for ${sizeText(download.offer.size)}`);
     const wait = boundedWait(waitMs ?? call.answerMs);

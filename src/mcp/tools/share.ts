@@ -15,7 +15,8 @@ import { tunnelId } from "../calls/inputs.ts";
 import { answerView, HELD } from "../results/held.ts";
 import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
-import { sharedPatchFields } from "../results/patches.ts";
+import { sharedPatchFields } from "../results/files/patches.ts";
+import { sharedTreeFields } from "../results/files/trees.ts";
 import { SERVICE_KINDS } from "../../protocol/services/kinds.ts";
 import type { OfferRequest } from "../../services/tunnels/tunnel-services.ts";
 import type { Session } from "../../session/sessions.ts";
@@ -25,17 +26,27 @@ import { removedText } from "../../view/removed.ts";
 
 interface Wish {
   readonly path?: string | undefined;
+  readonly paths?: readonly string[] | undefined;
   readonly patch?: boolean | undefined;
   readonly range?: string | undefined;
+  readonly commits?: boolean | undefined;
 }
 
-/** The content of one share: a file, or a change made into a patch. @throws {TunnelError} input-invalid */
-function contentOf({ path, patch, range }: Wish, localFiles: LocalFiles): PreparationRequest["content"] {
-  if ((path === undefined) === (patch !== true))
-    throw new TunnelError("input-invalid", { detail: "give either path or patch: true" });
-  if (path === undefined) return (signal) => localFiles.patch(range, signal);
-  if (range !== undefined) throw new TunnelError("input-invalid", { detail: "range goes with patch: true" });
-  return (signal, onProgress) => localFiles.share(path, { signal, onProgress });
+/** The content of one share: a file, a folder, or a change made into a patch. @throws {TunnelError} input-invalid */
+function contentOf(wish: Wish, localFiles: LocalFiles): PreparationRequest["content"] {
+  const { path, paths, patch, range, commits } = wish;
+  const given = [path !== undefined, paths !== undefined, patch === true].filter(Boolean).length;
+  if (given !== 1)
+    throw new TunnelError("input-invalid", { detail: "give one of path, paths and patch: true" });
+  if (patch === true) {
+    if (commits === true && range === undefined)
+      throw new TunnelError("input-invalid", { detail: "commits goes with range" });
+    return (signal) => localFiles.patch(range, signal, commits);
+  }
+  if (range !== undefined || commits !== undefined)
+    throw new TunnelError("input-invalid", { detail: "range and commits go with patch: true" });
+  if (path !== undefined) return (signal, onProgress) => localFiles.share(path, { signal, onProgress });
+  return (signal, onProgress) => localFiles.tree(paths ?? [], { signal, onProgress });
 }
 
 const GOES_ON =
@@ -82,21 +93,27 @@ async function offerService(tunnel: Session, request: OfferRequest, call: ToolCa
 
 export const shareTool = defineTool({
   name: "tunnel_share",
-  title: "Share a file, patch or service",
+  title: "Share files or a service",
   description:
-    "Offers a file to everybody in the tunnel, or only to those in `to`, sealed. The bytes stay here and go to those who " +
-    "call tunnel_receive, so leave the file as it is. `patch` offers the change in the git repository here, with its base " +
-    "commit; `service` a service of this machine, for members alone. Secrets, keys, .env files, files outside this folder, " +
-    "services and what cannot be searched wait for your human (`held`). `preparing`: call again with the same arguments.",
+    "Offers files, a git change (`patch`) or a `service` of this machine to all in the tunnel, or only to those in `to`, " +
+    "sealed. The bytes stay here until tunnel_receive fetches them: leave files as they are. Secrets, keys, .env files, " +
+    "files outside this folder, services and what cannot be searched wait for your human (`held`). `preparing`: call again " +
+    "with the same arguments.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    path: z.string().min(1).optional().describe("The file, relative to the working directory or absolute."),
-    patch: z.boolean().optional().describe("Share the uncommitted change (or `range`) instead of a file."),
+    path: z.string().min(1).optional().describe("Relative to the working directory, or absolute."),
+    paths: z
+      .array(z.string())
+      .min(1)
+      .optional()
+      .describe("Files and folders as one; ignored, secret ones left out."),
+    patch: z.boolean().optional().describe("The uncommitted change, or `range`."),
     range: z
       .string()
       .min(1)
       .optional()
-      .describe("With patch: one commit, or main..HEAD: what HEAD has changed since it left main."),
+      .describe("One commit, or main..HEAD: what HEAD changed since it left main."),
+    commits: z.boolean().optional().describe("`range` as commits, for git am."),
     note: z.string().optional().describe("What it is, and what to do with it."),
     to: z
       .array(z.string())
@@ -122,12 +139,14 @@ export const shareTool = defineTool({
   // What a patch rests on is every file of the repository: only a call that goes on is shared.
   repeats: ({ path, service }) => (path === undefined && service === undefined ? "waits" : "one"),
   restsOn: ({ path }, { localFiles }) => (path === undefined ? "" : localFiles.traceOf(path)),
-  async run({ path, patch, range, note, to, tunnelId: id, service, ...limits }, call) {
+  async run({ path, paths, patch, range, commits, note, to, tunnelId: id, service, ...limits }, call) {
     const tunnel = call.sessions.resolve(id);
     tunnel.touch();
     if (service !== undefined) {
-      if (path !== undefined || patch !== undefined || range !== undefined)
-        throw new TunnelError("input-invalid", { detail: "service goes without path, patch and range" });
+      if ([path, paths, patch, range, commits].some((one) => one !== undefined))
+        throw new TunnelError("input-invalid", {
+          detail: "service goes without path, paths, patch, range and commits",
+        });
       return offerService(tunnel, { ...service, ...limits, note, to }, call);
     }
     if (Object.keys(limits).length > 0)
@@ -135,11 +154,12 @@ export const shareTool = defineTool({
         detail: `${Object.keys(limits).join(", ")}: goes with service`,
       });
     const { localFiles } = call.sessions;
-    const content = contentOf({ path, patch, range }, localFiles);
+    const content = contentOf({ path, paths, patch, range, commits }, localFiles);
     const whom = to && asNamed(tunnel.presence(), to);
     const file = path === undefined ? undefined : resolve(localFiles.cwd, path);
-    const key = JSON.stringify([file, range, note, whom]);
-    const preparation = await tunnel.preparations.begin({ key, path, note, to: whom, content });
+    const key = JSON.stringify([file, paths, range, commits, note, whom]);
+    const shown = path ?? paths?.join(", ");
+    const preparation = await tunnel.preparations.begin({ key, path: shown, note, to: whom, content });
     const offered = await follow(preparation, call);
     if (offered === undefined)
       return {
@@ -149,7 +169,7 @@ export const shareTool = defineTool({
         unread: tunnel.inbox.unread,
         next: GOES_ON,
       };
-    const { sent, offeredTo, removed, patch: facts, change, ...offer } = offered;
+    const { sent, offeredTo, removed, patch: facts, change, tree, contents, ...offer } = offered;
     return {
       tunnelId: tunnel.tunnelId,
       ...offer,
@@ -157,6 +177,7 @@ export const shareTool = defineTool({
         facts === undefined || change === undefined
           ? undefined
           : sharedPatchFields(sharedPatchView(facts, change)),
+      tree: tree && contents && sharedTreeFields(tree, contents, call.limit),
       ...answerView(sent),
       removed: removedText(removed),
       ...listed("offeredTo", within(offeredTo, boundsOf(call.limit).membersAside), offeredTo.length),
@@ -165,7 +186,7 @@ export const shareTool = defineTool({
       next:
         sent.status === "held"
           ? HELD
-          : "The bytes go when somebody receives it: keep the tunnel open and the file as it is. tunnel_status shows who does.",
+          : "The bytes go when somebody receives it: keep the tunnel open and what you share as it is. tunnel_status shows who does.",
     };
   },
 });

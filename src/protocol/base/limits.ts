@@ -229,6 +229,20 @@ export const FILE = {
   windowTotalBytes: 3 * MIB,
 } as const;
 
+/** A folder as one offer (B8, B9). */
+export const TREE = {
+  maxEntries: INPUT_LIMITS.treeEntries,
+  maxListBytes: 4 * MIB,
+  /** Of a path in it. */
+  maxPathBytes: 1_024,
+  maxDepth: 32,
+  /** Parts of its content that are so near come on one stream, with what lies between. */
+  maxGapBytes: 256 * KIB,
+  /** Lines of an offer about what is in it, and bytes of their paths. */
+  maxOutline: 200,
+  maxOutlineBytes: 12 * KIB,
+} as const;
+
 /** Services that members offer each other (PROTOCOL §9.1). */
 export const SERVICE = {
   maxNameChars: 64,

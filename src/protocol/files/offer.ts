@@ -2,15 +2,11 @@ import { OFFER_ID_BYTES } from "../base/ids.ts";
 import * as z from "zod/mini";
 import { bytesOf, counter, decodeJson, jsonText } from "../base/header.ts";
 import { FILE } from "../base/limits.ts";
-import { isLabelUpTo } from "../base/text.ts";
-import { utf8Length } from "../base/utf8.ts";
+import { isFileName } from "./names.ts";
 import { isNote } from "./note.ts";
+import { treeFacts } from "./tree.ts";
 
-/** A name as a label (T4): it never becomes a path, so it may be whatever a label may, but no path either. */
-export function isFileName(name: string): boolean {
-  const isPath = /[/\\]/.test(name) || name === "." || name === "..";
-  return !isPath && isLabelUpTo(name, FILE.maxNameBytes) && utf8Length(name) <= FILE.maxNameBytes;
-}
+export { isFileName };
 
 const patch = z.strictObject({
   /** The commit that the patch was made against; left out where it begins a repository. */
@@ -27,10 +23,12 @@ const offerSchema = z.strictObject({
   key: bytesOf(32),
   name: z.string().check(z.refine(isFileName)),
   size: counter.check(z.lte(FILE.maxBytes)),
-  /** SHA-256 of the whole. */
+  /** SHA-256 of the whole; of a tree, that of its list, in which the hashes of all files stand. */
   hash: bytesOf(32),
   note: z.optional(z.string().check(z.refine(isNote))),
   patch: z.optional(patch),
+  /** A folder, or several files (B8). */
+  tree: z.optional(treeFacts),
 });
 
 export type FileOffer = z.infer<typeof offerSchema>;

@@ -27,6 +27,16 @@ export class FileIntake {
     return this.#received;
   }
 
+  /** Where a stream has to begin to bring the next byte. */
+  get next(): number {
+    return this.#received;
+  }
+
+  /** Bytes that this stream still has to bring: the sender ends it by itself. */
+  get left(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   get isComplete(): boolean {
     return this.#isComplete;
   }

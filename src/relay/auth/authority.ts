@@ -14,7 +14,7 @@ interface TokenLimits {
   readonly responseBytes?: number | undefined;
 }
 
-/** What a host may do here. */
+/** The rights of a host here. */
 export interface Grant {
   /** Names the token and is none: it may be shown to operators. */
   readonly tokenId: string;

@@ -1,12 +1,12 @@
 import type { ClaimKind } from "../../uplink/messages.ts";
 
-/** What is claimed: a room by its id, a service by its name, a TCP port by the name of its key. */
+/** The thing that is claimed: a room by its id, a service by its name, a TCP port by the name of its key. */
 export interface ClaimName {
   readonly kind: ClaimKind;
   readonly name: string;
 }
 
-/** Who holds a name. */
+/** The holder of a name. */
 export interface Claim extends ClaimName {
   /** The public key, base64url, whose proof alone can move the claim. */
   readonly key: string;

@@ -1,4 +1,4 @@
-/** What a visitor has asked for by its field `Host`. */
+/** The wish of a visitor, by its field `Host`. */
 export type Asked =
   /** The relay's own name, or one that it does not know: rooms and hosts. */
   | { readonly kind: "relay" }

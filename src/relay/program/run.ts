@@ -119,7 +119,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
   return 0;
 }
 
-/** What is possible, and perhaps not meant. */
+/** Notes on options that are possible, and perhaps not meant. */
 function notes(config: RelayConfig, { adminToken }: RelayFiles): readonly string[] {
   const { host } = config["admin-listen"];
   const isOpen = config["token-file"] === undefined && config["auth-url"] === undefined;

@@ -3,13 +3,17 @@ import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { type MemberId, OFFER_ID_BYTES } from "../../protocol/base/ids.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import { encodeOffer, type FileOffer, type PatchFacts } from "../../protocol/files/offer.ts";
+import { FileIntake } from "../../protocol/files/receiver.ts";
+import type { TreeFacts } from "../../protocol/files/tree.ts";
+import { TreeIntake } from "../../protocol/files/tree-receiver.ts";
 import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Services } from "../../protocol/link/service.ts";
 import type { FileEntry } from "../../protocol/room/log.ts";
+import type { TreeReport } from "../folders/tree-side.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { FileJudgement } from "../saying/judging.ts";
-import { Transfer } from "./transfer.ts";
+import { Transfer, type Intake } from "./transfer.ts";
 import type { FileSink, FileSource, StreamPort } from "./port.ts";
 import { Sharing, type Serving, type Share } from "./sharing.ts";
 
@@ -82,6 +86,10 @@ export interface Download {
   /** Where it goes, as it may be shown. */
   readonly target: string;
   readonly state: DownloadState;
+  /** Bytes that come in all. */
+  readonly total: number;
+  /** Of a tree, once its list has come. */
+  readonly tree: TreeReport | undefined;
   /** Settles when it is over; never rejects. */
   readonly over: Promise<void>;
   /** Nobody waits for it any more: its end becomes a notice. Waited for again, it does not. */
@@ -154,6 +162,7 @@ export class Files<Said = unknown> {
       name: string;
       note?: string;
       patch?: PatchFacts;
+      tree?: TreeFacts;
       to?: readonly MemberId[];
       author?: "human" | undefined;
     },
@@ -262,15 +271,15 @@ export class Files<Said = unknown> {
     const sink = await this.#made(target, makeSink);
     const transfer = new Transfer({
       offer: entry.offer,
+      ...intakeOf(primitives, entry.offer, sink),
       owner: entry.from,
       sink,
       services,
       port,
-      primitives,
       clock,
       share: (own) => this.#shareOf(own),
     });
-    return this.#start({ fileId, entry, target, transfer });
+    return this.#start({ fileId, entry, target, transfer, sink });
   }
 
   async #made(target: string, makeSink: () => Promise<FileSink>): Promise<FileSink> {
@@ -327,8 +336,14 @@ export class Files<Said = unknown> {
     return this.#downloads.filter(({ running }) => running.outcome === undefined);
   }
 
-  #start(parts: { fileId: FileId; entry: FileEntry; target: string; transfer: Transfer }): Download {
-    const { fileId, entry, target, transfer } = parts;
+  #start(parts: {
+    fileId: FileId;
+    entry: FileEntry;
+    target: string;
+    transfer: Transfer;
+    sink: FileSink;
+  }): Download {
+    const { fileId, entry, target, transfer, sink } = parts;
     const { clock, notify } = this.#options;
     const running: Running = { transfer, isAttended: true, isTold: false, outcome: undefined };
     const end = async (): Promise<void> => {
@@ -350,6 +365,12 @@ export class Files<Said = unknown> {
       target,
       running,
       over,
+      get total() {
+        return sink.tree?.total ?? entry.offer.size;
+      },
+      get tree() {
+        return sink.tree?.report;
+      },
       get state(): DownloadState {
         if (running.outcome !== undefined) return running.outcome;
         const { received, isFlowing } = transfer;
@@ -369,6 +390,25 @@ export class Files<Said = unknown> {
     this.#downloads.push(download);
     return download;
   }
+}
+
+/** The parts of the content that are to come, and how they are checked. */
+function intakeOf(
+  primitives: Primitives,
+  offer: FileOffer,
+  { tree }: FileSink,
+): { intake: Intake; proceed: () => Promise<boolean> } {
+  if (offer.tree === undefined || tree === undefined)
+    return { intake: new FileIntake(primitives, offer), proceed: () => Promise.resolve(false) };
+  const intake = new TreeIntake(primitives, offer, [{ from: 0, to: offer.tree.list }]);
+  let isPlanned = false;
+  const proceed = async (): Promise<boolean> => {
+    if (isPlanned) return false;
+    isPlanned = true;
+    intake.want(await tree.plan());
+    return !intake.isComplete;
+  };
+  return { intake, proceed };
 }
 
 function noticeOf(

@@ -1,10 +1,10 @@
-import { createHash, randomBytes, type Hash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { unlinkSync } from "node:fs";
 import { link, lstat, open, rename, unlink } from "node:fs/promises";
-import path from "node:path";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { codeOf, writeFailure } from "../paths/failures.ts";
 import { CREATE_NEW, type Replaced, type SavePlace } from "../paths/place.ts";
+import { Unfinished } from "../paths/unfinished.ts";
 
 /** The calls that an open file must answer; a test puts a disk that is full in its place. */
 export interface PartHandle {
@@ -27,9 +27,9 @@ const DISK: Disk = { open, link, rename, unlink };
 /** A new file is readable as far as the user lets others read new files, and never executable. */
 const NEW_MODE = 0o644;
 
-/** The files that are on their way in, so that none stays behind when the process ends. */
+/** The files that are on their way in. */
 export class IncomingFiles {
-  readonly #parts = new Set<string>();
+  readonly #unfinished = new Unfinished(unlinkSync);
   readonly #disk: Disk;
 
   constructor(disk: Disk = DISK) {
@@ -37,42 +37,21 @@ export class IncomingFiles {
   }
 
   get size(): number {
-    return this.#parts.size;
+    return this.#unfinished.size;
   }
 
-  /**
-   * Begins to write beside the target, under a name that nobody can guess and that marks it as unfinished.
-   * @throws TunnelError `disk-full`, `save-failed`
-   */
+  /** Begins to write beside the target. @throws {TunnelError} disk-full, save-failed, save-denied */
   async create(place: SavePlace): Promise<IncomingFile> {
-    const part = path.join(place.folder, `.${randomBytes(12).toString("hex")}.tunnel-part`);
-    // Before it is there, so that there is no moment at which it is there and unknown.
-    this.#parts.add(part);
-    try {
-      const handle = await this.#disk.open(part, CREATE_NEW, 0o600);
-      return new IncomingFile({
-        place,
-        part,
-        handle,
-        disk: this.#disk,
-        done: () => this.#parts.delete(part),
-      });
-    } catch (error) {
-      this.#parts.delete(part);
-      throw writeFailure(error);
-    }
+    const disk = this.#disk;
+    return this.#unfinished.begin(place, async (part, done) => {
+      const handle = await disk.open(part, CREATE_NEW, 0o600);
+      return new IncomingFile({ place, part, handle, disk, done });
+    });
   }
 
   /** For the end of the process, when nothing can be waited for. */
   removeAll(): void {
-    for (const part of this.#parts) {
-      try {
-        unlinkSync(part);
-      } catch {
-        // Committed or removed at this very moment, or out of reach: there is nothing left to do.
-      }
-    }
-    this.#parts.clear();
+    this.#unfinished.removeAll();
   }
 }
 

@@ -1,24 +1,35 @@
 import { statSync } from "node:fs";
-import { lstat, statfs } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import path from "node:path";
 import { isFolder } from "../../runtime/places.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE } from "../../protocol/base/limits.ts";
-import { isFileName, type PatchFacts } from "../../protocol/files/offer.ts";
+import type { MemberId } from "../../protocol/base/ids.ts";
+import { toBase64url } from "../../protocol/base/bytes.ts";
+import type { FileOffer, PatchFacts } from "../../protocol/files/offer.ts";
+import type { TreeEntry, TreeFacts } from "../../protocol/files/tree.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
 import { inspectPatch, type PatchInspection } from "../git/inspect-patch.ts";
 import type { Outbound } from "../../oversight/filter/verdict.ts";
+import { inspectCommits, type CommitsInspection } from "../commits/inspect-commits.ts";
+import { makeCommits } from "../commits/make-commits.ts";
 import { makePatch, type Patch } from "../git/make-patch.ts";
 import type { Environment } from "../git/run.ts";
+import { gather, type Gathered, type LeftOutEntry } from "../folders/gather.ts";
 import { IncomingFiles } from "./incoming.ts";
+import { IncomingTrees } from "../folders/incoming-tree.ts";
 import { nameHere } from "../paths/held-name.ts";
 import { misleadingName, safeName } from "../paths/names.ts";
+import { changeOf, labelOf } from "../paths/offered-name.ts";
 import { OutgoingFile } from "./outgoing.ts";
 import { resolveSave } from "../paths/place.ts";
 import type { Examined, TextScanner } from "../saying/judging.ts";
 import type { FileSink, FileSource } from "./port.ts";
-import { faultBehind, firstRoot } from "../paths/roots.ts";
+import { faultBehind, firstRoot, segmentsInRoots } from "../paths/roots.ts";
 import { resolveShare } from "../paths/share.ts";
+import { ReceivedContents } from "../folders/received-contents.ts";
+import { assertRoom } from "../folders/room.ts";
+import { treeSource } from "./tree-source.ts";
 
 /** The places beside the working directory that a human has named. */
 interface FileSettings {
@@ -49,9 +60,28 @@ export interface Shareable {
   readonly patch?: PatchFacts;
   /** Beside the facts that the others are told: where the change begins and ends, and what is not in the patch. */
   readonly change?: ChangeFacts;
+  readonly tree?: TreeFacts;
+  /** Of a tree: all that is in it, and what is not. */
+  readonly contents?: TreeContentsView;
+}
+
+/** A tree that this side offers, as its own people are told of it. */
+export interface TreeContentsView extends Pick<Gathered, "ignored" | "renamed"> {
+  readonly entries: readonly TreeEntry[];
+  readonly leftOut: readonly LeftOutEntry[];
 }
 
 export type ChangeFacts = Pick<Patch, "base" | "head" | "leftOut" | "notes">;
+
+/** A received patch, and where it holds commits what `git am` would do with them. */
+export type ReceivedPatch = PatchInspection & { readonly commits?: CommitsInspection };
+
+/** Where a received file is to go. */
+export interface SaveWish {
+  readonly savePath: string;
+  readonly overwrite: boolean;
+  readonly only?: readonly string[] | undefined;
+}
 
 /** Where a received file goes. */
 export interface SaveTarget {
@@ -67,6 +97,8 @@ const MAX_MADE_BYTES = 64 * 1024 * 1024;
 export class LocalFiles {
   readonly #options: LocalFilesOptions;
   readonly #incoming = new IncomingFiles();
+  readonly #trees = new IncomingTrees();
+  readonly #received = new ReceivedContents();
   #madeBytes = 0;
   #saveFolder: { readonly is: string | undefined } | undefined;
 
@@ -112,19 +144,50 @@ export class LocalFiles {
   }
 
   /**
+   * One plain file as it is, anything else as a tree.
+   * @throws {TunnelError} as {@link share} and {@link tree}
+   */
+  async shareAny(
+    given: readonly string[],
+    options: { signal: AbortSignal; onProgress: (done: number, total: number) => void },
+  ): Promise<Shareable> {
+    const [only] = given;
+    const isOne = only !== undefined && given.length === 1;
+    if (!isOne || isFolder(path.resolve(this.cwd, only))) return await this.tree(given, options);
+    return await this.share(only, options);
+  }
+
+  /**
+   * Files and folders as one tree. What must not go is left out and named.
+   * @throws {TunnelError} share-*, git-missing, git-failed, working-directory-gone, scan-failed, cancelled
+   */
+  async tree(
+    given: readonly string[],
+    options: { signal: AbortSignal; onProgress: (done: number, total: number) => void },
+  ): Promise<Shareable> {
+    const { cwd, home, env, config, scanner } = this.#options;
+    if (!isFolder(cwd) && !given.every((one) => path.isAbsolute(one)))
+      throw new TunnelError("working-directory-gone");
+    const reach = { cwd, home, roots: config.shareRoots, allow: config.shareAllow };
+    const { signal } = options;
+    const gathered = await gather(given, { ...reach, ignore: { env, home, signal } });
+    const { source, facts, entries, leftOut } = await treeSource(gathered, { scanner, ...options });
+    const { name, ignored, renamed } = gathered;
+    return { name, source, tree: facts, contents: { entries, leftOut, ignored, renamed } };
+  }
+
+  /**
    * The change of the repository in the working directory as a patch.
    * @throws {TunnelError} working-directory-gone, git-*, patch-*, share-unreadable, share-limit, scan-failed, cancelled
    */
-  async patch(range: string | undefined, signal: AbortSignal): Promise<Shareable> {
+  async patch(range: string | undefined, signal: AbortSignal, asCommits = false): Promise<Shareable> {
     const { cwd, home, env, config } = this.#options;
     if (!isFolder(cwd)) throw new TunnelError("working-directory-gone");
-    const made = await makePatch(cwd, {
-      env,
-      home,
-      allow: config.shareAllow,
-      signal,
-      ...(range === undefined ? {} : { range }),
-    });
+    const options = { env, home, allow: config.shareAllow, signal };
+    const made =
+      range !== undefined && asCommits
+        ? await makeCommits(cwd, { ...options, range })
+        : await makePatch(cwd, { ...options, ...(range === undefined ? {} : { range }) });
     const { bytes, baseCommit, diffstat, base, head, leftOut, notes, sensitive, binary } = made;
     const source = await this.#made("patch", bytes, {
       gates: [
@@ -133,7 +196,9 @@ export class LocalFiles {
       ],
       reasons: [...sensitive, ...binary],
     });
-    const name = labelOf(`${path.basename(cwd)}-${(baseCommit ?? "start").slice(0, 8)}.patch`);
+    const name = labelOf(
+      `${path.basename(cwd)}-${(baseCommit ?? "start").slice(0, 8)}.${asCommits ? "mbox" : "patch"}`,
+    );
     return {
       name,
       source,
@@ -182,9 +247,13 @@ export class LocalFiles {
     return this.#saveFolder.is && path.join(this.#saveFolder.is, name);
   }
 
-  /** The path that a file would get, without symbolic links; it names a transfer. @throws {TunnelError} path-*, save-folder-missing, save-not-a-file */
-  async targetOf(savePath: string): Promise<SaveTarget> {
-    const { target, renamed } = await this.#place(savePath, true);
+  /**
+   * The path that a file would get, without symbolic links; it names a transfer.
+   * @param isTree a folder may lie there: the one that was received
+   * @throws {TunnelError} path-*, save-folder-missing, save-not-a-file
+   */
+  async targetOf(savePath: string, isTree = false): Promise<SaveTarget> {
+    const { target, renamed } = await this.#place(savePath, true, isTree);
     return { target, renamed };
   }
 
@@ -192,8 +261,8 @@ export class LocalFiles {
    * The same for a path that somebody has to agree to: they must have been shown the place itself.
    * @throws {TunnelError} save-path-not-whole, naming the whole one, and whatever else is wrong with the place
    */
-  async wholeTargetOf(savePath: string, overwrite: boolean): Promise<string> {
-    const { target, renamed } = await this.targetOf(savePath);
+  async wholeTargetOf(savePath: string, overwrite: boolean, isTree = false): Promise<string> {
+    const { target, renamed } = await this.targetOf(savePath, isTree);
     if (isSamePath(savePath, target)) return target;
     // They were shown the place, and a name that this disk cannot hold: the result says what it has become.
     const isShown = renamed !== undefined && isSamePath(path.dirname(savePath), path.dirname(target));
@@ -202,8 +271,14 @@ export class LocalFiles {
     throw new TunnelError("save-path-not-whole", { detail: target });
   }
 
-  /** @throws {TunnelError} path-*, save-*, disk-full */
-  async sink(savePath: string, overwrite: boolean, size: number): Promise<FileSink> {
+  /**
+   * @param only of a tree: paths of its list
+   * @throws {TunnelError} path-*, save-*, disk-full
+   */
+  async sink({ savePath, overwrite, only }: SaveWish, offer: FileOffer, owner: MemberId): Promise<FileSink> {
+    if (offer.tree !== undefined)
+      return await this.#treeSink({ ...offer, tree: offer.tree }, { savePath, only }, owner);
+    const { size, hash } = offer;
     const found = await this.#place(savePath, overwrite);
     // A file of the name that it gets instead is not the one that was to be replaced.
     const place = found.renamed === undefined ? found : await this.#place(savePath, false);
@@ -211,33 +286,59 @@ export class LocalFiles {
     const file = await this.#incoming.create(place);
     return {
       write: (contents) => file.write(...contents),
-      commit: (sha256) => file.commit(sha256),
+      commit: async (sha256) => {
+        this.#received.add(owner, toBase64url(hash), await file.commit(sha256));
+      },
       abort: () => file.abort(),
     };
   }
 
-  /** Whether a file of this size lies there. */
-  async isThere(target: string, size: number): Promise<boolean> {
+  /** A folder is never replaced, whatever is asked for. */
+  async #treeSink(
+    offer: FileOffer & { readonly tree: TreeFacts },
+    { savePath, only }: Pick<SaveWish, "savePath" | "only">,
+    owner: MemberId,
+  ): Promise<FileSink> {
+    const { cwd, home, config } = this.#options;
+    const place = await this.#place(savePath, false);
+    const segments = [
+      ...(await segmentsInRoots(place.folder, { cwd, home, roots: config.saveRoots })),
+      place.name,
+    ];
+    return await this.#trees.create({
+      offer,
+      place,
+      segments,
+      only,
+      known: (hash) => this.#received.find(owner, hash),
+      saved: (hash, file) => this.#received.add(owner, hash, file),
+    });
+  }
+
+  /** Whether a file of this size lies there, or the folder of a tree. */
+  async isThere(target: string, { size, tree }: FileOffer): Promise<boolean> {
     const found = await lstat(target).catch(() => undefined);
-    return found?.isFile() === true && found.size === size;
+    return tree === undefined
+      ? found?.isFile() === true && found.size === size
+      : found?.isDirectory() === true;
   }
 
   /** The effect that a received patch would have here, as far as that can be told; it is never applied. */
-  async inspect(file: string, baseCommit: string | undefined): Promise<PatchInspection> {
+  async inspect(file: string, baseCommit: string | undefined): Promise<ReceivedPatch> {
     const { cwd, home, env } = this.#options;
     try {
-      return await inspectPatch(cwd, file, {
-        env,
-        home,
-        ...(baseCommit === undefined ? {} : { baseCommit }),
-      });
+      const options = { env, home, ...(baseCommit === undefined ? {} : { baseCommit }) };
+      const inspection = await inspectPatch(cwd, file, options);
+      if (!inspection.isMail) return inspection;
+      const commits = await inspectCommits(cwd, file, options);
+      return { ...inspection, applies: commits.applies, commits };
     } catch (thrown) {
       // It was received all the same: an inspection that fails is no failure to receive.
       const isLarge = asTunnelError(thrown).code === "patch-too-large";
       const applies = { kind: "unknown", reason: isLarge ? "too-large" : "git-failed" } as const;
       const counts = { fileCount: undefined, insertions: undefined, deletions: undefined };
       const nothing = { files: [], ...counts, command: undefined, told: undefined };
-      return { ...nothing, suspicions: ["malformed"], base: "not-given", applies };
+      return { ...nothing, isMail: false, suspicions: ["malformed"], base: "not-given", applies };
     }
   }
 
@@ -250,12 +351,13 @@ export class LocalFiles {
   /** Leaves no half of a file behind, also when the process has to end now. */
   close(): void {
     this.#incoming.removeAll();
+    this.#trees.removeAll();
   }
 
-  #place(savePath: string, overwrite: boolean): ReturnType<typeof resolveSave> {
+  #place(savePath: string, overwrite: boolean, isOnlyNamed = false): ReturnType<typeof resolveSave> {
     const { cwd, home, config } = this.#options;
     const reach = { cwd, home, roots: config.saveRoots };
-    return resolveSave(savePath, { ...reach, overwrite }).catch((thrown: unknown) => {
+    return resolveSave(savePath, { ...reach, overwrite, isOnlyNamed }).catch((thrown: unknown) => {
       throw faultBehind(thrown, { ...reach, given: savePath, kind: "saveRoots" });
     });
   }
@@ -268,23 +370,4 @@ const fold = (file: string): string =>
 /** Whether a path is written as the place that it leads to: absolute, and not over a link. */
 function isSamePath(given: string, target: string): boolean {
   return path.isAbsolute(given) && fold(path.normalize(given)) === fold(target);
-}
-
-/** A name as the others may be shown it (T4). */
-function labelOf(name: string): string {
-  const composed = name.normalize("NFC");
-  return [composed, safeName(name)].find((label) => isFileName(label)) ?? "unnamed";
-}
-
-function changeOf(name: string, label: string): string | undefined {
-  if (label === name.normalize("NFC")) return undefined;
-  return "an offer cannot carry the name that the file has here: it is too long, or has characters that are not shown";
-}
-
-/** Better refused now than when the disk is full for everybody. @throws {TunnelError} disk-full */
-async function assertRoom(folder: string, size: number): Promise<void> {
-  const disk = await statfs(folder).catch(() => undefined);
-  // Some disks do not say how much room they have.
-  if (disk === undefined || disk.blocks === 0) return;
-  if (disk.bavail * disk.bsize < size) throw new TunnelError("disk-full");
 }

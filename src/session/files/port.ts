@@ -4,6 +4,7 @@ import type { StreamRequest, StreamWord } from "../../protocol/link/stream-frame
 import type { Bytes } from "../../protocol/base/bytes.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
+import type { TreeSide } from "../folders/tree-side.ts";
 import type { Examined } from "../saying/judging.ts";
 
 /** A tunnel as streams and files need it, in either role. */
@@ -35,6 +36,8 @@ export interface FileSink {
   commit(sha256: string): Promise<unknown>;
   /** Leaves nothing behind. Idempotent. */
   abort(): Promise<void>;
+  /** Of a tree alone. */
+  readonly tree?: TreeSide;
 }
 
 /** The calls for streams that both machines have. */

@@ -6,7 +6,8 @@ import type { PatchFacts } from "../../protocol/files/offer.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Download, FileId, Files } from "./files.ts";
-import type { ChangeFacts, LocalFiles, Shareable } from "./local-files.ts";
+import type { TreeFacts } from "../../protocol/files/tree.ts";
+import type { ChangeFacts, LocalFiles, SaveWish, Shareable, TreeContentsView } from "./local-files.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
 
 /** Offering a file and fetching one, the same for tools and for people. */
@@ -27,6 +28,9 @@ export interface OwnOffer<Said> {
   readonly patch: PatchFacts | undefined;
   /** Of a patch: its ends, and what is not in it. */
   readonly change: ChangeFacts | undefined;
+  readonly tree: TreeFacts | undefined;
+  /** Of a tree: all that is in it, and what is not. */
+  readonly contents: TreeContentsView | undefined;
   /** Why the name is another one than the file has here. */
   readonly renamed: string | undefined;
   readonly sent: Said;
@@ -55,11 +59,12 @@ export async function offerFile<Said>(
   const note = request.note === undefined ? {} : { note: checkNote(text) };
   const to: readonly MemberId[] | undefined =
     request.to === undefined ? undefined : membersNamed(session.presence(), request.to);
-  const { name, renamed, source, patch, change } = await request.content();
+  const { name, renamed, source, patch, change, tree, contents } = await request.content();
   const { fileId, sent } = await session.files.share(source, {
     name,
     ...note,
     ...(patch === undefined ? {} : { patch }),
+    ...(tree === undefined ? {} : { tree }),
     ...(to === undefined ? {} : { to }),
     author: request.author,
   });
@@ -76,6 +81,8 @@ export async function offerFile<Said>(
     sha256,
     patch,
     change,
+    tree,
+    contents,
     sent,
     removed,
     offeredTo: others.map((one) => one.name),
@@ -96,19 +103,21 @@ interface FetchedFile {
 export async function fetchFile(
   files: Files,
   localFiles: LocalFiles,
-  request: { readonly fileId: FileId; readonly savePath: string; readonly overwrite: boolean },
+  request: SaveWish & { readonly fileId: FileId },
 ): Promise<FetchedFile> {
-  const { fileId, savePath, overwrite } = request;
+  const { fileId, savePath, only } = request;
   const { entry } = files.find(fileId);
-  const { target, renamed } = await localFiles.targetOf(savePath);
+  if (only !== undefined && entry.offer.tree === undefined)
+    throw new TunnelError("input-invalid", { detail: "only: goes with a folder" });
+  const { target, renamed } = await localFiles.targetOf(savePath, entry.offer.tree !== undefined);
   const known = files.current(fileId, target);
   if (known !== undefined) {
-    const isGone = known.state.name === "done" && !(await localFiles.isThere(target, known.offer.size));
+    const isGone = known.state.name === "done" && !(await localFiles.isThere(target, known.offer));
     if (!isGone) return { download: known, isNew: false, renamed };
     files.forget(known);
   }
   const download = await files.receive(fileId, target, () =>
-    localFiles.sink(savePath, overwrite, entry.offer.size),
+    localFiles.sink(request, entry.offer, entry.from),
   );
   return { download, isNew: true, renamed };
 }

@@ -1,17 +1,16 @@
 import { toHex, type Bytes } from "../../protocol/base/bytes.ts";
 import { CreditWindow } from "../../protocol/link/credit.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
-import { FileIntake } from "../../protocol/files/receiver.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
-import { LINK } from "../../protocol/base/limits.ts";
+import { FILE, LINK, RECORD } from "../../protocol/base/limits.ts";
 import type { FileOffer } from "../../protocol/files/offer.ts";
-import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Services, StreamEnd, StreamNews } from "../../protocol/link/service.ts";
 import type { StreamReset } from "../../protocol/link/stream-frames.ts";
 import {
   encodeFileRequest,
   FILES_SERVICE,
   readFileChunk,
+  type FileChunk,
   type FileReset,
 } from "../../protocol/files/stream.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -19,13 +18,28 @@ import { wait } from "../../runtime/wait.ts";
 import type { FileSink, StreamPort } from "./port.ts";
 import { Rate } from "./rate.ts";
 
+/** Checks what comes, over as many streams as it takes (B3, B10). */
+export interface Intake {
+  /** Where a stream has to begin to bring the next byte. */
+  readonly next: number;
+  /** Bytes that this stream still has to bring; 0 where another one is quicker. */
+  readonly left: number;
+  readonly isComplete: boolean;
+  start(salt: Bytes): void;
+  interrupted(): void;
+  /** @throws {TunnelError} file-* */
+  take(chunk: FileChunk): Bytes;
+}
+
 export interface TransferOptions {
   readonly offer: FileOffer;
+  readonly intake: Intake;
+  /** All that was wanted has come and is written: whether more is wanted now. @throws {TunnelError} */
+  readonly proceed: () => Promise<boolean>;
   readonly owner: MemberId;
   readonly sink: FileSink;
   readonly services: Services;
   readonly port: Pick<StreamPort, "isMember" | "isConnected">;
-  readonly primitives: Primitives;
   readonly clock: Clock;
   /** The most that this transfer may have on its way now, in bytes. */
   readonly share: (own: Transfer) => number;
@@ -57,7 +71,7 @@ type ChunkNews = Extract<StreamNews, { t: "chunk" }>;
 /** One file on its way to this side's disk, over as many streams as it takes. */
 export class Transfer {
   readonly #options: TransferOptions;
-  readonly #intake: FileIntake;
+  readonly #intake: Intake;
   readonly #window: CreditWindow;
   readonly #rate: Rate;
   /** Arrived and not written yet: bounded by the credit. */
@@ -73,7 +87,7 @@ export class Transfer {
   constructor(options: TransferOptions) {
     const now = options.clock.now();
     this.#options = options;
-    this.#intake = new FileIntake(options.primitives, options.offer);
+    this.#intake = options.intake;
     this.#window = new CreditWindow(now);
     this.#grewAt = now;
     this.#rate = new Rate(now);
@@ -113,15 +127,8 @@ export class Transfer {
   async run(): Promise<void> {
     const { sink, offer } = this.#options;
     try {
-      let retryMs = RETRY_FIRST_MS;
-      while (!this.#intake.isComplete) {
-        const before = this.received;
-        await this.#follow();
-        if (this.#intake.isComplete) break;
-        retryMs = this.received > before ? RETRY_FIRST_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
-        await this.#retry(retryMs);
-      }
-      this.#assertPossible();
+      do await this.#fetch();
+      while (await this.#proceeds());
       await sink.commit(toHex(offer.hash));
     } catch (thrown) {
       this.#stream?.reset("refused" satisfies FileReset);
@@ -130,36 +137,62 @@ export class Transfer {
     }
   }
 
-  /** One stream, to its end; returns when another one may bring the rest. */
-  async #follow(): Promise<void> {
-    const { services, offer, owner, clock, share } = this.#options;
+  async #fetch(): Promise<void> {
+    let retryMs = RETRY_FIRST_MS;
+    while (!this.#intake.isComplete) {
+      const before = this.received;
+      const isElsewhere = await this.#follow();
+      if (this.#intake.isComplete) break;
+      retryMs = this.received > before ? RETRY_FIRST_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
+      if (!isElsewhere) await this.#retry(retryMs);
+    }
+    this.#assertPossible();
+  }
+
+  async #proceeds(): Promise<boolean> {
+    const isMore = await this.#options.proceed();
+    this.#grewAt = this.#options.clock.now();
+    this.#assertPossible();
+    return isMore;
+  }
+
+  /** The most that this stream may have on its way: hardly more than it has to bring. */
+  #most(): number {
+    const needed = Math.ceil(this.#intake.left / FILE.chunkBytes) * RECORD.maxFrameBytes;
+    return Math.min(this.#options.share(this), Math.max(needed, FILE.windowMinBytes));
+  }
+
+  /** One stream, to its end. @returns whether the next bytes are elsewhere in the file; if not, another stream may bring the rest later */
+  async #follow(): Promise<boolean> {
+    const { services, offer, owner, clock } = this.#options;
     await this.#writing;
-    const credit = this.#window.begin(clock.now(), share(this));
+    this.#intake.interrupted();
+    const credit = this.#window.begin(clock.now(), this.#most());
     const news: StreamNews[] = [];
     this.#news = news;
-    const request = encodeFileRequest({ file: offer.id, offset: this.received });
+    const request = encodeFileRequest({ file: offer.id, offset: this.#intake.next });
     const stream = services.open({ who: owner, service: FILES_SERVICE, request, credit }, (one) => {
       news.push(one);
       this.#wake();
     });
     this.#stream = stream;
-    if (stream === undefined) return;
+    if (stream === undefined) return false;
     // The request is all that this side has to say.
     stream.end();
-    this.#intake.interrupted();
     try {
-      while (!this.#intake.isComplete) {
+      while (!this.#intake.isComplete && this.#intake.left > 0) {
         const one = await this.#next();
         if (one.t === "accept") this.#intake.start(one.response);
         if (one.t === "chunk") await this.#write(one);
         if (one.t === "end") throw new TunnelError("file-unfinished");
         if (one.t !== "reset") continue;
         const code = ERRORS.has(one.code) ? ERRORS.get(one.code) : "file-unknown";
-        if (code === undefined) return;
+        if (code === undefined) return false;
         throw new TunnelError(code);
       }
       // A sender that has sent everything and does not say so must not keep the stream.
       stream.reset("cancelled" satisfies StreamReset);
+      return true;
     } catch (thrown) {
       const error = asTunnelError(thrown);
       const code: StreamReset | FileReset = error.code === "cancelled" ? "cancelled" : "refused";
@@ -179,22 +212,21 @@ export class Transfer {
       contents.push(this.#intake.take(chunk));
       price += one.price;
     }
-    const { received } = this.#intake;
+    const bytes = contents.reduce((sum, { length }) => sum + length, 0);
     await this.#writing;
-    this.#writing = sink.write(contents).then(() => this.#written(received, price));
+    this.#writing = sink.write(contents).then(() => this.#written(bytes, price));
     // The next one waits for it; where none comes, it must not go unnoticed.
     this.#writing.catch((thrown: unknown) => this.fail(asTunnelError(thrown)));
     if (this.#intake.isComplete) await this.#writing;
   }
 
-  #written(received: number, price: number): void {
-    const { clock, share } = this.#options;
-    const now = clock.now();
-    this.#rate.add(received - this.#stored, now);
-    this.#stored = received;
+  #written(bytes: number, price: number): void {
+    const now = this.#options.clock.now();
+    this.#rate.add(bytes, now);
+    this.#stored += bytes;
     this.#grewAt = now;
-    const bytes = this.#window.taken(price, now, share(this));
-    if (bytes > 0 && !this.#intake.isComplete) this.#stream?.grant(bytes);
+    const credit = this.#window.taken(price, now, this.#most());
+    if (credit > 0 && !this.#intake.isComplete) this.#stream?.grant(credit);
   }
 
   #nextChunk(): ChunkNews | undefined {

@@ -8,7 +8,7 @@ import { READ_ONLY } from "../paths/share.ts";
 import { isCommitHash } from "./context.ts";
 import { PATCH, readable } from "./diff.ts";
 import { filtersOf, isConfigured, isPointerChange } from "./filters.ts";
-import { decodePreamble, type ToldOfPatch } from "./preamble.ts";
+import { decodePreamble, isMail, type ToldOfPatch } from "./preamble.ts";
 import { readPatch, type PatchFile, type PatchReading } from "./read-patch.ts";
 import { lookForRepository, type NoRepository, type Repository } from "./repository.ts";
 import { gitText, runGit, type Environment } from "./run.ts";
@@ -45,7 +45,8 @@ export type Applies =
         | "filter";
     };
 
-type ApplyProblem = "conflict" | "missing" | "exists" | "refused";
+/** `changed-here`: git refuses commits where a file of theirs, or the index, has changes that no commit holds. */
+type ApplyProblem = "conflict" | "missing" | "exists" | "refused" | "changed-here";
 
 export interface PatchInspection {
   readonly files: readonly InspectedFile[];
@@ -60,6 +61,8 @@ export interface PatchInspection {
   readonly applies: Applies;
   /** The command that makes git trust the repository here, where it belongs to somebody else. */
   readonly command: string | undefined;
+  /** It holds commits, each as a mail (`git format-patch`). */
+  readonly isMail: boolean;
   /** The words of its sender in front of it. */
   readonly told: ToldOfPatch | undefined;
 }
@@ -105,6 +108,7 @@ export async function inspectPatch(
     base: await baseOf(repository, options.baseCommit),
     applies: await applies(repository, bytes, reading),
     command: "command" in repository ? repository.command : undefined,
+    isMail: isMail(bytes),
     told: decodePreamble(bytes),
   };
 }
@@ -216,7 +220,10 @@ async function filtersIn(
 }
 
 /** git's words quote the patch, so only paths that its own headers name are taken from them. */
-function failing(stderr: string, files: readonly PatchFile[]): { path: string; reason: ApplyProblem }[] {
+export function failing(
+  stderr: string,
+  files: readonly PatchFile[],
+): { path: string; reason: ApplyProblem }[] {
   const names = new Set(files.flatMap(({ path: name, previousPath }) => [name, previousPath ?? name]));
   const problems = new Map<string, ApplyProblem>();
   for (const line of stderr.split("\n")) {

@@ -53,11 +53,27 @@ export interface MakePatchOptions {
  * @throws {TunnelError} git-missing, git-not-owned, git-unavailable, git-failed, patch-*, share-unreadable, cancelled
  */
 export async function makePatch(cwd: string, options: MakePatchOptions): Promise<Patch> {
-  const { range, allow } = options;
-  const repository = await lookForRepository(cwd, { ...options, timeoutMs: PATCH.timeoutMs });
-  options.signal?.throwIfAborted();
-  if (!("toplevel" in repository)) throw unavailable(repository);
+  const { range } = options;
+  const repository = await ownRepository(cwd, options);
   const change = range === undefined ? await notCommitted(repository) : await committed(repository, range);
+  return await patchOf(repository, change, options);
+}
+
+/** @throws {TunnelError} git-missing, git-not-owned, git-unavailable, cancelled */
+export async function ownRepository(cwd: string, options: MakePatchOptions): Promise<Repository> {
+  const repository = await lookForRepository(cwd, { ...options, timeoutMs: PATCH.timeoutMs });
+  if (options.signal?.aborted === true) throw new TunnelError("cancelled");
+  if (!("toplevel" in repository)) throw unavailable(repository);
+  return repository;
+}
+
+/** A change that was made, with all that is to be known of it. @throws {TunnelError} patch-empty, patch-too-large, git-failed, cancelled */
+export async function patchOf(
+  repository: Repository,
+  change: Change,
+  options: MakePatchOptions,
+): Promise<Patch> {
+  const { range, allow } = options;
   const { bytes, baseCommit, head, notes } = change;
   if (bytes.length === 0) {
     const detail = change.leftOut.slice(0, 5).map(leftOutText).join("; ");
@@ -72,7 +88,8 @@ export async function makePatch(cwd: string, options: MakePatchOptions): Promise
     }
   const base = baseCommit === undefined ? undefined : await commitName(repository.call, baseCommit);
   const leftOut = [...change.leftOut, ...carriedInPart(files, parts)].map(leftOutText);
-  const preamble = encodePreamble({ base, head, leftOut, notes });
+  // A mailbox begins with its first mail.
+  const preamble = change.isMail === true ? Buffer.alloc(0) : encodePreamble({ base, head, leftOut, notes });
   if (preamble.length + bytes.length > PATCH.maxBytes) throw new TunnelError("patch-too-large");
   const ignored = range === undefined ? await ignoredOf(repository.call) : undefined;
   return {
@@ -81,7 +98,7 @@ export async function makePatch(cwd: string, options: MakePatchOptions): Promise
     base,
     head,
     diffstat: {
-      files: files.length,
+      files: new Set(files.map(({ path: name }) => name)).size,
       insertions: files.reduce((total, { insertions }) => total + insertions, 0),
       deletions: files.reduce((total, { deletions }) => total + deletions, 0),
     },
@@ -93,12 +110,14 @@ export async function makePatch(cwd: string, options: MakePatchOptions): Promise
   };
 }
 
-interface Change {
+export interface Change {
   readonly bytes: Buffer;
   readonly baseCommit: string | undefined;
   readonly head: CommitName | undefined;
   readonly leftOut: readonly LeftOut[];
   readonly notes: readonly string[];
+  /** Commits, each as a mail. */
+  readonly isMail?: true;
 }
 
 async function notCommitted(repository: Repository): Promise<Change> {

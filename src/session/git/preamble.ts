@@ -69,3 +69,10 @@ export function decodePreamble(patch: Buffer): ToldOfPatch | undefined {
     notes: after(NOTE),
   };
 }
+
+/** Whether a patch holds commits, each as a mail of `git format-patch`. */
+export function isMail(bytes: Buffer): boolean {
+  return /^From (?:[0-9a-f]{40}|[0-9a-f]{64}) Mon Sep 17 00:00:00 2001\r?\n/.test(
+    bytes.toString("latin1", 0, 128),
+  );
+}

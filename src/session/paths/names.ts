@@ -59,7 +59,7 @@ export function portableName(name: string, maxBytes: number = MAX_NAME_BYTES): s
 const MAX_EXTENSION_BYTES = 32;
 
 /** Cut between characters before the extension, which says what a file is. */
-function cutName(name: string, maxBytes: number): string {
+export function cutName(name: string, maxBytes: number): string {
   if (Buffer.byteLength(name) <= maxBytes) return name;
   const [extension = ""] = /(?<=.)\.[^. ]+$/su.exec(name) ?? [];
   const kept = Buffer.byteLength(extension) <= MAX_EXTENSION_BYTES ? extension : "";

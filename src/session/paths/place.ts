@@ -42,6 +42,8 @@ export interface Replaced {
 
 export interface SaveOptions extends Reach {
   readonly overwrite: boolean;
+  /** The place is only named: whatever lies there stays unlooked at. */
+  readonly isOnlyNamed?: boolean;
 }
 
 /**
@@ -60,7 +62,7 @@ export async function resolveSave(savePath: string, options: SaveOptions): Promi
   const { name, renamed } = await heldName(given, folder);
   assertUnprotected([...segments, name]);
   const target = path.join(folder, name);
-  await checkTarget(target, options.overwrite);
+  if (options.isOnlyNamed !== true) await checkTarget(target, options.overwrite);
   const first = await stat(folder, { bigint: true });
   return {
     folder,

@@ -194,6 +194,12 @@ export async function outsideRoots(
   return { isOutside, reason: isOutside && tooWide ? TOO_WIDE : undefined };
 }
 
+/** Whether a path without symbolic links lies in one of the roots, as they are now. */
+export async function rootsOf(reach: Reach): Promise<(real: string) => boolean> {
+  const { roots } = await realRoots(reach);
+  return (real) => roots.some((root) => isWithin(root, real));
+}
+
 async function nearestRoot(
   real: string,
   reach: Reach,

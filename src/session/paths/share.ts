@@ -49,7 +49,7 @@ export async function resolveShare(sharePath: string, options: ShareOptions): Pr
   });
   const found = await plainFile(file);
   const place = await outsideRoots(file, options);
-  const name = (await isAllowed(file, options.allow)) ? undefined : sensitiveBy([wanted, file], found);
+  const name = (await isAllowed(options.allow))(file) ? undefined : sensitiveBy([wanted, file], found);
   return {
     file,
     name: path.basename(file),
@@ -83,7 +83,7 @@ const REPLACEMENT = "\u{fffd}";
 const NOT_UTF8 = "a name that is no UTF-8 cannot be given; rename the file first";
 
 /** Files of this machine may have control characters in their names, but for NUL. @throws {TunnelError} path-invalid */
-function pathOf(given: string, cwd: string): string {
+export function pathOf(given: string, cwd: string): string {
   const plain = lexicalPath(given.replaceAll(/(?!\0)\p{Cc}/gu, "_"), cwd);
   return NATIVE.windows ? plain : path.resolve(cwd, given);
 }
@@ -92,17 +92,14 @@ export function identityOf({ dev, ino, size, mtimeNs }: BigIntStats): FileIdenti
   return { dev, ino, size, mtimeNs };
 }
 
-/** Exactly this file: its path, or one that leads to it. */
-async function isAllowed(file: string, allow: readonly string[]): Promise<boolean> {
-  for (const allowed of allow) {
-    const real = await realpath(allowed).catch(() => undefined);
-    if (real === file) return true;
-  }
-  return false;
+/** Exactly these files: their paths, or those that lead to them. */
+export async function isAllowed(allow: readonly string[]): Promise<(file: string) => boolean> {
+  const real = await Promise.all(allow.map((allowed) => realpath(allowed).catch(() => undefined)));
+  return (file) => real.includes(file);
 }
 
 /** By both names, since either may be the telling one: `notes.txt` may lead to `.env`, and `.env` to `settings.txt`. */
-function sensitiveBy(names: readonly string[], { nlink }: BigIntStats): string | undefined {
+export function sensitiveBy(names: readonly string[], { nlink }: BigIntStats): string | undefined {
   const rule = names.map(sensitiveName).find((broken) => broken !== undefined);
   // Its other names cannot be looked up, and one of them may be `.ssh/id_rsa`.
   return rule ?? (nlink > 1n ? LINKED : undefined);

@@ -4,6 +4,7 @@ import { toBase64url, toHex } from "../../protocol/base/bytes.ts";
 import { bytesOf, counter, jsonText } from "../../protocol/base/header.ts";
 import { parseJson } from "../../protocol/base/json.ts";
 import { isFileName, type FileOffer } from "../../protocol/files/offer.ts";
+import type { OutlineLine } from "../../protocol/files/tree.ts";
 import { SERVICE_KINDS } from "../../protocol/services/kinds.ts";
 import { decodeWithdrawal, isServiceName, type ServiceOffer } from "../../protocol/services/offer.ts";
 import { isText } from "../../protocol/base/text.ts";
@@ -13,7 +14,7 @@ import { withoutLinks } from "./redact.ts";
  * An offer as a transcript holds it (J4): all but its key. A transcript is made to be passed on, and anybody who has
  * recorded the traffic could open the file with that key.
  */
-export function offerText({ id, name, size, hash, note, patch }: FileOffer): string {
+export function offerText({ id, name, size, hash, note, patch, tree }: FileOffer): string {
   return JSON.stringify({
     id: toBase64url(id),
     name: withoutLinks(name),
@@ -21,7 +22,12 @@ export function offerText({ id, name, size, hash, note, patch }: FileOffer): str
     hash: toBase64url(hash),
     ...(note === undefined ? {} : { note: withoutLinks(note) }),
     ...(patch === undefined ? {} : { patch }),
+    ...(tree === undefined ? {} : { tree: { ...tree, outline: tree.outline.map(withoutLinksIn) } }),
   });
+}
+
+function withoutLinksIn(line: OutlineLine): OutlineLine {
+  return { ...line, path: withoutLinks(line.path) };
 }
 
 /** The offer of a service, also without its key (J4). */
@@ -35,6 +41,15 @@ export function serviceOfferText(offer: ServiceOffer): string {
   });
 }
 
+/** What a folder holds, by the words of its sender. */
+const shownTree = z.object({
+  files: counter,
+  bytes: counter,
+  outline: z.array(
+    z.object({ path: z.string().check(z.refine(isText)), size: counter, files: z.optional(counter) }),
+  ),
+});
+
 /** Not strict: more than this, a key above all, may stand in a transcript of another program, and is not shown. */
 const shownOffer = z.object({
   id: bytesOf(OFFER_ID_BYTES),
@@ -42,6 +57,7 @@ const shownOffer = z.object({
   size: counter,
   hash: bytesOf(32),
   note: z.optional(z.string().check(z.refine(isText))),
+  tree: z.optional(shownTree),
 });
 
 const shownService = z.object({
@@ -69,7 +85,19 @@ function describedService(text: string): string | undefined {
 function describedFile(text: string): string | undefined {
   const parsed = shownOffer.safeParse(parseJson(text));
   if (!parsed.success) return undefined;
-  const { id, name, size, hash, note } = parsed.data;
-  const facts = `offers the file ${name}\n${size} bytes, SHA-256 ${toHex(hash)}, id ${toBase64url(id)}`;
-  return note === undefined ? facts : `${facts}\n${note}`;
+  const { id, name, size, hash, note, tree } = parsed.data;
+  const what = tree === undefined ? "file" : "folder";
+  const facts = `offers the ${what} ${name}\n${size} bytes, SHA-256 ${toHex(hash)}, id ${toBase64url(id)}`;
+  return [facts, ...(note === undefined ? [] : [note]), ...(tree === undefined ? [] : treeLines(tree))].join(
+    "\n",
+  );
+}
+
+/** All that went, as far as the offer names it: a folder stands for what is below it. */
+function treeLines({ files, bytes, outline }: z.infer<typeof shownTree>): string[] {
+  const lines = outline.map((line) => {
+    const count = line.files === undefined ? "" : `${line.files} files, `;
+    return `- ${line.path} (${count}${line.size} bytes)`;
+  });
+  return [`it holds ${files} files of ${bytes} bytes:`, ...lines];
 }

@@ -14,7 +14,7 @@ export interface PlaceOptions extends UplinkOptions {
 
 /** An address at a relay, from its first registration on. It comes back by itself until it is stopped or over. */
 export interface Place {
-  /** What the relay said first. */
+  /** The first answer of the relay. */
   readonly registered: Registered;
   /** Gives the address back. Resolves when nothing is left running. Idempotent. */
   stop(): Promise<void>;

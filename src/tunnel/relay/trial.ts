@@ -14,7 +14,7 @@ import type { RelaySettings } from "./settings.ts";
 export interface Trial {
   /** The versions that the relay speaks; undefined where it has not said hello. */
   readonly versions: readonly number[] | undefined;
-  /** What the token allows, or why it does not. */
+  /** The rights of the token, or why it has none. */
   readonly outcome:
     | { readonly kind: "admitted"; readonly kinds: readonly ClaimKind[] }
     | { readonly kind: "failed"; readonly failure: LineFailure };

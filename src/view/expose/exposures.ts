@@ -1,5 +1,5 @@
 import type { AccessWays, ClaimLink, ClaimState } from "../../expose/access/access.ts";
-import { addressText } from "../../expose/exposures/address.ts";
+import { addressOf, addressText } from "../../expose/exposures/address.ts";
 import type { Exposure, ExposureEnd, ExposureState } from "../../expose/exposures/exposure.ts";
 import type { ExposuresEvent } from "../../expose/exposures/exposures.ts";
 import type { EndedExposure } from "../../expose/exposures/history.ts";
@@ -36,7 +36,7 @@ export function exposureView(exposure: Exposure, now: number): ExposureView {
     target: request.targetText,
     protocol: request.protocol,
     status: lost === undefined ? state.name : "lost",
-    publicUrl: publicUrl && addressText(publicUrl),
+    publicUrl: addressOf(publicUrl),
     requests: stats?.requests ?? 0,
     expiresInSec: exposure.isOver ? undefined : seconds(Math.max(0, endsAt - now)),
     problem: error && errorView(error),
@@ -144,7 +144,7 @@ export interface StartedView {
   readonly newClaims: readonly ClaimLink[] | undefined;
   readonly local: {
     readonly target: string;
-    /** Of an MCP server: its own name, and the tools that can be called. Its own words. */
+    /** The name of an MCP server and the tools that can be called, in its own words. */
     readonly serverName?: string;
     readonly tools?: readonly string[];
     readonly hasMoreTools?: boolean;
@@ -157,7 +157,7 @@ export interface StartedView {
   /** Whether events of a stream arrive as they are sent (`live`), with its end (`held`), or not at all (`blocked`), by method. */
   readonly streaming: Extract<Proof, { kind: "proved" }>["streaming"] | undefined;
   readonly websocket: boolean | undefined;
-  /** Of an MCP server: what to paste into which client. */
+  /** For an MCP server, the lines to paste into each client. */
   readonly clients?: McpClientsView;
   readonly warnings: readonly string[] | undefined;
   readonly expiresInSec: number;

@@ -102,7 +102,7 @@ describe("two people", () => {
     expect(readFileSync(at("ben", "got it.csv"))).toEqual(content);
     expect(ben.terminal.rows.at(-1)).toBe("ben>");
     ben.terminal.type("/files\r");
-    await ben.seen(/^ {2}\S{6} {2}orders of today\.csv \(293\.0 KiB\) from ana$/);
+    await ben.seen(/^ {2}1 {3}\S{6} {2}orders of today\.csv \(293\.0 KiB\) from ana$/);
     ana.terminal.type("/files\r");
     await ana.seen(/^Shared by you:$/);
   });
@@ -396,5 +396,32 @@ describe("the beginning of an id", () => {
     expect(wholeId(files("abc", "abcdef"), "abc")).toBe("abc");
     expect(wholeId(files("abc"), "x")).toBe("x");
     expect(() => wholeId(files("abcdef1", "abcdef2"), "abcdef")).toThrow(/several files/);
+  });
+});
+
+describe("folders in the terminal", () => {
+  it("are offered with /send, saved with /save under their own name, and paths are completed", async () => {
+    mkdirSync(at("ana", "examples/deep"), { recursive: true });
+    writeFileSync(at("ana", "examples/a.txt"), "one\n");
+    writeFileSync(at("ana", "examples/deep/b.txt"), "two\n");
+    writeFileSync(at("ana", "examples/.env"), "A=1\n");
+    writeFileSync(at("ana", "notes of today.txt"), "three\n");
+    const { ana, ben } = await twoPeople();
+    // A folder keeps the cursor behind its slash; a name with a space goes on in its quotes.
+    ana.terminal.type("/send exa\tde\t");
+    await ana.seen(/^ana> \/send examples\/deep\/$/);
+    ana.terminal.type('\u0015/send exa\t, "notes\tto look at\r');
+    await ana.seen(/Left out: examples\/\.env, environment file$/);
+    await ben.seen(/offers ana \(a folder of 3 files, 14 B\): \/receive \S{6} FILE$/);
+    await ben.seen(/or \/save 1, under its own name$/);
+    await ben.seen(/examples\/deep\/b\.txt \(4 B\)$/);
+    ben.terminal.type("/save 1 got\r");
+    await ben.seen(/ana \(3 files, 14 B\) is saved as /);
+    expect(readFileSync(at("ben", "got/examples/deep/b.txt"), "utf8")).toBe("two\n");
+    expect(readFileSync(at("ben", "got/notes of today.txt"), "utf8")).toBe("three\n");
+    ben.terminal.type("/files\r");
+    await ben.seen(/^ {2}1 {3}\S{6} {2}ana/);
+    ben.terminal.type("/save 7\r");
+    await ben.seen(/file-unknown/);
   });
 });

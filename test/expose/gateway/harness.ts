@@ -1,8 +1,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { afterEach } from "vitest";
-import type { Gate } from "../../../src/expose/gate.ts";
 import { openGateway } from "../../../src/expose/gateway/gateway.ts";
+import { OPEN_GATE } from "../../../src/expose/gateway/open-gate.ts";
 import type {
   Gateway,
   GatewayNews,
@@ -11,16 +10,13 @@ import type {
 } from "../../../src/expose/gateway/options.ts";
 import type { ExchangeEnd, RecordedRequest, Recorder } from "../../../src/expose/recorder.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
+import { atEnd } from "../../support/at-end.ts";
 
 export const PUBLIC = new URL("https://shown.example.com");
 export const HOST = "shown.example.com";
 export const PROOF = { path: "/proof-4711", answer: "answer-4712" };
 
-const cleanUps: (() => unknown)[] = [];
-export const later = (cleanUp: () => unknown): void => void cleanUps.push(cleanUp);
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
+export const later = atEnd;
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -33,17 +29,7 @@ export async function until(holds: () => boolean, ms = 15_000): Promise<void> {
   }
 }
 
-/** Lets everybody in. */
-export const OPEN_GATE: Gate = {
-  judge: (head) => ({
-    kind: "pass",
-    way: "open",
-    visitor: undefined,
-    target: head.target,
-    fields: head.fields,
-    respond: (response) => response,
-  }),
-};
+export { OPEN_GATE };
 
 export interface Recorded {
   readonly request: RecordedRequest;

@@ -15,6 +15,8 @@ import {
 } from "./harness.ts";
 
 const MIB = 2 ** 20;
+/** Written again and again: memory for each piece would have the collector at work long after the test. */
+const BLOCK = Buffer.alloc(MIB);
 
 describe("streaming", () => {
   it("each chunk of the service is with the visitor before the next one comes", async () => {
@@ -62,7 +64,7 @@ describe("streaming", () => {
     );
     const { port } = await gatewayTo(service.port);
     const visitor = new RawVisitor(port, request("POST /", "Content-Length: 50000000"));
-    visitor.write(Buffer.alloc(MIB));
+    visitor.write(BLOCK);
     await visitor.sees(/no$/);
     expect(statusOf(visitor.text)).toBe(413);
   });
@@ -182,7 +184,7 @@ describe("back-pressure", () => {
       }
       response.writeHead(200, { "Content-Length": String(1_000 * MIB) });
       const fill = (): void => {
-        while (response.write(Buffer.alloc(64 * 1024)));
+        while (response.write(BLOCK));
       };
       response.on("drain", fill);
       fill();
@@ -204,7 +206,7 @@ describe("back-pressure", () => {
   it("a visitor that does not read at all is cut after the stall limit", async () => {
     const service = await rawService((_head, socket) => {
       const fill = (): void => {
-        while (!socket.destroyed && socket.write(Buffer.alloc(64 * 1024)));
+        while (!socket.destroyed && socket.write(BLOCK));
       };
       socket.on("drain", fill);
       socket.write("HTTP/1.1 200 OK\r\n\r\n");
@@ -241,9 +243,8 @@ describe("back-pressure", () => {
     });
     const { port, gateway } = await gatewayTo(service.port);
     const visitor = new RawVisitor(port, request("POST /", `Content-Length: ${500 * MIB}`));
-    for (let sent = 0; sent < 100 && !visitor.socket.writableNeedDrain; sent += 1)
-      visitor.write(Buffer.alloc(MIB));
-    for (let sent = 0; sent < 60; sent += 1) visitor.write(Buffer.alloc(MIB));
+    for (let sent = 0; sent < 100 && !visitor.socket.writableNeedDrain; sent += 1) visitor.write(BLOCK);
+    for (let sent = 0; sent < 60; sent += 1) visitor.write(BLOCK);
     await sleep(300);
     const taken = gateway.stats.bytesIn;
     expect(taken).toBeLessThan(50 * MIB);

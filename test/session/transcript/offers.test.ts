@@ -8,9 +8,11 @@ import {
   type TranscriptDocument,
 } from "../../../src/session/transcript/document.ts";
 import { redactedIn } from "../../../src/session/transcript/export.ts";
+import { describedOffer, offerText } from "../../../src/session/transcript/offer-text.ts";
 import { toMarkdown } from "../../../src/session/transcript/markdown.ts";
 import { verifyTranscript } from "../../../src/session/transcript/verify.ts";
 import { LINK, mutations, reread, resigned, transcriptOf, type Json } from "../../support/transcripts.ts";
+import { treeOf } from "../../support/files/trees.ts";
 import { nodePrimitives, World, type Guest } from "../../support/wire.ts";
 
 const offerOf = (name: string, more: Partial<FileOffer> = {}): FileOffer => ({
@@ -141,3 +143,17 @@ function parsedOrNot(json: string): TranscriptDocument | undefined {
     throw error;
   }
 }
+
+describe("the offer of a folder in a transcript", () => {
+  const { offer } = treeOf({ "a.txt": "one", "b/c.txt": "two" });
+
+  it("[J4] names what went, without its key", () => {
+    const text = offerText(offer);
+    expect(text).not.toContain(toBase64url(offer.key));
+    expect(describedOffer(text)?.split("\n").slice(2)).toEqual([
+      "it holds 2 files of 6 bytes:",
+      "- a.txt (3 bytes)",
+      "- b/c.txt (3 bytes)",
+    ]);
+  });
+});

@@ -196,6 +196,7 @@ export class Conversation {
       entry,
       safetyCode: this.#safetyCodeWith(raw),
       shortId: entry.kind === "file" ? shortId(this.files, entry.file.fileId) : undefined,
+      fileNumber: entry.kind === "file" ? this.transfers.numberOf(entry.file.fileId) : undefined,
       service: this.#serviceOf(entry),
     });
   }

@@ -4,6 +4,7 @@ import type { SessionEnd } from "../../../session/session.ts";
 import type { Answer } from "../../../session/saying/sent.ts";
 import type { TunnelProgress } from "../../../tunnel/provider.ts";
 import type { EntryView } from "../../../view/entries.ts";
+import type { TreeReport } from "../../../session/folders/tree-side.ts";
 import type { FileView, TransferView } from "../../../view/files.ts";
 import type { HeldView } from "../../../view/held.ts";
 import type { InviteView } from "../../../view/invites.ts";
@@ -33,6 +34,8 @@ export type ChatEvent =
       readonly safetyCode?: string | undefined;
       /** For an offered file: as much of its id as a person must type. */
       readonly shortId?: string | undefined;
+      /** Its number, of a file. */
+      readonly fileNumber?: number | undefined;
       /** For an offered service, or one that is no longer offered: the number that a person types, and its name. */
       readonly service?: { readonly number: number; readonly name: string | undefined } | undefined;
     }
@@ -80,6 +83,8 @@ export type ChatEvent =
       readonly fromName: string | undefined;
       /** Undefined where the file is no patch. */
       readonly patch: PatchView | undefined;
+      /** Undefined where it is no folder. */
+      readonly tree: TreeReport | undefined;
     }
   /** A service of this side is offered, or waits for a person first. */
   | {

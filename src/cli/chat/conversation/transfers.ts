@@ -19,7 +19,9 @@ interface TransfersOptions {
 }
 
 interface ShareWish {
-  readonly path: string;
+  readonly path?: string | undefined;
+  /** Files and folders, as one offer. */
+  readonly paths?: readonly string[] | undefined;
   readonly note?: string | undefined;
   /** Names or ids; everybody when undefined. */
   readonly to?: readonly string[] | undefined;
@@ -29,6 +31,8 @@ interface ShareWish {
 interface ReceiveWish {
   readonly fileId: FileId;
   readonly savePath: string;
+  /** For a folder, paths of its list. */
+  readonly only?: readonly string[] | undefined;
   readonly overwrite?: boolean | undefined;
   readonly ref?: Ref | undefined;
   /** Line of the input, for an error. */
@@ -37,6 +41,8 @@ interface ReceiveWish {
 
 /** Between two events about progress. */
 const BEAT_MS = 1_000;
+/** Files that are remembered by a number: whoever offers without end makes nothing grow. */
+const MAX_NUMBERED = 1_000;
 
 /** The files of one conversation: reads, receives and sends them, and tells how that goes and ends. */
 export class Transfers {
@@ -46,6 +52,9 @@ export class Transfers {
   readonly #reading = new Set<{ path: string; done: number; size: number }>();
   /** Ends the reading for shares; a download has an end of its own. */
   readonly #abort = new AbortController();
+  /** From 1; a number is never that of another file. */
+  readonly #numbers = new Map<FileId, number>();
+  #lastNumber = 0;
   #told = "";
   #stopBeat = (): void => undefined;
 
@@ -53,12 +62,41 @@ export class Transfers {
     this.#options = options;
   }
 
+  /** The working directory, in which paths begin. */
+  get cwd(): string {
+    return this.#options.localFiles.cwd;
+  }
+
+  /** The number of an offered file, which it gets when it is first shown. */
+  numberOf(fileId: FileId): number {
+    const known = this.#numbers.get(fileId);
+    if (known !== undefined) return known;
+    this.#lastNumber += 1;
+    this.#numbers.set(fileId, this.#lastNumber);
+    const [oldest] = this.#numbers.keys();
+    if (oldest !== undefined && this.#numbers.size > MAX_NUMBERED) this.#numbers.delete(oldest);
+    return this.#lastNumber;
+  }
+
+  /**
+   * Fetches the file or folder of this number, under its own name where no other path is given.
+   * @throws {TunnelError} file-unknown, path-outside, and all of receiving
+   */
+  async save(number: number, savePath: string | undefined): Promise<void> {
+    const { tunnel, localFiles } = this.#options;
+    const [fileId] = [...this.#numbers].find(([, one]) => one === number) ?? [];
+    if (fileId === undefined) throw new TunnelError("file-unknown");
+    const target = savePath ?? localFiles.placeFor(tunnel.files.find(fileId).entry.offer.name);
+    if (target === undefined) throw new TunnelError("path-outside");
+    await this.receive({ fileId, savePath: target });
+  }
+
   get running(): readonly TransferView[] {
     const { tunnel } = this.#options;
     const nameOf = (id: string): string | undefined => tunnel.presence().find((one) => one.id === id)?.name;
     return [
       ...Array.from(this.#reading, (one) => ({ kind: "reading" as const, ...one })),
-      ...Array.from(this.#downloads).flatMap(({ fileId, offer: { name, size }, state }) =>
+      ...Array.from(this.#downloads).flatMap(({ fileId, offer: { name }, total: size, state }) =>
         state.name === "receiving"
           ? [{ kind: "receiving" as const, fileId, name, size, ...progressView(state, size) }]
           : [],
@@ -77,16 +115,21 @@ export class Transfers {
   }
 
   /** @throws {TunnelError} path-invalid, share-*, scan-failed, note-invalid, member-unknown, cancelled, and all of saying */
-  async share({ path, note, to, ref }: ShareWish): Promise<void> {
+  async share({ path, paths, note, to, ref }: ShareWish): Promise<void> {
     const { tunnel, localFiles, author, show } = this.#options;
     const { signal } = this.#abort;
-    const reading = { path, done: 0, size: 0 };
+    const given = paths ?? (path === undefined ? [] : [path]);
+    if (given.length === 0) throw new TunnelError("input-invalid", { detail: "give path or paths" });
+    const reading = { path: given.join(", "), done: 0, size: 0 };
     const onProgress = (done: number, size: number): void => void Object.assign(reading, { done, size });
     tunnel.touch();
     const content = async () => {
       this.#reading.add(reading);
       try {
-        return await localFiles.share(path, { signal, onProgress });
+        const options = { signal, onProgress };
+        return path === undefined
+          ? await localFiles.shareAny(given, options)
+          : await localFiles.share(path, options);
       } finally {
         this.#reading.delete(reading);
       }
@@ -113,10 +156,10 @@ export class Transfers {
     return this.#kept(this.#receive(wish));
   }
 
-  async #receive({ fileId, savePath, overwrite, ref, line }: ReceiveWish): Promise<void> {
+  async #receive({ fileId, savePath, only, overwrite, ref, line }: ReceiveWish): Promise<void> {
     const { tunnel, localFiles, show } = this.#options;
     tunnel.touch();
-    const request = { fileId, savePath, overwrite: overwrite === true };
+    const request = { fileId, savePath, only, overwrite: overwrite === true };
     const { download, renamed } = await fetchFile(tunnel.files, localFiles, request);
     if (this.#downloads.has(download))
       throw new TunnelError("input-invalid", { detail: "this file is on its way to that place already" });
@@ -132,7 +175,8 @@ export class Transfers {
       const fromName = tunnel.presence().find(({ id }) => id === owner)?.name;
       const inspection = offer.patch && (await localFiles.inspect(target, offer.patch.base));
       const patch = inspection && patchView(inspection);
-      show({ type: "received", ref, file: fileView(offer), savePath: target, renamed, fromName, patch });
+      const file = fileView(offer);
+      show({ type: "received", ref, file, savePath: target, renamed, fromName, patch, tree: download.tree });
     } catch (thrown) {
       show({ type: "error", error: asTunnelError(thrown), ref, line, file: { fileId, name: offer.name } });
     }

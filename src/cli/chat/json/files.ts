@@ -1,3 +1,4 @@
+import type { TreeReport } from "../../../session/folders/tree-side.ts";
 import type { TransferView } from "../../../view/files.ts";
 import { heldView } from "../../../view/held.ts";
 import type { PatchView } from "../../../view/patches.ts";
@@ -33,14 +34,15 @@ function fractionOf(done: number, size: number): number {
 
 export function sharedFields({
   ref,
-  offer: { sent, removed, ...offer },
+  offer: { sent, removed, tree, contents, ...offer },
 }: Extract<ChatEvent, { type: "shared" }>): Fields {
   const answer = sent.status === "held" ? heldView(sent) : sent;
-  return { event: "shared", ref, ...offer, ...answer, removed: removedText(removed) };
+  const folder = tree && { ...tree, leftOut: contents?.leftOut, ignored: contents?.ignored.length };
+  return { event: "shared", ref, ...offer, tree: folder, ...answer, removed: removedText(removed) };
 }
 
 export function receivedFields(event: Extract<ChatEvent, { type: "received" }>): Fields {
-  const { ref, file, savePath, renamed, fromName, patch } = event;
+  const { ref, file, savePath, renamed, fromName, patch, tree } = event;
   const { fileId, name, size, sha256 } = file;
   return {
     event: "received",
@@ -53,11 +55,22 @@ export function receivedFields(event: Extract<ChatEvent, { type: "received" }>):
     sha256,
     fromName,
     patch: patch && patchFields(patch),
+    tree: tree && treeFields(tree),
     warning: WARNING,
   };
 }
 
-/** Files of a patch that are listed. */
+function treeFields({ files, bytes, reused, renamed, notSaved }: TreeReport): Fields {
+  return {
+    files,
+    bytes,
+    reused,
+    renamed: renamed.slice(0, MAX_FILES),
+    notSaved: notSaved.slice(0, MAX_FILES),
+  };
+}
+
+/** Files of a patch or a folder that are listed. */
 const MAX_FILES = 50;
 
 function patchFields(patch: PatchView): Fields {

@@ -34,13 +34,19 @@ const COMMANDS = {
   remove: z.strictObject({ remove: words("input-invalid"), ref }),
   status: z.strictObject({ status: z.literal(true), ref }),
   share: z.strictObject({
-    share: z.strictObject({ path: z.string().min(1), note: z.string().optional(), to }),
+    share: z.strictObject({
+      path: z.string().min(1).optional(),
+      paths: z.array(z.string().min(1)).min(1).optional(),
+      note: z.string().optional(),
+      to,
+    }),
     ref,
   }),
   receive: z.strictObject({
     receive: z.strictObject({
       fileId: id().min(1),
       savePath: z.string().min(1),
+      only: z.array(z.string()).min(1).optional(),
       overwrite: z.boolean().optional(),
     }),
     ref,

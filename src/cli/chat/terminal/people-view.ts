@@ -172,12 +172,18 @@ export class PeopleView {
     ].join("\n");
   }
 
-  #entry({ entry, safetyCode, shortId, service }: Extract<ChatEvent, { type: "entry" }>): string | undefined {
+  #entry({
+    entry,
+    safetyCode,
+    shortId,
+    fileNumber,
+    service,
+  }: Extract<ChatEvent, { type: "entry" }>): string | undefined {
     switch (entry.kind) {
       case "chat":
         return this.#said(entry, entry.text);
       case "file":
-        return this.#said(entry, offerText(entry, shortId ?? entry.file.fileId));
+        return this.#said(entry, offerText(entry, shortId ?? entry.file.fileId, fileNumber));
       case "service":
         return this.#said(entry, offeredText(entry, service?.number ?? 0));
       case "withdrawal":

@@ -50,7 +50,6 @@ export const RELAY = {
   "relay-name": {
     message: "the relay does not give this name",
     next: "Choose another subdomain, or leave it out to get a random one.",
-    nextForPerson: "Choose another subdomain, or leave it out to get a random one.",
     whileOpen: MENDED_FIRST,
     retryable: false,
   },

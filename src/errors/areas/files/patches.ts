@@ -34,6 +34,11 @@ export const PATCHES = {
     next: "Give one commit, or two as BASE..TIP: the changes on TIP since it left BASE. Leave it out to send what is not committed yet.",
     retryable: false,
   },
+  "patch-merges": {
+    message: "merge commits are among these, and git format-patch has no form for them",
+    next: "Leave out `commits`: the whole change goes as one patch. Or give ranges of commits that hold no merge.",
+    retryable: false,
+  },
   "patch-conflicts": {
     message: "there are merge conflicts that nobody has resolved yet",
     next: "Resolve the files that are named (`git status` shows them), or give a range of commits instead.",

@@ -16,7 +16,20 @@ export const SHARING = {
   },
   "share-not-a-file": {
     message: "this is not a plain file, and only plain files can be shared",
-    next: "Share the files of a folder one by one, or pack them into an archive first.",
+    next: "A folder goes by `paths`. Devices, pipes and sockets cannot be shared.",
+    nextForPerson: "Devices, pipes and sockets cannot be shared.",
+    retryable: false,
+  },
+  "share-too-many": {
+    message: `there are more than ${INPUT_LIMITS.treeEntries.toLocaleString("en-US")} files in one offer, or their names are too long`,
+    next: "Share parts of it one after the other, or pack it into an archive. Ignored files are left out where .gitignore names them.",
+    retryable: false,
+  },
+  "share-nothing-left": {
+    message: "nothing is left to share: every file is ignored, refused, or not there",
+    next: "See which file is named, and why. A single one that your human may decide on goes by `path`.",
+    nextForPerson:
+      "See which file is named, and why. A single one on which you can decide is shared by its own path.",
     retryable: false,
   },
   "share-unreadable": {

@@ -28,6 +28,16 @@ export const FILES = {
     nextForPerson: "Nothing was saved. Look at the list of files: who offers it, and under what name.",
     retryable: false,
   },
+  "tree-path-unknown": {
+    message: "the offered folder has no such path",
+    next: "Give paths in `only` as the offer lists them, with / between the names; a folder stands for all below it. Leave `only` out for everything.",
+    nextForPerson: "Give paths as the offer lists them, or leave them out for everything.",
+    retryable: false,
+  },
+  "tree-invalid": {
+    message: "the list of the offered folder is not one that a folder can have",
+    ...DISHONEST,
+  },
   "note-invalid": {
     message: "the note is empty, too long, or has characters that are not allowed",
     next: `Give up to ${INPUT_LIMITS.noteChars} characters of plain text, or leave the note out and use tunnel_say.`,

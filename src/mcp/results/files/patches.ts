@@ -1,8 +1,8 @@
-import type { PatchFacts } from "../../protocol/files/offer.ts";
-import type { PatchView, SharedPatchView } from "../../view/patches.ts";
-import { boundsOf, listed, within } from "./bounds.ts";
-import type { Fence } from "./fence.ts";
-import type { Payload } from "./result.ts";
+import type { PatchFacts } from "../../../protocol/files/offer.ts";
+import type { PatchView, SharedPatchView } from "../../../view/patches.ts";
+import { boundsOf, listed, within } from "../bounds.ts";
+import type { Fence } from "../fence.ts";
+import type { Payload } from "../result.ts";
 
 /** Files that are listed: a result stays readable. */
 const MAX_FILES = 50;
@@ -51,7 +51,32 @@ export function patchFields(facts: PatchFacts, view: PatchView, fence: Fence, li
     filesNotShown: fileCount > shown.length ? fileCount - shown.length : undefined,
     leftOut: fencedLines(view.leftOut, fence),
     notes: fencedLines(view.notes, fence),
-    note: "It was saved, not applied. Read it with your human before you apply it with git apply.",
+    ...(view.commits === undefined ? {} : commitFields(view.commits, fence, bounds.patchFiles)),
+    note:
+      view.commits === undefined
+        ? "It was saved, not applied. Read it with your human before you apply it with git apply."
+        : "It was saved, not applied. Read it with your human before you make these commits here with `am`.",
+  };
+}
+
+function commitFields(
+  { commits, commitCount, failingCommit, command }: NonNullable<PatchView["commits"]>,
+  fence: Fence,
+  maxChars: number,
+): Payload {
+  const lines = commits.map(({ subject, author, date, paths, fileCount, insertions, deletions }, index) => {
+    const names = paths.map((one) => shortPath(one, fence)).join(", ");
+    const more = fileCount > paths.length ? `, and ${fileCount - paths.length} more` : "";
+    const count = `${fileCount} ${fileCount === 1 ? "file" : "files"} +${insertions} -${deletions}`;
+    return `${index + 1}. ${fence.label(subject)} | ${fence.label(author)} | ${fence.label(date)} | ${count}: ${names}${more}`;
+  });
+  const shown = within(lines, maxChars);
+  return {
+    commitCount,
+    commits: fence.wrap(shown.join("\n")),
+    commitsNotShown: commitCount > shown.length ? commitCount - shown.length : undefined,
+    failingCommit,
+    am: command,
   };
 }
 
