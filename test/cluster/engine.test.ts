@@ -79,7 +79,11 @@ test("a server without JetStream is refused with what is missing", async () => {
 
 test("while the engine is away nothing is written, and it comes back by itself", async () => {
   const cluster = await NatsCluster.start(1);
-  const engine = await NatsEngine.open({ servers: serversOf(cluster), name: "x", onTrouble: () => undefined });
+  const engine = await NatsEngine.open({
+    servers: serversOf(cluster),
+    name: "x",
+    onTrouble: () => undefined,
+  });
   const changes: boolean[] = [];
   engine.onConnection((isConnected) => changes.push(isConnected));
   const revision = await engine.claims.put("test.kept", "1", 0);

@@ -64,8 +64,24 @@ export class NatsCluster {
     const ports = await freePorts(2 * count);
     const routes = ports.slice(count).map((port) => `nats://127.0.0.1:${port}`);
     const servers = ports.slice(0, count).map((port, index) => {
-      const own = ["-a", "127.0.0.1", "-p", String(port), "-n", `s${index}`, "-sd", path.join(folder, `s${index}`)];
-      const joined = ["--cluster_name", "test", "--cluster", routes[index] ?? "", "--routes", routes.join(",")];
+      const own = [
+        "-a",
+        "127.0.0.1",
+        "-p",
+        String(port),
+        "-n",
+        `s${index}`,
+        "-sd",
+        path.join(folder, `s${index}`),
+      ];
+      const joined = [
+        "--cluster_name",
+        "test",
+        "--cluster",
+        routes[index] ?? "",
+        "--routes",
+        routes.join(","),
+      ];
       return new NatsServer(port, [...options, ...own, ...(count > 1 ? joined : [])]);
     });
     const cluster = new NatsCluster(folder, servers);

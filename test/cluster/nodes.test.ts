@@ -128,8 +128,7 @@ test("guests reach a room by every node, and a node that dies is followed within
     await owner.restart();
     await expect.poll(() => isReady(owner), { timeout: 10_000 }).toBe(true);
   }
-  console.log(`a guest was in again after ${figures.join(", ")} ms`);
-  for (const ms of figures) expect(ms).toBeLessThan(3_000);
+  expect(Math.max(...figures), `a guest was in again after ${figures.join(", ")} ms`).toBeLessThan(3_000);
 });
 
 test("sessions go on while the engine is away, and all is well when it is back", async () => {

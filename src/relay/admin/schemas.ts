@@ -62,7 +62,9 @@ export const status = z
           }),
         ),
       )
-      .check(z.describe("all that are there, of a cluster; null for a single node, and where the engine is away")),
+      .check(
+        z.describe("all that are there, of a cluster; null for a single node, and where the engine is away"),
+      ),
   })
   .check(z.meta({ id: "Status" }));
 

@@ -93,7 +93,11 @@ export class ClusterClaims implements Claims {
       engine.onConnection((isConnected) => {
         if (isConnected) void this.#lease.renew();
       }),
-      every(clock, CLUSTER.sweepMs, () => void unlessAway(sweep(engine, clock.now() - options.limits.roomAwayMs))),
+      every(
+        clock,
+        CLUSTER.sweepMs,
+        () => void unlessAway(sweep(engine, clock.now() - options.limits.roomAwayMs)),
+      ),
     );
   }
 
@@ -220,7 +224,8 @@ export class ClusterClaims implements Claims {
     const until = clock.now() + CLUSTER.claimMs;
     const word = random();
     for (;;) {
-      const outcome = this.state === "ready" ? await unlessAway(this.#claim(claim, attempt, word)) : undefined;
+      const outcome =
+        this.state === "ready" ? await unlessAway(this.#claim(claim, attempt, word)) : undefined;
       if (outcome !== undefined) return outcome;
       if (clock.now() + CLUSTER.againMs > until) return { kind: "unavailable" };
       await wait(clock, CLUSTER.againMs);
@@ -228,51 +233,62 @@ export class ClusterClaims implements Claims {
   }
 
   async #claim(claim: NewClaim, attempt: Attempt, word: string): Promise<ClaimOutcome> {
-    const { kind, name, key, node, port, owner } = claim;
+    const { kind, name, key, node, port } = claim;
     const entryKey = keyOf(claim);
     if (entryKey === undefined) return { kind: "taken" };
+    const { generation } = this.#lease;
+    const written = await this.#write(claim, entryKey, word);
+    if ("kind" in written) return written;
+    let { epoch } = written;
+    this.#happened({ type: "claimed", claim: { kind, name, key, node, port, epoch } });
+    if (written.behind.length > 0) {
+      const claimed: Claim = { kind, name, key, node, port, epoch };
+      await Promise.all(written.behind.map((former) => this.#settle(former, claimed)));
+      // Nobody has to see to them any more; and nobody has taken the name meanwhile.
+      const settled = await this.#options.engine.claims.put(entryKey, entryOf(claim, word, []), epoch);
+      if (settled === undefined) return { kind: "taken" };
+      epoch = settled;
+      this.#happened({ type: "claimed", claim: { ...claimed, epoch } });
+    }
+    if (!(await this.#isStill(entryKey, epoch, generation))) return { kind: "taken" };
+    if (attempt.supersededBy !== undefined && attempt.supersededBy.epoch > epoch) return { kind: "taken" };
+    this.#own.set(claimId(claim), { claim: { kind, name, key, node, port, epoch } });
+    return { kind: "claimed", epoch };
+  }
+
+  /** Puts the claim in the place of what stands there. @returns its epoch, and nodes that may serve an older one */
+  async #write(
+    claim: NewClaim,
+    entryKey: string,
+    word: string,
+  ): Promise<{ readonly epoch: number; readonly behind: readonly string[] } | ClaimOutcome> {
     const { engine } = this.#options;
-    let generation = this.#lease.generation;
-    const base = { kind, name, key, state: "held", node, port, owner: owner?.id, attempt: word } as const;
-    const write = (behind: readonly string[], expected: number): Promise<number | undefined> =>
-      engine.claims.put(entryKey, JSON.stringify({ ...base, behind: [...behind] } satisfies ClaimEntry), expected);
-    let epoch: number | undefined;
-    let behind: readonly string[] = [];
-    while (epoch === undefined) {
+    for (;;) {
       const entry = await engine.claims.get(entryKey);
       const before = entry === undefined ? undefined : parseClaimEntry(entry.value);
       // An entry that this version cannot read is somebody's, too.
-      if (entry !== undefined && before?.key !== key) return { kind: "taken" };
-      if (owner !== undefined && before === undefined && !(await this.#owners.add(owner, claim)))
-        return { kind: "used-up" };
-      behind = [...new Set([...(before?.behind ?? []), ...(before?.node === undefined ? [] : [before.node])])];
-      behind = behind.filter((other) => other !== node);
+      if (entry !== undefined && before?.key !== claim.key) return { kind: "taken" };
+      if (before === undefined && !(await this.#owners.add(claim))) return { kind: "used-up" };
+      const behind = behindOf(before, claim.node);
       // Written by this attempt already, whose answer was lost.
-      if (before?.attempt === word) epoch = entry?.revision;
-      else epoch = await write(behind, entry?.revision ?? 0);
+      const isWritten = before?.attempt === word;
+      const epoch = isWritten
+        ? entry?.revision
+        : await engine.claims.put(entryKey, entryOf(claim, word, behind), entry?.revision ?? 0);
       if (epoch === undefined) continue;
-      if (owner !== undefined) await this.#owners.keep(owner.id, claim);
-      if (before?.owner !== undefined && before.owner !== owner?.id)
-        await this.#owners.remove(before.owner, claim);
+      await this.#owners.moved(claim, before?.owner, claim.owner?.id);
+      return { epoch, behind };
     }
-    this.#happened({ type: "claimed", claim: { kind, name, key, node, port, epoch } });
-    if (behind.length > 0) {
-      const claimed: Claim = { kind, name, key, node, port, epoch };
-      await Promise.all(behind.map((former) => this.#settle(former, claimed)));
-      // Nobody has to see to them any more; and nobody has taken the name meanwhile.
-      epoch = await write([], epoch);
-      if (epoch === undefined) return { kind: "taken" };
-      this.#happened({ type: "claimed", claim: { ...claimed, epoch } });
-    }
-    // What was lost while this claim was on its way was not looked at with the others.
+  }
+
+  /** What was lost while a claim was on its way was not looked at with the others. */
+  async #isStill(entryKey: string, epoch: number, since: number): Promise<boolean> {
+    let generation = since;
     while (this.#lease.generation !== generation) {
       generation = this.#lease.generation;
-      if ((await engine.claims.get(entryKey))?.revision !== epoch) return { kind: "taken" };
+      if ((await this.#options.engine.claims.get(entryKey))?.revision !== epoch) return false;
     }
-    if (attempt.supersededBy !== undefined && attempt.supersededBy.epoch > epoch) return { kind: "taken" };
-    const taken: Claim = { kind, name, key, node, port, epoch };
-    this.#own.set(claimId(claim), { claim: taken });
-    return { kind: "claimed", epoch };
+    return true;
   }
 
   /** The node that held the name has stopped when this resolves. */
@@ -362,7 +378,8 @@ export class ClusterClaims implements Claims {
     const message = parseMessage(text);
     // A newer node may ask what this one does not know: no answer, and it helps itself.
     if (message === undefined) return;
-    if (message.type === "moved") this.#lost({ ...message.claim, node: message.claim.node, port: message.claim.port });
+    if (message.type === "moved")
+      this.#lost({ ...message.claim, node: message.claim.node, port: message.claim.port });
     const told = toNodeMessage(message);
     if (told !== undefined) this.#told.emit(told);
     reply("done");
@@ -376,6 +393,33 @@ export class ClusterClaims implements Claims {
     );
     return answer !== undefined;
   }
+}
+
+/** A claim as it is written. @param attempt tells one write from another of the same content */
+function entryOf(
+  { kind, name, key, node, port, owner }: NewClaim,
+  attempt: string,
+  behind: readonly string[],
+): string {
+  const state = "held";
+  return JSON.stringify({
+    kind,
+    name,
+    key,
+    state,
+    node,
+    port,
+    owner: owner?.id,
+    attempt,
+    behind: [...behind],
+  } satisfies ClaimEntry);
+}
+
+/** Nodes that may serve what stood there before; this one knows itself. */
+function behindOf(before: ClaimEntry | undefined, node: string): readonly string[] {
+  if (before === undefined) return [];
+  const all = before.node === undefined ? before.behind : [...before.behind, before.node];
+  return [...new Set(all)].filter((other) => other !== node);
 }
 
 /** Undefined for a name that was released. */

@@ -38,7 +38,10 @@ interface Joining {
 }
 
 /** @throws {TunnelError} cluster-unusable */
-export async function joinCluster({ engine, address, tls }: ClusterOptions, joining: Joining): Promise<Membership> {
+export async function joinCluster(
+  { engine, address, tls }: ClusterOptions,
+  joining: Joining,
+): Promise<Membership> {
   const { node, clock, roomAwayMs, facts, port } = joining;
   const key = await clusterKey(engine.claims).catch((error: unknown) => {
     if (!(error instanceof EngineAway)) throw error;
@@ -74,7 +77,9 @@ const KEY_BYTES = 32;
 const addressText = (host: string, port: number | undefined): string | undefined =>
   port === undefined ? undefined : `${host.includes(":") ? `[${host}]` : host}:${port}`;
 
-function parseAddress(text: string | undefined): { readonly host: string; readonly port: number } | undefined {
+function parseAddress(
+  text: string | undefined,
+): { readonly host: string; readonly port: number } | undefined {
   const [, bracketed, bare, digits = ""] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text ?? "") ?? [];
   const host = bracketed ?? bare;
   return host === undefined ? undefined : { host, port: Number(digits) };

@@ -15,10 +15,12 @@ export class Owners {
   }
 
   /**
-   * @returns whether the owner may have this name
+   * @returns whether its owner may have this name; nobody is counted for one without
    * @throws {EngineAway}
    */
-  async add({ id, maxNames }: NameOwner, name: ClaimName): Promise<boolean> {
+  async add(name: ClaimName & { readonly owner?: NameOwner | undefined }): Promise<boolean> {
+    if (name.owner === undefined) return true;
+    const { id, maxNames } = name.owner;
     const key = ownedKey(id, name);
     const added = await this.#bucket.put(key, "1", 0);
     // Of an attempt that was cut, or of this moment: counted already.
@@ -32,11 +34,13 @@ export class Owners {
   }
 
   /**
-   * A name is its owner's by now: it is counted, whatever became of the entry in between.
+   * A name is the owner's by now: it is counted, whatever became of the entry in between.
+   * @param owner undefined for a name that is nobody's to be counted
    * @throws {EngineAway}
    */
-  async keep(owner: string, name: ClaimName): Promise<void> {
-    await this.#bucket.put(ownedKey(owner, name), "1", 0);
+  async moved(name: ClaimName, before: string | undefined, owner: string | undefined): Promise<void> {
+    if (owner !== undefined) await this.#bucket.put(ownedKey(owner, name), "1", 0);
+    if (before !== undefined && before !== owner) await this.remove(before, name);
   }
 
   /** @throws {EngineAway} */

@@ -25,10 +25,12 @@ const tally = z.object({
 });
 type Tally = z.infer<typeof tally>;
 
-/** A count that is wrong by less than this part of its limit need not be told. */
-const NOTICED = 0.02;
-/** Changes are gathered for so long. */
+/** All nodes together may be wrong by this part of a limit: a change that is smaller than a node's share of it need not be told. */
+const NOTICED = 0.08;
+/** Changes are gathered for so long, as long as the limit is far. */
 const GATHER_MS = 20;
+/** From this part of the limit on, changes are told at once. */
+const NEAR = 0.7;
 /** All is told again after so long, for those who are new or have missed something. */
 const AGAIN_MS = 1_000;
 /** What a node has told counts for so long. */
@@ -58,32 +60,39 @@ export class Tallies {
   /** @param limit the usual one, by which it is decided what matters */
   share(of: string, own: Counts, limit: number): void {
     const { clock } = this.#options;
-    const step = Math.max(1, Math.floor(limit * NOTICED));
+    const step = (): number =>
+      Math.max(1, Math.floor((limit * NOTICED) / Math.max(2, this.#senders(of) + 1)));
     const published = new Map<string, number>();
     const changed = new Map<string, number>();
     let cancel: (() => void) | undefined;
+    const tellChanged = (): void => {
+      cancel?.();
+      cancel = undefined;
+      this.#publish({ of, how: "some", counts: Object.fromEntries(changed) });
+      changed.clear();
+    };
     own.others = (key) => this.#others(of, this.#mark(key));
     own.onChange = (key, count) => {
       const before = published.get(key) ?? 0;
-      if (Math.abs(count - before) < step && !(count === 0 && before > 0)) return;
+      if (Math.abs(count - before) < step() && !(count === 0 && before > 0)) return;
       if (count === 0) published.delete(key);
       else published.set(key, count);
-      changed.set(this.#mark(key), count);
-      cancel ??= clock.after(GATHER_MS, () => {
-        cancel = undefined;
-        this.#publish({ of, how: "some", counts: Object.fromEntries(changed) });
-        changed.clear();
-      });
+      const mark = this.#mark(key);
+      changed.set(mark, count);
+      if (count + this.#others(of, mark) >= limit * NEAR) tellChanged();
+      else cancel ??= clock.after(GATHER_MS, tellChanged);
     };
     const tellAll = (): void => {
       const marked: Record<string, number> = {};
+      const least = step();
       let left = MAX_KEYS;
       for (const [key, count] of own.entries()) {
-        if (count < step) continue;
+        if (count < least) continue;
         marked[this.#mark(key)] = count;
         if ((left -= 1) === 0) break;
       }
-      if (Object.keys(marked).length > 0 || published.size > 0) this.#publish({ of, how: "all", counts: marked });
+      // Also where nothing of it matters: the others learn how many they are.
+      if (own.total > 0 || published.size > 0) this.#publish({ of, how: "all", counts: marked });
     };
     this.#stops.push(every(clock, AGAIN_MS, tellAll));
   }
@@ -108,6 +117,14 @@ export class Tallies {
 
   close(): void {
     for (const stop of this.#stops) stop();
+  }
+
+  /** Other nodes that have told of it lately. */
+  #senders(of: string): number {
+    const now = this.#options.clock.now();
+    let count = 0;
+    for (const { at } of this.#told.get(of)?.values() ?? []) if (now - at < BELIEVED_MS) count += 1;
+    return count;
   }
 
   #others(of: string, mark: string): number {

@@ -62,7 +62,10 @@ export const RELAY_OPTIONS = {
     CLUSTER_SERVERS,
     "servers of NATS with JetStream that keep the names of many nodes; a login stands before the first host, and then RELAY_CLUSTER is the place for it",
   ),
-  "node-address": maybe(NODE_ADDRESS, "with cluster: where this node listens for other nodes, and for them alone"),
+  "node-address": maybe(
+    NODE_ADDRESS,
+    "with cluster: where this node listens for other nodes, and for them alone",
+  ),
   "node-tls": maybe(
     PATH,
     "folder with ca.pem, node.pem and node-key.pem, for connections between nodes; needed where they are not on loopback",

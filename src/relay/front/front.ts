@@ -194,20 +194,30 @@ export class Front {
 
   /** A host has come for a guest, to any node. */
   #fetched(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const { context, door, fetches } = this.#options;
+    const { context, fetches } = this.#options;
     const { elsewhere } = context;
     const ticket = (request.url ?? "").slice(UPLINK.guestPath.length);
     const node = nodeOf(ticket);
     if (elsewhere === undefined || node === context.node || !/^[A-Za-z0-9]{1,64}$/.test(node))
       return fetches.fetched(request, socket, head);
     socket.pause();
-    elsewhere.reachTicket(node, ticket).then(
-      (connection) => {
-        if (connection === undefined) refuse(socket, 404);
-        else door.passOn(connection, request, socket, head, undefined);
-      },
-      () => refuse(socket, 503, 1),
-    );
+    void this.#handOn(node, ticket, { request, socket, head });
+  }
+
+  /** To the node that has asked the host to come. */
+  async #handOn(
+    node: string,
+    ticket: string,
+    {
+      request,
+      socket,
+      head,
+    }: { readonly request: IncomingMessage; readonly socket: Socket; readonly head: Buffer },
+  ): Promise<void> {
+    const { context, door } = this.#options;
+    const connection = await context.elsewhere?.reachTicket(node, ticket);
+    if (connection === undefined) refuse(socket, 404);
+    else door.passOn(connection, request, socket, head, undefined);
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {

@@ -74,7 +74,9 @@ export class Arrivals {
 
   /** Nobody tells when a host is ready at another node, so that is looked at again and again. */
   #pauseMs(tries: number): number {
-    return this.#context.elsewhere === undefined ? Number.POSITIVE_INFINITY : Math.min(1_000, 100 * 2 ** tries);
+    return this.#context.elsewhere === undefined
+      ? Number.POSITIVE_INFINITY
+      : Math.min(1_000, 100 * 2 ** tries);
   }
 
   /** `unasked`: the register is away, and nothing is known. */

@@ -31,7 +31,8 @@ export class Hosts {
         if (event.type !== "claimed" && event.type !== "lost") return;
         const host = this.#hosts.get(claimId(event.claim));
         if (host === undefined) return;
-        if (event.type === "lost" && host.facts.epoch === event.epoch) host.close("claims-unavailable", LOST_MS);
+        if (event.type === "lost" && host.facts.epoch === event.epoch)
+          host.close("claims-unavailable", LOST_MS);
         if (event.type === "claimed" && host.facts.epoch < event.claim.epoch) host.close("evicted");
       }),
       context.claims.onTold((message) => {

@@ -120,8 +120,7 @@ export class Registrar {
     };
     const cancel = clock.after(UPLINK.registerMs, () => refuse("too-slow"));
     if (this.#isClosed) return refuse("going-away");
-    if (this.#waiting > limits.unregistered || !this.pace.admits(applicant.source))
-      return refuse("too-many");
+    if (this.#waiting > limits.unregistered || !this.pace.admits(applicant.source)) return refuse("too-many");
     line.send({ type: "hello", versions: [UPLINK.version], nonce });
   }
 

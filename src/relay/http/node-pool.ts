@@ -39,15 +39,15 @@ class NodePool extends Agent {
   ): Duplex | undefined {
     const spare = this.#spares.pop();
     if (spare?.writable === true) return spare;
-    const fail = (): void => {
-      this.#onGone();
-      onEnd(new Error("the node does not serve this name"), NO_CONNECTION);
-    };
-    this.#elsewhere.reach(this.claim).then((connection) => {
-      if (connection === undefined) fail();
-      else onEnd(null, connection);
-    }, fail);
+    void this.#connect(onEnd);
     return undefined;
+  }
+
+  async #connect(onEnd: (error: Error | null, connection: Duplex) => void): Promise<void> {
+    const connection = await this.#elsewhere.reach(this.claim);
+    if (connection !== undefined) return onEnd(null, connection);
+    this.#onGone();
+    onEnd(new Error("the node does not serve this name"), NO_CONNECTION);
   }
 }
 

@@ -85,7 +85,8 @@ export class Services implements ServiceDoor {
     const left = new AbortController();
     response.once("close", () => left.abort());
     this.#find(visit, left.signal, (found) => {
-      if (left.signal.aborted) return found.kind === "elsewhere" ? void found.connection.destroy() : undefined;
+      if (left.signal.aborted)
+        return found.kind === "elsewhere" ? void found.connection.destroy() : undefined;
       if (found.kind === "elsewhere") {
         const pool = this.#nodePools?.with(found.claim, found.connection);
         if (pool !== undefined) this.#toNode(visit, pool, response, checked, expectsContinue);
@@ -262,7 +263,12 @@ export class Services implements ServiceDoor {
       body,
       pool,
       clock,
-      limits: { requestBytes: 0, responseBytes: 0, responseMs: limits.responseMs + NODE_MS, idleMs: limits.idleMs },
+      limits: {
+        requestBytes: 0,
+        responseBytes: 0,
+        responseMs: limits.responseMs + NODE_MS,
+        idleMs: limits.idleMs,
+      },
       throttle: undefined,
       onEnd: () => void this.#open.delete(cut),
     });

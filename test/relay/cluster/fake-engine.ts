@@ -43,7 +43,9 @@ export class FakeServer {
   }
 
   below(bucket: BucketName, prefix: string): readonly Entry[] {
-    const entries = [...this.#buckets[bucket].values()].filter(({ key }) => prefix === "" || key.startsWith(`${prefix}.`));
+    const entries = [...this.#buckets[bucket].values()].filter(
+      ({ key }) => prefix === "" || key.startsWith(`${prefix}.`),
+    );
     return entries.toSorted((a, b) => a.revision - b.revision);
   }
 

@@ -65,7 +65,20 @@ test("servers of a cluster are read with one login and one scheme", () => {
     login: { user: "relay", pass: "p@ss" },
     tls: false,
   });
-  expect(parseServers("tls://token@h")).toEqual({ addresses: ["h:4222"], login: { token: "token" }, tls: true });
-  for (const wrong of ["", "h:4222", "http://h", "nats://", "nats://a,tls://b", "nats://a/b", "nats://a?b", "nats://%zz@a"])
+  expect(parseServers("tls://token@h")).toEqual({
+    addresses: ["h:4222"],
+    login: { token: "token" },
+    tls: true,
+  });
+  for (const wrong of [
+    "",
+    "h:4222",
+    "http://h",
+    "nats://",
+    "nats://a,tls://b",
+    "nats://a/b",
+    "nats://a?b",
+    "nats://%zz@a",
+  ])
     expect(parseServers(wrong)).toBeUndefined();
 });

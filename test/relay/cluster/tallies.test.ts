@@ -13,7 +13,6 @@ function ends(clock: FakeClock, limit: number, perMinute = 120) {
 }
 
 function end(clock: FakeClock, server: FakeServer, node: string, limit: number, perMinute = 120) {
-
   const engine = new FakeEngine(node, server, NETWORK, clock);
   const tallies = new Tallies({ node, clock, engine, key: Buffer.alloc(32) });
   const [counts, pace] = [new Counts(), new Pace(perMinute, () => clock.now())];

@@ -114,7 +114,8 @@ export class World implements Network {
     const isMute = this.now < (this.nodes.get(from)?.muteUntil ?? 0);
     if (isCut() || isMute || this.dice.is(lost)) return;
     // Most late answers come while they are waited for still, which is worse than too late.
-    const slow = (): number => (this.dice.is(0.7) ? this.dice.between(20, 950) : this.dice.between(950, 8_000));
+    const slow = (): number =>
+      this.dice.is(0.7) ? this.dice.between(20, 950) : this.dice.between(950, 8_000);
     const ms = this.dice.is(late) ? slow() : this.dice.between(0.2, 5);
     this.at(ms, () => (isCut() ? undefined : deliver()), to === ENGINE ? undefined : to);
   }
@@ -139,17 +140,20 @@ export class World implements Network {
       random: () => `${name}-${(this.#order += 1)}`,
       limits: { roomAwayMs: 3_600_000 },
     });
-    void opened.then((claims) => {
-      node.claims = claims;
-      claims.watch((event) => {
-        if (event.type !== "claimed" && event.type !== "lost") return;
-        const host = node.hosts.get(claimId(event.claim));
-        const isOver =
-          event.type === "lost" ? host?.epoch === event.epoch : (host?.epoch ?? 0) < event.claim.epoch;
-        if (isOver) node.hosts.delete(claimId(event.claim));
-      });
-    });
+    void this.#watch(node, opened);
     return node;
+  }
+
+  async #watch(node: SimNode, opened: Promise<ClusterClaims>): Promise<void> {
+    const claims = await opened;
+    node.claims = claims;
+    claims.watch((event) => {
+      if (event.type !== "claimed" && event.type !== "lost") return;
+      const host = node.hosts.get(claimId(event.claim));
+      const isOver =
+        event.type === "lost" ? host?.epoch === event.epoch : (host?.epoch ?? 0) < event.claim.epoch;
+      if (isOver) node.hosts.delete(claimId(event.claim));
+    });
   }
 
   /** A host comes to a node. @returns its epoch where it has got its name */
@@ -240,6 +244,10 @@ export async function course(seed: number): Promise<void> {
         throw new Error(`seed ${seed}: ${claimId(name)} is served by ${serving.join(" and ")}`);
     }
   };
+  const registered = async (node: SimNode, name: ClaimName): Promise<void> => {
+    const epoch = await world.register(node, name);
+    if (epoch !== undefined) newest.set(claimId(name), Math.max(newest.get(claimId(name)) ?? 0, epoch));
+  };
   for (let index = 0; index < 3; index += 1) await world.start();
   await world.run(3_000, look);
   const steps = Math.round(dice.between(8, 25));
@@ -248,10 +256,7 @@ export async function course(seed: number): Promise<void> {
     const name = dice.of(names);
     const what = dice.next();
     if (what < 0.45) {
-      void world.register(node, name).then((epoch) => {
-        if (epoch === undefined) return;
-        newest.set(claimId(name), Math.max(newest.get(claimId(name)) ?? 0, epoch));
-      });
+      void registered(node, name);
     } else if (what < 0.55) world.leave(node, name);
     else if (what < 0.7) node.pausedUntil = world.now + dice.between(50, 9_000);
     else if (what < 0.76) node.muteUntil = world.now + dice.between(50, 9_000);

@@ -13,7 +13,9 @@ const CODE = {
   noReplicas: 10_074,
 } as const;
 
-const failure = z.object({ error: z.object({ code: z.int(), err_code: z.optional(z.int()), description: z.optional(z.string()) }) });
+const failure = z.object({
+  error: z.object({ code: z.int(), err_code: z.optional(z.int()), description: z.optional(z.string()) }),
+});
 const stored = z.object({ seq: z.int() });
 const message = z.object({
   message: z.object({ subject: z.string(), seq: z.int(), data: z.optional(z.string()), time: z.string() }),

@@ -53,7 +53,8 @@ export class NatsEngine implements Engine {
         cause: error,
       });
     });
-    if (copies < 3) onTrouble(`the cluster's names have ${copies} copy: with one server of the engine gone, all are`);
+    if (copies < 3)
+      onTrouble(`the cluster's names have ${copies} copy: with one server of the engine gone, all are`);
     return engine;
   }
 

@@ -14,21 +14,30 @@ const PORT = "4222";
  * @returns undefined for anything else
  */
 export function parseServers(text: string): ClusterServers | undefined {
-  const urls = text.split(",").map((part) => part.trim());
-  const parsed = urls.map((url) => (URL.canParse(url) ? new URL(url) : undefined));
+  const urls = text.split(",").map((part) => parsedUrl(part.trim()));
   const addresses: string[] = [];
-  let login: ClusterServers["login"] = {};
-  for (const url of parsed) {
-    if (url === undefined || !/^(?:nats|tls):$/.test(url.protocol) || url.hostname === "") return undefined;
-    if (url.protocol !== parsed[0]?.protocol || !["", "/"].includes(url.pathname) || url.search !== "")
-      return undefined;
+  let login: ClusterServers["login"] | undefined;
+  const protocol = urls[0]?.protocol;
+  for (const url of urls) {
+    if (url === undefined || url.protocol !== protocol) return undefined;
     addresses.push(`${url.hostname}:${url.port === "" ? PORT : url.port}`);
-    if (url.username === "" || "user" in login || "token" in login) continue;
-    const [user, pass] = [decoded(url.username), decoded(url.password)];
-    if (user === undefined || pass === undefined) return undefined;
-    login = pass === "" ? { token: user } : { user, pass };
+    if (url.username === "" || login !== undefined) continue;
+    login = loginOf(url);
+    if (login === undefined) return undefined;
   }
-  return { addresses, login, tls: parsed[0]?.protocol === "tls:" };
+  return { addresses, login: login ?? {}, tls: protocol === "tls:" };
+}
+
+function parsedUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^(?:nats|tls):$/.test(url.protocol) || url.hostname === "") return undefined;
+  return ["", "/"].includes(url.pathname) && url.search === "" ? url : undefined;
+}
+
+function loginOf({ username, password }: URL): ClusterServers["login"] | undefined {
+  const [user, pass] = [decoded(username), decoded(password)];
+  if (user === undefined || pass === undefined) return undefined;
+  return pass === "" ? { token: user } : { user, pass };
 }
 
 function decoded(text: string): string | undefined {

@@ -47,10 +47,7 @@ export class PeerListener {
     this.#listener =
       tls === undefined
         ? createServer(shape, accept)
-        : createTlsServer(
-            { ...shape, ...tls, requestCert: true, rejectUnauthorized: true },
-            accept,
-          );
+        : createTlsServer({ ...shape, ...tls, requestCert: true, rejectUnauthorized: true }, accept);
     const { head } = context.limits;
     // The other node adds fields of its own.
     this.#http = createHttpServer({
@@ -70,7 +67,9 @@ export class PeerListener {
       if (name === undefined) request.socket.destroy();
       else options.services.request(name, request, response, sourceIn(request), true);
     });
-    this.#http.on("upgrade", (request, socket: Socket, first: Buffer) => this.#upgrade(request, socket, first));
+    this.#http.on("upgrade", (request, socket: Socket, first: Buffer) =>
+      this.#upgrade(request, socket, first),
+    );
     this.#http.on("clientError", (_error, socket) => socket.destroy());
   }
 

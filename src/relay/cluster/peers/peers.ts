@@ -64,15 +64,15 @@ export class Peers implements Elsewhere {
     const { tls } = this.#options;
     // Half open, as the connections are that it carries.
     if (tls === undefined) return connectTcp({ host, port, noDelay: true, allowHalfOpen: true });
+    // Half open by a socket of its own: the types of TLS do not have the option.
+    const socket = connectTcp({ host, port, noDelay: true, allowHalfOpen: true });
     const dialled = connectTls({
-      host,
-      port,
+      socket,
       ...tls,
-      allowHalfOpen: true,
       // Whoever the cluster's own authority has signed is a node, whatever its name; which one is proved by its answer.
       checkServerIdentity: () => undefined,
     });
-    dialled.setNoDelay(true);
+    socket.once("error", (error) => dialled.destroy(error));
     return dialled;
   }
 }
