@@ -7,6 +7,7 @@ import { EngineAway } from "../engine.ts";
 const CODE = {
   wrongLastSequence: 10_071,
   noMessage: 10_037,
+  sequenceNotFound: 10_043,
   deleteFailed: 10_057,
   streamNotFound: 10_059,
   streamExists: 10_058,
@@ -22,6 +23,8 @@ const message = z.object({
 });
 const info = z.object({
   config: z.looseObject({ num_replicas: z.int() }),
+  /** Only where servers are joined. The replicas are those beside the leader. */
+  cluster: z.optional(z.object({ replicas: z.optional(z.array(z.unknown())) })),
   state: z.object({ subjects: z.optional(z.record(z.string(), z.int())) }),
 });
 const deleted = z.object({ success: z.boolean() });
@@ -61,17 +64,18 @@ export class JetStreamBucket implements Bucket {
   async open(): Promise<number> {
     const known = await this.#api("STREAM.INFO", {}, info);
     if (!isFailure(known)) {
-      if (known.config.num_replicas >= COPIES) return known.config.num_replicas;
+      // A server by itself takes three copies for an answer here, and keeps one.
+      if (known.cluster === undefined || known.config.num_replicas >= COPIES) return copiesOf(known);
       // Made when there was one server: more may have come.
       const grown = await this.#api("STREAM.UPDATE", { ...known.config, num_replicas: COPIES }, info);
-      return isFailure(grown) ? known.config.num_replicas : grown.config.num_replicas;
+      return isFailure(grown) ? copiesOf(known) : grown.config.num_replicas;
     }
     if (known.failed !== CODE.streamNotFound) throw new EngineAway(problem("STREAM.INFO", known));
     for (const copies of [COPIES, 1]) {
       const made = await this.#api("STREAM.CREATE", this.#config(copies), info);
       if (!isFailure(made)) return made.config.num_replicas;
       // Another node was faster.
-      if (made.failed === CODE.streamExists) return copies;
+      if (made.failed === CODE.streamExists) return this.open();
       if (made.failed !== CODE.noReplicas) throw new EngineAway(problem("STREAM.CREATE", made));
     }
     throw new EngineAway();
@@ -90,11 +94,13 @@ export class JetStreamBucket implements Bucket {
     throw new EngineAway(problem("a write", answer));
   }
 
-  async remove(_key: string, revision: number): Promise<boolean> {
+  async remove(key: string, revision: number): Promise<boolean> {
     // A revision is gone as soon as its key has a newer one, so its number is the condition.
     const answer = await this.#api("STREAM.MSG.DELETE", { seq: revision, no_erase: true }, deleted);
     if (!isFailure(answer)) return answer.success;
-    if (answer.failed === CODE.deleteFailed || answer.failed === CODE.noMessage) return false;
+    if (answer.failed === CODE.sequenceNotFound || answer.failed === CODE.noMessage) return false;
+    // Of a number that was never given, or of a store that is broken.
+    if (answer.failed === CODE.deleteFailed && (await this.get(key))?.revision !== revision) return false;
     throw new EngineAway(problem("STREAM.MSG.DELETE", answer));
   }
 
@@ -162,7 +168,7 @@ export class JetStreamBucket implements Bucket {
     } catch (error) {
       throw new EngineAway(error);
     }
-    const told: unknown = JSON.parse(answer.string());
+    const told = parsed(answer.string());
     const failed = failure.safeParse(told).data;
     if (failed !== undefined) return { failed: failed.error.err_code ?? failed.error.code };
     const good = schema.safeParse(told).data;
@@ -170,6 +176,17 @@ export class JetStreamBucket implements Bucket {
     return good;
   }
 }
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new EngineAway(error);
+  }
+}
+
+/** That there are, whatever the bucket was made with. */
+const copiesOf = ({ cluster }: z.infer<typeof info>): number => 1 + (cluster?.replicas?.length ?? 0);
 
 const problem = (what: string, { failed }: Failure): Error => new Error(`${what}: JetStream error ${failed}`);
 const COPIES = 3;
