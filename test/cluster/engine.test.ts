@@ -6,6 +6,7 @@ import { NatsEngine } from "../../src/relay/cluster/nats/nats-engine.ts";
 import { parseServers, type ClusterServers } from "../../src/relay/cluster/nats/servers.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { claimsContract } from "../relay/claims/contract.ts";
+import { NO_PEERS } from "../relay/cluster/fake-engine.ts";
 import { NatsCluster } from "./nats.ts";
 
 function serversOf(cluster: NatsCluster): ClusterServers {
@@ -30,7 +31,15 @@ describe.each([1, 3])("an engine of %i nats-server", (count) => {
       engines.push(engine);
       const facts = () => ({ versions: [1], isLeaving: false, hosts: 0, connections: 0 });
       const limits = { roomAwayMs: 60_000 };
-      const claims = await ClusterClaims.open({ node, clock: systemClock, engine, facts, random, limits });
+      const claims = await ClusterClaims.open({
+        node,
+        clock: systemClock,
+        engine,
+        peers: NO_PEERS,
+        facts,
+        random,
+        limits,
+      });
       ends.push({ node, claims });
     }
   });

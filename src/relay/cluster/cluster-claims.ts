@@ -17,22 +17,26 @@ import {
   parseClaimEntry,
   parseEvent,
   parseMessage,
-  toNodeMessage,
+  whole,
   type ClaimEntry,
   type ClusterMessage,
   type NodeFacts,
+  type Word,
 } from "./entries.ts";
+import { Fences } from "./fences.ts";
 import { Found } from "./found.ts";
 import { keyOf, SUBJECTS } from "./keys.ts";
-import { Fences, Lease } from "./lease.ts";
+import { Lease } from "./lease.ts";
 import { Owners } from "./owners.ts";
 import { sweep } from "./sweep.ts";
 import { CLUSTER } from "./timing.ts";
+import { chooseWitnesses, Closed, wordOf, type PeerTalk } from "./witnesses.ts";
 
 export interface ClusterClaimsOptions {
   readonly node: string;
   readonly clock: Clock;
   readonly engine: Engine;
+  readonly peers: PeerTalk;
   readonly facts: () => NodeFacts;
   /** Words that nobody else makes. */
   readonly random: () => string;
@@ -70,28 +74,45 @@ export class ClusterClaims implements Claims {
   readonly #owners: Owners;
   readonly #lease: Lease;
   readonly #fences: Fences;
+  readonly #closed = new Closed();
   readonly #stops: (() => void)[] = [];
 
   /** Nothing is claimed before {@link start}. */
   constructor(options: ClusterClaimsOptions) {
-    const { clock, engine, node, facts, random } = options;
+    const { clock, engine, node, facts, random, peers } = options;
     this.#options = options;
     this.#found = new Found(clock);
     this.#owners = new Owners(engine.claims);
-    this.#fences = new Fences(clock, engine.nodes, random);
+    const { nodes } = engine;
+    this.#fences = new Fences({
+      node,
+      clock,
+      nodes,
+      random,
+      closed: this.#closed,
+      tell: (other, message) => this.#ask(other, message),
+      isGone: async (other) => (await peers.ask(other, GONE, CLUSTER.nodeMs)).kind === "gone",
+    });
     this.#lease = new Lease({
       node,
       clock,
-      nodes: engine.nodes,
+      nodes,
       facts,
       verify: () => this.#verify(),
       onRenewed: () => void this.#payOwed(),
+      choose: () => chooseWitnesses(nodes, peers, node),
+      ask: (witness, revision) => wordOf(peers, witness, { node, revision }),
+      onCutOff: () => this.#giveUp(),
     });
     this.#stops.push(
       engine.subscribe(SUBJECTS.claims, (text) => this.#heard(text)),
-      engine.subscribe(SUBJECTS.node(node), (text, reply) => this.#asked(text, reply)),
+      engine.subscribe(SUBJECTS.node(node), (text, reply) => {
+        const answer = this.answer(text);
+        if (answer !== undefined) reply(answer);
+      }),
       engine.onConnection((isConnected) => {
         if (isConnected) void this.#lease.renew();
+        else void this.#lease.askWitnesses();
       }),
       every(
         clock,
@@ -167,8 +188,9 @@ export class ClusterClaims implements Claims {
     if (own !== undefined && this.isProven) return own.claim;
     const key = keyOf(name);
     if (key === undefined) return undefined;
-    const fresh = this.#found.get(name, CLUSTER.foundMs);
-    if (fresh !== undefined) return fresh.claim;
+    // Better an old word than none, for a while: who has lost its claim says so itself.
+    const known = this.#found.get(name, this.state === "ready" ? CLUSTER.foundMs : CLUSTER.foundAwayMs);
+    if (known !== undefined) return known.claim;
     try {
       const entry = await this.#options.engine.claims.get(key);
       const claim = entry === undefined ? undefined : claimOf(entry);
@@ -176,7 +198,6 @@ export class ClusterClaims implements Claims {
       return claim;
     } catch (error) {
       if (!(error instanceof EngineAway)) throw error;
-      // Better an old word than none, for a while: who has lost its claim says so itself.
       const old = this.#found.get(name, CLUSTER.foundAwayMs);
       if (old === undefined) throw error;
       return old.claim;
@@ -227,6 +248,8 @@ export class ClusterClaims implements Claims {
       const outcome =
         this.state === "ready" ? await unlessAway(this.#claim(claim, attempt, word)) : undefined;
       if (outcome !== undefined) return outcome;
+      // Another node can take it.
+      if (this.#lease.isCutOff) return { kind: "unavailable" };
       if (clock.now() + CLUSTER.againMs > until) return { kind: "unavailable" };
       await wait(clock, CLUSTER.againMs);
     }
@@ -293,8 +316,13 @@ export class ClusterClaims implements Claims {
 
   /** The node that held the name has stopped when this resolves. */
   async #settle(former: string, claim: Claim): Promise<void> {
-    const { clock } = this.#options;
-    if (await this.#ask(former, { type: "moved", claim })) return;
+    const { clock, peers } = this.#options;
+    const message = { type: "moved", claim } as const;
+    const [byEngine, byPeer] = await Promise.all([
+      this.#ask(former, message),
+      peers.ask(former, JSON.stringify(message satisfies ClusterMessage), CLUSTER.nodeMs),
+    ]);
+    if (byEngine || byPeer.kind === "said") return;
     const overAt = await this.#fences.close(former);
     await wait(clock, overAt - clock.now());
   }
@@ -374,15 +402,37 @@ export class ClusterClaims implements Claims {
     this.#events.emit({ type: "claimed", claim });
   }
 
-  #asked(text: string, reply: (text: string) => void): void {
+  /**
+   * What another node has asked, by the engine or by itself.
+   * @returns undefined for what this version does not know: the other node helps itself
+   */
+  answer(text: string): string | undefined {
     const message = parseMessage(text);
-    // A newer node may ask what this one does not know: no answer, and it helps itself.
-    if (message === undefined) return;
-    if (message.type === "moved")
-      this.#lost({ ...message.claim, node: message.claim.node, port: message.claim.port });
-    const told = toNodeMessage(message);
-    if (told !== undefined) this.#told.emit(told);
-    reply("done");
+    switch (message?.type) {
+      case undefined:
+        return undefined;
+      case "moved":
+        this.#lost(whole(message.claim));
+        return DONE;
+      case "close":
+        this.#told.emit(message);
+        return DONE;
+      case "closed":
+        this.#closed.add(message.of, message.revision);
+        return DONE;
+      case "lease": {
+        const isOpen = this.#closed.isOpen(message.of, message.revision);
+        return JSON.stringify({ isOpen, renewedAgoMs: this.#lease.renewedAgoMs } satisfies Word);
+      }
+    }
+  }
+
+  /** Hosts are served better at any other node: they are sent there, and what they held here is given back when that goes. */
+  #giveUp(): void {
+    for (const { claim } of [...this.#own.values()]) {
+      this.#own.delete(claimId(claim));
+      this.#events.emit({ type: "lost", claim, epoch: claim.epoch });
+    }
   }
 
   async #ask(node: string, message: ClusterMessage): Promise<boolean> {
@@ -394,6 +444,10 @@ export class ClusterClaims implements Claims {
     return answer !== undefined;
   }
 }
+
+const DONE = "done";
+/** Asks for nothing, and shows who is there. */
+const GONE = JSON.stringify({ type: "lease", of: "-", revision: 0 } satisfies ClusterMessage);
 
 /** A claim as it is written. @param attempt tells one write from another of the same content */
 function entryOf(

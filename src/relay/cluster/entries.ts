@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { KINDS } from "../../uplink/messages.ts";
-import type { ClaimEvent, NodeMessage } from "../claims/claims.ts";
+import type { ClaimEvent } from "../claims/claims.ts";
 
 const word = z.string().check(z.minLength(1), z.maxLength(128));
 const epoch = z.int().check(z.minimum(1));
@@ -35,11 +35,13 @@ const nodeFacts = z.object({
 /** What a node tells the others of itself. */
 export type NodeFacts = z.infer<typeof nodeFacts>;
 
+/** Nodes whose word extends the lease while the engine does not answer: who closes it tells one of them. */
+const witnesses = z.array(word).check(z.maxLength(8));
 /** A node in the bucket of nodes: its own lease, or the mark of another node that has closed it. */
 const nodeEntry = z.discriminatedUnion("state", [
-  z.object({ state: z.literal("live"), facts: nodeFacts }),
+  z.object({ state: z.literal("live"), facts: nodeFacts, witnesses }),
   /** `fence` stays the same as long as the lease stays closed, whoever writes the mark anew. */
-  z.object({ state: z.literal("fenced"), fence: word }),
+  z.object({ state: z.literal("fenced"), fence: word, witnesses, facts: z.optional(nodeFacts) }),
 ]);
 export type NodeEntry = z.infer<typeof nodeEntry>;
 
@@ -55,8 +57,20 @@ const nodeMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("close"), claim: z.object(name), epoch }),
   /** The claim is another node's: whoever serves a smaller epoch stops before it answers. */
   z.object({ type: z.literal("moved"), claim }),
+  /** A node that the engine does not answer asks a witness whether its lease of that revision is open. */
+  z.object({ type: z.literal("lease"), of: word, revision: z.int() }),
+  /** The lease of a node is closed, by a mark of that revision: no word is given for it any more. */
+  z.object({ type: z.literal("closed"), of: word, revision: z.int() }),
 ]);
 export type ClusterMessage = z.infer<typeof nodeMessage>;
+
+const wordText = z.object({
+  isOpen: z.boolean(),
+  /** How long ago the engine has taken a renewal of the witness itself. */
+  renewedAgoMs: z.int(),
+});
+/** The word of a witness. From an open lease on, the witness closes it only by a mark that is waited for. */
+export type Word = z.infer<typeof wordText>;
 
 /** Undefined for what this version does not know: a newer node may say more. */
 function parsed<T>(schema: z.ZodMiniType<T>, text: string): T | undefined {
@@ -70,6 +84,7 @@ function parsed<T>(schema: z.ZodMiniType<T>, text: string): T | undefined {
 
 export const parseClaimEntry = (text: string): ClaimEntry | undefined => parsed(claimEntry, text);
 export const parseNodeEntry = (text: string): NodeEntry | undefined => parsed(nodeEntry, text);
+export const parseWord = (text: string): Word | undefined => parsed(wordText, text);
 export const parseMessage = (text: string): ClusterMessage | undefined => parsed(nodeMessage, text);
 
 export function parseEvent(
@@ -80,11 +95,6 @@ export function parseEvent(
   const { from, event } = found;
   if (event.type === "released") return { from, event };
   return { from, event: { ...event, claim: whole(event.claim) } };
-}
-
-/** A message for this node alone, in the register's own words. */
-export function toNodeMessage(message: ClusterMessage): NodeMessage | undefined {
-  return message.type === "close" ? message : undefined;
 }
 
 /** With every field, which JSON leaves out where it is undefined. */

@@ -5,9 +5,9 @@ import { ClusterClaims } from "./cluster-claims.ts";
 import { EngineAway, type Bucket, type Engine } from "./engine.ts";
 import type { NodeFacts } from "./entries.ts";
 import { Nodes } from "./nodes.ts";
-import { PEER_VERSION } from "./peers/greeting.ts";
+import { PEER_VERSIONS } from "./peers/greeting.ts";
 import type { NodeTls } from "./peers/node-tls.ts";
-import { Peers } from "./peers/peers.ts";
+import { Peers, type PeerAddress } from "./peers/peers.ts";
 import { Tallies } from "./tallies.ts";
 
 export interface ClusterOptions {
@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly address: { readonly host: string; readonly port: number };
   /** Undefined on loopback alone. */
   readonly tls: NodeTls | undefined;
+  /** What is said between nodes; all that this version speaks, where it is left out. */
+  readonly versions?: readonly number[];
 }
 
 /** This node's part in a cluster. */
@@ -25,6 +27,7 @@ export interface Membership {
   readonly nodes: Nodes;
   readonly tallies: Tallies;
   readonly key: Buffer;
+  readonly versions: readonly number[];
 }
 
 interface Joining {
@@ -39,7 +42,7 @@ interface Joining {
 
 /** @throws {TunnelError} cluster-unusable */
 export async function joinCluster(
-  { engine, address, tls }: ClusterOptions,
+  { engine, address, tls, versions = PEER_VERSIONS }: ClusterOptions,
   joining: Joining,
 ): Promise<Membership> {
   const { node, clock, roomAwayMs, facts, port } = joining;
@@ -47,19 +50,23 @@ export async function joinCluster(
     if (!(error instanceof EngineAway)) throw error;
     throw new TunnelError("cluster-unusable", { detail: "its key cannot be read", cause: error });
   });
-  const nodes = new Nodes(clock, engine.nodes);
+  const nodes = new Nodes(engine.nodes);
+  const addressOf = async (other: string): Promise<PeerAddress | undefined> => {
+    const told = await nodes.facts(other);
+    const found = parseAddress(told?.address);
+    return told === undefined || found === undefined ? undefined : { ...found, versions: told.versions };
+  };
+  const peers = new Peers({ node, clock, key, tls, versions, addressOf });
   const claims = new ClusterClaims({
     node,
     clock,
     engine,
-    facts: () => ({ ...facts(), address: addressText(address.host, port()), versions: [PEER_VERSION] }),
+    peers,
+    facts: () => ({ ...facts(), address: addressText(address.host, port()), versions: [...versions] }),
     random: () => randomBytes(9).toString("base64url"),
     limits: { roomAwayMs },
   });
-  const addressOf = async (other: string): Promise<ReturnType<typeof parseAddress>> =>
-    parseAddress((await nodes.facts(other))?.address);
-  const tallies = new Tallies({ node, clock, engine, key });
-  return { claims, nodes, tallies, key, peers: new Peers({ clock, key, tls, addressOf }) };
+  return { claims, nodes, tallies: new Tallies({ node, clock, engine, key }), key, peers, versions };
 }
 
 /** The first node makes it. It only keeps strangers from the listener of nodes on a machine that has none but loopback. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { every } from "../../runtime/wait.ts";
 import { unlessAway, type Bucket } from "./engine.ts";
-import { parseNodeEntry, type NodeEntry, type NodeFacts } from "./entries.ts";
+import { parseNodeEntry, type NodeEntry, type NodeFacts, type Word } from "./entries.ts";
 import { CLUSTER } from "./timing.ts";
 
 export interface LeaseOptions {
@@ -18,12 +18,21 @@ export interface LeaseOptions {
   readonly verify: () => Promise<void>;
   /** Called after each renewal that the engine has taken. */
   readonly onRenewed: () => void;
+  /** @throws {EngineAway} */
+  readonly choose: () => Promise<readonly string[]>;
+  /** What a witness says of the lease; undefined where it says nothing. */
+  readonly ask: (witness: string, revision: number) => Promise<Word | undefined>;
+  /** The engine is there for others, or nobody is there: hosts are served better anywhere else. */
+  readonly onCutOff: () => void;
 }
 
 /**
  * The word of this node that it still holds its claims. It times the lease itself, from before each renewal was sent, so that a node
  * whose engine, network or processor stands still for too long stops by its own clock. Others take no claim of it before they have
  * either its own answer, or have closed the lease and waited for its end (see {@link Fences}): a renewal that comes after that fails.
+ *
+ * Where the engine does not answer, the lease lives on for a while by the words of all its witnesses that they have not closed it.
+ * Whoever closes it is a witness, or tells one.
  */
 export class Lease {
   readonly #options: LeaseOptions;
@@ -33,7 +42,13 @@ export class Lease {
   #generation = 0;
   #isVerified = true;
   #isRenewing = false;
+  #isAsking = false;
+  #isCutOff = false;
   #isOver = false;
+  #chosen: readonly string[] = [];
+  #chosenAt = Number.NEGATIVE_INFINITY;
+  /** All that may stand in the entry by now: an answer may be lost. */
+  #witnesses = new Set<string>();
   #stop: () => void = () => undefined;
 
   constructor(options: LeaseOptions) {
@@ -47,7 +62,16 @@ export class Lease {
 
   /** Whether the engine has taken a renewal lately. */
   get isRenewed(): boolean {
-    return this.#options.clock.now() < this.#renewedAt + CLUSTER.leaseMs;
+    return this.renewedAgoMs < CLUSTER.readyMs;
+  }
+
+  get renewedAgoMs(): number {
+    return Math.min(this.#options.clock.now() - this.#renewedAt, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Whether others are served better elsewhere, for now. */
+  get isCutOff(): boolean {
+    return this.#isCutOff;
   }
 
   /** Grows whenever the lease is a new one: what was under way before may be lost. */
@@ -57,7 +81,14 @@ export class Lease {
 
   /** Resolves after the first attempt. */
   async start(): Promise<void> {
-    this.#stop = every(this.#options.clock, CLUSTER.renewMs, () => void this.renew());
+    const { clock } = this.#options;
+    const stops = [
+      every(clock, CLUSTER.renewMs, () => void this.renew()),
+      every(clock, CLUSTER.askAgainMs, () => {
+        if (this.renewedAgoMs > CLUSTER.askAfterMs) void this.askWitnesses();
+      }),
+    ];
+    this.#stop = () => stops.forEach((stop) => stop());
     await this.renew();
   }
 
@@ -71,6 +102,27 @@ export class Lease {
     }
   }
 
+  /** Asks all witnesses for their word on the lease as it was renewed last. */
+  async askWitnesses(): Promise<void> {
+    const { clock, ask, onCutOff } = this.#options;
+    const witnesses = [...this.#witnesses];
+    const [revision, renewedAt, askedAt] = [this.#revision, this.#renewedAt, clock.now()];
+    if (this.#isAsking || this.#isOver || witnesses.length === 0 || revision === 0) return;
+    this.#isAsking = true;
+    const words = await Promise.all(witnesses.map((witness) => ask(witness, revision)));
+    this.#isAsking = false;
+    // Of an older lease than the present one.
+    if (this.#isOver || this.#revision !== revision || this.#renewedAt !== renewedAt) return;
+    const isInTime = askedAt - renewedAt < CLUSTER.wordsMs;
+    if (isInTime && words.every((word) => word?.isOpen === true))
+      this.#provenUntil = Math.max(this.#provenUntil, askedAt + CLUSTER.leaseMs);
+    const isAlone = words.every((word) => word === undefined);
+    if (this.#isCutOff || !(isAlone || this.#isServedElsewhere(words))) return;
+    this.#isCutOff = true;
+    this.#provenUntil = Number.NEGATIVE_INFINITY;
+    onCutOff();
+  }
+
   /** Gives the lease back: nothing is served from here on, and nobody has to wait for its end. */
   async close(): Promise<void> {
     this.#isOver = true;
@@ -80,14 +132,22 @@ export class Lease {
     if (this.#revision > 0) await unlessAway(nodes.remove(node, this.#revision));
   }
 
+  #isServedElsewhere(words: readonly (Word | undefined)[]): boolean {
+    const agoMs = this.renewedAgoMs;
+    return words.some((word) => word !== undefined && agoMs - word.renewedAgoMs > CLUSTER.cutOffMs);
+  }
+
   async #renew(): Promise<void> {
     const { clock, nodes, node, facts, onRenewed, verify } = this.#options;
-    const value = JSON.stringify({ state: "live", facts: facts() } satisfies NodeEntry);
+    const witnesses = [...this.#chosen];
+    for (const witness of witnesses) this.#witnesses.add(witness);
+    const value = JSON.stringify({ state: "live", facts: facts(), witnesses } satisfies NodeEntry);
     const sentAt = clock.now();
     const revision = await nodes.put(node, value, this.#revision);
     if (this.#isOver) return;
     if (revision !== undefined) {
       this.#revision = revision;
+      this.#witnesses = new Set(witnesses);
       if (!this.#isVerified) {
         // From here on: what was looked at before this lease began proves nothing.
         this.#generation += 1;
@@ -96,6 +156,8 @@ export class Lease {
       }
       this.#provenUntil = sentAt + CLUSTER.leaseMs;
       this.#renewedAt = clock.now();
+      this.#isCutOff = false;
+      void this.#choose();
       return onRenewed();
     }
     const entry = await nodes.get(node);
@@ -109,73 +171,11 @@ export class Lease {
     this.#revision = entry?.revision ?? 0;
     return this.#renew();
   }
-}
 
-interface Fencing {
-  readonly running: Promise<number>;
-  next: Promise<number> | undefined;
-}
-
-/** Closes leases of other nodes, for whoever takes a claim of a node that does not answer. */
-export class Fences {
-  readonly #clock: Clock;
-  readonly #nodes: Bucket;
-  readonly #random: () => string;
-  /** When this node has first seen each mark. */
-  readonly #seen = new Map<string, number>();
-  readonly #running = new Map<string, Fencing>();
-
-  constructor(clock: Clock, nodes: Bucket, random: () => string) {
-    this.#clock = clock;
-    this.#nodes = nodes;
-    this.#random = random;
-  }
-
-  /**
-   * Closes the lease by a write that begins after this call: what the node has claimed before it cannot renew from then on without
-   * looking at its claims. Those who ask at the same time share the write.
-   * @returns when the lease is over, by this node's clock
-   * @throws {EngineAway}
-   */
-  close(node: string): Promise<number> {
-    const running = this.#running.get(node);
-    if (running === undefined) return this.#start(node);
-    // The write that runs may have begun before the caller's own was done.
-    running.next ??= running.running.then(
-      () => this.#start(node),
-      () => this.#start(node),
-    );
-    return running.next;
-  }
-
-  #start(node: string): Promise<number> {
-    const running = this.#close(node).finally(() => {
-      if (this.#running.get(node)?.running === running) this.#running.delete(node);
-    });
-    this.#running.set(node, { running, next: undefined });
-    return running;
-  }
-
-  async #close(node: string): Promise<number> {
-    const own = this.#random();
-    for (;;) {
-      const entry = await this.#nodes.get(node);
-      const found = entry === undefined ? undefined : parseNodeEntry(entry.value);
-      // The mark is written anew even where it is there: only a write proves that it still is.
-      const fence = found?.state === "fenced" ? found.fence : own;
-      const value = JSON.stringify({ state: "fenced", fence } satisfies NodeEntry);
-      if ((await this.#nodes.put(node, value, entry?.revision ?? 0)) === undefined) continue;
-      const seenAt = this.#seen.get(fence) ?? this.#clock.now();
-      this.#seen.delete(fence);
-      this.#seen.set(fence, seenAt);
-      for (const oldest of this.#seen.keys()) {
-        if (this.#seen.size <= MAX_SEEN) break;
-        this.#seen.delete(oldest);
-      }
-      return seenAt + CLUSTER.fencedMs;
-    }
+  async #choose(): Promise<void> {
+    const { clock, choose } = this.#options;
+    if (clock.now() - this.#chosenAt < CLUSTER.chooseMs) return;
+    this.#chosenAt = clock.now();
+    this.#chosen = (await unlessAway(choose())) ?? this.#chosen;
   }
 }
-
-/** Marks that are remembered; one that is forgotten is only waited for anew. */
-const MAX_SEEN = 1_000;

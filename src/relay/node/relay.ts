@@ -131,8 +131,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     tallies.share("connections-of-source", entrance.perSource, limits.connectionsPerSource);
     tallies.sharePace("registrations-of-source", registrar.pace);
     const { address, tls } = cluster;
-    const { key } = membership;
-    listener = new PeerListener({ context, hosts, door, fetches, services, key, tls, ...address });
+    const { key, versions } = membership;
+    const answer = (text: string): string | undefined => membership.claims.answer(text);
+    const shared = { context, hosts, door, fetches, services };
+    listener = new PeerListener({ ...shared, answer, key, versions, tls, ...address });
     await listener.listen();
     await membership.claims.start();
   }

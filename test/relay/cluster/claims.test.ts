@@ -4,7 +4,7 @@ import { ClusterClaims } from "../../../src/relay/cluster/cluster-claims.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { claimsContract } from "../claims/contract.ts";
 import { atEnd } from "../support.ts";
-import { FakeEngine, FakeServer, type Network } from "./fake-engine.ts";
+import { FakeEngine, FakeServer, NO_PEERS, type Network } from "./fake-engine.ts";
 
 const NETWORK: Network = { send: (_from, _to, deliver) => void setImmediate(deliver) };
 const random = (): string => randomBytes(8).toString("hex");
@@ -18,7 +18,15 @@ describe("the register of many nodes, on an engine in memory", () => {
         const engine = new FakeEngine(node, server, NETWORK, systemClock);
         const facts = () => ({ versions: [1], isLeaving: false, hosts: 0, connections: 0 });
         const limits = { roomAwayMs: 60_000 };
-        const claims = await ClusterClaims.open({ node, clock: systemClock, engine, facts, random, limits });
+        const claims = await ClusterClaims.open({
+          node,
+          clock: systemClock,
+          engine,
+          peers: NO_PEERS,
+          facts,
+          random,
+          limits,
+        });
         atEnd(() => claims.close());
         return { node, claims };
       }),

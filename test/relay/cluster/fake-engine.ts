@@ -1,6 +1,7 @@
 import type { Clock } from "../../../src/runtime/clock.ts";
 import { EngineAway, type Bucket, type Engine, type Entry } from "../../../src/relay/cluster/engine.ts";
 import { CLUSTER } from "../../../src/relay/cluster/timing.ts";
+import type { PeerTalk } from "../../../src/relay/cluster/witnesses.ts";
 
 /** Carries what one end sends to another: at once, late or never. */
 export interface Network {
@@ -8,6 +9,12 @@ export interface Network {
 }
 
 export const ENGINE = "engine";
+
+/** Nodes that reach each other by the engine alone. */
+export const NO_PEERS: PeerTalk = {
+  meet: () => Promise.resolve(),
+  ask: () => Promise.resolve({ kind: "silent" }),
+};
 
 type BucketName = "claims" | "nodes";
 

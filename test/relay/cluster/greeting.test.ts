@@ -1,40 +1,72 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { firstLine, greet, Greetings } from "../../../src/relay/cluster/peers/greeting.ts";
+import { firstLine, greet, Greetings, type Greeted } from "../../../src/relay/cluster/peers/greeting.ts";
 import { parseServers } from "../../../src/relay/cluster/nats/servers.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { FakeClock } from "../../support/fake-tunnel-clock.ts";
 
 const KEY = Buffer.alloc(32, 1);
 const WANTED = { kind: "room", name: "x", epoch: 7 } as const;
+const ASKED = { from: "n1", to: "n2", version: 1, wanted: WANTED };
+
+function greetings(clock: FakeClock, node = "n2", { key = KEY, versions = [1] } = {}): Greetings {
+  return new Greetings({ key, node, clock, versions });
+}
+
+function greeted(of: Greetings, line: string): Greeted {
+  const read = of.read(line.trimEnd());
+  if (read === undefined || typeof read === "string") throw new Error("not read");
+  return read;
+}
 
 describe("a greeting between nodes", () => {
   test("says what is wanted, and its answer proves who has heard it", () => {
     const clock = new FakeClock();
-    const { line, isAccepted } = greet(KEY, "n2", clock, WANTED);
-    const read = new Greetings(KEY, "n2", clock).read(line.trimEnd());
-    expect(read?.wanted).toEqual(WANTED);
-    expect(isAccepted(read?.answer ?? "")).toBe(true);
-    expect(isAccepted("")).toBe(false);
-    expect(isAccepted(greet(KEY, "n2", clock, WANTED).line)).toBe(false);
+    const { line, read, said } = greet(KEY, clock, ASKED);
+    const { wanted, answer, say } = greeted(greetings(clock), line);
+    expect(wanted).toEqual(WANTED);
+    expect(read(answer)).toBe("accepted");
+    const other = greet(KEY, clock, ASKED);
+    for (const wrong of ["", line.trimEnd(), `${answer}x`, greeted(greetings(clock), other.line).answer])
+      expect(read(wrong)).toBeUndefined();
+    expect(said(say("hello there"))).toBe("hello there");
+    for (const wrong of ["", "hello there", say("hello there").replace("hello", "hallo")])
+      expect(said(wrong)).toBeUndefined();
+    expect(other.said(say("hello there"))).toBeUndefined();
   });
 
   test("is for one node, once, soon, and of one that has the key", async () => {
     const clock = new FakeClock();
-    const line = (): string => greet(KEY, "n2", clock, WANTED).line.trimEnd();
-    const greetings = new Greetings(KEY, "n2", clock);
+    const line = (): string => greet(KEY, clock, ASKED).line.trimEnd();
+    const node = greetings(clock);
     const twice = line();
-    expect(greetings.read(twice)).toBeDefined();
-    expect(greetings.read(twice)).toBeUndefined();
-    expect(new Greetings(KEY, "n3", clock).read(line())).toBeUndefined();
-    expect(new Greetings(Buffer.alloc(32, 2), "n2", clock).read(line())).toBeUndefined();
-    expect(greetings.read(line().replace('"epoch":7', '"epoch":8'))).toBeUndefined();
+    expect(node.read(twice)).toBeTypeOf("object");
+    expect(node.read(twice)).toBeUndefined();
+    expect(greetings(clock, "n2", { key: Buffer.alloc(32, 2) }).read(line())).toBeUndefined();
+    expect(node.read(line().replace('"epoch":7', '"epoch":8'))).toBeUndefined();
     const old = line();
     await clock.advance(61_000);
-    expect(greetings.read(old)).toBeUndefined();
-    expect(greetings.read(line())).toBeDefined();
+    expect(node.read(old)).toBeUndefined();
+    expect(node.read(line())).toBeTypeOf("object");
     for (const text of ["", " ", "x", "x {}", `${"A".repeat(43)} not json`])
-      expect(greetings.read(text)).toBeUndefined();
+      expect(node.read(text)).toBeUndefined();
+  });
+
+  test("to another node is answered with a proof that this one is another", () => {
+    const clock = new FakeClock();
+    const { line, read } = greet(KEY, clock, ASKED);
+    const answer = greetings(clock, "n3").read(line.trimEnd());
+    expect(answer).toBeTypeOf("string");
+    expect(read(String(answer))).toBe("gone");
+    expect(greet(KEY, clock, ASKED).read(String(answer))).toBeUndefined();
+  });
+
+  test("in a version that is not spoken is not read", () => {
+    const clock = new FakeClock();
+    const line = (version: number): string => greet(KEY, clock, { ...ASKED, version }).line.trimEnd();
+    expect(greetings(clock).read(line(2))).toBeUndefined();
+    const newer = greetings(clock, "n2", { versions: [1, 2] });
+    for (const version of [1, 2]) expect(newer.read(line(version))).toBeTypeOf("object");
   });
 
   test("leaves what follows it in the connection, however it comes in pieces", async () => {

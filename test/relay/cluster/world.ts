@@ -2,6 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { ClusterClaims } from "../../../src/relay/cluster/cluster-claims.ts";
 import { claimId, type Claim, type ClaimName } from "../../../src/relay/claims/claims.ts";
 import type { Clock } from "../../../src/runtime/clock.ts";
+import type { PeerAnswer, PeerTalk } from "../../../src/relay/cluster/witnesses.ts";
 import { ENGINE, FakeEngine, FakeServer, type Network } from "./fake-engine.ts";
 
 /** Numbers that a seed decides (mulberry32). */
@@ -66,8 +67,12 @@ export class SimNode {
   pausedUntil = 0;
   /** Cut from the engine. */
   cutUntil = 0;
+  /** Cut from the other nodes. */
+  islandUntil = 0;
   /** What it sends is lost, and what is sent to it arrives. */
   muteUntil = 0;
+  /** Its machine is dead, too: nobody says that nothing listens there. */
+  isSilent = false;
 
   constructor(name: string, clock: Clock, engine: FakeEngine) {
     this.name = name;
@@ -108,8 +113,11 @@ export class World implements Network {
 
   send(from: string, to: string, deliver: () => void): void {
     const ends = [from, to].filter((end) => end !== ENGINE);
-    const isCut = (): boolean =>
-      this.now < this.engineAwayUntil || ends.some((end) => this.now < (this.nodes.get(end)?.cutUntil ?? 0));
+    const isCutOff = (name: string): boolean => {
+      const node = this.nodes.get(name);
+      return this.now < ((ends.length === 2 ? node?.islandUntil : node?.cutUntil) ?? 0);
+    };
+    const isCut = (): boolean => (ends.length < 2 && this.now < this.engineAwayUntil) || ends.some(isCutOff);
     const { lost, late } = this.troubles;
     const isMute = this.now < (this.nodes.get(from)?.muteUntil ?? 0);
     if (isCut() || isMute || this.dice.is(lost)) return;
@@ -118,6 +126,30 @@ export class World implements Network {
       this.dice.is(0.7) ? this.dice.between(20, 950) : this.dice.between(950, 8_000);
     const ms = this.dice.is(late) ? slow() : this.dice.between(0.2, 5);
     this.at(ms, () => (isCut() ? undefined : deliver()), to === ENGINE ? undefined : to);
+  }
+
+  /** From node to node, without the engine. */
+  #talkOf(node: string, clock: Clock): PeerTalk {
+    return {
+      meet: () => Promise.resolve(),
+      ask: (other, text, withinMs) =>
+        new Promise((resolve) => {
+          const cancel = clock.after(withinMs, () => resolve({ kind: "silent" }));
+          const end = (answer: PeerAnswer): void => {
+            cancel();
+            resolve(answer);
+          };
+          const target = this.nodes.get(other);
+          if (target?.isDead === true) {
+            if (!target.isSilent) this.send(other, node, () => end({ kind: "gone" }));
+            return;
+          }
+          this.send(node, other, () => {
+            const said = target?.claims?.answer(text);
+            if (said !== undefined) this.send(other, node, () => end({ kind: "said", text: said }));
+          });
+        }),
+    };
   }
 
   async start(): Promise<SimNode> {
@@ -136,6 +168,7 @@ export class World implements Network {
       node: name,
       clock,
       engine: node.engine,
+      peers: this.#talkOf(name, clock),
       facts: () => ({ versions: [1], isLeaving: false, hosts: node.hosts.size, connections: 0 }),
       random: () => `${name}-${(this.#order += 1)}`,
       limits: { roomAwayMs: 3_600_000 },
@@ -173,6 +206,7 @@ export class World implements Network {
 
   kill(node: SimNode): void {
     node.isDead = true;
+    node.isSilent = this.dice.is(0.3);
     void node.engine.close();
     this.#queue = this.#queue.filter((happening) => happening.node !== node.name);
   }
@@ -258,13 +292,19 @@ export async function course(seed: number): Promise<void> {
     if (what < 0.45) {
       void registered(node, name);
     } else if (what < 0.55) world.leave(node, name);
-    else if (what < 0.7) node.pausedUntil = world.now + dice.between(50, 9_000);
-    else if (what < 0.76) node.muteUntil = world.now + dice.between(50, 9_000);
-    else if (what < 0.84) {
-      node.cutUntil = world.now + dice.between(50, 9_000);
-      if (dice.is(0.5)) node.engine.connected(false);
-      world.at(node.cutUntil - world.now, () => node.engine.connected(true), node.name);
-    } else if (what < 0.9) world.engineAwayUntil = world.now + dice.between(50, 9_000);
+    else if (what < 0.67) node.pausedUntil = world.now + dice.between(50, 9_000);
+    else if (what < 0.73) node.muteUntil = world.now + dice.between(50, 9_000);
+    else if (what < 0.83) {
+      const forMs = dice.of([2_000, 9_000, 45_000]) * dice.next();
+      // From the engine alone, from the other nodes alone, or from everybody.
+      const how = dice.next();
+      if (how < 0.75) node.cutUntil = world.now + forMs;
+      if (how > 0.4) node.islandUntil = world.now + forMs;
+      if (how < 0.75 && dice.is(0.5)) {
+        node.engine.connected(false);
+        world.at(forMs, () => node.engine.connected(true), node.name);
+      }
+    } else if (what < 0.9) world.engineAwayUntil = world.now + dice.of([2_000, 9_000, 45_000]) * dice.next();
     else if (world.alive.length > 2) {
       world.kill(node);
       await world.start();
@@ -273,12 +313,13 @@ export async function course(seed: number): Promise<void> {
   }
   // All is well again: a host finds its way, and every node finds the host.
   world.troubles = QUIET;
-  await world.run(12_000, look);
+  await world.run(60_000, look);
   for (const name of names) {
     const node = dice.of(world.alive);
     let epoch: number | undefined;
     void world.register(node, name).then((got) => (epoch = got));
-    await world.run(6_000, look);
+    // Where all witnesses of a dead node are dead, too, their words have to be over first.
+    for (let waits = 0; waits < 8 && epoch === undefined; waits += 1) await world.run(5_000, look);
     if (epoch === undefined) throw new Error(`seed ${seed}: no host can come to ${node.name}`);
     if (epoch <= (newest.get(claimId(name)) ?? 0)) throw new Error(`seed ${seed}: an epoch went back`);
     if (world.serving(name).length !== 1) throw new Error(`seed ${seed}: ${claimId(name)} is not served`);

@@ -4,23 +4,28 @@ import * as z from "zod/mini";
 import type { Clock } from "../../../runtime/clock.ts";
 import { KINDS } from "../../../uplink/messages.ts";
 
-/** The version of what nodes say to each other. A node that speaks several names them in its lease. */
-export const PEER_VERSION = 1;
+/** Versions of what nodes say to each other that this one speaks. Each node names its own in its lease; the newest common one is used. */
+export const PEER_VERSIONS: readonly number[] = [1];
 
 const word = z.string().check(z.minLength(1), z.maxLength(128));
 const wanted = z.union([
   z.object({ kind: z.enum(KINDS), name: word, epoch: z.int() }),
   z.object({ ticket: z.string().check(z.minLength(1), z.maxLength(256)) }),
+  z.object({ message: z.string().check(z.maxLength(1_024)) }),
 ]);
 const greeting = z.object({
-  version: z.literal(PEER_VERSION),
+  version: z.int(),
+  from: word,
   to: word,
   /** Of the sender's clock, in ms. */
   time: z.int(),
   nonce: z.string().check(z.minLength(22), z.maxLength(22)),
   wanted,
 });
-/** What one node wants of another: the host of a claim, under that epoch; or the guest of a ticket. */
+/**
+ * What one node wants of another: the host of a claim, under that epoch; the guest of a ticket; or the answer to a message of the
+ * register.
+ */
 export type Wanted = z.infer<typeof wanted>;
 
 const MAX_BYTES = 2_048;
@@ -29,53 +34,92 @@ const NONCE_BYTES = 16;
 const SKEW_MS = 60_000;
 const MAX_NONCES = 1_000_000;
 
-const macOf = (key: Buffer, about: string, text: string): Buffer =>
-  createHmac("sha256", key).update(`tunnel-mcp relay node 1 ${about}\n${text}`).digest();
+const macOf = (key: Buffer, about: string, text: string): string =>
+  createHmac("sha256", key).update(`tunnel-mcp relay node 1 ${about}\n${text}`).digest("base64url");
 
-/** @returns the first line of a connection, and what answers it */
+export interface Greeting {
+  readonly from: string;
+  readonly to: string;
+  readonly version: number;
+  readonly wanted: Wanted;
+}
+
+/** @returns the first line of a connection, and what reads the lines that come back */
 export function greet(
   key: Buffer,
-  to: string,
   clock: Clock,
-  asked: Wanted,
-): { readonly line: string; readonly isAccepted: (answer: string) => boolean } {
+  asked: Greeting,
+): {
+  readonly line: string;
+  /** `gone`: whoever listens there is another node, and nobody else can be at its address. */
+  readonly read: (answer: string) => "accepted" | "gone" | undefined;
+  /** What the node says on a message. */
+  readonly said: (line: string) => string | undefined;
+} {
   const nonce = randomBytes(NONCE_BYTES).toString("base64url");
-  const payload = { version: PEER_VERSION, to, time: clock.now(), nonce, wanted: asked } as const;
-  const text = JSON.stringify(payload satisfies z.infer<typeof greeting>);
+  const text = JSON.stringify({ ...asked, time: clock.now(), nonce } satisfies z.infer<typeof greeting>);
   return {
-    line: `${macOf(key, "asks", text).toString("base64url")} ${text}\n`,
-    isAccepted: (answer) => isSame(answer, answerTo(key, nonce)),
+    line: `${macOf(key, "asks", text)} ${text}\n`,
+    read: (answer) => {
+      if (isSame(answer, macOf(key, "answers", nonce))) return "accepted";
+      return isSame(answer, macOf(key, "is another", nonce)) ? "gone" : undefined;
+    },
+    said: (line) => {
+      const { mac, text: words } = parts(line);
+      return isSame(mac, macOf(key, "says", `${nonce} ${words}`)) ? words : undefined;
+    },
   };
 }
 
-/** Proves that the node which was meant has heard it. */
-export const answerTo = (key: Buffer, nonce: string): string =>
-  macOf(key, "answers", nonce).toString("base64url");
+const parts = (line: string): { readonly mac: string; readonly text: string } => {
+  const space = line.indexOf(" ");
+  return { mac: line.slice(0, Math.max(0, space)), text: line.slice(space + 1) };
+};
+
+/** A greeting that is good. */
+export interface Greeted {
+  readonly wanted: Wanted;
+  /** Proves that this node has heard it. */
+  readonly answer: string;
+  readonly say: (text: string) => string;
+}
+
+export interface GreetingsOptions {
+  readonly key: Buffer;
+  readonly node: string;
+  readonly clock: Clock;
+  readonly versions: readonly number[];
+}
 
 /** Reads greetings of other nodes, each once. */
 export class Greetings {
-  readonly #key: Buffer;
-  readonly #node: string;
-  readonly #clock: Clock;
+  readonly #options: GreetingsOptions;
   readonly #nonces = new Map<string, number>();
 
-  constructor(key: Buffer, node: string, clock: Clock) {
-    this.#key = key;
-    this.#node = node;
-    this.#clock = clock;
+  constructor(options: GreetingsOptions) {
+    this.#options = options;
   }
 
-  /** @returns undefined for whatever is not a fresh greeting for this node of one that has the cluster's key */
-  read(line: string): { readonly wanted: Wanted; readonly answer: string } | undefined {
-    const space = line.indexOf(" ");
-    const [mac, text] = [line.slice(0, space), line.slice(space + 1)];
-    if (space === -1 || !isSame(mac, macOf(this.#key, "asks", text).toString("base64url"))) return undefined;
+  /**
+   * @returns undefined for whatever is not a fresh greeting of one that has the cluster's key; a string, which is the answer, where it
+   *   was meant for another node
+   */
+  read(line: string): Greeted | string | undefined {
+    const { key, node, clock, versions } = this.#options;
+    const { mac, text } = parts(line);
+    if (!isSame(mac, macOf(key, "asks", text))) return undefined;
     const parsed = greeting.safeParse(JSON.parse(text)).data;
-    const now = this.#clock.now();
-    if (parsed === undefined || parsed.to !== this.#node) return undefined;
-    if (Math.abs(now - parsed.time) > SKEW_MS || this.#nonces.has(parsed.nonce)) return undefined;
-    this.#remember(parsed.nonce, now);
-    return { wanted: parsed.wanted, answer: answerTo(this.#key, parsed.nonce) };
+    if (parsed === undefined || !versions.includes(parsed.version)) return undefined;
+    const now = clock.now();
+    const { time, nonce } = parsed;
+    if (Math.abs(now - time) > SKEW_MS || this.#nonces.has(nonce)) return undefined;
+    this.#remember(nonce, now);
+    if (parsed.to !== node) return macOf(key, "is another", nonce);
+    return {
+      wanted: parsed.wanted,
+      answer: macOf(key, "answers", nonce),
+      say: (words) => `${macOf(key, "says", `${nonce} ${words}`)} ${words}`,
+    };
   }
 
   #remember(nonce: string, now: number): void {

@@ -20,6 +20,9 @@ export interface PeerListenerOptions {
   readonly fetches: Fetches;
   readonly services: ServiceDoor;
   readonly key: Buffer;
+  readonly versions: readonly number[];
+  /** What the register says on a message of another node. */
+  readonly answer: (text: string) => string | undefined;
   /** Undefined on loopback alone. */
   readonly tls: NodeTls | undefined;
   readonly host: string;
@@ -40,8 +43,8 @@ export class PeerListener {
 
   constructor(options: PeerListenerOptions) {
     this.#options = options;
-    const { context, key, tls } = options;
-    this.#greetings = new Greetings(key, context.node, context.clock);
+    const { context, key, tls, versions } = options;
+    this.#greetings = new Greetings({ key, node: context.node, clock: context.clock, versions });
     const accept = (socket: Socket): void => void this.#accept(socket);
     const shape = { allowHalfOpen: true, noDelay: true };
     this.#listener =
@@ -114,16 +117,22 @@ export class PeerListener {
     socket.once("close", () => this.#sockets.delete(socket));
     const line = await firstLine(socket, this.#options.context.clock, GREETING_MS);
     const greeted = line === undefined ? undefined : this.#greetings.read(line);
+    if (typeof greeted === "string") return void socket.end(`${greeted}\n`);
     // Nothing is said to strangers, nor to a node that has to look again.
     if (greeted === undefined || !this.#isHere(greeted.wanted)) return void socket.destroy();
-    this.#wanted.set(socket, greeted.wanted);
-    socket.write(`${greeted.answer}\n`);
+    const { wanted, answer, say } = greeted;
+    if ("message" in wanted) {
+      const text = this.#options.answer(wanted.message);
+      return void socket.end(`${answer}\n${text === undefined ? "" : `${say(text)}\n`}`);
+    }
+    this.#wanted.set(socket, wanted);
+    socket.write(`${answer}\n`);
     this.#http.emit("connection", socket);
   }
 
   /** Whether this node serves it, under that epoch and beyond doubt. */
   #isHere(wanted: Wanted): boolean {
-    if ("ticket" in wanted) return true;
+    if (!("kind" in wanted)) return true;
     const { context, hosts } = this.#options;
     const host = hosts.get(wanted);
     return host?.isReady === true && host.facts.epoch === wanted.epoch && context.claims.isProven;
@@ -132,7 +141,7 @@ export class PeerListener {
   /** The service of a connection; undefined where it is for something else, or not here any more. */
   #serviceOf({ socket }: IncomingMessage): string | undefined {
     const wanted = this.#wanted.get(socket);
-    if (wanted === undefined || "ticket" in wanted || wanted.kind !== "http") return undefined;
+    if (wanted === undefined || !("kind" in wanted) || wanted.kind !== "http") return undefined;
     return this.#isHere(wanted) ? wanted.name : undefined;
   }
 
@@ -144,6 +153,7 @@ export class PeerListener {
       if (request.url !== `${UPLINK.guestPath}${wanted.ticket}`) return refuse(socket, 421);
       return fetches.fetched(request, socket, first);
     }
+    if (!("kind" in wanted)) return refuse(socket, 421);
     const source = sourceIn(request);
     if (wanted.kind === "http") return services.upgrade(wanted.name, request, socket, first, source);
     if (wanted.kind === "room" && request.url === `/t/${wanted.name}`)

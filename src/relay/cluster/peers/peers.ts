@@ -5,22 +5,41 @@ import type { Clock } from "../../../runtime/clock.ts";
 import type { Claim } from "../../claims/claims.ts";
 import type { Elsewhere } from "../../hosts/elsewhere.ts";
 import type { NodeTls } from "./node-tls.ts";
+import type { PeerAnswer, PeerTalk } from "../witnesses.ts";
 import { firstLine, greet, type Wanted } from "./greeting.ts";
 
+/** Where a node is, and what it speaks. */
+export interface PeerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly versions: readonly number[];
+}
+
 export interface PeersOptions {
+  readonly node: string;
   readonly clock: Clock;
   readonly key: Buffer;
   /** Undefined on loopback alone. */
   readonly tls: NodeTls | undefined;
-  /** HOST and PORT of a node; undefined where it is not known, or not there any more. */
-  readonly addressOf: (node: string) => Promise<{ readonly host: string; readonly port: number } | undefined>;
+  readonly versions: readonly number[];
+  /** Undefined where it is not known, or not there any more. */
+  readonly addressOf: (node: string) => Promise<PeerAddress | undefined>;
 }
 
 /** Until another node has answered, the connection included. */
 const ANSWER_MS = 1_000;
 
+type Reached =
+  | {
+      readonly kind: "accepted";
+      readonly socket: Socket;
+      readonly said: (line: string) => string | undefined;
+    }
+  | { readonly kind: "gone" }
+  | { readonly kind: "silent" };
+
 /** Connections to other nodes: one hop, straight to the owner. */
-export class Peers implements Elsewhere {
+export class Peers implements Elsewhere, PeerTalk {
   readonly #options: PeersOptions;
   readonly #open = new Set<Socket>();
 
@@ -33,31 +52,56 @@ export class Peers implements Elsewhere {
   }
 
   async reach({ kind, name, epoch, node }: Claim): Promise<Duplex | undefined> {
-    return node === undefined ? undefined : this.#reach(node, { kind, name, epoch });
+    return node === undefined ? undefined : this.#connection(node, { kind, name, epoch });
   }
 
   reachTicket(node: string, ticket: string): Promise<Duplex | undefined> {
-    return this.#reach(node, { ticket });
+    return this.#connection(node, { ticket });
+  }
+
+  async meet(node: string): Promise<void> {
+    await this.#options.addressOf(node);
+  }
+
+  async ask(node: string, text: string, withinMs: number): Promise<PeerAnswer> {
+    const reached = await this.#reach(node, { message: text }, withinMs);
+    if (reached.kind !== "accepted") return reached;
+    const { socket, said } = reached;
+    const line = await firstLine(socket, this.#options.clock, withinMs);
+    socket.destroy();
+    const words = line === undefined ? undefined : said(line);
+    return words === undefined ? { kind: "silent" } : { kind: "said", text: words };
   }
 
   close(): void {
     for (const socket of this.#open) socket.destroy();
   }
 
-  async #reach(node: string, wanted: Wanted): Promise<Duplex | undefined> {
-    const { addressOf, clock, key } = this.#options;
+  async #connection(node: string, wanted: Wanted): Promise<Duplex | undefined> {
+    const reached = await this.#reach(node, wanted, ANSWER_MS);
+    return reached.kind === "accepted" ? reached.socket : undefined;
+  }
+
+  async #reach(node: string, wanted: Wanted, withinMs: number): Promise<Reached> {
+    const { node: from, addressOf, clock, key, versions } = this.#options;
     const address = await addressOf(node);
-    if (address === undefined) return undefined;
+    const version = Math.max(...versions.filter((own) => address?.versions.includes(own)));
+    if (address === undefined || !Number.isFinite(version)) return { kind: "silent" };
     const socket = this.#dial(address);
-    socket.on("error", () => socket.destroy());
+    let isRefused = false;
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      isRefused = error.code === "ECONNREFUSED";
+      socket.destroy();
+    });
     this.#open.add(socket);
     socket.once("close", () => this.#open.delete(socket));
-    const { line, isAccepted } = greet(key, node, clock, wanted);
+    const { line, read, said } = greet(key, clock, { from, to: node, version, wanted });
     socket.write(line);
-    const answer = await firstLine(socket, clock, ANSWER_MS);
-    if (answer !== undefined && isAccepted(answer)) return socket;
+    const answer = await firstLine(socket, clock, withinMs);
+    const how = answer === undefined ? undefined : read(answer);
+    if (how === "accepted") return { kind: "accepted", socket, said };
     socket.destroy();
-    return undefined;
+    return { kind: how === "gone" || isRefused ? "gone" : "silent" };
   }
 
   #dial({ host, port }: { readonly host: string; readonly port: number }): Socket {
