@@ -5,7 +5,8 @@ import type { PeerTalk } from "../../../src/relay/cluster/witnesses.ts";
 
 /** Carries what one end sends to another: at once, late or never. */
 export interface Network {
-  send(from: string, to: string, deliver: () => void): void;
+  /** @param isWord of an event or a question to a node, and not of a read or a write */
+  send(from: string, to: string, deliver: () => void, isWord?: boolean): void;
 }
 
 export const ENGINE = "engine";
@@ -97,9 +98,9 @@ export class FakeEngine implements Engine {
   }
 
   publish(subject: string, text: string): void {
-    this.#network.send(this.#node, ENGINE, () => {
+    this.#word(this.#node, ENGINE, () => {
       for (const { node, hear } of this.#server.listeners.get(subject) ?? [])
-        this.#network.send(ENGINE, node, () => hear(text, () => undefined));
+        this.#word(ENGINE, node, () => hear(text, () => undefined));
     });
   }
 
@@ -119,15 +120,13 @@ export class FakeEngine implements Engine {
         cancel();
         resolve(answer);
       };
-      this.#network.send(this.#node, ENGINE, () => {
+      this.#word(this.#node, ENGINE, () => {
         const listeners = this.#server.listeners.get(subject) ?? new Set();
-        if (listeners.size === 0) this.#network.send(ENGINE, this.#node, () => answered(undefined));
+        if (listeners.size === 0) this.#word(ENGINE, this.#node, () => answered(undefined));
         for (const { node, hear } of listeners) {
           const reply = (answer: string): void =>
-            this.#network.send(node, ENGINE, () =>
-              this.#network.send(ENGINE, this.#node, () => answered(answer)),
-            );
-          this.#network.send(ENGINE, node, () => hear(text, reply));
+            this.#word(node, ENGINE, () => this.#word(ENGINE, this.#node, () => answered(answer)));
+          this.#word(ENGINE, node, () => hear(text, reply));
         }
       });
     });
@@ -135,6 +134,10 @@ export class FakeEngine implements Engine {
 
   async close(): Promise<void> {
     for (const stop of this.#own) stop();
+  }
+
+  #word(from: string, to: string, deliver: () => void): void {
+    this.#network.send(from, to, deliver, true);
   }
 
   #bucket(name: BucketName): Bucket {

@@ -46,13 +46,15 @@ interface Happening {
 /** How badly the world treats its nodes. */
 export interface Troubles {
   readonly lost: number;
+  /** Of events, and of questions from node to node. */
+  readonly lostWords: number;
   /** Of what arrives: comes late, or later than anybody waits. */
   readonly late: number;
   /** Clocks run faster or slower by so much. */
   readonly skew: number;
 }
 
-export const QUIET: Troubles = { lost: 0, late: 0, skew: 0 };
+export const QUIET: Troubles = { lost: 0, lostWords: 0, late: 0, skew: 0 };
 
 /** A node of the simulation: its register, its clock, and the hosts that it serves. */
 export class SimNode {
@@ -111,14 +113,15 @@ export class World implements Network {
     return () => void (this.#queue = this.#queue.filter((other) => other !== happening));
   }
 
-  send(from: string, to: string, deliver: () => void): void {
+  send(from: string, to: string, deliver: () => void, isWord = false): void {
     const ends = [from, to].filter((end) => end !== ENGINE);
     const isCutOff = (name: string): boolean => {
       const node = this.nodes.get(name);
       return this.now < ((ends.length === 2 ? node?.islandUntil : node?.cutUntil) ?? 0);
     };
     const isCut = (): boolean => (ends.length < 2 && this.now < this.engineAwayUntil) || ends.some(isCutOff);
-    const { lost, late } = this.troubles;
+    const { late } = this.troubles;
+    const lost = isWord || ends.length === 2 ? this.troubles.lostWords : this.troubles.lost;
     const isMute = this.now < (this.nodes.get(from)?.muteUntil ?? 0);
     if (isCut() || isMute || this.dice.is(lost)) return;
     // Most late answers come while they are waited for still, which is worse than too late.
@@ -211,6 +214,16 @@ export class World implements Network {
     this.#queue = this.#queue.filter((happening) => happening.node !== node.name);
   }
 
+  /** No trouble any more. */
+  heal(): void {
+    this.troubles = QUIET;
+    this.engineAwayUntil = this.now;
+    for (const node of this.alive) {
+      node.cutUntil = node.islandUntil = node.muteUntil = node.pausedUntil = this.now;
+      node.engine.connected(true);
+    }
+  }
+
   /** Lets time pass, and calls `look` after everything that happens. */
   async run(ms: number, look: () => void): Promise<void> {
     const until = this.now + ms;
@@ -266,6 +279,7 @@ export async function course(seed: number): Promise<void> {
   const { dice } = world;
   world.troubles = {
     lost: dice.of([0, 0.02, 0.15, 0.4]),
+    lostWords: dice.of([0, 0.02, 0.3, 0.8]),
     late: dice.of([0, 0.03, 0.15, 0.5]),
     skew: dice.of([0, 0.02, 0.04]),
   };
@@ -284,18 +298,22 @@ export async function course(seed: number): Promise<void> {
   };
   for (let index = 0; index < 3; index += 1) await world.start();
   await world.run(3_000, look);
-  const steps = Math.round(dice.between(8, 25));
+  // Some are duels: nodes take one name from each other all the time, and every trouble is short.
+  const isDuel = dice.is(0.4);
+  const longest = isDuel ? [300, 1_500] : [2_000, 9_000, 45_000];
+  const long = (): number => dice.of(longest) * dice.next();
+  const steps = Math.round(dice.between(8, isDuel ? 60 : 25));
   for (let step = 0; step < steps; step += 1) {
     const node = dice.of(world.alive);
-    const name = dice.of(names);
-    const what = dice.next();
+    const name = dice.of(isDuel ? names.slice(0, 1) : names);
+    const what = isDuel ? 0.8 * dice.next() : dice.next();
     if (what < 0.45) {
       void registered(node, name);
     } else if (what < 0.55) world.leave(node, name);
-    else if (what < 0.67) node.pausedUntil = world.now + dice.between(50, 9_000);
-    else if (what < 0.73) node.muteUntil = world.now + dice.between(50, 9_000);
+    else if (what < 0.67) node.pausedUntil = world.now + Math.min(9_000, long());
+    else if (what < 0.73) node.muteUntil = world.now + Math.min(9_000, long());
     else if (what < 0.83) {
-      const forMs = dice.of([2_000, 9_000, 45_000]) * dice.next();
+      const forMs = long();
       // From the engine alone, from the other nodes alone, or from everybody.
       const how = dice.next();
       if (how < 0.75) node.cutUntil = world.now + forMs;
@@ -304,16 +322,16 @@ export async function course(seed: number): Promise<void> {
         node.engine.connected(false);
         world.at(forMs, () => node.engine.connected(true), node.name);
       }
-    } else if (what < 0.9) world.engineAwayUntil = world.now + dice.of([2_000, 9_000, 45_000]) * dice.next();
+    } else if (what < 0.9) world.engineAwayUntil = world.now + long();
     else if (world.alive.length > 2) {
       world.kill(node);
       await world.start();
     } else if (world.alive.length < 5) await world.start();
-    await world.run(dice.of([1, 20, 300, 2_500]) * dice.next(), look);
+    await world.run(dice.of(isDuel ? [1, 20, 300, 900] : [1, 20, 300, 2_500]) * dice.next(), look);
   }
   // All is well again: a host finds its way, and every node finds the host.
-  world.troubles = QUIET;
-  await world.run(60_000, look);
+  world.heal();
+  await world.run(12_000, look);
   for (const name of names) {
     const node = dice.of(world.alive);
     let epoch: number | undefined;
