@@ -7,7 +7,7 @@ import path from "node:path";
 import { accepts, until } from "../support/processes.ts";
 import { program } from "../realservices/programs.ts";
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   const ports: number[] = [];
   for (const server of servers) {
@@ -81,6 +81,8 @@ export class NatsCluster {
         routes[index] ?? "",
         "--routes",
         routes.join(","),
+        // Nodes know the servers that they are told, and go round no gate of a test.
+        "--no_advertise",
       ];
       return new NatsServer(port, [...options, ...own, ...(count > 1 ? joined : [])]);
     });

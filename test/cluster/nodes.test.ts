@@ -1,68 +1,21 @@
-import { connect, createServer, type Server, type Socket } from "node:net";
-import { once } from "node:events";
+import type { Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { echoed, echoRoom, hostOf, roomId, upgrade } from "../relay/support.ts";
 import { RelayProcess } from "../support/relay-process.ts";
+import { Gate } from "./gate.ts";
 import { NatsCluster } from "./nats.ts";
-
-/** One address for all nodes: each connection goes to the next one that takes it, as a load balancer does it. */
-class Balancer {
-  readonly targets: () => readonly number[];
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #turn = 0;
-
-  constructor(targets: () => readonly number[]) {
-    this.targets = targets;
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
-  }
-
-  async listen(): Promise<number> {
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-    const address = this.#server.address();
-    if (typeof address !== "object" || address === null) throw new Error("no port");
-    return address.port;
-  }
-
-  close(): void {
-    this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  #accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.on("error", () => socket.destroy()).once("close", () => this.#sockets.delete(socket));
-    const ports = this.targets();
-    const attempt = (left: number): void => {
-      if (left === 0) return void socket.destroy();
-      this.#turn += 1;
-      const port = ports[this.#turn % ports.length] ?? 0;
-      const on = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-      const fail = (): void => attempt(left - 1);
-      on.once("error", fail);
-      on.once("connect", () => {
-        on.off("error", fail);
-        on.on("error", () => socket.destroy()).once("close", () => socket.destroy());
-        socket.once("close", () => on.destroy());
-        socket.pipe(on).pipe(socket);
-      });
-    };
-    attempt(ports.length);
-  }
-}
 
 let cluster: NatsCluster;
 const nodes: RelayProcess[] = [];
-let balancer: Balancer;
+let balancer: Gate;
 let address = 0;
 
 beforeAll(async () => {
   cluster = await NatsCluster.start(3);
   for (let index = 0; index < 3; index += 1)
     nodes.push(await RelayProcess.start(["--cluster", cluster.url, "--node-address", "127.0.0.1:0"]));
-  balancer = new Balancer(() => nodes.map(({ port }) => port));
-  address = await balancer.listen();
+  balancer = await Gate.open(() => nodes.map(({ port }) => port));
+  address = balancer.port;
 });
 
 afterAll(async () => {

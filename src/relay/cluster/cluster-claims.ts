@@ -429,7 +429,7 @@ export class ClusterClaims implements Claims {
 
   /** Hosts are served better at any other node: they are sent there, and what they held here is given back when that goes. */
   #giveUp(): void {
-    for (const { claim } of [...this.#own.values()]) {
+    for (const { claim } of this.#own.values()) {
       this.#own.delete(claimId(claim));
       this.#events.emit({ type: "lost", claim, epoch: claim.epoch });
     }

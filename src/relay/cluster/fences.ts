@@ -68,17 +68,12 @@ export class Fences {
       const witnesses = found?.witnesses ?? [];
       const mark = { state: "fenced", fence, witnesses, facts: found?.facts } as const;
       const value = JSON.stringify(mark satisfies NodeEntry);
-      const isOver = closed.begin(node);
-      try {
-        const revision = await nodes.put(node, value, entry?.revision ?? 0);
-        if (revision === undefined) continue;
-        closed.add(node, revision);
-        return (
-          this.#over.get(fence) ?? this.#remember(fence, await this.#overAt({ node, revision, witnesses }))
-        );
-      } finally {
-        isOver();
-      }
+      const revision = await nodes.put(node, value, entry?.revision ?? 0);
+      if (revision === undefined) continue;
+      closed.add(node, revision);
+      return (
+        this.#over.get(fence) ?? this.#remember(fence, await this.#overAt({ node, revision, witnesses }))
+      );
     }
   }
 

@@ -51,21 +51,13 @@ export async function wordOf(
   return answer.kind === "said" ? parseWord(answer.text) : undefined;
 }
 
-/** What this node has closed itself, or has been told is closed: it gives its word for none of that. */
+/**
+ * What this node has closed itself, or has been told is closed: it gives its word for none of that. Whoever closes a lease waits from
+ * the moment on from which this is known here, so a word that was given before is over by then.
+ */
 export class Closed {
   /** Revision of the newest mark on each node. */
   readonly #marks = new Map<string, number>();
-  readonly #closing = new Map<string, number>();
-
-  /** Before a mark is written. The returned function is called when that is over, however it went. */
-  begin(node: string): () => void {
-    this.#closing.set(node, (this.#closing.get(node) ?? 0) + 1);
-    return () => {
-      const left = (this.#closing.get(node) ?? 1) - 1;
-      if (left > 0) this.#closing.set(node, left);
-      else this.#closing.delete(node);
-    };
-  }
 
   add(node: string, mark: number): void {
     const newest = Math.max(mark, this.#marks.get(node) ?? 0);
@@ -79,7 +71,7 @@ export class Closed {
 
   /** Whether a lease of that revision is open, as far as this node knows. */
   isOpen(node: string, revision: number): boolean {
-    return !this.#closing.has(node) && (this.#marks.get(node) ?? 0) < revision;
+    return (this.#marks.get(node) ?? 0) < revision;
   }
 }
 

@@ -11,7 +11,7 @@ function comesBack(end: HostEnd): boolean {
 }
 
 /** A host whose claim is lost comes back after this, in ms. */
-const LOST_MS = 500;
+const LOST_MS = 200;
 
 /** The hosts that are registered at this node. */
 export class Hosts {

@@ -276,6 +276,7 @@ function startFacts(
     domain: relay.context.domain,
     auth: isOpen ? "open" : "tokens",
     keepsNames: relay.context.keepsNames,
+    node: relay.nodes === undefined ? undefined : relay.context.node,
     admin: `http://${hostForUrl(config["admin-listen"].host)}:${port}`,
     adminTokenFile: tokenFile,
   };

@@ -56,9 +56,9 @@ describe("a greeting between nodes", () => {
     const clock = new FakeClock();
     const { line, read } = greet(KEY, clock, ASKED);
     const answer = greetings(clock, "n3").read(line.trimEnd());
-    expect(answer).toBeTypeOf("string");
-    expect(read(String(answer))).toBe("gone");
-    expect(greet(KEY, clock, ASKED).read(String(answer))).toBeUndefined();
+    if (typeof answer !== "string") throw new Error("no answer");
+    expect(read(answer)).toBe("gone");
+    expect(greet(KEY, clock, ASKED).read(answer)).toBeUndefined();
   });
 
   test("in a version that is not spoken is not read", () => {

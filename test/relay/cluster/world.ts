@@ -97,6 +97,8 @@ export class World implements Network {
   now = 1_800_000_000_000;
   troubles: Troubles;
   engineAwayUntil = 0;
+  /** Pairs of nodes that do not reach each other, until then. */
+  readonly #apart = new Map<string, number>();
   #queue: Happening[] = [];
   #order = 0;
   #made = 0;
@@ -119,7 +121,10 @@ export class World implements Network {
       const node = this.nodes.get(name);
       return this.now < ((ends.length === 2 ? node?.islandUntil : node?.cutUntil) ?? 0);
     };
-    const isCut = (): boolean => (ends.length < 2 && this.now < this.engineAwayUntil) || ends.some(isCutOff);
+    const isCut = (): boolean =>
+      (ends.length < 2 && this.now < this.engineAwayUntil) ||
+      this.now < (this.#apart.get(pairOf(from, to)) ?? 0) ||
+      ends.some(isCutOff);
     const { late } = this.troubles;
     const lost = isWord || ends.length === 2 ? this.troubles.lostWords : this.troubles.lost;
     const isMute = this.now < (this.nodes.get(from)?.muteUntil ?? 0);
@@ -214,8 +219,20 @@ export class World implements Network {
     this.#queue = this.#queue.filter((happening) => happening.node !== node.name);
   }
 
+  cut(node: SimNode, forMs: number): void {
+    node.cutUntil = this.now + forMs;
+    if (this.dice.is(0.5)) return;
+    node.engine.connected(false);
+    this.at(forMs, () => node.engine.connected(true), node.name);
+  }
+
+  apart(one: SimNode, other: SimNode, forMs: number): void {
+    this.#apart.set(pairOf(one.name, other.name), this.now + forMs);
+  }
+
   /** No trouble any more. */
   heal(): void {
+    this.#apart.clear();
     this.troubles = QUIET;
     this.engineAwayUntil = this.now;
     for (const node of this.alive) {
@@ -273,80 +290,145 @@ export class World implements Network {
   }
 }
 
-/** One course of events: hosts move, leave and come back; nodes stand still, are cut, die and begin; the engine goes and comes. */
+const pairOf = (one: string, other: string): string => [one, other].toSorted().join("|");
+
+const NAMES: readonly ClaimName[] = ["x", "y"].map((name) => ({ kind: "room", name }));
+
+/** One course of events, and what must hold at each moment of it. */
+class Course {
+  readonly world: World;
+  readonly #seed: number;
+  readonly #newest = new Map<string, number>();
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.world = new World(seed, QUIET);
+  }
+
+  /** No name has two owners at once. */
+  readonly look = (): void => {
+    for (const name of NAMES) {
+      const serving = this.world.serving(name);
+      if (serving.length > 1) this.fail(`${claimId(name)} is served by ${serving.join(" and ")}`);
+    }
+  };
+
+  fail(what: string): never {
+    throw new Error(`seed ${this.#seed}: ${what}`);
+  }
+
+  run(ms: number): Promise<void> {
+    return this.world.run(ms, this.look);
+  }
+
+  async register(node: SimNode, name: ClaimName): Promise<void> {
+    const epoch = await this.world.register(node, name);
+    const newest = this.#newest.get(claimId(name)) ?? 0;
+    if (epoch !== undefined) this.#newest.set(claimId(name), Math.max(newest, epoch));
+  }
+
+  /** Hosts move, leave and come back; nodes stand still, are cut, die and begin; the engine goes and comes. */
+  async mixed(steps: number, isDuel: boolean): Promise<void> {
+    const { world } = this;
+    const { dice } = world;
+    const longest = isDuel ? [300, 1_500, 6_000] : [2_000, 9_000, 45_000];
+    const long = (): number => dice.of(longest) * dice.next();
+    for (let step = 0; step < steps; step += 1) {
+      const node = dice.of(world.alive);
+      const name = dice.of(isDuel ? NAMES.slice(0, 1) : NAMES);
+      const what = isDuel ? 0.8 * dice.next() : dice.next();
+      if (what < 0.45) void this.register(node, name);
+      else if (what < 0.55) world.leave(node, name);
+      else if (what < 0.67) node.pausedUntil = world.now + Math.min(9_000, long());
+      else if (what < 0.73) node.muteUntil = world.now + Math.min(9_000, long());
+      else if (what < 0.83) {
+        const forMs = long();
+        // From the engine alone, from the other nodes alone, or from everybody.
+        const how = dice.next();
+        if (how < 0.75) world.cut(node, forMs);
+        if (how > 0.4) node.islandUntil = world.now + forMs;
+      } else if (what < 0.9) world.engineAwayUntil = world.now + long();
+      else if (world.alive.length > 2) {
+        world.kill(node);
+        await world.start();
+      } else if (world.alive.length < 5) await world.start();
+      await this.run(dice.of(isDuel ? [1, 20, 300, 900] : [1, 20, 300, 2_500]) * dice.next());
+    }
+  }
+
+  /** A node lives by the words of its witnesses, while others take its name. */
+  async absent(): Promise<void> {
+    const { world } = this;
+    const { dice } = world;
+    const [name] = NAMES;
+    if (name === undefined) return;
+    for (let round = 0; round < 3; round += 1) {
+      const node = dice.of(world.alive);
+      if (dice.is(0.3)) await world.start();
+      void this.register(node, name);
+      await this.run(3_000 * dice.next());
+      const forMs = dice.of([6_000, 60_000]) * dice.next();
+      // Sometimes all that are there lose the engine, and who comes later does not.
+      const lose = dice.is(0.4) ? world.alive : [node];
+      for (const one of lose) world.cut(one, forMs);
+      for (const other of world.alive) if (dice.is(0.4)) world.apart(node, other, dice.next() * forMs);
+      for (let step = 0; step < 8; step += 1) {
+        const what = dice.next();
+        const other = dice.of(world.alive);
+        if (what < 0.15 && world.alive.length < 6) {
+          const fresh = await world.start();
+          world.apart(node, fresh, forMs);
+        } else if (what < 0.25 && other !== node && world.alive.length > 3) world.kill(other);
+        else if (what < 0.35) world.cut(other, 8_000 * dice.next());
+        else if (other !== node) void this.register(other, name);
+        await this.run(dice.of([300, 1_500, 12_000]) * dice.next());
+      }
+    }
+    for (const node of world.alive.slice(4)) world.kill(node);
+  }
+
+  /** All is well again: a host finds its way, and every node finds the host. */
+  async end(): Promise<void> {
+    const { world } = this;
+    world.heal();
+    await this.run(12_000);
+    for (const name of NAMES) {
+      const node = world.dice.of(world.alive);
+      const got: { epoch?: number | undefined } = {};
+      void world.register(node, name).then((claimed) => (got.epoch = claimed));
+      // Where all witnesses of a dead node are dead, too, their words have to be over first.
+      for (let waits = 0; waits < 8 && got.epoch === undefined; waits += 1) await this.run(5_000);
+      const { epoch } = got;
+      if (epoch === undefined) this.fail(`no host can come to ${node.name}`);
+      if (epoch <= (this.#newest.get(claimId(name)) ?? 0)) this.fail("an epoch went back");
+      if (world.serving(name).length !== 1) this.fail(`${claimId(name)} is not served`);
+      for (const other of world.alive) {
+        let found: Claim | undefined;
+        void other.claims?.find(name).then((claim) => (found = claim));
+        await this.run(100);
+        if (found?.node !== node.name || found.epoch !== epoch)
+          this.fail(`${other.name} finds ${found?.node ?? "nobody"} and not ${node.name}`);
+      }
+    }
+  }
+}
+
+/** The course that a seed decides: of mixed troubles; a duel, in which nodes take one name from each other; or an absence. */
 export async function course(seed: number): Promise<void> {
-  const world = new World(seed, QUIET);
-  const { dice } = world;
-  world.troubles = {
+  const course = new Course(seed);
+  const { dice } = course.world;
+  const kind = dice.of(["mixed", "duel", "absent"] as const);
+  course.world.troubles = {
     lost: dice.of([0, 0.02, 0.15, 0.4]),
     lostWords: dice.of([0, 0.02, 0.3, 0.8]),
     late: dice.of([0, 0.03, 0.15, 0.5]),
     skew: dice.of([0, 0.02, 0.04]),
   };
-  const names: readonly ClaimName[] = ["x", "y"].map((name) => ({ kind: "room", name }));
-  const newest = new Map<string, number>();
-  const look = (): void => {
-    for (const name of names) {
-      const serving = world.serving(name);
-      if (serving.length > 1)
-        throw new Error(`seed ${seed}: ${claimId(name)} is served by ${serving.join(" and ")}`);
-    }
-  };
-  const registered = async (node: SimNode, name: ClaimName): Promise<void> => {
-    const epoch = await world.register(node, name);
-    if (epoch !== undefined) newest.set(claimId(name), Math.max(newest.get(claimId(name)) ?? 0, epoch));
-  };
-  for (let index = 0; index < 3; index += 1) await world.start();
-  await world.run(3_000, look);
-  // Some are duels: nodes take one name from each other all the time, and every trouble is short.
-  const isDuel = dice.is(0.4);
-  const longest = isDuel ? [300, 1_500] : [2_000, 9_000, 45_000];
-  const long = (): number => dice.of(longest) * dice.next();
-  const steps = Math.round(dice.between(8, isDuel ? 60 : 25));
-  for (let step = 0; step < steps; step += 1) {
-    const node = dice.of(world.alive);
-    const name = dice.of(isDuel ? names.slice(0, 1) : names);
-    const what = isDuel ? 0.8 * dice.next() : dice.next();
-    if (what < 0.45) {
-      void registered(node, name);
-    } else if (what < 0.55) world.leave(node, name);
-    else if (what < 0.67) node.pausedUntil = world.now + Math.min(9_000, long());
-    else if (what < 0.73) node.muteUntil = world.now + Math.min(9_000, long());
-    else if (what < 0.83) {
-      const forMs = long();
-      // From the engine alone, from the other nodes alone, or from everybody.
-      const how = dice.next();
-      if (how < 0.75) node.cutUntil = world.now + forMs;
-      if (how > 0.4) node.islandUntil = world.now + forMs;
-      if (how < 0.75 && dice.is(0.5)) {
-        node.engine.connected(false);
-        world.at(forMs, () => node.engine.connected(true), node.name);
-      }
-    } else if (what < 0.9) world.engineAwayUntil = world.now + long();
-    else if (world.alive.length > 2) {
-      world.kill(node);
-      await world.start();
-    } else if (world.alive.length < 5) await world.start();
-    await world.run(dice.of(isDuel ? [1, 20, 300, 900] : [1, 20, 300, 2_500]) * dice.next(), look);
-  }
-  // All is well again: a host finds its way, and every node finds the host.
-  world.heal();
-  await world.run(12_000, look);
-  for (const name of names) {
-    const node = dice.of(world.alive);
-    let epoch: number | undefined;
-    void world.register(node, name).then((got) => (epoch = got));
-    // Where all witnesses of a dead node are dead, too, their words have to be over first.
-    for (let waits = 0; waits < 8 && epoch === undefined; waits += 1) await world.run(5_000, look);
-    if (epoch === undefined) throw new Error(`seed ${seed}: no host can come to ${node.name}`);
-    if (epoch <= (newest.get(claimId(name)) ?? 0)) throw new Error(`seed ${seed}: an epoch went back`);
-    if (world.serving(name).length !== 1) throw new Error(`seed ${seed}: ${claimId(name)} is not served`);
-    for (const other of world.alive) {
-      let found: Claim | undefined;
-      void other.claims?.find(name).then((claim) => (found = claim));
-      await world.run(100, look);
-      if (found?.node !== node.name || found.epoch !== epoch)
-        throw new Error(`seed ${seed}: ${other.name} finds ${found?.node ?? "nobody"} and not ${node.name}`);
-    }
-  }
+  if (kind === "absent")
+    course.world.troubles = { ...course.world.troubles, lostWords: dice.of([0, 0.1, 0.3]) };
+  for (let index = 0; index < 3; index += 1) await course.world.start();
+  await course.run(3_000);
+  if (kind === "absent") await course.absent();
+  else await course.mixed(Math.round(dice.between(8, kind === "duel" ? 60 : 25)), kind === "duel");
+  await course.end();
 }
