@@ -36,10 +36,9 @@ export class Fleet {
         const text = piece.toString("latin1");
         return text.includes(told) ? Buffer.from(text.replaceAll(told, shown), "latin1") : piece;
       };
-      const relay = await RelayProcess.start([
-        ...["--cluster", `nats://127.0.0.1:${engine.port}`, "--node-address", `127.0.0.1:${own}`],
-        ...["--access-log", "--log-names", "--drain-seconds", "1", ...args],
-      ]);
+      const place = ["--cluster", `nats://127.0.0.1:${engine.port}`, "--node-address", `127.0.0.1:${own}`];
+      const log = ["--access-log", "--log-names", "--drain-seconds", "1"];
+      const relay = await RelayProcess.start([...place, ...log, ...args]);
       nodes.push({ relay, engine, peers });
     }
     const balancer = await Gate.open(() => nodes.map(({ relay }) => relay.port));

@@ -120,10 +120,10 @@ test("while the engine is away, guests and hosts that are known are served by ev
 
 test("no two owners of a name are ever served at once", async () => {
   const room = roomId();
-  let isOver = false;
+  const over = new AbortController();
   const visitors = fleet.nodes.map(async ({ relay }) => {
     let served = 0;
-    while (!isOver) {
+    while (!over.signal.aborted) {
       if (await isServed(relay.port, room)) served += 1;
       await after(15);
     }
@@ -131,7 +131,7 @@ test("no two owners of a name are ever served at once", async () => {
   });
   let claims = 0;
   const hosts = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       // The newest proof wins: each host is followed by the next one, at whatever node.
       await Promise.race([open(room), after(5_000)]).then(
         () => (claims += 1),
@@ -159,7 +159,7 @@ test("no two owners of a name are ever served at once", async () => {
     await after(1_500);
     await cluster.servers[round]?.start();
   }
-  isOver = true;
+  over.abort();
   await hosts;
   const counts = await Promise.all(visitors);
   await after(100);

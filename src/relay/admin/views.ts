@@ -16,8 +16,8 @@ export function readinessOf({ isReady, context }: Relay): Readiness {
 }
 
 /** Of the whole cluster. */
-async function nodesOf({ nodes }: Relay): Promise<Status["nodes"]> {
-  const all = nodes === undefined ? undefined : await unlessAway(nodes.all());
+async function nodesOf({ cluster }: Relay): Promise<Status["nodes"]> {
+  const all = cluster === undefined ? undefined : await unlessAway(cluster.nodes.all());
   if (all === undefined) return null;
   return all.map(({ node, facts: { address, isLeaving, hosts, connections } }) => ({
     node,

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Duplex } from "node:stream";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { ClusterClaims } from "./cluster-claims.ts";
@@ -8,6 +9,7 @@ import { Nodes } from "./nodes.ts";
 import { PEER_VERSIONS } from "./peers/greeting.ts";
 import type { NodeTls } from "./peers/node-tls.ts";
 import { Peers, type PeerAddress } from "./peers/peers.ts";
+import { Questions } from "./peers/questions.ts";
 import { Tallies } from "./tallies.ts";
 
 export interface ClusterOptions {
@@ -25,6 +27,7 @@ export interface Membership {
   readonly claims: ClusterClaims;
   readonly peers: Peers;
   readonly nodes: Nodes;
+  readonly questions: Questions;
   readonly tallies: Tallies;
   readonly key: Buffer;
   readonly versions: readonly number[];
@@ -66,7 +69,10 @@ export async function joinCluster(
     random: () => randomBytes(9).toString("base64url"),
     limits: { roomAwayMs },
   });
-  return { claims, nodes, tallies: new Tallies({ node, clock, engine, key }), key, peers, versions };
+  const connect = (other: string): Promise<Duplex | undefined> => peers.reachAdmin(other);
+  const questions = new Questions({ node, nodes, connect });
+  const tallies = new Tallies({ node, clock, engine, key });
+  return { claims, nodes, questions, tallies, key, peers, versions };
 }
 
 /** The first node makes it. It only keeps strangers from the listener of nodes on a machine that has none but loopback. */

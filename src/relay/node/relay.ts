@@ -6,8 +6,7 @@ import type { Authority } from "../auth/authority.ts";
 import type { Claims } from "../claims/claims.ts";
 import { FileKeeper } from "../claims/keeper.ts";
 import { MemoryClaims } from "../claims/memory.ts";
-import { joinCluster, type ClusterOptions } from "../cluster/join.ts";
-import type { Nodes } from "../cluster/nodes.ts";
+import { joinCluster, type ClusterOptions, type Membership } from "../cluster/join.ts";
 import { PeerListener } from "../cluster/peers/peer-listener.ts";
 import type { PortRange } from "../config/kinds.ts";
 import type { RelayContext } from "../context.ts";
@@ -54,8 +53,8 @@ export interface Relay {
   readonly context: RelayContext;
   readonly hosts: Hosts;
   readonly arrivals: Arrivals;
-  /** Of its cluster; undefined for a single node. */
-  readonly nodes: Nodes | undefined;
+  /** Its cluster; undefined for a single node. */
+  readonly cluster: Pick<Membership, "nodes" | "questions" | "key"> | undefined;
   readonly events: Emitter<RelayEvent>;
   /** Whether new hosts and visitors are taken. */
   readonly isReady: boolean;
@@ -131,9 +130,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     tallies.share("connections-of-source", entrance.perSource, limits.connectionsPerSource);
     tallies.sharePace("registrations-of-source", registrar.pace);
     const { address, tls } = cluster;
-    const { key, versions } = membership;
+    const { key, versions, questions } = membership;
     const answer = (text: string): string | undefined => membership.claims.answer(text);
-    const shared = { context, hosts, door, fetches, services };
+    const shared = { context, hosts, door, fetches, services, questions };
     listener = new PeerListener({ ...shared, answer, key, versions, tls, ...address });
     await listener.listen();
     await membership.claims.start();
@@ -160,7 +159,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     context,
     hosts,
     arrivals,
-    nodes: membership?.nodes,
+    cluster: membership,
     events,
     get isReady() {
       return isReady && claims.state === "ready";

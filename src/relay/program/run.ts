@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { addressKind, hostForUrl } from "../../net/address.ts";
 import { proxyAgents } from "../../net/proxy.ts";
@@ -62,7 +62,6 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
   }
   let current: RelayFiles = files;
   const authority = authorityFor(config, () => current, env, clock);
-  const tags = await tagsFor(config);
   const cluster = await clusterOf(config, (what) => err(`tunnel-mcp relay: ${what}\n`));
   const relay = await startRelay({
     clock,
@@ -84,6 +83,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     await cluster?.engine.close();
     throw error;
   });
+  const tags = await tagsFor(config, relay);
   // Hosts may come at once; the first line is that it listens, all the same.
   const early: RelayEvent[] = [];
   const stopEarly = relay.events.subscribe((event) => early.push(event));
@@ -228,11 +228,14 @@ function limitsOf(config: RelayConfig): RelayLimits {
   };
 }
 
-/** With a folder for what lasts, the words for tunnels last, too. */
-async function tagsFor({ state }: RelayConfig): Promise<Tags> {
+/** With a folder for what lasts, the words for tunnels last, too; in a cluster all nodes have the same. */
+async function tagsFor({ state }: RelayConfig, { cluster }: Relay): Promise<Tags> {
+  if (cluster !== undefined) return new Tags(createHmac("sha256", cluster.key).update(TAGS).digest());
   if (state === undefined) return new Tags(randomBytes(32));
   return new Tags(Buffer.from(await keptSecret(state, "tag-key", process.platform), "base64url"));
 }
+
+const TAGS = "tunnel-mcp relay words 1";
 
 function adminFor(
   relay: Relay,
@@ -276,7 +279,7 @@ function startFacts(
     domain: relay.context.domain,
     auth: isOpen ? "open" : "tokens",
     keepsNames: relay.context.keepsNames,
-    node: relay.nodes === undefined ? undefined : relay.context.node,
+    node: relay.cluster === undefined ? undefined : relay.context.node,
     admin: `http://${hostForUrl(config["admin-listen"].host)}:${port}`,
     adminTokenFile: tokenFile,
   };

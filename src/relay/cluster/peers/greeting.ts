@@ -12,6 +12,7 @@ const wanted = z.union([
   z.object({ kind: z.enum(KINDS), name: word, epoch: z.int() }),
   z.object({ ticket: z.string().check(z.minLength(1), z.maxLength(256)) }),
   z.object({ message: z.string().check(z.maxLength(1_024)) }),
+  z.object({ isAdmin: z.literal(true) }),
 ]);
 const greeting = z.object({
   version: z.int(),
@@ -23,8 +24,8 @@ const greeting = z.object({
   wanted,
 });
 /**
- * What one node wants of another: the host of a claim, under that epoch; the guest of a ticket; or the answer to a message of the
- * register.
+ * What one node wants of another: the host of a claim, under that epoch; the guest of a ticket; the answer to a message of the
+ * register; or its operator's listener.
  */
 export type Wanted = z.infer<typeof wanted>;
 

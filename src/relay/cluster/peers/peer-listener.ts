@@ -11,6 +11,7 @@ import type { Hosts } from "../../hosts/hosts.ts";
 import type { Door } from "../../rooms/door.ts";
 import { refuse } from "../../traffic/refusal.ts";
 import type { NodeTls } from "./node-tls.ts";
+import type { Questions } from "./questions.ts";
 import { firstLine, Greetings, type Wanted } from "./greeting.ts";
 
 export interface PeerListenerOptions {
@@ -19,6 +20,7 @@ export interface PeerListenerOptions {
   readonly door: Door;
   readonly fetches: Fetches;
   readonly services: ServiceDoor;
+  readonly questions: Questions;
   readonly key: Buffer;
   readonly versions: readonly number[];
   /** What the register says on a message of another node. */
@@ -60,6 +62,9 @@ export class PeerListener {
       keepAliveTimeout: 0,
     });
     this.#http.on("request", (request, response) => {
+      const wanted = this.#wanted.get(request.socket);
+      if (wanted !== undefined && "isAdmin" in wanted)
+        return void options.questions.answer(request, response);
       const name = this.#serviceOf(request);
       // No answer is better than one of an owner that is over: the other node looks again.
       if (name === undefined) request.socket.destroy();

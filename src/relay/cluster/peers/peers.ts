@@ -59,6 +59,10 @@ export class Peers implements Elsewhere, PeerTalk {
     return this.#connection(node, { ticket });
   }
 
+  reachAdmin(node: string): Promise<Duplex | undefined> {
+    return this.#connection(node, { isAdmin: true });
+  }
+
   async meet(node: string): Promise<void> {
     await this.#options.addressOf(node);
   }
