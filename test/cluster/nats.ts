@@ -23,16 +23,21 @@ export async function freePorts(count: number): Promise<number[]> {
 export class NatsServer {
   readonly port: number;
   readonly #args: readonly string[];
+  readonly #env: NodeJS.ProcessEnv;
   #child: ChildProcess | undefined;
   output = "";
 
-  constructor(port: number, args: readonly string[]) {
+  constructor(port: number, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     this.port = port;
     this.#args = args;
+    this.#env = { ...process.env, ...env };
   }
 
   async start(): Promise<void> {
-    const child = spawn(program("nats-server"), this.#args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program("nats-server"), this.#args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: this.#env,
+    });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
