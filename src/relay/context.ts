@@ -3,7 +3,7 @@ import type { Emitter } from "../runtime/emitter.ts";
 import type { Authority } from "./auth/authority.ts";
 import type { Claims } from "./claims/claims.ts";
 import type { RelayEvent } from "./events.ts";
-import type { Elsewhere } from "./hosts/elsewhere.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 import type { RelayLimits } from "./limits/limits.ts";
 
 /** The means that all parts of one node share. */

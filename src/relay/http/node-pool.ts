@@ -1,7 +1,7 @@
 import { Agent } from "node:http";
 import { Duplex } from "node:stream";
 import { claimId, type Claim, type ClaimEvent, type Claims } from "../claims/claims.ts";
-import type { Elsewhere } from "../hosts/elsewhere.ts";
+import type { Elsewhere } from "../elsewhere.ts";
 
 const IDLE_MS = 10_000;
 const MAX_IDLE = 16;

@@ -6,7 +6,7 @@ import type { Authority } from "../auth/authority.ts";
 import type { Claims } from "../claims/claims.ts";
 import { FileKeeper } from "../claims/keeper.ts";
 import { MemoryClaims } from "../claims/memory.ts";
-import { joinCluster, type ClusterOptions, type Membership } from "../cluster/join.ts";
+import { joinCluster, type ClusterOptions, type Membership } from "./join.ts";
 import { PeerListener } from "../cluster/peers/peer-listener.ts";
 import type { PortRange } from "../config/kinds.ts";
 import type { RelayContext } from "../context.ts";

@@ -1,4 +1,4 @@
-import type { ClusterOptions } from "../../../src/relay/cluster/join.ts";
+import type { ClusterOptions } from "../../../src/relay/node/join.ts";
 import type { Relay, RelayOptions } from "../../../src/relay/node/relay.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { aRelay } from "../support.ts";

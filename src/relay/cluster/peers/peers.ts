@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Claim } from "../../claims/claims.ts";
-import type { Elsewhere } from "../../hosts/elsewhere.ts";
+import type { Elsewhere } from "../../elsewhere.ts";
 import type { NodeTls } from "./node-tls.ts";
 import type { PeerAnswer, PeerTalk } from "../witnesses.ts";
 import { firstLine, greet, type Wanted } from "./greeting.ts";

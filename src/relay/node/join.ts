@@ -2,15 +2,15 @@ import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { ClusterClaims } from "./cluster-claims.ts";
-import { EngineAway, type Bucket, type Engine } from "./engine.ts";
-import type { NodeFacts } from "./entries.ts";
-import { Nodes } from "./nodes.ts";
-import { PEER_VERSIONS } from "./peers/greeting.ts";
-import type { NodeTls } from "./peers/node-tls.ts";
-import { Peers, type PeerAddress } from "./peers/peers.ts";
-import { Questions } from "./peers/questions.ts";
-import { Tallies } from "./tallies.ts";
+import { ClusterClaims } from "../cluster/cluster-claims.ts";
+import { EngineAway, type Bucket, type Engine } from "../cluster/engine.ts";
+import type { NodeFacts } from "../cluster/entries.ts";
+import { Nodes } from "../cluster/nodes.ts";
+import { PEER_VERSIONS } from "../cluster/peers/greeting.ts";
+import type { NodeTls } from "../cluster/peers/node-tls.ts";
+import { Peers, type PeerAddress } from "../cluster/peers/peers.ts";
+import { Questions } from "../cluster/peers/questions.ts";
+import { Tallies } from "../cluster/tallies.ts";
 
 export interface ClusterOptions {
   readonly engine: Engine;

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { Claim } from "../claims/claims.ts";
+import type { Claim } from "./claims/claims.ts";
 
 /** The other nodes, for visitors whose hosts are there. */
 export interface Elsewhere {
