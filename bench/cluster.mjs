@@ -70,7 +70,13 @@ async function startRelay(server, cluster) {
   const child = spawn(
     process.execPath,
     [
-      ...[server, "relay", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--allow-open-http"],
+      server,
+      "relay",
+      "--listen",
+      "127.0.0.1:0",
+      "--admin-listen",
+      "127.0.0.1:0",
+      "--allow-open-http",
       ...Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]),
       ...(cluster === undefined ? [] : ["--cluster", cluster, "--node-address", "127.0.0.1:0"]),
     ],

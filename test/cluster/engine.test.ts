@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClusterClaims } from "../../src/relay/cluster/cluster-claims.ts";
 import { EngineAway } from "../../src/relay/cluster/engine.ts";
@@ -84,6 +85,29 @@ test("a server without JetStream is refused with what is missing", async () => {
   await cluster.stop();
   const gone = NatsEngine.open({ servers: serversOf(cluster), name: "x", onTrouble: () => undefined });
   await expect(gone).rejects.toMatchObject({ code: "cluster-unreachable" });
+});
+
+test("a server that is too old is refused with its version and what is needed", async () => {
+  const told = {
+    server_id: "x",
+    version: "2.8.4",
+    proto: 1,
+    max_payload: 1_048_576,
+    headers: true,
+    jetstream: true,
+  };
+  const old = createServer((socket) => {
+    socket.write(`INFO ${JSON.stringify(told)}\r\n`);
+    socket.on("data", (piece: Buffer) => void (piece.includes("PING") && socket.write("PONG\r\n")));
+    socket.on("error", () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => old.listen(0, "127.0.0.1", resolve));
+  const address = old.address();
+  const servers = parseServers(`nats://127.0.0.1:${typeof address === "object" ? address?.port : 0}`);
+  if (servers === undefined) throw new Error("no servers");
+  const opened = NatsEngine.open({ servers, name: "x", onTrouble: () => undefined });
+  await expect(opened).rejects.toThrow(/2\.8\.4 is too old: 2\.9 or newer/);
+  old.close();
 });
 
 test("while the engine is away nothing is written, and it comes back by itself", async () => {

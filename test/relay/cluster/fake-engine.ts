@@ -3,10 +3,12 @@ import { EngineAway, type Bucket, type Engine, type Entry } from "../../../src/r
 import { CLUSTER } from "../../../src/relay/cluster/timing.ts";
 import type { PeerTalk } from "../../../src/relay/cluster/witnesses.ts";
 
+/** A word is an event or a question to a node; the others are reads and writes of a bucket. */
+export type Sent = BucketName | "word";
+
 /** Carries what one end sends to another: at once, late or never. */
 export interface Network {
-  /** @param isWord of an event or a question to a node, and not of a read or a write */
-  send(from: string, to: string, deliver: () => void, isWord?: boolean): void;
+  send(from: string, to: string, deliver: () => void, what?: Sent): void;
 }
 
 export const ENGINE = "engine";
@@ -137,31 +139,37 @@ export class FakeEngine implements Engine {
   }
 
   #word(from: string, to: string, deliver: () => void): void {
-    this.#network.send(from, to, deliver, true);
+    this.#network.send(from, to, deliver, "word");
   }
 
   #bucket(name: BucketName): Bucket {
     const server = this.#server;
     return {
-      get: (key) => this.#request(() => server.get(name, key)),
-      put: (key, value, expected) => this.#request(() => server.put(name, key, value, expected)),
-      remove: (key, revision) => this.#request(() => server.remove(name, key, revision)),
-      keys: (prefix) => this.#request(() => server.below(name, prefix ?? "").map(({ key }) => key)),
+      get: (key) => this.#request(name, () => server.get(name, key)),
+      put: (key, value, expected) => this.#request(name, () => server.put(name, key, value, expected)),
+      remove: (key, revision) => this.#request(name, () => server.remove(name, key, revision)),
+      keys: (prefix) => this.#request(name, () => server.below(name, prefix ?? "").map(({ key }) => key)),
       next: (prefix, from) =>
-        this.#request(() => server.below(name, prefix).find(({ revision }) => revision >= from)),
+        this.#request(name, () => server.below(name, prefix).find(({ revision }) => revision >= from)),
     };
   }
 
-  #request<T>(apply: () => T): Promise<T> {
+  #request<T>(what: Sent, apply: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const cancel = this.#clock.after(CLUSTER.engineMs, () => reject(new EngineAway()));
-      this.#network.send(this.#node, ENGINE, () => {
-        const result = apply();
-        this.#network.send(ENGINE, this.#node, () => {
-          cancel();
-          resolve(result);
-        });
-      });
+      const answer = (result: T): void => {
+        cancel();
+        resolve(result);
+      };
+      this.#network.send(
+        this.#node,
+        ENGINE,
+        () => {
+          const result = apply();
+          this.#network.send(ENGINE, this.#node, () => answer(result), what);
+        },
+        what,
+      );
     });
   }
 }

@@ -3,7 +3,7 @@ import { ClusterClaims } from "../../../src/relay/cluster/cluster-claims.ts";
 import { claimId, type Claim, type ClaimName } from "../../../src/relay/claims/claims.ts";
 import type { Clock } from "../../../src/runtime/clock.ts";
 import type { PeerAnswer, PeerTalk } from "../../../src/relay/cluster/witnesses.ts";
-import { ENGINE, FakeEngine, FakeServer, type Network } from "./fake-engine.ts";
+import { ENGINE, FakeEngine, FakeServer, type Network, type Sent } from "./fake-engine.ts";
 
 /** Numbers that a seed decides (mulberry32). */
 export class Dice {
@@ -73,6 +73,10 @@ export class SimNode {
   islandUntil = 0;
   /** What it sends is lost, and what is sent to it arrives. */
   muteUntil = 0;
+  /** What is said to it by others is lost; answers of the buckets arrive. */
+  deafUntil = 0;
+  /** What comes to it comes almost too late: of one kind, or all. */
+  held: { readonly until: number; readonly what: Sent | "all" } | undefined;
   /** Its machine is dead, too: nobody says that nothing listens there. */
   isSilent = false;
 
@@ -115,7 +119,7 @@ export class World implements Network {
     return () => void (this.#queue = this.#queue.filter((other) => other !== happening));
   }
 
-  send(from: string, to: string, deliver: () => void, isWord = false): void {
+  send(from: string, to: string, deliver: () => void, what: Sent = "word"): void {
     const ends = [from, to].filter((end) => end !== ENGINE);
     const isCutOff = (name: string): boolean => {
       const node = this.nodes.get(name);
@@ -126,13 +130,17 @@ export class World implements Network {
       this.now < (this.#apart.get(pairOf(from, to)) ?? 0) ||
       ends.some(isCutOff);
     const { late } = this.troubles;
-    const lost = isWord || ends.length === 2 ? this.troubles.lostWords : this.troubles.lost;
+    const lost = what === "word" ? this.troubles.lostWords : this.troubles.lost;
+    if (what === "word" && this.now < (this.nodes.get(to)?.deafUntil ?? 0)) return;
     const isMute = this.now < (this.nodes.get(from)?.muteUntil ?? 0);
     if (isCut() || isMute || this.dice.is(lost)) return;
     // Most late answers come while they are waited for still, which is worse than too late.
     const slow = (): number =>
       this.dice.is(0.7) ? this.dice.between(20, 950) : this.dice.between(950, 8_000);
-    const ms = this.dice.is(late) ? slow() : this.dice.between(0.2, 5);
+    const held = this.nodes.get(to)?.held;
+    const isHeld = held !== undefined && this.now < held.until && (held.what === "all" || held.what === what);
+    const usual = (): number => (this.dice.is(late) ? slow() : this.dice.between(0.2, 5));
+    const ms = isHeld ? this.dice.between(700, 995) : usual();
     this.at(ms, () => (isCut() ? undefined : deliver()), to === ENGINE ? undefined : to);
   }
 
@@ -236,7 +244,8 @@ export class World implements Network {
     this.troubles = QUIET;
     this.engineAwayUntil = this.now;
     for (const node of this.alive) {
-      node.cutUntil = node.islandUntil = node.muteUntil = node.pausedUntil = this.now;
+      node.cutUntil = node.islandUntil = node.muteUntil = node.deafUntil = node.pausedUntil = this.now;
+      node.held = undefined;
       node.engine.connected(true);
     }
   }
@@ -387,6 +396,42 @@ class Course {
     for (const node of world.alive.slice(4)) world.kill(node);
   }
 
+  /** Answers come almost too late, while a name is taken from a node that does not hear of it. */
+  async late(): Promise<void> {
+    const { world } = this;
+    const { dice } = world;
+    const [x, y] = NAMES;
+    if (x === undefined || y === undefined) return;
+    await world.start();
+    await this.run(3_000);
+    for (let round = 0; round < 4; round += 1) {
+      const holder = dice.of(world.alive);
+      const taker = dice.of(world.alive.filter((node) => node !== holder));
+      const isFresh = dice.is(0.5);
+      void this.register(holder, x);
+      if (!isFresh) void this.register(holder, y);
+      await this.run(2_500);
+      const until = world.now + 4_000;
+      const what = dice.of(["claims", "nodes", "word", "all"] as const);
+      dice.of([holder, taker]).held = { until, what };
+      await this.run(1_000 * dice.next());
+      const how = dice.next();
+      if (how < 0.6) holder.deafUntil = until;
+      if (how < 0.2) holder.muteUntil = until;
+      if (how > 0.6) world.cut(holder, 4_000);
+      if (how > 0.6) world.apart(holder, taker, 4_000);
+      if (isFresh) void this.register(holder, y);
+      // A claim is a read and a write: sometimes both are over by then.
+      await this.run(dice.of([300, 1_900]) * dice.next());
+      void this.register(taker, dice.of([x, y]));
+      await this.run(600 * dice.next());
+      void this.register(taker, dice.of([x, y]));
+      await this.run(5_000);
+      if (dice.is(0.5)) await this.run(4_000);
+      for (const name of [x, y]) world.leave(dice.of([holder, taker]), name);
+    }
+  }
+
   /** All is well again: a host finds its way, and every node finds the host. */
   async end(): Promise<void> {
     const { world } = this;
@@ -413,11 +458,11 @@ class Course {
   }
 }
 
-/** The course that a seed decides: of mixed troubles; a duel, in which nodes take one name from each other; or an absence. */
+/** The course that a seed decides: of mixed troubles; a duel, in which nodes take one name from each other; an absence; or late answers. */
 export async function course(seed: number): Promise<void> {
   const course = new Course(seed);
   const { dice } = course.world;
-  const kind = dice.of(["mixed", "duel", "absent"] as const);
+  const kind = dice.of(["mixed", "duel", "absent", "late"] as const);
   course.world.troubles = {
     lost: dice.of([0, 0.02, 0.15, 0.4]),
     lostWords: dice.of([0, 0.02, 0.3, 0.8]),
@@ -426,9 +471,11 @@ export async function course(seed: number): Promise<void> {
   };
   if (kind === "absent")
     course.world.troubles = { ...course.world.troubles, lostWords: dice.of([0, 0.1, 0.3]) };
+  if (kind === "late") course.world.troubles = { ...QUIET, skew: 0.04 };
   for (let index = 0; index < 3; index += 1) await course.world.start();
   await course.run(3_000);
   if (kind === "absent") await course.absent();
+  else if (kind === "late") await course.late();
   else await course.mixed(Math.round(dice.between(8, kind === "duel" ? 60 : 25)), kind === "duel");
   await course.end();
 }

@@ -29,7 +29,10 @@ const info = z.object({
 });
 const deleted = z.object({ success: z.boolean() });
 
-type Failure = { readonly failed: number };
+interface Failure {
+  readonly failed: number;
+  readonly why: string;
+}
 
 /** An answer that says why not. */
 const isFailure = (answer: object): answer is Failure => "failed" in answer;
@@ -170,7 +173,7 @@ export class JetStreamBucket implements Bucket {
     }
     const told = parsed(answer.string());
     const failed = failure.safeParse(told).data;
-    if (failed !== undefined) return { failed: failed.error.err_code ?? failed.error.code };
+    if (failed !== undefined) return failureOf(failed.error);
     const good = schema.safeParse(told).data;
     if (good === undefined) throw new EngineAway();
     return good;
@@ -188,6 +191,12 @@ function parsed(text: string): unknown {
 /** That there are, whatever the bucket was made with. */
 const copiesOf = ({ cluster }: z.infer<typeof info>): number => 1 + (cluster?.replicas?.length ?? 0);
 
-const problem = (what: string, { failed }: Failure): Error => new Error(`${what}: JetStream error ${failed}`);
+const failureOf = ({ err_code: own, code, description }: z.infer<typeof failure>["error"]): Failure => ({
+  failed: own ?? code,
+  why: description ?? "",
+});
+
+const problem = (what: string, { failed, why }: Failure): Error =>
+  new Error(`${what}: JetStream error ${failed} ${why}`);
 const COPIES = 3;
 const NS = 1_000_000;

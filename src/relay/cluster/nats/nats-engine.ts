@@ -1,7 +1,7 @@
 import { connect, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import { TunnelError } from "../../../errors/tunnel-error.ts";
 import { Emitter } from "../../../runtime/emitter.ts";
-import type { Engine } from "../engine.ts";
+import { EngineAway, type Engine } from "../engine.ts";
 import { CLUSTER } from "../timing.ts";
 import type { ClusterServers } from "./servers.ts";
 import { JetStreamBucket } from "./jetstream.ts";
@@ -49,7 +49,7 @@ export class NatsEngine implements Engine {
     const copies = await engine.#prepare().catch(async (error: unknown) => {
       await connection.close();
       throw new TunnelError("cluster-unusable", {
-        detail: "its buckets cannot be made or read",
+        detail: `its buckets cannot be made or read${whyOf(error)}`,
         cause: error,
       });
     });
@@ -142,6 +142,12 @@ async function connected({ addresses, login, tls }: ClusterServers, name: string
   } catch (error) {
     throw new TunnelError("cluster-unreachable", { detail: addresses.join(", "), cause: error });
   }
+}
+
+/** What JetStream has said, such as that its disk is full. */
+function whyOf(error: unknown): string {
+  const { cause } = error instanceof EngineAway ? error : { cause: undefined };
+  return cause instanceof Error ? ` (${cause.message})` : "";
 }
 
 /** In words for an operator. */
