@@ -38,6 +38,7 @@ const PROGRAMS = {
   gateway: "gateway-side",
   services: "services-side",
   relay: "relay-side",
+  cluster: "cluster-side",
   bridge: "bridge-side",
 };
 

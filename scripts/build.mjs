@@ -35,6 +35,8 @@ const LATER = new Map([
   ["src/app/commands.ts", "commands"],
   // The relay: a program of its own, for whoever runs one.
   ["src/app/relaying.ts", "relay"],
+  // The client of a cluster's engine: for a relay that is one of many nodes.
+  ["src/relay/cluster/nats/nats-engine.ts", "cluster"],
   // What asks a running server, and may run as long as it does.
   ["src/app/waking.ts", "waking"],
   // The page of a person, where a server opens it by itself.
@@ -140,6 +142,21 @@ const noTraces = {
       namespace: "no-traces",
     }));
     onLoad({ filter: /./, namespace: "no-traces" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
+/**
+ * The engine's client brings keys and signatures of its own for a login that is not offered here, a transport for browsers, and a
+ * benchmark: half of it.
+ */
+const slimEngine = {
+  name: "slim-engine",
+  setup({ onResolve, onLoad }) {
+    const isOfEngine = ({ importer }) => importer.includes(`${path.sep}@nats-io${path.sep}`);
+    onResolve({ filter: /^@nats-io\/nkeys$|^\.\/(?:bench|ws_transport|nkeys)$/ }, (args) =>
+      isOfEngine(args) ? { path: args.path, namespace: "slim-engine" } : undefined,
+    );
+    onLoad({ filter: /./, namespace: "slim-engine" }, () => ({ contents: "module.exports = {};" }));
   },
 };
 
@@ -260,6 +277,7 @@ async function main() {
     plainProxyAgent,
     noTimeline,
     noTraces,
+    slimEngine,
     englishOnly,
     smallValidator,
     builtinsOnDemand,

@@ -143,6 +143,8 @@ const CODES = [
   "cloudflared-not-ready",
   "cloudflared-rate-limited",
   "cloudflared-unsupported",
+  "cluster-unreachable",
+  "cluster-unusable",
   "config-invalid",
   "control-failed",
   "disk-full",

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Agent, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { fieldLines } from "../../expose/gateway/outgoing/field-lines.ts";
 import { lastWord, lingerOver } from "../../expose/gateway/lingering.ts";
@@ -13,10 +13,12 @@ import type { Arrivals, Found } from "../hosts/arrivals.ts";
 import type { Fetches } from "../hosts/fetches.ts";
 import type { Host } from "../hosts/host.ts";
 import { splice } from "../../uplink/line/splice.ts";
+import { passOn } from "../traffic/pass-on.ts";
 import { ANSWERS } from "./answers.ts";
 import { fieldsForHost } from "./fields.ts";
 import { Forward } from "./forward.ts";
 import { interstitial } from "./interstitial.ts";
+import { NodePools } from "./node-pool.ts";
 import { HostPool } from "./pool.ts";
 
 type Good = Extract<Checked, { kind: "good" }>;
@@ -30,6 +32,8 @@ interface Visit {
 }
 
 const LINGER_MS = 5_000;
+/** The other node holds a visitor for a while, and answers first. */
+const NODE_MS = 10_000;
 
 /** HTTP services at NAME.DOMAIN: each request goes to the host of its own name, whatever connection it has come by. */
 export class Services implements ServiceDoor {
@@ -38,6 +42,7 @@ export class Services implements ServiceDoor {
   readonly #fetches: Fetches;
   readonly #pseudonym: string;
   readonly #pools = new WeakMap<Host, HostPool>();
+  readonly #nodePools: NodePools | undefined;
   readonly #open = new Set<() => void>();
 
   constructor(context: RelayContext, arrivals: Arrivals, fetches: Fetches) {
@@ -45,6 +50,8 @@ export class Services implements ServiceDoor {
     this.#context = context;
     this.#arrivals = arrivals;
     this.#pseudonym = `relay-${context.node}`;
+    const { elsewhere, claims } = context;
+    this.#nodePools = elsewhere === undefined ? undefined : new NodePools(elsewhere, claims);
   }
 
   /** Requests and sockets under way. */
@@ -54,6 +61,7 @@ export class Services implements ServiceDoor {
 
   close(): void {
     for (const cut of this.#open) cut();
+    this.#nodePools?.close();
   }
 
   request(
@@ -72,10 +80,18 @@ export class Services implements ServiceDoor {
     const checked = checkRequest(request);
     if (checked.kind === "refused") return refuse(checked.answer, "refused", checked.closes);
     if (hasPassed(request.rawHeaders, this.#pseudonym)) return refuse(ANSWERS.loop, "refused");
+    const pool = this.#openPool(name);
+    if (pool !== undefined) return this.#toNode(visit, pool, response, checked, expectsContinue);
     const left = new AbortController();
     response.once("close", () => left.abort());
     this.#find(visit, left.signal, (found) => {
-      if (left.signal.aborted) return;
+      if (left.signal.aborted)
+        return found.kind === "elsewhere" ? void found.connection.destroy() : undefined;
+      if (found.kind === "elsewhere") {
+        const pool = this.#nodePools?.with(found.claim, found.connection);
+        if (pool !== undefined) this.#toNode(visit, pool, response, checked, expectsContinue);
+        return;
+      }
       if (found.kind !== "host") return refuse(...answerFor(found));
       const { host } = found;
       const { warnsBrowsers, contact } = this.#context;
@@ -110,7 +126,12 @@ export class Services implements ServiceDoor {
     socket.once("close", leave);
     this.#find(visit, left.signal, (found) => {
       socket.off("close", leave);
-      if (left.signal.aborted) return void socket.destroy();
+      if (left.signal.aborted) {
+        if (found.kind === "elsewhere") found.connection.destroy();
+        return void socket.destroy();
+      }
+      if (found.kind === "elsewhere")
+        return passOn(found.connection, { request, socket, head, source }, this.#context.clock, this.#open);
       if (found.kind !== "host") return refuse(...answerFor(found));
       const { host } = found;
       const free = host.visits.take("", host.maxInFlight);
@@ -206,6 +227,53 @@ export class Services implements ServiceDoor {
     });
   }
 
+  /** Connections to the node of this service, where it is known and where there are some. */
+  #openPool(name: string): Agent | undefined {
+    const claim = { kind: "http", name } as const;
+    if (this.#nodePools === undefined || this.#arrivals.now(claim) !== undefined) return undefined;
+    const found = this.#context.claims.findNow(claim);
+    return found === undefined ? undefined : this.#nodePools.get(found);
+  }
+
+  /** The node at which the host is knows its rules, counts the request and tells of it. */
+  #toNode(
+    visit: Visit,
+    pool: Agent,
+    response: ServerResponse,
+    { target, body }: Good,
+    expectsContinue: boolean,
+  ): void {
+    const { clock, limits } = this.#context;
+    const { request } = visit;
+    const fields = fieldsForHost(request.rawHeaders, {
+      ...this.#about(visit),
+      body,
+      expectsContinue: expectsContinue && body.kind !== "none",
+      upgrades: false,
+      closes: false,
+    });
+    let forward: Forward | undefined;
+    const cut = (): void => forward?.stop();
+    this.#open.add(cut);
+    forward = new Forward({
+      request,
+      response,
+      target,
+      fields,
+      body,
+      pool,
+      clock,
+      limits: {
+        requestBytes: 0,
+        responseBytes: 0,
+        responseMs: limits.responseMs + NODE_MS,
+        idleMs: limits.idleMs,
+      },
+      throttle: undefined,
+      onEnd: () => void this.#open.delete(cut),
+    });
+  }
+
   #about({ request, source }: Visit): { source: string; httpVersion: string; pseudonym: string } {
     return { source, httpVersion: request.httpVersion, pseudonym: this.#pseudonym };
   }
@@ -247,7 +315,7 @@ export class Services implements ServiceDoor {
   }
 }
 
-function answerFor({ kind }: Exclude<Found, { kind: "host" }>): [OwnAnswer, VisitEnd] {
+function answerFor({ kind }: Exclude<Found, { kind: "host" | "elsewhere" }>): [OwnAnswer, VisitEnd] {
   if (kind === "unknown") return [ANSWERS.unknown, "unknown"];
   return kind === "away" ? [ANSWERS.away, "no-host"] : [ANSWERS.busy, "too-many"];
 }
