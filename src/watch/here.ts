@@ -7,6 +7,8 @@ import type { Hearing, Server } from "./servers.ts";
 /** Whatever tells a view of what happens, for as long as somebody looks. */
 export interface Source {
   start(): Promise<void>;
+  /** Resolves when all that was there has been told. */
+  ready(): Promise<void>;
   close(): void;
 }
 
@@ -26,6 +28,7 @@ export function watchHere(watched: Watched, hearing: Hearing): Source {
       feed = new Feed({ ...watched, emit: (event) => hearing.hear(server, event) });
       return Promise.resolve();
     },
+    ready: () => Promise.resolve(),
     close: () => feed?.stop(),
   };
 }

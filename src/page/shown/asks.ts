@@ -86,7 +86,6 @@ function question(subject: Subject): Question {
       const facts = [
         `Whoever uses one reads along for ${minutes} min, ${history ? "from the beginning" : "from their arrival on"}, and can say nothing.`,
         "Everybody in the tunnel is told before it begins.",
-        ...why,
       ];
       const what = links === 1 ? "a link for an observer" : `${links} links for observers`;
       return { title: `Your agent wants to make ${what}`, facts, text: undefined, yes: "Make it" };
