@@ -1,6 +1,7 @@
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { OBSERVER, ROOM } from "../../protocol/base/limits.ts";
+import { peersAmong } from "../../protocol/room/participant.ts";
 import { foldedName } from "../../protocol/base/names.ts";
 import type { HostSession } from "../../session/host-session.ts";
 import { inviteView } from "../../view/invites.ts";
@@ -205,6 +206,7 @@ export function completeSlash(before: string, conversation: Conversation): Compl
     const { offered = [], listeners = [], toYou = [] } = services.view ?? {};
     switch (command) {
       case "to":
+        return peersAmong(tunnel.presence()).map(({ name }) => name);
       case "remove":
         return names();
       case "offer":

@@ -227,9 +227,8 @@ export class PeopleView {
     const line = `${this.#time(ts)} * ${systemText(event, name)}`;
     // Who reads what is said here is to be noticed.
     const isObserver = event.event === "joined" && event.role !== undefined;
-    if (event.event === "idle-warning" || (isObserver && safetyCode === undefined)) return paint.yellow(line);
-    if (safetyCode === undefined) return paint.dim(line);
-    return `${paint.dim(line)}\n  Safety code with ${name}: ${safetyCode}`;
+    const shown = event.event === "idle-warning" || isObserver ? paint.yellow(line) : paint.dim(line);
+    return safetyCode === undefined ? shown : `${shown}\n  Safety code with ${name}: ${safetyCode}`;
   }
 
   #notice({ ts, event }: NoticeView): string {
