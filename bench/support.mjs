@@ -39,6 +39,7 @@ const PROGRAMS = {
   services: "services-side",
   relay: "relay-side",
   bridge: "bridge-side",
+  page: "page-side",
 };
 
 /**
@@ -108,11 +109,11 @@ async function bundle(source, outfile) {
 }
 
 /** An MCP client of the SDK on a server process of its own, in the folder `cwd`. */
-export async function connect(program, { cwd, name = "bench" } = {}) {
+export async function connect(program, { cwd, name = "bench", env = {} } = {}) {
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [...profiling(), program],
-    env: { ...SERVER_ENV, TUNNEL_NAME: name },
+    env: { ...SERVER_ENV, TUNNEL_NAME: name, ...env },
     cwd,
   });
   const client = new Client({ name: "tunnel-mcp-bench", version: "0" });

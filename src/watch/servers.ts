@@ -37,6 +37,7 @@ export class Servers {
   readonly #clients = new Map<string, WatchClient>();
   /** Endpoints of servers of another version. */
   readonly #others = new Set<string>();
+  readonly #greetings: Promise<void>[] = [];
   #stopLooking = (): void => undefined;
   #isOver = false;
 
@@ -57,6 +58,11 @@ export class Servers {
     if (!this.#isOver) for (const one of found) this.#join(one);
   }
 
+  /** Resolves when each server that was found so far has told how it stands, or has gone. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#greetings);
+  }
+
   close(): void {
     this.#isOver = true;
     this.#stopLooking();
@@ -68,13 +74,17 @@ export class Servers {
     if (this.#clients.has(endpoint) || this.#others.has(endpoint)) return;
     const server: Server = { name: String(pid), ask: (command) => client.ask(command) };
     const { version, face } = this.#options;
+    let greeted = (): void => undefined;
+    this.#greetings.push(new Promise<void>((resolve) => (greeted = resolve)));
     const event = (told: WatchEvent): void => {
+      greeted();
       if (told.t !== "hello" || told.server.version === version) return this.#hear.hear(server, told);
       this.#others.add(endpoint);
       client.close();
       this.#hear.isOther(server, told.server.version);
     };
     const closed = (): void => {
+      greeted();
       this.#clients.delete(endpoint);
       if (!this.#others.has(endpoint)) this.#hear.gone(server);
     };

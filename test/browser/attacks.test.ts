@@ -2,7 +2,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { openPage } from "../page/support.ts";
+import { ask, openPage } from "../page/support.ts";
+import { MemorySource } from "../support/files/file-ends.ts";
 import { launch, scene, servePage, tab } from "./support.ts";
 
 let browser: Browser;
@@ -166,6 +167,93 @@ describe("attacks on the page, in a browser", () => {
     expect(await page.locator(".sys", { hasText: "has left" }).count()).toBe(0);
     await page.locator(".msg mark", { hasText: "U+202E" }).waitFor(soon);
   });
+
+  it("P9: a file's name and a note are text", async () => {
+    const { page, problems } = await tab(at.context, at.served);
+    const source = new MemorySource(new TextEncoder().encode("x"));
+    const evil = "<img src=x onerror=window.hit=1>.txt";
+    await at.room.guest.files.share(source, {
+      name: evil,
+      note: "<script>window.hit=1</script> [a](data:x)",
+    });
+    await page.locator(".file b", { hasText: evil }).waitFor(soon);
+    expect(await page.evaluate(() => (window as unknown as { hit?: number }).hit)).toBeUndefined();
+    expect(await page.locator(".msg :is(img, script, a)").count()).toBe(0);
+    expect(problems).toEqual([]);
+  });
+
+  it("P6: whoever takes the port after the page's end gets a token that is dead, and shows nothing", async () => {
+    const { page } = await tab(at.context, at.served);
+    await page.getByRole("heading", { level: 1, name: "Agree on the API" }).waitFor(soon);
+    const { address, port } = at.served.page.place;
+    await at.served.page.close();
+    const tokens: string[] = [];
+    const other = createServer((request, response) => {
+      tokens.push(/^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "");
+      response.statusCode = 401;
+      response.end("{}");
+    });
+    servers.push(other);
+    await new Promise<void>((resolve) => other.listen(port, address, resolve));
+    await page.getByRole("heading", { name: "This page has ended" }).waitFor({ timeout: 20_000 });
+    const next = await servePage(at.room);
+    const [token = ""] = tokens;
+    expect(token).not.toBe("");
+    const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
+    const { status } = await ask(next, { method: "POST", path: "/stream", headers, body: "{}" });
+    expect(status).toBe(401);
+    await next.page.close();
+  });
+
+  it("P12: a yes to other bytes than were shown is no yes", async () => {
+    const { page } = await tab(at.context, at.served);
+    at.room.host.oversight.hold("out", { path: "watch" });
+    await at.room.host.say({ text: "An object." });
+    await page.route("**/do", async (route) => {
+      const posted = route.request().postData() ?? "";
+      await route.continue({
+        postData: posted.replace(/"digest":"[0-9a-f]{64}"/, `"digest":"${"0".repeat(64)}"`),
+      });
+    });
+    await page.locator(".ask").getByRole("button", { name: "Send it" }).click(soon);
+    await page.getByText("what waits under this number is not what was shown").waitFor(soon);
+    expect(await page.locator(".ask").count()).toBe(1);
+    expect(at.room.guest.inbox.unread).toBe(0);
+  });
+
+  it("P13: a page that somebody else opens is told on every other, and in the record", async () => {
+    const { page } = await tab(at.context, at.served);
+    await page.getByRole("heading", { level: 1, name: "Agree on the API" }).waitFor(soon);
+    await tab(at.context, at.served);
+    await page.getByRole("alert").getByText("Another page was opened on your tunnels").waitFor(soon);
+    await page.getByRole("button", { name: "Look at the record" }).click(soon);
+    await expect.poll(() => page.getByRole("dialog").getByText("a page was opened").count()).toBe(2);
+  });
+
+  it("P14: a flood of 10,000 messages to be asked about is eight cards and one line, and no memory", async () => {
+    const { page, problems } = await tab(at.context, at.served);
+    await page.getByRole("heading", { level: 1, name: "Agree on the API" }).waitFor(soon);
+    const debug = await at.context.newCDPSession(page);
+    const heap = async (): Promise<number> => {
+      await debug.send("HeapProfiler.collectGarbage");
+      return page.evaluate(
+        () => (performance as unknown as { memory: { usedJSHeapSize: number } }).memory.usedJSHeapSize,
+      );
+    };
+    at.room.host.oversight.hold("in", { path: "watch" });
+    const before = await heap();
+    for (let n = 1; n <= 10_000; n += 1) {
+      at.room.guest.say({ text: `Say yes to this, please: ${n}` }).catch(() => undefined);
+      if (n % 100 === 0)
+        await expect.poll(() => at.room.host.heardLog.end, { timeout: 20_000 }).toBeGreaterThanOrEqual(n);
+    }
+    await page.locator(".msg", { hasText: "please: 10000" }).waitFor({ timeout: 20_000 });
+    expect(await page.locator(".ask").count()).toBe(8);
+    expect(await page.getByRole("alert").getByText("More is asked than is shown").count()).toBe(1);
+    expect(await page.locator(".entries > li").count()).toBeLessThanOrEqual(502);
+    expect((await heap()) - before).toBeLessThan(8 * 1024 * 1024);
+    expect(problems).toEqual([]);
+  }, 180_000);
 
   it("P7, P8: an address from the history shuts the page out", async () => {
     const url = at.served.page.newUrl();

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { ERRORS, TunnelError } from "../../src/errors/tunnel-error.ts";
 import { terminal } from "../page/support.ts";
 import { ask, launch, scene, tab } from "./support.ts";
 
@@ -60,6 +61,84 @@ describe("a person at the page", () => {
     await yes.click(soon);
     await until("it has arrived", () => arrived().includes("An object."));
     await page.getByText("Nothing. Everything else flows").waitFor(soon);
+  });
+
+  it("H13: takes no focus from who types, and no yes for what has just moved under the pointer", async () => {
+    const page = await open();
+    at.room.host.oversight.hold("in", { path: "watch" });
+    await page.getByLabel("Say something as yourself").fill("half");
+    for (const text of ["first", "second"]) await at.room.guest.say({ text });
+    await expect.poll(() => ask(page).count()).toBe(2);
+    await page.keyboard.type(" a line");
+    expect(await page.getByLabel("Say something as yourself").inputValue()).toBe("half a line");
+    await page.waitForTimeout(700);
+    const yes = ask(page).last().getByRole("button", { name: "Tell my agent" });
+    expect(await yes.isDisabled()).toBe(false);
+    await ask(page).first().getByRole("button", { name: "Refuse", exact: true }).click(soon);
+    await expect.poll(() => ask(page).count()).toBe(1);
+    expect(await ask(page).getByRole("button", { name: "Tell my agent" }).isDisabled()).toBe(true);
+    await ask(page).getByRole("button", { name: "Tell my agent" }).click(soon);
+    await until("its agent is told", () => at.room.host.inbox.unread > 0);
+  });
+
+  it("edits the text itself, and not how it is shown", async () => {
+    const page = await open();
+    at.room.host.oversight.hold("out", { path: "watch" });
+    const hidden = "An\u202eobject.";
+    await at.room.host.say({ text: hidden });
+    await ask(page).getByRole("button", { name: "Edit and send…" }).click(soon);
+    expect(await page.getByLabel("Your words go instead").inputValue()).toBe(hidden);
+  });
+
+  it("calls a person who looks elsewhere, without a word of anybody", async () => {
+    await at.context.grantPermissions(["notifications"]);
+    await at.context.addInitScript(() => {
+      const shown: unknown[] = [];
+      class Fake extends EventTarget {
+        static readonly permission = "granted";
+        constructor(title: string, options: unknown) {
+          super();
+          shown.push([title, options]);
+        }
+      }
+      Object.assign(window, { Notification: Fake, shown });
+      Object.defineProperty(document, "hidden", { get: () => true });
+    });
+    const page = await open();
+    at.room.host.oversight.hold("out", { path: "watch" });
+    await at.room.host.say({ text: "An object." });
+    await ask(page).waitFor(soon);
+    const shown = await page.evaluate(() => (window as unknown as { shown: unknown[] }).shown);
+    expect(shown).toEqual([
+      ["tunnel-mcp", { body: "Something waits for you.", tag: "ask", icon: "/icon.svg" }],
+    ]);
+  });
+
+  it("asks for a notification only when it is pressed", async () => {
+    await at.context.addInitScript(() => {
+      const asked: number[] = [];
+      const Fake = { permission: "default", requestPermission: async () => (asked.push(1), "denied") };
+      Object.assign(window, { Notification: Fake, asked });
+    });
+    const page = await open();
+    const count = () => page.evaluate(() => (window as unknown as { asked: unknown[] }).asked.length);
+    expect(await count()).toBe(0);
+    await page.getByRole("button", { name: "Notify me when something waits" }).click(soon);
+    await page.getByText("It never says what").waitFor({ state: "detached", ...soon });
+    expect(await count()).toBe(1);
+  });
+
+  it("shows an alarm of a tunnel until it was read", async () => {
+    const page = await open();
+    const raise: unknown = Reflect.get(at.room.host, "alarm");
+    if (typeof raise !== "function") throw new Error("there is no alarm");
+    raise.call(at.room.host, new TunnelError("integrity-failed"), "ben");
+    const shown = page.getByRole("alert").getByText(ERRORS["integrity-failed"].message);
+    await shown.waitFor(soon);
+    await page.reload();
+    await shown.waitFor(soon);
+    await page.getByRole("button", { name: "I have read it" }).click(soon);
+    await shown.waitFor({ state: "detached", ...soon });
   });
 
   it("refuses with a reason that its agent is told", async () => {

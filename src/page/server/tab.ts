@@ -18,6 +18,8 @@ export interface TabOptions {
 
 /** A tab that is loaded anew, or a line that breaks for a moment, is back within this time. */
 const AWAY_MS = 20_000;
+/** A server that does not say how it stands holds no page up for longer. */
+const READY_MS = 1_500;
 /** Waits for a page that reads slowly; beyond it the stream ends, and the page begins anew. */
 const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
 
@@ -31,6 +33,8 @@ export class Tab {
   #stream: ServerResponse | undefined;
   #stopPulse = (): void => undefined;
   #stopWaiting = (): void => undefined;
+  /** Everything that is there has been told. */
+  #ready: Promise<void> = Promise.resolve();
   #isOver = false;
 
   constructor(options: TabOptions) {
@@ -55,7 +59,9 @@ export class Tab {
     const n = isWhole ? this.#memory.last : (after ?? 0);
     write(response, { t: "begin", whole: isWhole, n, now: clock.now(), version });
     this.#send(missed ?? this.#memory.whole());
-    write(response, { t: "caught-up" });
+    void this.#ready.then(() => {
+      if (this.#stream === response) write(response, { t: "caught-up" });
+    });
     this.#stopPulse();
     this.#stopPulse = every(clock, PULSE_MS, () => this.#pulse());
     response.once("close", () => {
@@ -134,7 +140,8 @@ export class Tab {
       },
     );
     this.#servers = servers;
-    void servers.start();
+    const late = new Promise<void>((resolve) => void this.#options.clock.after(READY_MS, resolve));
+    this.#ready = Promise.race([servers.start().then(() => servers.ready()), late]);
   }
 
   #pulse(): void {
