@@ -19,7 +19,7 @@ import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { Choices, FORMS } from "./filter/corpus.ts";
 import { must } from "../../src/errors/must.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { signOffView } from "../../src/view/sign-off.ts";
+import { signOffView } from "../../src/view/signing/sign-off.ts";
 import { signByHand } from "../../src/watch/sign-by-hand.ts";
 
 /** Each way on which something leaves this machine for the others leads through the filter (H19). */

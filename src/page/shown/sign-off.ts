@@ -1,5 +1,5 @@
-import type { SignatoryView, SignOffView } from "../../view/sign-off.ts";
-import { signatoryState, signOffState } from "../../view/sign-off-text.ts";
+import type { SignatoryView, SignOffView } from "../../view/signing/sign-off.ts";
+import { signatoryState, signOffState } from "../../view/signing/text.ts";
 import type { SignerShown, SignOffShown } from "../model.ts";
 import { name } from "./labels.ts";
 
