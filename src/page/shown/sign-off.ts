@@ -17,7 +17,8 @@ export function signOffShown(view: SignOffView): SignOffShown {
     words,
     outcome,
     title: `${who} proposes that it is done`,
-    state: signOffState(view, name),
+    // While it is open, the signers below say it each for themselves.
+    state: state === "open" ? undefined : signOffState(view, name),
     isDone: state === "signed",
     isOpen: isOpenToSelf,
     signers: members.map(signerShown),
