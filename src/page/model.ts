@@ -82,7 +82,7 @@ export interface SignOffShown {
   readonly words: string;
   readonly title: string;
   readonly outcome: string;
-  readonly state: string;
+  readonly state: string | undefined;
   readonly isDone: boolean;
   /** Whether this person can sign it now, or refuse. */
   readonly isOpen: boolean;

@@ -12,7 +12,7 @@ import type { ErrorView } from "../view/errors.ts";
 import type { EndView, StatusView, TunnelStatus } from "../view/status.ts";
 import type { MemberView, SafetyCodeView } from "../view/members.ts";
 import type { PendingInviteView } from "../view/invites.ts";
-import type { SignOffView } from "../view/sign-off.ts";
+import type { SignOffView } from "../view/signing/sign-off.ts";
 import { VERDICTS } from "../protocol/sign-off/signed-bytes.ts";
 import type { OversightView } from "../view/oversight.ts";
 

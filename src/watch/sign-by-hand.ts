@@ -3,7 +3,7 @@ import { equalBytes, fromBase64url, toBase64url, type Bytes } from "../protocol/
 import type { Primitives } from "../protocol/base/primitives.ts";
 import { encodeUtf8 } from "../protocol/base/utf8.ts";
 import { outcomeBytes, statementBytes, type Verdict } from "../protocol/sign-off/signed-bytes.ts";
-import type { SignOffView } from "../view/sign-off.ts";
+import type { SignOffView } from "../view/signing/sign-off.ts";
 
 /** What a person at a terminal has signed. */
 export interface HandSigned {

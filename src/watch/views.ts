@@ -4,7 +4,7 @@ import type { Session, Sessions } from "../session/sessions.ts";
 import { errorView } from "../view/errors.ts";
 import { pendingInviteView } from "../view/invites.ts";
 import { memberView, safetyCodesView } from "../view/members.ts";
-import { signOffView } from "../view/sign-off.ts";
+import { signOffView } from "../view/signing/sign-off.ts";
 import { oversightView } from "../view/oversight.ts";
 import { endOf, statusOf } from "../view/status.ts";
 import { isoTime } from "../view/time.ts";

@@ -10,7 +10,7 @@ import type { Session, Sessions } from "../../src/session/sessions.ts";
 import { parseTranscript } from "../../src/session/transcript/document.ts";
 import { verifyTranscript } from "../../src/session/transcript/verify.ts";
 import { signCommand } from "../../src/watch/sign-by-hand.ts";
-import { signOffView } from "../../src/view/sign-off.ts";
+import { signOffView } from "../../src/view/signing/sign-off.ts";
 import { clientOf } from "../mcp/room.ts";
 import { openEndpoint, openPage, terminal } from "../page/support.ts";
 import { launch, scene, servePage, tab } from "./support.ts";

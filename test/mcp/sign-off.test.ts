@@ -7,7 +7,7 @@ import type { Config } from "../../src/cli/settings.ts";
 import type { Session, Sessions } from "../../src/session/sessions.ts";
 import { TOOLS } from "../../src/mcp/tools/index.ts";
 import { signByHand } from "../../src/watch/sign-by-hand.ts";
-import { signOffView } from "../../src/view/sign-off.ts";
+import { signOffView } from "../../src/view/signing/sign-off.ts";
 import { must } from "../../src/errors/must.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { rejectedWith } from "../support/rejection.ts";

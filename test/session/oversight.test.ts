@@ -8,7 +8,7 @@ import type { Config } from "../../src/cli/settings.ts";
 import { DEFAULT_LIMITS } from "../../src/oversight/bounds/budgets.ts";
 import { rejectedWith, rejection } from "../support/rejection.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import { signOffView } from "../../src/view/sign-off.ts";
+import { signOffView } from "../../src/view/signing/sign-off.ts";
 import { signByHand } from "../../src/watch/sign-by-hand.ts";
 import { hostRequest, joinRequest, NOTHING_FOUND, sessionsOn } from "./support.ts";
 

@@ -11,7 +11,7 @@ import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import type { Session, Sessions } from "../../src/session/sessions.ts";
 import { parseTranscript } from "../../src/session/transcript/document.ts";
 import { verifyTranscript } from "../../src/session/transcript/verify.ts";
-import type { SignOffView } from "../../src/view/sign-off.ts";
+import type { SignOffView } from "../../src/view/signing/sign-off.ts";
 import { WatchClient } from "../../src/watch/client.ts";
 import { Faces } from "../../src/watch/faces.ts";
 import type { FaceKind, WatchEvent } from "../../src/watch/protocol.ts";

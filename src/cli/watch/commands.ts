@@ -4,7 +4,7 @@ import type { Board, Served, Waiting } from "./board.ts";
 import type { Server } from "../../watch/servers.ts";
 import type { NewCommand } from "../../watch/client.ts";
 import type { Verdict } from "../../protocol/sign-off/signed-bytes.ts";
-import type { SignOffView } from "../../view/sign-off.ts";
+import type { SignOffView } from "../../view/signing/sign-off.ts";
 import type { TunnelView } from "../../watch/protocol.ts";
 
 /** What a line that a person has typed means. */

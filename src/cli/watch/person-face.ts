@@ -1,7 +1,7 @@
 import { asTunnelError } from "../../errors/tunnel-error.ts";
 import { nodePrimitives } from "../../runtime/primitives.ts";
 import { signCommand } from "../../watch/sign-by-hand.ts";
-import type { SignOffView } from "../../view/sign-off.ts";
+import type { SignOffView } from "../../view/signing/sign-off.ts";
 import { seconds } from "../../view/time.ts";
 import type { TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";

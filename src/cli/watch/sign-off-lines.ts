@@ -1,6 +1,6 @@
 import type { TunnelView } from "../../watch/protocol.ts";
-import type { SignOffView } from "../../view/sign-off.ts";
-import { signatoryState, signOffState } from "../../view/sign-off-text.ts";
+import type { SignOffView } from "../../view/signing/sign-off.ts";
+import { signatoryState, signOffState } from "../../view/signing/text.ts";
 import { safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { beginning, plainLines, type LineStyle } from "./lines.ts";
 

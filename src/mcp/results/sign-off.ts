@@ -1,6 +1,6 @@
 import { RESULT } from "../../protocol/base/limits.ts";
 import type { Session } from "../../session/sessions.ts";
-import { signOffView, type SignatoryView } from "../../view/sign-off.ts";
+import { signOffView, type SignatoryView } from "../../view/signing/sign-off.ts";
 import { boundsOf, listed, within } from "./bounds.ts";
 import type { Fence } from "./fence.ts";
 import type { Payload } from "./result.ts";

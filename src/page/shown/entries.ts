@@ -1,5 +1,5 @@
 import type { SpokenView } from "../../view/entries.ts";
-import { statementText } from "../../view/sign-off-text.ts";
+import { statementText } from "../../view/signing/text.ts";
 import { systemText } from "../../view/system-text.ts";
 import type { WatchedEntry } from "../../watch/protocol.ts";
 import type { Card, EntryShown, SaidShown } from "../model.ts";

@@ -1,5 +1,5 @@
-import type { SignatoryView, SignOffView } from "../../view/sign-off.ts";
-import { signatoryState, signOffState } from "../../view/sign-off-text.ts";
+import type { SignatoryView, SignOffView } from "../../view/signing/sign-off.ts";
+import { signatoryState, signOffState } from "../../view/signing/text.ts";
 import type { SignerShown, SignOffShown } from "../model.ts";
 import { name } from "./labels.ts";
 
@@ -17,7 +17,8 @@ export function signOffShown(view: SignOffView): SignOffShown {
     words,
     outcome,
     title: `${who} proposes that it is done`,
-    state: signOffState(view, name),
+    // While it is open, the signers below say it each for themselves.
+    state: state === "open" ? undefined : signOffState(view, name),
     isDone: state === "signed",
     isOpen: isOpenToSelf,
     signers: members.map(signerShown),

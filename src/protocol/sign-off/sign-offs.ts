@@ -3,7 +3,6 @@ import type { MemberId, RoomId } from "../base/ids.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { encodeUtf8 } from "../base/utf8.ts";
 import { wordsOf } from "../handshake/safety-code.ts";
-import type { MemberRecord, View } from "../room/frames.ts";
 import { certificateBytes, outcomeBytes, statementBytes } from "./signed-bytes.ts";
 import type { Statement } from "./statement.ts";
 
@@ -20,16 +19,25 @@ export interface Counted {
 /** Words of a digest to read aloud: 33 bits. */
 const WORDS = 3;
 
+/** A member whose person is asked: its name, and the key with which it signs its messages. */
+export interface Asked {
+  readonly id: MemberId;
+  readonly name: string;
+  readonly key: Bytes;
+  /** Of an observer, who is not asked. */
+  readonly role?: unknown;
+}
+
 export interface Proposed {
   readonly room: RoomId;
   readonly from: MemberId;
   /** The place of the proposal, and the chain there. */
-  readonly view: View;
+  readonly view: { readonly seq: number; readonly chain: Bytes };
   /** Milliseconds since the epoch, by the host's clock. */
   readonly ts: number;
   readonly outcome: string;
   /** The members who were in the room then: the persons of all of them are asked, and none of an observer (Z7). */
-  readonly members: readonly MemberRecord[];
+  readonly members: readonly Asked[];
 }
 
 /** One proposal, and what the members' persons have said of it. */
@@ -82,7 +90,7 @@ export class SignOff {
   }
 
   /** Members whose person has not signed that it is done. */
-  get missing(): readonly MemberRecord[] {
+  get missing(): readonly Asked[] {
     return this.proposed.members.filter(({ id }) => this.of(id)?.statement.verdict !== "done");
   }
 

@@ -5,7 +5,7 @@ import { parseMemberId, parseRoomId } from "../../../src/protocol/base/ids.ts";
 import { outcomeBytes } from "../../../src/protocol/sign-off/signed-bytes.ts";
 import { must } from "../../../src/errors/must.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
-import type { SignatoryView, SignOffView } from "../../../src/view/sign-off.ts";
+import type { SignatoryView, SignOffView } from "../../../src/view/signing/sign-off.ts";
 import { hello, tunnelOf, Watcher } from "./support.ts";
 
 let watcher: Watcher;

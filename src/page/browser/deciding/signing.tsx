@@ -57,7 +57,7 @@ function Panel({ tunnel, shown, goal }: PanelProps) {
           <Signer key={one.id} one={one} />
         ))}
       </ul>
-      <p class="state">{state}</p>
+      {state === undefined ? null : <p class="state">{state}</p>}
       <Since tunnel={tunnel} seq={seq} />
       {isOpen ? <Answer tunnel={tunnel} shown={shown} isWhole={start.isWhole || isWhole} /> : null}
       <p class="meta">{`Entry ${seq} · digest ${digest.slice(0, 12)} · what is said after it, no signature covers`}</p>

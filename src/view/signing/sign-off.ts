@@ -1,9 +1,9 @@
-import { toBase64url } from "../protocol/base/bytes.ts";
-import type { MemberId, RoomId } from "../protocol/base/ids.ts";
-import type { SignOff, SignOffState } from "../protocol/sign-off/sign-offs.ts";
-import type { Made, Verdict } from "../protocol/sign-off/signed-bytes.ts";
-import type { Session } from "../session/sessions.ts";
-import { isoTime } from "./time.ts";
+import { toBase64url } from "../../protocol/base/bytes.ts";
+import type { MemberId, RoomId } from "../../protocol/base/ids.ts";
+import type { SignOff, SignOffState } from "../../protocol/sign-off/sign-offs.ts";
+import type { Made, Verdict } from "../../protocol/sign-off/signed-bytes.ts";
+import type { Session } from "../../session/sessions.ts";
+import { isoTime } from "../time.ts";
 
 /** The outcome that stands, and what the members' persons have said of it. */
 export interface SignOffView {

@@ -1,4 +1,4 @@
-import type { StatementView } from "./entries.ts";
+import type { StatementView } from "../entries.ts";
 import type { SignatoryView, SignOffView } from "./sign-off.ts";
 
 /** Signing off in words of this program; names and a person's words are made safe by whoever shows them. */
