@@ -13,7 +13,7 @@ import type { Show } from "./conversation/events.ts";
 import { completed, type Completion } from "./completion.ts";
 import { readOffer } from "./offer-line.ts";
 import { completedPath } from "./path-completion.ts";
-import { refuseInChat, signInChat } from "./signing.ts";
+import { refuseInChat, signInChat } from "./terminal/signing.ts";
 import { filesLines } from "./terminal/file-lines.ts";
 import { chatServicesLines } from "./terminal/service-lines.ts";
 import { whoLines } from "./terminal/overview.ts";

@@ -2,7 +2,7 @@ import { afterEach, expect, it } from "vitest";
 import { must } from "../../../src/errors/must.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import type { Session } from "../../../src/session/sessions.ts";
-import { signInChat } from "../../../src/cli/chat/signing.ts";
+import { signInChat } from "../../../src/cli/chat/terminal/signing.ts";
 import { rejectedWith } from "../../support/rejection.ts";
 import { endSides, joinRequest, linkOf, openRequest, startSide, twoPeople, type Side } from "./support.ts";
 

@@ -1,9 +1,9 @@
-import { TunnelError } from "../../errors/tunnel-error.ts";
-import { nodePrimitives } from "../../runtime/primitives.ts";
-import type { Session } from "../../session/sessions.ts";
-import { signOffView } from "../../view/signing/sign-off.ts";
-import { signByHand } from "../../watch/sign-by-hand.ts";
-import type { Verdict } from "../../protocol/sign-off/signed-bytes.ts";
+import { TunnelError } from "../../../errors/tunnel-error.ts";
+import { nodePrimitives } from "../../../runtime/primitives.ts";
+import type { Session } from "../../../session/sessions.ts";
+import { signOffView } from "../../../view/signing/sign-off.ts";
+import { signByHand } from "../../../watch/sign-by-hand.ts";
+import type { Verdict } from "../../../protocol/sign-off/signed-bytes.ts";
 
 type Signs = "person" | "no-terminal" | "agent";
 
