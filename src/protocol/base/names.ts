@@ -49,12 +49,15 @@ export function uniqueName(
 ): string {
   const taken = new Set([...names, RESERVED_NAME].map(foldedName));
   let unique = name;
-  for (let number = 2; taken.has(foldedName(unique)); number += 1) unique = numberedName(name, number, maxChars);
+  for (let number = 2; taken.has(foldedName(unique)); number += 1)
+    unique = numberedName(name, number, maxChars);
   return unique;
 }
 
 /** Whether a host that keeps to G1 may call a member so that asked for this name. */
 export function isNameFor(wanted: string, given: string, maxChars: number = ROOM.maxNameChars): boolean {
   const [, digits] = / \(([2-9]|[1-9][0-9]{1,3})\)$/.exec(given) ?? [];
-  return given === wanted || (digits !== undefined && given === numberedName(wanted, Number(digits), maxChars));
+  return (
+    given === wanted || (digits !== undefined && given === numberedName(wanted, Number(digits), maxChars))
+  );
 }

@@ -242,7 +242,14 @@ export class Guest {
     const { key, box } = this.#signer;
     // The roster has the work context from the first time on.
     const told = workContext === undefined || this.#membership !== undefined ? {} : { workContext };
-    return { name, key, box, proof: this.#signer.prove(hash, this.role), ...told, received: this.#link.received };
+    return {
+      name,
+      key,
+      box,
+      proof: this.#signer.prove(hash, this.role),
+      ...told,
+      received: this.#link.received,
+    };
   }
 
   #follow(event: ConnectorEvent | undefined, now: number): void {

@@ -229,7 +229,8 @@ export class Replica {
     );
     if (!isOwn) throw broken("a member whose keys are not its own");
     const isAsTold = equalBytes(workContextBytes(member.workContext), workContextBytes(workContext));
-    if (member.name !== welcome.name || member.role !== role || !isAsTold) throw broken("a member that is not as it came");
+    if (member.name !== welcome.name || member.role !== role || !isAsTold)
+      throw broken("a member that is not as it came");
   }
 
   #assertNotOwn(from: MemberId): void {

@@ -69,8 +69,7 @@ type SessionLookup = (
   id: string,
   now: number,
 ) =>
-  | { member: MemberId; role: ObserverRole | undefined; credential: Credential; mayEnter: boolean }
-  | undefined;
+  { member: MemberId; role: ObserverRole | undefined; credential: Credential; mayEnter: boolean } | undefined;
 
 export interface AdmissionOptions {
   readonly room: Bytes;

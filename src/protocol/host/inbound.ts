@@ -89,7 +89,9 @@ export class Inbound {
     backPressure.chargeFrame(session, isAnswer, bytes, now);
     if (event === undefined) return;
     const goes =
-      event.type === "durable" ? decodeMemberFrame(event.payload).frame.t === "leave" : event.type === "close";
+      event.type === "durable"
+        ? decodeMemberFrame(event.payload).frame.t === "leave"
+        : event.type === "close";
     if (!goes) throw new TunnelError("observer-spoke");
     const isOver = event.type === "durable" || (event.type === "close" && event.reason === CLOSE.left);
     if (isOver) membership.remove(session, "left", now);

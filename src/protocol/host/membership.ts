@@ -176,7 +176,11 @@ export class Membership {
     if (seat !== undefined && !isObserverRecord({ name: wanted, workContext })) return undefined;
     if (!ledger.consume(invite.inviteId, invite.claim, now)) return undefined;
     const taken = order.members.map((one) => one.name);
-    const name = uniqueName(wanted, taken, seat === undefined ? ROOM.maxNameChars : ROOM.maxObserverNameChars);
+    const name = uniqueName(
+      wanted,
+      taken,
+      seat === undefined ? ROOM.maxNameChars : ROOM.maxObserverNameChars,
+    );
     const member: MemberRecord = {
       id,
       name,

@@ -71,9 +71,7 @@ export async function offerFile<Said>(
   });
   const { size, sha256 } = source;
   const isOffered = session.files.shares.some((one) => toBase64url(one.offer.id) === fileId);
-  const others = peersAmong(session.presence()).filter(
-    ({ id }) => isOffered && to?.includes(id) !== false,
-  );
+  const others = peersAmong(session.presence()).filter(({ id }) => isOffered && to?.includes(id) !== false);
   return {
     fileId,
     name,

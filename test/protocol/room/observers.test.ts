@@ -6,6 +6,7 @@ import type { MemberRecord } from "../../../src/protocol/room/frames.ts";
 import { peersAmong } from "../../../src/protocol/room/participant.ts";
 import { NO_HASH, RoomOrder } from "../../../src/protocol/room/order.ts";
 import { roomIdFrom } from "../../../src/protocol/base/ids.ts";
+import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { Impostor } from "../../support/impostor.ts";
 import { provedRecord } from "../../support/proved.ts";
 import { codeOf } from "../../support/thrown.ts";
@@ -181,7 +182,8 @@ describe("an observer", () => {
   });
 
   it("[Q5] [E3] [G4] one that takes in nothing holds nobody up, and loses its seat by itself", () => {
-    const world = new World({ idleMs: 24 * HOUR });
+    // Only amounts and times count here.
+    const world = new World({ idleMs: 24 * HOUR }, cheapPrimitives(1));
     world.isRecording = false;
     const ben = world.pair("ben");
     const cat = world.observer();
