@@ -1,5 +1,5 @@
 import type { SpokenView } from "../../view/entries.ts";
-import { systemText } from "../../view/system-text.ts";
+import { systemText } from "../../view/words/system-text.ts";
 import type { WatchedEntry } from "../../watch/protocol.ts";
 import type { Card, EntryShown, SaidShown } from "../model.ts";
 import { alone, name, oneLine, plural, size } from "./labels.ts";

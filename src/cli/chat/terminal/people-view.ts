@@ -15,7 +15,7 @@ import { offerText, receivedLines, sharedText, transferText } from "./file-lines
 import { offeredText, serviceLines, withdrawnText } from "./service-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "./safe-text.ts";
-import { duration, systemText } from "../../../view/system-text.ts";
+import { duration, systemText } from "../../../view/words/system-text.ts";
 import { endText, errorText } from "./wording.ts";
 
 interface PeopleViewOptions {
