@@ -11,7 +11,7 @@ const EXPORT_USAGE = "tunnel-mcp export [FILE] [--tunnel ID] [--out FILE] [--jso
 const OPEN =
   "tunnel-mcp open --goal TEXT [--name NAME] [--invites COUNT] [--transport NAME] [--history] [--json]";
 const COMMANDS_LINE =
-  "tunnel-mcp demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | anthropic-tunnel | relay";
+  "tunnel-mcp demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | page | anthropic-tunnel | relay";
 
 const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["", { kind: "serve" }],

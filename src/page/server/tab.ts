@@ -59,14 +59,17 @@ export class Tab {
     const n = isWhole ? this.#memory.last : (after ?? 0);
     write(response, { t: "begin", whole: isWhole, n, now: clock.now(), version });
     this.#send(missed ?? this.#memory.whole());
-    void this.#ready.then(() => {
-      if (this.#stream === response) write(response, { t: "caught-up" });
-    });
+    void this.#catchUp(response);
     this.#stopPulse();
     this.#stopPulse = every(clock, PULSE_MS, () => this.#pulse());
     response.once("close", () => {
       if (this.#stream === response) this.#waitForStream();
     });
+  }
+
+  async #catchUp(response: ServerResponse): Promise<void> {
+    await this.#ready;
+    if (this.#stream === response) write(response, { t: "caught-up" });
   }
 
   /** Tells the page something that is no server's word. */

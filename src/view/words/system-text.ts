@@ -1,4 +1,4 @@
-import type { SystemEventView } from "./entries.ts";
+import type { SystemEventView } from "../entries.ts";
 
 /** Milliseconds in words, precise enough to decide whether to wait. */
 export function duration(ms: number): string {
