@@ -103,15 +103,19 @@ describe("the rules of docs/OVERSIGHT.md", () => {
   const known = new Set(rows.map(({ rule }) => rule));
 
   it("have a number each, and are all of what this program has of them", () => {
-    const numbers = Array.from({ length: 27 }, (_, index) => `H${index + 1}`);
+    const numbers = Array.from({ length: 30 }, (_, index) => `H${index + 1}`);
     const attacks = Array.from({ length: 15 }, (_, index) => `P${index + 1}`);
-    expect(rows.map(({ rule }) => rule)).toEqual([...numbers, "H29", "H30", ...attacks]);
+    expect(rows.map(({ rule }) => rule)).toEqual([...numbers, ...attacks]);
     for (const { rule, text } of rows) expect(text.length, rule).toBeGreaterThan(25);
   });
 
   it("name tests that have the number in a title", () => {
     for (const { rule, tests } of rows) {
       const named = Array.from(tests.matchAll(/`(test\/[\w/-]+\.test\.ts)`/g), ([, file = ""]) => file);
+      if (tests.startsWith("no test: [THREATS.md]")) {
+        expect(readFileSync(path.join(root, "docs/THREATS.md"), "utf8"), rule).toContain(`(${rule})`);
+        continue;
+      }
       expect(named.length, rule).toBeGreaterThan(0);
       for (const file of named) {
         const titles = readFileSync(path.join(root, file), "utf8").matchAll(

@@ -43,7 +43,7 @@ const ownUrl = (): string => {
 };
 
 describe("attacks on the page, in a browser", () => {
-  it("P1: a name that leads here is refused", async () => {
+  it("H4, P1: a name that leads here is refused", async () => {
     const page = await openPage(at.room.folder, { isBrowserHere: false });
     const tab = await at.context.newPage();
     const answer = await tab.goto(`http://evil.example:${page.page.place.port}/`);
@@ -51,7 +51,7 @@ describe("attacks on the page, in a browser", () => {
     await page.page.close();
   });
 
-  it("P2, P3, P4: another port of this machine reads nothing, posts nothing, and has no cookie to take", async () => {
+  it("H3, H4, P2, P3, P4: another port of this machine reads nothing, posts nothing, and has no cookie to take", async () => {
     const victim = await tab(at.context, at.served);
     await victim.page.getByRole("heading", { level: 1, name: "Agree on the API" }).waitFor(soon);
     expect(await at.context.cookies()).toEqual([]);
@@ -205,7 +205,7 @@ describe("attacks on the page, in a browser", () => {
     await next.page.close();
   });
 
-  it("P12: a yes to other bytes than were shown is no yes", async () => {
+  it("H9, P12: a yes to other bytes than were shown is no yes", async () => {
     const { page } = await tab(at.context, at.served);
     at.room.host.oversight.hold("out", { path: "watch" });
     await at.room.host.say({ text: "An object." });
@@ -221,7 +221,7 @@ describe("attacks on the page, in a browser", () => {
     expect(at.room.guest.inbox.unread).toBe(0);
   });
 
-  it("P13: a page that somebody else opens is told on every other, and in the record", async () => {
+  it("H8, P13: a page that somebody else opens is told on every other, and in the record", async () => {
     const { page } = await tab(at.context, at.served);
     await page.getByRole("heading", { level: 1, name: "Agree on the API" }).waitFor(soon);
     await tab(at.context, at.served);
@@ -230,7 +230,7 @@ describe("attacks on the page, in a browser", () => {
     await expect.poll(() => page.getByRole("dialog").getByText("a page was opened").count()).toBe(2);
   });
 
-  it("P14: a flood of 10,000 messages to be asked about is eight cards and one line, and no memory", async () => {
+  it("H30, P14: a flood of 10,000 messages to be asked about is eight cards and one line, and no memory", async () => {
     const { page, problems } = await tab(at.context, at.served);
     await page.getByRole("heading", { level: 1, name: "Agree on the API" }).waitFor(soon);
     const debug = await at.context.newCDPSession(page);

@@ -63,7 +63,7 @@ describe("a person at the page", () => {
     await page.getByText("Nothing. Everything else flows").waitFor(soon);
   });
 
-  it("H13: takes no focus from who types, and no yes for what has just moved under the pointer", async () => {
+  it("H13, P10: takes no focus from who types, and no yes for what has just moved under the pointer", async () => {
     const page = await open();
     at.room.host.oversight.hold("in", { path: "watch" });
     await page.getByLabel("Say something as yourself").fill("half");
@@ -195,7 +195,7 @@ describe("a person at the page", () => {
     expect(await ask(page).count()).toBe(1);
   });
 
-  it("holds, pauses and ends by keys alone, and no key in a text field does", async () => {
+  it("H25: holds, pauses and ends by keys alone, and no key in a text field does", async () => {
     const page = await open();
     const { oversight } = at.room.host;
     await page.keyboard.press("s");

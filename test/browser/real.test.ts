@@ -116,7 +116,7 @@ describe("the page over two built servers", () => {
     expect(problems).toEqual([]);
   });
 
-  it("shows two agents at work, with everything that is open and everything that waits", async () => {
+  it("H7, H14, H21: shows two agents at work, with everything that is open and everything that waits", async () => {
     // Nothing is offered from a folder that holds a home.
     const home = mkdtempSync(join(tmpdir(), "page-home-"));
     ends.push(() => rmSync(home, { recursive: true, force: true }));
@@ -240,6 +240,12 @@ describe("the page over two built servers", () => {
     await picture(page, "budget");
     await page.getByRole("button", { name: "Let them go on" }).first().click(soon);
     await page.getByText(/^Open, 2 here/).waitFor(soon);
+
+    // H7: nothing that an agent is told leads to the page.
+    for (const agent of [ana, ben]) {
+      const told = JSON.stringify(await agent.call("tunnel_status"));
+      expect(told).not.toMatch(/127\.\d+\.\d+\.\d+:286\d\d/);
+    }
 
     // Everything that is open is closed from here.
     await page.getByRole("button", { name: "Stop storefront" }).click(soon);

@@ -96,7 +96,7 @@ describe("the door", () => {
   ];
 
   it.each(elsewhere)(
-    "H4: %s is refused for every method and path, whatever it knows",
+    "H4, P1, P2, P4, P5: %s is refused for every method and path, whatever it knows",
     async (_title, headers) => {
       const token = await enter(at);
       for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -223,7 +223,7 @@ describe("the door", () => {
 });
 
 describe("a tab", () => {
-  it("H8: is told to every other face and to the audit, when it comes and when it goes", async () => {
+  it("H8, P13: is told to every other face and to the audit, when it comes and when it goes", async () => {
     const { events } = await terminal(room);
     await until("the terminal is there", () => events.some(({ t }) => t === "hello"));
     const { token, close } = await tab();

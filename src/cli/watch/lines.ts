@@ -7,7 +7,7 @@ import type { OversightView } from "../../view/oversight.ts";
 import type { AskView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { statementText } from "../../view/signing/text.ts";
-import { systemText } from "../../view/system-text.ts";
+import { systemText } from "../../view/words/system-text.ts";
 import { durationText } from "../expose/duration.ts";
 import type { Paint } from "../io/output.ts";
 

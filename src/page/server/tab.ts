@@ -63,14 +63,17 @@ export class Tab {
     const observer = this.#options.observed === undefined ? {} : { observer: true as const };
     write(response, { t: "begin", whole: isWhole, n, now: clock.now(), version, ...observer });
     this.#send(missed ?? this.#memory.whole());
-    void this.#ready.then(() => {
-      if (this.#stream === response) write(response, { t: "caught-up" });
-    });
+    void this.#catchUp(response);
     this.#stopPulse();
     this.#stopPulse = every(clock, PULSE_MS, () => this.#pulse());
     response.once("close", () => {
       if (this.#stream === response) this.#waitForStream();
     });
+  }
+
+  async #catchUp(response: ServerResponse): Promise<void> {
+    await this.#ready;
+    if (this.#stream === response) write(response, { t: "caught-up" });
   }
 
   /** Tells the page something that is no server's word. */

@@ -1,6 +1,6 @@
 import type { SpokenView } from "../../view/entries.ts";
 import { statementText } from "../../view/signing/text.ts";
-import { systemText } from "../../view/system-text.ts";
+import { systemText } from "../../view/words/system-text.ts";
 import type { WatchedEntry } from "../../watch/protocol.ts";
 import type { Card, EntryShown, SaidShown } from "../model.ts";
 import { alone, name, oneLine, plural, size } from "./labels.ts";

@@ -39,7 +39,7 @@ function run(over: Partial<PageCommandOptions> = {}) {
 }
 
 describe("tunnel-mcp page", () => {
-  it("H8: is for a terminal with a person, and not for an agent's shell", async () => {
+  it("H8, P13: is for a terminal with a person, and not for an agent's shell", async () => {
     expect(await rejectedWith(run({ isInteractive: false }).done)).toBe("page-no-terminal");
     for (const name of ["CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX", "AI_AGENT", "AGENT"])
       expect(await rejectedWith(run({ env: { [name]: "1" } }).done)).toBe("page-in-agent");

@@ -5,7 +5,7 @@ import type { MemberView, SafetyCodeView } from "../../../view/members.ts";
 import type { OversightView } from "../../../view/oversight.ts";
 import type { HostStatusView, StatusView } from "../../../view/status.ts";
 import { safeGoal, safeLabel, safeName } from "./safe-text.ts";
-import { duration } from "../../../view/system-text.ts";
+import { duration } from "../../../view/words/system-text.ts";
 
 const inWords = (seconds: number): string => duration(seconds * 1_000);
 

@@ -16,7 +16,7 @@ import { offeredText, serviceLines, withdrawnText } from "./service-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "./safe-text.ts";
 import { statementText } from "../../../view/signing/text.ts";
-import { duration, systemText } from "../../../view/system-text.ts";
+import { duration, systemText } from "../../../view/words/system-text.ts";
 import { signHint } from "./signing.ts";
 import { endText, errorText } from "./wording.ts";
 

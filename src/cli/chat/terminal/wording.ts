@@ -2,7 +2,7 @@ import { nextForPerson } from "../../../errors/tunnel-error.ts";
 import type { SessionEnd } from "../../../session/session.ts";
 import type { ErrorView } from "../../../view/errors.ts";
 import type { StatusView } from "../../../view/status.ts";
-import { ENDED } from "../../../view/system-text.ts";
+import { ENDED } from "../../../view/words/system-text.ts";
 
 /** An error as two lines: the failure with its code, then the next step for a person. */
 export function errorText({ code, message }: Pick<ErrorView, "code" | "message">): string {

@@ -13,11 +13,11 @@ export const JUST_IN_FRONT = "This window came to the front only now. Press agai
 
 /** Whether it takes no yes yet. @param place where it stands, or what it is: another one begins anew */
 export function useInert(place: number | string): boolean {
-  const [isInert, setInert] = useState(true);
+  // What may be answered, and not whether: so there is no moment between a move and its being inert.
+  const [ready, setReady] = useState<number | string | undefined>(undefined);
   useEffect(() => {
-    setInert(true);
-    const timer = setTimeout(() => setInert(false), INERT_MS);
+    const timer = setTimeout(() => setReady(place), INERT_MS);
     return () => clearTimeout(timer);
   }, [place]);
-  return isInert;
+  return ready !== place;
 }

@@ -184,7 +184,7 @@ function Sure({ words, isOk, back, sign }: SureProps) {
   const way = useRef<HTMLButtonElement>(null);
   useEffect(() => way.current?.focus(), []);
   return (
-    <div class="row" role="group" aria-label={`You sign the outcome with the words ${words}`}>
+    <div class="row sure" role="group" aria-label={`You sign the outcome with the words ${words}`}>
       <button type="button" class="btn main" ref={way} onClick={back}>
         Go back
       </button>

@@ -1,5 +1,5 @@
-import type { ObserverRole } from "../protocol/handshake/role.ts";
-import type { SystemEventView } from "./entries.ts";
+import type { ObserverRole } from "../../protocol/handshake/role.ts";
+import type { SystemEventView } from "../entries.ts";
 
 /** Milliseconds in words, precise enough to decide whether to wait. */
 export function duration(ms: number): string {
