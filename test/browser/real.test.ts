@@ -72,7 +72,8 @@ async function picture(page: Page, name: string): Promise<void> {
       await page.waitForTimeout(120);
       const path = join(PICTURES, `${name}-${width}-${colorScheme}.png`);
       await page.screenshot({ path });
-      for (const part of width === 360 ? ["Waiting", "Room", "Said"] : []) {
+      const isCovered = (await page.locator("dialog").count()) > 0;
+      for (const part of width === 360 && !isCovered ? ["Waiting", "Room", "Said"] : []) {
         const button = page.getByRole("group", { name: "What is shown" }).getByText(part);
         if (!(await button.isVisible())) continue;
         await button.click();
