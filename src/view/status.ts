@@ -1,5 +1,5 @@
 import type { MemberId } from "../protocol/base/ids.ts";
-import { peersAmong } from "../protocol/room/participant.ts";
+import { peersAmong } from "../protocol/room/peers.ts";
 import type { SessionEnd, TunnelId } from "../session/session.ts";
 import type { HostSession } from "../session/host-session.ts";
 import type { GuestSession } from "../session/guest-session.ts";

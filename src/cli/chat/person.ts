@@ -1,7 +1,7 @@
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { LINK, ROOM } from "../../protocol/base/limits.ts";
 import { utf8Length } from "../../protocol/base/utf8.ts";
-import { peersAmong } from "../../protocol/room/participant.ts";
+import { peersAmong } from "../../protocol/room/peers.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { encodingProblem } from "../../runtime/utf8-input.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";

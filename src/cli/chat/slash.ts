@@ -1,7 +1,7 @@
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { OBSERVER, ROOM } from "../../protocol/base/limits.ts";
-import { peersAmong } from "../../protocol/room/participant.ts";
+import { peersAmong } from "../../protocol/room/peers.ts";
 import { foldedName } from "../../protocol/base/names.ts";
 import type { HostSession } from "../../session/host-session.ts";
 import { inviteView } from "../../view/invites.ts";

@@ -39,7 +39,7 @@ export const OVERSIGHT = {
     retryable: false,
   },
   "page-no-port": {
-    message: "the page found no free port among those that are kept for it (28600 to 28699)",
+    message: "all ports that are kept for the page are taken",
     next: "Leave it to your human: they can type `tunnel-mcp watch` instead.",
     nextForPerson: "End other pages, or use `tunnel-mcp watch`.",
     retryable: true,

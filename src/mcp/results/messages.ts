@@ -198,7 +198,10 @@ function entryFields(entry: EntryView, showing: Showing, part: Part | undefined)
     }
     case "statement": {
       const { from, fromName, lookAlike, own, author, kind, proposal, verdict, standing, beforeYou } = entry;
-      const text = entry.reason === undefined ? { text: standing === "counts" ? STATED[verdict] : UNCOUNTED } : peerText(entry.reason, fence);
+      const text =
+        entry.reason === undefined
+          ? { text: standing === "counts" ? STATED[verdict] : UNCOUNTED }
+          : peerText(entry.reason, fence);
       const unsigned = within(entry.missing, boundsOf(limit).receivers);
       const told = { proposal, verdict, standing, ...listed("unsigned", unsigned, entry.missing.length) };
       const next = standing === "counts" && entry.missing.length === 0 ? ALL_SIGNED : undefined;

@@ -57,9 +57,8 @@ export const inviteTool = defineTool({
   name: "tunnel_invite",
   title: "Invite, revoke, remove",
   description:
-    "Host only. Makes more single-use invite links, e.g. for another person or when one has expired; with `observer`, once " +
-    "your human agrees, for people who only read along. Or revokes a pending invite, or removes somebody. Lists pending " +
-    "invites by id and time left, never their secrets.",
+    "Host only. Makes further single-use invite links; with `observer`, once your human agrees, for people who only read " +
+    "along; or revokes a pending one; or removes somebody. Lists pending invites by id and time left, never their secrets.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     count: z
@@ -70,7 +69,7 @@ export const inviteTool = defineTool({
       .describe("Default 1, or 0 with `revoke` or `remove`."),
     revoke: id().optional().describe("A pending inviteId."),
     remove: z.string().optional().describe("A name or id."),
-    observer: z.boolean().optional(),
+    observer: z.boolean().optional().describe("They only read along."),
     history: z.boolean().optional().describe("They see the past, too."),
     minutes: z.int().min(1).optional().describe(`For so long; default ${OBSERVER.defaultMinutes}.`),
     tunnelId,

@@ -125,7 +125,7 @@ export const statusTool = defineTool({
     "Shows a tunnel: goal, connection, members and how far each has read, pending invites, files, services, what " +
     "became of your last five messages, alarms, what your human holds (`oversight`), what was signed (`signOff`), " +
     "when it ends by itself, how you can be woken, and safety codes for the humans to compare. Without tunnelId all, " +
-    "in less detail. `…NotShown` counts what long lists leave out.",
+    "in less detail.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
     tunnelId,
@@ -133,7 +133,7 @@ export const statusTool = defineTool({
       .string()
       .optional()
       .describe(
-        "Only when your human asks: writes the conversation into the working directory; talk: talk.transcript.json and .md.",
+        "Only when your human asks: writes the conversation here; talk: talk.transcript.json and .md.",
       ),
   }),
   repeats: ({ saveTranscript }) => (saveTranscript === undefined ? "anew" : "one"),

@@ -40,11 +40,6 @@ export type Measured = Pick<
   "connected" | "lastSeenMs" | "read" | "oversight" | "safetyCode" | "clockSkewMs"
 >;
 
-/** Those whom this participant can speak to: no observers, who are nobody's audience and whom nobody waits for (Q5). */
-export function peersAmong<Who extends Pick<Presence, "isSelf" | "role">>(present: readonly Who[]): Who[] {
-  return present.filter(({ isSelf, role }) => !isSelf && role === undefined);
-}
-
 /** Everybody in the roster, as `measure` finds them. */
 export function presenceOf(
   order: RoomOrder,
@@ -202,9 +197,7 @@ export class SpokenEntries {
 }
 
 /** What is wrong with a content of which this entry was made, or none (B1, Z5). */
-export function faultOf(
-  entry: SpokenEntry | undefined,
-): "offer-unreadable" | "sign-off-unsound" | undefined {
+export function faultOf(entry: SpokenEntry | undefined): "offer-unreadable" | "sign-off-unsound" | undefined {
   if (entry === undefined) return "offer-unreadable";
   return entry.kind === "statement" && entry.standing === "unsound" ? "sign-off-unsound" : undefined;
 }

@@ -3,7 +3,7 @@ import type { Survey } from "../../bridge/survey.ts";
 import type { FindOptions } from "../../expose/target/find.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { SERVICE } from "../../protocol/base/limits.ts";
-import { peersAmong } from "../../protocol/room/participant.ts";
+import { peersAmong } from "../../protocol/room/peers.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import { checkNote } from "../../protocol/files/note.ts";
 import { type ServiceKind } from "../../protocol/services/kinds.ts";

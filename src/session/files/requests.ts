@@ -4,7 +4,7 @@ import type { MemberId } from "../../protocol/base/ids.ts";
 import { checkNote } from "../../protocol/files/note.ts";
 import type { PatchFacts } from "../../protocol/files/offer.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
-import { peersAmong } from "../../protocol/room/participant.ts";
+import { peersAmong } from "../../protocol/room/peers.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Download, FileId, Files } from "./files.ts";
 import type { TreeFacts } from "../../protocol/files/tree.ts";

@@ -3,7 +3,7 @@ import { LINK, OBSERVER, RATE, ROOM } from "../../../src/protocol/base/limits.ts
 import { formatLink, parseLink } from "../../../src/protocol/handshake/invite-link.ts";
 import type { ObserverRole } from "../../../src/protocol/handshake/role.ts";
 import type { MemberRecord } from "../../../src/protocol/room/frames.ts";
-import { peersAmong } from "../../../src/protocol/room/participant.ts";
+import { peersAmong } from "../../../src/protocol/room/peers.ts";
 import { NO_HASH, RoomOrder } from "../../../src/protocol/room/order.ts";
 import { roomIdFrom } from "../../../src/protocol/base/ids.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";

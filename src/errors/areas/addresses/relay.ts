@@ -93,7 +93,7 @@ export const RELAY = {
   },
   "cluster-unreachable": {
     message: "no server of the relay's cluster answers",
-    next: "Start the engine (nats-server --jetstream), and see that --cluster names its servers with their login.",
+    next: "Start the engine (nats-server with JetStream), and see that --cluster names its servers with their login.",
     retryable: true,
   },
   "cluster-unusable": {

@@ -15,7 +15,7 @@ export const exposeListTool = defineTool({
     "`others` are of your human's other sessions: leave them alone.",
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
-    history: z.boolean().optional().describe("Ended ones as well: when, how long, why."),
+    history: z.boolean().optional().describe("Ended ones as well."),
     protocol: z.enum(["http", "tcp"]).optional().describe("Only these."),
     limit: z.int().min(1).optional().describe(`Ended ones at most. Default ${DEFAULT_ENDED}.`),
   }),
