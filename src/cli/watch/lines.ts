@@ -10,6 +10,7 @@ import { statementText } from "../../view/signing/text.ts";
 import { systemText } from "../../view/words/system-text.ts";
 import { durationText } from "../expose/duration.ts";
 import type { Paint } from "../io/output.ts";
+import { FOUND_PLACES } from "../../view/words/found-places.ts";
 
 /**
  * What a person sees in `watch`. Every word of an agent or a peer is made safe for a terminal, with what is invisible written out
@@ -202,22 +203,9 @@ function toText(to: readonly string[] | undefined): string {
   return to === undefined ? "to everybody" : `to ${to.map(safeName).join(", ")} alone`;
 }
 
-const PLACES: Readonly<Record<Finding["where"], string>> = {
-  message: "the text",
-  note: "the note",
-  "member-name": "the name",
-  goal: "the goal",
-  "file-name": "the file's name",
-  file: "the file",
-  patch: "the patch",
-  "work-context": "the work context",
-  "service-label": "the service",
-  "tool-result": "the answer",
-};
-
 function findingText({ rule, where, line, column, disguise }: Finding): string {
   const hidden = disguise === "plain" ? "" : ` (${disguise})`;
-  return `    ${rule}${hidden} in ${PLACES[where]}, line ${line}, column ${column}`;
+  return `    ${rule}${hidden} in ${FOUND_PLACES[where]}, line ${line}, column ${column}`;
 }
 
 /** How an ask ended, for faces at which it was not answered. */

@@ -4,6 +4,7 @@ import type { Subject } from "../../oversight/asks/subject.ts";
 import type { AskView } from "../../watch/protocol.ts";
 import type { AskShown } from "../model.ts";
 import { alone, name, oneLine, plural, size } from "./labels.ts";
+import { FOUND_PLACES } from "../../view/words/found-places.ts";
 
 /** What waits for a person, in words. */
 export function askShown(view: AskView): AskShown {
@@ -179,20 +180,7 @@ function ofExposure(subject: Of<"exposure">): Question {
   };
 }
 
-const PLACES: Readonly<Record<Finding["where"], string>> = {
-  message: "the text",
-  note: "the note",
-  "member-name": "the name",
-  goal: "the goal",
-  "file-name": "the file's name",
-  file: "the file",
-  patch: "the patch",
-  "work-context": "the work context",
-  "service-label": "the service",
-  "tool-result": "the answer",
-};
-
 function finding({ rule, where, line, disguise }: Finding): string {
   const how = disguise === "plain" ? "" : ` (${disguise})`;
-  return `Found: ${rule}${how}, in ${PLACES[where]}, line ${line}. The value is not shown and has not left.`;
+  return `Found: ${rule}${how}, in ${FOUND_PLACES[where]}, line ${line}. The value is not shown and has not left.`;
 }
