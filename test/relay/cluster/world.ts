@@ -382,6 +382,15 @@ class Course {
       const lose = dice.is(0.4) ? world.alive : [node];
       for (const one of lose) world.cut(one, forMs);
       for (const other of world.alive) if (dice.is(0.4)) world.apart(node, other, dice.next() * forMs);
+      // All are without the engine for longer than words count, but one that has just begun.
+      if (lose.length > 1 && dice.is(0.5)) {
+        for (const one of lose) world.cut(one, 60_000);
+        const fresh = await world.start();
+        world.apart(node, fresh, 60_000);
+        await this.run(2_000);
+        void this.register(fresh, name);
+        await this.run(50_000);
+      }
       for (let step = 0; step < 8; step += 1) {
         const what = dice.next();
         const other = dice.of(world.alive);
