@@ -54,48 +54,54 @@ async function storm(cluster: NatsCluster, fleet: Fleet, signal: AbortSignal): P
   return count;
 }
 
-test("a room over three nodes loses, doubles and reorders nothing, whatever is killed or cut", async () => {
-  const cluster = await NatsCluster.start(3);
-  ends.push(() => cluster.stop());
-  const fleet = await Fleet.start(cluster, 3);
-  ends.push(() => fleet.end());
-  const [host, ben, cleo, late] = await Promise.all([
-    Agent.start({ TUNNEL_TRANSPORT: "relay", TUNNEL_RELAY: fleet.url }),
-    Agent.start(),
-    Agent.start(),
-    Agent.start(),
-  ]);
-  const opened = await host.call("tunnel_open", { goal: "weather", name: "ana", invites: 3 });
-  await ben.call("tunnel_join", { joinLink: linkOf(opened, 0), name: "ben" });
-  await cleo.call("tunnel_join", { joinLink: linkOf(opened, 1), name: "cleo" });
-  const members = new Map([
-    ["ana", host],
-    ["ben", ben],
-    ["cleo", cleo],
-  ]);
-  const over = new AbortController();
-  const weather = storm(cluster, fleet, over.signal);
-  const heard = await converse(members, { words: WORDS, pauseMs: 250 });
-  over.abort();
-  const count = await weather;
-  // It was a storm.
-  for (const what of [
-    "node killed",
-    "engine server killed",
-    "node partitioned",
-    "engine away",
-    "node drained",
-  ])
-    expect(count.get(what), what).toBeGreaterThanOrEqual(1);
-  expectWhole(heard, WORDS);
-  // A link from before the storm leads in.
-  await late.call("tunnel_join", { joinLink: linkOf(opened, 2), name: "dora" });
-  await until("everybody is connected", async () => {
-    const { members: seen = [] } = await host.call("tunnel_status");
-    return seen.length === 4 && seen.every(({ connected }) => connected);
-  });
-  for (const { relay } of fleet.nodes) expect(await isReady(relay)).toBe(true);
-  const served = servedIn(fleet.logs);
-  expect(served.length).toBeGreaterThan(3);
-  expect(servedByTheFormer(served)).toEqual([]);
-});
+const LIMIT = { timeout: 240_000 };
+
+test(
+  "a room over three nodes loses, doubles and reorders nothing, whatever is killed or cut",
+  LIMIT,
+  async () => {
+    const cluster = await NatsCluster.start(3);
+    ends.push(() => cluster.stop());
+    const fleet = await Fleet.start(cluster, 3);
+    ends.push(() => fleet.end());
+    const [host, ben, cleo, late] = await Promise.all([
+      Agent.start({ TUNNEL_TRANSPORT: "relay", TUNNEL_RELAY: fleet.url }),
+      Agent.start(),
+      Agent.start(),
+      Agent.start(),
+    ]);
+    const opened = await host.call("tunnel_open", { goal: "weather", name: "ana", invites: 3 });
+    await ben.call("tunnel_join", { joinLink: linkOf(opened, 0), name: "ben" });
+    await cleo.call("tunnel_join", { joinLink: linkOf(opened, 1), name: "cleo" });
+    const members = new Map([
+      ["ana", host],
+      ["ben", ben],
+      ["cleo", cleo],
+    ]);
+    const over = new AbortController();
+    const weather = storm(cluster, fleet, over.signal);
+    const heard = await converse(members, { words: WORDS, pauseMs: 250 });
+    over.abort();
+    const count = await weather;
+    // It was a storm.
+    for (const what of [
+      "node killed",
+      "engine server killed",
+      "node partitioned",
+      "engine away",
+      "node drained",
+    ])
+      expect(count.get(what), what).toBeGreaterThanOrEqual(1);
+    expectWhole(heard, WORDS);
+    // A link from before the storm leads in.
+    await late.call("tunnel_join", { joinLink: linkOf(opened, 2), name: "dora" });
+    await until("everybody is connected", async () => {
+      const { members: seen = [] } = await host.call("tunnel_status");
+      return seen.length === 4 && seen.every(({ connected }) => connected);
+    });
+    for (const { relay } of fleet.nodes) expect(await isReady(relay)).toBe(true);
+    const served = servedIn(fleet.logs);
+    expect(served.length).toBeGreaterThan(3);
+    expect(servedByTheFormer(served)).toEqual([]);
+  },
+);

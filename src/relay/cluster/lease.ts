@@ -49,6 +49,8 @@ export class Lease {
   #chosenAt = Number.NEGATIVE_INFINITY;
   /** All that may stand in the entry by now: an answer may be lost. */
   #witnesses = new Set<string>();
+  /** Whether an entry without any may stand there: who closes that one tells nobody. */
+  #mayHaveNone = true;
   #stop: () => void = () => undefined;
 
   constructor(options: LeaseOptions) {
@@ -108,13 +110,14 @@ export class Lease {
     const witnesses = [...this.#witnesses];
     const [revision, renewedAt, askedAt] = [this.#revision, this.#renewedAt, clock.now()];
     if (this.#isAsking || this.#isOver || witnesses.length === 0 || revision === 0) return;
+    const isWitnessed = !this.#mayHaveNone;
     this.#isAsking = true;
     const words = await Promise.all(witnesses.map((witness) => ask(witness, revision)));
     this.#isAsking = false;
     // Of an older lease than the present one.
     if (this.#isOver || this.#revision !== revision || this.#renewedAt !== renewedAt) return;
     const isInTime = askedAt - renewedAt < CLUSTER.wordsMs;
-    if (isInTime && words.every((word) => word?.isOpen === true))
+    if (isWitnessed && isInTime && words.every((word) => word?.isOpen === true))
       this.#provenUntil = Math.max(this.#provenUntil, askedAt + CLUSTER.leaseMs);
     const isAlone = words.every((word) => word === undefined);
     if (this.#isCutOff || !(isAlone || this.#isServedElsewhere(words))) return;
@@ -141,6 +144,7 @@ export class Lease {
     const { clock, nodes, node, facts, onRenewed, verify } = this.#options;
     const witnesses = [...this.#chosen];
     for (const witness of witnesses) this.#witnesses.add(witness);
+    if (witnesses.length === 0) this.#mayHaveNone = true;
     const value = JSON.stringify({ state: "live", facts: facts(), witnesses } satisfies NodeEntry);
     const sentAt = clock.now();
     const revision = await nodes.put(node, value, this.#revision);
@@ -148,6 +152,7 @@ export class Lease {
     if (revision !== undefined) {
       this.#revision = revision;
       this.#witnesses = new Set(witnesses);
+      this.#mayHaveNone = witnesses.length === 0;
       if (!this.#isVerified) {
         // From here on: what was looked at before this lease began proves nothing.
         this.#generation += 1;

@@ -176,7 +176,7 @@ test("limits of a source count its tunnels at all nodes", async () => {
   const open = (relay: Relay): Promise<unknown> => hostOf(relay)(room.port, { kind: "room", room: roomId() });
   for (const relay of [one, other, one, other]) await open(relay);
   // What a node has opened is known to the others in a moment.
-  await expect.poll(() => other.hosts.perSource.others("127.0.0.1")).toBe(2);
+  for (const { hosts } of [one, other]) await expect.poll(() => hosts.perSource.others("127.0.0.1")).toBe(2);
   expect(other.hosts.perSource.take("127.0.0.1", 4)).toBeUndefined();
   expect(one.hosts.perSource.take("127.0.0.1", 4)).toBeUndefined();
 });

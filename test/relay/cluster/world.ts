@@ -140,7 +140,8 @@ export class World implements Network {
     const held = this.nodes.get(to)?.held;
     const isHeld = held !== undefined && this.now < held.until && (held.what === "all" || held.what === what);
     const usual = (): number => (this.dice.is(late) ? slow() : this.dice.between(0.2, 5));
-    const ms = isHeld ? this.dice.between(700, 995) : usual();
+    // Not all of it: what needs a read and a write in a row would never come about.
+    const ms = isHeld && this.dice.is(0.6) ? this.dice.between(700, 995) : usual();
     this.at(ms, () => (isCut() ? undefined : deliver()), to === ENGINE ? undefined : to);
   }
 
@@ -381,6 +382,15 @@ class Course {
       const lose = dice.is(0.4) ? world.alive : [node];
       for (const one of lose) world.cut(one, forMs);
       for (const other of world.alive) if (dice.is(0.4)) world.apart(node, other, dice.next() * forMs);
+      // All are without the engine for longer than words count, but one that has just begun.
+      if (lose.length > 1 && dice.is(0.5)) {
+        for (const one of lose) world.cut(one, 60_000);
+        const fresh = await world.start();
+        world.apart(node, fresh, 60_000);
+        await this.run(2_000);
+        void this.register(fresh, name);
+        await this.run(50_000);
+      }
       for (let step = 0; step < 8; step += 1) {
         const what = dice.next();
         const other = dice.of(world.alive);
@@ -412,10 +422,13 @@ class Course {
       if (!isFresh) void this.register(holder, y);
       await this.run(2_500);
       const until = world.now + 4_000;
-      const what = dice.of(["claims", "nodes", "word", "all"] as const);
-      dice.of([holder, taker]).held = { until, what };
-      await this.run(1_000 * dice.next());
-      const how = dice.next();
+      // Two names of one node, whose mark is on its way for long: the second one must not go by the mark of the first.
+      const isShared = !isFresh && dice.is(0.5);
+      const what = isShared ? "nodes" : dice.of(["claims", "nodes", "word", "all"] as const);
+      const held = isShared ? taker : dice.of([holder, taker]);
+      held.held = { until, what };
+      await this.run(isShared ? 0 : 1_000 * dice.next());
+      const how = isShared ? 0.5 : dice.next();
       if (how < 0.6) holder.deafUntil = until;
       if (how < 0.2) holder.muteUntil = until;
       if (how > 0.6) world.cut(holder, 4_000);
@@ -423,9 +436,10 @@ class Course {
       if (isFresh) void this.register(holder, y);
       // A claim is a read and a write: sometimes both are over by then.
       await this.run(dice.of([300, 1_900]) * dice.next());
-      void this.register(taker, dice.of([x, y]));
-      await this.run(600 * dice.next());
-      void this.register(taker, dice.of([x, y]));
+      const first = dice.of([x, y]);
+      void this.register(taker, first);
+      await this.run(dice.of([600, 2_200]) * dice.next());
+      void this.register(taker, first === x ? y : x);
       await this.run(5_000);
       if (dice.is(0.5)) await this.run(4_000);
       for (const name of [x, y]) world.leave(dice.of([holder, taker]), name);
