@@ -142,8 +142,7 @@ export class Inbound {
     if (event.to?.includes(signer.id) === false) return sequencer.unread();
     const text = plain ?? signer.open(event, body);
     if (text === undefined) sequencer.unread();
-    const fault =
-      text === undefined ? "message-unreadable" : faultOf(sequencer.show(event, text, now));
+    const fault = text === undefined ? "message-unreadable" : faultOf(sequencer.show(event, text, now));
     if (fault !== undefined) emit({ type: "alarm", error: new TunnelError(fault), member: event.from });
   }
 }

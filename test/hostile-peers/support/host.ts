@@ -187,7 +187,9 @@ export class Victim {
         ? entry.event
         : entry.kind === "chat"
           ? entry.text
-          : "offer" in entry ? entry.offer.name : entry.kind,
+          : "offer" in entry
+            ? entry.offer.name
+            : entry.kind,
     );
   }
 

@@ -11,7 +11,9 @@ const kinds = (entries: readonly Entry[]): string[] =>
       ? `${entry.event} ${"name" in entry ? entry.name : ""}`
       : entry.kind === "chat"
         ? entry.text
-        : "offer" in entry ? entry.offer.name : entry.kind,
+        : "offer" in entry
+          ? entry.offer.name
+          : entry.kind,
   );
 
 describe("history", () => {
