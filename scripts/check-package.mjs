@@ -24,6 +24,7 @@ const EXPECTED_FILES = [
   "commands/join.md",
   "commands/pair.md",
   "dist/THIRD-PARTY-NOTICES.txt",
+  "dist/cluster.cjs",
   "dist/commands.cjs",
   "dist/errors.cjs",
   "dist/expose.cjs",
@@ -50,7 +51,7 @@ const EXPECTED_FILES = [
 const SHARED_PART = /^dist\/part-[A-Z0-9]{8}\.cjs$/;
 
 /** `npx` fetches the packed size on first use; a slow line should not notice. */
-const MAX_PACKED_BYTES = 800_000;
+const MAX_PACKED_BYTES = 850_000;
 /** On the disk; each file is read only when it is needed. */
 const MAX_UNPACKED_BYTES = 2.5 * 1024 * 1024;
 
