@@ -498,7 +498,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "expose",
   ],
   "view/signing": ["view", "session", "protocol/sign-off", "protocol/base"],
-  "view/words": ["view", "protocol/handshake"],
+  "view/words": ["view", "oversight/filter", "protocol/handshake"],
   view: [
     "view/setup",
     "services/tunnels",
