@@ -64,7 +64,7 @@ export class Arrivals {
       const isForgetful = clock.now() - this.#startedAt < limits.forgetfulMs;
       if (claim === undefined && !isForgetful) return { kind: "unknown" };
       const leftMs = until - clock.now();
-      if (leftMs <= 0 || signal.aborted) return { kind: "away" };
+      if (leftMs <= 0 || signal.aborted) return { kind: claim === undefined ? "unknown" : "away" };
       const held = await this.#hold(name, source, signal, Math.min(leftMs, this.#pauseMs(tries)));
       if (held === "crowded") return { kind: "crowded" };
       const later = this.now(name);
