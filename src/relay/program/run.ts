@@ -128,7 +128,10 @@ function notes(config: RelayConfig, { adminToken }: RelayFiles): readonly string
       ? ["without admin-token-file only health is answered at admin-listen, which is not on loopback"]
       : []),
     ...(isOpen ? ["without token-file and auth-url everybody who reaches the relay may have rooms"] : []),
-    ...(config.state === undefined
+    ...(config.state === undefined && config.cluster !== undefined
+      ? ["without state the history is kept in memory alone"]
+      : []),
+    ...(config.state === undefined && config.cluster === undefined
       ? ["without state no name outlives a restart, and the history is kept in memory alone"]
       : []),
   ];

@@ -54,7 +54,9 @@ export class NatsEngine implements Engine {
       });
     });
     if (copies < 3)
-      onTrouble(`the cluster's names have ${copies} copy: with one server of the engine gone, all are`);
+      onTrouble(
+        "the engine keeps the cluster's names on one server, and they are lost with it: three servers keep them three times",
+      );
     return engine;
   }
 
