@@ -98,7 +98,7 @@ export const RELAY = {
   },
   "cluster-unusable": {
     message: "the engine of the relay's cluster cannot be used",
-    next: "Do what the detail says: nats-server 2.9 or newer, with JetStream on and room on its disk.",
+    next: "Do what the detail says: a nats-server that is new enough, with JetStream on and room on its disk.",
     retryable: false,
   },
 } as const satisfies ErrorArea;
