@@ -1,4 +1,4 @@
-import { batch, signal } from "@preact/signals-core";
+import { batch, signal } from "./signal.ts";
 import type { AskShown, EntryShown, PageEvent, PageTold, Part, TunnelShown } from "../model.ts";
 import type { NumberedLine, PageLine } from "../lines.ts";
 import type { Line, Locked } from "./link.ts";
