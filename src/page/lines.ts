@@ -1,13 +1,11 @@
-import type { PageEvent, PageTold } from "./model.ts";
+import type { AlarmShown, PageEvent, PageTold } from "./model.ts";
 
 /** A line with its number: a page that was cut off says the last one that it has, and goes on after it. */
 type Numbered =
   /** `server`: which of this user's servers has told it. */
   | { readonly t: "told"; readonly server: string; readonly event: PageEvent }
   | { readonly t: "gone"; readonly server: string }
-  | { readonly t: "other-version"; readonly server: string; readonly version: string }
-  /** The address of some page was used a second time, and what it had let in is shut out. */
-  | { readonly t: "alarm"; readonly what: "address-used-twice" };
+  | ({ readonly t: "alarm" } & AlarmShown);
 
 /** `ts`: when it was told, in ms since the epoch of the program that serves the page. */
 export type NumberedLine = Numbered & { readonly n: number; readonly ts: number };

@@ -195,6 +195,12 @@ export type PageEvent =
       readonly face?: { readonly kind: FaceKind; readonly change: "opened" | "closed" };
     };
 
+/** What a person has to read before it goes. `stop`: it must not be; `look`: they should know of it. */
+export interface AlarmShown {
+  readonly kind: "stop" | "look";
+  readonly text: string;
+}
+
 /** The answer to a question. */
 export type PageTold =
   | { readonly told: "entries"; readonly entries: readonly EntryShown[]; readonly more: boolean }

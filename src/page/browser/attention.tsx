@@ -1,4 +1,4 @@
-import { effect, signal } from "@preact/signals-core";
+import { effect, signal } from "./signal.ts";
 import { isCaughtUp, shownTunnel, waiting } from "./store.ts";
 
 /** Whether this person has let the page call them; asked for on their press alone. */
@@ -29,7 +29,7 @@ export function attend(): void {
     const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
     const wanted = count === 0 ? "/icon.svg" : "/icon-waiting.svg";
     if (icon !== null && icon.getAttribute("href") !== wanted) icon.href = wanted;
-    if (count > before && isCaughtUp.peek() && document.hidden && mayCall.peek() === "granted") call();
+    if (count > before && isCaughtUp.value && document.hidden && mayCall.value === "granted") call();
     before = count;
   });
 }

@@ -1,4 +1,4 @@
-import { effect } from "@preact/signals-core";
+import { effect } from "./signal.ts";
 import { render } from "preact";
 import { toggleHold, togglePause } from "./act.ts";
 import { Asks } from "./asks.tsx";

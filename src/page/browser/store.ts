@@ -1,5 +1,5 @@
-import { batch, signal } from "@preact/signals-core";
-import type { AskShown, EntryShown, PageEvent, PageTold, Part, TunnelShown } from "../model.ts";
+import { batch, signal } from "./signal.ts";
+import type { AlarmShown, AskShown, EntryShown, PageEvent, PageTold, Part, TunnelShown } from "../model.ts";
 import type { NumberedLine, PageLine } from "../lines.ts";
 import type { Line, Locked } from "./link.ts";
 import { say } from "./word.ts";
@@ -28,11 +28,8 @@ export interface Log {
   /** A person has asked for earlier ones, so that nothing is let go. */
   readonly isLong: boolean;
 }
-/** Something that a person has to read before it goes. */
-interface Alarm {
+interface Alarm extends AlarmShown {
   readonly id: number;
-  readonly kind: "stop" | "look";
-  readonly text: string;
 }
 
 export interface World {
@@ -196,16 +193,8 @@ function hearNumbered(draft: Draft, line: NumberedLine): void {
         for (const [key, { server }] of map) if (server === line.server) map.delete(key);
       draft.goneLogs.add(line.server);
       return;
-    case "other-version":
-      return alarm(
-        "look",
-        `A server of yours runs version ${line.version}: restart its client, so that it is shown here.`,
-      );
     case "alarm":
-      return alarm(
-        "stop",
-        "An address of this page was used twice, so somebody else may have seen it. Whatever it let in is shut out. Look through the decisions below.",
-      );
+      return alarm(line.kind, line.text);
   }
 }
 

@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals-core";
+import { signal } from "./signal.ts";
 
 /** The last word about something that was done, for the eye and for screen readers. */
 export const word = signal<{ readonly text: string; readonly isBad: boolean } | undefined>(undefined);

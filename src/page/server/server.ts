@@ -4,6 +4,7 @@ import { parseJson } from "../../control/messages.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { commandSchema, type Command } from "../../watch/protocol.ts";
 import type { PageAnswer } from "../lines.ts";
+import { USED_TWICE } from "../shown/alarms.ts";
 import type { Assets } from "./assets.ts";
 import { Door } from "./door.ts";
 import { PAGE_HEADERS } from "./headers.ts";
@@ -192,10 +193,10 @@ export class PageServer {
   #usedTwice(tokens: readonly string[]): void {
     for (const token of tokens) {
       // The one that is shut out learns why, and so does every other.
-      this.#tabs.get(token)?.tell({ t: "alarm", what: "address-used-twice" });
+      this.#tabs.get(token)?.tell({ t: "alarm", ...USED_TWICE });
       this.#leave(token);
     }
-    for (const tab of this.#tabs.values()) tab.tell({ t: "alarm", what: "address-used-twice" });
+    for (const tab of this.#tabs.values()) tab.tell({ t: "alarm", ...USED_TWICE });
     this.#options.onNews("used-twice");
   }
 

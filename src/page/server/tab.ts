@@ -6,6 +6,7 @@ import type { NewCommand } from "../../watch/client.ts";
 import type { Source } from "../../watch/here.ts";
 import { Servers, type Hearing, type Server } from "../../watch/servers.ts";
 import { PULSE_MS, type NewLine, type PageAnswer, type PageLine } from "../lines.ts";
+import { otherVersion } from "../shown/alarms.ts";
 import { shownAnswer, Shown } from "../shown/shown.ts";
 import { Memory } from "./memory.ts";
 
@@ -141,8 +142,8 @@ export class Tab {
         this.#shown.delete(server.name);
         this.tell({ t: "gone", server: server.name });
       },
-      isOther: (server, version) => {
-        if (this.#servers === servers) this.tell({ t: "other-version", server: server.name, version });
+      isOther: (_server, version) => {
+        if (this.#servers === servers) this.tell({ t: "alarm", ...otherVersion(version) });
       },
     };
     const servers = observed?.(hearing) ?? new Servers({ ...this.#options, face: "page" }, hearing);

@@ -1,5 +1,5 @@
 import { fromBase64url, toBase64url, type Bytes } from "../../../protocol/base/bytes.ts";
-import { encodeUtf8 } from "../../../protocol/base/utf8.ts";
+import { encodeUtf8 } from "./utf8.ts";
 import { outcomeBytes, statementBytes, type Verdict } from "../../../protocol/sign-off/signed-bytes.ts";
 import type { SignOffShown } from "../../model.ts";
 import { unmarked } from "../../text/marks.ts";
