@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { EntryShown, SignerShown, SignOffShown } from "../../model.ts";
 import type { Verdict } from "../../../protocol/sign-off/signed-bytes.ts";
 import { beginningOf } from "../../text/plain.ts";
@@ -182,7 +182,8 @@ interface SureProps {
 /** The second press. The way back has the focus, and stands where the first press was: a double click leads nowhere. */
 function Sure({ words, isOk, back, sign }: SureProps) {
   const way = useRef<HTMLButtonElement>(null);
-  useEffect(() => way.current?.focus(), []);
+  // At once: the next key is meant for it.
+  useLayoutEffect(() => way.current?.focus(), []);
   return (
     <div class="row sure" role="group" aria-label={`You sign the outcome with the words ${words}`}>
       <button type="button" class="btn main" ref={way} onClick={back}>
