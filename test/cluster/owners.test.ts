@@ -83,12 +83,16 @@ describe.each(["reset", "stall"] as const)("a node that is cut off from all othe
     const others = fleet.nodes.filter((node) => node !== owner);
     expect(await untilServed(others, room, 5_000)).toBeLessThan(2_000);
     fleet.partition(owner, how);
-    const ms = await untilServed(others, room, 15_000);
-    // By silence it is noticed a second later than by resets.
-    expect(ms).toBeLessThan(how === "reset" ? 3_000 : 4_500);
-    // It does not lead guests to what it cannot prove.
-    expect(await isServed(owner.relay.port, room, 1_000)).toBe(false);
-    fleet.heal();
+    try {
+      const ms = await untilServed(others, room, 15_000);
+      // Silence is noticed by beats that do not come, so up to three seconds later than a reset.
+      expect(ms).toBeLessThan(how === "reset" ? 3_000 : 6_000);
+      // It does not lead guests to what it cannot prove.
+      expect(await isServed(owner.relay.port, room, 1_000)).toBe(false);
+    } finally {
+      // The tests behind this one need all nodes.
+      fleet.heal();
+    }
     await fleet.ready();
     expect(await untilServed([owner], room, 8_000)).toBeLessThan(8_000);
   });
