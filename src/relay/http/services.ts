@@ -16,12 +16,25 @@ import { splice } from "../../uplink/line/splice.ts";
 import { passOn } from "../traffic/pass-on.ts";
 import { ANSWERS } from "./answers.ts";
 import { fieldsForHost } from "./fields.ts";
-import { Forward } from "./forward.ts";
+import { Forward, type ForwardOptions } from "./forward.ts";
 import { interstitial } from "./interstitial.ts";
 import { NodePools } from "./node-pool.ts";
 import { HostPool } from "./pool.ts";
 
 type Good = Extract<Checked, { kind: "good" }>;
+
+/** A request that keeps to the rules. */
+interface Asked {
+  readonly visit: Visit;
+  readonly response: ServerResponse;
+  readonly good: Good;
+  readonly expectsContinue: boolean;
+}
+
+/** The way on for a request; `host` where it is at this node. */
+type Way = Pick<ForwardOptions, "pool" | "limits" | "throttle" | "onEnd"> & {
+  readonly host: Host | undefined;
+};
 
 /** One visitor's business with a service. */
 interface Visit {
@@ -80,8 +93,9 @@ export class Services implements ServiceDoor {
     const checked = checkRequest(request);
     if (checked.kind === "refused") return refuse(checked.answer, "refused", checked.closes);
     if (hasPassed(request.rawHeaders, this.#pseudonym)) return refuse(ANSWERS.loop, "refused");
+    const asked = { visit, response, good: checked, expectsContinue };
     const pool = this.#openPool(name);
-    if (pool !== undefined) return this.#toNode(visit, pool, response, checked, expectsContinue);
+    if (pool !== undefined) return this.#toNode(asked, pool);
     const left = new AbortController();
     response.once("close", () => left.abort());
     this.#find(visit, left.signal, (found) => {
@@ -89,7 +103,7 @@ export class Services implements ServiceDoor {
         return found.kind === "elsewhere" ? void found.connection.destroy() : undefined;
       if (found.kind === "elsewhere") {
         const pool = this.#nodePools?.with(found.claim, found.connection);
-        if (pool !== undefined) this.#toNode(visit, pool, response, checked, expectsContinue);
+        if (pool !== undefined) this.#toNode(asked, pool);
         return;
       }
       if (found.kind !== "host") return refuse(...answerFor(found));
@@ -103,7 +117,7 @@ export class Services implements ServiceDoor {
         return refuse(ANSWERS.bodyTooLong, "limit");
       const free = host.visits.take("", host.maxInFlight);
       if (free === undefined) return refuse(ANSWERS.busy, "too-many");
-      this.#forward(visit, host, response, checked, expectsContinue, free);
+      this.#forward(asked, host, free);
     });
   }
 
@@ -184,43 +198,15 @@ export class Services implements ServiceDoor {
     this.#arrivals.find(claim, source, signal).then(then, () => then({ kind: "away" }));
   }
 
-  #forward(
-    visit: Visit,
-    host: Host,
-    response: ServerResponse,
-    { target, body }: Good,
-    expectsContinue: boolean,
-    free: () => void,
-  ): void {
-    const { clock } = this.#context;
-    const { request } = visit;
-    const fields = fieldsForHost(request.rawHeaders, {
-      ...this.#about(visit),
-      body,
-      expectsContinue: expectsContinue && body.kind !== "none",
-      upgrades: false,
-      closes: false,
-    });
-    const limits = this.#limitsOf(host);
-    const pool = this.#poolOf(host);
-    let forward: Forward | undefined;
-    const cut = (): void => forward?.stop();
-    this.#open.add(cut);
-    const gone = host.carry(cut);
-    forward = new Forward({
-      request,
-      response,
-      target,
-      fields,
-      body,
-      pool,
-      clock,
-      limits,
+  #forward(asked: Asked, host: Host, free: () => void): void {
+    const { visit } = asked;
+    this.#send(asked, {
+      host,
+      pool: this.#poolOf(host),
+      limits: this.#limitsOf(host),
       throttle: host.throttle,
       onEnd: ({ end, status, bytesIn, bytesOut }) => {
         free();
-        gone();
-        this.#open.delete(cut);
         host.count(bytesIn, bytesOut);
         this.#told(visit, status, end, bytesIn, bytesOut);
       },
@@ -236,14 +222,15 @@ export class Services implements ServiceDoor {
   }
 
   /** The node at which the host is knows its rules, counts the request and tells of it. */
-  #toNode(
-    visit: Visit,
-    pool: Agent,
-    response: ServerResponse,
-    { target, body }: Good,
-    expectsContinue: boolean,
-  ): void {
-    const { clock, limits } = this.#context;
+  #toNode(asked: Asked, pool: Agent): void {
+    const { responseMs, idleMs } = this.#context.limits;
+    const limits = { requestBytes: 0, responseBytes: 0, responseMs: responseMs + NODE_MS, idleMs };
+    this.#send(asked, { host: undefined, pool, limits, throttle: undefined, onEnd: () => undefined });
+  }
+
+  /** Sends a request on, to its host or to the node of its host, and can cut it until its end. */
+  #send({ visit, response, good, expectsContinue }: Asked, { host, onEnd, ...way }: Way): void {
+    const { target, body } = good;
     const { request } = visit;
     const fields = fieldsForHost(request.rawHeaders, {
       ...this.#about(visit),
@@ -255,22 +242,20 @@ export class Services implements ServiceDoor {
     let forward: Forward | undefined;
     const cut = (): void => forward?.stop();
     this.#open.add(cut);
+    const gone = host?.carry(cut);
     forward = new Forward({
       request,
       response,
       target,
       fields,
       body,
-      pool,
-      clock,
-      limits: {
-        requestBytes: 0,
-        responseBytes: 0,
-        responseMs: limits.responseMs + NODE_MS,
-        idleMs: limits.idleMs,
+      clock: this.#context.clock,
+      ...way,
+      onEnd: (ended) => {
+        gone?.();
+        this.#open.delete(cut);
+        onEnd(ended);
       },
-      throttle: undefined,
-      onEnd: () => void this.#open.delete(cut),
     });
   }
 
