@@ -298,22 +298,14 @@ async function runWatch(
   host: Host,
   output: Output,
 ): Promise<ExitCode> {
-  const { env, version, clock, onShutdown } = host;
   const { watch } = await import("./commands.ts");
-  const { serverSearch } = await import("./waking.ts");
-  const { folders, platform } = serverSearch(env, identityOf(env, host.cwd));
+  const isInteractive = host.stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(host.env);
   return watch({
-    folders,
-    platform,
-    clock,
-    env,
-    version,
-    output,
+    ...(await lookOptions(host, output)),
     isJson: command.json,
     input: process.stdin,
     terminal: process.stdout,
-    isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
-    onShutdown,
+    isInteractive,
   });
 }
 
@@ -328,21 +320,21 @@ async function showPageHere(host: Host, output: Output): Promise<ShownPage> {
 }
 
 async function pageOptions(host: Host, output: Output): Promise<PageCommandOptions> {
-  const { env, version, clock, onShutdown, bundle } = host;
+  const { bundle, stdinIsTerminal, stdoutIsTerminal } = host;
+  const isInteractive = stdinIsTerminal && stdoutIsTerminal;
+  return { ...(await lookOptions(host, output)), bundle, input: process.stdin, isInteractive };
+}
+
+/** For whatever looks at the servers of this user. */
+async function lookOptions(
+  { env, cwd, version, clock, onShutdown }: Host,
+  output: Output,
+): Promise<
+  Pick<PageCommandOptions, "folders" | "platform" | "clock" | "env" | "version" | "output" | "onShutdown">
+> {
   const { serverSearch } = await import("./waking.ts");
-  const { folders, platform } = serverSearch(env, identityOf(env, host.cwd));
-  return {
-    folders,
-    platform,
-    clock,
-    env,
-    version,
-    output,
-    bundle,
-    input: process.stdin,
-    isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal,
-    onShutdown,
-  };
+  const { folders, platform } = serverSearch(env, identityOf(env, cwd));
+  return { folders, platform, clock, env, version, output, onShutdown };
 }
 
 async function runObserve(

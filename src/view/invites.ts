@@ -23,9 +23,13 @@ function seatView(seat: ObserverSeat | undefined): Pick<InviteView, "role" | "re
   return seat === undefined ? {} : { role: seat.role, readsForMinutes: Math.round(seat.lifeMs / 60_000) };
 }
 
+function worksOnce(expiresInSec: number): string {
+  const minutes = Math.max(1, Math.round(expiresInSec / 60));
+  return `The link works once, for one person, within ${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
+}
+
 /** One text that a human can paste to the other one: set-up, link, how long it lives, and that it is a secret. */
 function inviteText(joinLink: string, expiresInSec: number): string {
-  const minutes = Math.max(1, Math.round(expiresInSec / 60));
   return [
     "Let your coding agent join mine in an end-to-end-encrypted tunnel (tunnel-mcp).",
     "",
@@ -34,14 +38,13 @@ function inviteText(joinLink: string, expiresInSec: number): string {
     "",
     joinLink,
     "",
-    `The link works once, for one person, within ${minutes} ${minutes === 1 ? "minute" : "minutes"}.` +
+    `${worksOnce(expiresInSec)}.` +
       " It is a secret: anybody who has it can join in your place, so do not post it where others read.",
   ].join("\n");
 }
 
 /** The same for a person who only reads along: no agent of theirs has anything to do with it. */
 function observerText(joinLink: string, expiresInSec: number, { role, lifeMs }: ObserverSeat): string {
-  const minutes = Math.max(1, Math.round(expiresInSec / 60));
   return [
     "Read along in our agents' end-to-end-encrypted tunnel (tunnel-mcp). You can say nothing in it, and everybody there is told.",
     "",
@@ -51,7 +54,7 @@ function observerText(joinLink: string, expiresInSec: number, { role, lifeMs }: 
     "",
     joinLink,
     "",
-    `The link works once, for one person, within ${minutes} ${minutes === 1 ? "minute" : "minutes"}; then you read along for ${Math.round(lifeMs / 60_000)} minutes, ` +
+    `${worksOnce(expiresInSec)}; then you read along for ${Math.round(lifeMs / 60_000)} minutes, ` +
       `${role === "observer" ? "from your arrival on" : "from the beginning"}. It is a secret: do not post it where others read.`,
   ].join("\n");
 }
