@@ -1,23 +1,19 @@
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { privateFolders } from "../../src/runtime/private-folders.ts";
 import { Agent, closeAgents, pair } from "../support/agent.ts";
+import { watched } from "./built.ts";
 import { gitIn } from "./git.ts";
-import { ask, launch, serveAt, tab, type Served } from "./support.ts";
+import { ask, launch } from "./support.ts";
 
 /** Pictures of every state go here, where the variable names a folder. */
 const PICTURES = process.env["PAGE_PICTURES"];
-const { version } = z
-  .object({ version: z.string() })
-  .parse(JSON.parse(readFileSync(fileURLToPath(new URL("../../package.json", import.meta.url)), "utf8")));
 
 const connectedSchema = z.looseObject({
   host: z.string(),
@@ -46,18 +42,6 @@ async function service(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function pageOf(agent: Agent): Promise<Served> {
-  const { env } = agent.box;
-  const facts = {
-    platform: process.platform,
-    tempDirectory: env["TMPDIR"] ?? "",
-    user: process.getuid?.(),
-  };
-  const served = await serveAt(privateFolders(env, facts).slice(0, 1), { version });
-  ends.push(() => served.page.close());
-  return served;
-}
-
 async function picture(page: Page, name: string): Promise<void> {
   if (PICTURES === undefined) return;
   mkdirSync(PICTURES, { recursive: true });
@@ -84,15 +68,6 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 1_440, height: 900 });
 }
 
-/** A page in a browser, over built servers that agents drive. */
-async function watched(agent: Agent) {
-  const served = await pageOf(agent);
-  const context = await browser.newContext({ viewport: { width: 1_440, height: 900 } });
-  ends.push(() => context.close());
-  const { page, problems } = await tab(context, served);
-  return { page, problems };
-}
-
 async function hear(agent: Agent, kind: string): Promise<{ readonly fileId?: string | undefined }> {
   const heard: string[] = [];
   for (;;) {
@@ -107,7 +82,7 @@ async function hear(agent: Agent, kind: string): Promise<{ readonly fileId?: str
 describe("the page over two built servers", () => {
   it("teaches the first step, and shows a tunnel as soon as there is one", async () => {
     const ana = await Agent.start();
-    const { page, problems } = await watched(ana);
+    const { page, problems } = await watched(browser, ana, ends);
     await page.getByRole("heading", { name: "No tunnel is open" }).waitFor(soon);
     await picture(page, "empty");
     await ana.call("tunnel_open", { goal: "Pair on the checkout flow", name: "ana" });
@@ -129,7 +104,7 @@ describe("the page over two built servers", () => {
     ]);
     const repository = gitIn(ana.folder);
     await pair(ana, ben, "Pair on the checkout flow");
-    const { page, problems } = await watched(ana);
+    const { page, problems } = await watched(browser, ana, ends);
     await page.getByRole("heading", { level: 1, name: "Pair on the checkout flow" }).waitFor(soon);
 
     await ben.call("tunnel_say", {
