@@ -16,6 +16,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isAtLeast, isAtMost, LEAST_PAIRS, measurePairs, spread } from "./pairs.mjs";
+import { end, startRelay } from "./relays.mjs";
 import { counts, isMain, print, withFolder, withPrograms, withSides } from "./support.mjs";
 
 const TARGETS = { timeRatio: 1.3, throughputRatio: 0.7, failoverMs: 3_000 };
@@ -54,41 +55,6 @@ async function withEngine(work) {
       await Promise.all(children.map(end));
     }
   });
-}
-
-async function end(child) {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
-  child.kill("SIGKILL");
-  await ended;
-}
-
-/** @param cluster undefined: a relay by itself */
-async function startRelay(server, cluster) {
-  const limits = { "max-connections-per-source": 100_000, "max-tunnels": 100_000, "max-in-flight": 20_000 };
-  const numbers = { ...limits, "max-response-bytes": 0, "registrations-per-minute": 1_000_000 };
-  const child = spawn(
-    process.execPath,
-    [
-      server,
-      "relay",
-      "--listen",
-      "127.0.0.1:0",
-      "--admin-listen",
-      "127.0.0.1:0",
-      "--allow-open-http",
-      ...Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]),
-      ...(cluster === undefined ? [] : ["--cluster", cluster, "--node-address", "127.0.0.1:0"]),
-    ],
-    {
-      stdio: ["ignore", "pipe", "inherit"],
-      env: { ...process.env, RELAY_MAX_TUNNELS_PER_SOURCE: "100000" },
-    },
-  );
-  const [line] = await once(child.stdout, "data");
-  child.stdout.resume();
-  const { url } = JSON.parse(line.toString().split("\n")[0]);
-  return { child, url, port: Number(new URL(url).port) };
 }
 
 async function withRelays(server, clusters, work) {
