@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ClusterClaims } from "../../src/relay/cluster/cluster-claims.ts";
+import type { ClusterClaims } from "../../src/relay/cluster/cluster-claims.ts";
 import { EngineAway } from "../../src/relay/cluster/engine.ts";
 import { NatsEngine } from "../../src/relay/cluster/nats/nats-engine.ts";
 import { parseServers, type ClusterServers } from "../../src/relay/cluster/nats/servers.ts";
-import { systemClock } from "../../src/runtime/clock.ts";
 import { claimsContract } from "../relay/claims/contract.ts";
-import { NO_PEERS } from "../relay/cluster/fake-engine.ts";
+import { openClaims } from "../relay/cluster/open-claims.ts";
 import { NatsCluster } from "./nats.ts";
 
 function serversOf(cluster: NatsCluster): ClusterServers {
@@ -30,17 +29,7 @@ describe.each([1, 3])("an engine of %i nats-server", (count) => {
       const servers = serversOf(cluster);
       const engine = await NatsEngine.open({ servers, name: node, onTrouble: (what) => troubles.push(what) });
       engines.push(engine);
-      const facts = () => ({ versions: [1], isLeaving: false, hosts: 0, connections: 0 });
-      const limits = { roomAwayMs: 60_000 };
-      const claims = await ClusterClaims.open({
-        node,
-        clock: systemClock,
-        engine,
-        peers: NO_PEERS,
-        facts,
-        random,
-        limits,
-      });
+      const claims = await openClaims(node, engine);
       ends.push({ node, claims });
     }
   });

@@ -2,15 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { randomBytes } from "node:crypto";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ClusterClaims } from "../../src/relay/cluster/cluster-claims.ts";
+import type { ClusterClaims } from "../../src/relay/cluster/cluster-claims.ts";
 import { NatsEngine } from "../../src/relay/cluster/nats/nats-engine.ts";
 import { parseServers } from "../../src/relay/cluster/nats/servers.ts";
-import { systemClock } from "../../src/runtime/clock.ts";
 import { claimsContract } from "../relay/claims/contract.ts";
-import { NO_PEERS } from "../relay/cluster/fake-engine.ts";
+import { openClaims } from "../relay/cluster/open-claims.ts";
 import { freePorts, NatsServer } from "./nats.ts";
 
 const CONFIG = fileURLToPath(new URL("../../deploy/cluster.nats.conf", import.meta.url));
@@ -37,11 +35,7 @@ describe("an engine that allows what deploy/cluster.nats.conf allows", () => {
       const servers = parseServers(`nats://relay:${PASSWORD}@127.0.0.1:${port}`);
       if (servers === undefined) throw new Error("no servers");
       const engine = await NatsEngine.open({ servers, name: node, onTrouble: () => undefined });
-      const facts = () => ({ versions: [1], isLeaving: false, hosts: 0, connections: 0 });
-      const random = (): string => randomBytes(9).toString("base64url");
-      const limits = { roomAwayMs: 60_000 };
-      const about = { node, clock: systemClock, engine, peers: NO_PEERS, facts, random, limits };
-      ends.push({ node, claims: await ClusterClaims.open(about) });
+      ends.push({ node, claims: await openClaims(node, engine) });
     }
   });
 

@@ -1,5 +1,7 @@
 import { expect } from "vitest";
-import { unfenced, type Agent, type Message } from "./agent.ts";
+import { Agent, unfenced, type Message } from "./agent.ts";
+import { linkOf } from "./hearing.ts";
+import { until } from "./processes.ts";
 import { Chance } from "./random.ts";
 
 /** Bytes of a text: what agents say, and what takes many frames. */
@@ -42,7 +44,7 @@ async function listen(
 }
 
 /** Everybody says so many texts and listens to all others. @returns what each has heard */
-export async function converse(
+async function converse(
   members: ReadonlyMap<string, Agent>,
   { words, pauseMs }: { readonly words: number; readonly pauseMs: number },
 ): Promise<ReadonlyMap<string, readonly Message[]>> {
@@ -61,7 +63,7 @@ export async function converse(
 }
 
 /** Nothing is lost, doubled or out of order, for anybody. */
-export function expectWhole(heard: ReadonlyMap<string, readonly Message[]>, words: number): void {
+function expectWhole(heard: ReadonlyMap<string, readonly Message[]>, words: number): void {
   const places = new Map<number, string>();
   for (const [self, mine] of heard) {
     // Nothing came twice to an agent, not even marked.
@@ -80,4 +82,42 @@ export function expectWhole(heard: ReadonlyMap<string, readonly Message[]>, word
     }
   }
   expect(places.size).toBe(heard.size * words);
+}
+
+/**
+ * A room at a relay in which three talk as long as a storm goes on. Nothing is lost, doubled or out of order, and a link from before the
+ * storm leads in afterwards.
+ * @returns what the storm says of itself
+ */
+export async function expectDelivered<Count>(
+  relay: string,
+  storm: (signal: AbortSignal) => Promise<Count>,
+  talk: { readonly words: number; readonly pauseMs: number },
+): Promise<Count> {
+  const [host, ben, cleo, late] = await Promise.all([
+    Agent.start({ TUNNEL_TRANSPORT: "relay", TUNNEL_RELAY: relay }),
+    Agent.start(),
+    Agent.start(),
+    Agent.start(),
+  ]);
+  const opened = await host.call("tunnel_open", { goal: "weather", name: "ana", invites: 3 });
+  await ben.call("tunnel_join", { joinLink: linkOf(opened, 0), name: "ben" });
+  await cleo.call("tunnel_join", { joinLink: linkOf(opened, 1), name: "cleo" });
+  const members = new Map([
+    ["ana", host],
+    ["ben", ben],
+    ["cleo", cleo],
+  ]);
+  const over = new AbortController();
+  const weather = storm(over.signal);
+  const heard = await converse(members, talk);
+  over.abort();
+  const count = await weather;
+  expectWhole(heard, talk.words);
+  await late.call("tunnel_join", { joinLink: linkOf(opened, 2), name: "dora" });
+  await until("everybody is connected", async () => {
+    const { members: seen = [] } = await host.call("tunnel_status");
+    return seen.length === 4 && seen.every(({ connected }) => connected);
+  });
+  return count;
 }
