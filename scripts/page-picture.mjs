@@ -10,13 +10,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Client } from "@modelcontextprotocol/client";
-import { getDefaultEnvironment, StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { chromium } from "playwright-core";
+import { startAgent } from "./picture-agent.mjs";
 import { loadSources } from "./sources.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const bundle = path.join(root, "dist", "tunnel-mcp.cjs");
 const { values, positionals } = parseArgs({
   options: { dark: { type: "boolean", default: false }, width: { type: "string", default: "1280" } },
   allowPositionals: true,
@@ -34,57 +32,13 @@ export function page(items, cursor) {
 }
 `;
 
-async function startAgent(folder, name) {
-  const [home, cwd, runtime] = ["home", name === "Ana" ? "shop-web" : "shop-api", "run"].map((one) =>
-    path.join(folder, name, one),
-  );
-  for (const one of [home, cwd, runtime]) await mkdir(one, { recursive: true, mode: 0o700 });
-  const places = {
-    HOME: home,
-    USERPROFILE: home,
-    XDG_CACHE_HOME: home,
-    LOCALAPPDATA: home,
-    XDG_RUNTIME_DIR: runtime,
-    TMPDIR: runtime,
-  };
-  const settings = {
-    TUNNEL_NAME: name,
-    TUNNEL_TRANSPORT: "direct",
-    TUNNEL_DOH: "off",
-    TUNNEL_CONTEXT: "off",
-  };
-  const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [bundle],
-    env: { ...getDefaultEnvironment(), ...places, ...settings },
-    cwd,
-    stderr: "inherit",
-  });
-  const client = new Client({ name: "claude-code", version: "2.1.332" });
-  await client.connect(transport);
-  async function call(tool, args = {}) {
-    const { isError, structuredContent } = await client.callTool({ name: tool, arguments: args });
-    if (isError === true) throw new Error(`${tool}: ${JSON.stringify(structuredContent)}`);
-    return structuredContent;
-  }
-  async function hear(kind) {
-    for (let listens = 0; listens < 6; listens += 1) {
-      const { messages } = await call("tunnel_listen", { timeoutMs: 10_000 });
-      const found = messages.findLast((one) => one.kind === kind);
-      if (found !== undefined) return found;
-    }
-    throw new Error(`${name} was not told`);
-  }
-  return { cwd, call, hear, controls: path.join(runtime, "tunnel-mcp"), stop: () => client.close() };
-}
-
-/** What a person comes to when two agents are at work. */
+/** Two agents at work, when a person comes to them. */
 async function talk(ana, ben) {
   const { joinLink } = await ana.call("tunnel_open", { goal: GOAL });
   await ben.call("tunnel_join", { joinLink });
   const pass = async (from, to, said) => {
     await from.call("tunnel_say", said);
-    return to.hear("chat");
+    return to.hear(({ kind }) => kind === "chat");
   };
   const asked = await pass(ana, ben, {
     intent: "request",
@@ -97,7 +51,7 @@ async function talk(ana, ben) {
   });
   await writeFile(path.join(ben.cwd, "page.js"), SERVER);
   await ben.call("tunnel_share", { path: "page.js", note: "How a page is cut." });
-  await ana.hear("file");
+  await ana.hear(({ kind }) => kind === "file");
   await pass(ana, ben, {
     intent: "request",
     text: "Then I begin again on 410. Which data do your tests run against?",
@@ -109,7 +63,12 @@ const agents = [];
 let page;
 let browser;
 try {
-  for (const name of ["Ana", "Ben"]) agents.push(await startAgent(folder, name));
+  const client = { name: "claude-code", version: "2.1.332" };
+  for (const [name, shop] of [
+    ["Ana", "shop-web"],
+    ["Ben", "shop-api"],
+  ])
+    agents.push(await startAgent({ folder: path.join(folder, name), name, shop, client }));
   const [ana, ben] = agents;
   await talk(ana, ben);
 
