@@ -10,7 +10,9 @@ type Message = Readonly<Record<string, unknown>>;
 type Name = "Ana" | "Ben";
 
 /** Answers of a person by the number of the line, from 1. */
-type Human = Readonly<Record<number, "hold" | "refuse" | "withhold" | "end" | "leave" | "speak" | "edit">>;
+type Human = Readonly<
+  Record<number, "hold" | "hold-and-type" | "refuse" | "withhold" | "end" | "leave" | "speak" | "edit">
+>;
 
 const fenced = (text: string): string => `<<peer>>\n${text}\n<<end>>`;
 
@@ -35,6 +37,13 @@ function room(human: Human) {
       void inbox[name].push({ kind: "system", event: "decided", askId: number, outcome });
     switch (human[number]) {
       case "hold":
+        held.push(() => (pass(), decided("approved")));
+        return { status: "held", askId: number };
+      case "hold-and-type":
+        // The other side's person types something meanwhile, which their own agent is told as well.
+        inbox[to].push({ kind: "chat", fromName: to, text: fenced("one moment"), author: "human" });
+        // They decide only later.
+        for (let looks = 0; looks < 5; looks += 1) held.push(() => undefined);
         held.push(() => (pass(), decided("approved")));
         return { status: "held", askId: number };
       case "edit":
@@ -186,6 +195,16 @@ test("the end of one side is the end of the demo, too", async () => {
   const { out, lines } = await watch({ 4: "leave" });
   expect(lines).toBe(4);
   expect(out).toContain(DONE);
+});
+
+test("words that a person types while a line is held are not taken for the line", async () => {
+  const { out, lines } = await watch({ 2: "hold-and-type" });
+  const places = ["Ben  wants to say something", "An object:", "Good. Is `total`"].map((words) =>
+    out.indexOf(words),
+  );
+  expect(places).not.toContain(-1);
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+  expect(lines).toBe(8);
 });
 
 test("an end in the middle is the end of the demo, and no failure", async () => {

@@ -155,7 +155,7 @@ async function tell({ by, text, intent }: Line, stage: Stage): Promise<void> {
   let isHeard = false;
   while (!isHeard && !isRefused) {
     const heard = await hearAll(stage);
-    isHeard = heard[to].some(({ kind }) => kind === "chat");
+    isHeard = heard[to].some((one) => isFromOthers(one, to));
     isRefused =
       heard[by].some(
         (one) => one.event === "decided" && one.askId === askId && !LET_GO.has(one.outcome ?? ""),
@@ -166,7 +166,7 @@ async function tell({ by, text, intent }: Line, stage: Stage): Promise<void> {
   await wait(clock, Math.min(most, Math.max(least, text.length * perCharacter)), { signal: left });
 }
 
-/** What both agents have not heard yet; what was said is printed. */
+/** Takes in all that both agents have not heard yet, and prints it. */
 async function hearAll(stage: Stage): Promise<Readonly<Record<"Ana" | "Ben", readonly Heard[]>>> {
   const hear = async (name: "Ana" | "Ben"): Promise<readonly Heard[]> => {
     const call = (): Promise<z.infer<typeof heardSchema>> =>
@@ -185,10 +185,14 @@ async function hearAll(stage: Stage): Promise<Readonly<Record<"Ana" | "Ben", rea
   return { Ana, Ben };
 }
 
+/** A person's words are told to their own agent as well. */
+function isFromOthers({ kind, fromName }: Heard, self: string): boolean {
+  return kind === "chat" && fromName !== self;
+}
+
 function print(to: string, heard: readonly Heard[], say: Narrator): void {
-  for (const { kind, author, fromName, text, intent } of heard) {
-    // What a person types is told to their own agent as well.
-    if (kind !== "chat" || text == null || fromName === to) continue;
+  for (const { author, fromName, text, intent } of heard.filter((one) => isFromOthers(one, to))) {
+    if (text == null) continue;
     const how = author === "human" ? "typed by a person" : (intent ?? "inform");
     say.message(fromName ?? "somebody", to, how, withoutFence(text).replaceAll("\n", "\n     "));
   }
